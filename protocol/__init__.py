@@ -1,0 +1,1 @@
+"""What both parties and the dealer agree on: arithmetic, correlations, plans, messages."""

@@ -1,0 +1,54 @@
+"""Every error this project raises on purpose, split by who is to blame.
+
+    MpcError                     exit code
+    ├── UsageError                   2   this process was asked for something impossible
+    │   ├── ConfigError                  an option, an environment variable, a configuration file, a key
+    │   ├── JobError                     a job file, or an operation in it
+    │   └── DataError                    a data file or an array: shape, dtype, range
+    ├── AgreementError               3   the parties were not started with the same intentions
+    ├── LinkError                    4   the peer or the dealer is away: never came, fell silent, said goodbye
+    ├── ProtocolError                5   the other side sent what the plan does not allow
+    └── MaterialError                6   the dealt randomness is exhausted, spent, or not for this session
+
+Rules: a message is one sentence that says what happened, where, and what to do. No message ever contains a
+secret value, a share, a mask or a key. Foreign exceptions (zmq, OSError, msgpack) are translated at the seam
+where they arise; `exit_code` is what a command line returns for the error.
+"""
+
+from __future__ import annotations
+
+
+class MpcError(Exception):
+    exit_code = 1
+
+
+class UsageError(MpcError):
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    pass
+
+
+class JobError(UsageError):
+    pass
+
+
+class DataError(UsageError):
+    pass
+
+
+class AgreementError(MpcError):
+    exit_code = 3
+
+
+class LinkError(MpcError):
+    exit_code = 4
+
+
+class ProtocolError(MpcError):
+    exit_code = 5
+
+
+class MaterialError(MpcError):
+    exit_code = 6
