@@ -1,0 +1,1 @@
+"""The jobs that come with the project; each is written the way a user would write one."""

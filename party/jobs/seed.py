@@ -1,0 +1,22 @@
+"""The basic network of the MPC Playground: three inputs into one sigmoid neuron."""
+
+import numpy as np
+
+from protocol.jobs import Input, Job
+from protocol.ops import sigmoid
+
+
+class Seed(Job):
+    """3 inputs → 1 sigmoid neuron, learning rate 1."""
+
+    iterations = 10_000
+    x = Input("bob", shape=("n", 3), low=-1, high=1, default=[[0, 0, 1], [0, 1, 1], [1, 0, 1], [1, 1, 1]])
+    y = Input("bob", shape=("n", 1), low=0, high=1, default=[[0], [0], [1], [1]])
+    w = Input("alice", shape=(3, 1), low=-16, high=16, default=2 * np.random.RandomState(1).random_sample((3, 1)) - 1)
+
+    def step(self, v):
+        out = sigmoid(v.x @ v.w)
+        v.w += v.x.T @ ((v.y - out) * out * (1 - out))
+
+    def finish(self, v):
+        v.reveal(weights=v.w, predictions=sigmoid(v.x @ v.w))

@@ -1,0 +1,81 @@
+"""What every kind of correlation is made of.
+
+A *mask* r is a tensor of uniform ring elements that only the dealer knows; each party holds a share of it, expanded
+from its own seed. A *correlation* is a rule that says which functions of masks the dealer must deal (`deal`) and, on the
+same screen, how a party combines them with public openings ε = x + r (`consume`). The dealer's values leave this package
+only as shares: Alice's half is a keystream, Bob's half is the difference. Nothing here touches sockets or seeds.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from ..ring import Words, ring
+from ..views import Shape, Steps, View
+
+
+@dataclass(frozen=True)
+class Field:
+    """A dealt or masked tensor of one step: leading shape, limbs, and whether its shares add or XOR."""
+
+    shape: Shape
+    limbs: int = 1
+    xor: bool = False
+
+    @property
+    def full_shape(self) -> Shape:
+        return self.shape + ring(self.limbs).tail
+
+    @property
+    def words(self) -> int:
+        return math.prod(self.full_shape)
+
+
+@dataclass(frozen=True)
+class Mask:
+    """A reference to a mask as an operand uses it: (r mod 2^bits) >> shift, then `views`, as `limbs` limbs.
+
+    The opening ε of the same operand is treated alike; `opened_operand` in `shifts.py` is that other half.
+    """
+
+    phase: int
+    index: int
+    source_limbs: int
+    bits: int
+    shift: int
+    limbs: int
+    shape: Shape
+    views: tuple[View, ...] = ()
+
+    def value(self, r: Words, steps: Steps) -> Words:
+        """The operand's mask for a batch of steps: (batch or 1, *shape[, limbs])."""
+        source = ring(self.source_limbs)
+        if self.shift:
+            r = source.shift_right(source.low_bits(r, self.bits), self.shift, self.limbs)
+        else:
+            r = source.narrow(r, self.limbs)
+        for view in self.views:
+            r = view.apply(r, steps, len(ring(self.limbs).tail))
+        return r
+
+
+class Correlation(Protocol):
+    """One kind: frozen, made of shapes and public numbers alone, so that the plan can carry it to the dealer."""
+
+    kind: ClassVar[str]
+
+    @property
+    def operands(self) -> tuple[Mask, ...]:
+        """The masks it is a function of."""
+        ...
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """What is dealt, in order."""
+        ...
+
+    def deal(self, masks: list[Words]) -> list[Words]:
+        """Operand masks (batch or 1, *shape[, limbs]) → the values of `fields`, each (batch or 1, *full_shape)."""
+        ...

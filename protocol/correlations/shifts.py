@@ -1,0 +1,101 @@
+"""Truncation: shifts of a mask, and of its wrap bit.
+
+Let x be known modulo 2^k with |x| < 2^(k−2), and c = x + r mod 2^k be open. With half = 2^(s−1) (round to nearest),
+x' = x + half + 2^(k−2) lies in [0, 2^(k−1)), c' = c + half + 2^(k−2) mod 2^k, and the sum x' + r wraps exactly when
+msb(r) = 1 and msb(c') = 0. Therefore, with no probability of failure and within one unit in the last place,
+
+    [x >> s] = (c' >> s) − [r >> s] + (1 − msb(c'))·[msb(r)·2^(k−s)] − 2^(k−2−s)              (`Truncate`)
+
+and modulo 2^(k−s) the wrap term vanishes, so c' >> s is itself an opening of x >> s under the mask r >> s in that
+smaller ring: a product takes it as it is, without a round, given shares of r >> s                (`ShiftedMask`).
+
+Hides: only c is open, under a uniform r; c' and its shifts are functions of c.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from ..ring import Words, ring
+from .base import Field, Mask
+
+
+@dataclass(frozen=True)
+class ShiftedMask:
+    """[(r mod 2^bits) >> shift], for an operand that is used at a lower scale than it was opened at."""
+
+    kind: ClassVar[str] = "shifted-mask"
+    a: Mask
+
+    @property
+    def operands(self) -> tuple[Mask, ...]:
+        return (self.a,)
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        return (Field(self.a.shape, self.a.limbs),)
+
+    def deal(self, masks: list[Words]) -> list[Words]:
+        return masks
+
+
+def rounding(bits: int, shift: int) -> int:
+    """half + 2^(k−2): what is added to an opening before its top bit and its shift are looked at."""
+    return (1 << (bits - 2)) + (1 << (shift - 1) if shift else 0)
+
+
+def opened_operand(c: Words, source_limbs: int, bits: int, shift: int, limbs: int) -> Words:
+    """The public half of `Mask`: c ↦ ((c' mod 2^bits) >> shift) − 2^(bits−2−shift), an opening modulo 2^(bits−shift)."""
+    source, target = ring(source_limbs), ring(limbs)
+    if not shift:
+        return source.narrow(c, limbs)
+    c = source.low_bits(source.add(c, source.constant(rounding(bits, shift))), bits)
+    return target.sub(source.shift_right(c, shift, limbs), target.constant(1 << (bits - 2 - shift)))
+
+
+@dataclass(frozen=True)
+class Truncate:
+    """A share of x >> shift in the ring of `limbs` limbs. `a` is the unshifted operand: bits = k, shift = 0."""
+
+    kind: ClassVar[str] = "truncate"
+    a: Mask
+    shift: int
+    limbs: int
+
+    @property
+    def exact(self) -> bool:
+        """Whether the wrap term matters in the target ring at all."""
+        return self.a.bits - self.shift < 64 * self.limbs
+
+    @property
+    def operands(self) -> tuple[Mask, ...]:
+        return (self.a,)
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        return (Field(self.a.shape, self.limbs),) * (2 if self.exact else 1)
+
+    def deal(self, masks: list[Words]) -> list[Words]:
+        source, target = ring(self.a.limbs), ring(self.limbs)
+        r = source.low_bits(masks[0], self.a.bits)
+        shifted = source.shift_right(r, self.shift, self.limbs)
+        if not self.exact:
+            return [shifted]
+        wrap = source.top_bit(r, self.a.bits)[(...,) + (None,) * len(target.tail)]
+        return [shifted, wrap * target.constant(1 << (self.a.bits - self.shift))]
+
+    def consume(self, party: int, c: Words, dealt: list[Words]) -> Words:
+        source, target = ring(self.a.limbs), ring(self.limbs)
+        bits, shift = self.a.bits, self.shift
+        c = source.low_bits(source.add(c, source.constant(rounding(bits, shift))), bits)
+        out = target.neg(dealt[0])
+        if self.exact:
+            unwrapped = ~source.top_bit(c, bits)[(...,) + (None,) * len(target.tail)]
+            out = target.add(out, np.multiply(dealt[1], unwrapped))
+        if party == 0:
+            public = target.sub(source.shift_right(c, shift, self.limbs), target.constant(1 << (bits - 2 - shift)))
+            out = target.add(out, public)
+        return out

@@ -1,0 +1,91 @@
+"""Material: what a step's masks and dealt tensors are made of, on both ends.
+
+`deal` is the dealer's side and a pure function of (seeds, plan, phase, range of steps): any worker can make any batch in any
+order, twice if need be. `alice_material` and `bob_material` are the parties' side. For each step and phase a party has one row
+of words: its mask shares, then its dealt shares. All of Alice's row and the masks of Bob's are keystreams; the dealt part
+of Bob's row, value − Alice's share, is the only thing that travels.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from .correlations import Mask
+from .graph import Phase
+from .machine import fields_of
+from .plan import Dealing
+from .prg import derive, keystream
+from .ring import Words, ring
+
+ALICE, BOB = 0, 1
+
+
+def stream_key(seed: bytes, phase: Phase) -> bytes:
+    return derive(seed, "material", int(phase))
+
+
+class Deal:
+    """The dealer's generator for one epoch of a session."""
+
+    def __init__(self, dealing: Dealing, alice_seed: bytes, bob_seed: bytes) -> None:
+        self.dealing = dealing
+        self._keys = [(stream_key(alice_seed, phase), stream_key(bob_seed, phase)) for phase in Phase]
+        self._static = lru_cache(maxsize=1)(lambda: self._masks(Phase.SETUP, 0, 1))
+
+    def _streams(self, phase: Phase, first: int, count: int) -> tuple[Words, Words]:
+        own = self.dealing.phases[phase]
+        alice, bob = self._keys[phase]
+        return (
+            keystream(alice, first, count, own.mask_words + own.dealt_words),
+            keystream(bob, first, count, own.mask_words),
+        )
+
+    def _masks(self, phase: Phase, first: int, count: int) -> list[Words]:
+        return self._combine(phase, *self._streams(phase, first, count))
+
+    def _combine(self, phase: Phase, alice: Words, bob: Words) -> list[Words]:
+        fields = self.dealing.phases[phase].masks
+        halves = zip(fields_of(alice, fields, len(alice)), fields_of(bob, fields, len(bob)), fields, strict=True)
+        return [a ^ b if field.xor else ring(field.limbs).add(a, b) for a, b, field in halves]
+
+    def corrections(self, phase: Phase, first: int, count: int) -> Words:
+        """Bob's dealt words for steps [first, first + count): (count, dealt_words)."""
+        own = self.dealing.phases[phase]
+        alice, bob = self._streams(phase, first, count)
+        masks = {phase: self._combine(phase, alice, bob)}
+        steps = np.arange(first, first + count)
+        out = np.empty((count, own.dealt_words), np.uint64)
+        theirs = fields_of(alice[:, own.mask_words :], own.dealt, count)
+        mine = fields_of(out, own.dealt, count)
+        at = 0
+
+        def value(mask: Mask) -> Words:
+            source = Phase(mask.phase)
+            if source not in masks:
+                masks[source] = self._static()
+            return mask.value(masks[source][mask.index], steps)
+
+        for spec in own.correlations:
+            for dealt, field in zip(spec.deal([value(mask) for mask in spec.operands]), spec.fields, strict=True):
+                share = theirs[at]
+                mine[at][...] = dealt ^ share if field.xor else ring(field.limbs).sub(dealt, share)
+                at += 1
+        return out
+
+
+def alice_material(dealing: Dealing, seed: bytes, phase: Phase, first: int, count: int) -> list[Words]:
+    """Alice's masks and dealt shares for a range of steps, one (count, *full_shape) array per field."""
+    own = dealing.phases[phase]
+    row = keystream(stream_key(seed, phase), first, count, own.mask_words + own.dealt_words)
+    return fields_of(row, [*own.masks, *own.dealt], count)
+
+
+def bob_material(
+    dealing: Dealing, seed: bytes, phase: Phase, first: int, count: int, corrections: Words
+) -> list[Words]:
+    """Bob's: his masks are a keystream, his dealt shares are the dealer's corrections."""
+    own = dealing.phases[phase]
+    masks = keystream(stream_key(seed, phase), first, count, own.mask_words)
+    return [*fields_of(masks, own.masks, count), *fields_of(corrections, own.dealt, count)]

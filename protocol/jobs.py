@@ -1,0 +1,210 @@
+"""A job: which tensors each party brings, what a step does with them, and what is revealed at the end.
+
+    class Linear(Job):
+        iterations = 100
+        x = Input("bob", shape=("n", 3), low=-1, high=1)
+        w = Input("alice", shape=(3, 1), low=-1, high=1)
+
+        def step(self, v):
+            v.w = v.w + v.x.T @ (1 - v.x @ v.w) / 8
+
+        def finish(self, v):
+            v.reveal(weights=v.w)
+
+`setup`, `step` and `finish` are run once each, on shapes alone, to trace the graph that is then executed as often as
+`iterations` says. `v` holds the job's variables: its inputs, and whatever `setup` assigns. A variable that `step`
+assigns is carried from one iteration to the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .errors import DataError, JobError
+from .graph import Carry, Graph, Node, Phase, Source
+from .lowering import Numerics
+from .ops import Secret
+from .views import Shape
+
+ROLES = ("alice", "bob")
+
+
+@dataclass(frozen=True)
+class Input:
+    """A tensor that `owner` brings. `shape` may name axes ("n"): equal names must have equal lengths.
+
+    Every value must lie in [low, high]; that is checked where it is encoded. For a variable that training changes, the
+    range is also what the plan assumes the values stay in.
+    """
+
+    owner: str
+    shape: tuple[int | str, ...]
+    low: float = -1024.0
+    high: float = 1024.0
+    default: Any = None
+
+    def __post_init__(self) -> None:
+        if self.owner not in ROLES:
+            raise JobError(f"an Input belongs to 'alice' or 'bob', not to {self.owner!r}")
+        if not self.low < self.high:
+            raise JobError(f"an Input's range needs low < high, not [{self.low}, {self.high}]")
+
+    @property
+    def party(self) -> int:
+        return ROLES.index(self.owner)
+
+
+class Job:
+    """Subclass this; see the module's docstring."""
+
+    iterations: ClassVar[int] = 1
+    fraction_bits: ClassVar[int] = 20
+    integer_bits: ClassVar[int] = 16
+
+    def setup(self, v: Variables) -> None:
+        """Once, before the first step."""
+
+    def step(self, v: Variables) -> None:
+        """One iteration."""
+
+    def finish(self, v: Variables) -> None:
+        """Once, after the last step; calls v.reveal(name=tensor, …)."""
+        raise JobError(f"job {type(self).__name__} reveals nothing: define finish() and call v.reveal(name=tensor)")
+
+    @property
+    def inputs(self) -> dict[str, Input]:
+        found: dict[str, Input] = {}
+        for base in reversed(type(self).__mro__):
+            found.update({name: value for name, value in vars(base).items() if isinstance(value, Input)})
+        return found
+
+    @property
+    def numerics(self) -> Numerics:
+        return Numerics(self.fraction_bits, self.integer_bits)
+
+
+class Variables:
+    """The job's variables as attributes, while it is being traced."""
+
+    def __init__(self, graph: Graph, values: Mapping[str, Secret]) -> None:
+        object.__setattr__(self, "_graph", graph)
+        object.__setattr__(self, "_values", dict(values))
+
+    def __getattr__(self, name: str) -> Secret:
+        values: dict[str, Secret] = object.__getattribute__(self, "_values")
+        if name not in values:
+            raise JobError(f"the job uses v.{name}, which is neither an Input nor assigned before; there are: "
+                           + ", ".join(sorted(values)))  # fmt: skip
+        return values[name]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not isinstance(value, Secret):
+            raise JobError(f"v.{name} = {type(value).__name__}: only secret tensors are variables; use a plain Python name")
+        self._values[name] = value  # type: ignore[index]
+
+    def reveal(self, **tensors: Secret) -> None:
+        """Open these at the end to whom --reveal names."""
+        graph: Graph = object.__getattribute__(self, "_graph")
+        if graph.phase != Phase.FINISH:
+            raise JobError("v.reveal() belongs in finish(): nothing is revealed while the job runs")
+        for name, tensor in tensors.items():
+            if not isinstance(tensor, Secret):
+                raise JobError(f"v.reveal({name}=…) takes a secret tensor, not {type(tensor).__name__}")
+            if name in graph.revealed:
+                raise JobError(f"{name} is revealed twice")
+            graph.revealed[name] = tensor._node
+
+
+@dataclass
+class Traced:
+    """A job bound to shapes: its graph and the numbers that go with it."""
+
+    job: Job
+    shapes: dict[str, Shape]
+    iterations: int
+    graph: Graph = field(default_factory=Graph)
+    assumptions: list[str] = field(default_factory=list)
+
+
+def bind(inputs: Mapping[str, Input], shapes: Mapping[str, Shape]) -> dict[str, Shape]:
+    """Check actual shapes against declared ones, names of axes included; DataError names the tensors that disagree."""
+    lengths: dict[str, tuple[int, str]] = {}
+    for name, declared in inputs.items():
+        actual = shapes[name]
+        if len(actual) != len(declared.shape):
+            raise DataError(f"tensor {name} has shape {actual}; the job declares {declared.shape}")
+        for want, got in zip(declared.shape, actual, strict=True):
+            if isinstance(want, int):
+                if want != got:
+                    raise DataError(f"tensor {name} has shape {actual}; the job declares {declared.shape}")
+            elif want in lengths and lengths[want][0] != got:
+                raise DataError(
+                    f"tensor {name} has {got} along axis {want!r}, but tensor {lengths[want][1]} has {lengths[want][0]}"
+                )
+            else:
+                lengths.setdefault(want, (got, name))
+    return dict(shapes)
+
+
+def trace(job: Job, shapes: Mapping[str, Shape], iterations: int | None = None) -> Traced:
+    """Run the job once on shapes; JobError or DataError where it does not fit together."""
+    count = job.iterations if iterations is None else iterations
+    if count < 0:
+        raise JobError(f"a job runs 0 or more iterations, not {count}")
+    carried: set[str] = set()
+    while True:
+        traced, assigned = _trace(job, bind(job.inputs, shapes), count, carried)
+        if assigned <= carried:
+            return traced
+        carried |= assigned
+
+
+def _trace(job: Job, shapes: dict[str, Shape], count: int, carried: set[str]) -> tuple[Traced, set[str]]:
+    traced = Traced(job, shapes, count)
+    graph = traced.graph
+    values = {
+        name: Secret(graph, graph.add(Source(name, declared.party, shapes[name]), interval=(declared.low, declared.high)))
+        for name, declared in job.inputs.items()
+    }
+    v = Variables(graph, values)
+    job.setup(v)
+    start: dict[str, Secret] = dict(object.__getattribute__(v, "_values"))
+    graph.initial = {name: start[name]._node for name in sorted(carried)}
+    graph.phase = Phase.STEP
+    v = Variables(graph, start | _carries(traced, start, carried))
+    before = dict(object.__getattribute__(v, "_values"))
+    job.step(v)
+    after: dict[str, Secret] = object.__getattribute__(v, "_values")
+    assigned = {name for name in before if after[name] is not before[name]}
+    graph.updated = {name: after[name]._node for name in sorted(carried)}
+    for name in sorted(carried):
+        if after[name].shape != start[name].shape:
+            raise JobError(f"step() changes the shape of v.{name} from {start[name].shape} to {after[name].shape}")
+    graph.phase = Phase.FINISH
+    v = Variables(graph, start | _carries(traced, start, carried))
+    job.finish(v)
+    if not graph.revealed:
+        raise JobError(f"job {type(job).__name__} reveals nothing: call v.reveal(name=tensor) in finish()")
+    return traced, assigned
+
+
+def _carries(traced: Traced, start: Mapping[str, Secret], carried: set[str]) -> dict[str, Secret]:
+    """Carried variables as placeholders: their range is what their Input declares, and that is an assumption."""
+    graph, found = traced.graph, {}
+    for name in sorted(carried):
+        declared = traced.job.inputs.get(name)
+        interval = (declared.low, declared.high) if declared else (-np.inf, np.inf)
+        found[name] = Secret(graph, graph.add(Carry(name, start[name].shape), interval=interval))
+        if declared:
+            text = f"{name} is trained and assumed to stay in its declared range [{declared.low:g}, {declared.high:g}]"
+            if text not in traced.assumptions:
+                traced.assumptions.append(text)
+    return found
+
+
+def nodes(tensors: Sequence[Secret]) -> list[Node]:
+    return [tensor._node for tensor in tensors]

@@ -1,0 +1,247 @@
+"""Operations that cost nothing on the wire: sums, public constants, and structural views."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from .. import fixedpoint
+from ..errors import JobError
+from ..graph import Array, Interval, Node, Op
+from ..lowering import Lowering, Share
+from ..ring import limbs_for, ring
+from ..views import Rows as RowsView
+from ..views import Shape, View
+
+
+def broadcast(name: str, *shapes: Shape) -> Shape:
+    try:
+        return np.broadcast_shapes(*shapes)
+    except ValueError:
+        listed = " and ".join(str(shape) for shape in shapes)
+        raise JobError(f"{name} of shapes {listed}: they do not broadcast") from None
+
+
+class Linear(Op):
+    """Defaults for operations that need of every operand what is needed of them."""
+
+    def scale(self, low: Lowering, node: Node) -> int:
+        return max(low.scales[use] for use in node.inputs)
+
+    def demand(self, low: Lowering, node: Node, bits: int) -> None:
+        for use in node.inputs:
+            low.need(use, bits)
+
+
+@dataclass(frozen=True)
+class Add(Linear):
+    """x + y, or x − y."""
+
+    minus: bool = False
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        return "subtract" if self.minus else "add"
+
+    def shape(self, *shapes: Shape) -> Shape:
+        return broadcast(self.name, *shapes)
+
+    def bounds(self, *uses: Node) -> Interval:
+        (a, b), (c, d) = (use.interval for use in uses)
+        return (a - d, b - c) if self.minus else (a + c, b + d)
+
+    def clear(self, step: int, *arrays: Array) -> Array:
+        return arrays[0] - arrays[1] if self.minus else arrays[0] + arrays[1]
+
+    def emit(self, low: Lowering, node: Node) -> Share:
+        limbs, scale = limbs_for(low.needs[node]), low.scales[node]
+        x, y = (low.aligned(use, scale, limbs) for use in node.inputs)
+        out = low.call(ring(limbs).sub if self.minus else ring(limbs).add, x, y)
+        return low.as_share(out, node.shape, scale, min(x.bits, y.bits), limbs)
+
+
+@dataclass(frozen=True)
+class Negate(Linear):
+    name = "negative"
+
+    def shape(self, *shapes: Shape) -> Shape:
+        return shapes[0]
+
+    def bounds(self, *uses: Node) -> Interval:
+        a, b = uses[0].interval
+        return (-b, -a)
+
+    def clear(self, step: int, *arrays: Array) -> Array:
+        return -arrays[0]
+
+    def emit(self, low: Lowering, node: Node) -> Share:
+        limbs = limbs_for(low.needs[node])
+        x = low.narrowed(low.share(node.inputs[0]), limbs)
+        return low.as_share(low.call(ring(limbs).neg, x), node.shape, x.scale, x.bits, limbs)
+
+
+@dataclass(frozen=True, eq=False)
+class AddPublic(Linear):
+    """x + c for a public array c: one party adds it."""
+
+    constant: Array
+    name = "add public"
+
+    def shape(self, *shapes: Shape) -> Shape:
+        return broadcast("add", shapes[0], self.constant.shape)
+
+    def bounds(self, *uses: Node) -> Interval:
+        a, b = uses[0].interval
+        return (a + float(self.constant.min(initial=0)), b + float(self.constant.max(initial=0)))
+
+    def clear(self, step: int, *arrays: Array) -> Array:
+        return arrays[0] + self.constant
+
+    def emit(self, low: Lowering, node: Node) -> Share:
+        limbs, shape = limbs_for(low.needs[node]), node.shape
+        x = low.narrowed(low.share(node.inputs[0]), limbs)
+        r = ring(limbs)
+        if low.party == 0:
+            encoded = fixedpoint.encode(np.broadcast_to(self.constant, shape), x.scale, limbs)
+            out = low.call(lambda v: r.add(v, encoded), x)
+        else:
+            zeros = r.zeros(shape)
+            out = low.call(lambda v: r.add(v, zeros), x) if x.shape != shape else x
+        return low.as_share(out, shape, x.scale, x.bits, limbs)
+
+
+@dataclass(frozen=True, eq=False)
+class MultiplyPublic(Linear):
+    """x · c for a public array c. Powers of two cost no precision and no bits: only the scale's label changes."""
+
+    constant: Array
+    name = "multiply by public"
+
+    def shape(self, *shapes: Shape) -> Shape:
+        return broadcast("multiply", shapes[0], self.constant.shape)
+
+    def bounds(self, *uses: Node) -> Interval:
+        corners = [times(end, float(c)) for end in uses[0].interval for c in (self.constant.min(), self.constant.max())]
+        return (min(corners), max(corners))
+
+    def clear(self, step: int, *arrays: Array) -> Array:
+        return arrays[0] * self.constant
+
+    def extra(self, low: Lowering) -> int:
+        """Fraction bits of the constant: as many as make it exact, or fraction_bits significant ones."""
+        peak = float(np.abs(self.constant).max(initial=0.0))
+        if peak == 0.0:
+            return 0
+        exponents = [_dyadic(float(c)) for c in np.unique(self.constant)]
+        exact = max(exponents) if None not in exponents else None
+        precise = low.numerics.fraction_bits - math.frexp(peak)[1] + 1
+        return precise if exact is None else min(exact, max(precise, 0))
+
+    def scale(self, low: Lowering, node: Node) -> int:
+        return low.scales[node.inputs[0]] + self.extra(low)
+
+    def emit(self, low: Lowering, node: Node) -> Share:
+        limbs, extra = limbs_for(low.needs[node]), self.extra(low)
+        x = low.narrowed(low.share(node.inputs[0]), limbs)
+        r = ring(limbs)
+        integers = np.vectorize(lambda c: round(Fraction(float(c)) * Fraction(2) ** extra), otypes=[object])(self.constant)
+        encoded = r.encode(integers)
+        unit = bool(np.all(integers == 1)) and x.shape == node.shape
+        out = x if unit else low.call(lambda v: r.mul(v, encoded), x)
+        return low.as_share(out, node.shape, x.scale + extra, x.bits, limbs)
+
+
+@dataclass(frozen=True)
+class Sum(Linear):
+    axes: Shape
+    keepdims: bool
+    name = "sum"
+
+    def shape(self, *shapes: Shape) -> Shape:
+        kept = [1 if axis in self.axes else n for axis, n in enumerate(shapes[0])]
+        return tuple(kept if self.keepdims else [n for axis, n in enumerate(kept) if axis not in self.axes])
+
+    def bounds(self, *uses: Node) -> Interval:
+        return total_bounds(uses[0].interval, math.prod(uses[0].shape[axis] for axis in self.axes))
+
+    def clear(self, step: int, *arrays: Array) -> Array:
+        return np.asarray(arrays[0].sum(axis=self.axes, keepdims=self.keepdims))
+
+    def emit(self, low: Lowering, node: Node) -> Share:
+        limbs = limbs_for(low.needs[node])
+        x = low.narrowed(low.share(node.inputs[0]), limbs)
+        out = low.call(lambda v: ring(limbs).sum(v, self.axes, self.keepdims), x)
+        return low.as_share(out, node.shape, x.scale, x.bits, limbs)
+
+
+@dataclass(frozen=True)
+class Concatenate(Linear):
+    axis: int
+    name = "concatenate"
+
+    def shape(self, *shapes: Shape) -> Shape:
+        rests = {(*shape[: self.axis], *shape[self.axis + 1 :]) for shape in shapes}
+        if len(rests) != 1:
+            raise JobError(f"concatenate along axis {self.axis}: shapes {shapes} differ elsewhere")
+        total = sum(shape[self.axis] for shape in shapes)
+        return (*shapes[0][: self.axis], total, *shapes[0][self.axis + 1 :])
+
+    def bounds(self, *uses: Node) -> Interval:
+        return (min(use.interval[0] for use in uses), max(use.interval[1] for use in uses))
+
+    def clear(self, step: int, *arrays: Array) -> Array:
+        return np.concatenate(arrays, axis=self.axis)
+
+    def emit(self, low: Lowering, node: Node) -> Share:
+        limbs, scale = limbs_for(low.needs[node]), low.scales[node]
+        parts = [low.aligned(use, scale, limbs) for use in node.inputs]
+        out = low.call(lambda *v: np.concatenate(v, axis=self.axis), *parts)
+        return low.as_share(out, node.shape, scale, min(part.bits for part in parts), limbs)
+
+
+@dataclass(frozen=True)
+class Structure(Linear):
+    """A view: transpose, reshape, index, broadcast, or the step's minibatch."""
+
+    view: View
+    name = "view"
+
+    def shape(self, *shapes: Shape) -> Shape:
+        return self.view.shape
+
+    def bounds(self, *uses: Node) -> Interval:
+        return uses[0].interval
+
+    def clear(self, step: int, *arrays: Array) -> Array:
+        if isinstance(self.view, RowsView):
+            return np.asarray(self.view.at(arrays[0], step))
+        return np.asarray(self.view.apply(arrays[0], None, 0))
+
+    def emit(self, low: Lowering, node: Node) -> Share:
+        limbs = limbs_for(low.needs[node])
+        x = low.narrowed(low.share(node.inputs[0]), limbs)
+        return low.as_share(low.viewed(x, self.view, limbs), node.shape, x.scale, x.bits, limbs)
+
+
+def _dyadic(value: float) -> int | None:
+    """The number of fraction bits of a float that is a short dyadic number (negative for multiples of two)."""
+    mantissa, exponent = math.frexp(value)
+    if mantissa == 0.0:
+        return 0
+    integer = int(math.ldexp(mantissa, 53))
+    trailing = (integer & -integer).bit_length() - 1
+    return 53 - trailing - exponent if 53 - trailing <= 12 else None
+
+
+def times(a: float, b: float) -> float:
+    return 0.0 if b == 0.0 or a == 0.0 else a * b
+
+
+def total_bounds(interval: Interval, count: int) -> Interval:
+    """The interval of a sum of `count` terms."""
+    return (times(interval[0], count), times(interval[1], count))
+
+

@@ -1,0 +1,232 @@
+"""Products of two secret tensors: elementwise and matrix products, and small ones fused to save their rounds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from ..correlations.monomials import Contraction, Exponents, FusedPolynomial, Monomials, needed
+from ..correlations.products import Product
+from ..errors import JobError
+from ..graph import Array, Interval, Node, Op, Phase
+from ..lowering import Lowering, Share, Value
+from ..ring import limbs_for
+from ..views import Shape
+from .linear import Add, AddPublic, MultiplyPublic, Negate, times, broadcast, total_bounds
+
+FUSED_WORDS = 1 << 14  # dealt ring elements up to which a product is fused rather than given a round
+FUSED_DEGREE = 4
+FUSED_BITS = 128
+
+
+def product_bounds(x: Interval, y: Interval) -> Interval:
+    corners = [times(a, b) for a in x for b in y]
+    return (min(corners), max(corners))
+
+
+class Bilinear(Op):
+    """A product of two operands that are opened, each once for all its uses."""
+
+    bilinear: str
+
+    def map_shape(self, a: Shape, b: Shape) -> Shape:
+        raise NotImplementedError
+
+    def fusion(self, low: Lowering, node: Node) -> Fusion | None:
+        """The fused form, if it pays."""
+        raise NotImplementedError
+
+    def scale(self, low: Lowering, node: Node) -> int:
+        fused = self.fusion(low, node)
+        return fused.scale(low) if fused else sum(low.operand_scale(use) for use in node.inputs)
+
+    def demand(self, low: Lowering, node: Node, bits: int) -> None:
+        fused = self.fusion(low, node)
+        bits = max(bits, low.room(node))
+        for use in fused.operands if fused else node.inputs:
+            low.need_operand(use, bits)
+
+    def emit(self, low: Lowering, node: Node) -> Share:
+        fused = self.fusion(low, node)
+        bits = max(low.needs[node], low.room(node))
+        limbs = max(limbs_for(bits), 2 if fused else 1)
+        if fused:
+            out, known = fused.emit(low, limbs)
+        else:
+            a, b = (low.operand(use, limbs) for use in node.inputs)
+            phase = max(a.public.phase, b.public.phase)
+            spec = Product(self.bilinear, a.mask, b.mask, limbs)
+            (dealt,) = low.deal(spec, phase)
+            party = low.party
+
+            def consume(*v: Any) -> Any:
+                return spec.consume(party, *v)
+
+            out = low.call(consume, a.public, a.share, b.public, b.share, dealt)
+            known = min(a.mask.bits - a.mask.shift, b.mask.bits - b.mask.shift)
+        share = low.as_share(out, node.shape, low.scales[node], min(known, 64 * limbs), limbs)
+        return low.narrowed(share, limbs_for(low.needs[node]))
+
+
+@dataclass(frozen=True)
+class Multiply(Bilinear):
+    """Elementwise, broadcasting."""
+
+    bilinear = "mul"
+    name = "multiply"
+
+    def shape(self, *shapes: Shape) -> Shape:
+        return broadcast("multiply", *shapes)
+
+    def bounds(self, *uses: Node) -> Interval:
+        return product_bounds(uses[0].interval, uses[1].interval)
+
+    def clear(self, step: int, *arrays: Array) -> Array:
+        return arrays[0] * arrays[1]
+
+    def fusion(self, low: Lowering, node: Node) -> Fusion | None:
+        return elementwise_fusion(low, node)
+
+
+@dataclass(frozen=True)
+class MatMul(Bilinear):
+    """As numpy.matmul on operands of at least two axes."""
+
+    bilinear = "matmul"
+    name = "matmul"
+
+    def shape(self, *shapes: Shape) -> Shape:
+        a, b = shapes
+        if len(a) < 2 or len(b) < 2 or a[-1] != b[-2]:
+            raise JobError(f"matmul of shapes {a} and {b}: inner dimensions must agree, and both need two axes")
+        return (*broadcast("matmul", a[:-2], b[:-2]), a[-2], b[-1])
+
+    def bounds(self, *uses: Node) -> Interval:
+        return total_bounds(product_bounds(uses[0].interval, uses[1].interval), uses[0].shape[-1])
+
+    def clear(self, step: int, *arrays: Array) -> Array:
+        return np.asarray(arrays[0] @ arrays[1])
+
+    def fusion(self, low: Lowering, node: Node) -> Fusion | None:
+        x, g = node.inputs
+        if len(x.shape) != 2 or len(g.shape) != 2 or not isinstance(g.op, Multiply):
+            return None
+        inner = elementwise_fusion(low, g)
+        if inner is None:
+            return None
+        words = prod(g.shape) * x.shape[0] * (1 + len(needed(inner.terms)))
+        fused = Fusion(inner.leaves, inner.terms, x)
+        return fused if words <= FUSED_WORDS and fused.scale(low) + low.integer_bits(node) <= FUSED_BITS else None
+
+
+Terms = dict[Exponents, tuple[int, int]]  # exponents → (integer coefficient, its fraction bits)
+
+
+class Fusion:
+    """An elementwise polynomial of opened leaves, and possibly one more matrix product from the left."""
+
+    def __init__(self, leaves: tuple[Node, ...], terms: Terms, left: Node | None = None) -> None:
+        self.leaves, self.terms, self.left = leaves, terms, left
+
+    @property
+    def operands(self) -> tuple[Node, ...]:
+        return self.leaves if self.left is None else (self.left, *self.leaves)
+
+    def degree_scale(self, low: Lowering, m: Exponents) -> int:
+        return sum(power * low.operand_scale(leaf) for power, leaf in zip(m, self.leaves, strict=True))
+
+    def inner_scale(self, low: Lowering) -> int:
+        return max(self.degree_scale(low, m) + bits for m, (_, bits) in self.terms.items())
+
+    def scale(self, low: Lowering) -> int:
+        return self.inner_scale(low) + (low.operand_scale(self.left) if self.left else 0)
+
+    def emit(self, low: Lowering, limbs: int) -> tuple[Value, int]:
+        """The value of the product, and the bits modulo which it is known."""
+        leaves = [low.operand(leaf, limbs) for leaf in self.leaves]
+        phase = max(leaf.public.phase for leaf in leaves)
+        spec = Monomials(tuple(leaf.mask for leaf in leaves), needed(self.terms), limbs)
+        full = self.inner_scale(low)
+        terms = tuple((m, a << (full - self.degree_scale(low, m) - bits)) for m, (a, bits) in self.terms.items())
+        form, party = FusedPolynomial(spec, terms), low.party
+        (dealt,) = low.deal(spec, phase)
+        coefficients = low.call(lambda *e: form.public(list(e)), *(leaf.public for leaf in leaves))
+        out = low.call(lambda c, d: form.consume(party, c, d), coefficients, dealt)
+        masks = [leaf.mask for leaf in leaves]
+        if self.left is not None:
+            x = low.operand(self.left, limbs)
+            phase = Phase(max(phase, x.public.phase))
+            (cross,) = low.deal(Contraction(x.mask, spec), phase)
+            out = low.call(form.contract, x.public, out, coefficients, cross)
+            masks.append(x.mask)
+        return out, min(mask.bits - mask.shift for mask in masks)
+
+
+def elementwise_fusion(low: Lowering, node: Node) -> Fusion | None:
+    """The product tree above `node` as one polynomial, if it saves a round and is small."""
+    found: Fusion | None = low.once(("fusion", node), lambda: _fuse(low, node))
+    return found
+
+
+def _fuse(low: Lowering, node: Node) -> Fusion | None:
+    leaves: list[Node] = []
+    terms = _expand(node, node.shape, leaves)
+    if not 3 <= max(sum(m) for m in terms) <= FUSED_DEGREE:
+        return None
+    padded = {m + (0,) * (len(leaves) - len(m)): a for m, a in terms.items()}
+    fused = Fusion(tuple(leaves), padded)
+    words = prod(node.shape) * len(needed(padded))
+    fits = fused.scale(low) + low.integer_bits(node) <= FUSED_BITS
+    return fused if fits and words <= FUSED_WORDS else None
+
+
+def _expand(node: Node, shape: Shape, leaves: list[Node]) -> dict[Exponents, tuple[int, int]]:
+    """`node` as a polynomial of leaves; terms are keyed by exponents of the leaves seen so far."""
+    op = node.op
+    if node.shape == shape and all(use.shape == shape for use in node.inputs):
+        if isinstance(op, Multiply):
+            x, y = (_expand(use, shape, leaves) for use in node.inputs)
+            return _collect((_plus(m, n), (a * b, s + t)) for m, (a, s) in x.items() for n, (b, t) in y.items())
+        if isinstance(op, Add):
+            x, y = (_expand(use, shape, leaves) for use in node.inputs)
+            sign = -1 if op.minus else 1
+            return _collect([*x.items(), *((m, (sign * a, s)) for m, (a, s) in y.items())])
+        if isinstance(op, Negate):
+            return {m: (-a, s) for m, (a, s) in _expand(node.inputs[0], shape, leaves).items()}
+        if isinstance(op, (AddPublic, MultiplyPublic)) and (constant := _scalar(op.constant)) is not None:
+            x = _expand(node.inputs[0], shape, leaves)
+            if isinstance(op, MultiplyPublic):
+                return {m: (a * constant[0], s + constant[1]) for m, (a, s) in x.items()}
+            return _collect([*x.items(), ((), constant)])
+    if node not in leaves:
+        leaves.append(node)
+    return {(0,) * leaves.index(node) + (1,): (1, 0)}
+
+
+def _collect(items: Any) -> dict[Exponents, tuple[int, int]]:
+    total: dict[Exponents, tuple[int, int]] = {}
+    for m, (a, s) in items:
+        while m and m[-1] == 0:
+            m = m[:-1]
+        b, t = total.get(m, (0, 0))
+        top = max(s, t)
+        total[m] = ((a << (top - s)) + (b << (top - t)), top)
+    return {m: term for m, term in total.items() if term[0]} or {(): (0, 0)}
+
+
+def _plus(m: Exponents, n: Exponents) -> Exponents:
+    size = max(len(m), len(n))
+    return tuple(p + q for p, q in zip(m + (0,) * (size - len(m)), n + (0,) * (size - len(n)), strict=True))
+
+
+def _scalar(constant: Array) -> tuple[int, int] | None:
+    """A uniform public constant that is a short dyadic number, as (integer, fraction bits)."""
+    first = float(constant.flat[0])
+    if not np.all(constant == first):
+        return None
+    numerator, denominator = first.as_integer_ratio()
+    bits = denominator.bit_length() - 1
+    return (numerator, bits) if bits <= 12 else None

@@ -1,0 +1,229 @@
+"""`Secret`, the tensor a job computes with, and the functions that take one. It reads like NumPy.
+
+A Secret holds a node of the traced graph, never a value. So that nothing secret can steer control flow or slip into a
+log, it refuses `bool`, `float`, `int`, iteration and conversion to an array, and its repr shows a shape and no more.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+
+from .. import views
+from ..errors import JobError
+from ..graph import Array, Graph, Node, Op
+from ..views import Shape
+from .linear import Add, AddPublic, Concatenate, MultiplyPublic, Negate, Structure, Sum
+from .polynomials import SIGMOID_10, Poly, derivative
+from .products import MatMul, Multiply
+
+
+class Secret:
+    """A secret tensor: shape known, value not."""
+
+    __slots__ = ("_graph", "_node")
+    __array_ufunc__ = None  # NumPy arrays leave mixed arithmetic to the methods below
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, graph: Graph, node: Node) -> None:
+        self._graph, self._node = graph, node
+
+    @property
+    def shape(self) -> Shape:
+        return self._node.shape
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        return self._node.size
+
+    @property
+    def T(self) -> Secret:
+        return self.transpose()
+
+    def _apply(self, op: Op, *others: Secret) -> Secret:
+        for other in others:
+            if other._graph is not self._graph:
+                raise JobError(f"{self!r} and {other!r} belong to different jobs")
+        return Secret(self._graph, self._graph.add(op, self._node, *(other._node for other in others)))
+
+    def __add__(self, other: Any) -> Secret:
+        return self._apply(Add(), other) if isinstance(other, Secret) else self._apply(AddPublic(public(other)))
+
+    __radd__ = __add__
+
+    def __sub__(self, other: Any) -> Secret:
+        if isinstance(other, Secret):
+            return self._apply(Add(minus=True), other)
+        return self._apply(AddPublic(-public(other)))
+
+    def __rsub__(self, other: Any) -> Secret:
+        return -self + other
+
+    def __neg__(self) -> Secret:
+        return self._apply(Negate())
+
+    def __mul__(self, other: Any) -> Secret:
+        if not isinstance(other, Secret):
+            return self._apply(MultiplyPublic(public(other)))
+        return self._apply(Multiply(), other)
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, other: Any) -> Secret:
+        if isinstance(other, Secret):
+            raise JobError("division by a secret tensor is not offered; multiply by a public number")
+        divisor = public(other)
+        if not np.all(divisor):
+            raise JobError("division of a secret tensor by zero")
+        return self * (1.0 / divisor)
+
+    def __pow__(self, exponent: int) -> Secret:
+        if not isinstance(exponent, int) or exponent < 1:
+            raise JobError(f"a secret tensor is raised to whole powers ≥ 1, not {exponent!r}")
+        return self if exponent == 1 else polynomial(self, (0.0,) * exponent + (1.0,))
+
+    def __matmul__(self, other: Any) -> Secret:
+        return matmul(self, other)
+
+    def __rmatmul__(self, other: Any) -> Secret:
+        return matmul(other, self)
+
+    def __getitem__(self, key: Any) -> Secret:
+        return self._apply(Structure(views.index(self.shape, key)))
+
+    def transpose(self, *axes: int) -> Secret:
+        return self._apply(Structure(views.transpose(self.shape, axes or None)))
+
+    def reshape(self, *shape: int | Shape) -> Secret:
+        new = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple) else shape
+        return self._apply(Structure(views.reshape(self.shape, tuple(int(n) for n in new))))  # type: ignore[arg-type]
+
+    def broadcast_to(self, shape: Shape) -> Secret:
+        if _broadcast(self.shape, shape) != shape:
+            raise JobError(f"cannot broadcast {self.shape} to {shape}")
+        return self._apply(Structure(views.Broadcast(shape)))
+
+    def minibatch(self, size: int) -> Secret:
+        """The step's `size` consecutive rows: the first at step 0, wrapping around at the end."""
+        if not 1 <= size <= self.shape[0]:
+            raise JobError(f"a minibatch of {size} rows of a tensor with {self.shape[0]}")
+        return self._apply(Structure(views.Rows((size, *self.shape[1:]), self.shape[0])))
+
+    def sum(self, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Secret:
+        return self._apply(Sum(_axes(axis, self.ndim), keepdims))
+
+    def mean(self, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Secret:
+        count = math.prod(self.shape[n] for n in _axes(axis, self.ndim))
+        if count == 0:
+            raise JobError(f"the mean of no elements (shape {self.shape}, axis {axis})")
+        return self.sum(axis, keepdims) * (1.0 / count)
+
+    def __repr__(self) -> str:
+        return f"<Secret {self.shape}>"
+
+    def __format__(self, spec: str) -> str:
+        return repr(self)
+
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        raise JobError(f"{self!r} has no value here: a job cannot look at, compare, iterate over or convert a secret")
+
+    __bool__ = __float__ = __int__ = __index__ = __complex__ = __iter__ = __len__ = __contains__ = _refuse  # type: ignore[assignment]
+    __array__ = __eq__ = __ne__ = __reduce_ex__ = _refuse  # type: ignore[assignment]
+
+
+def public(value: Any) -> Array:
+    """A public constant as a float64 array; JobError where it is not finite numbers."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiub" or not np.all(np.isfinite(array)):
+        raise JobError("a public constant must be a finite number or an array of them")
+    return array.astype(np.float64)
+
+
+def matmul(a: Any, b: Any) -> Secret:
+    """a @ b; at least one is secret. Vectors are treated as NumPy does."""
+    if not isinstance(a, Secret) or not isinstance(b, Secret):
+        return _public_matmul(a, b)
+    if a.ndim == 0 or b.ndim == 0:
+        raise JobError("matmul needs at least one axis in each operand; multiply scalars with *")
+    left = a.reshape(1, -1) if a.ndim == 1 else a
+    right = b.reshape(-1, 1) if b.ndim == 1 else b
+    return _drop(left._apply(MatMul(), right), a.ndim == 1, b.ndim == 1)
+
+
+def _public_matmul(a: Any, b: Any) -> Secret:
+    """A product with a public matrix is a sum of public multiples: no round."""
+    if isinstance(a, Secret):
+        matrix = public(b)
+        if matrix.ndim > 2 or not matrix.ndim or not a.ndim or a.shape[-1] != matrix.shape[0]:
+            raise JobError(f"matmul of shapes {a.shape} and {matrix.shape}: they do not fit")
+        if matrix.ndim == 1:
+            return (a * matrix).sum(-1)
+        return (a.reshape((*a.shape, 1)) * matrix).sum(-2)
+    matrix = public(a)
+    if matrix.ndim > 2 or not matrix.ndim or not b.ndim or b.shape[max(b.ndim - 2, 0)] != matrix.shape[-1]:
+        raise JobError(f"matmul of shapes {matrix.shape} and {b.shape}: they do not fit")
+    if b.ndim == 1:
+        return (b * matrix).sum(-1)
+    product = (b.reshape((*b.shape[:-2], 1, *b.shape[-2:])) * np.atleast_2d(matrix)[:, :, None]).sum(-2)
+    return _drop(product, matrix.ndim == 1, False)
+
+
+def _drop(product: Secret, row: bool, column: bool) -> Secret:
+    shape = product.shape
+    lead = shape[:-2]
+    kept = (() if row else (shape[-2],)) + (() if column else (shape[-1],))
+    return product if not row and not column else product.reshape((*lead, *kept))
+
+
+def concatenate(parts: Sequence[Secret], axis: int = 0) -> Secret:
+    if not parts:
+        raise JobError("concatenate needs at least one tensor")
+    first, *rest = parts
+    if not -first.ndim <= axis < first.ndim:
+        raise JobError(f"concatenate: axis {axis} of a tensor with {first.ndim} axes")
+    return first._apply(Concatenate(axis % first.ndim), *rest)
+
+
+def polynomial(x: Secret, coefficients: Sequence[float], limit: float = 16.0) -> Secret:
+    """Σ coefficients[n]·x^n, in one round; x must stay within ±limit (the result has no meaning beyond)."""
+    chosen = tuple(float(c) for c in coefficients)
+    while len(chosen) > 2 and chosen[-1] == 0.0:
+        chosen = chosen[:-1]
+    return x._apply(Poly(chosen, float(limit)))
+
+
+def sigmoid(x: Secret, method: str = "interpolated") -> Secret:
+    """1 / (1 + exp(−x)). "interpolated": the degree-9 polynomial fitted on [−10, 10], one round."""
+    return x._apply(Poly(_sigmoid(method), 10.0, "sigmoid"))
+
+
+def sigmoid_derivative(x: Secret, method: str = "interpolated") -> Secret:
+    """d sigmoid(x) / dx, from the same opening of x."""
+    return x._apply(Poly(derivative(_sigmoid(method)), 10.0, "sigmoid derivative"))
+
+
+def _sigmoid(method: str) -> tuple[float, ...]:
+    if method != "interpolated":
+        raise JobError(f'sigmoid has no method {method!r}; there is "interpolated"')
+    return SIGMOID_10
+
+
+def _axes(axis: int | Sequence[int] | None, ndim: int) -> Shape:
+    axes = range(ndim) if axis is None else [axis] if isinstance(axis, int) else axis
+    if any(not -ndim <= n < ndim for n in axes):
+        raise JobError(f"axis {axis} of a tensor with {ndim} axes")
+    return tuple(sorted({n % ndim for n in axes}))
+
+
+def _broadcast(a: Shape, b: Shape) -> Shape | None:
+    try:
+        return np.broadcast_shapes(a, b)
+    except ValueError:
+        return None

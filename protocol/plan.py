@@ -1,0 +1,178 @@
+"""The plan: everything about a run that can be known before anything secret is touched.
+
+It is the contract. Both parties derive it from the job and the shapes, compare it by digest, and the dealer works from it
+alone. `Dealing` is the dealer's part (masks and correlations by phase); `Cost` are exact counts. Nothing in a plan
+depends on which party made it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from dataclasses import dataclass
+from types import NoneType
+from typing import Any, get_args, get_origin, get_type_hints
+
+import msgpack
+
+from . import views
+from .correlations import KINDS, Correlation, Field
+from .errors import ProtocolError
+from .graph import Phase
+from .jobs import Traced
+from .lowering import Lowering, Opening, PhaseCode
+
+VERSION = 1
+CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class PhaseDealing:
+    """What is drawn and dealt for one step of a phase."""
+
+    masks: tuple[Field, ...]
+    correlations: tuple[Correlation, ...]
+
+    @property
+    def dealt(self) -> list[Field]:
+        return [field for spec in self.correlations for field in spec.fields]
+
+    @property
+    def mask_words(self) -> int:
+        return sum(mask.words for mask in self.masks)
+
+    @property
+    def dealt_words(self) -> int:
+        return sum(field.words for field in self.dealt)
+
+    @property
+    def steps_per_chunk(self) -> int:
+        """Steps that travel together: about a mebibyte, counting what has to be held for them."""
+        return max(1, CHUNK_BYTES // (8 * max(1, self.dealt_words + self.mask_words)))
+
+
+@dataclass(frozen=True)
+class Dealing:
+    """The dealer's part of a plan."""
+
+    phases: tuple[PhaseDealing, PhaseDealing, PhaseDealing]
+    steps: int
+
+    def count(self, phase: Phase) -> int:
+        return self.steps if phase == Phase.STEP else 1
+
+    def pack(self) -> bytes:
+        packed: bytes = msgpack.packb([VERSION, self.steps, [_pack(phase) for phase in self.phases]])
+        return packed
+
+    @staticmethod
+    def unpack(data: bytes) -> Dealing:
+        """The dealing in `data`, checked field by field; ProtocolError for anything else."""
+        try:
+            version, steps, phases = msgpack.unpackb(data, strict_map_key=True)
+            if version != VERSION or not isinstance(steps, int) or not 0 <= steps < 1 << 40 or len(phases) != 3:
+                raise ValueError("header")
+            setup, step, finish = (_unpack(PhaseDealing, phase) for phase in phases)
+        except (ValueError, TypeError, KeyError, msgpack.UnpackException) as error:
+            raise ProtocolError(f"a plan could not be read ({error}); are both sides of the same version?") from None
+        return Dealing((setup, step, finish), steps)
+
+    @property
+    def digest(self) -> str:
+        return hashlib.blake2b(self.pack(), digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True)
+class PhaseCost:
+    """Exact counts of one step of a phase."""
+
+    rounds: int
+    sent: tuple[int, int]  # payload bytes by party
+    dealt: int  # bytes to Bob
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Lowered code for one party, and the contract that both parties and the dealer share."""
+
+    traced: Traced
+    lowering: Lowering
+    dealing: Dealing
+    costs: tuple[PhaseCost, PhaseCost, PhaseCost]
+    digest: str
+
+    @property
+    def rounds(self) -> int:
+        return sum(cost.rounds * self.dealing.count(Phase(n)) for n, cost in enumerate(self.costs))
+
+    def bytes_sent(self, party: int) -> int:
+        return sum(cost.sent[party] * self.dealing.count(Phase(n)) for n, cost in enumerate(self.costs))
+
+    @property
+    def dealt_bytes(self) -> int:
+        return sum(cost.dealt * self.dealing.count(Phase(n)) for n, cost in enumerate(self.costs))
+
+
+def make_plan(traced: Traced, party: int, learners: tuple[int, ...]) -> Plan:
+    """Lower a traced job for `party`, with results revealed to `learners`."""
+    lowering = Lowering(traced.graph, traced.job.numerics, party)
+    for stage in lowering.phases[Phase.FINISH].stages:
+        stage.openings = [dataclasses.replace(o, learners=learners) if o.mask is None else o for o in stage.openings]
+    phases = [lowering.phases[phase] for phase in Phase]
+    setup, step, finish = (PhaseDealing(tuple(p.masks), tuple(p.correlations)) for p in phases)
+    dealing = Dealing((setup, step, finish), traced.iterations)
+    costs = tuple(_cost(code, deal) for code, deal in zip(phases, dealing.phases, strict=True))
+    openings = [[[_describe(o) for o in stage.openings] for stage in code.stages] for code in phases]
+    text = msgpack.packb([dealing.pack(), openings, learners, sorted(traced.shapes.items())])
+    return Plan(traced, lowering, dealing, costs, hashlib.blake2b(text, digest_size=16).hexdigest())  # type: ignore[arg-type]
+
+
+def _cost(code: PhaseCode, dealing: PhaseDealing) -> PhaseCost:
+    rounds = sum(bool(stage.openings) for stage in code.stages)
+    openings = [o for stage in code.stages for o in stage.openings]
+    sent = tuple(sum(8 * o.field.words for o in openings if (1 - party) in o.learners) for party in (0, 1))
+    return PhaseCost(rounds, sent, 8 * dealing.dealt_words)  # type: ignore[arg-type]
+
+
+def _describe(opening: Opening) -> list[Any]:
+    return [opening.name, _pack(opening.field), opening.mask is None, list(opening.learners), opening.bits]
+
+
+# Plans travel as nested lists: dataclass fields in order, tuples as lists, correlations and views tagged by name.
+_VIEWS = {cls.__name__: cls for cls in (views.Reshape, views.Transpose, views.Broadcast, views.Index, views.Rows)}
+
+
+def _pack(value: Any) -> Any:
+    if isinstance(value, views.View):
+        return [type(value).__name__, *(_pack(getattr(value, f.name)) for f in dataclasses.fields(value))]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        body = [_pack(getattr(value, f.name)) for f in dataclasses.fields(value)]
+        return [value.kind, *body] if hasattr(value, "kind") else body
+    return [_pack(item) for item in value] if isinstance(value, tuple) else value
+
+
+def _unpack(kind: Any, data: Any) -> Any:
+    """The inverse, driven by the type annotations; ValueError where the data does not fit them."""
+    if kind is Correlation or kind is views.View:
+        table: dict[str, type] = KINDS if kind is Correlation else _VIEWS
+        return _unpack(table[data[0]], data[1:])
+    if dataclasses.is_dataclass(kind):
+        hints = get_type_hints(kind)
+        names = [f.name for f in dataclasses.fields(kind)]
+        if not isinstance(data, list) or len(data) != len(names):
+            raise ValueError(f"{kind.__name__} has {len(names)} parts")
+        return kind(**{name: _unpack(hints[name], item) for name, item in zip(names, data, strict=True)})
+    origin, args = get_origin(kind), get_args(kind)
+    if origin is tuple:
+        items = data if isinstance(data, list) else []
+        if not isinstance(data, list) or (args[-1] is not Ellipsis and len(args) != len(items)):
+            raise ValueError("a list was expected")
+        kinds = [args[0]] * len(items) if args[-1] is Ellipsis else list(args)
+        return tuple(_unpack(each, item) for each, item in zip(kinds, items, strict=True))
+    if args:  # a union
+        if data is None and NoneType in args:
+            return None
+        return _unpack(next(a for a in args if (get_origin(a) is tuple) == isinstance(data, list) and a is not NoneType), data)
+    if type(data) is not kind or (kind is int and not -1 <= data < 1 << 48):
+        raise ValueError(f"{kind.__name__} expected")
+    return data

@@ -1,0 +1,70 @@
+"""All three roles in one process, in lockstep: for tests and notebooks. Same plan, machines and material as for real."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from .dealing import Deal, alice_material, bob_material
+from .graph import Array, Phase
+from .jobs import Job, trace
+from .machine import Machine
+from .plan import Plan, make_plan
+from .prg import fresh_seed
+from .ring import Words
+
+
+@dataclass
+class Simulation:
+    """What a simulated run gave: results by party, the plan, and counts as measured."""
+
+    results: list[dict[str, Array]]
+    plan: Plan
+    rounds: int = 0
+    bytes_sent: list[int] = field(default_factory=lambda: [0, 0])
+    dealt_bytes: int = 0
+
+
+def simulate(
+    job: Job,
+    inputs: Mapping[str, Array],
+    iterations: int | None = None,
+    learners: tuple[int, ...] = (0, 1),
+    observe: Callable[[int, Words], None] | None = None,
+) -> Simulation:
+    """Run `job` on the inputs of both parties. `observe(sender, words)` sees every message between them."""
+    shapes = {name: array.shape for name, array in inputs.items()}
+    plans = [make_plan(trace(job, shapes, iterations), party, learners) for party in (0, 1)]
+    machines = [Machine(plan, party) for party, plan in enumerate(plans)]
+    for machine in machines:
+        machine.load(inputs)
+    dealing = plans[0].dealing
+    seeds = (fresh_seed(), fresh_seed())
+    dealer = Deal(dealing, *seeds)
+    run = Simulation([], plans[0])
+    for phase in Phase:
+        total = dealing.count(phase)
+        batch = dealing.phases[phase].steps_per_chunk
+        for first in range(0, total, batch):
+            count = min(batch, total - first)
+            corrections = dealer.corrections(phase, first, count)
+            run.dealt_bytes += corrections.nbytes
+            material = [
+                alice_material(dealing, seeds[0], phase, first, count),
+                bob_material(dealing, seeds[1], phase, first, count, corrections),
+            ]
+            for offset in range(count):
+                for machine, rows in zip(machines, material, strict=True):
+                    machine.begin(phase, first + offset, [row[offset] for row in rows])
+                for number in range(machines[0].rounds(phase)):
+                    messages = [machine.send(number).copy() for machine in machines]
+                    for sender, message in enumerate(messages):
+                        run.bytes_sent[sender] += message.nbytes
+                        if observe:
+                            observe(sender, message)
+                        machines[1 - sender].receive(number, message)
+                    run.rounds += 1
+                for machine in machines:
+                    machine.end()
+    run.results = [machine.results() if party in learners else {} for party, machine in enumerate(machines)]
+    return run

@@ -1,0 +1,161 @@
+"""Views: structural maps that commute with masking.
+
+If ε = x + r then view(ε) = view(x) + view(r), so a transposed, sliced or reshaped secret needs no opening of its own:
+the parties apply the view to ε, the dealer applies it to r. `batch` counts leading axes in front of the tensor's own
+shape (the dealer works on many steps at once); `tail` is the ring's limb axis behind it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from types import EllipsisType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import JobError
+
+Shape = tuple[int, ...]
+Steps = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class View:
+    """One structural map. `shape` is the result's shape."""
+
+    shape: Shape
+
+    def apply(self, words: NDArray[Any], steps: Steps | None, tail: int) -> NDArray[Any]:
+        """`steps` None: one step, no batch axis. Otherwise axis 0 of `words` runs over `steps` (or has length 1)."""
+        raise NotImplementedError
+
+    @property
+    def varies(self) -> bool:
+        """Whether the map depends on the step."""
+        return False
+
+
+@dataclass(frozen=True)
+class Reshape(View):
+    def apply(self, words: NDArray[Any], steps: Steps | None, tail: int) -> NDArray[Any]:
+        head = words.shape[: 0 if steps is None else 1]
+        return words.reshape(head + self.shape + words.shape[words.ndim - tail :])
+
+
+@dataclass(frozen=True)
+class Transpose(View):
+    axes: Shape
+
+    def apply(self, words: NDArray[Any], steps: Steps | None, tail: int) -> NDArray[Any]:
+        batch = 0 if steps is None else 1
+        order = [*range(batch), *(batch + axis for axis in self.axes), *range(words.ndim - tail, words.ndim)]
+        return words.transpose(order)
+
+
+@dataclass(frozen=True)
+class Broadcast(View):
+    def apply(self, words: NDArray[Any], steps: Steps | None, tail: int) -> NDArray[Any]:
+        batch = 0 if steps is None else 1
+        own = words.shape[batch : words.ndim - tail]
+        head, limbs = words.shape[:batch], words.shape[words.ndim - tail :]
+        padded = words.reshape(head + (1,) * (len(self.shape) - len(own)) + own + limbs)
+        return np.broadcast_to(padded, head + self.shape + limbs)
+
+
+@dataclass(frozen=True)
+class Index(View):
+    """Basic indexing; `items` holds integers, (start, stop, step) triples and None (a new axis), one per position."""
+
+    items: tuple[int | tuple[int, int, int] | None, ...]
+
+    def apply(self, words: NDArray[Any], steps: Steps | None, tail: int) -> NDArray[Any]:
+        batch = 0 if steps is None else 1
+        return words[(slice(None),) * batch + tuple(_key(item) for item in self.items)]
+
+
+@dataclass(frozen=True)
+class Rows(View):
+    """The step's minibatch: shape[0] consecutive rows from row step · shape[0] on, wrapping around at the end."""
+
+    total: int
+
+    @property
+    def varies(self) -> bool:
+        return True
+
+    def rows(self, step: int) -> NDArray[np.int64]:
+        size = self.shape[0]
+        return (step * size + np.arange(size)) % self.total
+
+    def at(self, words: NDArray[Any], step: int) -> NDArray[Any]:
+        start = step * self.shape[0] % self.total
+        if start + self.shape[0] <= self.total:
+            return words[start : start + self.shape[0]]
+        return words[self.rows(step)]
+
+    def apply(self, words: NDArray[Any], steps: Steps | None, tail: int) -> NDArray[Any]:
+        if steps is None:
+            raise TypeError("Rows needs the step: use at()")
+        chosen = np.stack([self.rows(int(step)) for step in steps])
+        batch = np.zeros((1, 1), np.int64) if len(words) == 1 else np.arange(len(steps))[:, None]
+        return words[batch, chosen]
+
+
+def _key(item: int | tuple[int, int, int] | None) -> Any:
+    if not isinstance(item, tuple):
+        return item
+    start, stop, step = item
+    return slice(start, None if stop < 0 else stop, step)
+
+
+def index(shape: Shape, key: Any) -> Index:
+    """NumPy's basic indexing (integers, slices, None, Ellipsis) as a view, checked against `shape`."""
+    keys = list(key) if isinstance(key, tuple) else [key]
+    used = sum(item is not None and not isinstance(item, EllipsisType) for item in keys)
+    if used > len(shape):
+        raise JobError(f"too many indices for a tensor of shape {shape}: {used}")
+    if not any(isinstance(item, EllipsisType) for item in keys):
+        keys.append(Ellipsis)
+    items: list[int | tuple[int, int, int] | None] = []
+    axis = 0
+    for item in keys:
+        if isinstance(item, EllipsisType):
+            for _ in range(len(shape) - used):
+                items.append((0, shape[axis], 1))
+                axis += 1
+        elif item is None:
+            items.append(None)
+        elif isinstance(item, slice):
+            start, stop, step = item.indices(shape[axis])
+            items.append((start, stop, step))
+            axis += 1
+        elif isinstance(item, (int, np.integer)) and not isinstance(item, bool):
+            if not -shape[axis] <= item < shape[axis]:
+                raise JobError(f"index {item} is out of range for axis {axis} of a tensor of shape {shape}")
+            items.append(int(item) % shape[axis])
+            axis += 1
+        else:
+            raise JobError(f"a secret tensor is indexed by integers, slices, None and ..., not by {type(item).__name__}")
+    probe = np.broadcast_to(np.empty((), np.int8), shape)[tuple(_key(item) for item in items)]
+    return Index(probe.shape, tuple(items))
+
+
+def transpose(shape: Shape, axes: Shape | None) -> Transpose:
+    order = tuple(reversed(range(len(shape)))) if axes is None else tuple(axis % len(shape) for axis in axes)
+    if sorted(order) != list(range(len(shape))):
+        raise JobError(f"cannot transpose shape {shape} by axes {axes}")
+    return Transpose(tuple(shape[axis] for axis in order), order)
+
+
+def reshape(shape: Shape, new: Shape) -> Reshape:
+    size = math.prod(shape)
+    if new.count(-1) == 1:
+        known = -math.prod(new)
+        if known == 0 or size % known:
+            raise JobError(f"cannot reshape {shape} to {new}")
+        new = tuple(size // known if n == -1 else n for n in new)
+    if math.prod(new) != size or min(new, default=0) < 0:
+        raise JobError(f"cannot reshape {shape} to {new}: {size} elements")
+    return Reshape(new)
