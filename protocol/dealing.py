@@ -8,6 +8,7 @@ of Bob's row, value − Alice's share, is the only thing that travels.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
@@ -89,3 +90,13 @@ def bob_material(
     own = dealing.phases[phase]
     masks = keystream(stream_key(seed, phase), first, count, own.mask_words)
     return [*fields_of(masks, own.masks, count), *fields_of(corrections, own.dealt, count)]
+
+
+def chunks(dealing: Dealing, start: int) -> Iterator[tuple[Phase, int, int]]:
+    """What is streamed to Bob, in order: (phase, first step, steps), steps beginning at `start`. Phases in which nothing is
+    dealt are left out."""
+    for phase in Phase:
+        own = dealing.phases[phase]
+        if own.dealt_words:
+            for first in range(start if phase == Phase.STEP else 0, dealing.count(phase), own.steps_per_chunk):
+                yield phase, first, min(own.steps_per_chunk, dealing.count(phase) - first)

@@ -64,6 +64,7 @@ class Job:
     iterations: ClassVar[int] = 1
     fraction_bits: ClassVar[int] = 20
     integer_bits: ClassVar[int] = 16
+    reveal: ClassVar[str] = "both"
 
     def setup(self, v: Variables) -> None:
         """Once, before the first step."""
@@ -81,6 +82,16 @@ class Job:
         for base in reversed(type(self).__mro__):
             found.update({name: value for name, value in vars(base).items() if isinstance(value, Input)})
         return found
+
+    @property
+    def parameters(self) -> dict[str, int | float | str | bool]:
+        """The plain numbers, strings and flags of the class: what --param may change, and both parties must share."""
+        found = {name: value for base in reversed(type(self).__mro__) for name, value in vars(base).items()} | vars(self)
+        return {
+            name: value
+            for name, value in sorted(found.items())
+            if type(value) in (int, float, str, bool) and name[0] != "_" and name not in ("iterations", "reveal")
+        }
 
     @property
     def numerics(self) -> Numerics:

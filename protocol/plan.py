@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
@@ -19,8 +20,8 @@ from . import views
 from .correlations import KINDS, Correlation, Field
 from .errors import ProtocolError
 from .graph import Phase
-from .jobs import Traced
-from .lowering import Lowering, Opening, PhaseCode
+from .jobs import ROLES, Traced
+from .lowering import Lowering, PhaseCode
 
 VERSION = 1
 CHUNK_BYTES = 1 << 20
@@ -61,6 +62,11 @@ class Dealing:
     def count(self, phase: Phase) -> int:
         return self.steps if phase == Phase.STEP else 1
 
+    def step_bytes(self, phase: int) -> int:
+        """Memory that one step of a phase takes at the dealer: masks, values, both shares."""
+        own = self.phases[phase]
+        return 8 * (4 * own.mask_words + 3 * own.dealt_words)
+
     def pack(self) -> bytes:
         packed: bytes = msgpack.packb([VERSION, self.steps, [_pack(phase) for phase in self.phases]])
         return packed
@@ -99,6 +105,7 @@ class Plan:
     lowering: Lowering
     dealing: Dealing
     costs: tuple[PhaseCost, PhaseCost, PhaseCost]
+    outline: list[str]  # every opening and correlation in words: what two parties compare when digests differ
     digest: str
 
     @property
@@ -122,9 +129,9 @@ def make_plan(traced: Traced, party: int, learners: tuple[int, ...]) -> Plan:
     setup, step, finish = (PhaseDealing(tuple(p.masks), tuple(p.correlations)) for p in phases)
     dealing = Dealing((setup, step, finish), traced.iterations)
     costs = tuple(_cost(code, deal) for code, deal in zip(phases, dealing.phases, strict=True))
-    openings = [[[_describe(o) for o in stage.openings] for stage in code.stages] for code in phases]
-    text = msgpack.packb([dealing.pack(), openings, learners, sorted(traced.shapes.items())])
-    return Plan(traced, lowering, dealing, costs, hashlib.blake2b(text, digest_size=16).hexdigest())  # type: ignore[arg-type]
+    outline = [line for phase, code in zip(Phase, phases, strict=True) for line in _outline(phase, code)]
+    text = msgpack.packb([dealing.pack(), outline])
+    return Plan(traced, lowering, dealing, costs, outline, hashlib.blake2b(text, digest_size=16).hexdigest())  # type: ignore[arg-type]
 
 
 def _cost(code: PhaseCode, dealing: PhaseDealing) -> PhaseCost:
@@ -134,8 +141,19 @@ def _cost(code: PhaseCode, dealing: PhaseDealing) -> PhaseCost:
     return PhaseCost(rounds, sent, 8 * dealing.dealt_words)  # type: ignore[arg-type]
 
 
-def _describe(opening: Opening) -> list[Any]:
-    return [opening.name, _pack(opening.field), opening.mask is None, list(opening.learners), opening.bits]
+def _outline(phase: Phase, code: PhaseCode) -> Iterator[str]:
+    name, round_number = phase.name.lower(), 0
+    for stage in code.stages:
+        round_number += bool(stage.openings)
+        for o in stage.openings:
+            what = f"{o.name} {o.field.shape} in {o.field.limbs} limb(s)"
+            if o.mask is None:
+                who = " and ".join(ROLES[party] for party in o.learners) or "nobody"
+                yield f"{name} round {round_number} reveals {what} to {who}"
+            else:
+                yield f"{name} round {round_number} opens {what}, masked"
+    for spec in code.correlations:
+        yield f"{name} deals {spec.kind}: {', '.join(str(field.full_shape) for field in spec.fields)}"
 
 
 # Plans travel as nested lists: dataclass fields in order, tuples as lists, correlations and views tagged by name.
@@ -155,7 +173,9 @@ def _unpack(kind: Any, data: Any) -> Any:
     """The inverse, driven by the type annotations; ValueError where the data does not fit them."""
     if kind is Correlation or kind is views.View:
         table: dict[str, type] = KINDS if kind is Correlation else _VIEWS
-        return _unpack(table[data[0]], data[1:])
+        kind, data = table[data[0]], data[1:]
+    elif hasattr(kind, "kind"):
+        data = data[1:] if data[0] == kind.kind else None
     if dataclasses.is_dataclass(kind):
         hints = get_type_hints(kind)
         names = [f.name for f in dataclasses.fields(kind)]

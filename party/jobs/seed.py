@@ -1,8 +1,10 @@
 """The basic network of the MPC Playground: three inputs into one sigmoid neuron."""
 
+from __future__ import annotations
+
 import numpy as np
 
-from protocol.jobs import Input, Job
+from protocol.jobs import Input, Job, Variables
 from protocol.ops import sigmoid
 
 
@@ -14,9 +16,9 @@ class Seed(Job):
     y = Input("bob", shape=("n", 1), low=0, high=1, default=[[0], [0], [1], [1]])
     w = Input("alice", shape=(3, 1), low=-16, high=16, default=2 * np.random.RandomState(1).random_sample((3, 1)) - 1)
 
-    def step(self, v):
+    def step(self, v: Variables) -> None:
         out = sigmoid(v.x @ v.w)
         v.w += v.x.T @ ((v.y - out) * out * (1 - out))
 
-    def finish(self, v):
+    def finish(self, v: Variables) -> None:
         v.reveal(weights=v.w, predictions=sigmoid(v.x @ v.w))
