@@ -345,7 +345,7 @@ class Lowering:
             return share
         key = ("narrow", share.register, share.phase, limbs)
         if key not in self._memo:
-            out = self.call(lambda x: ring(share.limbs).narrow(x, limbs), share)
+            out = self.call(lambda x: ring(share.limbs).resize(x, limbs), share)
             self._memo[key] = self.as_share(out, share.shape, share.scale, min(share.bits, 64 * limbs), limbs)
         found: Share = self._memo[key]
         return found
@@ -391,7 +391,7 @@ class Lowering:
         share = self.share(node)
         limbs = limbs or share.limbs
         if limbs < share.limbs:
-            value = self.once(("c", node, limbs), lambda: self.call(lambda c: ring(share.limbs).narrow(c, limbs), value))
+            value = self.once(("c", node, limbs), lambda: self.call(lambda c: ring(share.limbs).resize(c, limbs), value))
         mask = Mask(int(share.phase), index, share.limbs, min(share.bits, 64 * limbs), 0, limbs, share.shape)
         return value, mask, share.scale
 
@@ -410,7 +410,7 @@ class Lowering:
         def mask_share() -> Value:
             if shift:
                 return self.deal(ShiftedMask(flat), Phase(flat.phase))[0]
-            return self.call(lambda r: ring(wide).narrow(r, limbs), Value(own, Phase(flat.phase), 0))
+            return self.call(lambda r: ring(wide).resize(r, limbs), Value(own, Phase(flat.phase), 0))
 
         share = self.once(("mask", base, limbs), mask_share)
         for depth, view in enumerate(views):

@@ -87,10 +87,14 @@ class Ring:
             return words
         return words & self.constant((1 << bits) - 1)
 
-    def narrow(self, words: Words, limbs: int) -> Words:
-        """The same value modulo the smaller ring of `limbs` limbs: exact on shares, masks and openings alike."""
+    def resize(self, words: Words, limbs: int) -> Words:
+        """The same low bits in `limbs` limbs; shares, masks and openings alike stay right modulo the smaller ring."""
         if limbs == self.limbs:
             return words
+        if limbs > self.limbs:
+            padded = np.zeros(self.shape_of(words) + (limbs,), np.uint64)
+            padded[..., : self.limbs] = words[..., None] if self.limbs == 1 else words
+            return padded
         return np.ascontiguousarray(words[..., 0] if limbs == 1 else words[..., :limbs])
 
     def top_bit(self, words: Words, bits: int) -> NDArray[np.bool_]:

@@ -55,7 +55,7 @@ class Mask:
         if self.shift:
             r = source.shift_right(source.low_bits(r, self.bits), self.shift, self.limbs)
         else:
-            r = source.narrow(r, self.limbs)
+            r = source.resize(r, self.limbs)
         for view in self.views:
             r = view.apply(r, steps, len(ring(self.limbs).tail))
         return r

@@ -29,7 +29,7 @@ import numpy as np
 from .. import kernels
 from ..ring import Words, limbs_for, ring
 from .base import Field, Mask
-from .shifts import rounding
+from .shifts import offset
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Polynomial:
         """γ (int64, flat) and which reading of ρ each element uses."""
         a, shift = self.powers.a, self.powers.shift
         source = ring(a.limbs)
-        c = source.low_bits(source.add(c, source.constant(rounding(a.bits, shift))), a.bits)
+        c = source.low_bits(source.add(c, source.constant(offset(a.bits))), a.bits)
         gamma = source.shift_right(c, shift, 1) - np.uint64(1 << (a.bits - 2 - shift))
         return gamma.reshape(-1).view(np.int64), source.top_bit(c, a.bits).reshape(-1).view(np.uint8)
 

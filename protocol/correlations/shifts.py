@@ -1,8 +1,8 @@
 """Truncation: shifts of a mask, and of its wrap bit.
 
-Let x be known modulo 2^k with |x| < 2^(k−2), and c = x + r mod 2^k be open. With half = 2^(s−1) (round to nearest),
-x' = x + half + 2^(k−2) lies in [0, 2^(k−1)), c' = c + half + 2^(k−2) mod 2^k, and the sum x' + r wraps exactly when
-msb(r) = 1 and msb(c') = 0. Therefore, with no probability of failure and within one unit in the last place,
+Let x be known modulo 2^k with |x| < 2^(k−2), and c = x + r mod 2^k be open. Then x' = x + 2^(k−2) lies in [0, 2^(k−1)),
+c' = c + 2^(k−2) mod 2^k, and the sum x' + r wraps exactly when msb(r) = 1 and msb(c') = 0. Therefore, with no probability
+of failure, within one unit in the last place, and unbiased (the carry of r's low bits rounds up as often as it should),
 
     [x >> s] = (c' >> s) − [r >> s] + (1 − msb(c'))·[msb(r)·2^(k−s)] − 2^(k−2−s)              (`Truncate`)
 
@@ -42,17 +42,17 @@ class ShiftedMask:
         return masks
 
 
-def rounding(bits: int, shift: int) -> int:
-    """half + 2^(k−2): what is added to an opening before its top bit and its shift are looked at."""
-    return (1 << (bits - 2)) + (1 << (shift - 1) if shift else 0)
+def offset(bits: int) -> int:
+    """2^(k−2): what is added to an opening before its top bit and its shift are looked at."""
+    return 1 << (bits - 2)
 
 
 def opened_operand(c: Words, source_limbs: int, bits: int, shift: int, limbs: int) -> Words:
     """The public half of `Mask`: c ↦ ((c' mod 2^bits) >> shift) − 2^(bits−2−shift), an opening modulo 2^(bits−shift)."""
     source, target = ring(source_limbs), ring(limbs)
     if not shift:
-        return source.narrow(c, limbs)
-    c = source.low_bits(source.add(c, source.constant(rounding(bits, shift))), bits)
+        return source.resize(c, limbs)
+    c = source.low_bits(source.add(c, source.constant(offset(bits))), bits)
     return target.sub(source.shift_right(c, shift, limbs), target.constant(1 << (bits - 2 - shift)))
 
 
@@ -90,7 +90,7 @@ class Truncate:
     def consume(self, party: int, c: Words, dealt: list[Words]) -> Words:
         source, target = ring(self.a.limbs), ring(self.limbs)
         bits, shift = self.a.bits, self.shift
-        c = source.low_bits(source.add(c, source.constant(rounding(bits, shift))), bits)
+        c = source.low_bits(source.add(c, source.constant(offset(bits))), bits)
         out = target.neg(dealt[0])
         if self.exact:
             unwrapped = ~source.top_bit(c, bits)[(...,) + (None,) * len(target.tail)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
 import numpy as np
@@ -65,6 +65,7 @@ class Poly(Op):
         out_bits = low.needs[node]
         c, mask, scale = low.opened(x, limbs=1)
         argument = min(scale, ARGUMENT_BITS)
+        mask = replace(mask, bits=min(mask.bits, 62 + scale - argument))  # so that what is public fits an int64
         coefficients, full, value_bits, limbs = fit(
             self.coefficients, argument, self.limit, low.scales[node], out_bits
         )

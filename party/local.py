@@ -1,0 +1,121 @@
+"""All three processes on this machine: for the demo, the laboratory, the benchmark and the tests.
+
+Real processes with real sockets on loopback; each has its own session name and free ports, so that several sets can run
+side by side. Nothing is left behind: leaving the context ends every process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from protocol.errors import LinkError
+
+START_SECONDS = 60.0
+
+
+def free_address() -> str:
+    """A loopback address that nobody uses right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+
+
+class Child:
+    """One process; its standard output and error go to files, or its error to ours."""
+
+    def __init__(self, name: str, arguments: Sequence[str], folder: Path, environment: Mapping[str, str], shown: bool) -> None:
+        self.name = name
+        self._out = folder / f"{name}.out"
+        self._err = folder / f"{name}.err"
+        with self._out.open("ab") as out, self._err.open("ab") as err:
+            stderr: IO[bytes] | None = None if shown else err
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", *arguments], stdout=out, stderr=stderr, stdin=subprocess.DEVNULL, env=dict(environment)
+            )
+
+    @property
+    def output(self) -> str:
+        return self._out.read_text(errors="replace")
+
+    @property
+    def errors(self) -> str:
+        return self._err.read_text(errors="replace")
+
+    def stop(self, number: int = signal.SIGTERM, patience: float = 5.0) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self.process.send_signal(number)
+        try:
+            self.process.wait(patience)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+class Trio:
+    """A dealer and two parties. `with Trio(...) as trio: trio.start("dealer"); …; trio.wait(seconds)`."""
+
+    def __init__(self, session: str = "local", environment: Mapping[str, str] | None = None) -> None:
+        self.session = session
+        self.dealer, self.peer = free_address(), free_address()
+        self.children: dict[str, Child] = {}
+        self._environment = dict(os.environ) | {"PYTHONUNBUFFERED": "1"} | dict(environment or {})
+        self._folder = tempfile.TemporaryDirectory(prefix="mpc-")
+        self.folder = Path(self._folder.name)
+
+    def __enter__(self) -> Trio:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for child in self.children.values():
+            child.stop()
+        self._folder.cleanup()
+
+    def start(self, role: str, arguments: Sequence[str] = (), shown: bool = False) -> Child:
+        """Start (or start again) `role` with further command-line arguments."""
+        if role == "dealer":
+            command = ["dealer", "--listen", self.dealer]
+        else:
+            where = ["--peer", self.peer, "--dealer", self.dealer]
+            command = ["party", "--role", role, "--session", self.session, *where]
+        child = Child(role, [*command, *arguments], self.folder, self._environment, shown)
+        self.children[role] = child
+        return child
+
+    def wait(self, seconds: float) -> None:
+        """Until both parties have ended; LinkError if one fails, or neither ends in time."""
+        deadline = time.monotonic() + seconds
+        parties = [self.children[role] for role in ("alice", "bob")]
+        while any(child.process.poll() is None for child in parties):
+            for child in [*parties, self.children["dealer"]]:
+                if child.process.poll() not in (None, 0):
+                    self._settle()
+                    raise LinkError(f"{child.name} ended with exit code {child.process.returncode}: {_last_line(child.errors)}")
+            if time.monotonic() > deadline:
+                raise LinkError(f"the parties did not end within {seconds:.0f} s")
+            time.sleep(0.02)
+        for child in parties:
+            if child.process.returncode:
+                raise LinkError(f"{child.name} ended with exit code {child.process.returncode}: {_last_line(child.errors)}")
+
+    def _settle(self) -> None:
+        """Give the others a moment to say what they saw."""
+        for child in self.children.values():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                if child.name != "dealer":
+                    child.process.wait(2.0)
+
+
+def _last_line(text: str) -> str:
+    lines = [line for line in text.strip().splitlines() if line.strip()]
+    return lines[-1] if lines else "it said nothing"

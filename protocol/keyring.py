@@ -1,0 +1,75 @@
+"""Which keys a process uses: its own, or on loopback a set that all processes of one user share.
+
+Every link is encrypted and both ends are known to each other. Between hosts each process has a key file of its own and the
+public keys of the others. On one machine, where all three processes belong to one user, keys are made at first use in that
+user's state directory, so that nothing has to be configured and nothing travels in the clear.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from .channel import KeyPair, PublicKey
+from .errors import ConfigError
+from .wire.messages import ROLES
+
+
+def is_loopback(address: str) -> bool:
+    """Whether an address can only be reached from this machine."""
+    parts = urlsplit(address)
+    if parts.scheme == "ipc" or parts.hostname == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        return False
+
+
+def state_folder() -> Path:
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "mpc-playground"
+
+
+def own_key(role: str, file: Path | None, addresses: Sequence[str], insecure: bool) -> KeyPair | None:
+    """This process's key pair; None for plain text, which only loopback addresses and an explicit option allow."""
+    outside = [address for address in addresses if not is_loopback(address)]
+    if insecure:
+        if outside:
+            raise ConfigError(f"--insecure-plaintext is for loopback only, and {outside[0]} is not; give each process a key")
+        return None
+    if file is not None:
+        return KeyPair.load(file, role)
+    if outside:
+        raise ConfigError(
+            f"{outside[0]} is another host, so {role} needs a key: make one with keygen and name it with --key"
+        )
+    return _shared(role)
+
+
+def other_key(role: str, line: str | None, shared: bool) -> PublicKey | None:
+    """The public key of `role` from its line, or the one that this user's processes share on loopback."""
+    if line is not None:
+        return PublicKey.parse(line, role)
+    return _shared(role).public if shared else None
+
+
+def _shared(role: str) -> KeyPair:
+    """The key pair of `role` for this user's loopback sessions, made if it does not exist."""
+    if role not in ROLES:
+        raise ConfigError(f"there is no role {role!r}")
+    folder = state_folder() / "loopback-keys"
+    path = folder / f"{role}.key"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"the folder for loopback keys, {folder}, cannot be made: {error.strerror}; set XDG_STATE_HOME") from None
+    if not path.exists():
+        try:
+            KeyPair.generate(role).save(path)
+        except ConfigError:
+            if not path.exists():  # another process was first
+                raise
+    return KeyPair.load(path, role)
