@@ -9,10 +9,12 @@ from typing import Any
 from protocol import __version__
 from protocol.channel import Connection
 from protocol.errors import AgreementError, LinkError, MpcError, ProtocolError
-from protocol.jobs import ROLES, Job, trace
+from protocol.jobs import ROLES, Job
 from protocol.plan import Plan, make_plan
 from protocol.views import Shape
 from protocol.wire import PROTOCOL_VERSION, Kind, Message
+
+from .loading import trace_job
 
 LEARNERS = {"alice": (0,), "bob": (1,), "both": (0, 1), "none": ()}
 
@@ -75,7 +77,7 @@ async def agree(peer: Connection, intent: Intent) -> tuple[Plan, str]:
                 f"and {other.get(key)!r} for {peer.role}; start both with the same"
             )
     shapes = intent.shapes | _peer_shapes(peer, intent.job, theirs["shapes"])
-    traced = trace(intent.job, shapes, intent.iterations)
+    traced = trace_job(intent.job, shapes, intent.iterations)
     plan = make_plan(traced, ROLES.index(intent.role), LEARNERS[intent.reveal])
     await _compare(peer, plan)
     tickets = (mine["ticket"], theirs["ticket"]) if intent.role == "alice" else (theirs["ticket"], mine["ticket"])

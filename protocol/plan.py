@@ -47,6 +47,10 @@ class PhaseDealing:
         return sum(field.words for field in self.dealt)
 
     @property
+    def chunk_bytes(self) -> int:
+        return 8 * self.dealt_words * self.steps_per_chunk
+
+    @property
     def steps_per_chunk(self) -> int:
         """Steps that travel together: about a mebibyte, counting what has to be held for them."""
         return max(1, CHUNK_BYTES // (8 * max(1, self.dealt_words + self.mask_words)))
@@ -118,6 +122,18 @@ class Plan:
     @property
     def dealt_bytes(self) -> int:
         return sum(cost.dealt * self.dealing.count(Phase(n)) for n, cost in enumerate(self.costs))
+
+    @property
+    def party_memory(self) -> int:
+        """Bytes of tensors and material at a party: its registers, and what the dealer may be ahead."""
+        held = sum(8 * (own.mask_words + own.dealt_words) * own.steps_per_chunk for own in self.dealing.phases)
+        opened = sum(8 * mask.words for own in self.dealing.phases for mask in own.masks)
+        return 2 * held + 4 * opened + min(32 << 20, 8 * max(own.chunk_bytes for own in self.dealing.phases))
+
+    @property
+    def dealer_memory(self) -> int:
+        """Bytes at the dealer for one session: two chunks in the making, one on its way."""
+        return 3 * max(self.dealing.step_bytes(n) * own.steps_per_chunk for n, own in enumerate(self.dealing.phases))
 
 
 def make_plan(traced: Traced, party: int, learners: tuple[int, ...]) -> Plan:

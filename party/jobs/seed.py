@@ -14,7 +14,13 @@ class Seed(Job):
     iterations = 10_000
     x = Input("bob", shape=("n", 3), low=-1, high=1, default=[[0, 0, 1], [0, 1, 1], [1, 0, 1], [1, 1, 1]])
     y = Input("bob", shape=("n", 1), low=0, high=1, default=[[0], [0], [1], [1]])
-    w = Input("alice", shape=(3, 1), low=-16, high=16, default=2 * np.random.RandomState(1).random_sample((3, 1)) - 1)
+    w = Input(
+        "alice",
+        shape=(3, 1),
+        low=-16,
+        high=16,
+        default=2 * np.random.RandomState(1).random_sample((3, 1)) - 1,
+    )
 
     def step(self, v: Variables) -> None:
         out = sigmoid(v.x @ v.w)

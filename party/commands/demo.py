@@ -1,0 +1,139 @@
+"""`python -m party demo`: dealer, alice and bob as three real processes on this machine, and a check of what they computed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from protocol.config import Config
+from protocol.errors import MpcError
+from protocol.graph import Array
+from protocol.jobs import Job
+
+from ..data import parse_assignments
+from ..loading import load_job, parameters, trace_job
+from ..local import Trio
+from .run import own_inputs
+
+AGREEMENT = 1e-3  # what the largest difference from the plaintext twin must stay below
+
+
+def run(settings: Config) -> int:
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    job = load_job(settings.job, parameters(settings.param))
+    files = parse_assignments(settings.data)
+    inputs: dict[str, Array] = {}
+    for role in ("alice", "bob"):
+        mine = {name: path for name, path in files.items() if job.inputs[name].owner == role} if files else {}
+        inputs |= own_inputs(job, role, mine)
+    if not settings.quiet:
+        console.print(f"demo: job {settings.job}, three processes on this machine, every link encrypted")
+    reports = _run_trio(settings, job, files)
+    iterations = reports["alice"]["iterations"]
+    plain = trace_job(job, {name: array.shape for name, array in inputs.items()}, iterations).graph.run_clear(inputs, iterations)
+    summary = _summary(reports, plain)
+    if settings.json:
+        print(json.dumps(summary))
+    else:
+        _show(summary, reports, plain)
+    sys.stdout.flush()
+    return 0 if summary["equal"] and summary["max_abs_weight_error"] <= AGREEMENT else 1
+
+
+def _run_trio(settings: Config, job: Job, files: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    common = ["--job", settings.job, "--reveal", settings.reveal or job.reveal, "--json", "--wait", "60s"]
+    if settings.iterations is not None:
+        common += ["--iterations", str(settings.iterations)]
+    for text in settings.param:
+        common += ["--param", text]
+    for name in ("link", "dealer_link"):
+        if getattr(settings, name):
+            common += ["--" + name.replace("_", "-"), getattr(settings, name)]
+    with Trio() as trio:
+        trio.start("dealer")
+        for role in ("bob", "alice"):
+            own = [f"{name}={path}" for name, path in files.items() if job.inputs[name].owner == role]
+            extra = [part for text in own for part in ("--data", text)]
+            if role == "alice" and settings.out is not None:
+                extra += ["--out", str(settings.out)]
+            shown = role == "alice" and not settings.quiet
+            trio.start(role, [*common, *extra], shown)
+        trio.wait(settings.timeout)
+        return {role: _report(trio.children[role].output, role) for role in ("alice", "bob")}
+
+
+def _report(output: str, role: str) -> dict[str, Any]:
+    lines = output.strip().splitlines()
+    if not lines:
+        raise MpcError(f"{role} ended without a report")
+    found: dict[str, Any] = json.loads(lines[-1])
+    return found
+
+
+def _summary(reports: dict[str, dict[str, Any]], plain: dict[str, Array]) -> dict[str, Any]:
+    """One object for both parties: payload bytes, seconds of the slower one."""
+    alice, bob = reports["alice"], reports["bob"]
+    learnt = [report["results"] for report in (alice, bob) if report["results"]]
+    errors = [
+        float(np.abs(np.asarray(results[name]) - plain[name]).max(initial=0.0)) for results in learnt for name in results
+    ]
+    first = next(iter(plain))
+
+    def one(results: dict[str, Any]) -> Any:
+        return results.get("weights", results.get(first))
+
+    return {
+        "job": alice["job"],
+        "iterations": alice["iterations"],
+        "seconds": max(alice["seconds"], bob["seconds"]),
+        "setup_seconds": max(alice["setup_seconds"], bob["setup_seconds"]),
+        "rounds": alice["rounds"],
+        "messages": alice["messages"],
+        "bytes_sent": {"alice": alice["bytes_sent"], "bob": bob["bytes_sent"]},
+        "dealt_bytes": {"alice": alice["dealt_bytes"], "bob": bob["dealt_bytes"]},
+        "waits_for_material": bob["waits_for_material"],
+        "weights": {"alice": one(alice["results"]), "bob": one(bob["results"])},
+        "predictions": (learnt[0] if learnt else {}).get("predictions"),
+        "plain": {
+            "weights": plain.get("weights", plain[first]).tolist(),
+            "predictions": plain["predictions"].tolist() if "predictions" in plain else None,
+        },
+        "results": {"alice": alice["results"], "bob": bob["results"]},
+        "equal": len(learnt) < 2 or learnt[0] == learnt[1],
+        "max_abs_weight_error": max(errors, default=0.0),
+    }
+
+
+def _show(summary: dict[str, Any], reports: dict[str, dict[str, Any]], plain: dict[str, Array]) -> None:
+    def lines(name: str, of: Sequence[str]) -> None:
+        for role in of:
+            if name in reports[role]["results"]:
+                print(f"{name}, as {role} obtained it: {_flat(reports[role]['results'][name])}")
+        print(f"{name}, plaintext twin: {_flat(plain[name])}")
+
+    for name in plain:
+        lines(name, ("alice", "bob"))
+    print()
+    if all(report["results"] for report in reports.values()):
+        print(f"Alice and Bob obtained {'equal' if summary['equal'] else 'DIFFERENT'} results.")
+    elif summary["results"]["alice"] or summary["results"]["bob"]:
+        print(f"Only {'alice' if summary['results']['alice'] else 'bob'} obtained the results.")
+    else:
+        print("Nothing was revealed.")
+    print(f"Largest difference from the plaintext twin: {summary['max_abs_weight_error']:.2g}")
+    print(
+        f"{summary['seconds']:.2f} s online, {summary['rounds']:,} rounds, {summary['messages']:,} messages; "
+        f"sent {summary['bytes_sent']['alice']:,} and {summary['bytes_sent']['bob']:,} bytes, "
+        f"dealt {summary['dealt_bytes']['alice']:,} and {summary['dealt_bytes']['bob']:,} (alice, bob); "
+        f"waited for material {summary['waits_for_material']} times"
+    )
+
+
+def _flat(values: Any) -> str:
+    with np.printoptions(precision=6, suppress=True, threshold=40):
+        return str(np.asarray(values)).replace("\n", " ")

@@ -1,0 +1,105 @@
+"""`python -m party plan`: what a run will cost, exactly, before anything runs; and how long it should take over a given link."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from protocol.channel import Shape, parse_shape
+from protocol.config import Config
+from protocol.errors import ConfigError
+from protocol.graph import Phase
+from protocol.jobs import Job
+from protocol.plan import Plan, make_plan
+from protocol.predict import predict
+from protocol.views import Shape as TensorShape
+
+from ..agreement import LEARNERS
+from ..data import default_tensor, load_tensor, parse_assignments
+from ..loading import load_job, parameters, trace_job
+
+
+def run(settings: Config) -> int:
+    job = load_job(settings.job, parameters(settings.param))
+    plan = make_plan(
+        trace_job(job, shapes_of(job, parse_assignments(settings.data), dict(settings.shape)), settings.iterations),
+        0,
+        LEARNERS[settings.reveal or job.reveal],
+    )
+    link = parse_shape(settings.link or "rtt=0ms")
+    if settings.rtt is not None or settings.bandwidth is not None:
+        link = Shape(
+            settings.rtt if settings.rtt is not None else link.rtt,
+            link.jitter,
+            settings.bandwidth if settings.bandwidth is not None else link.bandwidth,
+        )
+    if settings.json:
+        print(json.dumps(as_data(settings.job, plan, link)))
+    else:
+        show(settings.job, plan, link)
+    return 0
+
+
+def shapes_of(job: Job, files: Mapping[str, Path], given: Mapping[str, TensorShape]) -> dict[str, TensorShape]:
+    """Shapes from files, from --shape, from the job's own numbers, or from its defaults."""
+    shapes: dict[str, TensorShape] = {}
+    for name, declared in job.inputs.items():
+        if name in given:
+            shapes[name] = given[name]
+        elif name in files:
+            shapes[name] = load_tensor(name, files[name], declared).shape
+        elif all(isinstance(n, int) for n in declared.shape):
+            shapes[name] = tuple(n for n in declared.shape if isinstance(n, int))
+        elif declared.default is not None:
+            shapes[name] = default_tensor(name, declared).shape
+        else:
+            raise ConfigError(f"the shape of {name} is not known here: give --shape {name}=ROWSxCOLUMNS")
+    return shapes
+
+
+def as_data(name: str, plan: Plan, link: Shape) -> dict[str, Any]:
+    return {
+        "job": name,
+        "iterations": plan.dealing.steps,
+        "rounds": plan.rounds,
+        "messages": 2 * plan.rounds,
+        "bytes_sent": {"alice": plan.bytes_sent(0), "bob": plan.bytes_sent(1)},
+        "dealt_bytes": {"alice": 32, "bob": plan.dealt_bytes + 32},
+        "per_iteration": {"rounds": plan.costs[Phase.STEP].rounds, "bytes_sent": list(plan.costs[Phase.STEP].sent)},
+        "memory_bytes": {"party": plan.party_memory, "dealer": plan.dealer_memory},
+        "predicted_seconds": predict(plan, link),
+        "digest": plan.digest,
+        "assumptions": plan.traced.assumptions,
+        "warnings": plan.lowering.warnings,
+    }
+
+
+def show(name: str, plan: Plan, link: Shape) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    table = Table(title=f"job {name}: {plan.dealing.steps:,} iterations", title_justify="left")
+    for heading in ("", "rounds", "messages", "alice sends", "bob sends", "dealt to bob"):
+        table.add_column(heading, justify="right" if heading else "left")
+    for phase, label in zip(Phase, ("before", "each iteration", "after"), strict=True):
+        cost = plan.costs[phase]
+        row = (cost.rounds, 2 * cost.rounds, *cost.sent, cost.dealt)
+        table.add_row(label, *(f"{n:,}" for n in row))
+    table.add_section()
+    total = (plan.rounds, 2 * plan.rounds, plan.bytes_sent(0), plan.bytes_sent(1), plan.dealt_bytes)
+    table.add_row("in all", *(f"{n:,}" for n in total))
+    console.print(table)
+    console.print("Bytes are payload. Alice is dealt a 32-byte seed; so is Bob, besides the above.")
+    console.print(
+        f"Memory: about {plan.party_memory / 1e6:.1f} MB of tensors and material at a party, "
+        f"{plan.dealer_memory / 1e6:.1f} MB at the dealer."
+    )
+    console.print(f"Predicted: {predict(plan, link):.2f} s online over {link}.")
+    for line in plan.outline:
+        if " reveals " in line:
+            console.print(f"It {line.split(' ', 3)[3]}.")
+    for text in [*plan.traced.assumptions, *plan.lowering.warnings]:
+        console.print(f"Note: {text}.")

@@ -1,0 +1,137 @@
+"""`python -m party --role alice|bob`: take part in one session."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from protocol.channel import parse_shape
+from protocol.config import Config
+from protocol.errors import ConfigError, DataError
+from protocol.graph import Array
+from protocol.jobs import Input, Job, bind
+from protocol.keyring import other_key, own_key
+
+from ..data import check_output, default_tensor, load_tensor, parse_assignments, save_results
+from ..display import Terminal
+from ..loading import load_job, parameters
+from protocol.processes import run_until_signalled
+from ..session import PEER, Intent, Links, Report, run_session
+
+
+def run(settings: Config) -> int:
+    """Load, meet, compute, report. Returns the exit code."""
+    role = settings.role
+    if role not in PEER:
+        raise ConfigError("say which party this is: --role alice or --role bob")
+    if settings.out is not None:
+        check_output(settings.out)
+    job = load_job(settings.job, parameters(settings.param))
+    inputs = own_inputs(job, role, parse_assignments(settings.data))
+    intent = Intent(
+        role,
+        Path(settings.job).name,
+        job,
+        job.iterations if settings.iterations is None else settings.iterations,
+        settings.reveal or job.reveal,
+        {name: array.shape for name, array in inputs.items()},
+    )
+    links = make_links(settings, role)
+    terminal = Terminal(role, settings.quiet)
+    with terminal.shown():
+        report = run_until_signalled(run_session(intent, links, inputs, terminal))
+    finish(settings, intent, report, terminal)
+    return 0
+
+
+def own_inputs(job: Job, role: str, files: dict[str, Path]) -> dict[str, Array]:
+    """This party's tensors, from files or the job's defaults, checked."""
+    mine = {name: declared for name, declared in job.inputs.items() if declared.owner == role}
+    for name in files:
+        if name not in mine:
+            owner = job.inputs[name].owner if name in job.inputs else None
+            whose = f"it is {owner}'s to bring" if owner else f"the job's inputs are {', '.join(job.inputs)}"
+            raise DataError(f"--data {name}=…: {role} does not bring a tensor {name}; {whose}")
+    arrays = {
+        name: load_tensor(name, files[name], declared) if name in files else default_tensor(name, declared)
+        for name, declared in mine.items()
+    }
+    _check_rows(mine, arrays, files)
+    return arrays
+
+
+def _check_rows(mine: dict[str, Input], arrays: dict[str, Array], files: dict[str, Path]) -> None:
+    """Axes of one name must have one length; the sentence names the files."""
+    try:
+        bind(mine, {name: array.shape for name, array in arrays.items()})
+    except DataError as error:
+        named = "; ".join(f"{name} is from {files.get(name, 'the job’s default')}" for name in mine)
+        raise DataError(f"{error} ({named})") from None
+
+
+def make_links(settings: Config, role: str) -> Links:
+    """Addresses and keys of the two others."""
+    peer, dealer = str(settings.peer), str(settings.dealer)
+    keys = own_key(role, settings.key, (peer, dealer), settings.insecure_plaintext)
+    shared = keys is not None and settings.key is None
+    return Links(
+        settings.session,
+        peer,
+        dealer,
+        settings.timeout,
+        settings.wait,
+        keys,
+        other_key(PEER[role], settings.peer_key, shared) if keys else None,
+        other_key("dealer", settings.dealer_key, shared) if keys else None,
+        parse_shape(settings.link) if settings.link else None,
+        parse_shape(settings.dealer_link) if settings.dealer_link else None,
+    )
+
+
+def finish(settings: Config, intent: Intent, report: Report, terminal: Terminal) -> None:
+    """Write and print what was learnt, and what it cost."""
+    rate = report.rounds / report.seconds if report.seconds else 0.0
+    terminal.note(
+        f"done in {report.seconds:.2f} s online: {report.rounds:,} rounds ({rate:,.0f} a second), "
+        f"{report.bytes_sent:,} bytes sent, {report.bytes_received:,} received, {report.dealt_bytes:,} dealt; "
+        f"waited for material {report.waits_for_material} times"
+    )
+    if settings.out is not None:
+        if report.results:
+            save_results(settings.out, report.results)
+            terminal.note(f"wrote {settings.out}")
+        else:
+            terminal.note(f"nothing was revealed to {intent.role}, so {settings.out} is not written")
+    if settings.json:
+        print(json.dumps(summary(intent, report)))
+    else:
+        with np.printoptions(precision=8, suppress=True):
+            for name, array in report.results.items():
+                print(f"{name} =\n{array}")
+        if not report.results:
+            print(f"nothing was revealed to {intent.role}")
+    sys.stdout.flush()
+
+
+def summary(intent: Intent, report: Report) -> dict[str, Any]:
+    """The report as plain data; bytes are payload bytes."""
+    return {
+        "job": intent.job_name,
+        "role": intent.role,
+        "iterations": intent.iterations,
+        "seconds": report.seconds,
+        "setup_seconds": report.setup_seconds,
+        "rounds": report.rounds,
+        "messages": report.messages,
+        "bytes_sent": report.bytes_sent,
+        "dealt_bytes": report.dealt_bytes,
+        "waits_for_material": report.waits_for_material,
+        "waited_for_material": report.waited_for_material,
+        "results": {name: array.tolist() for name, array in report.results.items()},
+    }
+
+

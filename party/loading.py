@@ -1,0 +1,140 @@
+"""Jobs by name or from a user's file, with their parameters set.
+
+A job file is Python and runs with all rights of the process: it is this party's own. What goes wrong in it is
+a mistake of the user's, so it ends in a JobError with file and line, never a traceback (`blame`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import inspect
+import math
+import sys
+import traceback
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+from protocol.config import suggestion, yes_or_no
+from protocol.errors import ConfigError, JobError, MpcError
+from protocol.jobs import Job, Traced, trace
+from protocol.views import Shape
+
+from .jobs.seed import Seed
+from .jobs.xor import Xor
+
+BUILTIN: dict[str, type[Job]] = {"seed": Seed, "xor": Xor}
+
+
+def load_job(name_or_path: str, params: Mapping[str, str] | None = None) -> Job:
+    """The built-in job of that name, or the one in that .py file, with `params` (--param NAME=VALUE) set."""
+    if name_or_path in BUILTIN:
+        kind = BUILTIN[name_or_path]
+    elif name_or_path.endswith(".py"):
+        kind = _from_file(Path(name_or_path))
+    else:
+        raise JobError(
+            f"there is no job {name_or_path!r}{suggestion(name_or_path, BUILTIN)} (built in: {', '.join(BUILTIN)}; "
+            "a job of your own is given as a path that ends in .py)"
+        )
+    with blame(inspect.getfile(kind)):
+        job = kind()
+    for name, text in (params or {}).items():
+        _set(job, name, text)
+    return job
+
+
+@contextmanager
+def blame(file: str | Path) -> Iterator[None]:
+    """Turn what the job in `file` raises into a JobError with file and line; an MpcError not from there stays."""
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        text = " ".join(str(error).split())
+        if isinstance(error, SyntaxError):
+            place = f"{error.filename}:{error.lineno}"
+            text = error.msg
+        else:
+            stack = traceback.extract_tb(error.__traceback__)
+            lines = [frame.lineno for frame in stack if frame.filename == str(file)]
+            if not lines and isinstance(error, MpcError):
+                raise
+            place = f"{file}:{lines[-1]}" if lines else str(file)
+        if not isinstance(error, MpcError):
+            text = f"{type(error).__name__}: {text}" if text else type(error).__name__
+        raise JobError(f"{place}: {text}") from None
+
+
+def _from_file(path: Path) -> type[Job]:
+    try:
+        source = path.read_bytes()
+    except OSError as error:
+        raise JobError(f"the job file {path} cannot be read ({error.strerror}); check --job") from None
+    file = path.resolve()
+    name = f"_mpc_job_{hashlib.blake2b(bytes(file), digest_size=8).hexdigest()}"
+    spec = importlib.util.spec_from_file_location(name, file)
+    assert spec is not None
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    with blame(file):
+        # not spec.loader: its bytecode cache misses a change within one second, and litters the directory
+        exec(compile(source, str(file), "exec"), module.__dict__)
+    return _only_job(path, module)
+
+
+def _only_job(path: Path, module: ModuleType) -> type[Job]:
+    found = {
+        each
+        for each in vars(module).values()
+        if isinstance(each, type) and issubclass(each, Job) and each.__module__ == module.__name__
+    }
+    if len(found) != 1:
+        there = ", ".join(sorted(each.__name__ for each in found)) or "none"
+        raise JobError(f"{path} must define exactly one subclass of Job; it defines {there}")
+    return found.pop()
+
+
+def _set(job: Job, name: str, text: str) -> None:
+    """One --param; the value takes the type of the attribute it replaces."""
+    known = job.parameters
+    if name in ("iterations", "reveal"):
+        raise JobError(f"--param {name} is not a parameter of the job; use --{name}")
+    if name not in known:
+        raise JobError(
+            f"--param {name}: the job {type(job).__name__} has no such parameter{suggestion(name, known)}"
+        )
+    kind = type(known[name])
+    if kind is int and _annotated_float(job, name):
+        kind = float
+    try:
+        value = yes_or_no(text) if kind is bool else kind(text)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError
+    except (ValueError, ConfigError):
+        wanted = {bool: "yes or no", int: "a whole number", float: "a finite number"}[kind]
+        raise JobError(f"--param {name}={text!r}: the job {type(job).__name__} needs {wanted}") from None
+    setattr(job, name, value)
+
+
+def _annotated_float(job: Job, name: str) -> bool:
+    """rate: float = 1"""
+    notes = (vars(kind).get("__annotations__", {}) for kind in type(job).__mro__)
+    return any(note.get(name) in (float, "float") for note in notes)
+
+
+def parameters(texts: Iterable[str]) -> dict[str, str]:
+    """--param NAME=VALUE …, as a table."""
+    found: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name or name in found:
+            raise ConfigError(f"--param {text}: write NAME=VALUE, each name once")
+        found[name] = value
+    return found
+
+
+def trace_job(job: Job, shapes: Mapping[str, Shape], iterations: int | None) -> Traced:
+    """Trace a job; what its own code raises is blamed on its file and line."""
+    with blame(inspect.getfile(type(job))):
+        return trace(job, shapes, iterations)

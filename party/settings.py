@@ -1,0 +1,68 @@
+"""What a party can be told: one table for options, environment variables and configuration files."""
+
+from __future__ import annotations
+
+from protocol.config import Setting, address, bandwidth, choice, duration, file_path, listen_address, positive, session_name, whole
+from protocol.errors import ConfigError
+
+DEALER = "tcp://127.0.0.1:7700"
+PEER = "tcp://127.0.0.1:7701"
+
+
+def shape_of(text: str) -> tuple[str, tuple[int, ...]]:
+    """ "x=1000x20" → ("x", (1000, 20))."""
+    name, equals, dims = text.partition("=")
+    parts = dims.lower().split("x")
+    if not equals or not name or not all(part.isdigit() for part in parts):
+        raise ConfigError(f"{text!r} is not a shape; write it like x=1000x20")
+    return name, tuple(int(part) for part in parts)
+
+
+ROLE = Setting("role", "which party this process is: alice (brings the model) or bob (brings the data)", choice("alice", "bob"))
+JOB = (
+    Setting("job", "a built-in job (seed, xor) or a Python file with a Job", default="seed", metavar="NAME|FILE.py"),
+    Setting("iterations", "how often the job's step is run; default: what the job says", whole(0), metavar="N"),
+    Setting("param", "a parameter of the job; both parties give the same", many=True, metavar="NAME=VALUE"),
+    Setting("reveal", "who learns the results: alice, bob, both or none; default: what the job says", choice("alice", "bob", "both", "none")),
+    Setting("data", "a tensor of this party: .npy, .npz or .csv", many=True, metavar="NAME=FILE"),
+)
+SESSION = (
+    Setting("session", "name of the session; sessions of different names share one dealer", session_name, "default"),
+    Setting("dealer", "where the dealer listens", address, DEALER, metavar="ADDRESS"),
+    Setting("peer", "where alice listens for bob, and bob finds alice", listen_address, PEER, metavar="ADDRESS"),
+)
+TRUST = (
+    Setting("key", "this party's secret key file, made by keygen; on loopback keys are made by themselves", file_path, metavar="FILE"),
+    Setting("peer_key", "the other party's public key, the line that its keygen printed", metavar="KEY"),
+    Setting("dealer_key", "the dealer's public key", metavar="KEY"),
+    Setting("insecure_plaintext", "no keys and no encryption at all; refused on addresses other than loopback", flag=True),
+)
+PATIENCE = (
+    Setting("timeout", "silence after which the peer or the dealer is given up", positive(duration), "30s", metavar="TIME"),
+    Setting("wait", "how long to wait for the others to be started", positive(duration), "5m", metavar="TIME"),
+)
+LINK = (
+    Setting("link", "make the link to the peer slower: rtt=40ms,jitter=5ms,bandwidth=100mbit, or lan, metro, continent, ocean, mobile"),
+    Setting("dealer_link", "the same for the link to the dealer"),
+)
+OUTPUT = (
+    Setting("out", "write what was revealed to this party: .npz all of it, .npy or .csv the first", file_path, metavar="FILE"),
+    Setting("json", "print the report as one line of JSON", flag=True),
+    Setting("quiet", "say nothing but the result", flag=True),
+)
+RUN = (ROLE, *JOB, *SESSION, *TRUST, *PATIENCE, *LINK, *OUTPUT)
+PLAN = (
+    *JOB,
+    Setting("shape", "the shape of a tensor that is not at hand", shape_of, many=True, metavar="NAME=ROWSxCOLUMNS"),
+    Setting("rtt", "round-trip time between the parties, for the prediction", duration, metavar="TIME"),
+    Setting("bandwidth", "bandwidth of the link between them, bits per second", bandwidth, metavar="RATE"),
+    LINK[0],
+    OUTPUT[1],
+)
+DEMO = (
+    *JOB,
+    Setting("timeout", "how long the whole demo may take", positive(duration), "10m", metavar="TIME"),
+    *LINK,
+    *OUTPUT,
+)
+EVERYTHING = frozenset(setting.name for table in (RUN, PLAN, DEMO) for setting in table)
