@@ -30,13 +30,18 @@ class Offer:
     ticket: str
     digest: str
     start: int
+    epoch: int
     dealing: Dealing
 
     @staticmethod
     def read(message: Message, limit: int) -> Offer:
         body = message.body or {}
-        ticket, digest, start = body.get("ticket"), body.get("digest"), body.get("start")
-        if not isinstance(ticket, str) or not isinstance(digest, str) or type(start) is not int or len(message.buffers) != 1:
+        ticket, digest = body.get("ticket"), body.get("digest")
+        start, epoch = body.get("start"), body.get("epoch")
+        if (
+            not (isinstance(ticket, str) and isinstance(digest, str) and type(start) is int and type(epoch) is int)
+            or len(message.buffers) != 1
+        ):
             raise ProtocolError("a plan came without its ticket, digest, first step or contents")
         dealing = Dealing.unpack(bytes(message.buffers[0]))
         if not 0 <= start <= dealing.steps:
@@ -47,7 +52,7 @@ class Offer:
                 f"one step of the plan needs {largest >> 20} MiB at the dealer, which allows {limit >> 20} MiB; "
                 "use smaller tensors or minibatches, or raise --max-step-memory"
             )
-        return Offer(ticket, digest, start, dealing)
+        return Offer(ticket, digest, start, epoch, dealing)
 
 
 @dataclass
@@ -116,14 +121,14 @@ class Session:
             return
         if alice.offer.ticket != bob.offer.ticket:
             return  # one of them is still with an earlier attempt
-        if (alice.offer.digest, alice.offer.start) != (bob.offer.digest, bob.offer.start):
+        if alice.offer != bob.offer:
             error = AgreementError("the dealer got two different plans for one session; start both parties with the same job")
             self._abort(alice, str(error))
             self._abort(bob, str(error))
             return
         if self._stream is not None:
             self._stream.cancel()
-        self._epoch += 1
+        self._epoch = bob.offer.epoch
         seeds = fresh_seed(), fresh_seed()
         for party, seed in zip((alice, bob), seeds, strict=True):
             party.credit, party.more = Credit(), asyncio.Event()

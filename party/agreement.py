@@ -8,14 +8,16 @@ from typing import Any
 
 from protocol import __version__
 from protocol.channel import Connection
-from protocol.errors import AgreementError, LinkError, MpcError, ProtocolError
+from protocol.errors import AgreementError, LinkError, MpcError, ProtocolError, Stopped
 from protocol.jobs import ROLES, Job
 from protocol.plan import Plan, make_plan
 from protocol.views import Shape
 from protocol.wire import PROTOCOL_VERSION, Kind, Message
 
+from .checkpoint import Point, Store
 from .loading import trace_job
 
+LEFT_OVER = (Kind.ROUND, Kind.CHUNK, Kind.PLAN, Kind.SEED, Kind.BYE)  # of the attempt before
 LEARNERS = {"alice": (0,), "bob": (1,), "both": (0, 1), "none": ()}
 
 
@@ -45,24 +47,44 @@ class Intent:
         }
 
 
-async def expect(connection: Connection, kind: Kind, timeout: float | None = None) -> Message:
-    """The next message, which must be of `kind`; a peer that gives up instead is quoted."""
-    message = await connection.receive(timeout)
-    if message.kind is Kind.ABORT:
-        raise stopped(connection, message)
-    if message.kind is not kind:
-        raise ProtocolError(f"{connection.role} sent {message.kind.name} where {kind.name} was expected")
-    return message
+async def expect(connection: Connection, kind: Kind) -> Message:
+    """The next message of `kind`; a peer that gives up instead is quoted.
+
+    HELLO and SEED begin an attempt: what is left over from the attempt before, on the same connection, is passed over.
+    """
+    while True:
+        message = await connection.receive()
+        if message.kind is kind:
+            return message
+        beginning = kind in (Kind.HELLO, Kind.SEED)
+        if message.kind is Kind.ABORT:
+            error = stopped(connection, message)
+            if not beginning or isinstance(error, Stopped):
+                raise error
+        elif not beginning or message.kind not in LEFT_OVER:
+            raise ProtocolError(f"{connection.role} sent {message.kind.name} where {kind.name} was expected")
 
 
 def stopped(connection: Connection, message: Message) -> MpcError:
-    reason = (message.body or {}).get("reason")
+    """What an ABORT means here: a LinkError if its sender will be back, else `Stopped`."""
+    body = message.body or {}
+    reason = body.get("reason")
     text = reason if isinstance(reason, str) and reason.isprintable() else "no reason given"
-    return LinkError(f"{connection.role} stopped: {text}")
+    return (LinkError if body.get("back") is True else Stopped)(f"{connection.role} stopped: {text}")
 
 
-async def agree(peer: Connection, intent: Intent) -> tuple[Plan, str]:
-    """Exchange intentions and plans; the common plan and the attempt's ticket. AgreementError names the first difference."""
+@dataclass(frozen=True)
+class Agreed:
+    """What an attempt starts from: `start` is None for the beginning."""
+
+    plan: Plan
+    ticket: str
+    epoch: int
+    start: Point | None
+
+
+async def agree(peer: Connection, intent: Intent, store: Store | None) -> Agreed:
+    """Exchange intentions, plans and checkpoints. AgreementError names the first difference."""
     mine = intent.body()
     peer.send(Message(Kind.HELLO, peer.session, body=mine))
     theirs = (await expect(peer, Kind.HELLO)).body or {}
@@ -79,9 +101,9 @@ async def agree(peer: Connection, intent: Intent) -> tuple[Plan, str]:
     shapes = intent.shapes | _peer_shapes(peer, intent.job, theirs["shapes"])
     traced = trace_job(intent.job, shapes, intent.iterations)
     plan = make_plan(traced, ROLES.index(intent.role), LEARNERS[intent.reveal])
-    await _compare(peer, plan)
     tickets = (mine["ticket"], theirs["ticket"]) if intent.role == "alice" else (theirs["ticket"], mine["ticket"])
-    return plan, "-".join(tickets)
+    start, epoch = await _compare(peer, plan, store)
+    return Agreed(plan, "-".join(tickets), epoch, start)
 
 
 def _peer_shapes(peer: Connection, job: Job, raw: dict[str, Any]) -> dict[str, Shape]:
@@ -96,16 +118,30 @@ def _peer_shapes(peer: Connection, job: Job, raw: dict[str, Any]) -> dict[str, S
     return shapes
 
 
-async def _compare(peer: Connection, plan: Plan) -> None:
-    own = Message(Kind.PLAN, peer.session, body={"digest": plan.digest}, buffers=("\n".join(plan.outline).encode(),))
-    peer.send(own)
+async def _compare(peer: Connection, plan: Plan, store: Store | None) -> tuple[Point | None, int]:
+    """Check that both plans are one; the newest checkpoint that both hold, and the next epoch."""
+    if store is not None:
+        store.bind(plan.digest)
+    points = [] if store is None else store.points
+    epoch = 0 if store is None else store.epoch()
+    body = {"digest": plan.digest, "points": [[point.ticket, point.step] for point in points], "epoch": epoch}
+    peer.send(Message(Kind.PLAN, peer.session, body=body, buffers=("\n".join(plan.outline).encode(),)))
     message = await expect(peer, Kind.PLAN)
-    if (message.body or {}).get("digest") == plan.digest:
-        return
-    theirs = bytes(message.buffers[0]).decode(errors="replace").split("\n") if message.buffers else []
+    theirs = message.body or {}
+    if theirs.get("digest") != plan.digest:
+        raise _difference(peer, plan, bytes(message.buffers[0]) if message.buffers else b"")
+    held, last = theirs.get("points"), theirs.get("epoch")
+    if not isinstance(held, list) or type(last) is not int or not 0 <= last < 1 << 40:
+        raise ProtocolError(f"{peer.role} did not say which checkpoints it holds")
+    common = [point for point in points if [point.ticket, point.step] in held]
+    return (common[0] if common else None), max(epoch, last) + 1
+
+
+def _difference(peer: Connection, plan: Plan, outline: bytes) -> AgreementError:
+    theirs = outline.decode(errors="replace").split("\n")
     for mine, other in zip([*plan.outline, "nothing more"], [*theirs, "nothing more"], strict=False):
         if mine != other:
-            raise AgreementError(
+            return AgreementError(
                 f"the two job definitions differ: here the plan has «{mine}», at {peer.role} «{other[:200]}»; use the same job file"
             )
-    raise AgreementError("the two plans differ in the dealer's part; use the same job file and the same version")
+    return AgreementError("the two plans differ in the dealer's part; use the same job file and the same version")

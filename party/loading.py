@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
-from protocol.config import suggestion, yes_or_no
+from protocol.config import nearest, yes_or_no
 from protocol.errors import ConfigError, JobError, MpcError
 from protocol.jobs import Job, Traced, trace
 from protocol.views import Shape
@@ -35,9 +35,10 @@ def load_job(name_or_path: str, params: Mapping[str, str] | None = None) -> Job:
     elif name_or_path.endswith(".py"):
         kind = _from_file(Path(name_or_path))
     else:
+        near = nearest(name_or_path, BUILTIN)
         raise JobError(
-            f"there is no job {name_or_path!r}{suggestion(name_or_path, BUILTIN)} (built in: {', '.join(BUILTIN)}; "
-            "a job of your own is given as a path that ends in .py)"
+            f"there is no job {name_or_path!r}{near} (built in: {', '.join(BUILTIN)}; "
+            "your own is given as a path that ends in .py)"
         )
     with blame(inspect.getfile(kind)):
         job = kind()
@@ -48,14 +49,13 @@ def load_job(name_or_path: str, params: Mapping[str, str] | None = None) -> Job:
 
 @contextmanager
 def blame(file: str | Path) -> Iterator[None]:
-    """Turn what the job in `file` raises into a JobError with file and line; an MpcError not from there stays."""
+    """Turn what the job in `file` raises into a JobError with its line; an MpcError not from there stays."""
     try:
         yield
     except (Exception, SystemExit) as error:
         text = " ".join(str(error).split())
         if isinstance(error, SyntaxError):
-            place = f"{error.filename}:{error.lineno}"
-            text = error.msg
+            place, text = f"{error.filename or file}:{error.lineno or 1}", error.msg
         else:
             stack = traceback.extract_tb(error.__traceback__)
             lines = [frame.lineno for frame in stack if frame.filename == str(file)]
@@ -102,7 +102,8 @@ def _set(job: Job, name: str, text: str) -> None:
         raise JobError(f"--param {name} is not a parameter of the job; use --{name}")
     if name not in known:
         raise JobError(
-            f"--param {name}: the job {type(job).__name__} has no such parameter{suggestion(name, known)}"
+            f"--param {name}: the job {type(job).__name__} has no such parameter{nearest(name, known)} "
+            f"(it has: {', '.join(known)})"
         )
     kind = type(known[name])
     if kind is int and _annotated_float(job, name):

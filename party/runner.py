@@ -1,13 +1,15 @@
 """The online phase: drive the machine through the plan, one exchange with the peer a round.
 
-The hot path. Nothing here allocates a task or a timer for a round; the connection watches the clock.
+The hot path. Nothing here allocates a task or a timer for a round; the connection watches the clock. Once a step, in its
+first round, each party may ask for a checkpoint or a halt; both see both requests, so both act at the end of the same step.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -15,10 +17,13 @@ from protocol.channel import Connection
 from protocol.errors import LinkError, MpcError, ProtocolError
 from protocol.graph import Phase
 from protocol.machine import Machine
+from protocol.ring import Words
 from protocol.wire import Kind, Message
 
 from .agreement import stopped
 from .intake import Intake
+
+CHECKPOINT, HALT = "checkpoint", "halt"
 
 
 @dataclass
@@ -29,28 +34,42 @@ class Progress:
     steps: int
     phase: Phase = Phase.SETUP
     rounds: int = 0
-    begun: float = 0.0
     seconds: float = 0.0  # of the online phase, once it is over
+    waited_for_peer: float = 0.0  # seconds, when it is measured
+
+
+class Halted(Exception):
+    """Both parties stopped after a step because one of them was asked to end."""
 
 
 class Runner:
+    """One attempt at the remaining steps. `ask` is consulted before a step, `keep` called where a checkpoint is due,
+    `kept` once the peer has shown that it holds that checkpoint too."""
+
     def __init__(self, machine: Machine, peer: Connection, intake: Intake, epoch: int, start: int) -> None:
         self._machine, self._peer, self._intake, self._epoch = machine, peer, intake, epoch
         self.progress = Progress(start, machine.plan.dealing.steps)
-        self.after_step: Callable[[int], None] | None = None
+        self.ask: Callable[[], str | None] = lambda: None
+        self.keep: Callable[[int], None] = lambda step: None
+        self.kept: Callable[[], None] = lambda: None
+        self._request: str | None = None
+        self._granted: str | None = None
+        self._unconfirmed = False
 
-    async def run(self) -> None:
-        """Setup, the remaining steps, finish. Errors name the step they happened at."""
-        progress = self.progress
-        progress.begun = time.monotonic()
+    async def run(self, restored: list[Words] | None = None) -> None:
+        """Setup, the remaining steps (from `restored` shares if any), finish. Errors name the step they happened at."""
+        progress, machine = self.progress, self._machine
+        begun = time.monotonic()
         try:
-            for phase in Phase:
-                progress.phase = phase
-                first = progress.step if phase == Phase.STEP else 0
-                await self._phase(phase, first, self._machine.plan.dealing.count(phase))
+            await self._phase(Phase.SETUP, 0, 1)
+            if restored is not None:
+                machine.restore(restored)
+            await self._phase(Phase.STEP, progress.step, progress.steps)
+            await self._phase(Phase.FINISH, 0, 1)
         except MpcError as error:
             raise type(error)(f"{error} (at {self.place()})") from None
-        progress.seconds = time.monotonic() - progress.begun
+        finally:
+            progress.seconds = time.monotonic() - begun
 
     def place(self) -> str:
         progress = self.progress
@@ -60,37 +79,65 @@ class Runner:
 
     async def _phase(self, phase: Phase, first: int, total: int) -> None:
         machine, exchange, progress = self._machine, self._exchange, self.progress
+        progress.phase = phase
         rounds = range(machine.rounds(phase))
-        step = first
+        step, stepping = first, phase == Phase.STEP and machine.rounds(phase) > 0
         while step < total:
             count, fields = await self._intake.chunk(phase, step)
             for offset in range(count):
+                if stepping:
+                    self._request = self.ask()
                 machine.begin(phase, step, [field[offset] for field in fields])
                 for number in rounds:
                     machine.receive(number, await exchange(machine.send(number), machine.expects(number)))
                 machine.end()
                 step += 1
-                if phase == Phase.STEP:
+                if stepping:
                     progress.step = step
-                    if self.after_step is not None:
-                        self.after_step(step)
+                    if self._granted is not None:
+                        self._close_step(step)
 
-    async def _exchange(self, words: np.ndarray[tuple[int, ...], np.dtype[np.uint64]], expected: int):  # type: ignore[no-untyped-def]
+    def _close_step(self, step: int) -> None:
+        granted, self._granted = self._granted, None
+        self.keep(step)
+        self._unconfirmed = True
+        if granted == HALT:
+            raise Halted
+
+    async def _exchange(self, words: Words, expected: int) -> Words:
         peer, progress = self._peer, self.progress
         number = progress.rounds
-        message = Message(Kind.ROUND, peer.session, self._epoch, number, None, (memoryview(words).cast("B"),))
+        body: Mapping[str, Any] | None = None
+        if self._request is not None:
+            body = {self._request: True}
+        message = Message(Kind.ROUND, peer.session, self._epoch, number, body, (memoryview(words).cast("B"),))
         reply = await peer.exchange(message)
         progress.rounds = number + 1
-        if reply.kind is not Kind.ROUND:
-            if reply.kind is Kind.ABORT:
-                raise stopped(peer, reply)
-            if reply.kind is Kind.BYE:
-                raise LinkError(f"{peer.role} left before the job was done")
-            raise ProtocolError(f"{peer.role} sent {reply.kind.name} in round {number}")
-        if reply.epoch != self._epoch or reply.number != number:
-            raise ProtocolError(
-                f"{peer.role} is in round {reply.number} of epoch {reply.epoch}, not in {number} of {self._epoch}"
-            )
-        if len(reply.buffers) != 1 or len(reply.buffers[0]) != 8 * expected:
-            raise ProtocolError(f"{peer.role} sent a message of the wrong size in round {number}")
+        if (
+            reply.kind is not Kind.ROUND
+            or reply.epoch != self._epoch
+            or reply.number != number
+            or len(reply.buffers) != 1
+            or len(reply.buffers[0]) != 8 * expected
+        ):
+            raise self._wrong(reply, number)
+        if body is not None or reply.body is not None:
+            asked = {*(body or ()), *(reply.body or ())}
+            self._granted = HALT if HALT in asked else CHECKPOINT if CHECKPOINT in asked else None
+            self._request = None
+        if self._unconfirmed:
+            self._unconfirmed = False
+            self.kept()
         return np.frombuffer(reply.buffers[0], np.uint64)
+
+    def _wrong(self, reply: Message, number: int) -> MpcError:
+        who = self._peer.role
+        if reply.kind is Kind.ABORT:
+            return stopped(self._peer, reply)
+        if reply.kind is Kind.BYE:
+            return LinkError(f"{who} left before the job was done")
+        if reply.kind is not Kind.ROUND:
+            return ProtocolError(f"{who} sent {reply.kind.name} in round {number}")
+        if reply.epoch != self._epoch or reply.number != number:
+            return ProtocolError(f"{who} is in round {reply.number} of epoch {reply.epoch}, not in {number} of {self._epoch}")
+        return ProtocolError(f"{who} sent a message of the wrong size in round {number}")

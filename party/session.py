@@ -1,8 +1,9 @@
-"""One party's run: find the peer and the dealer, agree, compute, report.
+"""One party's run: find the peer and the dealer, agree, compute, report; and begin again where it broke off.
 
     links → agreement → seed → rounds → results
 
-Any end but a good one is told to the peer and to the dealer in a sentence, and raised here as the project's own error.
+An *attempt* is one epoch: fresh seeds, from the newest step that both parties hold. Without a state folder there is one
+attempt; with one, a lost peer or dealer is waited for. Any other end is told to the others in a sentence and raised here.
 """
 
 from __future__ import annotations
@@ -10,13 +11,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-import numpy as np
-
-from protocol.channel import Allow, Connection, KeyPair, Listener, Options, PublicKey, Shape, Waiting, connect
+from protocol.channel import Connection, Waiting
 from protocol.errors import LinkError, MpcError, ProtocolError
 from protocol.graph import Array
 from protocol.jobs import ROLES
@@ -24,45 +22,32 @@ from protocol.machine import Machine
 from protocol.plan import Plan
 from protocol.wire import Kind, Message
 
-from .agreement import LEARNERS, Intent, agree, expect
+from .agreement import LEARNERS, Agreed, Intent, agree, expect
+from .checkpoint import Point, Store
 from .intake import Intake
-from .runner import Runner
+from .links import Addresses, Links, opened
+from .runner import CHECKPOINT, HALT, Halted, Runner
 
-PEER = {"alice": "bob", "bob": "alice"}
-
-
-@dataclass(frozen=True)
-class Links:
-    """Where the others are and how to know them. Alice listens for Bob at `peer`; Bob connects to it."""
-
-    session: str
-    peer: str
-    dealer: str
-    timeout: float = 30.0
-    wait: float = 300.0  # how long to wait for the others to come, seconds
-    keys: KeyPair | None = None
-    peer_key: PublicKey | None = None
-    dealer_key: PublicKey | None = None
-    peer_shape: Shape | None = None
-    dealer_shape: Shape | None = None
+SETTLE = 0.2  # seconds between two attempts
 
 
 @dataclass
 class Report:
-    """What a run gave this party, and what it cost."""
+    """What a run gave this party, and what its last attempt cost."""
 
     results: dict[str, Array]
     plan: Plan
-    seconds: float  # online phase
-    setup_seconds: float  # links, agreement, plan
-    rounds: int
-    messages: int  # both directions
-    bytes_sent: int
-    bytes_received: int
-    dealt_bytes: int  # from the dealer to this party
-    waits_for_material: int
-    waited_for_material: float
-    notes: list[str] = field(default_factory=list)
+    seconds: float = 0.0  # online phase
+    setup_seconds: float = 0.0  # links, agreement, plan
+    rounds: int = 0
+    messages: int = 0  # both directions
+    bytes_sent: int = 0
+    bytes_received: int = 0
+    dealt_bytes: int = 0  # from the dealer to this party
+    waits_for_material: int = 0
+    waited_for_material: float = 0.0
+    attempts: int = 1
+    recomputed: int = 0  # steps done again after a crash
 
 
 class View:
@@ -77,159 +62,150 @@ class View:
     def running(self, runner: Runner, intake: Intake, peer: Connection) -> None: ...
 
 
-async def run_session(intent: Intent, links: Links, inputs: Mapping[str, Array], view: View) -> Report:
-    """The whole run of one party. Raises MpcError in one sentence for whatever goes wrong."""
-    begin = time.monotonic()
-    async with _open(intent.role, links, view) as (peer, dealer):
+class Run:
+    """A run of one party, attempt by attempt. `halt` asks it to stop after the step it is in."""
+
+    def __init__(
+        self,
+        intent: Intent,
+        to: Addresses,
+        inputs: Mapping[str, Array],
+        view: View,
+        store: Store | None = None,
+        interval: float = 5.0,
+    ) -> None:
+        self._intent, self._to, self._inputs, self._view = intent, to, inputs, view
+        self._store, self._interval = store, interval
+        self._party = ROLES.index(intent.role)
+        self._begun = self._progressed = time.monotonic()
+        self._reached = 0
+        self._attempts = self._recomputed = 0
+        self._halting = False
+
+    def halt(self) -> bool:
+        """Ask for an orderly stop; False where only an abrupt one is possible."""
+        self._halting = self._store is not None
+        return self._halting
+
+    async def run(self) -> Report:
+        """The whole run. MpcError in one sentence for whatever ends it; Halted after `halt`."""
+        async with opened(self._intent.role, self._to, self._view.note, self._view.waiting) as links:
+            while True:
+                self._attempts += 1
+                try:
+                    return await self._attempt(links)
+                except LinkError as error:
+                    patience = self._to.wait - (time.monotonic() - self._progressed)
+                    if self._store is None or self._halting or patience <= 0:
+                        links.abort(str(error), back=False)
+                        raise
+                    self._view.note(f"{error}; waiting up to {patience:.0f} s to go on from the last checkpoint")
+                    links.abort(str(error), back=True)
+                    await asyncio.sleep(SETTLE)
+                except Halted:
+                    links.abort("it was asked to end, and will go on when it is started again", back=True)
+                    if self._halting:
+                        raise
+                except BaseException as error:
+                    links.abort(_reason(error), back=self._store is not None and not isinstance(error, MpcError))
+                    raise
+
+    async def _attempt(self, links: Links) -> Report:
+        peer, dealer = await links.both()
+        agreed = await agree(peer, self._intent, self._store)
+        plan = agreed.plan
+        start = 0 if agreed.start is None else agreed.start.step
+        if self._attempts == 1:
+            self._view.planned(plan)
+        if start or self._attempts > 1:
+            self._recomputed += max(0, self._reached - start)
+            self._view.note(f"going on from step {start} of {plan.dealing.steps}, epoch {agreed.epoch}")
+        seed = await _join(dealer, agreed, start)
+        intake = Intake(dealer, plan.dealing, self._party, seed, agreed.epoch)
+        machine = Machine(plan, self._party)
+        machine.load(self._inputs)
+        runner = Runner(machine, peer, intake, agreed.epoch, start)
+        self._attend(runner, machine, agreed)
+        setup_seconds = time.monotonic() - self._begun
+        sent, received = peer.counters.bytes_sent, peer.counters.bytes_received
+        self._view.running(runner, intake, peer)
         try:
-            plan, ticket = await agree(peer, intent)
-            view.planned(plan)
-            seed, epoch = await _join(dealer, plan, ticket, 0)
-            party = ROLES.index(intent.role)
-            intake = Intake(dealer, plan.dealing, party, seed, epoch)
-            try:
-                machine = Machine(plan, party)
-                machine.load(inputs)
-                runner = Runner(machine, peer, intake, epoch, 0)
-                setup_seconds = time.monotonic() - begin
-                before = peer.counters.bytes_sent, peer.counters.bytes_received
-                view.running(runner, intake, peer)
-                await runner.run()
-            finally:
-                intake.close()
-        except BaseException as error:
-            _abort((peer, dealer), error)
-            raise
-        counters, rounds = peer.counters, runner.progress.rounds
+            await runner.run(None if agreed.start is None or self._store is None else self._store.load(agreed.start))
+        finally:
+            intake.close()
+            if runner.progress.step > self._reached:
+                self._reached, self._progressed = runner.progress.step, time.monotonic()
         report = Report(
-            machine.results() if party in LEARNERS[intent.reveal] else {},
+            machine.results() if self._party in LEARNERS[self._intent.reveal] else {},
             plan,
             runner.progress.seconds,
             setup_seconds,
-            rounds,
-            2 * rounds,
-            counters.bytes_sent - before[0],
-            counters.bytes_received - before[1],
+            runner.progress.rounds,
+            2 * runner.progress.rounds,
+            peer.counters.bytes_sent - sent,
+            peer.counters.bytes_received - received,
             intake.bytes_received + len(seed),
             intake.waits,
             intake.waited,
+            self._attempts,
+            self._recomputed,
         )
-        for connection in (peer, dealer):
-            with contextlib.suppress(LinkError):
-                connection.send(Message(Kind.BYE, links.session))
+        await self._part(links, peer, report)
         return report
 
+    def _attend(self, runner: Runner, machine: Machine, agreed: Agreed) -> None:
+        """Checkpoints: alice's clock asks for them, either party's halt does, both write at the same step."""
+        store = self._store
+        if store is None:
+            return
+        due = time.monotonic() + self._interval
+        last: Point | None = None
 
-async def _join(dealer: Connection, plan: Plan, ticket: str, start: int) -> tuple[bytes, int]:
-    """Bring the plan to the dealer; this epoch's seed and number."""
-    dealing = plan.dealing
-    body = {"ticket": ticket, "digest": dealing.digest, "start": start}
+        def ask() -> str | None:
+            nonlocal due
+            if self._halting:
+                return HALT
+            if self._party == 0 and time.monotonic() >= due:
+                due = time.monotonic() + self._interval
+                return CHECKPOINT
+            return None
+
+        def keep(step: int) -> None:
+            nonlocal last
+            last = Point(agreed.ticket, step)
+            store.save(last, agreed.epoch, machine.state())
+
+        def kept() -> None:
+            if last is not None:
+                store.confirm(last)
+
+        runner.ask, runner.keep, runner.kept = ask, keep, kept
+
+    async def _part(self, links: Links, peer: Connection, report: Report) -> None:
+        """Record the results, then say goodbye; with a state folder, stay until the peer has recorded its own."""
+        if self._store is not None:
+            self._store.finish(report.results)
+        links.tell(Message(Kind.BYE, self._to.session))
+        if self._store is not None:
+            with contextlib.suppress(LinkError):
+                await expect(peer, Kind.BYE)
+
+
+async def _join(dealer: Connection, agreed: Agreed, start: int) -> bytes:
+    """Bring the plan to the dealer; this epoch's seed."""
+    dealing = agreed.plan.dealing
+    body = {"ticket": agreed.ticket, "digest": dealing.digest, "start": start, "epoch": agreed.epoch}
     dealer.send(Message(Kind.PLAN, dealer.session, body=body, buffers=(dealing.pack(),)))
     while True:
         message = await expect(dealer, Kind.SEED)
-        if (message.body or {}).get("ticket") == ticket:
+        if (message.body or {}).get("ticket") == agreed.ticket:
             break
     if len(message.buffers) != 1 or len(message.buffers[0]) != 32:
         raise ProtocolError("the dealer sent a seed that is not 32 bytes long")
-    return bytes(message.buffers[0]), message.epoch
+    return bytes(message.buffers[0])
 
 
-def _abort(connections: tuple[Connection, ...], error: BaseException) -> None:
-    """Tell the others why it ends here."""
-    reason = str(error) if isinstance(error, MpcError) else "it was interrupted" if isinstance(
-        error, (asyncio.CancelledError, KeyboardInterrupt)) else "an internal error"  # fmt: skip
-    for connection in connections:
-        if connection.failure is None:
-            with contextlib.suppress(MpcError):
-                connection.send(Message(Kind.ABORT, connection.session, body={"reason": reason[:2000]}))
-
-
-@contextlib.asynccontextmanager
-async def _open(role: str, links: Links, view: View) -> AsyncIterator[tuple[Connection, Connection]]:
-    """Both links, opened side by side and closed together."""
-    options = Options(timeout=links.timeout)
-    listener: Listener | None = None
-    tasks: list[asyncio.Task[Connection]] = []
-    try:
-        if role == "alice":
-            listener = Listener(
-                links.peer,
-                role,
-                links.keys,
-                None if links.peer_key is None else Allow([links.peer_key]),
-                roles=("bob",),
-                options=options,
-                shape=links.peer_shape,
-                refused=lambda reason, address: view.note(f"refused {address or 'a connection'}: {reason}"),
-            )
-            tasks.append(asyncio.create_task(_accept(listener, links, view)))
-        else:
-            tasks.append(asyncio.create_task(_dial(links.peer, role, "alice", links, view)))
-        tasks.append(asyncio.create_task(_dial(links.dealer, role, "dealer", links, view)))
-        await _first_failure(tasks)
-        peer, dealer = (task.result() for task in tasks)
-        for connection in (peer, dealer):
-            connection.on_waiting = _patiently(view)
-        yield peer, dealer
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        open_now = [task.result() for task in tasks if not task.cancelled() and task.exception() is None]
-        await asyncio.gather(*(connection.close(linger=1.0) for connection in open_now))
-        if listener is not None:
-            await listener.close(linger=0.1)
-
-
-async def _first_failure(tasks: list[asyncio.Task[Connection]]) -> None:
-    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-    for task in done:
-        task.result()
-
-
-def _patiently(view: View) -> Callable[[Waiting], None]:
-    """Speak up only about waits that a person would notice."""
-
-    def waiting(state: Waiting) -> None:
-        if state.seconds >= 2.0:
-            view.waiting(state)
-
-    return waiting
-
-
-async def _dial(address: str, role: str, peer_role: str, links: Links, view: View) -> Connection:
-    to_peer = peer_role != "dealer"
-    return await connect(
-        address,
-        role,
-        peer_role,
-        links.session,
-        links.keys,
-        links.peer_key if to_peer else links.dealer_key,
-        timeout=links.wait,
-        options=Options(timeout=links.timeout),
-        shape=links.peer_shape if to_peer else links.dealer_shape,
-        waiting=view.waiting,
-    )
-
-
-async def _accept(listener: Listener, links: Links, view: View) -> Connection:
-    """Bob, of this session; anybody else's session is told so."""
-    loop = asyncio.get_running_loop()
-    begin = loop.time()
-    while True:
-        waited = loop.time() - begin
-        if waited >= links.wait:
-            raise LinkError(f"bob did not connect to {listener.address} within {links.wait:.0f} s; is he started, and is the port open?")
-        try:
-            connection = await listener.accept(timeout=1.0)
-        except LinkError:
-            view.waiting(Waiting(f"bob at {listener.address}", loop.time() - begin, waited, False))
-            continue
-        if connection.session == links.session:
-            return connection
-        await connection.close(0.2)
-
-
-def as_json(array: Array) -> Any:
-    return np.asarray(array).tolist()
+def _reason(error: BaseException) -> str:
+    if isinstance(error, MpcError):
+        return str(error)
+    return "it was interrupted" if isinstance(error, (asyncio.CancelledError, KeyboardInterrupt)) else "an internal error"

@@ -41,6 +41,10 @@ PATIENCE = (
     Setting("timeout", "silence after which the peer or the dealer is given up", positive(duration), "30s", metavar="TIME"),
     Setting("wait", "how long to wait for the others to be started", positive(duration), "5m", metavar="TIME"),
 )
+STATE = (
+    Setting("state", "a folder for checkpoints: a run that was killed goes on from there", file_path, metavar="DIR"),
+    Setting("checkpoint_every", "time between two checkpoints", positive(duration), "5s", metavar="TIME"),
+)
 LINK = (
     Setting("link", "make the link to the peer slower: rtt=40ms,jitter=5ms,bandwidth=100mbit, or lan, metro, continent, ocean, mobile"),
     Setting("dealer_link", "the same for the link to the dealer"),
@@ -50,7 +54,7 @@ OUTPUT = (
     Setting("json", "print the report as one line of JSON", flag=True),
     Setting("quiet", "say nothing but the result", flag=True),
 )
-RUN = (ROLE, *JOB, *SESSION, *TRUST, *PATIENCE, *LINK, *OUTPUT)
+RUN = (ROLE, *JOB, *SESSION, *TRUST, *PATIENCE, *STATE, *LINK, *OUTPUT)
 PLAN = (
     *JOB,
     Setting("shape", "the shape of a tensor that is not at hand", shape_of, many=True, metavar="NAME=ROWSxCOLUMNS"),

@@ -162,8 +162,7 @@ def resolve(
 
 def _load(file: str) -> dict[str, Any]:
     try:
-        with Path(file).open("rb") as stream:
-            return tomllib.load(stream)
+        return tomllib.loads(Path(file).read_text("utf-8-sig") + "\n")
     except OSError as error:
         raise ConfigError(f"file {file} cannot be read: {error.strerror}; check --config") from None
     except UnicodeDecodeError:
@@ -178,19 +177,19 @@ def _keys(given: Mapping[str, Any], known: set[str], where: str) -> dict[str, An
     for key, value in given.items():
         name = key.replace("-", "_")
         if name not in known:
-            near = suggestion(key, sorted(each.replace("_", "-") for each in known))
-            raise ConfigError(f"{where}: unknown key {key!r}{near}")
+            words = sorted(each.replace("_", "-") for each in known)
+            hint = nearest(key, words) or f"; there are: {', '.join(words)}"
+            raise ConfigError(f"{where}: unknown key {key!r}{hint}")
         if name in found:
             raise ConfigError(f"{where}: {key!r} is there twice, with dashes and with underscores; keep one")
         found[name] = value
     return found
 
 
-def suggestion(word: str, known: Iterable[str]) -> str:
-    """The rest of a sentence about an unknown word: the nearest known one, or all of them."""
-    known = list(known)
-    near = difflib.get_close_matches(word, known, 1)
-    return f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(known) or 'none'}"
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The middle of a sentence about an unknown word: a known one that looks like it, if any does."""
+    near = difflib.get_close_matches(word, list(known), 1)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def _split(texts: str, where: str) -> list[str]:

@@ -7,6 +7,7 @@
     │   └── DataError                    a data file or an array: shape, dtype, range
     ├── AgreementError               3   the parties were not started with the same intentions
     ├── LinkError                    4   the peer or the dealer is away: never came, fell silent, said goodbye
+    ├── Stopped                      4   the other side gave up, said why, and will not be back by itself
     ├── ProtocolError                5   the other side sent what the plan does not allow
     └── MaterialError                6   the dealt randomness is exhausted, spent, or not for this session
 
@@ -43,6 +44,10 @@ class AgreementError(MpcError):
 
 
 class LinkError(MpcError):
+    exit_code = 4
+
+
+class Stopped(MpcError):
     exit_code = 4
 
 

@@ -20,7 +20,11 @@ from ..data import check_output, default_tensor, load_tensor, parse_assignments,
 from ..display import Terminal
 from ..loading import load_job, parameters
 from protocol.processes import run_until_signalled
-from ..session import PEER, Intent, Links, Report, run_session
+from ..agreement import Intent
+from ..checkpoint import Store
+from ..links import PEER, Addresses
+from ..runner import Halted
+from ..session import Report, Run
 
 
 def run(settings: Config) -> int:
@@ -40,10 +44,15 @@ def run(settings: Config) -> int:
         settings.reveal or job.reveal,
         {name: array.shape for name, array in inputs.items()},
     )
-    links = make_links(settings, role)
+    store = None if settings.state is None else Store(settings.state, settings.session, role)
     terminal = Terminal(role, settings.quiet)
+    work = Run(intent, addresses(settings, role), inputs, terminal, store, settings.checkpoint_every)
     with terminal.shown():
-        report = run_until_signalled(run_session(intent, links, inputs, terminal))
+        try:
+            report = run_until_signalled(work.run(), work.halt)
+        except Halted:
+            terminal.note("stopped after a step, as asked; the same command goes on from there")
+            return 0
     finish(settings, intent, report, terminal)
     return 0
 
@@ -73,12 +82,12 @@ def _check_rows(mine: dict[str, Input], arrays: dict[str, Array], files: dict[st
         raise DataError(f"{error} ({named})") from None
 
 
-def make_links(settings: Config, role: str) -> Links:
+def addresses(settings: Config, role: str) -> Addresses:
     """Addresses and keys of the two others."""
     peer, dealer = str(settings.peer), str(settings.dealer)
     keys = own_key(role, settings.key, (peer, dealer), settings.insecure_plaintext)
     shared = keys is not None and settings.key is None
-    return Links(
+    return Addresses(
         settings.session,
         peer,
         dealer,
@@ -131,6 +140,8 @@ def summary(intent: Intent, report: Report) -> dict[str, Any]:
         "dealt_bytes": report.dealt_bytes,
         "waits_for_material": report.waits_for_material,
         "waited_for_material": report.waited_for_material,
+        "attempts": report.attempts,
+        "recomputed": report.recomputed,
         "results": {name: array.tolist() for name, array in report.results.items()},
     }
 

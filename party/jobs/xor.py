@@ -1,9 +1,9 @@
 """The larger sibling: three inputs, four hidden neurons, one output, trained on exclusive or.
 
-The published run of this network (mean error 0.00697 after 10,000 iterations) computed with eight decimals, and
-to eight decimals the last coefficient of the interpolated sigmoid, 7.2e-9, is zero. This is the polynomial it
-really used. With that coefficient in place the hidden arguments leave [-10, 10] at iteration 6,112, and training
-explodes, in float64 too.
+The published run of this network (mean error 0.00697 after 10,000 iterations) computed with eight decimals,
+and to eight decimals the last coefficient of the interpolated sigmoid, 7.2e-9, is zero. So this is the
+polynomial it really used. With that coefficient in place the hidden arguments leave [-10, 10] at iteration
+6,112, and training explodes, in float64 too.
 """
 
 from __future__ import annotations

@@ -1,0 +1,277 @@
+"""Three real processes on loopback: the built-in jobs, orders of starting, disagreements, deaths."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from party.local import Child, Trio
+from party.loading import load_job
+from protocol.jobs import Job, trace
+
+pytestmark = pytest.mark.system
+SECONDS = 60.0
+
+
+def clear(job: Job, iterations: int, **brought: np.ndarray) -> dict[str, np.ndarray]:
+    inputs = {name: np.asarray(brought.get(name, declared.default), float) for name, declared in job.inputs.items()}
+    return trace(job, {name: array.shape for name, array in inputs.items()}).graph.run_clear(inputs, iterations)
+
+
+def report(child: Child) -> dict:
+    return json.loads(child.output.strip().splitlines()[-1])
+
+
+def both(trio: Trio, *arguments: str, order: tuple[str, ...] = ("dealer", "bob", "alice"), **own: list[str]) -> None:
+    for role in order:
+        trio.start(role, [] if role == "dealer" else ["--json", *arguments, *own.get(role, [])])
+
+
+def ended(child: Child, seconds: float = SECONDS) -> int:
+    try:
+        return child.process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        pytest.fail(f"{child.name} hangs; it said: {child.errors}")
+
+
+def said(child: Child) -> str:
+    """What it said; a traceback is never right."""
+    assert "Traceback" not in child.errors, child.errors
+    return child.errors
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(("dealer", "alice", "bob"))), ids="-".join)
+def test_seed_in_every_order_of_starting(order):
+    with Trio() as trio:
+        both(trio, "--iterations", "200", order=order)
+        trio.wait(SECONDS)
+        alice, bob = (report(trio.children[role]) for role in ("alice", "bob"))
+        assert alice["results"] == bob["results"]
+        expected = clear(load_job("seed"), 200)
+        for name, value in expected.items():
+            assert np.abs(np.asarray(alice["results"][name]) - value).max() < 1e-4
+        assert alice["rounds"] == bob["rounds"] == 1 + 200 * 3 + 4
+        assert alice["messages"] == 2 * alice["rounds"]
+        assert alice["bytes_sent"] == bob["bytes_sent"] == 256 + 200 * 144 + 160
+        assert alice["dealt_bytes"] == 32
+        assert bob["dealt_bytes"] == 32 + 200 * 4664 + 2936
+
+
+def test_seed_reaches_the_reference_after_ten_thousand_iterations():
+    with Trio() as trio:
+        both(trio)
+        trio.wait(100)
+        alice = report(trio.children["alice"])
+    assert alice["iterations"] == 10_000
+    assert alice["rounds"] <= 3 * 10_000 + 10
+    weights = np.asarray(alice["results"]["weights"]).ravel()
+    predictions = np.asarray(alice["results"]["predictions"]).ravel()
+    assert np.abs(weights - [7.7476867, -0.09387796, -3.77764175]).max() <= 1e-3
+    assert np.abs(predictions - [0.00645627, 0.00530114, 0.99552217, 0.99474635]).max() <= 1e-3
+
+
+def test_xor():
+    with Trio() as trio:
+        both(trio, "--job", "xor", "--iterations", "100")
+        trio.wait(SECONDS)
+        alice = report(trio.children["alice"])
+    for name, value in clear(load_job("xor"), 100).items():
+        assert np.abs(np.asarray(alice["results"][name]) - value).max() < 1e-3
+
+
+def test_two_sessions_through_one_dealer():
+    with Trio("one") as one, Trio("two") as two:
+        two.dealer = one.dealer
+        one.start("dealer")
+        for trio, iterations in ((one, "300"), (two, "200")):
+            for role in ("alice", "bob"):
+                trio.start(role, ["--json", "--iterations", iterations])
+        two.children["dealer"] = one.children["dealer"]
+        one.wait(SECONDS)
+        two.wait(SECONDS)
+        found = [report(trio.children["bob"]) for trio in (one, two)]
+    assert [each["iterations"] for each in found] == [300, 200]
+    for each in found:
+        expected = clear(load_job("seed"), each["iterations"])["weights"]
+        assert np.abs(np.asarray(each["results"]["weights"]) - expected).max() < 1e-4
+
+
+OWN_JOB = '''
+from protocol.jobs import Input, Job
+
+
+class Ridge(Job):
+    """Least squares by gradient descent."""
+
+    iterations = 30
+    rate = 0.25
+    x = Input("bob", shape=("n", "k"), low=-4, high=4)
+    y = Input("bob", shape=("n", 1), low=-20, high=20)
+    w = Input("alice", shape=("k", 1), low=-50, high=50)
+
+    def step(self, v):
+        v.w = v.w - self.rate * (v.x.T @ (v.x @ v.w - v.y)) / v.x.shape[0]
+
+    def finish(self, v):
+        v.reveal(weights=v.w)
+'''
+
+
+def test_an_own_job_with_own_data_and_a_result_file(tmp_path):
+    rng = np.random.default_rng(7)
+    x, w = rng.normal(size=(60, 3)).clip(-4, 4), np.zeros((3, 1))
+    y = x @ [[1.0], [-2.0], [0.5]]
+    (tmp_path / "ridge.py").write_text(OWN_JOB)
+    np.savetxt(tmp_path / "x.csv", x, delimiter=",", header="a,b,c", comments="")
+    np.save(tmp_path / "y.npy", y)
+    np.savez(tmp_path / "w.npz", w=w)
+    out = tmp_path / "weights.npy"
+    with Trio() as trio:
+        both(
+            trio,
+            "--job",
+            str(tmp_path / "ridge.py"),
+            "--reveal",
+            "alice",
+            alice=["--data", f"w={tmp_path / 'w.npz'}", "--out", str(out)],
+            bob=["--data", f"x={tmp_path / 'x.csv'}", "--data", f"y={tmp_path / 'y.npy'}"],
+        )
+        trio.wait(SECONDS)
+        assert report(trio.children["bob"])["results"] == {}
+    job = load_job(str(tmp_path / "ridge.py"))
+    assert np.abs(np.load(out) - clear(job, 30, x=x, y=y, w=w)["weights"]).max() < 1e-3
+    assert out.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    ("alice", "bob", "difference"),
+    [
+        (["--iterations", "10"], ["--iterations", "20"], "iterations is"),
+        (["--job", "seed"], ["--job", "xor"], "job is"),
+        (["--reveal", "alice"], ["--reveal", "bob"], "reveal is"),
+        (["--param", "fraction_bits=18"], [], "fraction_bits is"),
+    ],
+)
+def test_different_intentions_stop_both_and_name_the_difference(alice, bob, difference):
+    with Trio() as trio:
+        both(trio, alice=alice, bob=bob)
+        assert [ended(trio.children[role]) for role in ("alice", "bob")] == [3, 3]
+        for role in ("alice", "bob"):
+            assert difference in said(trio.children[role])
+        assert trio.children["dealer"].process.poll() is None
+
+
+def test_different_job_files_of_one_name(tmp_path):
+    for role, rate in (("alice", "0.25"), ("bob", "0.25")):
+        (tmp_path / role).mkdir()
+        text = OWN_JOB.replace("0.25", rate)
+        (tmp_path / role / "job.py").write_text(text if role == "alice" else text.replace("v.x.T @", "2 * v.x.T @"))
+    np.save(tmp_path / "x.npy", np.ones((4, 2)))
+    np.save(tmp_path / "y.npy", np.ones((4, 1)))
+    np.save(tmp_path / "w.npy", np.ones((2, 1)))
+    with Trio() as trio:
+        both(
+            trio,
+            alice=["--job", str(tmp_path / "alice" / "job.py"), "--data", f"w={tmp_path / 'w.npy'}"],
+            bob=[
+                *("--job", str(tmp_path / "bob" / "job.py")),
+                *("--data", f"x={tmp_path / 'x.npy'}", "--data", f"y={tmp_path / 'y.npy'}"),
+            ],
+        )
+        assert [ended(trio.children[role]) for role in ("alice", "bob")] == [3, 3]
+        assert "the two job definitions differ" in said(trio.children["alice"])
+
+
+def test_a_killed_peer_is_named_with_the_step():
+    with Trio() as trio:
+        both(trio, "--timeout", "3s")
+        wait_for(trio.children["alice"], "this run")
+        time.sleep(1.0)
+        trio.children["bob"].process.kill()
+        assert ended(trio.children["alice"], 20) == 4
+        assert "bob" in said(trio.children["alice"])
+        assert "(at step" in trio.children["alice"].errors
+
+
+def test_a_silent_peer_is_named_within_the_timeout():
+    with Trio() as trio:
+        both(trio, "--timeout", "3s")
+        wait_for(trio.children["alice"], "this run")
+        time.sleep(1.0)
+        os.kill(trio.children["bob"].process.pid, signal.SIGSTOP)
+        begin = time.monotonic()
+        assert ended(trio.children["alice"], 20) == 4
+        assert 2.0 <= time.monotonic() - begin <= 8.0
+        assert "nothing was heard from bob" in said(trio.children["alice"])
+        os.kill(trio.children["bob"].process.pid, signal.SIGCONT)
+
+
+def test_a_dead_dealer_ends_both_with_a_sentence():
+    with Trio() as trio:
+        both(trio, "--iterations", "1000000", "--timeout", "3s")
+        wait_for(trio.children["alice"], "this run")
+        time.sleep(1.0)
+        trio.children["dealer"].process.kill()
+        assert ended(trio.children["bob"], 30) == 4
+        assert ended(trio.children["alice"], 30) == 4
+        assert "dealer" in said(trio.children["bob"])
+        assert "dealer" in said(trio.children["alice"])
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+def test_signals_end_all_cleanly(number, code):
+    with Trio() as trio:
+        both(trio, "--iterations", "1000000")
+        wait_for(trio.children["alice"], "this run")
+        time.sleep(1.0)
+        trio.children["alice"].process.send_signal(number)
+        assert ended(trio.children["alice"], 15) == code
+        assert ended(trio.children["bob"], 15) == 4
+        assert "alice stopped: it was interrupted" in said(trio.children["bob"])
+        said(trio.children["alice"])
+        trio.children["dealer"].process.send_signal(number)
+        assert ended(trio.children["dealer"], 15) == code
+
+
+def test_a_second_alice_is_refused_and_the_first_undisturbed():
+    with Trio() as trio:
+        both(trio, "--iterations", "4000")
+        wait_for(trio.children["alice"], "this run")
+        second = subprocess.run(
+            [
+                *(sys.executable, "-m", "party", "--role", "alice", "--session", trio.session),
+                *("--dealer", trio.dealer, "--peer", "tcp://127.0.0.1:0", "--wait", "20s"),
+            ],
+            capture_output=True,
+            text=True,
+            timeout=40,
+        )
+        assert second.returncode not in (0, None)
+        assert "alice is connected already in session" in second.stderr
+        assert "Traceback" not in second.stderr
+        trio.wait(SECONDS)
+        assert report(trio.children["alice"])["results"] == report(trio.children["bob"])["results"]
+
+
+def test_who_is_awaited_is_said():
+    with Trio() as trio:
+        trio.start("dealer")
+        alice = trio.start("alice", ["--wait", "3s"])
+        assert ended(alice, 20) == 4
+        assert "waiting for bob at tcp://127.0.0.1:" in said(alice)
+        assert "bob did not connect" in alice.errors
+
+
+def wait_for(child: Child, words: str, seconds: float = 30.0) -> None:
+    deadline = time.monotonic() + seconds
+    while words not in child.errors:
+        assert time.monotonic() < deadline and child.process.poll() is None, f"{child.name} said: {child.errors}"
+        time.sleep(0.02)
