@@ -1,9 +1,10 @@
 """Material: what a step's masks and dealt tensors are made of, on both ends.
 
-`deal` is the dealer's side and a pure function of (seeds, plan, phase, range of steps): any worker can make any batch in any
-order, twice if need be. `alice_material` and `bob_material` are the parties' side. For each step and phase a party has one row
-of words: its mask shares, then its dealt shares. All of Alice's row and the masks of Bob's are keystreams; the dealt part
-of Bob's row, value − Alice's share, is the only thing that travels.
+`Deal` is the dealer's side and a pure function of (seeds, plan, phase, range of steps): any worker can make
+any batch in any order, twice if need be. `alice_material` and `bob_material` are the parties' side. For each
+step and phase a party has one row of words: its mask shares, then its dealt shares. All of Alice's row and
+the masks of Bob's are keystreams; the dealt part of Bob's row, value − Alice's share, is the only thing that
+travels.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from functools import lru_cache
 
 import numpy as np
 
-from .correlations import Mask
+from . import kernels
+from .correlations import Field, Mask
 from .graph import Phase
-from .machine import fields_of
+from .machine import fields_of, prepare
 from .plan import Dealing
 from .prg import derive, keystream
-from .ring import Words, ring
+from .ring import Words
 
 ALICE, BOB = 0, 1
 
@@ -31,6 +33,7 @@ class Deal:
     """The dealer's generator for one epoch of a session."""
 
     def __init__(self, dealing: Dealing, alice_seed: bytes, bob_seed: bytes) -> None:
+        prepare(dealing)
         self.dealing = dealing
         self._keys = [(stream_key(alice_seed, phase), stream_key(bob_seed, phase)) for phase in Phase]
         self._static = lru_cache(maxsize=1)(lambda: self._masks(Phase.SETUP, 0, 1))
@@ -47,9 +50,13 @@ class Deal:
         return self._combine(phase, *self._streams(phase, first, count))
 
     def _combine(self, phase: Phase, alice: Words, bob: Words) -> list[Words]:
-        fields = self.dealing.phases[phase].masks
-        halves = zip(fields_of(alice, fields, len(alice)), fields_of(bob, fields, len(bob)), fields, strict=True)
-        return [a ^ b if field.xor else ring(field.limbs).add(a, b) for a, b, field in halves]
+        found, at = [], 0
+        for field in self.dealing.phases[phase].masks:
+            out = np.empty((len(alice), field.words), np.uint64)
+            _combine(field, alice[:, at : at + field.words], bob[:, at : at + field.words], out, minus=False)
+            found.append(out.reshape(len(alice), *field.full_shape))
+            at += field.words
+        return found
 
     def corrections(self, phase: Phase, first: int, count: int) -> Words:
         """Bob's dealt words for steps [first, first + count): (count, dealt_words)."""
@@ -58,9 +65,7 @@ class Deal:
         masks = {phase: self._combine(phase, alice, bob)}
         steps = np.arange(first, first + count)
         out = np.empty((count, own.dealt_words), np.uint64)
-        theirs = fields_of(alice[:, own.mask_words :], own.dealt, count)
-        mine = fields_of(out, own.dealt, count)
-        at = 0
+        theirs, at = alice[:, own.mask_words :], 0
 
         def value(mask: Mask) -> Words:
             source = Phase(mask.phase)
@@ -69,11 +74,21 @@ class Deal:
             return mask.value(masks[source][mask.index], steps)
 
         for spec in own.correlations:
-            for dealt, field in zip(spec.deal([value(mask) for mask in spec.operands]), spec.fields, strict=True):
-                share = theirs[at]
-                mine[at][...] = dealt ^ share if field.xor else ring(field.limbs).sub(dealt, share)
-                at += 1
+            values = spec.deal([value(mask) for mask in spec.operands])
+            for dealt, field in zip(values, spec.fields, strict=True):
+                here = slice(at, at + field.words)
+                rows = np.ascontiguousarray(dealt).reshape(len(dealt), field.words)
+                _combine(field, rows, theirs[:, here], out[:, here], minus=True)
+                at += field.words
         return out
+
+
+def _combine(field: Field, a: Words, b: Words, out: Words, minus: bool) -> None:
+    """out = a ± b, or a ^ b: (steps, words), each row contiguous; `a` may have one row for all steps."""
+    if field.xor:
+        np.bitwise_xor(a, b, out=out)
+    else:
+        kernels.combine_rows(a, b, out, field.limbs, minus)
 
 
 def alice_material(dealing: Dealing, seed: bytes, phase: Phase, first: int, count: int) -> list[Words]:
@@ -88,15 +103,19 @@ def bob_material(
 ) -> list[Words]:
     """Bob's: his masks are a keystream, his dealt shares are the dealer's corrections."""
     own = dealing.phases[phase]
+    corrections = np.require(corrections, requirements=["C", "A"])  # a received buffer may begin at any byte
     masks = keystream(stream_key(seed, phase), first, count, own.mask_words)
     return [*fields_of(masks, own.masks, count), *fields_of(corrections, own.dealt, count)]
 
 
 def chunks(dealing: Dealing, start: int) -> Iterator[tuple[Phase, int, int]]:
-    """What is streamed to Bob, in order: (phase, first step, steps), steps beginning at `start`. Phases in which nothing is
-    dealt are left out."""
+    """What is streamed to Bob, in order: (phase, first step, steps), steps beginning at `start`.
+
+    Phases in which nothing is dealt are left out.
+    """
     for phase in Phase:
         own = dealing.phases[phase]
         if own.dealt_words:
-            for first in range(start if phase == Phase.STEP else 0, dealing.count(phase), own.steps_per_chunk):
-                yield phase, first, min(own.steps_per_chunk, dealing.count(phase) - first)
+            count = dealing.count(phase)
+            for first in range(start if phase == Phase.STEP else 0, count, own.steps_per_chunk):
+                yield phase, first, min(own.steps_per_chunk, count - first)

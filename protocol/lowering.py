@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .correlations import Correlation, Field, Mask
@@ -37,6 +37,14 @@ class Numerics:
 
     fraction_bits: int = 20
     integer_bits: int = 16
+
+    def __post_init__(self) -> None:
+        for name, value, low, high in (
+            ("fraction_bits", self.fraction_bits, 4, 40),
+            ("integer_bits", self.integer_bits, 4, 40),
+        ):
+            if type(value) is not int or not low <= value <= high:
+                raise JobError(f"{name} is a whole number from {low} to {high}, not {value!r}")
 
 
 @dataclass(frozen=True)
@@ -304,9 +312,10 @@ class Lowering:
         for label, first in self.graph.initial.items():
             if first is node:
                 self.carry_needs.setdefault(label, self.room(self.graph.updated[label]))
-                scale, limbs = self.carry_scales[label], limbs_for(self.carry_needs[label])
+                scale, bits = self.carry_scales[label], self.carry_needs[label]
+                limbs = limbs_for(bits)
                 value = self.aligned(node, scale, limbs)
-                state = Share(self._register(), Phase.SETUP, 0, node.shape, scale, 64 * limbs, limbs)
+                state = Share(self._register(), Phase.SETUP, 0, node.shape, scale, bits, limbs)
                 self.phases[Phase.SETUP].carries.append((state.register, value.register))
                 self._memo[("state", label)] = state
 
@@ -371,38 +380,49 @@ class Lowering:
         self.phases[phase].stage(level).code.append(_code(function, out, [value.register for value in inputs]))
         return Value(out, phase, level)
 
+    def open_value(self, value: Value, field: Field, name: str) -> Operand:
+        """Open what is in a register under a fresh mask of its phase: the one place where masks and openings are made."""
+        code = self.phases[value.phase]
+        mask, target = self._register(), self._register()
+        index = len(code.masks)
+        code.masks.append(field)
+        code.mask_registers.append(mask)
+        code.stage(value.level).openings.append(Opening(value.register, mask, target, field, name))
+        code.stage(value.level + 1)
+        return Operand(
+            Value(target, value.phase, value.level + 1),
+            Value(mask, value.phase, 0),
+            Mask(int(value.phase), index, field.limbs, 64 * field.limbs, 0, field.limbs, field.shape),
+        )
+
     def opened(self, node: Node, limbs: int = 0) -> tuple[Value, Mask, int]:
-        """The opening c of `node` itself (no view), its mask, and its scale; `limbs` to read fewer limbs."""
-        if node not in self._memo:
-            share = self.share(node)
-            code = self.phases[share.phase]
-            name = f"{node.op.name}#{node.order}"
-            mask = self._register()
-            target = self._register()
-            index = len(code.masks)
-            code.masks.append(Field(share.shape, share.limbs))
-            code.mask_registers.append(mask)
-            code.stage(share.level).openings.append(
-                Opening(share.register, mask, target, Field(share.shape, share.limbs), name)
-            )
-            self._memo[node] = (Value(target, share.phase, share.level + 1), index, mask)
-            code.stage(share.level + 1)
-        value, index, _ = self._memo[node]
-        share = self.share(node)
+        """The opening c of `node`, its mask, and its scale; `limbs` to read fewer limbs. What is opened is `base(node)`."""
+        base, views = self.base(node)
+        share, whole = self.share(base), self._opening(base)
         limbs = limbs or share.limbs
-        if limbs < share.limbs:
-            value = self.once(("c", node, limbs), lambda: self.call(lambda c: ring(share.limbs).resize(c, limbs), value))
-        mask = Mask(int(share.phase), index, share.limbs, min(share.bits, 64 * limbs), 0, limbs, share.shape)
-        return value, mask, share.scale
+        c = self.once(
+            ("c", base, limbs), lambda: self.call(lambda c: ring(share.limbs).resize(c, limbs), whole.public)
+        ) if limbs < share.limbs else whole.public  # fmt: skip
+        c = self._viewed(("c", base, limbs), c, views, limbs)
+        bits = min(share.bits, 64 * limbs)
+        return c, replace(whole.mask, bits=bits, limbs=limbs, shape=node.shape, views=views), share.scale
+
+    def _opening(self, base: Node) -> Operand:
+        def make() -> Operand:
+            share = self.share(base)
+            return self.open_value(share, Field(share.shape, share.limbs), f"{base.op.name}#{base.order}")
+
+        opening: Operand = self.once(("opening", base), make)
+        return opening
 
     def operand(self, node: Node, limbs: int) -> Operand:
         """`node`, opened, as the operand of a product in the ring of `limbs` limbs."""
         base, views = self.base(node)
         shift = self.operand_shift(node)
+        own = self._opening(base).share
         c, plain, _ = self.opened(base)
-        _, _, own = self._memo[base]
         wide = plain.limbs
-        flat = Mask(plain.phase, plain.index, wide, plain.bits, shift, limbs, base.shape)
+        flat = replace(plain, shift=shift, limbs=limbs)
         public = self.once(
             ("public", base, limbs), lambda: self.call(lambda c: opened_operand(c, wide, flat.bits, shift, limbs), c)
         )
@@ -410,15 +430,20 @@ class Lowering:
         def mask_share() -> Value:
             if shift:
                 return self.deal(ShiftedMask(flat), Phase(flat.phase))[0]
-            return self.call(lambda r: ring(wide).resize(r, limbs), Value(own, Phase(flat.phase), 0))
+            return self.call(lambda r: ring(wide).resize(r, limbs), own)
 
         share = self.once(("mask", base, limbs), mask_share)
+        return Operand(
+            self._viewed(("public", base, limbs), public, views, limbs),
+            self._viewed(("mask", base, limbs), share, views, limbs),
+            replace(flat, shape=node.shape, views=views),
+        )
+
+    def _viewed(self, key: Any, value: Value, views: tuple[View, ...], limbs: int) -> Value:
+        """`value`, known by `key`, through all of `views`, each applied once."""
         for depth, view in enumerate(views):
-            public, share = (
-                self.once(("view", base, limbs, views[: depth + 1], part), lambda v=value, w=view: self.viewed(v, w, limbs))
-                for part, value in enumerate((public, share))
-            )
-        return Operand(public, share, Mask(flat.phase, flat.index, wide, flat.bits, shift, limbs, node.shape, views))
+            value = self.once((key, views[: depth + 1]), lambda v=value, w=view: self.viewed(v, w, limbs))
+        return value
 
     def viewed(self, value: Value, view: View, limbs: int) -> Value:
         tail = len(ring(limbs).tail)

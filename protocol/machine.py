@@ -6,58 +6,99 @@ Drive it so, for each phase and step:
     for n in machine.rounds(phase):  outgoing = machine.send(n);  machine.receive(n, incoming)
     machine.end()
 
-One message a round, whatever is opened in it: a flat array of words, additive openings first, then the bit openings
-that XOR. Every opening of the project passes through `send` and `receive`.
+One message a round, whatever is opened in it: a flat array of words, opening after opening in the plan's
+order. Every opening of the project passes through `send` and `receive`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import fixedpoint
+from . import fixedpoint, kernels
 from .graph import Array, Phase, Source
-from .lowering import STEP_REGISTER, Code, Opening, Registers
-from .plan import Plan
-from .ring import Words, ring
+from .lowering import STEP_REGISTER, Code, Opening, PhaseCode, Registers
+from .plan import Dealing, Plan
+from .ring import Ring, Words, ring
+
+Place = tuple[int, int]  # where an opening lies in a message: first word, end
 
 
-@dataclass
-class _Round:
+class _Sent(NamedTuple):
+    """What `send` does for one opening: registers[target] = combine(registers[share], registers[mask])."""
+
+    combine: Callable[..., Words]
+    share: int
+    mask: int
+    target: int
+    place: Place | None  # None: the peer does not learn it
+    shape: tuple[int, ...]
+
+
+class _Received(NamedTuple):
+    """What `receive` does for one opening: registers[target] = combine(registers[target], theirs)."""
+
+    combine: Callable[..., Words]
+    target: int
+    place: Place
+    shape: tuple[int, ...]
+
+
+class _Round(NamedTuple):
     code: list[Code]
-    openings: list[Opening]
-    layout: list[tuple[Opening, slice]]
+    sent: list[_Sent]
+    received: list[_Received]
     sent_words: int
     received_words: int
+
+
+class _Program(NamedTuple):
+    rounds: list[_Round]
+    tail: list[Code]
+    material: list[int]  # registers, in plan order
+    carries: list[tuple[int, int]]
+
+
+_NOTHING = np.empty(0, np.uint64)
 
 
 class Machine:
     def __init__(self, plan: Plan, party: int) -> None:
         self.plan, self.party = plan, party
         self.registers: Registers = [None] * plan.lowering.registers
-        self._programs = [self._program(phase) for phase in Phase]
-        self._phase = Phase.SETUP
-        self._pending: dict[int, Words] = {}
+        self._programs = [self._program(plan.lowering.phases[phase]) for phase in Phase]
+        self._now = self._programs[Phase.SETUP]
+        prepare(plan.dealing)
 
-    def _program(self, phase: Phase) -> tuple[list[_Round], list[Code]]:
+    def _program(self, phase: PhaseCode) -> _Program:
         rounds: list[_Round] = []
         code: list[Code] = []
-        for stage in self.plan.lowering.phases[phase].stages:
+        for stage in phase.stages:
             code = code + stage.code
             if stage.openings:
                 rounds.append(self._round(code, stage.openings))
                 code = []
-        return rounds, code
+        return _Program(rounds, code, phase.mask_registers + phase.dealt_registers, phase.carries)
 
     def _round(self, code: list[Code], openings: list[Opening]) -> _Round:
-        return _Round(code, openings, [], self._words(openings, 1 - self.party), self._words(openings, self.party))
-
-    @staticmethod
-    def _words(openings: list[Opening], learner: int) -> int:
-        return sum(o.field.words for o in openings if learner in o.learners)
+        sent: list[_Sent] = []
+        received: list[_Received] = []
+        out = back = 0
+        for o in openings:
+            words, shape, arithmetic = o.field.words, o.field.full_shape, ring(o.field.limbs)
+            combine = np.bitwise_xor if o.field.xor else arithmetic.add
+            place = (out, out + words) if 1 - self.party in o.learners else None
+            mine = partial(_revealed, arithmetic, o.bits) if o.mask is None else combine
+            sent.append(_Sent(mine, o.share, o.share if o.mask is None else o.mask, o.target, place, shape))
+            if place:
+                out += words
+            if self.party in o.learners:
+                received.append(_Received(combine, o.target, (back, back + words), shape))
+                back += words
+        return _Round(code, sent, received, out, back)
 
     def load(self, inputs: Mapping[str, Array]) -> None:
         """Place this party's inputs: the owner's share is the tensor, the other's is zero.
@@ -77,62 +118,62 @@ class Machine:
                 )
 
     def rounds(self, phase: Phase) -> int:
-        return len(self._programs[phase][0])
+        return len(self._programs[phase].rounds)
 
     def begin(self, phase: Phase, step: int, material: list[Words]) -> None:
         """Start a step: `material` holds the step's mask shares, then its dealt shares, in plan order."""
-        self._phase = phase
-        code = self.plan.lowering.phases[phase]
+        self._now = self._programs[phase]
         registers = self.registers
         registers[STEP_REGISTER] = step
-        for register, words in zip(code.mask_registers + code.dealt_registers, material, strict=True):
+        for register, words in zip(self._now.material, material, strict=True):
             registers[register] = words
 
     def send(self, number: int) -> Words:
         """Run the code up to round `number` and return the words for the peer."""
-        this, registers = self._programs[self._phase][0][number], self.registers
+        this, registers = self._now.rounds[number], self.registers
         for run in this.code:
             run(registers)
-        parts: list[Words] = []
-        for opening in this.openings:
-            share = registers[opening.share]
-            if opening.mask is None:
-                mine = ring(opening.field.limbs).low_bits(share, opening.bits)
-            elif opening.field.xor:
-                mine = share ^ registers[opening.mask]
-            else:
-                mine = ring(opening.field.limbs).add(share, registers[opening.mask])
-            registers[opening.target] = mine
-            if 1 - self.party in opening.learners:
-                parts.append(mine.reshape(-1))
-        return parts[0] if len(parts) == 1 else np.concatenate(parts) if parts else np.empty(0, np.uint64)
+        if len(this.sent) == 1:
+            ((combine, share, mask, target, place, _),) = this.sent
+            mine = registers[target] = combine(registers[share], registers[mask])
+            return mine.reshape(-1) if place else _NOTHING
+        message = np.empty(this.sent_words, np.uint64)
+        for combine, share, mask, target, place, shape in this.sent:
+            out = message[place[0] : place[1]].reshape(shape) if place else None
+            registers[target] = combine(registers[share], registers[mask], out=out)
+        return message
 
     def expects(self, number: int) -> int:
         """Words that the peer sends in round `number`."""
-        return self._programs[self._phase][0][number].received_words
+        return self._now.rounds[number].received_words
 
     def receive(self, number: int, words: Words) -> None:
         """Complete the openings of round `number` with the peer's words."""
-        this, registers, at = self._programs[self._phase][0][number], self.registers, 0
-        for opening in this.openings:
-            if self.party not in opening.learners:
-                continue
-            theirs = words[at : at + opening.field.words].reshape(opening.field.full_shape)
-            at += opening.field.words
-            mine = registers[opening.target]
-            registers[opening.target] = (
-                mine ^ theirs if opening.field.xor else ring(opening.field.limbs).add(mine, theirs)
-            )
+        this, registers = self._now.rounds[number], self.registers
+        for combine, target, (first, end), shape in this.received:
+            theirs = words if end - first == this.received_words else words[first:end]
+            registers[target] = combine(registers[target], theirs.reshape(shape))
 
     def end(self) -> None:
         """Run what follows the last round and hand the carried variables on."""
         registers = self.registers
-        for run in self._programs[self._phase][1]:
+        for run in self._now.tail:
             run(registers)
-        carries = self.plan.lowering.phases[self._phase].carries
-        values = [registers[source] for _, source in carries]
-        for (target, _), value in zip(carries, values, strict=True):
+        values = [registers[source] for _, source in self._now.carries]
+        for (target, _), value in zip(self._now.carries, values, strict=True):
             registers[target] = value
+
+    def state(self) -> list[Words]:
+        """This party's shares of the carried variables, between two steps."""
+        return [self.registers[target] for target, _ in self.plan.lowering.phases[Phase.STEP].carries]
+
+    def restore(self, state: list[Words]) -> None:
+        """Put back what `state` gave; ValueError if it is not of this plan."""
+        targets = [target for target, _ in self.plan.lowering.phases[Phase.STEP].carries]
+        for target, words in zip(targets, state, strict=True):
+            if words.shape != self.registers[target].shape:
+                raise ValueError("a restored share has another shape than the plan says")
+            self.registers[target] = words
 
     def results(self) -> dict[str, Array]:
         """What was revealed to this party, in float64."""
@@ -140,6 +181,21 @@ class Machine:
         for label, (register, share) in self.plan.lowering.reveals.items():
             found[label] = fixedpoint.decode(self.registers[register], share.scale, share.limbs, share.bits)
         return found
+
+
+def _revealed(arithmetic: Ring, bits: int, share: Words, _: Words, out: Words | None = None) -> Words:
+    """The share itself, upper bits cleared: a revealed tensor has no mask."""
+    low = arithmetic.low_bits(share, bits)
+    if out is None:
+        return low
+    out[...] = low
+    return out
+
+
+def prepare(dealing: Dealing) -> None:
+    """Load what a run of this plan computes with, so that its first step is as fast as the others."""
+    fields = [field for phase in dealing.phases for field in (*phase.masks, *phase.dealt)]
+    kernels.preload({1, *(field.limbs for field in fields)})
 
 
 def fields_of(words: Any, fields: Any, steps: int) -> list[Words]:

@@ -18,6 +18,7 @@ import msgpack
 
 from . import views
 from .correlations import KINDS, Correlation, Field
+from .correlations.bits import Unpack
 from .errors import ProtocolError
 from .graph import Phase
 from .jobs import ROLES, Traced
@@ -173,7 +174,10 @@ def _outline(phase: Phase, code: PhaseCode) -> Iterator[str]:
 
 
 # Plans travel as nested lists: dataclass fields in order, tuples as lists, correlations and views tagged by name.
-_VIEWS = {cls.__name__: cls for cls in (views.Reshape, views.Transpose, views.Broadcast, views.Index, views.Rows)}
+_VIEWS = {
+    cls.__name__: cls
+    for cls in (views.Reshape, views.Transpose, views.Broadcast, views.Index, views.Rows, Unpack)
+}
 
 
 def _pack(value: Any) -> Any:

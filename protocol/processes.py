@@ -23,8 +23,14 @@ class Signalled(Exception):
         self.exit_code = 130 if number == signal.SIGINT else 0
 
 
-def run_until_signalled(work: Coroutine[Any, Any, T]) -> T:
-    """Run `work` to its end. SIGINT and SIGTERM cancel it, let it tidy up, and are raised as `Signalled`."""
+GRACE = 10.0  # seconds that an orderly stop may take
+
+
+def run_until_signalled(work: Coroutine[Any, Any, T], halt: Callable[[], bool] = lambda: False) -> T:
+    """Run `work` to its end. SIGINT and SIGTERM cancel it, let it tidy up, and are raised as `Signalled`.
+
+    SIGTERM asks `halt` first: if that says that the work will end by itself, it gets `GRACE` seconds to.
+    """
     received: list[int] = []
 
     async def supervise() -> T:
@@ -33,7 +39,10 @@ def run_until_signalled(work: Coroutine[Any, Any, T]) -> T:
 
         def stop(number: int) -> None:
             received.append(number)
-            task.cancel()
+            if number == signal.SIGTERM and halt():
+                loop.call_later(GRACE, task.cancel)
+            else:
+                task.cancel()
 
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop, number)

@@ -1,9 +1,9 @@
 """The rings Z_2^(64·L) that shares live in, behind one interface for every L.
 
-An element of the one-limb ring is a uint64; an element of a wide ring is L uint64 limbs, least significant first,
-on a trailing axis. Code above this module handles tensors by their *leading* shape and never looks at the limbs.
-A value known only modulo 2^k (k ≤ 64·L) is carried in the same words; its upper bits mean nothing until
-`low_bits` clears them.
+An element of the one-limb ring is a uint64; an element of a wide ring is L uint64 limbs, least significant
+first, on a trailing axis. Code above this module handles tensors by their *leading* shape and never looks at
+the limbs. A value known only modulo 2^k (k ≤ 64·L) is carried in the same words; its upper bits mean nothing
+until `low_bits` clears them.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ class Ring:
     def encode(self, values: Any) -> Words:
         """Integers of any size (Python ints, or an object array of them) modulo 2^(64·limbs)."""
         integers = np.asarray(values, dtype=object)
-        parts = [np.asarray((integers >> (WORD * i)) % (1 << WORD)).astype(np.uint64) for i in range(self.limbs)]
+        rest = ((integers >> (WORD * i)) % (1 << WORD) for i in range(self.limbs))
+        parts = [np.asarray(limb).astype(np.uint64) for limb in rest]
         return parts[0] if self.limbs == 1 else np.stack(parts, axis=-1)
 
     @cache  # noqa: B019 - rings are themselves cached, one for each number of limbs
@@ -54,7 +55,7 @@ class Ring:
         """Signed integers (object array) from the low `bits` bits."""
         parts = words[..., None] if self.limbs == 1 else words
         total = sum(parts[..., i].astype(object) << (WORD * i) for i in range(self.limbs)) % (1 << bits)
-        return np.where(np.asarray(total >= 1 << (bits - 1), bool), total - (1 << bits), total)
+        return np.asarray(total - (total >> (bits - 1) << bits), object)
 
     def zeros(self, shape: tuple[int, ...]) -> Words:
         return np.zeros(shape + self.tail, np.uint64)
@@ -88,11 +89,11 @@ class Ring:
         return words & self.constant((1 << bits) - 1)
 
     def resize(self, words: Words, limbs: int) -> Words:
-        """The same low bits in `limbs` limbs; shares, masks and openings alike stay right modulo the smaller ring."""
+        """The same low bits in `limbs` limbs; shares, masks and openings stay right in the smaller ring."""
         if limbs == self.limbs:
             return words
         if limbs > self.limbs:
-            padded = np.zeros(self.shape_of(words) + (limbs,), np.uint64)
+            padded = np.zeros((*self.shape_of(words), limbs), np.uint64)
             padded[..., : self.limbs] = words[..., None] if self.limbs == 1 else words
             return padded
         return np.ascontiguousarray(words[..., 0] if limbs == 1 else words[..., :limbs])

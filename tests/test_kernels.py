@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from fractions import Fraction
 from types import ModuleType
 from typing import Any
 
@@ -210,7 +209,6 @@ def test_wrong_operands_are_refused(module: ModuleType) -> None:
         lambda: module.wide_shift_right(a, 1, 5),
         lambda: module.wide_powers(a, 0),
         lambda: module.wide_matmul(a, a),
-        lambda: module.polynomial(np.zeros(2, np.int64), a, a, np.zeros(2, np.uint8), True, 0, 9, 0, 1),
         lambda: kernels.narrow(a, 0),
         lambda: kernels.unpack_bits(a[0], 257),
     ):
@@ -218,56 +216,6 @@ def test_wrong_operands_are_refused(module: ModuleType) -> None:
             bad()
     with pytest.raises(TypeError):
         module.matmul(a.astype(np.float64), a.T)
-
-
-# ---------------------------------------------------------------- polynomials
-
-
-@every_width
-@pytest.mark.parametrize("degree", [0, 1, 2, 9])
-def test_polynomial_is_the_same_for_any_bits(limbs: int, degree: int) -> None:
-    """Nothing but noise, so that every carry is met."""
-    n = 6
-    c, pick = words(17, n).view(np.int64), (words(18, n) & 1).astype(np.uint8)
-    coefficients, shares = words(19, degree + 1, limbs), words(20, n, 2, degree, limbs)
-    for public in (False, True):
-        for party, out_limbs in ((0, 1), (1, limbs)):
-            arguments = (c, coefficients, shares, pick, public, 37, 64 * limbs - 3, party, out_limbs)
-            expected = reference.polynomial(*arguments)
-            check(kernels.polynomial(*arguments), expected)
-            check(kernels.polynomial_unchecked(*arguments), expected)
-
-
-@both
-@pytest.mark.parametrize(("degree", "limbs"), [(1, 2), (3, 3), (9, 4), (16, 8)])
-def test_two_parties_get_the_polynomial(module: ModuleType, degree: int, limbs: int) -> None:
-    """x at scale 16, coefficients at 44: each result is floor(P(x)·2^16) or one more, as a fraction says."""
-    rng = np.random.default_rng(degree)
-    n, scale, fine = 50, 16, 44
-    x = rng.integers(-(1 << 18), 1 << 18, n)
-    reals = [Fraction(int(v), 1 << (fine - 24)) for v in rng.integers(-(1 << 20), 1 << 20, degree + 1)]
-    # x^n has scale 16·n, so A_n carries what is missing to 44 + 16·degree.
-    aligned = [int(r * (1 << fine)) << (scale * (degree - i)) for i, r in enumerate(reals)]
-    coefficients = from_integers(aligned, limbs)
-    # Two readings of one mask, 2^64 apart; the pick names the one in which x = c − ρ.
-    masks = rng.integers(-(1 << 62), 1 << 62, n)
-    pick = rng.integers(0, 2, n).astype(np.uint8)
-    first = masks.astype(object) - pick.astype(object) * 2**64
-    readings = np.stack([first, first + 2**64], axis=1)
-    powers = from_integers(readings[..., None] ** np.arange(1, degree + 1, dtype=object), limbs)
-    share = rng.integers(0, 2**64, powers.shape, dtype=np.uint64)
-    total, shift = fine + scale * degree, fine + scale * (degree - 1)
-    offset = total + 40
-    results = [
-        module.polynomial(x + masks, coefficients, dealt, pick, party == 0, shift, offset, party, 2)
-        for party, dealt in enumerate((share, reference.wide_sub(powers, share)))
-    ]
-    sums = to_integers(reference.wide_add(*results))
-    for value, got in zip(x.tolist(), sums, strict=True):
-        signed = got - 2**128 if got >> 127 else got
-        exact = sum((r * Fraction(value, 1 << scale) ** i for i, r in enumerate(reals)), Fraction())
-        assert abs(exact) < 1 << 40
-        assert signed - (exact * (1 << scale)).__floor__() in (0, 1)
 
 
 # ---------------------------------------------------------------- bits and the choice of a backend

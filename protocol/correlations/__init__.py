@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 from .base import Correlation, Field, Mask
+from .bits import Bit, Digits, Gate, Join
 from .monomials import Contraction, Monomials
 from .powers import Powers
 from .products import Product
 from .shifts import ShiftedMask, Truncate
+from .waves import Waves
 
 KINDS: dict[str, type] = {
-    kind.kind: kind for kind in (Product, ShiftedMask, Truncate, Powers, Monomials, Contraction)
+    kind.kind: kind
+    for kind in (Product, ShiftedMask, Truncate, Powers, Monomials, Contraction, Digits, Join, Bit, Gate, Waves)
 }
 
 __all__ = ["KINDS", "Correlation", "Field", "Mask"]

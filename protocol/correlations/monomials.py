@@ -4,30 +4,31 @@ With every leaf open as ε_i = x_i + ρ_i, an elementwise polynomial g(x_1 … x
 
     g = Σ_j C_j(ε) · ρ^j,      C_j(ε) = (−1)^|j| Σ_{m ≥ j} a_m Π binom(m_i, j_i) ε_i^(m_i − j_i)
 
-over exponent vectors j, public-linear in the dealt monomials ρ^j (`Monomials`). A matrix product of one more opened
-tensor X = εX − ρX with g needs the dealt [ρX·ρ^j] for every term of the contraction, and again no opening
-(`Contraction`):
+over exponent vectors j, public-linear in the dealt monomials ρ^j (`Monomials`). A matrix product of one more
+opened tensor X = εX − ρX with g needs the dealt [ρX·ρ^j] for every term of the contraction, and again no
+opening (`Contraction`):
 
     X @ g = εX @ g − Σ_j Σ_n C_j[n,k] · (ρX[i,n] ρ^j[n,k])
 
-It saves a round for more dealt words, so `lower` uses it on small tensors. All scales add up, hence the wide ring.
+It saves a round for more dealt words, so `lower` uses it on small tensors. All scales add up, hence the
+wide ring.
 
 Hides: nothing is opened here.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property, reduce
+from functools import cached_property
 from itertools import product
 from math import comb, prod
 from typing import ClassVar
 
 import numpy as np
 
-from ..kernels.monomials import monomial_coefficients
+from .. import kernels
 from ..ring import Words, ring
-from ..views import Shape
 from .base import Field, Mask
 
 Exponents = tuple[int, ...]
@@ -35,7 +36,7 @@ Exponents = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Monomials:
-    """ρ^j for each exponent vector j in `exponents` (total degree ≥ 1); all leaves have the shape `shape`."""
+    """ρ^j for each exponent vector j in `exponents` (total degree ≥ 1), along a last axis."""
 
     kind: ClassVar[str] = "monomials"
     leaves: tuple[Mask, ...]
@@ -48,18 +49,18 @@ class Monomials:
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        return (Field((len(self.exponents), *self.leaves[0].shape), self.limbs),)
+        return (Field((*self.leaves[0].shape, len(self.exponents)), self.limbs),)
 
     def deal(self, masks: list[Words]) -> list[Words]:
-        return [np.stack(self.powers(masks), axis=1)]
+        return [self.powers(masks, self.exponents)]
 
-    def powers(self, masks: list[Words]) -> list[Words]:
-        mul = ring(self.limbs).mul
+    def powers(self, masks: list[Words], exponents: tuple[Exponents, ...]) -> Words:
+        """ρ^j: (batch, *shape, len(exponents), limbs)."""
         batch = max(len(r) for r in masks)
-        masks = [np.broadcast_to(r, (batch, *r.shape[1:])) for r in masks]
-        return [
-            reduce(mul, [r for r, power in zip(masks, j, strict=True) for _ in range(power)]) for j in self.exponents
-        ]
+        stacked = np.stack([np.broadcast_to(r, (batch, *r.shape[1:])) for r in masks])
+        ones = ring(self.limbs).encode([1] * len(exponents))
+        rows = np.array([(place, *j) for place, j in enumerate(exponents)], np.int64)
+        return kernels.monomial_sums(stacked, ones, rows, len(exponents))
 
 
 @dataclass(frozen=True)
@@ -81,12 +82,8 @@ class Contraction:
 
     def deal(self, masks: list[Words]) -> list[Words]:
         x, *leaves = masks
-        r = ring(self.inner.limbs)
-        powers = np.stack(self.inner.powers(leaves), axis=3)  # (batch, n, k, j, limbs)
-        ones = np.broadcast_to(r.constant(1), (*powers.shape[:3], 1, *r.tail))
-        powers = np.concatenate([ones, powers], axis=3)
-        rows = np.swapaxes(x, 1, 2)[:, :, None, None]  # (batch, n, 1, 1, i, limbs)
-        return [r.mul(rows, powers[:, :, :, :, None])]
+        constant = (0,) * len(leaves)
+        return [kernels.outer(x, self.inner.powers(leaves, (constant, *self.inner.exponents)))]
 
 
 @dataclass(frozen=True)
@@ -113,26 +110,18 @@ class FusedPolynomial:
 
     def public(self, openings: list[Words]) -> Words:
         """C_j(ε): (*shape, 1 + len(exponents), limbs)."""
-        coefficients, rows = self.table
-        stacked = np.stack(openings, axis=0)
-        return monomial_coefficients(stacked, coefficients, rows, 1 + len(self.monomials.exponents))
+        return kernels.monomial_sums(np.array(openings), *self.table, 1 + len(self.monomials.exponents))
 
     def consume(self, party: int, coefficients: Words, dealt: Words) -> Words:
-        """This party's share of g."""
-        r = ring(self.monomials.limbs)
-        axis = dealt.ndim - 1 - len(r.tail)
-        terms = r.mul(coefficients[..., 1:, :], np.moveaxis(dealt, 0, axis))
-        share = r.sum(terms, (axis,), False)
-        return r.add(share, coefficients[..., 0, :]) if party == 0 else share
+        """This party's share of g: Σ_j≥1 C_j·[ρ^j], + C_0 at party 0."""
+        return kernels.combined(party, coefficients, dealt)
 
     def contract(self, ex: Words, share: Words, coefficients: Words, dealt: Words) -> Words:
-        """This party's share of X @ g: ex (i, n), share of g (n, k), dealt as `Contraction.fields` → (i, k)."""
-        r = ring(self.monomials.limbs)
-        terms = r.mul(coefficients[:, :, :, None], dealt)
-        return r.sub(r.matmul(ex, share), np.swapaxes(r.sum(terms, (0, 2), False), 0, 1))
+        """This party's share of X @ g, (i, k): εX @ [g] − Σ_j Σ_n C_j[n,k]·[ρX[i,n] ρ^j[n,k]]."""
+        return kernels.contracted(ex, share, coefficients, dealt)
 
 
-def needed(terms: dict[Exponents, int]) -> tuple[Exponents, ...]:
+def needed(terms: Iterable[Exponents]) -> tuple[Exponents, ...]:
     """Every exponent vector j of total degree ≥ 1 below some term."""
     found = {j for m in terms for j in product(*(range(power + 1) for power in m)) if sum(j)}
     return tuple(sorted(found, key=lambda j: (sum(j), j)))

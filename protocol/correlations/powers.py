@@ -1,6 +1,6 @@
 """Powering triples: any polynomial of an opened tensor, in the round that opens it.
 
-x is opened as c = x + r modulo 2^k and read at a lower scale p: with c', s and the wrap bit as in `shifts.py`,
+x is opened as c = x + r modulo 2^k and read at a lower scale: with c', s and the wrap bit as in `shifts.py`,
 
     x >> s = γ − ρ,   γ = (c' >> s) − 2^(k−2−s) public,   ρ = r >> s            if msb(c') = 1
                                                           ρ = (r >> s) − msb(r)·2^(k−s)   if msb(c') = 0
@@ -9,9 +9,10 @@ exactly, as integers; so both readings of ρ are dealt and the public msb(c') pi
 
     P(x) = Σ_n A_n (γ − ρ)^n = Σ_k C_k(γ)·ρ^k,   C_k(γ) = (−1)^k Σ_{n≥k} A_n binom(n,k) γ^(n−k)
 
-is a public-linear combination of dealt powers of ρ, computed in a wide ring Z_2^(64·limbs) in which P(x) at its full
-scale fits. Each party shifts its share down by itself. That local shift is off by at most one unit, unbiased, and fails
-with probability below 2^(value_bits + 1 − 64·limbs): `fit` chooses the limbs so that this is below 2^-60.
+is a public-linear combination of dealt powers of ρ, computed in a wide ring Z_2^(64·limbs) in which P(x) at
+its full scale fits. Each party shifts its share down by itself. That local shift is off by at most one unit,
+unbiased, and fails with probability below 2^(value_bits + 1 − 64·limbs): `fit` chooses the limbs so that this
+is below 2^-60.
 
 Hides: only c is open, under a uniform r.
 """
@@ -24,12 +25,9 @@ from fractions import Fraction
 from functools import cached_property
 from typing import ClassVar
 
-import numpy as np
-
 from .. import kernels
 from ..ring import Words, limbs_for, ring
 from .base import Field, Mask
-from .shifts import offset
 
 
 @dataclass(frozen=True)
@@ -51,18 +49,13 @@ class Powers:
         return (Field((*self.a.shape, 2, self.degree), self.limbs),)
 
     def deal(self, masks: list[Words]) -> list[Words]:
-        source, wide = ring(self.a.limbs), ring(self.limbs)
-        r = source.low_bits(masks[0], self.a.bits)
-        unsigned = source.shift_right(r, self.shift, self.limbs)
-        wrap = source.top_bit(r, self.a.bits)[..., None] * wide.constant(1 << (self.a.bits - self.shift))
-        # reading 0 is used where msb(c') = 0, reading 1 where it is 1
-        readings = np.stack([wide.sub(unsigned, wrap), unsigned], axis=-2)
-        return [kernels.wide_powers(readings, self.degree)]
+        """Reading 0, (r >> s) − msb(r)·2^(k−s), is for msb(c') = 0; reading 1, r >> s, for msb(c') = 1."""
+        return [kernels.readings(masks[0], self.a.limbs, self.a.bits, self.shift, self.degree, self.limbs)]
 
 
 @dataclass(frozen=True)
 class Polynomial:
-    """P(x) = Σ A_n x^n on top of `Powers`: x at scale p, A_n integers such that A_n·x^n is at scale `full`."""
+    """P(x) = Σ A_n x^n on top of `Powers`: A_n integers such that A_n·x^n is at scale `full`."""
 
     powers: Powers
     coefficients: tuple[int, ...]  # A_0 … A_degree
@@ -75,36 +68,18 @@ class Polynomial:
     def table(self) -> Words:
         return ring(self.powers.limbs).encode(list(self.coefficients))
 
-    def opened(self, c: Words) -> tuple[Words, np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]:
-        """γ (int64, flat) and which reading of ρ each element uses."""
-        a, shift = self.powers.a, self.powers.shift
-        source = ring(a.limbs)
-        c = source.low_bits(source.add(c, source.constant(offset(a.bits))), a.bits)
-        gamma = source.shift_right(c, shift, 1) - np.uint64(1 << (a.bits - 2 - shift))
-        return gamma.reshape(-1).view(np.int64), source.top_bit(c, a.bits).reshape(-1).view(np.uint8)
-
     def consume(self, party: int, c: Words, dealt: Words) -> Words:
-        """This party's share of P(x) at out_scale: shape of x, `out_limbs` limbs."""
+        """This party's share of P(x): Σ_k C_k(γ)·[ρ^k] >> (full − out), shape of x in `out_limbs` limbs."""
         p = self.powers
-        gamma, pick = self.opened(c)
-        out = kernels.polynomial(
-            gamma,
-            self.table,
-            dealt.reshape(len(gamma), 2, p.degree, p.limbs),
-            pick,
-            party == 0,
-            self.full_scale - self.out_scale,
-            self.value_bits,
-            party,
-            self.out_limbs,
-        )
-        return out.reshape(p.a.shape + ring(self.out_limbs).tail)
+        down = self.full_scale - self.out_scale
+        known = p.a.limbs, p.a.bits, p.shift
+        return kernels.polynomial(party, c, self.table, dealt, *known, down, self.value_bits, self.out_limbs)
 
 
 def fit(
     real: tuple[float, ...], scale: int, bound: float, out_scale: int, out_bits: int
 ) -> tuple[tuple[int, ...], int, int, int]:
-    """Integer coefficients, full scale, value bits and limbs for a real polynomial of x at `scale`, |x| ≤ bound.
+    """Integer coefficients, full scale, value bits and limbs for a polynomial of x at `scale`, |x| ≤ bound.
 
     The leading coefficient is rounded finely enough that its error moves P by less than 2^-(out_scale + 2).
     """

@@ -1,13 +1,15 @@
 """Truncation: shifts of a mask, and of its wrap bit.
 
-Let x be known modulo 2^k with |x| < 2^(k−2), and c = x + r mod 2^k be open. Then x' = x + 2^(k−2) lies in [0, 2^(k−1)),
-c' = c + 2^(k−2) mod 2^k, and the sum x' + r wraps exactly when msb(r) = 1 and msb(c') = 0. Therefore, with no probability
-of failure, within one unit in the last place, and unbiased (the carry of r's low bits rounds up as often as it should),
+Let x be known modulo 2^k with |x| < 2^(k−2), and c = x + r mod 2^k be open. Then x' = x + 2^(k−2) lies in [0,
+2^(k−1)), c' = c + 2^(k−2) mod 2^k, and the sum x' + r wraps exactly when msb(r) = 1 and msb(c') = 0.
+Therefore, with no probability of failure, within one unit in the last place, and unbiased (the carry of r's
+low bits rounds up as often as it should),
 
     [x >> s] = (c' >> s) − [r >> s] + (1 − msb(c'))·[msb(r)·2^(k−s)] − 2^(k−2−s)              (`Truncate`)
 
-and modulo 2^(k−s) the wrap term vanishes, so c' >> s is itself an opening of x >> s under the mask r >> s in that
-smaller ring: a product takes it as it is, without a round, given shares of r >> s                (`ShiftedMask`).
+and modulo 2^(k−s) the wrap term vanishes, so c' >> s is itself an opening of x >> s under the mask r >> s in
+that smaller ring: a product takes it as it is, without a round, given shares of r >> s
+(`ShiftedMask`).
 
 Hides: only c is open, under a uniform r; c' and its shifts are functions of c.
 """
@@ -17,8 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
+from .. import kernels
 from ..ring import Words, ring
 from .base import Field, Mask
 
@@ -48,12 +49,10 @@ def offset(bits: int) -> int:
 
 
 def opened_operand(c: Words, source_limbs: int, bits: int, shift: int, limbs: int) -> Words:
-    """The public half of `Mask`: c ↦ ((c' mod 2^bits) >> shift) − 2^(bits−2−shift), an opening modulo 2^(bits−shift)."""
-    source, target = ring(source_limbs), ring(limbs)
-    if not shift:
-        return source.resize(c, limbs)
-    c = source.low_bits(source.add(c, source.constant(offset(bits))), bits)
-    return target.sub(source.shift_right(c, shift, limbs), target.constant(1 << (bits - 2 - shift)))
+    """The public half of `Mask`: c ↦ (c' >> shift) − 2^(bits−2−shift), an opening modulo 2^(bits−shift)."""
+    if shift:
+        return kernels.opened(c, source_limbs, bits, shift, limbs)
+    return ring(source_limbs).resize(c, limbs)
 
 
 @dataclass(frozen=True)
@@ -88,14 +87,6 @@ class Truncate:
         return [shifted, wrap * target.constant(1 << (self.a.bits - self.shift))]
 
     def consume(self, party: int, c: Words, dealt: list[Words]) -> Words:
-        source, target = ring(self.a.limbs), ring(self.limbs)
-        bits, shift = self.a.bits, self.shift
-        c = source.low_bits(source.add(c, source.constant(offset(bits))), bits)
-        out = target.neg(dealt[0])
-        if self.exact:
-            unwrapped = ~source.top_bit(c, bits)[(...,) + (None,) * len(target.tail)]
-            out = target.add(out, np.multiply(dealt[1], unwrapped))
-        if party == 0:
-            public = target.sub(source.shift_right(c, shift, self.limbs), target.constant(1 << (bits - 2 - shift)))
-            out = target.add(out, public)
-        return out
+        """−[r >> s] + (1 − msb(c'))·[msb(r)·2^(k−s)], and at party 0 the public (c' >> s) − 2^(k−2−s)."""
+        shifted, wrap = dealt if self.exact else (dealt[0], None)
+        return kernels.truncated(party, c, shifted, wrap, self.a.limbs, self.a.bits, self.shift, self.limbs)

@@ -4,7 +4,8 @@ Which of the two is in use, nobody needs to know: names, shapes and results are 
 uint64 array of any shape; L = 2 to 8 adds a last axis of limbs, low limb first.
 
     gemm        products of uint64 matrices            wide       everything elementwise, sums, products
-    poly        the powering triple's online half      layout     checks and moves that need no compiler
+    fused       one step of a protocol in one call     layout     checks and moves that need no compiler
+    poly        the powering triple                    monomials  polynomials of several tensors
     reference   all of it again, in Python integers
 """
 
@@ -25,10 +26,20 @@ if BACKEND == "numba" and find_spec("numba") is None:
 
 if BACKEND == "numpy":
     from .reference import (
+        beaver_matmul,
+        beaver_mul,
+        combine_rows,
+        combined,
+        contracted,
         matmul,
+        monomial_sums,
+        opened,
+        outer,
         polynomial,
-        polynomial_unchecked,
+        preload,
+        readings,
         set_threads,
+        truncated,
         warm,
         wide_add,
         wide_matmul,
@@ -41,10 +52,13 @@ if BACKEND == "numpy":
         wide_sum,
     )
 else:
-    from ._warm import warm
+    from ._warm import preload, warm
+    from .fused import beaver_matmul, beaver_mul, opened, truncated
     from .gemm import matmul, set_threads
-    from .poly import polynomial, polynomial_unchecked
+    from .monomials import combined, contracted, monomial_sums, outer
+    from .poly import polynomial, readings
     from .wide import (
+        combine_rows,
         wide_add,
         wide_matmul,
         wide_mul,
@@ -58,12 +72,22 @@ else:
 
 __all__ = [
     "BACKEND",
+    "beaver_matmul",
+    "beaver_mul",
+    "combine_rows",
+    "combined",
+    "contracted",
     "matmul",
+    "monomial_sums",
     "narrow",
+    "opened",
+    "outer",
     "pack_bits",
     "polynomial",
-    "polynomial_unchecked",
+    "preload",
+    "readings",
     "set_threads",
+    "truncated",
     "unpack_bits",
     "warm",
     "wide_add",

@@ -1,8 +1,11 @@
-"""What the compiled kernels are made of: a typed `@kernel`, and multi-limb integers as register values.
+"""What the compiled kernels are made of: `@kernel`, the typed `@entry`, multi-limb integers in registers.
 
 A number of Z_2^(64·L) is a tuple of L limbs, low limb first. The operators below see it as ONE LLVM integer
 of 64·L bits, so that carries become the processor's own add-with-carry chains. The tuple's length is
 part of its type: each kernel is compiled once for each L it meets, and once only.
+
+An entry's annotations are its signature, so nothing that a caller passes can start the compiler: `In` takes
+any aligned C-contiguous words, those that may not be written to as well; anything else is a TypeError.
 
 Numba keys its disk cache on the file of the kernel, not of its helpers: after an edit here, touch the others.
 """
@@ -10,6 +13,7 @@ Numba keys its disk cache on the file of the kernel, not of its helpers: after a
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import RLock
 from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
@@ -17,17 +21,78 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic as _numba_intrinsic
 
+from .layout import I64, MAX_LIMBS, U64
+
 P = ParamSpec("P")
 R = TypeVar("R")
-Limbs = tuple[int, ...]  # as a kernel sees it; mypy has no better name for "L limbs in registers"
 Function = Callable[..., Any]
 
-MAX_LIMBS = 8
+Limbs = tuple[int, ...]  # as a kernel sees it; mypy has no better name for "L limbs in registers"
+In = U64  # flat
+Out = U64
+InMatrix = U64  # two axes
+OutMatrix = U64
+InStack = U64  # three
+OutStack = U64
+InRows = U64  # two, each row contiguous
+OutRows = U64
+Table = I64  # flat
+
 ZERO: tuple[Limbs, ...] = tuple((0,) * limbs for limbs in range(MAX_LIMBS + 1))
+ENTRIES: list[Entry] = []
+
+_lock = RLock()  # Numba's compiler has one of its own, but two threads should not make the same kernel
+
+
+def _words(axes: int, readonly: bool, kind: Any = types.uint64, rows: bool = False) -> Any:
+    return types.Array(kind, axes, "A" if rows else "C", readonly=readonly)
+
+
+_TYPES = {
+    "In": _words(1, True),
+    "Out": _words(1, False),
+    "InMatrix": _words(2, True),
+    "OutMatrix": _words(2, False),
+    "InStack": _words(3, True),
+    "OutStack": _words(3, False),
+    "InRows": _words(2, True, rows=True),
+    "OutRows": _words(2, False, rows=True),
+    "Table": _words(1, True, types.int64),
+    "int": types.int64,
+    "None": types.void,
+}
+
+
+class Entry(dict[int, Function]):
+    """`entry[limbs]` is machine code for that number of limbs: made when first asked for, kept on disk."""
+
+    def __init__(self, function: Function, least: int, most: int) -> None:
+        self.function, self.least, self.most = function, least, most
+        ENTRIES.append(self)
+
+    def __missing__(self, limbs: int) -> Function:
+        if not self.least <= limbs <= self.most:
+            raise ValueError(f"{self.function.__name__} has no meaning for {limbs} limbs")
+        with _lock:
+            if limbs not in self:
+                self[limbs] = _compiled(self.function, limbs)
+        return self[limbs]
+
+
+def _compiled(function: Function, limbs: int) -> Function:
+    names: dict[str, Any] = dict(_TYPES, Limbs=types.UniTuple(types.int64, limbs))  # type: ignore[no-untyped-call]
+    *arguments, result = (names[name] for name in function.__annotations__.values())
+    jit: Any = numba.njit(result(*arguments), cache=True, nogil=True, error_model="numpy")
+    return cast(Function, jit(function))
+
+
+def entry(least: int, most: int = MAX_LIMBS) -> Callable[[Function], Entry]:
+    """A function that Python calls; it is given ZERO[limbs] if it wants to know the number of limbs."""
+    return lambda function: Entry(function, least, most)
 
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile on first use, keep the machine code on disk, release the GIL while running."""
+    """A function that entries call, or Python: then it is compiled for each kind of argument it meets."""
     return cast(Callable[P, R], numba.njit(cache=True, nogil=True, error_model="numpy")(function))
 
 
@@ -85,6 +150,36 @@ def store(_context: Any, array: Any, number: Any, value: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(array, types.intp, value), generate
+
+
+@intrinsic
+def load_part(_context: Any, array: Any, start: Any, count: Any, like: Any) -> Any:
+    """The `count` words from word `start` on as a number; as many as it has limbs, if those are fewer."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        words = builder.gep(context.make_array(array)(context, builder, args[0]).data, [args[1]])
+        limbs = ir.Constant(ir.ArrayType(ir.IntType(64), like.count), ir.Undefined)
+        for i in range(like.count):
+            there = builder.icmp_signed("<", args[2].type(i), args[2])
+            limb = builder.load(builder.gep(words, [builder.select(there, args[2].type(i), args[2].type(0))]))
+            limbs = builder.insert_value(limbs, builder.select(there, limb, limb.type(0)), i)
+        return limbs
+
+    return like(array, types.intp, types.intp, like), generate
+
+
+@intrinsic
+def store_part(_context: Any, array: Any, start: Any, count: Any, value: Any) -> Any:
+    """The low `count` limbs of a number, at most all, from word `start` on."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        words = builder.gep(context.make_array(array)(context, builder, args[0]).data, [args[1]])
+        for i in range(value.count):
+            with builder.if_then(builder.icmp_signed("<", args[2].type(i), args[2])):
+                builder.store(builder.extract_value(args[3], i), builder.gep(words, [args[2].type(i)]))
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, types.intp, value), generate
 
 
 @intrinsic

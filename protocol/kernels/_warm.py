@@ -1,27 +1,28 @@
-"""Compile every kernel for every number of limbs, so that no run ever waits for a compiler."""
+"""Compile or load kernels before they are needed, so that no run ever waits for a compiler or a disk."""
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Iterable
 
-from . import gemm, poly, wide
-from .layout import MAX_LIMBS
+from . import fused, gemm, monomials, poly, wide  # noqa: F401 - they fill ENTRIES
+from ._jit import ENTRIES
+
+_OF_MANY_LIMBS = (poly._readings, poly._polynomial, wide._add, wide._sub, wide._rows)
+
+
+def preload(limbs: Iterable[int]) -> None:
+    """Make ready, from the disk cache or by compiling, what a run in rings of these numbers of limbs calls.
+
+    More than two limbs are met in powering triples alone. An entry takes 2 ms; to wake Numba at all, 150 ms.
+    """
+    for count in limbs:
+        for entry in ENTRIES if count <= 2 else _OF_MANY_LIMBS:
+            if entry.least <= count <= entry.most:
+                entry[count]
 
 
 def warm() -> None:
-    """Fill the disk cache; some ten seconds the first time, a fraction of one afterwards."""
-    word = np.zeros((1, 1), np.uint64)
-    gemm.matmul(word, word)
-    gemm.matmul(word[None], word)
-    c, pick = np.zeros(1, np.int64), np.zeros(1, np.uint8)
-    for limbs in range(2, MAX_LIMBS + 1):
-        matrix = np.zeros((1, 1, limbs), np.uint64)
-        wide.wide_add(matrix, matrix)
-        wide.wide_sub(matrix, matrix)
-        wide.wide_mul(matrix, matrix)
-        wide.wide_matmul(matrix, matrix)
-        wide.wide_sum(matrix)
-        wide.wide_shift_left(matrix, 1)
-        wide.wide_powers(matrix, 1)
-        dealt = np.zeros((1, 2, 0, limbs), np.uint64)
-        poly.polynomial(c, matrix[0], dealt, pick, True, 0, 0, 0, 1)
+    """Fill the disk cache for every entry and every number of limbs: a minute the first time."""
+    for entry in ENTRIES:
+        for count in range(entry.least, entry.most + 1):
+            entry[count]

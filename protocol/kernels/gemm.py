@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from ._jit import kernel
+from ._jit import InMatrix, InStack, OutMatrix, OutStack, entry, kernel
 from ._tile import A_STEP, B_STEP, COLUMNS, ROWS, tile
 from .layout import U64, batch_shape, canonical, stack
 
@@ -139,8 +139,13 @@ def _product(a: U64, b: U64, out: U64) -> None:
         _tiled(a, b, out)
 
 
-@kernel
-def _products(a: U64, b: U64, out: U64) -> None:
+@entry(1, 1)
+def _one(a: InMatrix, b: InMatrix, out: OutMatrix) -> None:
+    _product(a, b, out)
+
+
+@entry(1, 1)
+def _many(a: InStack, b: InStack, out: OutStack) -> None:
     """(batch or 1, m, k) @ (batch or 1, k, n) -> (batch, m, n)."""
     for s in range(out.shape[0]):
         _product(a[s if a.shape[0] > 1 else 0], b[s if b.shape[0] > 1 else 0], out[s])
@@ -161,11 +166,11 @@ def set_threads(n: int) -> None:
 
 
 def _split_rows(pool: ThreadPoolExecutor, a: U64, b: U64, out: U64) -> None:
-    """`_product` by horizontal slices; kernels hold no GIL, so plain threads are enough."""
+    """`_one` by horizontal slices; kernels hold no GIL, so plain threads are enough."""
     height = -(-len(a) // (_threads * ROWS)) * ROWS
     slices = [slice(i, i + height) for i in range(0, len(a), height)]
-    others = [pool.submit(_product, a[rows], b, out[rows]) for rows in slices[1:]]
-    _product(a[slices[0]], b, out[slices[0]])
+    others = [pool.submit(_one[1], a[rows], b, out[rows]) for rows in slices[1:]]
+    _one[1](a[slices[0]], b, out[slices[0]])
     for other in others:
         other.result()
 
@@ -176,9 +181,9 @@ def matmul(a: U64, b: U64) -> U64:
     batch = batch_shape(a, b, 2)
     out = np.empty((*batch, a.shape[-2], b.shape[-1]), np.uint64)
     if batch:
-        _products(stack(a, batch, 2), stack(b, batch, 2), stack(out, batch, 2))
+        _many[1](stack(a, batch, 2), stack(b, batch, 2), stack(out, batch, 2))
     elif _pool is not None and out.size * a.shape[1] >= WORTH_THREADS:
         _split_rows(_pool, a, b, out)
     else:
-        _product(a, b, out)
+        _one[1](a, b, out)
     return out

@@ -17,21 +17,18 @@ MAX_LIMBS = 8
 
 _UINT64 = np.dtype(np.uint64)
 _INT64 = np.dtype(np.int64)
-_UINT8 = np.dtype(np.uint8)
-
-
-def _plain(a: NDArray[Any]) -> NDArray[Any]:
-    """C-contiguous, aligned and writable: the only layout a kernel is compiled for."""
-    return a if a.flags.carray else np.array(a, order="C")
 
 
 def canonical(a: NDArray[Any]) -> U64:
-    """`a` as plain uint64, copied only if it must be; int64 is reinterpreted, every other dtype refused."""
-    if a.dtype is not _UINT64 and a.dtype != _UINT64:
+    """`a` as C-contiguous aligned uint64, copied only if it must be; int64 is reread, others refused."""
+    flags = a.flags
+    if a.dtype is _UINT64 and flags.c_contiguous and flags.aligned:
+        return a
+    if a.dtype != _UINT64:
         if a.dtype != _INT64:
             raise TypeError(f"ring elements are uint64 or int64, not {a.dtype}")
         a = a.view(np.uint64)
-    return _plain(a)
+    return np.require(a, requirements=["C", "A"])
 
 
 def check_wide(*arrays: U64) -> int:
@@ -76,33 +73,6 @@ def stack(a: U64, batch: tuple[int, ...], matrix_axes: int) -> U64:
     if a.shape[:-matrix_axes] != batch:
         a = canonical(np.broadcast_to(a, batch + matrix))
     return a.reshape(math.prod(batch), *matrix)
-
-
-def check_polynomial(
-    c: I64,
-    coefficients: U64,
-    shares: U64,
-    pick: U8,
-    out_shift: int,
-    offset_bits: int,
-    party: int,
-    out_limbs: int,
-) -> tuple[I64, U64, U64, U8]:
-    """The four arrays in plain layout, every argument of `polynomial` being in order."""
-    coefficients, shares = canonical(coefficients), canonical(shares)
-    limbs = check_wide(coefficients, shares)
-    if c.dtype != _INT64 or pick.dtype != _UINT8:
-        raise TypeError(f"c is int64 and pick is uint8, not {c.dtype} and {pick.dtype}")
-    one_axis = (c.size,)
-    dealt = (c.size, 2, coefficients.shape[0] - 1, limbs)
-    if c.shape != one_axis or pick.shape != one_axis or coefficients.ndim != 2 or shares.shape != dealt:
-        raise ValueError(
-            f"c (n,), coefficients (d+1, W), shares (n, 2, d, W) and pick (n,) do not fit: "
-            f"{c.shape}, {coefficients.shape}, {shares.shape}, {pick.shape}"
-        )
-    if not 0 <= out_shift <= offset_bits < 64 * limbs or party not in (0, 1) or not 1 <= out_limbs <= limbs:
-        raise ValueError(f"out of range: {out_shift=}, {offset_bits=}, {party=}, {out_limbs=}")
-    return _plain(c), coefficients, shares, _plain(pick)
 
 
 def widen(a: NDArray[Any], limbs: int, signed: bool) -> U64:

@@ -1,36 +1,78 @@
-"""The online half of a powering triple: a public polynomial of x = c − ρ from dealt shares of ρ^1 .. ρ^d."""
+"""The powering triple: powers of ρ in two readings, and the polynomial of x = γ − ρ from their shares."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from ._jit import ZERO, Limbs, add, extend, kernel, load, mul, scale, shift_left, shift_right, store, sub
-from .layout import I64, U8, U64, check_polynomial
+from ._jit import (
+    ZERO,
+    In,
+    Limbs,
+    Out,
+    add,
+    entry,
+    extend,
+    load,
+    load_part,
+    mul,
+    scale,
+    shift_left,
+    shift_right,
+    store,
+    store_part,
+    sub,
+)
+from .fused import primed
+from .layout import U64
 
 
-@kernel
+@entry(2)
+def _readings(r: In, out: Out, source: int, bits: int, shift: int, degree: int, zero: Limbs) -> None:
+    spare = 64 * len(zero) - bits
+    for e in range(out.size // (2 * degree * len(zero))):
+        number = load_part(r, e * source, source, zero)
+        number = shift_right(shift_left(number, spare), spare)
+        unsigned = shift_right(number, shift)
+        wrapped = unsigned
+        if shift_right(number, bits - 1)[0] and bits - shift < 64 * len(zero):
+            wrapped = sub(unsigned, shift_left(extend(1, zero), bits - shift))
+        for reading in range(2):
+            base = unsigned if reading else wrapped
+            power, at = base, (2 * e + reading) * degree
+            store(out, at, power)
+            for n in range(1, degree):
+                power = mul(power, base)
+                store(out, at + n, power)
+
+
+@entry(2)
 def _polynomial(
-    c: I64,
-    coefficients: U64,
-    shares: U64,
-    pick: U8,
-    public: bool,
+    c: In,
+    coefficients: In,
+    shares: In,
+    out: Out,
+    source: int,
+    bits: int,
+    shift: int,
     out_shift: int,
     offset_bits: int,
-    party: int,
-    out: U64,
     out_limbs: int,
+    party: int,
     zero: Limbs,
 ) -> None:
-    d = coefficients.shape[0] - 1
+    d = coefficients.size // len(zero) - 1
     taylor = np.empty((d + 1) * len(zero), np.uint64)
     one = extend(1, zero)
-    for e in range(c.size):
-        # c is one signed word, so every product below is number by |c|: for c >= 0 expand P at |c|, in powers
-        # of −ρ; for c < 0 expand Q(x) = P(−x) at |c|, in powers of +ρ.
-        negative = c[e] < 0
-        word = np.uint64(-c[e] if negative else c[e])
-        # Horner on polynomials, Q(z) <- Q(z)·(z + |c|) + A_n: its steps do not wait for each other.
+    quarter = np.uint64(1) << np.uint64(bits - 2 - shift)
+    for e in range(out.size // out_limbs):
+        number = primed(load_part(c, e * source, source, zero), bits, zero)
+        reading = shift_right(number, bits - 1)[0] & 1
+        top = np.uint64(shift_right(number, shift)[0])
+        # γ is one signed word, so every product below is number by |γ|: for γ >= 0 expand P at |γ|, in powers
+        # of −ρ; for γ < 0 expand Q(x) = P(−x) at |γ|, in powers of +ρ.
+        negative = top < quarter
+        word = quarter - top if negative else top - quarter
+        # Horner on polynomials, Q(z) <- Q(z)·(z + |γ|) + A_n: its steps do not wait for each other.
         for n in range(d, -1, -1):
             a = load(coefficients, n, zero)
             if negative and n & 1:
@@ -38,68 +80,68 @@ def _polynomial(
             if n == d:
                 store(taylor, 0, a)
                 continue
-            top = d - n
-            store(taylor, top, load(taylor, top - 1, zero))
-            for k in range(top - 1, 0, -1):
+            store(taylor, d - n, load(taylor, d - n - 1, zero))
+            for k in range(d - n - 1, 0, -1):
                 store(taylor, k, add(scale(load(taylor, k, zero), word), load(taylor, k - 1, zero)))
             store(taylor, 0, add(scale(load(taylor, 0, zero), word), a))
-        value = load(taylor, 0, zero) if public else zero
-        first = (2 * e + (pick[e] & 1)) * d
+        value = add(load(taylor, 0, zero), shift_left(one, offset_bits)) if party == 0 else zero
+        first = (2 * e + reading) * d
         for k in range(1, d + 1):
             term = mul(load(taylor, k, zero), load(shares, first + k - 1, zero))
             value = add(value, term) if negative or not k & 1 else sub(value, term)
-        if public:
-            value = add(value, shift_left(one, offset_bits))
         if party == 0:
-            value = shift_right(value, out_shift)
+            value = sub(shift_right(value, out_shift), shift_left(one, offset_bits - out_shift))
         else:
             value = sub(zero, shift_right(sub(zero, value), out_shift))
-        if public:
-            value = sub(value, shift_left(one, offset_bits - out_shift))
-        for limb in range(out_limbs):
-            out[e * out_limbs + limb] = value[limb]
+        store_part(out, e * out_limbs, out_limbs, value)
+
+
+def readings(r: U64, source: int, bits: int, shift: int, degree: int, limbs: int) -> U64:
+    """ρ^1 … ρ^degree for ρ = (r >> shift) − msb(r)·2^(bits−shift) and ρ = r >> shift, r known modulo 2^bits.
+
+    r (...[, source]) → (..., 2, degree, limbs); source ≤ limbs.
+    """
+    shape = r.shape if source == 1 else r.shape[:-1]
+    out = np.empty((*shape, 2, degree, limbs), np.uint64)
+    _readings[limbs](r.ravel(), out.reshape(-1), source, bits, shift, degree, ZERO[limbs])
+    return out
 
 
 def polynomial(
-    c: I64,
+    party: int,
+    c: U64,
     coefficients: U64,
     shares: U64,
-    pick: U8,
-    public: bool,
+    source: int,
+    bits: int,
+    shift: int,
     out_shift: int,
     offset_bits: int,
-    party: int,
     out_limbs: int,
 ) -> U64:
-    """This party's share of Σ A_n·(c − ρ)^n, shifted right by `out_shift` bits.
+    """This party's share of Σ A_n·(γ − ρ)^n, shifted right by `out_shift` bits: (...[, out_limbs]).
 
-    Returns (n, out_limbs), or (n,) for one limb.
-    c (n,) signed; coefficients (d+1, W) two's complement; shares (n, 2, d, W) of ρ^1 .. ρ^d in two readings,
-    of which `pick` (n,) names one per element. `public` is true for the one party that adds what is public.
+    c (...[, source]) is the opening, known modulo 2^bits; γ = (c' >> shift) − 2^(bits−2−shift), for which
+    64 bits and a sign must be enough. coefficients (d+1, W) in two's complement; shares (..., 2, d, W) as
+    `readings`, of which msb(c') names one; source ≤ W.
     Each party shifts its own share, exact to one ulp while |P| < 2^offset_bits, but for a chance of
-    2^(offset_bits + 1 − 64·W).
+    2^(offset_bits + 1 − 64·W). The caller vouches for every argument: wrong ones read outside the arrays.
     """
-    c, coefficients, shares, pick = check_polynomial(
-        c, coefficients, shares, pick, out_shift, offset_bits, party, out_limbs
+    limbs = coefficients.shape[1]
+    shape = c.shape if source == 1 else c.shape[:-1]
+    out = np.empty(shape if out_limbs == 1 else (*shape, out_limbs), np.uint64)
+    _polynomial[limbs](
+        c.ravel(),
+        coefficients.ravel(),
+        shares.ravel(),
+        out.reshape(-1),
+        source,
+        bits,
+        shift,
+        out_shift,
+        offset_bits,
+        out_limbs,
+        party,
+        ZERO[limbs],
     )
-    return polynomial_unchecked(
-        c, coefficients, shares, pick, bool(public), out_shift, offset_bits, party, out_limbs
-    )
-
-
-def polynomial_unchecked(
-    c: I64,
-    coefficients: U64,
-    shares: U64,
-    pick: U8,
-    public: bool,
-    out_shift: int,
-    offset_bits: int,
-    party: int,
-    out_limbs: int,
-) -> U64:
-    """`polynomial` for a caller that vouches for every argument: wrong ones read outside the arrays."""
-    out = np.empty(c.size if out_limbs == 1 else (c.size, out_limbs), np.uint64)
-    flat, zero = out.reshape(-1), ZERO[coefficients.shape[1]]
-    _polynomial(c, coefficients, shares, pick, public, out_shift, offset_bits, party, flat, out_limbs, zero)
     return out

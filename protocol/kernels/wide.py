@@ -6,70 +6,95 @@ import math
 
 import numpy as np
 
-from ._jit import ZERO, Function, Limbs, add, kernel, load, mul, shift_left, shift_right, store, sub
+from ._jit import (
+    ZERO,
+    Entry,
+    In,
+    InRows,
+    Limbs,
+    Out,
+    OutRows,
+    add,
+    entry,
+    load,
+    load_part,
+    mul,
+    shift_left,
+    shift_right,
+    store,
+    store_part,
+    sub,
+)
 from .layout import U64, batch_shape, canonical, check_axes, check_degree, check_shift, check_wide, stack
 
 
-@kernel
-def _add(a: U64, b: U64, out: U64, step_a: int, step_b: int, zero: Limbs) -> None:
+@entry(2)
+def _add(a: In, b: In, out: Out, step_a: int, step_b: int, zero: Limbs) -> None:
     for i in range(out.size // len(zero)):
         store(out, i, add(load(a, i * step_a, zero), load(b, i * step_b, zero)))
 
 
-@kernel
-def _sub(a: U64, b: U64, out: U64, step_a: int, step_b: int, zero: Limbs) -> None:
+@entry(2)
+def _sub(a: In, b: In, out: Out, step_a: int, step_b: int, zero: Limbs) -> None:
     for i in range(out.size // len(zero)):
         store(out, i, sub(load(a, i * step_a, zero), load(b, i * step_b, zero)))
 
 
-@kernel
-def _mul(a: U64, b: U64, out: U64, step_a: int, step_b: int, zero: Limbs) -> None:
+@entry(2)
+def _mul(a: In, b: In, out: Out, step_a: int, step_b: int, zero: Limbs) -> None:
     for i in range(out.size // len(zero)):
         store(out, i, mul(load(a, i * step_a, zero), load(b, i * step_b, zero)))
 
 
-@kernel
-def _sum(a: U64, out: U64, zero: Limbs) -> None:
-    """(outer, reduced, inner·L) -> (outer, inner·L); rows are read in memory order."""
-    inner = a.shape[2] // len(zero)
+@entry(2)
+def _rows(a: InRows, b: InRows, out: OutRows, step_a: int, minus: int, zero: Limbs) -> None:
+    limbs = len(zero)
+    for row in range(out.shape[0]):
+        at_a, at_b = row * step_a * (a.strides[0] // 8), row * (b.strides[0] // 8)
+        at_out = row * (out.strides[0] // 8)
+        for i in range(0, out.shape[1], limbs):
+            x, y = load_part(a, at_a + i, limbs, zero), load_part(b, at_b + i, limbs, zero)
+            store_part(out, at_out + i, limbs, sub(x, y) if minus else add(x, y))
+
+
+@entry(2)
+def _sum(a: In, out: Out, outer: int, reduced: int, inner: int, zero: Limbs) -> None:
+    """(outer, reduced, inner, L) -> (outer, inner, L); rows are read in memory order."""
     out[:] = 0
-    for o in range(a.shape[0]):
-        for r in range(a.shape[1]):
+    for o in range(outer):
+        for r in range(reduced):
             for i in range(inner):
-                term = load(a, (o * a.shape[1] + r) * inner + i, zero)
+                term = load(a, (o * reduced + r) * inner + i, zero)
                 store(out, o * inner + i, add(load(out, o * inner + i, zero), term))
 
 
-@kernel
-def _shift(a: U64, out: U64, count: int, left: bool, out_limbs: int, zero: Limbs) -> None:
+@entry(2)
+def _shift(a: In, out: Out, count: int, left: int, out_limbs: int, zero: Limbs) -> None:
     for i in range(a.size // len(zero)):
         number = load(a, i, zero)
         number = shift_left(number, count) if left else shift_right(number, count)
-        for limb in range(out_limbs):
-            out[i * out_limbs + limb] = number[limb]
+        store_part(out, i * out_limbs, out_limbs, number)
 
 
-@kernel
-def _matmul(a: U64, b: U64, out: U64, zero: Limbs) -> None:
+@entry(2)
+def _matmul(
+    a: In, b: In, out: Out, batch: int, m: int, k: int, n: int, step_a: int, step_b: int, zero: Limbs
+) -> None:
     """(batch or 1, m, k, L) @ (batch or 1, k, n, L) -> (batch, m, n, L)."""
-    batch, m, n, _ = out.shape
-    k = a.shape[2]
     for s in range(batch):
-        first_a = s * m * k if a.shape[0] > 1 else 0
-        first_b = s * k * n if b.shape[0] > 1 else 0
         for i in range(m):
             row = (s * m + i) * n
             for j in range(n):
                 store(out, row + j, zero)
             for p in range(k):
-                factor = load(a, first_a + i * k + p, zero)
+                factor = load(a, (s * step_a * m + i) * k + p, zero)
                 for j in range(n):
-                    term = mul(factor, load(b, first_b + p * n + j, zero))
+                    term = mul(factor, load(b, (s * step_b * k + p) * n + j, zero))
                     store(out, row + j, add(load(out, row + j, zero), term))
 
 
-@kernel
-def _powers(rho: U64, out: U64, degree: int, zero: Limbs) -> None:
+@entry(2)
+def _powers(rho: In, out: Out, degree: int, zero: Limbs) -> None:
     for i in range(rho.size // len(zero)):
         base = load(rho, i, zero)
         power = base
@@ -79,39 +104,50 @@ def _powers(rho: U64, out: U64, degree: int, zero: Limbs) -> None:
             store(out, i * degree + p, power)
 
 
-def _elementwise(function: Function, a: U64, b: U64) -> U64:
+def _elementwise(entry: Entry, a: U64, b: U64, out: U64 | None) -> U64:
     a, b = canonical(a), canonical(b)
-    limbs = check_wide(a, b)
-    if a.shape == b.shape:
-        out = np.empty_like(a)
+    if a.shape == b.shape and a.ndim:
+        limbs, step_a, step_b = a.shape[-1], 1, 1
+        if out is None:
+            out = np.empty(a.shape, np.uint64)
     else:
+        limbs = check_wide(a, b)
         shape = np.broadcast_shapes(a.shape, b.shape)
         # A single number is read again and again in place; other broadcasts are spelled out.
         a, b = (x if x.size == limbs else canonical(np.broadcast_to(x, shape)) for x in (a, b))
-        out = np.empty(shape, np.uint64)
-    step_a, step_b = int(a.size > limbs), int(b.size > limbs)
-    function(a.reshape(-1), b.reshape(-1), out.reshape(-1), step_a, step_b, ZERO[limbs])
+        step_a, step_b = int(a.size > limbs), int(b.size > limbs)
+        if out is None:
+            out = np.empty(shape, np.uint64)
+    entry[limbs](a.ravel(), b.ravel(), out.reshape(-1), step_a, step_b, ZERO[limbs])
     return out
 
 
-def wide_add(a: U64, b: U64) -> U64:
+def wide_add(a: U64, b: U64, out: U64 | None = None) -> U64:
     """(..., L) + (..., L), leading axes broadcast."""
-    return _elementwise(_add, a, b)
+    return _elementwise(_add, a, b, out)
 
 
-def wide_sub(a: U64, b: U64) -> U64:
+def wide_sub(a: U64, b: U64, out: U64 | None = None) -> U64:
     """(..., L) − (..., L), leading axes broadcast."""
-    return _elementwise(_sub, a, b)
+    return _elementwise(_sub, a, b, out)
 
 
-def wide_mul(a: U64, b: U64) -> U64:
+def wide_mul(a: U64, b: U64, out: U64 | None = None) -> U64:
     """(..., L) · (..., L), leading axes broadcast; the low 64·L bits."""
-    return _elementwise(_mul, a, b)
+    return _elementwise(_mul, a, b, out)
+
+
+def combine_rows(a: U64, b: U64, out: U64, limbs: int, minus: bool) -> None:
+    """out = a ± b on (rows, words): rows are contiguous and hold whole numbers; `a` may have but one."""
+    if limbs == 1:
+        (np.subtract if minus else np.add)(a, b, out=out)
+    else:
+        _rows[limbs](a, b, out, int(len(a) > 1), int(minus), ZERO[limbs])
 
 
 def wide_neg(a: U64) -> U64:
     """−(..., L)."""
-    return _elementwise(_sub, np.zeros(a.shape[-1:], np.uint64), a)
+    return _elementwise(_sub, np.zeros(a.shape[-1:], np.uint64), a, None)
 
 
 def wide_sum(a: U64, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> U64:
@@ -121,8 +157,9 @@ def wide_sum(a: U64, axis: int | tuple[int, ...] | None = None, keepdims: bool =
     axes = check_axes(a, axis)
     shape = a.shape
     for x in axes:
-        out = np.empty((math.prod(shape[:x]), math.prod(shape[x + 1 :])), np.uint64)
-        _sum(a.reshape(out.shape[0], shape[x], out.shape[1]), out.reshape(-1), ZERO[limbs])
+        outer, inner = math.prod(shape[:x]), math.prod(shape[x + 1 : -1])
+        out = np.empty(outer * inner * limbs, np.uint64)
+        _sum[limbs](a.ravel(), out, outer, shape[x], inner, ZERO[limbs])
         shape = (*shape[:x], 1, *shape[x + 1 :])
         a = out
     kept = shape if keepdims else tuple(s for i, s in enumerate(shape) if i not in axes)
@@ -136,7 +173,7 @@ def wide_shift_left(a: U64, s: int) -> U64:
     if s >= 64 * limbs:
         return np.zeros_like(a)
     out = np.empty_like(a)
-    _shift(a.reshape(-1), out.reshape(-1), s, True, limbs, ZERO[limbs])
+    _shift[limbs](a.ravel(), out.ravel(), s, 1, limbs, ZERO[limbs])
     return out
 
 
@@ -146,7 +183,7 @@ def wide_shift_right(a: U64, s: int, out_limbs: int) -> U64:
     limbs = check_shift(a, s, out_limbs)
     out = np.zeros(a.shape[:-1] if out_limbs == 1 else (*a.shape[:-1], out_limbs), np.uint64)
     if s < 64 * limbs:
-        _shift(a.reshape(-1), out.reshape(-1), s, False, out_limbs, ZERO[limbs])
+        _shift[limbs](a.ravel(), out.ravel(), s, 0, out_limbs, ZERO[limbs])
     return out
 
 
@@ -156,7 +193,10 @@ def wide_matmul(a: U64, b: U64) -> U64:
     limbs = check_wide(a, b)
     batch = batch_shape(a, b, 3)
     out = np.empty((*batch, a.shape[-3], b.shape[-2], limbs), np.uint64)
-    _matmul(stack(a, batch, 3), stack(b, batch, 3), stack(out, batch, 3), ZERO[limbs])
+    a, b = stack(a, batch, 3), stack(b, batch, 3)
+    many, (_, m, k, _), n = math.prod(batch), a.shape, b.shape[2]
+    steps = int(len(a) > 1), int(len(b) > 1)
+    _matmul[limbs](a.ravel(), b.ravel(), out.ravel(), many, m, k, n, *steps, ZERO[limbs])
     return out
 
 
@@ -166,5 +206,5 @@ def wide_powers(rho: U64, degree: int) -> U64:
     limbs = check_wide(rho)
     check_degree(degree)
     out = np.empty((*rho.shape[:-1], degree, limbs), np.uint64)
-    _powers(rho.reshape(-1), out.reshape(-1), degree, ZERO[limbs])
+    _powers[limbs](rho.ravel(), out.ravel(), degree, ZERO[limbs])
     return out

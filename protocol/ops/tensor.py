@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NoReturn
 
 import numpy as np
@@ -16,8 +17,9 @@ from .. import views
 from ..errors import JobError
 from ..graph import Array, Graph, Node, Op
 from ..views import Shape
-from .linear import Add, AddPublic, Concatenate, MultiplyPublic, Negate, Structure, Sum
-from .polynomials import SIGMOID_10, Poly, derivative
+from .comparison import Gate, Compare, is_bit
+from .linear import Add, AddPublic, Concatenate, MultiplyPublic, Negate, Structure, Sum, broadcast
+from .polynomials import Poly
 from .products import MatMul, Multiply
 
 
@@ -51,7 +53,9 @@ class Secret:
         for other in others:
             if other._graph is not self._graph:
                 raise JobError(f"{self!r} and {other!r} belong to different jobs")
-        return Secret(self._graph, self._graph.add(op, self._node, *(other._node for other in others)))
+        inputs = (self._node, *(other._node for other in others))
+        same = (node for node in self._graph.nodes if node.inputs == inputs and node.op == op)
+        return Secret(self._graph, next(same, None) or self._graph.add(op, *inputs))
 
     def __add__(self, other: Any) -> Secret:
         return self._apply(Add(), other) if isinstance(other, Secret) else self._apply(AddPublic(public(other)))
@@ -64,6 +68,9 @@ class Secret:
         return self._apply(AddPublic(-public(other)))
 
     def __rsub__(self, other: Any) -> Secret:
+        if isinstance(self._node.op, Compare) and np.ndim(other) == 0 and public(other) == 1.0:
+            op = self._node.op
+            return Secret(self._graph, self._node.inputs[0])._apply(replace(op, negated=not op.negated))
         return -self + other
 
     def __neg__(self) -> Secret:
@@ -72,9 +79,33 @@ class Secret:
     def __mul__(self, other: Any) -> Secret:
         if not isinstance(other, Secret):
             return self._apply(MultiplyPublic(public(other)))
-        return self._apply(Multiply(), other)
+        bit, value = (self, other) if is_bit(self._node) else (other, self)
+        if not is_bit(bit._node):
+            return self._apply(Multiply(), other)
+        shape = broadcast("multiply", bit.shape, value.shape)
+        bit, value = (each if each.shape == shape else each.broadcast_to(shape) for each in (bit, value))
+        return bit._apply(Gate(), value)
 
     __rmul__ = __mul__
+
+    def __lt__(self, other: Any) -> Secret:
+        """Where self < other: 1, elsewhere 0. Exact."""
+        return self._compare(other, inclusive=False, negated=False)
+
+    def __le__(self, other: Any) -> Secret:
+        return self._compare(other, inclusive=True, negated=False)
+
+    def __gt__(self, other: Any) -> Secret:
+        return self._compare(other, inclusive=True, negated=True)
+
+    def __ge__(self, other: Any) -> Secret:
+        return self._compare(other, inclusive=False, negated=True)
+
+    def _compare(self, other: Any, inclusive: bool, negated: bool) -> Secret:
+        """With one public number: on the opening of self, so that several share it. Otherwise on that of the difference."""
+        if not isinstance(other, Secret) and (limit := public(other)).ndim == 0:
+            return self._apply(Compare(float(limit), inclusive, negated))
+        return (self - other)._apply(Compare(0.0, inclusive, negated))
 
     def __truediv__(self, other: Any) -> Secret:
         if isinstance(other, Secret):
@@ -197,22 +228,6 @@ def polynomial(x: Secret, coefficients: Sequence[float], limit: float = 16.0) ->
     while len(chosen) > 2 and chosen[-1] == 0.0:
         chosen = chosen[:-1]
     return x._apply(Poly(chosen, float(limit)))
-
-
-def sigmoid(x: Secret, method: str = "interpolated") -> Secret:
-    """1 / (1 + exp(−x)). "interpolated": the degree-9 polynomial fitted on [−10, 10], one round."""
-    return x._apply(Poly(_sigmoid(method), 10.0, "sigmoid"))
-
-
-def sigmoid_derivative(x: Secret, method: str = "interpolated") -> Secret:
-    """d sigmoid(x) / dx, from the same opening of x."""
-    return x._apply(Poly(derivative(_sigmoid(method)), 10.0, "sigmoid derivative"))
-
-
-def _sigmoid(method: str) -> tuple[float, ...]:
-    if method != "interpolated":
-        raise JobError(f'sigmoid has no method {method!r}; there is "interpolated"')
-    return SIGMOID_10
 
 
 def _axes(axis: int | Sequence[int] | None, ndim: int) -> Shape:

@@ -1,6 +1,8 @@
-"""How long a round takes, and how fast bulk moves, between two processes. Run by hand: python tests/channel/bench.py
+"""How long a round takes, and how fast bulk moves, between two processes. Run by hand: python
+tests/channel/bench.py
 
-`bare` is what ZeroMQ itself costs with a reader on its descriptor and nothing of ours; the difference is our Python.
+`bare` is what ZeroMQ itself costs with a reader on its descriptor and nothing of ours; the difference is
+our Python.
 """
 
 from __future__ import annotations
@@ -76,7 +78,9 @@ async def ours(server: bool, curve: bool, rounds: int, port: int) -> tuple[float
         listener = Listener(f"tcp://127.0.0.1:{port}", "bob", keys, Allow([ALICE.public]) if curve else None)
         link = await listener.accept(10)
     else:
-        link = await connect(f"tcp://127.0.0.1:{port}", "alice", "bob", "bench", keys, BOB.public if curve else None)
+        link = await connect(
+            f"tcp://127.0.0.1:{port}", "alice", "bob", "bench", keys, BOB.public if curve else None
+        )
     payload = b"x" * 100
     begin = time.perf_counter()
     for number in range(rounds):
@@ -105,7 +109,11 @@ def run(what: str, curve: bool, rounds: int, port: int) -> str:
     child.start()
     found = uvloop.run(job(False, curve, rounds, port))
     child.join(20)
-    return f"{found:.1f} us" if isinstance(found, float) else f"{found[0]:.1f} us, bulk {found[1] / 1e6:.0f} MB/s"
+    return (
+        f"{found:.1f} us"
+        if isinstance(found, float)
+        else f"{found[0]:.1f} us, bulk {found[1] / 1e6:.0f} MB/s"
+    )
 
 
 if __name__ == "__main__":
@@ -118,4 +126,7 @@ if __name__ == "__main__":
         for curve in (False, True):
             for index, what in enumerate(("bare", "ours")):
                 port = 27100 + 10 * turn + 2 * curve + index
-                print(f"{what} {'CURVE' if curve else 'plain'}: {run(what, curve, options.rounds, port)}", flush=True)
+                print(
+                    f"{what} {'CURVE' if curve else 'plain'}: {run(what, curve, options.rounds, port)}",
+                    flush=True,
+                )

@@ -1,0 +1,405 @@
+"""One end of a link, whatever carries it: what the rest of the program holds to talk to a peer or to the
+dealer.
+
+    user ── send / receive / exchange ── Connection ── Reliable + codec ── Transport ── ZeroMQ or memory
+
+A `Transport` only moves frames and may lose them; everything a user relies on is here:
+
+* messages arrive exactly once and in order as long as both processes live, however often the link breaks;
+* `send` never blocks: while the link is down messages are retained, up to the window, and then it is an
+  error;
+* a peer that nothing was heard of for `timeout` seconds is a `LinkError` that names it; one that is merely
+  busy is not, because pings are sent when nothing else is and any sign of life counts. The time during
+  which this process itself did not run its event loop is not held against the peer;
+* the hot path (`exchange`) makes no task, no timer and no timeout object: one periodic `tick` watches
+  everything.
+
+Rules: one task receives at a time; buffers given to `send` are not written to afterwards; no socket in this
+file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+from collections.abc import Callable, Sequence
+from time import monotonic
+
+from ..errors import LinkError, MpcError, ProtocolError, UsageError
+from ..wire.codec import decode, encode, payload_bytes
+from ..wire.messages import MAX_NUMBER, RULES, Buffer, Kind, Message, kinds_between
+from ..wire.reliable import Due, Reliable
+from .liveness import Liveness
+from .shaping import Delay, Shape
+from .terms import Counters, Options, Transport, Waiting
+
+TICK = 0.1  # seconds between two looks of the watchdog; every timeout is only this exact
+_YIELD = 64  # receives that found their message waiting before the event loop is given a turn
+
+
+class Connection:
+    """One end of a link. Made by `connect`, `Listener.accept` or `memory.pair`, never directly."""
+
+    def __init__(
+        self,
+        own_role: str,
+        role: str,
+        session: str,
+        address: str,
+        transport: Transport,
+        options: Options | None = None,
+        shape: Shape | None = None,
+        link: int = 0,
+    ) -> None:
+        self.own_role = own_role
+        self.role = role
+        self.session = session
+        self.address = address
+        self.options = options or Options()
+        self.counters = Counters()
+        self.on_waiting: Callable[[Waiting], None] | None = None
+        self.epoch = 0  # numbered messages of earlier epochs are dropped
+        self.rtt: float | None = None  # seconds, the last ping's
+        self.connected = bool(link)
+        self.link = link
+        self._transport = transport
+        self._limits = self.options.limits
+        self._reliable: Reliable[Message] = Reliable(self.options.window)
+        self._allowed = kinds_between(role, own_role)
+        self._may_say = kinds_between(own_role, role)
+        self._inbox: collections.deque[tuple[Message, int]] = collections.deque()
+        self._inbox_bytes = 0
+        self._waiter: asyncio.Future[None] | None = None
+        self._immediate = 0
+        self._failure: MpcError | None = None
+        self._closed = False
+        self._loop = asyncio.get_running_loop()
+        now = monotonic()
+        self._life = Liveness(now, TICK)
+        self._waited_at = now
+        self._wait_since = self._deadline = 0.0
+        self._delay = None if shape is None or shape.free else Delay(shape, self._transmit_late)
+        self._timer = self._loop.call_later(TICK, self._tick)
+
+    @property
+    def peer(self) -> str:
+        """The other side in an error message: 'bob at tcp://10.0.0.2:7001'."""
+        return f"{self.role} at {self.address}"
+
+    @property
+    def failure(self) -> MpcError | None:
+        """Why this connection is over, if it is."""
+        return self._failure
+
+    @property
+    def backlog(self) -> int:
+        """Bytes sent and not yet acknowledged."""
+        return self._reliable.retained_bytes
+
+    def __repr__(self) -> str:
+        state = "closed" if self._failure else "up" if self.connected else "down"
+        return f"<Connection to {self.peer}, session {self.session}, {state}>"
+
+    # ── what users call ───────────────────────────────────────────────────────────────────────────
+
+    def send(self, message: Message) -> None:
+        """Send, now or as soon as the link allows. LinkError when closed or when too much is retained."""
+        if self._failure is not None:
+            raise self._raised()
+        if message.kind not in self._may_say or not RULES[message.kind].numbered:
+            raise UsageError(f"{self.own_role} does not send {message.kind.name} to {self.role}")
+        reliable = self._reliable
+        frames = encode(message, reliable.sent + 1, reliable.received, self.link)
+        size = payload_bytes(message) if message.buffers else 0
+        try:
+            seq = reliable.enqueue(message, size)
+        except LinkError as error:
+            raise LinkError(f"{self.peer}: {error}") from None
+        counters = self.counters
+        counters.messages_sent += 1
+        counters.bytes_sent += size
+        if self.connected and reliable.handed == seq - 1 and self._transmit(frames):
+            reliable.mark_handed(seq)
+            self._transport.look()
+
+    async def receive(self, timeout: float | None = None) -> Message:
+        """The next message, in order. LinkError if none comes in `timeout` seconds or the peer is silent."""
+        inbox = self._inbox
+        if inbox:
+            self._immediate += 1
+            if self._immediate >= _YIELD:
+                self._immediate = 0
+                await asyncio.sleep(0)
+        else:
+            self._immediate = 0
+            self._wait_since = self._waited_at = monotonic()
+            self._deadline = 0.0 if timeout is None else self._wait_since + timeout
+            while not inbox:
+                if self._failure is not None:
+                    raise self._raised()
+                if self._waiter is not None:
+                    raise UsageError(f"two tasks receive from {self.peer} at once")
+                self._waiter = waiter = self._loop.create_future()
+                try:
+                    await waiter
+                finally:
+                    self._waiter = None
+            self._wait_since = 0.0
+        message, size = inbox.popleft()
+        self._inbox_bytes -= size
+        return message
+
+    async def exchange(self, message: Message, timeout: float | None = None) -> Message:
+        """Send one message and wait for the next one: one round."""
+        self.send(message)
+        return await self.receive(timeout)
+
+    async def flush(self, timeout: float) -> bool:
+        """Wait until everything sent is acknowledged; False if that does not happen in `timeout` seconds."""
+        reliable = self._reliable
+        deadline = monotonic() + timeout
+        pause = 0.001
+        if reliable.sent > reliable.acked and self.connected:
+            self._control(Kind.PING, number=self._stamp())  # whose answer acknowledges
+        while reliable.sent > reliable.acked and self._failure is None:
+            if monotonic() >= deadline:
+                return False
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, 0.02)
+        return reliable.sent == reliable.acked
+
+    async def close(self, linger: float = 1.0, reason: str = "") -> None:
+        """Say goodbye after waiting up to `linger` seconds for everything sent to be acknowledged."""
+        if self._closed:
+            return
+        if self._failure is None:
+            await self.flush(linger)
+        self.abandon(LinkError(f"the connection to {self.peer} is closed here"), reason)
+        if self._delay is not None:
+            await asyncio.sleep(self._crossing())
+            self._shut()
+
+    def abandon(self, error: MpcError, reason: str = "") -> None:
+        """End this connection at once, with the error that its users will see. Queued messages are lost."""
+        if self._closed:
+            return
+        self._closed = True
+        if self.connected:
+            self._control(Kind.GONE, body={"reason": reason[:200]})
+        self._fail(error)
+        self._timer.cancel()
+        if self._delay is None:
+            self._transport.close()
+        else:  # let the goodbye cross the modelled link first
+            self._loop.call_later(self._crossing() + TICK, self._shut)
+
+    # ── what transports call ──────────────────────────────────────────────────────────────────────
+
+    def arrived(self, frames: Sequence[Buffer]) -> None:
+        """Frames of one message came in. Never raises: a malformed one ends this connection."""
+        if self._failure is not None:
+            return
+        try:
+            self.take(*decode(frames, self._limits), sum(map(len, frames)))
+        except ProtocolError as error:
+            self.refuse(error)
+
+    def refuse(self, error: ProtocolError) -> None:
+        """The peer broke the protocol: end the connection, and tell it."""
+        self.abandon(ProtocolError(f"from {self.peer}: {error}"), reason=f"protocol error: {error}")
+
+    def take(self, message: Message, seq: int, ack: int, link: int, wire: int) -> None:
+        """A decoded message came in."""
+        counters = self.counters
+        counters.wire_bytes_received += wire
+        if link != self.link:
+            counters.stale += 1
+            return
+        self._life.heard = True
+        kind = message.kind
+        if kind not in self._allowed:
+            raise ProtocolError(f"a {kind.name} message, which {self.role} never sends to {self.own_role}")
+        reliable = self._reliable
+        if not RULES[kind].numbered:
+            counters.control_received += 1
+            reliable.unnumbered(seq, ack)
+            self._controlled(message)
+        else:
+            size = payload_bytes(message) if message.buffers else 0
+            if reliable.numbered(seq, ack, size):
+                self._deliver(message, size)
+            elif reliable.duplicates != counters.duplicates:
+                counters.duplicates = reliable.duplicates
+            if reliable.owes_ack:
+                self._control(Kind.ACK)
+        if reliable.gap and reliable.wants_nudge(monotonic()):
+            self._control(Kind.NUDGE)
+
+    def opened(self, link: int, again: bool = False) -> None:
+        """The transport is up (again): whatever is not acknowledged goes out."""
+        self.link = link
+        self.connected = True
+        self._life.heard = True
+        if again:
+            self.counters.reconnects += 1
+        self._reliable.rewind()
+        self.writable()
+
+    def interrupted(self) -> None:
+        """The transport is down; messages are retained until it is up again."""
+        self.connected = False
+
+    def ended(self, error: MpcError) -> None:
+        """The other side, or the transport, will not come back."""
+        if not self._closed:
+            self._closed = True
+            self._fail(error)
+            self._timer.cancel()
+            self._shut()
+
+    def probe(self) -> None:
+        """Ask for a sign of life; a transport that knows the peer is gone says so now."""
+        self._control(Kind.PING, number=self._stamp())
+
+    def patience(self) -> None:
+        """Silence up to now does not count."""
+        self._life.heard = True
+
+    @property
+    def silent(self) -> float:
+        """Seconds since anything was heard, to within a tick."""
+        return self._life.silent(monotonic())
+
+    def writable(self) -> None:
+        """Hand the transport everything it has not had yet."""
+        reliable = self._reliable
+        while self.connected and (item := reliable.to_hand()) is not None:
+            seq, message = item
+            if not self._transmit(encode(message, seq, reliable.received, self.link)):
+                return
+            reliable.mark_handed(seq)
+            self.counters.resent = reliable.resent
+
+    # ── inside ────────────────────────────────────────────────────────────────────────────────────
+
+    def _deliver(self, message: Message, size: int) -> None:
+        if 0 < message.epoch < self.epoch:
+            self.counters.stale += 1
+            return
+        inbox = self._inbox
+        inbox.append((message, size))
+        self._inbox_bytes += size
+        counters = self.counters
+        counters.messages_received += 1
+        counters.bytes_received += size
+        waiter = self._waiter
+        if waiter is not None:
+            self._waiter = None
+            if not waiter.done():
+                waiter.set_result(None)
+        elif len(inbox) > self.options.inbox_count or self._inbox_bytes > self.options.inbox_bytes:
+            raise ProtocolError(
+                f"{len(inbox)} messages of {self._inbox_bytes} bytes, more than was asked for"
+            )
+
+    def _controlled(self, message: Message) -> None:
+        kind = message.kind
+        if kind is Kind.PING:
+            self._control(Kind.PONG, number=message.number)
+        elif kind is Kind.PONG:
+            if message.number:
+                self.rtt = max(0, self._stamp() - message.number) / 1e6
+        elif kind is Kind.NUDGE:
+            self._reliable.rewind()
+            self.writable()
+        elif kind is Kind.GONE:
+            reason = (message.body or {}).get("reason")
+            why = f": {reason}" if isinstance(reason, str) and reason.isprintable() and reason else ""
+            self.ended(LinkError(f"{self.peer} closed the connection{why}"))
+
+    def _stamp(self) -> int:
+        return int(monotonic() * 1e6) & MAX_NUMBER
+
+    def _control(self, kind: Kind, number: int = 0, body: dict[str, object] | None = None) -> None:
+        """Send one of the link's own messages; if the transport cannot, it is simply not said."""
+        reliable = self._reliable
+        message = Message(kind, self.session, 0, number, body)
+        if self._transmit(encode(message, reliable.handed, reliable.received, self.link)):
+            self.counters.control_sent += 1
+            reliable.mark_told()
+
+    def _transmit(self, frames: list[Buffer]) -> bool:
+        size = len(frames[0])
+        if len(frames) > 1:
+            size += sum(memoryview(frame).nbytes for frame in frames[1:])
+        if self._delay is not None:
+            self._delay.put(frames, size)
+        elif not self._transport.transmit(frames):
+            return False
+        self.counters.wire_bytes_sent += size
+        return True
+
+    def _transmit_late(self, frames: list[Buffer]) -> None:
+        if self._transport.transmit(frames):
+            self._transport.look()
+
+    def _crossing(self) -> float:
+        """Seconds until everything offered to the modelled link has crossed it."""
+        return (
+            0.0 if self._delay is None else max(0.0, self._delay.link.busy_until - self._delay.now()) + 0.005
+        )
+
+    def _shut(self) -> None:
+        if self._delay is not None:
+            self._delay.close()
+        self._transport.close()
+
+    def _fail(self, error: MpcError) -> None:
+        if self._failure is None:
+            self._failure = error
+        self.connected = False
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def _raised(self) -> MpcError:
+        failure = self._failure
+        assert failure is not None
+        return type(failure)(*failure.args)
+
+    def _tick(self) -> None:
+        """The one watchdog: liveness, acknowledgements that nothing carried, stalls, patience."""
+        now = monotonic()
+        self._timer = self._loop.call_later(TICK, self._tick)
+        if self._life.overslept(now):
+            self._transport.look()
+        silent = self._life.look(now)
+        self._transport.tick(now)
+        if self._failure is not None:
+            return
+        if silent >= self.options.timeout:
+            self.abandon(LinkError(f"nothing was heard from {self.peer} for {silent:.0f} seconds"))
+            return
+        if self.connected:
+            self.writable()
+            due = self._reliable.tick(now)
+            if self._life.should_ask(now, self.options.ping) or due & Due.PROBE:
+                self._control(Kind.PING, number=self._stamp())
+            if due & Due.NUDGE:
+                self._control(Kind.NUDGE)
+            elif due & Due.ACK:
+                self._control(Kind.ACK)
+        self._transport.look()
+        if self._wait_since:
+            self._report(now, silent)
+
+    def _report(self, now: float, silent: float) -> None:
+        waited = now - self._wait_since
+        if self.on_waiting is not None and now - self._waited_at >= 1.0:
+            self._waited_at = now
+            self.on_waiting(Waiting(self.peer, waited, silent, self.connected))
+        if self._deadline and now >= self._deadline and self._waiter is not None and not self._inbox:
+            self._deadline = 0.0
+            waiter, self._waiter = self._waiter, None
+            if not waiter.done():
+                waiter.set_exception(LinkError(f"no message came from {self.peer} for {waited:.0f} seconds"))

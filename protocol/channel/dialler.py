@@ -1,0 +1,269 @@
+"""The side that connects: one DEALER socket for one `Connection`, opened again as often as it takes.
+
+ZeroMQ reconnects a TCP connection by itself; its monitor tells when, and then OPEN is said again and
+everything unacknowledged is sent again. ZMQ_IMMEDIATE keeps messages out of a socket that has no
+connection: what is not sent stays in reliable.py, in one place. After a *protocol* error ZeroMQ gives up
+for ever (a truncated or forged frame is one), so a socket that shows no life for a while is replaced.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import struct
+from collections.abc import Callable, Sequence
+from time import monotonic
+
+import zmq
+
+from ..errors import ConfigError, LinkError, ProtocolError
+from ..wire.codec import decode, encode
+from ..wire.messages import Buffer, Kind, Message
+from . import sockets
+from .connection import Connection
+from .keys import KeyPair, PublicKey
+from .shaping import Shape
+from .terms import Options, Waiting
+
+REPEAT = 0.5  # seconds until an unanswered OPEN is repeated
+REPLACE = 2.0  # seconds without a sign of life from ZeroMQ until the socket is replaced
+_WATCHED = (
+    zmq.EVENT_CONNECTED
+    | zmq.EVENT_CONNECT_DELAYED
+    | zmq.EVENT_CONNECT_RETRIED
+    | zmq.EVENT_CLOSED
+    | zmq.EVENT_DISCONNECTED
+    | zmq.EVENT_HANDSHAKE_SUCCEEDED
+    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+)
+
+
+class Dialler:
+    """The transport of one connection that this process opened."""
+
+    connection: Connection
+
+    def __init__(
+        self,
+        address: str,
+        keys: KeyPair | None,
+        server: PublicKey | None,
+        role: str,
+        session: str,
+        options: Options,
+        heartbeat: float,
+    ) -> None:
+        self.address = address
+        self.trouble = ""  # the last thing that ZeroMQ said went wrong
+        self._keys, self._server = keys, server
+        self._role, self._session = role, session
+        self._options = options
+        self._heartbeat = heartbeat
+        self._instance = secrets.token_bytes(16)
+        self._attempt = 0
+        self._ready = False  # ZeroMQ's handshake is done
+        self._opened = False  # ever
+        self._said_at = 0.0
+        self._closed = False
+        self._loop = asyncio.get_running_loop()
+        self._life_at = monotonic()
+        self._context = sockets.context()
+        self._waiter: asyncio.Future[None] | None = None
+
+    # ── what Connection calls ─────────────────────────────────────────────────────────────────────
+
+    def transmit(self, frames: Sequence[Buffer]) -> bool:
+        return not self._closed and sockets.send(self._socket, frames)
+
+    def look(self) -> None:
+        if not self._closed:
+            self._reader.look()
+
+    def tick(self, now: float) -> None:
+        connection = self.connection
+        if not self._opened:
+            connection.patience()  # how long to wait for someone who never came is `connect`'s business
+        if connection.connected:
+            return
+        if self._ready:
+            if now - self._said_at >= REPEAT:
+                self._say_open(now)
+        elif now - self._life_at >= REPLACE:
+            self._unplug()
+            self.plug()
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._unplug(linger=100)  # milliseconds, for the goodbye
+        self._context.destroy()
+        self._wake()
+
+    # ── inside ────────────────────────────────────────────────────────────────────────────────────
+
+    def plug(self) -> None:
+        """Make the socket and let ZeroMQ connect it."""
+        self._life_at = monotonic()
+        self._ready = False
+        self._socket = socket = self._context.socket(zmq.DEALER)
+        try:
+            sockets.configure(socket, self._options, self._heartbeat)
+            socket.setsockopt(zmq.IMMEDIATE, 1)
+            socket.setsockopt(zmq.RECONNECT_IVL, 50)
+            socket.setsockopt(zmq.RECONNECT_IVL_MAX, 1000)
+            socket.setsockopt(zmq.HANDSHAKE_IVL, 20_000)
+            socket.setsockopt(zmq.CONNECT_TIMEOUT, 5_000)
+            if self._keys is not None and self._server is not None:
+                sockets.dial_curve(socket, self._keys, self._server)
+            self._monitor = socket.get_monitor_socket(_WATCHED)
+            self._events = sockets.Reader(self._monitor, self._event)
+            self._reader = sockets.Reader(socket, self._read)
+            sockets.dial(socket, self.address)
+        except ConfigError:
+            self.close()
+            raise
+
+    def _unplug(self, linger: int = 0) -> None:
+        self._reader.close()
+        self._events.close()
+        self._socket.disable_monitor()
+        self._socket.close(linger)
+
+    def _event(self) -> None:
+        code, value = struct.unpack("=HI", self._monitor.recv_multipart(zmq.NOBLOCK)[0])
+        self._life_at = monotonic()
+        if code == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+            self._ready = True
+            self._say_open(self._life_at)
+        elif code == zmq.EVENT_DISCONNECTED:
+            self._ready = False
+            self.connection.interrupted()
+        elif code in (zmq.EVENT_CONNECT_RETRIED, zmq.EVENT_CLOSED):
+            self.trouble = self.trouble or "nobody listens there yet"
+        elif code == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
+            self._give_up(f"it refused this key of {self._role}: does its list of allowed keys have it?")
+        elif (
+            code == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+            and value == zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH
+        ):
+            speaks = "plain text" if self._keys is None else "encryption"
+            self._give_up(f"it does not accept {speaks}: one side has keys and the other was started without")
+        elif code in (zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL, zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL):
+            ours = "is its public key the right one?" if self._keys is not None else "does it want keys?"
+            self.trouble = f"it hung up during the handshake: {ours}"
+
+    def _give_up(self, why: str) -> None:
+        """Hopeless, unless the link worked before: then somebody in between may be playing tricks."""
+        self.trouble = why
+        if not self._opened:
+            self.connection.ended(LinkError(f"{self.connection.peer}: {why}"))
+
+    def _say_open(self, now: float) -> None:
+        self._said_at = now
+        self._attempt += 1
+        body = {"role": self._role, "instance": self._instance, "attempt": self._attempt}
+        link = self.connection.link
+        if not sockets.send(self._socket, encode(Message(Kind.OPEN, self._session, body=body), 0, 0, link)):
+            self._said_at = now - REPEAT  # ZeroMQ has not attached it yet: at the next tick
+        self._loop.call_soon(self.look)
+
+    def _read(self) -> None:
+        socket = self._socket
+        frames = sockets.receive_rest(socket, sockets.receive(socket), self._options.limits.buffers)
+        connection = self.connection
+        try:
+            message, seq, ack, link = decode(frames, self._options.limits)
+            kind = message.kind
+            if kind is Kind.OPENED:
+                self._welcomed(message, link)
+            elif kind is Kind.WHO and message.body:
+                if not self._opened and isinstance(reason := message.body.get("reason"), str):
+                    self.trouble = reason if reason.isprintable() else ""
+            elif kind is Kind.WHO:
+                if link == connection.link and monotonic() - self._said_at >= REPEAT / 10:
+                    self._say_open(monotonic())
+            else:
+                connection.take(message, seq, ack, link, sum(map(len, frames)))
+        except ProtocolError as error:
+            connection.refuse(error)
+
+    def _welcomed(self, message: Message, link: int) -> None:
+        connection = self.connection
+        body = message.body or {}
+        if body.get("instance") != self._instance or connection.link not in (0, link) or not link:
+            connection.counters.stale += 1
+            return
+        if body.get("role") != connection.role:
+            raise ProtocolError("it is not who the configuration says it is")
+        again, self._opened = self._opened, True
+        self.trouble = ""
+        connection.opened(link, again)
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def wait(self, timeout: float, waiting: Callable[[Waiting], None] | None) -> None:
+        """Until the connection is open."""
+        begin = monotonic()
+        connection = self.connection
+        while not self._opened and connection.failure is None:
+            waited = monotonic() - begin
+            if waited >= timeout:
+                why = f": {self.trouble}" if self.trouble else ""
+                error = LinkError(f"{connection.peer} did not answer within {timeout:.0f} seconds{why}")
+                connection.abandon(error)
+                raise error
+            if waiting is not None and waited >= 1:
+                waiting(Waiting(connection.peer, waited, waited, False))
+            self._waiter = self._loop.create_future()
+            try:
+                await asyncio.wait_for(self._waiter, min(1.0, timeout - waited))
+            except TimeoutError:
+                pass
+            finally:
+                self._waiter = None
+        if connection.failure is not None:
+            raise connection.failure
+
+
+async def connect(
+    address: str,
+    role: str,
+    peer_role: str,
+    session: str,
+    keys: KeyPair | None,
+    peer_key: PublicKey | None = None,
+    *,
+    timeout: float = 60.0,
+    options: Options | None = None,
+    shape: Shape | None = None,
+    waiting: Callable[[Waiting], None] | None = None,
+    heartbeat: float = 2.0,
+) -> Connection:
+    """Connect to the `Listener` of `peer_role` at `address`, retrying for up to `timeout` seconds.
+
+    `keys=None` means plain text. Otherwise only the holder of `peer_key` is spoken to.
+    """
+    if keys is not None:
+        if peer_key is None:
+            raise ConfigError(f"the public key of {peer_role} is needed to connect to {address}")
+        if keys.role != role:
+            raise ConfigError(f"the key of {keys.role} was given to {role}")
+        if peer_key.role != peer_role:
+            raise ConfigError(f"the key of {peer_key.role} was given for {peer_role}")
+    options = options or Options()
+    dialler = Dialler(address, keys, peer_key, role, session, options, heartbeat)
+    connection = Connection(role, peer_role, session, address, dialler, options, shape)
+    dialler.connection = connection
+    try:
+        dialler.plug()
+        await dialler.wait(timeout, waiting)
+    except BaseException as error:
+        connection.abandon(error if isinstance(error, LinkError) else LinkError("the attempt was given up"))
+        raise
+    return connection

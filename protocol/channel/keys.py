@@ -1,0 +1,208 @@
+"""Long-lived keys: who may connect, as what. CurveZMQ key pairs, their files, and the list of those allowed.
+
+A public key is one line that survives being sent by chat or read over the telephone:
+
+    mpc1-alice-<56 characters of base32: 32 bytes of key, 3 of SHA-256(role, key)>
+
+The checksum finds mistyping and a changed role; it is no protection against malice, comparing the line is.
+A key is bound to its role: `Allow` says which role an authenticated key has, and nothing a peer claims can
+change it. Keys do not expire. Rules: a secret never appears in a `repr`, an error or a log; a secret file
+that anyone else could read is refused, not repaired, because it may have been read already.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import os
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import zmq
+from zmq.utils import z85
+
+from ..errors import ConfigError
+from ..wire.messages import ROLES
+
+_PUBLIC = "mpc1"
+_SECRET = "mpc1secret"
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """32 bytes and the role they stand for. `str` is the line to hand out."""
+
+    role: str
+    raw: bytes
+
+    def __str__(self) -> str:
+        return _line(_PUBLIC, self.role, self.raw)
+
+    __repr__ = __str__
+
+    @property
+    def z85(self) -> bytes:
+        return bytes(z85.encode(self.raw))
+
+    @property
+    def short(self) -> str:
+        """Enough to recognise it in a log line."""
+        return str(self)[:24] + "…"
+
+    @classmethod
+    def parse(cls, text: str, role: str | None = None) -> PublicKey:
+        """The key of a line, which must be one of `role` if given. ConfigError says what is wrong with it."""
+        if text.strip().startswith(_SECRET):
+            raise ConfigError(
+                "a secret key stands where a public key belongs: give the line that keygen printed"
+            )
+        found, raw = _parse(_PUBLIC, text)
+        if role is not None and found != role:
+            raise ConfigError(f"the key {text.strip()[:24]}… is of {found}, and one of {role} is needed here")
+        return cls(found, raw)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPair:
+    """A process's own keys."""
+
+    public: PublicKey
+    secret: bytes = field(repr=False)
+
+    @property
+    def role(self) -> str:
+        return self.public.role
+
+    @property
+    def secret_z85(self) -> bytes:
+        return bytes(z85.encode(self.secret))
+
+    @classmethod
+    def generate(cls, role: str) -> KeyPair:
+        _check_role(role)
+        public, secret = zmq.curve_keypair()
+        return cls(PublicKey(role, z85.decode(public)), z85.decode(secret))
+
+    def save(self, path: Path) -> None:
+        """Write the secret to a new file that only its owner can read. An existing file is never replaced."""
+        path = Path(path)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
+        line = _line(_SECRET, self.role, self.secret) + "\n"
+        try:
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            try:
+                with os.fdopen(descriptor, "w") as file:
+                    file.write(line)
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.link(temporary, path)  # unlike rename, fails when the name is taken
+            finally:
+                temporary.unlink(missing_ok=True)
+            directory = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(directory)
+            finally:
+                os.close(directory)
+        except FileExistsError:
+            raise ConfigError(f"{path} exists: a key is never overwritten; move it away first") from None
+        except OSError as error:
+            raise ConfigError(f"the key file {path} cannot be written: {error.strerror}") from None
+
+    @classmethod
+    def load(cls, path: Path, role: str | None = None) -> KeyPair:
+        """Read a key pair, which must be one of `role` if given."""
+        path = Path(path)
+        try:
+            with path.open() as file:
+                mode = os.fstat(file.fileno()).st_mode
+                if not stat.S_ISREG(mode):
+                    raise ConfigError(f"the key file {path} is not a regular file")
+                if mode & 0o077:
+                    raise ConfigError(
+                        f"the key file {path} can be read by others (mode {stat.S_IMODE(mode):04o}):"
+                        " make a new key, or `chmod 600` it if you are sure that nobody did"
+                    )
+                text = file.read(1024)
+        except OSError as error:
+            raise ConfigError(f"the key file {path} cannot be read: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise ConfigError(f"the key file {path} does not hold a key") from None
+        try:
+            found, secret = _parse(_SECRET, text)
+        except ConfigError as error:
+            raise ConfigError(f"the key file {path}: {error}") from None
+        if role is not None and found != role:
+            raise ConfigError(f"the key file {path} is of {found}, and one of {role} is needed here")
+        return cls(PublicKey(found, z85.decode(zmq.curve_public(z85.encode(secret)))), secret)
+
+
+class Allow:
+    """Which public keys may connect. Consulted at every handshake, so `replace` takes effect at once."""
+
+    def __init__(self, keys: Iterable[PublicKey] = ()) -> None:
+        self._roles: dict[bytes, str] = {}
+        self.replace(keys)
+
+    def replace(self, keys: Iterable[PublicKey]) -> None:
+        """Exchange the whole list."""
+        self._roles = {key.raw: key.role for key in keys}
+
+    def role_of(self, raw: bytes) -> str | None:
+        return self._roles.get(raw)
+
+    def __len__(self) -> int:
+        return len(self._roles)
+
+    @classmethod
+    def load(cls, path: Path) -> Allow:
+        """One key a line; empty lines, and anything behind `#`, are ignored."""
+        try:
+            lines = Path(path).read_text().splitlines()
+        except OSError as error:
+            raise ConfigError(f"the list of keys {path} cannot be read: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise ConfigError(f"the list of keys {path} is not text") from None
+        keys = []
+        for number, line in enumerate(lines, 1):
+            if text := line.partition("#")[0].strip():
+                try:
+                    keys.append(PublicKey.parse(text))
+                except ConfigError as error:
+                    raise ConfigError(f"{path}, line {number}: {error}") from None
+        return cls(keys)
+
+
+def _check_role(role: str) -> None:
+    if role not in ROLES:
+        raise ConfigError(f"there is no role {role!r}; the roles are {', '.join(ROLES)}")
+
+
+def _checksum(prefix: str, role: str, raw: bytes) -> bytes:
+    return hashlib.sha256(f"{prefix}-{role}-".encode() + raw).digest()[:3]
+
+
+def _line(prefix: str, role: str, raw: bytes) -> str:
+    return f"{prefix}-{role}-{base64.b32encode(raw + _checksum(prefix, role, raw)).decode().lower()}"
+
+
+def _parse(prefix: str, text: str) -> tuple[str, bytes]:
+    """(role, key) of a line. The text is never quoted: it may be a secret."""
+    text = text.strip()
+    parts = text.split("-")
+    if len(parts) != 3 or parts[0] != prefix:
+        what = "mpc1secret-<role>-…" if prefix == _SECRET else "mpc1-<role>-…"
+        raise ConfigError(f"this is not a key: one starts with {what} and is one line")
+    role, code = parts[1], parts[2]
+    _check_role(role)
+    try:
+        data = base64.b32decode(code.upper())
+    except (binascii.Error, ValueError):
+        data = b""
+    if len(data) != 35 or data[32:] != _checksum(prefix, role, data[:32]):
+        raise ConfigError(
+            f"this key of {role} is mistyped: {len(code)} characters behind the role, or a wrong one"
+        )
+    return role, data[:32]

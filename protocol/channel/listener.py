@@ -1,0 +1,360 @@
+"""The side that others connect to: one ROUTER socket, any number of `Connection`s.
+
+ZeroMQ gives every TCP connection a routing id of its own, which nobody else can take (so neither
+ROUTER_HANDOVER nor identities chosen by clients are used: either would let one client step into another's
+place). What a TCP connection *is* it says in OPEN: role, session, and the nonce of its process instance.
+From then on
+
+* the same instance on a new TCP connection is the same `Connection`, rebound and resumed;
+* a frame from a TCP connection that has not said OPEN is answered with WHO, and otherwise ignored;
+* another instance in the same role and session replaces the old one once that is gone or silent: never
+  while it lives;
+* the role must be the one that the key's owner has on the allow-list, at every OPEN.
+
+A frame that breaks the protocol ends the connection it came on and no other. Memory is bounded: by the
+windows of the connections, their number, and the handshake time-out for those who never say who they are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import contextlib
+import math
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from time import monotonic
+
+import zmq
+
+from ..errors import ConfigError, LinkError, ProtocolError
+from ..wire.codec import decode, encode
+from ..wire.messages import PARTIES, ROLES, Buffer, Kind, Message
+from . import sockets
+from .connection import Connection
+from .door import Authenticator, Watch
+from .keys import Allow, KeyPair
+from .shaping import Shape
+from .terms import Options, Waiting
+
+TAKEOVER = (
+    5.0  # seconds of silence after which a new instance may replace one whose TCP connection still stands
+)
+_STRANGERS = 1024  # routing ids without an OPEN that are remembered, so that each is answered once
+
+Refused = Callable[[str, str], None]
+
+
+class _Route:
+    """The transport of one accepted connection: a routing id of the listener's socket."""
+
+    def __init__(self, listener: Listener, routing_id: bytes) -> None:
+        self.listener = listener
+        self.routing_id = routing_id
+        self.user = ""
+        self.instance = b""
+        self.attempt = 0
+        self.connection: Connection | None = None
+
+    def transmit(self, frames: Sequence[Buffer]) -> bool:
+        if sockets.send(self.listener.socket, frames, self.routing_id):
+            return True
+        if self.connection is not None:
+            self.connection.interrupted()
+        return False
+
+    def tick(self, now: float) -> None: ...
+
+    def look(self) -> None:
+        self.listener.look()
+
+    def close(self) -> None:
+        self.listener.forget(self)
+
+
+class Listener:
+    """Binds at once; must be made inside a running event loop.
+
+    `keys=None` means plain text and unauthenticated roles. `roles` are those that may connect.
+    `refused(reason, address)` hears of everyone turned away, once per reason and address a minute.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        role: str,
+        keys: KeyPair | None,
+        allow: Allow | None = None,
+        *,
+        roles: Iterable[str] = PARTIES,
+        options: Options | None = None,
+        shape: Shape | None = None,
+        refused: Refused | None = None,
+        most: int = 256,
+        heartbeat: float = 2.0,
+    ) -> None:
+        if keys is not None and keys.role != role:
+            raise ConfigError(f"the key of {keys.role} was given to {role}")
+        if keys is not None and allow is None:
+            raise ConfigError("a listener with a key needs the list of keys that may connect")
+        self.role = role
+        self.options = options or Options()
+        self.roles = frozenset(roles) - {role}
+        self._shape = shape
+        self._most = most
+        self._on_refused = refused
+        self._told: collections.OrderedDict[tuple[str, str], float] = collections.OrderedDict()
+        self._instance = secrets.token_bytes(16)
+        self._routes: dict[bytes, _Route] = {}
+        self._sessions: dict[tuple[str, str, str], _Route] = {}
+        self._strangers: collections.OrderedDict[bytes, None] = collections.OrderedDict()
+        self._accepted: collections.deque[Connection] = collections.deque()
+        self._waiter: asyncio.Future[None] | None = None
+        self._closed = False
+        self._loop = asyncio.get_running_loop()
+        self._context = sockets.context()
+        self._zap: Authenticator | None = None
+        self.socket = self._context.socket(zmq.ROUTER)
+        try:
+            sockets.configure(self.socket, self.options, heartbeat)
+            self.socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+            self.socket.setsockopt(zmq.HANDSHAKE_IVL, 20_000)
+            self.socket.setsockopt(zmq.BACKLOG, 512)
+            if keys is not None and allow is not None:
+                sockets.serve_curve(self.socket, keys)
+                self._zap = Authenticator(self._context, allow, self.roles, self._refuse)
+            self.address = sockets.bind(self.socket, address)
+        except BaseException:
+            if self._zap is not None:
+                self._zap.close()
+            self._context.destroy(linger=0)
+            raise
+        self._watch = Watch(self.socket, keys is not None, self._refuse)
+        self._reader = sockets.Reader(self.socket, self._read)
+
+    async def accept(
+        self, timeout: float = math.inf, waiting: Callable[[Waiting], None] | None = None
+    ) -> Connection:
+        """The next one who connects. LinkError if nobody does within `timeout` seconds.
+
+        `waiting` is called about once a second until then.
+        """
+        begin = monotonic()
+        who = " or ".join(sorted(self.roles))
+        while not self._accepted:
+            if self._closed:
+                raise LinkError(f"the listener at {self.address} is closed")
+            waited = monotonic() - begin
+            if waited >= timeout:
+                raise LinkError(f"{who} did not connect to {self.address} within {timeout:.0f} seconds")
+            if waiting is not None and waited >= 1:
+                waiting(Waiting(f"{who} at {self.address}", waited, waited, False))
+            self._waiter = self._loop.create_future()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._waiter, min(1.0, timeout - waited))
+            self._waiter = None
+        return self._accepted.popleft()
+
+    @property
+    def connections(self) -> list[Connection]:
+        return [route.connection for route in self._sessions.values() if route.connection is not None]
+
+    def reload(self, allow: Allow) -> None:
+        """Exchange the allow-list; connections whose key is no longer on it end."""
+        if self._zap is None:
+            return
+        self._zap.allow = allow
+        for route in list(self._sessions.values()):
+            if not self._zap.permitted(route.user) and route.connection is not None:
+                error = LinkError(
+                    f"the key of {route.connection.peer} was taken off the list of allowed keys"
+                )
+                route.connection.abandon(error, "its key was taken off the list of allowed keys")
+
+    async def close(self, linger: float = 0.0) -> None:
+        """Close every connection, each after at most `linger` seconds, and stop listening."""
+        if self._closed:
+            return
+        await asyncio.gather(*(connection.close(linger) for connection in self.connections))
+        if linger:
+            await asyncio.sleep(0.02)  # goodbyes are in ZeroMQ's hands; LINGER is 0
+        self.kill(linger)
+
+    def kill(self, linger: float = 0.0) -> None:
+        """Stop without a word, as the end of this process would; connections are not closed."""
+        if self._closed:
+            return
+        self._closed = True
+        self._reader.close()
+        self._watch.close()
+        if self._zap is not None:
+            self._zap.close()
+        self._context.destroy(linger=int(min(linger, 0.2) * 1000))
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def look(self) -> None:
+        if not self._closed:
+            self._reader.look()
+
+    def forget(self, route: _Route) -> None:
+        """Its connection is over."""
+        if self._routes.get(route.routing_id) is route:
+            del self._routes[route.routing_id]
+        for name, other in list(self._sessions.items()):
+            if other is route:
+                del self._sessions[name]
+
+    # ── inside ────────────────────────────────────────────────────────────────────────────────────
+
+    def _read(self) -> None:
+        socket = self.socket
+        routing_id = sockets.receive(socket)
+        route = self._routes.get(routing_id)
+        if route is None:
+            self._stranger(routing_id)
+            return
+        frames = sockets.receive_rest(socket, sockets.receive(socket), self.options.limits.buffers)
+        connection = route.connection
+        assert connection is not None
+        try:
+            message, seq, ack, link = decode(frames, self.options.limits)
+            if message.kind is Kind.OPEN:
+                self._open(routing_id, route.user, "", message, link)
+            else:
+                connection.take(message, seq, ack, link, sum(map(len, frames)))
+        except ProtocolError as error:
+            connection.refuse(error)
+
+    def _stranger(self, routing_id: bytes) -> None:
+        """A frame from a TCP connection that has not (successfully) said OPEN."""
+        frame = self.socket.recv(zmq.NOBLOCK, copy=False)
+        user, address = _metadata(frame, "User-Id"), _metadata(frame, "Peer-Address")
+        first = frame.bytes if len(frame.buffer) <= 4096 else b""
+        frames = sockets.receive_rest(self.socket, first, 0)
+        try:
+            message, _, _, link = decode(frames, self.options.limits)
+        except ProtocolError as error:
+            self._refuse(str(error), address)
+            return
+        if message.kind is Kind.OPEN:
+            self._open(routing_id, user, address, message, link)
+        elif routing_id not in self._strangers:
+            self._strangers[routing_id] = None
+            if len(self._strangers) > _STRANGERS:
+                self._strangers.popitem(last=False)
+            self._reply(routing_id, Kind.WHO, link)
+
+    def _open(self, routing_id: bytes, user: str, address: str, message: Message, link: int) -> None:
+        body = message.body or {}
+        role, instance, attempt = body.get("role"), body.get("instance"), body.get("attempt")
+        if (
+            type(role) is not str
+            or type(instance) is not bytes
+            or len(instance) != 16
+            or type(attempt) is not int
+        ):
+            self._refuse("its greeting is malformed", address)
+            return
+        reason = ""
+        if role not in self.roles:
+            reason = f"{role if role in ROLES else 'that role'} does not connect here"
+        elif self._zap is not None and user.partition("/")[0] != role:
+            reason = f"it calls itself {role} with a key of {user.partition('/')[0]}"
+        elif not message.session or not message.session.isprintable():
+            reason = "its session has no proper name"
+        if reason:
+            self._refuse(reason, address)
+            self._reply(routing_id, Kind.GONE, link, {"reason": reason})
+            return
+        name = (user, role, message.session)
+        route = self._sessions.get(name)
+        if route is not None and route.instance == instance:
+            if attempt > route.attempt:
+                route.attempt = attempt
+                self._resume(route, routing_id)
+            return
+        if link:
+            self._reply(
+                routing_id, Kind.GONE, link, {"reason": "this process does not know the session any more"}
+            )
+            return
+        if route is not None and self._alive(route):
+            reason = f"{role} is connected already in session {message.session}"
+            self._refuse(reason, address)
+            self._reply(routing_id, Kind.WHO, link, {"reason": reason})
+            return
+        if len(self._sessions) >= self._most:
+            self._refuse(f"there are {self._most} sessions already", address)
+            self._reply(routing_id, Kind.GONE, link, {"reason": f"there are {self._most} sessions already"})
+            return
+        if route is not None and route.connection is not None:
+            route.connection.ended(LinkError(f"{route.connection.peer} came back as a new process"))
+        self._accept(name, routing_id, instance, attempt, address)
+
+    def _accept(
+        self, name: tuple[str, str, str], routing_id: bytes, instance: bytes, attempt: int, host: str
+    ) -> None:
+        user, role, session = name
+        route = _Route(self, routing_id)
+        route.user, route.instance, route.attempt = user, instance, attempt
+        link = secrets.randbits(31) | 1 << 31
+        where = f"{host or 'somewhere'} (connected to {self.address})"
+        connection = Connection(self.role, role, session, where, route, self.options, self._shape, link)
+        route.connection = connection
+        self._sessions[name] = route
+        self._routes[routing_id] = route
+        self._strangers.pop(routing_id, None)
+        self._welcome(route)
+        self._accepted.append(connection)
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _resume(self, route: _Route, routing_id: bytes) -> None:
+        """The same instance again, on another TCP connection or because the answer to its OPEN was lost."""
+        if self._routes.get(route.routing_id) is route:
+            del self._routes[route.routing_id]
+        again = route.routing_id != routing_id
+        route.routing_id = routing_id
+        self._routes[routing_id] = route
+        self._strangers.pop(routing_id, None)
+        self._welcome(route)
+        if route.connection is not None:
+            route.connection.opened(route.connection.link, again)
+
+    def _welcome(self, route: _Route) -> None:
+        assert route.connection is not None
+        body = {"role": self.role, "instance": route.instance}
+        self._reply(route.routing_id, Kind.OPENED, route.connection.link, body)
+
+    def _alive(self, route: _Route) -> bool:
+        """Does the instance that holds a session still live, as far as can be told?"""
+        connection = route.connection
+        if connection is None or connection.failure is not None:
+            return False
+        connection.probe()  # ROUTER_MANDATORY tells at once when its TCP connection is gone
+        return connection.connected and connection.silent < TAKEOVER
+
+    def _reply(
+        self, routing_id: bytes, kind: Kind, link: int, body: Mapping[str, object] | None = None
+    ) -> None:
+        sockets.send(self.socket, encode(Message(kind, "", 0, 0, body), 0, 0, link), routing_id)
+
+    def _refuse(self, reason: str, address: str) -> None:
+        if self._on_refused is None:
+            return
+        now = monotonic()
+        if now - self._told.get((reason, address), float("-inf")) < 60:
+            return
+        self._told[reason, address] = now
+        if len(self._told) > _STRANGERS:
+            self._told.popitem(last=False)
+        self._on_refused(reason, address)
+
+
+def _metadata(frame: zmq.Frame, name: str) -> str:
+    try:
+        value = frame.get(name)
+    except zmq.ZMQError:
+        return ""
+    return value if isinstance(value, str) else ""

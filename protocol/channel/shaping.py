@@ -1,0 +1,175 @@
+"""A slower link than the real one: round-trip time, jitter and bandwidth, for experiments without root.
+
+The model, one `Link` per direction, each the sender's outgoing one:
+
+    a message of n bytes offered at t leaves the bottleneck at   free = max(t, free) + 8 n / bandwidth
+    and arrives at                                               free + rtt / 2 + uniform(−1, 1) · jitter / 2
+
+but never before an earlier one (FIFO, as in TCP). Both directions together add `rtt ± jitter`; each end
+shapes what it sends, so both ends are given the same shape.
+
+The model is pure and exact. `Delay` is the only thing here that touches the event loop: it wakes up within
+a tenth of a millisecond by a timer descriptor where there is one (uvloop's own timers count in whole
+milliseconds), and never spins. Without a shape none of this is reached.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import math
+import random
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import ConfigError
+from .alarm import Alarm
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """`rtt` and `jitter` in seconds, `bandwidth` in bits per second (0: unlimited)."""
+
+    rtt: float = 0.0
+    jitter: float = 0.0
+    bandwidth: float = 0.0
+
+    @property
+    def free(self) -> bool:
+        """Does this change nothing?"""
+        return not (self.rtt or self.jitter or self.bandwidth)
+
+    def __str__(self) -> str:
+        """In the notation that `parse_shape` reads."""
+        parts = [
+            f"{name}={value * 1000:g}ms"
+            for name, value in (("rtt", self.rtt), ("jitter", self.jitter))
+            if value
+        ]
+        if self.bandwidth:
+            parts.append(f"bandwidth={self.bandwidth / 1e6:g}mbit")
+        return ",".join(parts) or "none"
+
+
+PROFILES: dict[str, Shape] = {
+    "none": Shape(),
+    "lan": Shape(0.0005, 0.0001, 1e9),
+    "metro": Shape(0.005, 0.0005, 1e9),
+    "continent": Shape(0.040, 0.002, 200e6),
+    "ocean": Shape(0.100, 0.005, 100e6),
+    "mobile": Shape(0.060, 0.020, 20e6),
+}
+
+_TIME = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
+_RATE = {"kbit": 1e3, "mbit": 1e6, "gbit": 1e9}
+_NUMBER = re.compile(r"(\d+(?:\.\d+)?)([a-z]+)")
+
+
+def parse_shape(text: str) -> Shape:
+    """`rtt=40ms,jitter=5ms,bandwidth=100mbit`, any of the three; or a profile, changed by any of the three.
+
+    ConfigError says what is wrong.
+    """
+    found: dict[str, float] = {}
+    base = Shape()
+    for index, part in enumerate(text.strip().lower().split(",")):
+        name, equals, value = (piece.strip() for piece in part.partition("="))
+        if not equals:
+            if index or name not in PROFILES:
+                raise ConfigError(
+                    f"a link is one of {', '.join(PROFILES)}, or like rtt=40ms,jitter=5ms,bandwidth=100mbit;"
+                    f" {part.strip()!r} is neither"
+                )
+            base = PROFILES[name]
+            continue
+        if name not in ("rtt", "jitter", "bandwidth"):
+            raise ConfigError(f"a link has rtt, jitter and bandwidth; {name!r} is none of them")
+        if name in found:
+            raise ConfigError(f"{name} of a link is given twice")
+        found[name] = _quantity(name, value, _RATE if name == "bandwidth" else _TIME)
+    shape = Shape(
+        found.get("rtt", base.rtt), found.get("jitter", base.jitter), found.get("bandwidth", base.bandwidth)
+    )
+    if shape.jitter > shape.rtt:
+        raise ConfigError(f"the jitter of a link, {shape.jitter * 1000:g}ms, cannot exceed its rtt")
+    if shape.rtt > 60:
+        raise ConfigError(f"an rtt of {shape.rtt:g} seconds is beyond the limit of a minute")
+    return shape
+
+
+def _quantity(name: str, text: str, units: dict[str, float]) -> float:
+    match = _NUMBER.fullmatch(text)
+    if match is None or match[2] not in units:
+        raise ConfigError(
+            f"{name} of a link is a number with one of the units {', '.join(units)}, not {text!r}"
+        )
+    value = float(match[1]) * units[match[2]]
+    if name == "bandwidth" and value < 1000:
+        raise ConfigError("the bandwidth of a link is at least 1kbit")
+    return value
+
+
+class Link:
+    """One direction of a shaped link. Times are the caller's clock, in seconds."""
+
+    __slots__ = ("_free", "_last", "_random", "shape")
+
+    def __init__(self, shape: Shape, seed: int | None = None) -> None:
+        self.shape = shape
+        self._free = -math.inf
+        self._last = -math.inf
+        self._random = random.Random(seed)  # noqa: S311  (weather, not a secret)
+
+    @property
+    def busy_until(self) -> float:
+        """When the last message offered so far arrives."""
+        return self._last
+
+    def depart(self, now: float, size: int) -> float:
+        """When `size` bytes offered at `now` arrive at the other end."""
+        shape = self.shape
+        free = max(now, self._free)
+        if shape.bandwidth:
+            free += 8 * size / shape.bandwidth
+        self._free = free
+        arrival = free + shape.rtt / 2
+        if shape.jitter:
+            arrival += shape.jitter / 2 * self._random.uniform(-1, 1)
+        self._last = max(arrival, self._last, now)
+        return self._last
+
+
+class Delay:
+    """Holds back what crosses a `Link` until it would have arrived, in order."""
+
+    def __init__(self, shape: Shape, deliver: Callable[[Any], None]) -> None:
+        self.link = Link(shape)
+        self._deliver = deliver
+        self._loop = asyncio.get_running_loop()
+        self._queue: collections.deque[tuple[float, Any]] = collections.deque()
+        self._alarm = Alarm(self._due)
+
+    def put(self, item: Any, size: int) -> None:
+        """Deliver `item` when `size` bytes offered now have crossed."""
+        when = self.link.depart(self._alarm.now(), size)
+        self._queue.append((when, item))
+        if len(self._queue) == 1:
+            self._alarm.set(when)
+
+    def now(self) -> float:
+        """The clock of `link`."""
+        return self._alarm.now()
+
+    def close(self) -> None:
+        """Forget what is still on its way."""
+        self._queue.clear()
+        self._alarm.close()
+
+    def _due(self) -> None:
+        queue = self._queue
+        while queue and queue[0][0] <= self._alarm.now():
+            self._deliver(queue.popleft()[1])
+        if queue:
+            self._alarm.set(queue[0][0])

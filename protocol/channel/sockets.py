@@ -1,0 +1,190 @@
+"""The seam to ZeroMQ: a socket read through its file descriptor, its options, and its errors in our words.
+
+ZeroMQ's descriptor is *edge-triggered*: it turns readable once when the socket's state changes, and both
+sending and receiving may swallow that edge. Hence the two rules kept here: read until nothing is left, and
+look again after every send. No task per message, nothing that can be cancelled with a message in its hands;
+`zmq.asyncio` does both and was measured slower.
+
+Small frames are copied (quicker than tracking a reference up to about 64 KiB), large ones are handed over.
+Nothing in this file knows what the frames mean.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import zmq
+from zmq.backend import Socket as _Backend
+
+from ..errors import ConfigError
+from ..wire.messages import Buffer
+from .keys import KeyPair, PublicKey
+from .terms import Options
+
+COPY_BELOW = 64 << 10  # bytes; smaller frames are copied into and out of ZeroMQ
+_PORT = r"(?:\*|\d{1,4}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5])"
+_ADDRESS = re.compile(rf"tcp://(?:[^\s:/\[\]]+|\[[^\s\[\]]+\]):{_PORT}|ipc://\S+")
+_SHAPE = "it is not an address like tcp://host:port"
+_BURST = 256  # messages read before the event loop is given a turn
+_NOW = int(zmq.NOBLOCK)
+_MORE = int(zmq.NOBLOCK | zmq.SNDMORE)
+_EVENTS, _RCVMORE, _POLLIN = int(zmq.EVENTS), int(zmq.RCVMORE), int(zmq.POLLIN)
+
+# the C extension's own methods: pyzmq's Python layer above them adds half a microsecond to each call
+_send: Callable[..., object] = _Backend.send
+_recv = _Backend.recv
+_get: Callable[[Any, int], int] = _Backend.get  # type: ignore[assignment]
+
+
+class Reader:
+    """Calls `read(socket)` for every message that arrives at `socket`; `read` takes exactly one."""
+
+    def __init__(self, socket: zmq.Socket[bytes], read: Callable[[], None]) -> None:
+        self.socket = socket
+        self._read = read
+        self._loop = asyncio.get_running_loop()
+        self._reading = False
+        self._closed = False
+        self._fd = int(socket.getsockopt(zmq.FD))
+        self._loop.add_reader(self._fd, self.look)
+        self._loop.call_soon(self.look)
+
+    def look(self) -> None:
+        """Read whatever is there. To be called after every send that was not made from within `read`."""
+        if self._reading or self._closed:
+            return
+        self._reading = True
+        socket, read = self.socket, self._read
+        try:
+            for _ in range(_BURST):
+                if not _get(socket, _EVENTS) & _POLLIN:
+                    return
+                read()
+                if self._closed:
+                    return
+            self._loop.call_soon(self.look)
+        except zmq.ZMQError:
+            if not self._closed:
+                raise
+        finally:
+            self._reading = False
+
+    def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self._loop.remove_reader(self._fd)
+
+
+def send(socket: zmq.Socket[bytes], frames: Sequence[Buffer], routing_id: bytes | None = None) -> bool:
+    """Send one message without blocking; False when there is nobody to take it now."""
+    try:
+        if routing_id is not None:
+            _send(socket, routing_id, _MORE)
+        if len(frames) == 1:
+            _send(socket, frames[0], _NOW)
+            return True
+        last = len(frames) - 1
+        for index, frame in enumerate(frames):
+            size = memoryview(frame).nbytes
+            _send(socket, frame, _NOW if index == last else _MORE, size < COPY_BELOW)
+    except zmq.ZMQError as error:
+        if error.errno in (zmq.EAGAIN, zmq.EHOSTUNREACH, zmq.ENOTSOCK, zmq.ETERM):
+            return False
+        raise
+    return True
+
+
+def receive(socket: zmq.Socket[bytes]) -> bytes:
+    """One small frame."""
+    frame: bytes = _recv(socket, _NOW)
+    return frame
+
+
+def receive_rest(socket: zmq.Socket[bytes], first: bytes, most: int) -> list[Buffer]:
+    """All frames of a message whose first was just received, but at most `most` + 1 of them."""
+    frames: list[Buffer] = [first]
+    while _get(socket, _RCVMORE):
+        frame: Any = _recv(socket, _NOW, False)
+        if len(frames) > most:
+            continue
+        buffer: memoryview = frame.buffer
+        frames.append(bytes(buffer) if buffer.nbytes < COPY_BELOW else buffer.toreadonly())
+    return frames
+
+
+def context() -> zmq.Context[zmq.Socket[bytes]]:
+    """A context of one listener's or connection's own: its handshakes are nobody else's business."""
+    own: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    own.setsockopt(zmq.BLOCKY, 0)  # nothing ever waits for a socket to empty unless it was told to linger
+    return own
+
+
+def configure(socket: zmq.Socket[bytes], options: Options, heartbeat: float) -> None:
+    """The options that every socket of ours has, whichever way it faces.
+
+    ZeroMQ's high-water marks never decide: what may be in flight is bounded by the window of reliable.py (and
+    below it by credit). There is none for sending, where it would drop or block; the one for receiving is
+    beyond what an honest peer's window allows, and stops reading from a dishonest one.
+    """
+    socket.setsockopt(zmq.LINGER, 0)
+    socket.setsockopt(zmq.SNDHWM, 0)
+    socket.setsockopt(zmq.RCVHWM, 2 * options.window.count + 64)
+    socket.setsockopt(zmq.MAXMSGSIZE, max(options.limits.header, options.limits.frame))
+    socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
+    socket.setsockopt(zmq.TCP_KEEPALIVE_IDLE, 20)
+    socket.setsockopt(zmq.TCP_KEEPALIVE_INTVL, 5)
+    socket.setsockopt(zmq.TCP_KEEPALIVE_CNT, 4)
+    if heartbeat:
+        socket.setsockopt(zmq.HEARTBEAT_IVL, int(heartbeat * 1000))
+        socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, int(heartbeat * 3000))
+        socket.setsockopt(zmq.HEARTBEAT_TTL, int(heartbeat * 3000))
+
+
+def serve_curve(socket: zmq.Socket[bytes], keys: KeyPair) -> None:
+    """Accept nothing but CURVE, from clients that the ZAP handler of the same context approves."""
+    socket.setsockopt(zmq.CURVE_SERVER, 1)
+    socket.setsockopt(zmq.CURVE_SECRETKEY, keys.secret_z85)
+    socket.setsockopt(zmq.ZAP_DOMAIN, b"mpc")
+
+
+def dial_curve(socket: zmq.Socket[bytes], keys: KeyPair, server: PublicKey) -> None:
+    """Speak CURVE, to the holder of `server`'s secret key only."""
+    socket.setsockopt(zmq.CURVE_PUBLICKEY, keys.public.z85)
+    socket.setsockopt(zmq.CURVE_SECRETKEY, keys.secret_z85)
+    socket.setsockopt(zmq.CURVE_SERVERKEY, server.z85)
+
+
+def bind(socket: zmq.Socket[bytes], address: str) -> str:
+    """Bind; the address as ZeroMQ resolved it (a port instead of `:0`)."""
+    if not _ADDRESS.fullmatch(address):
+        raise ConfigError(f"cannot listen at {address}: {_SHAPE}")
+    socket.setsockopt(zmq.IPV6, "[" in address)
+    try:
+        socket.bind(address)
+    except zmq.ZMQError as error:
+        raise ConfigError(f"cannot listen at {address}: {_why(error)}") from None
+    return str(socket.getsockopt_string(zmq.LAST_ENDPOINT))
+
+
+def dial(socket: zmq.Socket[bytes], address: str) -> None:
+    if not _ADDRESS.fullmatch(address):
+        raise ConfigError(f"cannot connect to {address}: {_SHAPE}")
+    socket.setsockopt(zmq.IPV6, "[" in address)
+    try:
+        socket.connect(address)
+    except zmq.ZMQError as error:
+        raise ConfigError(f"cannot connect to {address}: {_why(error)}") from None
+
+
+def _why(error: zmq.ZMQError) -> str:
+    if error.errno == zmq.EADDRINUSE:
+        return "another process listens there"
+    if error.errno in (zmq.EADDRNOTAVAIL, errno.ENODEV):
+        return "this host does not have that address"
+    if error.errno in (zmq.EINVAL, zmq.EPROTONOSUPPORT):
+        return _SHAPE
+    return str(error.strerror)

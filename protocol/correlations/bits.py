@@ -1,0 +1,189 @@
+"""Comparison: the bits of a mask, and values gated by a bit.
+
+*Sign of x − t*, for x known modulo 2^k with |x| < 2^(k−2), public |t| ≤ 2^(k−2), when c = x + r mod 2^k is open:
+
+    1.  c_t = c − t.  The top bit of c_t − r is  msb(c_t) ⊕ msb(r) ⊕ [c' < r']  with c', r' the k − 1 low bits.   local
+    2.  r' is cut into 4-bit digits d; [d ≥ v] for v = 1 … 15 is dealt as XOR shares          (`Digits`). For a public
+        digit, "less" and "equal" are a choice among them by public bits: a share of each, for no round.          local
+    3.  Up to four digits join into one, and again, until one is left. The bits that are factors are opened under
+        mask bits; products of up to four mask bits are dealt                                   (`Join`).   1 round each
+    4.  The share of the result b is opened under a last mask bit s: β = b ⊕ s.                                 1 round
+
+Every step is an identity, so the result is exact. Nothing but β and s is needed to use b, however often:
+
+    [b]    = β + (1 − 2β)·[s]                                                                   (`Bit` deals [s])
+    [b·y]  = β·[y] + (1 − 2β)·[s·y],   [s·y] = γ·[s] − [s·ρ] + (1 − msb(c'))·[s·w]              (`Gate` deals [s·ρ], [s·w])
+
+for any y opened as c, read at a lower scale as y >> shift = γ − ρ + (1 − msb(c'))·w (`shifts.py`). So ReLU needs no
+opening of its own, its truncation included; its derivative, and the gradient that flows back through it, reuse β and s.
+
+Hides: c is uniform. Each bit opened in 3 and 4 is XORed with a uniform mask bit of its own that is used for nothing else,
+so what is seen is uniform and independent of everything else seen. β says nothing about b while s is unknown, and s meets
+the parties only as [s], [s·ρ] and [s·w], fresh shares.
+
+Bits travel 64 to a word: element e is bit e mod 64 of word e div 64, and the planes of the same 64 elements lie together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..kernels import bits as kernels
+from ..kernels.digits import chunks, counts, planes_dealt
+from ..ring import WORD, Words, ring
+from ..views import Shape, Steps, View
+from .base import Field, Mask
+from .shifts import Truncate, offset, opened_operand
+
+
+def packed(shape: Shape, planes: int) -> Field:
+    """`planes` bits for each element of a tensor."""
+    return Field((-(-prod(shape) // WORD), planes), xor=True)
+
+
+@dataclass(frozen=True)
+class Unpack(View):
+    """Packed bits as a tensor of 0 and 1."""
+
+    def apply(self, words: NDArray[Any], steps: Steps | None, tail: int) -> NDArray[Any]:
+        head = words.shape[: 0 if steps is None else 1]
+        return kernels.unpack_words(words.reshape(*head, -1), prod(self.shape)).reshape(head + self.shape)
+
+
+@dataclass(frozen=True)
+class Digits:
+    """[digit ≥ v] of every 4-bit digit of r mod 2^(k−1), and msb(r). `a` is the operand: bits = k, shift = 0."""
+
+    kind: ClassVar[str] = "digits"
+    a: Mask
+
+    @property
+    def operands(self) -> tuple[Mask, ...]:
+        return (self.a,)
+
+    @property
+    def count(self) -> int:
+        return planes_dealt(self.a.bits)[0]
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        return (packed(self.a.shape, planes_dealt(self.a.bits)[1]),)
+
+    def deal(self, masks: list[Words]) -> list[Words]:
+        return [kernels.thermometer(self._planes(masks[0], len(masks[0])))]
+
+    def consume(self, party: int, c: Words, limit: int, dealt: Words) -> Words:
+        """A share of ("less", "equal") of each digit of r against c − limit, as (words, 2·count)."""
+        source = ring(self.a.limbs)
+        moved = source.sub(c, source.constant(limit)) if limit else c
+        return kernels.compare(self._planes(moved, 1)[0], dealt, party == 0)
+
+    def _planes(self, values: Words, batch: int) -> Words:
+        limbs = self.a.limbs
+        flat = values.reshape(batch, prod(self.a.shape), *ring(limbs).tail)
+        return kernels.bit_planes(flat, limbs, self.a.bits)
+
+
+@dataclass(frozen=True)
+class Join:
+    """Products of the mask bits `a` under which one level of `digits` digits is opened."""
+
+    kind: ClassVar[str] = "join"
+    a: Mask
+    digits: int
+
+    @property
+    def operands(self) -> tuple[Mask, ...]:
+        return (self.a,)
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        return (Field((self.a.shape[0], counts(chunks(self.digits))[1]), xor=True),)
+
+    def deal(self, masks: list[Words]) -> list[Words]:
+        return [kernels.products(masks[0], chunks(self.digits))]
+
+    def consume(self, party: int, digits: Words, opened: Words, mask: Words, dealt: Words) -> Words:
+        """A share of the joined ("less", "equal") pairs."""
+        return kernels.join(digits, opened, mask, dealt, chunks(self.digits), party == 0)
+
+
+@dataclass(frozen=True)
+class Bit:
+    """[s] as a number, for a mask bit s."""
+
+    kind: ClassVar[str] = "bit"
+    s: Mask
+    limbs: int
+
+    @property
+    def operands(self) -> tuple[Mask, ...]:
+        return (self.s,)
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        return (Field(self.s.shape, self.limbs),)
+
+    def deal(self, masks: list[Words]) -> list[Words]:
+        return [_spread(masks[0], self.limbs) * ring(self.limbs).constant(1)]
+
+    def consume(self, party: int, beta: Words, s: Words) -> Words:
+        r = ring(self.limbs)
+        return np.where(_spread(beta, self.limbs) == 1, r.sub(r.constant(1 - party), s), s)
+
+
+@dataclass(frozen=True)
+class Gate:
+    """[s·ρ], and [s·w] where y is read at a lower scale, for a mask bit s and an opened y of one shape.
+
+    `a` is the unshifted operand. Without a shift, ρ is its mask itself.
+    """
+
+    kind: ClassVar[str] = "gate"
+    s: Mask
+    a: Mask
+    shift: int
+    limbs: int
+
+    @property
+    def truncate(self) -> Truncate | None:
+        return Truncate(self.a, self.shift, self.limbs) if self.shift else None
+
+    @property
+    def operands(self) -> tuple[Mask, ...]:
+        return (self.s, self.a)
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        return self.truncate.fields if self.truncate else (Field(self.a.shape, self.limbs),)
+
+    def deal(self, masks: list[Words]) -> list[Words]:
+        bit, r = masks
+        read = self.truncate.deal([r]) if self.truncate else [ring(self.a.limbs).resize(r, self.limbs)]
+        return [_spread(bit, self.limbs) * each for each in read]
+
+    def consume(
+        self, party: int, beta: Words, c: Words, s: Words, read: list[Words], gated: list[Words]
+    ) -> Words:
+        """A share of b·y; `read` are this party's shares of ρ and w, `gated` of s·ρ and s·w."""
+        bits, shift = self.a.bits, self.shift
+        if self.a.limbs == self.limbs == 1:
+            return kernels.gate(party, beta, c, s, read, gated, bits, shift)
+        source, target = ring(self.a.limbs), ring(self.limbs)
+        gamma = opened_operand(c, self.a.limbs, bits, shift, self.limbs)
+        y = target.sub(gamma, read[0]) if party == 0 else target.neg(read[0])
+        masked = target.sub(target.mul(gamma, s), gated[0])
+        if len(gated) == 2:
+            unwrapped = _spread(~source.top_bit(source.add(c, source.constant(offset(bits))), bits), self.limbs)
+            y, masked = (target.add(v, np.multiply(w, unwrapped)) for v, w in ((y, read[1]), (masked, gated[1])))
+        return np.where(_spread(beta, self.limbs) == 1, target.sub(y, masked), masked)
+
+
+def _spread(bits: NDArray[Any], limbs: int) -> NDArray[Any]:
+    """0/1 by leading shape, ready to be multiplied with tensors of `limbs` limbs."""
+    return bits if limbs == 1 else bits[..., None]

@@ -1,0 +1,81 @@
+"""Waves: any odd Fourier series of an opened tensor, in the round that opens it.
+
+x is opened as c = x + r, and a function with the period 2^m (in units of x's last place) needs c modulo 2^m alone. With
+θ(v) = 2π·v / 2^m, and e^(ijθ(x)) = e^(ijθ(c))·e^(−ijθ(r)),
+
+    Σ_j A_j cos jθ(x) + B_j sin jθ(x) = Σ_j P_j(c)·[cos jθ(r)] + Q_j(c)·[sin jθ(r)],    P + iQ = (A − iB)·e^(ijθ(c))
+
+is public-linear in the dealt cosines and sines of r. They, P and Q are integers at 30 bits; the sum, at 60, is computed in
+a ring of two limbs, and each party shifts its share down by itself (off by at most one unit, failing with probability
+below 2^-60). Angles are read to 24 bits. P and Q multiply shares, so both parties must get the same integers: no float
+is involved (`kernels/rotation.py`).
+
+Hides: only c is open, under a uniform r.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+
+from ..kernels import waves
+from ..kernels.layout import I64, widen
+from ..kernels.rotation import ANGLE, UNIT
+from ..ring import Words, ring
+from .base import Field, Mask
+
+
+@dataclass(frozen=True)
+class Waves:
+    """cos jθ(r) and sin jθ(r) for the first `count` odd j. `a` is the operand: shift = 0, and 2^bits is the period."""
+
+    kind: ClassVar[str] = "waves"
+    a: Mask
+    count: int
+    limbs: int
+
+    @property
+    def operands(self) -> tuple[Mask, ...]:
+        return (self.a,)
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        return (Field((*self.a.shape, self.count, 2), self.limbs),)
+
+    def deal(self, masks: list[Words]) -> list[Words]:
+        return [widen(waves.harmonics(self.angles(masks[0]), self.count), self.limbs, signed=True)]
+
+    def angles(self, words: Words) -> Words:
+        """θ of an opening or a mask, as a fraction of a turn at ANGLE bits."""
+        source, surplus = ring(self.a.limbs), self.a.bits - ANGLE
+        low = source.low_bits(words, self.a.bits)
+        if surplus >= 0:
+            return source.shift_right(low, surplus, 1)
+        return source.resize(low, 1) << np.uint64(-surplus)
+
+
+@dataclass(frozen=True)
+class Series:
+    """constant + Σ_j cosines[j]·cos jθ(x) + sines[j]·sin jθ(x) on top of `Waves`; its values stay within ±2."""
+
+    waves: Waves
+    constant: float
+    cosines: tuple[float, ...]
+    sines: tuple[float, ...]
+    out_scale: int
+    out_limbs: int
+
+    VALUE_BITS: ClassVar[int] = 2 * UNIT + 1
+
+    @cached_property
+    def terms(self) -> I64:
+        return np.array([[round(c * 2**UNIT) for c in pair] for pair in zip(self.cosines, self.sines, strict=True)])
+
+    def consume(self, party: int, c: Words, dealt: Words) -> Words:
+        """This party's share at out_scale: shape of x, `out_limbs` limbs."""
+        constant, down = round(self.constant * 2 ** (2 * UNIT)), 2 * UNIT - self.out_scale
+        angles = self.waves.angles(c)
+        return waves.series(party, angles, self.terms, constant, dealt, down, self.VALUE_BITS, self.out_limbs)

@@ -1,0 +1,81 @@
+"""Comparisons, 64 elements to a word: bit planes, the algorithms of `digits` on every word, and gated values.
+
+Element e of a tensor is bit e mod 64 of word e div 64. A bit-sliced array has shape (..., words, planes), so that all
+planes of the same 64 elements lie together and every pass is a stream.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import BACKEND, digits
+from .layout import U64, canonical
+
+if BACKEND == "numpy":
+    from . import _bits_plain as rows
+else:
+    from . import _bits_numba as rows
+
+
+def bit_planes(words: U64, limbs: int, bits: int) -> U64:
+    """(batch, n) or (batch, n, L) -> (batch, ceil(n/64), bits): plane p holds bit p of every element; padded with 0."""
+    words = canonical(words)
+    count, n = words.shape[:2]
+    out = np.empty((count, -(-n // 64), bits), np.uint64)
+    rows.planes(words.reshape(count, n, limbs), bits, out)
+    return out
+
+
+def unpack_words(words: U64, n: int) -> U64:
+    """(..., W) -> (..., n): the first n bits, one to a word."""
+    words = canonical(words)
+    out = np.empty((*words.shape[:-1], n), np.uint64)
+    rows.unpack(words.reshape(-1, words.shape[-1]), out.reshape(-1, n))
+    return out
+
+
+def thermometer(planes: U64) -> U64:
+    """(..., k) -> (..., see digits.thermometer)."""
+    out = np.empty((*planes.shape[:-1], digits.planes_dealt(planes.shape[-1])[1]), np.uint64)
+    rows.thermometer(planes.reshape(-1, planes.shape[-1]), out.reshape(-1, out.shape[-1]))
+    return out
+
+
+def compare(planes: U64, dealt: U64, public: bool) -> U64:
+    """(W, k) public and (W, ...) dealt -> (W, 2·digits)."""
+    out = np.empty((len(planes), 2 * digits.planes_dealt(planes.shape[-1])[0]), np.uint64)
+    rows.compare(planes, canonical(dealt), -1 if public else 0, out)
+    return out
+
+
+def select(digit: U64, sizes: tuple[int, ...]) -> U64:
+    """(W, 2·digits) -> (W, opened)."""
+    out = np.empty((len(digit), digits.counts(sizes)[0]), np.uint64)
+    rows.select(digit, np.array(sizes, np.int64), out)
+    return out
+
+
+def products(masks: U64, sizes: tuple[int, ...]) -> U64:
+    """(..., opened) -> (..., dealt)."""
+    masks = canonical(masks)
+    out = np.empty((*masks.shape[:-1], digits.counts(sizes)[1]), np.uint64)
+    rows.products(masks.reshape(-1, masks.shape[-1]), np.array(sizes, np.int64), out.reshape(-1, out.shape[-1]))
+    return out
+
+
+def join(digit: U64, opened: U64, masks: U64, dealt: U64, sizes: tuple[int, ...], public: bool) -> U64:
+    """(W, 2·digits) -> (W, 2·chunks)."""
+    out = np.empty((len(digit), 2 * len(sizes)), np.uint64)
+    one = -1 if public else 0
+    rows.join(digit, canonical(opened), canonical(masks), canonical(dealt), np.array(sizes, np.int64), one, out)
+    return out
+
+
+def gate(
+    party: int, beta: U64, c: U64, s: U64, read: list[U64], gated: list[U64], bits: int, shift: int
+) -> U64:
+    """`correlations.bits.Gate.consume` in the ring of one limb; all arrays of one shape."""
+    out = np.empty(c.shape, np.uint64)
+    arrays = [v.ravel() for v in (beta, c, s, read[0], read[-1], gated[0], gated[-1])]
+    rows.gate(*arrays, bits, shift, len(gated) - 1, party, out.reshape(-1))
+    return out

@@ -1,0 +1,164 @@
+"""The bit algorithms of a comparison, each written once for two readers.
+
+Compiled (`bits`), an argument is one row of words and an element is one word: 64 bits side by side. Plain (`reference`),
+an argument is a matrix of columns and an element is a whole column. Both see only `&`, `|`, `^`, `~` and indices.
+
+A number is cut into 4-bit digits, highest first; the top digit may be narrower. Against a public c, a digit r is two
+bits, "less" = [c < r] and "equal" = [c = r]; neighbouring digits join into a wider one:
+
+    less = less_0 ⊕ equal_0·less_1 ⊕ equal_0·equal_1·less_2 ⊕ …,     equal = equal_0·equal_1·equal_2·…
+
+A chunk of m digits opens, in this order, equal_0 … equal_(e−1), less_1 … less_(m−1), masked; e = m, but m − 1 in the last
+chunk, whose "equal" nobody needs. Products of masks are dealt by `products` in the order in which `join` reads them.
+"""
+
+from __future__ import annotations
+
+from .layout import I64, U64
+
+
+def thermometer(planes: U64, out: U64) -> None:
+    """Bit planes of r, lowest first → [digit ≥ v], v = 1 … 15, for each digit below the top bit; then the top bit."""
+    top = len(planes) - 1
+    zero = planes[0] ^ planes[0]
+    ones = ~zero
+    at = 0
+    for low in range((top - 1) // 4 * 4, -1, -4):
+        b0 = planes[low]
+        b1 = planes[low + 1] if low + 1 < top else zero
+        b2 = planes[low + 2] if low + 2 < top else zero
+        b3 = planes[low + 3] if low + 3 < top else zero
+        high = (ones, b3 | b2, b3, b3 & b2, zero)  # [digit >> 2 ≥ 0 … 4]
+        rest = (ones, b1 | b0, b1, b1 & b0)  # [digit & 3 ≥ 0 … 3]
+        for v in range(1, 1 << min(4, top - low)):
+            out[at] = high[(v >> 2) + 1] | (high[v >> 2] & rest[v & 3])
+            at += 1
+    out[at] = planes[top]
+
+
+def compare(planes: U64, dealt: U64, one: U64, t: U64, out: U64) -> None:
+    """Planes of the public c and a share of `thermometer` of r → a share of (less, equal) for each digit.
+
+    The top bits are XORed into the first "less": it is never a factor, so it passes through every `join` unharmed,
+    and what is left in the end is the top bit of c − r. `one` is the constant 1 for one party; `t` has 17 elements.
+    """
+
+    def pick(b1, b0, x0, x1, x2, x3):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        y0 = x0 ^ (b0 & (x0 ^ x1))
+        y1 = x2 ^ (b0 & (x2 ^ x3))
+        return y0 ^ (b1 & (y0 ^ y1))
+
+    top = len(planes) - 1
+    zero = one ^ one
+    at = column = 0
+    for low in range((top - 1) // 4 * 4, -1, -4):
+        b0 = planes[low]
+        b1 = planes[low + 1] if low + 1 < top else zero
+        b2 = planes[low + 2] if low + 2 < top else zero
+        b3 = planes[low + 3] if low + 3 < top else zero
+        count = 1 << min(4, top - low)
+        t[0] = one
+        for v in range(1, 17):
+            t[v] = dealt[at + v - 1] if v < count else zero
+        at += count - 1
+        x0, x1 = pick(b1, b0, t[1], t[2], t[3], t[4]), pick(b1, b0, t[5], t[6], t[7], t[8])
+        x2, x3 = pick(b1, b0, t[9], t[10], t[11], t[12]), pick(b1, b0, t[13], t[14], t[15], t[16])
+        less = pick(b3, b2, x0, x1, x2, x3)  # [digit ≥ c + 1]
+        x0, x1 = pick(b1, b0, t[0], t[1], t[2], t[3]), pick(b1, b0, t[4], t[5], t[6], t[7])
+        x2, x3 = pick(b1, b0, t[8], t[9], t[10], t[11]), pick(b1, b0, t[12], t[13], t[14], t[15])
+        out[column] = less
+        out[column + 1] = less ^ pick(b3, b2, x0, x1, x2, x3)
+        column += 2
+    out[0] ^= dealt[at] ^ (planes[top] & one)
+
+
+def select(digits: U64, sizes: I64, out: U64) -> None:
+    """The bits to be opened before `join`."""
+    first = column = 0
+    for chunk in range(len(sizes)):
+        m = sizes[chunk]
+        for i in range(m if chunk < len(sizes) - 1 else m - 1):
+            out[column] = digits[2 * (first + i) + 1]
+            column += 1
+        for i in range(1, m):
+            out[column] = digits[2 * (first + i)]
+            column += 1
+        first += m
+
+
+def products(masks: U64, sizes: I64, a: U64, out: U64) -> None:
+    """Masks of the opened bits → the products of them that `join` needs. `a` has 16 elements."""
+    at = column = 0
+    for chunk in range(len(sizes)):
+        m = sizes[chunk]
+        e = m if chunk < len(sizes) - 1 else m - 1
+        for i in range(e):  # a[S] = Π of the masks in S, a set of digits written as a binary number
+            a[1 << i] = masks[column + i]
+            for s in range(1, 1 << i):
+                a[s + (1 << i)] = a[s] & masks[column + i]
+                out[at] = a[s + (1 << i)]
+                at += 1
+        for i in range(1, m):
+            for s in range(1, 1 << i):
+                out[at] = a[s] & masks[column + e + i - 1]
+                at += 1
+        column += e + m - 1
+
+
+def join(
+    digits: U64, opened: U64, masks: U64, dealt: U64, sizes: I64, one: U64, a: U64, u: U64, out: U64
+) -> None:
+    """Shares of (less, equal) for each chunk, from those of its digits. `a` and `u` have 16 elements.
+
+    A product Π (E_i ⊕ a_i) of opened E and masks a is folded one factor at a time: u[S] ← E_i·u[S] ⊕ u[S ∪ {i}].
+    """
+    at = column = first = 0
+    for chunk in range(len(sizes)):
+        m = sizes[chunk]
+        e = m if chunk < len(sizes) - 1 else m - 1
+        a[0] = one
+        for i in range(e):
+            a[1 << i] = masks[column + i]
+            for s in range(1, 1 << i):
+                a[s + (1 << i)] = dealt[at]
+                at += 1
+        out[2 * chunk] = digits[2 * first]
+        for i in range(1, m):
+            less = opened[column + e + i - 1]
+            u[0] = (less & a[0]) ^ masks[column + e + i - 1]
+            for s in range(1, 1 << i):
+                u[s] = (less & a[s]) ^ dealt[at]
+                at += 1
+            for j in range(i - 1, -1, -1):
+                for s in range(1 << j):
+                    u[s] = (opened[column + j] & u[s]) ^ u[s + (1 << j)]
+            out[2 * chunk] ^= u[0]
+        if e == m:
+            for j in range(m - 1, -1, -1):
+                for s in range(1 << j):
+                    a[s] = (opened[column + j] & a[s]) ^ a[s + (1 << j)]
+        out[2 * chunk + 1] = a[0]  # of no meaning in the last chunk
+        column += e + m - 1
+        first += m
+
+
+def chunks(digits: int) -> tuple[int, ...]:
+    """How many digits each chunk joins: at most four, as evenly as can be."""
+    count = -(-digits // 4)
+    return tuple(digits // count + (n < digits % count) for n in range(count))
+
+
+def counts(sizes: tuple[int, ...]) -> tuple[int, int]:
+    """Bits opened by a `join`, and products dealt for it."""
+    opened = dealt = 0
+    for chunk, m in enumerate(sizes):
+        e = m if chunk < len(sizes) - 1 else m - 1
+        opened += e + m - 1
+        dealt += (1 << e) - 1 - e + (1 << m) - 1 - m
+    return opened, dealt
+
+
+def planes_dealt(bits: int) -> tuple[int, int]:
+    """Digits of a number of `bits` bits (top bit apart), and the length of its `thermometer`."""
+    count = -(-(bits - 1) // 4)
+    return count, (1 << (bits - 1 - 4 * (count - 1))) + 15 * (count - 1)

@@ -1,0 +1,39 @@
+"""Odd harmonics of an angle, and Fourier series of a difference of two angles, one public and one shared.
+
+An angle is a word below 2^rotation.ANGLE; cosines, sines and coefficients are integers at rotation.UNIT bits.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import BACKEND
+from .layout import I64, U64
+
+if BACKEND == "numpy":
+    from . import _waves_plain as half
+else:
+    from . import _waves_numba as half
+
+
+def harmonics(angles: U64, count: int) -> I64:
+    """(...) -> (..., count, 2): cosine and sine of 1, 3, 5 … times the angle."""
+    out = np.empty((*angles.shape, count, 2), np.uint64)
+    half.harmonics(angles.ravel(), count, out.reshape(-1))
+    return out.view(np.int64)
+
+
+def series(
+    party: int, angles: U64, terms: I64, constant: int, shares: U64, down: int, offset_bits: int, out_limbs: int
+) -> U64:
+    """This party's share of constant + Σ_j terms[j, 0]·cos((2j+1)(c − r)) + terms[j, 1]·sin(…), shifted right by `down`.
+
+    angles (...) are c; shares (..., count, 2, L) as `harmonics` of r; constant ≥ 0 at 2·UNIT bits. The share is shifted
+    by itself: right to one unit, while the value is below 2^offset_bits, but for a chance of 2^(offset_bits + 1 − 64·L).
+    """
+    limbs = shares.shape[-1]
+    out = np.empty(angles.shape if out_limbs == 1 else (*angles.shape, out_limbs), np.uint64)
+    half.series(
+        party, angles.ravel(), terms.ravel(), shares, limbs, constant, down, offset_bits, out_limbs, out.reshape(-1)
+    )
+    return out

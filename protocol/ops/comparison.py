@@ -1,0 +1,177 @@
+"""Comparisons with a public number, and tensors gated by their outcome. Everything piecewise is made of these two."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import numpy as np
+
+from ..correlations import Mask
+from ..correlations import bits as spec
+from ..errors import JobError
+from ..graph import Array, Interval, Node, Op
+from ..kernels.bits import select
+from ..kernels.digits import chunks, counts
+from ..lowering import Lowering, Share, Value
+from ..ring import limbs_for, ring
+from ..views import Shape, View
+
+
+@dataclass(frozen=True)
+class Compare(Op):
+    """[x < limit] as 0 or 1 ([x ≤ limit] if `inclusive`); the opposite if `negated`."""
+
+    limit: float
+    inclusive: bool = False
+    negated: bool = False
+    name = "comparison"
+
+    def shape(self, *shapes: Shape) -> Shape:
+        return shapes[0]
+
+    def bounds(self, *uses: Node) -> Interval:
+        return (0.0, 1.0)
+
+    def clear(self, step: int, *arrays: Array) -> Array:
+        below = arrays[0] <= self.limit if self.inclusive else arrays[0] < self.limit
+        return np.asarray(below != self.negated, np.float64)
+
+    def scale(self, low: Lowering, node: Node) -> int:
+        return 0
+
+    def demand(self, low: Lowering, node: Node, bits: int) -> None:
+        low.need_open(node.inputs[0], low.room(node.inputs[0]))
+
+    def emit(self, low: Lowering, node: Node) -> Share:
+        limbs, party = limbs_for(low.needs[node]), low.party
+        beta, s = masked_bit(low, node)
+        form = spec.Bit(s, limbs)
+        (dealt,) = low.deal(form, beta.phase)
+        out = low.call(lambda beta, s: form.consume(party, beta, s), beta, dealt)
+        return low.as_share(out, node.shape, 0, 64 * limbs, limbs)
+
+    def threshold(self, scale: int) -> int:
+        """The integer t for which the test is X < t, X = x·2^scale."""
+        exact = Fraction(self.limit) * 2**scale
+        return math.floor(exact) + 1 if self.inclusive else math.ceil(exact)
+
+
+@dataclass(frozen=True)
+class Gate(Op):
+    """b·y for the outcome b of a `Compare` (or a view of one) and a tensor y of the same shape.
+
+    It costs the opening of y, which is read at `fraction_bits`; where y is what the test was about, it is open already.
+    """
+
+    name = "gate"
+
+    def shape(self, *shapes: Shape) -> Shape:
+        if shapes[0] != shapes[1]:
+            raise JobError(f"gate of shapes {shapes[0]} and {shapes[1]}: they must be equal")
+        return shapes[0]
+
+    def bounds(self, *uses: Node) -> Interval:
+        low, high = uses[1].interval
+        return (min(low, 0.0), max(high, 0.0))
+
+    def clear(self, step: int, *arrays: Array) -> Array:
+        return arrays[0] * arrays[1]
+
+    def scale(self, low: Lowering, node: Node) -> int:
+        return low.operand_scale(node.inputs[1])
+
+    def demand(self, low: Lowering, node: Node, bits: int) -> None:
+        test, _ = tested(node.inputs[0])
+        test.op.demand(low, test, 1)
+        y = node.inputs[1]
+        low.need_open(y, low.room(y) if low.operand_shift(y) else max(bits, low.room(y)))
+
+    def emit(self, low: Lowering, node: Node) -> Share:
+        bit, y = node.inputs
+        limbs, party = limbs_for(low.needs[node]), low.party
+        beta, s = masked_bit(low, bit)
+        test, views = tested(bit)
+        plain = low.deal(spec.Bit(masked_bit(low, test)[1], limbs), beta.phase)[0]
+        for view in views:
+            plain = low.viewed(plain, view, limbs)
+        shift = low.operand_shift(y)
+        c, mask, _ = low.opened(y, limbs=0 if shift else limbs)
+        form = spec.Gate(s, mask, shift, limbs)
+        phase = max(beta.phase, c.phase)
+        read = low.deal(form.truncate, c.phase) if form.truncate else [low.operand(y, limbs).share]
+        gated = low.deal(form, phase)
+        count = len(read)
+        out = low.call(
+            lambda beta, c, s, *v: form.consume(party, beta, c, s, list(v[:count]), list(v[count:])),
+            beta, c, plain, *read, *gated,
+        )  # fmt: skip
+        known = 64 * limbs if shift else min(mask.bits, 64 * limbs)
+        return low.as_share(out, node.shape, low.scales[node], known, limbs)
+
+
+def tested(node: Node) -> tuple[Node, tuple[View, ...]]:
+    """The `Compare` that `node` is a view of."""
+    views: list[View] = []
+    while node.op.view is not None:
+        views.append(node.op.view)
+        (node,) = node.inputs
+    return node, tuple(reversed(views))
+
+
+def is_bit(node: Node) -> bool:
+    return isinstance(tested(node)[0].op, Compare)
+
+
+def masked_bit(low: Lowering, node: Node) -> tuple[Value, Mask]:
+    """The outcome b of a test, as b = β ⊕ s: β public, 0 or 1 for each element, and the mask bits s."""
+    test, views = tested(node)
+    op = test.op
+    assert isinstance(op, Compare)
+    packed, mask = sign_test(low, test.inputs[0], op.threshold(low.scales[test.inputs[0]]))
+    unpack = spec.Unpack(test.shape)
+    flip = np.uint64(2**64 - 1 if op.negated else 0)
+    value = low.once(
+        ("bits", packed.register, packed.phase, op.negated),
+        lambda: low.call(lambda words: unpack.apply(words ^ flip, None, 0), packed),
+    )
+    for depth, view in enumerate(views):
+        value = low.once(("bits", test, views[: depth + 1]), lambda v=value, w=view: low.viewed(v, w, 1))
+    return value, replace(mask, shape=node.shape, views=(unpack, *views))
+
+
+def sign_test(low: Lowering, x: Node, limit: int) -> tuple[Value, Mask]:
+    """[X < limit] for x = X·2^-scale, packed: the opened β and its mask s. The protocol is in `correlations/bits.py`."""
+    found: tuple[Value, Mask] = low.once(("sign test", x, limit), lambda: _sign_test(low, x, limit))
+    return found
+
+
+def _sign_test(low: Lowering, x: Node, limit: int) -> tuple[Value, Mask]:
+    party, name = low.party, f"comparison of {x.op.name}#{x.order} with {limit}"
+    c, mask, scale = low.opened(x)
+    mask = replace(mask, bits=min(mask.bits, _bits(x.interval, scale)))
+    reach = 1 << (mask.bits - 2)
+    limit = max(-reach, min(limit, reach))
+    digits = spec.Digits(mask)
+    (dealt,) = low.deal(digits, c.phase)
+    pairs = low.call(lambda c, d: digits.consume(party, c, limit, d), c, dealt)
+    count = digits.count
+    while count > 1:
+        sizes = chunks(count)
+        factors = low.call(lambda pairs, sizes=sizes: select(pairs, sizes), pairs)
+        opened = low.open_value(factors, spec.packed(x.shape, counts(sizes)[0]), name)
+        join = spec.Join(opened.mask, count)
+        (dealt,) = low.deal(join, c.phase)
+        pairs = low.call(
+            lambda p, e, m, d, join=join: join.consume(party, p, e, m, d), pairs, opened.public, opened.share, dealt
+        )
+        count = len(sizes)
+    last = low.open_value(low.call(lambda pairs: pairs[:, :1], pairs), spec.packed(x.shape, 1), name)
+    return last.public, last.mask
+
+
+def _bits(interval: Interval, scale: int) -> int:
+    """k such that |x|·2^scale < 2^(k−2) for every x of the interval."""
+    peak = max(abs(interval[0]), abs(interval[1]))
+    return 1 << 30 if math.isinf(peak) else max(4, scale + math.frexp(peak)[1] + 3)
