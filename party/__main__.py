@@ -21,6 +21,7 @@ Its cost, before: python -m party plan --job seed --rtt 40ms --bandwidth 100mbit
 COMMANDS: dict[str, tuple[str, Sequence[Setting]]] = {
     "run": ("take part in a session (the default): --role alice or --role bob", tables.RUN),
     "plan": ("what a job will cost, before anything runs", tables.PLAN),
+    "keygen": ("make this party's key pair, and print its public key", tables.KEYGEN),
     "demo": ("all three processes on this machine, and a check against the plaintext twin", tables.DEMO),
 }
 

@@ -22,7 +22,7 @@ from protocol.machine import Machine
 from protocol.plan import Plan
 from protocol.wire import Kind, Message
 
-from .agreement import LEARNERS, Agreed, Intent, agree, expect
+from .agreement import LEARNERS, Agreed, Intent, agree, expect, stopped
 from .checkpoint import Point, Store
 from .intake import Intake
 from .links import Addresses, Links, opened
@@ -120,7 +120,7 @@ class Run:
         if start or self._attempts > 1:
             self._recomputed += max(0, self._reached - start)
             self._view.note(f"going on from step {start} of {plan.dealing.steps}, epoch {agreed.epoch}")
-        seed = await _join(dealer, agreed, start)
+        seed = await _join(peer, dealer, agreed, start)
         intake = Intake(dealer, plan.dealing, self._party, seed, agreed.epoch)
         machine = Machine(plan, self._party)
         machine.load(self._inputs)
@@ -191,14 +191,29 @@ class Run:
                 await expect(peer, Kind.BYE)
 
 
-async def _join(dealer: Connection, agreed: Agreed, start: int) -> bytes:
-    """Bring the plan to the dealer; this epoch's seed."""
+async def _join(peer: Connection, dealer: Connection, agreed: Agreed, start: int) -> bytes:
+    """Bring the plan to the dealer; this epoch's seed. A peer that gives up meanwhile ends the wait."""
     dealing = agreed.plan.dealing
     body = {"ticket": agreed.ticket, "digest": dealing.digest, "start": start, "epoch": agreed.epoch}
     dealer.send(Message(Kind.PLAN, dealer.session, body=body, buffers=(dealing.pack(),)))
+    seed = asyncio.create_task(_seed(dealer, agreed.ticket))
+    try:
+        while not seed.done():
+            await asyncio.wait({seed}, timeout=SETTLE)
+            if peer.failure is not None:
+                raise LinkError(str(peer.failure))
+            if (message := peer.peek()) is not None and message.kind is Kind.ABORT:
+                raise stopped(peer, message)
+        return seed.result()
+    finally:
+        seed.cancel()
+        await asyncio.gather(seed, return_exceptions=True)
+
+
+async def _seed(dealer: Connection, ticket: str) -> bytes:
     while True:
         message = await expect(dealer, Kind.SEED)
-        if (message.body or {}).get("ticket") == agreed.ticket:
+        if (message.body or {}).get("ticket") == ticket:
             break
     if len(message.buffers) != 1 or len(message.buffers[0]) != 32:
         raise ProtocolError("the dealer sent a seed that is not 32 bytes long")

@@ -69,4 +69,8 @@ DEMO = (
     *LINK,
     *OUTPUT,
 )
+KEYGEN = (
+    ROLE,
+    Setting("out", "the secret key file; default: <role>.key in the user's configuration folder", file_path, metavar="FILE"),
+)
 EVERYTHING = frozenset(setting.name for table in (RUN, PLAN, DEMO) for setting in table)

@@ -21,7 +21,7 @@ _FLOAT_BITS = 52  # a float64 scaled beyond this many bits is shifted as an inte
 
 def encode(values: Array, scale: int, limbs: int) -> Words:
     """float64 array → ring elements at `scale` fraction bits, rounded to nearest."""
-    fine = min(scale, _FLOAT_BITS - 12)
+    fine = scale  # exact: a power of two moves only the exponent
     rounded = np.rint(np.ldexp(np.asarray(values, np.float64), fine))
     if limbs == 1 and scale == fine and (not rounded.size or np.abs(rounded).max() < 2.0**62):
         return rounded.astype(np.int64).view(np.uint64)

@@ -33,6 +33,22 @@ def state_folder() -> Path:
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "mpc-playground"
 
 
+def config_folder() -> Path:
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "mpc-playground"
+
+
+def make_key(role: str, file: Path | None) -> tuple[PublicKey, Path]:
+    """Make a key pair of `role` in a new file, and the folders it needs; the public key, and where the secret is."""
+    path = config_folder() / f"{role}.key" if file is None else file
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"the folder {path.parent} for the key cannot be made: {error.strerror}; name another with --out") from None
+    pair = KeyPair.generate(role)
+    pair.save(path)
+    return pair.public, path
+
+
 def own_key(role: str, file: Path | None, addresses: Sequence[str], insecure: bool) -> KeyPair | None:
     """This process's key pair; None for plain text, which only loopback addresses and an explicit option allow."""
     outside = [address for address in addresses if not is_loopback(address)]

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from .correlations import Correlation, Field, Mask
@@ -400,10 +401,10 @@ class Lowering:
         base, views = self.base(node)
         share, whole = self.share(base), self._opening(base)
         limbs = limbs or share.limbs
-        c = self.once(
-            ("c", base, limbs), lambda: self.call(lambda c: ring(share.limbs).resize(c, limbs), whole.public)
-        ) if limbs < share.limbs else whole.public  # fmt: skip
-        c = self._viewed(("c", base, limbs), c, views, limbs)
+        c = whole.public
+        if limbs < share.limbs:
+            c = self.once(("c", base, limbs), lambda: self.call(lambda c: ring(share.limbs).resize(c, limbs), whole.public))
+        c = self.through(views, ("c", base, limbs), c, limbs)
         bits = min(share.bits, 64 * limbs)
         return c, replace(whole.mask, bits=bits, limbs=limbs, shape=node.shape, views=views), share.scale
 
@@ -434,15 +435,15 @@ class Lowering:
 
         share = self.once(("mask", base, limbs), mask_share)
         return Operand(
-            self._viewed(("public", base, limbs), public, views, limbs),
-            self._viewed(("mask", base, limbs), share, views, limbs),
+            self.through(views, ("public", base, limbs), public, limbs),
+            self.through(views, ("mask", base, limbs), share, limbs),
             replace(flat, shape=node.shape, views=views),
         )
 
-    def _viewed(self, key: Any, value: Value, views: tuple[View, ...], limbs: int) -> Value:
-        """`value`, known by `key`, through all of `views`, each applied once."""
+    def through(self, views: tuple[View, ...], key: Any, value: Value, limbs: int) -> Value:
+        """`value`, known by `key`, seen through all of `views`, each applied once."""
         for depth, view in enumerate(views):
-            value = self.once((key, views[: depth + 1]), lambda v=value, w=view: self.viewed(v, w, limbs))
+            value = self.once((key, views[: depth + 1]), partial(self.viewed, value, view, limbs))
         return value
 
     def viewed(self, value: Value, view: View, limbs: int) -> Value:

@@ -96,7 +96,7 @@ class Ring:
             padded = np.zeros((*self.shape_of(words), limbs), np.uint64)
             padded[..., : self.limbs] = words[..., None] if self.limbs == 1 else words
             return padded
-        return np.ascontiguousarray(words[..., 0] if limbs == 1 else words[..., :limbs])
+        return np.asarray(words[..., 0] if limbs == 1 else words[..., :limbs], order="C")
 
     def top_bit(self, words: Words, bits: int) -> NDArray[np.bool_]:
         """Bit `bits` − 1, by leading shape."""

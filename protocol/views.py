@@ -114,7 +114,7 @@ def index(shape: Shape, key: Any) -> Index:
     """NumPy's basic indexing (integers, slices, None, Ellipsis) as a view, checked against `shape`."""
     keys = list(key) if isinstance(key, tuple) else [key]
     used = sum(item is not None and not isinstance(item, EllipsisType) for item in keys)
-    if used > len(shape):
+    if used > len(shape) or sum(isinstance(item, EllipsisType) for item in keys) > 1:
         raise JobError(f"too many indices for a tensor of shape {shape}: {used}")
     if not any(isinstance(item, EllipsisType) for item in keys):
         keys.append(Ellipsis)
@@ -129,7 +129,7 @@ def index(shape: Shape, key: Any) -> Index:
             items.append(None)
         elif isinstance(item, slice):
             start, stop, step = item.indices(shape[axis])
-            items.append((start, stop, step))
+            items.append((start, stop, step) if range(start, stop, step) else (0, 0, 1))
             axis += 1
         elif isinstance(item, (int, np.integer)) and not isinstance(item, bool):
             if not -shape[axis] <= item < shape[axis]:
@@ -143,7 +143,7 @@ def index(shape: Shape, key: Any) -> Index:
 
 
 def transpose(shape: Shape, axes: Shape | None) -> Transpose:
-    order = tuple(reversed(range(len(shape)))) if axes is None else tuple(axis % len(shape) for axis in axes)
+    order = tuple(reversed(range(len(shape)))) if axes is None else tuple(axis + len(shape) * (axis < 0) for axis in axes)
     if sorted(order) != list(range(len(shape))):
         raise JobError(f"cannot transpose shape {shape} by axes {axes}")
     return Transpose(tuple(shape[axis] for axis in order), order)

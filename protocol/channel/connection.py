@@ -71,7 +71,7 @@ class Connection:
         self._inbox_bytes = 0
         self._waiter: asyncio.Future[None] | None = None
         self._immediate = 0
-        self._failure: MpcError | None = None
+        self.failure: MpcError | None = None  # why this connection is over, if it is
         self._closed = False
         self._loop = asyncio.get_running_loop()
         now = monotonic()
@@ -87,24 +87,19 @@ class Connection:
         return f"{self.role} at {self.address}"
 
     @property
-    def failure(self) -> MpcError | None:
-        """Why this connection is over, if it is."""
-        return self._failure
-
-    @property
     def backlog(self) -> int:
         """Bytes sent and not yet acknowledged."""
         return self._reliable.retained_bytes
 
     def __repr__(self) -> str:
-        state = "closed" if self._failure else "up" if self.connected else "down"
+        state = "closed" if self.failure else "up" if self.connected else "down"
         return f"<Connection to {self.peer}, session {self.session}, {state}>"
 
     # ── what users call ───────────────────────────────────────────────────────────────────────────
 
     def send(self, message: Message) -> None:
         """Send, now or as soon as the link allows. LinkError when closed or when too much is retained."""
-        if self._failure is not None:
+        if self.failure is not None:
             raise self._raised()
         if message.kind not in self._may_say or not RULES[message.kind].numbered:
             raise UsageError(f"{self.own_role} does not send {message.kind.name} to {self.role}")
@@ -135,7 +130,7 @@ class Connection:
             self._wait_since = self._waited_at = monotonic()
             self._deadline = 0.0 if timeout is None else self._wait_since + timeout
             while not inbox:
-                if self._failure is not None:
+                if self.failure is not None:
                     raise self._raised()
                 if self._waiter is not None:
                     raise UsageError(f"two tasks receive from {self.peer} at once")
@@ -149,6 +144,10 @@ class Connection:
         self._inbox_bytes -= size
         return message
 
+    def peek(self) -> Message | None:
+        """The message that `receive` would return at once, if there is one."""
+        return self._inbox[0][0] if self._inbox else None
+
     async def exchange(self, message: Message, timeout: float | None = None) -> Message:
         """Send one message and wait for the next one: one round."""
         self.send(message)
@@ -161,7 +160,7 @@ class Connection:
         pause = 0.001
         if reliable.sent > reliable.acked and self.connected:
             self._control(Kind.PING, number=self._stamp())  # whose answer acknowledges
-        while reliable.sent > reliable.acked and self._failure is None:
+        while reliable.sent > reliable.acked and self.failure is None:
             if monotonic() >= deadline:
                 return False
             await asyncio.sleep(pause)
@@ -172,7 +171,7 @@ class Connection:
         """Say goodbye after waiting up to `linger` seconds for everything sent to be acknowledged."""
         if self._closed:
             return
-        if self._failure is None:
+        if self.failure is None:
             await self.flush(linger)
         self.abandon(LinkError(f"the connection to {self.peer} is closed here"), reason)
         if self._delay is not None:
@@ -197,7 +196,7 @@ class Connection:
 
     def arrived(self, frames: Sequence[Buffer]) -> None:
         """Frames of one message came in. Never raises: a malformed one ends this connection."""
-        if self._failure is not None:
+        if self.failure is not None:
             return
         try:
             self.take(*decode(frames, self._limits), sum(map(len, frames)))
@@ -355,17 +354,16 @@ class Connection:
         self._transport.close()
 
     def _fail(self, error: MpcError) -> None:
-        if self._failure is None:
-            self._failure = error
+        if self.failure is None:
+            self.failure = error
         self.connected = False
         waiter = self._waiter
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
     def _raised(self) -> MpcError:
-        failure = self._failure
-        assert failure is not None
-        return type(failure)(*failure.args)
+        assert self.failure is not None
+        return type(self.failure)(*self.failure.args)
 
     def _tick(self) -> None:
         """The one watchdog: liveness, acknowledgements that nothing carried, stalls, patience."""
@@ -375,7 +373,7 @@ class Connection:
             self._transport.look()
         silent = self._life.look(now)
         self._transport.tick(now)
-        if self._failure is not None:
+        if self.failure is not None:
             return
         if silent >= self.options.timeout:
             self.abandon(LinkError(f"nothing was heard from {self.peer} for {silent:.0f} seconds"))

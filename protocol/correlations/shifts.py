@@ -57,7 +57,7 @@ def opened_operand(c: Words, source_limbs: int, bits: int, shift: int, limbs: in
 
 @dataclass(frozen=True)
 class Truncate:
-    """A share of x >> shift in the ring of `limbs` limbs. `a` is the unshifted operand: bits = k, shift = 0."""
+    """A share of x >> shift in the ring of `limbs` limbs. `a` is unshifted: its bits = k, shift = 0."""
 
     kind: ClassVar[str] = "truncate"
     a: Mask

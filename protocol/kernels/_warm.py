@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from . import fused, gemm, monomials, poly, wide  # noqa: F401 - they fill ENTRIES
+from . import _bits_numba, _waves_numba, fused, gemm, monomials, poly, wide  # noqa: F401 - they fill ENTRIES
 from ._jit import ENTRIES
 
-_OF_MANY_LIMBS = (poly._readings, poly._polynomial, wide._add, wide._sub, wide._rows)
+_OF_MANY_LIMBS = (poly._readings, poly._polynomial, wide._add, wide._sub, wide._rows, _waves_numba._series)
 
 
 def preload(limbs: Iterable[int]) -> None:

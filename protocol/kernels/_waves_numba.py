@@ -13,7 +13,8 @@ _HALF, _LOW = rotation.HALF, (1 << rotation.HALF) - 1
 
 
 @kernel
-def _first(angle: int, table: Table) -> tuple[int, int]:
+def _first(word: int, table: Table) -> tuple[int, int]:
+    angle = int(word)
     high, low = 2 * (angle >> _HALF), 2 * (_LOW + 1 + (angle & _LOW))
     return _turn(table[high], table[high + 1], table[low], table[low + 1])
 
@@ -21,7 +22,7 @@ def _first(angle: int, table: Table) -> tuple[int, int]:
 @entry(1, 1)
 def _harmonics(angles: In, table: Table, count: int, out: Out) -> None:
     for e in range(angles.size):
-        x, y = _first(np.int64(angles[e]), table)
+        x, y = _first(angles[e], table)
         u, v = _turn(x, y, x, y)
         for j in range(count):
             out[2 * (e * count + j)], out[2 * (e * count + j) + 1] = x, y
@@ -30,7 +31,8 @@ def _harmonics(angles: In, table: Table, count: int, out: Out) -> None:
 
 @kernel
 def _times(number: Limbs, factor: int, zero: Limbs) -> Limbs:
-    return sub(zero, scale(number, np.uint64(-factor))) if factor < 0 else scale(number, np.uint64(factor))
+    product: Limbs = scale(number, np.uint64(abs(factor)))
+    return product if factor >= 0 else sub(zero, product)
 
 
 @entry(2)
@@ -40,7 +42,7 @@ def _series(
 ) -> None:  # fmt: skip
     count, one = series.size // 2, extend(1, zero)
     for e in range(angles.size):
-        x, y = _first(np.int64(angles[e]), table)
+        x, y = _first(angles[e], table)
         u, v = _turn(x, y, x, y)
         value = zero
         for j in range(count):

@@ -14,7 +14,7 @@ from .layout import U64, canonical
 if BACKEND == "numpy":
     from . import _bits_plain as rows
 else:
-    from . import _bits_numba as rows
+    from . import _bits_numba as rows  # type: ignore[no-redef]
 
 
 def bit_planes(words: U64, limbs: int, bits: int) -> U64:
@@ -76,6 +76,8 @@ def gate(
 ) -> U64:
     """`correlations.bits.Gate.consume` in the ring of one limb; all arrays of one shape."""
     out = np.empty(c.shape, np.uint64)
-    arrays = [v.ravel() for v in (beta, c, s, read[0], read[-1], gated[0], gated[-1])]
-    rows.gate(*arrays, bits, shift, len(gated) - 1, party, out.reshape(-1))
+    rows.gate(
+        beta.ravel(), c.ravel(), s.ravel(), read[0].ravel(), read[-1].ravel(), gated[0].ravel(), gated[-1].ravel(),
+        bits, shift, len(gated) - 1, party, out.reshape(-1),
+    )  # fmt: skip
     return out

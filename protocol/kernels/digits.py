@@ -14,6 +14,8 @@ chunk, whose "equal" nobody needs. Products of masks are dealt by `products` in 
 
 from __future__ import annotations
 
+from typing import Any
+
 from .layout import I64, U64
 
 
@@ -36,14 +38,14 @@ def thermometer(planes: U64, out: U64) -> None:
     out[at] = planes[top]
 
 
-def compare(planes: U64, dealt: U64, one: U64, t: U64, out: U64) -> None:
+def compare(planes: U64, dealt: U64, one: Any, t: U64, out: U64) -> None:
     """Planes of the public c and a share of `thermometer` of r → a share of (less, equal) for each digit.
 
     The top bits are XORed into the first "less": it is never a factor, so it passes through every `join` unharmed,
     and what is left in the end is the top bit of c − r. `one` is the constant 1 for one party; `t` has 17 elements.
     """
 
-    def pick(b1, b0, x0, x1, x2, x3):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    def pick(b1: U64, b0: U64, x0: U64, x1: U64, x2: U64, x3: U64) -> U64:
         y0 = x0 ^ (b0 & (x0 ^ x1))
         y1 = x2 ^ (b0 & (x2 ^ x3))
         return y0 ^ (b1 & (y0 ^ y1))
@@ -106,7 +108,7 @@ def products(masks: U64, sizes: I64, a: U64, out: U64) -> None:
 
 
 def join(
-    digits: U64, opened: U64, masks: U64, dealt: U64, sizes: I64, one: U64, a: U64, u: U64, out: U64
+    digits: U64, opened: U64, masks: U64, dealt: U64, sizes: I64, one: Any, a: U64, u: U64, out: U64
 ) -> None:
     """Shares of (less, equal) for each chunk, from those of its digits. `a` and `u` have 16 elements.
 

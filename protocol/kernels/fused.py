@@ -27,7 +27,7 @@ from ._jit import (
     store_part,
     sub,
 )
-from .layout import U64
+from .layout import U64, UINT64
 from .wide import wide_add, wide_matmul, wide_sub
 
 FEW_PRODUCTS = 4096  # matrices of one limb with more of them are worth `gemm`'s packing
@@ -106,9 +106,9 @@ def _beaver_matrix(
 def opened(c: U64, source: int, bits: int, shift: int, limbs: int) -> U64:
     """((c' mod 2^bits) >> shift) − 2^(bits−2−shift): c (...[, source]) → (...[, limbs]); shift ≤ bits − 2."""
     shape = c.shape if source == 1 else c.shape[:-1]
-    out = np.empty(shape if limbs == 1 else (*shape, limbs), np.uint64)
+    out = np.empty(shape if limbs == 1 else (*shape, limbs), UINT64)
     width = max(source, limbs)
-    _opened[width](c.ravel(), out.reshape(-1), source, limbs, bits, shift, ZERO[width])
+    _opened[width](c.ravel(), out.ravel(), source, limbs, bits, shift, ZERO[width])
     return out
 
 
@@ -119,23 +119,23 @@ def truncated(
 
     c (...[, source]); shifted, wrap (None if it is 0 in the target ring) and the result (...[, limbs]).
     """
-    out = np.empty(shifted.shape, np.uint64)
+    out = np.empty(shifted.shape, UINT64)
     width = max(source, limbs)
     flat = shifted.ravel()
     wraps = flat[:0] if wrap is None else wrap.ravel()
-    _truncated[width](c.ravel(), flat, wraps, out.reshape(-1), source, limbs, bits, shift, party, ZERO[width])
+    _truncated[width](c.ravel(), flat, wraps, out.ravel(), source, limbs, bits, shift, party, ZERO[width])
     return out
 
 
 def beaver_mul(party: int, ea: U64, ra: U64, eb: U64, rb: U64, dealt: U64, limbs: int) -> U64:
     """dealt − ea·rb − ra·eb, + ea·eb at party 0; a pair of operands broadcasts to the shape of `dealt`."""
-    out = np.empty(dealt.shape, np.uint64)
+    out = np.empty(dealt.shape, UINT64)
     if ea.shape != dealt.shape and ea.size > limbs:
         ea, ra = np.broadcast_to(ea, dealt.shape), np.broadcast_to(ra, dealt.shape)
     if eb.shape != dealt.shape and eb.size > limbs:
         eb, rb = np.broadcast_to(eb, dealt.shape), np.broadcast_to(rb, dealt.shape)
     steps = int(ea.size > limbs), int(eb.size > limbs)
-    flat = ea.ravel(), ra.ravel(), eb.ravel(), rb.ravel(), dealt.ravel(), out.reshape(-1)
+    flat = ea.ravel(), ra.ravel(), eb.ravel(), rb.ravel(), dealt.ravel(), out.ravel()
     _beaver[limbs](*flat, *steps, party, ZERO[limbs])
     return out
 
@@ -145,8 +145,8 @@ def beaver_matmul(party: int, ea: U64, ra: U64, eb: U64, rb: U64, dealt: U64, li
     two_axes = dealt.ndim == (2 if limbs == 1 else 3)
     if two_axes and (limbs > 1 or dealt.size * ea.shape[1] <= FEW_PRODUCTS):
         m, k, n = ea.shape[0], ea.shape[1], eb.shape[1]
-        out = np.empty(dealt.shape, np.uint64)
-        flat = ea.ravel(), ra.ravel(), eb.ravel(), rb.ravel(), dealt.ravel(), out.reshape(-1)
+        out = np.empty(dealt.shape, UINT64)
+        flat = ea.ravel(), ra.ravel(), eb.ravel(), rb.ravel(), dealt.ravel(), out.ravel()
         _beaver_matrix[limbs](*flat, m, k, n, party, ZERO[limbs])
         return out
     narrow = limbs == 1

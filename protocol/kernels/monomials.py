@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from ._jit import ZERO, In, Limbs, Out, Table, add, entry, load, mul, store, sub
-from .layout import I64, U64
+from .layout import I64, U64, UINT64
 
 
 @entry(2)
@@ -82,9 +82,9 @@ def monomial_sums(leaves: U64, table: U64, rows: I64, count: int) -> U64:
     rows (rows, 1 + leaves): which j < count the row adds to, then a power for each leaf.
     """
     limbs, shape = leaves.shape[-1], leaves.shape[1:-1]
-    out = np.empty((*shape, count, limbs), np.uint64)
+    out = np.empty((*shape, count, limbs), UINT64)
     size = leaves.size // (len(leaves) * limbs) if out.size else 0
-    flat = leaves.ravel(), table.ravel(), rows.ravel(), out.reshape(-1)
+    flat = leaves.ravel(), table.ravel(), rows.ravel(), out.ravel()
     _monomials[limbs](*flat, size, count, rows.shape[1], ZERO[limbs])
     return out
 
@@ -93,8 +93,8 @@ def outer(x: U64, powers: U64) -> U64:
     """x[i, n] · powers[n, k, j]: (batch or 1, i, n, L), (batch, n, k, j, L) → (batch, n, k, j, i, L)."""
     batch, n, k, count, limbs = powers.shape
     rows = x.shape[1]
-    out = np.empty((batch, n, k, count, rows, limbs), np.uint64)
-    flat = x.ravel(), powers.ravel(), out.reshape(-1)
+    out = np.empty((batch, n, k, count, rows, limbs), UINT64)
+    flat = x.ravel(), powers.ravel(), out.ravel()
     _outer[limbs](*flat, batch, n, k * count, rows, int(len(x) > 1), ZERO[limbs])
     return out
 
@@ -102,15 +102,15 @@ def outer(x: U64, powers: U64) -> U64:
 def combined(party: int, coefficients: U64, dealt: U64) -> U64:
     """Σ_j≥1 C_j·dealt_j, + C_0 at party 0: C (..., 1 + count, L), dealt (..., count, L) → (..., L)."""
     count, limbs = dealt.shape[-2:]
-    out = np.empty((*dealt.shape[:-2], limbs), np.uint64)
-    _combined[limbs](coefficients.ravel(), dealt.ravel(), out.reshape(-1), count, party, ZERO[limbs])
+    out = np.empty((*dealt.shape[:-2], limbs), UINT64)
+    _combined[limbs](coefficients.ravel(), dealt.ravel(), out.ravel(), count, party, ZERO[limbs])
     return out
 
 
 def contracted(ex: U64, share: U64, coefficients: U64, dealt: U64) -> U64:
     """Σ_n ex[i,n]·share[n,k] − Σ_j Σ_n C[n,k,j]·dealt[n,k,j,i]: (i, k, L)."""
     n, k, count, rows, limbs = dealt.shape
-    out = np.empty((rows, k, limbs), np.uint64)
-    flat = ex.ravel(), share.ravel(), coefficients.ravel(), dealt.ravel(), out.reshape(-1)
+    out = np.empty((rows, k, limbs), UINT64)
+    flat = ex.ravel(), share.ravel(), coefficients.ravel(), dealt.ravel(), out.ravel()
     _contracted[limbs](*flat, rows, n, k, count, ZERO[limbs])
     return out

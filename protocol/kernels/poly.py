@@ -23,7 +23,7 @@ from ._jit import (
     sub,
 )
 from .fused import primed
-from .layout import U64
+from .layout import U64, UINT64
 
 
 @entry(2)
@@ -102,8 +102,8 @@ def readings(r: U64, source: int, bits: int, shift: int, degree: int, limbs: int
     r (...[, source]) → (..., 2, degree, limbs); source ≤ limbs.
     """
     shape = r.shape if source == 1 else r.shape[:-1]
-    out = np.empty((*shape, 2, degree, limbs), np.uint64)
-    _readings[limbs](r.ravel(), out.reshape(-1), source, bits, shift, degree, ZERO[limbs])
+    out = np.empty((*shape, 2, degree, limbs), UINT64)
+    _readings[limbs](r.ravel(), out.ravel(), source, bits, shift, degree, ZERO[limbs])
     return out
 
 
@@ -129,12 +129,12 @@ def polynomial(
     """
     limbs = coefficients.shape[1]
     shape = c.shape if source == 1 else c.shape[:-1]
-    out = np.empty(shape if out_limbs == 1 else (*shape, out_limbs), np.uint64)
+    out = np.empty(shape if out_limbs == 1 else (*shape, out_limbs), UINT64)
     _polynomial[limbs](
         c.ravel(),
         coefficients.ravel(),
         shares.ravel(),
-        out.reshape(-1),
+        out.ravel(),
         source,
         bits,
         shift,

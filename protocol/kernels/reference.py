@@ -15,7 +15,6 @@ from .layout import (
     batch_shape,
     canonical,
     check_axes,
-    check_degree,
     check_shift,
     check_wide,
 )
@@ -138,14 +137,6 @@ def wide_matmul(a: U64, b: U64) -> U64:
     limbs = check_wide(a, b)
     batch_shape(a, b, 3)
     return from_integers(to_integers(a) @ to_integers(b), limbs)
-
-
-def wide_powers(rho: U64, degree: int) -> U64:
-    """(..., L) -> (..., degree, L): ρ^1 .. ρ^degree."""
-    rho = canonical(rho)
-    limbs = check_wide(rho)
-    check_degree(degree)
-    return from_integers(to_integers(rho)[..., None] ** np.arange(1, degree + 1, dtype=object), limbs)
 
 
 def _primed(c: U64, source: int, bits: int) -> Integers:

@@ -7,6 +7,7 @@ not be a rounding error but a random result. Hence tables made of Python's integ
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -41,7 +42,7 @@ def _circle(bits: int) -> I64:
     return np.array(rows, np.int64)
 
 
-def turn(x: int, y: int, u: int, v: int) -> tuple[int, int]:
+def turn(x: Any, y: Any, u: Any, v: Any) -> tuple[Any, Any]:
     """(x + iy)·(u + iv) at UNIT bits, rounded; for int64 numbers and arrays alike."""
     half = 1 << (UNIT - 1)
     return (x * u - y * v + half) >> UNIT, (x * v + y * u + half) >> UNIT

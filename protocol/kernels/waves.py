@@ -13,7 +13,7 @@ from .layout import I64, U64
 if BACKEND == "numpy":
     from . import _waves_plain as half
 else:
-    from . import _waves_numba as half
+    from . import _waves_numba as half  # type: ignore[no-redef]
 
 
 def harmonics(angles: U64, count: int) -> I64:

@@ -25,7 +25,7 @@ from ._jit import (
     store_part,
     sub,
 )
-from .layout import U64, batch_shape, canonical, check_axes, check_degree, check_shift, check_wide, stack
+from .layout import U64, UINT64, batch_shape, canonical, check_axes, check_shift, check_wide, stack
 
 
 @entry(2)
@@ -93,37 +93,24 @@ def _matmul(
                     store(out, row + j, add(load(out, row + j, zero), term))
 
 
-@entry(2)
-def _powers(rho: In, out: Out, degree: int, zero: Limbs) -> None:
-    for i in range(rho.size // len(zero)):
-        base = load(rho, i, zero)
-        power = base
-        store(out, i * degree, power)
-        for p in range(1, degree):
-            power = mul(power, base)
-            store(out, i * degree + p, power)
-
-
 def _elementwise(entry: Entry, a: U64, b: U64, out: U64 | None) -> U64:
     a, b = canonical(a), canonical(b)
     if a.shape == b.shape and a.ndim:
-        limbs, step_a, step_b = a.shape[-1], 1, 1
-        if out is None:
-            out = np.empty(a.shape, np.uint64)
+        shape, limbs, step_a, step_b = a.shape, a.shape[-1], 1, 1
     else:
         limbs = check_wide(a, b)
         shape = np.broadcast_shapes(a.shape, b.shape)
         # A single number is read again and again in place; other broadcasts are spelled out.
         a, b = (x if x.size == limbs else canonical(np.broadcast_to(x, shape)) for x in (a, b))
         step_a, step_b = int(a.size > limbs), int(b.size > limbs)
-        if out is None:
-            out = np.empty(shape, np.uint64)
-    entry[limbs](a.ravel(), b.ravel(), out.reshape(-1), step_a, step_b, ZERO[limbs])
+    if out is None:
+        out = np.empty(shape, UINT64)
+    entry[limbs](a.ravel(), b.ravel(), out.ravel(), step_a, step_b, ZERO[limbs])
     return out
 
 
 def wide_add(a: U64, b: U64, out: U64 | None = None) -> U64:
-    """(..., L) + (..., L), leading axes broadcast."""
+    """(..., L) + (..., L), leading axes broadcast; `out`, if any, is C-contiguous."""
     return _elementwise(_add, a, b, out)
 
 
@@ -158,7 +145,7 @@ def wide_sum(a: U64, axis: int | tuple[int, ...] | None = None, keepdims: bool =
     shape = a.shape
     for x in axes:
         outer, inner = math.prod(shape[:x]), math.prod(shape[x + 1 : -1])
-        out = np.empty(outer * inner * limbs, np.uint64)
+        out = np.empty(outer * inner * limbs, UINT64)
         _sum[limbs](a.ravel(), out, outer, shape[x], inner, ZERO[limbs])
         shape = (*shape[:x], 1, *shape[x + 1 :])
         a = out
@@ -192,19 +179,9 @@ def wide_matmul(a: U64, b: U64) -> U64:
     a, b = canonical(a), canonical(b)
     limbs = check_wide(a, b)
     batch = batch_shape(a, b, 3)
-    out = np.empty((*batch, a.shape[-3], b.shape[-2], limbs), np.uint64)
+    out = np.empty((*batch, a.shape[-3], b.shape[-2], limbs), UINT64)
     a, b = stack(a, batch, 3), stack(b, batch, 3)
     many, (_, m, k, _), n = math.prod(batch), a.shape, b.shape[2]
     steps = int(len(a) > 1), int(len(b) > 1)
     _matmul[limbs](a.ravel(), b.ravel(), out.ravel(), many, m, k, n, *steps, ZERO[limbs])
-    return out
-
-
-def wide_powers(rho: U64, degree: int) -> U64:
-    """(..., L) -> (..., degree, L): ρ^1 .. ρ^degree."""
-    rho = canonical(rho)
-    limbs = check_wide(rho)
-    check_degree(degree)
-    out = np.empty((*rho.shape[:-1], degree, limbs), np.uint64)
-    _powers[limbs](rho.ravel(), out.ravel(), degree, ZERO[limbs])
     return out

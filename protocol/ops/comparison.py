@@ -54,7 +54,7 @@ class Compare(Op):
 
     def threshold(self, scale: int) -> int:
         """The integer t for which the test is X < t, X = x·2^scale."""
-        exact = Fraction(self.limit) * 2**scale
+        exact = Fraction(self.limit) * Fraction(2) ** scale
         return math.floor(exact) + 1 if self.inclusive else math.ceil(exact)
 
 
@@ -93,9 +93,8 @@ class Gate(Op):
         limbs, party = limbs_for(low.needs[node]), low.party
         beta, s = masked_bit(low, bit)
         test, views = tested(bit)
-        plain = low.deal(spec.Bit(masked_bit(low, test)[1], limbs), beta.phase)[0]
-        for view in views:
-            plain = low.viewed(plain, view, limbs)
+        (whole,) = low.deal(spec.Bit(masked_bit(low, test)[1], limbs), beta.phase)
+        own = low.through(views, ("bit", whole.register), whole, limbs)
         shift = low.operand_shift(y)
         c, mask, _ = low.opened(y, limbs=0 if shift else limbs)
         form = spec.Gate(s, mask, shift, limbs)
@@ -105,7 +104,7 @@ class Gate(Op):
         count = len(read)
         out = low.call(
             lambda beta, c, s, *v: form.consume(party, beta, c, s, list(v[:count]), list(v[count:])),
-            beta, c, plain, *read, *gated,
+            beta, c, own, *read, *gated,
         )  # fmt: skip
         known = 64 * limbs if shift else min(mask.bits, 64 * limbs)
         return low.as_share(out, node.shape, low.scales[node], known, limbs)
@@ -133,11 +132,10 @@ def masked_bit(low: Lowering, node: Node) -> tuple[Value, Mask]:
     unpack = spec.Unpack(test.shape)
     flip = np.uint64(2**64 - 1 if op.negated else 0)
     value = low.once(
-        ("bits", packed.register, packed.phase, op.negated),
+        ("bits", packed.register, op.negated),
         lambda: low.call(lambda words: unpack.apply(words ^ flip, None, 0), packed),
     )
-    for depth, view in enumerate(views):
-        value = low.once(("bits", test, views[: depth + 1]), lambda v=value, w=view: low.viewed(v, w, 1))
+    value = low.through(views, ("bits", packed.register, op.negated), value, 1)
     return value, replace(mask, shape=node.shape, views=(unpack, *views))
 
 

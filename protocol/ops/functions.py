@@ -36,7 +36,8 @@ def absolute(x: Secret) -> Secret:
 
 def where(bit: Secret, a: Any, b: Any) -> Secret:
     """a where the bit is 1, b where it is 0; opens a − b, unless both are public."""
-    return bit * (a - b) + b
+    chosen: Secret = bit * (a - b) + b
+    return chosen
 
 
 def maximum(a: Any, b: Any) -> Secret:

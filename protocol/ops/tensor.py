@@ -71,7 +71,8 @@ class Secret:
         if isinstance(self._node.op, Compare) and np.ndim(other) == 0 and public(other) == 1.0:
             op = self._node.op
             return Secret(self._graph, self._node.inputs[0])._apply(replace(op, negated=not op.negated))
-        return -self + other
+        difference: Secret = -self + other
+        return difference
 
     def __neg__(self) -> Secret:
         return self._apply(Negate())
@@ -105,7 +106,8 @@ class Secret:
         """With one public number: on the opening of self, so that several share it. Otherwise on that of the difference."""
         if not isinstance(other, Secret) and (limit := public(other)).ndim == 0:
             return self._apply(Compare(float(limit), inclusive, negated))
-        return (self - other)._apply(Compare(0.0, inclusive, negated))
+        difference: Secret = self - other
+        return difference._apply(Compare(0.0, inclusive, negated))
 
     def __truediv__(self, other: Any) -> Secret:
         if isinstance(other, Secret):

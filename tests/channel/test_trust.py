@@ -83,7 +83,7 @@ async def test_nobody_there():
     with pytest.raises(LinkError, match="did not answer within 1 seconds: nobody listens there"):
         await dial("tcp://127.0.0.1:9", timeout=1.2, waiting=seen.append)
     assert time.monotonic() - begin < 3
-    assert [waiting.connected for waiting in seen] == [False]
+    assert seen and not any(waiting.connected for waiting in seen)
 
 
 async def test_the_list_is_exchanged_while_running():

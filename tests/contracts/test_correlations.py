@@ -1,8 +1,8 @@
-"""One contract for every kind of correlation: what is dealt, what consuming it gives, its cost, its addresses.
+"""One contract for every kind of correlation: what is dealt, what consuming it gives, cost and addresses.
 
-A kind joins by putting examples into `EXAMPLES` and its equation, in Python integers, into `EQUATIONS`; a kind in
-`KINDS` that has neither fails. Tensors are random over the whole range that the kind promises, extremes included,
-and carry garbage above the bits modulo which they are known.
+A kind joins by putting examples into `EXAMPLES` and its equation, in Python integers, into `EQUATIONS`; a
+kind in `KINDS` that has neither fails. Tensors are random over the whole range that the kind promises,
+extremes included, and carry garbage above the bits modulo which they are known.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from protocol.correlations.monomials import Contraction, FusedPolynomial, Monomi
 from protocol.correlations.powers import Polynomial, Powers, fit
 from protocol.correlations.products import Product
 from protocol.correlations.shifts import ShiftedMask, Truncate, opened_operand
+from protocol.correlations.waves import Series, Waves
 from protocol.dealing import Deal, alice_material, bob_material, chunks
 from protocol.graph import Phase
 from protocol.jobs import trace
@@ -73,6 +74,11 @@ def polynomial(a: Mask, shift: int, real: tuple[float, ...], bound: float, out_l
     return Example(spec, {}, form, int(bound * 2 ** (16 + shift)))
 
 
+def waves(a: Mask, out_limbs: int = 1) -> Example:
+    spec = Waves(a, 3, 2)
+    return Example(spec, aux=Series(spec, 0.5, (0.0, -0.25, 0.1), (0.625, 0.0, -0.02), 16, out_limbs))
+
+
 def bits_of(index: int, shape: tuple[int, ...]) -> tuple[Mask, dict[tuple[int, int], Field]]:
     return mask(STEP, index, shape, bits=64, views=[Unpack(shape)]), {(STEP, index): packed(shape, 1)}
 
@@ -82,12 +88,19 @@ def join(words: int, digits: int) -> Example:
     return Example(Join(mask(STEP, 0, shape), digits), {(STEP, 0): Field(shape, xor=True)})
 
 
+def bit_of(shape: tuple[int, ...], limbs: int) -> Example:
+    s, bases = bits_of(0, shape)
+    return Example(Bit(s, limbs), bases)
+
+
 def gate(shape: tuple[int, ...], a: Mask, shift: int, limbs: int) -> Example:
     s, bases = bits_of(1 if a.phase == STEP else 0, shape)
     return Example(Gate(s, a, shift, limbs), bases)
 
 
 TURN = Transpose((3, 4), (1, 0))
+WIDER = Broadcast((2, 3))
+CORNER = Index((2, 5), ((1, 3, 1), (4, -1, -1)))
 G2 = {(2, 1): 3, (1, 1): -5, (0, 2): 7, (1, 0): -1, (0, 0): 11}  # a polynomial of two tensors
 CUBE = {(3,): 2, (1,): -9}
 
@@ -107,21 +120,27 @@ EXAMPLES = [
     Example(Product("mul", mask(STEP, 0, (2, 3)), mask(STEP, 0, (2, 3)), 1)),
     Example(Product("mul", mask(STEP, 0, (3,), 2), mask(STEP, 1, (2, 3), 1, limbs=2), 2)),
     Example(Product("mul", mask(STEP, 0, (5,), shift=13), mask(SETUP, 0, (5,)), 1)),
-    Example(Product("mul", mask(STEP, 0, (5,), 2, shift=70, limbs=1), mask(STEP, 1, (1,), 2, shift=1, limbs=1), 1)),
+    Example(
+        Product("mul", mask(STEP, 0, (5,), 2, shift=70, limbs=1), mask(STEP, 1, (1,), 2, shift=1, limbs=1), 1)
+    ),
     Example(Product("matmul", mask(SETUP, 0, (2, 3)), mask(STEP, 0, (3, 2)), 1)),
     Example(Product("matmul", mask(STEP, 0, (2, 3, 4), 2), mask(STEP, 1, (4, 2), 2), 2)),
     Example(Product("matmul", mask(STEP, 0, (2, 3), 2, 100, 40, 1), mask(STEP, 1, (2, 3, 1)), 1)),
-    Example(Product("matmul", mask(STEP, 0, (3, 4), views=[TURN]), mask(STEP, 1, (4, 2)), 1), {(1, 0): Field((4, 3))}),
     Example(
-        Product("mul", mask(STEP, 0, (2, 3), 2, shift=9, views=[Broadcast((2, 3))]), mask(STEP, 1, (2, 3), 2), 2),
+        Product("matmul", mask(STEP, 0, (3, 4), views=[TURN]), mask(STEP, 1, (4, 2)), 1),
+        {(1, 0): Field((4, 3))},
+    ),
+    Example(
+        Product("mul", mask(STEP, 0, (2, 3), 2, shift=9, views=[WIDER]), mask(STEP, 1, (2, 3), 2), 2),
         {(1, 0): Field((3,), 2)},
     ),
     Example(
-        Product("mul", mask(STEP, 0, (2, 5), views=[Index((2, 5), ((1, 3, 1), (4, -1, -1)))]), mask(STEP, 1, (5,)), 1),
+        Product("mul", mask(STEP, 0, (2, 5), views=[CORNER]), mask(STEP, 1, (5,)), 1),
         {(1, 0): Field((4, 5))},
     ),
     Example(
-        Product("matmul", mask(SETUP, 0, (2, 3), views=[Rows((2, 3), 5)]), mask(STEP, 0, (3, 1)), 1), {(0, 0): Field((5, 3))}
+        Product("matmul", mask(SETUP, 0, (2, 3), views=[Rows((2, 3), 5)]), mask(STEP, 0, (3, 1)), 1),
+        {(0, 0): Field((5, 3))},
     ),
     Example(
         Product(
@@ -157,12 +176,16 @@ EXAMPLES = [
           mask(SETUP, 0, (3, 4), 2, views=[TURN]), bases={(0, 0): Field((4, 3), 2)}),
     fused((mask(SETUP, 1, (4, 1), 2), mask(STEP, 0, (4, 1), 2)), G2, 2,
           mask(SETUP, 0, (3, 4), 2, views=[Rows((4, 3), 6), TURN]), bases={(0, 0): Field((6, 3), 2)}),
+    waves(mask(STEP, 0, (2, 30), bits=40)),
+    waves(mask(STEP, 0, (), bits=20), 2),
+    waves(mask(SETUP, 0, (4,), 2, bits=64, limbs=1)),
+    waves(mask(STEP, 0, (3, 4), bits=24, views=[TURN])),
     Example(Digits(mask(STEP, 0, (3,))), aux=(0, 1, -(1 << 62))),
     Example(Digits(mask(STEP, 0, (2, 40), bits=37)), aux=(0, (1 << 35) - 1)),
     Example(Digits(mask(SETUP, 0, (1,), 2, bits=98)), aux=(0, 12345)),
     Example(Digits(mask(STEP, 0, (4,), 2, bits=64, limbs=1)), aux=(0,)),
-    *[join(words, digits) for words, digits in ((1, 16), (3, 10), (2, 4), (1, 2), (1, 5), (2, 25))],
-    *[Example(Bit(bits_of(0, shape)[0], limbs), bits_of(0, shape)[1]) for shape, limbs in (((), 1), ((70,), 1), ((2, 3), 2))],
+    *[join(1, 16), join(3, 10), join(2, 4), join(1, 2), join(1, 5), join(2, 25)],
+    *[bit_of((), 1), bit_of((70,), 1), bit_of((2, 3), 2)],
     gate((5,), mask(STEP, 0, (5,)), 0, 1),
     gate((13, 10), mask(STEP, 0, (13, 10)), 16, 1),
     gate((5,), mask(STEP, 0, (5,), bits=50), 7, 1),
@@ -174,7 +197,7 @@ EXAMPLES = [
 
 @dataclass
 class Operand:
-    """An operand at one step: its opening, the parties' shares of its mask, its integers, x before any shift."""
+    """An operand at one step: its opening, shares of its mask, its integers, and x before any shift."""
 
     opening: np.ndarray
     shares: list[np.ndarray]
@@ -308,7 +331,7 @@ def equal(
     assert all(value in allowed for value in off.reshape(-1)), off
 
 
-# ---- the equation of each kind, for one step -----------------------------------------------------------------
+# ---- the equation of each kind, for one step -------------------------------------------------------------
 
 
 def _product(w: World, t: int) -> None:
@@ -341,6 +364,23 @@ def _powers(w: World, t: int) -> None:
         readings = {x >> s.shift, (x >> s.shift) + (s.shift > 0)}
         exact = [sum(c * y**n for n, c in enumerate(form.coefficients)) for y in readings]
         assert any(abs((int(value) << down) - each) <= 1 << down for each in exact)  # within a unit
+
+
+def _waves(w: World, t: int) -> None:
+    """Within one unit, and what angles at 24 bits and coefficients at 30 bits leave open."""
+    s, form, a = w.spec, w.example.aux, w.operand(0, t)
+    r = ring(form.out_limbs)
+    got = r.decode(
+        r.add(*(form.consume(p, a.opening, w.dealt_at(p, t)[0]) for p in (0, 1))), 64 * form.out_limbs
+    )
+    theta = 2 * np.pi * (np.asarray(a.source % (1 << s.a.bits), np.float64) / 2.0**s.a.bits)
+    harmonics = list(enumerate(zip(form.cosines, form.sines, strict=True)))
+    exact = form.constant + sum(
+        c * np.cos((2 * n + 1) * theta) + d * np.sin((2 * n + 1) * theta) for n, (c, d) in harmonics
+    )
+    angles = sum((2 * n + 1) * (abs(c) + abs(d)) for n, (c, d) in harmonics) * 2 * np.pi * 2.0**-24
+    bound = 2.0**-form.out_scale + angles + 4 * len(harmonics) * 2.0**-30
+    assert np.abs(np.asarray(got, np.float64) * 2.0**-form.out_scale - exact).max() <= bound
 
 
 def _value(terms: dict[tuple[int, ...], int], leaves: list[Operand]) -> np.ndarray:
@@ -473,6 +513,7 @@ EQUATIONS: dict[str, Callable[[World, int], Any]] = {
     "join": _join,
     "bit": _bit,
     "gate": _gate,
+    "waves": _waves,
 }
 
 every = pytest.mark.parametrize("example", EXAMPLES, ids=str)
@@ -539,7 +580,7 @@ def test_any_batch_in_any_order_is_the_same(example):
     assert not np.any(other.reshape(STEPS, -1) == whole.reshape(STEPS, -1))  # false alarm: < 10^4 / 2^64
 
 
-# ---- addresses: no keystream block is ever used for two values -----------------------------------------------
+# ---- addresses: no keystream block is ever used for two values -------------------------------------------
 
 
 @pytest.mark.parametrize("job", [Seed(), Xor()], ids=["seed", "xor"])

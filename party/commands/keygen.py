@@ -1,0 +1,25 @@
+"""`python -m party keygen`: make this party's key pair; the public key goes to standard output, the secret to a file."""
+
+from __future__ import annotations
+
+import sys
+
+from protocol.config import Config
+from protocol.errors import ConfigError
+from protocol.keyring import make_key
+
+from ..links import PEER
+
+
+def run(config: Config) -> int:
+    if config.role is None:
+        raise ConfigError("keygen makes a key for one role: say --role alice or --role bob")
+    public, path = make_key(config.role, config.out)
+    print(
+        f"party: the secret is in {path}: name it with --key, and never send it. "
+        f"Send this line to {PEER[config.role]} and to the dealer, over a channel that nobody can alter:",
+        file=sys.stderr,
+        flush=True,
+    )
+    print(public, flush=True)
+    return 0

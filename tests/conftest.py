@@ -1,0 +1,8 @@
+"""Options of the long tests."""
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--kills", type=int, default=30, help="how many processes the chaos test kills")
+    parser.addoption("--chaos-seed", type=int, default=0, help="repeat a chaos run")

@@ -1,0 +1,144 @@
+"""Every view against NumPy's indexing: one step or a batch of them, one limb or more."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from protocol.errors import JobError
+from protocol.views import Broadcast, Rows, View, index, reshape, transpose
+
+SHAPES = hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4)
+MANY = settings(max_examples=200, deadline=None)
+
+
+def agrees(view: View, shape: tuple[int, ...], function) -> None:
+    """The view of distinct words is function(words), for any limbs and with any batch axis in front."""
+    plain = np.arange(int(np.prod(shape, dtype=int)), dtype=np.uint64).reshape(shape)
+    expected = function(plain)
+    assert view.shape == expected.shape
+    assert not view.varies
+    for limbs in (1, 2, 5):
+        tail = () if limbs == 1 else (limbs,)
+        factors = np.arange(1, limbs + 1, dtype=np.uint64).reshape(tail)
+        words = (plain[(..., *(None for _ in tail))] * factors).reshape(shape + tail)
+        wanted = (expected[(..., *(None for _ in tail))] * factors).reshape(expected.shape + tail)
+        got = view.apply(words, None, len(tail))
+        assert got.shape == wanted.shape
+        assert np.array_equal(got, wanted)
+        for batch in (1, 3):
+            offsets = (1000 * np.arange(batch, dtype=np.uint64)).reshape((batch,) + (1,) * words.ndim)
+            steps = np.arange(5, 5 + batch)
+            got = view.apply(words + offsets, steps, len(tail))
+            assert got.shape == (batch, *wanted.shape)
+            assert np.array_equal(got, wanted + offsets.reshape((batch,) + (1,) * wanted.ndim))
+
+
+@MANY
+@given(SHAPES, st.data())
+def test_basic_indexing(shape, data):
+    key = data.draw(hnp.basic_indices(shape, allow_newaxis=True, allow_ellipsis=True))
+    agrees(index(shape, key), shape, lambda words: words[key])
+
+
+@MANY
+@given(st.integers(0, 5), st.data())
+def test_slices_reaching_beyond_either_end(length, data):
+    bound = st.none() | st.integers(-8, 8)
+    step = st.none() | st.integers(-3, 3).filter(bool)
+    key = slice(data.draw(bound), data.draw(bound), data.draw(step))
+    agrees(index((length,), key), (length,), lambda words: words[key])
+
+
+@MANY
+@given(SHAPES, st.data())
+def test_transpose(shape, data):
+    axes = tuple(data.draw(st.permutations(range(len(shape)))))
+    agrees(transpose(shape, axes), shape, lambda words: words.transpose(axes))
+    agrees(transpose(shape, None), shape, lambda words: words.T)
+    if shape:
+        negative = tuple(axis - len(shape) for axis in axes)
+        agrees(transpose(shape, negative), shape, lambda words: words.transpose(axes))
+
+
+@MANY
+@given(hnp.array_shapes(min_dims=0, max_dims=4, min_side=1, max_side=4), st.data())
+def test_reshape(shape, data):
+    size = int(np.prod(shape, dtype=int))
+    divisors = [n for n in range(1, size + 1) if size % n == 0]
+    first = data.draw(st.sampled_from(divisors))
+    for new in ((size,), (first, size // first), (-1, first), (first, -1), (1, first, 1, -1)):
+        agrees(reshape(shape, new), shape, lambda words, new=new: words.reshape(new))
+
+
+def test_reshape_of_nothing_and_of_a_scalar():
+    agrees(reshape((0, 3), (3, 0)), (0, 3), lambda words: words.reshape(3, 0))
+    agrees(reshape((), (1, 1)), (), lambda words: words.reshape(1, 1))
+    agrees(reshape((1, 1), ()), (1, 1), lambda words: words.reshape(()))
+
+
+@MANY
+@given(hnp.mutually_broadcastable_shapes(num_shapes=2, max_dims=4, max_side=4))
+def test_broadcast(shapes):
+    (shape, _), result = shapes.input_shapes, shapes.result_shape
+    agrees(Broadcast(result), shape, lambda words: np.broadcast_to(words, result))
+
+
+@MANY
+@given(st.integers(1, 9), st.integers(0, 3), st.data())
+def test_rows_wrap_around(total, width, data):
+    size = data.draw(st.integers(1, total))
+    inner = (2,) * width if width else ()
+    view = Rows((size, *inner), total)
+    assert view.varies
+    steps = np.array(data.draw(st.lists(st.integers(0, 1 << 40), min_size=1, max_size=4)))
+    for limbs in (1, 2):
+        shape = (total, *inner) + (() if limbs == 1 else (limbs,))
+        words = np.arange(int(np.prod(shape)), dtype=np.uint64).reshape(shape)
+        expected = [np.concatenate([words, words])[step * size % total :][:size] for step in steps.tolist()]
+        for step, wanted in zip(steps.tolist(), expected, strict=True):
+            assert np.array_equal(view.at(words, step), wanted)
+        static = view.apply(words[None], steps, limbs - 1)  # one mask for all steps
+        assert np.array_equal(static, np.stack(expected))
+        offsets = (1000 * np.arange(len(steps), dtype=np.uint64)).reshape((-1,) + (1,) * words.ndim)
+        fresh = view.apply(words + offsets, steps, limbs - 1)  # one for each step
+        assert np.array_equal(fresh, np.stack(expected) + offsets)
+
+
+@given(st.integers(1, 30), st.data())
+def test_an_epoch_of_minibatches_sees_every_row_equally_often(total, data):
+    size = data.draw(st.integers(1, total))
+    view = Rows((size,), total)
+    seen = np.concatenate([view.at(np.arange(total), step) for step in range(total)])
+    assert np.array_equal(np.bincount(seen, minlength=total), np.full(total, size))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: index((3, 4), (0, 0, 0)),
+        lambda: index((3, 4), 3),
+        lambda: index((3, 4), (0, -5)),
+        lambda: index((3, 4), [0, 1]),
+        lambda: index((3, 4), np.array([0])),
+        lambda: index((3, 4), True),
+        lambda: index((3, 4), 1.0),
+        lambda: index((3, 4), "a"),
+        lambda: index((3, 4), (Ellipsis, Ellipsis)),
+        lambda: transpose((3, 4), (0,)),
+        lambda: transpose((3, 4), (0, 0)),
+        lambda: transpose((3, 4), (2, 3)),
+        lambda: transpose((), (0,)),
+        lambda: reshape((3, 4), (5, -1)),
+        lambda: reshape((3, 4), (-1, -1)),
+        lambda: reshape((3, 4), (13,)),
+        lambda: reshape((3, 4), (-3, -4)),
+        lambda: reshape((0,), (0, -1)),
+    ],
+)
+def test_misuse_is_a_job_error(make):
+    with pytest.raises(JobError):
+        make()

@@ -1,0 +1,89 @@
+"""Chaos: random processes of a running session are killed, and started again with the same command.
+
+`pytest tests/system/test_chaos.py --kills 300` makes a longer run of it.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+
+import numpy as np
+import pytest
+
+from party.loading import load_job
+from party.local import Trio
+from protocol.jobs import trace
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(3600)]
+ITERATIONS = 12_000
+VICTIMS = [("alice",), ("bob",), ("dealer",), ("alice", "bob"), ("bob", "dealer"), ("alice", "bob", "dealer")]
+
+
+def twin(iterations: int) -> dict[str, np.ndarray]:
+    job = load_job("seed")
+    inputs = {name: np.asarray(declared.default, float) for name, declared in job.inputs.items()}
+    return trace(job, {name: array.shape for name, array in inputs.items()}).graph.run_clear(inputs, iterations)
+
+
+def start(trio: Trio, role: str) -> None:
+    options = ["--json", "--iterations", str(ITERATIONS), "--checkpoint-every", "100ms", "--timeout", "5s", "--wait", "60s"]
+    trio.start(role, [] if role == "dealer" else [*options, "--state", str(trio.folder / role)])
+
+
+def test_killed_at_random_the_run_reaches_the_same_weights(request, capsys):
+    kills = request.config.getoption("kills")
+    seed = request.config.getoption("chaos_seed") or random.SystemRandom().randrange(1 << 32)
+    chooser = random.Random(seed)
+    recoveries: list[float] = []
+    with Trio("chaos") as trio:
+        for role in ("dealer", "alice", "bob"):
+            start(trio, role)
+        done = 0
+        while done < kills:
+            reached = running(trio)
+            time.sleep(chooser.uniform(0.0, 0.6))
+            victims = chooser.choice(VICTIMS)
+            if any(trio.children[role].process.poll() is not None for role in ("alice", "bob")):
+                break  # finished before the last kill: the assertion below says so
+            for role in victims:
+                trio.children[role].process.kill()
+            for role in victims:
+                trio.children[role].process.wait()
+                start(trio, role)
+            begin = time.monotonic()
+            running(trio, after=reached)
+            recoveries.append(time.monotonic() - begin)
+            done += len(victims)
+        trio.wait(120)
+        reports = [json.loads(trio.children[role].output.strip().splitlines()[-1]) for role in ("alice", "bob")]
+        for role in ("alice", "bob"):
+            assert "Traceback" not in trio.children[role].errors
+    assert done >= kills, f"the job ended after {done} kills (chaos seed {seed})"
+    for name, value in twin(ITERATIONS).items():
+        for report in reports:
+            error = np.abs(np.asarray(report["results"][name]) - value).max()
+            assert error <= 1e-3, f"{name} is off by {error:.2g} (chaos seed {seed})"
+    with capsys.disabled():
+        print(
+            f"\nchaos: survived {done} kills; {sum(report['recomputed'] for report in reports)} steps recomputed by the last "
+            f"processes; recovery {np.median(recoveries):.1f} s median, {max(recoveries):.1f} s at most"
+        )
+
+
+def epochs(trio: Trio) -> int:
+    """How many attempts both parties have begun, by what they say."""
+    return sum(trio.children[role].errors.count(words) for role in ("alice", "bob") for words in ("going on from", "plan "))
+
+
+def running(trio: Trio, after: int = -1, seconds: float = 60.0) -> int:
+    """Wait until both parties are in an attempt that began after `after`."""
+    deadline = time.monotonic() + seconds
+    while (found := epochs(trio)) <= after or found < 2:
+        over = all(trio.children[role].process.poll() is not None for role in ("alice", "bob"))
+        if over:
+            return found
+        assert time.monotonic() < deadline, "\n".join(child.errors for child in trio.children.values())
+        time.sleep(0.02)
+    return found
