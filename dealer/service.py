@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from protocol.channel import Allow, KeyPair, Listener, Options
+from protocol.log import Log
+from protocol.notify import Notifier
 
 from .session import Session
 
@@ -24,7 +25,7 @@ class Settings:
 
 
 class Service:
-    def __init__(self, settings: Settings, log: Callable[[str], None]) -> None:
+    def __init__(self, settings: Settings, log: Log) -> None:
         self._settings, self._log = settings, log
         self._sessions: dict[str, Session] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -38,11 +39,14 @@ class Service:
             settings.keys,
             settings.allow,
             options=Options(timeout=settings.timeout),
-            refused=lambda reason, address: self._log(f"refused {address or 'a connection'}: {reason}"),
+            refused=lambda reason, address: self._log(f"refused {address or 'a connection'}: {reason}", "refused", "warning"),
             most=2 * settings.max_sessions,
         )
         with ThreadPoolExecutor(settings.workers, "deal") as workers:
-            self._log(f"dealer ready at {listener.address}")
+            self._log(f"dealer ready at {listener.address}", "ready")
+            notifier = Notifier()
+            notifier.tell("READY=1")
+            watch = asyncio.create_task(notifier.attend(lambda: self._alive(workers), self._status))
             try:
                 while True:
                     connection = await listener.accept()
@@ -54,10 +58,19 @@ class Service:
                     self._tasks.add(task)
                     task.add_done_callback(self._tasks.discard)
             finally:
+                watch.cancel()
                 for task in self._tasks:
                     task.cancel()
                 await asyncio.gather(*self._tasks, return_exceptions=True)
                 await listener.close(linger=0.2)
+
+    async def _alive(self, workers: ThreadPoolExecutor) -> bool:
+        """True once something has gone through the event loop and the workers' queue."""
+        await asyncio.get_running_loop().run_in_executor(workers, int)
+        return True
+
+    def _status(self) -> str:
+        return f"{len(self._sessions)} sessions: {', '.join([*self._sessions][:5]) or 'none'}"
 
     async def _serve(self, session: Session, connection: object) -> None:
         await session.serve(connection)  # type: ignore[arg-type]

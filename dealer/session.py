@@ -8,19 +8,18 @@ far as his credit allows. A new pair of offers ends the epoch before; no mask is
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
 from protocol.channel import Connection
 from protocol.dealing import Deal, chunks
 from protocol.errors import AgreementError, LinkError, MpcError, ProtocolError
+from protocol.log import Log
 from protocol.plan import Dealing
 from protocol.prg import fresh_seed
 from protocol.wire import Kind, Message
 from protocol.wire.credit import Credit
-
-Log = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ class Session:
         """Answer one party until it leaves."""
         role = connection.role
         party = self._parties[role] = Party(connection)
-        self._log(f"{role} joined session {self.name}")
+        self._log(f"{role} joined session {self.name}", "joined", session=self.name)
         try:
             while True:
                 message = await connection.receive()
@@ -92,15 +91,15 @@ class Session:
                     if message.epoch == self._epoch and party.credit.granted(body.get("chunks"), body.get("bytes")):
                         party.more.set()
                 elif message.kind is Kind.BYE:
-                    self._log(f"{role} finished session {self.name}")
+                    self._log(f"{role} finished session {self.name}", "finished", session=self.name, epoch=self._epoch)
                     return
                 elif message.kind is Kind.ABORT:
-                    self._log(f"{role} gave up session {self.name}")
+                    self._log(f"{role} gave up session {self.name}", "left", session=self.name, epoch=self._epoch)
                     return
                 else:
                     raise ProtocolError(f"{role} sent the dealer a {message.kind.name}, which it has no use for")
         except MpcError as error:
-            self._log(f"{role} left session {self.name}: {error}")
+            self._log(f"{role} left session {self.name}: {error}", "left", "warning", self.name, self._epoch)
             if not isinstance(error, LinkError):
                 self._abort(party, str(error))
         finally:
@@ -133,7 +132,8 @@ class Session:
         for party, seed in zip((alice, bob), seeds, strict=True):
             party.credit, party.more = Credit(), asyncio.Event()
             party.connection.send(Message(Kind.SEED, self.name, self._epoch, 0, {"ticket": bob.offer.ticket}, (seed,)))
-        self._log(f"session {self.name}, epoch {self._epoch}: dealing steps {bob.offer.start} to {bob.offer.dealing.steps}")
+        text = f"session {self.name}, epoch {self._epoch}: dealing steps {bob.offer.start} to {bob.offer.dealing.steps}"
+        self._log(text, "dealing", session=self.name, epoch=self._epoch, step=bob.offer.start)
         self._stream = asyncio.create_task(self._deal(bob, bob.offer, Deal(bob.offer.dealing, *seeds), self._epoch))
 
     async def _deal(self, bob: Party, offer: Offer, deal: Deal, epoch: int) -> None:

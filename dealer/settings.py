@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from protocol.config import Setting, duration, file_path, listen_address, positive, size, whole
+from protocol.log import SETTING as LOG_FORMAT
 
 LIMITS = (
     Setting("max_sessions", "sessions at a time", whole(1, 100_000), "64", metavar="N"),
@@ -22,6 +23,7 @@ SERVE = (
     *LIMITS,
     *TRUST,
     Setting("quiet", "say nothing", flag=True),
+    LOG_FORMAT,
 )
 KEYGEN = (
     Setting("out", "the secret key file; default: dealer.key in the user's configuration folder", file_path, metavar="FILE"),

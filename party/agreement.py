@@ -16,6 +16,7 @@ from protocol.wire import PROTOCOL_VERSION, Kind, Message
 
 from .checkpoint import Point, Store
 from .loading import trace_job
+from .material import Material, Place
 
 LEFT_OVER = (Kind.ROUND, Kind.CHUNK, Kind.PLAN, Kind.SEED, Kind.BYE)  # of the attempt before
 LEARNERS = {"alice": (0,), "bob": (1,), "both": (0, 1), "none": ()}
@@ -31,6 +32,7 @@ class Intent:
     iterations: int
     reveal: str
     shapes: dict[str, Shape]
+    material: str = "from the dealer"
 
     def body(self) -> dict[str, Any]:
         return {
@@ -40,6 +42,7 @@ class Intent:
                 "job": self.job_name,
                 "iterations": self.iterations,
                 "reveal": self.reveal,
+                "material": self.material,
                 **{f"parameter {name}": value for name, value in self.job.parameters.items()},
             },
             "shapes": {name: list(shape) for name, shape in self.shapes.items()},
@@ -81,9 +84,10 @@ class Agreed:
     ticket: str
     epoch: int
     start: Point | None
+    place: Place | None = None  # in the material, where that is a file
 
 
-async def agree(peer: Connection, intent: Intent, store: Store | None) -> Agreed:
+async def agree(peer: Connection, intent: Intent, store: Store | None, material: Material | None = None) -> Agreed:
     """Exchange intentions, plans and checkpoints. AgreementError names the first difference."""
     mine = intent.body()
     peer.send(Message(Kind.HELLO, peer.session, body=mine))
@@ -102,8 +106,8 @@ async def agree(peer: Connection, intent: Intent, store: Store | None) -> Agreed
     traced = trace_job(intent.job, shapes, intent.iterations)
     plan = make_plan(traced, ROLES.index(intent.role), LEARNERS[intent.reveal])
     tickets = (mine["ticket"], theirs["ticket"]) if intent.role == "alice" else (theirs["ticket"], mine["ticket"])
-    start, epoch = await _compare(peer, plan, store)
-    return Agreed(plan, "-".join(tickets), epoch, start)
+    start, epoch, place = await _compare(peer, plan, store, material)
+    return Agreed(plan, "-".join(tickets), epoch, start, place)
 
 
 def _peer_shapes(peer: Connection, job: Job, raw: dict[str, Any]) -> dict[str, Shape]:
@@ -118,13 +122,17 @@ def _peer_shapes(peer: Connection, job: Job, raw: dict[str, Any]) -> dict[str, S
     return shapes
 
 
-async def _compare(peer: Connection, plan: Plan, store: Store | None) -> tuple[Point | None, int]:
-    """Check that both plans are one; the newest checkpoint that both hold, and the next epoch."""
+async def _compare(
+    peer: Connection, plan: Plan, store: Store | None, material: Material | None
+) -> tuple[Point | None, int, Place | None]:
+    """Check that both plans are one; the newest checkpoint that both hold, the next epoch, and the place in the material."""
     if store is not None:
         store.bind(plan.digest)
     points = [] if store is None else store.points
     epoch = 0 if store is None else store.epoch()
     body = {"digest": plan.digest, "points": [[point.ticket, point.step] for point in points], "epoch": epoch}
+    if material is not None:
+        body["used"] = material.offer()
     peer.send(Message(Kind.PLAN, peer.session, body=body, buffers=("\n".join(plan.outline).encode(),)))
     message = await expect(peer, Kind.PLAN)
     theirs = message.body or {}
@@ -134,7 +142,12 @@ async def _compare(peer: Connection, plan: Plan, store: Store | None) -> tuple[P
     if not isinstance(held, list) or type(last) is not int or not 0 <= last < 1 << 40:
         raise ProtocolError(f"{peer.role} did not say which checkpoints it holds")
     common = [point for point in points if [point.ticket, point.step] in held]
-    return (common[0] if common else None), max(epoch, last) + 1
+    start = common[0] if common else None
+    place = None
+    if material is not None:
+        material.bind(plan.dealing)
+        place = material.settle(theirs.get("used"), peer.role, start.step if start else 0)
+    return start, max(epoch, last) + 1, place
 
 
 def _difference(peer: Connection, plan: Plan, outline: bytes) -> AgreementError:

@@ -1,4 +1,6 @@
-"""What a person sees while a party runs: who is awaited, what will be revealed, how far it is. Standard error only."""
+"""What a person or a service manager sees while a party runs: who is awaited, what will be revealed, how far it is, that it
+is alive. Lines on standard error, a bar where that is a terminal, notifications where a service manager asked for them.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ import asyncio
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -13,49 +16,82 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from protocol.channel import Connection, Waiting
 from protocol.graph import Phase
 from protocol.jobs import ROLES
+from protocol.log import Log
+from protocol.notify import Notifier
 from protocol.plan import Plan
 
-from .intake import Intake
+from .intake import Supply
 from .runner import Runner
 from .session import View
 
 
+class Attempt(NamedTuple):
+    runner: Runner
+    intake: Supply
+    peer: Connection
+
+
 class Terminal(View):
-    """Lines for a log, and a live bar where standard error is a terminal."""
+    """Lines for a log, a live bar where standard error is a terminal, and the news for a service manager."""
 
-    def __init__(self, role: str, quiet: bool = False) -> None:
+    def __init__(self, role: str, log: Log, quiet: bool = False) -> None:
         self._console = Console(stderr=True, highlight=False, soft_wrap=True)
-        self._role, self._quiet = role, quiet
-        self._said: dict[str, int] = {}
+        self._role, self._log = role, log
+        self._drawing = sys.stderr.isatty() and not quiet and not log.json
+        self._notifier = Notifier()
+        self._tasks: list[asyncio.Task[None]] = []
         self._bar: Progress | None = None
-        self._follower: asyncio.Task[None] | None = None
+        self._said: dict[str, int] = {}
+        self._epoch: int | None = None
+        self._now: Attempt | None = None
+        self._awaited = ""  # who has kept this party waiting since the last look
+        self._waits = 0
+        self._seen: tuple[int | None, int, int] = (None, 0, 0)
+        self.for_programs = log.json
+        log.write = lambda line: self._console.print(line, markup=False)
+        log.where = lambda: (self._epoch, None if self._now is None else self._now.runner.progress.step)
 
-    def note(self, text: str) -> None:
-        if not self._quiet:
-            self._console.print(f"{self._role}: {text}", markup=False)
+    # ── what a run tells ──────────────────────────────────────────────────────────────────────────
+
+    def note(self, text: str, event: str = "note") -> None:
+        self._log(text, event)
+
+    def linked(self) -> None:
+        """Both links are open: from here on a service manager counts this party as started."""
+        if not self._tasks:
+            self._notifier.tell("READY=1")
+            self._tasks.append(asyncio.create_task(self._notifier.attend(self._alive, self._status)))
+
+    def begins(self, epoch: int) -> None:
+        self._epoch, self._now = epoch, None
 
     def waiting(self, state: Waiting) -> None:
         """At 1, 2, 5 and then every 5 seconds: who is awaited, and for how long so far."""
+        if self._now is None or not self._now.intake.stock or not state.peer.startswith("dealer"):
+            self._awaited = state.peer
+            self._waits += 1
         seconds = int(state.seconds)
         due = seconds if seconds in (1, 2) else seconds // 5 * 5
         if due and self._said.get(state.peer) != due:
             self._said[state.peer] = due
-            self.note(f"waiting for {state.peer}, {seconds} s")
+            self.note(f"waiting for {state.peer}, {seconds} s", "waiting")
 
     def planned(self, plan: Plan) -> None:
         self.note(
             f"plan {plan.digest[:12]}: {plan.rounds:,} rounds, {plan.bytes_sent(ROLES.index(self._role)):,} bytes to send, "
-            f"{plan.dealt_bytes:,} bytes dealt to bob"
+            f"{plan.dealt_bytes:,} bytes dealt to bob",
+            "planned",
         )
         for line in plan.outline:
             if " reveals " in line:
-                self.note(f"this run {line.split(' ', 3)[3]}")
+                self.note(f"this run {line.split(' ', 3)[3]}", "reveals")
         for text in [*plan.traced.assumptions, *plan.lowering.warnings]:
             self.note(f"note: {text}")
 
-    def running(self, runner: Runner, intake: Intake, peer: Connection) -> None:
-        if sys.stderr.isatty() and not self._quiet:
-            self._follower = asyncio.create_task(self._follow(runner, intake, peer))
+    def running(self, runner: Runner, intake: Supply, peer: Connection) -> None:
+        self._now = Attempt(runner, intake, peer)
+        if self._drawing and self._bar is None:
+            self._tasks.append(asyncio.create_task(self._draw()))
 
     @contextmanager
     def shown(self) -> Iterator[None]:
@@ -63,13 +99,29 @@ class Terminal(View):
         try:
             yield
         finally:
-            if self._follower is not None:
-                self._follower.cancel()
+            for task in self._tasks:
+                task.cancel()
             if self._bar is not None:
                 self._bar.stop()
 
-    async def _follow(self, runner: Runner, intake: Intake, peer: Connection) -> None:
-        progress = runner.progress
+    # ── for a service manager ─────────────────────────────────────────────────────────────────────
+
+    async def _alive(self) -> bool:
+        """Has a round been done, or somebody else been waited for, since the last look?"""
+        seen = (self._epoch, 0 if self._now is None else self._now.runner.progress.rounds, self._waits)
+        moved, self._seen = seen != self._seen, seen
+        return moved
+
+    def _status(self) -> str:
+        awaited, self._awaited = self._awaited, ""
+        if awaited or self._now is None:
+            return f"waiting for {awaited}" if awaited else "agreeing with the others"
+        progress = self._now.runner.progress
+        return f"step {progress.step} of {progress.steps}, epoch {self._epoch}"
+
+    # ── for a person ──────────────────────────────────────────────────────────────────────────────
+
+    async def _draw(self) -> None:
         columns = (
             TextColumn(f"{self._role} {{task.completed:,.0f}} of {{task.total:,.0f}}"),
             BarColumn(bar_width=24),
@@ -78,12 +130,14 @@ class Terminal(View):
             TimeRemainingColumn(compact=True),
         )
         self._bar = Progress(*columns, console=self._console, transient=False, refresh_per_second=5)
-        task = self._bar.add_task("", total=max(progress.steps, 1), detail="")
+        task = self._bar.add_task("", total=None, detail="")
         self._bar.start()
         while True:
-            sent = peer.counters.bytes_sent + peer.counters.bytes_received
-            stock = "keystream" if self._role == "alice" else f"{intake.stock:,} steps in stock"
-            detail = f"{progress.rounds:,} rounds, {sent / 1e6:.1f} MB, {stock}"
-            done = progress.steps if progress.phase == Phase.FINISH else progress.step
-            self._bar.update(task, completed=done, detail=detail)
+            if self._now is not None:
+                (runner, intake, peer), progress = self._now, self._now.runner.progress
+                sent = peer.counters.bytes_sent + peer.counters.bytes_received
+                stock = "keystream" if self._role == "alice" else f"{intake.stock:,} steps in stock"
+                detail = f"{progress.rounds:,} rounds, {sent / 1e6:.1f} MB, {stock}"
+                done = progress.steps if progress.phase == Phase.FINISH else progress.step
+                self._bar.update(task, total=max(progress.steps, 1), completed=done, detail=detail)
             await asyncio.sleep(0.2)

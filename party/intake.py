@@ -1,4 +1,4 @@
-"""Where a party's material comes from: its seed, and for Bob the dealer's stream of corrections.
+"""Where a party's material comes from: its seed, and for Bob the dealer's stream of corrections (`Intake`), or a file (material.py).
 
 `chunk(phase, step)` gives the rows of as many consecutive steps as are at hand; `waits` counts how often the online
 phase had to stand still for the dealer, the first chunk of an epoch not counted.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from typing import Protocol
 
 import numpy as np
 
@@ -22,6 +23,21 @@ from protocol.wire.credit import CreditWindow
 
 AHEAD_CHUNKS = 8
 AHEAD_BYTES = 32 << 20
+
+
+class Supply(Protocol):
+    """What a run needs of wherever its material comes from."""
+
+    waits: int
+    waited: float  # seconds
+    bytes_received: int
+
+    @property
+    def stock(self) -> int: ...
+
+    async def chunk(self, phase: Phase, step: int) -> tuple[int, list[Words]]: ...
+
+    def close(self) -> None: ...
 
 
 class Intake:

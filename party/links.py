@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from protocol.channel import Allow, Connection, KeyPair, Listener, Options, PublicKey, Shape, Waiting, connect
 from protocol.errors import LinkError, MpcError
@@ -24,7 +25,7 @@ class Addresses:
 
     session: str
     peer: str
-    dealer: str
+    dealer: str | None  # None: material comes from a file
     timeout: float = 30.0  # silence after which a connection is given up
     wait: float = 300.0  # how long to wait for somebody to come, or to come back
     keys: KeyPair | None = None
@@ -44,8 +45,10 @@ class Links:
         self._peer: Connection | None = None
         self._dealer: Connection | None = None
 
-    async def both(self) -> tuple[Connection, Connection]:
-        """The peer and the dealer, side by side; the first failure ends the wait for the other."""
+    async def both(self) -> tuple[Connection, Connection | None]:
+        """The peer and the dealer if there is one, side by side; the first failure ends the wait for the other."""
+        if self._to.dealer is None:
+            return await self.peer(), None
         tasks = [asyncio.create_task(self.peer()), asyncio.create_task(self.dealer())]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
@@ -70,6 +73,15 @@ class Links:
             self._dealer = await self._dial("dealer")
             self._dealer.on_waiting = self._patiently
         return self._dealer
+
+    def reload(self, to: Addresses) -> None:
+        """Know the others by these keys from now on; a link to one whose key has changed ends."""
+        old, self._to = self._to, replace(self._to, peer_key=to.peer_key, dealer_key=to.dealer_key)
+        if to.peer_key != old.peer_key and to.peer_key is not None and self._listener is not None:
+            self._listener.reload(Allow([to.peer_key]))
+        changed = ((self._peer, to.peer_key != old.peer_key), (self._dealer, to.dealer_key != old.dealer_key))
+        for connection in (link for link, other in changed if other and link is not None and link.failure is None):
+            connection.abandon(LinkError(f"the key of {connection.peer} is no longer the one to expect"), "its key was exchanged")
 
     def tell(self, message: Message) -> None:
         """Send to everybody who is there."""
@@ -96,8 +108,10 @@ class Links:
 
     async def _dial(self, whom: str) -> Connection:
         to, dealer = self._to, whom == "dealer"
+        address = to.dealer if dealer else to.peer
+        assert address is not None
         return await connect(
-            to.dealer if dealer else to.peer,
+            address,
             self._role,
             whom,
             to.session,
@@ -123,19 +137,12 @@ class Links:
                 shape=to.peer_shape,
                 refused=lambda reason, address: self._note(f"refused {address or 'a connection'}: {reason}"),
             )
-        loop = asyncio.get_running_loop()
-        begin = loop.time()
-        while (waited := loop.time() - begin) < to.wait:
-            try:
-                connection = await self._listener.accept(timeout=1.0)
-            except LinkError:
-                seconds = loop.time() - begin
-                self._waiting(Waiting(f"bob at {self._listener.address}", seconds, seconds, False))
-                continue
+        deadline = time.monotonic() + to.wait
+        while True:
+            connection = await self._listener.accept(deadline - time.monotonic(), self._waiting)
             if connection.session == to.session and connection.failure is None:
                 return connection
-            await connection.close(0.2)
-        raise LinkError(f"bob did not connect to {self._listener.address} within {waited:.0f} s; is he started, and the port open?")
+            await connection.close(0.2, f"this is session {to.session}")
 
 
 @contextlib.asynccontextmanager

@@ -21,7 +21,7 @@ from protocol.ring import Words
 from protocol.wire import Kind, Message
 
 from .agreement import stopped
-from .intake import Intake
+from .intake import Supply
 
 CHECKPOINT, HALT = "checkpoint", "halt"
 
@@ -46,12 +46,14 @@ class Runner:
     """One attempt at the remaining steps. `ask` is consulted before a step, `keep` called where a checkpoint is due,
     `kept` once the peer has shown that it holds that checkpoint too."""
 
-    def __init__(self, machine: Machine, peer: Connection, intake: Intake, epoch: int, start: int) -> None:
+    def __init__(self, machine: Machine, peer: Connection, intake: Supply, epoch: int, start: int) -> None:
         self._machine, self._peer, self._intake, self._epoch = machine, peer, intake, epoch
         self.progress = Progress(start, machine.plan.dealing.steps)
         self.ask: Callable[[], str | None] = lambda: None
         self.keep: Callable[[int], None] = lambda step: None
         self.kept: Callable[[], None] = lambda: None
+        self.sending: Callable[[int, Words], None] = lambda number, words: None  # in setup
+        self.heard: Callable[[int, Words], None] = lambda number, words: None
         self._request: str | None = None
         self._granted: str | None = None
         self._unconfirmed = False
@@ -78,7 +80,8 @@ class Runner:
         return f"the {progress.phase.name.lower()}, {'before' if progress.phase == Phase.SETUP else 'after'} the steps"
 
     async def _phase(self, phase: Phase, first: int, total: int) -> None:
-        machine, exchange, progress = self._machine, self._exchange, self.progress
+        machine, progress = self._machine, self.progress
+        exchange = self._witnessed if phase == Phase.SETUP else self._exchange
         progress.phase = phase
         rounds = range(machine.rounds(phase))
         step, stepping = first, phase == Phase.STEP and machine.rounds(phase) > 0
@@ -103,6 +106,14 @@ class Runner:
         self._unconfirmed = True
         if granted == HALT:
             raise Halted
+
+    async def _witnessed(self, words: Words, expected: int) -> Words:
+        """A round of setup, shown to whoever must know what its masks met."""
+        number = self.progress.rounds
+        self.sending(number, words)
+        reply = await self._exchange(words, expected)
+        self.heard(number, reply)
+        return reply
 
     async def _exchange(self, words: Words, expected: int) -> Words:
         peer, progress = self._peer, self.progress

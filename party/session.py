@@ -13,6 +13,7 @@ import contextlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from protocol.channel import Connection, Waiting
 from protocol.errors import LinkError, MpcError, ProtocolError
@@ -20,12 +21,14 @@ from protocol.graph import Array
 from protocol.jobs import ROLES
 from protocol.machine import Machine
 from protocol.plan import Plan
+from protocol.prg import SEED_BYTES
 from protocol.wire import Kind, Message
 
 from .agreement import LEARNERS, Agreed, Intent, agree, expect, stopped
 from .checkpoint import Point, Store
-from .intake import Intake
+from .intake import Intake, Supply
 from .links import Addresses, Links, opened
+from .material import FileIntake, Material
 from .runner import CHECKPOINT, HALT, Halted, Runner
 
 SETTLE = 0.2  # seconds between two attempts
@@ -53,13 +56,17 @@ class Report:
 class View:
     """What a run tells while it goes on. The default says nothing."""
 
-    def note(self, text: str) -> None: ...
+    def note(self, text: str, event: str = "note") -> None: ...
+
+    def linked(self) -> None: ...
+
+    def begins(self, epoch: int) -> None: ...
 
     def waiting(self, waiting: Waiting) -> None: ...
 
     def planned(self, plan: Plan) -> None: ...
 
-    def running(self, runner: Runner, intake: Intake, peer: Connection) -> None: ...
+    def running(self, runner: Runner, intake: Supply, peer: Connection) -> None: ...
 
 
 class Run:
@@ -73,33 +80,43 @@ class Run:
         view: View,
         store: Store | None = None,
         interval: float = 5.0,
+        material: Material | None = None,
     ) -> None:
         self._intent, self._to, self._inputs, self._view = intent, to, inputs, view
-        self._store, self._interval = store, interval
+        self._store, self._interval, self._material = store, interval, material
         self._party = ROLES.index(intent.role)
         self._begun = self._progressed = time.monotonic()
         self._reached = 0
         self._attempts = self._recomputed = 0
-        self._halting = False
+        self._halting = self._stepping = False
+        self._links: Links | None = None
 
     def halt(self) -> bool:
-        """Ask for an orderly stop; False where only an abrupt one is possible."""
+        """Ask for an orderly stop; False where there is no step to finish, or no folder to keep it in."""
         self._halting = self._store is not None
-        return self._halting
+        return self._halting and self._stepping
+
+    def reload(self, to: Addresses) -> None:
+        """Take over the keys of the others."""
+        if self._links is not None:
+            self._links.reload(to)
 
     async def run(self) -> Report:
         """The whole run. MpcError in one sentence for whatever ends it; Halted after `halt`."""
         async with opened(self._intent.role, self._to, self._view.note, self._view.waiting) as links:
+            self._links = links
             while True:
                 self._attempts += 1
                 try:
                     return await self._attempt(links)
                 except LinkError as error:
+                    if self._halting:
+                        raise Halted from None
                     patience = self._to.wait - (time.monotonic() - self._progressed)
-                    if self._store is None or self._halting or patience <= 0:
+                    if self._store is None or patience <= 0:
                         links.abort(str(error), back=False)
                         raise
-                    self._view.note(f"{error}; waiting up to {patience:.0f} s to go on from the last checkpoint")
+                    self._view.note(f"{error}; waiting up to {patience:.0f} s to go on from the last checkpoint", "lost")
                     links.abort(str(error), back=True)
                     await asyncio.sleep(SETTLE)
                 except Halted:
@@ -112,26 +129,31 @@ class Run:
 
     async def _attempt(self, links: Links) -> Report:
         peer, dealer = await links.both()
-        agreed = await agree(peer, self._intent, self._store)
+        self._view.linked()
+        agreed = await agree(peer, self._intent, self._store, self._material)
+        self._view.begins(agreed.epoch)
         plan = agreed.plan
         start = 0 if agreed.start is None else agreed.start.step
         if self._attempts == 1:
             self._view.planned(plan)
         if start or self._attempts > 1:
             self._recomputed += max(0, self._reached - start)
-            self._view.note(f"going on from step {start} of {plan.dealing.steps}, epoch {agreed.epoch}")
-        seed = await _join(peer, dealer, agreed, start)
-        intake = Intake(dealer, plan.dealing, self._party, seed, agreed.epoch)
+            self._view.note(f"going on from step {start} of {plan.dealing.steps}, epoch {agreed.epoch}", "resumed")
+        intake = await self._supply(peer, dealer, agreed, start)
         machine = Machine(plan, self._party)
         machine.load(self._inputs)
         runner = Runner(machine, peer, intake, agreed.epoch, start)
+        if self._material is not None:
+            runner.sending, runner.heard = self._material.sending, partial(self._material.heard, peer.role)
         self._attend(runner, machine, agreed)
         setup_seconds = time.monotonic() - self._begun
         sent, received = peer.counters.bytes_sent, peer.counters.bytes_received
         self._view.running(runner, intake, peer)
+        self._stepping = True
         try:
             await runner.run(None if agreed.start is None or self._store is None else self._store.load(agreed.start))
         finally:
+            self._stepping = False
             intake.close()
             if runner.progress.step > self._reached:
                 self._reached, self._progressed = runner.progress.step, time.monotonic()
@@ -144,7 +166,7 @@ class Run:
             2 * runner.progress.rounds,
             peer.counters.bytes_sent - sent,
             peer.counters.bytes_received - received,
-            intake.bytes_received + len(seed),
+            intake.bytes_received + SEED_BYTES,
             intake.waits,
             intake.waited,
             self._attempts,
@@ -152,6 +174,14 @@ class Run:
         )
         await self._part(links, peer, report)
         return report
+
+    async def _supply(self, peer: Connection, dealer: Connection | None, agreed: Agreed, start: int) -> Supply:
+        """Where this attempt's material comes from."""
+        if dealer is not None:
+            seed = await _join(peer, dealer, agreed, start)
+            return Intake(dealer, agreed.plan.dealing, self._party, seed, agreed.epoch)
+        assert self._material is not None and agreed.place is not None
+        return FileIntake(self._material, agreed.place, start)
 
     def _attend(self, runner: Runner, machine: Machine, agreed: Agreed) -> None:
         """Checkpoints: alice's clock asks for them, either party's halt does, both write at the same step."""
@@ -215,7 +245,7 @@ async def _seed(dealer: Connection, ticket: str) -> bytes:
         message = await expect(dealer, Kind.SEED)
         if (message.body or {}).get("ticket") == ticket:
             break
-    if len(message.buffers) != 1 or len(message.buffers[0]) != 32:
+    if len(message.buffers) != 1 or len(message.buffers[0]) != SEED_BYTES:
         raise ProtocolError("the dealer sent a seed that is not 32 bytes long")
     return bytes(message.buffers[0])
 

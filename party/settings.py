@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from protocol.config import Setting, address, bandwidth, choice, duration, file_path, listen_address, positive, session_name, whole
 from protocol.errors import ConfigError
+from protocol.log import SETTING as LOG_FORMAT
 
 DEALER = "tcp://127.0.0.1:7700"
 PEER = "tcp://127.0.0.1:7701"
@@ -54,7 +55,7 @@ OUTPUT = (
     Setting("json", "print the report as one line of JSON", flag=True),
     Setting("quiet", "say nothing but the result", flag=True),
 )
-RUN = (ROLE, *JOB, *SESSION, *TRUST, *PATIENCE, *STATE, *LINK, *OUTPUT)
+RUN = (ROLE, *JOB, *SESSION, *TRUST, *PATIENCE, *STATE, *LINK, *OUTPUT, LOG_FORMAT)
 PLAN = (
     *JOB,
     Setting("shape", "the shape of a tensor that is not at hand", shape_of, many=True, metavar="NAME=ROWSxCOLUMNS"),
@@ -73,4 +74,3 @@ KEYGEN = (
     ROLE,
     Setting("out", "the secret key file; default: <role>.key in the user's configuration folder", file_path, metavar="FILE"),
 )
-EVERYTHING = frozenset(setting.name for table in (RUN, PLAN, DEMO) for setting in table)

@@ -21,6 +21,7 @@ import shlex
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -79,6 +80,8 @@ class Config:
 
     _values: Mapping[str, Any]
     _origins: Mapping[str, str]
+    reread: Callable[[], Config]
+    """The same options once more, with what the file says now."""
 
     def __getattr__(self, name: str) -> Any:
         values: Mapping[str, Any] = object.__getattribute__(self, "_values")
@@ -157,7 +160,8 @@ def resolve(
         from_file |= _keys(sections[section], {*table, *others}, f"file {file}, section [{section}]")
     for name in table:
         look_up(name)
-    return Config(MappingProxyType(values), MappingProxyType(origins))
+    again = partial(resolve, table.values(), options, section, environment, others)
+    return Config(MappingProxyType(values), MappingProxyType(origins), again)
 
 
 def _load(file: str) -> dict[str, Any]:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -23,6 +25,7 @@ from .errors import ProtocolError
 from .graph import Phase
 from .jobs import ROLES, Traced
 from .lowering import Lowering, PhaseCode
+from .validate import Limits, check
 
 VERSION = 1
 CHUNK_BYTES = 1 << 20
@@ -54,7 +57,13 @@ class PhaseDealing:
     @property
     def steps_per_chunk(self) -> int:
         """Steps that travel together: about a mebibyte, counting what has to be held for them."""
-        return max(1, CHUNK_BYTES // (8 * max(1, self.dealt_words + self.mask_words)))
+        return max(1, CHUNK_BYTES // (8 * max(1, self.dealt_words + max(self.mask_words, self.operand_words))))
+
+    @property
+    def operand_words(self) -> int:
+        """The largest correlation's operands, as far as they are different in every step: views may make much of little."""
+        operands = ([mask for mask in spec.operands if mask.varies(Phase.STEP)] for spec in self.correlations)
+        return max((sum(math.prod(mask.shape) * mask.limbs for mask in masks) for masks in operands), default=0)
 
 
 @dataclass(frozen=True)
@@ -77,16 +86,21 @@ class Dealing:
         return packed
 
     @staticmethod
-    def unpack(data: bytes) -> Dealing:
-        """The dealing in `data`, checked field by field; ProtocolError for anything else."""
+    def unpack(data: bytes, limits: Limits | None = None) -> Dealing:
+        """The dealing in `data`, checked field by field, sound, and within `limits`; ProtocolError for anything else."""
         try:
             version, steps, phases = msgpack.unpackb(data, strict_map_key=True)
-            if version != VERSION or not isinstance(steps, int) or not 0 <= steps < 1 << 40 or len(phases) != 3:
-                raise ValueError("header")
-            setup, step, finish = (_unpack(PhaseDealing, phase) for phase in phases)
-        except (ValueError, TypeError, KeyError, msgpack.UnpackException) as error:
-            raise ProtocolError(f"a plan could not be read ({error}); are both sides of the same version?") from None
-        return Dealing((setup, step, finish), steps)
+            if type(version) is not int or version != VERSION:
+                raise ValueError("another version")
+            if type(steps) is not int or not 0 <= steps < 1 << 40 or type(phases) is not list or len(phases) != 3:
+                raise ValueError("a malformed header")
+            setup, step, finish = [_unpack(PhaseDealing, phase) for phase in phases]
+        except Exception as error:  # msgpack and Python have a dozen, and theirs may quote what arrived
+            why = f" ({error})" if type(error) is ValueError else ""
+            raise ProtocolError(f"a plan could not be read{why}; are both sides of the same version?") from None
+        dealing = Dealing((setup, step, finish), steps)
+        check(dealing, limits or Limits())
+        return dealing
 
     @property
     def digest(self) -> str:
@@ -189,16 +203,24 @@ def _pack(value: Any) -> Any:
     return [_pack(item) for item in value] if isinstance(value, tuple) else value
 
 
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    hints = get_type_hints(kind)
+    return {f.name: hints[f.name] for f in dataclasses.fields(kind)}
+
+
 def _unpack(kind: Any, data: Any) -> Any:
     """The inverse, driven by the type annotations; ValueError where the data does not fit them."""
     if kind is Correlation or kind is views.View:
         table: dict[str, type] = KINDS if kind is Correlation else _VIEWS
+        if not isinstance(data, list) or not data or not isinstance(data[0], str) or data[0] not in table:
+            raise ValueError("a kind that is not known here")
         kind, data = table[data[0]], data[1:]
     elif hasattr(kind, "kind"):
         data = data[1:] if data[0] == kind.kind else None
     if dataclasses.is_dataclass(kind):
-        hints = get_type_hints(kind)
-        names = [f.name for f in dataclasses.fields(kind)]
+        hints = _hints(kind)
+        names = list(hints)
         if not isinstance(data, list) or len(data) != len(names):
             raise ValueError(f"{kind.__name__} has {len(names)} parts")
         return kind(**{name: _unpack(hints[name], item) for name, item in zip(names, data, strict=True)})
@@ -212,7 +234,10 @@ def _unpack(kind: Any, data: Any) -> Any:
     if args:  # a union
         if data is None and NoneType in args:
             return None
-        return _unpack(next(a for a in args if (get_origin(a) is tuple) == isinstance(data, list) and a is not NoneType), data)
-    if type(data) is not kind or (kind is int and not -1 <= data < 1 << 48):
+        fitting = [a for a in args if (get_origin(a) is tuple) == isinstance(data, list) and a is not NoneType]
+        if not fitting:
+            raise ValueError("another type was expected")
+        return _unpack(fitting[0], data)
+    if type(data) is not kind or (kind is int and not -(1 << 48) <= data < 1 << 48):
         raise ValueError(f"{kind.__name__} expected")
     return data

@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 import uvloop
 
 from .errors import MpcError
+from .log import process_log
+from .notify import Notifier
 
 T = TypeVar("T")
 
@@ -26,10 +28,15 @@ class Signalled(Exception):
 GRACE = 10.0  # seconds that an orderly stop may take
 
 
-def run_until_signalled(work: Coroutine[Any, Any, T], halt: Callable[[], bool] = lambda: False) -> T:
+def run_until_signalled(
+    work: Coroutine[Any, Any, T],
+    halt: Callable[[], bool] = lambda: False,
+    reload: Callable[[], None] = lambda: None,
+) -> T:
     """Run `work` to its end. SIGINT and SIGTERM cancel it, let it tidy up, and are raised as `Signalled`.
 
-    SIGTERM asks `halt` first: if that says that the work will end by itself, it gets `GRACE` seconds to.
+    SIGTERM asks `halt` first: if that says that the work will end by itself, it gets `GRACE` seconds to. SIGHUP calls
+    `reload`, whose MpcError is logged and changes nothing.
     """
     received: list[int] = []
 
@@ -39,13 +46,21 @@ def run_until_signalled(work: Coroutine[Any, Any, T], halt: Callable[[], bool] =
 
         def stop(number: int) -> None:
             received.append(number)
+            Notifier().tell("STOPPING=1")
             if number == signal.SIGTERM and halt():
                 loop.call_later(GRACE, task.cancel)
             else:
                 task.cancel()
 
+        def reread() -> None:
+            try:
+                reload()
+            except MpcError as error:
+                process_log("mpc")(f"nothing was reread: {error}", "reload failed", "error")
+
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop, number)
+        loop.add_signal_handler(signal.SIGHUP, reread)
         return await task
 
     try:
@@ -61,10 +76,10 @@ def guarded(name: str, work: Callable[[], int]) -> int:
     try:
         return work()
     except MpcError as error:
-        print(f"{name}: {error}", file=sys.stderr, flush=True)
+        process_log(name)(str(error), "failed", "error")
         return error.exit_code
     except Signalled as error:
-        print(f"{name}: {error}", file=sys.stderr, flush=True)
+        process_log(name)(str(error), "stopped", "warning")
         return error.exit_code
     except KeyboardInterrupt:
         return 130
@@ -72,5 +87,5 @@ def guarded(name: str, work: Callable[[], int]) -> int:
         sys.stderr.close()
         return 1
     except MemoryError:
-        print(f"{name}: out of memory; use smaller tensors, minibatches or fewer sessions", file=sys.stderr, flush=True)
+        process_log(name)("out of memory; use smaller tensors, minibatches or fewer sessions", "failed", "error")
         return 1

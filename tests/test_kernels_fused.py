@@ -227,6 +227,21 @@ def test_polynomial_object_uses_its_powers() -> None:
 # ---------------------------------------------------------------- what a run may not do
 
 
+@pytest.mark.skipif(kernels.BACKEND == "numpy", reason="the plain ones read no memory but their arguments")
+def test_what_the_dealer_calls_is_checked() -> None:
+    a = words(1, 3, 1)
+    for bad in (
+        lambda: kernels.readings(a, 2, 64, 0, 2, 2),
+        lambda: kernels.readings(a, 1, 64, 0, 2, 9),
+        lambda: kernels.monomial_sums(a, words(2, 1, 2), np.zeros((1, 2), np.int64), 1),
+        lambda: kernels.outer(words(3, 2, 4, 3, 2), words(4, 3, 3, 1, 1, 2)),
+        lambda: kernels.combine_rows(words(5, 2, 4), words(6, 3, 4), np.empty((3, 4), np.uint64), 2, True),
+    ):
+        with pytest.raises(ValueError):
+            bad()
+    assert kernels.readings(a[:, 0], 1, 64, 0, 0, 2).shape == (3, 2, 0, 2)
+
+
 @pytest.mark.skipif(kernels.BACKEND == "numpy", reason="needs a compiler")
 def test_an_entry_never_compiles_for_what_it_is_given() -> None:
     from protocol.kernels import wide

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from protocol.channel import Allow
 from protocol.config import Config
 from protocol.errors import ConfigError
 from protocol.keyring import other_key, own_key
+from protocol.log import Log
 from protocol.processes import run_until_signalled
 
 from ..service import Service, Settings
@@ -22,10 +22,7 @@ def run(config: Config) -> int:
         listen, keys, allow, config.workers, config.timeout, config.max_step_memory, config.max_sessions
     )
 
-    def log(text: str) -> None:
-        if not config.quiet:
-            print(f"dealer: {text}", file=sys.stderr, flush=True)
-
+    log = Log("dealer", config.log_format, config.quiet)
     run_until_signalled(Service(settings, log).run())
     return 0
 

@@ -15,14 +15,16 @@ from protocol.errors import ConfigError, DataError
 from protocol.graph import Array
 from protocol.jobs import Input, Job, bind
 from protocol.keyring import other_key, own_key
+from protocol.log import Log
+from protocol.processes import run_until_signalled
 
 from ..data import check_output, default_tensor, load_tensor, parse_assignments, save_results
 from ..display import Terminal
 from ..loading import load_job, parameters
-from protocol.processes import run_until_signalled
 from ..agreement import Intent
 from ..checkpoint import Store
 from ..links import PEER, Addresses
+from ..material import Material, open_material
 from ..runner import Halted
 from ..session import Report, Run
 
@@ -32,10 +34,13 @@ def run(settings: Config) -> int:
     role = settings.role
     if role not in PEER:
         raise ConfigError("say which party this is: --role alice or --role bob")
+    log = Log(role, settings.log_format, settings.quiet, settings.session)
     if settings.out is not None:
         check_output(settings.out)
     job = load_job(settings.job, parameters(settings.param))
     inputs = own_inputs(job, role, parse_assignments(settings.data))
+    to = addresses(settings, role)
+    material = None if settings.material is None else _material(settings, role)
     intent = Intent(
         role,
         Path(settings.job).name,
@@ -43,15 +48,21 @@ def run(settings: Config) -> int:
         job.iterations if settings.iterations is None else settings.iterations,
         settings.reveal or job.reveal,
         {name: array.shape for name, array in inputs.items()},
+        "from the dealer" if material is None else f"the file {material.id[:8]}",
     )
     store = None if settings.state is None else Store(settings.state, settings.session, role)
-    terminal = Terminal(role, settings.quiet)
-    work = Run(intent, addresses(settings, role), inputs, terminal, store, settings.checkpoint_every)
+    terminal = Terminal(role, log, settings.quiet)
+    work = Run(intent, to, inputs, terminal, store, settings.checkpoint_every, material)
+
+    def reload() -> None:
+        work.reload(addresses(settings.reread(), role))
+        terminal.note("the keys of the others were read again", "reloaded")
+
     with terminal.shown():
         try:
-            report = run_until_signalled(work.run(), work.halt)
+            report = run_until_signalled(work.run(), work.halt, reload)
         except Halted:
-            terminal.note("stopped after a step, as asked; the same command goes on from there")
+            terminal.note("stopped after a step, as asked; the same command goes on from there", "halted")
             return 0
     finish(settings, intent, report, terminal)
     return 0
@@ -84,8 +95,8 @@ def _check_rows(mine: dict[str, Input], arrays: dict[str, Array], files: dict[st
 
 def addresses(settings: Config, role: str) -> Addresses:
     """Addresses and keys of the two others."""
-    peer, dealer = str(settings.peer), str(settings.dealer)
-    keys = own_key(role, settings.key, (peer, dealer), settings.insecure_plaintext)
+    peer, dealer = str(settings.peer), str(settings.dealer) if settings.material is None else None
+    keys = own_key(role, settings.key, [peer] if dealer is None else [peer, dealer], settings.insecure_plaintext)
     shared = keys is not None and settings.key is None
     return Addresses(
         settings.session,
@@ -101,23 +112,31 @@ def addresses(settings: Config, role: str) -> Addresses:
     )
 
 
+def _material(settings: Config, role: str) -> Material:
+    """The file that takes the dealer's place, opened with this party's key."""
+    keys = own_key(role, settings.key, (), False)
+    dealer = other_key("dealer", settings.dealer_key, settings.key is None)
+    return open_material(settings.material, role, settings.session, keys, dealer)
+
+
 def finish(settings: Config, intent: Intent, report: Report, terminal: Terminal) -> None:
     """Write and print what was learnt, and what it cost."""
     rate = report.rounds / report.seconds if report.seconds else 0.0
     terminal.note(
         f"done in {report.seconds:.2f} s online: {report.rounds:,} rounds ({rate:,.0f} a second), "
         f"{report.bytes_sent:,} bytes sent, {report.bytes_received:,} received, {report.dealt_bytes:,} dealt; "
-        f"waited for material {report.waits_for_material} times"
+        f"waited for material {report.waits_for_material} times",
+        "done",
     )
     if settings.out is not None:
         if report.results:
             save_results(settings.out, report.results)
-            terminal.note(f"wrote {settings.out}")
+            terminal.note(f"wrote {settings.out}", "written")
         else:
             terminal.note(f"nothing was revealed to {intent.role}, so {settings.out} is not written")
     if settings.json:
         print(json.dumps(summary(intent, report)))
-    else:
+    elif settings.out is None or not terminal.for_programs:  # a service's output ends in a log
         with np.printoptions(precision=8, suppress=True):
             for name, array in report.results.items():
                 print(f"{name} =\n{array}")

@@ -26,6 +26,7 @@ from .shaping import Shape
 from .terms import Options, Waiting
 
 REPEAT = 0.5  # seconds until an unanswered OPEN is repeated
+OCCUPIED = 7.0  # seconds; longer than the listener's TAKEOVER
 REPLACE = 2.0  # seconds without a sign of life from ZeroMQ until the socket is replaced
 _WATCHED = (
     zmq.EVENT_CONNECTED
@@ -66,6 +67,7 @@ class Dialler:
         self._ready = False  # ZeroMQ's handshake is done
         self._opened = False  # ever
         self._said_at = 0.0
+        self._occupied_at = 0.0  # when we were first told that our place is taken
         self._closed = False
         self._loop = asyncio.get_running_loop()
         self._life_at = monotonic()
@@ -180,8 +182,7 @@ class Dialler:
             if kind is Kind.OPENED:
                 self._welcomed(message, link)
             elif kind is Kind.WHO and message.body:
-                if not self._opened and isinstance(reason := message.body.get("reason"), str):
-                    self.trouble = reason if reason.isprintable() else ""
+                self._occupied(message.body.get("reason"))
             elif kind is Kind.WHO:
                 if link == connection.link and monotonic() - self._said_at >= REPEAT / 10:
                     self._say_open(monotonic())
@@ -189,6 +190,16 @@ class Dialler:
                 connection.take(message, seq, ack, link, sum(map(len, frames)))
         except ProtocolError as error:
             connection.refuse(error)
+
+    def _occupied(self, reason: object) -> None:
+        """Somebody holds our place. One that died is replaced before OCCUPIED is over; one that lives stays."""
+        if self._opened or not isinstance(reason, str) or not reason.isprintable():
+            return
+        self.trouble = reason
+        self._occupied_at = self._occupied_at or monotonic()
+        if monotonic() - self._occupied_at >= OCCUPIED:
+            self._give_up(reason)
+            self._wake()
 
     def _welcomed(self, message: Message, link: int) -> None:
         connection = self.connection

@@ -49,6 +49,10 @@ class Mask:
     shape: Shape
     views: tuple[View, ...] = ()
 
+    def varies(self, phase: int) -> bool:
+        """Whether it is another tensor in each step of `phase`."""
+        return self.phase == phase or any(view.varies for view in self.views)
+
     def value(self, r: Words, steps: Steps) -> Words:
         """The operand's mask for a batch of steps: (batch or 1, *shape[, limbs])."""
         source = ring(self.source_limbs)

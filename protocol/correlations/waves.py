@@ -23,7 +23,7 @@ import numpy as np
 
 from ..kernels import waves
 from ..kernels.layout import I64, widen
-from ..kernels.rotation import ANGLE, UNIT
+from ..kernels.rotation import ANGLE, UNIT, tables
 from ..ring import Words, ring
 from .base import Field, Mask
 
@@ -69,6 +69,9 @@ class Series:
     out_limbs: int
 
     VALUE_BITS: ClassVar[int] = 2 * UNIT + 1
+
+    def __post_init__(self) -> None:
+        tables()  # while planning, so that no round waits for them
 
     @cached_property
     def terms(self) -> I64:

@@ -1,28 +1,42 @@
-"""Compile or load kernels before they are needed, so that no run ever waits for a compiler or a disk."""
+"""Compile or load kernels before they are needed, so that no run ever waits for a compiler."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from . import _bits_numba, _waves_numba, fused, gemm, monomials, poly, wide  # noqa: F401 - they fill ENTRIES
+from . import fused, gemm, monomials, poly, wide
 from ._jit import ENTRIES
 
-_OF_MANY_LIMBS = (poly._readings, poly._polynomial, wide._add, wide._sub, wide._rows, _waves_numba._series)
+_ANY_LIMBS = (wide._add, wide._sub, wide._rows, poly._readings, poly._polynomial)
+_FEW_LIMBS = (  # more are met in powering triples alone
+    gemm._one,
+    gemm._many,
+    fused._opened,
+    fused._truncated,
+    fused._beaver,
+    fused._beaver_matrix,
+    monomials._monomials,
+    monomials._outer,
+    monomials._combined,
+    monomials._contracted,
+)
 
 
 def preload(limbs: Iterable[int]) -> None:
-    """Make ready, from the disk cache or by compiling, what a run in rings of these numbers of limbs calls.
+    """Make ready, from the disk cache or by compiling, most of what rings of these numbers of limbs call.
 
-    More than two limbs are met in powering triples alone. An entry takes 2 ms; to wake Numba at all, 150 ms.
+    To wake Numba takes 130 ms, an entry 2 ms: what is left out here is not felt where it is first met.
     """
     for count in limbs:
-        for entry in ENTRIES if count <= 2 else _OF_MANY_LIMBS:
+        for entry in _ANY_LIMBS + (_FEW_LIMBS if count <= 2 else ()):
             if entry.least <= count <= entry.most:
                 entry[count]
 
 
 def warm() -> None:
-    """Fill the disk cache for every entry and every number of limbs: a minute the first time."""
+    """Fill the disk cache for every entry and every number of limbs: half a minute the first time."""
+    from . import bits  # noqa: F401 - adds entries of its own; it needs the package whole
+
     for entry in ENTRIES:
         for count in range(entry.least, entry.most + 1):
             entry[count]

@@ -38,6 +38,12 @@ def check_wide(*arrays: U64) -> int:
     return limbs
 
 
+def check_numbers(a: U64, limbs: int) -> None:
+    """That the last axis of `a` is that many limbs, if it is more than one."""
+    if limbs > 1 and (a.ndim == 0 or a.shape[-1] != limbs):
+        raise ValueError(f"expected {limbs} limbs on the last axis: {a.shape}")
+
+
 def check_axes(a: U64, axis: int | tuple[int, ...] | None) -> tuple[int, ...]:
     """Leading axes of a wide array as sorted non-negative numbers; None is all of them."""
     leading = a.ndim - 1
@@ -64,6 +70,8 @@ def stack(a: U64, batch: tuple[int, ...], matrix_axes: int) -> U64:
     if a.ndim == matrix_axes:
         return a[None]
     matrix = a.shape[-matrix_axes:]
+    if math.prod(a.shape[:-matrix_axes]) == 1:
+        return a.reshape(1, *matrix)
     if a.shape[:-matrix_axes] != batch:
         a = canonical(np.broadcast_to(a, batch + matrix))
     return a.reshape(math.prod(batch), *matrix)

@@ -1,6 +1,7 @@
 """Polynomials of several tensors without an opening: monomials, a share of the sum, and of a product with it.
 
-Callers vouch for the arguments: aligned words of the shapes named, `rows` and `table` of the plan's making.
+Online, callers vouch for the arguments: aligned words of the shapes named. What the dealer calls is checked,
+since its plan comes from a peer.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ._jit import ZERO, In, Limbs, Out, Table, add, entry, load, mul, store, sub
-from .layout import I64, U64, UINT64
+from .layout import I64, U64, UINT64, check_numbers
 
 
 @entry(2)
@@ -81,7 +82,8 @@ def monomial_sums(leaves: U64, table: U64, rows: I64, count: int) -> U64:
 
     rows (rows, 1 + leaves): which j < count the row adds to, then a power for each leaf.
     """
-    limbs, shape = leaves.shape[-1], leaves.shape[1:-1]
+    limbs, shape = table.shape[-1], leaves.shape[1:-1]
+    check_numbers(leaves, limbs)
     out = np.empty((*shape, count, limbs), UINT64)
     size = leaves.size // (len(leaves) * limbs) if out.size else 0
     flat = leaves.ravel(), table.ravel(), rows.ravel(), out.ravel()
@@ -93,6 +95,8 @@ def outer(x: U64, powers: U64) -> U64:
     """x[i, n] · powers[n, k, j]: (batch or 1, i, n, L), (batch, n, k, j, L) → (batch, n, k, j, i, L)."""
     batch, n, k, count, limbs = powers.shape
     rows = x.shape[1]
+    if x.shape != (len(x), rows, n, limbs) or len(x) not in (1, batch):
+        raise ValueError(f"cannot multiply {x.shape} and {powers.shape}")
     out = np.empty((batch, n, k, count, rows, limbs), UINT64)
     flat = x.ravel(), powers.ravel(), out.ravel()
     _outer[limbs](*flat, batch, n, k * count, rows, int(len(x) > 1), ZERO[limbs])

@@ -23,7 +23,7 @@ from ._jit import (
     sub,
 )
 from .fused import primed
-from .layout import U64, UINT64
+from .layout import U64, UINT64, check_numbers
 
 
 @entry(2)
@@ -101,6 +101,7 @@ def readings(r: U64, source: int, bits: int, shift: int, degree: int, limbs: int
 
     r (...[, source]) → (..., 2, degree, limbs); source ≤ limbs.
     """
+    check_numbers(r, source)
     shape = r.shape if source == 1 else r.shape[:-1]
     out = np.empty((*shape, 2, degree, limbs), UINT64)
     _readings[limbs](r.ravel(), out.ravel(), source, bits, shift, degree, ZERO[limbs])

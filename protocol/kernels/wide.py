@@ -126,6 +126,8 @@ def wide_mul(a: U64, b: U64, out: U64 | None = None) -> U64:
 
 def combine_rows(a: U64, b: U64, out: U64, limbs: int, minus: bool) -> None:
     """out = a ± b on (rows, words): rows are contiguous and hold whole numbers; `a` may have but one."""
+    if out.shape != b.shape or a.shape not in (b.shape, (1, b.shape[1])):
+        raise ValueError(f"rows of shapes {a.shape}, {b.shape} and {out.shape} do not match")
     if limbs == 1:
         (np.subtract if minus else np.add)(a, b, out=out)
     else:

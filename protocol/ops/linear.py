@@ -100,9 +100,15 @@ class AddPublic(Linear):
     def clear(self, step: int, *arrays: Array) -> Array:
         return arrays[0] + self.constant
 
+    def scale(self, low: Lowering, node: Node) -> int:
+        """That of x, unless x is coarse (a count, a bit) and the constant is not."""
+        own = low.scales[node.inputs[0]]
+        scaled = np.ldexp(self.constant, own)
+        return own if np.array_equal(scaled, np.rint(scaled)) else max(own, low.numerics.fraction_bits)
+
     def emit(self, low: Lowering, node: Node) -> Share:
         limbs, shape = limbs_for(low.needs[node]), node.shape
-        x = low.narrowed(low.share(node.inputs[0]), limbs)
+        x = low.aligned(node.inputs[0], low.scales[node], limbs)
         r = ring(limbs)
         if low.party == 0:
             encoded = fixedpoint.encode(np.broadcast_to(self.constant, shape), x.scale, limbs)

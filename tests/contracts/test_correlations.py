@@ -74,9 +74,9 @@ def polynomial(a: Mask, shift: int, real: tuple[float, ...], bound: float, out_l
     return Example(spec, {}, form, int(bound * 2 ** (16 + shift)))
 
 
-def waves(a: Mask, out_limbs: int = 1) -> Example:
+def waves(a: Mask, out_limbs: int = 1, **more: Any) -> Example:
     spec = Waves(a, 3, 2)
-    return Example(spec, aux=Series(spec, 0.5, (0.0, -0.25, 0.1), (0.625, 0.0, -0.02), 16, out_limbs))
+    return Example(spec, aux=Series(spec, 0.5, (0.0, -0.25, 0.1), (0.625, 0.0, -0.02), 16, out_limbs), **more)
 
 
 def bits_of(index: int, shape: tuple[int, ...]) -> tuple[Mask, dict[tuple[int, int], Field]]:
@@ -179,7 +179,7 @@ EXAMPLES = [
     waves(mask(STEP, 0, (2, 30), bits=40)),
     waves(mask(STEP, 0, (), bits=20), 2),
     waves(mask(SETUP, 0, (4,), 2, bits=64, limbs=1)),
-    waves(mask(STEP, 0, (3, 4), bits=24, views=[TURN])),
+    waves(mask(STEP, 0, (3, 4), bits=24, views=[TURN]), bases={(1, 0): Field((4, 3))}),
     Example(Digits(mask(STEP, 0, (3,))), aux=(0, 1, -(1 << 62))),
     Example(Digits(mask(STEP, 0, (2, 40), bits=37)), aux=(0, (1 << 35) - 1)),
     Example(Digits(mask(SETUP, 0, (1,), 2, bits=98)), aux=(0, 12345)),

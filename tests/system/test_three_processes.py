@@ -243,7 +243,7 @@ def test_signals_end_all_cleanly(number, code):
 
 def test_a_second_alice_is_refused_and_the_first_undisturbed():
     with Trio() as trio:
-        both(trio, "--iterations", "4000")
+        both(trio, "--iterations", "30000")
         wait_for(trio.children["alice"], "this run")
         second = subprocess.run(
             [

@@ -1,0 +1,238 @@
+"""What of a file of material has been used: written down durably, in two places, *before* it is used.
+
+One journal lies beside the material (`FILE.used`), its twin in the user's state folder under the material's id; copying or restoring
+the material takes at most one of them back. The peer keeps the same numbers and says them at every start (party/agreement.py). What
+counts is the most that any of the three says. Numbers only grow:
+
+    step 4096        rows of the steps below this are taken
+    finish 1         the same for the finish
+    sent 0 3f9a…     digest of what this party sent in round 0 of setup: nothing else may ever be sent there
+    received 0 …     the same for what came from the peer
+
+A line is appended and synced; each ends in a checksum. A last line that is torn was never acted upon, and is dropped; damage
+anywhere else means that nobody knows what was used, and the material is refused.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from protocol.errors import MaterialError, ProtocolError
+
+MAGIC = "mpc-material-used-1"
+MAX_ROUNDS = 1024  # of setup
+
+
+class Journal:
+    """The record of one party's use of one material. Safe to call from several threads; one process at a time has it."""
+
+    def __init__(self, material: str, role: str, places: list[Path]) -> None:
+        self.step = self.finish = 0
+        self.sent: list[str] = []
+        self.received: list[str] = []
+        self._label = f"{material} {role}"
+        self._guard = threading.Lock()
+        self._files: list[tuple[Path, int]] = []
+        try:
+            for path in places:
+                self._files.append((path, self._open(path)))
+            said = [self._read(path, descriptor) for path, descriptor in self._files]
+            for lines in said:
+                for line in lines:
+                    self._take(line)
+            for (path, descriptor), lines in zip(self._files, said, strict=True):
+                if missing := [line for line in self._lines() if line not in lines]:
+                    self._append(path, descriptor, missing)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        for _, descriptor in self._files:
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+        self._files = []
+
+    # ---- what is recorded ---------------------------------------------------------------------------------------
+
+    def reserve_steps(self, end: int) -> None:
+        """Rows of the steps below `end` are taken, from the moment this returns on and forever."""
+        with self._guard:
+            if end > self.step:
+                self._record([f"step {end}"])
+
+    def reserve_finish(self, end: int) -> None:
+        with self._guard:
+            if end > self.finish:
+                self._record([f"finish {end}"])
+
+    def opened(self, side: str, number: int, digest: str) -> bool:
+        """What was "sent" or "received" in a round of setup; False if the record has something else there."""
+        with self._guard:
+            known: list[str] = getattr(self, side)
+            if number < len(known):
+                return known[number] == digest
+            if number == len(known) < MAX_ROUNDS:
+                self._record([f"{side} {number} {digest}"])
+                return True
+            return False
+
+    # ---- what the peer is told, and tells -----------------------------------------------------------------------
+
+    def body(self) -> dict[str, Any]:
+        return {"step": self.step, "finish": self.finish, "sent": list(self.sent), "received": list(self.received)}
+
+    def absorb(self, theirs: object, who: str) -> Mapping[str, Any]:
+        """The peer's record, taken over where it has more; MaterialError where the two contradict each other."""
+        body: Mapping[str, Any] = theirs if isinstance(theirs, dict) else {}
+        numbers = [body.get("step"), body.get("finish")]
+        lists = [body.get("received"), body.get("sent")]  # what they received is what was sent here
+        if not all(type(n) is int and 0 <= n < 1 << 42 for n in numbers) or not all(_digests(each) for each in lists):
+            raise ProtocolError(f"{who} did not say how much of the material it has used")
+        lines: list[str] = []
+        with self._guard:
+            for side, digests in zip(("sent", "received"), lists, strict=True):
+                mine: list[str] = getattr(self, side)
+                for number, digest in enumerate(digests):  # type: ignore[arg-type]
+                    if number >= len(mine):
+                        lines.append(f"{side} {number} {digest}")
+                    elif mine[number] != digest:
+                        raise MaterialError(
+                            f"the records of {who} and this party say different things about the use of the material; "
+                            "make new material with `python -m dealer precompute`"
+                        )
+            for name, number in zip(("step", "finish"), numbers, strict=True):
+                if number > getattr(self, name):  # type: ignore[operator]
+                    lines.append(f"{name} {number}")
+            self._record(lines)
+        return body
+
+    # ---- files --------------------------------------------------------------------------------------------------
+
+    def _record(self, lines: list[str]) -> None:
+        if lines:
+            for path, descriptor in self._files:
+                self._append(path, descriptor, lines)
+            for line in lines:
+                self._take(line)
+
+    def _take(self, line: str) -> None:
+        word, *rest = line.split()
+        if word in ("step", "finish"):
+            setattr(self, word, max(getattr(self, word), int(rest[0])))
+            return
+        known: list[str] = getattr(self, word)
+        number, digest = int(rest[0]), rest[1]
+        if number == len(known):
+            known.append(digest)
+        elif known[number] != digest:
+            raise MaterialError(
+                f"the two records of used material, {' and '.join(str(path) for path, _ in self._files)}, say different things; "
+                "make new material with `python -m dealer precompute`"
+            )
+
+    def _lines(self) -> list[str]:
+        opened = [f"{side} {n} {digest}" for side in ("sent", "received") for n, digest in enumerate(getattr(self, side))]
+        return opened + [f"{name} {getattr(self, name)}" for name in ("step", "finish") if getattr(self, name)]
+
+    def _checked(self, line: str) -> str:
+        return f"{line} {hashlib.blake2b(f'{self._label} {line}'.encode(), digest_size=4).hexdigest()}\n"
+
+    def _open(self, path: Path) -> int:
+        """The journal at `path`, made if there is none, complete from its first moment on; locked for this process."""
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not path.exists():
+                temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
+                descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+                try:
+                    os.write(descriptor, self._checked(f"{MAGIC} {self._label}").encode())
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
+                try:
+                    with contextlib.suppress(FileExistsError):
+                        os.link(temporary, path)
+                finally:
+                    temporary.unlink()
+                _sync_folder(path.parent)
+            descriptor = os.open(path, os.O_RDWR | os.O_APPEND)
+        except OSError as error:
+            raise self._cannot(path, error) from None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise MaterialError(f"another process is using this material ({path} is locked); let it end first") from None
+        except OSError:
+            pass  # a file system without locks: the twin has one
+        return descriptor
+
+    def _read(self, path: Path, descriptor: int) -> list[str]:
+        """The lines of a journal, checked; a torn last line is cut off."""
+        try:
+            data = b""
+            while piece := os.read(descriptor, 1 << 20):
+                data += piece
+            good, lines = 0, []
+            pieces = data.splitlines(keepends=True)
+            for number, raw in enumerate(pieces):
+                line = raw.decode("ascii", "replace")
+                text = line.rpartition(" ")[0]
+                if self._checked(text) == line:
+                    lines.append(text)
+                    good += len(raw)
+                elif number == 0 or number < len(pieces) - 1:
+                    raise MaterialError(
+                        f"{path}, the record of used material, is damaged or of other material, so nobody knows what is unused; "
+                        "make new material with `python -m dealer precompute`"
+                    )
+            if not lines:
+                raise MaterialError(f"{path}, the record of used material, is empty; make new material")
+            if good < len(data):
+                os.ftruncate(descriptor, good)
+                os.fsync(descriptor)
+        except OSError as error:
+            raise self._cannot(path, error) from None
+        return lines[1:]
+
+    def _append(self, path: Path, descriptor: int, lines: list[str]) -> None:
+        data = "".join(self._checked(line) for line in lines).encode()
+        try:
+            size = os.fstat(descriptor).st_size
+            try:
+                if os.write(descriptor, data) != len(data):
+                    raise OSError(28, os.strerror(28))
+                os.fsync(descriptor)
+            except OSError:
+                with contextlib.suppress(OSError):
+                    os.ftruncate(descriptor, size)
+                raise
+        except OSError as error:
+            raise self._cannot(path, error) from None
+
+    def _cannot(self, path: Path, error: OSError) -> MaterialError:
+        return MaterialError(
+            f"{path}, the record of used material, cannot be written ({error.strerror}); nothing is used without a record"
+        )
+
+
+def _digests(found: object) -> bool:
+    return isinstance(found, list) and len(found) <= MAX_ROUNDS and all(
+        isinstance(each, str) and len(each) == 32 and not set(each) - set("0123456789abcdef") for each in found
+    )
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,271 @@
+"""A run's material from a file instead of from a dealer: open it, agree with the peer how much of it is used, take the rest in order.
+
+    Material    the opened file: its seal, this party's seed, its journal
+    Place       which rows this attempt begins at: agreed with the peer, so that both use the same row for the same step
+    FileIntake  the rows of one attempt, with the interface of `intake.Intake`
+
+Single use. A row is handed out only after the journal has it as taken, durably, in blocks (`_Blocks`); an attempt begins behind the
+most that either party's journal says; what is skipped is lost. Of setup there is one row. Every attempt sends its openings again,
+and they are the same words or the run ends: `sending` and `heard` compare them with what the journal has from the first time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from protocol.channel import KeyPair, PublicKey
+from protocol.dealing import alice_material, bob_material
+from protocol.errors import ConfigError, MaterialError, MpcError
+from protocol.graph import Phase
+from protocol.jobs import ROLES
+from protocol.keyring import state_folder
+from protocol.material import HEAD, Cell, Header, Layout, Seal, period, row_for
+from protocol.plan import Dealing
+from protocol.ring import Words
+
+from .journal import Journal
+
+AHEAD = 2  # chunks read before they are needed
+AFRESH = "make new material with `python -m dealer precompute`"
+
+
+@dataclass(frozen=True)
+class Place:
+    """The rows that an attempt begins at."""
+
+    step: int
+    finish: int
+
+
+class Material:
+    """One party's file, opened: MaterialError if it is not whole, not for this session, not for this key, or not of this dealer."""
+
+    def __init__(self, path: Path, role: str, session: str, keys: KeyPair, dealer: PublicKey) -> None:
+        self.path, self.role = path, role
+        try:
+            self._file = os.open(path, os.O_RDONLY)
+            raw, size = os.pread(self._file, HEAD, 0), os.fstat(self._file).st_size
+        except OSError as error:
+            raise ConfigError(f"the material {path} cannot be read: {error.strerror}; check --material") from None
+        try:
+            self.header = Header.unpack(raw)
+            self._check(session, keys, dealer, size)
+            self._seal = Seal.to_read(self.header, keys.secret)
+            self._dealing: Dealing | None = None
+            self._layout: Layout
+            self._said: dict[str, Any] = {}
+            secret = Cell(0, HEAD, 32 + 16)
+            self.seed = self._seal.open(secret, os.pread(self._file, secret.bytes, secret.offset))
+        except MaterialError as error:
+            raise self._wrong(error) from None
+        name = f"{self.header.material}.{role}.used"
+        beside = path.with_name(f"{path.name}.{self.header.material[:8]}.used")
+        self.journal = Journal(self.header.material, role, [state_folder() / "material" / name, beside])
+
+    @property
+    def id(self) -> str:
+        return self.header.material
+
+    def _wrong(self, error: MaterialError) -> MaterialError:
+        return MaterialError(f"the material {self.path} {error}")
+
+    def _check(self, session: str, keys: KeyPair, dealer: PublicKey, size: int) -> None:
+        header = self.header
+        if header.role != self.role:
+            raise MaterialError(f"is for {header.role}, and this party is {self.role}; take the other file of the two")
+        if header.session != session:
+            raise MaterialError(f"is for the session {header.session!r}, not {session!r}; give its --session, or {AFRESH}")
+        if header.owner != keys.public.raw:
+            raise MaterialError(
+                f"is sealed for the key {PublicKey(self.role, header.owner).short}, and this party's is {keys.public.short}; "
+                "use that key, or have it made again for this one"
+            )
+        if header.dealer != dealer.raw:
+            raise MaterialError(
+                f"was made by the dealer {PublicKey('dealer', header.dealer).short}, and this party trusts {dealer.short}; "
+                "check --dealer-key"
+            )
+        if size != header.size:
+            raise MaterialError(f"has {size:,} bytes and should have {header.size:,}; copy it again from where it was made")
+
+    def close(self) -> None:
+        os.close(self._file)
+        self.journal.close()
+
+    def bind(self, dealing: Dealing) -> None:
+        """From now on for this plan; MaterialError if it was made for another."""
+        if dealing.digest != self.header.digest:
+            raise self._wrong(
+                MaterialError(f"was made for another plan (other shapes, another job, or another number of iterations); {AFRESH}")
+            )
+        self._dealing, self._layout = dealing, Layout(dealing, self.header.extent, self.role)
+
+    def offer(self) -> dict[str, Any]:
+        """What the peer is told of this party's record; `settle` goes by the same."""
+        self._said = self.journal.body()
+        return self._said
+
+    def settle(self, theirs: object, who: str, start: int) -> Place:
+        """The peer's record and this one, joined: where an attempt from step `start` begins; MaterialError if too little is left."""
+        said, told = self._said, self.journal.absorb(theirs, who)
+        dealing = self._bound
+        place = Place(row_for(start, max(said["step"], told["step"]), period(dealing, Phase.STEP)),
+                      row_for(0, max(said["finish"], told["finish"]), period(dealing, Phase.FINISH)))  # fmt: skip
+        steps = dealing.steps - start
+        if place.step + steps > self.header.steps or place.finish >= self.header.finishes:
+            unused = self.header.steps - max(said["step"], told["step"])
+            what = f"{unused:,} of its {self.header.steps:,} rows are unused, and {steps:,} steps are still to do"
+            if place.step + steps <= self.header.steps:
+                what = f"all of its {self.header.finishes} rows for the finish are used"
+            raise self._wrong(
+                MaterialError(f"is used up: {what}; {AFRESH} (--spare for more rows), or go on with a live dealer, without --material")
+            )
+        return place
+
+    @property
+    def _bound(self) -> Dealing:
+        if self._dealing is None:
+            raise MaterialError("material is used before its plan is known")
+        return self._dealing
+
+    def rows(self, phase: Phase, row: int, most: int) -> tuple[int, list[Words], int]:
+        """Up to `most` rows from `row` on: how many, their fields, and the bytes read for them."""
+        dealing = self._bound
+        own, cell = dealing.phases[phase], self._layout.cell(phase, row)
+        if cell is None:
+            count = min(own.steps_per_chunk, most)
+            if self.role == "alice":
+                return count, alice_material(dealing, self.seed, phase, row, count), 0
+            return count, bob_material(dealing, self.seed, phase, row, count, np.empty((count, 0), np.uint64)), 0
+        try:
+            sealed = os.pread(self._file, cell.bytes, cell.offset)
+            words = np.frombuffer(self._seal.open(cell, sealed), np.uint64).reshape(cell.count, own.dealt_words)
+        except OSError as error:
+            raise self._wrong(MaterialError(f"cannot be read: {error.strerror}")) from None
+        except MaterialError as error:
+            raise self._wrong(error) from None
+        words = words[row - cell.first :][:most]
+        return len(words), bob_material(dealing, self.seed, phase, row, len(words), words), words.nbytes
+
+    # ---- setup, which every attempt opens again -----------------------------------------------------------------
+
+    def sending(self, number: int, words: Words) -> None:
+        """Before a round of setup is sent."""
+        if not self.journal.opened("sent", number, _digest(memoryview(words).cast("B"))):
+            raise self._wrong(
+                MaterialError(
+                    f"was begun with other inputs than this party brings now, and no mask may meet two values; bring the same, or {AFRESH}"
+                )
+            )
+
+    def heard(self, who: str, number: int, words: Words) -> None:
+        """Once the peer's message of a round of setup is there."""
+        if not self.journal.opened("received", number, _digest(memoryview(words).cast("B"))):
+            raise self._wrong(
+                MaterialError(f"was begun with other inputs than {who} brings now, and no mask may meet two values; {AFRESH}")
+            )
+
+
+def _digest(words: memoryview) -> str:
+    return hashlib.blake2b(words, digest_size=16).hexdigest()
+
+
+class _Blocks:
+    """How far ahead the journal is written: about a second of work, and an eighth of the spare rows at most."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._size, self._last = most, 1, 0.0
+
+    def end(self, row: int, count: int) -> int:
+        """To be reserved when rows [row, row + count) are about to be used."""
+        now = time.monotonic()
+        if now - self._last < 1.0:
+            self._size = min(2 * self._size, max(1, self._most // max(1, count)))
+        self._last = now
+        return row + count * self._size
+
+
+class FileIntake:
+    """Material of one attempt, from a file. The interface is that of `intake.Intake`."""
+
+    def __init__(self, material: Material, place: Place, start: int) -> None:
+        self._material, self._place, self._start = material, place, start
+        self._dealing = material._bound
+        self._blocks = _Blocks((material.header.steps - self._dealing.steps) // 8)
+        self._queue: asyncio.Queue[tuple[int, int, list[Words]] | MpcError] = asyncio.Queue(AHEAD)
+        self._closed = False
+        self.stock = 0
+        self.waits = 0
+        self.waited = 0.0  # seconds
+        self.bytes_received = 0
+        self._task = asyncio.create_task(self._pump())
+
+    async def chunk(self, phase: Phase, step: int) -> tuple[int, list[Words]]:
+        """The number of steps from `step` on that are at hand, and their rows by field."""
+        if phase != Phase.STEP:
+            return await self._once(phase)
+        loop = asyncio.get_running_loop()
+        begin, late = loop.time(), self._queue.empty() and step > self._start
+        found = await self._queue.get()
+        if late:
+            self.waits += 1
+            self.waited += loop.time() - begin
+        if isinstance(found, MpcError):
+            raise found
+        first, count, fields = found
+        if first != self._place.step + step - self._start:
+            raise MaterialError(f"row {first} of the material does not belong to step {step}")
+        self.stock -= count
+        return count, fields
+
+    def close(self) -> None:
+        self._closed = True
+        self._task.cancel()
+
+    async def _once(self, phase: Phase) -> tuple[int, list[Words]]:
+        """Setup, whose only row is opened to the same values every time; or the next row of the finish."""
+        row = 0
+        if phase == Phase.FINISH:
+            row = self._place.finish
+            await asyncio.to_thread(self._material.journal.reserve_finish, row + 1)
+        count, fields, size = await asyncio.to_thread(self._material.rows, phase, row, 1)
+        self.bytes_received += size
+        return count, fields
+
+    async def _pump(self) -> None:
+        row, end = self._place.step, self._place.step + self._dealing.steps - self._start
+        try:
+            while row < end:
+                count, fields, size = await asyncio.to_thread(self._take, row, end)
+                self.bytes_received += size
+                self.stock += count
+                await self._queue.put((row, count, fields))
+                row += count
+        except MpcError as error:
+            await self._queue.put(error)
+
+    def _take(self, row: int, end: int) -> tuple[int, list[Words], int]:
+        """Rows from `row` on, read and recorded as taken, in that order; in a thread."""
+        count, fields, size = self._material.rows(Phase.STEP, row, end - row)
+        if self._closed:
+            raise MaterialError("this attempt is over")
+        journal = self._material.journal
+        if row + count > journal.step:
+            journal.reserve_steps(min(max(self._blocks.end(row, count), row + count), end))
+        return count, fields, size
+
+
+def open_material(path: Path, role: str, session: str, keys: KeyPair | None, dealer: PublicKey | None) -> Material:
+    """The material at `path`, for a party with these keys."""
+    if keys is None or dealer is None:
+        raise ConfigError("--material needs keys: the file is sealed for this party's by the dealer's; give --key and --dealer-key")
+    assert role in ROLES
+    return Material(path, role, session, keys, dealer)

@@ -1,0 +1,69 @@
+"""A program of several commands, declared as a table; every way it can be misused ends in one sentence and exit code 2."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+from . import __version__
+from .config import Setting, add_options, resolve
+from .errors import ConfigError
+from .processes import guarded
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{message}; see {self.prog} --help")
+
+
+@dataclass(frozen=True)
+class Command:
+    """`module` has run(settings: Config) -> int, and is imported only when the command is given."""
+
+    help: str
+    settings: Sequence[Setting]
+    module: str
+
+
+@dataclass(frozen=True)
+class Program:
+    """`default` is the command that options alone are given to; `section` the part of a configuration file to read."""
+
+    name: str
+    description: str
+    commands: Mapping[str, Command]
+    default: str
+    section: str | None = None
+    epilog: str = ""
+
+    def parser(self) -> argparse.ArgumentParser:
+        main = _Parser(
+            prog=f"python -m {self.name}",
+            description=self.description,
+            epilog=self.epilog,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        main.add_argument("--version", action="version", version=__version__)
+        commands = main.add_subparsers(dest="command", metavar="COMMAND", required=True)
+        for name, command in self.commands.items():
+            text = f"{command.help[0].upper()}{command.help[1:]}."
+            add_options(commands.add_parser(name, help=command.help, description=text), command.settings)
+        return main
+
+    def main(self, arguments: Sequence[str] | None = None) -> int:
+        words = list(sys.argv[1:] if arguments is None else arguments)
+        if not words or (words[0].startswith("-") and words[0] not in ("-h", "--help", "--version")):
+            words = [self.default, *words]
+        return guarded(self.name, lambda: self._run(words))
+
+    def _run(self, words: Sequence[str]) -> int:
+        options = self.parser().parse_args(words)
+        command = self.commands[options.command]
+        others = {setting.name for each in self.commands.values() for setting in each.settings}
+        settings = resolve(command.settings, options, self.section, others=others)
+        code: int = importlib.import_module(command.module).run(settings)
+        return code

@@ -1,0 +1,231 @@
+"""Material on disk: what a dealer wrote ahead of time for one party, sealed for that party's key. Pure: bytes in, bytes out.
+
+A file is a header in the clear, padded to `HEAD` bytes, and *cells*, each sealed by itself, so that a file may be larger than
+anybody's memory and be read from any place:
+
+    header | cell 0: the party's 32-byte seed | bob only: corrections of setup | … of steps, many to a cell | … of finishes
+
+A *row* is the randomness of one execution of a phase. Rows are consumed in order and never twice; which step a row serves is not
+written in it. So a file with more rows than the job has steps (`Extent`) outlives a crash: the steps that are done again take the
+rows behind those that were reserved. Two things bind a row to more than its own masks. Its correlations know the masks of setup,
+of which a file has one row: after a crash setup is opened again, word for word the same (whoever uses a file sees to it). And a
+minibatch depends on the step, with a `period`: row p may serve step s if p ≡ s modulo that.
+
+Seal: AES-256-GCM under a key from HKDF-SHA256 of two X25519 secrets, (an ephemeral key, the party's) and (the dealer's, the party's).
+The first makes the key unique to the file, the second says that the dealer wrote it; the info is a digest of the header, the nonce
+the cell's number. The keys are those of the CURVE links, which are Curve25519 too. A damaged, exchanged or shortened cell does not
+open; the file's length follows from its header.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import secrets
+from collections.abc import Iterator
+from dataclasses import astuple, dataclass, fields
+
+import msgpack
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from .errors import MaterialError
+from .graph import Phase
+from .plan import Dealing
+from .prg import SEED_BYTES
+from .views import Rows
+
+MAGIC = b"mpc-material-1\n"
+HEAD = 1024  # bytes of magic and header, padding included
+TAG = 16  # bytes that sealing adds to a cell
+MAX_CELL = (1 << 31) - 64  # bytes; the cipher takes no more at a time
+SPARE_FINISHES = 7  # at most: one for each time that a run is broken off in its very end
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How many rows of the steps and of the finish a file holds; of setup it holds one."""
+
+    steps: int
+    finishes: int
+
+    @staticmethod
+    def of(dealing: Dealing, spare: float) -> Extent:
+        """What the job needs and `spare` (a fraction) more, for steps that are done again after a crash."""
+        more = math.ceil(spare * dealing.steps)
+        step, finish = (8 * dealing.phases[phase].dealt_words for phase in (Phase.STEP, Phase.FINISH))
+        affordable = SPARE_FINISHES if not finish else more * step // finish
+        return Extent(dealing.steps + more, 1 + (min(SPARE_FINISHES, max(1, affordable)) if spare else 0))
+
+    def rows(self, phase: Phase) -> int:
+        return (1, self.steps, self.finishes)[phase]
+
+
+@dataclass(frozen=True)
+class Header:
+    """What stands in the clear, and is authenticated. `material` is the same in both parties' files; keys are raw."""
+
+    role: str
+    session: str
+    material: str
+    digest: str  # of the plan's dealing part
+    steps: int
+    finishes: int
+    size: int  # bytes of the whole file
+    owner: bytes
+    dealer: bytes
+    ephemeral: bytes
+
+    @property
+    def extent(self) -> Extent:
+        return Extent(self.steps, self.finishes)
+
+    def pack(self) -> bytes:
+        body: bytes = MAGIC + msgpack.packb(list(astuple(self)))
+        return body.ljust(HEAD, b"\0")
+
+    @staticmethod
+    def unpack(data: bytes) -> Header:
+        """MaterialError, the end of a sentence, for anything that `pack` did not make."""
+        if not data.startswith(MAGIC):
+            raise MaterialError("is not a file of material, or of another version of this program")
+        try:
+            unpacker = msgpack.Unpacker(max_buffer_size=HEAD)
+            unpacker.feed(data[len(MAGIC) : HEAD])
+            parts = unpacker.unpack()
+            wanted = [field.type for field in fields(Header)]
+            if type(parts) is not list or [type(part).__name__ for part in parts] != wanted:
+                raise ValueError
+            header = Header(*parts)
+            if header.pack() != data or not 0 <= header.steps < 1 << 41 or not 1 <= header.finishes < 1 << 16:
+                raise ValueError
+        except (ValueError, TypeError, msgpack.UnpackException):
+            raise MaterialError("is damaged in its header; copy it again from where it was made") from None
+        return header
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A sealed piece: its number, where it lies in the file, and the rows in it. `bytes` are as sealed."""
+
+    number: int
+    offset: int
+    bytes: int
+    phase: Phase = Phase.SETUP
+    first: int = 0
+    count: int = 0
+
+
+class Layout:
+    """Where everything lies in the file of `role`: a function of the plan and the extent alone."""
+
+    def __init__(self, dealing: Dealing, extent: Extent, role: str) -> None:
+        self.secret = Cell(0, HEAD, SEED_BYTES + TAG)
+        self._extent, self._dealing = extent, dealing
+        self._starts: dict[Phase, tuple[int, int]] = {}  # phase → (first cell's number, its offset)
+        number, offset = 1, HEAD + self.secret.bytes
+        for phase in Phase if role == "bob" else ():
+            if self.row_bytes(phase):
+                self._starts[phase] = number, offset
+                cells = -(-extent.rows(phase) // self.rows_per_cell(phase))
+                number += cells
+                offset += extent.rows(phase) * self.row_bytes(phase) + cells * TAG
+        self.size = offset
+
+    def row_bytes(self, phase: Phase) -> int:
+        return 8 * self._dealing.phases[phase].dealt_words
+
+    def rows_per_cell(self, phase: Phase) -> int:
+        return self._dealing.phases[phase].steps_per_chunk if phase == Phase.STEP else 1
+
+    def cell(self, phase: Phase, row: int) -> Cell | None:
+        """The cell with this row's corrections; None if the file holds none."""
+        if phase not in self._starts:
+            return None
+        number, offset = self._starts[phase]
+        per = self.rows_per_cell(phase)
+        index = row // per
+        full = per * self.row_bytes(phase) + TAG
+        count = min(per, self._extent.rows(phase) - index * per)
+        size = count * self.row_bytes(phase) + TAG
+        return Cell(number + index, offset + index * full, size, phase, index * per, count)
+
+    def cells(self) -> Iterator[Cell]:
+        """Every cell of corrections, in the file's order."""
+        for phase in self._starts:
+            for row in range(0, self._extent.rows(phase), self.rows_per_cell(phase)):
+                cell = self.cell(phase, row)
+                assert cell is not None
+                yield cell
+
+
+def period(dealing: Dealing, phase: Phase) -> int:
+    """Row p of a phase may serve step s if p ≡ s modulo this: 1 unless the job takes minibatches."""
+    found = 1
+    for spec in dealing.phases[phase].correlations:
+        for mask in spec.operands:
+            for view in mask.views:
+                if isinstance(view, Rows):
+                    found = math.lcm(found, view.total // math.gcd(view.total, view.shape[0]))
+                elif view.varies:
+                    raise MaterialError("the job has a view that varies with the step, which material on disk cannot serve")
+    return found
+
+
+def row_for(step: int, behind: int, every: int) -> int:
+    """The first row from `behind` on that may serve `step`."""
+    return behind + (step - behind) % every
+
+
+def fresh_id() -> str:
+    return secrets.token_hex(16)
+
+
+class Seal:
+    """Seals, or opens, the cells of one file."""
+
+    def __init__(self, header: Header, ephemeral_secret: bytes, static_secret: bytes) -> None:
+        digest = hashlib.sha256(header.pack()).digest()
+        derived = HKDF(hashes.SHA256(), 32, MAGIC, digest).derive(ephemeral_secret + static_secret)
+        self._cipher = AESGCM(derived)
+
+    @staticmethod
+    def to_write(
+        role: str, session: str, material: str, dealing: Dealing, extent: Extent, dealer: bytes, dealer_secret: bytes, owner: bytes
+    ) -> tuple[Header, Seal]:
+        """The dealer's side: a header with a fresh ephemeral key, and the seal that goes with it. Keys are raw."""
+        once = X25519PrivateKey.generate()
+        public = once.public_key().public_bytes_raw()
+        size = Layout(dealing, extent, role).size
+        header = Header(role, session, material, dealing.digest, extent.steps, extent.finishes, size, owner, dealer, public)
+        static = X25519PrivateKey.from_private_bytes(dealer_secret)
+        return header, Seal(header, _exchange(once, owner), _exchange(static, owner))
+
+    @staticmethod
+    def to_read(header: Header, owner_secret: bytes) -> Seal:
+        """The party's side, with its secret key and the header of its file."""
+        own = X25519PrivateKey.from_private_bytes(owner_secret)
+        return Seal(header, _exchange(own, header.ephemeral), _exchange(own, header.dealer))
+
+    def seal(self, cell: Cell, data: bytes | memoryview) -> bytes:
+        return self._cipher.encrypt(cell.number.to_bytes(12, "big"), data, None)
+
+    def open(self, cell: Cell, data: bytes) -> bytes:
+        """What was sealed in this very place of this very file; MaterialError, the end of a sentence, otherwise."""
+        try:
+            if len(data) != cell.bytes:
+                raise InvalidTag
+            return self._cipher.decrypt(cell.number.to_bytes(12, "big"), data, None)
+        except InvalidTag:
+            where = "at its seed" if cell.number == 0 else f"at byte {cell.offset:,}"
+            raise MaterialError(f"is damaged {where}; copy it again from where it was made") from None
+
+
+def _exchange(own: X25519PrivateKey, other: bytes) -> bytes:
+    try:
+        return own.exchange(X25519PublicKey.from_public_bytes(other))
+    except ValueError:
+        raise MaterialError("names a key that is none; make it again") from None

@@ -1,0 +1,50 @@
+"""Talking to a service manager by systemd's notification protocol: ready, status, alive, stopping. Silent without one.
+
+Datagrams of lines to $NOTIFY_SOCKET (sd_notify(3)). WATCHDOG=1 goes out from the event loop, twice in $WATCHDOG_USEC, and
+only when `alive` says so: a loop that is stuck, or a process that does nothing, stops feeding and is restarted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+from time import monotonic
+
+LOOK = 1.0  # seconds between two looks at the status
+
+
+class Notifier:
+    """The service manager of this process, if it has one."""
+
+    def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
+        path = environment.get("NOTIFY_SOCKET", "")
+        self._address = "\0" + path[1:] if path.startswith("@") else path
+        microseconds = environment.get("WATCHDOG_USEC", "")
+        mine = environment.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+        self.interval = int(microseconds) / 2e6 if microseconds.isdigit() and mine else None
+        """Seconds between two feedings of the watchdog; None without one."""
+
+    def tell(self, *lines: str) -> None:
+        """Send the lines as one datagram. One that cannot be sent at once is lost: a manager must not hold up the work."""
+        if self._address:
+            with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as link:
+                link.setblocking(False)
+                link.sendto("\n".join(lines).encode(), self._address)
+
+    async def attend(self, alive: Callable[[], Awaitable[bool]], status: Callable[[], str]) -> None:
+        """Until cancelled: pass on the status when it changes, and feed the watchdog for as long as `alive` says yes."""
+        if not self._address:
+            return
+        told, due = "", monotonic()
+        while True:
+            lines = [] if status() == told else [f"STATUS={(told := status())}"]
+            if self.interval is not None and monotonic() >= due and await alive():
+                lines.append("WATCHDOG=1")
+                due = max(due + self.interval, monotonic())
+            if lines:
+                self.tell(*lines)
+            wait = LOOK if self.interval is None else min(LOOK, self.interval, max(due - monotonic(), 0.05))
+            await asyncio.sleep(wait)

@@ -1,0 +1,110 @@
+"""A shaped link in real time: two processes, real sockets, CURVE. To within 1 ms or 2%, whichever is more.
+
+Each process shapes what it sends. The clock is the machine's monotonic one, which both processes share, so that one
+direction can be timed alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import statistics
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from protocol.channel import Allow, Connection, KeyPair, Listener, Shape, connect
+from protocol.wire import Kind, Message
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(60)]
+ALICE, BOB = KeyPair.generate("alice"), KeyPair.generate("bob")
+SMALL = bytes(96)
+
+
+def tolerance(seconds: float) -> float:
+    return max(0.001, 0.02 * seconds)
+
+
+def bob(address: str, shape: Shape) -> None:
+    """In the other process: exchange small messages; answer a large one with the time at which it was there."""
+
+    async def main() -> None:
+        link = await connect(address, "bob", "alice", "link", BOB, ALICE.public, shape=shape, timeout=20)
+        number = 0
+        while True:
+            link.send(Message(Kind.ROUND, "link", 1, number, None, (SMALL,)))
+            while len((message := await link.receive()).buffers[0]) != len(SMALL):
+                body = {"at": int(time.monotonic() * 1e6)}
+                link.send(Message(Kind.ROUND, "link", 1, number, body, (SMALL,)))
+            if message.body:
+                await link.close()
+                return
+            number += 1
+
+    asyncio.run(main())
+
+
+@asynccontextmanager
+async def far_bob(there: Shape, back: Shape) -> AsyncIterator[Connection]:
+    """Alice's end; she sends over `there` and he over `back`."""
+    listener = Listener("tcp://127.0.0.1:0", "alice", ALICE, Allow([BOB.public]), roles=("bob",), shape=there)
+    child = multiprocessing.get_context("fork").Process(target=bob, args=(listener.address, back))
+    child.start()
+    try:
+        link = await listener.accept(20)
+        yield link
+        link.send(Message(Kind.ROUND, "link", 1, 0, {"end": True}, (SMALL,)))
+        await link.close()
+    finally:
+        await listener.close()
+        child.join(5)
+        child.kill()
+
+
+async def exchanges(link: Connection, count: int) -> list[float]:
+    """Seconds of each round in which both send and both wait."""
+    times = []
+    for number in range(count):
+        begin = time.monotonic()
+        await link.exchange(Message(Kind.ROUND, "link", 1, number, None, (SMALL,)))
+        times.append(time.monotonic() - begin)
+    return times[2:]
+
+
+async def crossing(link: Connection, size: int) -> float:
+    """Seconds from the sending of `size` bytes until they are there; `link` is used for nothing else."""
+    await asyncio.sleep(0.05)
+    begin = time.monotonic()
+    link.send(Message(Kind.ROUND, "link", 1, 0, None, (bytes(size),)))
+    while not (answer := await link.receive()).body:
+        pass
+    return answer.body["at"] / 1e6 - begin
+
+
+async def test_an_exchange_takes_half_a_round_trip():
+    shape = Shape(rtt=0.020)
+    async with far_bob(shape, shape) as link:
+        median = statistics.median(await exchanges(link, 60))
+    print(f"exchange {median * 1e3:.2f} ms")
+    assert abs(median - 0.010) <= tolerance(0.010), median
+
+
+async def test_each_direction_has_its_own_shape():
+    """In two exchanges a message goes there and one comes back, whoever was first."""
+    async with far_bob(Shape(rtt=0.010), Shape(rtt=0.040)) as link:
+        times = await exchanges(link, 60)
+    pairs = statistics.median(a + b for a, b in zip(times[::2], times[1::2], strict=False))
+    print(f"two exchanges {pairs * 1e3:.2f} ms")
+    assert abs(pairs - 0.025) <= 2 * tolerance(0.0125), pairs
+
+
+@pytest.mark.parametrize(("size", "bandwidth"), [(250_000, 20e6), (1_000_000, 100e6), (8_000_000, 1e9)])
+async def test_a_message_takes_the_time_its_size_demands(size, bandwidth):
+    shape = Shape(rtt=0.010, bandwidth=bandwidth)
+    async with far_bob(shape, Shape()) as link:
+        times = [await crossing(link, size) for _ in range(5)]
+    expected = 0.005 + 8 * size / bandwidth
+    print(f"{size} bytes: {[round(1e3 * t, 2) for t in times]} ms for {expected * 1e3:.2f}")
+    assert abs(statistics.median(times) - expected) <= tolerance(expected), times

@@ -1,0 +1,198 @@
+"""The walls: who may import whom, no cycles at any depth, no file of two ideas, no careless randomness."""
+
+from __future__ import annotations
+
+import ast
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("protocol", "dealer", "party")
+MOST_LINES = 400
+
+# Lower ones know nothing of higher ones; names on one line do not know each other. A name stands for its package.
+ORDER = [
+    ("errors",),
+    ("kernels",),
+    ("ring",),
+    ("prg", "fixedpoint", "views"),
+    ("correlations",),
+    ("graph",),
+    ("lowering",),
+    ("ops",),
+    ("jobs",),
+    ("plan",),
+    ("machine",),
+    ("dealing",),
+    ("simulate",),
+]
+RANK = {f"protocol.{name}": rank for rank, names in enumerate(ORDER) for name in names}
+
+# Bad weather on a link, for tests and latency experiments, is drawn with `random`: repeatable, and nothing secret.
+WEATHER = {"protocol.channel.memory", "protocol.channel.shaping"}
+
+
+@cache
+def modules() -> dict[str, Path]:
+    found = {}
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+class _Imports(ast.NodeVisitor):
+    """Absolute names of all that is imported, inside functions too; `if TYPE_CHECKING:` is left out."""
+
+    def __init__(self, module: str, path: Path) -> None:
+        self.names: set[str] = set()
+        self.package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+
+    def visit_If(self, node: ast.If) -> None:
+        test = node.test
+        guard = test.attr if isinstance(test, ast.Attribute) else getattr(test, "id", "")
+        for each in node.orelse if guard == "TYPE_CHECKING" else [*node.body, *node.orelse]:
+            self.visit(each)
+
+    def visit_Import(self, node: ast.Import) -> None:
+        self.names |= {alias.name for alias in node.names}
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        base = node.module or ""
+        if node.level:
+            parts = self.package.split(".")
+            parts = parts[: len(parts) - node.level + 1]
+            base = ".".join([*parts, base] if base else parts)
+        self.names |= {f"{base}.{alias.name}" for alias in node.names}
+
+
+@cache
+def imports(module: str) -> frozenset[str]:
+    """Full dotted names as written: `from a.b import c` gives a.b.c."""
+    path = modules()[module]
+    visitor = _Imports(module, path)
+    visitor.visit(ast.parse(path.read_text(), str(path)))
+    return frozenset(visitor.names)
+
+
+def resolve(name: str) -> str | None:
+    """The module of this project that `name` lies in."""
+    while name:
+        if name in modules():
+            return name
+        name = name.rpartition(".")[0]
+    return None
+
+
+@cache
+def edges() -> dict[str, frozenset[str]]:
+    return {
+        module: frozenset(found for name in imports(module) if (found := resolve(name)) and found != module)
+        for module in modules()
+    }
+
+
+def reached(module: str) -> set[str]:
+    seen: set[str] = set()
+    waiting = [module]
+    while waiting:
+        for each in edges()[waiting.pop()] - seen:
+            seen.add(each)
+            waiting.append(each)
+    return seen
+
+
+def part(module: str) -> str:
+    """protocol.correlations.base → protocol.correlations"""
+    return ".".join(module.split(".")[:2])
+
+
+def test_the_tree_is_found():
+    assert {
+        "protocol.ring",
+        "protocol.ops",
+        "protocol.correlations.base",
+        "dealer.session",
+        "party.session",
+    } <= set(modules())
+    assert set(RANK) <= {part(module) for module in modules()}
+    assert "protocol.views" in edges()["protocol.graph"]
+    assert "protocol.lowering" not in edges()["protocol.graph"]  # for the type checker alone
+    assert "protocol.kernels" in edges()["protocol.ring"]
+
+
+def test_protocol_knows_neither_the_dealer_nor_a_party():
+    for module in modules():
+        if module.split(".")[0] == "protocol":
+            assert not {each for each in reached(module) if each.split(".")[0] != "protocol"}, module
+
+
+def test_the_dealer_and_the_parties_never_meet():
+    for module in modules():
+        other = {"dealer": "party", "party": "dealer"}.get(module.split(".")[0])
+        assert not {each for each in reached(module) if each.split(".")[0] == other}, module
+
+
+@pytest.mark.parametrize("module", sorted(module for module in modules() if part(module) in RANK))
+def test_imports_point_downwards(module):
+    """Through whatever lies between as well: a module that has no place in ORDER cannot be a way up."""
+    own = RANK[part(module)]
+    wrong = {
+        each for each in reached(module) if part(each) != part(module) and RANK.get(part(each), -1) >= own
+    }
+    assert not wrong
+    assert not {each for each in reached(module) if part(each) in ("protocol.wire", "protocol.channel")}
+
+
+def test_wire_knows_errors_alone_and_channel_knows_wire():
+    for module in modules():
+        if part(module) in ("protocol.wire", "protocol.channel"):
+            allowed = {"protocol.errors", "protocol.wire", part(module)}
+            assert {part(each) for each in edges()[module]} <= allowed, module
+
+
+def test_no_cycles_at_any_depth():
+    cycles = sorted(module for module in modules() if module in reached(module))
+    assert not cycles
+
+
+@pytest.mark.parametrize("module", sorted(modules()))
+def test_a_file_is_one_idea(module):
+    assert len(modules()[module].read_text().splitlines()) <= MOST_LINES
+
+
+def careless(module: str) -> set[str]:
+    """Uses of random, numpy.random and pickle, imported or reached as an attribute."""
+    tree = ast.parse(modules()[module].read_text())
+    bad = {"random", "numpy.random", "pickle", "_pickle", "cPickle", "dill", "marshal", "shelve"}
+    found = {name for name in imports(module) for each in bad if name == each or name.startswith(f"{each}.")}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            dotted = f"{node.value.id}.{node.attr}"
+            found |= {dotted} if dotted in ("np.random", "numpy.random") else set()
+        if isinstance(node, ast.keyword) and node.arg == "allow_pickle":
+            assert isinstance(node.value, ast.Constant)
+            assert node.value.value is False
+    return found
+
+
+@pytest.mark.parametrize("module", sorted(modules()))
+def test_nothing_secret_is_drawn_carelessly_and_nothing_is_unpickled(module):
+    allowed = (
+        {"np.random"} if module.startswith("party.jobs.") else {"random"} if module in WEATHER else set()
+    )
+    assert careless(module) <= allowed
+
+
+def test_the_keystreams_have_one_source():
+    """In the core, only `prg` touches the cipher and the operating system's randomness."""
+    for module in modules():
+        if part(module) in RANK and module != "protocol.prg":
+            assert not {name.split(".")[0] for name in imports(module)} & {"cryptography", "secrets"}, module
+
+
+def test_the_packages_declare_their_types():
+    assert (ROOT / "protocol" / "py.typed").exists()

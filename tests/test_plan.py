@@ -1,0 +1,463 @@
+"""The plan is what happens: its counts are measured, its openings are the ones promised, its digest is a contract."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import pkgutil
+import re
+from collections import Counter
+from typing import Any
+
+import msgpack
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import party.jobs
+from party.jobs.seed import Seed
+from protocol.errors import ProtocolError
+from protocol.graph import Phase
+from protocol.jobs import Input, Job, trace
+from protocol.ops import concatenate, polynomial, sigmoid
+from protocol.plan import Dealing, Plan, make_plan
+from protocol.simulate import Simulation, simulate
+
+ULP = 2.0**-20
+OPENING = re.compile(r"(\w+) round (\d+) opens ([^#]+)#(\d+) (\(.*?\)) in (\d) limb")
+
+
+def built_in() -> list[type[Job]]:
+    modules = [
+        importlib.import_module(f"party.jobs.{each.name}")
+        for each in pkgutil.iter_modules(party.jobs.__path__)
+    ]
+    return [
+        each
+        for module in modules
+        for each in vars(module).values()
+        if isinstance(each, type) and issubclass(each, Job) and each.__module__ == module.__name__
+    ]
+
+
+def numbers(*shape: int, seed: int = 0, peak: float = 1.0) -> np.ndarray:
+    return np.rint(np.random.default_rng(seed).uniform(-peak, peak, shape) / ULP) * ULP
+
+
+def defaults(job: Job) -> dict[str, np.ndarray]:
+    return {name: np.asarray(each.default, np.float64) for name, each in job.inputs.items()}
+
+
+def plan_of(
+    job: Job, arrays: dict[str, Any], iterations: int | None = None, learners=(0, 1), role: int = 0
+) -> Plan:
+    return make_plan(
+        trace(job, {name: np.shape(a) for name, a in arrays.items()}, iterations), role, learners
+    )
+
+
+def openings(plan: Plan, phase: str | None = None) -> list[str]:
+    """What is opened, by operation and in order; a reveal is none."""
+    found = [OPENING.match(line) for line in plan.outline]
+    return [each[3] for each in found if each and phase in (None, each[1])]
+
+
+def measured(job: Job, arrays: dict[str, Any], iterations: int | None = None, learners=(0, 1)) -> Simulation:
+    """A run whose counts are those of its plan, message by message."""
+    sizes: list[list[int]] = [[], []]
+    run = simulate(
+        job, arrays, iterations, learners, lambda sender, words: sizes[sender].append(words.nbytes)
+    )
+    plan = run.plan
+    assert run.rounds == plan.rounds == len(sizes[0]) == len(sizes[1])
+    assert run.bytes_sent == [plan.bytes_sent(0), plan.bytes_sent(1)] == [sum(each) for each in sizes]
+    assert run.dealt_bytes == plan.dealt_bytes
+    return run
+
+
+def clear_twin(job: Job, arrays: dict[str, Any], iterations: int) -> dict[str, np.ndarray]:
+    return trace(job, {name: np.shape(a) for name, a in arrays.items()}, iterations).graph.run_clear(
+        arrays, iterations
+    )
+
+
+def close(job: Job, arrays: dict[str, Any], iterations: int, bound: float) -> Simulation:
+    """Measured, equal for both parties, and within `bound` of the float64 twin."""
+    run = measured(job, arrays, iterations)
+    expected = clear_twin(job, arrays, iterations)
+    assert set(run.results[0]) == set(run.results[1]) == set(expected)
+    for name, value in expected.items():
+        assert np.array_equal(run.results[0][name], run.results[1][name])
+        error = float(np.abs(run.results[0][name] - value).max())
+        assert error <= bound, f"{name} is off by {error / ULP:.1f} ulp, promised {bound / ULP:.1f}"
+    return run
+
+
+# ---- jobs ---------------------------------------------------------------------------------------------------
+
+
+class Decay(Job):
+    w = Input("alice", shape=(3,), low=-4, high=4)
+
+    def step(self, v):
+        v.w = v.w * 0.9
+
+    def finish(self, v):
+        v.reveal(w=v.w)
+
+
+class OnlyInSetup(Job):
+    x = Input("bob", shape=("n",), low=-1, high=1)
+    w = Input("alice", shape=("n",), low=-1, high=1)
+
+    def setup(self, v):
+        v.squared = v.x * v.x
+
+    def step(self, v):
+        v.w = v.w + v.squared * 0.125
+
+    def finish(self, v):
+        v.reveal(w=v.w, squared=v.squared)
+
+
+class Regression(Job):
+    """Minibatches that wrap around at the end of the data."""
+
+    x = Input("bob", shape=("n", "m"), low=-1, high=1)
+    y = Input("bob", shape=("n", 1), low=-16, high=16)
+    w = Input("alice", shape=("m", 1), low=-4, high=4)
+    batch = 16
+
+    def step(self, v):
+        x, y = v.x.minibatch(self.batch), v.y.minibatch(self.batch)
+        v.w = v.w + x.T @ (y - x @ v.w) / 64
+
+    def finish(self, v):
+        v.reveal(w=v.w)
+
+
+class TwoLayers(Job):
+    """Forward, backward and update, by hand."""
+
+    x = Input("bob", shape=("n", 5), low=-1, high=1)
+    y = Input("bob", shape=("n", 2), low=0, high=1)
+    w0 = Input("alice", shape=(5, 4), low=-8, high=8)
+    b0 = Input("alice", shape=(4,), low=-8, high=8)
+    w1 = Input("alice", shape=(4, 2), low=-8, high=8)
+
+    def step(self, v):
+        hidden = sigmoid(v.x @ v.w0 + v.b0)
+        out = sigmoid(hidden @ v.w1)
+        delta = (out - v.y) * out * (1 - out)
+        back = (delta @ v.w1.T) * hidden * (1 - hidden)
+        v.w1 = v.w1 - hidden.T @ delta
+        v.w0 = v.w0 - v.x.T @ back
+        v.b0 = v.b0 - back.sum(axis=0)
+
+    def finish(self, v):
+        v.reveal(w0=v.w0, b0=v.b0, w1=v.w1)
+
+
+class OneModel(Job):
+    x = Input("bob", shape=(6, 3), low=-1, high=1)
+    w = Input("alice", shape=(3, 1), low=-8, high=8)
+
+    def step(self, v):
+        v.w = v.w + v.x.T @ (1 - sigmoid(v.x @ v.w))
+
+    def finish(self, v):
+        v.reveal(w=v.w, out=sigmoid(v.x @ v.w))
+
+
+class TwoModels(OneModel):
+    """The same twice, side by side."""
+
+    x2 = Input("bob", shape=(6, 3), low=-1, high=1)
+    w2 = Input("alice", shape=(3, 1), low=-8, high=8)
+
+    def step(self, v):
+        super().step(v)
+        v.w2 = v.w2 + v.x2.T @ (1 - sigmoid(v.x2 @ v.w2))
+
+    def finish(self, v):
+        super().finish(v)
+        v.reveal(w2=v.w2, out2=sigmoid(v.x2 @ v.w2))
+
+
+class Mixed(Job):
+    """A little of everything, some of it on scalars."""
+
+    a = Input("alice", shape=(3, 4), low=-2, high=2)
+    b = Input("bob", shape=(4,), low=-1, high=1)
+
+    def step(self, v):
+        v.a = concatenate([v.a[1:], v.a[:1]]) * 0.5 + v.b
+
+    def finish(self, v):
+        v.reveal(
+            product=v.a * v.b,
+            total=(v.a @ v.b).sum(),
+            cube=polynomial(v.b, (0.5, -1, 0, 1), limit=1),
+            mean=v.a.T.mean(axis=1),
+            scalar=v.b[0] * v.b[1] * v.b[2],
+        )
+
+
+LAYERS = {"x": numbers(6, 5), "y": np.eye(2)[[0, 1, 0, 0, 1, 1]], "w0": numbers(5, 4, seed=1), "b0": numbers(4, seed=2),
+          "w1": numbers(4, 2, seed=3)}  # fmt: skip
+DATA = {"x": numbers(200, 60, seed=4), "y": numbers(200, 1, seed=5, peak=8.0), "w": numbers(60, 1, seed=6)}
+MODEL = {"x": numbers(6, 3), "w": numbers(3, 1, seed=1)}
+MIXED = {"a": numbers(3, 4, peak=2.0), "b": numbers(4, seed=1)}
+SETUP_ONLY = {"x": numbers(5), "w": numbers(5, seed=1)}
+
+JOBS = [
+    *[(job(), defaults(job())) for job in built_in()],
+    (Decay(), {"w": np.array([4.0, -3.0, 0.0])}),
+    (OnlyInSetup(), SETUP_ONLY),
+    (Regression(), DATA),
+    (TwoLayers(), LAYERS),
+    (TwoModels(), MODEL | {"x2": MODEL["x"], "w2": MODEL["w"]}),
+    (Mixed(), MIXED),
+]
+every = pytest.mark.parametrize(("job", "arrays"), JOBS, ids=[type(job).__name__.lower() for job, _ in JOBS])
+
+
+# ---- plan == measured ---------------------------------------------------------------------------------------
+
+
+def test_the_built_in_jobs_are_found():
+    assert {"Seed", "Xor"} <= {job.__name__ for job in built_in()}
+
+
+@every
+@pytest.mark.parametrize("iterations", [0, 1, 3])
+@pytest.mark.parametrize("learners", [(0, 1), (0,), (1,), ()])
+def test_plan_equals_measured(job, arrays, iterations, learners):
+    run = measured(job, arrays, iterations, learners)
+    assert [bool(each) for each in run.results] == [party in learners for party in (0, 1)]
+
+
+@every
+def test_no_iterations_give_the_initial_values(job, arrays):
+    """One ulp for the product and one for the reveal; a polynomial reads its argument at 16 bits, so it adds its slope
+    times 2^-16. The steepest, x³ − x + ½ for |x| ≤ 1, has slope 2; xor has two sigmoids in a row and four weights."""
+    sloped = {"Mixed": 2.0, "Seed": 0.216, "TwoModels": 0.216, "Xor": 0.216 * (1 + 4 * 0.216)}
+    close(job, arrays, 0, 2.5 * ULP + sloped.get(type(job).__name__, 0.0) * 2.0**-16)
+
+
+@every
+def test_both_parties_derive_the_same_plan(job, arrays):
+    alice, bob = (plan_of(job, arrays, 7, role=role) for role in (0, 1))
+    assert (alice.digest, alice.outline, alice.costs) == (bob.digest, bob.outline, bob.costs)
+    assert alice.dealing == bob.dealing
+    assert alice.dealing == Dealing.unpack(bob.dealing.pack())
+    assert plan_of(type(job)(), arrays, 7).digest == alice.digest
+
+
+# ---- what is opened, and in how many rounds ------------------------------------------------------------------
+
+
+def test_the_seed_job_takes_three_rounds_and_six_messages_an_iteration():
+    job, arrays = Seed(), defaults(Seed())
+    counts = {n: measured(job, arrays, n) for n in (0, 10)}
+    assert counts[10].rounds - counts[0].rounds <= 3 * 10  # two messages to a round
+    plan = counts[10].plan
+    assert plan.costs[Phase.STEP].rounds <= 3
+    assert openings(plan, "step") == ["variable", "matmul", "sigmoid"]
+    assert [line for line in plan.outline if "(4, 3)" in line and "opens" in line] == [
+        line for line in plan.outline if line.startswith("setup round 1 opens input#0 ")
+    ]
+    assert openings(plan).count("input") == 2  # X and y, each once a job
+    assert openings(plan, "setup") == ["input", "input"]
+
+
+@every
+def test_no_tensor_is_opened_twice(job, arrays):
+    plan = plan_of(job, arrays, 5)
+    opened = [OPENING.match(line) for line in plan.outline]
+    nodes = Counter((each[3], each[4]) for each in opened if each)
+    assert nodes
+    assert set(nodes.values()) == {1}
+
+
+def test_backpropagation_opens_no_tensor_twice_and_no_view_at_all():
+    run = close(TwoLayers(), LAYERS, 20, 256 * ULP)
+    assert "view" not in openings(run.plan)
+    assert openings(run.plan, "setup").count("input") == 2
+    shapes = [each[5] for line in run.plan.outline if (each := OPENING.match(line)) and each[1] == "step"]
+    assert shapes.count("(5, 4)") <= 2  # w0, and its update if that is truncated on its own
+    assert not {"(4, 5)", "(2, 4)", "(4, 6)", "(5, 6)"} & set(shapes)  # a transpose
+
+
+def test_independent_models_share_their_rounds():
+    one = plan_of(OneModel(), MODEL, 5)
+    two = plan_of(TwoModels(), MODEL | {"x2": MODEL["x"], "w2": MODEL["w"]}, 5)
+    assert two.rounds == one.rounds
+    assert [cost.rounds for cost in two.costs] == [cost.rounds for cost in one.costs]
+    assert [two.bytes_sent(p) for p in (0, 1)] == [2 * one.bytes_sent(p) for p in (0, 1)]
+    assert two.dealt_bytes == 2 * one.dealt_bytes
+
+
+# ---- the digest ---------------------------------------------------------------------------------------------
+
+
+def test_whatever_changes_the_run_changes_the_digest():
+    arrays = defaults(Seed())
+    larger = arrays | {"x": np.zeros((5, 3)), "y": np.zeros((5, 1))}
+
+    def made(body: dict[str, Any] | None = None, arrays=arrays, iterations=100, learners=(0, 1)) -> str:
+        return plan_of(type("Variant", (Seed,), body or {})(), arrays, iterations, learners).digest
+
+    def slower(self, v):
+        v.w += v.x.T @ ((v.y - sigmoid(v.x @ v.w)) * 0.5)
+
+    digests = {
+        "the job itself": made(),
+        "fraction bits": made({"fraction_bits": 18}),
+        "iterations": made(iterations=101),
+        "reveal to alice": made(learners=(0,)),
+        "reveal to bob": made(learners=(1,)),
+        "reveal to nobody": made(learners=()),
+        "shapes": made(arrays=larger),
+        "another step": made({"step": slower}),
+    }
+    assert len(set(digests.values())) == len(digests)
+    assert made() == digests["the job itself"] == plan_of(Seed(), arrays, 100).digest
+
+
+# ---- the dealer's copy of a plan: anything, or a ProtocolError -------------------------------------------------
+
+GOOD = plan_of(Seed(), defaults(Seed()), 1000).dealing
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text(max_size=8) | st.binary(max_size=8)
+    | st.sampled_from(["product", "truncate", "powers", "monomials", "contraction", "Transpose", "Rows", "mul"]),
+    lambda inner: st.lists(inner, max_size=6) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=20,
+)  # fmt: skip
+
+
+def unpacked(data: bytes) -> Dealing | None:
+    """The dealing, or None if it was refused the documented way. Nothing else may happen."""
+    try:
+        dealing = Dealing.unpack(data)
+    except ProtocolError as error:
+        assert len(str(error)) < 1000
+        return None
+    assert Dealing.unpack(dealing.pack()) == dealing
+    for phase in Phase:
+        assert dealing.step_bytes(phase) >= 0
+    return dealing
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=200))
+def test_garbage_is_refused(data):
+    assert unpacked(data) is None
+
+
+@settings(max_examples=500, deadline=None)
+@given(PLAIN)
+def test_plain_data_of_any_kind_is_refused(data):
+    assert unpacked(msgpack.packb(data)) is None
+    assert unpacked(msgpack.packb([1, 5, data])) is None
+    unpacked(msgpack.packb([1, 5, [[[], []], [[], data], [[], []]]]))
+    unpacked(msgpack.packb([1, 5, [[[], []], [[], [data]], [[], []]]]))
+
+
+def places(value: Any, path: tuple[int, ...] = ()) -> list[tuple[int, ...]]:
+    found = [path]
+    for n, each in enumerate(value if isinstance(value, list) else []):
+        found += places(each, (*path, n))
+    return found
+
+
+TREE = msgpack.unpackb(GOOD.pack())
+PLACES = places(TREE)
+
+
+def replaced(value: Any, path: tuple[int, ...], new: Any) -> Any:
+    if not path:
+        return new
+    return [replaced(each, path[1:], new) if n == path[0] else each for n, each in enumerate(value)]
+
+
+@settings(max_examples=600, deadline=None)
+@given(st.sampled_from(PLACES), PLAIN | st.sampled_from([[], [[]], 0, -1, 2, 3, 65, 1 << 40, [1 << 40] * 3]))
+def test_a_plan_with_one_thing_changed_is_refused_or_whole(path, new):
+    unpacked(msgpack.packb(replaced(TREE, path, new)))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(0, len(GOOD.pack()) - 1), st.integers(0, 255))
+def test_a_plan_with_one_byte_changed_is_refused_or_whole(place, byte):
+    data = GOOD.pack()
+    unpacked(data[:place] + bytes([byte]) + data[place + 1 :])
+    assert unpacked(data[:place]) is None
+    assert unpacked(data + bytes([byte])) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("masks", "limbs"), 0),
+        (("masks", "limbs"), -1),
+        (("masks", "limbs"), 1 << 40),
+        (("masks", "shape"), (-1, 3)),
+        (("operand", "index"), 99),
+        (("operand", "index"), -1),
+        (("operand", "phase"), 2),
+        (("operand", "phase"), 7),
+        (("operand", "source_limbs"), 2),
+        (("operand", "limbs"), 0),
+        (("operand", "bits"), 0),
+        (("operand", "bits"), 1000),
+        (("operand", "shift"), -1),
+        (("operand", "shift"), 70),
+        (("operand", "shape"), (7, 7)),
+    ],
+)
+def test_a_plan_that_makes_no_sense_is_refused_before_anything_is_dealt(path, value):
+    """The dealer serves several sessions: a plan of the right form that no computation could have is a
+    ProtocolError too, not an exception from the middle of a batch."""
+    setup, step, finish = GOOD.phases
+    (number, product) = next((n, s) for n, s in enumerate(step.correlations) if s.kind == "product")
+    if path[0] == "masks":
+        mask = dataclasses.replace(step.masks[0], **{path[1]: value})
+        step = dataclasses.replace(step, masks=(mask, *step.masks[1:]))
+    else:
+        broken = dataclasses.replace(product, b=dataclasses.replace(product.b, **{path[1]: value}))
+        changed = (*step.correlations[:number], broken, *step.correlations[number + 1 :])
+        step = dataclasses.replace(step, correlations=changed)
+    assert unpacked(Dealing((setup, step, finish), 10).pack()) is None
+
+
+# ---- what the plan promises is what comes out ------------------------------------------------------------------
+
+
+def test_a_decaying_variable_stays_right():
+    """Each step is one truncation (1 ulp) of a product with 0.9 at 20 significant bits."""
+    start = np.array([4.0, -3.0, 0.0])
+    run = close(Decay(), {"w": start}, 50, 2e-4)
+    # 10 roundings of the geometric tail, and 50 times the rounding of the factor
+    bound = 10 * ULP + 50 * 0.9**49 * 4.0 * 2.0**-20
+    assert np.abs(run.results[0]["w"] - start * 0.9**50).max() <= bound
+    assert run.plan.costs[Phase.STEP].rounds == 1
+
+
+def test_a_variable_of_the_setup():
+    run = close(OnlyInSetup(), SETUP_ONLY, 8, 8 * ULP)
+    assert np.abs(run.results[0]["squared"] - SETUP_ONLY["x"] ** 2).max() <= ULP
+    assert openings(run.plan, "setup").count("input") == 1
+
+
+def test_large_tensors_in_minibatches_that_wrap_around():
+    """13 minibatches of 16 of 200 rows wrap once, 26 twice. Each step adds at most one ulp for its own product and
+    carries what was there: 30 steps, well within 64 ulp."""
+    run = close(Regression(), DATA, 30, 64 * ULP)
+    assert openings(run.plan, "setup") == ["input", "input"]  # the data are opened once, as a whole
+    assert not any("(200" in line for line in run.plan.outline if not line.startswith("setup"))
+
+
+def test_everything_at_once():
+    close(Mixed(), MIXED, 6, 16 * ULP)
