@@ -14,6 +14,9 @@ PROGRAM = Program(
     "The dealer sees plans (shapes), never a share of anybody's data.",
     {
         "serve": Command("deal to any number of sessions (the default)", tables.SERVE, "dealer.commands.serve"),
+        "precompute": Command(
+            "make a job's material ahead, a file for each party", tables.PRECOMPUTE, "dealer.commands.precompute"
+        ),
         "keygen": Command(
             "make the dealer's key pair, and print its public key", tables.KEYGEN, "dealer.commands.keygen"
         ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from protocol.config import Setting, duration, file_path, listen_address, positive, size, whole
+from protocol.config import Setting, duration, file_path, fraction, listen_address, positive, session_name, size, whole
 from protocol.log import SETTING as LOG_FORMAT
 
 LIMITS = (
@@ -23,6 +23,22 @@ SERVE = (
     *LIMITS,
     *TRUST,
     Setting("quiet", "say nothing", flag=True),
+    LOG_FORMAT,
+)
+PRECOMPUTE = (
+    Setting("plan", "the plan to make material for, from `python -m party plan --save FILE`", file_path, metavar="FILE"),
+    Setting("job", "or the job itself; its plan is made in a process of its own", metavar="NAME|FILE.py"),
+    Setting("iterations", "how often the job's step is run; default: what the job says", whole(0), metavar="N"),
+    Setting("param", "a parameter of the job", many=True, metavar="NAME=VALUE"),
+    Setting("shape", "the shape of a tensor", many=True, metavar="NAME=ROWSxCOLUMNS"),
+    Setting("data", "a tensor, of which only the shape is taken", many=True, metavar="NAME=FILE"),
+    Setting("session", "the one session that the material is for", session_name, "default"),
+    Setting("spare", "rows more than the steps need, for the steps that are done again after a crash", fraction, "10%", metavar="PERCENT"),
+    Setting("out", "the folder for both files, SESSION.alice.material and SESSION.bob.material", file_path, metavar="DIR"),
+    Setting("workers", "threads that make material", whole(1, 256), "1", metavar="N"),
+    LIMITS[1],
+    *TRUST[:3],
+    Setting("quiet", "say nothing but the files' names", flag=True),
     LOG_FORMAT,
 )
 KEYGEN = (

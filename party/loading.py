@@ -44,6 +44,7 @@ def load_job(name_or_path: str, params: Mapping[str, str] | None = None) -> Job:
         job = kind()
     for name, text in (params or {}).items():
         _set(job, name, text)
+    _ = job.numerics  # which checks its ranges
     return job
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from protocol.config import Setting, address, bandwidth, choice, duration, file_path, listen_address, positive, session_name, whole
+from protocol.config import Setting, address, bandwidth, choice, duration, file_path, fraction, listen_address, positive, session_name, whole
 from protocol.errors import ConfigError
 from protocol.log import SETTING as LOG_FORMAT
 
@@ -42,6 +42,9 @@ PATIENCE = (
     Setting("timeout", "silence after which the peer or the dealer is given up", positive(duration), "30s", metavar="TIME"),
     Setting("wait", "how long to wait for the others to be started", positive(duration), "5m", metavar="TIME"),
 )
+MATERIAL = Setting(
+    "material", "this party's file of material made ahead by `python -m dealer precompute`: then no dealer is needed", file_path, metavar="FILE"
+)
 STATE = (
     Setting("state", "a folder for checkpoints: a run that was killed goes on from there", file_path, metavar="DIR"),
     Setting("checkpoint_every", "time between two checkpoints", positive(duration), "5s", metavar="TIME"),
@@ -55,12 +58,14 @@ OUTPUT = (
     Setting("json", "print the report as one line of JSON", flag=True),
     Setting("quiet", "say nothing but the result", flag=True),
 )
-RUN = (ROLE, *JOB, *SESSION, *TRUST, *PATIENCE, *STATE, *LINK, *OUTPUT, LOG_FORMAT)
+RUN = (ROLE, *JOB, *SESSION, MATERIAL, *TRUST, *PATIENCE, *STATE, *LINK, *OUTPUT, LOG_FORMAT)
 PLAN = (
     *JOB,
     Setting("shape", "the shape of a tensor that is not at hand", shape_of, many=True, metavar="NAME=ROWSxCOLUMNS"),
     Setting("rtt", "round-trip time between the parties, for the prediction", duration, metavar="TIME"),
     Setting("bandwidth", "bandwidth of the link between them, bits per second", bandwidth, metavar="RATE"),
+    Setting("spare", "rows more than the steps need in material made ahead, for its size", fraction, "10%", metavar="PERCENT"),
+    Setting("save", "write the dealing part of the plan, from which `python -m dealer precompute --plan` works", file_path, metavar="FILE"),
     LINK[0],
     OUTPUT[1],
 )

@@ -269,6 +269,14 @@ def positive(parse: Callable[[str], float]) -> Callable[[str], float]:
     return parse_positive
 
 
+def fraction(text: str) -> float:
+    """A share of a whole, 0 or more: "10%" or "0.1"."""
+    number, percent = (text.strip()[:-1], 100.0) if text.strip().endswith("%") else (text, 1.0)
+    if not re.fullmatch(r"\d{1,6}(\.\d{0,6})?", number.strip(), re.ASCII):
+        raise ConfigError(f"{text!r} is not a fraction; write it like 10% or 0.1")
+    return float(number) / percent
+
+
 _QUANTITY = re.compile(r"(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})? *([a-zµ/]*)", re.ASCII)
 
 

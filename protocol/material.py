@@ -153,6 +153,9 @@ class Layout:
         size = count * self.row_bytes(phase) + TAG
         return Cell(number + index, offset + index * full, size, phase, index * per, count)
 
+    def first(self, phase: Phase) -> Cell | None:
+        return self.cell(phase, 0)
+
     def cells(self) -> Iterator[Cell]:
         """Every cell of corrections, in the file's order."""
         for phase in self._starts:

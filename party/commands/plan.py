@@ -14,8 +14,10 @@ from protocol.channel import Shape, parse_shape
 from protocol.config import Config
 from protocol.errors import ConfigError
 from protocol.graph import Phase
-from protocol.jobs import Job
+from protocol.jobs import ROLES, Job
+from protocol.material import Extent, Layout
 from protocol.plan import Plan, make_plan
+from protocol.planfile import save_plan
 from protocol.predict import predict
 from protocol.views import Shape as TensorShape
 
@@ -38,10 +40,19 @@ def run(settings: Config) -> int:
             link.jitter,
             settings.bandwidth if settings.bandwidth is not None else link.bandwidth,
         )
+    if settings.save is not None:
+        save_plan(settings.save, plan.dealing)
+    on_disk = material_bytes(plan, settings.spare)
     if settings.json:
-        print(json.dumps(as_data(settings.job, plan, link)))
+        print(json.dumps(as_data(settings.job, plan, link) | {"material_bytes": on_disk}))
     else:
         show(settings.job, plan, link)
+        print(
+            f"Material made ahead: {on_disk['alice']:,} bytes on disk for alice and {on_disk['bob']:,} for bob, "
+            f"with {settings.spare:.0%} more rows than steps, for what a crash makes do again."
+        )
+        if settings.save is not None:
+            print(f"Wrote {settings.save}, from which `python -m dealer precompute --plan {settings.save}` works.")
     return 0
 
 
@@ -60,6 +71,12 @@ def shapes_of(job: Job, files: Mapping[str, Path], given: Mapping[str, TensorSha
         else:
             raise ConfigError(f"the shape of {name} is not known here: give --shape {name}=ROWSxCOLUMNS")
     return shapes
+
+
+def material_bytes(plan: Plan, spare: float) -> dict[str, int]:
+    """What `python -m dealer precompute` will write for each party."""
+    extent = Extent.of(plan.dealing, spare)
+    return {role: Layout(plan.dealing, extent, role).size for role in ROLES}
 
 
 def as_data(name: str, plan: Plan, link: Shape) -> dict[str, Any]:

@@ -15,7 +15,9 @@ from .waves import Waves
 
 KINDS: dict[str, type] = {
     kind.kind: kind
-    for kind in (Product, ShiftedMask, Truncate, Powers, Monomials, Contraction, Digits, Join, Bit, Gate, Waves)
+    for kind in (
+        Product, ShiftedMask, Truncate, Powers, Monomials, Contraction, Digits, Join, Bit, Gate, Waves,
+    )  # fmt: skip
 }
 
 __all__ = ["KINDS", "Correlation", "Field", "Mask"]

@@ -1,27 +1,30 @@
 """Comparison: the bits of a mask, and values gated by a bit.
 
-*Sign of x − t*, for x known modulo 2^k with |x| < 2^(k−2), public |t| ≤ 2^(k−2), when c = x + r mod 2^k is open:
+*Sign of x − t*, for x known modulo 2^k with |x| < 2^(k−2), public |t| ≤ 2^(k−2), and c = x + r mod 2^k open:
 
-    1.  c_t = c − t.  The top bit of c_t − r is  msb(c_t) ⊕ msb(r) ⊕ [c' < r']  with c', r' the k − 1 low bits.   local
-    2.  r' is cut into 4-bit digits d; [d ≥ v] for v = 1 … 15 is dealt as XOR shares          (`Digits`). For a public
-        digit, "less" and "equal" are a choice among them by public bits: a share of each, for no round.          local
-    3.  Up to four digits join into one, and again, until one is left. The bits that are factors are opened under
-        mask bits; products of up to four mask bits are dealt                                   (`Join`).   1 round each
-    4.  The share of the result b is opened under a last mask bit s: β = b ⊕ s.                                 1 round
+    1.  c_t = c − t.  The top bit of c_t − r is  msb(c_t) ⊕ msb(r) ⊕ [c' < r'],  c' and r' the k − 1 low
+    bits. 2.  r' is cut into 4-bit digits d; XOR shares of [d ≥ v], v = 1 … 15, are dealt (`Digits`).
+    Against a digit
+        of c', "less" and "equal" are choices among them by public bits: every party has its share at once.
+    3.  Up to four digits join into one, and again, until one is left. Bits that are factors are opened under
+        mask bits; products of up to four of those are dealt (`Join`). One round for each level.
+    4.  The share of the result b is opened under one more mask bit s: β = b ⊕ s. One round.
 
-Every step is an identity, so the result is exact. Nothing but β and s is needed to use b, however often:
+Each step is an identity, so the result is exact. β and s are all that it takes to use b, however often:
 
-    [b]    = β + (1 − 2β)·[s]                                                                   (`Bit` deals [s])
-    [b·y]  = β·[y] + (1 − 2β)·[s·y],   [s·y] = γ·[s] − [s·ρ] + (1 − msb(c'))·[s·w]              (`Gate` deals [s·ρ], [s·w])
+    [b]   = β + (1 − 2β)·[s]                                                        `Bit` deals [s]
+    [b·y] = β·[y] + (1 − 2β)·[s·y],                                                 `Gate` deals [s·ρ], [s·w]
+            [s·y] = γ·[s] − [s·ρ] + (1 − msb(c'))·[s·w]
 
-for any y opened as c, read at a lower scale as y >> shift = γ − ρ + (1 − msb(c'))·w (`shifts.py`). So ReLU needs no
-opening of its own, its truncation included; its derivative, and the gradient that flows back through it, reuse β and s.
+for a y opened as c and read at a lower scale, y >> shift = γ − ρ + (1 − msb(c'))·w (`shifts.py`). So ReLU, its
+truncation included, opens nothing after β; its derivative, and the gradient through it, reuse β and s.
 
-Hides: c is uniform. Each bit opened in 3 and 4 is XORed with a uniform mask bit of its own that is used for nothing else,
-so what is seen is uniform and independent of everything else seen. β says nothing about b while s is unknown, and s meets
-the parties only as [s], [s·ρ] and [s·w], fresh shares.
+Hides: c is uniform. Every bit opened in 3 and 4 is XORed with a uniform mask bit of its own, used for no
+other opening; so all that is seen is uniform, whatever x is. Products of mask bits, s, s·ρ and s·w reach
+the parties as fresh shares only, which tell nothing about the mask bits.
 
-Bits travel 64 to a word: element e is bit e mod 64 of word e div 64, and the planes of the same 64 elements lie together.
+Bits travel 64 to a word: element e is bit e mod 64 of word e div 64. All planes of a word's 64 elements lie
+together.
 """
 
 from __future__ import annotations
@@ -57,7 +60,7 @@ class Unpack(View):
 
 @dataclass(frozen=True)
 class Digits:
-    """[digit ≥ v] of every 4-bit digit of r mod 2^(k−1), and msb(r). `a` is the operand: bits = k, shift = 0."""
+    """[digit ≥ v] of each 4-bit digit of r mod 2^(k−1), and msb(r). `a` is the operand: bits = k, shift = 0."""
 
     kind: ClassVar[str] = "digits"
     a: Mask
@@ -179,8 +182,9 @@ class Gate:
         y = target.sub(gamma, read[0]) if party == 0 else target.neg(read[0])
         masked = target.sub(target.mul(gamma, s), gated[0])
         if len(gated) == 2:
-            unwrapped = _spread(~source.top_bit(source.add(c, source.constant(offset(bits))), bits), self.limbs)
-            y, masked = (target.add(v, np.multiply(w, unwrapped)) for v, w in ((y, read[1]), (masked, gated[1])))
+            unwrapped = _spread(~source.top_bit(source.add(c, source.constant(offset(bits))), bits),
+            self.limbs) y, masked = (target.add(v, np.multiply(w, unwrapped)) for v, w in ((y, read[1]),
+            (masked, gated[1])))
         return np.where(_spread(beta, self.limbs) == 1, target.sub(y, masked), masked)
 
 

@@ -1,14 +1,15 @@
 """Waves: any odd Fourier series of an opened tensor, in the round that opens it.
 
-x is opened as c = x + r, and a function with the period 2^m (in units of x's last place) needs c modulo 2^m alone. With
-θ(v) = 2π·v / 2^m, and e^(ijθ(x)) = e^(ijθ(c))·e^(−ijθ(r)),
+x is opened as c = x + r, and a function with the period 2^m (in units of x's last place) needs c modulo 2^m
+alone. With θ(v) = 2π·v / 2^m, and e^(ijθ(x)) = e^(ijθ(c))·e^(−ijθ(r)),
 
-    Σ_j A_j cos jθ(x) + B_j sin jθ(x) = Σ_j P_j(c)·[cos jθ(r)] + Q_j(c)·[sin jθ(r)],    P + iQ = (A − iB)·e^(ijθ(c))
+    Σ_j A_j cos jθ(x) + B_j sin jθ(x) = Σ_j P_j·[cos jθ(r)] + Q_j·[sin jθ(r)],    P + iQ = (A −
+    iB)·e^(ijθ(c)),
 
-is public-linear in the dealt cosines and sines of r. They, P and Q are integers at 30 bits; the sum, at 60, is computed in
-a ring of two limbs, and each party shifts its share down by itself (off by at most one unit, failing with probability
-below 2^-60). Angles are read to 24 bits. P and Q multiply shares, so both parties must get the same integers: no float
-is involved (`kernels/rotation.py`).
+is public-linear in the dealt cosines and sines of r. These, P and Q are integers at 30 bits, their sum one
+at 60 in a ring of two limbs, and each party shifts its share of it down by itself: off by at most one unit,
+failing with probability below 2^-60. Angles are read to 24 bits. P and Q multiply shares, so both parties
+must have the very same integers; therefore no float is involved (`kernels/rotation.py`).
 
 Hides: only c is open, under a uniform r.
 """

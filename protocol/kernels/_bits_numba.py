@@ -16,6 +16,7 @@ _join_row = kernel(digits.join)
 
 @entry(1, 1)
 def _planes(words: InStack, bits: int, out: OutStack) -> None:
+    """Transposes 64×64 bits at a time, by swapping ever smaller squares off the diagonal."""
     block = np.empty(64, np.uint64)
     rows, n, limbs = words.shape
     for row in range(rows):
@@ -26,7 +27,7 @@ def _planes(words: InStack, bits: int, out: OutStack) -> None:
                     block[i] = words[row, 64 * w + i, limb]
                 for i in range(count, 64):
                     block[i] = 0
-                half, keep = 32, np.uint64(0xFFFFFFFF)  # swap ever smaller off-diagonal squares of the 64×64 matrix
+                half, keep = 32, np.uint64(0xFFFFFFFF)
                 while half:
                     shift = np.uint64(half)
                     for start in range(0, 64, 2 * half):
@@ -80,8 +81,9 @@ def _products(masks: InMatrix, sizes: Table, out: OutMatrix) -> None:
 
 @entry(1, 1)
 def _join(
-    pairs: InMatrix, opened: InMatrix, masks: InMatrix, dealt: InMatrix, sizes: Table, one: int, out: OutMatrix
-) -> None:
+    pairs: InMatrix, opened: InMatrix, masks: InMatrix, dealt: InMatrix,
+    sizes: Table, one: int, out: OutMatrix,
+) -> None:  # fmt: skip
     a, u = np.empty(16, np.uint64), np.empty(16, np.uint64)
     for i in range(pairs.shape[0]):
         _join_row(pairs[i], opened[i], masks[i], dealt[i], sizes, np.uint64(one), a, u, out[i])

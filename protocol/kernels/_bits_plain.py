@@ -14,7 +14,8 @@ def planes(words: U64, bits: int, out: U64) -> None:
     whole[:, :n] = words
     single = np.unpackbits(whole.view(np.uint8), axis=-1, bitorder="little")[..., :bits]
     blocks = single.reshape(rows, -1, 64, bits).swapaxes(2, 3)
-    out[...] = np.packbits(blocks, axis=-1, bitorder="little").view("<u8")[..., 0]
+    packed = np.packbits(blocks, axis=-1, bitorder="little")
+    out[...] = np.ascontiguousarray(packed).view("<u8")[..., 0]
 
 
 def unpack(words: U64, out: U64) -> None:

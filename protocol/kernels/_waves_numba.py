@@ -5,7 +5,23 @@ from __future__ import annotations
 import numpy as np
 
 from . import rotation
-from ._jit import ZERO, In, Limbs, Out, Table, add, entry, extend, kernel, load, scale, shift_left, shift_right, store_part, sub
+from ._jit import (
+    ZERO,
+    In,
+    Limbs,
+    Out,
+    Table,
+    add,
+    entry,
+    extend,
+    kernel,
+    load,
+    scale,
+    shift_left,
+    shift_right,
+    store_part,
+    sub,
+)
 from .layout import U64
 
 _turn = kernel(rotation.turn)

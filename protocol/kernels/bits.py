@@ -1,7 +1,7 @@
 """Comparisons, 64 elements to a word: bit planes, the algorithms of `digits` on every word, and gated values.
 
-Element e of a tensor is bit e mod 64 of word e div 64. A bit-sliced array has shape (..., words, planes), so that all
-planes of the same 64 elements lie together and every pass is a stream.
+Element e of a tensor is bit e mod 64 of word e div 64. A bit-sliced array has shape (..., words, planes): all
+planes of the same 64 elements lie together, and every pass is a stream.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ else:
 
 
 def bit_planes(words: U64, limbs: int, bits: int) -> U64:
-    """(batch, n) or (batch, n, L) -> (batch, ceil(n/64), bits): plane p holds bit p of every element; padded with 0."""
+    """(batch, n[, L]) -> (batch, ceil(n/64), bits): plane p holds bit p of every element, and 0 beyond the last."""
     words = canonical(words)
     count, n = words.shape[:2]
     out = np.empty((count, -(-n // 64), bits), np.uint64)
@@ -48,10 +48,10 @@ def compare(planes: U64, dealt: U64, public: bool) -> U64:
     return out
 
 
-def select(digit: U64, sizes: tuple[int, ...]) -> U64:
+def select(pairs: U64, sizes: tuple[int, ...]) -> U64:
     """(W, 2·digits) -> (W, opened)."""
-    out = np.empty((len(digit), digits.counts(sizes)[0]), np.uint64)
-    rows.select(digit, np.array(sizes, np.int64), out)
+    out = np.empty((len(pairs), digits.counts(sizes)[0]), np.uint64)
+    rows.select(pairs, np.array(sizes, np.int64), out)
     return out
 
 
@@ -63,11 +63,12 @@ def products(masks: U64, sizes: tuple[int, ...]) -> U64:
     return out
 
 
-def join(digit: U64, opened: U64, masks: U64, dealt: U64, sizes: tuple[int, ...], public: bool) -> U64:
+def join(pairs: U64, opened: U64, masks: U64, dealt: U64, sizes: tuple[int, ...], public: bool) -> U64:
     """(W, 2·digits) -> (W, 2·chunks)."""
-    out = np.empty((len(digit), 2 * len(sizes)), np.uint64)
+    out = np.empty((len(pairs), 2 * len(sizes)), np.uint64)
     one = -1 if public else 0
-    rows.join(digit, canonical(opened), canonical(masks), canonical(dealt), np.array(sizes, np.int64), one, out)
+    chunks = np.array(sizes, np.int64)
+    rows.join(pairs, canonical(opened), canonical(masks), canonical(dealt), chunks, one, out)
     return out
 
 
@@ -77,7 +78,8 @@ def gate(
     """`correlations.bits.Gate.consume` in the ring of one limb; all arrays of one shape."""
     out = np.empty(c.shape, np.uint64)
     rows.gate(
-        beta.ravel(), c.ravel(), s.ravel(), read[0].ravel(), read[-1].ravel(), gated[0].ravel(), gated[-1].ravel(),
+        beta.ravel(), c.ravel(), s.ravel(),
+        read[0].ravel(), read[-1].ravel(), gated[0].ravel(), gated[-1].ravel(),
         bits, shift, len(gated) - 1, party, out.reshape(-1),
     )  # fmt: skip
     return out

@@ -1,15 +1,17 @@
 """The bit algorithms of a comparison, each written once for two readers.
 
-Compiled (`bits`), an argument is one row of words and an element is one word: 64 bits side by side. Plain (`reference`),
-an argument is a matrix of columns and an element is a whole column. Both see only `&`, `|`, `^`, `~` and indices.
+Compiled (`_bits_numba`), an argument is a row of words and an element is one word: 64 bits side by side.
+Plain (`_bits_plain`), it is a matrix and an element is a whole column of words. Both see only &, |, ^, ~
+and indices.
 
-A number is cut into 4-bit digits, highest first; the top digit may be narrower. Against a public c, a digit r is two
-bits, "less" = [c < r] and "equal" = [c = r]; neighbouring digits join into a wider one:
+A number is cut into 4-bit digits, highest first; the first may be narrower. Against a public c, a digit r
+is two bits, "less" = [c < r] and "equal" = [c = r], and neighbouring digits join into a wider one:
 
     less = less_0 ⊕ equal_0·less_1 ⊕ equal_0·equal_1·less_2 ⊕ …,     equal = equal_0·equal_1·equal_2·…
 
-A chunk of m digits opens, in this order, equal_0 … equal_(e−1), less_1 … less_(m−1), masked; e = m, but m − 1 in the last
-chunk, whose "equal" nobody needs. Products of masks are dealt by `products` in the order in which `join` reads them.
+For that a chunk of m digits opens equal_0 … equal_(e−1), less_1 … less_(m−1), masked, in this order; e = m, but
+m − 1 in the last chunk, whose "equal" nobody needs. `products` deals products of masks in the order in which
+`join` reads them.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from .layout import I64, U64
 
 
 def thermometer(planes: U64, out: U64) -> None:
-    """Bit planes of r, lowest first → [digit ≥ v], v = 1 … 15, for each digit below the top bit; then the top bit."""
+    """Bit planes of r, lowest first → [digit ≥ v], v = 1 … 15, of each digit below the top bit; then that bit."""
     top = len(planes) - 1
     zero = planes[0] ^ planes[0]
     ones = ~zero
@@ -41,8 +43,9 @@ def thermometer(planes: U64, out: U64) -> None:
 def compare(planes: U64, dealt: U64, one: Any, t: U64, out: U64) -> None:
     """Planes of the public c and a share of `thermometer` of r → a share of (less, equal) for each digit.
 
-    The top bits are XORed into the first "less": it is never a factor, so it passes through every `join` unharmed,
-    and what is left in the end is the top bit of c − r. `one` is the constant 1 for one party; `t` has 17 elements.
+    The top bits are XORed into the first "less". It is never a factor, so it passes through every `join`, and
+    what is left in the end is the top bit of c − r. `one` is all ones for one party, 0 for the other; `t` has 17
+    elements.
     """
 
     def pick(b1: U64, b0: U64, x0: U64, x1: U64, x2: U64, x3: U64) -> U64:
@@ -112,7 +115,8 @@ def join(
 ) -> None:
     """Shares of (less, equal) for each chunk, from those of its digits. `a` and `u` have 16 elements.
 
-    A product Π (E_i ⊕ a_i) of opened E and masks a is folded one factor at a time: u[S] ← E_i·u[S] ⊕ u[S ∪ {i}].
+    A product Π (E_i ⊕ a_i) of opened E and masks a is folded by one factor after the other:
+    u[S] ← E_i·u[S] ⊕ u[S ∪ {i}].
     """
     at = column = first = 0
     for chunk in range(len(sizes)):

@@ -24,16 +24,19 @@ def harmonics(angles: U64, count: int) -> I64:
 
 
 def series(
-    party: int, angles: U64, terms: I64, constant: int, shares: U64, down: int, offset_bits: int, out_limbs: int
+    party: int, angles: U64, terms: I64, constant: int, shares: U64, down: int, offset_bits: int, out_limbs:
+    int
 ) -> U64:
-    """This party's share of constant + Σ_j terms[j, 0]·cos((2j+1)(c − r)) + terms[j, 1]·sin(…), shifted right by `down`.
+    """This party's share of constant + Σ_j terms[j, 0]·cos((2j+1)(c − r)) + terms[j, 1]·sin(…), shifted by `down`.
 
-    angles (...) are c; shares (..., count, 2, L) as `harmonics` of r; constant ≥ 0 at 2·UNIT bits. The share is shifted
-    by itself: right to one unit, while the value is below 2^offset_bits, but for a chance of 2^(offset_bits + 1 − 64·L).
+    angles (...) are c; shares (..., count, 2, L) of the `harmonics` of r; constant ≥ 0 at 2·UNIT bits. Each party
+    shifts its own share: right to one unit while the value is below 2^offset_bits, but for a chance of
+    2^(offset_bits + 1 − 64·L).
     """
     limbs = shares.shape[-1]
     out = np.empty(angles.shape if out_limbs == 1 else (*angles.shape, out_limbs), np.uint64)
     half.series(
-        party, angles.ravel(), terms.ravel(), shares, limbs, constant, down, offset_bits, out_limbs, out.reshape(-1)
-    )
+        party, angles.ravel(), terms.ravel(), shares, limbs,
+        constant, down, offset_bits, out_limbs, out.reshape(-1),
+    )  # fmt: skip
     return out

@@ -1,10 +1,11 @@
-"""Comparisons with a public number, and tensors gated by their outcome. Everything piecewise is made of these two."""
+"""Comparisons with a public number, and tensors gated by the outcome. All that is piecewise is made of these."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from ..graph import Array, Interval, Node, Op
 from ..kernels.bits import select
 from ..kernels.digits import chunks, counts
 from ..lowering import Lowering, Share, Value
-from ..ring import limbs_for, ring
+from ..ring import limbs_for
 from ..views import Shape, View
 
 
@@ -49,7 +50,7 @@ class Compare(Op):
         beta, s = masked_bit(low, node)
         form = spec.Bit(s, limbs)
         (dealt,) = low.deal(form, beta.phase)
-        out = low.call(lambda beta, s: form.consume(party, beta, s), beta, dealt)
+        out = low.call(partial(form.consume, party), beta, dealt)
         return low.as_share(out, node.shape, 0, 64 * limbs, limbs)
 
     def threshold(self, scale: int) -> int:
@@ -62,7 +63,7 @@ class Compare(Op):
 class Gate(Op):
     """b·y for the outcome b of a `Compare` (or a view of one) and a tensor y of the same shape.
 
-    It costs the opening of y, which is read at `fraction_bits`; where y is what the test was about, it is open already.
+    It costs the opening of y, which is read at `fraction_bits`; what the test was about is open already.
     """
 
     name = "gate"
@@ -140,7 +141,7 @@ def masked_bit(low: Lowering, node: Node) -> tuple[Value, Mask]:
 
 
 def sign_test(low: Lowering, x: Node, limit: int) -> tuple[Value, Mask]:
-    """[X < limit] for x = X·2^-scale, packed: the opened β and its mask s. The protocol is in `correlations/bits.py`."""
+    """[X < limit] for x = X·2^-scale, packed: the opened β and its mask s. `correlations/bits.py` explains."""
     found: tuple[Value, Mask] = low.once(("sign test", x, limit), lambda: _sign_test(low, x, limit))
     return found
 
@@ -157,13 +158,11 @@ def _sign_test(low: Lowering, x: Node, limit: int) -> tuple[Value, Mask]:
     count = digits.count
     while count > 1:
         sizes = chunks(count)
-        factors = low.call(lambda pairs, sizes=sizes: select(pairs, sizes), pairs)
+        factors = low.call(partial(select, sizes=sizes), pairs)
         opened = low.open_value(factors, spec.packed(x.shape, counts(sizes)[0]), name)
         join = spec.Join(opened.mask, count)
         (dealt,) = low.deal(join, c.phase)
-        pairs = low.call(
-            lambda p, e, m, d, join=join: join.consume(party, p, e, m, d), pairs, opened.public, opened.share, dealt
-        )
+        pairs = low.call(partial(join.consume, party), pairs, opened.public, opened.share, dealt)
         count = len(sizes)
     last = low.open_value(low.call(lambda pairs: pairs[:, :1], pairs), spec.packed(x.shape, 1), name)
     return last.public, last.mask

@@ -19,7 +19,7 @@ def relu(x: Secret) -> Secret:
 
 
 def relu_derivative(x: Secret) -> Secret:
-    """1 where x ≥ 0, else 0: the same comparison as in relu(x), made once. A product with it opens the other factor only."""
+    """1 where x ≥ 0, else 0: the comparison that relu(x) makes. A product with it opens the other factor only."""
     return x >= 0.0
 
 

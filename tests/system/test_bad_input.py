@@ -1,0 +1,131 @@
+"""Bad input of every kind ends in one sentence on standard error and a non-zero exit code."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dealer.__main__ import main as dealer
+from party.__main__ import main as party
+
+ALICE = ["--role", "alice", "--peer", "tcp://127.0.0.1:0", "--wait", "1s"]
+BOB = ["--role", "bob", "--wait", "1s"]
+JOB = "from protocol.jobs import Input, Job\n\n\nclass Mine(Job):\n"
+
+FILES = {
+    "good.csv": "a,b,c\n0,0,1\n0,1,1\n",
+    "two.csv": "0\n1\n",
+    "three.csv": "0\n1\n0\n",
+    "ragged.csv": "1,2,3\n4,5\n",
+    "words.csv": "1,2,3\n4,five,6\n",
+    "empty.csv": "",
+    "nan.csv": "1,2,nan\n1,2,3\n",
+    "large.csv": "1,2,300\n1,2,3\n",
+    "narrow.csv": "1,2\n3,4\n",
+    "broken.npy": "not numpy at all",
+    "broken.toml": "job = \n",
+    "unknown.toml": 'jbo = "seed"\n',
+    "mistyped.toml": "iterations = true\n",
+    "key.txt": "not a key\n",
+    "syntax.py": "class (\n",
+    "empty.py": "x = 1\n",
+    "raises.py": JOB + "    x = Input('bob', (2,), default=[1, 2])\n\n    def step(self, v):\n        v.x[9]\n",
+    "crash.py": JOB + "    x = Input('bob', (2,), default=[1, 2])\n\n    def step(self, v):\n        1 / 0\n",
+    "owner.py": JOB + "    x = Input('carol', (2,))\n",
+    "silent.py": JOB + "    x = Input('bob', (2,), default=[1, 2])\n\n    def step(self, v):\n        pass\n",
+    "branch.py": JOB + "    x = Input('bob', (2,), default=[1, 2])\n\n    def finish(self, v):\n"
+    "        v.reveal(x=v.x if v.x else v.x)\n",
+    "fine.py": JOB + "    x = Input('bob', (2,), default=[1, 2])\n\n    def finish(self, v):\n        v.reveal(x=v.x)\n",
+}
+
+CASES = [
+    # what the command line says
+    (party, [], "say which party"),
+    (party, ["--role", "carol"], "'carol' is not one of alice, bob"),
+    (party, ["bogus"], "invalid choice"),
+    (party, ["--bogus"], "unrecognized arguments"),
+    (party, [*ALICE, "--iterations", "many"], "'many' is not a whole number"),
+    (party, [*ALICE, "--iterations", "-1"], "'-1' is not a whole number"),
+    (party, [*ALICE, "--timeout", "soon"], "'soon' is not a duration"),
+    (party, [*ALICE, "--timeout", "0"], "more than zero"),
+    (party, [*ALICE, "--session", "a b"], "not a session name"),
+    (party, [*BOB, "--dealer", "nowhere"], "'nowhere' is not an address"),
+    (party, [*BOB, "--dealer", "tcp://127.0.0.1:99999"], "is not an address"),
+    (party, [*ALICE, "--reveal", "everyone"], "not one of alice, bob, both, none"),
+    (party, [*ALICE, "--link", "fast"], "a link is one of"),
+    (party, [*ALICE, "--link", "rtt=40"], "number with one of the units"),
+    (party, [*ALICE, "--param", "speed"], "NAME=VALUE"),
+    (party, [*ALICE, "--param", "speed=1"], "no such parameter"),
+    (party, [*ALICE, "--param", "fraction_bits=99"], "fraction_bits is a whole number from"),
+    (party, [*ALICE, "--param", "fraction_bits=x"], "fraction_bits"),
+    # configuration files
+    (party, [*ALICE, "--config", "{here}/none.toml"], "cannot be read"),
+    (party, [*ALICE, "--config", "{here}/broken.toml"], "not valid TOML"),
+    (party, [*ALICE, "--config", "{here}/unknown.toml"], "unknown key 'jbo'"),
+    (party, [*ALICE, "--config", "{here}/mistyped.toml"], "iterations"),
+    # job files
+    (party, [*ALICE, "--job", "sead"], "did you mean 'seed'"),
+    (party, [*ALICE, "--job", "{here}/none.py"], "none.py"),
+    (party, [*ALICE, "--job", "{here}/syntax.py"], "syntax.py:1"),
+    (party, [*ALICE, "--job", "{here}/empty.py"], "empty.py"),
+    (party, [*ALICE, "--job", "{here}/owner.py"], "belongs to 'alice' or 'bob'"),
+    (party, ["plan", "--job", "{here}/raises.py"], "index 9 is out of range"),
+    (party, ["plan", "--job", "{here}/crash.py"], "crash.py:8"),
+    (party, ["plan", "--job", "{here}/silent.py"], "reveals nothing"),
+    (party, ["plan", "--job", "{here}/branch.py"], "has no value here"),
+    (party, ["plan", "--job", "{here}/fine.py", "--shape", "x=huge"], "is not a shape"),
+    # data files
+    (party, [*BOB, "--data", "x"], "--data"),
+    (party, [*BOB, "--data", "z={here}/good.csv"], "does not bring a tensor z"),
+    (party, [*BOB, "--data", "w={here}/good.csv"], "alice's to bring"),
+    (party, [*BOB, "--data", "x={here}/none.csv"], "none.csv"),
+    (party, [*BOB, "--data", "x={here}"], "tensor x"),
+    (party, [*BOB, "--data", "x={here}/empty.csv"], "empty"),
+    (party, [*BOB, "--data", "x={here}/ragged.csv"], "line 2"),
+    (party, [*BOB, "--data", "x={here}/words.csv"], "line 2"),
+    (party, [*BOB, "--data", "x={here}/nan.csv"], "NaN"),
+    (party, [*BOB, "--data", "x={here}/large.csv"], "leaves its declared range [-1, 1]"),
+    (party, [*BOB, "--data", "x={here}/narrow.csv"], "shape"),
+    (party, [*BOB, "--data", "x={here}/broken.npy"], "broken.npy"),
+    (party, [*BOB, "--data", "x={here}/pickled.npy"], "pickled.npy"),
+    (party, [*BOB, "--data", "x={here}/complex.npy"], "complex"),
+    (party, [*BOB, "--data", "x={here}/good.csv", "--data", "y={here}/three.csv"], "three.csv"),
+    # outputs, keys, places
+    (party, [*ALICE, "--out", "{here}/weights.txt"], "weights.txt"),
+    (party, [*ALICE, "--out", "{here}/none/weights.npy"], "weights.npy"),
+    (party, [*ALICE, "--key", "{here}/none.key"], "none.key"),
+    (party, [*ALICE, "--key", "{here}/key.txt"], "key.txt"),
+    (party, [*ALICE, "--dealer", "tcp://192.0.2.1:7700"], "needs a key"),
+    (party, [*ALICE, "--dealer", "tcp://192.0.2.1:7700", "--insecure-plaintext"], "loopback only"),
+    (party, [*ALICE, "--state", "{here}/good.csv"], "state folder"),
+    (party, [*BOB, "--dealer", "tcp://127.0.0.1:9", "--peer", "tcp://127.0.0.1:9"], "did not answer within 1 seconds"),
+    (dealer, ["--listen", "tcp://127.0.0.1"], "not an address"),
+    (dealer, ["--listen", "tcp://127.0.0.1:1", "--workers", "0"], "workers"),
+    (dealer, ["--listen", "tcp://192.0.2.1:7700"], "needs a key"),
+    (dealer, ["--listen", "tcp://127.0.0.1:0", "--allow", "{here}/none.keys"], "none.keys"),
+    (dealer, ["--max-step-memory", "lots"], "'lots' is not a size"),
+]
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home"))
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o600)
+    np.save(tmp_path / "pickled.npy", np.array([[1, None, 3]], dtype=object), allow_pickle=True)
+    np.save(tmp_path / "complex.npy", np.ones((2, 3), complex))
+    return tmp_path
+
+
+@pytest.mark.parametrize(("program", "words", "expected"), CASES, ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else None)
+def test_one_sentence(program, words, expected, here, capfd):
+    code = program([word.format(here=here) for word in words])
+    said = [line for line in capfd.readouterr().err.strip().splitlines() if "waiting for" not in line]
+    assert code not in (0, None)
+    assert expected in said[-1]
+    assert len(said) == 1, said
+
+
+def test_there_are_enough_cases():
+    assert len(CASES) >= 40
