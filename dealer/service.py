@@ -6,11 +6,20 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from protocol.channel import Allow, KeyPair, Listener, Options
+from protocol.channel import Allow, Connection, KeyPair, Listener, Options, Shape
 from protocol.log import Log
 from protocol.notify import Notifier
+from protocol.validate import Limits
+from protocol.wire import Kind, Message
+from protocol.wire.codec import Limits as Wire
 
 from .session import Session
+from .stock import Stock
+
+_HEADER = 128 << 10  # bytes of a message without its plan
+_WORK = 1 << 37  # multiplications in one chunk: some ten seconds of one core
+_PARTS = 1 << 15
+_MESSAGE = 256 << 20
 
 
 @dataclass(frozen=True)
@@ -20,8 +29,21 @@ class Settings:
     allow: Allow | None
     workers: int = 1
     timeout: float = 30.0
-    max_step_memory: int = 512 << 20
     max_sessions: int = 64
+    max_plan_size: int = 1 << 20
+    max_step_memory: int = 512 << 20
+    max_stock: int = 96 << 20
+    shape: Shape | None = None  # of what is sent to the parties
+
+    @property
+    def options(self) -> Options:
+        """A party says little to the dealer, apart from its plan."""
+        wire = Wire(_HEADER, self.max_plan_size, self.max_plan_size + _HEADER, 1)
+        return Options(self.timeout, inbox_count=256, inbox_bytes=4 * (self.max_plan_size + _HEADER), limits=wire)
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(self.max_step_memory, _WORK, _PARTS, _MESSAGE)
 
 
 class Service:
@@ -29,16 +51,25 @@ class Service:
         self._settings, self._log = settings, log
         self._sessions: dict[str, Session] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._stock = Stock(settings.max_stock, settings.max_sessions)
+        self._listener: Listener | None = None
+
+    def reload(self, allow: Allow | None) -> None:
+        """Let these in from now on, and nobody else; who is inside and no longer on the list goes."""
+        if self._listener is not None and allow is not None:
+            self._listener.reload(allow)
+            self._log(f"the list of allowed keys was read again: {len(allow)} keys", "reloaded")
 
     async def run(self) -> None:
         """Serve until cancelled."""
         settings = self._settings
-        listener = Listener(
+        self._listener = listener = Listener(
             settings.listen,
             "dealer",
             settings.keys,
             settings.allow,
-            options=Options(timeout=settings.timeout),
+            options=settings.options,
+            shape=settings.shape,
             refused=lambda reason, address: self._log(f"refused {address or 'a connection'}: {reason}", "refused", "warning"),
             most=2 * settings.max_sessions,
         )
@@ -50,11 +81,7 @@ class Service:
             try:
                 while True:
                     connection = await listener.accept()
-                    session = self._sessions.get(connection.session)
-                    if session is None:
-                        session = Session(connection.session, workers, settings.max_step_memory, self._log)
-                        self._sessions[connection.session] = session
-                    task = asyncio.create_task(self._serve(session, connection))
+                    task = asyncio.create_task(self._serve(connection, workers))
                     self._tasks.add(task)
                     task.add_done_callback(self._tasks.discard)
             finally:
@@ -72,7 +99,28 @@ class Service:
     def _status(self) -> str:
         return f"{len(self._sessions)} sessions: {', '.join([*self._sessions][:5]) or 'none'}"
 
-    async def _serve(self, session: Session, connection: object) -> None:
-        await session.serve(connection)  # type: ignore[arg-type]
-        if session.empty and self._sessions.get(session.name) is session:
-            del self._sessions[session.name]
+    async def _serve(self, connection: Connection, workers: ThreadPoolExecutor) -> None:
+        """One party, in its session, from its coming to its going. Whatever happens, the dealer goes on."""
+        name = connection.session
+        session = self._sessions.get(name)
+        if session is None:
+            if len(self._sessions) >= self._settings.max_sessions:
+                await self._refuse(connection)
+                return
+            session = self._sessions[name] = Session(name, workers, self._settings.limits, self._stock, self._log)
+            self._stock.add(session)
+        try:
+            await session.serve(connection)
+        except Exception as error:
+            text = f"{connection.role} lost session {name} by a fault of the dealer's program: {type(error).__name__}"
+            self._log(text, "failed", "error", name)
+        finally:
+            if session.empty and self._sessions.get(name) is session:
+                del self._sessions[name]
+                self._stock.discard(session)
+
+    async def _refuse(self, connection: Connection) -> None:
+        reason = f"the dealer has {len(self._sessions)} sessions, which is all it takes; come back later, or raise its --max-sessions"
+        self._log(f"refused {connection.peer}: {reason}", "refused", "warning", connection.session)
+        connection.send(Message(Kind.ABORT, connection.session, body={"reason": reason}))
+        await connection.close(linger=0.5, reason=reason)

@@ -2,56 +2,41 @@
 
 The dealer knows a session by its name, an offer of each party (plan digest, first step, ticket), and nothing else. When both
 offers carry the same ticket and the same digest, an epoch begins: fresh seeds, and a stream to Bob that runs ahead of him as
-far as his credit allows. A new pair of offers ends the epoch before; no mask is ever dealt again.
+far as his credit and the dealer's stock allow. A new pair of offers ends the epoch before; no mask is ever dealt again.
+
+A session has one chunk in the making at a time, so the workers' queue serves all sessions in turn. Whatever goes wrong here
+ends this session, in a sentence, and no other.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+import traceback
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from protocol import __version__
 from protocol.channel import Connection
 from protocol.dealing import Deal, chunks
-from protocol.errors import AgreementError, LinkError, MpcError, ProtocolError
+from protocol.errors import AgreementError, LinkError, MaterialError, MpcError, ProtocolError
+from protocol.graph import Phase
 from protocol.log import Log
-from protocol.plan import Dealing
 from protocol.prg import fresh_seed
+from protocol.validate import Limits
 from protocol.wire import Kind, Message
 from protocol.wire.credit import Credit
+from protocol.wire.frames import split
 
+from .offer import Offer
+from .stock import Stock
 
-@dataclass(frozen=True)
-class Offer:
-    """What a party brings to the dealer: nothing in it depends on a value."""
-
-    ticket: str
-    digest: str
-    start: int
-    epoch: int
-    dealing: Dealing
-
-    @staticmethod
-    def read(message: Message, limit: int) -> Offer:
-        body = message.body or {}
-        ticket, digest = body.get("ticket"), body.get("digest")
-        start, epoch = body.get("start"), body.get("epoch")
-        if (
-            not (isinstance(ticket, str) and isinstance(digest, str) and type(start) is int and type(epoch) is int)
-            or len(message.buffers) != 1
-        ):
-            raise ProtocolError("a plan came without its ticket, digest, first step or contents")
-        dealing = Dealing.unpack(bytes(message.buffers[0]))
-        if not 0 <= start <= dealing.steps:
-            raise ProtocolError(f"a plan of {dealing.steps} steps is to start at step {start}")
-        largest = max(dealing.step_bytes(phase) for phase in (0, 1, 2))
-        if largest > limit:
-            raise ProtocolError(
-                f"one step of the plan needs {largest >> 20} MiB at the dealer, which allows {limit >> 20} MiB; "
-                "use smaller tensors or minibatches, or raise --max-step-memory"
-            )
-        return Offer(ticket, digest, start, epoch, dealing)
+PROBE = 1 << 20  # bytes of one buffer of a probe
+MOST_PROBED = 16  # buffers in one
+PROBES = 4  # probes that one connection may ask for
+_PAUSE = 0.02  # seconds between two looks at the stock when it is used up
+_NOTHING = bytes(PROBE)
 
 
 @dataclass
@@ -62,46 +47,48 @@ class Party:
     offer: Offer | None = None
     credit: Credit = field(default_factory=Credit)
     more: asyncio.Event = field(default_factory=asyncio.Event)
+    probes: int = 0
 
 
 class Session:
-    def __init__(self, name: str, workers: Executor, limit: int, log: Log) -> None:
-        self.name, self._workers, self._limit, self._log = name, workers, limit, log
+    def __init__(self, name: str, workers: Executor, limits: Limits, stock: Stock, log: Log) -> None:
+        self.name, self._workers, self._limits, self._stock, self._log = name, workers, limits, stock, log
         self._parties: dict[str, Party] = {}
         self._epoch = 0
         self._stream: asyncio.Task[None] | None = None
+        self._made = 0
 
     @property
     def empty(self) -> bool:
         return not self._parties
 
+    @property
+    def fixed(self) -> int:
+        """Bytes held as long as the present offers stand."""
+        return max((party.offer.memory for party in self._parties.values() if party.offer), default=0)
+
+    @property
+    def ahead(self) -> int:
+        """Bytes made, and not yet acknowledged by bob."""
+        bob = self._parties.get("bob")
+        return self._made + (bob.connection.backlog if bob is not None else 0)
+
     async def serve(self, connection: Connection) -> None:
         """Answer one party until it leaves."""
         role = connection.role
+        present = self._parties.get(role)
+        if present is not None and present.connection.failure is None:
+            await self._turn_away(connection)
+            return
         party = self._parties[role] = Party(connection)
         self._log(f"{role} joined session {self.name}", "joined", session=self.name)
         try:
-            while True:
-                message = await connection.receive()
-                if message.kind is Kind.PLAN:
-                    party.offer = Offer.read(message, self._limit)
-                    self._pair()
-                elif message.kind is Kind.CREDIT:
-                    body = message.body or {}
-                    if message.epoch == self._epoch and party.credit.granted(body.get("chunks"), body.get("bytes")):
-                        party.more.set()
-                elif message.kind is Kind.BYE:
-                    self._log(f"{role} finished session {self.name}", "finished", session=self.name, epoch=self._epoch)
-                    return
-                elif message.kind is Kind.ABORT:
-                    self._log(f"{role} gave up session {self.name}", "left", session=self.name, epoch=self._epoch)
-                    return
-                else:
-                    raise ProtocolError(f"{role} sent the dealer a {message.kind.name}, which it has no use for")
+            while await self._answer(party, await connection.receive()):
+                pass
         except MpcError as error:
             self._log(f"{role} left session {self.name}: {error}", "left", "warning", self.name, self._epoch)
             if not isinstance(error, LinkError):
-                self._abort(party, str(error))
+                self._abort(str(error), party)
         finally:
             if self._parties.get(role) is party:
                 del self._parties[role]
@@ -109,9 +96,56 @@ class Session:
                 self._stream.cancel()
             await connection.close(linger=0.5)
 
-    def _abort(self, party: Party, reason: str) -> None:
-        if party.connection.failure is None:
-            party.connection.send(Message(Kind.ABORT, self.name, body={"reason": reason}))
+    async def _turn_away(self, connection: Connection) -> None:
+        """Somebody with another key has this role and session name already."""
+        reason = f"another {connection.role} has a session {self.name} here; choose another name with --session"
+        self._log(f"refused {connection.peer}: {reason}", "refused", "warning", self.name)
+        connection.send(Message(Kind.ABORT, self.name, body={"reason": reason}))
+        await connection.close(linger=0.5, reason=reason)
+
+    async def _answer(self, party: Party, message: Message) -> bool:
+        """Act on one message; False when it was the last."""
+        role, body = party.connection.role, message.body or {}
+        if message.kind is Kind.PLAN:
+            party.offer = None
+            loop = asyncio.get_running_loop()
+            party.offer = await loop.run_in_executor(self._workers, Offer.read, message, self._limits)
+            if not self._stock.admits(self):
+                raise MaterialError(
+                    f"the dealer has no memory left for a session that needs {self.fixed >> 20} MiB all the time; "
+                    "come back when others have ended, or raise its --max-stock"
+                )
+            self._pair()
+        elif message.kind is Kind.CREDIT:
+            if message.epoch == self._epoch and party.credit.granted(body.get("chunks"), body.get("bytes")):
+                party.more.set()
+        elif message.kind is Kind.HELLO:
+            self._greet(party, body.get("probe"))
+        elif message.kind is Kind.BYE:
+            self._log(f"{role} finished session {self.name}", "finished", session=self.name, epoch=self._epoch)
+            return False
+        elif message.kind is Kind.ABORT:
+            self._log(f"{role} gave up session {self.name}", "left", session=self.name, epoch=self._epoch)
+            return False
+        else:
+            raise ProtocolError(f"{role} sent the dealer a {message.kind.name}, which it has no use for")
+        return True
+
+    def _greet(self, party: Party, probe: object) -> None:
+        """For `party doctor`: version and clock, or a number of mebibytes of nothing, to measure the bandwidth by."""
+        if probe is None:
+            body = {"version": __version__, "time": time.time()}
+            party.connection.send(Message(Kind.WELCOME, self.name, body=body))
+            return
+        party.probes += 1
+        if type(probe) is not int or not 1 <= probe <= MOST_PROBED or party.probes > PROBES:
+            raise ProtocolError(f"{party.connection.role} asked for a probe that is not from 1 to {MOST_PROBED} MiB, or for too many")
+        party.connection.send(Message(Kind.CHUNK, self.name, body={"probe": probe}, buffers=(_NOTHING,) * probe))
+
+    def _abort(self, reason: str, *parties: Party) -> None:
+        for party in parties:
+            if party.connection.failure is None:
+                party.connection.send(Message(Kind.ABORT, self.name, body={"reason": reason[:2000]}))
 
     def _pair(self) -> None:
         """Begin an epoch once both parties offer the same thing."""
@@ -122,48 +156,61 @@ class Session:
             return  # one of them is still with an earlier attempt
         if alice.offer != bob.offer:
             error = AgreementError("the dealer got two different plans for one session; start both parties with the same job")
-            self._abort(alice, str(error))
-            self._abort(bob, str(error))
+            self._abort(str(error), alice, bob)
             return
         if self._stream is not None:
             self._stream.cancel()
-        self._epoch = bob.offer.epoch
+        offer = alice.offer = bob.offer
+        self._epoch = offer.epoch
         seeds = fresh_seed(), fresh_seed()
         for party, seed in zip((alice, bob), seeds, strict=True):
             party.credit, party.more = Credit(), asyncio.Event()
-            party.connection.send(Message(Kind.SEED, self.name, self._epoch, 0, {"ticket": bob.offer.ticket}, (seed,)))
-        text = f"session {self.name}, epoch {self._epoch}: dealing steps {bob.offer.start} to {bob.offer.dealing.steps}"
-        self._log(text, "dealing", session=self.name, epoch=self._epoch, step=bob.offer.start)
-        self._stream = asyncio.create_task(self._deal(bob, bob.offer, Deal(bob.offer.dealing, *seeds), self._epoch))
+            party.connection.send(Message(Kind.SEED, self.name, self._epoch, 0, {"ticket": offer.ticket}, (seed,)))
+        text = f"session {self.name}, epoch {self._epoch}: dealing steps {offer.start} to {offer.dealing.steps}"
+        self._log(text, "dealing", session=self.name, epoch=self._epoch, step=offer.start)
+        self._stream = asyncio.create_task(self._deal(alice, bob, offer, seeds))
 
-    async def _deal(self, bob: Party, offer: Offer, deal: Deal, epoch: int) -> None:
+    async def _deal(self, alice: Party, bob: Party, offer: Offer, seeds: tuple[bytes, bytes]) -> None:
+        """The stream of one epoch, to its end or its failure."""
+        where = "its plan"
         try:
-            number = 0
-            async for (phase, first, count), words in self._batches(offer, deal):
-                while not bob.credit.allows(words.nbytes):
-                    bob.more.clear()
-                    await bob.more.wait()
-                bob.credit.spend(words.nbytes)
-                body = {"phase": int(phase), "first": first, "count": count}
-                bob.connection.send(Message(Kind.CHUNK, self.name, epoch, number, body, (memoryview(words).cast("B"),)))
-                number += 1
+            loop = asyncio.get_running_loop()
+            deal = await loop.run_in_executor(self._workers, Deal, offer.dealing, *seeds)
+            words = [own.dealt_words for own in offer.dealing.phases]
+            for number, (phase, first, count) in enumerate(chunks(offer.dealing, offer.start)):
+                where = f"step {first}" if phase == Phase.STEP else f"the {phase.name.lower()}"
+                await self._chunk(bob, deal, (phase, first, count), number, 8 * count * words[phase])
         except LinkError:
             pass  # serve() sees the same and says so
-        except MpcError as error:
-            self._abort(bob, str(error))
+        except Exception as error:  # workers run kernels on what others sent: whatever it is, it ends this session alone
+            reason = f"the dealer could not make the material for {where} of session {self.name}: {_blame(error)}"
+            self._log(reason, "failed", "error", self.name, offer.epoch)
+            self._abort(reason, alice, bob)
+        finally:
+            self._made = 0
 
-    async def _batches(self, offer: Offer, deal: Deal) -> AsyncIterator[tuple]:  # type: ignore[type-arg]
-        """Chunks in order, the next one being made while one is handed out."""
-        loop = asyncio.get_running_loop()
-        plan = iter(chunks(offer.dealing, offer.start))
+    async def _chunk(self, bob: Party, deal: Deal, chunk: tuple[Phase, int, int], number: int, size: int) -> None:
+        """Make one, and send it as soon as bob's credit lets it go."""
+        while not self._stock.allows(self, size):
+            await asyncio.sleep(_PAUSE)
+        self._made = size
+        words = await asyncio.get_running_loop().run_in_executor(self._workers, deal.corrections, *chunk)
+        while not bob.credit.allows(size):
+            bob.more.clear()
+            await bob.more.wait()
+        bob.credit.spend(size)
+        phase, first, count = chunk
+        body = {"phase": int(phase), "first": first, "count": count}
+        self._made = 0
+        bob.connection.send(Message(Kind.CHUNK, self.name, self._epoch, number, body, split(words)))
 
-        def start() -> tuple | None:  # type: ignore[type-arg]
-            chunk = next(plan, None)
-            return None if chunk is None else (chunk, loop.run_in_executor(self._workers, deal.corrections, *chunk))
 
-        ahead = start()
-        while ahead is not None:
-            chunk, future = ahead
-            words = await future
-            ahead = start()
-            yield chunk, words
+def _blame(error: Exception) -> str:
+    """What went wrong, without what it went wrong with."""
+    if isinstance(error, MpcError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "it ran out of memory; use smaller tensors or minibatches, or fewer sessions"
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{place}; this is a fault of the dealer's program, please report it"

@@ -8,6 +8,8 @@ from protocol.log import SETTING as LOG_FORMAT
 LIMITS = (
     Setting("max_sessions", "sessions at a time", whole(1, 100_000), "64", metavar="N"),
     Setting("max_step_memory", "memory that one step of a plan may need", size, "512MiB", metavar="SIZE"),
+    Setting("max_plan_size", "size of a plan, as it is sent", size, "1MiB", metavar="SIZE"),
+    Setting("max_stock", "material held ahead of the parties, all sessions together", size, "96MiB", metavar="SIZE"),
 )
 TRUST = (
     Setting("key", "the dealer's secret key file; on loopback keys are made by themselves", file_path, metavar="FILE"),
@@ -18,6 +20,7 @@ TRUST = (
 )
 SERVE = (
     Setting("listen", "where parties find the dealer", listen_address, "tcp://127.0.0.1:7700", metavar="ADDRESS"),
+    Setting("link", "make the links to the parties slower: rtt=40ms,jitter=5ms,bandwidth=100mbit, or a profile: lan … mobile"),
     Setting("workers", "threads that make material", whole(1, 256), "1", metavar="N"),
     Setting("timeout", "silence after which a party is given up", positive(duration), "30s", metavar="TIME"),
     *LIMITS,

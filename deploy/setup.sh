@@ -23,7 +23,7 @@ make_environment() {
   if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ]; then
     echo "Setting up $folder (once) ..." >&2
     [ -x "$PYTHON" ] || "$base" -m venv "$folder"
-    "$PYTHON" -m pip install --quiet --disable-pip-version-check --editable ".$extras" >&2
+    "$PYTHON" -m pip install --quiet --disable-pip-version-check --editable ".$extras" >&2 || return
     "$PYTHON" -c 'from protocol.kernels import warm; warm()'
     echo "$wanted" >"$stamp"
   fi

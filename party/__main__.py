@@ -20,11 +20,18 @@ PROGRAM = Program(
         "keygen": Command(
             "make this party's key pair, and print its public key", tables.KEYGEN, "party.commands.keygen"
         ),
+        "doctor": Command(
+            "check keys, files and links before a run, and say how to mend them", tables.RUN, "party.commands.doctor"
+        ),
+        "lab": Command(
+            "what latency and bandwidth cost a job: measured, predicted and drawn", tables.LAB, "party.commands.lab"
+        ),
         "demo": Command(
             "all three processes on this machine, and a check against the plaintext twin",
             tables.DEMO,
             "party.commands.demo",
         ),
+        "bench": Command("seconds, bytes and errors of every workload on this machine", tables.BENCH, "party.commands.bench"),
     },
     default="run",
     epilog="On one machine:   python -m dealer & python -m party --role bob & python -m party --role alice\n"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import secrets
 from dataclasses import dataclass
 from typing import Any
@@ -48,6 +50,12 @@ class Intent:
             "shapes": {name: list(shape) for name, shape in self.shapes.items()},
             "ticket": secrets.token_hex(8),
         }
+
+    @property
+    def fingerprint(self) -> str:
+        """What was started, in a line: equal for the same command on tensors of the same shapes."""
+        text = json.dumps([self.role, self.body()["must agree"], sorted(self.shapes.items())], default=str)
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 async def expect(connection: Connection, kind: Kind) -> Message:

@@ -100,15 +100,15 @@ class Store:
         bodies = (self._read(path, any_plan=True) for path in self._folder.glob(f"{self._prefix}.*.checkpoint"))
         return max((body["epoch"] for body in bodies if body is not None), default=0)
 
-    def finish(self, results: Mapping[str, Array]) -> None:
-        """Record the results of a finished run."""
+    def finish(self, results: Mapping[str, Array], fingerprint: str) -> None:
+        """Record the results of a finished run that was started as `fingerprint` says."""
         packed = {name: [array.tobytes(), list(array.shape)] for name, array in results.items()}
-        self._write(self._done, {"digest": self._digest, "results": packed})
+        self._write(self._done, {"fingerprint": fingerprint, "results": packed})
 
-    def finished(self) -> dict[str, Array] | None:
-        """The results of this plan's run, if it finished."""
-        body = self._read(self._done)
-        if body is None:
+    def finished(self, fingerprint: str) -> dict[str, Array] | None:
+        """The results on record, if the run that was started so has finished."""
+        body = self._read(self._done, any_plan=True)
+        if body is None or body["fingerprint"] != fingerprint:
             return None
         return {name: np.frombuffer(raw).reshape(shape).copy() for name, (raw, shape) in body["results"].items()}
 

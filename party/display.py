@@ -1,5 +1,6 @@
-"""What a person or a service manager sees while a party runs: who is awaited, what will be revealed, how far it is, that it
-is alive. Lines on standard error, a bar where that is a terminal, notifications where a service manager asked for them.
+"""What a person or a service manager sees while a party runs: who is awaited, what will be revealed, how far
+it is, that it is alive. Lines on standard error, a bar where that is a terminal, notifications where a manager
+asked for them.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from protocol.log import Log
 from protocol.notify import Notifier
 from protocol.plan import Plan
 
+from .bench.stopwatch import Stopwatch
 from .intake import Supply
 from .runner import Runner
 from .session import View
@@ -44,7 +46,8 @@ class Terminal(View):
         self._said: dict[str, int] = {}
         self._epoch: int | None = None
         self._now: Attempt | None = None
-        self._awaited = ""  # who has kept this party waiting since the last look
+        self.watch: Stopwatch | None = None
+        self._awaited: tuple[str, int] = ("", 0)  # who was waited for last, after how many rounds
         self._waits = 0
         self._seen: tuple[int | None, int, int] = (None, 0, 0)
         self.for_programs = log.json
@@ -63,12 +66,12 @@ class Terminal(View):
             self._tasks.append(asyncio.create_task(self._notifier.attend(self._alive, self._status)))
 
     def begins(self, epoch: int) -> None:
-        self._epoch, self._now = epoch, None
+        self._epoch, self._now, self._awaited = epoch, None, ("", 0)
 
     def waiting(self, state: Waiting) -> None:
         """At 1, 2, 5 and then every 5 seconds: who is awaited, and for how long so far."""
         if self._now is None or not self._now.intake.stock or not state.peer.startswith("dealer"):
-            self._awaited = state.peer
+            self._awaited = (state.peer, self._rounds)
             self._waits += 1
         seconds = int(state.seconds)
         due = seconds if seconds in (1, 2) else seconds // 5 * 5
@@ -77,8 +80,9 @@ class Terminal(View):
             self.note(f"waiting for {state.peer}, {seconds} s", "waiting")
 
     def planned(self, plan: Plan) -> None:
+        sent = plan.bytes_sent(ROLES.index(self._role))
         self.note(
-            f"plan {plan.digest[:12]}: {plan.rounds:,} rounds, {plan.bytes_sent(ROLES.index(self._role)):,} bytes to send, "
+            f"plan {plan.digest[:12]}: {plan.rounds:,} rounds, {sent:,} bytes to send, "
             f"{plan.dealt_bytes:,} bytes dealt to bob",
             "planned",
         )
@@ -90,6 +94,8 @@ class Terminal(View):
 
     def running(self, runner: Runner, intake: Supply, peer: Connection) -> None:
         self._now = Attempt(runner, intake, peer)
+        if self.watch is not None:
+            self.watch.attend(runner, intake)
         if self._drawing and self._bar is None:
             self._tasks.append(asyncio.create_task(self._draw()))
 
@@ -106,16 +112,22 @@ class Terminal(View):
 
     # ── for a service manager ─────────────────────────────────────────────────────────────────────
 
+    @property
+    def _rounds(self) -> int:
+        return 0 if self._now is None else self._now.runner.progress.rounds
+
     async def _alive(self) -> bool:
         """Has a round been done, or somebody else been waited for, since the last look?"""
-        seen = (self._epoch, 0 if self._now is None else self._now.runner.progress.rounds, self._waits)
+        seen = (self._epoch, self._rounds, self._waits)
         moved, self._seen = seen != self._seen, seen
         return moved
 
     def _status(self) -> str:
-        awaited, self._awaited = self._awaited, ""
-        if awaited or self._now is None:
-            return f"waiting for {awaited}" if awaited else "agreeing with the others"
+        awaited, rounds = self._awaited
+        if awaited and rounds == self._rounds:
+            return f"waiting for {awaited}"
+        if self._now is None:
+            return "agreeing with the others"
         progress = self._now.runner.progress
         return f"step {progress.step} of {progress.steps}, epoch {self._epoch}"
 
@@ -134,7 +146,7 @@ class Terminal(View):
         self._bar.start()
         while True:
             if self._now is not None:
-                (runner, intake, peer), progress = self._now, self._now.runner.progress
+                (_, intake, peer), progress = self._now, self._now.runner.progress
                 sent = peer.counters.bytes_sent + peer.counters.bytes_received
                 stock = "keystream" if self._role == "alice" else f"{intake.stock:,} steps in stock"
                 detail = f"{progress.rounds:,} rounds, {sent / 1e6:.1f} MB, {stock}"

@@ -92,15 +92,15 @@ class Journal:
     def absorb(self, theirs: object, who: str) -> Mapping[str, Any]:
         """The peer's record, taken over where it has more; MaterialError where the two contradict each other."""
         body: Mapping[str, Any] = theirs if isinstance(theirs, dict) else {}
-        numbers = [body.get("step"), body.get("finish")]
-        lists = [body.get("received"), body.get("sent")]  # what they received is what was sent here
+        numbers: list[Any] = [body.get("step"), body.get("finish")]
+        lists: list[Any] = [body.get("received"), body.get("sent")]  # what they received is what was sent here
         if not all(type(n) is int and 0 <= n < 1 << 42 for n in numbers) or not all(_digests(each) for each in lists):
             raise ProtocolError(f"{who} did not say how much of the material it has used")
         lines: list[str] = []
         with self._guard:
             for side, digests in zip(("sent", "received"), lists, strict=True):
                 mine: list[str] = getattr(self, side)
-                for number, digest in enumerate(digests):  # type: ignore[arg-type]
+                for number, digest in enumerate(digests):
                     if number >= len(mine):
                         lines.append(f"{side} {number} {digest}")
                     elif mine[number] != digest:
@@ -108,9 +108,9 @@ class Journal:
                             f"the records of {who} and this party say different things about the use of the material; "
                             "make new material with `python -m dealer precompute`"
                         )
-            for name, number in zip(("step", "finish"), numbers, strict=True):
-                if number > getattr(self, name):  # type: ignore[operator]
-                    lines.append(f"{name} {number}")
+            for name, taken in zip(("step", "finish"), numbers, strict=True):
+                if taken > getattr(self, name):
+                    lines.append(f"{name} {taken}")
             self._record(lines)
         return body
 

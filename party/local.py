@@ -81,14 +81,16 @@ class Trio:
             child.stop()
         self._folder.cleanup()
 
-    def start(self, role: str, arguments: Sequence[str] = (), shown: bool = False) -> Child:
-        """Start (or start again) `role` with further command-line arguments."""
+    def start(
+        self, role: str, arguments: Sequence[str] = (), shown: bool = False, environment: Mapping[str, str] | None = None
+    ) -> Child:
+        """Start (or start again) `role` with further command-line arguments and environment variables."""
         if role == "dealer":
             command = ["dealer", "--listen", self.dealer]
         else:
             where = ["--peer", self.peer, "--dealer", self.dealer]
             command = ["party", "--role", role, "--session", self.session, *where]
-        child = Child(role, [*command, *arguments], self.folder, self._environment, shown)
+        child = Child(role, [*command, *arguments], self.folder, self._environment | dict(environment or {}), shown)
         self.children[role] = child
         return child
 

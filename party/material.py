@@ -33,7 +33,6 @@ from protocol.ring import Words
 
 from .journal import Journal
 
-AHEAD = 2  # chunks read before they are needed
 AFRESH = "make new material with `python -m dealer precompute`"
 
 
@@ -116,7 +115,7 @@ class Material:
     def settle(self, theirs: object, who: str, start: int) -> Place:
         """The peer's record and this one, joined: where an attempt from step `start` begins; MaterialError if too little is left."""
         said, told = self._said, self.journal.absorb(theirs, who)
-        dealing = self._bound
+        dealing = self.dealing
         place = Place(row_for(start, max(said["step"], told["step"]), period(dealing, Phase.STEP)),
                       row_for(0, max(said["finish"], told["finish"]), period(dealing, Phase.FINISH)))  # fmt: skip
         steps = dealing.steps - start
@@ -131,14 +130,14 @@ class Material:
         return place
 
     @property
-    def _bound(self) -> Dealing:
+    def dealing(self) -> Dealing:
         if self._dealing is None:
             raise MaterialError("material is used before its plan is known")
         return self._dealing
 
     def rows(self, phase: Phase, row: int, most: int) -> tuple[int, list[Words], int]:
         """Up to `most` rows from `row` on: how many, their fields, and the bytes read for them."""
-        dealing = self._bound
+        dealing = self.dealing
         own, cell = dealing.phases[phase], self._layout.cell(phase, row)
         if cell is None:
             count = min(own.steps_per_chunk, most)
@@ -185,7 +184,7 @@ class _Blocks:
         self._most, self._size, self._last = most, 1, 0.0
 
     def end(self, row: int, count: int) -> int:
-        """To be reserved when rows [row, row + count) are about to be used."""
+        """Up to where to reserve when rows [row, row + count) are about to be used."""
         now = time.monotonic()
         if now - self._last < 1.0:
             self._size = min(2 * self._size, max(1, self._most // max(1, count)))
@@ -194,73 +193,73 @@ class _Blocks:
 
 
 class FileIntake:
-    """Material of one attempt, from a file. The interface is that of `intake.Intake`."""
+    """Material of one attempt, from a file. The interface is that of `intake.Intake`.
+
+    While the rows of one chunk are in use those of the next are read and recorded, so a crash costs no more than these two.
+    """
 
     def __init__(self, material: Material, place: Place, start: int) -> None:
-        self._material, self._place, self._start = material, place, start
-        self._dealing = material._bound
+        self._material, self._dealing = material, material.dealing
+        self._start, self._first, self._finish = start, place.step - start, place.finish  # step s takes row first + s
         self._blocks = _Blocks((material.header.steps - self._dealing.steps) // 8)
-        self._queue: asyncio.Queue[tuple[int, int, list[Words]] | MpcError] = asyncio.Queue(AHEAD)
-        self._closed = False
-        self.stock = 0
+        self._open = True
+        self._ready = 0
         self.waits = 0
         self.waited = 0.0  # seconds
         self.bytes_received = 0
-        self._task = asyncio.create_task(self._pump())
+        self._next = self._read(start)
+
+    @property
+    def stock(self) -> int:
+        """Steps at hand beyond the chunk in use."""
+        return self._ready
 
     async def chunk(self, phase: Phase, step: int) -> tuple[int, list[Words]]:
         """The number of steps from `step` on that are at hand, and their rows by field."""
         if phase != Phase.STEP:
-            return await self._once(phase)
-        loop = asyncio.get_running_loop()
-        begin, late = loop.time(), self._queue.empty() and step > self._start
-        found = await self._queue.get()
-        if late:
-            self.waits += 1
-            self.waited += loop.time() - begin
-        if isinstance(found, MpcError):
-            raise found
-        first, count, fields = found
-        if first != self._place.step + step - self._start:
-            raise MaterialError(f"row {first} of the material does not belong to step {step}")
-        self.stock -= count
-        return count, fields
-
-    def close(self) -> None:
-        self._closed = True
-        self._task.cancel()
-
-    async def _once(self, phase: Phase) -> tuple[int, list[Words]]:
-        """Setup, whose only row is opened to the same values every time; or the next row of the finish."""
-        row = 0
-        if phase == Phase.FINISH:
-            row = self._place.finish
-            await asyncio.to_thread(self._material.journal.reserve_finish, row + 1)
-        count, fields, size = await asyncio.to_thread(self._material.rows, phase, row, 1)
+            found = await asyncio.to_thread(self._once, phase)
+        else:
+            begin, late = time.monotonic(), not self._next.done() and step > self._start
+            found = await self._next
+            if late:
+                self.waits += 1
+                self.waited += time.monotonic() - begin
+            self._ready = 0
+            self._next = self._read(step + found[0])
+        count, fields, size = found
         self.bytes_received += size
         return count, fields
 
-    async def _pump(self) -> None:
-        row, end = self._place.step, self._place.step + self._dealing.steps - self._start
-        try:
-            while row < end:
-                count, fields, size = await asyncio.to_thread(self._take, row, end)
-                self.bytes_received += size
-                self.stock += count
-                await self._queue.put((row, count, fields))
-                row += count
-        except MpcError as error:
-            await self._queue.put(error)
+    def close(self) -> None:
+        self._open = False
+        self._next.cancel()
 
-    def _take(self, row: int, end: int) -> tuple[int, list[Words], int]:
-        """Rows from `row` on, read and recorded as taken, in that order; in a thread."""
-        count, fields, size = self._material.rows(Phase.STEP, row, end - row)
-        if self._closed:
-            raise MaterialError("this attempt is over")
-        journal = self._material.journal
-        if row + count > journal.step:
-            journal.reserve_steps(min(max(self._blocks.end(row, count), row + count), end))
-        return count, fields, size
+    def _read(self, step: int) -> asyncio.Future[tuple[int, list[Words], int]]:
+        """Begin to make the rows from `step` on ready."""
+        task = asyncio.ensure_future(asyncio.to_thread(self._take, step))
+        task.add_done_callback(lambda task: task.cancelled() or task.exception())  # told to whoever takes it, or to nobody
+        return task
+
+    def _take(self, step: int) -> tuple[int, list[Words], int]:
+        """Rows of the steps from `step` on, read and recorded as taken."""
+        row, end = self._first + step, self._first + self._dealing.steps
+        if row >= end:
+            return 0, [], 0
+        found = self._material.rows(Phase.STEP, row, end - row)
+        if not self._open:
+            raise MaterialError("this attempt at the job is over")
+        behind = row + found[0]
+        if behind > self._material.journal.step:
+            self._material.journal.reserve_steps(min(self._blocks.end(row, found[0]), end))
+        self._ready = found[0]
+        return found
+
+    def _once(self, phase: Phase) -> tuple[int, list[Words], int]:
+        """Setup, whose only row is opened to the same values every time; or the next row of the finish."""
+        if phase == Phase.SETUP:
+            return self._material.rows(phase, 0, 1)
+        self._material.journal.reserve_finish(self._finish + 1)
+        return self._material.rows(phase, self._finish, 1)
 
 
 def open_material(path: Path, role: str, session: str, keys: KeyPair | None, dealer: PublicKey | None) -> Material:

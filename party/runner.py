@@ -7,7 +7,7 @@ first round, each party may ask for a checkpoint or a halt; both see both reques
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,11 +19,13 @@ from protocol.graph import Phase
 from protocol.machine import Machine
 from protocol.ring import Words
 from protocol.wire import Kind, Message
+from protocol.wire.frames import joined, pieces, split
 
 from .agreement import stopped
 from .intake import Supply
 
 CHECKPOINT, HALT = "checkpoint", "halt"
+_NOTHING = np.zeros(12, np.uint64)
 
 
 @dataclass
@@ -35,7 +37,8 @@ class Progress:
     phase: Phase = Phase.SETUP
     rounds: int = 0
     seconds: float = 0.0  # of the online phase, once it is over
-    waited_for_peer: float = 0.0  # seconds, when it is measured
+    step_seconds: float = 0.0  # of all steps, once they are over
+    waited_for_peer: float = 0.0  # seconds, from a round's message being sent until the peer's is there
 
 
 class Halted(Exception):
@@ -52,11 +55,18 @@ class Runner:
         self.ask: Callable[[], str | None] = lambda: None
         self.keep: Callable[[int], None] = lambda step: None
         self.kept: Callable[[], None] = lambda: None
+        self.before: Callable[[int], Awaitable[None]] | None = None  # a step, once its material is at hand
+        self.after: Callable[[int], None] = lambda step: None
         self.sending: Callable[[int, Words], None] = lambda number, words: None  # in setup
         self.heard: Callable[[int, Words], None] = lambda number, words: None
         self._request: str | None = None
         self._granted: str | None = None
         self._unconfirmed = False
+        self._witnesses = 0  # rounds of setup so far
+
+    async def meet(self) -> None:
+        """One exchange of a message of a hundred bytes that says nothing: both parties are here. For measurements."""
+        await self._exchange(_NOTHING, len(_NOTHING))
 
     async def run(self, restored: list[Words] | None = None) -> None:
         """Setup, the remaining steps (from `restored` shares if any), finish. Errors name the step they happened at."""
@@ -66,7 +76,9 @@ class Runner:
             await self._phase(Phase.SETUP, 0, 1)
             if restored is not None:
                 machine.restore(restored)
+            stepping = time.monotonic()
             await self._phase(Phase.STEP, progress.step, progress.steps)
+            progress.step_seconds = time.monotonic() - stepping
             await self._phase(Phase.FINISH, 0, 1)
         except MpcError as error:
             raise type(error)(f"{error} (at {self.place()})") from None
@@ -89,14 +101,17 @@ class Runner:
             count, fields = await self._intake.chunk(phase, step)
             for offset in range(count):
                 if stepping:
+                    if self.before is not None:
+                        await self.before(step)
                     self._request = self.ask()
                 machine.begin(phase, step, [field[offset] for field in fields])
                 for number in rounds:
-                    machine.receive(number, await exchange(machine.send(number), machine.expects(number)))
+                    machine.receive(number, *await exchange(machine.send(number), machine.expects(number)))
                 machine.end()
                 step += 1
                 if stepping:
                     progress.step = step
+                    self.after(step)
                     if self._granted is not None:
                         self._close_step(step)
 
@@ -107,29 +122,31 @@ class Runner:
         if granted == HALT:
             raise Halted
 
-    async def _witnessed(self, words: Words, expected: int) -> Words:
+    async def _witnessed(self, words: Words, expected: int) -> list[Words]:
         """A round of setup, shown to whoever must know what its masks met."""
-        number = self.progress.rounds
+        number, self._witnesses = self._witnesses, self._witnesses + 1
         self.sending(number, words)
         reply = await self._exchange(words, expected)
-        self.heard(number, reply)
+        self.heard(number, joined(reply))
         return reply
 
-    async def _exchange(self, words: Words, expected: int) -> Words:
+    async def _exchange(self, words: Words, expected: int) -> list[Words]:
         peer, progress = self._peer, self.progress
         number = progress.rounds
         body: Mapping[str, Any] | None = None
         if self._request is not None:
             body = {self._request: True}
-        message = Message(Kind.ROUND, peer.session, self._epoch, number, body, (memoryview(words).cast("B"),))
-        reply = await peer.exchange(message)
+        message = Message(Kind.ROUND, peer.session, self._epoch, number, body, split(words))
+        peer.send(message)
+        sent = time.perf_counter()
+        reply = await peer.receive()
+        progress.waited_for_peer += time.perf_counter() - sent
         progress.rounds = number + 1
         if (
             reply.kind is not Kind.ROUND
             or reply.epoch != self._epoch
             or reply.number != number
-            or len(reply.buffers) != 1
-            or len(reply.buffers[0]) != 8 * expected
+            or (theirs := pieces(reply.buffers, expected)) is None
         ):
             raise self._wrong(reply, number)
         if body is not None or reply.body is not None:
@@ -139,7 +156,7 @@ class Runner:
         if self._unconfirmed:
             self._unconfirmed = False
             self.kept()
-        return np.frombuffer(reply.buffers[0], np.uint64)
+        return theirs
 
     def _wrong(self, reply: Message, number: int) -> MpcError:
         who = self._peer.role

@@ -9,7 +9,6 @@ attempt; with one, a lost peer or dealer is waited for. Any other end is told to
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ from .material import FileIntake, Material
 from .runner import CHECKPOINT, HALT, Halted, Runner
 
 SETTLE = 0.2  # seconds between two attempts
+FAREWELL = 30.0  # seconds that a party with its results waits for a peer that was killed before it had them
 
 
 @dataclass
@@ -39,7 +39,6 @@ class Report:
     """What a run gave this party, and what its last attempt cost."""
 
     results: dict[str, Array]
-    plan: Plan
     seconds: float = 0.0  # online phase
     setup_seconds: float = 0.0  # links, agreement, plan
     rounds: int = 0
@@ -51,6 +50,13 @@ class Report:
     waited_for_material: float = 0.0
     attempts: int = 1
     recomputed: int = 0  # steps done again after a crash
+    waited_for_peer: float = 0.0
+    step_seconds: float = 0.0  # of the iterations alone
+
+    @property
+    def computed(self) -> float:
+        """Seconds of the online phase in which this party waited for nobody."""
+        return self.seconds - self.waited_for_peer - self.waited_for_material
 
 
 class View:
@@ -88,6 +94,7 @@ class Run:
         self._begun = self._progressed = time.monotonic()
         self._reached = 0
         self._attempts = self._recomputed = 0
+        self._done: Report | None = None
         self._halting = self._stepping = False
         self._links: Links | None = None
 
@@ -112,7 +119,9 @@ class Run:
                 except LinkError as error:
                     if self._halting:
                         raise Halted from None
-                    patience = self._to.wait - (time.monotonic() - self._progressed)
+                    patience = self._patience()
+                    if self._done is not None and patience <= 0:
+                        return self._done  # the peer may lack its results, but we cannot wait for it for ever
                     if self._store is None or patience <= 0:
                         links.abort(str(error), back=False)
                         raise
@@ -126,6 +135,11 @@ class Run:
                 except BaseException as error:
                     links.abort(_reason(error), back=self._store is not None and not isinstance(error, MpcError))
                     raise
+
+    def _patience(self) -> float:
+        """Seconds that are left for somebody to come back."""
+        limit = self._to.wait if self._done is None else min(self._to.wait, FAREWELL)
+        return limit - (time.monotonic() - self._progressed)
 
     async def _attempt(self, links: Links) -> Report:
         peer, dealer = await links.both()
@@ -159,7 +173,6 @@ class Run:
                 self._reached, self._progressed = runner.progress.step, time.monotonic()
         report = Report(
             machine.results() if self._party in LEARNERS[self._intent.reveal] else {},
-            plan,
             runner.progress.seconds,
             setup_seconds,
             runner.progress.rounds,
@@ -171,8 +184,15 @@ class Run:
             intake.waited,
             self._attempts,
             self._recomputed,
+            runner.progress.waited_for_peer,
+            runner.progress.step_seconds,
         )
-        await self._part(links, peer, report)
+        if self._store is not None:
+            self._store.finish(report.results, self._intent.fingerprint)
+        self._done, self._progressed = report, time.monotonic()
+        links.tell(Message(Kind.BYE, self._to.session))
+        if self._store is not None:
+            await expect(peer, Kind.BYE)  # a peer that was killed before it had its results will be back for them
         return report
 
     async def _supply(self, peer: Connection, dealer: Connection | None, agreed: Agreed, start: int) -> Supply:
@@ -210,15 +230,6 @@ class Run:
                 store.confirm(last)
 
         runner.ask, runner.keep, runner.kept = ask, keep, kept
-
-    async def _part(self, links: Links, peer: Connection, report: Report) -> None:
-        """Record the results, then say goodbye; with a state folder, stay until the peer has recorded its own."""
-        if self._store is not None:
-            self._store.finish(report.results)
-        links.tell(Message(Kind.BYE, self._to.session))
-        if self._store is not None:
-            with contextlib.suppress(LinkError):
-                await expect(peer, Kind.BYE)
 
 
 async def _join(peer: Connection, dealer: Connection, agreed: Agreed, start: int) -> bytes:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
+
 from protocol.config import Setting, address, bandwidth, choice, duration, file_path, fraction, listen_address, positive, session_name, whole
 from protocol.errors import ConfigError
 from protocol.log import SETTING as LOG_FORMAT
@@ -19,9 +22,33 @@ def shape_of(text: str) -> tuple[str, tuple[int, ...]]:
     return name, tuple(int(part) for part in parts)
 
 
+def ratio(text: str) -> float:
+    """A number above 0."""
+    with contextlib.suppress(ValueError):
+        if 0.0 < float(text) <= 1000.0:
+            return float(text)
+    raise ConfigError(f"{text!r} is not a number above 0 and up to 1000")
+
+
+def several(parse: Callable[[str], float]) -> Callable[[str], tuple[float, ...]]:
+    """ "0,10,40ms" → (0.0, 0.01, 0.04): plain numbers have the unit of the last."""
+
+    def parse_list(text: str) -> tuple[float, ...]:
+        parts = [part.strip() for part in text.split(",")]
+        unit = parts[-1].lstrip("0123456789.")
+        return tuple(parse(part if part.lstrip("0123456789.") else part + unit) for part in parts)
+
+    return parse_list
+
+
+def _rate(text: str) -> float:
+    """Bits per second; 0: no limit."""
+    return 0.0 if text == "none" else positive(bandwidth)(text)
+
+
 ROLE = Setting("role", "which party this process is: alice (brings the model) or bob (brings the data)", choice("alice", "bob"))
 JOB = (
-    Setting("job", "a built-in job (seed, xor) or a Python file with a Job", default="seed", metavar="NAME|FILE.py"),
+    Setting("job", "a built-in job (seed, xor, logreg, mlp) or a Python file with a Job", default="seed", metavar="NAME|FILE.py"),
     Setting("iterations", "how often the job's step is run; default: what the job says", whole(0), metavar="N"),
     Setting("param", "a parameter of the job; both parties give the same", many=True, metavar="NAME=VALUE"),
     Setting("reveal", "who learns the results: alice, bob, both or none; default: what the job says", choice("alice", "bob", "both", "none")),
@@ -53,12 +80,18 @@ LINK = (
     Setting("link", "make the link to the peer slower: rtt=40ms,jitter=5ms,bandwidth=100mbit, or lan, metro, continent, ocean, mobile"),
     Setting("dealer_link", "the same for the link to the dealer"),
 )
+MEASURE = Setting(
+    "measure",
+    "measure every N steps as one: the first third of them in free run, the rest with their material at hand; both parties say the same",
+    whole(1),
+    metavar="N",
+)
 OUTPUT = (
     Setting("out", "write what was revealed to this party: .npz all of it, .npy or .csv the first", file_path, metavar="FILE"),
     Setting("json", "print the report as one line of JSON", flag=True),
     Setting("quiet", "say nothing but the result", flag=True),
 )
-RUN = (ROLE, *JOB, *SESSION, MATERIAL, *TRUST, *PATIENCE, *STATE, *LINK, *OUTPUT, LOG_FORMAT)
+RUN = (ROLE, *JOB, *SESSION, MATERIAL, *TRUST, *PATIENCE, *STATE, *LINK, MEASURE, *OUTPUT, LOG_FORMAT)
 PLAN = (
     *JOB,
     Setting("shape", "the shape of a tensor that is not at hand", shape_of, many=True, metavar="NAME=ROWSxCOLUMNS"),
@@ -67,6 +100,7 @@ PLAN = (
     Setting("spare", "rows more than the steps need in material made ahead, for its size", fraction, "10%", metavar="PERCENT"),
     Setting("save", "write the dealing part of the plan, from which `python -m dealer precompute --plan` works", file_path, metavar="FILE"),
     LINK[0],
+    LINK[1],
     OUTPUT[1],
 )
 DEMO = (
@@ -74,6 +108,21 @@ DEMO = (
     Setting("timeout", "how long the whole demo may take", positive(duration), "10m", metavar="TIME"),
     *LINK,
     *OUTPUT,
+)
+BENCH = (
+    Setting("workloads", "which to measure, by name or the beginning of one; all of them if none is named", many=True, bare=True, metavar="NAME"),
+    Setting("scale", "sizes, as a multiple of the usual ones", ratio, "1", metavar="FACTOR"),
+    Setting("size", "the size itself: elements, rows of a matrix, or iterations", whole(1), metavar="N"),
+    Setting("json", "print one JSON object per workload, one to a line", flag=True),
+)
+LAB = (
+    *(setting for setting in JOB if setting.name != "reveal"),
+    Setting("rtt", "round-trip times", several(duration), "0,10,40,100,200ms", metavar="TIME,…"),
+    Setting("bandwidth", "bandwidths; none: no limit", several(_rate), "10mbit,100mbit,1gbit", metavar="RATE,…"),
+    Setting("dealer_link", "the links to the dealer, in every cell; default: like the one between the parties"),
+    Setting("seconds_per_cell", "how long the iterations of one cell should take", positive(duration), "5s", metavar="TIME"),
+    Setting("out", "the folder for tables and pictures", file_path, "lab", metavar="DIR"),
+    *OUTPUT[1:],
 )
 KEYGEN = (
     ROLE,

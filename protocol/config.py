@@ -39,6 +39,7 @@ class Setting:
     `many`: may be given repeatedly; its value is a tuple. In the environment: separated by blanks, quoted as
     in a shell; in a file: a list, or a table whose entries k = "v" stand for "k=v".
     `flag`: --name and --no-name; elsewhere yes or no.
+    `bare`: its values are the words of the command line that belong to no option; goes with `many`.
     """
 
     name: str  # with underscores
@@ -47,6 +48,7 @@ class Setting:
     default: Any = None
     many: bool = False
     flag: bool = False
+    bare: bool = False
     metavar: str | None = None
 
     @property
@@ -110,6 +112,9 @@ def add_options(parser: argparse.ArgumentParser, settings: Iterable[Setting]) ->
         kind: dict[str, Any] = {"action": "append" if setting.many else "store", "metavar": setting.metavar}
         if setting.flag:
             kind = {"action": argparse.BooleanOptionalAction}
+        if setting.bare:
+            group.add_argument(setting.name, nargs="*", metavar=setting.metavar, default=argparse.SUPPRESS, help=setting.help)
+            continue
         text = f"{setting.help} [{setting.variable}{shown}]".replace("%", "%%")
         group.add_argument(setting.option, dest=setting.name, default=argparse.SUPPRESS, help=text, **kind)
 

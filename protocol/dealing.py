@@ -91,21 +91,29 @@ def _combine(field: Field, a: Words, b: Words, out: Words, minus: bool) -> None:
         kernels.combine_rows(a, b, out, field.limbs, minus)
 
 
-def alice_material(dealing: Dealing, seed: bytes, phase: Phase, first: int, count: int) -> list[Words]:
-    """Alice's masks and dealt shares for a range of steps, one (count, *full_shape) array per field."""
+def own_words(dealing: Dealing, seed: bytes, party: int, phase: Phase, first: int, count: int) -> Words:
+    """What a party expands from its seed for a range of steps, a row each: Alice all of her material, Bob his masks."""
     own = dealing.phases[phase]
-    row = keystream(stream_key(seed, phase), first, count, own.mask_words + own.dealt_words)
-    return fields_of(row, [*own.masks, *own.dealt], count)
+    return keystream(stream_key(seed, phase), first, count, own.mask_words + (own.dealt_words if party == ALICE else 0))
+
+
+def assembled(dealing: Dealing, phase: Phase, words: Words, corrections: Words | None = None) -> list[Words]:
+    """A party's masks and dealt shares, one (count, *full_shape) array per field. Bob's dealt shares are the dealer's corrections."""
+    own = dealing.phases[phase]
+    if corrections is None:
+        return fields_of(words, [*own.masks, *own.dealt], len(words))
+    corrections = np.require(corrections, requirements=["C", "A"])  # a received buffer may begin at any byte
+    return [*fields_of(words, own.masks, len(words)), *fields_of(corrections, own.dealt, len(words))]
+
+
+def alice_material(dealing: Dealing, seed: bytes, phase: Phase, first: int, count: int) -> list[Words]:
+    return assembled(dealing, phase, own_words(dealing, seed, ALICE, phase, first, count))
 
 
 def bob_material(
     dealing: Dealing, seed: bytes, phase: Phase, first: int, count: int, corrections: Words
 ) -> list[Words]:
-    """Bob's: his masks are a keystream, his dealt shares are the dealer's corrections."""
-    own = dealing.phases[phase]
-    corrections = np.require(corrections, requirements=["C", "A"])  # a received buffer may begin at any byte
-    masks = keystream(stream_key(seed, phase), first, count, own.mask_words)
-    return [*fields_of(masks, own.masks, count), *fields_of(corrections, own.dealt, count)]
+    return assembled(dealing, phase, own_words(dealing, seed, BOB, phase, first, count), corrections)
 
 
 def chunks(dealing: Dealing, start: int) -> Iterator[tuple[Phase, int, int]]:

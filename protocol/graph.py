@@ -132,17 +132,22 @@ class Graph:
         self.initial: dict[str, Node] = {}  # carried variable → its value when the steps begin
         self.updated: dict[str, Node] = {}  # … → its value when a step ends
         self.revealed: dict[str, Node] = {}
+        self.assumptions: list[str] = []  # what the job says of its values, in words
 
     def add(self, op: Op, *inputs: Node, interval: Interval | None = None) -> Node:
         phase = max((node.phase for node in inputs), default=Phase.SETUP)
-        if isinstance(op, Carry):
-            phase = self.phase
+        if isinstance(op, Carry) or (op.view is not None and op.view.varies):
+            phase = max(phase, self.phase)
         shape = op.shape(*(node.shape for node in inputs))
         found = op.bounds(*inputs) if interval is None else interval
         low, high = (-math.inf if math.isnan(found[0]) else found[0], math.inf if math.isnan(found[1]) else found[1])
         node = Node(op, inputs, shape, (low, high), phase, len(self.nodes))
         self.nodes.append(node)
         return node
+
+    def assume(self, text: str) -> None:
+        if text not in self.assumptions:
+            self.assumptions.append(text)
 
     def insert_after(self, node: Node, op: Op) -> Node:
         """Put op(node) in front of every use of `node`."""

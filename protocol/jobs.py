@@ -18,14 +18,12 @@ assigns is carried from one iteration to the next.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-import numpy as np
-
 from .errors import DataError, JobError
-from .graph import Carry, Graph, Node, Phase, Source
+from .graph import EVERYTHING, Carry, Graph, Interval, Phase, Source
 from .lowering import Numerics
 from .ops import Secret
 from .views import Shape
@@ -166,15 +164,47 @@ def trace(job: Job, shapes: Mapping[str, Shape], iterations: int | None = None) 
     count = job.iterations if iterations is None else iterations
     if count < 0:
         raise JobError(f"a job runs 0 or more iterations, not {count}")
-    carried: set[str] = set()
+    ranges: dict[str, Interval] = {}  # of the carried variables
+    widened: set[str] = set()
     while True:
-        traced, assigned = _trace(job, bind(job.inputs, shapes), count, carried)
-        if assigned <= carried:
+        traced, assigned, starts = _trace(job, bind(job.inputs, shapes), count, ranges)
+        if fresh := assigned - set(ranges):
+            ranges |= {name: _declared(job, name) or starts[name] for name in fresh}
+            continue
+        # A range that a step does not leave is proven. Others are widened once, then given up.
+        ends = {name: _union(ranges[name], node.interval) for name, node in traced.graph.updated.items()}
+        left = sorted(name for name in ranges if ends[name] != ranges[name] and _declared(job, name) is None)
+        if not left:
+            traced.assumptions += [_assumed(job, name, ranges[name]) for name in ranges
+                                   if ends[name] != ranges[name] or ranges[name] == EVERYTHING]  # fmt: skip
             return traced
-        carried |= assigned
+        ranges |= {name: EVERYTHING if name in widened else ends[name] for name in left}
+        widened |= set(left)
 
 
-def _trace(job: Job, shapes: dict[str, Shape], count: int, carried: set[str]) -> tuple[Traced, set[str]]:
+def _assumed(job: Job, name: str, interval: Interval) -> str:
+    if interval != EVERYTHING:
+        return f"{name} is trained and assumed to stay in its declared range [{interval[0]:g}, {interval[1]:g}]"
+    reach = 2.0 ** (job.integer_bits - 2)
+    return f"{name} is carried from step to step and assumed to stay in [{-reach:g}, {reach:g}]"
+
+
+def _declared(job: Job, name: str) -> Interval | None:
+    declared = job.inputs.get(name)
+    return None if declared is None else (declared.low, declared.high)
+
+
+def _union(*intervals: Interval) -> Interval:
+    return (min(low for low, _ in intervals), max(high for _, high in intervals))
+
+
+def _trace(
+    job: Job, shapes: dict[str, Shape], count: int, ranges: Mapping[str, Interval]
+) -> tuple[Traced, set[str], dict[str, Interval]]:
+    """One tracing run, given which variables are carried and in which ranges.
+
+    Also what the step assigns, and every variable's range before the first step.
+    """
     traced = Traced(job, shapes, count)
     graph = traced.graph
     values = {
@@ -184,38 +214,28 @@ def _trace(job: Job, shapes: dict[str, Shape], count: int, carried: set[str]) ->
     v = Variables(graph, values)
     job.setup(v)
     start: dict[str, Secret] = dict(object.__getattribute__(v, "_values"))
-    graph.initial = {name: start[name]._node for name in sorted(carried)}
+    graph.initial = {name: start[name]._node for name in sorted(ranges)}
     graph.phase = Phase.STEP
-    v = Variables(graph, start | _carries(traced, start, carried))
+    v = Variables(graph, start | _carries(graph, start, ranges))
     before = dict(object.__getattribute__(v, "_values"))
     job.step(v)
     after: dict[str, Secret] = object.__getattribute__(v, "_values")
     assigned = {name for name in before if after[name] is not before[name]}
-    graph.updated = {name: after[name]._node for name in sorted(carried)}
-    for name in sorted(carried):
+    graph.updated = {name: after[name]._node for name in sorted(ranges)}
+    for name in sorted(ranges):
         if after[name].shape != start[name].shape:
             raise JobError(f"step() changes the shape of v.{name} from {start[name].shape} to {after[name].shape}")
     graph.phase = Phase.FINISH
-    v = Variables(graph, start | _carries(traced, start, carried))
+    v = Variables(graph, start | _carries(graph, start, ranges))
     job.finish(v)
     if not graph.revealed:
         raise JobError(f"job {type(job).__name__} reveals nothing: call v.reveal(name=tensor) in finish()")
-    return traced, assigned
+    traced.assumptions += graph.assumptions
+    return traced, assigned, {name: tensor._node.interval for name, tensor in start.items()}
 
 
-def _carries(traced: Traced, start: Mapping[str, Secret], carried: set[str]) -> dict[str, Secret]:
-    """Carried variables as placeholders: their range is what their Input declares, and that is an assumption."""
-    graph, found = traced.graph, {}
-    for name in sorted(carried):
-        declared = traced.job.inputs.get(name)
-        interval = (declared.low, declared.high) if declared else (-np.inf, np.inf)
-        found[name] = Secret(graph, graph.add(Carry(name, start[name].shape), interval=interval))
-        if declared:
-            text = f"{name} is trained and assumed to stay in its declared range [{declared.low:g}, {declared.high:g}]"
-            if text not in traced.assumptions:
-                traced.assumptions.append(text)
-    return found
-
-
-def nodes(tensors: Sequence[Secret]) -> list[Node]:
-    return [tensor._node for tensor in tensors]
+def _carries(graph: Graph, start: Mapping[str, Secret], ranges: Mapping[str, Interval]) -> dict[str, Secret]:
+    """Carried variables as placeholders."""
+    return {
+        name: Secret(graph, graph.add(Carry(name, start[name].shape), interval=ranges[name])) for name in sorted(ranges)
+    }

@@ -18,6 +18,12 @@ from .errors import ConfigError
 from .wire.messages import ROLES
 
 
+PLAINTEXT = (
+    "WARNING: --insecure-plaintext: nothing is encrypted and nobody proves who he is; "
+    "every process on this machine can read along and take part"
+)
+
+
 def is_loopback(address: str) -> bool:
     """Whether an address can only be reached from this machine."""
     parts = urlsplit(address)
@@ -70,6 +76,14 @@ def other_key(role: str, line: str | None, shared: bool) -> PublicKey | None:
     if line is not None:
         return PublicKey.parse(line, role)
     return _shared(role).public if shared else None
+
+
+def needed_key(role: str, line: str | None, shared: bool, option: str) -> PublicKey:
+    """The same, where there is no going on without it."""
+    key = other_key(role, line, shared)
+    if key is None:
+        raise ConfigError(f"with --key, the public key of {role} is needed too: give the line that its keygen printed with {option}")
+    return key
 
 
 def _shared(role: str) -> KeyPair:

@@ -1,11 +1,12 @@
-"""What a process says while it works, one line an event, on standard error: sentences for people, JSON for programs.
+"""What a process says while it works, a line an event, on standard error: text for people, JSON for programs.
 
     alice: going on from step 4000 of 10000, epoch 2
-    {"time": "2026-01-31T09:07:50.123Z", "level": "info", "event": "resumed", "role": "alice", "session": "default",
+    {"time": "2026-01-31T09:07:50.123Z", "level": "info", "event": "resumed", "role": "alice", "session": "a",
      "epoch": 2, "step": 4000, "message": "going on from step 4000 of 10000, epoch 2"}
 
-A JSON line (here broken for reading) always has these eight fields, null where one means nothing. Rules: a message is made of
-names, addresses, counts and times, never of a value, a share, a mask or a key; everything a process says goes through here.
+A JSON line (broken here, to be read) always has these eight fields, null where one means nothing. Rules: a
+message is made of names, addresses, counts and times, never of a value, a share, a mask or a key; everything a
+process says goes through here.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ _MANAGERS = ("JOURNAL_STREAM", "INVOCATION_ID", "SUPERVISOR_ENABLED")  # which o
 
 def for_programs(form: str, terminal: bool, environment: Mapping[str, str] = os.environ) -> bool:
     """Whether lines are to be JSON: when asked for, or when standard error goes to a service manager."""
-    return form == "json" or (form == "auto" and not terminal and any(environment.get(name) for name in _MANAGERS))
+    return form == "json" or (
+        form == "auto" and not terminal and any(environment.get(name) for name in _MANAGERS)
+    )
 
 
 def _to_stderr(line: str) -> None:
@@ -38,11 +41,15 @@ def _to_stderr(line: str) -> None:
 
 
 class Log:
-    """The log of a process: `log("bob joined", "joined", session="a")`. `where` tells (epoch, step), once there are any."""
+    """The log of a process: `log("bob joined", "joined", session="a")`. `where` is (epoch, step), if any."""
 
-    def __init__(self, role: str, form: str = "auto", quiet: bool = False, session: str | None = None) -> None:
+    def __init__(
+        self, role: str, form: str = "auto", quiet: bool = False, session: str | None = None
+    ) -> None:
         self.json = for_programs(form, sys.stderr.isatty())
-        self.write: Callable[[str], None] = _to_stderr  # for text; whoever draws on the terminal puts its own here
+        self.write: Callable[[str], None] = (
+            _to_stderr  # for text; whoever draws on the terminal puts its own here
+        )
         self.where: Callable[[], tuple[int | None, int | None]] = lambda: (None, None)
         self._role, self._quiet, self._session = role, quiet, session
         _opened[:] = [self]

@@ -183,7 +183,8 @@ class Lowering:
         """Fixpoint over the carried variables; returns a node that must be rescaled."""
         f = self.numerics.fraction_bits
         self.carry_scales = dict.fromkeys(self.graph.updated, f)
-        for _ in range(3):
+        before = dict(self.carry_scales)
+        for _ in range(3 + len(self.carry_scales)):
             self.scales.clear()
             self._memo.clear()
             for node in self.graph.nodes:
@@ -194,9 +195,9 @@ class Lowering:
             }
             if ends == self.carry_scales:
                 break
-            self.carry_scales = ends
+            before, self.carry_scales = self.carry_scales, ends
         else:  # grows from step to step, as in w = 0.9 · w: truncate it once a step
-            return next(self.graph.updated[k] for k, s in ends.items() if s != self.carry_scales.get(k) or s > f)
+            return next(self.graph.updated[k] for k, s in ends.items() if s != before[k])
         for node in self.graph.revealed.values():
             if self.scales[node] > f:
                 return node
@@ -226,13 +227,19 @@ class Lowering:
         if self.scales[node] > self.numerics.fraction_bits:
             return node
         f = self.numerics.fraction_bits
-        over = [use for use in self.graph.nodes if node in use.inputs and self.scales[use] > f]
+        over = [use for use in self._uses(node) if self.scales[use] > f]
+        over.sort(key=lambda use: -self.needs.get(use, 0))  # the one that asks for most
         if not over or isinstance(over[0].op, Rescale):
             raise JobError(
                 f"{node!r} would need {self.needs[node]} bits; use fewer fraction bits (now {f}) or integer bits "
                 f"(now {self.numerics.integer_bits})"
             )
         return over[0]
+
+    def _uses(self, node: Node) -> list[Node]:
+        """What computes with `node`, or with a view of it."""
+        direct = [use for use in self.graph.nodes if node in use.inputs]
+        return [end for use in direct for end in ([use] if use.op.view is None else self._uses(use))]
 
     def integer_bits(self, node: Node) -> int:
         """Bits above the binary point: from the node's interval where that is known, else the job's integer bits."""
@@ -242,7 +249,10 @@ class Lowering:
         if math.isinf(peak):
             return usual
         proven = max(2, math.frexp(peak)[1] + 3)
-        return proven if proven <= usual + 16 else usual
+        if proven <= usual + 16:
+            return proven
+        self.warn(f"{node.op.name}: its values may reach ±{peak:.3g}, more than ±{2.0 ** (usual - 2):g}, which {usual} integer bits hold")
+        return usual
 
     def room(self, node: Node) -> int:
         """Bits modulo which `node` must be known to be read as a signed number."""

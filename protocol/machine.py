@@ -12,7 +12,7 @@ order. Every opening of the project passes through `send` and `receive`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -45,6 +45,7 @@ class _Received(NamedTuple):
     target: int
     place: Place
     shape: tuple[int, ...]
+    wide: bool  # elements of several words: not to be cut anywhere
 
 
 class _Round(NamedTuple):
@@ -96,7 +97,7 @@ class Machine:
             if place:
                 out += words
             if self.party in o.learners:
-                received.append(_Received(combine, o.target, (back, back + words), shape))
+                received.append(_Received(combine, o.target, (back, back + words), shape, o.field.limbs > 1))
                 back += words
         return _Round(code, sent, received, out, back)
 
@@ -147,12 +148,17 @@ class Machine:
         """Words that the peer sends in round `number`."""
         return self._now.rounds[number].received_words
 
-    def receive(self, number: int, words: Words) -> None:
-        """Complete the openings of round `number` with the peer's words."""
+    def receive(self, number: int, words: Words, *more: Words) -> None:
+        """Complete the openings of round `number` with the peer's words, which may come in several pieces."""
         this, registers = self._now.rounds[number], self.registers
-        for combine, target, (first, end), shape in this.received:
-            theirs = words if end - first == this.received_words else words[first:end]
-            registers[target] = combine(registers[target], theirs.reshape(shape))
+        if more and any(each.wide for each in this.received):
+            words, more = np.concatenate([words, *more]), ()
+        for combine, target, (first, end), shape, _ in this.received:
+            if more:
+                registers[target] = _by_pieces(combine, registers[target], (words, *more), first)
+            else:
+                theirs = words if end - first == this.received_words else words[first:end]
+                registers[target] = combine(registers[target], theirs.reshape(shape))
 
     def end(self) -> None:
         """Run what follows the last round and hand the carried variables on."""
@@ -190,6 +196,18 @@ def _revealed(arithmetic: Ring, bits: int, share: Words, _: Words, out: Words | 
         return low
     out[...] = low
     return out
+
+
+def _by_pieces(combine: Callable[..., Words], mine: Words, pieces: Iterable[Words], first: int) -> Words:
+    """combine(mine, theirs), where theirs lies in `pieces` from word `first` on."""
+    flat, out, start = mine.reshape(-1), np.empty(mine.size, np.uint64), -first
+    for piece in pieces:
+        end = start + len(piece)
+        a, b = max(start, 0), min(end, mine.size)
+        if a < b:
+            combine(flat[a:b], piece[a - start : b - start], out=out[a:b])
+        start = end
+    return out.reshape(mine.shape)
 
 
 def prepare(dealing: Dealing) -> None:

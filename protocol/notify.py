@@ -1,7 +1,8 @@
-"""Talking to a service manager by systemd's notification protocol: ready, status, alive, stopping. Silent without one.
+"""Talking to a service manager by systemd's notification protocol: ready, status, alive, stopping.
 
-Datagrams of lines to $NOTIFY_SOCKET (sd_notify(3)). WATCHDOG=1 goes out from the event loop, twice in $WATCHDOG_USEC, and
-only when `alive` says so: a loop that is stuck, or a process that does nothing, stops feeding and is restarted.
+Datagrams of lines to $NOTIFY_SOCKET (sd_notify(3)); silence where there is none. WATCHDOG=1 goes out from the
+event loop, twice in $WATCHDOG_USEC, and only when `alive` says so: a loop that is stuck, or a process that
+does nothing, stops feeding and is restarted.
 """
 
 from __future__ import annotations
@@ -28,19 +29,20 @@ class Notifier:
         """Seconds between two feedings of the watchdog; None without one."""
 
     def tell(self, *lines: str) -> None:
-        """Send the lines as one datagram. One that cannot be sent at once is lost: a manager must not hold up the work."""
+        """Send one datagram. If it cannot go out at once it is lost: a manager must not hold up the work."""
         if self._address:
             with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as link:
                 link.setblocking(False)
                 link.sendto("\n".join(lines).encode(), self._address)
 
     async def attend(self, alive: Callable[[], Awaitable[bool]], status: Callable[[], str]) -> None:
-        """Until cancelled: pass on the status when it changes, and feed the watchdog for as long as `alive` says yes."""
+        """Until cancelled: pass on the status when it changes, feed the watchdog while `alive` says yes."""
         if not self._address:
             return
         told, due = "", monotonic()
         while True:
-            lines = [] if status() == told else [f"STATUS={(told := status())}"]
+            lines = [] if (now := status()) == told else [f"STATUS={now}"]
+            told = now
             if self.interval is not None and monotonic() >= due and await alive():
                 lines.append("WATCHDOG=1")
                 due = max(due + self.interval, monotonic())

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import NoneType
@@ -204,7 +204,7 @@ def _pack(value: Any) -> Any:
 
 
 @cache
-def _hints(kind: type) -> dict[str, Any]:
+def _hints(kind: Any) -> dict[str, Any]:
     hints = get_type_hints(kind)
     return {f.name: hints[f.name] for f in dataclasses.fields(kind)}
 
@@ -212,18 +212,18 @@ def _hints(kind: type) -> dict[str, Any]:
 def _unpack(kind: Any, data: Any) -> Any:
     """The inverse, driven by the type annotations; ValueError where the data does not fit them."""
     if kind is Correlation or kind is views.View:
-        table: dict[str, type] = KINDS if kind is Correlation else _VIEWS
+        table: Mapping[str, type] = KINDS if kind is Correlation else _VIEWS
         if not isinstance(data, list) or not data or not isinstance(data[0], str) or data[0] not in table:
             raise ValueError("a kind that is not known here")
         kind, data = table[data[0]], data[1:]
     elif hasattr(kind, "kind"):
         data = data[1:] if data[0] == kind.kind else None
+    made: Any = kind
     if dataclasses.is_dataclass(kind):
-        hints = _hints(kind)
-        names = list(hints)
-        if not isinstance(data, list) or len(data) != len(names):
-            raise ValueError(f"{kind.__name__} has {len(names)} parts")
-        return kind(**{name: _unpack(hints[name], item) for name, item in zip(names, data, strict=True)})
+        hints = _hints(made)
+        if not isinstance(data, list) or len(data) != len(hints):
+            raise ValueError(f"{made.__name__} has {len(hints)} parts")
+        return made(**{name: _unpack(hint, item) for (name, hint), item in zip(hints.items(), data, strict=True)})
     origin, args = get_origin(kind), get_args(kind)
     if origin is tuple:
         items = data if isinstance(data, list) else []

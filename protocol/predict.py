@@ -1,25 +1,98 @@
-"""How long a plan should take over a given link, from its exact counts.
+"""How long a plan should take over given links, from its exact counts.
 
-In a round both parties send at once and then wait: a round costs one one-way latency, the time its bytes need on the link, and
-what both processes spend on it. The dealer's stream runs beside it and sets the pace where it is slower.
+In a round both parties send at once, and each goes on when the other's message is there. So a message of one party answers
+one of the other, and a round costs half of what a message there and a message back cost together:
+
+    rtt / 2  +  8 · (bytes + header) / bandwidth  +  jitter² / (12 rtt)  +  what the processes need
+
+The third term is what remains of jitter. One message's delay is on average that of the link, and it is not the slower of two
+that counts, because nobody waits for his own. But the difference D between the parties' clocks turns into δ − D, δ being the
+difference of two delays: a random walk between −rtt/2 and rtt/2, at whose ends somebody stands still. With steps of variance
+jitter²/6 it is pushed back there by jitter²/(6 rtt) a round, and half of that is lost to each.
+
+The dealer's stream comes beside the rounds, in chunks: it begins a round trip after Bob asked for it, and he stands still where
+the next chunk is not there yet. `Pace` is what the processes themselves need. Its defaults are a typical machine's; `calibrated`
+measures it by a short run over a fast link.
 """
 
 from __future__ import annotations
 
+import dataclasses
+from dataclasses import dataclass
+
 from .channel.shaping import Shape
+from .graph import Phase
 from .plan import Plan
 
-ROUND_SECONDS = 90e-6  # two processes on one machine: wake-ups, frames, a few small kernels
-WORK_BYTES = 1.2e9  # bytes a second of openings and dealt tensors that a core gets through
+HEADER = 34  # bytes of a round's message besides its payload
 
 
-def predict(plan: Plan, peer: Shape, dealer: Shape | None = None) -> float:
-    """Seconds of the online phase."""
-    total = dealt = 0.0
-    for cost, count in zip(plan.costs, (1, plan.dealing.steps, 1), strict=True):
-        wire = 8 * max(cost.sent) / peer.bandwidth if peer.bandwidth else 0.0
-        work = (max(cost.sent) + cost.dealt) / WORK_BYTES
-        total += count * (cost.rounds * (peer.rtt / 2 + ROUND_SECONDS) + wire + work)
-        dealt += count * cost.dealt
-    stream = 8 * dealt / dealer.bandwidth if dealer is not None and dealer.bandwidth else 0.0
-    return max(total, stream)
+@dataclass(frozen=True)
+class Pace:
+    """What the processes themselves need, in seconds."""
+
+    round: float = 90e-6  # on one machine: two system calls, frames, a few small kernels
+    wake: float = 300e-6  # more, a round, over any real link: whoever waits has to be woken, with cold caches
+    byte: float = 3e-9  # a byte sent or dealt, at a party: encryption, copies, kernels
+    dealt: float = 4e-9  # a byte dealt, at the dealer
+
+    def scaled(self, factor: float) -> Pace:
+        """The same machine, slower at a party's work by `factor`."""
+        return dataclasses.replace(
+            self, round=self.round * factor, wake=self.wake * factor, byte=self.byte * factor
+        )
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Seconds."""
+
+    seconds: float  # of the online phase
+    step_seconds: float  # of all iterations
+    waited_for_material: float
+
+
+def predict(plan: Plan, peer: Shape, dealer: Shape | None = None, pace: Pace | None = None) -> Prediction:
+    """The online phase over a link to the peer, and one from the dealer to Bob (by default a perfect one)."""
+    pace, dealer = pace or Pace(), dealer or Shape()
+    ticks = [_once(plan, phase, peer, pace) for phase in Phase]
+    now = waited = begun = steps = 0.0
+    sent = dealer.rtt / 2  # when the dealer's link is free: Bob's credit has to get there first
+    for phase in Phase:
+        own, left = plan.dealing.phases[phase], plan.dealing.count(phase)
+        if phase == Phase.STEP:
+            begun = now
+        while left:
+            count = min(left, own.steps_per_chunk)
+            size = 8 * count * own.dealt_words
+            if size:
+                sent += max(size * pace.dealt, _wire(size + HEADER, dealer))
+                here = sent + dealer.rtt / 2
+                waited += max(0.0, here - now)
+                now = max(now, here)
+            now += count * ticks[phase]
+            left -= count
+        if phase == Phase.STEP:
+            steps = now - begun
+    return Prediction(now, steps, waited)
+
+
+def calibrated(plan: Plan, seconds: float, peer: Shape, dealer: Shape, dealt: float) -> Pace:
+    """The pace at which the iterations of `plan` take `seconds` over these links, and a byte `dealt` to the dealer."""
+    pace = dataclasses.replace(Pace(), dealt=dealt)
+    least = predict(plan, peer, dealer, pace.scaled(0.0)).step_seconds
+    usual = predict(plan, peer, dealer, pace).step_seconds - least
+    return pace.scaled(min(max((seconds - least) / usual, 0.1), 30.0)) if usual > 0 else pace
+
+
+def _once(plan: Plan, phase: Phase, peer: Shape, pace: Pace) -> float:
+    """Seconds of one step of a phase whose material is at hand."""
+    cost = plan.costs[phase]
+    latency = peer.rtt / 2 + (peer.jitter**2 / (12 * peer.rtt) if peer.rtt else 0.0)
+    each = latency + pace.round + (0.0 if peer.free else pace.wake)
+    crossing = _wire(sum(cost.sent) / 2 + cost.rounds * HEADER, peer)
+    return cost.rounds * each + crossing + (max(cost.sent) + cost.dealt) * pace.byte
+
+
+def _wire(size: float, link: Shape) -> float:
+    return 8 * size / link.bandwidth if link.bandwidth else 0.0

@@ -199,22 +199,22 @@ def _within(value: int, least: int, most: int, what: str) -> None:
 # ── views ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _reshape(view: Any, shape: Shape) -> bool:
+def _reshape(view: views.View, shape: Shape) -> bool:
     return math.prod(view.shape) == math.prod(shape)
 
 
-def _transpose(view: Any, shape: Shape) -> bool:
-    axes: Shape = view.axes
+def _transpose(view: views.Transpose, shape: Shape) -> bool:
+    axes = view.axes
     return sorted(axes) == list(range(len(shape))) and view.shape == tuple(shape[axis] for axis in axes)
 
 
-def _broadcast(view: Any, shape: Shape) -> bool:
-    into: Shape = view.shape
+def _broadcast(view: views.View, shape: Shape) -> bool:
+    into = view.shape
     lead = len(into) - len(shape)
     return lead >= 0 and all(own in (1, target) for own, target in zip(shape, into[lead:], strict=True))
 
 
-def _index(view: Any, shape: Shape) -> bool:
+def _index(view: views.Index, shape: Shape) -> bool:
     found: list[int] = []
     axis = 0
     for item in view.items:
@@ -235,11 +235,12 @@ def _index(view: Any, shape: Shape) -> bool:
     return view.shape == (*found, *shape[axis:])
 
 
-def _rows(view: Any, shape: Shape) -> bool:
-    return bool(shape) and len(view.shape) > 0 and 1 <= view.total == shape[0] and view.shape[1:] == shape[1:]
+def _rows(view: views.Rows, shape: Shape) -> bool:
+    total, into = view.total, view.shape
+    return len(shape) > 0 and len(into) > 0 and 1 <= total == shape[0] and into[1:] == shape[1:]
 
 
-def _unpack(view: Any, shape: Shape) -> bool:
+def _unpack(view: views.View, shape: Shape) -> bool:
     return -(-math.prod(view.shape) // 64) == math.prod(shape)
 
 

@@ -1,6 +1,6 @@
 """Nothing secret is shown: not by repr, str, format or a log line, and not by an exception.
 
-Recognisable values go in; whatever an object or an error says about itself must not contain them, in any notation.
+Recognisable values go in; whatever an object or an error says about itself must not contain them.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import importlib
 import logging
 import pickle
 import pkgutil
+import re
 from typing import Any
 
 import numpy as np
@@ -93,8 +94,17 @@ def machine(party_: int = 0) -> Machine:
 
 def test_the_traces_are_recognised():
     silent("shape (4, 3), 128 bytes")
-    for shown in (str(VALUE), repr(np.array([VALUE])), str(WORD), hex(WORD), repr(SEED), SEED.hex(), str(list(SEED)),
-                  repr(np.array([WORD], np.uint64)), str(fixedpoint.encode(np.array([VALUE]), 16, 1))):  # fmt: skip
+    for shown in (
+        str(VALUE),
+        repr(np.array([VALUE])),
+        str(WORD),
+        hex(WORD),
+        repr(SEED),
+        SEED.hex(),
+        str(list(SEED)),
+        repr(np.array([WORD], np.uint64)),
+        str(fixedpoint.encode(np.array([VALUE]), 16, 1)),
+    ):
         with pytest.raises(AssertionError, match="is shown"):
             silent(shown)
 
@@ -109,9 +119,30 @@ def test_a_secret_tensor_and_its_node(caplog):
         says_nothing(each, caplog)
 
 
-@pytest.mark.parametrize("way", [bool, float, int, complex, list, tuple, iter, len, np.asarray, np.sum, copy.copy,
-                                 copy.deepcopy, pickle.dumps, hash, lambda s: s == s, lambda s: s in [1], lambda s: [0][s],
-                                 lambda s: 1 in s, lambda s: f"{float(s)}"])  # fmt: skip
+@pytest.mark.parametrize(
+    "way",
+    [
+        bool,
+        float,
+        int,
+        complex,
+        list,
+        tuple,
+        iter,
+        len,
+        np.asarray,
+        np.sum,
+        copy.copy,
+        copy.deepcopy,
+        pickle.dumps,
+        hash,
+        lambda s: s == s,
+        lambda s: s in [1],
+        lambda s: [0][s],
+        lambda s: 1 in s,
+        lambda s: f"{float(s)}",
+    ],
+)
 def test_a_secret_tensor_has_no_value(way):
     graph = Graph()
     secret = Secret(graph, graph.add(Source("x", 0, (1,)), interval=(-VALUE, VALUE)))
@@ -122,8 +153,11 @@ def test_a_secret_tensor_has_no_value(way):
 
 def test_a_machine_full_of_shares(caplog):
     made = machine()
-    words = [np.full(field.full_shape, WORD, np.uint64) for phase in made.plan.dealing.phases[1:2]
-             for field in (*phase.masks, *phase.dealt)]  # fmt: skip
+    words = [
+        np.full(field.full_shape, WORD, np.uint64)
+        for phase in made.plan.dealing.phases[1:2]
+        for field in (*phase.masks, *phase.dealt)
+    ]
     setup = made.plan.dealing.phases[0]
     made.begin(Phase.SETUP, 0, [np.full(f.full_shape, WORD, np.uint64) for f in (*setup.masks, *setup.dealt)])
     for number in range(made.rounds(Phase.SETUP)):
@@ -241,7 +275,7 @@ def test_what_is_said_of_data_that_is_refused(array, words):
         lambda x: x[5],
         lambda x: x + np.full((3, 3), VALUE),
         lambda x: x / np.zeros(2),
-        lambda x: x if x else x,
+        lambda x: x and x + 1,
         lambda x: x.reshape(7),
         lambda x: [float(each) for each in x],
         lambda x: x * np.full((2, 2), np.nan),
@@ -265,7 +299,7 @@ def test_material_that_does_not_fit_the_plan():
         silent(str(caught.value))
 
 
-# ---- a sweep: no dataclass shows raw words, arrays or bytes -----------------------------------------------------
+# ---- a sweep: no dataclass shows raw words, arrays or bytes ----------------------------------------------
 
 SHOWN = {
     "PublicKey.raw",  # public, and has its own repr
@@ -277,7 +311,17 @@ SHOWN = {
     "Simulation.results",  # revealed
     "Report.results",
 }
-RAW = ("Words", "NDArray", "ndarray", "Array", "bytes", "bytearray", "memoryview", "Buffer")
+RAW = {"Words", "NDArray", "ndarray", "Array", "bytes", "bytearray", "memoryview", "Buffer"}
+
+
+def raw_fields(kind: type) -> set[str]:
+    """Fields of raw material that the generated repr shows; one written by hand is tested above."""
+    if not hasattr(kind.__repr__, "__wrapped__"):
+        return set()
+    shown = [
+        (each.name, set(re.findall(r"\w+", str(each.type)))) for each in dataclasses.fields(kind) if each.repr
+    ]
+    return {f"{kind.__name__}.{name}" for name, words in shown if words & RAW and "Callable" not in words}
 
 
 def test_no_dataclass_shows_raw_material():
@@ -287,30 +331,10 @@ def test_no_dataclass_shows_raw_material():
             if each.name.endswith("__main__"):
                 continue
             for thing in vars(importlib.import_module(each.name)).values():
-                if not (
+                if (
                     isinstance(thing, type)
                     and dataclasses.is_dataclass(thing)
                     and thing.__module__ == each.name
                 ):
-                    continue
-                if thing.__repr__.__qualname__.endswith(f"{thing.__name__}.__repr__") and "__repr__" in vars(
-                    thing
-                ):
-                    shown = [
-                        f
-                        for f in dataclasses.fields(thing)
-                        if f.repr and "__wrapped__" in dir(thing.__repr__)
-                    ]
-                else:
-                    shown = [f for f in dataclasses.fields(thing) if f.repr]
-                for field in shown:
-                    kinds = (
-                        str(field.type)
-                        .replace("[", " ")
-                        .replace("]", " ")
-                        .replace("|", " ")
-                        .replace(",", " ")
-                    )
-                    if any(raw in kinds.split() for raw in RAW):
-                        found.add(f"{thing.__name__}.{field.name}")
+                    found |= raw_fields(thing)
     assert found <= SHOWN, sorted(found - SHOWN)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from protocol.channel import Allow
+from protocol.channel import Allow, parse_shape
 from protocol.config import Config
 from protocol.errors import ConfigError
-from protocol.keyring import other_key, own_key
+from protocol.keyring import PLAINTEXT, other_key, own_key
 from protocol.log import Log
 from protocol.processes import run_until_signalled
 
@@ -17,21 +15,32 @@ from ..service import Service, Settings
 def run(config: Config) -> int:
     listen = str(config.listen)
     keys = own_key("dealer", config.key, (listen,), config.insecure_plaintext)
-    allow = None if keys is None else _allowed(config.allow, config.alice_key, config.bob_key, config.key is None)
-    settings = Settings(
-        listen, keys, allow, config.workers, config.timeout, config.max_step_memory, config.max_sessions
-    )
-
     log = Log("dealer", config.log_format, config.quiet)
-    run_until_signalled(Service(settings, log).run())
+    if keys is None:
+        log(PLAINTEXT, "plaintext", "warning")
+    settings = Settings(
+        listen,
+        keys,
+        None if keys is None else _allowed(config),
+        config.workers,
+        config.timeout,
+        config.max_sessions,
+        config.max_plan_size,
+        config.max_step_memory,
+        config.max_stock,
+        parse_shape(config.link) if config.link else None,
+    )
+    service = Service(settings, log)
+    run_until_signalled(service.run(), reload=lambda: service.reload(None if keys is None else _allowed(config.reread())))
     return 0
 
 
-def _allowed(file: Path | None, alice: str | None, bob: str | None, shared: bool) -> Allow:
-    """Everybody who may connect."""
-    if file is not None:
-        return Allow.load(file)
-    found = [other_key(role, line, shared) for role, line in (("alice", alice), ("bob", bob))]
+def _allowed(config: Config) -> Allow:
+    """Everybody who may connect, as the options, the configuration file and the list of keys say now."""
+    if config.allow is not None:
+        return Allow.load(config.allow)
+    lines, shared = {"alice": config.alice_key, "bob": config.bob_key}, config.key is None
+    found = [other_key(role, line, shared) for role, line in lines.items()]
     keys = [key for key in found if key is not None]
     if len(keys) < 2:
         raise ConfigError("the dealer needs the public keys of both parties: --alice-key and --bob-key, or --allow FILE")

@@ -11,19 +11,27 @@ import numpy as np
 from rich.console import Console
 
 from protocol.config import Config
-from protocol.errors import MpcError
+from protocol.errors import ConfigError, MpcError
 from protocol.graph import Array
 from protocol.jobs import Job
 
+from ..bench.workloads import chosen
 from ..data import parse_assignments
 from ..loading import load_job, parameters, trace_job
 from ..local import Trio
+from ..settings import ratio
+from .bench import suite
+from .lab import small
 from .run import own_inputs
 
 AGREEMENT = 1e-3  # what the largest difference from the plaintext twin must stay below
 
 
 def run(settings: Config) -> int:
+    if settings.job == "bench":
+        return _bench(settings)
+    if settings.job == "lab":
+        return small(settings.out, settings.json, settings.quiet)
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     job = load_job(settings.job, parameters(settings.param))
     files = parse_assignments(settings.data)
@@ -43,6 +51,15 @@ def run(settings: Config) -> int:
         _show(summary, reports, plain)
     sys.stdout.flush()
     return 0 if summary["equal"] and summary["max_abs_weight_error"] <= AGREEMENT else 1
+
+
+def _bench(settings: Config) -> int:
+    """`--job bench`; `--param only=NAME,NAME` and `--param scale=0.1` choose."""
+    given = parameters(settings.param)
+    if extra := given.keys() - {"only", "scale"}:
+        raise ConfigError(f"--param {min(extra)}: the benchmark knows only=NAME,NAME and scale=FACTOR")
+    names = chosen(tuple(name for name in given.get("only", "").split(",") if name))
+    return suite(names, ratio(given.get("scale", "1")), None, settings.json)
 
 
 def _run_trio(settings: Config, job: Job, files: dict[str, Any]) -> dict[str, dict[str, Any]]:

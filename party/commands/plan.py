@@ -40,13 +40,14 @@ def run(settings: Config) -> int:
             link.jitter,
             settings.bandwidth if settings.bandwidth is not None else link.bandwidth,
         )
+    dealer = parse_shape(settings.dealer_link) if settings.dealer_link else link
     if settings.save is not None:
         save_plan(settings.save, plan.dealing)
     on_disk = material_bytes(plan, settings.spare)
     if settings.json:
-        print(json.dumps(as_data(settings.job, plan, link) | {"material_bytes": on_disk}))
+        print(json.dumps(as_data(settings.job, plan, link, dealer) | {"material_bytes": on_disk}))
     else:
-        show(settings.job, plan, link)
+        show(settings.job, plan, link, dealer)
         print(
             f"Material made ahead: {on_disk['alice']:,} bytes on disk for alice and {on_disk['bob']:,} for bob, "
             f"with {settings.spare:.0%} more rows than steps, for what a crash makes do again."
@@ -79,7 +80,8 @@ def material_bytes(plan: Plan, spare: float) -> dict[str, int]:
     return {role: Layout(plan.dealing, extent, role).size for role in ROLES}
 
 
-def as_data(name: str, plan: Plan, link: Shape) -> dict[str, Any]:
+def as_data(name: str, plan: Plan, link: Shape, dealer: Shape) -> dict[str, Any]:
+    predicted = predict(plan, link, dealer)
     return {
         "job": name,
         "iterations": plan.dealing.steps,
@@ -89,14 +91,15 @@ def as_data(name: str, plan: Plan, link: Shape) -> dict[str, Any]:
         "dealt_bytes": {"alice": 32, "bob": plan.dealt_bytes + 32},
         "per_iteration": {"rounds": plan.costs[Phase.STEP].rounds, "bytes_sent": list(plan.costs[Phase.STEP].sent)},
         "memory_bytes": {"party": plan.party_memory, "dealer": plan.dealer_memory},
-        "predicted_seconds": predict(plan, link),
+        "predicted_seconds": predicted.seconds,
+        "predicted_step_seconds": predicted.step_seconds,
         "digest": plan.digest,
         "assumptions": plan.traced.assumptions,
         "warnings": plan.lowering.warnings,
     }
 
 
-def show(name: str, plan: Plan, link: Shape) -> None:
+def show(name: str, plan: Plan, link: Shape, dealer: Shape) -> None:
     console = Console(highlight=False, soft_wrap=True)
     table = Table(title=f"job {name}: {plan.dealing.steps:,} iterations", title_justify="left")
     for heading in ("", "rounds", "messages", "alice sends", "bob sends", "dealt to bob"):
@@ -114,7 +117,10 @@ def show(name: str, plan: Plan, link: Shape) -> None:
         f"Memory: about {plan.party_memory / 1e6:.1f} MB of tensors and material at a party, "
         f"{plan.dealer_memory / 1e6:.1f} MB at the dealer."
     )
-    console.print(f"Predicted: {predict(plan, link):.2f} s online over {link}.")
+    predicted = predict(plan, link, dealer)
+    each = f", {1000 * predicted.step_seconds / plan.dealing.steps:.3g} ms an iteration" if plan.dealing.steps else ""
+    both = f"{link}" if dealer == link else f"{link}, and {dealer} to the dealer"
+    console.print(f"Predicted: {predicted.seconds:.2f} s online over {both}{each}.")
     for line in plan.outline:
         if " reveals " in line:
             console.print(f"It {line.split(' ', 3)[3]}.")

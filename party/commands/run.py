@@ -14,7 +14,7 @@ from protocol.config import Config
 from protocol.errors import ConfigError, DataError
 from protocol.graph import Array
 from protocol.jobs import Input, Job, bind
-from protocol.keyring import other_key, own_key
+from protocol.keyring import PLAINTEXT, needed_key, other_key, own_key
 from protocol.log import Log
 from protocol.processes import run_until_signalled
 
@@ -22,6 +22,7 @@ from ..data import check_output, default_tensor, load_tensor, parse_assignments,
 from ..display import Terminal
 from ..loading import load_job, parameters
 from ..agreement import Intent
+from ..bench.stopwatch import Stopwatch
 from ..checkpoint import Store
 from ..links import PEER, Addresses
 from ..material import Material, open_material
@@ -40,6 +41,8 @@ def run(settings: Config) -> int:
     job = load_job(settings.job, parameters(settings.param))
     inputs = own_inputs(job, role, parse_assignments(settings.data))
     to = addresses(settings, role)
+    if settings.insecure_plaintext:
+        log(PLAINTEXT, "plaintext", "warning")
     material = None if settings.material is None else _material(settings, role)
     intent = Intent(
         role,
@@ -52,6 +55,12 @@ def run(settings: Config) -> int:
     )
     store = None if settings.state is None else Store(settings.state, settings.session, role)
     terminal = Terminal(role, log, settings.quiet)
+    if settings.measure is not None:
+        terminal.watch = Stopwatch(settings.measure)
+    if store is not None and (before := store.finished(intent.fingerprint)) is not None:
+        terminal.note(f"this run is finished; for another, name another --session, or remove {settings.state}", "finished")
+        finish(settings, intent, Report(before), terminal)
+        return 0
     work = Run(intent, to, inputs, terminal, store, settings.checkpoint_every, material)
 
     def reload() -> None:
@@ -105,8 +114,8 @@ def addresses(settings: Config, role: str) -> Addresses:
         settings.timeout,
         settings.wait,
         keys,
-        other_key(PEER[role], settings.peer_key, shared) if keys else None,
-        other_key("dealer", settings.dealer_key, shared) if keys else None,
+        needed_key(PEER[role], settings.peer_key, shared, "--peer-key") if keys else None,
+        needed_key("dealer", settings.dealer_key, shared, "--dealer-key") if keys and dealer else None,
         parse_shape(settings.link) if settings.link else None,
         parse_shape(settings.dealer_link) if settings.dealer_link else None,
     )
@@ -122,6 +131,8 @@ def _material(settings: Config, role: str) -> Material:
 def finish(settings: Config, intent: Intent, report: Report, terminal: Terminal) -> None:
     """Write and print what was learnt, and what it cost."""
     rate = report.rounds / report.seconds if report.seconds else 0.0
+    learnt = ", ".join(f"{name} {array.shape}" for name, array in report.results.items())
+    terminal.note(f"revealed to {intent.role}: {learnt or 'nothing'}", "revealed")
     terminal.note(
         f"done in {report.seconds:.2f} s online: {report.rounds:,} rounds ({rate:,.0f} a second), "
         f"{report.bytes_sent:,} bytes sent, {report.bytes_received:,} received, {report.dealt_bytes:,} dealt; "
@@ -135,7 +146,8 @@ def finish(settings: Config, intent: Intent, report: Report, terminal: Terminal)
         else:
             terminal.note(f"nothing was revealed to {intent.role}, so {settings.out} is not written")
     if settings.json:
-        print(json.dumps(summary(intent, report)))
+        measured = {} if terminal.watch is None else {"measured": terminal.watch.figures()}
+        print(json.dumps(summary(intent, report) | measured))
     elif settings.out is None or not terminal.for_programs:  # a service's output ends in a log
         with np.printoptions(precision=8, suppress=True):
             for name, array in report.results.items():
@@ -159,6 +171,9 @@ def summary(intent: Intent, report: Report) -> dict[str, Any]:
         "dealt_bytes": report.dealt_bytes,
         "waits_for_material": report.waits_for_material,
         "waited_for_material": report.waited_for_material,
+        "waited_for_peer": report.waited_for_peer,
+        "computed": report.computed,
+        "step_seconds": report.step_seconds,
         "attempts": report.attempts,
         "recomputed": report.recomputed,
         "results": {name: array.tolist() for name, array in report.results.items()},

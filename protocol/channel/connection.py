@@ -30,8 +30,8 @@ from ..wire.codec import decode, encode, payload_bytes
 from ..wire.messages import MAX_NUMBER, RULES, Buffer, Kind, Message, kinds_between
 from ..wire.reliable import Due, Reliable
 from .liveness import Liveness
-from .shaping import Delay, Shape
-from .terms import Counters, Options, Transport, Waiting
+from .shaping import Held, Shape, Slow
+from .terms import Counters, Options, Transport, Waiting, weight
 
 TICK = 0.1  # seconds between two looks of the watchdog; every timeout is only this exact
 _YIELD = 64  # receives that found their message waiting before the event loop is given a turn
@@ -59,10 +59,12 @@ class Connection:
         self.counters = Counters()
         self.on_waiting: Callable[[Waiting], None] | None = None
         self.epoch = 0  # numbered messages of earlier epochs are dropped
+        self.software = ""  # the listener's version, at the side that dialled
         self.rtt: float | None = None  # seconds, the last ping's
         self.connected = bool(link)
         self.link = link
-        self._transport = transport
+        self._slow = None if shape is None or shape.free else Slow(transport, shape, self._hold)
+        self._transport = self._slow or transport
         self._limits = self.options.limits
         self._reliable: Reliable[Message] = Reliable(self.options.window)
         self._allowed = kinds_between(role, own_role)
@@ -78,7 +80,7 @@ class Connection:
         self._life = Liveness(now, TICK)
         self._waited_at = now
         self._wait_since = self._deadline = 0.0
-        self._delay = None if shape is None or shape.free else Delay(shape, self._transmit_late)
+        self._held = Held(self.options.window.count)
         self._timer = self._loop.call_later(TICK, self._tick)
 
     @property
@@ -174,9 +176,9 @@ class Connection:
         if self.failure is None:
             await self.flush(linger)
         self.abandon(LinkError(f"the connection to {self.peer} is closed here"), reason)
-        if self._delay is not None:
-            await asyncio.sleep(self._crossing())
-            self._shut()
+        if self._slow is not None:
+            await asyncio.sleep(self._slow.crossing())
+            self._slow.close()
 
     def abandon(self, error: MpcError, reason: str = "") -> None:
         """End this connection at once, with the error that its users will see. Queued messages are lost."""
@@ -187,10 +189,10 @@ class Connection:
             self._control(Kind.GONE, body={"reason": reason[:200]})
         self._fail(error)
         self._timer.cancel()
-        if self._delay is None:
+        if self._slow is None:
             self._transport.close()
         else:  # let the goodbye cross the modelled link first
-            self._loop.call_later(self._crossing() + TICK, self._shut)
+            self._loop.call_later(self._slow.crossing() + TICK, self._slow.close)
 
     # ── what transports call ──────────────────────────────────────────────────────────────────────
 
@@ -219,18 +221,18 @@ class Connection:
         if kind not in self._allowed:
             raise ProtocolError(f"a {kind.name} message, which {self.role} never sends to {self.own_role}")
         reliable = self._reliable
-        if not RULES[kind].numbered:
+        if RULES[kind].numbered:
+            if self._held.next:
+                self._held.keep(seq, (message, seq, ack))
+            else:
+                self._numbered(message, seq, ack)
+        elif kind is Kind.HOLD:
+            for early in self._held.due(message.number):
+                self._numbered(*early)
+        else:
             counters.control_received += 1
             reliable.unnumbered(seq, ack)
             self._controlled(message)
-        else:
-            size = payload_bytes(message) if message.buffers else 0
-            if reliable.numbered(seq, ack, size):
-                self._deliver(message, size)
-            elif reliable.duplicates != counters.duplicates:
-                counters.duplicates = reliable.duplicates
-            if reliable.owes_ack:
-                self._control(Kind.ACK)
         if reliable.gap and reliable.wants_nudge(monotonic()):
             self._control(Kind.NUDGE)
 
@@ -241,6 +243,7 @@ class Connection:
         self._life.heard = True
         if again:
             self.counters.reconnects += 1
+        self._held.clear()
         self._reliable.rewind()
         self.writable()
 
@@ -254,7 +257,7 @@ class Connection:
             self._closed = True
             self._fail(error)
             self._timer.cancel()
-            self._shut()
+            self._transport.close()
 
     def probe(self) -> None:
         """Ask for a sign of life; a transport that knows the peer is gone says so now."""
@@ -280,6 +283,16 @@ class Connection:
             self.counters.resent = reliable.resent
 
     # ── inside ────────────────────────────────────────────────────────────────────────────────────
+
+    def _numbered(self, message: Message, seq: int, ack: int) -> None:
+        reliable = self._reliable
+        size = payload_bytes(message) if message.buffers else 0
+        if reliable.numbered(seq, ack, size):
+            self._deliver(message, size)
+        elif reliable.duplicates != self.counters.duplicates:
+            self.counters.duplicates = reliable.duplicates
+        if reliable.owes_ack:
+            self._control(Kind.ACK)
 
     def _deliver(self, message: Message, size: int) -> None:
         if 0 < message.epoch < self.epoch:
@@ -328,30 +341,15 @@ class Connection:
             reliable.mark_told()
 
     def _transmit(self, frames: list[Buffer]) -> bool:
-        size = len(frames[0])
-        if len(frames) > 1:
-            size += sum(memoryview(frame).nbytes for frame in frames[1:])
-        if self._delay is not None:
-            self._delay.put(frames, size)
-        elif not self._transport.transmit(frames):
+        if not self._transport.transmit(frames):
             return False
-        self.counters.wire_bytes_sent += size
+        self.counters.wire_bytes_sent += weight(frames)
         return True
 
-    def _transmit_late(self, frames: list[Buffer]) -> None:
-        if self._transport.transmit(frames):
-            self._transport.look()
-
-    def _crossing(self) -> float:
-        """Seconds until everything offered to the modelled link has crossed it."""
-        return (
-            0.0 if self._delay is None else max(0.0, self._delay.link.busy_until - self._delay.now()) + 0.005
-        )
-
-    def _shut(self) -> None:
-        if self._delay is not None:
-            self._delay.close()
-        self._transport.close()
+    def _hold(self, due: bool) -> list[Buffer]:
+        """What a shaped link says before a large message, and when that is due."""
+        number = self._reliable.handed + 1 if due else 0
+        return encode(Message(Kind.HOLD, self.session, 0, number), 0, 0, self.link)
 
     def _fail(self, error: MpcError) -> None:
         if self.failure is None:

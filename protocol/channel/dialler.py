@@ -209,6 +209,8 @@ class Dialler:
             return
         if body.get("role") != connection.role:
             raise ProtocolError("it is not who the configuration says it is")
+        software = body.get("software")
+        connection.software = software[:64] if isinstance(software, str) and software.isprintable() else ""
         again, self._opened = self._opened, True
         self.trouble = ""
         connection.opened(link, again)

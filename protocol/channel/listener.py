@@ -27,6 +27,7 @@ from time import monotonic
 
 import zmq
 
+from .. import __version__
 from ..errors import ConfigError, LinkError, ProtocolError
 from ..wire.codec import decode, encode
 from ..wire.messages import PARTIES, ROLES, Buffer, Kind, Message
@@ -306,6 +307,7 @@ class Listener:
         self._routes[routing_id] = route
         self._strangers.pop(routing_id, None)
         self._welcome(route)
+        self._accepted = collections.deque(each for each in self._accepted if each.failure is None)
         self._accepted.append(connection)
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
@@ -324,7 +326,7 @@ class Listener:
 
     def _welcome(self, route: _Route) -> None:
         assert route.connection is not None
-        body = {"role": self.role, "instance": route.instance}
+        body = {"role": self.role, "instance": route.instance, "software": __version__}
         self._reply(route.routing_id, Kind.OPENED, route.connection.link, body)
 
     def _alive(self, route: _Route) -> bool:

@@ -11,6 +11,10 @@ shapes what it sends, so both ends are given the same shape.
 The model is pure and exact. `Delay` is the only thing here that touches the event loop: it wakes up within
 a tenth of a millisecond by a timer descriptor where there is one (uvloop's own timers count in whole
 milliseconds), and never spins. Without a shape none of this is reached.
+
+A large message takes time on the real link too, which would come on top of the model's. So it is sent ahead,
+announced by a HOLD, and the other end keeps it (`Held`) until a second HOLD says that it is due: only that
+small message has to be in time.
 """
 
 from __future__ import annotations
@@ -20,12 +24,16 @@ import collections
 import math
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import ConfigError
+from ..errors import ConfigError, ProtocolError
+from ..wire.messages import Buffer
 from .alarm import Alarm
+from .terms import Transport, weight
+
+AHEAD = 32 << 10  # bytes; larger messages are sent before they are due
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +166,9 @@ class Delay:
         if len(self._queue) == 1:
             self._alarm.set(when)
 
-    def now(self) -> float:
-        """The clock of `link`."""
-        return self._alarm.now()
+    def crossing(self) -> float:
+        """Seconds until everything offered so far has crossed, and a little more."""
+        return max(0.0, self.link.busy_until - self._alarm.now()) + 0.005
 
     def close(self) -> None:
         """Forget what is still on its way."""
@@ -173,3 +181,60 @@ class Delay:
             self._deliver(queue.popleft()[1])
         if queue:
             self._alarm.set(queue[0][0])
+
+
+class Slow:
+    """A transport behind a modelled link. `hold(due)`: the frames of a HOLD about the message being sent."""
+
+    def __init__(self, transport: Transport, shape: Shape, hold: Callable[[bool], list[Buffer]]) -> None:
+        self._transport, self._hold = transport, hold
+        self._delay = Delay(shape, self._deliver)
+        self.tick, self.look, self.crossing = transport.tick, transport.look, self._delay.crossing
+
+    def transmit(self, frames: Sequence[Buffer]) -> bool:
+        size = weight(frames)
+        if size <= AHEAD:
+            self._delay.put(frames, size)
+        else:
+            self._delay.put(self._hold(True), size)
+            if self._transport.transmit(self._hold(False)):
+                self._transport.transmit(frames)
+        return True
+
+    def close(self) -> None:
+        self._delay.close()
+        self._transport.close()
+
+    def _deliver(self, frames: Sequence[Buffer]) -> None:
+        if self._transport.transmit(frames):
+            self._transport.look()
+
+
+class Held:
+    """At the receiving end: messages that are here and, as the modelled link has it, have not arrived."""
+
+    __slots__ = ("_most", "_queue", "next")
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.next = False  # is the next message an early one?
+        self._queue: collections.deque[tuple[int, Any]] = collections.deque()
+
+    def keep(self, seq: int, item: Any) -> None:
+        self.next = False
+        if len(self._queue) >= self._most:
+            raise ProtocolError(f"more than {self._most} messages that are to be held back")
+        self._queue.append((seq, item))
+
+    def due(self, seq: int) -> list[Any]:
+        """What is due when HOLD says `seq`; with 0 the next message is to be kept."""
+        self.next = not seq
+        found = []
+        while self._queue and self._queue[0][0] <= seq:
+            found.append(self._queue.popleft()[1])
+        return found
+
+    def clear(self) -> None:
+        """The link broke: everything will be sent again."""
+        self.next = False
+        self._queue.clear()

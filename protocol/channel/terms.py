@@ -57,6 +57,13 @@ class Options:
     limits: Limits = DEFAULT_LIMITS
 
 
+def weight(frames: Sequence[Buffer]) -> int:
+    """Bytes of the frames of one message, of which the first is `bytes`."""
+    if len(frames) == 1:
+        return len(frames[0])
+    return sum(memoryview(frame).nbytes for frame in frames)
+
+
 class Transport(Protocol):
     """What moves frames for one connection."""
 

@@ -13,11 +13,9 @@ from .products import Product
 from .shifts import ShiftedMask, Truncate
 from .waves import Waves
 
-KINDS: dict[str, type] = {
-    kind.kind: kind
-    for kind in (
-        Product, ShiftedMask, Truncate, Powers, Monomials, Contraction, Digits, Join, Bit, Gate, Waves,
-    )  # fmt: skip
-}
+_ARITHMETIC = (Product, ShiftedMask, Truncate, Powers, Monomials, Contraction, Waves)
+_BITS = (Digits, Join, Bit, Gate)
+
+KINDS: dict[str, type] = {kind.kind: kind for kind in (*_ARITHMETIC, *_BITS)}
 
 __all__ = ["KINDS", "Correlation", "Field", "Mask"]

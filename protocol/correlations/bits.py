@@ -2,10 +2,10 @@
 
 *Sign of x − t*, for x known modulo 2^k with |x| < 2^(k−2), public |t| ≤ 2^(k−2), and c = x + r mod 2^k open:
 
-    1.  c_t = c − t.  The top bit of c_t − r is  msb(c_t) ⊕ msb(r) ⊕ [c' < r'],  c' and r' the k − 1 low
-    bits. 2.  r' is cut into 4-bit digits d; XOR shares of [d ≥ v], v = 1 … 15, are dealt (`Digits`).
-    Against a digit
-        of c', "less" and "equal" are choices among them by public bits: every party has its share at once.
+    1.  c_t = c − t.  The top bit of c_t − r is  msb(c_t) ⊕ msb(r) ⊕ [c' < r'], with c' and r' the low k − 1
+        bits of c_t and r.
+    2.  r' is cut into 4-bit digits d; XOR shares of [d ≥ v], v = 1 … 15, are dealt (`Digits`). Against a
+        digit of c', "less" and "equal" are choices among them by public bits: local.
     3.  Up to four digits join into one, and again, until one is left. Bits that are factors are opened under
         mask bits; products of up to four of those are dealt (`Join`). One round for each level.
     4.  The share of the result b is opened under one more mask bit s: β = b ⊕ s. One round.
@@ -16,8 +16,8 @@ Each step is an identity, so the result is exact. β and s are all that it takes
     [b·y] = β·[y] + (1 − 2β)·[s·y],                                                 `Gate` deals [s·ρ], [s·w]
             [s·y] = γ·[s] − [s·ρ] + (1 − msb(c'))·[s·w]
 
-for a y opened as c and read at a lower scale, y >> shift = γ − ρ + (1 − msb(c'))·w (`shifts.py`). So ReLU, its
-truncation included, opens nothing after β; its derivative, and the gradient through it, reuse β and s.
+for a y opened as c and read at a lower scale, y >> shift = γ − ρ + (1 − msb(c'))·w (`shifts.py`). So ReLU,
+its truncation included, opens nothing after β; its derivative, and the gradient through it, reuse β and s.
 
 Hides: c is uniform. Every bit opened in 3 and 4 is XORed with a uniform mask bit of its own, used for no
 other opening; so all that is seen is uniform, whatever x is. Products of mask bits, s, s·ρ and s·w reach
@@ -60,7 +60,7 @@ class Unpack(View):
 
 @dataclass(frozen=True)
 class Digits:
-    """[digit ≥ v] of each 4-bit digit of r mod 2^(k−1), and msb(r). `a` is the operand: bits = k, shift = 0."""
+    """[digit ≥ v] of each 4-bit digit of r mod 2^(k−1), and msb(r). In `a`, bits = k and shift = 0."""
 
     kind: ClassVar[str] = "digits"
     a: Mask
@@ -182,9 +182,10 @@ class Gate:
         y = target.sub(gamma, read[0]) if party == 0 else target.neg(read[0])
         masked = target.sub(target.mul(gamma, s), gated[0])
         if len(gated) == 2:
-            unwrapped = _spread(~source.top_bit(source.add(c, source.constant(offset(bits))), bits),
-            self.limbs) y, masked = (target.add(v, np.multiply(w, unwrapped)) for v, w in ((y, read[1]),
-            (masked, gated[1])))
+            primed = source.add(c, source.constant(offset(bits)))
+            unwrapped = _spread(~source.top_bit(primed, bits), self.limbs)
+            y = target.add(y, np.multiply(read[1], unwrapped))
+            masked = target.add(masked, np.multiply(gated[1], unwrapped))
         return np.where(_spread(beta, self.limbs) == 1, target.sub(y, masked), masked)
 
 

@@ -3,8 +3,7 @@
 x is opened as c = x + r, and a function with the period 2^m (in units of x's last place) needs c modulo 2^m
 alone. With θ(v) = 2π·v / 2^m, and e^(ijθ(x)) = e^(ijθ(c))·e^(−ijθ(r)),
 
-    Σ_j A_j cos jθ(x) + B_j sin jθ(x) = Σ_j P_j·[cos jθ(r)] + Q_j·[sin jθ(r)],    P + iQ = (A −
-    iB)·e^(ijθ(c)),
+    Σ_j A_j cos jθ(x) + B_j sin jθ(x) = Σ_j P_j·[cos jθ(r)] + Q_j·[sin jθ(r)],  P + iQ = (A − iB)·e^(ijθ(c))
 
 is public-linear in the dealt cosines and sines of r. These, P and Q are integers at 30 bits, their sum one
 at 60 in a ring of two limbs, and each party shifts its share of it down by itself: off by at most one unit,
@@ -31,7 +30,7 @@ from .base import Field, Mask
 
 @dataclass(frozen=True)
 class Waves:
-    """cos jθ(r) and sin jθ(r) for the first `count` odd j. `a` is the operand: shift = 0, and 2^bits is the period."""
+    """cos jθ(r) and sin jθ(r) for the first `count` odd j. In `a`, 2^bits is the period and shift = 0."""
 
     kind: ClassVar[str] = "waves"
     a: Mask
@@ -60,7 +59,7 @@ class Waves:
 
 @dataclass(frozen=True)
 class Series:
-    """constant + Σ_j cosines[j]·cos jθ(x) + sines[j]·sin jθ(x) on top of `Waves`; its values stay within ±2."""
+    """constant + Σ_j cosines[j]·cos jθ(x) + sines[j]·sin jθ(x) on top of `Waves`; |its value| < 2."""
 
     waves: Waves
     constant: float
@@ -76,7 +75,8 @@ class Series:
 
     @cached_property
     def terms(self) -> I64:
-        return np.array([[round(c * 2**UNIT) for c in pair] for pair in zip(self.cosines, self.sines, strict=True)])
+        pairs = zip(self.cosines, self.sines, strict=True)
+        return np.array([[round(c * 2**UNIT) for c in pair] for pair in pairs], np.int64)
 
     def consume(self, party: int, c: Words, dealt: Words) -> Words:
         """This party's share at out_scale: shape of x, `out_limbs` limbs."""

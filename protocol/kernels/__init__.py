@@ -6,23 +6,14 @@ uint64 array of any shape; L = 2 to 8 adds a last axis of limbs, low limb first.
     gemm        products of uint64 matrices            wide       everything elementwise, sums, products
     fused       one step of a protocol in one call     layout     checks and moves that need no compiler
     poly        the powering triple                    monomials  polynomials of several tensors
+    bits        comparisons, 64 elements to a word     waves      Fourier series
     reference   all of it again, in Python integers
 """
 
 from __future__ import annotations
 
-import os
-import warnings
-from importlib.util import find_spec
-
+from ._backend import BACKEND
 from .layout import narrow, pack_bits, unpack_bits, widen
-
-BACKEND = os.environ.get("MPC_KERNELS", "numba")
-if BACKEND not in ("numba", "numpy"):
-    raise ValueError(f"MPC_KERNELS is {BACKEND!r}; it can be 'numba' or 'numpy'")
-if BACKEND == "numba" and find_spec("numba") is None:
-    warnings.warn("Numba is not installed, so ring arithmetic will be slow: pip install numba.", stacklevel=2)
-    BACKEND = "numpy"
 
 if BACKEND == "numpy":
     from .reference import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from . import fused, gemm, monomials, poly, wide
+from . import _bits_numba, _waves_numba, fused, gemm, monomials, poly, wide  # noqa: F401 - two fill ENTRIES
 from ._jit import ENTRIES
 
 _ANY_LIMBS = (wide._add, wide._sub, wide._rows, poly._readings, poly._polynomial)
@@ -35,8 +35,6 @@ def preload(limbs: Iterable[int]) -> None:
 
 def warm() -> None:
     """Fill the disk cache for every entry and every number of limbs: half a minute the first time."""
-    from . import bits  # noqa: F401 - adds entries of its own; it needs the package whole
-
     for entry in ENTRIES:
         for count in range(entry.least, entry.most + 1):
             entry[count]

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import BACKEND, digits
+from . import digits
+from ._backend import BACKEND
 from .layout import U64, canonical
 
 if BACKEND == "numpy":
@@ -18,7 +19,7 @@ else:
 
 
 def bit_planes(words: U64, limbs: int, bits: int) -> U64:
-    """(batch, n[, L]) -> (batch, ceil(n/64), bits): plane p holds bit p of every element, and 0 beyond the last."""
+    """(batch, n[, L]) -> (batch, ceil(n/64), bits): plane p is bit p of every element, 0 beyond the last."""
     words = canonical(words)
     count, n = words.shape[:2]
     out = np.empty((count, -(-n // 64), bits), np.uint64)
@@ -59,7 +60,8 @@ def products(masks: U64, sizes: tuple[int, ...]) -> U64:
     """(..., opened) -> (..., dealt)."""
     masks = canonical(masks)
     out = np.empty((*masks.shape[:-1], digits.counts(sizes)[1]), np.uint64)
-    rows.products(masks.reshape(-1, masks.shape[-1]), np.array(sizes, np.int64), out.reshape(-1, out.shape[-1]))
+    chunks = np.array(sizes, np.int64)
+    rows.products(masks.reshape(-1, masks.shape[-1]), chunks, out.reshape(-1, out.shape[-1]))
     return out
 
 

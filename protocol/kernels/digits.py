@@ -9,9 +9,9 @@ is two bits, "less" = [c < r] and "equal" = [c = r], and neighbouring digits joi
 
     less = less_0 ⊕ equal_0·less_1 ⊕ equal_0·equal_1·less_2 ⊕ …,     equal = equal_0·equal_1·equal_2·…
 
-For that a chunk of m digits opens equal_0 … equal_(e−1), less_1 … less_(m−1), masked, in this order; e = m, but
-m − 1 in the last chunk, whose "equal" nobody needs. `products` deals products of masks in the order in which
-`join` reads them.
+For that a chunk of m digits opens equal_0 … equal_(e−1), less_1 … less_(m−1), masked, in this order; e = m,
+but m − 1 in the last chunk, whose "equal" nobody needs. `products` deals products of masks in the order in
+which `join` reads them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .layout import I64, U64
 
 
 def thermometer(planes: U64, out: U64) -> None:
-    """Bit planes of r, lowest first → [digit ≥ v], v = 1 … 15, of each digit below the top bit; then that bit."""
+    """Bit planes of r, lowest first → [digit ≥ v], v = 1 … 15, of the digits below the top bit; that bit."""
     top = len(planes) - 1
     zero = planes[0] ^ planes[0]
     ones = ~zero
@@ -44,8 +44,8 @@ def compare(planes: U64, dealt: U64, one: Any, t: U64, out: U64) -> None:
     """Planes of the public c and a share of `thermometer` of r → a share of (less, equal) for each digit.
 
     The top bits are XORed into the first "less". It is never a factor, so it passes through every `join`, and
-    what is left in the end is the top bit of c − r. `one` is all ones for one party, 0 for the other; `t` has 17
-    elements.
+    what is left in the end is the top bit of c − r. `one` is all ones for one party, 0 for the other; `t` has
+    17 elements.
     """
 
     def pick(b1: U64, b0: U64, x0: U64, x1: U64, x2: U64, x3: U64) -> U64:

@@ -1,7 +1,8 @@
 """Sines and cosines in integers, the same to the last bit on every machine.
 
-Parties multiply *shares* by these numbers, so a difference of one unit between two hosts (a libm, a vector unit)
-would not be a rounding error but a random result. Hence tables made of Python's integers, then int64 arithmetic.
+Parties multiply *shares* by these numbers, so a difference of one unit between two hosts (a libm, a vector
+unit) would not be a rounding error but a random result. Hence tables made of Python's integers, and int64
+arithmetic from there on.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import BACKEND
+from ._backend import BACKEND
 from .layout import I64, U64
 
 if BACKEND == "numpy":
@@ -27,10 +27,10 @@ def series(
     party: int, angles: U64, terms: I64, constant: int, shares: U64, down: int, offset_bits: int, out_limbs:
     int
 ) -> U64:
-    """This party's share of constant + Σ_j terms[j, 0]·cos((2j+1)(c − r)) + terms[j, 1]·sin(…), shifted by `down`.
+    """A share of (constant + Σ_j terms[j, 0]·cos((2j+1)(c − r)) + terms[j, 1]·sin(…)) >> down.
 
-    angles (...) are c; shares (..., count, 2, L) of the `harmonics` of r; constant ≥ 0 at 2·UNIT bits. Each party
-    shifts its own share: right to one unit while the value is below 2^offset_bits, but for a chance of
+    angles (...) are c; shares (..., count, 2, L) of the `harmonics` of r; constant ≥ 0 at 2·UNIT bits. Each
+    party shifts its own share: right to one unit while the value is below 2^offset_bits, but for a chance of
     2^(offset_bits + 1 − 64·L).
     """
     limbs = shares.shape[-1]

@@ -1,4 +1,4 @@
-"""Secure operations. Each is one class with its shape, its range, its float64 meaning and its protocol side by side."""
+"""Secure operations. Each is one class: its shape, range, float64 meaning and protocol side by side."""
 
 from .functions import (
     absolute,
@@ -11,6 +11,7 @@ from .functions import (
     sigmoid_derivative,
     sign,
     where,
+    within,
 )
 from .tensor import Secret, concatenate, matmul, polynomial
 
@@ -29,4 +30,5 @@ __all__ = [
     "sigmoid_derivative",
     "sign",
     "where",
+    "within",
 ]

@@ -1,4 +1,4 @@
-"""Comparisons with a public number, and tensors gated by the outcome. All that is piecewise is made of these."""
+"""Comparisons with a public number, and tensors gated by the outcome: all that piecewise functions need."""
 
 from __future__ import annotations
 
@@ -46,11 +46,10 @@ class Compare(Op):
         low.need_open(node.inputs[0], low.room(node.inputs[0]))
 
     def emit(self, low: Lowering, node: Node) -> Share:
-        limbs, party = limbs_for(low.needs[node]), low.party
+        limbs = limbs_for(low.needs[node])
         beta, s = masked_bit(low, node)
         form = spec.Bit(s, limbs)
-        (dealt,) = low.deal(form, beta.phase)
-        out = low.call(partial(form.consume, party), beta, dealt)
+        out = low.call(partial(form.consume, low.party), beta, shared_mask_bit(low, node, limbs))
         return low.as_share(out, node.shape, 0, 64 * limbs, limbs)
 
     def threshold(self, scale: int) -> int:
@@ -93,9 +92,7 @@ class Gate(Op):
         bit, y = node.inputs
         limbs, party = limbs_for(low.needs[node]), low.party
         beta, s = masked_bit(low, bit)
-        test, views = tested(bit)
-        (whole,) = low.deal(spec.Bit(masked_bit(low, test)[1], limbs), beta.phase)
-        own = low.through(views, ("bit", whole.register), whole, limbs)
+        own = shared_mask_bit(low, bit, limbs)
         shift = low.operand_shift(y)
         c, mask, _ = low.opened(y, limbs=0 if shift else limbs)
         form = spec.Gate(s, mask, shift, limbs)
@@ -140,8 +137,16 @@ def masked_bit(low: Lowering, node: Node) -> tuple[Value, Mask]:
     return value, replace(mask, shape=node.shape, views=(unpack, *views))
 
 
+def shared_mask_bit(low: Lowering, node: Node, limbs: int) -> Value:
+    """[s] of `masked_bit`, dealt once for a test and all its views."""
+    test, views = tested(node)
+    beta, s = masked_bit(low, test)
+    (whole,) = low.deal(spec.Bit(s, limbs), beta.phase)
+    return low.through(views, ("mask bit", whole.register), whole, limbs)
+
+
 def sign_test(low: Lowering, x: Node, limit: int) -> tuple[Value, Mask]:
-    """[X < limit] for x = X·2^-scale, packed: the opened β and its mask s. `correlations/bits.py` explains."""
+    """[X < limit] for x = X·2^-scale: the opened β and its mask s, packed. See `correlations/bits.py`."""
     found: tuple[Value, Mask] = low.once(("sign test", x, limit), lambda: _sign_test(low, x, limit))
     return found
 

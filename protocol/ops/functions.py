@@ -19,7 +19,7 @@ def relu(x: Secret) -> Secret:
 
 
 def relu_derivative(x: Secret) -> Secret:
-    """1 where x ≥ 0, else 0: the comparison that relu(x) makes. A product with it opens the other factor only."""
+    """1 where x ≥ 0, else 0: the comparison that relu(x) makes. A product with it opens its other factor."""
     return x >= 0.0
 
 
@@ -63,11 +63,20 @@ def minimum(a: Any, b: Any) -> Secret:
 
 
 def clip(x: Secret, low: float, high: float) -> Secret:
-    """x kept within [low, high], read at `fraction_bits`; both comparisons share the opening of x and the rounds."""
+    """x kept within [low, high], read at `fraction_bits`; two comparisons on one opening, in four rounds."""
     if not low < high:
         raise JobError(f"clip needs low < high, not [{low}, {high}]")
     below, above = x < low, x > high
     return _within((1 - below) * x - above * x + below * low + above * high, low, high)
+
+
+def within(x: Secret, low: float, high: float) -> Secret:
+    """The same tensor, which the job's author says stays in [low, high]: fewer bits, and so fewer rounds. Where it does not,
+    results are meaningless; a plan lists the statement among its assumptions."""
+    if not low < high:
+        raise JobError(f"within needs low < high, not [{low}, {high}]")
+    x._graph.assume(f"{x._node.op.name} of shape {x.shape} is assumed to stay in [{low:g}, {high:g}]")
+    return _within(x, low, high)
 
 
 def _within(x: Secret, low: float, high: float) -> Secret:
@@ -85,7 +94,7 @@ def sigmoid(x: Secret, method: str = "interpolated") -> Secret:
     """1 / (1 + exp(−x)).
 
     "interpolated": the degree-9 polynomial fitted on [−10, 10], at most 0.05 off there; one round.
-    "fourier": a series of six sines, at most 1e-3 off on [−8, 8]; one round. Beyond, it is wrong, but within [0, 1].
+    "fourier": a series of six sines, at most 1e-3 off on [−8, 8]; one round. Beyond, it is wrong but bounded.
     "accurate": that series of the argument kept within [−8, 8], at most 1e-3 off everywhere; five rounds.
     """
     return _sigmoid(x, method, Poly(SIGMOID_10, 10.0, "sigmoid"), SIGMOID)

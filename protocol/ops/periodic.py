@@ -1,4 +1,4 @@
-"""Functions as Fourier series: one round, at a bounded error within an interval, and bounded values beyond it."""
+"""Functions as Fourier series: one round, a small error within an interval, and bounded values beyond it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,8 @@ class Fourier(Op):
         beyond = max(-x.interval[0], x.interval[1]) - self.limit
         if beyond > 0:
             reach = "may leave" if beyond < inf else "cannot be bounded; it must stay in"
-            low.warn(f"{self.label}: its argument {reach} [-{self.limit:g}, {self.limit:g}], where it is fitted")
+            fitted = f"[-{self.limit:g}, {self.limit:g}]"
+            low.warn(f"{self.label}: its argument {reach} {fitted}, where it is fitted")
         out_bits, scale, party = low.needs[node], low.scales[node], low.party
         c, mask, argument = low.opened(x)
         limbs = max(2, limbs_for(2 * UNIT - scale + out_bits))
@@ -65,8 +66,8 @@ class Fourier(Op):
         return low.as_share(out, node.shape, scale, 64 * form.out_limbs, form.out_limbs)
 
 
-# Minimax fits on [−8, 8] of odd harmonics of period 32 (Lawson's algorithm): at most 2.9e-4 off σ and 7.6e-4 off σ'.
-# At ±8 the series of σ is within 6.3e-4 of 0 and 1, and that of σ' is 0, being a quarter of a period away from its middle.
+# Minimax fits on [−8, 8] of odd harmonics of period 32, by Lawson's algorithm: 2.9e-4 off σ, 7.6e-4 off σ'.
+# At ±8, a quarter of a period from the middle, that of σ is within 6.3e-4 of 0 or 1 and that of σ' is 0.
 LIMIT = 8.0
 SINES = (0.59806155, 0.126477657, 0.036073502, 0.010426178, 0.00308479, 0.000943183)
 COSINES = (0.117428489, 0.074503526, 0.03541077, 0.01433748, 0.005436181, 0.002127492)

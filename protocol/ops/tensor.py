@@ -15,7 +15,7 @@ import numpy as np
 
 from .. import views
 from ..errors import JobError
-from ..graph import Array, Graph, Node, Op
+from ..graph import Array, Graph, Node, Op, Phase
 from ..views import Shape
 from .comparison import Gate, Compare, is_bit
 from .linear import Add, AddPublic, Concatenate, MultiplyPublic, Negate, Structure, Sum, broadcast
@@ -131,8 +131,9 @@ class Secret:
     def __getitem__(self, key: Any) -> Secret:
         return self._apply(Structure(views.index(self.shape, key)))
 
-    def transpose(self, *axes: int) -> Secret:
-        return self._apply(Structure(views.transpose(self.shape, axes or None)))
+    def transpose(self, *axes: int | Shape) -> Secret:
+        order = axes[0] if len(axes) == 1 and isinstance(axes[0], tuple) else axes
+        return self._apply(Structure(views.transpose(self.shape, order or None)))  # type: ignore[arg-type]
 
     def reshape(self, *shape: int | Shape) -> Secret:
         new = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple) else shape
@@ -145,8 +146,10 @@ class Secret:
 
     def minibatch(self, size: int) -> Secret:
         """The step's `size` consecutive rows: the first at step 0, wrapping around at the end."""
-        if not 1 <= size <= self.shape[0]:
-            raise JobError(f"a minibatch of {size} rows of a tensor with {self.shape[0]}")
+        if self._graph.phase != Phase.STEP:
+            raise JobError("minibatch() belongs in step(): it takes the rows of the step")
+        if not self.ndim or not 1 <= size <= self.shape[0]:
+            raise JobError(f"a minibatch of {size} rows of a tensor of shape {self.shape}")
         return self._apply(Structure(views.Rows((size, *self.shape[1:]), self.shape[0])))
 
     def sum(self, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Secret:

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgpack  # type: ignore[import-untyped]
+import msgpack
 
 from ..errors import ProtocolError, UsageError
 from .messages import KIND_OF, MAX_NUMBER, MAX_SESSION, PROTOCOL_VERSION, RULES, Buffer, Kind, Message

@@ -40,6 +40,7 @@ class Kind(IntEnum):
     NUDGE = 6  # send again what follows my acknowledgement
     PING = 7
     PONG = 8
+    HOLD = 9  # shaped links only: what follows is early (number 0); what was held up to `number` is due now
     # the session's
     HELLO = 16
     WELCOME = 17
@@ -104,6 +105,7 @@ RULES: dict[Kind, Rule] = {
     Kind.NUDGE: Rule(_ANY, False, 0, numbered=False),
     Kind.PING: Rule(_ANY, False, 0, numbered=False),
     Kind.PONG: Rule(_ANY, False, 0, numbered=False),
+    Kind.HOLD: Rule(_ANY, False, 0, numbered=False),
     Kind.HELLO: Rule(_ANY, False, _BODY),
     Kind.WELCOME: Rule(_ANY, False, _BODY),
     Kind.REFUSED: Rule(_ANY, False, _BODY),

@@ -156,7 +156,7 @@ EXAMPLES = [
     Example(ShiftedMask(mask(STEP, 0, (4,), 2, shift=30))),
     Example(ShiftedMask(mask(SETUP, 0, (4, 1), 2, bits=90, shift=50, limbs=1))),
     Example(Truncate(mask(STEP, 0, (2, 3)), 16, 1)),
-    Example(Truncate(mask(STEP, 0, ()), 0, 1)),
+    Example(Truncate(mask(STEP, 0, ()), 1, 1)),
     Example(Truncate(mask(STEP, 0, (7,), bits=50), 7, 1)),
     Example(Truncate(mask(STEP, 0, (4,)), 16, 2)),
     Example(Truncate(mask(SETUP, 0, (4,), 2), 30, 2)),

@@ -1,4 +1,4 @@
-"""Comparisons and what is piecewise against NumPy: exact; and their price, in rounds and bytes, to the byte."""
+"""Comparisons and piecewise functions against NumPy: exact; and their price, in rounds and bytes."""
 
 from __future__ import annotations
 
@@ -6,12 +6,23 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracle import F, ULP, check, job_of, numbers, secure
+from oracle import ULP, F, check, job_of, numbers, secure
 
 from protocol.errors import JobError
 from protocol.jobs import Input, Job, trace
 from protocol.kernels import digits
-from protocol.ops import absolute, clip, maximum, minimum, relu, relu_derivative, sigmoid, sigmoid_derivative, sign, where
+from protocol.ops import (
+    absolute,
+    clip,
+    maximum,
+    minimum,
+    relu,
+    relu_derivative,
+    sigmoid,
+    sigmoid_derivative,
+    sign,
+    where,
+)
 from protocol.plan import Dealing, make_plan
 from protocol.simulate import simulate
 
@@ -160,7 +171,7 @@ def test_price_of_a_comparison():
 
 
 def test_a_known_range_is_cheaper():
-    """32 bits at F = 16 and |x| ≤ 1024 would be 16 + 11 + 3 = 30: 29 bits in eight digits, the first of one bit."""
+    """At F = 16 and |x| ≤ 1024, k = 16 + 11 + 3: 29 bits in eight digits, the first of one bit."""
     sent, dealt = tree(30)
     assert price(lambda a: a < 0) == (4, 8 + sent, (1 + 7 * 15 + 1) / 8 + dealt + 8)
 
@@ -206,6 +217,34 @@ def test_phases_steps_and_views():
         w = w - rows.T @ ((z >= 0) * (np.maximum(z, 0) - 0.5)) / 8 * (x[:1, :1] < 0)
     assert np.abs(run.results[0]["w"] - w).max() < 1e-4
     assert np.array_equal(run.results[0]["bits"], x < 0.25)
+
+
+class Dropout(Job):
+    """A mask that is compared once and used a few rows at a time in every step; a comparison of a view."""
+
+    x = Input("bob", shape=("n", 3), low=-1, high=1)
+    w = Input("alice", shape=(3,), low=-64, high=64)
+
+    def setup(self, v):
+        v.keep = v.x > 0
+
+    def step(self, v):
+        rows = v.x.minibatch(2)
+        v.w = v.w + (v.keep.minibatch(2) * (v.w + rows)).sum(axis=0) / 8 + (rows.T < -0.5).sum(axis=1)
+
+    def finish(self, v):
+        v.reveal(w=v.w)
+
+
+def test_bits_and_openings_are_seen_through_views():
+    x, w = numbers((8, 3), 7, 1.0), numbers((3,), 8, 1.0)
+    run = simulate(Dropout(), {"x": x, "w": w}, 6)
+    assert sum(o.name.startswith("input") for p in run.plan.lowering.phases.values() for s in p.stages
+               for o in s.openings) == 1  # fmt: skip
+    for step in range(6):
+        rows = x[2 * step % 8 :][:2]
+        w = w + ((rows > 0) * (w + rows)).sum(axis=0) / 8 + (rows.T < -0.5).sum(axis=1)
+    assert np.abs(run.results[0]["w"] - w).max() < 1e-3
 
 
 def test_plans_of_both_parties_agree():

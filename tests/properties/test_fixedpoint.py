@@ -1,4 +1,4 @@
-"""Fixed point against exact rationals, at every scale and width; and what is said of data that does not fit."""
+"""Fixed point against exact rationals, at every scale and width; what is said of data that does not fit."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_the_extremes(limbs):
     assert decode(encode(np.empty((0, 3)), 16, limbs), 16, limbs, 60).shape == (0, 3)
 
 
-# ---- what is refused ----------------------------------------------------------------------------------------
+# ---- what is refused -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
@@ -108,10 +108,11 @@ def test_a_value_beyond_the_range_is_named_by_position_and_never_shown(place, va
     assert not any(shown in text for shown in (repr(value), repr(abs(value)), "7654"))
 
 
-@pytest.mark.parametrize("array", [["7654.3125"], [b"7654"], [7654 + 1j], [None], [{"a": 7654}],
-                                   [np.datetime64("2024-07-06")]])  # fmt: skip
+@pytest.mark.parametrize(
+    "array", [["7654.3125"], [b"7654"], [7654 + 1j], [None], [{"a": 7654}], [np.datetime64("2024-07-06")]]
+)
 def test_what_is_no_number_is_refused(array):
-    with pytest.raises(DataError, match="tensor y holds .* numbers are needed") as caught:
+    with pytest.raises(DataError, match=r"tensor y holds .* numbers are needed") as caught:
         check("y", np.asarray(array), -1e9, 1e9)
     assert "7654" not in str(caught.value)
 

@@ -1,4 +1,4 @@
-"""The rings Z_2^(64·L), L = 1 … 5, against Python integers: negative numbers, extremes and wrap-around included."""
+"""The rings Z_2^(64·L), L = 1 … 5, against Python integers: negative numbers, extremes, wrap-around."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ FEW = settings(max_examples=60, deadline=None)
 def integers(limbs: int) -> st.SearchStrategy[int]:
     """Every element of the ring, and what lies around its edges and those of its limbs."""
     top = WORD * limbs
-    edges = [0, 1, -1, *(s * (1 << (WORD * n + d)) + e for n in range(limbs + 1) for d in (-1, 0) for s in (1, -1)
-                         for e in (-1, 0, 1) if WORD * n + d >= 0)]  # fmt: skip
+    powers = [WORD * n + d for n in range(limbs + 1) for d in (-1, 0) if WORD * n + d >= 0]
+    edges = [0, *(sign * (1 << power) + e for power in powers for sign in (1, -1) for e in (-1, 0, 1))]
     return st.sampled_from(edges) | st.integers(-(1 << top), 1 << top)
 
 
@@ -86,8 +86,17 @@ def test_elementwise_operations_broadcast(limbs, data):
 
 @FEW
 @given(st.sampled_from(LIMBS), st.data())
-@pytest.mark.parametrize(("a", "b"), [((2, 3), (3, 2)), ((1, 5), (5, 1)), ((2, 2, 3), (3, 1)), ((2, 1, 4), (2, 4, 2)),
-                                      ((0, 3), (3, 2)), ((2, 0), (0, 3))])  # fmt: skip
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ((2, 3), (3, 2)),
+        ((1, 5), (5, 1)),
+        ((2, 2, 3), (3, 1)),
+        ((2, 1, 4), (2, 4, 2)),
+        ((0, 3), (3, 2)),
+        ((2, 0), (0, 3)),
+    ],
+)
 def test_matrix_products(a, b, limbs, data):
     def drawn(shape):
         size = int(np.prod(shape))

@@ -1,5 +1,5 @@
-"""Exact truncation: for every |x| < 2^(k−2), every k from 8 to 128 and every shift, within {0, +1} of the floor,
-and unbiased. For k = 8 that is checked for every x, every mask and every shift there is."""
+"""Exact truncation: for every |x| < 2^(k−2), every k from 8 to 128 and every shift, within {0, +1} of the
+floor, and unbiased. For k = 8 that is checked for every x, every mask and every shift there is."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def operand(size: int, bits: int, shift: int = 0, limbs: int | None = None) -> M
 
 
 def truncated(x: np.ndarray, r: np.ndarray, bits: int, shift: int, limbs: int) -> np.ndarray:
-    """x >> shift as both parties compute it, from fresh shares of what is dealt for the mask r; signed integers.
+    """x >> shift as both parties compute it, from fresh shares of what is dealt for r; signed integers.
 
     Both x and r may be any representatives modulo 2^bits.
     """
@@ -105,8 +105,8 @@ def _signed(values: np.ndarray, bits: int) -> list[int]:
 @pytest.mark.parametrize("limbs", [1, 2])
 @pytest.mark.parametrize("shift", range(7))
 def test_every_value_under_every_mask(shift, limbs):
-    """k = 8, exhaustively: within {0, +1} of the floor, exact where nothing is cut off, and unbiased to the last
-    bit: over the 256 masks the results of each x add up to 256·x/2^shift."""
+    """k = 8, exhaustively: within {0, +1} of the floor, exact where nothing is cut off, and unbiased to the
+    last bit: over the 256 masks the results of each x add up to 256·x/2^shift."""
     x = np.repeat(np.arange(-63, 64), 256).astype(object)
     r = np.tile(np.arange(256), 127).astype(object)
     got = truncated(x, r, 8, shift, limbs)
@@ -119,12 +119,28 @@ def test_every_value_under_every_mask(shift, limbs):
 
 @pytest.mark.parametrize(("bits", "limbs"), [(64, 1), (64, 2), (40, 1), (128, 2), (128, 1)])
 def test_unbiased_under_the_masks_that_are_really_dealt(bits, limbs):
-    """Per x, the mean of n = 60,000 roundings is within √(ln(2/p)/2n) = 0.0146 of x/2^shift (Hoeffding), where
-    p = FALSE_ALARM / 16 for each of 16 values; and the extremes of the range are among them."""
+    """Per x, the mean of n = 60,000 roundings is within √(ln(2/p)/2n) = 0.0146 of x/2^shift (Hoeffding),
+    where p = FALSE_ALARM / 16 for each of 16 values; and the extremes of the range are among them."""
     shift, n = 13, 60_000
     peak = 1 << (bits - 2)
-    x = np.array([peak - 1, 1 - peak, 0, 1, -1, 4095, -4096, 12345, 1 << 13, (1 << 13) + 1, -(1 << 20) - 3, 8191,
-                  *(secrets.randbelow(2 * peak - 1) - peak + 1 for _ in range(4))], object)  # fmt: skip
+    x = np.array(
+        [
+            peak - 1,
+            1 - peak,
+            0,
+            1,
+            -1,
+            4095,
+            -4096,
+            12345,
+            1 << 13,
+            (1 << 13) + 1,
+            -(1 << 20) - 3,
+            8191,
+            *(secrets.randbelow(2 * peak - 1) - peak + 1 for _ in range(4)),
+        ],
+        object,
+    )
     spec = Truncate(operand(len(x), bits), shift, limbs)
     source, target = ring(spec.a.limbs), ring(limbs)
     dealing = Dealing(

@@ -1,0 +1,52 @@
+"""What a party brings to the dealer: its plan, and when it wants to begin. Nothing in it depends on a value."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from protocol.errors import ProtocolError
+from protocol.graph import Phase
+from protocol.plan import Dealing
+from protocol.validate import Limits
+from protocol.wire import Message
+
+OBJECTS = 50  # a plan in memory is about so many times as large as on the wire
+
+
+@dataclass(frozen=True)
+class Offer:
+    """Two parties belong together when their tickets are the same."""
+
+    ticket: str
+    digest: str
+    start: int
+    epoch: int
+    dealing: Dealing
+    size: int  # of the plan, in bytes, as it came
+
+    @staticmethod
+    def read(message: Message, limits: Limits) -> Offer:
+        """The offer in a PLAN message; ProtocolError unless the dealer can serve it."""
+        body = message.body or {}
+        ticket, digest = body.get("ticket"), body.get("digest")
+        start, epoch = body.get("start"), body.get("epoch")
+        if (
+            not (isinstance(ticket, str) and isinstance(digest, str) and type(start) is int and type(epoch) is int)
+            or len(message.buffers) != 1
+            or len(ticket) > 100
+            or not 0 <= epoch < 1 << 48
+        ):
+            raise ProtocolError("a plan came without its ticket, digest, first step, epoch or contents")
+        data = bytes(message.buffers[0])
+        if hashlib.blake2b(data, digest_size=16).hexdigest() != digest:
+            raise ProtocolError("a plan came with the digest of another")
+        dealing = Dealing.unpack(data, limits)
+        if not 0 <= start <= dealing.steps:
+            raise ProtocolError(f"a plan of {dealing.steps} steps is to start at step {start}")
+        return Offer(ticket, digest, start, epoch, dealing, len(data))
+
+    @property
+    def memory(self) -> int:
+        """Bytes that the dealer holds for as long as it deals: the plan, and the masks of the setup."""
+        return OBJECTS * self.size + 8 * self.dealing.phases[Phase.SETUP].mask_words

@@ -1,0 +1,54 @@
+"""How much the dealer holds for its sessions: a total that they share, so that one that stands still costs the others nothing.
+
+Two things are held for a session. What is *fixed* for its life: its plan, and the masks of its setup, which every step needs.
+And what is *ahead*: material that is made and not yet acknowledged by Bob. A session may always have one chunk ahead, and its
+guaranteed part; beyond that it borrows, up to its fair share, as long as the total is not used up.
+
+Nothing is booked: what sessions hold is asked of them, so that no path can forget to give back. Pure: no clock, no sockets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+
+class Holder(Protocol):
+    """A session, as far as this is concerned. Bytes."""
+
+    @property
+    def fixed(self) -> int: ...
+
+    @property
+    def ahead(self) -> int: ...
+
+
+class Stock:
+    def __init__(self, total: int, sessions: int) -> None:
+        self.total = total
+        self._guaranteed = total // sessions
+        self._holders: set[Holder] = set()
+
+    def add(self, holder: Holder) -> None:
+        self._holders.add(holder)
+
+    def discard(self, holder: Holder) -> None:
+        self._holders.discard(holder)
+
+    def admits(self, holder: Holder) -> bool:
+        """May what is fixed for this session be held, beside the others?"""
+        others = sum(each.fixed for each in self._holders if each is not holder)
+        return others == 0 or others + holder.fixed <= self.total
+
+    def allows(self, holder: Holder, size: int) -> bool:
+        """May this session have `size` bytes more ahead, now?"""
+        own = holder.ahead
+        everybody = sum(each.ahead for each in self._holders)
+        if own == 0 or own + size <= self._guaranteed:
+            return everybody == 0 or everybody + size <= 2 * self.total
+        share = self.total // max(1, _count(each.ahead for each in self._holders))
+        return own + size <= share and everybody + size <= self.total
+
+
+def _count(amounts: Iterable[int]) -> int:
+    return sum(amount > 0 for amount in amounts)

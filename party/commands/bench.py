@@ -1,0 +1,141 @@
+"""`python -m party bench`: what this machine does with each workload, between three real processes, beside float64 on the same work."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from rich.console import Console
+from rich.table import Table
+
+from protocol.config import Config
+
+from ..bench import dealer, operations
+from ..bench.measuring import Line, measure
+from ..bench.workloads import WORKLOADS, chosen
+
+
+class Row(Protocol):
+    def as_data(self) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A table: its title, and a heading with its cell for every column."""
+
+    title: str
+    columns: Sequence[tuple[str, Callable[[Any], str]]]
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.3f} s" if value >= 1 else f"{value * 1e3:.2f} ms" if value >= 1e-3 else f"{value * 1e6:.0f} µs"
+
+
+def _bytes(value: float) -> str:
+    return f"{value / 1e6:.2f} MB" if value >= 1e5 else f"{value / 1e3:.2f} kB" if value >= 1e3 else f"{value:.0f} B"
+
+
+ONLINE = Layout(
+    "Online: one repeat with its material at hand; free: the dealer at work on the same machine",
+    (
+        ("workload", lambda r: r.name),
+        ("n", lambda r: f"{r.n:,}"),
+        ("median", lambda r: _seconds(r.seconds_median)),
+        ("least", lambda r: _seconds(r.seconds_min)),
+        ("repeats", lambda r: str(r.repeats)),
+        ("rounds", lambda r: f"{r.rounds:,}"),
+        ("sent", lambda r: _bytes(r.bytes_sent)),
+        ("dealt", lambda r: _bytes(r.dealt_bytes)),
+        ("dealer", lambda r: _seconds(r.dealer_seconds)),
+        ("free", lambda r: _seconds(r.free_seconds)),
+        ("waits", lambda r: str(r.waits_for_material)),
+        ("cpu", lambda r: _seconds(r.cpu_seconds)),
+        ("rss", lambda r: f"{r.peak_rss_mb:.0f} MB"),
+        ("exchange", lambda r: f"{r.rtt_us:.0f} µs"),
+        ("float64", lambda r: _seconds(r.reference_seconds)),
+        ("ratio", lambda r: f"{r.ratio:.1f}"),
+    ),
+)
+DEALER = Layout(
+    "Dealer: material of each kind, nothing else running",
+    (
+        ("kind", lambda r: r.name.removeprefix("dealer: ")),
+        ("1 worker", lambda r: f"{_bytes(r.bytes_per_second[0])}/s"),
+        ("2 workers", lambda r: f"{_bytes(r.bytes_per_second[1])}/s"),
+        ("elements, 1 worker", lambda r: f"{r.per_second[0]:,.0f}/s"),
+        ("2 workers", lambda r: f"{r.per_second[1]:,.0f}/s"),
+    ),
+)
+OPERATIONS = Layout(
+    "Operations at f = 16: cost for an element, and error against float64",
+    (
+        ("operation", lambda r: r.name),
+        ("inputs", lambda r: f"{r.n:,} in ±{r.peak:,.0f}"),
+        ("rounds", lambda r: str(r.rounds)),
+        ("sent", lambda r: f"{r.bytes_sent:.2f} B"),
+        ("dealt", lambda r: f"{r.dealt_bytes:.1f} B"),
+        ("largest error", lambda r: f"{r.max_error:.2g}"),
+        ("off by > 1%", lambda r: str(r.wrong)),
+    ),
+)
+
+
+def run(settings: Config) -> int:
+    names = chosen(settings.workloads)
+    return suite(names, settings.scale, settings.size, settings.json)
+
+
+def suite(names: Sequence[str], scale: float, size: int | None, as_json: bool) -> int:
+    """Measure and print; 1 if a product came out wrong."""
+    report = _Report(as_json)
+    report.say(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before the first workload")
+    lines: list[Line] = []
+    for name in names:
+        if name in WORKLOADS:
+            report.say(f"{name} …")
+            lines.append(measure(WORKLOADS[name].resized(scale, size)))
+            report.line(lines[-1])
+    report.table(ONLINE, lines)
+    if "dealer" in names:
+        report.table(DEALER, [report.line(dealer.throughput(kind, 0.5 * min(scale, 1.0))) for kind in dealer.KINDS])
+    wrong = 0
+    if "operations" in names:
+        found = [report.line(operations.facts(name, size)) for name in operations.names()]
+        count = max(1000, round(operations.PRODUCTS * min(scale, 1.0)))
+        checked = [report.line(operations.products(peak, count)) for peak in operations.PEAKS]
+        wrong = sum(each.wrong for each in checked)
+        report.table(OPERATIONS, [*found, *checked])
+    report.say(f"load {os.getloadavg()[0]:.1f} after the last")
+    sys.stdout.flush()
+    return 1 if wrong else 0
+
+
+class _Report:
+    """Lines of JSON as they come, or tables; progress on standard error."""
+
+    def __init__(self, as_json: bool) -> None:
+        self._json = as_json
+        self._out = Console(highlight=False, width=None if sys.stdout.isatty() else 220)
+        self._progress = Console(stderr=True, highlight=False, soft_wrap=True)
+
+    def say(self, text: str) -> None:
+        self._progress.print(f"bench: {text}", markup=False)
+
+    def line(self, row: Any) -> Any:
+        if self._json:
+            print(json.dumps(row.as_data()), flush=True)
+        return row
+
+    def table(self, layout: Layout, rows: Sequence[Row]) -> None:
+        if self._json or not rows:
+            return
+        table = Table(title=layout.title, title_justify="left")
+        for n, (heading, _) in enumerate(layout.columns):
+            table.add_column(heading, justify="right" if n else "left", no_wrap=True)
+        for row in rows:
+            table.add_row(*(cell(row) for _, cell in layout.columns))
+        self._out.print(table)

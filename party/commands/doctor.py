@@ -1,0 +1,268 @@
+"""`python -m party doctor`: would a run with these settings work? One line a check, and for each failure how to mend it.
+
+Takes the options of `run`. Connects with the real handshake, under a session name of its own, so nothing that runs is
+disturbed. Exit code 0 unless a check fails.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+import secrets
+import socket
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from protocol import __version__
+from protocol.channel import Connection, KeyPair, Options, PublicKey, connect
+from protocol.config import Address, Config
+from protocol.errors import ConfigError, LinkError, MpcError, ProtocolError
+from protocol.keyring import PLAINTEXT, needed_key, own_key
+from protocol.processes import run_until_signalled
+from protocol.wire import Kind, Message
+from protocol.wire.codec import payload_bytes
+
+from ..links import PEER
+
+PATIENCE = 5.0  # seconds for anything that others have to answer
+PINGS = 20
+BULK = 8  # MiB that the dealer sends to measure the bandwidth by
+DIFFERENCE = 5.0  # seconds that clocks may differ
+
+OK, WARN, FAIL = "ok", "warn", "FAIL"
+
+
+@dataclass(frozen=True)
+class Finding:
+    check: str
+    state: str
+    text: str
+
+
+class Doctor:
+    """The checks, in the order in which one depends on another."""
+
+    def __init__(self, settings: Config, role: str, tell: Callable[[Finding], None]) -> None:
+        self._settings, self._role, self._tell = settings, role, tell
+        self._session = f"doctor-{secrets.token_hex(6)}"
+        self.findings: list[Finding] = []
+        self.figures: dict[str, float] = {}  # seconds, and bits a second
+
+    def found(self, check: str, state: str, text: str) -> None:
+        finding = Finding(check, state, text)
+        self.findings.append(finding)
+        self._tell(finding)
+
+    async def run(self) -> None:
+        dealer = self._settings.dealer if self._settings.material is None else None
+        addresses = [str(each) for each in (self._settings.peer, dealer) if each is not None]
+        keys, trusted = self._own(addresses)
+        peer_role, shared = PEER[self._role], self._settings.key is None
+        peer_key = self._other(keys, peer_role, self._settings.peer_key, shared, "--peer-key")
+        dealer_key = self._other(keys, "dealer", self._settings.dealer_key, shared, "--dealer-key") if dealer else None
+        self._state()
+        if dealer is None:
+            self.found("dealer", OK, f"not needed: the material comes from {self._settings.material}")
+        elif trusted and (keys is None or dealer_key is not None):
+            await self._dealer(dealer, keys, dealer_key)
+        else:
+            self.found("dealer", FAIL, "not tried, for want of a key; mend the keys first")
+        if self._role == "alice":
+            self._port(self._settings.peer)
+        elif trusted and (keys is None or peer_key is not None):
+            await self._peer(self._settings.peer, keys, peer_key)
+        else:
+            self.found("alice", FAIL, "not tried, for want of a key; mend the keys first")
+
+    # ── keys and files ────────────────────────────────────────────────────────────────────────────
+
+    def _own(self, addresses: list[str]) -> tuple[KeyPair | None, bool]:
+        """This party's keys, and whether they are as they should be."""
+        settings = self._settings
+        try:
+            keys = own_key(self._role, settings.key, addresses, settings.insecure_plaintext)
+        except ConfigError as error:
+            hint = f"make one with: python -m party keygen --role {self._role}"
+            self.found("own key", FAIL, f"{error}; {hint}")
+            return None, False
+        if keys is None:
+            self.found("own key", WARN, PLAINTEXT)
+        elif settings.key is None:
+            self.found("own key", OK, "shared by this user's processes on this machine")
+        else:
+            self.found("own key", OK, f"{settings.key} is of {self._role} and only its owner can read it: {keys.public}")
+        return keys, True
+
+    def _other(self, keys: KeyPair | None, role: str, line: str | None, shared: bool, option: str) -> PublicKey | None:
+        if keys is None and line is None:
+            return None
+        try:
+            key = needed_key(role, line, shared, option)
+        except ConfigError as error:
+            self.found(f"key of {role}", FAIL, str(error))
+            return None
+        self.found(f"key of {role}", OK, key.short)
+        return key
+
+    def _state(self) -> None:
+        folder: Path | None = self._settings.state
+        if folder is None:
+            self.found("state", OK, "no --state: a run that is killed begins again")
+            return
+        existing = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+        try:
+            with tempfile.TemporaryFile(dir=existing):
+                pass
+        except OSError as error:
+            self.found("state", FAIL, f"{existing} cannot be written to ({error.strerror}); choose another --state, or mend its owner")
+        else:
+            self.found("state", OK, f"{folder} can be written")
+
+    def _port(self, at: Address) -> None:
+        """Can alice listen where bob is told to find her?"""
+        family = socket.AF_INET6 if ":" in at.host else socket.AF_INET
+        host = "" if at.host == "*" else at.host
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, at.port))
+            except PermissionError:
+                self.found("port", FAIL, f"this user may not listen at {at}; choose a port above 1023 with --peer")
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE:
+                    text = f"something listens at {at} already; if it is not this party's own run, choose another --peer"
+                    self.found("port", WARN, text)
+                else:
+                    self.found("port", FAIL, f"cannot listen at {at} ({error.strerror}); give an address of this host with --peer")
+            else:
+                self.found("port", OK, f"{at} is free, for bob to connect to")
+
+    # ── the others ────────────────────────────────────────────────────────────────────────────────
+
+    async def _peer(self, at: Address, keys: KeyPair | None, key: PublicKey | None) -> None:
+        connection = await self._connect("alice", at, keys, key)
+        if connection is not None:
+            self._version("alice", connection.software)
+            await connection.close(0.2)
+
+    async def _dealer(self, at: Address, keys: KeyPair | None, key: PublicKey | None) -> None:
+        connection = await self._connect("dealer", at, keys, key)
+        if connection is None:
+            return
+        try:
+            await self._greet(connection)
+            rtt = await self._pings(connection)
+            await self._bandwidth(connection, rtt)
+            connection.send(Message(Kind.BYE, self._session))
+        except MpcError as error:
+            self.found("dealer", FAIL, f"{error}; look at its log")
+        finally:
+            await connection.close(0.5)
+
+    async def _explain(self, who: str, at: Address, trouble: LinkError) -> None:
+        """Why nobody answered: is it the address, the network, or the keys?"""
+        absent, mend, option = FAIL, "start it with `python -m dealer`, or correct --dealer", "--dealer-key"
+        if who != "dealer":
+            absent, mend, option = WARN, "it may only have to be started", "--peer-key"
+        try:
+            _, writer = await asyncio.wait_for(asyncio.open_connection(at.host, at.port), PATIENCE)
+        except ConnectionRefusedError:
+            self.found(who, absent, f"the host answers, but nobody listens at {at}; {mend}")
+        except TimeoutError:
+            self.found(who, FAIL, f"nothing came back from {at} in {PATIENCE:.0f} s; check the address, and the firewalls in between")
+        except OSError as error:
+            self.found(who, FAIL, f"{at} cannot be reached ({error.strerror or error}); check the address and the network")
+        else:
+            writer.close()
+            self.found(who, FAIL, f"{trouble}; compare keys: its list must have this party's, and {option} must be its own")
+
+    async def _connect(self, who: str, at: Address, keys: KeyPair | None, key: PublicKey | None) -> Connection | None:
+        options = Options(timeout=PATIENCE)
+        try:
+            connection = await connect(
+                str(at), self._role, who, self._session, keys, key, timeout=PATIENCE, options=options
+            )
+        except LinkError as error:
+            await self._explain(who, at, error)
+            return None
+        self.found(who, OK, f"{at} answers, and is who it should be" if keys else f"{at} answers")
+        return connection
+
+    def _version(self, who: str, theirs: str) -> None:
+        if theirs == __version__:
+            self.found(f"version of {who}", OK, __version__)
+        else:
+            text = f"{who} runs {theirs or 'an unknown version'} and this is {__version__}; install the same release on both"
+            self.found(f"version of {who}", FAIL, text)
+
+    async def _greet(self, dealer: Connection) -> None:
+        before = time.time()
+        reply = await dealer.exchange(Message(Kind.HELLO, self._session, body={"version": __version__}), PATIENCE)
+        after, body = time.time(), reply.body or {}
+        version, clock = body.get("version"), body.get("time")
+        if reply.kind is Kind.ABORT:
+            raise LinkError(f"the dealer does not take this session: {body.get('reason')}")
+        if reply.kind is not Kind.WELCOME or not isinstance(version, str) or not isinstance(clock, float):
+            raise ProtocolError("the dealer did not answer a greeting")
+        self._version("dealer", version)
+        difference = self.figures["clock_difference"] = clock - (before + after) / 2
+        if abs(difference) > DIFFERENCE:
+            text = f"the dealer's clock is {difference:+.1f} s off this one; let both be set by NTP, or logs will not match"
+            self.found("clock", WARN, text)
+        else:
+            self.found("clock", OK, f"{difference:+.3f} s off the dealer's")
+
+    async def _pings(self, dealer: Connection) -> float:
+        found: list[float] = []
+        for _ in range(PINGS):
+            dealer.rtt = None
+            dealer.probe()
+            deadline = time.monotonic() + PATIENCE
+            while dealer.rtt is None:
+                if time.monotonic() > deadline or dealer.failure is not None:
+                    raise dealer.failure or LinkError("the dealer does not answer pings")
+                await asyncio.sleep(0.0005)
+            found.append(dealer.rtt)
+        rtt = statistics.median(found)
+        self.figures["rtt"] = rtt
+        self.found("round trip", OK, f"{1e3 * rtt:.2f} ms to the dealer, the median of {PINGS}")
+        return rtt
+
+    async def _bandwidth(self, dealer: Connection, rtt: float) -> None:
+        """A mebibyte first, so that a slow link is not asked for more."""
+        rate = 0.0
+        for mebibytes in (1, BULK):
+            begin = time.monotonic()
+            reply = await dealer.exchange(Message(Kind.HELLO, self._session, body={"probe": mebibytes}), 60.0)
+            seconds = max(time.monotonic() - begin - rtt, 1e-6)
+            if reply.kind is not Kind.CHUNK or payload_bytes(reply) != mebibytes << 20:
+                raise ProtocolError("the dealer did not send what it was asked for")
+            rate = self.figures["bandwidth"] = 8 * (mebibytes << 20) / seconds
+            if seconds > 0.5:
+                break
+        self.found("bandwidth", OK, f"{rate / 1e6:,.1f} Mbit/s from the dealer")
+
+
+def run(settings: Config) -> int:
+    role = settings.role
+    if role not in PEER:
+        raise ConfigError("say which party this is: --role alice or --role bob")
+
+    def tell(finding: Finding) -> None:
+        if not settings.json:
+            print(f"{finding.state:4}  {finding.check}: {finding.text}", flush=True)
+
+    doctor = Doctor(settings, role, tell)
+    run_until_signalled(doctor.run())
+    failed = [finding for finding in doctor.findings if finding.state == FAIL]
+    if settings.json:
+        report = {"role": role, "fine": not failed, "checks": [asdict(each) for each in doctor.findings], **doctor.figures}
+        print(json.dumps(report), flush=True)
+    else:
+        print(f"{len(failed)} of {len(doctor.findings)} checks failed" if failed else "everything is fine", flush=True)
+    return 1 if failed else 0

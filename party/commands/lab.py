@@ -1,0 +1,134 @@
+"""`python -m party lab`: what latency and bandwidth cost a job, measured with three processes on this machine, as tables and pictures."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import dataclasses
+import importlib.util
+import json
+import os
+import platform
+import shlex
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from protocol.channel import Shape, parse_shape
+from protocol.config import Config, resolve
+from protocol.errors import ConfigError
+from protocol.graph import Phase
+from protocol.plan import make_plan
+from protocol.predict import Pace
+
+from ..agreement import LEARNERS
+from ..data import parse_assignments
+from ..lab.cells import Cell, Order, survey
+from ..loading import load_job, parameters, trace_job
+from ..settings import LAB
+from .plan import shapes_of
+
+SMALL = {"job": "seed", "rtt": "0,10,40,100ms", "bandwidth": "10mbit,100mbit", "seconds_per_cell": "3s"}
+
+
+def small(folder: Path | None, as_json: bool, quiet: bool) -> int:
+    """The lab of the demo: eight cells, a minute and a half."""
+    out = Path(tempfile.gettempdir()) / "mpc-lab" if folder is None else folder
+    return run(
+        resolve(LAB, argparse.Namespace(**SMALL, out=str(out), json=as_json, quiet=quiet), environment={})
+    )
+
+
+def run(settings: Config) -> int:
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    order = order_of(settings)
+    links = grid(settings)
+    folder: Path = settings.out
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"the folder {folder} cannot be made: {error.strerror}; check --out") from None
+
+    def told(text: str) -> None:
+        if not settings.quiet:
+            console.print(f"lab: {text}", markup=False)
+
+    most = order.plan.dealing.steps
+    told(f"job {settings.job}, {len(links)} cells of about {settings.seconds_per_cell:g} s")
+    pace, cells = survey(order, links, settings.seconds_per_cell, most, told)
+    found = as_data(order, cells, pace, settings.seconds_per_cell)
+    written = write(folder, found)
+    if importlib.util.find_spec("matplotlib") is None:
+        told("no pictures: install matplotlib for them, with python -m pip install 'mpc-playground[lab]'")
+    else:
+        from ..lab.pictures import draw
+
+        written += draw(folder, found["job"], cells, order.plan.costs[Phase.STEP].rounds)
+    if settings.json:
+        print(json.dumps(found))
+    else:
+        print("\n".join(str(path) for path in written))
+    sys.stdout.flush()
+    return 0
+
+
+def order_of(settings: Config) -> Order:
+    """The job, bound to shapes."""
+    job = load_job(settings.job, parameters(settings.param))
+    files = parse_assignments(settings.data)
+    plan = make_plan(trace_job(job, shapes_of(job, files, {}), settings.iterations), 0, LEARNERS["none"])
+    if not plan.costs[Phase.STEP].rounds:
+        raise ConfigError(f"an iteration of {settings.job} has no rounds, so there is nothing to measure")
+    arguments = tuple(part for text in settings.param for part in ("--param", text))
+    return Order(
+        settings.job,
+        plan,
+        arguments,
+        tuple((name, path, job.inputs[name].owner) for name, path in files.items()),
+    )
+
+
+def grid(settings: Config) -> list[tuple[Shape, Shape]]:
+    """(link, dealer's link) of every cell, bandwidth by bandwidth."""
+    links = [
+        Shape(rtt=rtt, bandwidth=rate)
+        for rate in dict.fromkeys(settings.bandwidth)
+        for rtt in sorted(set(settings.rtt))
+    ]
+    fixed = parse_shape(settings.dealer_link) if settings.dealer_link else None
+    return [(link, fixed or link) for link in links]
+
+
+def as_data(order: Order, cells: Sequence[Cell], pace: Pace, seconds: float) -> dict[str, Any]:
+    """Everything that was found out, and how, as plain data."""
+    cost = order.plan.costs[Phase.STEP]
+    return {
+        "job": Path(order.job).stem,
+        "command": shlex.join(["python", "-m", "party", *sys.argv[1:]]),
+        "machine": {
+            "system": platform.platform(),
+            "cores": os.cpu_count(),
+            "python": platform.python_version(),
+        },
+        "scaling": f"each cell runs as many of the job's {order.plan.dealing.steps:,} iterations as are predicted to take {seconds:g} s, "
+        "at least 2; times per iteration are those of all iterations over their number, the wait for the first material included",
+        "shares": "seconds of bob's online phase: computed, waited_for_peer, waited_for_material (from the dealer)",
+        "per_iteration": {"rounds": cost.rounds, "bytes_sent": list(cost.sent), "dealt_bytes": cost.dealt},
+        "pace": dataclasses.asdict(pace),
+        "cells": [cell.row() for cell in cells],
+    }
+
+
+def write(folder: Path, found: dict[str, Any]) -> list[Path]:
+    """As CSV, one line a cell, and as JSON."""
+    table, data = folder / f"lab-{found['job']}.csv", folder / f"lab-{found['job']}.json"
+    with table.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(found["cells"][0]))
+        writer.writeheader()
+        writer.writerows(found["cells"])
+    data.write_text(json.dumps(found, indent=1) + "\n")
+    return [table, data]

@@ -1,0 +1,76 @@
+"""One operation on fresh tensors in every step: what `python -m party bench` measures, and `plan --job single` takes apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from protocol.errors import JobError
+from protocol.jobs import Input, Job, Variables
+from protocol.ops import Secret, absolute, maximum, polynomial, relu, sigmoid, sigmoid_derivative, sign
+from protocol.ops.polynomials import SIGMOID_10
+from protocol.views import Shape
+
+from .samples import uniform
+
+DEGREE_16 = tuple(1.0 / 2**n for n in range(17))
+
+UNARY: dict[str, tuple[float, Callable[[Secret], Secret]]] = {
+    "scale": (1000.0, lambda x: x * 0.3),
+    "square": (1000.0, lambda x: x * x),
+    "poly9": (8.0, lambda x: polynomial(x, SIGMOID_10, limit=10.0)),
+    "poly16": (1.0, lambda x: polynomial(x, DEGREE_16, limit=1.0)),
+    "sigmoid": (8.0, sigmoid),
+    "sigmoid-fourier": (8.0, lambda x: sigmoid(x, "fourier")),
+    "sigmoid-accurate": (30.0, lambda x: sigmoid(x, "accurate")),
+    "sigmoid-derivative": (8.0, sigmoid_derivative),
+    "ltz": (1000.0, lambda x: x < 0.0),
+    "sign": (1000.0, sign),
+    "relu": (1000.0, relu),
+    "absolute": (1000.0, absolute),
+}
+BINARY: dict[str, tuple[float, Callable[[Secret, Secret], Secret]]] = {
+    "add": (1000.0, lambda x, y: x + y),
+    "mul": (1000.0, lambda x, y: x * y),
+    "matmul": (8.0, lambda x, y: x @ y),
+    "maximum": (1000.0, maximum),
+}
+
+
+class Single(Job):
+    """`operation` on x (and y): vectors of `size` elements, or for matmul square matrices of `size` rows."""
+
+    iterations = 1
+    fraction_bits = 16
+    operation = "mul"
+    size = 1_000_000
+
+    @property
+    def dims(self) -> Shape:
+        return (self.size, self.size) if self.operation == "matmul" else (self.size,)
+
+    @property
+    def inputs(self) -> dict[str, Input]:
+        if self.operation not in UNARY | BINARY:
+            raise JobError(f"there is no operation {self.operation!r}; there are {', '.join([*UNARY, *BINARY])}")
+        peak = UNARY[self.operation][0] if self.operation in UNARY else BINARY[self.operation][0]
+        owners = {"x": "alice"} if self.operation in UNARY else {"x": "alice", "y": "bob"}
+        return {
+            name: Input(owner, self.dims, -peak, peak, uniform(self.dims, peak, seed))
+            for seed, (name, owner) in enumerate(owners.items())
+        }
+
+    def result(self, v: Variables) -> Secret:
+        if self.operation in UNARY:
+            return UNARY[self.operation][1](v.x)
+        return BINARY[self.operation][1](v.x, v.y)
+
+    def setup(self, v: Variables) -> None:
+        v.out = self.result(v)
+
+    def step(self, v: Variables) -> None:
+        for name in self.inputs:
+            setattr(v, name, getattr(v, name)[...])  # carried, so that every step opens it anew
+        v.out = self.result(v)
+
+    def finish(self, v: Variables) -> None:
+        v.reveal(out=v.out.reshape(-1)[:100])

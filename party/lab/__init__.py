@@ -1,0 +1,1 @@
+"""The laboratory: one job over a grid of links, measured, predicted and drawn."""

@@ -1,0 +1,207 @@
+"""What a job takes over each link of a grid: measured with three real processes, beside what its plan predicts.
+
+A cell is a round-trip time and a bandwidth; the links to the dealer are shaped like the one between the parties unless said
+otherwise. Each cell runs as many iterations as are predicted to fit the time it is given, and its figures are per iteration.
+The prediction is calibrated once, by a short run over a fast link and by timing the dealer's work here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from protocol.channel import Shape
+from protocol.dealing import Deal
+from protocol.errors import MpcError
+from protocol.graph import Phase
+from protocol.plan import Plan
+from protocol.predict import Pace, Prediction, calibrated, predict
+from protocol.prg import fresh_seed
+
+from ..local import Trio
+
+QUICK = Shape(rtt=0.004)  # fast, but not so fast that nobody has to be woken
+QUICK_SECONDS = 1.0
+LEAST, MOST = 2, 100_000  # iterations of a cell
+
+
+@dataclass(frozen=True)
+class Order:
+    """A job as the parties are told of it, and its plan; the results are revealed to nobody."""
+
+    job: str
+    plan: Plan
+    arguments: tuple[str, ...] = ()  # of both parties
+    files: tuple[tuple[str, Path, str], ...] = ()  # a tensor, its file, its owner
+
+    def sized(self, iterations: int) -> Plan:
+        """The plan for another number of iterations, as far as its cost is concerned."""
+        return dataclasses.replace(
+            self.plan, dealing=dataclasses.replace(self.plan.dealing, steps=iterations)
+        )
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One point of the grid. Times in seconds; the shares are Bob's, to whom the dealer's stream goes."""
+
+    link: Shape
+    dealer: Shape
+    iterations: int
+    seconds: float  # online phase, of the slower party
+    per_iteration: float
+    computed: float
+    waited_for_peer: float
+    waited_for_material: float
+    predicted_seconds: float
+    predicted_per_iteration: float
+
+    @property
+    def error(self) -> float:
+        """Of the predicted time of an iteration, as a part of the measured one."""
+        return self.predicted_per_iteration / self.per_iteration - 1
+
+    def row(self) -> dict[str, Any]:
+        """Plain data, one column each."""
+        return {
+            "rtt_ms": _round(1e3 * self.link.rtt),
+            "bandwidth_mbit": _round(self.link.bandwidth / 1e6) or None,
+            "dealer_rtt_ms": _round(1e3 * self.dealer.rtt),
+            "dealer_bandwidth_mbit": _round(self.dealer.bandwidth / 1e6) or None,
+            "iterations": self.iterations,
+            "seconds": _round(self.seconds),
+            "iteration_ms": _round(1e3 * self.per_iteration),
+            "predicted_seconds": _round(self.predicted_seconds),
+            "predicted_iteration_ms": _round(1e3 * self.predicted_per_iteration),
+            "prediction_error": _round(self.error),
+            "computed": _round(self.computed),
+            "waited_for_peer": _round(self.waited_for_peer),
+            "waited_for_material": _round(self.waited_for_material),
+        }
+
+
+def fitting(order: Order, link: Shape, dealer: Shape, pace: Pace, seconds: float, most: int) -> int:
+    """How many iterations are predicted to take `seconds`: at least 2, at most `most`."""
+    count, probe = LEAST, max(LEAST, min(most, 32))
+    for _ in range(3):  # the stream to Bob makes the first iterations slower than the others
+        each = predict(order.sized(probe), link, dealer, pace).step_seconds / probe
+        count = probe = max(LEAST, min(most, MOST, int(seconds / max(each, 1e-6))))
+    return count
+
+
+def calibrate(order: Order) -> Pace:
+    """The pace of this machine at this job."""
+    count = fitting(order, QUICK, QUICK, Pace(), QUICK_SECONDS, MOST)
+    reports = run(order, count, QUICK, QUICK, 60.0)
+    taken = sum(report["step_seconds"] for report in reports.values()) / 2
+    return calibrated(order.sized(count), taken, QUICK, QUICK, _dealing_pace(order.plan))
+
+
+def measure(order: Order, link: Shape, dealer: Shape, pace: Pace, seconds: float, most: int) -> Cell:
+    """One cell; MpcError in one sentence if it fails."""
+    count = fitting(order, link, dealer, pace, seconds, most)
+    predicted = predict(order.sized(count), link, dealer, pace)
+    reports = run(order, count, link, dealer, 60 + 5 * predicted.seconds)
+    return _cell(link, dealer, count, reports, predicted)
+
+
+def _cell(
+    link: Shape, dealer: Shape, count: int, reports: dict[str, dict[str, Any]], predicted: Prediction
+) -> Cell:
+    bob = reports["bob"]
+    return Cell(
+        link,
+        dealer,
+        count,
+        max(report["seconds"] for report in reports.values()),
+        sum(report["step_seconds"] for report in reports.values()) / 2 / count,
+        bob["computed"],
+        bob["waited_for_peer"],
+        bob["waited_for_material"],
+        predicted.seconds,
+        predicted.step_seconds / count,
+    )
+
+
+def survey(
+    order: Order,
+    links: Sequence[tuple[Shape, Shape]],
+    seconds: float,
+    most: int,
+    told: Callable[[str], None] = lambda text: None,
+) -> tuple[Pace, list[Cell]]:
+    """Every (link, dealer's link) of the grid, in order."""
+    told("calibrating")
+    pace = calibrate(order)
+    cells = []
+    for number, (link, dealer) in enumerate(links, 1):
+        cell = measure(order, link, dealer, pace, seconds, most)
+        told(
+            f"{number} of {len(links)}: {link}: {1e3 * cell.per_iteration:.3g} ms an iteration ({cell.iterations:,} of them), "
+            f"predicted {1e3 * cell.predicted_per_iteration:.3g} ms ({cell.error:+.0%})"
+        )
+        cells.append(cell)
+    return pace, cells
+
+
+def run(
+    order: Order, iterations: int, link: Shape, dealer: Shape, patience: float
+) -> dict[str, dict[str, Any]]:
+    """The reports of both parties after one run of three processes over these links."""
+    options = ["--job", order.job, "--iterations", str(iterations), *order.arguments]
+    options += [
+        "--reveal",
+        "none",
+        "--json",
+        "--quiet",
+        "--wait",
+        "60s",
+        "--link",
+        str(link),
+        "--dealer-link",
+        str(dealer),
+    ]
+    with Trio("lab") as trio:
+        trio.start("dealer", ["--quiet", "--link", str(dealer)])
+        for role in ("bob", "alice"):
+            own = [
+                part
+                for name, path, owner in order.files
+                if owner == role
+                for part in ("--data", f"{name}={path}")
+            ]
+            trio.start(role, [*options, *own])
+        trio.wait(patience)
+        return {role: _report(trio.children[role].output, role) for role in ("alice", "bob")}
+
+
+def _report(output: str, role: str) -> dict[str, Any]:
+    lines = output.strip().splitlines()
+    if not lines:
+        raise MpcError(f"{role} ended without a report")
+    found: dict[str, Any] = json.loads(lines[-1])
+    return found
+
+
+def _dealing_pace(plan: Plan) -> float:
+    """Seconds that a dealer on this machine needs for a dealt byte."""
+    own = plan.dealing.phases[Phase.STEP]
+    if not own.dealt_words:
+        return 0.0
+    count = min(own.steps_per_chunk, max(1, plan.dealing.steps))
+    deal, times = Deal(plan.dealing, fresh_seed(), fresh_seed()), []
+    for _ in range(4):
+        begin = time.perf_counter()
+        deal.corrections(Phase.STEP, 0, count)
+        times.append(time.perf_counter() - begin)
+    return min(times) / (8 * own.dealt_words * count)
+
+
+def _round(value: float) -> float:
+    """Five digits are more than a measurement of time has."""
+    return float(f"{value:.5g}")

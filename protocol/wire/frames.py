@@ -1,0 +1,36 @@
+"""Large tensors as many buffers of a message: each is encrypted, sent and decrypted while it fits a processor's cache, the next one
+meanwhile on its way. 16 MB in one piece cost CURVE half as much again, and arrive later by the time of a whole encryption.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .messages import Buffer
+
+Words = NDArray[np.uint64]
+FRAME_WORDS = 32 << 10  # 256 KiB
+MOST = 512  # buffers to a message
+
+
+def split(words: Words) -> tuple[Buffer, ...]:
+    """Contiguous words as the buffers of one message."""
+    size = max(FRAME_WORDS, -(-words.size // MOST))
+    flat = memoryview(words).cast("B")
+    return tuple(flat[8 * at : 8 * (at + size)] for at in range(0, words.size, size)) or (flat,)
+
+
+def pieces(buffers: Sequence[Buffer], expected: int) -> list[Words] | None:
+    """The words in the buffers of a message, without a copy; None if they are not `expected` whole words."""
+    sizes = [len(buffer) for buffer in buffers]
+    if not sizes or sum(sizes) != 8 * expected or any(size % 8 for size in sizes):
+        return None
+    return [np.frombuffer(buffer, np.uint64) for buffer in buffers]
+
+
+def joined(found: Sequence[Words]) -> Words:
+    """All pieces in one array."""
+    return found[0] if len(found) == 1 else np.concatenate(found)

@@ -1,0 +1,378 @@
+"""The file format, the journal, and one party's use of a file: without processes and without a network."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dealer.store import names, precompute
+from party.journal import Journal
+from party.loading import load_job
+from party.material import FileIntake, Material
+from protocol.channel import KeyPair
+from protocol.dealing import Deal, alice_material
+from protocol.errors import ConfigError, MaterialError, ProtocolError
+from protocol.graph import Phase
+from protocol.jobs import Input, Job, trace
+from protocol.material import HEAD, Extent, Header, Layout, Seal, period, row_for
+from protocol.plan import make_plan
+from protocol.planfile import load_plan, save_plan
+
+KEYS = {role: KeyPair.generate(role) for role in ("alice", "bob", "dealer")}
+OWNERS = {role: KEYS[role].public for role in ("alice", "bob")}
+
+
+class Minibatches(Job):
+    x = Input("bob", shape=(10, 3), low=-1, high=1)
+    w = Input("alice", shape=(3, 1), low=-8, high=8)
+
+    def step(self, v):
+        v.w = v.w - v.x.minibatch(4).T @ (v.x.minibatch(4) @ v.w)
+
+    def finish(self, v):
+        v.reveal(w=v.w)
+
+
+def dealing_of(job, iterations):
+    shapes = {name: np.shape(each.default) if each.default is not None else each.shape for name, each in job.inputs.items()}
+    return make_plan(trace(job, shapes, iterations), 0, (0, 1)).dealing
+
+
+SEED = dealing_of(load_job("seed"), 500)
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    return tmp_path / "state" / "mpc-playground" / "material"
+
+
+def make(folder, dealing=SEED, spare=0.5, session="s"):
+    precompute(dealing, Extent.of(dealing, spare), session, folder, KEYS["dealer"], OWNERS, 2)
+    return names(folder, session)
+
+
+def opened(path, role, dealing=SEED, keys=None, dealer=None, session="s"):
+    found = Material(path, role, session, keys or KEYS[role], (dealer or KEYS["dealer"]).public)
+    found.bind(dealing)
+    return found
+
+
+# ---- format ----------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_in_the_files_is_what_a_dealer_would_have_streamed(tmp_path):
+    paths = make(tmp_path)
+    alice, bob = opened(paths["alice"], "alice"), opened(paths["bob"], "bob")
+    deal = Deal(SEED, alice.seed, bob.seed)
+    extent = Extent.of(SEED, 0.5)
+    assert extent.steps == 750
+    for phase in Phase:
+        row = 0
+        own = SEED.phases[phase]
+        while row < extent.rows(phase):
+            count, fields, _ = bob.rows(phase, row, extent.rows(phase) - row)
+            words = np.concatenate([field.reshape(count, -1) for field in fields[len(own.masks) :]], 1) if own.dealt else np.empty((count, 0))
+            assert (words == deal.corrections(phase, row, count)).all()
+            row += count
+        _, fields, _ = alice.rows(phase, 0, 1)
+        expected = alice_material(SEED, alice.seed, phase, 0, 1)
+        assert all((a == b).all() for a, b in zip(fields, expected, strict=True))
+
+
+def test_sizes_are_known_beforehand(tmp_path):
+    for spare in (0.0, 0.1, 3.0):
+        paths = make(tmp_path / str(spare), spare=spare)
+        for role, path in paths.items():
+            assert path.stat().st_size == Layout(SEED, Extent.of(SEED, spare), role).size
+            assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_two_files_of_one_plan_share_nothing(tmp_path):
+    one, two = make(tmp_path / "one"), make(tmp_path / "two")
+    a, b = opened(one["bob"], "bob"), opened(two["bob"], "bob")
+    assert a.id != b.id
+    assert a.seed != b.seed
+    assert a.header.ephemeral != b.header.ephemeral
+
+
+def test_nothing_in_a_file_is_readable_without_the_key(tmp_path):
+    paths = make(tmp_path)
+    raw = paths["bob"].read_bytes()
+    bob = opened(paths["bob"], "bob")
+    _, fields, _ = bob.rows(Phase.STEP, 0, 1)
+    assert bob.seed not in raw
+    assert fields[-1].tobytes() not in raw
+
+
+@pytest.mark.parametrize("who", ["another owner", "another dealer"])
+def test_a_seal_names_owner_and_dealer(tmp_path, who):
+    paths = make(tmp_path)
+    other = KeyPair.generate("bob" if who == "another owner" else "dealer")
+    with pytest.raises(MaterialError, match=r"is sealed for the key|was made by the dealer"):
+        opened(paths["bob"], "bob", **({"keys": other} if who == "another owner" else {"dealer": other}))
+
+
+def test_a_header_that_names_a_trusted_dealer_who_did_not_write_it(tmp_path):
+    """Anybody can write the public keys; without the dealer's secret the seed does not open."""
+    forger = KeyPair.generate("dealer")
+    forged, seal = Seal.to_write("bob", "s", "0" * 32, SEED, Extent.of(SEED, 0), KEYS["dealer"].public.raw, forger.secret, OWNERS["bob"].raw)
+    layout = Layout(SEED, Extent.of(SEED, 0), "bob")
+    path = tmp_path / "forged"
+    path.write_bytes((forged.pack() + seal.seal(layout.secret, bytes(32))).ljust(layout.size, b"\0"))
+    with pytest.raises(MaterialError, match="damaged at its seed"):
+        opened(path, "bob")
+
+
+def test_cells_cannot_change_places(tmp_path):
+    paths = make(tmp_path)
+    layout = Layout(SEED, Extent.of(SEED, 0.5), "bob")
+    a, b = layout.cell(Phase.STEP, 0), layout.cell(Phase.STEP, layout.rows_per_cell(Phase.STEP))
+    raw = bytearray(paths["bob"].read_bytes())
+    one, two = raw[a.offset :][: a.bytes], raw[b.offset :][: b.bytes]
+    assert len(one) == len(two)
+    raw[a.offset :][: a.bytes]
+    raw[a.offset : a.offset + a.bytes], raw[b.offset : b.offset + b.bytes] = two, one
+    paths["bob"].write_bytes(raw)
+    with pytest.raises(MaterialError, match=r"damaged at byte 1,\d\d\d"):
+        opened(paths["bob"], "bob").rows(Phase.STEP, 0, 1)
+
+
+@given(st.data())
+@settings(max_examples=300, deadline=None)
+def test_every_flipped_bit_of_a_header_is_noticed(data):
+    header, seal = Seal.to_write("alice", "s", "ab" * 16, SEED, Extent.of(SEED, 0.1), KEYS["dealer"].public.raw, KEYS["dealer"].secret, OWNERS["alice"].raw)
+    layout = Layout(SEED, Extent.of(SEED, 0.1), "alice")
+    raw = bytearray(header.pack() + seal.seal(layout.secret, bytes(32)))
+    at = data.draw(st.integers(0, len(raw) - 1))
+    raw[at] ^= 1 << data.draw(st.integers(0, 7))
+    with pytest.raises(MaterialError):
+        read = Header.unpack(bytes(raw[:HEAD]))
+        Seal.to_read(read, KEYS["alice"].secret).open(layout.secret, bytes(raw[HEAD:]))
+
+
+@given(st.binary(max_size=2 * HEAD))
+@settings(max_examples=300, deadline=None)
+def test_a_header_is_one_or_a_material_error(raw):
+    for data in (raw, b"mpc-material-1\n" + raw):
+        with pytest.raises(MaterialError):
+            Header.unpack(data)
+
+
+def test_rows_and_minibatches():
+    job = Minibatches()
+    dealing = dealing_of(job, 40)
+    assert period(dealing, Phase.STEP) == 5  # 4 of 10 rows: the fifth step is like the first
+    assert period(SEED, Phase.STEP) == 1
+    assert [row_for(7, behind, 5) for behind in (0, 7, 8, 12, 13)] == [2, 7, 12, 12, 17]
+    assert row_for(7, 30, 1) == 30
+
+
+def test_a_plan_file_is_whole_or_refused(tmp_path):
+    path = tmp_path / "job.plan"
+    save_plan(path, SEED)
+    assert load_plan(path) == SEED
+    raw = bytearray(path.read_bytes())
+    for at in (3, 20, 60, len(raw) - 1):
+        raw[at] ^= 4
+        path.write_bytes(raw)
+        with pytest.raises(ConfigError):
+            load_plan(path)
+        raw[at] ^= 4
+    path.write_bytes(raw[:-1])
+    with pytest.raises(ConfigError, match="is damaged"):
+        load_plan(path)
+
+
+# ---- journal ---------------------------------------------------------------------------------------------------------
+
+
+def journal(folder, who="bob"):
+    return Journal("ab" * 16, who, [folder / "one" / "j", folder / "two" / "j"])
+
+
+def said(book):
+    book.close()
+    return book.body()
+
+
+def test_a_journal_remembers(tmp_path):
+    book = journal(tmp_path)
+    book.reserve_steps(100)
+    book.reserve_steps(50)
+    book.reserve_finish(1)
+    assert book.opened("sent", 0, "a" * 32)
+    assert book.opened("received", 0, "b" * 32)
+    assert book.opened("sent", 0, "a" * 32)
+    assert not book.opened("sent", 0, "c" * 32)
+    assert not book.opened("sent", 2, "c" * 32)
+    book.close()
+    assert said(journal(tmp_path)) == {"step": 100, "finish": 1, "sent": ["a" * 32], "received": ["b" * 32]}
+
+
+@pytest.mark.parametrize("lost", ["one", "two"])
+def test_either_copy_is_enough_and_mends_the_other(tmp_path, lost):
+    book = journal(tmp_path)
+    book.reserve_steps(100)
+    book.opened("sent", 0, "a" * 32)
+    book.close()
+    (tmp_path / lost / "j").unlink()
+    journal(tmp_path).close()
+    (tmp_path / ("two" if lost == "one" else "one") / "j").unlink()
+    assert said(journal(tmp_path))["step"] == 100
+
+
+def test_an_older_copy_does_not_take_anything_back(tmp_path):
+    book = journal(tmp_path)
+    book.reserve_steps(100)
+    old = (tmp_path / "one" / "j").read_bytes()
+    book.reserve_steps(200)
+    book.close()
+    (tmp_path / "one" / "j").write_bytes(old)
+    assert said(journal(tmp_path))["step"] == 200
+
+
+def test_a_torn_last_line_is_dropped_and_writing_goes_on_behind_it(tmp_path):
+    book = journal(tmp_path)
+    book.reserve_steps(100)
+    book.reserve_steps(200)
+    book.close()
+    for name in ("one", "two"):
+        path = tmp_path / name / "j"
+        path.write_bytes(path.read_bytes()[:-5])
+    book = journal(tmp_path)
+    assert book.step == 100
+    book.reserve_steps(300)
+    assert said(book)["step"] == said(journal(tmp_path))["step"] == 300
+
+
+@pytest.mark.parametrize("damage", [lambda raw: b"x" + raw[1:], lambda raw: raw[:80] + b"9" + raw[81:], lambda raw: b""])
+def test_a_damaged_journal_refuses_its_material(tmp_path, damage):
+    book = journal(tmp_path)
+    for end in (100, 200, 300):
+        book.reserve_steps(end)
+    book.close()
+    path = tmp_path / "one" / "j"
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(MaterialError, match=r"damaged|is empty"):
+        journal(tmp_path)
+
+
+def test_a_journal_of_other_material_is_no_record(tmp_path):
+    journal(tmp_path).close()
+    with pytest.raises(MaterialError, match="of other material"):
+        Journal("cd" * 16, "bob", [tmp_path / "one" / "j"])
+
+
+def test_two_processes_cannot_have_one_journal(tmp_path):
+    book = journal(tmp_path)
+    with pytest.raises(MaterialError, match="another process"):
+        journal(tmp_path)
+    book.close()
+    journal(tmp_path).close()
+
+
+def test_the_record_is_on_disk_before_reserve_returns(tmp_path, monkeypatch):
+    book, events = journal(tmp_path), []
+    real = {"write": os.write, "fsync": os.fsync}
+    monkeypatch.setattr(os, "write", lambda fd, data: (events.append("write"), real["write"](fd, data))[1])
+    monkeypatch.setattr(os, "fsync", lambda fd: (events.append("fsync"), real["fsync"](fd))[1])
+    book.reserve_steps(10)
+    assert events == ["write", "fsync", "write", "fsync"]
+    assert b"step 10 " in (tmp_path / "one" / "j").read_bytes()
+
+
+def test_the_peers_record_is_taken_over(tmp_path):
+    book = journal(tmp_path)
+    book.reserve_steps(50)
+    book.absorb({"step": 70, "finish": 2, "sent": ["a" * 32], "received": ["b" * 32]}, "alice")
+    assert said(book) == {"step": 70, "finish": 2, "sent": ["b" * 32], "received": ["a" * 32]}
+    book = journal(tmp_path)
+    with pytest.raises(MaterialError, match="say different things"):
+        book.absorb({"step": 0, "finish": 0, "sent": ["c" * 32], "received": []}, "alice")
+
+
+@pytest.mark.parametrize("body", [None, 5, {}, {"step": -1, "finish": 0, "sent": [], "received": []},
+                                  {"step": True, "finish": 0, "sent": [], "received": []},
+                                  {"step": 0, "finish": 0, "sent": ["x"], "received": []},
+                                  {"step": 0, "finish": 0, "sent": [["a" * 32]], "received": []},
+                                  {"step": 0, "finish": 0, "sent": "a" * 32, "received": []},
+                                  {"step": 1 << 60, "finish": 0, "sent": [], "received": []}])  # fmt: skip
+def test_a_peer_that_says_nonsense_is_a_protocol_error(tmp_path, body):
+    with pytest.raises(ProtocolError):
+        journal(tmp_path).absorb(body, "alice")
+
+
+# ---- use -------------------------------------------------------------------------------------------------------------
+
+
+def settled(material, start=0, step=0, finish=0):
+    material.offer()
+    return material.settle({"step": step, "finish": finish, "sent": [], "received": []}, "alice", start)
+
+
+async def test_rows_are_recorded_before_they_are_handed_out_and_only_once(tmp_path):
+    paths = make(tmp_path)
+    seen = []
+    for _ in range(3):
+        material = opened(paths["bob"], "bob")
+        try:
+            supply = FileIntake(material, settled(material, 400), 400)
+            step = 400
+            while step < 450:
+                count, fields = await supply.chunk(Phase.STEP, step)
+                first = material.journal.step
+                assert all(row < first for row in range(supply._first + step, supply._first + step + count))
+                seen += [field.tobytes() for field in np.asarray(fields[0]).reshape(count, -1)]
+                step += count
+            supply.close()
+            await asyncio.sleep(0.05)
+        except MaterialError as error:
+            assert "is used up" in str(error)
+        material.close()
+    assert len(seen) == len(set(seen)) >= 100
+
+
+async def test_the_peers_position_counts(tmp_path):
+    material = opened(make(tmp_path)["bob"], "bob")
+    assert settled(material, 100, step=321, finish=1).step == 321
+    with pytest.raises(MaterialError, match="is used up: 349 of its 750 rows"):
+        settled(material, 100, step=401)
+    material.close()
+    material = opened(names(tmp_path, "s")["bob"], "bob")
+    assert material.journal.step == 401
+
+
+async def test_finishes_run_out(tmp_path):
+    material = opened(make(tmp_path, spare=0.0)["bob"], "bob")
+    supply = FileIntake(material, settled(material, 500), 500)
+    assert (await supply.chunk(Phase.FINISH, 0))[0] == 1
+    supply.close()
+    with pytest.raises(MaterialError, match="all of its 1 rows for the finish are used"):
+        settled(material, 500)
+
+
+def test_setup_is_opened_to_the_same_or_not_at_all(tmp_path):
+    paths = make(tmp_path)
+    words = np.arange(4, dtype=np.uint64)
+    for _ in range(2):
+        material = opened(paths["bob"], "bob")
+        material.sending(0, words)
+        material.heard("alice", 0, words + 1)
+        with pytest.raises(MaterialError, match="was begun with other inputs than this party brings now"):
+            material.sending(0, words + 2)
+        with pytest.raises(MaterialError, match="was begun with other inputs than alice brings now"):
+            material.heard("alice", 0, words)
+        material.close()
+
+
+def test_an_unwritable_folder_is_no_place_for_a_journal(tmp_path, state):
+    state.parent.mkdir(parents=True)
+    state.write_text("not a folder")
+    with pytest.raises(MaterialError, match="nothing is used without a record"):
+        opened(make(tmp_path)["bob"], "bob")

@@ -1,0 +1,346 @@
+"""No mask meets two values: every opening is recorded, with the place in the keystream that its mask comes from.
+
+Whole sessions run in this process (real sockets, real files, the code of `party.session`), live and from files, and are crashed
+at random openings, resumed, and interfered with: files copied, journals lost, backups restored. The recorder knows nothing of epochs,
+rows or journals. It looks at what `Machine` adds to what: the address of the mask in memory says which words of which AES
+keystream it is, and what was sent under it is kept for all of the scenario. A word of a keystream that was ever added to two
+different values, or used for two executions of a step, fails the test. Two tests at the end break the rule on purpose, so that the
+recorder is known to see it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import shutil
+import time
+import weakref
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import protocol.dealing
+from dealer.service import Service
+from dealer.service import Settings as DealerSettings
+from dealer.store import names, precompute
+from party.agreement import Intent
+from party.checkpoint import Store
+from party.journal import Journal
+from party.links import Addresses, Links
+from party.loading import load_job
+from party.local import free_address
+from party.material import Material
+from party.runner import Runner
+from party.session import Run, View
+from protocol.channel import KeyPair
+from protocol.errors import MaterialError, MpcError
+from protocol.graph import Phase
+from protocol.jobs import Input, Job, trace
+from protocol.log import Log
+from protocol.machine import Machine
+from protocol.material import Extent
+from protocol.plan import make_plan
+
+pytestmark = pytest.mark.timeout(300)
+KEYS = {role: KeyPair.generate(role) for role in ("alice", "bob", "dealer")}
+OWNERS = {role: KEYS[role].public for role in ("alice", "bob")}
+ITERATIONS = 60
+
+
+class Minibatches(Job):
+    """Rows that are bound to their step modulo five, a setup of two rounds, and a finish with openings of its own."""
+
+    iterations = ITERATIONS
+    x = Input("bob", shape=(10, 3), low=-1, high=1, default=np.linspace(-1, 1, 30).reshape(10, 3))
+    y = Input("bob", shape=(10, 1), low=-1, high=1, default=np.linspace(1, -1, 10).reshape(10, 1))
+    w = Input("alice", shape=(3, 1), low=-8, high=8, default=[[1.0], [-2.0], [0.5]])
+
+    def setup(self, v):
+        v.gram = (v.x.T @ v.x) * 0.1
+
+    def step(self, v):
+        x, y = v.x.minibatch(4), v.y.minibatch(4)
+        v.w = v.w - 0.05 * (x.T @ (x @ v.w - y)) - 0.01 * (v.gram @ v.w)
+
+    def finish(self, v):
+        v.reveal(w=v.w, square=(v.x @ v.w) ** 2)
+
+
+class Crash(BaseException):
+    """This party is dead from here on."""
+
+
+class Recorder:
+    """Every masked opening: (key, word of its keystream) → what was sent under it; and what each row was used for."""
+
+    def __init__(self) -> None:
+        self.opened: dict[tuple[bytes, int], set[bytes]] = defaultdict(set)
+        self.used: dict[tuple[bytes, int], set[tuple[int, Phase, int]]] = defaultdict(set)
+        self.openings = self.crash_in = 0
+        self.runs = 0
+        self._streams: dict[int, tuple[weakref.ref, bytes, int]] = {}
+
+    def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        keystream, begin, send, load = protocol.dealing.keystream, Machine.begin, Machine.send, Machine.load
+        exchange = Runner._exchange
+
+        def recorded(key, first_row, rows, words):
+            found = keystream(key, first_row, rows, words)
+            owner = found if found.base is None else found.base
+            self._streams[id(owner)] = (weakref.ref(owner), key, first_row)
+            return found
+
+        def loaded(machine, inputs):
+            self.runs += 1
+            machine._run = self.runs
+            load(machine, inputs)
+
+        def began(machine, phase, step, material):
+            masks = machine.plan.dealing.phases[phase].masks
+            registers = machine.plan.lowering.phases[phase].mask_registers
+            machine._places = {
+                register: self.place(words) for register, words in zip(registers, material, strict=False) if words.size
+            }
+            assert len(masks) == len(registers)
+            for key, word in machine._places.values():
+                self.used[key, word].add((machine._run, phase, step))
+            begin(machine, phase, step, material)
+
+        def sent(machine, number):
+            message = send(machine, number)
+            if self.crash_in:
+                self.crash_in -= 1
+                if not self.crash_in:
+                    raise Crash
+            machine._about_to_open = [
+                (machine._places[each.mask], machine.registers[each.target].tobytes())
+                for each in machine._now.rounds[number].sent
+                if each.mask != each.share and each.place is not None
+            ]
+            return message
+
+        async def exchanged(runner, words, expected):
+            for place, value in runner._machine._about_to_open:  # from here on the peer may have it
+                self.opened[place].add(value)
+                self.openings += 1
+            return await exchange(runner, words, expected)
+
+        monkeypatch.setattr(protocol.dealing, "keystream", recorded)
+        for name, function in (("load", loaded), ("begin", began), ("send", sent)):
+            monkeypatch.setattr(Machine, name, function)
+        monkeypatch.setattr(Runner, "_exchange", exchanged)
+
+    def place(self, words: np.ndarray) -> tuple[bytes, int]:
+        """The key of the keystream that these words are part of, and the number of the first in it."""
+        owner = words
+        while isinstance(owner.base, np.ndarray):
+            owner = owner.base
+        reference, key, first_row = self._streams[id(owner)]
+        assert reference() is owner
+        offset = (words.__array_interface__["data"][0] - owner.__array_interface__["data"][0]) // 8
+        return key, first_row * owner.shape[1] + offset
+
+    def violations(self) -> list[str]:
+        found = [f"word {word} of a keystream was opened with {len(v)} values" for (_, word), v in self.opened.items() if len(v) > 1]
+        for (_, word), uses in self.used.items():
+            if len({(phase, step if phase == Phase.STEP else 0) for _, phase, step in uses}) > 1:
+                found.append(f"word {word} was used in two places of the plan: {uses}")
+            if len(uses) > 1 and any(phase != Phase.SETUP for _, phase, _ in uses):
+                found.append(f"word {word} was used by several attempts: {uses}")
+        return found
+
+
+@pytest.fixture
+def recorder(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home"))
+    found = Recorder()
+    found.install(monkeypatch)
+    abort = Links.abort
+    monkeypatch.setattr(Links, "abort", lambda links, reason, back: None if reason == "an internal error" else abort(links, reason, back))
+    return found
+
+
+class Scene:
+    """Two parties, their folders, and a dealer for when there is no file."""
+
+    def __init__(self, folder: Path, job: Job, recorder: Recorder, spare: float) -> None:
+        self.folder, self.job, self.recorder, self.spare = folder, job, recorder, spare
+        self.inputs = {name: np.asarray(each.default, float) for name, each in job.inputs.items()}
+        self.shapes = {name: array.shape for name, array in self.inputs.items()}
+        self.dealing = make_plan(trace(job, self.shapes, ITERATIONS), 0, (0, 1)).dealing
+        self.made = folder / "none"
+        self.results: list[dict] = []
+        self.refused = 0
+
+    def precompute(self, name: str) -> None:
+        self.made = self.folder / name
+        precompute(self.dealing, Extent.of(self.dealing, self.spare), "s", self.made, KEYS["dealer"], OWNERS)
+
+    def journals(self, role: str) -> list[Path]:
+        twins = (self.folder / "home" / "mpc-playground" / "material").glob(f"*.{role}.used")
+        return [*self.made.glob(f"*.{role}.*.used"), *twins]
+
+    def open(self, role: str) -> Material:
+        return Material(names(self.made, "s")[role], role, "s", KEYS[role], KEYS["dealer"].public)
+
+    def run(self, role: str, peer: str, dealer: str | None, material: Material | None, stateful: bool) -> Run:
+        mine = {name: array for name, array in self.inputs.items() if self.job.inputs[name].owner == role}
+        label = "from the dealer" if material is None else material.id
+        shapes = {name: self.shapes[name] for name in mine}
+        intent = Intent(role, "job", self.job, ITERATIONS, "both", shapes, material=label)
+        store = Store(self.folder / f"state-{role}", "s", role) if stateful else None
+        to = Addresses("s", peer, dealer, timeout=5.0, wait=10.0)
+        return Run(intent, to, mine, View(), store, 0.02, material=material)
+
+    async def life(self, crash_in: int, live: bool, stateful: bool = True) -> bool:
+        """Start both, until they are done or one crashes; whether they are done."""
+        self.recorder.crash_in = crash_in
+        peer, dealer, service = free_address(), free_address() if live else None, None
+        materials: dict[str, Material] = {}
+        tasks = []
+        try:
+            if dealer is not None:
+                service = asyncio.create_task(Service(DealerSettings(dealer, None, None), Log("dealer", "text", True)).run())
+            else:
+                for role in ("alice", "bob"):
+                    materials[role] = self.open(role)
+            runs = [self.run(role, peer, dealer, materials.get(role), stateful) for role in ("alice", "bob")]
+            tasks = [asyncio.create_task(run.run()) for run in runs]
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+            for task in done:
+                task.result()
+            self.results = [task.result().results for task in tasks]
+            return True
+        except Crash:
+            return False
+        except MaterialError:
+            self.refused += 1
+            return False
+        finally:
+            self.recorder.crash_in = 0
+            for task in [*tasks, *([service] if service else [])]:
+                task.cancel()
+            for task in tasks:
+                with contextlib.suppress(Crash, MpcError, asyncio.CancelledError):
+                    await task
+            if service is not None:
+                with contextlib.suppress(asyncio.CancelledError):
+                    await service
+            for material in materials.values():
+                material.close()
+
+    def right(self) -> None:
+        assert self.results[0].keys() == self.results[1].keys()
+        plain = trace(self.job, self.shapes, ITERATIONS).graph.run_clear(self.inputs, ITERATIONS)
+        for name, value in plain.items():
+            assert np.abs(self.results[0][name] - value).max() < 1e-3
+            assert (self.results[0][name] == self.results[1][name]).all()
+
+
+def interfere(scene: Scene, chooser: random.Random, backup: Path) -> str:
+    """What an operator, a backup tool or a broken disk may do between two lives of ONE party."""
+    role = chooser.choice(("alice", "bob"))
+    what = chooser.choice(["nothing", "copy", "beside lost", "twin lost", "both lost", "restored", "torn"])
+    beside = [path for path in scene.journals(role) if path.is_relative_to(scene.made)]
+    twins = [path for path in scene.journals(role) if not path.is_relative_to(scene.made)]
+    if what == "copy":
+        target = scene.folder / f"copy-{chooser.getrandbits(40):x}"
+        target.mkdir()
+        for path in names(scene.made, "s").values():
+            shutil.copy(path, target / path.name)
+        scene.made = target  # the journals beside stay behind; the twins do not
+    for path in {"beside lost": beside, "twin lost": twins, "both lost": beside + twins}.get(what, []):
+        path.unlink()
+    if what == "restored":
+        for path in beside + twins:
+            if (backup / role / path.name).exists():
+                shutil.copy(backup / role / path.name, path)
+    if what == "torn" and (files := [path for path in beside + twins if len(path.read_bytes().splitlines()) > 1]):
+        path = chooser.choice(files)  # a write that was never acted upon
+        path.write_bytes(path.read_bytes() + b"step 99")
+    for path in scene.journals(role):
+        if chooser.random() < 0.3:
+            (backup / role).mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, backup / role / path.name)
+    return f"{role}: {what}"
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("kind", ["seed", "minibatches"])
+async def test_no_mask_meets_two_values(kind, seed, recorder, tmp_path):
+    chooser = random.Random(f"{kind}-{seed}")
+    job = load_job("seed") if kind == "seed" else Minibatches()
+    scene = Scene(tmp_path, job, recorder, spare=chooser.choice((0.5, 2.0, 5.0)))
+    scene.precompute("made-0")
+    backup, story, crashes = tmp_path / "backup", [], 0
+    for life in range(14):
+        live = chooser.random() < 0.15
+        crash_in = chooser.randrange(1, 2 * 3 * ITERATIONS) if life < 10 else 0
+        begun = time.monotonic()
+        done = await scene.life(crash_in, live)
+        print(life, live, crash_in, done, scene.refused, f"{time.monotonic()-begun:.2f}", story[-1:])
+        crashes += not done
+        story.append(f"{'live' if live else 'file'}, crash in {crash_in}: {'done' if done else 'not done'}")
+        assert not recorder.violations(), (story, recorder.violations()[:3])
+        if done and life >= 4:
+            break
+        if done:  # once more, from the beginning, with what is left of the same files
+            for role in ("alice", "bob"):
+                shutil.rmtree(tmp_path / f"state-{role}")
+        if scene.refused:
+            scene.refused = 0
+            scene.precompute(f"made-{life + 1}")
+            backup = tmp_path / f"backup-{life}"
+        else:
+            story.append(interfere(scene, chooser, backup))
+    else:
+        pytest.fail(f"never done: {story}")
+    scene.right()
+    assert recorder.openings > 2 * ITERATIONS
+    assert recorder.runs > 4, story
+
+
+async def test_setup_is_sent_again_word_for_word(recorder, tmp_path):
+    scene = Scene(tmp_path, Minibatches(), recorder, spare=5.0)
+    scene.precompute("made")
+    for crash_in in (20, 40, 60):
+        assert not await scene.life(crash_in, live=False)
+    again = [uses for uses in recorder.used.values() if len(uses) > 1]
+    assert again, "nothing of setup was used by several attempts"
+    assert all(phase == Phase.SETUP for uses in again for _, phase, _ in uses)
+    assert not recorder.violations()
+
+
+async def test_other_inputs_are_refused_before_anything_is_sent(recorder, tmp_path):
+    scene = Scene(tmp_path, Minibatches(), recorder, spare=5.0)
+    scene.precompute("made")
+    assert not await scene.life(50, live=False, stateful=False)
+    scene.inputs["x"] = scene.inputs["x"] * 0.5
+    assert not await scene.life(0, live=False, stateful=False)
+    assert scene.refused == 1
+    assert not recorder.violations()
+
+
+async def test_the_recorder_sees_a_journal_that_forgets(recorder, tmp_path, monkeypatch):
+    """With the journals off, the second run takes the rows of the first; that this is noticed proves the tests above."""
+    monkeypatch.setattr(Journal, "reserve_steps", lambda self, end: None)
+    monkeypatch.setattr(Journal, "reserve_finish", lambda self, end: None)
+    scene = Scene(tmp_path, load_job("seed"), recorder, spare=1.0)
+    scene.precompute("made")
+    for _ in range(2):
+        assert await scene.life(0, live=False, stateful=False)
+    assert any("several attempts" in text for text in recorder.violations())
+
+
+async def test_the_recorder_sees_other_inputs_under_the_masks_of_setup(recorder, tmp_path, monkeypatch):
+    monkeypatch.setattr(Material, "sending", lambda self, number, words: None)
+    monkeypatch.setattr(Material, "heard", lambda self, who, number, words: None)
+    scene = Scene(tmp_path, load_job("seed"), recorder, spare=3.0)
+    scene.precompute("made")
+    assert await scene.life(0, live=False, stateful=False)
+    scene.inputs["x"] = scene.inputs["x"] * 0.5
+    assert await scene.life(0, live=False, stateful=False)
+    assert any("was opened with 2 values" in text for text in recorder.violations())

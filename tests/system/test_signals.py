@@ -1,0 +1,84 @@
+"""TERM finishes the step and keeps it; HUP reads the keys of the others again."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from services import is_the_result, say, until
+
+from party.local import Child, Trio
+from protocol.channel import KeyPair
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
+ROOT = Path(__file__).parents[2]
+UNITS = ("mpc-dealer.service", "mpc-party@.service")
+
+
+def test_term_finishes_the_step_and_the_run_goes_on_when_started_again(tmp_path, capsys):
+    options = ["--json", "--iterations", "20000", "--wait", "60s"]
+
+    def start(trio: Trio, role: str) -> Child:
+        return trio.start(role, [*options, "--state", str(tmp_path / role)])
+
+    with Trio() as trio:
+        trio.start("dealer")
+        bob, alice = start(trio, "bob"), start(trio, "alice")
+        until(lambda: "this run" in alice.errors)
+        time.sleep(1.0)
+        begin = time.monotonic()
+        alice.process.send_signal(signal.SIGTERM)
+        assert alice.process.wait(10) == 0, alice.errors
+        stopped = time.monotonic() - begin
+        assert "stopped after a step, as asked" in alice.errors
+        assert alice.output == ""
+        until(lambda: "waiting for alice" in bob.errors or "waiting up to" in bob.errors)
+        assert bob.process.poll() is None
+        begin = time.monotonic()
+        alice = start(trio, "alice")
+        until(lambda: "going on from step" in alice.errors.rpartition("as asked")[2])
+        resumed = time.monotonic() - begin
+        trio.wait(90)
+        reports = [json.loads(trio.children[role].output.splitlines()[-1]) for role in ("alice", "bob")]
+    assert reports[0]["results"] == reports[1]["results"]
+    assert is_the_result(reports[0]["results"], 20_000)
+    assert reports[1]["recomputed"] == 0, "both had kept the step that alice ended with"
+    say(capsys, f"TERM: ended after {stopped:.2f} s, went on {resumed:.2f} s after the next start")
+
+
+def test_hup_rereads_the_keys_of_the_others(tmp_path):
+    keys = {role: KeyPair.generate(role) for role in ("alice", "bob", "dealer")}
+    for role, pair in keys.items():
+        pair.save(tmp_path / f"{role}.key")
+    (tmp_path / "allow").write_text(f"{keys['alice'].public}\n{keys['bob'].public}\n")
+
+    def write(bob: KeyPair) -> None:
+        lines = {"key": tmp_path / "alice.key", "peer-key": bob.public, "dealer-key": keys["dealer"].public}
+        (tmp_path / "alice.toml").write_text("".join(f'{key} = "{value}"\n' for key, value in lines.items()))
+
+    write(keys["bob"])
+    common = ["--json", "--iterations", "20000", "--wait", "60s"]
+    with Trio() as trio:
+        trio.start("dealer", ["--key", str(tmp_path / "dealer.key"), "--allow", str(tmp_path / "allow")])
+        own = ["--peer-key", str(keys["alice"].public), "--dealer-key", str(keys["dealer"].public)]
+        state = {role: ["--state", str(tmp_path / role)] for role in ("alice", "bob")}
+        trio.start("bob", [*common, *own, *state["bob"], "--key", str(tmp_path / "bob.key")])
+        alice = trio.start("alice", [*common, *state["alice"], "--config", str(tmp_path / "alice.toml")])
+        until(lambda: "this run" in alice.errors, 60)
+        time.sleep(0.5)
+        (tmp_path / "alice.toml").write_text("peer-key = 7")
+        alice.process.send_signal(signal.SIGHUP)
+        until(lambda: "nothing was reread" in alice.errors)
+        write(KeyPair.generate("bob"))
+        alice.process.send_signal(signal.SIGHUP)
+        until(lambda: "were read again" in alice.errors)
+        until(lambda: "waiting up to" in alice.errors)
+        write(keys["bob"])
+        alice.process.send_signal(signal.SIGHUP)
+        trio.wait(90)
+        reports = [json.loads(trio.children[role].output.splitlines()[-1]) for role in ("alice", "bob")]
+    assert reports[0]["results"] == reports[1]["results"]
+    assert is_the_result(reports[0]["results"], 20_000)
