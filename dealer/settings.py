@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from protocol.config import Setting, duration, file_path, fraction, listen_address, positive, session_name, size, whole
+from protocol.config import (
+    Setting,
+    duration,
+    file_path,
+    fraction,
+    listen_address,
+    positive,
+    session_name,
+    size,
+    whole,
+)
 from protocol.log import SETTING as LOG_FORMAT
 
 LIMITS = (

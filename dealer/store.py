@@ -19,9 +19,9 @@ from typing import BinaryIO
 from protocol.channel import KeyPair, PublicKey
 from protocol.dealing import Deal
 from protocol.errors import ConfigError
+from protocol.graph import Phase
 from protocol.jobs import ROLES
 from protocol.material import MAX_CELL, Cell, Extent, Layout, Seal, fresh_id, period
-from protocol.graph import Phase
 from protocol.plan import Dealing
 from protocol.prg import fresh_seed
 

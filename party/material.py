@@ -23,7 +23,7 @@ import numpy as np
 
 from protocol.channel import KeyPair, PublicKey
 from protocol.dealing import alice_material, bob_material
-from protocol.errors import ConfigError, MaterialError, MpcError
+from protocol.errors import ConfigError, MaterialError
 from protocol.graph import Phase
 from protocol.jobs import ROLES
 from protocol.keyring import state_folder

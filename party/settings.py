@@ -5,7 +5,19 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 
-from protocol.config import Setting, address, bandwidth, choice, duration, file_path, fraction, listen_address, positive, session_name, whole
+from protocol.config import (
+    Setting,
+    address,
+    bandwidth,
+    choice,
+    duration,
+    file_path,
+    fraction,
+    listen_address,
+    positive,
+    session_name,
+    whole,
+)
 from protocol.errors import ConfigError
 from protocol.log import SETTING as LOG_FORMAT
 

@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 from .views import Shape, View
 
 if TYPE_CHECKING:
-    from .lowering import Lowering, Share
+    from .lowering import Lowering
+    from .program import Share
+    from .sizing import Sizing
 
 Array = NDArray[np.float64]
 Interval = tuple[float, float]
@@ -50,11 +52,11 @@ class Op:
         """The operation in float64."""
         raise NotImplementedError
 
-    def scale(self, low: Lowering, node: Node) -> int:
+    def scale(self, low: Sizing, node: Node) -> int:
         """Fraction bits of the result."""
         raise NotImplementedError
 
-    def demand(self, low: Lowering, node: Node, bits: int) -> None:
+    def demand(self, low: Sizing, node: Node, bits: int) -> None:
         """State what this node needs of its operands if its result is to be known modulo 2^bits."""
         raise NotImplementedError
 
@@ -92,10 +94,10 @@ class Source(Op):
     def shape(self, *shapes: Shape) -> Shape:
         return self.dims
 
-    def scale(self, low: Lowering, node: Node) -> int:
+    def scale(self, low: Sizing, node: Node) -> int:
         return low.input_scale(node)
 
-    def demand(self, low: Lowering, node: Node, bits: int) -> None:
+    def demand(self, low: Sizing, node: Node, bits: int) -> None:
         pass
 
     def emit(self, low: Lowering, node: Node) -> Share:
@@ -113,10 +115,10 @@ class Carry(Op):
     def shape(self, *shapes: Shape) -> Shape:
         return self.dims
 
-    def scale(self, low: Lowering, node: Node) -> int:
+    def scale(self, low: Sizing, node: Node) -> int:
         return low.carry_scale(self.label)
 
-    def demand(self, low: Lowering, node: Node, bits: int) -> None:
+    def demand(self, low: Sizing, node: Node, bits: int) -> None:
         low.need_carry(self.label, bits)
 
     def emit(self, low: Lowering, node: Node) -> Share:

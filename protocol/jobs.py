@@ -24,8 +24,8 @@ from typing import Any, ClassVar
 
 from .errors import DataError, JobError
 from .graph import EVERYTHING, Carry, Graph, Interval, Phase, Source
-from .lowering import Numerics
 from .ops import Secret
+from .sizing import Numerics
 from .views import Shape
 
 ROLES = ("alice", "bob")

@@ -17,7 +17,6 @@ from .channel import KeyPair, PublicKey
 from .errors import ConfigError
 from .wire.messages import ROLES
 
-
 PLAINTEXT = (
     "WARNING: --insecure-plaintext: nothing is encrypted and nobody proves who he is; "
     "every process on this machine can read along and take part"

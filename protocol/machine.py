@@ -20,8 +20,8 @@ import numpy as np
 
 from . import fixedpoint, kernels
 from .graph import Array, Phase, Source
-from .lowering import STEP_REGISTER, Code, Opening, PhaseCode, Registers
 from .plan import Dealing, Plan
+from .program import STEP_REGISTER, Code, Opening, PhaseCode, Registers
 from .ring import Ring, Words, ring
 
 Place = tuple[int, int]  # where an opening lies in a message: first word, end

@@ -24,7 +24,8 @@ from .correlations.bits import Unpack
 from .errors import ProtocolError
 from .graph import Phase
 from .jobs import ROLES, Traced
-from .lowering import Lowering, PhaseCode
+from .lowering import Lowering
+from .program import PhaseCode
 from .validate import Limits, check
 
 VERSION = 1
@@ -88,18 +89,21 @@ class Dealing:
     @staticmethod
     def unpack(data: bytes, limits: Limits | None = None) -> Dealing:
         """The dealing in `data`, checked field by field, sound, and within `limits`; ProtocolError for anything else."""
+        limits = limits or Limits()
         try:
             version, steps, phases = msgpack.unpackb(data, strict_map_key=True)
             if type(version) is not int or version != VERSION:
                 raise ValueError("another version")
             if type(steps) is not int or not 0 <= steps < 1 << 40 or type(phases) is not list or len(phases) != 3:
                 raise ValueError("a malformed header")
+            if sum(len(part) for phase in phases for part in phase) > limits.parts:
+                raise ValueError("more masks and correlations than are allowed")
             setup, step, finish = [_unpack(PhaseDealing, phase) for phase in phases]
         except Exception as error:  # msgpack and Python have a dozen, and theirs may quote what arrived
             why = f" ({error})" if type(error) is ValueError else ""
             raise ProtocolError(f"a plan could not be read{why}; are both sides of the same version?") from None
         dealing = Dealing((setup, step, finish), steps)
-        check(dealing, limits or Limits())
+        check(dealing, limits)
         return dealing
 
     @property

@@ -1,18 +1,19 @@
 """How long a plan should take over given links, from its exact counts.
 
-In a round both parties send at once, and each goes on when the other's message is there. So a message of one party answers
-one of the other, and a round costs half of what a message there and a message back cost together:
+In a round both parties send at once, and each goes on when the other's message is there. So a message of one
+party answers one of the other, and a round costs half of what a message there and a message back cost:
 
     rtt / 2  +  8 · (bytes + header) / bandwidth  +  jitter² / (12 rtt)  +  what the processes need
 
-The third term is what remains of jitter. One message's delay is on average that of the link, and it is not the slower of two
-that counts, because nobody waits for his own. But the difference D between the parties' clocks turns into δ − D, δ being the
-difference of two delays: a random walk between −rtt/2 and rtt/2, at whose ends somebody stands still. With steps of variance
-jitter²/6 it is pushed back there by jitter²/(6 rtt) a round, and half of that is lost to each.
+The third term is what remains of jitter. A message's delay is on average that of the link, and it is not the
+slower of two that counts, because nobody waits for his own. But the difference D between the parties' clocks
+turns into δ − D, δ being the difference of two delays: a random walk between −rtt/2 and rtt/2, at whose ends
+somebody stands still. With steps of variance jitter²/6 it is pushed back there by jitter²/(6 rtt) a round, and
+half of that is lost to each.
 
-The dealer's stream comes beside the rounds, in chunks: it begins a round trip after Bob asked for it, and he stands still where
-the next chunk is not there yet. `Pace` is what the processes themselves need. Its defaults are a typical machine's; `calibrated`
-measures it by a short run over a fast link.
+The dealer's stream comes beside the rounds, in chunks: it begins a round trip after Bob asked for it, and he
+stands still where the next chunk is not there yet. `Pace` is what the processes themselves need. Its defaults
+are a typical machine's; `calibrated` measures it by a short run over a fast link.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Pace:
     """What the processes themselves need, in seconds."""
 
     round: float = 90e-6  # on one machine: two system calls, frames, a few small kernels
-    wake: float = 300e-6  # more, a round, over any real link: whoever waits has to be woken, with cold caches
+    wake: float = 300e-6  # more, a round, over any real link: whoever waits has to be woken
     byte: float = 3e-9  # a byte sent or dealt, at a party: encryption, copies, kernels
     dealt: float = 4e-9  # a byte dealt, at the dealer
 

@@ -1,4 +1,4 @@
-"""`python -m party lab`: what latency and bandwidth cost a job, measured with three processes on this machine, as tables and pictures."""
+"""`python -m party lab`: what latency and bandwidth cost a job, measured here, as tables and pictures."""
 
 from __future__ import annotations
 
@@ -114,9 +114,10 @@ def as_data(order: Order, cells: Sequence[Cell], pace: Pace, seconds: float) -> 
             "cores": os.cpu_count(),
             "python": platform.python_version(),
         },
-        "scaling": f"each cell runs as many of the job's {order.plan.dealing.steps:,} iterations as are predicted to take {seconds:g} s, "
-        "at least 2; times per iteration are those of all iterations over their number, the wait for the first material included",
-        "shares": "seconds of bob's online phase: computed, waited_for_peer, waited_for_material (from the dealer)",
+        "scaling": f"each cell runs as many of the job's {order.plan.dealing.steps:,} iterations as are "
+        f"predicted to take {seconds:g} s, at least 2; the time per iteration is that of all iterations over "
+        "their number, the wait for the first material included",
+        "shares": "seconds of bob's online phase: computed, waited_for_peer, waited_for_material (the dealer's)",
         "per_iteration": {"rounds": cost.rounds, "bytes_sent": list(cost.sent), "dealt_bytes": cost.dealt},
         "pace": dataclasses.asdict(pace),
         "cells": [cell.row() for cell in cells],

@@ -18,13 +18,13 @@ from protocol.keyring import PLAINTEXT, needed_key, other_key, own_key
 from protocol.log import Log
 from protocol.processes import run_until_signalled
 
-from ..data import check_output, default_tensor, load_tensor, parse_assignments, save_results
-from ..display import Terminal
-from ..loading import load_job, parameters
 from ..agreement import Intent
 from ..bench.stopwatch import Stopwatch
 from ..checkpoint import Store
+from ..data import check_output, default_tensor, load_tensor, parse_assignments, save_results
+from ..display import Terminal
 from ..links import PEER, Addresses
+from ..loading import load_job, parameters
 from ..material import Material, open_material
 from ..runner import Halted
 from ..session import Report, Run

@@ -1,8 +1,9 @@
-"""What a job takes over each link of a grid: measured with three real processes, beside what its plan predicts.
+"""What a job takes over each link of a grid: measured with three processes, beside what its plan predicts.
 
-A cell is a round-trip time and a bandwidth; the links to the dealer are shaped like the one between the parties unless said
-otherwise. Each cell runs as many iterations as are predicted to fit the time it is given, and its figures are per iteration.
-The prediction is calibrated once, by a short run over a fast link and by timing the dealer's work here.
+A cell is a round-trip time and a bandwidth; the links to the dealer are shaped like the one between the
+parties unless said otherwise. Each cell runs as many iterations as are predicted to fit the time it is given,
+and its figures are per iteration. The prediction is calibrated once, by a short run over a fast link and by
+timing the dealer's work here.
 """
 
 from __future__ import annotations
@@ -142,8 +143,8 @@ def survey(
     for number, (link, dealer) in enumerate(links, 1):
         cell = measure(order, link, dealer, pace, seconds, most)
         told(
-            f"{number} of {len(links)}: {link}: {1e3 * cell.per_iteration:.3g} ms an iteration ({cell.iterations:,} of them), "
-            f"predicted {1e3 * cell.predicted_per_iteration:.3g} ms ({cell.error:+.0%})"
+            f"{number} of {len(links)}: {link}: {1e3 * cell.per_iteration:.3g} ms an iteration "
+            f"({cell.iterations:,} of them), predicted {1e3 * cell.predicted_per_iteration:.3g} ms ({cell.error:+.0%})"
         )
         cells.append(cell)
     return pace, cells

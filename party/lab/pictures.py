@@ -74,7 +74,7 @@ def times(job: str, cells: Sequence[Cell], rounds: int) -> Figure:
     axes.set_xlabel("round-trip time, ms")
     axes.set_ylabel("time per iteration, ms")
     axes.grid(True, which="major", color="0.85", linewidth=0.6)
-    axes.legend(title="bandwidth of every link", frameon=False, handlelength=3.5)
+    axes.legend(title="bandwidth", frameon=False, handlelength=3.5)
     return figure
 
 
@@ -107,7 +107,7 @@ def shares(job: str, cells: Sequence[Cell]) -> Figure:
     for rtt, where in groups.items():
         middle = sum(where) / len(where)
         axes.text(middle, 101, f"{1e3 * rtt:g} ms", ha="center", va="bottom")
-    axes.set_xlabel("bandwidth of every link; above the bars: round-trip time")
+    axes.set_xlabel("bandwidth; above the bars: round-trip time")
     axes.set_ylabel("share of the online phase, %")
     axes.set_ylim(0, 100)
     figure.legend(

@@ -15,8 +15,10 @@ from ..errors import JobError
 from ..graph import Array, Interval, Node, Op
 from ..kernels.bits import select
 from ..kernels.digits import chunks, counts
-from ..lowering import Lowering, Share, Value
+from ..lowering import Lowering
+from ..program import Share, Value
 from ..ring import limbs_for
+from ..sizing import Sizing
 from ..views import Shape, View
 
 
@@ -39,10 +41,10 @@ class Compare(Op):
         below = arrays[0] <= self.limit if self.inclusive else arrays[0] < self.limit
         return np.asarray(below != self.negated, np.float64)
 
-    def scale(self, low: Lowering, node: Node) -> int:
+    def scale(self, low: Sizing, node: Node) -> int:
         return 0
 
-    def demand(self, low: Lowering, node: Node, bits: int) -> None:
+    def demand(self, low: Sizing, node: Node, bits: int) -> None:
         low.need_open(node.inputs[0], low.room(node.inputs[0]))
 
     def emit(self, low: Lowering, node: Node) -> Share:
@@ -79,10 +81,10 @@ class Gate(Op):
     def clear(self, step: int, *arrays: Array) -> Array:
         return arrays[0] * arrays[1]
 
-    def scale(self, low: Lowering, node: Node) -> int:
+    def scale(self, low: Sizing, node: Node) -> int:
         return low.operand_scale(node.inputs[1])
 
-    def demand(self, low: Lowering, node: Node, bits: int) -> None:
+    def demand(self, low: Sizing, node: Node, bits: int) -> None:
         test, _ = tested(node.inputs[0])
         test.op.demand(low, test, 1)
         y = node.inputs[1]

@@ -5,14 +5,18 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .. import fixedpoint
 from ..errors import JobError
 from ..graph import Array, Interval, Node, Op
-from ..lowering import Lowering, Share
+from ..lowering import Lowering
+from ..program import Share
 from ..ring import limbs_for, ring
+from ..sizing import Sizing
 from ..views import Rows as RowsView
 from ..views import Shape, View
 
@@ -28,10 +32,10 @@ def broadcast(name: str, *shapes: Shape) -> Shape:
 class Linear(Op):
     """Defaults for operations that need of every operand what is needed of them."""
 
-    def scale(self, low: Lowering, node: Node) -> int:
+    def scale(self, low: Sizing, node: Node) -> int:
         return max(low.scales[use] for use in node.inputs)
 
-    def demand(self, low: Lowering, node: Node, bits: int) -> None:
+    def demand(self, low: Sizing, node: Node, bits: int) -> None:
         for use in node.inputs:
             low.need(use, bits)
 
@@ -100,7 +104,7 @@ class AddPublic(Linear):
     def clear(self, step: int, *arrays: Array) -> Array:
         return arrays[0] + self.constant
 
-    def scale(self, low: Lowering, node: Node) -> int:
+    def scale(self, low: Sizing, node: Node) -> int:
         """That of x, unless x is coarse (a count, a bit) and the constant is not."""
         own = low.scales[node.inputs[0]]
         scaled = np.ldexp(self.constant, own)
@@ -136,28 +140,69 @@ class MultiplyPublic(Linear):
     def clear(self, step: int, *arrays: Array) -> Array:
         return arrays[0] * self.constant
 
-    def extra(self, low: Lowering) -> int:
-        """Fraction bits of the constant: as many as make it exact, or fraction_bits significant ones."""
-        peak = float(np.abs(self.constant).max(initial=0.0))
-        if peak == 0.0:
-            return 0
-        exponents = [_dyadic(float(c)) for c in np.unique(self.constant)]
-        exact = max(exponents) if None not in exponents else None
-        precise = low.numerics.fraction_bits - math.frexp(peak)[1] + 1
-        return precise if exact is None else min(exact, max(precise, 0))
-
-    def scale(self, low: Lowering, node: Node) -> int:
-        return low.scales[node.inputs[0]] + self.extra(low)
+    def scale(self, low: Sizing, node: Node) -> int:
+        return low.scales[node.inputs[0]] + fraction_bits(self.constant, low)
 
     def emit(self, low: Lowering, node: Node) -> Share:
-        limbs, extra = limbs_for(low.needs[node]), self.extra(low)
+        limbs, extra = limbs_for(low.needs[node]), fraction_bits(self.constant, low)
         x = low.narrowed(low.share(node.inputs[0]), limbs)
         r = ring(limbs)
-        integers = np.vectorize(lambda c: round(Fraction(float(c)) * Fraction(2) ** extra), otypes=[object])(self.constant)
+        integers = as_integers(self.constant, extra)
         encoded = r.encode(integers)
         unit = bool(np.all(integers == 1)) and x.shape == node.shape
         out = x if unit else low.call(lambda v: r.mul(v, encoded), x)
         return low.as_share(out, node.shape, x.scale + extra, x.bits, limbs)
+
+
+@dataclass(frozen=True, eq=False)
+class MatMulPublic(Linear):
+    """x @ c, or c @ x, for a public matrix c; x has at least two axes."""
+
+    constant: Array
+    left: bool  # c stands on the left
+    name = "matmul with public"
+
+    def shape(self, *shapes: Shape) -> Shape:
+        (x,), c = shapes, self.constant.shape
+        inner, fits = (x[-2], x[-2] == c[1]) if self.left else (x[-1], x[-1] == c[0])
+        if not fits:
+            raise JobError(f"matmul of a tensor of shape {x} and a public matrix of shape {c}: {inner} does not fit")
+        return (*x[:-2], c[0], x[-1]) if self.left else (*x[:-1], c[1])
+
+    def bounds(self, *uses: Node) -> Interval:
+        peak = float(np.abs(self.constant).sum(axis=1 if self.left else 0).max(initial=0.0))
+        reach = times(peak, max(abs(uses[0].interval[0]), abs(uses[0].interval[1])))
+        return (-reach, reach)
+
+    def clear(self, step: int, *arrays: Array) -> Array:
+        return np.asarray(self.constant @ arrays[0] if self.left else arrays[0] @ self.constant)
+
+    def scale(self, low: Sizing, node: Node) -> int:
+        return low.scales[node.inputs[0]] + fraction_bits(self.constant, low)
+
+    def emit(self, low: Lowering, node: Node) -> Share:
+        limbs, extra = limbs_for(low.needs[node]), fraction_bits(self.constant, low)
+        x = low.narrowed(low.share(node.inputs[0]), limbs)
+        r, left = ring(limbs), self.left
+        encoded = r.encode(as_integers(self.constant, extra))
+        out = low.call(lambda v: r.matmul(encoded, v) if left else r.matmul(v, encoded), x)
+        return low.as_share(out, node.shape, x.scale + extra, x.bits, limbs)
+
+
+def fraction_bits(constant: Array, low: Sizing) -> int:
+    """Fraction bits of a public factor: as many as make it exact, or the job's fraction bits as significant ones."""
+    peak = float(np.abs(constant).max(initial=0.0))
+    if peak == 0.0:
+        return 0
+    exponents = [_dyadic(float(c)) for c in np.unique(constant)]
+    short = [exponent for exponent in exponents if exponent is not None]
+    precise = low.numerics.fraction_bits - math.frexp(peak)[1] + 1
+    return min(max(short), max(precise, 0)) if len(short) == len(exponents) else precise
+
+
+def as_integers(constant: Array, bits: int) -> NDArray[Any]:
+    """round(constant · 2^bits), as Python integers."""
+    return np.asarray(np.frompyfunc(lambda c: round(Fraction(float(c)) * Fraction(2) ** bits), 1, 1)(constant), object)
 
 
 @dataclass(frozen=True)

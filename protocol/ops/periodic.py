@@ -10,8 +10,10 @@ import numpy as np
 from ..correlations.waves import Series, Waves
 from ..graph import Array, Interval, Node, Op
 from ..kernels.rotation import UNIT
-from ..lowering import Lowering, Share
+from ..lowering import Lowering
+from ..program import Share
 from ..ring import limbs_for
+from ..sizing import Sizing
 from ..views import Shape
 
 PERIOD_BITS = 5  # the period is 32: a power of two, so that it divides the ring
@@ -43,10 +45,10 @@ class Fourier(Op):
         angles = arrays[0][..., None] * odd
         return np.asarray(self.constant + np.cos(angles) @ self.cosines + np.sin(angles) @ self.sines)
 
-    def scale(self, low: Lowering, node: Node) -> int:
+    def scale(self, low: Sizing, node: Node) -> int:
         return min(low.numerics.fraction_bits, 2 * UNIT)
 
-    def demand(self, low: Lowering, node: Node, bits: int) -> None:
+    def demand(self, low: Sizing, node: Node, bits: int) -> None:
         low.need_open(node.inputs[0], low.scales[node.inputs[0]] + PERIOD_BITS)
 
     def emit(self, low: Lowering, node: Node) -> Share:

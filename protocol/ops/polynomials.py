@@ -10,8 +10,10 @@ import numpy as np
 from ..correlations.powers import Polynomial, Powers, fit
 from ..errors import JobError
 from ..graph import Array, Interval, Node, Op
-from ..lowering import Lowering, Share
+from ..lowering import Lowering
+from ..program import Share
 from ..ring import limbs_for
+from ..sizing import Sizing
 from ..views import Shape
 
 MAX_DEGREE = 16
@@ -50,10 +52,10 @@ class Poly(Op):
     def clear(self, step: int, *arrays: Array) -> Array:
         return np.asarray(np.polynomial.polynomial.polyval(arrays[0], self.coefficients))
 
-    def scale(self, low: Lowering, node: Node) -> int:
+    def scale(self, low: Sizing, node: Node) -> int:
         return low.numerics.fraction_bits
 
-    def demand(self, low: Lowering, node: Node, bits: int) -> None:
+    def demand(self, low: Sizing, node: Node, bits: int) -> None:
         low.need_open(node.inputs[0], min(64, low.room(node.inputs[0])))
 
     def emit(self, low: Lowering, node: Node) -> Share:

@@ -12,10 +12,12 @@ from ..correlations.monomials import Contraction, Exponents, FusedPolynomial, Mo
 from ..correlations.products import Product
 from ..errors import JobError
 from ..graph import Array, Interval, Node, Op, Phase
-from ..lowering import Lowering, Share, Value
+from ..lowering import Lowering
+from ..program import Share, Value
 from ..ring import limbs_for
+from ..sizing import Sizing
 from ..views import Shape
-from .linear import Add, AddPublic, MultiplyPublic, Negate, times, broadcast, total_bounds
+from .linear import Add, AddPublic, MultiplyPublic, Negate, broadcast, times, total_bounds
 
 FUSED_WORDS = 1 << 14  # dealt ring elements up to which a product is fused rather than given a round
 FUSED_DEGREE = 4
@@ -35,15 +37,15 @@ class Bilinear(Op):
     def map_shape(self, a: Shape, b: Shape) -> Shape:
         raise NotImplementedError
 
-    def fusion(self, low: Lowering, node: Node) -> Fusion | None:
+    def fusion(self, low: Sizing, node: Node) -> Fusion | None:
         """The fused form, if it pays."""
         raise NotImplementedError
 
-    def scale(self, low: Lowering, node: Node) -> int:
+    def scale(self, low: Sizing, node: Node) -> int:
         fused = self.fusion(low, node)
         return fused.scale(low) if fused else sum(low.operand_scale(use) for use in node.inputs)
 
-    def demand(self, low: Lowering, node: Node, bits: int) -> None:
+    def demand(self, low: Sizing, node: Node, bits: int) -> None:
         fused = self.fusion(low, node)
         bits = max(bits, low.room(node))
         for use in fused.operands if fused else node.inputs:
@@ -87,7 +89,7 @@ class Multiply(Bilinear):
     def clear(self, step: int, *arrays: Array) -> Array:
         return arrays[0] * arrays[1]
 
-    def fusion(self, low: Lowering, node: Node) -> Fusion | None:
+    def fusion(self, low: Sizing, node: Node) -> Fusion | None:
         return elementwise_fusion(low, node)
 
 
@@ -110,7 +112,7 @@ class MatMul(Bilinear):
     def clear(self, step: int, *arrays: Array) -> Array:
         return np.asarray(arrays[0] @ arrays[1])
 
-    def fusion(self, low: Lowering, node: Node) -> Fusion | None:
+    def fusion(self, low: Sizing, node: Node) -> Fusion | None:
         x, g = node.inputs
         if len(x.shape) != 2 or len(g.shape) != 2 or not isinstance(g.op, Multiply):
             return None
@@ -135,13 +137,13 @@ class Fusion:
     def operands(self) -> tuple[Node, ...]:
         return self.leaves if self.left is None else (self.left, *self.leaves)
 
-    def degree_scale(self, low: Lowering, m: Exponents) -> int:
+    def degree_scale(self, low: Sizing, m: Exponents) -> int:
         return sum(power * low.operand_scale(leaf) for power, leaf in zip(m, self.leaves, strict=True))
 
-    def inner_scale(self, low: Lowering) -> int:
+    def inner_scale(self, low: Sizing) -> int:
         return max(self.degree_scale(low, m) + bits for m, (_, bits) in self.terms.items())
 
-    def scale(self, low: Lowering) -> int:
+    def scale(self, low: Sizing) -> int:
         return self.inner_scale(low) + (low.operand_scale(self.left) if self.left else 0)
 
     def emit(self, low: Lowering, limbs: int) -> tuple[Value, int]:
@@ -165,13 +167,13 @@ class Fusion:
         return out, min(mask.bits - mask.shift for mask in masks)
 
 
-def elementwise_fusion(low: Lowering, node: Node) -> Fusion | None:
+def elementwise_fusion(low: Sizing, node: Node) -> Fusion | None:
     """The product tree above `node` as one polynomial, if it saves a round and is small."""
     found: Fusion | None = low.once(("fusion", node), lambda: _fuse(low, node))
     return found
 
 
-def _fuse(low: Lowering, node: Node) -> Fusion | None:
+def _fuse(low: Sizing, node: Node) -> Fusion | None:
     leaves: list[Node] = []
     terms = _expand(node, node.shape, leaves)
     if not 3 <= max(sum(m) for m in terms) <= FUSED_DEGREE:

@@ -17,8 +17,18 @@ from .. import views
 from ..errors import JobError
 from ..graph import Array, Graph, Node, Op, Phase
 from ..views import Shape
-from .comparison import Gate, Compare, is_bit
-from .linear import Add, AddPublic, Concatenate, MultiplyPublic, Negate, Structure, Sum, broadcast
+from .comparison import Compare, Gate, is_bit
+from .linear import (
+    Add,
+    AddPublic,
+    Concatenate,
+    MatMulPublic,
+    MultiplyPublic,
+    Negate,
+    Structure,
+    Sum,
+    broadcast,
+)
 from .polynomials import Poly
 from .products import MatMul, Multiply
 
@@ -170,8 +180,8 @@ class Secret:
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         raise JobError(f"{self!r} has no value here: a job cannot look at, compare, iterate over or convert a secret")
 
-    __bool__ = __float__ = __int__ = __index__ = __complex__ = __iter__ = __len__ = __contains__ = _refuse  # type: ignore[assignment]
-    __array__ = __eq__ = __ne__ = __reduce_ex__ = _refuse  # type: ignore[assignment]
+    __bool__ = __float__ = __int__ = __index__ = __complex__ = __iter__ = __len__ = __contains__ = _refuse
+    __array__ = __eq__ = __ne__ = __reduce_ex__ = _refuse
 
 
 def _same(a: Op, b: Op) -> bool:
@@ -200,21 +210,16 @@ def matmul(a: Any, b: Any) -> Secret:
 
 
 def _public_matmul(a: Any, b: Any) -> Secret:
-    """A product with a public matrix is a sum of public multiples: no round."""
-    if isinstance(a, Secret):
-        matrix = public(b)
-        if matrix.ndim > 2 or not matrix.ndim or not a.ndim or a.shape[-1] != matrix.shape[0]:
-            raise JobError(f"matmul of shapes {a.shape} and {matrix.shape}: they do not fit")
-        if matrix.ndim == 1:
-            return (a * matrix).sum(-1)
-        return (a.reshape((*a.shape, 1)) * matrix).sum(-2)
-    matrix = public(a)
-    if matrix.ndim > 2 or not matrix.ndim or not b.ndim or b.shape[max(b.ndim - 2, 0)] != matrix.shape[-1]:
-        raise JobError(f"matmul of shapes {matrix.shape} and {b.shape}: they do not fit")
-    if b.ndim == 1:
-        return (b * matrix).sum(-1)
-    product = (b.reshape((*b.shape[:-2], 1, *b.shape[-2:])) * np.atleast_2d(matrix)[:, :, None]).sum(-2)
-    return _drop(product, matrix.ndim == 1, False)
+    """A product with a public matrix takes no round."""
+    left = isinstance(b, Secret)
+    x: Secret = b if left else a
+    matrix = public(a if left else b)
+    if not 1 <= matrix.ndim <= 2 or x.ndim == 0:
+        raise JobError(f"matmul of a tensor of shape {x.shape} and a public array of shape {matrix.shape}")
+    tall = x if x.ndim > 1 else x.reshape(-1, 1) if left else x.reshape(1, -1)
+    flat = matrix if matrix.ndim == 2 else matrix[None] if left else matrix[:, None]
+    product = tall._apply(MatMulPublic(flat, left))
+    return _drop(product, matrix.ndim == 1, x.ndim == 1) if left else _drop(product, x.ndim == 1, matrix.ndim == 1)
 
 
 def _drop(product: Secret, row: bool, column: bool) -> Secret:

@@ -24,7 +24,7 @@ SMALL = bytes(96)
 
 
 def bob(address: str, shape: Shape) -> None:
-    """The other process: exchanges small messages; answers a large one with the time at which it was there."""
+    """The other process: exchanges small messages; answers a large one with the time of its arrival."""
 
     async def main() -> None:
         link = await connect(address, "bob", "alice", "link", BOB, ALICE.public, shape=shape, timeout=20)

@@ -1,0 +1,103 @@
+"""What lowering produces: registers, shares, openings, and code by phase and level. Data only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from .correlations import Correlation, Field, Mask
+from .graph import Phase
+
+Registers = list[Any]
+Code = Callable[[Registers], None]
+
+STEP_REGISTER = 0  # holds the number of the step
+
+
+@dataclass(frozen=True)
+class Value:
+    """Something in a register: available in `phase` after `level` openings."""
+
+    register: int
+    phase: Phase
+    level: int
+
+
+@dataclass(frozen=True)
+class Share(Value):
+    """A share of a tensor at `scale`, known modulo 2^bits, stored in `limbs` limbs."""
+
+    shape: tuple[int, ...]
+    scale: int
+    bits: int
+    limbs: int
+
+
+@dataclass(frozen=True)
+class Operand:
+    """An opened tensor as a product uses it: public ε, this party's share of its mask, and the mask for the dealer."""
+
+    public: Value
+    share: Value
+    mask: Mask
+
+
+@dataclass(frozen=True)
+class Opening:
+    """Send share + mask share (or share alone, for a reveal to `learners`); the sum arrives in `target`."""
+
+    share: int
+    mask: int | None
+    target: int
+    field: Field
+    name: str
+    learners: tuple[int, ...] = (0, 1)
+    bits: int = 0
+
+
+@dataclass
+class Stage:
+    """One level of a phase: code, then openings (one round if there are any)."""
+
+    code: list[Code] = field(default_factory=list)
+    openings: list[Opening] = field(default_factory=list)
+
+
+@dataclass
+class PhaseCode:
+    """The program of one phase. Registers [material, material + fields) hold the step's masks and dealt tensors."""
+
+    stages: list[Stage] = field(default_factory=list)
+    masks: list[Field] = field(default_factory=list)
+    correlations: list[Correlation] = field(default_factory=list)
+    mask_registers: list[int] = field(default_factory=list)
+    dealt_registers: list[int] = field(default_factory=list)
+    carries: list[tuple[int, int]] = field(default_factory=list)  # (state register, source register), at the end
+
+    def stage(self, level: int) -> Stage:
+        while len(self.stages) <= level:
+            self.stages.append(Stage())
+        return self.stages[level]
+
+
+def make_code(function: Callable[..., Any], out: int, inputs: list[int]) -> Code:
+    """Code that puts function(inputs) into the register `out`."""
+    if len(inputs) == 1:
+        (a,) = inputs
+
+        def run(registers: Registers) -> None:
+            registers[out] = function(registers[a])
+
+    elif len(inputs) == 2:
+        a, b = inputs
+
+        def run(registers: Registers) -> None:
+            registers[out] = function(registers[a], registers[b])
+
+    else:
+
+        def run(registers: Registers) -> None:
+            registers[out] = function(*(registers[i] for i in inputs))
+
+    return run
