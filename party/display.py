@@ -1,6 +1,5 @@
 """What a person or a service manager sees while a party runs: who is awaited, what will be revealed, how far
-it is, that it is alive. Lines on standard error, a bar where that is a terminal, notifications where a manager
-asked for them.
+it is, that it is alive. Lines on standard error, a bar where that is a terminal, notifications where wanted.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
      "epoch": 2, "step": 4000, "message": "going on from step 4000 of 10000, epoch 2"}
 
 A JSON line (broken here, to be read) always has these eight fields, null where one means nothing. Rules: a
-message is made of names, addresses, counts and times, never of a value, a share, a mask or a key; everything a
+message is made of names, addresses, counts, times, never of a value, a share, a mask or a key; everything a
 process says goes through here.
 """
 

@@ -181,12 +181,11 @@ def _outline(phase: Phase, code: PhaseCode) -> Iterator[str]:
     for stage in code.stages:
         round_number += bool(stage.openings)
         for o in stage.openings:
-            what = f"{o.name} {o.field.shape} in {o.field.limbs} limb(s)"
             if o.mask is None:
                 who = " and ".join(ROLES[party] for party in o.learners) or "nobody"
-                yield f"{name} round {round_number} reveals {what} to {who}"
+                yield f"{name} round {round_number} reveals {o.name} {o.field.shape} to {who}"
             else:
-                yield f"{name} round {round_number} opens {what}, masked"
+                yield f"{name} round {round_number} opens {o.name} {o.field.shape}, masked"
     for spec in code.correlations:
         yield f"{name} deals {spec.kind}: {', '.join(str(field.full_shape) for field in spec.fields)}"
 

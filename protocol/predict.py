@@ -8,8 +8,8 @@ party answers one of the other, and a round costs half of what a message there a
 The third term is what remains of jitter. A message's delay is on average that of the link, and it is not the
 slower of two that counts, because nobody waits for his own. But the difference D between the parties' clocks
 turns into δ − D, δ being the difference of two delays: a random walk between −rtt/2 and rtt/2, at whose ends
-somebody stands still. With steps of variance jitter²/6 it is pushed back there by jitter²/(6 rtt) a round, and
-half of that is lost to each.
+somebody stands still. With steps of variance jitter²/6 it is pushed back there by jitter²/(6 rtt) a round,
+and half of that is lost to each.
 
 The dealer's stream comes beside the rounds, in chunks: it begins a round trip after Bob asked for it, and he
 stands still where the next chunk is not there yet. `Pace` is what the processes themselves need. Its defaults
@@ -79,7 +79,7 @@ def predict(plan: Plan, peer: Shape, dealer: Shape | None = None, pace: Pace | N
 
 
 def calibrated(plan: Plan, seconds: float, peer: Shape, dealer: Shape, dealt: float) -> Pace:
-    """The pace at which the iterations of `plan` take `seconds` over these links, and a byte `dealt` to the dealer."""
+    """The pace at which all iterations take `seconds` over these links, and a byte `dealt` to the dealer."""
     pace = dataclasses.replace(Pace(), dealt=dealt)
     least = predict(plan, peer, dealer, pace.scaled(0.0)).step_seconds
     usual = predict(plan, peer, dealer, pace).step_seconds - least

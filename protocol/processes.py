@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ctypes
+import gc
 import signal
 import sys
 from collections.abc import Callable, Coroutine
@@ -28,6 +31,25 @@ class Signalled(Exception):
 GRACE = 10.0  # seconds that an orderly stop may take
 
 
+# glibc's mallopt: M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, M_TOP_PAD, M_ARENA_MAX
+_KEEP = ((-3, 1 << 30), (-1, 256 << 20), (-2, 64 << 20), (-8, 1))
+
+
+def settle() -> None:
+    """Prepare for a long run on large arrays: what is loaded is here to stay, and freed memory is used again.
+
+    Left alone, glibc gives every array above 32 MiB back to the system, and touching fresh pages costs more than
+    computing what is written to them: a step that deals 72 MB took 0.47 s instead of 0.27 s. Python's collector
+    looked through the modules and kernels again and again: 8% of a seed iteration.
+    """
+    gc.freeze()
+    gc.set_threshold(20_000, 10, 100)
+    with contextlib.suppress(OSError, AttributeError):  # another C library has another way, or none
+        allocator = ctypes.CDLL(None)
+        for option, value in _KEEP:
+            allocator.mallopt(option, value)
+
+
 def run_until_signalled(
     work: Coroutine[Any, Any, T],
     halt: Callable[[], bool] = lambda: False,
@@ -39,6 +61,7 @@ def run_until_signalled(
     `reload`, whose MpcError is logged and changes nothing.
     """
     received: list[int] = []
+    settle()
 
     async def supervise() -> T:
         loop = asyncio.get_running_loop()

@@ -144,6 +144,8 @@ class _Check:
         _limbs(mask.limbs)
         if mask.source_limbs != source.limbs or not 2 <= mask.bits <= 64 * source.limbs or not 0 <= mask.shift < mask.bits:
             raise _Unfit("it reads bits that its mask does not have")
+        if mask.shift:
+            _shifts_into(source.limbs, mask.limbs)
         if bits and (mask.limbs != 1 or mask.shift):
             raise _Unfit("it reads packed bits as wide or shifted numbers")
         if plain and (mask.shift or mask.bits > 64 * mask.limbs):
@@ -177,7 +179,8 @@ class _Check:
         words, work = rule(self, spec)
         self.working, self.work = max(self.working, words), self.work + work
         if words > self.words_limit:
-            raise _Unfit(f"it needs {8 * words >> 20} MiB while it is made")
+            need = f"{8 * words >> 20} MiB while it is made, and the dealer allows {self.limits.memory >> 20} MiB"
+            raise _Unfit(f"it needs {need}; use smaller tensors or minibatches, or raise --max-step-memory")
 
 
 def _words(field: Field) -> int:
@@ -186,6 +189,12 @@ def _words(field: Field) -> int:
 
 def _limbs(limbs: int, least: int = 1) -> None:
     _within(limbs, least, LIMBS, "limbs")
+
+
+def _shifts_into(source: int, limbs: int) -> None:
+    _limbs(limbs)
+    if source > 1 and limbs > source:
+        raise _Unfit(f"it shifts {source} limbs into {limbs}")
 
 
 def _within(value: int, least: int, most: int, what: str) -> None:
@@ -287,7 +296,7 @@ def _shifted(check: _Check, spec: ShiftedMask) -> tuple[int, int]:
 
 def _truncate(check: _Check, spec: Truncate) -> tuple[int, int]:
     words = check.operand(spec.a, plain=True)
-    _limbs(spec.limbs)
+    _shifts_into(spec.a.limbs, spec.limbs)
     _within(spec.shift, 1, spec.a.bits - 1, "bits to shift by")
     return 3 * words, 0
 
@@ -349,6 +358,8 @@ def _bit(check: _Check, spec: Bit) -> tuple[int, int]:
 def _gate(check: _Check, spec: Gate) -> tuple[int, int]:
     words = check.operand(spec.s, bits=True) + 3 * check.operand(spec.a, plain=spec.shift > 0)
     _limbs(spec.limbs)
+    if spec.shift:
+        _shifts_into(spec.a.limbs, spec.limbs)
     _within(spec.shift, 0, spec.a.bits - 1, "bits to shift by")
     if spec.s.shape != spec.a.shape:
         raise _Unfit("its bits and its numbers are of different shapes")

@@ -25,7 +25,7 @@ from protocol.plan import Dealing, Plan, make_plan
 from protocol.simulate import Simulation, simulate
 
 ULP = 2.0**-20
-OPENING = re.compile(r"(\w+) round (\d+) opens ([^#]+)#(\d+) (\(.*?\)) in (\d) limb")
+OPENING = re.compile(r"(\w+) round (\d+) opens ([^#]+)#(\d+) (\(.*?\)), masked")
 
 
 def built_in() -> list[type[Job]]:
@@ -247,8 +247,8 @@ def test_plan_equals_measured(job, arrays, iterations, learners):
 def test_no_iterations_give_the_initial_values(job, arrays):
     """One ulp of the job for the product and one for the reveal; a polynomial reads its argument at 16 bits,
     so it adds its slope times 2^-16. x³ − x + ½ has slope 2 for |x| ≤ 1; xor has two sigmoids in a row and
-    four weights."""
-    sloped = {"Mixed": 2.0, "Xor": 0.216 * (1 + 4 * 0.216)}
+    four weights; a product of inputs that are rounded themselves adds their size, up to 1000 each, times half an ulp."""
+    sloped = {"Mixed": 2.0, "Xor": 0.216 * (1 + 4 * 0.216), "Single": 1000.0}
     close(job, arrays, 0, 2.5 * 2.0**-job.fraction_bits + sloped.get(type(job).__name__, 0.216) * 2.0**-16)
 
 

@@ -26,7 +26,9 @@ PATIENCE = 600.0
 
 @dataclass(frozen=True)
 class Line:
-    """What is known of a workload, for one repeat. Bytes are payload; those sent are one party's, the larger of the two."""
+    """What is known of a workload, for one repeat. Bytes are payload; those sent are one party's, the
+    larger of the two.
+    """
 
     name: str
     n: int
@@ -61,7 +63,9 @@ def measure(workload: Workload) -> Line:
         meetings = reports[role]["measured"]["meetings"]
         expected = (plan.rounds + meetings, plan.bytes_sent(party) + 96 * meetings)
         if (reports[role]["rounds"], reports[role]["bytes_sent"]) != expected:
-            raise MpcError(f"{workload.name}: {role} did not send what the plan says: a fault of this program")
+            raise MpcError(
+                f"{workload.name}: {role} did not send what the plan says: a fault of this program"
+            )
     cost, steps = plan.costs[Phase.STEP], workload.steps
     if workload.name == "exchange":
         seconds, rounds, sent, dealt = alice["exchange_seconds"], 1, 96, 0
@@ -96,7 +100,16 @@ def planned(job: Job, shapes: dict[str, tuple[int, ...]], iterations: int) -> Pl
 
 
 def _run(workload: Workload) -> dict[str, dict[str, Any]]:
-    common = ["--json", "--quiet", "--wait", "60s", "--job", workload.job, "--iterations", str(workload.iterations)]
+    common = [
+        "--json",
+        "--quiet",
+        "--wait",
+        "60s",
+        "--job",
+        workload.job,
+        "--iterations",
+        str(workload.iterations),
+    ]
     common += ["--measure", str(workload.steps)]
     for name, value in workload.parameters.items():
         common += ["--param", f"{name}={value}"]
@@ -105,7 +118,9 @@ def _run(workload: Workload) -> dict[str, dict[str, Any]]:
         for role in ("bob", "alice"):
             trio.start(role, common)
         trio.wait(PATIENCE)
-        return {role: json.loads(trio.children[role].output.strip().splitlines()[-1]) for role in ("alice", "bob")}
+        return {
+            role: json.loads(trio.children[role].output.strip().splitlines()[-1]) for role in ("alice", "bob")
+        }
 
 
 def reference_seconds(traced: Traced, inputs: dict[str, Array], steps: int) -> float:
@@ -124,7 +139,9 @@ def reference_seconds(traced: Traced, inputs: dict[str, Array], steps: int) -> f
 
 
 def dealer_seconds(dealing: Dealing, steps: int, workers: int = 1, least: float = 0.5) -> float:
-    """What `workers` threads need to make the material of `steps` steps, measured for about `least` seconds."""
+    """What `workers` threads need to make the material of `steps` steps, measured for about `least`
+    seconds.
+    """
     deal, batch = Deal(dealing, fresh_seed(), fresh_seed()), dealing.phases[Phase.STEP].steps_per_chunk
     batch = min(batch, steps)
     deal.corrections(Phase.STEP, 0, batch)

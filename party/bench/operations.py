@@ -1,4 +1,5 @@
-"""Every operation: what it costs for an element, and how right it is. In one process; numbers do not depend on that.
+"""Every operation: what it costs for an element, and how right it is. In one process; numbers do not depend
+on that.
 
 "Wrong" is a result that is off by more than 1% of itself, or of 1 where it is smaller than that.
 """
@@ -16,6 +17,7 @@ from protocol.jobs import Input, Variables, trace
 from protocol.plan import make_plan
 from protocol.simulate import simulate
 
+from ..jobs.samples import uniform
 from ..jobs.single import BINARY, UNARY, Single
 
 ELEMENTS = 65_536
@@ -50,7 +52,9 @@ class Whole(Single):
 
 @dataclass(frozen=True)
 class Facts:
-    """One operation. Bytes for each element of the result; those sent are one party's, the larger of the two."""
+    """One operation. Bytes for each element of the result; those sent are one party's, the larger of the
+    two.
+    """
 
     name: str
     n: int
@@ -70,7 +74,9 @@ def names() -> list[str]:
 
 
 def facts(operation: str, size: int | None = None) -> Facts:
-    """Measure one operation; costs are those of a step of the job `single`, where every operand is opened anew."""
+    """Measure one operation; costs are those of a step of the job `single`, where every operand is opened
+    anew.
+    """
     job = Whole()
     job.operation = operation
     job.size = (ROWS if operation == "matmul" else ELEMENTS) if size is None else size
@@ -79,15 +85,21 @@ def facts(operation: str, size: int | None = None) -> Facts:
     got, true = _results(job, inputs)
     single = Single()
     single.operation, single.size = operation, job.size
-    cost = make_plan(trace(single, {name: each.shape for name, each in inputs.items()}, 1), 0, (0, 1)).costs[Phase.STEP]
+    cost = make_plan(trace(single, {name: each.shape for name, each in inputs.items()}, 1), 0, (0, 1)).costs[
+        Phase.STEP
+    ]
     n = math.prod(job.dims)
     error = np.abs(got - true)
     wrong = int((error > 0.01 * np.maximum(np.abs(true), 1.0)).sum())
-    return Facts(operation, n, peak, cost.rounds, max(cost.sent) / n, cost.dealt / n, float(error.max()), wrong)
+    return Facts(
+        operation, n, peak, cost.rounds, max(cost.sent) / n, cost.dealt / n, float(error.max()), wrong
+    )
 
 
 def products(peak: float, count: int = PRODUCTS) -> Facts:
-    """`count` products of numbers up to `peak` at 16 fraction bits: peers lose the truncation of some, and are then off by 10⁹."""
+    """`count` products of numbers up to `peak` at 16 fraction bits: peers lose the truncation of some, and
+    are then off by 10⁹.
+    """
     worst, wrong = 0.0, 0
     for seed in range(-(-count // BATCH)):
         job = Whole()
@@ -97,13 +109,16 @@ def products(peak: float, count: int = PRODUCTS) -> Facts:
         worst = max(worst, float(error.max()))
         wrong += int((error > 0.01 * np.maximum(np.abs(true), 1.0)).sum())
     plain = facts("mul", 1024)
-    return Facts(f"mul up to {peak:,.0f}", count, peak, plain.rounds, plain.bytes_sent, plain.dealt_bytes, worst, wrong)
+    return Facts(
+        f"mul up to {peak:,.0f}", count, peak, plain.rounds, plain.bytes_sent, plain.dealt_bytes, worst, wrong
+    )
 
 
 def _inputs(job: Single, peak: float, seed: int) -> dict[str, Array]:
     """Multiples of 2^-f, so that what is measured is the operation and not the encoding."""
-    random, unit = np.random.default_rng(seed), 2.0**job.fraction_bits
-    return {name: np.rint(random.uniform(-peak, peak, job.dims) * unit) / unit for name in job.inputs}
+    unit = 2.0**job.fraction_bits
+    samples = {name: uniform(job.dims, peak, 2 * seed + n) for n, name in enumerate(job.inputs)}
+    return {name: np.rint(np.asarray(sample) * unit) / unit for name, sample in samples.items()}
 
 
 def _results(job: Single, inputs: dict[str, Array]) -> tuple[Array, Array]:
@@ -114,5 +129,3 @@ def _results(job: Single, inputs: dict[str, Array]) -> tuple[Array, Array]:
         return got, true * (1.0 - true) if job.operation == "sigmoid-derivative" else true
     graph = trace(job, {name: each.shape for name, each in inputs.items()}, 0).graph
     return got, graph.run_clear(inputs, 0)["out"]
-
-

@@ -1,9 +1,10 @@
 """What a party measures of its own run: `--measure N` takes every N steps as one repeat.
 
-The first third of the repeats run freely, as they would for a user: the dealer works at the same time, and waiting for it counts.
-Then everything that is still to come is fetched from the dealer, so that the dealer is idle, and each repeat is timed by itself,
-from a meeting of both parties to its last step: that is the online phase alone. The meetings in between also give the round-trip
-time of the same sockets in the same run. Both parties must measure alike, since they meet.
+The first third of the repeats run freely, as they would for a user: the dealer works at the same time, and
+waiting for it counts. Then everything that is still to come is fetched from the dealer, so that the dealer
+is idle, and each repeat is timed by itself, from a meeting of both parties to its last step: that is the
+online phase alone. The meetings in between also give the round-trip time of the same sockets in the same
+run. Both parties must measure alike, since they meet.
 """
 
 from __future__ import annotations

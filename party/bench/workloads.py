@@ -28,7 +28,11 @@ class Workload:
         chosen = max(1, round(self.size * scale)) if size is None else size
         if self.sized == "" and self.steps > 1:
             return Workload(self.name, self.job, chosen, self.params, "", chosen, self.free, self.held)
-        return Workload(self.name, self.job, chosen, self.params, self.sized, self.steps, self.free, self.held) if self.sized else self
+        return (
+            Workload(self.name, self.job, chosen, self.params, self.sized, self.steps, self.free, self.held)
+            if self.sized
+            else self
+        )
 
     @property
     def iterations(self) -> int:
@@ -65,7 +69,9 @@ OTHERS = ("dealer", "operations")
 
 
 def chosen(names: tuple[str, ...]) -> list[str]:
-    """The workloads called by these names, or by the beginning of one; all but `operations` if there are none."""
+    """The workloads called by these names, or by the beginning of one; all but `operations` if there are
+    none.
+    """
     found: list[str] = []
     for name in names or (*WORKLOADS, "dealer"):
         matching = [each for each in (*WORKLOADS, *OTHERS) if each == name] or [

@@ -1,4 +1,6 @@
-"""`python -m party bench`: what this machine does with each workload, between three real processes, beside float64 on the same work."""
+"""`python -m party bench`: what this machine does with each workload, between three real processes, beside
+float64 on the same work.
+"""
 
 from __future__ import annotations
 
@@ -32,11 +34,23 @@ class Layout:
 
 
 def _seconds(value: float) -> str:
-    return f"{value:.3f} s" if value >= 1 else f"{value * 1e3:.2f} ms" if value >= 1e-3 else f"{value * 1e6:.0f} µs"
+    return (
+        f"{value:.3f} s"
+        if value >= 1
+        else f"{value * 1e3:.2f} ms"
+        if value >= 1e-3
+        else f"{value * 1e6:.0f} µs"
+    )
 
 
 def _bytes(value: float) -> str:
-    return f"{value / 1e6:.2f} MB" if value >= 1e5 else f"{value / 1e3:.2f} kB" if value >= 1e3 else f"{value:.0f} B"
+    return (
+        f"{value / 1e6:.2f} MB"
+        if value >= 1e5
+        else f"{value / 1e3:.2f} kB"
+        if value >= 1e3
+        else f"{value:.0f} B"
+    )
 
 
 ONLINE = Layout(
@@ -101,7 +115,9 @@ def suite(names: Sequence[str], scale: float, size: int | None, as_json: bool) -
             report.line(lines[-1])
     report.table(ONLINE, lines)
     if "dealer" in names:
-        report.table(DEALER, [report.line(dealer.throughput(kind, 0.5 * min(scale, 1.0))) for kind in dealer.KINDS])
+        report.table(
+            DEALER, [report.line(dealer.throughput(kind, 0.5 * min(scale, 1.0))) for kind in dealer.KINDS]
+        )
     wrong = 0
     if "operations" in names:
         found = [report.line(operations.facts(name, size)) for name in operations.names()]

@@ -1,9 +1,10 @@
 """A network of 784-128-128-10 with ReLU, trained on the mean squared error: 17 rounds a step.
 
-How the numbers fit one 64-bit word: a weight is carried at scale s = 2f + log2(batch / rate), where its update arrives, so it is
-never truncated; it is *opened* once a step modulo 2^64 and used at scale f in the ring of 64 − (s − f) bits. What is read from that
-ring is a layer's pre-activation at 2f, so f, s and its range must satisfy 2f + log2(range) + 2 ≤ 64 − (s − f). That is what the
-ranges declared here are for: f = 13 and s = 36 leave 41 bits, 26 of them behind the binary point.
+How the numbers fit one 64-bit word: a weight is carried at scale s = 2f + log2(batch / rate), where its
+update arrives, so it is never truncated; it is *opened* once a step modulo 2^64 and used at scale f in the
+ring of 64 − (s − f) bits. What is read from that ring is a layer's pre-activation at 2f, so f, s and its
+range must satisfy 2f + log2(range) + 2 ≤ 64 − (s − f). That is what the ranges declared here are for: f =
+13 and s = 36 leave 41 bits, 26 of them behind the binary point.
 """
 
 from __future__ import annotations

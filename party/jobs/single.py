@@ -1,4 +1,6 @@
-"""One operation on fresh tensors in every step: what `python -m party bench` measures, and `plan --job single` takes apart."""
+"""One operation on fresh tensors in every step: what `python -m party bench` measures, and `plan --job
+single` takes apart.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +14,7 @@ from protocol.views import Shape
 
 from .samples import uniform
 
+WIDE = 2.0**44  # at 16 fraction bits, all that fits a 64-bit word with its sign and the offset
 DEGREE_16 = tuple(1.0 / 2**n for n in range(17))
 
 UNARY: dict[str, tuple[float, Callable[[Secret], Secret]]] = {
@@ -23,16 +26,16 @@ UNARY: dict[str, tuple[float, Callable[[Secret], Secret]]] = {
     "sigmoid-fourier": (8.0, lambda x: sigmoid(x, "fourier")),
     "sigmoid-accurate": (30.0, lambda x: sigmoid(x, "accurate")),
     "sigmoid-derivative": (8.0, sigmoid_derivative),
-    "ltz": (1000.0, lambda x: x < 0.0),
-    "sign": (1000.0, sign),
-    "relu": (1000.0, relu),
-    "absolute": (1000.0, absolute),
+    "ltz": (WIDE, lambda x: x < 0.0),
+    "sign": (WIDE, sign),
+    "relu": (WIDE, relu),
+    "absolute": (WIDE, absolute),
 }
 BINARY: dict[str, tuple[float, Callable[[Secret, Secret], Secret]]] = {
     "add": (1000.0, lambda x, y: x + y),
     "mul": (1000.0, lambda x, y: x * y),
     "matmul": (8.0, lambda x, y: x @ y),
-    "maximum": (1000.0, maximum),
+    "maximum": (WIDE / 2, maximum),
 }
 
 
@@ -41,6 +44,7 @@ class Single(Job):
 
     iterations = 1
     fraction_bits = 16
+    integer_bits = 32
     operation = "mul"
     size = 1_000_000
 
@@ -51,7 +55,9 @@ class Single(Job):
     @property
     def inputs(self) -> dict[str, Input]:
         if self.operation not in UNARY | BINARY:
-            raise JobError(f"there is no operation {self.operation!r}; there are {', '.join([*UNARY, *BINARY])}")
+            raise JobError(
+                f"there is no operation {self.operation!r}; there are {', '.join([*UNARY, *BINARY])}"
+            )
         peak = UNARY[self.operation][0] if self.operation in UNARY else BINARY[self.operation][0]
         owners = {"x": "alice"} if self.operation in UNARY else {"x": "alice", "y": "bob"}
         return {

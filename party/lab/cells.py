@@ -26,9 +26,13 @@ from protocol.prg import fresh_seed
 
 from ..local import Trio
 
-QUICK = Shape(rtt=0.004)  # fast, but not so fast that nobody has to be woken
-QUICK_SECONDS = 1.0
+QUICK = Shape(rtt=0.010)  # where the processes' own work weighs, and what goes on beside the rounds is hidden
+QUICK_SECONDS = 1.5
 LEAST, MOST = 2, 100_000  # iterations of a cell
+SLOW, RUNS = (
+    0.1,
+    3,
+)  # a cell this much slower than predicted is run again: other programs only ever slow it down
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,7 @@ class Cell:
     waited_for_material: float
     predicted_seconds: float
     predicted_per_iteration: float
+    runs: int = 1  # of which this is the fastest
 
     @property
     def error(self) -> float:
@@ -83,6 +88,7 @@ class Cell:
             "computed": _round(self.computed),
             "waited_for_peer": _round(self.waited_for_peer),
             "waited_for_material": _round(self.waited_for_material),
+            "runs": self.runs,
         }
 
 
@@ -107,8 +113,13 @@ def measure(order: Order, link: Shape, dealer: Shape, pace: Pace, seconds: float
     """One cell; MpcError in one sentence if it fails."""
     count = fitting(order, link, dealer, pace, seconds, most)
     predicted = predict(order.sized(count), link, dealer, pace)
-    reports = run(order, count, link, dealer, 60 + 5 * predicted.seconds)
-    return _cell(link, dealer, count, reports, predicted)
+    cells: list[Cell] = []
+    while len(cells) < RUNS:
+        reports = run(order, count, link, dealer, 60 + 5 * predicted.seconds)
+        cells.append(_cell(link, dealer, count, reports, predicted))
+        if cells[-1].error > -SLOW:
+            break
+    return dataclasses.replace(min(cells, key=lambda cell: cell.per_iteration), runs=len(cells))
 
 
 def _cell(
@@ -144,7 +155,8 @@ def survey(
         cell = measure(order, link, dealer, pace, seconds, most)
         told(
             f"{number} of {len(links)}: {link}: {1e3 * cell.per_iteration:.3g} ms an iteration "
-            f"({cell.iterations:,} of them), predicted {1e3 * cell.predicted_per_iteration:.3g} ms ({cell.error:+.0%})"
+            f"({cell.iterations:,} of them), predicted {1e3 * cell.predicted_per_iteration:.3g} ms "
+            f"({cell.error:+.0%})"
         )
         cells.append(cell)
     return pace, cells

@@ -1,5 +1,4 @@
-"""One end of a link, whatever carries it: what the rest of the program holds to talk to a peer or to the
-dealer.
+"""One end of a link, whatever carries it: what one holds to talk to a peer or to the dealer.
 
     user ── send / receive / exchange ── Connection ── Reliable + codec ── Transport ── ZeroMQ or memory
 
@@ -348,8 +347,8 @@ class Connection:
 
     def _hold(self, due: bool) -> list[Buffer]:
         """What a shaped link says before a large message, and when that is due."""
-        number = self._reliable.handed + 1 if due else 0
-        return encode(Message(Kind.HOLD, self.session, 0, number), 0, 0, self.link)
+        hold = Message(Kind.HOLD, self.session, 0, self._reliable.handed + 1 if due else 0)
+        return encode(hold, 0, 0, self.link)
 
     def _fail(self, error: MpcError) -> None:
         if self.failure is None:

@@ -42,6 +42,7 @@ TAKEOVER = (
     5.0  # seconds of silence after which a new instance may replace one whose TCP connection still stands
 )
 _STRANGERS = 1024  # routing ids without an OPEN that are remembered, so that each is answered once
+_REFUSALS = 100  # told in a minute: what strangers say must not fill a disk
 
 Refused = Callable[[str, str], None]
 
@@ -105,6 +106,7 @@ class Listener:
         self._most = most
         self._on_refused = refused
         self._told: collections.OrderedDict[tuple[str, str], float] = collections.OrderedDict()
+        self._minute, self._said = monotonic(), 0  # refusals told in this minute
         self._instance = secrets.token_bytes(16)
         self._routes: dict[bytes, _Route] = {}
         self._sessions: dict[tuple[str, str, str], _Route] = {}
@@ -349,6 +351,13 @@ class Listener:
         if now - self._told.get((reason, address), float("-inf")) < 60:
             return
         self._told[reason, address] = now
+        if now - self._minute >= 60:
+            self._minute, self._said = now, 0
+        self._said += 1
+        if self._said > _REFUSALS:
+            if self._said == _REFUSALS + 1:
+                self._on_refused("as were so many others that the rest of this minute is not told", address)
+            return
         if len(self._told) > _STRANGERS:
             self._told.popitem(last=False)
         self._on_refused(reason, address)

@@ -1,5 +1,6 @@
-"""Large tensors as many buffers of a message: each is encrypted, sent and decrypted while it fits a processor's cache, the next one
-meanwhile on its way. 16 MB in one piece cost CURVE half as much again, and arrive later by the time of a whole encryption.
+"""Large tensors as many buffers of a message: each is encrypted, sent and decrypted while it fits a
+processor's cache, the next one meanwhile on its way. 16 MB in one piece cost CURVE half as much again, and
+arrive later by the time of a whole encryption.
 """
 
 from __future__ import annotations
@@ -18,13 +19,17 @@ MOST = 512  # buffers to a message
 
 def split(words: Words) -> tuple[Buffer, ...]:
     """Contiguous words as the buffers of one message."""
+    if words.size <= FRAME_WORDS:
+        return (memoryview(words).cast("B"),)
     size = max(FRAME_WORDS, -(-words.size // MOST))
     flat = memoryview(words).cast("B")
-    return tuple(flat[8 * at : 8 * (at + size)] for at in range(0, words.size, size)) or (flat,)
+    return tuple(flat[8 * at : 8 * (at + size)] for at in range(0, words.size, size))
 
 
 def pieces(buffers: Sequence[Buffer], expected: int) -> list[Words] | None:
     """The words in the buffers of a message, without a copy; None if they are not `expected` whole words."""
+    if len(buffers) == 1:
+        return [np.frombuffer(buffers[0], np.uint64)] if len(buffers[0]) == 8 * expected else None
     sizes = [len(buffer) for buffer in buffers]
     if not sizes or sum(sizes) != 8 * expected or any(size % 8 for size in sizes):
         return None

@@ -7,12 +7,13 @@ import time
 
 import pytest
 
-from protocol.channel import PROFILES, Shape, parse_shape
-from protocol.channel.memory import pair
-from protocol.channel.shaping import Delay, Link
-from protocol.errors import ConfigError
+from protocol.channel import PROFILES, Options, Shape, parse_shape
+from protocol.channel.memory import Faults, pair
+from protocol.channel.shaping import Delay, Held, Link
+from protocol.errors import ConfigError, ProtocolError
+from protocol.wire.reliable import Window
 
-from .links import linked, message
+from .links import KINDS, linked, message
 
 pytestmark = pytest.mark.timeout(20)
 
@@ -115,6 +116,50 @@ async def test_bulk_takes_the_time_its_size_demands():
             await bob.receive(5)
         spent = time.monotonic() - begin
         assert 0.210 <= spent < 0.260  # 2 MB at 10 MB/s, and half a round trip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_large_messages_go_ahead_and_nobody_notices(kind):
+    """Order, the time of arrival and the number of messages are those of the model, whatever the sizes."""
+    sizes = [100, 500_000, 10, 40_000, 300_000, 0]
+    async with linked(kind, shape=Shape(rtt=0.060, bandwidth=400e6)) as (alice, bob):
+        begin = time.monotonic()
+        for number, size in enumerate(sizes):
+            alice.send(message(number, bytes(size)))
+        for number, size in enumerate(sizes):
+            got = await bob.receive(5)
+            due = 0.030 + 8 * sum(sizes[: number + 1]) / 400e6
+            assert (got.number, len(got.buffers[0])) == (number, size)
+            assert time.monotonic() - begin >= due - 0.001
+        assert bob.counters.messages_received == len(sizes)
+        assert bob.counters.duplicates == alice.counters.resent == 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_large_messages_survive_a_bad_link_that_is_slow_too(seed):
+    faults = Faults(drop=0.05, repeat=0.05, reorder=0.05, cut=0.01, seed=seed)
+    options = Options(window=Window(stall=0.05))
+    alice, bob = pair(options=options, faults=faults, shape=Shape(rtt=0.004, bandwidth=1e9))
+    for number in range(60):
+        alice.send(message(number, bytes(50_000 if number % 3 else 10)))
+    assert [(await bob.receive(10)).number for _ in range(60)] == list(range(60))
+    await asyncio.gather(alice.close(0), bob.close(0))
+
+
+def test_what_is_held_and_what_is_due():
+    held = Held(2)
+    assert held.due(0) == [] and held.next
+    held.keep(1, "a")
+    assert not held.next
+    held.keep(2, "b")
+    with pytest.raises(ProtocolError, match="more than 2"):
+        held.keep(3, "c")
+    assert held.due(1) == ["a"]
+    assert held.due(5) == ["b"]
+    assert held.due(6) == []
+    held.keep(7, "d")
+    held.clear()
+    assert held.due(9) == []
 
 
 async def test_the_goodbye_crosses_too():

@@ -14,7 +14,6 @@ import asyncio
 import contextlib
 import random
 import shutil
-import time
 import weakref
 from collections import defaultdict
 from pathlib import Path
@@ -22,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import protocol.channel.sockets
 import protocol.dealing
 from dealer.service import Service
 from dealer.service import Settings as DealerSettings
@@ -81,6 +81,7 @@ class Recorder:
         self.used: dict[tuple[bytes, int], set[tuple[int, Phase, int]]] = defaultdict(set)
         self.openings = self.crash_in = 0
         self.runs = 0
+        self.contexts: list = []
         self._streams: dict[int, tuple[weakref.ref, bytes, int]] = {}
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,6 +159,13 @@ def recorder(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home"))
     found = Recorder()
     found.install(monkeypatch)
+    make = protocol.channel.sockets.context
+
+    def made():
+        found.contexts.append(make())
+        return found.contexts[-1]
+
+    monkeypatch.setattr(protocol.channel.sockets, "context", made)
     abort = Links.abort
     monkeypatch.setattr(Links, "abort", lambda links, reason, back: None if reason == "an internal error" else abort(links, reason, back))
     return found
@@ -209,7 +217,8 @@ class Scene:
                     materials[role] = self.open(role)
             runs = [self.run(role, peer, dealer, materials.get(role), stateful) for role in ("alice", "bob")]
             tasks = [asyncio.create_task(run.run()) for run in runs]
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+            done, pending = await asyncio.wait(tasks, timeout=30, return_when=asyncio.FIRST_EXCEPTION)
+            assert not pending or any(task.exception() for task in done), "a party hangs"
             for task in done:
                 task.result()
             self.results = [task.result().results for task in tasks]
@@ -231,6 +240,8 @@ class Scene:
                     await service
             for material in materials.values():
                 material.close()
+            for context in self.recorder.contexts:  # a killed process leaves no socket open; a crash in here does
+                context.destroy(linger=0)
 
     def right(self) -> None:
         assert self.results[0].keys() == self.results[1].keys()
@@ -279,9 +290,7 @@ async def test_no_mask_meets_two_values(kind, seed, recorder, tmp_path):
     for life in range(14):
         live = chooser.random() < 0.15
         crash_in = chooser.randrange(1, 2 * 3 * ITERATIONS) if life < 10 else 0
-        begun = time.monotonic()
         done = await scene.life(crash_in, live)
-        print(life, live, crash_in, done, scene.refused, f"{time.monotonic()-begun:.2f}", story[-1:])
         crashes += not done
         story.append(f"{'live' if live else 'file'}, crash in {crash_in}: {'done' if done else 'not done'}")
         assert not recorder.violations(), (story, recorder.violations()[:3])

@@ -11,7 +11,7 @@ import pytest
 
 from party.commands.lab import grid, order_of
 from party.commands.plan import as_data
-from party.lab.cells import Cell, Order, calibrate, measure
+from party.lab.cells import Order, calibrate, measure
 from party.settings import LAB, several
 from protocol.channel import Shape
 from protocol.config import Config, duration, resolve
@@ -40,19 +40,9 @@ def pace(seed) -> Pace:
     return calibrate(seed)
 
 
-def steady(seed: Order, link: Shape, pace: Pace, right) -> Cell:
-    """The first of three measurements that is `right`, or the fastest: other programs make it slower."""
-    cells = []
-    for _ in range(3):
-        cells.append(measure(seed, link, link, pace, 1.0, 10_000))
-        if right(cells[-1]):
-            break
-    return min(cells, key=lambda cell: cell.per_iteration)
-
-
 @pytest.mark.parametrize("link", LINKS, ids=str)
 def test_the_prediction_is_within_15_percent(seed, pace, link):
-    cell = steady(seed, link, pace, lambda cell: abs(cell.error) <= NEAR)
+    cell = measure(seed, link, link, pace, 1.0, 10_000)
     print(f"{link}: {cell}")
     assert abs(cell.error) <= NEAR
     whole = cell.computed + cell.waited_for_peer + cell.waited_for_material
@@ -64,8 +54,16 @@ def test_an_iteration_of_seed_takes_its_rounds_of_latency_and_no_more(seed):
     rounds = seed.plan.costs[Phase.STEP].rounds
     assert rounds <= 3
     link, most = Shape(rtt=0.040), (rounds + 0.5) * 0.020
-    cell = steady(seed, link, Pace(), lambda cell: cell.per_iteration <= most)
+    cell = measure(seed, link, link, Pace(), 1.0, 10_000)
     assert rounds * 0.020 <= cell.per_iteration <= most
+
+
+def test_the_two_links_are_shaped_apart(seed):
+    """A dealer far away and slow, a peer next door: Bob waits for the dealer."""
+    near, far = Shape(rtt=0.002), Shape(rtt=0.080, bandwidth=2e6)
+    cell = measure(seed, near, far, Pace(), 1.0, 10_000)
+    assert cell.waited_for_material > 0.6 * cell.seconds > 2 * cell.waited_for_peer
+    assert abs(cell.error) <= NEAR
 
 
 def test_the_command_writes_tables_and_pictures(tmp_path):

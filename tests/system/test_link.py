@@ -81,13 +81,11 @@ async def crossing(link: Connection, size: int) -> float:
 
 
 async def measured(what: Callable[[], Awaitable[list[float]]], expected: float) -> float:
-    """The median of what was measured, again up to three times: other programs on this machine make it late."""
+    """The median of what was measured, again up to three times: other programs here make it late."""
     for _ in range(4):
         times = await what()
         median = statistics.median(times)
-        print(
-            f"{[round(1e3 * t, 2) for t in times[:5]]} … ms, median {1e3 * median:.2f} for {1e3 * expected:.2f}"
-        )
+        print(f"median {1e3 * median:.2f} ms for {1e3 * expected:.2f}")
         if abs(median - expected) <= max(0.001, 0.02 * expected):
             break
         await asyncio.sleep(0.5)

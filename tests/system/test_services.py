@@ -24,10 +24,6 @@ from protocol.notify import Notifier
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
 ROOT = Path(__file__).parents[2]
-UNITS = ("mpc-dealer.service", "mpc-party@.service")
-
-
-# ---- supervisor ------------------------------------------------------------------------------------
 
 
 def test_supervisor_starts_restarts_and_resumes(tmp_path, capsys):

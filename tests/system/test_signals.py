@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import time
-from pathlib import Path
 
 import pytest
 from services import is_the_result, say, until
@@ -14,8 +13,6 @@ from party.local import Child, Trio
 from protocol.channel import KeyPair
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
-ROOT = Path(__file__).parents[2]
-UNITS = ("mpc-dealer.service", "mpc-party@.service")
 
 
 def test_term_finishes_the_step_and_the_run_goes_on_when_started_again(tmp_path, capsys):
@@ -47,6 +44,18 @@ def test_term_finishes_the_step_and_the_run_goes_on_when_started_again(tmp_path,
     assert is_the_result(reports[0]["results"], 20_000)
     assert reports[1]["recomputed"] == 0, "both had kept the step that alice ended with"
     say(capsys, f"TERM: ended after {stopped:.2f} s, went on {resumed:.2f} s after the next start")
+
+
+def test_term_ends_at_once_who_only_waits(tmp_path):
+    with Trio() as trio:
+        trio.start("dealer")
+        alice = trio.start("alice", ["--state", str(tmp_path / "alice")])
+        until(lambda: "waiting for bob" in alice.errors)
+        begin = time.monotonic()
+        alice.process.send_signal(signal.SIGTERM)
+        assert alice.process.wait(10) == 0
+        assert time.monotonic() - begin < 3.0
+        assert "ended by SIGTERM" in alice.errors
 
 
 def test_hup_rereads_the_keys_of_the_others(tmp_path):

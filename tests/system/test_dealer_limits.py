@@ -1,0 +1,324 @@
+"""The dealer survives its clients: bounded plans, fair shares, bounded memory, and no failure that spreads."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import socket
+import time
+from collections.abc import AsyncIterator
+
+import msgpack
+import psutil
+import pytest
+import zmq
+
+from dealer.service import Service, Settings
+from dealer.stock import Stock
+from keyed import Keys, guest, raw, run_all, wait_for
+from party.local import Trio
+from protocol.channel import Allow, Connection, KeyPair, Options
+from protocol.dealing import Deal
+from protocol.graph import Phase
+from protocol.jobs import Input, Job, trace
+from protocol.log import Log
+from protocol.plan import Dealing, make_plan
+from protocol.wire import Kind, Message
+from protocol.wire.codec import payload_bytes
+from protocol.wire.reliable import Window
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
+MIB = 1 << 20
+
+
+class Squares(Job):
+    x = Input("bob", shape=("n",), low=-1, high=1)
+
+    def step(self, v):
+        v.x = v.x * v.x
+
+    def finish(self, v):
+        v.reveal(x=v.x)
+
+
+def plan(size: int, steps: int = 1000) -> Dealing:
+    return make_plan(trace(Squares(), {"x": (size,)}, steps), 0, (0, 1)).dealing
+
+
+def offer(session: str, dealing: Dealing | bytes, ticket: str = "t", **changes: object) -> Message:
+    data = dealing if isinstance(dealing, bytes) else dealing.pack()
+    digest = hashlib.blake2b(data, digest_size=16).hexdigest()
+    body = {"ticket": ticket, "digest": digest, "start": 0, "epoch": 1} | changes
+    return Message(Kind.PLAN, session, body=body, buffers=(data,))
+
+
+def credit(session: str, chunks: int = 1 << 30, size: int = 1 << 50) -> Message:
+    return Message(Kind.CREDIT, session, 1, 0, {"chunks": chunks, "bytes": size})
+
+
+async def reason(connection: Connection) -> str:
+    message = await connection.receive(20)
+    assert message.kind is Kind.ABORT, message
+    return str((message.body or {})["reason"])
+
+
+@contextlib.asynccontextmanager
+async def serving(keys: Keys, **limits: int) -> AsyncIterator[str]:
+    """A dealer in this process; its address."""
+    allow = Allow([keys.pairs["alice"].public, keys.pairs["bob"].public])
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+    service = Service(Settings(address, keys.pairs["dealer"], allow, **limits), Log("dealer", "text", True))
+    task = asyncio.create_task(service.run())
+    try:
+        yield address
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+@contextlib.asynccontextmanager
+async def pair(keys: Keys, address: str, session: str) -> AsyncIterator[tuple[Connection, Connection]]:
+    both = await asyncio.gather(*(keys.connect(address, role, "dealer", session) for role in ("alice", "bob")))
+    try:
+        yield both[0], both[1]
+    finally:
+        await asyncio.gather(*(each.close(0) for each in both))
+
+
+async def dealt(keys: Keys, address: str, session: str, dealing: Dealing) -> int:
+    """A whole session's material, taken as fast as it comes; bytes."""
+    total, wanted = 0, 8 * sum(own.dealt_words * dealing.count(Phase(n)) for n, own in enumerate(dealing.phases))
+    async with pair(keys, address, session) as (alice, bob):
+        for party in (alice, bob):
+            party.send(offer(session, dealing))
+        assert (await alice.receive(20)).kind is (await bob.receive(20)).kind is Kind.SEED
+        bob.send(credit(session))
+        while total < wanted:
+            message = await bob.receive(20)
+            assert message.kind is Kind.CHUNK, message.body
+            total += payload_bytes(message)
+    return total
+
+
+@pytest.fixture
+def keys(tmp_path):
+    return Keys(tmp_path)
+
+
+async def test_plans_that_are_refused_in_a_sentence(keys):
+    good = plan(4)
+    field = [[1 << 45], 1, False]
+    cases = {
+        "could not be read": [b"", b"\xc1", b"garbage" * 100, msgpack.packb([1, 5]), good.pack()[:-3]],
+        "has a mask": [msgpack.packb([1, 5, [[[field], []], [[], []], [[], []]]])],
+        "--max-step-memory": [plan(4 << 20).pack()],
+        "more masks and correlations": [msgpack.packb([1, 5, [[[[[1], 1, False]] * 40_000, []], [[], []], [[], []]]])],
+    }
+    async with serving(keys, max_step_memory=64 * MIB) as address:
+        number = 0
+        for words, plans in cases.items():
+            for data in plans:
+                number += 1
+                bob = await keys.connect(address, "bob", "dealer", f"bad{number}")
+                bob.send(offer(f"bad{number}", data))
+                assert words in await reason(bob)
+                await bob.close(0)
+        for changes in ({"digest": "0" * 32}, {"start": 1001}, {"start": -1}, {"epoch": -1}, {"ticket": None}):
+            bob = await keys.connect(address, "bob", "dealer", "bad")
+            bob.send(offer("bad", good, **changes))
+            assert "plan" in await reason(bob)
+            await bob.close(0)
+        big = await keys.connect(address, "bob", "dealer", "big")
+        big.send(offer("big", bytes(2 * MIB)))
+        with pytest.raises(Exception, match=r"closed|heard"):
+            await big.receive(3)
+        await big.close(0)
+        assert await dealt(keys, address, "good", good) == 8 * 1000 * good.phases[Phase.STEP].dealt_words
+
+
+async def test_a_failure_while_making_material_ends_that_session_only(keys, monkeypatch):
+    good, bad = plan(4, 2000), plan(5, 2000)
+    real = Deal.corrections
+
+    def failing(self, phase, first, count):
+        if self.dealing == bad and first:
+            raise ZeroDivisionError("a secret 12345")
+        return real(self, phase, first, count)
+
+    monkeypatch.setattr(Deal, "corrections", failing)
+    monkeypatch.setattr("protocol.plan.CHUNK_BYTES", 1 << 12)
+    async with serving(keys) as address:
+        other = asyncio.create_task(dealt(keys, address, "good", good))
+        async with pair(keys, address, "bad") as (alice, bob):
+            for party in (alice, bob):
+                party.send(offer("bad", bad))
+                assert (await party.receive(20)).kind is Kind.SEED
+            bob.send(credit("bad"))
+            assert (await bob.receive(20)).kind is Kind.CHUNK
+            for party in (alice, bob):
+                text = await reason(party)
+                assert "could not make the material for step" in text and "ZeroDivisionError" in text
+                assert "12345" not in text
+        assert await other > 0
+        assert await dealt(keys, address, "after", good) > 0
+
+
+async def test_probes_are_bounded(keys):
+    async with serving(keys) as address:
+        bob = await keys.connect(address, "bob", "dealer", "doctor-1")
+        hello = await bob.exchange(Message(Kind.HELLO, "doctor-1", body={"version": "x"}), 5)
+        assert hello.kind is Kind.WELCOME and abs((hello.body or {})["time"] - time.time()) < 5
+        for size in (1, 16, 1, 1):
+            answer = await bob.exchange(Message(Kind.HELLO, "doctor-1", body={"probe": size}), 20)
+            assert sum(len(each) for each in answer.buffers) == size * MIB
+        bob.send(Message(Kind.HELLO, "doctor-1", body={"probe": 1}))
+        assert "too many" in await reason(bob)
+        await bob.close(0)
+        for size in (0, -1, 17, "8", True, None):
+            alice = await keys.connect(address, "alice", "dealer", "doctor-2")
+            alice.send(Message(Kind.HELLO, "doctor-2", body={"probe": size}))
+            answer = await alice.receive(5)
+            assert answer.kind is (Kind.WELCOME if size is None else Kind.ABORT)
+            await alice.close(0)
+
+
+async def test_sessions_are_counted(keys):
+    async with serving(keys, max_sessions=2) as address:
+        first = await keys.connect(address, "alice", "dealer", "one")
+        second = await keys.connect(address, "alice", "dealer", "two")
+        third = await keys.connect(address, "alice", "dealer", "three")
+        assert "the dealer has 2 sessions" in await reason(third)
+        await second.close(0.5)
+        await asyncio.sleep(0.3)
+        assert await dealt(keys, address, "three", plan(3, 10)) > 0
+        await first.close(0)
+
+
+async def test_a_party_whose_name_is_taken_by_another_key_is_told(keys, tmp_path):
+    (tmp_path / "b").mkdir()
+    others = Keys(tmp_path / "b")
+    others.pairs["dealer"] = keys.pairs["dealer"]
+    (tmp_path / "listed").write_text("\n".join(str(k.pairs[r].public) for k in (keys, others) for r in ("alice", "bob")))
+    with Trio() as trio:
+        dealer = trio.start("dealer", ["--key", str(keys.files["dealer"]), "--allow", str(tmp_path / "listed")])
+        await asyncio.to_thread(wait_for, dealer, "ready")
+        first = await keys.connect(trio.dealer, "alice", "dealer", "same")
+        second = await others.connect(trio.dealer, "alice", "dealer", "same")
+        assert "another alice has a session same here" in await reason(second)
+        assert first.failure is None
+        assert await dealt(others, trio.dealer, "mine", plan(3, 10)) > 0
+
+
+async def test_a_client_that_stops_reading_costs_bounded_memory(keys):
+    """Bob grants the earth and takes nothing. Others are served meanwhile, and he is given up after the time-out."""
+    with Trio() as trio:
+        dealer = trio.start("dealer", [*keys.options("dealer"), "--timeout", "6s"])
+        await asyncio.to_thread(wait_for, dealer, "ready")
+        assert await dealt(keys, trio.dealer, "warm", plan(5000, 100)) > 0
+        process = psutil.Process(dealer.process.pid)
+        before = process.memory_info().rss
+        sleepers = []
+        huge = plan(20_000, 1 << 20)
+        for number in range(3):
+            name = f"asleep{number}"
+            alice = await keys.connect(trio.dealer, "alice", "dealer", name)
+            bob = await keys.connect(trio.dealer, "bob", "dealer", name, Options(window=Window(count=2)))
+            for party in (alice, bob):
+                party.send(offer(name, huge))
+            assert (await bob.receive(20)).kind is Kind.SEED
+            bob.send(credit(name))
+            await bob.receive(20)
+            bob._timer.cancel()
+            bob._transport._reader.close()
+            sleepers += [alice, bob]
+        most = 0
+        for number in range(6):
+            assert await dealt(keys, trio.dealer, f"awake{number}", plan(2000, 500)) == 8 * 2000 * 500 * 2
+            most = max(most, process.memory_info().rss - before)
+        assert most < 256 * MIB, f"{most / MIB:.0f} MiB"
+        deadline = time.monotonic() + 20
+        while dealer.errors.count("nothing was heard from bob") < 3:
+            assert time.monotonic() < deadline, dealer.errors
+            await asyncio.sleep(0.1)
+        for each in sleepers:
+            each.abandon(each.failure or RuntimeError("over"))
+        print(f"three sessions that stopped reading: {most / MIB:.0f} MiB")
+
+
+async def test_a_large_session_does_not_hold_up_a_small_one(keys):
+    """One worker, one chunk at a time for each session: the small one waits for one large chunk at most, never for a queue."""
+    async with serving(keys) as address:
+        large = asyncio.create_task(dealt(keys, address, "large", plan(400_000, 60)))
+        await asyncio.sleep(0.5)
+        begin = time.monotonic()
+        await dealt(keys, address, "small", plan(10, 1000))
+        small = time.monotonic() - begin
+        assert not large.done()
+        begin = time.monotonic()
+        await large
+        assert small < 3, f"the small one took {small:.1f} s"
+
+
+def test_idle_and_unauthenticated_connections_change_nothing(keys):
+    with Trio("idle") as trio:
+        run_all(trio, keys, "--iterations", "3000", "--link", "rtt=1ms")
+        dealer = psutil.Process(trio.children["dealer"].process.pid)
+        before = dealer.memory_info().rss
+        open_before = dealer.num_fds()
+        idle = [raw(address, data) for address in (trio.dealer, trio.peer) for data in (b"",) * 100 + (b"\xff" * 9,) * 100]
+        context = zmq.Context()
+        stranger = KeyPair.generate("bob")
+        guests = [guest(context, trio.dealer, stranger, keys.pairs["dealer"]) for _ in range(50)]
+        known = [guest(context, trio.dealer, keys.pairs["bob"], keys.pairs["dealer"]) for _ in range(50)]  # never say OPEN
+        time.sleep(1)
+        assert trio.children["alice"].process.poll() is None, "the session was over before it could be disturbed"
+        growth = dealer.memory_info().rss - before
+        descriptors = dealer.num_fds() - open_before
+        trio.wait(60)
+        for each in idle:
+            each.close()
+        context.destroy(0)
+        results = [json.loads(trio.children[role].output) for role in ("alice", "bob")]
+        assert results[0]["results"] == results[1]["results"]
+        assert results[0]["attempts"] == 1
+        assert 200 <= descriptors <= 400
+        assert growth < 64 * MIB, f"{growth / MIB:.0f} MiB"
+        assert len(guests) == len(known) == 50
+
+
+def test_the_stock_is_shared_fairly():
+    class Holder:
+        fixed = 0
+        ahead = 0
+
+    stock = Stock(96, 8)
+    holders = [Holder() for _ in range(8)]
+    for each in holders:
+        stock.add(each)
+    asleep, awake = holders[0], holders[1]
+    while stock.allows(asleep, 1):
+        asleep.ahead += 1
+    assert asleep.ahead == 96
+    assert stock.allows(awake, 1)
+    while stock.allows(awake, 1):
+        awake.ahead += 1
+    assert awake.ahead == 96 // 8
+    for each in holders[2:]:
+        while stock.allows(each, 1):
+            each.ahead += 1
+    assert sum(each.ahead for each in holders) <= 2 * 96
+    large = Holder()
+    stock.add(large)
+    assert not stock.allows(large, 1000)
+    for each in holders:
+        each.ahead = 0
+    assert stock.allows(large, 1000)
+    asleep.fixed, large.fixed = 90, 10
+    assert not stock.admits(large) and stock.admits(asleep) is False
+    asleep.fixed = 0
+    assert stock.admits(large)
