@@ -18,13 +18,14 @@ SECONDS = 60.0
 
 
 class Keys:
-    """A key file for each of the three, and their command-line options."""
+    """A key file for each of the three, and their command-line options. What is there already is used again."""
 
     def __init__(self, folder: Path) -> None:
-        self.pairs = {role: KeyPair.generate(role) for role in ("alice", "bob", "dealer")}
-        self.files = {role: folder / f"{role}.key" for role in self.pairs}
-        for role, pair in self.pairs.items():
-            pair.save(self.files[role])
+        self.files = {role: folder / f"{role}.key" for role in ("alice", "bob", "dealer")}
+        for role, file in self.files.items():
+            if not file.exists():
+                KeyPair.generate(role).save(file)
+        self.pairs = {role: KeyPair.load(file, role) for role, file in self.files.items()}
 
     def options(self, role: str) -> list[str]:
         mine = ["--key", str(self.files[role])]

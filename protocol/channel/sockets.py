@@ -30,6 +30,7 @@ _PORT = r"(?:\*|\d{1,4}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5])
 _ADDRESS = re.compile(rf"tcp://(?:[^\s:/\[\]]+|\[[^\s\[\]]+\]):{_PORT}|ipc://\S+")
 _SHAPE = "it is not an address like tcp://host:port"
 _BURST = 256  # messages read before the event loop is given a turn
+_ROOM = 16 << 20  # bytes beyond the limit of a frame that still get an answer in words; ZeroMQ's is to hang up
 _NOW = int(zmq.NOBLOCK)
 _MORE = int(zmq.NOBLOCK | zmq.SNDMORE)
 _EVENTS, _RCVMORE, _POLLIN = int(zmq.EVENTS), int(zmq.RCVMORE), int(zmq.POLLIN)
@@ -133,7 +134,7 @@ def configure(socket: zmq.Socket[bytes], options: Options, heartbeat: float) -> 
     socket.setsockopt(zmq.LINGER, 0)
     socket.setsockopt(zmq.SNDHWM, 0)
     socket.setsockopt(zmq.RCVHWM, 2 * options.window.count + 64)
-    socket.setsockopt(zmq.MAXMSGSIZE, max(options.limits.header, options.limits.frame))
+    socket.setsockopt(zmq.MAXMSGSIZE, max(options.limits.header, options.limits.frame) + _ROOM)
     socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
     socket.setsockopt(zmq.TCP_KEEPALIVE_IDLE, 20)
     socket.setsockopt(zmq.TCP_KEEPALIVE_INTVL, 5)

@@ -25,6 +25,8 @@ from fractions import Fraction
 from functools import cached_property
 from typing import ClassVar
 
+import numpy as np
+
 from .. import kernels
 from ..ring import Words, limbs_for, ring
 from .base import Field, Mask
@@ -86,7 +88,7 @@ def fit(
     degree = len(real) - 1
     full = degree * scale + out_scale + 2 + math.ceil(degree * math.log2(max(bound, 1.0)))
     integers = tuple(round(Fraction(a) * 2 ** (full - n * scale)) for n, a in enumerate(real))
-    peak = sum(abs(a) * bound**n for n, a in enumerate(real))
+    peak = 2 * float(np.abs(np.polynomial.polynomial.polyval(np.linspace(-bound, bound, 4097), real)).max())
     value_bits = full + math.ceil(math.log2(max(peak, 1.0))) + 1
     limbs = max(2, limbs_for(max(value_bits + 61, full - out_scale + out_bits)))
     return integers, full, value_bits, limbs
