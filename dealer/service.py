@@ -70,7 +70,9 @@ class Service:
             settings.allow,
             options=settings.options,
             shape=settings.shape,
-            refused=lambda reason, address: self._log(f"refused {address or 'a connection'}: {reason}", "refused", "warning"),
+            refused=lambda reason, address: self._log(
+                f"refused {address or 'a connection'}: {reason}", "refused", "warning"
+            ),
             most=2 * settings.max_sessions,
         )
         with ThreadPoolExecutor(settings.workers, "deal") as workers:

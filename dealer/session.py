@@ -139,7 +139,9 @@ class Session:
             return
         party.probes += 1
         if type(probe) is not int or not 1 <= probe <= MOST_PROBED or party.probes > PROBES:
-            raise ProtocolError(f"{party.connection.role} asked for a probe that is not from 1 to {MOST_PROBED} MiB, or for too many")
+            raise ProtocolError(
+                f"{party.connection.role} asked for a probe that is not from 1 to {MOST_PROBED} MiB, or for too many"
+            )
         party.connection.send(Message(Kind.CHUNK, self.name, body={"probe": probe}, buffers=(_NOTHING,) * probe))
 
     def _abort(self, reason: str, *parties: Party) -> None:
@@ -155,7 +157,9 @@ class Session:
         if alice.offer.ticket != bob.offer.ticket:
             return  # one of them is still with an earlier attempt
         if alice.offer != bob.offer:
-            error = AgreementError("the dealer got two different plans for one session; start both parties with the same job")
+            error = AgreementError(
+                "the dealer got two different plans for one session; start both parties with the same job"
+            )
             self._abort(str(error), alice, bob)
             return
         if self._stream is not None:
@@ -182,7 +186,9 @@ class Session:
                 await self._chunk(bob, deal, (phase, first, count), number, 8 * count * words[phase])
         except LinkError:
             pass  # serve() sees the same and says so
-        except Exception as error:  # workers run kernels on what others sent: whatever it is, it ends this session alone
+        except (
+            Exception
+        ) as error:  # workers run kernels on what others sent: whatever it is, it ends this session alone
             reason = f"the dealer could not make the material for {where} of session {self.name}: {_blame(error)}"
             self._log(reason, "failed", "error", self.name, offer.epoch)
             self._abort(reason, alice, bob)

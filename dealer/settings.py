@@ -26,11 +26,16 @@ TRUST = (
     Setting("alice_key", "alice's public key", metavar="KEY"),
     Setting("bob_key", "bob's public key", metavar="KEY"),
     Setting("allow", "a file of public keys that may connect, one a line", file_path, metavar="FILE"),
-    Setting("insecure_plaintext", "no keys and no encryption at all; refused on addresses other than loopback", flag=True),
+    Setting(
+        "insecure_plaintext", "no keys and no encryption at all; refused on addresses other than loopback", flag=True
+    ),
 )
 SERVE = (
     Setting("listen", "where parties find the dealer", listen_address, "tcp://127.0.0.1:7700", metavar="ADDRESS"),
-    Setting("link", "make the links to the parties slower: rtt=40ms,jitter=5ms,bandwidth=100mbit, or a profile: lan … mobile"),
+    Setting(
+        "link",
+        "make the links to the parties slower: rtt=40ms,jitter=5ms,bandwidth=100mbit, or a profile: lan … mobile",
+    ),
     Setting("workers", "threads that make material", whole(1, 256), "1", metavar="N"),
     Setting("timeout", "silence after which a party is given up", positive(duration), "30s", metavar="TIME"),
     *LIMITS,
@@ -39,15 +44,25 @@ SERVE = (
     LOG_FORMAT,
 )
 PRECOMPUTE = (
-    Setting("plan", "the plan to make material for, from `python -m party plan --save FILE`", file_path, metavar="FILE"),
+    Setting(
+        "plan", "the plan to make material for, from `python -m party plan --save FILE`", file_path, metavar="FILE"
+    ),
     Setting("job", "or the job itself; its plan is made in a process of its own", metavar="NAME|FILE.py"),
     Setting("iterations", "how often the job's step is run; default: what the job says", whole(0), metavar="N"),
     Setting("param", "a parameter of the job", many=True, metavar="NAME=VALUE"),
     Setting("shape", "the shape of a tensor", many=True, metavar="NAME=ROWSxCOLUMNS"),
     Setting("data", "a tensor, of which only the shape is taken", many=True, metavar="NAME=FILE"),
     Setting("session", "the one session that the material is for", session_name, "default"),
-    Setting("spare", "rows more than the steps need, for the steps that are done again after a crash", fraction, "10%", metavar="PERCENT"),
-    Setting("out", "the folder for both files, SESSION.alice.material and SESSION.bob.material", file_path, metavar="DIR"),
+    Setting(
+        "spare",
+        "rows more than the steps need, for the steps that are done again after a crash",
+        fraction,
+        "10%",
+        metavar="PERCENT",
+    ),
+    Setting(
+        "out", "the folder for both files, SESSION.alice.material and SESSION.bob.material", file_path, metavar="DIR"
+    ),
     Setting("workers", "threads that make material", whole(1, 256), "1", metavar="N"),
     LIMITS[1],
     *TRUST[:3],
@@ -55,5 +70,7 @@ PRECOMPUTE = (
     LOG_FORMAT,
 )
 KEYGEN = (
-    Setting("out", "the secret key file; default: dealer.key in the user's configuration folder", file_path, metavar="FILE"),
+    Setting(
+        "out", "the secret key file; default: dealer.key in the user's configuration folder", file_path, metavar="FILE"
+    ),
 )

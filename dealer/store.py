@@ -51,7 +51,9 @@ def precompute(
         period(dealing, phase)  # refuses what cannot be shifted by rows
     layouts = {role: Layout(dealing, extent, role) for role in ROLES}
     if any(cell.bytes > MAX_CELL for cell in map(layouts["bob"].first, Phase) if cell is not None):
-        raise ConfigError("one step of this plan deals more than 2 GB, which does not fit a cell; use smaller tensors or minibatches")
+        raise ConfigError(
+            "one step of this plan deals more than 2 GB, which does not fit a cell; use smaller tensors or minibatches"
+        )
     material, seeds = fresh_id(), {role: fresh_seed() for role in ROLES}
     total = sum(layout.size for layout in layouts.values())
     with _Pair(paths, total) as files, ThreadPoolExecutor(workers, "deal") as pool:
@@ -164,4 +166,6 @@ class _Pair:
         self._files = {}
 
     def _cannot(self, error: OSError) -> ConfigError:
-        return ConfigError(f"the material cannot be written to {self._folder}: {error.strerror}; nothing was left there")
+        return ConfigError(
+            f"the material cannot be written to {self._folder}: {error.strerror}; nothing was left there"
+        )

@@ -31,7 +31,9 @@ PROGRAM = Program(
             tables.DEMO,
             "party.commands.demo",
         ),
-        "bench": Command("seconds, bytes and errors of every workload on this machine", tables.BENCH, "party.commands.bench"),
+        "bench": Command(
+            "seconds, bytes and errors of every workload on this machine", tables.BENCH, "party.commands.bench"
+        ),
     },
     default="run",
     epilog="On one machine:   python -m dealer & python -m party --role bob & python -m party --role alice\n"

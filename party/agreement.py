@@ -101,7 +101,11 @@ async def agree(peer: Connection, intent: Intent, store: Store | None, material:
     peer.send(Message(Kind.HELLO, peer.session, body=mine))
     theirs = (await expect(peer, Kind.HELLO)).body or {}
     other = theirs.get("must agree")
-    if not isinstance(other, dict) or not isinstance(theirs.get("ticket"), str) or not isinstance(theirs.get("shapes"), dict):
+    if (
+        not isinstance(other, dict)
+        or not isinstance(theirs.get("ticket"), str)
+        or not isinstance(theirs.get("shapes"), dict)
+    ):
         raise ProtocolError(f"{peer.role} sent a greeting that does not say what it was started with")
     ours = mine["must agree"]
     for key in [*ours, *(key for key in other if key not in ours)]:

@@ -137,7 +137,9 @@ class Store:
         except OSError as error:
             with contextlib.suppress(OSError):
                 temporary.unlink()
-            raise ConfigError(f"{path} cannot be written: {error.strerror}; the run can be continued from the one before") from None
+            raise ConfigError(
+                f"{path} cannot be written: {error.strerror}; the run can be continued from the one before"
+            ) from None
 
     def _read(self, path: Path, any_plan: bool = False) -> dict[str, Any] | None:
         """The body of a file that is whole and of this plan."""

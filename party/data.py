@@ -34,9 +34,7 @@ def parse_assignments(texts: Iterable[str]) -> dict[str, Path]:
     for text in texts:
         name, equals, path = text.partition("=")
         if not (name and equals and path):
-            raise ConfigError(
-                f"--data {text!r} is not an assignment; write --data NAME=FILE, as in --data x=train.npy"
-            )
+            raise ConfigError(f"--data {text!r} is not an assignment; write --data NAME=FILE, as in --data x=train.npy")
         if name in found:
             raise ConfigError(f"--data gives tensor {name} twice, {found[name]} and {path}; keep one")
         found[name] = Path(path)
@@ -60,15 +58,11 @@ def load_tensor(name: str, path: Path, declared: Input) -> Array:
     except _Fault as fault:
         raise DataError(f"tensor {name}: {file} {fault}") from None
     except FileNotFoundError:
-        raise DataError(
-            f"tensor {name}: {file} does not exist; check the path in --data {name}=FILE"
-        ) from None
+        raise DataError(f"tensor {name}: {file} does not exist; check the path in --data {name}=FILE") from None
     except IsADirectoryError:
         raise DataError(f"tensor {name}: {file} is a directory; name a file in --data {name}=FILE") from None
     except OSError as error:
-        raise DataError(
-            f"tensor {name}: {file} cannot be read ({error.strerror}); see to its permissions"
-        ) from None
+        raise DataError(f"tensor {name}: {file} cannot be read ({error.strerror}); see to its permissions") from None
 
 
 def default_tensor(name: str, declared: Input) -> Array:
@@ -78,9 +72,7 @@ def default_tensor(name: str, declared: Input) -> Array:
     try:
         found = np.asarray(declared.default)
     except ValueError:
-        raise DataError(
-            f"tensor {name} (the job's default) has rows of different lengths; mend the job"
-        ) from None
+        raise DataError(f"tensor {name} (the job's default) has rows of different lengths; mend the job") from None
     return _checked(name, found, declared, "the job's default")
 
 
@@ -146,9 +138,7 @@ def _npz(stream: IO[bytes], key: str | None, name: str) -> Any:
         chosen = key or (name if name in names or len(names) != 1 else names[0])
         if chosen not in names:
             there = ", ".join(ascii(each)[1:-1] for each in names[:10]) or "nothing"
-            raise _Fault(
-                f"holds no array {chosen}; it holds {there}: name one as --data {name}=FILE.npz:ARRAY"
-            )
+            raise _Fault(f"holds no array {chosen}; it holds {there}: name one as --data {name}=FILE.npz:ARRAY")
         try:
             return archive[chosen]
         except Exception as error:  # the seam, as in _npy
@@ -168,9 +158,7 @@ def _csv(stream: IO[bytes]) -> Any:
             if not row or (len(row) == 1 and not row[0].strip()):
                 continue
             if width and len(row) != width:
-                raise _Fault(
-                    f"has {len(row)} columns in line {rows.line_num} and {width} before; make all lines alike"
-                )
+                raise _Fault(f"has {len(row)} columns in line {rows.line_num} and {width} before; make all lines alike")
             bad = _add(values, row)
             if bad is not None and (width or not _is_header(row)):
                 raise _Fault(f"has no number in line {rows.line_num}, column {bad}; clean the data first")
@@ -213,17 +201,13 @@ def check_output(path: Path, axes: int = 2) -> None:
     if path.suffix.lower() not in SUFFIXES:
         raise ConfigError(f"--out {path} has none of the endings that can be written: {', '.join(SUFFIXES)}")
     if path.suffix.lower() == ".csv" and axes > 2:
-        raise ConfigError(
-            f"--out {path}: a CSV file has two axes and the result has {axes}; write .npy or .npz"
-        )
+        raise ConfigError(f"--out {path}: a CSV file has two axes and the result has {axes}; write .npy or .npz")
     if path.is_dir():
         raise ConfigError(f"--out {path} is a directory; name a file")
     if not path.parent.is_dir():
         raise ConfigError(f"--out {path}: the directory {path.parent} does not exist; make it first")
     if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise ConfigError(
-            f"--out {path}: the directory {path.parent} cannot be written to; see to its permissions"
-        )
+        raise ConfigError(f"--out {path}: the directory {path.parent} cannot be written to; see to its permissions")
 
 
 def save_results(path: Path, results: Mapping[str, Any]) -> None:

@@ -139,7 +139,9 @@ class Journal:
             )
 
     def _lines(self) -> list[str]:
-        opened = [f"{side} {n} {digest}" for side in ("sent", "received") for n, digest in enumerate(getattr(self, side))]
+        opened = [
+            f"{side} {n} {digest}" for side in ("sent", "received") for n, digest in enumerate(getattr(self, side))
+        ]
         return opened + [f"{name} {getattr(self, name)}" for name in ("step", "finish") if getattr(self, name)]
 
     def _checked(self, line: str) -> str:
@@ -170,7 +172,9 @@ class Journal:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(descriptor)
-            raise MaterialError(f"another process is using this material ({path} is locked); let it end first") from None
+            raise MaterialError(
+                f"another process is using this material ({path} is locked); let it end first"
+            ) from None
         except OSError:
             pass  # a file system without locks: the twin has one
         return descriptor
@@ -225,8 +229,10 @@ class Journal:
 
 
 def _digests(found: object) -> bool:
-    return isinstance(found, list) and len(found) <= MAX_ROUNDS and all(
-        isinstance(each, str) and len(each) == 32 and not set(each) - set("0123456789abcdef") for each in found
+    return (
+        isinstance(found, list)
+        and len(found) <= MAX_ROUNDS
+        and all(isinstance(each, str) and len(each) == 32 and not set(each) - set("0123456789abcdef") for each in found)
     )
 
 

@@ -38,7 +38,9 @@ class Addresses:
 class Links:
     """Both links of one party. Use `opened`."""
 
-    def __init__(self, role: str, to: Addresses, note: Callable[[str], None], waiting: Callable[[Waiting], None]) -> None:
+    def __init__(
+        self, role: str, to: Addresses, note: Callable[[str], None], waiting: Callable[[Waiting], None]
+    ) -> None:
         self._role, self._to, self._note, self._waiting = role, to, note, waiting
         self._options = Options(timeout=to.timeout)
         self._listener: Listener | None = None
@@ -81,7 +83,9 @@ class Links:
             self._listener.reload(Allow([to.peer_key]))
         changed = ((self._peer, to.peer_key != old.peer_key), (self._dealer, to.dealer_key != old.dealer_key))
         for connection in (link for link, other in changed if other and link is not None and link.failure is None):
-            connection.abandon(LinkError(f"the key of {connection.peer} is no longer the one to expect"), "its key was exchanged")
+            connection.abandon(
+                LinkError(f"the key of {connection.peer} is no longer the one to expect"), "its key was exchanged"
+            )
 
     def tell(self, message: Message) -> None:
         """Send to everybody who is there."""

@@ -34,14 +34,20 @@ def free_address() -> str:
 class Child:
     """One process; its standard output and error go to files, or its error to ours."""
 
-    def __init__(self, name: str, arguments: Sequence[str], folder: Path, environment: Mapping[str, str], shown: bool) -> None:
+    def __init__(
+        self, name: str, arguments: Sequence[str], folder: Path, environment: Mapping[str, str], shown: bool
+    ) -> None:
         self.name = name
         self._out = folder / f"{name}.out"
         self._err = folder / f"{name}.err"
         with self._out.open("ab") as out, self._err.open("ab") as err:
             stderr: IO[bytes] | None = None if shown else err
             self.process = subprocess.Popen(
-                [sys.executable, "-m", *arguments], stdout=out, stderr=stderr, stdin=subprocess.DEVNULL, env=dict(environment)
+                [sys.executable, "-m", *arguments],
+                stdout=out,
+                stderr=stderr,
+                stdin=subprocess.DEVNULL,
+                env=dict(environment),
             )
 
     @property
@@ -76,13 +82,19 @@ class Trio:
     def __enter__(self) -> Trio:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for child in self.children.values():
             child.stop()
         self._folder.cleanup()
 
     def start(
-        self, role: str, arguments: Sequence[str] = (), shown: bool = False, environment: Mapping[str, str] | None = None
+        self,
+        role: str,
+        arguments: Sequence[str] = (),
+        shown: bool = False,
+        environment: Mapping[str, str] | None = None,
     ) -> Child:
         """Start (or start again) `role` with further command-line arguments and environment variables."""
         if role == "dealer":
@@ -102,13 +114,17 @@ class Trio:
             for child in [*parties, self.children["dealer"]]:
                 if child.process.poll() not in (None, 0):
                     self._settle()
-                    raise LinkError(f"{child.name} ended with exit code {child.process.returncode}: {_last_line(child.errors)}")
+                    raise LinkError(
+                        f"{child.name} ended with exit code {child.process.returncode}: {_last_line(child.errors)}"
+                    )
             if time.monotonic() > deadline:
                 raise LinkError(f"the parties did not end within {seconds:.0f} s")
             time.sleep(0.02)
         for child in parties:
             if child.process.returncode:
-                raise LinkError(f"{child.name} ended with exit code {child.process.returncode}: {_last_line(child.errors)}")
+                raise LinkError(
+                    f"{child.name} ended with exit code {child.process.returncode}: {_last_line(child.errors)}"
+                )
 
     def _settle(self) -> None:
         """Give the others a moment to say what they saw."""

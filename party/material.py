@@ -81,7 +81,9 @@ class Material:
         if header.role != self.role:
             raise MaterialError(f"is for {header.role}, and this party is {self.role}; take the other file of the two")
         if header.session != session:
-            raise MaterialError(f"is for the session {header.session!r}, not {session!r}; give its --session, or {AFRESH}")
+            raise MaterialError(
+                f"is for the session {header.session!r}, not {session!r}; give its --session, or {AFRESH}"
+            )
         if header.owner != keys.public.raw:
             raise MaterialError(
                 f"is sealed for the key {PublicKey(self.role, header.owner).short}, and this party's is {keys.public.short}; "
@@ -93,7 +95,9 @@ class Material:
                 "check --dealer-key"
             )
         if size != header.size:
-            raise MaterialError(f"has {size:,} bytes and should have {header.size:,}; copy it again from where it was made")
+            raise MaterialError(
+                f"has {size:,} bytes and should have {header.size:,}; copy it again from where it was made"
+            )
 
     def close(self) -> None:
         os.close(self._file)
@@ -103,7 +107,9 @@ class Material:
         """From now on for this plan; MaterialError if it was made for another."""
         if dealing.digest != self.header.digest:
             raise self._wrong(
-                MaterialError(f"was made for another plan (other shapes, another job, or another number of iterations); {AFRESH}")
+                MaterialError(
+                    f"was made for another plan (other shapes, another job, or another number of iterations); {AFRESH}"
+                )
             )
         self._dealing, self._layout = dealing, Layout(dealing, self.header.extent, self.role)
 
@@ -125,7 +131,9 @@ class Material:
             if place.step + steps <= self.header.steps:
                 what = f"all of its {self.header.finishes} rows for the finish are used"
             raise self._wrong(
-                MaterialError(f"is used up: {what}; {AFRESH} (--spare for more rows), or go on with a live dealer, without --material")
+                MaterialError(
+                    f"is used up: {what}; {AFRESH} (--spare for more rows), or go on with a live dealer, without --material"
+                )
             )
         return place
 
@@ -169,7 +177,9 @@ class Material:
         """Once the peer's message of a round of setup is there."""
         if not self.journal.opened("received", number, _digest(memoryview(words).cast("B"))):
             raise self._wrong(
-                MaterialError(f"was begun with other inputs than {who} brings now, and no mask may meet two values; {AFRESH}")
+                MaterialError(
+                    f"was begun with other inputs than {who} brings now, and no mask may meet two values; {AFRESH}"
+                )
             )
 
 
@@ -237,7 +247,9 @@ class FileIntake:
     def _read(self, step: int) -> asyncio.Future[tuple[int, list[Words], int]]:
         """Begin to make the rows from `step` on ready."""
         task = asyncio.ensure_future(asyncio.to_thread(self._take, step))
-        task.add_done_callback(lambda task: task.cancelled() or task.exception())  # told to whoever takes it, or to nobody
+        task.add_done_callback(
+            lambda task: task.cancelled() or task.exception()
+        )  # told to whoever takes it, or to nobody
         return task
 
     def _take(self, step: int) -> tuple[int, list[Words], int]:
@@ -265,6 +277,8 @@ class FileIntake:
 def open_material(path: Path, role: str, session: str, keys: KeyPair | None, dealer: PublicKey | None) -> Material:
     """The material at `path`, for a party with these keys."""
     if keys is None or dealer is None:
-        raise ConfigError("--material needs keys: the file is sealed for this party's by the dealer's; give --key and --dealer-key")
+        raise ConfigError(
+            "--material needs keys: the file is sealed for this party's by the dealer's; give --key and --dealer-key"
+        )
     assert role in ROLES
     return Material(path, role, session, keys, dealer)

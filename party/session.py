@@ -125,7 +125,9 @@ class Run:
                     if self._store is None or patience <= 0:
                         links.abort(str(error), back=False)
                         raise
-                    self._view.note(f"{error}; waiting up to {patience:.0f} s to go on from the last checkpoint", "lost")
+                    self._view.note(
+                        f"{error}; waiting up to {patience:.0f} s to go on from the last checkpoint", "lost"
+                    )
                     links.abort(str(error), back=True)
                     await asyncio.sleep(SETTLE)
                 except Halted:
@@ -264,4 +266,6 @@ async def _seed(dealer: Connection, ticket: str) -> bytes:
 def _reason(error: BaseException) -> str:
     if isinstance(error, MpcError):
         return str(error)
-    return "it was interrupted" if isinstance(error, (asyncio.CancelledError, KeyboardInterrupt)) else "an internal error"
+    return (
+        "it was interrupted" if isinstance(error, (asyncio.CancelledError, KeyboardInterrupt)) else "an internal error"
+    )

@@ -58,12 +58,23 @@ def _rate(text: str) -> float:
     return 0.0 if text == "none" else positive(bandwidth)(text)
 
 
-ROLE = Setting("role", "which party this process is: alice (brings the model) or bob (brings the data)", choice("alice", "bob"))
+ROLE = Setting(
+    "role", "which party this process is: alice (brings the model) or bob (brings the data)", choice("alice", "bob")
+)
 JOB = (
-    Setting("job", "a built-in job (seed, xor, logreg, mlp) or a Python file with a Job", default="seed", metavar="NAME|FILE.py"),
+    Setting(
+        "job",
+        "a built-in job (seed, xor, logreg, mlp) or a Python file with a Job",
+        default="seed",
+        metavar="NAME|FILE.py",
+    ),
     Setting("iterations", "how often the job's step is run; default: what the job says", whole(0), metavar="N"),
     Setting("param", "a parameter of the job; both parties give the same", many=True, metavar="NAME=VALUE"),
-    Setting("reveal", "who learns the results: alice, bob, both or none; default: what the job says", choice("alice", "bob", "both", "none")),
+    Setting(
+        "reveal",
+        "who learns the results: alice, bob, both or none; default: what the job says",
+        choice("alice", "bob", "both", "none"),
+    ),
     Setting("data", "a tensor of this party: .npy, .npz or .csv", many=True, metavar="NAME=FILE"),
 )
 SESSION = (
@@ -72,24 +83,39 @@ SESSION = (
     Setting("peer", "where alice listens for bob, and bob finds alice", listen_address, PEER, metavar="ADDRESS"),
 )
 TRUST = (
-    Setting("key", "this party's secret key file, made by keygen; on loopback keys are made by themselves", file_path, metavar="FILE"),
+    Setting(
+        "key",
+        "this party's secret key file, made by keygen; on loopback keys are made by themselves",
+        file_path,
+        metavar="FILE",
+    ),
     Setting("peer_key", "the other party's public key, the line that its keygen printed", metavar="KEY"),
     Setting("dealer_key", "the dealer's public key", metavar="KEY"),
-    Setting("insecure_plaintext", "no keys and no encryption at all; refused on addresses other than loopback", flag=True),
+    Setting(
+        "insecure_plaintext", "no keys and no encryption at all; refused on addresses other than loopback", flag=True
+    ),
 )
 PATIENCE = (
-    Setting("timeout", "silence after which the peer or the dealer is given up", positive(duration), "30s", metavar="TIME"),
+    Setting(
+        "timeout", "silence after which the peer or the dealer is given up", positive(duration), "30s", metavar="TIME"
+    ),
     Setting("wait", "how long to wait for the others to be started", positive(duration), "5m", metavar="TIME"),
 )
 MATERIAL = Setting(
-    "material", "this party's file of material made ahead by `python -m dealer precompute`: then no dealer is needed", file_path, metavar="FILE"
+    "material",
+    "this party's file of material made ahead by `python -m dealer precompute`: then no dealer is needed",
+    file_path,
+    metavar="FILE",
 )
 STATE = (
     Setting("state", "a folder for checkpoints: a run that was killed goes on from there", file_path, metavar="DIR"),
     Setting("checkpoint_every", "time between two checkpoints", positive(duration), "5s", metavar="TIME"),
 )
 LINK = (
-    Setting("link", "make the link to the peer slower: rtt=40ms,jitter=5ms,bandwidth=100mbit, or lan, metro, continent, ocean, mobile"),
+    Setting(
+        "link",
+        "make the link to the peer slower: rtt=40ms,jitter=5ms,bandwidth=100mbit, or lan, metro, continent, ocean, mobile",
+    ),
     Setting("dealer_link", "the same for the link to the dealer"),
 )
 MEASURE = Setting(
@@ -99,7 +125,12 @@ MEASURE = Setting(
     metavar="N",
 )
 OUTPUT = (
-    Setting("out", "write what was revealed to this party: .npz all of it, .npy or .csv the first", file_path, metavar="FILE"),
+    Setting(
+        "out",
+        "write what was revealed to this party: .npz all of it, .npy or .csv the first",
+        file_path,
+        metavar="FILE",
+    ),
     Setting("json", "print the report as one line of JSON", flag=True),
     Setting("quiet", "say nothing but the result", flag=True),
 )
@@ -109,8 +140,19 @@ PLAN = (
     Setting("shape", "the shape of a tensor that is not at hand", shape_of, many=True, metavar="NAME=ROWSxCOLUMNS"),
     Setting("rtt", "round-trip time between the parties, for the prediction", duration, metavar="TIME"),
     Setting("bandwidth", "bandwidth of the link between them, bits per second", bandwidth, metavar="RATE"),
-    Setting("spare", "rows more than the steps need in material made ahead, for its size", fraction, "10%", metavar="PERCENT"),
-    Setting("save", "write the dealing part of the plan, from which `python -m dealer precompute --plan` works", file_path, metavar="FILE"),
+    Setting(
+        "spare",
+        "rows more than the steps need in material made ahead, for its size",
+        fraction,
+        "10%",
+        metavar="PERCENT",
+    ),
+    Setting(
+        "save",
+        "write the dealing part of the plan, from which `python -m dealer precompute --plan` works",
+        file_path,
+        metavar="FILE",
+    ),
     LINK[0],
     LINK[1],
     OUTPUT[1],
@@ -122,7 +164,13 @@ DEMO = (
     *OUTPUT,
 )
 BENCH = (
-    Setting("workloads", "which to measure, by name or the beginning of one; all of them if none is named", many=True, bare=True, metavar="NAME"),
+    Setting(
+        "workloads",
+        "which to measure, by name or the beginning of one; all of them if none is named",
+        many=True,
+        bare=True,
+        metavar="NAME",
+    ),
     Setting("scale", "sizes, as a multiple of the usual ones", ratio, "1", metavar="FACTOR"),
     Setting("size", "the size itself: elements, rows of a matrix, or iterations", whole(1), metavar="N"),
     Setting("json", "print one JSON object per workload, one to a line", flag=True),
@@ -132,11 +180,15 @@ LAB = (
     Setting("rtt", "round-trip times", several(duration), "0,10,40,100,200ms", metavar="TIME,…"),
     Setting("bandwidth", "bandwidths; none: no limit", several(_rate), "10mbit,100mbit,1gbit", metavar="RATE,…"),
     Setting("dealer_link", "the links to the dealer, in every cell; default: like the one between the parties"),
-    Setting("seconds_per_cell", "how long the iterations of one cell should take", positive(duration), "5s", metavar="TIME"),
+    Setting(
+        "seconds_per_cell", "how long the iterations of one cell should take", positive(duration), "5s", metavar="TIME"
+    ),
     Setting("out", "the folder for tables and pictures", file_path, "lab", metavar="DIR"),
     *OUTPUT[1:],
 )
 KEYGEN = (
     ROLE,
-    Setting("out", "the secret key file; default: <role>.key in the user's configuration folder", file_path, metavar="FILE"),
+    Setting(
+        "out", "the secret key file; default: <role>.key in the user's configuration folder", file_path, metavar="FILE"
+    ),
 )

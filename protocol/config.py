@@ -96,24 +96,22 @@ class Config:
         return self._origins[name]
 
     def __repr__(self) -> str:
-        return "\n".join(
-            f"{name} = {value!r}  # {self._origins[name]}" for name, value in self._values.items()
-        )
+        return "\n".join(f"{name} = {value!r}  # {self._origins[name]}" for name, value in self._values.items())
 
 
 def add_options(parser: argparse.ArgumentParser, settings: Iterable[Setting]) -> None:
     """Declare the settings, and --config, as options; `resolve` parses what they are given."""
     group = parser.add_argument_group("settings", "option beats environment variable beats --config file")
-    group.add_argument(
-        "--config", metavar="FILE", default=argparse.SUPPRESS, help="TOML file of settings [MPC_CONFIG]"
-    )
+    group.add_argument("--config", metavar="FILE", default=argparse.SUPPRESS, help="TOML file of settings [MPC_CONFIG]")
     for setting in settings:
         shown = "" if setting.default is None or setting.many else f", default {setting.default}"
         kind: dict[str, Any] = {"action": "append" if setting.many else "store", "metavar": setting.metavar}
         if setting.flag:
             kind = {"action": argparse.BooleanOptionalAction}
         if setting.bare:
-            group.add_argument(setting.name, nargs="*", metavar=setting.metavar, default=argparse.SUPPRESS, help=setting.help)
+            group.add_argument(
+                setting.name, nargs="*", metavar=setting.metavar, default=argparse.SUPPRESS, help=setting.help
+            )
             continue
         text = f"{setting.help} [{setting.variable}{shown}]".replace("%", "%%")
         group.add_argument(setting.option, dest=setting.name, default=argparse.SUPPRESS, help=text, **kind)
@@ -214,9 +212,7 @@ def _from_file(setting: Setting, value: Any, where: str) -> Any:
     if isinstance(value, dict):
         texts = [f"{key}={_text(item, where, numbers=True)}" for key, item in value.items()]
         return setting.read(texts, where)
-    return setting.read(
-        [_text(item, where) for item in (value if isinstance(value, list) else [value])], where
-    )
+    return setting.read([_text(item, where) for item in (value if isinstance(value, list) else [value])], where)
 
 
 def _text(value: Any, where: str, numbers: bool = False) -> str:

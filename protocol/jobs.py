@@ -84,7 +84,9 @@ class Job:
     @property
     def parameters(self) -> dict[str, int | float | str | bool]:
         """The plain numbers, strings and flags of the class: what --param may change, and both parties must share."""
-        found = {name: value for base in reversed(type(self).__mro__) for name, value in vars(base).items()} | vars(self)
+        found = {name: value for base in reversed(type(self).__mro__) for name, value in vars(base).items()} | vars(
+            self
+        )
         return {
             name: value
             for name, value in sorted(found.items())
@@ -112,7 +114,9 @@ class Variables:
 
     def __setattr__(self, name: str, value: Any) -> None:
         if not isinstance(value, Secret):
-            raise JobError(f"v.{name} = {type(value).__name__}: only secret tensors are variables; use a plain Python name")
+            raise JobError(
+                f"v.{name} = {type(value).__name__}: only secret tensors are variables; use a plain Python name"
+            )
         self._values[name] = value  # type: ignore[index]
 
     def reveal(self, **tensors: Secret) -> None:
@@ -208,7 +212,9 @@ def _trace(
     traced = Traced(job, shapes, count)
     graph = traced.graph
     values = {
-        name: Secret(graph, graph.add(Source(name, declared.party, shapes[name]), interval=(declared.low, declared.high)))
+        name: Secret(
+            graph, graph.add(Source(name, declared.party, shapes[name]), interval=(declared.low, declared.high))
+        )
         for name, declared in job.inputs.items()
     }
     v = Variables(graph, values)

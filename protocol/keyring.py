@@ -48,7 +48,9 @@ def make_key(role: str, file: Path | None) -> tuple[PublicKey, Path]:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"the folder {path.parent} for the key cannot be made: {error.strerror}; name another with --out") from None
+        raise ConfigError(
+            f"the folder {path.parent} for the key cannot be made: {error.strerror}; name another with --out"
+        ) from None
     pair = KeyPair.generate(role)
     pair.save(path)
     return pair.public, path
@@ -59,7 +61,9 @@ def own_key(role: str, file: Path | None, addresses: Sequence[str], insecure: bo
     outside = [address for address in addresses if not is_loopback(address)]
     if insecure:
         if outside:
-            raise ConfigError(f"--insecure-plaintext is for loopback only, and {outside[0]} is not; give each process a key")
+            raise ConfigError(
+                f"--insecure-plaintext is for loopback only, and {outside[0]} is not; give each process a key"
+            )
         return None
     if file is not None:
         return KeyPair.load(file, role)
@@ -81,7 +85,9 @@ def needed_key(role: str, line: str | None, shared: bool, option: str) -> Public
     """The same, where there is no going on without it."""
     key = other_key(role, line, shared)
     if key is None:
-        raise ConfigError(f"with --key, the public key of {role} is needed too: give the line that its keygen printed with {option}")
+        raise ConfigError(
+            f"with --key, the public key of {role} is needed too: give the line that its keygen printed with {option}"
+        )
     return key
 
 
@@ -94,7 +100,9 @@ def _shared(role: str) -> KeyPair:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"the folder for loopback keys, {folder}, cannot be made: {error.strerror}; set XDG_STATE_HOME") from None
+        raise ConfigError(
+            f"the folder for loopback keys, {folder}, cannot be made: {error.strerror}; set XDG_STATE_HOME"
+        ) from None
     if not path.exists():
         try:
             KeyPair.generate(role).save(path)

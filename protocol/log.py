@@ -31,9 +31,7 @@ _MANAGERS = ("JOURNAL_STREAM", "INVOCATION_ID", "SUPERVISOR_ENABLED")  # which o
 
 def for_programs(form: str, terminal: bool, environment: Mapping[str, str] = os.environ) -> bool:
     """Whether lines are to be JSON: when asked for, or when standard error goes to a service manager."""
-    return form == "json" or (
-        form == "auto" and not terminal and any(environment.get(name) for name in _MANAGERS)
-    )
+    return form == "json" or (form == "auto" and not terminal and any(environment.get(name) for name in _MANAGERS))
 
 
 def _to_stderr(line: str) -> None:
@@ -43,13 +41,9 @@ def _to_stderr(line: str) -> None:
 class Log:
     """The log of a process: `log("bob joined", "joined", session="a")`. `where` is (epoch, step), if any."""
 
-    def __init__(
-        self, role: str, form: str = "auto", quiet: bool = False, session: str | None = None
-    ) -> None:
+    def __init__(self, role: str, form: str = "auto", quiet: bool = False, session: str | None = None) -> None:
         self.json = for_programs(form, sys.stderr.isatty())
-        self.write: Callable[[str], None] = (
-            _to_stderr  # for text; whoever draws on the terminal puts its own here
-        )
+        self.write: Callable[[str], None] = _to_stderr  # for text; whoever draws on the terminal puts its own here
         self.where: Callable[[], tuple[int | None, int | None]] = lambda: (None, None)
         self._role, self._quiet, self._session = role, quiet, session
         _opened[:] = [self]

@@ -145,7 +145,9 @@ class Lowering(Sizing):
         limbs = limbs or share.limbs
         c = whole.public
         if limbs < share.limbs:
-            c = self.once(("c", base, limbs), lambda: self.call(lambda c: ring(share.limbs).resize(c, limbs), whole.public))
+            c = self.once(
+                ("c", base, limbs), lambda: self.call(lambda c: ring(share.limbs).resize(c, limbs), whole.public)
+            )
         c = self.through(views, ("c", base, limbs), c, limbs)
         bits = min(share.bits, 64 * limbs)
         return c, replace(whole.mask, bits=bits, limbs=limbs, shape=node.shape, views=views), share.scale

@@ -174,7 +174,9 @@ def period(dealing: Dealing, phase: Phase) -> int:
                 if isinstance(view, Rows):
                     found = math.lcm(found, view.total // math.gcd(view.total, view.shape[0]))
                 elif view.varies:
-                    raise MaterialError("the job has a view that varies with the step, which material on disk cannot serve")
+                    raise MaterialError(
+                        "the job has a view that varies with the step, which material on disk cannot serve"
+                    )
     return found
 
 
@@ -197,13 +199,22 @@ class Seal:
 
     @staticmethod
     def to_write(
-        role: str, session: str, material: str, dealing: Dealing, extent: Extent, dealer: bytes, dealer_secret: bytes, owner: bytes
+        role: str,
+        session: str,
+        material: str,
+        dealing: Dealing,
+        extent: Extent,
+        dealer: bytes,
+        dealer_secret: bytes,
+        owner: bytes,
     ) -> tuple[Header, Seal]:
         """The dealer's side: a header with a fresh ephemeral key, and the seal that goes with it. Keys are raw."""
         once = X25519PrivateKey.generate()
         public = once.public_key().public_bytes_raw()
         size = Layout(dealing, extent, role).size
-        header = Header(role, session, material, dealing.digest, extent.steps, extent.finishes, size, owner, dealer, public)
+        header = Header(
+            role, session, material, dealing.digest, extent.steps, extent.finishes, size, owner, dealer, public
+        )
         static = X25519PrivateKey.from_private_bytes(dealer_secret)
         return header, Seal(header, _exchange(once, owner), _exchange(static, owner))
 

@@ -39,9 +39,7 @@ class Pace:
 
     def scaled(self, factor: float) -> Pace:
         """The same machine, slower at a party's work by `factor`."""
-        return dataclasses.replace(
-            self, round=self.round * factor, wake=self.wake * factor, byte=self.byte * factor
-        )
+        return dataclasses.replace(self, round=self.round * factor, wake=self.wake * factor, byte=self.byte * factor)
 
 
 @dataclass(frozen=True)

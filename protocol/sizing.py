@@ -177,7 +177,9 @@ class Sizing:
         proven = max(2, math.frexp(peak)[1] + 3)
         if proven <= usual + 16:
             return proven
-        self.warn(f"{node.op.name}: its values may reach ±{peak:.3g}, more than ±{2.0 ** (usual - 2):g}, which {usual} integer bits hold")
+        self.warn(
+            f"{node.op.name}: its values may reach ±{peak:.3g}, more than ±{2.0 ** (usual - 2):g}, which {usual} integer bits hold"
+        )
         return usual
 
     def room(self, node: Node) -> int:

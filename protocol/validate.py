@@ -100,7 +100,10 @@ class _Check:
     def chunk(self, name: str, masks: int, dealt: int) -> None:
         """Memory and time of a chunk: masks and both shares, values and corrections, and the largest correlation."""
         count = min(self.own.steps_per_chunk, max(1, self.steps))
-        self.bound(self.static + count * (4 * masks + 3 * dealt + self.working), f"making a chunk of {count} steps of its {name}")
+        self.bound(
+            self.static + count * (4 * masks + 3 * dealt + self.working),
+            f"making a chunk of {count} steps of its {name}",
+        )
         if count * self.work > self.limits.work:
             raise ProtocolError(
                 f"a chunk of {count} steps of the plan's {name} takes {count * self.work:.1e} multiplications, and the dealer allows "
@@ -142,7 +145,11 @@ class _Check:
             raise _Unfit("it uses bits as numbers or numbers as bits")
         _limbs(source.limbs)
         _limbs(mask.limbs)
-        if mask.source_limbs != source.limbs or not 2 <= mask.bits <= 64 * source.limbs or not 0 <= mask.shift < mask.bits:
+        if (
+            mask.source_limbs != source.limbs
+            or not 2 <= mask.bits <= 64 * source.limbs
+            or not 0 <= mask.shift < mask.bits
+        ):
             raise _Unfit("it reads bits that its mask does not have")
         if mask.shift:
             _shifts_into(source.limbs, mask.limbs)

@@ -137,13 +137,17 @@ def index(shape: Shape, key: Any) -> Index:
             items.append(int(item) % shape[axis])
             axis += 1
         else:
-            raise JobError(f"a secret tensor is indexed by integers, slices, None and ..., not by {type(item).__name__}")
+            raise JobError(
+                f"a secret tensor is indexed by integers, slices, None and ..., not by {type(item).__name__}"
+            )
     probe = np.broadcast_to(np.empty((), np.int8), shape)[tuple(_key(item) for item in items)]
     return Index(probe.shape, tuple(items))
 
 
 def transpose(shape: Shape, axes: Shape | None) -> Transpose:
-    order = tuple(reversed(range(len(shape)))) if axes is None else tuple(axis + len(shape) * (axis < 0) for axis in axes)
+    order = (
+        tuple(reversed(range(len(shape)))) if axes is None else tuple(axis + len(shape) * (axis < 0) for axis in axes)
+    )
     if sorted(order) != list(range(len(shape))):
         raise JobError(f"cannot transpose shape {shape} by axes {axes}")
     return Transpose(tuple(shape[axis] for axis in order), order)

@@ -79,7 +79,9 @@ def raw(address: str, data: bytes = b"") -> socket.socket:
     return found
 
 
-def command(*words: str, environment: dict[str, str] | None = None, seconds: float = 40.0) -> subprocess.CompletedProcess:
+def command(
+    *words: str, environment: dict[str, str] | None = None, seconds: float = 40.0
+) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, "-m", *words], capture_output=True, text=True, timeout=seconds, env=environment
     )

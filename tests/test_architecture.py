@@ -140,9 +140,7 @@ def test_the_dealer_and_the_parties_never_meet():
 def test_imports_point_downwards(module):
     """Through whatever lies between as well: a module that has no place in ORDER cannot be a way up."""
     own = RANK[part(module)]
-    wrong = {
-        each for each in reached(module) if part(each) != part(module) and RANK.get(part(each), -1) >= own
-    }
+    wrong = {each for each in reached(module) if part(each) != part(module) and RANK.get(part(each), -1) >= own}
     assert not wrong
     assert not {each for each in reached(module) if part(each) in ("protocol.wire", "protocol.channel")}
 
@@ -182,9 +180,7 @@ def careless(module: str) -> set[str]:
 
 @pytest.mark.parametrize("module", sorted(modules()))
 def test_nothing_secret_is_drawn_carelessly_and_nothing_is_unpickled(module):
-    allowed = (
-        {"np.random"} if module.startswith("party.jobs.") else {"random"} if module in WEATHER else set()
-    )
+    allowed = {"np.random"} if module.startswith("party.jobs.") else {"random"} if module in WEATHER else set()
     assert careless(module) <= allowed
 
 

@@ -201,8 +201,6 @@ def test_budget_of_a_network_step():
 
 def test_a_network_step_opens_every_tensor_once():
     plan = plan_of(load_job("mlp"))
-    opened = [
-        line.split(" opens ")[1] for line in plan.outline if line.startswith("step") and " opens " in line
-    ]
+    opened = [line.split(" opens ")[1] for line in plan.outline if line.startswith("step") and " opens " in line]
     tensors = [line for line in opened if not line.startswith("comparison")]
     assert len(tensors) == len(set(tensors))

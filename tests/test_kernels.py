@@ -223,9 +223,7 @@ def test_wrong_operands_are_refused(module: ModuleType) -> None:
 @few
 def test_bits_pack_into_words(bits: list[bool]) -> None:
     packed = kernels.pack_bits(np.array(bits, bool))
-    assert packed.tolist() == [
-        sum(bit << i for i, bit in enumerate(bits[j : j + 64])) for j in range(0, len(bits), 64)
-    ]
+    assert packed.tolist() == [sum(bit << i for i, bit in enumerate(bits[j : j + 64])) for j in range(0, len(bits), 64)]
     assert packed.dtype == np.uint64
     check(kernels.pack_bits(np.array(bits, np.uint8)), packed)
     unpacked = kernels.unpack_bits(packed, len(bits))

@@ -57,9 +57,7 @@ def awkward(a: Any) -> Any:
     seed=st.integers(0, 1000),
     party=st.integers(0, 1),
 )
-def test_opened_and_truncated(
-    widths: tuple[int, int], data: st.DataObject, seed: int, party: int
-) -> None:
+def test_opened_and_truncated(widths: tuple[int, int], data: st.DataObject, seed: int, party: int) -> None:
     source, limbs = widths
     bits = data.draw(st.integers(2, 64 * source))
     shift = data.draw(st.integers(0, bits - 2))
@@ -70,9 +68,7 @@ def test_opened_and_truncated(
 
 
 @every_width
-@pytest.mark.parametrize(
-    ("left", "right"), [((3, 4), (3, 4)), ((), (3, 2)), ((3, 1), (2,)), ((0,), (1,)), ((), ())]
-)
+@pytest.mark.parametrize(("left", "right"), [((3, 4), (3, 4)), ((), (3, 2)), ((3, 1), (2,)), ((0,), (1,)), ((), ())])
 @pytest.mark.parametrize("party", [0, 1])
 def test_beaver_mul(limbs: int, left: tuple[int, ...], right: tuple[int, ...], party: int) -> None:
     dealt = numbers(5, limbs, *np.broadcast_shapes(left, right))
@@ -188,9 +184,7 @@ def test_product(limbs: int, bilinear: str, left: tuple[int, ...], right: tuple[
 @both
 @pytest.mark.parametrize(("degree", "limbs"), [(1, 2), (3, 3), (9, 4), (16, 8)])
 @pytest.mark.parametrize(("bits", "shift"), [(64, 0), (64, 24), (40, 3)])
-def test_two_parties_get_the_polynomial(
-    module: ModuleType, degree: int, limbs: int, bits: int, shift: int
-) -> None:
+def test_two_parties_get_the_polynomial(module: ModuleType, degree: int, limbs: int, bits: int, shift: int) -> None:
     """x at scale 16 after the shift: each result is floor(P(x >> shift)·2^16) or one more."""
     rng, n, scale, fine = np.random.default_rng(degree), 40, 16, 44
     x = rng.integers(-(1 << 18), 1 << 18, n).astype(object) << shift  # nothing is lost by the shift

@@ -29,10 +29,7 @@ OPENING = re.compile(r"(\w+) round (\d+) opens ([^#]+)#(\d+) (\(.*?\)), masked")
 
 
 def built_in() -> list[type[Job]]:
-    modules = [
-        importlib.import_module(f"party.jobs.{each.name}")
-        for each in pkgutil.iter_modules(party.jobs.__path__)
-    ]
+    modules = [importlib.import_module(f"party.jobs.{each.name}") for each in pkgutil.iter_modules(party.jobs.__path__)]
     return [
         each
         for module in modules
@@ -49,12 +46,8 @@ def defaults(job: Job) -> dict[str, np.ndarray]:
     return {name: np.asarray(each.default, np.float64) for name, each in job.inputs.items()}
 
 
-def plan_of(
-    job: Job, arrays: dict[str, Any], iterations: int | None = None, learners=(0, 1), role: int = 0
-) -> Plan:
-    return make_plan(
-        trace(job, {name: np.shape(a) for name, a in arrays.items()}, iterations), role, learners
-    )
+def plan_of(job: Job, arrays: dict[str, Any], iterations: int | None = None, learners=(0, 1), role: int = 0) -> Plan:
+    return make_plan(trace(job, {name: np.shape(a) for name, a in arrays.items()}, iterations), role, learners)
 
 
 def openings(plan: Plan, phase: str | None = None) -> list[str]:
@@ -66,9 +59,7 @@ def openings(plan: Plan, phase: str | None = None) -> list[str]:
 def measured(job: Job, arrays: dict[str, Any], iterations: int | None = None, learners=(0, 1)) -> Simulation:
     """A run whose counts are those of its plan, message by message."""
     sizes: list[list[int]] = [[], []]
-    run = simulate(
-        job, arrays, iterations, learners, lambda sender, words: sizes[sender].append(words.nbytes)
-    )
+    run = simulate(job, arrays, iterations, learners, lambda sender, words: sizes[sender].append(words.nbytes))
     plan = run.plan
     assert run.rounds == plan.rounds == len(sizes[0]) == len(sizes[1])
     assert run.bytes_sent == [plan.bytes_sent(0), plan.bytes_sent(1)] == [sum(each) for each in sizes]
@@ -77,9 +68,7 @@ def measured(job: Job, arrays: dict[str, Any], iterations: int | None = None, le
 
 
 def clear_twin(job: Job, arrays: dict[str, Any], iterations: int) -> dict[str, np.ndarray]:
-    return trace(job, {name: np.shape(a) for name, a in arrays.items()}, iterations).graph.run_clear(
-        arrays, iterations
-    )
+    return trace(job, {name: np.shape(a) for name, a in arrays.items()}, iterations).graph.run_clear(arrays, iterations)
 
 
 def close(job: Job, arrays: dict[str, Any], iterations: int, bound: float) -> Simulation:
@@ -342,9 +331,7 @@ PLAIN = st.recursive(
     | st.floats()
     | st.text(max_size=8)
     | st.binary(max_size=8)
-    | st.sampled_from(
-        ["product", "truncate", "powers", "monomials", "contraction", "Transpose", "Rows", "mul"]
-    ),
+    | st.sampled_from(["product", "truncate", "powers", "monomials", "contraction", "Transpose", "Rows", "mul"]),
     lambda inner: st.lists(inner, max_size=6) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
     max_leaves=20,
 )

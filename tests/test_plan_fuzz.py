@@ -125,7 +125,11 @@ def test_every_number_replaced_by_hostile_ones():
 
 
 @settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(st.tuples(st.sampled_from(NUMBERS), st.sampled_from(HOSTILE) | st.integers(-3, 70)), min_size=1, max_size=4))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(NUMBERS), st.sampled_from(HOSTILE) | st.integers(-3, 70)), min_size=1, max_size=4
+    )
+)
 def test_several_numbers_changed(changes):
     tree = TREE
     for path, value in changes:
@@ -142,7 +146,12 @@ def test_parts_exchanged(one, other):
 
 
 PLAIN = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text(max_size=6) | st.binary(max_size=6),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats()
+    | st.text(max_size=6)
+    | st.binary(max_size=6),
     lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
     max_leaves=12,
 )
@@ -171,7 +180,18 @@ def test_bombs_cost_nothing():
         [1, 5, [[[field], []], empty, empty]],
         [1, 5, [empty, [[[[3, 1], 1, False]] * 100_000, []], empty]],
         [1, 5, [empty, [[[[3, 1], 1, False]], [["product", "mul", mask[:7] + [broadcast], mask, 1]]], empty]],
-        [1, 5, [empty, [[[[3, 1], 1, False]], [["product", "mul", mask[:6] + [[3, 1], [["Reshape", [3, 1]]] * 9_999], mask, 1]]], empty]],
+        [
+            1,
+            5,
+            [
+                empty,
+                [
+                    [[[3, 1], 1, False]],
+                    [["product", "mul", mask[:6] + [[3, 1], [["Reshape", [3, 1]]] * 9_999], mask, 1]],
+                ],
+                empty,
+            ],
+        ],
         [1, 1 << 39, [empty, [[[[1 << 22, 1], 8, False]], []], empty]],
         [1, 5, [empty, [[[[1], 1, False]], [["powers", [1, 0, 1, 64, 0, 1, [1], []], 0, 1 << 40, 8]]], empty]],
         [1, 5, [empty, [[[[0, 1 << 40], 1, False]], []], empty]],
@@ -206,7 +226,10 @@ def test_work_is_bounded():
 def test_little_made_much_is_made_in_small_chunks():
     """A scalar a step, broadcast to a million and multiplied down to one again: the operands set the chunk's size."""
     mask = [1, 0, 1, 64, 0, 1]
-    row, column = [*mask, [1, 100_000], [["Broadcast", [1, 100_000]]]], [*mask, [100_000, 1], [["Broadcast", [100_000, 1]]]]
+    row, column = (
+        [*mask, [1, 100_000], [["Broadcast", [1, 100_000]]]],
+        [*mask, [100_000, 1], [["Broadcast", [100_000, 1]]]],
+    )
     tree = [1, 1000, [[[], []], [[[[1, 1], 1, False]], [["product", "matmul", row, column, 1]]], [[], []]]]
     dealing = Dealing.unpack(msgpack.packb(tree), LIMITS)
     assert dealing.phases[Phase.STEP].steps_per_chunk <= 2

@@ -318,9 +318,7 @@ def raw_fields(kind: type) -> set[str]:
     """Fields of raw material that the generated repr shows; one written by hand is tested above."""
     if not hasattr(kind.__repr__, "__wrapped__"):
         return set()
-    shown = [
-        (each.name, set(re.findall(r"\w+", str(each.type)))) for each in dataclasses.fields(kind) if each.repr
-    ]
+    shown = [(each.name, set(re.findall(r"\w+", str(each.type)))) for each in dataclasses.fields(kind) if each.repr]
     return {f"{kind.__name__}.{name}" for name, words in shown if words & RAW and "Callable" not in words}
 
 
@@ -331,10 +329,6 @@ def test_no_dataclass_shows_raw_material():
             if each.name.endswith("__main__"):
                 continue
             for thing in vars(importlib.import_module(each.name)).values():
-                if (
-                    isinstance(thing, type)
-                    and dataclasses.is_dataclass(thing)
-                    and thing.__module__ == each.name
-                ):
+                if isinstance(thing, type) and dataclasses.is_dataclass(thing) and thing.__module__ == each.name:
                     found |= raw_fields(thing)
     assert found <= SHOWN, sorted(found - SHOWN)

@@ -37,7 +37,9 @@ def run(config: Config) -> int:
     }
     found = {role: key for role, key in owners.items() if key is not None}
     if keys is None or len(found) < 2:
-        raise ConfigError("material is sealed for the parties' keys: give --alice-key and --bob-key, the lines that their keygen printed")
+        raise ConfigError(
+            "material is sealed for the parties' keys: give --alice-key and --bob-key, the lines that their keygen printed"
+        )
     dealing = _dealing(config)
     largest = max(dealing.step_bytes(phase) for phase in (0, 1, 2))
     if largest > config.max_step_memory:
@@ -71,18 +73,26 @@ def _dealing(config: Config) -> Dealing:
     if config.plan is not None:
         given = [name for name, value in {"job": config.job, **of_job}.items() if value not in (None, ())]
         if given:
-            raise ConfigError(f"--plan and --{given[0]} are two ways to say the same: a plan file has its job and numbers in it")
+            raise ConfigError(
+                f"--plan and --{given[0]} are two ways to say the same: a plan file has its job and numbers in it"
+            )
         return load_plan(config.plan)
     if config.job is None:
-        raise ConfigError("say what the material is for: --plan FILE (from `python -m party plan --save`) or --job NAME|FILE.py")
+        raise ConfigError(
+            "say what the material is for: --plan FILE (from `python -m party plan --save`) or --job NAME|FILE.py"
+        )
     with tempfile.TemporaryDirectory(prefix="mpc-plan-") as folder:
         file = Path(folder) / "job.plan"
         command = [sys.executable, "-m", "party", "plan", "--job", config.job, "--json", "--save", str(file)]
         for name, value in of_job.items():
             for text in value if isinstance(value, tuple) else () if value is None else (str(value),):
                 command += [f"--{name}", text]
-        outside = {name: value for name, value in os.environ.items() if not name.startswith("MPC_")}  # every option is given
-        made = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, env=outside)
+        outside = {
+            name: value for name, value in os.environ.items() if not name.startswith("MPC_")
+        }  # every option is given
+        made = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, env=outside
+        )
         if made.returncode:
             lines = made.stderr.strip().splitlines()
             raise UsageError((lines[-1] if lines else "the plan could not be made").removeprefix("party: "))

@@ -31,7 +31,9 @@ def run(config: Config) -> int:
         parse_shape(config.link) if config.link else None,
     )
     service = Service(settings, log)
-    run_until_signalled(service.run(), reload=lambda: service.reload(None if keys is None else _allowed(config.reread())))
+    run_until_signalled(
+        service.run(), reload=lambda: service.reload(None if keys is None else _allowed(config.reread()))
+    )
     return 0
 
 
@@ -43,5 +45,7 @@ def _allowed(config: Config) -> Allow:
     found = [other_key(role, line, shared) for role, line in lines.items()]
     keys = [key for key in found if key is not None]
     if len(keys) < 2:
-        raise ConfigError("the dealer needs the public keys of both parties: --alice-key and --bob-key, or --allow FILE")
+        raise ConfigError(
+            "the dealer needs the public keys of both parties: --alice-key and --bob-key, or --allow FILE"
+        )
     return Allow(keys)

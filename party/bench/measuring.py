@@ -63,9 +63,7 @@ def measure(workload: Workload) -> Line:
         meetings = reports[role]["measured"]["meetings"]
         expected = (plan.rounds + meetings, plan.bytes_sent(party) + 96 * meetings)
         if (reports[role]["rounds"], reports[role]["bytes_sent"]) != expected:
-            raise MpcError(
-                f"{workload.name}: {role} did not send what the plan says: a fault of this program"
-            )
+            raise MpcError(f"{workload.name}: {role} did not send what the plan says: a fault of this program")
     cost, steps = plan.costs[Phase.STEP], workload.steps
     if workload.name == "exchange":
         seconds, rounds, sent, dealt = alice["exchange_seconds"], 1, 96, 0
@@ -118,9 +116,7 @@ def _run(workload: Workload) -> dict[str, dict[str, Any]]:
         for role in ("bob", "alice"):
             trio.start(role, common)
         trio.wait(PATIENCE)
-        return {
-            role: json.loads(trio.children[role].output.strip().splitlines()[-1]) for role in ("alice", "bob")
-        }
+        return {role: json.loads(trio.children[role].output.strip().splitlines()[-1]) for role in ("alice", "bob")}
 
 
 def reference_seconds(traced: Traced, inputs: dict[str, Array], steps: int) -> float:

@@ -85,15 +85,11 @@ def facts(operation: str, size: int | None = None) -> Facts:
     got, true = _results(job, inputs)
     single = Single()
     single.operation, single.size = operation, job.size
-    cost = make_plan(trace(single, {name: each.shape for name, each in inputs.items()}, 1), 0, (0, 1)).costs[
-        Phase.STEP
-    ]
+    cost = make_plan(trace(single, {name: each.shape for name, each in inputs.items()}, 1), 0, (0, 1)).costs[Phase.STEP]
     n = math.prod(job.dims)
     error = np.abs(got - true)
     wrong = int((error > 0.01 * np.maximum(np.abs(true), 1.0)).sum())
-    return Facts(
-        operation, n, peak, cost.rounds, max(cost.sent) / n, cost.dealt / n, float(error.max()), wrong
-    )
+    return Facts(operation, n, peak, cost.rounds, max(cost.sent) / n, cost.dealt / n, float(error.max()), wrong)
 
 
 def products(peak: float, count: int = PRODUCTS) -> Facts:
@@ -109,9 +105,7 @@ def products(peak: float, count: int = PRODUCTS) -> Facts:
         worst = max(worst, float(error.max()))
         wrong += int((error > 0.01 * np.maximum(np.abs(true), 1.0)).sum())
     plain = facts("mul", 1024)
-    return Facts(
-        f"mul up to {peak:,.0f}", count, peak, plain.rounds, plain.bytes_sent, plain.dealt_bytes, worst, wrong
-    )
+    return Facts(f"mul up to {peak:,.0f}", count, peak, plain.rounds, plain.bytes_sent, plain.dealt_bytes, worst, wrong)
 
 
 def _inputs(job: Single, peak: float, seed: int) -> dict[str, Array]:

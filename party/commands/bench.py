@@ -34,23 +34,11 @@ class Layout:
 
 
 def _seconds(value: float) -> str:
-    return (
-        f"{value:.3f} s"
-        if value >= 1
-        else f"{value * 1e3:.2f} ms"
-        if value >= 1e-3
-        else f"{value * 1e6:.0f} µs"
-    )
+    return f"{value:.3f} s" if value >= 1 else f"{value * 1e3:.2f} ms" if value >= 1e-3 else f"{value * 1e6:.0f} µs"
 
 
 def _bytes(value: float) -> str:
-    return (
-        f"{value / 1e6:.2f} MB"
-        if value >= 1e5
-        else f"{value / 1e3:.2f} kB"
-        if value >= 1e3
-        else f"{value:.0f} B"
-    )
+    return f"{value / 1e6:.2f} MB" if value >= 1e5 else f"{value / 1e3:.2f} kB" if value >= 1e3 else f"{value:.0f} B"
 
 
 ONLINE = Layout(
@@ -115,9 +103,7 @@ def suite(names: Sequence[str], scale: float, size: int | None, as_json: bool) -
             report.line(lines[-1])
     report.table(ONLINE, lines)
     if "dealer" in names:
-        report.table(
-            DEALER, [report.line(dealer.throughput(kind, 0.5 * min(scale, 1.0))) for kind in dealer.KINDS]
-        )
+        report.table(DEALER, [report.line(dealer.throughput(kind, 0.5 * min(scale, 1.0))) for kind in dealer.KINDS])
     wrong = 0
     if "operations" in names:
         found = [report.line(operations.facts(name, size)) for name in operations.names()]

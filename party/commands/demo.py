@@ -43,7 +43,9 @@ def run(settings: Config) -> int:
         console.print(f"demo: job {settings.job}, three processes on this machine, every link encrypted")
     reports = _run_trio(settings, job, files)
     iterations = reports["alice"]["iterations"]
-    plain = trace_job(job, {name: array.shape for name, array in inputs.items()}, iterations).graph.run_clear(inputs, iterations)
+    plain = trace_job(job, {name: array.shape for name, array in inputs.items()}, iterations).graph.run_clear(
+        inputs, iterations
+    )
     summary = _summary(reports, plain)
     if settings.json:
         print(json.dumps(summary))
@@ -97,7 +99,9 @@ def _summary(reports: dict[str, dict[str, Any]], plain: dict[str, Array]) -> dic
     alice, bob = reports["alice"], reports["bob"]
     learnt = [report["results"] for report in (alice, bob) if report["results"]]
     errors = [
-        float(np.abs(np.asarray(results[name]) - plain[name]).max(initial=0.0)) for results in learnt for name in results
+        float(np.abs(np.asarray(results[name]) - plain[name]).max(initial=0.0))
+        for results in learnt
+        for name in results
     ]
     first = next(iter(plain))
 

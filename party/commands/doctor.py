@@ -95,7 +95,9 @@ class Doctor:
         elif settings.key is None:
             self.found("own key", OK, "shared by this user's processes on this machine")
         else:
-            self.found("own key", OK, f"{settings.key} is of {self._role} and only its owner can read it: {keys.public}")
+            self.found(
+                "own key", OK, f"{settings.key} is of {self._role} and only its owner can read it: {keys.public}"
+            )
         return keys, True
 
     def _other(self, keys: KeyPair | None, role: str, line: str | None, shared: bool, option: str) -> PublicKey | None:
@@ -119,7 +121,11 @@ class Doctor:
             with tempfile.TemporaryFile(dir=existing):
                 pass
         except OSError as error:
-            self.found("state", FAIL, f"{existing} cannot be written to ({error.strerror}); choose another --state, or mend its owner")
+            self.found(
+                "state",
+                FAIL,
+                f"{existing} cannot be written to ({error.strerror}); choose another --state, or mend its owner",
+            )
         else:
             self.found("state", OK, f"{folder} can be written")
 
@@ -135,10 +141,16 @@ class Doctor:
                 self.found("port", FAIL, f"this user may not listen at {at}; choose a port above 1023 with --peer")
             except OSError as error:
                 if error.errno == errno.EADDRINUSE:
-                    text = f"something listens at {at} already; if it is not this party's own run, choose another --peer"
+                    text = (
+                        f"something listens at {at} already; if it is not this party's own run, choose another --peer"
+                    )
                     self.found("port", WARN, text)
                 else:
-                    self.found("port", FAIL, f"cannot listen at {at} ({error.strerror}); give an address of this host with --peer")
+                    self.found(
+                        "port",
+                        FAIL,
+                        f"cannot listen at {at} ({error.strerror}); give an address of this host with --peer",
+                    )
             else:
                 self.found("port", OK, f"{at} is free, for bob to connect to")
 
@@ -174,12 +186,20 @@ class Doctor:
         except ConnectionRefusedError:
             self.found(who, absent, f"the host answers, but nobody listens at {at}; {mend}")
         except TimeoutError:
-            self.found(who, FAIL, f"nothing came back from {at} in {PATIENCE:.0f} s; check the address, and the firewalls in between")
+            self.found(
+                who,
+                FAIL,
+                f"nothing came back from {at} in {PATIENCE:.0f} s; check the address, and the firewalls in between",
+            )
         except OSError as error:
-            self.found(who, FAIL, f"{at} cannot be reached ({error.strerror or error}); check the address and the network")
+            self.found(
+                who, FAIL, f"{at} cannot be reached ({error.strerror or error}); check the address and the network"
+            )
         else:
             writer.close()
-            self.found(who, FAIL, f"{trouble}; compare keys: its list must have this party's, and {option} must be its own")
+            self.found(
+                who, FAIL, f"{trouble}; compare keys: its list must have this party's, and {option} must be its own"
+            )
 
     async def _connect(self, who: str, at: Address, keys: KeyPair | None, key: PublicKey | None) -> Connection | None:
         options = Options(timeout=PATIENCE)
@@ -261,7 +281,12 @@ def run(settings: Config) -> int:
     run_until_signalled(doctor.run())
     failed = [finding for finding in doctor.findings if finding.state == FAIL]
     if settings.json:
-        report = {"role": role, "fine": not failed, "checks": [asdict(each) for each in doctor.findings], **doctor.figures}
+        report = {
+            "role": role,
+            "fine": not failed,
+            "checks": [asdict(each) for each in doctor.findings],
+            **doctor.figures,
+        }
         print(json.dumps(report), flush=True)
     else:
         print(f"{len(failed)} of {len(doctor.findings)} checks failed" if failed else "everything is fine", flush=True)

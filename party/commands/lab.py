@@ -38,9 +38,7 @@ SMALL = {"job": "seed", "rtt": "0,10,40,100ms", "bandwidth": "10mbit,100mbit", "
 def small(folder: Path | None, as_json: bool, quiet: bool) -> int:
     """The lab of the demo: eight cells, a minute and a half."""
     out = Path(tempfile.gettempdir()) / "mpc-lab" if folder is None else folder
-    return run(
-        resolve(LAB, argparse.Namespace(**SMALL, out=str(out), json=as_json, quiet=quiet), environment={})
-    )
+    return run(resolve(LAB, argparse.Namespace(**SMALL, out=str(out), json=as_json, quiet=quiet), environment={}))
 
 
 def run(settings: Config) -> int:

@@ -58,7 +58,9 @@ def run(settings: Config) -> int:
     if settings.measure is not None:
         terminal.watch = Stopwatch(settings.measure)
     if store is not None and (before := store.finished(intent.fingerprint)) is not None:
-        terminal.note(f"this run is finished; for another, name another --session, or remove {settings.state}", "finished")
+        terminal.note(
+            f"this run is finished; for another, name another --session, or remove {settings.state}", "finished"
+        )
         finish(settings, intent, Report(before), terminal)
         return 0
     work = Run(intent, to, inputs, terminal, store, settings.checkpoint_every, material)
@@ -178,5 +180,3 @@ def summary(intent: Intent, report: Report) -> dict[str, Any]:
         "recomputed": report.recomputed,
         "results": {name: array.tolist() for name, array in report.results.items()},
     }
-
-

@@ -55,9 +55,7 @@ class Single(Job):
     @property
     def inputs(self) -> dict[str, Input]:
         if self.operation not in UNARY | BINARY:
-            raise JobError(
-                f"there is no operation {self.operation!r}; there are {', '.join([*UNARY, *BINARY])}"
-            )
+            raise JobError(f"there is no operation {self.operation!r}; there are {', '.join([*UNARY, *BINARY])}")
         peak = UNARY[self.operation][0] if self.operation in UNARY else BINARY[self.operation][0]
         owners = {"x": "alice"} if self.operation in UNARY else {"x": "alice", "y": "bob"}
         return {

@@ -28,9 +28,7 @@ class Xor(Job):
     iterations = 10_000
     x = Input("bob", shape=("n", 3), low=-1, high=1, default=[[0, 0, 1], [0, 1, 1], [1, 0, 1], [1, 1, 1]])
     y = Input("bob", shape=("n", 1), low=0, high=1, default=[[0], [1], [1], [0]])
-    x_test = Input(
-        "bob", shape=("m", 3), low=-1, high=1, default=[[i >> 2, i >> 1 & 1, i & 1] for i in range(8)]
-    )
+    x_test = Input("bob", shape=("m", 3), low=-1, high=1, default=[[i >> 2, i >> 1 & 1, i & 1] for i in range(8)])
     w0 = Input("alice", shape=(3, 4), low=-16, high=16, default=2 * _random.random_sample((3, 4)) - 1)
     w1 = Input("alice", shape=(4, 1), low=-16, high=16, default=2 * _random.random_sample((4, 1)) - 1)
 

@@ -46,9 +46,7 @@ class Order:
 
     def sized(self, iterations: int) -> Plan:
         """The plan for another number of iterations, as far as its cost is concerned."""
-        return dataclasses.replace(
-            self.plan, dealing=dataclasses.replace(self.plan.dealing, steps=iterations)
-        )
+        return dataclasses.replace(self.plan, dealing=dataclasses.replace(self.plan.dealing, steps=iterations))
 
 
 @dataclass(frozen=True)
@@ -122,9 +120,7 @@ def measure(order: Order, link: Shape, dealer: Shape, pace: Pace, seconds: float
     return dataclasses.replace(min(cells, key=lambda cell: cell.per_iteration), runs=len(cells))
 
 
-def _cell(
-    link: Shape, dealer: Shape, count: int, reports: dict[str, dict[str, Any]], predicted: Prediction
-) -> Cell:
+def _cell(link: Shape, dealer: Shape, count: int, reports: dict[str, dict[str, Any]], predicted: Prediction) -> Cell:
     bob = reports["bob"]
     return Cell(
         link,
@@ -162,9 +158,7 @@ def survey(
     return pace, cells
 
 
-def run(
-    order: Order, iterations: int, link: Shape, dealer: Shape, patience: float
-) -> dict[str, dict[str, Any]]:
+def run(order: Order, iterations: int, link: Shape, dealer: Shape, patience: float) -> dict[str, dict[str, Any]]:
     """The reports of both parties after one run of three processes over these links."""
     options = ["--job", order.job, "--iterations", str(iterations), *order.arguments]
     options += [
@@ -182,12 +176,7 @@ def run(
     with Trio("lab") as trio:
         trio.start("dealer", ["--quiet", "--link", str(dealer)])
         for role in ("bob", "alice"):
-            own = [
-                part
-                for name, path, owner in order.files
-                if owner == role
-                for part in ("--data", f"{name}={path}")
-            ]
+            own = [part for name, path, owner in order.files if owner == role for part in ("--data", f"{name}={path}")]
             trio.start(role, [*options, *own])
         trio.wait(patience)
         return {role: _report(trio.children[role].output, role) for role in ("alice", "bob")}

@@ -150,8 +150,9 @@ class Connection:
         return self._inbox[0][0] if self._inbox else None
 
     async def exchange(self, message: Message, timeout: float | None = None) -> Message:
-        """Send one message and wait for the next one: one round."""
-        self.send(message)
+        """Send one message and wait for the next one: one round. What came before the link ended is still handed out."""
+        if self.failure is None or not self._inbox:
+            self.send(message)
         return await self.receive(timeout)
 
     async def flush(self, timeout: float) -> bool:
@@ -309,9 +310,7 @@ class Connection:
             if not waiter.done():
                 waiter.set_result(None)
         elif len(inbox) > self.options.inbox_count or self._inbox_bytes > self.options.inbox_bytes:
-            raise ProtocolError(
-                f"{len(inbox)} messages of {self._inbox_bytes} bytes, more than was asked for"
-            )
+            raise ProtocolError(f"{len(inbox)} messages of {self._inbox_bytes} bytes, more than was asked for")
 
     def _controlled(self, message: Message) -> None:
         kind = message.kind

@@ -147,10 +147,7 @@ class Dialler:
             self.trouble = self.trouble or "nobody listens there yet"
         elif code == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
             self._give_up(f"it refused this key of {self._role}: does its list of allowed keys have it?")
-        elif (
-            code == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
-            and value == zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH
-        ):
+        elif code == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL and value == zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH:
             speaks = "plain text" if self._keys is None else "encryption"
             self._give_up(f"it does not accept {speaks}: one side has keys and the other was started without")
         elif code in (zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL, zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL):

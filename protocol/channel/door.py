@@ -79,9 +79,7 @@ class Authenticator:
             self._refused("its key is not on the list of allowed keys", address)
             return ""
         if role not in self._roles:
-            self._refused(
-                f"its key {PublicKey(role, key).short} is of {role}, which does not connect here", address
-            )
+            self._refused(f"its key {PublicKey(role, key).short} is of {role}, which does not connect here", address)
             return ""
         return f"{role}/{key.hex()}"
 
@@ -93,9 +91,7 @@ class Watch:
         self._refused = refused
         self._hosts: dict[int, str] = {}
         self._reason = ""
-        self._mismatch = (
-            "it did not speak CURVE" if curve else "it spoke CURVE, and this listener has no keys"
-        )
+        self._mismatch = "it did not speak CURVE" if curve else "it spoke CURVE, and this listener has no keys"
         self._socket = socket
         self._monitor = socket.get_monitor_socket(
             zmq.EVENT_ACCEPTED

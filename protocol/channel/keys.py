@@ -56,9 +56,7 @@ class PublicKey:
     def parse(cls, text: str, role: str | None = None) -> PublicKey:
         """The key of a line, which must be one of `role` if given. ConfigError says what is wrong with it."""
         if text.strip().startswith(_SECRET):
-            raise ConfigError(
-                "a secret key stands where a public key belongs: give the line that keygen printed"
-            )
+            raise ConfigError("a secret key stands where a public key belongs: give the line that keygen printed")
         found, raw = _parse(_PUBLIC, text)
         if role is not None and found != role:
             raise ConfigError(f"the key {text.strip()[:24]}… is of {found}, and one of {role} is needed here")
@@ -202,7 +200,5 @@ def _parse(prefix: str, text: str) -> tuple[str, bytes]:
     except (binascii.Error, ValueError):
         data = b""
     if len(data) != 35 or data[32:] != _checksum(prefix, role, data[:32]):
-        raise ConfigError(
-            f"this key of {role} is mistyped: {len(code)} characters behind the role, or a wrong one"
-        )
+        raise ConfigError(f"this key of {role} is mistyped: {len(code)} characters behind the role, or a wrong one")
     return role, data[:32]

@@ -38,9 +38,7 @@ from .keys import Allow, KeyPair
 from .shaping import Shape
 from .terms import Options, Waiting
 
-TAKEOVER = (
-    5.0  # seconds of silence after which a new instance may replace one whose TCP connection still stands
-)
+TAKEOVER = 5.0  # seconds of silence after which a new instance may replace one whose TCP connection still stands
 _STRANGERS = 1024  # routing ids without an OPEN that are remembered, so that each is answered once
 _REFUSALS = 100  # told in a minute: what strangers say must not fill a disk
 
@@ -135,9 +133,7 @@ class Listener:
         self._watch = Watch(self.socket, keys is not None, self._refuse)
         self._reader = sockets.Reader(self.socket, self._read)
 
-    async def accept(
-        self, timeout: float = math.inf, waiting: Callable[[Waiting], None] | None = None
-    ) -> Connection:
+    async def accept(self, timeout: float = math.inf, waiting: Callable[[Waiting], None] | None = None) -> Connection:
         """The next one who connects. LinkError if nobody does within `timeout` seconds.
 
         `waiting` is called about once a second until then.
@@ -169,9 +165,7 @@ class Listener:
         self._zap.allow = allow
         for route in list(self._sessions.values()):
             if not self._zap.permitted(route.user) and route.connection is not None:
-                error = LinkError(
-                    f"the key of {route.connection.peer} was taken off the list of allowed keys"
-                )
+                error = LinkError(f"the key of {route.connection.peer} was taken off the list of allowed keys")
                 route.connection.abandon(error, "its key was taken off the list of allowed keys")
 
     async def close(self, linger: float = 0.0) -> None:
@@ -251,12 +245,7 @@ class Listener:
     def _open(self, routing_id: bytes, user: str, address: str, message: Message, link: int) -> None:
         body = message.body or {}
         role, instance, attempt = body.get("role"), body.get("instance"), body.get("attempt")
-        if (
-            type(role) is not str
-            or type(instance) is not bytes
-            or len(instance) != 16
-            or type(attempt) is not int
-        ):
+        if type(role) is not str or type(instance) is not bytes or len(instance) != 16 or type(attempt) is not int:
             self._refuse("its greeting is malformed", address)
             return
         reason = ""
@@ -278,9 +267,7 @@ class Listener:
                 self._resume(route, routing_id)
             return
         if link:
-            self._reply(
-                routing_id, Kind.GONE, link, {"reason": "this process does not know the session any more"}
-            )
+            self._reply(routing_id, Kind.GONE, link, {"reason": "this process does not know the session any more"})
             return
         if route is not None and self._alive(route):
             reason = f"{role} is connected already in session {message.session}"
@@ -295,9 +282,7 @@ class Listener:
             route.connection.ended(LinkError(f"{route.connection.peer} came back as a new process"))
         self._accept(name, routing_id, instance, attempt, address)
 
-    def _accept(
-        self, name: tuple[str, str, str], routing_id: bytes, instance: bytes, attempt: int, host: str
-    ) -> None:
+    def _accept(self, name: tuple[str, str, str], routing_id: bytes, instance: bytes, attempt: int, host: str) -> None:
         user, role, session = name
         route = _Route(self, routing_id)
         route.user, route.instance, route.attempt = user, instance, attempt
@@ -339,9 +324,7 @@ class Listener:
         connection.probe()  # ROUTER_MANDATORY tells at once when its TCP connection is gone
         return connection.connected and connection.silent < TAKEOVER
 
-    def _reply(
-        self, routing_id: bytes, kind: Kind, link: int, body: Mapping[str, object] | None = None
-    ) -> None:
+    def _reply(self, routing_id: bytes, kind: Kind, link: int, body: Mapping[str, object] | None = None) -> None:
         sockets.send(self.socket, encode(Message(kind, "", 0, 0, body), 0, 0, link), routing_id)
 
     def _refuse(self, reason: str, address: str) -> None:

@@ -51,11 +51,7 @@ class Shape:
 
     def __str__(self) -> str:
         """In the notation that `parse_shape` reads."""
-        parts = [
-            f"{name}={value * 1000:g}ms"
-            for name, value in (("rtt", self.rtt), ("jitter", self.jitter))
-            if value
-        ]
+        parts = [f"{name}={value * 1000:g}ms" for name, value in (("rtt", self.rtt), ("jitter", self.jitter)) if value]
         if self.bandwidth:
             parts.append(f"bandwidth={self.bandwidth / 1e6:g}mbit")
         return ",".join(parts) or "none"
@@ -97,9 +93,7 @@ def parse_shape(text: str) -> Shape:
         if name in found:
             raise ConfigError(f"{name} of a link is given twice")
         found[name] = _quantity(name, value, _RATE if name == "bandwidth" else _TIME)
-    shape = Shape(
-        found.get("rtt", base.rtt), found.get("jitter", base.jitter), found.get("bandwidth", base.bandwidth)
-    )
+    shape = Shape(found.get("rtt", base.rtt), found.get("jitter", base.jitter), found.get("bandwidth", base.bandwidth))
     if shape.jitter > shape.rtt:
         raise ConfigError(f"the jitter of a link, {shape.jitter * 1000:g}ms, cannot exceed its rtt")
     if shape.rtt > 60:
@@ -110,9 +104,7 @@ def parse_shape(text: str) -> Shape:
 def _quantity(name: str, text: str, units: dict[str, float]) -> float:
     match = _NUMBER.fullmatch(text)
     if match is None or match[2] not in units:
-        raise ConfigError(
-            f"{name} of a link is a number with one of the units {', '.join(units)}, not {text!r}"
-        )
+        raise ConfigError(f"{name} of a link is a number with one of the units {', '.join(units)}, not {text!r}")
     value = float(match[1]) * units[match[2]]
     if name == "bandwidth" and value < 1000:
         raise ConfigError("the bandwidth of a link is at least 1kbit")

@@ -170,9 +170,7 @@ class Gate:
         read = self.truncate.deal([r]) if self.truncate else [ring(self.a.limbs).resize(r, self.limbs)]
         return [_spread(bit, self.limbs) * each for each in read]
 
-    def consume(
-        self, party: int, beta: Words, c: Words, s: Words, read: list[Words], gated: list[Words]
-    ) -> Words:
+    def consume(self, party: int, beta: Words, c: Words, s: Words, read: list[Words], gated: list[Words]) -> Words:
         """A share of b·y; `read` are this party's shares of ρ and w, `gated` of s·ρ and s·w."""
         bits, shift = self.a.bits, self.shift
         if self.a.limbs == self.limbs == 1:

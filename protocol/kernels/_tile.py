@@ -57,9 +57,7 @@ def _load(builder: Any, words: Any, offset: int, kind: Any) -> Any:
 
 
 @intrinsic
-def tile(
-    _context: Any, a: Any, a_start: Any, b: Any, depth: Any, out: Any, out_start: Any, stride: Any
-) -> Any:
+def tile(_context: Any, a: Any, a_start: Any, b: Any, depth: Any, out: Any, out_start: Any, stride: Any) -> Any:
     """out += (panel of `a` at word a_start) @ (panel `b`), `depth` ≥ 1 steps.
 
     The ROWS rows of `out` begin at word out_start, `stride` words apart.

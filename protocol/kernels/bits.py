@@ -74,9 +74,7 @@ def join(pairs: U64, opened: U64, masks: U64, dealt: U64, sizes: tuple[int, ...]
     return out
 
 
-def gate(
-    party: int, beta: U64, c: U64, s: U64, read: list[U64], gated: list[U64], bits: int, shift: int
-) -> U64:
+def gate(party: int, beta: U64, c: U64, s: U64, read: list[U64], gated: list[U64], bits: int, shift: int) -> U64:
     """`correlations.bits.Gate.consume` in the ring of one limb; all arrays of one shape."""
     out = np.empty(c.shape, np.uint64)
     rows.gate(

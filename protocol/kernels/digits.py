@@ -110,9 +110,7 @@ def products(masks: U64, sizes: I64, a: U64, out: U64) -> None:
         column += e + m - 1
 
 
-def join(
-    digits: U64, opened: U64, masks: U64, dealt: U64, sizes: I64, one: Any, a: U64, u: U64, out: U64
-) -> None:
+def join(digits: U64, opened: U64, masks: U64, dealt: U64, sizes: I64, one: Any, a: U64, u: U64, out: U64) -> None:
     """Shares of (less, equal) for each chunk, from those of its digits. `a` and `u` have 16 elements.
 
     A product Π (E_i ⊕ a_i) of opened E and masks a is folded by one factor after the other:

@@ -13,9 +13,7 @@ from .layout import I64, U64, UINT64, check_numbers
 
 
 @entry(2)
-def _monomials(
-    leaves: In, table: In, rows: Table, out: Out, size: int, count: int, width: int, zero: Limbs
-) -> None:
+def _monomials(leaves: In, table: In, rows: Table, out: Out, size: int, count: int, width: int, zero: Limbs) -> None:
     for e in range(size):
         for j in range(count):
             store(out, e * count + j, zero)
@@ -29,9 +27,7 @@ def _monomials(
 
 
 @entry(2)
-def _outer(
-    x: In, powers: In, out: Out, batch: int, n: int, k: int, rows: int, step: int, zero: Limbs
-) -> None:
+def _outer(x: In, powers: In, out: Out, batch: int, n: int, k: int, rows: int, step: int, zero: Limbs) -> None:
     place = 0
     for s in range(batch):
         for p in range(n):

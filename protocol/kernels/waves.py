@@ -24,8 +24,7 @@ def harmonics(angles: U64, count: int) -> I64:
 
 
 def series(
-    party: int, angles: U64, terms: I64, constant: int, shares: U64, down: int, offset_bits: int, out_limbs:
-    int
+    party: int, angles: U64, terms: I64, constant: int, shares: U64, down: int, offset_bits: int, out_limbs: int
 ) -> U64:
     """A share of (constant + Σ_j terms[j, 0]·cos((2j+1)(c − r)) + terms[j, 1]·sin(…)) >> down.
 

@@ -77,9 +77,7 @@ def _shift(a: In, out: Out, count: int, left: int, out_limbs: int, zero: Limbs) 
 
 
 @entry(2)
-def _matmul(
-    a: In, b: In, out: Out, batch: int, m: int, k: int, n: int, step_a: int, step_b: int, zero: Limbs
-) -> None:
+def _matmul(a: In, b: In, out: Out, batch: int, m: int, k: int, n: int, step_a: int, step_b: int, zero: Limbs) -> None:
     """(batch or 1, m, k, L) @ (batch or 1, k, n, L) -> (batch, m, n, L)."""
     for s in range(batch):
         for i in range(m):

@@ -294,5 +294,3 @@ def times(a: float, b: float) -> float:
 def total_bounds(interval: Interval, count: int) -> Interval:
     """The interval of a sum of `count` terms."""
     return (times(interval[0], count), times(interval[1], count))
-
-

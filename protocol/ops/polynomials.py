@@ -68,9 +68,7 @@ class Poly(Op):
         c, mask, scale = low.opened(x, limbs=1)
         argument = min(scale, ARGUMENT_BITS)
         mask = replace(mask, bits=min(mask.bits, 62 + scale - argument))  # so that what is public fits an int64
-        coefficients, full, value_bits, limbs = fit(
-            self.coefficients, argument, self.limit, low.scales[node], out_bits
-        )
+        coefficients, full, value_bits, limbs = fit(self.coefficients, argument, self.limit, low.scales[node], out_bits)
         powers = Powers(mask, scale - argument, len(self.coefficients) - 1, limbs)
         form = Polynomial(powers, coefficients, full, value_bits, low.scales[node], limbs_for(out_bits))
         (dealt,) = low.deal(powers, c.phase)

@@ -113,9 +113,7 @@ def decode(frames: Sequence[Buffer], limits: Limits = DEFAULT_LIMITS) -> tuple[M
         _check_body(kind, body, len(first))
     if not parts:
         if len(frames) != 1:
-            raise ProtocolError(
-                f"a {kind.name} message arrived with {len(frames) - 1} frames it does not announce"
-            )
+            raise ProtocolError(f"a {kind.name} message arrived with {len(frames) - 1} frames it does not announce")
         return Message(kind, session, epoch, number, body), seq, ack, link
     if not _BUFFERS[kind]:
         raise ProtocolError(f"a {kind.name} message arrived with buffers")
@@ -126,9 +124,7 @@ def decode(frames: Sequence[Buffer], limits: Limits = DEFAULT_LIMITS) -> tuple[M
 
 def _buffers(kind: Kind, parts: list[Any], frames: Sequence[Buffer], limits: Limits) -> tuple[Buffer, ...]:
     if len(parts) > limits.buffers:
-        raise ProtocolError(
-            f"a {kind.name} message of {len(parts)} buffers arrived; the limit is {limits.buffers}"
-        )
+        raise ProtocolError(f"a {kind.name} message of {len(parts)} buffers arrived; the limit is {limits.buffers}")
     found: list[Buffer] = []
     used = 1
     total = 0
@@ -142,9 +138,7 @@ def _buffers(kind: Kind, parts: list[Any], frames: Sequence[Buffer], limits: Lim
             frame = frames[used]
             used += 1
             if _nbytes(frame) != part:
-                raise ProtocolError(
-                    f"a {kind.name} message arrived with a frame of a length it does not announce"
-                )
+                raise ProtocolError(f"a {kind.name} message arrived with a frame of a length it does not announce")
             if part > limits.frame:
                 raise ProtocolError(f"a frame of {part} bytes arrived; the limit is {limits.frame}")
             total += part
@@ -152,9 +146,7 @@ def _buffers(kind: Kind, parts: list[Any], frames: Sequence[Buffer], limits: Lim
         else:
             raise ProtocolError(f"a {kind.name} message arrived with a malformed list of buffers")
     if used != len(frames):
-        raise ProtocolError(
-            f"a {kind.name} message arrived with {len(frames) - used} frames it does not announce"
-        )
+        raise ProtocolError(f"a {kind.name} message arrived with {len(frames) - used} frames it does not announce")
     if total > limits.total:
         raise ProtocolError(f"a {kind.name} message of {total} bytes arrived; the limit is {limits.total}")
     return tuple(found)

@@ -101,9 +101,7 @@ class Reliable(Generic[T]):
     def enqueue(self, item: T, size: int) -> int:
         """Retain an outgoing message of `size` bytes; its sequence number."""
         retained = self._retained
-        if retained and (
-            len(retained) >= self._window.count or self.retained_bytes + size > self._window.size
-        ):
+        if retained and (len(retained) >= self._window.count or self.retained_bytes + size > self._window.size):
             raise LinkError(
                 f"{len(retained)} messages ({self.retained_bytes} bytes) are sent and not acknowledged,"
                 " which is the limit: the other side does not keep up, or credit was exceeded"

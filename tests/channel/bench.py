@@ -78,9 +78,7 @@ async def ours(server: bool, curve: bool, rounds: int, port: int) -> tuple[float
         listener = Listener(f"tcp://127.0.0.1:{port}", "bob", keys, Allow([ALICE.public]) if curve else None)
         link = await listener.accept(10)
     else:
-        link = await connect(
-            f"tcp://127.0.0.1:{port}", "alice", "bob", "bench", keys, BOB.public if curve else None
-        )
+        link = await connect(f"tcp://127.0.0.1:{port}", "alice", "bob", "bench", keys, BOB.public if curve else None)
     payload = b"x" * 100
     begin = time.perf_counter()
     for number in range(rounds):
@@ -109,11 +107,7 @@ def run(what: str, curve: bool, rounds: int, port: int) -> str:
     child.start()
     found = uvloop.run(job(False, curve, rounds, port))
     child.join(20)
-    return (
-        f"{found:.1f} us"
-        if isinstance(found, float)
-        else f"{found[0]:.1f} us, bulk {found[1] / 1e6:.0f} MB/s"
-    )
+    return f"{found:.1f} us" if isinstance(found, float) else f"{found[0]:.1f} us, bulk {found[1] / 1e6:.0f} MB/s"
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ async def through(curve, mischief, count=300, size=100, heartbeat=0.5):
 @pytest.mark.parametrize("curve", [True, False])
 async def test_cut_again_and_again(curve):
     async def mischief(proxy):
-        chance = random.Random(1)  # noqa: S311
+        chance = random.Random(1)
         while True:
             await asyncio.sleep(chance.uniform(0.02, 0.15))
             proxy.cut()
@@ -117,13 +117,11 @@ async def test_a_stream_of_chunks_through_cuts():
         listening(options=OPTIONS, heartbeat=0.5) as listener,
         Proxy(listener.address) as proxy,
     ):
-        alice, bob = await asyncio.gather(
-            dial(proxy.address, options=OPTIONS, heartbeat=0.5), listener.accept(5)
-        )
+        alice, bob = await asyncio.gather(dial(proxy.address, options=OPTIONS, heartbeat=0.5), listener.accept(5))
 
         async def send():
             for number in range(60):
-                while bob.backlog > 4 << 20:  # noqa: ASYNC110
+                while bob.backlog > 4 << 20:
                     await asyncio.sleep(0.005)
                 bob.send(message(number, bytes([number]) * (1 << 20)))
 

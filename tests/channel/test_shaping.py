@@ -52,9 +52,7 @@ def test_jitter_is_bounded_and_keeps_the_order():
 )
 def test_notation(text, shape):
     found = parse_shape(text)
-    assert (found.rtt, found.jitter, found.bandwidth) == pytest.approx(
-        (shape.rtt, shape.jitter, shape.bandwidth)
-    )
+    assert (found.rtt, found.jitter, found.bandwidth) == pytest.approx((shape.rtt, shape.jitter, shape.bandwidth))
     assert str(parse_shape(str(found))) == str(found)
 
 

@@ -55,9 +55,7 @@ class Example:
 
     def __str__(self) -> str:
         shapes = "×".join("".join(str(operand.shape).split()) for operand in self.spec.operands)
-        extra = [
-            f"{name}{getattr(self.spec, name)}" for name in ("limbs", "shift") if hasattr(self.spec, name)
-        ]
+        extra = [f"{name}{getattr(self.spec, name)}" for name in ("limbs", "shift") if hasattr(self.spec, name)]
         tail = [f"{type(view).__name__}" for operand in self.spec.operands for view in operand.views]
         return "-".join([self.spec.kind, shapes, *extra, *tail])
 
@@ -243,9 +241,7 @@ class World:
     @cached_property
     def operand_masks(self) -> list[np.ndarray]:
         """What `deal` was given: the operands of all steps."""
-        return [
-            each.value(self.masks[each.phase, each.index], np.arange(STEPS)) for each in self.spec.operands
-        ]
+        return [each.value(self.masks[each.phase, each.index], np.arange(STEPS)) for each in self.spec.operands]
 
     def dealt_at(self, party: int, step: int) -> list[np.ndarray]:
         return [words[step] for words in self.dealt[party]]
@@ -302,9 +298,7 @@ def bases(example: Example) -> dict[tuple[int, int], Field]:
 def dealing(example: Example) -> Dealing:
     masks = bases(example)
     setup, step = (tuple(each for (p, _), each in masks.items() if p == phase) for phase in (SETUP, STEP))
-    return Dealing(
-        (PhaseDealing(setup, ()), PhaseDealing(step, (example.spec,)), PhaseDealing((), ())), STEPS
-    )
+    return Dealing((PhaseDealing(setup, ()), PhaseDealing(step, (example.spec,)), PhaseDealing((), ())), STEPS)
 
 
 def together(each: Field, a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -319,9 +313,7 @@ def low(integers: Any, bits: int) -> np.ndarray:
     return np.asarray(np.asarray(integers, object) % (1 << bits))
 
 
-def equal(
-    limbs: int, shares: list[np.ndarray], expected: Any, bits: int, slack: tuple[int, ...] = (0,)
-) -> None:
+def equal(limbs: int, shares: list[np.ndarray], expected: Any, bits: int, slack: tuple[int, ...] = (0,)) -> None:
     """The shares add up to `expected` (plus one of `slack`) modulo 2^bits."""
     r = ring(limbs)
     total = r.add(*shares)
@@ -370,9 +362,7 @@ def _waves(w: World, t: int) -> None:
     """Within one unit, and what angles at 24 bits and coefficients at 30 bits leave open."""
     s, form, a = w.spec, w.example.aux, w.operand(0, t)
     r = ring(form.out_limbs)
-    got = r.decode(
-        r.add(*(form.consume(p, a.opening, w.dealt_at(p, t)[0]) for p in (0, 1))), 64 * form.out_limbs
-    )
+    got = r.decode(r.add(*(form.consume(p, a.opening, w.dealt_at(p, t)[0]) for p in (0, 1))), 64 * form.out_limbs)
     theta = 2 * np.pi * (np.asarray(a.source % (1 << s.a.bits), np.float64) / 2.0**s.a.bits)
     harmonics = list(enumerate(zip(form.cosines, form.sines, strict=True)))
     exact = form.constant + sum(
@@ -423,9 +413,7 @@ def bit(words: np.ndarray, element: int, plane: int) -> int:
 def _digits(w: World, t: int) -> None:
     s, a = w.spec, w.operand(0, t)
     m = s.a
-    r = low(
-        ring(m.limbs).decode(w.operand_masks[0][t if m.phase == STEP else 0], 64 * m.limbs), m.bits
-    ).reshape(-1)
+    r = low(ring(m.limbs).decode(w.operand_masks[0][t if m.phase == STEP else 0], 64 * m.limbs), m.bits).reshape(-1)
     c = low(ring(m.limbs).decode(a.opening, 64 * m.limbs), m.bits).reshape(-1)
     for limit in w.example.aux:
         out = np.bitwise_xor(*(s.consume(p, a.opening, limit, w.dealt_at(p, t)[0]) for p in (0, 1)))
@@ -443,23 +431,17 @@ def _digits(w: World, t: int) -> None:
 
 def _join(w: World, t: int) -> None:
     s, sizes = w.spec, digit_chunks(w.spec.digits)
-    digits = np.frombuffer(secrets.token_bytes(16 * s.a.shape[0] * s.digits), np.uint64).reshape(
-        -1, 2 * s.digits
-    )
+    digits = np.frombuffer(secrets.token_bytes(16 * s.a.shape[0] * s.digits), np.uint64).reshape(-1, 2 * s.digits)
     share = random_like(digits)
     digit_shares = [share, digits ^ share]
     masks = w.operand(0, t).shares
     factors, at = [], 0
     for chunk, size in enumerate(sizes):
         last = chunk == len(sizes) - 1  # whose "equal" nobody needs
-        factors += [2 * n + 1 for n in range(at, at + size - last)] + [
-            2 * n for n in range(at + 1, at + size)
-        ]
+        factors += [2 * n + 1 for n in range(at, at + size - last)] + [2 * n for n in range(at + 1, at + size)]
         at += size
     opened = np.bitwise_xor(*(d[:, factors] ^ m for d, m in zip(digit_shares, masks, strict=True)))
-    out = np.bitwise_xor(
-        *(s.consume(p, digit_shares[p], opened, masks[p], w.dealt_at(p, t)[0]) for p in (0, 1))
-    )
+    out = np.bitwise_xor(*(s.consume(p, digit_shares[p], opened, masks[p], w.dealt_at(p, t)[0]) for p in (0, 1)))
     first = 0
     for chunk, size in enumerate(sizes):
         less, same = np.zeros(len(digits), np.uint64), np.full(len(digits), 2**64 - 1, np.uint64)
@@ -487,13 +469,10 @@ def _gate(w: World, t: int) -> None:
     target = ring(s.limbs)
     number = split(s.limbs, target.encode((b.opening ^ b.integers).astype(object)))  # [s], as `Bit` deals it
     own = w.operand_masks[1][t if s.a.phase == STEP else 0][None]
-    values = (
-        Truncate(s.a, s.shift, s.limbs).deal([own]) if s.shift else [ring(s.a.limbs).resize(own, s.limbs)]
-    )
+    values = Truncate(s.a, s.shift, s.limbs).deal([own]) if s.shift else [ring(s.a.limbs).resize(own, s.limbs)]
     read = [split(s.limbs, np.ascontiguousarray(each[0])) for each in values]
     shares = [
-        s.consume(p, b.opening, y.opening, number[p], [each[p] for each in read], w.dealt_at(p, t))
-        for p in (0, 1)
+        s.consume(p, b.opening, y.opening, number[p], [each[p] for each in read], w.dealt_at(p, t)) for p in (0, 1)
     ]
     chosen = b.integers.astype(object)
     floor = chosen * (y.source >> s.shift)
@@ -572,9 +551,7 @@ def test_any_batch_in_any_order_is_the_same(example):
         for deal in (w.deal, Deal(Dealing.unpack(w.dealing.pack()), *w.seeds)):
             for a, b in (*reversed(ranges), *ranges):
                 assert np.array_equal(deal.corrections(STEP, a, b - a), whole[a:b])
-                for part, full in zip(
-                    alice_material(w.dealing, w.seeds[0], STEP, a, b - a), alice, strict=True
-                ):
+                for part, full in zip(alice_material(w.dealing, w.seeds[0], STEP, a, b - a), alice, strict=True):
                     assert np.array_equal(part, full[a:b])
     other = Deal(w.dealing, fresh_seed(), w.seeds[1]).corrections(STEP, 0, STEPS)
     assert not np.any(other.reshape(STEPS, -1) == whole.reshape(STEPS, -1))  # false alarm: < 10^4 / 2^64
@@ -595,10 +572,7 @@ def test_no_word_of_a_keystream_serves_two_purposes(job, monkeypatch):
         return out
 
     for name, module in list(sys.modules.items()):
-        if (
-            name.partition(".")[0] in ("protocol", "party", "dealer")
-            and vars(module).get("keystream") is genuine
-        ):
+        if name.partition(".")[0] in ("protocol", "party", "dealer") and vars(module).get("keystream") is genuine:
             monkeypatch.setattr(module, "keystream", recorded)
     arrays = {name: np.asarray(each.default, np.float64) for name, each in job.inputs.items()}
     run = simulate(job, arrays, 40)

@@ -128,9 +128,7 @@ def test_a_gate_is_a_product_with_the_bit(n, shift, k):
         whole = gate.truncate.deal([r]) if gate.truncate else [wide.resize(r, target)]
         read = [shared(v[0]) for v in whole]
         gated = [shared(v[0]) for v in gate.deal([s, r])]
-        parts = [
-            gate.consume(p, beta, c, plain[p], [v[p] for v in read], [v[p] for v in gated]) for p in (0, 1)
-        ]
+        parts = [gate.consume(p, beta, c, plain[p], [v[p] for v in read], [v[p] for v in gated]) for p in (0, 1)]
         got = narrow.decode(narrow.add(*parts), 64 * target if shift else min(k, 64 * target))
         for bit, value, result in zip(chosen, values, got, strict=True):
             exact = value >> shift if bit else 0
@@ -148,8 +146,7 @@ def test_compiled_and_plain_kernels_agree(n, k):
     assert np.array_equal(*planes)
     low = 1 << min(k, 64)
     assert [int(w) % low for w in numbers[1, :, 0]] == [
-        sum(int(planes[0][1, e >> 6, p] >> np.uint64(e & 63)) % 2 << p for p in range(min(k, 64)))
-        for e in range(n)
+        sum(int(planes[0][1, e >> 6, p] >> np.uint64(e & 63)) % 2 << p for p in range(min(k, 64))) for e in range(n)
     ]
     count, dealt = digits.planes_dealt(k)
     sizes = np.array(digits.chunks(count), np.int64)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from oracle import F, ULP, check, numbers, secure
+from oracle import ULP, F, check, numbers, secure
 
 from protocol.errors import JobError
 from protocol.ops import concatenate, matmul, polynomial, sigmoid, sigmoid_derivative

@@ -181,9 +181,7 @@ def test_derivative_and_forward_share_everything():
     assert np.array_equal(run.results[0]["g"], np.maximum(X, 0))
     openings = [o.name for stage in run.plan.lowering.phases[0].stages for o in stage.openings]
     assert len(openings) == 4
-    both = secure(
-        lambda a: {"f": sigmoid(a, method="accurate"), "d": sigmoid_derivative(a, method="accurate")}, X
-    )
+    both = secure(lambda a: {"f": sigmoid(a, method="accurate"), "d": sigmoid_derivative(a, method="accurate")}, X)
     openings = [o for stage in both.plan.lowering.phases[0].stages for o in stage.openings]
     assert sum(not o.field.xor for o in openings) == 2
 

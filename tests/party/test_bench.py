@@ -92,11 +92,7 @@ def test_the_reference_is_the_same_work_in_float64():
     job = Single()
     job.size = 1000
     inputs = {name: np.asarray(each.default) for name, each in job.inputs.items()}
-    assert (
-        0.0
-        < reference_seconds(trace(job, {name: each.shape for name, each in inputs.items()}), inputs, 3)
-        < 1.0
-    )
+    assert 0.0 < reference_seconds(trace(job, {name: each.shape for name, each in inputs.items()}), inputs, 3) < 1.0
 
 
 @pytest.mark.parametrize("operation", operations.names())

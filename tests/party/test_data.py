@@ -136,9 +136,7 @@ def test_files_that_cannot_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyP
     )
     rejected(DataError, lambda: load_tensor("x", tmp_path / "no.npz:k", TABLE), ["no.npz does not exist"])
     (tmp_path / "d.csv").mkdir()
-    rejected(
-        DataError, lambda: load_tensor("x", tmp_path / "d.csv", TABLE), ["tensor x", "d.csv", "directory"]
-    )
+    rejected(DataError, lambda: load_tensor("x", tmp_path / "d.csv", TABLE), ["tensor x", "d.csv", "directory"])
     (tmp_path / "f").write_text("")
     rejected(DataError, lambda: load_tensor("x", tmp_path / "f" / "a.csv", TABLE), ["tensor x", "a.csv"])
 
@@ -194,9 +192,7 @@ def test_results_come_back(tmp_path: Path, suffix: str) -> None:
     np.testing.assert_array_equal(load_tensor("weights", path, TABLE), X)
     if suffix == ".npz":
         with np.load(path, allow_pickle=False) as archive:
-            assert {name: archive[name].tolist() for name in archive} == {
-                k: v.tolist() for k, v in RESULTS.items()
-            }
+            assert {name: archive[name].tolist() for name in archive} == {k: v.tolist() for k, v in RESULTS.items()}
 
 
 def test_csv_results_are_exact(tmp_path: Path) -> None:
@@ -230,9 +226,7 @@ def test_outputs_are_checked_before_the_run(tmp_path: Path, monkeypatch: pytest.
         (tmp_path / "no" / "a.npz", 2, ["a.npz", "does not exist"]),
     ):
         rejected(ConfigError, lambda path=path, axes=axes: check_output(path, axes), ["--out", *named])
-    rejected(
-        ConfigError, lambda: save_results(tmp_path / "a.csv", {"t": np.zeros((1, 1, 1))}), ["a.csv", "3"]
-    )
+    rejected(ConfigError, lambda: save_results(tmp_path / "a.csv", {"t": np.zeros((1, 1, 1))}), ["a.csv", "3"])
     rejected(ConfigError, lambda: save_results(tmp_path / "a.npy", {}), ["a.npy", "nothing"])
     monkeypatch.setattr(os, "access", lambda *_: False)
     rejected(ConfigError, lambda: check_output(tmp_path / "a.npz"), ["a.npz", "cannot be written"])

@@ -39,7 +39,9 @@ class Minibatches(Job):
 
 
 def dealing_of(job, iterations):
-    shapes = {name: np.shape(each.default) if each.default is not None else each.shape for name, each in job.inputs.items()}
+    shapes = {
+        name: np.shape(each.default) if each.default is not None else each.shape for name, each in job.inputs.items()
+    }
     return make_plan(trace(job, shapes, iterations), 0, (0, 1)).dealing
 
 
@@ -77,7 +79,11 @@ def test_what_is_in_the_files_is_what_a_dealer_would_have_streamed(tmp_path):
         own = SEED.phases[phase]
         while row < extent.rows(phase):
             count, fields, _ = bob.rows(phase, row, extent.rows(phase) - row)
-            words = np.concatenate([field.reshape(count, -1) for field in fields[len(own.masks) :]], 1) if own.dealt else np.empty((count, 0))
+            words = (
+                np.concatenate([field.reshape(count, -1) for field in fields[len(own.masks) :]], 1)
+                if own.dealt
+                else np.empty((count, 0))
+            )
             assert (words == deal.corrections(phase, row, count)).all()
             row += count
         _, fields, _ = alice.rows(phase, 0, 1)
@@ -121,7 +127,9 @@ def test_a_seal_names_owner_and_dealer(tmp_path, who):
 def test_a_header_that_names_a_trusted_dealer_who_did_not_write_it(tmp_path):
     """Anybody can write the public keys; without the dealer's secret the seed does not open."""
     forger = KeyPair.generate("dealer")
-    forged, seal = Seal.to_write("bob", "s", "0" * 32, SEED, Extent.of(SEED, 0), KEYS["dealer"].public.raw, forger.secret, OWNERS["bob"].raw)
+    forged, seal = Seal.to_write(
+        "bob", "s", "0" * 32, SEED, Extent.of(SEED, 0), KEYS["dealer"].public.raw, forger.secret, OWNERS["bob"].raw
+    )
     layout = Layout(SEED, Extent.of(SEED, 0), "bob")
     path = tmp_path / "forged"
     path.write_bytes((forged.pack() + seal.seal(layout.secret, bytes(32))).ljust(layout.size, b"\0"))
@@ -146,7 +154,16 @@ def test_cells_cannot_change_places(tmp_path):
 @given(st.data())
 @settings(max_examples=300, deadline=None)
 def test_every_flipped_bit_of_a_header_is_noticed(data):
-    header, seal = Seal.to_write("alice", "s", "ab" * 16, SEED, Extent.of(SEED, 0.1), KEYS["dealer"].public.raw, KEYS["dealer"].secret, OWNERS["alice"].raw)
+    header, seal = Seal.to_write(
+        "alice",
+        "s",
+        "ab" * 16,
+        SEED,
+        Extent.of(SEED, 0.1),
+        KEYS["dealer"].public.raw,
+        KEYS["dealer"].secret,
+        OWNERS["alice"].raw,
+    )
     layout = Layout(SEED, Extent.of(SEED, 0.1), "alice")
     raw = bytearray(header.pack() + seal.seal(layout.secret, bytes(32)))
     at = data.draw(st.integers(0, len(raw) - 1))
@@ -251,7 +268,9 @@ def test_a_torn_last_line_is_dropped_and_writing_goes_on_behind_it(tmp_path):
     assert said(book)["step"] == said(journal(tmp_path))["step"] == 300
 
 
-@pytest.mark.parametrize("damage", [lambda raw: b"x" + raw[1:], lambda raw: raw[:80] + b"9" + raw[81:], lambda raw: b""])
+@pytest.mark.parametrize(
+    "damage", [lambda raw: b"x" + raw[1:], lambda raw: raw[:80] + b"9" + raw[81:], lambda raw: b""]
+)
 def test_a_damaged_journal_refuses_its_material(tmp_path, damage):
     book = journal(tmp_path)
     for end in (100, 200, 300):

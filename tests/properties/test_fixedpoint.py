@@ -117,9 +117,7 @@ def test_what_is_no_number_is_refused(array):
     assert "7654" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "dtype", [np.float16, np.float32, np.float64, np.int8, np.uint64, np.int64, np.bool_]
-)
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int8, np.uint64, np.int64, np.bool_])
 def test_every_kind_of_number_is_taken(dtype):
     got = check("y", np.array([[0, 1]], dtype), 0, 1)
     assert got.dtype == np.float64

@@ -74,9 +74,7 @@ def test_addition_subtraction_negation_multiplication(drawn):
 def test_elementwise_operations_broadcast(limbs, data):
     def drawn(*shape):
         size = int(np.prod(shape))
-        return np.array(data.draw(st.lists(integers(limbs), min_size=size, max_size=size)), object).reshape(
-            shape
-        )
+        return np.array(data.draw(st.lists(integers(limbs), min_size=size, max_size=size)), object).reshape(shape)
 
     r = ring(limbs)
     for x, y in ((drawn(3, 1), drawn(2)), (drawn(2, 1, 2), drawn(3, 1)), (drawn(), drawn(2, 2))):
@@ -100,18 +98,12 @@ def test_elementwise_operations_broadcast(limbs, data):
 def test_matrix_products(a, b, limbs, data):
     def drawn(shape):
         size = int(np.prod(shape))
-        return np.array(data.draw(st.lists(integers(limbs), min_size=size, max_size=size)), object).reshape(
-            shape
-        )
+        return np.array(data.draw(st.lists(integers(limbs), min_size=size, max_size=size)), object).reshape(shape)
 
     x, y = drawn(a), drawn(b)
     r = ring(limbs)
     columns = x[..., :, :, None] * y[..., None, :, :]
-    expected = (
-        columns.sum(axis=-2)
-        if columns.shape[-2]
-        else np.zeros((*columns.shape[:-2], columns.shape[-1]), object)
-    )
+    expected = columns.sum(axis=-2) if columns.shape[-2] else np.zeros((*columns.shape[:-2], columns.shape[-1]), object)
     same(limbs, r.matmul(r.encode(x), r.encode(y)), expected)
 
 

@@ -145,7 +145,11 @@ class Recorder:
         return key, first_row * owner.shape[1] + offset
 
     def violations(self) -> list[str]:
-        found = [f"word {word} of a keystream was opened with {len(v)} values" for (_, word), v in self.opened.items() if len(v) > 1]
+        found = [
+            f"word {word} of a keystream was opened with {len(v)} values"
+            for (_, word), v in self.opened.items()
+            if len(v) > 1
+        ]
         for (_, word), uses in self.used.items():
             if len({(phase, step if phase == Phase.STEP else 0) for _, phase, step in uses}) > 1:
                 found.append(f"word {word} was used in two places of the plan: {uses}")
@@ -167,7 +171,11 @@ def recorder(monkeypatch, tmp_path):
 
     monkeypatch.setattr(protocol.channel.sockets, "context", made)
     abort = Links.abort
-    monkeypatch.setattr(Links, "abort", lambda links, reason, back: None if reason == "an internal error" else abort(links, reason, back))
+    monkeypatch.setattr(
+        Links,
+        "abort",
+        lambda links, reason, back: None if reason == "an internal error" else abort(links, reason, back),
+    )
     return found
 
 
@@ -211,7 +219,9 @@ class Scene:
         tasks = []
         try:
             if dealer is not None:
-                service = asyncio.create_task(Service(DealerSettings(dealer, None, None), Log("dealer", "text", True)).run())
+                service = asyncio.create_task(
+                    Service(DealerSettings(dealer, None, None), Log("dealer", "text", True)).run()
+                )
             else:
                 for role in ("alice", "bob"):
                     materials[role] = self.open(role)

@@ -46,9 +46,7 @@ def truncated(x: np.ndarray, r: np.ndarray, bits: int, shift: int, limbs: int) -
 
 @st.composite
 def cases(draw):
-    bits = draw(
-        st.sampled_from([8, 9, 16, 31, 32, 33, 62, 63, 64, 65, 66, 96, 127, 128]) | st.integers(8, 128)
-    )
+    bits = draw(st.sampled_from([8, 9, 16, 31, 32, 33, 62, 63, 64, 65, 66, 96, 127, 128]) | st.integers(8, 128))
     shift = draw(st.sampled_from([0, 1, bits // 2, bits - 3, bits - 2]) | st.integers(0, bits - 2))
     peak = 1 << (bits - 2)
     near = [
@@ -62,9 +60,7 @@ def cases(draw):
         (1 << shift) - 1 if shift else 0,
     ]
     x = st.sampled_from([n for n in near if abs(n) < peak]) | st.integers(1 - peak, peak - 1)
-    r = st.sampled_from([0, 1, 2 * peak - 1, 2 * peak, 4 * peak - 1, peak, 3 * peak]) | st.integers(
-        0, 4 * peak - 1
-    )
+    r = st.sampled_from([0, 1, 2 * peak - 1, 2 * peak, 4 * peak - 1, peak, 3 * peak]) | st.integers(0, 4 * peak - 1)
     pairs = draw(st.lists(st.tuples(x, r, st.integers(0, 2**70)), min_size=8, max_size=8))
     xs, rs, garbage = (np.array(each, object) for each in zip(*pairs, strict=True))
     return bits, shift, xs, rs, garbage << bits

@@ -21,9 +21,7 @@ def twin(iterations: int) -> dict[str, np.ndarray]:
     """The seed job in plain text."""
     job = load_job("seed")
     inputs = {name: np.asarray(declared.default, float) for name, declared in job.inputs.items()}
-    return trace(job, {name: array.shape for name, array in inputs.items()}).graph.run_clear(
-        inputs, iterations
-    )
+    return trace(job, {name: array.shape for name, array in inputs.items()}).graph.run_clear(inputs, iterations)
 
 
 def is_the_result(found: dict, iterations: int) -> bool:

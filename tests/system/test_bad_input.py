@@ -35,7 +35,8 @@ FILES = {
     "silent.py": JOB + "    x = Input('bob', (2,), default=[1, 2])\n\n    def step(self, v):\n        pass\n",
     "branch.py": JOB + "    x = Input('bob', (2,), default=[1, 2])\n\n    def finish(self, v):\n"
     "        v.reveal(x=v.x if v.x else v.x)\n",
-    "fine.py": JOB + "    x = Input('bob', (2,), default=[1, 2])\n\n    def finish(self, v):\n        v.reveal(x=v.x)\n",
+    "fine.py": JOB
+    + "    x = Input('bob', (2,), default=[1, 2])\n\n    def finish(self, v):\n        v.reveal(x=v.x)\n",
 }
 
 CASES = [
@@ -118,7 +119,9 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize(("program", "words", "expected"), CASES, ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else None)
+@pytest.mark.parametrize(
+    ("program", "words", "expected"), CASES, ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else None
+)
 def test_one_sentence(program, words, expected, here, capfd):
     code = program([word.format(here=here) for word in words])
     said = [line for line in capfd.readouterr().err.strip().splitlines() if "waiting for" not in line]

@@ -30,7 +30,17 @@ def twin(iterations: int) -> dict[str, np.ndarray]:
 
 
 def start(trio: Trio, role: str) -> None:
-    options = ["--json", "--iterations", str(ITERATIONS), "--checkpoint-every", "100ms", "--timeout", "5s", "--wait", "60s"]
+    options = [
+        "--json",
+        "--iterations",
+        str(ITERATIONS),
+        "--checkpoint-every",
+        "100ms",
+        "--timeout",
+        "5s",
+        "--wait",
+        "60s",
+    ]
     trio.start(role, [] if role == "dealer" else [*options, "--state", str(trio.folder / role)])
 
 
@@ -83,7 +93,9 @@ def recomputed(texts: Iterable[str]) -> int:
 
 def epochs(trio: Trio) -> int:
     """How many attempts both parties have begun, by what they say."""
-    return sum(trio.children[role].errors.count(words) for role in ("alice", "bob") for words in ("going on from", "plan "))
+    return sum(
+        trio.children[role].errors.count(words) for role in ("alice", "bob") for words in ("going on from", "plan ")
+    )
 
 
 def running(trio: Trio, after: int = -1, seconds: float = 60.0) -> int:

@@ -18,10 +18,10 @@ import msgpack
 import psutil
 import pytest
 import zmq
+from keyed import Keys, guest, raw, run_all, wait_for
 
 from dealer.service import Service, Settings
 from dealer.stock import Stock
-from keyed import Keys, guest, raw, run_all, wait_for
 from party.local import Trio
 from protocol.channel import Allow, Connection, KeyPair
 from protocol.dealing import Deal
@@ -208,7 +208,9 @@ async def test_a_party_whose_name_is_taken_by_another_key_is_told(keys, tmp_path
     (tmp_path / "b").mkdir()
     others = Keys(tmp_path / "b")
     others.pairs["dealer"] = keys.pairs["dealer"]
-    (tmp_path / "listed").write_text("\n".join(str(k.pairs[r].public) for k in (keys, others) for r in ("alice", "bob")))
+    (tmp_path / "listed").write_text(
+        "\n".join(str(k.pairs[r].public) for k in (keys, others) for r in ("alice", "bob"))
+    )
     with Trio() as trio:
         dealer = trio.start("dealer", ["--key", str(keys.files["dealer"]), "--allow", str(tmp_path / "listed")])
         await asyncio.to_thread(wait_for, dealer, "ready")
@@ -298,11 +300,15 @@ def test_idle_and_unauthenticated_connections_change_nothing(keys):
         dealer = psutil.Process(trio.children["dealer"].process.pid)
         before = dealer.memory_info().rss
         open_before = dealer.num_fds()
-        idle = [raw(address, data) for address in (trio.dealer, trio.peer) for data in (b"",) * 100 + (b"\xff" * 9,) * 100]
+        idle = [
+            raw(address, data) for address in (trio.dealer, trio.peer) for data in (b"",) * 100 + (b"\xff" * 9,) * 100
+        ]
         context = zmq.Context()
         stranger = KeyPair.generate("bob")
         guests = [guest(context, trio.dealer, stranger, keys.pairs["dealer"]) for _ in range(50)]
-        known = [guest(context, trio.dealer, keys.pairs["bob"], keys.pairs["dealer"]) for _ in range(50)]  # never say OPEN
+        known = [
+            guest(context, trio.dealer, keys.pairs["bob"], keys.pairs["dealer"]) for _ in range(50)
+        ]  # never say OPEN
         time.sleep(1)
         assert trio.children["alice"].process.poll() is None, "the session was over before it could be disturbed"
         growth = dealer.memory_info().rss - before

@@ -20,8 +20,8 @@ import numpy as np
 import psutil
 import pytest
 import zmq
-
 from keyed import Keys, guest, raw, run_all
+
 from party.loading import load_job
 from party.local import Trio
 from protocol.channel import KeyPair
@@ -64,7 +64,10 @@ def messages(rng: random.Random, role: str, session: str) -> Iterator[list[bytes
         elif sort == 4:
             yield [b"\x91" * rng.randrange(3000)]
         elif sort == 5:
-            yield [rng.choice([b"\xdd\xff\xff\xff\xff", b"\xc6\xff\xff\xff\xff", b"\xdf\x7f\xff\xff\xff"]) + rng.randbytes(20)]
+            yield [
+                rng.choice([b"\xdd\xff\xff\xff\xff", b"\xc6\xff\xff\xff\xff", b"\xdf\x7f\xff\xff\xff"])
+                + rng.randbytes(20)
+            ]
         elif sort == 6:
             yield [*frames, *[b""] * rng.randrange(1, 40)]
         elif sort == 7:
@@ -99,10 +102,18 @@ def strangers(address: str, valid: KeyPair, server: KeyPair, seed: int, sent: li
     plain = greeting.replace(b"CURVE", b"NULL\0")
     count = 0
     for _ in range(60):
-        for data in (rng.randbytes(100), greeting, greeting + rng.randbytes(300), plain + b"\x04\x19\x05READY" + rng.randbytes(50), greeting[:20]):
+        for data in (
+            rng.randbytes(100),
+            greeting,
+            greeting + rng.randbytes(300),
+            plain + b"\x04\x19\x05READY" + rng.randbytes(50),
+            greeting[:20],
+        ):
             try:
                 with raw(address, data) as client:
-                    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0" if rng.random() < 0.3 else bytes(8))
+                    client.setsockopt(
+                        socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0" if rng.random() < 0.3 else bytes(8)
+                    )
                 count += 1
             except OSError:
                 pass
@@ -137,7 +148,15 @@ def test_the_session_survives_a_hundred_thousand_bad_frames(tmp_path, capsys):
             workers = []
             for address, server, role in ports:
                 session = ("fuzz", "own", "default")[round_number % 3]
-                arguments = (address, keys.pairs[role], keys.pairs[server], role, session, seed + len(workers) + 10 * round_number, sent)
+                arguments = (
+                    address,
+                    keys.pairs[role],
+                    keys.pairs[server],
+                    role,
+                    session,
+                    seed + len(workers) + 10 * round_number,
+                    sent,
+                )
                 workers.append(threading.Thread(target=attack, args=arguments, daemon=True))
                 if round_number in (1, 4):
                     arguments = (address, keys.pairs["bob"], keys.pairs[server], seed + 100 + round_number, sent)
@@ -169,4 +188,6 @@ def test_the_session_survives_a_hundred_thousand_bad_frames(tmp_path, capsys):
     assert max(growth.values()) < 160 * MIB, growth
     with capsys.disabled():
         mib = ", ".join(f"{name} {each / MIB:+.0f} MiB" for name, each in growth.items())
-        print(f"\n{sum(sent):,} frames in {attacked:.1f} s (seed {seed}), {time.monotonic() - begin:.1f} s in all; {mib}")
+        print(
+            f"\n{sum(sent):,} frames in {attacked:.1f} s (seed {seed}), {time.monotonic() - begin:.1f} s in all; {mib}"
+        )

@@ -12,12 +12,11 @@ import time
 
 import pytest
 import zmq
+from keyed import Keys, Recorder, command, guest, place, raw, run_all, wait_for
 
 from party.local import Trio
 from protocol.channel import KeyPair, PublicKey, connect
 from protocol.errors import LinkError
-
-from keyed import Keys, Recorder, command, guest, place, raw, run_all, wait_for
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 
@@ -34,7 +33,9 @@ def refusals(child) -> list[str]:
 # ---- making them ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("role", "words"), [("alice", ("party", "keygen", "--role", "alice")), ("dealer", ("dealer", "keygen"))])
+@pytest.mark.parametrize(
+    ("role", "words"), [("alice", ("party", "keygen", "--role", "alice")), ("dealer", ("dealer", "keygen"))]
+)
 def test_keygen(tmp_path, role, words):
     environment = dict(os.environ) | {"XDG_CONFIG_HOME": str(tmp_path)}
     made = command(*words, environment=environment)
@@ -149,7 +150,18 @@ def test_loopback_is_encrypted_without_being_told(tmp_path):
                 greeting += more
             assert greeting[12:17] == b"CURVE"
         plain = command(
-            *("party", "--role", "bob", "--insecure-plaintext", "--dealer", trio.dealer, "--peer", trio.peer, "--wait", "4s")
+            *(
+                "party",
+                "--role",
+                "bob",
+                "--insecure-plaintext",
+                "--dealer",
+                trio.dealer,
+                "--peer",
+                trio.peer,
+                "--wait",
+                "4s",
+            )
         )
         assert plain.returncode == 4 and "does not accept plain text" in plain.stderr
         assert "WARNING: --insecure-plaintext" in plain.stderr
@@ -226,7 +238,11 @@ async def test_the_dealer_reads_its_list_again(keys, tmp_path):
 
 async def test_alice_reads_the_key_of_bob_again(keys, tmp_path):
     file = tmp_path / "party.toml"
-    lines = [f'key = "{keys.files["alice"]}"', f'dealer-key = "{keys.pairs["dealer"].public}"', f'peer-key = "{KeyPair.generate("bob").public}"']
+    lines = [
+        f'key = "{keys.files["alice"]}"',
+        f'dealer-key = "{keys.pairs["dealer"].public}"',
+        f'peer-key = "{KeyPair.generate("bob").public}"',
+    ]
     file.write_text("\n".join(lines))
     with Trio() as trio:
         trio.start("dealer", keys.options("dealer"))
@@ -278,7 +294,9 @@ def test_the_doctor_finds_what_is_wrong(keys, tmp_path):
         open_file = check("--role", "bob", *where, *keys.options("bob"))
         assert open_file["own key"][0] == "FAIL" and "can be read by others" in open_file["own key"][1]
         keys.files["bob"].chmod(0o600)
-        missing = check("--role", "bob", *where, "--key", str(keys.files["bob"]), "--peer-key", str(keys.pairs["bob"].public))
+        missing = check(
+            "--role", "bob", *where, "--key", str(keys.files["bob"]), "--peer-key", str(keys.pairs["bob"].public)
+        )
         assert missing["key of alice"][0] == missing["key of dealer"][0] == "FAIL"
         other = Keys(_folder(tmp_path / "other"))
         trio.start("dealer", other.options("dealer"))
@@ -303,6 +321,16 @@ def test_a_stopped_clock_of_patience(keys):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
         begin = time.monotonic()
-        found = command("party", "doctor", "--role", "alice", "--dealer", address, "--peer", "tcp://127.0.0.1:0", *keys.options("alice"))
+        found = command(
+            "party",
+            "doctor",
+            "--role",
+            "alice",
+            "--dealer",
+            address,
+            "--peer",
+            "tcp://127.0.0.1:0",
+            *keys.options("alice"),
+        )
         assert found.returncode == 1 and "did not answer within" in found.stdout
         assert time.monotonic() - begin < 25

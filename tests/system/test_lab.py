@@ -125,6 +125,4 @@ def test_the_grid():
 
 def test_the_plan_predicts_the_same(seed):
     link = Shape(rtt=0.040, bandwidth=100e6)
-    assert (
-        as_data("seed", seed.plan, link, link)["predicted_seconds"] == predict(seed.plan, link, link).seconds
-    )
+    assert as_data("seed", seed.plan, link, link)["predicted_seconds"] == predict(seed.plan, link, link).seconds

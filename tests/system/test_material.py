@@ -33,7 +33,17 @@ class Pair(Trio):
 
     def precompute(self, *arguments: str, **more: object) -> subprocess.CompletedProcess:
         return subprocess.run(
-            [sys.executable, "-m", "dealer", "precompute", "--session", self.session, "--out", str(self.made), *arguments],
+            [
+                sys.executable,
+                "-m",
+                "dealer",
+                "precompute",
+                "--session",
+                self.session,
+                "--out",
+                str(self.made),
+                *arguments,
+            ],
             env=self._environment,
             capture_output=True,
             text=True,
@@ -45,7 +55,10 @@ class Pair(Trio):
         return self.made / f"{self.session}.{role}.material"
 
     def journals(self, role: str) -> list[Path]:
-        return [*self.made.glob(f"*.{role}.*.used"), *(self.home / "mpc-playground" / "material").glob(f"*.{role}.used")]
+        return [
+            *self.made.glob(f"*.{role}.*.used"),
+            *(self.home / "mpc-playground" / "material").glob(f"*.{role}.used"),
+        ]
 
     def taken(self, role: str) -> int:
         """Rows of steps that a party's journals say are taken."""
@@ -104,7 +117,10 @@ def test_no_dealer_is_needed_and_nothing_is_used_twice(pair):
     made = pair.precompute("--job", "seed", "--iterations", "500")
     assert made.returncode == 0, made.stderr
     planned = subprocess.run(
-        [sys.executable, "-m", "party", "plan", "--iterations", "500", "--json"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "party", "plan", "--iterations", "500", "--json"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     sizes = json.loads(planned.stdout)["material_bytes"]
     for role in ("alice", "bob"):
@@ -123,7 +139,10 @@ def test_no_dealer_is_needed_and_nothing_is_used_twice(pair):
 @pytest.mark.parametrize("victims", [("alice",), ("bob",), ("alice", "bob")], ids="-".join)
 def test_a_killed_party_goes_on_behind_what_was_taken(pair, victims):
     assert pair.precompute("--job", "seed", "--iterations", "6000", "--spare", "200%").returncode == 0
-    more = {role: ["--iterations", "6000", "--checkpoint-every", "200ms", "--state", str(pair.folder / role)] for role in ("alice", "bob")}
+    more = {
+        role: ["--iterations", "6000", "--checkpoint-every", "200ms", "--state", str(pair.folder / role)]
+        for role in ("alice", "bob")
+    }
     for role in ("bob", "alice"):
         pair.party(role, *more[role])
     for round_number in range(3):
@@ -157,7 +176,10 @@ def test_without_checkpoints_a_crash_uses_up_what_there_is(pair):
 
 
 def test_exhausted_material_gives_way_to_a_live_dealer_or_new_material(pair):
-    more = {role: ["--iterations", "5000", "--checkpoint-every", "200ms", "--state", str(pair.folder / role)] for role in ("alice", "bob")}
+    more = {
+        role: ["--iterations", "5000", "--checkpoint-every", "200ms", "--state", str(pair.folder / role)]
+        for role in ("alice", "bob")
+    }
     assert pair.precompute("--job", "seed", "--iterations", "5000", "--spare", "0").returncode == 0
 
     def start(**files: str) -> None:
@@ -186,7 +208,9 @@ def test_exhausted_material_gives_way_to_a_live_dealer_or_new_material(pair):
     assert old != pair.made
 
 
-@pytest.mark.parametrize("mischief", ["copied file", "alice's backup restored", "bob's backup restored", "alice's disk replaced"])
+@pytest.mark.parametrize(
+    "mischief", ["copied file", "alice's backup restored", "bob's backup restored", "alice's disk replaced"]
+)
 def test_no_copy_and_no_backup_brings_used_rows_back(pair, tmp_path, mischief):
     assert pair.precompute("--job", "seed", "--iterations", "300").returncode == 0
     backup = tmp_path / "backup"
@@ -309,7 +333,20 @@ def test_the_dealer_works_from_the_plan_alone(pair, tmp_path):
         "    def finish(self, v):\n        v.reveal(w=v.w)\n"
     )
     plan = tmp_path / "own.plan"
-    command = [sys.executable, "-m", "party", "plan", "--job", str(job), "--shape", "x=9x2", "--param", "rate=0.25", "--save", str(plan)]
+    command = [
+        sys.executable,
+        "-m",
+        "party",
+        "plan",
+        "--job",
+        str(job),
+        "--shape",
+        "x=9x2",
+        "--param",
+        "rate=0.25",
+        "--save",
+        str(plan),
+    ]
     subprocess.run(command, check=True, capture_output=True, timeout=60)
     (tmp_path / "seen").unlink()
     assert pair.precompute("--plan", str(plan)).returncode == 0
@@ -365,7 +402,11 @@ def test_existing_material_is_never_replaced(pair):
 def test_a_limit_on_file_size_leaves_nothing(pair):
     limit = 1 << 20
     made = pair.precompute(
-        "--job", "seed", "--iterations", "2000", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+        "--job",
+        "seed",
+        "--iterations",
+        "2000",
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
     )
     assert made.returncode == 2
     assert "cannot be written" in made.stderr
@@ -377,7 +418,9 @@ def test_a_limit_on_file_size_leaves_nothing(pair):
 def small_disk(tmp_path):
     folder = tmp_path / "disk"
     folder.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)], capture_output=True, text=True)
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)], capture_output=True, text=True
+    )
     if done.returncode:
         pytest.skip(f"a small file system cannot be mounted here: {done.stderr.strip()}")
     yield folder

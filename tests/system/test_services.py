@@ -48,9 +48,7 @@ def test_supervisor_starts_restarts_and_resumes(tmp_path, capsys):
         command = [sys.executable, "-m", "supervisor.supervisord", *configuration]
         daemon = subprocess.Popen(command, env=environment, stdout=out, stderr=subprocess.STDOUT)
     try:
-        until(
-            lambda: [*(tmp_path / "alice").glob("*.checkpoint")], 60, lambda: (tmp_path / "out").read_text()
-        )
+        until(lambda: [*(tmp_path / "alice").glob("*.checkpoint")], 60, lambda: (tmp_path / "out").read_text())
         time.sleep(0.5)
         killed, pid = datetime.now().astimezone(), int(control("pid", "alice"))
         os.kill(pid, signal.SIGKILL)

@@ -66,15 +66,11 @@ def report(host: Host) -> dict:
 
 
 def test_the_readmes_page_from_nothing_to_a_finished_seed_job(hosts, capsys):
-    assert {where: len(scripts) for where, scripts in page().items()} == {"every host": 1} | dict.fromkeys(
-        ROLES, 2
-    )
+    assert {where: len(scripts) for where, scripts in page().items()} == {"every host": 1} | dict.fromkeys(ROLES, 2)
     begin = time.monotonic()
     with started(hosts) as processes:
         for role in ("alice", "bob"):
-            until(
-                lambda role=role: processes[role].poll() is not None, 120, lambda role=role: hosts[role].said
-            )
+            until(lambda role=role: processes[role].poll() is not None, 120, lambda role=role: hosts[role].said)
             assert processes[role].returncode == 0, hosts[role].said
         assert processes["dealer"].poll() is None
         weights = {role: np.load(hosts[role].folder / "weights.npy") for role in ("alice", "bob")}
@@ -101,15 +97,13 @@ def predictions(host: Host) -> np.ndarray:
 
 
 def test_a_cable_that_is_pulled_again_and_again(hosts, capsys):
-    chance = random.Random(5)  # noqa: S311
+    chance = random.Random(5)
     with started(hosts, "--json --iterations 20000 --timeout 20s") as processes:
         until(lambda: "this run" in hosts["alice"].said, 60, lambda: hosts["alice"].said)
         away = 0.0
         for number in range(9):
             time.sleep(chance.uniform(0.2, 0.6))
-            assert processes["alice"].poll() is processes["bob"].poll() is None, (
-                "finished before the cuts were over"
-            )
+            assert processes["alice"].poll() is processes["bob"].poll() is None, "finished before the cuts were over"
             begin, seconds = time.monotonic(), chance.uniform(0.2, 1.5)
             if number % 3 == 0:
                 hosts.plug("bob", False)
@@ -126,9 +120,7 @@ def test_a_cable_that_is_pulled_again_and_again(hosts, capsys):
                 hosts.interface(role, True)
             away += time.monotonic() - begin
         for role in ("alice", "bob"):
-            until(
-                lambda role=role: processes[role].poll() is not None, 120, lambda role=role: hosts[role].said
-            )
+            until(lambda role=role: processes[role].poll() is not None, 120, lambda role=role: hosts[role].said)
             assert processes[role].returncode == 0, hosts[role].said
     alice, bob = report(hosts["alice"]), report(hosts["bob"])
     assert alice["results"] == bob["results"]
@@ -144,7 +136,7 @@ def test_a_cable_that_is_pulled_again_and_again(hosts, capsys):
 
 
 async def test_a_proxy_that_cuts_stalls_and_truncates():
-    chance = random.Random(6)  # noqa: S311
+    chance = random.Random(6)
     with Trio() as trio:
         trio.start("dealer")
         async with Proxy(trio.peer) as to_alice, Proxy(trio.dealer) as to_dealer:

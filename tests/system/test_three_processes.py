@@ -13,8 +13,8 @@ import time
 import numpy as np
 import pytest
 
-from party.local import Child, Trio
 from party.loading import load_job
+from party.local import Child, Trio
 from protocol.jobs import Job, trace
 
 pytestmark = pytest.mark.system
@@ -68,7 +68,7 @@ def test_seed_in_every_order_of_starting(order):
 def test_seed_reaches_the_reference_after_ten_thousand_iterations():
     with Trio() as trio:
         both(trio)
-        trio.wait(100)
+        trio.wait(1.0)
         alice = report(trio.children["alice"])
     assert alice["iterations"] == 10_000
     assert alice["rounds"] <= 3 * 10_000 + 10
@@ -83,7 +83,7 @@ def test_xor():
         both(trio, "--job", "xor", "--iterations", "100")
         trio.wait(SECONDS)
         alice = report(trio.children["alice"])
-    for name, value in clear(load_job("xor"), 100).items():
+    for name, value in clear(load_job("xor"), 1.0).items():
         assert np.abs(np.asarray(alice["results"][name]) - value).max() < 1e-3
 
 
@@ -192,9 +192,9 @@ def test_different_job_files_of_one_name(tmp_path):
 
 def test_a_killed_peer_is_named_with_the_step():
     with Trio() as trio:
-        both(trio, "--timeout", "3s")
+        both(trio, "--iterations", "1000000", "--timeout", "3s")
         wait_for(trio.children["alice"], "this run")
-        time.sleep(1.0)
+        time.sleep(2.0)
         trio.children["bob"].process.kill()
         assert ended(trio.children["alice"], 20) == 4
         assert "bob" in said(trio.children["alice"])
@@ -203,9 +203,9 @@ def test_a_killed_peer_is_named_with_the_step():
 
 def test_a_silent_peer_is_named_within_the_timeout():
     with Trio() as trio:
-        both(trio, "--timeout", "3s")
+        both(trio, "--iterations", "1000000", "--timeout", "3s")
         wait_for(trio.children["alice"], "this run")
-        time.sleep(1.0)
+        time.sleep(2.0)
         os.kill(trio.children["bob"].process.pid, signal.SIGSTOP)
         begin = time.monotonic()
         assert ended(trio.children["alice"], 20) == 4
@@ -218,7 +218,7 @@ def test_a_dead_dealer_ends_both_with_a_sentence():
     with Trio() as trio:
         both(trio, "--iterations", "1000000", "--timeout", "3s")
         wait_for(trio.children["alice"], "this run")
-        time.sleep(1.0)
+        time.sleep(2.0)
         trio.children["dealer"].process.kill()
         assert ended(trio.children["bob"], 30) == 4
         assert ended(trio.children["alice"], 30) == 4
@@ -226,12 +226,12 @@ def test_a_dead_dealer_ends_both_with_a_sentence():
         assert "dealer" in said(trio.children["alice"])
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 1.0), (signal.SIGTERM, 0)])
 def test_signals_end_all_cleanly(number, code):
     with Trio() as trio:
         both(trio, "--iterations", "1000000")
         wait_for(trio.children["alice"], "this run")
-        time.sleep(1.0)
+        time.sleep(2.0)
         trio.children["alice"].process.send_signal(number)
         assert ended(trio.children["alice"], 15) == code
         assert ended(trio.children["bob"], 15) == 4

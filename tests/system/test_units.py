@@ -57,9 +57,7 @@ def test_units_are_rated_below_two(analyze, capsys):
 
 def unit(name: str, role: str, folder: Path) -> dict[str, list[str]]:
     """The settings of a unit, its specifiers put in and its programs replaced by those of the tests."""
-    text = (
-        (ROOT / "deploy" / "systemd" / name).read_text().replace("/etc/mpc-playground", str(folder / "etc"))
-    )
+    text = (ROOT / "deploy" / "systemd" / name).read_text().replace("/etc/mpc-playground", str(folder / "etc"))
     for program, module in (("mpc-party", "-m party"), ("mpc-dealer", "-m dealer"), ("python", "")):
         text = text.replace(f"/opt/mpc-playground/bin/{program} ", f"{sys.executable} {module} ")
     for specifier, value in (("%S", f"{folder}/state"), ("%C", f"{folder}/cache"), ("%i", role)):
@@ -77,9 +75,7 @@ def test_the_units_restart_with_back_off(tmp_path):
         line = unit(name, "alice", tmp_path)["ExecStartPre"][0].replace("exec sleep", "echo")
 
         def pause(line: str = line) -> int:
-            return int(
-                subprocess.run(shlex.split(line), capture_output=True, check=True, env=environment).stdout
-            )
+            return int(subprocess.run(shlex.split(line), capture_output=True, check=True, env=environment).stdout)
 
         assert [pause() for _ in range(8)] == [0, 1, 3, 7, 15, 31, 60, 60]
         os.utime(tmp_path / "starts", (time.time() - 3600,) * 2)
@@ -109,9 +105,7 @@ def test_the_filter_forbids_what_it_should():
     if not (command := under_filter(UNITS[0])):
         pytest.skip("systemd-analyze or libseccomp is not installed")
     script = "import os, socket; socket.socket(); print('inet'); os.chroot('/')"
-    done = subprocess.run(
-        [*command, sys.executable, "-c", script], capture_output=True, text=True, timeout=60
-    )
+    done = subprocess.run([*command, sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
     assert done.stdout == "inet\n"
     assert "PermissionError" in done.stderr
 

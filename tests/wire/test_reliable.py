@@ -127,7 +127,7 @@ def test_exactly_once_and_in_order(script):
 
 def test_a_long_storm():
     wire = Wire(Window(count=64, size=10_000))
-    chance = random.Random(5)  # noqa: S311
+    chance = random.Random(5)
     for _ in range(20_000):
         end = chance.randrange(2)
         what = chance.random()
