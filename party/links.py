@@ -101,9 +101,11 @@ class Links:
 
     async def close(self) -> None:
         found = [connection for connection in (self._peer, self._dealer) if connection is not None]
-        await asyncio.gather(*(connection.close(linger=1.0) for connection in found))
-        if self._listener is not None:
-            await self._listener.close(linger=0.1)
+        try:
+            await asyncio.gather(*(connection.close(linger=1.0) for connection in found))
+        finally:
+            if self._listener is not None:
+                await self._listener.close(linger=0.1)
 
     def _patiently(self, state: Waiting) -> None:
         """Speak up only about waits that a person would notice."""

@@ -173,9 +173,10 @@ class Connection:
         """Say goodbye after waiting up to `linger` seconds for everything sent to be acknowledged."""
         if self._closed:
             return
-        if self.failure is None:
-            await self.flush(linger)
-        self.abandon(LinkError(f"the connection to {self.peer} is closed here"), reason)
+        try:
+            await self.flush(linger if self.failure is None else 0.0)
+        finally:
+            self.abandon(LinkError(f"the connection to {self.peer} is closed here"), reason)
         if self._slow is not None:
             await asyncio.sleep(self._slow.crossing())
             self._slow.close()

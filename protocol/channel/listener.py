@@ -172,10 +172,14 @@ class Listener:
         """Close every connection, each after at most `linger` seconds, and stop listening."""
         if self._closed:
             return
-        await asyncio.gather(*(connection.close(linger) for connection in self.connections))
-        if linger:
-            await asyncio.sleep(0.02)  # goodbyes are in ZeroMQ's hands; LINGER is 0
-        self.kill(linger)
+        try:
+            await asyncio.gather(*(connection.close(linger) for connection in self.connections))
+            if linger:
+                await asyncio.sleep(0.02)  # goodbyes are in ZeroMQ's hands; LINGER is 0
+        finally:
+            self.kill(
+                linger
+            )  # also when the wait is cancelled: a forgotten reader would sit on a descriptor that is used again
 
     def kill(self, linger: float = 0.0) -> None:
         """Stop without a word, as the end of this process would; connections are not closed."""

@@ -57,7 +57,11 @@ class Mask:
         """The operand's mask for a batch of steps: (batch or 1, *shape[, limbs])."""
         source = ring(self.source_limbs)
         shift = self.shift
-        r = source.shift_right(source.low_bits(r, self.bits), shift, self.limbs) if shift else source.resize(r, self.limbs)
+        r = (
+            source.shift_right(source.low_bits(r, self.bits), shift, self.limbs)
+            if shift
+            else source.resize(r, self.limbs)
+        )
         for view in self.views:
             r = view.apply(r, steps, len(ring(self.limbs).tail))
         return r
