@@ -466,4 +466,5 @@ def test_large_tensors_in_minibatches_that_wrap_around():
 
 
 def test_everything_at_once():
-    close(Mixed(), MIXED, 6, 16 * ULP)
+    """The cube decides: it reads its argument to a unit at 16 bits, 16 ulp of the job, and its slope is at most 2."""
+    close(Mixed(), MIXED, 6, 34 * ULP)
