@@ -307,6 +307,7 @@ SHOWN = {
     "Header.dealer",
     "Header.ephemeral",
     "AddPublic.constant",  # a number of the job file, which both parties have
+    "MatMulPublic.constant",  # likewise
     "MultiplyPublic.constant",
     "Simulation.results",  # revealed
     "Report.results",
