@@ -19,6 +19,7 @@ from typing import BinaryIO
 from protocol.channel import KeyPair, PublicKey
 from protocol.dealing import Deal
 from protocol.errors import ConfigError
+from protocol.files import sync_folder
 from protocol.graph import Phase
 from protocol.jobs import ROLES
 from protocol.material import MAX_CELL, Cell, Extent, Layout, Seal, fresh_id, period
@@ -147,11 +148,7 @@ class _Pair:
                 os.link(temporary, self._paths[role])  # unlike rename, never replaces anything
                 named.append(self._paths[role])
             self._remove()
-            folder = os.open(self._folder, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            sync_folder(self._folder)
         except OSError as error:
             for path in named:
                 path.unlink(missing_ok=True)

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ import msgpack
 import numpy as np
 
 from protocol.errors import ConfigError
+from protocol.files import durable
 from protocol.graph import Array
 from protocol.ring import Words
 
@@ -51,6 +51,8 @@ class Store:
             probe = folder / f".{self._prefix}.probe"
             probe.write_bytes(b"")
             probe.unlink()
+            for unfinished in folder.glob(f".{self._prefix}.*.new"):  # this party was killed while it wrote them
+                unfinished.unlink()
         except OSError as error:
             raise ConfigError(f"the state folder {folder} cannot be written: {error.strerror}") from None
 
@@ -121,22 +123,10 @@ class Store:
 
     def _write(self, path: Path, body: Mapping[str, Any]) -> None:
         data = msgpack.packb(body)
-        temporary = path.with_name(f".{path.name}.new")
         try:
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
+            with durable(path) as file:
                 file.write(MAGIC + hashlib.blake2b(data, digest_size=_DIGEST).digest() + data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-            folder = os.open(self._folder, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
             raise ConfigError(
                 f"{path} cannot be written: {error.strerror}; the run can be continued from the one before"
             ) from None

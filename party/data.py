@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import io
 import os
-import tempfile
 import zipfile
 from array import array
 from collections.abc import Iterable, Mapping
@@ -21,6 +20,7 @@ import numpy as np
 from numpy.lib.npyio import NpzFile
 
 from protocol.errors import ConfigError, DataError
+from protocol.files import durable
 from protocol.fixedpoint import Array, check
 from protocol.jobs import Input
 
@@ -218,22 +218,8 @@ def save_results(path: Path, results: Mapping[str, Any]) -> None:
     first = next(iter(arrays.values()))
     check_output(path, first.ndim)
     try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
-        temporary = Path(name)
-        try:
-            with open(descriptor, "wb") as stream:  # noqa: PTH123 - a descriptor, not a path
-                _write(stream, path.suffix.lower(), arrays, first)
-                stream.flush()
-                os.fsync(stream.fileno())
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        directory = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        with durable(path) as stream:
+            _write(stream, path.suffix.lower(), arrays, first)
     except OSError as error:
         raise DataError(
             f"the results could not be written to {path} ({error.strerror}); mend that and run again"

@@ -22,13 +22,21 @@ from protocol.errors import ConfigError, JobError, MpcError
 from protocol.jobs import Job, Traced, trace
 from protocol.views import Shape
 
+from .jobs.cnn import Cnn
 from .jobs.logreg import LogisticRegression
 from .jobs.mlp import Mlp
 from .jobs.seed import Seed
 from .jobs.single import Single
 from .jobs.xor import Xor
 
-BUILTIN: dict[str, type[Job]] = {"seed": Seed, "xor": Xor, "logreg": LogisticRegression, "mlp": Mlp, "single": Single}
+BUILTIN: dict[str, type[Job]] = {
+    "seed": Seed,
+    "xor": Xor,
+    "logreg": LogisticRegression,
+    "mlp": Mlp,
+    "cnn": Cnn,
+    "single": Single,
+}
 
 
 def load_job(name_or_path: str, params: Mapping[str, str] | None = None) -> Job:

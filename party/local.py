@@ -21,8 +21,6 @@ from typing import IO
 
 from protocol.errors import LinkError
 
-START_SECONDS = 60.0
-
 
 def free_address() -> str:
     """A loopback address that nobody uses right now."""

@@ -16,17 +16,14 @@ from .errors import DataError
 from .ring import Words, ring
 
 Array = NDArray[np.float64]
-_FLOAT_BITS = 52  # a float64 scaled beyond this many bits is shifted as an integer instead
 
 
 def encode(values: Array, scale: int, limbs: int) -> Words:
     """float64 array → ring elements at `scale` fraction bits, rounded to nearest."""
-    fine = scale  # exact: a power of two moves only the exponent
-    rounded = np.rint(np.ldexp(np.asarray(values, np.float64), fine))
-    if limbs == 1 and scale == fine and (not rounded.size or np.abs(rounded).max() < 2.0**62):
+    rounded = np.rint(np.ldexp(np.asarray(values, np.float64), scale))  # ldexp is exact: only the exponent moves
+    if limbs == 1 and (not rounded.size or np.abs(rounded).max() < 2.0**62):
         return rounded.astype(np.int64).view(np.uint64)
-    integers = np.frompyfunc(int, 1, 1)(rounded)
-    return ring(limbs).encode(np.asarray(integers, object) * (1 << (scale - fine)))
+    return ring(limbs).encode(np.frompyfunc(int, 1, 1)(rounded))
 
 
 def decode(words: Words, scale: int, limbs: int, bits: int) -> Array:

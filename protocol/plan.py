@@ -192,8 +192,11 @@ def _outline(phase: Phase, code: PhaseCode) -> Iterator[str]:
 
 # Plans travel as nested lists: dataclass fields in order, tuples as lists, correlations and views tagged by name.
 _VIEWS = {
-    cls.__name__: cls for cls in (views.Reshape, views.Transpose, views.Broadcast, views.Index, views.Rows, Unpack)
-}
+    cls.__name__: cls
+    for cls in (
+        views.Reshape, views.Transpose, views.Broadcast, views.Index, views.Pad, views.Windows, views.Rows, Unpack,
+    )
+}  # fmt: skip
 
 
 def _pack(value: Any) -> Any:

@@ -15,9 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from . import views
 from .correlations import Correlation, Field, Mask
-from .correlations.bits import Bit, Digits, Gate, Join, Unpack
+from .correlations.bits import Bit, Digits, Gate, Join
 from .correlations.monomials import Contraction, Monomials
 from .correlations.powers import Powers
 from .correlations.products import Product
@@ -164,7 +163,8 @@ class _Check:
         largest = math.prod(shape)
         for view in mask.views:
             self.size(view.shape)
-            self.view(view, shape)
+            if not view.fits(shape):
+                raise _Unfit(f"a view ({type(view).__name__}) does not fit a tensor of shape {shape}")
             shape = view.shape
             largest = max(largest, math.prod(shape))
         if shape != mask.shape:
@@ -173,11 +173,6 @@ class _Check:
             return largest * mask.limbs
         self.static = max(self.static, 2 * largest * mask.limbs)
         return 0
-
-    def view(self, view: views.View, shape: Shape) -> None:
-        rule = _VIEW_RULES.get(type(view))
-        if rule is None or not rule(view, shape):
-            raise _Unfit(f"a view ({type(view).__name__}) does not fit a tensor of shape {shape}")
 
     def correlation(self, spec: Correlation) -> None:
         rule = _RULES.get(type(spec))
@@ -207,64 +202,6 @@ def _shifts_into(source: int, limbs: int) -> None:
 def _within(value: int, least: int, most: int, what: str) -> None:
     if not least <= value <= most:
         raise _Unfit(f"{value} {what}, where {least} to {most} are possible")
-
-
-# ── views ─────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _reshape(view: views.View, shape: Shape) -> bool:
-    return math.prod(view.shape) == math.prod(shape)
-
-
-def _transpose(view: views.Transpose, shape: Shape) -> bool:
-    axes = view.axes
-    return sorted(axes) == list(range(len(shape))) and view.shape == tuple(shape[axis] for axis in axes)
-
-
-def _broadcast(view: views.View, shape: Shape) -> bool:
-    into = view.shape
-    lead = len(into) - len(shape)
-    return lead >= 0 and all(own in (1, target) for own, target in zip(shape, into[lead:], strict=True))
-
-
-def _index(view: views.Index, shape: Shape) -> bool:
-    found: list[int] = []
-    axis = 0
-    for item in view.items:
-        if item is None:
-            found.append(1)
-            continue
-        if axis == len(shape):
-            return False
-        length, axis = shape[axis], axis + 1
-        if isinstance(item, int):
-            if not 0 <= item < length:
-                return False
-            continue
-        start, stop, step = item
-        if step == 0 or start < 0:
-            return False
-        found.append(len(range(*slice(start, None if stop < 0 else stop, step).indices(length))))
-    return view.shape == (*found, *shape[axis:])
-
-
-def _rows(view: views.Rows, shape: Shape) -> bool:
-    total, into = view.total, view.shape
-    return len(shape) > 0 and len(into) > 0 and 1 <= total == shape[0] and into[1:] == shape[1:]
-
-
-def _unpack(view: views.View, shape: Shape) -> bool:
-    return -(-math.prod(view.shape) // 64) == math.prod(shape)
-
-
-_VIEW_RULES: dict[type, Callable[[Any, Shape], bool]] = {
-    views.Reshape: _reshape,
-    views.Transpose: _transpose,
-    views.Broadcast: _broadcast,
-    views.Index: _index,
-    views.Rows: _rows,
-    Unpack: _unpack,
-}
 
 
 # ── kinds: each rule returns the words in use while a step is made, and the multiplications ───────────────

@@ -27,6 +27,10 @@ class View:
 
     shape: Shape
 
+    def fits(self, shape: Shape) -> bool:
+        """Whether it is a map of tensors of `shape`, whoever made it: then `apply` is safe."""
+        raise NotImplementedError
+
     def apply(self, words: NDArray[Any], steps: Steps | None, tail: int) -> NDArray[Any]:
         """`steps` None: one step, no batch axis. Otherwise axis 0 of `words` runs over `steps` (or has length 1)."""
         raise NotImplementedError
@@ -39,6 +43,9 @@ class View:
 
 @dataclass(frozen=True)
 class Reshape(View):
+    def fits(self, shape: Shape) -> bool:
+        return math.prod(self.shape) == math.prod(shape)
+
     def apply(self, words: NDArray[Any], steps: Steps | None, tail: int) -> NDArray[Any]:
         head = words.shape[: 0 if steps is None else 1]
         return words.reshape(head + self.shape + words.shape[words.ndim - tail :])
@@ -48,6 +55,9 @@ class Reshape(View):
 class Transpose(View):
     axes: Shape
 
+    def fits(self, shape: Shape) -> bool:
+        return sorted(self.axes) == list(range(len(shape))) and self.shape == tuple(shape[axis] for axis in self.axes)
+
     def apply(self, words: NDArray[Any], steps: Steps | None, tail: int) -> NDArray[Any]:
         batch = 0 if steps is None else 1
         order = [*range(batch), *(batch + axis for axis in self.axes), *range(words.ndim - tail, words.ndim)]
@@ -56,6 +66,10 @@ class Transpose(View):
 
 @dataclass(frozen=True)
 class Broadcast(View):
+    def fits(self, shape: Shape) -> bool:
+        lead = len(self.shape) - len(shape)
+        return lead >= 0 and all(own in (1, into) for own, into in zip(shape, self.shape[lead:], strict=True))
+
     def apply(self, words: NDArray[Any], steps: Steps | None, tail: int) -> NDArray[Any]:
         batch = 0 if steps is None else 1
         own = words.shape[batch : words.ndim - tail]
@@ -70,9 +84,73 @@ class Index(View):
 
     items: tuple[int | tuple[int, int, int] | None, ...]
 
+    def fits(self, shape: Shape) -> bool:
+        found: list[int] = []
+        axis = 0
+        for item in self.items:
+            if item is None:
+                found.append(1)
+                continue
+            if axis == len(shape):
+                return False
+            length, axis = shape[axis], axis + 1
+            if isinstance(item, int):
+                if not 0 <= item < length:
+                    return False
+                continue
+            start, _, step = item
+            if step == 0 or start < 0:
+                return False
+            found.append(len(range(*_key(item).indices(length))))
+        return self.shape == (*found, *shape[axis:])
+
     def apply(self, words: NDArray[Any], steps: Steps | None, tail: int) -> NDArray[Any]:
         batch = 0 if steps is None else 1
         return words[(slice(None),) * batch + tuple(_key(item) for item in self.items)]
+
+
+@dataclass(frozen=True)
+class Pad(View):
+    """Zeros before, between and after the entries, by axis. A zero is masked by a zero, so this commutes too."""
+
+    widths: tuple[tuple[int, int, int], ...]
+
+    def fits(self, shape: Shape) -> bool:
+        if len(self.widths) != len(shape) or min((n for width in self.widths for n in width), default=0) < 0:
+            return False
+        return self.shape == _padded(shape, self.widths)
+
+    def apply(self, words: NDArray[Any], steps: Steps | None, tail: int) -> NDArray[Any]:
+        batch = 0 if steps is None else 1
+        out = np.zeros(words.shape[:batch] + self.shape + words.shape[words.ndim - tail :], words.dtype)
+        entries = words.shape[batch : words.ndim - tail]
+        places = (
+            slice(before, before + max(0, n + (n - 1) * between), between + 1)
+            for n, (before, between, _) in zip(entries, self.widths, strict=True)
+        )
+        out[(slice(None),) * batch + tuple(places)] = words
+        return out
+
+
+@dataclass(frozen=True)
+class Windows(View):
+    """Every window of the last axes: (…, h, w) → (…, places down, places across, *size), `stride` apart."""
+
+    size: Shape
+    stride: Shape
+
+    def fits(self, shape: Shape) -> bool:
+        count = len(self.size)
+        if not 1 <= count == len(self.stride) <= len(shape) or min((*self.size, *self.stride)) < 1:
+            return False
+        places = _places(shape[-count:], self.size, self.stride)
+        return min(places) >= 1 and self.shape == (*shape[:-count], *places, *self.size)
+
+    def apply(self, words: NDArray[Any], steps: Steps | None, tail: int) -> NDArray[Any]:
+        axes = tuple(range(words.ndim - tail - len(self.size), words.ndim - tail))
+        found = np.lib.stride_tricks.sliding_window_view(words, self.size, axes)  # the windows' axes behind the limbs
+        found = found[(slice(None),) * axes[0] + tuple(slice(None, None, step) for step in self.stride)]
+        return np.moveaxis(found, axes[-1] + 1, -1) if tail else found
 
 
 @dataclass(frozen=True)
@@ -80,6 +158,9 @@ class Rows(View):
     """The step's minibatch: shape[0] consecutive rows from row step · shape[0] on, wrapping around at the end."""
 
     total: int
+
+    def fits(self, shape: Shape) -> bool:
+        return bool(shape and self.shape) and 1 <= self.total == shape[0] and self.shape[1:] == shape[1:]
 
     @property
     def varies(self) -> bool:
@@ -142,6 +223,34 @@ def index(shape: Shape, key: Any) -> Index:
             )
     probe = np.broadcast_to(np.empty((), np.int8), shape)[tuple(_key(item) for item in items)]
     return Index(probe.shape, tuple(items))
+
+
+def pad(shape: Shape, widths: tuple[tuple[int, int, int], ...]) -> Pad:
+    """(before, between, after) for every axis."""
+    found = Pad(_padded(shape, widths), widths)
+    if not found.fits(shape):
+        raise JobError(f"cannot pad shape {shape} by {widths}")
+    return found
+
+
+def _padded(shape: Shape, widths: tuple[tuple[int, int, int], ...]) -> Shape:
+    return tuple(
+        before + max(0, n + (n - 1) * between) + after
+        for n, (before, between, after) in zip(shape, widths, strict=False)
+    )
+
+
+def windows(shape: Shape, size: Shape, stride: Shape) -> Windows:
+    """`size` and `stride` of the last axes, as many as there are of each."""
+    lead, own = shape[: -len(size)], shape[-len(size) :]
+    found = Windows((*lead, *_places(own, size, stride), *size), size, stride)
+    if not found.fits(shape):
+        raise JobError(f"windows of {size}, {stride} apart, do not fit a tensor of shape {shape}")
+    return found
+
+
+def _places(shape: Shape, size: Shape, stride: Shape) -> Shape:
+    return tuple((n - k) // max(step, 1) + 1 for n, k, step in zip(shape, size, stride, strict=False))
 
 
 def transpose(shape: Shape, axes: Shape | None) -> Transpose:

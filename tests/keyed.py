@@ -92,6 +92,7 @@ class Recorder:
 
     def __init__(self, address: str) -> None:
         self._there = place(address)
+        self._writers: list[asyncio.StreamWriter] = []
         self.said: list[bytes] = []
 
     async def __aenter__(self) -> Recorder:
@@ -101,9 +102,13 @@ class Recorder:
 
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
+        for writer in self._writers:
+            writer.close()
+        await asyncio.sleep(0)  # the copying ends by itself, as both its sources have
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection(*self._there)
+        self._writers += [writer, back]
         await asyncio.gather(self._copy(reader, back, self.said), self._copy(there, writer, None))
 
     async def _copy(self, source: asyncio.StreamReader, to: asyncio.StreamWriter, keep: list[bytes] | None) -> None:

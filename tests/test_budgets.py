@@ -109,6 +109,15 @@ def test_logistic_regression():
     assert products < found.dealt <= products + 8 * columns + batch * (6 * 2 * 2 + 4) * 8
 
 
+def test_a_convolutional_network():
+    """Each tensor is opened once, at its own size: parameters, what the dense layer takes and gives, and gradients."""
+    found, pictures = step_of(load_job("cnn")), 64
+    weights, hidden, out = 8 * 25 + 288 * 10, pictures * 288, pictures * 10
+    _, opened, _ = comparison(38)  # 28 behind the binary point, |z| < 2^8, two spare
+    assert found.rounds == 10
+    assert found.sent == (8 * (weights + 4 * hidden + 2 * out + 10) + int(opened * hidden),) * 2
+
+
 def test_every_workload_can_be_planned_at_a_small_size():
     for workload in WORKLOADS.values():
         small = workload.resized(1.0, 70 if workload.job == "single" else 5)

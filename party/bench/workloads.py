@@ -63,6 +63,7 @@ WORKLOADS = {
         Workload("seed-10k", "seed", 10_000, sized="", steps=10_000, free=1, held=2),
         Workload("logreg", "logreg", 78, sized="", steps=78, free=2, held=4),
         Workload("mlp", "mlp", 128, sized="", free=6, held=14),
+        Workload("cnn", "cnn", 64, sized="", free=6, held=14),
     )
 }
 OTHERS = ("dealer", "operations")

@@ -23,6 +23,10 @@ class Sample:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         return np.asarray(self.make(np.random.default_rng(self.seed)), dtype)
 
+    def reshaped(self, *shape: int) -> Sample:
+        """The same numbers."""
+        return Sample(lambda random: self.make(random).reshape(shape), self.seed)
+
 
 def uniform(shape: tuple[int, ...], peak: float, seed: int = 1) -> Sample:
     """Uniform in [−peak, peak]."""

@@ -25,6 +25,7 @@ import zmq
 from zmq.utils import z85
 
 from ..errors import ConfigError
+from ..files import durable
 from ..wire.messages import ROLES
 
 _PUBLIC = "mpc1"
@@ -87,23 +88,9 @@ class KeyPair:
     def save(self, path: Path) -> None:
         """Write the secret to a new file that only its owner can read. An existing file is never replaced."""
         path = Path(path)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
-        line = _line(_SECRET, self.role, self.secret) + "\n"
         try:
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            try:
-                with os.fdopen(descriptor, "w") as file:
-                    file.write(line)
-                    file.flush()
-                    os.fsync(file.fileno())
-                os.link(temporary, path)  # unlike rename, fails when the name is taken
-            finally:
-                temporary.unlink(missing_ok=True)
-            directory = os.open(path.parent, os.O_RDONLY)
-            try:
-                os.fsync(directory)
-            finally:
-                os.close(directory)
+            with durable(path, replace=False) as file:
+                file.write(f"{_line(_SECRET, self.role, self.secret)}\n".encode())
         except FileExistsError:
             raise ConfigError(f"{path} exists: a key is never overwritten; move it away first") from None
         except OSError as error:

@@ -53,6 +53,9 @@ def packed(shape: Shape, planes: int) -> Field:
 class Unpack(View):
     """Packed bits as a tensor of 0 and 1."""
 
+    def fits(self, shape: Shape) -> bool:
+        return -(-prod(self.shape) // WORD) == prod(shape)
+
     def apply(self, words: NDArray[Any], steps: Steps | None, tail: int) -> NDArray[Any]:
         head = words.shape[: 0 if steps is None else 1]
         return kernels.unpack_words(words.reshape(*head, -1), prod(self.shape)).reshape(head + self.shape)

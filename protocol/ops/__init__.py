@@ -1,5 +1,12 @@
 """Secure operations. Each is one class: its shape, range, float64 meaning and protocol side by side."""
 
+from .convolution import (
+    avg_pool2d,
+    avg_pool2d_gradient,
+    conv2d,
+    conv2d_input_gradient,
+    conv2d_kernel_gradient,
+)
 from .functions import (
     absolute,
     clip,
@@ -18,8 +25,13 @@ from .tensor import Secret, concatenate, matmul, polynomial
 __all__ = [
     "Secret",
     "absolute",
+    "avg_pool2d",
+    "avg_pool2d_gradient",
     "clip",
     "concatenate",
+    "conv2d",
+    "conv2d_input_gradient",
+    "conv2d_kernel_gradient",
     "matmul",
     "maximum",
     "minimum",

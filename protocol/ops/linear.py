@@ -17,8 +17,8 @@ from ..lowering import Lowering
 from ..program import Share
 from ..ring import limbs_for, ring
 from ..sizing import Sizing
+from ..views import Pad, Shape, View
 from ..views import Rows as RowsView
-from ..views import Shape, View
 
 
 def broadcast(name: str, *shapes: Shape) -> Shape:
@@ -255,7 +255,7 @@ class Concatenate(Linear):
 
 @dataclass(frozen=True)
 class Structure(Linear):
-    """A view: transpose, reshape, index, broadcast, or the step's minibatch."""
+    """A view: transpose, reshape, index, broadcast, pad, windows, or the step's minibatch."""
 
     view: View
     name = "view"
@@ -264,7 +264,8 @@ class Structure(Linear):
         return self.view.shape
 
     def bounds(self, *uses: Node) -> Interval:
-        return uses[0].interval
+        low, high = uses[0].interval
+        return (min(low, 0.0), max(high, 0.0)) if isinstance(self.view, Pad) else (low, high)
 
     def clear(self, step: int, *arrays: Array) -> Array:
         if isinstance(self.view, RowsView):

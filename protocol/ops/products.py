@@ -34,9 +34,6 @@ class Bilinear(Op):
 
     bilinear: str
 
-    def map_shape(self, a: Shape, b: Shape) -> Shape:
-        raise NotImplementedError
-
     def fusion(self, low: Sizing, node: Node) -> Fusion | None:
         """The fused form, if it pays."""
         raise NotImplementedError

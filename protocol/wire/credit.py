@@ -73,11 +73,6 @@ class CreditWindow:
         self._consumed = self._consumed_bytes = 0
         self._told: tuple[int, int] = (0, 0)
 
-    @property
-    def outstanding(self) -> int:
-        """Bytes that arrived and are not consumed."""
-        return self._arrived_bytes - self._consumed_bytes
-
     def arrived(self, size: int) -> None:
         """A chunk of `size` bytes arrived; ProtocolError if nobody had granted it."""
         self._arrived += 1

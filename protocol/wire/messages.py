@@ -44,9 +44,7 @@ class Kind(IntEnum):
     # the session's
     HELLO = 16
     WELCOME = 17
-    REFUSED = 18
     PLAN = 19
-    READY = 20
     ROUND = 21
     SEED = 22
     CHUNK = 23
@@ -108,9 +106,7 @@ RULES: dict[Kind, Rule] = {
     Kind.HOLD: Rule(_ANY, False, 0, numbered=False),
     Kind.HELLO: Rule(_ANY, False, _BODY),
     Kind.WELCOME: Rule(_ANY, False, _BODY),
-    Kind.REFUSED: Rule(_ANY, False, _BODY),
     Kind.PLAN: Rule(_ANY, True, _PLAN),  # parties send each other the digest, the dealer the plan itself
-    Kind.READY: Rule(_ANY, False, _BODY),
     Kind.ROUND: Rule(_PEERS, True, _BODY),  # the dealer receives nothing that depends on an online value
     Kind.SEED: Rule(_FROM_DEALER, True, _BODY),
     Kind.CHUNK: Rule(_FROM_DEALER, True, _BODY),

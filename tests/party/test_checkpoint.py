@@ -92,3 +92,12 @@ def test_a_folder_that_cannot_be_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="state folder"):
         Store(tmp_path / "file" / "state", "s", "bob")
+
+
+def test_what_a_killed_party_left_half_written_is_removed(store):
+    store.save(Point("t", 1), 1, STATE)
+    (store._folder / ".s.alice.000000000002.t.checkpoint.x1y2.new").write_bytes(b"half")
+    again = Store(store._folder, "s", "alice")
+    again.bind("plan")
+    assert again.points == [Point("t", 1)]
+    assert [path.name[0] for path in store._folder.iterdir()] == ["s"]

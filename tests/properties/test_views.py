@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from protocol.errors import JobError
-from protocol.views import Broadcast, Rows, View, index, reshape, transpose
+from protocol.views import Broadcast, Rows, View, index, pad, reshape, transpose, windows
 
 SHAPES = hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4)
 MANY = settings(max_examples=200, deadline=None)
@@ -20,6 +20,7 @@ def agrees(view: View, shape: tuple[int, ...], function) -> None:
     plain = np.arange(int(np.prod(shape, dtype=int)), dtype=np.uint64).reshape(shape)
     expected = function(plain)
     assert view.shape == expected.shape
+    assert view.fits(shape)
     assert not view.varies
     for limbs in (1, 2, 5):
         tail = () if limbs == 1 else (limbs,)
@@ -88,6 +89,51 @@ def test_broadcast(shapes):
 
 
 @MANY
+@given(SHAPES, st.data())
+def test_padding(shape, data):
+    """Against NumPy, which has no zeros in between: those are rows and columns of a larger array."""
+    widths = tuple(data.draw(st.tuples(*3 * [st.integers(0, 2)])) for _ in shape)
+
+    def padded(words):
+        for axis, (before, between, after) in enumerate(widths):
+            spread = np.repeat(words, between + 1, axis)
+            spread[(slice(None),) * axis + (np.arange(spread.shape[axis]) % (between + 1) != 0,)] = 0
+            length = max(0, spread.shape[axis] - between)
+            spread = np.take(spread, range(length), axis)
+            edges = [(before, after) if n == axis else (0, 0) for n in range(words.ndim)]
+            words = np.pad(spread, edges)
+        return words
+
+    view, plain = pad(shape, widths), np.arange(1, 1 + int(np.prod(shape, dtype=int)), dtype=np.uint64).reshape(shape)
+    assert view.fits(shape)
+    assert np.array_equal(view.apply(plain, None, 0), padded(plain))
+    two = np.stack([plain, 3 * plain], -1)
+    assert np.array_equal(view.apply(two, None, 1), np.stack([padded(plain), 3 * padded(plain)], -1))
+    batch = np.stack([two, 5 * two])
+    assert np.array_equal(view.apply(batch, np.arange(2), 1), np.stack([view.apply(each, None, 1) for each in batch]))
+
+
+@MANY
+@given(hnp.array_shapes(min_dims=1, max_dims=4, min_side=1, max_side=5), st.data())
+def test_windows(shape, data):
+    count = data.draw(st.integers(1, min(2, len(shape))))
+    size = tuple(data.draw(st.integers(1, n)) for n in shape[-count:])
+    stride = tuple(data.draw(st.integers(1, 3)) for _ in size)
+
+    def cut(words):
+        places = [range(0, n - k + 1, step) for n, k, step in zip(shape[-count:], size, stride, strict=True)]
+        lead = words.shape[:-count]
+        out = np.empty((*lead, *(len(each) for each in places), *size), words.dtype)
+        for where in np.ndindex(*(len(each) for each in places)):
+            corner = [each[n] for each, n in zip(places, where, strict=True)]
+            cells = tuple(slice(c, c + k) for c, k in zip(corner, size, strict=True))
+            out[(..., *where, *(slice(None),) * count)] = words[(..., *cells)]
+        return out
+
+    agrees(windows(shape, size, stride), shape, cut)
+
+
+@MANY
 @given(st.integers(1, 9), st.integers(0, 3), st.data())
 def test_rows_wrap_around(total, width, data):
     size = data.draw(st.integers(1, total))
@@ -137,6 +183,12 @@ def test_an_epoch_of_minibatches_sees_every_row_equally_often(total, data):
         lambda: reshape((3, 4), (13,)),
         lambda: reshape((3, 4), (-3, -4)),
         lambda: reshape((0,), (0, -1)),
+        lambda: pad((3, 4), ((0, 0, 0),)),
+        lambda: pad((3,), ((0, -1, 0),)),
+        lambda: windows((3, 4), (4, 1), (1, 1)),
+        lambda: windows((3, 4), (1, 0), (1, 1)),
+        lambda: windows((3, 4), (1, 1), (1, 0)),
+        lambda: windows((3,), (1, 1), (1, 1)),
     ],
 )
 def test_misuse_is_a_job_error(make):

@@ -1,0 +1,51 @@
+"""A small convolutional network for pictures of 28 × 28: eight 5 × 5 kernels two pixels apart, average pooling, ReLU, a dense
+layer; trained on the mean squared error. Pooling comes first since it is free, and leaves ReLU a quarter of the work.
+
+Its numbers fit one 64-bit word as those of `mlp` do. A kernel's gradient sums over every place of every picture of a batch.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from protocol.jobs import Input, Job, Variables
+from protocol.ops import avg_pool2d, avg_pool2d_gradient, conv2d, conv2d_kernel_gradient, relu, within
+
+from .samples import classes, pictures, uniform
+
+_PICTURES = pictures(512, 784)
+LIMIT = 64.0  # what every pre-activation, and every gradient that arrives at one, is assumed to stay within
+
+
+class Cnn(Job):
+    """One convolution and one dense layer; rate / batch is a power of two, so that it is a matter of scale alone."""
+
+    iterations = 8
+    fraction_bits = 13
+    integer_bits = 12
+    batch = 64
+    rate = 0.125
+    x = Input("bob", shape=("n", 1, 28, 28), low=0, high=1, default=_PICTURES.reshaped(512, 1, 28, 28))
+    y = Input("bob", shape=("n", 10), low=0, high=1, default=classes(_PICTURES, 10))
+    k = Input("alice", shape=(8, 1, 5, 5), low=-2, high=2, default=uniform((8, 1, 5, 5), 0.2, seed=3))
+    c = Input("alice", shape=(8, 1, 1), low=-2, high=2, default=np.zeros((8, 1, 1)))
+    w = Input("alice", shape=(288, 10), low=-2, high=2, default=uniform((288, 10), 0.1, seed=4))
+    b = Input("alice", shape=(10,), low=-2, high=2, default=np.zeros(10))
+
+    def step(self, v: Variables) -> None:
+        x, y = v.x.minibatch(self.batch), v.y.minibatch(self.batch)
+        seen = within(conv2d(x, v.k, stride=2), -LIMIT, LIMIT)
+        z = avg_pool2d(seen, 2) + v.c
+        flat = relu(z).reshape(self.batch, -1)
+        error = within(flat @ v.w, -LIMIT, LIMIT) + v.b - y
+        above = within(error @ v.w.T, -LIMIT, LIMIT).reshape(z.shape)
+        d = (z >= 0) * above
+        rate = self.rate / self.batch
+        v.w -= rate * (flat.T @ error)
+        v.b -= rate * error.sum(axis=0)
+        spread = avg_pool2d_gradient(d, seen.shape, 2)
+        v.k -= rate * conv2d_kernel_gradient(x, spread, (5, 5), stride=2)
+        v.c -= rate * d.sum(axis=(0, 2, 3)).reshape(8, 1, 1)
+
+    def finish(self, v: Variables) -> None:
+        v.reveal(k=v.k, c=v.c, w=v.w, b=v.b)
