@@ -113,7 +113,7 @@ def test_a_convolutional_network():
     """Each tensor is opened once, at its own size: parameters, what the dense layer takes and gives, and gradients."""
     found, pictures = step_of(load_job("cnn")), 64
     weights, hidden, out = 8 * 25 + 288 * 10, pictures * 288, pictures * 10
-    _, opened, _ = comparison(38)  # 28 behind the binary point, |z| < 2^8, two spare
+    _, opened, _ = comparison(37)  # z at scale 28, |z| ≤ 52: 34 bits, the sign, and two spare
     assert found.rounds == 10
     assert found.sent == (8 * (weights + 4 * hidden + 2 * out + 10) + int(opened * hidden),) * 2
 
