@@ -243,13 +243,22 @@ def run(code: str, **environment: str) -> str:
 
 
 @pytest.mark.skipif(kernels.BACKEND == "numpy", reason="needs a compiler")
-def test_matmul_on_a_processor_without_wide_vectors() -> None:
+@pytest.mark.parametrize("processor", ["generic", "icelake-server", "znver4"])
+def test_matmul_as_it_is_compiled_for_another_processor(processor: str) -> None:
+    """The last two differ in the product that pays; without AVX-512 here, only the first can run."""
+    features = "+sse2"
+    if processor != "generic":
+        from numba.core.registry import cpu_target  # not where MPC_KERNELS=numpy
+
+        features = str(cpu_target.target_context.codegen().magic_tuple()[2])
+        if not {"+avx512ifma", "+avx512vnni"} <= {*features.split(",")}:
+            pytest.skip("this processor has no IFMA and VNNI, so what is compiled for one cannot run here")
     code = (
         "import numpy as np; from protocol.kernels import matmul;"
         "a = np.random.default_rng(1).integers(0, 2**64, (70, 200), dtype=np.uint64);"
         "print((matmul(a, a.T) == a @ a.T).all())"
     )
-    assert run(code, NUMBA_CPU_NAME="generic", NUMBA_CPU_FEATURES="+sse2").strip() == "True"
+    assert run(code, NUMBA_CPU_NAME=processor, NUMBA_CPU_FEATURES=features).strip() == "True"
 
 
 def test_numpy_backend_does_not_import_numba() -> None:

@@ -6,13 +6,14 @@ part of its type: each kernel is compiled once for each L it meets, and once onl
 
 An entry's annotations are its signature, so nothing that a caller passes can start the compiler: `In` takes
 any aligned C-contiguous words, those that may not be written to as well; anything else is a TypeError.
-
-Numba keys its disk cache on the file of the kernel, not of its helpers: after an edit here, touch the others.
 """
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Callable
+from pathlib import Path
 from threading import RLock
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -40,7 +41,23 @@ Table = I64  # flat
 
 ZERO: tuple[Limbs, ...] = tuple((0,) * limbs for limbs in range(MAX_LIMBS + 1))
 ENTRIES: list[Entry] = []
+_config: Any = numba.config
 
+
+def _cache_folder() -> str:
+    """Where machine code is kept. Numba asks whether a kernel's own file has changed, but not those of its helpers, so the
+    name of the folder is a digest of them all.
+    """
+    here = Path(__file__).parent
+    sources = hashlib.blake2b(digest_size=8)
+    for path in sorted(here.glob("*.py")):
+        sources.update(path.read_bytes())
+    users = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mpc-playground"
+    base = _config.CACHE_DIR or (here / "__pycache__" if os.access(here, os.W_OK) else users)
+    return str(Path(base) / f"kernels-{sources.hexdigest()}")
+
+
+_config.CACHE_DIR = _cache_folder()
 _lock = RLock()  # Numba's compiler has one of its own, but two threads should not make the same kernel
 
 

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from ._jit import InMatrix, InStack, OutMatrix, OutStack, entry, kernel
-from ._tile import A_STEP, B_STEP, COLUMNS, ROWS, tile
+from ._tile import A_STEP, B_STEP, COLUMNS, FUSED, ROWS, tile
 from .layout import U64, batch_shape, canonical, stack
 
 SMALL = 4096  # products: below this, packing costs more than it saves
@@ -51,7 +51,8 @@ def _pack_a(a: U64, row: int, rows: int, start: int, depth: int, block: U64) -> 
                 y = a[row + r + 1, start + p] if r + 1 < rows else zero
                 block[base + p * A_STEP] = x
                 block[base + p * A_STEP + 1] = y
-                block[pairs + p * A_STEP] = _pair_a(x, y)
+                if FUSED:
+                    block[pairs + p * A_STEP] = _pair_a(x, y)
 
 
 @kernel
@@ -65,8 +66,9 @@ def _pack_b(b: U64, start: int, depth: int, column: int, columns: int, panel: U6
         else:
             for j in range(COLUMNS):
                 panel[base + j] = b[start + p, column + j] if j < columns else np.uint64(0)
-        for j in range(COLUMNS // 2):
-            panel[base + COLUMNS + j] = _pair_b(panel[base + 2 * j], panel[base + 2 * j + 1])
+        if FUSED:
+            for j in range(COLUMNS // 2):
+                panel[base + COLUMNS + j] = _pair_b(panel[base + 2 * j], panel[base + 2 * j + 1])
 
 
 @kernel
