@@ -24,7 +24,7 @@ make_environment() {
     echo "Setting up $folder (once) ..." >&2
     [ -x "$PYTHON" ] || "$base" -m venv "$folder"
     "$PYTHON" -m pip install --quiet --disable-pip-version-check --editable ".$extras" >&2 || return
-    "$PYTHON" -c 'from protocol.kernels import warm; warm()'
+    "$PYTHON" -c 'import sys; from protocol.kernels import ready; ready(lambda text: print(text, file=sys.stderr))'
     echo "$wanted" >"$stamp"
   fi
 }

@@ -19,7 +19,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
+from protocol import kernels
 from protocol.errors import LinkError
+from protocol.log import process_log
 
 
 def free_address() -> str:
@@ -78,6 +80,7 @@ class Trio:
         self.folder = Path(self._folder.name)
 
     def __enter__(self) -> Trio:
+        kernels.ready(process_log("mpc"))  # once, and not in all three
         return self
 
     def __exit__(

@@ -262,7 +262,7 @@ def test_matmul_as_it_is_compiled_for_another_processor(processor: str) -> None:
 
 
 def test_numpy_backend_does_not_import_numba() -> None:
-    code = "import sys; from protocol import kernels as k; k.warm(); print(k.BACKEND, 'numba' in sys.modules)"
+    code = "import sys; from protocol import kernels as k; k.ready(print); print(k.BACKEND, 'numba' in sys.modules)"
     assert run(code, MPC_KERNELS="numpy").split() == ["numpy", "False"]
 
 
@@ -277,3 +277,21 @@ def test_both_backends_offer_the_same_names() -> None:
     for name in kernels.__all__:
         if name != "BACKEND" and not hasattr(reference, name):
             assert getattr(kernels, name).__module__ == "protocol.kernels.layout"
+
+
+@pytest.mark.skipif(kernels.BACKEND == "numpy", reason="needs a compiler")
+def test_kernels_are_made_ready_once_for_an_installation(tmp_path, monkeypatch) -> None:
+    from protocol.kernels import _warm
+
+    made, told = [], []
+    monkeypatch.setattr(_warm, "warm", lambda: made.append(1))
+    monkeypatch.setattr(_warm.config, "CACHE_DIR", str(tmp_path / "cache"))
+    for _ in range(2):
+        _warm.ready(told.append)
+    assert len(made) == len(told) == 1
+    assert "once for an installation" in told[0]
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(_warm.config, "CACHE_DIR", str(tmp_path / "file" / "cache"))
+    _warm.ready(told.append)
+    assert len(made) == 1
+    assert "NUMBA_CACHE_DIR" in told[-1]

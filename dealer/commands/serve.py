@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from protocol import kernels
 from protocol.channel import Allow, parse_shape
 from protocol.config import Config
 from protocol.errors import ConfigError
@@ -30,6 +31,7 @@ def run(config: Config) -> int:
         config.max_stock,
         parse_shape(config.link) if config.link else None,
     )
+    kernels.ready(log)
     service = Service(settings, log)
     run_until_signalled(
         service.run(), reload=lambda: service.reload(None if keys is None else _allowed(config.reread()))

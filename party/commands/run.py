@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from protocol import kernels
 from protocol.channel import parse_shape
 from protocol.config import Config
 from protocol.errors import ConfigError, DataError
@@ -64,6 +65,8 @@ def run(settings: Config) -> int:
         finish(settings, intent, Report(before), terminal)
         return 0
     work = Run(intent, to, inputs, terminal, store, settings.checkpoint_every, material)
+
+    kernels.ready(terminal.note)
 
     def reload() -> None:
         work.reload(addresses(settings.reread(), role))

@@ -29,6 +29,7 @@ if BACKEND == "numpy":
         polynomial,
         preload,
         readings,
+        ready,
         set_threads,
         truncated,
         warm,
@@ -42,7 +43,7 @@ if BACKEND == "numpy":
         wide_sum,
     )
 else:
-    from ._warm import preload, warm
+    from ._warm import preload, ready, warm
     from .fused import beaver_matmul, beaver_mul, opened, truncated
     from .gemm import matmul, set_threads
     from .monomials import combined, contracted, monomial_sums, outer
@@ -75,6 +76,7 @@ __all__ = [
     "polynomial",
     "preload",
     "readings",
+    "ready",
     "set_threads",
     "truncated",
     "unpack_bits",

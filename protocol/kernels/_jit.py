@@ -20,6 +20,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 import numba
 from llvmlite import ir
 from numba.core import types
+from numba.core.registry import cpu_target
 from numba.extending import intrinsic as _numba_intrinsic
 
 from .layout import I64, MAX_LIMBS, U64
@@ -42,6 +43,13 @@ Table = I64  # flat
 ZERO: tuple[Limbs, ...] = tuple((0,) * limbs for limbs in range(MAX_LIMBS + 1))
 ENTRIES: list[Entry] = []
 _config: Any = numba.config
+
+
+def target() -> tuple[str, str, str]:
+    """What Numba compiles for, which is part of its disk cache's key: platform, processor, features."""
+    context: Any = cpu_target.target_context
+    triple, processor, features = context.codegen().magic_tuple()
+    return triple, processor, features
 
 
 def _cache_folder() -> str:

@@ -18,15 +18,12 @@ from typing import Any
 
 from llvmlite import ir
 from numba.core import types
-from numba.core.registry import cpu_target
 
-from ._jit import intrinsic
+from ._jit import intrinsic, target
 
 
 def _fused_products_pay() -> bool:
-    """For the processor that Numba compiles for, which is part of its disk cache's key."""
-    target: Any = cpu_target.target_context
-    _, name, features = target.codegen().magic_tuple()
+    _, name, features = target()
     return {"+avx512ifma", "+avx512vnni"} <= {*features.split(",")} and not name.startswith("znver")
 
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import fcntl
+import platform
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from numba import __version__ as numba_version
+from numba import config
 
 from . import _bits_numba, _waves_numba, fused, gemm, monomials, poly, wide  # noqa: F401 - two fill ENTRIES
-from ._jit import ENTRIES
+from ._jit import ENTRIES, target
 
 _ANY_LIMBS = (wide._add, wide._sub, wide._rows, poly._readings, poly._polynomial)
 _FEW_LIMBS = (  # more are met in powering triples alone
@@ -33,8 +39,30 @@ def preload(limbs: Iterable[int]) -> None:
                 entry[count]
 
 
+def ready(tell: Callable[[str], None]) -> None:
+    """Have every kernel in the disk cache before anybody waits for one: compiles what is not, and tells so first.
+
+    Processes that start together do it once, and wait for each other. Where there is no place for a cache, each compiles
+    what it meets when it meets it.
+    """
+    folder = Path(str(config.CACHE_DIR))  # type: ignore[attr-defined]
+    done = folder / f"complete-{target()[1]}-python{platform.python_version()}-numba{numba_version}"
+    if done.exists():
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "lock").open("w") as lock:
+            tell("compiling the arithmetic for this processor: once for an installation, about a minute")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                warm()
+                done.touch()
+    except OSError:
+        tell(f"nothing can be kept in {folder}, so arithmetic is compiled whenever it is met; set NUMBA_CACHE_DIR")
+
+
 def warm() -> None:
-    """Fill the disk cache for every entry and every number of limbs: half a minute the first time."""
+    """Fill the disk cache for every entry and every number of limbs."""
     for entry in ENTRIES:
         for count in range(entry.least, entry.most + 1):
             entry[count]
