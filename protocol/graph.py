@@ -39,6 +39,7 @@ class Op:
 
     name: str = "op"
     view: View | None = None  # set where the operation commutes with masking
+    keeps_scale: bool = False  # its result is multiplied at its own scale, not at the job's fraction bits
 
     def shape(self, *shapes: Shape) -> Shape:
         """The result's shape; JobError where the operands do not fit."""
@@ -159,9 +160,19 @@ class Graph:
         for table in (self.initial, self.updated, self.revealed):
             table.update({key: new for key, use in table.items() if use is node})
         self.nodes.insert(self.nodes.index(node) + 1, new)
+        self._number()
+        return new
+
+    def before(self, node: Node, new: Node) -> Node:
+        """Move `new`, whose operands come before `node`, to where `node` is."""
+        self.nodes.remove(new)
+        self.nodes.insert(self.nodes.index(node), new)
+        self._number()
+        return new
+
+    def _number(self) -> None:
         for order, each in enumerate(self.nodes):
             each.order = order
-        return new
 
     def of_phase(self, phase: Phase) -> Iterable[Node]:
         return (node for node in self.nodes if node.phase == phase)

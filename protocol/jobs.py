@@ -25,6 +25,7 @@ from typing import Any, ClassVar
 from .errors import DataError, JobError
 from .graph import EVERYTHING, Carry, Graph, Interval, Phase, Source
 from .ops import Secret
+from .ops.incremental import carry_products
 from .sizing import Numerics
 from .views import Shape
 
@@ -179,6 +180,7 @@ def trace(job: Job, shapes: Mapping[str, Shape], iterations: int | None = None) 
         ends = {name: _union(ranges[name], node.interval) for name, node in traced.graph.updated.items()}
         left = sorted(name for name in ranges if ends[name] != ranges[name] and _declared(job, name) is None)
         if not left:
+            carry_products(traced.graph)
             traced.assumptions += [_assumed(job, name, ranges[name]) for name in ranges
                                    if ends[name] != ranges[name] or ranges[name] == EVERYTHING]  # fmt: skip
             return traced

@@ -137,8 +137,8 @@ class Sizing:
             for node in self.graph.revealed.values():
                 self.need(node, self.room(node))
             for label, bits in self.carry_needs.items():
-                self.need(self.graph.updated[label], bits)
-                self.need(self.graph.initial[label], bits)
+                for node in (self.graph.updated[label], self.graph.initial[label]):
+                    self.need_aligned(node, self.carry_scales[label], bits)
             for node in reversed(self.graph.nodes):
                 if node in self.needs:
                     bits = self.needs[node]
@@ -189,6 +189,10 @@ class Sizing:
     def need(self, node: Node, bits: int) -> None:
         self.needs[node] = max(self.needs.get(node, 0), bits)
 
+    def need_aligned(self, node: Node, scale: int, bits: int) -> None:
+        """`node` is needed modulo 2^bits once it is brought to `scale`, for which it is shifted left."""
+        self.need(node, max(1, bits - (scale - self.scales[node])))
+
     def need_open(self, node: Node, bits: int) -> None:
         """`node` is opened, modulo 2^bits."""
         base, _ = self.base(node)
@@ -210,7 +214,7 @@ class Sizing:
         return self.carry_scales[label]
 
     def operand_shift(self, node: Node) -> int:
-        return max(0, self.scales[node] - self.numerics.fraction_bits)
+        return 0 if node.op.keeps_scale else max(0, self.scales[node] - self.numerics.fraction_bits)
 
     def operand_scale(self, node: Node) -> int:
         return self.scales[node] - self.operand_shift(node)

@@ -24,7 +24,7 @@ class Cnn(Job):
     fraction_bits = 13
     integer_bits = 12
     batch = 64
-    rate = 0.125
+    rate = 0.03125
     x = Input("bob", shape=("n", 1, 28, 28), low=0, high=1, default=_PICTURES.reshaped(512, 1, 28, 28))
     y = Input("bob", shape=("n", 10), low=0, high=1, default=classes(_PICTURES, 10))
     k = Input("alice", shape=(8, 1, 5, 5), low=-2, high=2, default=uniform((8, 1, 5, 5), 0.2, seed=3))

@@ -40,8 +40,16 @@ class Linear(Op):
             low.need(use, bits)
 
 
+class Aligned(Linear):
+    """Those that bring their operands to the largest scale first."""
+
+    def demand(self, low: Sizing, node: Node, bits: int) -> None:
+        for use in node.inputs:
+            low.need_aligned(use, low.scales[node], bits)
+
+
 @dataclass(frozen=True)
-class Add(Linear):
+class Add(Aligned):
     """x + y, or x − y."""
 
     minus: bool = False
@@ -88,7 +96,7 @@ class Negate(Linear):
 
 
 @dataclass(frozen=True, eq=False)
-class AddPublic(Linear):
+class AddPublic(Aligned):
     """x + c for a public array c: one party adds it."""
 
     constant: Array
@@ -229,7 +237,7 @@ class Sum(Linear):
 
 
 @dataclass(frozen=True)
-class Concatenate(Linear):
+class Concatenate(Aligned):
     axis: int
     name = "concatenate"
 

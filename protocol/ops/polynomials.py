@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import inf
+from math import frexp, inf
 
 import numpy as np
 
@@ -56,7 +56,11 @@ class Poly(Op):
         return low.numerics.fraction_bits
 
     def demand(self, low: Sizing, node: Node, bits: int) -> None:
-        low.need_open(node.inputs[0], min(64, low.room(node.inputs[0])))
+        low.need_open(node.inputs[0], self._opened_bits(low, node.inputs[0]))
+
+    def _opened_bits(self, low: Sizing, x: Node) -> int:
+        """All that x has, in as many words as it takes to tell numbers within ±limit from each other."""
+        return min(low.room(x), 64 * limbs_for(low.scales[x] + frexp(self.limit)[1] + 2))
 
     def emit(self, low: Lowering, node: Node) -> Share:
         (x,) = node.inputs
@@ -65,7 +69,7 @@ class Poly(Op):
             reach = "may leave" if beyond < inf else "cannot be bounded; it must stay in"
             low.warn(f"{self.label}: its argument {reach} [-{self.limit:g}, {self.limit:g}], where it is fitted")
         out_bits = low.needs[node]
-        c, mask, scale = low.opened(x, limbs=1)
+        c, mask, scale = low.opened(x, limbs=limbs_for(self._opened_bits(low, x)))
         argument = min(scale, ARGUMENT_BITS)
         mask = replace(mask, bits=min(mask.bits, 62 + scale - argument))  # so that what is public fits an int64
         coefficients, full, value_bits, limbs = fit(self.coefficients, argument, self.limit, low.scales[node], out_bits)

@@ -94,6 +94,7 @@ class Multiply(Bilinear):
 class MatMul(Bilinear):
     """As numpy.matmul on operands of at least two axes."""
 
+    keeps_scale: bool = False
     bilinear = "matmul"
     name = "matmul"
 

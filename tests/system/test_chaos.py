@@ -19,7 +19,7 @@ from party.local import Trio
 from protocol.jobs import trace
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(3600)]
-ITERATIONS = 12_000
+ITERATIONS = 18_000
 VICTIMS = [("alice",), ("bob",), ("dealer",), ("alice", "bob"), ("bob", "dealer"), ("alice", "bob", "dealer")]
 
 

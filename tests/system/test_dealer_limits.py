@@ -297,7 +297,7 @@ async def test_a_large_session_does_not_hold_up_a_small_one(keys):
 
 def test_idle_and_unauthenticated_connections_change_nothing(keys):
     with Trio("idle") as trio:
-        run_all(trio, keys, "--iterations", "3000", "--link", "rtt=1ms")
+        run_all(trio, keys, "--iterations", "4500", "--link", "rtt=1ms")
         dealer = psutil.Process(trio.children["dealer"].process.pid)
         time.sleep(1.5)  # until the session itself has what it needs
         before = dealer.memory_info().rss

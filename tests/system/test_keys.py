@@ -67,7 +67,7 @@ def test_keygen_wants_a_role_and_a_place(tmp_path):
 async def test_each_is_refused_logged_once_and_the_session_goes_on(keys, tmp_path):
     stranger = KeyPair.generate("bob")
     with Trio("keys") as trio:
-        run_all(trio, keys, "--iterations", "6000", "--link", "rtt=1ms")
+        run_all(trio, keys, "--iterations", "9000", "--link", "rtt=1ms")
         ports = {"dealer": trio.dealer, "alice": trio.peer}
         context = zmq.Context()
         for name, address in ports.items():

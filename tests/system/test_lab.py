@@ -52,7 +52,7 @@ def test_the_prediction_is_within_15_percent(seed, pace, link):
 
 def test_an_iteration_of_seed_takes_its_rounds_of_latency_and_no_more(seed):
     rounds = seed.plan.costs[Phase.STEP].rounds
-    assert rounds <= 3
+    assert rounds == 2
     link, most = Shape(rtt=0.040), (rounds + 0.5) * 0.020
     cell = measure(seed, link, link, Pace(), 1.0, 10_000)
     assert rounds * 0.020 <= cell.per_iteration <= most

@@ -138,9 +138,9 @@ def test_no_dealer_is_needed_and_nothing_is_used_twice(pair):
 
 @pytest.mark.parametrize("victims", [("alice",), ("bob",), ("alice", "bob")], ids="-".join)
 def test_a_killed_party_goes_on_behind_what_was_taken(pair, victims):
-    assert pair.precompute("--job", "seed", "--iterations", "6000", "--spare", "200%").returncode == 0
+    assert pair.precompute("--job", "seed", "--iterations", "9000", "--spare", "200%").returncode == 0
     more = {
-        role: ["--iterations", "6000", "--checkpoint-every", "200ms", "--state", str(pair.folder / role)]
+        role: ["--iterations", "9000", "--checkpoint-every", "200ms", "--state", str(pair.folder / role)]
         for role in ("alice", "bob")
     }
     for role in ("bob", "alice"):
@@ -158,18 +158,18 @@ def test_a_killed_party_goes_on_behind_what_was_taken(pair, victims):
         until(lambda: pair.taken("alice") > before and pair.taken("bob") > before)
         assert pair.children["alice"].process.poll() is None, (round_number, pair.said("alice"))
     pair.ends(0, 0)
-    pair.right(6000)
-    assert pair.taken("alice") == pair.taken("bob") > 6000
+    pair.right(9000)
+    assert pair.taken("alice") == pair.taken("bob") > 9000
 
 
 def test_without_checkpoints_a_crash_uses_up_what_there_is(pair):
-    assert pair.precompute("--job", "seed", "--iterations", "4000").returncode == 0
-    pair.both("--iterations", "4000")
+    assert pair.precompute("--job", "seed", "--iterations", "6000").returncode == 0
+    pair.both("--iterations", "6000")
     until(lambda: pair.taken("bob") > 1000)
     pair.children["bob"].process.kill()
     assert pair.ended("alice") == 4
     pair.children["bob"].process.wait()
-    pair.both("--iterations", "4000")
+    pair.both("--iterations", "6000")
     pair.ends(6, 6)
     assert "is used up" in pair.said("alice")
     assert "go on with a live dealer" in pair.said("alice")
@@ -177,10 +177,10 @@ def test_without_checkpoints_a_crash_uses_up_what_there_is(pair):
 
 def test_exhausted_material_gives_way_to_a_live_dealer_or_new_material(pair):
     more = {
-        role: ["--iterations", "5000", "--checkpoint-every", "200ms", "--state", str(pair.folder / role)]
+        role: ["--iterations", "7500", "--checkpoint-every", "200ms", "--state", str(pair.folder / role)]
         for role in ("alice", "bob")
     }
-    assert pair.precompute("--job", "seed", "--iterations", "5000", "--spare", "0").returncode == 0
+    assert pair.precompute("--job", "seed", "--iterations", "7500", "--spare", "0").returncode == 0
 
     def start(**files: str) -> None:
         for role in ("bob", "alice"):
@@ -194,7 +194,7 @@ def test_exhausted_material_gives_way_to_a_live_dealer_or_new_material(pair):
     start(alice=str(pair.file("alice")), bob=str(pair.file("bob")))
     pair.ends(6, 6)
     old, pair.made = pair.made, pair.folder / "second"
-    assert pair.precompute("--job", "seed", "--iterations", "5000").returncode == 0
+    assert pair.precompute("--job", "seed", "--iterations", "7500").returncode == 0
     start(alice=str(pair.file("alice")), bob=str(pair.file("bob")))
     until(lambda: pair.taken("bob") > 300)
     pair.children["bob"].process.kill()
@@ -204,7 +204,7 @@ def test_exhausted_material_gives_way_to_a_live_dealer_or_new_material(pair):
     pair.start("dealer")
     start()
     pair.ends(0, 0)
-    assert pair.right(5000)["iterations"] == 5000
+    assert pair.right(7500)["iterations"] == 7500
     assert old != pair.made
 
 
@@ -441,7 +441,7 @@ def test_a_disk_that_fills_up_meanwhile_leaves_nothing(pair, small_disk):
         [sys.executable, "-c", "import sys,time,pathlib\np=pathlib.Path(sys.argv[1])\n"
          "while not list(p.glob('.*.new')): time.sleep(0.001)\n(p/'hog').write_bytes(bytes(3 << 20))", str(small_disk)]
     )  # fmt: skip
-    made = pair.precompute("--job", "seed", "--iterations", "700")
+    made = pair.precompute("--job", "seed", "--iterations", "500")
     hog.wait(20)
     assert made.returncode == 2, made.stdout
     assert "cannot be written" in made.stderr

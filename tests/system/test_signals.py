@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
 
 
 def test_term_finishes_the_step_and_the_run_goes_on_when_started_again(tmp_path, capsys):
-    options = ["--json", "--iterations", "20000", "--wait", "60s"]
+    options = ["--json", "--iterations", "30000", "--wait", "60s"]
 
     def start(trio: Trio, role: str) -> Child:
         return trio.start(role, [*options, "--state", str(tmp_path / role)])
@@ -41,7 +41,7 @@ def test_term_finishes_the_step_and_the_run_goes_on_when_started_again(tmp_path,
         trio.wait(90)
         reports = [json.loads(trio.children[role].output.splitlines()[-1]) for role in ("alice", "bob")]
     assert reports[0]["results"] == reports[1]["results"]
-    assert is_the_result(reports[0]["results"], 20_000)
+    assert is_the_result(reports[0]["results"], 30_000)
     assert reports[1]["recomputed"] == 0, "both had kept the step that alice ended with"
     say(capsys, f"TERM: ended after {stopped:.2f} s, went on {resumed:.2f} s after the next start")
 
@@ -69,7 +69,7 @@ def test_hup_rereads_the_keys_of_the_others(tmp_path):
         (tmp_path / "alice.toml").write_text("".join(f'{key} = "{value}"\n' for key, value in lines.items()))
 
     write(keys["bob"])
-    common = ["--json", "--iterations", "20000", "--wait", "60s"]
+    common = ["--json", "--iterations", "30000", "--wait", "60s"]
     with Trio() as trio:
         trio.start("dealer", ["--key", str(tmp_path / "dealer.key"), "--allow", str(tmp_path / "allow")])
         own = ["--peer-key", str(keys["alice"].public), "--dealer-key", str(keys["dealer"].public)]
@@ -90,4 +90,4 @@ def test_hup_rereads_the_keys_of_the_others(tmp_path):
         trio.wait(90)
         reports = [json.loads(trio.children[role].output.splitlines()[-1]) for role in ("alice", "bob")]
     assert reports[0]["results"] == reports[1]["results"]
-    assert is_the_result(reports[0]["results"], 20_000)
+    assert is_the_result(reports[0]["results"], 30_000)
