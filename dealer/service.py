@@ -109,7 +109,8 @@ class Service:
             if len(self._sessions) >= self._settings.max_sessions:
                 await self._refuse(connection)
                 return
-            session = self._sessions[name] = Session(name, workers, self._settings.limits, self._stock, self._log)
+            limits, stock = self._settings.limits, self._stock
+            session = self._sessions[name] = Session(name, workers, self._share, limits, stock, self._log)
             self._stock.add(session)
         try:
             await session.serve(connection)
@@ -120,6 +121,10 @@ class Service:
             if session.empty and self._sessions.get(name) is session:
                 del self._sessions[name]
                 self._stock.discard(session)
+
+    def _share(self) -> int:
+        """Workers for each session."""
+        return max(1, self._settings.workers // max(1, len(self._sessions)))
 
     async def _refuse(self, connection: Connection) -> None:
         reason = f"the dealer has {len(self._sessions)} sessions, which is all it takes; come back later, or raise its --max-sessions"

@@ -4,8 +4,8 @@ The dealer knows a session by its name, an offer of each party (plan digest, fir
 offers carry the same ticket and the same digest, an epoch begins: fresh seeds, and a stream to Bob that runs ahead of him as
 far as his credit and the dealer's stock allow. A new pair of offers ends the epoch before; no mask is ever dealt again.
 
-A session has one chunk in the making at a time, so the workers' queue serves all sessions in turn. Whatever goes wrong here
-ends this session, in a sentence, and no other.
+A session has as many chunks in the making as its share of the workers, and one that waits to be sent, so the workers' queue
+serves all sessions in turn. Whatever goes wrong here ends this session, in a sentence, and no other.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from __future__ import annotations
 import asyncio
 import time
 import traceback
+from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +26,7 @@ from protocol.errors import AgreementError, LinkError, MaterialError, MpcError, 
 from protocol.graph import Phase
 from protocol.log import Log
 from protocol.prg import fresh_seed
+from protocol.ring import Words
 from protocol.validate import Limits
 from protocol.wire import Kind, Message
 from protocol.wire.credit import Credit
@@ -50,9 +53,29 @@ class Party:
     probes: int = 0
 
 
+@dataclass(frozen=True)
+class Chunk:
+    """Rows of `count` steps from `first` on, in the making; `size` in bytes."""
+
+    number: int
+    phase: Phase
+    first: int
+    count: int
+    size: int
+    words: asyncio.Future[Words]
+
+    @property
+    def place(self) -> str:
+        return f"step {self.first}" if self.phase == Phase.STEP else f"the {self.phase.name.lower()}"
+
+
 class Session:
-    def __init__(self, name: str, workers: Executor, limits: Limits, stock: Stock, log: Log) -> None:
-        self.name, self._workers, self._limits, self._stock, self._log = name, workers, limits, stock, log
+    def __init__(
+        self, name: str, workers: Executor, share: Callable[[], int], limits: Limits, stock: Stock, log: Log
+    ) -> None:
+        """`share` tells how many workers this session may use now."""
+        self.name, self._workers, self._share = name, workers, share
+        self._limits, self._stock, self._log = limits, stock, log
         self._parties: dict[str, Party] = {}
         self._epoch = 0
         self._stream: asyncio.Task[None] | None = None
@@ -175,15 +198,28 @@ class Session:
         self._stream = asyncio.create_task(self._deal(alice, bob, offer, seeds))
 
     async def _deal(self, alice: Party, bob: Party, offer: Offer, seeds: tuple[bytes, bytes]) -> None:
-        """The stream of one epoch, to its end or its failure."""
+        """The stream of one epoch, to its end or its failure: chunks are made side by side and sent in order."""
+        making: deque[Chunk] = deque()
         where = "its plan"
         try:
             loop = asyncio.get_running_loop()
             deal = await loop.run_in_executor(self._workers, Deal, offer.dealing, *seeds)
             words = [own.dealt_words for own in offer.dealing.phases]
-            for number, (phase, first, count) in enumerate(chunks(offer.dealing, offer.start)):
-                where = f"step {first}" if phase == Phase.STEP else f"the {phase.name.lower()}"
-                await self._chunk(bob, deal, (phase, first, count), number, 8 * count * words[phase])
+            plan = chunks(offer.dealing, offer.start)
+            coming = next(plan, None)
+            number = 0
+            while coming is not None or making:
+                size = 8 * coming[2] * words[coming[0]] if coming is not None else 0
+                if coming is not None and len(making) <= self._share() and self._stock.allows(self, size):
+                    self._made += size
+                    words_made = loop.run_in_executor(self._workers, deal.corrections, *coming)
+                    making.append(Chunk(number, *coming, size, words_made))
+                    coming, number = next(plan, None), number + 1
+                elif making:
+                    where = making[0].place
+                    await self._send(bob, making.popleft())
+                else:
+                    await asyncio.sleep(_PAUSE)
         except LinkError:
             pass  # serve() sees the same and says so
         except (
@@ -193,22 +229,20 @@ class Session:
             self._log(reason, "failed", "error", self.name, offer.epoch)
             self._abort(reason, alice, bob)
         finally:
+            for chunk in making:
+                chunk.words.cancel()
             self._made = 0
 
-    async def _chunk(self, bob: Party, deal: Deal, chunk: tuple[Phase, int, int], number: int, size: int) -> None:
-        """Make one, and send it as soon as bob's credit lets it go."""
-        while not self._stock.allows(self, size):
-            await asyncio.sleep(_PAUSE)
-        self._made = size
-        words = await asyncio.get_running_loop().run_in_executor(self._workers, deal.corrections, *chunk)
-        while not bob.credit.allows(size):
+    async def _send(self, bob: Party, chunk: Chunk) -> None:
+        """As soon as it is made and bob's credit lets it go."""
+        words = await chunk.words
+        while not bob.credit.allows(chunk.size):
             bob.more.clear()
             await bob.more.wait()
-        bob.credit.spend(size)
-        phase, first, count = chunk
-        body = {"phase": int(phase), "first": first, "count": count}
-        self._made = 0
-        bob.connection.send(Message(Kind.CHUNK, self.name, self._epoch, number, body, split(words)))
+        bob.credit.spend(chunk.size)
+        body = {"phase": int(chunk.phase), "first": chunk.first, "count": chunk.count}
+        self._made -= chunk.size
+        bob.connection.send(Message(Kind.CHUNK, self.name, self._epoch, chunk.number, body, split(words)))
 
 
 def _blame(error: Exception) -> str:

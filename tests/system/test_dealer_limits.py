@@ -10,6 +10,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -24,7 +25,7 @@ from dealer.service import Service, Settings
 from dealer.stock import Stock
 from party.local import Trio
 from protocol.channel import Allow, Connection, KeyPair
-from protocol.dealing import Deal
+from protocol.dealing import Deal, chunks
 from protocol.errors import LinkError
 from protocol.graph import Phase
 from protocol.jobs import Input, Job, trace
@@ -143,6 +144,38 @@ async def test_plans_that_are_refused_in_a_sentence(keys):
             await big.receive(5)
         await big.close(0)
         assert await dealt(keys, address, "good", good) >= 8 * 1000 * good.phases[Phase.STEP].dealt_words
+
+
+async def test_several_workers_serve_one_session_in_order(keys, monkeypatch):
+    """Whichever chunk is ready first: what comes is the whole stream, chunk by chunk, and two are made at a time."""
+    dealing, real = plan(64, 500), Deal.corrections
+    busy, most, guard = 0, 0, threading.Lock()
+
+    def uneven(self, phase, first, count):
+        nonlocal busy, most
+        with guard:
+            busy += 1
+            most = max(most, busy)
+        time.sleep(0.02 if first % 3 else 0.0)
+        try:
+            return real(self, phase, first, count)
+        finally:
+            with guard:
+                busy -= 1
+
+    monkeypatch.setattr("protocol.plan.CHUNK_BYTES", 1 << 14)
+    monkeypatch.setattr(Deal, "corrections", uneven)
+    async with serving(keys, workers=2) as address, pair(keys, address, "side") as (alice, bob):
+        for party in (alice, bob):
+            party.send(offer("side", dealing))
+        seeds = [bytes((await party.receive(20)).buffers[0]) for party in (alice, bob)]
+        bob.send(credit("side"))
+        deal = Deal(dealing, *seeds)
+        for number, (phase, first, count) in enumerate(chunks(dealing, 0)):
+            message = await bob.receive(20)
+            assert (message.number, message.body) == (number, {"phase": phase, "first": first, "count": count})
+            assert b"".join(message.buffers) == real(deal, phase, first, count).tobytes()
+    assert most == 2
 
 
 async def test_a_failure_while_making_material_ends_that_session_only(keys, monkeypatch):
