@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from protocol.errors import MaterialError, ProtocolError
+from protocol.files import sync_folder
 
 MAGIC = "mpc-material-used-1"
 MAX_ROUNDS = 1024  # of setup
@@ -164,7 +165,7 @@ class Journal:
                         os.link(temporary, path)
                 finally:
                     temporary.unlink()
-                _sync_folder(path.parent)
+                sync_folder(path.parent)
             descriptor = os.open(path, os.O_RDWR | os.O_APPEND)
         except OSError as error:
             raise self._cannot(path, error) from None
@@ -234,11 +235,3 @@ def _digests(found: object) -> bool:
         and len(found) <= MAX_ROUNDS
         and all(isinstance(each, str) and len(each) == 32 and not set(each) - set("0123456789abcdef") for each in found)
     )
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -7,6 +7,7 @@ side by side. Nothing is left behind: leaving the context ends every process.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -17,7 +18,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, Any
 
 from protocol import kernels
 from protocol.errors import LinkError
@@ -126,6 +127,16 @@ class Trio:
                 raise LinkError(
                     f"{child.name} ended with exit code {child.process.returncode}: {_last_line(child.errors)}"
                 )
+
+    def reports(self) -> dict[str, dict[str, Any]]:
+        """What both parties, started with --json, said in the end; LinkError if one said nothing."""
+        found = {}
+        for role in ("alice", "bob"):
+            lines = self.children[role].output.strip().splitlines()
+            if not lines:
+                raise LinkError(f"{role} ended without a report")
+            found[role] = json.loads(lines[-1])
+        return found
 
     def _settle(self) -> None:
         """Give the others a moment to say what they saw."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -116,7 +115,7 @@ def _run(workload: Workload) -> dict[str, dict[str, Any]]:
         for role in ("bob", "alice"):
             trio.start(role, common)
         trio.wait(PATIENCE)
-        return {role: json.loads(trio.children[role].output.strip().splitlines()[-1]) for role in ("alice", "bob")}
+        return trio.reports()
 
 
 def reference_seconds(traced: Traced, inputs: dict[str, Array], steps: int) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 from rich.console import Console
 
 from protocol.config import Config
-from protocol.errors import ConfigError, MpcError
+from protocol.errors import ConfigError
 from protocol.graph import Array
 from protocol.jobs import Job
 
@@ -83,15 +83,7 @@ def _run_trio(settings: Config, job: Job, files: dict[str, Any]) -> dict[str, di
             shown = role == "alice" and not settings.quiet
             trio.start(role, [*common, *extra], shown)
         trio.wait(settings.timeout)
-        return {role: _report(trio.children[role].output, role) for role in ("alice", "bob")}
-
-
-def _report(output: str, role: str) -> dict[str, Any]:
-    lines = output.strip().splitlines()
-    if not lines:
-        raise MpcError(f"{role} ended without a report")
-    found: dict[str, Any] = json.loads(lines[-1])
-    return found
+        return trio.reports()
 
 
 def _summary(reports: dict[str, dict[str, Any]], plain: dict[str, Array]) -> dict[str, Any]:

@@ -9,7 +9,6 @@ timing the dealer's work here.
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,6 @@ from typing import Any
 
 from protocol.channel import Shape
 from protocol.dealing import Deal
-from protocol.errors import MpcError
 from protocol.graph import Phase
 from protocol.plan import Plan
 from protocol.predict import Pace, Prediction, calibrated, predict
@@ -179,15 +177,7 @@ def run(order: Order, iterations: int, link: Shape, dealer: Shape, patience: flo
             own = [part for name, path, owner in order.files if owner == role for part in ("--data", f"{name}={path}")]
             trio.start(role, [*options, *own])
         trio.wait(patience)
-        return {role: _report(trio.children[role].output, role) for role in ("alice", "bob")}
-
-
-def _report(output: str, role: str) -> dict[str, Any]:
-    lines = output.strip().splitlines()
-    if not lines:
-        raise MpcError(f"{role} ended without a report")
-    found: dict[str, Any] = json.loads(lines[-1])
-    return found
+        return trio.reports()
 
 
 def _dealing_pace(plan: Plan) -> float:
