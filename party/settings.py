@@ -134,7 +134,14 @@ OUTPUT = (
     Setting("json", "print the report as one line of JSON", flag=True),
     Setting("quiet", "say nothing but the result", flag=True),
 )
-RUN = (ROLE, *JOB, *SESSION, MATERIAL, *TRUST, *PATIENCE, *STATE, *LINK, MEASURE, *OUTPUT, LOG_FORMAT)
+THREADS = Setting(
+    "threads",
+    "threads that multiply large matrices; more than 1 pays where this party has the processors to itself",
+    whole(1, 256),
+    "1",
+    metavar="N",
+)
+RUN = (ROLE, *JOB, *SESSION, MATERIAL, *TRUST, *PATIENCE, *STATE, *LINK, THREADS, MEASURE, *OUTPUT, LOG_FORMAT)
 PLAN = (
     *JOB,
     Setting("shape", "the shape of a tensor that is not at hand", shape_of, many=True, metavar="NAME=ROWSxCOLUMNS"),

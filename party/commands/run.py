@@ -67,6 +67,7 @@ def run(settings: Config) -> int:
     work = Run(intent, to, inputs, terminal, store, settings.checkpoint_every, material)
 
     kernels.ready(terminal.note)
+    kernels.set_threads(settings.threads)
 
     def reload() -> None:
         work.reload(addresses(settings.reread(), role))

@@ -65,6 +65,19 @@ def test_seed_in_every_order_of_starting(order):
         assert bob["dealt_bytes"] == 32 + 312 + 200 * 6400 + 2960
 
 
+def test_parties_with_several_threads_and_a_dealer_with_several_workers():
+    with Trio() as trio:
+        trio.start("dealer", ["--workers", "2"])
+        for role in ("alice", "bob"):
+            trio.start(role, ["--json", "--job", "mlp", "--iterations", "4", "--threads", "2"])
+        trio.wait(SECONDS)
+        reports = trio.reports()
+    expected = clear(load_job("mlp"), 4)
+    assert reports["alice"]["results"] == reports["bob"]["results"]
+    for name, value in expected.items():
+        assert np.abs(np.asarray(reports["alice"]["results"][name]) - value).max() < 1e-3
+
+
 def test_seed_reaches_the_reference_after_ten_thousand_iterations():
     with Trio() as trio:
         both(trio)
