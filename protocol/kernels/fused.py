@@ -10,7 +10,6 @@ import numpy as np
 from . import gemm
 from ._jit import (
     ZERO,
-    Function,
     In,
     Limbs,
     Out,
@@ -27,7 +26,7 @@ from ._jit import (
     store_part,
     sub,
 )
-from .layout import U64, UINT64
+from .layout import U64, UINT64, canonical
 from .wide import wide_add, wide_matmul, wide_sub
 
 FEW_PRODUCTS = 4096  # matrices of one limb with more of them are worth `gemm`'s packing
@@ -149,14 +148,11 @@ def beaver_matmul(party: int, ea: U64, ra: U64, eb: U64, rb: U64, dealt: U64, li
         flat = ea.ravel(), ra.ravel(), eb.ravel(), rb.ravel(), dealt.ravel(), out.ravel()
         _beaver_matrix[limbs](*flat, m, k, n, party, ZERO[limbs])
         return out
-    narrow = limbs == 1
-    plus: Function = np.add if narrow else wide_add
-    minus: Function = np.subtract if narrow else wide_sub
-    product: Function = gemm.matmul if narrow else wide_matmul
-    share: U64 = product(ea, minus(eb, rb) if party == 0 else rb)
-    cross = product(ra, eb)
-    if party == 0:
-        plus(minus(share, cross, out=share), dealt, out=share)
-    else:
-        minus(dealt, plus(share, cross, out=share), out=share)
-    return share
+    if limbs == 1:  # −(ea @ (rb or rb − eb) + ra @ eb − dealt), in as few passes over memory as can be
+        share: U64 = np.negative(canonical(dealt))
+        gemm.matmul(ea, np.subtract(rb, eb) if party == 0 else rb, out=share)
+        gemm.matmul(ra, eb, out=share)
+        np.negative(share, out=share)
+        return share
+    share = wide_add(wide_matmul(ea, wide_sub(rb, eb) if party == 0 else rb), wide_matmul(ra, eb))
+    return wide_sub(dealt, share)

@@ -80,14 +80,13 @@ def _buffer(words: int) -> U64:
 
 @kernel
 def _tiled(a: U64, b: U64, out: U64) -> None:
-    """(m, k) @ (k, n) -> (m, n) for matrices worth packing."""
+    """For matrices worth packing."""
     m, k = a.shape
     n = b.shape[1]
     depth = min(k, DEPTH)
     block = _buffer((min(m, BLOCK_ROWS) + ROWS - 1) // ROWS * A_STEP * depth)
     panel = _buffer(B_STEP * depth)
     corner = _buffer(ROWS * COLUMNS)
-    out[:] = 0
     for row in range(0, m, BLOCK_ROWS):
         rows = min(BLOCK_ROWS, m - row)
         for start in range(0, k, DEPTH):
@@ -111,8 +110,6 @@ def _tiled(a: U64, b: U64, out: U64) -> None:
 @kernel
 def _by_rows(a: U64, b: U64, out: U64) -> None:
     for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            out[i, j] = 0
         for p in range(a.shape[1]):
             for j in range(out.shape[1]):
                 out[i, j] += a[i, p] * b[p, j]
@@ -126,12 +123,12 @@ def _by_dots(a: U64, b: U64, out: U64) -> None:
             total = np.uint64(0)
             for p in range(a.shape[1]):
                 total += a[i, p] * columns[j, p]
-            out[i, j] = total
+            out[i, j] += total
 
 
 @kernel
 def _product(a: U64, b: U64, out: U64) -> None:
-    """(m, k) @ (k, n) -> (m, n)."""
+    """out += (m, k) @ (k, n)."""
     m, n = out.shape
     if m > 1 and n <= FEW_COLUMNS:
         _by_dots(a, b, out)
@@ -148,7 +145,7 @@ def _one(a: InMatrix, b: InMatrix, out: OutMatrix) -> None:
 
 @entry(1, 1)
 def _many(a: InStack, b: InStack, out: OutStack) -> None:
-    """(batch or 1, m, k) @ (batch or 1, k, n) -> (batch, m, n)."""
+    """out (batch, m, n) += (batch or 1, m, k) @ (batch or 1, k, n)."""
     for s in range(out.shape[0]):
         _product(a[s if a.shape[0] > 1 else 0], b[s if b.shape[0] > 1 else 0], out[s])
 
@@ -177,11 +174,12 @@ def _split_rows(pool: ThreadPoolExecutor, a: U64, b: U64, out: U64) -> None:
         other.result()
 
 
-def matmul(a: U64, b: U64) -> U64:
-    """(..., m, k) @ (..., k, n) -> (..., m, n) mod 2^64; leading batch axes broadcast."""
+def matmul(a: U64, b: U64, out: U64 | None = None) -> U64:
+    """(..., m, k) @ (..., k, n) -> (..., m, n) mod 2^64, added to `out` if that is given; leading batch axes broadcast."""
     a, b = canonical(a), canonical(b)
     batch = batch_shape(a, b, 2)
-    out = np.empty((*batch, a.shape[-2], b.shape[-1]), np.uint64)
+    if out is None:
+        out = np.zeros((*batch, a.shape[-2], b.shape[-1]), np.uint64)
     if batch:
         _many[1](stack(a, batch, 2), stack(b, batch, 2), stack(out, batch, 2))
     elif _pool is not None and out.size * a.shape[1] >= WORTH_THREADS:

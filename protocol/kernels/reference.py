@@ -72,12 +72,12 @@ def preload(limbs: Iterable[int]) -> None:
     """Nothing to load."""
 
 
-def matmul(a: U64, b: U64) -> U64:
-    """(..., m, k) @ (..., k, n) -> (..., m, n) mod 2^64; leading batch axes broadcast."""
+def matmul(a: U64, b: U64, out: U64 | None = None) -> U64:
+    """(..., m, k) @ (..., k, n) -> (..., m, n) mod 2^64, added to `out` if that is given; leading batch axes broadcast."""
     a, b = canonical(a), canonical(b)
     batch_shape(a, b, 2)
-    out: U64 = np.matmul(a, b)
-    return out
+    product: U64 = np.matmul(a, b)
+    return product if out is None else np.add(out, product, out=out)
 
 
 def wide_add(a: U64, b: U64, out: U64 | None = None) -> U64:
