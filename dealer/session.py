@@ -62,7 +62,7 @@ class Chunk:
     first: int
     count: int
     size: int
-    words: asyncio.Future[Words]
+    words: asyncio.Future[Words] = field(repr=False)
 
     @property
     def place(self) -> str:
@@ -217,7 +217,8 @@ class Session:
                     coming, number = next(plan, None), number + 1
                 elif making:
                     where = making[0].place
-                    await self._send(bob, making.popleft())
+                    await self._send(bob, making[0])
+                    self._made -= making.popleft().size
                 else:
                     await asyncio.sleep(_PAUSE)
         except LinkError:
@@ -229,9 +230,9 @@ class Session:
             self._log(reason, "failed", "error", self.name, offer.epoch)
             self._abort(reason, alice, bob)
         finally:
-            for chunk in making:
+            for chunk in making:  # of this epoch; the next may have begun to make its own
                 chunk.words.cancel()
-            self._made = 0
+                self._made -= chunk.size
 
     async def _send(self, bob: Party, chunk: Chunk) -> None:
         """As soon as it is made and bob's credit lets it go."""
@@ -241,7 +242,6 @@ class Session:
             await bob.more.wait()
         bob.credit.spend(chunk.size)
         body = {"phase": int(chunk.phase), "first": chunk.first, "count": chunk.count}
-        self._made -= chunk.size
         bob.connection.send(Message(Kind.CHUNK, self.name, self._epoch, chunk.number, body, split(words)))
 
 
