@@ -54,12 +54,12 @@ def _is_carry(node: Node, label: str) -> bool:
 
 def _update(carry: Node, end: Node) -> Update | None:
     """How `end` follows from `carry`, if in this way."""
-    if not isinstance(end.op, Add) or end.shape != carry.shape or carry not in end.inputs:
+    if not isinstance(end.op, Add) or end.shape != carry.shape:
         return None
     first, change = end.inputs
-    if change is carry:
+    if change is carry and not end.op.minus:
         first, change = change, first
-    if first is not carry or change is carry or (end.op.minus and end.inputs[0] is not carry):
+    if first is not carry or change is carry:
         return None
     factor = None
     if isinstance(change.op, MultiplyPublic) and change.op.constant.size == 1:
