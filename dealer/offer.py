@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+from protocol import contract_codec
+from protocol.contract import Dealing
 from protocol.errors import ProtocolError
 from protocol.graph import Phase
-from protocol.plan import Dealing
 from protocol.validate import Limits
 from protocol.wire import Message
 
@@ -41,7 +42,7 @@ class Offer:
         data = bytes(message.buffers[0])
         if hashlib.blake2b(data, digest_size=16).hexdigest() != digest:
             raise ProtocolError("a plan came with the digest of another")
-        dealing = Dealing.unpack(data, limits)
+        dealing = contract_codec.unpack(data, limits)
         if not 0 <= start <= dealing.steps:
             raise ProtocolError(f"a plan of {dealing.steps} steps is to start at step {start}")
         return Offer(ticket, digest, start, epoch, dealing, len(data))

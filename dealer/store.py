@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from protocol.channel import KeyPair, PublicKey
+from protocol.contract import Dealing
 from protocol.dealing import Deal
 from protocol.errors import ConfigError
 from protocol.files import sync_folder
 from protocol.graph import Phase
 from protocol.jobs import ROLES
 from protocol.material import MAX_CELL, Cell, Extent, Layout, Seal, fresh_id, period
-from protocol.plan import Dealing
 from protocol.prg import fresh_seed
 
 Progress = Callable[[int, int], None]  # bytes written, bytes in all

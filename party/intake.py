@@ -13,10 +13,10 @@ from typing import Protocol
 import numpy as np
 
 from protocol.channel import Connection
+from protocol.contract import Dealing
 from protocol.dealing import assembled, own_words
 from protocol.errors import MpcError, ProtocolError
 from protocol.graph import Phase
-from protocol.plan import Dealing
 from protocol.ring import Words
 from protocol.wire import Kind, Message
 from protocol.wire.credit import CreditWindow

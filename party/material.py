@@ -21,14 +21,15 @@ from typing import Any
 
 import numpy as np
 
+from protocol import contract_codec
 from protocol.channel import KeyPair, PublicKey
+from protocol.contract import Dealing
 from protocol.dealing import alice_material, bob_material
 from protocol.errors import ConfigError, MaterialError
 from protocol.graph import Phase
 from protocol.jobs import ROLES
 from protocol.keyring import state_folder
 from protocol.material import HEAD, Cell, Header, Layout, Seal, period, row_for
-from protocol.plan import Dealing
 from protocol.ring import Words
 
 from .journal import Journal
@@ -105,7 +106,7 @@ class Material:
 
     def bind(self, dealing: Dealing) -> None:
         """From now on for this plan; MaterialError if it was made for another."""
-        if dealing.digest != self.header.digest:
+        if contract_codec.digest(dealing) != self.header.digest:
             raise self._wrong(
                 MaterialError(
                     f"was made for another plan (other shapes, another job, or another number of iterations); {AFRESH}"

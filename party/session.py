@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from protocol import contract_codec
 from protocol.channel import Connection, Waiting
 from protocol.errors import LinkError, MpcError, ProtocolError
 from protocol.graph import Array
@@ -237,8 +238,8 @@ class Run:
 async def _join(peer: Connection, dealer: Connection, agreed: Agreed, start: int) -> bytes:
     """Bring the plan to the dealer; this epoch's seed. A peer that gives up meanwhile ends the wait."""
     dealing = agreed.plan.dealing
-    body = {"ticket": agreed.ticket, "digest": dealing.digest, "start": start, "epoch": agreed.epoch}
-    dealer.send(Message(Kind.PLAN, dealer.session, body=body, buffers=(dealing.pack(),)))
+    body = {"ticket": agreed.ticket, "digest": contract_codec.digest(dealing), "start": start, "epoch": agreed.epoch}
+    dealer.send(Message(Kind.PLAN, dealer.session, body=body, buffers=(contract_codec.pack(dealing),)))
     seed = asyncio.create_task(_seed(dealer, agreed.ticket))
     try:
         while not seed.done():

@@ -15,10 +15,10 @@ from functools import lru_cache
 import numpy as np
 
 from . import kernels
+from .contract import Dealing
 from .correlations import Field, Mask
 from .graph import Phase
 from .machine import fields_of, prepare
-from .plan import Dealing
 from .prg import derive, keystream
 from .ring import Words
 

@@ -1,27 +1,26 @@
 """A traced computation: nodes of operations on secret tensors, known by shape and range alone.
 
 A node belongs to one of three phases: SETUP (once, before), STEP (repeated), FINISH (once, after). Everything else in
-the project walks this graph: the float64 twin, the lowering to protocol rounds, the plan. One operation is one `Op`
-subclass in one place (`ops/`), with all its readings side by side.
+the project walks this graph: the float64 twin, the lowering to protocol rounds, the plan.
+
+Here is what an operation *means*: its shape, its range, its value in the clear. How it is *computed* on shares is added
+by its subclasses: scales and widths in `sizing.Sized`, the protocol in `lowering.Secure`. One operation of a job is one
+class in one place (`ops/`), with all its readings side by side. Leaves (what a party brings, what a step carries on) are
+data without a protocol: sizing and lowering know what to do with them. Nothing here may know of fixed point or shares.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .views import Shape, View
-
-if TYPE_CHECKING:
-    from .lowering import Lowering
-    from .program import Share
-    from .sizing import Sizing
 
 Array = NDArray[np.float64]
 Interval = tuple[float, float]
@@ -35,11 +34,10 @@ class Phase(IntEnum):
 
 
 class Op:
-    """One operation. Frozen attributes only; the same instance may serve many nodes."""
+    """What an operation means. Frozen and hashable, for equal operations on equal nodes are one node."""
 
     name: str = "op"
     view: View | None = None  # set where the operation commutes with masking
-    keeps_scale: bool = False  # its result is multiplied at its own scale, not at the job's fraction bits
 
     def shape(self, *shapes: Shape) -> Shape:
         """The result's shape; JobError where the operands do not fit."""
@@ -51,18 +49,6 @@ class Op:
 
     def clear(self, step: int, *arrays: Array) -> Array:
         """The operation in float64."""
-        raise NotImplementedError
-
-    def scale(self, low: Sizing, node: Node) -> int:
-        """Fraction bits of the result."""
-        raise NotImplementedError
-
-    def demand(self, low: Sizing, node: Node, bits: int) -> None:
-        """State what this node needs of its operands if its result is to be known modulo 2^bits."""
-        raise NotImplementedError
-
-    def emit(self, low: Lowering, node: Node) -> Share:
-        """Produce the code of the online phase and return the share of the result."""
         raise NotImplementedError
 
 
@@ -83,47 +69,30 @@ class Node:
         return f"<secret {self.op.name} {self.shape}>"
 
 
-@dataclass(eq=False)
-class Source(Op):
+@dataclass(frozen=True)
+class Leaf(Op):
+    """A tensor that no operation makes: it has a shape and a label, and its interval is told to the graph."""
+
+    label: str
+    dims: Shape
+
+    def shape(self, *shapes: Shape) -> Shape:
+        return self.dims
+
+
+@dataclass(frozen=True)
+class Source(Leaf):
     """A tensor that one party brings."""
 
-    label: str
     owner: int  # party: 0 Alice, 1 Bob
-    dims: Shape
     name = "input"
 
-    def shape(self, *shapes: Shape) -> Shape:
-        return self.dims
 
-    def scale(self, low: Sizing, node: Node) -> int:
-        return low.input_scale(node)
-
-    def demand(self, low: Sizing, node: Node, bits: int) -> None:
-        pass
-
-    def emit(self, low: Lowering, node: Node) -> Share:
-        return low.new_input(node)
-
-
-@dataclass(eq=False)
-class Carry(Op):
+@dataclass(frozen=True)
+class Carry(Leaf):
     """A variable that the step reassigns, as it stands when a step (or the finish) begins."""
 
-    label: str
-    dims: Shape
     name = "variable"
-
-    def shape(self, *shapes: Shape) -> Shape:
-        return self.dims
-
-    def scale(self, low: Sizing, node: Node) -> int:
-        return low.carry_scale(self.label)
-
-    def demand(self, low: Sizing, node: Node, bits: int) -> None:
-        low.need_carry(self.label, bits)
-
-    def emit(self, low: Lowering, node: Node) -> Share:
-        return low.carried(node, self.label)
 
 
 class Graph:
@@ -136,15 +105,24 @@ class Graph:
         self.updated: dict[str, Node] = {}  # … → its value when a step ends
         self.revealed: dict[str, Node] = {}
         self.assumptions: list[str] = []  # what the job says of its values, in words
+        self._applied: dict[tuple[Op, tuple[Node, ...]], Node] = {}
+
+    def apply(self, op: Op, *inputs: Node) -> Node:
+        """The node of op(inputs): the one there is, or a new one. JobError where the operands do not fit."""
+        key = (op, inputs)
+        if key not in self._applied:
+            self._applied[key] = self.add(op, *inputs)
+        return self._applied[key]
 
     def add(self, op: Op, *inputs: Node, interval: Interval | None = None) -> Node:
+        """A new node of op(inputs), whatever there is."""
         phase = max((node.phase for node in inputs), default=Phase.SETUP)
         if isinstance(op, Carry) or (op.view is not None and op.view.varies):
             phase = max(phase, self.phase)
         shape = op.shape(*(node.shape for node in inputs))
         found = op.bounds(*inputs) if interval is None else interval
-        low, high = (-math.inf if math.isnan(found[0]) else found[0], math.inf if math.isnan(found[1]) else found[1])
-        node = Node(op, inputs, shape, (low, high), phase, len(self.nodes))
+        least, most = (-math.inf if math.isnan(found[0]) else found[0], math.inf if math.isnan(found[1]) else found[1])
+        node = Node(op, inputs, shape, (least, most), phase, len(self.nodes))
         self.nodes.append(node)
         return node
 
@@ -152,9 +130,22 @@ class Graph:
         if text not in self.assumptions:
             self.assumptions.append(text)
 
+    def copy(self) -> Graph:
+        """The same graph in nodes of its own, which may be rewritten while this one stays as it is."""
+        new, twin = Graph(), dict[Node, Node]()
+        for node in self.nodes:
+            twin[node] = replace(node, inputs=tuple(twin[use] for use in node.inputs))
+        new.nodes = list(twin.values())
+        new.phase, new.assumptions = self.phase, list(self.assumptions)
+        new.initial, new.updated, new.revealed = (
+            {label: twin[node] for label, node in table.items()}
+            for table in (self.initial, self.updated, self.revealed)
+        )
+        return new
+
     def insert_after(self, node: Node, op: Op) -> Node:
         """Put op(node) in front of every use of `node`."""
-        new = Node(op, (node,), node.shape, node.interval, node.phase, 0)
+        new = replace(node, op=op, inputs=(node,))
         for other in self.nodes:
             other.inputs = tuple(new if use is node else use for use in other.inputs)
         for table in (self.initial, self.updated, self.revealed):
@@ -164,7 +155,7 @@ class Graph:
         return new
 
     def before(self, node: Node, new: Node) -> Node:
-        """Move `new`, whose operands come before `node`, to where `node` is."""
+        """Place `new` directly before `node` in topological order; all operands of `new` must stand before it already."""
         self.nodes.remove(new)
         self.nodes.insert(self.nodes.index(node), new)
         self._number()

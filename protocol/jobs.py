@@ -215,7 +215,7 @@ def _trace(
     graph = traced.graph
     values = {
         name: Secret(
-            graph, graph.add(Source(name, declared.party, shapes[name]), interval=(declared.low, declared.high))
+            graph, graph.add(Source(name, shapes[name], declared.party), interval=(declared.low, declared.high))
         )
         for name, declared in job.inputs.items()
     }

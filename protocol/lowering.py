@@ -1,7 +1,8 @@
 """From a graph of secret tensors to rounds: what is opened when, what must be dealt, and the code in between.
 
-Scales and demands are decided in `sizing`. *Emission* then runs forward and schedules as early as possible: a value that depends
-on n openings of its phase has level n, and everything of one level that must be opened travels in the same message.
+Scales and widths have been decided (`sizing.size`) when this begins. *Emission* runs forward and schedules as early as possible:
+a value that depends on n openings of its phase has level n, and everything of one level that must be opened travels in the same
+message.
 
 Operations know nothing of registers and levels; they ask `Lowering` for shares, openings, correlations and calls.
 The emitted code does not depend on secrets, only on shapes and on which party runs it; the plan depends on neither.
@@ -16,51 +17,65 @@ from typing import Any
 
 from .correlations import Correlation, Field, Mask
 from .correlations.shifts import ShiftedMask, opened_operand
-from .graph import Graph, Node, Phase, Source
+from .graph import Carry, Node, Phase, Source
 from .program import STEP_REGISTER, Opening, Operand, PhaseCode, Share, Value, make_code
 from .ring import Words, limbs_for, ring
-from .sizing import Numerics, Sizing
+from .sizing import Sized, Sizes
 from .views import Rows, View
 
 
-class Lowering(Sizing):
-    """A graph lowered for one party."""
+class Secure(Sized):
+    """An operation with a protocol: how two parties compute it on shares."""
 
-    def __init__(self, graph: Graph, numerics: Numerics, party: int) -> None:
-        super().__init__(graph, numerics)
-        self.party = party
+    def emit(self, lowering: Lowering, node: Node) -> Share:
+        """Produce the code of the online phase and return the share of the result."""
+        raise NotImplementedError
+
+
+class Lowering:
+    """A sized graph, lowered for one party on construction."""
+
+    def __init__(self, sizes: Sizes, party: int) -> None:
+        self.sizes, self.party = sizes, party
+        self.warnings: list[str] = list(sizes.warnings)
         self.phases = {phase: PhaseCode() for phase in Phase}
         self.inputs: dict[str, Share] = {}
         self.reveals: dict[str, tuple[int, Share]] = {}
         self.registers = STEP_REGISTER + 1
         self._shares: dict[Node, Share] = {}
+        self._state: dict[str, Share] = {}  # carried variable → where it is kept between steps
+        self._memo: dict[Any, Any] = {}
         self._emit()
 
     def _emit(self) -> None:
-        self._memo.clear()
-        for node in self.graph.nodes:
-            if node in self.needs:
+        graph = self.sizes.graph
+        starts: dict[Node, list[str]] = {}
+        for label in graph.initial:
+            if label in self.sizes.carried_needs:
+                starts.setdefault(graph.initial[label], []).append(label)
+        for node in graph.nodes:
+            if node in self.sizes.needs:
                 self.share(node)
-            if self.graph.initial and node in self.graph.initial.values():
-                self._start(node)
-        for label, node in self.graph.updated.items():
-            target = self._memo[("state", label)]
-            value = self.aligned(node, target.scale, target.limbs)
-            self.phases[Phase.STEP].carries.append((target.register, value.register))
+            for label in starts.get(node, []):
+                self._allocate_state(label, node)
+        for label, node in graph.updated.items():
+            if label not in self._state:
+                continue
+            state = self._state[label]
+            value = self.aligned(node, state.scale, state.limbs)
+            self.phases[Phase.STEP].carries.append((state.register, value.register))
             self.phases[Phase.STEP].stage(value.level if value.phase == Phase.STEP else 0)
-        for label, node in self.graph.revealed.items():
+        for label, node in graph.revealed.items():
             self._reveal(label, self.share(node))
 
-    def _start(self, node: Node) -> None:
-        for label, first in self.graph.initial.items():
-            if first is node:
-                self.carry_needs.setdefault(label, self.room(self.graph.updated[label]))
-                scale, bits = self.carry_scales[label], self.carry_needs[label]
-                limbs = limbs_for(bits)
-                value = self.aligned(node, scale, limbs)
-                state = Share(self._register(), Phase.SETUP, 0, node.shape, scale, bits, limbs)
-                self.phases[Phase.SETUP].carries.append((state.register, value.register))
-                self._memo[("state", label)] = state
+    def _allocate_state(self, label: str, first: Node) -> None:
+        """Create the register that holds the carried variable `label`, and start it with the value of `first`."""
+        scale, bits = self.sizes.carried_scales[label], self.sizes.carried_needs[label]
+        limbs = limbs_for(bits)
+        value = self.aligned(first, scale, limbs)
+        state = Share(self._register(), Phase.SETUP, 0, first.shape, scale, bits, limbs)
+        self.phases[Phase.SETUP].carries.append((state.register, value.register))
+        self._state[label] = state
 
     def _reveal(self, label: str, share: Share) -> None:
         target = self._register()
@@ -74,22 +89,38 @@ class Lowering(Sizing):
         self.registers += 1
         return self.registers - 1
 
-    def new_input(self, node: Node) -> Share:
-        assert isinstance(node.op, Source)
-        limbs = limbs_for(self.needs[node])
-        share = Share(self._register(), Phase.SETUP, 0, node.shape, self.scales[node], 64 * limbs, limbs)
-        self.inputs[node.op.label] = share
-        return share
-
-    def carried(self, node: Node, label: str) -> Share:
-        state: Share = self._memo[("state", label)]
-        return Share(state.register, node.phase, 0, state.shape, state.scale, state.bits, state.limbs)
-
     def share(self, node: Node) -> Share:
+        """The share of `node`: an operation's is emitted when it is asked for first."""
         if node not in self._shares:
-            self.needs.setdefault(node, self.room(node))
-            self._shares[node] = node.op.emit(self, node)
+            self._shares[node] = self._share(node)
         return self._shares[node]
+
+    def _share(self, node: Node) -> Share:
+        match node.op:
+            case Source(label=label):
+                limbs = self.limbs(node)
+                scale = self.sizes.scales[node]
+                self.inputs[label] = Share(self._register(), Phase.SETUP, 0, node.shape, scale, 64 * limbs, limbs)
+                return self.inputs[label]
+            case Carry(label=label):
+                return replace(self._state[label], phase=node.phase)
+            case Secure() as op:
+                return op.emit(self, node)
+        raise TypeError(f"{node!r} has no protocol: its operation is not Secure")
+
+    def limbs(self, node: Node) -> int:
+        """Limbs of the ring that `node` is needed in."""
+        return limbs_for(self.sizes.needs[node])
+
+    def once(self, key: Any, make: Callable[[], Any]) -> Any:
+        """What `make` returned for this key the first time."""
+        if key not in self._memo:
+            self._memo[key] = make()
+        return self._memo[key]
+
+    def warn(self, text: str) -> None:
+        if text not in self.warnings:
+            self.warnings.append(text)
 
     def narrowed(self, share: Share, limbs: int) -> Share:
         """The same share in fewer limbs."""
@@ -139,8 +170,8 @@ class Lowering(Sizing):
         )
 
     def opened(self, node: Node, limbs: int = 0) -> tuple[Value, Mask, int]:
-        """The opening c of `node`, its mask, and its scale; `limbs` to read fewer limbs. What is opened is `base(node)`."""
-        base, views = self.base(node)
+        """The opening c of `node`, its mask, and its scale; `limbs` to read fewer limbs. What is opened is `Sizes.base`."""
+        base, views = self.sizes.base(node)
         share, whole = self.share(base), self._opening(base)
         limbs = limbs or share.limbs
         c = whole.public
@@ -162,8 +193,8 @@ class Lowering(Sizing):
 
     def operand(self, node: Node, limbs: int) -> Operand:
         """`node`, opened, as the operand of a product in the ring of `limbs` limbs."""
-        base, views = self.base(node)
-        shift = self.operand_shift(node)
+        base, views = self.sizes.base(node)
+        shift = self.sizes.operand_shift(node)
         own = self._opening(base).share
         c, plain, _ = self.opened(base)
         wide = plain.limbs

@@ -19,8 +19,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import fixedpoint, kernels
+from .contract import Dealing
 from .graph import Array, Phase, Source
-from .plan import Dealing, Plan
+from .plan import Plan
 from .program import STEP_REGISTER, Code, Opening, PhaseCode, Registers
 from .ring import Ring, Words, ring
 

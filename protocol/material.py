@@ -32,9 +32,10 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from . import contract_codec
+from .contract import Dealing
 from .errors import MaterialError
 from .graph import Phase
-from .plan import Dealing
 from .prg import SEED_BYTES
 from .views import Rows
 
@@ -212,9 +213,8 @@ class Seal:
         once = X25519PrivateKey.generate()
         public = once.public_key().public_bytes_raw()
         size = Layout(dealing, extent, role).size
-        header = Header(
-            role, session, material, dealing.digest, extent.steps, extent.finishes, size, owner, dealer, public
-        )
+        contract = contract_codec.digest(dealing)
+        header = Header(role, session, material, contract, extent.steps, extent.finishes, size, owner, dealer, public)
         static = X25519PrivateKey.from_private_bytes(dealer_secret)
         return header, Seal(header, _exchange(once, owner), _exchange(static, owner))
 

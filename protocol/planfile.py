@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from . import contract_codec
+from .contract import Dealing
 from .errors import ConfigError, ProtocolError
-from .plan import Dealing
 
 MAGIC = b"mpc-plan-1\n"
 _DIGEST = 32
@@ -18,7 +19,7 @@ _MOST = 64 << 20  # bytes
 
 
 def save_plan(path: Path, dealing: Dealing) -> None:
-    data = dealing.pack()
+    data = contract_codec.pack(dealing)
     try:
         Path(path).write_bytes(MAGIC + hashlib.blake2b(data, digest_size=_DIGEST).digest() + data)
     except OSError as error:
@@ -38,6 +39,6 @@ def load_plan(path: Path) -> Dealing:
     if len(raw) > _MOST or head != MAGIC + hashlib.blake2b(data, digest_size=_DIGEST).digest():
         raise ConfigError(f"the plan {path} is damaged: make it again with `python -m party plan --job … --save FILE`")
     try:
-        return Dealing.unpack(data)
+        return contract_codec.unpack(data)
     except ProtocolError as error:
         raise ConfigError(f"{path}: {error}") from None

@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import JobError
+from .kernels import bits
+from .ring import WORD
 
 Shape = tuple[int, ...]
 Steps = NDArray[np.int64]
@@ -182,6 +184,24 @@ class Rows(View):
         chosen = np.stack([self.rows(int(step)) for step in steps])
         batch = np.zeros((1, 1), np.int64) if len(words) == 1 else np.arange(len(steps))[:, None]
         return words[batch, chosen]
+
+
+@dataclass(frozen=True)
+class Unpack(View):
+    """Packed bits, 64 to a word (`kernels/bits.py`), as a tensor of 0 and 1."""
+
+    def fits(self, shape: Shape) -> bool:
+        return -(-math.prod(self.shape) // WORD) == math.prod(shape)
+
+    def apply(self, words: NDArray[Any], steps: Steps | None, tail: int) -> NDArray[Any]:
+        head = words.shape[: 0 if steps is None else 1]
+        return bits.unpack_words(words.reshape(*head, -1), math.prod(self.shape)).reshape(head + self.shape)
+
+
+# What a plan may name; another view is refused.
+VIEWS: dict[str, type[View]] = {
+    cls.__name__: cls for cls in (Reshape, Transpose, Broadcast, Index, Pad, Windows, Rows, Unpack)
+}
 
 
 def _key(item: int | tuple[int, int, int] | None) -> Any:

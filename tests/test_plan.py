@@ -17,11 +17,13 @@ from hypothesis import strategies as st
 
 import party.jobs
 from party.jobs.seed import Seed
+from protocol import contract_codec
+from protocol.contract import Dealing
 from protocol.errors import ProtocolError
 from protocol.graph import Phase
 from protocol.jobs import Input, Job, trace
 from protocol.ops import concatenate, polynomial, sigmoid
-from protocol.plan import Dealing, Plan, make_plan
+from protocol.plan import Plan, make_plan
 from protocol.simulate import Simulation, simulate
 
 ULP = 2.0**-20
@@ -246,7 +248,7 @@ def test_both_parties_derive_the_same_plan(job, arrays):
     alice, bob = (plan_of(job, arrays, 7, role=role) for role in (0, 1))
     assert (alice.digest, alice.outline, alice.costs) == (bob.digest, bob.outline, bob.costs)
     assert alice.dealing == bob.dealing
-    assert alice.dealing == Dealing.unpack(bob.dealing.pack())
+    assert alice.dealing == contract_codec.unpack(contract_codec.pack(bob.dealing))
     assert plan_of(type(job)(), arrays, 7).digest == alice.digest
 
 
@@ -339,11 +341,11 @@ PLAIN = st.recursive(
 def unpacked(data: bytes) -> Dealing | None:
     """The dealing, or None if it was refused the documented way. Nothing else may happen."""
     try:
-        dealing = Dealing.unpack(data)
+        dealing = contract_codec.unpack(data)
     except ProtocolError as error:
         assert len(str(error)) < 1000
         return None
-    assert Dealing.unpack(dealing.pack()) == dealing
+    assert contract_codec.unpack(contract_codec.pack(dealing)) == dealing
     for phase in Phase:
         assert dealing.step_bytes(phase) >= 0
     return dealing
@@ -371,7 +373,7 @@ def places(value: Any, path: tuple[int, ...] = ()) -> list[tuple[int, ...]]:
     return found
 
 
-TREE = msgpack.unpackb(GOOD.pack())
+TREE = msgpack.unpackb(contract_codec.pack(GOOD))
 PLACES = places(TREE)
 
 
@@ -388,9 +390,9 @@ def test_a_plan_with_one_thing_changed_is_refused_or_whole(path, new):
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.integers(0, len(GOOD.pack()) - 1), st.integers(0, 255))
+@given(st.integers(0, len(contract_codec.pack(GOOD)) - 1), st.integers(0, 255))
 def test_a_plan_with_one_byte_changed_is_refused_or_whole(place, byte):
-    data = GOOD.pack()
+    data = contract_codec.pack(GOOD)
     unpacked(data[:place] + bytes([byte]) + data[place + 1 :])
     assert unpacked(data[:place]) is None
     assert unpacked(data + bytes([byte])) is None
@@ -428,7 +430,7 @@ def test_a_plan_that_makes_no_sense_is_refused_before_anything_is_dealt(path, va
         broken = dataclasses.replace(product, b=dataclasses.replace(product.b, **{path[1]: value}))
         changed = (*step.correlations[:number], broken, *step.correlations[number + 1 :])
         step = dataclasses.replace(step, correlations=changed)
-    assert unpacked(Dealing((setup, step, finish), 10).pack()) is None
+    assert unpacked(contract_codec.pack(Dealing((setup, step, finish), 10))) is None
 
 
 # ---- what the plan promises is what comes out ------------------------------------------------------------

@@ -13,12 +13,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from protocol import contract_codec
+from protocol.contract import Dealing
 from protocol.dealing import Deal
 from protocol.errors import ProtocolError
 from protocol.graph import Phase
 from protocol.jobs import Input, Job, trace
 from protocol.ops import concatenate, conv2d, relu, sigmoid
-from protocol.plan import Dealing, make_plan
+from protocol.plan import make_plan
 from protocol.validate import Limits
 
 LIMITS = Limits(memory=64 << 20, work=1 << 30, parts=1 << 10, message=32 << 20)
@@ -52,13 +54,13 @@ def dealing_of(job: Job) -> Dealing:
 
 
 GOOD = dealing_of(Everything())
-TREE = msgpack.unpackb(GOOD.pack())
+TREE = msgpack.unpackb(contract_codec.pack(GOOD))
 HOSTILE = [-1, 0, 1, 2, 7, 63, 64, 65, 127, 129, 255, 1 << 16, 1 << 31, 1 << 40, (1 << 47) + 1, -(1 << 40), 1 << 62]
 
 
 def read(tree: Any) -> Dealing | None:
     try:
-        return Dealing.unpack(tree if isinstance(tree, bytes) else msgpack.packb(tree), LIMITS)
+        return contract_codec.unpack(tree if isinstance(tree, bytes) else msgpack.packb(tree), LIMITS)
     except ProtocolError as error:
         text = str(error)
         assert text.isprintable() and len(text) < 600
@@ -222,9 +224,9 @@ def test_work_is_bounded():
     data = msgpack.packb(tree)
     assert read(tree) is not None
     with pytest.raises(ProtocolError, match="multiplications"):
-        Dealing.unpack(data, Limits(memory=1 << 30, work=1 << 26))
+        contract_codec.unpack(data, Limits(memory=1 << 30, work=1 << 26))
     with pytest.raises(ProtocolError, match="--max-step-memory"):
-        Dealing.unpack(data, Limits(memory=1 << 22))
+        contract_codec.unpack(data, Limits(memory=1 << 22))
 
 
 def test_little_made_much_is_made_in_small_chunks():
@@ -235,7 +237,7 @@ def test_little_made_much_is_made_in_small_chunks():
         [*mask, [100_000, 1], [["Broadcast", [100_000, 1]]]],
     )
     tree = [1, 1000, [[[], []], [[[[1, 1], 1, False]], [["product", "matmul", row, column, 1]]], [[], []]]]
-    dealing = Dealing.unpack(msgpack.packb(tree), LIMITS)
+    dealing = contract_codec.unpack(msgpack.packb(tree), LIMITS)
     assert dealing.phases[Phase.STEP].steps_per_chunk <= 2
     words = Deal(dealing, bytes(32), bytes(32)).corrections(Phase.STEP, 0, 1)
     assert words.shape == (1, 1) and words.dtype == np.uint64

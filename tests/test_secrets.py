@@ -111,7 +111,7 @@ def test_the_traces_are_recognised():
 
 def test_a_secret_tensor_and_its_node(caplog):
     graph = Graph()
-    node = graph.add(Source("x", 0, (4, 3)), interval=(-VALUE, VALUE))
+    node = graph.add(Source("x", (4, 3), 0), interval=(-VALUE, VALUE))
     secret = Secret(graph, node)
     assert repr(secret) == str(secret) == f"{secret}" == f"{secret:>99}" == "<Secret (4, 3)>"
     assert repr(node) == "<secret input (4, 3)>"
@@ -145,7 +145,7 @@ def test_a_secret_tensor_and_its_node(caplog):
 )
 def test_a_secret_tensor_has_no_value(way):
     graph = Graph()
-    secret = Secret(graph, graph.add(Source("x", 0, (1,)), interval=(-VALUE, VALUE)))
+    secret = Secret(graph, graph.add(Source("x", (1,), 0), interval=(-VALUE, VALUE)))
     with pytest.raises((JobError, TypeError)) as caught:
         way(secret)
     silent(str(caught.value))
@@ -306,8 +306,9 @@ SHOWN = {
     "Header.owner",  # of a material file: public keys
     "Header.dealer",
     "Header.ephemeral",
-    "AddPublic.constant",  # a number of the job file, which both parties have
-    "MatMulPublic.constant",  # likewise
+    "Public.constant",  # a number of the job file, which both parties have
+    "AddPublic.constant",  # likewise
+    "MatMulPublic.constant",
     "MultiplyPublic.constant",
     "Simulation.results",  # revealed
     "Report.results",

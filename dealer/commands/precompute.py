@@ -14,11 +14,11 @@ import time
 from pathlib import Path
 
 from protocol.config import Config
+from protocol.contract import Dealing
 from protocol.errors import ConfigError, UsageError
 from protocol.keyring import other_key, own_key
 from protocol.log import Log
 from protocol.material import Extent
-from protocol.plan import Dealing
 from protocol.planfile import load_plan
 
 from ..store import names, precompute

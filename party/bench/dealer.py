@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from protocol.contract import Dealing
 from protocol.graph import Phase
-from protocol.plan import Dealing
 
 from ..data import default_tensor
 from ..loading import load_job

@@ -8,11 +8,12 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
+from protocol.contract import Dealing
 from protocol.dealing import Deal
 from protocol.errors import MpcError
 from protocol.graph import Array, Phase
 from protocol.jobs import Job, Traced
-from protocol.plan import Dealing, Plan, make_plan
+from protocol.plan import Plan, make_plan
 from protocol.prg import fresh_seed
 
 from ..data import default_tensor

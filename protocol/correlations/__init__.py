@@ -1,12 +1,14 @@
-"""Kinds of correlated randomness, one file each: what is dealt and how it is consumed, side by side.
+"""Kinds of correlated randomness, one file each: what is dealt, how it is consumed, and when it is well-formed, side by
+side.
 
 `KINDS` is the only list of them; a plan that names any other is refused.
 """
 
 from __future__ import annotations
 
-from .base import Correlation, Field, Mask
+from .base import Field, Mask
 from .bits import Bit, Digits, Gate, Join
+from .kind import Correlation
 from .monomials import Contraction, Monomials
 from .powers import Powers
 from .products import Product

@@ -1,16 +1,13 @@
-"""What every kind of correlation is made of.
+"""What every kind of correlation is made of: the masks it is a function of, and the tensors that are dealt.
 
 A *mask* r is a tensor of uniform ring elements that only the dealer knows; each party holds a share of it, expanded
-from its own seed. A *correlation* is a rule that says which functions of masks the dealer must deal (`deal`) and, on the
-same screen, how a party combines them with public openings ε = x + r (`consume`). The dealer's values leave this package
-only as shares: Alice's half is a keystream, Bob's half is the difference. Nothing here touches sockets or seeds.
+from its own seed. Nothing here touches sockets or seeds.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
 
 from ..ring import Words, ring
 from ..views import Shape, Steps, View
@@ -65,23 +62,3 @@ class Mask:
         for view in self.views:
             r = view.apply(r, steps, len(ring(self.limbs).tail))
         return r
-
-
-class Correlation(Protocol):
-    """One kind: frozen, made of shapes and public numbers alone, so that the plan can carry it to the dealer."""
-
-    kind: ClassVar[str]
-
-    @property
-    def operands(self) -> tuple[Mask, ...]:
-        """The masks it is a function of."""
-        ...
-
-    @property
-    def fields(self) -> tuple[Field, ...]:
-        """What is dealt, in order."""
-        ...
-
-    def deal(self, masks: list[Words]) -> list[Words]:
-        """Operand masks (batch or 1, *shape[, limbs]) → the values of `fields`, each (batch or 1, *full_shape)."""
-        ...

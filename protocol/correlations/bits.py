@@ -39,26 +39,15 @@ from numpy.typing import NDArray
 from ..kernels import bits as kernels
 from ..kernels.digits import chunks, counts, planes_dealt
 from ..ring import WORD, Words, ring
-from ..views import Shape, Steps, View
+from ..views import Shape
 from .base import Field, Mask
+from .checking import LIMBS, Checker, Need, Unfit
 from .shifts import Truncate, offset, opened_operand
 
 
 def packed(shape: Shape, planes: int) -> Field:
     """`planes` bits for each element of a tensor."""
     return Field((-(-prod(shape) // WORD), planes), xor=True)
-
-
-@dataclass(frozen=True)
-class Unpack(View):
-    """Packed bits as a tensor of 0 and 1."""
-
-    def fits(self, shape: Shape) -> bool:
-        return -(-prod(self.shape) // WORD) == prod(shape)
-
-    def apply(self, words: NDArray[Any], steps: Steps | None, tail: int) -> NDArray[Any]:
-        head = words.shape[: 0 if steps is None else 1]
-        return kernels.unpack_words(words.reshape(*head, -1), prod(self.shape)).reshape(head + self.shape)
 
 
 @dataclass(frozen=True)
@@ -79,6 +68,11 @@ class Digits:
     @property
     def fields(self) -> tuple[Field, ...]:
         return (packed(self.a.shape, planes_dealt(self.a.bits)[1]),)
+
+    def check(self, it: Checker) -> Need:
+        words = it.operand(self.a, plain=True)
+        it.between(self.a.bits, 4, 64 * self.a.limbs, "bits to compare")
+        return Need(3 * words)
 
     def deal(self, masks: list[Words]) -> list[Words]:
         return [kernels.thermometer(self._planes(masks[0], len(masks[0])))]
@@ -111,6 +105,13 @@ class Join:
     def fields(self) -> tuple[Field, ...]:
         return (Field((self.a.shape[0], counts(chunks(self.digits))[1]), xor=True),)
 
+    def check(self, it: Checker) -> Need:
+        words = it.operand(self.a, bits=True)
+        it.between(self.digits, 2, 16 * LIMBS, "digits")
+        if len(self.a.shape) != 2 or self.a.shape[1] != counts(chunks(self.digits))[0]:
+            raise Unfit(f"it joins {self.digits} digits under masks of shape {self.a.shape}")
+        return Need(2 * words)
+
     def deal(self, masks: list[Words]) -> list[Words]:
         return [kernels.products(masks[0], chunks(self.digits))]
 
@@ -134,6 +135,11 @@ class Bit:
     @property
     def fields(self) -> tuple[Field, ...]:
         return (Field(self.s.shape, self.limbs),)
+
+    def check(self, it: Checker) -> Need:
+        words = it.operand(self.s, bits=True)
+        it.limbs(self.limbs)
+        return Need(words)
 
     def deal(self, masks: list[Words]) -> list[Words]:
         return [_spread(masks[0], self.limbs) * ring(self.limbs).constant(1)]
@@ -167,6 +173,16 @@ class Gate:
     @property
     def fields(self) -> tuple[Field, ...]:
         return self.truncate.fields if self.truncate else (Field(self.a.shape, self.limbs),)
+
+    def check(self, it: Checker) -> Need:
+        words = it.operand(self.s, bits=True) + 3 * it.operand(self.a, plain=self.shift > 0)
+        it.limbs(self.limbs)
+        if self.shift:
+            it.shifts_into(self.a.limbs, self.limbs)
+        it.shift(self.a, self.shift)
+        if self.s.shape != self.a.shape:
+            raise Unfit("its bits and its numbers are of different shapes")
+        return Need(words, prod(self.a.shape) * self.limbs)
 
     def deal(self, masks: list[Words]) -> list[Words]:
         bit, r = masks

@@ -30,8 +30,10 @@ import numpy as np
 from .. import kernels
 from ..ring import Words, ring
 from .base import Field, Mask
+from .checking import AXES, DEGREE, Checker, Need, Unfit
 
 Exponents = tuple[int, ...]
+MOST = 4096  # monomials of one correlation
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,22 @@ class Monomials:
     @property
     def fields(self) -> tuple[Field, ...]:
         return (Field((*self.leaves[0].shape, len(self.exponents)), self.limbs),)
+
+    def check(self, it: Checker) -> Need:
+        it.limbs(self.limbs, 2)
+        it.between(len(self.leaves), 1, AXES, "leaves")
+        it.between(len(self.exponents), 1, MOST, "monomials")
+        words = sum(it.operand(leaf) for leaf in self.leaves)
+        shape = self.leaves[0].shape
+        if any(leaf.shape != shape or leaf.limbs != self.limbs for leaf in self.leaves):
+            raise Unfit("its leaves are of different shapes or rings")
+        degrees = 0
+        for powers in self.exponents:
+            if len(powers) != len(self.leaves) or min(powers) < 0 or not 1 <= sum(powers) <= DEGREE:
+                raise Unfit("one of its monomials has exponents that do not fit its leaves")
+            degrees += sum(powers)
+        size = prod(shape) * self.limbs
+        return Need(words + size * (len(self.leaves) + len(self.exponents) + 1), size * self.limbs * degrees)
 
     def deal(self, masks: list[Words]) -> list[Words]:
         return [self.powers(masks, self.exponents)]
@@ -79,6 +97,15 @@ class Contraction:
     def fields(self) -> tuple[Field, ...]:
         n, k = self.inner.leaves[0].shape
         return (Field((n, k, 1 + len(self.inner.exponents), self.x.shape[0]), self.inner.limbs),)
+
+    def check(self, it: Checker) -> Need:
+        words, work = self.inner.check(it)
+        words += it.operand(self.x)
+        inner = self.inner.leaves[0].shape
+        if len(inner) != 2 or len(self.x.shape) != 2 or self.x.shape[1] != inner[0] or self.x.limbs != self.inner.limbs:
+            raise Unfit("its matrix does not fit its leaves")
+        products = prod(inner) * (1 + len(self.inner.exponents)) * self.x.shape[0]
+        return Need(words, work + products * self.inner.limbs**2)
 
     def deal(self, masks: list[Words]) -> list[Words]:
         x, *leaves = masks

@@ -30,6 +30,7 @@ import numpy as np
 from .. import kernels
 from ..ring import Words, limbs_for, ring
 from .base import Field, Mask
+from .checking import DEGREE, Checker, Need
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,13 @@ class Powers:
     @property
     def fields(self) -> tuple[Field, ...]:
         return (Field((*self.a.shape, 2, self.degree), self.limbs),)
+
+    def check(self, it: Checker) -> Need:
+        words = it.operand(self.a, plain=True)
+        it.limbs(self.limbs, max(2, self.a.limbs))
+        it.shift(self.a, self.shift)
+        it.between(self.degree, 1, DEGREE, "powers")
+        return Need(words, math.prod(self.a.shape) * 2 * self.degree * self.limbs**2)
 
     def deal(self, masks: list[Words]) -> list[Words]:
         """Reading 0, (r >> s) − msb(r)·2^(k−s), is for msb(c') = 0; reading 1, r >> s, for msb(c') = 1."""

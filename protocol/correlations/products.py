@@ -19,6 +19,7 @@ from .. import kernels
 from ..ring import Words, ring
 from ..views import Shape
 from .base import Field, Mask
+from .checking import Checker, Need, Unfit
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,22 @@ class Product:
     @property
     def fields(self) -> tuple[Field, ...]:
         return (Field(self.shape, self.limbs),)
+
+    def check(self, it: Checker) -> Need:
+        words = it.operand(self.a) + it.operand(self.b)
+        a, b = self.a.shape, self.b.shape
+        if not self.a.limbs == self.b.limbs == self.limbs:
+            raise Unfit("its operands are in different rings")
+        if self.bilinear == "mul":
+            shape, inner = it.broadcast(a, b), 1
+        elif self.bilinear == "matmul" and len(a) >= 2 and len(b) >= 2 and a[-1] == b[-2]:
+            lead = it.broadcast(a[:-2], b[:-2])
+            shape, inner = (*lead, a[-2], b[-1]), a[-1]
+            if lead:
+                words += 2 * self.limbs * it.size((*lead, a[-2] + b[-1], inner))
+        else:
+            raise Unfit(f"it multiplies shapes {a} and {b}")
+        return Need(words, it.size(shape) * inner * self.limbs**2)
 
     def deal(self, masks: list[Words]) -> list[Words]:
         r, ndim = ring(self.limbs), len(self.shape)

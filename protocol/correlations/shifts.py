@@ -22,6 +22,7 @@ from typing import ClassVar
 from .. import kernels
 from ..ring import Words, ring
 from .base import Field, Mask
+from .checking import Checker, Need
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,9 @@ class ShiftedMask:
     @property
     def fields(self) -> tuple[Field, ...]:
         return (Field(self.a.shape, self.a.limbs),)
+
+    def check(self, it: Checker) -> Need:
+        return Need(2 * it.operand(self.a))
 
     def deal(self, masks: list[Words]) -> list[Words]:
         return masks
@@ -76,6 +80,12 @@ class Truncate:
     @property
     def fields(self) -> tuple[Field, ...]:
         return (Field(self.a.shape, self.limbs),) * (2 if self.exact else 1)
+
+    def check(self, it: Checker) -> Need:
+        words = it.operand(self.a, plain=True)
+        it.shifts_into(self.a.limbs, self.limbs)
+        it.shift(self.a, self.shift, 1)
+        return Need(3 * words)
 
     def deal(self, masks: list[Words]) -> list[Words]:
         source, target = ring(self.a.limbs), ring(self.limbs)

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 from typing import ClassVar
 
 import numpy as np
@@ -26,6 +27,7 @@ from ..kernels.layout import I64, widen
 from ..kernels.rotation import ANGLE, UNIT, tables
 from ..ring import Words, ring
 from .base import Field, Mask
+from .checking import DEGREE, Checker, Need
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,13 @@ class Waves:
     @property
     def fields(self) -> tuple[Field, ...]:
         return (Field((*self.a.shape, self.count, 2), self.limbs),)
+
+    def check(self, it: Checker) -> Need:
+        words = it.operand(self.a, plain=True)
+        it.limbs(self.limbs, 2)
+        it.between(self.count, 1, DEGREE, "harmonics")
+        size = prod(self.a.shape) * 2 * self.count
+        return Need(2 * words + size, 4 * size)
 
     def deal(self, masks: list[Words]) -> list[Words]:
         return [widen(waves.harmonics(self.angles(masks[0]), self.count), self.limbs, signed=True)]

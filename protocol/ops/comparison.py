@@ -12,18 +12,17 @@ import numpy as np
 from ..correlations import Mask
 from ..correlations import bits as spec
 from ..errors import JobError
-from ..graph import Array, Interval, Node, Op
+from ..graph import Array, Interval, Node
 from ..kernels.bits import select
 from ..kernels.digits import chunks, counts
-from ..lowering import Lowering
+from ..lowering import Lowering, Secure
 from ..program import Share, Value
-from ..ring import limbs_for
-from ..sizing import Sizing
-from ..views import Shape, View
+from ..sizing import Demands, Sizes
+from ..views import Shape, Unpack, View
 
 
 @dataclass(frozen=True)
-class Compare(Op):
+class Compare(Secure):
     """[x < limit] as 0 or 1 ([x ≤ limit] if `inclusive`); the opposite if `negated`."""
 
     limit: float
@@ -41,18 +40,18 @@ class Compare(Op):
         below = arrays[0] <= self.limit if self.inclusive else arrays[0] < self.limit
         return np.asarray(below != self.negated, np.float64)
 
-    def scale(self, low: Sizing, node: Node) -> int:
+    def scale(self, sizes: Sizes, node: Node) -> int:
         return 0
 
-    def demand(self, low: Sizing, node: Node, bits: int) -> None:
-        low.need_open(node.inputs[0], low.room(node.inputs[0]))
+    def demand(self, demands: Demands, node: Node, bits: int) -> None:
+        demands.need_open(node.inputs[0], demands.room(node.inputs[0]))
 
-    def emit(self, low: Lowering, node: Node) -> Share:
-        limbs = limbs_for(low.needs[node])
-        beta, s = masked_bit(low, node)
+    def emit(self, lowering: Lowering, node: Node) -> Share:
+        limbs = lowering.limbs(node)
+        beta, s = masked_bit(lowering, node)
         form = spec.Bit(s, limbs)
-        out = low.call(partial(form.consume, low.party), beta, shared_mask_bit(low, node, limbs))
-        return low.as_share(out, node.shape, 0, 64 * limbs, limbs)
+        out = lowering.call(partial(form.consume, lowering.party), beta, shared_mask_bit(lowering, node, limbs))
+        return lowering.as_share(out, node.shape, 0, 64 * limbs, limbs)
 
     def threshold(self, scale: int) -> int:
         """The integer t for which the test is X < t, X = x·2^scale."""
@@ -61,7 +60,7 @@ class Compare(Op):
 
 
 @dataclass(frozen=True)
-class Gate(Op):
+class Gate(Secure):
     """b·y for the outcome b of a `Compare` (or a view of one) and a tensor y of the same shape.
 
     It costs the opening of y, which is read at `fraction_bits`; what the test was about is open already.
@@ -75,39 +74,40 @@ class Gate(Op):
         return shapes[0]
 
     def bounds(self, *uses: Node) -> Interval:
-        low, high = uses[1].interval
-        return (min(low, 0.0), max(high, 0.0))
+        least, most = uses[1].interval
+        return (min(least, 0.0), max(most, 0.0))
 
     def clear(self, step: int, *arrays: Array) -> Array:
         return arrays[0] * arrays[1]
 
-    def scale(self, low: Sizing, node: Node) -> int:
-        return low.operand_scale(node.inputs[1])
+    def scale(self, sizes: Sizes, node: Node) -> int:
+        return sizes.operand_scale(node.inputs[1])
 
-    def demand(self, low: Sizing, node: Node, bits: int) -> None:
+    def demand(self, demands: Demands, node: Node, bits: int) -> None:
         test, _ = tested(node.inputs[0])
-        test.op.demand(low, test, 1)
+        assert isinstance(test.op, Compare)
+        test.op.demand(demands, test, 1)
         y = node.inputs[1]
-        low.need_open(y, low.room(y) if low.operand_shift(y) else max(bits, low.room(y)))
+        demands.need_open(y, demands.room(y) if demands.sizes.operand_shift(y) else max(bits, demands.room(y)))
 
-    def emit(self, low: Lowering, node: Node) -> Share:
+    def emit(self, lowering: Lowering, node: Node) -> Share:
         bit, y = node.inputs
-        limbs, party = limbs_for(low.needs[node]), low.party
-        beta, s = masked_bit(low, bit)
-        own = shared_mask_bit(low, bit, limbs)
-        shift = low.operand_shift(y)
-        c, mask, _ = low.opened(y, limbs=0 if shift else limbs)
+        limbs, party = lowering.limbs(node), lowering.party
+        beta, s = masked_bit(lowering, bit)
+        own = shared_mask_bit(lowering, bit, limbs)
+        shift = lowering.sizes.operand_shift(y)
+        c, mask, _ = lowering.opened(y, limbs=0 if shift else limbs)
         form = spec.Gate(s, mask, shift, limbs)
         phase = max(beta.phase, c.phase)
-        read = low.deal(form.truncate, c.phase) if form.truncate else [low.operand(y, limbs).share]
-        gated = low.deal(form, phase)
+        read = lowering.deal(form.truncate, c.phase) if form.truncate else [lowering.operand(y, limbs).share]
+        gated = lowering.deal(form, phase)
         count = len(read)
-        out = low.call(
+        out = lowering.call(
             lambda beta, c, s, *v: form.consume(party, beta, c, s, list(v[:count]), list(v[count:])),
             beta, c, own, *read, *gated,
         )  # fmt: skip
         known = 64 * limbs if shift else min(mask.bits, 64 * limbs)
-        return low.as_share(out, node.shape, low.scales[node], known, limbs)
+        return lowering.as_share(out, node.shape, lowering.sizes.scales[node], known, limbs)
 
 
 def tested(node: Node) -> tuple[Node, tuple[View, ...]]:
@@ -123,55 +123,55 @@ def is_bit(node: Node) -> bool:
     return isinstance(tested(node)[0].op, Compare)
 
 
-def masked_bit(low: Lowering, node: Node) -> tuple[Value, Mask]:
+def masked_bit(lowering: Lowering, node: Node) -> tuple[Value, Mask]:
     """The outcome b of a test, as b = β ⊕ s: β public, 0 or 1 for each element, and the mask bits s."""
     test, views = tested(node)
     op = test.op
     assert isinstance(op, Compare)
-    packed, mask = sign_test(low, test.inputs[0], op.threshold(low.scales[test.inputs[0]]))
-    unpack = spec.Unpack(test.shape)
+    packed, mask = sign_test(lowering, test.inputs[0], op.threshold(lowering.sizes.scales[test.inputs[0]]))
+    unpack = Unpack(test.shape)
     flip = np.uint64(2**64 - 1 if op.negated else 0)
-    value = low.once(
+    value = lowering.once(
         ("bits", packed.register, op.negated),
-        lambda: low.call(lambda words: unpack.apply(words ^ flip, None, 0), packed),
+        lambda: lowering.call(lambda words: unpack.apply(words ^ flip, None, 0), packed),
     )
-    value = low.through(views, ("bits", packed.register, op.negated), value, 1)
+    value = lowering.through(views, ("bits", packed.register, op.negated), value, 1)
     return value, replace(mask, shape=node.shape, views=(unpack, *views))
 
 
-def shared_mask_bit(low: Lowering, node: Node, limbs: int) -> Value:
+def shared_mask_bit(lowering: Lowering, node: Node, limbs: int) -> Value:
     """[s] of `masked_bit`, dealt once for a test and all its views."""
     test, views = tested(node)
-    beta, s = masked_bit(low, test)
-    (whole,) = low.deal(spec.Bit(s, limbs), beta.phase)
-    return low.through(views, ("mask bit", whole.register), whole, limbs)
+    beta, s = masked_bit(lowering, test)
+    (whole,) = lowering.deal(spec.Bit(s, limbs), beta.phase)
+    return lowering.through(views, ("mask bit", whole.register), whole, limbs)
 
 
-def sign_test(low: Lowering, x: Node, limit: int) -> tuple[Value, Mask]:
+def sign_test(lowering: Lowering, x: Node, limit: int) -> tuple[Value, Mask]:
     """[X < limit] for x = X·2^-scale: the opened β and its mask s, packed. See `correlations/bits.py`."""
-    found: tuple[Value, Mask] = low.once(("sign test", x, limit), lambda: _sign_test(low, x, limit))
+    found: tuple[Value, Mask] = lowering.once(("sign test", x, limit), lambda: _sign_test(lowering, x, limit))
     return found
 
 
-def _sign_test(low: Lowering, x: Node, limit: int) -> tuple[Value, Mask]:
-    party, name = low.party, f"comparison of {x.op.name}#{x.order} with {limit}"
-    c, mask, scale = low.opened(x)
+def _sign_test(lowering: Lowering, x: Node, limit: int) -> tuple[Value, Mask]:
+    party, name = lowering.party, f"comparison of {x.op.name}#{x.order} with {limit}"
+    c, mask, scale = lowering.opened(x)
     mask = replace(mask, bits=min(mask.bits, _bits(x.interval, scale)))
     reach = 1 << (mask.bits - 2)
     limit = max(-reach, min(limit, reach))
     digits = spec.Digits(mask)
-    (dealt,) = low.deal(digits, c.phase)
-    pairs = low.call(lambda c, d: digits.consume(party, c, limit, d), c, dealt)
+    (dealt,) = lowering.deal(digits, c.phase)
+    pairs = lowering.call(lambda c, d: digits.consume(party, c, limit, d), c, dealt)
     count = digits.count
     while count > 1:
         sizes = chunks(count)
-        factors = low.call(partial(select, sizes=sizes), pairs)
-        opened = low.open_value(factors, spec.packed(x.shape, counts(sizes)[0]), name)
+        factors = lowering.call(partial(select, sizes=sizes), pairs)
+        opened = lowering.open_value(factors, spec.packed(x.shape, counts(sizes)[0]), name)
         join = spec.Join(opened.mask, count)
-        (dealt,) = low.deal(join, c.phase)
-        pairs = low.call(partial(join.consume, party), pairs, opened.public, opened.share, dealt)
+        (dealt,) = lowering.deal(join, c.phase)
+        pairs = lowering.call(partial(join.consume, party), pairs, opened.public, opened.share, dealt)
         count = len(sizes)
-    last = low.open_value(low.call(lambda pairs: pairs[:, :1], pairs), spec.packed(x.shape, 1), name)
+    last = lowering.open_value(lowering.call(lambda pairs: pairs[:, :1], pairs), spec.packed(x.shape, 1), name)
     return last.public, last.mask
 
 

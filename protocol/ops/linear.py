@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
@@ -12,11 +13,11 @@ from numpy.typing import NDArray
 
 from .. import fixedpoint
 from ..errors import JobError
-from ..graph import Array, Interval, Node, Op
-from ..lowering import Lowering
+from ..graph import Array, Interval, Node
+from ..lowering import Lowering, Secure
 from ..program import Share
-from ..ring import limbs_for, ring
-from ..sizing import Sizing
+from ..ring import ring
+from ..sizing import Demands, Sizes
 from ..views import Pad, Shape, View
 from ..views import Rows as RowsView
 
@@ -29,23 +30,23 @@ def broadcast(name: str, *shapes: Shape) -> Shape:
         raise JobError(f"{name} of shapes {listed}: they do not broadcast") from None
 
 
-class Linear(Op):
+class Linear(Secure):
     """Defaults for operations that need of every operand what is needed of them."""
 
-    def scale(self, low: Sizing, node: Node) -> int:
-        return max(low.scales[use] for use in node.inputs)
+    def scale(self, sizes: Sizes, node: Node) -> int:
+        return max(sizes.scales[use] for use in node.inputs)
 
-    def demand(self, low: Sizing, node: Node, bits: int) -> None:
+    def demand(self, demands: Demands, node: Node, bits: int) -> None:
         for use in node.inputs:
-            low.need(use, bits)
+            demands.need(use, bits)
 
 
 class Aligned(Linear):
     """Those that bring their operands to the largest scale first."""
 
-    def demand(self, low: Sizing, node: Node, bits: int) -> None:
+    def demand(self, demands: Demands, node: Node, bits: int) -> None:
         for use in node.inputs:
-            low.need_aligned(use, low.scales[node], bits)
+            demands.need_aligned(use, demands.sizes.scales[node], bits)
 
 
 @dataclass(frozen=True)
@@ -68,11 +69,11 @@ class Add(Aligned):
     def clear(self, step: int, *arrays: Array) -> Array:
         return arrays[0] - arrays[1] if self.minus else arrays[0] + arrays[1]
 
-    def emit(self, low: Lowering, node: Node) -> Share:
-        limbs, scale = limbs_for(low.needs[node]), low.scales[node]
-        x, y = (low.aligned(use, scale, limbs) for use in node.inputs)
-        out = low.call(ring(limbs).sub if self.minus else ring(limbs).add, x, y)
-        return low.as_share(out, node.shape, scale, min(x.bits, y.bits), limbs)
+    def emit(self, lowering: Lowering, node: Node) -> Share:
+        limbs, scale = lowering.limbs(node), lowering.sizes.scales[node]
+        x, y = (lowering.aligned(use, scale, limbs) for use in node.inputs)
+        out = lowering.call(ring(limbs).sub if self.minus else ring(limbs).add, x, y)
+        return lowering.as_share(out, node.shape, scale, min(x.bits, y.bits), limbs)
 
 
 @dataclass(frozen=True)
@@ -89,17 +90,30 @@ class Negate(Linear):
     def clear(self, step: int, *arrays: Array) -> Array:
         return -arrays[0]
 
-    def emit(self, low: Lowering, node: Node) -> Share:
-        limbs = limbs_for(low.needs[node])
-        x = low.narrowed(low.share(node.inputs[0]), limbs)
-        return low.as_share(low.call(ring(limbs).neg, x), node.shape, x.scale, x.bits, limbs)
+    def emit(self, lowering: Lowering, node: Node) -> Share:
+        limbs = lowering.limbs(node)
+        x = lowering.narrowed(lowering.share(node.inputs[0]), limbs)
+        return lowering.as_share(lowering.call(ring(limbs).neg, x), node.shape, x.scale, x.bits, limbs)
 
 
-@dataclass(frozen=True, eq=False)
-class AddPublic(Aligned):
+@dataclass(frozen=True)
+class Public(Secure):
+    """An operation with a public array, known by its digest: equal arrays make equal operations."""
+
+    constant: Array = field(compare=False)
+    digest: bytes = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        array = np.ascontiguousarray(self.constant + 0.0)  # −0 and 0 are equal
+        known = hashlib.blake2b(repr((array.dtype.str, self.constant.shape)).encode(), digest_size=16)
+        known.update(array.tobytes())
+        object.__setattr__(self, "digest", known.digest())
+
+
+@dataclass(frozen=True)
+class AddPublic(Aligned, Public):
     """x + c for a public array c: one party adds it."""
 
-    constant: Array
     name = "add public"
 
     def shape(self, *shapes: Shape) -> Shape:
@@ -112,30 +126,29 @@ class AddPublic(Aligned):
     def clear(self, step: int, *arrays: Array) -> Array:
         return arrays[0] + self.constant
 
-    def scale(self, low: Sizing, node: Node) -> int:
+    def scale(self, sizes: Sizes, node: Node) -> int:
         """That of x, unless x is coarse (a count, a bit) and the constant is not."""
-        own = low.scales[node.inputs[0]]
+        own = sizes.scales[node.inputs[0]]
         scaled = np.ldexp(self.constant, own)
-        return own if np.array_equal(scaled, np.rint(scaled)) else max(own, low.numerics.fraction_bits)
+        return own if np.array_equal(scaled, np.rint(scaled)) else max(own, sizes.numerics.fraction_bits)
 
-    def emit(self, low: Lowering, node: Node) -> Share:
-        limbs, shape = limbs_for(low.needs[node]), node.shape
-        x = low.aligned(node.inputs[0], low.scales[node], limbs)
+    def emit(self, lowering: Lowering, node: Node) -> Share:
+        limbs, shape = lowering.limbs(node), node.shape
+        x = lowering.aligned(node.inputs[0], lowering.sizes.scales[node], limbs)
         r = ring(limbs)
-        if low.party == 0:
+        if lowering.party == 0:
             encoded = fixedpoint.encode(np.broadcast_to(self.constant, shape), x.scale, limbs)
-            out = low.call(lambda v: r.add(v, encoded), x)
+            out = lowering.call(lambda v: r.add(v, encoded), x)
         else:
             zeros = r.zeros(shape)
-            out = low.call(lambda v: r.add(v, zeros), x) if x.shape != shape else x
-        return low.as_share(out, shape, x.scale, x.bits, limbs)
+            out = lowering.call(lambda v: r.add(v, zeros), x) if x.shape != shape else x
+        return lowering.as_share(out, shape, x.scale, x.bits, limbs)
 
 
-@dataclass(frozen=True, eq=False)
-class MultiplyPublic(Linear):
+@dataclass(frozen=True)
+class MultiplyPublic(Linear, Public):
     """x · c for a public array c. Powers of two cost no precision and no bits: only the scale's label changes."""
 
-    constant: Array
     name = "multiply by public"
 
     def shape(self, *shapes: Shape) -> Shape:
@@ -148,25 +161,24 @@ class MultiplyPublic(Linear):
     def clear(self, step: int, *arrays: Array) -> Array:
         return arrays[0] * self.constant
 
-    def scale(self, low: Sizing, node: Node) -> int:
-        return low.scales[node.inputs[0]] + fraction_bits(self.constant, low)
+    def scale(self, sizes: Sizes, node: Node) -> int:
+        return sizes.scales[node.inputs[0]] + fraction_bits(self.constant, sizes)
 
-    def emit(self, low: Lowering, node: Node) -> Share:
-        limbs, extra = limbs_for(low.needs[node]), fraction_bits(self.constant, low)
-        x = low.narrowed(low.share(node.inputs[0]), limbs)
+    def emit(self, lowering: Lowering, node: Node) -> Share:
+        limbs, extra = lowering.limbs(node), fraction_bits(self.constant, lowering.sizes)
+        x = lowering.narrowed(lowering.share(node.inputs[0]), limbs)
         r = ring(limbs)
         integers = as_integers(self.constant, extra)
         encoded = r.encode(integers)
         unit = bool(np.all(integers == 1)) and x.shape == node.shape
-        out = x if unit else low.call(lambda v: r.mul(v, encoded), x)
-        return low.as_share(out, node.shape, x.scale + extra, x.bits, limbs)
+        out = x if unit else lowering.call(lambda v: r.mul(v, encoded), x)
+        return lowering.as_share(out, node.shape, x.scale + extra, x.bits, limbs)
 
 
-@dataclass(frozen=True, eq=False)
-class MatMulPublic(Linear):
+@dataclass(frozen=True)
+class MatMulPublic(Linear, Public):
     """x @ c, or c @ x, for a public matrix c; x has at least two axes."""
 
-    constant: Array
     left: bool  # c stands on the left
     name = "matmul with public"
 
@@ -185,26 +197,26 @@ class MatMulPublic(Linear):
     def clear(self, step: int, *arrays: Array) -> Array:
         return np.asarray(self.constant @ arrays[0] if self.left else arrays[0] @ self.constant)
 
-    def scale(self, low: Sizing, node: Node) -> int:
-        return low.scales[node.inputs[0]] + fraction_bits(self.constant, low)
+    def scale(self, sizes: Sizes, node: Node) -> int:
+        return sizes.scales[node.inputs[0]] + fraction_bits(self.constant, sizes)
 
-    def emit(self, low: Lowering, node: Node) -> Share:
-        limbs, extra = limbs_for(low.needs[node]), fraction_bits(self.constant, low)
-        x = low.narrowed(low.share(node.inputs[0]), limbs)
+    def emit(self, lowering: Lowering, node: Node) -> Share:
+        limbs, extra = lowering.limbs(node), fraction_bits(self.constant, lowering.sizes)
+        x = lowering.narrowed(lowering.share(node.inputs[0]), limbs)
         r, left = ring(limbs), self.left
         encoded = r.encode(as_integers(self.constant, extra))
-        out = low.call(lambda v: r.matmul(encoded, v) if left else r.matmul(v, encoded), x)
-        return low.as_share(out, node.shape, x.scale + extra, x.bits, limbs)
+        out = lowering.call(lambda v: r.matmul(encoded, v) if left else r.matmul(v, encoded), x)
+        return lowering.as_share(out, node.shape, x.scale + extra, x.bits, limbs)
 
 
-def fraction_bits(constant: Array, low: Sizing) -> int:
+def fraction_bits(constant: Array, sizes: Sizes) -> int:
     """Fraction bits of a public factor: as many as make it exact, or the job's fraction bits as significant ones."""
     peak = float(np.abs(constant).max(initial=0.0))
     if peak == 0.0:
         return 0
     exponents = [_dyadic(float(c)) for c in np.unique(constant)]
     short = [exponent for exponent in exponents if exponent is not None]
-    precise = low.numerics.fraction_bits - math.frexp(peak)[1] + 1
+    precise = sizes.numerics.fraction_bits - math.frexp(peak)[1] + 1
     return min(max(short), max(precise, 0)) if len(short) == len(exponents) else precise
 
 
@@ -229,11 +241,11 @@ class Sum(Linear):
     def clear(self, step: int, *arrays: Array) -> Array:
         return np.asarray(arrays[0].sum(axis=self.axes, keepdims=self.keepdims))
 
-    def emit(self, low: Lowering, node: Node) -> Share:
-        limbs = limbs_for(low.needs[node])
-        x = low.narrowed(low.share(node.inputs[0]), limbs)
-        out = low.call(lambda v: ring(limbs).sum(v, self.axes, self.keepdims), x)
-        return low.as_share(out, node.shape, x.scale, x.bits, limbs)
+    def emit(self, lowering: Lowering, node: Node) -> Share:
+        limbs = lowering.limbs(node)
+        x = lowering.narrowed(lowering.share(node.inputs[0]), limbs)
+        out = lowering.call(lambda v: ring(limbs).sum(v, self.axes, self.keepdims), x)
+        return lowering.as_share(out, node.shape, x.scale, x.bits, limbs)
 
 
 @dataclass(frozen=True)
@@ -254,11 +266,11 @@ class Concatenate(Aligned):
     def clear(self, step: int, *arrays: Array) -> Array:
         return np.concatenate(arrays, axis=self.axis)
 
-    def emit(self, low: Lowering, node: Node) -> Share:
-        limbs, scale = limbs_for(low.needs[node]), low.scales[node]
-        parts = [low.aligned(use, scale, limbs) for use in node.inputs]
-        out = low.call(lambda *v: np.concatenate(v, axis=self.axis), *parts)
-        return low.as_share(out, node.shape, scale, min(part.bits for part in parts), limbs)
+    def emit(self, lowering: Lowering, node: Node) -> Share:
+        limbs, scale = lowering.limbs(node), lowering.sizes.scales[node]
+        parts = [lowering.aligned(use, scale, limbs) for use in node.inputs]
+        out = lowering.call(lambda *v: np.concatenate(v, axis=self.axis), *parts)
+        return lowering.as_share(out, node.shape, scale, min(part.bits for part in parts), limbs)
 
 
 @dataclass(frozen=True)
@@ -272,18 +284,18 @@ class Structure(Linear):
         return self.view.shape
 
     def bounds(self, *uses: Node) -> Interval:
-        low, high = uses[0].interval
-        return (min(low, 0.0), max(high, 0.0)) if isinstance(self.view, Pad) else (low, high)
+        least, most = uses[0].interval
+        return (min(least, 0.0), max(most, 0.0)) if isinstance(self.view, Pad) else (least, most)
 
     def clear(self, step: int, *arrays: Array) -> Array:
         if isinstance(self.view, RowsView):
             return np.asarray(self.view.at(arrays[0], step))
         return np.asarray(self.view.apply(arrays[0], None, 0))
 
-    def emit(self, low: Lowering, node: Node) -> Share:
-        limbs = limbs_for(low.needs[node])
-        x = low.narrowed(low.share(node.inputs[0]), limbs)
-        return low.as_share(low.viewed(x, self.view, limbs), node.shape, x.scale, x.bits, limbs)
+    def emit(self, lowering: Lowering, node: Node) -> Share:
+        limbs = lowering.limbs(node)
+        x = lowering.narrowed(lowering.share(node.inputs[0]), limbs)
+        return lowering.as_share(lowering.viewed(x, self.view, limbs), node.shape, x.scale, x.bits, limbs)
 
 
 def _dyadic(value: float) -> int | None:

@@ -8,19 +8,19 @@ from math import inf, pi
 import numpy as np
 
 from ..correlations.waves import Series, Waves
-from ..graph import Array, Interval, Node, Op
+from ..graph import Array, Interval, Node
 from ..kernels.rotation import UNIT
-from ..lowering import Lowering
+from ..lowering import Lowering, Secure
 from ..program import Share
 from ..ring import limbs_for
-from ..sizing import Sizing
+from ..sizing import Demands, Sizes
 from ..views import Shape
 
 PERIOD_BITS = 5  # the period is 32: a power of two, so that it divides the ring
 
 
 @dataclass(frozen=True)
-class Fourier(Op):
+class Fourier(Secure):
     """constant + Σ_j cosines[j]·cos jωx + sines[j]·sin jωx for odd j, ω = 2π/32; fitted for |x| ≤ limit."""
 
     constant: float
@@ -45,27 +45,27 @@ class Fourier(Op):
         angles = arrays[0][..., None] * odd
         return np.asarray(self.constant + np.cos(angles) @ self.cosines + np.sin(angles) @ self.sines)
 
-    def scale(self, low: Sizing, node: Node) -> int:
-        return min(low.numerics.fraction_bits, 2 * UNIT)
+    def scale(self, sizes: Sizes, node: Node) -> int:
+        return min(sizes.numerics.fraction_bits, 2 * UNIT)
 
-    def demand(self, low: Sizing, node: Node, bits: int) -> None:
-        low.need_open(node.inputs[0], low.scales[node.inputs[0]] + PERIOD_BITS)
+    def demand(self, demands: Demands, node: Node, bits: int) -> None:
+        demands.need_open(node.inputs[0], demands.sizes.scales[node.inputs[0]] + PERIOD_BITS)
 
-    def emit(self, low: Lowering, node: Node) -> Share:
+    def emit(self, lowering: Lowering, node: Node) -> Share:
         (x,) = node.inputs
         beyond = max(-x.interval[0], x.interval[1]) - self.limit
         if beyond > 0:
             reach = "may leave" if beyond < inf else "cannot be bounded; it must stay in"
             fitted = f"[-{self.limit:g}, {self.limit:g}]"
-            low.warn(f"{self.label}: its argument {reach} {fitted}, where it is fitted")
-        out_bits, scale, party = low.needs[node], low.scales[node], low.party
-        c, mask, argument = low.opened(x)
+            lowering.warn(f"{self.label}: its argument {reach} {fitted}, where it is fitted")
+        out_bits, scale, party = lowering.sizes.needs[node], lowering.sizes.scales[node], lowering.party
+        c, mask, argument = lowering.opened(x)
         limbs = max(2, limbs_for(2 * UNIT - scale + out_bits))
         waves = Waves(replace(mask, bits=argument + PERIOD_BITS), len(self.sines), limbs)
         form = Series(waves, self.constant, self.cosines, self.sines, scale, limbs_for(out_bits))
-        (dealt,) = low.deal(waves, c.phase)
-        out = low.call(lambda c, d: form.consume(party, c, d), c, dealt)
-        return low.as_share(out, node.shape, scale, 64 * form.out_limbs, form.out_limbs)
+        (dealt,) = lowering.deal(waves, c.phase)
+        out = lowering.call(lambda c, d: form.consume(party, c, d), c, dealt)
+        return lowering.as_share(out, node.shape, scale, 64 * form.out_limbs, form.out_limbs)
 
 
 # Minimax fits on [−8, 8] of odd harmonics of period 32, by Lawson's algorithm: 2.9e-4 off σ, 7.6e-4 off σ'.

@@ -9,11 +9,11 @@ import numpy as np
 
 from ..correlations.powers import Polynomial, Powers, fit
 from ..errors import JobError
-from ..graph import Array, Interval, Node, Op
-from ..lowering import Lowering
+from ..graph import Array, Interval, Node
+from ..lowering import Lowering, Secure
 from ..program import Share
 from ..ring import limbs_for
-from ..sizing import Sizing
+from ..sizing import Demands, Sizes
 from ..views import Shape
 
 MAX_DEGREE = 16
@@ -25,7 +25,7 @@ SIGMOID_10 = (0.5, 0.2159198015, 0.0, -0.0082176259, 0.0, 0.0001825597, 0.0, -0.
 
 
 @dataclass(frozen=True)
-class Poly(Op):
+class Poly(Secure):
     """Σ coefficients[n]·x^n for |x| ≤ limit; beyond it the result is meaningless."""
 
     coefficients: tuple[float, ...]
@@ -42,43 +42,44 @@ class Poly(Op):
         return shapes[0]
 
     def bounds(self, *uses: Node) -> Interval:
-        low, high = (max(uses[0].interval[0], -self.limit), min(uses[0].interval[1], self.limit))
-        if low > high:
+        least, most = (max(uses[0].interval[0], -self.limit), min(uses[0].interval[1], self.limit))
+        if least > most:
             return (-inf, inf)
-        grid = np.polynomial.polynomial.polyval(np.linspace(low, high, 2001), self.coefficients)
+        grid = np.polynomial.polynomial.polyval(np.linspace(least, most, 2001), self.coefficients)
         slack = 0.01 * max(1.0, float(np.ptp(grid)))
         return (float(grid.min()) - slack, float(grid.max()) + slack)
 
     def clear(self, step: int, *arrays: Array) -> Array:
         return np.asarray(np.polynomial.polynomial.polyval(arrays[0], self.coefficients))
 
-    def scale(self, low: Sizing, node: Node) -> int:
-        return low.numerics.fraction_bits
+    def scale(self, sizes: Sizes, node: Node) -> int:
+        return sizes.numerics.fraction_bits
 
-    def demand(self, low: Sizing, node: Node, bits: int) -> None:
-        low.need_open(node.inputs[0], self._opened_bits(low, node.inputs[0]))
+    def demand(self, demands: Demands, node: Node, bits: int) -> None:
+        (x,) = node.inputs
+        demands.need_open(x, self._opened_bits(demands.room(x), demands.sizes.scales[x]))
 
-    def _opened_bits(self, low: Sizing, x: Node) -> int:
+    def _opened_bits(self, room: int, scale: int) -> int:
         """All that x has, in as many words as it takes to tell numbers within ±limit from each other."""
-        return min(low.room(x), 64 * limbs_for(low.scales[x] + frexp(self.limit)[1] + 2))
+        return min(room, 64 * limbs_for(scale + frexp(self.limit)[1] + 2))
 
-    def emit(self, low: Lowering, node: Node) -> Share:
+    def emit(self, lowering: Lowering, node: Node) -> Share:
         (x,) = node.inputs
         beyond = max(-x.interval[0], x.interval[1]) - self.limit
         if beyond > 0:
             reach = "may leave" if beyond < inf else "cannot be bounded; it must stay in"
-            low.warn(f"{self.label}: its argument {reach} [-{self.limit:g}, {self.limit:g}], where it is fitted")
-        out_bits = low.needs[node]
-        c, mask, scale = low.opened(x, limbs=limbs_for(self._opened_bits(low, x)))
+            lowering.warn(f"{self.label}: its argument {reach} [-{self.limit:g}, {self.limit:g}], where it is fitted")
+        sizes, party = lowering.sizes, lowering.party
+        out_scale, out_bits = sizes.scales[node], sizes.needs[node]
+        c, mask, scale = lowering.opened(x, limbs=limbs_for(self._opened_bits(sizes.room(x), sizes.scales[x])))
         argument = min(scale, ARGUMENT_BITS)
         mask = replace(mask, bits=min(mask.bits, 62 + scale - argument))  # so that what is public fits an int64
-        coefficients, full, value_bits, limbs = fit(self.coefficients, argument, self.limit, low.scales[node], out_bits)
+        coefficients, full, value_bits, limbs = fit(self.coefficients, argument, self.limit, out_scale, out_bits)
         powers = Powers(mask, scale - argument, len(self.coefficients) - 1, limbs)
-        form = Polynomial(powers, coefficients, full, value_bits, low.scales[node], limbs_for(out_bits))
-        (dealt,) = low.deal(powers, c.phase)
-        party = low.party
-        out = low.call(lambda c, d: form.consume(party, c, d), c, dealt)
-        return low.as_share(out, node.shape, low.scales[node], 64 * form.out_limbs, form.out_limbs)
+        form = Polynomial(powers, coefficients, full, value_bits, out_scale, limbs_for(out_bits))
+        (dealt,) = lowering.deal(powers, c.phase)
+        out = lowering.call(lambda c, d: form.consume(party, c, d), c, dealt)
+        return lowering.as_share(out, node.shape, out_scale, 64 * form.out_limbs, form.out_limbs)
 
 
 def derivative(coefficients: tuple[float, ...]) -> tuple[float, ...]:

@@ -11,11 +11,11 @@ import numpy as np
 from ..correlations.monomials import Contraction, Exponents, FusedPolynomial, Monomials, needed
 from ..correlations.products import Product
 from ..errors import JobError
-from ..graph import Array, Interval, Node, Op, Phase
-from ..lowering import Lowering
+from ..graph import Array, Interval, Node, Phase
+from ..lowering import Lowering, Secure
 from ..program import Share, Value
 from ..ring import limbs_for
-from ..sizing import Sizing
+from ..sizing import Demands, Sizes
 from ..views import Shape
 from .linear import Add, AddPublic, MultiplyPublic, Negate, broadcast, times, total_bounds
 
@@ -29,45 +29,45 @@ def product_bounds(x: Interval, y: Interval) -> Interval:
     return (min(corners), max(corners))
 
 
-class Bilinear(Op):
+class Bilinear(Secure):
     """A product of two operands that are opened, each once for all its uses."""
 
     bilinear: str
 
-    def fusion(self, low: Sizing, node: Node) -> Fusion | None:
+    def fusion(self, sizes: Sizes, node: Node) -> Fusion | None:
         """The fused form, if it pays."""
         raise NotImplementedError
 
-    def scale(self, low: Sizing, node: Node) -> int:
-        fused = self.fusion(low, node)
-        return fused.scale(low) if fused else sum(low.operand_scale(use) for use in node.inputs)
+    def scale(self, sizes: Sizes, node: Node) -> int:
+        fused = self.fusion(sizes, node)
+        return fused.scale(sizes) if fused else sum(sizes.operand_scale(use) for use in node.inputs)
 
-    def demand(self, low: Sizing, node: Node, bits: int) -> None:
-        fused = self.fusion(low, node)
-        bits = max(bits, low.room(node))
+    def demand(self, demands: Demands, node: Node, bits: int) -> None:
+        fused = self.fusion(demands.sizes, node)
+        bits = max(bits, demands.room(node))
         for use in fused.operands if fused else node.inputs:
-            low.need_operand(use, bits)
+            demands.need_operand(use, bits)
 
-    def emit(self, low: Lowering, node: Node) -> Share:
-        fused = self.fusion(low, node)
-        bits = max(low.needs[node], low.room(node))
+    def emit(self, lowering: Lowering, node: Node) -> Share:
+        fused = self.fusion(lowering.sizes, node)
+        bits = max(lowering.sizes.needs[node], lowering.sizes.room(node))
         limbs = max(limbs_for(bits), 2 if fused else 1)
         if fused:
-            out, known = fused.emit(low, limbs)
+            out, known = fused.emit(lowering, limbs)
         else:
-            a, b = (low.operand(use, limbs) for use in node.inputs)
+            a, b = (lowering.operand(use, limbs) for use in node.inputs)
             phase = max(a.public.phase, b.public.phase)
             spec = Product(self.bilinear, a.mask, b.mask, limbs)
-            (dealt,) = low.deal(spec, phase)
-            party = low.party
+            (dealt,) = lowering.deal(spec, phase)
+            party = lowering.party
 
             def consume(*v: Any) -> Any:
                 return spec.consume(party, *v)
 
-            out = low.call(consume, a.public, a.share, b.public, b.share, dealt)
+            out = lowering.call(consume, a.public, a.share, b.public, b.share, dealt)
             known = min(a.mask.bits - a.mask.shift, b.mask.bits - b.mask.shift)
-        share = low.as_share(out, node.shape, low.scales[node], min(known, 64 * limbs), limbs)
-        return low.narrowed(share, limbs_for(low.needs[node]))
+        share = lowering.as_share(out, node.shape, lowering.sizes.scales[node], min(known, 64 * limbs), limbs)
+        return lowering.narrowed(share, lowering.limbs(node))
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,8 @@ class Multiply(Bilinear):
     def clear(self, step: int, *arrays: Array) -> Array:
         return arrays[0] * arrays[1]
 
-    def fusion(self, low: Sizing, node: Node) -> Fusion | None:
-        return elementwise_fusion(low, node)
+    def fusion(self, sizes: Sizes, node: Node) -> Fusion | None:
+        return elementwise_fusion(sizes, node)
 
 
 @dataclass(frozen=True)
@@ -110,16 +110,16 @@ class MatMul(Bilinear):
     def clear(self, step: int, *arrays: Array) -> Array:
         return np.asarray(arrays[0] @ arrays[1])
 
-    def fusion(self, low: Sizing, node: Node) -> Fusion | None:
+    def fusion(self, sizes: Sizes, node: Node) -> Fusion | None:
         x, g = node.inputs
         if len(x.shape) != 2 or len(g.shape) != 2 or not isinstance(g.op, Multiply):
             return None
-        inner = elementwise_fusion(low, g)
+        inner = elementwise_fusion(sizes, g)
         if inner is None:
             return None
         words = prod(g.shape) * x.shape[0] * (1 + len(needed(inner.terms)))
         fused = Fusion(inner.leaves, inner.terms, x)
-        return fused if words <= FUSED_WORDS and fused.scale(low) + low.integer_bits(node) <= FUSED_BITS else None
+        return fused if words <= FUSED_WORDS and fused.scale(sizes) + sizes.integer_bits(node) <= FUSED_BITS else None
 
 
 Terms = dict[Exponents, tuple[int, int]]  # exponents → (integer coefficient, its fraction bits)
@@ -135,43 +135,44 @@ class Fusion:
     def operands(self) -> tuple[Node, ...]:
         return self.leaves if self.left is None else (self.left, *self.leaves)
 
-    def degree_scale(self, low: Sizing, m: Exponents) -> int:
-        return sum(power * low.operand_scale(leaf) for power, leaf in zip(m, self.leaves, strict=True))
+    def degree_scale(self, sizes: Sizes, m: Exponents) -> int:
+        return sum(power * sizes.operand_scale(leaf) for power, leaf in zip(m, self.leaves, strict=True))
 
-    def inner_scale(self, low: Sizing) -> int:
-        return max(self.degree_scale(low, m) + bits for m, (_, bits) in self.terms.items())
+    def inner_scale(self, sizes: Sizes) -> int:
+        return max(self.degree_scale(sizes, m) + bits for m, (_, bits) in self.terms.items())
 
-    def scale(self, low: Sizing) -> int:
-        return self.inner_scale(low) + (low.operand_scale(self.left) if self.left else 0)
+    def scale(self, sizes: Sizes) -> int:
+        return self.inner_scale(sizes) + (sizes.operand_scale(self.left) if self.left else 0)
 
-    def emit(self, low: Lowering, limbs: int) -> tuple[Value, int]:
+    def emit(self, lowering: Lowering, limbs: int) -> tuple[Value, int]:
         """The value of the product, and the bits modulo which it is known."""
-        leaves = [low.operand(leaf, limbs) for leaf in self.leaves]
+        leaves = [lowering.operand(leaf, limbs) for leaf in self.leaves]
         phase = max(leaf.public.phase for leaf in leaves)
         spec = Monomials(tuple(leaf.mask for leaf in leaves), needed(self.terms), limbs)
-        full = self.inner_scale(low)
-        terms = tuple((m, a << (full - self.degree_scale(low, m) - bits)) for m, (a, bits) in self.terms.items())
-        form, party = FusedPolynomial(spec, terms), low.party
-        (dealt,) = low.deal(spec, phase)
-        coefficients = low.call(lambda *e: form.public(list(e)), *(leaf.public for leaf in leaves))
-        out = low.call(lambda c, d: form.consume(party, c, d), coefficients, dealt)
+        sizes = lowering.sizes
+        full = self.inner_scale(sizes)
+        terms = tuple((m, a << (full - self.degree_scale(sizes, m) - bits)) for m, (a, bits) in self.terms.items())
+        form, party = FusedPolynomial(spec, terms), lowering.party
+        (dealt,) = lowering.deal(spec, phase)
+        coefficients = lowering.call(lambda *e: form.public(list(e)), *(leaf.public for leaf in leaves))
+        out = lowering.call(lambda c, d: form.consume(party, c, d), coefficients, dealt)
         masks = [leaf.mask for leaf in leaves]
         if self.left is not None:
-            x = low.operand(self.left, limbs)
+            x = lowering.operand(self.left, limbs)
             phase = Phase(max(phase, x.public.phase))
-            (cross,) = low.deal(Contraction(x.mask, spec), phase)
-            out = low.call(form.contract, x.public, out, coefficients, cross)
+            (cross,) = lowering.deal(Contraction(x.mask, spec), phase)
+            out = lowering.call(form.contract, x.public, out, coefficients, cross)
             masks.append(x.mask)
         return out, min(mask.bits - mask.shift for mask in masks)
 
 
-def elementwise_fusion(low: Sizing, node: Node) -> Fusion | None:
+def elementwise_fusion(sizes: Sizes, node: Node) -> Fusion | None:
     """The product tree above `node` as one polynomial, if it saves a round and is small."""
-    found: Fusion | None = low.once(("fusion", node), lambda: _fuse(low, node))
+    found: Fusion | None = sizes.once(("fusion", node), lambda: _fuse(sizes, node))
     return found
 
 
-def _fuse(low: Sizing, node: Node) -> Fusion | None:
+def _fuse(sizes: Sizes, node: Node) -> Fusion | None:
     leaves: list[Node] = []
     terms = _expand(node, node.shape, leaves)
     if not 3 <= max(sum(m) for m in terms) <= FUSED_DEGREE:
@@ -179,7 +180,7 @@ def _fuse(low: Sizing, node: Node) -> Fusion | None:
     padded = {m + (0,) * (len(leaves) - len(m)): a for m, a in terms.items()}
     fused = Fusion(tuple(leaves), padded)
     words = prod(node.shape) * len(needed(padded))
-    fits = fused.scale(low) + low.integer_bits(node) <= FUSED_BITS
+    fits = fused.scale(sizes) + sizes.integer_bits(node) <= FUSED_BITS
     return fused if fits and words <= FUSED_WORDS else None
 
 

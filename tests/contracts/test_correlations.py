@@ -21,9 +21,10 @@ import pytest
 
 from party.jobs.seed import Seed
 from party.jobs.xor import Xor
-from protocol import prg
+from protocol import contract_codec, prg
+from protocol.contract import Dealing, PhaseDealing
 from protocol.correlations import KINDS, Correlation, Field, Mask
-from protocol.correlations.bits import Bit, Digits, Gate, Join, Unpack, packed
+from protocol.correlations.bits import Bit, Digits, Gate, Join, packed
 from protocol.correlations.monomials import Contraction, FusedPolynomial, Monomials, needed
 from protocol.correlations.powers import Polynomial, Powers, fit
 from protocol.correlations.products import Product
@@ -34,11 +35,11 @@ from protocol.graph import Phase
 from protocol.jobs import trace
 from protocol.kernels.digits import chunks as digit_chunks
 from protocol.kernels.digits import counts
-from protocol.plan import Dealing, PhaseDealing, make_plan
+from protocol.plan import make_plan
 from protocol.prg import fresh_seed
 from protocol.ring import ring
 from protocol.simulate import simulate
-from protocol.views import Broadcast, Index, Reshape, Rows, Transpose
+from protocol.views import Broadcast, Index, Reshape, Rows, Transpose, Unpack
 
 STEPS = 5
 SETUP, STEP = Phase.SETUP, Phase.STEP
@@ -535,10 +536,10 @@ def test_declared_words_are_measured_words(example):
 @every
 def test_it_survives_the_wire(example):
     before = dealing(example)
-    after = Dealing.unpack(before.pack())
+    after = contract_codec.unpack(contract_codec.pack(before))
     assert after == before
-    assert after.pack() == before.pack()
-    assert after.digest == before.digest
+    assert contract_codec.pack(after) == contract_codec.pack(before)
+    assert contract_codec.digest(after) == contract_codec.digest(before)
 
 
 @every
@@ -548,7 +549,7 @@ def test_any_batch_in_any_order_is_the_same(example):
     alice = alice_material(w.dealing, w.seeds[0], STEP, 0, STEPS)
     for cuts in ((0, 1, 2, 3, 4, 5), (0, 2, 5), (0, 4, 5), (0, 5)):
         ranges = list(pairwise(cuts))
-        for deal in (w.deal, Deal(Dealing.unpack(w.dealing.pack()), *w.seeds)):
+        for deal in (w.deal, Deal(contract_codec.unpack(contract_codec.pack(w.dealing)), *w.seeds)):
             for a, b in (*reversed(ranges), *ranges):
                 assert np.array_equal(deal.corrections(STEP, a, b - a), whole[a:b])
                 for part, full in zip(alice_material(w.dealing, w.seeds[0], STEP, a, b - a), alice, strict=True):

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocol.correlations.base import Mask
-from protocol.correlations.bits import Bit, Digits, Gate, Join, Unpack, packed
+from protocol.correlations.bits import Bit, Digits, Gate, Join, packed
 from protocol.kernels import _bits_numba, _bits_plain, bits, digits
 from protocol.ring import limbs_for, ring
+from protocol.views import Unpack
 
 few = settings(max_examples=60, deadline=None)
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import ULP, F, check, job_of, numbers, secure
 
+from protocol import contract_codec
 from protocol.errors import JobError
 from protocol.jobs import Input, Job, trace
 from protocol.kernels import digits
@@ -23,7 +24,7 @@ from protocol.ops import (
     sign,
     where,
 )
-from protocol.plan import Dealing, make_plan
+from protocol.plan import make_plan
 from protocol.simulate import simulate
 
 EDGES = np.array([0.0, ULP, -ULP, 1.0, -1.0, 8.0, -8.0, 8 + ULP, 8 - ULP, 1024.0, -1024.0, 1023.5])
@@ -138,7 +139,7 @@ def price(function, n: int = 640, names: int = 1, **options) -> tuple[int, float
     arrays = [np.ones(n) for _ in range(names)]
     run = secure(function, *arrays, **options)
     dealing = run.plan.dealing
-    assert Dealing.unpack(dealing.pack()) == dealing
+    assert contract_codec.unpack(contract_codec.pack(dealing)) == dealing
     return run.rounds - 1, run.bytes_sent[0] / n - 8, run.dealt_bytes / n
 
 

@@ -98,10 +98,10 @@ def test_no_error_accumulates_between_a_product_and_its_factor():
     job = job_of(minus_with_a_rate)
     inputs = inputs_of(job)
     plans = [make_plan(trace(job, SHAPES, 40), party, (0, 1)) for party in (0, 1)]
-    low = plans[0].lowering
-    carries = [node for node in low.graph.nodes if isinstance(node.op, Carry) and node.phase == Phase.STEP]
-    (of_w,) = (low.share(node) for node in carries if node.op.label == "w")
-    (of_z,) = (low.share(node) for node in carries if node.op.label != "w")
+    lowering = plans[0].lowering
+    carries = [node for node in lowering.sizes.graph.nodes if isinstance(node.op, Carry) and node.phase == Phase.STEP]
+    (of_w,) = (lowering.share(node) for node in carries if node.op.label == "w")
+    (of_z,) = (lowering.share(node) for node in carries if node.op.label != "w")
     assert of_z.scale == of_w.scale + F
     x = np.vectorize(lambda value: round(value * 2**F), otypes=[object])(inputs["x"])
 

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from protocol.contract import Dealing, PhaseDealing
 from protocol.correlations import Field, Mask
 from protocol.correlations.shifts import ShiftedMask, Truncate, opened_operand
 from protocol.dealing import Deal, alice_material, bob_material
 from protocol.graph import Phase
-from protocol.plan import Dealing, PhaseDealing
 from protocol.prg import fresh_seed
 from protocol.ring import limbs_for, ring
 

@@ -24,13 +24,15 @@ from keyed import Keys, guest, raw, run_all, wait_for
 from dealer.service import Service, Settings
 from dealer.stock import Stock
 from party.local import Trio
+from protocol import contract_codec
 from protocol.channel import Allow, Connection, KeyPair
+from protocol.contract import Dealing
 from protocol.dealing import Deal, chunks
 from protocol.errors import LinkError
 from protocol.graph import Phase
 from protocol.jobs import Input, Job, trace
 from protocol.log import Log
-from protocol.plan import Dealing, make_plan
+from protocol.plan import make_plan
 from protocol.wire import Kind, Message
 from protocol.wire.codec import payload_bytes
 
@@ -53,7 +55,7 @@ def plan(size: int, steps: int = 1000) -> Dealing:
 
 
 def offer(session: str, dealing: Dealing | bytes, ticket: str = "t", **changes: object) -> Message:
-    data = dealing if isinstance(dealing, bytes) else dealing.pack()
+    data = dealing if isinstance(dealing, bytes) else contract_codec.pack(dealing)
     digest = hashlib.blake2b(data, digest_size=16).hexdigest()
     body = {"ticket": ticket, "digest": digest, "start": 0, "epoch": 1} | changes
     return Message(Kind.PLAN, session, body=body, buffers=(data,))
@@ -119,9 +121,9 @@ async def test_plans_that_are_refused_in_a_sentence(keys):
     good = plan(4)
     field = [[1 << 45], 1, False]
     cases = {
-        "could not be read": [b"", b"\xc1", b"garbage" * 100, msgpack.packb([1, 5]), good.pack()[:-3]],
+        "could not be read": [b"", b"\xc1", b"garbage" * 100, msgpack.packb([1, 5]), contract_codec.pack(good)[:-3]],
         "has a mask": [msgpack.packb([1, 5, [[[field], []], [[], []], [[], []]]])],
-        "--max-step-memory": [plan(4 << 20).pack()],
+        "--max-step-memory": [contract_codec.pack(plan(4 << 20))],
         "more masks and correlations": [msgpack.packb([1, 5, [[[[[1], 1, False]] * 40_000, []], [[], []], [[], []]]])],
     }
     async with serving(keys, max_step_memory=64 * MIB) as address:
@@ -163,7 +165,7 @@ async def test_several_workers_serve_one_session_in_order(keys, monkeypatch):
             with guard:
                 busy -= 1
 
-    monkeypatch.setattr("protocol.plan.CHUNK_BYTES", 1 << 14)
+    monkeypatch.setattr("protocol.contract.CHUNK_BYTES", 1 << 14)
     monkeypatch.setattr(Deal, "corrections", uneven)
     async with serving(keys, workers=2) as address, pair(keys, address, "side") as (alice, bob):
         for party in (alice, bob):
@@ -188,7 +190,7 @@ async def test_a_failure_while_making_material_ends_that_session_only(keys, monk
         return real(self, phase, first, count)
 
     monkeypatch.setattr(Deal, "corrections", failing)
-    monkeypatch.setattr("protocol.plan.CHUNK_BYTES", 1 << 12)
+    monkeypatch.setattr("protocol.contract.CHUNK_BYTES", 1 << 12)
     async with serving(keys) as address:
         other = asyncio.create_task(dealt(keys, address, "good", good))
         async with pair(keys, address, "bad") as (alice, bob):

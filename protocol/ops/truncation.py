@@ -1,0 +1,44 @@
+"""The truncation that sizing inserts where a value has more fraction bits than there is room for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..correlations.shifts import Truncate
+from ..graph import Array, Interval, Node
+from ..lowering import Lowering, Secure
+from ..program import Share
+from ..sizing import Demands, Sizes
+from ..views import Shape
+
+
+@dataclass(frozen=True)
+class Rescale(Secure):
+    """x at `scale_out` fraction bits, by one exact truncation (one opening)."""
+
+    scale_out: int
+    name = "rescale"
+
+    def shape(self, *shapes: Shape) -> Shape:
+        return shapes[0]
+
+    def bounds(self, *uses: Node) -> Interval:
+        return uses[0].interval
+
+    def clear(self, step: int, *arrays: Array) -> Array:
+        return arrays[0]
+
+    def scale(self, sizes: Sizes, node: Node) -> int:
+        return self.scale_out
+
+    def demand(self, demands: Demands, node: Node, bits: int) -> None:
+        demands.need_open(node.inputs[0], demands.room(node.inputs[0]))
+
+    def emit(self, lowering: Lowering, node: Node) -> Share:
+        limbs = lowering.limbs(node)
+        c, mask, scale = lowering.opened(node.inputs[0])
+        spec = Truncate(mask, scale - self.scale_out, limbs)
+        dealt = lowering.deal(spec, node.phase)
+        party = lowering.party
+        out = lowering.call(lambda c, *d: spec.consume(party, c, list(d)), c, *dealt)
+        return lowering.as_share(out, node.shape, self.scale_out, 64 * limbs, limbs)
