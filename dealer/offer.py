@@ -9,6 +9,7 @@ from protocol import contract_codec
 from protocol.contract import Dealing
 from protocol.errors import ProtocolError
 from protocol.graph import Phase
+from protocol.prg import is_joined
 from protocol.validate import Limits
 from protocol.wire import Message
 
@@ -17,7 +18,7 @@ OBJECTS = 50  # a plan in memory is about so many times as large as on the wire
 
 @dataclass(frozen=True)
 class Offer:
-    """Two parties belong together when their tickets are the same."""
+    """Two parties belong together when they bring the same ticket: both of theirs, joined, which enter every mask."""
 
     ticket: str
     digest: str
@@ -35,7 +36,7 @@ class Offer:
         if (
             not (isinstance(ticket, str) and isinstance(digest, str) and type(start) is int and type(epoch) is int)
             or len(message.buffers) != 1
-            or len(ticket) > 100
+            or not is_joined(ticket)
             or not 0 <= epoch < 1 << 48
         ):
             raise ProtocolError("a plan came without its ticket, digest, first step, epoch or contents")

@@ -1,8 +1,9 @@
 """One session at the dealer: two parties with one plan, and the stream of material they consume.
 
 The dealer knows a session by its name, an offer of each party (plan digest, first step, ticket), and nothing else. When both
-offers carry the same ticket and the same digest, an epoch begins: fresh seeds, and a stream to Bob that runs ahead of him as
-far as his credit and the dealer's stock allow. A new pair of offers ends the epoch before; no mask is ever dealt again.
+offers carry the same tickets and the same digest, an epoch begins: fresh seeds, into which the tickets of both parties are
+mixed, and a stream to Bob that runs ahead of him as far as his credit and the dealer's stock allow. A new pair of offers ends
+the epoch before; no mask is ever dealt again.
 
 A session has as many chunks in the making as its share of the workers, and one that waits to be sent, so the workers' queue
 serves all sessions in turn. Whatever goes wrong here ends this session, in a sentence, and no other.
@@ -25,7 +26,7 @@ from protocol.dealing import Deal, chunks
 from protocol.errors import AgreementError, LinkError, MaterialError, MpcError, ProtocolError
 from protocol.graph import Phase
 from protocol.log import Log
-from protocol.prg import fresh_seed
+from protocol.prg import epoch_seed, fresh_seed
 from protocol.ring import Words
 from protocol.validate import Limits
 from protocol.wire import Kind, Message
@@ -195,7 +196,8 @@ class Session:
             party.connection.send(Message(Kind.SEED, self.name, self._epoch, 0, {"ticket": offer.ticket}, (seed,)))
         text = f"session {self.name}, epoch {self._epoch}: dealing steps {offer.start} to {offer.dealing.steps}"
         self._log(text, "dealing", session=self.name, epoch=self._epoch, step=offer.start)
-        self._stream = asyncio.create_task(self._deal(alice, bob, offer, seeds))
+        mixed = [epoch_seed(seed, self.name, offer.ticket, offer.epoch) for seed in seeds]  # as each party does
+        self._stream = asyncio.create_task(self._deal(alice, bob, offer, (mixed[0], mixed[1])))
 
     async def _deal(self, alice: Party, bob: Party, offer: Offer, seeds: tuple[bytes, bytes]) -> None:
         """The stream of one epoch, to its end or its failure: chunks are made side by side and sent in order."""

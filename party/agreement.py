@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import secrets
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +12,7 @@ from protocol.channel import Connection
 from protocol.errors import AgreementError, LinkError, MpcError, ProtocolError, Stopped
 from protocol.jobs import ROLES, Job
 from protocol.plan import Plan, make_plan
+from protocol.prg import fresh_ticket, is_ticket, join_tickets
 from protocol.views import Shape
 from protocol.wire import PROTOCOL_VERSION, Kind, Message
 
@@ -48,7 +48,7 @@ class Intent:
                 **{f"parameter {name}": value for name, value in self.job.parameters.items()},
             },
             "shapes": {name: list(shape) for name, shape in self.shapes.items()},
-            "ticket": secrets.token_hex(8),
+            "ticket": fresh_ticket(),
         }
 
     @property
@@ -101,11 +101,7 @@ async def agree(peer: Connection, intent: Intent, store: Store | None, material:
     peer.send(Message(Kind.HELLO, peer.session, body=mine))
     theirs = (await expect(peer, Kind.HELLO)).body or {}
     other = theirs.get("must agree")
-    if (
-        not isinstance(other, dict)
-        or not isinstance(theirs.get("ticket"), str)
-        or not isinstance(theirs.get("shapes"), dict)
-    ):
+    if not isinstance(other, dict) or not is_ticket(theirs.get("ticket")) or not isinstance(theirs.get("shapes"), dict):
         raise ProtocolError(f"{peer.role} sent a greeting that does not say what it was started with")
     ours = mine["must agree"]
     for key in [*ours, *(key for key in other if key not in ours)]:
@@ -119,7 +115,7 @@ async def agree(peer: Connection, intent: Intent, store: Store | None, material:
     plan = make_plan(traced, ROLES.index(intent.role), LEARNERS[intent.reveal])
     tickets = (mine["ticket"], theirs["ticket"]) if intent.role == "alice" else (theirs["ticket"], mine["ticket"])
     start, epoch, place = await _compare(peer, plan, store, material)
-    return Agreed(plan, "-".join(tickets), epoch, start, place)
+    return Agreed(plan, join_tickets(*tickets), epoch, start, place)
 
 
 def _peer_shapes(peer: Connection, job: Job, raw: dict[str, Any]) -> dict[str, Shape]:

@@ -21,7 +21,7 @@ from protocol.graph import Array
 from protocol.jobs import ROLES
 from protocol.machine import Machine
 from protocol.plan import Plan
-from protocol.prg import SEED_BYTES
+from protocol.prg import SEED_BYTES, epoch_seed
 from protocol.wire import Kind, Message
 
 from .agreement import LEARNERS, Agreed, Intent, agree, expect, stopped
@@ -201,7 +201,8 @@ class Run:
     async def _supply(self, peer: Connection, dealer: Connection | None, agreed: Agreed, start: int) -> Supply:
         """Where this attempt's material comes from."""
         if dealer is not None:
-            seed = await _join(peer, dealer, agreed, start)
+            dealt = await _join(peer, dealer, agreed, start)
+            seed = epoch_seed(dealt, dealer.session, agreed.ticket, agreed.epoch)
             return Intake(dealer, agreed.plan.dealing, self._party, seed, agreed.epoch)
         assert self._material is not None and agreed.place is not None
         return FileIntake(self._material, agreed.place, start)

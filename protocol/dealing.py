@@ -1,6 +1,6 @@
 """Material: what a step's masks and dealt tensors are made of, on both ends.
 
-`Deal` is the dealer's side and a pure function of (seeds, plan, phase, range of steps): any worker can make
+`Deal` is the dealer's side and a pure function of (seeds of the epoch, plan, phase, range of steps): any worker can make
 any batch in any order, twice if need be. `alice_material` and `bob_material` are the parties' side. For each
 step and phase a party has one row of words: its mask shares, then its dealt shares. All of Alice's row and
 the masks of Bob's are keystreams; the dealt part of Bob's row, value − Alice's share, is the only thing that

@@ -1,5 +1,9 @@
 """The only source of masks and shares: AES-128-CTR keystreams addressed by (seed, label, row).
 
+The dealer's seed alone decides nothing: what a party expands is `epoch_seed`, a keyed hash over the seed, the session, the epoch
+and a *ticket* of 128 fresh bits from each party. Tickets are no secret. They are there so that masks repeat only if the
+generators of all three machines do, say because all three are restored from snapshots; one that does not is enough.
+
 A *row* is all the randomness of one step. Row n of a stream is the same whoever asks, in whatever order and batch, so
 the dealer's workers, both parties and a resumed run agree without any generator state. `secrets` (the operating
 system) supplies seeds; nothing else in the project draws random numbers for anything that must stay secret.
@@ -8,6 +12,7 @@ system) supplies seeds; nothing else in the project draws random numbers for any
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 
 import numpy as np
@@ -16,6 +21,9 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from .ring import Words
 
 SEED_BYTES = 32
+TICKET_BYTES = 16
+_TICKET = re.compile(r"[0-9a-f]{32}")
+_BOTH_TICKETS = re.compile(r"[0-9a-f]{32}-[0-9a-f]{32}")
 _BLOCK_WORDS = 2  # an AES block is two 64-bit words
 
 
@@ -23,10 +31,40 @@ def fresh_seed() -> bytes:
     return secrets.token_bytes(SEED_BYTES)
 
 
-def derive(seed: bytes, *label: str | int) -> bytes:
-    """A 16-byte AES key for one stream: keyed BLAKE2b over the label, so that streams are independent."""
-    text = "\x1f".join(str(part) for part in label)
-    return hashlib.blake2b(text.encode(), key=seed, digest_size=16, person=b"mpc-stream").digest()
+def fresh_ticket() -> str:
+    """What one party adds to the randomness of an epoch: 128 fresh bits, in hexadecimal."""
+    return secrets.token_hex(TICKET_BYTES)
+
+
+def is_ticket(found: object) -> bool:
+    """Whether this is one party's ticket; it becomes part of file names, so nothing else may pass."""
+    return isinstance(found, str) and _TICKET.fullmatch(found) is not None
+
+
+def is_joined(found: object) -> bool:
+    """Whether this is the tickets of both, as `join_tickets` writes them."""
+    return isinstance(found, str) and _BOTH_TICKETS.fullmatch(found) is not None
+
+
+def join_tickets(alice: str, bob: str) -> str:
+    return f"{alice}-{bob}"
+
+
+def derive(seed: bytes, *label: str | int, size: int = 16) -> bytes:
+    """A key of `size` bytes for one purpose: keyed BLAKE2b over the label, every part behind its length.
+
+    Two labels are hashed as the same bytes only if they have the same parts, so keys of different labels are independent.
+    """
+    state = hashlib.blake2b(key=seed, digest_size=size, person=b"mpc-stream")
+    for part in label:
+        raw = str(part).encode()
+        state.update(len(raw).to_bytes(8, "big") + raw)
+    return state.digest()
+
+
+def epoch_seed(seed: bytes, session: str, tickets: str, epoch: int) -> bytes:
+    """What one party's streams of one epoch are expanded from: 32 bytes. `tickets` are those of both, joined."""
+    return derive(seed, "epoch", session, tickets, epoch, size=SEED_BYTES)
 
 
 def keystream(key: bytes, first_row: int, rows: int, words: int) -> Words:

@@ -10,7 +10,7 @@ from .graph import Array, Phase
 from .jobs import Job, trace
 from .machine import Machine
 from .plan import Plan, make_plan
-from .prg import fresh_seed
+from .prg import epoch_seed, fresh_seed, fresh_ticket, join_tickets
 from .ring import Words
 
 
@@ -39,7 +39,8 @@ def simulate(
     for machine in machines:
         machine.load(inputs)
     dealing = plans[0].dealing
-    seeds = (fresh_seed(), fresh_seed())
+    tickets = join_tickets(fresh_ticket(), fresh_ticket())
+    seeds = [epoch_seed(fresh_seed(), "simulation", tickets, 1) for _ in machines]
     dealer = Deal(dealing, *seeds)
     run = Simulation([], plans[0])
     for phase in Phase:

@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import dealer.session
 import protocol.channel.sockets
 import protocol.dealing
 from dealer.service import Service
@@ -363,3 +364,44 @@ async def test_the_recorder_sees_other_inputs_under_the_masks_of_setup(recorder,
     scene.inputs["x"] = scene.inputs["x"] * 0.5
     assert await scene.life(0, live=False, stateful=False)
     assert any("was opened with 2 values" in text for text in recorder.violations())
+
+
+async def test_a_dealer_whose_seeds_repeat_repeats_no_mask(recorder, tmp_path, monkeypatch):
+    """A dealer restored from a snapshot draws the seeds it drew before. The parties' tickets are fresh, and so is every opening."""
+    drawn = iter(2 * [bytes(32), bytes(range(32))])
+    monkeypatch.setattr(dealer.session, "fresh_seed", lambda: next(drawn))
+    scene = Scene(tmp_path, load_job("seed"), recorder, spare=0.0)
+    for _ in range(2):
+        assert await scene.life(0, live=True, stateful=False)
+        scene.right()
+    assert next(drawn, None) is None
+    words = np.frombuffer(b"".join(value for values in recorder.opened.values() for value in values), np.uint64)
+    assert words.size > 4 * ITERATIONS
+    assert len(np.unique(words)) == words.size
+    assert not recorder.violations()
+
+
+@pytest.mark.parametrize("repeats", ["alice", "bob"])
+async def test_one_party_with_a_fresh_ticket_is_enough(recorder, tmp_path, monkeypatch, repeats):
+    """The dealer repeats its seeds and one party its ticket: the other's keeps all masks apart."""
+    drawn = iter(2 * [bytes(32), bytes(range(32))])
+    monkeypatch.setattr(dealer.session, "fresh_seed", lambda: next(drawn))
+    body = Intent.body
+    fixed = {"ticket": "0" * 32}
+    monkeypatch.setattr(Intent, "body", lambda self: body(self) | (fixed if self.role == repeats else {}))
+    scene = Scene(tmp_path, load_job("seed"), recorder, spare=0.0)
+    for _ in range(2):
+        assert await scene.life(0, live=True, stateful=False)
+    assert next(drawn, None) is None
+    assert not recorder.violations()
+
+
+async def test_the_recorder_sees_seeds_that_repeat_where_no_ticket_is_mixed_in(recorder, tmp_path, monkeypatch):
+    drawn = iter(2 * [bytes(32), bytes(range(32))])
+    monkeypatch.setattr(dealer.session, "fresh_seed", lambda: next(drawn))
+    for module in ("dealer.session", "party.session"):
+        monkeypatch.setattr(f"{module}.epoch_seed", lambda seed, *label: seed)
+    scene = Scene(tmp_path, load_job("seed"), recorder, spare=0.0)
+    for _ in range(2):
+        assert await scene.life(0, live=True, stateful=False)
+    assert any("several attempts" in text for text in recorder.violations())

@@ -33,11 +33,14 @@ from protocol.graph import Phase
 from protocol.jobs import Input, Job, trace
 from protocol.log import Log
 from protocol.plan import make_plan
+from protocol.prg import epoch_seed
 from protocol.wire import Kind, Message
 from protocol.wire.codec import payload_bytes
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 MIB = 1 << 20
+TICKET = f"{1:032x}-{2:032x}"  # both parties'
+NO_TICKETS = (None, 7, "", "t", TICKET[1:], TICKET + "0", TICKET.replace("-", "0"), f"../{TICKET[3:]}", TICKET + "\n")
 
 
 class Squares(Job):
@@ -54,7 +57,7 @@ def plan(size: int, steps: int = 1000) -> Dealing:
     return make_plan(trace(Squares(), {"x": (size,)}, steps), 0, (0, 1)).dealing
 
 
-def offer(session: str, dealing: Dealing | bytes, ticket: str = "t", **changes: object) -> Message:
+def offer(session: str, dealing: Dealing | bytes, ticket: str = TICKET, **changes: object) -> Message:
     data = dealing if isinstance(dealing, bytes) else contract_codec.pack(dealing)
     digest = hashlib.blake2b(data, digest_size=16).hexdigest()
     body = {"ticket": ticket, "digest": digest, "start": 0, "epoch": 1} | changes
@@ -135,7 +138,13 @@ async def test_plans_that_are_refused_in_a_sentence(keys):
                 bob.send(offer(f"bad{number}", data))
                 assert words in await reason(bob)
                 await bob.close(0)
-        for changes in ({"digest": "0" * 32}, {"start": 1001}, {"start": -1}, {"epoch": -1}, {"ticket": None}):
+        for changes in (
+            {"digest": "0" * 32},
+            {"start": 1001},
+            {"start": -1},
+            {"epoch": -1},
+            *({"ticket": bad} for bad in NO_TICKETS),
+        ):
             bob = await keys.connect(address, "bob", "dealer", "bad")
             bob.send(offer("bad", good, **changes))
             assert "plan" in await reason(bob)
@@ -172,7 +181,7 @@ async def test_several_workers_serve_one_session_in_order(keys, monkeypatch):
             party.send(offer("side", dealing))
         seeds = [bytes((await party.receive(20)).buffers[0]) for party in (alice, bob)]
         bob.send(credit("side"))
-        deal = Deal(dealing, *seeds)
+        deal = Deal(dealing, *(epoch_seed(seed, "side", TICKET, 1) for seed in seeds))
         for number, (phase, first, count) in enumerate(chunks(dealing, 0)):
             message = await bob.receive(20)
             assert (message.number, message.body) == (number, {"phase": phase, "first": first, "count": count})
