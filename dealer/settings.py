@@ -60,6 +60,7 @@ PRECOMPUTE = (
         "10%",
         metavar="PERCENT",
     ),
+    Setting("valid", "how long the material may be used", positive(duration), "30d", metavar="TIME"),
     Setting(
         "out", "the folder for both files, SESSION.alice.material and SESSION.bob.material", file_path, metavar="DIR"
     ),

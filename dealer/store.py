@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,12 +21,13 @@ from protocol.channel import KeyPair, PublicKey
 from protocol.contract import Dealing
 from protocol.dealing import Deal
 from protocol.errors import ConfigError
-from protocol.files import sync_folder
+from protocol.files import is_unused, keep_out_of_backups, sync_folder
 from protocol.graph import Phase
 from protocol.jobs import ROLES
-from protocol.material import MAX_CELL, Cell, Extent, Layout, Seal, fresh_id, period
+from protocol.material import LAST_DATE, MAX_CELL, Cell, Extent, Layout, Seal, fresh_id, period
 from protocol.prg import fresh_seed
 
+VALID = 30 * 86400.0  # seconds that material may be used for
 Progress = Callable[[int, int], None]  # bytes written, bytes in all
 
 
@@ -41,6 +43,7 @@ def precompute(
     keys: KeyPair,
     owners: dict[str, PublicKey],
     workers: int = 1,
+    valid: float = VALID,
     progress: Progress = lambda done, total: None,
 ) -> str:
     """Write both files, for the owners' keys; the material's id. ConfigError in one sentence if they cannot be written."""
@@ -56,16 +59,19 @@ def precompute(
             "one step of this plan deals more than 2 GB, which does not fit a cell; use smaller tensors or minibatches"
         )
     material, seeds = fresh_id(), {role: fresh_seed() for role in ROLES}
+    made = time.time_ns()
+    until = min(made // 10**9 + int(valid), LAST_DATE)
     total = sum(layout.size for layout in layouts.values())
     with _Pair(paths, total) as files, ThreadPoolExecutor(workers, "deal") as pool:
         done = 0
         seals = {}
         for role in ROLES:
             header, seals[role] = Seal.to_write(
-                role, session, material, dealing, extent, keys.public.raw, keys.secret, owners[role].raw
+                role, session, material, dealing, extent, keys.public.raw, keys.secret, owners[role].raw, made, until
             )
             sealed = seals[role].seal(layouts[role].secret, seeds[role])
             files.write(role, header.pack() + sealed)
+            seeds[role] = header.stream_seed(seeds[role])
         deal, cells = Deal(dealing, seeds["alice"], seeds["bob"]), layouts["bob"].cells()
 
         def make(cell: Cell) -> bytes:
@@ -97,9 +103,11 @@ class _Pair:
         self._paths, self._size = paths, size
         self._folder = next(iter(paths.values())).parent
         self._files: dict[str, tuple[Path, BinaryIO]] = {}
+        self._ours = False  # the folder: empty when the work began
 
     def __enter__(self) -> _Pair:
         try:
+            self._ours = is_unused(self._folder)
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             disk = os.statvfs(self._folder)
             if (free := disk.f_bavail * disk.f_frsize) < self._size:
@@ -148,6 +156,8 @@ class _Pair:
                 os.link(temporary, self._paths[role])  # unlike rename, never replaces anything
                 named.append(self._paths[role])
             self._remove()
+            if self._ours:
+                keep_out_of_backups(self._folder)
             sync_folder(self._folder)
         except OSError as error:
             for path in named:

@@ -23,7 +23,7 @@ import msgpack
 import numpy as np
 
 from protocol.errors import ConfigError
-from protocol.files import durable
+from protocol.files import durable, own_folder
 from protocol.graph import Array
 from protocol.ring import Words
 
@@ -47,7 +47,7 @@ class Store:
         self._digest = ""
         self._common: list[Point] = []  # that the peer holds too, oldest first
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            own_folder(folder)
             probe = folder / f".{self._prefix}.probe"
             probe.write_bytes(b"")
             probe.unlink()

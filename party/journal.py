@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from protocol.errors import MaterialError, ProtocolError
-from protocol.files import sync_folder
+from protocol.files import own_folder, sync_folder
 
 MAGIC = "mpc-material-used-1"
 MAX_ROUNDS = 1024  # of setup
@@ -151,7 +151,7 @@ class Journal:
     def _open(self, path: Path) -> int:
         """The journal at `path`, made if there is none, complete from its first moment on; locked for this process."""
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            own_folder(path.parent)
             if not path.exists():
                 temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
                 descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

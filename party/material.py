@@ -63,7 +63,8 @@ class Material:
             self._layout: Layout
             self._said: dict[str, Any] = {}
             secret = Cell(0, HEAD, 32 + 16)
-            self.seed = self._seal.open(secret, os.pread(self._file, secret.bytes, secret.offset))
+            sealed = os.pread(self._file, secret.bytes, secret.offset)
+            self.seed = self.header.stream_seed(self._seal.open(secret, sealed))
         except MaterialError as error:
             raise self._wrong(error) from None
         name = f"{self.header.material}.{role}.used"
@@ -95,10 +96,18 @@ class Material:
                 f"was made by the dealer {PublicKey('dealer', header.dealer).short}, and this party trusts {dealer.short}; "
                 "check --dealer-key"
             )
+        header.check_date(time.time())
         if size != header.size:
             raise MaterialError(
                 f"has {size:,} bytes and should have {header.size:,}; copy it again from where it was made"
             )
+
+    def check_date(self) -> None:
+        """MaterialError if the file may no longer be used."""
+        try:
+            self.header.check_date(time.time())
+        except MaterialError as error:
+            raise self._wrong(error) from None
 
     def close(self) -> None:
         os.close(self._file)
@@ -120,7 +129,8 @@ class Material:
         return self._said
 
     def settle(self, theirs: object, who: str, start: int) -> Place:
-        """The peer's record and this one, joined: where an attempt from step `start` begins; MaterialError if too little is left."""
+        """The peer's record and this one, joined: where an attempt from step `start` begins; MaterialError if it is used up or too old."""
+        self.check_date()
         said, told = self._said, self.journal.absorb(theirs, who)
         dealing = self.dealing
         place = Place(row_for(start, max(said["step"], told["step"]), period(dealing, Phase.STEP)),

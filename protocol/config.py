@@ -296,7 +296,7 @@ def _quantity(what: str, units: Mapping[str, float], example: str) -> Callable[[
     return parse
 
 
-_SECONDS = {"": 1, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "min": 60, "h": 3600}
+_SECONDS = {"": 1, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 _BITS = {f"{p}{unit}": 1000**n for n, p in enumerate(["", *"kmgt"]) for unit in ("bit", "bit/s", "bps")}
 _BYTES = {f"{p}b": 1000**n for n, p in enumerate(["", *"kmgt"])}
 _BYTES |= {f"{p}ib": 1024**n for n, p in enumerate("kmgt", 1)}

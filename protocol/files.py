@@ -5,9 +5,15 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import IO
+
+CACHEDIR_TAG = (
+    b"Signature: 8a477f597d28d172789f06886806bc55\n"
+    b"# Records of what randomness was used. Restored from a backup they would let masks be used twice.\n"
+)
 
 
 @contextmanager
@@ -31,6 +37,25 @@ def durable(path: Path, replace: bool = True) -> Iterator[IO[bytes]]:
     finally:
         temporary.unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+def is_unused(folder: Path) -> bool:
+    """Whether nothing is in the folder, or no folder there: it is this program's own then. May raise OSError."""
+    return not folder.exists() or not any(folder.iterdir())
+
+
+def own_folder(folder: Path) -> None:
+    """Make a folder for records (mode 0700) unless it is there; one that was empty is kept out of backups. May raise OSError."""
+    unused = is_unused(folder)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if unused:
+        keep_out_of_backups(folder)
+
+
+def keep_out_of_backups(folder: Path) -> None:
+    """Tag a folder so that backup tools pass it over (bford.info/cachedir): a record that is taken back lets masks be used twice."""
+    with suppress(FileExistsError), open(folder / "CACHEDIR.TAG", "xb", opener=partial(os.open, mode=0o600)) as file:
+        file.write(CACHEDIR_TAG)
 
 
 def sync_folder(folder: Path) -> None:

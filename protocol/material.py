@@ -11,6 +11,14 @@ rows behind those that were reserved. Two things bind a row to more than its own
 of which a file has one row: after a crash setup is opened again, word for word the same (whoever uses a file sees to it). And a
 minibatch depends on the step, with a `period`: row p may serve step s if p ≡ s modulo that.
 
+What a file can promise. Its streams are derived from its seed, its id, its session and the time of its making, so a dealer that
+draws the same seeds again makes other masks. Nothing that the parties add at the time of use can do the same. The dealt values
+are functions of the masks r, fixed when the file is written: to use r' = r + c in r's place takes those functions of r'. With a c
+that both know that is no gain, since (x + r + c) − (x' + r + c') − c + c' is x − x' again; and with a c that a party keeps from the
+other, products such as c·s, for a mask s that nobody knows, would be owed, which only a dealer can give. What the parties do add
+at use is which rows (`Place`): the most that any of their records says. If both parties' records are taken back together to an
+earlier state, rows meet two values; so a file is refused after its last day, and records are kept out of backups.
+
 Seal: AES-256-GCM under a key from HKDF-SHA256 of two X25519 secrets, (an ephemeral key, the party's) and (the dealer's, the party's).
 The first makes the key unique to the file, the second says that the dealer wrote it; the info is a digest of the header, the nonce
 the cell's number. The keys are those of the CURVE links, which are Curve25519 too. A damaged, exchanged or shortened cell does not
@@ -24,6 +32,7 @@ import math
 import secrets
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass, fields
+from datetime import UTC, datetime
 
 import msgpack
 from cryptography.exceptions import InvalidTag
@@ -36,13 +45,14 @@ from . import contract_codec
 from .contract import Dealing
 from .errors import MaterialError
 from .graph import Phase
-from .prg import SEED_BYTES
+from .prg import SEED_BYTES, derive
 from .views import Rows
 
-MAGIC = b"mpc-material-1\n"
+MAGIC = b"mpc-material-2\n"
 HEAD = 1024  # bytes of magic and header, padding included
 TAG = 16  # bytes that sealing adds to a cell
 MAX_CELL = (1 << 31) - 64  # bytes; the cipher takes no more at a time
+LAST_DATE = 253_402_300_799  # the end of the year 9999, in seconds since 1970
 SPARE_FINISHES = 7  # at most: one for each time that a run is broken off in its very end
 
 
@@ -76,6 +86,8 @@ class Header:
     steps: int
     finishes: int
     size: int  # bytes of the whole file
+    made: int  # nanoseconds since 1970, by the dealer's clock
+    until: int  # seconds since 1970: to be used no later
     owner: bytes
     dealer: bytes
     ephemeral: bytes
@@ -83,6 +95,19 @@ class Header:
     @property
     def extent(self) -> Extent:
         return Extent(self.steps, self.finishes)
+
+    def stream_seed(self, seed: bytes) -> bytes:
+        """What a party's streams are expanded from, for the seed in its file: 32 bytes."""
+        return derive(seed, "file", self.session, self.material, self.made, size=SEED_BYTES)
+
+    def check_date(self, now: float) -> None:
+        """MaterialError, the end of a sentence, when the last moment of use is over; `now` in seconds since 1970."""
+        if now > self.until:
+            day = f"{datetime.fromtimestamp(self.until, UTC):%Y-%m-%d %H:%M} UTC"
+            raise MaterialError(
+                f"was to be used until {day}, and that is over: its records may have been restored from a backup since; "
+                "make new material with `python -m dealer precompute` (--valid for how long), or check this host's clock"
+            )
 
     def pack(self) -> bytes:
         body: bytes = MAGIC + msgpack.packb(list(astuple(self)))
@@ -102,6 +127,8 @@ class Header:
                 raise ValueError
             header = Header(*parts)
             if header.pack() != data or not 0 <= header.steps < 1 << 41 or not 1 <= header.finishes < 1 << 16:
+                raise ValueError
+            if not 0 <= header.made < 1 << 63 or not 0 <= header.until <= LAST_DATE:
                 raise ValueError
         except (ValueError, TypeError, msgpack.UnpackException):
             raise MaterialError("is damaged in its header; copy it again from where it was made") from None
@@ -208,13 +235,17 @@ class Seal:
         dealer: bytes,
         dealer_secret: bytes,
         owner: bytes,
+        made: int,
+        until: int,
     ) -> tuple[Header, Seal]:
         """The dealer's side: a header with a fresh ephemeral key, and the seal that goes with it. Keys are raw."""
         once = X25519PrivateKey.generate()
         public = once.public_key().public_bytes_raw()
         size = Layout(dealing, extent, role).size
         contract = contract_codec.digest(dealing)
-        header = Header(role, session, material, contract, extent.steps, extent.finishes, size, owner, dealer, public)
+        header = Header(
+            role, session, material, contract, extent.steps, extent.finishes, size, made, until, owner, dealer, public
+        )
         static = X25519PrivateKey.from_private_bytes(dealer_secret)
         return header, Seal(header, _exchange(once, owner), _exchange(static, owner))
 

@@ -56,7 +56,9 @@ def run(config: Config) -> int:
             said = time.monotonic()
             log(f"{done / 1e6:,.0f} of {total / 1e6:,.0f} MB written", "progress")
 
-    material = precompute(dealing, extent, config.session, config.out, keys, found, config.workers, progress)
+    material = precompute(
+        dealing, extent, config.session, config.out, keys, found, config.workers, config.valid, progress
+    )
     log(
         f"material {material[:8]} for session {config.session}: {dealing.steps:,} steps and {extent.steps - dealing.steps:,} spare, "
         f"made in {time.monotonic() - begun:.1f} s",

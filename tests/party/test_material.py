@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from protocol.dealing import Deal, alice_material
 from protocol.errors import ConfigError, MaterialError, ProtocolError
 from protocol.graph import Phase
 from protocol.jobs import Input, Job, trace
-from protocol.material import HEAD, Extent, Header, Layout, Seal, period, row_for
+from protocol.material import HEAD, MAGIC, Extent, Header, Layout, Seal, period, row_for
 from protocol.plan import make_plan
 from protocol.planfile import load_plan, save_plan
 
@@ -46,6 +47,7 @@ def dealing_of(job, iterations):
 
 
 SEED = dealing_of(load_job("seed"), 500)
+LATER = 1 << 36  # seconds since 1970, far ahead
 
 
 @pytest.fixture(autouse=True)
@@ -128,7 +130,16 @@ def test_a_header_that_names_a_trusted_dealer_who_did_not_write_it(tmp_path):
     """Anybody can write the public keys; without the dealer's secret the seed does not open."""
     forger = KeyPair.generate("dealer")
     forged, seal = Seal.to_write(
-        "bob", "s", "0" * 32, SEED, Extent.of(SEED, 0), KEYS["dealer"].public.raw, forger.secret, OWNERS["bob"].raw
+        "bob",
+        "s",
+        "0" * 32,
+        SEED,
+        Extent.of(SEED, 0),
+        KEYS["dealer"].public.raw,
+        forger.secret,
+        OWNERS["bob"].raw,
+        1,
+        LATER,
     )
     layout = Layout(SEED, Extent.of(SEED, 0), "bob")
     path = tmp_path / "forged"
@@ -163,6 +174,8 @@ def test_every_flipped_bit_of_a_header_is_noticed(data):
         KEYS["dealer"].public.raw,
         KEYS["dealer"].secret,
         OWNERS["alice"].raw,
+        1,
+        LATER,
     )
     layout = Layout(SEED, Extent.of(SEED, 0.1), "alice")
     raw = bytearray(header.pack() + seal.seal(layout.secret, bytes(32)))
@@ -176,9 +189,54 @@ def test_every_flipped_bit_of_a_header_is_noticed(data):
 @given(st.binary(max_size=2 * HEAD))
 @settings(max_examples=300, deadline=None)
 def test_a_header_is_one_or_a_material_error(raw):
-    for data in (raw, b"mpc-material-1\n" + raw):
+    for data in (raw, MAGIC + raw):
         with pytest.raises(MaterialError):
             Header.unpack(data)
+
+
+def test_a_dealer_that_draws_the_same_seeds_again_makes_other_masks(tmp_path, monkeypatch):
+    """Restored from a snapshot: the same id, the same seeds. The time of making tells the two files apart."""
+    monkeypatch.setattr("dealer.store.fresh_id", lambda: "ab" * 16)
+    monkeypatch.setattr("dealer.store.fresh_seed", lambda: bytes(32))
+    words = []
+    for folder in ("one", "two"):
+        paths = make(tmp_path / folder)
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / folder / "state"))
+        for role in ("alice", "bob"):
+            material = opened(paths[role], role)
+            _, fields, _ = material.rows(Phase.STEP, 0, 8)
+            words += [field.reshape(-1) for field in fields[: len(SEED.phases[Phase.STEP].masks)]]
+            material.close()
+    found = np.concatenate(words)
+    # alice and bob of one file have the same seed here, so every word is there twice, and no more often
+    assert set(np.unique(found, return_counts=True)[1]) <= {1, 2}
+
+
+def test_material_is_refused_after_its_last_day(tmp_path, monkeypatch):
+    paths = make(tmp_path)
+    material = opened(paths["bob"], "bob")
+    assert material.header.until - material.header.made // 10**9 == 30 * 86400
+    now = time.time()
+    monkeypatch.setattr("party.material.time.time", lambda: now + 29 * 86400)
+    assert settled(material).step == 0
+    monkeypatch.setattr("party.material.time.time", lambda: now + 31 * 86400)
+    with pytest.raises(MaterialError, match=r"was to be used until \d{4}-\d\d-\d\d \d\d:\d\d UTC"):
+        settled(material)
+    material.close()
+    with pytest.raises(MaterialError, match="was to be used until"):
+        opened(paths["bob"], "bob")
+
+
+def test_records_are_kept_out_of_backups_and_nothing_of_others_is(tmp_path, state):
+    mine = tmp_path / "mine"
+    opened(make(mine)["bob"], "bob").close()
+    for folder in (mine, state):
+        assert (folder / "CACHEDIR.TAG").read_bytes().startswith(b"Signature: 8a477f597d28d172789f06886806bc55")
+    others = tmp_path / "others"
+    others.mkdir()
+    (others / "thesis").write_text("")
+    opened(make(others)["bob"], "bob").close()
+    assert not (others / "CACHEDIR.TAG").exists()
 
 
 def test_rows_and_minibatches():
