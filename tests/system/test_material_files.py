@@ -250,6 +250,16 @@ def labels(folder: Path) -> Path:
     return folder / "y.npy"
 
 
+def test_material_is_refused_after_its_last_day_and_its_folder_kept_out_of_backups(pair):
+    assert pair.precompute("--job", "seed", "--iterations", "50", "--valid", "1ms").returncode == 0
+    assert (pair.made / "CACHEDIR.TAG").exists()
+    pair.both("--iterations", "50")
+    pair.ends(6, 6)
+    for role in ("alice", "bob"):
+        assert "was to be used until" in pair.said(role)
+        assert not pair.taken(role)
+
+
 def test_one_process_at_a_time(pair):
     assert pair.precompute("--job", "seed", "--iterations", "300").returncode == 0
     first = pair.party("alice", "--iterations", "300")
