@@ -15,11 +15,12 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .origin import caller
 from .views import Shape, View
 
 Array = NDArray[np.float64]
@@ -31,6 +32,13 @@ class Phase(IntEnum):
     SETUP = 0
     STEP = 1
     FINISH = 2
+
+
+class Origin(NamedTuple):
+    """Which part of a job said something, and in which line of its file: for messages to the job's owner alone."""
+
+    phase: Phase | None = None
+    line: str = ""
 
 
 class Op:
@@ -60,6 +68,8 @@ class Node:
     interval: Interval
     phase: Phase
     order: int
+    declared: Interval = EVERYTHING  # what the job itself says of the values
+    origin: Origin = Origin()
 
     @property
     def size(self) -> int:
@@ -106,6 +116,7 @@ class Graph:
         self.revealed: dict[str, Node] = {}
         self.assumptions: list[str] = []  # what the job says of its values, in words
         self._applied: dict[tuple[Op, tuple[Node, ...]], Node] = {}
+        self.origins: dict[str, Origin] = {}  # carried variable, or "reveal " and a label → where it was assigned last
 
     def apply(self, op: Op, *inputs: Node) -> Node:
         """The node of op(inputs): the one there is, or a new one. JobError where the operands do not fit."""
@@ -122,9 +133,13 @@ class Graph:
         shape = op.shape(*(node.shape for node in inputs))
         found = op.bounds(*inputs) if interval is None else interval
         least, most = (-math.inf if math.isnan(found[0]) else found[0], math.inf if math.isnan(found[1]) else found[1])
-        node = Node(op, inputs, shape, (least, most), phase, len(self.nodes))
+        node = Node(op, inputs, shape, (least, most), phase, len(self.nodes), origin=self.here())
         self.nodes.append(node)
         return node
+
+    def here(self) -> Origin:
+        """What the job is at."""
+        return Origin(self.phase, caller())
 
     def assume(self, text: str) -> None:
         if text not in self.assumptions:

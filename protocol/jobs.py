@@ -19,13 +19,15 @@ assigns is carried from one iteration to the next.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
+from .digest import Listing, listing
 from .errors import DataError, JobError
-from .graph import EVERYTHING, Carry, Graph, Interval, Phase, Source
+from .graph import EVERYTHING, Carry, Graph, Interval, Origin, Phase, Source
 from .ops import Secret
 from .ops.incremental import carry_products
+from .origin import caller
 from .sizing import Numerics
 from .views import Shape
 
@@ -45,8 +47,10 @@ class Input:
     low: float = -1024.0
     high: float = 1024.0
     default: Any = None
+    line: str = field(default="", init=False, repr=False, compare=False)  # where it is declared
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "line", caller())
         if self.owner not in ROLES:
             raise JobError(f"an Input belongs to 'alice' or 'bob', not to {self.owner!r}")
         if not self.low < self.high:
@@ -119,6 +123,9 @@ class Variables:
                 f"v.{name} = {type(value).__name__}: only secret tensors are variables; use a plain Python name"
             )
         self._values[name] = value  # type: ignore[index]
+        graph: Graph = object.__getattribute__(self, "_graph")
+        if graph.phase != Phase.FINISH:
+            graph.origins[name] = graph.here()
 
     def reveal(self, **tensors: Secret) -> None:
         """Open these at the end to whom --reveal names."""
@@ -131,6 +138,7 @@ class Variables:
             if name in graph.revealed:
                 raise JobError(f"{name} is revealed twice")
             graph.revealed[name] = tensor._node
+            graph.origins[f"reveal {name}"] = graph.here()
 
 
 @dataclass
@@ -142,6 +150,7 @@ class Traced:
     iterations: int
     graph: Graph = field(default_factory=Graph)
     assumptions: list[str] = field(default_factory=list)
+    listing: Listing = field(init=False)  # what the job says, before anything is rewritten
 
 
 def bind(inputs: Mapping[str, Input], shapes: Mapping[str, Shape]) -> dict[str, Shape]:
@@ -180,6 +189,8 @@ def trace(job: Job, shapes: Mapping[str, Shape], iterations: int | None = None) 
         ends = {name: _union(ranges[name], node.interval) for name, node in traced.graph.updated.items()}
         left = sorted(name for name in ranges if ends[name] != ranges[name] and _declared(job, name) is None)
         if not left:
+            numbers = {"iterations": count, **asdict(job.numerics), **job.parameters}
+            traced.listing = listing(traced.graph, numbers)
             carry_products(traced.graph)
             traced.assumptions += [_assumed(job, name, ranges[name]) for name in ranges
                                    if ends[name] != ranges[name] or ranges[name] == EVERYTHING]  # fmt: skip
@@ -213,12 +224,11 @@ def _trace(
     """
     traced = Traced(job, shapes, count)
     graph = traced.graph
-    values = {
-        name: Secret(
-            graph, graph.add(Source(name, shapes[name], declared.party), interval=(declared.low, declared.high))
-        )
-        for name, declared in job.inputs.items()
-    }
+    values = {}
+    for name, declared in sorted(job.inputs.items()):  # whatever order the class has them in
+        node = graph.add(Source(name, shapes[name], declared.party), interval=(declared.low, declared.high))
+        node.declared, node.origin = (float(declared.low), float(declared.high)), Origin(None, declared.line)
+        values[name] = Secret(graph, node)
     v = Variables(graph, values)
     job.setup(v)
     start: dict[str, Secret] = dict(object.__getattribute__(v, "_values"))

@@ -75,6 +75,8 @@ def within(x: Secret, low: float, high: float) -> Secret:
     results are meaningless; a plan lists the statement among its assumptions."""
     if not low < high:
         raise JobError(f"within needs low < high, not [{low}, {high}]")
+    declared = x._node.declared
+    x._node.declared = (max(declared[0], float(low)), min(declared[1], float(high)))
     x._graph.assume(f"{x._node.op.name} of shape {x.shape} is assumed to stay in [{low:g}, {high:g}]")
     return _within(x, low, high)
 

@@ -1,0 +1,265 @@
+"""A job's statements in the user's words: what a reveal is made of, and how one statement differs from another.
+
+Two readings of a graph. A *phrase* names a value: "a comparison with 0.75 of bob's x". It stays short however deep the graph is:
+what lies too deep is named by the tensors that it is made of. *Words* say what one statement does: "adds 0.75".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import numpy as np
+
+from .digest import Carried, Listing, Operation, Revealed, Setting, canonical
+from .graph import EVERYTHING, Carry, Op, Phase, Source
+from .jobs import ROLES
+from .ops.comparison import Compare, Gate
+from .ops.linear import Add, AddPublic, MatMulPublic, MultiplyPublic, Negate, Structure, Sum
+from .ops.products import MatMul, Multiply
+from .views import Index, Rows
+
+LONGEST = 160  # characters of a phrase
+DEEPEST = 6  # operations inside each other
+WIDEST = 3  # operands that are described one by one
+NAMED = 6  # tensors listed by name, of each party
+Words = tuple[str, str, str]  # a statement, shortly; with its operands; with everything
+
+
+# ---- what is revealed -------------------------------------------------------------------------------------------
+
+
+def reveals(listing: Listing, learners: Sequence[int]) -> list[str]:
+    """A line for every reveal: "poor (4,) to alice and bob: a comparison with 0.75 of bob's x"."""
+    phrases = Phrases(listing)
+    who = " and ".join(ROLES[party] for party in learners) or "nobody"
+    revealed = (each for each in listing.statements if isinstance(each, Revealed))
+    return [
+        f"{each.label} {listing.operations[each.node].shape} to {who}: {phrases.whole(each.node)}" for each in revealed
+    ]
+
+
+class Phrases:
+    """Names for the values of a listing, by number of the node."""
+
+    def __init__(self, listing: Listing) -> None:
+        self._nodes = listing.operations
+        settings = {each.name: each.value for each in listing.statements if isinstance(each, Setting)}
+        self._iterations = int(settings["iterations"])  # type: ignore[arg-type]
+        self._carried = {each.label: each for each in listing.statements if isinstance(each, Carried)}
+        self._sources = [node.op for node in self._nodes if isinstance(node.op, Source)]
+        self._made_of = self._depend()
+        self._said = 0  # which inputs the phrase in the making names
+
+    def _depend(self) -> list[int]:
+        """For every node the inputs that it depends on, as bits, through the steps too."""
+        place = {op.label: n for n, op in enumerate(self._sources)}
+        carries = dict.fromkeys(self._carried, 0)
+        while True:
+            found: list[int] = []
+            for node in self._nodes:
+                op, bits = node.op, 0
+                if isinstance(op, (Carry, Source)):
+                    bits = carries[op.label] if isinstance(op, Carry) else 1 << place[op.label]
+                for use in node.operands:
+                    bits |= found[use]
+                found.append(bits)
+            new = {label: found[each.start] | found[each.end] for label, each in self._carried.items()}
+            if new == carries:
+                return found
+            carries = new
+
+    def whole(self, n: int) -> str:
+        """A phrase of at most about `LONGEST` characters, as deep as fits, that leaves no input out."""
+        bits = self._made_of[n]
+        for depth in range(DEEPEST, 0, -1):
+            self._said = 0
+            text = self.phrase(n, depth)
+            if bits & ~self._said:
+                text += f", made of {self._inputs(bits)}"
+            if len(text) <= LONGEST:
+                return text
+        return f"something made of {self._inputs(bits)}"
+
+    def _inputs(self, bits: int) -> str:
+        """ "alice's w and bob's x and y" """
+        self._said |= bits
+        found = [op for place, op in enumerate(self._sources) if bits >> place & 1]
+        parts = []
+        for party, role in enumerate(ROLES):
+            names = [op.label for op in found if op.owner == party]
+            more = [f"{len(names) - NAMED} more"] if len(names) > NAMED + 1 else []
+            if names:
+                parts.append(f"{role}'s {_list([*names[:NAMED], *more] if more else names)}")
+        return " and ".join(parts) or "public numbers"
+
+    def phrase(self, n: int, depth: int) -> str:
+        """The value of node `n`, with at most `depth` operations inside each other."""
+        node = self._nodes[n]
+        op = node.op
+        if isinstance(op, Source):
+            return self._inputs(self._made_of[n])
+        if isinstance(op, Carry):
+            times = f"{self._iterations:,} iteration{'s' * (self._iterations != 1)}"
+            return f"{op.label} after {times}" if node.phase == Phase.FINISH else op.label
+        if op.view is not None and not isinstance(op.view, (Index, Rows)):
+            return self.phrase(node.operands[0], depth)  # the same numbers, elsewhere
+        if depth == 0:
+            return f"something made of {self._inputs(self._made_of[n])}"
+        if isinstance(op, Compare):
+            limit, n = self._moved(op.limit, node.operands[0])
+            return f"a comparison with {_number(limit)} of {self.phrase(n, depth - 1)}"
+        if (mean := self._mean(node)) is not None:
+            return f"the mean of {self.phrase(mean, depth - 1)}"
+        if len(node.operands) > WIDEST:
+            return f"{_article(op.name)} of {self._inputs(self._made_of[n])}"
+        inner = [self.phrase(use, depth - 1) for use in node.operands]
+        return _PHRASES[type(op)](op, *inner) if type(op) in _PHRASES else f"{_article(op.name)} of {_list(inner)}"
+
+    def _moved(self, limit: float, n: int) -> tuple[float, int]:
+        """x + c compared with a limit is x compared with limit − c."""
+        op = self._nodes[n].op
+        while isinstance(op, AddPublic) and op.constant.size == 1:
+            limit, n = limit - float(op.constant.flat[0]), self._nodes[n].operands[0]
+            op = self._nodes[n].op
+        return limit, n
+
+    def _mean(self, node: Operation) -> int | None:
+        """What `node` is the mean of."""
+        if not isinstance(node.op, MultiplyPublic) or node.op.constant.size != 1:
+            return None
+        total = self._nodes[node.operands[0]]
+        if not isinstance(total.op, Sum) or not total.op.axes:
+            return None
+        shape = self._nodes[total.operands[0]].shape
+        count = int(np.prod([shape[axis] for axis in total.op.axes]))
+        return total.operands[0] if count and float(node.op.constant.flat[0]) == 1.0 / count else None
+
+
+_PHRASES: dict[type[Op], Callable[..., str]] = {
+    Add: lambda op, a, b: f"the difference of {a} and {b}" if op.minus else f"the sum of {a} and {b}",
+    AddPublic: lambda op, a: f"{a} {_added(op.constant)}",
+    MultiplyPublic: lambda op, a: f"{_array(op.constant)} times {a}",
+    MatMulPublic: lambda op, a: f"a public matrix {op.constant.shape} times {a}",
+    Negate: lambda op, a: f"minus {a}",
+    Sum: lambda op, a: f"the sum over {a}",
+    Multiply: lambda op, a, b: f"the product of {a} and {b}",
+    MatMul: lambda op, a, b: f"the matrix product of {a} and {b}",
+    Gate: lambda op, a, b: f"{b} where {a} says so",
+    Structure: lambda op, a: f"{'a minibatch' if isinstance(op.view, Rows) else 'a part'} of {a}",
+}
+
+
+# ---- what one statement does ------------------------------------------------------------------------------------
+
+
+def words(listing: Listing, number: int) -> Words:
+    """Statement `number` as a clause that follows a party's name, in three degrees of detail. No place in a file is in it."""
+    if number >= len(listing.statements):
+        return ("says nothing more",) * 3
+    statement, phrases = listing.statements[number], Phrases(listing)
+    if isinstance(statement, Setting):
+        value = statement.value  # of "revealed to": the parties
+        said = (" and ".join(ROLES[n] for n in value) or "nobody") if isinstance(value, tuple) else str(value)
+        short = f"has {statement.name} = {said}"
+        return short, short, short
+    if isinstance(statement, Carried):
+        label, end = statement.label, phrases.whole(statement.end)
+        text = f"carries {label} on as {end}"
+        return text, f"{text}, first {phrases.whole(statement.start)}", f"{text} (#{statement.end}, #{statement.start})"
+    if isinstance(statement, Revealed):
+        text = f"reveals {statement.label}: {phrases.whole(statement.node)}"
+        return text, text, f"{text} (#{statement.node})"
+    short = _verb(statement)
+    operands = _list([phrases.phrase(use, 1) for use in statement.operands])
+    middle = " ".join([short, *_given(statement.op)]) + (f" (on {operands})" if operands else "")
+    if statement.declared != EVERYTHING and not isinstance(statement.op, Source):
+        middle += f", declared to be in {_interval(statement.declared)}"
+    numbers = ", ".join(f"#{use}" for use in statement.operands)
+    mark = hashlib.blake2b(canonical(statement), digest_size=4).hexdigest()
+    return short, middle, f"{short} ({statement.shape}, {statement.phase.name.lower()}, {numbers or 'no operand'}, {mark})"
+
+
+def part(listing: Listing, number: int) -> str:
+    """Which part of a job statement `number` belongs to."""
+    if number >= len(listing.statements):
+        return "the end of the job"
+    statement, origin = listing.statements[number], listing.origins[number]
+    if isinstance(statement, Setting):
+        return "the settings"
+    if isinstance(statement, Operation) and isinstance(statement.op, Source):
+        return "the inputs"
+    return "the job" if origin.phase is None else origin.phase.name.lower()
+
+
+def difference(listing: Listing, number: int, me: str, peer: str, theirs: Words) -> str:
+    """The sentence for `me`, whose file is named in it: "step: bob adds 0.5 where alice adds 0.75 (check.py:12)"."""
+    mine = words(listing, number)
+    other, own = next((pair for pair in zip(theirs, mine, strict=True) if pair[0] != pair[1]), (theirs[2], mine[2]))
+    line = listing.origins[number].line if number < len(listing.origins) else ""
+    return f"{part(listing, number)}: {peer} {other} where {me} {own}" + (f" ({line})" if line else "")
+
+
+def _verb(statement: Operation) -> str:
+    op = statement.op
+    if isinstance(op, Source):
+        return f"takes {ROLES[op.owner]}'s {op.label} {op.dims} in {_interval(statement.declared)}"
+    if isinstance(op, Carry):
+        return f"carries {op.label} {op.dims} on"
+    if isinstance(op, AddPublic):
+        return f"subtracts {_array(-op.constant)}" if _negative(op.constant) else f"adds {_array(op.constant)}"
+    if isinstance(op, MultiplyPublic):
+        return f"multiplies by {_array(op.constant)}"
+    if isinstance(op, Compare):
+        test = {(0, 0): "<", (0, 1): "≥", (1, 0): "≤", (1, 1): ">"}[op.inclusive, op.negated]
+        return f"tests for {test} {_number(op.limit)}"
+    if isinstance(op, Structure):
+        return f"takes {op.view!r}"
+    return f"computes {_article(op.name)}"
+
+
+def _given(op: Op) -> list[str]:
+    """The attributes that a verb does not say."""
+    if isinstance(op, (Source, Carry, AddPublic, MultiplyPublic, Compare, Structure)) or not is_dataclass(op):
+        return []
+    return [f"with {each.name} {_value(getattr(op, each.name))}" for each in fields(op)]
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return _array(value)
+    text = json.dumps(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
+def _array(constant: np.ndarray[Any, Any]) -> str:
+    first = [_number(each) for each in constant.flat[:3].tolist()]
+    return first[0] if constant.size == 1 else f"an array {constant.shape} of {', '.join(first)}{', …' * (constant.size > 3)}"
+
+
+def _negative(constant: np.ndarray[Any, Any]) -> bool:
+    return bool(constant.size == 1 and constant.flat[0] < 0)
+
+
+def _added(constant: np.ndarray[Any, Any]) -> str:
+    return f"minus {_array(-constant)}" if _negative(constant) else f"plus {_array(constant)}"
+
+
+def _number(value: float) -> str:
+    return repr(float(value)).removesuffix(".0")
+
+
+def _interval(interval: tuple[float, float]) -> str:
+    return f"[{_number(interval[0])}, {_number(interval[1])}]"
+
+
+def _article(name: str) -> str:
+    return f"{'an' if name[:1] in 'aeiou' else 'a'} {name}"
+
+
+def _list(names: Iterable[str]) -> str:
+    *rest, last = [*names] or [""]
+    return f"{', '.join(rest)} and {last}" if rest else last

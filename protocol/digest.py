@@ -1,0 +1,158 @@
+"""What a job says, statement by statement, and the digest by which two parties know that they mean the same.
+
+A `Listing` is taken of the graph as it was traced, before anything is rewritten or sized: settings, every operation with all
+its attributes, what is carried, what is revealed. It holds nothing that is derived by floating point (ranges that follow from
+others, scales, widths), so it is equal on every processor, Python and NumPy; it depends on no hash seed and no file name.
+
+Nothing has to be remembered here when an operation is added: statements and operations are dataclasses, and all their fields are
+taken. What has no canonical form is refused.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from .errors import JobError
+from .graph import Carry, Graph, Interval, Op, Origin, Phase
+from .views import Shape
+
+SHORT = 8  # bytes of a digest in a chain that is sent to find a difference: 2^-64 to miss one
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A number of the whole job: a parameter, the fraction bits, who learns the results."""
+
+    name: str
+    value: int | float | str | bool | tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A node; its operands by number. `declared`: in which range the job says that its values lie."""
+
+    op: Op
+    operands: tuple[int, ...]
+    shape: Shape
+    phase: Phase
+    declared: Interval
+
+
+@dataclass(frozen=True)
+class Carried:
+    """A variable that the step assigns: the nodes of its first value, and of its value when a step ends."""
+
+    label: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Revealed:
+    label: str
+    node: int
+
+
+Statement = Setting | Operation | Carried | Revealed
+
+
+@dataclass(frozen=True)
+class Listing:
+    """All statements in order, and where each was written. Of places nothing enters a digest."""
+
+    statements: tuple[Statement, ...]
+    origins: tuple[Origin, ...]
+
+    @cached_property
+    def operations(self) -> tuple[Operation, ...]:
+        """By number of the node."""
+        return tuple(each for each in self.statements if isinstance(each, Operation))
+
+    @cached_property
+    def chain(self) -> tuple[bytes, ...]:
+        """The digest of every beginning of the listing: from the first difference on, all differ."""
+        found: list[bytes] = []
+        last = b"mpc-program-1"
+        for statement in self.statements:
+            last = hashlib.blake2b(last + canonical(statement), digest_size=32).digest()
+            found.append(last)
+        return tuple(found)
+
+    @property
+    def digest(self) -> str:
+        return self.chain[-1].hex()
+
+    @property
+    def short(self) -> bytes:
+        """The chain as it is sent: digests alone."""
+        return b"".join(each[:SHORT] for each in self.chain)
+
+    def first_difference(self, theirs: bytes) -> int | None:
+        """The number of the first statement that is not as in `theirs`, the `short` of another listing."""
+        mine = self.short
+        for at in range(0, max(len(mine), len(theirs)), SHORT):
+            if mine[at : at + SHORT] != theirs[at : at + SHORT]:
+                return at // SHORT
+        return None
+
+    def with_setting(self, name: str, value: tuple[int, ...]) -> Listing:
+        return Listing((*self.statements, Setting(name, value)), (*self.origins, Origin()))
+
+
+def listing(graph: Graph, settings: Mapping[str, int | float | str | bool]) -> Listing:
+    """The statements of a traced graph that nothing has rewritten yet."""
+    found: list[tuple[Statement, Origin]] = [(Setting(name, value), Origin()) for name, value in settings.items()]
+    number = {node: n for n, node in enumerate(graph.nodes)}
+    for node in graph.nodes:
+        operands = tuple(number[use] for use in node.inputs)
+        origin = graph.origins.get(node.op.label, Origin()) if isinstance(node.op, Carry) else node.origin
+        found.append((Operation(node.op, operands, node.shape, node.phase, node.declared), origin))
+    for label, end in graph.updated.items():
+        found.append((Carried(label, number[graph.initial[label]], number[end]), graph.origins.get(label, Origin())))
+    for label, node in graph.revealed.items():
+        found.append((Revealed(label, number[node]), graph.origins.get(f"reveal {label}", Origin())))
+    statements, origins = zip(*found, strict=True)
+    return Listing(statements, origins)
+
+
+def canonical(value: Any) -> bytes:
+    """`value` as bytes that are equal for equal values and for no others; JobError for what has no such form."""
+    tag, body = _form(value)
+    return tag + len(body).to_bytes(8, "big") + body
+
+
+def _form(value: Any) -> tuple[bytes, bytes]:
+    if isinstance(value, np.generic):
+        value = value.item()
+    kind = type(value)
+    if value is None or kind is bool or kind is int:
+        return b"i", str(value).encode()
+    if kind is float and value == value:
+        return b"f", struct.pack(">d", value)
+    if kind is str:
+        return b"s", value.encode("utf-8", "surrogatepass")
+    if kind is bytes:
+        return b"b", value
+    if isinstance(value, Enum):
+        return b"e", canonical(kind.__qualname__) + canonical(value.name)
+    if kind is tuple:
+        return b"t", b"".join(canonical(each) for each in value)
+    if kind is np.ndarray and value.dtype.kind in "biuf":
+        plain = np.ascontiguousarray(value, value.dtype.newbyteorder("<")).tobytes()
+        return b"a", canonical((value.dtype.kind, value.dtype.itemsize, value.shape, plain))
+    if dataclasses.is_dataclass(kind):
+        fields = [each.name for each in dataclasses.fields(kind)]
+        if not getattr(value, "__dict__", {}).keys() - set(fields):
+            return b"d", canonical(kind.__qualname__) + b"".join(
+                canonical(name) + canonical(getattr(value, name)) for name in fields
+            )
+    raise JobError(f"a {kind.__name__} has no canonical form, so two parties could not tell whether they mean the same")
