@@ -9,6 +9,8 @@ from typing import Any
 
 from protocol import __version__
 from protocol.channel import Connection
+from protocol.describe import DETAILS, difference, words
+from protocol.digest import Listing
 from protocol.errors import AgreementError, LinkError, MpcError, ProtocolError, Stopped
 from protocol.jobs import ROLES, Job
 from protocol.plan import Plan, make_plan
@@ -21,6 +23,7 @@ from .loading import trace_job
 from .material import Material, Place
 
 LEFT_OVER = (Kind.ROUND, Kind.CHUNK, Kind.PLAN, Kind.SEED, Kind.BYE)  # of the attempt before
+MOST_WORDS = 2000  # characters that a party says of one statement
 LEARNERS = {"alice": (0,), "bob": (1,), "both": (0, 1), "none": ()}
 
 
@@ -41,11 +44,11 @@ class Intent:
             "must agree": {
                 "software version": __version__,
                 "protocol version": PROTOCOL_VERSION,
-                "job": self.job_name,
+                "job": type(self.job).__name__,
                 "iterations": self.iterations,
                 "reveal": self.reveal,
                 "material": self.material,
-                **{f"parameter {name}": value for name, value in self.job.parameters.items()},
+                **{f"the owner of {name}": declared.owner for name, declared in sorted(self.job.inputs.items())},
             },
             "shapes": {name: list(shape) for name, shape in self.shapes.items()},
             "ticket": fresh_ticket(),
@@ -54,7 +57,8 @@ class Intent:
     @property
     def fingerprint(self) -> str:
         """What was started, in a line: equal for the same command on tensors of the same shapes."""
-        text = json.dumps([self.role, self.body()["must agree"], sorted(self.shapes.items())], default=str)
+        started = [self.body()["must agree"], self.job.parameters, sorted(self.shapes.items())]
+        text = json.dumps([self.role, *started], default=str)
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
@@ -141,11 +145,10 @@ async def _compare(
     body = {"digest": plan.digest, "points": [[point.ticket, point.step] for point in points], "epoch": epoch}
     if material is not None:
         body["used"] = material.offer()
-    peer.send(Message(Kind.PLAN, peer.session, body=body, buffers=("\n".join(plan.outline).encode(),)))
-    message = await expect(peer, Kind.PLAN)
-    theirs = message.body or {}
+    peer.send(Message(Kind.PLAN, peer.session, body=body))
+    theirs = (await expect(peer, Kind.PLAN)).body or {}
     if theirs.get("digest") != plan.digest:
-        raise _difference(peer, plan, bytes(message.buffers[0]) if message.buffers else b"")
+        raise await _difference(peer, plan.listing)
     held, last = theirs.get("points"), theirs.get("epoch")
     if not isinstance(held, list) or type(last) is not int or not 0 <= last < 1 << 40:
         raise ProtocolError(f"{peer.role} did not say which checkpoints it holds")
@@ -158,11 +161,27 @@ async def _compare(
     return start, max(epoch, last) + 1, place
 
 
-def _difference(peer: Connection, plan: Plan, outline: bytes) -> AgreementError:
-    theirs = outline.decode(errors="replace").split("\n")
-    for mine, other in zip([*plan.outline, "nothing more"], [*theirs, "nothing more"], strict=False):
-        if mine != other:
-            return AgreementError(
-                f"the two job definitions differ: here the plan has «{mine}», at {peer.role} «{other[:200]}»; use the same job file"
-            )
-    return AgreementError("the two plans differ in the dealer's part; use the same job file and the same version")
+async def _difference(peer: Connection, listing: Listing) -> AgreementError:
+    """The first statement in which two jobs differ, in a sentence, for digests that differ. Both parties call it.
+
+    Each learns of the other's job the digests of its beginnings, then what that one statement does; of where it stands in a file, nothing.
+    """
+    peer.send(Message(Kind.PLAN, peer.session, body={"statements": len(listing.statements)}, buffers=(listing.short,)))
+    message = await expect(peer, Kind.PLAN)
+    number = listing.first_difference(bytes(message.buffers[0]) if message.buffers else b"")
+    if number is None:
+        return AgreementError(
+            f"{peer.role} derives another plan from the same job; install the same versions of this software, Python and NumPy at both"
+        )
+    mine = ["".join(c if c.isprintable() else "?" for c in text[:MOST_WORDS]) for text in words(listing, number)]
+    peer.send(Message(Kind.PLAN, peer.session, body={"words": mine}))
+    theirs = ((await expect(peer, Kind.PLAN)).body or {}).get("words")
+    if (
+        not isinstance(theirs, list)
+        or len(theirs) != DETAILS
+        or not all(isinstance(text, str) and len(text) <= MOST_WORDS and text.isprintable() for text in theirs)
+    ):
+        raise ProtocolError(f"{peer.role} did not say how its job differs")
+    me = next(role for role in ROLES if role != peer.role)
+    text = difference(listing, number, me, peer.role, theirs)
+    return AgreementError(f"{text}; the two jobs differ, and both must start the same", told="the two jobs differ")

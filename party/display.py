@@ -85,9 +85,8 @@ class Terminal(View):
             f"{plan.dealt_bytes:,} bytes dealt to bob",
             "planned",
         )
-        for line in plan.outline:
-            if " reveals " in line:
-                self.note(f"this run {line.split(' ', 3)[3]}", "reveals")
+        for line in plan.reveals:
+            self.note(f"this run reveals {line}", "reveals")
         for text in [*plan.traced.assumptions, *plan.lowering.warnings]:
             self.note(f"note: {text}")
 

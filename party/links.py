@@ -16,6 +16,7 @@ from protocol.channel import Allow, Connection, KeyPair, Listener, Options, Publ
 from protocol.errors import LinkError, MpcError
 from protocol.wire import Kind, Message
 
+ENDED = "the session ended"  # all that the dealer learns of a reason
 PEER = {"alice": "bob", "bob": "alice"}
 
 
@@ -89,15 +90,18 @@ class Links:
 
     def tell(self, message: Message) -> None:
         """Send to everybody who is there."""
-        for connection in (self._peer, self._dealer):
+        self._send(message, self._peer, self._dealer)
+
+    def _send(self, message: Message, *connections: Connection | None) -> None:
+        for connection in connections:
             if connection is not None and connection.failure is None:
                 with contextlib.suppress(MpcError):
                     connection.send(message)
 
     def abort(self, reason: str, back: bool) -> None:
-        """Tell the others why this attempt ends here, and whether this party will be back."""
-        body = {"reason": reason[:2000], "back": back}
-        self.tell(Message(Kind.ABORT, self._to.session, body=body))
+        """Tell the others that this attempt ends here, and whether this party will be back; why, the peer alone."""
+        for connection, text in ((self._peer, reason[:2000]), (self._dealer, ENDED)):
+            self._send(Message(Kind.ABORT, self._to.session, body={"reason": text, "back": back}), connection)
 
     async def close(self) -> None:
         found = [connection for connection in (self._peer, self._dealer) if connection is not None]

@@ -76,7 +76,7 @@ class Material:
         return self.header.material
 
     def _wrong(self, error: MaterialError) -> MaterialError:
-        return MaterialError(f"the material {self.path} {error}")
+        return MaterialError(f"the material {self.path} {error}", told=f"the material {error}")
 
     def _check(self, session: str, keys: KeyPair, dealer: PublicKey, size: int) -> None:
         header = self.header

@@ -81,7 +81,7 @@ class Runner:
             progress.step_seconds = time.monotonic() - stepping
             await self._phase(Phase.FINISH, 0, 1)
         except MpcError as error:
-            raise type(error)(f"{error} (at {self.place()})") from None
+            raise error.at(self.place()) from None
         finally:
             progress.seconds = time.monotonic() - begun
 

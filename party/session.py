@@ -267,7 +267,7 @@ async def _seed(dealer: Connection, ticket: str) -> bytes:
 
 def _reason(error: BaseException) -> str:
     if isinstance(error, MpcError):
-        return str(error)
+        return error.for_peer
     return (
         "it was interrupted" if isinstance(error, (asyncio.CancelledError, KeyboardInterrupt)) else "an internal error"
     )

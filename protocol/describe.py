@@ -17,6 +17,7 @@ import numpy as np
 from .digest import Carried, Listing, Operation, Revealed, Setting, canonical
 from .graph import EVERYTHING, Carry, Op, Phase, Source
 from .jobs import ROLES
+from .ops.coarse import Coarse
 from .ops.comparison import Compare, Gate
 from .ops.linear import Add, AddPublic, MatMulPublic, MultiplyPublic, Negate, Structure, Sum
 from .ops.products import MatMul, Multiply
@@ -26,7 +27,8 @@ LONGEST = 160  # characters of a phrase
 DEEPEST = 6  # operations inside each other
 WIDEST = 3  # operands that are described one by one
 NAMED = 6  # tensors listed by name, of each party
-Words = tuple[str, str, str]  # a statement, shortly; with its operands; with everything
+DETAILS = 3
+Words = tuple[str, str, str]  # a statement in few words; with attributes and operands; with all that tells it from others
 
 
 # ---- what is revealed -------------------------------------------------------------------------------------------
@@ -144,6 +146,7 @@ _PHRASES: dict[type[Op], Callable[..., str]] = {
     AddPublic: lambda op, a: f"{a} {_added(op.constant)}",
     MultiplyPublic: lambda op, a: f"{_array(op.constant)} times {a}",
     MatMulPublic: lambda op, a: f"a public matrix {op.constant.shape} times {a}",
+    Coarse: lambda op, a: f"{a}, at {op.scale_out} fraction bits",
     Negate: lambda op, a: f"minus {a}",
     Sum: lambda op, a: f"the sum over {a}",
     Multiply: lambda op, a, b: f"the product of {a} and {b}",
@@ -195,7 +198,7 @@ def part(listing: Listing, number: int) -> str:
     return "the job" if origin.phase is None else origin.phase.name.lower()
 
 
-def difference(listing: Listing, number: int, me: str, peer: str, theirs: Words) -> str:
+def difference(listing: Listing, number: int, me: str, peer: str, theirs: Sequence[str]) -> str:
     """The sentence for `me`, whose file is named in it: "step: bob adds 0.5 where alice adds 0.75 (check.py:12)"."""
     mine = words(listing, number)
     other, own = next((pair for pair in zip(theirs, mine, strict=True) if pair[0] != pair[1]), (theirs[2], mine[2]))
@@ -218,14 +221,16 @@ def _verb(statement: Operation) -> str:
         return f"tests for {test} {_number(op.limit)}"
     if isinstance(op, Structure):
         return f"takes {op.view!r}"
+    if isinstance(op, Coarse):
+        return f"keeps {op.scale_out} fraction bits"
     return f"computes {_article(op.name)}"
 
 
 def _given(op: Op) -> list[str]:
     """The attributes that a verb does not say."""
-    if isinstance(op, (Source, Carry, AddPublic, MultiplyPublic, Compare, Structure)) or not is_dataclass(op):
+    if isinstance(op, (Source, Carry, AddPublic, MultiplyPublic, Compare, Structure, Coarse)) or not is_dataclass(op):
         return []
-    return [f"with {each.name} {_value(getattr(op, each.name))}" for each in fields(op)]
+    return [f"with {each.name} {_value(getattr(op, each.name))}" for each in fields(op) if each.init]
 
 
 def _value(value: Any) -> str:

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from .errors import JobError
-from .graph import Carry, Graph, Interval, Op, Origin, Phase
+from .graph import NOWHERE, Carry, Graph, Interval, Op, Origin, Phase
 from .views import Shape
 
 SHORT = 8  # bytes of a digest in a chain that is sent to find a difference: 2^-64 to miss one
@@ -105,21 +105,22 @@ class Listing:
         return None
 
     def with_setting(self, name: str, value: tuple[int, ...]) -> Listing:
-        return Listing((*self.statements, Setting(name, value)), (*self.origins, Origin()))
+        """The same, said first."""
+        return Listing((Setting(name, value), *self.statements), (NOWHERE, *self.origins))
 
 
 def listing(graph: Graph, settings: Mapping[str, int | float | str | bool]) -> Listing:
     """The statements of a traced graph that nothing has rewritten yet."""
-    found: list[tuple[Statement, Origin]] = [(Setting(name, value), Origin()) for name, value in settings.items()]
+    found: list[tuple[Statement, Origin]] = [(Setting(name, value), NOWHERE) for name, value in settings.items()]
     number = {node: n for n, node in enumerate(graph.nodes)}
     for node in graph.nodes:
         operands = tuple(number[use] for use in node.inputs)
-        origin = graph.origins.get(node.op.label, Origin()) if isinstance(node.op, Carry) else node.origin
+        origin = graph.origins.get(node.op.label, NOWHERE) if isinstance(node.op, Carry) else node.origin
         found.append((Operation(node.op, operands, node.shape, node.phase, node.declared), origin))
     for label, end in graph.updated.items():
-        found.append((Carried(label, number[graph.initial[label]], number[end]), graph.origins.get(label, Origin())))
+        found.append((Carried(label, number[graph.initial[label]], number[end]), graph.origins.get(label, NOWHERE)))
     for label, node in graph.revealed.items():
-        found.append((Revealed(label, number[node]), graph.origins.get(f"reveal {label}", Origin())))
+        found.append((Revealed(label, number[node]), graph.origins.get(f"reveal {label}", NOWHERE)))
     statements, origins = zip(*found, strict=True)
     return Listing(statements, origins)
 
@@ -150,9 +151,10 @@ def _form(value: Any) -> tuple[bytes, bytes]:
         plain = np.ascontiguousarray(value, value.dtype.newbyteorder("<")).tobytes()
         return b"a", canonical((value.dtype.kind, value.dtype.itemsize, value.shape, plain))
     if dataclasses.is_dataclass(kind):
-        fields = [each.name for each in dataclasses.fields(kind)]
-        if not getattr(value, "__dict__", {}).keys() - set(fields):
+        fields = dataclasses.fields(kind)
+        if not getattr(value, "__dict__", {}).keys() - {each.name for each in fields}:  # nothing aside
+            given = (each.name for each in fields if each.init)  # the others follow from these
             return b"d", canonical(kind.__qualname__) + b"".join(
-                canonical(name) + canonical(getattr(value, name)) for name in fields
+                canonical(name) + canonical(getattr(value, name)) for name in given
             )
     raise JobError(f"a {kind.__name__} has no canonical form, so two parties could not tell whether they mean the same")

@@ -13,7 +13,8 @@
 
 Rules: a message is one sentence that says what happened, where, and what to do. No message ever contains a
 secret value, a share, a mask or a key. Foreign exceptions (zmq, OSError, msgpack) are translated at the seam
-where they arise; `exit_code` is what a command line returns for the error.
+where they arise; `exit_code` is what a command line returns for the error. `told` is what the peer is told in its place, where the
+text may name a path, a line of a job, or what a user's own code said; the dealer is told neither.
 """
 
 from __future__ import annotations
@@ -21,22 +22,37 @@ from __future__ import annotations
 
 class MpcError(Exception):
     exit_code = 1
+    told: str | None = None
+
+    def __init__(self, text: str, *, told: str | None = None) -> None:
+        super().__init__(text)
+        if told is not None:
+            self.told = told
+
+    @property
+    def for_peer(self) -> str:
+        return str(self) if self.told is None else self.told
+
+    def at(self, place: str) -> MpcError:
+        """The same, and where in a run it happened."""
+        return type(self)(f"{self} (at {place})", told=None if self.told is None else f"{self.told} (at {place})")
 
 
 class UsageError(MpcError):
     exit_code = 2
+    told = "it cannot do what it was asked for, as its own output says"
 
 
 class ConfigError(UsageError):
-    pass
+    told = "its configuration or a file of its own cannot be used, as its own output says"
 
 
 class JobError(UsageError):
-    pass
+    told = "its job cannot be run, as its own output says"
 
 
 class DataError(UsageError):
-    pass
+    told = "its data cannot be used, as its own output says"
 
 
 class AgreementError(MpcError):
@@ -57,3 +73,4 @@ class ProtocolError(MpcError):
 
 class MaterialError(MpcError):
     exit_code = 6
+    told = "its material cannot be used, as its own output says"

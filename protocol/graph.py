@@ -41,6 +41,9 @@ class Origin(NamedTuple):
     line: str = ""
 
 
+NOWHERE = Origin()
+
+
 class Op:
     """What an operation means. Frozen and hashable, for equal operations on equal nodes are one node."""
 
@@ -69,7 +72,7 @@ class Node:
     phase: Phase
     order: int
     declared: Interval = EVERYTHING  # what the job itself says of the values
-    origin: Origin = Origin()
+    origin: Origin = NOWHERE
 
     @property
     def size(self) -> int:

@@ -26,6 +26,7 @@ from .digest import Listing, listing
 from .errors import DataError, JobError
 from .graph import EVERYTHING, Carry, Graph, Interval, Origin, Phase, Source
 from .ops import Secret
+from .ops.coarse import Coarse
 from .ops.incremental import carry_products
 from .origin import caller
 from .sizing import Numerics
@@ -127,17 +128,30 @@ class Variables:
         if graph.phase != Phase.FINISH:
             graph.origins[name] = graph.here()
 
-    def reveal(self, **tensors: Secret) -> None:
-        """Open these at the end to whom --reveal names."""
+    def reveal(
+        self, named: Mapping[str, Secret] | None = None, /, *, bits: int | Secret | None = None, **tensors: Secret
+    ) -> None:
+        """Open these at the end to whom --reveal names: v.reveal(weights=v.w), or v.reveal({"weights": v.w}).
+
+        `bits`: at this many fraction bits and no more, for whom less is enough; what lies below never leaves a party (see
+        `ops/coarse.py`). The value is then off by less than 2^-bits, rounded at random.
+
+        A tensor may be called `bits`, like any other: v.reveal(bits=v.bits) reveals it under that name. To say both, give the
+        tensors as a mapping: v.reveal({"bits": v.bits}, bits=8).
+        """
         graph: Graph = object.__getattribute__(self, "_graph")
         if graph.phase != Phase.FINISH:
             raise JobError("v.reveal() belongs in finish(): nothing is revealed while the job runs")
-        for name, tensor in tensors.items():
+        if isinstance(bits, Secret):
+            tensors, bits = {"bits": bits} | tensors, None
+        if bits is not None and (type(bits) is not int or not 0 <= bits <= 40):
+            raise JobError(f"v.reveal(bits=…) takes a whole number of fraction bits from 0 to 40, not {bits!r}")
+        for name, tensor in [*(named or {}).items(), *tensors.items()]:
             if not isinstance(tensor, Secret):
                 raise JobError(f"v.reveal({name}=…) takes a secret tensor, not {type(tensor).__name__}")
             if name in graph.revealed:
                 raise JobError(f"{name} is revealed twice")
-            graph.revealed[name] = tensor._node
+            graph.revealed[name] = (tensor if bits is None else tensor._apply(Coarse(bits)))._node
             graph.origins[f"reveal {name}"] = graph.here()
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
+from pathlib import Path
 
 PACKAGE = __name__.partition(".")[0]
 
@@ -15,4 +15,4 @@ def caller() -> str:
         if frame.f_back is None:
             return ""
         frame = frame.f_back
-    return f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
+    return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"

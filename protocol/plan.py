@@ -1,8 +1,9 @@
 """The plan: everything about a run that can be known before anything secret is touched.
 
-Both parties derive it from the job and the shapes and compare it by digest. `contract.Dealing` in it is the dealer's part (masks
-and correlations by phase); `PhaseCost` are exact counts. But for the code of the online phase, nothing in a plan depends on which
-party made it.
+Both parties derive it from the job and the shapes and compare it by digest, which binds what the job says (`digest.py`) and what is
+dealt. The dealer works from its own part alone, `contract.Dealing` (masks and correlations by phase), and is told nothing of the job,
+not even by a digest. `PhaseCost` are exact counts. But for the code of the online phase, nothing in a plan depends on which party
+made it.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import msgpack
-
 from . import contract_codec
 from .contract import Dealing, PhaseDealing
+from .describe import reveals
+from .digest import Listing
 from .graph import Phase
 from .jobs import ROLES, Traced
 from .lowering import Lowering
@@ -41,8 +42,15 @@ class Plan:
     lowering: Lowering
     dealing: Dealing
     costs: tuple[PhaseCost, PhaseCost, PhaseCost]
-    outline: list[str]  # every opening and correlation in words: what two parties compare when digests differ
-    digest: str
+    outline: list[str]  # every opening and correlation in words
+    listing: Listing  # what the job says, and who learns the results
+    learners: tuple[int, ...]
+    digest: str  # of the listing and of the dealing: what checkpoints, results and the two parties are bound to
+
+    @property
+    def reveals(self) -> list[str]:
+        """What will be revealed, to whom, and what it is made of: a line each."""
+        return reveals(self.listing, self.learners)
 
     @property
     def rounds(self) -> int:
@@ -78,8 +86,9 @@ def make_plan(traced: Traced, party: int, learners: tuple[int, ...]) -> Plan:
     dealing = Dealing((setup, step, finish), traced.iterations)
     costs = tuple(_cost(code, deal) for code, deal in zip(phases, dealing.phases, strict=True))
     outline = [line for phase, code in zip(Phase, phases, strict=True) for line in _outline(phase, code)]
-    text = msgpack.packb([contract_codec.pack(dealing), outline])
-    return Plan(traced, lowering, dealing, costs, outline, hashlib.blake2b(text, digest_size=16).hexdigest())  # type: ignore[arg-type]
+    listing = traced.listing.with_setting("revealed to", learners)
+    digest = hashlib.blake2b(listing.chain[-1] + contract_codec.pack(dealing), digest_size=16).hexdigest()
+    return Plan(traced, lowering, dealing, costs, outline, listing, learners, digest)  # type: ignore[arg-type]
 
 
 def _cost(code: PhaseCode, dealing: PhaseDealing) -> PhaseCost:

@@ -14,16 +14,17 @@ MOST_LINES = 400
 
 # Lower ones know nothing of higher ones, those on one line not of each other. A name stands for its package.
 ORDER = [
-    ("errors", "files"),
+    ("errors", "files", "origin"),
     ("kernels",),
     ("ring",),
     ("prg", "fixedpoint", "views"),
     ("correlations", "graph"),
-    ("contract", "program"),
+    ("contract", "program", "digest"),
     ("sizing", "validate"),
     ("contract_codec", "lowering"),
     ("ops",),
     ("jobs",),
+    ("describe",),
     ("plan",),
     ("machine",),
     ("dealing",),

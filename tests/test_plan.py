@@ -263,7 +263,7 @@ def test_the_seed_job_takes_two_rounds_and_four_messages_an_iteration():
     assert plan.costs[Phase.STEP].rounds == 2
     assert openings(plan, "step") == ["variable", "sigmoid"]  # x @ w is carried on, and w not opened
     assert [line for line in plan.outline if "(4, 3)" in line and "opens" in line] == [
-        line for line in plan.outline if line.startswith("setup round 1 opens input#0 ")
+        line for line in plan.outline if line.startswith("setup round 1 opens input#1 ")
     ]
     assert openings(plan, "setup") == ["input", "input", "input", "matmul"]  # x, y and w, each once a job; x @ x.T
 

@@ -14,6 +14,7 @@ from protocol.config import Config
 from protocol.errors import ConfigError
 from protocol.graph import Array
 from protocol.jobs import Job
+from protocol.ops.coarse import Coarse
 
 from ..bench.workloads import chosen
 from ..data import parse_assignments
@@ -43,10 +44,10 @@ def run(settings: Config) -> int:
         console.print(f"demo: job {settings.job}, three processes on this machine, every link encrypted")
     reports = _run_trio(settings, job, files)
     iterations = reports["alice"]["iterations"]
-    plain = trace_job(job, {name: array.shape for name, array in inputs.items()}, iterations).graph.run_clear(
-        inputs, iterations
-    )
-    summary = _summary(reports, plain)
+    graph = trace_job(job, {name: array.shape for name, array in inputs.items()}, iterations).graph
+    plain = graph.run_clear(inputs, iterations)
+    grains = {name: node.op.grain for name, node in graph.revealed.items() if isinstance(node.op, Coarse)}
+    summary = _summary(reports, plain, grains)
     if settings.json:
         print(json.dumps(summary))
     else:
@@ -86,12 +87,14 @@ def _run_trio(settings: Config, job: Job, files: dict[str, Any]) -> dict[str, di
         return trio.reports()
 
 
-def _summary(reports: dict[str, dict[str, Any]], plain: dict[str, Array]) -> dict[str, Any]:
-    """One object for both parties: payload bytes, seconds of the slower one."""
+def _summary(
+    reports: dict[str, dict[str, Any]], plain: dict[str, Array], grains: dict[str, float]
+) -> dict[str, Any]:
+    """One object for both parties: payload bytes, seconds of the slower one, errors beyond the grain that a reveal asked for."""
     alice, bob = reports["alice"], reports["bob"]
     learnt = [report["results"] for report in (alice, bob) if report["results"]]
     errors = [
-        float(np.abs(np.asarray(results[name]) - plain[name]).max(initial=0.0))
+        max(0.0, float(np.abs(np.asarray(results[name]) - plain[name]).max(initial=0.0)) - grains.get(name, 0.0))
         for results in learnt
         for name in results
     ]

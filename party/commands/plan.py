@@ -94,6 +94,7 @@ def as_data(name: str, plan: Plan, link: Shape, dealer: Shape) -> dict[str, Any]
         "predicted_seconds": predicted.seconds,
         "predicted_step_seconds": predicted.step_seconds,
         "digest": plan.digest,
+        "reveals": plan.reveals,
         "assumptions": plan.traced.assumptions,
         "warnings": plan.lowering.warnings,
     }
@@ -121,8 +122,7 @@ def show(name: str, plan: Plan, link: Shape, dealer: Shape) -> None:
     each = f", {1000 * predicted.step_seconds / plan.dealing.steps:.3g} ms an iteration" if plan.dealing.steps else ""
     both = f"{link}" if dealer == link else f"{link}, and {dealer} to the dealer"
     console.print(f"Predicted: {predicted.seconds:.2f} s online over {both}{each}.")
-    for line in plan.outline:
-        if " reveals " in line:
-            console.print(f"It {line.split(' ', 3)[3]}.")
+    for line in plan.reveals:
+        console.print(f"It reveals {line}.", markup=False)
     for text in [*plan.traced.assumptions, *plan.lowering.warnings]:
         console.print(f"Note: {text}.")
