@@ -156,7 +156,7 @@ async def _compare(
     start = common[0] if common else None
     place = None
     if material is not None:
-        material.bind(plan.dealing)
+        material.bind(plan.dealing, plan.digest)
         place = material.settle(theirs.get("used"), peer.role, start.step if start else 0)
     return start, max(epoch, last) + 1, place
 

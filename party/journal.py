@@ -8,6 +8,7 @@ counts is the most that any of the three says. Numbers only grow:
     finish 1         the same for the finish
     sent 0 3f9a…     digest of what this party sent in round 0 of setup: nothing else may ever be sent there
     received 0 …     the same for what came from the peer
+    program 0 …      digest of the plan that it was first used for: no other ever uses it
 
 A line is appended and synced; each ends in a checksum. A last line that is torn was never acted upon, and is dropped; damage
 anywhere else means that nobody knows what was used, and the material is refused.
@@ -38,6 +39,7 @@ class Journal:
         self.step = self.finish = 0
         self.sent: list[str] = []
         self.received: list[str] = []
+        self.program: list[str] = []
         self._label = f"{material} {role}"
         self._guard = threading.Lock()
         self._files: list[tuple[Path, int]] = []
@@ -73,6 +75,10 @@ class Journal:
         with self._guard:
             if end > self.finish:
                 self._record([f"finish {end}"])
+
+    def bound(self, program: str) -> bool:
+        """Whether the material is for this program: what it was first used for is."""
+        return self.opened("program", 0, program)
 
     def opened(self, side: str, number: int, digest: str) -> bool:
         """What was "sent" or "received" in a round of setup; False if the record has something else there."""
@@ -141,7 +147,9 @@ class Journal:
 
     def _lines(self) -> list[str]:
         opened = [
-            f"{side} {n} {digest}" for side in ("sent", "received") for n, digest in enumerate(getattr(self, side))
+            f"{side} {n} {digest}"
+            for side in ("program", "sent", "received")
+            for n, digest in enumerate(getattr(self, side))
         ]
         return opened + [f"{name} {getattr(self, name)}" for name in ("step", "finish") if getattr(self, name)]
 

@@ -113,12 +113,22 @@ class Material:
         os.close(self._file)
         self.journal.close()
 
-    def bind(self, dealing: Dealing) -> None:
-        """From now on for this plan; MaterialError if it was made for another."""
+    def bind(self, dealing: Dealing, program: str) -> None:
+        """From now on for this plan, known by its digest; MaterialError if it was made for another, or first used for one.
+
+        The dealer is told what to deal and not for what program, not even by a digest, from which a short one could be guessed.
+        So it is the record of its use, and not the file, that says which program it is for.
+        """
         if contract_codec.digest(dealing) != self.header.digest:
             raise self._wrong(
                 MaterialError(
                     f"was made for another plan (other shapes, another job, or another number of iterations); {AFRESH}"
+                )
+            )
+        if not self.journal.bound(program):
+            raise self._wrong(
+                MaterialError(
+                    f"was begun with another job, which takes as many masks; start the same job on the same terms, or {AFRESH}"
                 )
             )
         self._dealing, self._layout = dealing, Layout(dealing, self.header.extent, self.role)

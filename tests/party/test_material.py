@@ -61,9 +61,9 @@ def make(folder, dealing=SEED, spare=0.5, session="s"):
     return names(folder, session)
 
 
-def opened(path, role, dealing=SEED, keys=None, dealer=None, session="s"):
+def opened(path, role, dealing=SEED, keys=None, dealer=None, session="s", program="0" * 32):
     found = Material(path, role, session, keys or KEYS[role], (dealer or KEYS["dealer"]).public)
-    found.bind(dealing)
+    found.bind(dealing, program)
     return found
 
 
@@ -453,3 +453,17 @@ def test_an_unwritable_folder_is_no_place_for_a_journal(tmp_path, state):
     state.write_text("not a folder")
     with pytest.raises(MaterialError, match="nothing is used without a record"):
         opened(make(tmp_path)["bob"], "bob")
+
+
+def test_material_is_for_the_program_that_it_was_first_used_for(tmp_path):
+    """Two programs may take the same masks; the record, beside the file or in its twin, knows which of them it was."""
+    path = make(tmp_path)["alice"]
+    for program in ("a" * 32, "a" * 32):
+        opened(path, "alice", program=program).close()
+    (beside,) = [each for each in tmp_path.iterdir() if each.name.endswith(".used")]
+    for _ in range(2):
+        other = Material(path, "alice", "s", KEYS["alice"], KEYS["dealer"].public)
+        with pytest.raises(MaterialError, match="was begun with another job"):
+            other.bind(SEED, "b" * 32)
+        other.close()
+        beside.unlink()

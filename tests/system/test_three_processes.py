@@ -138,6 +138,21 @@ class Ridge(Job):
 '''
 
 
+CHECK = """from protocol.jobs import Input, Job
+
+
+class Check(Job):
+    iterations = 0
+    x = Input("bob", shape=("n",), low=0, high=1, default=[0.2, 0.6, 0.7, 0.9])
+
+    def step(self, v):
+        pass
+
+    def finish(self, v):
+        v.reveal(poor=(v.x - LIMIT) < 0)
+"""
+
+
 def test_an_own_job_with_own_data_and_a_result_file(tmp_path):
     rng = np.random.default_rng(7)
     x, w = rng.normal(size=(60, 3)).clip(-4, 4), np.zeros((3, 1))
@@ -170,7 +185,7 @@ def test_an_own_job_with_own_data_and_a_result_file(tmp_path):
         (["--iterations", "10"], ["--iterations", "20"], "iterations is"),
         (["--job", "seed"], ["--job", "xor"], "job is"),
         (["--reveal", "alice"], ["--reveal", "bob"], "reveal is"),
-        (["--param", "fraction_bits=18"], [], "fraction_bits is"),
+        (["--param", "fraction_bits=18"], [], "fraction_bits = 18"),
     ],
 )
 def test_different_intentions_stop_both_and_name_the_difference(alice, bob, difference):
@@ -200,7 +215,28 @@ def test_different_job_files_of_one_name(tmp_path):
             ],
         )
         assert [ended(trio.children[role]) for role in ("alice", "bob")] == [3, 3]
-        assert "the two job definitions differ" in said(trio.children["alice"])
+        found = "step: bob multiplies by 2 where alice computes a matmul (job.py:15); the two jobs differ"
+        assert found in said(trio.children["alice"])
+        assert "step: alice computes a matmul where bob multiplies by 2 (job.py:15)" in said(trio.children["bob"])
+        assert "job.py" not in trio.children["dealer"].errors
+
+
+def test_a_threshold_that_differs_is_named_and_a_reveal_says_what_it_is(tmp_path):
+    """Two files of one name that differ in a public constant: neither party computes with the other's."""
+    for role, limit in (("alice", "0.75"), ("bob", "0.5")):
+        (tmp_path / role).mkdir()
+        (tmp_path / role / "check.py").write_text(CHECK.replace("LIMIT", limit))
+    jobs = {role: ["--job", str(tmp_path / role / "check.py")] for role in ("alice", "bob")}
+    with Trio() as trio:
+        both(trio, **jobs)
+        assert [ended(trio.children[role]) for role in ("alice", "bob")] == [3, 3]
+        assert "finish: bob subtracts 0.5 where alice subtracts 0.75 (check.py:12)" in said(trio.children["alice"])
+        assert "finish: alice subtracts 0.75 where bob subtracts 0.5 (check.py:12)" in said(trio.children["bob"])
+    with Trio() as trio:
+        both(trio, *jobs["alice"])
+        assert [ended(trio.children[role]) for role in ("alice", "bob")] == [0, 0]
+        told = "this run reveals poor (4,) to alice and bob: a comparison with 0.75 of bob's x"
+        assert all(told in trio.children[role].errors for role in ("alice", "bob"))
 
 
 def test_a_killed_peer_is_named_with_the_step():
