@@ -28,7 +28,9 @@ DEEPEST = 6  # operations inside each other
 WIDEST = 3  # operands that are described one by one
 NAMED = 6  # tensors listed by name, of each party
 DETAILS = 3
-Words = tuple[str, str, str]  # a statement in few words; with attributes and operands; with all that tells it from others
+Words = tuple[
+    str, str, str
+]  # a statement in few words; with attributes and operands; with all that tells it from others
 
 
 # ---- what is revealed -------------------------------------------------------------------------------------------
@@ -183,7 +185,11 @@ def words(listing: Listing, number: int) -> Words:
         middle += f", declared to be in {_interval(statement.declared)}"
     numbers = ", ".join(f"#{use}" for use in statement.operands)
     mark = hashlib.blake2b(canonical(statement), digest_size=4).hexdigest()
-    return short, middle, f"{short} ({statement.shape}, {statement.phase.name.lower()}, {numbers or 'no operand'}, {mark})"
+    return (
+        short,
+        middle,
+        f"{short} ({statement.shape}, {statement.phase.name.lower()}, {numbers or 'no operand'}, {mark})",
+    )
 
 
 def part(listing: Listing, number: int) -> str:
@@ -242,7 +248,11 @@ def _value(value: Any) -> str:
 
 def _array(constant: np.ndarray[Any, Any]) -> str:
     first = [_number(each) for each in constant.flat[:3].tolist()]
-    return first[0] if constant.size == 1 else f"an array {constant.shape} of {', '.join(first)}{', …' * (constant.size > 3)}"
+    return (
+        first[0]
+        if constant.size == 1
+        else f"an array {constant.shape} of {', '.join(first)}{', …' * (constant.size > 3)}"
+    )
 
 
 def _negative(constant: np.ndarray[Any, Any]) -> bool:

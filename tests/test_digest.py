@@ -169,7 +169,10 @@ def test_every_statement_of_a_job_is_in_the_digest(job):
         first, second = listing.statements[number - 1 : number + 1]
         rest = listing.statements[number + 1 :]
         for some in ((first, *rest), (second, first, *rest)):
-            assert dataclasses.replace(listing, statements=(*listing.statements[: number - 1], *some)).digest != listing.digest
+            assert (
+                dataclasses.replace(listing, statements=(*listing.statements[: number - 1], *some)).digest
+                != listing.digest
+            )
     assert listing.first_difference(listing.short) is None
     shorter = dataclasses.replace(listing, statements=listing.statements[:-1])
     assert shorter.first_difference(listing.short) == len(shorter.statements)
@@ -206,7 +209,7 @@ def test_the_canonical_form_is_the_same_everywhere():
     assert hashlib.blake2b(canonical(value), digest_size=4).hexdigest() == KNOWN
     assert canonical(np.float64(0.5)) == canonical(0.5)
     assert canonical(np.int32(7)) == canonical(7)
-    assert canonical(np.ones(3, '>f8')) == canonical(np.ones(3, '<f8')) != canonical(np.ones(3, '<f4'))
+    assert canonical(np.ones(3, ">f8")) == canonical(np.ones(3, "<f8")) != canonical(np.ones(3, "<f4"))
     assert canonical(np.arange(6).reshape(2, 3).T) == canonical(np.ascontiguousarray(np.arange(6).reshape(2, 3).T))
 
 

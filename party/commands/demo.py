@@ -87,9 +87,7 @@ def _run_trio(settings: Config, job: Job, files: dict[str, Any]) -> dict[str, di
         return trio.reports()
 
 
-def _summary(
-    reports: dict[str, dict[str, Any]], plain: dict[str, Array], grains: dict[str, float]
-) -> dict[str, Any]:
+def _summary(reports: dict[str, dict[str, Any]], plain: dict[str, Array], grains: dict[str, float]) -> dict[str, Any]:
     """One object for both parties: payload bytes, seconds of the slower one, errors beyond the grain that a reveal asked for."""
     alice, bob = reports["alice"], reports["bob"]
     learnt = [report["results"] for report in (alice, bob) if report["results"]]
@@ -121,6 +119,7 @@ def _summary(
         },
         "results": {"alice": alice["results"], "bob": bob["results"]},
         "equal": len(learnt) < 2 or learnt[0] == learnt[1],
+        "grains": grains,
         "max_abs_weight_error": max(errors, default=0.0),
     }
 
@@ -141,7 +140,8 @@ def _show(summary: dict[str, Any], reports: dict[str, dict[str, Any]], plain: di
         print(f"Only {'alice' if summary['results']['alice'] else 'bob'} obtained the results.")
     else:
         print("Nothing was revealed.")
-    print(f"Largest difference from the plaintext twin: {summary['max_abs_weight_error']:.2g}")
+    beyond = " beyond the fraction bits that its reveals ask for" if summary["grains"] else ""
+    print(f"Largest difference from the plaintext twin{beyond}: {summary['max_abs_weight_error']:.2g}")
     print(
         f"{summary['seconds']:.2f} s online, {summary['rounds']:,} rounds, {summary['messages']:,} messages; "
         f"sent {summary['bytes_sent']['alice']:,} and {summary['bytes_sent']['bob']:,} bytes, "

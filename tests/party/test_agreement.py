@@ -78,7 +78,10 @@ def test_the_same_job_in_files_of_two_names_is_agreed_on(tmp_path):
     found, sent = meeting(tmp_path, JOB, "# another comment\n\n" + JOB)
     assert found["alice"].plan.digest == found["bob"].plan.digest
     assert found["alice"].ticket == found["bob"].ticket
-    assert [message.kind for message in sent] == 2 * [Kind.HELLO, Kind.PLAN]  # of a job they agree on, nothing but digests
+    assert [message.kind for message in sent] == 2 * [
+        Kind.HELLO,
+        Kind.PLAN,
+    ]  # of a job they agree on, nothing but digests
     assert not any(message.buffers for message in sent)
 
 
@@ -208,6 +211,9 @@ def test_a_coarse_reveal_gives_the_value_rounded_with_a_public_coin():
     assert (np.abs(run.results[0]["x"] - x) < 2.0**-8).all()
     # the interval of four bits holds that of eight: two reveals of one tensor say no more than the finer
     wide = ((alice + bob) % np.uint64(1 << 16)).astype(np.int64)
-    low = {12: run.results[0]["x"] * 2**20 - ((1 << 12) - 1 - coin), 16: run.results[0]["four"] * 2**20 - ((1 << 16) - 1 - wide)}
+    low = {
+        12: run.results[0]["x"] * 2**20 - ((1 << 12) - 1 - coin),
+        16: run.results[0]["four"] * 2**20 - ((1 << 16) - 1 - wide),
+    }
     assert (low[16] <= low[12]).all()
     assert (low[12] + 2**12 <= low[16] + 2**16).all()
