@@ -12,7 +12,7 @@ data without a protocol: sizing and lowering know what to do with them. Nothing 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any, NamedTuple
@@ -26,6 +26,46 @@ from .views import Shape, View
 Array = NDArray[np.float64]
 Interval = tuple[float, float]
 EVERYTHING: Interval = (-math.inf, math.inf)
+
+
+class Spread(NamedTuple):
+    """What the entries of a tensor are likely to be, if they are independent: the size of their mean, and their deviation."""
+
+    mean: float
+    deviation: float
+
+    @property
+    def rms(self) -> float:
+        return math.hypot(self.mean, self.deviation)
+
+    def scaled(self, factor: float) -> Spread:
+        return Spread(_times(self.mean, factor), _times(self.deviation, factor))
+
+    def total(self, count: int) -> Spread:
+        """Of a sum of `count` such entries."""
+        return Spread(_times(self.mean, count), _times(self.deviation, math.sqrt(count)))
+
+    def __add__(self, other: Spread) -> Spread:  # type: ignore[override]
+        return Spread(self.mean + other.mean, math.hypot(self.deviation, other.deviation))
+
+    def times(self, other: Spread, same: bool = False) -> Spread:
+        """Of a product of two entries; of the square of one, if they are the same."""
+        (a, x), (b, y) = self, other
+        deviation = math.sqrt(_times(a, y) ** 2 + _times(b, x) ** 2 + _times(x, y) ** 2)
+        return Spread(_times(a, b) + (_times(x, y) if same else 0.0), deviation)
+
+
+def _times(a: float, b: float) -> float:
+    return 0.0 if a == 0.0 or b == 0.0 else a * b
+
+
+def uniform(interval: Interval) -> Spread:
+    """Of entries anywhere in `interval`."""
+    least, most = interval
+    return Spread(abs(least + most) / 2, (most - least) / math.sqrt(12)) if math.isfinite(most - least) else UNKNOWN
+
+
+UNKNOWN = Spread(math.inf, math.inf)
 
 
 class Phase(IntEnum):
@@ -58,6 +98,10 @@ class Op:
         """An interval that holds every entry of the result."""
         return EVERYTHING
 
+    def spread(self, *uses: Node) -> Spread | None:
+        """What the result's entries are likely to be, given `likely` of the operands; None for anywhere within `bounds`."""
+        return None
+
     def clear(self, step: int, *arrays: Array) -> Array:
         """The operation in float64."""
         raise NotImplementedError
@@ -73,6 +117,17 @@ class Node:
     order: int
     declared: Interval = EVERYTHING  # what the job itself says of the values
     origin: Origin = NOWHERE
+    spread: Spread = UNKNOWN
+
+    @property
+    def peak(self) -> float:
+        """The largest magnitude of `interval`."""
+        return max(abs(end) for end in self.interval)
+
+    @property
+    def likely(self) -> Spread:
+        """`spread`, as far as the interval allows it."""
+        return Spread(min(self.spread.mean, self.peak), min(self.spread.deviation, self.peak))
 
     @property
     def size(self) -> int:
@@ -80,6 +135,13 @@ class Node:
 
     def __repr__(self) -> str:
         return f"<secret {self.op.name} {self.shape}>"
+
+
+def whole(node: Node) -> Node:
+    """What `node` is a view of, or itself."""
+    while node.op.view is not None:
+        (node,) = node.inputs
+    return node
 
 
 @dataclass(frozen=True)
@@ -106,6 +168,15 @@ class Carry(Leaf):
     """A variable that the step reassigns, as it stands when a step (or the finish) begins."""
 
     name = "variable"
+
+
+def trained(interval: Interval) -> Spread:
+    """Of a variable that a step changes: its range is one it must never leave, so it is likely to stay well inside."""
+    return (
+        Spread(abs(interval[0] + interval[1]) / 2, (interval[1] - interval[0]) / 16)
+        if math.isfinite(interval[1] - interval[0])
+        else UNKNOWN
+    )
 
 
 class Graph:
@@ -136,7 +207,8 @@ class Graph:
         shape = op.shape(*(node.shape for node in inputs))
         found = op.bounds(*inputs) if interval is None else interval
         least, most = (-math.inf if math.isnan(found[0]) else found[0], math.inf if math.isnan(found[1]) else found[1])
-        node = Node(op, inputs, shape, (least, most), phase, len(self.nodes), origin=self.here())
+        spread = op.spread(*inputs) or (trained if isinstance(op, Carry) else uniform)((least, most))
+        node = Node(op, inputs, shape, (least, most), phase, len(self.nodes), origin=self.here(), spread=spread)
         self.nodes.append(node)
         return node
 
@@ -148,29 +220,55 @@ class Graph:
         if text not in self.assumptions:
             self.assumptions.append(text)
 
-    def copy(self) -> Graph:
-        """The same graph in nodes of its own, which may be rewritten while this one stays as it is."""
-        new, twin = Graph(), dict[Node, Node]()
+    def live(self) -> set[Node]:
+        """The nodes that something revealed depends on, through carried variables too."""
+        ends = {label: (self.initial[label], node) for label, node in self.updated.items()}
+        found: set[Node] = set()
+        waiting = list(self.revealed.values())
+        while waiting:
+            if (node := waiting.pop()) not in found:
+                found.add(node)
+                waiting += node.inputs
+                if isinstance(node.op, Carry):
+                    waiting += ends[node.op.label]
+        return found
+
+    def uses(self) -> dict[Node, list[Node]]:
+        """What each node is an operand of."""
+        found: dict[Node, list[Node]] = {}
         for node in self.nodes:
-            twin[node] = replace(node, inputs=tuple(twin[use] for use in node.inputs))
-        new.nodes = list(twin.values())
+            for use in node.inputs:
+                found.setdefault(use, []).append(node)
+        return found
+
+    def truncated(self, cuts: Mapping[Node, Op]) -> tuple[Graph, dict[Node, Node]]:
+        """A copy of what is live, in nodes of its own, in which cuts[node] stands between `node` and all that uses it.
+
+        Also which node of this graph each node of the copy stands for.
+        """
+        new, twin, origin = Graph(), dict[Node, Node](), dict[Node, Node]()
+        live = self.live()
+        for node in self.nodes:
+            if node not in live:
+                continue
+            made = replace(node, inputs=tuple(twin[use] for use in node.inputs), order=len(new.nodes))
+            new.nodes.append(made)
+            origin[made] = node
+            if node in cuts:
+                made = replace(made, op=cuts[node], inputs=(made,), order=len(new.nodes))
+                new.nodes.append(made)
+                origin[made] = node
+            twin[node] = made
         new.phase, new.assumptions = self.phase, list(self.assumptions)
         new.initial, new.updated, new.revealed = (
-            {label: twin[node] for label, node in table.items()}
+            {label: twin[node] for label, node in table.items() if node in twin}
             for table in (self.initial, self.updated, self.revealed)
         )
-        return new
-
-    def insert_after(self, node: Node, op: Op) -> Node:
-        """Put op(node) in front of every use of `node`."""
-        new = replace(node, op=op, inputs=(node,))
-        for other in self.nodes:
-            other.inputs = tuple(new if use is node else use for use in other.inputs)
-        for table in (self.initial, self.updated, self.revealed):
-            table.update({key: new for key, use in table.items() if use is node})
-        self.nodes.insert(self.nodes.index(node) + 1, new)
-        self._number()
-        return new
+        alive = {node.op.label for node in live if isinstance(node.op, Carry)}
+        for table in (new.initial, new.updated):
+            for label in set(table) - alive:
+                del table[label]
+        return new, origin
 
     def before(self, node: Node, new: Node) -> Node:
         """Place `new` directly before `node` in topological order; all operands of `new` must stand before it already."""

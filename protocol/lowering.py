@@ -10,6 +10,7 @@ The emitted code does not depend on secrets, only on shapes and on which party r
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -37,7 +38,7 @@ class Lowering:
 
     def __init__(self, sizes: Sizes, party: int) -> None:
         self.sizes, self.party = sizes, party
-        self.warnings: list[str] = list(sizes.warnings)
+        self.warnings = list(dict.fromkeys(_assumption(node, limit) for node, limit in sizes.assumed.items()))
         self.phases = {phase: PhaseCode() for phase in Phase}
         self.inputs: dict[str, Share] = {}
         self.reveals: dict[str, tuple[int, Share]] = {}
@@ -240,3 +241,8 @@ class Lowering:
 
         found: list[Value] = self.once(("deal", spec, phase), register)
         return found
+
+
+def _assumption(node: Node, limit: float) -> str:
+    proven = f"only ±{node.peak:.3g} is certain" if math.isfinite(node.peak) else "nothing is certain of it"
+    return f"{node.op.name} of shape {node.shape} is assumed to stay within ±{limit:.3g}; {proven}"

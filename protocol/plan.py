@@ -22,7 +22,7 @@ from .jobs import ROLES, Traced
 from .lowering import Lowering
 from .ops.truncation import Rescale
 from .program import PhaseCode
-from .sizing import size
+from .solver import size
 
 
 @dataclass(frozen=True)

@@ -1,38 +1,41 @@
-"""Which numbers fit where: the first two passes of lowering, as a function of the graph.
+"""Which numbers fit where: fraction bits and widths of a graph's nodes.
 
 *Scales* run forward: fraction bits of every node. *Demands* run backward: modulo which 2^k every node must be known so that all
-its consumers are exact. Where the bits do not fit, a truncation is inserted and the passes start over, in a copy of the graph.
+its consumers are exact. `solver` runs both, and decides where to truncate when the bits do not fit.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import JobError
-from .graph import Carry, Graph, Node, Op, Phase, Source
+from .graph import Graph, Node, Op, Phase
 from .views import View
 
-WIDE_SIZE = 4096  # tensors up to this many elements may live in a two-limb ring rather than spend a round on truncation
-MAX_LIMBS = 2
+LEAST_FRACTION_BITS = 4
+WIDE_SIZE = 4096  # tensors up to this many elements take two limbs rather than spend a round on truncation
 
 
 @dataclass(frozen=True)
 class Numerics:
-    """Fixed-point choices of a job: fraction bits f, and integer bits (sign and one spare included) of any tensor."""
+    """Fixed-point choices of a job: fraction bits f, integer bits (sign and one spare included) that any tensor gets, margin."""
 
     fraction_bits: int = 20
     integer_bits: int = 16
+    margin: float = 64.0  # how many times its likely deviation a value may be where the proven range would cost bits
 
     def __post_init__(self) -> None:
         for name, value, least, most in (
-            ("fraction_bits", self.fraction_bits, 4, 40),
+            ("fraction_bits", self.fraction_bits, LEAST_FRACTION_BITS, 40),
             ("integer_bits", self.integer_bits, 4, 40),
         ):
             if type(value) is not int or not least <= value <= most:
                 raise JobError(f"{name} is a whole number from {least} to {most}, not {value!r}")
+        if not 4 <= self.margin <= 1 << 20:
+            raise JobError(f"margin is a number from 4 to {1 << 20}, not {self.margin!r}")
 
 
 class Sized(Op):
@@ -62,7 +65,9 @@ class Sizes:
     needs: dict[Node, int] = field(default_factory=dict)  # bits k: the node must be known modulo 2^k
     carried_scales: dict[str, int] = field(default_factory=dict)
     carried_needs: dict[str, int] = field(default_factory=dict)
-    warnings: tuple[str, ...] = ()
+    assumed: dict[Node, float] = field(
+        default_factory=dict
+    )  # what is not proven: the magnitude that a node stays below
     _memo: dict[Any, Any] = field(default_factory=dict)
 
     def once(self, key: Any, make: Callable[[], Any]) -> Any:
@@ -72,18 +77,29 @@ class Sizes:
         return self._memo[key]
 
     def integer_bits(self, node: Node) -> int:
-        """Bits above the binary point: from the node's interval where that is known, else the job's integer bits."""
-        proven = self.proven_bits(node)
-        usual = self.numerics.integer_bits
-        return usual if proven is None or proven > usual + 16 else proven
+        """Bits above the binary point of numbers below `limit`, with the sign, one that truncation needs, and a spare one."""
+        return max(2, math.frexp(self.limit(node))[1] + 3)
 
-    def proven_bits(self, node: Node) -> int | None:
-        peak = _peak(node)
-        return None if math.isinf(peak) else max(2, math.frexp(peak)[1] + 3)
+    def limit(self, node: Node) -> float:
+        """The magnitude that `node` is taken to stay below.
+
+        Its interval, where that needs no more than the job's integer bits. Otherwise `margin` times what is likely, if that is
+        less, but no less than the integer bits hold: beyond that the interval of a deep graph says nothing (a sum of N terms
+        may be N times the largest, and is about √N times), and would be paid for in ring bits.
+        """
+        usual, likely = math.nextafter(2.0 ** (self.numerics.integer_bits - 3), 0.0), node.likely
+        if node.peak <= usual:
+            return node.peak
+        guess = 2 * likely.mean + self.numerics.margin * likely.deviation
+        return min(node.peak, max(usual, guess if math.isfinite(guess) else 0.0))
 
     def room(self, node: Node) -> int:
-        """The fewest bits k such that the node's value, taken modulo 2^k, still gives its sign: scale + integer bits."""
-        return self.scales[node] + self.integer_bits(node)
+        """The fewest bits k such that the node's value, taken modulo 2^k, still gives its sign: scale + integer bits.
+
+        The spare one of them is not worth a limb, if the limit is not all but reached by rounding errors.
+        """
+        bits = self.scales[node] + self.integer_bits(node)
+        return bits - 1 if bits % 64 == 1 and math.frexp(self.limit(node))[0] < 0.999 else bits
 
     def operand_shift(self, node: Node) -> int:
         """Bits by which a product shifts `node` down when it reads it."""
@@ -139,128 +155,6 @@ class Demands:
         needs[label] = max(needs.get(label, 0), bits)
 
 
-def size(graph: Graph, numerics: Numerics, truncation: Callable[[int], Op]) -> Sizes:
-    """Scales and widths of all nodes of a copy of `graph`, into which `truncation`(fraction bits) is put where bits do not fit.
-
-    JobError where nothing helps.
-    """
-    graph = graph.copy()
-    inserted: set[Node] = set()
-    for _ in range(4 + 2 * len(graph.nodes)):
-        sizes, crowded = _scales(graph, numerics)
-        if crowded is None:
-            demands, crowded = _demands(sizes, inserted)
-            if crowded is None:
-                return replace(sizes, warnings=_warnings(sizes, demands))
-        if crowded in inserted:
-            raise JobError(
-                f"{crowded!r} does not fit the ring even after truncation; use fewer fraction bits "
-                f"(now {numerics.fraction_bits}) or integer bits (now {numerics.integer_bits})"
-            )
-        inserted.add(graph.insert_after(crowded, truncation(numerics.fraction_bits)))
-    raise JobError("the job's numbers cannot be made to fit the ring; use fewer fraction bits")
-
-
-def _scales(graph: Graph, numerics: Numerics) -> tuple[Sizes, Node | None]:
-    """Forward, to a fixpoint over the carried variables; also a node that must be truncated, if one must."""
-    f = numerics.fraction_bits
-    carried, before = dict.fromkeys(graph.updated, f), dict.fromkeys(graph.updated, f)
-    for _ in range(3 + len(carried)):
-        sizes = Sizes(graph, numerics, carried_scales=carried)
-        firsts = {node: max(f, *_of(node, graph.initial, carried)) for node in graph.initial.values()}
-        for node in graph.nodes:
-            sizes.scales[node] = _scale(sizes, node, firsts)
-        ends = {
-            label: max(sizes.scales[node], sizes.scales[graph.initial[label]]) for label, node in graph.updated.items()
-        }
-        if ends == carried:
-            break
-        before, carried = carried, ends
-    else:  # grows from step to step, as in w = 0.9 · w: truncate it once a step
-        return sizes, next(graph.updated[label] for label, scale in ends.items() if scale != before[label])
-    return sizes, next((node for node in graph.revealed.values() if sizes.scales[node] > f), None)
-
-
-def _of(node: Node, initial: dict[str, Node], carried: dict[str, int]) -> list[int]:
-    return [carried[label] for label, first in initial.items() if first is node]
-
-
-def _scale(sizes: Sizes, node: Node, firsts: dict[Node, int]) -> int:
-    """Fraction bits of one node. What a party brings is encoded as finely as the variable that starts with it."""
-    match node.op:
-        case Source():
-            return firsts.get(node, sizes.numerics.fraction_bits)
-        case Carry(label=label):
-            return sizes.carried_scales[label]
-        case Sized() as op:
-            return op.scale(sizes, node)
-    raise TypeError(f"{node!r} has no scale: its operation is not Sized")
-
-
-def _demands(sizes: Sizes, inserted: set[Node]) -> tuple[Demands, Node | None]:
-    """Backward, to a fixpoint over the carried variables; also a node that must be truncated, if one must."""
-    graph = sizes.graph
-    while True:
-        before = dict(sizes.carried_needs)
-        sizes.needs.clear()
-        demands = Demands(sizes)
-        for node in graph.revealed.values():
-            demands.need(node, demands.room(node))
-        for label, bits in before.items():
-            for node in (graph.updated[label], graph.initial[label]):
-                demands.need_aligned(node, sizes.carried_scales[label], bits)
-        for node in reversed(graph.nodes):
-            if node not in sizes.needs:
-                continue
-            if sizes.needs[node] > 64 * (MAX_LIMBS if node.size <= WIDE_SIZE else 1):
-                return demands, _node_to_truncate(sizes, node, inserted)
-            match node.op:
-                case Carry(label=label):
-                    demands.need_carried(label, sizes.needs[node])
-                case Sized() as op:
-                    op.demand(demands, node, sizes.needs[node])
-        if sizes.carried_needs == before:
-            return demands, None
-
-
-def _node_to_truncate(sizes: Sizes, node: Node, inserted: set[Node]) -> Node:
-    """The node to truncate when `node` would need too many bits.
-
-    Itself, if that lowers its scale; otherwise the user, of those that are finer than f, that asks for most. JobError where there
-    is none, or that is a truncation already.
-    """
-    f = sizes.numerics.fraction_bits
-    if sizes.scales[node] > f:
-        return node
-    over = [use for use in _uses(sizes.graph, node) if sizes.scales[use] > f]
-    over.sort(key=lambda use: -sizes.needs.get(use, 0))
-    if not over or over[0] in inserted:
-        raise JobError(
-            f"{node!r} would need {sizes.needs[node]} bits; use fewer fraction bits (now {f}) or integer bits "
-            f"(now {sizes.numerics.integer_bits})"
-        )
-    return over[0]
-
-
-def _uses(graph: Graph, node: Node) -> list[Node]:
-    """What computes with `node`, or with a view of it."""
-    direct = [use for use in graph.nodes if node in use.inputs]
-    return [end for use in direct for end in ([use] if use.op.view is None else _uses(graph, use))]
-
-
-def _warnings(sizes: Sizes, demands: Demands) -> tuple[str, ...]:
-    """Values that may be larger than what is set aside for them, as far as somebody reads them."""
-    usual = sizes.numerics.integer_bits
-    found: dict[str, None] = {}
-    for node in demands.read:
-        proven = sizes.proven_bits(node)
-        if proven is not None and proven != sizes.integer_bits(node):
-            found[
-                f"{node.op.name}: its values may reach ±{_peak(node):.3g}, more than ±{2.0 ** (usual - 2):g}, "
-                f"which {usual} integer bits hold"
-            ] = None
-    return tuple(found)
-
-
-def _peak(node: Node) -> float:
-    return max(abs(end) for end in node.interval)
+def assumed(sizes: Sizes, read: Iterable[Node]) -> dict[Node, float]:
+    """Of the nodes that somebody reads, those that are taken to stay below less than their interval allows, and below what."""
+    return {node: limit for node in read if (limit := sizes.limit(node)) < node.peak}

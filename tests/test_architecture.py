@@ -21,7 +21,7 @@ ORDER = [
     ("correlations", "graph"),
     ("contract", "program", "digest"),
     ("sizing", "validate"),
-    ("contract_codec", "lowering"),
+    ("contract_codec", "lowering", "solver"),
     ("ops",),
     ("jobs",),
     ("describe",),

@@ -14,7 +14,8 @@ from protocol.ops import Secret
 from protocol.ops.linear import AddPublic, MatMulPublic, MultiplyPublic
 from protocol.ops.truncation import Rescale
 from protocol.plan import make_plan
-from protocol.sizing import Numerics, size
+from protocol.sizing import Numerics
+from protocol.solver import size
 
 
 def traced(step, finish, shape=(8, 8), **attributes) -> Traced:
@@ -76,13 +77,54 @@ def test_what_nothing_revealed_depends_on_is_neither_sized_nor_carried():
     assert plan.dealing.phases[1].dealt == []
 
 
-def test_a_value_that_may_leave_its_room_is_named_where_it_is_read():
-    def finish(self, v):
-        v.reveal(out=v.x * v.x)
+def test_what_is_proven_within_the_integer_bits_is_not_assumed():
+    sizes = size(traced(nothing, lambda self, v: v.reveal(out=v.x * v.y @ v.x)).graph, Numerics(), Rescale)
+    assert sizes.assumed == {}
 
-    wide = traced(nothing, finish, integer_bits=8, x=Input("alice", (8, 8), -(2.0**20), 2.0**20), fraction_bits=8)
-    warnings = size(wide.graph, wide.job.numerics, Rescale).warnings
-    assert any("multiply: its values may reach ±1.1e+12, more than ±64" in text for text in warnings)
+
+def test_beyond_the_integer_bits_the_likely_range_is_assumed_where_it_is_less():
+    def finish(self, v):
+        a = v.x
+        for _ in range(4):
+            a = a @ v.y
+        v.reveal(out=a)
+
+    job = traced(nothing, finish, (100, 100))
+    sizes = size(job.graph, Numerics(), Rescale)
+    limits = [sizes.limit(node) for node in sizes.assumed]
+    assert 8191 < min(limits) < max(limits) < 1e-3 * job.graph.revealed["out"].peak
+    assert all(limit < node.peak for node, limit in sizes.assumed.items())
+    wider = size(job.graph, Numerics(margin=256.0), Rescale)
+    assert max(wider.assumed.values()) > 3 * max(limits)
+    texts = make_plan(job, 0, (0, 1)).lowering.warnings
+    assert (
+        f"matmul of shape (100, 100) is assumed to stay within ±{max(limits):.3g}; only ±1.02e+11 is certain" in texts
+    )
+
+
+def test_likely_values_follow_means_and_deviations():
+    """Against a sample of independent entries, to a tenth."""
+    rng = np.random.default_rng(3)
+    inputs = {"x": rng.uniform(0, 1, (60, 200)), "y": rng.uniform(-2, 2, (200, 60))}
+
+    def finish(self, v):
+        picture = v.x @ v.y
+        v.reveal(
+            product=picture, total=v.x.sum(axis=1), square=v.x * v.x, shifted=v.y + 3.0, scaled=0.5 * v.y,
+            public=v.x @ np.ones((200, 2)), gated=(picture >= 0.0) * picture,
+        )  # fmt: skip
+
+    body = {
+        "x": Input("alice", (60, 200), 0, 1),
+        "y": Input("bob", (200, 60), -2, 2),
+        "step": nothing,
+        "finish": finish,
+    }
+    job = trace(type("Likely", (Job,), body)(), {name: each.shape for name, each in inputs.items()}, 0)
+    values = job.graph.run_clear(inputs, 0)
+    for name, node in job.graph.revealed.items():
+        actual = float(np.sqrt((values[name] ** 2).mean()))
+        assert 0.85 * actual <= node.likely.rms <= (1.5 if name == "gated" else 1.1) * actual, name
 
 
 def test_an_operation_without_a_protocol_cannot_be_sized():
@@ -96,12 +138,16 @@ def test_an_operation_without_a_protocol_cannot_be_sized():
         size(x._graph, Numerics(), Rescale)
 
 
-def test_too_few_bits_are_refused_in_one_sentence():
+def test_what_fits_nothing_is_refused_in_one_sentence_with_the_smallest_change_that_would_do():
     def finish(self, v):
         v.reveal(out=v.x @ v.y)
 
-    with pytest.raises(JobError, match="use fewer fraction bits"):
-        make_plan(traced(nothing, finish, (80, 80), fraction_bits=40), 0, (0, 1))
+    vast = {name: Input(owner, (80, 80), -(2.0**30), 2.0**30) for name, owner in (("x", "alice"), ("y", "bob"))}
+    with pytest.raises(
+        JobError, match=r"matmul of shape \(80, 80\) \(test_sizing.py:\d+\) needs 150 bits and the ring has 128.* take 29 fraction bits"
+    ):
+        make_plan(traced(nothing, finish, (80, 80), fraction_bits=40, integer_bits=40, **vast), 0, (0, 1))
+    make_plan(traced(nothing, finish, (80, 80), fraction_bits=29, integer_bits=40, **vast), 0, (0, 1))
 
 
 # ── equal nodes ───────────────────────────────────────────────────────────────────────────────────

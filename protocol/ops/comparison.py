@@ -12,7 +12,7 @@ import numpy as np
 from ..correlations import Mask
 from ..correlations import bits as spec
 from ..errors import JobError
-from ..graph import Array, Interval, Node
+from ..graph import Array, Interval, Node, Spread
 from ..kernels.bits import select
 from ..kernels.digits import chunks, counts
 from ..lowering import Lowering, Secure
@@ -76,6 +76,10 @@ class Gate(Secure):
     def bounds(self, *uses: Node) -> Interval:
         least, most = uses[1].interval
         return (min(least, 0.0), max(most, 0.0))
+
+    def spread(self, *uses: Node) -> Spread | None:
+        y = uses[1].likely
+        return Spread(y.mean, y.rms)
 
     def clear(self, step: int, *arrays: Array) -> Array:
         return arrays[0] * arrays[1]
@@ -155,8 +159,9 @@ def sign_test(lowering: Lowering, x: Node, limit: int) -> tuple[Value, Mask]:
 
 def _sign_test(lowering: Lowering, x: Node, limit: int) -> tuple[Value, Mask]:
     party, name = lowering.party, f"comparison of {x.op.name}#{x.order} with {limit}"
-    c, mask, scale = lowering.opened(x)
-    mask = replace(mask, bits=min(mask.bits, _bits(x.interval, scale)))
+    c, mask, _ = lowering.opened(x)
+    if math.isfinite(x.peak):  # of what is not bounded, all bits are compared
+        mask = replace(mask, bits=min(mask.bits, max(4, lowering.sizes.room(x))))
     reach = 1 << (mask.bits - 2)
     limit = max(-reach, min(limit, reach))
     digits = spec.Digits(mask)
@@ -173,9 +178,3 @@ def _sign_test(lowering: Lowering, x: Node, limit: int) -> tuple[Value, Mask]:
         count = len(sizes)
     last = lowering.open_value(lowering.call(lambda pairs: pairs[:, :1], pairs), spec.packed(x.shape, 1), name)
     return last.public, last.mask
-
-
-def _bits(interval: Interval, scale: int) -> int:
-    """k such that |x|·2^scale < 2^(k−2) for every x of the interval."""
-    peak = max(abs(interval[0]), abs(interval[1]))
-    return 1 << 30 if math.isinf(peak) else max(4, scale + math.frexp(peak)[1] + 3)

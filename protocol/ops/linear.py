@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .. import fixedpoint
 from ..errors import JobError
-from ..graph import Array, Interval, Node
+from ..graph import Array, Interval, Node, Spread
 from ..lowering import Lowering, Secure
 from ..program import Share
 from ..ring import ring
@@ -66,6 +66,9 @@ class Add(Aligned):
         (a, b), (c, d) = (use.interval for use in uses)
         return (a - d, b - c) if self.minus else (a + c, b + d)
 
+    def spread(self, *uses: Node) -> Spread | None:
+        return uses[0].likely + uses[1].likely
+
     def clear(self, step: int, *arrays: Array) -> Array:
         return arrays[0] - arrays[1] if self.minus else arrays[0] + arrays[1]
 
@@ -86,6 +89,9 @@ class Negate(Linear):
     def bounds(self, *uses: Node) -> Interval:
         a, b = uses[0].interval
         return (-b, -a)
+
+    def spread(self, *uses: Node) -> Spread | None:
+        return uses[0].likely
 
     def clear(self, step: int, *arrays: Array) -> Array:
         return -arrays[0]
@@ -123,6 +129,9 @@ class AddPublic(Aligned, Public):
         a, b = uses[0].interval
         return (a + float(self.constant.min(initial=0)), b + float(self.constant.max(initial=0)))
 
+    def spread(self, *uses: Node) -> Spread | None:
+        return uses[0].likely + Spread(float(np.abs(self.constant).max(initial=0.0)), 0.0)
+
     def clear(self, step: int, *arrays: Array) -> Array:
         return arrays[0] + self.constant
 
@@ -157,6 +166,9 @@ class MultiplyPublic(Linear, Public):
     def bounds(self, *uses: Node) -> Interval:
         corners = [times(end, float(c)) for end in uses[0].interval for c in (self.constant.min(), self.constant.max())]
         return (min(corners), max(corners))
+
+    def spread(self, *uses: Node) -> Spread | None:
+        return uses[0].likely.scaled(float(np.abs(self.constant).max(initial=0.0)))
 
     def clear(self, step: int, *arrays: Array) -> Array:
         return arrays[0] * self.constant
@@ -193,6 +205,11 @@ class MatMulPublic(Linear, Public):
         peak = float(np.abs(self.constant).sum(axis=1 if self.left else 0).max(initial=0.0))
         reach = times(peak, max(abs(uses[0].interval[0]), abs(uses[0].interval[1])))
         return (-reach, reach)
+
+    def spread(self, *uses: Node) -> Spread | None:
+        axis, (mean, deviation) = 1 if self.left else 0, uses[0].likely
+        sums, norms = np.abs(self.constant.sum(axis=axis)), np.linalg.norm(self.constant, axis=axis)
+        return Spread(times(mean, float(sums.max(initial=0.0))), times(deviation, float(norms.max(initial=0.0))))
 
     def clear(self, step: int, *arrays: Array) -> Array:
         return np.asarray(self.constant @ arrays[0] if self.left else arrays[0] @ self.constant)
@@ -238,6 +255,9 @@ class Sum(Linear):
     def bounds(self, *uses: Node) -> Interval:
         return total_bounds(uses[0].interval, math.prod(uses[0].shape[axis] for axis in self.axes))
 
+    def spread(self, *uses: Node) -> Spread | None:
+        return uses[0].likely.total(math.prod(uses[0].shape[axis] for axis in self.axes))
+
     def clear(self, step: int, *arrays: Array) -> Array:
         return np.asarray(arrays[0].sum(axis=self.axes, keepdims=self.keepdims))
 
@@ -263,6 +283,10 @@ class Concatenate(Aligned):
     def bounds(self, *uses: Node) -> Interval:
         return (min(use.interval[0] for use in uses), max(use.interval[1] for use in uses))
 
+    def spread(self, *uses: Node) -> Spread | None:
+        parts = [use.likely for use in uses]
+        return Spread(max(part.mean for part in parts), max(part.deviation for part in parts))
+
     def clear(self, step: int, *arrays: Array) -> Array:
         return np.concatenate(arrays, axis=self.axis)
 
@@ -286,6 +310,9 @@ class Structure(Linear):
     def bounds(self, *uses: Node) -> Interval:
         least, most = uses[0].interval
         return (min(least, 0.0), max(most, 0.0)) if isinstance(self.view, Pad) else (least, most)
+
+    def spread(self, *uses: Node) -> Spread | None:
+        return uses[0].likely
 
     def clear(self, step: int, *arrays: Array) -> Array:
         if isinstance(self.view, RowsView):

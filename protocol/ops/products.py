@@ -11,7 +11,7 @@ import numpy as np
 from ..correlations.monomials import Contraction, Exponents, FusedPolynomial, Monomials, needed
 from ..correlations.products import Product
 from ..errors import JobError
-from ..graph import Array, Interval, Node, Phase
+from ..graph import Array, Interval, Node, Phase, Spread, whole
 from ..lowering import Lowering, Secure
 from ..program import Share, Value
 from ..ring import limbs_for
@@ -83,6 +83,9 @@ class Multiply(Bilinear):
     def bounds(self, *uses: Node) -> Interval:
         return product_bounds(uses[0].interval, uses[1].interval)
 
+    def spread(self, *uses: Node) -> Spread | None:
+        return uses[0].likely.times(uses[1].likely, whole(uses[0]) is whole(uses[1]))
+
     def clear(self, step: int, *arrays: Array) -> Array:
         return arrays[0] * arrays[1]
 
@@ -106,6 +109,10 @@ class MatMul(Bilinear):
 
     def bounds(self, *uses: Node) -> Interval:
         return total_bounds(product_bounds(uses[0].interval, uses[1].interval), uses[0].shape[-1])
+
+    def spread(self, *uses: Node) -> Spread | None:
+        product = uses[0].likely.times(uses[1].likely, whole(uses[0]) is whole(uses[1]))
+        return product.total(uses[0].shape[-1])
 
     def clear(self, step: int, *arrays: Array) -> Array:
         return np.asarray(arrays[0] @ arrays[1])

@@ -29,14 +29,20 @@ class Rescale(Secure):
         return arrays[0]
 
     def scale(self, sizes: Sizes, node: Node) -> int:
-        return self.scale_out
+        return min(self.scale_out, sizes.scales[node.inputs[0]])
 
     def demand(self, demands: Demands, node: Node, bits: int) -> None:
-        demands.need_open(node.inputs[0], demands.room(node.inputs[0]))
+        (x,) = node.inputs
+        if demands.sizes.scales[x] <= self.scale_out:
+            demands.need(x, bits)
+        else:
+            demands.need_open(x, demands.room(x))
 
     def emit(self, lowering: Lowering, node: Node) -> Share:
-        limbs = lowering.limbs(node)
-        c, mask, scale = lowering.opened(node.inputs[0])
+        (x,), limbs = node.inputs, lowering.limbs(node)
+        if lowering.sizes.scales[x] <= self.scale_out:
+            return lowering.narrowed(lowering.share(x), limbs)
+        c, mask, scale = lowering.opened(x)
         spec = Truncate(mask, scale - self.scale_out, limbs)
         dealt = lowering.deal(spec, node.phase)
         party = lowering.party

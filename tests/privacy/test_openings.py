@@ -94,8 +94,8 @@ def uniform(samples: np.ndarray, cells: int, false_alarm: float) -> None:
 
 
 def fresh(words: np.ndarray) -> None:
-    """No masked word ever comes twice, in any run. False alarm: n²/2^65 < 2e-8 for n < 800,000 words."""
-    assert words.size < 800_000
+    """No masked word ever comes twice, in any run. False alarm: n²/2^65 < 3e-8 for n < 900,000 words."""
+    assert words.size < 900_000
     assert len(np.unique(words)) == words.size
 
 

@@ -1,0 +1,225 @@
+"""Where to truncate, and what takes two limbs: the scales and widths of a whole graph.
+
+Truncation is lazy: a product stays at 2f fraction bits until its bits do not fit. Then there are three remedies: truncate it, truncate
+what it is made from, or truncate what is made from it; and a tensor that none of them helps takes a second limb. An attempt sizes
+the whole graph and collects remedies for all that does not fit; the next attempt has them all. Remedies are only ever added, and
+with all of them every operation reads operands of f bits. So the search ends, and a graph is refused only for an operation that
+does not fit two limbs by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from .errors import JobError
+from .graph import Carry, Graph, Node, Op, Phase, Source, whole
+from .sizing import LEAST_FRACTION_BITS, WIDE_SIZE, Demands, Numerics, Sized, Sizes, assumed
+
+WIDE_ONCE = 1 << 20  # … in setup, where it costs bytes once
+WORD = 64
+MOST_BITS = 2 * WORD
+RELAXING = 20_000  # nodes sized in all while superfluous truncations are looked for
+
+
+def size(graph: Graph, numerics: Numerics, truncation: Callable[[int], Op]) -> Sizes:
+    """Scales and widths of what is live in `graph`, in a copy with truncation(f) where the bits do not fit.
+
+    JobError where an operation does not fit whatever is truncated before it: which, the bits it needs and has, and the most
+    fraction bits with which it would.
+    """
+    try:
+        return _solved(graph, numerics, truncation)
+    except JobError as error:
+        fewer = numerics.fraction_bits
+        while (fewer := fewer - 1) >= LEAST_FRACTION_BITS:
+            try:
+                _solved(graph, replace(numerics, fraction_bits=fewer), truncation)
+            except JobError:
+                continue
+            raise JobError(
+                f"{error}; declare a narrower range, or take {fewer} fraction bits (now {numerics.fraction_bits}), "
+                f"which leaves steps of {2.0**-fewer:.1e}"
+            ) from None
+        raise JobError(f"{error}; declare a narrower range") from None
+
+
+def _solved(graph: Graph, numerics: Numerics, truncation: Callable[[int], Op]) -> Sizes:
+    solver = _Solver(graph, numerics, truncation(numerics.fraction_bits))
+    solver.solve()
+    solver.relax()
+    return solver.sizes
+
+
+class _Solver:
+    def __init__(self, graph: Graph, numerics: Numerics, truncation: Op) -> None:
+        self._graph, self._numerics, self._truncation = graph, numerics, truncation
+        self._cuts: dict[Node, None] = {}  # nodes whose users read them truncated, in the order of decision
+        self._wide: set[Node] = set()  # large tensors that take two limbs all the same
+        self._origin: dict[Node, Node] = {}  # node of the copy at hand → node of `graph`; the keys of the other two
+        self._uses: dict[Node, list[Node]] = {}
+        self._before = 0, 0
+        self.sizes: Sizes
+
+    def solve(self) -> None:
+        while not self._fits():
+            pass
+
+    def relax(self) -> None:
+        """Take back truncations that later ones made superfluous, the first first, while that takes little time."""
+        solved = self.sizes
+        for cut in list(self._cuts)[: RELAXING // max(1, len(solved.graph.nodes))]:
+            cuts, wide = dict(self._cuts), set(self._wide)
+            del self._cuts[cut]
+            try:
+                if self._fits():
+                    solved = self.sizes
+                    continue
+            except JobError:
+                pass
+            self._cuts, self._wide = cuts, wide
+        self.sizes = solved
+
+    def _fits(self) -> bool:
+        """Size a copy that has the remedies so far; False, and more of them, where it does not fit."""
+        self._before = len(self._cuts), len(self._wide)
+        work, self._origin = self._graph.truncated(dict.fromkeys(self._cuts, self._truncation))
+        self._uses = work.uses()
+        self.sizes = self._scaled(work)
+        if not self._remedied():
+            self._demanded(self.sizes)
+        return not self._remedied()
+
+    def _remedied(self) -> bool:
+        """Whether this attempt has found that remedies are missing."""
+        return self._before != (len(self._cuts), len(self._wide))
+
+    # Forward.
+
+    def _scaled(self, work: Graph) -> Sizes:
+        """Fraction bits, to a fixpoint over the carried variables; remedies for what is too fine for any ring."""
+        f = self._numerics.fraction_bits
+        carried, before = dict.fromkeys(work.updated, f), dict.fromkeys(work.updated, f)
+        for _ in range(3 + len(carried)):
+            sizes = Sizes(work, self._numerics, carried_scales=carried)
+            firsts: dict[Node, int] = {}
+            for label, first in work.initial.items():
+                firsts[first] = max(f, firsts.get(first, f), carried[label])
+            for node in work.nodes:
+                sizes.scales[node] = _scale(sizes, node, firsts)
+                if sizes.room(node) > MOST_BITS and self._coarser(sizes, node.inputs, node):
+                    sizes.scales[node] = _scale(sizes, node, firsts)
+            ends = {label: max(sizes.scales[node], sizes.scales[work.initial[label]])
+                    for label, node in work.updated.items()}  # fmt: skip
+            if ends == carried:
+                break
+            before, carried = carried, ends
+        else:  # grows from step to step, as in w = 0.9 · w: truncate it once a step, and what it starts with
+            growing = [label for label, scale in ends.items() if scale != before[label]]
+            starts = [work.initial[label] for label in growing if not isinstance(work.initial[label].op, Source)]
+            self._cut(*starts, *(work.updated[label] for label in growing))
+            if not self._remedied():
+                raise JobError(
+                    f"v.{growing[0]} needs more fraction bits from step to step; multiply it by fewer numbers"
+                )
+        self._cut(*(node for node in work.revealed.values() if sizes.scales[node] > f))
+        return sizes
+
+    def _coarser(self, sizes: Sizes, nodes: Iterable[Node], user: Node) -> bool:
+        """Truncate the finest of `nodes` (what they are views of) that are finer than f and fit; False if none is."""
+        found = {base for node in nodes if self._can_cut(sizes, base := whole(node))}
+        finest = max((sizes.scales[node] for node in found), default=0)
+        chosen = [node for node in found if sizes.scales[node] == finest]
+        self._cut(*chosen)
+        for node in chosen:
+            sizes.scales[node] = self._numerics.fraction_bits  # as later nodes will see it
+        return bool(chosen)
+
+    def _can_cut(self, sizes: Sizes, node: Node) -> bool:
+        return (
+            sizes.scales[node] > self._numerics.fraction_bits
+            and self._origin[node] not in self._cuts
+            and sizes.room(node) <= self._limit(node)
+        )
+
+    def _cut(self, *nodes: Node) -> None:
+        self._cuts.update(dict.fromkeys(self._origin[node] for node in nodes))
+
+    def _limit(self, node: Node) -> int:
+        return MOST_BITS if node.size <= WIDE_SIZE or self._origin[node] in self._wide else WORD
+
+    # Backward.
+
+    def _demanded(self, sizes: Sizes) -> None:
+        """Widths, to a fixpoint over the carried variables; remedies for what does not fit."""
+        graph = sizes.graph
+        while True:
+            before = dict(sizes.carried_needs)
+            sizes.needs.clear()
+            demands = Demands(sizes)
+            for node in graph.revealed.values():
+                demands.need(node, demands.room(node))
+            for label, bits in before.items():
+                for node in (graph.updated[label], graph.initial[label]):
+                    demands.need_aligned(node, sizes.carried_scales[label], bits)
+            for node in reversed(graph.nodes):
+                if node not in sizes.needs:
+                    continue
+                if sizes.needs[node] > self._limit(node):
+                    sizes.needs[node] = self._remedy(sizes, node)
+                match node.op:
+                    case Carry(label=label):
+                        demands.need_carried(label, sizes.needs[node])
+                    case Sized() as op:
+                        op.demand(demands, node, sizes.needs[node])
+            if self._remedied():
+                return
+            if sizes.carried_needs == before:
+                self.sizes = replace(sizes, assumed=assumed(sizes, demands.read))
+                return
+
+    def _remedy(self, sizes: Sizes, node: Node) -> int:
+        """Make `node` fit, in the next attempt; the bits it will need then, as far as that is known now."""
+        limit = self._limit(node)
+        if self._can_cut(sizes, node):
+            self._cut(node)
+            return sizes.room(node)
+        if sizes.room(node) > limit and self._coarser(sizes, node.inputs, node):
+            return min(limit, sizes.room(node))
+        if node.phase == Phase.SETUP and limit < MOST_BITS and node.size <= WIDE_ONCE:
+            self._wide.add(self._origin[node])  # it is opened once, and a truncation might cost a round a step
+            return sizes.needs[node]
+        users = [use for use in self._ends(node) if self._can_cut(sizes, use)]
+        if users:
+            self._cut(max(users, key=lambda use: sizes.needs.get(use, 0)))
+            return min(limit, sizes.room(node))
+        if limit < MOST_BITS:
+            self._wide.add(self._origin[node])
+            return sizes.needs[node]
+        if self._remedied():
+            return limit  # those may help here too
+        raise JobError(_refusal(sizes, node))
+
+    def _ends(self, node: Node) -> list[Node]:
+        """What computes with `node`, or with a view of it."""
+        return [end for use in self._uses.get(node, []) for end in ([use] if use.op.view is None else self._ends(use))]
+
+
+def _scale(sizes: Sizes, node: Node, firsts: dict[Node, int]) -> int:
+    """Fraction bits of one node. What a party brings is encoded as finely as the variable that starts with it."""
+    match node.op:
+        case Source():
+            return firsts.get(node, sizes.numerics.fraction_bits)
+        case Carry(label=label):
+            return sizes.carried_scales[label]
+        case Sized() as op:
+            return op.scale(sizes, node)
+    raise TypeError(f"{node!r} has no scale: its operation is not Sized")
+
+
+def _refusal(sizes: Sizes, node: Node) -> str:
+    line = f" ({node.origin.line})" if node.origin.line else ""
+    return (
+        f"{node.op.name} of shape {node.shape}{line} needs {sizes.needs[node]} bits and the ring has {MOST_BITS}: "
+        f"{sizes.scales[node]} fraction bits, and {sizes.integer_bits(node)} for numbers up to ±{sizes.limit(node):.3g}"
+    )
