@@ -5,10 +5,12 @@ it is, that it is alive. Lines on standard error, a bar where that is a terminal
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -24,6 +26,10 @@ from .bench.stopwatch import Stopwatch
 from .intake import Supply
 from .runner import Runner
 from .session import View
+
+
+FIRST, LEAST, MOST = (1, 2), 5, 300  # seconds at which a state that lasts is said: 1, 2, 5, 10, 20, 40, … and every 300
+REPEATED = ("lost", "note")  # events that come again for as long as their cause is not mended
 
 
 class Attempt(NamedTuple):
@@ -42,7 +48,10 @@ class Terminal(View):
         self._notifier = Notifier()
         self._tasks: list[asyncio.Task[None]] = []
         self._bar: Progress | None = None
-        self._said: dict[str, int] = {}
+        self._said: dict[str, int] = {}  # of a wait, by whom it is for: when it was said last
+        self._again: dict[
+            str, tuple[float, float]
+        ] = {}  # of a repeated event: when it may be said next, after what pause
         self._epoch: int | None = None
         self._now: Attempt | None = None
         self.watch: Stopwatch | None = None
@@ -56,27 +65,33 @@ class Terminal(View):
     # ── what a run tells ──────────────────────────────────────────────────────────────────────────
 
     def note(self, text: str, event: str = "note") -> None:
+        """Say it; what comes again and again, but for its numbers, at once and then ever more rarely."""
+        if event in REPEATED:
+            key, now = re.sub(r"\d+", "", text), time.monotonic()
+            due, pause = self._again.get(key, (now, LEAST))
+            if now < due:
+                return
+            self._again[key] = now + pause, min(2 * pause, MOST)
         self._log(text, event)
 
     def linked(self) -> None:
         """Both links are open: from here on a service manager counts this party as started."""
         if not self._tasks:
             self._notifier.tell("READY=1")
-            self._tasks.append(asyncio.create_task(self._notifier.attend(self._alive, self._status)))
+            self._beside(self._notifier.attend(self._alive, self._status))
 
     def begins(self, epoch: int) -> None:
         self._epoch, self._now, self._awaited = epoch, None, ("", 0)
 
     def waiting(self, state: Waiting) -> None:
-        """At 1, 2, 5 and then every 5 seconds: who is awaited, and for how long so far."""
+        """At 1, 2, 5 seconds and then ever more rarely: who is awaited, and for how long so far."""
         if self._now is None or not self._now.intake.stock or not state.peer.startswith("dealer"):
             self._awaited = (state.peer, self._rounds)
             self._waits += 1
-        seconds = int(state.seconds)
-        due = seconds if seconds in (1, 2) else seconds // 5 * 5
+        due = _due(int(state.seconds))
         if due and self._said.get(state.peer) != due:
             self._said[state.peer] = due
-            self.note(f"waiting for {state.peer}, {seconds} s", "waiting")
+            self.note(f"waiting for {state.peer}, {int(state.seconds)} s", "waiting")
 
     def planned(self, plan: Plan) -> None:
         sent = plan.bytes_sent(ROLES.index(self._role))
@@ -95,7 +110,18 @@ class Terminal(View):
         if self.watch is not None:
             self.watch.attend(runner, intake)
         if self._drawing and self._bar is None:
-            self._tasks.append(asyncio.create_task(self._draw()))
+            self._beside(self._draw(self._now))
+
+    def _beside(self, work: Coroutine[None, None, None]) -> None:
+        """Do it beside the run; if it fails, the run goes on, and says so."""
+
+        def ended(task: asyncio.Task[None]) -> None:
+            if not task.cancelled() and (error := task.exception()) is not None:
+                self._log(f"what is shown here stopped: {type(error).__name__}: {error}", "display failed", "warning")
+
+        task = asyncio.create_task(work)
+        task.add_done_callback(ended)
+        self._tasks.append(task)
 
     @contextmanager
     def shown(self) -> Iterator[None]:
@@ -131,7 +157,7 @@ class Terminal(View):
 
     # ── for a person ──────────────────────────────────────────────────────────────────────────────
 
-    async def _draw(self) -> None:
+    async def _draw(self, now: Attempt) -> None:
         columns = (
             TextColumn(f"{self._role} {{task.completed:,.0f}} of {{task.total:,.0f}}"),
             BarColumn(bar_width=24),
@@ -140,14 +166,29 @@ class Terminal(View):
             TimeRemainingColumn(compact=True),
         )
         self._bar = Progress(*columns, console=self._console, transient=False, refresh_per_second=5)
-        task = self._bar.add_task("", total=None, detail="")
+        bar = self._bar.add_task("", **self._drawn(now))
         self._bar.start()
         while True:
             if self._now is not None:
-                (_, intake, peer), progress = self._now, self._now.runner.progress
-                sent = peer.counters.bytes_sent + peer.counters.bytes_received
-                stock = "keystream" if self._role == "alice" else f"{intake.stock:,} steps in stock"
-                detail = f"{progress.rounds:,} rounds, {sent / 1e6:.1f} MB, {stock}"
-                done = progress.steps if progress.phase == Phase.FINISH else progress.step
-                self._bar.update(task, total=max(progress.steps, 1), completed=done, detail=detail)
+                self._bar.update(bar, **self._drawn(self._now))
             await asyncio.sleep(0.2)
+
+    def _drawn(self, now: Attempt) -> dict[str, Any]:
+        """The bar's figures."""
+        progress, counters = now.runner.progress, now.peer.counters
+        moved = (counters.bytes_sent + counters.bytes_received) / 1e6
+        stock = "keystream" if self._role == "alice" else f"{now.intake.stock:,} steps in stock"
+        return {
+            "total": max(progress.steps, 1),
+            "completed": progress.steps if progress.phase == Phase.FINISH else progress.step,
+            "detail": f"{progress.rounds:,} rounds, {moved:.1f} MB, {stock}",
+        }
+
+
+def _due(seconds: int) -> int:
+    """The last moment, up to now, at which a state that has lasted for so many whole seconds is said; 0: none yet."""
+    if seconds < LEAST:
+        return max((each for each in FIRST if each <= seconds), default=0)
+    if seconds >= MOST:
+        return seconds // MOST * MOST
+    return LEAST << (seconds // LEAST).bit_length() - 1

@@ -19,6 +19,10 @@ text may name a path, a line of a job, or what a user's own code said; the deale
 
 from __future__ import annotations
 
+import re
+
+_PLACED = re.compile(r"\(at (step \d+ of \d+|the \w+, (before|after) the steps)\)$")
+
 
 class MpcError(Exception):
     exit_code = 1
@@ -34,7 +38,9 @@ class MpcError(Exception):
         return str(self) if self.told is None else self.told
 
     def at(self, place: str) -> MpcError:
-        """The same, and where in a run it happened."""
+        """The same, and where in a run it happened, unless a peer whose last words they are has said so."""
+        if _PLACED.search(self.for_peer):
+            return self
         return type(self)(f"{self} (at {place})", told=None if self.told is None else f"{self.told} (at {place})")
 
 

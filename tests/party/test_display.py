@@ -1,0 +1,76 @@
+"""What a person sees: a bar on a terminal while a party runs, and a state that lasts, said once and then rarely."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import subprocess
+import sys
+
+import pytest
+
+from party.display import Terminal, _due
+from party.local import Trio
+from protocol.log import Log
+
+
+def read_screen(master: int) -> str:
+    """Everything that is written to a pseudo-terminal until nobody has it open."""
+    found = b""
+    while True:
+        try:
+            part = os.read(master, 65536)
+        except OSError:  # how Linux says end of file here
+            return found.decode()
+        if not part:
+            return found.decode()
+        found += part
+
+
+@pytest.mark.system
+@pytest.mark.timeout(120)
+def test_the_bar_is_drawn_on_a_terminal():
+    steps = 20_000
+    with Trio("drawn") as trio:
+        trio.start("dealer")
+        trio.start("bob", ["--iterations", str(steps)])
+        master, slave = pty.openpty()
+        command = [sys.executable, "-m", "party", "--role", "alice", "--session", trio.session, "--peer", trio.peer]
+        environment = dict(os.environ) | {"TERM": "xterm", "COLUMNS": "140", "LINES": "24"}
+        with subprocess.Popen(
+            [*command, "--dealer", trio.dealer, "--iterations", str(steps)],
+            stderr=slave,
+            stdout=subprocess.DEVNULL,
+            env=environment,
+        ) as alice:
+            os.close(slave)
+            screen = read_screen(master)
+        os.close(master)
+    assert alice.returncode == 0, screen
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen)
+    drawn = [int(done.replace(",", "")) for done in re.findall(r"alice ([\d,]+) of 20,000 [━╸╺ ]+ *\d+%", plain)]
+    assert len(set(drawn)) > 3, plain
+    assert drawn == sorted(drawn)
+    assert re.search(r"[\d,]+ rounds, [\d.]+ MB, keystream", plain)
+
+
+def test_a_state_that_lasts_is_said_ever_more_rarely():
+    said = sorted({_due(seconds) for seconds in range(1000)})
+    assert said == [0, 1, 2, 5, 10, 20, 40, 80, 160, 300, 600, 900]
+
+
+def test_what_comes_again_is_said_once_and_then_rarely():
+    log, lines = Log("bob"), []
+    terminal = Terminal("bob", log)
+    log.write = lines.append
+    for left in range(300, 200, -1):
+        terminal.note(f"alice closed the connection; waiting up to {left} s to go on", "lost")
+    terminal.note("something else", "lost")
+    terminal.note("going on from step 5 of 10, epoch 2", "resumed")
+    terminal.note("going on from step 6 of 10, epoch 3", "resumed")
+    assert [line.partition(": ")[2][:14] for line in lines] == [
+        "alice closed t",
+        "something else",
+        *["going on from "] * 2,
+    ]
