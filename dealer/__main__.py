@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
-from protocol.commandline import Command, Program
+from protocol.signals import attend
 
-from . import settings as tables
 
-PROGRAM = Program(
-    "dealer",
-    "Precompute correlated randomness and stream it to the two parties of each session.\n"
-    "The dealer sees plans (shapes), never a share of anybody's data.",
-    {
-        "serve": Command("deal to any number of sessions (the default)", tables.SERVE, "dealer.commands.serve"),
-        "precompute": Command(
-            "make a job's material ahead, a file for each party", tables.PRECOMPUTE, "dealer.commands.precompute"
-        ),
-        "keygen": Command(
-            "make the dealer's key pair, and print its public key", tables.KEYGEN, "dealer.commands.keygen"
-        ),
-    },
-    default="serve",
-    section="dealer",
-)
-main = PROGRAM.main
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The program with these words, or with those of the command line; then signals are this program's too."""
+    if arguments is None:
+        attend("dealer")
+    from .program import PROGRAM  # only now: a signal may come at any moment, and imports take most of a start
+
+    return PROGRAM.main(arguments)
+
 
 if __name__ == "__main__":
     sys.exit(main())

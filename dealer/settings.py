@@ -15,6 +15,12 @@ from protocol.config import (
 )
 from protocol.log import SETTING as LOG_FORMAT
 
+OF_THE_PARTIES = (
+    "bandwidth checkpoint_every dealer dealer_key dealer_link json material measure peer peer_key reveal role rtt save scale "
+    "seconds_per_cell size state threads wait workloads"
+)
+"""Settings that only the parties have: their variables may stand in the same environment."""
+
 LIMITS = (
     Setting("max_sessions", "sessions at a time", whole(1, 100_000), "64", metavar="N"),
     Setting("max_step_memory", "memory that one step of a plan may need", size, "512MiB", metavar="SIZE"),

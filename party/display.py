@@ -27,7 +27,6 @@ from .intake import Supply
 from .runner import Runner
 from .session import View
 
-
 FIRST, LEAST, MOST = (1, 2), 5, 300  # seconds at which a state that lasts is said: 1, 2, 5, 10, 20, 40, … and every 300
 REPEATED = ("lost", "note")  # events that come again for as long as their cause is not mended
 

@@ -23,6 +23,7 @@ from typing import IO, Any
 from protocol import kernels
 from protocol.errors import LinkError
 from protocol.log import process_log
+from protocol.signals import held, reacting, unwind
 
 
 def free_address() -> str:
@@ -59,9 +60,14 @@ class Child:
     def errors(self) -> str:
         return self._err.read_text(errors="replace")
 
-    def stop(self, number: int = signal.SIGTERM, patience: float = 5.0) -> None:
+    def ask(self, number: int = signal.SIGTERM) -> None:
+        """Send it a signal, if it is there to have one."""
         with contextlib.suppress(ProcessLookupError):
             self.process.send_signal(number)
+
+    def stop(self, number: int = signal.SIGTERM, patience: float = 5.0) -> None:
+        """Ask it to end, and see to it that it does."""
+        self.ask(number)
         try:
             self.process.wait(patience)
         except subprocess.TimeoutExpired:
@@ -76,20 +82,26 @@ class Trio:
         self.session = session
         self.dealer, self.peer = free_address(), free_address()
         self.children: dict[str, Child] = {}
+        self._unwinding = contextlib.ExitStack()
         self._environment = dict(os.environ) | {"PYTHONUNBUFFERED": "1"} | dict(environment or {})
         self._folder = tempfile.TemporaryDirectory(prefix="mpc-")
         self.folder = Path(self._folder.name)
 
     def __enter__(self) -> Trio:
         kernels.ready(process_log("mpc"))  # once, and not in all three
+        self._unwinding.enter_context(reacting(unwind))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for child in self.children.values():
-            child.stop()
-        self._folder.cleanup()
+        with held():
+            for child in self.children.values():
+                child.ask()
+            for child in self.children.values():
+                child.stop()
+            self._folder.cleanup()
+        self._unwinding.close()
 
     def start(
         self,
@@ -148,4 +160,4 @@ class Trio:
 
 def _last_line(text: str) -> str:
     lines = [line for line in text.strip().splitlines() if line.strip()]
-    return lines[-1] if lines else "it said nothing"
+    return lines[-1] if lines else "it said nothing but what stands above"

@@ -6,7 +6,6 @@ first round, each party may ask for a checkpoint or a halt; both see both reques
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass

@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
 from . import __version__
-from .config import Setting, add_options, resolve
+from .config import Setting, add_options, check_variables, resolve
 from .errors import ConfigError
-from .processes import guarded
+from .processes import guarded, keep_secrets
 
 
 class _Parser(argparse.ArgumentParser):
@@ -31,7 +31,10 @@ class Command:
 
 @dataclass(frozen=True)
 class Program:
-    """`default` is the command that options alone are given to; `section` the part of a configuration file to read."""
+    """`default` is the command that options alone are given to; `section` the part of a configuration file to read.
+
+    `elsewhere` names the settings that only other programs have, which may share the environment with this one.
+    """
 
     name: str
     description: str
@@ -39,6 +42,12 @@ class Program:
     default: str
     section: str | None = None
     epilog: str = ""
+    elsewhere: Collection[str] = ()
+
+    @property
+    def names(self) -> set[str]:
+        """Of every setting of every command."""
+        return {setting.name for each in self.commands.values() for setting in each.settings}
 
     def parser(self) -> argparse.ArgumentParser:
         main = _Parser(
@@ -58,12 +67,14 @@ class Program:
         words = list(sys.argv[1:] if arguments is None else arguments)
         if not words or (words[0].startswith("-") and words[0] not in ("-h", "--help", "--version")):
             words = [self.default, *words]
+        if arguments is None:
+            keep_secrets()
         return guarded(self.name, lambda: self._run(words))
 
     def _run(self, words: Sequence[str]) -> int:
         options = self.parser().parse_args(words)
         command = self.commands[options.command]
-        others = {setting.name for each in self.commands.values() for setting in each.settings}
-        settings = resolve(command.settings, options, self.section, others=others)
+        check_variables(self.names | set(self.elsewhere))
+        settings = resolve(command.settings, options, self.section, others=self.names)
         code: int = importlib.import_module(command.module).run(settings)
         return code

@@ -30,6 +30,7 @@ from urllib.parse import urlsplit
 from .errors import ConfigError
 
 SECTIONS = ("alice", "bob", "dealer")
+OTHER_VARIABLES = {"MPC_CONFIG", "MPC_KERNELS", "MPC_HOME", "MPC_PYTHON", "MPC_VENV", "MPC_FUZZ_SEED"}  # no settings
 
 
 @dataclass(frozen=True)
@@ -167,6 +168,15 @@ def resolve(
     return Config(MappingProxyType(values), MappingProxyType(origins), again)
 
 
+def check_variables(known: Iterable[str], environment: Mapping[str, str] = os.environ) -> None:
+    """ConfigError for a variable MPC_… that means nothing. `known` are the names of all settings of all programs."""
+    variables = {f"MPC_{name.upper()}" for name in known} | OTHER_VARIABLES
+    for name, value in environment.items():
+        if name.startswith("MPC_") and value and name not in variables:
+            hint = nearest(name, variables) or "; unset it"
+            raise ConfigError(f"environment: {name} is no setting of these programs{hint}")
+
+
 def _load(file: str) -> dict[str, Any]:
     try:
         return tomllib.loads(Path(file).read_text("utf-8-sig") + "\n")
@@ -271,10 +281,12 @@ def positive(parse: Callable[[str], float]) -> Callable[[str], float]:
 
 
 def fraction(text: str) -> float:
-    """A share of a whole, 0 or more: "10%" or "0.1"."""
+    """A share of a whole, 0 or more: "10%" or "0.1". More than the whole is written in percent."""
     number, percent = (text.strip()[:-1], 100.0) if text.strip().endswith("%") else (text, 1.0)
     if not re.fullmatch(r"\d{1,6}(\.\d{0,6})?", number.strip(), re.ASCII):
         raise ConfigError(f"{text!r} is not a fraction; write it like 10% or 0.1")
+    if percent == 1.0 and float(number) > 1.0:
+        raise ConfigError(f"{text!r} is more than the whole; write {number.strip()}% if that is meant")
     return float(number) / percent
 
 
@@ -282,13 +294,16 @@ _QUANTITY = re.compile(r"(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})? *([a-zµ/]*)", re.ASC
 
 
 def _quantity(what: str, units: Mapping[str, float], example: str) -> Callable[[str], float]:
-    """A number ≥ 0 and a unit in any case; the unit "" is that of a plain number."""
+    """A number ≥ 0 and a unit in any case; only 0 needs no unit."""
 
     def parse(text: str) -> float:
         match = _QUANTITY.fullmatch(text.strip().lower())
-        if not match or match[3] not in units:
+        value = float(match[1] + (match[2] or "")) if match else 0.0
+        if match and not match[3] and value:
+            raise ConfigError(f"{text!r} is a {what} without a unit; write it like {example}")
+        if not match or (match[3] and match[3] not in units):
             raise ConfigError(f"{text!r} is not a {what}; write it like {example}")
-        value = float(match[1] + (match[2] or "")) * units[match[3]]
+        value *= units.get(match[3], 1.0)
         if not math.isfinite(value):
             raise ConfigError(f"{text!r} is not a {what}: it is too large")
         return value
@@ -296,7 +311,7 @@ def _quantity(what: str, units: Mapping[str, float], example: str) -> Callable[[
     return parse
 
 
-_SECONDS = {"": 1, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+_SECONDS = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 _BITS = {f"{p}{unit}": 1000**n for n, p in enumerate(["", *"kmgt"]) for unit in ("bit", "bit/s", "bps")}
 _BYTES = {f"{p}b": 1000**n for n, p in enumerate(["", *"kmgt"])}
 _BYTES |= {f"{p}ib": 1024**n for n, p in enumerate("kmgt", 1)}
@@ -304,10 +319,10 @@ _BYTES |= {f"{p}ib": 1024**n for n, p in enumerate("kmgt", 1)}
 duration = _quantity("duration", _SECONDS, "40ms, 30s, 2m or 1h")
 """Seconds."""
 
-bandwidth = _quantity("bandwidth", {"": 1} | _BITS, "100mbit or 1gbit")
+bandwidth = _quantity("bandwidth", _BITS, "100mbit or 1gbit")
 """Bits per second."""
 
-_size = _quantity("size", {"": 1} | _BYTES, "64MiB or 1GB")
+_size = _quantity("size", _BYTES, "64MiB or 1GB")
 
 
 def size(text: str) -> int:

@@ -11,6 +11,9 @@
     ├── ProtocolError                5   the other side sent what the plan does not allow
     └── MaterialError                6   the dealt randomness is exhausted, spent, or not for this session
 
+Any of them, and MemoryError, ends a process with 7 instead if this host lacked something that may be there again:
+room on a disk, descriptors, memory. Service managers start again after every code but 0 and 2.
+
 Rules: a message is one sentence that says what happened, where, and what to do. No message ever contains a
 secret value, a share, a mask or a key. Foreign exceptions (zmq, OSError, msgpack) are translated at the seam
 where they arise; `exit_code` is what a command line returns for the error. `told` is what the peer is told in its place, where the
@@ -19,6 +22,7 @@ text may name a path, a line of a job, or what a user's own code said; the deale
 
 from __future__ import annotations
 
+import errno
 import re
 
 _PLACED = re.compile(r"\(at (step \d+ of \d+|the \w+, (before|after) the steps)\)$")
@@ -80,3 +84,26 @@ class ProtocolError(MpcError):
 class MaterialError(MpcError):
     exit_code = 6
     told = "its material cannot be used, as its own output says"
+
+
+LACKING = 7
+_MAY_PASS = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EROFS,
+    errno.EIO,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOMEM,
+    errno.ENOBUFS,
+}
+
+
+def exit_code(error: BaseException) -> int:
+    """What a process that ends with `error` returns. An OSError that it arose from is looked at too."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, MemoryError) or (isinstance(cause, OSError) and cause.errno in _MAY_PASS):
+            return LACKING
+        cause = cause.__cause__ or cause.__context__
+    return error.exit_code if isinstance(error, MpcError) else 1

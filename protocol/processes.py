@@ -1,10 +1,11 @@
-"""Running a coroutine as a process: uvloop, and signals that end it cleanly."""
+"""Running work as a process: no core dumps, uvloop, signals that end it cleanly, and the exit code of whatever happened."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import ctypes
+import resource
 import signal
 import sys
 from collections.abc import Callable, Coroutine
@@ -12,19 +13,12 @@ from typing import Any, TypeVar
 
 import uvloop
 
-from .errors import MpcError
+from .errors import MpcError, exit_code
 from .log import process_log
 from .notify import Notifier
+from .signals import Signalled, reacting
 
 T = TypeVar("T")
-
-
-class Signalled(Exception):
-    """A signal asked this process to end; `exit_code` is what the shell expects for it."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(f"ended by {signal.Signals(number).name}")
-        self.exit_code = 130 if number == signal.SIGINT else 0
 
 
 GRACE = 10.0  # seconds that an orderly stop may take
@@ -32,6 +26,16 @@ GRACE = 10.0  # seconds that an orderly stop may take
 
 # glibc's mallopt: M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, M_TOP_PAD, M_ARENA_MAX
 _KEEP = ((-3, 1 << 30), (-1, 256 << 20), (-2, 64 << 20), (-8, 1))
+
+
+_PR_SET_DUMPABLE = 4  # prctl(2)
+
+
+def keep_secrets() -> None:
+    """No core dump of this process, and no debugger of another of the user's: its memory has keys and data in it."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with contextlib.suppress(OSError, AttributeError):  # another system has another way, or none
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def settle() -> None:
@@ -78,10 +82,9 @@ def run_until_signalled(
             except MpcError as error:
                 process_log("mpc")(f"nothing was reread: {error}", "reload failed", "error")
 
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop, number)
         loop.add_signal_handler(signal.SIGHUP, reread)
-        return await task
+        with reacting(lambda number: loop.call_soon_threadsafe(stop, number)):
+            return await task
 
     try:
         return uvloop.run(supervise())
@@ -95,18 +98,23 @@ def guarded(name: str, work: Callable[[], int]) -> int:
     """Run a command line: every error this project knows ends in one sentence in the log and its exit code."""
     try:
         return work()
-    except MpcError as error:
-        process_log(name)(str(error), "failed", "error")
-        return error.exit_code
-    except Signalled as error:
-        process_log(name)(str(error), "stopped", "warning")
-        return error.exit_code
+    except (MpcError, MemoryError, OSError) as error:
+        if isinstance(error, BrokenPipeError):
+            sys.stderr.close()
+            return 1
+        process_log(name)(_sentence(error), "failed", "error")
+        return exit_code(error)
+    except Signalled as signalled:
+        process_log(name)(str(signalled), "stopped", "warning")
+        return signalled.exit_code
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 1
-    except MemoryError:
-        text = "out of memory; use smaller tensors, minibatches or fewer sessions"
-        process_log(name)(text, "failed", "error")
-        return 1
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, MemoryError):
+        return "out of memory; use smaller tensors, minibatches or fewer sessions"
+    if isinstance(error, OSError):
+        where = f" ({error.filename})" if error.filename else ""
+        return f"the system refused{where}: {error.strerror or error}; mend that and run again"
+    return str(error)

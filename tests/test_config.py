@@ -8,15 +8,19 @@ from typing import Any
 
 import pytest
 
+from dealer.program import PROGRAM as dealer
+from party.program import PROGRAM as party
 from protocol.config import (
     Config,
     Setting,
     add_options,
     address,
     bandwidth,
+    check_variables,
     choice,
     duration,
     file_path,
+    fraction,
     listen_address,
     positive,
     resolve,
@@ -190,11 +194,23 @@ def test_a_bad_option_or_variable(words: list[str], env: dict[str, str], named: 
     rejected(lambda: read(*words, env=env), named)
 
 
+def test_a_misspelt_variable_is_refused() -> None:
+    known = ("timeout", "max_stock")
+    check_variables(known, {"MPC_TIMEOUT": "3s", "MPC_KERNELS": "numpy", "MPC_TIMEUOT": "", "HOME": "/", "XMPC_A": "1"})
+    rejected(lambda: check_variables(known, {"MPC_TIMEUOT": "3s"}), ["MPC_TIMEUOT", "'MPC_TIMEOUT'"])
+    rejected(lambda: check_variables(known, {"MPC_XYZ": "3s"}), ["MPC_XYZ", "unset it"])
+
+
+def test_programs_know_each_others_variables() -> None:
+    for one, other in ((party, dealer), (dealer, party)):
+        assert other.names - one.names <= set(one.elsewhere)
+        assert not set(one.elsewhere) - other.names
+
+
 @pytest.mark.parametrize(
     ("parse", "text", "value"),
     [
         (duration, "40ms", 0.04),
-        (duration, "30", 30.0),
         (duration, "1.5 m", 90.0),
         (duration, "1h", 3600.0),
         (duration, "2e-3s", 0.002),
@@ -203,10 +219,13 @@ def test_a_bad_option_or_variable(words: list[str], env: dict[str, str], named: 
         (size, "64MiB", 64 << 20),
         (size, "1GB", 10**9),
         (size, "1.5kB", 1500),
-        (size, "77", 77),
+        (size, "77b", 77),
         (bandwidth, "100mbit", 1e8),
         (bandwidth, "1Gbit/s", 1e9),
-        (bandwidth, "9600", 9600.0),
+        (bandwidth, "9600bit", 9600.0),
+        (fraction, "10%", 0.1),
+        (fraction, "1000%", 10.0),
+        (fraction, "0.5", 0.5),
         (whole(1, 9), "9", 9),
         (yes_or_no, "Off", False),
         (session_name, "a.B_c-9", "a.B_c-9"),
@@ -230,9 +249,10 @@ def test_an_address_to_listen_on_may_be_open() -> None:
 @pytest.mark.parametrize(
     ("parse", "texts"),
     [
-        (duration, ["", "ms", "-1s", "1 day", "nan", "inf", "1e999", "1s2", "0x10", "٣s"]),
-        (size, ["", "64M", "-1", "1e400GB", "1 bit"]),
-        (bandwidth, ["", "fast", "1mib", "1e306tbit"]),
+        (duration, ["30", "40", "0.1", "", "ms", "-1s", "1 day", "nan", "inf", "1e999", "1s2", "0x10", "٣s"]),
+        (size, ["77", "", "64M", "-1", "1e400GB", "1 bit"]),
+        (fraction, ["10", "1.5", "ten", "-1%"]),
+        (bandwidth, ["100", "", "fast", "1mib", "1e306tbit"]),
         (whole(1, 9), ["0", "10", "1.0", "", "0x1", "1_0", "9" * 30]),
         (session_name, ["", "a/b", "a" * 65, "ä", "a\n"]),
         (listen_address, ["", "host:7700", "tcp://", "tcp://a", "tcp://a:", "tcp://:1", "tcp://a:65536", "tcp://a:x",

@@ -18,6 +18,7 @@ from protocol.jobs import Input, Job, bind
 from protocol.keyring import PLAINTEXT, needed_key, other_key, own_key
 from protocol.log import Log
 from protocol.processes import run_until_signalled
+from protocol.signals import held, reacting, unwind
 
 from ..agreement import Intent
 from ..bench.stopwatch import Stopwatch
@@ -79,7 +80,8 @@ def run(settings: Config) -> int:
         except Halted:
             terminal.note("stopped after a step, as asked; the same command goes on from there", "halted")
             return 0
-    finish(settings, intent, report, terminal)
+    with reacting(unwind):
+        finish(settings, intent, report, terminal)
     return 0
 
 
@@ -147,7 +149,8 @@ def finish(settings: Config, intent: Intent, report: Report, terminal: Terminal)
     )
     if settings.out is not None:
         if report.results:
-            save_results(settings.out, report.results)
+            with held():  # it ends by itself in a moment, and this is what it was started for
+                save_results(settings.out, report.results)
             terminal.note(f"wrote {settings.out}", "written")
         else:
             terminal.note(f"nothing was revealed to {intent.role}, so {settings.out} is not written")

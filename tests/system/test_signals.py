@@ -1,10 +1,14 @@
-"""TERM finishes the step and keeps it; HUP reads the keys of the others again."""
+"""TERM finishes the step and keeps it; HUP reads the keys of the others again; any moment will do."""
 
 from __future__ import annotations
 
 import json
+import re
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 from services import is_the_result, say, until
@@ -91,3 +95,37 @@ def test_hup_rereads_the_keys_of_the_others(tmp_path):
         reports = [json.loads(trio.children[role].output.splitlines()[-1]) for role in ("alice", "bob")]
     assert reports[0]["results"] == reports[1]["results"]
     assert is_the_result(reports[0]["results"], 30_000)
+
+
+COMMANDS = {
+    "dealer": ["dealer", "--listen", "tcp://127.0.0.1:0"],
+    "party": ["party", "--role", "bob", "--dealer", "tcp://127.0.0.1:9", "--peer", "tcp://127.0.0.1:9"],
+    "plan": ["party", "plan", "--job", "mlp"],
+    "demo": ["party", "demo", "--job", "seed", "--iterations", "1000000"],
+}
+
+
+def has_begun(process: subprocess.Popen[bytes]) -> bool:
+    """Whether Python is up and the program's own first line, which takes the signals, has been run."""
+    caught = re.search(r"^SigCgt:\s+(\w+)", Path(f"/proc/{process.pid}/status").read_text(), re.MULTILINE)
+    return caught is not None and bool(int(caught[1], 16) >> (signal.SIGTERM - 1) & 1)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_signal_at_any_moment_of_a_start(name, number, code, capsys):
+    slowest = 0.0
+    for delay in (0.0, 0.1, 0.4, 1.5):
+        command = [sys.executable, "-m", *COMMANDS[name]]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        until(lambda process=process: has_begun(process))
+        time.sleep(delay)  # not hoping for anything: whatever it is doing then, it must end well
+        begin = time.monotonic()
+        process.send_signal(number)
+        _, said = process.communicate(timeout=60)
+        slowest = max(slowest, time.monotonic() - begin)
+        assert b"Traceback" not in said and b"Exception" not in said, (delay, said.decode())
+        ended = f"ended by {signal.Signals(number).name}".encode() in said
+        assert ended or name == "plan", (delay, said)  # which may be done by then
+        assert process.returncode == (code if ended else 0), (delay, said)
+    say(capsys, f"{signal.Signals(number).name} at {name}: ended within {slowest:.2f} s")

@@ -1,0 +1,40 @@
+"""The commands of `python -m party` and their settings."""
+
+from __future__ import annotations
+
+from protocol.commandline import Command, Program
+
+from . import settings as tables
+
+PROGRAM = Program(
+    "party",
+    "Train or evaluate a model on data that its owner will not show: alice brings the model, bob the data,\n"
+    "a dealer on a third host the randomness.",
+    {
+        "run": Command(
+            "take part in a session (the default): --role alice or --role bob", tables.RUN, "party.commands.run"
+        ),
+        "plan": Command("what a job will cost, before anything runs", tables.PLAN, "party.commands.plan"),
+        "keygen": Command(
+            "make this party's key pair, and print its public key", tables.KEYGEN, "party.commands.keygen"
+        ),
+        "doctor": Command(
+            "check keys, files and links before a run, and say how to mend them", tables.RUN, "party.commands.doctor"
+        ),
+        "lab": Command(
+            "what latency and bandwidth cost a job: measured, predicted and drawn", tables.LAB, "party.commands.lab"
+        ),
+        "demo": Command(
+            "all three processes on this machine, and a check against the plaintext twin",
+            tables.DEMO,
+            "party.commands.demo",
+        ),
+        "bench": Command(
+            "seconds, bytes and errors of every workload on this machine", tables.BENCH, "party.commands.bench"
+        ),
+    },
+    default="run",
+    epilog="On one machine:   python -m dealer & python -m party --role bob & python -m party --role alice\n"
+    "Its cost, before: python -m party plan --job seed --rtt 40ms --bandwidth 100mbit",
+    elsewhere=tables.OF_THE_DEALER.split(),
+)

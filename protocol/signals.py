@@ -1,0 +1,72 @@
+"""SIGINT and SIGTERM, from a process's first line to its last: never a traceback, always the documented exit code.
+
+A program calls `attend` before it imports anything heavy: until told otherwise a signal then ends the process at once,
+in one sentence. Whoever has something to tidy up says so with `reacting`. Only the standard library's small modules
+may be imported here.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
+
+ENDING = (signal.SIGINT, signal.SIGTERM)
+
+
+class Signalled(BaseException):
+    """A signal asked this process to end; `exit_code` is what the shell expects for it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"ended by {signal.Signals(number).name}")
+        self.exit_code = 130 if number == signal.SIGINT else 0
+
+
+def attend(name: str) -> None:
+    """From now on a signal ends this process at once, in a sentence that begins with `name`."""
+
+    def leave(number: int, _frame: FrameType | None) -> NoReturn:
+        signalled = Signalled(number)
+        try:
+            # by way of the log if that is imported already: an import cannot be begun in the middle of another
+            sys.modules["protocol.log"].process_log(name)(str(signalled), "stopped", "warning")
+        except Exception:  # not imported, or interrupted while it wrote
+            os.write(2, f"{name}: {signalled}\n".encode())
+        os._exit(signalled.exit_code)
+
+    for number in ENDING:
+        signal.signal(number, leave)
+
+
+@contextmanager
+def reacting(act: Callable[[int], object]) -> Iterator[None]:
+    """Inside, a signal calls `act` with its number, in the main thread between two of its instructions."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are the main thread's affair
+        return
+    before = [(number, signal.signal(number, lambda which, _: act(which))) for number in ENDING]
+    try:
+        yield
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
+
+
+def unwind(number: int) -> NoReturn:
+    """For `reacting`: leave by an exception, so that `finally` is obeyed."""
+    raise Signalled(number)
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """Inside, signals wait: for a few milliseconds that must not be cut in two."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
