@@ -28,8 +28,8 @@ from protocol.dealing import alice_material, bob_material
 from protocol.errors import ConfigError, MaterialError
 from protocol.graph import Phase
 from protocol.jobs import ROLES
-from protocol.keyring import state_folder
 from protocol.material import HEAD, Cell, Header, Layout, Seal, period, row_for
+from protocol.places import state_folder
 from protocol.ring import Words
 
 from .journal import Journal

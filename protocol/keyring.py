@@ -8,13 +8,13 @@ user's state directory, so that nothing has to be configured and nothing travels
 from __future__ import annotations
 
 import ipaddress
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from .channel import KeyPair, PublicKey
 from .errors import ConfigError
+from .places import config_folder, state_folder, temporary_folder, usable
 from .wire.messages import ROLES
 
 PLAINTEXT = (
@@ -32,14 +32,6 @@ def is_loopback(address: str) -> bool:
         return ipaddress.ip_address(parts.hostname or "").is_loopback
     except ValueError:
         return False
-
-
-def state_folder() -> Path:
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "mpc-playground"
-
-
-def config_folder() -> Path:
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "mpc-playground"
 
 
 def make_key(role: str, file: Path | None) -> tuple[PublicKey, Path]:
@@ -91,18 +83,25 @@ def needed_key(role: str, line: str | None, shared: bool, option: str) -> Public
     return key
 
 
+def shared_folder() -> Path:
+    """Where the keys for loopback are; among temporary files if this user has no other place: they can be made again."""
+    try:
+        folder = state_folder() / "loopback-keys"
+        why = f"{folder} cannot be written to"
+    except ConfigError as error:
+        folder, why = None, str(error)
+    if folder is not None and usable(folder):
+        return folder
+    if (place := temporary_folder()) is None or not usable(place / "loopback-keys"):
+        raise ConfigError(f"there is no place for loopback keys ({why}); set XDG_STATE_HOME to a folder of this user's")
+    return place / "loopback-keys"
+
+
 def _shared(role: str) -> KeyPair:
     """The key pair of `role` for this user's loopback sessions, made if it does not exist."""
     if role not in ROLES:
         raise ConfigError(f"there is no role {role!r}")
-    folder = state_folder() / "loopback-keys"
-    path = folder / f"{role}.key"
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(
-            f"the folder for loopback keys, {folder}, cannot be made: {error.strerror}; set XDG_STATE_HOME"
-        ) from None
+    path = shared_folder() / f"{role}.key"
     if not path.exists():
         try:
             KeyPair.generate(role).save(path)

@@ -295,3 +295,16 @@ def test_kernels_are_made_ready_once_for_an_installation(tmp_path, monkeypatch) 
     _warm.ready(told.append)
     assert len(made) == 1
     assert "NUMBA_CACHE_DIR" in told[-1]
+
+
+@pytest.mark.skipif(kernels.BACKEND == "numpy", reason="needs a compiler")
+def test_the_mark_holds_for_the_installation_it_was_made_by(tmp_path, monkeypatch) -> None:
+    from protocol.kernels import _warm
+
+    made = []
+    monkeypatch.setattr(_warm, "warm", lambda: made.append(1))
+    monkeypatch.setattr(_warm.config, "CACHE_DIR", str(tmp_path / "shared"))
+    for files in ("one", "one", "another"):
+        monkeypatch.setattr(_warm, "FILES", files)
+        _warm.ready(str)
+    assert len(made) == 2, "Numba looks its machine code up by the place and the age of the sources"

@@ -18,11 +18,11 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from protocol import __version__
+from protocol import __version__, kernels
 from protocol.channel import Connection, KeyPair, Options, PublicKey, connect
 from protocol.config import Address, Config
 from protocol.errors import ConfigError, LinkError, MpcError, ProtocolError
-from protocol.keyring import PLAINTEXT, needed_key, own_key
+from protocol.keyring import PLAINTEXT, needed_key, own_key, shared_folder
 from protocol.processes import run_until_signalled
 from protocol.wire import Kind, Message
 from protocol.wire.codec import payload_bytes
@@ -66,6 +66,7 @@ class Doctor:
         peer_key = self._other(keys, peer_role, self._settings.peer_key, shared, "--peer-key")
         dealer_key = self._other(keys, "dealer", self._settings.dealer_key, shared, "--dealer-key") if dealer else None
         self._state()
+        self._kernels()
         if dealer is None:
             self.found("dealer", OK, f"not needed: the material comes from {self._settings.material}")
         elif trusted and (keys is None or dealer_key is not None):
@@ -93,7 +94,7 @@ class Doctor:
         if keys is None:
             self.found("own key", WARN, PLAINTEXT)
         elif settings.key is None:
-            self.found("own key", OK, "shared by this user's processes on this machine")
+            self.found("own key", OK, f"shared by this user's processes on this machine, in {shared_folder()}")
         else:
             self.found(
                 "own key", OK, f"{settings.key} is of {self._role} and only its owner can read it: {keys.public}"
@@ -128,6 +129,12 @@ class Doctor:
             )
         else:
             self.found("state", OK, f"{folder} can be written")
+
+    def _kernels(self) -> None:
+        try:
+            self.found("arithmetic", OK, kernels.kept())
+        except ConfigError as error:
+            self.found("arithmetic", WARN, str(error))
 
     def _port(self, at: Address) -> None:
         """Can alice listen where bob is told to find her?"""

@@ -22,6 +22,7 @@ if BACKEND == "numpy":
         combine_rows,
         combined,
         contracted,
+        kept,
         matmul,
         monomial_sums,
         opened,
@@ -43,7 +44,7 @@ if BACKEND == "numpy":
         wide_sum,
     )
 else:
-    from ._warm import preload, ready, warm
+    from ._warm import kept, preload, ready, warm
     from .fused import beaver_matmul, beaver_mul, opened, truncated
     from .gemm import matmul, set_threads
     from .monomials import combined, contracted, monomial_sums, outer
@@ -67,6 +68,7 @@ __all__ = [
     "combine_rows",
     "combined",
     "contracted",
+    "kept",
     "matmul",
     "monomial_sums",
     "narrow",

@@ -10,8 +10,8 @@ any aligned C-contiguous words, those that may not be written to as well; anythi
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import os
 from collections.abc import Callable
 from pathlib import Path
 from threading import RLock
@@ -23,6 +23,8 @@ from numba.core import types
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic as _numba_intrinsic
 
+from ..errors import ConfigError
+from ..places import cache_folder, temporary_folder, usable
 from .layout import I64, MAX_LIMBS, U64
 
 P = ParamSpec("P")
@@ -52,20 +54,37 @@ def target() -> tuple[str, str, str]:
     return triple, processor, features
 
 
-def _cache_folder() -> str:
-    """Where machine code is kept. Numba asks whether a kernel's own file has changed, but not those of its helpers, so the
-    name of the folder is a digest of them all.
-    """
-    here = Path(__file__).parent
-    sources = hashlib.blake2b(digest_size=8)
-    for path in sorted(here.glob("*.py")):
+def _sources() -> tuple[str, str]:
+    """Digests of the kernels' sources, and of where and how old the files are, by which Numba tells them apart."""
+    sources, files = hashlib.blake2b(digest_size=8), hashlib.blake2b(digest_size=8)
+    for path in sorted(_HERE.glob("*.py")):
         sources.update(path.read_bytes())
-    users = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mpc-playground"
-    base = _config.CACHE_DIR or (here / "__pycache__" if os.access(here, os.W_OK) else users)
-    return str(Path(base) / f"kernels-{sources.hexdigest()}")
+        files.update(f"{path} {path.stat().st_mtime_ns}\n".encode())
+    return sources.hexdigest(), files.hexdigest()
 
 
+def _cache_folder() -> str:
+    """Where machine code is kept, "" if nowhere. Numba asks whether a kernel's own file has changed, but not those of its
+    helpers, so the name of the folder is a digest of them all.
+    """
+    name = f"kernels-{SOURCES}"
+    if _config.CACHE_DIR:
+        wanted = [Path(_config.CACHE_DIR)]
+    else:
+        wanted = [_HERE / "__pycache__"]
+        with contextlib.suppress(ConfigError):
+            wanted.append(cache_folder())
+    for base in wanted:
+        if usable(base / name):
+            return str(base / name)
+    place = temporary_folder()
+    return "" if place is None else str(place / name)
+
+
+_HERE = Path(__file__).parent
+SOURCES, FILES = _sources()
 _config.CACHE_DIR = _cache_folder()
+_KEPT = bool(_config.CACHE_DIR)
 _lock = RLock()  # Numba's compiler has one of its own, but two threads should not make the same kernel
 
 
@@ -107,7 +126,7 @@ class Entry(dict[int, Function]):
 def _compiled(function: Function, limbs: int) -> Function:
     names: dict[str, Any] = dict(_TYPES, Limbs=types.UniTuple(types.int64, limbs))  # type: ignore[no-untyped-call]
     *arguments, result = (names[name] for name in function.__annotations__.values())
-    jit: Any = numba.njit(result(*arguments), cache=True, nogil=True, error_model="numpy")
+    jit: Any = numba.njit(result(*arguments), cache=_KEPT, nogil=True, error_model="numpy")
     return cast(Function, jit(function))
 
 
@@ -118,7 +137,7 @@ def entry(least: int, most: int = MAX_LIMBS) -> Callable[[Function], Entry]:
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
     """A function that entries call, or Python: then it is compiled for each kind of argument it meets."""
-    return cast(Callable[P, R], numba.njit(cache=True, nogil=True, error_model="numpy")(function))
+    return cast(Callable[P, R], numba.njit(cache=_KEPT, nogil=True, error_model="numpy")(function))
 
 
 def intrinsic(function: Function) -> Function:

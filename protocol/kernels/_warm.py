@@ -10,8 +10,10 @@ from pathlib import Path
 from numba import __version__ as numba_version
 from numba import config
 
+from ..errors import ConfigError
+from ..places import temporary_folder
 from . import _bits_numba, _waves_numba, fused, gemm, monomials, poly, wide  # noqa: F401 - two fill ENTRIES
-from ._jit import ENTRIES, target
+from ._jit import ENTRIES, FILES, target
 
 _ANY_LIMBS = (wide._add, wide._sub, wide._rows, poly._readings, poly._polynomial)
 _FEW_LIMBS = (  # more are met in powering triples alone
@@ -39,26 +41,48 @@ def preload(limbs: Iterable[int]) -> None:
                 entry[count]
 
 
+def kept() -> str:
+    """Where machine code is kept, as a sentence's end; ConfigError if it is kept nowhere."""
+    folder = str(config.CACHE_DIR)  # type: ignore[attr-defined]
+    if not folder:
+        raise ConfigError(
+            "there is no folder to keep machine code in, so each start compiles what it meets; set NUMBA_CACHE_DIR"
+        )
+    lasting = "" if _lasts(folder) else ", until that is cleared; set NUMBA_CACHE_DIR to keep it longer"
+    return f"compiled arithmetic is kept in {folder}{lasting}"
+
+
+def _lasts(folder: str) -> bool:
+    place = temporary_folder()
+    return place is None or not Path(folder).is_relative_to(place)
+
+
 def ready(tell: Callable[[str], None]) -> None:
     """Have every kernel in the disk cache before anybody waits for one: compiles what is not, and tells so first.
 
     Processes that start together do it once, and wait for each other. Where there is no place for a cache, each compiles
     what it meets when it meets it.
     """
+    try:
+        place = kept()
+    except ConfigError as error:
+        return tell(str(error))
     folder = Path(str(config.CACHE_DIR))  # type: ignore[attr-defined]
-    done = folder / f"complete-{target()[1]}-python{platform.python_version()}-numba{numba_version}"
+    done = folder / f"complete-{target()[1]}-python{platform.python_version()}-numba{numba_version}-{FILES}"
     if done.exists():
-        return
+        return None
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "lock").open("w") as lock:
-            tell("compiling the arithmetic for this processor: once for an installation, about a minute")
+            where = "" if _lasts(str(folder)) else f"; {place}"
+            tell(f"compiling the arithmetic for this processor: once for an installation, about a minute{where}")
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not done.exists():
                 warm()
                 done.touch()
     except OSError:
         tell(f"nothing can be kept in {folder}, so arithmetic is compiled whenever it is met; set NUMBA_CACHE_DIR")
+    return None
 
 
 def warm() -> None:
