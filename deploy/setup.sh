@@ -1,7 +1,7 @@
 # Sourced by demo and test: a virtual environment beside the code, made once and updated when pyproject.toml changes.
 # $1: the extras to install, e.g. "" or "[test]". Leaves its Python's path in $PYTHON.
+# The working folder stays the caller's: files that options name are found from there.
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-cd "$here"
 make_environment() {
   local extras=$1 base=${MPC_PYTHON:-} candidate
   if [ -z "$base" ]; then
@@ -19,11 +19,11 @@ make_environment() {
   local folder=${MPC_VENV:-$here/.venv}
   PYTHON=$folder/bin/python
   local stamp=$folder/.installed$extras wanted
-  wanted=$(cksum pyproject.toml)
+  wanted=$(cksum <"$here/pyproject.toml")
   if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ]; then
     echo "Setting up $folder (once) ..." >&2
     [ -x "$PYTHON" ] || "$base" -m venv "$folder"
-    "$PYTHON" -m pip install --quiet --disable-pip-version-check --editable ".$extras" >&2 || return
+    "$PYTHON" -m pip install --quiet --disable-pip-version-check --editable "$here$extras" >&2 || return
     "$PYTHON" -c 'import sys; from protocol.kernels import ready; ready(lambda text: print(text, file=sys.stderr))'
     echo "$wanted" >"$stamp"
   fi

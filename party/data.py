@@ -50,6 +50,8 @@ def load_tensor(name: str, path: Path, declared: Input) -> Array:
     if read is None:
         raise DataError(f"tensor {name}: {file} is of a kind that cannot be read; give {', '.join(SUFFIXES)}")
     try:
+        if file.is_fifo() or file.is_char_device():  # which may never come to an end
+            raise _Fault("is no file but a pipe or a device; write the data to a file first")
         with file.open("rb") as stream:
             if not os.fstat(stream.fileno()).st_size:
                 raise _Fault("is empty; write the data to it")

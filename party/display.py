@@ -12,6 +12,7 @@ from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
@@ -182,6 +183,17 @@ class Terminal(View):
             "completed": progress.steps if progress.phase == Phase.FINISH else progress.step,
             "detail": f"{progress.rounds:,} rounds, {moved:.1f} MB, {stock}",
         }
+
+
+def shown(values: Any, digits: int = 8, most: int = 1000) -> str:
+    """An array for a person to read: small numbers are not shown as 0, and what is left out of long ones is said."""
+    array = np.asarray(values)
+    sizes = np.abs(array[np.isfinite(array) & (array != 0)])
+    fixed = not sizes.size or bool(sizes.min() >= 10.0 ** (3 - digits))  # else in scientific notation
+    with np.printoptions(precision=digits, suppress=fixed, threshold=most):
+        text = str(array)
+    left_out = f" (shortened: it has {array.size:,} values; --out FILE keeps them all)" if array.size > most else ""
+    return text + left_out
 
 
 def _due(seconds: int) -> int:

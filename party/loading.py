@@ -6,16 +6,19 @@ a mistake of the user's, so it ends in a JobError with file and line, never a tr
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import importlib.util
 import inspect
 import math
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
+from types import FrameType, ModuleType
 
 from protocol.config import nearest, yes_or_no
 from protocol.errors import ConfigError, JobError, MpcError
@@ -28,6 +31,9 @@ from .jobs.mlp import Mlp
 from .jobs.seed import Seed
 from .jobs.single import Single
 from .jobs.xor import Xor
+
+LIMIT = 120.0  # seconds that a job's own code may take, each time it is run
+_OWN = ("iterations", "fraction_bits", "integer_bits", "reveal")  # what a job may set of what every job has
 
 BUILTIN: dict[str, type[Job]] = {
     "seed": Seed,
@@ -53,18 +59,48 @@ def load_job(name_or_path: str, params: Mapping[str, str] | None = None) -> Job:
         )
     with blame(inspect.getfile(kind)):
         job = kind()
+    try:
+        _check_attributes(job)
+    except JobError as error:
+        raise JobError(f"{inspect.getfile(kind)}: {error}") from None
     for name, text in (params or {}).items():
         _set(job, name, text)
     _ = job.numerics  # which checks its ranges
     return job
 
 
+class _Endless(BaseException):
+    """The job's code has not come back in `LIMIT` seconds."""
+
+
+@contextmanager
+def _limited() -> Iterator[None]:
+    """_Endless in the middle of whatever is done inside for longer than `LIMIT` seconds; in the main thread alone."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def late(_number: int, _frame: FrameType | None) -> None:
+        raise _Endless(
+            f"this does not come to an end within {LIMIT:g} s; a job's methods are run once, on shapes alone"
+        )
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, LIMIT)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
 @contextmanager
 def blame(file: str | Path) -> Iterator[None]:
     """Turn what the job in `file` raises into a JobError with its line; an MpcError not from there stays."""
     try:
-        yield
-    except (Exception, SystemExit) as error:
+        with _limited():
+            yield
+    except (Exception, SystemExit, _Endless) as error:
         text = " ".join(str(error).split())
         if isinstance(error, SyntaxError):
             place, text = f"{error.filename or file}:{error.lineno or 1}", error.msg
@@ -74,13 +110,15 @@ def blame(file: str | Path) -> Iterator[None]:
             if not lines and isinstance(error, MpcError):
                 raise
             place = f"{file}:{lines[-1]}" if lines else str(file)
-        if not isinstance(error, MpcError):
+        if not isinstance(error, (MpcError, _Endless)):
             text = f"{type(error).__name__}: {text}" if text else type(error).__name__
         raise JobError(f"{place}: {text}") from None
 
 
 def _from_file(path: Path) -> type[Job]:
     try:
+        if path.exists() and not path.is_file():
+            raise JobError(f"the job file {path} is no file; check --job")
         source = path.read_bytes()
     except OSError as error:
         raise JobError(f"the job file {path} cannot be read ({error.strerror}); check --job") from None
@@ -105,6 +143,22 @@ def _only_job(path: Path, module: ModuleType) -> type[Job]:
         there = ", ".join(sorted(each.__name__ for each in found)) or "none"
         raise JobError(f"{path} must define exactly one subclass of Job; it defines {there}")
     return found.pop()
+
+
+def _check_attributes(job: Job) -> None:
+    """JobError for an attribute that is meant for one of Job's own and misspelt, or that stands in the way of one."""
+    for name in job.inputs:
+        if hasattr(Job, name):
+            raise JobError(f"{name} = Input(…): {name} is a name of every job's own; give the tensor another")
+    for name in job.parameters:
+        close = difflib.get_close_matches(name, _OWN, 1, 0.8)
+        if close and name not in _OWN:
+            raise JobError(
+                f"{name} = {job.parameters[name]!r}: {close[0]!r} is what a job has; call a parameter otherwise"
+            )
+    for name in ("setup", "step", "finish"):
+        if not callable(getattr(job, name)):
+            raise JobError(f"{name} must be a method of the job, not {type(getattr(job, name)).__name__}")
 
 
 def _set(job: Job, name: str, text: str) -> None:
@@ -145,6 +199,16 @@ def parameters(texts: Iterable[str]) -> dict[str, str]:
             raise ConfigError(f"--param {text}: write NAME=VALUE, each name once")
         found[name] = value
     return found
+
+
+def check_tensors(job: Job, names: Iterable[str], option: str) -> None:
+    """ConfigError for a name that is no tensor of the job's; `option` is where it was given."""
+    for name in names:
+        if name not in job.inputs:
+            raise ConfigError(
+                f"{option} {name}=…: the job {type(job).__name__} has no tensor {name}{nearest(name, job.inputs)} "
+                f"(it has: {', '.join(job.inputs)})"
+            )
 
 
 def trace_job(job: Job, shapes: Mapping[str, Shape], iterations: int | None) -> Traced:

@@ -9,15 +9,14 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from rich.console import Console
-from rich.table import Table
 
 from protocol.config import Config
 
 from ..bench import dealer, operations
-from ..bench.measuring import Line, measure
+from ..bench.measuring import measure
 from ..bench.workloads import WORKLOADS, chosen
 
 
@@ -25,12 +24,21 @@ class Row(Protocol):
     def as_data(self) -> dict[str, Any]: ...
 
 
+R = TypeVar("R", bound=Row)
+
+
 @dataclass(frozen=True)
 class Layout:
-    """A table: its title, and a heading with its cell for every column."""
+    """A table: its title, and a heading with its cell for every column. The first is as wide as `first` characters."""
 
     title: str
     columns: Sequence[tuple[str, Callable[[Any], str]]]
+    first: int = 28
+
+    def line(self, cells: Sequence[str]) -> str:
+        """One row; wide enough for what is met, so that each can be printed as soon as it is there."""
+        others = zip(cells[1:], self.columns[1:], strict=True)
+        return "  ".join([cells[0].ljust(self.first), *(cell.rjust(max(len(head), 9)) for cell, (head, _) in others)])
 
 
 def _seconds(value: float) -> str:
@@ -95,49 +103,42 @@ def suite(names: Sequence[str], scale: float, size: int | None, as_json: bool) -
     """Measure and print; 1 if a product came out wrong."""
     report = _Report(as_json)
     report.say(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before the first workload")
-    lines: list[Line] = []
     for name in names:
         if name in WORKLOADS:
             report.say(f"{name} …")
-            lines.append(measure(WORKLOADS[name].resized(scale, size)))
-            report.line(lines[-1])
-    report.table(ONLINE, lines)
+            report.row(ONLINE, measure(WORKLOADS[name].resized(scale, size)))
     if "dealer" in names:
-        report.table(DEALER, [report.line(dealer.throughput(kind, 0.5 * min(scale, 1.0))) for kind in dealer.KINDS])
+        for kind in dealer.KINDS:
+            report.row(DEALER, dealer.throughput(kind, 0.5 * min(scale, 1.0)))
     wrong = 0
     if "operations" in names:
-        found = [report.line(operations.facts(name, size)) for name in operations.names()]
+        for name in operations.names():
+            report.row(OPERATIONS, operations.facts(name, size))
         count = max(1000, round(operations.PRODUCTS * min(scale, 1.0)))
-        checked = [report.line(operations.products(peak, count)) for peak in operations.PEAKS]
-        wrong = sum(each.wrong for each in checked)
-        report.table(OPERATIONS, [*found, *checked])
+        for peak in operations.PEAKS:
+            wrong += report.row(OPERATIONS, operations.products(peak, count)).wrong
     report.say(f"load {os.getloadavg()[0]:.1f} after the last")
     sys.stdout.flush()
     return 1 if wrong else 0
 
 
 class _Report:
-    """Lines of JSON as they come, or tables; progress on standard error."""
+    """Lines of JSON or of tables, each as soon as it is there; progress on standard error."""
 
     def __init__(self, as_json: bool) -> None:
         self._json = as_json
-        self._out = Console(highlight=False, width=None if sys.stdout.isatty() else 220)
+        self._begun: Layout | None = None
         self._progress = Console(stderr=True, highlight=False, soft_wrap=True)
 
     def say(self, text: str) -> None:
         self._progress.print(f"bench: {text}", markup=False)
 
-    def line(self, row: Any) -> Any:
+    def row(self, layout: Layout, row: R) -> R:
         if self._json:
             print(json.dumps(row.as_data()), flush=True)
+            return row
+        if layout is not self._begun:
+            self._begun = layout
+            print(f"\n{layout.title}\n{layout.line([heading for heading, _ in layout.columns])}")
+        print(layout.line([cell(row) for _, cell in layout.columns]), flush=True)
         return row
-
-    def table(self, layout: Layout, rows: Sequence[Row]) -> None:
-        if self._json or not rows:
-            return
-        table = Table(title=layout.title, title_justify="left")
-        for n, (heading, _) in enumerate(layout.columns):
-            table.add_column(heading, justify="right" if n else "left", no_wrap=True)
-        for row in rows:
-            table.add_row(*(cell(row) for _, cell in layout.columns))
-        self._out.print(table)

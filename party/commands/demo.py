@@ -13,12 +13,14 @@ from rich.console import Console
 from protocol.config import Config
 from protocol.errors import ConfigError
 from protocol.graph import Array
-from protocol.jobs import Job
+from protocol.jobs import ROLES, Job
 from protocol.ops.coarse import Coarse
 
+from ..agreement import LEARNERS
 from ..bench.workloads import chosen
-from ..data import parse_assignments
-from ..loading import load_job, parameters, trace_job
+from ..data import check_output, parse_assignments
+from ..display import shown
+from ..loading import check_tensors, load_job, parameters, trace_job
 from ..local import Trio
 from ..settings import ratio
 from .bench import suite
@@ -36,13 +38,19 @@ def run(settings: Config) -> int:
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     job = load_job(settings.job, parameters(settings.param))
     files = parse_assignments(settings.data)
+    check_tensors(job, files, "--data")
+    learners = LEARNERS[settings.reveal or job.reveal]
+    if settings.out is not None:
+        if not learners:
+            raise ConfigError(f"--out {settings.out}: nothing is revealed to anybody, so there is nothing to write")
+        check_output(settings.out)
     inputs: dict[str, Array] = {}
     for role in ("alice", "bob"):
-        mine = {name: path for name, path in files.items() if job.inputs[name].owner == role} if files else {}
+        mine = {name: path for name, path in files.items() if job.inputs[name].owner == role}
         inputs |= own_inputs(job, role, mine)
     if not settings.quiet:
         console.print(f"demo: job {settings.job}, three processes on this machine, every link encrypted")
-    reports = _run_trio(settings, job, files)
+    reports = _run_trio(settings, job, files, ROLES[learners[0]] if learners else "alice")
     iterations = reports["alice"]["iterations"]
     graph = trace_job(job, {name: array.shape for name, array in inputs.items()}, iterations).graph
     plain = graph.run_clear(inputs, iterations)
@@ -53,7 +61,7 @@ def run(settings: Config) -> int:
     else:
         _show(summary, reports, plain)
     sys.stdout.flush()
-    return 0 if summary["equal"] and summary["max_abs_weight_error"] <= AGREEMENT else 1
+    return 1 if _fault(summary) else 0
 
 
 def _bench(settings: Config) -> int:
@@ -65,7 +73,7 @@ def _bench(settings: Config) -> int:
     return suite(names, ratio(given.get("scale", "1")), None, settings.json)
 
 
-def _run_trio(settings: Config, job: Job, files: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def _run_trio(settings: Config, job: Job, files: dict[str, Any], writer: str) -> dict[str, dict[str, Any]]:
     common = ["--job", settings.job, "--reveal", settings.reveal or job.reveal, "--json", "--wait", "60s"]
     if settings.iterations is not None:
         common += ["--iterations", str(settings.iterations)]
@@ -79,7 +87,7 @@ def _run_trio(settings: Config, job: Job, files: dict[str, Any]) -> dict[str, di
         for role in ("bob", "alice"):
             own = [f"{name}={path}" for name, path in files.items() if job.inputs[name].owner == role]
             extra = [part for text in own for part in ("--data", text)]
-            if role == "alice" and settings.out is not None:
+            if role == writer and settings.out is not None:
                 extra += ["--out", str(settings.out)]
             shown = role == "alice" and not settings.quiet
             trio.start(role, [*common, *extra], shown)
@@ -124,6 +132,16 @@ def _summary(reports: dict[str, dict[str, Any]], plain: dict[str, Array], grains
     }
 
 
+def _fault(summary: dict[str, Any]) -> str | None:
+    """What is wrong with what came out, if anything is."""
+    error = summary["max_abs_weight_error"]
+    if not summary["equal"]:
+        return "alice and bob obtained different results"
+    if not error <= AGREEMENT:  # nan is more than anything
+        return f"the results differ from the plaintext twin by {error:.2g}, and {AGREEMENT:g} is allowed"
+    return None
+
+
 def _show(summary: dict[str, Any], reports: dict[str, dict[str, Any]], plain: dict[str, Array]) -> None:
     def lines(name: str, of: Sequence[str]) -> None:
         for role in of:
@@ -131,6 +149,8 @@ def _show(summary: dict[str, Any], reports: dict[str, dict[str, Any]], plain: di
                 print(f"{name}, as {role} obtained it: {_flat(reports[role]['results'][name])}")
         print(f"{name}, plaintext twin: {_flat(plain[name])}")
 
+    if fault := _fault(summary):
+        print(f"FAILED: {fault}.\n")
     for name in plain:
         lines(name, ("alice", "bob"))
     print()
@@ -151,5 +171,4 @@ def _show(summary: dict[str, Any], reports: dict[str, dict[str, Any]], plain: di
 
 
 def _flat(values: Any) -> str:
-    with np.printoptions(precision=6, suppress=True, threshold=40):
-        return str(np.asarray(values)).replace("\n", " ")
+    return shown(values, digits=6, most=40).replace("\n", " ")

@@ -12,7 +12,9 @@ import platform
 import shlex
 import sys
 import tempfile
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from protocol.channel import Shape, parse_shape
 from protocol.config import Config, resolve
 from protocol.errors import ConfigError
 from protocol.graph import Phase
+from protocol.places import usable
 from protocol.plan import make_plan
 from protocol.predict import Pace
 
@@ -45,16 +48,19 @@ def run(settings: Config) -> int:
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     order = order_of(settings)
     links = grid(settings)
-    folder: Path = settings.out
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"the folder {folder} cannot be made: {error.strerror}; check --out") from None
+    if not usable(settings.out):
+        raise ConfigError(f"the folder {settings.out} cannot be made or written to; check --out")
 
-    def told(text: str) -> None:
+    def tell(text: str) -> None:
         if not settings.quiet:
             console.print(f"lab: {text}", markup=False)
 
+    with Patience(tell) as told:
+        return _survey(settings, order, links, told)
+
+
+def _survey(settings: Config, order: Order, links: list[tuple[Shape, Shape]], told: Callable[[str], None]) -> int:
+    folder: Path = settings.out
     most = order.plan.dealing.steps
     told(f"job {settings.job}, {len(links)} cells of about {settings.seconds_per_cell:g} s")
     pace, cells = survey(order, links, settings.seconds_per_cell, most, told)
@@ -72,6 +78,37 @@ def run(settings: Config) -> int:
         print("\n".join(str(path) for path in written))
     sys.stdout.flush()
     return 0
+
+
+class Patience:
+    """Says what is told it, and when nothing was for `LONGEST` seconds that the same goes on."""
+
+    LONGEST = 8.0
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell, self._ended = tell, threading.Event()
+        self._last, self._at = "", time.monotonic()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __call__(self, text: str) -> None:
+        self._tell(text)
+        self._last, self._at = text, time.monotonic()
+
+    def __enter__(self) -> Patience:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        said = self._at
+        while not self._ended.wait(0.25):
+            now = time.monotonic()
+            if now - max(said, self._at) >= self.LONGEST:
+                said = now
+                self._tell(f"still at work, {now - self._at:.0f} s after: {self._last}")
 
 
 def order_of(settings: Config) -> Order:

@@ -23,7 +23,7 @@ from protocol.views import Shape as TensorShape
 
 from ..agreement import LEARNERS
 from ..data import default_tensor, load_tensor, parse_assignments
-from ..loading import load_job, parameters, trace_job
+from ..loading import check_tensors, load_job, parameters, trace_job
 
 
 def run(settings: Config) -> int:
@@ -59,6 +59,8 @@ def run(settings: Config) -> int:
 
 def shapes_of(job: Job, files: Mapping[str, Path], given: Mapping[str, TensorShape]) -> dict[str, TensorShape]:
     """Shapes from files, from --shape, from the job's own numbers, or from its defaults."""
+    check_tensors(job, files, "--data")
+    check_tensors(job, given, "--shape")
     shapes: dict[str, TensorShape] = {}
     for name, declared in job.inputs.items():
         if name in given:

@@ -7,8 +7,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from protocol import kernels
 from protocol.channel import parse_shape
 from protocol.config import Config
@@ -24,9 +22,9 @@ from ..agreement import Intent
 from ..bench.stopwatch import Stopwatch
 from ..checkpoint import Store
 from ..data import check_output, default_tensor, load_tensor, parse_assignments, save_results
-from ..display import Terminal
+from ..display import Terminal, shown
 from ..links import PEER, Addresses
-from ..loading import load_job, parameters
+from ..loading import check_tensors, load_job, parameters
 from ..material import Material, open_material
 from ..runner import Halted
 from ..session import Report, Run
@@ -88,11 +86,12 @@ def run(settings: Config) -> int:
 def own_inputs(job: Job, role: str, files: dict[str, Path]) -> dict[str, Array]:
     """This party's tensors, from files or the job's defaults, checked."""
     mine = {name: declared for name, declared in job.inputs.items() if declared.owner == role}
+    check_tensors(job, files, "--data")
     for name in files:
         if name not in mine:
-            owner = job.inputs[name].owner if name in job.inputs else None
-            whose = f"it is {owner}'s to bring" if owner else f"the job's inputs are {', '.join(job.inputs)}"
-            raise DataError(f"--data {name}=…: {role} does not bring a tensor {name}; {whose}")
+            raise DataError(
+                f"--data {name}=…: {role} does not bring a tensor {name}; it is {job.inputs[name].owner}'s to bring"
+            )
     arrays = {
         name: load_tensor(name, files[name], declared) if name in files else default_tensor(name, declared)
         for name, declared in mine.items()
@@ -158,9 +157,8 @@ def finish(settings: Config, intent: Intent, report: Report, terminal: Terminal)
         measured = {} if terminal.watch is None else {"measured": terminal.watch.figures()}
         print(json.dumps(summary(intent, report) | measured))
     elif settings.out is None or not terminal.for_programs:  # a service's output ends in a log
-        with np.printoptions(precision=8, suppress=True):
-            for name, array in report.results.items():
-                print(f"{name} =\n{array}")
+        for name, array in report.results.items():
+            print(f"{name} =\n{shown(array)}")
         if not report.results:
             print(f"nothing was revealed to {intent.role}")
     sys.stdout.flush()

@@ -139,3 +139,19 @@ def test_a_workload_between_three_processes(capsys):
     assert found["seconds_min"] <= found["seconds_median"] < 1.0
     assert found["reference_seconds"] > 0.0
     assert found["rtt_us"] > 1.0
+
+
+def test_each_row_is_printed_when_it_is_there(monkeypatch, capsys):
+    seen = []
+
+    def facts(name, size):
+        seen.append(capsys.readouterr().out)
+        return operations.Facts(name, 1000, 8.0, 1, 8.0, 8.0, 1e-6, 0)
+
+    monkeypatch.setattr(operations, "facts", facts)
+    monkeypatch.setattr(operations, "products", lambda peak, count: facts("products", count))
+    monkeypatch.setattr(operations, "names", lambda: ["one", "two"])
+    assert suite(["operations"], 0.1, None, as_json=False) == 0
+    assert seen[0] == "" and "Operations" in seen[1] and "one" in seen[1] and "two" in seen[2]
+    widths = {len(line) for text in seen for line in text.splitlines() if "1,000" in line}
+    assert len(widths) == 1

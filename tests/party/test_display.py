@@ -8,9 +8,10 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
-from party.display import Terminal, _due
+from party.display import Terminal, _due, shown
 from party.local import Trio
 from protocol.log import Log
 
@@ -55,12 +56,20 @@ def test_the_bar_is_drawn_on_a_terminal():
     assert re.search(r"[\d,]+ rounds, [\d.]+ MB, keystream", plain)
 
 
+def test_numbers_are_shown_as_what_they_are():
+    assert shown([1.5, 2.7e-9]).split() == ["[1.5e+00", "2.7e-09]"]
+    assert shown([0.0, 1.5, 2.25, np.nan]) == "[0.   1.5  2.25  nan]"
+    assert "--out" not in shown(np.arange(10.0)) and "..." not in shown(np.arange(1000.0))
+    assert "..." in (long := shown(np.arange(5000.0))) and "it has 5,000 values; --out FILE keeps them all" in long
+
+
 def test_a_state_that_lasts_is_said_ever_more_rarely():
     said = sorted({_due(seconds) for seconds in range(1000)})
     assert said == [0, 1, 2, 5, 10, 20, 40, 80, 160, 300, 600, 900]
 
 
-def test_what_comes_again_is_said_once_and_then_rarely():
+def test_what_comes_again_is_said_once_and_then_rarely(monkeypatch):
+    monkeypatch.setattr("protocol.log._opened", [])
     log, lines = Log("bob"), []
     terminal = Terminal("bob", log)
     log.write = lines.append

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 
 from dealer.__main__ import main as dealer
+from party import loading
 from party.__main__ import main as party
 
 ALICE = ["--role", "alice", "--peer", "tcp://127.0.0.1:0", "--wait", "1s"]
@@ -35,6 +38,11 @@ FILES = {
     "silent.py": JOB + "    x = Input('bob', (2,), default=[1, 2])\n\n    def step(self, v):\n        pass\n",
     "branch.py": JOB + "    x = Input('bob', (2,), default=[1, 2])\n\n    def finish(self, v):\n"
     "        v.reveal(x=v.x if v.x else v.x)\n",
+    "near.py": JOB + "    iteration = 5\n    x = Input('bob', (2,), default=[1, 2])\n",
+    "clash.py": JOB + "    step = Input('bob', (2,), default=[1, 2])\n",
+    "plain.py": JOB + "    x = Input('bob', (2,), default=[1, 2])\n    finish = 3\n",
+    "endless.py": JOB + "    x = Input('bob', (2,), default=[1, 2])\n\n    def step(self, v):\n"
+    "        while True:\n            pass\n",
     "fine.py": JOB
     + "    x = Input('bob', (2,), default=[1, 2])\n\n    def finish(self, v):\n        v.reveal(x=v.x)\n",
 }
@@ -75,9 +83,25 @@ CASES = [
     (party, ["plan", "--job", "{here}/silent.py"], "reveals nothing"),
     (party, ["plan", "--job", "{here}/branch.py"], "has no value here"),
     (party, ["plan", "--job", "{here}/fine.py", "--shape", "x=huge"], "is not a shape"),
+    (party, ["plan", "--job", "{here}/near.py"], "near.py: iteration = 5: 'iterations' is what a job has"),
+    (party, ["plan", "--job", "{here}/clash.py"], "clash.py: step = Input(…): step is a name of every job's own"),
+    (party, ["plan", "--job", "{here}/plain.py"], "finish must be a method of the job, not int"),
+    (party, ["plan", "--job", "{here}/endless.py"], ": this does not come to an end within 0.5 s"),
+    (party, ["plan", "--job", "{here}/pipe.py"], "is no file; check --job"),
+    # names and units
+    (party, ["plan", "--job", "seed", "--data", "q=/nonexistent.npy"], "has no tensor q"),
+    (party, ["plan", "--job", "seed", "--shape", "q=3x3"], "--shape q=…: the job Seed has no tensor q"),
+    (party, ["plan", "--job", "seed", "--rtt", "40"], "'40' is a duration without a unit; write it like 40ms"),
+    (party, ["plan", "--job", "seed", "--bandwidth", "100"], "without a unit; write it like 100mbit"),
+    (party, ["plan", "--job", "seed", "--spare", "10"], "write 10% if that is meant"),
+    (party, ["demo", "--job", "seed", "--data", "q=any.npy"], "has no tensor q"),
+    (party, ["demo", "--reveal", "none", "--out", "{here}/out.npz"], "nothing is revealed to anybody"),
+    (party, ["lab", "--job", "seed", "--data", "q=any.npy"], "has no tensor q"),
+    (party, ["lab", "--out", "{here}/good.csv"], "cannot be made or written to"),
     # data files
+    (party, [*BOB, "--data", "x={here}/pipe.csv"], "is no file but a pipe or a device"),
     (party, [*BOB, "--data", "x"], "--data"),
-    (party, [*BOB, "--data", "z={here}/good.csv"], "does not bring a tensor z"),
+    (party, [*BOB, "--data", "z={here}/good.csv"], "has no tensor z (it has: x, y, w)"),
     (party, [*BOB, "--data", "w={here}/good.csv"], "alice's to bring"),
     (party, [*BOB, "--data", "x={here}/none.csv"], "none.csv"),
     (party, [*BOB, "--data", "x={here}"], "tensor x"),
@@ -114,6 +138,9 @@ def here(tmp_path, monkeypatch):
     for name, text in FILES.items():
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o600)
+    for name in ("pipe.csv", "pipe.py"):
+        os.mkfifo(tmp_path / name)
+    monkeypatch.setattr(loading, "LIMIT", 0.5)
     np.save(tmp_path / "pickled.npy", np.array([[1, None, 3]], dtype=object), allow_pickle=True)
     np.save(tmp_path / "complex.npy", np.ones((2, 3), complex))
     return tmp_path
