@@ -153,7 +153,7 @@ class Links:
             if connection.session == to.session and connection.failure is None:
                 return connection
             if not connection.session.startswith("doctor-"):  # who asks only whether somebody is here, and leaves
-                await connection.close(0.2, f"this is session {to.session}")
+                await connection.close(0.2, f"this is session {to.session}; give both parties the same --session")
 
 
 @contextlib.asynccontextmanager

@@ -31,7 +31,7 @@ from .links import Addresses, Links, opened
 from .material import FileIntake, Material
 from .runner import CHECKPOINT, HALT, Halted, Runner
 
-SETTLE = 0.2  # seconds between two attempts
+SETTLE, LONG = 0.2, 5.0  # seconds between two attempts, the pause growing while they end sooner than LONG
 FAREWELL = 30.0  # seconds that a party with its results waits for a peer that was killed before it had them
 
 
@@ -113,8 +113,10 @@ class Run:
         """The whole run. MpcError in one sentence for whatever ends it; Halted after `halt`."""
         async with opened(self._intent.role, self._to, self._view.note, self._view.waiting) as links:
             self._links = links
+            pause = SETTLE
             while True:
                 self._attempts += 1
+                begun = time.monotonic()
                 try:
                     return await self._attempt(links)
                 except LinkError as error:
@@ -130,7 +132,8 @@ class Run:
                         f"{error}; waiting up to {patience:.0f} s to go on from the last checkpoint", "lost"
                     )
                     links.abort(str(error), back=True)
-                    await asyncio.sleep(SETTLE)
+                    pause = SETTLE if time.monotonic() - begun > LONG else min(2 * pause, LONG)
+                    await asyncio.sleep(pause)
                 except Halted:
                     links.abort("it was asked to end, and will go on when it is started again", back=True)
                     if self._halting:
@@ -245,10 +248,12 @@ async def _join(peer: Connection, dealer: Connection, agreed: Agreed, start: int
     try:
         while not seed.done():
             await asyncio.wait({seed}, timeout=SETTLE)
-            if peer.failure is not None:
-                raise LinkError(str(peer.failure))
+            if seed.done():
+                break  # the dealer's own word, a refusal too, before what the peer makes of it
             if (message := peer.peek()) is not None and message.kind is Kind.ABORT:
                 raise stopped(peer, message)
+            if peer.failure is not None:
+                raise LinkError(str(peer.failure))
         return seed.result()
     finally:
         seed.cancel()
