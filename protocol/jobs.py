@@ -82,10 +82,11 @@ class Job:
 
     @property
     def inputs(self) -> dict[str, Input]:
+        """By name, so that a class made from a set is the same job at both parties."""
         found: dict[str, Input] = {}
         for base in reversed(type(self).__mro__):
             found.update({name: value for name, value in vars(base).items() if isinstance(value, Input)})
-        return found
+        return dict(sorted(found.items()))
 
     @property
     def parameters(self) -> dict[str, int | float | str | bool]:

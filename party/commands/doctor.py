@@ -1,7 +1,8 @@
 """`python -m party doctor`: would a run with these settings work? One line a check, and for each failure how to mend it.
 
 Takes the options of `run`. Connects with the real handshake, under a session name of its own, so nothing that runs is
-disturbed. Exit code 0 unless a check fails.
+disturbed. Started at alice and at bob at once, it tests the link between them; --wait says how long one waits for the
+other. Exit code 0 unless a check fails.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from protocol import __version__, kernels
-from protocol.channel import Connection, KeyPair, Options, PublicKey, connect
+from protocol.channel import Allow, Connection, KeyPair, Listener, Options, PublicKey, connect
 from protocol.config import Address, Config
 from protocol.errors import ConfigError, LinkError, MpcError, ProtocolError
 from protocol.keyring import PLAINTEXT, needed_key, own_key, shared_folder
@@ -74,7 +75,8 @@ class Doctor:
         else:
             self.found("dealer", FAIL, "not tried, for want of a key; mend the keys first")
         if self._role == "alice":
-            self._port(self._settings.peer)
+            if self._port(self._settings.peer) and trusted and (keys is None or peer_key is not None):
+                await self._meet(self._settings.peer, keys, peer_key)
         elif trusted and (keys is None or peer_key is not None):
             await self._peer(self._settings.peer, keys, peer_key)
         else:
@@ -136,7 +138,7 @@ class Doctor:
         except ConfigError as error:
             self.found("arithmetic", WARN, str(error))
 
-    def _port(self, at: Address) -> None:
+    def _port(self, at: Address) -> bool:
         """Can alice listen where bob is told to find her?"""
         family = socket.AF_INET6 if ":" in at.host else socket.AF_INET
         host = "" if at.host == "*" else at.host
@@ -160,14 +162,64 @@ class Doctor:
                     )
             else:
                 self.found("port", OK, f"{at} is free, for bob to connect to")
+                return True
+        return False
 
     # ── the others ────────────────────────────────────────────────────────────────────────────────
 
+    @property
+    def _patience(self) -> float:
+        """Seconds to wait for the other party, who may have to be told to come."""
+        settings = self._settings
+        wait: float = settings.wait
+        return PATIENCE if settings.origin("wait") == "default" else wait
+
+    async def _meet(self, at: Address, keys: KeyPair | None, key: PublicKey | None) -> None:
+        """Alice listens as in a run, for bob's doctor."""
+        refused: list[str] = []
+        try:
+            listener = Listener(
+                str(at),
+                "alice",
+                keys,
+                None if key is None else Allow([key]),
+                roles=("bob",),
+                options=Options(timeout=PATIENCE),
+                refused=lambda reason, address: refused.append(
+                    f"{address or 'somebody'} came and was refused: {reason}"
+                ),
+            )
+            try:
+                connection = await listener.accept(self._patience)
+                self.found("bob", OK, f"came to {at}, and is who it should be" if keys else f"came to {at}")
+                await self._between(connection)
+            finally:
+                await listener.close(linger=0.2)
+        except MpcError as error:
+            if refused:
+                self.found("bob", FAIL, f"{refused[-1]}; compare keys: --peer-key must be bob's own")
+                return
+            text = "start doctor there at the same time, with --wait 1m at both, and the link between you is tested"
+            self.found("bob", WARN, f"{error}; {text}")
+
     async def _peer(self, at: Address, keys: KeyPair | None, key: PublicKey | None) -> None:
-        connection = await self._connect("alice", at, keys, key)
+        connection = await self._connect("alice", at, keys, key, self._patience)
         if connection is not None:
-            self._version("alice", connection.software)
-            await connection.close(0.2)
+            await self._between(connection)
+
+    async def _between(self, peer: Connection) -> None:
+        """What there is to know of the link to the other party; whoever is done first waits for the other."""
+        try:
+            self._version(peer.role, peer.software)
+            await self._pings(peer)
+            if self._role == "bob":
+                peer.send(Message(Kind.BYE, self._session))
+            elif peer.session.startswith("doctor-"):
+                await peer.receive(PATIENCE)
+        except MpcError as error:
+            self.found(peer.role, FAIL, f"the link broke while it was tested: {error}")
+        finally:
+            await peer.close(0.5)
 
     async def _dealer(self, at: Address, keys: KeyPair | None, key: PublicKey | None) -> None:
         connection = await self._connect("dealer", at, keys, key)
@@ -208,11 +260,13 @@ class Doctor:
                 who, FAIL, f"{trouble}; compare keys: its list must have this party's, and {option} must be its own"
             )
 
-    async def _connect(self, who: str, at: Address, keys: KeyPair | None, key: PublicKey | None) -> Connection | None:
+    async def _connect(
+        self, who: str, at: Address, keys: KeyPair | None, key: PublicKey | None, patience: float = PATIENCE
+    ) -> Connection | None:
         options = Options(timeout=PATIENCE)
         try:
             connection = await connect(
-                str(at), self._role, who, self._session, keys, key, timeout=PATIENCE, options=options
+                str(at), self._role, who, self._session, keys, key, timeout=patience, options=options
             )
         except LinkError as error:
             await self._explain(who, at, error)
@@ -244,20 +298,20 @@ class Doctor:
         else:
             self.found("clock", OK, f"{difference:+.3f} s off the dealer's")
 
-    async def _pings(self, dealer: Connection) -> float:
+    async def _pings(self, other: Connection) -> float:
         found: list[float] = []
         for _ in range(PINGS):
-            dealer.rtt = None
-            dealer.probe()
+            other.rtt = None
+            other.probe()
             deadline = time.monotonic() + PATIENCE
-            while dealer.rtt is None:
-                if time.monotonic() > deadline or dealer.failure is not None:
-                    raise dealer.failure or LinkError("the dealer does not answer pings")
+            while other.rtt is None:
+                if time.monotonic() > deadline or other.failure is not None:
+                    raise other.failure or LinkError(f"{other.role} does not answer pings")
                 await asyncio.sleep(0.0005)
-            found.append(dealer.rtt)
+            found.append(other.rtt)
         rtt = statistics.median(found)
-        self.figures["rtt"] = rtt
-        self.found("round trip", OK, f"{1e3 * rtt:.2f} ms to the dealer, the median of {PINGS}")
+        self.figures["rtt" if other.role == "dealer" else "peer_rtt"] = rtt
+        self.found(f"round trip to {other.role}", OK, f"{1e3 * rtt:.2f} ms, the median of {PINGS}")
         return rtt
 
     async def _bandwidth(self, dealer: Connection, rtt: float) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -199,3 +202,29 @@ def rejected(action: Callable[[], Any], named: list[str]) -> None:
     message = str(caught.value)
     assert "\n" not in message
     assert [word for word in named if word not in message] == [], message
+
+
+def test_a_job_whose_inputs_come_from_a_set_is_one_job(tmp_path: Path) -> None:
+    """The order of a set of names is another in each process."""
+    own = write(
+        tmp_path,
+        "from protocol.jobs import Input, Job\n\n\nclass Mine(Job):\n"
+        "    locals().update({name: Input('bob', (2,), default=[1, 2]) for name in {'p', 'q', 'r', 's', 't'}})\n\n"
+        "    def finish(self, v):\n        v.reveal(out=v.p + v.t)\n",
+    )
+    script = (
+        "import sys; from party.commands.plan import shapes_of; from party.loading import load_job, trace_job; "
+        "from protocol.plan import make_plan; job = load_job(sys.argv[1]); "
+        "print(list(job.inputs), make_plan(trace_job(job, shapes_of(job, {}, {}), None), 0, (0, 1)).digest)"
+    )
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", script, own],
+            env=os.environ | {"PYTHONHASHSEED": str(seed)},
+            check=True,
+            text=True,
+            capture_output=True,
+        ).stdout
+        for seed in (1, 2, 3)
+    }
+    assert len(found) == 1, found
