@@ -8,6 +8,7 @@ other. Exit code 0 unless a check fails.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import json
 import secrets
@@ -31,6 +32,7 @@ from protocol.wire.codec import payload_bytes
 from ..links import PEER
 
 PATIENCE = 5.0  # seconds for anything that others have to answer
+GOODBYE = 2.0  # seconds that one doctor waits for the other's measurements to be done
 PINGS = 20
 BULK = 8  # MiB that the dealer sends to measure the bandwidth by
 DIFFERENCE = 5.0  # seconds that clocks may differ
@@ -210,12 +212,12 @@ class Doctor:
     async def _between(self, peer: Connection) -> None:
         """What there is to know of the link to the other party; whoever is done first waits for the other."""
         try:
-            self._version(peer.role, peer.software)
+            if self._role == "bob":  # whoever is called tells its version, and alice never calls
+                self._version(peer.role, peer.software)
             await self._pings(peer)
-            if self._role == "bob":
-                peer.send(Message(Kind.BYE, self._session))
-            elif peer.session.startswith("doctor-"):
-                await peer.receive(PATIENCE)
+            peer.send(Message(Kind.BYE, self._session))
+            with contextlib.suppress(MpcError):  # a party in its run, unlike its doctor, says nothing
+                await peer.receive(GOODBYE)
         except MpcError as error:
             self.found(peer.role, FAIL, f"the link broke while it was tested: {error}")
         finally:
