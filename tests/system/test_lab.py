@@ -8,8 +8,9 @@ import subprocess
 import sys
 
 import pytest
+from services import until
 
-from party.commands.lab import grid, order_of
+from party.commands.lab import Patience, grid, order_of
 from party.commands.plan import as_data
 from party.lab.cells import Order, calibrate, measure
 from party.settings import LAB, several
@@ -111,6 +112,15 @@ def test_calibration_finds_the_pace_again(seed):
     slow = Pace().scaled(2.5)
     found = calibrated(plan, predict(plan, link, link, slow).step_seconds, link, link, slow.dealt)
     assert found.round == pytest.approx(slow.round)
+
+
+def test_somebody_who_waits_is_told_that_it_goes_on(monkeypatch):
+    monkeypatch.setattr(Patience, "LONGEST", 0.3)
+    said: list[str] = []
+    with Patience(said.append) as told:
+        told("calibrating")
+        until(lambda: len(said) > 2)
+    assert said[0] == "calibrating" and set(said[1:]) <= {f"still at work, {n} s after: calibrating" for n in range(60)}
 
 
 def test_the_grid():

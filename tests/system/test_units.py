@@ -19,6 +19,7 @@ from services import events, is_the_result, logs, say, until
 
 from party.local import free_address
 from protocol.channel import KeyPair
+from protocol.errors import LACKING, LinkError, UsageError
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
 ROOT = Path(__file__).parents[2]
@@ -81,6 +82,20 @@ def test_the_units_restart_with_back_off(tmp_path):
         os.utime(tmp_path / "starts", (time.time() - 3600,) * 2)
         assert [pause(), pause()] == [0, 1]
         (tmp_path / "starts").unlink()
+
+
+def test_managers_start_again_what_may_pass_and_leave_what_is_impossible(tmp_path):
+    final = {0, UsageError.exit_code}
+    assert LACKING not in final and LinkError.exit_code not in final
+    for name in UNITS:
+        settings = unit(name, "alice", tmp_path)
+        assert settings["Restart"] == ["on-failure"]
+        assert settings["RestartPreventExitStatus"] == [str(UsageError.exit_code)]
+        assert settings["LimitCORE"] == ["0"]
+    programs = (ROOT / "deploy" / "supervisor" / "mpc.conf").read_text()
+    assert [set(map(int, codes.split(","))) for codes in re.findall(r"^exitcodes = (.*)$", programs, re.M)] == [
+        final
+    ] * 3
 
 
 def under_filter(name: str) -> list[str]:
