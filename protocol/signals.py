@@ -19,7 +19,7 @@ from typing import NoReturn
 ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
-class Signalled(BaseException):
+class Signalled(KeyboardInterrupt):
     """A signal asked this process to end; `exit_code` is what the shell expects for it."""
 
     def __init__(self, number: int) -> None:
@@ -64,9 +64,14 @@ def unwind(number: int) -> NoReturn:
 
 @contextmanager
 def held() -> Iterator[None]:
-    """Inside, signals wait: for a few milliseconds that must not be cut in two."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    """Inside, signals wait: for what must not be cut in two, and ends by itself in a moment.
+
+    Blocking them would not do: the system then gives them to another of this process's threads.
+    """
+    waiting: list[int] = []
     try:
-        yield
+        with reacting(waiting.append):
+            yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number in waiting[:1]:
+            signal.raise_signal(number)
