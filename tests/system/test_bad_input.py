@@ -101,7 +101,7 @@ CASES = [
     # data files
     (party, [*BOB, "--data", "x={here}/pipe.csv"], "is no file but a pipe or a device"),
     (party, [*BOB, "--data", "x"], "--data"),
-    (party, [*BOB, "--data", "z={here}/good.csv"], "has no tensor z (it has: x, y, w)"),
+    (party, [*BOB, "--data", "z={here}/good.csv"], "has no tensor z (it has: w, x, y)"),
     (party, [*BOB, "--data", "w={here}/good.csv"], "alice's to bring"),
     (party, [*BOB, "--data", "x={here}/none.csv"], "none.csv"),
     (party, [*BOB, "--data", "x={here}"], "tensor x"),
