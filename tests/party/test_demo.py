@@ -16,7 +16,7 @@ BYTES = {"bytes_sent": {"alice": 1, "bob": 1}, "dealt_bytes": {"alice": 32, "bob
 
 def summary(equal: bool, error: float) -> dict:
     found = {"weights": [1.0]}
-    outcome = {"equal": equal, "max_abs_weight_error": error, "results": {"alice": found, "bob": found}}
+    outcome = {"equal": equal, "max_abs_weight_error": error, "grains": {}, "results": {"alice": found, "bob": found}}
     return FIGURES | BYTES | outcome
 
 
