@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from protocol import __version__
 from protocol.channel import Connection
@@ -22,7 +23,7 @@ from .checkpoint import Point, Store
 from .loading import trace_job
 from .material import Material, Place
 
-LEFT_OVER = (Kind.ROUND, Kind.CHUNK, Kind.PLAN, Kind.SEED, Kind.BYE)  # of the attempt before
+LEFT_OVER = (Kind.ROUND, Kind.CHUNK, Kind.PLAN, Kind.SEED, Kind.BYE, Kind.END)  # of the attempt before
 MOST_WORDS = 2000  # characters that a party says of one statement
 LEARNERS = {"alice": (0,), "bob": (1,), "both": (0, 1), "none": ()}
 
@@ -88,18 +89,39 @@ def stopped(connection: Connection, message: Message) -> MpcError:
     return (LinkError if body.get("back") is True else Stopped)(f"{connection.role} stopped: {text}")
 
 
+class Records(Protocol):
+    """What a party has of the end of the run (ending.py)."""
+
+    def bind(self) -> None: ...
+
+    def offer(self) -> list[list[Any]]: ...
+
+    def common(self, theirs: object, who: str) -> tuple[str, bool] | None: ...
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where both go on: at a checkpoint (None: at the beginning), or at the end of an earlier attempt."""
+
+    epoch: int
+    point: Point | None = None
+    place: Place | None = None  # in the material, where that is a file
+    lasting: bool = False  # whether one of the two can come back after it was killed
+    ending: tuple[str, bool] | None = None  # the attempt that both can finish, and whether the peer lacks its results
+
+
 @dataclass(frozen=True)
 class Agreed:
-    """What an attempt starts from: `start` is None for the beginning."""
+    """What an attempt computes, and where it starts."""
 
     plan: Plan
     ticket: str
-    epoch: int
-    start: Point | None
-    place: Place | None = None  # in the material, where that is a file
+    start: Start
 
 
-async def agree(peer: Connection, intent: Intent, store: Store | None, material: Material | None = None) -> Agreed:
+async def agree(
+    peer: Connection, intent: Intent, store: Store | None, material: Material | None, records: Records
+) -> Agreed:
     """Exchange intentions, plans and checkpoints. AgreementError names the first difference."""
     mine = intent.body()
     peer.send(Message(Kind.HELLO, peer.session, body=mine))
@@ -118,8 +140,8 @@ async def agree(peer: Connection, intent: Intent, store: Store | None, material:
     traced = trace_job(intent.job, shapes, intent.iterations)
     plan = make_plan(traced, ROLES.index(intent.role), LEARNERS[intent.reveal])
     tickets = (mine["ticket"], theirs["ticket"]) if intent.role == "alice" else (theirs["ticket"], mine["ticket"])
-    start, epoch, place = await _compare(peer, plan, store, material)
-    return Agreed(plan, join_tickets(*tickets), epoch, start, place)
+    start = await _compare(peer, plan, store, material, records)
+    return Agreed(plan, join_tickets(*tickets), start)
 
 
 def _peer_shapes(peer: Connection, job: Job, raw: dict[str, Any]) -> dict[str, Shape]:
@@ -135,30 +157,54 @@ def _peer_shapes(peer: Connection, job: Job, raw: dict[str, Any]) -> dict[str, S
 
 
 async def _compare(
-    peer: Connection, plan: Plan, store: Store | None, material: Material | None
-) -> tuple[Point | None, int, Place | None]:
-    """Check that both plans are one; the newest checkpoint that both hold, the next epoch, and the place in the material."""
+    peer: Connection, plan: Plan, store: Store | None, material: Material | None, records: Records
+) -> Start:
+    """Check that both plans are one, and find where both go on."""
     if store is not None:
         store.bind(plan.digest)
+    records.bind()
     points = [] if store is None else store.points
     epoch = 0 if store is None else store.epoch()
-    body = {"digest": plan.digest, "points": [[point.ticket, point.step] for point in points], "epoch": epoch}
+    body = {
+        "digest": plan.digest,
+        "points": [[point.ticket, point.step] for point in points],
+        "epoch": epoch,
+        "lasting": store is not None,
+        "ending": records.offer(),
+    }
     if material is not None:
         body["used"] = material.offer()
     peer.send(Message(Kind.PLAN, peer.session, body=body))
     theirs = (await expect(peer, Kind.PLAN)).body or {}
     if theirs.get("digest") != plan.digest:
         raise await _difference(peer, plan.listing)
+    material_of = None if material is None else (material, theirs.get("used"))
+    if material is not None:
+        material.bind(plan.dealing, plan.digest)
+    return _start(peer, points, epoch, theirs, store, records, material_of)
+
+
+def _start(
+    peer: Connection,
+    points: list[Point],
+    epoch: int,
+    theirs: Mapping[str, Any],
+    store: Store | None,
+    records: Records,
+    material: tuple[Material, object] | None,
+) -> Start:
+    """The end that both can go on with, or else the newest checkpoint that both hold, a new epoch, a place in the material."""
     held, last = theirs.get("points"), theirs.get("epoch")
     if not isinstance(held, list) or type(last) is not int or not 0 <= last < 1 << 40:
         raise ProtocolError(f"{peer.role} did not say which checkpoints it holds")
-    common = [point for point in points if [point.ticket, point.step] in held]
-    start = common[0] if common else None
-    place = None
-    if material is not None:
-        material.bind(plan.dealing, plan.digest)
-        place = material.settle(theirs.get("used"), peer.role, start.step if start else 0)
-    return start, max(epoch, last) + 1, place
+    lasting = store is not None or theirs.get("lasting") is True
+    if (ending := records.common(theirs.get("ending"), peer.role)) is not None:
+        return Start(max(epoch, last), lasting=lasting, ending=ending)
+    point = next((point for point in points if [point.ticket, point.step] in held), None)
+    place = None if material is None else material[0].settle(material[1], peer.role, 0 if point is None else point.step)
+    if store is not None:
+        store.reserve(max(epoch, last) + 1)
+    return Start(max(epoch, last) + 1, point, place, lasting)
 
 
 async def _difference(peer: Connection, listing: Listing) -> AgreementError:

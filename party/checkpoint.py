@@ -1,19 +1,26 @@
-"""Checkpoints: what a killed party needs to go on from the newest step that both parties hold.
+"""The state folder: what a killed party needs to go on from the newest step that both parties hold, and to end (ending.py).
 
 A checkpoint is this party's shares of the carried variables after a step. The shares of one step fit together only if both
 stem from one epoch, so a checkpoint is known by (ticket, step), where the ticket names the epoch's attempt. The rules:
 
 * a file is complete or does not exist: written beside, synced, renamed, the folder synced; readable by its owner alone;
 * it checks itself: a digest over everything; a file that fails is skipped, never deleted;
-* the newest that the peer is known to hold, the one before it, and everything newer are kept; older ones go.
+* it belongs to the inputs it was computed from: each has a keyed digest of this party's own tensors, the key beside it;
+* the newest that the peer is known to hold, the one before it, and everything newer are kept; older ones go;
+* the number of an epoch is on disk before the epoch begins, so no number is ever used twice.
 
-A finished run leaves its results in the same folder, so that a party killed between learning and reporting reports after all.
+    SESSION.ROLE.STEP.TICKET.checkpoint    shares after a step
+    SESSION.ROLE.ending, .results          the end of a run
+    SESSION.ROLE.epoch, .key               the highest epoch begun; the key of the digests of inputs
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import hmac
+import re
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,13 +29,14 @@ from typing import Any
 import msgpack
 import numpy as np
 
-from protocol.errors import ConfigError
-from protocol.files import durable, own_folder
+from protocol.errors import ConfigError, DataError
+from protocol.files import durable, own_folder, remove_unfinished, sync_folder
 from protocol.graph import Array
 from protocol.ring import Words
 
-MAGIC = b"mpc-checkpoint-1\n"
+MAGIC = b"mpc-checkpoint-2\n"
 _DIGEST = 32
+ANOTHER = "name another --session, or start once with --fresh, which sets the old state aside"
 
 
 @dataclass(frozen=True)
@@ -43,47 +51,78 @@ class Store:
     """The state folder of one party in one session."""
 
     def __init__(self, folder: Path, session: str, role: str) -> None:
-        self._folder, self._prefix = folder, f"{session}.{role}"
-        self._digest = ""
+        self.folder, self._prefix = folder, f"{session}.{role}"
+        self._digest = self._fingerprint = ""
+        self._inputs: dict[str, str] = {}
         self._common: list[Point] = []  # that the peer holds too, oldest first
+        name = re.escape(self._prefix)
+        self._checkpoint = re.compile(rf"{name}\.\d{{12}}\.[0-9a-z-]+\.checkpoint")
+        self._of_a_run = re.compile(rf"{name}\.(\d{{12}}\.[0-9a-z-]+\.checkpoint|ending|results)")
         try:
             own_folder(folder)
             probe = folder / f".{self._prefix}.probe"
             probe.write_bytes(b"")
             probe.unlink()
-            for unfinished in folder.glob(f".{self._prefix}.*.new"):  # this party was killed while it wrote them
-                unfinished.unlink()
+            remove_unfinished(folder, self._prefix)  # this party was killed while it wrote them
         except OSError as error:
             raise ConfigError(f"the state folder {folder} cannot be written: {error.strerror}") from None
 
+    def belong(self, fingerprint: str, inputs: Mapping[str, Array]) -> None:
+        """State of the run that `fingerprint` names counts from now on; DataError if it is of other inputs than these."""
+        self._fingerprint = fingerprint
+        found = [body for body in map(self._read, self._files(self._of_a_run)) if self._ours(body)]
+        key = self._key(new=not found)
+        self._inputs = {name: _keyed(key, name, array) for name, array in inputs.items()}
+        for body in found:
+            for name, digest in self._inputs.items():
+                if not hmac.compare_digest(str(body["inputs"].get(name)), digest):
+                    raise DataError(
+                        f"{name} is not the tensor that the state in {self.folder} was computed from; bring that, {ANOTHER}"
+                    )
+
     def bind(self, digest: str) -> None:
-        """Only checkpoints of the plan with this digest count from now on."""
+        """Only what is of the plan with this digest counts from now on."""
         self._digest = digest
+
+    def set_aside(self) -> Path | None:
+        """Move the state of this session into a folder of its own, which is returned; epochs go on from where they were."""
+        found = self._files(self._of_a_run)
+        if not found:
+            return None
+        self.reserve(self.epoch())
+        try:
+            number = 1
+            while (aside := self.folder / f"{self._prefix}.aside-{number}").exists():
+                number += 1
+            aside.mkdir(mode=0o700)
+            for path in found:
+                path.rename(aside / path.name)
+            sync_folder(aside)
+            sync_folder(self.folder)
+        except OSError as error:
+            raise ConfigError(f"the state in {self.folder} cannot be set aside: {error.strerror}") from None
+        return aside
+
+    # ---- checkpoints --------------------------------------------------------------------------------------------
 
     @property
     def points(self) -> list[Point]:
-        """Every readable checkpoint of this plan, newest step first."""
-        found = [(path, self._read(path)) for path in self._folder.glob(f"{self._prefix}.*.checkpoint")]
-        points = [Point(body["ticket"], body["step"]) for _, body in found if body is not None]
-        return sorted(points, key=lambda point: point.step, reverse=True)
+        """Every readable checkpoint of this plan, newest step first; those of one step in the same order at both parties."""
+        bodies = [body for body in map(self._read, self._files(self._checkpoint)) if self._counts(body)]
+        points = [Point(body["ticket"], body["step"]) for body in bodies]
+        return sorted(points, key=lambda point: (point.step, point.ticket), reverse=True)
 
     def load(self, point: Point) -> list[Words]:
         """The shares at a point, in the plan's order of carried variables."""
         body = self._read(self._path(point))
-        if body is None:
-            raise ConfigError(f"the checkpoint of step {point.step} in {self._folder} has become unreadable")
+        if not self._counts(body):
+            raise ConfigError(f"the checkpoint of step {point.step} in {self.folder} has become unreadable")
         self._common = [point]
-        return [np.frombuffer(raw, np.uint64).reshape(shape).copy() for raw, shape in body["state"]]
+        return unpacked(body["state"])
 
     def save(self, point: Point, epoch: int, state: list[Words]) -> None:
         """Write a checkpoint durably."""
-        body = {
-            "digest": self._digest,
-            "ticket": point.ticket,
-            "step": point.step,
-            "epoch": epoch,
-            "state": [[words.tobytes(), list(words.shape)] for words in state],
-        }
+        body = {"ticket": point.ticket, "step": point.step, "epoch": epoch, "state": packed(state)}
         self._write(self._path(point), body)
 
     def confirm(self, point: Point) -> None:
@@ -92,47 +131,87 @@ class Store:
             return
         self._common = [*self._common[-1:], point]
         keep = {self._path(each) for each in self._common}
-        for path in self._folder.glob(f"{self._prefix}.*.checkpoint"):
+        for path in self._files(self._checkpoint):
             if path not in keep:
                 with contextlib.suppress(OSError):
                     path.unlink()
 
+    # ---- epochs -------------------------------------------------------------------------------------------------
+
     def epoch(self) -> int:
         """The highest epoch on record."""
-        bodies = (self._read(path, any_plan=True) for path in self._folder.glob(f"{self._prefix}.*.checkpoint"))
-        return max((body["epoch"] for body in bodies if body is not None), default=0)
+        bodies = map(self._read, [self._named("epoch"), *self._files(self._of_a_run)])
+        return max((body["epoch"] for body in bodies if body), default=0)
 
-    def finish(self, results: Mapping[str, Array], fingerprint: str) -> None:
-        """Record the results of a finished run that was started as `fingerprint` says."""
-        packed = {name: [array.tobytes(), list(array.shape)] for name, array in results.items()}
-        self._write(self._done, {"fingerprint": fingerprint, "results": packed})
+    def reserve(self, epoch: int) -> None:
+        """Record durably that this epoch is used, before it is."""
+        self._write(self._named("epoch"), {"epoch": epoch})
 
-    def finished(self, fingerprint: str) -> dict[str, Array] | None:
-        """The results on record, if the run that was started so has finished."""
-        body = self._read(self._done, any_plan=True)
-        if body is None or body["fingerprint"] != fingerprint:
-            return None
-        return {name: np.frombuffer(raw).reshape(shape).copy() for name, (raw, shape) in body["results"].items()}
+    # ---- the end ------------------------------------------------------------------------------------------------
 
-    @property
-    def _done(self) -> Path:
-        return self._folder / f"{self._prefix}.results"
+    def record(self, name: str, body: Mapping[str, Any]) -> None:
+        """Write "ending" or "results" durably. The body has an "epoch"."""
+        self._write(self._named(name), body)
+
+    def recorded(self, name: str, any_plan: bool = False) -> dict[str, Any] | None:
+        """The record of this name, if it is whole and of this run (and, unless `any_plan`, of the plan that is bound)."""
+        body = self._read(self._named(name))
+        return body if self._ours(body) and (any_plan or self._counts(body)) else None
+
+    def forget(self, name: str) -> None:
+        """Remove a record that no longer says what is so."""
+        try:
+            self._named(name).unlink(missing_ok=True)
+            sync_folder(self.folder)
+        except OSError as error:
+            raise self._cannot(self._named(name), error) from None
+
+    # ---- files --------------------------------------------------------------------------------------------------
+
+    def _named(self, name: str) -> Path:
+        return self.folder / f"{self._prefix}.{name}"
 
     def _path(self, point: Point) -> Path:
-        return self._folder / f"{self._prefix}.{point.step:012d}.{point.ticket}.checkpoint"
+        return self._named(f"{point.step:012d}.{point.ticket}.checkpoint")
+
+    def _files(self, pattern: re.Pattern[str]) -> list[Path]:
+        return [path for path in self.folder.iterdir() if pattern.fullmatch(path.name)]
+
+    def _ours(self, body: dict[str, Any] | None) -> bool:
+        return body is not None and body.get("fingerprint") == self._fingerprint
+
+    def _counts(self, body: dict[str, Any] | None) -> bool:
+        return body is not None and body.get("digest") == self._digest and self._ours(body)
+
+    def _key(self, new: bool) -> bytes:
+        """The key of this folder's digests of inputs; made if there is none and nothing depends on it."""
+        body = self._read(self._named("key"))
+        if body is not None:
+            return bytes(body["key"])
+        if not new:
+            raise ConfigError(
+                f"{self._named('key')} is missing or damaged, so nobody can tell which inputs the state beside it is of; {ANOTHER}"
+            )
+        key = secrets.token_bytes(32)
+        self._write(self._named("key"), {"key": key})
+        return key
 
     def _write(self, path: Path, body: Mapping[str, Any]) -> None:
-        data = msgpack.packb(body)
+        belonging = {"digest": self._digest, "fingerprint": self._fingerprint, "inputs": self._inputs}
+        data = msgpack.packb({**belonging, **body})
         try:
             with durable(path) as file:
                 file.write(MAGIC + hashlib.blake2b(data, digest_size=_DIGEST).digest() + data)
         except OSError as error:
-            raise ConfigError(
-                f"{path} cannot be written: {error.strerror}; the run can be continued from the one before"
-            ) from None
+            raise self._cannot(path, error) from None
 
-    def _read(self, path: Path, any_plan: bool = False) -> dict[str, Any] | None:
-        """The body of a file that is whole and of this plan."""
+    def _cannot(self, path: Path, error: OSError) -> ConfigError:
+        return ConfigError(
+            f"{path} cannot be written: {error.strerror}; nothing is lost: mend that, and give the same command again"
+        )
+
+    def _read(self, path: Path) -> Any:
+        """The body of a file that is whole, a dictionary; None of any other."""
         try:
             raw = path.read_bytes()
         except OSError:
@@ -140,5 +219,21 @@ class Store:
         head, data = raw[: len(MAGIC) + _DIGEST], raw[len(MAGIC) + _DIGEST :]
         if head != MAGIC + hashlib.blake2b(data, digest_size=_DIGEST).digest():
             return None
-        body: dict[str, Any] = msgpack.unpackb(data)
-        return body if any_plan or body.get("digest") == self._digest else None
+        return msgpack.unpackb(data)
+
+
+def packed(arrays: list[Words]) -> list[Any]:
+    """Words as plain data."""
+    return [[words.tobytes(), list(words.shape)] for words in arrays]
+
+
+def unpacked(raw: list[Any]) -> list[Words]:
+    """What `packed` was given."""
+    return [np.frombuffer(data, np.uint64).reshape(shape).copy() for data, shape in raw]
+
+
+def _keyed(key: bytes, name: str, array: Array) -> str:
+    """A digest of a tensor that tells nothing about it without the key."""
+    digest = hashlib.blake2b(f"{name} {array.dtype.str} {array.shape}\n".encode(), key=key, digest_size=_DIGEST)
+    digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

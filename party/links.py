@@ -44,9 +44,15 @@ class Links:
     ) -> None:
         self._role, self._to, self._note, self._waiting = role, to, note, waiting
         self._options = Options(timeout=to.timeout)
+        self.wait = to.wait  # seconds for somebody to come, or to come back
         self._listener: Listener | None = None
         self._peer: Connection | None = None
         self._dealer: Connection | None = None
+
+    @property
+    def whom(self) -> str:
+        """The other party."""
+        return PEER[self._role]
 
     async def both(self) -> tuple[Connection, Connection | None]:
         """The peer and the dealer if there is one, side by side; the first failure ends the wait for the other."""
@@ -127,7 +133,7 @@ class Links:
             to.session,
             to.keys,
             to.dealer_key if dealer else to.peer_key,
-            timeout=to.wait,
+            timeout=self.wait,
             options=self._options,
             shape=to.dealer_shape if dealer else to.peer_shape,
             waiting=self._waiting,
@@ -147,7 +153,7 @@ class Links:
                 shape=to.peer_shape,
                 refused=lambda reason, address: self._note(f"refused {address or 'a connection'}: {reason}"),
             )
-        deadline = time.monotonic() + to.wait
+        deadline = time.monotonic() + self.wait
         while True:
             connection = await self._listener.accept(deadline - time.monotonic(), self._waiting)
             if connection.session == to.session and connection.failure is None:

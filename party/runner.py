@@ -62,7 +62,9 @@ class Runner:
         self._request: str | None = None
         self._granted: str | None = None
         self._unconfirmed = False
+        self.seal: Callable[[Words], Awaitable[None]] | None = None  # shown the last message, before it is sent
         self._witnesses = 0  # rounds of setup so far
+        self._finishes = 0  # rounds of the finish so far
 
     async def meet(self) -> None:
         """One exchange of a message of a hundred bytes that says nothing: both parties are here. For measurements."""
@@ -93,7 +95,7 @@ class Runner:
 
     async def _phase(self, phase: Phase, first: int, total: int) -> None:
         machine, progress = self._machine, self.progress
-        exchange = self._witnessed if phase == Phase.SETUP else self._exchange
+        exchange = {Phase.SETUP: self._witnessed, Phase.STEP: self._exchange, Phase.FINISH: self._sealed}[phase]
         progress.phase = phase
         rounds = range(machine.rounds(phase))
         step, stepping = first, phase == Phase.STEP and machine.rounds(phase) > 0
@@ -129,6 +131,13 @@ class Runner:
         reply = await self._exchange(words, expected)
         self.heard(number, joined(reply))
         return reply
+
+    async def _sealed(self, words: Words, expected: int) -> list[Words]:
+        """A round of the finish. In the last one the shares of the results are sent: not before both can end."""
+        self._finishes += 1
+        if self._finishes == self._machine.rounds(Phase.FINISH) and self.seal is not None:
+            await self.seal(words)
+        return await self._exchange(words, expected)
 
     async def _exchange(self, words: Words, expected: int) -> list[Words]:
         peer, progress = self._peer, self.progress

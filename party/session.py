@@ -1,9 +1,10 @@
 """One party's run: find the peer and the dealer, agree, compute, report; and begin again where it broke off.
 
-    links → agreement → seed → rounds → results
+    links → agreement → seed → rounds → the end (ending.py)
 
-An *attempt* is one epoch: fresh seeds, from the newest step that both parties hold. Without a state folder there is one
-attempt; with one, a lost peer or dealer is waited for. Any other end is told to the others in a sentence and raised here.
+An *attempt* is one epoch: fresh seeds, from the newest step that both parties hold; or the end of an earlier one, gone on with.
+Without a state folder there is one attempt; with one, a lost peer or dealer is waited for. Any other end is told to the others
+in a sentence and raised here.
 """
 
 from __future__ import annotations
@@ -26,13 +27,14 @@ from protocol.wire import Kind, Message
 
 from .agreement import LEARNERS, Agreed, Intent, agree, expect, stopped
 from .checkpoint import Point, Store
+from .ending import Ending
 from .intake import Intake, Supply
 from .links import Addresses, Links, opened
 from .material import FileIntake, Material
 from .runner import CHECKPOINT, HALT, Halted, Runner
 
 SETTLE, LONG = 0.2, 5.0  # seconds between two attempts, the pause growing while they end sooner than LONG
-FAREWELL = 30.0  # seconds that a party with its results waits for a peer that was killed before it had them
+FAREWELL = 30.0  # seconds that a party with its results waits for a peer that may lack them
 
 
 @dataclass
@@ -93,9 +95,13 @@ class Run:
         self._store, self._interval, self._material = store, interval, material
         self._party = ROLES.index(intent.role)
         self._begun = self._progressed = time.monotonic()
+        if store is not None:
+            store.belong(intent.fingerprint, inputs)
+        self._ending = Ending(store)
         self._reached = 0
         self._attempts = self._recomputed = 0
-        self._done: Report | None = None
+        done = self._ending.results
+        self._done = None if done is None else Report(done)
         self._halting = self._stepping = False
         self._links: Links | None = None
 
@@ -114,22 +120,29 @@ class Run:
         async with opened(self._intent.role, self._to, self._view.note, self._view.waiting) as links:
             self._links = links
             pause = SETTLE
+            if self._done is not None:
+                self._view.note(
+                    f"this run is finished; seeing for up to {self._patience():.0f} s whether {links.whom} lacks its results "
+                    "(for another run, name another --session, or start with --fresh)",
+                    "finished",
+                )
             while True:
                 self._attempts += 1
                 begun = time.monotonic()
+                links.wait = self._to.wait if self._done is None else max(0.1, self._patience())
                 try:
                     return await self._attempt(links)
                 except LinkError as error:
                     if self._halting:
                         raise Halted from None
                     patience = self._patience()
-                    if self._done is not None and patience <= 0:
+                    if self._done is not None and patience <= SETTLE:
                         return self._done  # the peer may lack its results, but we cannot wait for it for ever
-                    if self._store is None or patience <= 0:
+                    if (self._store is None and not self._ending.begun) or patience <= SETTLE:
                         links.abort(str(error), back=False)
                         raise
                     self._view.note(
-                        f"{error}; waiting up to {patience:.0f} s to go on from the last checkpoint", "lost"
+                        f"{error}; waiting up to {patience:.0f} s to go on from there", "lost"
                     )
                     links.abort(str(error), back=True)
                     pause = SETTLE if time.monotonic() - begun > LONG else min(2 * pause, LONG)
@@ -148,21 +161,62 @@ class Run:
         return limit - (time.monotonic() - self._progressed)
 
     async def _attempt(self, links: Links) -> Report:
-        peer, dealer = await links.both()
-        self._view.linked()
-        agreed = await agree(peer, self._intent, self._store, self._material)
-        self._view.begins(agreed.epoch)
-        plan = agreed.plan
-        start = 0 if agreed.start is None else agreed.start.step
+        if self._ending.begun:
+            peer, dealer = await links.peer(), None
+        else:
+            peer, dealer = await links.both()
+            self._view.linked()
+        agreed = await agree(peer, self._intent, self._store, self._material, self._ending)
+        self._view.begins(agreed.start.epoch)
+        if agreed.start.ending is not None:
+            self._done = await self._finished(peer, agreed)
+        else:
+            if self._ending.begun:
+                if self._done is not None:
+                    self._view.note(f"{peer.role} has nothing of this run's end: both compute it again", "again")
+                self._done, links.wait = None, self._to.wait
+                dealer = None if self._to.dealer is None else await links.dealer()
+                self._view.linked()
+            self._done = await self._computed(peer, dealer, agreed)
+        self._progressed = time.monotonic()
+        links.tell(Message(Kind.BYE, self._to.session))
+        if agreed.start.lasting:
+            await self._part(peer)
+        return self._done
+
+    async def _part(self, peer: Connection) -> None:
+        """Until the peer says that its results are durable; LinkError if it may come back for them."""
+        try:
+            await expect(peer, Kind.BYE)
+        except LinkError:
+            raise
+        except MpcError as error:
+            self._view.note(f"{error}; what it lacks is kept here: start both again, and it gets it", "kept")
+
+    async def _finished(self, peer: Connection, agreed: Agreed) -> Report:
+        """The end of an earlier attempt: each gives what the other lacks."""
+        assert agreed.start.ending is not None
+        ticket, lacks = agreed.start.ending
+        self._view.note(f"the steps are done; finishing with {peer.role} what was broken off", "resumed")
+        learns = self._party in LEARNERS[self._intent.reveal]
+        await self._ending.deliver(peer, Machine(agreed.plan, self._party), ticket, lacks, learns)
+        return self._done or Report(self._ending.results or {}, attempts=self._attempts, recomputed=self._recomputed)
+
+    async def _computed(self, peer: Connection, dealer: Connection | None, agreed: Agreed) -> Report:
+        """The steps that remain, and the finish."""
+        plan, epoch, point = agreed.plan, agreed.start.epoch, agreed.start.point
+        start = 0 if point is None else point.step
         if self._attempts == 1:
             self._view.planned(plan)
         if start or self._attempts > 1:
             self._recomputed += max(0, self._reached - start)
-            self._view.note(f"going on from step {start} of {plan.dealing.steps}, epoch {agreed.epoch}", "resumed")
+            self._view.note(f"going on from step {start} of {plan.dealing.steps}, epoch {epoch}", "resumed")
         intake = await self._supply(peer, dealer, agreed, start)
         machine = Machine(plan, self._party)
         machine.load(self._inputs)
-        runner = Runner(machine, peer, intake, agreed.epoch, start)
+        runner = Runner(machine, peer, intake, epoch, start)
+        if agreed.start.lasting:
+            runner.seal = partial(self._ending.seal, peer, machine, agreed.ticket, epoch)
         if self._material is not None:
             runner.sending, runner.heard = self._material.sending, partial(self._material.heard, peer.role)
         self._attend(runner, machine, agreed)
@@ -171,7 +225,7 @@ class Run:
         self._view.running(runner, intake, peer)
         self._stepping = True
         try:
-            await runner.run(None if agreed.start is None or self._store is None else self._store.load(agreed.start))
+            await runner.run(None if point is None or self._store is None else self._store.load(point))
         finally:
             self._stepping = False
             intake.close()
@@ -193,22 +247,17 @@ class Run:
             runner.progress.waited_for_peer,
             runner.progress.step_seconds,
         )
-        if self._store is not None:
-            self._store.finish(report.results, self._intent.fingerprint)
-        self._done, self._progressed = report, time.monotonic()
-        links.tell(Message(Kind.BYE, self._to.session))
-        if self._store is not None:
-            await expect(peer, Kind.BYE)  # a peer that was killed before it had its results will be back for them
+        self._ending.finish(agreed.ticket, report.results)
         return report
 
     async def _supply(self, peer: Connection, dealer: Connection | None, agreed: Agreed, start: int) -> Supply:
         """Where this attempt's material comes from."""
         if dealer is not None:
             dealt = await _join(peer, dealer, agreed, start)
-            seed = epoch_seed(dealt, dealer.session, agreed.ticket, agreed.epoch)
-            return Intake(dealer, agreed.plan.dealing, self._party, seed, agreed.epoch)
-        assert self._material is not None and agreed.place is not None
-        return FileIntake(self._material, agreed.place, start)
+            seed = epoch_seed(dealt, dealer.session, agreed.ticket, agreed.start.epoch)
+            return Intake(dealer, agreed.plan.dealing, self._party, seed, agreed.start.epoch)
+        assert self._material is not None and agreed.start.place is not None
+        return FileIntake(self._material, agreed.start.place, start)
 
     def _attend(self, runner: Runner, machine: Machine, agreed: Agreed) -> None:
         """Checkpoints: alice's clock asks for them, either party's halt does, both write at the same step."""
@@ -230,7 +279,7 @@ class Run:
         def keep(step: int) -> None:
             nonlocal last
             last = Point(agreed.ticket, step)
-            store.save(last, agreed.epoch, machine.state())
+            store.save(last, agreed.start.epoch, machine.state())
 
         def kept() -> None:
             if last is not None:
@@ -242,7 +291,7 @@ class Run:
 async def _join(peer: Connection, dealer: Connection, agreed: Agreed, start: int) -> bytes:
     """Bring the plan to the dealer; this epoch's seed. A peer that gives up meanwhile ends the wait."""
     dealing = agreed.plan.dealing
-    body = {"ticket": agreed.ticket, "digest": contract_codec.digest(dealing), "start": start, "epoch": agreed.epoch}
+    body = {"ticket": agreed.ticket, "digest": contract_codec.digest(dealing), "start": start, "epoch": agreed.start.epoch}
     dealer.send(Message(Kind.PLAN, dealer.session, body=body, buffers=(contract_codec.pack(dealing),)))
     seed = asyncio.create_task(_seed(dealer, agreed.ticket))
     try:

@@ -111,6 +111,7 @@ MATERIAL = Setting(
 )
 STATE = (
     Setting("state", "a folder for checkpoints: a run that was killed goes on from there", file_path, metavar="DIR"),
+    Setting("fresh", "begin anew: state that --state has of this session is set aside (give it once)", flag=True),
     Setting("checkpoint_every", "time between two checkpoints", positive(duration), "5s", metavar="TIME"),
 )
 LINK = (

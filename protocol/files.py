@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import tempfile
 from collections.abc import Iterator
@@ -20,20 +22,20 @@ CACHEDIR_TAG = (
 def durable(path: Path, replace: bool = True) -> Iterator[IO[bytes]]:
     """What is written in the block becomes the file `path` (mode 0600) when the block ends well, and nothing otherwise.
 
-    Written beside, synced, named, the folder synced. FileExistsError if the name is taken and not to be replaced;
-    any OSError is the caller's to put into words.
+    Written beside, synced, named, the folder synced. What a killed process left half-written beside `path` is removed first.
+    FileExistsError if the name is taken and not to be replaced; any OSError is the caller's to put into words.
     """
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)  # mode 0600
-    temporary = Path(name)
+    remove_unfinished(path.parent, path.name)
+    descriptor, temporary = _beside(path)
     try:
         with os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        if replace:
-            temporary.replace(path)
-        else:
-            os.link(temporary, path)  # unlike rename, fails when the name is taken
+            if replace:
+                temporary.replace(path)
+            else:
+                os.link(temporary, path)  # unlike rename, fails when the name is taken
     finally:
         temporary.unlink(missing_ok=True)
     sync_folder(path.parent)
@@ -58,10 +60,34 @@ def keep_out_of_backups(folder: Path) -> None:
         file.write(CACHEDIR_TAG)
 
 
+def remove_unfinished(folder: Path, name: str) -> None:
+    """Remove what killed processes left of files whose names begin with `name`. Whoever still writes holds a lock."""
+    for path in folder.iterdir():
+        if path.name.startswith(f".{name}.") and path.name.endswith(".new"):
+            with contextlib.suppress(OSError):  # in use, or gone meanwhile
+                descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    path.unlink()
+                finally:
+                    os.close(descriptor)
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in a folder durable."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
+        os.close(descriptor)
+
+
+def _beside(path: Path) -> tuple[int, Path]:
+    """A new file beside `path`, opened exclusively (mode 0600) and locked for as long as it is open."""
+    while True:
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.fstat(descriptor).st_nlink:  # else another process took it for a left-over before it was locked
+            return descriptor, Path(name)
         os.close(descriptor)

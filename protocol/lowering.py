@@ -66,8 +66,10 @@ class Lowering:
             value = self.aligned(node, state.scale, state.limbs)
             self.phases[Phase.STEP].carries.append((state.register, value.register))
             self.phases[Phase.STEP].stage(value.level if value.phase == Phase.STEP else 0)
-        for label, node in graph.revealed.items():
-            self._reveal(label, self.share(node))
+        revealed = {label: self.share(node) for label, node in graph.revealed.items()}
+        level = max((share.level for share in revealed.values() if share.phase == Phase.FINISH), default=0)
+        for label, share in revealed.items():
+            self._reveal(label, share, level)
 
     def _allocate_state(self, label: str, first: Node) -> None:
         """Create the register that holds the carried variable `label`, and start it with the value of `first`."""
@@ -78,10 +80,10 @@ class Lowering:
         self.phases[Phase.SETUP].carries.append((state.register, value.register))
         self._state[label] = state
 
-    def _reveal(self, label: str, share: Share) -> None:
+    def _reveal(self, label: str, share: Share, level: int) -> None:
+        """All reveals are in one message, the last: both parties have what it takes to end before either gives its share."""
         target = self._register()
         bits = min(share.bits, 64 * share.limbs)
-        level = share.level if share.phase == Phase.FINISH else 0
         opening = Opening(share.register, None, target, Field(share.shape, share.limbs), label, (), bits)
         self.phases[Phase.FINISH].stage(level).openings.append(opening)
         self.reveals[label] = (target, share)

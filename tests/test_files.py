@@ -41,3 +41,14 @@ def test_a_name_that_is_taken_is_replaced_only_if_that_is_wanted(tmp_path, repla
             file.write(b"new")
     assert path.read_bytes() == (b"new" if replace else b"old")
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_killed_process_left_is_removed_and_what_is_being_written_is_not(tmp_path):
+    path = tmp_path / "a[1]*.npz"
+    (tmp_path / ".a[1]*.npz.x1y2.new").write_bytes(b"half")
+    with durable(path) as first:
+        first.write(b"first")
+        with durable(path) as second:
+            second.write(b"second")
+    assert path.read_bytes() == b"first"
+    assert list(tmp_path.iterdir()) == [path]

@@ -57,12 +57,11 @@ def run(settings: Config) -> int:
     terminal = Terminal(role, log, settings.quiet)
     if settings.measure is not None:
         terminal.watch = Stopwatch(settings.measure)
-    if store is not None and (before := store.finished(intent.fingerprint)) is not None:
-        terminal.note(
-            f"this run is finished; for another, name another --session, or remove {settings.state}", "finished"
-        )
-        finish(settings, intent, Report(before), terminal)
-        return 0
+    if settings.fresh:
+        if store is None:
+            raise ConfigError("--fresh sets the state of a session aside; say where that is: --state DIR")
+        if (aside := store.set_aside()) is not None:
+            terminal.note(f"the state of session {settings.session} was moved to {aside}", "aside")
     work = Run(intent, to, inputs, terminal, store, settings.checkpoint_every, material)
 
     kernels.ready(terminal.note)

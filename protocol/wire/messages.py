@@ -51,6 +51,7 @@ class Kind(IntEnum):
     CREDIT = 24
     ABORT = 25
     BYE = 26
+    END = 27
 
 
 @dataclass(slots=True)
@@ -113,6 +114,7 @@ RULES: dict[Kind, Rule] = {
     Kind.CREDIT: Rule(_TO_DEALER, False, _BODY),
     Kind.ABORT: Rule(_ANY, False, _BODY),
     Kind.BYE: Rule(_ANY, False, _BODY),
+    Kind.END: Rule(_PEERS, True, _BODY),  # of a run: that a party is sealed, or its share of what is revealed
 }
 
 KIND_OF: dict[int, Kind] = {int(kind): kind for kind in Kind}

@@ -1,0 +1,188 @@
+"""The end of a run, as a protocol: a result is computed once, and whatever is killed, both parties come to have it.
+
+The reveals of a job are one message each way, the last of the finish. It holds this party's share of each result for the
+other, so with the other's own share it *is* the result. An attempt (named by its ticket) ends in these steps:
+
+    1  seal     record durably: the message to send, and this party's own shares      → file `ending`
+    2           say "sealed"; wait for the peer's
+    3  reveal   send the message; wait for the peer's; compute the results
+    4  finish   record them durably, and with them what `ending` holds                → file `results`
+    5  part     say BYE: "my results are durable"; wait for the peer's
+
+One invariant carries everything: **nobody sends a reveal before both are sealed** (2). So if either has learnt anything,
+both hold a record that finishes the same attempt without the dealer and without new masks: each sends the same message again.
+
+On disk at the one × at the other, for one ticket, and what they do when they meet. W: working, no record. S: sealed.
+R: results. In brackets, what each may have sent before it was killed.
+
+    one                     the other               when they meet
+    W [nothing]             W [nothing]             go on from the newest common checkpoint: nothing was revealed
+    S [sealed]              W [nothing]             the same: by 2, the one that is sealed did not send its reveal
+    S [sealed, reveal]      S [sealed, reveal]      both send their reveals (again), and go on with 4
+    R [reveal, BYE]         S [sealed, reveal]      R sends its reveal again, S goes on with 4; R's results stand
+    R [reveal, BYE]         R [reveal, BYE]         BYE
+    R [reveal, BYE]         W: both files are lost  the newest common checkpoint, or the beginning; see below
+
+Each row is an agreement of both: they tell each other which tickets they can finish (`offer`), and take the newest that is on
+both lists (`common`). A record that is damaged or deleted is as one that was never written; `results` replaces a lost `ending`
+and the reverse. Only where a party has lost both is the finish computed again, under new masks. The values are then rounded by
+new coins, so that whoever learnt them before sees two roundings of them, and learns that much more about their next digits;
+the older results are removed when the newer attempt is sealed, so both report the same.
+
+A party without a state folder keeps the same records in its memory: if only the other has a folder, and is killed, this one
+waits for it and gives it what it lacks. If this one is killed, it has lost both (the last row). If neither has a folder,
+nobody can come back, and 1, 2 and 5 are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from protocol.channel import Connection
+from protocol.errors import ProtocolError
+from protocol.graph import Array
+from protocol.machine import Machine
+from protocol.ring import Words
+from protocol.wire import Kind, Message
+from protocol.wire.frames import pieces, split
+
+from .agreement import expect
+from .checkpoint import Store, packed, unpacked
+
+SEALED, REVEAL = "sealed", "reveal"
+
+
+@dataclass(frozen=True)
+class Seal:
+    """What it takes to finish an attempt: the words for the peer, and this party's own shares."""
+
+    ticket: str
+    epoch: int
+    message: Words = field(repr=False)
+    own: list[Words] = field(repr=False)
+
+    def body(self) -> dict[str, Any]:
+        return {
+            "ticket": self.ticket,
+            "epoch": self.epoch,
+            "message": packed([self.message])[0],
+            "own": packed(self.own),
+        }
+
+    @staticmethod
+    def read(body: Mapping[str, Any]) -> Seal:
+        return Seal(body["ticket"], body["epoch"], unpacked([body["message"]])[0], unpacked(body["own"]))
+
+
+class Ending:
+    """One party's records of the end, in its state folder and in memory, or in memory alone."""
+
+    def __init__(self, store: Store | None) -> None:
+        self._store = store
+        self._seals: dict[str, Seal] = {}  # by ticket
+        self._finished: str | None = None  # the ticket of the results
+        self._results: dict[str, Array] = {}
+        self._read(any_plan=True)
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is an end to go on with, for which no dealer is needed."""
+        return bool(self._seals)
+
+    @property
+    def results(self) -> dict[str, Array] | None:
+        """The results, if the run is finished here."""
+        return None if self._finished is None else self._results
+
+    def bind(self) -> None:
+        """The store is bound to a plan now: forget what is of another."""
+        if self._store is not None:
+            self._seals, self._finished = {}, None
+            self._read(any_plan=False)
+
+    def _read(self, any_plan: bool) -> None:
+        if self._store is None:
+            return
+        sealed, done = (self._store.recorded(name, any_plan) for name in ("ending", "results"))
+        if done is not None:
+            seal = Seal.read(done)
+            self._seals[seal.ticket] = seal
+            self._finished, self._results = seal.ticket, _results(done["results"])
+        if sealed is not None:
+            seal = Seal.read(sealed)
+            self._seals[seal.ticket] = seal
+            if self._finished is not None and seal.epoch > self._seals[self._finished].epoch:
+                self._finished = None  # sealed after these results were given up
+
+    # ---- what the peer is told, and tells -----------------------------------------------------------------------
+
+    def offer(self) -> list[list[Any]]:
+        """For each attempt that can be finished from here: ticket, epoch, and whether its results are on record."""
+        return [[seal.ticket, seal.epoch, seal.ticket == self._finished] for seal in self._seals.values()]
+
+    def common(self, theirs: object, who: str) -> tuple[str, bool] | None:
+        """The newest attempt that both can finish, and whether the peer still lacks its results."""
+        if not isinstance(theirs, list) or not all(
+            isinstance(each, list) and len(each) == 3 and isinstance(each[0], str) and type(each[2]) is bool
+            for each in theirs
+        ):
+            raise ProtocolError(f"{who} did not say what it has of the end of the run")
+        lacks = {each[0]: not each[2] for each in theirs}
+        found = [seal for ticket, seal in self._seals.items() if ticket in lacks]
+        if not found:
+            return None
+        ticket = max(found, key=lambda seal: (seal.epoch, seal.ticket)).ticket
+        return ticket, lacks[ticket]
+
+    # ---- the steps ----------------------------------------------------------------------------------------------
+
+    async def seal(self, peer: Connection, machine: Machine, ticket: str, epoch: int, message: Words) -> None:
+        """Steps 1 and 2. When this returns, both parties can finish this attempt for ever."""
+        seal = Seal(ticket, epoch, np.array(message), [np.array(words) for words in machine.sealed()])
+        if self._store is not None:
+            self._store.record("ending", seal.body())
+            if self._finished is not None:
+                self._store.forget("results")  # the peer has lost them, and both compute others
+        self._seals, self._finished, self._results = {ticket: seal}, None, {}
+        peer.send(Message(Kind.END, peer.session, epoch, body={"ticket": ticket, "stage": SEALED}))
+        await _hear(peer, ticket, SEALED)
+
+    async def deliver(self, peer: Connection, machine: Machine, ticket: str, lacks: bool, learns: bool) -> None:
+        """Steps 3 and 4 from what is on record, as far as each party needs them. `machine` has run nothing."""
+        seal = self._seals[ticket]
+        if lacks:
+            body = {"ticket": ticket, "stage": REVEAL}
+            peer.send(Message(Kind.END, peer.session, seal.epoch, body=body, buffers=split(seal.message)))
+        if ticket == self._finished:
+            return
+        reply = await _hear(peer, ticket, REVEAL)
+        number = machine.unseal(seal.own)
+        words = pieces(reply.buffers, machine.expects(number))
+        if words is None:
+            raise ProtocolError(f"{peer.role} sent a share of the results that has the wrong size")
+        machine.receive(number, *words)
+        self.finish(ticket, machine.results() if learns else {})
+
+    def finish(self, ticket: str, results: dict[str, Array]) -> None:
+        """Step 4. When this returns, the results are durable, if anything is."""
+        seal = self._seals.get(ticket)
+        if self._store is not None and seal is not None:
+            found = {name: [array.tobytes(), list(array.shape)] for name, array in results.items()}
+            self._store.record("results", {**seal.body(), "results": found})
+        self._finished, self._results = ticket, results
+
+
+async def _hear(peer: Connection, ticket: str, stage: str) -> Message:
+    message = await expect(peer, Kind.END)
+    body = message.body or {}
+    if body.get("ticket") != ticket or body.get("stage") != stage:
+        raise ProtocolError(f"{peer.role} is at another point of the end of the run")
+    return message
+
+
+def _results(raw: Mapping[str, Any]) -> dict[str, Array]:
+    return {name: np.frombuffer(data).reshape(shape).copy() for name, (data, shape) in raw.items()}
