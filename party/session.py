@@ -141,9 +141,7 @@ class Run:
                     if (self._store is None and not self._ending.begun) or patience <= SETTLE:
                         links.abort(str(error), back=False)
                         raise
-                    self._view.note(
-                        f"{error}; waiting up to {patience:.0f} s to go on from there", "lost"
-                    )
+                    self._view.note(f"{error}; waiting up to {patience:.0f} s to go on from there", "lost")
                     links.abort(str(error), back=True)
                     pause = SETTLE if time.monotonic() - begun > LONG else min(2 * pause, LONG)
                     await asyncio.sleep(pause)
