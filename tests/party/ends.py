@@ -156,7 +156,8 @@ class World:
                         if self.tasks[role].done() and any(not task.done() for task in self.tasks.values()):
                             self.note(role)
                             self.start(role)
-            if all([self.note(role) for role in PARTIES]):
+            ended = [self.note(role) for role in PARTIES]
+            if all(ended):
                 return
         raise AssertionError(f"lost: {self.errors}")
 
