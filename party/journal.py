@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from protocol.errors import MaterialError, ProtocolError
-from protocol.files import own_folder, sync_folder
+from protocol.files import durable, own_folder
 
 MAGIC = "mpc-material-used-1"
 MAX_ROUNDS = 1024  # of setup
@@ -161,19 +161,8 @@ class Journal:
         try:
             own_folder(path.parent)
             if not path.exists():
-                temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
-                descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-                try:
-                    os.write(descriptor, self._checked(f"{MAGIC} {self._label}").encode())
-                    os.fsync(descriptor)
-                finally:
-                    os.close(descriptor)
-                try:
-                    with contextlib.suppress(FileExistsError):
-                        os.link(temporary, path)
-                finally:
-                    temporary.unlink()
-                sync_folder(path.parent)
+                with contextlib.suppress(FileExistsError), durable(path, replace=False) as file:
+                    file.write(self._checked(f"{MAGIC} {self._label}").encode())
             descriptor = os.open(path, os.O_RDWR | os.O_APPEND)
         except OSError as error:
             raise self._cannot(path, error) from None

@@ -289,7 +289,12 @@ class Run:
 async def _join(peer: Connection, dealer: Connection, agreed: Agreed, start: int) -> bytes:
     """Bring the plan to the dealer; this epoch's seed. A peer that gives up meanwhile ends the wait."""
     dealing = agreed.plan.dealing
-    body = {"ticket": agreed.ticket, "digest": contract_codec.digest(dealing), "start": start, "epoch": agreed.start.epoch}
+    body = {
+        "ticket": agreed.ticket,
+        "digest": contract_codec.digest(dealing),
+        "start": start,
+        "epoch": agreed.start.epoch,
+    }
     dealer.send(Message(Kind.PLAN, dealer.session, body=body, buffers=(contract_codec.pack(dealing),)))
     seed = asyncio.create_task(_seed(dealer, agreed.ticket))
     try:

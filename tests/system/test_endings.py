@@ -130,7 +130,18 @@ def test_the_end_with_material_from_files(tmp_path):
     with Trio("filed", environment) as trio:
         subprocess.run(
             [
-                *(sys.executable, "-m", "dealer", "precompute", "--job", "seed", "--session", "filed", "--out", str(tmp_path)),
+                *(
+                    sys.executable,
+                    "-m",
+                    "dealer",
+                    "precompute",
+                    "--job",
+                    "seed",
+                    "--session",
+                    "filed",
+                    "--out",
+                    str(tmp_path),
+                ),
                 *("--iterations", str(ITERATIONS)),
             ],
             env=os.environ | environment,
