@@ -65,6 +65,7 @@ class World:
         self.learnt: dict[str, dict[str, Any]] = {}
         self.errors: dict[str, str] = {}
         self._waiting: dict[str, asyncio.Future[Connection]] = {}
+        self._ends: dict[str, list[Connection]] = {}  # of the links of each life
         self._workers = ThreadPoolExecutor(1)
         self._serving: set[asyncio.Task[None]] = set()
         self.new_dealer()
@@ -86,6 +87,8 @@ class World:
         other = "bob" if role == "alice" else "alice"
         if (waiting := self._waiting.pop(other, None)) is not None and not waiting.done():
             mine, theirs = pair("s", roles=(role, other))
+            self._ends.setdefault(role, []).append(mine)
+            self._ends.setdefault(other, []).append(theirs)
             waiting.set_result(theirs)
             return mine
         self._waiting[role] = asyncio.get_running_loop().create_future()
@@ -93,6 +96,7 @@ class World:
 
     async def to_dealer(self, role: str) -> Connection:
         mine, theirs = pair("s", roles=(role, "dealer"))
+        self._ends.setdefault(role, []).append(mine)
         task = asyncio.create_task(self._dealer.serve(theirs))
         self._serving.add(task)
         task.add_done_callback(self._serving.discard)
@@ -113,8 +117,8 @@ class World:
 
     def bury(self, role: str) -> None:
         self.dead.add(role)
-        for whom in ("dealer", *PARTIES):
-            if (link := self.links[role].held(whom)) is not None:
+        for link in self._ends.pop(role, []):  # those too that it had not taken up yet
+            if link.failure is None:
                 link._transport.other.connection.ended(LinkError(f"{role} is gone"))
                 link.ended(LinkError("dead"))
 
