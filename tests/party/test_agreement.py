@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from party.agreement import Intent, agree
+from party.ending import Ending
 from party.links import ENDED, Addresses, Links
 from party.loading import load_job
 from protocol.channel.memory import pair
@@ -66,7 +67,9 @@ def meeting(folder: Path, alice: str, bob: str, **bodies: Any) -> tuple[dict[str
     async def both() -> tuple[list[Any], list[Message]]:
         ends = [Heard(end) for end in pair()]
         found = await asyncio.gather(
-            agree(ends[0], intents["alice"], None), agree(ends[1], intents["bob"], None), return_exceptions=True
+            agree(ends[0], intents["alice"], None, None, Ending(None)),
+            agree(ends[1], intents["bob"], None, None, Ending(None)),
+            return_exceptions=True,
         )
         return list(found), [message for end in ends for message in end.sent]
 
@@ -140,7 +143,7 @@ def test_a_peer_that_does_not_say_how_its_job_differs(tmp_path, words):
 
     async def one() -> None:
         mine, peer = pair()
-        task = asyncio.create_task(agree(mine, intent, None))
+        task = asyncio.create_task(agree(mine, intent, None, None, Ending(None)))
         hello = (await peer.receive()).body
         peer.send(Message(Kind.HELLO, "", body={**hello, "shapes": {"x": [5, 2]}}))
         await peer.receive()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from party.agreement import Intent, agree
+from party.ending import Ending
 from party.loading import load_job
 from protocol.channel.memory import pair
 from protocol.errors import ProtocolError
@@ -25,7 +26,9 @@ async def test_both_parties_join_the_same_two_tickets_and_never_the_same_again()
     found = []
     for _ in range(2):
         bob, alice = pair()  # each end is the connection to the one it is named after
-        mine, theirs = await asyncio.gather(agree(bob, intent("alice"), None), agree(alice, intent("bob"), None))
+        mine, theirs = await asyncio.gather(
+            agree(bob, intent("alice"), None, None, Ending(None)), agree(alice, intent("bob"), None, None, Ending(None))
+        )
         assert mine.ticket == theirs.ticket
         assert is_joined(mine.ticket)
         found += mine.ticket.split("-")
@@ -37,4 +40,4 @@ async def test_a_peers_ticket_is_checked(ticket):
     bob, alice = pair()
     alice.send(Message(Kind.HELLO, alice.session, body=intent("bob").body() | {"ticket": ticket}))
     with pytest.raises(ProtocolError, match="a greeting that does not say what it was started with"):
-        await agree(bob, intent("alice"), None)
+        await agree(bob, intent("alice"), None, None, Ending(None))
