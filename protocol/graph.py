@@ -188,6 +188,7 @@ class Graph:
         self.initial: dict[str, Node] = {}  # carried variable → its value when the steps begin
         self.updated: dict[str, Node] = {}  # … → its value when a step ends
         self.revealed: dict[str, Node] = {}
+        self.settled: set[Node] = set()  # what selections choose from: one number each, for all who use it
         self.assumptions: list[str] = []  # what the job says of its values, in words
         self._applied: dict[tuple[Op, tuple[Node, ...]], Node] = {}
         self.origins: dict[str, Origin] = {}  # carried variable, or "reveal " and a label → where it was assigned last

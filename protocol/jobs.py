@@ -28,6 +28,8 @@ from .graph import EVERYTHING, Carry, Graph, Interval, Origin, Phase, Source
 from .ops import Secret
 from .ops.coarse import Coarse
 from .ops.incremental import carry_products
+from .ops.selection import settle_selected
+from .ops.tensor import number
 from .origin import caller
 from .sizing import Numerics
 from .views import Shape
@@ -54,6 +56,8 @@ class Input:
         object.__setattr__(self, "line", caller())
         if self.owner not in ROLES:
             raise JobError(f"an Input belongs to 'alice' or 'bob', not to {self.owner!r}")
+        for name in ("low", "high"):  # a NumPy scalar would make intervals wrap in its own few bits
+            object.__setattr__(self, name, number(f"an Input's {name}", getattr(self, name)))
         if not self.low < self.high:
             raise JobError(f"an Input's range needs low < high, not [{self.low}, {self.high}]")
 
@@ -207,6 +211,7 @@ def trace(job: Job, shapes: Mapping[str, Shape], iterations: int | None = None) 
             numbers = {"iterations": count, **asdict(job.numerics), **job.parameters}
             traced.listing = listing(traced.graph, numbers)
             carry_products(traced.graph)
+            settle_selected(traced.graph)
             traced.assumptions += [_assumed(job, name, ranges[name]) for name in ranges
                                    if ends[name] != ranges[name] or ranges[name] == EVERYTHING]  # fmt: skip
             return traced

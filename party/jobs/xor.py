@@ -19,7 +19,7 @@ _random = np.random.RandomState(1)  # the published starting point: first w0 is 
 
 
 def sigmoid(x: Secret) -> Secret:
-    return polynomial(x, SIGMOID, limit=10)
+    return polynomial(x, SIGMOID, limit=10, argument_bits=16)
 
 
 class Xor(Job):

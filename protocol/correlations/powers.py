@@ -87,16 +87,23 @@ class Polynomial:
 
 
 def fit(
-    real: tuple[float, ...], scale: int, bound: float, out_scale: int, out_bits: int
+    real: tuple[float, ...], scale: int, bound: float, out_scale: int, out_bits: int, integer_bits: int = 1 << 10
 ) -> tuple[tuple[int, ...], int, int, int]:
     """Integer coefficients, full scale, value bits and limbs for a polynomial of x at `scale`, |x| ≤ bound.
 
-    The leading coefficient is rounded finely enough that its error moves P by less than 2^-(out_scale + 2).
+    A coefficient is exact where its own fraction bits suffice for that, and otherwise rounded finely enough that its error moves
+    P by less than 2^-(out_scale + 2). Where |P| < 2^integer_bits is known, no more is set aside for its values.
     """
-    degree = len(real) - 1
-    full = degree * scale + out_scale + 2 + math.ceil(degree * math.log2(max(bound, 1.0)))
+    reach = math.log2(max(bound, 1.0))
+    full = max(n * scale + min(_exact_bits(a), out_scale + 2 + math.ceil(n * reach)) for n, a in enumerate(real))
+    full = max(full, (len(real) - 1) * scale, out_scale)
     integers = tuple(round(Fraction(a) * 2 ** (full - n * scale)) for n, a in enumerate(real))
     peak = 2 * float(np.abs(np.polynomial.polynomial.polyval(np.linspace(-bound, bound, 4097), real)).max())
-    value_bits = full + math.ceil(math.log2(max(peak, 1.0))) + 1
+    value_bits = full + min(math.ceil(math.log2(max(peak, 1.0))) + 1, integer_bits)
     limbs = max(2, limbs_for(max(value_bits + 61, full - out_scale + out_bits)))
     return integers, full, value_bits, limbs
+
+
+def _exact_bits(value: float) -> int:
+    """Fraction bits that make a float exact."""
+    return Fraction(value).denominator.bit_length() - 1

@@ -159,9 +159,10 @@ def sign_test(lowering: Lowering, x: Node, limit: int) -> tuple[Value, Mask]:
 
 def _sign_test(lowering: Lowering, x: Node, limit: int) -> tuple[Value, Mask]:
     party, name = lowering.party, f"comparison of {x.op.name}#{x.order} with {limit}"
-    c, mask, _ = lowering.opened(x)
+    c, mask, scale = lowering.opened(x)
     if math.isfinite(x.peak):  # of what is not bounded, all bits are compared
-        mask = replace(mask, bits=min(mask.bits, max(4, lowering.sizes.room(x))))
+        bits = max(lowering.sizes.room(x), _bits(computed(lowering.sizes)[x], scale))
+        mask = replace(mask, bits=min(mask.bits, bits))
     reach = 1 << (mask.bits - 2)
     limit = max(-reach, min(limit, reach))
     digits = spec.Digits(mask)
@@ -178,3 +179,35 @@ def _sign_test(lowering: Lowering, x: Node, limit: int) -> tuple[Value, Mask]:
         count = len(sizes)
     last = lowering.open_value(lowering.call(lambda pairs: pairs[:, :1], pairs), spec.packed(x.shape, 1), name)
     return last.public, last.mask
+
+
+def computed(sizes: Sizes) -> dict[Node, Interval]:
+    """Intervals that hold what is computed: those of the graph, widened by the units that encoding and truncations add."""
+    found: dict[Node, Interval] = sizes.once("computed intervals", lambda: _computed(sizes))
+    return found
+
+
+def _computed(sizes: Sizes) -> dict[Node, Interval]:
+    unit = 2.0**-sizes.numerics.fraction_bits
+    found: dict[Node, Interval] = {}
+    for node in sizes.graph.nodes:
+        least, most = node.interval
+        own = unit  # of an encoding, or of a truncation by the operation itself
+        if node.inputs and all(math.isfinite(end) for use in (node, *node.inputs) for end in use.interval):
+            # A product reads its operands truncated; other operations do no worse by being counted alike.
+            wide = [
+                replace(use, interval=(found[use][0] - unit, found[use][1] + unit))
+                if sizes.operand_shift(use)
+                else replace(use, interval=found[use])
+                for use in node.inputs
+            ]
+            (low, high), (lower, higher) = node.op.bounds(*node.inputs), node.op.bounds(*wide)
+            own += max(low - lower, higher - high, 0.0)
+        found[node] = (least - own, most + own)
+    return found
+
+
+def _bits(interval: Interval, scale: int) -> int:
+    """k such that |x|·2^scale < 2^(k−2) for every x of the interval."""
+    peak = max(abs(interval[0]), abs(interval[1]))
+    return 1 << 30 if math.isinf(peak) else max(4, scale + math.frexp(peak)[1] + 3)

@@ -8,13 +8,18 @@ from typing import Any
 import numpy as np
 
 from ..errors import JobError
+from ..graph import Interval, Node
 from .periodic import SIGMOID, SIGMOID_DERIVATIVE, Fourier
-from .polynomials import SIGMOID_10, Poly, derivative
-from .tensor import Secret
+from .polynomials import COARSE, SIGMOID_10, Poly, derivative
+from .products import Multiply
+from .comparison import Compare, Gate, tested
+from .linear import AddPublic, Concatenate, Negate
+from .tensor import Secret, number, public
 
 
 def relu(x: Secret) -> Secret:
     """max(x, 0), read at `fraction_bits`: four rounds, whatever the scale of x."""
+    _secret("relu", x)
     return _within((x >= 0.0) * x, 0.0, math.inf)
 
 
@@ -30,49 +35,122 @@ def sign(x: Secret) -> Secret:
 
 def absolute(x: Secret) -> Secret:
     """|x|, read at `fraction_bits`."""
+    _secret("absolute", x)
     bit = x >= 0.0
     return _within(bit * x - (1 - bit) * x, 0.0, math.inf)
 
 
-def where(bit: Secret, a: Any, b: Any) -> Secret:
-    """a where the bit is 1, b where it is 0; opens a − b, unless both are public."""
-    chosen: Secret = bit * (a - b) + b
-    return chosen
+def where(bit: Any, a: Any, b: Any) -> Secret:
+    """a where the bit is 1, b where it is 0, and equal to the one it picked; opens a − b, unless both are public.
+
+    `bit` is the outcome of a comparison, a product of several or its opposite, or a public array of truth values.
+    """
+    if not isinstance(bit, Secret):
+        if not isinstance(a, Secret) and not isinstance(b, Secret):
+            raise JobError("where of public values only; use NumPy's where for them")
+        chosen = public(np.asarray(bit, bool))
+        return a * chosen + b * (1.0 - chosen)  # type: ignore[no-any-return]
+    if not is_binary(bit._node):
+        raise JobError(
+            f"where takes the outcome of a comparison, not {bit!r}: write where(x > 0, a, b) for a tensor x of 0 and 1"
+        )
+    if not isinstance(a, Secret) and not isinstance(b, Secret):
+        return bit * public(a) + (1 - bit) * public(b)
+    return _select(bit, _settled(a), _settled(b))
 
 
 def maximum(a: Any, b: Any) -> Secret:
-    """The larger of two, elementwise; one of them may be public."""
-    a, b = (a, b) if isinstance(a, Secret) else (b, a)
-    least = a._node.interval[0]
-    if _is_number(b):
-        bit = a >= b
-        return _within(bit * a + (1 - bit) * b, max(least, b), math.inf)
-    difference = a - b
-    return _within((difference >= 0.0) * difference + b, least, math.inf)
+    """The larger of two, elementwise, and equal to it; one of them may be public."""
+    if not isinstance(a, Secret):
+        a, b = b, a
+    _secret("maximum", a)
+    low, high = a._node.interval
+    if not isinstance(b, Secret) and np.ndim(b) == 0:
+        limit = number("the limit of maximum", b)
+        bit = a >= limit
+        return _within(bit * a + (1 - bit) * limit, max(low, limit), max(high, limit))
+    least, most = _ends(b)
+    a, b = _settled(a), _settled(b)
+    return _within(_select(a >= b, a, b), max(low, least), max(high, most))
 
 
 def minimum(a: Any, b: Any) -> Secret:
-    """The smaller of two, elementwise; one of them may be public."""
-    a, b = (a, b) if isinstance(a, Secret) else (b, a)
-    most = a._node.interval[1]
-    if _is_number(b):
-        bit = a <= b
-        return _within(bit * a + (1 - bit) * b, -math.inf, min(most, b))
-    difference = a - b
-    return _within((difference <= 0.0) * difference + b, -math.inf, most)
+    """The smaller of two, elementwise, and equal to it; one of them may be public."""
+    if not isinstance(a, Secret):
+        a, b = b, a
+    _secret("minimum", a)
+    low, high = a._node.interval
+    if not isinstance(b, Secret) and np.ndim(b) == 0:
+        limit = number("the limit of minimum", b)
+        bit = a <= limit
+        return _within(bit * a + (1 - bit) * limit, min(low, limit), min(high, limit))
+    least, most = _ends(b)
+    a, b = _settled(a), _settled(b)
+    return _within(_select(a <= b, a, b), min(low, least), min(high, most))
 
 
-def clip(x: Secret, low: float, high: float) -> Secret:
-    """x kept within [low, high], read at `fraction_bits`; two comparisons on one opening, in four rounds."""
+def clip(x: Secret, low: Any, high: Any) -> Secret:
+    """x kept within [low, high], read at `fraction_bits`; two comparisons on one opening, in four rounds.
+
+    None for a limit that is not wanted, as in NumPy.
+    """
+    _secret("clip", x)
+    if low is None or high is None:
+        return x if low is high else minimum(x, high) if low is None else maximum(x, low)
+    low, high = number("clip's low", low), number("clip's high", high)
     if not low < high:
         raise JobError(f"clip needs low < high, not [{low}, {high}]")
     below, above = x < low, x > high
     return _within((1 - below) * x - above * x + below * low + above * high, low, high)
 
 
+def is_binary(node: Node) -> bool:
+    """Whether every entry is known to be 0 or 1: outcomes of comparisons, their products, opposites and views."""
+    op, uses = tested(node)[0].op, tested(node)[0].inputs
+    match op:
+        case Compare():
+            return True
+        case Gate() | Multiply() | Concatenate():
+            return all(is_binary(use) for use in uses)
+        case AddPublic(constant=one) if bool(np.all(one == 1.0)):
+            return isinstance(uses[0].op, Negate) and is_binary(uses[0].inputs[0])
+    return False
+
+
+def _select(bit: Secret, a: Any, b: Any) -> Secret:
+    """a where the bit is 1, b where it is 0."""
+    chosen: Secret = bit * (a - b) + b
+    (low, high), (least, most) = _ends(a), _ends(b)
+    return _within(chosen, min(low, least), max(high, most))
+
+
+def _settled(value: Any) -> Any:
+    """A tensor that is selected from: the one number that everybody sees, see `selection.py`."""
+    if isinstance(value, Secret):
+        value._graph.settled.add(value._node)
+        return value
+    return public(value)
+
+
+def _ends(value: Any) -> Interval:
+    if isinstance(value, Secret):
+        return value._node.interval
+    array = public(value)
+    return (float(array.min(initial=math.inf)), float(array.max(initial=-math.inf))) if array.size else (0.0, 0.0)
+
+
+def _secret(name: str, *values: Any) -> None:
+    """JobError where a function of secrets is given what is public."""
+    for value in values:
+        if not isinstance(value, Secret):
+            raise JobError(f"{name} takes a secret tensor, not {type(value).__name__}; use NumPy for what is public")
+
+
 def within(x: Secret, low: float, high: float) -> Secret:
     """The same tensor, which the job's author says stays in [low, high]: fewer bits, and so fewer rounds. Where it does not,
     results are meaningless; a plan lists the statement among its assumptions."""
+    _secret("within", x)
+    low, high = number("within's low", low), number("within's high", high)
     if not low < high:
         raise JobError(f"within needs low < high, not [{low}, {high}]")
     declared = x._node.declared
@@ -88,10 +166,6 @@ def _within(x: Secret, low: float, high: float) -> Secret:
     return x
 
 
-def _is_number(value: Any) -> bool:
-    return not isinstance(value, Secret) and np.ndim(value) == 0
-
-
 def sigmoid(x: Secret, method: str = "interpolated") -> Secret:
     """1 / (1 + exp(−x)).
 
@@ -99,15 +173,16 @@ def sigmoid(x: Secret, method: str = "interpolated") -> Secret:
     "fourier": a series of six sines, at most 1e-3 off on [−8, 8]; one round. Beyond, it is wrong but bounded.
     "accurate": that series of the argument kept within [−8, 8], at most 1e-3 off everywhere; five rounds.
     """
-    return _sigmoid(x, method, Poly(SIGMOID_10, 10.0, "sigmoid"), SIGMOID)
+    return _sigmoid(x, method, Poly(SIGMOID_10, 10.0, "sigmoid", COARSE), SIGMOID)
 
 
 def sigmoid_derivative(x: Secret, method: str = "interpolated") -> Secret:
     """d sigmoid(x) / dx, with the same bounds, from the same openings and dealt tensors as sigmoid(x)."""
-    return _sigmoid(x, method, Poly(derivative(SIGMOID_10), 10.0, "sigmoid derivative"), SIGMOID_DERIVATIVE)
+    return _sigmoid(x, method, Poly(derivative(SIGMOID_10), 10.0, "sigmoid derivative", COARSE), SIGMOID_DERIVATIVE)
 
 
 def _sigmoid(x: Secret, method: str, polynomial: Poly, series: Fourier) -> Secret:
+    _secret("sigmoid", x)
     if method == "interpolated":
         return x._apply(polynomial)
     if method == "fourier":

@@ -164,6 +164,8 @@ class MultiplyPublic(Linear, Public):
         return broadcast("multiply", shapes[0], self.constant.shape)
 
     def bounds(self, *uses: Node) -> Interval:
+        if not self.constant.size:
+            return (0.0, 0.0)
         corners = [times(end, float(c)) for end in uses[0].interval for c in (self.constant.min(), self.constant.max())]
         return (min(corners), max(corners))
 
@@ -174,10 +176,10 @@ class MultiplyPublic(Linear, Public):
         return arrays[0] * self.constant
 
     def scale(self, sizes: Sizes, node: Node) -> int:
-        return sizes.scales[node.inputs[0]] + fraction_bits(self.constant, sizes)
+        return sizes.scales[node.inputs[0]] + fraction_bits(self.constant, sizes, node.inputs[0])
 
     def emit(self, lowering: Lowering, node: Node) -> Share:
-        limbs, extra = lowering.limbs(node), fraction_bits(self.constant, lowering.sizes)
+        limbs, extra = lowering.limbs(node), fraction_bits(self.constant, lowering.sizes, node.inputs[0])
         x = lowering.narrowed(lowering.share(node.inputs[0]), limbs)
         r = ring(limbs)
         integers = as_integers(self.constant, extra)
@@ -215,10 +217,10 @@ class MatMulPublic(Linear, Public):
         return np.asarray(self.constant @ arrays[0] if self.left else arrays[0] @ self.constant)
 
     def scale(self, sizes: Sizes, node: Node) -> int:
-        return sizes.scales[node.inputs[0]] + fraction_bits(self.constant, sizes)
+        return sizes.scales[node.inputs[0]] + fraction_bits(self.constant, sizes, node.inputs[0])
 
     def emit(self, lowering: Lowering, node: Node) -> Share:
-        limbs, extra = lowering.limbs(node), fraction_bits(self.constant, lowering.sizes)
+        limbs, extra = lowering.limbs(node), fraction_bits(self.constant, lowering.sizes, node.inputs[0])
         x = lowering.narrowed(lowering.share(node.inputs[0]), limbs)
         r, left = ring(limbs), self.left
         encoded = r.encode(as_integers(self.constant, extra))
@@ -226,14 +228,24 @@ class MatMulPublic(Linear, Public):
         return lowering.as_share(out, node.shape, x.scale + extra, x.bits, limbs)
 
 
-def fraction_bits(constant: Array, sizes: Sizes) -> int:
-    """Fraction bits of a public factor: as many as make it exact, or the job's fraction bits as significant ones."""
-    peak = float(np.abs(constant).max(initial=0.0))
-    if peak == 0.0:
+def fraction_bits(constant: Array, sizes: Sizes, x: Node) -> int:
+    """Fraction bits of a public factor of x: as many as make it exact, or the job's fraction bits as significant ones.
+
+    Those are counted from the smallest entry that is not 0, as far as they show in a product with the largest x; and the result
+    has the job's fraction bits, even if x has none (a bit, a count).
+    """
+    entries = np.abs(constant[constant != 0.0])
+    if not entries.size:
         return 0
-    exponents = [_dyadic(float(c)) for c in np.unique(constant)]
+    f = sizes.numerics.fraction_bits
+    exponents = [_dyadic(float(c)) for c in np.unique(entries)]
     short = [exponent for exponent in exponents if exponent is not None]
-    precise = sizes.numerics.fraction_bits - math.frexp(peak)[1] + 1
+    peak, least = float(entries.max()), float(entries.min())
+    precise = f - math.frexp(peak)[1] + 1
+    if least < peak:
+        seen = f + max(sizes.integer_bits(x) - 2, 1)
+        precise = max(precise, min(f - math.frexp(least)[1] + 1, seen))
+    precise = max(precise, f - sizes.scales[x])
     return min(max(short), max(precise, 0)) if len(short) == len(exponents) else precise
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import inf, pi
+from math import pi
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from ..program import Share
 from ..ring import limbs_for
 from ..sizing import Demands, Sizes
 from ..views import Shape
+from .polynomials import warn_beyond
 
 PERIOD_BITS = 5  # the period is 32: a power of two, so that it divides the ring
 
@@ -53,11 +54,7 @@ class Fourier(Secure):
 
     def emit(self, lowering: Lowering, node: Node) -> Share:
         (x,) = node.inputs
-        beyond = max(-x.interval[0], x.interval[1]) - self.limit
-        if beyond > 0:
-            reach = "may leave" if beyond < inf else "cannot be bounded; it must stay in"
-            fitted = f"[-{self.limit:g}, {self.limit:g}]"
-            lowering.warn(f"{self.label}: its argument {reach} {fitted}, where it is fitted")
+        warn_beyond(lowering, self.label, x, self.limit)
         out_bits, scale, party = lowering.sizes.needs[node], lowering.sizes.scales[node], lowering.party
         c, mask, argument = lowering.opened(x)
         limbs = max(2, limbs_for(2 * UNIT - scale + out_bits))

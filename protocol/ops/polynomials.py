@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import frexp, inf
+from math import frexp, inf, isfinite, isinf
 
 import numpy as np
 
 from ..correlations.powers import Polynomial, Powers, fit
 from ..errors import JobError
 from ..graph import Array, Interval, Node
+from ..kernels.layout import MAX_LIMBS
 from ..lowering import Lowering, Secure
 from ..program import Share
 from ..ring import limbs_for
@@ -17,7 +18,8 @@ from ..sizing import Demands, Sizes
 from ..views import Shape
 
 MAX_DEGREE = 16
-ARGUMENT_BITS = 16  # the argument is read at this many fraction bits at the most
+COARSE = 16  # fraction bits at which a fitted function reads its argument: its own error is larger
+LIMIT_BITS = 20  # limits are up to 2^20: at 40 fraction bits, what is public then fits an int64
 
 # Degree-9 least-squares fit of the sigmoid on [−10, 10], at most 0.023 off for |x| ≤ 8 and 0.050 at 10
 # (SigmoidInterpolated10 of the MPC Playground notebooks).
@@ -26,11 +28,16 @@ SIGMOID_10 = (0.5, 0.2159198015, 0.0, -0.0082176259, 0.0, 0.0001825597, 0.0, -0.
 
 @dataclass(frozen=True)
 class Poly(Secure):
-    """Σ coefficients[n]·x^n for |x| ≤ limit; beyond it the result is meaningless."""
+    """Σ coefficients[n]·x^n for |x| ≤ limit; beyond it the result is meaningless.
+
+    The argument is read at the job's fraction bits, or at `argument_bits` where those are fewer. What is off is then at most
+    one unit in the last place of the result, and what reading x moves it by: nothing if x has no more fraction bits than that.
+    """
 
     coefficients: tuple[float, ...]
-    limit: float
+    limit: float = inf
     label: str = "polynomial"
+    argument_bits: int | None = None
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -39,11 +46,17 @@ class Poly(Secure):
     def shape(self, *shapes: Shape) -> Shape:
         if not 1 <= len(self.coefficients) - 1 <= MAX_DEGREE:
             raise JobError(f"{self.label}: degree {len(self.coefficients) - 1}; 1 to {MAX_DEGREE} are possible")
+        if not all(isfinite(a) for a in self.coefficients):
+            raise JobError(f"{self.label}: every coefficient must be a finite number, not {list(self.coefficients)}")
+        if not 0.0 < self.limit or inf > self.limit > 2.0**LIMIT_BITS:
+            raise JobError(f"{self.label}: limit is a number above 0 and up to 2^{LIMIT_BITS}, not {self.limit:g}")
         return shapes[0]
 
     def bounds(self, *uses: Node) -> Interval:
         least, most = (max(uses[0].interval[0], -self.limit), min(uses[0].interval[1], self.limit))
         if least > most:
+            return (-inf, inf)
+        if isinf(least) or isinf(most):
             return (-inf, inf)
         grid = np.polynomial.polynomial.polyval(np.linspace(least, most, 2001), self.coefficients)
         slack = 0.01 * max(1.0, float(np.ptp(grid)))
@@ -57,29 +70,45 @@ class Poly(Secure):
 
     def demand(self, demands: Demands, node: Node, bits: int) -> None:
         (x,) = node.inputs
-        demands.need_open(x, self._opened_bits(demands.room(x), demands.sizes.scales[x]))
+        demands.need_open(x, self._opened_bits(demands.sizes, x, demands.room(x)))
 
-    def _opened_bits(self, room: int, scale: int) -> int:
+    def _opened_bits(self, sizes: Sizes, x: Node, room: int) -> int:
         """All that x has, in as many words as it takes to tell numbers within ±limit from each other."""
-        return min(room, 64 * limbs_for(scale + frexp(self.limit)[1] + 2))
+        return min(room, 64 * limbs_for(sizes.scales[x] + frexp(self._limit(sizes, x))[1] + 2))
+
+    def _limit(self, sizes: Sizes, x: Node) -> float:
+        """The declared limit; without one, all that x may be."""
+        if not isinf(self.limit):
+            return self.limit
+        return max(min(max(map(abs, x.interval)), 2.0 ** (sizes.integer_bits(x) - 2)), 2.0**-sizes.numerics.fraction_bits)
 
     def emit(self, lowering: Lowering, node: Node) -> Share:
         (x,) = node.inputs
-        beyond = max(-x.interval[0], x.interval[1]) - self.limit
-        if beyond > 0:
-            reach = "may leave" if beyond < inf else "cannot be bounded; it must stay in"
-            lowering.warn(f"{self.label}: its argument {reach} [-{self.limit:g}, {self.limit:g}], where it is fitted")
+        warn_beyond(lowering, self.label, x, self.limit)
         sizes, party = lowering.sizes, lowering.party
-        out_scale, out_bits = sizes.scales[node], sizes.needs[node]
-        c, mask, scale = lowering.opened(x, limbs=limbs_for(self._opened_bits(sizes.room(x), sizes.scales[x])))
-        argument = min(scale, ARGUMENT_BITS)
+        out_scale, out_bits, limit = sizes.scales[node], sizes.needs[node], self._limit(sizes, x)
+        c, mask, scale = lowering.opened(x, limbs=limbs_for(self._opened_bits(sizes, x, sizes.room(x))))
+        argument = min(scale, self.argument_bits or sizes.numerics.fraction_bits)
         mask = replace(mask, bits=min(mask.bits, 62 + scale - argument))  # so that what is public fits an int64
-        coefficients, full, value_bits, limbs = fit(self.coefficients, argument, self.limit, out_scale, out_bits)
+        most = sizes.integer_bits(node) - 1
+        coefficients, full, value_bits, limbs = fit(self.coefficients, argument, limit, out_scale, out_bits, most)
+        if limbs > MAX_LIMBS:
+            raise JobError(
+                f"{self.label} of degree {len(self.coefficients) - 1} for |x| ≤ {limit:g} at {argument} fraction bits needs "
+                f"{64 * limbs} bits, and there are {64 * MAX_LIMBS}: give a smaller limit, or argument_bits below {argument}"
+            )
         powers = Powers(mask, scale - argument, len(self.coefficients) - 1, limbs)
         form = Polynomial(powers, coefficients, full, value_bits, out_scale, limbs_for(out_bits))
         (dealt,) = lowering.deal(powers, c.phase)
         out = lowering.call(lambda c, d: form.consume(party, c, d), c, dealt)
         return lowering.as_share(out, node.shape, out_scale, 64 * form.out_limbs, form.out_limbs)
+
+
+def warn_beyond(lowering: Lowering, label: str, x: Node, limit: float) -> None:
+    """Say in the plan that the argument x of a function may leave ±limit."""
+    if max(-x.interval[0], x.interval[1]) > limit:
+        reach = "cannot be bounded; it must stay in" if isinf(max(map(abs, x.interval))) else "may leave"
+        lowering.warn(f"{label}: its argument {reach} [-{limit:g}, {limit:g}], where it is fitted")
 
 
 def derivative(coefficients: tuple[float, ...]) -> tuple[float, ...]:

@@ -125,10 +125,20 @@ class Secret:
             raise JobError("division of a secret tensor by zero")
         return self * (1.0 / divisor)
 
-    def __pow__(self, exponent: int) -> Secret:
-        if not isinstance(exponent, int) or exponent < 1:
-            raise JobError(f"a secret tensor is raised to whole powers ≥ 1, not {exponent!r}")
-        return self if exponent == 1 else polynomial(self, (0.0,) * exponent + (1.0,))
+    def __pow__(self, exponent: Any) -> Secret:
+        """x·x for 2; for higher powers one round, whatever the exponent."""
+        whole = not isinstance(exponent, Secret) and np.ndim(exponent) == 0 and float(exponent).is_integer()
+        if not whole or exponent < 0:
+            raise JobError(f"a secret tensor is raised to whole public powers ≥ 0, not {exponent!r}")
+        match int(exponent):
+            case 0:
+                return self * 0.0 + 1.0
+            case 1:
+                return self
+            case 2:
+                return self * self
+            case n:
+                return self._apply(Poly((0.0,) * n + (1.0,), label="power"))
 
     def __matmul__(self, other: Any) -> Secret:
         return matmul(self, other)
@@ -190,6 +200,15 @@ def public(value: Any) -> Array:
     return array.astype(np.float64)
 
 
+def number(what: str, value: Any) -> float:
+    """A public number that limits something, as a Python float; JobError for anything but one real number."""
+    if isinstance(value, Secret) or np.ndim(value) != 0 or np.asarray(value).dtype.kind not in "fiub":
+        raise JobError(f"{what} is one public number, not {type(value).__name__} {np.shape(value)}")
+    if math.isnan(found := float(value)):
+        raise JobError(f"{what} is not a number (NaN)")
+    return found
+
+
 def matmul(a: Any, b: Any) -> Secret:
     """a @ b; at least one is secret. Vectors are treated as NumPy does."""
     if not isinstance(a, Secret) or not isinstance(b, Secret):
@@ -230,12 +249,22 @@ def concatenate(parts: Sequence[Secret], axis: int = 0) -> Secret:
     return first._apply(Concatenate(axis % first.ndim), *rest)
 
 
-def polynomial(x: Secret, coefficients: Sequence[float], limit: float = 16.0) -> Secret:
-    """Σ coefficients[n]·x^n, in one round; x must stay within ±limit (the result has no meaning beyond)."""
+def polynomial(
+    x: Secret, coefficients: Sequence[float], limit: float = 16.0, argument_bits: int | None = None
+) -> Secret:
+    """Σ coefficients[n]·x^n, in one round; x must stay within ±limit (the result has no meaning beyond).
+
+    As exact as a product. With `argument_bits` below the job's fraction bits, x is read at no more than that: coarser, for fewer
+    dealt bytes.
+    """
+    if not isinstance(x, Secret):
+        raise JobError(f"polynomial takes a secret tensor, not {type(x).__name__}; use NumPy for what is public")
+    if argument_bits is not None and (type(argument_bits) is not int or not 4 <= argument_bits <= 40):
+        raise JobError(f"argument_bits is a whole number from 4 to 40, not {argument_bits!r}")
     chosen = tuple(float(c) for c in coefficients)
     while len(chosen) > 2 and chosen[-1] == 0.0:
         chosen = chosen[:-1]
-    return x._apply(Poly(chosen, float(limit)))
+    return x._apply(Poly(chosen, float(limit), argument_bits=argument_bits))
 
 
 def _axes(axis: int | Sequence[int] | None, ndim: int) -> Shape:

@@ -1,0 +1,76 @@
+"""One value, one number: what is selected by a comparison is read once, for all who use it.
+
+A gate reads its tensor at the job's fraction bits. Where that tensor is finer (a product not yet truncated), somebody who adds
+it, or reveals it, would see another number, up to one unit in the last place away from what the gate let through. So wherever
+a tensor is both selected from and used in full, all its users are given it at the job's fraction bits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..graph import Array, Graph, Interval, Node
+from ..lowering import Lowering
+from ..program import Share
+from ..sizing import Demands, Sizes
+from ..views import Shape
+from .comparison import Compare, Gate
+from .linear import Linear
+from .products import Bilinear
+from .truncation import Rescale
+
+
+@dataclass(frozen=True)
+class Settled(Linear):
+    """x at no more than the job's fraction bits: the number that a gate reads. Nothing happens where it has no more."""
+
+    name = "rounded"
+
+    def shape(self, *shapes: Shape) -> Shape:
+        return shapes[0]
+
+    def bounds(self, *uses: Node) -> Interval:
+        return uses[0].interval
+
+    def clear(self, step: int, *arrays: Array) -> Array:
+        return arrays[0]
+
+    def scale(self, sizes: Sizes, node: Node) -> int:
+        return min(sizes.scales[node.inputs[0]], sizes.numerics.fraction_bits)
+
+    def demand(self, demands: Demands, node: Node, bits: int) -> None:
+        (x,) = node.inputs
+        if demands.sizes.scales[x] > demands.sizes.numerics.fraction_bits:
+            Rescale(demands.sizes.numerics.fraction_bits).demand(demands, node, bits)
+        else:
+            demands.need(x, bits)
+
+    def emit(self, lowering: Lowering, node: Node) -> Share:
+        (x,) = node.inputs
+        if lowering.sizes.scales[x] > lowering.sizes.numerics.fraction_bits:
+            return Rescale(lowering.sizes.numerics.fraction_bits).emit(lowering, node)
+        return lowering.narrowed(lowering.share(x), lowering.limbs(node))
+
+
+def settle_selected(graph: Graph) -> None:
+    """Put `Settled` behind every tensor of a traced graph that is selected from and used in full."""
+    uses: dict[Node, list[Node]] = {}
+    for node in graph.nodes:
+        for use in node.inputs:
+            uses.setdefault(use, []).append(node)
+    leaving = {*graph.revealed.values(), *graph.updated.values()}
+    for node in [node for node in graph.nodes if node.op.view is None and not isinstance(node.op, Compare)]:
+        ends, selected, full = [node], node in graph.settled, False
+        while ends:
+            here = ends.pop()
+            full |= here in leaving
+            for user in uses.get(here, []):
+                if user.op.view is not None:
+                    ends.append(user)
+                    selected |= user in graph.settled
+                elif isinstance(user.op, Gate) and user.inputs[1] is here:
+                    selected = True
+                elif not isinstance(user.op, (Compare, Gate, Bilinear)):
+                    full = True
+        if selected and full:
+            graph.insert_after(node, Settled())
