@@ -128,7 +128,7 @@ class Variables:
             raise JobError(
                 f"v.{name} = {type(value).__name__}: only secret tensors are variables; use a plain Python name"
             )
-        self._values[name] = value  # type: ignore[index]
+        self._values[name] = value
         graph: Graph = object.__getattribute__(self, "_graph")
         if graph.phase != Phase.FINISH:
             graph.origins[name] = graph.here()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from .contract_codec import pack, unpack
 from .dealing import Deal, alice_material, bob_material
 from .graph import Array, Phase
 from .jobs import Job, trace
@@ -38,7 +39,7 @@ def simulate(
     machines = [Machine(plan, party) for party, plan in enumerate(plans)]
     for machine in machines:
         machine.load(inputs)
-    dealing = plans[0].dealing
+    dealing = unpack(pack(plans[0].dealing))  # what a dealer would refuse is refused here
     tickets = join_tickets(fresh_ticket(), fresh_ticket())
     seeds = [epoch_seed(fresh_seed(), "simulation", tickets, 1) for _ in machines]
     dealer = Deal(dealing, *seeds)

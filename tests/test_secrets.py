@@ -131,7 +131,6 @@ def test_a_secret_tensor_and_its_node(caplog):
         iter,
         len,
         np.asarray,
-        np.sum,
         copy.copy,
         copy.deepcopy,
         pickle.dumps,

@@ -9,11 +9,12 @@ import numpy as np
 
 from ..errors import JobError
 from ..graph import Interval, Node
+from .comparison import Compare, Gate, tested
+from .linear import AddPublic, Concatenate, Negate
 from .periodic import SIGMOID, SIGMOID_DERIVATIVE, Fourier
 from .polynomials import COARSE, SIGMOID_10, Poly, derivative
 from .products import Multiply
-from .comparison import Compare, Gate, tested
-from .linear import AddPublic, Concatenate, Negate
+from .spelling import offers
 from .tensor import Secret, number, public
 
 
@@ -28,11 +29,13 @@ def relu_derivative(x: Secret) -> Secret:
     return x >= 0.0
 
 
+@offers(np.sign)
 def sign(x: Secret) -> Secret:
     """−1, 0 or 1; two comparisons on one opening."""
     return _within((x > 0.0) - (x < 0.0), -1.0, 1.0)
 
 
+@offers(np.absolute)
 def absolute(x: Secret) -> Secret:
     """|x|, read at `fraction_bits`."""
     _secret("absolute", x)
@@ -40,6 +43,7 @@ def absolute(x: Secret) -> Secret:
     return _within(bit * x - (1 - bit) * x, 0.0, math.inf)
 
 
+@offers(np.where)
 def where(bit: Any, a: Any, b: Any) -> Secret:
     """a where the bit is 1, b where it is 0, and equal to the one it picked; opens a − b, unless both are public.
 
@@ -59,6 +63,7 @@ def where(bit: Any, a: Any, b: Any) -> Secret:
     return _select(bit, _settled(a), _settled(b))
 
 
+@offers(np.maximum, np.fmax)
 def maximum(a: Any, b: Any) -> Secret:
     """The larger of two, elementwise, and equal to it; one of them may be public."""
     if not isinstance(a, Secret):
@@ -74,6 +79,7 @@ def maximum(a: Any, b: Any) -> Secret:
     return _within(_select(a >= b, a, b), max(low, least), max(high, most))
 
 
+@offers(np.minimum, np.fmin)
 def minimum(a: Any, b: Any) -> Secret:
     """The smaller of two, elementwise, and equal to it; one of them may be public."""
     if not isinstance(a, Secret):
@@ -89,6 +95,7 @@ def minimum(a: Any, b: Any) -> Secret:
     return _within(_select(a <= b, a, b), min(low, least), min(high, most))
 
 
+@offers(np.clip)
 def clip(x: Secret, low: Any, high: Any) -> Secret:
     """x kept within [low, high], read at `fraction_bits`; two comparisons on one opening, in four rounds.
 

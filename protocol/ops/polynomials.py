@@ -48,7 +48,7 @@ class Poly(Secure):
             raise JobError(f"{self.label}: degree {len(self.coefficients) - 1}; 1 to {MAX_DEGREE} are possible")
         if not all(isfinite(a) for a in self.coefficients):
             raise JobError(f"{self.label}: every coefficient must be a finite number, not {list(self.coefficients)}")
-        if not 0.0 < self.limit or inf > self.limit > 2.0**LIMIT_BITS:
+        if not self.limit > 0.0 or inf > self.limit > 2.0**LIMIT_BITS:
             raise JobError(f"{self.label}: limit is a number above 0 and up to 2^{LIMIT_BITS}, not {self.limit:g}")
         return shapes[0]
 
@@ -80,7 +80,9 @@ class Poly(Secure):
         """The declared limit; without one, all that x may be."""
         if not isinf(self.limit):
             return self.limit
-        return max(min(max(map(abs, x.interval)), 2.0 ** (sizes.integer_bits(x) - 2)), 2.0**-sizes.numerics.fraction_bits)
+        return max(
+            min(max(map(abs, x.interval)), 2.0 ** (sizes.integer_bits(x) - 2)), 2.0**-sizes.numerics.fraction_bits
+        )
 
     def emit(self, lowering: Lowering, node: Node) -> Share:
         (x,) = node.inputs

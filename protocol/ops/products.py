@@ -22,6 +22,8 @@ from .linear import Add, AddPublic, MultiplyPublic, Negate, broadcast, times, to
 FUSED_WORDS = 1 << 14  # dealt ring elements up to which a product is fused rather than given a round
 FUSED_DEGREE = 4
 FUSED_BITS = 128
+FUSED_TERMS = 256  # more are not expanded: they would not be small
+FUSED_NODES = 64
 
 
 def product_bounds(x: Interval, y: Interval) -> Interval:
@@ -180,9 +182,11 @@ def elementwise_fusion(sizes: Sizes, node: Node) -> Fusion | None:
 
 
 def _fuse(sizes: Sizes, node: Node) -> Fusion | None:
+    if not prod(node.shape):
+        return None
     leaves: list[Node] = []
-    terms = _expand(node, node.shape, leaves)
-    if not 3 <= max(sum(m) for m in terms) <= FUSED_DEGREE:
+    terms = _expand(node, leaves)
+    if terms is None or max(sum(m) for m in terms) < 3:
         return None
     padded = {m + (0,) * (len(leaves) - len(m)): a for m, a in terms.items()}
     fused = Fusion(tuple(leaves), padded)
@@ -191,27 +195,72 @@ def _fuse(sizes: Sizes, node: Node) -> Fusion | None:
     return fused if fits and words <= FUSED_WORDS else None
 
 
-def _expand(node: Node, shape: Shape, leaves: list[Node]) -> dict[Exponents, tuple[int, int]]:
-    """`node` as a polynomial of leaves; terms are keyed by exponents of the leaves seen so far."""
+def _expand(root: Node, leaves: list[Node]) -> Terms | None:
+    """`root` as a polynomial of leaves, keyed by exponents of the leaves seen so far; None where it has too many terms or degrees.
+
+    Every node above it is expanded once, and none if it has too many above it.
+    """
+    above = _above(root)
+    if above is None:
+        return None
+    found: dict[Node, Terms] = {}
+    for node in above:
+        terms = _expansion(node, root.shape, found)
+        if terms is None:
+            leaves.append(node)
+            terms = {(0,) * (len(leaves) - 1) + (1,): (1, 0)}
+        if len(terms) > FUSED_TERMS or max(sum(m) for m in terms) > FUSED_DEGREE:
+            return None
+        found[node] = terms
+    return found[root]
+
+
+def _above(root: Node) -> list[Node] | None:
+    """What `root` is expanded into, operands first, in the order in which they are met; None if it is too much."""
+    ordered: dict[Node, None] = {}
+    waiting = [(root, False)]
+    while waiting:
+        node, ready = waiting.pop()
+        if ready or node in ordered:
+            ordered[node] = None
+        elif len(ordered) + len(waiting) > FUSED_NODES:
+            return None
+        else:
+            waiting.append((node, True))
+            waiting.extend((use, False) for use in reversed(node.inputs) if _expands(node, root.shape))
+    return list(ordered)
+
+
+def _expands(node: Node, shape: Shape) -> bool:
+    """Whether `node` is a sum or product, of that shape, of tensors of that shape."""
     op = node.op
-    if node.shape == shape and all(use.shape == shape for use in node.inputs):
-        if isinstance(op, Multiply):
-            x, y = (_expand(use, shape, leaves) for use in node.inputs)
-            return _collect((_plus(m, n), (a * b, s + t)) for m, (a, s) in x.items() for n, (b, t) in y.items())
-        if isinstance(op, Add):
-            x, y = (_expand(use, shape, leaves) for use in node.inputs)
-            sign = -1 if op.minus else 1
-            return _collect([*x.items(), *((m, (sign * a, s)) for m, (a, s) in y.items())])
-        if isinstance(op, Negate):
-            return {m: (-a, s) for m, (a, s) in _expand(node.inputs[0], shape, leaves).items()}
-        if isinstance(op, (AddPublic, MultiplyPublic)) and (constant := _scalar(op.constant)) is not None:
-            x = _expand(node.inputs[0], shape, leaves)
+    if node.shape != shape or any(use.shape != shape for use in node.inputs):
+        return False
+    if isinstance(op, (AddPublic, MultiplyPublic)):
+        return _scalar(op.constant) is not None
+    return isinstance(op, (Multiply, Add, Negate))
+
+
+def _expansion(node: Node, shape: Shape, found: dict[Node, Terms]) -> Terms | None:
+    """`node` in terms of its operands, if it is made of them in a way that expands."""
+    if not _expands(node, shape):
+        return None
+    op, (x, *others) = node.op, [found[use] for use in node.inputs]
+    match op:
+        case Multiply():
+            return _collect((_plus(m, n), (a * b, s + t)) for m, (a, s) in x.items() for n, (b, t) in others[0].items())
+        case Add(minus=minus):
+            sign = -1 if minus else 1
+            return _collect([*x.items(), *((m, (sign * a, s)) for m, (a, s) in others[0].items())])
+        case Negate():
+            return {m: (-a, s) for m, (a, s) in x.items()}
+        case AddPublic(constant=array) | MultiplyPublic(constant=array):
+            constant = _scalar(array)
+            assert constant is not None
             if isinstance(op, MultiplyPublic):
                 return {m: (a * constant[0], s + constant[1]) for m, (a, s) in x.items()}
             return _collect([*x.items(), ((), constant)])
-    if node not in leaves:
-        leaves.append(node)
-    return {(0,) * leaves.index(node) + (1,): (1, 0)}
+    return None
 
 
 def _collect(items: Any) -> dict[Exponents, tuple[int, int]]:
@@ -232,6 +281,8 @@ def _plus(m: Exponents, n: Exponents) -> Exponents:
 
 def _scalar(constant: Array) -> tuple[int, int] | None:
     """A uniform public constant that is a short dyadic number, as (integer, fraction bits)."""
+    if not constant.size:
+        return None
     first = float(constant.flat[0])
     if not np.all(constant == first):
         return None

@@ -7,6 +7,7 @@ log, it refuses `bool`, `float`, `int`, iteration and conversion to an array, an
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NoReturn
@@ -17,6 +18,7 @@ from .. import views
 from ..errors import JobError
 from ..graph import Array, Graph, Node, Op, Phase
 from ..views import Shape
+from . import spelling
 from .comparison import Compare, Gate, is_bit
 from .linear import (
     Add,
@@ -31,13 +33,13 @@ from .linear import (
 )
 from .polynomials import Poly
 from .products import MatMul, Multiply
+from .spelling import refusing
 
 
 class Secret:
     """A secret tensor: shape known, value not."""
 
     __slots__ = ("_graph", "_node")
-    __array_ufunc__ = None  # NumPy arrays leave mixed arithmetic to the methods below
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, graph: Graph, node: Node) -> None:
@@ -81,6 +83,13 @@ class Secret:
             return Secret(self._graph, self._node.inputs[0])._apply(replace(op, negated=not op.negated))
         difference: Secret = -self + other
         return difference
+
+    def __pos__(self) -> Secret:
+        return self
+
+    def __abs__(self) -> Secret:
+        found: Secret = spelling.call(np.absolute, (self,), {})
+        return found
 
     def __neg__(self) -> Secret:
         return self._apply(Negate())
@@ -127,7 +136,8 @@ class Secret:
 
     def __pow__(self, exponent: Any) -> Secret:
         """x·x for 2; for higher powers one round, whatever the exponent."""
-        whole = not isinstance(exponent, Secret) and np.ndim(exponent) == 0 and float(exponent).is_integer()
+        kind = "O" if isinstance(exponent, Secret) or np.ndim(exponent) else np.asarray(exponent).dtype.kind
+        whole = kind in "iuf" and float(exponent).is_integer()
         if not whole or exponent < 0:
             raise JobError(f"a secret tensor is raised to whole public powers ≥ 0, not {exponent!r}")
         match int(exponent):
@@ -149,13 +159,14 @@ class Secret:
     def __getitem__(self, key: Any) -> Secret:
         return self._apply(Structure(views.index(self.shape, key)))
 
-    def transpose(self, *axes: int | Shape) -> Secret:
-        order = axes[0] if len(axes) == 1 and isinstance(axes[0], tuple) else axes
-        return self._apply(Structure(views.transpose(self.shape, order or None)))  # type: ignore[arg-type]
+    def transpose(self, *axes: Any) -> Secret:
+        order = axes[0] if len(axes) == 1 and not isinstance(axes[0], (int, np.integer)) else axes
+        found = None if order is None or order == () else _whole("transpose", order)
+        return self._apply(Structure(views.transpose(self.shape, found)))
 
-    def reshape(self, *shape: int | Shape) -> Secret:
-        new = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple) else shape
-        return self._apply(Structure(views.reshape(self.shape, tuple(int(n) for n in new))))  # type: ignore[arg-type]
+    def reshape(self, *shape: Any) -> Secret:
+        new = shape[0] if len(shape) == 1 and not isinstance(shape[0], (int, np.integer)) else shape
+        return self._apply(Structure(views.reshape(self.shape, _whole("reshape", new))))
 
     def broadcast_to(self, shape: Shape) -> Secret:
         if _broadcast(self.shape, shape) != shape:
@@ -179,17 +190,69 @@ class Secret:
             raise JobError(f"the mean of no elements (shape {self.shape}, axis {axis})")
         return self.sum(axis, keepdims) * (1.0 / count)
 
+    def var(self, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Secret:
+        """The mean squared distance from the mean; one round."""
+        away = self - self.mean(axis, keepdims=True)
+        return (away * away).mean(axis, keepdims)
+
+    def ravel(self) -> Secret:
+        return self.reshape(-1) if self.size else self.reshape(0)
+
+    flatten = ravel
+
+    def squeeze(self, axis: int | Sequence[int] | None = None) -> Secret:
+        """Without axes of length 1: all of them, or those named."""
+        ones = [n for n, length in enumerate(self.shape) if length == 1]
+        gone = ones if axis is None else _axes(axis, self.ndim)
+        if not set(gone) <= set(ones):
+            raise JobError(f"squeeze: axis {axis} of a tensor of shape {self.shape} is not of length 1")
+        return self.reshape(tuple(length for n, length in enumerate(self.shape) if n not in gone))
+
+    def swapaxes(self, axis1: int, axis2: int) -> Secret:
+        order = list(range(self.ndim))
+        (a,), (b,) = _axes(axis1, self.ndim), _axes(axis2, self.ndim)
+        order[a], order[b] = b, a
+        return self.transpose(*order)
+
+    def dot(self, other: Any) -> Secret:
+        """As NumPy's, on vectors and matrices."""
+        return self * other if self.ndim == 0 or np.ndim(other) == 0 else matmul(self, other)
+
+    def copy(self) -> Secret:
+        return self
+
+    def __array_ufunc__(self, function: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        if method != "__call__":
+            raise JobError(f"np.{function.__name__}.{method} is not offered for a secret tensor; use sum or mean")
+        return spelling.call(function, inputs, options)
+
+    def __array_function__(self, function: Any, _: Any, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        return spelling.call(function, arguments, options)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        there = ", ".join(each for each in dir(Secret) if each[0] != "_")
+        raise AttributeError(
+            f"a secret tensor has no {name}; it has {there}, and there are the functions of protocol.ops"
+        )
+
     def __repr__(self) -> str:
         return f"<Secret {self.shape}>"
 
     def __format__(self, spec: str) -> str:
         return repr(self)
 
-    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
-        raise JobError(f"{self!r} has no value here: a job cannot look at, compare, iterate over or convert a secret")
-
+    _refuse = refusing("has no value here: a job cannot look at, compare, iterate over or convert a secret; "
+                       "choose between tensors with where, maximum, minimum or clip")  # fmt: skip
     __bool__ = __float__ = __int__ = __index__ = __complex__ = __iter__ = __len__ = __contains__ = _refuse
-    __array__ = __eq__ = __ne__ = __reduce_ex__ = _refuse
+    __array__ = __reduce_ex__ = _refuse
+    __eq__ = refusing("has no ==: write (x >= y) * (x <= y), which is 1 where both are equal")
+    __ne__ = refusing("has no !=: write 1 - (x >= y) * (x <= y)")
+    __rtruediv__ = refusing("cannot divide: division by a secret tensor is not offered; multiply by a public number")
+    __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = refusing("has no // and %: divide by a public number with /")
+    __rpow__ = refusing("cannot be an exponent: powers have whole public exponents, as in x**3")
+    __and__ = __rand__ = refusing("has no &: multiply outcomes of comparisons, (x > 0) * (x < 1)")
+    __or__ = __ror__ = refusing("has no |: write 1 - (1 - a) * (1 - b) for outcomes a and b of comparisons")
+    __invert__ = refusing("has no ~: write 1 - a for the outcome a of a comparison")
 
 
 def public(value: Any) -> Array:
@@ -241,12 +304,13 @@ def _drop(product: Secret, row: bool, column: bool) -> Secret:
 
 
 def concatenate(parts: Sequence[Secret], axis: int = 0) -> Secret:
-    if not parts:
+    if not len(parts):
         raise JobError("concatenate needs at least one tensor")
+    if public_parts := [type(part).__name__ for part in parts if not isinstance(part, Secret)]:
+        raise JobError(f"concatenate takes secret tensors only, not {', '.join(public_parts)}")
     first, *rest = parts
-    if not -first.ndim <= axis < first.ndim:
-        raise JobError(f"concatenate: axis {axis} of a tensor with {first.ndim} axes")
-    return first._apply(Concatenate(axis % first.ndim), *rest)
+    (at,) = _axes((axis,), first.ndim)
+    return first._apply(Concatenate(at), *rest)
 
 
 def polynomial(
@@ -267,11 +331,21 @@ def polynomial(
     return x._apply(Poly(chosen, float(limit), argument_bits=argument_bits))
 
 
-def _axes(axis: int | Sequence[int] | None, ndim: int) -> Shape:
-    axes = range(ndim) if axis is None else [axis] if isinstance(axis, int) else axis
-    if any(not -ndim <= n < ndim for n in axes):
+def _axes(axis: Any, ndim: int) -> Shape:
+    axes = tuple(range(ndim)) if axis is None else _whole("axis", axis if isinstance(axis, (tuple, list)) else (axis,))
+    if any(not -ndim <= n < ndim for n in axes) or len({n % ndim for n in axes}) != len(axes):
         raise JobError(f"axis {axis} of a tensor with {ndim} axes")
-    return tuple(sorted({n % ndim for n in axes}))
+    return tuple(sorted(n % ndim for n in axes))
+
+
+def _whole(what: str, values: Any) -> Shape:
+    """A tuple of whole numbers, NumPy's included; JobError for anything else."""
+    try:
+        if any(isinstance(n, (bool, np.bool_)) for n in values):
+            raise TypeError
+        return tuple(operator.index(n) for n in values)
+    except TypeError:
+        raise JobError(f"{what} takes whole numbers, not {values!r}") from None
 
 
 def _broadcast(a: Shape, b: Shape) -> Shape | None:

@@ -1,0 +1,185 @@
+"""NumPy's functions that are views, sums and products of what secret tensors have. Views cost nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import JobError
+from ..views import Shape
+from .spelling import OFFERED, SENTENCES, offers
+from .tensor import Secret, concatenate, matmul
+
+OPERATORS: dict[Any, tuple[str, str]] = {
+    np.add: ("__add__", "__radd__"),
+    np.subtract: ("__sub__", "__rsub__"),
+    np.multiply: ("__mul__", "__rmul__"),
+    np.divide: ("__truediv__", "__rtruediv__"),
+    np.floor_divide: ("__floordiv__", "__rfloordiv__"),
+    np.remainder: ("__mod__", "__rmod__"),
+    np.power: ("__pow__", "__rpow__"),
+    np.less: ("__lt__", "__gt__"),
+    np.less_equal: ("__le__", "__ge__"),
+    np.greater: ("__gt__", "__lt__"),
+    np.greater_equal: ("__ge__", "__le__"),
+    np.equal: ("__eq__", "__eq__"),
+    np.not_equal: ("__ne__", "__ne__"),
+}
+
+
+def _operator(here: str, reflected: str) -> Callable[[Any, Any], Any]:
+    def apply(x1: Any, x2: Any) -> Any:
+        return getattr(x1, here)(x2) if isinstance(x1, Secret) else getattr(x2, reflected)(x1)
+
+    return apply
+
+
+for _function, _names in OPERATORS.items():
+    OFFERED[_function] = _operator(*_names)
+    OFFERED[_function].__name__ = _function.__name__
+SENTENCES.update((np.equal, np.not_equal, np.floor_divide, np.remainder))
+offers(np.matmul)(matmul)
+offers(np.concatenate)(concatenate)
+
+
+@offers(np.negative)
+def negative(x: Secret) -> Secret:
+    return -x
+
+
+@offers(np.positive)
+def positive(x: Secret) -> Secret:
+    return x
+
+
+@offers(np.square)
+def square(x: Secret) -> Secret:
+    return x * x
+
+
+@offers(np.sum)
+def sum(a: Secret, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Secret:
+    return _secret("sum", a).sum(axis, keepdims)
+
+
+@offers(np.mean)
+def mean(a: Secret, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Secret:
+    return _secret("mean", a).mean(axis, keepdims)
+
+
+@offers(np.var)
+def var(a: Secret, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Secret:
+    """The mean squared distance from the mean; one round."""
+    return _secret("var", a).var(axis, keepdims)
+
+
+@offers(np.shape)
+def shape(a: Secret) -> Shape:
+    return _secret("shape", a).shape
+
+
+@offers(np.ndim)
+def ndim(a: Secret) -> int:
+    return _secret("ndim", a).ndim
+
+
+@offers(np.size)
+def size(a: Secret, axis: int | None = None) -> int:
+    return a.size if axis is None else a.shape[_axis(a, axis)]
+
+
+@offers(np.transpose)
+def transpose(a: Secret, axes: Sequence[int] | None = None) -> Secret:
+    return a.transpose() if axes is None else a.transpose(*axes)
+
+
+@offers(np.reshape)
+def reshape(a: Secret, shape: int | Sequence[int]) -> Secret:
+    return a.reshape(shape)
+
+
+@offers(np.broadcast_to)
+def broadcast_to(array: Secret, shape: Shape) -> Secret:
+    return array.broadcast_to(tuple(shape))
+
+
+@offers(np.ravel)
+def ravel(a: Secret) -> Secret:
+    return a.ravel()
+
+
+@offers(np.squeeze)
+def squeeze(a: Secret, axis: int | Sequence[int] | None = None) -> Secret:
+    return a.squeeze(axis)
+
+
+@offers(np.swapaxes)
+def swapaxes(a: Secret, axis1: int, axis2: int) -> Secret:
+    return a.swapaxes(axis1, axis2)
+
+
+@offers(np.moveaxis)
+def moveaxis(a: Secret, source: int, destination: int) -> Secret:
+    order = [axis for axis in range(a.ndim) if axis != _axis(a, source)]
+    order.insert(_axis(a, destination), _axis(a, source))
+    return a.transpose(*order)
+
+
+@offers(np.expand_dims)
+def expand_dims(a: Secret, axis: int) -> Secret:
+    """A new axis of length 1 at `axis` of the result."""
+    if isinstance(axis, bool) or not isinstance(axis, int) or not -a.ndim - 1 <= axis <= a.ndim:
+        raise JobError(f"expand_dims: axis {axis} of a tensor that will have {a.ndim + 1} axes")
+    at = axis % (a.ndim + 1)
+    return a.reshape((*a.shape[:at], 1, *a.shape[at:]))
+
+
+@offers(np.flip)
+def flip(m: Secret, axis: int | Sequence[int] | None = None) -> Secret:
+    chosen = range(m.ndim) if axis is None else [axis] if isinstance(axis, int) else axis
+    turned = {_axis(m, n) for n in chosen}
+    return m[tuple(slice(None, None, -1 if n in turned else 1) for n in range(m.ndim))]
+
+
+@offers(np.stack)
+def stack(arrays: Sequence[Secret], axis: int = 0) -> Secret:
+    return concatenate([expand_dims(_secret("stack", each), axis) for each in arrays], axis)
+
+
+@offers(np.vstack)
+def vstack(tup: Sequence[Secret]) -> Secret:
+    return concatenate([each if each.ndim > 1 else each.reshape(1, -1) for each in tup], 0)
+
+
+@offers(np.hstack)
+def hstack(tup: Sequence[Secret]) -> Secret:
+    return concatenate(tup, 0 if all(each.ndim == 1 for each in tup) else 1)
+
+
+@offers(np.dot)
+def dot(a: Any, b: Any) -> Secret:
+    """As np.dot on scalars, vectors and matrices."""
+    if np.ndim(a) == 0 or np.ndim(b) == 0:
+        return a * b  # type: ignore[no-any-return]
+    if np.ndim(b) > 2:
+        raise JobError(f"dot of shapes {np.shape(a)} and {np.shape(b)}: at most two axes on the right; use @")
+    return matmul(a, b)
+
+
+@offers(np.outer)
+def outer(a: Any, b: Any) -> Secret:
+    return a.reshape(-1, 1) * b.reshape(1, -1)  # type: ignore[no-any-return]
+
+
+def _axis(a: Secret, axis: int) -> int:
+    if isinstance(axis, bool) or not isinstance(axis, int) or not -a.ndim <= axis < a.ndim:
+        raise JobError(f"axis {axis} of a tensor with {a.ndim} axes")
+    return axis % a.ndim
+
+
+def _secret(name: str, value: Any) -> Secret:
+    if not isinstance(value, Secret):
+        raise JobError(f"{name} of a secret tensor and {type(value).__name__} together is not offered")
+    return value
