@@ -195,7 +195,9 @@ class Unpack(View):
 
     def apply(self, words: NDArray[Any], steps: Steps | None, tail: int) -> NDArray[Any]:
         head = words.shape[: 0 if steps is None else 1]
-        return bits.unpack_words(words.reshape(*head, -1), math.prod(self.shape)).reshape(head + self.shape)
+        return bits.unpack_words(words.reshape(*head, -(-math.prod(self.shape) // 64)), math.prod(self.shape)).reshape(
+            head + self.shape
+        )
 
 
 # What a plan may name; another view is refused.
@@ -229,6 +231,8 @@ def index(shape: Shape, key: Any) -> Index:
         elif item is None:
             items.append(None)
         elif isinstance(item, slice):
+            if item.step == 0:
+                raise JobError(f"a slice of a tensor of shape {shape} has step 0")
             start, stop, step = item.indices(shape[axis])
             items.append((start, stop, step) if range(start, stop, step) else (0, 0, 1))
             axis += 1

@@ -6,6 +6,8 @@ planes of the same 64 elements lie together, and every pass is a stream.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from . import digits
@@ -31,14 +33,14 @@ def unpack_words(words: U64, n: int) -> U64:
     """(..., W) -> (..., n): the first n bits, one to a word."""
     words = canonical(words)
     out = np.empty((*words.shape[:-1], n), np.uint64)
-    rows.unpack(words.reshape(-1, words.shape[-1]), out.reshape(-1, n))
+    rows.unpack(_rows(words), out.reshape(math.prod(words.shape[:-1]), n))
     return out
 
 
 def thermometer(planes: U64) -> U64:
     """(..., k) -> (..., see digits.thermometer)."""
     out = np.empty((*planes.shape[:-1], digits.planes_dealt(planes.shape[-1])[1]), np.uint64)
-    rows.thermometer(planes.reshape(-1, planes.shape[-1]), out.reshape(-1, out.shape[-1]))
+    rows.thermometer(_rows(planes), _rows(out))
     return out
 
 
@@ -61,7 +63,7 @@ def products(masks: U64, sizes: tuple[int, ...]) -> U64:
     masks = canonical(masks)
     out = np.empty((*masks.shape[:-1], digits.counts(sizes)[1]), np.uint64)
     chunks = np.array(sizes, np.int64)
-    rows.products(masks.reshape(-1, masks.shape[-1]), chunks, out.reshape(-1, out.shape[-1]))
+    rows.products(_rows(masks), chunks, _rows(out))
     return out
 
 
@@ -83,3 +85,8 @@ def gate(party: int, beta: U64, c: U64, s: U64, read: list[U64], gated: list[U64
         bits, shift, len(gated) - 1, party, out.reshape(-1),
     )  # fmt: skip
     return out
+
+
+def _rows(words: U64) -> U64:
+    """(..., k) -> (rows, k), of empty arrays too."""
+    return words.reshape(math.prod(words.shape[:-1]), words.shape[-1])

@@ -42,7 +42,13 @@ def conv2d_kernel_gradient(x: Secret, out: Secret, size: Shape, stride: int = 1,
 def conv2d_input_gradient(out: Secret, kernels: Secret, shape: Shape, stride: int = 1, padding: int = 0) -> Secret:
     """The gradient of conv2d(x, kernels) by x of `shape`, given that by its result."""
     _check(out.shape, 4, "gradient")
+    _check(kernels.shape, 4, "kernels")
+    _whole(stride=stride, padding=padding)
     size = kernels.shape[2:]
+    if len(shape) != 4 or tuple(shape[:2]) != (out.shape[0], kernels.shape[1]) or out.shape[1] != kernels.shape[0]:
+        raise JobError(
+            f"a gradient of shape {out.shape} and kernels of shape {kernels.shape} do not belong to pictures of shape {shape}"
+        )
     if max(padding - k + 1 for k in size) > 0:
         raise JobError(f"the gradient of a convolution with kernels of {size} and padding {padding}: pad by less")
     places = zip(shape[2:], size, strict=True)
@@ -57,13 +63,21 @@ def conv2d_input_gradient(out: Secret, kernels: Secret, shape: Shape, stride: in
 def avg_pool2d(x: Secret, size: int, stride: int | None = None) -> Secret:
     """The mean of every window of size × size: no round. `stride` is `size` by default."""
     _check(x.shape, 4, "pictures")
+    _whole(size=size, stride=size if stride is None else stride)
     step = size if stride is None else stride
     return _seen(x, views.windows(x.shape, (size, size), (step, step))).mean(axis=(-2, -1))
 
 
 def avg_pool2d_gradient(out: Secret, shape: Shape, size: int) -> Secret:
     """The gradient of avg_pool2d(x, size) by x of `shape`, given that by its result; no round."""
+    _check(out.shape, 4, "gradient")
+    _whole(size=size)
     n, c, height, width = out.shape
+    places = tuple((length - size) // size + 1 for length in shape[2:])
+    if len(shape) != 4 or tuple(shape[:2]) != (n, c) or places != (height, width):
+        raise JobError(
+            f"a gradient of shape {out.shape} is not that of a pooling of pictures of shape {shape} by {size}"
+        )
     each = (out / size**2).reshape(n, c, height, 1, width, 1).broadcast_to((n, c, height, size, width, size))
     each = each.reshape(n, c, height * size, width * size)
     down, across = (have - want for have, want in zip(shape[2:], each.shape[2:], strict=True))
@@ -73,6 +87,9 @@ def avg_pool2d_gradient(out: Secret, shape: Shape, size: int) -> Secret:
 def _patches(x: Secret, size: Shape, stride: int, padding: int) -> tuple[Secret, tuple[int, int, int]]:
     """Every window of `size` as a row, (n·h'·w', c·kh·kw); and (n, h', w')."""
     _check(x.shape, 4, "pictures")
+    _whole(stride=stride, padding=padding)
+    if len(size) != 2:
+        raise JobError(f"the size of kernels is (height, width), not {size}")
     edge = (padding, 0, padding)
     around = _seen(x, views.pad(x.shape, ((0, 0, 0), (0, 0, 0), edge, edge))) if padding else x
     found = _seen(around, views.windows(around.shape, size, (stride, stride)))
@@ -82,6 +99,13 @@ def _patches(x: Secret, size: Shape, stride: int, padding: int) -> tuple[Secret,
 
 def _seen(x: Secret, view: views.View) -> Secret:
     return x._apply(Structure(view))
+
+
+def _whole(**values: object) -> None:
+    for name, value in values.items():
+        if type(value) is not int or value < (name != "padding"):
+            least = 0 if name == "padding" else 1
+            raise JobError(f"{name} is one whole number ≥ {least} for both axes, not {value!r}")
 
 
 def _check(shape: Shape, axes: int, what: str) -> None:

@@ -102,9 +102,11 @@ def clip(x: Secret, low: Any, high: Any) -> Secret:
     None for a limit that is not wanted, as in NumPy.
     """
     _secret("clip", x)
-    if low is None or high is None:
-        return x if low is high else minimum(x, high) if low is None else maximum(x, low)
-    low, high = number("clip's low", low), number("clip's high", high)
+    low = -math.inf if low is None else number("clip's low", low)
+    high = math.inf if high is None else number("clip's high", high)
+    if math.isinf(low) or math.isinf(high):
+        least = x if math.isinf(low) else maximum(x, low)
+        return least if math.isinf(high) else minimum(least, high)
     if not low < high:
         raise JobError(f"clip needs low < high, not [{low}, {high}]")
     below, above = x < low, x > high

@@ -19,10 +19,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..errors import JobError
 from ..graph import Carry, Graph, Node, Phase
-from ..sizing import WIDE_SIZE
+from ..sizing import WIDE_SIZE, Numerics, size
 from .linear import Add, MultiplyPublic
 from .products import MatMul
+from .truncation import Rescale
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,23 @@ class Update:
     right: Node
 
 
-def carry_products(graph: Graph) -> None:
-    """Rewrite the steps of a traced graph, wherever that spares an opening."""
+def carry_products(graph: Graph, numerics: Numerics) -> Graph:
+    """A traced graph with its steps rewritten wherever that spares an opening; the graph itself where that does not fit the ring.
+
+    What is carried is finer than what it replaces, so that a job of many fraction bits may fit only as it was written.
+    """
+    rewritten = graph.copy()
+    _rewrite(rewritten)
+    if set(rewritten.updated) == set(graph.updated):
+        return graph
+    try:
+        size(rewritten, numerics, Rescale)
+    except JobError:
+        return graph
+    return rewritten
+
+
+def _rewrite(graph: Graph) -> None:
     for label, end in list(graph.updated.items()):
         carry = next((n for n in graph.nodes if n.phase == Phase.STEP and _is_carry(n, label)), None)
         update = None if carry is None else _update(carry, end)

@@ -240,12 +240,9 @@ def fraction_bits(constant: Array, sizes: Sizes, x: Node) -> int:
     f = sizes.numerics.fraction_bits
     exponents = [_dyadic(float(c)) for c in np.unique(entries)]
     short = [exponent for exponent in exponents if exponent is not None]
-    peak, least = float(entries.max()), float(entries.min())
-    precise = f - math.frexp(peak)[1] + 1
-    if least < peak:
-        seen = f + max(sizes.integer_bits(x) - 2, 1)
-        precise = max(precise, min(f - math.frexp(least)[1] + 1, seen))
-    precise = max(precise, f - sizes.scales[x])
+    seen = f + sizes.integer_bits(x) + 1  # finer does not show in the product, even of the largest x
+    precise = max(min(f - math.frexp(float(entries.min()))[1] + 1, seen), f - math.frexp(float(entries.max()))[1] + 1)
+    precise = max(min(precise, seen), f - sizes.scales[x])
     return min(max(short), max(precise, 0)) if len(short) == len(exponents) else precise
 
 

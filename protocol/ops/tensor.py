@@ -35,6 +35,8 @@ from .polynomials import Poly
 from .products import MatMul, Multiply
 from .spelling import refusing
 
+LARGEST = 2.0**80  # of public constants
+
 
 class Secret:
     """A secret tensor: shape known, value not."""
@@ -121,8 +123,11 @@ class Secret:
 
     def _compare(self, other: Any, inclusive: bool, negated: bool) -> Secret:
         """With one public number: on the opening of self, so that several share it. Otherwise on that of the difference."""
-        if not isinstance(other, Secret) and (limit := public(other)).ndim == 0:
-            return self._apply(Compare(float(limit), inclusive, negated))
+        if not isinstance(other, Secret) and np.ndim(other) == 0:
+            limit = number("what a tensor is compared with", other)
+            if math.isinf(limit):
+                raise JobError("a secret tensor is compared with finite numbers: none reaches infinity")
+            return self._apply(Compare(limit, inclusive, negated))
         difference: Secret = self - other
         return difference._apply(Compare(0.0, inclusive, negated))
 
@@ -256,11 +261,20 @@ class Secret:
 
 
 def public(value: Any) -> Array:
-    """A public constant as a float64 array; JobError where it is not finite numbers."""
-    array = np.asarray(value)
+    """A public constant as a float64 array; JobError where it is not finite numbers of a size that any ring could hold."""
+    try:
+        array = np.asarray(value)
+        array = array.astype(np.float64) if array.dtype.kind == "O" else array  # integers above 2^64
+    except (TypeError, ValueError, OverflowError):
+        raise JobError("a public constant must be a finite number or an array of them") from None
     if array.dtype.kind not in "fiub" or not np.all(np.isfinite(array)):
         raise JobError("a public constant must be a finite number or an array of them")
-    return array.astype(np.float64)
+    found = array.astype(np.float64)
+    if found.size and (peak := float(np.abs(found).max())) > LARGEST:
+        raise JobError(
+            f"a public constant of {peak:.3g} is too large to compute with; scale it to at most {LARGEST:.3g}"
+        )
+    return found
 
 
 def number(what: str, value: Any) -> float:
@@ -268,7 +282,7 @@ def number(what: str, value: Any) -> float:
     if isinstance(value, Secret) or np.ndim(value) != 0 or np.asarray(value).dtype.kind not in "fiub":
         raise JobError(f"{what} is one public number, not {type(value).__name__} {np.shape(value)}")
     if math.isnan(found := float(value)):
-        raise JobError(f"{what} is not a number (NaN)")
+        raise JobError(f"{what} must be a finite number, not NaN")
     return found
 
 
