@@ -91,7 +91,7 @@ def _instruction(draw: Any, program: Program) -> None:
         case "public":
             program.add(f"{c} * t{n}", lambda t: c * t[n], a.public(c))
         case "array":
-            array = c * np.logspace(-2, 1, a.value.shape[-1])
+            array = c * np.logspace(-2, 1, a.value.shape[-1]) if a.value.ndim else np.asarray(c)
             program.add(f"t{n} * {array}", lambda t: t[n] * array, a.public(array))
         case "shift":
             program.add(f"t{n} - {c}", lambda t: t[n] - c, a.shifted(-c))
