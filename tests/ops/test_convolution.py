@@ -115,8 +115,8 @@ def test_the_gradient_of_average_pooling_is_its_adjoint():
         (lambda x, w: conv2d(x, w, stride=0), "whole number"),
         (lambda x, w: conv2d(x, w, padding=-1), "whole number"),
         (lambda x, w: conv2d_kernel_gradient(x, x, (3, 3)), "not that of a convolution"),
-        (lambda x, w: conv2d_input_gradient(x, w.transpose(1, 0, 2, 3), (1, 2, 9, 9)), "not that of a convolution"),
-        (lambda x, w: conv2d_input_gradient(x, w.transpose(1, 0, 2, 3), (1, 2, 7, 7), padding=3), "pad by less"),
+        (lambda x, w: conv2d_input_gradient(x, w.transpose(1, 0, 2, 3), (1, 3, 9, 9)), "not that of a convolution"),
+        (lambda x, w: conv2d_input_gradient(x, w.transpose(1, 0, 2, 3), (1, 3, 7, 7), padding=3), "pad by less"),
         (lambda x, w: avg_pool2d(x, 6), "do not fit"),
     ],
 )
