@@ -261,7 +261,8 @@ class Graph:
                 origin[made] = node
             twin[node] = made
         new.phase, new.assumptions = self.phase, list(self.assumptions)
-        new.settled = {twin[node] for node in self.settled}
+        new.settled = {twin[node] for node in self.settled if node in twin}
+        new.origins = dict(self.origins)
         new.initial, new.updated, new.revealed = (
             {label: twin[node] for label, node in table.items() if node in twin}
             for table in (self.initial, self.updated, self.revealed)

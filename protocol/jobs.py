@@ -210,8 +210,7 @@ def trace(job: Job, shapes: Mapping[str, Shape], iterations: int | None = None) 
         if not left:
             numbers = {"iterations": count, **asdict(job.numerics), **job.parameters}
             traced.listing = listing(traced.graph, numbers)
-            traced.graph = carry_products(traced.graph, job.numerics)
-            settle_selected(traced.graph)
+            traced.graph = settle_selected(carry_products(traced.graph, job.numerics))
             traced.assumptions += [_assumed(job, name, ranges[name]) for name in ranges
                                    if ends[name] != ranges[name] or ranges[name] == EVERYTHING]  # fmt: skip
             return traced

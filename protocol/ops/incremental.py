@@ -21,7 +21,8 @@ from dataclasses import dataclass
 
 from ..errors import JobError
 from ..graph import Carry, Graph, Node, Phase
-from ..sizing import WIDE_SIZE, Numerics, size
+from ..sizing import WIDE_SIZE, Numerics
+from ..solver import size
 from .linear import Add, MultiplyPublic
 from .products import MatMul
 from .truncation import Rescale
@@ -42,9 +43,10 @@ def carry_products(graph: Graph, numerics: Numerics) -> Graph:
 
     What is carried is finer than what it replaces, so that a job of many fraction bits may fit only as it was written.
     """
-    rewritten = graph.copy()
+    rewritten, _ = graph.truncated({})
+    before = set(rewritten.updated)
     _rewrite(rewritten)
-    if set(rewritten.updated) == set(graph.updated):
+    if set(rewritten.updated) == before:
         return graph
     try:
         size(rewritten, numerics, Rescale)

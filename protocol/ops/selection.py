@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..graph import Array, Graph, Interval, Node
+from ..graph import Array, Graph, Interval, Node, Op
 from ..lowering import Lowering
 from ..program import Share
 from ..sizing import Demands, Sizes
@@ -52,14 +52,14 @@ class Settled(Linear):
         return lowering.narrowed(lowering.share(x), lowering.limbs(node))
 
 
-def settle_selected(graph: Graph) -> None:
-    """Put `Settled` behind every tensor of a traced graph that is selected from and used in full."""
-    uses: dict[Node, list[Node]] = {}
-    for node in graph.nodes:
-        for use in node.inputs:
-            uses.setdefault(use, []).append(node)
+def settle_selected(graph: Graph) -> Graph:
+    """A traced graph with `Settled` behind every tensor that is selected from and used in full."""
+    uses = graph.uses()
     leaving = {*graph.revealed.values(), *graph.updated.values()}
-    for node in [node for node in graph.nodes if node.op.view is None and not isinstance(node.op, Compare)]:
+    cuts: dict[Node, Op] = {}
+    for node in graph.nodes:
+        if node.op.view is not None or isinstance(node.op, Compare):
+            continue
         ends, selected, full = [node], node in graph.settled, False
         while ends:
             here = ends.pop()
@@ -73,4 +73,5 @@ def settle_selected(graph: Graph) -> None:
                 elif not isinstance(user.op, (Compare, Gate, Bilinear)):
                     full = True
         if selected and full:
-            graph.insert_after(node, Settled())
+            cuts[node] = Settled()
+    return graph.truncated(cuts)[0] if cuts else graph
