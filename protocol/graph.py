@@ -12,14 +12,15 @@ data without a protocol: sizing and lowering know what to do with them. Nothing 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import JobError
 from .origin import caller
 from .views import Shape, View
 
@@ -84,6 +85,25 @@ class Origin(NamedTuple):
 NOWHERE = Origin()
 
 
+class Tensor(Protocol):
+    """What a backward rule computes with: a secret tensor, or a public array as long as nothing secret has met it."""
+
+    @property
+    def shape(self) -> Shape: ...
+    @property
+    def ndim(self) -> int: ...
+    def __add__(self, other: Any) -> Any: ...
+    def __mul__(self, other: Any) -> Any: ...
+    def __rmul__(self, other: Any) -> Any: ...
+    def __matmul__(self, other: Any) -> Any: ...
+    def __rmatmul__(self, other: Any) -> Any: ...
+    def __getitem__(self, key: Any) -> Any: ...
+    def sum(self, axis: Any = None, *, keepdims: bool = False) -> Any: ...
+    def reshape(self, shape: Shape) -> Any: ...
+    def transpose(self, axes: Shape) -> Any: ...
+    def _apply(self, op: Op, *others: Any) -> Any: ...
+
+
 class Op:
     """What an operation means. Frozen and hashable, for equal operations on equal nodes are one node."""
 
@@ -105,6 +125,21 @@ class Op:
     def clear(self, step: int, *arrays: Array) -> Array:
         """The operation in float64."""
         raise NotImplementedError
+
+    def factor(self, n: int) -> float | None:
+        """c where operand `n` enters the result as c · operand, with one public number c; None elsewhere.
+
+        Reverse mode keeps such numbers out of the tensors, and asks for no `cotangent`.
+        """
+        return None
+
+    def cotangent(self, n: int, g: Tensor, out: Tensor, *operands: Tensor) -> Tensor | None:
+        """What operand `n` contributes to the loss where the result `out` contributes `g`; None where nothing flows.
+
+        It is linear in g, and has the shape of `out` broadcast from that of the operand, or the operand's own. JobError where
+        the operation has no gradient.
+        """
+        raise JobError(f"there is no gradient through {self.name}")
 
 
 @dataclass(eq=False, slots=True)
@@ -179,6 +214,17 @@ def trained(interval: Interval) -> Spread:
     )
 
 
+@dataclass(frozen=True)
+class Rule:
+    """The gradient of a node by `inputs`, which stands for those of everything in between.
+
+    `pull(n, g)` is what inputs[n] contributes to the loss where the node contributes g; None where nothing flows.
+    """
+
+    inputs: tuple[Node, ...]
+    pull: Callable[[int, Any], Any]
+
+
 class Graph:
     """All nodes of a job in topological order, with what leaves them."""
 
@@ -190,6 +236,7 @@ class Graph:
         self.revealed: dict[str, Node] = {}
         self.settled: set[Node] = set()  # what selections choose from: one number each, for all who use it
         self.assumptions: list[str] = []  # what the job says of its values, in words
+        self.rules: dict[Node, Rule] = {}  # nodes whose gradient is known as a whole
         self._applied: dict[tuple[Op, tuple[Node, ...]], Node] = {}
         self.origins: dict[str, Origin] = {}  # carried variable, or "reveal " and a label → where it was assigned last
 

@@ -22,14 +22,17 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
+import numpy as np
+
 from .digest import Listing, listing
 from .errors import DataError, JobError
 from .graph import EVERYTHING, Carry, Graph, Interval, Origin, Phase, Source
 from .ops import Secret
 from .ops.coarse import Coarse
+from .ops.constants import Constant
 from .ops.incremental import carry_products
 from .ops.selection import settle_selected
-from .ops.tensor import number
+from .ops.tensor import number, public
 from .origin import caller
 from .sizing import Numerics
 from .views import Shape
@@ -110,7 +113,7 @@ class Job:
 
 
 class Variables:
-    """The job's variables as attributes, while it is being traced."""
+    """The job's variables as attributes, v.name, or by name, v["name"], while it is being traced."""
 
     def __init__(self, graph: Graph, values: Mapping[str, Secret]) -> None:
         object.__setattr__(self, "_graph", graph)
@@ -132,6 +135,21 @@ class Variables:
         graph: Graph = object.__getattribute__(self, "_graph")
         if graph.phase != Phase.FINISH:
             graph.origins[name] = graph.here()
+
+    def __getitem__(self, name: str) -> Secret:
+        return self.__getattr__(name)
+
+    def __setitem__(self, name: str, value: Secret) -> None:
+        self.__setattr__(name, value)
+
+    def zeros(self, shape: Shape) -> Secret:
+        """A tensor of zeros, to begin with: a variable that `setup` assigns it to is carried as secret as any other."""
+        return self.constant(np.zeros(shape))
+
+    def constant(self, array: Any) -> Secret:
+        """A public array as a secret tensor. Where a plain array does (x + array, array * x), it costs less."""
+        graph: Graph = object.__getattribute__(self, "_graph")
+        return Secret(graph, graph.apply(Constant(public(array))))
 
     def reveal(
         self, named: Mapping[str, Secret] | None = None, /, *, bits: int | Secret | None = None, **tensors: Secret

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from protocol.jobs import Input, Job, Variables
-from protocol.ops import avg_pool2d, avg_pool2d_gradient, conv2d, conv2d_kernel_gradient, relu, within
+from protocol.ops import avg_pool2d, conv2d, gradient, relu, within
 
 from .samples import classes, pictures, uniform
 
@@ -36,16 +36,10 @@ class Cnn(Job):
         x, y = v.x.minibatch(self.batch), v.y.minibatch(self.batch)
         seen = within(conv2d(x, v.k, stride=2), -LIMIT, LIMIT)
         z = avg_pool2d(seen, 2) + v.c
-        flat = relu(z).reshape(self.batch, -1)
-        error = within(flat @ v.w, -LIMIT, LIMIT) + v.b - y
-        above = within(error @ v.w.T, -LIMIT, LIMIT).reshape(z.shape)
-        d = (z >= 0) * above
-        rate = self.rate / self.batch
-        v.w -= rate * (flat.T @ error)
-        v.b -= rate * error.sum(axis=0)
-        spread = avg_pool2d_gradient(d, seen.shape, 2)
-        v.k -= rate * conv2d_kernel_gradient(x, spread, (5, 5), stride=2)
-        v.c -= rate * d.sum(axis=(0, 2, 3)).reshape(8, 1, 1)
+        error = within(relu(z).reshape(self.batch, -1) @ v.w, -LIMIT, LIMIT) + v.b - y
+        loss = (error * error).sum() / (2 * self.batch)
+        for name, g in zip("kcwb", gradient(loss, [v[name] for name in "kcwb"], peak=LIMIT), strict=True):
+            v[name] -= self.rate * g
 
     def finish(self, v: Variables) -> None:
         v.reveal(k=v.k, c=v.c, w=v.w, b=v.b)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from protocol.jobs import Input, Job, Variables
-from protocol.ops import sigmoid
+from protocol.ops import gradient, logistic_loss
 
 from .samples import halves, uniform
 
@@ -27,8 +27,8 @@ class LogisticRegression(Job):
 
     def step(self, v: Variables) -> None:
         x, y = v.x.minibatch(self.batch), v.y.minibatch(self.batch)
-        error = sigmoid(x @ v.w, self.method) - y
-        v.w -= (self.rate / self.batch) * (x.T @ error)
+        (g,) = gradient(logistic_loss(x @ v.w, y, self.method).mean(), [v.w])
+        v.w -= self.rate * g
 
     def finish(self, v: Variables) -> None:
         v.reveal(weights=v.w)

@@ -10,7 +10,7 @@ range must satisfy 2f + log2(range) + 2 ≤ 64 − (s − f). That is what the r
 from __future__ import annotations
 
 from protocol.jobs import Input, Job, Variables
-from protocol.ops import relu, within
+from protocol.ops import gradient, relu, within
 
 from .samples import classes, pictures, uniform
 
@@ -37,20 +37,13 @@ class Mlp(Job):
 
     def step(self, v: Variables) -> None:
         x, y = v.x.minibatch(self.batch), v.y.minibatch(self.batch)
-        z0 = within(x @ v.w0, -LIMIT, LIMIT) + v.b0
-        h0 = relu(z0)
-        z1 = within(h0 @ v.w1, -LIMIT, LIMIT) + v.b1
-        h1 = relu(z1)
-        d2 = within(h1 @ v.w2, -LIMIT, LIMIT) + v.b2 - y
-        d1 = (z1 >= 0) * within(d2 @ v.w2.T, -LIMIT, LIMIT)
-        d0 = (z0 >= 0) * within(d1 @ v.w1.T, -LIMIT, LIMIT)
-        rate = self.rate / self.batch
-        for name, gradient in {
-            "w2": h1.T @ d2, "b2": d2.sum(axis=0),
-            "w1": h0.T @ d1, "b1": d1.sum(axis=0),
-            "w0": x.T @ d0, "b0": d0.sum(axis=0),
-        }.items():  # fmt: skip
-            setattr(v, name, getattr(v, name) - rate * gradient)
+        h0 = relu(within(x @ v.w0, -LIMIT, LIMIT) + v.b0)
+        h1 = relu(within(h0 @ v.w1, -LIMIT, LIMIT) + v.b1)
+        error = within(h1 @ v.w2, -LIMIT, LIMIT) + v.b2 - y
+        loss = (error * error).sum() / (2 * self.batch)
+        names = ("w0", "w1", "w2", "b0", "b1", "b2")
+        for name, g in zip(names, gradient(loss, [v[name] for name in names], peak=LIMIT), strict=True):
+            v[name] -= self.rate * g
 
     def finish(self, v: Variables) -> None:
         v.reveal(w0=v.w0, b0=v.b0, w1=v.w1, b1=v.b1, w2=v.w2, b2=v.b2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from protocol.jobs import Input, Job, Variables
-from protocol.ops import sigmoid
+from protocol.ops import gradient, sigmoid
 
 
 class Seed(Job):
@@ -24,7 +24,9 @@ class Seed(Job):
 
     def step(self, v: Variables) -> None:
         out = sigmoid(v.x @ v.w)
-        v.w += v.x.T @ ((v.y - out) * out * (1 - out))
+        error = out - v.y
+        (g,) = gradient((error * error).sum() / 2, [v.w])
+        v.w -= g
 
     def finish(self, v: Variables) -> None:
         v.reveal(weights=v.w, predictions=sigmoid(v.x @ v.w))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from protocol.jobs import Input, Job, Variables
-from protocol.ops import Secret, polynomial
+from protocol.ops import Secret, differentiated, gradient, polynomial
 
 SIGMOID = (0.5, 0.2159198, 0, -0.00821762, 0, 0.00018255, 0, -0.00000188)
 
@@ -19,7 +19,9 @@ _random = np.random.RandomState(1)  # the published starting point: first w0 is 
 
 
 def sigmoid(x: Secret) -> Secret:
-    return polynomial(x, SIGMOID, limit=10, argument_bits=16)
+    """With the gradient of the function that the polynomial stands for: as the published run has it, and two openings fewer."""
+    out = polynomial(x, SIGMOID, limit=10, argument_bits=16)
+    return differentiated(out, [x], lambda n, g: g * out * (1 - out))
 
 
 class Xor(Job):
@@ -33,12 +35,10 @@ class Xor(Job):
     w1 = Input("alice", shape=(4, 1), low=-16, high=16, default=2 * _random.random_sample((4, 1)) - 1)
 
     def step(self, v: Variables) -> None:
-        l1 = sigmoid(v.x @ v.w0)
-        l2 = sigmoid(l1 @ v.w1)
-        l2_delta = (v.y - l2) * l2 * (1 - l2)
-        l1_delta = (l2_delta @ v.w1.T) * l1 * (1 - l1)
-        v.w1 += l1.T @ l2_delta
-        v.w0 += v.x.T @ l1_delta
+        error = sigmoid(sigmoid(v.x @ v.w0) @ v.w1) - v.y
+        g0, g1 = gradient((error * error).sum() / 2, [v.w0, v.w1])
+        v.w0 -= g0
+        v.w1 -= g1
 
     def finish(self, v: Variables) -> None:
         v.reveal(w0=v.w0, w1=v.w1, predictions=sigmoid(sigmoid(v.x_test @ v.w0) @ v.w1))

@@ -1,16 +1,11 @@
 """Secure operations. Each is one class: its shape, range, float64 meaning and protocol side by side."""
 
 from .arrays import dot, expand_dims, flip, outer, squeeze, stack, swapaxes
-from .convolution import (
-    avg_pool2d,
-    avg_pool2d_gradient,
-    conv2d,
-    conv2d_input_gradient,
-    conv2d_kernel_gradient,
-)
+from .convolution import avg_pool2d, conv2d
 from .functions import (
     absolute,
     clip,
+    logistic_loss,
     maximum,
     minimum,
     relu,
@@ -21,21 +16,23 @@ from .functions import (
     where,
     within,
 )
+from .gradient import Gradient, differentiated, gradient
 from .tensor import Secret, concatenate, matmul, polynomial
 
 __all__ = [
+    "Gradient",
     "Secret",
     "absolute",
     "avg_pool2d",
-    "avg_pool2d_gradient",
     "clip",
     "concatenate",
     "conv2d",
-    "conv2d_input_gradient",
-    "conv2d_kernel_gradient",
+    "differentiated",
     "dot",
     "expand_dims",
     "flip",
+    "gradient",
+    "logistic_loss",
     "matmul",
     "maximum",
     "minimum",

@@ -12,13 +12,14 @@ import numpy as np
 from ..correlations import Mask
 from ..correlations import bits as spec
 from ..errors import JobError
-from ..graph import Array, Interval, Node, Spread
+from ..graph import Array, Interval, Node, Spread, Tensor
 from ..kernels.bits import select
 from ..kernels.digits import chunks, counts
 from ..lowering import Lowering, Secure
 from ..program import Share, Value
 from ..sizing import Demands, Sizes
 from ..views import Shape, Unpack, View
+from .linear import weighted
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,9 @@ class Compare(Secure):
     def clear(self, step: int, *arrays: Array) -> Array:
         below = arrays[0] <= self.limit if self.inclusive else arrays[0] < self.limit
         return np.asarray(below != self.negated, np.float64)
+
+    def cotangent(self, n: int, g: Tensor, out: Tensor, *operands: Tensor) -> None:
+        return None  # constant wherever it has a derivative
 
     def scale(self, sizes: Sizes, node: Node) -> int:
         return 0
@@ -83,6 +87,9 @@ class Gate(Secure):
 
     def clear(self, step: int, *arrays: Array) -> Array:
         return arrays[0] * arrays[1]
+
+    def cotangent(self, n: int, g: Tensor, out: Tensor, *operands: Tensor) -> Tensor | None:
+        return None if n == 0 else weighted(operands[0], g)  # the same bit: no second comparison
 
     def scale(self, sizes: Sizes, node: Node) -> int:
         return sizes.operand_scale(node.inputs[1])

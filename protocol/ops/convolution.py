@@ -7,16 +7,22 @@ size of the result. As in deep-learning libraries, a "convolution" does not flip
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from .. import views
 from ..errors import JobError
 from ..views import Shape
-from .linear import Structure
+from .gradient import differentiated
+from .linear import seen
 from .tensor import Secret
 
 
 def conv2d(x: Secret, kernels: Secret, stride: int = 1, padding: int = 0) -> Secret:
     """(n, c, h, w) and kernels (o, c, kh, kw) → (n, o, h', w'), h' = (h + 2·padding − kh) // stride + 1; one round."""
     _check(kernels.shape, 4, "kernels")
+    _whole(stride=stride, padding=padding)
     o, c, *size = kernels.shape
     if x.ndim != 4 or x.shape[1] != c:
         raise JobError(
@@ -24,40 +30,42 @@ def conv2d(x: Secret, kernels: Secret, stride: int = 1, padding: int = 0) -> Sec
         )
     patches, (n, height, width) = _patches(x, (size[0], size[1]), stride, padding)
     out = patches @ kernels.reshape(o, -1).T
-    return out.reshape(n, height, width, o).transpose(0, 3, 1, 2)
+
+    def pull(which: int, g: Any) -> Any:
+        if which == 0:
+            return _input_gradient(g, kernels, x.shape, stride, padding)
+        return _kernel_gradient(g, patches, kernels)
+
+    return differentiated(out.reshape(n, height, width, o).transpose(0, 3, 1, 2), [x, kernels], pull)
 
 
-def conv2d_kernel_gradient(x: Secret, out: Secret, size: Shape, stride: int = 1, padding: int = 0) -> Secret:
-    """The gradient of conv2d(x, kernels (·, ·, *size)) by its kernels, given that by its result: (o, c, *size).
+def _kernel_gradient(g: Any, patches: Secret, kernels: Secret) -> Any:
+    """By the kernels, from the opening of the pictures that the convolution made."""
+    flat = g.transpose((1, 0, 2, 3)).reshape((kernels.shape[0], -1))
+    return (flat @ patches).reshape(kernels.shape)
 
-    It uses the opening of x that the convolution made.
+
+def _input_gradient(g: Any, kernels: Secret, shape: Shape, stride: int, padding: int) -> Any:
+    """By the pictures, of `shape`: a convolution of g, spread by the stride, with the kernels turned around.
+
+    A window that holds nothing but the zeros put around a picture has seen no pixel: what g has of these is left out first.
     """
-    patches, places = _patches(x, size, stride, padding)
-    if out.ndim != 4 or (out.shape[0], *out.shape[2:]) != places:
-        raise JobError(f"a gradient of shape {out.shape} is not that of a convolution with places {places}")
-    flat = out.transpose(0, 2, 3, 1).reshape(-1, out.shape[1])
-    return (flat.T @ patches).reshape(out.shape[1], x.shape[1], *size)
-
-
-def conv2d_input_gradient(out: Secret, kernels: Secret, shape: Shape, stride: int = 1, padding: int = 0) -> Secret:
-    """The gradient of conv2d(x, kernels) by x of `shape`, given that by its result."""
-    _check(out.shape, 4, "gradient")
-    _check(kernels.shape, 4, "kernels")
-    _whole(stride=stride, padding=padding)
-    size = kernels.shape[2:]
-    if len(shape) != 4 or tuple(shape[:2]) != (out.shape[0], kernels.shape[1]) or out.shape[1] != kernels.shape[0]:
-        raise JobError(
-            f"a gradient of shape {out.shape} and kernels of shape {kernels.shape} do not belong to pictures of shape {shape}"
-        )
-    if max(padding - k + 1 for k in size) > 0:
-        raise JobError(f"the gradient of a convolution with kernels of {size} and padding {padding}: pad by less")
-    places = zip(shape[2:], size, strict=True)
-    rest = [n + 2 * padding - k - (m - 1) * stride for (n, k), m in zip(places, out.shape[2:], strict=True)]
-    widths = [(k - 1 - padding, stride - 1, k - 1 - padding + more) for k, more in zip(size, rest, strict=True)]
-    if min(rest) < 0 or max(rest) >= stride:
-        raise JobError(f"a gradient of shape {out.shape} is not that of a convolution of pictures of shape {shape}")
-    spread = _seen(out, views.pad(out.shape, ((0, 0, 0), (0, 0, 0), *widths)))
-    return conv2d(spread, kernels[:, :, ::-1, ::-1].transpose(1, 0, 2, 3))
+    widths, inside = [], []
+    for length, k, places in zip(shape[2:], kernels.shape[2:], g.shape[2:], strict=True):
+        first = max(0, -(-(padding - k + 1) // stride))  # the windows before hold padding alone
+        last = min(places, (length + padding - 1) // stride + 1)
+        if first >= last:
+            return np.zeros(shape)
+        inside.append(slice(first, last))
+        before = k - 1 - padding + first * stride
+        widths.append((before, stride - 1, length + k - 1 - before - (last - first - 1) * stride - 1))
+    if tuple(each.stop - each.start for each in inside) != g.shape[2:]:
+        g = g[(slice(None), slice(None), *inside)]
+    spread = seen(g, views.pad(g.shape, ((0, 0, 0), (0, 0, 0), *widths)))
+    turned = kernels[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)
+    patches, (n, height, width) = _patches(spread, (kernels.shape[2], kernels.shape[3]), 1, 0)
+    out = patches @ turned.reshape(shape[1], -1).T
+    return out.reshape((n, height, width, shape[1])).transpose((0, 3, 1, 2))
 
 
 def avg_pool2d(x: Secret, size: int, stride: int | None = None) -> Secret:
@@ -65,40 +73,19 @@ def avg_pool2d(x: Secret, size: int, stride: int | None = None) -> Secret:
     _check(x.shape, 4, "pictures")
     _whole(size=size, stride=size if stride is None else stride)
     step = size if stride is None else stride
-    return _seen(x, views.windows(x.shape, (size, size), (step, step))).mean(axis=(-2, -1))
+    found: Any = seen(x, views.windows(x.shape, (size, size), (step, step)))
+    mean: Secret = found.mean(axis=(-2, -1))
+    return mean
 
 
-def avg_pool2d_gradient(out: Secret, shape: Shape, size: int) -> Secret:
-    """The gradient of avg_pool2d(x, size) by x of `shape`, given that by its result; no round."""
-    _check(out.shape, 4, "gradient")
-    _whole(size=size)
-    n, c, height, width = out.shape
-    places = tuple((length - size) // size + 1 for length in shape[2:])
-    if len(shape) != 4 or tuple(shape[:2]) != (n, c) or places != (height, width):
-        raise JobError(
-            f"a gradient of shape {out.shape} is not that of a pooling of pictures of shape {shape} by {size}"
-        )
-    each = (out / size**2).reshape(n, c, height, 1, width, 1).broadcast_to((n, c, height, size, width, size))
-    each = each.reshape(n, c, height * size, width * size)
-    down, across = (have - want for have, want in zip(shape[2:], each.shape[2:], strict=True))
-    return _seen(each, views.pad(each.shape, ((0, 0, 0), (0, 0, 0), (0, 0, down), (0, 0, across))))
-
-
-def _patches(x: Secret, size: Shape, stride: int, padding: int) -> tuple[Secret, tuple[int, int, int]]:
+def _patches(x: Any, size: Shape, stride: int, padding: int) -> tuple[Any, tuple[int, int, int]]:
     """Every window of `size` as a row, (n·h'·w', c·kh·kw); and (n, h', w')."""
     _check(x.shape, 4, "pictures")
-    _whole(stride=stride, padding=padding)
-    if len(size) != 2:
-        raise JobError(f"the size of kernels is (height, width), not {size}")
     edge = (padding, 0, padding)
-    around = _seen(x, views.pad(x.shape, ((0, 0, 0), (0, 0, 0), edge, edge))) if padding else x
-    found = _seen(around, views.windows(around.shape, size, (stride, stride)))
+    around = seen(x, views.pad(x.shape, ((0, 0, 0), (0, 0, 0), edge, edge))) if padding else x
+    found = seen(around, views.windows(around.shape, size, (stride, stride)))
     n, c, height, width = found.shape[:4]
-    return found.transpose(0, 2, 3, 1, 4, 5).reshape(n * height * width, c * size[0] * size[1]), (n, height, width)
-
-
-def _seen(x: Secret, view: views.View) -> Secret:
-    return x._apply(Structure(view))
+    return found.transpose((0, 2, 3, 1, 4, 5)).reshape((n * height * width, c * size[0] * size[1])), (n, height, width)
 
 
 def _whole(**values: object) -> None:

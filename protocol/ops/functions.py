@@ -10,8 +10,9 @@ import numpy as np
 from ..errors import JobError
 from ..graph import Interval, Node
 from .comparison import Compare, Gate, tested
+from .gradient import differentiated
 from .linear import AddPublic, Concatenate, Negate
-from .periodic import SIGMOID, SIGMOID_DERIVATIVE, Fourier
+from .periodic import SIGMOID, SIGMOID_DERIVATIVE, SOFTPLUS, Fourier
 from .polynomials import COARSE, SIGMOID_10, Poly, derivative
 from .products import Multiply
 from .spelling import offers
@@ -181,13 +182,30 @@ def sigmoid(x: Secret, method: str = "interpolated") -> Secret:
     "interpolated": the degree-9 polynomial fitted on [−10, 10], at most 0.05 off there; one round.
     "fourier": a series of six sines, at most 1e-3 off on [−8, 8]; one round. Beyond, it is wrong but bounded.
     "accurate": that series of the argument kept within [−8, 8], at most 1e-3 off everywhere; five rounds.
+
+    Its gradient is that of the sigmoid, out · (1 − out): no polynomial or series besides.
     """
-    return _sigmoid(x, method, Poly(SIGMOID_10, 10.0, "sigmoid", COARSE), SIGMOID)
+    out = _sigmoid(x, method, Poly(SIGMOID_10, 10.0, "sigmoid", COARSE), SIGMOID)
+    return differentiated(out, [x], lambda n, g: g * out * (1 - out))
 
 
 def sigmoid_derivative(x: Secret, method: str = "interpolated") -> Secret:
     """d sigmoid(x) / dx, with the same bounds, from the same openings and dealt tensors as sigmoid(x)."""
     return _sigmoid(x, method, Poly(derivative(SIGMOID_10), 10.0, "sigmoid derivative", COARSE), SIGMOID_DERIVATIVE)
+
+
+def logistic_loss(z: Secret, y: Any, method: str = "fourier") -> Secret:
+    """−log of the probability that a sigmoid of z gives to the labels y in [0, 1]: log(1 + exp(z)) − y·z, elementwise.
+
+    The value is at most 1e-3 off for |z| ≤ 8; beyond, it has no meaning. It costs a round if somebody looks at it. The gradient is
+    sigmoid(z, method) − y, as far as that sigmoid holds: one round.
+    """
+    out = z * 0.5 + z._apply(SOFTPLUS) - y * z
+
+    def pull(n: int, g: Any) -> Any:
+        return g * (sigmoid(z, method) - y) if n == 0 else -1.0 * g * z
+
+    return differentiated(out, [z, y] if isinstance(y, Secret) else [z], pull)
 
 
 def _sigmoid(x: Secret, method: str, polynomial: Poly, series: Fourier) -> Secret:

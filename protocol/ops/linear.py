@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import math
+import operator
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from functools import reduce
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import fixedpoint
 from ..errors import JobError
-from ..graph import Array, Interval, Node, Spread
+from ..graph import Array, Interval, Node, Spread, Tensor
 from ..lowering import Lowering, Secure
 from ..program import Share
 from ..ring import ring
 from ..sizing import Demands, Sizes
-from ..views import Pad, Shape, View
+from ..views import Broadcast, Pad, Shape, View
 from ..views import Rows as RowsView
+from .adjoints import adjoint
 
 
 def broadcast(name: str, *shapes: Shape) -> Shape:
@@ -72,6 +75,9 @@ class Add(Aligned):
     def clear(self, step: int, *arrays: Array) -> Array:
         return arrays[0] - arrays[1] if self.minus else arrays[0] + arrays[1]
 
+    def factor(self, n: int) -> float:
+        return -1.0 if self.minus and n == 1 else 1.0
+
     def emit(self, lowering: Lowering, node: Node) -> Share:
         limbs, scale = lowering.limbs(node), lowering.sizes.scales[node]
         x, y = (lowering.aligned(use, scale, limbs) for use in node.inputs)
@@ -95,6 +101,9 @@ class Negate(Linear):
 
     def clear(self, step: int, *arrays: Array) -> Array:
         return -arrays[0]
+
+    def factor(self, n: int) -> float:
+        return -1.0
 
     def emit(self, lowering: Lowering, node: Node) -> Share:
         limbs = lowering.limbs(node)
@@ -135,6 +144,9 @@ class AddPublic(Aligned, Public):
     def clear(self, step: int, *arrays: Array) -> Array:
         return arrays[0] + self.constant
 
+    def factor(self, n: int) -> float:
+        return 1.0
+
     def scale(self, sizes: Sizes, node: Node) -> int:
         """That of x, unless x is coarse (a count, a bit) and the constant is not."""
         own = sizes.scales[node.inputs[0]]
@@ -164,9 +176,8 @@ class MultiplyPublic(Linear, Public):
         return broadcast("multiply", shapes[0], self.constant.shape)
 
     def bounds(self, *uses: Node) -> Interval:
-        if not self.constant.size:
-            return (0.0, 0.0)
-        corners = [times(end, float(c)) for end in uses[0].interval for c in (self.constant.min(), self.constant.max())]
+        ends = (self.constant.min(), self.constant.max()) if self.constant.size else (0.0,)
+        corners = [times(end, float(c)) for end in uses[0].interval for c in ends]
         return (min(corners), max(corners))
 
     def spread(self, *uses: Node) -> Spread | None:
@@ -174,6 +185,13 @@ class MultiplyPublic(Linear, Public):
 
     def clear(self, step: int, *arrays: Array) -> Array:
         return arrays[0] * self.constant
+
+    def factor(self, n: int) -> float | None:
+        return uniform(self.constant)
+
+    def cotangent(self, n: int, g: Tensor, out: Tensor, *operands: Tensor) -> Tensor:
+        product: Tensor = g * self.constant
+        return product
 
     def scale(self, sizes: Sizes, node: Node) -> int:
         return sizes.scales[node.inputs[0]] + fraction_bits(self.constant, sizes, node.inputs[0])
@@ -215,6 +233,10 @@ class MatMulPublic(Linear, Public):
 
     def clear(self, step: int, *arrays: Array) -> Array:
         return np.asarray(self.constant @ arrays[0] if self.left else arrays[0] @ self.constant)
+
+    def cotangent(self, n: int, g: Tensor, out: Tensor, *operands: Tensor) -> Tensor:
+        found: Tensor = self.constant.T @ g if self.left else g @ self.constant.T
+        return found
 
     def scale(self, sizes: Sizes, node: Node) -> int:
         return sizes.scales[node.inputs[0]] + fraction_bits(self.constant, sizes, node.inputs[0])
@@ -270,6 +292,11 @@ class Sum(Linear):
     def clear(self, step: int, *arrays: Array) -> Array:
         return np.asarray(arrays[0].sum(axis=self.axes, keepdims=self.keepdims))
 
+    def cotangent(self, n: int, g: Tensor, out: Tensor, *operands: Tensor) -> Tensor:
+        shape = operands[0].shape
+        kept = tuple(1 if axis in self.axes else length for axis, length in enumerate(shape))
+        return seen(g.reshape(kept), Broadcast(shape))
+
     def emit(self, lowering: Lowering, node: Node) -> Share:
         limbs = lowering.limbs(node)
         x = lowering.narrowed(lowering.share(node.inputs[0]), limbs)
@@ -298,6 +325,11 @@ class Concatenate(Aligned):
 
     def clear(self, step: int, *arrays: Array) -> Array:
         return np.concatenate(arrays, axis=self.axis)
+
+    def cotangent(self, n: int, g: Tensor, out: Tensor, *operands: Tensor) -> Tensor:
+        start = sum(operand.shape[self.axis] for operand in operands[:n])
+        part: Tensor = g[(slice(None),) * self.axis + (slice(start, start + operands[n].shape[self.axis]),)]
+        return part
 
     def emit(self, lowering: Lowering, node: Node) -> Share:
         limbs, scale = lowering.limbs(node), lowering.sizes.scales[node]
@@ -328,10 +360,34 @@ class Structure(Linear):
             return np.asarray(self.view.at(arrays[0], step))
         return np.asarray(self.view.apply(arrays[0], None, 0))
 
+    def cotangent(self, n: int, g: Tensor, out: Tensor, *operands: Tensor) -> Tensor:
+        parts = [reduce(seen, chain, g) for chain in adjoint(self.view, operands[0].shape)]
+        total: Tensor = reduce(operator.add, parts)
+        return total
+
     def emit(self, lowering: Lowering, node: Node) -> Share:
         limbs = lowering.limbs(node)
         x = lowering.narrowed(lowering.share(node.inputs[0]), limbs)
         return lowering.as_share(lowering.viewed(x, self.view, limbs), node.shape, x.scale, x.bits, limbs)
+
+
+def seen(x: Tensor, view: View) -> Tensor:
+    """view(x)"""
+    found: Any = view.apply(x, None, 0) if isinstance(x, np.ndarray) else x._apply(Structure(view))
+    return cast(Tensor, found)
+
+
+def uniform(array: Array) -> float | None:
+    """The number that all entries of an array are, if they are one."""
+    return float(array.flat[0]) if array.size and np.all(array == array.flat[0]) else None
+
+
+def weighted(x: Tensor, g: Tensor) -> Tensor:
+    """x · g, where a public g of ones is no operation at all."""
+    if isinstance(g, np.ndarray) and uniform(g) == 1.0 and np.broadcast_shapes(g.shape, x.shape) == x.shape:
+        return x
+    product: Tensor = x * g
+    return product
 
 
 def _dyadic(value: float) -> int | None:

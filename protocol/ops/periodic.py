@@ -8,13 +8,14 @@ from math import pi
 import numpy as np
 
 from ..correlations.waves import Series, Waves
-from ..graph import Array, Interval, Node
+from ..graph import Array, Interval, Node, Tensor
 from ..kernels.rotation import UNIT
 from ..lowering import Lowering, Secure
 from ..program import Share
 from ..ring import limbs_for
 from ..sizing import Demands, Sizes
 from ..views import Shape
+from .linear import weighted
 from .polynomials import warn_beyond
 
 PERIOD_BITS = 5  # the period is 32: a power of two, so that it divides the ring
@@ -46,6 +47,18 @@ class Fourier(Secure):
         angles = arrays[0][..., None] * odd
         return np.asarray(self.constant + np.cos(angles) @ self.cosines + np.sin(angles) @ self.sines)
 
+    def cotangent(self, n: int, g: Tensor, out: Tensor, *operands: Tensor) -> Tensor:
+        """The derivative of the series · g, from the opening and the waves that the series used."""
+        return weighted(operands[0]._apply(self.derivative()), g)
+
+    def derivative(self) -> Fourier:
+        odd = np.arange(1, 2 * len(self.sines), 2) * (2 * pi / 2**PERIOD_BITS)
+        cosines, sines = np.multiply(odd, self.sines), -np.multiply(odd, self.cosines)
+        reach = float(np.hypot(cosines, sines).sum())
+        return Fourier(
+            0.0, tuple(cosines.tolist()), tuple(sines.tolist()), self.limit, f"{self.label} derivative", (-reach, reach)
+        )
+
     def scale(self, sizes: Sizes, node: Node) -> int:
         return min(sizes.numerics.fraction_bits, 2 * UNIT)
 
@@ -74,3 +87,13 @@ ZEROS = (0.0,) * len(SINES)
 
 SIGMOID = Fourier(0.5, ZEROS, SINES, LIMIT, "sigmoid", (-0.01, 1.01))
 SIGMOID_DERIVATIVE = Fourier(0.0, COSINES, ZEROS, LIMIT, "sigmoid derivative", (-0.26, 0.26))
+
+# log(1 + exp(x)) − x/2 is even, and an antiderivative of σ(x) − 1/2: that of the series, term by term. 1.7e-4 off at the most.
+SOFTPLUS = Fourier(
+    4.0003354,
+    tuple(-sine / ((2 * n + 1) * 2 * pi / 2**PERIOD_BITS) for n, sine in enumerate(SINES)),
+    ZEROS,
+    LIMIT,
+    "softplus",
+    (0.69, 7.32),
+)

@@ -9,13 +9,14 @@ import numpy as np
 
 from ..correlations.powers import Polynomial, Powers, fit
 from ..errors import JobError
-from ..graph import Array, Interval, Node
+from ..graph import Array, Interval, Node, Tensor
 from ..kernels.layout import MAX_LIMBS
 from ..lowering import Lowering, Secure
 from ..program import Share
 from ..ring import limbs_for
 from ..sizing import Demands, Sizes
 from ..views import Shape
+from .linear import weighted
 
 MAX_DEGREE = 16
 COARSE = 16  # fraction bits at which a fitted function reads its argument: its own error is larger
@@ -64,6 +65,16 @@ class Poly(Secure):
 
     def clear(self, step: int, *arrays: Array) -> Array:
         return np.asarray(np.polynomial.polynomial.polyval(arrays[0], self.coefficients))
+
+    def cotangent(self, n: int, g: Tensor, out: Tensor, *operands: Tensor) -> Tensor:
+        """P'(x) · g, from the opening of x; a slope that is linear in x takes no opening."""
+        (x,), slopes = operands, derivative(self.coefficients)
+        if len(slopes) == 1:
+            return g * slopes[0]  # type: ignore[no-any-return]
+        if len(slopes) == 2:
+            return weighted(x * slopes[1] + slopes[0], g)
+        op = replace(self, coefficients=slopes, label=f"{self.label} derivative")
+        return weighted(x._apply(op), g)
 
     def scale(self, sizes: Sizes, node: Node) -> int:
         return sizes.numerics.fraction_bits

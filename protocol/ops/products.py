@@ -11,13 +11,13 @@ import numpy as np
 from ..correlations.monomials import Contraction, Exponents, FusedPolynomial, Monomials, needed
 from ..correlations.products import Product
 from ..errors import JobError
-from ..graph import Array, Interval, Node, Phase, Spread, whole
+from ..graph import Array, Interval, Node, Phase, Spread, Tensor, whole
 from ..lowering import Lowering, Secure
 from ..program import Share, Value
 from ..ring import limbs_for
 from ..sizing import Demands, Sizes
 from ..views import Shape
-from .linear import Add, AddPublic, MultiplyPublic, Negate, broadcast, times, total_bounds
+from .linear import Add, AddPublic, MultiplyPublic, Negate, broadcast, times, total_bounds, weighted
 
 FUSED_WORDS = 1 << 14  # dealt ring elements up to which a product is fused rather than given a round
 FUSED_DEGREE = 4
@@ -91,6 +91,9 @@ class Multiply(Bilinear):
     def clear(self, step: int, *arrays: Array) -> Array:
         return arrays[0] * arrays[1]
 
+    def cotangent(self, n: int, g: Tensor, out: Tensor, *operands: Tensor) -> Tensor:
+        return weighted(operands[1 - n], g)
+
     def fusion(self, sizes: Sizes, node: Node) -> Fusion | None:
         return elementwise_fusion(sizes, node)
 
@@ -119,6 +122,11 @@ class MatMul(Bilinear):
     def clear(self, step: int, *arrays: Array) -> Array:
         return np.asarray(arrays[0] @ arrays[1])
 
+    def cotangent(self, n: int, g: Tensor, out: Tensor, *operands: Tensor) -> Tensor:
+        x, y = operands
+        found: Tensor = g @ _swapped(y) if n == 0 else _swapped(x) @ g
+        return found
+
     def fusion(self, sizes: Sizes, node: Node) -> Fusion | None:
         x, g = node.inputs
         if len(x.shape) != 2 or len(g.shape) != 2 or not isinstance(g.op, Multiply):
@@ -129,6 +137,12 @@ class MatMul(Bilinear):
         words = prod(g.shape) * x.shape[0] * (1 + len(needed(inner.terms)))
         fused = Fusion(inner.leaves, inner.terms, x)
         return fused if words <= FUSED_WORDS and fused.scale(sizes) + sizes.integer_bits(node) <= FUSED_BITS else None
+
+
+def _swapped(x: Tensor) -> Tensor:
+    """The transpose of every matrix."""
+    found: Tensor = x.transpose((*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
+    return found
 
 
 Terms = dict[Exponents, tuple[int, int]]  # exponents → (integer coefficient, its fraction bits)

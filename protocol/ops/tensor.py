@@ -302,6 +302,9 @@ def _public_matmul(a: Any, b: Any) -> Secret:
     left = isinstance(b, Secret)
     x: Secret = b if left else a
     matrix = public(a if left else b)
+    if matrix.ndim > 2 and x.ndim > 1:  # every matrix with its own: as sums of products
+        rows, columns = (matrix, x) if left else (x, matrix)
+        return (rows[..., :, :, None] * columns[..., None, :, :]).sum(axis=-2)
     if not 1 <= matrix.ndim <= 2 or x.ndim == 0:
         raise JobError(f"matmul of a tensor of shape {x.shape} and a public array of shape {matrix.shape}")
     tall = x if x.ndim > 1 else x.reshape(-1, 1) if left else x.reshape(1, -1)

@@ -1,0 +1,112 @@
+"""The adjoint of a view: what a cotangent of the result is for what was looked at.
+
+Where a view neither repeats entries nor lets them overlap, its adjoint is a chain of views again. That matters: the cotangent is then
+opened at its own size, however many zeros stand around it. Only windows that overlap take a sum, of one chain for each place
+in the window. What a broadcast repeats is summed by whoever asks, who knows the shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from .. import views
+from ..errors import JobError
+from ..views import Shape, View
+
+Chain = tuple[View, ...]
+
+
+def adjoint(view: View, shape: Shape) -> list[Chain]:
+    """Chains of views whose results on a cotangent of `view` are to be added up; `shape` is that of what it looks at."""
+    match view:
+        case views.Reshape():
+            return [(views.reshape(view.shape, shape),)]
+        case views.Transpose(axes=axes):
+            return [(views.transpose(view.shape, tuple(int(axis) for axis in np.argsort(axes))),)]
+        case views.Broadcast():
+            return [()]
+        case views.Pad(widths=widths):
+            return [(views.index(view.shape, _places(widths, shape)),)]
+        case views.Index():
+            return [_of_index(view, shape)]
+        case views.Windows():
+            apart = all(length <= step for length, step in zip(view.size, view.stride, strict=True))
+            return [_of_windows(view, shape)] if apart else list(_of_overlapping(view, shape))
+        case views.Rows():
+            raise JobError(
+                f"there is no gradient through minibatch() (rows of a tensor of shape {shape}): draw minibatches of data, "
+                "and differentiate by variables that are used whole"
+            )
+    raise JobError(f"there is no gradient through the view {type(view).__name__}")
+
+
+def _places(widths: tuple[tuple[int, int, int], ...], shape: Shape) -> tuple[slice, ...]:
+    """Where padding puts the entries of a tensor of `shape`."""
+    return tuple(
+        slice(before, before + max(0, length + (length - 1) * between), between + 1)
+        for length, (before, between, _) in zip(shape, widths, strict=True)
+    )
+
+
+def _of_index(view: views.Index, shape: Shape) -> Chain:
+    """Each entry back to its place, zeros elsewhere."""
+    kept: list[int] = []
+    widths: list[tuple[int, int, int]] = []
+    flips: list[slice] = []
+    axis = 0
+    for item in view.items:
+        if item is None:
+            continue
+        length, axis = shape[axis], axis + 1
+        if isinstance(item, int):
+            found = range(item, item + 1)
+        else:
+            start, stop, step = item
+            found = range(length)[slice(start, None if stop < 0 else stop, step)]
+        kept.append(len(found))
+        flips.append(slice(None, None, -1 if found.step < 0 else None))
+        if found:
+            least, most = min(found[0], found[-1]), max(found[0], found[-1])
+            widths.append((least, abs(found.step) - 1 if len(found) > 1 else 0, length - 1 - most))
+        else:
+            widths.append((0, 0, length))
+    chain: list[View] = [views.reshape(view.shape, tuple(kept))]
+    if any(flip.step for flip in flips):
+        chain.append(views.index(tuple(kept), tuple(flips)))
+    return (*chain, *_padded(tuple(kept), tuple(widths)))
+
+
+def _of_windows(view: views.Windows, shape: Shape) -> Chain:
+    """Windows that do not meet: laid beside each other, with zeros for what lies between."""
+    count = len(view.size)
+    lead = len(shape) - count
+    gaps = tuple((0, 0, step - length) for length, step in zip(view.size, view.stride, strict=True))
+    chain = [*_padded(view.shape, ((0, 0, 0),) * (lead + count) + gaps)]
+    spread = chain[-1].shape if chain else view.shape
+    order = (*range(lead), *(axis for n in range(count) for axis in (lead + n, lead + count + n)))
+    chain.append(views.transpose(spread, order))
+    tiled = (*shape[:lead], *(places * step for places, step in zip(view.shape[lead:], view.stride, strict=False)))
+    chain.append(views.reshape(chain[-1].shape, tiled))
+    if any(have > want for have, want in zip(tiled, shape, strict=True)):
+        chain.append(views.index(tiled, tuple(slice(min(have, want)) for have, want in zip(tiled, shape, strict=True))))
+    rest = tuple((0, 0, want - have) for have, want in zip(chain[-1].shape, shape, strict=True))
+    return (*chain, *_padded(chain[-1].shape, rest))
+
+
+def _of_overlapping(view: views.Windows, shape: Shape) -> Iterator[Chain]:
+    """One chain for each place in the window: the pixels that stand there, over all windows."""
+    count = len(view.size)
+    lead = len(shape) - count
+    for at in np.ndindex(*view.size):
+        part = views.index(view.shape, (Ellipsis, *at))
+        widths = tuple(
+            (start, step - 1, length - 1 - start - (places - 1) * step)
+            for start, step, length, places in zip(at, view.stride, shape[lead:], part.shape[lead:], strict=True)
+        )
+        yield (part, *_padded(part.shape, ((0, 0, 0),) * lead + widths))
+
+
+def _padded(shape: Shape, widths: tuple[tuple[int, int, int], ...]) -> Chain:
+    return (views.pad(shape, widths),) if any(any(width) for width in widths) else ()

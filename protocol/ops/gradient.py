@@ -1,0 +1,185 @@
+"""Reverse-mode differentiation of the traced graph: graph in, graph out.
+
+A gradient is more nodes of the same graph. Nothing is saved for it and nothing is run: the rules (`Op.cotangent`) name nodes of the
+forward pass, equal nodes are one node, so the comparison of a ReLU and the opening of an activation serve both passes; and since
+lowering follows what is revealed, a loss whose value nobody asks for costs nothing.
+
+Reverse mode is linear in the cotangent, so public factors (1/batch, 2, a sign) are kept out of the tensors and applied once, at the
+end, together with the rate: in fixed point a gradient divided by the batch early would lose its last bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+
+from ..errors import JobError
+from ..graph import Array, Graph, Leaf, Node, Rule, Tensor
+from ..views import Shape
+from .constants import Constant
+from .linear import uniform
+from .tensor import Secret, public
+
+
+class Gradient(Secret):
+    """factor · tensor, a secret tensor like any other. The public factor is applied where it is used; products with numbers, and
+    negation, change the factor alone."""
+
+    __slots__ = ("factor", "tensor")
+
+    def __init__(self, graph: Graph, factor: float, tensor: Secret | Array) -> None:
+        self._graph, self.factor, self.tensor = graph, factor, tensor
+
+    @property
+    def _node(self) -> Node:  # type: ignore[override]
+        if not isinstance(self.tensor, Secret):
+            return self._graph.apply(Constant(np.asarray(self.factor * self.tensor, np.float64)))
+        return (self.tensor if self.factor == 1.0 else self.tensor * self.factor)._node
+
+    @property
+    def shape(self) -> Shape:
+        return self.tensor.shape
+
+    def __mul__(self, other: Any) -> Secret:
+        if not isinstance(other, Secret) and (number := public(other)).ndim == 0:
+            return Gradient(self._graph, self.factor * float(number), self.tensor)
+        return super().__mul__(other)
+
+    __rmul__ = __mul__
+
+    def __neg__(self) -> Secret:
+        return self * -1.0
+
+    def __repr__(self) -> str:
+        return f"<Gradient {self.shape}>"
+
+
+def gradient(loss: Secret, of: Sequence[Secret], peak: float | None = None) -> list[Gradient]:
+    """∂loss/∂t for each tensor t of `of`, of t's shape. `loss` holds one number.
+
+    peak: what every gradient on the way is said to stay within, in absolute value; listed among the plan's assumptions as what
+    `within` says is. Without it, only what interval arithmetic proves is known.
+
+    JobError if the loss does not depend on a tensor, or through an operation that has no gradient.
+    """
+    graph, end, targets = loss._graph, loss._node, [tensor._node for tensor in of]
+    if end.size != 1:
+        raise JobError(f"gradient() of a tensor of shape {end.shape}: a loss is one number; take its sum() or mean()")
+    if not targets:
+        return []
+    forward = graph.nodes[: end.order + 1]
+    reaches = _dependants(graph, forward, targets)
+    flows = {end: _Flow.of(1.0, cast(Tensor, np.ones(end.shape)))}
+    for node in reversed(forward):
+        if node not in flows or node not in reaches:
+            continue
+        for n, use in enumerate(_uses(graph, node)):
+            if use not in reaches or (found := _pulled(graph, node, n, flows[node])) is None:
+                continue
+            if peak is not None and use not in targets and _is_new(found.tensor, len(forward)):
+                _assume(found.tensor, use, peak)
+            flows[use] = flows[use] + found if use in flows else found
+    for node, tensor in zip(targets, of, strict=True):
+        if node not in flows:
+            depends = end in _dependants(graph, forward, [node])
+            why = "only through comparisons, whose gradient is zero" if depends else "in no way"
+            raise JobError(f"gradient(): the loss depends on {tensor!r} ({node.op.name}) {why}")
+    return [Gradient(graph, flows[node].factor, cast(Any, flows[node].tensor)) for node in targets]
+
+
+def differentiated(out: Secret, inputs: Sequence[Secret], pull: Callable[[int, Any], Any]) -> Secret:
+    """`out` itself, with its gradient told: `pull(n, g)` is what inputs[n] contributes to a loss to which `out` contributes g.
+
+    It must be linear in g, which has the shape of `out` and may be a public array of ones. What `out` was made of is not
+    looked at any more, so `inputs` must be all that it depends on.
+    """
+    nodes = tuple(tensor._node for tensor in inputs)
+    seen, waiting = set(nodes), [out._node]
+    if out._node in seen:
+        raise JobError("differentiated(): a tensor cannot be its own input")
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node.op, Leaf):
+            raise JobError(f"differentiated(): the result also depends on {node!r}, which is not among the inputs")
+        waiting += [use for use in node.inputs if use not in seen]
+        seen.update(node.inputs)
+    out._graph.rules[out._node] = Rule(nodes, pull)
+    return out
+
+
+@dataclass(frozen=True)
+class _Flow:
+    """factor · tensor: what a node contributes to the loss, as far as it is known."""
+
+    factor: float
+    tensor: Tensor
+
+    @classmethod
+    def of(cls, factor: float, tensor: Tensor) -> _Flow:
+        """Of a public tensor whose entries are one number, that number goes to the factor."""
+        if isinstance(tensor, np.ndarray) and (number := uniform(tensor)) is not None:
+            return cls(factor * number, cast(Tensor, np.ones(tensor.shape)))
+        return cls(factor, tensor)
+
+    def __add__(self, other: _Flow) -> _Flow:
+        if self.factor == 0.0 or other.factor == 0.0:
+            return self if other.factor == 0.0 else other
+        a, b = self.tensor, other.tensor
+        if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+            return _Flow.of(1.0, cast(Tensor, self.factor * a + other.factor * b))
+        if isinstance(a, Secret) and isinstance(b, Secret) and a._node is b._node:
+            return _Flow(self.factor + other.factor, a)
+        if isinstance(a, np.ndarray) or (abs(other.factor) > abs(self.factor) and isinstance(b, Secret)):
+            return other + self  # the sum keeps the larger factor, and that of a secret rather than a public tensor
+        ratio = other.factor / self.factor
+        return _Flow(self.factor, a + b if ratio == 1.0 else a + b * ratio)
+
+
+def _uses(graph: Graph, node: Node) -> tuple[Node, ...]:
+    return graph.rules[node].inputs if node in graph.rules else node.inputs
+
+
+def _dependants(graph: Graph, forward: Sequence[Node], targets: Sequence[Node]) -> set[Node]:
+    found = set(targets)
+    for node in forward:
+        if any(use in found for use in _uses(graph, node)):
+            found.add(node)
+    return found
+
+
+def _pulled(graph: Graph, node: Node, n: int, flow: _Flow) -> _Flow | None:
+    """What operand n of `node` contributes."""
+    g: Any
+    if node in graph.rules:
+        g, factor = graph.rules[node].pull(n, flow.tensor), flow.factor
+    elif (own := node.op.factor(n)) is not None:
+        g, factor = flow.tensor, flow.factor * own
+    else:
+        operands = [Secret(graph, use) for use in node.inputs]
+        g, factor = node.op.cotangent(n, flow.tensor, Secret(graph, node), *operands), flow.factor
+    return None if g is None else _Flow.of(factor, _summed(g, _uses(graph, node)[n].shape))
+
+
+def _summed(g: Tensor, shape: Shape) -> Tensor:
+    """g summed over the axes along which `shape` was broadcast to g's."""
+    lead = g.ndim - len(shape)
+    wide = [lead + n for n, (own, now) in enumerate(zip(shape, g.shape[lead:], strict=True)) if own != now]
+    axes = (*range(lead), *wide)
+    return g if not axes else cast(Tensor, g.sum(axes, keepdims=True).reshape(shape))
+
+
+def _is_new(tensor: Tensor, count: int) -> bool:
+    return isinstance(tensor, Secret) and tensor._node.order >= count
+
+
+def _assume(tensor: Any, node: Node, peak: float) -> None:
+    """The interval of a cotangent: what is proven, but no wider than ±peak."""
+    least, most = tensor._node.interval
+    if max(-least, most) > peak:
+        tensor._graph.assume(
+            f"the gradient at {node.op.name} of shape {node.shape} is assumed to stay in [{-peak:g}, {peak:g}]"
+        )
+        tensor._node.interval = (max(least, -peak), min(most, peak))

@@ -1,0 +1,465 @@
+"""Every rule against central differences of what the operation means, composites against NumPy, and what gradients cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from by_hand import JOBS
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from oracle import ULP, numbers, secure
+
+from party.data import default_tensor
+from party.loading import load_job
+from protocol import views
+from protocol.errors import JobError
+from protocol.graph import Graph, Op, Phase, Source
+from protocol.jobs import Input, Job, trace
+from protocol.lowering import Secure
+from protocol.ops import (
+    Secret,
+    absolute,
+    avg_pool2d,
+    clip,
+    conv2d,
+    differentiated,
+    gradient,
+    logistic_loss,
+    maximum,
+    polynomial,
+    relu,
+    sigmoid,
+    where,
+    within,
+)
+from protocol.ops.comparison import Compare, Gate
+from protocol.ops.constants import Constant
+from protocol.ops.linear import (
+    Add,
+    AddPublic,
+    Concatenate,
+    MatMulPublic,
+    MultiplyPublic,
+    Negate,
+    Structure,
+    Sum,
+)
+from protocol.ops.periodic import SIGMOID, SOFTPLUS, Fourier
+from protocol.ops.polynomials import Poly
+from protocol.ops.products import MatMul, Multiply
+from protocol.ops.truncation import Rescale
+from protocol.plan import make_plan
+from protocol.simulate import simulate
+
+FEW = settings(max_examples=15, deadline=None)
+Shape = tuple[int, ...]
+DIMS = st.integers(1, 4)
+SHAPES = st.lists(DIMS, min_size=1, max_size=3).map(tuple)
+
+# ── the rules ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def public(shape: Shape, seed: int = 9) -> np.ndarray:
+    return np.random.default_rng(seed).uniform(-2, 2, shape)
+
+
+@st.composite
+def broadcasting(draw: Any) -> tuple[Shape, Shape]:
+    """Two shapes that broadcast, either way."""
+    full = draw(SHAPES)
+    part = tuple(draw(st.sampled_from([1, length])) for length in full)[draw(st.integers(0, len(full))) :]
+    return (full, part) if draw(st.booleans()) else (part, full)
+
+
+@st.composite
+def keys(draw: Any) -> tuple[Shape, views.View]:
+    shape = draw(SHAPES)
+    ends = st.one_of(st.none(), st.integers(-4, 4))
+    steps = st.sampled_from([None, 1, 2, 3, -1, -2])
+    items: list[Any] = []
+    for length in shape:
+        item = draw(st.one_of(st.integers(-length, length - 1), st.builds(slice, ends, ends, steps)))
+        items += [item, *draw(st.sampled_from([[], [None]]))]
+    return shape, views.index(shape, tuple(items))
+
+
+@st.composite
+def windows(draw: Any) -> tuple[Shape, views.View]:
+    size = draw(st.tuples(DIMS, DIMS))
+    shape = (*draw(SHAPES)[:1], *(draw(st.integers(length, 7)) for length in size))
+    return shape, views.windows(shape, size, draw(st.tuples(DIMS, DIMS)))
+
+
+@st.composite
+def padded(draw: Any) -> tuple[Shape, views.View]:
+    shape = draw(SHAPES)
+    return shape, views.pad(shape, tuple(draw(st.tuples(*[st.integers(0, 2)] * 3)) for _ in shape))
+
+
+def structures() -> Any:
+    def transposed(shape: Shape) -> Any:
+        return st.permutations(range(len(shape))).map(lambda axes: (shape, views.transpose(shape, tuple(axes))))
+
+    return st.one_of(
+        SHAPES.flatmap(transposed),
+        SHAPES.map(lambda shape: (shape, views.reshape(shape, (-1,)))),
+        broadcasting().map(lambda two: (two[1], views.Broadcast(np.broadcast_shapes(*two)))),
+        keys(),
+        windows(),
+        padded(),
+    )
+
+
+@st.composite
+def matrices(draw: Any) -> tuple[Shape, Shape]:
+    """Shapes of a matrix product, both with further axes that broadcast."""
+    (a, b), (n, k, m) = draw(broadcasting()), draw(st.tuples(DIMS, DIMS, DIMS))
+    return (*a[:2], n, k), (*b[:2], k, m) if len(a) == len(b) else (k, m)
+
+
+@st.composite
+def sums(draw: Any) -> tuple[Op, Shape]:
+    shape = draw(SHAPES)
+    return Sum(tuple(sorted(draw(st.sets(st.integers(0, len(shape) - 1))))), draw(st.booleans())), shape
+
+
+@st.composite
+def parts(draw: Any) -> tuple[Op, ...]:
+    shape, axis = draw(SHAPES), draw(st.integers(0, 2))
+    axis %= len(shape)
+    lengths = draw(st.lists(DIMS, min_size=1, max_size=3))
+    return (Concatenate(axis), *((*shape[:axis], length, *shape[axis + 1 :]) for length in lengths))
+
+
+# An operation and the shapes of its operands, for every class.
+CASES: dict[type[Op], Any] = {
+    Add: st.tuples(st.booleans(), broadcasting()).map(lambda case: (Add(case[0]), *case[1])),
+    Negate: SHAPES.map(lambda shape: (Negate(), shape)),
+    AddPublic: broadcasting().map(lambda two: (AddPublic(public(two[0])), two[1])),
+    MultiplyPublic: st.one_of(
+        broadcasting().map(lambda two: (MultiplyPublic(public(two[0])), two[1])),
+        broadcasting().map(lambda two: (MultiplyPublic(np.full(two[0], -0.3)), two[1])),
+    ),
+    MatMulPublic: st.one_of(
+        st.tuples(DIMS, SHAPES).map(lambda case: (MatMulPublic(public((case[1][-1], case[0])), False), (2, *case[1]))),
+        st.tuples(DIMS, DIMS, SHAPES).map(
+            lambda case: (MatMulPublic(public((case[0], case[1])), True), (*case[2][:-1], case[1], case[2][-1]))
+        ),
+    ),
+    Sum: sums(),
+    Concatenate: parts(),
+    Structure: structures().map(lambda case: (Structure(case[1]), case[0])),
+    Multiply: broadcasting().map(lambda two: (Multiply(), *two)),
+    MatMul: matrices().map(lambda two: (MatMul(), *two)),
+    Compare: st.tuples(SHAPES, st.booleans()).map(lambda case: (Compare(0.3, negated=case[1]), case[0])),
+    Gate: SHAPES.map(lambda shape: (Gate(), shape, shape)),
+    Poly: st.tuples(SHAPES, st.integers(1, 6)).map(
+        lambda case: (Poly(tuple(public((case[1] + 1,)).tolist()), 4.0), case[0])
+    ),
+    Fourier: st.tuples(SHAPES, st.sampled_from([SIGMOID, SOFTPLUS])).map(lambda case: (case[1], case[0])),
+}
+NO_GRADIENT = {
+    Constant: "it has no operands",
+    Rescale: "sizing inserts it, after gradients have been traced",
+}
+
+
+def operations(kind: type[Op] = Secure) -> set[type[Op]]:
+    """Every concrete operation of the project: the classes that say what they compute."""
+    subclasses = kind.__subclasses__()
+    own = {each for each in subclasses if "clear" in vars(each) and each.__module__.startswith("protocol.")}
+    return own.union(*map(operations, subclasses))
+
+
+def test_every_operation_has_a_rule_that_is_tested_or_a_reason_to_have_none():
+    assert operations() == CASES.keys() | NO_GRADIENT.keys()
+
+
+@pytest.mark.parametrize("kind", CASES, ids=lambda kind: kind.__name__)
+@given(st.data())
+@FEW
+def test_a_rule_equals_central_differences(kind, data):
+    """By each operand, for a loss Σ weights · op(operands): with public cotangents, and with the secret ones of a product."""
+    op, *shapes = data.draw(CASES[kind])
+    arrays = [np.asarray(numbers(shape, seed, 2.0) + 0.01) for seed, shape in enumerate(shapes)]
+    graph = Graph()
+    leaves = [Secret(graph, graph.add(Source(f"x{n}", shape, 0), interval=(-4, 4))) for n, shape in enumerate(shapes)]
+    operands = [leaf >= 0.0 if kind is Gate and n == 0 else leaf for n, leaf in enumerate(leaves)]
+    out = operands[0]._apply(op, *operands[1:])
+    weights = public(out.shape, 5)
+    chosen = leaves[1:] if kind is Gate else leaves
+    losses = {"public": (out * weights).sum(), "ones": out.sum() / 3, "secret": (out * (out * weights)).sum()}
+    for name, loss in losses.items():
+        if kind is Compare:
+            with pytest.raises(JobError, match="only through comparisons"):
+                gradient(loss, chosen)
+            continue
+        found = gradient(loss, chosen)
+        graph.revealed = {"loss": loss._node} | {f"g{n}": g._node for n, g in enumerate(found)}
+        got = graph.run_clear(dict(zip(("x0", "x1", "x2"), arrays, strict=False)), 0)
+        for n, leaf in enumerate(chosen):
+            index = 1 if kind is Gate else n
+            expected = differences(graph, arrays, index)
+            assert got[f"g{n}"].shape == leaf.shape
+            np.testing.assert_allclose(got[f"g{n}"], expected, rtol=1e-5, atol=1e-5, err_msg=name)
+
+
+def differences(graph: Graph, arrays: list[np.ndarray], index: int, step: float = 2.0**-14) -> np.ndarray:
+    """∂ of the revealed loss by the input `index`, entry by entry."""
+    found = np.zeros(arrays[index].shape)
+    for place in np.ndindex(found.shape):
+        values = []
+        for sign in (1, -1):
+            moved = [array.copy() for array in arrays]
+            moved[index][place] += sign * step
+            values.append(float(np.sum(graph.run_clear({f"x{n}": a for n, a in enumerate(moved)}, 0)["loss"])))
+        found[place] = (values[0] - values[1]) / (2 * step)
+    return found
+
+
+# ── composites, on shares ─────────────────────────────────────────────────────────────────────────
+
+
+def sigma(z: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-z))
+
+
+X = numbers((3, 4), 1, 3.0)
+LABELS = (numbers((3, 4), 2) > 0) * 1.0
+
+
+@pytest.mark.parametrize(
+    ("function", "slope", "bound"),
+    [
+        (lambda x: relu(x), lambda x: x >= 0, ULP),
+        (lambda x: absolute(x), np.sign, 2 * ULP),
+        (lambda x: clip(x, -1.0, 1.5), lambda x: (x >= -1) & (x <= 1.5), 2 * ULP),
+        (lambda x: maximum(x, 0.5), lambda x: x >= 0.5, 2 * ULP),
+        (lambda x: where(x > 0.0, 3 * x, -x), lambda x: np.where(x > 0, 3, -1), 2 * ULP),
+        (lambda x: polynomial(x, (1, 2, 3)), lambda x: 2 + 6 * x, 4 * ULP),
+        (lambda x: polynomial(x, (0, 0, 0, 1)), lambda x: 3 * x**2, 1e-3),
+        (lambda x: x - x * x / 2, lambda x: 1 - x, 4 * ULP),
+        (lambda x: sigmoid(x), lambda x: sigma(x) * sigma(-x), 0.03),
+        (lambda x: sigmoid(x, "fourier"), lambda x: sigma(x) * sigma(-x), 1e-3),
+        (lambda x: sigmoid(x, "accurate"), lambda x: sigma(x) * sigma(-x), 1e-3),
+        (lambda x: logistic_loss(x, LABELS), lambda x: sigma(x) - LABELS, 1e-3),
+    ],
+)
+def test_the_gradient_of_functions(function, slope, bound):
+    weights = np.rint(public(X.shape, 5) * 64) / 64
+    run = secure(lambda x: gradient((function(x) * weights).sum(), [x])[0], X, limit=4.0)
+    expected = slope(X) * weights
+    assert np.abs(run.results[0]["out"] - expected).max() <= 2 * bound + 8 * ULP
+
+
+def test_the_value_of_the_logistic_loss():
+    z = np.linspace(-8, 8, 64)
+    y = (np.arange(64) % 3 == 0) * 1.0
+    got = secure(logistic_loss, z, y, limit=8.0).results[0]["out"]
+    assert np.abs(got - (np.log1p(np.exp(z)) - y * z)).max() <= 1e-3
+
+
+@st.composite
+def convolutions(draw: Any) -> tuple[Shape, Shape, int, int]:
+    n, c, o = (draw(st.integers(1, 2)) for _ in range(3))
+    kh, kw = (draw(st.integers(1, 3)) for _ in range(2))
+    height, width = draw(st.integers(kh, 5)), draw(st.integers(kw, 5))
+    return (n, c, height, width), (o, c, kh, kw), draw(st.integers(1, 3)), draw(st.integers(0, 3))
+
+
+@settings(max_examples=40, deadline=None)
+@given(convolutions(), st.booleans())
+def test_the_gradient_of_a_convolution_is_its_adjoint(case, secret):
+    """⟨conv(x, w), d⟩ = ⟨x, its gradient by x⟩ = ⟨w, its gradient by w⟩, the convolution being linear in each."""
+    shape, kernel, stride, padding = case
+    graph = Graph()
+    x, w = (Secret(graph, graph.add(Source(n, s, 0), interval=(-2, 2))) for n, s in (("x", shape), ("w", kernel)))
+    out = conv2d(x, w, stride, padding)
+    d = public(out.shape) if not secret else Secret(graph, graph.add(Source("d", out.shape, 1), interval=(-2, 2)))
+    loss = (out * d).sum()
+    gx, gw = gradient(loss, [x, w])
+    graph.revealed = {"loss": loss._node, "x": gx._node, "w": gw._node}
+    arrays = {"x": public(shape, 1), "w": public(kernel, 2), "d": public(out.shape)}
+    got = graph.run_clear(arrays, 0)
+    for name in ("x", "w"):
+        assert got[name].shape == arrays[name].shape
+        assert abs((got[name] * arrays[name]).sum() - got["loss"]) <= 1e-9 * (1 + abs(got["loss"]))
+
+
+def test_a_convolution_and_its_gradients_open_each_tensor_once():
+    x, w, d = numbers((2, 3, 6, 6), 1, 2.0), numbers((4, 3, 3, 3), 2, 2.0), numbers((2, 4, 6, 6), 3, 2.0)
+
+    def all_three(x: Secret, w: Secret, d: Secret) -> dict[str, Secret]:
+        out = conv2d(x, w, padding=1)
+        gx, gw = gradient((out * d).sum(), [x, w])
+        return {"out": out, "dx": gx, "dw": gw}
+
+    run = secure(all_three, x, w, d)
+    opened = [line.split()[4] for line in run.plan.outline if " opens " in line]
+    assert [name for name in opened if not name.startswith("matmul")] == ["input#0", "input#1", "input#2"]
+    assert len(opened) == 3 + 3  # the results, each truncated before it is revealed
+
+
+@pytest.mark.parametrize(("size", "stride"), [(1, None), (2, None), (3, None), (3, 2), (2, 1), (2, 3)])
+def test_the_gradient_of_average_pooling_is_its_adjoint_and_takes_no_round(size, stride):
+    x = numbers((2, 3, 7, 6), 5)
+    weights = np.ones(avg_pool2d(Secret(g := Graph(), g.add(Source("x", x.shape, 0))), size, stride).shape) / 2
+    run = secure(lambda x, d: gradient((avg_pool2d(x, size, stride) * (d * weights)).sum(), [x])[0], x,
+                 d := numbers(weights.shape, 6))  # fmt: skip
+    pooled = np.lib.stride_tricks.sliding_window_view(x, (size, size), (2, 3))
+    pooled = pooled[:, :, :: stride or size, :: stride or size].mean(axis=(-2, -1))
+    assert abs((run.results[0]["out"] * x).sum() - (pooled * d / 2).sum()) <= 8 * ULP * np.abs(x).sum()
+    assert run.rounds == 2  # the truncation that a public factor brings, and the reveal
+
+
+# ── the sweep ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_gradients_of_gradients():
+    run = secure(lambda x: gradient((gradient((x * x * x).sum(), [x])[0] * x).sum(), [x])[0], X, limit=4.0)
+    assert np.abs(run.results[0]["out"] - 9 * X**2).max() <= 64 * ULP
+
+
+def test_public_factors_are_applied_once():
+    """The mean over 2^20 entries of numbers of 2^-6: divided early, each gradient would be zero at 16 fraction bits."""
+
+    def scaled(x: Secret) -> Secret:
+        (g,) = gradient((x * x).sum() / 2**20, [x])
+        assert g.factor == 2.0**-19
+        return g * 2.0**19
+
+    got = secure(scaled, numbers((5,), 3, 2.0**-6)).results[0]["out"]
+    assert np.abs(got - numbers((5,), 3, 2.0**-6)).max() <= ULP
+
+
+def test_flows_of_different_factors_meet():
+    def loss(x: Secret, w: Secret) -> Secret:
+        return ((x * w).sum() / 8 - 3 * w.sum() + 0.5 * (w * w).sum()) * 2
+
+    w = numbers((3, 4), 7, 2.0)
+    got = secure(lambda x, w: gradient(loss(x, w), [w])[0], X, w).results[0]["out"]
+    assert np.abs(got - 2 * (X / 8 - 3 + w)).max() <= 64 * ULP
+
+
+def test_a_tensor_and_what_is_made_of_it_together():
+    """∂/∂z is not what flows on to x alone, and x still gets what flows through z."""
+
+    def both(x: Secret) -> dict[str, Secret]:
+        z = 3 * x
+        gx, gz = gradient((z * z).sum() + x.sum(), [x, z])
+        return {"x": gx, "z": gz}
+
+    got = secure(both, X, limit=4.0).results[0]
+    assert np.abs(got["z"] - 6 * X).max() <= 16 * ULP
+    assert np.abs(got["x"] - (18 * X + 1)).max() <= 64 * ULP
+
+
+def test_a_gradient_is_a_secret_like_any_other():
+    def used(x: Secret) -> Secret:
+        (g,) = gradient((x * x).sum() / 4, [x])
+        return x - 2 * g + (-g).T.T + g[...] * 0 + g @ np.zeros((4, 4)) + g * g - g * g
+
+    assert np.abs(secure(used, X, limit=4.0).results[0]["out"] + X / 2).max() <= 64 * ULP
+    ones = secure(lambda x: gradient(3 * x.sum(), [x])[0], X).results[0]["out"]
+    assert np.array_equal(ones, np.full(X.shape, 3.0))
+
+
+@pytest.mark.parametrize(
+    ("function", "says"),
+    [
+        (lambda x: gradient(x, [x]), "a loss is one number"),
+        (lambda x: gradient(x[:1].sum(), [2 * x]), "in no way"),
+        (lambda x: gradient((x > 0.0).sum(), [x]), "only through comparisons"),
+        (lambda x: differentiated(x, [x], lambda n, g: g), "its own input"),
+        (lambda x: differentiated(2 * x, [x[0]], lambda n, g: g), "also depends on"),
+    ],
+)
+def test_what_has_no_gradient_is_said(function, says):
+    with pytest.raises(JobError, match=says):
+        secure(function, X)
+
+
+def test_a_minibatch_of_a_variable_is_refused_and_one_of_data_is_not():
+    body = {
+        "x": Input("bob", (6, 2), -1, 1),
+        "w": Input("alice", (6, 2), -1, 1),
+        "finish": lambda self, v: v.reveal(w=v.w),
+    }
+
+    def step(of: Callable[[Any], Secret]) -> Callable[[Any, Any], None]:
+        def run(self: Job, v: Any) -> None:
+            v.w -= gradient(of(v).sum(), [v.w])[0] / 8
+
+        return run
+
+    refused = type("Refused", (Job,), body | {"step": step(lambda v: v.w.minibatch(2) * v.x.minibatch(2))})()
+    with pytest.raises(JobError, match="no gradient through minibatch"):
+        trace(refused, {"x": (6, 2), "w": (6, 2)})
+    allowed = type("Allowed", (Job,), body | {"step": step(lambda v: v.w[:2] * v.x.minibatch(2))})()
+    assert trace(allowed, {"x": (6, 2), "w": (6, 2)}).graph.updated
+
+
+class Momentum(Job):
+    iterations = 5
+    x = Input("bob", (4, 2), -1, 1)
+    w = Input("alice", (2, 1), -4, 4)
+
+    def setup(self, v: Any) -> None:
+        for name, start in (("velocity", v.zeros(v.w.shape)), ("target", v.constant([[0.5], [0.25], [-0.5], [1.0]]))):
+            v[name] = start
+
+    def step(self, v: Any) -> None:
+        error = within(v.x @ v["w"] - v.target, -8, 8)
+        (g,) = gradient((error * error).mean(), [v.w])
+        v.velocity = within(0.75 * v.velocity + g, -16, 16)
+        v["w"] = v.w - 0.25 * v.velocity
+
+    def finish(self, v: Any) -> None:
+        v.reveal(w=v.w, velocity=v.velocity)
+
+
+def test_variables_by_name_and_those_that_begin_with_a_public_array():
+    x, w = numbers((4, 2), 1, 1.0), numbers((2, 1), 2, 1.0)
+    got = simulate(Momentum(), {"x": x, "w": w}, 5).results[0]
+    velocity, target = np.zeros((2, 1)), np.array([[0.5], [0.25], [-0.5], [1.0]])
+    for _ in range(5):
+        velocity = 0.75 * velocity + 2 * x.T @ (x @ w - target) / 4
+        w = w - 0.25 * velocity
+    assert np.abs(got["w"] - w).max() <= 1e-4
+    assert np.abs(got["velocity"] - velocity).max() <= 1e-4
+
+
+# ── what it costs ─────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_a_job_costs_no_more_than_with_gradients_by_hand_and_computes_the_same(name):
+    traced = []
+    for job in (load_job(name), JOBS[name]()):
+        inputs = {key: np.asarray(default_tensor(key, declared)) for key, declared in job.inputs.items()}
+        traced.append(trace(job, {key: array.shape for key, array in inputs.items()}, 3))
+    for phase in Phase:
+        found, by_hand = (make_plan(each, 0, (0, 1)).costs[phase] for each in traced)
+        assert found.rounds <= by_hand.rounds
+        assert found.sent <= by_hand.sent
+        assert found.dealt <= by_hand.dealt
+    found, by_hand = (each.graph.run_clear(inputs, 3) for each in traced)
+    assert found.keys() == by_hand.keys()
+    for key, array in by_hand.items():
+        np.testing.assert_allclose(found[key], array, rtol=0, atol=1e-12)
+
+
+def test_a_loss_that_nobody_looks_at_costs_nothing():
+    def step_of(**more: Any) -> Any:
+        class Watched(Momentum):
+            def step(self, v: Any) -> None:
+                super().step(v)
+                v.x @ v.w * 3
+                more.get("extra", lambda v: None)(v)
+
+        return make_plan(trace(Watched(), {"x": (4, 2), "w": (2, 1)}), 0, (0, 1)).costs[Phase.STEP]
+
+    assert step_of() == step_of(extra=lambda v: logistic_loss(v.x @ v.w, 1.0).mean())
