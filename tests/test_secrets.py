@@ -307,6 +307,7 @@ SHOWN = {
     "Header.ephemeral",
     "Public.constant",  # a number of the job file, which both parties have
     "AddPublic.constant",  # likewise
+    "Constant.constant",
     "MatMulPublic.constant",
     "MultiplyPublic.constant",
     "Simulation.results",  # revealed

@@ -68,7 +68,10 @@ class Waves:
 
 @dataclass(frozen=True)
 class Series:
-    """constant + Σ_j cosines[j]·cos jθ(x) + sines[j]·sin jθ(x) on top of `Waves`; |its value| < 2."""
+    """constant + Σ_j cosines[j]·cos jθ(x) + sines[j]·sin jθ(x) on top of `Waves`.
+
+    Its value, and each coefficient, lies in [−2, 8): what comes above 2^(2·UNIT + 3) must be far from the ring's end.
+    """
 
     waves: Waves
     constant: float

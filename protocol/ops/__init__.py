@@ -1,5 +1,6 @@
 """Secure operations. Each is one class: its shape, range, float64 meaning and protocol side by side."""
 
+from .activations import gelu, silu, softplus, tanh
 from .arrays import dot, expand_dims, flip, outer, squeeze, stack, swapaxes
 from .convolution import avg_pool2d, conv2d
 from .functions import (
@@ -31,6 +32,7 @@ __all__ = [
     "dot",
     "expand_dims",
     "flip",
+    "gelu",
     "gradient",
     "logistic_loss",
     "matmul",
@@ -43,9 +45,12 @@ __all__ = [
     "sigmoid",
     "sigmoid_derivative",
     "sign",
+    "silu",
+    "softplus",
     "squeeze",
     "stack",
     "swapaxes",
+    "tanh",
     "where",
     "within",
 ]

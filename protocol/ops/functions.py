@@ -9,10 +9,11 @@ import numpy as np
 
 from ..errors import JobError
 from ..graph import Interval, Node
+from .activations import softplus
 from .comparison import Compare, Gate, tested
 from .gradient import differentiated
 from .linear import AddPublic, Concatenate, Negate
-from .periodic import SIGMOID, SIGMOID_DERIVATIVE, SOFTPLUS, Fourier
+from .periodic import SIGMOID, SIGMOID_DERIVATIVE, Fourier
 from .polynomials import COARSE, SIGMOID_10, Poly, derivative
 from .products import Multiply
 from .spelling import offers
@@ -197,10 +198,10 @@ def sigmoid_derivative(x: Secret, method: str = "interpolated") -> Secret:
 def logistic_loss(z: Secret, y: Any, method: str = "fourier") -> Secret:
     """−log of the probability that a sigmoid of z gives to the labels y in [0, 1]: log(1 + exp(z)) − y·z, elementwise.
 
-    The value is at most 1e-3 off for |z| ≤ 8; beyond, it has no meaning. It costs a round if somebody looks at it. The gradient is
-    sigmoid(z, method) − y, as far as that sigmoid holds: one round.
+    The value is as exact as `softplus`, and costs its round if somebody looks at it. The gradient is sigmoid(z, method) − y, as far as that
+    sigmoid holds: one round.
     """
-    out = z * 0.5 + z._apply(SOFTPLUS) - y * z
+    out = softplus(z) - y * z
 
     def pull(n: int, g: Any) -> Any:
         return g * (sigmoid(z, method) - y) if n == 0 else -1.0 * g * z

@@ -1,0 +1,72 @@
+"""Smooth activations against NumPy within what each promises, their gradients too, and what they cost."""
+
+from __future__ import annotations
+
+from math import erf, pi
+
+import numpy as np
+import pytest
+from oracle import secure
+
+from protocol.ops import gelu, gradient, silu, softplus, tanh
+
+
+def sigma(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-x))
+
+
+def phi(x: np.ndarray) -> np.ndarray:
+    return 0.5 + np.vectorize(erf)(x / np.sqrt(2)) / 2
+
+
+def normal(x: np.ndarray) -> np.ndarray:
+    return np.exp(-x * x / 2) / np.sqrt(2 * pi)
+
+
+# function, range, itself, its slope, the errors promised of both, harmonics
+CASES = [
+    pytest.param(softplus, 8.0, lambda x: np.log1p(np.exp(x)), sigma, 2e-5, 1e-4, 8, id="softplus"),
+    pytest.param(
+        silu, 8.0, lambda x: x * sigma(x), lambda x: sigma(x) * (1 + x * sigma(-x)), 3e-5, 4e-4, 10, id="silu"
+    ),
+    pytest.param(gelu, 8.0, lambda x: x * phi(x), lambda x: phi(x) + x * normal(x), 4e-5, 3e-4, 10, id="gelu"),
+    pytest.param(tanh, 4.0, np.tanh, lambda x: 1 - np.tanh(x) ** 2, 1e-4, 2e-4, 8, id="tanh"),
+]
+
+
+@pytest.mark.parametrize("f", [14, 20, 24])
+@pytest.mark.parametrize(("function", "limit", "clear", "slope", "error", "steep", "harmonics"), CASES)
+def test_within_the_promised_error_on_the_stated_range(function, limit, clear, slope, error, steep, harmonics, f):
+    x = np.linspace(-limit, limit, 2049)
+    ulp = 2.0**-f
+    run = secure(
+        lambda x: 2 * function(x), x, limit=limit, fraction_bits=f
+    )  # of a line with 1/2, all bits: no truncation
+    assert np.abs(run.results[0]["out"] / 2 - clear(x)).max() <= error + 4 * ulp
+    assert not run.plan.lowering.warnings
+    assert run.rounds == 2  # one, and the reveal
+    assert run.bytes_sent == [2 * 8 * x.size] * 2  # x, and the reveal
+    assert run.dealt_bytes == 32 * harmonics * x.size
+    run = secure(lambda x: gradient(function(x).sum(), [x])[0], x, limit=limit, fraction_bits=f)
+    assert np.abs(run.results[0]["out"] - slope(x)).max() <= steep + 8 * ulp
+
+
+@pytest.mark.parametrize("function", [softplus, silu, gelu])
+def test_a_gradient_comes_from_the_opening_and_the_waves_of_the_function(function):
+    def both(x):
+        out = function(x)
+        return {"out": 2 * out, "slope": gradient(out.sum(), [x])[0]}
+
+    x = np.linspace(-8, 8, 64)
+    alone, together = secure(lambda x: 2 * function(x), x, limit=8.0), secure(both, x, limit=8.0)
+    assert together.dealt_bytes == alone.dealt_bytes
+    assert together.rounds == alone.rounds
+
+
+def test_beyond_its_range_softplus_says_so_and_is_as_far_off_as_promised():
+    x = np.array([-12.0, -10.0, 10.0, 12.0])
+    run = secure(softplus, x, limit=12.0)
+    off = np.abs(run.results[0]["out"] - np.log1p(np.exp(x)))
+    assert max(off[1], off[2]) <= 3e-3
+    assert off.max() <= 0.02
+    assert "softplus: its argument may leave [-8, 8]" in run.plan.lowering.warnings[0]
