@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from .base import Field, Mask
 from .bits import Bit, Digits, Gate, Join
+from .exponentials import Exponentials
 from .kind import Correlation
 from .monomials import Contraction, Monomials
 from .powers import Powers
@@ -15,7 +16,7 @@ from .products import Product
 from .shifts import ShiftedMask, Truncate
 from .waves import Waves
 
-_ARITHMETIC = (Product, ShiftedMask, Truncate, Powers, Monomials, Contraction, Waves)
+_ARITHMETIC = (Product, ShiftedMask, Truncate, Powers, Monomials, Contraction, Waves, Exponentials)
 _BITS = (Digits, Join, Bit, Gate)
 
 KINDS: dict[str, type] = {kind.kind: kind for kind in (*_ARITHMETIC, *_BITS)}

@@ -3,6 +3,7 @@
 from .activations import gelu, silu, softplus, tanh
 from .arrays import dot, expand_dims, flip, outer, squeeze, stack, swapaxes
 from .convolution import avg_pool2d, conv2d
+from .exponential import exp
 from .functions import (
     absolute,
     clip,
@@ -30,6 +31,7 @@ __all__ = [
     "conv2d",
     "differentiated",
     "dot",
+    "exp",
     "expand_dims",
     "flip",
     "gelu",

@@ -25,6 +25,7 @@ from protocol import contract_codec, prg
 from protocol.contract import Dealing, PhaseDealing
 from protocol.correlations import KINDS, Correlation, Field, Mask
 from protocol.correlations.bits import Bit, Digits, Gate, Join, packed
+from protocol.correlations.exponentials import Exponential, Exponentials
 from protocol.correlations.monomials import Contraction, FusedPolynomial, Monomials, needed
 from protocol.correlations.powers import Polynomial, Powers, fit
 from protocol.correlations.products import Product
@@ -76,6 +77,11 @@ def polynomial(a: Mask, shift: int, real: tuple[float, ...], bound: float, out_l
 def waves(a: Mask, out_limbs: int = 1, **more: Any) -> Example:
     spec = Waves(a, 3, 2)
     return Example(spec, aux=Series(spec, 0.5, (0.0, -0.25, 0.1), (0.625, 0.0, -0.02), 16, out_limbs), **more)
+
+
+def exponentials(a: Mask, argument: int, limbs: int = 1, **more: Any) -> Example:
+    spec = Exponentials(a, argument, 30, limbs)
+    return Example(spec, aux=Exponential(spec, 17), **more)
 
 
 def bits_of(index: int, shape: tuple[int, ...]) -> tuple[Mask, dict[tuple[int, int], Field]]:
@@ -179,6 +185,11 @@ EXAMPLES = [
     waves(mask(STEP, 0, (), bits=20), 2),
     waves(mask(SETUP, 0, (4,), 2, bits=64, limbs=1)),
     waves(mask(STEP, 0, (3, 4), bits=24, views=[TURN]), bases={(1, 0): Field((4, 3))}),
+    exponentials(mask(STEP, 0, (3, 20), bits=20), 14),
+    exponentials(mask(STEP, 0, (), bits=26), 20, 2),
+    exponentials(mask(STEP, 0, (30,), bits=46), 24),
+    exponentials(mask(SETUP, 0, (40,), 2, bits=70), 16, 2),
+    exponentials(mask(STEP, 0, (3, 4), bits=6, views=[TURN]), 0, bases={(1, 0): Field((4, 3))}),
     Example(Digits(mask(STEP, 0, (3,))), aux=(0, 1, -(1 << 62))),
     Example(Digits(mask(STEP, 0, (2, 40), bits=37)), aux=(0, (1 << 35) - 1)),
     Example(Digits(mask(SETUP, 0, (1,), 2, bits=98)), aux=(0, 12345)),
@@ -374,6 +385,18 @@ def _waves(w: World, t: int) -> None:
     assert np.abs(np.asarray(got, np.float64) * 2.0**-form.out_scale - exact).max() <= bound
 
 
+def _exponentials(w: World, t: int) -> None:
+    """Where x is in (−56, 0], at any scale: within the roundings of both factors, and of an argument that is shifted down."""
+    s, form, a = w.spec, w.example.aux, w.operand(0, t)
+    r = ring(s.limbs)
+    got = r.decode(r.add(*(form.consume(a.opening, w.dealt_at(p, t)[0]) for p in (0, 1))), 64 * s.limbs)
+    x = -np.asarray(-a.source % (1 << s.a.bits), np.float64) * 2.0 ** (6 - s.a.bits)
+    unit = 2.0**-s.argument if s.a.bits > s.argument + 6 else 0.0
+    bound = np.exp(np.minimum(x + unit, 0)) - np.exp(x) + 2.0**-17 + 2.0**-30 * np.e**8 + 2e-7
+    inside = x > -56
+    assert np.all((np.abs(np.asarray(got, np.float64) * 2.0**-47 - np.exp(x)) <= bound)[inside])
+
+
 def _value(terms: dict[tuple[int, ...], int], leaves: list[Operand]) -> np.ndarray:
     zero = np.zeros(leaves[0].integers.shape, object)
     powers = ((a, [x.integers**p for x, p in zip(leaves, m, strict=True)]) for m, a in terms.items())
@@ -494,6 +517,7 @@ EQUATIONS: dict[str, Callable[[World, int], Any]] = {
     "bit": _bit,
     "gate": _gate,
     "waves": _waves,
+    "exponentials": _exponentials,
 }
 
 every = pytest.mark.parametrize("example", EXAMPLES, ids=str)

@@ -37,6 +37,7 @@ from protocol.ops import (
 )
 from protocol.ops.comparison import Compare, Gate
 from protocol.ops.constants import Constant
+from protocol.ops.exponential import Exp
 from protocol.ops.linear import (
     Add,
     AddPublic,
@@ -159,6 +160,7 @@ CASES: dict[type[Op], Any] = {
     Poly: st.tuples(SHAPES, st.integers(1, 6)).map(
         lambda case: (Poly(tuple(public((case[1] + 1,)).tolist()), 4.0), case[0])
     ),
+    Exp: SHAPES.map(lambda shape: (Exp(), shape)),
     Fourier: st.tuples(SHAPES, st.sampled_from([SIGMOID, SIGMOID_DERIVATIVE])).map(lambda case: (case[1], case[0])),
 }
 NO_GRADIENT = {

@@ -1,0 +1,81 @@
+"""exp in one round: `correlations/exponentials.py` says how."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..correlations.exponentials import HIGH, MOST_ARGUMENT, MOST_FACTOR, Exponential, Exponentials
+from ..errors import JobError
+from ..graph import Array, Interval, Node, Tensor
+from ..lowering import Lowering, Secure
+from ..program import Share
+from ..sizing import Demands, Sizes
+from ..views import Shape
+from .linear import weighted
+from .tensor import Secret
+
+REACH = 56.0
+
+
+@dataclass(frozen=True)
+class Exp(Secure):
+    """e^x for −56 ≤ x ≤ 0; elsewhere the result is meaningless.
+
+    At most 3e-7 + 2^−f off for f fraction bits up to 20. It opens x; 64 bytes are dealt for an element. The result has 2f + 15 fraction
+    bits, which it keeps until somebody reads it.
+    """
+
+    name = "exp"
+
+    def shape(self, *shapes: Shape) -> Shape:
+        return shapes[0]
+
+    def bounds(self, *uses: Node) -> Interval:
+        return (0.0, 1.0 + 1e-3)
+
+    def clear(self, step: int, *arrays: Array) -> Array:
+        return np.exp(arrays[0])
+
+    def cotangent(self, n: int, g: Tensor, out: Tensor, *operands: Tensor) -> Tensor:
+        return weighted(out, g)
+
+    def scale(self, sizes: Sizes, node: Node) -> int:
+        return sum(_units(sizes))
+
+    def demand(self, demands: Demands, node: Node, bits: int) -> None:
+        (x,) = node.inputs
+        demands.need_open(x, demands.sizes.scales[x] + 2 * HIGH)
+
+    def emit(self, lowering: Lowering, node: Node) -> Share:
+        (x,) = node.inputs
+        if x.interval[0] < -REACH or x.interval[1] > 0.0:
+            lowering.warn(f"exp: its argument may leave [-{REACH:g}, 0], and has no meaning beyond; say within(x, …)")
+        limbs = lowering.limbs(node)
+        c, mask, scale = lowering.opened(x)
+        factor, unit = _units(lowering.sizes)
+        form = Exponential(
+            Exponentials(replace(mask, bits=scale + 2 * HIGH), min(scale, MOST_ARGUMENT), unit, limbs), factor
+        )
+        (dealt,) = lowering.deal(form.dealt, c.phase)
+        out = lowering.call(form.consume, c, dealt)
+        return lowering.as_share(out, node.shape, factor + unit, 64 * limbs, limbs)
+
+
+def _units(sizes: Sizes) -> tuple[int, int]:
+    """Fraction bits of the public and of the dealt factor. The public one reaches e^8, so the dealt one has 13 bits more."""
+    factor = min(sizes.numerics.fraction_bits + 1, MOST_FACTOR)
+    return factor, factor + 13
+
+
+def exp(x: Secret, most: float = 0.0) -> Secret:
+    """e^x for most − 56 ≤ x ≤ most: one round, 64 bytes dealt for an element, at most e^most · (3e-7 + 2^−f) off for f fraction
+    bits up to 20. Elsewhere, and be it by one unit above `most`, the result is meaningless; the plan warns where x may go there.
+
+    Its gradient is itself. JobError for a `most` that is not a finite number.
+    """
+    if not math.isfinite(most):
+        raise JobError(f"exp(x, most={most!r}): the largest exponent is a finite number")
+    return x._apply(Exp()) if most == 0.0 else (x - most)._apply(Exp()) * math.exp(most)

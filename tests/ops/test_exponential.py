@@ -1,0 +1,66 @@
+"""exp against NumPy over its whole range, within what it promises, and what it costs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from oracle import numbers, secure
+
+from protocol.errors import JobError
+from protocol.ops import exp, gradient
+
+
+def arguments(f: int) -> np.ndarray:
+    """All over [−56, 0], with the ends of windows, and what is next to them."""
+    edges = np.concatenate([np.arange(-56.0, 1, 8) + each * 2.0**-f for each in (-1, 0, 1)])
+    random = np.random.default_rng(f)
+    x = np.concatenate([edges, random.uniform(-56, 0, 500), random.uniform(-4, 0, 1000), [0.0, -(2.0**-f)]])
+    return np.rint(np.clip(x, -56, 0) * 2.0**f) * 2.0**-f
+
+
+@pytest.mark.parametrize("f", [8, 14, 20, 24])
+def test_over_its_range_and_at_the_ends_of_windows(f):
+    x = arguments(f)
+    run = secure(exp, x, limit=56.0, fraction_bits=f)
+    assert np.abs(run.results[0]["out"] - np.exp(x)).max() <= 3e-7 + 2 * 2.0 ** -min(
+        f, 20
+    )  # and the reveal's truncation
+    assert run.rounds == 3  # one; the truncation of a result that nobody multiplies; the reveal
+
+
+def test_it_takes_one_round_and_64_bytes_for_an_element():
+    x, y = numbers((100,), 1, 8.0) - 8, numbers((100,), 2, 1.0)
+    alone = secure(lambda x, y: x * y, x, y, limit=16.0)
+    run = secure(lambda x, y: exp(x) * y, x, y, limit=16.0)
+    assert run.rounds == alone.rounds + 1
+    assert np.abs(run.results[0]["out"] - np.exp(x) * y).max() <= 1e-4
+    assert secure(exp, x, limit=16.0).dealt_bytes == 100 * (64 + 8 + 8)  # and a truncation, two words
+
+
+def test_of_a_product_which_has_more_fraction_bits():
+    x = numbers((200,), 3, 5.0)
+    run = secure(lambda x: exp(-(x * x)), x, limit=5.0, fraction_bits=20)
+    assert np.abs(run.results[0]["out"] - np.exp(-x * x)).max() <= 3e-6
+
+
+@pytest.mark.parametrize("most", [-2.0, 1.5, 4.0])
+def test_with_another_largest_exponent(most):
+    x = np.linspace(most - 20, most, 300)
+    run = secure(lambda x: exp(x, most), x, limit=64.0, fraction_bits=20)
+    assert np.abs(run.results[0]["out"] - np.exp(x)).max() <= np.exp(most) * 2e-6 + 2.0**-20
+
+
+def test_beyond_its_range_the_plan_says_so():
+    run = secure(exp, np.array([-57.0, 0.0]), limit=64.0)
+    assert any("exp: its argument may leave [-56, 0]" in text for text in run.plan.lowering.warnings)
+
+
+def test_its_gradient_is_itself():
+    x = numbers((5, 3), 4, 2.0) - 2
+    run = secure(lambda x: gradient((exp(x) * 3).sum(), [x])[0], x, limit=8.0, fraction_bits=20)
+    assert np.abs(run.results[0]["out"] - 3 * np.exp(x)).max() <= 1e-5
+
+
+def test_what_is_not_a_largest_exponent_is_said():
+    with pytest.raises(JobError, match="finite number"):
+        secure(lambda x: exp(x, float("inf")), np.zeros(2))
