@@ -75,6 +75,15 @@ def test_a_fourier_series_deals_six_cosines_and_sines_of_two_limbs():
     assert single("sigmoid-fourier") == costs(1, 8.0, 6 * 2 * 2 * 8.0)
 
 
+@pytest.mark.parametrize(("operation", "harmonics"), [("softplus", 8), ("silu", 10), ("gelu", 10), ("tanh", 8)])
+def test_activations_deal_a_cosine_and_a_sine_of_two_limbs_for_each_harmonic(operation, harmonics):
+    assert single(operation) == costs(1, 8.0, harmonics * 2 * 2 * 8.0)
+
+
+def test_an_exponential_deals_eight_words():
+    assert single("exp") == costs(1, 8.0, 64.0)
+
+
 BITS = 64  # the inputs' range fills the word
 
 

@@ -7,6 +7,7 @@ on that.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -115,11 +116,27 @@ def _inputs(job: Single, peak: float, seed: int) -> dict[str, Array]:
     return {name: np.rint(np.asarray(sample) * unit) / unit for name, sample in samples.items()}
 
 
+def _sigmoid(x: Array) -> Array:
+    return np.asarray(1.0 / (1.0 + np.exp(-x)))
+
+
+# What a series or a polynomial stands for, by operation.
+TRUE: dict[str, Callable[[Array], Array]] = {
+    "sigmoid": _sigmoid,
+    "sigmoid-fourier": _sigmoid,
+    "sigmoid-accurate": _sigmoid,
+    "sigmoid-derivative": lambda x: _sigmoid(x) * _sigmoid(-x),
+    "softplus": lambda x: np.logaddexp(x, 0.0),
+    "silu": lambda x: x * _sigmoid(x),
+    "gelu": lambda x: x * (0.5 + np.vectorize(math.erf)(x / math.sqrt(2.0)) / 2.0),
+    "tanh": np.tanh,
+}
+
+
 def _results(job: Single, inputs: dict[str, Array]) -> tuple[Array, Array]:
-    """As computed, and true: for a sigmoid, the sigmoid and not what approximates it."""
+    """As computed, and true: the function, and not what approximates it."""
     got = simulate(job, inputs, 0).results[0]["out"]
-    if job.operation.startswith("sigmoid"):
-        true = 1.0 / (1.0 + np.exp(-inputs["x"]))
-        return got, true * (1.0 - true) if job.operation == "sigmoid-derivative" else true
+    if job.operation in TRUE:
+        return got, TRUE[job.operation](inputs["x"])
     graph = trace(job, {name: each.shape for name, each in inputs.items()}, 0).graph
     return got, graph.run_clear(inputs, 0)["out"]

@@ -58,6 +58,7 @@ WORKLOADS = {
         _single("sigmoid-100k-interpolated", "sigmoid", 100_000),
         _single("sigmoid-100k-fourier", "sigmoid-fourier", 100_000),
         _single("sigmoid-100k-accurate", "sigmoid-accurate", 100_000),
+        _single("exp-100k", "exp", 100_000),
         _single("ltz-1M", "ltz", 1_000_000, 5),
         _single("relu-1M", "relu", 1_000_000, 5),
         Workload("seed-10k", "seed", 10_000, sized="", steps=10_000, free=1, held=2),

@@ -8,7 +8,21 @@ from collections.abc import Callable
 
 from protocol.errors import JobError
 from protocol.jobs import Input, Job, Variables
-from protocol.ops import Secret, absolute, maximum, polynomial, relu, sigmoid, sigmoid_derivative, sign
+from protocol.ops import (
+    Secret,
+    absolute,
+    exp,
+    gelu,
+    maximum,
+    polynomial,
+    relu,
+    sigmoid,
+    sigmoid_derivative,
+    sign,
+    silu,
+    softplus,
+    tanh,
+)
 from protocol.ops.polynomials import SIGMOID_10
 from protocol.views import Shape
 
@@ -26,6 +40,11 @@ UNARY: dict[str, tuple[float, Callable[[Secret], Secret]]] = {
     "sigmoid-fourier": (8.0, lambda x: sigmoid(x, "fourier")),
     "sigmoid-accurate": (30.0, lambda x: sigmoid(x, "accurate")),
     "sigmoid-derivative": (8.0, sigmoid_derivative),
+    "exp": (28.0, lambda x: exp(x - 28.0)),
+    "softplus": (8.0, softplus),
+    "silu": (8.0, silu),
+    "gelu": (8.0, gelu),
+    "tanh": (4.0, tanh),
     "ltz": (WIDE, lambda x: x < 0.0),
     "sign": (WIDE, sign),
     "relu": (WIDE, relu),

@@ -104,6 +104,10 @@ def test_operations_are_right(operation):
         "sigmoid-derivative": 0.04,
         "sigmoid-fourier": 1e-3,
         "sigmoid-accurate": 1e-3,
+        "softplus": 5e-5,
+        "silu": 6e-5,
+        "gelu": 7e-5,
+        "tanh": 1.2e-4,
     }
     assert found.max_error <= bounds.get(operation, 2.0**-15)
     assert found.wrong == 0 or operation in (
