@@ -35,6 +35,7 @@ from protocol.ops import (
     where,
     within,
 )
+from protocol.ops.coarse import Coarse
 from protocol.ops.comparison import Compare, Gate
 from protocol.ops.constants import Constant
 from protocol.ops.exponential import Exp
@@ -165,14 +166,15 @@ CASES: dict[type[Op], Any] = {
 }
 NO_GRADIENT = {
     Constant: "it has no operands",
+    Coarse: "a reveal makes it, of what is revealed",
     Rescale: "sizing inserts it, after gradients have been traced",
 }
 
 
 def operations(kind: type[Op] = Secure) -> set[type[Op]]:
-    """Every concrete operation of the project: the classes that say what they compute."""
-    subclasses = kind.__subclasses__()
-    own = {each for each in subclasses if "clear" in vars(each) and each.__module__.startswith("protocol.")}
+    """Every concrete operation of the project: the classes that say what they compute, or how."""
+    subclasses = [each for each in kind.__subclasses__() if each.__module__.startswith("protocol.")]
+    own = {each for each in subclasses if each.clear is not Op.clear and vars(each).keys() & {"clear", "emit"}}
     return own.union(*map(operations, subclasses))
 
 
