@@ -144,7 +144,8 @@ def test_what_fits_nothing_is_refused_in_one_sentence_with_the_smallest_change_t
 
     vast = {name: Input(owner, (80, 80), -(2.0**30), 2.0**30) for name, owner in (("x", "alice"), ("y", "bob"))}
     with pytest.raises(
-        JobError, match=r"matmul of shape \(80, 80\) \(test_sizing.py:\d+\) needs 150 bits and the ring has 128.* take 29 fraction bits"
+        JobError,
+        match=r"matmul of shape \(80, 80\) \(test_sizing.py:\d+\) needs 150 bits and the ring has 128.* take 29 fraction bits",
     ):
         make_plan(traced(nothing, finish, (80, 80), fraction_bits=40, integer_bits=40, **vast), 0, (0, 1))
     make_plan(traced(nothing, finish, (80, 80), fraction_bits=29, integer_bits=40, **vast), 0, (0, 1))

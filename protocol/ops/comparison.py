@@ -19,7 +19,7 @@ from ..lowering import Lowering, Secure
 from ..program import Share, Value
 from ..sizing import Demands, Sizes
 from ..views import Shape, Unpack, View
-from .linear import weighted
+from .cotangents import weighted
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from ..lowering import Lowering, Secure
 from ..program import Share
 from ..sizing import Demands, Sizes
 from ..views import Shape
-from .linear import weighted
+from .cotangents import weighted
 from .tensor import Secret
 
 REACH = 56.0

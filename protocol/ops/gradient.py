@@ -20,7 +20,7 @@ from ..errors import JobError
 from ..graph import Array, Graph, Leaf, Node, Rule, Tensor
 from ..views import Shape
 from .constants import Constant
-from .linear import uniform
+from .cotangents import sole
 from .tensor import Secret, public
 
 
@@ -120,7 +120,7 @@ class _Flow:
     @classmethod
     def of(cls, factor: float, tensor: Tensor) -> _Flow:
         """Of a public tensor whose entries are one number, that number goes to the factor."""
-        if isinstance(tensor, np.ndarray) and (number := uniform(tensor)) is not None:
+        if isinstance(tensor, np.ndarray) and (number := sole(tensor)) is not None:
             return cls(factor * number, cast(Tensor, np.ones(tensor.shape)))
         return cls(factor, tensor)
 

@@ -23,6 +23,7 @@ from ..sizing import Demands, Sizes
 from ..views import Broadcast, Pad, Shape, View
 from ..views import Rows as RowsView
 from .adjoints import adjoint
+from .cotangents import sole
 
 
 def broadcast(name: str, *shapes: Shape) -> Shape:
@@ -187,7 +188,7 @@ class MultiplyPublic(Linear, Public):
         return arrays[0] * self.constant
 
     def factor(self, n: int) -> float | None:
-        return uniform(self.constant)
+        return sole(self.constant)
 
     def cotangent(self, n: int, g: Tensor, out: Tensor, *operands: Tensor) -> Tensor:
         product: Tensor = g * self.constant
@@ -375,19 +376,6 @@ def seen(x: Tensor, view: View) -> Tensor:
     """view(x)"""
     found: Any = view.apply(x, None, 0) if isinstance(x, np.ndarray) else x._apply(Structure(view))
     return cast(Tensor, found)
-
-
-def uniform(array: Array) -> float | None:
-    """The number that all entries of an array are, if they are one."""
-    return float(array.flat[0]) if array.size and np.all(array == array.flat[0]) else None
-
-
-def weighted(x: Tensor, g: Tensor) -> Tensor:
-    """x · g, where a public g of ones is no operation at all."""
-    if isinstance(g, np.ndarray) and uniform(g) == 1.0 and np.broadcast_shapes(g.shape, x.shape) == x.shape:
-        return x
-    product: Tensor = x * g
-    return product
 
 
 def _dyadic(value: float) -> int | None:

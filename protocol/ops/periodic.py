@@ -15,7 +15,7 @@ from ..program import Share
 from ..ring import limbs_for
 from ..sizing import Demands, Sizes
 from ..views import Shape
-from .linear import weighted
+from .cotangents import weighted
 from .polynomials import warn_beyond
 
 PERIOD_BITS = 5  # the period is 32: a power of two, so that it divides the ring

@@ -16,7 +16,7 @@ from ..program import Share
 from ..ring import limbs_for
 from ..sizing import Demands, Sizes
 from ..views import Shape
-from .linear import weighted
+from .cotangents import weighted
 
 MAX_DEGREE = 16
 COARSE = 16  # fraction bits at which a fitted function reads its argument: its own error is larger

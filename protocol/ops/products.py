@@ -17,7 +17,8 @@ from ..program import Share, Value
 from ..ring import limbs_for
 from ..sizing import Demands, Sizes
 from ..views import Shape
-from .linear import Add, AddPublic, MultiplyPublic, Negate, broadcast, times, total_bounds, weighted
+from .cotangents import weighted
+from .linear import Add, AddPublic, MultiplyPublic, Negate, broadcast, times, total_bounds
 
 FUSED_WORDS = 1 << 14  # dealt ring elements up to which a product is fused rather than given a round
 FUSED_DEGREE = 4
