@@ -18,7 +18,8 @@ import numpy as np
 
 from .gradient import differentiated
 from .periodic import LIMIT, Fourier
-from .tensor import Secret
+from .spelling import SENTENCES, offers, refusing
+from .tensor import Secret, secret
 
 
 def _series(label: str, constant: float, cosines: tuple[float, ...] = (), sines: tuple[float, ...] = ()) -> Fourier:
@@ -53,6 +54,7 @@ def softplus(x: Secret) -> Secret:
 
     Beyond, the error grows: 3e-3 at ±10, 0.02 at ±12; from ±16 on the result is meaningless.
     """
+    secret("softplus", x)
     return x * 0.5 + x._apply(_SOFTPLUS)
 
 
@@ -60,6 +62,7 @@ def silu(x: Secret) -> Secret:
     """x · sigmoid(x) for |x| ≤ 8, at most 3e-5 off; one round, 320 bytes dealt for an element. Its gradient, at most 4e-4 off, comes
     from the same opening and the same dealt tensors. Beyond ±8 the error grows, and from ±16 on the result is meaningless.
     """
+    secret("silu", x)
     return x * 0.5 + x._apply(_SILU)
 
 
@@ -68,6 +71,7 @@ def gelu(x: Secret) -> Secret:
     most 3e-4 off, comes from the same opening and the same dealt tensors. Beyond ±8 the error grows, and from ±16 on the result
     is meaningless.
     """
+    secret("gelu", x)
     return x * 0.5 + x._apply(_GELU)
 
 
@@ -76,5 +80,10 @@ def tanh(x: Secret) -> Secret:
 
     Its gradient is that of tanh, 1 − out².
     """
+    secret("tanh", x)
     out = (x * 2.0)._apply(_TANH)
     return differentiated(out, [x], lambda n, g: g * (1 - out * out))
+
+
+SENTENCES.add(np.tanh)
+offers(np.tanh)(refusing("has no np.tanh, which would hold everywhere: write tanh(x) of protocol.ops, for |x| ≤ 4"))

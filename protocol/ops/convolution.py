@@ -16,11 +16,12 @@ from ..errors import JobError
 from ..views import Shape
 from .gradient import differentiated
 from .linear import seen
-from .tensor import Secret
+from .tensor import Secret, secret
 
 
 def conv2d(x: Secret, kernels: Secret, stride: int = 1, padding: int = 0) -> Secret:
     """(n, c, h, w) and kernels (o, c, kh, kw) → (n, o, h', w'), h' = (h + 2·padding − kh) // stride + 1; one round."""
+    secret("conv2d", x, kernels)
     _check(kernels.shape, 4, "kernels")
     _whole(stride=stride, padding=padding)
     o, c, *size = kernels.shape
@@ -70,6 +71,7 @@ def _input_gradient(g: Any, kernels: Secret, shape: Shape, stride: int, padding:
 
 def avg_pool2d(x: Secret, size: int, stride: int | None = None) -> Secret:
     """The mean of every window of size × size: no round. `stride` is `size` by default."""
+    secret("avg_pool2d", x)
     _check(x.shape, 4, "pictures")
     _whole(size=size, stride=size if stride is None else stride)
     step = size if stride is None else stride

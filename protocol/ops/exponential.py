@@ -15,7 +15,8 @@ from ..program import Share
 from ..sizing import Demands, Sizes
 from ..views import Shape
 from .cotangents import weighted
-from .tensor import Secret
+from .spelling import SENTENCES, offers, refusing
+from .tensor import Secret, number, secret
 
 REACH = 56.0
 
@@ -76,6 +77,11 @@ def exp(x: Secret, most: float = 0.0) -> Secret:
 
     Its gradient is itself. JobError for a `most` that is not a finite number.
     """
-    if not math.isfinite(most):
+    secret("exp", x)
+    if math.isinf(most := number("exp's most", most)):
         raise JobError(f"exp(x, most={most!r}): the largest exponent is a finite number")
     return x._apply(Exp()) if most == 0.0 else (x - most)._apply(Exp()) * math.exp(most)
+
+
+SENTENCES.add(np.exp)
+offers(np.exp)(refusing("has no np.exp, which would hold everywhere: write exp(x) of protocol.ops, for -56 ≤ x ≤ 0"))

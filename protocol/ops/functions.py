@@ -17,12 +17,12 @@ from .periodic import SIGMOID, SIGMOID_DERIVATIVE, Fourier
 from .polynomials import COARSE, SIGMOID_10, Poly, derivative
 from .products import Multiply
 from .spelling import offers
-from .tensor import Secret, number, public
+from .tensor import Secret, number, public, secret
 
 
 def relu(x: Secret) -> Secret:
     """max(x, 0), read at `fraction_bits`: four rounds, whatever the scale of x."""
-    _secret("relu", x)
+    secret("relu", x)
     return _within((x >= 0.0) * x, 0.0, math.inf)
 
 
@@ -40,7 +40,7 @@ def sign(x: Secret) -> Secret:
 @offers(np.absolute)
 def absolute(x: Secret) -> Secret:
     """|x|, read at `fraction_bits`."""
-    _secret("absolute", x)
+    secret("absolute", x)
     bit = x >= 0.0
     return _within(bit * x - (1 - bit) * x, 0.0, math.inf)
 
@@ -70,7 +70,7 @@ def maximum(a: Any, b: Any) -> Secret:
     """The larger of two, elementwise, and equal to it; one of them may be public."""
     if not isinstance(a, Secret):
         a, b = b, a
-    _secret("maximum", a)
+    secret("maximum", a)
     low, high = a._node.interval
     if not isinstance(b, Secret) and np.ndim(b) == 0:
         limit = number("the limit of maximum", b)
@@ -86,7 +86,7 @@ def minimum(a: Any, b: Any) -> Secret:
     """The smaller of two, elementwise, and equal to it; one of them may be public."""
     if not isinstance(a, Secret):
         a, b = b, a
-    _secret("minimum", a)
+    secret("minimum", a)
     low, high = a._node.interval
     if not isinstance(b, Secret) and np.ndim(b) == 0:
         limit = number("the limit of minimum", b)
@@ -103,7 +103,7 @@ def clip(x: Secret, low: Any, high: Any) -> Secret:
 
     None for a limit that is not wanted, as in NumPy.
     """
-    _secret("clip", x)
+    secret("clip", x)
     low = -math.inf if low is None else number("clip's low", low)
     high = math.inf if high is None else number("clip's high", high)
     if math.isinf(low) or math.isinf(high):
@@ -150,17 +150,10 @@ def _ends(value: Any) -> Interval:
     return (float(array.min(initial=math.inf)), float(array.max(initial=-math.inf))) if array.size else (0.0, 0.0)
 
 
-def _secret(name: str, *values: Any) -> None:
-    """JobError where a function of secrets is given what is public."""
-    for value in values:
-        if not isinstance(value, Secret):
-            raise JobError(f"{name} takes a secret tensor, not {type(value).__name__}; use NumPy for what is public")
-
-
 def within(x: Secret, low: float, high: float) -> Secret:
     """The same tensor, which the job's author says stays in [low, high]: fewer bits, and so fewer rounds. Where it does not,
     results are meaningless; a plan lists the statement among its assumptions."""
-    _secret("within", x)
+    secret("within", x)
     low, high = number("within's low", low), number("within's high", high)
     if not low < high:
         raise JobError(f"within needs low < high, not [{low}, {high}]")
@@ -201,6 +194,7 @@ def logistic_loss(z: Secret, y: Any, method: str = "fourier") -> Secret:
     The value is as exact as `softplus`, and costs its round if somebody looks at it. The gradient is sigmoid(z, method) − y, as far as that
     sigmoid holds: one round.
     """
+    secret("logistic_loss", z)
     out = softplus(z) - y * z
 
     def pull(n: int, g: Any) -> Any:
@@ -210,7 +204,7 @@ def logistic_loss(z: Secret, y: Any, method: str = "fourier") -> Secret:
 
 
 def _sigmoid(x: Secret, method: str, polynomial: Poly, series: Fourier) -> Secret:
-    _secret("sigmoid", x)
+    secret("sigmoid", x)
     if method == "interpolated":
         return x._apply(polynomial)
     if method == "fourier":

@@ -277,6 +277,13 @@ def public(value: Any) -> Array:
     return found
 
 
+def secret(name: str, *values: Any) -> None:
+    """JobError where a function of secrets is given what is public."""
+    for value in values:
+        if not isinstance(value, Secret):
+            raise JobError(f"{name} takes a secret tensor, not {type(value).__name__}; use NumPy for what is public")
+
+
 def number(what: str, value: Any) -> float:
     """A public number that limits something, as a Python float; JobError for anything but one real number."""
     if isinstance(value, Secret) or np.ndim(value) != 0 or np.asarray(value).dtype.kind not in "fiub":
@@ -338,8 +345,7 @@ def polynomial(
     As exact as a product. With `argument_bits` below the job's fraction bits, x is read at no more than that: coarser, for fewer
     dealt bytes.
     """
-    if not isinstance(x, Secret):
-        raise JobError(f"polynomial takes a secret tensor, not {type(x).__name__}; use NumPy for what is public")
+    secret("polynomial", x)
     if argument_bits is not None and (type(argument_bits) is not int or not 4 <= argument_bits <= 40):
         raise JobError(f"argument_bits is a whole number from 4 to 40, not {argument_bits!r}")
     chosen = tuple(float(c) for c in coefficients)

@@ -29,6 +29,7 @@ from protocol.ops import (
     gradient,
     logistic_loss,
     maximum,
+    minimum,
     polynomial,
     relu,
     sigmoid,
@@ -52,6 +53,7 @@ from protocol.ops.linear import (
 from protocol.ops.periodic import SIGMOID, SIGMOID_DERIVATIVE, Fourier
 from protocol.ops.polynomials import Poly
 from protocol.ops.products import MatMul, Multiply
+from protocol.ops.selection import Settled
 from protocol.ops.truncation import Rescale
 from protocol.plan import make_plan
 from protocol.simulate import simulate
@@ -158,8 +160,11 @@ CASES: dict[type[Op], Any] = {
     MatMul: matrices().map(lambda two: (MatMul(), *two)),
     Compare: st.tuples(SHAPES, st.booleans()).map(lambda case: (Compare(0.3, negated=case[1]), case[0])),
     Gate: SHAPES.map(lambda shape: (Gate(), shape, shape)),
-    Poly: st.tuples(SHAPES, st.integers(1, 6)).map(
-        lambda case: (Poly(tuple(public((case[1] + 1,)).tolist()), 4.0), case[0])
+    Poly: st.one_of(
+        st.tuples(SHAPES, st.integers(1, 6), st.sampled_from([None, 16])).map(
+            lambda case: (Poly(tuple(public((case[1] + 1,)).tolist()), 4.0, argument_bits=case[2]), case[0])
+        ),
+        st.tuples(SHAPES, st.integers(3, 5)).map(lambda case: (Poly((0.0,) * case[1] + (1.0,)), case[0])),
     ),
     Exp: SHAPES.map(lambda shape: (Exp(), shape)),
     Fourier: st.tuples(SHAPES, st.sampled_from([SIGMOID, SIGMOID_DERIVATIVE])).map(lambda case: (case[1], case[0])),
@@ -168,6 +173,7 @@ NO_GRADIENT = {
     Constant: "it has no operands",
     Coarse: "a reveal makes it, of what is revealed",
     Rescale: "sizing inserts it, after gradients have been traced",
+    Settled: "it is put behind what is selected from when the whole job has been traced",
 }
 
 
@@ -232,6 +238,7 @@ def sigma(z: np.ndarray) -> np.ndarray:
 
 
 X = numbers((3, 4), 1, 3.0)
+PUBLIC = numbers((3, 4), 6, 3.0)
 LABELS = (numbers((3, 4), 2) > 0) * 1.0
 
 
@@ -241,8 +248,19 @@ LABELS = (numbers((3, 4), 2) > 0) * 1.0
         (lambda x: relu(x), lambda x: x >= 0, ULP),
         (lambda x: absolute(x), np.sign, 2 * ULP),
         (lambda x: clip(x, -1.0, 1.5), lambda x: (x >= -1) & (x <= 1.5), 2 * ULP),
+        (lambda x: clip(x, None, 1.5), lambda x: x <= 1.5, 2 * ULP),
         (lambda x: maximum(x, 0.5), lambda x: x >= 0.5, 2 * ULP),
+        (lambda x: np.minimum(0.5, x), lambda x: x <= 0.5, 2 * ULP),
+        (lambda x: maximum(x, PUBLIC), lambda x: x >= PUBLIC, 2 * ULP),
         (lambda x: where(x > 0.0, 3 * x, -x), lambda x: np.where(x > 0, 3, -1), 2 * ULP),
+        (lambda x: where((x > -1) * (x < 1), x * 2, 1.0), lambda x: 2.0 * ((x > -1) & (x < 1)), 2 * ULP),
+        (lambda x: np.where(PUBLIC > 0, x * x, 3 * x), lambda x: np.where(PUBLIC > 0, 2 * x, 3), 8 * ULP),
+        (lambda x: np.sign(x) + x, np.ones_like, ULP),
+        (lambda x: x**0 + x**1 + x**2, lambda x: 1 + 2 * x, 4 * ULP),
+        (lambda x: x**3, lambda x: 3 * x**2, 4 * ULP),
+        (lambda x: x**4 / 8, lambda x: x**3 / 2, 4 * ULP),
+        (lambda x: np.square(x) + np.flip(np.flip(x, 1), 1), lambda x: 2 * x + 1, 4 * ULP),
+        (lambda x: np.stack([x, 3 * x], 1)[:, 1].swapaxes(0, 1).squeeze().T, lambda x: 3 + 0 * x, 4 * ULP),
         (lambda x: polynomial(x, (1, 2, 3)), lambda x: 2 + 6 * x, 4 * ULP),
         (lambda x: polynomial(x, (0, 0, 0, 1)), lambda x: 3 * x**2, 1e-3),
         (lambda x: x - x * x / 2, lambda x: 1 - x, 4 * ULP),
@@ -257,6 +275,48 @@ def test_the_gradient_of_functions(function, slope, bound):
     run = secure(lambda x: gradient((function(x) * weights).sum(), [x])[0], X, limit=4.0)
     expected = slope(X) * weights
     assert np.abs(run.results[0]["out"] - expected).max() <= 2 * bound + 8 * ULP
+
+
+@pytest.mark.parametrize(
+    ("function", "first"),
+    [
+        (maximum, lambda x, y: x >= y),
+        (minimum, lambda x, y: x <= y),
+        (lambda a, b: where(a < b, a, b), lambda x, y: x < y),
+        (lambda a, b: where((a < b) * (a > 0.0), a, b), lambda x, y: (x < y) & (x > 0)),
+    ],
+)
+def test_the_gradient_of_a_selection_goes_to_what_was_picked(function, first):
+    """By the same comparison, of plain tensors and of products, which a selection settles for all who use them."""
+    x, y, d = X, numbers((3, 4), 7, 3.0), numbers((3, 4), 8, 1.0)
+    picked = first(x, y)
+
+    def both(x: Secret, y: Secret, d: Secret) -> dict[str, Secret]:
+        gx, gy = gradient((function(x, y) * d).sum(), [x, y])
+        return {"x": gx, "y": gy}
+
+    def of_products(x: Secret, y: Secret, d: Secret) -> dict[str, Secret]:
+        a, b = x * 2.5, y * 2.5
+        gx, gy = gradient(((function(a, b) + a) * d).sum() / 2.5, [x, y])
+        return {"x": gx, "y": gy}
+
+    got = secure(both, x, y, d, limit=4.0)
+    assert np.abs(got.results[0]["x"] - picked * d).max() <= 2 * ULP
+    assert np.abs(got.results[0]["y"] - ~picked * d).max() <= 2 * ULP
+    finer = secure(of_products, x, y, d, limit=4.0).results[0]
+    assert np.abs(finer["x"] - (picked + 1) * d).max() <= 4 * ULP
+    assert np.abs(finer["y"] - ~picked * d).max() <= 4 * ULP
+    alone = secure(lambda x, y, d: function(x, y) * d, x, y, d, limit=4.0)
+    assert comparisons(got) == comparisons(alone) > 0
+
+
+def comparisons(run: Any) -> int:
+    return sum("comparison of" in line for line in run.plan.outline)
+
+
+def test_the_gradient_of_the_variance():
+    got = secure(lambda x: gradient(np.var(x, axis=1).sum(), [x])[0], X, limit=4.0).results[0]["out"]
+    assert np.abs(got - (X - X.mean(axis=1, keepdims=True)) / 2).max() <= 4 * ULP
 
 
 def test_the_value_of_the_logistic_loss():

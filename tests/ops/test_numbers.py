@@ -14,11 +14,13 @@ from protocol.ops import (
     clip,
     concatenate,
     conv2d,
+    exp,
     maximum,
     minimum,
     polynomial,
     relu,
     sigmoid,
+    tanh,
     where,
 )
 from protocol.plan import make_plan
@@ -265,7 +267,9 @@ PICTURE, KERNEL = np.ones((1, 1, 4, 4)), np.ones((1, 1, 2, 2))
 @pytest.mark.parametrize(
     ("function", "says"),
     [
-        (lambda x: np.exp(x), "np.exp is not offered .* maximum"),
+        (lambda x: np.log(x), "np.log is not offered .* maximum"),
+        (lambda x: np.exp(x), r"exp\(x\) of protocol.ops"),
+        (lambda x: np.tanh(x), r"tanh\(x\) of protocol.ops"),
         (lambda x: np.std(x), "np.std is not offered"),
         (lambda x: np.add.reduce(x), "add.reduce is not offered"),
         (lambda x: np.sum(x, where=[True]), "np.sum of a secret tensor"),
@@ -282,6 +286,9 @@ PICTURE, KERNEL = np.ones((1, 1, 4, 4)), np.ones((1, 1, 2, 2))
         (lambda x: where(x, 10, 20), "where takes the outcome of a comparison"),
         (lambda x: relu(3.0), "secret tensor, not float"),
         (lambda x: sigmoid(np.ones(3)), "secret tensor, not ndarray"),
+        (lambda x: tanh(0.5), "secret tensor, not float"),
+        (lambda x: exp(np.zeros(3)), "secret tensor, not ndarray"),
+        (lambda x: conv2d(PICTURE, x), "secret tensor, not ndarray"),
         (lambda x: maximum(1, 2), "secret tensor, not int"),
         (lambda x: concatenate([x, np.ones((1, 3))]), "secret tensors only"),
         (lambda x: concatenate([x, x], axis=None), "whole numbers"),
