@@ -36,9 +36,11 @@ _WATCHED = (
     | zmq.EVENT_DISCONNECTED
     | zmq.EVENT_HANDSHAKE_SUCCEEDED
     | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
-    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
     | zmq.EVENT_HANDSHAKE_FAILED_AUTH
 )
+_WATCHED_FIRST = (
+    _WATCHED | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+)  # until the link has worked; see door.Watch for what it does
 
 
 class Dialler:
@@ -54,14 +56,12 @@ class Dialler:
         role: str,
         session: str,
         options: Options,
-        heartbeat: float,
     ) -> None:
         self.address = address
         self.trouble = ""  # the last thing that ZeroMQ said went wrong
         self._keys, self._server = keys, server
         self._role, self._session = role, session
         self._options = options
-        self._heartbeat = heartbeat
         self._instance = secrets.token_bytes(16)
         self._attempt = 0
         self._ready = False  # ZeroMQ's handshake is done
@@ -88,13 +88,17 @@ class Dialler:
         if not self._opened:
             connection.patience()  # how long to wait for someone who never came is `connect`'s business
         if connection.connected:
+            if (
+                connection.silent >= self._options.renew
+            ):  # a path that swallows everything; TCP would try for a quarter of an hour
+                self._renew()
+                connection.interrupted()
             return
         if self._ready:
             if now - self._said_at >= REPEAT:
                 self._say_open(now)
         elif now - self._life_at >= REPLACE:
-            self._unplug()
-            self.plug()
+            self._renew()
 
     def close(self) -> None:
         if self._closed:
@@ -112,7 +116,7 @@ class Dialler:
         self._ready = False
         self._socket = socket = self._context.socket(zmq.DEALER)
         try:
-            sockets.configure(socket, self._options, self._heartbeat)
+            sockets.configure(socket, self._options)
             socket.setsockopt(zmq.IMMEDIATE, 1)
             socket.setsockopt(zmq.RECONNECT_IVL, 50)
             socket.setsockopt(zmq.RECONNECT_IVL_MAX, 1000)
@@ -120,13 +124,21 @@ class Dialler:
             socket.setsockopt(zmq.CONNECT_TIMEOUT, 5_000)
             if self._keys is not None and self._server is not None:
                 sockets.dial_curve(socket, self._keys, self._server)
-            self._monitor = socket.get_monitor_socket(_WATCHED)
-            self._events = sockets.Reader(self._monitor, self._event)
+            self._watch()
             self._reader = sockets.Reader(socket, self._read)
             sockets.dial(socket, self.address)
         except ConfigError:
             self.close()
             raise
+
+    def _watch(self) -> None:
+        """Hear of the socket's TCP connections."""
+        self._monitor = self._socket.get_monitor_socket(_WATCHED if self._opened else _WATCHED_FIRST)
+        self._events = sockets.Reader(self._monitor, self._event)
+
+    def _renew(self) -> None:
+        self._unplug()
+        self.plug()
 
     def _unplug(self, linger: int = 0) -> None:
         self._reader.close()
@@ -209,6 +221,10 @@ class Dialler:
         software = body.get("software")
         connection.software = software[:64] if isinstance(software, str) and software.isprintable() else ""
         again, self._opened = self._opened, True
+        if not again:
+            self._events.close()
+            self._socket.disable_monitor()
+            self._watch()
         self.trouble = ""
         connection.opened(link, again)
         self._wake()
@@ -253,7 +269,6 @@ async def connect(
     options: Options | None = None,
     shape: Shape | None = None,
     waiting: Callable[[Waiting], None] | None = None,
-    heartbeat: float = 2.0,
 ) -> Connection:
     """Connect to the `Listener` of `peer_role` at `address`, retrying for up to `timeout` seconds.
 
@@ -267,7 +282,7 @@ async def connect(
         if peer_key.role != peer_role:
             raise ConfigError(f"the key of {peer_key.role} was given for {peer_role}")
     options = options or Options()
-    dialler = Dialler(address, keys, peer_key, role, session, options, heartbeat)
+    dialler = Dialler(address, keys, peer_key, role, session, options)
     connection = Connection(role, peer_role, session, address, dialler, options, shape)
     dialler.connection = connection
     try:

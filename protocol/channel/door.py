@@ -23,6 +23,8 @@ from .keys import Allow, PublicKey
 from .sockets import Reader
 
 _ENDPOINT = "inproc://zeromq.zap.01"
+_FAILED = "its handshake failed: it did not speak CURVE, or it expected another key than this listener's"
+_JUDGED = 256  # hosts remembered
 
 
 class Authenticator:
@@ -85,45 +87,43 @@ class Authenticator:
 
 
 class Watch:
-    """Reports failed handshakes of a listening socket; the address is a best effort, for the log only."""
+    """Reports failed handshakes of a socket that speaks CURVE; the address is a best effort, for the log only.
 
-    def __init__(self, socket: zmq.Socket[bytes], curve: bool, refused: Callable[[str, str], None]) -> None:
+    ZeroMQ could say what failed (EVENT_HANDSHAKE_FAILED_PROTOCOL), but must not be asked: it raises that event for every frame
+    that it cannot decrypt, also after the handshake, and sending it overwrites the errno by which its engine would see the error.
+    The engine then takes the frame for back-pressure, stops reading, and keeps the descriptor of a peer that is long gone
+    (libzmq 4.3.5, curve_mechanism_base.cpp). So a handshake has failed here if a connection ends from which no frame came.
+    """
+
+    def __init__(self, socket: zmq.Socket[bytes], refused: Callable[[str, str], None]) -> None:
         self._refused = refused
-        self._hosts: dict[int, str] = {}
-        self._reason = ""
-        self._mismatch = "it did not speak CURVE" if curve else "it spoke CURVE, and this listener has no keys"
+        self._silent: dict[int, str] = {}  # descriptors of ZeroMQ's from which no frame has come, and who is there
+        self._judged: list[str] = []  # hosts whose key the authenticator has turned away, and said so
         self._socket = socket
-        self._monitor = socket.get_monitor_socket(
-            zmq.EVENT_ACCEPTED
-            | zmq.EVENT_DISCONNECTED
-            | zmq.EVENT_CLOSED
-            | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
-            | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
-        )
+        self._monitor = socket.get_monitor_socket(zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED)
         self._reader = Reader(self._monitor, self._event)
 
     def close(self) -> None:
         self._reader.close()
         self._socket.disable_monitor()
 
+    def spoke(self, descriptor: int) -> None:
+        """A frame came from there, so its handshake is done."""
+        self._silent.pop(descriptor, None)
+
+    def judged(self, host: str) -> None:
+        """The end of the handshake with this host has been reported."""
+        self._judged = [*self._judged[-_JUDGED:], host]
+
     def _event(self) -> None:
-        code, value = struct.unpack("=HI", self._monitor.recv_multipart(zmq.NOBLOCK)[0])
+        code, descriptor = struct.unpack("=HI", self._monitor.recv_multipart(zmq.NOBLOCK)[0])
         if code == zmq.EVENT_ACCEPTED:
-            self._hosts[value] = _host(value)
-        elif code == zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL:
-            self._reason = f"it hung up during the handshake; maybe {self._mismatch}"
-        elif code == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:
-            if value == zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH:
-                self._reason = self._mismatch
-            elif value == zmq.PROTOCOL_ERROR_ZMTP_CRYPTOGRAPHIC:
-                self._reason = "it expected another key than this listener's"
+            self._silent[descriptor] = _host(descriptor)
+        elif (host := self._silent.pop(descriptor, None)) is not None:
+            if host in self._judged:
+                self._judged.remove(host)
             else:
-                self._reason = "its handshake is malformed"
-        else:  # the socket of the handshake that just failed, or an ordinary end
-            host = self._hosts.pop(value, "an unknown address")
-            if self._reason:
-                self._refused(self._reason, host)
-                self._reason = ""
+                self._refused(_FAILED, host)
 
 
 def _host(descriptor: int) -> str:

@@ -91,7 +91,6 @@ class Listener:
         shape: Shape | None = None,
         refused: Refused | None = None,
         most: int = 256,
-        heartbeat: float = 2.0,
     ) -> None:
         if keys is not None and keys.role != role:
             raise ConfigError(f"the key of {keys.role} was given to {role}")
@@ -117,20 +116,20 @@ class Listener:
         self._zap: Authenticator | None = None
         self.socket = self._context.socket(zmq.ROUTER)
         try:
-            sockets.configure(self.socket, self.options, heartbeat)
+            sockets.configure(self.socket, self.options)
             self.socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
             self.socket.setsockopt(zmq.HANDSHAKE_IVL, 20_000)
             self.socket.setsockopt(zmq.BACKLOG, 512)
             if keys is not None and allow is not None:
                 sockets.serve_curve(self.socket, keys)
-                self._zap = Authenticator(self._context, allow, self.roles, self._refuse)
+                self._zap = Authenticator(self._context, allow, self.roles, self._turned_away)
             self.address = sockets.bind(self.socket, address)
         except BaseException:
             if self._zap is not None:
                 self._zap.close()
             self._context.destroy(linger=0)
             raise
-        self._watch = Watch(self.socket, keys is not None, self._refuse)
+        self._watch = Watch(self.socket, self._refuse) if keys is not None else None
         self._reader = sockets.Reader(self.socket, self._read)
 
     async def accept(self, timeout: float = math.inf, waiting: Callable[[Waiting], None] | None = None) -> Connection:
@@ -187,7 +186,8 @@ class Listener:
             return
         self._closed = True
         self._reader.close()
-        self._watch.close()
+        if self._watch is not None:
+            self._watch.close()
         if self._zap is not None:
             self._zap.close()
         self._context.destroy(linger=int(min(linger, 0.2) * 1000))
@@ -231,6 +231,8 @@ class Listener:
         """A frame from a TCP connection that has not (successfully) said OPEN."""
         frame = self.socket.recv(zmq.NOBLOCK, copy=False)
         user, address = _metadata(frame, "User-Id"), _metadata(frame, "Peer-Address")
+        if self._watch is not None:
+            self._watch.spoke(frame.get(zmq.SRCFD))
         first = frame.bytes if len(frame.buffer) <= 4096 else b""
         frames = sockets.receive_rest(self.socket, first, 0)
         try:
@@ -330,6 +332,12 @@ class Listener:
 
     def _reply(self, routing_id: bytes, kind: Kind, link: int, body: Mapping[str, object] | None = None) -> None:
         sockets.send(self.socket, encode(Message(kind, "", 0, 0, body), 0, 0, link), routing_id)
+
+    def _turned_away(self, reason: str, address: str) -> None:
+        """By its key."""
+        if self._watch is not None:
+            self._watch.judged(address)
+        self._refuse(reason, address)
 
     def _refuse(self, reason: str, address: str) -> None:
         if self._on_refused is None:

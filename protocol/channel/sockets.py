@@ -124,12 +124,16 @@ def context() -> zmq.Context[zmq.Socket[bytes]]:
     return own
 
 
-def configure(socket: zmq.Socket[bytes], options: Options, heartbeat: float) -> None:
+def configure(socket: zmq.Socket[bytes], options: Options) -> None:
     """The options that every socket of ours has, whichever way it faces.
 
     ZeroMQ's high-water marks never decide: what may be in flight is bounded by the window of reliable.py (and
     below it by credit). There is none for sending, where it would drop or block; the one for receiving is
     beyond what an honest peer's window allows, and stops reading from a dishonest one.
+
+    No ZMTP heartbeats: their timer writes to a connection without looking whether its input has been given up, which ends the
+    process (libzmq 4.3.5, `Assertion failed: !_io_error`, stream_engine_base.cpp). One altered frame, or a peer that floods and
+    leaves, is enough. Silence is noticed by our own pings (liveness.py), a host that vanished by TCP's keep-alive.
     """
     socket.setsockopt(zmq.LINGER, 0)
     socket.setsockopt(zmq.SNDHWM, 0)
@@ -139,10 +143,9 @@ def configure(socket: zmq.Socket[bytes], options: Options, heartbeat: float) -> 
     socket.setsockopt(zmq.TCP_KEEPALIVE_IDLE, 20)
     socket.setsockopt(zmq.TCP_KEEPALIVE_INTVL, 5)
     socket.setsockopt(zmq.TCP_KEEPALIVE_CNT, 4)
-    if heartbeat:
-        socket.setsockopt(zmq.HEARTBEAT_IVL, int(heartbeat * 1000))
-        socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, int(heartbeat * 3000))
-        socket.setsockopt(zmq.HEARTBEAT_TTL, int(heartbeat * 3000))
+    socket.setsockopt(
+        zmq.TCP_MAXRT, 40_000
+    )  # milliseconds without an acknowledgement of what was sent; keep-alive is not for that
 
 
 def serve_curve(socket: zmq.Socket[bytes], keys: KeyPair) -> None:

@@ -20,7 +20,7 @@ def message(number: int, *buffers: bytes | memoryview, epoch: int = 1) -> Messag
 
 @asynccontextmanager
 async def linked(
-    kind: str, options: Options | None = None, shape: Shape | None = None, heartbeat: float = 2.0
+    kind: str, options: Options | None = None, shape: Shape | None = None
 ) -> AsyncIterator[tuple[Connection, Connection]]:
     """(alice's end, bob's end)"""
     if kind == "memory":
@@ -31,9 +31,9 @@ async def linked(
             await asyncio.gather(*(end.close(0) for end in ends))
         return
     curve = kind == "curve"
-    async with listening(curve, options=options, shape=shape, heartbeat=heartbeat) as listener:
+    async with listening(curve, options=options, shape=shape) as listener:
         alice, bob = await asyncio.gather(
-            dial(listener.address, curve, options=options, shape=shape, heartbeat=heartbeat),
+            dial(listener.address, curve, options=options, shape=shape),
             listener.accept(5),
         )
         try:
