@@ -24,6 +24,7 @@ from .sockets import Reader
 
 _ENDPOINT = "inproc://zeromq.zap.01"
 _FAILED = "its handshake failed: it did not speak CURVE, or it expected another key than this listener's"
+_UNKNOWN = "an unknown address"
 _JUDGED = 256  # hosts remembered
 
 
@@ -120,8 +121,9 @@ class Watch:
         if code == zmq.EVENT_ACCEPTED:
             self._silent[descriptor] = _host(descriptor)
         elif (host := self._silent.pop(descriptor, None)) is not None:
-            if host in self._judged:
-                self._judged.remove(host)
+            known = host if host != _UNKNOWN else next(iter(self._judged), host)
+            if known in self._judged:
+                self._judged.remove(known)
             else:
                 self._refused(_FAILED, host)
 
@@ -132,4 +134,4 @@ def _host(descriptor: int) -> str:
         with network.socket(fileno=os.dup(descriptor)) as copy:
             return str(copy.getpeername()[0])
     except (OSError, IndexError, TypeError):
-        return "an unknown address"
+        return _UNKNOWN

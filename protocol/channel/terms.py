@@ -51,11 +51,15 @@ class Options:
 
     timeout: float = 60.0  # silence after which the peer is given up
     ping: float = 1.0  # idle time after which a sign of life is asked for
-    renew: float = 10.0  # silence after which whoever dialled makes a new TCP connection
     window: Window = field(default_factory=Window)
     inbox_count: int = 4096  # received, and not yet taken by the user
     inbox_bytes: int = 1 << 30
     limits: Limits = DEFAULT_LIMITS
+
+    @property
+    def renew(self) -> float:
+        """Seconds of silence, or without an answer, after which whoever dialled tries a new TCP connection."""
+        return self.timeout / 2
 
 
 def weight(frames: Sequence[Buffer]) -> int:

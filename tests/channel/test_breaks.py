@@ -14,7 +14,7 @@ from .links import Proxy, dial, listening, message
 
 pytestmark = pytest.mark.timeout(25)
 
-OPTIONS = Options(timeout=15, ping=0.2, renew=1.5, window=Window(stall=0.3))
+OPTIONS = Options(timeout=5, ping=0.2, window=Window(stall=0.3))
 
 
 async def rounds(end, count, size=100):
