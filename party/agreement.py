@@ -39,6 +39,7 @@ class Intent:
     reveal: str
     shapes: dict[str, Shape]
     material: str = "from the dealer"
+    guard: bool = True
 
     def body(self) -> dict[str, Any]:
         return {
@@ -48,6 +49,7 @@ class Intent:
                 "job": type(self.job).__name__,
                 "iterations": self.iterations,
                 "reveal": self.reveal,
+                "guard": "on" if self.guard else "off",
                 "material": self.material,
                 **{f"the owner of {name}": declared.owner for name, declared in sorted(self.job.inputs.items())},
             },
@@ -138,7 +140,7 @@ async def agree(
             )
     shapes = intent.shapes | _peer_shapes(peer, intent.job, theirs["shapes"])
     traced = trace_job(intent.job, shapes, intent.iterations)
-    plan = make_plan(traced, ROLES.index(intent.role), LEARNERS[intent.reveal])
+    plan = make_plan(traced, ROLES.index(intent.role), LEARNERS[intent.reveal], intent.guard)
     tickets = (mine["ticket"], theirs["ticket"]) if intent.role == "alice" else (theirs["ticket"], mine["ticket"])
     start = await _compare(peer, plan, store, material, records)
     return Agreed(plan, join_tickets(*tickets), start)

@@ -86,6 +86,7 @@ class Ending:
         self._seals: dict[str, Seal] = {}  # by ticket
         self._finished: str | None = None  # the ticket of the results
         self._results: dict[str, Array] = {}
+        self.beyond: tuple[str, ...] = ()  # what in them left its range
         self._read(any_plan=True)
 
     @property
@@ -112,6 +113,7 @@ class Ending:
             seal = Seal.read(done)
             self._seals[seal.ticket] = seal
             self._finished, self._results = seal.ticket, _results(done["results"])
+            self.beyond = tuple(done["beyond"])
         if sealed is not None:
             seal = Seal.read(sealed)
             self._seals[seal.ticket] = seal
@@ -151,7 +153,7 @@ class Ending:
         peer.send(Message(Kind.END, peer.session, epoch, body={"ticket": ticket, "stage": SEALED}))
         await _hear(peer, ticket, SEALED)
 
-    async def deliver(self, peer: Connection, machine: Machine, ticket: str, lacks: bool, learns: bool) -> None:
+    async def deliver(self, peer: Connection, machine: Machine, ticket: str, lacks: bool) -> None:
         """Steps 3 and 4 from what is on record, as far as each party needs them. `machine` has run nothing."""
         seal = self._seals[ticket]
         if lacks:
@@ -165,14 +167,16 @@ class Ending:
         if words is None:
             raise ProtocolError(f"{peer.role} sent a share of the results that has the wrong size")
         machine.receive(number, *words)
-        self.finish(ticket, machine.results() if learns else {})
+        self.finish(ticket, machine)
 
-    def finish(self, ticket: str, results: dict[str, Array]) -> None:
-        """Step 4. When this returns, the results are durable, if anything is."""
+    def finish(self, ticket: str, machine: Machine) -> None:
+        """Step 4. When this returns, the results that `machine` has are durable, if anything is, and whether they are in range."""
+        results = machine.results()
+        self.beyond = machine.plan.judge(results)
         seal = self._seals.get(ticket)
         if self._store is not None and seal is not None:
             found = {name: [array.tobytes(), list(array.shape)] for name, array in results.items()}
-            self._store.record("results", {**seal.body(), "results": found})
+            self._store.record("results", {**seal.body(), "results": found, "beyond": list(self.beyond)})
         self._finished, self._results = ticket, results
 
 

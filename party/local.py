@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from protocol import kernels
-from protocol.errors import LinkError
+from protocol.errors import LinkError, MpcError, OutOfRangeError
 from protocol.log import process_log
 from protocol.signals import held, reacting, unwind
 
@@ -121,24 +121,20 @@ class Trio:
         return child
 
     def wait(self, seconds: float) -> None:
-        """Until both parties have ended; LinkError if one fails, or neither ends in time."""
+        """Until both parties have ended; LinkError if one fails (OutOfRangeError, if that is why), or neither ends in time."""
         deadline = time.monotonic() + seconds
         parties = [self.children[role] for role in ("alice", "bob")]
         while any(child.process.poll() is None for child in parties):
             for child in [*parties, self.children["dealer"]]:
                 if child.process.poll() not in (None, 0):
                     self._settle()
-                    raise LinkError(
-                        f"{child.name} ended with exit code {child.process.returncode}: {_last_line(child.errors)}"
-                    )
+                    raise _failure(child)
             if time.monotonic() > deadline:
                 raise LinkError(f"the parties did not end within {seconds:.0f} s")
             time.sleep(0.02)
         for child in parties:
             if child.process.returncode:
-                raise LinkError(
-                    f"{child.name} ended with exit code {child.process.returncode}: {_last_line(child.errors)}"
-                )
+                raise _failure(child)
 
     def reports(self) -> dict[str, dict[str, Any]]:
         """What both parties, started with --json, said in the end; LinkError if one said nothing."""
@@ -156,6 +152,13 @@ class Trio:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 if child.name != "dealer":
                     child.process.wait(2.0)
+
+
+def _failure(child: Child) -> MpcError:
+    code, last = child.process.returncode, _last_line(child.errors)
+    if code == OutOfRangeError.exit_code:
+        return OutOfRangeError(last)
+    return LinkError(f"{child.name} ended with exit code {code}: {last}")
 
 
 def _last_line(text: str) -> str:

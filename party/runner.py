@@ -115,10 +115,13 @@ class Runner:
                     progress.step = step
                     self.after(step)
                     if self._granted is not None:
-                        self._close_step(step)
+                        self._close_step(step, total)
 
-    def _close_step(self, step: int) -> None:
+    def _close_step(self, step: int, total: int) -> None:
+        """Act on what was asked for. After the last step the run ends, whoever asked for what: the finish needs that step's values."""
         granted, self._granted = self._granted, None
+        if step == total:
+            return
         self.keep(step)
         self._unconfirmed = True
         if granted == HALT:

@@ -25,7 +25,7 @@ from protocol.plan import Plan
 from protocol.prg import SEED_BYTES, epoch_seed
 from protocol.wire import Kind, Message
 
-from .agreement import LEARNERS, Agreed, Intent, agree, expect, stopped
+from .agreement import Agreed, Intent, agree, expect, stopped
 from .checkpoint import Point, Store
 from .ending import Ending
 from .intake import Intake, Supply
@@ -42,6 +42,7 @@ class Report:
     """What a run gave this party, and what its last attempt cost."""
 
     results: dict[str, Array]
+    beyond: tuple[str, ...] = ()  # what says that values left their range, a phrase each
     seconds: float = 0.0  # online phase
     setup_seconds: float = 0.0  # links, agreement, plan
     rounds: int = 0
@@ -101,7 +102,7 @@ class Run:
         self._reached = 0
         self._attempts = self._recomputed = 0
         done = self._ending.results
-        self._done = None if done is None else Report(done)
+        self._done = None if done is None else Report(done, self._ending.beyond)
         self._halting = self._stepping = False
         self._links: Links | None = None
 
@@ -196,9 +197,9 @@ class Run:
         assert agreed.start.ending is not None
         ticket, lacks = agreed.start.ending
         self._view.note(f"the steps are done; finishing with {peer.role} what was broken off", "resumed")
-        learns = self._party in LEARNERS[self._intent.reveal]
-        await self._ending.deliver(peer, Machine(agreed.plan, self._party), ticket, lacks, learns)
-        return self._done or Report(self._ending.results or {}, attempts=self._attempts, recomputed=self._recomputed)
+        await self._ending.deliver(peer, Machine(agreed.plan, self._party), ticket, lacks)
+        results, beyond = self._ending.results or {}, self._ending.beyond
+        return self._done or Report(results, beyond, attempts=self._attempts, recomputed=self._recomputed)
 
     async def _computed(self, peer: Connection, dealer: Connection | None, agreed: Agreed) -> Report:
         """The steps that remain, and the finish."""
@@ -229,8 +230,10 @@ class Run:
             intake.close()
             if runner.progress.step > self._reached:
                 self._reached, self._progressed = runner.progress.step, time.monotonic()
-        report = Report(
-            machine.results() if self._party in LEARNERS[self._intent.reveal] else {},
+        self._ending.finish(agreed.ticket, machine)
+        return Report(
+            self._ending.results or {},
+            self._ending.beyond,
             runner.progress.seconds,
             setup_seconds,
             runner.progress.rounds,
@@ -245,8 +248,6 @@ class Run:
             runner.progress.waited_for_peer,
             runner.progress.step_seconds,
         )
-        self._ending.finish(agreed.ticket, report.results)
-        return report
 
     async def _supply(self, peer: Connection, dealer: Connection | None, agreed: Agreed, start: int) -> Supply:
         """Where this attempt's material comes from."""

@@ -78,7 +78,14 @@ JOB = (
         choice("alice", "bob", "both", "none"),
     ),
     Setting("data", "a tensor of this party: .npy, .npz or .csv", many=True, metavar="NAME=FILE"),
+    Setting(
+        "guard",
+        "count, on shares, the values that have left the range assumed for them, and reveal the counts; both parties say the same",
+        choice("on", "off"),
+        "on",
+    ),
 )
+ACCEPT = Setting("accept_out_of_range", "give the results although values have left their range", flag=True)
 SESSION = (
     Setting("session", "name of the session; sessions of different names share one dealer", session_name, "default"),
     Setting("dealer", "where the dealer listens", address, DEALER, metavar="ADDRESS"),
@@ -144,7 +151,7 @@ THREADS = Setting(
     "1",
     metavar="N",
 )
-RUN = (ROLE, *JOB, *SESSION, MATERIAL, *TRUST, *PATIENCE, *STATE, *LINK, THREADS, MEASURE, *OUTPUT, LOG_FORMAT)
+RUN = (ROLE, *JOB, *SESSION, MATERIAL, *TRUST, *PATIENCE, *STATE, *LINK, THREADS, MEASURE, *OUTPUT, ACCEPT, LOG_FORMAT)
 PLAN = (
     *JOB,
     Setting("shape", "the shape of a tensor that is not at hand", shape_of, many=True, metavar="NAME=ROWSxCOLUMNS"),
@@ -172,6 +179,7 @@ DEMO = (
     Setting("timeout", "how long the whole demo may take", positive(duration), "10m", metavar="TIME"),
     *LINK,
     *OUTPUT,
+    ACCEPT,
 )
 BENCH = (
     Setting(
@@ -186,7 +194,7 @@ BENCH = (
     Setting("json", "print one JSON object per workload, one to a line", flag=True),
 )
 LAB = (
-    *(setting for setting in JOB if setting.name != "reveal"),
+    *(setting for setting in JOB if setting.name not in ("reveal", "guard")),
     Setting("rtt", "round-trip times", several(duration), "0,10,40,100,200ms", metavar="TIME,…"),
     Setting("bandwidth", "bandwidths; none: no limit", several(_rate), "10mbit,100mbit,1gbit", metavar="RATE,…"),
     Setting("dealer_link", "the links to the dealer, in every cell; default: like the one between the parties"),

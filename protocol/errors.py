@@ -86,6 +86,10 @@ class MaterialError(MpcError):
     told = "its material cannot be used, as its own output says"
 
 
+class OutOfRangeError(MpcError):
+    exit_code = 8
+
+
 LACKING = 7
 _MAY_PASS = {
     errno.ENOSPC,

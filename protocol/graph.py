@@ -109,6 +109,7 @@ class Op:
 
     name: str = "op"
     view: View | None = None  # set where the operation commutes with masking
+    late: bool = False  # belongs to the phase that asks for it, and not to that of its operands
 
     def shape(self, *shapes: Shape) -> Shape:
         """The result's shape; JobError where the operands do not fit."""
@@ -203,6 +204,7 @@ class Carry(Leaf):
     """A variable that the step reassigns, as it stands when a step (or the finish) begins."""
 
     name = "variable"
+    late = True
 
 
 def trained(interval: Interval) -> Spread:
@@ -250,7 +252,7 @@ class Graph:
     def add(self, op: Op, *inputs: Node, interval: Interval | None = None) -> Node:
         """A new node of op(inputs), whatever there is."""
         phase = max((node.phase for node in inputs), default=Phase.SETUP)
-        if isinstance(op, Carry) or (op.view is not None and op.view.varies):
+        if op.late or (op.view is not None and op.view.varies):
             phase = max(phase, self.phase)
         shape = op.shape(*(node.shape for node in inputs))
         found = op.bounds(*inputs) if interval is None else interval

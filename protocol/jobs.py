@@ -38,6 +38,7 @@ from .sizing import Numerics
 from .views import Shape
 
 ROLES = ("alice", "bob")
+GUARD = "out_of_range"  # the reveal that says how many values left their range, see guard.py
 
 
 @dataclass(frozen=True)
@@ -172,6 +173,8 @@ class Variables:
         for name, tensor in [*(named or {}).items(), *tensors.items()]:
             if not isinstance(tensor, Secret):
                 raise JobError(f"v.reveal({name}=…) takes a secret tensor, not {type(tensor).__name__}")
+            if name == GUARD:
+                raise JobError(f"{name} is what the guard reveals: give the tensor another name")
             if name in graph.revealed:
                 raise JobError(f"{name} is revealed twice")
             graph.revealed[name] = (tensor if bits is None else tensor._apply(Coarse(bits)))._node

@@ -21,6 +21,7 @@ import numpy as np
 from . import fixedpoint, kernels
 from .contract import Dealing
 from .graph import Array, Phase, Source
+from .jobs import GUARD
 from .plan import Plan
 from .program import STEP_REGISTER, Code, Opening, PhaseCode, Registers
 from .ring import Ring, Words, ring
@@ -197,6 +198,8 @@ class Machine:
         """What was revealed to this party, in float64."""
         found: dict[str, Array] = {}
         for label, (register, share) in self.plan.lowering.reveals.items():
+            if label != GUARD and self.party not in self.plan.learners:
+                continue
             found[label] = fixedpoint.decode(self.registers[register], share.scale, share.limbs, share.bits)
         return found
 

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from . import contract_codec
 from .contract import Dealing, PhaseDealing
 from .describe import reveals
 from .digest import Listing
-from .graph import Phase
-from .jobs import ROLES, Traced
+from .graph import Array, Phase
+from .guard import Guard, guarded, judged
+from .jobs import GUARD, ROLES, Traced
 from .lowering import Lowering
 from .ops.truncation import Rescale
 from .program import PhaseCode
@@ -46,11 +47,21 @@ class Plan:
     listing: Listing  # what the job says, and who learns the results
     learners: tuple[int, ...]
     digest: str  # of the listing and of the dealing: what checkpoints, results and the two parties are bound to
+    guards: tuple[Guard, ...] = ()  # what is assumed, in the order of the counts that are revealed
 
     @property
     def reveals(self) -> list[str]:
         """What will be revealed, to whom, and what it is made of: a line each."""
-        return reveals(self.listing, self.learners)
+        lines = reveals(self.listing, self.learners)
+        if self.guards:
+            lines.append(
+                f"{GUARD} ({len(self.guards)},) to alice and bob: how many entries left the range assumed for them"
+            )
+        return lines
+
+    def judge(self, results: Mapping[str, Array]) -> tuple[str, ...]:
+        """What of that which was revealed to a party says that something left its range, a phrase each."""
+        return judged(self.lowering.sizes, self.guards, results)
 
     @property
     def rounds(self) -> int:
@@ -76,19 +87,26 @@ class Plan:
         return 3 * max(self.dealing.step_bytes(n) * own.steps_per_chunk for n, own in enumerate(self.dealing.phases))
 
 
-def make_plan(traced: Traced, party: int, learners: tuple[int, ...]) -> Plan:
-    """Lower a traced job for `party`, with results revealed to `learners`."""
-    lowering = Lowering(size(traced.graph, traced.job.numerics, Rescale), party)
+def make_plan(traced: Traced, party: int, learners: tuple[int, ...], guard: bool = True) -> Plan:
+    """Lower a traced job for `party`, with results revealed to `learners`, and to both what the guard counts, if there is one."""
+    sizes = size(traced.graph, traced.job.numerics, Rescale)
+    guards: tuple[Guard, ...] = ()
+    if guard:
+        sizes, guards = guarded(sizes, traced.job, traced.iterations)
+    lowering = Lowering(sizes, party)
     for stage in lowering.phases[Phase.FINISH].stages:
-        stage.openings = [dataclasses.replace(o, learners=learners) if o.mask is None else o for o in stage.openings]
+        stage.openings = [
+            dataclasses.replace(o, learners=(0, 1) if o.name == GUARD else learners) if o.mask is None else o
+            for o in stage.openings
+        ]
     phases = [lowering.phases[phase] for phase in Phase]
     setup, step, finish = (PhaseDealing(tuple(p.masks), tuple(p.correlations)) for p in phases)
     dealing = Dealing((setup, step, finish), traced.iterations)
     costs = tuple(_cost(code, deal) for code, deal in zip(phases, dealing.phases, strict=True))
     outline = [line for phase, code in zip(Phase, phases, strict=True) for line in _outline(phase, code)]
-    listing = traced.listing.with_setting("revealed to", learners)
+    listing = traced.listing.with_setting("revealed to", learners).with_setting("guard", (int(guard),))
     digest = hashlib.blake2b(listing.chain[-1] + contract_codec.pack(dealing), digest_size=16).hexdigest()
-    return Plan(traced, lowering, dealing, costs, outline, listing, learners, digest)  # type: ignore[arg-type]
+    return Plan(traced, lowering, dealing, costs, outline, listing, learners, digest, guards)  # type: ignore[arg-type]
 
 
 def _cost(code: PhaseCode, dealing: PhaseDealing) -> PhaseCost:

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 
 from .contract_codec import pack, unpack
 from .dealing import Deal, alice_material, bob_material
+from .errors import OutOfRangeError
 from .graph import Array, Phase
-from .jobs import Job, trace
+from .guard import sentence
+from .jobs import GUARD, Job, trace
 from .machine import Machine
 from .plan import Plan, make_plan
 from .prg import epoch_seed, fresh_seed, fresh_ticket, join_tickets
@@ -24,6 +26,7 @@ class Simulation:
     rounds: int = 0
     bytes_sent: list[int] = field(default_factory=lambda: [0, 0])
     dealt_bytes: int = 0
+    beyond: tuple[str, ...] = ()  # what left its range
 
 
 def simulate(
@@ -32,10 +35,15 @@ def simulate(
     iterations: int | None = None,
     learners: tuple[int, ...] = (0, 1),
     observe: Callable[[int, Words], None] | None = None,
+    guard: bool = True,
+    accept_out_of_range: bool = False,
 ) -> Simulation:
-    """Run `job` on the inputs of both parties. `observe(sender, words)` sees every message between them."""
+    """Run `job` on the inputs of both parties. `observe(sender, words)` sees every message between them.
+
+    OutOfRangeError where values left the range that was declared, proven or assumed for them, unless that is accepted.
+    """
     shapes = {name: array.shape for name, array in inputs.items()}
-    plans = [make_plan(trace(job, shapes, iterations), party, learners) for party in (0, 1)]
+    plans = [make_plan(trace(job, shapes, iterations), party, learners, guard) for party in (0, 1)]
     machines = [Machine(plan, party) for party, plan in enumerate(plans)]
     for machine in machines:
         machine.load(inputs)
@@ -68,5 +76,9 @@ def simulate(
                     run.rounds += 1
                 for machine in machines:
                     machine.end()
-    run.results = [machine.results() if party in learners else {} for party, machine in enumerate(machines)]
+    found = [machine.results() for machine in machines]
+    run.beyond = plans[0].judge(found[0]) or plans[1].judge(found[1])
+    if run.beyond and not accept_out_of_range:
+        raise OutOfRangeError(sentence(run.beyond))
+    run.results = [{label: each for label, each in results.items() if label != GUARD} for results in found]
     return run

@@ -24,7 +24,7 @@ ORDER = [
     ("contract_codec", "lowering", "solver"),
     ("ops",),
     ("jobs",),
-    ("describe",),
+    ("describe", "guard"),
     ("plan",),
     ("machine",),
     ("dealing",),

@@ -75,6 +75,7 @@ def _bench(settings: Config) -> int:
 
 def _run_trio(settings: Config, job: Job, files: dict[str, Any], writer: str) -> dict[str, dict[str, Any]]:
     common = ["--job", settings.job, "--reveal", settings.reveal or job.reveal, "--json", "--wait", "60s"]
+    common += ["--guard", settings.guard, *(["--accept-out-of-range"] if settings.accept_out_of_range else [])]
     if settings.iterations is not None:
         common += ["--iterations", str(settings.iterations)]
     for text in settings.param:

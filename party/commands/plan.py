@@ -32,6 +32,7 @@ def run(settings: Config) -> int:
         trace_job(job, shapes_of(job, parse_assignments(settings.data), dict(settings.shape)), settings.iterations),
         0,
         LEARNERS[settings.reveal or job.reveal],
+        settings.guard == "on",
     )
     link = parse_shape(settings.link or "rtt=0ms")
     if settings.rtt is not None or settings.bandwidth is not None:

@@ -10,9 +10,10 @@ from typing import Any
 from protocol import kernels
 from protocol.channel import parse_shape
 from protocol.config import Config
-from protocol.errors import ConfigError, DataError
+from protocol.errors import ConfigError, DataError, OutOfRangeError
 from protocol.graph import Array
-from protocol.jobs import Input, Job, bind
+from protocol.guard import sentence
+from protocol.jobs import GUARD, Input, Job, bind
 from protocol.keyring import PLAINTEXT, needed_key, other_key, own_key
 from protocol.log import Log
 from protocol.processes import run_until_signalled
@@ -52,6 +53,7 @@ def run(settings: Config) -> int:
         settings.reveal or job.reveal,
         {name: array.shape for name, array in inputs.items()},
         "from the dealer" if material is None else f"the file {material.id[:8]}",
+        settings.guard == "on",
     )
     store = None if settings.state is None else Store(settings.state, settings.session, role)
     terminal = Terminal(role, log, settings.quiet)
@@ -135,9 +137,10 @@ def _material(settings: Config, role: str) -> Material:
 
 
 def finish(settings: Config, intent: Intent, report: Report, terminal: Terminal) -> None:
-    """Write and print what was learnt, and what it cost."""
+    """Write and print what was learnt, and what it cost. OutOfRangeError instead if it is out of range and nobody accepts that."""
+    revealed = {name: array for name, array in report.results.items() if name != GUARD}
     rate = report.rounds / report.seconds if report.seconds else 0.0
-    learnt = ", ".join(f"{name} {array.shape}" for name, array in report.results.items())
+    learnt = ", ".join(f"{name} {array.shape}" for name, array in revealed.items())
     terminal.note(f"revealed to {intent.role}: {learnt or 'nothing'}", "revealed")
     terminal.note(
         f"done in {report.seconds:.2f} s online: {report.rounds:,} rounds ({rate:,.0f} a second), "
@@ -145,10 +148,14 @@ def finish(settings: Config, intent: Intent, report: Report, terminal: Terminal)
         f"waited for material {report.waits_for_material} times",
         "done",
     )
+    if report.beyond:
+        if not settings.accept_out_of_range:
+            raise OutOfRangeError(sentence(report.beyond))
+        terminal.note(sentence(report.beyond), "out of range")
     if settings.out is not None:
-        if report.results:
+        if revealed:
             with held():  # it ends by itself in a moment, and this is what it was started for
-                save_results(settings.out, report.results)
+                save_results(settings.out, revealed)
             terminal.note(f"wrote {settings.out}", "written")
         else:
             terminal.note(f"nothing was revealed to {intent.role}, so {settings.out} is not written")
@@ -156,9 +163,9 @@ def finish(settings: Config, intent: Intent, report: Report, terminal: Terminal)
         measured = {} if terminal.watch is None else {"measured": terminal.watch.figures()}
         print(json.dumps(summary(intent, report) | measured))
     elif settings.out is None or not terminal.for_programs:  # a service's output ends in a log
-        for name, array in report.results.items():
+        for name, array in revealed.items():
             print(f"{name} =\n{shown(array)}")
-        if not report.results:
+        if not revealed:
             print(f"nothing was revealed to {intent.role}")
     sys.stdout.flush()
 
@@ -182,5 +189,6 @@ def summary(intent: Intent, report: Report) -> dict[str, Any]:
         "step_seconds": report.step_seconds,
         "attempts": report.attempts,
         "recomputed": report.recomputed,
-        "results": {name: array.tolist() for name, array in report.results.items()},
+        "out_of_range": list(report.beyond),
+        "results": {name: array.tolist() for name, array in report.results.items() if name != GUARD},
     }

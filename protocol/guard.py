@@ -1,0 +1,165 @@
+"""Values that leave the range which they are taken to stay in are noticed, at the end of a run.
+
+A plan assumes ranges that nothing proves: those that a job states (`within`, trained variables), those where a function is fitted,
+those that are likely where the proven range would cost bits. Beyond them numbers wrap around, and look like numbers.
+
+*The guard* counts, on shares, the entries that are outside, one count an assumption, and reveals the counts to both parties as
+`out_of_range`. It looks at the values of the last step: each is opened in the finish under a mask of its own, uniform whatever
+the value is, and compared as any comparison compares. The counts alone are revealed, in the message of the results.
+
+It cannot see a value that wraps around the whole ring within a step and comes to lie inside its range again.
+
+*What is revealed* is compared with its range by whoever learns it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .graph import EVERYTHING, Array, Carry, Interval, Node, Phase, Source, whole
+from .jobs import GUARD, Job
+from .ops import Secret, concatenate
+from .ops.ended import Ended
+from .ops.periodic import Fourier
+from .ops.polynomials import Poly
+from .ops.truncation import Rescale
+from .sizing import Sizes
+from .solver import size
+
+ADVICE = (
+    "numbers that leave their range wrap around, and what is computed from them is no answer: bring the inputs to a common scale "
+    "(standardise them), lower the rate of a training, or declare wider ranges and more integer_bits; "
+    "--accept-out-of-range gives the results all the same"
+)
+
+
+@dataclass(frozen=True)
+class Guard:
+    """What is assumed of one tensor: that its `size` entries lie in `interval`."""
+
+    what: str
+    interval: Interval
+    size: int
+
+    def beyond(self, count: int) -> str:
+        return beyond(self.what, count, self.size, self.interval)
+
+
+def beyond(what: str, count: int, size: int, interval: Interval) -> str:
+    return f"{what}: {count:,} of {size:,} entries outside [{interval[0]:.6g}, {interval[1]:.6g}]"
+
+
+def slack(interval: Interval, scale: int) -> float:
+    """What roundings may add to an end of a range: many units in the last place, and little of the range."""
+    return 2.0 ** (4 - scale) + 2.0**-10 * max(abs(end) for end in interval)
+
+
+def guarded(sizes: Sizes, job: Job, steps: int) -> tuple[Sizes, tuple[Guard, ...]]:
+    """The same graph, in a copy that also counts, in the finish, the entries that have left their ranges; and what is counted."""
+    found = _assumptions(sizes, job, steps)
+    if not found:
+        return sizes, ()
+    graph, origin = sizes.graph.truncated({})
+    twin = {node: made for made, node in origin.items()}
+    graph.phase = Phase.FINISH
+    counts = []
+    for node, guard in found.items():
+        x = Secret(graph, graph.apply(Ended(), twin[node]))
+        low, high = guard.interval
+        room = slack(guard.interval, sizes.scales[node])
+        counts.append(((x < low - room) + (x > high + room)).sum().reshape((1,)))
+    graph.revealed[GUARD] = concatenate(counts)._node
+    result = size(graph, sizes.numerics, Rescale)
+    stated = {node: limit for node, limit in result.assumed.items() if not isinstance(node.op, Ended)}
+    return replace(result, assumed=stated), tuple(found.values())
+
+
+def _assumptions(sizes: Sizes, job: Job, steps: int) -> dict[Node, Guard]:
+    """What must hold and is not proven, by node, as far as it has a value when the steps are over."""
+    graph = sizes.graph
+    found: dict[Node, Guard] = {}
+
+    def guard(node: Node, interval: Interval, what: str) -> None:
+        if node.size == 0 or (node.phase == Phase.STEP and steps == 0) or sizes.base(node)[0] not in sizes.needs:
+            return
+        all_of_it = whole(node)
+        if all_of_it.size == node.size:
+            node = all_of_it
+        limit = sizes.limit(node)
+        interval = _common(interval, (-limit, limit))
+        if not math.isfinite(interval[1] - interval[0]):
+            return
+        narrower = _common(interval, node.interval)
+        interval = narrower if narrower[0] <= narrower[1] else interval
+        if node not in found or _common(interval, found[node].interval) == interval:
+            found[node] = Guard(what, interval, node.size)
+
+    ranges = {node.op.label: node.interval for node in graph.nodes if isinstance(node.op, Carry)}
+    for label, node in graph.updated.items():
+        if ranges.get(label, EVERYTHING) != EVERYTHING and not _inside(node.interval, ranges[label]):
+            guard(node, ranges[label], f"v.{label}{_line(graph.origins[label].line if label in graph.origins else '')}")
+    for node in graph.nodes:
+        what = f"{node.op.name} of shape {node.shape}{_line(node.origin.line)}"
+        if node.declared != EVERYTHING and not _inside(_proven(node, job), node.declared):
+            guard(node, node.declared, what)
+        if isinstance(node.op, (Poly, Fourier)) and node in sizes.needs:
+            (x,) = node.inputs
+            if x.peak > node.op.limit:
+                guard(x, (-node.op.limit, node.op.limit), f"the argument of {what}")
+        if node in sizes.assumed:
+            guard(node, (-sizes.assumed[node], sizes.assumed[node]), what)
+    return found
+
+
+def _proven(node: Node, job: Job) -> Interval:
+    """What is known of a node's values without a word of the job about this node."""
+    match node.op:
+        case Source(label=label):
+            return job.inputs[label].low, job.inputs[label].high
+        case Carry():
+            return EVERYTHING
+    return node.op.bounds(*node.inputs)
+
+
+def _line(line: str) -> str:
+    return f" ({line})" if line else ""
+
+
+def _common(a: Interval, b: Interval) -> Interval:
+    return max(a[0], b[0]), min(a[1], b[1])
+
+
+def _inside(a: Interval, b: Interval) -> bool:
+    return b[0] <= a[0] and a[1] <= b[1]
+
+
+def revealed_range(sizes: Sizes, label: str) -> Interval:
+    """What a revealed tensor is declared, proven or assumed to lie in."""
+    node = sizes.graph.revealed[label]
+    limit = sizes.limit(node)
+    return _common(node.interval, (-limit, limit))
+
+
+def judged(sizes: Sizes, guards: tuple[Guard, ...], results: Mapping[str, Array]) -> tuple[str, ...]:
+    """What of that which was revealed says that something left its range, a phrase each."""
+    counts = results.get(GUARD, np.zeros(len(guards)))
+    found = [guard.beyond(int(count)) for guard, count in zip(guards, counts, strict=True) if count]
+    for label, array in results.items():
+        if label == GUARD:
+            continue
+        interval = revealed_range(sizes, label)
+        room = slack(interval, sizes.scales[sizes.graph.revealed[label]])
+        outside = int(np.count_nonzero(~((array >= interval[0] - room) & (array <= interval[1] + room))))
+        if outside:
+            found.append(beyond(f"revealed {label}", outside, array.size, interval))
+    return tuple(found)
+
+
+def sentence(phrases: tuple[str, ...], most: int = 3) -> str:
+    """One sentence of what `judged` found."""
+    more = f"; and {len(phrases) - most} more" if len(phrases) > most else ""
+    return f"values left the range that was assumed for them: {'; '.join(phrases[:most])}{more}. {ADVICE}"

@@ -1,0 +1,44 @@
+"""A value of the last step, looked at after the steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ..graph import Array, Interval, Node, Phase, Spread
+from ..lowering import Lowering
+from ..program import Share
+from ..sizing import Sizes
+from ..views import Shape
+from .linear import Linear
+
+
+@dataclass(frozen=True)
+class Ended(Linear):
+    """x of the setup or of the last step, in the finish.
+
+    The share is still in its register when the finish begins. What the finish opens of it, it opens under masks of its own.
+    """
+
+    name = "last value"
+    late = True
+
+    def shape(self, *shapes: Shape) -> Shape:
+        return shapes[0]
+
+    def bounds(self, *uses: Node) -> Interval:
+        return uses[0].interval
+
+    def spread(self, *uses: Node) -> Spread | None:
+        return uses[0].likely
+
+    def clear(self, step: int, *arrays: Array) -> Array:
+        return arrays[0]
+
+    def scale(self, sizes: Sizes, node: Node) -> int:
+        return sizes.scales[node.inputs[0]]
+
+    def emit(self, lowering: Lowering, node: Node) -> Share:
+        share = lowering.share(node.inputs[0])
+        if share.phase != Phase.FINISH:
+            share = replace(share, phase=Phase.FINISH, level=0)
+        return lowering.narrowed(share, lowering.limbs(node))
