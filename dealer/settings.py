@@ -16,8 +16,8 @@ from protocol.config import (
 from protocol.log import SETTING as LOG_FORMAT
 
 OF_THE_PARTIES = (
-    "bandwidth checkpoint_every dealer dealer_key dealer_link json material measure peer peer_key reveal role rtt save scale "
-    "seconds_per_cell size state threads wait workloads"
+    "accept_out_of_range bandwidth checkpoint_every dealer dealer_key dealer_link fresh guard json material measure peer peer_key "
+    "reveal role rtt save scale seconds_per_cell size state threads wait workloads"
 )
 """Settings that only the parties have: their variables may stand in the same environment."""
 

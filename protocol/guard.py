@@ -144,13 +144,10 @@ def revealed_range(sizes: Sizes, label: str) -> Interval:
     return _common(node.interval, (-limit, limit))
 
 
-def judged(sizes: Sizes, guards: tuple[Guard, ...], results: Mapping[str, Array]) -> tuple[str, ...]:
-    """What of that which was revealed says that something left its range, a phrase each."""
-    counts = results.get(GUARD, np.zeros(len(guards)))
+def judged(sizes: Sizes, guards: tuple[Guard, ...], counts: Array, results: Mapping[str, Array]) -> tuple[str, ...]:
+    """What the counts of the guards, and the results themselves, say of values that left their range, a phrase each."""
     found = [guard.beyond(int(count)) for guard, count in zip(guards, counts, strict=True) if count]
     for label, array in results.items():
-        if label == GUARD:
-            continue
         interval = revealed_range(sizes, label)
         room = slack(interval, sizes.scales[sizes.graph.revealed[label]])
         outside = int(np.count_nonzero(~((array >= interval[0] - room) & (array <= interval[1] + room))))

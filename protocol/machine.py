@@ -21,6 +21,7 @@ import numpy as np
 from . import fixedpoint, kernels
 from .contract import Dealing
 from .graph import Array, Phase, Source
+from .guard import judged
 from .jobs import GUARD
 from .plan import Plan
 from .program import STEP_REGISTER, Code, Opening, PhaseCode, Registers
@@ -195,13 +196,18 @@ class Machine:
         return len(self._now.rounds) - 1
 
     def results(self) -> dict[str, Array]:
-        """What was revealed to this party, in float64."""
-        found: dict[str, Array] = {}
-        for label, (register, share) in self.plan.lowering.reveals.items():
-            if label != GUARD and self.party not in self.plan.learners:
-                continue
-            found[label] = fixedpoint.decode(self.registers[register], share.scale, share.limbs, share.bits)
-        return found
+        """What the job revealed to this party, in float64."""
+        labels = self.plan.lowering.reveals if self.party in self.plan.learners else ()
+        return {label: self._revealed(label) for label in labels if label != GUARD}
+
+    def beyond(self) -> tuple[str, ...]:
+        """What this party has learnt of values that left the range assumed for them, a phrase each."""
+        counts = self._revealed(GUARD) if self.plan.guards else np.zeros(0)
+        return judged(self.plan.lowering.sizes, self.plan.guards, counts, self.results())
+
+    def _revealed(self, label: str) -> Array:
+        register, share = self.plan.lowering.reveals[label]
+        return fixedpoint.decode(self.registers[register], share.scale, share.limbs, share.bits)
 
 
 def _revealed(arithmetic: Ring, bits: int, share: Words, _: Words, out: Words | None = None) -> Words:

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from . import contract_codec
 from .contract import Dealing, PhaseDealing
 from .describe import reveals
 from .digest import Listing
-from .graph import Array, Phase
-from .guard import Guard, guarded, judged
+from .graph import Phase
+from .guard import Guard, guarded
 from .jobs import GUARD, ROLES, Traced
 from .lowering import Lowering
 from .ops.truncation import Rescale
@@ -58,10 +58,6 @@ class Plan:
                 f"{GUARD} ({len(self.guards)},) to alice and bob: how many entries left the range assumed for them"
             )
         return lines
-
-    def judge(self, results: Mapping[str, Array]) -> tuple[str, ...]:
-        """What of that which was revealed to a party says that something left its range, a phrase each."""
-        return judged(self.lowering.sizes, self.guards, results)
 
     @property
     def rounds(self) -> int:

@@ -10,7 +10,7 @@ from .dealing import Deal, alice_material, bob_material
 from .errors import OutOfRangeError
 from .graph import Array, Phase
 from .guard import sentence
-from .jobs import GUARD, Job, trace
+from .jobs import Job, trace
 from .machine import Machine
 from .plan import Plan, make_plan
 from .prg import epoch_seed, fresh_seed, fresh_ticket, join_tickets
@@ -76,9 +76,8 @@ def simulate(
                     run.rounds += 1
                 for machine in machines:
                     machine.end()
-    found = [machine.results() for machine in machines]
-    run.beyond = plans[0].judge(found[0]) or plans[1].judge(found[1])
+    run.results = [machine.results() for machine in machines]
+    run.beyond = max((machine.beyond() for machine in machines), key=len)
     if run.beyond and not accept_out_of_range:
         raise OutOfRangeError(sentence(run.beyond))
-    run.results = [{label: each for label, each in results.items() if label != GUARD} for results in found]
     return run

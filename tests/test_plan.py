@@ -61,7 +61,11 @@ def openings(plan: Plan, phase: str | None = None) -> list[str]:
 def measured(job: Job, arrays: dict[str, Any], iterations: int | None = None, learners=(0, 1)) -> Simulation:
     """A run whose counts are those of its plan, message by message."""
     sizes: list[list[int]] = [[], []]
-    run = simulate(job, arrays, iterations, learners, lambda sender, words: sizes[sender].append(words.nbytes))
+
+    def observe(sender: int, words: np.ndarray) -> None:
+        sizes[sender].append(words.nbytes)
+
+    run = simulate(job, arrays, iterations, learners, observe, accept_out_of_range=True)
     plan = run.plan
     assert run.rounds == plan.rounds == len(sizes[0]) == len(sizes[1])
     assert run.bytes_sent == [plan.bytes_sent(0), plan.bytes_sent(1)] == [sum(each) for each in sizes]

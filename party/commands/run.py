@@ -13,7 +13,7 @@ from protocol.config import Config
 from protocol.errors import ConfigError, DataError, OutOfRangeError
 from protocol.graph import Array
 from protocol.guard import sentence
-from protocol.jobs import GUARD, Input, Job, bind
+from protocol.jobs import Input, Job, bind
 from protocol.keyring import PLAINTEXT, needed_key, other_key, own_key
 from protocol.log import Log
 from protocol.processes import run_until_signalled
@@ -138,9 +138,8 @@ def _material(settings: Config, role: str) -> Material:
 
 def finish(settings: Config, intent: Intent, report: Report, terminal: Terminal) -> None:
     """Write and print what was learnt, and what it cost. OutOfRangeError instead if it is out of range and nobody accepts that."""
-    revealed = {name: array for name, array in report.results.items() if name != GUARD}
     rate = report.rounds / report.seconds if report.seconds else 0.0
-    learnt = ", ".join(f"{name} {array.shape}" for name, array in revealed.items())
+    learnt = ", ".join(f"{name} {array.shape}" for name, array in report.results.items())
     terminal.note(f"revealed to {intent.role}: {learnt or 'nothing'}", "revealed")
     terminal.note(
         f"done in {report.seconds:.2f} s online: {report.rounds:,} rounds ({rate:,.0f} a second), "
@@ -153,9 +152,9 @@ def finish(settings: Config, intent: Intent, report: Report, terminal: Terminal)
             raise OutOfRangeError(sentence(report.beyond))
         terminal.note(sentence(report.beyond), "out of range")
     if settings.out is not None:
-        if revealed:
+        if report.results:
             with held():  # it ends by itself in a moment, and this is what it was started for
-                save_results(settings.out, revealed)
+                save_results(settings.out, report.results)
             terminal.note(f"wrote {settings.out}", "written")
         else:
             terminal.note(f"nothing was revealed to {intent.role}, so {settings.out} is not written")
@@ -163,9 +162,9 @@ def finish(settings: Config, intent: Intent, report: Report, terminal: Terminal)
         measured = {} if terminal.watch is None else {"measured": terminal.watch.figures()}
         print(json.dumps(summary(intent, report) | measured))
     elif settings.out is None or not terminal.for_programs:  # a service's output ends in a log
-        for name, array in revealed.items():
+        for name, array in report.results.items():
             print(f"{name} =\n{shown(array)}")
-        if not revealed:
+        if not report.results:
             print(f"nothing was revealed to {intent.role}")
     sys.stdout.flush()
 
@@ -190,5 +189,5 @@ def summary(intent: Intent, report: Report) -> dict[str, Any]:
         "attempts": report.attempts,
         "recomputed": report.recomputed,
         "out_of_range": list(report.beyond),
-        "results": {name: array.tolist() for name, array in report.results.items() if name != GUARD},
+        "results": {name: array.tolist() for name, array in report.results.items()},
     }

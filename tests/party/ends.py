@@ -220,9 +220,9 @@ def install(patch: pytest.MonkeyPatch, current: Callable[[], World]) -> None:
     plans: dict[Any, Any] = {}
     make = agreement.make_plan
 
-    def known(traced: Any, who: int, learners: tuple[int, ...]) -> Any:
+    def known(traced: Any, who: int, learners: tuple[int, ...], guard: bool) -> Any:
         if (who, learners) not in plans:
-            plans[who, learners] = make(trace(*traced), who, learners)
+            plans[who, learners] = make(trace(*traced), who, learners, guard)
         return plans[who, learners]
 
     patch.setattr(agreement, "trace_job", lambda job, shapes, iterations: (job, shapes, iterations))

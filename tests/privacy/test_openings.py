@@ -41,11 +41,14 @@ class Recorder:
     runs: list[list[list[np.ndarray]]] = field(default_factory=list)
     results: list[Simulation] = field(default_factory=list)
 
-    def run(self, job: Job, arrays: dict[str, Any], iterations: int, learners=(0, 1)) -> None:
+    def run(self, job: Job, arrays: dict[str, Any], iterations: int, learners=(0, 1), guard: bool = True) -> None:
         seen: list[list[np.ndarray]] = [[], []]
         self.runs.append(seen)
-        result = simulate(job, arrays, iterations, learners, lambda sender, words: seen[sender].append(words))
-        self.results.append(result)
+
+        def observe(sender: int, words: np.ndarray) -> None:
+            seen[sender].append(words)
+
+        self.results.append(simulate(job, arrays, iterations, learners, observe, guard, accept_out_of_range=True))
 
     @property
     def plan(self) -> Plan:
@@ -105,11 +108,11 @@ def planned_once() -> Iterator[None]:
     plans: dict[Any, Plan] = {}
     planned = simulation.make_plan
 
-    def known(traced: Any, party: int, learners: tuple[int, ...]) -> Plan:
+    def known(traced: Any, party: int, learners: tuple[int, ...], guard: bool) -> Plan:
         job, shapes, iterations = traced
-        key = (job, tuple(shapes.items()), iterations, party, learners)
+        key = (job, tuple(shapes.items()), iterations, party, learners, guard)
         if key not in plans:
-            plans[key] = planned(trace(job, shapes, iterations), party, learners)
+            plans[key] = planned(trace(job, shapes, iterations), party, learners, guard)
         return plans[key]
 
     with pytest.MonkeyPatch.context() as patch:
@@ -246,7 +249,7 @@ def test_who_is_not_to_learn_the_result_receives_no_share_of_it(make):
     sizes = {}
     for learners in ((0, 1), (0,), (1,), ()):
         record = Recorder()
-        record.run(job, arrays, 1, learners)
+        record.run(job, arrays, 1, learners, guard=False)
         (sent,) = record.runs
         sizes[learners] = [[len(words) for words in each] for each in sent]
         for sender in (0, 1):
