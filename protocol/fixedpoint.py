@@ -34,6 +34,11 @@ def decode(words: Words, scale: int, limbs: int, bits: int) -> Array:
     return np.asarray(np.vectorize(lambda n: math.ldexp(n, -scale), otypes=[np.float64])(integers))
 
 
+SAMPLE = 8  # rows from which on a mean and a deviation say something
+ALIKE = 16.0  # the largest entries of columns that one factor scales well
+STANDARD = "subtract from every column its mean, and divide it by its standard deviation"
+
+
 def check(name: str, values: Any, low: float, high: float, where: str = "") -> Array:
     """A float64 copy of `values` if every entry is a finite number in [low, high]; DataError otherwise."""
     source = f" ({where})" if where else ""
@@ -47,10 +52,36 @@ def check(name: str, values: Any, low: float, high: float, where: str = "") -> A
     bad = (array < low) | (array > high)
     if bad.any():
         raise DataError(
-            f"tensor {name}{source} leaves its declared range [{low:g}, {high:g}] at position {_first(bad)}; "
-            "rescale the data, or widen the range in the job"
+            f"tensor {name}{source} leaves its declared range [{low:g}, {high:g}] in {np.count_nonzero(bad):,} of {array.size:,} "
+            f"entries, the first at position {_first(bad)}, {_excess(array, low, high)}; {_remedy(array, low, high)}"
         )
     return array
+
+
+def _excess(array: Array, low: float, high: float) -> str:
+    """By how much the worst entry is out, as a part of the range."""
+    return f"by up to {max(float(array.max()) - high, low - float(array.min())) / (high - low):.2g} times the range's width"
+
+
+def _remedy(array: Array, low: float, high: float) -> str:
+    """What would bring all entries into [low, high], and does not make small columns vanish beside large ones."""
+    columns = array.reshape(-1, array.shape[-1] if array.ndim > 1 else 1)
+    peaks = np.abs(columns).max(axis=0)
+    with np.errstate(over="ignore"):  # what is not finite is not advised
+        power = 2.0 ** np.ceil(np.log2(peaks.max()))
+        deviations = columns.std(axis=0)
+        away = np.abs((columns - columns.mean(axis=0)) / np.where(deviations > 0.0, deviations, 1.0)).max()
+    standard = float(away) if len(columns) >= SAMPLE and np.isfinite(deviations).all() and deviations.all() else np.inf
+    if standard <= min(high, -low):
+        return f"standardise it ({STANDARD}), which leaves it within ±{np.ceil(100 * standard) / 100:g}"
+    alike = peaks.max() / ALIKE <= peaks[peaks > 0.0].min()
+    if not alike and np.isfinite(standard):
+        reach = 2.0 ** np.ceil(np.log2(standard))
+        return f"standardise it ({STANDARD}), and declare a range of ±{reach:g} in the job, at both parties"
+    wide = f"declare a range of ±{power:g} in the job, at both parties"
+    fitting = (2.0**n for n in range(1, 64) if low <= array.min() / 2.0**n and array.max() / 2.0**n <= high)
+    factor = next(fitting, None) if alike else None
+    return wide if factor is None else f"divide it by {factor:g}, or {wide}"
 
 
 def _first(bad: NDArray[np.bool_]) -> str:

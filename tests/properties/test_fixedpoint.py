@@ -130,3 +130,23 @@ def test_the_limits_belong_to_the_range_and_the_caller_keeps_his_array():
     assert got is not array
     got[0] = 0.0
     assert array[0] == -2.5
+
+
+@pytest.mark.parametrize(
+    ("array", "low", "high", "words"),
+    [
+        (np.stack([np.linspace(18, 90, 64), np.linspace(1e4, 3e5, 64)], axis=1), -4, 4, "standardise it"),
+        (np.stack([np.linspace(18, 90, 64), np.linspace(1e4, 3e5, 64)], axis=1), -1, 1, "a range of ±2"),
+        (np.array([1.0, 2.0, 3.0]), 0, 1, "divide it by 4, or declare a range of ±4"),
+        (np.array([-1.0, 0.5]), 0, 1, "; declare a range of ±1"),
+        (np.array([1.0]), 2, 3, "; declare a range of ±1"),
+        (np.array([[1e-300, 2.0]]), -1, 1, "; declare a range of ±2"),
+        (np.array([1e308, -1e308]), -1, 1, "declare a range"),
+        (np.full((20, 2), 7.0), -1, 1, "divide it by 8"),
+    ],
+)
+def test_an_owner_is_told_by_how_much_a_tensor_is_out_and_what_would_bring_it_in(array, low, high, words):
+    with pytest.raises(DataError) as caught:
+        check("x", array, low, high)
+    text = str(caught.value)
+    assert words in text and "times the range's width" in text and f"of {array.size} entries" in text
