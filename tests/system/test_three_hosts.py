@@ -126,7 +126,7 @@ def test_a_cable_that_is_pulled_again_and_again(hosts, capsys):
     assert alice["results"] == bob["results"]
     assert is_the_result(alice["results"], 30_000)
     assert alice["attempts"] == bob["attempts"] == 1, "both lived, so the session went on by itself"
-    assert alice["rounds"] == bob["rounds"] == 2 * 30_000 + 6
+    assert alice["rounds"] == bob["rounds"] == 2 * 30_000 + 9
     with capsys.disabled():
         print(
             f"\n    pulled cables: 9 cuts, {away:.1f} s without a link, {alice['seconds']:.1f} s online",

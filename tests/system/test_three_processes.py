@@ -58,11 +58,11 @@ def test_seed_in_every_order_of_starting(order):
         expected = clear(load_job("seed"), 200)
         for name, value in expected.items():
             assert np.abs(np.asarray(alice["results"][name]) - value).max() < 1e-4
-        assert alice["rounds"] == bob["rounds"] == 2 + 200 * 2 + 4
+        assert alice["rounds"] == bob["rounds"] == 2 + 200 * 2 + 7
         assert alice["messages"] == 2 * alice["rounds"]
-        assert alice["bytes_sent"] == bob["bytes_sent"] == 560 + 200 * 128 + 160
+        assert alice["bytes_sent"] == bob["bytes_sent"] == 560 + 200 * 128 + 2472
         assert alice["dealt_bytes"] == 32
-        assert bob["dealt_bytes"] == 32 + 312 + 200 * 6400 + 2960
+        assert bob["dealt_bytes"] == 32 + 312 + 200 * 6400 + 15920
 
 
 def test_parties_with_several_threads_and_a_dealer_with_several_workers():
@@ -84,7 +84,7 @@ def test_seed_reaches_the_reference_after_ten_thousand_iterations():
         trio.wait(100)
         alice = report(trio.children["alice"])
     assert alice["iterations"] == 10_000
-    assert alice["rounds"] == 2 * 10_000 + 6
+    assert alice["rounds"] == 2 * 10_000 + 9
     weights = np.asarray(alice["results"]["weights"]).ravel()
     predictions = np.asarray(alice["results"]["predictions"]).ravel()
     assert np.abs(weights - [7.7476867, -0.09387796, -3.77764175]).max() <= 1e-3
@@ -324,3 +324,49 @@ def wait_for(child: Child, words: str, seconds: float = 30.0) -> None:
     while words not in child.errors:
         assert time.monotonic() < deadline and child.process.poll() is None, f"{child.name} said: {child.errors}"
         time.sleep(0.02)
+
+
+LEAVES = """
+import numpy as np
+from protocol.jobs import Input, Job
+
+
+class Leaves(Job):
+    iterations = 10
+    x = Input("bob", shape=(2, 2), low=-4, high=4, default=[[-1.25, -1.75], [-1.5, 0.75]])
+    p = Input("alice", shape=(2, 2), low=-4, high=4, default=np.eye(2))
+
+    def step(self, v):
+        v.p = v.p @ v.x.T
+
+    def finish(self, v):
+        v.reveal(p=v.p)
+"""
+
+
+def test_values_that_leave_their_range_end_both_and_are_written_only_where_that_is_accepted(tmp_path):
+    """Alice learns, Bob does not; both are told, and told again by the record of the end."""
+    (tmp_path / "leaves.py").write_text(LEAVES)
+    common = ["--job", str(tmp_path / "leaves.py"), "--reveal", "alice"]
+    own = {role: ["--state", str(tmp_path / role), "--out", str(tmp_path / f"{role}.npz")] for role in ("alice", "bob")}
+    with Trio() as trio:
+        for _ in range(2):
+            both(trio, *common, **own)
+            for role in ("alice", "bob"):
+                assert ended(trio.children[role]) == 8
+                assert "v.p (leaves.py:12): " in said(trio.children[role])
+                assert not trio.children[role].output and not (tmp_path / f"{role}.npz").exists()
+            assert "revealed p: " in said(trio.children["alice"]) and "revealed p: " not in said(trio.children["bob"])
+            trio.children["dealer"].stop()
+        both(trio, *common, "--accept-out-of-range", **own)
+        trio.wait(SECONDS)
+        assert any("entries outside" in each for each in report(trio.children["bob"])["out_of_range"])
+        assert np.load(tmp_path / "alice.npz")["p"].shape == (2, 2) and not (tmp_path / "bob.npz").exists()
+
+
+def test_one_party_does_not_switch_the_guard_off():
+    with Trio() as trio:
+        both(trio, "--iterations", "5", alice=["--guard", "off"])
+        for role in ("alice", "bob"):
+            assert ended(trio.children[role]) == 3
+            assert "guard is " in said(trio.children[role])

@@ -19,7 +19,7 @@ from services import events, is_the_result, logs, say, until
 
 from party.local import free_address
 from protocol.channel import KeyPair
-from protocol.errors import LACKING, LinkError, UsageError
+from protocol.errors import LACKING, LinkError, OutOfRangeError, UsageError
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
 ROOT = Path(__file__).parents[2]
@@ -90,12 +90,12 @@ def test_managers_start_again_what_may_pass_and_leave_what_is_impossible(tmp_pat
     for name in UNITS:
         settings = unit(name, "alice", tmp_path)
         assert settings["Restart"] == ["on-failure"]
-        assert settings["RestartPreventExitStatus"] == [str(UsageError.exit_code)]
+        left = f"{UsageError.exit_code} {OutOfRangeError.exit_code}" if "party" in name else f"{UsageError.exit_code}"
+        assert settings["RestartPreventExitStatus"] == [left]
         assert settings["LimitCORE"] == ["0"]
     programs = (ROOT / "deploy" / "supervisor" / "mpc.conf").read_text()
-    assert [set(map(int, codes.split(","))) for codes in re.findall(r"^exitcodes = (.*)$", programs, re.M)] == [
-        final
-    ] * 3
+    codes = [set(map(int, codes.split(","))) for codes in re.findall(r"^exitcodes = (.*)$", programs, re.M)]
+    assert codes == [final, *[final | {OutOfRangeError.exit_code}] * 2]
 
 
 def under_filter(name: str) -> list[str]:
