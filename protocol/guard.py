@@ -24,8 +24,6 @@ from .graph import EVERYTHING, Array, Carry, Interval, Node, Phase, Source, whol
 from .jobs import GUARD, Job
 from .ops import Secret, concatenate
 from .ops.ended import Ended
-from .ops.periodic import Fourier
-from .ops.polynomials import Poly
 from .ops.truncation import Rescale
 from .sizing import Sizes
 from .solver import size
@@ -44,6 +42,7 @@ class Guard:
     what: str
     interval: Interval
     size: int
+    exact: bool = False  # not even a rounding may lead out of it
 
     def beyond(self, count: int) -> str:
         return beyond(self.what, count, self.size, self.interval)
@@ -67,23 +66,23 @@ def guarded(sizes: Sizes, job: Job, steps: int) -> tuple[Sizes, tuple[Guard, ...
     twin = {node: made for made, node in origin.items()}
     graph.phase = Phase.FINISH
     counts = []
-    for node, guard in found.items():
+    for node, guard in found:
         x = Secret(graph, graph.apply(Ended(), twin[node]))
         low, high = guard.interval
-        room = slack(guard.interval, sizes.scales[node])
+        room = 0.0 if guard.exact else slack(guard.interval, sizes.scales[node])
         counts.append(((x < low - room) + (x > high + room)).sum().reshape((1,)))
     graph.revealed[GUARD] = concatenate(counts)._node
     result = size(graph, sizes.numerics, Rescale)
     stated = {node: limit for node, limit in result.assumed.items() if not isinstance(node.op, Ended)}
-    return replace(result, assumed=stated), tuple(found.values())
+    return replace(result, assumed=stated), tuple(guard for _, guard in found)
 
 
-def _assumptions(sizes: Sizes, job: Job, steps: int) -> dict[Node, Guard]:
-    """What must hold and is not proven, by node, as far as it has a value when the steps are over."""
+def _assumptions(sizes: Sizes, job: Job, steps: int) -> list[tuple[Node, Guard]]:
+    """What must hold of which node and is not proven, as far as it has a value when the steps are over."""
     graph = sizes.graph
-    found: dict[Node, Guard] = {}
+    found: list[tuple[Node, Guard]] = []
 
-    def guard(node: Node, interval: Interval, what: str) -> None:
+    def guard(node: Node, interval: Interval, what: str, exact: bool = False) -> None:
         if node.size == 0 or (node.phase == Phase.STEP and steps == 0) or sizes.base(node)[0] not in sizes.needs:
             return
         all_of_it = whole(node)
@@ -95,9 +94,19 @@ def _assumptions(sizes: Sizes, job: Job, steps: int) -> dict[Node, Guard]:
             return
         narrower = _common(interval, node.interval)
         interval = narrower if narrower[0] <= narrower[1] else interval
-        if node not in found or _common(interval, found[node].interval) == interval:
-            found[node] = Guard(what, interval, node.size)
+        if not any(_inside(other.interval, interval) for each, other in found if each is node):
+            found.append((node, Guard(what, interval, node.size, exact)))
 
+    for node in graph.nodes:
+        if node.op.domain != EVERYTHING and node in sizes.needs:
+            (x,) = node.inputs
+            if not _inside(_proven(x, job), node.op.domain):
+                guard(
+                    x,
+                    node.op.domain,
+                    f"the argument of {node.op.name} of shape {node.shape}{_line(node.origin.line)}",
+                    exact=True,
+                )
     ranges = {node.op.label: node.interval for node in graph.nodes if isinstance(node.op, Carry)}
     for label, node in graph.updated.items():
         if ranges.get(label, EVERYTHING) != EVERYTHING and not _inside(node.interval, ranges[label]):
@@ -106,10 +115,6 @@ def _assumptions(sizes: Sizes, job: Job, steps: int) -> dict[Node, Guard]:
         what = f"{node.op.name} of shape {node.shape}{_line(node.origin.line)}"
         if node.declared != EVERYTHING and not _inside(_proven(node, job), node.declared):
             guard(node, node.declared, what)
-        if isinstance(node.op, (Poly, Fourier)) and node in sizes.needs:
-            (x,) = node.inputs
-            if x.peak > node.op.limit:
-                guard(x, (-node.op.limit, node.op.limit), f"the argument of {what}")
         if node in sizes.assumed:
             guard(node, (-sizes.assumed[node], sizes.assumed[node]), what)
     return found
@@ -158,5 +163,5 @@ def judged(sizes: Sizes, guards: tuple[Guard, ...], counts: Array, results: Mapp
 
 def sentence(phrases: tuple[str, ...], most: int = 3) -> str:
     """One sentence of what `judged` found."""
-    more = f"; and {len(phrases) - most} more" if len(phrases) > most else ""
-    return f"values left the range that was assumed for them: {'; '.join(phrases[:most])}{more}. {ADVICE}"
+    more = f", and {len(phrases) - most} more" if len(phrases) > most else ""
+    return f"values left the range that was assumed for them: {', '.join(phrases[:most])}{more}; {ADVICE}"

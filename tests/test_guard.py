@@ -12,7 +12,7 @@ from party.loading import load_job
 from protocol.errors import JobError, OutOfRangeError
 from protocol.graph import Phase
 from protocol.jobs import Input, Job, trace
-from protocol.ops import polynomial, relu, sigmoid, within
+from protocol.ops import exp, polynomial, relu, sigmoid, within
 from protocol.plan import Plan, make_plan
 from protocol.simulate import Simulation, simulate
 
@@ -145,6 +145,7 @@ def finishing(function: Any, **options: Any) -> Job:
         (lambda a: within(a * a, -1000, 1000) * 0.001, "multiply of shape (2,)"),
         (lambda a: within(a, -10, 10) * 0.001, "input of shape (2,)"),
         (lambda a: sigmoid(a, method="fourier"), "the argument of sigmoid"),
+        (lambda a: exp(within(a * 0.02 - 1 + 2.0**-20, -56, 0)), "the argument of exp"),
         (lambda a: polynomial(a, [0.0, 1.0], limit=8.0), "the argument of polynomial"),
     ],
 )
@@ -173,7 +174,9 @@ def test_the_guard_costs_no_step_anything_and_at_most_five_rounds(name, iteratio
     job = load_job(name)
     guarded, plain = plan_of(job, iterations), plan_of(job, iterations, guard=False)
     assert guarded.guards and guarded.digest != plain.digest
-    assert guarded.costs[Phase.SETUP] == plain.costs[Phase.SETUP] and guarded.costs[Phase.STEP] == plain.costs[Phase.STEP]
+    assert (
+        guarded.costs[Phase.SETUP] == plain.costs[Phase.SETUP] and guarded.costs[Phase.STEP] == plain.costs[Phase.STEP]
+    )
     assert guarded.costs[Phase.FINISH].rounds <= plain.costs[Phase.FINISH].rounds + 5
     assert guarded.reveals[:-1] == plain.reveals and guarded.reveals[-1].startswith("out_of_range")
     assert not simulate(job, defaults(job), iterations).beyond

@@ -30,6 +30,7 @@ class Exp(Secure):
     """
 
     name = "exp"
+    domain = (-REACH, 0.0)
 
     def shape(self, *shapes: Shape) -> Shape:
         return shapes[0]

@@ -36,6 +36,10 @@ class Fourier(Secure):
     def name(self) -> str:  # type: ignore[override]
         return self.label
 
+    @property
+    def domain(self) -> Interval:  # type: ignore[override]
+        return (-self.limit, self.limit)
+
     def shape(self, *shapes: Shape) -> Shape:
         return shapes[0]
 

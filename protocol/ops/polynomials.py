@@ -44,6 +44,10 @@ class Poly(Secure):
     def name(self) -> str:  # type: ignore[override]
         return self.label
 
+    @property
+    def domain(self) -> Interval:  # type: ignore[override]
+        return (-self.limit, self.limit)
+
     def shape(self, *shapes: Shape) -> Shape:
         if not 1 <= len(self.coefficients) - 1 <= MAX_DEGREE:
             raise JobError(f"{self.label}: degree {len(self.coefficients) - 1}; 1 to {MAX_DEGREE} are possible")

@@ -39,6 +39,7 @@ from protocol.ops import (
 from protocol.ops.coarse import Coarse
 from protocol.ops.comparison import Compare, Gate
 from protocol.ops.constants import Constant
+from protocol.ops.ended import Ended
 from protocol.ops.exponential import Exp
 from protocol.ops.linear import (
     Add,
@@ -172,6 +173,7 @@ CASES: dict[type[Op], Any] = {
 NO_GRADIENT = {
     Constant: "it has no operands",
     Coarse: "a reveal makes it, of what is revealed",
+    Ended: "a plan adds it, for the guard, after gradients have been traced",
     Rescale: "sizing inserts it, after gradients have been traced",
     Settled: "it is put behind what is selected from when the whole job has been traced",
 }
