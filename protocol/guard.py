@@ -100,13 +100,9 @@ def _assumptions(sizes: Sizes, job: Job, steps: int) -> list[tuple[Node, Guard]]
     for node in graph.nodes:
         if node.op.domain != EVERYTHING and node in sizes.needs:
             (x,) = node.inputs
+            what = f"the argument of {node.op.name} of shape {node.shape}{_line(node.origin.line)}"
             if not _inside(_proven(x, job), node.op.domain):
-                guard(
-                    x,
-                    node.op.domain,
-                    f"the argument of {node.op.name} of shape {node.shape}{_line(node.origin.line)}",
-                    exact=True,
-                )
+                guard(x, node.op.domain, what, exact=True)
     ranges = {node.op.label: node.interval for node in graph.nodes if isinstance(node.op, Carry)}
     for label, node in graph.updated.items():
         if ranges.get(label, EVERYTHING) != EVERYTHING and not _inside(node.interval, ranges[label]):
@@ -122,6 +118,8 @@ def _assumptions(sizes: Sizes, job: Job, steps: int) -> list[tuple[Node, Guard]]
 
 def _proven(node: Node, job: Job) -> Interval:
     """What is known of a node's values without a word of the job about this node."""
+    if node.declared == EVERYTHING:
+        return node.interval
     match node.op:
         case Source(label=label):
             return job.inputs[label].low, job.inputs[label].high

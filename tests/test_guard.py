@@ -182,6 +182,11 @@ def test_the_guard_costs_no_step_anything_and_at_most_five_rounds(name, iteratio
     assert not simulate(job, defaults(job), iterations).beyond
 
 
+def test_nothing_is_asked_of_what_is_kept_in_range():
+    job = finishing(lambda a: sigmoid(a, method="accurate"), iterations=0)
+    assert not simulate(job, defaults(job)).plan.guards
+
+
 def test_a_job_without_steps_has_nothing_to_look_at_in_them():
     assert not simulate(Leaves(), defaults(Leaves()), 0).plan.guards
 
