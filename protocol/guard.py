@@ -52,9 +52,11 @@ def beyond(what: str, count: int, size: int, interval: Interval) -> str:
     return f"{what}: {count:,} of {size:,} entries outside [{interval[0]:.6g}, {interval[1]:.6g}]"
 
 
-def slack(interval: Interval, scale: int) -> float:
-    """What roundings may add to an end of a range: many units in the last place, and little of the range."""
-    return 2.0 ** (4 - scale) + 2.0**-10 * max(abs(end) for end in interval)
+def slack(interval: Interval, scale: int, proven: bool = False) -> float:
+    """What roundings may add to an end of a range: units in the last place, and a part of the range. More where the end is proven:
+    what a value is made of may be larger than the value, and so may its roundings."""
+    units, part = (2.0**6, 2.0**-4) if proven else (2.0**4, 2.0**-10)
+    return units * 2.0**-scale + part * max(abs(end) for end in interval)
 
 
 def guarded(sizes: Sizes, job: Job, steps: int) -> tuple[Sizes, tuple[Guard, ...]]:
@@ -68,13 +70,26 @@ def guarded(sizes: Sizes, job: Job, steps: int) -> tuple[Sizes, tuple[Guard, ...
     counts = []
     for node, guard in found:
         x = Secret(graph, graph.apply(Ended(), twin[node]))
-        low, high = guard.interval
-        room = 0.0 if guard.exact else slack(guard.interval, sizes.scales[node])
-        counts.append(((x < low - room) + (x > high + room)).sum().reshape((1,)))
+        (low, high), proven = guard.interval, _proven(node, job)
+        outside = []
+        if not (guard.exact and proven[0] >= low):
+            outside.append(x < low - _room(sizes, node, guard, low <= proven[0]))
+        if not (guard.exact and proven[1] <= high):
+            outside.append(x > high + _room(sizes, node, guard, high >= proven[1]))
+        counts.append(sum(outside[1:], start=outside[0]).sum().reshape((1,)))
     graph.revealed[GUARD] = concatenate(counts)._node
     result = size(graph, sizes.numerics, Rescale)
     stated = {node: limit for node, limit in result.assumed.items() if not isinstance(node.op, Ended)}
     return replace(result, assumed=stated), tuple(guard for _, guard in found)
+
+
+def _room(sizes: Sizes, node: Node, guard: Guard, proven: bool) -> float:
+    """How far beyond an end of its range a value is counted: no further than the ring tells from the other end."""
+    if guard.exact:
+        return 0.0
+    limit, least = sizes.limit(node), slack(guard.interval, sizes.scales[node])
+    ring = 2.0 ** (math.frexp(limit)[1] + 1)
+    return min(slack(guard.interval, sizes.scales[node], proven), max(least, 0.9995 * ring - 2 * limit))
 
 
 def _assumptions(sizes: Sizes, job: Job, steps: int) -> list[tuple[Node, Guard]]:
@@ -93,7 +108,7 @@ def _assumptions(sizes: Sizes, job: Job, steps: int) -> list[tuple[Node, Guard]]
         if not math.isfinite(interval[1] - interval[0]):
             return
         narrower = _common(interval, node.interval)
-        interval = narrower if narrower[0] <= narrower[1] else interval
+        interval = narrower if narrower[0] <= narrower[1] and not exact else interval
         if not any(_inside(other.interval, interval) for each, other in found if each is node):
             found.append((node, Guard(what, interval, node.size, exact)))
 
@@ -152,7 +167,7 @@ def judged(sizes: Sizes, guards: tuple[Guard, ...], counts: Array, results: Mapp
     found = [guard.beyond(int(count)) for guard, count in zip(guards, counts, strict=True) if count]
     for label, array in results.items():
         interval = revealed_range(sizes, label)
-        room = slack(interval, sizes.scales[sizes.graph.revealed[label]])
+        room = slack(interval, sizes.scales[sizes.graph.revealed[label]], proven=True)
         outside = int(np.count_nonzero(~((array >= interval[0] - room) & (array <= interval[1] + room))))
         if outside:
             found.append(beyond(f"revealed {label}", outside, array.size, interval))
