@@ -17,6 +17,7 @@ from protocol.errors import LinkError, MpcError
 from protocol.wire import Kind, Message
 
 ENDED = "the session ended"  # all that the dealer learns of a reason
+FAREWELL = 10.0  # seconds in which a peer, busy as it may be, has taken the last message
 PEER = {"alice": "bob", "bob": "alice"}
 
 
@@ -48,6 +49,7 @@ class Links:
         self._listener: Listener | None = None
         self._peer: Connection | None = None
         self._dealer: Connection | None = None
+        self._why = ""  # this party stops, for its peer
 
     @property
     def whom(self) -> str:
@@ -70,6 +72,7 @@ class Links:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def peer(self) -> Connection:
+        self._why = ""
         if self._peer is None or self._peer.failure is not None:
             self._peer = None
             self._peer = await (self._accept() if self._role == "alice" else self._dial("alice"))
@@ -106,13 +109,16 @@ class Links:
 
     def abort(self, reason: str, back: bool) -> None:
         """Tell the others that this attempt ends here, and whether this party will be back; why, the peer alone."""
+        self._why = reason
         for connection, text in ((self._peer, reason[:2000]), (self._dealer, ENDED)):
             self._send(Message(Kind.ABORT, self._to.session, body={"reason": text, "back": back}), connection)
 
     async def close(self) -> None:
         found = [connection for connection in (self._peer, self._dealer) if connection is not None]
         try:
-            await asyncio.gather(*(connection.close(linger=1.0) for connection in found))
+            await asyncio.gather(
+                *(connection.close(FAREWELL, self._why if connection is self._peer else "") for connection in found)
+            )
         finally:
             if self._listener is not None:
                 await self._listener.close(linger=0.1)

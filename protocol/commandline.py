@@ -12,7 +12,7 @@ from typing import NoReturn
 from . import __version__
 from .config import Setting, add_options, check_variables, resolve
 from .errors import ConfigError
-from .processes import guarded, keep_secrets
+from .processes import guarded, keep_secrets, raise_limits
 
 
 class _Parser(argparse.ArgumentParser):
@@ -69,6 +69,7 @@ class Program:
             words = [self.default, *words]
         if arguments is None:
             keep_secrets()
+            raise_limits()
         return guarded(self.name, lambda: self._run(words))
 
     def _run(self, words: Sequence[str]) -> int:

@@ -5,16 +5,12 @@
 A `Transport` only moves frames and may lose them; everything a user relies on is here:
 
 * messages arrive exactly once and in order as long as both processes live, however often the link breaks;
-* `send` never blocks: while the link is down messages are retained, up to the window, and then it is an
-  error;
-* a peer that nothing was heard of for `timeout` seconds is a `LinkError` that names it; one that is merely
-  busy is not, because pings are sent when nothing else is and any sign of life counts. The time during
-  which this process itself did not run its event loop is not held against the peer;
-* the hot path (`exchange`) makes no task, no timer and no timeout object: one periodic `tick` watches
-  everything.
+* `send` never blocks: while the link is down messages are retained, up to the window, and then it is an error;
+* a peer that nothing was heard of for `timeout` seconds is a `LinkError` that names it; one that is merely busy is
+  not: any sign of life counts, and pings ask for one. Time when this process's own event loop stood still does not;
+* the hot path (`exchange`) makes no task, no timer and no timeout object: one periodic `tick` watches everything.
 
-Rules: one task receives at a time; buffers given to `send` are not written to afterwards; no socket in this
-file.
+Rules: one task receives at a time; buffers given to `send` are not written to afterwards; no socket in this file.
 """
 
 from __future__ import annotations
@@ -30,7 +26,7 @@ from ..wire.messages import MAX_NUMBER, RULES, Buffer, Kind, Message, kinds_betw
 from ..wire.reliable import Due, Reliable
 from .liveness import Liveness
 from .shaping import Held, Shape, Slow
-from .terms import Counters, Options, Transport, Waiting, weight
+from .terms import DOWN, Counters, Options, Transport, Waiting, weight
 
 TICK = 0.1  # seconds between two looks of the watchdog; every timeout is only this exact
 _YIELD = 64  # receives that found their message waiting before the event loop is given a turn
@@ -64,7 +60,6 @@ class Connection:
         self.link = link
         self._slow = None if shape is None or shape.free else Slow(transport, shape, self._hold)
         self._transport = self._slow or transport
-        self._limits = self.options.limits
         self._reliable: Reliable[Message] = Reliable(self.options.window)
         self._allowed = kinds_between(role, own_role)
         self._may_say = kinds_between(own_role, role)
@@ -76,10 +71,8 @@ class Connection:
         self._closed = False
         self._loop = asyncio.get_running_loop()
         now = monotonic()
-        self._life = Liveness(now, TICK)
-        self._waited_at = now
-        self._asked_at = 0.0  # when the first ping was sent that has had no answer
-        self._wait_since = self._deadline = 0.0
+        self._life, self._waited_at = Liveness(now, TICK), now
+        self._wait_since = self._deadline = self._asked_at = 0.0  # asked: the first ping that has had no answer
         self._held = Held(self.options.window.count)
         self._timer = self._loop.call_later(TICK, self._tick)
 
@@ -93,20 +86,19 @@ class Connection:
         """Bytes sent and not yet acknowledged."""
         return self._reliable.retained_bytes
 
-    def __repr__(self) -> str:
-        state = "closed" if self.failure else "up" if self.connected else "down"
-        return f"<Connection to {self.peer}, session {self.session}, {state}>"
-
     # ── what users call ───────────────────────────────────────────────────────────────────────────
 
     def send(self, message: Message) -> None:
         """Send, now or as soon as the link allows. LinkError when closed or when too much is retained."""
         if self.failure is not None:
+            if self._inbox:
+                return  # what came before the end is received first: it may say why
             raise self._raised()
-        if message.kind not in self._may_say or not RULES[message.kind].numbered:
-            raise UsageError(f"{self.own_role} does not send {message.kind.name} to {self.role}")
+        kind, of = message.kind, message.session
+        if kind not in self._may_say or not RULES[kind].numbered or of != self.session:
+            raise UsageError(f"{self.own_role} does not send {kind.name} to {self.role} in session {of or 'none'}")
         reliable = self._reliable
-        frames = encode(message, reliable.sent + 1, reliable.received, self.link)
+        frames = encode(message, reliable.sent + 1, reliable.received, self.link, self.role)
         size = payload_bytes(message) if message.buffers else 0
         try:
             seq = reliable.enqueue(message, size)
@@ -151,20 +143,18 @@ class Connection:
         return self._inbox[0][0] if self._inbox else None
 
     async def exchange(self, message: Message, timeout: float | None = None) -> Message:
-        """Send one message and wait for the next one: one round. What came before the link ended is still handed out."""
-        if self.failure is None or not self._inbox:
-            self.send(message)
+        """One round: send one message and wait for the next."""
+        self.send(message)
         return await self.receive(timeout)
 
     async def flush(self, timeout: float) -> bool:
-        """Wait until everything sent is acknowledged; False if that does not happen in `timeout` seconds."""
+        """Wait until all that was sent is acknowledged, up to `timeout` seconds (DOWN while the link is); was it?"""
         reliable = self._reliable
-        deadline = monotonic() + timeout
-        pause = 0.001
+        begin, pause = monotonic(), 0.001
         if reliable.sent > reliable.acked and self.connected:
             self._control(Kind.PING, number=self._stamp())  # whose answer acknowledges
         while reliable.sent > reliable.acked and self.failure is None:
-            if monotonic() >= deadline:
+            if monotonic() - begin >= (timeout if self.connected else min(DOWN, timeout)):
                 return False
             await asyncio.sleep(pause)
             pause = min(2 * pause, 0.02)
@@ -203,7 +193,7 @@ class Connection:
         if self.failure is not None:
             return
         try:
-            self.take(*decode(frames, self._limits), sum(map(len, frames)))
+            self.take(*decode(frames, self.options.limits, self.own_role), sum(map(len, frames)))
         except ProtocolError as error:
             self.refuse(error)
 
@@ -220,6 +210,8 @@ class Connection:
             return
         self._life.heard = True
         kind = message.kind
+        if message.session != self.session:
+            raise ProtocolError(f"a {kind.name} message that is not for session {self.session}")
         if kind not in self._allowed:
             raise ProtocolError(f"a {kind.name} message, which {self.role} never sends to {self.own_role}")
         reliable = self._reliable
@@ -262,8 +254,8 @@ class Connection:
             self._timer.cancel()
             self._transport.close()
 
-    def probe(self) -> None:
-        """Ask for a sign of life; a transport that knows the peer is gone says so now."""
+    def probe(self) -> None:  # a transport that knows that the peer is gone says so now
+        """Ask for a sign of life."""
         self._control(Kind.PING, number=self._stamp())
 
     def patience(self) -> None:
@@ -284,7 +276,7 @@ class Connection:
         reliable = self._reliable
         while self.connected and (item := reliable.to_hand()) is not None:
             seq, message = item
-            if not self._transmit(encode(message, seq, reliable.received, self.link)):
+            if not self._transmit(encode(message, seq, reliable.received, self.link, self.role)):
                 return
             reliable.mark_handed(seq)
             self.counters.resent = reliable.resent
@@ -342,7 +334,7 @@ class Connection:
         """Send one of the link's own messages; if the transport cannot, it is simply not said."""
         reliable = self._reliable
         message = Message(kind, self.session, 0, number, body)
-        if self._transmit(encode(message, reliable.handed, reliable.received, self.link)):
+        if self._transmit(encode(message, reliable.handed, reliable.received, self.link, self.role)):
             self.counters.control_sent += 1
             reliable.mark_told()
 
@@ -355,7 +347,7 @@ class Connection:
     def _hold(self, due: bool) -> list[Buffer]:
         """What a shaped link says before a large message, and when that is due."""
         hold = Message(Kind.HOLD, self.session, 0, self._reliable.handed + 1 if due else 0)
-        return encode(hold, 0, 0, self.link)
+        return encode(hold, 0, 0, self.link, self.role)
 
     def _fail(self, error: MpcError) -> None:
         if self.failure is None:

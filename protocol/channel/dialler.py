@@ -9,6 +9,8 @@ for ever (a truncated or forged frame is one), so a socket that shows no life fo
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
 import secrets
 import struct
 from collections.abc import Callable, Sequence
@@ -72,16 +74,26 @@ class Dialler:
         self._loop = asyncio.get_running_loop()
         self._life_at = monotonic()
         self._context = sockets.context()
+        self._names = itertools.count()
+        self._readers: list[sockets.Reader] = []  # of the socket and of its monitor, while there is a socket
         self._waiter: asyncio.Future[None] | None = None
 
     # ── what Connection calls ─────────────────────────────────────────────────────────────────────
 
     def transmit(self, frames: Sequence[Buffer]) -> bool:
-        return not self._closed and sockets.send(self._socket, frames)
+        if not self._readers:
+            return False
+        sent = sockets.send(self._socket, frames)
+        if self._socket.closed:  # a message went in halfway; the next tick makes another socket
+            self._unplug()
+            self._ready = False
+            self._life_at = -REPLACE
+            self.connection.interrupted()
+        return sent
 
     def look(self) -> None:
-        if not self._closed:
-            self._reader.look()
+        for reader in self._readers[:1]:
+            reader.look()
 
     def tick(self, now: float) -> None:
         connection = self.connection
@@ -114,8 +126,8 @@ class Dialler:
         """Make the socket and let ZeroMQ connect it."""
         self._life_at = monotonic()
         self._ready = False
-        self._socket = socket = self._context.socket(zmq.DEALER)
         try:
+            self._socket = socket = self._context.socket(zmq.DEALER)
             sockets.configure(socket, self._options)
             socket.setsockopt(zmq.IMMEDIATE, 1)
             socket.setsockopt(zmq.RECONNECT_IVL, 50)
@@ -124,27 +136,33 @@ class Dialler:
             socket.setsockopt(zmq.CONNECT_TIMEOUT, 5_000)
             if self._keys is not None and self._server is not None:
                 sockets.dial_curve(socket, self._keys, self._server)
-            self._watch()
-            self._reader = sockets.Reader(socket, self._read)
+            self._readers = [sockets.Reader(socket, self._read), self._watch()]
             sockets.dial(socket, self.address)
         except ConfigError:
             self.close()
             raise
+        except zmq.ZMQError as error:
+            raise LinkError(f"no socket to {self.address} could be made: {error.strerror}") from None
 
-    def _watch(self) -> None:
+    def _watch(self) -> sockets.Reader:
         """Hear of the socket's TCP connections."""
-        self._monitor = self._socket.get_monitor_socket(_WATCHED if self._opened else _WATCHED_FIRST)
-        self._events = sockets.Reader(self._monitor, self._event)
+        events = _WATCHED if self._opened else _WATCHED_FIRST
+        name = f"inproc://events-{next(self._names)}"  # ZeroMQ lets go of an earlier one's only by and by
+        self._monitor = self._socket.get_monitor_socket(events, name)
+        return sockets.Reader(self._monitor, self._event)
 
     def _renew(self) -> None:
         self._unplug()
-        self.plug()
+        with contextlib.suppress(LinkError):  # next time, perhaps
+            self.plug()
 
     def _unplug(self, linger: int = 0) -> None:
-        self._reader.close()
-        self._events.close()
-        self._socket.disable_monitor()
-        self._socket.close(linger)
+        readers, self._readers = self._readers, []
+        for reader in readers:
+            reader.close()
+        if readers and not self._socket.closed:
+            self._socket.disable_monitor()
+            self._socket.close(linger)
 
     def _event(self) -> None:
         code, value = struct.unpack("=HI", self._monitor.recv_multipart(zmq.NOBLOCK)[0])
@@ -177,7 +195,8 @@ class Dialler:
         self._attempt += 1
         body = {"role": self._role, "instance": self._instance, "attempt": self._attempt}
         link = self.connection.link
-        if not sockets.send(self._socket, encode(Message(Kind.OPEN, self._session, body=body), 0, 0, link)):
+        opening = Message(Kind.OPEN, self._session, body=body)
+        if not self.transmit(encode(opening, 0, 0, link, self.connection.role)):
             self._said_at = now - REPEAT  # ZeroMQ has not attached it yet: at the next tick
         self._loop.call_soon(self.look)
 
@@ -186,8 +205,10 @@ class Dialler:
         frames = sockets.receive_rest(socket, sockets.receive(socket), self._options.limits.buffers)
         connection = self.connection
         try:
-            message, seq, ack, link = decode(frames, self._options.limits)
+            message, seq, ack, link = decode(frames, self._options.limits, self._role)
             kind = message.kind
+            if message.session != self._session:
+                raise ProtocolError(f"a {kind.name} message that is not for session {self._session}")
             if kind is Kind.OPENED:
                 self._welcomed(message, link)
             elif kind is Kind.WHO and message.body:
@@ -222,9 +243,9 @@ class Dialler:
         connection.software = software[:64] if isinstance(software, str) and software.isprintable() else ""
         again, self._opened = self._opened, True
         if not again:
-            self._events.close()
+            self._readers.pop().close()
             self._socket.disable_monitor()
-            self._watch()
+            self._readers.append(self._watch())
         self.trouble = ""
         connection.opened(link, again)
         self._wake()

@@ -7,24 +7,32 @@ The answer carries a user id, `<role>/<key>`, which ZeroMQ attaches to every lat
 what a peer claims about itself is checked against it.
 
 Clients that do not get as far as showing a key (plain text, the wrong server key, no ZeroMQ at all) are
-seen by `Watch` only, through ZeroMQ's monitor.
+seen by `Watch` only, through ZeroMQ's monitor. ZeroMQ accepts whoever comes, for as long as there are descriptors, so
+`Watch` also counts those who have not said who they are, and hangs up on the newest when they are too many.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import socket as network
 import struct
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
 
 import zmq
 
 from .keys import Allow, PublicKey
-from .sockets import Reader
+from .sockets import ZAP_DOMAIN, Reader
 
+STRANGERS = 128  # TCP connections at once of those who have not said who they are
+PATIENCE = 20.0  # seconds in which to say it
+UNKNOWN = "an unknown address"
 _ENDPOINT = "inproc://zeromq.zap.01"
 _FAILED = "its handshake failed: it did not speak CURVE, or it expected another key than this listener's"
-_UNKNOWN = "an unknown address"
 _JUDGED = 256  # hosts remembered
 
 
@@ -41,6 +49,7 @@ class Authenticator:
         self.allow = allow
         self._roles = roles
         self._refused = refused
+        self.trouble = ""  # the last key that was refused, for whoever waits in vain
         self._socket = context.socket(zmq.REP)
         self._socket.setsockopt(zmq.LINGER, 0)
         self._socket.bind(_ENDPOINT)
@@ -70,7 +79,7 @@ class Authenticator:
 
     def _judge(self, request: list[bytes]) -> str:
         """The user id of the one who asks, or nothing."""
-        if len(request) < 6 or request[0] != b"1.0":
+        if len(request) < 6 or request[0] != b"1.0" or request[2] != ZAP_DOMAIN:
             return ""
         address = request[3].decode(errors="replace")
         if request[5] != b"CURVE" or len(request) != 7 or len(request[6]) != 32:
@@ -80,6 +89,7 @@ class Authenticator:
         role = self.allow.role_of(key)
         if role is None:
             self._refused("its key is not on the list of allowed keys", address)
+            self.trouble = f"somebody at {address} was refused, whose key is not on the list of allowed keys"
             return ""
         if role not in self._roles:
             self._refused(f"its key {PublicKey(role, key).short} is of {role}, which does not connect here", address)
@@ -88,7 +98,7 @@ class Authenticator:
 
 
 class Watch:
-    """Reports failed handshakes of a socket that speaks CURVE; the address is a best effort, for the log only.
+    """Counts strangers, and reports failed handshakes if CURVE is spoken; the address is a best effort, for the log only.
 
     ZeroMQ could say what failed (EVENT_HANDSHAKE_FAILED_PROTOCOL), but must not be asked: it raises that event for every frame
     that it cannot decrypt, also after the handshake, and sending it overwrites the errno by which its engine would see the error.
@@ -96,21 +106,28 @@ class Watch:
     (libzmq 4.3.5, curve_mechanism_base.cpp). So a handshake has failed here if a connection ends from which no frame came.
     """
 
-    def __init__(self, socket: zmq.Socket[bytes], refused: Callable[[str, str], None]) -> None:
+    def __init__(self, socket: zmq.Socket[bytes], curve: bool, refused: Callable[[str, str], None]) -> None:
         self._refused = refused
-        self._silent: dict[int, str] = {}  # descriptors of ZeroMQ's from which no frame has come, and who is there
+        self._curve = curve
+        self._guests: dict[int, _Guest] = {}  # by ZeroMQ's descriptor, in order of arrival
+        self._inside: set[int] = set()  # descriptors of those who have said who they are
         self._judged: list[str] = []  # hosts whose key the authenticator has turned away, and said so
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_later(1.0, self._tidy)
         self._socket = socket
         self._monitor = socket.get_monitor_socket(zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED)
         self._reader = Reader(self._monitor, self._event)
 
     def close(self) -> None:
         self._reader.close()
-        self._socket.disable_monitor()
+        self._timer.cancel()
+        if not self._socket.closed:
+            self._socket.disable_monitor()
 
     def spoke(self, descriptor: int) -> None:
         """A frame came from there, so its handshake is done."""
-        self._silent.pop(descriptor, None)
+        if descriptor in self._guests:
+            self._guests[descriptor].silent = False
 
     def judged(self, host: str) -> None:
         """The end of the handshake with this host has been reported."""
@@ -119,19 +136,104 @@ class Watch:
     def _event(self) -> None:
         code, descriptor = struct.unpack("=HI", self._monitor.recv_multipart(zmq.NOBLOCK)[0])
         if code == zmq.EVENT_ACCEPTED:
-            self._silent[descriptor] = _host(descriptor)
-        elif (host := self._silent.pop(descriptor, None)) is not None:
-            known = host if host != _UNKNOWN else next(iter(self._judged), host)
+            self._guests.pop(descriptor, None)
+            self._guests[descriptor] = _Guest(_place(descriptor), monotonic())
+            self._shed()
+            return
+        guest = self._guests.pop(descriptor, None)
+        self._inside.discard(descriptor)
+        if self._curve and guest is not None and guest.silent and not guest.shed:
+            host = guest.host
+            known = host if host != UNKNOWN else next(iter(self._judged), host)
             if known in self._judged:
                 self._judged.remove(known)
             else:
                 self._refused(_FAILED, host)
 
+    def admit(self, descriptor: int, instead_of: int = -1) -> None:
+        """The one behind this descriptor has said who it is; the one that it was before it has not any more."""
+        self._inside.discard(instead_of)
+        if descriptor in self._guests:
+            self._inside.add(descriptor)
 
-def _host(descriptor: int) -> str:
+    def leave(self, descriptor: int) -> None:
+        """What it came for is over."""
+        self._inside.discard(descriptor)
+        if descriptor in self._guests:
+            self._guests[descriptor].since = monotonic()
+
+    def _tidy(self) -> None:
+        """Hang up on those who have said nothing for PATIENCE seconds."""
+        self._timer = self._loop.call_later(1.0, self._tidy)
+        for descriptor, guest in self._strangers():
+            if monotonic() - guest.since >= PATIENCE:
+                _hang_up(descriptor, guest)
+
+    def _strangers(self) -> list[tuple[int, _Guest]]:
+        return [(descriptor, guest) for descriptor, guest in self._guests.items() if descriptor not in self._inside]
+
+    def _shed(self) -> None:
+        """If there are too many strangers, hang up on the newest of those from the address that has the most."""
+        strangers = [each for each in self._strangers() if not each[1].shed]
+        if len(strangers) <= STRANGERS:
+            return
+        (host, _), *_ = Counter(guest.host for _, guest in strangers).most_common(1)
+        descriptor, guest = next(each for each in reversed(strangers) if each[1].host == host)
+        _hang_up(descriptor, guest)
+        self._refused(f"more than {STRANGERS} connections at once have not said who they are", guest.host)
+
+
+def caller(frame: zmq.Frame) -> tuple[str, str, int]:
+    """Whose frame this is: the user id that was answered for it, its address, ZeroMQ's descriptor."""
+
+    def property_of(name: str) -> str:
+        try:
+            value = frame.get(name)
+        except zmq.ZMQError:
+            return ""
+        return value if isinstance(value, str) else ""
+
+    descriptor = property_of("__fd")
+    return property_of("User-Id"), property_of("Peer-Address"), int(descriptor) if descriptor.isdigit() else -1
+
+
+@dataclass
+class _Guest:
+    """A TCP connection that ZeroMQ accepted."""
+
+    place: tuple[object, ...]  # address and port of the other end, and no other connection's
+    since: float
+    silent: bool = True  # no frame has come from it, so perhaps its handshake is not done
+    shed: bool = False
+
+    @property
+    def host(self) -> str:
+        return str(self.place[0]) if self.place else UNKNOWN
+
+
+def _copy(descriptor: int) -> network.socket:
+    """Our own handle of ZeroMQ's TCP socket, if it is one still. OSError otherwise."""
+    own = os.dup(descriptor)
+    try:
+        return network.socket(fileno=own)
+    except OSError:
+        os.close(own)
+        raise
+
+
+def _place(descriptor: int) -> tuple[object, ...]:
     """Who is at the other end of ZeroMQ's own TCP socket, unless that is closed already."""
     try:
-        with network.socket(fileno=os.dup(descriptor)) as copy:
-            return str(copy.getpeername()[0])
-    except (OSError, IndexError, TypeError):
-        return _UNKNOWN
+        with _copy(descriptor) as copy:
+            found = copy.getpeername()
+            return found if isinstance(found, tuple) else ()
+    except OSError:
+        return ()
+
+
+def _hang_up(descriptor: int, guest: _Guest) -> None:
+    """Shut a connection down, and no other that has its descriptor by now; ZeroMQ sees an end and closes it."""
+    guest.shed = True
+    with contextlib.suppress(OSError), _copy(descriptor) as copy:
+        if guest.place and copy.getpeername() == guest.place:
+            copy.shutdown(network.SHUT_RDWR)

@@ -33,12 +33,13 @@ from ..wire.codec import decode, encode
 from ..wire.messages import PARTIES, ROLES, Buffer, Kind, Message
 from . import sockets
 from .connection import Connection
-from .door import Authenticator, Watch
+from .door import Authenticator, Watch, caller
 from .keys import Allow, KeyPair
 from .shaping import Shape
 from .terms import Options, Waiting
 
 TAKEOVER = 5.0  # seconds of silence after which a new instance may replace one whose TCP connection still stands
+AGAIN = 10.0  # seconds in which a port that was just let go of must be free
 _STRANGERS = 1024  # routing ids without an OPEN that are remembered, so that each is answered once
 _REFUSALS = 100  # told in a minute: what strangers say must not fill a disk
 
@@ -52,12 +53,13 @@ class _Route:
         self.listener = listener
         self.routing_id = routing_id
         self.user = ""
+        self.descriptor = -1  # of its TCP connection
         self.instance = b""
         self.attempt = 0
         self.connection: Connection | None = None
 
     def transmit(self, frames: Sequence[Buffer]) -> bool:
-        if sockets.send(self.listener.socket, frames, self.routing_id):
+        if self.listener.transmit(frames, self.routing_id):
             return True
         if self.connection is not None:
             self.connection.interrupted()
@@ -111,25 +113,32 @@ class Listener:
         self._accepted: collections.deque[Connection] = collections.deque()
         self._waiter: asyncio.Future[None] | None = None
         self._closed = False
+        self._failure: ConfigError | None = None
         self._loop = asyncio.get_running_loop()
         self._context = sockets.context()
         self._zap: Authenticator | None = None
-        self.socket = self._context.socket(zmq.ROUTER)
+        self._keys = keys
         try:
-            sockets.configure(self.socket, self.options)
-            self.socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
-            self.socket.setsockopt(zmq.HANDSHAKE_IVL, 20_000)
-            self.socket.setsockopt(zmq.BACKLOG, 512)
             if keys is not None and allow is not None:
-                sockets.serve_curve(self.socket, keys)
                 self._zap = Authenticator(self._context, allow, self.roles, self._turned_away)
-            self.address = sockets.bind(self.socket, address)
+            self._listen(address)
         except BaseException:
             if self._zap is not None:
                 self._zap.close()
             self._context.destroy(linger=0)
             raise
-        self._watch = Watch(self.socket, self._refuse) if keys is not None else None
+
+    def _listen(self, address: str) -> None:
+        """Make the socket, and whatever reads it."""
+        self.socket = self._context.socket(zmq.ROUTER)
+        sockets.configure(self.socket, self.options)
+        self.socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        self.socket.setsockopt(zmq.HANDSHAKE_IVL, 20_000)
+        self.socket.setsockopt(zmq.BACKLOG, 512)
+        if self._keys is not None:
+            sockets.serve_curve(self.socket, self._keys)
+        self.address = sockets.bind(self.socket, address)
+        self._watch = Watch(self.socket, self._keys is not None, self._refuse)
         self._reader = sockets.Reader(self.socket, self._read)
 
     async def accept(self, timeout: float = math.inf, waiting: Callable[[Waiting], None] | None = None) -> Connection:
@@ -141,10 +150,11 @@ class Listener:
         who = " or ".join(sorted(self.roles))
         while not self._accepted:
             if self._closed:
-                raise LinkError(f"the listener at {self.address} is closed")
+                raise self._failure or LinkError(f"the listener at {self.address} is closed")
             waited = monotonic() - begin
             if waited >= timeout:
-                raise LinkError(f"{who} did not connect to {self.address} within {timeout:.0f} seconds")
+                why = f": {self._zap.trouble}" if self._zap is not None and self._zap.trouble else ""
+                raise LinkError(f"{who} did not connect to {self.address} within {timeout:.0f} seconds{why}")
             if waiting is not None and waited >= 1:
                 waiting(Waiting(f"{who} at {self.address}", waited, waited, False))
             self._waiter = self._loop.create_future()
@@ -186,8 +196,7 @@ class Listener:
             return
         self._closed = True
         self._reader.close()
-        if self._watch is not None:
-            self._watch.close()
+        self._watch.close()
         if self._zap is not None:
             self._zap.close()
         self._context.destroy(linger=int(min(linger, 0.2) * 1000))
@@ -198,8 +207,37 @@ class Listener:
         if not self._closed:
             self._reader.look()
 
+    def transmit(self, frames: Sequence[Buffer], routing_id: bytes) -> bool:
+        """Send to one TCP connection. A message that went in halfway costs the socket, and everybody reconnects."""
+        if self.socket.closed:
+            return False
+        sent = sockets.send(self.socket, frames, routing_id)
+        if self.socket.closed:
+            self._reader.close()
+            self._watch.close()
+            self._routes.clear()
+            for connection in self.connections:
+                connection.interrupted()
+            self._again(monotonic() + AGAIN)
+        return sent
+
+    def _again(self, deadline: float) -> None:
+        """Listen where the socket that was closed did, as soon as ZeroMQ has let go of the port."""
+        if self._closed:
+            return
+        try:
+            self._listen(self.address)
+        except (ConfigError, zmq.ZMQError) as error:
+            self.socket.close(0)
+            if monotonic() < deadline:
+                self._loop.call_later(0.02, self._again, deadline)
+                return
+            self._failure = ConfigError(str(error))
+            self.kill()
+
     def forget(self, route: _Route) -> None:
         """Its connection is over."""
+        self._watch.leave(route.descriptor)
         if self._routes.get(route.routing_id) is route:
             del self._routes[route.routing_id]
         for name, other in list(self._sessions.items()):
@@ -219,9 +257,9 @@ class Listener:
         connection = route.connection
         assert connection is not None
         try:
-            message, seq, ack, link = decode(frames, self.options.limits)
+            message, seq, ack, link = decode(frames, self.options.limits, self.role)
             if message.kind is Kind.OPEN:
-                self._open(routing_id, route.user, "", message, link)
+                self._open(routing_id, route.user, "", route.descriptor, message, link)
             else:
                 connection.take(message, seq, ack, link, sum(map(len, frames)))
         except ProtocolError as error:
@@ -230,25 +268,24 @@ class Listener:
     def _stranger(self, routing_id: bytes) -> None:
         """A frame from a TCP connection that has not (successfully) said OPEN."""
         frame = self.socket.recv(zmq.NOBLOCK, copy=False)
-        user, address = _metadata(frame, "User-Id"), _metadata(frame, "Peer-Address")
-        if self._watch is not None:
-            self._watch.spoke(frame.get(zmq.SRCFD))
+        user, address, descriptor = caller(frame)
+        self._watch.spoke(descriptor)
         first = frame.bytes if len(frame.buffer) <= 4096 else b""
         frames = sockets.receive_rest(self.socket, first, 0)
         try:
-            message, _, _, link = decode(frames, self.options.limits)
+            message, _, _, link = decode(frames, self.options.limits, self.role)
         except ProtocolError as error:
             self._refuse(str(error), address)
             return
         if message.kind is Kind.OPEN:
-            self._open(routing_id, user, address, message, link)
+            self._open(routing_id, user, address, descriptor, message, link)
         elif routing_id not in self._strangers:
             self._strangers[routing_id] = None
             if len(self._strangers) > _STRANGERS:
                 self._strangers.popitem(last=False)
-            self._reply(routing_id, Kind.WHO, link)
+            self._reply(routing_id, Kind.WHO, message.session, "", link)
 
-    def _open(self, routing_id: bytes, user: str, address: str, message: Message, link: int) -> None:
+    def _open(self, routing_id: bytes, user: str, address: str, descriptor: int, message: Message, link: int) -> None:
         body = message.body or {}
         role, instance, attempt = body.get("role"), body.get("instance"), body.get("attempt")
         if type(role) is not str or type(instance) is not bytes or len(instance) != 16 or type(attempt) is not int:
@@ -263,54 +300,57 @@ class Listener:
             reason = "its session has no proper name"
         if reason:
             self._refuse(reason, address)
-            self._reply(routing_id, Kind.GONE, link, {"reason": reason})
+            self._reply(routing_id, Kind.GONE, message.session, role, link, {"reason": reason})
             return
         name = (user, role, message.session)
         route = self._sessions.get(name)
         if route is not None and route.instance == instance:
             if attempt > route.attempt:
                 route.attempt = attempt
-                self._resume(route, routing_id)
+                self._resume(route, routing_id, descriptor)
             return
         if link:
-            self._reply(routing_id, Kind.GONE, link, {"reason": "this process does not know the session any more"})
+            reason = "this process does not know the session any more"
+            self._reply(routing_id, Kind.GONE, message.session, role, link, {"reason": reason})
             return
         if route is not None and self._alive(route):
             reason = f"{role} is connected already in session {message.session}"
             self._refuse(reason, address)
-            self._reply(routing_id, Kind.WHO, link, {"reason": reason})
+            self._reply(routing_id, Kind.WHO, message.session, role, link, {"reason": reason})
             return
         if len(self._sessions) >= self._most:
-            self._refuse(f"there are {self._most} sessions already", address)
-            self._reply(routing_id, Kind.GONE, link, {"reason": f"there are {self._most} sessions already"})
+            reason = f"there are {self._most} sessions already"
+            self._refuse(reason, address)
+            self._reply(routing_id, Kind.GONE, message.session, role, link, {"reason": reason})
             return
         if route is not None and route.connection is not None:
             route.connection.ended(LinkError(f"{route.connection.peer} came back as a new process"))
-        self._accept(name, routing_id, instance, attempt, address)
-
-    def _accept(self, name: tuple[str, str, str], routing_id: bytes, instance: bytes, attempt: int, host: str) -> None:
-        user, role, session = name
         route = _Route(self, routing_id)
-        route.user, route.instance, route.attempt = user, instance, attempt
+        route.user, route.instance, route.attempt, route.descriptor = user, instance, attempt, descriptor
+        self._accept(role, message.session, route, address)
+
+    def _accept(self, role: str, session: str, route: _Route, host: str) -> None:
         link = secrets.randbits(31) | 1 << 31
         where = f"{host or 'somewhere'} (connected to {self.address})"
         connection = Connection(self.role, role, session, where, route, self.options, self._shape, link)
         route.connection = connection
-        self._sessions[name] = route
-        self._routes[routing_id] = route
-        self._strangers.pop(routing_id, None)
+        self._sessions[route.user, role, session] = route
+        self._routes[route.routing_id] = route
+        self._strangers.pop(route.routing_id, None)
+        self._watch.admit(route.descriptor)
         self._welcome(route)
         self._accepted = collections.deque(each for each in self._accepted if each.failure is None)
         self._accepted.append(connection)
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def _resume(self, route: _Route, routing_id: bytes) -> None:
+    def _resume(self, route: _Route, routing_id: bytes, descriptor: int) -> None:
         """The same instance again, on another TCP connection or because the answer to its OPEN was lost."""
         if self._routes.get(route.routing_id) is route:
             del self._routes[route.routing_id]
         again = route.routing_id != routing_id
-        route.routing_id = routing_id
+        self._watch.admit(descriptor, instead_of=route.descriptor)
+        route.routing_id, route.descriptor = routing_id, descriptor
         self._routes[routing_id] = route
         self._strangers.pop(routing_id, None)
         self._welcome(route)
@@ -320,7 +360,8 @@ class Listener:
     def _welcome(self, route: _Route) -> None:
         assert route.connection is not None
         body = {"role": self.role, "instance": route.instance, "software": __version__}
-        self._reply(route.routing_id, Kind.OPENED, route.connection.link, body)
+        to = route.connection
+        self._reply(route.routing_id, Kind.OPENED, to.session, to.role, to.link, body)
 
     def _alive(self, route: _Route) -> bool:
         """Does the instance that holds a session still live, as far as can be told?"""
@@ -330,13 +371,14 @@ class Listener:
         connection.probe()  # ROUTER_MANDATORY tells at once when its TCP connection is gone
         return connection.connected and connection.silent < TAKEOVER
 
-    def _reply(self, routing_id: bytes, kind: Kind, link: int, body: Mapping[str, object] | None = None) -> None:
-        sockets.send(self.socket, encode(Message(kind, "", 0, 0, body), 0, 0, link), routing_id)
+    def _reply(
+        self, routing_id: bytes, kind: Kind, session: str, to: str, link: int, body: Mapping[str, object] | None = None
+    ) -> None:
+        self.transmit(encode(Message(kind, session, 0, 0, body), 0, 0, link, to), routing_id)
 
     def _turned_away(self, reason: str, address: str) -> None:
         """By its key."""
-        if self._watch is not None:
-            self._watch.judged(address)
+        self._watch.judged(address)
         self._refuse(reason, address)
 
     def _refuse(self, reason: str, address: str) -> None:
@@ -356,11 +398,3 @@ class Listener:
         if len(self._told) > _STRANGERS:
             self._told.popitem(last=False)
         self._on_refused(reason, address)
-
-
-def _metadata(frame: zmq.Frame, name: str) -> str:
-    try:
-        value = frame.get(name)
-    except zmq.ZMQError:
-        return ""
-    return value if isinstance(value, str) else ""

@@ -25,6 +25,7 @@ from ..wire.messages import Buffer
 from .keys import KeyPair, PublicKey
 from .terms import Options
 
+ZAP_DOMAIN = b"mpc"
 COPY_BELOW = 64 << 10  # bytes; smaller frames are copied into and out of ZeroMQ
 _PORT = r"(?:\*|\d{1,4}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5])"
 _ADDRESS = re.compile(rf"tcp://(?:[^\s:/\[\]]+|\[[^\s\[\]]+\]):{_PORT}|ipc://\S+")
@@ -33,6 +34,7 @@ _BURST = 256  # messages read before the event loop is given a turn
 _ROOM = 16 << 20  # bytes beyond the limit of a frame that still get an answer in words; ZeroMQ's is to hang up
 _NOW = int(zmq.NOBLOCK)
 _MORE = int(zmq.NOBLOCK | zmq.SNDMORE)
+_NOBODY = (zmq.EAGAIN, zmq.EHOSTUNREACH, zmq.ENOTSOCK, zmq.ETERM)
 _EVENTS, _RCVMORE, _POLLIN = int(zmq.EVENTS), int(zmq.RCVMORE), int(zmq.POLLIN)
 
 # the C extension's own methods: pyzmq's Python layer above them adds half a microsecond to each call
@@ -81,10 +83,17 @@ class Reader:
 
 
 def send(socket: zmq.Socket[bytes], frames: Sequence[Buffer], routing_id: bytes | None = None) -> bool:
-    """Send one message without blocking; False when there is nobody to take it now."""
+    """Send one message without blocking; False when there is nobody to take it now.
+
+    A message goes out whole or not at all. If anything fails behind its first frame, ZeroMQ would take the next
+    message, whoever it is for, as the rest of this one: the socket is closed at once, and with it goes what it holds
+    of the message. Whoever owns it finds `socket.closed` and makes another.
+    """
+    begun = False
     try:
         if routing_id is not None:
             _send(socket, routing_id, _MORE)
+            begun = True
         if len(frames) == 1:
             _send(socket, frames[0], _NOW)
             return True
@@ -92,8 +101,13 @@ def send(socket: zmq.Socket[bytes], frames: Sequence[Buffer], routing_id: bytes 
         for index, frame in enumerate(frames):
             size = memoryview(frame).nbytes
             _send(socket, frame, _NOW if index == last else _MORE, size < COPY_BELOW)
-    except zmq.ZMQError as error:
-        if error.errno in (zmq.EAGAIN, zmq.EHOSTUNREACH, zmq.ENOTSOCK, zmq.ETERM):
+            begun = True
+    except BaseException as error:
+        if begun:
+            socket.close(0)
+            if isinstance(error, (OSError, MemoryError, zmq.ZMQError)):
+                return False
+        elif isinstance(error, zmq.ZMQError) and error.errno in _NOBODY:
             return False
         raise
     return True
@@ -152,7 +166,8 @@ def serve_curve(socket: zmq.Socket[bytes], keys: KeyPair) -> None:
     """Accept nothing but CURVE, from clients that the ZAP handler of the same context approves."""
     socket.setsockopt(zmq.CURVE_SERVER, 1)
     socket.setsockopt(zmq.CURVE_SECRETKEY, keys.secret_z85)
-    socket.setsockopt(zmq.ZAP_DOMAIN, b"mpc")
+    socket.setsockopt(zmq.ZAP_DOMAIN, ZAP_DOMAIN)
+    socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)  # without an answer from the handler nobody comes in
 
 
 def dial_curve(socket: zmq.Socket[bytes], keys: KeyPair, server: PublicKey) -> None:

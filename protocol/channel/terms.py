@@ -13,6 +13,8 @@ from ..wire.codec import DEFAULT_LIMITS, Limits
 from ..wire.messages import Buffer
 from ..wire.reliable import Window
 
+DOWN = 1.0  # seconds that a goodbye waits for a link that is down to come back
+
 
 @dataclass(slots=True)
 class Counters:

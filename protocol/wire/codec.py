@@ -2,12 +2,12 @@
 
 The first frame is one msgpack array:
 
-    [version, kind, link, seq, ack, session, epoch, number, body, parts]
+    [version, kind, link, seq, ack, to, session, epoch, number, body, parts]
 
 `link` names the pair of process instances that talk (0 before they have agreed on one), `seq` and `ack`
-belong to reliable.py. Each of `parts` is one buffer: the bytes themselves when small, so that a small
-message is a single frame, or the length of one further frame, taken in order, so that large buffers are
-never copied here.
+belong to reliable.py. `to` and `session` say for whom the message is: the role of the receiver, and its session.
+Each of `parts` is one buffer: the bytes themselves when small, so that a small message is a single frame, or
+the length of one further frame, taken in order, so that large buffers are never copied here.
 
 Rules: whatever bytes arrive, `decode` returns a message or raises `ProtocolError` with one sentence, and
 never allocates more than a small multiple of what arrived. Nothing that was received is quoted in an error
@@ -48,8 +48,8 @@ class Limits:
 DEFAULT_LIMITS = Limits()
 
 
-def encode(message: Message, seq: int, ack: int, link: int = 0) -> list[Buffer]:
-    """The frames of `message`; the first is `bytes`, further ones are the caller's own buffers."""
+def encode(message: Message, seq: int, ack: int, link: int = 0, to: str = "") -> list[Buffer]:
+    """The frames of `message` for the role `to`; the first is `bytes`, further ones are the caller's own buffers."""
     kind = message.kind
     body = message.body
     frames: list[Buffer] = [b""]
@@ -69,20 +69,20 @@ def encode(message: Message, seq: int, ack: int, link: int = 0) -> list[Buffer]:
     if body is not None:
         _check_own_body(kind, body)
     frames[0] = _pack(
-        (PROTOCOL_VERSION, kind, link, seq, ack, message.session, message.epoch, message.number, body, parts)
+        (PROTOCOL_VERSION, kind, link, seq, ack, to, message.session, message.epoch, message.number, body, parts)
     )
     return frames
 
 
-def decode(frames: Sequence[Buffer], limits: Limits = DEFAULT_LIMITS) -> tuple[Message, int, int, int]:
-    """(message, seq, ack, link) of the frames of one message, or ProtocolError."""
+def decode(frames: Sequence[Buffer], limits: Limits = DEFAULT_LIMITS, own: str = "") -> tuple[Message, int, int, int]:
+    """(message, seq, ack, link) of the frames of one message for the role `own`, or ProtocolError."""
     if not frames:
         raise ProtocolError("a message without a single frame arrived")
     first = frames[0]
     if len(first) > limits.header:
         raise ProtocolError(f"a header of {len(first)} bytes arrived; the limit is {limits.header}")
     try:
-        version, code, link, seq, ack, session, epoch, number, body, parts = msgpack.unpackb(
+        version, code, link, seq, ack, to, session, epoch, number, body, parts = msgpack.unpackb(
             first, max_array_len=_INNER, max_map_len=_INNER, ext_hook=_no_extension
         )
     except ProtocolError:
@@ -94,6 +94,8 @@ def decode(frames: Sequence[Buffer], limits: Limits = DEFAULT_LIMITS) -> tuple[M
     kind = KIND_OF.get(code) if type(code) is int else None
     if kind is None:
         raise ProtocolError("a message of an unknown kind arrived")
+    if to != own and not (kind is Kind.WHO and to == ""):  # asked of one whose name is not known
+        raise ProtocolError(f"a {kind.name} message arrived that is not for {own or 'nobody'}")
     if not (
         type(link) is int
         and type(seq) is int

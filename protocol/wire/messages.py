@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, TypeAlias
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 ALICE, BOB, DEALER = "alice", "bob", "dealer"
 ROLES = (ALICE, BOB, DEALER)
 PARTIES = (ALICE, BOB)

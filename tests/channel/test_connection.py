@@ -123,7 +123,7 @@ async def test_what_is_said_to_the_wrong_one(kind):
 
 async def test_a_peer_that_sends_what_its_role_may_not(kind):
     async with linked(kind) as (alice, bob):
-        alice._transport.transmit(encode(Message(Kind.CHUNK, "test"), 1, 0, alice.link))
+        alice._transport.transmit(encode(Message(Kind.CHUNK, "test"), 1, 0, alice.link, "bob"))
         with pytest.raises(ProtocolError, match=r"from alice at .*CHUNK"):
             await bob.receive(5)
         with pytest.raises(LinkError, match="protocol error"):
@@ -140,7 +140,7 @@ async def test_garbage_ends_the_connection(kind, garbage):
 
 async def test_another_link_and_an_earlier_epoch_are_dropped(kind):
     async with linked(kind) as (alice, bob):
-        alice._transport.transmit(encode(message(9), 1, 0, alice.link + 1))
+        alice._transport.transmit(encode(message(9), 1, 0, alice.link + 1, "bob"))
         alice.send(message(1, epoch=1))
         alice.send(message(2, epoch=2))
         bob.epoch = 2
@@ -218,7 +218,7 @@ async def test_a_dead_peer_is_named(kind):
 )
 async def test_faults_in_memory(faults, seed):
     options = Options(timeout=10, ping=0.2, window=Window(stall=0.05))
-    alice, bob = pair(options=options, faults=replace(faults, seed=seed))
+    alice, bob = pair("test", options=options, faults=replace(faults, seed=seed))
 
     async def run(end):
         for number in range(60):

@@ -137,7 +137,7 @@ async def test_large_messages_go_ahead_and_nobody_notices(kind):
 async def test_large_messages_survive_a_bad_link_that_is_slow_too(seed):
     faults = Faults(drop=0.05, repeat=0.05, reorder=0.05, cut=0.01, seed=seed)
     options = Options(window=Window(stall=0.05))
-    alice, bob = pair(options=options, faults=faults, shape=Shape(rtt=0.004, bandwidth=1e9))
+    alice, bob = pair("test", options=options, faults=faults, shape=Shape(rtt=0.004, bandwidth=1e9))
     for number in range(60):
         alice.send(message(number, bytes(50_000 if number % 3 else 10)))
     assert [(await bob.receive(10)).number for _ in range(60)] == list(range(60))
@@ -161,7 +161,7 @@ def test_what_is_held_and_what_is_due():
 
 
 async def test_the_goodbye_crosses_too():
-    alice, bob = pair(shape=Shape(rtt=0.1))
+    alice, bob = pair("test", shape=Shape(rtt=0.1))
     alice.send(message(1))
     await alice.close(1)
     assert (await bob.receive(1)).number == 1

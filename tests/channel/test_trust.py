@@ -122,8 +122,8 @@ async def test_strangers_and_garbage_do_not_disturb(curve):
         forged = Message(Kind.OPEN, "test", body={"role": "alice", "instance": bytes(16), "attempt": 1})
         for index in range(300):
             intruder.send_multipart([b"\x9a" + bytes([index % 256]) * index])
-            intruder.send_multipart(encode(message(index), index, 0, alice.link))
-            intruder.send_multipart(encode(forged, 0, 0, 0))
+            intruder.send_multipart(encode(message(index), index, 0, alice.link, "bob"))
+            intruder.send_multipart(encode(forged, 0, 0, 0, "bob"))
             intruder.send_multipart([b""] * 20)
 
         async def run(end):
@@ -147,7 +147,7 @@ async def test_a_replayed_greeting_does_not_take_a_connection_over():
         context = zmq.Context()
         replay = context.socket(zmq.DEALER)
         replay.connect(listener.address)
-        replay.send_multipart(encode(Message(Kind.OPEN, "test", body=body), 0, 0, alice.link))
+        replay.send_multipart(encode(Message(Kind.OPEN, "test", body=body), 0, 0, alice.link, "bob"))
         await asyncio.sleep(0.2)
         await asyncio.gather(alice.exchange(message(1), 5), bob.exchange(message(1), 5))
         assert bob.counters.reconnects == 0
@@ -209,7 +209,7 @@ async def test_a_client_that_stops_reading_is_bounded_and_the_others_go_on():
         alice, bob = await asyncio.gather(dial(listener.address), listener.accept(5))
         sleepy, victim = await asyncio.gather(dial(listener.address, session="sleepy"), listener.accept(5))
         sleepy._timer.cancel()
-        sleepy._transport._reader.close()
+        sleepy._transport._readers[0].close()
         chunk = bytes(8 << 20)
         with pytest.raises(LinkError, match="not acknowledged"):
             for number in range(100):

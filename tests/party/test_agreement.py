@@ -142,7 +142,7 @@ def test_a_peer_that_does_not_say_how_its_job_differs(tmp_path, words):
     intent = Intent("alice", "job.py", load_job(str(path)), 2, "both", SHAPES["alice"])
 
     async def one() -> None:
-        mine, peer = pair()
+        mine, peer = pair("")
         task = asyncio.create_task(agree(mine, intent, None, None, Ending(None)))
         hello = (await peer.receive()).body
         peer.send(Message(Kind.HELLO, "", body={**hello, "shapes": {"x": [5, 2]}}))

@@ -37,19 +37,21 @@ FRAMES = 8_000  # by each guest with a key, each round
 MIB = 1 << 20
 
 
-def messages(rng: random.Random, role: str, session: str) -> Iterator[list[bytes]]:
+def messages(rng: random.Random, role: str, session: str, to: str) -> Iterator[list[bytes]]:
     """Frames of one message each, of every sort, without end."""
     body = {"role": role, "instance": rng.randbytes(16), "attempt": 1}
-    opening = encode(Message(Kind.OPEN, session, body=body), 0, 0)
+    opening = encode(Message(Kind.OPEN, session, body=body), 0, 0, 0, to)
     valid = [
         opening,
-        encode(Message(Kind.ROUND, session, 1, 7, None, (rng.randbytes(144),)), 3, 2, rng.getrandbits(31)),
-        encode(Message(Kind.PLAN, session, body={"digest": "0" * 32}, buffers=(rng.randbytes(300),)), 1, 0, 1 << 31),
-        encode(Message(Kind.CREDIT, session, 1, 0, {"chunks": 1 << 30, "bytes": 1 << 40}), 1, 0),
-        encode(Message(Kind.BYE, session), 5, 0, 1 << 31),
-        encode(Message(Kind.GONE, session, body={"reason": "x"}), 0, 0, rng.getrandbits(31)),
-        encode(Message(Kind.PING, session, number=1), 0, 1 << 40),
-        encode(Message(Kind.CHUNK, session, 1, 0, {"phase": 1}, (rng.randbytes(64),)), 1, 0, 1 << 31),
+        encode(Message(Kind.ROUND, session, 1, 7, None, (rng.randbytes(144),)), 3, 2, rng.getrandbits(31), to),
+        encode(
+            Message(Kind.PLAN, session, body={"digest": "0" * 32}, buffers=(rng.randbytes(300),)), 1, 0, 1 << 31, to
+        ),
+        encode(Message(Kind.CREDIT, session, 1, 0, {"chunks": 1 << 30, "bytes": 1 << 40}), 1, 0, 0, to),
+        encode(Message(Kind.BYE, session), 5, 0, 1 << 31, to),
+        encode(Message(Kind.GONE, session, body={"reason": "x"}), 0, 0, rng.getrandbits(31), to),
+        encode(Message(Kind.PING, session, number=1), 0, 1 << 40, 0, to),
+        encode(Message(Kind.CHUNK, session, 1, 0, {"phase": 1}, (rng.randbytes(64),)), 1, 0, 1 << 31, to),
     ]
     replayed = valid[1]
     for count in itertools.count():
@@ -86,7 +88,9 @@ def attack(address: str, own: KeyPair, server: KeyPair, role: str, session: str,
     context = zmq.Context()
     rng = random.Random(seed)
     client = guest(context, address, own, server)
-    pool = list(itertools.islice(messages(rng, role, session), FRAMES // 6))  # each comes about six times
+    pool = list(
+        itertools.islice(messages(rng, role, session, server.public.role), FRAMES // 6)
+    )  # each comes about six times
     for count in range(FRAMES):
         client.send_multipart(pool[rng.randrange(len(pool))])
         if count % 3000 == 2999:
@@ -125,7 +129,7 @@ def strangers(address: str, valid: KeyPair, server: KeyPair, seed: int, sent: li
     unencrypted = guest(context, address, None, None)
     for client in (unknown, unencrypted):
         with contextlib.suppress(zmq.Again):  # a socket that was hung up on takes nothing more
-            for frames in itertools.islice(messages(rng, "bob", "fuzz"), 100):
+            for frames in itertools.islice(messages(rng, "bob", "fuzz", server.public.role), 100):
                 client.send_multipart(frames, zmq.NOBLOCK)
     time.sleep(0.3)
     context.destroy(0)

@@ -30,6 +30,7 @@ def header(**changes: object) -> list[object]:
         "link": 7,
         "seq": 1,
         "ack": 0,
+        "to": "",
         "session": "s",
         "epoch": 1,
         "number": 2,
@@ -89,23 +90,34 @@ def test_any_bytes_at_all(frames):
         decode(frames, SMALL)
 
 
-@given(st.lists(plain, min_size=8, max_size=12), st.lists(st.binary(max_size=50), max_size=3))
+@given(st.lists(plain, min_size=9, max_size=13), st.lists(st.binary(max_size=50), max_size=3))
 @settings(max_examples=300, deadline=None)
 def test_any_array(fields, rest):
     for start in ([], [PROTOCOL_VERSION], [PROTOCOL_VERSION, 21]):
         try:
-            decode([msgpack.packb((start + fields)[:10]), *rest], SMALL)
+            decode([msgpack.packb((start + fields)[:11]), *rest], SMALL)
         except ProtocolError:
             pass
         except OverflowError:  # packb's, for integers beyond 64 bits
             return
 
 
+@pytest.mark.parametrize("to", ["alice", "bob", "dealer", ""])
+def test_a_message_is_read_by_the_one_it_is_for(to):
+    frames = encode(Message(Kind.SEED, "s", 1, 0, None, (b"seed",)), 1, 0, 7, to)
+    for own in ("alice", "bob", "dealer"):
+        if own == to:
+            assert decode(frames, SMALL, own)[0].buffers == (b"seed",)
+        else:
+            with pytest.raises(ProtocolError, match=f"a SEED message arrived that is not for {own}"):
+                decode(frames, SMALL, own)
+
+
 @given(st.data())
 @settings(max_examples=300, deadline=None)
 def test_any_field_replaced(data):
     fields = header(parts=[b"abc", 3])
-    index = data.draw(st.integers(0, 9))
+    index = data.draw(st.integers(0, 10))
     fields[index] = data.draw(plain)
     try:
         packed = msgpack.packb(fields)
@@ -131,8 +143,8 @@ def test_a_real_message_damaged(position, value, cut):
 
 
 def test_another_version_is_named():
-    assert "version 2" in rejected([msgpack.packb(header(version=2))])
-    assert f"version {PROTOCOL_VERSION}" in rejected([msgpack.packb(header(version=2))])
+    assert "version 3" in rejected([msgpack.packb(header(version=3))])
+    assert f"version {PROTOCOL_VERSION}" in rejected([msgpack.packb(header(version=1))])
     assert "version 3" in rejected([msgpack.packb([3, "another", "shape"])])
 
 
