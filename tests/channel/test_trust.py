@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from pathlib import Path
 
 import pytest
 import zmq
 
-from protocol.channel import Allow, KeyPair, Listener, connect
+from protocol.channel import Allow, KeyPair, Listener, connect, door
+from protocol.channel.door import STRANGERS
 from protocol.channel.listener import TAKEOVER
 from protocol.errors import ConfigError, LinkError
+from protocol.processes import raise_limits
 from protocol.wire import Kind, Message
 from protocol.wire.codec import encode
 
@@ -213,7 +216,7 @@ async def test_a_client_that_stops_reading_is_bounded_and_the_others_go_on():
         chunk = bytes(8 << 20)
         with pytest.raises(LinkError, match="not acknowledged"):
             for number in range(100):
-                victim.send(message(number, chunk))
+                victim.send(Message(Kind.ROUND, "sleepy", 1, number, None, (chunk,)))
         assert victim.backlog <= 256 << 20
         await asyncio.gather(alice.exchange(message(1), 5), bob.exchange(message(1), 5))
         await asyncio.gather(alice.close(0), sleepy.close(0))
@@ -248,3 +251,75 @@ async def test_user_of_a_connection_is_told_who_it_is():
         assert (bob.role, bob.session, alice.role) == ("alice", "test", "bob")
         assert bob.peer.startswith("alice at 127.0.0.1")
         assert ALICE.public.raw.hex() not in repr(bob) + bob.peer
+
+
+async def test_a_flood_of_idle_connections_is_shed_and_leaves_nothing_behind():
+    """1,500 connections that never say who they are: few stand at any time, and those who are inside notice nothing."""
+    raise_limits()
+    log = Log()
+    async with listening(refused=log) as listener:
+        alice, bob = await asyncio.gather(dial(listener.address), listener.accept(5))
+        host, port = "127.0.0.1", int(listener.address.rpartition(":")[2])
+        before = descriptors()
+        idle, most = [], 0
+        for count in range(1500):
+            idle.append(socket.create_connection((host, port)))
+            if count % 25 == 0:
+                await asyncio.gather(alice.exchange(message(count)), bob.exchange(message(count)))
+            most = max(most, descriptors() - before - len(idle))
+        assert most < 4 * STRANGERS, "far too many stood at once"
+        assert await until(lambda: descriptors() - before - len(idle) <= STRANGERS)
+        assert alice.counters.reconnects == 0 and alice.failure is None
+        for each in idle:
+            each.close()
+        assert await until(lambda: descriptors() <= before), "descriptors stayed open"
+        assert any("have not said who they are" in reason for reason, _ in log)
+        async with asyncio.timeout(10):
+            other, _ = await asyncio.gather(dial(listener.address, session="later"), listener.accept(10))
+        await asyncio.gather(alice.close(0), other.close(0))
+
+
+async def test_those_who_never_say_who_they_are_are_hung_up_on(monkeypatch):
+    monkeypatch.setattr(door, "PATIENCE", 0.5)
+    async with listening(refused=Log()) as listener:
+        alice, bob = await asyncio.gather(dial(listener.address), listener.accept(5))
+        context = zmq.Context()
+        silent = context.socket(zmq.DEALER)  # with a good key, and not a word
+        silent.curve_publickey, silent.curve_secretkey = ALICE.public.z85, ALICE.secret_z85
+        silent.curve_serverkey = BOB.public.z85
+        silent.reconnect_ivl = -1
+        monitor = silent.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+        silent.connect(listener.address)
+        assert await until(lambda: bool(monitor.poll(0)))
+        await asyncio.gather(alice.exchange(message(1)), bob.exchange(message(1)))
+        assert alice.counters.reconnects == 0
+        context.destroy(linger=0)
+        await alice.close(0)
+
+
+async def test_a_refused_key_is_named_by_the_one_who_waited():
+    async with listening(refused=Log()) as listener:
+        with pytest.raises(LinkError, match="refused this key"):
+            await connect(listener.address, "alice", "bob", "test", KeyPair.generate("alice"), BOB.public, timeout=5)
+        with pytest.raises(LinkError, match=r"did not connect .*: somebody at 127.0.0.1 was refused, whose key is not"):
+            await listener.accept(0.2)
+
+
+async def test_without_an_answer_from_the_handler_nobody_comes_in():
+    async with listening() as listener:
+        listener._zap._reader.close()
+        listener._zap._socket.close(0)
+        with pytest.raises(LinkError):
+            await dial(listener.address, timeout=1.5)
+        assert not listener.connections
+
+
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+async def until(condition, seconds: float = 15.0) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        await asyncio.sleep(0.02)
+    return bool(condition())
