@@ -26,7 +26,9 @@ from keyed import Keys, guest, raw, run_all
 from party.loading import load_job
 from party.local import Trio
 from protocol.channel import KeyPair
+from protocol.channel.door import STRANGERS
 from protocol.jobs import trace
+from protocol.processes import raise_limits
 from protocol.wire import Kind, Message
 from protocol.wire.codec import encode
 
@@ -197,3 +199,30 @@ def test_the_session_survives_a_hundred_thousand_bad_frames(tmp_path, capsys):
         print(
             f"\n{sum(sent):,} frames in {attacked:.1f} s (seed {seed}), {time.monotonic() - begin:.1f} s in all; {mib}"
         )
+
+
+def test_the_session_survives_a_flood_of_idle_connections(tmp_path):
+    """1,500 connections to each port that say nothing: the newest are shed, and no descriptor stays."""
+    raise_limits()
+    keys = Keys(tmp_path)
+    with Trio("flood") as trio:
+        run_all(trio, keys, "--iterations", "3000", "--link", "rtt=3ms")
+        for name, address in (("dealer", trio.dealer), ("alice", trio.peer)):
+            process = psutil.Process(trio.children[name].process.pid)
+            before, most = process.num_fds(), 0
+            with contextlib.ExitStack() as idle:
+                for _ in range(1500):
+                    idle.enter_context(raw(address))
+                    most = max(most, process.num_fds() - before)
+                assert STRANGERS / 2 < most < 1000, "the flood was not met before a usual limit of descriptors"
+            deadline = time.monotonic() + 20
+            while process.num_fds() > before + 2 and time.monotonic() < deadline:
+                time.sleep(0.05)
+            assert process.num_fds() <= before + 2, f"{name} kept descriptors"
+            assert "have not said who they are" in trio.children[name].errors
+        assert trio.children["alice"].process.poll() is None, "the session ended before the flood did"
+        trio.wait(60)
+        results = [json.loads(trio.children[role].output) for role in ("alice", "bob")]
+        assert results[0]["results"] == results[1]["results"]
+        assert results[0]["attempts"] == results[1]["attempts"] == 1
+        assert all("Traceback" not in child.errors for child in trio.children.values())
