@@ -77,6 +77,7 @@ class Proxy:
         self.refusing = False
         self.truncate_after: int | None = None  # bytes, then both directions are cut
         self.damage_after: int | None = None  # bytes, then one is flipped
+        self.replay_after: int | None = None  # bytes, then what came is sent twice
 
     async def __aenter__(self) -> Proxy:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -121,6 +122,11 @@ class Proxy:
                     if self.damage_after <= 0:
                         self.damage_after = None
                         data = data[:-1] + bytes([data[-1] ^ 0x55])
+                if self.replay_after is not None:
+                    self.replay_after -= len(data)
+                    if self.replay_after <= 0:
+                        self.replay_after = None
+                        data += data
                 if self.truncate_after is not None:
                     self.truncate_after -= len(data)
                     if self.truncate_after <= 0:

