@@ -9,7 +9,6 @@ A `Transport` only moves frames and may lose them; everything a user relies on i
 * a peer that nothing was heard of for `timeout` seconds is a `LinkError` that names it; one that is merely busy is
   not: any sign of life counts, and pings ask for one. Time when this process's own event loop stood still does not;
 * the hot path (`exchange`) makes no task, no timer and no timeout object: one periodic `tick` watches everything.
-
 Rules: one task receives at a time; buffers given to `send` are not written to afterwards; no socket in this file.
 """
 
@@ -21,7 +20,7 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 
 from ..errors import LinkError, MpcError, ProtocolError, UsageError
-from ..wire.codec import decode, encode, payload_bytes
+from ..wire.codec import GluedError, decode, encode, payload_bytes
 from ..wire.messages import MAX_NUMBER, RULES, Buffer, Kind, Message, kinds_between
 from ..wire.reliable import Due, Reliable
 from .liveness import Liveness
@@ -198,8 +197,9 @@ class Connection:
             self.refuse(error)
 
     def refuse(self, error: ProtocolError) -> None:
-        """The peer broke the protocol: end the connection, and tell it."""
-        self.abandon(ProtocolError(f"from {self.peer}: {error}"), reason=f"protocol error: {error}")
+        """The peer broke the protocol: end the connection, and tell it. What an attacker may have done is passed over."""
+        if not (isinstance(error, GluedError) and self.counters.forgives()):
+            self.abandon(ProtocolError(f"from {self.peer}: {error}"), reason=f"protocol error: {error}")
 
     def take(self, message: Message, seq: int, ack: int, link: int, wire: int) -> None:
         """A decoded message came in."""

@@ -16,6 +16,9 @@ from ..wire.reliable import Window
 DOWN = 1.0  # seconds that a goodbye waits for a link that is down to come back
 
 
+GLUED = 1000
+
+
 @dataclass(slots=True)
 class Counters:
     """What crossed a connection. `bytes_*` are payload: the buffers of the session's messages, each once.
@@ -35,6 +38,12 @@ class Counters:
     duplicates: int = 0
     stale: int = 0  # of another link, an earlier instance or an earlier epoch
     reconnects: int = 0
+    glued: int = 0  # messages passed over because frames stood behind them; they are asked for again
+
+    def forgives(self) -> bool:
+        """Count a glued message; False once there are more than a network that changes bytes explains."""
+        self.glued += 1
+        return self.glued <= GLUED
 
 
 @dataclass(frozen=True, slots=True)

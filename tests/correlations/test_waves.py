@@ -107,7 +107,7 @@ def test_accurate_is_right_everywhere(f, limit):
     assert np.ptp(found["s"][WIDE > 8]) <= 2.0**-f  # saturated: one value, up to the last place
     assert np.ptp(found["s"][WIDE < -8]) <= 2.0**-f
     assert both.rounds == 5 + 1
-    assert not both.plan.lowering.warnings
+    assert not any("sigmoid" in text for text in both.plan.lowering.warnings)
 
 
 def test_accurate_of_a_product_and_at_the_end_of_the_ring():
