@@ -17,7 +17,7 @@ from functools import partial
 
 from protocol import contract_codec
 from protocol.channel import Connection, Waiting
-from protocol.errors import LinkError, MpcError, ProtocolError
+from protocol.errors import ConfigError, LinkError, MpcError, ProtocolError
 from protocol.graph import Array
 from protocol.jobs import ROLES
 from protocol.machine import Machine
@@ -26,7 +26,7 @@ from protocol.prg import SEED_BYTES, epoch_seed
 from protocol.wire import Kind, Message
 
 from .agreement import Agreed, Intent, agree, expect, stopped
-from .checkpoint import Point, Store
+from .checkpoint import ANOTHER, Point, Store
 from .ending import Ending
 from .intake import Intake, Supply
 from .links import Addresses, Links, opened
@@ -160,12 +160,15 @@ class Run:
         return limit - (time.monotonic() - self._progressed)
 
     async def _attempt(self, links: Links) -> Report:
-        if self._ending.begun:
+        ended = self._ending.begun
+        if ended:
             peer, dealer = await links.peer(), None
         else:
             peer, dealer = await links.both()
             self._view.linked()
         agreed = await agree(peer, self._intent, self._store, self._material, self._ending)
+        if ended and not self._ending.begun and self._store is not None:
+            raise ConfigError(f"the state in {self._store.folder} is of another program's run: {ANOTHER}")
         self._view.begins(agreed.start.epoch)
         if agreed.start.ending is not None:
             self._done = await self._finished(peer, agreed)

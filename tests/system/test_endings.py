@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from party.jobs import seed
 from party.loading import load_job
 from party.local import Trio
 from protocol.jobs import trace
@@ -105,6 +106,25 @@ def test_new_data_of_the_same_shape_is_refused_until_the_old_state_is_set_aside(
         assert reports["alice"]["results"] == reports["bob"]["results"] != before
         aside = list((trio.folder / "alice").glob("*.aside-1/*.results"))
         assert len(aside) == 1
+
+
+def test_an_edited_job_is_refused_until_the_old_state_is_set_aside(tmp_path):
+    text = (Path(seed.__file__)).read_text()
+    job = tmp_path / "mine.py"
+    with Trio() as trio:
+        trio.start("dealer")
+        job.write_text(text)
+        for role in ("alice", "bob"):
+            start(trio, role, "--job", str(job))
+        trio.wait(SECONDS)
+        job.write_text(text.replace("/ 2, [v.w]", "/ 4, [v.w]"))
+        for role in ("alice", "bob"):
+            start(trio, role, "--job", str(job))
+        for role in ("alice", "bob"):
+            assert trio.children[role].process.wait(SECONDS) in (2, 4)  # the one that is first ends the other
+        errors = trio.children["alice"].errors + trio.children["bob"].errors
+        assert "is of another program's run: name another --session, or start once with --fresh" in errors
+        assert "Traceback" not in errors
 
 
 def test_what_a_kill_left_of_an_output_file_is_removed_by_the_next_run(tmp_path):
