@@ -215,7 +215,7 @@ class Doctor:
             if self._role == "bob":  # whoever is called tells its version, and alice never calls
                 self._version(peer.role, peer.software)
             await self._pings(peer)
-            peer.send(Message(Kind.BYE, self._session))
+            peer.send(Message(Kind.BYE, peer.session))
             with contextlib.suppress(MpcError):  # a party in its run, unlike its doctor, says nothing
                 await peer.receive(GOODBYE)
         except MpcError as error:

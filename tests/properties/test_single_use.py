@@ -230,13 +230,17 @@ class Scene:
             tasks = [asyncio.create_task(run.run()) for run in runs]
             done, pending = await asyncio.wait(tasks, timeout=30, return_when=asyncio.FIRST_EXCEPTION)
             assert not pending or any(task.exception() for task in done), "a party hangs"
-            for task in done:
-                task.result()
+            errors = [error for task in done if (error := task.exception()) is not None]
+            if any(isinstance(error, Crash) for error in errors):  # the other has lost its peer, maybe in the same moment
+                return False
+            if any(isinstance(error, MaterialError) for error in errors):
+                self.refused += 1
+                return False
+            for error in errors:
+                raise error
             self.results = [task.result().results for task in tasks]
             return True
-        except Crash:
-            return False
-        except MaterialError:
+        except MaterialError:  # of a file, when it is opened
             self.refused += 1
             return False
         finally:
