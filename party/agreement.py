@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from protocol import __version__
 from protocol.channel import Connection
-from protocol.describe import DETAILS, difference, words
+from protocol.describe import DETAILS, RANKS, difference, rank, words
 from protocol.digest import Listing
 from protocol.errors import AgreementError, LinkError, MpcError, ProtocolError, Stopped
 from protocol.jobs import ROLES, Job
@@ -222,14 +222,17 @@ async def _difference(peer: Connection, listing: Listing) -> AgreementError:
             f"{peer.role} derives another plan from the same job; install the same versions of this software, Python and NumPy at both"
         )
     mine = ["".join(c if c.isprintable() else "?" for c in text[:MOST_WORDS]) for text in words(listing, number)]
-    peer.send(Message(Kind.PLAN, peer.session, body={"words": mine}))
-    theirs = ((await expect(peer, Kind.PLAN)).body or {}).get("words")
+    peer.send(Message(Kind.PLAN, peer.session, body={"words": mine, "rank": rank(listing, number)}))
+    body = (await expect(peer, Kind.PLAN)).body or {}
+    theirs, their_rank = body.get("words"), body.get("rank")
     if (
         not isinstance(theirs, list)
         or len(theirs) != DETAILS
         or not all(isinstance(text, str) and len(text) <= MOST_WORDS and text.isprintable() for text in theirs)
+        or type(their_rank) is not int
+        or not 0 <= their_rank < RANKS
     ):
         raise ProtocolError(f"{peer.role} did not say how its job differs")
     me = next(role for role in ROLES if role != peer.role)
-    text = difference(listing, number, me, peer.role, theirs)
+    text = difference(listing, number, me, peer.role, theirs, their_rank)
     return AgreementError(f"{text}; the two jobs differ, and both must start the same", told="the two jobs differ")

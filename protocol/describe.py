@@ -204,12 +204,36 @@ def part(listing: Listing, number: int) -> str:
     return "the job" if origin.phase is None else origin.phase.name.lower()
 
 
-def difference(listing: Listing, number: int, me: str, peer: str, theirs: Sequence[str]) -> str:
-    """The sentence for `me`, whose file is named in it: "step: bob adds 0.5 where alice adds 0.75 (check.py:12)"."""
-    mine = words(listing, number)
-    other, own = next((pair for pair in zip(theirs, mine, strict=True) if pair[0] != pair[1]), (theirs[2], mine[2]))
+def rank(listing: Listing, number: int) -> int:
+    """Where in a listing's order statement `number` stands: settings, operations by phase, what is carried, what is revealed."""
+    if number >= len(listing.statements):
+        return RANKS - 1
+    statement = listing.statements[number]
+    if isinstance(statement, Setting):
+        return 0
+    if isinstance(statement, Operation):
+        phase = listing.origins[number].phase
+        return 1 if phase is None else 2 + phase
+    return RANKS - 3 if isinstance(statement, Carried) else RANKS - 2
+
+
+RANKS = 8
+
+
+def difference(listing: Listing, number: int, me: str, peer: str, theirs: Sequence[str], their_rank: int) -> str:
+    """The sentence for `me`, whose file is named in it: "step: bob adds 0.5 where alice adds 0.75 (check.py:12)".
+
+    Where one job says something that the other does not say at all, its next statement is of a later kind, and says nothing.
+    """
+    mine, own_rank = words(listing, number), rank(listing, number)
     line = listing.origins[number].line if number < len(listing.origins) else ""
-    return f"{part(listing, number)}: {peer} {other} where {me} {own}" + (f" ({line})" if line else "")
+    at = f" ({line})" if line else ""
+    if own_rank < their_rank:
+        return f"{part(listing, number)}: {me} {mine[0]}{at}, which {peer} does not"
+    if own_rank > their_rank:
+        return f"{peer} {theirs[0]}, which {me} does not"
+    other, own = next((pair for pair in zip(theirs, mine, strict=True) if pair[0] != pair[1]), (theirs[2], mine[2]))
+    return f"{part(listing, number)}: {peer} {other} where {me} {own}{at}"
 
 
 def _verb(statement: Operation) -> str:
