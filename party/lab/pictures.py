@@ -63,7 +63,7 @@ def times(job: str, cells: Sequence[Cell], rounds: int) -> Figure:
         bound = [rounds * rtt / 2 for rtt in floor]
         label = f"{rounds} rounds of half a round trip"
         axes.plot(
-            floor, bound, color="0.65", linewidth=6, solid_capstyle="butt", zorder=1, label=label
+            floor, bound, color="0.65", linewidth=6, solid_capstyle="butt", zorder=1.8, label=label
         )  # above the grid
     if len(rtts) > 1:
         axes.set_xscale("symlog", linthresh=smallest, linscale=0.4)
