@@ -22,7 +22,7 @@ from .truncation import Rescale
 
 @dataclass(frozen=True)
 class Settled(Linear):
-    """x at no more than the job's fraction bits: the number that a gate reads. Nothing happens where it has no more."""
+    """x at no more than the job's fraction bits: the number that a gate reads. Like `Rescale`, nothing where it has no more."""
 
     name = "rounded"
 
@@ -39,17 +39,10 @@ class Settled(Linear):
         return min(sizes.scales[node.inputs[0]], sizes.numerics.fraction_bits)
 
     def demand(self, demands: Demands, node: Node, bits: int) -> None:
-        (x,) = node.inputs
-        if demands.sizes.scales[x] > demands.sizes.numerics.fraction_bits:
-            Rescale(demands.sizes.numerics.fraction_bits).demand(demands, node, bits)
-        else:
-            demands.need(x, bits)
+        Rescale(demands.sizes.numerics.fraction_bits).demand(demands, node, bits)
 
     def emit(self, lowering: Lowering, node: Node) -> Share:
-        (x,) = node.inputs
-        if lowering.sizes.scales[x] > lowering.sizes.numerics.fraction_bits:
-            return Rescale(lowering.sizes.numerics.fraction_bits).emit(lowering, node)
-        return lowering.narrowed(lowering.share(x), lowering.limbs(node))
+        return Rescale(lowering.sizes.numerics.fraction_bits).emit(lowering, node)
 
 
 def settle_selected(graph: Graph) -> Graph:
