@@ -1,4 +1,4 @@
-"""The README's page "Three hosts", done as written between hosts that share nothing; links that break."""
+"""The README's page "Three hosts", done as written between hosts that share only the installation; links that break."""
 
 from __future__ import annotations
 
