@@ -231,7 +231,9 @@ class Scene:
             done, pending = await asyncio.wait(tasks, timeout=30, return_when=asyncio.FIRST_EXCEPTION)
             assert not pending or any(task.exception() for task in done), "a party hangs"
             errors = [error for task in done if (error := task.exception()) is not None]
-            if any(isinstance(error, Crash) for error in errors):  # the other has lost its peer, maybe in the same moment
+            if any(
+                isinstance(error, Crash) for error in errors
+            ):  # the other has lost its peer, maybe in the same moment
                 return False
             if any(isinstance(error, MaterialError) for error in errors):
                 self.refused += 1
