@@ -67,6 +67,10 @@ class Store:
         except OSError as error:
             raise ConfigError(f"the state folder {folder} cannot be written: {error.strerror}") from None
 
+    def key(self) -> bytes:
+        """A secret of this folder, which what this party draws follows from: a run that goes on has drawn the same."""
+        return self._key(new=not self._files(self._of_a_run))
+
     def belong(self, fingerprint: str, inputs: Mapping[str, Array]) -> None:
         """State of the run that `fingerprint` names counts from now on; DataError if it is of other inputs than these."""
         self._fingerprint = fingerprint
@@ -184,7 +188,7 @@ class Store:
         return body is not None and body.get("digest") == self._digest and self._ours(body)
 
     def _key(self, new: bool) -> bytes:
-        """The key of this folder's digests of inputs; made if there is none and nothing depends on it."""
+        """The key of this folder's digests of inputs and of its draws; made if there is none and nothing depends on it."""
         body = self._read(self._named("key"))
         if body is not None:
             return bytes(body["key"])

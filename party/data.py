@@ -12,17 +12,19 @@ import io
 import os
 import zipfile
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from numpy.lib.npyio import NpzFile
 
+from protocol.draws import Draw
 from protocol.errors import ConfigError, DataError
 from protocol.files import durable
 from protocol.fixedpoint import Array, check
 from protocol.jobs import Input
+from protocol.prg import fresh_seed
 
 SUFFIXES = (".npy", ".npz", ".csv")
 DELIMITERS = "\t;,"
@@ -67,10 +69,18 @@ def load_tensor(name: str, path: Path, declared: Input) -> Array:
         raise DataError(f"tensor {name}: {file} cannot be read ({error.strerror}); see to its permissions") from None
 
 
-def default_tensor(name: str, declared: Input) -> Array:
-    """The value that the job itself gives for an Input."""
+def default_tensor(name: str, declared: Input, key: Callable[[], bytes] = fresh_seed) -> Array:
+    """The value that the job itself gives for an Input; where it is to be drawn, by this secret key."""
     if declared.default is None:
         raise DataError(f"tensor {name} has no default in the job; bring it with --data {name}=FILE")
+    if isinstance(declared.default, Draw):
+        shape = tuple(length for length in declared.shape if isinstance(length, int))
+        if len(shape) != len(declared.shape):
+            raise DataError(
+                f"tensor {name} has axes of unknown length, so it cannot be drawn; declare their lengths in the job"
+            )
+        drawn = declared.default.array(key(), name, shape)
+        return drawn.clip(declared.low, declared.high)
     try:
         found = np.asarray(declared.default)
     except ValueError:

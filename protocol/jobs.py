@@ -19,12 +19,13 @@ assigns is carried from one iteration to the next.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
 from .digest import Listing, listing
+from .draws import Draw
 from .errors import DataError, JobError
 from .graph import EVERYTHING, Carry, Graph, Interval, Origin, Phase, Source
 from .ops import Secret
@@ -38,6 +39,7 @@ from .sizing import Numerics
 from .views import Shape
 
 ROLES = ("alice", "bob")
+JOINT = "joint"
 GUARD = "out_of_range"  # the reveal that says how many values left their range, see guard.py
 
 
@@ -47,6 +49,11 @@ class Input:
 
     Every value must lie in [low, high]; that is checked where it is encoded. For a variable that training changes, the
     range is also what the plan assumes the values stay in.
+
+    default: what it is where its owner gives no file: an array, or a `Draw`, which its owner then draws.
+
+    An owner "joint" stands for both: each brings a tensor of its own, NAME.alice and NAME.bob, from a file or drawn, and v.NAME is
+    their sum, which neither of them knows.
     """
 
     owner: str
@@ -58,8 +65,8 @@ class Input:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "line", caller())
-        if self.owner not in ROLES:
-            raise JobError(f"an Input belongs to 'alice' or 'bob', not to {self.owner!r}")
+        if self.owner not in (*ROLES, JOINT):
+            raise JobError(f"an Input belongs to 'alice', to 'bob' or to both, 'joint', not to {self.owner!r}")
         for name in ("low", "high"):  # a NumPy scalar would make intervals wrap in its own few bits
             object.__setattr__(self, name, number(f"an Input's {name}", getattr(self, name)))
         if not self.low < self.high:
@@ -68,6 +75,33 @@ class Input:
     @property
     def party(self) -> int:
         return ROLES.index(self.owner)
+
+    def brought(self, name: str) -> dict[str, Input]:
+        """What the parties bring for it, by name: itself, or the two tensors that it is the sum of."""
+        if self.owner != JOINT:
+            return {name: self}
+        default: Any = None
+        if isinstance(self.default, Draw):
+            default = self.default.half()
+        elif self.default is not None:
+            default = np.asarray(self.default) / 2
+        half = replace(self, low=self.low / 2, high=self.high / 2, default=default)
+        object.__setattr__(half, "line", self.line)
+        return {f"{name}.{role}": replace(half, owner=role) for role in ROLES}
+
+
+class Bundle:
+    """Several Inputs as one attribute of a job, which are called by its name and theirs: model.0.weight."""
+
+    name: str = ""
+    line: str = ""  # where it is declared
+
+    def __set_name__(self, _: type, name: str) -> None:
+        self.name, self.line = name, caller()
+
+    def inputs(self) -> dict[str, Input]:
+        """By their names within the bundle."""
+        raise NotImplementedError
 
 
 class Job:
@@ -89,12 +123,24 @@ class Job:
         raise JobError(f"job {type(self).__name__} reveals nothing: define finish() and call v.reveal(name=tensor)")
 
     @property
-    def inputs(self) -> dict[str, Input]:
-        """By name, so that a class made from a set is the same job at both parties."""
+    def declared(self) -> dict[str, Input]:
+        """The tensors that the job says are brought, those of bundles too, by name: the same order at both parties."""
         found: dict[str, Input] = {}
         for base in reversed(type(self).__mro__):
-            found.update({name: value for name, value in vars(base).items() if isinstance(value, Input)})
+            for name, value in vars(base).items():
+                if isinstance(value, Input):
+                    found[name] = value
+                elif isinstance(value, Bundle):
+                    for part, each in value.inputs().items():
+                        object.__setattr__(each, "line", value.line)
+                        found[f"{name}.{part}"] = each
         return dict(sorted(found.items()))
+
+    @property
+    def inputs(self) -> dict[str, Input]:
+        """What each party brings, by name, in that order."""
+        brought = [each.brought(name) for name, each in self.declared.items()]
+        return {name: each for one in brought for name, each in one.items()}
 
     @property
     def parameters(self) -> dict[str, int | float | str | bool]:
@@ -247,7 +293,7 @@ def _assumed(job: Job, name: str, interval: Interval) -> str:
 
 
 def _declared(job: Job, name: str) -> Interval | None:
-    declared = job.inputs.get(name)
+    declared = job.declared.get(name)
     return None if declared is None else (declared.low, declared.high)
 
 
@@ -269,6 +315,10 @@ def _trace(
         node = graph.add(Source(name, shapes[name], declared.party), interval=(declared.low, declared.high))
         node.declared, node.origin = (float(declared.low), float(declared.high)), Origin(None, declared.line)
         values[name] = Secret(graph, node)
+    for name, declared in job.declared.items():
+        if declared.owner == JOINT:
+            mine, yours = (values.pop(part) for part in declared.brought(name))
+            values[name] = mine + yours
     v = Variables(graph, values)
     job.setup(v)
     start: dict[str, Secret] = dict(object.__getattribute__(v, "_values"))

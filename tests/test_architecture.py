@@ -19,7 +19,7 @@ ORDER = [
     ("ring",),
     ("prg", "fixedpoint", "views"),
     ("correlations", "graph"),
-    ("contract", "program", "digest"),
+    ("contract", "program", "digest", "draws"),
     ("sizing", "validate"),
     ("contract_codec", "lowering", "solver"),
     ("ops",),

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from rich.console import Console
 
 from protocol.config import Config
+from protocol.draws import Draw
 from protocol.errors import ConfigError
 from protocol.graph import Array
 from protocol.jobs import ROLES, Job
@@ -50,7 +53,12 @@ def run(settings: Config) -> int:
         inputs |= own_inputs(job, role, mine)
     if not settings.quiet:
         console.print(f"demo: job {settings.job}, three processes on this machine, every link encrypted")
-    reports = _run_trio(settings, job, files, ROLES[learners[0]] if learners else "alice")
+    with TemporaryDirectory() as folder:
+        for name, declared in job.inputs.items():
+            if isinstance(declared.default, Draw) and name not in files:  # drawn here, so that the twin has it too
+                files[name] = Path(folder) / f"{name}.npy"
+                np.save(files[name], inputs[name])
+        reports = _run_trio(settings, job, files, ROLES[learners[0]] if learners else "alice")
     iterations = reports["alice"]["iterations"]
     graph = trace_job(job, {name: array.shape for name, array in inputs.items()}, iterations).graph
     plain = graph.run_clear(inputs, iterations)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from protocol.guard import sentence
 from protocol.jobs import Input, Job, bind
 from protocol.keyring import PLAINTEXT, needed_key, other_key, own_key
 from protocol.log import Log
+from protocol.prg import fresh_seed
 from protocol.processes import run_until_signalled
 from protocol.signals import held, reacting, unwind
 
@@ -40,7 +42,14 @@ def run(settings: Config) -> int:
     if settings.out is not None:
         check_output(settings.out)
     job = load_job(settings.job, parameters(settings.param))
-    inputs = own_inputs(job, role, parse_assignments(settings.data))
+    terminal = Terminal(role, log, settings.quiet)
+    store = None if settings.state is None else Store(settings.state, settings.session, role)
+    if settings.fresh:
+        if store is None:
+            raise ConfigError("--fresh sets the state of a session aside; say where that is: --state DIR")
+        if (aside := store.set_aside()) is not None:
+            terminal.note(f"the state of session {settings.session} was moved to {aside}", "aside")
+    inputs = own_inputs(job, role, parse_assignments(settings.data), fresh_seed if store is None else store.key)
     to = addresses(settings, role)
     if settings.insecure_plaintext:
         log(PLAINTEXT, "plaintext", "warning")
@@ -55,15 +64,8 @@ def run(settings: Config) -> int:
         "from the dealer" if material is None else f"the file {material.id[:8]}",
         settings.guard == "on",
     )
-    store = None if settings.state is None else Store(settings.state, settings.session, role)
-    terminal = Terminal(role, log, settings.quiet)
     if settings.measure is not None:
         terminal.watch = Stopwatch(settings.measure)
-    if settings.fresh:
-        if store is None:
-            raise ConfigError("--fresh sets the state of a session aside; say where that is: --state DIR")
-        if (aside := store.set_aside()) is not None:
-            terminal.note(f"the state of session {settings.session} was moved to {aside}", "aside")
     work = Run(intent, to, inputs, terminal, store, settings.checkpoint_every, material)
 
     kernels.ready(terminal.note)
@@ -84,8 +86,8 @@ def run(settings: Config) -> int:
     return 0
 
 
-def own_inputs(job: Job, role: str, files: dict[str, Path]) -> dict[str, Array]:
-    """This party's tensors, from files or the job's defaults, checked."""
+def own_inputs(job: Job, role: str, files: dict[str, Path], key: Callable[[], bytes] = fresh_seed) -> dict[str, Array]:
+    """This party's tensors, from files or the job's defaults, checked; what is to be drawn is, by this key."""
     mine = {name: declared for name, declared in job.inputs.items() if declared.owner == role}
     check_tensors(job, files, "--data")
     for name in files:
@@ -94,7 +96,7 @@ def own_inputs(job: Job, role: str, files: dict[str, Path]) -> dict[str, Array]:
                 f"--data {name}=…: {role} does not bring a tensor {name}; it is {job.inputs[name].owner}'s to bring"
             )
     arrays = {
-        name: load_tensor(name, files[name], declared) if name in files else default_tensor(name, declared)
+        name: load_tensor(name, files[name], declared) if name in files else default_tensor(name, declared, key)
         for name, declared in mine.items()
     }
     _check_rows(mine, arrays, files)

@@ -1,0 +1,57 @@
+"""What a tensor is drawn from where nobody brings a file: the initial weights of a network.
+
+A draw is secret, like any other tensor that a party brings, so it comes from the keyed generator: the same key, label and
+shape give the same numbers, which is how a party that was killed goes on with the weights that it had drawn.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from .graph import Array
+from .prg import derive, keystream
+from .views import Shape
+
+_TAIL = 6.0  # deviations from the middle; one number in 5·10⁸ lies beyond, and is drawn onto the end
+
+
+@dataclass(frozen=True)
+class Draw:
+    """A normal distribution around 0, cut off at six deviations; `uniform`: a uniform one with that deviation."""
+
+    deviation: float
+    uniform: bool = False
+
+    @property
+    def reach(self) -> float:
+        """No number drawn is larger."""
+        return (math.sqrt(3.0) if self.uniform else _TAIL) * self.deviation
+
+    def half(self) -> Draw:
+        """What two parties draw each so that their sum is a draw of this deviation, and exactly normal where this is."""
+        return Draw(self.deviation / math.sqrt(2.0), self.uniform)
+
+    def array(self, key: bytes, label: str, shape: Shape) -> Array:
+        """The numbers of this key and label, float64."""
+        count = math.prod(shape)
+        words = keystream(derive(key, "draw", label), 0, 2, count)
+        unit = (words >> np.uint64(11)).astype(np.float64) * 2.0**-53  # [0, 1)
+        if self.uniform:
+            drawn = (2.0 * unit[0] - 1.0) * self.reach
+        else:  # Box and Muller 1958
+            normal = np.sqrt(-2.0 * np.log1p(-unit[0])) * np.cos(2.0 * np.pi * unit[1])
+            drawn = self.deviation * normal.clip(-_TAIL, _TAIL)
+        return np.asarray(drawn.reshape(shape), np.float64)
+
+
+def he(fan_in: int) -> Draw:
+    """For layers before a ReLU: deviation √(2 / fan_in) (He et al. 2015)."""
+    return Draw(math.sqrt(2.0 / fan_in))
+
+
+def glorot(fan_in: int, fan_out: int) -> Draw:
+    """For layers before a sigmoid, a tanh or nothing: deviation √(2 / (fan_in + fan_out)) (Glorot and Bengio 2010)."""
+    return Draw(math.sqrt(2.0 / (fan_in + fan_out)))

@@ -1,0 +1,137 @@
+"""What a layer is: parameters by name, and what it makes of a tensor. No layer has a backward pass: `gradient` has.
+
+    class Digits(Job):
+        model = Sequential(Dense(64, 32), ReLU(), Dense(32, 10), owner="joint")
+        def step(self, v):
+            loss = CrossEntropy()(self.model(v, v.x), v.y)
+
+A model as an attribute of a job brings its parameters as Inputs of the job, called as PyTorch calls them in a `state_dict`:
+model.0.weight, model.0.bias, model.2.weight and so on. Names, arguments and shapes of layers are PyTorch's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ..errors import JobError
+from ..jobs import JOINT, ROLES, Bundle, Input
+from ..ops import Secret
+from ..views import Shape
+
+LIMIT = 8.0  # what a parameter is taken to stay below in absolute value; training beyond it is noticed by the guard
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A tensor of a layer: its shape, its range, and what it is drawn from, or the array, where nobody brings a file."""
+
+    shape: Shape
+    default: Any
+    low: float = -LIMIT
+    high: float = LIMIT
+    trained: bool = True  # by an optimiser; otherwise the layer itself changes it, as batch normalisation its means
+
+
+class Variables(Protocol):
+    """`jobs.Variables`, as far as a layer uses them."""
+
+    def __getitem__(self, name: str) -> Secret: ...
+    def __setitem__(self, name: str, value: Secret) -> None: ...
+
+
+@dataclass(frozen=True)
+class Scope:
+    """A layer's own variables during one pass: scope["weight"] is v["model.0.weight"]."""
+
+    v: Variables
+    path: str
+    training: bool
+
+    def __getitem__(self, name: str) -> Secret:
+        return self.v[f"{self.path}.{name}"]
+
+    def __setitem__(self, name: str, value: Secret) -> None:
+        self.v[f"{self.path}.{name}"] = value
+
+    def inside(self, name: str) -> Scope:
+        """The scope of a layer in this one."""
+        return Scope(self.v, f"{self.path}.{name}", self.training)
+
+
+class Layer(Bundle):
+    """Subclass this: `parameters` and `forward`. `owner` is whose the parameters are; "joint": drawn so that neither knows them."""
+
+    owner: str = JOINT
+
+    def parameters(self) -> Mapping[str, Parameter]:
+        """By name, those of layers inside included, as in "0.weight"."""
+        return {}
+
+    def forward(self, scope: Scope, x: Secret) -> Secret:
+        """What the layer makes of x."""
+        raise NotImplementedError
+
+    def __call__(self, v: Variables, x: Secret, *, training: bool = True) -> Secret:
+        """What the model makes of x, a batch along axis 0, with the parameters as they stand in `v`.
+
+        training: drop out, and normalise by the batch at hand; False for predictions.
+        """
+        if not self.name:
+            raise JobError(f"a {type(self).__name__} computes as an attribute of a job's class: model = Sequential(…)")
+        return self.forward(Scope(v, self.name, training), x)
+
+    def inputs(self) -> dict[str, Input]:
+        if self.owner not in (*ROLES, JOINT):
+            raise JobError(f"the parameters of a model are 'alice''s, 'bob''s or 'joint', not {self.owner!r}'s")
+        return {
+            name: Input(self.owner, each.shape, each.low, each.high, each.default)
+            for name, each in self.parameters().items()
+        }
+
+    def trained(self) -> list[str]:
+        """The names of the variables that an optimiser changes, as the job's `v` has them."""
+        return [f"{self.name}.{name}" for name, each in self.parameters().items() if each.trained]
+
+
+class Sequential(Layer):
+    """One layer after another; model.0 is the first."""
+
+    def __init__(self, *layers: Layer, owner: str = JOINT) -> None:
+        for number, layer in enumerate(layers):
+            if not isinstance(layer, Layer):
+                raise JobError(f"Sequential takes layers, not {type(layer).__name__} as number {number}")
+        self.layers, self.owner = layers, owner
+
+    def parameters(self) -> Mapping[str, Parameter]:
+        return {
+            f"{number}.{name}": each
+            for number, layer in enumerate(self.layers)
+            for name, each in layer.parameters().items()
+        }
+
+    def forward(self, scope: Scope, x: Secret) -> Secret:
+        for number, layer in enumerate(self.layers):
+            x = layer.forward(scope.inside(str(number)), x)
+        return x
+
+
+class Residual(Layer):
+    """x + block(x); `shortcut`, a layer, instead of x where the block changes the shape. Parameters: block.…, shortcut.…"""
+
+    def __init__(self, *block: Layer, shortcut: Layer | None = None, owner: str = JOINT) -> None:
+        self.block, self.shortcut, self.owner = Sequential(*block), shortcut, owner
+
+    def parameters(self) -> Mapping[str, Parameter]:
+        found = {f"block.{name}": each for name, each in self.block.parameters().items()}
+        if self.shortcut is not None:
+            found |= {f"shortcut.{name}": each for name, each in self.shortcut.parameters().items()}
+        return found
+
+    def forward(self, scope: Scope, x: Secret) -> Secret:
+        past = x if self.shortcut is None else self.shortcut.forward(scope.inside("shortcut"), x)
+        out = self.block.forward(scope.inside("block"), x)
+        if out.shape != past.shape:
+            raise JobError(f"Residual: the block makes {out.shape} of what is {past.shape} beside it; give a shortcut")
+        return past + out

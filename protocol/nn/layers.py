@@ -1,0 +1,104 @@
+"""Dense layers, convolutions, pooling, activations. Arguments, and shapes of parameters, are PyTorch's."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import ops
+from ..draws import Draw, he
+from ..errors import JobError
+from ..ops import Secret
+from ..views import Shape
+from .layer import Layer, Parameter, Scope
+
+Pair = int | tuple[int, int]
+
+
+def pair(value: Pair) -> tuple[int, int]:
+    """One number for both axes, or one for each."""
+    return (value, value) if isinstance(value, int) else value
+
+
+def _weights(shape: Shape, fan_in: int, init: Draw | None, bias: bool, count: int) -> dict[str, Parameter]:
+    found = {"weight": Parameter(shape, he(fan_in) if init is None else init)}
+    return found | ({"bias": Parameter((count,), np.zeros(count))} if bias else {})
+
+
+@dataclass(eq=False)
+class Dense(Layer):
+    """x @ weight.T + bias, weight (out_features, in_features); a matrix product: one round. PyTorch's Linear.
+
+    init: what the weights are drawn from; He's distribution by default.
+    """
+
+    in_features: int
+    out_features: int
+    bias: bool = True
+    init: Draw | None = None
+
+    def parameters(self) -> Mapping[str, Parameter]:
+        shape = (self.out_features, self.in_features)
+        return _weights(shape, self.in_features, self.init, self.bias, self.out_features)
+
+    def forward(self, scope: Scope, x: Secret) -> Secret:
+        if x.shape[-1:] != (self.in_features,):
+            raise JobError(f"Dense({self.in_features}, {self.out_features}) of a tensor of shape {x.shape}: its last "
+                           f"axis must have {self.in_features}; put a Flatten() before it if these are pictures")  # fmt: skip
+        out = x @ scope["weight"].T
+        return out + scope["bias"] if self.bias else out
+
+
+@dataclass(eq=False)
+class Embedding(Layer):
+    """The row of weight (num_embeddings, embedding_dim) that each secret one-hot vector along the last axis names; one round."""
+
+    num_embeddings: int
+    embedding_dim: int
+    init: Draw = Draw(1.0)  # noqa: RUF009, frozen
+
+    def parameters(self) -> Mapping[str, Parameter]:
+        return {"weight": Parameter((self.num_embeddings, self.embedding_dim), self.init)}
+
+    def forward(self, scope: Scope, x: Secret) -> Secret:
+        return x @ scope["weight"]
+
+
+@dataclass(eq=False)
+class Flatten(Layer):
+    """All axes but the first as one."""
+
+    def forward(self, scope: Scope, x: Secret) -> Secret:
+        return x.reshape(x.shape[0], math.prod(x.shape[1:]))
+
+
+class Activation(Layer):
+    """A function of every entry."""
+
+    function: Callable[[Secret], Secret]
+
+    def forward(self, scope: Scope, x: Secret) -> Secret:
+        return type(self).function(x)
+
+
+class ReLU(Activation):
+    function = staticmethod(ops.relu)
+
+
+class GELU(Activation):
+    function = staticmethod(ops.gelu)
+
+
+class SiLU(Activation):
+    function = staticmethod(ops.silu)
+
+
+class Tanh(Activation):
+    function = staticmethod(ops.tanh)
+
+
+class Sigmoid(Activation):
+    function = staticmethod(ops.sigmoid)

@@ -1,0 +1,53 @@
+"""Losses, of predictions or logits `z` and targets `y`, as one number: the mean over all entries, as PyTorch's default is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ..errors import JobError
+from ..ops import Secret, absolute, logistic_loss, where
+
+
+class Loss(Protocol):
+    def __call__(self, z: Secret, y: Any) -> Secret: ...
+
+
+def _alike(name: str, z: Secret, y: Any) -> None:
+    if z.shape != y.shape:
+        raise JobError(f"{name} of predictions of shape {z.shape} and targets of shape {y.shape}: they must be alike")
+
+
+@dataclass(frozen=True)
+class MSE:
+    """The mean squared error. PyTorch's MSELoss."""
+
+    def __call__(self, z: Secret, y: Any) -> Secret:
+        _alike("MSE", z, y)
+        error: Secret = z - y
+        return (error * error).mean()
+
+
+@dataclass(frozen=True)
+class BinaryCrossEntropy:
+    """Of logits and targets of 0 and 1. PyTorch's BCEWithLogitsLoss; label_smoothing draws targets towards a half."""
+
+    label_smoothing: float = 0.0
+
+    def __call__(self, z: Secret, y: Any) -> Secret:
+        _alike("BinaryCrossEntropy", z, y)
+        smooth = self.label_smoothing
+        return logistic_loss(z, y * (1.0 - smooth) + smooth / 2 if smooth else y).mean()
+
+
+@dataclass(frozen=True)
+class Huber:
+    """error²/2 where |error| ≤ delta, else delta·(|error| − delta/2). PyTorch's HuberLoss."""
+
+    delta: float = 1.0
+
+    def __call__(self, z: Secret, y: Any) -> Secret:
+        _alike("Huber", z, y)
+        error = z - y
+        size = absolute(error)
+        return where(size <= self.delta, error * error * 0.5, size * self.delta - self.delta**2 / 2).mean()

@@ -1,0 +1,63 @@
+"""How a step changes the parameters, given their gradients. Arguments and formulas are those of torch.optim.
+
+State, such as momentum, is carried as any variable is: secret, from step to step, called by the parameter's name and its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..ops import Gradient, Secret, clip
+
+
+class Optimiser:
+    """Subclass this: `state` and `moved`."""
+
+    def state(self) -> Sequence[str]:
+        """The names of what is carried for each parameter; each begins with zeros."""
+        return ()
+
+    def moved(self, p: Secret, g: Secret, state: dict[str, Secret]) -> Secret:
+        """The parameter after a step; `state` is updated in place."""
+        raise NotImplementedError
+
+    def start(self, v: Any, names: Sequence[str]) -> None:
+        """In setup: the state of the variables v[name]."""
+        for name in names:
+            for each in self.state():
+                v[f"{name}.{each}"] = v.zeros(v[name].shape)
+
+    def step(self, v: Any, names: Sequence[str], gradients: Sequence[Gradient]) -> None:
+        """Change the variables v[name], given the gradient of the loss by each."""
+        for name, g in zip(names, gradients, strict=True):
+            state = {each: v[f"{name}.{each}"] for each in self.state()}
+            v[name] = self.moved(v[name], g, state)
+            for each, value in state.items():
+                v[f"{name}.{each}"] = value
+
+
+@dataclass(frozen=True)
+class SGD(Optimiser):
+    """Stochastic gradient descent. clip_value: what a gradient's entries are clipped to, ±; four rounds."""
+
+    lr: float = 0.001
+    momentum: float = 0.0
+    dampening: float = 0.0
+    weight_decay: float = 0.0
+    nesterov: bool = False
+    clip_value: float | None = None
+
+    def state(self) -> Sequence[str]:
+        return ("momentum",) if self.momentum else ()
+
+    def moved(self, p: Secret, g: Secret, state: dict[str, Secret]) -> Secret:
+        if self.clip_value is not None:
+            g = clip(g, -self.clip_value, self.clip_value)
+        if self.weight_decay:
+            g = g + p * self.weight_decay
+        if self.momentum:
+            state["momentum"] = state["momentum"] * self.momentum + g * (1.0 - self.dampening)
+            g = g + state["momentum"] * self.momentum if self.nesterov else state["momentum"]
+        return p - g * self.lr
