@@ -19,8 +19,11 @@ from .graph import EVERYTHING, Carry, Op, Phase, Source
 from .jobs import ROLES
 from .ops.coarse import Coarse
 from .ops.comparison import Compare, Gate
-from .ops.linear import Add, AddPublic, MatMulPublic, MultiplyPublic, Negate, Structure, Sum
+from .ops.linear import Add, Negate
 from .ops.products import MatMul, Multiply
+from .ops.public import AddPublic, MatMulPublic, MultiplyPublic
+from .ops.structure import Structure
+from .ops.sums import Sum
 from .views import Index, Rows
 
 LONGEST = 160  # characters of a phrase

@@ -7,7 +7,7 @@ from typing import Any
 from party.jobs import cnn, logreg, mlp, seed, xor
 from protocol import views
 from protocol.ops import avg_pool2d, conv2d, polynomial, relu, sigmoid, within
-from protocol.ops.linear import seen
+from protocol.ops.structure import seen
 
 
 class Seed(seed.Seed):

@@ -11,7 +11,7 @@ from protocol.errors import JobError
 from protocol.graph import Graph, Op, Source
 from protocol.jobs import Input, Job, Traced, trace
 from protocol.ops import Secret
-from protocol.ops.linear import AddPublic, MatMulPublic, MultiplyPublic
+from protocol.ops.public import AddPublic, MatMulPublic, MultiplyPublic
 from protocol.ops.truncation import Rescale
 from protocol.plan import make_plan
 from protocol.sizing import Numerics

@@ -12,7 +12,8 @@ from ..lowering import Lowering
 from ..program import Share
 from ..sizing import Sizes
 from ..views import Shape
-from .linear import Linear, Public
+from .linear import Linear
+from .public import Public
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from .. import views
 from ..errors import JobError
 from ..views import Shape
 from .gradient import differentiated
-from .linear import seen
+from .structure import seen
 from .tensor import Secret, secret
 
 

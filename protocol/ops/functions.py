@@ -12,11 +12,13 @@ from ..graph import Interval, Node
 from .activations import softplus
 from .comparison import Compare, Gate, tested
 from .gradient import differentiated
-from .linear import AddPublic, Concatenate, Negate
+from .linear import Negate
 from .periodic import SIGMOID, SIGMOID_DERIVATIVE, Fourier
 from .polynomials import COARSE, SIGMOID_10, Poly, derivative
 from .products import Multiply
+from .public import AddPublic
 from .spelling import offers
+from .structure import Concatenate
 from .tensor import Secret, number, public, secret
 
 

@@ -23,8 +23,9 @@ from ..errors import JobError
 from ..graph import Carry, Graph, Node, Phase
 from ..sizing import WIDE_SIZE, Numerics
 from ..solver import size
-from .linear import Add, MultiplyPublic
+from .linear import Add
 from .products import MatMul
+from .public import MultiplyPublic
 from .truncation import Rescale
 
 

@@ -18,7 +18,8 @@ from ..ring import limbs_for
 from ..sizing import Demands, Sizes
 from ..views import Shape
 from .cotangents import weighted
-from .linear import Add, AddPublic, MultiplyPublic, Negate, broadcast, times, total_bounds
+from .linear import Add, Negate, broadcast, times, total_bounds
+from .public import AddPublic, MultiplyPublic
 
 FUSED_WORDS = 1 << 14  # dealt ring elements up to which a product is fused rather than given a round
 FUSED_DEGREE = 4

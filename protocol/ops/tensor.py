@@ -20,20 +20,13 @@ from ..graph import Array, Graph, Node, Op, Phase
 from ..views import Shape
 from . import spelling
 from .comparison import Compare, Gate, is_bit
-from .linear import (
-    Add,
-    AddPublic,
-    Concatenate,
-    MatMulPublic,
-    MultiplyPublic,
-    Negate,
-    Structure,
-    Sum,
-    broadcast,
-)
+from .linear import Add, Negate, broadcast
 from .polynomials import Poly
 from .products import MatMul, Multiply
+from .public import AddPublic, MatMulPublic, MultiplyPublic
 from .spelling import refusing
+from .structure import Concatenate, Structure
+from .sums import Sum
 
 LARGEST = 2.0**80  # of public constants
 

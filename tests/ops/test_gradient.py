@@ -41,20 +41,14 @@ from protocol.ops.comparison import Compare, Gate
 from protocol.ops.constants import Constant
 from protocol.ops.ended import Ended
 from protocol.ops.exponential import Exp
-from protocol.ops.linear import (
-    Add,
-    AddPublic,
-    Concatenate,
-    MatMulPublic,
-    MultiplyPublic,
-    Negate,
-    Structure,
-    Sum,
-)
+from protocol.ops.linear import Add, Negate
 from protocol.ops.periodic import SIGMOID, SIGMOID_DERIVATIVE, Fourier
 from protocol.ops.polynomials import Poly
 from protocol.ops.products import MatMul, Multiply
+from protocol.ops.public import AddPublic, MatMulPublic, MultiplyPublic
 from protocol.ops.selection import Settled
+from protocol.ops.structure import Concatenate, Structure
+from protocol.ops.sums import Sum
 from protocol.ops.truncation import Rescale
 from protocol.plan import make_plan
 from protocol.simulate import simulate

@@ -1,0 +1,195 @@
+"""Secret tensors with public arrays: sums, products and matrix products, which cost nothing on the wire."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import fixedpoint
+from ..errors import JobError
+from ..graph import Array, Interval, Node, Spread, Tensor
+from ..lowering import Lowering, Secure
+from ..program import Share
+from ..ring import ring
+from ..sizing import Sizes
+from ..views import Shape
+from .cotangents import sole
+from .linear import Aligned, Linear, broadcast, times
+
+
+@dataclass(frozen=True)
+class Public(Secure):
+    """An operation with a public array, known by its digest: equal arrays make equal operations."""
+
+    constant: Array = field(compare=False)
+    digest: bytes = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        array = np.ascontiguousarray(self.constant + 0.0)  # −0 and 0 are equal
+        known = hashlib.blake2b(repr((array.dtype.str, self.constant.shape)).encode(), digest_size=16)
+        known.update(array.tobytes())
+        object.__setattr__(self, "digest", known.digest())
+
+
+@dataclass(frozen=True)
+class AddPublic(Aligned, Public):
+    """x + c for a public array c: one party adds it."""
+
+    name = "add public"
+
+    def shape(self, *shapes: Shape) -> Shape:
+        return broadcast("add", shapes[0], self.constant.shape)
+
+    def bounds(self, *uses: Node) -> Interval:
+        a, b = uses[0].interval
+        return (a + float(self.constant.min(initial=0)), b + float(self.constant.max(initial=0)))
+
+    def spread(self, *uses: Node) -> Spread | None:
+        return uses[0].likely + Spread(float(np.abs(self.constant).max(initial=0.0)), 0.0)
+
+    def clear(self, step: int, *arrays: Array) -> Array:
+        return arrays[0] + self.constant
+
+    def factor(self, n: int) -> float:
+        return 1.0
+
+    def scale(self, sizes: Sizes, node: Node) -> int:
+        """That of x, unless x is coarse (a count, a bit) and the constant is not."""
+        own = sizes.scales[node.inputs[0]]
+        scaled = np.ldexp(self.constant, own)
+        return own if np.array_equal(scaled, np.rint(scaled)) else max(own, sizes.numerics.fraction_bits)
+
+    def emit(self, lowering: Lowering, node: Node) -> Share:
+        limbs, shape = lowering.limbs(node), node.shape
+        x = lowering.aligned(node.inputs[0], lowering.sizes.scales[node], limbs)
+        r = ring(limbs)
+        if lowering.party == 0:
+            encoded = fixedpoint.encode(np.broadcast_to(self.constant, shape), x.scale, limbs)
+            out = lowering.call(lambda v: r.add(v, encoded), x)
+        else:
+            zeros = r.zeros(shape)
+            out = lowering.call(lambda v: r.add(v, zeros), x) if x.shape != shape else x
+        return lowering.as_share(out, shape, x.scale, x.bits, limbs)
+
+
+@dataclass(frozen=True)
+class MultiplyPublic(Linear, Public):
+    """x · c for a public array c. Powers of two cost no precision and no bits: only the scale's label changes."""
+
+    name = "multiply by public"
+
+    def shape(self, *shapes: Shape) -> Shape:
+        return broadcast("multiply", shapes[0], self.constant.shape)
+
+    def bounds(self, *uses: Node) -> Interval:
+        ends = (self.constant.min(), self.constant.max()) if self.constant.size else (0.0,)
+        corners = [times(end, float(c)) for end in uses[0].interval for c in ends]
+        return (min(corners), max(corners))
+
+    def spread(self, *uses: Node) -> Spread | None:
+        return uses[0].likely.scaled(float(np.abs(self.constant).max(initial=0.0)))
+
+    def clear(self, step: int, *arrays: Array) -> Array:
+        return arrays[0] * self.constant
+
+    def factor(self, n: int) -> float | None:
+        return sole(self.constant)
+
+    def cotangent(self, n: int, g: Tensor, out: Tensor, *operands: Tensor) -> Tensor:
+        product: Tensor = g * self.constant
+        return product
+
+    def scale(self, sizes: Sizes, node: Node) -> int:
+        return sizes.scales[node.inputs[0]] + fraction_bits(self.constant, sizes, node.inputs[0])
+
+    def emit(self, lowering: Lowering, node: Node) -> Share:
+        limbs, extra = lowering.limbs(node), fraction_bits(self.constant, lowering.sizes, node.inputs[0])
+        x = lowering.narrowed(lowering.share(node.inputs[0]), limbs)
+        r = ring(limbs)
+        integers = as_integers(self.constant, extra)
+        encoded = r.encode(integers)
+        unit = bool(np.all(integers == 1)) and x.shape == node.shape
+        out = x if unit else lowering.call(lambda v: r.mul(v, encoded), x)
+        return lowering.as_share(out, node.shape, x.scale + extra, x.bits, limbs)
+
+
+@dataclass(frozen=True)
+class MatMulPublic(Linear, Public):
+    """x @ c, or c @ x, for a public matrix c; x has at least two axes."""
+
+    left: bool  # c stands on the left
+    name = "matmul with public"
+
+    def shape(self, *shapes: Shape) -> Shape:
+        (x,), c = shapes, self.constant.shape
+        inner, fits = (x[-2], x[-2] == c[1]) if self.left else (x[-1], x[-1] == c[0])
+        if not fits:
+            raise JobError(f"matmul of a tensor of shape {x} and a public matrix of shape {c}: {inner} does not fit")
+        return (*x[:-2], c[0], x[-1]) if self.left else (*x[:-1], c[1])
+
+    def bounds(self, *uses: Node) -> Interval:
+        peak = float(np.abs(self.constant).sum(axis=1 if self.left else 0).max(initial=0.0))
+        reach = times(peak, max(abs(uses[0].interval[0]), abs(uses[0].interval[1])))
+        return (-reach, reach)
+
+    def spread(self, *uses: Node) -> Spread | None:
+        axis, (mean, deviation) = 1 if self.left else 0, uses[0].likely
+        sums, norms = np.abs(self.constant.sum(axis=axis)), np.linalg.norm(self.constant, axis=axis)
+        return Spread(times(mean, float(sums.max(initial=0.0))), times(deviation, float(norms.max(initial=0.0))))
+
+    def clear(self, step: int, *arrays: Array) -> Array:
+        return np.asarray(self.constant @ arrays[0] if self.left else arrays[0] @ self.constant)
+
+    def cotangent(self, n: int, g: Tensor, out: Tensor, *operands: Tensor) -> Tensor:
+        found: Tensor = self.constant.T @ g if self.left else g @ self.constant.T
+        return found
+
+    def scale(self, sizes: Sizes, node: Node) -> int:
+        return sizes.scales[node.inputs[0]] + fraction_bits(self.constant, sizes, node.inputs[0])
+
+    def emit(self, lowering: Lowering, node: Node) -> Share:
+        limbs, extra = lowering.limbs(node), fraction_bits(self.constant, lowering.sizes, node.inputs[0])
+        x = lowering.narrowed(lowering.share(node.inputs[0]), limbs)
+        r, left = ring(limbs), self.left
+        encoded = r.encode(as_integers(self.constant, extra))
+        out = lowering.call(lambda v: r.matmul(encoded, v) if left else r.matmul(v, encoded), x)
+        return lowering.as_share(out, node.shape, x.scale + extra, x.bits, limbs)
+
+
+def fraction_bits(constant: Array, sizes: Sizes, x: Node) -> int:
+    """Fraction bits of a public factor of x: as many as make it exact, or the job's fraction bits as significant ones.
+
+    Those are counted from the smallest entry that is not 0, as far as they show in a product with the largest x; and the result
+    has the job's fraction bits, even if x has none (a bit, a count).
+    """
+    entries = np.abs(constant[constant != 0.0])
+    if not entries.size:
+        return 0
+    f = sizes.numerics.fraction_bits
+    exponents = [_dyadic(float(c)) for c in np.unique(entries)]
+    short = [exponent for exponent in exponents if exponent is not None]
+    seen = f + sizes.integer_bits(x) + 1  # finer does not show in the product, even of the largest x
+    precise = max(min(f - math.frexp(float(entries.min()))[1] + 1, seen), f - math.frexp(float(entries.max()))[1] + 1)
+    precise = max(min(precise, seen), f - sizes.scales[x])
+    return min(max(short), max(precise, 0)) if len(short) == len(exponents) else precise
+
+
+def as_integers(constant: Array, bits: int) -> NDArray[Any]:
+    """round(constant · 2^bits), as Python integers."""
+    return np.asarray(np.frompyfunc(lambda c: round(Fraction(float(c)) * Fraction(2) ** bits), 1, 1)(constant), object)
+
+
+def _dyadic(value: float) -> int | None:
+    """The number of fraction bits of a float that is a short dyadic number (negative for multiples of two)."""
+    mantissa, exponent = math.frexp(value)
+    if mantissa == 0.0:
+        return 0
+    integer = int(math.ldexp(mantissa, 53))
+    trailing = (integer & -integer).bit_length() - 1
+    return 53 - trailing - exponent if 53 - trailing <= 12 else None
