@@ -2,7 +2,7 @@
 
 from .activations import gelu, silu, softplus, tanh
 from .arrays import dot, expand_dims, flip, outer, squeeze, stack, swapaxes
-from .convolution import avg_pool2d, conv2d
+from .convolution import avg_pool2d, conv1d, conv2d, global_avg_pool2d
 from .exponential import exp
 from .functions import (
     absolute,
@@ -28,6 +28,7 @@ __all__ = [
     "avg_pool2d",
     "clip",
     "concatenate",
+    "conv1d",
     "conv2d",
     "differentiated",
     "dot",
@@ -35,6 +36,7 @@ __all__ = [
     "expand_dims",
     "flip",
     "gelu",
+    "global_avg_pool2d",
     "gradient",
     "logistic_loss",
     "matmul",

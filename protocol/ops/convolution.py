@@ -1,4 +1,4 @@
-"""Convolution and average pooling of pictures, (count, channels, height, width), as products and sums of windows.
+"""Convolution and average pooling of pictures and sequences, channels before lengths, as products and sums of windows.
 
 Windows, and zeros around or between pixels, are views: they commute with masking, so a picture is opened once, at its own
 size, for the forward pass and for the gradient of the kernels, however many windows a pixel is in. What is dealt is the
@@ -7,6 +7,7 @@ size of the result. As in deep-learning libraries, a "convolution" does not flip
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -16,85 +17,146 @@ from ..errors import JobError
 from ..views import Shape
 from .gradient import differentiated
 from .structure import seen
-from .tensor import Secret, secret
+from .tensor import Secret, public
+from .windows import Edges, by_axis, edges, windows
 
 
-def conv2d(x: Secret, kernels: Secret, stride: int = 1, padding: int = 0) -> Secret:
-    """(n, c, h, w) and kernels (o, c, kh, kw) → (n, o, h', w'), h' = (h + 2·padding − kh) // stride + 1; one round."""
-    secret("conv2d", x, kernels)
-    _check(kernels.shape, 4, "kernels")
-    _whole(stride=stride, padding=padding)
-    o, c, *size = kernels.shape
-    if x.ndim != 4 or x.shape[1] != c:
+def conv2d(x: Any, kernels: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1) -> Secret:
+    """(n, c, h, w) and kernels (o, c / groups, kh, kw) → (n, o, h', w'); one round. One of the two may be public: no round.
+
+    h' = (h + padding before and after − (kh − 1)·dilation − 1) // stride + 1. `stride` and `dilation` are one number, or one for
+    each axis. `padding` is too, or a pair (before, after) for each axis, or "valid", none, or "same": as much as makes
+    h' = ⌈h / stride⌉, the odd one after. With `groups`, output channels see their own part of the input channels alone.
+    """
+    return _convolution("conv2d", 2, x, kernels, stride, padding, dilation, groups)
+
+
+def conv1d(x: Any, kernels: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1) -> Secret:
+    """(n, c, length) and kernels (o, c / groups, k) → (n, o, length'); all else as in `conv2d`."""
+    return _convolution("conv1d", 1, x, kernels, stride, padding, dilation, groups)
+
+
+def _convolution(
+    name: str, axes: int, x: Any, kernels: Any, stride: Any, padding: Any, dilation: Any, groups: Any
+) -> Secret:
+    x, kernels = (each if isinstance(each, Secret) else public(each) for each in (x, kernels))
+    inputs = [each for each in (x, kernels) if isinstance(each, Secret)]
+    if not inputs:
+        raise JobError(f"{name} of public values only; use a library of your own for them")
+    _check(x.shape, axes + 2, "pictures" if axes == 2 else "sequences")
+    _check(kernels.shape, axes + 2, "kernels")
+    (parts,) = by_axis("groups", groups, 1)
+    o, c = kernels.shape[:2]
+    if x.shape[1] != c * parts or o % parts:
         raise JobError(
-            f"conv2d of pictures of shape {x.shape} and kernels of shape {kernels.shape}: channels must agree"
+            f"{name} of pictures of shape {x.shape} and kernels of shape {kernels.shape} in {parts} "
+            f"group{'s' * (parts > 1)}: channels must agree"
         )
-    patches, (n, height, width) = _patches(x, (size[0], size[1]), stride, padding)
-    out = patches @ kernels.reshape(o, -1).T
+    steps, apart = by_axis("stride", stride, axes), by_axis("dilation", dilation, axes)
+    around = edges(padding, x.shape[2:], kernels.shape[2:], steps, apart)
+    out, patches = _convolved(x, kernels, steps, around, apart, parts)
 
-    def pull(which: int, g: Any) -> Any:
-        if which == 0:
-            return _input_gradient(g, kernels, x.shape, stride, padding)
-        return _kernel_gradient(g, patches, kernels)
+    def pull(n: int, g: Any) -> Any:
+        if inputs[n] is x:
+            return _input_gradient(g, kernels, x.shape, steps, around, apart, parts)
+        return _kernel_gradient(g, patches, kernels.shape, parts)
 
-    return differentiated(out.reshape(n, height, width, o).transpose(0, 3, 1, 2), [x, kernels], pull)
-
-
-def _kernel_gradient(g: Any, patches: Secret, kernels: Secret) -> Any:
-    """By the kernels, from the opening of the pictures that the convolution made."""
-    flat = g.transpose((1, 0, 2, 3)).reshape((kernels.shape[0], -1))
-    return (flat @ patches).reshape(kernels.shape)
+    return differentiated(out, inputs, pull)
 
 
-def _input_gradient(g: Any, kernels: Secret, shape: Shape, stride: int, padding: int) -> Any:
+def _convolved(x: Any, kernels: Any, stride: Shape, padding: Edges, dilation: Shape, groups: int) -> tuple[Any, Any]:
+    """The convolution, and every window as a row: (n·h'·w', c·kh·kw), for each of several groups along a first axis."""
+    o, size, (n, c) = kernels.shape[0], tuple(kernels.shape[2:]), x.shape[:2]
+    flat = math.prod(kernels.shape[1:])
+    split = x if groups == 1 else x.reshape((n, groups, c // groups, *x.shape[2:]))
+    found = windows(split, size, stride, padding, dilation)
+    lead = split.ndim - len(size)
+    places = found.shape[lead : lead + len(size)]
+    at, inside = range(lead, lead + len(size)), range(lead + len(size), found.ndim)
+    rows = n * math.prod(places)
+    if groups == 1:
+        patches = found.transpose((0, *at, 1, *inside)).reshape((rows, flat))
+        out = (patches @ kernels.reshape((o, flat)).transpose((1, 0))).reshape((n, *places, o))
+        return out.transpose((0, out.ndim - 1, *range(1, out.ndim - 1))), patches
+    patches = found.transpose((1, 0, *at, 2, *inside)).reshape((groups, rows, flat))
+    columns = kernels.reshape((groups, o // groups, flat)).transpose((0, 2, 1))
+    out = (patches @ columns).reshape((groups, n, *places, o // groups))
+    return out.transpose((1, 0, out.ndim - 1, *range(2, out.ndim - 1))).reshape((n, o, *places)), patches
+
+
+def _kernel_gradient(g: Any, patches: Any, shape: Shape, groups: int) -> Any:
+    """By the kernels, of `shape`, from the opening of the pictures that the convolution made."""
+    axes = range(2, g.ndim)
+    if groups == 1:
+        return (g.transpose((1, 0, *axes)).reshape((shape[0], -1)) @ patches).reshape(shape)
+    split = g.reshape((g.shape[0], groups, shape[0] // groups, *g.shape[2:]))
+    columns = split.transpose((1, 2, 0, *(axis + 1 for axis in axes)))
+    return (columns.reshape((groups, shape[0] // groups, -1)) @ patches).reshape(shape)
+
+
+def _input_gradient(
+    g: Any, kernels: Any, shape: Shape, stride: Shape, padding: Edges, dilation: Shape, groups: int
+) -> Any:
     """By the pictures, of `shape`: a convolution of g, spread by the stride, with the kernels turned around.
 
     A window that holds nothing but the zeros put around a picture has seen no pixel: what g has of these is left out first.
     """
     widths, inside = [], []
-    for length, k, places in zip(shape[2:], kernels.shape[2:], g.shape[2:], strict=True):
-        first = max(0, -(-(padding - k + 1) // stride))  # the windows before hold padding alone
-        last = min(places, (length + padding - 1) // stride + 1)
+    sizes = zip(shape[2:], kernels.shape[2:], g.shape[2:], stride, padding, dilation, strict=True)
+    for length, k, places, step, (edge, _), apart in sizes:
+        reach = (k - 1) * apart  # from a window's first entry to its last
+        first = max(0, -(-(edge - reach) // step))  # the windows before hold padding alone
+        last = min(places, (length + edge - 1) // step + 1)
         if first >= last:
             return np.zeros(shape)
         inside.append(slice(first, last))
-        before = k - 1 - padding + first * stride
-        widths.append((before, stride - 1, length + k - 1 - before - (last - first - 1) * stride - 1))
+        before = reach - edge + first * step
+        widths.append((before, step - 1, length + reach - before - (last - first - 1) * step - 1))
     if tuple(each.stop - each.start for each in inside) != g.shape[2:]:
         g = g[(slice(None), slice(None), *inside)]
     spread = seen(g, views.pad(g.shape, ((0, 0, 0), (0, 0, 0), *widths)))
-    turned = kernels[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)
-    patches, (n, height, width) = _patches(spread, (kernels.shape[2], kernels.shape[3]), 1, 0)
-    out = patches @ turned.reshape(shape[1], -1).T
-    return out.reshape((n, height, width, shape[1])).transpose((0, 3, 1, 2))
+    axes = len(widths)
+    turned = kernels[(slice(None), slice(None), *[slice(None, None, -1)] * axes)]
+    o, c = kernels.shape[:2]
+    if groups == 1:
+        turned = turned.transpose((1, 0, *range(2, 2 + axes)))
+    else:
+        turned = turned.reshape((groups, o // groups, *kernels.shape[1:])).transpose((0, 2, 1, *range(3, 3 + axes)))
+        turned = turned.reshape((groups * c, o // groups, *kernels.shape[2:]))
+    return _convolved(spread, turned, (1,) * axes, ((0, 0),) * axes, dilation, groups)[0]
 
 
-def avg_pool2d(x: Secret, size: int, stride: int | None = None) -> Secret:
-    """The mean of every window of size × size: no round. `stride` is `size` by default."""
-    secret("avg_pool2d", x)
-    _check(x.shape, 4, "pictures")
-    _whole(size=size, stride=size if stride is None else stride)
-    step = size if stride is None else stride
-    found: Any = seen(x, views.windows(x.shape, (size, size), (step, step)))
-    mean: Secret = found.mean(axis=(-2, -1))
+def avg_pool2d(x: Secret, size: Any, stride: Any = None, padding: Any = 0, count_include_pad: bool = True) -> Secret:
+    """The mean of every window of pictures (n, c, h, w): no round. `stride` is `size` by default; padding as in `conv2d`.
+
+    count_include_pad: a mean counts the zeros of the padding; otherwise the pixels in a window alone.
+    """
+    _pictures("avg_pool2d", x)
+    sizes = by_axis("size", size, 2)
+    steps = sizes if stride is None else by_axis("stride", stride, 2)
+    around = edges(padding, x.shape[2:], sizes, steps, (1, 1))
+    found = windows(x, sizes, steps, around, (1, 1))
+    mean: Secret
+    if count_include_pad or not any(map(any, around)):
+        mean = found.mean(axis=(-2, -1))
+        return mean
+    counts = windows(np.ones(x.shape[2:]), sizes, steps, around, (1, 1)).sum(axis=(-2, -1))
+    if not counts.all():
+        raise JobError(f"avg_pool2d: a window of {sizes}, {steps} apart, would hold padding alone")
+    mean = found.sum(axis=(-2, -1)) * (1.0 / counts)
     return mean
 
 
-def _patches(x: Any, size: Shape, stride: int, padding: int) -> tuple[Any, tuple[int, int, int]]:
-    """Every window of `size` as a row, (n·h'·w', c·kh·kw); and (n, h', w')."""
+def global_avg_pool2d(x: Secret, keepdims: bool = False) -> Secret:
+    """The mean of every channel of pictures: (n, c, h, w) → (n, c), or (n, c, 1, 1) with `keepdims`; no round."""
+    _pictures("global_avg_pool2d", x)
+    return x.mean(axis=(2, 3), keepdims=keepdims)
+
+
+def _pictures(name: str, x: Any) -> None:
+    if not isinstance(x, Secret):
+        raise JobError(f"{name} takes a secret tensor, not {type(x).__name__}; use NumPy for what is public")
     _check(x.shape, 4, "pictures")
-    edge = (padding, 0, padding)
-    around = seen(x, views.pad(x.shape, ((0, 0, 0), (0, 0, 0), edge, edge))) if padding else x
-    found = seen(around, views.windows(around.shape, size, (stride, stride)))
-    n, c, height, width = found.shape[:4]
-    return found.transpose((0, 2, 3, 1, 4, 5)).reshape((n * height * width, c * size[0] * size[1])), (n, height, width)
-
-
-def _whole(**values: object) -> None:
-    for name, value in values.items():
-        if type(value) is not int or value < (name != "padding"):
-            least = 0 if name == "padding" else 1
-            raise JobError(f"{name} is one whole number ≥ {least} for both axes, not {value!r}")
 
 
 def _check(shape: Shape, axes: int, what: str) -> None:

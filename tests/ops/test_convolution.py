@@ -9,61 +9,171 @@ from hypothesis import strategies as st
 from oracle import ULP, check, numbers, secure
 
 from protocol.errors import JobError
-from protocol.ops import avg_pool2d, conv2d
+from protocol.ops import avg_pool2d, conv1d, conv2d, global_avg_pool2d, gradient
 
 FEW = settings(max_examples=25, deadline=None)
 
 
-def convolved(x, kernels, stride=1, padding=0):
-    """Term by term."""
-    x = np.pad(x, [(0, 0), (0, 0), (padding, padding), (padding, padding)])
-    kh, kw = kernels.shape[2:]
-    rows, columns = range(0, x.shape[2] - kh + 1, stride), range(0, x.shape[3] - kw + 1, stride)
-    out = [[np.einsum("nchw,ochw->no", x[:, :, i : i + kh, j : j + kw], kernels) for j in columns] for i in rows]
-    return np.moveaxis(np.array(out), (0, 1), (2, 3))
+def pairs(value, axes):
+    """Zeros before and after, by axis."""
+    each = (value,) * axes if isinstance(value, int) else value
+    return [(one, one) if isinstance(one, int) else one for one in each]
+
+
+def same(lengths, size, stride, dilation):
+    """What "same" means: ⌈length / stride⌉ places, the odd zero after."""
+    found = []
+    for length, k, step, apart in zip(lengths, size, stride, dilation, strict=True):
+        total = max(0, (-(-length // step) - 1) * step + (k - 1) * apart + 1 - length)
+        found.append((total // 2, total - total // 2))
+    return found
+
+
+def convolved(x, kernels, stride=1, padding=0, dilation=1, groups=1):
+    """Term by term, over any number of axes."""
+    axes = x.ndim - 2
+    stride, dilation = ((each,) * axes if isinstance(each, int) else each for each in (stride, dilation))
+    o, c, *size = kernels.shape
+    around = same(x.shape[2:], size, stride, dilation) if padding == "same" else pairs(padding, axes)
+    x = np.pad(x, [(0, 0), (0, 0), *around])
+    places = [(n - (k - 1) * d - 1) // s + 1 for n, k, s, d in zip(x.shape[2:], size, stride, dilation, strict=True)]
+    out = np.zeros((x.shape[0], o, *places))
+    for at in np.ndindex(*places):
+        cells = tuple(slice(p * s, p * s + (k - 1) * d + 1, d)
+                      for p, s, k, d in zip(at, stride, size, dilation, strict=True))  # fmt: skip
+        for channel in range(o):
+            first = channel // (o // groups) * c
+            seen = x[(slice(None), slice(first, first + c), *cells)]
+            out[(slice(None), channel, *at)] = (seen * kernels[channel]).reshape(len(x), -1).sum(axis=1)
+    return out
 
 
 @st.composite
-def cases(draw):
-    """Shapes of pictures and kernels, a stride and a padding that all go together."""
-    n, c, o = (draw(st.integers(1, 3)) for _ in range(3))
-    kh, kw = (draw(st.integers(1, 3)) for _ in range(2))
-    padding = draw(st.integers(0, min(kh, kw) - 1))
-    height, width = draw(st.integers(kh, 6)), draw(st.integers(kw, 6))
-    return (n, c, height, width), (o, c, kh, kw), draw(st.integers(1, 3)), padding
+def cases(draw, axes):
+    """Shapes of pictures and kernels, and all arguments, that go together; as numbers, by axis, or in words."""
+    n, c, o, groups = (draw(st.integers(1, 2)) for _ in range(4))
+    size = [draw(st.integers(1, 3)) for _ in range(axes)]
+    stride, dilation = (tuple(draw(st.integers(1, top)) for _ in range(axes)) for top in (3, 2))
+    reach = [(k - 1) * d + 1 for k, d in zip(size, dilation, strict=True)]
+    padding = draw(st.sampled_from(["same", "pairs", "axes", "one"]))
+    if padding == "pairs":
+        padding = tuple((draw(st.integers(0, 2)), draw(st.integers(0, 2))) for _ in range(axes))
+    elif padding == "axes":
+        padding = tuple(draw(st.integers(0, 2)) for _ in range(axes))
+    elif padding == "one":
+        padding = draw(st.integers(0, 2))
+    lengths = [draw(st.integers(r, 6)) for r in reach]
+    return (n, c * groups, *lengths), (o * groups, c, *size), stride, padding, dilation, groups
 
 
+@pytest.mark.parametrize(("function", "axes"), [(conv1d, 1), (conv2d, 2)])
 @FEW
-@given(cases())
-def test_convolution(case):
-    shape, kernel, stride, padding = case
+@given(st.data())
+def test_convolution(function, axes, data):
+    shape, kernel, *arguments = data.draw(cases(axes))
     x, w = numbers(shape, 1, 4.0), numbers(kernel, 2, 4.0)
-    expected = convolved(x, w, stride, padding)
-    run = check(lambda x, w: conv2d(x, w, stride, padding), x, w, bound=ULP, clear=expected)
+    expected = convolved(x, w, *arguments)
+    run = check(lambda x, w: function(x, w, *arguments), x, w, bound=ULP, clear=expected)
     assert run.rounds == 3  # both openings together, the truncation of the result, the reveal
     assert run.bytes_sent == [8 * (x.size + w.size + 2 * expected.size)] * 2
 
 
-@pytest.mark.parametrize(("size", "stride"), [(1, None), (2, None), (3, None), (3, 2), (2, 1)])
+@pytest.mark.parametrize(("function", "axes"), [(conv1d, 1), (conv2d, 2)])
+@FEW
+@given(st.data())
+def test_gradients_of_convolution_are_the_sums_that_they_are(function, axes, data):
+    """By both operands, of Σ d · conv(x, w): linear in each, so differences by unit tensors are exact."""
+    shape, kernel, *arguments = data.draw(cases(axes))
+    x, w = numbers(shape, 1, 2.0), numbers(kernel, 2, 2.0)
+    d = numbers(convolved(x, w, *arguments).shape, 3, 2.0)
+
+    def by(array, other):
+        units = np.eye(array.size).reshape(array.size, *array.shape)
+        return np.array([(d * other(unit)).sum() for unit in units]).reshape(array.shape)
+
+    run = secure(
+        lambda x, w, d: dict(zip("xw", gradient((function(x, w, *arguments) * d).sum(), [x, w]), strict=True)), x, w, d
+    )
+    expected = {"x": by(x, lambda x: convolved(x, w, *arguments)), "w": by(w, lambda w: convolved(x, w, *arguments))}
+    for name, array in expected.items():
+        assert run.results[0][name].shape == array.shape
+        assert np.abs(run.results[0][name] - array).max() <= 8 * ULP
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_one_of_the_operands_may_be_public(groups):
+    x, w = numbers((2, 2, 5, 4), 1, 4.0), numbers((4, 2 // groups, 3, 2), 2, 4.0)
+    expected = convolved(x, w, 1, "same", groups=groups)
+    for function, secret in ((lambda x: conv2d(x, w, padding="same", groups=groups), x),
+                             (lambda w: conv2d(x, w, padding="same", groups=groups), w)):  # fmt: skip
+        run = check(function, secret, bound=ULP, clear=expected)
+        assert run.rounds == 2  # the truncation that any public factor brings, and the reveal
+    run = secure(lambda x: gradient(conv2d(x, w, padding="same", groups=groups).sum(), [x])[0], x)
+    units = np.eye(x.size).reshape(x.size, *x.shape)
+    clear = [convolved(unit, w, 1, "same", groups=groups).sum() for unit in units]
+    assert np.abs(run.results[0]["out"] - np.reshape(clear, x.shape)).max() <= ULP
+
+
+@pytest.mark.parametrize(("size", "stride"), [(1, None), (2, None), (3, None), (3, 2), (2, 1), ((2, 3), (3, 1))])
 def test_average_pooling_is_local(size, stride):
     x = numbers((2, 3, 7, 6), 4)
-    windows = np.lib.stride_tricks.sliding_window_view(x, (size, size), (2, 3))
-    step = stride or size
-    expected = windows[:, :, ::step, ::step].mean(axis=(-2, -1))
+    sizes, steps = pooled(size), pooled(stride or size)
+    windows = np.lib.stride_tricks.sliding_window_view(x, sizes, (2, 3))
+    expected = windows[:, :, :: steps[0], :: steps[1]].mean(axis=(-2, -1))
     run = check(lambda x: avg_pool2d(x, size, stride), x, bound=9 * 8 * 2.0**-16 + ULP, clear=expected)
     assert run.rounds == (1 if size == 1 else 2)  # the truncation that any public factor brings, and the reveal
+
+
+def pooled(value):
+    return (value, value) if isinstance(value, int) else value
+
+
+@pytest.mark.parametrize("counted", [True, False])
+@pytest.mark.parametrize(("size", "stride", "padding"), [(3, 2, 1), ((2, 3), (1, 2), ((0, 1), (2, 0))), (2, 2, "same")])
+def test_average_pooling_with_padding(size, stride, padding, counted):
+    """As a convolution of every channel by itself, and its gradient as that of the convolution."""
+    x = numbers((2, 3, 5, 7), 4)
+    kernel = np.ones((3, 1, *pooled(size)))
+    stride = pooled(stride)
+    counts = convolved(np.ones_like(x), kernel, stride, padding, groups=3)
+    divisor = counts if not counted else kernel[0].size
+    expected = convolved(x, kernel, stride, padding, groups=3) / divisor
+    check(lambda x: avg_pool2d(x, size, stride, padding, counted), x, bound=80 * ULP, clear=expected)
+    units = np.eye(x.size).reshape(x.size, *x.shape)
+    clear = [(convolved(unit, kernel, stride, padding, groups=3) / divisor).sum() for unit in units]
+    run = secure(lambda x: gradient((avg_pool2d(x, size, stride, padding, counted)).sum(), [x])[0], x)
+    assert np.abs(run.results[0]["out"] - np.reshape(clear, x.shape)).max() <= 4 * ULP
+
+
+def test_global_average_pooling_is_the_mean_of_a_channel():
+    x = numbers((2, 3, 4, 4), 5)
+    run = check(global_avg_pool2d, x, bound=ULP, clear=x.mean(axis=(2, 3)))
+    assert run.rounds == 2  # the truncation of a reveal that is finer, and the reveal
+    check(lambda x: global_avg_pool2d(x, keepdims=True), x, bound=ULP, clear=x.mean(axis=(2, 3), keepdims=True))
 
 
 @pytest.mark.parametrize(
     ("function", "says"),
     [
         (lambda x, w: conv2d(x, w[:, :1]), "channels must agree"),
-        (lambda x, w: conv2d(x[0], w), "channels must agree"),
+        (lambda x, w: conv2d(x, w, groups=2), "channels must agree"),
+        (lambda x, w: conv2d(x, w[:, :1], groups=2), "channels must agree"),
+        (lambda x, w: conv2d(x[0], w), "4 axes are needed"),
         (lambda x, w: conv2d(x, w[0]), "4 axes are needed"),
+        (lambda x, w: conv1d(x, w), "3 axes are needed"),
         (lambda x, w: conv2d(x[:, :, :2, :2], w), "do not fit"),
+        (lambda x, w: conv2d(x, w, dilation=3), "do not fit"),
         (lambda x, w: conv2d(x, w, stride=0), "whole number"),
+        (lambda x, w: conv2d(x, w, stride=(1, 2, 1)), "for each of 2 axes"),
         (lambda x, w: conv2d(x, w, padding=-1), "whole number"),
+        (lambda x, w: conv2d(x, w, padding="full"), '"same" or "valid"'),
+        (lambda x, w: conv2d(x, w, padding=((1, 2, 3), 1)), "a pair"),
+        (lambda x, w: conv2d(x, w, groups=0), "groups"),
+        (lambda x, w: conv2d(np.ones((1, 1, 2, 2)), np.ones((1, 1, 1, 1))), "public values only"),
         (lambda x, w: avg_pool2d(x, 6), "do not fit"),
+        (lambda x, w: avg_pool2d(x, 1, 1, 1, False), "padding alone"),
+        (lambda x, w: global_avg_pool2d(x[0]), "4 axes are needed"),
+        (lambda x, w: avg_pool2d(np.ones((1, 1, 2, 2)), 2), "takes a secret tensor"),
     ],
 )
 def test_what_does_not_fit_is_said(function, says):
