@@ -330,6 +330,11 @@ class Graph:
         self._number()
         return new
 
+    def keep(self, nodes: Iterable[Node]) -> None:
+        """Have these nodes, in this order, and no others."""
+        self.nodes = list(nodes)
+        self._number()
+
     def _number(self) -> None:
         for order, each in enumerate(self.nodes):
             each.order = order

@@ -24,6 +24,7 @@ from .graph import EVERYTHING, Array, Carry, Interval, Node, Phase, Source, whol
 from .jobs import GUARD, Job
 from .ops import Secret, concatenate
 from .ops.ended import Ended
+from .ops.statement import Within
 from .ops.truncation import Rescale
 from .sizing import Sizes
 from .solver import size
@@ -140,6 +141,8 @@ def _proven(node: Node, job: Job) -> Interval:
             return job.inputs[label].low, job.inputs[label].high
         case Carry():
             return EVERYTHING
+        case Within():
+            return node.inputs[0].interval
     return node.op.bounds(*node.inputs)
 
 

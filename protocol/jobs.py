@@ -33,6 +33,7 @@ from .ops.coarse import Coarse
 from .ops.constants import Constant
 from .ops.incremental import carry_products
 from .ops.selection import settle_selected
+from .ops.statement import state
 from .ops.tensor import number, public
 from .origin import caller
 from .sizing import Numerics
@@ -277,7 +278,7 @@ def trace(job: Job, shapes: Mapping[str, Shape], iterations: int | None = None) 
         if not left:
             numbers = {"iterations": count, **asdict(job.numerics), **job.parameters}
             traced.listing = listing(traced.graph, numbers)
-            traced.graph = settle_selected(carry_products(traced.graph, job.numerics))
+            traced.graph = settle_selected(carry_products(state(traced.graph), job.numerics))
             traced.assumptions += [_assumed(job, name, ranges[name]) for name in ranges
                                    if ends[name] != ranges[name] or ranges[name] == EVERYTHING]  # fmt: skip
             return traced

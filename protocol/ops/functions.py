@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import JobError
 from ..graph import Interval, Node
+from ..views import Broadcast
 from .activations import softplus
 from .comparison import Compare, Gate, tested
 from .gradient import differentiated
@@ -18,6 +19,7 @@ from .polynomials import COARSE, SIGMOID_10, Poly, derivative
 from .products import Multiply
 from .public import AddPublic
 from .spelling import offers
+from .statement import Within
 from .structure import Concatenate
 from .tensor import Secret, number, public, secret
 
@@ -154,19 +156,17 @@ def _ends(value: Any) -> Interval:
 
 def within(x: Secret, low: float, high: float) -> Secret:
     """The same tensor, which the job's author says stays in [low, high]: fewer bits, and so fewer rounds. Where it does not,
-    results are meaningless; a plan lists the statement among its assumptions."""
+    results are meaningless; a plan lists the statement among its assumptions. What else uses x is not told."""
     secret("within", x)
     low, high = number("within's low", low), number("within's high", high)
     if not low < high:
         raise JobError(f"within needs low < high, not [{low}, {high}]")
-    declared = x._node.declared
-    x._node.declared = (max(declared[0], float(low)), min(declared[1], float(high)))
     x._graph.assume(f"{x._node.op.name} of shape {x.shape} is assumed to stay in [{low:g}, {high:g}]")
-    return _within(x, low, high)
+    return x._apply(Within(Broadcast(x.shape), low, high))
 
 
 def _within(x: Secret, low: float, high: float) -> Secret:
-    """The same tensor, known to lie in [low, high]: what the interval arithmetic of its parts cannot see."""
+    """The same tensor, known to lie in [low, high]: what the interval arithmetic of its parts cannot see. It is so, whoever uses it."""
     node = x._node
     node.interval = (max(node.interval[0], low), min(node.interval[1], high))
     return x

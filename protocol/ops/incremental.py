@@ -104,11 +104,15 @@ def _spared(product: Node, carry: Node, update: Update) -> bool:
 
 def _maintain(graph: Graph, product: Node, source: str, label: str, update: Update) -> None:
     """Turn `product` into a carried variable with that label."""
-    x = product.inputs[0]
-    graph.initial[label] = graph.before(product, graph.add(MatMul(), x, graph.initial[source]))
+    x, end, count = product.inputs[0], graph.updated[source], len(graph.nodes)
+    first = graph.add(MatMul(), x, graph.initial[source])
+    first.origin = product.origin  # the line that is the job's own
+    graph.initial[label] = graph.before(product, first)
     product.op, product.inputs = Carry(label, product.shape), ()
     k = graph.add(MatMul(keeps_scale=True), x, update.left)
     change = graph.add(MatMul(), k, update.right)
     if update.factor is not None:
         change = graph.add(update.factor, change)
     graph.updated[label] = graph.add(Add(update.minus), product, change, interval=product.interval)
+    for node in graph.nodes[count + 1 :]:
+        node.origin = end.origin

@@ -31,6 +31,10 @@ from .sums import Sum
 LARGEST = 2.0**80  # of public constants
 
 
+class MissingError(JobError, AttributeError):
+    """What a secret tensor does not have; Python asks for attributes in ways that expect its own error."""
+
+
 class Secret:
     """A secret tensor: shape known, value not."""
 
@@ -229,7 +233,7 @@ class Secret:
 
     def __getattr__(self, name: str) -> NoReturn:
         there = ", ".join(each for each in dir(Secret) if each[0] != "_")
-        raise AttributeError(
+        raise MissingError(
             f"a secret tensor has no {name}; it has {there}, and there are the functions of protocol.ops"
         )
 
@@ -341,10 +345,14 @@ def polynomial(
     secret("polynomial", x)
     if argument_bits is not None and (type(argument_bits) is not int or not 4 <= argument_bits <= 40):
         raise JobError(f"argument_bits is a whole number from 4 to 40, not {argument_bits!r}")
-    chosen = tuple(float(c) for c in coefficients)
+    try:
+        given = list(coefficients)
+    except TypeError:
+        raise JobError(f"polynomial takes a list of public numbers, the constant first, not {coefficients!r}") from None
+    chosen = tuple(number(f"coefficient {n} of a polynomial", c) for n, c in enumerate(given))
     while len(chosen) > 2 and chosen[-1] == 0.0:
         chosen = chosen[:-1]
-    return x._apply(Poly(chosen, float(limit), argument_bits=argument_bits))
+    return x._apply(Poly(chosen, number("polynomial's limit", limit), argument_bits=argument_bits))
 
 
 def _axes(axis: Any, ndim: int) -> Shape:

@@ -1,0 +1,61 @@
+"""What a job's author says of a tensor's values, for those who read it there.
+
+`within(x, low, high)` is a view of x with a narrower interval. Where nobody reads x but through it, x is given that interval, and
+the view is gone: then x itself needs fewer bits.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ..graph import Carry, Graph, Interval, Node
+from .structure import Structure
+
+
+@dataclass(frozen=True)
+class Within(Structure):
+    """x, all of whose entries are said to lie in [low, high]."""
+
+    low: float = -math.inf
+    high: float = math.inf
+    name = "within"
+
+    @property
+    def interval(self) -> Interval:
+        return (self.low, self.high)
+
+    def bounds(self, *uses: Node) -> Interval:
+        return _common(uses[0].interval, self.interval)
+
+
+def state(graph: Graph) -> Graph:
+    """A traced graph, in a copy whose nodes carry what `within` says of them. Its views are left where others read the tensor too."""
+    if not any(isinstance(node.op, Within) for node in graph.nodes):
+        return graph
+    new, _ = graph.truncated({})
+    leaving = {*new.initial.values(), *new.updated.values(), *new.revealed.values(), *new.settled}
+    uses = new.uses()
+    gone: dict[Node, Node] = {}
+    for node in new.nodes:
+        node.inputs = tuple(gone.get(use, use) for use in node.inputs)
+        if not isinstance(node.op, Within):
+            continue
+        node.declared = _common(node.declared, node.op.interval)
+        (x,) = node.inputs
+        if isinstance(x.op, Carry) or x in leaving or len(uses[x]) > 1:
+            continue
+        x.interval, x.declared = node.interval, _common(x.declared, node.declared)
+        if node in leaving:
+            leaving.add(x)
+        uses[x] = uses.get(node, [])
+        gone[node] = x
+    new.keep(node for node in new.nodes if node not in gone)
+    for table in (new.initial, new.updated, new.revealed):
+        table.update({label: gone[node] for label, node in table.items() if node in gone})
+    new.settled = {gone.get(node, node) for node in new.settled}
+    return new
+
+
+def _common(a: Interval, b: Interval) -> Interval:
+    return max(a[0], b[0]), min(a[1], b[1])
