@@ -51,7 +51,7 @@ def precompute(
     for path in paths.values():
         if path.exists():
             raise ConfigError(f"{path} exists, and may be in use; move it away, or choose another --session or --out")
-    for phase in (Phase.STEP, Phase.FINISH):
+    for phase in (Phase.STEP, Phase.CHECK, Phase.FINISH):
         period(dealing, phase)  # refuses what cannot be shifted by rows
     layouts = {role: Layout(dealing, extent, role) for role in ROLES}
     if any(cell.bytes > MAX_CELL for cell in map(layouts["bob"].first, Phase) if cell is not None):

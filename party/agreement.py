@@ -40,6 +40,7 @@ class Intent:
     shapes: dict[str, Shape]
     material: str = "from the dealer"
     guard: bool = True
+    accepts: bool = False  # results that are out of range; a run goes on with such values if both do
 
     def body(self) -> dict[str, Any]:
         return {
@@ -54,6 +55,7 @@ class Intent:
                 **{f"the owner of {name}": declared.owner for name, declared in sorted(self.job.inputs.items())},
             },
             "shapes": {name: list(shape) for name, shape in self.shapes.items()},
+            "accepts": self.accepts,
             "ticket": fresh_ticket(),
         }
 
@@ -119,6 +121,7 @@ class Agreed:
     plan: Plan
     ticket: str
     start: Start
+    accepted: bool = False  # whether both accept values that are out of range
 
 
 async def agree(
@@ -143,7 +146,7 @@ async def agree(
     plan = make_plan(traced, ROLES.index(intent.role), LEARNERS[intent.reveal], intent.guard)
     tickets = (mine["ticket"], theirs["ticket"]) if intent.role == "alice" else (theirs["ticket"], mine["ticket"])
     start = await _compare(peer, plan, store, material, records)
-    return Agreed(plan, join_tickets(*tickets), start)
+    return Agreed(plan, join_tickets(*tickets), start, intent.accepts and theirs.get("accepts") is True)
 
 
 def _peer_shapes(peer: Connection, job: Job, raw: dict[str, Any]) -> dict[str, Shape]:

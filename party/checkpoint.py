@@ -124,9 +124,20 @@ class Store:
         self._common = [point]
         return unpacked(body["state"])
 
-    def save(self, point: Point, epoch: int, state: list[Words]) -> None:
-        """Write a checkpoint durably."""
-        body = {"ticket": point.ticket, "step": point.step, "epoch": epoch, "state": packed(state)}
+    def told(self, point: Point) -> dict[str, Any] | None:
+        """What had been revealed by checks up to a point, as `save` was given it."""
+        body = self._read(self._path(point))
+        return body.get("history") if self._counts(body) else None
+
+    def save(self, point: Point, epoch: int, state: list[Words], history: Mapping[str, Any] | None = None) -> None:
+        """Write a checkpoint durably: shares, and what checks have revealed."""
+        body = {
+            "ticket": point.ticket,
+            "step": point.step,
+            "epoch": epoch,
+            "state": packed(state),
+            "history": history,
+        }
         self._write(self._path(point), body)
 
     def confirm(self, point: Point) -> None:

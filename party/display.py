@@ -8,7 +8,7 @@ import asyncio
 import re
 import sys
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -105,6 +105,11 @@ class Terminal(View):
         for text in [*plan.traced.assumptions, *plan.lowering.warnings]:
             self.note(f"note: {text}")
 
+    def checked(self, step: int, found: Mapping[str, Any]) -> None:
+        if found:
+            said = ", ".join(f"{name} {_flat(value)}" for name, value in found.items())
+            self._log(f"after step {step:,}: {said}", "checked")
+
     def running(self, runner: Runner, intake: Supply, peer: Connection) -> None:
         self._now = Attempt(runner, intake, peer)
         if self.watch is not None:
@@ -194,6 +199,12 @@ def shown(values: Any, digits: int = 8, most: int = 1000) -> str:
         text = str(array)
     left_out = f" (shortened: it has {array.size:,} values; --out FILE keeps them all)" if array.size > most else ""
     return text + left_out
+
+
+def _flat(value: Any) -> str:
+    """A small array in a line, or the shape of one that is none."""
+    array = np.asarray(value)
+    return f"of shape {array.shape}" if array.size > 8 else " ".join(f"{each:.5g}" for each in array.flat)
 
 
 def _due(seconds: int) -> int:

@@ -45,6 +45,7 @@ import numpy as np
 from protocol.channel import Connection
 from protocol.errors import ProtocolError
 from protocol.graph import Array
+from protocol.history import History
 from protocol.machine import Machine
 from protocol.ring import Words
 from protocol.wire import Kind, Message
@@ -64,6 +65,7 @@ class Seal:
     epoch: int
     message: Words = field(repr=False)
     own: list[Words] = field(repr=False)
+    history: History = field(repr=False)  # what checks revealed before
 
     def body(self) -> dict[str, Any]:
         return {
@@ -71,11 +73,13 @@ class Seal:
             "epoch": self.epoch,
             "message": packed([self.message])[0],
             "own": packed(self.own),
+            "history": self.history.body(),
         }
 
     @staticmethod
     def read(body: Mapping[str, Any]) -> Seal:
-        return Seal(body["ticket"], body["epoch"], unpacked([body["message"]])[0], unpacked(body["own"]))
+        message, own = unpacked([body["message"]])[0], unpacked(body["own"])
+        return Seal(body["ticket"], body["epoch"], message, own, History.read(body.get("history")))
 
 
 class Ending:
@@ -87,6 +91,7 @@ class Ending:
         self._finished: str | None = None  # the ticket of the results
         self._results: dict[str, Array] = {}
         self.beyond: tuple[str, ...] = ()  # what in them left its range
+        self.history = History()
         self._read(any_plan=True)
 
     @property
@@ -113,7 +118,7 @@ class Ending:
             seal = Seal.read(done)
             self._seals[seal.ticket] = seal
             self._finished, self._results = seal.ticket, _results(done["results"])
-            self.beyond = tuple(done["beyond"])
+            self.beyond, self.history = tuple(done["beyond"]), seal.history
         if sealed is not None:
             seal = Seal.read(sealed)
             self._seals[seal.ticket] = seal
@@ -142,9 +147,11 @@ class Ending:
 
     # ---- the steps ----------------------------------------------------------------------------------------------
 
-    async def seal(self, peer: Connection, machine: Machine, ticket: str, epoch: int, message: Words) -> None:
+    async def seal(
+        self, peer: Connection, machine: Machine, history: History, ticket: str, epoch: int, message: Words
+    ) -> None:
         """Steps 1 and 2. When this returns, both parties can finish this attempt for ever."""
-        seal = Seal(ticket, epoch, np.array(message), [np.array(words) for words in machine.sealed()])
+        seal = Seal(ticket, epoch, np.array(message), [np.array(words) for words in machine.sealed()], history)
         if self._store is not None:
             self._store.record("ending", seal.body())
             if self._finished is not None:
@@ -167,11 +174,11 @@ class Ending:
         if words is None:
             raise ProtocolError(f"{peer.role} sent a share of the results that has the wrong size")
         machine.receive(number, *words)
-        self.finish(ticket, machine)
+        self.finish(ticket, machine, seal.history)
 
-    def finish(self, ticket: str, machine: Machine) -> None:
+    def finish(self, ticket: str, machine: Machine, history: History) -> None:
         """Step 4. When this returns, the results that `machine` has are durable, if anything is, and whether they are in range."""
-        results, self.beyond = machine.results(), machine.beyond()
+        results, self.beyond, self.history = machine.results(), (*history.beyond, *machine.beyond()), history
         seal = self._seals.get(ticket)
         if self._store is not None and seal is not None:
             found = {name: [array.tobytes(), list(array.shape)] for name, array in results.items()}

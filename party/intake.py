@@ -1,6 +1,7 @@
 """Where a party's material comes from: its seed, and for Bob the dealer's stream of corrections (`Intake`), or a file (material.py).
 
-`chunk(phase, step)` gives the rows of as many consecutive steps as are at hand; `waits` counts how often the online
+`chunk(phase, step)` gives the rows of as many consecutive steps as are at hand, up to the next CHECK. What is dealt for the finish
+comes before the steps and is kept, outside of the dealer's credit, until they are over. `waits` counts how often the online
 phase had to stand still for the dealer, the first chunk of an epoch not counted; `waited` is the time it stood, all told.
 """
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from protocol.channel import Connection
 from protocol.contract import Dealing
-from protocol.dealing import assembled, own_words
+from protocol.dealing import assembled, chunks, own_words
 from protocol.errors import MpcError, ProtocolError
 from protocol.graph import Phase
 from protocol.ring import Words
@@ -47,9 +48,16 @@ class Supply(Protocol):
 class Intake:
     """Material of one epoch for one party."""
 
-    def __init__(self, dealer: Connection, dealing: Dealing, party: int, seed: bytes, epoch: int) -> None:
+    def __init__(
+        self, dealer: Connection, dealing: Dealing, party: int, seed: bytes, epoch: int, start: int = 0
+    ) -> None:
+        """`start`: the first step of the epoch."""
         self._dealer, self._dealing, self._party, self._seed, self._epoch = dealer, dealing, party, seed, epoch
-        largest = max(8 * own.dealt_words * own.steps_per_chunk for own in dealing.phases)
+        largest = max(
+            8 * own.dealt_words * dealing.batch(phase, 0) for phase, own in zip(Phase, dealing.phases, strict=True)
+        )
+        self._expected = chunks(dealing, start)
+        self._last: Words | None = None  # what is dealt for the finish, once it is here
         self._window = CreditWindow(AHEAD_CHUNKS, max(AHEAD_BYTES, 2 * largest))
         self._queue: deque[tuple[Phase, int, Words]] = deque()
         self._arrived = asyncio.Event()
@@ -73,14 +81,19 @@ class Intake:
         """The number of steps from `step` on that are at hand, and their rows by field."""
         own = self._dealing.phases[phase]
         if self._party == 0 or not own.dealt_words:
-            count = self._size(phase, step)
+            count = self._dealing.batch(phase, step)
             corrections = None if self._party == 0 else np.empty((count, 0), np.uint64)
             return count, assembled(self._dealing, phase, await self._expanded(phase, step), corrections)
         self._release()
+        if phase == Phase.FINISH:
+            if self._last is None:
+                await self._wait(phase)
+            assert self._last is not None
+            return 1, assembled(self._dealing, phase, await self._expanded(phase, step), self._last)
         if not self._queue:
-            await self._wait()
+            await self._wait(phase)
         at, first, words = self._queue.popleft()
-        if (at, first, len(words)) != (phase, step, self._size(phase, step)):
+        if (at, first) != (phase, step):
             raise ProtocolError(f"the dealer sent material for step {first} of {at.name}, not {step} of {phase.name}")
         self._held = words.nbytes
         return len(words), assembled(self._dealing, phase, await self._expanded(phase, step), words)
@@ -95,20 +108,16 @@ class Intake:
         if self._ahead is not None:
             await asyncio.wait({self._ahead[1]})
 
-    def _size(self, phase: Phase, step: int) -> int:
-        """Steps in the chunk that begins at `step`."""
-        return min(self._dealing.phases[phase].steps_per_chunk, self._dealing.count(phase) - step)
-
     async def _expanded(self, phase: Phase, step: int) -> Words:
         """This party's own words for the chunk at `step`; those of the next chunk are begun, beside the rounds of this one."""
-        loop, ahead, self._ahead = asyncio.get_running_loop(), self._ahead, None
-        count = self._size(phase, step)
+        loop, ahead = asyncio.get_running_loop(), self._ahead
+        count = self._dealing.batch(phase, step)
         if ahead is not None and ahead[0] == (phase, step):
-            words = await ahead[1]
+            words, self._ahead = await ahead[1], None
         else:
             words = own_words(self._dealing, self._seed, self._party, phase, step, count)
-        if (after := step + count) < self._dealing.count(phase):
-            place = phase, after, self._size(phase, after)
+        if (after := step + count) < self._dealing.count(phase) and phase == Phase.STEP:
+            place = phase, after, self._dealing.batch(phase, after)
             future = loop.run_in_executor(None, own_words, self._dealing, self._seed, self._party, *place)
             self._ahead = (phase, after), future
         return words
@@ -119,10 +128,10 @@ class Intake:
         if self._ahead is not None:
             self._ahead[1].cancel()
 
-    async def _wait(self) -> None:
+    async def _wait(self, phase: Phase) -> None:
         loop = asyncio.get_running_loop()
         begin = loop.time()
-        while not self._queue:
+        while self._last is None if phase == Phase.FINISH else not self._queue:
             await self._arrival()
         self.waited += loop.time() - begin
         self.waits += not self._first
@@ -154,8 +163,7 @@ class Intake:
                 message = await self._dealer.receive()
                 if message.kind is Kind.CHUNK:
                     if message.epoch == self._epoch:
-                        self._queue.append(await self._read(message))
-                        self._arrived.set()
+                        self._take(*await self._read(message))
                 elif message.kind is Kind.ABORT:
                     raise stopped(self._dealer, message)
                 else:
@@ -164,14 +172,29 @@ class Intake:
             self._failure = error
             self._arrived.set()
 
+    def _take(self, phase: Phase, first: int, words: Words) -> None:
+        """Put a chunk where it is looked for."""
+        if phase == Phase.FINISH:
+            self._last = words
+            self._window.consumed(words.nbytes)
+            if self._window.due:
+                self._grant()
+        else:
+            self._queue.append((phase, first, words))
+        self._arrived.set()
+
     async def _read(self, message: Message) -> tuple[Phase, int, Words]:
         body = message.body or {}
         phase, first, count = body.get("phase"), body.get("first"), body.get("count")
-        if phase not in (0, 1, 2) or type(first) is not int or type(count) is not int:
+        if type(phase) is not int or phase not in [*Phase] or type(first) is not int or type(count) is not int:
             raise ProtocolError("the dealer sent a chunk without its place in the plan")
+        if (phase, first, count) != next(self._expected, None):
+            raise ProtocolError(
+                f"the dealer sent material for {count} steps from {first} on of {Phase(phase).name}, where others are due"
+            )
         own = self._dealing.phases[phase]
         found = pieces(message.buffers, count * own.dealt_words)
-        if not 1 <= count <= own.steps_per_chunk or found is None or message.number != self._number:
+        if found is None or message.number != self._number:
             raise ProtocolError(f"the dealer sent a chunk of the wrong size for {count} steps of {Phase(phase).name}")
         self._number += 1
         size = 8 * count * own.dealt_words

@@ -5,6 +5,7 @@ the material takes at most one of them back. The peer keeps the same numbers and
 counts is the most that any of the three says. Numbers only grow:
 
     step 4096        rows of the steps below this are taken
+    check 2          the same for the checks
     finish 1         the same for the finish
     sent 0 3f9a…     digest of what this party sent in round 0 of setup: nothing else may ever be sent there
     received 0 …     the same for what came from the peer
@@ -30,13 +31,14 @@ from protocol.files import durable, own_folder
 
 MAGIC = "mpc-material-used-1"
 MAX_ROUNDS = 1024  # of setup
+COUNTED = ("step", "check", "finish")
 
 
 class Journal:
     """The record of one party's use of one material. Safe to call from several threads; one process at a time has it."""
 
     def __init__(self, material: str, role: str, places: list[Path]) -> None:
-        self.step = self.finish = 0
+        self.step = self.check = self.finish = 0
         self.sent: list[str] = []
         self.received: list[str] = []
         self.program: list[str] = []
@@ -71,6 +73,11 @@ class Journal:
             if end > self.step:
                 self._record([f"step {end}"])
 
+    def reserve_check(self, end: int) -> None:
+        with self._guard:
+            if end > self.check:
+                self._record([f"check {end}"])
+
     def reserve_finish(self, end: int) -> None:
         with self._guard:
             if end > self.finish:
@@ -94,12 +101,13 @@ class Journal:
     # ---- what the peer is told, and tells -----------------------------------------------------------------------
 
     def body(self) -> dict[str, Any]:
-        return {"step": self.step, "finish": self.finish, "sent": list(self.sent), "received": list(self.received)}
+        numbers = {name: getattr(self, name) for name in COUNTED}
+        return {**numbers, "sent": list(self.sent), "received": list(self.received)}
 
     def absorb(self, theirs: object, who: str) -> Mapping[str, Any]:
         """The peer's record, taken over where it has more; MaterialError where the two contradict each other."""
         body: Mapping[str, Any] = theirs if isinstance(theirs, dict) else {}
-        numbers: list[Any] = [body.get("step"), body.get("finish")]
+        numbers: list[Any] = [body.get(name) for name in COUNTED]
         lists: list[Any] = [body.get("received"), body.get("sent")]  # what they received is what was sent here
         if not all(type(n) is int and 0 <= n < 1 << 42 for n in numbers) or not all(_digests(each) for each in lists):
             raise ProtocolError(f"{who} did not say how much of the material it has used")
@@ -115,7 +123,7 @@ class Journal:
                             f"the records of {who} and this party say different things about the use of the material; "
                             "make new material with `python -m dealer precompute`"
                         )
-            for name, taken in zip(("step", "finish"), numbers, strict=True):
+            for name, taken in zip(COUNTED, numbers, strict=True):
                 if taken > getattr(self, name):
                     lines.append(f"{name} {taken}")
             self._record(lines)
@@ -132,7 +140,7 @@ class Journal:
 
     def _take(self, line: str) -> None:
         word, *rest = line.split()
-        if word in ("step", "finish"):
+        if word in COUNTED:
             setattr(self, word, max(getattr(self, word), int(rest[0])))
             return
         known: list[str] = getattr(self, word)
@@ -151,7 +159,7 @@ class Journal:
             for side in ("program", "sent", "received")
             for n, digest in enumerate(getattr(self, side))
         ]
-        return opened + [f"{name} {getattr(self, name)}" for name in ("step", "finish") if getattr(self, name)]
+        return opened + [f"{name} {getattr(self, name)}" for name in COUNTED if getattr(self, name)]
 
     def _checked(self, line: str) -> str:
         return f"{line} {hashlib.blake2b(f'{self._label} {line}'.encode(), digest_size=4).hexdigest()}\n"

@@ -32,7 +32,7 @@ from protocol.material import HEAD, Cell, Header, Layout, Seal, period, row_for
 from protocol.places import state_folder
 from protocol.ring import Words
 
-from .journal import Journal
+from .journal import COUNTED, Journal
 
 AFRESH = "make new material with `python -m dealer precompute`"
 
@@ -42,6 +42,7 @@ class Place:
     """The rows that an attempt begins at."""
 
     step: int
+    check: int
     finish: int
 
 
@@ -143,14 +144,27 @@ class Material:
         self.check_date()
         said, told = self._said, self.journal.absorb(theirs, who)
         dealing = self.dealing
-        place = Place(row_for(start, max(said["step"], told["step"]), period(dealing, Phase.STEP)),
-                      row_for(0, max(said["finish"], told["finish"]), period(dealing, Phase.FINISH)))  # fmt: skip
+        checked = start // dealing.schedule.every if dealing.schedule.every else 0  # checks that are done
+        begun = {name: max(said[name], told[name]) for name in COUNTED}
+        place = Place(
+            row_for(start, begun["step"], period(dealing, Phase.STEP)),
+            row_for(checked, begun["check"], period(dealing, Phase.CHECK)),
+            row_for(0, begun["finish"], period(dealing, Phase.FINISH)),
+        )
         steps = dealing.steps - start
-        if place.step + steps > self.header.steps or place.finish >= self.header.finishes:
-            unused = self.header.steps - max(said["step"], told["step"])
+        checks = dealing.schedule.checks - checked
+        if (
+            place.step + steps > self.header.steps
+            or place.check + checks > self.header.checks
+            or place.finish >= self.header.finishes
+        ):
+            unused = self.header.steps - begun["step"]
             what = f"{unused:,} of its {self.header.steps:,} rows are unused, and {steps:,} steps are still to do"
             if place.step + steps <= self.header.steps:
                 what = f"all of its {self.header.finishes} rows for the finish are used"
+                if place.check + checks > self.header.checks:
+                    unused = self.header.checks - place.check
+                    what = f"{unused:,} of its {self.header.checks:,} rows for checks are unused, and {checks:,} checks are still to do"
             raise self._wrong(
                 MaterialError(
                     f"is used up: {what}; {AFRESH} (--spare for more rows), or go on with a live dealer, without --material"
@@ -231,7 +245,8 @@ class FileIntake:
 
     def __init__(self, material: Material, place: Place, start: int) -> None:
         self._material, self._dealing = material, material.dealing
-        self._start, self._first, self._finish = start, place.step - start, place.finish  # step s takes row first + s
+        self._start, self._first = start, place.step - start  # step s takes row first + s
+        self._check, self._finish = place.check, place.finish
         self._blocks = _Blocks((material.header.steps - self._dealing.steps) // 8)
         self._open = True
         self._ready = 0
@@ -278,7 +293,7 @@ class FileIntake:
         row, end = self._first + step, self._first + self._dealing.steps
         if row >= end:
             return 0, [], 0
-        found = self._material.rows(Phase.STEP, row, end - row)
+        found = self._material.rows(Phase.STEP, row, self._dealing.schedule.together(Phase.STEP, step))
         if not self._open:
             raise MaterialError("this attempt at the job is over")
         behind = row + found[0]
@@ -288,9 +303,13 @@ class FileIntake:
         return found
 
     def _once(self, phase: Phase) -> tuple[int, list[Words], int]:
-        """Setup, whose only row is opened to the same values every time; or the next row of the finish."""
+        """Setup, whose only row is opened to the same values every time; or the next row of the checks or the finish."""
         if phase == Phase.SETUP:
             return self._material.rows(phase, 0, 1)
+        if phase == Phase.CHECK:
+            row, self._check = self._check, self._check + 1
+            self._material.journal.reserve_check(row + 1)
+            return self._material.rows(phase, row, 1)
         self._material.journal.reserve_finish(self._finish + 1)
         return self._material.rows(phase, self._finish, 1)
 

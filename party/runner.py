@@ -1,7 +1,11 @@
 """The online phase: drive the machine through the plan, one exchange with the peer a round.
 
 The hot path. Nothing here allocates a task or a timer for a round; the connection watches the clock. Once a step, in its
-first round, each party may ask for a checkpoint or a halt; both see both requests, so both act at the end of the same step.
+first round, each party may ask for a checkpoint or a halt; both see both requests, so both act at the end of the same step. Where a
+CHECK follows that step, they act behind it: a checkpoint stands for all that its steps have revealed.
+
+After a CHECK the run may go straight to the finish. Both parties decide that by the same numbers, and say so in the first round of
+the finish; whoever does not expect it ends in a sentence.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from protocol.channel import Connection
-from protocol.errors import LinkError, MpcError, ProtocolError
+from protocol.errors import AgreementError, LinkError, MpcError, ProtocolError
 from protocol.graph import Phase
 from protocol.machine import Machine
 from protocol.ring import Words
@@ -24,7 +28,7 @@ from protocol.wire.frames import joined, pieces, split
 from .agreement import stopped
 from .intake import Supply
 
-CHECKPOINT, HALT = "checkpoint", "halt"
+CHECKPOINT, HALT, STOP = "checkpoint", "halt", "stop"
 _NOTHING = np.zeros(12, np.uint64)
 
 
@@ -47,7 +51,7 @@ class Halted(Exception):
 
 class Runner:
     """One attempt at the remaining steps. `ask` is consulted before a step, `keep` called where a checkpoint is due,
-    `kept` once the peer has shown that it holds that checkpoint too."""
+    `kept` once the peer has shown that it holds that checkpoint too; `checked` after a CHECK says whether the run is over."""
 
     def __init__(self, machine: Machine, peer: Connection, intake: Supply, epoch: int, start: int) -> None:
         self._machine, self._peer, self._intake, self._epoch = machine, peer, intake, epoch
@@ -55,6 +59,7 @@ class Runner:
         self.ask: Callable[[], str | None] = lambda: None
         self.keep: Callable[[int], None] = lambda step: None
         self.kept: Callable[[], None] = lambda: None
+        self.checked: Callable[[int], bool] = lambda step: False
         self.before: Callable[[int], Awaitable[None]] | None = None  # a step, once its material is at hand
         self.after: Callable[[int], None] = lambda step: None
         self.sending: Callable[[int, Words], None] = lambda number, words: None  # in setup
@@ -75,13 +80,19 @@ class Runner:
         progress, machine = self.progress, self._machine
         begun = time.monotonic()
         try:
-            await self._phase(Phase.SETUP, 0, 1)
-            if restored is not None:
-                machine.restore(restored)
-            stepping = time.monotonic()
-            await self._phase(Phase.STEP, progress.step, progress.steps)
-            progress.step_seconds = time.monotonic() - stepping
-            await self._phase(Phase.FINISH, 0, 1)
+            over, stepping = False, begun
+            for phase, first, count in machine.plan.dealing.schedule.runs(progress.step):
+                if over and phase != Phase.FINISH:
+                    continue
+                if phase == Phase.FINISH:
+                    progress.step_seconds = time.monotonic() - stepping
+                await self._phase(phase, first, first + count)
+                if phase == Phase.SETUP:
+                    if restored is not None:
+                        machine.restore(restored)
+                    stepping = time.monotonic()
+                elif phase == Phase.CHECK:
+                    over = self._close_check(progress.step)
         except MpcError as error:
             raise error.at(self.place()) from None
         finally:
@@ -89,13 +100,13 @@ class Runner:
 
     def place(self) -> str:
         progress = self.progress
-        if progress.phase == Phase.STEP:
+        if progress.phase in (Phase.STEP, Phase.CHECK):
             return f"step {progress.step} of {progress.steps}"
         return f"the {progress.phase.name.lower()}, {'before' if progress.phase == Phase.SETUP else 'after'} the steps"
 
     async def _phase(self, phase: Phase, first: int, total: int) -> None:
         machine, progress = self._machine, self.progress
-        exchange = {Phase.SETUP: self._witnessed, Phase.STEP: self._exchange, Phase.FINISH: self._sealed}[phase]
+        exchange = {Phase.SETUP: self._witnessed, Phase.FINISH: self._sealed}.get(phase, self._exchange)
         progress.phase = phase
         rounds = range(machine.rounds(phase))
         step, stepping = first, phase == Phase.STEP and machine.rounds(phase) > 0
@@ -111,16 +122,26 @@ class Runner:
                     machine.receive(number, *await exchange(machine.send(number), machine.expects(number)))
                 machine.end()
                 step += 1
-                if stepping:
+                if phase == Phase.STEP:
                     progress.step = step
+                if stepping:
                     self.after(step)
-                    if self._granted is not None:
-                        self._close_step(step, total)
+                    if step < total or not machine.plan.dealing.schedule.every:
+                        self._close_step(step)
 
-    def _close_step(self, step: int, total: int) -> None:
+    def _close_check(self, step: int) -> bool:
+        """Behind a CHECK: whether the run is over, before its last step; if not, what was asked for in the step before it."""
+        over = self.checked(step)
+        if over and step < self.progress.steps:
+            self._granted, self._request = None, STOP
+            return True
+        self._close_step(step)
+        return False
+
+    def _close_step(self, step: int) -> None:
         """Act on what was asked for. After the last step the run ends, whoever asked for what: the finish needs that step's values."""
         granted, self._granted = self._granted, None
-        if step == total:
+        if granted is None or step == self.progress.steps:
             return
         self.keep(step)
         self._unconfirmed = True
@@ -154,15 +175,17 @@ class Runner:
         reply = await peer.receive()
         progress.waited_for_peer += time.perf_counter() - sent
         progress.rounds = number + 1
-        if (
-            reply.kind is not Kind.ROUND
-            or reply.epoch != self._epoch
-            or reply.number != number
-            or (theirs := pieces(reply.buffers, expected)) is None
-        ):
+        if reply.kind is not Kind.ROUND or reply.epoch != self._epoch or reply.number != number:
             raise self._wrong(reply, number)
+        asked: set[str] | None = None
         if body is not None or reply.body is not None:
             asked = {*(body or ()), *(reply.body or ())}
+            if (STOP in (body or ())) != (STOP in (reply.body or ())):
+                raise self._apart()  # before sizes are compared: they are in different phases
+        theirs = pieces(reply.buffers, expected)
+        if theirs is None:
+            raise self._wrong(reply, number)
+        if asked is not None:
             self._granted = HALT if HALT in asked else CHECKPOINT if CHECKPOINT in asked else None
             self._request = None
         if self._unconfirmed:
@@ -170,10 +193,18 @@ class Runner:
             self.kept()
         return theirs
 
+    def _apart(self) -> AgreementError:
+        return AgreementError(
+            f"{self._peer.role} and this party do not agree on whether the run ends after step {self.progress.step}; "
+            "stop() must compare revealed numbers, and nothing that may differ from host to host"
+        )
+
     def _wrong(self, reply: Message, number: int) -> MpcError:
         who = self._peer.role
         if reply.kind is Kind.ABORT:
             return stopped(self._peer, reply)
+        if reply.kind is Kind.END:
+            return self._apart()
         if reply.kind is Kind.BYE:
             return LinkError(f"{who} left before the job was done")
         if reply.kind is not Kind.ROUND:

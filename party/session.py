@@ -10,15 +10,17 @@ in a sentence and raised here.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from protocol import contract_codec
 from protocol.channel import Connection, Waiting
 from protocol.errors import ConfigError, LinkError, MpcError, ProtocolError
 from protocol.graph import Array
+from protocol.history import History
 from protocol.jobs import ROLES
 from protocol.machine import Machine
 from protocol.plan import Plan
@@ -30,6 +32,7 @@ from .checkpoint import ANOTHER, Point, Store
 from .ending import Ending
 from .intake import Intake, Supply
 from .links import Addresses, Links, opened
+from .loading import blame
 from .material import FileIntake, Material
 from .runner import CHECKPOINT, HALT, Halted, Runner
 
@@ -56,6 +59,7 @@ class Report:
     recomputed: int = 0  # steps done again after a crash
     waited_for_peer: float = 0.0
     step_seconds: float = 0.0  # of the iterations alone
+    history: History = field(default_factory=History)  # what was revealed while it ran
 
     @property
     def computed(self) -> float:
@@ -75,6 +79,8 @@ class View:
     def waiting(self, waiting: Waiting) -> None: ...
 
     def planned(self, plan: Plan) -> None: ...
+
+    def checked(self, step: int, found: Mapping[str, Array]) -> None: ...
 
     def running(self, runner: Runner, intake: Supply, peer: Connection) -> None: ...
 
@@ -102,7 +108,7 @@ class Run:
         self._reached = 0
         self._attempts = self._recomputed = 0
         done = self._ending.results
-        self._done = None if done is None else Report(done, self._ending.beyond)
+        self._done = None if done is None else Report(done, self._ending.beyond, history=self._ending.history)
         self._halting = self._stepping = False
         self._links: Links | None = None
 
@@ -202,7 +208,9 @@ class Run:
         self._view.note(f"the steps are done; finishing with {peer.role} what was broken off", "resumed")
         await self._ending.deliver(peer, Machine(agreed.plan, self._party), ticket, lacks)
         results, beyond = self._ending.results or {}, self._ending.beyond
-        return self._done or Report(results, beyond, attempts=self._attempts, recomputed=self._recomputed)
+        return self._done or Report(
+            results, beyond, attempts=self._attempts, recomputed=self._recomputed, history=self._ending.history
+        )
 
     async def _computed(self, peer: Connection, dealer: Connection | None, agreed: Agreed) -> Report:
         """The steps that remain, and the finish."""
@@ -217,11 +225,12 @@ class Run:
         machine = Machine(plan, self._party)
         machine.load(self._inputs)
         runner = Runner(machine, peer, intake, epoch, start)
+        history = History.read(None if point is None or self._store is None else self._store.told(point))
         if agreed.start.lasting:
-            runner.seal = partial(self._ending.seal, peer, machine, agreed.ticket, epoch)
+            runner.seal = partial(self._ending.seal, peer, machine, history, agreed.ticket, epoch)
         if self._material is not None:
             runner.sending, runner.heard = self._material.sending, partial(self._material.heard, peer.role)
-        self._attend(runner, machine, agreed)
+        self._attend(runner, machine, history, agreed)
         setup_seconds = time.monotonic() - self._begun
         sent, received = peer.counters.bytes_sent, peer.counters.bytes_received
         self._view.running(runner, intake, peer)
@@ -233,7 +242,7 @@ class Run:
             intake.close()
             if runner.progress.step > self._reached:
                 self._reached, self._progressed = runner.progress.step, time.monotonic()
-        self._ending.finish(agreed.ticket, machine)
+        self._ending.finish(agreed.ticket, machine, history)
         return Report(
             self._ending.results or {},
             self._ending.beyond,
@@ -250,6 +259,7 @@ class Run:
             self._recomputed,
             runner.progress.waited_for_peer,
             runner.progress.step_seconds,
+            history,
         )
 
     async def _supply(self, peer: Connection, dealer: Connection | None, agreed: Agreed, start: int) -> Supply:
@@ -257,12 +267,20 @@ class Run:
         if dealer is not None:
             dealt = await _join(peer, dealer, agreed, start)
             seed = epoch_seed(dealt, dealer.session, agreed.ticket, agreed.start.epoch)
-            return Intake(dealer, agreed.plan.dealing, self._party, seed, agreed.start.epoch)
+            return Intake(dealer, agreed.plan.dealing, self._party, seed, agreed.start.epoch, start)
         assert self._material is not None and agreed.start.place is not None
         return FileIntake(self._material, agreed.start.place, start)
 
-    def _attend(self, runner: Runner, machine: Machine, agreed: Agreed) -> None:
-        """Checkpoints: alice's clock asks for them, either party's halt does, both write at the same step."""
+    def _attend(self, runner: Runner, machine: Machine, history: History, agreed: Agreed) -> None:
+        """Checks; and checkpoints: alice's clock asks for them, either party's halt does, both write at the same step."""
+
+        def checked(step: int) -> bool:
+            found = history.add(machine, step, agreed.accepted)
+            self._view.checked(step, found)
+            with blame(inspect.getfile(type(self._intent.job))):
+                return history.over(agreed.plan)
+
+        runner.checked = checked
         store = self._store
         if store is None:
             return
@@ -281,7 +299,7 @@ class Run:
         def keep(step: int) -> None:
             nonlocal last
             last = Point(agreed.ticket, step)
-            store.save(last, agreed.start.epoch, machine.state())
+            store.save(last, agreed.start.epoch, machine.state(), history.body())
 
         def kept() -> None:
             if last is not None:

@@ -7,10 +7,11 @@ one that somebody sent is sound.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .correlations import Correlation, Field
-from .graph import Phase
+from .schedule import Phase, Run, Schedule
 
 CHUNK_BYTES = 1 << 20
 
@@ -35,10 +36,6 @@ class PhaseDealing:
         return sum(field.words for field in self.dealt)
 
     @property
-    def chunk_bytes(self) -> int:
-        return 8 * self.dealt_words * self.steps_per_chunk
-
-    @property
     def steps_per_chunk(self) -> int:
         """Steps that travel together: about a mebibyte, counting what has to be held for them."""
         return max(1, CHUNK_BYTES // (8 * max(1, self.dealt_words + max(self.mask_words, self.operand_words))))
@@ -54,11 +51,28 @@ class PhaseDealing:
 class Dealing:
     """The dealer's part of a plan."""
 
-    phases: tuple[PhaseDealing, PhaseDealing, PhaseDealing]
-    steps: int
+    phases: tuple[PhaseDealing, PhaseDealing, PhaseDealing, PhaseDealing]
+    schedule: Schedule
+
+    @property
+    def steps(self) -> int:
+        return self.schedule.steps
 
     def count(self, phase: Phase) -> int:
-        return self.steps if phase == Phase.STEP else 1
+        return self.schedule.count(phase)
+
+    def batch(self, phase: Phase, first: int) -> int:
+        """Executions of a phase that are dealt together, from the one with this number on."""
+        return min(self.phases[phase].steps_per_chunk, self.schedule.together(phase, first))
+
+    def batches(self, start: int = 0) -> Iterator[Run]:
+        """Everything in the order in which it is dealt, cut into batches; steps from `start` on."""
+        for phase, first, count in self.schedule.dealt(start):
+            end = first + count
+            while first < end:
+                size = self.batch(phase, first)
+                yield phase, first, size
+                first += size
 
     def step_bytes(self, phase: int) -> int:
         """Memory that one step of a phase takes at the dealer: masks, values, both shares."""

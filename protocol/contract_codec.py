@@ -18,14 +18,17 @@ import msgpack
 from .contract import Dealing, PhaseDealing
 from .correlations import KINDS, Correlation
 from .errors import ProtocolError
+from .schedule import Phase, Schedule
 from .validate import Limits, check
 from .views import VIEWS, View
 
-VERSION = 1
+VERSION = 2
 
 
 def pack(dealing: Dealing) -> bytes:
-    packed: bytes = msgpack.packb([VERSION, dealing.steps, [_pack(phase) for phase in dealing.phases]])
+    packed: bytes = msgpack.packb(
+        [VERSION, dealing.steps, dealing.schedule.every, [_pack(phase) for phase in dealing.phases]]
+    )
     return packed
 
 
@@ -38,18 +41,20 @@ def unpack(data: bytes, limits: Limits | None = None) -> Dealing:
     """The contract in `data`, checked field by field, sound, and within `limits`; ProtocolError for anything else."""
     limits = limits or Limits()
     try:
-        version, steps, phases = msgpack.unpackb(data, strict_map_key=True)
+        version, steps, every, phases = msgpack.unpackb(data, strict_map_key=True)
         if type(version) is not int or version != VERSION:
             raise ValueError("another version")
-        if type(steps) is not int or not 0 <= steps < 1 << 40 or type(phases) is not list or len(phases) != 3:
+        if type(steps) is not int or not 0 <= steps < 1 << 40 or type(phases) is not list or len(phases) != len(Phase):
             raise ValueError("a malformed header")
+        if type(every) is not int or not 0 <= every <= steps:
+            raise ValueError("checks that are further apart than there are steps")
         if sum(len(part) for phase in phases for part in phase) > limits.parts:
             raise ValueError("more masks and correlations than are allowed")
-        setup, step, finish = [_unpack(PhaseDealing, phase) for phase in phases]
+        setup, step, between, finish = [_unpack(PhaseDealing, phase) for phase in phases]
     except Exception as error:  # msgpack and Python have a dozen, and theirs may quote what arrived
         why = f" ({error})" if type(error) is ValueError else ""
         raise ProtocolError(f"a plan could not be read{why}; are both sides of the same version?") from None
-    dealing = Dealing((setup, step, finish), steps)
+    dealing = Dealing((setup, step, between, finish), Schedule(steps, every))
     check(dealing, limits)
     return dealing
 

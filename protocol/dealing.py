@@ -17,10 +17,10 @@ import numpy as np
 from . import kernels
 from .contract import Dealing
 from .correlations import Field, Mask
-from .graph import Phase
 from .machine import fields_of, prepare
 from .prg import derive, keystream
 from .ring import Words
+from .schedule import Phase, Run
 
 ALICE, BOB = 0, 1
 
@@ -116,14 +116,9 @@ def bob_material(
     return assembled(dealing, phase, own_words(dealing, seed, BOB, phase, first, count), corrections)
 
 
-def chunks(dealing: Dealing, start: int) -> Iterator[tuple[Phase, int, int]]:
+def chunks(dealing: Dealing, start: int) -> Iterator[Run]:
     """What is streamed to Bob, in order: (phase, first step, steps), steps beginning at `start`.
 
     Phases in which nothing is dealt are left out.
     """
-    for phase in Phase:
-        own = dealing.phases[phase]
-        if own.dealt_words:
-            count = dealing.count(phase)
-            for first in range(start if phase == Phase.STEP else 0, count, own.steps_per_chunk):
-                yield phase, first, min(own.steps_per_chunk, count - first)
+    return (run for run in dealing.batches(start) if dealing.phases[run[0]].dealt_words)

@@ -39,14 +39,27 @@ Words = tuple[
 # ---- what is revealed -------------------------------------------------------------------------------------------
 
 
-def reveals(listing: Listing, learners: Sequence[int]) -> list[str]:
-    """A line for every reveal: "poor (4,) to alice and bob: a comparison with 0.75 of bob's x"."""
+def reveals(listing: Listing, learners: Sequence[int], every: int = 0) -> list[str]:
+    """A line for every reveal: "poor (4,) to alice and bob: a comparison with 0.75 of bob's x".
+
+    `learners`: whom --reveal names; `every`: steps from a check to the next.
+    """
     phrases = Phrases(listing)
-    who = " and ".join(ROLES[party] for party in learners) or "nobody"
-    revealed = (each for each in listing.statements if isinstance(each, Revealed))
-    return [
-        f"{each.label} {listing.operations[each.node].shape} to {who}: {phrases.whole(each.node)}" for each in revealed
-    ]
+    found = []
+    for each in listing.statements:
+        if isinstance(each, Revealed):
+            who = _who(each.terms.learners(tuple(learners))) + often(each.terms.phase, every)
+            found.append(f"{each.label} {listing.operations[each.node].shape} to {who}: {phrases.whole(each.node)}")
+    return found
+
+
+def often(phase: Phase, every: int) -> str:
+    """How often what is revealed in a phase is, after who learns it."""
+    return f", after every {every:,} steps" if phase == Phase.CHECK else ""
+
+
+def _who(parties: Sequence[int]) -> str:
+    return " and ".join(ROLES[party] for party in parties) or "nobody"
 
 
 class Phrases:
@@ -171,7 +184,7 @@ def words(listing: Listing, number: int) -> Words:
     statement, phrases = listing.statements[number], Phrases(listing)
     if isinstance(statement, Setting):
         value = statement.value  # of "revealed to": the parties
-        said = (" and ".join(ROLES[n] for n in value) or "nobody") if isinstance(value, tuple) else str(value)
+        said = _who(value) if isinstance(value, tuple) else str(value)
         short = f"has {statement.name} = {said}"
         return short, short, short
     if isinstance(statement, Carried):
@@ -179,7 +192,10 @@ def words(listing: Listing, number: int) -> Words:
         text = f"carries {label} on as {end}"
         return text, f"{text}, first {phrases.whole(statement.start)}", f"{text} (#{statement.end}, #{statement.start})"
     if isinstance(statement, Revealed):
-        text = f"reveals {statement.label}: {phrases.whole(statement.node)}"
+        phase, to = statement.terms
+        when = " at each check" if phase == Phase.CHECK else ""
+        who = "" if to is None else f" to {_who(to)}"
+        text = f"reveals {statement.label}{who}{when}: {phrases.whole(statement.node)}"
         return text, text, f"{text} (#{statement.node})"
     short = _verb(statement)
     operands = _list([phrases.phrase(use, 1) for use in statement.operands])
@@ -220,7 +236,7 @@ def rank(listing: Listing, number: int) -> int:
     return RANKS - 3 if isinstance(statement, Carried) else RANKS - 2
 
 
-RANKS = 8
+RANKS = 9
 
 
 def difference(listing: Listing, number: int, me: str, peer: str, theirs: Sequence[str], their_rank: int) -> str:

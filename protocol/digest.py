@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from .errors import JobError
-from .graph import NOWHERE, Carry, Graph, Interval, Op, Origin, Phase
+from .graph import NOWHERE, Carry, Graph, Interval, Op, Origin, Phase, Terms
 from .views import Shape
 
 SHORT = 8  # bytes of a digest in a chain that is sent to find a difference: 2^-64 to miss one
@@ -60,6 +60,7 @@ class Carried:
 class Revealed:
     label: str
     node: int
+    terms: Terms = Terms()  # noqa: RUF009 - a tuple
 
 
 Statement = Setting | Operation | Carried | Revealed
@@ -120,7 +121,12 @@ def listing(graph: Graph, settings: Mapping[str, int | float | str | bool]) -> L
     for label, end in graph.updated.items():
         found.append((Carried(label, number[graph.initial[label]], number[end]), graph.origins.get(label, NOWHERE)))
     for label, node in graph.revealed.items():
-        found.append((Revealed(label, number[node]), graph.origins.get(f"reveal {label}", NOWHERE)))
+        found.append(
+            (
+                Revealed(label, number[node], graph.terms.get(label, Terms())),
+                graph.origins.get(f"reveal {label}", NOWHERE),
+            )
+        )
     statements, origins = zip(*found, strict=True)
     return Listing(statements, origins)
 
@@ -145,7 +151,7 @@ def _form(value: Any) -> tuple[bytes, bytes]:
         return b"b", value
     if isinstance(value, Enum):
         return b"e", canonical(kind.__qualname__) + canonical(value.name)
-    if kind is tuple:
+    if issubclass(kind, tuple) and (kind is tuple or hasattr(kind, "_fields")):
         return b"t", b"".join(canonical(each) for each in value)
     if kind is np.ndarray and value.dtype.kind in "biuf":
         plain = np.ascontiguousarray(value, value.dtype.newbyteorder("<")).tobytes()

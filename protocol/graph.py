@@ -1,7 +1,8 @@
 """A traced computation: nodes of operations on secret tensors, known by shape and range alone.
 
-A node belongs to one of three phases: SETUP (once, before), STEP (repeated), FINISH (once, after). Everything else in
-the project walks this graph: the float64 twin, the lowering to protocol rounds, the plan.
+A node belongs to one of four phases: SETUP (once, before), STEP (repeated), CHECK (now and then between steps, and after the
+last), FINISH (once, after). Everything else in the project walks this graph: the float64 twin, the lowering to protocol rounds,
+the plan. When which phase runs is said by `schedule.Schedule`.
 
 Here is what an operation *means*: its shape, its range, its value in the clear. How it is *computed* on shares is added
 by its subclasses: scales and widths in `sizing.Sized`, the protocol in `lowering.Secure`. One operation of a job is one
@@ -14,7 +15,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from enum import IntEnum
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 
 from .errors import JobError
 from .origin import caller
+from .schedule import Phase as Phase
+from .schedule import Schedule
 from .views import Shape, View
 
 Array = NDArray[np.float64]
@@ -69,12 +71,6 @@ def uniform(interval: Interval) -> Spread:
 UNKNOWN = Spread(math.inf, math.inf)
 
 
-class Phase(IntEnum):
-    SETUP = 0
-    STEP = 1
-    FINISH = 2
-
-
 class Origin(NamedTuple):
     """Which part of a job said something, and in which line of its file: for messages to the job's owner alone."""
 
@@ -83,6 +79,16 @@ class Origin(NamedTuple):
 
 
 NOWHERE = Origin()
+
+
+class Terms(NamedTuple):
+    """When a tensor is revealed, and to which parties: None for those that --reveal names."""
+
+    phase: Phase = Phase.FINISH
+    to: tuple[int, ...] | None = None
+
+    def learners(self, default: tuple[int, ...]) -> tuple[int, ...]:
+        return default if self.to is None else self.to
 
 
 class Tensor(Protocol):
@@ -237,6 +243,7 @@ class Graph:
         self.initial: dict[str, Node] = {}  # carried variable → its value when the steps begin
         self.updated: dict[str, Node] = {}  # … → its value when a step ends
         self.revealed: dict[str, Node] = {}
+        self.terms: dict[str, Terms] = {}  # of what is revealed otherwise than at the end, to whom --reveal names
         self.settled: set[Node] = set()  # what selections choose from: one number each, for all who use it
         self.assumptions: list[str] = []  # what the job says of its values, in words
         self.rules: dict[Node, Rule] = {}  # nodes whose gradient is known as a whole
@@ -312,7 +319,7 @@ class Graph:
             twin[node] = made
         new.phase, new.assumptions = self.phase, list(self.assumptions)
         new.settled = {twin[node] for node in self.settled if node in twin}
-        new.origins = dict(self.origins)
+        new.origins, new.terms = dict(self.origins), dict(self.terms)
         new.initial, new.updated, new.revealed = (
             {label: twin[node] for label, node in table.items() if node in twin}
             for table in (self.initial, self.updated, self.revealed)
@@ -342,8 +349,14 @@ class Graph:
     def of_phase(self, phase: Phase) -> Iterable[Node]:
         return (node for node in self.nodes if node.phase == phase)
 
-    def run_clear(self, inputs: dict[str, Any], iterations: int) -> dict[str, Array]:
-        """The float64 twin: the same graph with NumPy, in the clear."""
+    def reveals_of(self, phase: Phase) -> dict[str, Node]:
+        """What is revealed in a phase."""
+        return {label: node for label, node in self.revealed.items() if self.terms.get(label, Terms()).phase == phase}
+
+    def run_clear(
+        self, inputs: Mapping[str, Any], iterations: int, every: int = 0, history: dict[str, list[Array]] | None = None
+    ) -> dict[str, Array]:
+        """The float64 twin: the same graph with NumPy, in the clear. What checks after each `every` steps reveal goes to `history`."""
         values: dict[Node, Array] = {}
 
         def run(phase: Phase, step: int, state: dict[str, Array]) -> None:
@@ -355,10 +368,14 @@ class Graph:
                 else:
                     values[node] = node.op.clear(step, *(values[use] for use in node.inputs))
 
-        run(Phase.SETUP, 0, {})
-        state = {label: values[node] for label, node in self.initial.items()}
-        for step in range(iterations):
-            run(Phase.STEP, step, state)
-            state = {label: values[node] for label, node in self.updated.items()}
-        run(Phase.FINISH, 0, state)
-        return {label: values[node] for label, node in self.revealed.items()}
+        state: dict[str, Array] = {}
+        for phase, first, count in Schedule(iterations, 0 if history is None else every).runs():
+            for step in range(first, first + count):
+                run(phase, step, state)
+                if phase in (Phase.SETUP, Phase.STEP):
+                    carried = self.initial if phase == Phase.SETUP else self.updated
+                    state = {label: values[node] for label, node in carried.items()}
+            if phase == Phase.CHECK and history is not None:
+                for label, node in self.reveals_of(phase).items():
+                    history.setdefault(label, []).append(values[node])
+        return {label: values[node] for label, node in self.reveals_of(Phase.FINISH).items()}

@@ -1,13 +1,22 @@
-"""Values that leave the range which they are taken to stay in are noticed, at the end of a run.
+"""Values that leave the range which they are taken to stay in are noticed, while a run goes on.
 
 A plan assumes ranges that nothing proves: those that a job states (`within`, trained variables), those where a function is fitted,
 those that are likely where the proven range would cost bits. Beyond them numbers wrap around, and look like numbers.
 
 *The guard* counts, on shares, the entries that are outside, one count an assumption, and reveals the counts to both parties as
-`out_of_range`. It looks at the values of the last step: each is opened in the finish under a mask of its own, uniform whatever
-the value is, and compared as any comparison compares. The counts alone are revealed, in the message of the results.
+`out_of_range`. Values of the setup are counted there, values of a step by every CHECK (those of the step before it), values of the
+finish at the end. A count that is not zero ends the run where it is revealed.
 
-It cannot see a value that wraps around the whole ring within a step and comes to lie inside its range again.
+What counts as outside is what the user would call so: a value may lie anywhere in a range that the job declares, up to what
+roundings add, and no range is halved to have a margin. Ranges that are assumed from what is likely have a margin of 64 in them
+already, and the ring has room beyond every range, so that a value is seen on its way out long before it wraps around.
+
+Hides: each value is opened under a mask of the phase that looks at it, so no mask meets two values, and every opening is uniform
+whatever the value is; it is compared as any comparison compares. Of all that, the counts alone are revealed, in the last message of
+their phase. They are zeros as long as a run goes on, so a CHECK reveals nothing but that it goes on.
+
+It cannot see a value that wraps around the whole ring within a step and comes to lie inside its range again, nor one that leaves its
+range between two CHECKs and comes back.
 
 *What is revealed* is compared with its range by whoever learns it.
 """
@@ -20,8 +29,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .graph import EVERYTHING, Array, Carry, Interval, Node, Phase, Source, whole
-from .jobs import GUARD, Job
+from .graph import EVERYTHING, Array, Carry, Interval, Node, Phase, Source, Terms, whole
+from .jobs import GUARDS, Job
 from .ops import Secret, concatenate
 from .ops.ended import Ended
 from .ops.statement import Within
@@ -49,6 +58,9 @@ class Guard:
         return beyond(self.what, count, self.size, self.interval)
 
 
+Guards = Mapping[Phase, tuple[Guard, ...]]  # by the phase that reveals the counts, in their order
+
+
 def beyond(what: str, count: int, size: int, interval: Interval) -> str:
     return f"{what}: {count:,} of {size:,} entries outside [{interval[0]:.6g}, {interval[1]:.6g}]"
 
@@ -60,16 +72,18 @@ def slack(interval: Interval, scale: int, proven: bool = False) -> float:
     return units * 2.0**-scale + part * max(abs(end) for end in interval)
 
 
-def guarded(sizes: Sizes, job: Job, steps: int) -> tuple[Sizes, tuple[Guard, ...]]:
-    """The same graph, in a copy that also counts, in the finish, the entries that have left their ranges; and what is counted."""
+def guarded(sizes: Sizes, job: Job, steps: int) -> tuple[Sizes, Guards]:
+    """The same graph, in a copy that also counts the entries that have left their ranges; and what is counted."""
     found = _assumptions(sizes, job, steps)
     if not found:
-        return sizes, ()
+        return sizes, {}
     graph, origin = sizes.graph.truncated({})
     twin = {node: made for made, node in origin.items()}
-    graph.phase = Phase.FINISH
-    counts = []
+    counts: dict[Phase, list[Secret]] = {}
+    guards: dict[Phase, tuple[Guard, ...]] = {}
     for node, guard in found:
+        graph.phase = Phase.CHECK if node.phase == Phase.STEP else node.phase
+        told = Phase.FINISH if node.phase == Phase.FINISH or not steps else Phase.CHECK
         x = Secret(graph, graph.apply(Ended(), twin[node]))
         (low, high), proven = guard.interval, _proven(node, job)
         outside = []
@@ -77,11 +91,14 @@ def guarded(sizes: Sizes, job: Job, steps: int) -> tuple[Sizes, tuple[Guard, ...
             outside.append(x < low - _room(sizes, node, guard, low <= proven[0]))
         if not (guard.exact and proven[1] <= high):
             outside.append(x > high + _room(sizes, node, guard, high >= proven[1]))
-        counts.append(sum(outside[1:], start=outside[0]).sum().reshape((1,)))
-    graph.revealed[GUARD] = concatenate(counts)._node
+        counts.setdefault(told, []).append(sum(outside[1:], start=outside[0]).sum().reshape((1,)))
+        guards[told] = (*guards.get(told, ()), guard)
+    for told, parts in counts.items():
+        graph.revealed[GUARDS[told]] = concatenate(parts)._node
+        graph.terms[GUARDS[told]] = Terms(told, (0, 1))
     result = size(graph, sizes.numerics, Rescale)
     stated = {node: limit for node, limit in result.assumed.items() if not isinstance(node.op, Ended)}
-    return replace(result, assumed=stated), tuple(guard for _, guard in found)
+    return replace(result, assumed=stated), guards
 
 
 def _room(sizes: Sizes, node: Node, guard: Guard, proven: bool) -> float:
@@ -94,12 +111,16 @@ def _room(sizes: Sizes, node: Node, guard: Guard, proven: bool) -> float:
 
 
 def _assumptions(sizes: Sizes, job: Job, steps: int) -> list[tuple[Node, Guard]]:
-    """What must hold of which node and is not proven, as far as it has a value when the steps are over."""
+    """What must hold of which node and is not proven, as far as it ever has a value."""
     graph = sizes.graph
     found: list[tuple[Node, Guard]] = []
 
     def guard(node: Node, interval: Interval, what: str, exact: bool = False) -> None:
-        if node.size == 0 or (node.phase == Phase.STEP and steps == 0) or sizes.base(node)[0] not in sizes.needs:
+        if (
+            node.size == 0
+            or (node.phase in (Phase.STEP, Phase.CHECK) and steps == 0)
+            or sizes.base(node)[0] not in sizes.needs
+        ):
             return
         all_of_it = whole(node)
         if all_of_it.size == node.size:

@@ -13,12 +13,12 @@
 
 `setup`, `step` and `finish` are run once each, on shapes alone, to trace the graph that is then executed as often as
 `iterations` says. `v` holds the job's variables: its inputs, and whatever `setup` assigns. A variable that `step`
-assigns is carried from one iteration to the next.
+assigns is carried from one iteration to the next. `check`, if there is one, may reveal how far it has come, see `Job.check`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -27,7 +27,7 @@ import numpy as np
 from .digest import Listing, listing
 from .draws import Draw
 from .errors import DataError, JobError
-from .graph import EVERYTHING, Carry, Graph, Interval, Origin, Phase, Source
+from .graph import EVERYTHING, Array, Carry, Graph, Interval, Origin, Phase, Source, Terms
 from .ops import Secret
 from .ops.coarse import Coarse
 from .ops.constants import Constant
@@ -41,7 +41,11 @@ from .views import Shape
 
 ROLES = ("alice", "bob")
 JOINT = "joint"
-GUARD = "out_of_range"  # the reveal that says how many values left their range, see guard.py
+GUARDS = {
+    Phase.CHECK: "out_of_range",
+    Phase.FINISH: "out_of_range at the end",
+}  # reveals: how many values left, see guard.py
+TO = {"alice": (0,), "bob": (1,), "both": (0, 1)}
 
 
 @dataclass(frozen=True)
@@ -112,12 +116,28 @@ class Job:
     fraction_bits: ClassVar[int] = 20
     integer_bits: ClassVar[int] = 16
     reveal: ClassVar[str] = "both"
+    check_every: ClassVar[int] = (
+        0  # steps from one check to the next; 0: as many as make checks a twentieth of the cost
+    )
 
     def setup(self, v: Variables) -> None:
         """Once, before the first step."""
 
     def step(self, v: Variables) -> None:
         """One iteration."""
+
+    def check(self, v: Variables) -> None:
+        """After every `check_every` steps and after the last; may call v.reveal(name=tensor, …) of how far it has come.
+
+        `v` holds the variables as the steps before have left them. What is revealed stands in the plan, like any other reveal.
+        """
+
+    def stop(self, history: Mapping[str, Sequence[Array]]) -> bool:
+        """Asked after each check: whether the run goes to its finish now. `history`: what checks revealed to both, an array each.
+
+        Both parties ask their own copy, and must come to the same answer: compare the numbers, and compute little with them.
+        """
+        return False
 
     def finish(self, v: Variables) -> None:
         """Once, after the last step; calls v.reveal(name=tensor, …)."""
@@ -181,7 +201,7 @@ class Variables:
             )
         self._values[name] = value
         graph: Graph = object.__getattribute__(self, "_graph")
-        if graph.phase != Phase.FINISH:
+        if graph.phase < Phase.CHECK:
             graph.origins[name] = graph.here()
 
     def __getitem__(self, name: str) -> Secret:
@@ -200,31 +220,44 @@ class Variables:
         return Secret(graph, graph.apply(Constant(public(array))))
 
     def reveal(
-        self, named: Mapping[str, Secret] | None = None, /, *, bits: int | Secret | None = None, **tensors: Secret
+        self,
+        named: Mapping[str, Secret] | None = None,
+        /,
+        *,
+        bits: int | Secret | None = None,
+        to: str | Secret | None = None,
+        **tensors: Secret,
     ) -> None:
-        """Open these at the end to whom --reveal names: v.reveal(weights=v.w), or v.reveal({"weights": v.w}).
+        """Open these, in finish() at the end and in check() at each check: v.reveal(weights=v.w), or v.reveal({"weights": v.w}).
+
+        `to`: "alice", "bob" or "both" learns them, whatever --reveal says; without it, whom --reveal names.
 
         `bits`: at this many fraction bits and no more, for whom less is enough; what lies below never leaves a party (see
         `ops/coarse.py`). The value is then off by less than 2^-bits, rounded at random.
 
-        A tensor may be called `bits`, like any other: v.reveal(bits=v.bits) reveals it under that name. To say both, give the
-        tensors as a mapping: v.reveal({"bits": v.bits}, bits=8).
+        A tensor may be called `bits` or `to`, like any other: v.reveal(bits=v.bits) reveals it under that name. To say both, give
+        the tensors as a mapping: v.reveal({"bits": v.bits}, bits=8).
         """
         graph: Graph = object.__getattribute__(self, "_graph")
-        if graph.phase != Phase.FINISH:
-            raise JobError("v.reveal() belongs in finish(): nothing is revealed while the job runs")
+        if graph.phase not in GUARDS:
+            raise JobError("v.reveal() belongs in finish(), or in check(): nothing is revealed by a step")
         if isinstance(bits, Secret):
             tensors, bits = {"bits": bits} | tensors, None
+        if isinstance(to, Secret):
+            tensors, to = {"to": to} | tensors, None
+        if to is not None and to not in TO:
+            raise JobError(f"v.reveal(to=…) takes 'alice', 'bob' or 'both', not {to!r}")
         if bits is not None and (type(bits) is not int or not 0 <= bits <= 40):
             raise JobError(f"v.reveal(bits=…) takes a whole number of fraction bits from 0 to 40, not {bits!r}")
         for name, tensor in [*(named or {}).items(), *tensors.items()]:
             if not isinstance(tensor, Secret):
                 raise JobError(f"v.reveal({name}=…) takes a secret tensor, not {type(tensor).__name__}")
-            if name == GUARD:
+            if name in GUARDS.values():
                 raise JobError(f"{name} is what the guard reveals: give the tensor another name")
             if name in graph.revealed:
                 raise JobError(f"{name} is revealed twice")
             graph.revealed[name] = (tensor if bits is None else tensor._apply(Coarse(bits)))._node
+            graph.terms[name] = Terms(graph.phase, None if to is None else TO[to])
             graph.origins[f"reveal {name}"] = graph.here()
 
 
@@ -265,6 +298,8 @@ def trace(job: Job, shapes: Mapping[str, Shape], iterations: int | None = None) 
     count = job.iterations if iterations is None else iterations
     if count < 0:
         raise JobError(f"a job runs 0 or more iterations, not {count}")
+    if type(job.check_every) is not int or not 0 <= job.check_every < 1 << 40:
+        raise JobError(f"check_every is a whole number of steps, or 0 to leave it to the plan, not {job.check_every!r}")
     ranges: dict[str, Interval] = {}  # of the carried variables
     widened: set[str] = set()
     while True:
@@ -334,10 +369,12 @@ def _trace(
     for name in sorted(ranges):
         if after[name].shape != start[name].shape:
             raise JobError(f"step() changes the shape of v.{name} from {start[name].shape} to {after[name].shape}")
+    if type(job).check is not Job.check:
+        graph.phase = Phase.CHECK
+        job.check(Variables(graph, start | _carries(graph, start, ranges)))
     graph.phase = Phase.FINISH
-    v = Variables(graph, start | _carries(graph, start, ranges))
-    job.finish(v)
-    if not graph.revealed:
+    job.finish(Variables(graph, start | _carries(graph, start, ranges)))
+    if not graph.reveals_of(Phase.FINISH):
         raise JobError(f"job {type(job).__name__} reveals nothing: call v.reveal(name=tensor) in finish()")
     traced.assumptions += graph.assumptions
     return traced, assigned, {name: tensor._node.interval for name, tensor in start.items()}

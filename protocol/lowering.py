@@ -18,7 +18,7 @@ from typing import Any
 
 from .correlations import Correlation, Field, Mask
 from .correlations.shifts import ShiftedMask, opened_operand
-from .graph import Carry, Node, Phase, Source
+from .graph import Carry, Node, Phase, Source, Terms
 from .program import STEP_REGISTER, Opening, Operand, PhaseCode, Share, Value, make_code
 from .ring import Words, limbs_for, ring
 from .sizing import Sized, Sizes
@@ -34,10 +34,10 @@ class Secure(Sized):
 
 
 class Lowering:
-    """A sized graph, lowered for one party on construction."""
+    """A sized graph, lowered for one party on construction. `learners`: who learns what is revealed to nobody in particular."""
 
-    def __init__(self, sizes: Sizes, party: int) -> None:
-        self.sizes, self.party = sizes, party
+    def __init__(self, sizes: Sizes, party: int, learners: tuple[int, ...] = (0, 1)) -> None:
+        self.sizes, self.party, self.learners = sizes, party, learners
         self.warnings = list(dict.fromkeys(_assumption(node, limit) for node, limit in sizes.assumed.items()))
         self.phases = {phase: PhaseCode() for phase in Phase}
         self.inputs: dict[str, Share] = {}
@@ -66,10 +66,11 @@ class Lowering:
             value = self.aligned(node, state.scale, state.limbs)
             self.phases[Phase.STEP].carries.append((state.register, value.register))
             self.phases[Phase.STEP].stage(value.level if value.phase == Phase.STEP else 0)
-        revealed = {label: self.share(node) for label, node in graph.revealed.items()}
-        level = max((share.level for share in revealed.values() if share.phase == Phase.FINISH), default=0)
-        for label, share in revealed.items():
-            self._reveal(label, share, level)
+        for phase in (Phase.CHECK, Phase.FINISH):
+            revealed = {label: self.share(node) for label, node in graph.reveals_of(phase).items()}
+            level = max((share.level for share in revealed.values() if share.phase == phase), default=0)
+            for label, share in revealed.items():
+                self._reveal(label, share, phase, level)
 
     def _allocate_state(self, label: str, first: Node) -> None:
         """Create the register that holds the carried variable `label`, and start it with the value of `first`."""
@@ -80,12 +81,14 @@ class Lowering:
         self.phases[Phase.SETUP].carries.append((state.register, value.register))
         self._state[label] = state
 
-    def _reveal(self, label: str, share: Share, level: int) -> None:
-        """All reveals are in one message, the last: both parties have what it takes to end before either gives its share."""
+    def _reveal(self, label: str, share: Share, phase: Phase, level: int) -> None:
+        """All reveals of a phase are in one message, the last: both have what it takes to end before either gives its share."""
         target = self._register()
         bits = min(share.bits, 64 * share.limbs)
-        opening = Opening(share.register, None, target, Field(share.shape, share.limbs), label, (), bits)
-        self.phases[Phase.FINISH].stage(level).openings.append(opening)
+        terms = self.sizes.graph.terms.get(label, Terms())
+        learners = terms.learners(self.learners)
+        opening = Opening(share.register, None, target, Field(share.shape, share.limbs), label, learners, bits)
+        self.phases[phase].stage(level).openings.append(opening)
         self.reveals[label] = (target, share)
 
     def _register(self) -> int:

@@ -22,7 +22,7 @@ from . import fixedpoint, kernels
 from .contract import Dealing
 from .graph import Array, Phase, Source
 from .guard import judged
-from .jobs import GUARD
+from .jobs import GUARDS
 from .plan import Plan
 from .program import STEP_REGISTER, Code, Opening, PhaseCode, Registers
 from .ring import Ring, Words, ring
@@ -195,15 +195,22 @@ class Machine:
             self.registers[each.target] = words
         return len(self._now.rounds) - 1
 
-    def results(self) -> dict[str, Array]:
-        """What the job revealed to this party, in float64."""
-        labels = self.plan.lowering.reveals if self.party in self.plan.learners else ()
-        return {label: self._revealed(label) for label in labels if label != GUARD}
+    def results(self, phase: Phase = Phase.FINISH) -> dict[str, Array]:
+        """What the job revealed to this party in a phase, in float64."""
+        return {label: self._revealed(label) for label in self.plan.revealed(phase, self.party)}
 
-    def beyond(self) -> tuple[str, ...]:
-        """What this party has learnt of values that left the range assumed for them, a phrase each."""
-        counts = self._revealed(GUARD) if self.plan.guards else np.zeros(0)
-        return judged(self.plan.lowering.sizes, self.plan.guards, counts, self.results())
+    def beyond(self, phase: Phase = Phase.FINISH, known: bool | None = None) -> tuple[str, ...]:
+        """What this party has learnt in a phase of values that left the range assumed for them, a phrase each.
+
+        `known`: only what both parties have learnt, or only what the other has not.
+        """
+        guards, results = self.plan.guards.get(phase, ()), self.results(phase)
+        both = self.plan.revealed(phase, 0, 1)
+        if known is not None:
+            results = {label: array for label, array in results.items() if (label in both) == known}
+        if not guards or known is False:
+            return judged(self.plan.lowering.sizes, (), np.zeros(0), results)
+        return judged(self.plan.lowering.sizes, guards, self._revealed(GUARDS[phase]), results)
 
     def _revealed(self, label: str) -> Array:
         register, share = self.plan.lowering.reveals[label]

@@ -3,7 +3,7 @@
 A file is a header in the clear, padded to `HEAD` bytes, and *cells*, each sealed by itself, so that a file may be larger than
 anybody's memory and be read from any place:
 
-    header | cell 0: the party's 32-byte seed | bob only: corrections of setup | … of steps, many to a cell | … of finishes
+    header | cell 0: the party's 32-byte seed | bob only: corrections of setup | … of steps, many to a cell | … of checks | … of finishes
 
 A *row* is the randomness of one execution of a phase. Rows are consumed in order and never twice; which step a row serves is not
 written in it. So a file with more rows than the job has steps (`Extent`) outlives a crash: the steps that are done again take the
@@ -48,31 +48,40 @@ from .graph import Phase
 from .prg import SEED_BYTES, derive
 from .views import Rows
 
-MAGIC = b"mpc-material-2\n"
+MAGIC = b"mpc-material-3\n"
 HEAD = 1024  # bytes of magic and header, padding included
 TAG = 16  # bytes that sealing adds to a cell
 MAX_CELL = (1 << 31) - 64  # bytes; the cipher takes no more at a time
 LAST_DATE = 253_402_300_799  # the end of the year 9999, in seconds since 1970
-SPARE_FINISHES = 7  # at most: one for each time that a run is broken off in its very end
+SPARE_ENDS = 7  # at most, of checks and finishes: one for each time that a run is broken off in the middle of one
 
 
 @dataclass(frozen=True)
 class Extent:
-    """How many rows of the steps and of the finish a file holds; of setup it holds one."""
+    """How many rows of the steps, the checks and the finish a file holds; of setup it holds one."""
 
     steps: int
+    checks: int
     finishes: int
 
     @staticmethod
     def of(dealing: Dealing, spare: float) -> Extent:
         """What the job needs and `spare` (a fraction) more, for steps that are done again after a crash."""
         more = math.ceil(spare * dealing.steps)
-        step, finish = (8 * dealing.phases[phase].dealt_words for phase in (Phase.STEP, Phase.FINISH))
-        affordable = SPARE_FINISHES if not finish else more * step // finish
-        return Extent(dealing.steps + more, 1 + (min(SPARE_FINISHES, max(1, affordable)) if spare else 0))
+        every, checks = dealing.schedule.every, dealing.schedule.checks
+        step, check, finish = (
+            8 * dealing.phases[phase].dealt_words for phase in (Phase.STEP, Phase.CHECK, Phase.FINISH)
+        )
+
+        def ends(size: int) -> int:
+            affordable = SPARE_ENDS if not size else more * step // size
+            return min(SPARE_ENDS, max(1, affordable)) if spare else 0
+
+        again = -(-more // every) + ends(check) if checks else 0
+        return Extent(dealing.steps + more, checks + (again if spare else 0), 1 + ends(finish))
 
     def rows(self, phase: Phase) -> int:
-        return (1, self.steps, self.finishes)[phase]
+        return (1, self.steps, self.checks, self.finishes)[phase]
 
 
 @dataclass(frozen=True)
@@ -84,6 +93,7 @@ class Header:
     material: str
     digest: str  # of the plan's dealing part
     steps: int
+    checks: int
     finishes: int
     size: int  # bytes of the whole file
     made: int  # nanoseconds since 1970, by the dealer's clock
@@ -94,7 +104,7 @@ class Header:
 
     @property
     def extent(self) -> Extent:
-        return Extent(self.steps, self.finishes)
+        return Extent(self.steps, self.checks, self.finishes)
 
     def stream_seed(self, seed: bytes) -> bytes:
         """What a party's streams are expanded from, for the seed in its file: 32 bytes."""
@@ -127,6 +137,8 @@ class Header:
                 raise ValueError
             header = Header(*parts)
             if header.pack() != data or not 0 <= header.steps < 1 << 41 or not 1 <= header.finishes < 1 << 16:
+                raise ValueError
+            if not 0 <= header.checks < 1 << 42:
                 raise ValueError
             if not 0 <= header.made < 1 << 63 or not 0 <= header.until <= LAST_DATE:
                 raise ValueError
@@ -244,7 +256,19 @@ class Seal:
         size = Layout(dealing, extent, role).size
         contract = contract_codec.digest(dealing)
         header = Header(
-            role, session, material, contract, extent.steps, extent.finishes, size, made, until, owner, dealer, public
+            role,
+            session,
+            material,
+            contract,
+            extent.steps,
+            extent.checks,
+            extent.finishes,
+            size,
+            made,
+            until,
+            owner,
+            dealer,
+            public,
         )
         static = X25519PrivateKey.from_private_bytes(dealer_secret)
         return header, Seal(header, _exchange(once, owner), _exchange(static, owner))

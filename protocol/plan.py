@@ -8,22 +8,24 @@ made it.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from . import contract_codec
 from .contract import Dealing, PhaseDealing
-from .describe import reveals
+from .describe import often, reveals
 from .digest import Listing
-from .graph import Phase
-from .guard import Guard, guarded
-from .jobs import GUARD, ROLES, Traced
+from .graph import Phase, Terms
+from .guard import Guards, guarded
+from .jobs import GUARDS, ROLES, Traced
 from .lowering import Lowering
 from .ops.truncation import Rescale
 from .program import PhaseCode
+from .schedule import Schedule
 from .solver import size
+
+SHARE = 20  # a check for no less than so many times its own cost
 
 
 @dataclass(frozen=True)
@@ -42,22 +44,31 @@ class Plan:
     traced: Traced
     lowering: Lowering
     dealing: Dealing
-    costs: tuple[PhaseCost, PhaseCost, PhaseCost]
+    costs: tuple[PhaseCost, PhaseCost, PhaseCost, PhaseCost]
     outline: list[str]  # every opening and correlation in words
     listing: Listing  # what the job says, and who learns the results
     learners: tuple[int, ...]
     digest: str  # of the listing and of the dealing: what checkpoints, results and the two parties are bound to
-    guards: tuple[Guard, ...] = ()  # what is assumed, in the order of the counts that are revealed
+    guards: Guards = field(default_factory=dict)  # what is assumed
 
     @property
     def reveals(self) -> list[str]:
         """What will be revealed, to whom, and what it is made of: a line each."""
-        lines = reveals(self.listing, self.learners)
-        if self.guards:
-            lines.append(
-                f"{GUARD} ({len(self.guards)},) to alice and bob: how many entries left the range assumed for them"
-            )
+        every = self.dealing.schedule.every
+        lines = reveals(self.listing, self.learners, every)
+        for phase, guards in self.guards.items():
+            who = f"alice and bob{often(phase, every)}"
+            lines.append(f"{GUARDS[phase]} ({len(guards)},) to {who}: how many entries left the range assumed for them")
         return lines
+
+    def revealed(self, phase: Phase, *parties: int) -> list[str]:
+        """What the job reveals in a phase to all of these parties."""
+        graph = self.lowering.sizes.graph
+        return [
+            label
+            for label in graph.reveals_of(phase)
+            if label not in GUARDS.values() and {*parties} <= {*graph.terms.get(label, Terms()).learners(self.learners)}
+        ]
 
     @property
     def rounds(self) -> int:
@@ -73,36 +84,45 @@ class Plan:
     @property
     def party_memory(self) -> int:
         """Bytes of tensors and material at a party: its registers, and what the dealer may be ahead."""
-        held = sum(8 * (own.mask_words + own.dealt_words) * own.steps_per_chunk for own in self.dealing.phases)
-        opened = sum(8 * mask.words for own in self.dealing.phases for mask in own.masks)
-        return 2 * held + 4 * opened + min(32 << 20, 8 * max(own.chunk_bytes for own in self.dealing.phases))
+        own = [(self.dealing.phases[phase], self.dealing.batch(phase, 0)) for phase in Phase]
+        held = sum(8 * (each.mask_words + each.dealt_words) * batch for each, batch in own)
+        opened = sum(8 * mask.words for each, _ in own for mask in each.masks)
+        return 2 * held + 4 * opened + min(32 << 20, 8 * max(8 * each.dealt_words * batch for each, batch in own))
 
     @property
     def dealer_memory(self) -> int:
         """Bytes at the dealer for one session: two chunks in the making, one on its way."""
-        return 3 * max(self.dealing.step_bytes(n) * own.steps_per_chunk for n, own in enumerate(self.dealing.phases))
+        return 3 * max(self.dealing.step_bytes(phase) * self.dealing.batch(phase, 0) for phase in Phase)
 
 
 def make_plan(traced: Traced, party: int, learners: tuple[int, ...], guard: bool = True) -> Plan:
     """Lower a traced job for `party`, with results revealed to `learners`, and to both what the guard counts, if there is one."""
     sizes = size(traced.graph, traced.job.numerics, Rescale)
-    guards: tuple[Guard, ...] = ()
+    guards: Guards = {}
     if guard:
         sizes, guards = guarded(sizes, traced.job, traced.iterations)
-    lowering = Lowering(sizes, party)
-    for stage in lowering.phases[Phase.FINISH].stages:
-        stage.openings = [
-            dataclasses.replace(o, learners=(0, 1) if o.name == GUARD else learners) if o.mask is None else o
-            for o in stage.openings
-        ]
+    lowering = Lowering(sizes, party, learners)
     phases = [lowering.phases[phase] for phase in Phase]
-    setup, step, finish = (PhaseDealing(tuple(p.masks), tuple(p.correlations)) for p in phases)
-    dealing = Dealing((setup, step, finish), traced.iterations)
-    costs = tuple(_cost(code, deal) for code, deal in zip(phases, dealing.phases, strict=True))
+    dealt = tuple(PhaseDealing(tuple(p.masks), tuple(p.correlations)) for p in phases)
+    costs = tuple(_cost(code, deal) for code, deal in zip(phases, dealt, strict=True))
+    every = _interval(traced, costs[Phase.STEP], costs[Phase.CHECK])
+    dealing = Dealing(dealt, Schedule(traced.iterations, every))  # type: ignore[arg-type]
     outline = [line for phase, code in zip(Phase, phases, strict=True) for line in _outline(phase, code)]
     listing = traced.listing.with_setting("revealed to", learners).with_setting("guard", (int(guard),))
     digest = hashlib.blake2b(listing.chain[-1] + contract_codec.pack(dealing), digest_size=16).hexdigest()
     return Plan(traced, lowering, dealing, costs, outline, listing, learners, digest, guards)  # type: ignore[arg-type]
+
+
+def _interval(traced: Traced, step: PhaseCost, check: PhaseCost) -> int:
+    """Steps from a check to the next: as many as the job says, or as cost `SHARE` times what a check costs, in every respect.
+
+    A run has no more than its steps: then there is one check, after the last.
+    """
+    if not check.rounds or not traced.iterations:
+        return 0
+    pairs = [(check.rounds, step.rounds), (max(check.sent), max(step.sent)), (check.dealt, step.dealt)]
+    needed = [-(-SHARE * whole // part) if part else traced.iterations for whole, part in pairs if whole]
+    return min(traced.iterations, traced.job.check_every or max(needed))
 
 
 def _cost(code: PhaseCode, dealing: PhaseDealing) -> PhaseCost:

@@ -47,7 +47,7 @@ class Prediction:
     """Seconds."""
 
     seconds: float  # of the online phase
-    step_seconds: float  # of all iterations
+    step_seconds: float  # of all iterations, and the checks between them
     waited_for_material: float
 
 
@@ -55,25 +55,24 @@ def predict(plan: Plan, peer: Shape, dealer: Shape | None = None, pace: Pace | N
     """The online phase over a link to the peer, and one from the dealer to Bob (by default a perfect one)."""
     pace, dealer = pace or Pace(), dealer or Shape()
     ticks = [_once(plan, phase, peer, pace) for phase in Phase]
-    now = waited = begun = steps = 0.0
+    now = waited = 0.0
     sent = dealer.rtt / 2  # when the dealer's link is free: Bob's credit has to get there first
-    for phase in Phase:
-        own, left = plan.dealing.phases[phase], plan.dealing.count(phase)
-        if phase == Phase.STEP:
+    begun = last = 0.0  # when the steps begin; when what the finish needs is there
+    for phase, _, count in plan.dealing.batches():
+        size, here = 8 * count * plan.dealing.phases[phase].dealt_words, 0.0
+        if size:
+            sent += max(size * pace.dealt, _wire(size + HEADER, dealer))
+            here = sent + dealer.rtt / 2
+        if phase == Phase.FINISH:
+            last = here
+            continue
+        waited += max(0.0, here - now)
+        now = max(now, here) + count * ticks[phase]
+        if phase == Phase.SETUP:
             begun = now
-        while left:
-            count = min(left, own.steps_per_chunk)
-            size = 8 * count * own.dealt_words
-            if size:
-                sent += max(size * pace.dealt, _wire(size + HEADER, dealer))
-                here = sent + dealer.rtt / 2
-                waited += max(0.0, here - now)
-                now = max(now, here)
-            now += count * ticks[phase]
-            left -= count
-        if phase == Phase.STEP:
-            steps = now - begun
-    return Prediction(now, steps, waited)
+    steps = now - begun
+    waited += max(0.0, last - now)
+    return Prediction(max(now, last) + ticks[Phase.FINISH], steps, waited)
 
 
 def calibrated(plan: Plan, seconds: float, peer: Shape, dealer: Shape, dealt: float) -> Pace:

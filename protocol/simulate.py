@@ -10,6 +10,7 @@ from .dealing import Deal, alice_material, bob_material
 from .errors import OutOfRangeError
 from .graph import Array, Phase
 from .guard import sentence
+from .history import History
 from .jobs import Job, trace
 from .machine import Machine
 from .plan import Plan, make_plan
@@ -27,6 +28,8 @@ class Simulation:
     bytes_sent: list[int] = field(default_factory=lambda: [0, 0])
     dealt_bytes: int = 0
     beyond: tuple[str, ...] = ()  # what left its range
+    steps: int = 0  # that were done
+    history: list[dict[str, list[Array]]] = field(default_factory=list)  # what checks revealed, by party and label
 
 
 def simulate(
@@ -52,11 +55,14 @@ def simulate(
     seeds = [epoch_seed(fresh_seed(), "simulation", tickets, 1) for _ in machines]
     dealer = Deal(dealing, *seeds)
     run = Simulation([], plans[0])
-    for phase in Phase:
-        total = dealing.count(phase)
-        batch = dealing.phases[phase].steps_per_chunk
-        for first in range(0, total, batch):
-            count = min(batch, total - first)
+    histories = [History(), History()]
+    over = False
+    for phase, start, total in dealing.schedule.runs():
+        if over and phase != Phase.FINISH:
+            continue
+        batch = dealing.batch(phase, start)
+        for first in range(start, start + total, batch):
+            count = min(batch, start + total - first)
             corrections = dealer.corrections(phase, first, count)
             run.dealt_bytes += corrections.nbytes
             material = [
@@ -76,8 +82,19 @@ def simulate(
                     run.rounds += 1
                 for machine in machines:
                     machine.end()
+        if phase == Phase.STEP:
+            run.steps = start + total
+        if phase == Phase.CHECK:
+            for history, machine in zip(histories, machines, strict=True):
+                history.add(machine, run.steps, accept_out_of_range)
+            ends = [history.over(plan) for history, plan in zip(histories, plans, strict=True)]
+            assert ends[0] == ends[1]
+            over = ends[0]
     run.results = [machine.results() for machine in machines]
-    run.beyond = max((machine.beyond() for machine in machines), key=len)
+    run.history = [history.values for history in histories]
+    run.beyond = max(
+        ((*history.beyond, *machine.beyond()) for history, machine in zip(histories, machines, strict=True)), key=len
+    )
     if run.beyond and not accept_out_of_range:
         raise OutOfRangeError(sentence(run.beyond))
     return run

@@ -14,7 +14,7 @@ from .contract import Dealing
 from .correlations import Correlation
 from .correlations.checking import Checker, Unfit
 from .errors import ProtocolError
-from .graph import Phase
+from .schedule import Phase
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class _Phase:
 
     def chunk(self, name: str, masks: int, dealt: int) -> None:
         """Memory and time of a chunk: masks and both shares, values and corrections, and the largest correlation."""
-        count = min(self.own.steps_per_chunk, max(1, self.steps))
+        count = min(self.own.steps_per_chunk, max(1, self.steps)) if self.phase == Phase.STEP else 1
         self.bound(
             self.it.static + count * (4 * masks + 3 * dealt + self.working),
             f"making a chunk of {count} steps of its {name}",

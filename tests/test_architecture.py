@@ -14,7 +14,7 @@ MOST_LINES = 400
 
 # Lower ones know nothing of higher ones, those on one line not of each other. A name stands for its package.
 ORDER = [
-    ("errors", "files", "origin"),
+    ("errors", "files", "origin", "schedule"),
     ("kernels",),
     ("ring",),
     ("prg", "fixedpoint", "views"),
@@ -27,7 +27,7 @@ ORDER = [
     ("describe", "guard"),
     ("plan",),
     ("machine",),
-    ("dealing",),
+    ("dealing", "history"),
     ("simulate",),
 ]
 RANK = {f"protocol.{name}": rank for rank, names in enumerate(ORDER) for name in names}

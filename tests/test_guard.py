@@ -98,7 +98,8 @@ def net(rate: float) -> Job:
 
 
 def test_a_product_that_grows_from_step_to_step():
-    told(Leaves(), "v.p (", "of 4 entries outside [-4, 4]", "revealed p", "--accept-out-of-range")
+    run = told(Leaves(), "v.p (", "of 4 entries outside [-4, 4]", "--accept-out-of-range")
+    assert run.beyond[-1].startswith("revealed p: ")
 
 
 @pytest.mark.parametrize("learners", [(0,), (1,), ()])
@@ -177,8 +178,11 @@ def test_the_guard_costs_no_step_anything_and_at_most_five_rounds(name, iteratio
     assert (
         guarded.costs[Phase.SETUP] == plain.costs[Phase.SETUP] and guarded.costs[Phase.STEP] == plain.costs[Phase.STEP]
     )
+    assert guarded.costs[Phase.CHECK].rounds <= 6 and plain.costs[Phase.CHECK].rounds == 0
     assert guarded.costs[Phase.FINISH].rounds <= plain.costs[Phase.FINISH].rounds + 5
-    assert guarded.reveals[:-1] == plain.reveals and guarded.reveals[-1].startswith("out_of_range")
+    added = guarded.reveals[len(plain.reveals) :]
+    assert guarded.reveals[: len(plain.reveals)] == plain.reveals
+    assert added and all(line.startswith("out_of_range") for line in added)
     assert not simulate(job, defaults(job), iterations).beyond
 
 

@@ -24,6 +24,7 @@ from protocol.graph import Phase
 from protocol.jobs import Input, Job, trace
 from protocol.ops import concatenate, polynomial, sigmoid
 from protocol.plan import Plan, make_plan
+from protocol.schedule import Schedule
 from protocol.simulate import Simulation, simulate
 
 ULP = 2.0**-20
@@ -262,8 +263,9 @@ def test_both_parties_derive_the_same_plan(job, arrays):
 def test_the_seed_job_takes_two_rounds_and_four_messages_an_iteration():
     job, arrays = Seed(), defaults(Seed())
     counts = {n: measured(job, arrays, n) for n in (0, 10)}
-    assert counts[10].rounds - counts[0].rounds == 2 * 10  # two messages to a round
     plan = counts[10].plan
+    checked = plan.costs[Phase.CHECK].rounds
+    assert counts[10].rounds - counts[0].rounds == 2 * 10 + checked  # two messages to a round
     assert plan.costs[Phase.STEP].rounds == 2
     assert openings(plan, "step") == ["variable", "sigmoid"]  # x @ w is carried on, and w not opened
     assert [line for line in plan.outline if "(4, 3)" in line and "opens" in line] == [
@@ -425,7 +427,7 @@ def test_a_plan_with_one_byte_changed_is_refused_or_whole(place, byte):
 def test_a_plan_that_makes_no_sense_is_refused_before_anything_is_dealt(path, value):
     """The dealer serves several sessions: a plan of the right form that no computation could have is a
     ProtocolError too, not an exception from the middle of a batch."""
-    setup, step, finish = plan_of(TwoLayers(), LAYERS, 1000).dealing.phases
+    setup, step, check, finish = plan_of(TwoLayers(), LAYERS, 1000).dealing.phases
     (number, product) = next((n, s) for n, s in enumerate(step.correlations) if s.kind == "product")
     if path[0] == "masks":
         mask = dataclasses.replace(step.masks[0], **{path[1]: value})
@@ -434,7 +436,7 @@ def test_a_plan_that_makes_no_sense_is_refused_before_anything_is_dealt(path, va
         broken = dataclasses.replace(product, b=dataclasses.replace(product.b, **{path[1]: value}))
         changed = (*step.correlations[:number], broken, *step.correlations[number + 1 :])
         step = dataclasses.replace(step, correlations=changed)
-    assert unpacked(contract_codec.pack(Dealing((setup, step, finish), 10))) is None
+    assert unpacked(contract_codec.pack(Dealing((setup, step, check, finish), Schedule(10)))) is None
 
 
 # ---- what the plan promises is what comes out ------------------------------------------------------------

@@ -183,12 +183,18 @@ def test_bombs_cost_nothing():
     empty = [[], []]
     broadcast = [["Broadcast", [1 << 20, 1 << 20]]]
     bombs = [
-        [1, 5, [[[field], []], empty, empty]],
-        [1, 5, [empty, [[[[3, 1], 1, False]] * 100_000, []], empty]],
-        [1, 5, [empty, [[[[3, 1], 1, False]], [["product", "mul", mask[:7] + [broadcast], mask, 1]]], empty]],
+        [contract_codec.VERSION, 5, 0, [[[field], []], empty, empty, empty]],
+        [contract_codec.VERSION, 5, 0, [empty, [[[[3, 1], 1, False]] * 100_000, []], empty, empty]],
         [
-            1,
+            contract_codec.VERSION,
             5,
+            0,
+            [empty, [[[[3, 1], 1, False]], [["product", "mul", mask[:7] + [broadcast], mask, 1]]], empty, empty],
+        ],
+        [
+            contract_codec.VERSION,
+            5,
+            0,
             [
                 empty,
                 [
@@ -196,16 +202,22 @@ def test_bombs_cost_nothing():
                     [["product", "mul", mask[:6] + [[3, 1], [["Reshape", [3, 1]]] * 9_999], mask, 1]],
                 ],
                 empty,
+                empty,
             ],
         ],
-        [1, 1 << 39, [empty, [[[[1 << 22, 1], 8, False]], []], empty]],
-        [1, 5, [empty, [[[[1], 1, False]], [["powers", [1, 0, 1, 64, 0, 1, [1], []], 0, 1 << 40, 8]]], empty]],
-        [1, 5, [empty, [[[[0, 1 << 40], 1, False]], []], empty]],
+        [contract_codec.VERSION, 1 << 39, 0, [empty, [[[[1 << 22, 1], 8, False]], []], empty, empty]],
+        [
+            contract_codec.VERSION,
+            5,
+            0,
+            [empty, [[[[1], 1, False]], [["powers", [1, 0, 1, 64, 0, 1, [1], []], 0, 1 << 40, 8]]], empty, empty],
+        ],
+        [contract_codec.VERSION, 5, 0, [empty, [[[[0, 1 << 40], 1, False]], []], empty, empty]],
     ]
     nested: Any = []
     for _ in range(500):
         nested = [nested]
-    for bomb in (*bombs, nested, [1, 5, [nested, empty, empty]]):
+    for bomb in (*bombs, nested, [contract_codec.VERSION, 5, 0, [nested, empty, empty, empty]]):
         data = msgpack.packb(bomb)
         tracemalloc.start()
         begin = time.monotonic()
@@ -220,7 +232,12 @@ def test_work_is_bounded():
     """Two operands that fit, and a product that would take a minute."""
     masks = [[[512, 512], 1, False], [[512, 512], 1, False]]
     operands = [[1, n, 1, 64, 0, 1, [512, 512], []] for n in (0, 1)]
-    tree = [1, 1, [[[], []], [masks, [["product", "matmul", *operands, 1]]], [[], []]]]
+    tree = [
+        contract_codec.VERSION,
+        1,
+        0,
+        [[[], []], [masks, [["product", "matmul", *operands, 1]]], [[], []], [[], []]],
+    ]
     data = msgpack.packb(tree)
     assert read(tree) is not None
     with pytest.raises(ProtocolError, match="multiplications"):
@@ -236,7 +253,12 @@ def test_little_made_much_is_made_in_small_chunks():
         [*mask, [1, 100_000], [["Broadcast", [1, 100_000]]]],
         [*mask, [100_000, 1], [["Broadcast", [100_000, 1]]]],
     )
-    tree = [1, 1000, [[[], []], [[[[1, 1], 1, False]], [["product", "matmul", row, column, 1]]], [[], []]]]
+    tree = [
+        contract_codec.VERSION,
+        1000,
+        0,
+        [[[], []], [[[[1, 1], 1, False]], [["product", "matmul", row, column, 1]]], [[], []], [[], []]],
+    ]
     dealing = contract_codec.unpack(msgpack.packb(tree), LIMITS)
     assert dealing.phases[Phase.STEP].steps_per_chunk <= 2
     words = Deal(dealing, bytes(32), bytes(32)).corrections(Phase.STEP, 0, 1)

@@ -311,6 +311,8 @@ SHOWN = {
     "MatMulPublic.constant",
     "MultiplyPublic.constant",
     "Simulation.results",  # revealed
+    "Simulation.history",
+    "History.values",
     "Report.results",
 }
 RAW = {"Words", "NDArray", "ndarray", "Array", "bytes", "bytearray", "memoryview", "Buffer"}

@@ -20,6 +20,7 @@ from protocol.keyring import other_key, own_key
 from protocol.log import Log
 from protocol.material import Extent
 from protocol.planfile import load_plan
+from protocol.schedule import Phase
 
 from ..store import names, precompute
 
@@ -41,7 +42,7 @@ def run(config: Config) -> int:
             "material is sealed for the parties' keys: give --alice-key and --bob-key, the lines that their keygen printed"
         )
     dealing = _dealing(config)
-    largest = max(dealing.step_bytes(phase) for phase in (0, 1, 2))
+    largest = max(dealing.step_bytes(phase) for phase in Phase)
     if largest > config.max_step_memory:
         raise ConfigError(
             f"one step of the plan needs {largest >> 20} MiB here, and {config.max_step_memory >> 20} MiB are allowed; "

@@ -59,7 +59,7 @@ def run(settings: Config) -> int:
                 files[name] = Path(folder) / f"{name}.npy"
                 np.save(files[name], inputs[name])
         reports = _run_trio(settings, job, files, ROLES[learners[0]] if learners else "alice")
-    iterations = reports["alice"]["iterations"]
+    iterations = reports["alice"]["steps"]
     graph = trace_job(job, {name: array.shape for name, array in inputs.items()}, iterations).graph
     plain = graph.run_clear(inputs, iterations)
     grains = {name: node.op.grain for name, node in graph.revealed.items() if isinstance(node.op, Coarse)}

@@ -93,6 +93,7 @@ def as_data(name: str, plan: Plan, link: Shape, dealer: Shape) -> dict[str, Any]
         "bytes_sent": {"alice": plan.bytes_sent(0), "bob": plan.bytes_sent(1)},
         "dealt_bytes": {"alice": 32, "bob": plan.dealt_bytes + 32},
         "per_iteration": {"rounds": plan.costs[Phase.STEP].rounds, "bytes_sent": list(plan.costs[Phase.STEP].sent)},
+        "check_every": plan.dealing.schedule.every,
         "memory_bytes": {"party": plan.party_memory, "dealer": plan.dealer_memory},
         "predicted_seconds": predicted.seconds,
         "predicted_step_seconds": predicted.step_seconds,
@@ -108,7 +109,11 @@ def show(name: str, plan: Plan, link: Shape, dealer: Shape) -> None:
     table = Table(title=f"job {name}: {plan.dealing.steps:,} iterations", title_justify="left")
     for heading in ("", "rounds", "messages", "alice sends", "bob sends", "dealt to bob"):
         table.add_column(heading, justify="right" if heading else "left")
-    for phase, label in zip(Phase, ("before", "each iteration", "after"), strict=True):
+    every = plan.dealing.schedule.every
+    labels = ("before", "each iteration", f"a check, every {every:,}", "after")
+    for phase, label in zip(Phase, labels, strict=True):
+        if phase == Phase.CHECK and not every:
+            continue
         cost = plan.costs[phase]
         row = (cost.rounds, 2 * cost.rounds, *cost.sent, cost.dealt)
         table.add_row(label, *(f"{n:,}" for n in row))

@@ -63,6 +63,7 @@ def run(settings: Config) -> int:
         {name: array.shape for name, array in inputs.items()},
         "from the dealer" if material is None else f"the file {material.id[:8]}",
         settings.guard == "on",
+        settings.accept_out_of_range,
     )
     if settings.measure is not None:
         terminal.watch = Stopwatch(settings.measure)
@@ -177,6 +178,7 @@ def summary(intent: Intent, report: Report) -> dict[str, Any]:
         "job": intent.job_name,
         "role": intent.role,
         "iterations": intent.iterations,
+        "steps": report.history.steps[-1] if report.history.steps else intent.iterations,
         "seconds": report.seconds,
         "setup_seconds": report.setup_seconds,
         "rounds": report.rounds,
@@ -191,5 +193,9 @@ def summary(intent: Intent, report: Report) -> dict[str, Any]:
         "attempts": report.attempts,
         "recomputed": report.recomputed,
         "out_of_range": list(report.beyond),
+        "history": {
+            "steps": report.history.steps,
+            **{name: [each.tolist() for each in found] for name, found in report.history.values.items()},
+        },
         "results": {name: array.tolist() for name, array in report.results.items()},
     }

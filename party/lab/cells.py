@@ -44,7 +44,9 @@ class Order:
 
     def sized(self, iterations: int) -> Plan:
         """The plan for another number of iterations, as far as its cost is concerned."""
-        return dataclasses.replace(self.plan, dealing=dataclasses.replace(self.plan.dealing, steps=iterations))
+        dealing = self.plan.dealing
+        schedule = dataclasses.replace(dealing.schedule, steps=iterations)
+        return dataclasses.replace(self.plan, dealing=dataclasses.replace(dealing, schedule=schedule))
 
 
 @dataclass(frozen=True)

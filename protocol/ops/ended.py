@@ -1,10 +1,10 @@
-"""A value of the last step, looked at after the steps."""
+"""A value of the setup or of the last step, looked at by a later phase."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ..graph import Array, Interval, Node, Phase, Spread
+from ..graph import Array, Interval, Node, Spread
 from ..lowering import Lowering
 from ..program import Share
 from ..sizing import Sizes
@@ -14,9 +14,9 @@ from .linear import Linear
 
 @dataclass(frozen=True)
 class Ended(Linear):
-    """x of the setup or of the last step, in the finish.
+    """x of the setup or of the last step, in the phase that asks for it.
 
-    The share is still in its register when the finish begins. What the finish opens of it, it opens under masks of its own.
+    The share is still in its register when that begins. What that phase opens of it, it opens under masks of its own.
     """
 
     name = "last value"
@@ -39,6 +39,6 @@ class Ended(Linear):
 
     def emit(self, lowering: Lowering, node: Node) -> Share:
         share = lowering.share(node.inputs[0])
-        if share.phase != Phase.FINISH:
-            share = replace(share, phase=Phase.FINISH, level=0)
+        if share.phase != node.phase:
+            share = replace(share, phase=node.phase, level=0)
         return lowering.narrowed(share, lowering.limbs(node))

@@ -39,6 +39,7 @@ from protocol.kernels.digits import counts
 from protocol.plan import make_plan
 from protocol.prg import fresh_seed
 from protocol.ring import ring
+from protocol.schedule import Schedule
 from protocol.simulate import simulate
 from protocol.views import Broadcast, Index, Reshape, Rows, Transpose, Unpack
 
@@ -310,7 +311,8 @@ def bases(example: Example) -> dict[tuple[int, int], Field]:
 def dealing(example: Example) -> Dealing:
     masks = bases(example)
     setup, step = (tuple(each for (p, _), each in masks.items() if p == phase) for phase in (SETUP, STEP))
-    return Dealing((PhaseDealing(setup, ()), PhaseDealing(step, (example.spec,)), PhaseDealing((), ())), STEPS)
+    nothing = PhaseDealing((), ())
+    return Dealing((PhaseDealing(setup, ()), PhaseDealing(step, (example.spec,)), nothing, nothing), Schedule(STEPS))
 
 
 def together(each: Field, a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -611,7 +613,16 @@ def test_no_word_of_a_keystream_serves_two_purposes(job, monkeypatch):
     dealt = run.plan.dealing
     words = [2 * own.mask_words + own.dealt_words for own in dealt.phases]
     assert len(used) == sum(count * dealt.count(phase) for phase, count in zip(Phase, words, strict=True))
-    assert sorted(len(each) for each in rows.values() if each) == [1, 1, 1, 1, 40, 40]  # (party, phase)
+    assert sorted(len(each) for each in rows.values() if each) == [
+        1,
+        1,
+        1,
+        1,
+        1,
+        1,
+        40,
+        40,
+    ]  # (party, phase); one check
 
 
 @pytest.mark.parametrize("job", [Seed(), Xor()], ids=["seed", "xor"])
@@ -621,9 +632,12 @@ def test_every_step_is_streamed_once_and_in_order(job, start):
     dealt = make_plan(trace(job, shapes, 2000), 0, (0, 1)).dealing
     ranges = ((phase, range(first, first + count)) for phase, first, count in chunks(dealt, start))
     seen = [(phase, step) for phase, steps in ranges for step in steps]
-    assert seen == [
-        (phase, step)
-        for phase in Phase
-        if dealt.phases[phase].dealt_words
-        for step in range(start if phase == STEP else 0, dealt.count(phase))
-    ]
+    expected = [(Phase.SETUP, 0), (Phase.FINISH, 0)]
+    for step in range(start, 2000):
+        expected.append((STEP, step))
+        if (step + 1) % dealt.schedule.every == 0 or step == 1999:
+            expected.append((Phase.CHECK, step // dealt.schedule.every))
+    assert seen == [(phase, step) for phase, step in expected if dealt.phases[phase].dealt_words]
+    if start % dealt.schedule.every == 0:
+        by_phase = [sum(each == phase for each, _ in seen) for phase in Phase]
+        assert by_phase[STEP] == 2000 - start

@@ -262,9 +262,11 @@ def install(patch: pytest.MonkeyPatch, current: Callable[[], World]) -> None:
             current().revealed.add(message.epoch)
         pointed(f"message {message.kind.name}", send)(connection, message)
 
-    async def sealed(self: Ending, peer: Any, machine: Any, ticket: str, epoch: int, message: Any) -> None:
+    async def sealed(
+        self: Ending, peer: Any, machine: Any, history: Any, ticket: str, epoch: int, message: Any
+    ) -> None:
         current().ending.add(WHO.get())
-        await seal(self, peer, machine, ticket, epoch, message)
+        await seal(self, peer, machine, history, ticket, epoch, message)
         current().revealed.add(epoch)
 
     async def delivered(self: Ending, *arguments: Any) -> None:

@@ -280,6 +280,7 @@ def test_a_journal_remembers(tmp_path):
     book = journal(tmp_path)
     book.reserve_steps(100)
     book.reserve_steps(50)
+    book.reserve_check(3)
     book.reserve_finish(1)
     assert book.opened("sent", 0, "a" * 32)
     assert book.opened("received", 0, "b" * 32)
@@ -287,7 +288,7 @@ def test_a_journal_remembers(tmp_path):
     assert not book.opened("sent", 0, "c" * 32)
     assert not book.opened("sent", 2, "c" * 32)
     book.close()
-    assert said(journal(tmp_path)) == {"step": 100, "finish": 1, "sent": ["a" * 32], "received": ["b" * 32]}
+    assert said(journal(tmp_path)) == {"step": 100, "check": 3, "finish": 1, "sent": ["a" * 32], "received": ["b" * 32]}
 
 
 @pytest.mark.parametrize("lost", ["one", "two"])
@@ -367,19 +368,19 @@ def test_the_record_is_on_disk_before_reserve_returns(tmp_path, monkeypatch):
 def test_the_peers_record_is_taken_over(tmp_path):
     book = journal(tmp_path)
     book.reserve_steps(50)
-    book.absorb({"step": 70, "finish": 2, "sent": ["a" * 32], "received": ["b" * 32]}, "alice")
-    assert said(book) == {"step": 70, "finish": 2, "sent": ["b" * 32], "received": ["a" * 32]}
+    book.absorb({"step": 70, "check": 4, "finish": 2, "sent": ["a" * 32], "received": ["b" * 32]}, "alice")
+    assert said(book) == {"step": 70, "check": 4, "finish": 2, "sent": ["b" * 32], "received": ["a" * 32]}
     book = journal(tmp_path)
     with pytest.raises(MaterialError, match="say different things"):
-        book.absorb({"step": 0, "finish": 0, "sent": ["c" * 32], "received": []}, "alice")
+        book.absorb({"step": 0, "check": 0, "finish": 0, "sent": ["c" * 32], "received": []}, "alice")
 
 
-@pytest.mark.parametrize("body", [None, 5, {}, {"step": -1, "finish": 0, "sent": [], "received": []},
-                                  {"step": True, "finish": 0, "sent": [], "received": []},
-                                  {"step": 0, "finish": 0, "sent": ["x"], "received": []},
-                                  {"step": 0, "finish": 0, "sent": [["a" * 32]], "received": []},
-                                  {"step": 0, "finish": 0, "sent": "a" * 32, "received": []},
-                                  {"step": 1 << 60, "finish": 0, "sent": [], "received": []}])  # fmt: skip
+@pytest.mark.parametrize("body", [None, 5, {}, {"step": -1, "check": 0, "finish": 0, "sent": [], "received": []},
+                                  {"step": True, "check": 0, "finish": 0, "sent": [], "received": []},
+                                  {"step": 0, "check": 0, "finish": 0, "sent": ["x"], "received": []},
+                                  {"step": 0, "check": 0, "finish": 0, "sent": [["a" * 32]], "received": []},
+                                  {"step": 0, "check": 0, "finish": 0, "sent": "a" * 32, "received": []},
+                                  {"step": 1 << 60, "check": 0, "finish": 0, "sent": [], "received": []}])  # fmt: skip
 def test_a_peer_that_says_nonsense_is_a_protocol_error(tmp_path, body):
     with pytest.raises(ProtocolError):
         journal(tmp_path).absorb(body, "alice")
@@ -388,9 +389,9 @@ def test_a_peer_that_says_nonsense_is_a_protocol_error(tmp_path, body):
 # ---- use -------------------------------------------------------------------------------------------------------------
 
 
-def settled(material, start=0, step=0, finish=0):
+def settled(material, start=0, step=0, finish=0, check=0):
     material.offer()
-    return material.settle({"step": step, "finish": finish, "sent": [], "received": []}, "alice", start)
+    return material.settle({"step": step, "check": check, "finish": finish, "sent": [], "received": []}, "alice", start)
 
 
 async def test_rows_are_recorded_before_they_are_handed_out_and_only_once(tmp_path):

@@ -18,6 +18,7 @@ from protocol.dealing import Deal, alice_material, bob_material
 from protocol.graph import Phase
 from protocol.prg import fresh_seed
 from protocol.ring import limbs_for, ring
+from protocol.schedule import Schedule
 
 FALSE_ALARM = 1e-9
 
@@ -144,8 +145,9 @@ def test_unbiased_under_the_masks_that_are_really_dealt(bits, limbs):
             PhaseDealing((), ()),
             PhaseDealing((Field(spec.a.shape, spec.a.limbs),), (spec,)),
             PhaseDealing((), ()),
+            PhaseDealing((), ()),
         ),
-        n,
+        Schedule(n),
     )
     seeds = fresh_seed(), fresh_seed()
     corrections = Deal(dealing, *seeds).corrections(Phase.STEP, 0, n)

@@ -13,6 +13,7 @@ import pytest
 
 from party.loading import load_job
 from protocol.jobs import trace
+from protocol.plan import make_plan
 
 FIELDS = ["time", "level", "event", "role", "session", "epoch", "step", "message"]
 
@@ -22,6 +23,13 @@ def twin(iterations: int) -> dict[str, np.ndarray]:
     job = load_job("seed")
     inputs = {name: np.asarray(declared.default, float) for name, declared in job.inputs.items()}
     return trace(job, {name: array.shape for name, array in inputs.items()}).graph.run_clear(inputs, iterations)
+
+
+def rounds_of(iterations: int) -> int:
+    """What the plan of the seed job says."""
+    job = load_job("seed")
+    shapes = {name: np.shape(declared.default) for name, declared in job.inputs.items()}
+    return make_plan(trace(job, shapes, iterations), 0, (0, 1)).rounds
 
 
 def is_the_result(found: dict, iterations: int) -> bool:

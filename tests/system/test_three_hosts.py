@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from channel.links import Proxy
 from hosts import ROLES, ROOT, Host, Hosts, not_permitted
-from services import is_the_result, until
+from services import is_the_result, rounds_of, until
 
 from party.local import Trio
 
@@ -126,7 +126,7 @@ def test_a_cable_that_is_pulled_again_and_again(hosts, capsys):
     assert alice["results"] == bob["results"]
     assert is_the_result(alice["results"], 30_000)
     assert alice["attempts"] == bob["attempts"] == 1, "both lived, so the session went on by itself"
-    assert alice["rounds"] == bob["rounds"] == 2 * 30_000 + 9
+    assert alice["rounds"] == bob["rounds"] == rounds_of(30_000)
     with capsys.disabled():
         print(
             f"\n    pulled cables: 9 cuts, {away:.1f} s without a link, {alice['seconds']:.1f} s online",

@@ -1,0 +1,75 @@
+"""What the checks of a run have revealed to a party, and whether the run goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .errors import JobError, OutOfRangeError
+from .graph import Array, Phase
+from .guard import sentence
+from .jobs import Job
+from .machine import Machine
+from .plan import Plan
+
+TOLD = "values left the range that was assumed for them, as its own output says"
+
+
+@dataclass
+class History:
+    """One party's copy: what each check revealed to it, and what it found out of range and was told to accept."""
+
+    steps: list[int] = field(default_factory=list)  # after how many steps each check was
+    values: dict[str, list[Array]] = field(default_factory=dict)  # by label, one for each check
+    beyond: tuple[str, ...] = ()  # a phrase each
+
+    def add(self, machine: Machine, steps: int, accepted: bool) -> dict[str, Array]:
+        """Take over what a check after so many steps revealed, which is returned.
+
+        OutOfRangeError where both parties see that values left their range, unless both accept that.
+        """
+        found = machine.results(Phase.CHECK)
+        both = machine.beyond(Phase.CHECK, known=True)
+        if both and not accepted:
+            raise OutOfRangeError(sentence(both), told=TOLD)
+        self.beyond = tuple(dict.fromkeys([*self.beyond, *both, *machine.beyond(Phase.CHECK, known=False)]))
+        self.steps.append(steps)
+        for label, value in found.items():
+            self.values.setdefault(label, []).append(value)
+        return found
+
+    def over(self, plan: Plan) -> bool:
+        """Whether the job says that the run ends here; JobError if it asks for what one party alone knows."""
+        job = plan.traced.job
+        if type(job).stop is Job.stop:
+            return False
+        both = plan.revealed(Phase.CHECK, 0, 1)
+        return bool(job.stop(_Shared({label: tuple(self.values[label]) for label in both})))
+
+    def body(self) -> dict[str, Any]:
+        """As plain data."""
+        values = {name: [[each.tobytes(), list(each.shape)] for each in found] for name, found in self.values.items()}
+        return {"steps": list(self.steps), "values": values, "beyond": list(self.beyond)}
+
+    @staticmethod
+    def read(body: Mapping[str, Any] | None) -> History:
+        """What `body` gave; an empty one for None."""
+        if body is None:
+            return History()
+        values = {
+            name: [np.frombuffer(data).reshape(shape).copy() for data, shape in found]
+            for name, found in body["values"].items()
+        }
+        return History(list(body["steps"]), values, tuple(body["beyond"]))
+
+
+class _Shared(dict[str, Sequence[Array]]):
+    def __missing__(self, label: str) -> Sequence[Array]:
+        there = ", ".join(self) or "none"
+        raise JobError(
+            f'stop() asks for {label!r}, and is decided on what check() reveals to both: v.reveal(to="both", {label}=…) '
+            f"(there: {there})"
+        )
