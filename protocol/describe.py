@@ -24,7 +24,7 @@ from .ops.products import MatMul, Multiply
 from .ops.public import AddPublic, MatMulPublic, MultiplyPublic
 from .ops.structure import Structure
 from .ops.sums import Sum
-from .views import Index, Rows
+from .views import Index, Rows, Take
 
 LONGEST = 160  # characters of a phrase
 DEEPEST = 6  # operations inside each other
@@ -125,7 +125,7 @@ class Phrases:
         if isinstance(op, Carry):
             times = f"{self._iterations:,} iteration{'s' * (self._iterations != 1)}"
             return f"{op.label} after {times}" if node.phase == Phase.FINISH else op.label
-        if op.view is not None and not isinstance(op.view, (Index, Rows)):
+        if op.view is not None and not isinstance(op.view, (Index, Rows, Take)):
             return self.phrase(node.operands[0], depth)  # the same numbers, elsewhere
         if depth == 0:
             return f"something made of {self._inputs(self._made_of[n])}"

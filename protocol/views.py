@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from types import EllipsisType
 from typing import Any
 
@@ -187,6 +188,30 @@ class Rows(View):
 
 
 @dataclass(frozen=True)
+class Take(View):
+    """The entries at public places along an axis, in any order, however often."""
+
+    axis: int
+    places: tuple[int, ...]
+
+    def fits(self, shape: Shape) -> bool:
+        if not 0 <= self.axis < len(shape) or self.shape != self._taken(shape):
+            return False
+        return min(self.places, default=0) >= 0 and max(self.places, default=-1) < shape[self.axis]
+
+    def _taken(self, shape: Shape) -> Shape:
+        return (*shape[: self.axis], len(self.places), *shape[self.axis + 1 :])
+
+    def apply(self, words: NDArray[Any], steps: Steps | None, tail: int) -> NDArray[Any]:
+        return np.take(words, _array(self.places), self.axis + (steps is not None))
+
+
+@lru_cache(maxsize=64)
+def _array(places: tuple[int, ...]) -> NDArray[np.int64]:
+    return np.array(places, np.int64)
+
+
+@dataclass(frozen=True)
 class Unpack(View):
     """Packed bits, 64 to a word (`kernels/bits.py`), as a tensor of 0 and 1."""
 
@@ -202,7 +227,7 @@ class Unpack(View):
 
 # What a plan may name; another view is refused.
 VIEWS: dict[str, type[View]] = {
-    cls.__name__: cls for cls in (Reshape, Transpose, Broadcast, Index, Pad, Windows, Rows, Unpack)
+    cls.__name__: cls for cls in (Reshape, Transpose, Broadcast, Index, Pad, Windows, Rows, Take, Unpack)
 }
 
 
@@ -243,7 +268,8 @@ def index(shape: Shape, key: Any) -> Index:
             axis += 1
         else:
             raise JobError(
-                f"a secret tensor is indexed by integers, slices, None and ..., not by {type(item).__name__}"
+                f"a secret tensor is indexed by integers, slices, None and ..., not by {type(item).__name__}; "
+                "take(x, places, axis) gives several places"
             )
     probe = np.broadcast_to(np.empty((), np.int8), shape)[tuple(_key(item) for item in items)]
     return Index(probe.shape, tuple(items))
@@ -262,6 +288,17 @@ def _padded(shape: Shape, widths: tuple[tuple[int, int, int], ...]) -> Shape:
         before + max(0, n + (n - 1) * between) + after
         for n, (before, between, after) in zip(shape, widths, strict=False)
     )
+
+
+def take(shape: Shape, axis: int, places: Any) -> Take:
+    """The entries at `places`, whole numbers that count from the end where they are negative, along an axis ≥ 0."""
+    length = shape[axis]
+    chosen = tuple(int(place) for place in places)
+    if chosen and not -length <= min(chosen) <= max(chosen) < length:
+        wrong = next(place for place in chosen if not -length <= place < length)
+        raise JobError(f"place {wrong} is out of range for axis {axis} of a tensor of shape {shape}")
+    places = tuple(place % length for place in chosen)
+    return Take((*shape[:axis], len(places), *shape[axis + 1 :]), axis, places)
 
 
 def windows(shape: Shape, size: Shape, stride: Shape) -> Windows:

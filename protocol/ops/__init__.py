@@ -1,7 +1,8 @@
 """Secure operations. Each is one class: its shape, range, float64 meaning and protocol side by side."""
 
 from .activations import gelu, silu, softplus, tanh
-from .arrays import dot, expand_dims, flip, outer, squeeze, stack, swapaxes
+from .arrays import expand_dims, flip, squeeze, stack, swapaxes
+from .contractions import dot, einsum, outer
 from .convolution import avg_pool2d, conv1d, conv2d, global_avg_pool2d
 from .exponential import exp
 from .functions import (
@@ -19,12 +20,15 @@ from .functions import (
     within,
 )
 from .gradient import Gradient, differentiated, gradient
+from .indexing import array_split, one_hot, pad, repeat, roll, split, take, tile
+from .rectifiers import elu, leaky_relu
 from .tensor import Secret, concatenate, matmul, polynomial
 
 __all__ = [
     "Gradient",
     "Secret",
     "absolute",
+    "array_split",
     "avg_pool2d",
     "clip",
     "concatenate",
@@ -32,29 +36,39 @@ __all__ = [
     "conv2d",
     "differentiated",
     "dot",
+    "einsum",
+    "elu",
     "exp",
     "expand_dims",
     "flip",
     "gelu",
     "global_avg_pool2d",
     "gradient",
+    "leaky_relu",
     "logistic_loss",
     "matmul",
     "maximum",
     "minimum",
+    "one_hot",
     "outer",
+    "pad",
     "polynomial",
     "relu",
     "relu_derivative",
+    "repeat",
+    "roll",
     "sigmoid",
     "sigmoid_derivative",
     "sign",
     "silu",
     "softplus",
+    "split",
     "squeeze",
     "stack",
     "swapaxes",
+    "take",
     "tanh",
+    "tile",
     "where",
     "within",
 ]

@@ -2,7 +2,7 @@
 
 Where a view neither repeats entries nor lets them overlap, its adjoint is a chain of views again. That matters: the cotangent is then
 opened at its own size, however many zeros stand around it. Only windows that overlap take a sum, of one chain for each place
-in the window. What a broadcast repeats is summed by whoever asks, who knows the shape.
+in the window. What a broadcast or a taking repeats is summed by whoever asks, who knows the shape.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ def adjoint(view: View, shape: Shape) -> list[Chain]:
         case views.Windows():
             apart = all(length <= step for length, step in zip(view.size, view.stride, strict=True))
             return [_of_windows(view, shape)] if apart else list(_of_overlapping(view, shape))
+        case views.Take():
+            return [_of_take(view, shape)]
         case views.Rows():
             raise JobError(
                 f"there is no gradient through minibatch() (rows of a tensor of shape {shape}): draw minibatches of data, "
@@ -76,6 +78,26 @@ def _of_index(view: views.Index, shape: Shape) -> Chain:
     if any(flip.step for flip in flips):
         chain.append(views.index(tuple(kept), tuple(flips)))
     return (*chain, *_padded(tuple(kept), tuple(widths)))
+
+
+def _of_take(view: views.Take, shape: Shape) -> Chain:
+    """To each place its entry, or a zero. Where some are taken several times, as many tensors along a new first axis."""
+    axis, length = view.axis, shape[view.axis]
+    zero = len(view.places)  # where a zero is put behind the entries
+    rows: list[list[int]] = [[zero] * length]
+    seen = [0] * length
+    for entry, place in enumerate(view.places):
+        if seen[place] == len(rows):
+            rows.append([zero] * length)
+        rows[seen[place]][place] = entry
+        seen[place] += 1
+    chain: list[View] = [views.pad(view.shape, tuple((0, 0, int(n == axis)) for n in range(len(shape))))]
+    chain.append(views.take(chain[-1].shape, axis, [entry for row in rows for entry in row]))
+    if len(rows) > 1:
+        chain.append(views.reshape(chain[-1].shape, (*shape[:axis], len(rows), *shape[axis:])))
+        others = [n for n in range(len(shape) + 1) if n != axis]
+        chain.append(views.transpose(chain[-1].shape, (axis, *others)))
+    return tuple(chain)
 
 
 def _of_windows(view: views.Windows, shape: Shape) -> Chain:

@@ -70,9 +70,14 @@ def mean(a: Secret, axis: int | Sequence[int] | None = None, keepdims: bool = Fa
 
 
 @offers(np.var)
-def var(a: Secret, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Secret:
+def var(a: Secret, axis: int | Sequence[int] | None = None, *, ddof: int = 0, keepdims: bool = False) -> Secret:
     """The mean squared distance from the mean; one round."""
-    return _secret("var", a).var(axis, keepdims)
+    return _secret("var", a).var(axis, keepdims, ddof)
+
+
+@offers(np.cumsum)
+def cumsum(a: Secret, axis: int | None = None) -> Secret:
+    return _secret("cumsum", a).cumsum(axis)
 
 
 @offers(np.shape)
@@ -87,7 +92,7 @@ def ndim(a: Secret) -> int:
 
 @offers(np.size)
 def size(a: Secret, axis: int | None = None) -> int:
-    return a.size if axis is None else a.shape[_axis(a, axis)]
+    return a.size if axis is None else a.shape[axis_of(a, axis)]
 
 
 @offers(np.transpose)
@@ -122,8 +127,8 @@ def swapaxes(a: Secret, axis1: int, axis2: int) -> Secret:
 
 @offers(np.moveaxis)
 def moveaxis(a: Secret, source: int, destination: int) -> Secret:
-    order = [axis for axis in range(a.ndim) if axis != _axis(a, source)]
-    order.insert(_axis(a, destination), _axis(a, source))
+    order = [axis for axis in range(a.ndim) if axis != axis_of(a, source)]
+    order.insert(axis_of(a, destination), axis_of(a, source))
     return a.transpose(*order)
 
 
@@ -139,7 +144,7 @@ def expand_dims(a: Secret, axis: int) -> Secret:
 @offers(np.flip)
 def flip(m: Secret, axis: int | Sequence[int] | None = None) -> Secret:
     chosen = range(m.ndim) if axis is None else [axis] if isinstance(axis, int) else axis
-    turned = {_axis(m, n) for n in chosen}
+    turned = {axis_of(m, n) for n in chosen}
     return m[tuple(slice(None, None, -1 if n in turned else 1) for n in range(m.ndim))]
 
 
@@ -158,22 +163,7 @@ def hstack(tup: Sequence[Secret]) -> Secret:
     return concatenate(tup, 0 if all(each.ndim == 1 for each in tup) else 1)
 
 
-@offers(np.dot)
-def dot(a: Any, b: Any) -> Secret:
-    """As np.dot on scalars, vectors and matrices."""
-    if np.ndim(a) == 0 or np.ndim(b) == 0:
-        return a * b  # type: ignore[no-any-return]
-    if np.ndim(b) > 2:
-        raise JobError(f"dot of shapes {np.shape(a)} and {np.shape(b)}: at most two axes on the right; use @")
-    return matmul(a, b)
-
-
-@offers(np.outer)
-def outer(a: Any, b: Any) -> Secret:
-    return a.reshape(-1, 1) * b.reshape(1, -1)  # type: ignore[no-any-return]
-
-
-def _axis(a: Secret, axis: int) -> int:
+def axis_of(a: Secret, axis: int) -> int:
     if isinstance(axis, bool) or not isinstance(axis, int) or not -a.ndim <= axis < a.ndim:
         raise JobError(f"axis {axis} of a tensor with {a.ndim} axes")
     return axis % a.ndim

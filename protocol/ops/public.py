@@ -121,25 +121,26 @@ class MultiplyPublic(Linear, Public):
 
 @dataclass(frozen=True)
 class MatMulPublic(Linear, Public):
-    """x @ c, or c @ x, for a public matrix c; x has at least two axes."""
+    """x @ c, or c @ x, for public matrices c, as numpy.matmul on operands of at least two axes."""
 
     left: bool  # c stands on the left
     name = "matmul with public"
 
     def shape(self, *shapes: Shape) -> Shape:
         (x,), c = shapes, self.constant.shape
-        inner, fits = (x[-2], x[-2] == c[1]) if self.left else (x[-1], x[-1] == c[0])
-        if not fits:
+        a, b = (c, x) if self.left else (x, c)
+        if a[-1] != b[-2]:
+            inner = x[-2] if self.left else x[-1]
             raise JobError(f"matmul of a tensor of shape {x} and a public matrix of shape {c}: {inner} does not fit")
-        return (*x[:-2], c[0], x[-1]) if self.left else (*x[:-1], c[1])
+        return (*broadcast("matmul", a[:-2], b[:-2]), a[-2], b[-1])
 
     def bounds(self, *uses: Node) -> Interval:
-        peak = float(np.abs(self.constant).sum(axis=1 if self.left else 0).max(initial=0.0))
+        peak = float(np.abs(self.constant).sum(axis=-1 if self.left else -2).max(initial=0.0))
         reach = times(peak, max(abs(uses[0].interval[0]), abs(uses[0].interval[1])))
         return (-reach, reach)
 
     def spread(self, *uses: Node) -> Spread | None:
-        axis, (mean, deviation) = 1 if self.left else 0, uses[0].likely
+        axis, (mean, deviation) = -1 if self.left else -2, uses[0].likely
         sums, norms = np.abs(self.constant.sum(axis=axis)), np.linalg.norm(self.constant, axis=axis)
         return Spread(times(mean, float(sums.max(initial=0.0))), times(deviation, float(norms.max(initial=0.0))))
 
@@ -147,7 +148,8 @@ class MatMulPublic(Linear, Public):
         return np.asarray(self.constant @ arrays[0] if self.left else arrays[0] @ self.constant)
 
     def cotangent(self, n: int, g: Tensor, out: Tensor, *operands: Tensor) -> Tensor:
-        found: Tensor = self.constant.T @ g if self.left else g @ self.constant.T
+        turned = np.swapaxes(self.constant, -1, -2)
+        found: Tensor = turned @ g if self.left else g @ turned
         return found
 
     def scale(self, sizes: Sizes, node: Node) -> int:

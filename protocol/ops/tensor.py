@@ -26,7 +26,7 @@ from .products import MatMul, Multiply
 from .public import AddPublic, MatMulPublic, MultiplyPublic
 from .spelling import refusing
 from .structure import Concatenate, Structure
-from .sums import Sum
+from .sums import CumSum, Sum
 
 LARGEST = 2.0**80  # of public constants
 
@@ -192,10 +192,13 @@ class Secret:
             raise JobError(f"the mean of no elements (shape {self.shape}, axis {axis})")
         return self.sum(axis, keepdims) * (1.0 / count)
 
-    def var(self, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Secret:
-        """The mean squared distance from the mean; one round."""
+    def var(self, axis: int | Sequence[int] | None = None, keepdims: bool = False, ddof: int = 0) -> Secret:
+        """The mean squared distance from the mean; one round. Of n entries the sum is divided by n − ddof."""
         away = self - self.mean(axis, keepdims=True)
-        return (away * away).mean(axis, keepdims)
+        count = math.prod(self.shape[n] for n in _axes(axis, self.ndim))
+        if type(ddof) is not int or not 0 <= ddof < count:
+            raise JobError(f"var of {count} entries with ddof={ddof!r}: that is a whole number from 0 to {count - 1}")
+        return (away * away).sum(axis, keepdims) * (1.0 / (count - ddof))
 
     def ravel(self) -> Secret:
         return self.reshape(-1) if self.size else self.reshape(0)
@@ -217,8 +220,14 @@ class Secret:
         return self.transpose(*order)
 
     def dot(self, other: Any) -> Secret:
-        """As NumPy's, on vectors and matrices."""
-        return self * other if self.ndim == 0 or np.ndim(other) == 0 else matmul(self, other)
+        found: Secret = spelling.call(np.dot, (self, other), {})
+        return found
+
+    def cumsum(self, axis: int | None = None) -> Secret:
+        """The sum of all entries up to each, along an axis or, without one, of the tensor as one row; no round."""
+        x = self.ravel() if axis is None else self
+        (at,) = _axes(0 if axis is None else axis, x.ndim)
+        return x._apply(CumSum(at))
 
     def copy(self) -> Secret:
         return self
@@ -306,13 +315,10 @@ def _public_matmul(a: Any, b: Any) -> Secret:
     left = isinstance(b, Secret)
     x: Secret = b if left else a
     matrix = public(a if left else b)
-    if matrix.ndim > 2 and x.ndim > 1:  # every matrix with its own: as sums of products
-        rows, columns = (matrix, x) if left else (x, matrix)
-        return (rows[..., :, :, None] * columns[..., None, :, :]).sum(axis=-2)
-    if not 1 <= matrix.ndim <= 2 or x.ndim == 0:
+    if matrix.ndim == 0 or x.ndim == 0:
         raise JobError(f"matmul of a tensor of shape {x.shape} and a public array of shape {matrix.shape}")
     tall = x if x.ndim > 1 else x.reshape(-1, 1) if left else x.reshape(1, -1)
-    flat = matrix if matrix.ndim == 2 else matrix[None] if left else matrix[:, None]
+    flat = matrix if matrix.ndim > 1 else matrix[None] if left else matrix[:, None]
     product = tall._apply(MatMulPublic(flat, left))
     return _drop(product, matrix.ndim == 1, x.ndim == 1) if left else _drop(product, x.ndim == 1, matrix.ndim == 1)
 

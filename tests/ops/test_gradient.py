@@ -48,7 +48,7 @@ from protocol.ops.products import MatMul, Multiply
 from protocol.ops.public import AddPublic, MatMulPublic, MultiplyPublic
 from protocol.ops.selection import Settled
 from protocol.ops.structure import Concatenate, Structure
-from protocol.ops.sums import Sum
+from protocol.ops.sums import CumSum, Sum
 from protocol.ops.truncation import Rescale
 from protocol.plan import make_plan
 from protocol.simulate import simulate
@@ -98,6 +98,14 @@ def padded(draw: Any) -> tuple[Shape, views.View]:
     return shape, views.pad(shape, tuple(draw(st.tuples(*[st.integers(0, 2)] * 3)) for _ in shape))
 
 
+@st.composite
+def taken(draw: Any) -> tuple[Shape, views.View]:
+    shape = draw(SHAPES)
+    axis = draw(st.integers(0, len(shape) - 1))
+    places = draw(st.lists(st.integers(-shape[axis], shape[axis] - 1), max_size=5))
+    return shape, views.take(shape, axis, places)
+
+
 def structures() -> Any:
     def transposed(shape: Shape) -> Any:
         return st.permutations(range(len(shape))).map(lambda axes: (shape, views.transpose(shape, tuple(axes))))
@@ -109,6 +117,7 @@ def structures() -> Any:
         keys(),
         windows(),
         padded(),
+        taken(),
     )
 
 
@@ -144,11 +153,14 @@ CASES: dict[type[Op], Any] = {
     ),
     MatMulPublic: st.one_of(
         st.tuples(DIMS, SHAPES).map(lambda case: (MatMulPublic(public((case[1][-1], case[0])), False), (2, *case[1]))),
+        matrices().map(lambda two: (MatMulPublic(public(two[1]), False), two[0])),
+        matrices().map(lambda two: (MatMulPublic(public(two[0]), True), two[1])),
         st.tuples(DIMS, DIMS, SHAPES).map(
             lambda case: (MatMulPublic(public((case[0], case[1])), True), (*case[2][:-1], case[1], case[2][-1]))
         ),
     ),
     Sum: sums(),
+    CumSum: sums().map(lambda case: (CumSum((case[0].axes or (0,))[-1]), case[1])),
     Concatenate: parts(),
     Structure: structures().map(lambda case: (Structure(case[1]), case[0])),
     Multiply: broadcasting().map(lambda two: (Multiply(), *two)),

@@ -34,7 +34,7 @@ class One(Both):
 
 
 def traced(job: Job) -> Traced:
-    return trace(job, {name: (4,) for name in job.inputs})
+    return trace(job, dict.fromkeys(job.inputs, (4,)))
 
 
 def test_other_readers_of_a_tensor_are_not_told_what_within_says():

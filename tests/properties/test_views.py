@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from protocol.errors import JobError
-from protocol.views import Broadcast, Rows, View, index, pad, reshape, transpose, windows
+from protocol.views import Broadcast, Rows, Take, View, index, pad, reshape, take, transpose, windows
 
 SHAPES = hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4)
 MANY = settings(max_examples=200, deadline=None)
@@ -134,6 +134,25 @@ def test_windows(shape, data):
 
 
 @MANY
+@given(hnp.array_shapes(min_dims=1, max_dims=4, min_side=0, max_side=4), st.data())
+def test_places_are_taken_in_any_order_and_several_times(shape, data):
+    axis = data.draw(st.integers(0, len(shape) - 1))
+    length = shape[axis]
+    places = data.draw(st.lists(st.integers(-length, length - 1), max_size=6)) if length else []
+    view = take(shape, axis, places)
+    agrees(view, shape, lambda words: np.take(words, np.array(places, int), axis))
+    longer = (*view.shape[:axis], len(places) + 1, *view.shape[axis + 1 :])
+    for wrong in (
+        Take(view.shape, len(shape), view.places),
+        Take(view.shape, -1, view.places),
+        Take(longer, axis, (*view.places, length)),
+        Take(longer, axis, (*view.places, -1)),
+        Take(longer, axis, view.places),
+    ):
+        assert not wrong.fits(shape)
+
+
+@MANY
 @given(st.integers(1, 9), st.integers(0, 3), st.data())
 def test_rows_wrap_around(total, width, data):
     size = data.draw(st.integers(1, total))
@@ -174,6 +193,8 @@ def test_an_epoch_of_minibatches_sees_every_row_equally_often(total, data):
         lambda: index((3, 4), 1.0),
         lambda: index((3, 4), "a"),
         lambda: index((3, 4), (Ellipsis, Ellipsis)),
+        lambda: take((3, 4), 0, [3]),
+        lambda: take((3, 4), 1, [-5]),
         lambda: transpose((3, 4), (0,)),
         lambda: transpose((3, 4), (0, 0)),
         lambda: transpose((3, 4), (2, 3)),

@@ -1,0 +1,42 @@
+"""Rectifiers whose negative side is not zero: each of two pieces by one comparison, as `relu`."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ..errors import JobError
+from .exponential import exp
+from .functions import relu
+from .tensor import Secret, number, secret
+
+LEAST = -16.0  # e^−16 is 1e-7
+
+
+def leaky_relu(x: Secret, negative_slope: float = 0.01) -> Secret:
+    """x where x ≥ 0, else negative_slope · x, read at `fraction_bits`; four rounds. Its gradient makes no other comparison."""
+    secret("leaky_relu", x)
+    slope = number("leaky_relu's negative_slope", negative_slope)
+    if math.isinf(slope):
+        raise JobError("leaky_relu's negative_slope must be a finite number")
+    found: Secret = relu(x) + (x < 0.0) * x * slope
+    return found
+
+
+def elu(x: Secret, alpha: float = 1.0) -> Secret:
+    """x where x ≥ 0, else alpha · (e^x − 1); at most alpha · (5e-7 + 2^−f) off for f fraction bits up to 20, and everywhere.
+
+    Five rounds: those of a comparison, and one of `exp`. Its gradient makes no other comparison.
+    """
+    secret("elu", x)
+    scale = number("elu's alpha", alpha)
+    if math.isinf(scale):
+        raise JobError("elu's alpha must be a finite number")
+    below: Any = (x < 0.0) * x
+    if x._node.interval[0] < LEAST:
+        far = x < LEAST
+        below = below - far * x + far * LEAST
+    interval = below._node.interval
+    below._node.interval = (max(interval[0], LEAST), 0.0)
+    found: Secret = relu(x) + (exp(below) - 1.0) * scale
+    return found
