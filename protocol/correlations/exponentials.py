@@ -1,12 +1,13 @@
 """The exponential of an opened tensor, in the round that opens it.
 
-x in (−56, 0] is an integer X at `argument` = a fraction bits, so k = a + 6 bits tell it, and it is opened as c = X + r mod 2^k. Cut both
-into their highest 3 bits and the rest, c = 2^l·c_hi + c_lo with l = a + 3, r likewise. For s = r_hi − c_hi mod 8 and δ = c_lo − r_lo,
+x in (8 − 8·2^h, 0] is an integer X at `argument` = a fraction bits, so k = a + 3 + h bits tell it, and it is opened as c = X + r mod 2^k.
+Cut both into their highest h bits and the rest, c = 2^l·c_hi + c_lo with l = a + 3, r likewise. For s = r_hi − c_hi mod 2^h and
+δ = c_lo − r_lo,
 
     X = −s·2^l + δ  mod 2^k,      so      e^x = Σ_s [r_hi = c_hi + s] · e^(c_lo/2^a − 8s) · e^(−r_lo/2^a)
 
 No borrow has to be known: s counts windows of 8, δ may be of either sign, and the product of the three factors is right for both. The
-dealer deals T[v] = [v = r_hi]·e^(−r_lo/2^a) for the 8 values of v, one of them not zero, and the rest is public. Windows from
+dealer deals T[v] = [v = r_hi]·e^(−r_lo/2^a) for the 2^h values of v, one of them not zero, and the rest is public. Windows from
 s = 3 on hold less than e^−16 and are left out. The result has as many fraction bits as both factors together, and is not shifted:
 nothing can fail.
 
@@ -34,8 +35,8 @@ from ..ring import Words, ring
 from .base import Field, Mask
 from .checking import Checker, Need
 
-HIGH = 3  # bits of the number of a window; each window is 8 wide
-WINDOWS = 1 << HIGH
+WIDTH = 3  # a window is 2^WIDTH = 8 wide
+MOST_HIGH = 8  # bits of the number of a window
 TERMS = 3  # windows whose values matter
 MOST_ARGUMENT = 24
 MOST_FACTOR = 21  # so that the product of two table entries fits a word
@@ -45,13 +46,18 @@ _FINE = 128  # bits while the tables are made
 
 @dataclass(frozen=True)
 class Exponentials:
-    """T of the masks: (…, 8) at `unit` fraction bits. In `a`, bits ≥ argument + 6 and shift = 0."""
+    """T of the masks: (…, 2^high) at `unit` fraction bits. In `a`, bits ≥ argument + 3 + high and shift = 0."""
 
     kind: ClassVar[str] = "exponentials"
     a: Mask
     argument: int
     unit: int
+    high: int
     limbs: int
+
+    @property
+    def windows(self) -> int:
+        return 1 << self.high
 
     @property
     def operands(self) -> tuple[Mask, ...]:
@@ -59,28 +65,29 @@ class Exponentials:
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        return (Field((*self.a.shape, WINDOWS), self.limbs),)
+        return (Field((*self.a.shape, self.windows), self.limbs),)
 
     def check(self, it: Checker) -> Need:
         words = it.operand(self.a, plain=True)
         it.limbs(self.limbs)
         it.between(self.argument, 0, MOST_ARGUMENT, "fraction bits of an exponent")
         it.between(self.unit, 1, 48, "fraction bits of an exponential")
-        it.between(self.a.bits, self.argument + 2 * HIGH, 64 * self.a.limbs, "bits of an exponent")
-        size = prod(self.a.shape) * WINDOWS
+        it.between(self.high, 2, MOST_HIGH, "bits of the number of a window")
+        it.between(self.a.bits, self.argument + WIDTH + self.high, 64 * self.a.limbs, "bits of an exponent")
+        size = prod(self.a.shape) * self.windows
         return Need(3 * words + 2 * size * (1 + self.limbs), size)
 
     def deal(self, masks: list[Words]) -> list[Words]:
         high, low = self.split(masks[0])
         value = np.rint(np.ldexp(np.exp(-np.ldexp(low.astype(np.float64), -self.argument)), self.unit))
-        dealt = np.zeros((*high.shape, WINDOWS), np.int64)
+        dealt = np.zeros((*high.shape, self.windows), np.int64)
         np.put_along_axis(dealt, high[..., None], value.astype(np.int64)[..., None], -1)
         return [dealt.view(np.uint64) if self.limbs == 1 else widen(dealt, self.limbs, signed=False)]
 
     def split(self, words: Words) -> tuple[np.ndarray, U64]:
         """The window and the rest of an opening or a mask."""
-        source, length = ring(self.a.limbs), self.argument + HIGH
-        bits = length + HIGH
+        source, length = ring(self.a.limbs), self.argument + WIDTH
+        bits = length + self.high
         number = source.shift_right(source.low_bits(words, self.a.bits), self.a.bits - bits, 1)
         return (number >> np.uint64(length)).astype(np.int64), number & np.uint64((1 << length) - 1)
 
@@ -106,7 +113,7 @@ class Exponential:
         total = r.zeros(high.shape)
         for s in range(TERMS):
             public = (coarse[s][at] * rest + half) >> down
-            window = ((high + s) % WINDOWS).reshape(*high.shape, 1, *(1 for _ in r.tail))
+            window = ((high + s) % self.dealt.windows).reshape(*high.shape, 1, *(1 for _ in r.tail))
             own = np.take_along_axis(dealt, window, axis).reshape(total.shape)
             total = r.add(total, r.mul(ring(1).resize(public, self.dealt.limbs), own))
         return total
@@ -114,7 +121,7 @@ class Exponential:
 
 def _split(argument: int) -> int:
     """Bits of c_lo that the finer table is for."""
-    return (argument + HIGH) // 2
+    return (argument + WIDTH) // 2
 
 
 @cache
@@ -127,7 +134,7 @@ def tables(argument: int, factor: int) -> tuple[U64, U64]:
         starts.append(start)
         start = (start << _FINE) // window
     step = _exponential((one << low) >> argument)
-    coarse = [_powers(start, step, 1 << (argument + HIGH - low), factor + 1) for start in starts]
+    coarse = [_powers(start, step, 1 << (argument + WIDTH - low), factor + 1) for start in starts]
     return np.stack(coarse), _powers(one, _exponential(one >> argument), 1 << low, _ROOT)
 
 

@@ -22,6 +22,7 @@ from .functions import (
 from .gradient import Gradient, differentiated, gradient
 from .indexing import array_split, one_hot, pad, repeat, roll, split, take, tile
 from .rectifiers import elu, leaky_relu
+from .softmax import cross_entropy, log_softmax, logsumexp, softmax
 from .tensor import Secret, concatenate, matmul, polynomial
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "concatenate",
     "conv1d",
     "conv2d",
+    "cross_entropy",
     "differentiated",
     "dot",
     "einsum",
@@ -45,7 +47,9 @@ __all__ = [
     "global_avg_pool2d",
     "gradient",
     "leaky_relu",
+    "log_softmax",
     "logistic_loss",
+    "logsumexp",
     "matmul",
     "maximum",
     "minimum",
@@ -61,6 +65,7 @@ __all__ = [
     "sigmoid_derivative",
     "sign",
     "silu",
+    "softmax",
     "softplus",
     "split",
     "squeeze",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..correlations.exponentials import HIGH, MOST_ARGUMENT, MOST_FACTOR, Exponential, Exponentials
+from ..correlations.exponentials import MOST_ARGUMENT, MOST_FACTOR, MOST_HIGH, WIDTH, Exponential, Exponentials
 from ..errors import JobError
 from ..graph import Array, Interval, Node, Tensor
 from ..lowering import Lowering, Secure
@@ -18,19 +18,25 @@ from .cotangents import weighted
 from .spelling import SENTENCES, offers, refusing
 from .tensor import Secret, number, secret
 
-REACH = 56.0
-
 
 @dataclass(frozen=True)
 class Exp(Secure):
-    """e^x for −56 ≤ x ≤ 0; elsewhere the result is meaningless.
+    """e^x for −8·(2^high − 1) ≤ x ≤ 0; elsewhere the result is meaningless.
 
-    At most 3e-7 + 2^−f off for f fraction bits up to 20. It opens x; 64 bytes are dealt for an element. The result has 2f + 15 fraction
-    bits, which it keeps until somebody reads it.
+    At most 3e-7 + 2^−f off for f fraction bits up to 20. It opens x; 8·2^high bytes are dealt for an element. The result has 2f + 15
+    fraction bits, which it keeps until somebody reads it.
     """
 
+    high: int = 3
     name = "exp"
-    domain = (-REACH, 0.0)
+
+    @property
+    def domain(self) -> Interval:  # type: ignore[override]
+        return (-self.reach, 0.0)
+
+    @property
+    def reach(self) -> float:
+        return 8.0 * ((1 << self.high) - 1)
 
     def shape(self, *shapes: Shape) -> Shape:
         return shapes[0]
@@ -49,19 +55,21 @@ class Exp(Secure):
 
     def demand(self, demands: Demands, node: Node, bits: int) -> None:
         (x,) = node.inputs
-        demands.need_open(x, demands.sizes.scales[x] + 2 * HIGH)
+        demands.need_open(x, demands.sizes.scales[x] + WIDTH + self.high)
 
     def emit(self, lowering: Lowering, node: Node) -> Share:
         (x,) = node.inputs
-        if x.interval[0] < -REACH or x.interval[1] > 0.0:
-            lowering.warn(f"exp: its argument may leave [-{REACH:g}, 0], and has no meaning beyond; say within(x, …)")
+        if x.interval[0] < -self.reach or x.interval[1] > 0.0:
+            lowering.warn(
+                f"exp: its argument may leave [-{self.reach:g}, 0], and has no meaning beyond; say within(x, …)"
+            )
         limbs = lowering.limbs(node)
         c, mask, scale = lowering.opened(x)
         factor, unit = _units(lowering.sizes)
-        form = Exponential(
-            Exponentials(replace(mask, bits=scale + 2 * HIGH), min(scale, MOST_ARGUMENT), unit, limbs), factor
-        )
-        (dealt,) = lowering.deal(form.dealt, c.phase)
+        narrow = replace(mask, bits=scale + WIDTH + self.high)
+        spec = Exponentials(narrow, min(scale, MOST_ARGUMENT), unit, self.high, limbs)
+        form = Exponential(spec, factor)
+        (dealt,) = lowering.deal(spec, c.phase)
         out = lowering.call(form.consume, c, dealt)
         return lowering.as_share(out, node.shape, factor + unit, 64 * limbs, limbs)
 
@@ -70,6 +78,14 @@ def _units(sizes: Sizes) -> tuple[int, int]:
     """Fraction bits of the public and of the dealt factor. The public one reaches e^8, so the dealt one has 13 bits more."""
     factor = min(sizes.numerics.fraction_bits + 1, MOST_FACTOR)
     return factor, factor + 13
+
+
+def windowed(x: Secret, least: float) -> Secret:
+    """e^x for least ≤ x ≤ 0 in as few windows as hold that; never more than the dealer's most, 2040 below 0."""
+    high = 2
+    while high < MOST_HIGH and Exp(high).reach < -least:
+        high += 1
+    return x._apply(Exp(high))
 
 
 def exp(x: Secret, most: float = 0.0) -> Secret:

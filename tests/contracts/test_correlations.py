@@ -80,8 +80,8 @@ def waves(a: Mask, out_limbs: int = 1, **more: Any) -> Example:
     return Example(spec, aux=Series(spec, 0.5, (0.0, -0.25, 0.1), (0.625, 0.0, -0.02), 16, out_limbs), **more)
 
 
-def exponentials(a: Mask, argument: int, limbs: int = 1, **more: Any) -> Example:
-    spec = Exponentials(a, argument, 30, limbs)
+def exponentials(a: Mask, argument: int, limbs: int = 1, high: int = 3, **more: Any) -> Example:
+    spec = Exponentials(a, argument, 30, high, limbs)
     return Example(spec, aux=Exponential(spec, 17), **more)
 
 
