@@ -27,7 +27,7 @@ from protocol.views import Shape
 
 from .jobs.cnn import Cnn
 from .jobs.logreg import LogisticRegression
-from .jobs.mlp import Mlp
+from .jobs.mlp import Mlp, MlpCrossEntropy
 from .jobs.seed import Seed
 from .jobs.single import Single
 from .jobs.xor import Xor
@@ -40,6 +40,7 @@ BUILTIN: dict[str, type[Job]] = {
     "xor": Xor,
     "logreg": LogisticRegression,
     "mlp": Mlp,
+    "mlp-ce": MlpCrossEntropy,
     "cnn": Cnn,
     "single": Single,
 }

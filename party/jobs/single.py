@@ -20,6 +20,7 @@ from protocol.ops import (
     sigmoid_derivative,
     sign,
     silu,
+    softmax,
     softplus,
     tanh,
 )
@@ -29,6 +30,7 @@ from protocol.views import Shape
 from .samples import uniform
 
 WIDE = 2.0**44  # at 16 fraction bits, all that fits a 64-bit word with its sign and the offset
+CLASSES = 10
 DEGREE_16 = tuple(1.0 / 2**n for n in range(17))
 
 UNARY: dict[str, tuple[float, Callable[[Secret], Secret]]] = {
@@ -41,6 +43,7 @@ UNARY: dict[str, tuple[float, Callable[[Secret], Secret]]] = {
     "sigmoid-accurate": (30.0, lambda x: sigmoid(x, "accurate")),
     "sigmoid-derivative": (8.0, sigmoid_derivative),
     "exp": (28.0, lambda x: exp(x - 28.0)),
+    "softmax": (8.0, softmax),
     "softplus": (8.0, softplus),
     "silu": (8.0, silu),
     "gelu": (8.0, gelu),
@@ -59,7 +62,7 @@ BINARY: dict[str, tuple[float, Callable[[Secret, Secret], Secret]]] = {
 
 
 class Single(Job):
-    """`operation` on x (and y): vectors of `size` elements, or for matmul square matrices of `size` rows."""
+    """`operation` on x (and y): vectors of `size` elements; for softmax these in rows of 10, for matmul square matrices of `size` rows."""
 
     iterations = 1
     fraction_bits = 16
@@ -69,6 +72,8 @@ class Single(Job):
 
     @property
     def dims(self) -> Shape:
+        if self.operation == "softmax":
+            return (max(1, self.size // CLASSES), CLASSES)
         return (self.size, self.size) if self.operation == "matmul" else (self.size,)
 
     @property

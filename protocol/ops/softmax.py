@@ -42,6 +42,8 @@ def logsumexp(z: Secret, axis: int = -1, keepdims: bool = False, accurate: bool 
     Its gradient is softmax(z). JobError for an axis that there is not, or is empty.
     """
     x = _last("logsumexp", z, axis)
+    if x.shape[-1] == 1:
+        return z if keepdims else z.squeeze(axis)
     out = differentiated(_logsumexp(x, accurate), [x], lambda n, g: weighted(softmax(x, accurate=accurate), g))
     return _back(out, axis, z.ndim) if keepdims else _back(out, axis, z.ndim).squeeze(axis)
 

@@ -104,6 +104,7 @@ def test_operations_are_right(operation):
         "sigmoid-derivative": 0.04,
         "sigmoid-fourier": 1e-3,
         "sigmoid-accurate": 1e-3,
+        "softmax": 1e-4,
         "softplus": 5e-5,
         "silu": 6e-5,
         "gelu": 7e-5,
