@@ -116,6 +116,7 @@ class Op:
     name: str = "op"
     view: View | None = None  # set where the operation commutes with masking
     domain: Interval = EVERYTHING  # where the operand must lie: beyond it the result has no meaning
+    abrupt: bool = False  # … not even one unit in the last place beyond it
     late: bool = False  # belongs to the phase that asks for it, and not to that of its operands
 
     def shape(self, *shapes: Shape) -> Shape:

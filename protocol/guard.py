@@ -32,6 +32,7 @@ import numpy as np
 from .graph import EVERYTHING, Array, Carry, Interval, Node, Phase, Source, Terms, whole
 from .jobs import GUARDS, Job
 from .ops import Secret, concatenate
+from .ops.comparison import Compare
 from .ops.ended import Ended
 from .ops.statement import Within
 from .ops.truncation import Rescale
@@ -52,7 +53,8 @@ class Guard:
     what: str
     interval: Interval
     size: int
-    exact: bool = False  # not even a rounding may lead out of it
+    exact: bool = False  # roundings may not lead out of it
+    abrupt: bool = False  # … not even the smallest
 
     def beyond(self, count: int) -> str:
         return beyond(self.what, count, self.size, self.interval)
@@ -88,9 +90,12 @@ def guarded(sizes: Sizes, job: Job, steps: int) -> tuple[Sizes, Guards]:
         (low, high), proven = guard.interval, _proven(node, job)
         outside = []
         if not (guard.exact and proven[0] >= low):
-            outside.append(x < low - _room(sizes, node, guard, low <= proven[0]))
+            room = _room(sizes, node, guard, low <= proven[0])
+            outside.append(x._apply(Compare(low - room, fraction_bits=_grain(sizes, guard, room, low))))
         if not (guard.exact and proven[1] <= high):
-            outside.append(x > high + _room(sizes, node, guard, high >= proven[1]))
+            room = _room(sizes, node, guard, high >= proven[1])
+            grain = _grain(sizes, guard, room, high)
+            outside.append(x._apply(Compare(high + room, inclusive=True, negated=True, fraction_bits=grain)))
         counts.setdefault(told, []).append(sum(outside[1:], start=outside[0]).sum().reshape((1,)))
         guards[told] = (*guards.get(told, ()), guard)
     for told, parts in counts.items():
@@ -99,6 +104,14 @@ def guarded(sizes: Sizes, job: Job, steps: int) -> tuple[Sizes, Guards]:
     result = size(graph, sizes.numerics, Rescale)
     stated = {node: limit for node, limit in result.assumed.items() if not isinstance(node.op, Ended)}
     return replace(result, assumed=stated), guards
+
+
+def _grain(sizes: Sizes, guard: Guard, room: float, end: float) -> int | None:
+    """How many fraction bits are looked at, so that nothing inside is counted: those of the job, or what a quarter of the room is."""
+    if not guard.exact:
+        return 3 - math.frexp(room)[1]
+    f = sizes.numerics.fraction_bits
+    return None if guard.abrupt or not math.ldexp(end, f).is_integer() else f
 
 
 def _room(sizes: Sizes, node: Node, guard: Guard, proven: bool) -> float:
@@ -115,7 +128,7 @@ def _assumptions(sizes: Sizes, job: Job, steps: int) -> list[tuple[Node, Guard]]
     graph = sizes.graph
     found: list[tuple[Node, Guard]] = []
 
-    def guard(node: Node, interval: Interval, what: str, exact: bool = False) -> None:
+    def guard(node: Node, interval: Interval, what: str, exact: bool = False, abrupt: bool = False) -> None:
         if (
             node.size == 0
             or (node.phase in (Phase.STEP, Phase.CHECK) and steps == 0)
@@ -132,14 +145,14 @@ def _assumptions(sizes: Sizes, job: Job, steps: int) -> list[tuple[Node, Guard]]
         narrower = _common(interval, node.interval)
         interval = narrower if narrower[0] <= narrower[1] and not exact else interval
         if not any(_inside(other.interval, interval) for each, other in found if each is node):
-            found.append((node, Guard(what, interval, node.size, exact)))
+            found.append((node, Guard(what, interval, node.size, exact, abrupt)))
 
     for node in graph.nodes:
         if node.op.domain != EVERYTHING and node in sizes.needs:
             (x,) = node.inputs
             what = f"the argument of {node.op.name} of shape {node.shape}{_line(node.origin.line)}"
             if not _inside(_proven(x, job), node.op.domain):
-                guard(x, node.op.domain, what, exact=True)
+                guard(x, node.op.domain, what, exact=True, abrupt=node.op.abrupt)
     ranges = {node.op.label: node.interval for node in graph.nodes if isinstance(node.op, Carry)}
     for label, node in graph.updated.items():
         if ranges.get(label, EVERYTHING) != EVERYTHING and not _inside(node.interval, ranges[label]):

@@ -52,7 +52,10 @@ def packed(shape: Shape, planes: int) -> Field:
 
 @dataclass(frozen=True)
 class Digits:
-    """[digit ≥ v] of each 4-bit digit of r mod 2^(k−1), and msb(r). In `a`, bits = k and shift = 0."""
+    """[digit ≥ v] of each 4-bit digit of r mod 2^(k−1), and msb(r), for the mask r of k = bits − shift bits that `a` is.
+
+    With a shift, r is the mask of X >> shift, whose opening `shifts.opened_operand` makes of the opening of X.
+    """
 
     kind: ClassVar[str] = "digits"
     a: Mask
@@ -62,16 +65,20 @@ class Digits:
         return (self.a,)
 
     @property
+    def bits(self) -> int:
+        return self.a.bits - self.a.shift
+
+    @property
     def count(self) -> int:
-        return planes_dealt(self.a.bits)[0]
+        return planes_dealt(self.bits)[0]
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        return (packed(self.a.shape, planes_dealt(self.a.bits)[1]),)
+        return (packed(self.a.shape, planes_dealt(self.bits)[1]),)
 
     def check(self, it: Checker) -> Need:
-        words = it.operand(self.a, plain=True)
-        it.between(self.a.bits, 4, 64 * self.a.limbs, "bits to compare")
+        words = it.operand(self.a, plain=not self.a.shift)
+        it.between(self.bits, 4, 64 * self.a.limbs, "bits to compare")
         return Need(3 * words)
 
     def deal(self, masks: list[Words]) -> list[Words]:
@@ -86,7 +93,7 @@ class Digits:
     def _planes(self, values: Words, batch: int) -> Words:
         limbs = self.a.limbs
         flat = values.reshape(batch, prod(self.a.shape), *ring(limbs).tail)
-        return kernels.bit_planes(flat, limbs, self.a.bits)
+        return kernels.bit_planes(flat, limbs, self.bits)
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,14 @@ import numpy as np
 
 from ..correlations import Mask
 from ..correlations import bits as spec
+from ..correlations.shifts import opened_operand
 from ..errors import JobError
 from ..graph import Array, Interval, Node, Spread, Tensor
 from ..kernels.bits import select
 from ..kernels.digits import chunks, counts
 from ..lowering import Lowering, Secure
 from ..program import Share, Value
+from ..ring import limbs_for
 from ..sizing import Demands, Sizes
 from ..views import Shape, Unpack, View
 from .cotangents import weighted
@@ -24,11 +26,16 @@ from .cotangents import weighted
 
 @dataclass(frozen=True)
 class Compare(Secure):
-    """[x < limit] as 0 or 1 ([x ≤ limit] if `inclusive`); the opposite if `negated`."""
+    """[x < limit] as 0 or 1 ([x ≤ limit] if `inclusive`); the opposite if `negated`.
+
+    `fraction_bits`: of x no more than these are looked at: x is moved by less than 2^-fraction_bits, up or down, unless it is a
+    multiple of that. The fewer bits, the fewer rounds and the less is sent and dealt; x needs no truncation for it.
+    """
 
     limit: float
     inclusive: bool = False
     negated: bool = False
+    fraction_bits: int | None = None
     name = "comparison"
 
     def shape(self, *shapes: Shape) -> Shape:
@@ -139,7 +146,9 @@ def masked_bit(lowering: Lowering, node: Node) -> tuple[Value, Mask]:
     test, views = tested(node)
     op = test.op
     assert isinstance(op, Compare)
-    packed, mask = sign_test(lowering, test.inputs[0], op.threshold(lowering.sizes.scales[test.inputs[0]]))
+    scale = lowering.sizes.scales[test.inputs[0]]
+    bits = scale if op.fraction_bits is None else min(scale, op.fraction_bits)
+    packed, mask = sign_test(lowering, test.inputs[0], op.threshold(bits), scale - bits)
     unpack = Unpack(test.shape)
     flip = np.uint64(2**64 - 1 if op.negated else 0)
     value = lowering.once(
@@ -158,21 +167,29 @@ def shared_mask_bit(lowering: Lowering, node: Node, limbs: int) -> Value:
     return lowering.through(views, ("mask bit", whole.register), whole, limbs)
 
 
-def sign_test(lowering: Lowering, x: Node, limit: int) -> tuple[Value, Mask]:
-    """[X < limit] for x = X·2^-scale: the opened β and its mask s, packed. See `correlations/bits.py`."""
-    found: tuple[Value, Mask] = lowering.once(("sign test", x, limit), lambda: _sign_test(lowering, x, limit))
+def sign_test(lowering: Lowering, x: Node, limit: int, shift: int) -> tuple[Value, Mask]:
+    """[X >> shift < limit] for x = X·2^-scale: the opened β and its mask s, packed. See `correlations/bits.py`."""
+    key = ("sign test", x, limit, shift)
+    found: tuple[Value, Mask] = lowering.once(key, lambda: _sign_test(lowering, x, limit, shift))
     return found
 
 
-def _sign_test(lowering: Lowering, x: Node, limit: int) -> tuple[Value, Mask]:
+def _sign_test(lowering: Lowering, x: Node, limit: int, shift: int) -> tuple[Value, Mask]:
     party, name = lowering.party, f"comparison of {x.op.name}#{x.order} with {limit}"
     c, mask, scale = lowering.opened(x)
     if math.isfinite(x.peak):  # of what is not bounded, all bits are compared
         bits = max(lowering.sizes.room(x), _bits(computed(lowering.sizes)[x], scale))
         mask = replace(mask, bits=min(mask.bits, bits))
-    reach = 1 << (mask.bits - 2)
-    limit = max(-reach, min(limit, reach))
+    if shift:  # an opening of X >> shift, under the mask r >> shift, is a function of the opening of X
+        wide, whole = mask.limbs, mask.bits
+        mask = replace(mask, shift=shift, limbs=limbs_for(whole - shift))
+        c = lowering.once(
+            ("coarse", c.register, whole, shift),
+            lambda: lowering.call(lambda c: opened_operand(c, wide, whole, shift, mask.limbs), c),
+        )
     digits = spec.Digits(mask)
+    reach = 1 << (digits.bits - 2)
+    limit = max(-reach, min(limit, reach))
     (dealt,) = lowering.deal(digits, c.phase)
     pairs = lowering.call(lambda c, d: digits.consume(party, c, limit, d), c, dealt)
     count = digits.count

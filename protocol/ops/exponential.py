@@ -29,6 +29,7 @@ class Exp(Secure):
 
     high: int = 3
     name = "exp"
+    abrupt = True
 
     @property
     def domain(self) -> Interval:  # type: ignore[override]

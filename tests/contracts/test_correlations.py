@@ -195,6 +195,8 @@ EXAMPLES = [
     Example(Digits(mask(STEP, 0, (2, 40), bits=37)), aux=(0, (1 << 35) - 1)),
     Example(Digits(mask(SETUP, 0, (1,), 2, bits=98)), aux=(0, 12345)),
     Example(Digits(mask(STEP, 0, (4,), 2, bits=64, limbs=1)), aux=(0,)),
+    Example(Digits(mask(STEP, 0, (5,), bits=40, shift=23)), aux=(0, 1 << 15)),
+    Example(Digits(mask(SETUP, 0, (3,), 2, bits=98, shift=70, limbs=1)), aux=(0, -77)),
     *[join(1, 16), join(3, 10), join(2, 4), join(1, 2), join(1, 5), join(2, 25)],
     *[bit_of((), 1), bit_of((70,), 1), bit_of((2, 3), 2)],
     gate((5,), mask(STEP, 0, (5,)), 0, 1),
@@ -439,17 +441,17 @@ def bit(words: np.ndarray, element: int, plane: int) -> int:
 def _digits(w: World, t: int) -> None:
     s, a = w.spec, w.operand(0, t)
     m = s.a
-    r = low(ring(m.limbs).decode(w.operand_masks[0][t if m.phase == STEP else 0], 64 * m.limbs), m.bits).reshape(-1)
-    c = low(ring(m.limbs).decode(a.opening, 64 * m.limbs), m.bits).reshape(-1)
+    r = low(ring(m.limbs).decode(w.operand_masks[0][t if m.phase == STEP else 0], 64 * m.limbs), s.bits).reshape(-1)
+    c = low(ring(m.limbs).decode(a.opening, 64 * m.limbs), s.bits).reshape(-1)
     for limit in w.example.aux:
         out = np.bitwise_xor(*(s.consume(p, a.opening, limit, w.dealt_at(p, t)[0]) for p in (0, 1)))
         assert out.shape == (-(-len(r) // 64), 2 * s.count)
         for e in range(len(r)):
-            moved, own = (c[e] - limit) % (1 << m.bits), r[e]
-            tops = moved >> (m.bits - 1) ^ own >> (m.bits - 1)
+            moved, own = (c[e] - limit) % (1 << s.bits), r[e]
+            tops = moved >> (s.bits - 1) ^ own >> (s.bits - 1)
             for place in range(s.count):
                 at = 4 * (s.count - 1 - place)
-                width = min(4, m.bits - 1 - at)
+                width = min(4, s.bits - 1 - at)
                 d, v = (n >> at & ((1 << width) - 1) for n in (moved, own))
                 assert bit(out, e, 2 * place) == (d < v) ^ (tops if place == 0 else 0)
                 assert bit(out, e, 2 * place + 1) == (d == v)

@@ -10,6 +10,7 @@ from oracle import ULP, F, check, job_of, numbers, secure
 
 from protocol import contract_codec
 from protocol.errors import JobError
+from protocol.graph import Phase
 from protocol.jobs import Input, Job, trace
 from protocol.kernels import digits
 from protocol.ops import (
@@ -24,6 +25,7 @@ from protocol.ops import (
     sign,
     where,
 )
+from protocol.ops.comparison import Compare
 from protocol.plan import make_plan
 from protocol.simulate import simulate
 
@@ -47,6 +49,34 @@ def test_order_is_exact(compare):
     check(lambda a: run(Y, a), X, bound=0.0, clear=compare(Y, X))
     for limit in (0, ULP, -ULP, 0.3, 1024, -1024.0, 1e9, -1e300, 2.0**-40):
         check(lambda a, limit=limit: run(a, limit), X, bound=0.0, clear=compare(X, limit))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data(), st.integers(-6, 19), st.sampled_from([16, 40]), st.booleans(), st.booleans())
+def test_a_coarse_comparison_is_wrong_within_its_grain_alone(data, bits, f, inclusive, negated):
+    """And where limit and x are multiples of it, nowhere: on one limb, and on two."""
+    grain, unit, peak = 2.0**-bits, 2.0**-f, 900.0
+    limit = data.draw(st.integers(-int(800 / unit), int(800 / unit))) * unit
+    if data.draw(st.booleans()):
+        limit = np.rint(limit / grain) * grain
+    near = limit + np.array([-1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5]) * grain
+    x = np.rint(np.clip(np.concatenate([near, numbers((57,), 3, peak)]), -peak, peak) / unit) * unit
+    op = Compare(limit, inclusive, negated, bits)
+    run = secure(lambda a: a._apply(op), x, limit=peak * 2.0 ** (f - 16), integer_bits=f, fraction_bits=f)
+    got, expected = run.results[0]["out"], op.clear(0, x)
+    on_grid = (np.rint(x / grain) * grain == x) & (np.rint(limit / grain) * grain == limit)
+    exact = (np.abs(x - limit) > grain) | on_grid
+    assert np.array_equal(got[exact], expected[exact])
+
+
+def test_a_coarse_comparison_costs_what_its_bits_do():
+    def cost(bits):
+        run = secure(lambda a: a._apply(Compare(1.0, fraction_bits=bits)), X)
+        return run.plan.costs[Phase.SETUP]
+
+    exact, coarse = cost(None), cost(2)
+    assert cost(F) == exact
+    assert coarse.rounds < exact.rounds and coarse.sent < exact.sent and coarse.dealt < exact.dealt
 
 
 @settings(max_examples=30, deadline=None)
