@@ -22,6 +22,7 @@ from .ops.comparison import Compare, Gate
 from .ops.linear import Add, Negate
 from .ops.products import MatMul, Multiply
 from .ops.public import AddPublic, MatMulPublic, MultiplyPublic
+from .ops.stepwise import AddStepwise, Keep, MultiplyStepwise
 from .ops.structure import Structure
 from .ops.sums import Sum
 from .views import Index, Rows, Take
@@ -142,14 +143,14 @@ class Phrases:
     def _moved(self, limit: float, n: int) -> tuple[float, int]:
         """x + c compared with a limit is x compared with limit − c."""
         op = self._nodes[n].op
-        while isinstance(op, AddPublic) and op.constant.size == 1:
+        while type(op) is AddPublic and op.constant.size == 1:
             limit, n = limit - float(op.constant.flat[0]), self._nodes[n].operands[0]
             op = self._nodes[n].op
         return limit, n
 
     def _mean(self, node: Operation) -> int | None:
         """What `node` is the mean of."""
-        if not isinstance(node.op, MultiplyPublic) or node.op.constant.size != 1:
+        if type(node.op) is not MultiplyPublic or node.op.constant.size != 1:
             return None
         total = self._nodes[node.operands[0]]
         if not isinstance(total.op, Sum) or not total.op.axes:
@@ -163,6 +164,9 @@ _PHRASES: dict[type[Op], Callable[..., str]] = {
     Add: lambda op, a, b: f"the difference of {a} and {b}" if op.minus else f"the sum of {a} and {b}",
     AddPublic: lambda op, a: f"{a} {_added(op.constant)}",
     MultiplyPublic: lambda op, a: f"{_array(op.constant)} times {a}",
+    AddStepwise: lambda op, a: f"{a} plus a number of the step's",
+    MultiplyStepwise: lambda op, a: f"{a} times a number of the step's",
+    Keep: lambda op, a: f"{a} after dropout",
     MatMulPublic: lambda op, a: f"a public matrix {op.constant.shape} times {a}",
     Coarse: lambda op, a: f"{a}, at {op.scale_out} fraction bits",
     Negate: lambda op, a: f"minus {a}",
@@ -261,6 +265,9 @@ def _verb(statement: Operation) -> str:
         return f"takes {ROLES[op.owner]}'s {op.label} {op.dims} in {_interval(statement.declared)}"
     if isinstance(op, Carry):
         return f"carries {op.label} {op.dims} on"
+    if isinstance(op, (AddStepwise, MultiplyStepwise)):
+        verb = "adds" if isinstance(op, AddStepwise) else "multiplies by"
+        return f"{verb} a schedule, {_array(op.constant)}"
     if isinstance(op, AddPublic):
         return f"subtracts {_array(-op.constant)}" if _negative(op.constant) else f"adds {_array(op.constant)}"
     if isinstance(op, MultiplyPublic):

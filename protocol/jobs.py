@@ -18,7 +18,7 @@ assigns is carried from one iteration to the next. `check`, if there is one, may
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -34,6 +34,7 @@ from .ops.constants import Constant
 from .ops.incremental import carry_products
 from .ops.selection import settle_selected
 from .ops.statement import state
+from .ops.stepwise import Stepwise, schedule
 from .ops.tensor import number, public
 from .origin import caller
 from .sizing import Numerics
@@ -219,6 +220,10 @@ class Variables:
         graph: Graph = object.__getattribute__(self, "_graph")
         return Secret(graph, graph.apply(Constant(public(array))))
 
+    def schedule(self, function: Callable[[int], Any]) -> Stepwise:
+        """A public number that is another in each step, function(0) in the first: a rate, as in v.w -= v.schedule(rate) * g."""
+        return schedule(object.__getattribute__(self, "_graph"), function)
+
     def reveal(
         self,
         named: Mapping[str, Secret] | None = None,
@@ -346,6 +351,7 @@ def _trace(
     """
     traced = Traced(job, shapes, count)
     graph = traced.graph
+    graph.iterations = count
     values = {}
     for name, declared in sorted(job.inputs.items()):  # whatever order the class has them in
         node = graph.add(Source(name, shapes[name], declared.party), interval=(declared.low, declared.high))

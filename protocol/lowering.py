@@ -230,8 +230,7 @@ class Lowering:
     def viewed(self, value: Value, view: View, limbs: int) -> Value:
         tail = len(ring(limbs).tail)
         if isinstance(view, Rows):
-            clock = Value(STEP_REGISTER, Phase.STEP, 0)
-            return self.call(lambda x, step: view.at(x, step), value, clock, uses_step=True)
+            return self.call(lambda x, step: view.at(x, step), value, clock(), uses_step=True)
         return self.call(lambda x: view.apply(x, None, tail), value)
 
     def deal(self, spec: Correlation, phase: Phase) -> list[Value]:
@@ -246,6 +245,11 @@ class Lowering:
 
         found: list[Value] = self.once(("deal", spec, phase), register)
         return found
+
+
+def clock() -> Value:
+    """The number of the step, for what `uses_step`."""
+    return Value(STEP_REGISTER, Phase.STEP, 0)
 
 
 def _assumption(node: Node, limit: float) -> str:

@@ -62,6 +62,11 @@ def derive(seed: bytes, *label: str | int, size: int = 16) -> bytes:
     return state.digest()
 
 
+def agreed(seed: int, *label: str | int) -> bytes:
+    """The key of what both parties draw alike, and may know, from a seed that is agreed: 16 bytes."""
+    return derive(b"agreed", seed, *label)
+
+
 def epoch_seed(seed: bytes, session: str, tickets: str, epoch: int) -> bytes:
     """What one party's streams of one epoch are expanded from: 32 bytes. `tickets` are those of both, joined."""
     return derive(seed, "epoch", session, tickets, epoch, size=SEED_BYTES)

@@ -23,11 +23,13 @@ from .gradient import Gradient, differentiated, gradient
 from .indexing import array_split, one_hot, pad, repeat, roll, split, take, tile
 from .rectifiers import elu, leaky_relu
 from .softmax import cross_entropy, log_softmax, logsumexp, softmax
+from .stepwise import Stepwise, dropout
 from .tensor import Secret, concatenate, matmul, polynomial
 
 __all__ = [
     "Gradient",
     "Secret",
+    "Stepwise",
     "absolute",
     "array_split",
     "avg_pool2d",
@@ -38,6 +40,7 @@ __all__ = [
     "cross_entropy",
     "differentiated",
     "dot",
+    "dropout",
     "einsum",
     "elu",
     "exp",

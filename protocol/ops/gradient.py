@@ -21,7 +21,7 @@ from ..graph import Array, Graph, Leaf, Node, Rule, Tensor
 from ..views import Shape
 from .constants import Constant
 from .cotangents import sole
-from .tensor import Secret, public
+from .tensor import Secret, defers, public
 
 
 class Gradient(Secret):
@@ -44,6 +44,8 @@ class Gradient(Secret):
         return self.tensor.shape
 
     def __mul__(self, other: Any) -> Secret:
+        if defers(other):
+            return NotImplemented
         if not isinstance(other, Secret) and (number := public(other)).ndim == 0:
             return Gradient(self._graph, self.factor * float(number), self.tensor)
         return super().__mul__(other)

@@ -17,6 +17,7 @@ Only small tensors gain: k has a row and a column for every row of x.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from ..errors import JobError
@@ -45,8 +46,10 @@ def carry_products(graph: Graph, numerics: Numerics) -> Graph:
     What is carried is finer than what it replaces, so that a job of many fraction bits may fit only as it was written.
     """
     rewritten, _ = graph.truncated({})
-    before = set(rewritten.updated)
+    before, phase = set(rewritten.updated), rewritten.phase
+    rewritten.phase = Phase.STEP  # what is added belongs to the steps
     _rewrite(rewritten)
+    rewritten.phase = phase
     if set(rewritten.updated) == before:
         return graph
     try:
@@ -82,7 +85,7 @@ def _update(carry: Node, end: Node) -> Update | None:
     if first is not carry or change is carry:
         return None
     factor = None
-    if isinstance(change.op, MultiplyPublic) and change.op.constant.size == 1:
+    if isinstance(change.op, MultiplyPublic) and math.prod(change.op.shape(())) == 1:  # one number, in each step
         factor, change = change.op, change.inputs[0]
     if not isinstance(change.op, MatMul) or change.shape != carry.shape or len(change.shape) != 2:
         return None

@@ -67,6 +67,8 @@ class Secret:
         return Secret(self._graph, self._graph.apply(op, self._node, *(other._node for other in others)))
 
     def __add__(self, other: Any) -> Secret:
+        if defers(other):
+            return NotImplemented
         return self._apply(Add(), other) if isinstance(other, Secret) else self._apply(AddPublic(public(other)))
 
     __radd__ = __add__
@@ -74,6 +76,8 @@ class Secret:
     def __sub__(self, other: Any) -> Secret:
         if isinstance(other, Secret):
             return self._apply(Add(minus=True), other)
+        if defers(other):
+            return NotImplemented
         return self._apply(AddPublic(-public(other)))
 
     def __rsub__(self, other: Any) -> Secret:
@@ -94,6 +98,8 @@ class Secret:
         return self._apply(Negate())
 
     def __mul__(self, other: Any) -> Secret:
+        if defers(other):
+            return NotImplemented
         if not isinstance(other, Secret):
             return self._apply(MultiplyPublic(public(other)))
         bit, value = (self, other) if is_bit(self._node) else (other, self)
@@ -131,6 +137,8 @@ class Secret:
     def __truediv__(self, other: Any) -> Secret:
         if isinstance(other, Secret):
             raise JobError("division by a secret tensor is not offered; multiply by a public number")
+        if defers(other):
+            return NotImplemented
         divisor = public(other)
         if not np.all(divisor):
             raise JobError("division of a secret tensor by zero")
@@ -264,6 +272,11 @@ class Secret:
     __and__ = __rand__ = refusing("has no &: multiply outcomes of comparisons, (x > 0) * (x < 1)")
     __or__ = __ror__ = refusing("has no |: write 1 - (1 - a) * (1 - b) for outcomes a and b of comparisons")
     __invert__ = refusing("has no ~: write 1 - a for the outcome a of a comparison")
+
+
+def defers(other: Any) -> bool:
+    """Whether arrays leave their operators to `other`, as NumPy asks: it says what is computed."""
+    return getattr(other, "__array_ufunc__", other) is None and other is not None
 
 
 def public(value: Any) -> Array:

@@ -47,6 +47,7 @@ from protocol.ops.polynomials import Poly
 from protocol.ops.products import MatMul, Multiply
 from protocol.ops.public import AddPublic, MatMulPublic, MultiplyPublic
 from protocol.ops.selection import Settled
+from protocol.ops.stepwise import AddStepwise, Keep, MultiplyStepwise
 from protocol.ops.structure import Concatenate, Structure
 from protocol.ops.sums import CumSum, Sum
 from protocol.ops.truncation import Rescale
@@ -151,6 +152,9 @@ CASES: dict[type[Op], Any] = {
         broadcasting().map(lambda two: (MultiplyPublic(public(two[0])), two[1])),
         broadcasting().map(lambda two: (MultiplyPublic(np.full(two[0], -0.3)), two[1])),
     ),
+    AddStepwise: broadcasting().map(lambda two: (AddStepwise(public((2, *two[0]))), two[1])),
+    MultiplyStepwise: broadcasting().map(lambda two: (MultiplyStepwise(public((2, *two[0]))), two[1])),
+    Keep: SHAPES.map(lambda shape: (Keep(7, 1 << 63), shape)),
     MatMulPublic: st.one_of(
         st.tuples(DIMS, SHAPES).map(lambda case: (MatMulPublic(public((case[1][-1], case[0])), False), (2, *case[1]))),
         matrices().map(lambda two: (MatMulPublic(public(two[1]), False), two[0])),
