@@ -110,7 +110,7 @@ def show(name: str, plan: Plan, link: Shape, dealer: Shape) -> None:
     for heading in ("", "rounds", "messages", "alice sends", "bob sends", "dealt to bob"):
         table.add_column(heading, justify="right" if heading else "left")
     every = plan.dealing.schedule.every
-    labels = ("before", "each iteration", f"a check, every {every:,}", "after")
+    labels = ("before", "each iteration", "each check", "after")
     for phase, label in zip(Phase, labels, strict=True):
         if phase == Phase.CHECK and not every:
             continue
@@ -121,6 +121,10 @@ def show(name: str, plan: Plan, link: Shape, dealer: Shape) -> None:
     total = (plan.rounds, 2 * plan.rounds, plan.bytes_sent(0), plan.bytes_sent(1), plan.dealt_bytes)
     table.add_row("in all", *(f"{n:,}" for n in total))
     console.print(table)
+    if every:
+        console.print(
+            f"A check comes after every {every:,} iterations and after the last; the run may end at any, so these are upper bounds."
+        )
     console.print("Bytes are payload. Alice is dealt a 32-byte seed; so is Bob, besides the above.")
     console.print(
         f"Memory: about {plan.party_memory / 1e6:.1f} MB of tensors and material at a party, "
