@@ -27,6 +27,7 @@ from protocol.correlations import KINDS, Correlation, Field, Mask
 from protocol.correlations.bits import Bit, Digits, Gate, Join, packed
 from protocol.correlations.exponentials import Exponential, Exponentials
 from protocol.correlations.monomials import Contraction, FusedPolynomial, Monomials, needed
+from protocol.correlations.picks import Picks
 from protocol.correlations.powers import Polynomial, Powers, fit
 from protocol.correlations.products import Product
 from protocol.correlations.shifts import ShiftedMask, Truncate, opened_operand
@@ -188,6 +189,14 @@ EXAMPLES = [
     waves(mask(STEP, 0, (3, 4), bits=24, views=[TURN]), bases={(1, 0): Field((4, 3))}),
     exponentials(mask(STEP, 0, (3, 20), bits=20), 14),
     exponentials(mask(STEP, 0, (), bits=26), 20, 2),
+    exponentials(mask(STEP, 0, (30,), bits=25), 20, high=2),
+    exponentials(mask(STEP, 0, (30,), bits=44), 24, high=8),
+    Example(Picks(mask(STEP, 0, (4, 7), bits=4), mask(STEP, 1, (4, 7)), 1), aux=3),
+    Example(Picks(mask(STEP, 0, (20,), 2, bits=2), mask(SETUP, 0, (20,), 2, limbs=1, bits=64), 1), aux=1),
+    Example(
+        Picks(mask(SETUP, 0, (3, 4), bits=3, views=[TURN]), mask(STEP, 0, (3, 4), 2), 2),
+        {(SETUP, 0): Field((4, 3))}, aux=7,
+    ),
     exponentials(mask(STEP, 0, (30,), bits=46), 24),
     exponentials(mask(SETUP, 0, (40,), 2, bits=70), 16, 2),
     exponentials(mask(STEP, 0, (3, 4), bits=6, views=[TURN]), 0, bases={(1, 0): Field((4, 3))}),
@@ -390,15 +399,23 @@ def _waves(w: World, t: int) -> None:
 
 
 def _exponentials(w: World, t: int) -> None:
-    """Where x is in (−56, 0], at any scale: within the roundings of both factors, and of an argument that is shifted down."""
+    """Where x is in the windows, at any scale: within the roundings of both factors, and of an argument that is shifted down."""
     s, form, a = w.spec, w.example.aux, w.operand(0, t)
     r = ring(s.limbs)
     got = r.decode(r.add(*(form.consume(a.opening, w.dealt_at(p, t)[0]) for p in (0, 1))), 64 * s.limbs)
-    x = -np.asarray(-a.source % (1 << s.a.bits), np.float64) * 2.0 ** (6 - s.a.bits)
-    unit = 2.0**-s.argument if s.a.bits > s.argument + 6 else 0.0
+    x = -np.asarray(-a.source % (1 << s.a.bits), np.float64) * 2.0 ** (3 + s.high - s.a.bits)
+    unit = 2.0**-s.argument if s.a.bits > s.argument + 3 + s.high else 0.0
     bound = np.exp(np.minimum(x + unit, 0)) - np.exp(x) + 2.0**-17 + 2.0**-30 * np.e**8 + 2e-7
-    inside = x > -56
+    inside = x > 8 - 8 * 2**s.high
     assert np.all((np.abs(np.asarray(got, np.float64) * 2.0**-47 - np.exp(x)) <= bound)[inside])
+
+
+def _picks(w: World, t: int) -> None:
+    s, value = w.spec, w.example.aux
+    a, b = w.operand(0, t), w.operand(1, t)
+    shares = [s.consume(value, a.opening, b.opening, *w.dealt_at(p, t)) for p in (0, 1)]
+    number = np.asarray(a.source, object) % (1 << s.a.bits)
+    equal(s.limbs, shares, np.where(number == value, b.source, 0), min(s.b.bits, 64 * s.limbs))
 
 
 def _value(terms: dict[tuple[int, ...], int], leaves: list[Operand]) -> np.ndarray:
@@ -522,6 +539,7 @@ EQUATIONS: dict[str, Callable[[World, int], Any]] = {
     "gate": _gate,
     "waves": _waves,
     "exponentials": _exponentials,
+    "picks": _picks,
 }
 
 every = pytest.mark.parametrize("example", EXAMPLES, ids=str)

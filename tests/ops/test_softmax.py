@@ -84,6 +84,9 @@ def test_by_the_maximum_where_the_range_is_wide(k, peak, accurate):
     assert np.abs(run.results[0]["l"] - true_sum(z)[:, 0]).max() <= error + 2.0**-19
     assert np.all(np.abs(run.results[0]["p"] - p) <= p * error * 1.1 + 5e-7 + 2.0**-18)
     assert not run.plan.lowering.warnings
+    test = secure(lambda z: z[:, 1:] < z[:, :-1], z, limit=float(peak), fraction_bits=20).rounds - 1
+    more = 4 + accurate if k <= 16 else 5 + 1 + test  # for a rank, a sum, a logarithm, a softmax; a second maximum
+    assert run.rounds == test + more + 2
 
 
 @settings(max_examples=20, deadline=None)
@@ -111,7 +114,7 @@ def test_what_is_known_of_the_range_decides_and_a_statement_is_enough():
     narrow = secure(lambda z: softmax(within(z, -8, 8)), z, limit=1000.0, fraction_bits=20)
     wide = secure(softmax, z, limit=1000.0, fraction_bits=20)
     assert narrow.rounds == 5 + 2
-    assert wide.rounds > 10
+    assert wide.rounds > narrow.rounds
     assert np.abs(narrow.results[0]["out"] - wide.results[0]["out"]).max() < 1e-4
 
 

@@ -1,0 +1,89 @@
+"""The largest of a few, from all comparisons of two at once.
+
+With b_ij = [x_i ≥ x_j] for i < j and its opposite for j, an entry's rank is the number of those that it beats: a whole number from 0 to
+k − 1, another for each of k entries, ties going to the first. The entry of rank k − 1 is picked (`correlations/picks.py`), and it is
+the largest exactly. One comparison, and one round.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import combinations
+
+import numpy as np
+
+from ..correlations.picks import Picks
+from ..graph import Array, Interval, Node
+from ..lowering import Lowering, Secure
+from ..program import Share
+from ..sizing import Demands, Sizes
+from ..views import Shape
+from .tensor import Secret, concatenate
+
+MOST_RANKED = 16  # entries that are all compared with each other: 120 comparisons
+
+
+@dataclass(frozen=True)
+class Pick(Secure):
+    """x where w is `value`, 0 elsewhere, for whole w in [0, 2^bits) and x of the same shape. It opens both."""
+
+    value: int
+    bits: int
+    name = "pick"
+
+    def shape(self, *shapes: Shape) -> Shape:
+        return shapes[1]
+
+    def bounds(self, *uses: Node) -> Interval:
+        low, high = uses[1].interval
+        return (min(low, 0.0), max(high, 0.0))
+
+    def clear(self, step: int, *arrays: Array) -> Array:
+        return np.where(arrays[0] == self.value, arrays[1], 0.0)
+
+    def scale(self, sizes: Sizes, node: Node) -> int:
+        return sizes.scales[node.inputs[1]]
+
+    def demand(self, demands: Demands, node: Node, bits: int) -> None:
+        w, x = node.inputs
+        demands.need_open(w, demands.sizes.scales[w] + self.bits)
+        demands.need_open(x, bits)
+
+    def emit(self, lowering: Lowering, node: Node) -> Share:
+        w, x = node.inputs
+        if lowering.sizes.scales[w]:
+            raise TypeError("a number to pick by has no fraction bits")
+        limbs = lowering.limbs(node)
+        c, number, _ = lowering.opened(w)
+        d, mask, scale = lowering.opened(x, limbs=limbs)
+        spec = Picks(replace(number, bits=self.bits), mask, limbs)
+        table, gated = lowering.deal(spec, max(c.phase, d.phase))
+        out = lowering.call(lambda c, d, *dealt: spec.consume(self.value, c, d, *dealt), c, d, table, gated)
+        return lowering.as_share(out, node.shape, scale, mask.bits, limbs)
+
+
+def largest(x: Secret) -> Secret:
+    """The largest along the last axis, which stays with length 1: exact, a comparison and a round for up to 16, twice that to 256."""
+    k = x.shape[-1]
+    if k == 1:
+        return x
+    if k > MOST_RANKED:
+        parts = [x[..., at : at + MOST_RANKED] for at in range(0, k, MOST_RANKED)]
+        return largest(concatenate([largest(part) for part in parts], axis=-1))
+    pairs = _pairs(k)
+    rank = (x @ pairs >= 0.0) @ pairs.T + np.arange(k)
+    bits = max(2, (k - 1).bit_length())
+    picked = rank._apply(Pick(k - 1, bits), x).sum(axis=-1, keepdims=True)
+    picked._node.interval = x._node.interval  # one of them
+    return picked
+
+
+@cache
+def _pairs(k: int) -> Array:
+    """x @ pairs is x_i − x_j for all i < j."""
+    found = list(combinations(range(k), 2))
+    matrix = np.zeros((k, len(found)))
+    for column, (i, j) in enumerate(found):
+        matrix[i, column], matrix[j, column] = 1.0, -1.0
+    return matrix
