@@ -28,7 +28,7 @@ from protocol.dealing import alice_material, bob_material
 from protocol.errors import ConfigError, MaterialError
 from protocol.graph import Phase
 from protocol.jobs import ROLES
-from protocol.material import HEAD, Cell, Header, Layout, Seal, period, row_for
+from protocol.material import HEAD, ONCE, Cell, Header, Layout, Seal, period, row_for
 from protocol.places import state_folder
 from protocol.ring import Words
 
@@ -160,7 +160,9 @@ class Material:
         ):
             unused = self.header.steps - begun["step"]
             what = f"{unused:,} of its {self.header.steps:,} rows are unused, and {steps:,} steps are still to do"
-            if place.step + steps <= self.header.steps:
+            if begun["step"] > start and period(dealing, Phase.STEP) >= ONCE:
+                what = f"the job shuffles its rows, so step {start:,} takes row {start:,} of a file and no other, which is used"
+            elif place.step + steps <= self.header.steps:
                 what = f"all of its {self.header.finishes} rows for the finish are used"
                 if place.check + checks > self.header.checks:
                     unused = self.header.checks - place.check

@@ -9,7 +9,8 @@ A *row* is the randomness of one execution of a phase. Rows are consumed in orde
 written in it. So a file with more rows than the job has steps (`Extent`) outlives a crash: the steps that are done again take the
 rows behind those that were reserved. Two things bind a row to more than its own masks. Its correlations know the masks of setup,
 of which a file has one row: after a crash setup is opened again, word for word the same (whoever uses a file sees to it). And a
-minibatch depends on the step, with a `period`: row p may serve step s if p ≡ s modulo that.
+minibatch depends on the step, with a `period`: row p may serve step s if p ≡ s modulo that. Rows that are shuffled anew in each
+epoch have none: such a step is done once, and a file does not outlive a crash.
 
 What a file can promise. Its streams are derived from its seed, its id, its session and the time of its making, so a dealer that
 draws the same seeds again makes other masks. Nothing that the parties add at the time of use can do the same. The dealt values
@@ -53,6 +54,7 @@ HEAD = 1024  # bytes of magic and header, padding included
 TAG = 16  # bytes that sealing adds to a cell
 MAX_CELL = (1 << 31) - 64  # bytes; the cipher takes no more at a time
 LAST_DATE = 253_402_300_799  # the end of the year 9999, in seconds since 1970
+ONCE = 1 << 62  # the period of what never comes again
 SPARE_ENDS = 7  # at most, of checks and finishes: one for each time that a run is broken off in the middle of one
 
 
@@ -206,13 +208,17 @@ class Layout:
 
 
 def period(dealing: Dealing, phase: Phase) -> int:
-    """Row p of a phase may serve step s if p ≡ s modulo this: 1 unless the job takes minibatches."""
+    """Row p of a phase may serve step s if p ≡ s modulo this: 1 unless the job takes minibatches.
+
+    Shuffled ones never come again: a multiple of `ONCE`, more rows than any file has.
+    """
     found = 1
     for spec in dealing.phases[phase].correlations:
         for mask in spec.operands:
             for view in mask.views:
                 if isinstance(view, Rows):
-                    found = math.lcm(found, view.total // math.gcd(view.total, view.shape[0]))
+                    once = view.seed is not None
+                    found = math.lcm(found, ONCE if once else view.total // math.gcd(view.total, view.shape[0]))
                 elif view.varies:
                     raise MaterialError(
                         "the job has a view that varies with the step, which material on disk cannot serve"

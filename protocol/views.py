@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 
 from .errors import JobError
 from .kernels import bits
+from .prg import agreed, keystream
 from .ring import WORD
 
 Shape = tuple[int, ...]
 Steps = NDArray[np.int64]
+SEEDS = 1 << 48  # agreed seeds are below
 
 
 @dataclass(frozen=True)
@@ -158,11 +160,17 @@ class Windows(View):
 
 @dataclass(frozen=True)
 class Rows(View):
-    """The step's minibatch: shape[0] consecutive rows from row step · shape[0] on, wrapping around at the end."""
+    """The step's minibatch: shape[0] consecutive rows from row step · shape[0] on, going on from the beginning at the end.
+
+    With an agreed `seed`, the rows of every epoch (as many as there are) stand in an order of its own, drawn from the seed.
+    """
 
     total: int
+    seed: int | None = None
 
     def fits(self, shape: Shape) -> bool:
+        if self.seed is not None and not 0 <= self.seed < SEEDS:
+            return False
         return bool(shape and self.shape) and 1 <= self.total == shape[0] and self.shape[1:] == shape[1:]
 
     @property
@@ -170,12 +178,19 @@ class Rows(View):
         return True
 
     def rows(self, step: int) -> NDArray[np.int64]:
-        size = self.shape[0]
-        return (step * size + np.arange(size)) % self.total
+        size, total = self.shape[0], self.total
+        places = step * size % total + np.arange(size)  # from the epoch's beginning on
+        if self.seed is None:
+            return places % total
+        first, rows = step * size // total, places.copy()
+        for epoch in range(int(places[-1]) // total + 1 if size else 0):
+            here = places // total == epoch
+            rows[here] = _order(self.seed, total, first + epoch)[places[here] % total]
+        return rows
 
     def at(self, words: NDArray[Any], step: int) -> NDArray[Any]:
         start = step * self.shape[0] % self.total
-        if start + self.shape[0] <= self.total:
+        if self.seed is None and start + self.shape[0] <= self.total:
             return words[start : start + self.shape[0]]
         return words[self.rows(step)]
 
@@ -185,6 +200,14 @@ class Rows(View):
         chosen = np.stack([self.rows(int(step)) for step in steps])
         batch = np.zeros((1, 1), np.int64) if len(words) == 1 else np.arange(len(steps))[:, None]
         return words[batch, chosen]
+
+
+@lru_cache(maxsize=16)
+def _order(seed: int, total: int, epoch: int) -> NDArray[np.int64]:
+    """An order of `total` rows: that of as many words of a keystream, which nobody has to keep secret."""
+    order = np.argsort(keystream(agreed(seed, "rows", total, epoch), 0, 1, total)[0], kind="stable")
+    order.flags.writeable = False
+    return order
 
 
 @dataclass(frozen=True)

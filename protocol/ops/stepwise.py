@@ -25,6 +25,7 @@ from ..prg import agreed, keystream
 from ..program import Share
 from ..ring import ring
 from ..views import Shape
+from .axes import agreed_seed
 from .constants import Constant
 from .gradient import Gradient
 from .linear import Linear, broadcast
@@ -218,13 +219,6 @@ def dropout(x: Secret, p: float, seed: int) -> Secret:
         return x
     kept: Secret = in_step(x, "dropout")._apply(Keep(agreed_seed(seed), int(Fraction(share) * WORD)))
     return kept * (1.0 / (1.0 - share))
-
-
-def agreed_seed(seed: Any) -> int:
-    """JobError unless it is a whole number from 0 to 2^48 − 1."""
-    if isinstance(seed, (bool, np.bool_)) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 1 << 48:
-        raise JobError(f"an agreed seed is a whole number from 0 to 2^48 − 1, not {seed!r}")
-    return int(seed)
 
 
 def in_step(x: Secret, what: str) -> Secret:

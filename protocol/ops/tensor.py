@@ -7,7 +7,6 @@ log, it refuses `bool`, `float`, `int`, iteration and conversion to an array, an
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NoReturn
@@ -19,6 +18,7 @@ from ..errors import JobError
 from ..graph import Array, Graph, Node, Op, Phase
 from ..views import Shape
 from . import spelling
+from .axes import agreed_seed, axes_of, whole_numbers
 from .comparison import Compare, Gate, is_bit
 from .linear import Add, Negate, broadcast
 from .polynomials import Poly
@@ -171,31 +171,37 @@ class Secret:
 
     def transpose(self, *axes: Any) -> Secret:
         order = axes[0] if len(axes) == 1 and not isinstance(axes[0], (int, np.integer)) else axes
-        found = None if order is None or order == () else _whole("transpose", order)
+        found = None if order is None or order == () else whole_numbers("transpose", order)
         return self._apply(Structure(views.transpose(self.shape, found)))
 
     def reshape(self, *shape: Any) -> Secret:
         new = shape[0] if len(shape) == 1 and not isinstance(shape[0], (int, np.integer)) else shape
-        return self._apply(Structure(views.reshape(self.shape, _whole("reshape", new))))
+        return self._apply(Structure(views.reshape(self.shape, whole_numbers("reshape", new))))
 
     def broadcast_to(self, shape: Shape) -> Secret:
         if _broadcast(self.shape, shape) != shape:
             raise JobError(f"cannot broadcast {self.shape} to {shape}")
         return self._apply(Structure(views.Broadcast(shape)))
 
-    def minibatch(self, size: int) -> Secret:
-        """The step's `size` consecutive rows: the first at step 0, wrapping around at the end."""
+    def minibatch(self, size: int, shuffle: int | None = None) -> Secret:
+        """The step's `size` rows: consecutive ones, the first at step 0, going on from the beginning at the end.
+
+        shuffle: an agreed seed, from 0 to 2^48 − 1. Every epoch, which is as many rows as there are, has them in an order of its own,
+        which both parties know; tensors of as many rows with one seed have the same. No round. With material from a file, a step
+        cannot be done again after a crash, for its rows would meet other masks: the run then goes on with a live dealer.
+        """
         if self._graph.phase != Phase.STEP:
             raise JobError("minibatch() belongs in step(): it takes the rows of the step")
         if not self.ndim or not 1 <= size <= self.shape[0]:
             raise JobError(f"a minibatch of {size} rows of a tensor of shape {self.shape}")
-        return self._apply(Structure(views.Rows((size, *self.shape[1:]), self.shape[0])))
+        seed = None if shuffle is None else agreed_seed(shuffle)
+        return self._apply(Structure(views.Rows((size, *self.shape[1:]), self.shape[0], seed)))
 
     def sum(self, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Secret:
-        return self._apply(Sum(_axes(axis, self.ndim), keepdims))
+        return self._apply(Sum(axes_of(axis, self.ndim), keepdims))
 
     def mean(self, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Secret:
-        count = math.prod(self.shape[n] for n in _axes(axis, self.ndim))
+        count = math.prod(self.shape[n] for n in axes_of(axis, self.ndim))
         if count == 0:
             raise JobError(f"the mean of no elements (shape {self.shape}, axis {axis})")
         return self.sum(axis, keepdims) * (1.0 / count)
@@ -203,7 +209,7 @@ class Secret:
     def var(self, axis: int | Sequence[int] | None = None, keepdims: bool = False, ddof: int = 0) -> Secret:
         """The mean squared distance from the mean; one round. Of n entries the sum is divided by n − ddof."""
         away = self - self.mean(axis, keepdims=True)
-        count = math.prod(self.shape[n] for n in _axes(axis, self.ndim))
+        count = math.prod(self.shape[n] for n in axes_of(axis, self.ndim))
         if type(ddof) is not int or not 0 <= ddof < count:
             raise JobError(f"var of {count} entries with ddof={ddof!r}: that is a whole number from 0 to {count - 1}")
         return (away * away).sum(axis, keepdims) * (1.0 / (count - ddof))
@@ -216,14 +222,14 @@ class Secret:
     def squeeze(self, axis: int | Sequence[int] | None = None) -> Secret:
         """Without axes of length 1: all of them, or those named."""
         ones = [n for n, length in enumerate(self.shape) if length == 1]
-        gone = ones if axis is None else _axes(axis, self.ndim)
+        gone = ones if axis is None else axes_of(axis, self.ndim)
         if not set(gone) <= set(ones):
             raise JobError(f"squeeze: axis {axis} of a tensor of shape {self.shape} is not of length 1")
         return self.reshape(tuple(length for n, length in enumerate(self.shape) if n not in gone))
 
     def swapaxes(self, axis1: int, axis2: int) -> Secret:
         order = list(range(self.ndim))
-        (a,), (b,) = _axes(axis1, self.ndim), _axes(axis2, self.ndim)
+        (a,), (b,) = axes_of(axis1, self.ndim), axes_of(axis2, self.ndim)
         order[a], order[b] = b, a
         return self.transpose(*order)
 
@@ -234,7 +240,7 @@ class Secret:
     def cumsum(self, axis: int | None = None) -> Secret:
         """The sum of all entries up to each, along an axis or, without one, of the tensor as one row; no round."""
         x = self.ravel() if axis is None else self
-        (at,) = _axes(0 if axis is None else axis, x.ndim)
+        (at,) = axes_of(0 if axis is None else axis, x.ndim)
         return x._apply(CumSum(at))
 
     def copy(self) -> Secret:
@@ -349,7 +355,7 @@ def concatenate(parts: Sequence[Secret], axis: int = 0) -> Secret:
     if public_parts := [type(part).__name__ for part in parts if not isinstance(part, Secret)]:
         raise JobError(f"concatenate takes secret tensors only, not {', '.join(public_parts)}")
     first, *rest = parts
-    (at,) = _axes((axis,), first.ndim)
+    (at,) = axes_of((axis,), first.ndim)
     return first._apply(Concatenate(at), *rest)
 
 
@@ -372,23 +378,6 @@ def polynomial(
     while len(chosen) > 2 and chosen[-1] == 0.0:
         chosen = chosen[:-1]
     return x._apply(Poly(chosen, number("polynomial's limit", limit), argument_bits=argument_bits))
-
-
-def _axes(axis: Any, ndim: int) -> Shape:
-    axes = tuple(range(ndim)) if axis is None else _whole("axis", axis if isinstance(axis, (tuple, list)) else (axis,))
-    if any(not -ndim <= n < ndim for n in axes) or len({n % ndim for n in axes}) != len(axes):
-        raise JobError(f"axis {axis} of a tensor with {ndim} axes")
-    return tuple(sorted(n % ndim for n in axes))
-
-
-def _whole(what: str, values: Any) -> Shape:
-    """A tuple of whole numbers, NumPy's included; JobError for anything else."""
-    try:
-        if any(isinstance(n, (bool, np.bool_)) for n in values):
-            raise TypeError
-        return tuple(operator.index(n) for n in values)
-    except TypeError:
-        raise JobError(f"{what} takes whole numbers, not {values!r}") from None
 
 
 def _broadcast(a: Shape, b: Shape) -> Shape | None:

@@ -214,6 +214,36 @@ def test_what_is_dropped_stays_what_it_was():
     assert "".join("01"[int(each > 0)] for each in clear.flat) == "001101001000"
 
 
+# ── rows in an agreed order ─────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_shuffled_minibatches_see_every_row_once_in_an_epoch(size):
+    """Of data and labels alike, with the openings of the data that unshuffled ones make."""
+
+    def step(v, shuffle):
+        x, w = (each.minibatch(size, shuffle) for each in (v.x, v.w))
+        v.total = v.total + (x * w).sum(axis=0)
+
+    found, clear = run(lambda v: step(v, 11), (4,), iterations=3 * 4)
+    plain, same = run(lambda v: step(v, None), (4,), iterations=3 * 4)
+    expected = 4 * size * (X * X[::-1]).sum(axis=0)  # 12 · size rows of 3
+    for each in (clear, same):
+        assert np.abs(each - expected).max() <= 1e-9
+    assert np.abs(found.results[0]["out"] - expected).max() <= 60 * ULP
+    assert (found.rounds, found.bytes_sent, found.dealt_bytes) == (plain.rounds, plain.bytes_sent, plain.dealt_bytes)
+
+
+def test_the_order_of_rows_is_another_in_each_epoch():
+    def last(iterations):
+        return run(lambda v: setattr(v, "total", v.x.minibatch(3, shuffle=1)), iterations=iterations)[1]
+
+    epochs = [last(n) for n in range(1, 9)]
+    assert len({epoch.tobytes() for epoch in epochs}) > 2
+    for epoch in epochs:
+        assert np.array_equal(np.sort(epoch, axis=0), np.sort(X, axis=0))
+
+
 @pytest.mark.parametrize(
     ("step", "says"),
     [
@@ -223,6 +253,8 @@ def test_what_is_dropped_stays_what_it_was():
         (lambda v: dropout(v.x, 0.5, 1 << 48), "agreed seed"),
         (lambda v: dropout(v.x, 0.5, "a"), "agreed seed"),
         (lambda v: dropout(X, 0.5, 3), "secret tensor"),
+        (lambda v: v.x.minibatch(2, shuffle=-1), "agreed seed"),
+        (lambda v: v.x.minibatch(2, shuffle=True), "agreed seed"),
         (lambda v: v.schedule(lambda t: [0.0] * (t + 1)), "one shape"),
         (lambda v: v.schedule(lambda t: math.inf), "finite"),
         (lambda v: v.x / v.schedule(lambda t: float(t)), "by zero"),

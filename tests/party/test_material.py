@@ -20,7 +20,7 @@ from protocol.dealing import Deal, alice_material
 from protocol.errors import ConfigError, MaterialError, ProtocolError
 from protocol.graph import Phase
 from protocol.jobs import Input, Job, trace
-from protocol.material import HEAD, MAGIC, Extent, Header, Layout, Seal, period, row_for
+from protocol.material import HEAD, MAGIC, ONCE, Extent, Header, Layout, Seal, period, row_for
 from protocol.plan import make_plan
 from protocol.planfile import load_plan, save_plan
 
@@ -246,6 +246,26 @@ def test_rows_and_minibatches():
     assert period(SEED, Phase.STEP) == 1
     assert [row_for(7, behind, 5) for behind in (0, 7, 8, 12, 13)] == [2, 7, 12, 12, 17]
     assert row_for(7, 30, 1) == 30
+
+
+class Shuffled(Minibatches):
+    def step(self, v):
+        v.w = v.w - 0.05 * (v.x.minibatch(4, shuffle=3).T @ (v.x.minibatch(4, shuffle=3) @ v.w))
+
+
+def test_a_shuffled_step_takes_its_own_row_or_none(tmp_path):
+    dealing = dealing_of(Shuffled(), 40)
+    every = period(dealing, Phase.STEP)
+    assert every >= ONCE
+    assert [row_for(7, behind, every) for behind in (0, 6, 7)] == [7, 7, 7]
+    assert row_for(7, 8, every) > ONCE
+    material = opened(make(tmp_path, dealing=dealing)["bob"], "bob", dealing)
+    assert settled(material, 0).step == 0
+    assert settled(material, 12).step == 12
+    assert settled(material, 12, step=12).step == 12
+    with pytest.raises(MaterialError, match="step 12 takes row 12 of a file and no other"):
+        settled(material, 12, step=13)
+    material.close()
 
 
 def test_a_plan_file_is_whole_or_refused(tmp_path):

@@ -70,6 +70,14 @@ class Minibatches(Job):
         v.reveal(w=v.w, square=(v.x @ v.w) ** 2)
 
 
+class Shuffled(Minibatches):
+    """Rows that are bound to their own step, and no other."""
+
+    def step(self, v):
+        x, y = v.x.minibatch(4, shuffle=7), v.y.minibatch(4, shuffle=7)
+        v.w = v.w - 0.05 * (x.T @ (x @ v.w - y)) - 0.01 * (v.gram @ v.w)
+
+
 class Crash(BaseException):
     """This party is dead from here on."""
 
@@ -297,10 +305,10 @@ def interfere(scene: Scene, chooser: random.Random, backup: Path) -> str:
 
 
 @pytest.mark.parametrize("seed", range(8))
-@pytest.mark.parametrize("kind", ["seed", "minibatches"])
+@pytest.mark.parametrize("kind", ["seed", "minibatches", "shuffled"])
 async def test_no_mask_meets_two_values(kind, seed, recorder, tmp_path):
     chooser = random.Random(f"{kind}-{seed}")
-    job = load_job("seed") if kind == "seed" else Minibatches()
+    job = {"seed": lambda: load_job("seed"), "minibatches": Minibatches, "shuffled": Shuffled}[kind]()
     scene = Scene(tmp_path, job, recorder, spare=chooser.choice((0.5, 2.0, 5.0)))
     scene.precompute("made-0")
     backup, story, crashes = tmp_path / "backup", [], 0

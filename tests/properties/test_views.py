@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from protocol.errors import JobError
-from protocol.views import Broadcast, Rows, Take, View, index, pad, reshape, take, transpose, windows
+from protocol.views import SEEDS, Broadcast, Rows, Take, View, index, pad, reshape, take, transpose, windows
 
 SHAPES = hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4)
 MANY = settings(max_examples=200, deadline=None)
@@ -171,6 +171,39 @@ def test_rows_wrap_around(total, width, data):
         offsets = (1000 * np.arange(len(steps), dtype=np.uint64)).reshape((-1,) + (1,) * words.ndim)
         fresh = view.apply(words + offsets, steps, limbs - 1)  # one for each step
         assert np.array_equal(fresh, np.stack(expected) + offsets)
+
+
+@MANY
+@given(st.integers(1, 9), st.integers(0, 2), st.integers(0, SEEDS - 1), st.data())
+def test_shuffled_rows_are_all_rows_in_each_epoch_in_another_order(total, width, seed, data):
+    size = data.draw(st.integers(1, total))
+    inner = (2,) * width
+    view = Rows((size, *inner), total, seed)
+    assert view.varies
+    assert view.fits((total, *inner))
+    rows = np.concatenate([view.rows(step) for step in range(3 * total)])  # 3 · size epochs
+    epochs = rows.reshape(-1, total)
+    assert np.array_equal(np.sort(epochs, axis=1), np.broadcast_to(np.arange(total), epochs.shape))
+    assert total < 6 or len({tuple(epoch) for epoch in epochs.tolist()}) > 1
+    others = [Rows((size, *inner), total, other) for other in (None, (seed + 1) % SEEDS)]
+    assert total < 6 or all(
+        not np.array_equal(np.concatenate([other.rows(step) for step in range(3 * total)]), rows) for other in others
+    )
+    steps = np.array(data.draw(st.lists(st.integers(0, 1 << 40), min_size=1, max_size=4)))
+    for limbs in (1, 2):
+        shape = (total, *inner) + (() if limbs == 1 else (limbs,))
+        words = np.arange(int(np.prod(shape)), dtype=np.uint64).reshape(shape)
+        expected = np.stack([view.at(words, int(step)) for step in steps])
+        assert np.array_equal(view.apply(words[None], steps, limbs - 1), expected)
+        offsets = (1000 * np.arange(len(steps), dtype=np.uint64)).reshape((-1,) + (1,) * words.ndim)
+        assert np.array_equal(view.apply(words + offsets, steps, limbs - 1), expected + offsets)
+    for wrong in (-1, SEEDS):
+        assert not Rows((size, *inner), total, wrong).fits((total, *inner))
+
+
+def test_an_agreed_order_stays_what_it_was():
+    """Runs of two versions of this program go on together only if they draw alike."""
+    assert [Rows((4,), 6, 5).rows(step).tolist() for step in range(3)] == [[0, 3, 2, 4], [1, 5, 0, 5], [2, 4, 1, 3]]
 
 
 @given(st.integers(1, 30), st.data())
