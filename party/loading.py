@@ -33,7 +33,13 @@ from .jobs.single import Single
 from .jobs.xor import Xor
 
 LIMIT = 120.0  # seconds that a job's own code may take, each time it is run
-_OWN = ("iterations", "fraction_bits", "integer_bits", "reveal")  # what a job may set of what every job has
+_OWN = (
+    "iterations",
+    "fraction_bits",
+    "precision",
+    "integer_bits",
+    "reveal",
+)  # what a job may set of what every job has
 
 BUILTIN: dict[str, type[Job]] = {
     "seed": Seed,
@@ -164,7 +170,7 @@ def _check_attributes(job: Job) -> None:
 
 def _set(job: Job, name: str, text: str) -> None:
     """One --param; the value takes the type of the attribute it replaces."""
-    known = job.parameters
+    known = {"fraction_bits": 0} | job.parameters
     if name in ("iterations", "reveal"):
         raise JobError(f"--param {name} is not a parameter of the job; use --{name}")
     if name not in known:

@@ -22,6 +22,7 @@ from .ops.comparison import Compare, Gate
 from .ops.linear import Add, Negate
 from .ops.products import MatMul, Multiply
 from .ops.public import AddPublic, MatMulPublic, MultiplyPublic
+from .ops.statement import Within
 from .ops.stepwise import AddStepwise, Keep, MultiplyStepwise
 from .ops.structure import Structure
 from .ops.sums import Sum
@@ -275,6 +276,8 @@ def _verb(statement: Operation) -> str:
     if isinstance(op, Compare):
         test = {(0, 0): "<", (0, 1): "≥", (1, 0): "≤", (1, 1): ">"}[op.inclusive, op.negated]
         return f"tests for {test} {_number(op.limit)}"
+    if isinstance(op, Within):
+        return f"takes a tensor to lie in {_interval(op.interval)}"
     if isinstance(op, Structure):
         return f"takes {op.view!r}"
     if isinstance(op, Coarse):

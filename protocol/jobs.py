@@ -24,6 +24,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .choice import choose
 from .digest import Listing, listing
 from .draws import Draw
 from .errors import DataError, JobError
@@ -114,7 +115,8 @@ class Job:
     """Subclass this; see the module's docstring."""
 
     iterations: ClassVar[int] = 1
-    fraction_bits: ClassVar[int] = 20
+    fraction_bits: ClassVar[int | None] = None  # the plan chooses, see choice.py
+    precision: ClassVar[float] = 1e-4  # and this is what it heeds: how far a result may be off, as a part of its range
     integer_bits: ClassVar[int] = 16
     reveal: ClassVar[str] = "both"
     check_every: ClassVar[int] = (
@@ -178,7 +180,11 @@ class Job:
 
     @property
     def numerics(self) -> Numerics:
-        return Numerics(self.fraction_bits, self.integer_bits)
+        """What the job states; with the usual fraction bits where it leaves them to the plan."""
+        if type(self.precision) not in (int, float) or not 0.0 < self.precision <= 1.0:
+            raise JobError(f"precision is a part of a value's range, above 0 and up to 1, not {self.precision!r}")
+        usual = Numerics(integer_bits=self.integer_bits)
+        return usual if self.fraction_bits is None else replace(usual, fraction_bits=self.fraction_bits)
 
 
 class Variables:
@@ -275,6 +281,8 @@ class Traced:
     iterations: int
     graph: Graph = field(default_factory=Graph)
     assumptions: list[str] = field(default_factory=list)
+    numerics: Numerics = field(init=False)
+    choice: str = ""  # why it has the fraction bits that the plan chose, if it did
     listing: Listing = field(init=False)  # what the job says, before anything is rewritten
 
 
@@ -316,14 +324,25 @@ def trace(job: Job, shapes: Mapping[str, Shape], iterations: int | None = None) 
         ends = {name: _union(ranges[name], node.interval) for name, node in traced.graph.updated.items()}
         left = sorted(name for name in ranges if ends[name] != ranges[name] and _declared(job, name) is None)
         if not left:
-            numbers = {"iterations": count, **asdict(job.numerics), **job.parameters}
-            traced.listing = listing(traced.graph, numbers)
-            traced.graph = settle_selected(carry_products(state(traced.graph), job.numerics))
+            stated, traced.numerics = state(traced.graph), job.numerics
+            if job.fraction_bits is None:
+                choice = choose(stated, job.numerics, count, float(job.precision), _prepared)
+                traced.numerics, prepared, traced.choice = choice.numerics, choice.graph, choice.reason
+            else:
+                prepared = _prepared(stated, job.numerics)
+            numbers = {"iterations": count, **asdict(traced.numerics), **job.parameters}
+            if job.fraction_bits is None:
+                numbers["fraction_bits"] = "chosen"  # what differs is what the choice follows from
+            traced.listing, traced.graph = listing(traced.graph, numbers), prepared
             traced.assumptions += [_assumed(job, name, ranges[name]) for name in ranges
                                    if ends[name] != ranges[name] or ranges[name] == EVERYTHING]  # fmt: skip
             return traced
         ranges |= {name: EVERYTHING if name in widened else ends[name] for name in left}
         widened |= set(left)
+
+
+def _prepared(graph: Graph, numerics: Numerics) -> Graph:
+    return settle_selected(carry_products(graph, numerics))
 
 
 def _assumed(job: Job, name: str, interval: Interval) -> str:

@@ -48,7 +48,7 @@ class Plan:
     outline: list[str]  # every opening and correlation in words
     listing: Listing  # what the job says, and who learns the results
     learners: tuple[int, ...]
-    digest: str  # of the listing and of the dealing: what checkpoints, results and the two parties are bound to
+    digest: str  # of the listing, the fraction bits and the dealing: what checkpoints, results and the two parties are bound to
     guards: Guards = field(default_factory=dict)  # what is assumed
 
     @property
@@ -97,7 +97,7 @@ class Plan:
 
 def make_plan(traced: Traced, party: int, learners: tuple[int, ...], guard: bool = True) -> Plan:
     """Lower a traced job for `party`, with results revealed to `learners`, and to both what the guard counts, if there is one."""
-    sizes = size(traced.graph, traced.job.numerics, Rescale)
+    sizes = size(traced.graph, traced.numerics, Rescale)
     guards: Guards = {}
     if guard:
         sizes, guards = guarded(sizes, traced.job, traced.iterations)
@@ -109,7 +109,8 @@ def make_plan(traced: Traced, party: int, learners: tuple[int, ...], guard: bool
     dealing = Dealing(dealt, Schedule(traced.iterations, every))  # type: ignore[arg-type]
     outline = [line for phase, code in zip(Phase, phases, strict=True) for line in _outline(phase, code)]
     listing = traced.listing.with_setting("revealed to", learners).with_setting("guard", (int(guard),))
-    digest = hashlib.blake2b(listing.chain[-1] + contract_codec.pack(dealing), digest_size=16).hexdigest()
+    bound = listing.chain[-1] + bytes([traced.numerics.fraction_bits]) + contract_codec.pack(dealing)
+    digest = hashlib.blake2b(bound, digest_size=16).hexdigest()
     return Plan(traced, lowering, dealing, costs, outline, listing, learners, digest, guards)  # type: ignore[arg-type]
 
 

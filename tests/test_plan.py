@@ -94,6 +94,7 @@ def close(job: Job, arrays: dict[str, Any], iterations: int, bound: float) -> Si
 
 
 class Decay(Job):
+    fraction_bits = 20
     w = Input("alice", shape=(3,), low=-4, high=4)
 
     def step(self, v):
@@ -104,6 +105,7 @@ class Decay(Job):
 
 
 class OnlyInSetup(Job):
+    fraction_bits = 20
     x = Input("bob", shape=("n",), low=-1, high=1)
     w = Input("alice", shape=("n",), low=-1, high=1)
 
@@ -120,6 +122,7 @@ class OnlyInSetup(Job):
 class Regression(Job):
     """Minibatches that wrap around at the end of the data."""
 
+    fraction_bits = 20
     x = Input("bob", shape=("n", "m"), low=-1, high=1)
     y = Input("bob", shape=("n", 1), low=-16, high=16)
     w = Input("alice", shape=("m", 1), low=-4, high=4)
@@ -136,6 +139,7 @@ class Regression(Job):
 class TwoLayers(Job):
     """Forward, backward and update, by hand."""
 
+    fraction_bits = 20
     x = Input("bob", shape=("n", 5), low=-1, high=1)
     y = Input("bob", shape=("n", 2), low=0, high=1)
     w0 = Input("alice", shape=(5, 4), low=-8, high=8)
@@ -156,6 +160,7 @@ class TwoLayers(Job):
 
 
 class OneModel(Job):
+    fraction_bits = 20
     x = Input("bob", shape=(6, 3), low=-1, high=1)
     w = Input("alice", shape=(3, 1), low=-8, high=8)
 
@@ -184,6 +189,7 @@ class TwoModels(OneModel):
 class Mixed(Job):
     """A little of everything, some of it on scalars."""
 
+    fraction_bits = 20
     a = Input("alice", shape=(3, 4), low=-2, high=2)
     b = Input("bob", shape=(4,), low=-1, high=1)
 

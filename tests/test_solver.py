@@ -26,6 +26,7 @@ def grid(*shape: int, peak: float = 1.0) -> np.ndarray:
 def job_of(inputs, step=None, finish=None, **attributes) -> Job:
     """A job on tensors within ±1, by turns alice's and bob's."""
     body = {name: Input(("alice", "bob")[n % 2], each.shape, -1, 1) for n, (name, each) in enumerate(inputs.items())}
+    body |= {"fraction_bits": 20}
     return type("Made", (Job,), body | {"step": step or (lambda self, v: None), "finish": finish} | attributes)()
 
 

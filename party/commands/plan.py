@@ -99,6 +99,8 @@ def as_data(name: str, plan: Plan, link: Shape, dealer: Shape) -> dict[str, Any]
         "predicted_step_seconds": predicted.step_seconds,
         "digest": plan.digest,
         "reveals": plan.reveals,
+        "fraction_bits": plan.traced.numerics.fraction_bits,
+        "choice": plan.traced.choice,
         "assumptions": plan.traced.assumptions,
         "warnings": plan.lowering.warnings,
     }
@@ -136,5 +138,7 @@ def show(name: str, plan: Plan, link: Shape, dealer: Shape) -> None:
     console.print(f"Predicted: {predicted.seconds:.2f} s online over {both}{each}.")
     for line in plan.reveals:
         console.print(f"It reveals {line}.", markup=False)
+    if plan.traced.choice:
+        console.print(f"Fraction bits, chosen: {plan.traced.choice}.", markup=False)
     for text in [*plan.traced.assumptions, *plan.lowering.warnings]:
         console.print(f"Note: {text}.")

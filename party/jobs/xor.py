@@ -28,6 +28,7 @@ class Xor(Job):
     """3 inputs → 4 sigmoid neurons → 1, learning rate 1; judged on all eight inputs of three bits."""
 
     iterations = 10_000
+    fraction_bits = 20
     x = Input("bob", shape=("n", 3), low=-1, high=1, default=[[0, 0, 1], [0, 1, 1], [1, 0, 1], [1, 1, 1]])
     y = Input("bob", shape=("n", 1), low=0, high=1, default=[[0], [1], [1], [0]])
     x_test = Input("bob", shape=("m", 3), low=-1, high=1, default=[[i >> 2, i >> 1 & 1, i & 1] for i in range(8)])

@@ -48,6 +48,7 @@ def parameters(inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def trainer(layers: Layer, loss: Any, optimiser: Any, x: tuple[int, ...], y: tuple[int, ...]) -> Job:
     class Trained(Job):
+        fraction_bits = 20
         x_ = Input("bob", ("n", *x), -1, 1)
         y_ = Input("bob", ("n", *y), 0, 1)
         model = layers
@@ -119,6 +120,7 @@ def test_sgd_is_that_of_torch(optimiser):
 ])  # fmt: skip
 def test_losses_are_means_over_all_entries(loss, formula):
     class Lossy(Job):
+        fraction_bits = 20
         z = Input("alice", (6, 3), -4, 4)
         y = Input("bob", (6, 3), 0, 1)
 

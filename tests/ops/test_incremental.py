@@ -20,7 +20,7 @@ from protocol.prg import fresh_seed
 from protocol.ring import ring
 from protocol.simulate import simulate
 
-F = Job.fraction_bits
+F = 20
 SHAPES = {"x": (5, 3), "y": (5, 2), "w": (3, 2)}
 
 X = Input("bob", (5, 3), -1, 1, default=np.random.default_rng(1).uniform(-1, 1, (5, 3)))
@@ -32,7 +32,7 @@ def job_of(step, **attributes) -> Job:
     def finish(self, v):
         v.reveal(w=v.w, z=v.x @ v.w)
 
-    body = {"x": X, "y": Y, "w": W, "step": step, "finish": finish} | attributes
+    body = {"x": X, "y": Y, "w": W, "step": step, "finish": finish, "fraction_bits": F} | attributes
     return type("Linear", (Job,), body)()
 
 

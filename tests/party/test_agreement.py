@@ -99,7 +99,7 @@ def test_the_same_job_in_files_of_two_names_is_agreed_on(tmp_path):
         ("< 0.25", "<= 0.25", "finish: bob tests for ≤ 0.25 where alice tests for < 0.25", None),
         ("low=0, high=1", "low=0, high=2", "the inputs: bob takes bob's x (5, 2) in [0, 2] where alice takes bob's x (5, 2) "
          "in [0, 1] (check_alice.py:9)", None),
-        ("-4, 4", "-4, 5", "declared to be in [-4, 5] where alice computes a matmul", None),
+        ("-4, 4", "-4, 5", "bob takes a tensor to lie in [-4, 5] where alice takes a tensor to lie in [-4, 4]", None),
         ("all=v.w", "all=v.x", "finish: bob reveals all: bob's x where alice reveals all: w after 2 iterations", None),
         ("poor=", "rich=", "finish: bob reveals rich: a comparison with 0.25", None),
         ("all=v.w)", "all=v.w, more=v.u)", "bob reveals more: alice's u, which alice does not",
@@ -108,7 +108,7 @@ def test_the_same_job_in_files_of_two_names_is_agreed_on(tmp_path):
           "finish: bob keeps 8 fraction bits (check_bob.py:18), which alice does not"),
         ("v.x @ v.w <", "v.x @ v.u <", "finish: bob computes a matmul", None),
         ("rate = 0.5", "rate = 0.125", "the settings: bob has rate = 0.125 where alice has rate = 0.5", None),
-        ("rate = 0.5", "fraction_bits = 18", "the settings: bob has fraction_bits = 18 where alice has fraction_bits = 20", None),
+        ("rate = 0.5", "fraction_bits = 18", "the settings: bob has fraction_bits = 18 where alice has fraction_bits = chosen", None),
         ("v.w = v.w", "v.u = v.w", "step: bob carries u (2, 1) on where alice carries w (2, 1) on (check_alice.py:15)", None),
         ('u = Input("alice"', 'u = Input("bob"', "the owner of u is 'alice' for alice and 'bob' for bob", None),
         ("        out = ", "        out = (v.x @ v.u).sum()\n        out = ", "step: bob computes a matmul", None),

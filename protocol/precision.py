@@ -1,0 +1,165 @@
+"""How exact a plan's results are: the errors of rounding, carried through a graph to first order.
+
+Every error is a `Spread`, as likely values are: what is off by the same amount everywhere (a public number that was rounded), and how
+far the rest lies about it. Roundings are unbiased and taken to be independent, so that those of a sum of N terms grow like √N,
+where a bound on the worst case, which grows like N, would say of a deep network that nothing is known. What counts as *the* error
+of a tensor is `DEVIATIONS` deviations.
+
+Three things are not counted: by how much a fitted function (a sigmoid) misses the one it stands for, which is said where it is
+offered; a comparison of two numbers closer than their errors; and, in the steps of a job, the errors of earlier steps. A step begins
+with variables as they are stored, and what is said of a result is what one step and the finish add to it: a training that
+converges forgets its roundings, one that does not amplifies any.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from .graph import EVERYTHING, Carry, Node, Phase, Source, Spread
+from .lowering import Secure
+from .ops.coarse import Coarse
+from .ops.comparison import Compare, Gate
+from .ops.constants import Constant
+from .ops.linear import Linear
+from .ops.polynomials import Poly
+from .ops.products import Bilinear
+from .ops.public import AddPublic, MatMulPublic, MultiplyPublic, fraction_bits
+from .ops.selection import Settled
+from .ops.truncation import Rescale
+from .sizing import Sizes
+
+DEVIATIONS = 4.0
+NONE = Spread(0.0, 0.0)
+NEAREST = 1.0 / math.sqrt(12.0)  # deviation, in units, of what is rounded to nearest
+EITHER = 0.5  # … at most, of what is rounded up or down at random
+GRID = 257  # points at which the slope of a function is looked for
+
+
+def relative_errors(sizes: Sizes, steps: int, most: float = math.inf) -> dict[str, float]:
+    """Of every revealed tensor, its error as a part of its range, the range that it is proven, declared or taken to lie in.
+
+    most: a range counts as no wider than this.
+    """
+    found = errors(sizes, steps)
+    table = {}
+    for label, node in sizes.graph.revealed.items():
+        limit = sizes.limit(node)
+        width = min(node.interval[1], limit) - max(node.interval[0], -limit)
+        error = found[node].mean + DEVIATIONS * found[node].deviation
+        table[label] = error / min(width, most) if width > 0.0 else 0.0 if error == 0.0 else math.inf
+    return table
+
+
+def widest_input(sizes: Sizes) -> float:
+    """The width of the widest range that a party's tensor has."""
+    widths = (node.interval[1] - node.interval[0] for node in sizes.graph.nodes if isinstance(node.op, Source))
+    return max(widths, default=math.inf)
+
+
+def errors(sizes: Sizes, steps: int) -> dict[Node, Spread]:
+    """The error of every node; of those of the steps, in one of them."""
+    graph = sizes.graph
+    found: dict[Node, Spread] = {}
+    for node in sorted(graph.nodes, key=lambda node: (node.phase, node.order)):
+        if isinstance(node.op, Carry) and node.phase > Phase.STEP:
+            label = node.op.label
+            found[node] = found[graph.updated[label] if steps else graph.initial[label]]
+        else:
+            found[node] = _error(sizes, node, found)
+    return found
+
+
+def _error(sizes: Sizes, node: Node, found: dict[Node, Spread]) -> Spread:
+    op, scale, own = node.op, sizes.scales[node], [found[use] for use in node.inputs]
+    match op:
+        case Source() | Carry():
+            return Spread(0.0, NEAREST * 2.0**-scale)
+        case Constant():
+            return Spread(_rounding(op.constant, scale), 0.0)
+        case Compare():
+            return NONE
+        case Gate():
+            return _through(node, 1, _read(sizes, node.inputs[1], own[1]))
+        case Bilinear():
+            first, second = (_through(node, n, _read(sizes, use, own[n])) for n, use in enumerate(node.inputs))
+            if node.inputs[0] is node.inputs[1]:
+                return first.scaled(2.0)
+            return first + second
+        case AddPublic():
+            return own[0] + Spread(_rounding(op.constant, scale), 0.0)
+        case MultiplyPublic() | MatMulPublic():
+            (x,), rounding = node.inputs, _rounding(op.constant, fraction_bits(op.constant, sizes, node.inputs[0]))
+            count = x.shape[-2 if op.left else -1] if isinstance(op, MatMulPublic) else 1
+            offset = x.likely.rms * rounding * math.sqrt(count) if rounding else 0.0
+            return _through(node, 0, own[0]) + Spread(offset, 0.0)
+        case Coarse():
+            return own[0]  # to be coarse is what it is asked for
+        case Rescale() | Settled():
+            return own[0] + Spread(0.0, EITHER * 2.0**-scale if sizes.scales[node.inputs[0]] > scale else 0.0)
+        case Linear():
+            shared = len(own) > 1 and len(set(node.inputs)) == 1
+            parts = [_through(node, n, error) for n, error in enumerate(own)] if len(own) == 1 else own
+            return parts[0].scaled(float(len(own))) if shared else _sum(parts) if _adds(node) else _widest(parts)
+        case Secure():
+            return _applied(sizes, node, own[0])
+    raise TypeError(f"{node!r} has no error: its operation is not Secure")
+
+
+def _adds(node: Node) -> bool:
+    return node.op.name in ("add", "subtract")
+
+
+def _sum(parts: list[Spread]) -> Spread:
+    total = NONE
+    for part in parts:
+        total = total + part
+    return total
+
+
+def _widest(parts: list[Spread]) -> Spread:
+    return Spread(max(part.mean for part in parts), max(part.deviation for part in parts))
+
+
+def _through(node: Node, n: int, error: Spread) -> Spread:
+    """The error of a node, linear in operand n, if that alone has one."""
+    moved = replace(node.inputs[n], spread=error, interval=EVERYTHING)
+    return node.op.spread(*(moved if at == n else use for at, use in enumerate(node.inputs))) or error
+
+
+def _read(sizes: Sizes, x: Node, error: Spread) -> Spread:
+    """The error of x as a product reads it."""
+    return error + Spread(0.0, EITHER * 2.0 ** -sizes.operand_scale(x) if sizes.operand_shift(x) else 0.0)
+
+
+def _applied(sizes: Sizes, node: Node, error: Spread) -> Spread:
+    """Of a function: what its argument is off by, times its steepest slope there, and one unit."""
+    (x,), f = node.inputs, sizes.numerics.fraction_bits
+    if isinstance(node.op, Poly):
+        argument = min(f, node.op.argument_bits or f)
+        error += Spread(0.0, EITHER * 2.0**-argument if sizes.scales[x] > argument else 0.0)
+    limit, domain = sizes.limit(x), node.op.domain
+    low = max(x.interval[0], -limit, domain[0])
+    high = min(x.interval[1], limit, domain[1])
+    return error.scaled(_slope(node, low, high)) + Spread(0.0, 2.0**-f)
+
+
+def _slope(node: Node, low: float, high: float) -> float:
+    """The steepest slope of a function in [low, high], rounded up to four bits: the same whatever computes its sines."""
+    if not low < high:
+        return 0.0
+    points = np.linspace(low, high, GRID)
+    with np.errstate(all="ignore"):
+        rise = float(np.abs(np.diff(node.op.clear(0, points))).max()) * (GRID - 1) / (high - low)
+    if not math.isfinite(rise):
+        return math.inf
+    mantissa, exponent = math.frexp(rise * (1.0 + 1.0 / 37.0))
+    return math.ldexp(math.ceil(mantissa * 16.0), exponent - 4)
+
+
+def _rounding(constant: np.ndarray, bits: int) -> float:
+    """By how much an entry of a public array may be off at so many fraction bits: nothing, or half a unit."""
+    scaled = np.ldexp(constant, bits)
+    return 0.0 if np.array_equal(scaled, np.rint(scaled)) else 2.0 ** -(bits + 1)
