@@ -94,7 +94,7 @@ def net(rate: float) -> Job:
     def finish(self, v):
         v.reveal(w=v.w, u=v.u)
 
-    return type("Net", (Job,), body | {"step": step, "finish": finish})()
+    return type("Net", (Job,), body | {"step": step, "finish": finish, "fraction_bits": 20})()
 
 
 def test_a_product_that_grows_from_step_to_step():
