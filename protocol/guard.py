@@ -30,7 +30,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .graph import EVERYTHING, Array, Carry, Interval, Node, Phase, Source, Terms, whole
-from .jobs import GUARDS, Job
+from .jobs import Job
 from .ops import Secret, concatenate
 from .ops.comparison import Compare
 from .ops.ended import Ended
@@ -38,6 +38,7 @@ from .ops.statement import Within
 from .ops.truncation import Rescale
 from .sizing import Sizes
 from .solver import size
+from .variables import GUARDS
 
 ADVICE = (
     "numbers that leave their range wrap around, and what is computed from them is no answer: bring the inputs to a common scale "

@@ -22,10 +22,10 @@ from . import fixedpoint, kernels
 from .contract import Dealing
 from .graph import Array, Phase, Source
 from .guard import judged
-from .jobs import GUARDS
 from .plan import Plan
 from .program import STEP_REGISTER, Code, Opening, PhaseCode, Registers
 from .ring import Ring, Words, ring
+from .variables import GUARDS
 
 Place = tuple[int, int]  # where an opening lies in a message: first word, end
 

@@ -18,12 +18,13 @@ from .describe import often, reveals
 from .digest import Listing
 from .graph import Phase, Terms
 from .guard import Guards, guarded
-from .jobs import GUARDS, ROLES, Traced
+from .jobs import ROLES, Traced
 from .lowering import Lowering
 from .ops.truncation import Rescale
 from .program import PhaseCode
 from .schedule import Schedule
 from .solver import size
+from .variables import GUARDS
 
 SHARE = 20  # a check for no less than so many times its own cost
 
