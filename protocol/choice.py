@@ -1,8 +1,10 @@
 """How many fraction bits a job takes that does not say: as many as its precision asks for, where more would cost something.
 
 The candidates are planned one after the other, from the finest on, and the cheapest of those that are precise enough is taken, the
-finest of equal ones. What is computed in many layers may have a range far wider than its values, and a part of that would be
-large; so for the coarser ones a range counts as no wider than those of what the parties bring.
+finest of those that are as good as equal: no bit is given up for less than a hundredth of a second of a run.
+
+What is computed in many layers may have a range far wider than its values, and a part of that would be large; so for the coarser
+candidates a range counts as no wider than those of what the parties bring.
 
 Costs are whole numbers, and errors come from sums and products alone, so that two parties choose alike; what they chose is bound
 by the plan's digest, which they compare before a run.
@@ -24,6 +26,7 @@ from .solver import size
 CANDIDATES = (20, 18, 16, 14, 12, 10)
 ROUND = 250_000  # nanoseconds on a local network: of a round,
 BYTE = 8  # and of a byte
+EQUAL = 10_000_000  # nanoseconds: what a whole run would save at least, if a bit is given up for it
 SEARCHED = 4_000  # nodes up to which a graph is planned more than once
 
 
@@ -79,7 +82,8 @@ def choose(
     if not tried:
         assert refusal is not None
         raise refusal
-    best = min(tried, key=lambda one: one.cost)  # the first, that is the finest, of equal ones
+    least = min(one.cost for one in tried)
+    best = next(one for one in tried if one.cost < least + EQUAL)  # the finest of equal ones
     return Choice(best.numerics, best.graph, _reason(tried, best, precision))
 
 
@@ -117,4 +121,4 @@ def _reason(tried: list[_Tried], best: _Tried, precision: float) -> str:
         rounds, volume = finer[-1].rounds - best.rounds, finer[-1].bytes - best.bytes
         more = f"{rounds:,} round{'s' * (rounds != 1)}" if rounds > 0 else f"{volume:,} bytes"
         return f"f = {best.f}: finer would cost {more}; {off}"
-    return f"f = {best.f}: coarser would cost no less, or be less precise than {precision:g}; {off}"
+    return f"f = {best.f}: coarser would save nothing, or be less precise than {precision:g}; {off}"
