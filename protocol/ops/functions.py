@@ -105,9 +105,13 @@ def minimum(a: Any, b: Any) -> Secret:
 def clip(x: Secret, low: Any, high: Any) -> Secret:
     """x kept within [low, high], read at `fraction_bits`; two comparisons on one opening, in four rounds.
 
-    None for a limit that is not wanted, as in NumPy.
+    None for a limit that is not wanted, as in NumPy. A limit may be a tensor, secret or public, that broadcasts: then one after the
+    other, in eight rounds.
     """
     secret("clip", x)
+    if any(isinstance(each, Secret) or np.ndim(each) for each in (low, high)):
+        raised = x if low is None else maximum(x, low)
+        return raised if high is None else minimum(raised, high)
     low = -math.inf if low is None else number("clip's low", low)
     high = math.inf if high is None else number("clip's high", high)
     if math.isinf(low) or math.isinf(high):

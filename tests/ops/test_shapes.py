@@ -192,6 +192,32 @@ def test_rectifiers_of_two_pieces(peak):
     assert np.abs(got["elu"] - np.where(x >= 0, 1, np.exp(np.minimum(x, 0)))).max() <= 4 * ULP
 
 
+@st.composite
+def broadcasting(draw):
+    """Three shapes that broadcast together."""
+    full = draw(SHAPES)
+    return [tuple(draw(st.sampled_from([1, n])) for n in full)[draw(st.integers(0, len(full))) :] for _ in range(3)]
+
+
+@FEW
+@given(broadcasting())
+def test_selections_of_any_rank_broadcast(shapes):
+    x, a, b = (numbers(shape, seed, 4.0) for seed, shape in enumerate(shapes))
+    low, high = np.minimum(a, b), np.maximum(a, b)
+    whole = np.zeros(np.broadcast_shapes(*shapes))
+    for function, bound in (
+        (lambda x, a, b: np.where(x > 0, a, b), ULP),
+        (lambda x, a, b: np.where(x >= a, b + x, -1.5), ULP),
+        (lambda x, a, b: np.maximum(x, a) + np.minimum(a, b), 2 * ULP),
+        (lambda x, a, b: np.clip(x + whole, low, high) + 0 * (a + b), 2 * ULP),
+        (lambda x, a, b: np.clip(x + whole, np.minimum(a, b), np.maximum(a, b)), 2 * ULP),
+        (lambda x, a, b: np.clip(x, None, 1.5) + np.abs(a) + np.sign(b), 2 * ULP),
+        (lambda x, a, b: np.fmax(x, a) * (b > 0), 2 * ULP),
+        (lambda x, a, b: (x > a) * (a <= b) + whole, 0.0),
+    ):
+        check(function, x, a, b, bound=bound)
+
+
 @pytest.mark.parametrize(
     ("function", "says"),
     [
