@@ -9,7 +9,8 @@ Cut both into their highest h bits and the rest, c = 2^l·c_hi + c_lo with l = a
 No borrow has to be known: s counts windows of 8, δ may be of either sign, and the product of the three factors is right for both. The
 dealer deals T[v] = [v = r_hi]·e^(−r_lo/2^a) for the 2^h values of v, one of them not zero, and the rest is public. Windows from
 s = 3 on hold less than e^−16 and are left out. The result has as many fraction bits as both factors together, and is not shifted:
-nothing can fail.
+nothing can fail. In a ring of two limbs each party may also shift its share of it down by itself: off by at most one unit, failing
+with probability below 2^-60.
 
 Public factors multiply shares, so both parties must have the very same integers: they are products of two tables made of Python's
 integers. The dealer may use floats, as nobody makes its numbers a second time.
@@ -117,6 +118,14 @@ class Exponential:
             own = np.take_along_axis(dealt, window, axis).reshape(total.shape)
             total = r.add(total, r.mul(ring(1).resize(public, self.dealt.limbs), own))
         return total
+
+    def shifted(self, party: int, c: Words, dealt: Words, down: int, limbs: int) -> Words:
+        """The same, `down` fraction bits fewer, in `limbs` limbs; at least two are dealt. What is shared is not negative, so neither is
+        the share of party 0 less the opposite of the other's."""
+        r, target, share = ring(self.dealt.limbs), ring(limbs), self.consume(c, dealt)
+        if party == 0:
+            return r.shift_right(share, down, limbs)
+        return target.neg(r.shift_right(r.neg(share), down, limbs))
 
 
 def _split(argument: int) -> int:

@@ -25,9 +25,12 @@ class Exp(Secure):
 
     At most 3e-7 + 2^−f off for f fraction bits up to 20. It opens x; 8·2^high bytes are dealt for an element. The result has 2f + 15
     fraction bits, which it keeps until somebody reads it.
+
+    `ready`: it has f + 1, and needs no truncation before it is multiplied; twice as many bytes are dealt.
     """
 
     high: int = 3
+    ready: bool = False
     name = "exp"
     abrupt = True
 
@@ -52,7 +55,7 @@ class Exp(Secure):
         return weighted(out, g)
 
     def scale(self, sizes: Sizes, node: Node) -> int:
-        return sum(_units(sizes))
+        return sizes.numerics.fraction_bits + 1 if self.ready else sum(_units(sizes))
 
     def demand(self, demands: Demands, node: Node, bits: int) -> None:
         (x,) = node.inputs
@@ -64,15 +67,20 @@ class Exp(Secure):
             lowering.warn(
                 f"exp: its argument may leave [-{self.reach:g}, 0], and has no meaning beyond; say within(x, …)"
             )
-        limbs = lowering.limbs(node)
+        limbs, party = lowering.limbs(node), lowering.party
         c, mask, scale = lowering.opened(x)
         factor, unit = _units(lowering.sizes)
         narrow = replace(mask, bits=scale + WIDTH + self.high)
-        spec = Exponentials(narrow, min(scale, MOST_ARGUMENT), unit, self.high, limbs)
+        dealt_limbs = max(2, limbs) if self.ready else limbs
+        spec = Exponentials(narrow, min(scale, MOST_ARGUMENT), unit, self.high, dealt_limbs)
         form = Exponential(spec, factor)
         (dealt,) = lowering.deal(spec, c.phase)
-        out = lowering.call(form.consume, c, dealt)
-        return lowering.as_share(out, node.shape, factor + unit, 64 * limbs, limbs)
+        if self.ready:
+            down = factor + unit - self.scale(lowering.sizes, node)
+            out = lowering.call(lambda c, dealt: form.shifted(party, c, dealt, down, limbs), c, dealt)
+        else:
+            out = lowering.call(form.consume, c, dealt)
+        return lowering.as_share(out, node.shape, lowering.sizes.scales[node], 64 * limbs, limbs)
 
 
 def _units(sizes: Sizes) -> tuple[int, int]:
@@ -81,12 +89,12 @@ def _units(sizes: Sizes) -> tuple[int, int]:
     return factor, factor + 13
 
 
-def windowed(x: Secret, least: float) -> Secret:
-    """e^x for least ≤ x ≤ 0 in as few windows as hold that; never more than the dealer's most, 2040 below 0."""
+def windowed(x: Secret, least: float, ready: bool = False) -> Secret:
+    """e^x for least ≤ x ≤ 0 in as few windows as hold that; never more than the dealer's most, 2040 below 0. `ready` as `Exp` has it."""
     high = 2
     while high < MOST_HIGH and Exp(high).reach < -least:
         high += 1
-    return x._apply(Exp(high))
+    return x._apply(Exp(high, ready))
 
 
 def exp(x: Secret, most: float = 0.0) -> Secret:

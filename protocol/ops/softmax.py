@@ -57,7 +57,7 @@ def softmax(z: Secret, axis: int = -1, accurate: bool = False) -> Secret:
     x = _last("softmax", z, axis)
     if x.shape[-1] == 1:
         return z * 0.0 + 1.0
-    out = _exponentials(x, _logsumexp(x, accurate))
+    out = _exponentials(x, _logsumexp(x, accurate), ready=True)
 
     def pull(n: int, g: Any) -> Any:
         flow = weighted(out, g)
@@ -167,9 +167,9 @@ def _by_maximum(x: Secret) -> Secret:
     return top + log_of_sum(bounded(_exponentials(x, top).sum(axis=-1, keepdims=True), 1.0, float(k)), k)
 
 
-def _exponentials(x: Secret, total: Secret) -> Secret:
-    """e^(x − total), total ≥ x but for rounding."""
+def _exponentials(x: Secret, total: Secret, ready: bool = False) -> Secret:
+    """e^(x − total), total ≥ x but for rounding; `ready` to be multiplied."""
     low, high = x._node.interval
     least = low - high - math.log(x.shape[-1]) - LOG2 - 0.25
-    parts = windowed(bounded(x - total - LOG2, least, 0.0), least) * 2.0
+    parts = windowed(bounded(x - total - LOG2, least, 0.0), least, ready) * 2.0
     return bounded(parts, 0.0, 1.001)

@@ -408,6 +408,9 @@ def _exponentials(w: World, t: int) -> None:
     bound = np.exp(np.minimum(x + unit, 0)) - np.exp(x) + 2.0**-17 + 2.0**-30 * np.e**8 + 2e-7
     inside = x > 8 - 8 * 2**s.high
     assert np.all((np.abs(np.asarray(got, np.float64) * 2.0**-47 - np.exp(x)) <= bound)[inside])
+    for limbs in range(1, s.limbs + 1) if s.limbs > 1 else ():
+        down = ring(limbs).add(*(form.shifted(p, a.opening, w.dealt_at(p, t)[0], 27, limbs) for p in (0, 1)))
+        assert set(np.ravel(ring(limbs).decode(down, 64 * limbs) - (got >> 27))) <= {0, 1}
 
 
 def _picks(w: World, t: int) -> None:
