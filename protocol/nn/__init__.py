@@ -2,8 +2,8 @@
 
 from ..draws import Draw, glorot, he
 from .layer import Layer, Parameter, Residual, Sequential
-from .layers import GELU, Dense, Embedding, Flatten, ReLU, Sigmoid, SiLU, Tanh
-from .losses import MSE, BinaryCrossEntropy, Huber
+from .layers import GELU, Dense, Embedding, Flatten, ReLU, Sigmoid, SiLU, Softmax, Tanh
+from .losses import MSE, BinaryCrossEntropy, CrossEntropy, Huber
 from .optimisers import SGD
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "MSE",
     "SGD",
     "BinaryCrossEntropy",
+    "CrossEntropy",
     "Dense",
     "Draw",
     "Embedding",
@@ -23,6 +24,7 @@ __all__ = [
     "Sequential",
     "SiLU",
     "Sigmoid",
+    "Softmax",
     "Tanh",
     "glorot",
     "he",

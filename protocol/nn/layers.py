@@ -102,3 +102,13 @@ class Tanh(Activation):
 
 class Sigmoid(Activation):
     function = staticmethod(ops.sigmoid)
+
+
+@dataclass(eq=False)
+class Softmax(Layer):
+    """Of the entries along an axis; `ops.softmax` says in which range."""
+
+    dim: int = -1
+
+    def forward(self, scope: Scope, x: Secret) -> Secret:
+        return ops.softmax(x, self.dim)

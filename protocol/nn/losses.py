@@ -1,4 +1,4 @@
-"""Losses, of predictions or logits `z` and targets `y`, as one number: the mean over all entries, as PyTorch's default is."""
+"""Losses, of predictions or logits `z` and targets `y`, as one number: the mean over all entries, or rows, as PyTorch's default is."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ..errors import JobError
-from ..ops import Secret, absolute, logistic_loss, where
+from ..ops import Secret, absolute, cross_entropy, logistic_loss, where, within
 
 
 class Loss(Protocol):
@@ -38,6 +38,22 @@ class BinaryCrossEntropy:
         _alike("BinaryCrossEntropy", z, y)
         smooth = self.label_smoothing
         return logistic_loss(z, y * (1.0 - smooth) + smooth / 2 if smooth else y).mean()
+
+
+@dataclass(frozen=True)
+class CrossEntropy:
+    """Of logits and rows of targets that are one-hot, or sum to 1, along the last axis. PyTorch's CrossEntropyLoss.
+
+    limit: what logits are said to stay within, in absolute value, as `ops.within` says it. Up to 24, the gradient of k classes takes
+    1 + ⌈log2 k⌉ rounds; without it a maximum, unless the layers prove as much.
+    """
+
+    label_smoothing: float = 0.0
+    limit: float | None = None
+
+    def __call__(self, z: Secret, y: Any) -> Secret:
+        _alike("CrossEntropy", z, y)
+        return cross_entropy(z if self.limit is None else within(z, -self.limit, self.limit), y, self.label_smoothing)
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,21 @@ from hypothesis import strategies as st
 from protocol.draws import Draw, glorot, he
 from protocol.errors import JobError
 from protocol.jobs import Input, Job, trace
-from protocol.nn import MSE, SGD, BinaryCrossEntropy, Dense, Flatten, Huber, Layer, ReLU, Residual, Sequential
-from protocol.ops import gradient
+from protocol.nn import (
+    MSE,
+    SGD,
+    BinaryCrossEntropy,
+    CrossEntropy,
+    Dense,
+    Flatten,
+    Huber,
+    Layer,
+    ReLU,
+    Residual,
+    Sequential,
+    Softmax,
+)
+from protocol.ops import gradient, softmax, within
 from protocol.simulate import simulate
 
 KEY = b"k" * 32
@@ -134,6 +147,45 @@ def test_losses_are_means_over_all_entries(loss, formula):
     assert abs(run.results[0]["loss"] - formula(z, y).mean()) <= 1e-4
     slope = (formula(z + small, y) - formula(z - small, y)) / (2 * small) / z.size
     assert np.abs(run.results[0]["g"] - slope).max() <= 1e-3
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_cross_entropy_trains_a_model_of_three_classes(smoothing):
+    """With labels that are one-hot; the steps of its twin in NumPy."""
+    inputs: dict[str, np.ndarray] = {"w": np.zeros((3, 4)), "x": np.random.default_rng(2).uniform(-1, 1, (9, 4))}
+    inputs["y"] = np.eye(3)[np.arange(9) % 3]
+
+    class Classes(Job):
+        iterations = 6
+        fraction_bits = 20
+        x, y, w = Input("bob", (9, 4), -1, 1), Input("alice", (9, 3), 0, 1), Input("alice", (3, 4), -2, 2)
+
+        def step(self, v):
+            v.w -= gradient(CrossEntropy(smoothing, limit=8.0)(v.x @ v.w.T, v.y), [v.w])[0]
+
+        def finish(self, v):
+            v.reveal(w=v.w, p=softmax(within(v.x @ v.w.T, -8, 8)))
+
+    w, x, y = inputs["w"], inputs["x"], inputs["y"] * (1 - smoothing) + smoothing / 3
+
+    def p():
+        grown = np.exp(x @ w.T)
+        return grown / grown.sum(axis=1, keepdims=True)
+
+    for _ in range(6):
+        w = w - (p() - y).T @ x / 9
+    run = simulate(Classes(), inputs)
+    assert np.abs(run.results[0]["w"] - w).max() <= 2e-4
+    assert np.abs(run.results[0]["p"] - p()).max() <= 2e-4
+
+
+def test_a_layer_of_softmax():
+    model = Sequential(Dense(4, 3), Softmax())
+    job = trainer(model, MSE(), SGD(lr=0.1), (4,), (3,))
+    inputs = drawn(job)
+    plain, run = twin(job, inputs, 5), simulate(job, inputs, 5)
+    for name, array in plain.items():
+        assert np.abs(run.results[0][name] - array).max() <= 5e-4, name
 
 
 def test_a_residual_block_adds_what_it_makes_to_what_it_was_given():
