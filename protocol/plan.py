@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from . import contract_codec
 from .contract import Dealing, PhaseDealing
@@ -71,6 +71,12 @@ class Plan:
             if label not in GUARDS.values() and {*parties} <= {*graph.terms.get(label, Terms()).learners(self.learners)}
         ]
 
+    def sized(self, iterations: int) -> Plan:
+        """The plan for another number of iterations, as far as its cost is concerned."""
+        stated = self.traced.job.check_every
+        every = _interval(stated, iterations, self.costs[Phase.STEP], self.costs[Phase.CHECK])
+        return replace(self, dealing=replace(self.dealing, schedule=Schedule(iterations, every)))
+
     @property
     def rounds(self) -> int:
         return sum(cost.rounds * self.dealing.count(Phase(n)) for n, cost in enumerate(self.costs))
@@ -106,7 +112,7 @@ def make_plan(traced: Traced, party: int, learners: tuple[int, ...], guard: bool
     phases = [lowering.phases[phase] for phase in Phase]
     dealt = tuple(PhaseDealing(tuple(p.masks), tuple(p.correlations)) for p in phases)
     costs = tuple(_cost(code, deal) for code, deal in zip(phases, dealt, strict=True))
-    every = _interval(traced, costs[Phase.STEP], costs[Phase.CHECK])
+    every = _interval(traced.job.check_every, traced.iterations, costs[Phase.STEP], costs[Phase.CHECK])
     dealing = Dealing(dealt, Schedule(traced.iterations, every))  # type: ignore[arg-type]
     outline = [line for phase, code in zip(Phase, phases, strict=True) for line in _outline(phase, code)]
     listing = traced.listing.with_setting("revealed to", learners).with_setting("guard", (int(guard),))
@@ -115,16 +121,16 @@ def make_plan(traced: Traced, party: int, learners: tuple[int, ...], guard: bool
     return Plan(traced, lowering, dealing, costs, outline, listing, learners, digest, guards)  # type: ignore[arg-type]
 
 
-def _interval(traced: Traced, step: PhaseCost, check: PhaseCost) -> int:
+def _interval(stated: int, iterations: int, step: PhaseCost, check: PhaseCost) -> int:
     """Steps from a check to the next: as many as the job says, or as cost `SHARE` times what a check costs, in every respect.
 
     A run has no more than its steps: then there is one check, after the last.
     """
-    if not check.rounds or not traced.iterations:
+    if not check.rounds or not iterations:
         return 0
     pairs = [(check.rounds, step.rounds), (max(check.sent), max(step.sent)), (check.dealt, step.dealt)]
-    needed = [-(-SHARE * whole // part) if part else traced.iterations for whole, part in pairs if whole]
-    return min(traced.iterations, traced.job.check_every or max(needed))
+    needed = [-(-SHARE * whole // part) if part else iterations for whole, part in pairs if whole]
+    return min(iterations, stated or max(needed))
 
 
 def _cost(code: PhaseCode, dealing: PhaseDealing) -> PhaseCost:

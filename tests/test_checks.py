@@ -187,11 +187,11 @@ def test_a_check_costs_a_twentieth_by_default_and_no_step_a_message():
     plan, plain = plan_of(job), plan_of(type("Bare", (Fit,), {"check": Job.check})(), guard=False)
     step, check = plan.costs[Phase.STEP], plan.costs[Phase.CHECK]
     every = plan.dealing.schedule.every
-    assert (step.rounds, step.sent) == (plain.costs[Phase.STEP].rounds, plain.costs[Phase.STEP].sent)
+    assert step.rounds == plain.costs[Phase.STEP].rounds and step.sent <= plain.costs[Phase.STEP].sent
     assert plain.dealing.schedule.every == 0
     for whole, part in ((check.rounds, step.rounds), (check.sent[0], step.sent[0]), (check.dealt, step.dealt)):
         assert SHARE * whole <= every * part
-    assert plan_of(job, every - 1).dealing.schedule == Schedule(every - 1, every - 1)  # one at the end
+    assert plan_of(job, 7).dealing.schedule == Schedule(7, 7)  # one at the end
     assert plan_of(job, 0).dealing.schedule == Schedule(0)
 
 

@@ -44,9 +44,7 @@ class Order:
 
     def sized(self, iterations: int) -> Plan:
         """The plan for another number of iterations, as far as its cost is concerned."""
-        dealing = self.plan.dealing
-        schedule = dataclasses.replace(dealing.schedule, steps=iterations)
-        return dataclasses.replace(self.plan, dealing=dataclasses.replace(dealing, schedule=schedule))
+        return self.plan.sized(iterations)
 
 
 @dataclass(frozen=True)

@@ -93,16 +93,18 @@ def test_the_command_writes_tables_and_pictures(tmp_path):
 def test_the_model(seed):
     """By hand: a round is half a round trip, its bytes, and the pace."""
     plan, pace = seed.sized(100), Pace(round=1e-3, wake=0.0, byte=0.0, dealt=0.0)
-    cost = plan.costs[Phase.STEP]
-    assert predict(plan, Shape(), pace=pace).step_seconds == pytest.approx(100 * cost.rounds * 1e-3)
+    cost, check, checks = plan.costs[Phase.STEP], plan.costs[Phase.CHECK], plan.dealing.schedule.checks
+    rounds = 100 * cost.rounds + checks * check.rounds
+    assert checks > 1
+    assert predict(plan, Shape(), pace=pace).step_seconds == pytest.approx(rounds * 1e-3)
     far = predict(plan, Shape(rtt=0.040), pace=pace)
-    assert far.step_seconds == pytest.approx(100 * cost.rounds * 0.021)
+    assert far.step_seconds == pytest.approx(rounds * 0.021)
     assert far.waited_for_material == 0
     narrow = predict(plan, Shape(rtt=0.040, bandwidth=1e5), pace=pace)
-    crossing = 8 * (cost.sent[0] + 34 * cost.rounds) / 1e5
-    assert narrow.step_seconds == pytest.approx(far.step_seconds + 100 * crossing)
+    crossing = 8 * (100 * cost.sent[0] + checks * check.sent[0] + 34 * rounds) / 1e5
+    assert narrow.step_seconds == pytest.approx(far.step_seconds + crossing)
     starved = predict(plan, Shape(), Shape(rtt=0.040, bandwidth=1e6), pace)
-    assert starved.waited_for_material > 0.040 + 8 * 100 * cost.dealt / 1e6 - 0.01
+    assert starved.waited_for_material > 0.040 + 8 * 100 * cost.dealt / 1e6 - rounds * 1e-3
     rough = predict(plan, Shape(rtt=0.060, jitter=0.020), pace=pace)
     assert 1.01 < rough.step_seconds / predict(plan, Shape(rtt=0.060), pace=pace).step_seconds < 1.03
 
