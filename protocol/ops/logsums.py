@@ -22,6 +22,7 @@ from .periodic import Fourier
 from .tensor import Secret
 
 PERIOD = 32.0
+FINER = 4  # bits, so that roundings do not add up over the levels of a tree, nor grow with the period
 PI = Decimal("3.14159265358979323846264338327950288")
 # |a − b| up to which a period T serves, with the harmonics that leave 5e-6, and those that leave 6e-4 for a correction
 TABLE = ((5.0, 32, 8, 5), (21.0, 64, 16, 10), (50.0, 128, 32, 20))
@@ -58,7 +59,7 @@ def mirrored(period: int, count: int, limit: float) -> Fourier:
             grown = (PI * omega).exp()
             cosines.append(-float(round(8 * PI / (period * omega * (grown - 1 / grown)) * Decimal(shrink), 10)))
     reach = shrink * limit / 2 + 0.1
-    return Fourier(4.0, tuple(cosines), (0.0,) * count, shrink * limit, "softplus", (0.0, reach))
+    return Fourier(4.0, tuple(cosines), (0.0,) * count, shrink * limit, "softplus", (0.0, reach), FINER)
 
 
 def log_of_sum(total: Secret, count: int) -> Secret:

@@ -31,6 +31,7 @@ class Fourier(Secure):
     limit: float
     label: str
     range: Interval
+    finer: int = 0  # fraction bits of the result beyond the job's
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -64,7 +65,7 @@ class Fourier(Secure):
         )
 
     def scale(self, sizes: Sizes, node: Node) -> int:
-        return min(sizes.numerics.fraction_bits, 2 * UNIT)
+        return min(sizes.numerics.fraction_bits + self.finer, 2 * UNIT)
 
     def demand(self, demands: Demands, node: Node, bits: int) -> None:
         demands.need_open(node.inputs[0], demands.sizes.scales[node.inputs[0]] + PERIOD_BITS)

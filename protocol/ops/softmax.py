@@ -35,7 +35,7 @@ def logsumexp(z: Secret, axis: int = -1, keepdims: bool = False, accurate: bool 
     """log Σ e^z along an axis of k entries.
 
     Where max z − min z ≤ 48 is known (by what z is made of, an Input's range, or `within`), and k ≤ 1400: l = ⌈log2 k⌉ rounds, at most
-    l · (1e-5 + 2^(2−f)) off for f fraction bits up to 20. Elsewhere by the maximum, for k ≤ 64: its rounds and two more, three for
+    l · (1e-5 + 2^(−1−f)) off for f fraction bits up to 20. Elsewhere by the maximum, for k ≤ 64: its rounds and two more, three for
     k > 16 (for 10 classes a comparison and three: 7 with today's); at most 2e-5 + 2^(4−f) off as long as max z − min z ≤ 2000.
 
     `accurate`: corrected, at most 1e-6 + l²·4e-7 + (k + 4)·2^−f off, in one round more (none by the maximum of k > 16).

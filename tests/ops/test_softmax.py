@@ -32,7 +32,7 @@ def promised(k: int, f: int, accurate: bool = False, maximum: bool = False) -> f
     levels = (k - 1).bit_length()
     if accurate:
         return 1e-6 + levels**2 * 4e-7 + (k + 4) * 2.0**-f
-    return 2e-5 + 16 * 2.0**-f if maximum else levels * (1e-5 + 4 * 2.0**-f)
+    return 2e-5 + 16 * 2.0**-f if maximum else levels * (1e-5 + 2.0**-f / 2)
 
 
 def classes(rows: int, k: int, peak: float, seed: int = 1) -> np.ndarray:
