@@ -27,7 +27,7 @@ from protocol.digest import Listing, canonical
 from protocol.errors import JobError
 from protocol.graph import Op, Phase
 from protocol.jobs import Input, Job, trace
-from protocol.ops import concatenate, maximum, sigmoid, where, within
+from protocol.ops import concatenate, dropout, maximum, sigmoid, take, where, within
 from protocol.views import View
 
 
@@ -45,6 +45,8 @@ class Everything(Job):
     def step(self, v):
         out = sigmoid(v.x.minibatch(2) @ v.w) + sigmoid(v.x.minibatch(2) @ v.w, "fourier")
         v.w -= self.rate * v.x.minibatch(2).T @ (out * 0.5 - v.y.minibatch(2))
+        x = dropout(v.x.minibatch(2, shuffle=3), 0.25, 7) + v.schedule(lambda step: 0.5 * step)
+        v.w -= v.schedule(lambda step: 0.25 / (1 + step)) * take(x, [1, 0, 1], 0).cumsum(1).sum(axis=0).reshape(4, 1)
 
     def finish(self, v):
         v.reveal(w=v.w, best=maximum(v.x, -v.x)[1:3].mean(), both=concatenate([v.y, v.w]), cube=v.y**3)

@@ -19,7 +19,7 @@ from protocol.dealing import Deal
 from protocol.errors import ProtocolError
 from protocol.graph import Phase
 from protocol.jobs import Input, Job, trace
-from protocol.ops import concatenate, conv2d, relu, sigmoid
+from protocol.ops import concatenate, conv2d, relu, sigmoid, take
 from protocol.plan import make_plan
 from protocol.validate import Limits
 
@@ -37,12 +37,13 @@ class Everything(Job):
     def step(self, v):
         out = sigmoid(v.x @ v.w)
         v.w += v.x.T @ ((v.y - out) * out * (1 - out))
-        v.a = relu(v.a) * 0.5 + v.x.minibatch(4) * v.a
+        v.a = relu(v.a) * 0.5 + v.x.minibatch(4) * v.a - v.x.minibatch(4, shuffle=5) * v.a
 
     def finish(self, v):
         flat = concatenate([v.a[::-2], v.a[1:3]]).reshape(12)
         picture, kernels = v.x.reshape(1, 1, 6, 3), v.a.reshape(3, 1, 2, 2)
         seen = conv2d(picture, kernels, stride=2, padding=1)
+        v.reveal(taken=take(v.a, [0, 2, 2, 1], 0) @ v.w)
         v.reveal(
             seen=seen, w=v.w, gated=(v.a > 0.25) * v.a, cube=flat * flat * flat, total=(v.a @ v.w).sum(), t=v.a.T @ v.a
         )

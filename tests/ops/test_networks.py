@@ -7,18 +7,22 @@ import pytest
 from oracle import ULP, numbers, secure
 
 from protocol.graph import Graph, Source
+from protocol.jobs import Input, Job, trace
 from protocol.ops import (
     Secret,
     avg_pool2d,
     conv2d,
+    dropout,
     elu,
     exp,
     global_avg_pool2d,
     gradient,
     leaky_relu,
+    one_hot,
     relu,
     softmax,
 )
+from protocol.simulate import simulate
 
 
 def residual(x, first, second):
@@ -102,3 +106,44 @@ def test_forward_and_backward(name):
             ends.append(float(graph.run_clear(moved, 0)["loss"]))
         slope = (ends[0] - ends[1]) / 2.0**-13
         assert abs((clear[f"x{n}"] * direction).sum() - slope) <= 2e-3 * (1 + abs(slope)), n
+
+
+class Trained(Job):
+    """Nesterov's momentum, a rate that falls, dropout, and rows in another order in each epoch."""
+
+    iterations = 20
+    fraction_bits = 20
+    x = Input("bob", (12, 5), -1, 1)
+    y = Input("bob", (12, 3), 0, 1)
+    a = Input("alice", (8, 5), -2, 2)
+    b = Input("alice", (3, 8), -2, 2)
+
+    def setup(self, v):
+        for name in "ab":
+            v[f"{name}.momentum"] = v.zeros(v[name].shape)
+
+    def step(self, v):
+        x, y = v.x.minibatch(5, shuffle=1), v.y.minibatch(5, shuffle=1)
+        hidden = dropout(leaky_relu(x @ v.a.T), 0.25, 2)
+        error = hidden @ v.b.T - y
+        rate = v.schedule(lambda step: 0.2 / (1 + 0.1 * step))
+        for name, g in zip("ab", gradient((error * error).mean(), [v.a, v.b]), strict=True):
+            momentum = v[f"{name}.momentum"] * 0.5 + g
+            v[f"{name}.momentum"] = momentum
+            v[name] -= rate * (g + momentum * 0.5)
+
+    def finish(self, v):
+        v.reveal(a=v.a, b=v.b)
+
+
+def test_training_with_all_that_changes_with_the_step_equals_its_twin():
+    rng = np.random.default_rng(4)
+    x = rng.uniform(-1, 1, (12, 5))
+    inputs = {"x": x, "y": one_hot(np.arange(12) % 3, 3), "a": rng.uniform(-0.5, 0.5, (8, 5)),
+              "b": rng.uniform(-0.5, 0.5, (3, 8))}  # fmt: skip
+    clear = trace(Trained(), {name: each.shape for name, each in inputs.items()}).graph.run_clear(inputs, 20)
+    got = simulate(Trained(), inputs).results
+    for name, value in clear.items():
+        assert np.array_equal(got[0][name], got[1][name])
+        assert np.abs(got[0][name] - value).max() <= 1e-3
+        assert np.abs(value - inputs[name]).max() > 0.05  # it moved
