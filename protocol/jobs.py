@@ -31,6 +31,7 @@ from .errors import DataError, JobError
 from .graph import EVERYTHING, Array, Carry, Graph, Interval, Origin, Phase, Source
 from .ops import Secret
 from .ops.incremental import carry_products
+from .ops.rates import move_rates
 from .ops.selection import settle_selected
 from .ops.statement import state
 from .ops.tensor import number
@@ -250,7 +251,7 @@ def trace(job: Job, shapes: Mapping[str, Shape], iterations: int | None = None) 
 
 
 def _prepared(graph: Graph, numerics: Numerics) -> Graph:
-    return settle_selected(carry_products(graph, numerics))
+    return settle_selected(carry_products(move_rates(graph), numerics))
 
 
 def _assumed(job: Job, name: str, interval: Interval) -> str:

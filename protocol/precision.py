@@ -93,8 +93,8 @@ def _error(sizes: Sizes, node: Node, found: dict[Node, Spread]) -> Spread:
         case MultiplyPublic() | MatMulPublic():
             (x,), rounding = node.inputs, _rounding(op.constant, fraction_bits(op.constant, sizes, node.inputs[0]))
             count = x.shape[-2 if op.left else -1] if isinstance(op, MatMulPublic) else 1
-            offset = x.likely.rms * rounding * math.sqrt(count) if rounding else 0.0
-            return _through(node, 0, own[0]) + Spread(offset, 0.0)
+            off = x.likely.scaled(rounding).total(count) if rounding else NONE
+            return _through(node, 0, own[0]) + off
         case Coarse():
             return own[0]  # to be coarse is what it is asked for
         case Rescale() | Settled():

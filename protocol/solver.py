@@ -119,8 +119,10 @@ class _Solver:
             starts = [work.initial[label] for label in growing if not isinstance(work.initial[label].op, Source)]
             self._cut(*starts, *(work.updated[label] for label in growing))
             if not self._remedied():
+                line = work.origins[growing[0]].line if growing[0] in work.origins else ""
                 raise JobError(
-                    f"v.{growing[0]} needs more fraction bits from step to step; multiply it by fewer numbers"
+                    f"v.{growing[0]}{f' ({line})' if line else ''} needs more fraction bits from step to step; "
+                    "multiply it by fewer numbers"
                 )
         self._cut(*(node for node in work.revealed.values() if sizes.scales[node] > f))
         return sizes
@@ -140,6 +142,7 @@ class _Solver:
             sizes.scales[node] > self._numerics.fraction_bits
             and self._origin[node] not in self._cuts
             and sizes.room(node) <= self._limit(node)
+            and not (isinstance(node.op, Sized) and node.op.finer)  # at f bits it would lose what it is read with
         )
 
     def _cut(self, *nodes: Node) -> None:

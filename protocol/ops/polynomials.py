@@ -110,9 +110,11 @@ class Poly(Secure):
         most = sizes.integer_bits(node) - 1
         coefficients, full, value_bits, limbs = fit(self.coefficients, argument, limit, out_scale, out_bits, most)
         if limbs > MAX_LIMBS:
+            line = f" ({node.origin.line})" if node.origin.line else ""
             raise JobError(
-                f"{self.label} of degree {len(self.coefficients) - 1} for |x| ≤ {limit:g} at {argument} fraction bits needs "
-                f"{64 * limbs} bits, and there are {64 * MAX_LIMBS}: give a smaller limit, or argument_bits below {argument}"
+                f"{self.label} of degree {len(self.coefficients) - 1}{line} for |x| ≤ {limit:g} at {argument} fraction bits needs "
+                f"{64 * limbs} bits, and there are {64 * MAX_LIMBS}: give a smaller limit, or argument_bits below {argument}, "
+                f"with which x is read in steps of {2.0 ** -(argument - 1):.1e} or more"
             )
         powers = Powers(mask, scale - argument, len(self.coefficients) - 1, limbs)
         form = Polynomial(powers, coefficients, full, value_bits, out_scale, limbs_for(out_bits))

@@ -174,7 +174,7 @@ def fraction_bits(constant: Array, sizes: Sizes, x: Node) -> int:
     if not entries.size:
         return 0
     f = sizes.numerics.fraction_bits
-    exponents = [_dyadic(float(c)) for c in np.unique(entries)]
+    exponents = [dyadic(float(c)) for c in np.unique(entries)]
     short = [exponent for exponent in exponents if exponent is not None]
     seen = f + sizes.integer_bits(x) + 1  # finer does not show in the product, even of the largest x
     precise = max(min(f - math.frexp(float(entries.min()))[1] + 1, seen), f - math.frexp(float(entries.max()))[1] + 1)
@@ -187,7 +187,7 @@ def as_integers(constant: Array, bits: int) -> NDArray[Any]:
     return np.asarray(np.frompyfunc(lambda c: round(Fraction(float(c)) * Fraction(2) ** bits), 1, 1)(constant), object)
 
 
-def _dyadic(value: float) -> int | None:
+def dyadic(value: float) -> int | None:
     """The number of fraction bits of a float that is a short dyadic number (negative for multiples of two)."""
     mantissa, exponent = math.frexp(value)
     if mantissa == 0.0:
