@@ -12,7 +12,7 @@ by the plan's digest, which they compare before a run.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from .errors import JobError
@@ -85,6 +85,18 @@ def choose(
     least = min(one.cost for one in tried)
     best = next(one for one in tried if one.cost < least + EQUAL)  # the finest of equal ones
     return Choice(best.numerics, best.graph, _reason(tried, best, precision))
+
+
+def cheapest(graphs: Sequence[Graph], numerics: Numerics, steps: int) -> Graph:
+    """The one whose plan costs least, the first of equal ones, of graphs that compute the same. The last where none can be planned."""
+    found: list[tuple[int, int]] = []
+    for n, graph in enumerate(graphs):
+        try:
+            rounds, volume = _cost(size(graph, numerics, Rescale), steps)
+        except JobError:
+            continue
+        found.append((ROUND * rounds + BYTE * volume, n))
+    return graphs[min(found)[1]] if found else graphs[-1]
 
 
 def _try(graph: Graph, numerics: Numerics, steps: int, prepare: Callable[[Graph, Numerics], Graph]) -> _Tried:

@@ -20,11 +20,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 
-from .choice import choose
+from .choice import cheapest, choose
 from .digest import Listing, listing
 from .draws import Draw
 from .errors import DataError, JobError
@@ -235,10 +236,10 @@ def trace(job: Job, shapes: Mapping[str, Shape], iterations: int | None = None) 
         if not left:
             stated, traced.numerics = state(traced.graph), job.numerics
             if job.fraction_bits is None:
-                choice = choose(stated, job.numerics, count, float(job.precision), _prepared)
+                choice = choose(stated, job.numerics, count, float(job.precision), partial(_prepared, count))
                 traced.numerics, prepared, traced.choice = choice.numerics, choice.graph, choice.reason
             else:
-                prepared = _prepared(stated, job.numerics)
+                prepared = _prepared(count, stated, job.numerics)
             numbers = {"iterations": count, **asdict(traced.numerics), **job.parameters}
             if job.fraction_bits is None:
                 numbers["fraction_bits"] = "chosen"  # what differs is what the choice follows from
@@ -250,8 +251,15 @@ def trace(job: Job, shapes: Mapping[str, Shape], iterations: int | None = None) 
         widened |= set(left)
 
 
-def _prepared(graph: Graph, numerics: Numerics) -> Graph:
-    return settle_selected(carry_products(move_rates(graph), numerics))
+def _prepared(steps: int, graph: Graph, numerics: Numerics) -> Graph:
+    """What is lowered: with products carried on, and rates moved where that costs less."""
+    plain = settle_selected(carry_products(graph, numerics))
+    moved = move_rates(graph)
+    return (
+        plain
+        if moved is graph
+        else cheapest([settle_selected(carry_products(moved, numerics)), plain], numerics, steps)
+    )
 
 
 def _assumed(job: Job, name: str, interval: Interval) -> str:

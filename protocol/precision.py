@@ -24,6 +24,7 @@ from .ops.coarse import Coarse
 from .ops.comparison import Compare, Gate
 from .ops.constants import Constant
 from .ops.linear import Linear
+from .ops.maxima import Pick
 from .ops.polynomials import Poly
 from .ops.products import Bilinear
 from .ops.public import AddPublic, MatMulPublic, MultiplyPublic, fraction_bits
@@ -83,6 +84,8 @@ def _error(sizes: Sizes, node: Node, found: dict[Node, Spread]) -> Spread:
             return NONE
         case Gate():
             return _through(node, 1, _read(sizes, node.inputs[1], own[1]))
+        case Pick():
+            return own[1]
         case Bilinear():
             first, second = (_through(node, n, _read(sizes, use, own[n])) for n, use in enumerate(node.inputs))
             if node.inputs[0] is node.inputs[1]:
