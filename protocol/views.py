@@ -202,7 +202,7 @@ class Rows(View):
         return words[batch, chosen]
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=4)
 def _order(seed: int, total: int, epoch: int) -> NDArray[np.int64]:
     """An order of `total` rows: that of as many words of a keystream, which nobody has to keep secret."""
     order = np.argsort(keystream(agreed(seed, "rows", total, epoch), 0, 1, total)[0], kind="stable")

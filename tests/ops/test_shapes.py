@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -253,6 +255,14 @@ def test_selections_of_any_rank_broadcast(shapes):
         (lambda x: elu(X), "secret tensor"),
         (lambda x: x % 2, "divide by a public number"),
         (lambda x: np.mod(x, 2), "divide by a public number"),
+        (lambda x: 7 % x, "divide by a public number"),
+        (lambda x: divmod(x, 2), "divide by a public number"),
+        (lambda x: round(x, 2), "bits=0"),
+        (lambda x: math.floor(x), "bits=0"),
+        (lambda x: x << 1, "power of two"),
+        (lambda x: x ^ x, "outcomes"),
+        (lambda x: np.fmod(x, 2), "not offered"),
+        (lambda x: np.floor(x), "not offered"),
     ],
 )
 def test_what_does_not_fit_is_said(function, says):

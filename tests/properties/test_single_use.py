@@ -43,6 +43,7 @@ from protocol.jobs import Input, Job, trace
 from protocol.log import Log
 from protocol.machine import Machine
 from protocol.material import Extent
+from protocol.ops import dropout
 from protocol.plan import make_plan
 
 pytestmark = pytest.mark.timeout(300)
@@ -71,11 +72,12 @@ class Minibatches(Job):
 
 
 class Shuffled(Minibatches):
-    """Rows that are bound to their own step, and no other."""
+    """Rows that are bound to their own step, and no other; and all else that changes with it."""
 
     def step(self, v):
         x, y = v.x.minibatch(4, shuffle=7), v.y.minibatch(4, shuffle=7)
-        v.w = v.w - 0.05 * (x.T @ (x @ v.w - y)) - 0.01 * (v.gram @ v.w)
+        rate = v.schedule(lambda step: 0.05 / (1 + 0.01 * step))
+        v.w = v.w - rate * (x.T @ dropout(x @ v.w - y, 0.25, 3)) - 0.01 * (v.gram @ v.w)
 
 
 class Crash(BaseException):
