@@ -19,7 +19,7 @@ from protocol.dealing import Deal
 from protocol.errors import ProtocolError
 from protocol.graph import Phase
 from protocol.jobs import Input, Job, trace
-from protocol.ops import concatenate, conv2d, relu, sigmoid, take
+from protocol.ops import concatenate, conv2d, relu, sigmoid, softmax, take
 from protocol.plan import make_plan
 from protocol.validate import Limits
 
@@ -86,8 +86,7 @@ def changed(tree: Any, path: tuple[int, ...], value: Any) -> Any:
 PLACES = places(TREE)
 
 
-def at(path: tuple[int, ...]) -> Any:
-    tree = TREE
+def at(path: tuple[int, ...], tree: Any = TREE) -> Any:
     for number in path:
         tree = tree[number]
     return tree
@@ -129,6 +128,35 @@ def test_every_number_replaced_by_hostile_ones():
                     safe_to_deal(dealing)
     assert refused > 5 * accepted and refused > 1000, (accepted, refused)
     assert time.monotonic() - begin < 60
+
+
+class Functions(Job):
+    """A softmax by the maximum: one correlation of every kind that functions take."""
+
+    x = Input("bob", shape=(2, 3), low=-60, high=60)
+
+    def step(self, v):
+        v.p = softmax(v.x)
+
+    setup = step
+
+    def finish(self, v):
+        v.reveal(p=v.p)
+
+
+@pytest.mark.parametrize("kind", ["waves", "exponentials", "picks"])
+def test_every_number_of_what_a_function_takes_replaced_by_hostile_ones(kind):
+    tree = msgpack.unpackb(contract_codec.pack(dealing_of(Functions())))
+    spec = next(path for path in places(tree) if type(at(path, tree)) is list and at(path, tree)[:1] == [kind])
+    numbers = [path for path in places(tree) if path[: len(spec)] == spec and type(at(path, tree)) is int]
+    refused = 0
+    for path in numbers:
+        for value in HOSTILE:
+            dealing = read(changed(tree, path, value))
+            refused += dealing is None
+            if dealing is not None:
+                safe_to_deal(dealing)
+    assert refused > 5 * len(numbers)
 
 
 @settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -118,6 +118,21 @@ def test_what_is_known_of_the_range_decides_and_a_statement_is_enough():
     assert np.abs(narrow.results[0]["out"] - wide.results[0]["out"]).max() < 1e-4
 
 
+@pytest.mark.parametrize("peak", [8.0, 100.0])
+def test_the_plan_chooses_fraction_bits_for_it(peak):
+    class Unstated(Job):
+        iterations = 0
+        z = Input("bob", (40, 10), -peak, peak)
+
+        def finish(self, v):
+            v.reveal(p=softmax(v.z), l=logsumexp(v.z))
+
+    z = np.random.default_rng(5).uniform(-peak, peak, (40, 10))
+    run = simulate(Unstated(), {"z": z})
+    assert np.abs(run.results[0]["p"] - true_softmax(z)).max() <= 5e-3
+    assert np.abs(run.results[0]["l"] - true_sum(z)[:, 0]).max() <= 5e-3 * peak
+
+
 def test_more_classes_than_the_maximum_serves_are_refused_where_nothing_bounds_them():
     with pytest.raises(JobError, match="say within"):
         secure(softmax, np.zeros((2, 65)), limit=100.0)
