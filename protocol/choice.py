@@ -4,7 +4,7 @@ The candidates are planned one after the other, from the finest on, and the chea
 finest of those that are as good as equal: no bit is given up for less than a hundredth of a second of a run.
 
 What is computed in many layers may have a range far wider than its values, and a part of that would be large; so for the coarser
-candidates a range counts as no wider than those of what the parties bring.
+candidates a range counts as no wider than those of what the parties bring, and the errors of all steps add up, like √steps.
 
 Costs are whole numbers, and errors come from sums and products alone, so that two parties choose alike; what they chose is bound
 by the plan's digest, which they compare before a run.
@@ -12,6 +12,7 @@ by the plan's digest, which they compare before a run.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -104,7 +105,7 @@ def _try(graph: Graph, numerics: Numerics, steps: int, prepare: Callable[[Graph,
     sizes = size(prepared, numerics, Rescale)
     rounds, volume = _cost(sizes, steps)
     label, error = max(relative_errors(sizes, steps).items(), key=lambda item: item[1])
-    strict = max(relative_errors(sizes, steps, widest_input(sizes)).values())
+    strict = max(relative_errors(sizes, steps, widest_input(sizes)).values()) * math.sqrt(max(1, steps))
     return _Tried(numerics, prepared, rounds, volume, label, error, strict)
 
 
