@@ -12,9 +12,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from ..graph import Graph, Node, Phase
 from .products import MatMul
 from .public import MultiplyPublic, dyadic
+from .stepwise import MultiplyStepwise
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,14 @@ class Scaled(MultiplyPublic):
 
     finer: int = 0
     name = "scaled"
+
+
+@dataclass(frozen=True)
+class ScaledStepwise(MultiplyStepwise):
+    """The same of a number that is another in each step."""
+
+    finer: int = 0
+    name = "scaled stepwise"
 
 
 def move_rates(graph: Graph) -> Graph:
@@ -40,10 +51,11 @@ def move_rates(graph: Graph) -> Graph:
         small = product.inputs[n]
         if small.phase == Phase.SETUP or small.size >= product.size:
             continue
-        finer = max(0, -math.frexp(abs(factor))[1])
+        finer = max(0, -math.frexp(factor)[1])
         op = node.op
         assert isinstance(op, MultiplyPublic)
-        scaled = new.add(Scaled(op.constant, finer=finer), small)
+        kind = ScaledStepwise if isinstance(op, MultiplyStepwise) else Scaled
+        scaled = new.add(kind(op.constant, finer=finer), small)
         scaled.origin, scaled.phase = node.origin, product.phase
         new.before(node, scaled)
         operands = list(product.inputs)
@@ -54,14 +66,19 @@ def move_rates(graph: Graph) -> Graph:
 
 
 def _factor(node: Node) -> float | None:
-    """c where `node` is c · (x @ y) with a public number c below 1 that is not a short sum of powers of two."""
+    """|c| where `node` is c · (x @ y) with a public number c below 1 that is not a short sum of powers of two; the largest of all steps."""
+    op = node.op
     if (
-        not isinstance(node.op, MultiplyPublic)
-        or isinstance(node.op, Scaled)
+        not isinstance(op, MultiplyPublic)
+        or isinstance(op, (Scaled, ScaledStepwise))
         or not isinstance(node.inputs[0].op, MatMul)
     ):
         return None
-    factor = node.op.factor(0)
-    if factor is None or not 0.0 < abs(factor) < 0.5 or dyadic(factor) is not None:
+    if isinstance(op, MultiplyStepwise):
+        numbers = op.constant if math.prod(op.shape(())) == 1 else np.zeros(0)
+    else:
+        numbers = np.array([each for each in [op.factor(0)] if each is not None])
+    factor = float(np.abs(numbers).max(initial=0.0))
+    if not 0.0 < factor < 0.5 or all(dyadic(float(each)) is not None for each in np.unique(numbers)):
         return None  # a power of two takes no bits where it stands
     return factor
