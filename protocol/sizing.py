@@ -43,7 +43,7 @@ class Sized(Op):
 
     keeps_scale: bool = False  # its result is multiplied at its own scale, not at the job's fraction bits
 
-    finer: int = 0  # its result is read by products with so many bits more than the job's fraction bits, for it is that much smaller
+    read_finer: int = 0  # its result is read by products with so many bits more than the job's fraction bits, for it is that much smaller
 
     def scale(self, sizes: Sizes, node: Node) -> int:
         """Fraction bits of the result; those of the operands are in `sizes`."""
@@ -159,7 +159,7 @@ class Demands:
 
 
 def _finer(node: Node) -> int:
-    return node.op.finer if isinstance(node.op, Sized) else 0
+    return node.op.read_finer if isinstance(node.op, Sized) else 0
 
 
 def assumed(sizes: Sizes, read: Iterable[Node]) -> dict[Node, float]:

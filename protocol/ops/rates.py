@@ -22,9 +22,9 @@ from .stepwise import MultiplyStepwise
 
 @dataclass(frozen=True)
 class Scaled(MultiplyPublic):
-    """x · c, read by products with `finer` bits more than others."""
+    """x · c, read by products with `read_finer` bits more than others."""
 
-    finer: int = 0
+    read_finer: int = 0
     name = "scaled"
 
 
@@ -32,7 +32,7 @@ class Scaled(MultiplyPublic):
 class ScaledStepwise(MultiplyStepwise):
     """The same of a number that is another in each step."""
 
-    finer: int = 0
+    read_finer: int = 0
     name = "scaled stepwise"
 
 
@@ -55,7 +55,7 @@ def move_rates(graph: Graph) -> Graph:
         op = node.op
         assert isinstance(op, MultiplyPublic)
         kind = ScaledStepwise if isinstance(op, MultiplyStepwise) else Scaled
-        scaled = new.add(kind(op.constant, finer=finer), small)
+        scaled = new.add(kind(op.constant, read_finer=finer), small)
         scaled.origin, scaled.phase = node.origin, product.phase
         new.before(node, scaled)
         operands = list(product.inputs)
