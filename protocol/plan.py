@@ -27,6 +27,9 @@ from .solver import size
 from .variables import GUARDS
 
 SHARE = 20  # a check for no less than so many times its own cost
+INTERRUPTION = (
+    1_000_000  # nanoseconds: what is dealt for a check travels by itself, and so does what is before and behind it
+)
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ class Plan:
     def sized(self, iterations: int) -> Plan:
         """The plan for another number of iterations, as far as its cost is concerned."""
         stated = self.traced.job.check_every
-        every = _interval(stated, iterations, self.costs[Phase.STEP], self.costs[Phase.CHECK])
+        every = _interval(stated, iterations, self.costs, self.dealing.phases)
         return replace(self, dealing=replace(self.dealing, schedule=Schedule(iterations, every)))
 
     @property
@@ -112,7 +115,7 @@ def make_plan(traced: Traced, party: int, learners: tuple[int, ...], guard: bool
     phases = [lowering.phases[phase] for phase in Phase]
     dealt = tuple(PhaseDealing(tuple(p.masks), tuple(p.correlations)) for p in phases)
     costs = tuple(_cost(code, deal) for code, deal in zip(phases, dealt, strict=True))
-    every = _interval(traced.job.check_every, traced.iterations, costs[Phase.STEP], costs[Phase.CHECK])
+    every = _interval(traced.job.check_every, traced.iterations, costs, dealt)
     dealing = Dealing(dealt, Schedule(traced.iterations, every))  # type: ignore[arg-type]
     outline = [line for phase, code in zip(Phase, phases, strict=True) for line in _outline(phase, code)]
     listing = traced.listing.with_setting("revealed to", learners).with_setting("guard", (int(guard),))
@@ -121,16 +124,27 @@ def make_plan(traced: Traced, party: int, learners: tuple[int, ...], guard: bool
     return Plan(traced, lowering, dealing, costs, outline, listing, learners, digest, guards)  # type: ignore[arg-type]
 
 
-def _interval(stated: int, iterations: int, step: PhaseCost, check: PhaseCost) -> int:
+def _interval(stated: int, steps: int, costs: tuple[PhaseCost, ...], dealt: tuple[PhaseDealing, ...]) -> int:
     """Steps from a check to the next: as many as the job says, or as cost `SHARE` times what a check costs, in every respect.
 
-    A run has no more than its steps: then there is one check, after the last.
+    In whole numbers, for both parties must find the same. A run has no more than its steps: then there is one check, after the last.
     """
-    if not check.rounds or not iterations:
+    step, check = costs[Phase.STEP], costs[Phase.CHECK]
+    if not check.rounds or not steps:
         return 0
-    pairs = [(check.rounds, step.rounds), (max(check.sent), max(step.sent)), (check.dealt, step.dealt)]
-    needed = [-(-SHARE * whole // part) if part else iterations for whole, part in pairs if whole]
-    return min(iterations, stated or max(needed))
+    pairs = [
+        (check.rounds, step.rounds),
+        (max(check.sent), max(step.sent)),
+        (check.dealt, step.dealt),
+        (_nanoseconds(check, dealt[Phase.CHECK]) + INTERRUPTION, _nanoseconds(step, dealt[Phase.STEP])),
+    ]
+    needed = [-(-SHARE * whole // part) if part else steps for whole, part in pairs if whole]
+    return min(steps, stated or max(needed))
+
+
+def _nanoseconds(cost: PhaseCost, dealt: PhaseDealing) -> int:
+    """About what the processes themselves need for one execution of a phase, on a fast link."""
+    return 90_000 * cost.rounds + 3 * (max(cost.sent) + cost.dealt) + 10_000 * len([*dealt.masks, *dealt.correlations])
 
 
 def _cost(code: PhaseCode, dealing: PhaseDealing) -> PhaseCost:
