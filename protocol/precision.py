@@ -24,7 +24,7 @@ from .ops.coarse import Coarse
 from .ops.comparison import Compare, Gate
 from .ops.constants import Constant
 from .ops.linear import Linear
-from .ops.maxima import Pick
+from .ops.maxima import Pick, Tell
 from .ops.polynomials import Poly
 from .ops.products import Bilinear
 from .ops.public import AddPublic, MatMulPublic, MultiplyPublic, fraction_bits
@@ -80,7 +80,7 @@ def _error(sizes: Sizes, node: Node, found: dict[Node, Spread]) -> Spread:
             return Spread(0.0, NEAREST * 2.0**-scale)
         case Constant():
             return Spread(_rounding(op.constant, scale), 0.0)
-        case Compare():
+        case Compare() | Tell():
             return NONE
         case Gate():
             return _through(node, 1, _read(sizes, node.inputs[1], own[1]))

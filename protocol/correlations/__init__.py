@@ -11,13 +11,13 @@ from .bits import Bit, Digits, Gate, Join
 from .exponentials import Exponentials
 from .kind import Correlation
 from .monomials import Contraction, Monomials
-from .picks import Picks
+from .picks import Picks, Tells
 from .powers import Powers
 from .products import Product
 from .shifts import ShiftedMask, Truncate
 from .waves import Waves
 
-_ARITHMETIC = (Product, ShiftedMask, Truncate, Powers, Monomials, Contraction, Waves, Exponentials, Picks)
+_ARITHMETIC = (Product, ShiftedMask, Truncate, Powers, Monomials, Contraction, Waves, Exponentials, Picks, Tells)
 _BITS = (Digits, Join, Bit, Gate)
 
 KINDS: dict[str, type] = {kind.kind: kind for kind in (*_ARITHMETIC, *_BITS)}

@@ -6,6 +6,8 @@ w in [0, 2^m) is opened as c = w + ρ, x as d = x + r. The dealer deals, for eve
 
 since c − value = ρ mod 2^m says that w is `value`. No bit is multiplied online, nothing is rounded, and x keeps its scale.
 
+T alone (`Tells`) gives [w = value] itself, and x need not be open for it.
+
 Hides: only c and d are open, under uniform ρ and r. T and U reach the parties as fresh shares, and which entry of them a party reads
 follows from c alone.
 """
@@ -59,19 +61,57 @@ class Picks:
 
     def deal(self, masks: list[Words]) -> list[Words]:
         number, r = masks
-        here = self._number(number)[..., None] == np.arange(self.windows)
+        here = _number(self.a, number)[..., None] == np.arange(self.windows)
         table = ring(1).resize(here.astype(np.uint64), self.limbs)
         wide = r[..., None] if self.limbs == 1 else r[..., None, :]
         return [table, np.where(here if self.limbs == 1 else here[..., None], wide, np.uint64(0))]
 
     def consume(self, value: int, c: Words, d: Words, table: Words, gated: Words) -> Words:
         """A party's share of [w = value]·x: shape of x, limbs."""
-        target, at = ring(self.limbs), (self._number(c) - value) % self.windows
-        index = at.reshape(*at.shape, 1, *(1 for _ in target.tail))
-        axis, shape = at.ndim, (*at.shape, *target.tail)
-        own, masked = (np.take_along_axis(words, index, axis).reshape(shape) for words in (table, gated))
+        target = ring(self.limbs)
+        own, masked = (_entry(self.a, value, c, words, self.limbs) for words in (table, gated))
         return target.sub(target.mul(d, own), masked)
 
-    def _number(self, words: Words) -> np.ndarray:
-        source = ring(self.a.limbs)
-        return source.resize(source.low_bits(words, self.a.bits), 1).astype(np.int64)
+
+@dataclass(frozen=True)
+class Tells:
+    """T: (…, 2^m), m = a.bits, for the number behind `a`."""
+
+    kind: ClassVar[str] = "tells"
+    a: Mask
+    limbs: int
+
+    @property
+    def operands(self) -> tuple[Mask, ...]:
+        return (self.a,)
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        return (Field((*self.a.shape, 1 << self.a.bits), self.limbs),)
+
+    def check(self, it: Checker) -> Need:
+        words = it.operand(self.a, plain=True)
+        it.limbs(self.limbs)
+        it.between(self.a.bits, 2, MOST_BITS, "bits of a number to tell")
+        size = prod(self.a.shape) << self.a.bits
+        return Need(3 * words + 2 * size * self.limbs, size)
+
+    def deal(self, masks: list[Words]) -> list[Words]:
+        here = _number(self.a, masks[0])[..., None] == np.arange(1 << self.a.bits)
+        return [ring(1).resize(here.astype(np.uint64), self.limbs)]
+
+    def consume(self, value: int, c: Words, table: Words) -> Words:
+        """A party's share of [w = value]: shape of w, limbs."""
+        return _entry(self.a, value, c, table, self.limbs)
+
+
+def _number(a: Mask, words: Words) -> np.ndarray:
+    source = ring(a.limbs)
+    return source.resize(source.low_bits(words, a.bits), 1).astype(np.int64)
+
+
+def _entry(a: Mask, value: int, c: Words, table: Words, limbs: int) -> Words:
+    """The entries of a table (…, 2^m[, limbs]) at c − value."""
+    at, tail = (_number(a, c) - value) % (1 << a.bits), ring(limbs).tail
+    index = at.reshape(*at.shape, 1, *(1 for _ in tail))
+    return np.take_along_axis(table, index, at.ndim).reshape(*at.shape, *tail)

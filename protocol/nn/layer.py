@@ -15,6 +15,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
+
+from ..draws import Draw, he
 from ..errors import JobError
 from ..jobs import JOINT, ROLES, Bundle, Input
 from ..ops import Secret
@@ -32,6 +35,12 @@ class Parameter:
     low: float = -LIMIT
     high: float = LIMIT
     trained: bool = True  # by an optimiser; otherwise the layer itself changes it, as batch normalisation its means
+
+
+def affine(shape: Shape, fan_in: int, init: Draw | None, bias: bool) -> dict[str, Parameter]:
+    """weight of this shape, drawn from `init` or from He's distribution, and a bias for each of its rows."""
+    found = {"weight": Parameter(shape, he(fan_in) if init is None else init)}
+    return found | ({"bias": Parameter(shape[:1], np.zeros(shape[0]))} if bias else {})
 
 
 class Variables(Protocol):

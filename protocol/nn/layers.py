@@ -1,31 +1,17 @@
-"""Dense layers, convolutions, pooling, activations. Arguments, and shapes of parameters, are PyTorch's."""
+"""Dense layers, dropout, activations. Arguments, and shapes of parameters, are PyTorch's."""
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
 from .. import ops
-from ..draws import Draw, he
+from ..draws import Draw
 from ..errors import JobError
 from ..ops import Secret
-from ..views import Shape
-from .layer import Layer, Parameter, Scope
-
-Pair = int | tuple[int, int]
-
-
-def pair(value: Pair) -> tuple[int, int]:
-    """One number for both axes, or one for each."""
-    return (value, value) if isinstance(value, int) else value
-
-
-def _weights(shape: Shape, fan_in: int, init: Draw | None, bias: bool, count: int) -> dict[str, Parameter]:
-    found = {"weight": Parameter(shape, he(fan_in) if init is None else init)}
-    return found | ({"bias": Parameter((count,), np.zeros(count))} if bias else {})
+from .layer import Layer, Parameter, Scope, affine
 
 
 @dataclass(eq=False)
@@ -42,7 +28,7 @@ class Dense(Layer):
 
     def parameters(self) -> Mapping[str, Parameter]:
         shape = (self.out_features, self.in_features)
-        return _weights(shape, self.in_features, self.init, self.bias, self.out_features)
+        return affine(shape, self.in_features, self.init, self.bias)
 
     def forward(self, scope: Scope, x: Secret) -> Secret:
         if x.shape[-1:] != (self.in_features,):
@@ -73,6 +59,33 @@ class Flatten(Layer):
 
     def forward(self, scope: Scope, x: Secret) -> Secret:
         return x.reshape(x.shape[0], math.prod(x.shape[1:]))
+
+
+@dataclass(eq=False)
+class Dropout(Layer):
+    """In training, every entry with probability p as 0, the others divided by 1 − p; no round.
+
+    Which ones is agreed, not secret, and another in each step: it follows from the step, `seed`, and where the layer stands.
+    """
+
+    p: float = 0.5
+    seed: int = 0
+
+    def forward(self, scope: Scope, x: Secret) -> Secret:
+        if not scope.training:
+            return x
+        own = hashlib.blake2b(f"{scope.path} {self.seed}".encode(), digest_size=6)
+        return ops.dropout(x, self.p, int.from_bytes(own.digest()))
+
+
+@dataclass(eq=False)
+class LeakyReLU(Layer):
+    """x where x ≥ 0, else negative_slope · x; four rounds."""
+
+    negative_slope: float = 0.01
+
+    def forward(self, scope: Scope, x: Secret) -> Secret:
+        return ops.leaky_relu(x, self.negative_slope)
 
 
 class Activation(Layer):

@@ -5,22 +5,26 @@ State, such as momentum, is carried as any variable is: secret, from step to ste
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..ops import Gradient, Secret, clip
 
+Rate = float | Callable[[int], float]
+
 
 class Optimiser:
     """Subclass this: `state` and `moved`."""
+
+    lr: Rate
 
     def state(self) -> Sequence[str]:
         """The names of what is carried for each parameter; each begins with zeros."""
         return ()
 
-    def moved(self, p: Secret, g: Secret, state: dict[str, Secret]) -> Secret:
-        """The parameter after a step; `state` is updated in place."""
+    def moved(self, p: Secret, g: Secret, state: dict[str, Secret], rate: Any) -> Secret:
+        """The parameter after a step; `state` is updated in place. `rate`: this step's, a public number."""
         raise NotImplementedError
 
     def start(self, v: Any, names: Sequence[str]) -> None:
@@ -31,18 +35,23 @@ class Optimiser:
 
     def step(self, v: Any, names: Sequence[str], gradients: Sequence[Gradient]) -> None:
         """Change the variables v[name], given the gradient of the loss by each."""
+        rate = v.schedule(self.lr) if callable(self.lr) else self.lr
         for name, g in zip(names, gradients, strict=True):
             state = {each: v[f"{name}.{each}"] for each in self.state()}
-            v[name] = self.moved(v[name], g, state)
+            v[name] = self.moved(v[name], g, state, rate)
             for each, value in state.items():
                 v[f"{name}.{each}"] = value
 
 
 @dataclass(frozen=True)
 class SGD(Optimiser):
-    """Stochastic gradient descent. clip_value: what a gradient's entries are clipped to, ±; four rounds."""
+    """Stochastic gradient descent.
 
-    lr: float = 0.001
+    lr: the rate, or a function that gives it for each step, the first being 0. clip_value: what a gradient's entries are clipped to,
+    in absolute value; four rounds.
+    """
+
+    lr: Rate = 0.001
     momentum: float = 0.0
     dampening: float = 0.0
     weight_decay: float = 0.0
@@ -52,7 +61,7 @@ class SGD(Optimiser):
     def state(self) -> Sequence[str]:
         return ("momentum",) if self.momentum else ()
 
-    def moved(self, p: Secret, g: Secret, state: dict[str, Secret]) -> Secret:
+    def moved(self, p: Secret, g: Secret, state: dict[str, Secret], rate: Any) -> Secret:
         if self.clip_value is not None:
             g = clip(g, -self.clip_value, self.clip_value)
         if self.weight_decay:
@@ -60,4 +69,5 @@ class SGD(Optimiser):
         if self.momentum:
             state["momentum"] = state["momentum"] * self.momentum + g * (1.0 - self.dampening)
             g = g + state["momentum"] * self.momentum if self.nesterov else state["momentum"]
-        return p - g * self.lr
+        moved: Secret = p - rate * g
+        return moved

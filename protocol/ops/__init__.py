@@ -5,6 +5,7 @@ from .arrays import expand_dims, flip, squeeze, stack, swapaxes
 from .contractions import dot, einsum, outer
 from .convolution import avg_pool2d, conv1d, conv2d, global_avg_pool2d
 from .exponential import exp
+from .extrema import argmax, argmin, is_max, max, max_pool2d, min
 from .functions import (
     absolute,
     clip,
@@ -31,6 +32,8 @@ __all__ = [
     "Secret",
     "Stepwise",
     "absolute",
+    "argmax",
+    "argmin",
     "array_split",
     "avg_pool2d",
     "clip",
@@ -49,12 +52,16 @@ __all__ = [
     "gelu",
     "global_avg_pool2d",
     "gradient",
+    "is_max",
     "leaky_relu",
     "log_softmax",
     "logistic_loss",
     "logsumexp",
     "matmul",
+    "max",
+    "max_pool2d",
     "maximum",
+    "min",
     "minimum",
     "one_hot",
     "outer",

@@ -131,10 +131,8 @@ def avg_pool2d(x: Secret, size: Any, stride: Any = None, padding: Any = 0, count
 
     count_include_pad: a mean counts the zeros of the padding; otherwise the pixels in a window alone.
     """
-    _pictures("avg_pool2d", x)
-    sizes = by_axis("size", size, 2)
-    steps = sizes if stride is None else by_axis("stride", stride, 2)
-    around = edges(padding, x.shape[2:], sizes, steps, (1, 1))
+    pictures("avg_pool2d", x)
+    sizes, steps, around = _windows(x, size, stride, padding)
     found = windows(x, sizes, steps, around, (1, 1))
     mean: Secret
     if count_include_pad or not any(map(any, around)):
@@ -147,13 +145,25 @@ def avg_pool2d(x: Secret, size: Any, stride: Any = None, padding: Any = 0, count
     return mean
 
 
+def pooled(x: Secret, size: Any, stride: Any, padding: Any) -> Secret:
+    """Every window of pictures, zeros around them: (n, c, h', w', *size). A view."""
+    found: Secret = windows(x, *_windows(x, size, stride, padding), (1, 1))
+    return found
+
+
+def _windows(x: Secret, size: Any, stride: Any, padding: Any) -> tuple[Shape, Shape, Edges]:
+    sizes = by_axis("size", size, 2)
+    steps = sizes if stride is None else by_axis("stride", stride, 2)
+    return sizes, steps, edges(padding, x.shape[2:], sizes, steps, (1, 1))
+
+
 def global_avg_pool2d(x: Secret, keepdims: bool = False) -> Secret:
     """The mean of every channel of pictures: (n, c, h, w) → (n, c), or (n, c, 1, 1) with `keepdims`; no round."""
-    _pictures("global_avg_pool2d", x)
+    pictures("global_avg_pool2d", x)
     return x.mean(axis=(2, 3), keepdims=keepdims)
 
 
-def _pictures(name: str, x: Any) -> None:
+def pictures(name: str, x: Any) -> None:
     if not isinstance(x, Secret):
         raise JobError(f"{name} takes a secret tensor, not {type(x).__name__}; use NumPy for what is public")
     _check(x.shape, 4, "pictures")

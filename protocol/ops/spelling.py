@@ -39,6 +39,15 @@ def call(function: Any, arguments: tuple[Any, ...], options: Mapping[str, Any]) 
     return ours(*arguments, **options)
 
 
+def along(function: Any) -> Callable[..., Any]:
+    """A method, with axes, that is a function of NumPy's too."""
+
+    def method(self: Any, axis: Any = None, keepdims: bool = False) -> Any:
+        return call(function, (self, axis), {"keepdims": keepdims})
+
+    return method
+
+
 def refusing(text: str) -> Callable[..., NoReturn]:
     """A method that ends in this sentence."""
 

@@ -172,11 +172,13 @@ class Secret:
     def transpose(self, *axes: Any) -> Secret:
         order = axes[0] if len(axes) == 1 and not isinstance(axes[0], (int, np.integer)) else axes
         found = None if order is None or order == () else whole_numbers("transpose", order)
-        return self._apply(Structure(views.transpose(self.shape, found)))
+        same = found is not None and found == tuple(range(self.ndim))
+        return self if same else self._apply(Structure(views.transpose(self.shape, found)))
 
     def reshape(self, *shape: Any) -> Secret:
         new = shape[0] if len(shape) == 1 and not isinstance(shape[0], (int, np.integer)) else shape
-        return self._apply(Structure(views.reshape(self.shape, whole_numbers("reshape", new))))
+        lengths = whole_numbers("reshape", new)
+        return self if lengths == self.shape else self._apply(Structure(views.reshape(self.shape, lengths)))
 
     def broadcast_to(self, shape: Shape) -> Secret:
         if _broadcast(self.shape, shape) != shape:
@@ -213,6 +215,8 @@ class Secret:
         if type(ddof) is not int or not 0 <= ddof < count:
             raise JobError(f"var of {count} entries with ddof={ddof!r}: that is a whole number from 0 to {count - 1}")
         return (away * away).sum(axis, keepdims) * (1.0 / (count - ddof))
+
+    max, min, argmax, argmin = map(spelling.along, (np.max, np.min, np.argmax, np.argmin))
 
     def ravel(self) -> Secret:
         return self.reshape(-1) if self.size else self.reshape(0)

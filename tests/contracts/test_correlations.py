@@ -27,7 +27,7 @@ from protocol.correlations import KINDS, Correlation, Field, Mask
 from protocol.correlations.bits import Bit, Digits, Gate, Join, packed
 from protocol.correlations.exponentials import Exponential, Exponentials
 from protocol.correlations.monomials import Contraction, FusedPolynomial, Monomials, needed
-from protocol.correlations.picks import Picks
+from protocol.correlations.picks import Picks, Tells
 from protocol.correlations.powers import Polynomial, Powers, fit
 from protocol.correlations.products import Product
 from protocol.correlations.shifts import ShiftedMask, Truncate, opened_operand
@@ -192,6 +192,8 @@ EXAMPLES = [
     exponentials(mask(STEP, 0, (30,), bits=25), 20, high=2),
     exponentials(mask(STEP, 0, (30,), bits=44), 24, high=8),
     Example(Picks(mask(STEP, 0, (4, 7), bits=4), mask(STEP, 1, (4, 7)), 1), aux=3),
+    Example(Tells(mask(STEP, 0, (4, 7), bits=4), 1), aux=3),
+    Example(Tells(mask(SETUP, 0, (3, 4), bits=3, views=[TURN]), 2), {(SETUP, 0): Field((4, 3))}, aux=0),
     Example(Picks(mask(STEP, 0, (20,), 2, bits=2), mask(SETUP, 0, (20,), 2, limbs=1, bits=64), 1), aux=1),
     Example(
         Picks(mask(SETUP, 0, (3, 4), bits=3, views=[TURN]), mask(STEP, 0, (3, 4), 2), 2),
@@ -421,6 +423,14 @@ def _picks(w: World, t: int) -> None:
     equal(s.limbs, shares, np.where(number == value, b.source, 0), min(s.b.bits, 64 * s.limbs))
 
 
+def _tells(w: World, t: int) -> None:
+    s, value = w.spec, w.example.aux
+    a = w.operand(0, t)
+    shares = [s.consume(value, a.opening, *w.dealt_at(p, t)) for p in (0, 1)]
+    number = np.asarray(a.source, object) % (1 << s.a.bits)
+    equal(s.limbs, shares, np.where(number == value, 1, 0), 64 * s.limbs)
+
+
 def _value(terms: dict[tuple[int, ...], int], leaves: list[Operand]) -> np.ndarray:
     zero = np.zeros(leaves[0].integers.shape, object)
     powers = ((a, [x.integers**p for x, p in zip(leaves, m, strict=True)]) for m, a in terms.items())
@@ -543,6 +553,7 @@ EQUATIONS: dict[str, Callable[[World, int], Any]] = {
     "waves": _waves,
     "exponentials": _exponentials,
     "picks": _picks,
+    "tells": _tells,
 }
 
 every = pytest.mark.parametrize("example", EXAMPLES, ids=str)

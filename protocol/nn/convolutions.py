@@ -1,0 +1,94 @@
+"""Convolutions and pooling of pictures (count, channels, height, width). Arguments, and shapes of parameters, are PyTorch's."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .. import ops
+from ..draws import Draw
+from ..errors import JobError
+from ..ops import Secret
+from .layer import Layer, Parameter, Scope, affine
+
+Axes = int | tuple[int, ...]
+
+
+@dataclass(eq=False)
+class _Convolution(Layer):
+    """weight (out_channels, in_channels / groups, *kernel_size) slid over x; one round, as a matrix product.
+
+    stride, padding ("same" and "valid" too), dilation: one number, or one for each axis. init: what the weights are drawn from; He's
+    distribution by default.
+    """
+
+    in_channels: int
+    out_channels: int
+    kernel_size: Axes
+    stride: Axes = 1
+    padding: Any = 0
+    dilation: Axes = 1
+    groups: int = 1
+    bias: bool = True
+    init: Draw | None = None
+    axes = 2
+
+    def parameters(self) -> Mapping[str, Parameter]:
+        size = self.kernel_size
+        sizes = (size,) * self.axes if isinstance(size, int) else tuple(size)
+        if len(sizes) != self.axes or self.in_channels % self.groups or self.out_channels % self.groups:
+            raise JobError(
+                f"{type(self).__name__}: kernels of size {size!r} for {self.axes} axes, and {self.in_channels} → "
+                f"{self.out_channels} channels in {self.groups} groups: one size for each axis, and whole groups"
+            )
+        shape = (self.out_channels, self.in_channels // self.groups, *sizes)
+        return affine(shape, math.prod(shape[1:]), self.init, self.bias)
+
+    def forward(self, scope: Scope, x: Secret) -> Secret:
+        convolve: Callable[..., Secret] = ops.conv1d if self.axes == 1 else ops.conv2d
+        out = convolve(x, scope["weight"], self.stride, self.padding, self.dilation, self.groups)
+        return out + scope["bias"].reshape((self.out_channels,) + (1,) * self.axes) if self.bias else out
+
+
+class Conv2d(_Convolution):
+    __doc__ = _Convolution.__doc__
+
+
+class Conv1d(_Convolution):
+    __doc__ = _Convolution.__doc__
+    axes = 1
+
+
+@dataclass(eq=False)
+class AvgPool2d(Layer):
+    """The mean of every window; no round. stride: kernel_size by default."""
+
+    kernel_size: Axes
+    stride: Axes | None = None
+    padding: Axes = 0
+    count_include_pad: bool = True
+
+    def forward(self, scope: Scope, x: Secret) -> Secret:
+        return ops.avg_pool2d(x, self.kernel_size, self.stride, self.padding, self.count_include_pad)
+
+
+@dataclass(eq=False)
+class MaxPool2d(Layer):
+    """The largest of every window; five rounds. stride: kernel_size by default."""
+
+    kernel_size: Axes
+    stride: Axes | None = None
+    padding: Axes = 0
+
+    def forward(self, scope: Scope, x: Secret) -> Secret:
+        return ops.max_pool2d(x, self.kernel_size, self.stride, self.padding)
+
+
+@dataclass(eq=False)
+class GlobalAvgPool2d(Layer):
+    """The mean of every channel, (count, channels); no round."""
+
+    def forward(self, scope: Scope, x: Secret) -> Secret:
+        return ops.global_avg_pool2d(x)

@@ -1,0 +1,149 @@
+"""A training as a job: a model, a loss, an optimiser and rows; setup, steps, checks and finish follow from them.
+
+    class Digits(Training):
+        x = Input("bob", (1797, 64), 0, 1)
+        y = Input("bob", (1797, 10), 0, 1)
+        model = Sequential(Dense(64, 32), ReLU(), Dense(32, 10))
+        loss = CrossEntropy(limit=24)
+        optimiser = SGD(lr=0.1, momentum=0.9)
+        batch, epochs, held_out = 32, 20, 0.2
+        metrics = {"accuracy": accuracy}
+        early = EarlyStop("accuracy", patience=3)
+
+Whatever a job can have it can have too: more inputs, a `check` or a `finish` of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from ..errors import JobError
+from ..graph import Array
+from ..jobs import Input, Job, Variables
+from ..ops import Secret, gradient, is_max, take
+from ..prg import agreed, keystream
+from .layer import Layer
+from .losses import Loss
+from .optimisers import SGD, Optimiser
+
+Metric = Callable[[Secret, Secret], Secret]  # of predictions and targets: one number
+
+
+@dataclass(frozen=True)
+class EarlyStop:
+    """The run goes to its finish once a metric, revealed to both, has not improved for `patience` checks."""
+
+    metric: str
+    patience: int = 3
+    smaller: bool = False  # is better, as of a loss
+
+    def over(self, history: Mapping[str, Sequence[Array]]) -> bool:
+        if self.metric not in history:
+            raise JobError(
+                f"EarlyStop({self.metric!r}): no check reveals that; there are: {', '.join(history) or 'none'}"
+            )
+        values = [float(each) * (-1.0 if self.smaller else 1.0) for each in history[self.metric]]
+        return len(values) - 1 - values.index(max(values)) >= self.patience
+
+
+class Training(Job):
+    """Subclass this; see the module's docstring.
+
+    Every epoch takes the rows in an agreed order of its own, in batches. held_out: which part of them is kept from training, by an
+    agreed choice, for the metrics, which are revealed after every epoch. weights: who learns the model's parameters at the end,
+    "alice", "bob", "both" or "none"; with "none", the metrics are revealed once more instead.
+    """
+
+    x: ClassVar[Input]
+    y: ClassVar[Input]
+    model: ClassVar[Layer]
+    loss: ClassVar[Loss]
+    optimiser: ClassVar[Optimiser] = SGD(lr=0.1)
+    metrics: ClassVar[Mapping[str, Metric]] = {}
+    early: ClassVar[EarlyStop | None] = None
+    batch = 32
+    epochs = 1
+    shuffle = True
+    held_out = 0.0
+    seed = 0
+    weights = "both"
+
+    @property
+    def iterations(self) -> int:  # type: ignore[override]
+        """Steps of all epochs."""
+        return self.epochs * self._steps()
+
+    @property
+    def check_every(self) -> int:  # type: ignore[override]
+        """Steps of an epoch."""
+        return self._steps() if self.metrics and isinstance(self.x.shape[0], int) else 0
+
+    def _steps(self) -> int:
+        rows = self.x.shape[0]
+        if not isinstance(rows, int):
+            raise JobError(
+                f"{type(self).__name__}: how many steps an epoch has follows from the number of rows, which x leaves open "
+                f"({rows!r}); declare it, as in x = Input({self.x.owner!r}, (1000, …)), or give --iterations"
+            )
+        if not 0.0 <= self.held_out < 1.0 or not self.epochs >= 1 or not self.batch >= 1:
+            raise JobError(
+                f"{type(self).__name__}: epochs and batch are at least 1, held_out from 0 up to 1 (0.2: a fifth)"
+            )
+        return max(1, (rows - round(self.held_out * rows)) // self.batch)
+
+    def split(self, v: Variables, held_out: bool) -> tuple[Secret, Secret]:
+        """The rows for training, or those held out, of v.x and v.y."""
+        rows = v.x.shape[0]
+        kept = round(self.held_out * rows)
+        if not kept:
+            return v.x, v.y
+        order = np.argsort(keystream(agreed(self.seed, "held out"), 0, 1, rows)[0], kind="stable")
+        mine = np.sort(order[:kept] if held_out else order[kept:])
+        return take(v.x, mine, axis=0), take(v.y, mine, axis=0)
+
+    def setup(self, v: Variables) -> None:
+        self.optimiser.start(v, self.model.trained())
+
+    def step(self, v: Variables) -> None:
+        seed = self.seed if self.shuffle else None
+        x, y = (rows.minibatch(self.batch, shuffle=seed) for rows in self.split(v, held_out=False))
+        names = self.model.trained()
+        loss = self.loss(self.model(v, x), y)
+        self.optimiser.step(v, names, gradient(loss, [v[name] for name in names]))
+
+    def check(self, v: Variables) -> None:
+        if self.metrics:
+            v.reveal(self.measured(v))
+
+    def measured(self, v: Variables) -> dict[str, Secret]:
+        """The metrics, on the rows held out, as the model stands."""
+        x, y = self.split(v, held_out=True)
+        if x is v.x:
+            raise JobError(f"{type(self).__name__}: metrics are of rows held out from training: held_out = 0.2, say")
+        z = self.model(v, x, training=False)
+        return {name: metric(z, y) for name, metric in self.metrics.items()}
+
+    def stop(self, history: Mapping[str, Sequence[Array]]) -> bool:
+        return self.early is not None and self.early.over(history)
+
+    def finish(self, v: Variables) -> None:
+        if self.weights not in ("alice", "bob", "both", "none"):
+            raise JobError(f"weights = {self.weights!r}: 'alice', 'bob', 'both' or 'none' learns them")
+        if self.weights != "none":
+            v.reveal({name: v[name] for name in self.model.trained()}, to=self.weights)
+        elif self.metrics:
+            v.reveal({f"{name} at the end": value for name, value in self.measured(v).items()})
+        else:
+            raise JobError(f"{type(self).__name__} reveals nothing: give it metrics, or weights = 'both'")
+
+
+def accuracy(z: Secret, y: Secret) -> Secret:
+    """Which part of the rows is predicted right: of one column, logits and targets of 0 or 1; else of logits and one-hot targets."""
+    if z.shape[-1] == 1:
+        bit = z >= 0.0
+        return (bit * y + (1 - bit) * (1 - y)).mean()
+    return (is_max(z, axis=-1) * y).sum(axis=-1).mean()

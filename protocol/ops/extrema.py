@@ -1,0 +1,90 @@
+"""Maxima and minima over axes, and where they stand, with NumPy's names and arguments.
+
+Exact: the result is one of the entries, and of equal ones the first counts. Up to 16 entries take a comparison and one round, up to 256
+twice that (`maxima.py`). A gradient goes to the entry that was picked, without another comparison.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import JobError
+from .axes import axes_of
+from .convolution import pictures, pooled
+from .maxima import is_largest, largest
+from .spelling import offers
+from .tensor import Secret, secret
+
+Axis = int | Sequence[int] | None
+
+
+@offers(np.max, np.amax)
+def max(a: Secret, axis: Axis = None, *, keepdims: bool = False) -> Secret:
+    """The largest along the axes, of all entries by default."""
+    rows, shape = _rows("max", a, axis, keepdims)
+    return largest(rows).reshape(shape)
+
+
+@offers(np.min, np.amin)
+def min(a: Secret, axis: Axis = None, *, keepdims: bool = False) -> Secret:
+    """The smallest along the axes, of all entries by default."""
+    rows, shape = _rows("min", a, axis, keepdims)
+    return (-largest(-rows)).reshape(shape)
+
+
+@offers(np.argmax)
+def argmax(a: Secret, axis: int | None = None, *, keepdims: bool = False) -> Secret:
+    """Where the largest along an axis stands, counted from 0; among all entries by default."""
+    rows, shape = _rows("argmax", a, axis, keepdims)
+    found: Secret = is_largest(rows) @ np.arange(rows.shape[-1])
+    return found.reshape(shape)
+
+
+@offers(np.argmin)
+def argmin(a: Secret, axis: int | None = None, *, keepdims: bool = False) -> Secret:
+    """Where the smallest along an axis stands, counted from 0; among all entries by default."""
+    secret("argmin", a)
+    return argmax(-a, axis, keepdims=keepdims)
+
+
+def is_max(a: Secret, axis: int = -1) -> Secret:
+    """1 where the largest along an axis stands, the first of equal ones, else 0: a one-hot vector of the shape of `a`."""
+    secret("is_max", a)
+    (at,) = axes_of(axis, a.ndim)
+    _some("is_max", a.shape[at], a, axis)
+    return is_largest(a.swapaxes(at, -1)).swapaxes(at, -1)
+
+
+def max_pool2d(x: Secret, size: Any, stride: Any = None, padding: Any = 0) -> Secret:
+    """The largest of every window of pictures (n, c, h, w). `stride` is `size` by default; padding, as in `conv2d`, is never picked.
+
+    A comparison and a round for windows of up to 16 pixels.
+    """
+    pictures("max_pool2d", x)
+    least = x._node.interval[0]
+    if not math.isfinite(least) and np.any(np.asarray(padding)):
+        raise JobError("max_pool2d with padding needs the range of its pictures: say it with within(x, low, high)")
+    lift = 0.0 if least >= 0.0 or not math.isfinite(least) else least
+    seen = pooled(x - lift if lift else x, size, stride, padding)  # what is padded with is the least there can be
+    top: Secret = largest(seen.reshape(*seen.shape[:4], math.prod(seen.shape[4:])))[..., 0]
+    return top + lift if lift else top
+
+
+def _rows(name: str, a: Any, axis: Axis, keepdims: bool) -> tuple[Secret, tuple[int, ...]]:
+    """`a` with the axes at the end as one, and the shape of the result."""
+    secret(name, a)
+    gone = axes_of(axis, a.ndim)
+    _some(name, math.prod(a.shape[n] for n in gone), a, axis)
+    kept = [n for n in range(a.ndim) if n not in gone]
+    rows = a.transpose(*kept, *gone) if a.ndim else a
+    rows = rows.reshape(*(a.shape[n] for n in kept), math.prod(a.shape[n] for n in gone))
+    return rows, tuple(1 if n in gone else a.shape[n] for n in range(a.ndim) if keepdims or n not in gone)
+
+
+def _some(name: str, count: int, a: Secret, axis: Axis) -> None:
+    if not count:
+        raise JobError(f"{name} of no entries (shape {a.shape}, axis {axis})")
