@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import numpy as np
 import pytest
 
 from party.__main__ import main
+from party.checkpoint import Store
 from party.commands.demo import _fault, _show
+from party.commands.run import own_inputs
+from party.loading import load_job
 
 FIGURES = {"seconds": 1.0, "rounds": 1, "messages": 2, "waits_for_material": 0}
 BYTES = {"bytes_sent": {"alice": 1, "bob": 1}, "dealt_bytes": {"alice": 32, "bob": 32}}
@@ -41,3 +45,39 @@ def test_the_result_is_written_by_whoever_learns_it(tmp_path):
     words = ["demo", "--job", "seed", "--iterations", "20", "--quiet", "--reveal", "bob"]
     assert main([*words, "--out", str(tmp_path / "got.npz")]) == 0
     assert set(np.load(tmp_path / "got.npz")) == {"weights", "predictions"}
+
+
+NETWORK = """
+from protocol.jobs import Input
+from protocol.nn import SGD, BinaryCrossEntropy, Dense, ReLU, Sequential, Training, accuracy
+
+
+class Halves(Training):
+    x = Input("bob", (40, 4), -1, 1, default=[[n % 7 / 7, -(n % 5) / 5, n / 40, 0.5] for n in range(40)])
+    y = Input("bob", (40, 1), 0, 1, default=[[n % 2] for n in range(40)])
+    model = Sequential(Dense(4, 3), ReLU(), Dense(3, 1))
+    loss, optimiser = BinaryCrossEntropy(), SGD(lr=0.1)
+    batch, epochs, held_out = 10, 2, 0.25
+    metrics = {"accuracy": accuracy}
+"""
+
+
+@pytest.mark.system
+@pytest.mark.timeout(120)
+def test_a_network_whose_weights_both_draw_equals_its_twin(tmp_path, capsys):
+    (tmp_path / "halves.py").write_text(NETWORK)
+    assert main(["demo", "--job", str(tmp_path / "halves.py"), "--quiet", "--json", "--param", "epochs=3"]) == 0
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert found["equal"] and found["iterations"] == 9
+    assert set(found["results"]["alice"]) == {f"model.{n}.{part}" for n in (0, 2) for part in ("weight", "bias")}
+
+
+def test_what_a_party_draws_is_its_own_and_the_same_when_it_goes_on(tmp_path):
+    (tmp_path / "halves.py").write_text(NETWORK)
+    job = load_job(str(tmp_path / "halves.py"))
+    stores = [Store(tmp_path / folder, "s", "alice") for folder in ("a", "a", "b")]
+    first, again, other = (own_inputs(job, "alice", {}, store.key) for store in stores)
+    assert list(first) == [f"model.{n}.{part}.alice" for n in (0, 2) for part in ("bias", "weight")]
+    assert all(np.array_equal(first[name], again[name]) for name in first)
+    assert not np.array_equal(first["model.0.weight.alice"], other["model.0.weight.alice"])
+    assert not np.array_equal(first["model.0.weight.alice"], own_inputs(job, "alice", {})["model.0.weight.alice"])

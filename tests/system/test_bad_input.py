@@ -77,7 +77,7 @@ CASES = [
     (party, [*ALICE, "--job", "{here}/none.py"], "none.py"),
     (party, [*ALICE, "--job", "{here}/syntax.py"], "syntax.py:1"),
     (party, [*ALICE, "--job", "{here}/empty.py"], "empty.py"),
-    (party, [*ALICE, "--job", "{here}/owner.py"], "belongs to 'alice' or 'bob'"),
+    (party, [*ALICE, "--job", "{here}/owner.py"], "belongs to 'alice', to 'bob' or to both"),
     (party, ["plan", "--job", "{here}/raises.py"], "index 9 is out of range"),
     (party, ["plan", "--job", "{here}/crash.py"], "crash.py:8"),
     (party, ["plan", "--job", "{here}/silent.py"], "reveals nothing"),
