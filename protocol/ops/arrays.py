@@ -39,7 +39,7 @@ def _operator(here: str, reflected: str) -> Callable[[Any, Any], Any]:
 for _function, _names in OPERATORS.items():
     OFFERED[_function] = _operator(*_names)
     OFFERED[_function].__name__ = _function.__name__
-SENTENCES.update((np.equal, np.not_equal, np.floor_divide, np.remainder))
+SENTENCES.update((np.floor_divide, np.remainder))
 offers(np.matmul)(matmul)
 offers(np.concatenate)(concatenate)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from ..views import Broadcast
 from .activations import softplus
 from .comparison import Compare, Gate, tested
 from .gradient import differentiated
-from .linear import Negate
+from .linear import Add, Negate
+from .maxima import Tell
 from .periodic import SIGMOID, SIGMOID_DERIVATIVE, Fourier
 from .polynomials import COARSE, SIGMOID_10, Poly, derivative
 from .products import Multiply
@@ -127,10 +129,18 @@ def is_binary(node: Node) -> bool:
     """Whether every entry is known to be 0 or 1: outcomes of comparisons, their products, opposites and views."""
     op, uses = tested(node)[0].op, tested(node)[0].inputs
     match op:
-        case Compare():
+        case Compare() | Tell():
             return True
         case Gate() | Multiply() | Concatenate():
             return all(is_binary(use) for use in uses)
+        case Add(minus=True) if uses[0].inputs == uses[1].inputs:  # x == y is [x ≥ y] − [x > y]
+            wider, narrower = (use.op for use in uses)
+            return (
+                isinstance(narrower, Compare)
+                and narrower.inclusive
+                and narrower.negated
+                and wider == replace(narrower, inclusive=False)
+            )
         case AddPublic(constant=one) if bool(np.all(one == 1.0)):
             return isinstance(uses[0].op, Negate) and is_binary(uses[0].inputs[0])
     return False

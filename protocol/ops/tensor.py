@@ -124,6 +124,13 @@ class Secret:
     def __ge__(self, other: Any) -> Secret:
         return self._compare(other, inclusive=False, negated=True)
 
+    def __eq__(self, other: Any) -> Secret:  # type: ignore[override]
+        """Where self = other to the last fraction bit: 1, elsewhere 0. Two comparisons on one opening."""
+        return (self >= other) - (self > other)  # type: ignore[no-any-return]
+
+    def __ne__(self, other: Any) -> Secret:  # type: ignore[override]
+        return 1 - (self == other)  # type: ignore[no-any-return]
+
     def _compare(self, other: Any, inclusive: bool, negated: bool) -> Secret:
         """With one public number: on the opening of self, so that several share it. Otherwise on that of the difference."""
         if not isinstance(other, Secret) and np.ndim(other) == 0:
@@ -274,8 +281,6 @@ class Secret:
                        "choose between tensors with where, maximum, minimum or clip")  # fmt: skip
     __bool__ = __float__ = __int__ = __index__ = __complex__ = __iter__ = __len__ = __contains__ = _refuse
     __array__ = __reduce_ex__ = _refuse
-    __eq__ = refusing("has no ==: write (x >= y) * (x <= y), which is 1 where both are equal")
-    __ne__ = refusing("has no !=: write 1 - (x >= y) * (x <= y)")
     __rtruediv__ = refusing("cannot divide: division by a secret tensor is not offered; multiply by a public number")
     __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = refusing("has no // and %: divide by a public number with /")
     __divmod__ = __rdivmod__ = refusing("has no divmod: divide by a public number with /")

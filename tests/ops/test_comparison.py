@@ -291,4 +291,23 @@ def test_misuse():
     fails(lambda x: x < np.nan, "finite")
     fails(lambda x: 1.0 * (not (x < 0)), "no value")
     fails(lambda x: sigmoid(x, method="magic"), "no method")
-    fails(lambda x: x == 1, "x >= y")
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**32))
+def test_equal_is_equal_to_the_last_bit_and_chooses(seed):
+    random = np.random.default_rng(seed)
+    x, y = numbers((20,), seed), numbers((20,), seed + 1)
+    y = np.where(random.random(20) < 0.4, x, np.where(random.random(20) < 0.3, x + ULP, y))
+    run = secure(lambda x, y: {"eq": x == y, "ne": x != y, "np": np.equal(x, y), "three": x == 3.0,
+                               "chosen": where(x == y, x, -1.0), "other": where(x != y, y, 0.0)}, x, y)  # fmt: skip
+    expected = {"eq": x == y, "ne": x != y, "np": x == y, "three": x == 3.0, "chosen": np.where(x == y, x, -1.0),
+                "other": np.where(x != y, y, 0.0)}  # fmt: skip
+    for name, array in expected.items():
+        assert np.array_equal(run.results[0][name], array), name
+
+
+def test_equality_costs_what_a_comparison_does():
+    x, y = numbers((9,), 1), numbers((9,), 2)
+    equal, less = secure(lambda x, y: x == y, x, y), secure(lambda x, y: x < y, x, y)
+    assert equal.rounds == less.rounds
