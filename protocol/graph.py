@@ -264,6 +264,11 @@ class Graph:
         phase = max((node.phase for node in inputs), default=Phase.SETUP)
         if op.late or (op.view is not None and op.view.varies):
             phase = max(phase, self.phase)
+        elif phase >= Phase.CHECK and any(Phase.SETUP < node.phase < phase for node in inputs):
+            raise JobError(
+                f"{op.name} of what step() or check() has kept outside of v: it has no value here; assign it to v in step(), as in "
+                "v.total = …, and setup() gives it a first value"
+            )
         shape = op.shape(*(node.shape for node in inputs))
         found = op.bounds(*inputs) if interval is None else interval
         least, most = (-math.inf if math.isnan(found[0]) else found[0], math.inf if math.isnan(found[1]) else found[1])

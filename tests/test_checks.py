@@ -250,3 +250,17 @@ def test_a_value_of_a_step_that_check_uses_is_that_of_the_step_before():
 
     run = simulate(Kept(), DATA)
     agrees(run, Kept(), 24, 10)
+
+
+@pytest.mark.parametrize("method", ["check", "finish"])
+def test_what_a_step_keeps_outside_of_v_meets_nothing_later(method):
+    def step(self, v):
+        self.z = v.x @ v.w
+        v.w = v.w - 0.1 * (v.x.T @ self.z)
+
+    body = {"check": lambda self, v: None, "finish": lambda self, v: v.reveal(w=v.w)}
+    body[method] = lambda self, v: v.reveal(z=self.z * v.w.sum())
+    inputs = {"x": Input("bob", (4, 3), -1, 1), "w": Input("alice", (3, 1), -4, 4)}
+    job = type("Keeps", (Job,), inputs | body | {"step": step})()
+    with pytest.raises(JobError, match=r"kept outside of v: .* assign it to v in step\(\)"):
+        trace(job, {"x": (4, 3), "w": (3, 1)}, 5)
