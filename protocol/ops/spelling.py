@@ -48,6 +48,15 @@ def along(function: Any) -> Callable[..., Any]:
     return method
 
 
+def pairing(function: Any) -> Callable[[Any, Any], Any]:
+    """A method, with another operand, that is a function of NumPy's too."""
+
+    def method(self: Any, other: Any) -> Any:
+        return call(function, (self, other), {})
+
+    return method
+
+
 def refusing(text: str) -> Callable[..., NoReturn]:
     """A method that ends in this sentence."""
 

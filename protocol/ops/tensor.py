@@ -124,12 +124,7 @@ class Secret:
     def __ge__(self, other: Any) -> Secret:
         return self._compare(other, inclusive=False, negated=True)
 
-    def __eq__(self, other: Any) -> Secret:  # type: ignore[override]
-        """Where self = other to the last fraction bit: 1, elsewhere 0. Two comparisons on one opening."""
-        return (self >= other) - (self > other)  # type: ignore[no-any-return]
-
-    def __ne__(self, other: Any) -> Secret:  # type: ignore[override]
-        return 1 - (self == other)  # type: ignore[no-any-return]
+    __eq__, __ne__ = map(spelling.pairing, (np.equal, np.not_equal))
 
     def _compare(self, other: Any, inclusive: bool, negated: bool) -> Secret:
         """With one public number: on the opening of self, so that several share it. Otherwise on that of the difference."""

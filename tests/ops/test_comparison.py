@@ -32,11 +32,14 @@ from protocol.simulate import simulate
 EDGES = np.array([0.0, ULP, -ULP, 1.0, -1.0, 8.0, -8.0, 8 + ULP, 8 - ULP, 1024.0, -1024.0, 1023.5])
 X = np.concatenate([EDGES, numbers((118,), 1, 1000.0)]).reshape(10, 13)
 Y = np.where(np.arange(130).reshape(10, 13) % 5, numbers((10, 13), 2, 1000.0), X)
-ORDERS = [np.less, np.less_equal, np.greater, np.greater_equal]
+ORDERS = [np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal]
 
 
 def order(name):
-    return lambda a, b: {"less": a < b, "less_equal": a <= b, "greater": a > b, "greater_equal": a >= b}[name]
+    return {
+        "less": lambda a, b: a < b, "less_equal": lambda a, b: a <= b, "equal": lambda a, b: a == b,
+        "greater": lambda a, b: a > b, "greater_equal": lambda a, b: a >= b, "not_equal": lambda a, b: a != b,
+    }[name]  # fmt: skip
 
 
 @pytest.mark.parametrize("compare", ORDERS, ids=lambda f: f.__name__)
@@ -47,6 +50,8 @@ def test_order_is_exact(compare):
     check(run, X[:, :1], Y[:1], bound=0.0, clear=compare(X[:, :1], Y[:1]))
     check(lambda a: run(a, Y), X, bound=0.0, clear=compare(X, Y))
     check(lambda a: run(Y, a), X, bound=0.0, clear=compare(Y, X))
+    check(compare, X, Y, bound=0.0, clear=compare(X, Y))
+    check(lambda a: compare(Y, a), X, bound=0.0, clear=compare(Y, X))
     for limit in (0, ULP, -ULP, 0.3, 1024, -1024.0, 1e9, -1e300, 2.0**-40):
         check(lambda a, limit=limit: run(a, limit), X, bound=0.0, clear=compare(X, limit))
 
@@ -115,6 +120,12 @@ def test_the_ends_of_any_range(data, f, exponent):
         (lambda x: (x[:1] < 3) * x, (X[:1] < 3) * X),
         (lambda x: x * (1 - (x < 3))[:, :1], X * (X >= 3)[:, :1]),
         (lambda x: (x < 3) * (x > -3), (X < 3) & (X > -3)),
+        (lambda x: where(x == 8, 5, x), np.where(X == 8, 5, X)),
+        (lambda x: where((x != 8) * (x < 9), x, 0.25), np.where((X != 8) & (X < 9), X, 0.25)),
+        (lambda x: where(x == Y, x, 0.5), np.where(X == Y, X, 0.5)),
+        (lambda x: where(x == x[:1] * 1, x, 0.5), np.where(X[:1] == X, X, 0.5)),
+        (lambda x: where(x == X[:1], x, 0.5), np.where(X[:1] == X, X, 0.5)),
+        (lambda x: (x == X[:1]).sum(axis=1), (X[:1] == X).sum(axis=1)),
     ],
 )
 def test_piecewise_functions_are_exact(function, expected):
@@ -149,7 +160,7 @@ def test_intervals_are_tightened():
     def note(x):
         seen.update(
             relu=relu(x), absolute=absolute(x), clip=clip(x, -1, 2), sign=sign(x), bit=x < 1,
-            maximum=maximum(x, 3), minimum=minimum(x, 3),
+            maximum=maximum(x, 3), minimum=minimum(x, 3), equal=x == 1, other=x != x[:1],
         )  # fmt: skip
         return x
 
@@ -159,7 +170,7 @@ def test_intervals_are_tightened():
     assert found["absolute"][0] == 0
     assert found["clip"] == (-1, 2)
     assert found["sign"] == (-1, 1)
-    assert found["bit"] == (0, 1)
+    assert found["bit"] == found["equal"] == found["other"] == (0, 1)
     assert found["maximum"][0] == 3
     assert found["minimum"][1] == 3
 
@@ -190,6 +201,9 @@ def test_price_of_a_comparison():
     thermometer = 233 / 8
     assert price(lambda a: a < 0, **FULL) == (4, 8 + sent, thermometer + dealt + 8) == (4, 12.25, 49.125)
     assert price(lambda a, b: a < b, names=2, **FULL) == (4, 12.25, 49.125)
+    once = (4, 8 + 2 * sent, thermometer + 2 * dealt + 16)  # one opening, two comparisons side by side
+    assert price(lambda a: a == 3, **FULL) == price(lambda a, b: a != b, names=2, **FULL) == once
+    assert price(lambda a: a == np.arange(640), **FULL) == once  # an array, once too
     assert price(relu, **FULL) == (4, 12.25, 57.125)
     assert price(absolute, **FULL) == (4, 12.25, 57.125)
     assert price(lambda a: relu(a * 0.3), **FULL) == (4, 12.25, 81.125)
@@ -291,6 +305,13 @@ def test_misuse():
     fails(lambda x: x < np.nan, "finite")
     fails(lambda x: 1.0 * (not (x < 0)), "no value")
     fails(lambda x: sigmoid(x, method="magic"), "no method")
+    fails(lambda x: 1.0 * (x[0, 0] == 1 or 2), "no value")
+    fails(lambda x: x if x in (1, 2) else -x, "no value")
+    fails(lambda x: x == None, "one public number")  # noqa: E711
+    fails(lambda x: x != "a", "one public number")
+    fails(lambda x: x == np.inf, "finite")
+    fails(lambda x: x == X[:, :2], "do not broadcast")
+    fails(lambda x: where((x <= 1) - (x < 2), x, 0), "outcome of a comparison")
 
 
 @settings(max_examples=20, deadline=None)
