@@ -135,10 +135,15 @@ def _summary(reports: dict[str, dict[str, Any]], plain: dict[str, Array], grains
             "predictions": plain["predictions"].tolist() if "predictions" in plain else None,
         },
         "results": {"alice": alice["results"], "bob": bob["results"]},
-        "equal": len(learnt) < 2 or learnt[0] == learnt[1],
+        "equal": all(alice["results"][name] == bob["results"][name] for name in _common(alice, bob)),
         "grains": grains,
         "max_abs_weight_error": max(errors, default=0.0),
     }
+
+
+def _common(alice: dict[str, Any], bob: dict[str, Any]) -> list[str]:
+    """The tensors that both learnt: a job may reveal others to one of them alone."""
+    return [name for name in alice["results"] if name in bob["results"]]
 
 
 def _fault(summary: dict[str, Any]) -> str | None:
@@ -163,8 +168,14 @@ def _show(summary: dict[str, Any], reports: dict[str, dict[str, Any]], plain: di
     for name in plain:
         lines(name, ("alice", "bob"))
     print()
-    if all(report["results"] for report in reports.values()):
-        print(f"Alice and Bob obtained {'equal' if summary['equal'] else 'DIFFERENT'} results.")
+    results = [summary["results"][role] for role in ROLES]
+    if all(results):
+        common = _common(reports["alice"], reports["bob"])
+        if common:
+            what = "results" if all(len(common) == len(each) for each in results) else "values of what both learn"
+            print(f"Alice and Bob obtained {'equal' if summary['equal'] else 'DIFFERENT'} {what}.")
+        else:
+            print("Alice and Bob obtained different tensors: nothing is revealed to both.")
     elif summary["results"]["alice"] or summary["results"]["bob"]:
         print(f"Only {'alice' if summary['results']['alice'] else 'bob'} obtained the results.")
     else:

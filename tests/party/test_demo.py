@@ -10,7 +10,7 @@ import pytest
 
 from party.__main__ import main
 from party.checkpoint import Store
-from party.commands.demo import _fault, _show
+from party.commands.demo import _fault, _show, _summary
 from party.commands.run import own_inputs
 from party.loading import load_job
 
@@ -37,6 +37,25 @@ def test_what_is_right_is_no_fault(capsys):
     assert _fault(right) is None
     _show(right, {role: {"results": right["results"][role]} for role in ("alice", "bob")}, {"weights": np.ones(1)})
     assert "FAILED" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("alice", "bob", "fault", "words"),
+    [
+        ({"w": [1.0]}, {"p": [2.0]}, False, "different tensors: nothing is revealed to both."),
+        ({"w": [1.0], "q": [3.0]}, {"p": [2.0], "q": [3.0]}, False, "obtained equal values of what both learn."),
+        ({"w": [1.0], "q": [3.0]}, {"p": [2.0], "q": [3.0001]}, True, "obtained DIFFERENT values of what both learn."),
+        ({"q": [3.0]}, {"q": [3.0]}, False, "obtained equal results."),
+    ],
+)
+def test_only_what_both_learn_is_compared(alice, bob, fault, words, capsys):
+    own = {"job": "j", "iterations": 1, "setup_seconds": 0.0, "bytes_sent": 1, "dealt_bytes": 1}
+    reports = {role: FIGURES | own | {"results": results} for role, results in (("alice", alice), ("bob", bob))}
+    plain = {name: np.array(values) for name, values in (bob | alice).items()}
+    found = _summary(reports, plain, {})
+    assert bool(_fault(found)) == fault
+    _show(found, reports, plain)
+    assert words in capsys.readouterr().out
 
 
 @pytest.mark.system
