@@ -65,7 +65,9 @@ Guards = Mapping[Phase, tuple[Guard, ...]]  # by the phase that reveals the coun
 
 
 def beyond(what: str, count: int, size: int, interval: Interval) -> str:
-    return f"{what}: {count:,} of {size:,} entries outside [{interval[0]:.6g}, {interval[1]:.6g}]"
+    """A phrase for it. An entry that has wrapped may count at both ends of its range: a count above `size` is at least half of it."""
+    number = f"{count:,}" if count <= size else f"at least {min(size, -(-count // 2)):,}"
+    return f"{what}: {number} of {size:,} entries outside [{interval[0]:.6g}, {interval[1]:.6g}]"
 
 
 def slack(interval: Interval, scale: int, proven: bool = False) -> float:

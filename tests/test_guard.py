@@ -11,6 +11,7 @@ from party.data import default_tensor
 from party.loading import load_job
 from protocol.errors import JobError, OutOfRangeError
 from protocol.graph import Phase
+from protocol.guard import beyond
 from protocol.jobs import Input, Job, trace
 from protocol.ops import exp, polynomial, relu, sigmoid, within
 from protocol.plan import Plan, make_plan
@@ -193,6 +194,11 @@ def test_nothing_is_asked_of_what_is_kept_in_range():
 
 def test_a_job_without_steps_has_nothing_to_look_at_in_them():
     assert not simulate(Leaves(), defaults(Leaves()), 0).plan.guards
+
+
+@pytest.mark.parametrize(("count", "words"), [(64, "64 of 64"), (65, "at least 33 of 64"), (128, "at least 64 of 64")])
+def test_no_more_entries_are_said_to_be_outside_than_there_are(count, words):
+    assert beyond("v.w", count, 64, (-1.0, 1.0)) == f"v.w: {words} entries outside [-1, 1]"
 
 
 def test_the_name_of_the_counts_is_taken():
