@@ -106,6 +106,17 @@ class Bundle:
         raise NotImplementedError
 
 
+def _inside(name: str, bundle: Bundle) -> dict[str, Input]:
+    """A bundle's inputs; JobError where what it was given makes none, as a width that is no number."""
+    try:
+        return bundle.inputs()
+    except (TypeError, ValueError, ArithmeticError) as error:
+        raise JobError(
+            f"{name} = {type(bundle).__name__}(…): the shapes of its tensors do not follow from what it was given; "
+            f"check that every size is a whole number above zero ({error})"
+        ) from None
+
+
 class Job:
     """Subclass this; see the module's docstring."""
 
@@ -150,7 +161,7 @@ class Job:
                 if isinstance(value, Input):
                     found[name] = value
                 elif isinstance(value, Bundle):
-                    for part, each in value.inputs().items():
+                    for part, each in _inside(name, value).items():
                         object.__setattr__(each, "line", value.line)
                         found[f"{name}.{part}"] = each
         return dict(sorted(found.items()))

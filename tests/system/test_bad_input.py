@@ -35,6 +35,8 @@ FILES = {
     "raises.py": JOB + "    x = Input('bob', (2,), default=[1, 2])\n\n    def step(self, v):\n        v.x[9]\n",
     "crash.py": JOB + "    x = Input('bob', (2,), default=[1, 2])\n\n    def step(self, v):\n        1 / 0\n",
     "owner.py": JOB + "    x = Input('carol', (2,))\n",
+    "width.py": "from protocol.nn import Dense, Sequential\n" + JOB + "    model = Sequential(Dense('8', 3))\n",
+    "negative.py": "from protocol.nn import Dense, Sequential\n" + JOB + "    model = Sequential(Dense(4, -8))\n",
     "silent.py": JOB + "    x = Input('bob', (2,), default=[1, 2])\n\n    def step(self, v):\n        pass\n",
     "branch.py": JOB + "    x = Input('bob', (2,), default=[1, 2])\n\n    def finish(self, v):\n"
     "        v.reveal(x=v.x if v.x else v.x)\n",
@@ -78,6 +80,8 @@ CASES = [
     (party, [*ALICE, "--job", "{here}/syntax.py"], "syntax.py:1"),
     (party, [*ALICE, "--job", "{here}/empty.py"], "empty.py"),
     (party, [*ALICE, "--job", "{here}/owner.py"], "belongs to 'alice', to 'bob' or to both"),
+    (party, ["plan", "--job", "{here}/width.py"], "width.py: model = Sequential(…): the shapes of its tensors"),
+    (party, ["plan", "--job", "{here}/negative.py"], "check that every size is a whole number above zero"),
     (party, ["plan", "--job", "{here}/raises.py"], "index 9 is out of range"),
     (party, ["plan", "--job", "{here}/crash.py"], "crash.py:8"),
     (party, ["plan", "--job", "{here}/silent.py"], "reveals nothing"),
