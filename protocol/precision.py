@@ -96,7 +96,7 @@ def _error(sizes: Sizes, node: Node, found: dict[Node, Spread]) -> Spread:
         case MultiplyPublic() | MatMulPublic():
             (x,), rounding = node.inputs, _rounding(op.constant, fraction_bits(op.constant, sizes, node.inputs[0]))
             count = x.shape[-2 if op.left else -1] if isinstance(op, MatMulPublic) else 1
-            off = x.likely.scaled(rounding).total(count) if rounding else NONE
+            off = _assumed(sizes, x).scaled(rounding).total(count) if rounding else NONE
             return _through(node, 0, own[0]) + off
         case Coarse():
             return own[0]  # to be coarse is what it is asked for
@@ -130,6 +130,12 @@ def _through(node: Node, n: int, error: Spread) -> Spread:
     """The error of a node, linear in operand n, if that alone has one."""
     moved = replace(node.inputs[n], spread=error, interval=EVERYTHING)
     return node.op.spread(*(moved if at == n else use for at, use in enumerate(node.inputs))) or error
+
+
+def _assumed(sizes: Sizes, x: Node) -> Spread:
+    """What x is likely to be, and no more than the plan takes it to be: of a variable without a range, nothing else is known."""
+    limit = sizes.limit(x)
+    return Spread(min(x.likely.mean, limit), min(x.likely.deviation, limit))
 
 
 def _read(sizes: Sizes, x: Node, error: Spread) -> Spread:

@@ -133,3 +133,20 @@ def test_a_precision_that_is_none_is_refused(precision):
     inputs = {"x": np.ones((4,))}
     with pytest.raises(JobError, match="precision is a part of a value's range"):
         trace(job_of(lambda x: x, inputs, precision=precision), shapes(inputs))
+
+
+def test_what_is_carried_without_a_range_is_as_wide_as_the_plan_takes_it_to_be():
+    class Carried(Job):
+        x = Input("bob", (4,), -1, 1)
+
+        def setup(self, v):
+            v.m = v.zeros((4,))
+
+        def step(self, v):
+            v.m = v.m * 0.9 + v.x
+
+        def finish(self, v):
+            v.reveal(m=v.m)
+
+    sizes = size(trace(Carried(), {"x": (4,)}, 5).graph, Carried().numerics, Rescale)
+    assert 0.0 < relative_errors(sizes, 5)["m"] < 1.0
