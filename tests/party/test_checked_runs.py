@@ -3,41 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import ends
+import fit
 import numpy as np
 import pytest
 from ends import PARTIES, Killed, World, install
 
 from party.session import Report, Run
-from protocol.jobs import Input, Job, trace
+from protocol.jobs import Job, trace
 
 STEPS, EVERY = 7, 3
 
 
-class Fit(Job):
+class Fit(fit.Fit):
     iterations = STEPS
     check_every = EVERY
-    x = Input("bob", (4, 2), -1, 1, default=[[0.5, 0.25], [-0.5, 1.0], [0.75, -0.25], [1.0, 0.5]])
-    y = Input("bob", (4, 1), -1, 1, default=[[0.25], [-0.5], [0.5], [0.25]])
-    w = Input("alice", (2, 1), -4, 4, default=[[0.0], [0.0]])
-    enough = 0.0
-
-    def step(self, v):
-        v.w = v.w - v.x.T @ (v.x @ v.w - v.y) * (1 / 4)
-
-    def check(self, v):
-        error = v.x @ v.w - v.y
-        v.reveal(loss=(error * error).mean(), to="both")
-        v.reveal(error=error, to="bob")
-
-    def stop(self, history):
-        return history["loss"][-1] < self.enough
-
-    def finish(self, v):
-        v.reveal(weights=v.w)
+    rate = 1 / 4
+    w = replace(fit.Fit.w, default=[[0.0], [0.0]])
 
 
 def twin(job: Job, steps: int) -> tuple[dict[str, Any], dict[str, list[Any]]]:
@@ -106,18 +92,24 @@ async def test_killed_anywhere_in_steps_and_checks_and_going_on(world, role, par
     total = len(made.points[role])
     assert total > 60
     for at in range(part, total, 5 * 3):
-        deaths = [at]
-
-        def fault(who: str, number: int, what: str, deaths: list[int] = deaths) -> BaseException | None:
-            if who == role and number in deaths:
-                deaths.remove(number)
-                return Killed()
-            return None
-
+        fault, deaths = killing(role, at)
         again = world(Fit())
         await run(again, fault)
         assert not deaths
         right(again, Fit(), STEPS)
+
+
+def killing(role: str, at: int) -> tuple[Callable[[str, int, str], BaseException | None], list[int]]:
+    """A fault that kills a party once, at a point of its run, and what is still to come of it."""
+    deaths = [at]
+
+    def fault(who: str, number: int, what: str) -> BaseException | None:
+        if who == role and number in deaths:
+            deaths.remove(number)
+            return Killed()
+        return None
+
+    return fault, deaths
 
 
 def enough() -> tuple[Fit, int]:
@@ -141,14 +133,7 @@ async def test_killed_in_an_early_end(world, role):
     await run(made)
     total = len(made.points[role])
     for at in range(total - 20, total, 3):
-        deaths = [at]
-
-        def fault(who: str, number: int, what: str, deaths: list[int] = deaths) -> BaseException | None:
-            if who == role and number in deaths:
-                deaths.remove(number)
-                return Killed()
-            return None
-
+        fault, _ = killing(role, at)
         again = world(job)
         await run(again, fault)
         right(again, job, steps)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,10 +13,13 @@ import numpy as np
 import pytest
 
 from party.loading import load_job
+from party.local import Child
 from protocol.jobs import trace
 from protocol.plan import make_plan
 
 FIELDS = ["time", "level", "event", "role", "session", "epoch", "step", "message"]
+
+SECONDS = 60.0  # that anything may take
 
 
 def twin(iterations: int) -> dict[str, np.ndarray]:
@@ -94,3 +98,16 @@ class Manager:
     def forget(self) -> None:
         """Pass over what has been said up to now."""
         self.listen(0.05)
+
+
+def ended(child: Child, seconds: float = SECONDS) -> int:
+    try:
+        return child.process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        pytest.fail(f"{child.name} hangs; it said: {child.errors}")
+
+
+def said(child: Child) -> str:
+    """What it said; a traceback is never right."""
+    assert "Traceback" not in child.errors, child.errors
+    return child.errors

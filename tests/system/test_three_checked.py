@@ -10,49 +10,21 @@ import sys
 import time
 from pathlib import Path
 
+import fit
 import numpy as np
 import pytest
+from services import SECONDS, ended, said
 
 from party.loading import load_job
-from party.local import Child, Trio
+from party.local import Trio
 from protocol.jobs import trace
 
 pytestmark = pytest.mark.system
-SECONDS = 60.0
-JOB = """
-from protocol.jobs import Input, Job
-
-
-class Fit(Job):
-    iterations = 1200
-    check_every = 50
-    rate = 0.002
-    enough = 0.0
-    x = Input("bob", (4, 2), -1, 1, default=[[0.5, 0.25], [-0.5, 1.0], [0.75, -0.25], [1.0, 0.5]])
-    y = Input("bob", (4, 1), -1, 1, default=[[0.25], [-0.5], [0.5], [0.25]])
-    w = Input("alice", (2, 1), -4, 4, default=[[3.0], [-2.0]])
-
-    def step(self, v):
-        v.w = v.w - v.x.T @ (v.x @ v.w - v.y) * self.rate
-
-    def check(self, v):
-        error = v.x @ v.w - v.y
-        v.reveal(loss=(error * error).mean(), to="both")
-        v.reveal(error=error, to="bob")
-
-    def stop(self, history):
-        return history["loss"][-1] < self.enough
-
-    def finish(self, v):
-        v.reveal(weights=v.w)
-"""
 
 
 @pytest.fixture
-def job(tmp_path) -> Path:
-    path = tmp_path / "fit.py"
-    path.write_text(JOB)
-    return path
+def job() -> Path:
+    return Path(fit.__file__)
 
 
 def twin(job: Path, steps: int) -> tuple[dict, dict]:
@@ -61,18 +33,6 @@ def twin(job: Path, steps: int) -> tuple[dict, dict]:
     history: dict = {}
     graph = trace(fit, {name: array.shape for name, array in inputs.items()}, steps).graph
     return graph.run_clear(inputs, steps, 50, history), history
-
-
-def ended(child: Child) -> int:
-    try:
-        return child.process.wait(SECONDS)
-    except subprocess.TimeoutExpired:
-        pytest.fail(f"{child.name} hangs; it said: {child.errors}")
-
-
-def said(child: Child) -> str:
-    assert "Traceback" not in child.errors, child.errors
-    return child.errors
 
 
 def right(trio: Trio, job: Path, steps: int) -> None:

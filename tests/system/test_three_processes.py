@@ -12,6 +12,7 @@ import time
 
 import numpy as np
 import pytest
+from services import SECONDS, ended, said
 
 from party.loading import load_job
 from party.local import Child, Trio
@@ -19,7 +20,6 @@ from protocol.jobs import Job, trace
 from protocol.plan import Plan, make_plan
 
 pytestmark = pytest.mark.system
-SECONDS = 60.0
 
 
 def clear(job: Job, iterations: int, **brought: np.ndarray) -> dict[str, np.ndarray]:
@@ -40,19 +40,6 @@ def report(child: Child) -> dict:
 def both(trio: Trio, *arguments: str, order: tuple[str, ...] = ("dealer", "bob", "alice"), **own: list[str]) -> None:
     for role in order:
         trio.start(role, [] if role == "dealer" else ["--json", *arguments, *own.get(role, [])])
-
-
-def ended(child: Child, seconds: float = SECONDS) -> int:
-    try:
-        return child.process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        pytest.fail(f"{child.name} hangs; it said: {child.errors}")
-
-
-def said(child: Child) -> str:
-    """What it said; a traceback is never right."""
-    assert "Traceback" not in child.errors, child.errors
-    return child.errors
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(("dealer", "alice", "bob"))), ids="-".join)
