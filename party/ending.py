@@ -45,7 +45,7 @@ import numpy as np
 from protocol.channel import Connection
 from protocol.errors import ProtocolError
 from protocol.graph import Array
-from protocol.history import History
+from protocol.history import History, array, plain
 from protocol.machine import Machine
 from protocol.ring import Words
 from protocol.wire import Kind, Message
@@ -117,7 +117,7 @@ class Ending:
         if done is not None:
             seal = Seal.read(done)
             self._seals[seal.ticket] = seal
-            self._finished, self._results = seal.ticket, _results(done["results"])
+            self._finished, self._results = seal.ticket, {name: array(each) for name, each in done["results"].items()}
             self.beyond, self.history = tuple(done["beyond"]), seal.history
         if sealed is not None:
             seal = Seal.read(sealed)
@@ -181,7 +181,7 @@ class Ending:
         results, self.beyond, self.history = machine.results(), (*history.beyond, *machine.beyond()), history
         seal = self._seals.get(ticket)
         if self._store is not None and seal is not None:
-            found = {name: [array.tobytes(), list(array.shape)] for name, array in results.items()}
+            found = {name: plain(each) for name, each in results.items()}
             self._store.record("results", {**seal.body(), "results": found, "beyond": list(self.beyond)})
         self._finished, self._results = ticket, results
 
@@ -192,7 +192,3 @@ async def _hear(peer: Connection, ticket: str, stage: str) -> Message:
     if body.get("ticket") != ticket or body.get("stage") != stage:
         raise ProtocolError(f"{peer.role} is at another point of the end of the run")
     return message
-
-
-def _results(raw: Mapping[str, Any]) -> dict[str, Array]:
-    return {name: np.frombuffer(data).reshape(shape).copy() for name, (data, shape) in raw.items()}

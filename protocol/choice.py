@@ -114,10 +114,9 @@ def _cost(sizes: Sizes, steps: int) -> tuple[int, int]:
     rounds = volume = 0
     for phase, code in Lowering(sizes, 0).phases.items():
         times = steps if phase == Phase.STEP else 1
-        openings = [opening for stage in code.stages for opening in stage.openings]
-        words = sum(each.field.words for each in openings)
+        words = sum(each.field.words for each in code.openings)
         words += sum(field.words for spec in code.correlations for field in spec.fields)
-        rounds += times * sum(bool(stage.openings) for stage in code.stages)
+        rounds += times * code.rounds
         volume += times * 8 * words
     return rounds, volume
 

@@ -51,7 +51,7 @@ class History:
 
     def body(self) -> dict[str, Any]:
         """As plain data."""
-        values = {name: [[each.tobytes(), list(each.shape)] for each in found] for name, found in self.values.items()}
+        values = {name: [plain(each) for each in found] for name, found in self.values.items()}
         return {"steps": list(self.steps), "values": values, "beyond": list(self.beyond)}
 
     @staticmethod
@@ -59,11 +59,19 @@ class History:
         """What `body` gave; an empty one for None."""
         if body is None:
             return History()
-        values = {
-            name: [np.frombuffer(data).reshape(shape).copy() for data, shape in found]
-            for name, found in body["values"].items()
-        }
+        values = {name: [array(each) for each in found] for name, found in body["values"].items()}
         return History(list(body["steps"]), values, tuple(body["beyond"]))
+
+
+def plain(found: Array) -> list[Any]:
+    """A result, or a metric, as plain data: its bytes and its shape."""
+    return [found.tobytes(), list(found.shape)]
+
+
+def array(raw: Sequence[Any]) -> Array:
+    """What `plain` was given."""
+    data, shape = raw
+    return np.frombuffer(data).reshape(shape).copy()
 
 
 class _Shared(dict[str, Sequence[Array]]):

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -63,10 +63,10 @@ class Input:
     low: float = -1024.0
     high: float = 1024.0
     default: Any = None
-    line: str = field(default="", init=False, repr=False, compare=False)  # where it is declared
+    line: str = field(default="", repr=False, compare=False, kw_only=True)  # where it is declared
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "line", caller())
+        object.__setattr__(self, "line", self.line or caller())
         if self.owner not in (*ROLES, JOINT):
             raise JobError(f"an Input belongs to 'alice', to 'bob' or to both, 'joint', not to {self.owner!r}")
         for name in ("low", "high"):  # a NumPy scalar would make intervals wrap in its own few bits
@@ -87,8 +87,7 @@ class Input:
             default = self.default.half()
         elif self.default is not None:
             default = np.asarray(self.default) / 2
-        half = replace(self, low=self.low / 2, high=self.high / 2, default=default)
-        object.__setattr__(half, "line", self.line)
+        half = replace(self, owner=ROLES[0], low=self.low / 2, high=self.high / 2, default=default)
         return {f"{name}.{role}": replace(half, owner=role) for role in ROLES}
 
 
@@ -152,7 +151,7 @@ class Job:
         """Once, after the last step; calls v.reveal(name=tensor, …)."""
         raise JobError(f"job {type(self).__name__} reveals nothing: define finish() and call v.reveal(name=tensor)")
 
-    @property
+    @cached_property
     def declared(self) -> dict[str, Input]:
         """The tensors that the job says are brought, those of bundles too, by name: the same order at both parties."""
         found: dict[str, Input] = {}
@@ -161,12 +160,11 @@ class Job:
                 if isinstance(value, Input):
                     found[name] = value
                 elif isinstance(value, Bundle):
-                    for part, each in _inside(name, value).items():
-                        object.__setattr__(each, "line", value.line)
-                        found[f"{name}.{part}"] = each
+                    parts = _inside(name, value).items()
+                    found |= {f"{name}.{part}": replace(each, line=value.line) for part, each in parts}
         return dict(sorted(found.items()))
 
-    @property
+    @cached_property
     def inputs(self) -> dict[str, Input]:
         """What each party brings, by name, in that order."""
         brought = [each.brought(name) for name, each in self.declared.items()]

@@ -148,10 +148,8 @@ def _nanoseconds(cost: PhaseCost, dealt: PhaseDealing) -> int:
 
 
 def _cost(code: PhaseCode, dealing: PhaseDealing) -> PhaseCost:
-    rounds = sum(bool(stage.openings) for stage in code.stages)
-    openings = [o for stage in code.stages for o in stage.openings]
-    sent = tuple(sum(8 * o.field.words for o in openings if (1 - party) in o.learners) for party in (0, 1))
-    return PhaseCost(rounds, sent, 8 * dealing.dealt_words)  # type: ignore[arg-type]
+    sent = tuple(sum(8 * o.field.words for o in code.openings if (1 - party) in o.learners) for party in (0, 1))
+    return PhaseCost(code.rounds, sent, 8 * dealing.dealt_words)  # type: ignore[arg-type]
 
 
 def _outline(phase: Phase, code: PhaseCode) -> Iterator[str]:

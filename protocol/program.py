@@ -75,6 +75,15 @@ class PhaseCode:
     dealt_registers: list[int] = field(default_factory=list)
     carries: list[tuple[int, int]] = field(default_factory=list)  # (state register, source register), at the end
 
+    @property
+    def rounds(self) -> int:
+        return sum(bool(stage.openings) for stage in self.stages)
+
+    @property
+    def openings(self) -> list[Opening]:
+        """In the order in which they are sent."""
+        return [opening for stage in self.stages for opening in stage.openings]
+
     def stage(self, level: int) -> Stage:
         while len(self.stages) <= level:
             self.stages.append(Stage())

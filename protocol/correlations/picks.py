@@ -37,16 +37,12 @@ class Picks:
     limbs: int
 
     @property
-    def windows(self) -> int:
-        return 1 << self.a.bits
-
-    @property
     def operands(self) -> tuple[Mask, ...]:
         return (self.a, self.b)
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        return (Field((*self.a.shape, self.windows), self.limbs),) * 2
+        return (Field((*self.a.shape, 1 << self.a.bits), self.limbs),) * 2
 
     def check(self, it: Checker) -> Need:
         words = it.operand(self.a, plain=True) + it.operand(self.b)
@@ -61,7 +57,7 @@ class Picks:
 
     def deal(self, masks: list[Words]) -> list[Words]:
         number, r = masks
-        here = _number(self.a, number)[..., None] == np.arange(self.windows)
+        here = _here(self.a, number)
         table = ring(1).resize(here.astype(np.uint64), self.limbs)
         wide = r[..., None] if self.limbs == 1 else r[..., None, :]
         return [table, np.where(here if self.limbs == 1 else here[..., None], wide, np.uint64(0))]
@@ -97,8 +93,7 @@ class Tells:
         return Need(3 * words + 2 * size * self.limbs, size)
 
     def deal(self, masks: list[Words]) -> list[Words]:
-        here = _number(self.a, masks[0])[..., None] == np.arange(1 << self.a.bits)
-        return [ring(1).resize(here.astype(np.uint64), self.limbs)]
+        return [ring(1).resize(_here(self.a, masks[0]).astype(np.uint64), self.limbs)]
 
     def consume(self, value: int, c: Words, table: Words) -> Words:
         """A party's share of [w = value]: shape of w, limbs."""
@@ -108,6 +103,11 @@ class Tells:
 def _number(a: Mask, words: Words) -> np.ndarray:
     source = ring(a.limbs)
     return source.resize(source.low_bits(words, a.bits), 1).astype(np.int64)
+
+
+def _here(a: Mask, number: Words) -> np.ndarray:
+    """T: where each v in [0, 2^m) is the number."""
+    return np.asarray(_number(a, number)[..., None] == np.arange(1 << a.bits))
 
 
 def _entry(a: Mask, value: int, c: Words, table: Words, limbs: int) -> Words:

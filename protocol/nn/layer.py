@@ -13,13 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from ..draws import Draw, he
 from ..errors import JobError
-from ..jobs import JOINT, ROLES, Bundle, Input
+from ..jobs import JOINT, ROLES, Bundle, Input, Variables
 from ..ops import Secret
 from ..views import Shape
 
@@ -34,7 +34,6 @@ class Parameter:
     default: Any
     low: float = -LIMIT
     high: float = LIMIT
-    trained: bool = True  # by an optimiser; otherwise the layer itself changes it, as batch normalisation its means
 
 
 def affine(shape: Shape, fan_in: int, init: Draw | None, bias: bool) -> dict[str, Parameter]:
@@ -43,11 +42,9 @@ def affine(shape: Shape, fan_in: int, init: Draw | None, bias: bool) -> dict[str
     return found | ({"bias": Parameter(shape[:1], np.zeros(shape[0]))} if bias else {})
 
 
-class Variables(Protocol):
-    """`jobs.Variables`, as far as a layer uses them."""
-
-    def __getitem__(self, name: str) -> Secret: ...
-    def __setitem__(self, name: str, value: Secret) -> None: ...
+def nested(layers: Mapping[str, Layer]) -> dict[str, Parameter]:
+    """The parameters of layers inside another, by their names there."""
+    return {f"{name}.{own}": each for name, layer in layers.items() for own, each in layer.parameters().items()}
 
 
 @dataclass(frozen=True)
@@ -60,9 +57,6 @@ class Scope:
 
     def __getitem__(self, name: str) -> Secret:
         return self.v[f"{self.path}.{name}"]
-
-    def __setitem__(self, name: str, value: Secret) -> None:
-        self.v[f"{self.path}.{name}"] = value
 
     def inside(self, name: str) -> Scope:
         """The scope of a layer in this one."""
@@ -85,7 +79,7 @@ class Layer(Bundle):
     def __call__(self, v: Variables, x: Secret, *, training: bool = True) -> Secret:
         """What the model makes of x, a batch along axis 0, with the parameters as they stand in `v`.
 
-        training: drop out, and normalise by the batch at hand; False for predictions.
+        training: drop out; False for predictions.
         """
         if not self.name:
             raise JobError(f"a {type(self).__name__} computes as an attribute of a job's class: model = Sequential(…)")
@@ -101,7 +95,7 @@ class Layer(Bundle):
 
     def trained(self) -> list[str]:
         """The names of the variables that an optimiser changes, as the job's `v` has them."""
-        return [f"{self.name}.{name}" for name, each in self.parameters().items() if each.trained]
+        return [f"{self.name}.{name}" for name in self.parameters()]
 
 
 class Sequential(Layer):
@@ -114,11 +108,7 @@ class Sequential(Layer):
         self.layers, self.owner = layers, owner
 
     def parameters(self) -> Mapping[str, Parameter]:
-        return {
-            f"{number}.{name}": each
-            for number, layer in enumerate(self.layers)
-            for name, each in layer.parameters().items()
-        }
+        return nested({str(number): layer for number, layer in enumerate(self.layers)})
 
     def forward(self, scope: Scope, x: Secret) -> Secret:
         for number, layer in enumerate(self.layers):
@@ -133,10 +123,7 @@ class Residual(Layer):
         self.block, self.shortcut, self.owner = Sequential(*block), shortcut, owner
 
     def parameters(self) -> Mapping[str, Parameter]:
-        found = {f"block.{name}": each for name, each in self.block.parameters().items()}
-        if self.shortcut is not None:
-            found |= {f"shortcut.{name}": each for name, each in self.shortcut.parameters().items()}
-        return found
+        return nested({"block": self.block} | ({} if self.shortcut is None else {"shortcut": self.shortcut}))
 
     def forward(self, scope: Scope, x: Secret) -> Secret:
         past = x if self.shortcut is None else self.shortcut.forward(scope.inside("shortcut"), x)

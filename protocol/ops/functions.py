@@ -23,13 +23,13 @@ from .public import AddPublic
 from .spelling import offers
 from .statement import Within
 from .structure import Concatenate
-from .tensor import Secret, number, public, secret
+from .tensor import Secret, bounded, number, public, secret
 
 
 def relu(x: Secret) -> Secret:
     """max(x, 0), read at `fraction_bits`: four rounds, whatever the scale of x."""
     secret("relu", x)
-    return _within((x >= 0.0) * x, 0.0, math.inf)
+    return bounded((x >= 0.0) * x, 0.0, math.inf)
 
 
 def relu_derivative(x: Secret) -> Secret:
@@ -40,20 +40,20 @@ def relu_derivative(x: Secret) -> Secret:
 @offers(np.sign)
 def sign(x: Secret) -> Secret:
     """−1, 0 or 1; two comparisons on one opening."""
-    return _within((x > 0.0) - (x < 0.0), -1.0, 1.0)
+    return bounded((x > 0.0) - (x < 0.0), -1.0, 1.0)
 
 
 @offers(np.equal)
 def equal(x1: Any, x2: Any) -> Secret:
     """1 where both are equal to the last fraction bit, else 0: two comparisons on one opening, in the rounds of one, and no product."""
     x, y = (x1, x2) if isinstance(x1, Secret) else (x2, x1)
-    return _within((x >= y) - (x > y), 0.0, 1.0)
+    return bounded((x >= y) - (x > y), 0.0, 1.0)
 
 
 @offers(np.not_equal)
 def not_equal(x1: Any, x2: Any) -> Secret:
     """0 where both are equal, else 1."""
-    return _within(1.0 - equal(x1, x2), 0.0, 1.0)
+    return bounded(1.0 - equal(x1, x2), 0.0, 1.0)
 
 
 @offers(np.absolute)
@@ -61,7 +61,7 @@ def absolute(x: Secret) -> Secret:
     """|x|, read at `fraction_bits`."""
     secret("absolute", x)
     bit = x >= 0.0
-    return _within(bit * x - (1 - bit) * x, 0.0, math.inf)
+    return bounded(bit * x - (1 - bit) * x, 0.0, math.inf)
 
 
 @offers(np.where)
@@ -94,10 +94,10 @@ def maximum(a: Any, b: Any) -> Secret:
     if not isinstance(b, Secret) and np.ndim(b) == 0:
         limit = number("the limit of maximum", b)
         bit = a >= limit
-        return _within(bit * a + (1 - bit) * limit, max(low, limit), max(high, limit))
+        return bounded(bit * a + (1 - bit) * limit, max(low, limit), max(high, limit))
     least, most = _ends(b)
     a, b = _settled(a), _settled(b)
-    return _within(_select(a >= b, a, b), max(low, least), max(high, most))
+    return bounded(_select(a >= b, a, b), max(low, least), max(high, most))
 
 
 @offers(np.minimum, np.fmin)
@@ -110,10 +110,10 @@ def minimum(a: Any, b: Any) -> Secret:
     if not isinstance(b, Secret) and np.ndim(b) == 0:
         limit = number("the limit of minimum", b)
         bit = a <= limit
-        return _within(bit * a + (1 - bit) * limit, min(low, limit), min(high, limit))
+        return bounded(bit * a + (1 - bit) * limit, min(low, limit), min(high, limit))
     least, most = _ends(b)
     a, b = _settled(a), _settled(b)
-    return _within(_select(a <= b, a, b), min(low, least), min(high, most))
+    return bounded(_select(a <= b, a, b), min(low, least), min(high, most))
 
 
 @offers(np.clip)
@@ -135,7 +135,7 @@ def clip(x: Secret, low: Any, high: Any) -> Secret:
     if not low < high:
         raise JobError(f"clip needs low < high, not [{low}, {high}]")
     below, above = x < low, x > high
-    return _within((1 - below) * x - above * x + below * low + above * high, low, high)
+    return bounded((1 - below) * x - above * x + below * low + above * high, low, high)
 
 
 def is_binary(node: Node) -> bool:
@@ -163,7 +163,7 @@ def _select(bit: Secret, a: Any, b: Any) -> Secret:
     """a where the bit is 1, b where it is 0."""
     chosen: Secret = bit * (a - b) + b
     (low, high), (least, most) = _ends(a), _ends(b)
-    return _within(chosen, min(low, least), max(high, most))
+    return bounded(chosen, min(low, least), max(high, most))
 
 
 def _settled(value: Any) -> Any:
@@ -190,13 +190,6 @@ def within(x: Secret, low: float, high: float) -> Secret:
         raise JobError(f"within needs low < high, not [{low}, {high}]")
     x._graph.assume(f"{x._node.op.name} of shape {x.shape} is assumed to stay in [{low:g}, {high:g}]")
     return x._apply(Within(Broadcast(x.shape), low, high))
-
-
-def _within(x: Secret, low: float, high: float) -> Secret:
-    """The same tensor, known to lie in [low, high]: what the interval arithmetic of its parts cannot see. It is so, whoever uses it."""
-    node = x._node
-    node.interval = (max(node.interval[0], low), min(node.interval[1], high))
-    return x
 
 
 def sigmoid(x: Secret, method: str = "interpolated") -> Secret:

@@ -19,7 +19,7 @@ from functools import cache
 import numpy as np
 
 from .periodic import Fourier
-from .tensor import Secret
+from .tensor import Secret, bounded
 
 PERIOD = 32.0
 FINER = 4  # bits, so that roundings do not add up over the levels of a tree, nor grow with the period
@@ -28,13 +28,6 @@ PI = Decimal("3.14159265358979323846264338327950288")
 TABLE = ((5.0, 32, 8, 5), (21.0, 64, 16, 10), (50.0, 128, 32, 20))
 WIDEST = 48.0  # max − min of what a tree joins: its differences are at most log 2 larger
 LARGEST_FINE, LARGEST_COARSE = 16, 64
-
-
-def bounded(x: Secret, low: float, high: float) -> Secret:
-    """The same tensor, known to lie in [low, high]: what the interval arithmetic of its parts cannot see."""
-    node = x._node
-    node.interval = (max(node.interval[0], low), min(node.interval[1], high))
-    return x
 
 
 def joined(a: Secret, b: Secret, coarse: bool) -> Secret:

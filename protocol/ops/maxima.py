@@ -20,7 +20,7 @@ from ..program import Share
 from ..sizing import Demands, Sizes
 from ..views import Shape
 from .gradient import differentiated
-from .tensor import Secret, concatenate
+from .tensor import Secret, bounded, concatenate
 
 MOST_RANKED = 16  # entries that are all compared with each other: 120 comparisons
 
@@ -114,7 +114,7 @@ def largest(x: Secret) -> Secret:
         return largest(concatenate([largest(part) for part in _parts(x)], axis=-1))
     rank, bits = _rank(x)
     picked = rank._apply(Pick(k - 1, bits), x).sum(axis=-1, keepdims=True)
-    picked._node.interval = x._node.interval  # one of them
+    bounded(picked, *x._node.interval)  # one of them
     return differentiated(picked, [x], lambda n, g: g * is_largest(x))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import JobError
 from .exponential import exp
 from .functions import relu
-from .tensor import Secret, number, secret
+from .tensor import Secret, bounded, number, secret
 
 LEAST = -16.0  # e^−16 is 1e-7
 
@@ -36,7 +36,5 @@ def elu(x: Secret, alpha: float = 1.0) -> Secret:
     if x._node.interval[0] < LEAST:
         far = x < LEAST
         below = below - far * x + far * LEAST
-    interval = below._node.interval
-    below._node.interval = (max(interval[0], LEAST), 0.0)
-    found: Secret = relu(x) + (exp(below) - 1.0) * scale
+    found: Secret = relu(x) + (exp(bounded(below, LEAST, 0.0)) - 1.0) * scale
     return found

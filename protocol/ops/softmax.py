@@ -24,9 +24,9 @@ from ..errors import JobError
 from .cotangents import weighted
 from .exponential import Exp, windowed
 from .gradient import differentiated
-from .logsums import LARGEST_COARSE, LARGEST_FINE, WIDEST, bounded, joined, log_of_sum
+from .logsums import LARGEST_COARSE, LARGEST_FINE, WIDEST, joined, log_of_sum
 from .maxima import largest
-from .tensor import Secret, concatenate, number, secret
+from .tensor import Secret, bounded, concatenate, number, secret
 
 LOG2 = 0.6931471805599453  # e^(x − log 2), for x that rounding may take above 0, times two, which costs nothing
 

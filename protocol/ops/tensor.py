@@ -84,15 +84,13 @@ class Secret:
         if isinstance(self._node.op, Compare) and np.ndim(other) == 0 and public(other) == 1.0:
             op = self._node.op
             return Secret(self._graph, self._node.inputs[0])._apply(replace(op, negated=not op.negated))
-        difference: Secret = -self + other
-        return difference
+        return -self + other  # type: ignore[no-any-return]
 
     def __pos__(self) -> Secret:
         return self
 
     def __abs__(self) -> Secret:
-        found: Secret = spelling.call(np.absolute, (self,), {})
-        return found
+        return spelling.call(np.absolute, (self,), {})  # type: ignore[no-any-return]
 
     def __neg__(self) -> Secret:
         return self._apply(Negate())
@@ -308,6 +306,13 @@ def public(value: Any) -> Array:
             f"a public constant of {peak:.3g} is too large to compute with; scale it to at most {LARGEST:.3g}"
         )
     return found
+
+
+def bounded(x: Secret, low: float, high: float) -> Secret:
+    """The same tensor, known to lie in [low, high]: what the interval arithmetic of its parts cannot see. It is so, whoever uses it."""
+    least, most = x._node.interval
+    x._node.interval = (max(least, low), min(most, high))
+    return x
 
 
 def secret(name: str, *values: Any) -> None:
