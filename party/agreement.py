@@ -23,7 +23,7 @@ from .checkpoint import Point, Store
 from .loading import trace_job
 from .material import Material, Place
 
-LEFT_OVER = (Kind.ROUND, Kind.CHUNK, Kind.PLAN, Kind.SEED, Kind.BYE, Kind.END)  # of the attempt before
+LEFT_OVER = (Kind.ROUND, Kind.CHUNK, Kind.PLAN, Kind.SEED, Kind.JOIN, Kind.BYE, Kind.END)  # of the attempt before
 MOST_WORDS = 2000  # characters that a party says of one statement
 LEARNERS = {"alice": (0,), "bob": (1,), "both": (0, 1), "none": ()}
 

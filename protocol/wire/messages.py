@@ -52,6 +52,7 @@ class Kind(IntEnum):
     ABORT = 25
     BYE = 26
     END = 27
+    JOIN = 28
 
 
 @dataclass(slots=True)
@@ -114,6 +115,7 @@ RULES: dict[Kind, Rule] = {
     Kind.CREDIT: Rule(_TO_DEALER, False, _BODY),
     Kind.ABORT: Rule(_ANY, False, _BODY),
     Kind.BYE: Rule(_ANY, False, _BODY),
+    Kind.JOIN: Rule(_PEERS, True, _BODY),  # which rows both have, before there is a plan: points
     Kind.END: Rule(_PEERS, True, _BODY),  # of a run: that a party is sealed, or its share of what is revealed
 }
 
