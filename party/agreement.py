@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from protocol import __version__
 from protocol.channel import Connection
+from protocol.cost import LAN, Network
 from protocol.describe import DETAILS, RANKS, difference, rank, words
 from protocol.digest import Listing
 from protocol.errors import AgreementError, LinkError, MpcError, ProtocolError, Stopped
@@ -40,6 +41,7 @@ class Intent:
     shapes: dict[str, Shape]
     material: str = "from the dealer"
     guard: bool = True
+    network: Network = LAN  # what is planned for
     accepts: bool = False  # results that are out of range; a run goes on with such values if both do
 
     def body(self) -> dict[str, Any]:
@@ -52,6 +54,7 @@ class Intent:
                 "reveal": self.reveal,
                 "guard": "on" if self.guard else "off",
                 "material": self.material,
+                "network to plan for": str(self.network),
                 **{f"the owner of {name}": declared.owner for name, declared in sorted(self.job.inputs.items())},
             },
             "shapes": {name: list(shape) for name, shape in self.shapes.items()},
@@ -142,7 +145,7 @@ async def agree(
                 f"and {other.get(key)!r} for {peer.role}; start both with the same"
             )
     shapes = intent.shapes | _peer_shapes(peer, intent.job, theirs["shapes"])
-    traced = trace_job(intent.job, shapes, intent.iterations)
+    traced = trace_job(intent.job, shapes, intent.iterations, intent.network)
     plan = make_plan(traced, ROLES.index(intent.role), LEARNERS[intent.reveal], intent.guard)
     tickets = (mine["ticket"], theirs["ticket"]) if intent.role == "alice" else (theirs["ticket"], mine["ticket"])
     start = await _compare(peer, plan, store, material, records)

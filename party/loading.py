@@ -21,6 +21,7 @@ from pathlib import Path
 from types import FrameType, ModuleType
 
 from protocol.config import nearest, yes_or_no
+from protocol.cost import LAN, Network
 from protocol.errors import ConfigError, JobError, MpcError
 from protocol.jobs import Job, Traced, trace
 from protocol.views import Shape
@@ -218,7 +219,7 @@ def check_tensors(job: Job, names: Iterable[str], option: str) -> None:
             )
 
 
-def trace_job(job: Job, shapes: Mapping[str, Shape], iterations: int | None) -> Traced:
-    """Trace a job; what its own code raises is blamed on its file and line."""
+def trace_job(job: Job, shapes: Mapping[str, Shape], iterations: int | None, network: Network = LAN) -> Traced:
+    """Trace a job for a network; what its own code raises is blamed on its file and line."""
     with blame(inspect.getfile(type(job))):
-        return trace(job, shapes, iterations)
+        return trace(job, shapes, iterations, network)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Callable
 
 from protocol.config import (
+    Config,
     Setting,
     address,
     bandwidth,
@@ -18,6 +20,7 @@ from protocol.config import (
     session_name,
     whole,
 )
+from protocol.cost import LAN, Network
 from protocol.errors import ConfigError
 from protocol.log import SETTING as LOG_FORMAT
 
@@ -55,7 +58,7 @@ def several(parse: Callable[[str], float]) -> Callable[[str], tuple[float, ...]]
     return parse_list
 
 
-def _rate(text: str) -> float:
+def rate(text: str) -> float:
     """Bits per second; 0: no limit."""
     return 0.0 if text == "none" else positive(bandwidth)(text)
 
@@ -121,6 +124,26 @@ STATE = (
     Setting("fresh", "begin anew: state that --state has of this session is set aside (give it once)", flag=True),
     Setting("checkpoint_every", "time between two checkpoints", positive(duration), "5s", metavar="TIME"),
 )
+NETWORK = (
+    Setting(
+        "rtt",
+        "round-trip time between the parties that is planned for; both say the same; default: a local network's",
+        duration,
+        metavar="TIME",
+    ),
+    Setting(
+        "bandwidth",
+        "the same of the bandwidth between them, bits per second, or none for no limit",
+        rate,
+        metavar="RATE",
+    ),
+    Setting(
+        "dealer_bandwidth",
+        "the same of the bandwidth from the dealer to bob; none where the material is there already",
+        rate,
+        metavar="RATE",
+    ),
+)
 LINK = (
     Setting(
         "link",
@@ -151,12 +174,26 @@ THREADS = Setting(
     "1",
     metavar="N",
 )
-RUN = (ROLE, *JOB, *SESSION, MATERIAL, *TRUST, *PATIENCE, *STATE, *LINK, THREADS, MEASURE, *OUTPUT, ACCEPT, LOG_FORMAT)
+RUN = (
+    ROLE,
+    *JOB,
+    *SESSION,
+    MATERIAL,
+    *TRUST,
+    *PATIENCE,
+    *STATE,
+    *NETWORK,
+    *LINK,
+    THREADS,
+    MEASURE,
+    *OUTPUT,
+    ACCEPT,
+    LOG_FORMAT,
+)
 PLAN = (
     *JOB,
     Setting("shape", "the shape of a tensor that is not at hand", shape_of, many=True, metavar="NAME=ROWSxCOLUMNS"),
-    Setting("rtt", "round-trip time between the parties, for the prediction", duration, metavar="TIME"),
-    Setting("bandwidth", "bandwidth of the link between them, bits per second", bandwidth, metavar="RATE"),
+    *NETWORK,
     Setting(
         "spare",
         "rows more than the steps need in material made ahead, for its size",
@@ -176,6 +213,7 @@ PLAN = (
 )
 DEMO = (
     *JOB,
+    *NETWORK,
     Setting("timeout", "how long the whole demo may take", positive(duration), "10m", metavar="TIME"),
     *LINK,
     *OUTPUT,
@@ -196,7 +234,7 @@ BENCH = (
 LAB = (
     *(setting for setting in JOB if setting.name not in ("reveal", "guard")),
     Setting("rtt", "round-trip times", several(duration), "0,10,40,100,200ms", metavar="TIME,…"),
-    Setting("bandwidth", "bandwidths; none: no limit", several(_rate), "10mbit,100mbit,1gbit", metavar="RATE,…"),
+    Setting("bandwidth", "bandwidths; none: no limit", several(rate), "10mbit,100mbit,1gbit", metavar="RATE,…"),
     Setting("dealer_link", "the links to the dealer, in every cell; default: like the one between the parties"),
     Setting(
         "seconds_per_cell", "how long the iterations of one cell should take", positive(duration), "5s", metavar="TIME"
@@ -210,3 +248,13 @@ KEYGEN = (
         "out", "the secret key file; default: <role>.key in the user's configuration folder", file_path, metavar="FILE"
     ),
 )
+
+
+def network(settings: Config) -> Network:
+    """What is planned for: a local network, as far as nothing else is said."""
+    given = {
+        name: value
+        for name in ("rtt", "bandwidth", "dealer_bandwidth")
+        if (value := getattr(settings, name)) is not None
+    }
+    return dataclasses.replace(LAN, **given)

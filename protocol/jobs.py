@@ -26,6 +26,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .choice import cheapest, choose
+from .cost import LAN, Network
 from .digest import Listing, listing
 from .draws import Draw
 from .errors import DataError, JobError
@@ -225,8 +226,11 @@ def bind(inputs: Mapping[str, Input], shapes: Mapping[str, Shape]) -> dict[str, 
     return dict(shapes)
 
 
-def trace(job: Job, shapes: Mapping[str, Shape], iterations: int | None = None) -> Traced:
-    """Run the job once on shapes; JobError or DataError where it does not fit together."""
+def trace(job: Job, shapes: Mapping[str, Shape], iterations: int | None = None, network: Network = LAN) -> Traced:
+    """Run the job once on shapes; JobError or DataError where it does not fit together.
+
+    network: what is left to the plan is chosen for; both parties say the same.
+    """
     count = job.iterations if iterations is None else iterations
     if count < 0:
         raise JobError(f"a job runs 0 or more iterations, not {count}")
@@ -244,11 +248,12 @@ def trace(job: Job, shapes: Mapping[str, Shape], iterations: int | None = None) 
         left = sorted(name for name in ranges if ends[name] != ranges[name] and _declared(job, name) is None)
         if not left:
             stated, traced.numerics = state(traced.graph), job.numerics
+            prepare = partial(_prepared, count, network)
             if job.fraction_bits is None:
-                choice = choose(stated, job.numerics, count, float(job.precision), partial(_prepared, count))
+                choice = choose(stated, job.numerics, count, float(job.precision), network, prepare)
                 traced.numerics, prepared, traced.choice = choice.numerics, choice.graph, choice.reason
             else:
-                prepared = _prepared(count, stated, job.numerics)
+                prepared = prepare(stated, job.numerics)
             numbers = {"iterations": count, **asdict(traced.numerics), **job.parameters}
             if job.fraction_bits is None:
                 numbers["fraction_bits"] = "chosen"  # what differs is what the choice follows from
@@ -260,14 +265,14 @@ def trace(job: Job, shapes: Mapping[str, Shape], iterations: int | None = None) 
         widened |= set(left)
 
 
-def _prepared(steps: int, graph: Graph, numerics: Numerics) -> Graph:
+def _prepared(steps: int, network: Network, graph: Graph, numerics: Numerics) -> Graph:
     """What is lowered: with products carried on, and rates moved where that costs less."""
     plain = settle_selected(carry_products(graph, numerics))
     moved = move_rates(graph)
     return (
         plain
         if moved is graph
-        else cheapest([settle_selected(carry_products(moved, numerics)), plain], numerics, steps)
+        else cheapest([settle_selected(carry_products(moved, numerics)), plain], numerics, steps, network)
     )
 
 

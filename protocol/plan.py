@@ -9,11 +9,13 @@ made it.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from . import contract_codec
 from .contract import Dealing, PhaseDealing
+from .cost import LOOPBACK, PhaseCost, online_seconds
 from .describe import often, reveals
 from .digest import Listing
 from .graph import Phase, Terms
@@ -27,18 +29,7 @@ from .solver import size
 from .variables import GUARDS
 
 SHARE = 20  # a check for no less than so many times its own cost
-INTERRUPTION = (
-    1_000_000  # nanoseconds: what is dealt for a check travels by itself, and so does what is before and behind it
-)
-
-
-@dataclass(frozen=True)
-class PhaseCost:
-    """Exact counts of one step of a phase."""
-
-    rounds: int
-    sent: tuple[int, int]  # payload bytes by party
-    dealt: int  # bytes to Bob
+INTERRUPTION = 1e-3  # seconds: what is dealt for a check travels by itself, and so does what is before and behind it
 
 
 @dataclass(frozen=True)
@@ -77,7 +68,7 @@ class Plan:
     def sized(self, iterations: int) -> Plan:
         """The plan for another number of iterations, as far as its cost is concerned."""
         stated = self.traced.job.check_every
-        every = _interval(stated, iterations, self.costs, self.dealing.phases)
+        every = _interval(stated, iterations, self.costs)
         return replace(self, dealing=replace(self.dealing, schedule=Schedule(iterations, every)))
 
     @property
@@ -114,8 +105,8 @@ def make_plan(traced: Traced, party: int, learners: tuple[int, ...], guard: bool
     lowering = Lowering(sizes, party, learners)
     phases = [lowering.phases[phase] for phase in Phase]
     dealt = tuple(PhaseDealing(tuple(p.masks), tuple(p.correlations)) for p in phases)
-    costs = tuple(_cost(code, deal) for code, deal in zip(phases, dealt, strict=True))
-    every = _interval(traced.job.check_every, traced.iterations, costs, dealt)
+    costs = tuple(PhaseCost.of(code) for code in phases)
+    every = _interval(traced.job.check_every, traced.iterations, costs)
     dealing = Dealing(dealt, Schedule(traced.iterations, every))  # type: ignore[arg-type]
     outline = [line for phase, code in zip(Phase, phases, strict=True) for line in _outline(phase, code)]
     listing = traced.listing.with_setting("revealed to", learners).with_setting("guard", (int(guard),))
@@ -124,10 +115,10 @@ def make_plan(traced: Traced, party: int, learners: tuple[int, ...], guard: bool
     return Plan(traced, lowering, dealing, costs, outline, listing, learners, digest, guards)  # type: ignore[arg-type]
 
 
-def _interval(stated: int, steps: int, costs: tuple[PhaseCost, ...], dealt: tuple[PhaseDealing, ...]) -> int:
+def _interval(stated: int, steps: int, costs: tuple[PhaseCost, ...]) -> int:
     """Steps from a check to the next: as many as the job says, or as cost `SHARE` times what a check costs, in every respect.
 
-    In whole numbers, for both parties must find the same. A run has no more than its steps: then there is one check, after the last.
+    A run has no more than its steps: then there is one check, after the last.
     """
     step, check = costs[Phase.STEP], costs[Phase.CHECK]
     if not check.rounds or not steps:
@@ -136,20 +127,13 @@ def _interval(stated: int, steps: int, costs: tuple[PhaseCost, ...], dealt: tupl
         (check.rounds, step.rounds),
         (max(check.sent), max(step.sent)),
         (check.dealt, step.dealt),
-        (_nanoseconds(check, dealt[Phase.CHECK]) + INTERRUPTION, _nanoseconds(step, dealt[Phase.STEP])),
+        (
+            math.ceil(1e9 * (online_seconds(check, LOOPBACK) + INTERRUPTION)),
+            math.ceil(1e9 * online_seconds(step, LOOPBACK)),
+        ),
     ]
     needed = [-(-SHARE * whole // part) if part else steps for whole, part in pairs if whole]
     return min(steps, stated or max(needed))
-
-
-def _nanoseconds(cost: PhaseCost, dealt: PhaseDealing) -> int:
-    """About what the processes themselves need for one execution of a phase, on a fast link."""
-    return 90_000 * cost.rounds + 3 * (max(cost.sent) + cost.dealt) + 10_000 * len([*dealt.masks, *dealt.correlations])
-
-
-def _cost(code: PhaseCode, dealing: PhaseDealing) -> PhaseCost:
-    sent = tuple(sum(8 * o.field.words for o in code.openings if (1 - party) in o.learners) for party in (0, 1))
-    return PhaseCost(code.rounds, sent, 8 * dealing.dealt_words)  # type: ignore[arg-type]
 
 
 def _outline(phase: Phase, code: PhaseCode) -> Iterator[str]:

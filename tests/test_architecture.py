@@ -21,7 +21,7 @@ ORDER = [
     ("views",),
     ("correlations", "graph"),
     ("contract", "program", "digest", "draws"),
-    ("sizing", "validate"),
+    ("sizing", "validate", "cost"),
     ("contract_codec", "lowering", "solver"),
     ("ops",),
     ("jobs",),

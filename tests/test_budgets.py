@@ -11,11 +11,12 @@ from party.bench.workloads import WORKLOADS
 from party.data import default_tensor
 from party.jobs.single import Single
 from party.loading import load_job
+from protocol.cost import PhaseCost
 from protocol.graph import Phase
 from protocol.jobs import Input, Job, trace
 from protocol.kernels.digits import chunks, counts, planes_dealt
 from protocol.ops import polynomial, relu
-from protocol.plan import PhaseCost, Plan, make_plan
+from protocol.plan import Plan, make_plan
 
 N = 640  # a multiple of 64: bits travel 64 to a word
 

@@ -88,6 +88,11 @@ def _run_trio(settings: Config, job: Job, files: dict[str, Any], writer: str) ->
         common += ["--iterations", str(settings.iterations)]
     for text in settings.param:
         common += ["--param", text]
+    if settings.rtt is not None:
+        common += ["--rtt", f"{1e6 * settings.rtt!r}us"]
+    for name in ("bandwidth", "dealer_bandwidth"):
+        if (rate := getattr(settings, name)) is not None:
+            common += ["--" + name.replace("_", "-"), f"{rate!r}bit" if rate else "none"]
     for name in ("link", "dealer_link"):
         if getattr(settings, name):
             common += ["--" + name.replace("_", "-"), getattr(settings, name)]

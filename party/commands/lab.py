@@ -22,11 +22,11 @@ from rich.console import Console
 
 from protocol.channel import Shape, parse_shape
 from protocol.config import Config, resolve
+from protocol.cost import Pace
 from protocol.errors import ConfigError
 from protocol.graph import Phase
 from protocol.places import usable
 from protocol.plan import make_plan
-from protocol.predict import Pace
 
 from ..agreement import LEARNERS
 from ..data import parse_assignments

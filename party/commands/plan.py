@@ -24,12 +24,18 @@ from protocol.views import Shape as TensorShape
 from ..agreement import LEARNERS
 from ..data import default_tensor, load_tensor, parse_assignments
 from ..loading import check_tensors, load_job, parameters, trace_job
+from ..settings import network
 
 
 def run(settings: Config) -> int:
     job = load_job(settings.job, parameters(settings.param))
     plan = make_plan(
-        trace_job(job, shapes_of(job, parse_assignments(settings.data), dict(settings.shape)), settings.iterations),
+        trace_job(
+            job,
+            shapes_of(job, parse_assignments(settings.data), dict(settings.shape)),
+            settings.iterations,
+            network(settings),
+        ),
         0,
         LEARNERS[settings.reveal or job.reveal],
         settings.guard == "on",
@@ -42,6 +48,8 @@ def run(settings: Config) -> int:
             settings.bandwidth if settings.bandwidth is not None else link.bandwidth,
         )
     dealer = parse_shape(settings.dealer_link) if settings.dealer_link else link
+    if settings.dealer_bandwidth is not None:
+        dealer = Shape(dealer.rtt, dealer.jitter, settings.dealer_bandwidth)
     if settings.save is not None:
         save_plan(settings.save, plan.dealing)
     on_disk = material_bytes(plan, settings.spare)

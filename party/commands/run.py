@@ -31,6 +31,7 @@ from ..loading import check_tensors, load_job, parameters
 from ..material import Material, open_material
 from ..runner import Halted
 from ..session import Report, Run
+from ..settings import network
 
 
 def run(settings: Config) -> int:
@@ -63,6 +64,7 @@ def run(settings: Config) -> int:
         {name: array.shape for name, array in inputs.items()},
         "from the dealer" if material is None else f"the file {material.id[:8]}",
         settings.guard == "on",
+        network(settings),
         settings.accept_out_of_range,
     )
     if settings.measure is not None:

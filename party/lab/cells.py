@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from protocol.channel import Shape
+from protocol.cost import Pace
 from protocol.dealing import Deal
 from protocol.graph import Phase
 from protocol.plan import Plan
-from protocol.predict import Pace, Prediction, calibrated, predict
+from protocol.predict import Prediction, calibrated, predict
 from protocol.prg import fresh_seed
 
 from ..local import Trio

@@ -16,9 +16,10 @@ from party.lab.cells import Order, calibrate, measure
 from party.settings import LAB, several
 from protocol.channel import Shape
 from protocol.config import Config, duration, resolve
+from protocol.cost import Pace
 from protocol.errors import ConfigError
 from protocol.graph import Phase
-from protocol.predict import Pace, calibrated, predict
+from protocol.predict import calibrated, predict
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 NEAR = 0.15
@@ -92,7 +93,7 @@ def test_the_command_writes_tables_and_pictures(tmp_path):
 
 def test_the_model(seed):
     """By hand: a round is half a round trip, its bytes, and the pace."""
-    plan, pace = seed.sized(100), Pace(round=1e-3, wake=0.0, byte=0.0, dealt=0.0)
+    plan, pace = seed.sized(100), Pace(round=1e-3, wake=0.0, tensor=0.0, sent=0.0, held=0.0, dealt=0.0)
     cost, check, checks = plan.costs[Phase.STEP], plan.costs[Phase.CHECK], plan.dealing.schedule.checks
     rounds = 100 * cost.rounds + checks * check.rounds
     assert checks
