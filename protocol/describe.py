@@ -24,6 +24,7 @@ from .ops.products import MatMul, Multiply
 from .ops.public import AddPublic, MatMulPublic, MultiplyPublic
 from .ops.statement import Within
 from .ops.stepwise import AddStepwise, Keep, MultiplyStepwise
+from .ops.stored import Stored
 from .ops.structure import Structure
 from .ops.sums import Sum
 from .views import Index, Rows, Take
@@ -49,7 +50,7 @@ def reveals(listing: Listing, learners: Sequence[int], every: int = 0) -> list[s
     phrases = Phrases(listing)
     found = []
     for each in listing.statements:
-        if isinstance(each, Revealed):
+        if isinstance(each, Revealed) and not each.terms.kept:
             who = _who(each.terms.learners(tuple(learners))) + often(each.terms.phase, every)
             found.append(f"{each.label} {listing.operations[each.node].shape} to {who}: {phrases.whole(each.node)}")
     return found
@@ -72,7 +73,7 @@ class Phrases:
         settings = {each.name: each.value for each in listing.statements if isinstance(each, Setting)}
         self._iterations = int(settings["iterations"])  # type: ignore[arg-type]
         self._carried = {each.label: each for each in listing.statements if isinstance(each, Carried)}
-        self._sources = [node.op for node in self._nodes if isinstance(node.op, Source)]
+        self._sources = [node.op for node in self._nodes if isinstance(node.op, (Source, Stored))]
         self._made_of = self._depend()
         self._said = 0  # which inputs the phrase in the making names
 
@@ -84,7 +85,7 @@ class Phrases:
             found: list[int] = []
             for node in self._nodes:
                 op, bits = node.op, 0
-                if isinstance(op, (Carry, Source)):
+                if isinstance(op, (Carry, Source, Stored)):
                     bits = carries[op.label] if isinstance(op, Carry) else 1 << place[op.label]
                 for use in node.operands:
                     bits |= found[use]
@@ -111,18 +112,18 @@ class Phrases:
         self._said |= bits
         found = [op for place, op in enumerate(self._sources) if bits >> place & 1]
         parts = []
-        for party, role in enumerate(ROLES):
-            names = [op.label for op in found if op.owner == party]
+        for party, whose in [*((party, f"{role}'s") for party, role in enumerate(ROLES)), (None, "the kept")]:
+            names = [op.label for op in found if getattr(op, "owner", None) == party]
             more = [f"{len(names) - NAMED} more"] if len(names) > NAMED + 1 else []
             if names:
-                parts.append(f"{role}'s {_list([*names[:NAMED], *more] if more else names)}")
-        return " and ".join(parts) or "public numbers"
+                parts.append(f"{whose} {_list([*names[:NAMED], *more] if more else names)}")
+        return _list(parts) or "public numbers"
 
     def phrase(self, n: int, depth: int) -> str:
         """The value of node `n`, with at most `depth` operations inside each other."""
         node = self._nodes[n]
         op = node.op
-        if isinstance(op, Source):
+        if isinstance(op, (Source, Stored)):
             return self._inputs(self._made_of[n])
         if isinstance(op, Carry):
             times = f"{self._iterations:,} iteration{'s' * (self._iterations != 1)}"
@@ -197,6 +198,9 @@ def words(listing: Listing, number: int) -> Words:
         text = f"carries {label} on as {end}"
         return text, f"{text}, first {phrases.whole(statement.start)}", f"{text} (#{statement.end}, #{statement.start})"
     if isinstance(statement, Revealed):
+        if statement.terms.kept:
+            text = f"keeps a {statement.label}: {phrases.whole(statement.node)}"
+            return text, text, f"{text} (#{statement.node})"
         phase, to = statement.terms
         when = " at each check" if phase == Phase.CHECK else ""
         who = "" if to is None else f" to {_who(to)}"
@@ -205,7 +209,7 @@ def words(listing: Listing, number: int) -> Words:
     short = _verb(statement)
     operands = _list([phrases.phrase(use, 1) for use in statement.operands])
     middle = " ".join([short, *_given(statement.op)]) + (f" (on {operands})" if operands else "")
-    if statement.declared != EVERYTHING and not isinstance(statement.op, Source):
+    if statement.declared != EVERYTHING and not isinstance(statement.op, (Source, Stored)):
         middle += f", declared to be in {_interval(statement.declared)}"
     numbers = ", ".join(f"#{use}" for use in statement.operands)
     mark = hashlib.blake2b(canonical(statement), digest_size=4).hexdigest()
@@ -223,7 +227,7 @@ def part(listing: Listing, number: int) -> str:
     statement, origin = listing.statements[number], listing.origins[number]
     if isinstance(statement, Setting):
         return "the settings"
-    if isinstance(statement, Operation) and isinstance(statement.op, Source):
+    if isinstance(statement, Operation) and isinstance(statement.op, (Source, Stored)):
         return "the inputs"
     return "the job" if origin.phase is None else origin.phase.name.lower()
 
@@ -264,6 +268,9 @@ def _verb(statement: Operation) -> str:
     op = statement.op
     if isinstance(op, Source):
         return f"takes {ROLES[op.owner]}'s {op.label} {op.dims} in {_interval(statement.declared)}"
+    if isinstance(op, Stored):
+        numbers = f"{op.scale_in} fraction bits, modulo 2^{op.bits}"
+        return f"takes the kept {op.label} {op.dims} in {_interval(statement.declared)}, {numbers}"
     if isinstance(op, Carry):
         return f"carries {op.label} {op.dims} on"
     if isinstance(op, (AddStepwise, MultiplyStepwise)):
@@ -287,7 +294,9 @@ def _verb(statement: Operation) -> str:
 
 def _given(op: Op) -> list[str]:
     """The attributes that a verb does not say."""
-    if isinstance(op, (Source, Carry, AddPublic, MultiplyPublic, Compare, Structure, Coarse)) or not is_dataclass(op):
+    if isinstance(
+        op, (Source, Stored, Carry, AddPublic, MultiplyPublic, Compare, Structure, Coarse)
+    ) or not is_dataclass(op):
         return []
     return [f"with {each.name} {_value(getattr(op, each.name))}" for each in fields(op) if each.init]
 

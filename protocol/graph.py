@@ -90,6 +90,11 @@ class Terms(NamedTuple):
     def learners(self, default: tuple[int, ...]) -> tuple[int, ...]:
         return default if self.to is None else self.to
 
+    @property
+    def kept(self) -> bool:
+        """Whether nobody learns it: each party keeps its share."""
+        return self.to == ()
+
 
 class Tensor(Protocol):
     """What a backward rule computes with: a secret tensor, or a public array as long as nothing secret has met it."""
@@ -368,10 +373,10 @@ class Graph:
 
         def run(phase: Phase, step: int, state: dict[str, Array]) -> None:
             for node in self.of_phase(phase):
-                if isinstance(node.op, Source):
-                    values[node] = np.asarray(inputs[node.op.label], np.float64)
-                elif isinstance(node.op, Carry):
+                if isinstance(node.op, Carry):
                     values[node] = state[node.op.label]
+                elif isinstance(node.op, Leaf):
+                    values[node] = np.asarray(inputs[node.op.label], np.float64)
                 else:
                     values[node] = node.op.clear(step, *(values[use] for use in node.inputs))
 

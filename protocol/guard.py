@@ -35,6 +35,7 @@ from .ops import Secret, concatenate
 from .ops.comparison import Compare
 from .ops.ended import Ended
 from .ops.statement import Within
+from .ops.stored import Stored
 from .ops.truncation import Rescale
 from .sizing import Sizes
 from .solver import size
@@ -176,7 +177,9 @@ def _proven(node: Node, job: Job) -> Interval:
     match node.op:
         case Source(label=label):
             return job.inputs[label].low, job.inputs[label].high
-        case Carry():
+        case Stored(low=low, high=high, proven=True):
+            return low, high
+        case Carry() | Stored():
             return EVERYTHING
         case Within():
             return node.inputs[0].interval

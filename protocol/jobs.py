@@ -18,8 +18,9 @@ assigns is carried from one iteration to the next. `check`, if there is one, may
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from fnmatch import fnmatchcase
 from functools import cached_property, partial
 from typing import Any, ClassVar
 
@@ -30,15 +31,17 @@ from .cost import LAN, Network
 from .digest import Listing, listing
 from .draws import Draw
 from .errors import DataError, JobError
-from .graph import EVERYTHING, Array, Carry, Graph, Interval, Origin, Phase, Source
+from .graph import EVERYTHING, Array, Carry, Graph, Interval, Origin, Phase, Source, Terms
 from .ops import Secret
 from .ops.incremental import carry_products
 from .ops.rates import move_rates
 from .ops.selection import settle_selected
 from .ops.statement import state
+from .ops.stored import Stored
 from .ops.tensor import number
 from .origin import caller
 from .sizing import Numerics
+from .variables import SHARE_OF
 from .variables import Variables as Variables
 from .views import Shape
 
@@ -125,9 +128,29 @@ class Job:
     precision: ClassVar[float] = 1e-4  # and this is what it heeds: how far a result may be off, as a part of its range
     integer_bits: ClassVar[int] = 16
     reveal: ClassVar[str] = "both"
+    keep: ClassVar[Sequence[str]] = ()  # variables that can stay shared at the end, by name or pattern: "w", "model.*"
     check_every: ClassVar[int] = (
         0  # steps from one check to the next; 0: as many as make checks a twentieth of the cost
     )
+
+    kept: Sequence[str] = ()  # those that do in this run: `keep`, or none
+    stored: Mapping[str, Stored] = {}  # what it begins with, kept by an earlier run; see `begin_with`
+
+    def begin_with(self, stored: Iterable[Stored]) -> None:
+        """Have these tensors, of which both hold shares since an earlier run, as variables, in place of what would be brought.
+
+        DataError where one does not have the shape that the job declares, or may leave the range.
+        """
+        found = {each.label: each for each in stored}
+        for name in found.keys() & self.declared.keys():
+            declared, each = self.declared[name], found[name]
+            bind({name: declared}, {name: each.dims})
+            if each.low < declared.low or each.high > declared.high:
+                raise DataError(
+                    f"tensor {name} was kept in [{each.low:g}, {each.high:g}]; the job declares [{declared.low:g}, {declared.high:g}]"
+                )
+        self.stored = found
+        self.__dict__.pop("inputs", None)
 
     def setup(self, v: Variables) -> None:
         """Once, before the first step."""
@@ -168,7 +191,7 @@ class Job:
     @cached_property
     def inputs(self) -> dict[str, Input]:
         """What each party brings, by name, in that order."""
-        brought = [each.brought(name) for name, each in self.declared.items()]
+        brought = [each.brought(name) for name, each in self.declared.items() if name not in self.stored]
         return {name: each for one in brought for name, each in one.items()}
 
     @property
@@ -307,13 +330,22 @@ def _trace(
         node = graph.add(Source(name, shapes[name], declared.party), interval=(declared.low, declared.high))
         node.declared, node.origin = (float(declared.low), float(declared.high)), Origin(None, declared.line)
         values[name] = Secret(graph, node)
+    for name, stored in sorted(job.stored.items()):
+        node = graph.add(stored, interval=(stored.low, stored.high))
+        node.declared = (stored.low, stored.high)
+        values[name] = Secret(graph, node)
     for name, declared in job.declared.items():
-        if declared.owner == JOINT:
+        if declared.owner == JOINT and name not in job.stored:
             mine, yours = (values.pop(part) for part in declared.brought(name))
             values[name] = mine + yours
     v = Variables(graph, values)
     job.setup(v)
     start: dict[str, Secret] = dict(object.__getattribute__(v, "_values"))
+    for name in job.stored:
+        if start[name] is not values[name]:
+            raise JobError(
+                f"setup() assigns v.{name}, which an earlier run has left: begin it only if {name!r} not in v"
+            )
     graph.initial = {name: start[name]._node for name in sorted(ranges)}
     graph.phase = Phase.STEP
     v = Variables(graph, start | _carries(graph, start, ranges))
@@ -329,11 +361,25 @@ def _trace(
         graph.phase = Phase.CHECK
         job.check(Variables(graph, start | _carries(graph, start, ranges)))
     graph.phase = Phase.FINISH
-    job.finish(Variables(graph, start | _carries(graph, start, ranges)))
+    v = Variables(graph, start | _carries(graph, start, ranges))
+    job.finish(v)
+    _keep(job, graph, v)
     if not graph.reveals_of(Phase.FINISH):
         raise JobError(f"job {type(job).__name__} reveals nothing: call v.reveal(name=tensor) in finish()")
     traced.assumptions += graph.assumptions
     return traced, assigned, {name: tensor._node.interval for name, tensor in start.items()}
+
+
+def _keep(job: Job, graph: Graph, v: Variables) -> None:
+    """What stays shared at the end is revealed to nobody."""
+    there: dict[str, Secret] = object.__getattribute__(v, "_values")
+    for pattern in job.kept:
+        found = sorted(name for name in there if fnmatchcase(name, pattern))
+        if not found:
+            raise JobError(f"keep: the job has no variable {pattern!r}; it has: {', '.join(sorted(there))}")
+        for name in found:
+            graph.revealed[SHARE_OF + name] = there[name]._node
+            graph.terms[SHARE_OF + name] = Terms(Phase.FINISH, ())
 
 
 def _carries(graph: Graph, start: Mapping[str, Secret], ranges: Mapping[str, Interval]) -> dict[str, Secret]:

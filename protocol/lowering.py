@@ -104,15 +104,18 @@ class Lowering:
     def _share(self, node: Node) -> Share:
         match node.op:
             case Source(label=label):
-                limbs = self.limbs(node)
-                scale = self.sizes.scales[node]
-                self.inputs[label] = Share(self._register(), Phase.SETUP, 0, node.shape, scale, 64 * limbs, limbs)
-                return self.inputs[label]
+                return self.input(label, node.shape, self.sizes.scales[node], 64 * self.limbs(node))
             case Carry(label=label):
                 return replace(self._state[label], phase=node.phase)
             case Secure() as op:
                 return op.emit(self, node)
         raise TypeError(f"{node!r} has no protocol: its operation is not Secure")
+
+    def input(self, label: str, shape: tuple[int, ...], scale: int, bits: int) -> Share:
+        """The share that this party begins with of what is called so."""
+        limbs = limbs_for(bits)
+        self.inputs[label] = Share(self._register(), Phase.SETUP, 0, shape, scale, bits, limbs)
+        return self.inputs[label]
 
     def limbs(self, node: Node) -> int:
         """Limbs of the ring that `node` is needed in."""
@@ -160,8 +163,11 @@ class Lowering:
         self.phases[phase].stage(level).code.append(make_code(function, out, [value.register for value in inputs]))
         return Value(out, phase, level)
 
-    def open_value(self, value: Value, field: Field, name: str) -> Operand:
-        """Open what is in a register under a fresh mask of its phase: the one place where masks and openings are made."""
+    def open_value(self, value: Value, field: Field, name: str, bits: int = 0) -> Operand:
+        """Open what is in a register under a fresh mask of its phase: the one place where masks and openings are made.
+
+        bits: modulo how many the value is known, if not modulo what the field holds.
+        """
         code = self.phases[value.phase]
         mask, target = self._register(), self._register()
         index = len(code.masks)
@@ -172,7 +178,7 @@ class Lowering:
         return Operand(
             Value(target, value.phase, value.level + 1),
             Value(mask, value.phase, 0),
-            Mask(int(value.phase), index, field.limbs, 64 * field.limbs, 0, field.limbs, field.shape),
+            Mask(int(value.phase), index, field.limbs, bits or 64 * field.limbs, 0, field.limbs, field.shape),
         )
 
     def opened(self, node: Node, limbs: int = 0) -> tuple[Value, Mask, int]:

@@ -22,10 +22,11 @@ from . import fixedpoint, kernels
 from .contract import Dealing
 from .graph import Array, Phase, Source
 from .guard import judged
+from .ops.stored import Stored
 from .plan import Plan
 from .program import STEP_REGISTER, Code, Opening, PhaseCode, Registers
 from .ring import Ring, Words, ring
-from .variables import GUARDS
+from .variables import GUARDS, SHARE_OF
 
 Place = tuple[int, int]  # where an opening lies in a message: first word, end
 
@@ -104,16 +105,21 @@ class Machine:
                 back += words
         return _Round(code, sent, received, out, back)
 
-    def load(self, inputs: Mapping[str, Array]) -> None:
+    def load(self, inputs: Mapping[str, Array], shares: Mapping[str, Words] | None = None) -> None:
         """Place this party's inputs: the owner's share is the tensor, the other's is zero.
 
         The first time such a tensor meets the wire it is masked, and a peer's share of anything revealed is
-        determined by the result and one's own share; so this trivial sharing gives nothing away.
+        determined by the result and one's own share; so this trivial sharing gives nothing away. `shares`: this party's, of what
+        both hold since an earlier run.
         """
         graph = self.plan.traced.graph
         for node in graph.nodes:
-            if isinstance(node.op, Source) and node.op.label in self.plan.lowering.inputs:
-                share = self.plan.lowering.inputs[node.op.label]
+            if not isinstance(node.op, (Source, Stored)) or node.op.label not in self.plan.lowering.inputs:
+                continue
+            share = self.plan.lowering.inputs[node.op.label]
+            if isinstance(node.op, Stored):
+                self.registers[share.register] = (shares or {})[node.op.label]
+            else:
                 mine = node.op.owner == self.party
                 self.registers[share.register] = (
                     fixedpoint.encode(inputs[node.op.label], share.scale, share.limbs)
@@ -211,6 +217,11 @@ class Machine:
         if not guards or known is False:
             return judged(self.plan.lowering.sizes, (), np.zeros(0), results)
         return judged(self.plan.lowering.sizes, guards, self._revealed(GUARDS[phase]), results)
+
+    def kept(self) -> dict[str, Words]:
+        """This party's shares, at the end, of what stays shared, as `Plan.kept` says."""
+        reveals = self.plan.lowering.reveals
+        return {name: self.registers[reveals[SHARE_OF + name][0]] for name in self.plan.kept}
 
     def _revealed(self, label: str) -> Array:
         register, share = self.plan.lowering.reveals[label]

@@ -19,14 +19,15 @@ from .cost import LOOPBACK, PhaseCost, online_seconds
 from .describe import often, reveals
 from .digest import Listing
 from .graph import Phase, Terms
-from .guard import Guards, guarded
+from .guard import Guards, guarded, revealed_range
 from .jobs import ROLES, Traced
 from .lowering import Lowering
+from .ops.stored import Stored
 from .ops.truncation import Rescale
 from .program import PhaseCode
 from .schedule import Schedule
 from .solver import size
-from .variables import GUARDS
+from .variables import GUARDS, SHARE_OF
 
 SHARE = 20  # a check for no less than so many times its own cost
 INTERRUPTION = 1e-3  # seconds: what is dealt for a check travels by itself, and so does what is before and behind it
@@ -45,6 +46,18 @@ class Plan:
     learners: tuple[int, ...]
     digest: str  # of the listing, the fraction bits and the dealing: what checkpoints, results and the two parties are bound to
     guards: Guards = field(default_factory=dict)  # what is assumed
+    guarded: bool = True  # whether that is made sure of
+
+    @property
+    def kept(self) -> dict[str, Stored]:
+        """What stays shared at the end, by name: as what a later run can begin with it."""
+        found, graph = {}, self.lowering.sizes.graph
+        for label in graph.reveals_of(Phase.FINISH):
+            if graph.terms.get(label, Terms()).kept:
+                share, name = self.lowering.reveals[label][1], label.removeprefix(SHARE_OF)
+                bits, interval = min(share.bits, 64 * share.limbs), revealed_range(self.lowering.sizes, label)
+                found[name] = Stored(name, share.shape, share.scale, bits, *interval, proven=self.guarded)
+        return found
 
     @property
     def reveals(self) -> list[str]:
@@ -112,7 +125,7 @@ def make_plan(traced: Traced, party: int, learners: tuple[int, ...], guard: bool
     listing = traced.listing.with_setting("revealed to", learners).with_setting("guard", (int(guard),))
     bound = listing.chain[-1] + bytes([traced.numerics.fraction_bits]) + contract_codec.pack(dealing)
     digest = hashlib.blake2b(bound, digest_size=16).hexdigest()
-    return Plan(traced, lowering, dealing, costs, outline, listing, learners, digest, guards)  # type: ignore[arg-type]
+    return Plan(traced, lowering, dealing, costs, outline, listing, learners, digest, guards, guard)  # type: ignore[arg-type]
 
 
 def _interval(stated: int, steps: int, costs: tuple[PhaseCost, ...]) -> int:

@@ -29,6 +29,7 @@ from .ops.polynomials import Poly
 from .ops.products import Bilinear
 from .ops.public import AddPublic, MatMulPublic, MultiplyPublic, fraction_bits
 from .ops.selection import Settled
+from .ops.stored import Stored
 from .ops.truncation import Rescale
 from .sizing import Sizes
 
@@ -78,6 +79,8 @@ def _error(sizes: Sizes, node: Node, found: dict[Node, Spread]) -> Spread:
     match op:
         case Source() | Carry():
             return Spread(0.0, NEAREST * 2.0**-scale)
+        case Stored():
+            return NONE  # what is kept is what a later run begins with
         case Constant():
             return Spread(_rounding(op.constant, scale), 0.0)
         case Compare() | Tell():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .contract_codec import pack, unpack
@@ -30,6 +30,7 @@ class Simulation:
     beyond: tuple[str, ...] = ()  # what left its range
     steps: int = 0  # that were done
     history: list[dict[str, list[Array]]] = field(default_factory=list)  # what checks revealed, by party and label
+    kept: list[dict[str, Words]] = field(default_factory=list, repr=False)  # shares of what stays shared, by party
 
 
 def simulate(
@@ -40,16 +41,19 @@ def simulate(
     observe: Callable[[int, Words], None] | None = None,
     guard: bool = True,
     accept_out_of_range: bool = False,
+    shares: Sequence[Mapping[str, Words]] = ({}, {}),
 ) -> Simulation:
     """Run `job` on the inputs of both parties. `observe(sender, words)` sees every message between them.
+
+    shares: each party's own, of what the job begins with (`Job.begin_with`): an earlier run's `kept`.
 
     OutOfRangeError where values left the range that was declared, proven or assumed for them, unless that is accepted.
     """
     shapes = {name: array.shape for name, array in inputs.items()}
     plans = [make_plan(trace(job, shapes, iterations), party, learners, guard) for party in (0, 1)]
     machines = [Machine(plan, party) for party, plan in enumerate(plans)]
-    for machine in machines:
-        machine.load(inputs)
+    for machine, own in zip(machines, shares, strict=True):
+        machine.load(inputs, own)
     dealing = unpack(pack(plans[0].dealing))  # what a dealer would refuse is refused here
     tickets = join_tickets(fresh_ticket(), fresh_ticket())
     seeds = [epoch_seed(fresh_seed(), "simulation", tickets, 1) for _ in machines]
@@ -91,6 +95,7 @@ def simulate(
             assert ends[0] == ends[1]
             over = ends[0]
     run.results = [machine.results() for machine in machines]
+    run.kept = [machine.kept() for machine in machines]
     run.history = [history.values for history in histories]
     run.beyond = max(
         ((*history.beyond, *machine.beyond()) for history, machine in zip(histories, machines, strict=True)), key=len

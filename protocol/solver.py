@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from .errors import JobError
-from .graph import Carry, Graph, Node, Op, Phase, Source, whole
+from .graph import Carry, Graph, Node, Op, Phase, Source, Terms, whole
 from .sizing import LEAST_FRACTION_BITS, WIDE_SIZE, Demands, Numerics, Sized, Sizes, assumed
 
 WIDE_ONCE = 1 << 20  # … in setup, where it costs bytes once
@@ -124,7 +124,8 @@ class _Solver:
                     f"v.{growing[0]}{f' ({line})' if line else ''} needs more fraction bits from step to step; "
                     "multiply it by fewer numbers"
                 )
-        self._cut(*(node for node in work.revealed.values() if sizes.scales[node] > f))
+        shown = (node for label, node in work.revealed.items() if not work.terms.get(label, Terms()).kept)
+        self._cut(*(node for node in shown if sizes.scales[node] > f))
         return sizes
 
     def _coarser(self, sizes: Sizes, nodes: Iterable[Node], user: Node) -> bool:

@@ -20,6 +20,7 @@ GUARDS = {
     Phase.CHECK: "out_of_range",
     Phase.FINISH: "out_of_range at the end",
 }  # reveals: how many values left, see guard.py
+SHARE_OF = "share of "  # and a variable's name: what stays shared at the end
 TO = {"alice": (0,), "bob": (1,), "both": (0, 1)}
 
 
@@ -46,6 +47,10 @@ class Variables:
         graph: Graph = object.__getattribute__(self, "_graph")
         if graph.phase < Phase.CHECK:
             graph.origins[name] = graph.here()
+
+    def __contains__(self, name: str) -> bool:
+        """Whether there is a variable of that name."""
+        return name in object.__getattribute__(self, "_values")
 
     def __getitem__(self, name: str) -> Secret:
         return self.__getattr__(name)
@@ -101,6 +106,8 @@ class Variables:
                 raise JobError(f"v.reveal({name}=…) takes a secret tensor, not {type(tensor).__name__}")
             if name in GUARDS.values():
                 raise JobError(f"{name} is what the guard reveals: give the tensor another name")
+            if name.startswith(SHARE_OF):
+                raise JobError(f"{name} is what a kept tensor is called: give the tensor another name")
             if name in graph.revealed:
                 raise JobError(f"{name} is revealed twice")
             graph.revealed[name] = (tensor if bits is None else tensor._apply(Coarse(bits)))._node

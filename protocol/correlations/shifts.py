@@ -61,7 +61,10 @@ def opened_operand(c: Words, source_limbs: int, bits: int, shift: int, limbs: in
 
 @dataclass(frozen=True)
 class Truncate:
-    """A share of x >> shift in the ring of `limbs` limbs. `a` is unshifted: its bits = k, shift = 0."""
+    """A share of x >> shift in the ring of `limbs` limbs. `a` is unshifted: its bits = k, shift = 0.
+
+    With shift 0 it is x itself, exactly, modulo more than the 2^k that it was known by.
+    """
 
     kind: ClassVar[str] = "truncate"
     a: Mask
@@ -84,7 +87,7 @@ class Truncate:
     def check(self, it: Checker) -> Need:
         words = it.operand(self.a, plain=True)
         it.shifts_into(self.a.limbs, self.limbs)
-        it.shift(self.a, self.shift, 1)
+        it.shift(self.a, self.shift)
         return Need(3 * words)
 
     def deal(self, masks: list[Words]) -> list[Words]:

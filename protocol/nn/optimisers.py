@@ -28,10 +28,11 @@ class Optimiser:
         raise NotImplementedError
 
     def start(self, v: Any, names: Sequence[str]) -> None:
-        """In setup: the state of the variables v[name]."""
+        """In setup: the state of the variables v[name], unless an earlier run has left it."""
         for name in names:
             for each in self.state():
-                v[f"{name}.{each}"] = v.zeros(v[name].shape)
+                if f"{name}.{each}" not in v:
+                    v[f"{name}.{each}"] = v.zeros(v[name].shape)
 
     def step(self, v: Any, names: Sequence[str], gradients: Sequence[Gradient]) -> None:
         """Change the variables v[name], given the gradient of the loss by each."""

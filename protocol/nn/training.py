@@ -55,7 +55,8 @@ class Training(Job):
 
     Every epoch takes the rows in an agreed order of its own, in batches. held_out: which part of them is kept from training, by an
     agreed choice, for the metrics, which are revealed after every epoch. weights: who learns the model's parameters at the end,
-    "alice", "bob", "both" or "none"; with "none", the metrics are revealed once more instead.
+    "alice", "bob", "both" or "none"; with "none", the metrics are revealed once more instead. keep: what stays shared at the end
+    where that is wanted: the parameters, and the optimiser's state.
     """
 
     x: ClassVar[Input]
@@ -71,6 +72,7 @@ class Training(Job):
     held_out = 0.0
     seed = 0
     weights = "both"
+    keep = ("model.*",)
 
     @property
     def iterations(self) -> int:  # type: ignore[override]
@@ -137,8 +139,10 @@ class Training(Job):
             v.reveal({name: v[name] for name in self.model.trained()}, to=self.weights)
         elif self.metrics:
             v.reveal({f"{name} at the end": value for name, value in self.measured(v).items()})
-        else:
-            raise JobError(f"{type(self).__name__} reveals nothing: give it metrics, or weights = 'both'")
+        elif not self.kept:
+            raise JobError(
+                f"{type(self).__name__} reveals nothing: give it metrics, or weights = 'both', or keep the model (--keep FILE)"
+            )
 
 
 def accuracy(z: Secret, y: Secret) -> Secret:

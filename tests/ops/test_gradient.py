@@ -49,6 +49,7 @@ from protocol.ops.products import MatMul, Multiply
 from protocol.ops.public import AddPublic, MatMulPublic, MultiplyPublic
 from protocol.ops.selection import Settled
 from protocol.ops.stepwise import AddStepwise, Keep, MultiplyStepwise
+from protocol.ops.stored import Stored
 from protocol.ops.structure import Concatenate, Structure
 from protocol.ops.sums import CumSum, Sum
 from protocol.ops.truncation import Rescale
@@ -184,6 +185,7 @@ CASES: dict[type[Op], Any] = {
 NO_GRADIENT = {
     Constant: "it has no operands",
     Coarse: "a reveal makes it, of what is revealed",
+    Stored: "it has no operands",
     Ended: "a plan adds it, for the guard, after gradients have been traced",
     Pick: "it picks a maximum, whose gradient is told as a whole",
     Tell: "it says where a maximum stands, which does not change",
