@@ -23,10 +23,13 @@ from types import FrameType, ModuleType
 from protocol.config import nearest, yes_or_no
 from protocol.cost import LAN, Network
 from protocol.errors import ConfigError, JobError, MpcError
+from protocol.estimators import LinearRegression, Ridge
 from protocol.jobs import Job, Traced, trace
 from protocol.views import Shape
 
 from .jobs.cnn import Cnn
+from .jobs.diabetes import Diabetes
+from .jobs.digits import DigitsMlp
 from .jobs.logreg import LogisticRegression
 from .jobs.mlp import Mlp, MlpCrossEntropy
 from .jobs.seed import Seed
@@ -51,18 +54,21 @@ BUILTIN: dict[str, type[Job]] = {
     "cnn": Cnn,
     "single": Single,
 }
+ESTIMATORS: dict[str, type[Job]] = {"linear-regression": LinearRegression, "ridge": Ridge}  # on a party's own data
+DEMOS: dict[str, type[Job]] = {"diabetes": Diabetes, "digits-mlp": DigitsMlp}  # on data that scikit-learn ships
+NAMED = BUILTIN | ESTIMATORS | DEMOS
 
 
 def load_job(name_or_path: str, params: Mapping[str, str] | None = None) -> Job:
     """The built-in job of that name, or the one in that .py file, with `params` (--param NAME=VALUE) set."""
-    if name_or_path in BUILTIN:
-        kind = BUILTIN[name_or_path]
+    if name_or_path in NAMED:
+        kind = NAMED[name_or_path]
     elif name_or_path.endswith(".py"):
         kind = _from_file(Path(name_or_path))
     else:
-        near = nearest(name_or_path, BUILTIN)
+        near = nearest(name_or_path, NAMED)
         raise JobError(
-            f"there is no job {name_or_path!r}{near} (built in: {', '.join(BUILTIN)}; "
+            f"there is no job {name_or_path!r}{near} (built in: {', '.join(NAMED)}; "
             "your own is given as a path that ends in .py)"
         )
     with blame(inspect.getfile(kind)):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from rich.console import Console
@@ -15,9 +16,10 @@ from rich.console import Console
 from protocol.config import Config
 from protocol.draws import Draw
 from protocol.errors import ConfigError
-from protocol.graph import Array
+from protocol.graph import Array, Phase
 from protocol.jobs import ROLES, Job
 from protocol.ops.coarse import Coarse
+from protocol.variables import GUARDS
 
 from ..agreement import LEARNERS
 from ..bench.workloads import chosen
@@ -31,6 +33,13 @@ from .lab import small
 from .run import own_inputs
 
 AGREEMENT = 1e-3  # what the largest difference from the plaintext twin must stay below
+
+
+@runtime_checkable
+class Scored(Protocol):
+    """A job that can say how good its results are. `tolerances`, beside it: how far each score may be from the twin's."""
+
+    def scores(self, results: Mapping[str, Array], inputs: Mapping[str, Array]) -> dict[str, float]: ...
 
 
 def run(settings: Config) -> int:
@@ -61,9 +70,12 @@ def run(settings: Config) -> int:
         reports = _run_trio(settings, job, files, ROLES[learners[0]] if learners else "alice")
     iterations = reports["alice"]["steps"]
     graph = trace_job(job, {name: array.shape for name, array in inputs.items()}, iterations).graph
-    plain = graph.run_clear(inputs, iterations)
+    checked: dict[str, list[Array]] = {}
+    plain = graph.run_clear(inputs, iterations, next(iter(reports["alice"]["history"]["steps"]), 0), checked)
     grains = {name: node.op.grain for name, node in graph.revealed.items() if isinstance(node.op, Coarse)}
     summary = _summary(reports, plain, grains)
+    if metrics := _metrics(job, inputs, reports, plain, checked):
+        summary |= {"metrics": metrics, "tolerances": dict(getattr(job, "tolerances", {}))}
     if settings.json:
         print(json.dumps(summary))
     else:
@@ -146,6 +158,27 @@ def _summary(reports: dict[str, dict[str, Any]], plain: dict[str, Array], grains
     }
 
 
+def _metrics(
+    job: Job,
+    inputs: dict[str, Array],
+    reports: dict[str, dict[str, Any]],
+    plain: dict[str, Array],
+    checked: dict[str, list[Array]],
+) -> dict[str, dict[str, float]]:
+    """How good what came out is, and the twin's: the numbers of the last check, and what a job with `scores` makes of its results."""
+    found: dict[str, dict[str, float]] = {}
+    secure = {name: np.asarray(each) for report in reports.values() for name, each in report["results"].items()}
+    histories = {name: each for report in reports.values() for name, each in report["history"].items()}
+    for of, results, history in (("secure", secure, histories), ("plain", plain, checked)):
+        last = {name: np.asarray(each[-1]) for name, each in history.items() if name in checked and each}
+        found[of] = {
+            name: float(value) for name, value in last.items() if value.ndim == 0 and name != GUARDS[Phase.CHECK]
+        }
+        if isinstance(job, Scored) and results.keys() >= plain.keys():
+            found[of] |= job.scores(results, inputs)
+    return found if found["secure"] else {}
+
+
 def _common(alice: dict[str, Any], bob: dict[str, Any]) -> list[str]:
     """The tensors that both learnt: a job may reveal others to one of them alone."""
     return [name for name in alice["results"] if name in bob["results"]]
@@ -153,9 +186,17 @@ def _common(alice: dict[str, Any], bob: dict[str, Any]) -> list[str]:
 
 def _fault(summary: dict[str, Any]) -> str | None:
     """What is wrong with what came out, if anything is."""
-    error = summary["max_abs_weight_error"]
+    error, tolerances = summary["max_abs_weight_error"], summary.get("tolerances", {})
     if not summary["equal"]:
         return "alice and bob obtained different results"
+    for name, allowed in tolerances.items():
+        secure, plain = (summary["metrics"][of].get(name, math.nan) for of in ("secure", "plain"))
+        if not abs(secure - plain) <= allowed:
+            return (
+                f"{name} is {secure:.4g}, {plain:.4g} for the plaintext twin, and {allowed:g} between them is allowed"
+            )
+    if tolerances:  # of what a long training ends with, the weights may differ, and what they are good for may not
+        return None
     if not error <= AGREEMENT:  # nan is more than anything
         return f"the results differ from the plaintext twin by {error:.2g}, and {AGREEMENT:g} is allowed"
     return None
@@ -185,6 +226,8 @@ def _show(summary: dict[str, Any], reports: dict[str, dict[str, Any]], plain: di
         print(f"Only {'alice' if summary['results']['alice'] else 'bob'} obtained the results.")
     else:
         print("Nothing was revealed.")
+    for name, value in summary.get("metrics", {}).get("secure", {}).items():
+        print(f"{name}: {value:.4g}; plaintext twin: {summary['metrics']['plain'][name]:.4g}")
     beyond = " beyond the fraction bits that its reveals ask for" if summary["grains"] else ""
     print(f"Largest difference from the plaintext twin{beyond}: {summary['max_abs_weight_error']:.2g}")
     print(

@@ -1,0 +1,101 @@
+"""Least squares and ridge on secret rows equal NumPy's, whatever the columns' units are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from protocol.errors import JobError
+from protocol.estimators import LinearRegression, Ridge
+from protocol.jobs import Job, trace
+from protocol.simulate import simulate
+
+SCALES = np.array([1.0, 0.1, 25.0, 3.0, 200.0])
+
+
+def rows(n: int = 60, targets: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Five columns in units of their own, two of them nearly one, and what follows from them."""
+    random = np.random.default_rng(2)
+    x = random.standard_normal((n, 5))
+    x[:, 3] = x[:, 0] + 0.05 * x[:, 3]
+    y = x @ random.standard_normal((5, targets)) + 0.3 * random.standard_normal((n, targets))
+    return x * SCALES + 7.0, 20.0 * y - 3.0
+
+
+def fitted(job: Job, x: np.ndarray, y: np.ndarray, **parameters: Any) -> dict[str, np.ndarray]:
+    for name, value in parameters.items():
+        setattr(job, name, value)
+    run = simulate(job, {"x": x, "y": y})
+    assert run.results[0].keys() == run.results[1].keys()
+    return run.results[0]
+
+
+def least(x: np.ndarray, y: np.ndarray, alpha: float = 0.0, intercept: bool = True) -> tuple[np.ndarray, np.ndarray]:
+    mx, my = (x.mean(axis=0), y.mean(axis=0)) if intercept else (np.zeros(x.shape[1]), np.zeros(y.shape[1]))
+    a, b = (x - mx).T @ (x - mx) + alpha * np.eye(x.shape[1]), (x - mx).T @ (y - my)
+    coef = np.linalg.pinv(a) @ b
+    return coef, my - mx @ coef
+
+
+def off(coef: np.ndarray, best: np.ndarray, x: np.ndarray, y: np.ndarray) -> float:
+    """In units of deviations, of the column and of the target."""
+    return float((np.abs(coef - best) * x.std(axis=0)[:, None] / y.std(axis=0)).max())
+
+
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize(("kind", "alpha"), [(LinearRegression, 0.0), (Ridge, 2.5)])
+def test_coefficients_are_those_of_least_squares(kind, alpha, intercept):
+    x, y = rows()
+    x -= 0.0 if intercept else 7.0
+    found = fitted(kind(), x, y, fit_intercept=intercept, **({"alpha": alpha} if alpha else {}))
+    best, constant = least(x, y, alpha, intercept)
+    assert off(found["coef"], best, x, y) <= 1e-3
+    assert ("intercept" in found) == intercept
+    if intercept:
+        assert np.abs(found["intercept"] - constant).max() <= 1e-2 * y.std()
+
+
+def test_several_targets_are_fitted_at_once_in_as_many_rounds():
+    x, y = rows(targets=3)
+    plans = [simulate(LinearRegression(), {"x": x, "y": y[:, :count]}) for count in (1, 3)]
+    assert plans[0].rounds == plans[1].rounds <= 80
+    best, _ = least(x, y)
+    assert off(plans[1].results[0]["coef"], best, x, y) <= 1e-3
+
+
+def test_what_the_data_do_not_determine_does_no_harm():
+    """A constant column gets 0; of two equal ones, each a half; what is predicted is as good as can be."""
+    x, y = rows()
+    x = np.column_stack([x, np.full(len(x), 5.0), x[:, 4]])
+    found = fitted(LinearRegression(), x, y)
+    best, _ = least(x[:, :5], y)
+    assert np.array_equal(found["coef"][5], [0.0])
+    assert np.abs(found["coef"][[4, 6]] - best[4] / 2).max() * x[:, 4].std() <= 1e-2 * y.std()
+    assert (
+        np.abs(x @ found["coef"] + found["intercept"] - x[:, :5] @ best - (y - x[:, :5] @ best).mean()).max()
+        <= 1e-2 * y.std()
+    )
+
+
+def test_a_constant_target_has_no_slope():
+    x, _ = rows()
+    found = fitted(LinearRegression(), x, np.full((len(x), 1), 11.0))
+    assert not found["coef"].any()
+    assert found["intercept"] == pytest.approx(11.0, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "parameters", "words"),
+    [
+        ({"x": (9, 2), "y": (9, 1)}, {"condition": 0.0}, "condition = 0.0 is the largest ratio"),
+        ({"x": (9, 2), "y": (9, 1)}, {"alpha": 0.0}, "alpha = 0.0: above 0, or linear-regression"),
+    ],
+)
+def test_what_makes_no_sense_is_said(shapes, parameters, words):
+    job = Ridge()
+    for name, value in parameters.items():
+        setattr(job, name, value)
+    with pytest.raises(JobError, match=words):
+        trace(job, shapes)
