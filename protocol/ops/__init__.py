@@ -2,7 +2,7 @@
 
 from .activations import gelu, silu, softplus, tanh
 from .arrays import expand_dims, flip, squeeze, stack, swapaxes
-from .contractions import dot, einsum, outer
+from .contractions import dot, einsum, matmul, outer
 from .convolution import avg_pool2d, conv1d, conv2d, global_avg_pool2d
 from .exponential import exp
 from .extrema import argmax, argmin, is_max, max, max_pool2d, min
@@ -22,10 +22,11 @@ from .functions import (
 )
 from .gradient import Gradient, differentiated, gradient
 from .indexing import array_split, one_hot, pad, repeat, roll, split, take, tile
+from .inverses import divide, log, log1p, reciprocal, rsqrt, sqrt
 from .rectifiers import elu, leaky_relu
 from .softmax import cross_entropy, log_softmax, logsumexp, softmax
 from .stepwise import Stepwise, dropout
-from .tensor import Secret, concatenate, matmul, polynomial
+from .tensor import Secret, concatenate, polynomial
 
 __all__ = [
     "Gradient",
@@ -42,6 +43,7 @@ __all__ = [
     "conv2d",
     "cross_entropy",
     "differentiated",
+    "divide",
     "dot",
     "dropout",
     "einsum",
@@ -54,6 +56,8 @@ __all__ = [
     "gradient",
     "is_max",
     "leaky_relu",
+    "log",
+    "log1p",
     "log_softmax",
     "logistic_loss",
     "logsumexp",
@@ -67,10 +71,12 @@ __all__ = [
     "outer",
     "pad",
     "polynomial",
+    "reciprocal",
     "relu",
     "relu_derivative",
     "repeat",
     "roll",
+    "rsqrt",
     "sigmoid",
     "sigmoid_derivative",
     "sign",
@@ -78,6 +84,7 @@ __all__ = [
     "softmax",
     "softplus",
     "split",
+    "sqrt",
     "squeeze",
     "stack",
     "swapaxes",

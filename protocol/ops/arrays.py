@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import JobError
 from ..views import Shape
 from .spelling import OFFERED, SENTENCES, offers
-from .tensor import Secret, concatenate, matmul
+from .tensor import Secret, concatenate
 
 OPERATORS: dict[Any, tuple[str, str]] = {
     np.add: ("__add__", "__radd__"),
@@ -38,7 +38,6 @@ for _function, _names in OPERATORS.items():
     OFFERED[_function] = _operator(*_names)
     OFFERED[_function].__name__ = _function.__name__
 SENTENCES.update((np.floor_divide, np.remainder))
-offers(np.matmul)(matmul)
 offers(np.concatenate)(concatenate)
 
 
@@ -71,6 +70,12 @@ def mean(a: Secret, axis: int | Sequence[int] | None = None, keepdims: bool = Fa
 def var(a: Secret, axis: int | Sequence[int] | None = None, *, ddof: int = 0, keepdims: bool = False) -> Secret:
     """The mean squared distance from the mean; one round."""
     return _secret("var", a).var(axis, keepdims, ddof)
+
+
+@offers(np.std)
+def std(a: Secret, axis: int | Sequence[int] | None = None, *, ddof: int = 0, keepdims: bool = False) -> Secret:
+    """The square root of the variance, as `sqrt` has it; a round more than that."""
+    return _secret("std", a).std(axis, keepdims, ddof)
 
 
 @offers(np.cumsum)

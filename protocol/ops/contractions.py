@@ -1,4 +1,4 @@
-"""Products that sum over axes, in Einstein's notation: views, sums, and one product of two tensors."""
+"""Products that sum over axes, of matrices and in Einstein's notation: views, sums, and one product of two tensors."""
 
 from __future__ import annotations
 
@@ -9,10 +9,44 @@ from typing import Any
 import numpy as np
 
 from ..errors import JobError
+from .products import MatMul
+from .public import MatMulPublic
 from .spelling import offers
 from .tensor import Secret, public
 
 Labels = list[str]
+
+
+@offers(np.matmul)
+def matmul(a: Any, b: Any) -> Secret:
+    """a @ b; at least one is secret. Vectors are treated as NumPy does."""
+    if not isinstance(a, Secret) or not isinstance(b, Secret):
+        return _with_public(a, b)
+    if a.ndim == 0 or b.ndim == 0:
+        raise JobError("matmul needs at least one axis in each operand; multiply scalars with *")
+    left = a.reshape(1, -1) if a.ndim == 1 else a
+    right = b.reshape(-1, 1) if b.ndim == 1 else b
+    return _drop(left._apply(MatMul(), right), a.ndim == 1, b.ndim == 1)
+
+
+def _with_public(a: Any, b: Any) -> Secret:
+    """A product with a public matrix takes no round."""
+    left = isinstance(b, Secret)
+    x: Secret = b if left else a
+    matrix = public(a if left else b)
+    if matrix.ndim == 0 or x.ndim == 0:
+        raise JobError(f"matmul of a tensor of shape {x.shape} and a public array of shape {matrix.shape}")
+    tall = x if x.ndim > 1 else x.reshape(-1, 1) if left else x.reshape(1, -1)
+    flat = matrix if matrix.ndim > 1 else matrix[None] if left else matrix[:, None]
+    product = tall._apply(MatMulPublic(flat, left))
+    return _drop(product, matrix.ndim == 1, x.ndim == 1) if left else _drop(product, x.ndim == 1, matrix.ndim == 1)
+
+
+def _drop(product: Secret, row: bool, column: bool) -> Secret:
+    shape = product.shape
+    lead = shape[:-2]
+    kept = (() if row else (shape[-2],)) + (() if column else (shape[-1],))
+    return product if not row and not column else product.reshape((*lead, *kept))
 
 
 @offers(np.einsum)

@@ -22,8 +22,8 @@ from .axes import agreed_seed, axes_of, whole_numbers
 from .comparison import Compare, Gate, is_bit
 from .linear import Add, Negate, broadcast
 from .polynomials import Poly
-from .products import MatMul, Multiply
-from .public import AddPublic, MatMulPublic, MultiplyPublic
+from .products import Multiply
+from .public import AddPublic, MultiplyPublic
 from .spelling import refusing
 from .structure import Concatenate, Structure
 from .sums import CumSum, Sum
@@ -135,36 +135,36 @@ class Secret:
         return difference._apply(Compare(0.0, inclusive, negated))
 
     def __truediv__(self, other: Any) -> Secret:
-        if isinstance(other, Secret):
-            raise JobError("division by a secret tensor is not offered; multiply by a public number")
-        if defers(other):
-            return NotImplemented
-        divisor = public(other)
-        if not np.all(divisor):
-            raise JobError("division of a secret tensor by zero")
-        return self * (1.0 / divisor)
+        return NotImplemented if defers(other) else spelling.call(np.divide, (self, other), {})
+
+    def __rtruediv__(self, other: Any) -> Secret:
+        return spelling.call(np.divide, (other, self), {})  # type: ignore[no-any-return]
 
     def __pow__(self, exponent: Any) -> Secret:
-        """x·x for 2; for higher powers one round, whatever the exponent."""
+        """x·x for 2; for higher powers one round, whatever the exponent; for 0.5 and −1 see `inverses.py`."""
         kind = "O" if isinstance(exponent, Secret) or np.ndim(exponent) else np.asarray(exponent).dtype.kind
-        whole = kind in "iuf" and float(exponent).is_integer()
-        if not whole or exponent < 0:
-            raise JobError(f"a secret tensor is raised to whole public powers ≥ 0, not {exponent!r}")
-        match int(exponent):
-            case 0:
+        match float(exponent) if kind in "iuf" else None:
+            case 0.0:
                 return self * 0.0 + 1.0
-            case 1:
+            case 1.0:
                 return self
-            case 2:
+            case 2.0:
                 return self * self
-            case n:
-                return self._apply(Poly((0.0,) * n + (1.0,), label="power"))
+            case 0.5:
+                return spelling.call(np.sqrt, (self,), {})  # type: ignore[no-any-return]
+            case -1.0:
+                return 1.0 / self
+            case float(n) if n > 0.0 and n.is_integer():
+                return self._apply(Poly((0.0,) * int(n) + (1.0,), label="power"))
+        raise JobError(
+            f"a secret tensor is raised to whole public powers, 0.5 and -1, not {exponent!r}; there is rsqrt(x)"
+        )
 
     def __matmul__(self, other: Any) -> Secret:
-        return matmul(self, other)
+        return spelling.call(np.matmul, (self, other), {})  # type: ignore[no-any-return]
 
     def __rmatmul__(self, other: Any) -> Secret:
-        return matmul(other, self)
+        return spelling.call(np.matmul, (other, self), {})  # type: ignore[no-any-return]
 
     def __getitem__(self, key: Any) -> Secret:
         return self._apply(Structure(views.index(self.shape, key)))
@@ -215,6 +215,9 @@ class Secret:
         if type(ddof) is not int or not 0 <= ddof < count:
             raise JobError(f"var of {count} entries with ddof={ddof!r}: that is a whole number from 0 to {count - 1}")
         return (away * away).sum(axis, keepdims) * (1.0 / (count - ddof))
+
+    def std(self, axis: int | Sequence[int] | None = None, keepdims: bool = False, ddof: int = 0) -> Secret:
+        return self.var(axis, keepdims, ddof) ** 0.5
 
     max, min, argmax, argmin = map(spelling.along, (np.max, np.min, np.argmax, np.argmin))
 
@@ -274,7 +277,6 @@ class Secret:
                        "choose between tensors with where, maximum, minimum or clip")  # fmt: skip
     __bool__ = __float__ = __int__ = __index__ = __complex__ = __iter__ = __len__ = __contains__ = _refuse
     __array__ = __reduce_ex__ = _refuse
-    __rtruediv__ = refusing("cannot divide: division by a secret tensor is not offered; multiply by a public number")
     __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = refusing("has no // and %: divide by a public number with /")
     __divmod__ = __rdivmod__ = refusing("has no divmod: divide by a public number with /")
     __round__ = __trunc__ = __floor__ = __ceil__ = refusing("is not rounded: v.reveal(…, bits=0) reveals whole numbers")
@@ -329,37 +331,6 @@ def number(what: str, value: Any) -> float:
     if math.isnan(found := float(value)):
         raise JobError(f"{what} must be a finite number, not NaN")
     return found
-
-
-def matmul(a: Any, b: Any) -> Secret:
-    """a @ b; at least one is secret. Vectors are treated as NumPy does."""
-    if not isinstance(a, Secret) or not isinstance(b, Secret):
-        return _public_matmul(a, b)
-    if a.ndim == 0 or b.ndim == 0:
-        raise JobError("matmul needs at least one axis in each operand; multiply scalars with *")
-    left = a.reshape(1, -1) if a.ndim == 1 else a
-    right = b.reshape(-1, 1) if b.ndim == 1 else b
-    return _drop(left._apply(MatMul(), right), a.ndim == 1, b.ndim == 1)
-
-
-def _public_matmul(a: Any, b: Any) -> Secret:
-    """A product with a public matrix takes no round."""
-    left = isinstance(b, Secret)
-    x: Secret = b if left else a
-    matrix = public(a if left else b)
-    if matrix.ndim == 0 or x.ndim == 0:
-        raise JobError(f"matmul of a tensor of shape {x.shape} and a public array of shape {matrix.shape}")
-    tall = x if x.ndim > 1 else x.reshape(-1, 1) if left else x.reshape(1, -1)
-    flat = matrix if matrix.ndim > 1 else matrix[None] if left else matrix[:, None]
-    product = tall._apply(MatMulPublic(flat, left))
-    return _drop(product, matrix.ndim == 1, x.ndim == 1) if left else _drop(product, x.ndim == 1, matrix.ndim == 1)
-
-
-def _drop(product: Secret, row: bool, column: bool) -> Secret:
-    shape = product.shape
-    lead = shape[:-2]
-    kept = (() if row else (shape[-2],)) + (() if column else (shape[-1],))
-    return product if not row and not column else product.reshape((*lead, *kept))
 
 
 def concatenate(parts: Sequence[Secret], axis: int = 0) -> Secret:

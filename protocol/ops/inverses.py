@@ -1,0 +1,174 @@
+"""1/x, a/x, 1/√x, √x and log x of a secret x > 0, over forty binary orders of magnitude.
+
+*Normalisation.* With b_e = [x < 4^e] for e = L + 1 … U − 1, all on one opening of x and one mask's digits, and with 4^L ≤ x < 4^U,
+
+    N = 4^(1−U) + Σ_e (4^(1−e) − 4^(−e))·b_e,       y = x·N = 4^(1−U)·x + Σ_e (4^(1−e) − 4^(−e))·b_e·x
+
+telescope to N = 4^(−E) and y ∈ [1, 4) for the E with 4^E ≤ x < 4^(E+1). The factors are powers of two and their differences, so both are
+exact; b_e·x is a `Gate` on what is open. √N, 1/√N and log N are sums over the same bits. A short series of waves gives F(y), and
+
+    1/x = F(y)·N,    a/x = (a·N)·F(y),    1/√x = F(y)·√N,    √x = F(y)/√N,    log x = F(y) − log N.
+
+Rounds: those of a comparison (4), one that opens y and one that opens F(y), which log x does without. Where x is known to lie within a
+factor of 10, F(x) alone: one round, and another for a quotient.
+
+Hides: x, y, N and F(y) are opened under fresh uniform masks, and the comparisons hide what `correlations/bits.py` says; nothing else
+is opened.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..errors import JobError
+from .functions import within
+from .gradient import differentiated
+from .inverse_series import NARROW, SLACK, WIDE, fit
+from .spelling import offers
+from .tensor import Secret, bounded, public, secret
+
+SMALLEST, LARGEST = 2.0**-20, 2.0**20
+"""What x is taken to lie between where nothing closer is known: by what x is made of, an Input's range, or `within`."""
+
+
+class _Normalised:
+    """x as y · 4^E with y in [1, 4), or, within a factor of 10, as y · scale with y in [1, 10]."""
+
+    def __init__(self, name: str, x: Secret) -> None:
+        self.name, self.x = name, _positive(name, x)
+        self.low, self.high = self.x._node.interval
+        self.bits: list[tuple[int, Secret]] = []
+        if self.high / self.low <= WIDE:
+            self.top, self.first, self.last, self.step = WIDE, 0, 1, self.low
+            exponent = math.floor(math.log2(self.low))
+            if self.high <= math.ldexp(WIDE, exponent):
+                self.step = math.ldexp(1.0, exponent)  # a power of two costs nothing
+            self.y = bounded(self.x * (1.0 / self.step), 1.0 - SLACK, WIDE + SLACK)
+            return
+        self.top, self.step = NARROW, 1.0
+        self.first, self.last = math.floor(math.log(self.low, 4)), math.ceil(math.log(self.high, 4))
+        self.bits = [(e, self.x < 4.0**e) for e in range(self.first + 1, self.last)]
+        y = self.x * 4.0 ** (1 - self.last)
+        for e, bit in self.bits:
+            y = y + bounded(bit * self.x, 0.0, 4.0**e) * (4.0 ** (1 - e) - 4.0**-e)
+        self.y = bounded(y, 1.0 - SLACK, NARROW + SLACK)
+
+    def function(self, name: str, low: float, high: float) -> Secret:
+        """F(y), which lies in [low, high]."""
+        return fit(name, self.top).of(self.y, low, high)
+
+    def power(self, p: float) -> Secret | float:
+        """4^(−pE), exactly, for a p of which 4^p is a power of two; or step^(−p)."""
+        if not self.bits:
+            return float(self.step**-p)
+        least, most = 4.0 ** (p * (1 - self.last)), 4.0 ** (-p * self.first)
+        total: Any = 0.0
+        for e, bit in self.bits:
+            total = bit * (4.0 ** (p * (1 - e)) - 4.0 ** (-p * e)) + total
+        return bounded(total + least, min(least, most), max(least, most))
+
+    def result(self, found: Secret, low: float, high: float) -> Secret:
+        return bounded(found, low - abs(low) * SLACK, high + abs(high) * SLACK)
+
+
+def _positive(name: str, x: Secret) -> Secret:
+    """x, said to lie in [2^-20, 2^20] where it is not known to lie in a narrower range above 0."""
+    secret(name, x)
+    low, high = x._node.interval
+    if high <= 0.0:
+        raise JobError(f"{name} of a tensor that lies in [{low:g}, {high:g}]: it is for what is above 0")
+    if low >= SMALLEST and high <= LARGEST:
+        return x
+    return within(x, max(low, SMALLEST), min(high, LARGEST))
+
+
+def reciprocal(x: Secret) -> Secret:
+    """1/x for x in [2^-20, 2^20]: six rounds; one where x is known to lie within a factor of 10, as in [1, 10].
+
+    Off by at most (1e-5 + 10·2^-f)/x + 2^-f for f fraction bits. Beyond that range the result is meaningless: the guard counts such x.
+    """
+    n = _Normalised("reciprocal", x)
+    found = n.function("reciprocal", 1.0 / n.top, 1.0) * n.power(1.0)
+    out = n.result(found, 1.0 / n.high, 1.0 / n.low)
+    return differentiated(out, [x], lambda i, g: -(out * out) * g)
+
+
+def divide(x1: Any, x2: Any) -> Secret:
+    """x1 / x2. A secret divisor lies in [2^-20, 2^20]: six rounds; two where it is known to lie within a factor of 10.
+
+    Off by at most |x1/x2|·(1e-5 + 10·2^-f) + (2 + 1/x2)·2^-f, for x2 ≤ 2^f. A divisor beyond that range is counted by the guard.
+    JobError for a public divisor with zeros.
+    """
+    if not isinstance(x2, Secret):
+        divisor = public(x2)
+        if not np.all(divisor):
+            raise JobError("division of a secret tensor by zero")
+        return x1 * (1.0 / divisor)  # type: ignore[no-any-return]
+    if not isinstance(x1, Secret):
+        return reciprocal(x2) * public(x1)
+    n = _Normalised("division", x2)
+    (low, high), (least, most) = x1._node.interval, (1.0 / n.high, 1.0 / n.low)
+    corners = [a * b for a in (low, high) for b in (least, most)]
+    found = x1 * n.power(1.0) * n.function("reciprocal", 1.0 / n.top, 1.0)
+    out = n.result(found, min(corners), max(corners))
+
+    def pull(i: int, g: Any) -> Any:
+        return divide(g, x2) if i == 0 else -out * divide(g, x2)
+
+    return differentiated(out, [x1, x2], pull)
+
+
+def rsqrt(x: Secret) -> Secret:
+    """1/√x for x in [2^-20, 2^20]: six rounds; one where x is known to lie within a factor of 10.
+
+    Off by at most (1e-5 + 4·2^-f)/√x + 2^-f. Beyond that range the result is meaningless: the guard counts such x.
+    """
+    n = _Normalised("rsqrt", x)
+    found = n.function("rsqrt", n.top**-0.5, 1.0) * n.power(0.5)
+    out = n.result(found, n.high**-0.5, n.low**-0.5)
+    return differentiated(out, [x], lambda i, g: out * out * out * g * -0.5)
+
+
+@offers(np.sqrt)
+def sqrt(x: Secret) -> Secret:
+    """√x for x in [2^-20, 2^20]: six rounds; one where x is known to lie within a factor of 10.
+
+    Off by at most (1e-5 + 2^-f)·√x + 2^-f. Beyond that range the result is meaningless: the guard counts such x.
+    """
+    n = _Normalised("sqrt", x)
+    found = n.function("sqrt", 1.0, n.top**0.5) * n.power(-0.5)
+    out = n.result(found, n.low**0.5, n.high**0.5)
+    return differentiated(out, [x], lambda i, g: rsqrt(x) * g * 0.5)
+
+
+@offers(np.log)
+def log(x: Secret) -> Secret:
+    """The natural logarithm for x in [2^-20, 2^20]: five rounds; one where x is known to lie within a factor of 10.
+
+    Off by at most 1e-5 + 2^(5−f), and by the error of x, relatively. Beyond that range the result is meaningless: the guard counts such x.
+    """
+    n = _Normalised("log", x)
+    found = n.function("log", 0.0, math.log(n.top))
+    if n.bits:
+        total: Any = 0.0
+        for _, bit in n.bits:
+            total = bit + total
+        found = found + ((n.last - 1) - total) * math.log(4.0)
+    elif n.step != 1.0:
+        found = found + math.log(n.step)
+    out = bounded(found, math.log(n.low) - SLACK, math.log(n.high) + SLACK)
+    return differentiated(out, [x], lambda i, g: reciprocal(x) * g)
+
+
+@offers(np.log1p)
+def log1p(x: Secret) -> Secret:
+    """log(1 + x), as `log` has it."""
+    secret("log1p", x)
+    return log(x + 1.0)
+
+
+offers(np.reciprocal)(reciprocal)
+offers(np.divide, np.true_divide)(divide)
