@@ -123,6 +123,7 @@ class Op:
     domain: Interval = EVERYTHING  # where the operand must lie: beyond it the result has no meaning
     abrupt: bool = False  # … not even one unit in the last place beyond it
     late: bool = False  # belongs to the phase that asks for it, and not to that of its operands
+    flat: bool = False  # constant wherever it has a derivative: no gradient goes through it
 
     def shape(self, *shapes: Shape) -> Shape:
         """The result's shape; JobError where the operands do not fit."""

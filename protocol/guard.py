@@ -122,9 +122,10 @@ def _room(sizes: Sizes, node: Node, guard: Guard, proven: bool) -> float:
     """How far beyond an end of its range a value is counted: no further than the ring tells from the other end."""
     if guard.exact:
         return 0.0
-    limit, least = sizes.limit(node), slack(guard.interval, sizes.scales[node])
+    scale = max(sizes.scales[node], sizes.numerics.fraction_bits)  # what is coarser has not been rounded
+    limit, least = sizes.limit(node), slack(guard.interval, scale)
     ring = 2.0 ** (math.frexp(limit)[1] + 1)
-    return min(slack(guard.interval, sizes.scales[node], proven), max(least, 0.9995 * ring - 2 * limit))
+    return min(slack(guard.interval, scale, proven), max(least, 0.9995 * ring - 2 * limit))
 
 
 def _assumptions(sizes: Sizes, job: Job, steps: int) -> list[tuple[Node, Guard]]:

@@ -51,6 +51,16 @@ def simulate(
     """
     shapes = {name: array.shape for name, array in inputs.items()}
     plans = [make_plan(trace(job, shapes, iterations), party, learners, guard) for party in (0, 1)]
+    return execute(plans, inputs, observe, accept_out_of_range)
+
+
+def execute(
+    plans: Sequence[Plan],
+    inputs: Mapping[str, Array],
+    observe: Callable[[int, Words], None] | None = None,
+    accept_out_of_range: bool = False,
+) -> Simulation:
+    """Run what alice and bob have planned, as `simulate` does."""
     machines = [Machine(plan, party) for party, plan in enumerate(plans)]
     for machine, own in zip(machines, shares, strict=True):
         machine.load(inputs, own)

@@ -44,6 +44,8 @@ from .base import Field, Mask
 from .checking import LIMBS, Checker, Need, Unfit
 from .shifts import Truncate, offset, opened_operand
 
+LEAST_BITS = 4  # of what is compared: a digit
+
 
 def packed(shape: Shape, planes: int) -> Field:
     """`planes` bits for each element of a tensor."""
@@ -78,7 +80,7 @@ class Digits:
 
     def check(self, it: Checker) -> Need:
         words = it.operand(self.a, plain=not self.a.shift)
-        it.between(self.bits, 4, 64 * self.a.limbs, "bits to compare")
+        it.between(self.bits, LEAST_BITS, 64 * self.a.limbs, "bits to compare")
         return Need(3 * words)
 
     def deal(self, masks: list[Words]) -> list[Words]:

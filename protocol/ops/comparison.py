@@ -37,6 +37,7 @@ class Compare(Secure):
     negated: bool = False
     fraction_bits: int | None = None
     name = "comparison"
+    flat = True
 
     def shape(self, *shapes: Shape) -> Shape:
         return shapes[0]
@@ -48,14 +49,17 @@ class Compare(Secure):
         below = arrays[0] <= self.limit if self.inclusive else arrays[0] < self.limit
         return np.asarray(below != self.negated, np.float64)
 
-    def cotangent(self, n: int, g: Tensor, out: Tensor, *operands: Tensor) -> None:
-        return None  # constant wherever it has a derivative
-
     def scale(self, sizes: Sizes, node: Node) -> int:
         return 0
 
     def demand(self, demands: Demands, node: Node, bits: int) -> None:
-        demands.need_open(node.inputs[0], demands.room(node.inputs[0]))
+        (x,) = node.inputs
+        unseen = demands.sizes.scales[x] - self.seen(demands.sizes.scales[x])
+        demands.need_open(x, max(demands.room(x), unseen + spec.LEAST_BITS))
+
+    def seen(self, scale: int) -> int:
+        """How many of so many fraction bits are looked at."""
+        return scale if self.fraction_bits is None else min(scale, self.fraction_bits)
 
     def emit(self, lowering: Lowering, node: Node) -> Share:
         limbs = lowering.limbs(node)
@@ -95,8 +99,8 @@ class Gate(Secure):
     def clear(self, step: int, *arrays: Array) -> Array:
         return arrays[0] * arrays[1]
 
-    def cotangent(self, n: int, g: Tensor, out: Tensor, *operands: Tensor) -> Tensor | None:
-        return None if n == 0 else weighted(operands[0], g)  # the same bit: no second comparison
+    def cotangent(self, n: int, g: Tensor, out: Tensor, *operands: Tensor) -> Tensor:
+        return weighted(operands[1 - n], g)  # the same bit: no second comparison
 
     def scale(self, sizes: Sizes, node: Node) -> int:
         return sizes.operand_scale(node.inputs[1])
@@ -147,7 +151,7 @@ def masked_bit(lowering: Lowering, node: Node) -> tuple[Value, Mask]:
     op = test.op
     assert isinstance(op, Compare)
     scale = lowering.sizes.scales[test.inputs[0]]
-    bits = scale if op.fraction_bits is None else min(scale, op.fraction_bits)
+    bits = op.seen(scale)
     packed, mask = sign_test(lowering, test.inputs[0], op.threshold(bits), scale - bits)
     unpack = Unpack(test.shape)
     flip = np.uint64(2**64 - 1 if op.negated else 0)
@@ -178,7 +182,7 @@ def _sign_test(lowering: Lowering, x: Node, limit: int, shift: int) -> tuple[Val
     party, name = lowering.party, f"comparison of {x.op.name}#{x.order} with {limit}"
     c, mask, scale = lowering.opened(x)
     if math.isfinite(x.peak):  # of what is not bounded, all bits are compared
-        bits = max(lowering.sizes.room(x), _bits(computed(lowering.sizes)[x], scale))
+        bits = max(lowering.sizes.room(x), _bits(computed(lowering.sizes)[x], scale), shift + spec.LEAST_BITS)
         mask = replace(mask, bits=min(mask.bits, bits))
     if shift:  # an opening of X >> shift, under the mask r >> shift, is a function of the opening of X
         wide, whole = mask.limbs, mask.bits
@@ -234,4 +238,4 @@ def _computed(sizes: Sizes) -> dict[Node, Interval]:
 def _bits(interval: Interval, scale: int) -> int:
     """k such that |x|·2^scale < 2^(k−2) for every x of the interval."""
     peak = max(abs(interval[0]), abs(interval[1]))
-    return 1 << 30 if math.isinf(peak) else max(4, scale + math.frexp(peak)[1] + 3)
+    return 1 << 30 if math.isinf(peak) else scale + math.frexp(peak)[1] + 3

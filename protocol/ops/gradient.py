@@ -73,7 +73,7 @@ def gradient(loss: Secret, of: Sequence[Secret], peak: float | None = None) -> l
     if not targets:
         return []
     forward = graph.nodes[: end.order + 1]
-    reaches = _dependants(graph, forward, targets)
+    reaches = _dependants(graph, forward, targets, through_flat=False)
     flows = {end: _Flow.of(1.0, cast(Tensor, np.ones(end.shape)))}
     for node in reversed(forward):
         if node not in flows or node not in reaches:
@@ -144,10 +144,10 @@ def _uses(graph: Graph, node: Node) -> tuple[Node, ...]:
     return graph.rules[node].inputs if node in graph.rules else node.inputs
 
 
-def _dependants(graph: Graph, forward: Sequence[Node], targets: Sequence[Node]) -> set[Node]:
+def _dependants(graph: Graph, forward: Sequence[Node], targets: Sequence[Node], through_flat: bool = True) -> set[Node]:
     found = set(targets)
     for node in forward:
-        if any(use in found for use in _uses(graph, node)):
+        if (through_flat or not node.op.flat) and any(use in found for use in _uses(graph, node)):
             found.add(node)
     return found
 

@@ -14,7 +14,7 @@ from itertools import combinations
 import numpy as np
 
 from ..correlations.picks import Picks, Tells
-from ..graph import Array, Interval, Node, Tensor
+from ..graph import Array, Interval, Node
 from ..lowering import Lowering, Secure
 from ..program import Share
 from ..sizing import Demands, Sizes
@@ -71,6 +71,7 @@ class Tell(Secure):
     value: int
     bits: int
     name = "tell"
+    flat = True
 
     def shape(self, *shapes: Shape) -> Shape:
         return shapes[0]
@@ -80,9 +81,6 @@ class Tell(Secure):
 
     def clear(self, step: int, *arrays: Array) -> Array:
         return np.where(arrays[0] == self.value, 1.0, 0.0)
-
-    def cotangent(self, n: int, g: Tensor, out: Tensor, *operands: Tensor) -> None:
-        return None
 
     def scale(self, sizes: Sizes, node: Node) -> int:
         return 0

@@ -1,0 +1,77 @@
+"""What random programs have found: each fault by the smallest program that showed it, with what is right."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from oracle import job_of, secure
+
+from protocol.jobs import Input, Job
+from protocol.ops import gradient, relu, within
+from protocol.simulate import simulate
+
+X = np.array([-0.75, 0.25, 0.5])
+
+
+def finished(function: Any, *arrays: np.ndarray, limit: float = 1.0) -> Any:
+    """What `function` gives in the finish of a job that guards its ranges."""
+    named = {f"x{n}": array for n, array in enumerate(arrays)}
+    return simulate(job_of(function, named, limit=limit), named, 0).results[0]["out"]
+
+
+def test_outcomes_of_comparisons_are_compared_and_may_be_said_to_lie_in_a_range():
+    """They have no fraction bits, and less than the four bits of which a comparison is made."""
+    assert finished(lambda x: (x > 0.0) > 0.0, X).tolist() == [0, 1, 1]
+    assert finished(lambda x: within((x > 0.0) * (x < 0.0), -0.5, 0.5), X).tolist() == [0, 0, 0]
+
+
+def stepping(step: Any, steps: int, **inputs: np.ndarray) -> Any:
+    """The variables a, b … of ±8 after so many steps, checked after each."""
+
+    def finish(_: Job, v: Any) -> None:
+        v.reveal({name: v[name] for name in inputs})
+
+    ranges = {name: Input("alice", array.shape, -8, 8) for name, array in inputs.items()}
+    body = {"step": lambda self, v: step(v), "finish": finish, "check_every": 1, "fraction_bits": 16}
+    return simulate(type("Stepping", (Job,), ranges | body)(), inputs, steps).results[0]
+
+
+def test_a_comparison_is_carried_and_compared():
+    def step(v):
+        v.a = v.a > 0.5
+
+    assert stepping(step, 2, a=X)["a"].tolist() == [0, 0, 0]
+    assert stepping(step, 2, a=X + 0.25)["a"].tolist() == [0, 0, 1]
+
+
+def test_a_variable_that_takes_the_place_of_another_is_guarded_as_it_was_before_the_step():
+    """b becomes what a was; what a has become by then is no concern of b's range."""
+
+    class Swap(Job):
+        a, b = Input("alice", (3,), low=-16, high=16), Input("bob", (3,), low=-8, high=8)
+        check_every = 1
+
+        def step(self, v):
+            v.a, v.b = v.a + 5.0, v.a
+
+        def finish(self, v):
+            v.reveal(a=v.a, b=v.b)
+
+    got = simulate(Swap(), {"a": X, "b": X}, 2).results[0]
+    assert np.array_equal(got["a"], X + 10)
+    assert np.array_equal(got["b"], X + 5)
+
+
+@pytest.mark.parametrize("bit", [lambda x: x >= 0.0, lambda x: (x >= 0.0).reshape(1, 3)[0]])
+def test_a_gradient_by_the_outcome_of_a_comparison(bit):
+    """Nothing flows through a comparison, but something does to it."""
+
+    def function(x):
+        chosen = bit(x)
+        return {"out": gradient((chosen * x).sum(), [chosen])[0], "two": gradient(relu(chosen).sum(), [chosen])[0]}
+
+    run = secure(function, X)
+    assert np.array_equal(run.results[0]["out"], X)
+    assert run.results[0]["two"].tolist() == [1, 1, 1]
