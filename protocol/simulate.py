@@ -51,7 +51,7 @@ def simulate(
     """
     shapes = {name: array.shape for name, array in inputs.items()}
     plans = [make_plan(trace(job, shapes, iterations), party, learners, guard) for party in (0, 1)]
-    return execute(plans, inputs, observe, accept_out_of_range)
+    return execute(plans, inputs, observe, accept_out_of_range, shares)
 
 
 def execute(
@@ -59,6 +59,7 @@ def execute(
     inputs: Mapping[str, Array],
     observe: Callable[[int, Words], None] | None = None,
     accept_out_of_range: bool = False,
+    shares: Sequence[Mapping[str, Words]] = ({}, {}),
 ) -> Simulation:
     """Run what alice and bob have planned, as `simulate` does."""
     machines = [Machine(plan, party) for party, plan in enumerate(plans)]
