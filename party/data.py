@@ -31,9 +31,9 @@ DELIMITERS = "\t;,"
 
 
 def parse_assignments(texts: Iterable[str]) -> dict[str, Path]:
-    """["x=train.npy", …] → {"x": Path("train.npy"), …}"""
+    """["x=train.npy", …] → {"x": Path("train.npy"), …}; a .npz without a name stands for all arrays in it."""
     found: dict[str, Path] = {}
-    for text in texts:
+    for text in (each for given in texts for each in _arrays_of(given)):
         name, equals, path = text.partition("=")
         if not (name and equals and path):
             raise ConfigError(f"--data {text!r} is not an assignment; write --data NAME=FILE, as in --data x=train.npy")
@@ -41,6 +41,17 @@ def parse_assignments(texts: Iterable[str]) -> dict[str, Path]:
             raise ConfigError(f"--data gives tensor {name} twice, {found[name]} and {path}; keep one")
         found[name] = Path(path)
     return found
+
+
+def _arrays_of(text: str) -> list[str]:
+    """weights.npz → an assignment for each of its arrays; any other text as it is."""
+    if "=" in text or not text.lower().endswith(".npz"):
+        return [text]
+    try:
+        with zipfile.ZipFile(text) as archive:
+            return [f"{name.removesuffix('.npy')}={text}:{name.removesuffix('.npy')}" for name in archive.namelist()]
+    except (OSError, zipfile.BadZipFile):
+        raise DataError(f"--data {text}: there is no such file, or it is no .npz; check the path") from None
 
 
 def load_tensor(name: str, path: Path, declared: Input) -> Array:

@@ -25,6 +25,7 @@ from protocol.cost import LAN, Network
 from protocol.errors import ConfigError, JobError, MpcError
 from protocol.estimators import LinearRegression, Ridge
 from protocol.jobs import Job, Traced, trace
+from protocol.networks import prediction
 from protocol.views import Shape
 
 from .jobs.cnn import Cnn
@@ -60,16 +61,18 @@ NAMED = BUILTIN | ESTIMATORS | DEMOS
 
 
 def load_job(name_or_path: str, params: Mapping[str, str] | None = None) -> Job:
-    """The built-in job of that name, or the one in that .py file, with `params` (--param NAME=VALUE) set."""
+    """The job of that name, the one in that .py file, or the network in that .json file, with `params` (--param NAME=VALUE) set."""
     if name_or_path in NAMED:
         kind = NAMED[name_or_path]
     elif name_or_path.endswith(".py"):
         kind = _from_file(Path(name_or_path))
+    elif name_or_path.endswith(".json"):
+        kind = prediction(Path(name_or_path))
     else:
         near = nearest(name_or_path, NAMED)
         raise JobError(
             f"there is no job {name_or_path!r}{near} (built in: {', '.join(NAMED)}; "
-            "your own is given as a path that ends in .py)"
+            "your own is given as a path that ends in .py, an imported network as one that ends in .json)"
         )
     with blame(inspect.getfile(kind)):
         job = kind()

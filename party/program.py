@@ -21,6 +21,11 @@ PROGRAM = Program(
         "doctor": Command(
             "check keys, files and links before a run, and say how to mend them", tables.RUN, "party.commands.doctor"
         ),
+        "import": Command(
+            "an ONNX model as a network for both parties, and weights that stay with their owner",
+            tables.IMPORT,
+            "party.commands.import_model",
+        ),
         "lab": Command(
             "what latency and bandwidth cost a job: measured, predicted and drawn", tables.LAB, "party.commands.lab"
         ),

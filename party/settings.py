@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 from collections.abc import Callable
 
 from protocol.config import (
@@ -39,6 +40,16 @@ def shape_of(text: str) -> tuple[str, tuple[int, ...]]:
     return name, tuple(int(part) for part in parts)
 
 
+def range_of(text: str) -> tuple[str, tuple[float, float]]:
+    """ "x=-1:1" → ("x", (-1.0, 1.0))."""
+    name, equals, ends = text.partition("=")
+    with contextlib.suppress(ValueError):
+        low, high = (float(end) for end in ends.split(":"))
+        if name and equals and -math.inf < low < high < math.inf:
+            return name, (low, high)
+    raise ConfigError(f"{text!r} is not a range; write it like x=-1:1")
+
+
 def ratio(text: str) -> float:
     """A number above 0."""
     with contextlib.suppress(ValueError):
@@ -69,9 +80,9 @@ ROLE = Setting(
 JOB = (
     Setting(
         "job",
-        "a built-in job (seed, xor, logreg, mlp) or a Python file with a Job",
+        "a built-in job (seed, xor, logreg, mlp), a Python file with a Job, or a network that `import` wrote",
         default="seed",
-        metavar="NAME|FILE.py",
+        metavar="NAME|FILE",
     ),
     Setting("iterations", "how often the job's step is run; default: what the job says", whole(0), metavar="N"),
     Setting("param", "a parameter of the job; both parties give the same", many=True, metavar="NAME=VALUE"),
@@ -80,7 +91,12 @@ JOB = (
         "who learns the results: alice, bob, both or none; default: what the job says",
         choice("alice", "bob", "both", "none"),
     ),
-    Setting("data", "a tensor of this party: .npy, .npz or .csv", many=True, metavar="NAME=FILE"),
+    Setting(
+        "data",
+        "a tensor of this party: .npy, .npz or .csv; a .npz alone brings all its arrays",
+        many=True,
+        metavar="NAME=FILE",
+    ),
     Setting(
         "guard",
         "count, on shares, the values that have left the range assumed for them, and reveal the counts; both parties say the same",
@@ -241,6 +257,16 @@ LAB = (
     ),
     Setting("out", "the folder for tables and pictures", file_path, "lab", metavar="DIR"),
     *OUTPUT[1:],
+)
+IMPORT = (
+    Setting("model", "the ONNX file", many=True, bare=True, metavar="MODEL.onnx"),
+    Setting("out", "NAME.json and NAME.npz are written; default: the model's name", file_path, metavar="NAME"),
+    Setting("range", "the range of the numbers of an input", range_of, many=True, metavar="INPUT=LOW:HIGH"),
+    Setting("calibrate", "rows of this party's that show how large numbers get", many=True, metavar="[INPUT=]FILE"),
+    Setting("output", "an output of the model that is wanted; default: all", many=True, metavar="NAME"),
+    Setting(
+        "reveal", "who learns the outputs: alice, bob, both or none", choice("alice", "bob", "both", "none"), "bob"
+    ),
 )
 KEYGEN = (
     ROLE,

@@ -1,0 +1,76 @@
+"""`python -m party import`: an ONNX model as a network for both parties, and weights that stay with their owner."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from protocol.config import Config
+from protocol.errors import ConfigError, DataError
+from protocol.graph import Array
+from protocol.jobs import Input
+from protocol.networks import write
+
+from ..data import load_tensor, save_results
+
+WIDEST = 2.0**60  # of a number in rows of calibration
+
+
+def run(settings: Config) -> int:
+    from ..formats.onnx.importing import import_model
+    from ..formats.onnx.reading import read_model
+
+    if len(settings.model) != 1:
+        raise ConfigError("name one model: python -m party import MODEL.onnx --out NAME")
+    path = Path(settings.model[0])
+    out = settings.out or path.with_suffix("")
+    if not out.parent.is_dir():
+        raise ConfigError(f"--out {out}: the directory {out.parent} does not exist; make it first")
+    text, arrays = out.with_name(out.name + ".json"), out.with_name(out.name + ".npz")
+    draft = read_model(path)
+    rows = _rows(draft.inputs, settings.calibrate)
+    model = import_model(draft, dict(settings.range), rows, settings.output, settings.reveal)
+    network = model.network
+    try:
+        write(text, network)
+    except OSError as error:
+        raise DataError(
+            f"the network cannot be written to {text} ({error.strerror}); mend that and import again"
+        ) from None
+    save_results(arrays, {f"model.{name}": value for name, value in model.weights.items()})
+    count = sum(value.size for value in model.weights.values())
+    print(f"{path}: {len(network.nodes)} operators, {len(model.weights)} weights of {count:,} numbers")
+    print(f"{text}: the architecture. Give it to bob: he learns the operators, all sizes and what follows.")
+    for name, entry in network.inputs.items():
+        shape = "x".join(map(str, entry.shape))
+        print(f"  {entry.owner} brings {name} ({shape}), numbers from {entry.low:g} to {entry.high:g}")
+    for name in network.outputs:
+        classes = ", ".join(network.classes.get(name, ()))
+        print(f"  {network.reveal} learns {name}" + (f" ({classes})" if classes else ""))
+    if model.told:
+        print(f"  numbers that the graph or an operator needs in public: {', '.join(model.told)}")
+    ranges = [limit for node in network.nodes for limit in node.within.values()]
+    how = (
+        "from your rows and weights"
+        if model.calibrated
+        else "from your weights; rows of yours (--calibrate) make them narrower"
+    )
+    print(f"  powers of two that bound the weights, and {len(ranges)} layers, {how}")
+    print(f"{arrays}: the weights, for you alone.")
+    print(
+        f"Next: python -m party plan --job {text} --shape …, then at both python -m party --job {text}, and here --data {arrays}"
+    )
+    return 0
+
+
+def _rows(inputs: Mapping[str, tuple[int | str, ...]], given: Sequence[str]) -> dict[str, Array]:
+    """Rows of calibration by input: FILE where the model has one input, NAME=FILE."""
+    found = {}
+    for text in given:
+        name, equals, file = text.partition("=")
+        if not equals:
+            name, file = next(iter(inputs)), text
+        if name not in inputs or (not equals and len(inputs) > 1):
+            raise ConfigError(f"--calibrate {text}: write INPUT=FILE, of the model's inputs {', '.join(inputs)}")
+        found[name] = load_tensor(name, Path(file), Input("alice", ("rows", *inputs[name][1:]), -WIDEST, WIDEST))
+    return found

@@ -1,0 +1,97 @@
+"""A model on its way from ONNX to a network: nodes and constants that passes rewrite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Constant = NDArray[Any]
+
+
+@dataclass(eq=False)
+class Step:
+    """One node. `attributes` are plain numbers, strings, lists and arrays."""
+
+    operator: str
+    inputs: list[str]
+    outputs: list[str]
+    attributes: dict[str, Any] = field(default_factory=dict)
+    name: str = ""
+    domain: str = ""
+    literal: bool = False  # a constant that is written into the graph, and no weight of a layer
+
+    @property
+    def label(self) -> str:
+        return f"{self.operator} {self.name or (self.outputs[0] if self.outputs else '')!r}"
+
+
+@dataclass(eq=False)
+class Draft:
+    """`kinds`: "float", "int", "bool" or "string", of tensors whose type is known. `shapes`: None for a length that is open."""
+
+    path: Path
+    opset: int
+    steps: list[Step]
+    constants: dict[str, Constant]
+    inputs: dict[str, tuple[int | str, ...]]
+    outputs: dict[str, str]  # name → tensor
+    kinds: dict[str, str] = field(default_factory=dict)
+    shapes: dict[str, tuple[int | None, ...]] = field(default_factory=dict)
+    literals: set[str] = field(default_factory=set)  # constants that are numbers of the graph
+    classes: dict[str, tuple[str, ...]] = field(default_factory=dict)  # by tensor: what its whole numbers stand for
+    bases: dict[str, str] = field(default_factory=dict)  # constant → what it is called if nothing else is
+    _count: int = 0
+
+    def constant(self, value: Any, name: str, literal: bool = False) -> str:
+        """Enter a constant under a new name; what it is called in the end is `name`, or what that was made of."""
+        found = base = self.bases.get(name, name)
+        while found in self.constants:
+            self._count += 1
+            found = f"{base}.{self._count}"
+        self.bases[found] = base
+        self.constants[found] = np.asarray(value)
+        if literal:
+            self.literals.add(found)
+        return found
+
+    def users(self) -> dict[str, list[Step]]:
+        """By tensor; the network's own outputs are not among them."""
+        found: dict[str, list[Step]] = {}
+        for step in self.steps:
+            for name in step.inputs:
+                found.setdefault(name, []).append(step)
+        return found
+
+    def makers(self) -> dict[str, Step]:
+        return {name: step for step in self.steps for name in step.outputs if name}
+
+    def rename(self, old: str, new: str) -> None:
+        """Have whoever takes `old` take `new`."""
+        for step in self.steps:
+            step.inputs = [new if name == old else name for name in step.inputs]
+        self.outputs = {label: new if name == old else name for label, name in self.outputs.items()}
+
+    def replace(self, step: Step, new: Sequence[Step]) -> None:
+        """Put other steps where one was."""
+        at = self.steps.index(step)
+        self.steps[at : at + 1] = new
+
+    def prune(self) -> None:
+        """Drop what no output needs."""
+        needed = set(self.outputs.values())
+        kept: list[Step] = []
+        for step in reversed(self.steps):
+            if needed & set(step.outputs):
+                kept.append(step)
+                needed |= set(step.inputs)
+                step.outputs = [name if name in needed else "" for name in step.outputs]
+        self.steps = kept[::-1]
+        self.constants = {name: value for name, value in self.constants.items() if name in needed}
+
+    def __iter__(self) -> Iterator[Step]:
+        return iter(list(self.steps))

@@ -1,0 +1,91 @@
+"""Several nodes that are one operator of the table."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .draft import Draft, Step
+
+
+def recognise(draft: Draft) -> None:
+    """All of them, in place."""
+    _gelu(draft)
+    _places(draft)
+
+
+def _number(draft: Draft, step: Step) -> tuple[str, float] | None:
+    """The other operand and the number, of a step with one number and one tensor."""
+    for x, c in (step.inputs, step.inputs[::-1]) if len(step.inputs) == 2 else ():
+        if c in draft.constants and draft.constants[c].size == 1 and x not in draft.constants:
+            return x, float(draft.constants[c].ravel()[0])
+    return None
+
+
+def _is(draft: Draft, step: Step | None, operator: str, value: float) -> str | None:
+    """The tensor of a step that is `operator` of it and about this number."""
+    if step is None or step.operator != operator or (found := _number(draft, step)) is None:
+        return None
+    return found[0] if math.isclose(found[1], value, rel_tol=1e-4) else None
+
+
+def _gelu(draft: Draft) -> None:
+    """x · (1 + erf(x / √2)) / 2, with the half in any of the three places where exporters put it."""
+    for step in draft:
+        if step.operator != "Erf":
+            continue
+        makers, users = draft.makers(), draft.users()
+
+        def only(name: str, users: dict[str, list[Step]] = users) -> Step | None:
+            found = users.get(name, [])
+            return found[0] if len(found) == 1 and name not in draft.outputs.values() else None
+
+        before = makers.get(step.inputs[0])
+        x = _is(draft, before, "Div", math.sqrt(2.0)) or _is(draft, before, "Mul", math.sqrt(0.5))
+        plus = only(step.outputs[0])
+        if x is None or _is(draft, plus, "Add", 1.0) is None:
+            continue
+        assert plus is not None
+        product = only(plus.outputs[0])
+        if product is None or product.operator != "Mul":
+            continue
+        (other,) = [name for name in product.inputs if name != plus.outputs[0]] or [""]
+        halved = only(product.outputs[0])
+        if other == x and halved is not None and _is(draft, halved, "Mul", 0.5):  # (x · (1 + erf)) · ½
+            product = halved
+        elif _is(draft, makers.get(other), "Mul", 0.5) != x:  # (½ x) · (1 + erf)
+            if not _is(draft, product, "Mul", 0.5) or (halved is None) or set(halved.inputs) != {x, product.outputs[0]}:
+                continue
+            product = halved  # x · (½ (1 + erf))
+        draft.replace(product, [Step("Gelu", [x], product.outputs, name=step.name)])
+    draft.prune()
+
+
+def _places(draft: Draft) -> None:
+    """Where the largest probability stands, there stands the largest score."""
+    makers = draft.makers()
+    for step in draft:
+        maker = makers.get(step.inputs[0]) if step.operator in ("ArgMax", "ArgMin") else None
+        if maker is None or maker.domain:
+            continue
+        along = maker.attributes.get("axis", -1) - step.attributes.get("axis", 0)
+        rank = len(draft.shapes.get(maker.inputs[0], ()))
+        if maker.operator == "Sigmoid" or (
+            maker.operator in ("Softmax", "LogSoftmax") and (along == 0 or abs(along) == rank)
+        ):
+            step.inputs = [maker.inputs[0]]
+
+
+def summing(draft: Draft) -> None:
+    """Mark what adds up to 1 along the last axis: a later normalisation by the sum changes nothing."""
+    for step in draft:
+        if step.operator == "Softmax":
+            step.attributes["sums to one"] = True
+        elif step.operator == "Concat" and len(step.inputs) == 2:
+            makers = draft.makers()
+            first = makers.get(step.inputs[0])
+            if first is not None and first.operator == "Sub" and first.inputs[1] == step.inputs[1]:
+                one = draft.constants.get(first.inputs[0])
+                if one is not None and one.size == 1 and np.all(one == 1.0):
+                    step.attributes["sums to one"] = True

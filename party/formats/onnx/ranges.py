@@ -1,0 +1,141 @@
+"""How large the tensors of a network get: the fewer bits a plan needs, and a try of all its operators before anything runs.
+
+With the weights at hand, intervals through all layers are much narrower than with limits of the weights alone, and rows of the
+owner's show what really comes. What is written into the network is the narrower of both as a power of two, the rows' with a margin:
+bob learns it, and it is an assumption that the plan lists and the guard watches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from protocol.errors import DataError, MpcError
+from protocol.fixedpoint import check
+from protocol.graph import Array, Graph, Source
+from protocol.networks import OPERATORS, Architecture, Node, computed
+from protocol.ops import Secret
+
+from .folding import reach
+
+Ranges = Mapping[str, tuple[float, float]]
+MARGIN = 2.0  # by how much values may be larger than those of the rows, before the next power of two
+ROWS = 2  # with which a network is tried
+MOST_WEIGHTS = 40_000_000  # up to which intervals are computed from weights, unless there are rows
+WIDENING = {"Gemm", "MatMul", "Conv", "Affine", "Add", "Sub", "Mul", "Sum", "ReduceSum", "Einsum", "Pow", "CumSum"}
+LOCAL = {
+    "Add",
+    "Sub",
+    "Sum",
+    "Neg",
+    "Concat",
+    "Reshape",
+    "Flatten",
+    "Transpose",
+    "Squeeze",
+    "Unsqueeze",
+    "Slice",
+    "Split",
+}
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A network with its ranges, and operator, node and reason of all that cannot be computed."""
+
+    network: Architecture
+    problems: list[str]
+
+
+def fitted(network: Architecture, weights: Mapping[str, Array], rows: Mapping[str, Any]) -> Tried:
+    """Try all nodes, and state ranges where they are news. What comes after a node that fails is looked up and no more."""
+    small = sum(array.size for array in weights.values()) <= MOST_WEIGHTS
+    limits = _limits(network, weights, rows) if rows or small else {}
+    read = _looked_at(network)
+    graph = Graph()
+    known = _inputs(network, graph, ROWS)
+    for name, weight in network.weights.items():
+        known[name] = Secret(graph, graph.add(Source(name, weight.shape, 0), interval=(-weight.limit, weight.limit)))
+    problems, nodes = [], []
+    for node in network.nodes:
+        if node.operator not in OPERATORS:
+            problems.append(f"{node.label}: there is no such operator here")
+        elif all(name in known for name in node.inputs):
+            try:
+                found = computed(node, known)
+                stated = _news(node, found, limits, read)
+                if stated:
+                    node = msgspec.structs.replace(node, within=stated)
+                    found = computed(node, known)
+                known |= found
+            except MpcError as error:
+                problems.append(str(error))
+        nodes.append(node)
+    return Tried(msgspec.structs.replace(network, nodes=tuple(nodes)), problems)
+
+
+def _inputs(network: Architecture, graph: Graph, count: int) -> dict[str, Any]:
+    known: dict[str, Any] = {"": None} | {name: each.array for name, each in network.constants.items()}
+    for name, entry in network.inputs.items():
+        shape = tuple(length if isinstance(length, int) else count for length in entry.shape)
+        known[name] = Secret(graph, graph.add(Source(name, shape, 1), interval=(entry.low, entry.high)))
+    return known
+
+
+def _looked_at(network: Architecture) -> set[str]:
+    """Tensors whose range matters: those that others read than sums and moves."""
+    found: set[str] = set()
+    for node in network.nodes:
+        if node.operator not in LOCAL:
+            found |= set(node.inputs)
+    return found
+
+
+def _news(node: Node, found: Mapping[str, Any], limits: Mapping[str, float], read: set[str]) -> dict[str, float]:
+    if node.operator not in WIDENING:
+        return {}
+    stated = {}
+    for name, value in found.items():
+        if isinstance(value, Secret) and name in limits and name in read:
+            low, high = value._node.interval
+            if 2.0 * limits[name] <= max(-low, high):
+                stated[name] = limits[name]
+    return stated
+
+
+def _limits(network: Architecture, weights: Mapping[str, Array], rows: Mapping[str, Any]) -> dict[str, float]:
+    """Of every tensor that can be computed in the clear, its largest magnitude as a power of two."""
+    given = {name: _checked(network, name, array) for name, array in rows.items()}
+    count = max((len(array) for array in given.values()), default=ROWS)
+    graph = Graph()
+    known = _inputs(network, graph, count) | dict(weights)
+    for node in network.nodes:
+        if node.operator in OPERATORS and all(name in known for name in node.inputs):
+            try:
+                known |= computed(node, known)
+            except MpcError:
+                continue  # said where all nodes are tried
+    tensors = {name: value._node for name, value in known.items() if isinstance(value, Secret)}
+    limits = {name: reach(np.array(node.peak)) for name, node in tensors.items() if np.isfinite(node.peak)}
+    if given.keys() == network.inputs.keys():
+        graph.revealed = dict(tensors)
+        with np.errstate(all="ignore"):
+            values = graph.run_clear(given, 0)
+        for name, array in values.items():
+            if np.isfinite(array).all():
+                limits[name] = min(limits.get(name, np.inf), reach(MARGIN * array))
+    return limits
+
+
+def _checked(network: Architecture, name: str, array: Any) -> Array:
+    """Rows of calibration in the shape of their input."""
+    entry, found = network.inputs[name], np.asarray(array)
+    if found.ndim != len(entry.shape) or any(
+        isinstance(want, int) and want != got for want, got in zip(entry.shape, found.shape, strict=True)
+    ):
+        raise DataError(f"rows of calibration for {name} have the shape {found.shape}; the model takes {entry.shape}")
+    return check(name, found, entry.low, entry.high, "rows of calibration")

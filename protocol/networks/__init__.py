@@ -1,0 +1,30 @@
+"""Networks as data: an architecture that both parties hold, weights that one of them brings. No file format of others is known here."""
+
+from . import arrays, functions, layers, trees
+from .architecture import Architecture, Constant, Entry, Node, Weight, named, read, write
+from .model import Imported, Prediction, prediction
+from .operators import NEWEST, OPERATORS, TARGET, Value, computed, run
+
+__all__ = [
+    "NEWEST",
+    "OPERATORS",
+    "TARGET",
+    "Architecture",
+    "Constant",
+    "Entry",
+    "Imported",
+    "Node",
+    "Prediction",
+    "Value",
+    "Weight",
+    "arrays",
+    "computed",
+    "functions",
+    "layers",
+    "named",
+    "prediction",
+    "read",
+    "run",
+    "trees",
+    "write",
+]

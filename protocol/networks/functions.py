@@ -1,0 +1,288 @@
+"""Operators on every entry, and along an axis: arithmetic, comparisons, activations.
+
+What a function needs of its argument's range is looked up in the tensor; where nothing is known, or too little, it takes the form
+that holds everywhere.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import reduce
+from typing import Any
+
+import numpy as np
+
+from .. import ops
+from ..errors import JobError
+from ..ops import Secret
+from ..ops.tensor import bounded
+from .operators import Value, interval, operator, secret, single
+
+SOFTMAX_REACH = 24.0  # e^−24 of a largest class is no more than 4e-11 of it
+
+
+@operator("Add", "Sum", since=6)
+def add(*terms: Value) -> Value:
+    return reduce(lambda a, b: a + b, terms)
+
+
+@operator("Sub", since=7)
+def sub(a: Value, b: Value) -> Value:
+    return a - b
+
+
+@operator("Mul", since=7)
+def mul(a: Value, b: Value) -> Value:
+    return a * b
+
+
+@operator("Div", since=7)
+def div(a: Value, b: Value) -> Value:
+    if not isinstance(a, Secret) and not isinstance(b, Secret) and {a.dtype.kind, b.dtype.kind} <= set("iu"):
+        return (np.sign(a) * np.sign(b) * (np.abs(a) // np.abs(b))).astype(np.int64)
+    return a / b
+
+
+@operator("Mean", since=8)
+def mean(*terms: Value) -> Value:
+    return add(*terms) / float(len(terms))
+
+
+@operator("Max", since=8)
+def maximum(*terms: Value) -> Value:
+    return reduce(np.maximum, terms)
+
+
+@operator("Min", since=8)
+def minimum(*terms: Value) -> Value:
+    return reduce(np.minimum, terms)
+
+
+@operator("Neg", since=6)
+def negative(x: Value) -> Value:
+    return -x
+
+
+@operator("Abs", since=6)
+def absolute(x: Value) -> Value:
+    return np.absolute(x)
+
+
+@operator("Sign", since=9)
+def sign(x: Value) -> Value:
+    return np.sign(x)
+
+
+@operator("Pow", since=7, public=(1,))
+def power(x: Value, exponent: Any) -> Value:
+    return x ** single(exponent)
+
+
+@operator("Greater", since=9)
+def greater(a: Value, b: Value) -> Value:
+    return a > b
+
+
+@operator("Less", since=9)
+def less(a: Value, b: Value) -> Value:
+    return a < b
+
+
+@operator("GreaterOrEqual", since=12)
+def greater_or_equal(a: Value, b: Value) -> Value:
+    return a >= b
+
+
+@operator("LessOrEqual", since=12)
+def less_or_equal(a: Value, b: Value) -> Value:
+    return a <= b
+
+
+@operator("Equal", since=11)
+def equal(a: Value, b: Value) -> Value:
+    return np.equal(a, b)
+
+
+@operator("Not")
+def negated(x: Value) -> Value:
+    return 1.0 - x if isinstance(x, Secret) else np.logical_not(x)
+
+
+@operator("And", since=7)
+def both(a: Value, b: Value) -> Value:
+    return a * b
+
+
+@operator("Where", since=9)
+def where(condition: Value, a: Value, b: Value) -> Value:
+    return np.where(condition, a, b)
+
+
+@operator("MatMul")
+def matmul(a: Value, b: Value) -> Value:
+    return ops.matmul(a, b) if isinstance(a, Secret) or isinstance(b, Secret) else np.matmul(a, b)
+
+
+@operator("Gemm", since=7)
+def gemm(
+    a: Value,
+    b: Value,
+    c: Value | None = None,
+    *,
+    alpha: float = 1.0,
+    beta: float = 1.0,
+    transA: int = 0,
+    transB: int = 0,
+) -> Value:
+    a, b = (each.transpose((1, 0)) if turned else each for each, turned in ((a, transA), (b, transB)))
+    product = matmul(a, b)
+    product = product if alpha == 1.0 else product * alpha
+    return product if c is None else product + (c if beta == 1.0 else c * beta)
+
+
+@operator("Einsum", since=12)
+def einsum(*operands: Value, equation: str) -> Value:
+    return ops.einsum(equation, *operands)
+
+
+@operator("Relu", since=6)
+def relu(x: Value) -> Value:
+    return ops.relu(secret(x))
+
+
+@operator("LeakyRelu", since=6)
+def leaky_relu(x: Value, *, alpha: float = 0.01) -> Value:
+    return ops.leaky_relu(secret(x), alpha)
+
+
+@operator("PRelu", since=7)
+def prelu(x: Value, slope: Value) -> Value:
+    """Two products with comparisons on one opening, and one with the slopes."""
+    tensor = secret(x)
+    return ops.relu(tensor) - ops.relu(-tensor) * slope
+
+
+@operator("Elu", since=6)
+def elu(x: Value, *, alpha: float = 1.0) -> Value:
+    return ops.elu(secret(x), alpha)
+
+
+@operator("ThresholdedRelu", since=10)
+def thresholded_relu(x: Value, *, alpha: float = 1.0) -> Value:
+    tensor = secret(x)
+    return (tensor > alpha) * tensor
+
+
+@operator("HardSigmoid", since=6)
+def hard_sigmoid(x: Value, *, alpha: float = 0.2, beta: float = 0.5) -> Value:
+    return ops.clip(secret(x) * alpha + beta, 0.0, 1.0)
+
+
+@operator("HardSwish", since=14)
+def hard_swish(x: Value) -> Value:
+    return x * hard_sigmoid(x, alpha=1.0 / 6.0)
+
+
+@operator("Clip", since=11, public=(1, 2))
+def clip(x: Value, low: Any = None, high: Any = None, /) -> Value:
+    least, most = (None if each is None else single(each) for each in (low, high))
+    least = None if least is not None and least <= interval(secret(x))[0] else least
+    most = None if most is not None and most >= interval(secret(x))[1] else most
+    if least is not None and most is not None and least >= most:
+        return x * 0.0 + most
+    return x if least is None and most is None else ops.clip(secret(x), least, most)
+
+
+@operator("Sigmoid", since=6)
+def sigmoid(x: Value) -> Value:
+    """At most 1e-3 off."""
+    low, high = interval(secret(x))
+    return ops.sigmoid(secret(x), "fourier" if max(-low, high) <= 8.0 else "accurate")
+
+
+@operator("Tanh", since=6)
+def tanh(x: Value) -> Value:
+    """At most 1e-4 off within ±4, 8e-4 beyond."""
+    return ops.tanh(_clipped(secret(x), 4.0))
+
+
+@operator("Gelu", since=20)
+def gelu(x: Value, *, approximate: str = "none") -> Value:
+    """At most 4e-5 off; the form with tanh differs from it by at most 5e-4."""
+    if approximate not in ("none", "tanh"):
+        raise JobError(f"there is no approximation {approximate!r} of it")
+    return _linear_beyond(ops.gelu, secret(x))
+
+
+@operator("Swish", since=24)
+def swish(x: Value, *, alpha: float = 1.0) -> Value:
+    """At most 3e-3 off, and 3e-5 within ±8."""
+    return _linear_beyond(ops.silu, secret(x) * alpha) * (1.0 / alpha)
+
+
+@operator("Softplus")
+def softplus(x: Value) -> Value:
+    """At most 4e-4 off, and 2e-5 within ±8."""
+    return _linear_beyond(ops.softplus, secret(x))
+
+
+def _clipped(x: Secret, reach: float) -> Secret:
+    low, high = interval(x)
+    return x if max(-low, high) <= reach else ops.clip(x, -reach, reach)
+
+
+def _linear_beyond(function: Any, x: Secret, reach: float = 8.0) -> Secret:
+    """A function offered within ±reach that is 0 far to the left, and its argument far to the right."""
+    inside = _clipped(x, reach)
+    found: Secret = function(x) if inside is x else function(inside) + ops.relu(x - reach)
+    return found
+
+
+@operator("Exp", since=6)
+def exp(x: Value) -> Value:
+    tensor = secret(x)
+    low, high = interval(tensor)
+    if not high <= 16.0:
+        raise JobError(
+            "e^x of a tensor that may be larger than 16 has a range too wide for the ring; calibrate the model with rows"
+        )
+    most = max(0.0, float(math.ceil(high)))
+    return ops.exp(ops.clip(tensor, most - 56.0, None) if low < most - 56.0 else tensor, most)
+
+
+@operator("Softmax", since=13)
+def softmax(x: Value, *, axis: int = -1) -> Value:
+    return ops.softmax(_near(secret(x), axis), axis)
+
+
+@operator("LogSoftmax", since=13)
+def log_softmax(x: Value, *, axis: int = -1) -> Value:
+    """Of many classes of unknown range: what is less likely than e^−24 counts as that."""
+    return ops.log_softmax(_near(secret(x), axis), axis)
+
+
+def _near(x: Secret, axis: int) -> Secret:
+    """The same up to a constant, in the range of `ops.softmax`: of many classes that may lie far apart, relative to the largest."""
+    low, high = interval(x)
+    if x.shape[axis] <= 64 or high - low <= 48.0:
+        return x
+    below = bounded(x - ops.max(x, axis, keepdims=True), low - high, 0.0)
+    return ops.clip(below, -SOFTMAX_REACH, None)
+
+
+@operator("Normalizer")
+def normalizer(x: Value, *, norm: str = "MAX") -> Value:
+    raise JobError(f"it divides rows by their norm ({norm}), and division by a secret number is not offered yet")
+
+
+for _name, _why in {
+    "Log": "the logarithm of a secret tensor is not offered yet",
+    "Sqrt": "the root of a secret tensor is not offered yet",
+    "Reciprocal": "division by a secret tensor is not offered yet",
+    "Erf": "erf by itself is not offered; x · (1 + erf(x / √2)) / 2 is, as Gelu",
+}.items():
+
+    def _missing(*operands: Value, _why: str = _why) -> Value:
+        raise JobError(_why)
+
+    operator(_name)(_missing)

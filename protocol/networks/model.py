@@ -1,0 +1,103 @@
+"""A network as a layer of a job, and as a job that predicts with it."""
+
+from __future__ import annotations
+
+import fnmatch
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from ..errors import JobError
+from ..jobs import Input, Job, Variables
+from ..nn import Layer, Parameter
+from ..nn.layer import LIMIT, Scope
+from ..ops import Secret
+from .architecture import Architecture, read
+from .operators import Value, run
+
+
+class Imported(Layer):
+    """The network in a file that `python -m party import` wrote. Its weights are called as there, and `owner` brings them.
+
+    trained: which of its weights a training changes, as patterns of their names, "*" for all; the others stay as they are.
+    output: which of its outputs it computes, where there are several; the first by default.
+    """
+
+    def __init__(
+        self,
+        file: str | Path | Architecture,
+        owner: str = "alice",
+        trained: str | Sequence[str] = "*",
+        output: str | None = None,
+    ) -> None:
+        self.network = file if isinstance(file, Architecture) else read(Path(file))
+        self.owner, self.output = owner, output
+        self.patterns = (trained,) if isinstance(trained, str) else tuple(trained)
+        there = ", ".join(self.network.weights)
+        for pattern in self.patterns:
+            if pattern != "*" and not fnmatch.filter(self.network.weights, pattern):
+                raise JobError(f"Imported(trained={pattern!r}): the network has no such weights; it has {there}")
+        if output is not None and output not in self.network.outputs:
+            raise JobError(f"Imported(output={output!r}): the network has {', '.join(self.network.outputs)}")
+
+    def parameters(self) -> Mapping[str, Parameter]:
+        changed = set(self._changed())
+        found = {}
+        for name, weight in self.network.weights.items():
+            limit = max(weight.limit, LIMIT) if name in changed else weight.limit
+            found[name] = Parameter(weight.shape, None, -limit, limit)
+        return found
+
+    def forward(self, scope: Scope, x: Secret) -> Secret:
+        if len(self.network.inputs) != 1:
+            raise JobError(f"the network has several inputs, {', '.join(self.network.inputs)}: a layer has one")
+        (name,) = self.network.inputs
+        return self.outputs(scope, {name: x})[self.output or next(iter(self.network.outputs))]
+
+    def outputs(self, scope: Scope, inputs: Mapping[str, Secret]) -> dict[str, Secret]:
+        """All outputs by name."""
+        weights: dict[str, Value] = {name: scope[name] for name in self.network.weights}
+        found = run(self.network, weights | dict(inputs))
+        table = {}
+        for name, tensor in self.network.outputs.items():
+            if not isinstance(value := found[tensor], Secret):
+                raise JobError(f"the output {name} depends on no input: it is a constant of the network")
+            table[name] = value
+        return table
+
+    def trained(self) -> list[str]:
+        return [f"{self.name}.{name}" for name in self._changed()]
+
+    def _changed(self) -> list[str]:
+        return [name for name in self.network.weights if any(fnmatch.fnmatchcase(name, each) for each in self.patterns)]
+
+
+class Prediction(Job):
+    """What a network says of rows: no steps, and a finish that reveals its outputs."""
+
+    iterations = 0
+    model: Imported
+    network = ""  # the digest of the file, which both parties must have alike
+
+    def finish(self, v: Variables) -> None:
+        inputs = {name: v[name] for name in self.model.network.inputs}
+        v.reveal(self.model.outputs(Scope(v, "model", training=False), inputs))
+
+
+def prediction(path: Path) -> type[Prediction]:
+    """The job that predicts with the network in a file."""
+    network = read(path)
+    module = ModuleType(f"_mpc_network_{network.digest}")
+    module.__file__ = str(path)  # whom messages name
+    sys.modules[module.__name__] = module
+    body: dict[str, Any] = {
+        name: Input(each.owner, each.shape, each.low, each.high, line=path.name)
+        for name, each in network.inputs.items()
+    }
+    body |= {"__module__": module.__name__, "network": network.digest, "reveal": network.reveal}
+    model = Imported(network)
+    found = type("Prediction", (Prediction,), body | {"model": model})
+    model.line = path.name
+    return found

@@ -1,0 +1,205 @@
+"""Models of scikit-learn, imported: what two parties compute of them is what onnxruntime computes; what cannot be done is named."""
+
+from __future__ import annotations
+
+import json
+import stat
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from networks.models import by_onnxruntime, graph_of, imported, inputs_of, job_of, of_sklearn, saved, twin
+from onnx import helper
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
+from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor, RandomForestClassifier
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
+
+from party.__main__ import main
+from party.data import parse_assignments
+from protocol.errors import JobError
+from protocol.networks import read
+from protocol.simulate import simulate
+
+CANCER, DIGITS, DIABETES = (
+    load_breast_cancer(return_X_y=True),
+    load_digits(return_X_y=True),
+    load_diabetes(return_X_y=True),
+)
+
+# estimator, data, how far values may be off, which nodes are left
+PIPELINES: list[tuple[str, Any, Any, float, list[str]]] = [
+    ("logistic regression", (StandardScaler(), LogisticRegression()), CANCER, 2e-3, ["Gemm"]),
+    ("multinomial", (StandardScaler(), LogisticRegression()), DIGITS, 1e-4, ["Gemm", "ArgMax", "Softmax"]),
+    ("network", (StandardScaler(), MLPClassifier((8,), max_iter=20, random_state=0)), CANCER, 2e-3, ["Gemm", "Relu", "Gemm"]),
+    ("digits", (MinMaxScaler(), MLPClassifier((16,), max_iter=20, random_state=0)), DIGITS, 1e-4, ["Gemm", "Relu", "Gemm"]),
+    ("tanh", (MinMaxScaler(), MLPRegressor(hidden_layer_sizes=(5,), activation="tanh", random_state=0)), DIABETES, 2e-3, ["Gemm", "Tanh"]),
+    ("forest", (StandardScaler(), RandomForestClassifier(5, max_depth=4, random_state=0)), DIGITS, 1e-4, ["Trees", "ArgMax"]),
+    ("two classes", (StandardScaler(), RandomForestClassifier(3, max_depth=3, random_state=0)), CANCER, 1e-4, ["Trees"]),
+    ("boosting", (StandardScaler(), GradientBoostingClassifier(n_estimators=4, random_state=0)), CANCER, 2e-3, ["Trees"]),
+    ("boosted numbers", (GradientBoostingRegressor(n_estimators=5, random_state=0),), DIABETES, 1e-2, ["Trees"]),
+    ("linear", (MinMaxScaler(), LinearRegression()), DIABETES, 2e-2, ["Gemm"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("steps", "data", "bound", "nodes"), [each[1:] for each in PIPELINES], ids=[each[0] for each in PIPELINES]
+)
+def test_a_pipeline_computes_what_onnxruntime_computes(steps, data, bound, nodes, tmp_path):
+    x, y = data
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        path = of_sklearn(make_pipeline(*steps).fit(x, y), x, tmp_path)
+    rows = x[:24]
+    model = imported(path, rows={"X": x[:200]}, reveal="both")
+    assert [node.operator for node in model.network.nodes][: len(nodes)] == nodes  # scalers are gone
+    job, inputs = job_of(model, tmp_path), inputs_of(model, X=rows)
+    plain, secure, wanted = twin(job, inputs), simulate(job, inputs).results[1], by_onnxruntime(path, X=rows)
+    assert plain.keys() == secure.keys() == wanted.keys()
+    for name, value in wanted.items():
+        for found in (plain[name], secure[name]):
+            assert np.abs(found.reshape(value.shape) - value).max() <= (0.0 if "label" in name else bound), name
+
+
+def test_bob_learns_no_weight(tmp_path):
+    """No coefficient, threshold or mean of the model stands in the architecture, in whatever digits."""
+    x, y = CANCER
+    path = of_sklearn(
+        make_pipeline(StandardScaler(), GradientBoostingClassifier(n_estimators=2)).fit(x, y), x, tmp_path
+    )
+    model = imported(path, ranges={"X": (-4096, 4096)})
+    plain = json.loads(model.network.text)
+
+    def numbers(value: Any) -> set[float]:
+        if isinstance(value, dict):
+            return set().union(*map(numbers, value.values()))
+        if isinstance(value, list):
+            return set().union(*map(numbers, value))
+        return {float(value)} if isinstance(value, (int, float)) else set()
+
+    told = numbers(plain)
+    powers = {2.0**n for n in range(-20, 64)} | {-(2.0**n) for n in range(64)}
+    sizes = {float(n) for weight in model.network.weights.values() for n in weight.shape} | {0.0, 1.0, -1.0, 30.0}
+    assert told <= powers | sizes, told - powers - sizes
+
+
+def test_what_cannot_be_computed_is_named_all_at_once(tmp_path, capsys):
+    nodes = [
+        helper.make_node("Log", ["x"], ["a"], name="first"),
+        helper.make_node("Det", ["a"], ["b"], name="second"),
+        helper.make_node("Relu", ["x"], ["c"], name="third"),
+        helper.make_node("Sqrt", ["c"], ["d"], name="fourth"),
+        helper.make_node("MaxPool", ["x"], ["e", "where"], kernel_shape=[2, 2], name="fifth"),
+        helper.make_node("ReduceSum", ["where"], ["f"], name="sixth", keepdims=0),
+    ]
+    path = saved(graph_of(nodes, {"x": ["n", 1, 4, 4]}, {name: ["n"] for name in "bdef"}), tmp_path)
+    assert main(["import", str(path)]) == 2
+    said = capsys.readouterr().err.strip()
+    assert "\n" not in said
+    for part in ("Log 'first' ", "Det 'second'", "Sqrt", "fourth", "MaxPool", "its output"):
+        assert part.strip() in said, part
+    assert "third" not in said
+    assert not path.with_suffix(".json").exists()
+
+
+def wrong(folder: Path, kind: str) -> Path:
+    """A file that is no model that can be imported."""
+    path = folder / "model.onnx"
+    relu = helper.make_node("Relu", ["x"], ["y"])
+    match kind:
+        case "garbage":
+            path.write_bytes(b"\x00not a model")
+        case "empty":
+            path.write_bytes(b"")
+        case "dynamic":
+            saved(graph_of([relu], {"x": ["n", "width"]}, {"y": ["n", 2]}), folder)
+        case "domain":
+            node = helper.make_node("Fancy", ["x"], ["y"], domain="com.example", name="own")
+            model = graph_of([node], {"x": ["n", 2]}, {"y": ["n", 2]})
+            model.opset_import.append(helper.make_opsetid("com.example", 1))
+            saved(model, folder)
+        case "external":
+            weights = np.ones((4, 4), np.float32)
+            model = graph_of(
+                [helper.make_node("MatMul", ["x", "w"], ["y"])], {"x": ["n", 4]}, {"y": ["n", 4]}, {"w": weights}
+            )
+            onnx.save(model, str(path), save_as_external_data=True, location="weights.bin", size_threshold=0)
+        case "attribute":
+            node = helper.make_node("Pad", ["x", "p"], ["y"], mode="odd")
+            saved(graph_of([node], {"x": ["n", 2]}, {"y": ["n", 2]}, {"p": np.zeros(4, np.int64)}), folder)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("missing", "does not exist"),
+        ("garbage", "no ONNX file"),
+        ("empty", "no"),
+        ("dynamic", "axis 1 (width) of its input x"),
+        ("domain", "Fancy 'own': it is of the domain com.example"),
+        ("external", "weights in other files"),
+        ("attribute", "Pad"),
+    ],
+)
+def test_a_file_that_is_no_such_model_ends_in_a_sentence(kind, words, tmp_path, capsys):
+    assert main(["import", str(wrong(tmp_path, kind))]) == 2
+    said = capsys.readouterr().err.strip()
+    assert words in said and "\n" not in said and "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "is not the file of a network"),
+        ('{"inputs": {}}', "missing required field"),
+        ('{"inputs":{},"weights":{},"constants":{},"nodes":[],"outputs":{}}', "lacks an input"),
+        ('{"inputs":{"x":{"shape":["n"],"low":0,"high":1}},"weights":{},"constants":{},"outputs":{"y":"y"},'
+         '"nodes":[{"operator":"Relu","inputs":["z"],"outputs":["y"]}]}', "Relu 'y' takes 'z', which nothing before it makes"),
+        ('{"inputs":{"x":{"shape":["n"],"low":0,"high":1}},"weights":{},"constants":{},"outputs":{"y":"y"},'
+         '"nodes":[{"operator":"Exec","inputs":["x"],"outputs":["y"]}]}', "Exec 'y': there is no such operator"),
+    ],
+)  # fmt: skip
+def test_a_network_that_bob_was_given_is_checked(text, words, tmp_path, capsys):
+    path = tmp_path / "network.json"
+    path.write_text(text)
+    assert main(["plan", "--job", str(path), "--shape", "x=3"]) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_the_command_writes_both_files_for_their_owner_alone(tmp_path, capsys):
+    x, y = DIGITS
+    path = of_sklearn(LogisticRegression(max_iter=50).fit(x / 16, y), x, tmp_path)
+    np.save(tmp_path / "rows.npy", x[:30] / 16)
+    command = ["import", str(path), "--out", str(tmp_path / "m"), "--calibrate", str(tmp_path / "rows.npy")]
+    assert main([*command, "--output", "output_label"]) == 0
+    said = capsys.readouterr().out
+    assert "bob learns output_label" in said and "probability" not in said
+    for name in ("m.json", "m.npz"):
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
+    network = read(tmp_path / "m.json")
+    assert (network.inputs["X"].low, network.inputs["X"].high) == (0.0, 1.0)
+    assert [node.operator for node in network.nodes] == ["Gemm", "ArgMax"]  # nothing is computed that is not wanted
+    files = parse_assignments([str(tmp_path / "m.npz")])
+    assert sorted(files) == sorted(f"model.{name}" for name in network.weights)
+    assert main([*command, "--output", "label"]) == 2
+    assert "it has output_label, output_probability" in capsys.readouterr().err
+    assert main(["import", str(path), "--range", "Y=0:1"]) == 2
+    assert "no such input; it has X" in capsys.readouterr().err
+
+
+def test_a_network_as_a_layer_needs_names_that_there_are(tmp_path):
+    from protocol.networks import Imported
+
+    node, weights = helper.make_node("MatMul", ["x", "w"], ["y"]), {"w": np.ones((4, 2), np.float32)}
+    path = saved(graph_of([node], {"x": ["n", 4]}, {"y": ["n", 2]}, weights), tmp_path)
+    network = imported(path).network
+    with pytest.raises(JobError, match="no such weights; it has w"):
+        Imported(network, trained="head.*")
+    with pytest.raises(JobError, match="the network has y"):
+        Imported(network, output="z")
