@@ -29,12 +29,11 @@ MOST_WORDS = 2000  # characters that a party says of one statement
 LEARNERS = {"alice": (0,), "bob": (1,), "both": (0, 1), "none": ()}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Intent:
     """What one party was started with, as far as the other must have been started with the same."""
 
     role: str
-    job_name: str
     job: Job
     iterations: int
     reveal: str

@@ -80,6 +80,15 @@ def load_tensor(name: str, path: Path, declared: Input) -> Array:
         raise DataError(f"tensor {name}: {file} cannot be read ({error.strerror}); see to its permissions") from None
 
 
+def given_tensor(name: str, given: Any, declared: Input) -> Array:
+    """The tensor in an array, a list, or a frame of pandas or polars by the order of its columns, checked against its Input."""
+    try:
+        found = np.asarray(given.to_numpy() if hasattr(given, "to_numpy") else given)
+    except ValueError:
+        raise DataError(f"tensor {name} has rows of different lengths; make all rows alike") from None
+    return _checked(name, found, declared, "as given")
+
+
 def default_tensor(name: str, declared: Input, key: Callable[[], bytes] = fresh_seed) -> Array:
     """The value that the job itself gives for an Input; where it is to be drawn, by this secret key."""
     if declared.default is None:

@@ -109,7 +109,7 @@ class Terminal(View):
 
     def checked(self, step: int, found: Mapping[str, Any]) -> None:
         if found:
-            said = ", ".join(f"{name} {_flat(value)}" for name, value in found.items())
+            said = ", ".join(f"{name} {flat(value)}" for name, value in found.items())
             self._log(f"after step {step:,}: {said}", "checked")
 
     def running(self, runner: Runner, intake: Supply, peer: Connection) -> None:
@@ -203,7 +203,7 @@ def shown(values: Any, digits: int = 8, most: int = 1000) -> str:
     return text + left_out
 
 
-def _flat(value: Any) -> str:
+def flat(value: Any) -> str:
     """A small array in a line, or the shape of one that is none."""
     array = np.asarray(value)
     return f"of shape {array.shape}" if array.size > 8 else " ".join(f"{each:.5g}" for each in array.flat)

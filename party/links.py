@@ -21,7 +21,7 @@ FAREWELL = 10.0  # seconds in which a peer, busy as it may be, has taken the las
 PEER = {"alice": "bob", "bob": "alice"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Addresses:
     """Where the others are and how to know them. Alice listens at `peer`; Bob connects to it. Times in seconds."""
 

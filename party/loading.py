@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import hashlib
 import importlib.util
-import inspect
 import math
 import signal
 import sys
@@ -26,6 +25,8 @@ from protocol.errors import ConfigError, JobError, MpcError
 from protocol.estimators import LinearRegression, Ridge
 from protocol.jobs import Job, Traced, trace
 from protocol.networks import prediction
+from protocol.origin import cell, source
+from protocol.signals import OWNED
 from protocol.views import Shape
 
 from .jobs.cnn import Cnn
@@ -74,16 +75,28 @@ def load_job(name_or_path: str, params: Mapping[str, str] | None = None) -> Job:
             f"there is no job {name_or_path!r}{near} (built in: {', '.join(NAMED)}; "
             "your own is given as a path that ends in .py, an imported network as one that ends in .json)"
         )
-    with blame(inspect.getfile(kind)):
-        job = kind()
-    try:
-        _check_attributes(job)
-    except JobError as error:
-        raise JobError(f"{inspect.getfile(kind)}: {error}") from None
+    job = checked(kind)
     for name, text in (params or {}).items():
         _set(job, name, text)
     _ = job.numerics  # which checks its ranges
     return job
+
+
+def checked(job: Job | type[Job]) -> Job:
+    """A job, made if it is given as its class; JobError if its attributes are not what a job's are."""
+    kind = job if isinstance(job, type) else type(job)
+    if not issubclass(kind, Job):
+        raise JobError(
+            f"a job is a class derived from Job, one of its instances, a name or a file, not {kind.__name__}"
+        )
+    with blame(source(kind)):
+        made = job() if isinstance(job, type) else job
+    try:
+        _check_attributes(made)
+    except JobError as error:
+        raise JobError(f"{_named(source(kind))}: {error}") from None
+    _ = made.numerics  # which checks its ranges
+    return made
 
 
 class _Endless(BaseException):
@@ -92,8 +105,8 @@ class _Endless(BaseException):
 
 @contextmanager
 def _limited() -> Iterator[None]:
-    """_Endless in the middle of whatever is done inside for longer than `LIMIT` seconds; in the main thread alone."""
-    if threading.current_thread() is not threading.main_thread():
+    """_Endless in the middle of whatever is done inside for longer than `LIMIT` seconds; in the main thread of a command alone."""
+    if not OWNED.get() or threading.current_thread() is not threading.main_thread():
         yield
         return
 
@@ -113,7 +126,7 @@ def _limited() -> Iterator[None]:
 
 @contextmanager
 def blame(file: str | Path) -> Iterator[None]:
-    """Turn what the job in `file` raises into a JobError with its line; an MpcError not from there stays."""
+    """Turn what the job in `file` (see `source`) raises into a JobError with its line; an MpcError not from there stays."""
     try:
         with _limited():
             yield
@@ -126,10 +139,14 @@ def blame(file: str | Path) -> Iterator[None]:
             lines = [frame.lineno for frame in stack if frame.filename == str(file)]
             if not lines and isinstance(error, MpcError):
                 raise
-            place = f"{file}:{lines[-1]}" if lines else str(file)
+            place = f"{_named(file)}:{lines[-1]}" if lines else _named(file)
         if not isinstance(error, (MpcError, _Endless)):
             text = f"{type(error).__name__}: {text}" if text else type(error).__name__
         raise JobError(f"{place}: {text}") from None
+
+
+def _named(file: str | Path) -> str:
+    return cell(str(file)) or str(file)
 
 
 def _from_file(path: Path) -> type[Job]:
@@ -230,5 +247,5 @@ def check_tensors(job: Job, names: Iterable[str], option: str) -> None:
 
 def trace_job(job: Job, shapes: Mapping[str, Shape], iterations: int | None, network: Network = LAN) -> Traced:
     """Trace a job for a network; what its own code raises is blamed on its file and line."""
-    with blame(inspect.getfile(type(job))):
+    with blame(source(type(job))):
         return trace(job, shapes, iterations, network)

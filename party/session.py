@@ -10,7 +10,6 @@ in a sentence and raised here.
 from __future__ import annotations
 
 import asyncio
-import inspect
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from protocol.graph import Array
 from protocol.history import History
 from protocol.jobs import ROLES
 from protocol.machine import Machine
+from protocol.origin import source
 from protocol.plan import Plan
 from protocol.prg import SEED_BYTES, epoch_seed
 from protocol.wire import Kind, Message
@@ -40,11 +40,11 @@ SETTLE, LONG = 0.2, 5.0  # seconds between two attempts, the pause growing while
 FAREWELL = 30.0  # seconds that a party with its results waits for a peer that may lack them
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Report:
     """What a run gave this party, and what its last attempt cost."""
 
-    results: dict[str, Array]
+    results: dict[str, Array] = field(repr=False)
     beyond: tuple[str, ...] = ()  # what says that values left their range, a phrase each
     seconds: float = 0.0  # online phase
     setup_seconds: float = 0.0  # links, agreement, plan
@@ -59,7 +59,7 @@ class Report:
     recomputed: int = 0  # steps done again after a crash
     waited_for_peer: float = 0.0
     step_seconds: float = 0.0  # of the iterations alone
-    history: History = field(default_factory=History)  # what was revealed while it ran
+    history: History = field(default_factory=History, repr=False)  # what was revealed while it ran
 
     @property
     def computed(self) -> float:
@@ -98,7 +98,7 @@ class Run:
         interval: float = 5.0,
         material: Material | None = None,
     ) -> None:
-        self._intent, self._to, self._inputs, self._view = intent, to, inputs, view
+        self.intent, self._to, self._inputs, self._view = intent, to, inputs, view
         self._store, self._interval, self._material = store, interval, material
         self._party = ROLES.index(intent.role)
         self._begun = self._progressed = time.monotonic()
@@ -108,7 +108,7 @@ class Run:
         self._reached = 0
         self._attempts = self._recomputed = 0
         done = self._ending.results
-        self._done = None if done is None else Report(done, self._ending.beyond, history=self._ending.history)
+        self._done = None if done is None else self._recorded(done)
         self._halting = self._stepping = False
         self._links: Links | None = None
 
@@ -117,6 +117,11 @@ class Run:
         self._halting = self._store is not None
         return self._halting and self._stepping
 
+    def close(self) -> None:
+        """Let go of files that are open."""
+        if self._material is not None:
+            self._material.close()
+
     def reload(self, to: Addresses) -> None:
         """Take over the keys of the others."""
         if self._links is not None:
@@ -124,7 +129,7 @@ class Run:
 
     async def run(self) -> Report:
         """The whole run. MpcError in one sentence for whatever ends it; Halted after `halt`."""
-        async with opened(self._intent.role, self._to, self._view.note, self._view.waiting) as links:
+        async with opened(self.intent.role, self._to, self._view.note, self._view.waiting) as links:
             self._links = links
             pause = SETTLE
             if self._done is not None:
@@ -172,7 +177,7 @@ class Run:
         else:
             peer, dealer = await links.both()
             self._view.linked()
-        agreed = await agree(peer, self._intent, self._store, self._material, self._ending)
+        agreed = await agree(peer, self.intent, self._store, self._material, self._ending)
         if ended and not self._ending.begun and self._store is not None:
             raise ConfigError(f"the state in {self._store.folder} is of another program's run: {ANOTHER}")
         self._view.begins(agreed.start.epoch)
@@ -207,9 +212,16 @@ class Run:
         ticket, lacks = agreed.start.ending
         self._view.note(f"the steps are done; finishing with {peer.role} what was broken off", "resumed")
         await self._ending.deliver(peer, Machine(agreed.plan, self._party), ticket, lacks)
-        results, beyond = self._ending.results or {}, self._ending.beyond
-        return self._done or Report(
-            results, beyond, attempts=self._attempts, recomputed=self._recomputed, history=self._ending.history
+        return self._done or self._recorded(self._ending.results or {})
+
+    def _recorded(self, results: dict[str, Array]) -> Report:
+        """What the records of the end say, of a run whose cost is not on record."""
+        return Report(
+            results=results,
+            beyond=self._ending.beyond,
+            history=self._ending.history,
+            attempts=max(1, self._attempts),
+            recomputed=self._recomputed,
         )
 
     async def _computed(self, peer: Connection, dealer: Connection | None, agreed: Agreed) -> Report:
@@ -244,22 +256,22 @@ class Run:
                 self._reached, self._progressed = runner.progress.step, time.monotonic()
         self._ending.finish(agreed.ticket, machine, history)
         return Report(
-            self._ending.results or {},
-            self._ending.beyond,
-            runner.progress.seconds,
-            setup_seconds,
-            runner.progress.rounds,
-            2 * runner.progress.rounds,
-            peer.counters.bytes_sent - sent,
-            peer.counters.bytes_received - received,
-            intake.bytes_received + SEED_BYTES,
-            intake.waits,
-            intake.waited,
-            self._attempts,
-            self._recomputed,
-            runner.progress.waited_for_peer,
-            runner.progress.step_seconds,
-            history,
+            results=self._ending.results or {},
+            beyond=self._ending.beyond,
+            history=history,
+            seconds=runner.progress.seconds,
+            setup_seconds=setup_seconds,
+            rounds=runner.progress.rounds,
+            messages=2 * runner.progress.rounds,
+            bytes_sent=peer.counters.bytes_sent - sent,
+            bytes_received=peer.counters.bytes_received - received,
+            dealt_bytes=intake.bytes_received + SEED_BYTES,
+            waits_for_material=intake.waits,
+            waited_for_material=intake.waited,
+            attempts=self._attempts,
+            recomputed=self._recomputed,
+            waited_for_peer=runner.progress.waited_for_peer,
+            step_seconds=runner.progress.step_seconds,
         )
 
     async def _supply(self, peer: Connection, dealer: Connection | None, agreed: Agreed, start: int) -> Supply:
@@ -277,7 +289,7 @@ class Run:
         def checked(step: int) -> bool:
             found = history.add(machine, step, agreed.accepted)
             self._view.checked(step, found)
-            with blame(inspect.getfile(type(self._intent.job))):
+            with blame(source(type(self.intent.job))):
                 return history.over(agreed.plan)
 
         runner.checked = checked

@@ -6,9 +6,9 @@ import contextlib
 import dataclasses
 import math
 from collections.abc import Callable
+from typing import Any
 
 from protocol.config import (
-    Config,
     Setting,
     address,
     bandwidth,
@@ -97,12 +97,12 @@ JOB = (
         many=True,
         metavar="NAME=FILE",
     ),
-    Setting(
-        "guard",
-        "count, on shares, the values that have left the range assumed for them, and reveal the counts; both parties say the same",
-        choice("on", "off"),
-        "on",
-    ),
+)
+GUARD = Setting(
+    "guard",
+    "count, on shares, the values that have left the range assumed for them, and reveal the counts; both parties say the same",
+    choice("on", "off"),
+    "on",
 )
 ACCEPT = Setting("accept_out_of_range", "give the results although values have left their range", flag=True)
 SESSION = (
@@ -135,11 +135,9 @@ MATERIAL = Setting(
     file_path,
     metavar="FILE",
 )
-STATE = (
-    Setting("state", "a folder for checkpoints: a run that was killed goes on from there", file_path, metavar="DIR"),
-    Setting("fresh", "begin anew: state that --state has of this session is set aside (give it once)", flag=True),
-    Setting("checkpoint_every", "time between two checkpoints", positive(duration), "5s", metavar="TIME"),
-)
+STATE = Setting("state", "a folder for checkpoints: a run that was killed goes on from there", file_path, metavar="DIR")
+FRESH = Setting("fresh", "begin anew: state that --state has of this session is set aside (give it once)", flag=True)
+EVERY = Setting("checkpoint_every", "time between two checkpoints", positive(duration), "5s", metavar="TIME")
 NETWORK = (
     Setting(
         "rtt",
@@ -190,24 +188,12 @@ THREADS = Setting(
     "1",
     metavar="N",
 )
-RUN = (
-    ROLE,
-    *JOB,
-    *SESSION,
-    MATERIAL,
-    *TRUST,
-    *PATIENCE,
-    *STATE,
-    *NETWORK,
-    *LINK,
-    THREADS,
-    MEASURE,
-    *OUTPUT,
-    ACCEPT,
-    LOG_FORMAT,
-)
+PARTY = (ROLE, *SESSION, MATERIAL, *TRUST, *PATIENCE, STATE, EVERY, *NETWORK, *LINK, THREADS, GUARD, ACCEPT)
+"""What makes a party, whatever it runs: the arguments of `api.Party` too."""
+RUN = (ROLE, *JOB, *PARTY[1:], FRESH, MEASURE, *OUTPUT, LOG_FORMAT)
 PLAN = (
     *JOB,
+    GUARD,
     Setting("shape", "the shape of a tensor that is not at hand", shape_of, many=True, metavar="NAME=ROWSxCOLUMNS"),
     *NETWORK,
     Setting(
@@ -230,6 +216,7 @@ PLAN = (
 DEMO = (
     *JOB,
     *NETWORK,
+    GUARD,
     Setting("timeout", "how long the whole demo may take", positive(duration), "10m", metavar="TIME"),
     *LINK,
     *OUTPUT,
@@ -248,7 +235,7 @@ BENCH = (
     Setting("json", "print one JSON object per workload, one to a line", flag=True),
 )
 LAB = (
-    *(setting for setting in JOB if setting.name not in ("reveal", "guard")),
+    *(setting for setting in JOB if setting.name != "reveal"),
     Setting("rtt", "round-trip times", several(duration), "0,10,40,100,200ms", metavar="TIME,…"),
     Setting("bandwidth", "bandwidths; none: no limit", several(rate), "10mbit,100mbit,1gbit", metavar="RATE,…"),
     Setting("dealer_link", "the links to the dealer, in every cell; default: like the one between the parties"),
@@ -276,7 +263,7 @@ KEYGEN = (
 )
 
 
-def network(settings: Config) -> Network:
+def network(settings: Any) -> Network:
     """What is planned for: a local network, as far as nothing else is said."""
     given = {
         name: value

@@ -28,6 +28,8 @@ from .views import Shape, View
 
 Array = NDArray[np.float64]
 Interval = tuple[float, float]
+Checked = Callable[[int, dict[str, Array]], bool]
+"""Is told how many steps are done and what a check reveals, and says whether the run goes to its finish now."""
 EVERYTHING: Interval = (-math.inf, math.inf)
 
 
@@ -367,9 +369,9 @@ class Graph:
         return {label: node for label, node in self.revealed.items() if self.terms.get(label, Terms()).phase == phase}
 
     def run_clear(
-        self, inputs: Mapping[str, Any], iterations: int, every: int = 0, history: dict[str, list[Array]] | None = None
+        self, inputs: Mapping[str, Any], iterations: int, every: int = 0, checked: Checked | None = None
     ) -> dict[str, Array]:
-        """The float64 twin: the same graph with NumPy, in the clear. What checks after each `every` steps reveal goes to `history`."""
+        """The float64 twin: the same graph with NumPy, in the clear. After each `every` steps `checked` is told what is revealed."""
         values: dict[Node, Array] = {}
 
         def run(phase: Phase, step: int, state: dict[str, Array]) -> None:
@@ -381,14 +383,18 @@ class Graph:
                 else:
                     values[node] = node.op.clear(step, *(values[use] for use in node.inputs))
 
+        def revealed(phase: Phase) -> dict[str, Array]:
+            return {label: values[node] for label, node in self.reveals_of(phase).items()}
+
         state: dict[str, Array] = {}
-        for phase, first, count in Schedule(iterations, 0 if history is None else every).runs():
-            for step in range(first, first + count):
+        ended, steps = False, 0
+        for phase, first, count in Schedule(iterations, 0 if checked is None else every).runs():
+            for step in range(first, first + count) if not ended or phase == Phase.FINISH else ():
                 run(phase, step, state)
                 if phase in (Phase.SETUP, Phase.STEP):
                     carried = self.initial if phase == Phase.SETUP else self.updated
                     state = {label: values[node] for label, node in carried.items()}
-            if phase == Phase.CHECK and history is not None:
-                for label, node in self.reveals_of(phase).items():
-                    history.setdefault(label, []).append(values[node])
-        return {label: values[node] for label, node in self.reveals_of(Phase.FINISH).items()}
+                    steps += phase == Phase.STEP
+                if phase == Phase.CHECK and checked is not None:
+                    ended = checked(steps, revealed(phase))
+        return revealed(Phase.FINISH)

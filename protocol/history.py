@@ -36,10 +36,15 @@ class History:
         if both and not accepted:
             raise OutOfRangeError(sentence(both), told=TOLD)
         self.beyond = tuple(dict.fromkeys([*self.beyond, *both, *machine.beyond(Phase.CHECK, known=False)]))
+        self.note(steps, found)
+        return found
+
+    def note(self, steps: int, found: Mapping[str, Array]) -> bool:
+        """Put down what a check after so many steps revealed. False: the run goes on."""
         self.steps.append(steps)
         for label, value in found.items():
             self.values.setdefault(label, []).append(value)
-        return found
+        return False
 
     def over(self, plan: Plan) -> bool:
         """Whether the job says that the run ends here; JobError if it asks for what one party alone knows."""

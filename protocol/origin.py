@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from pathlib import Path
+from types import FunctionType
 
 PACKAGE = __name__.partition(".")[0]
 
@@ -15,4 +17,21 @@ def caller() -> str:
         if frame.f_back is None:
             return ""
         frame = frame.f_back
-    return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
+    file = frame.f_code.co_filename
+    return f"{cell(file) or Path(file).name}:{frame.f_lineno}"
+
+
+def source(kind: type) -> str:
+    """The file that a class was written in, as its code names it: in a notebook, what stands for the cell."""
+    try:
+        return inspect.getfile(kind)
+    except (TypeError, OSError):  # a notebook's __main__ has none
+        own = [each for base in kind.__mro__ for each in vars(base).values() if isinstance(each, FunctionType)]
+        return own[0].__code__.co_filename if own else f"<{kind.__module__}>"
+
+
+def cell(file: str) -> str | None:
+    """What IPython calls the input that was compiled under this name, as "Cell In[3]"; None for a file."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    name = getattr(getattr(shell, "compile", None), "format_code_name", lambda _: None)(file)
+    return None if name is None else " ".join(name)

@@ -16,7 +16,7 @@ import uvloop
 from .errors import MpcError, exit_code
 from .log import process_log
 from .notify import Notifier
-from .signals import Signalled, reacting
+from .signals import OWNED, Signalled, reacting
 
 T = TypeVar("T")
 
@@ -104,6 +104,7 @@ def run_until_signalled(
 
 def guarded(name: str, work: Callable[[], int]) -> int:
     """Run a command line: every error this project knows ends in one sentence in the log and its exit code."""
+    owned = OWNED.set(True)
     try:
         return work()
     except (MpcError, MemoryError, OSError) as error:
@@ -117,6 +118,8 @@ def guarded(name: str, work: Callable[[], int]) -> int:
         return signalled.exit_code
     except KeyboardInterrupt:
         return 130
+    finally:
+        OWNED.reset(owned)
 
 
 def _sentence(error: Exception) -> str:

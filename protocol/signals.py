@@ -13,10 +13,13 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from types import FrameType
 from typing import NoReturn
 
 ENDING = (signal.SIGINT, signal.SIGTERM)
+OWNED = ContextVar("OWNED", default=False)
+"""Whether this process runs a command of ours, so that its signals are ours too; a notebook's are not."""
 
 
 class Signalled(KeyboardInterrupt):

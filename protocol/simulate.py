@@ -1,4 +1,7 @@
-"""All three roles in one process, in lockstep: for tests and notebooks. Same plan, machines and material as for real."""
+"""All three roles in one process, in lockstep: for tests and notebooks. Same plan, machines and material as for real.
+
+And the plaintext twin of a run, in float64.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +34,26 @@ class Simulation:
     steps: int = 0  # that were done
     history: list[dict[str, list[Array]]] = field(default_factory=list)  # what checks revealed, by party and label
     kept: list[dict[str, Words]] = field(default_factory=list, repr=False)  # shares of what stays shared, by party
+    checked: list[int] = field(default_factory=list)  # after how many steps each check was
+
+
+def twin(
+    job: Job, inputs: Mapping[str, Array], iterations: int | None = None, learners: tuple[int, ...] = (0, 1)
+) -> tuple[dict[str, Array], History]:
+    """`job` in float64 with NumPy, in the clear: results, and what checks revealed.
+
+    It is checked, and may end early, where the secure run is and may; `history` has what anybody is told.
+    """
+    traced = trace(job, {name: array.shape for name, array in inputs.items()}, iterations)
+    history = History()
+    if type(job).check is Job.check:
+        return traced.graph.run_clear(inputs, traced.iterations), history
+    plan = make_plan(traced, 0, learners)
+    every = plan.dealing.schedule.every
+    found = traced.graph.run_clear(
+        inputs, traced.iterations, every, lambda steps, found: history.note(steps, found) or history.over(plan)
+    )
+    return found, history
 
 
 def simulate(
@@ -108,6 +131,7 @@ def execute(
     run.results = [machine.results() for machine in machines]
     run.kept = [machine.kept() for machine in machines]
     run.history = [history.values for history in histories]
+    run.checked = histories[0].steps
     run.beyond = max(
         ((*history.beyond, *machine.beyond()) for history, machine in zip(histories, machines, strict=True)), key=len
     )

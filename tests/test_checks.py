@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from protocol.errors import JobError, OutOfRangeError
 from protocol.graph import Phase
+from protocol.history import History
 from protocol.jobs import Input, Job, trace
 from protocol.plan import SHARE, Plan, make_plan
 from protocol.schedule import Schedule
@@ -54,9 +55,9 @@ def plan_of(job: Job, iterations: int | None = None, learners=(0, 1), guard: boo
 
 
 def twin(job: Job, iterations: int, every: int) -> tuple[dict[str, Any], dict[str, list[Any]]]:
-    history: dict[str, list[Any]] = {}
+    history = History()
     graph = trace(job, {name: array.shape for name, array in DATA.items()}, iterations).graph
-    return graph.run_clear(DATA, iterations, every, history), history
+    return graph.run_clear(DATA, iterations, every, history.note), history.values
 
 
 def agrees(run: Simulation, job: Job, steps: int, every: int) -> None:

@@ -17,6 +17,7 @@ from protocol.config import Config
 from protocol.draws import Draw
 from protocol.errors import ConfigError
 from protocol.graph import Array, Phase
+from protocol.history import History
 from protocol.jobs import ROLES, Job
 from protocol.ops.coarse import Coarse
 from protocol.variables import GUARDS
@@ -25,12 +26,12 @@ from ..agreement import LEARNERS
 from ..bench.workloads import chosen
 from ..data import check_output, parse_assignments
 from ..display import shown
-from ..loading import check_tensors, load_job, parameters, trace_job
+from ..inputs import all_inputs
+from ..loading import load_job, parameters, trace_job
 from ..local import Trio
 from ..settings import ratio
 from .bench import suite
 from .lab import small
-from .run import own_inputs
 
 AGREEMENT = 1e-3  # what the largest difference from the plaintext twin must stay below
 
@@ -50,16 +51,12 @@ def run(settings: Config) -> int:
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     job = load_job(settings.job, parameters(settings.param))
     files = parse_assignments(settings.data)
-    check_tensors(job, files, "--data")
     learners = LEARNERS[settings.reveal or job.reveal]
     if settings.out is not None:
         if not learners:
             raise ConfigError(f"--out {settings.out}: nothing is revealed to anybody, so there is nothing to write")
         check_output(settings.out)
-    inputs: dict[str, Array] = {}
-    for role in ("alice", "bob"):
-        mine = {name: path for name, path in files.items() if job.inputs[name].owner == role}
-        inputs |= own_inputs(job, role, mine)
+    inputs = all_inputs(job, files)
     if not settings.quiet:
         console.print(f"demo: job {settings.job}, three processes on this machine, every link encrypted")
     with TemporaryDirectory() as folder:
@@ -70,11 +67,12 @@ def run(settings: Config) -> int:
         reports = _run_trio(settings, job, files, ROLES[learners[0]] if learners else "alice")
     iterations = reports["alice"]["steps"]
     graph = trace_job(job, {name: array.shape for name, array in inputs.items()}, iterations).graph
-    checked: dict[str, list[Array]] = {}
-    plain = graph.run_clear(inputs, iterations, next(iter(reports["alice"]["history"]["steps"]), 0), checked)
+    history = History()
+    every = next(iter(reports["alice"]["history"]["steps"]), 0)
+    plain = graph.run_clear(inputs, iterations, every, history.note)
     grains = {name: node.op.grain for name, node in graph.revealed.items() if isinstance(node.op, Coarse)}
     summary = _summary(reports, plain, grains)
-    if metrics := _metrics(job, inputs, reports, plain, checked):
+    if metrics := _metrics(job, inputs, reports, plain, history.values):
         summary |= {"metrics": metrics, "tolerances": dict(getattr(job, "tolerances", {}))}
     if settings.json:
         print(json.dumps(summary))

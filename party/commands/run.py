@@ -4,78 +4,53 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from protocol import kernels
-from protocol.channel import parse_shape
 from protocol.config import Config
-from protocol.errors import ConfigError, DataError, OutOfRangeError
-from protocol.graph import Array
-from protocol.guard import sentence
-from protocol.jobs import Input, Job, bind
-from protocol.keyring import PLAINTEXT, needed_key, other_key, own_key
+from protocol.errors import ConfigError
+from protocol.keyring import PLAINTEXT
 from protocol.log import Log
-from protocol.prg import fresh_seed
 from protocol.processes import run_until_signalled
 from protocol.signals import held, reacting, unwind
 
 from ..agreement import Intent
+from ..api import Party
 from ..bench.stopwatch import Stopwatch
-from ..checkpoint import Store
-from ..data import check_output, default_tensor, load_tensor, parse_assignments, save_results
+from ..data import check_output, parse_assignments, save_results
 from ..display import Terminal, shown
-from ..links import PEER, Addresses
-from ..loading import check_tensors, load_job, parameters
-from ..material import Material, open_material
+from ..inputs import OPTION
+from ..loading import load_job, parameters
+from ..result import cost, out_of_range
 from ..runner import Halted
-from ..session import Report, Run
-from ..settings import network
+from ..session import Report
 
 
 def run(settings: Config) -> int:
     """Load, meet, compute, report. Returns the exit code."""
-    role = settings.role
-    if role not in PEER:
+    if settings.role is None:
         raise ConfigError("say which party this is: --role alice or --role bob")
-    log = Log(role, settings.log_format, settings.quiet, settings.session)
+    log = Log(settings.role, settings.log_format, settings.quiet, settings.session)
     if settings.out is not None:
         check_output(settings.out)
     job = load_job(settings.job, parameters(settings.param))
-    terminal = Terminal(role, log, settings.quiet)
-    store = None if settings.state is None else Store(settings.state, settings.session, role)
-    if settings.fresh:
-        if store is None:
-            raise ConfigError("--fresh sets the state of a session aside; say where that is: --state DIR")
-        if (aside := store.set_aside()) is not None:
-            terminal.note(f"the state of session {settings.session} was moved to {aside}", "aside")
-    inputs = own_inputs(job, role, parse_assignments(settings.data), fresh_seed if store is None else store.key)
-    to = addresses(settings, role)
-    if settings.insecure_plaintext:
-        log(PLAINTEXT, "plaintext", "warning")
-    material = None if settings.material is None else _material(settings, role)
-    intent = Intent(
-        role,
-        Path(settings.job).name,
-        job,
-        job.iterations if settings.iterations is None else settings.iterations,
-        settings.reveal or job.reveal,
-        {name: array.shape for name, array in inputs.items()},
-        "from the dealer" if material is None else f"the file {material.id[:8]}",
-        settings.guard == "on",
-        network(settings),
-        settings.accept_out_of_range,
-    )
+    terminal = Terminal(settings.role, log, settings.quiet)
     if settings.measure is not None:
         terminal.watch = Stopwatch(settings.measure)
-    work = Run(intent, to, inputs, terminal, store, settings.checkpoint_every, material)
-
-    kernels.ready(terminal.note)
-    kernels.set_threads(settings.threads)
+    work = Party.of(settings).prepare(
+        job,
+        parse_assignments(settings.data),
+        iterations=settings.iterations,
+        reveal=settings.reveal,
+        view=terminal,
+        fresh=settings.fresh,
+        option=OPTION,
+    )
+    if settings.insecure_plaintext:
+        log(PLAINTEXT, "plaintext", "warning")
 
     def reload() -> None:
-        work.reload(addresses(settings.reread(), role))
+        work.reload(Party.of(settings.reread()).addresses())
         terminal.note("the keys of the others were read again", "reloaded")
 
     with terminal.shown():
@@ -85,77 +60,17 @@ def run(settings: Config) -> int:
             terminal.note("stopped after a step, as asked; the same command goes on from there", "halted")
             return 0
     with reacting(unwind):
-        finish(settings, intent, report, terminal)
+        finish(settings, work.intent, report, terminal)
     return 0
-
-
-def own_inputs(job: Job, role: str, files: dict[str, Path], key: Callable[[], bytes] = fresh_seed) -> dict[str, Array]:
-    """This party's tensors, from files or the job's defaults, checked; what is to be drawn is, by this key."""
-    mine = {name: declared for name, declared in job.inputs.items() if declared.owner == role}
-    check_tensors(job, files, "--data")
-    for name in files:
-        if name not in mine:
-            raise DataError(
-                f"--data {name}=…: {role} does not bring a tensor {name}; it is {job.inputs[name].owner}'s to bring"
-            )
-    arrays = {
-        name: load_tensor(name, files[name], declared) if name in files else default_tensor(name, declared, key)
-        for name, declared in mine.items()
-    }
-    _check_rows(mine, arrays, files)
-    return arrays
-
-
-def _check_rows(mine: dict[str, Input], arrays: dict[str, Array], files: dict[str, Path]) -> None:
-    """Axes of one name must have one length; the sentence names the files."""
-    try:
-        bind(mine, {name: array.shape for name, array in arrays.items()})
-    except DataError as error:
-        named = "; ".join(f"{name} is from {files.get(name, 'the job’s default')}" for name in mine)
-        raise DataError(f"{error} ({named})") from None
-
-
-def addresses(settings: Config, role: str) -> Addresses:
-    """Addresses and keys of the two others."""
-    peer, dealer = str(settings.peer), str(settings.dealer) if settings.material is None else None
-    keys = own_key(role, settings.key, [peer] if dealer is None else [peer, dealer], settings.insecure_plaintext)
-    shared = keys is not None and settings.key is None
-    return Addresses(
-        settings.session,
-        peer,
-        dealer,
-        settings.timeout,
-        settings.wait,
-        keys,
-        needed_key(PEER[role], settings.peer_key, shared, "--peer-key") if keys else None,
-        needed_key("dealer", settings.dealer_key, shared, "--dealer-key") if keys and dealer else None,
-        parse_shape(settings.link) if settings.link else None,
-        parse_shape(settings.dealer_link) if settings.dealer_link else None,
-    )
-
-
-def _material(settings: Config, role: str) -> Material:
-    """The file that takes the dealer's place, opened with this party's key."""
-    keys = own_key(role, settings.key, (), False)
-    dealer = other_key("dealer", settings.dealer_key, settings.key is None)
-    return open_material(settings.material, role, settings.session, keys, dealer)
 
 
 def finish(settings: Config, intent: Intent, report: Report, terminal: Terminal) -> None:
     """Write and print what was learnt, and what it cost. OutOfRangeError instead if it is out of range and nobody accepts that."""
-    rate = report.rounds / report.seconds if report.seconds else 0.0
     learnt = ", ".join(f"{name} {array.shape}" for name, array in report.results.items())
     terminal.note(f"revealed to {intent.role}: {learnt or 'nothing'}", "revealed")
-    terminal.note(
-        f"done in {report.seconds:.2f} s online: {report.rounds:,} rounds ({rate:,.0f} a second), "
-        f"{report.bytes_sent:,} bytes sent, {report.bytes_received:,} received, {report.dealt_bytes:,} dealt; "
-        f"waited for material {report.waits_for_material} times",
-        "done",
-    )
-    if report.beyond:
-        if not settings.accept_out_of_range:
-            raise OutOfRangeError(sentence(report.beyond))
-        terminal.note(sentence(report.beyond), "out of range")
+    terminal.note(f"done in {cost(report)}; waited for material {report.waits_for_material} times", "done")
+    if beyond := out_of_range(report, settings.accept_out_of_range):
+        terminal.note(beyond, "out of range")
     if settings.out is not None:
         if report.results:
             with held():  # it ends by itself in a moment, and this is what it was started for
@@ -165,7 +80,7 @@ def finish(settings: Config, intent: Intent, report: Report, terminal: Terminal)
             terminal.note(f"nothing was revealed to {intent.role}, so {settings.out} is not written")
     if settings.json:
         measured = {} if terminal.watch is None else {"measured": terminal.watch.figures()}
-        print(json.dumps(summary(intent, report) | measured))
+        print(json.dumps({"job": Path(settings.job).name} | summary(intent, report) | measured))
     elif settings.out is None or not terminal.for_programs:  # a service's output ends in a log
         for name, array in report.results.items():
             print(f"{name} =\n{shown(array)}")
@@ -177,7 +92,6 @@ def finish(settings: Config, intent: Intent, report: Report, terminal: Terminal)
 def summary(intent: Intent, report: Report) -> dict[str, Any]:
     """The report as plain data; bytes are payload bytes."""
     return {
-        "job": intent.job_name,
         "role": intent.role,
         "iterations": intent.iterations,
         "steps": report.history.steps[-1] if report.history.steps else intent.iterations,

@@ -132,12 +132,20 @@ class World:
         self.dead.discard(role)
         self.ending.discard(role)
         mine = {name: array for name, array in INPUTS.items() if JOB.inputs[name].owner == role}
-        intent = Intent(role, "seed", JOB, ITERATIONS, self.reveal, {name: each.shape for name, each in mine.items()})
+        intent = Intent(
+            role=role,
+            job=JOB,
+            iterations=ITERATIONS,
+            reveal=self.reveal,
+            shapes={name: each.shape for name, each in mine.items()},
+        )
 
         async def life() -> Report:
             WHO.set(role)
             store = Store(self.folder / role, "s", role) if role in self.stateful else None
-            return await Run(intent, Addresses("s", "", "", wait=20.0), mine, View(), store, interval=0.0).run()
+            return await Run(
+                intent, Addresses(session="s", peer="", dealer="", wait=20.0), mine, View(), store, interval=0.0
+            ).run()
 
         self.tasks[role] = asyncio.create_task(life())
 

@@ -62,7 +62,7 @@ def meeting(folder: Path, alice: str, bob: str, **bodies: Any) -> tuple[dict[str
         path = folder / role / f"check_{role}.py"
         path.write_text(text)
         job = load_job(str(path))
-        intents[role] = Intent(role, path.name, job, job.iterations, "both", SHAPES[role])
+        intents[role] = Intent(role=role, job=job, iterations=job.iterations, reveal="both", shapes=SHAPES[role])
 
     async def both() -> tuple[list[Any], list[Message]]:
         ends = [Heard(end) for end in pair()]
@@ -141,7 +141,7 @@ def test_of_the_rest_of_a_job_nothing_is_said(tmp_path):
 def test_a_peer_that_does_not_say_how_its_job_differs(tmp_path, words):
     path = tmp_path / "job.py"
     path.write_text(JOB)
-    intent = Intent("alice", "job.py", load_job(str(path)), 2, "both", SHAPES["alice"])
+    intent = Intent(role="alice", job=load_job(str(path)), iterations=2, reveal="both", shapes=SHAPES["alice"])
 
     async def one() -> None:
         mine, peer = pair("")
@@ -170,7 +170,7 @@ class Ear:
 
 
 def test_why_a_session_is_aborted_is_told_to_the_peer_alone():
-    links = Links("alice", Addresses("s", "tcp://x:1", "tcp://x:2"), print, print)
+    links = Links("alice", Addresses(session="s", peer="tcp://x:1", dealer="tcp://x:2"), print, print)
     links._peer, links._dealer = peer, dealer = Ear(), Ear()
     links.abort("parameter rate is 0.456 for bob", back=False)
     assert peer.bodies == [{"reason": "parameter rate is 0.456 for bob", "back": False}]

@@ -14,6 +14,7 @@ import pytest
 from ends import PARTIES, Killed, World, install
 
 from party.session import Report, Run
+from protocol.history import History
 from protocol.jobs import Job, trace
 
 STEPS, EVERY = 7, 3
@@ -27,10 +28,10 @@ class Fit(fit.Fit):
 
 
 def twin(job: Job, steps: int) -> tuple[dict[str, Any], dict[str, list[Any]]]:
-    history: dict[str, list[Any]] = {}
+    history = History()
     inputs = {name: np.asarray(each.default, float) for name, each in job.inputs.items()}
     graph = trace(job, {name: array.shape for name, array in inputs.items()}, steps).graph
-    return graph.run_clear(inputs, steps, EVERY, history), history
+    return graph.run_clear(inputs, steps, EVERY, history.note), history.values
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from protocol.wire import Kind, Message
 def intent(role):
     job = load_job("seed")
     shapes = {name: np.shape(each.default) for name, each in job.inputs.items() if each.owner == role}
-    return Intent(role, "seed", job, 3, "both", shapes)
+    return Intent(role=role, job=job, iterations=3, reveal="both", shapes=shapes)
 
 
 async def test_both_parties_join_the_same_two_tickets_and_never_the_same_again():

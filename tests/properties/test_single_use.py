@@ -217,9 +217,9 @@ class Scene:
         mine = {name: array for name, array in self.inputs.items() if self.job.inputs[name].owner == role}
         label = "from the dealer" if material is None else material.id
         shapes = {name: self.shapes[name] for name in mine}
-        intent = Intent(role, "job", self.job, ITERATIONS, "both", shapes, material=label)
+        intent = Intent(role=role, job=self.job, iterations=ITERATIONS, reveal="both", shapes=shapes, material=label)
         store = Store(self.folder / f"state-{role}", "s", role) if stateful else None
-        to = Addresses("s", peer, dealer, timeout=5.0, wait=10.0)
+        to = Addresses(session="s", peer=peer, dealer=dealer, timeout=5.0, wait=10.0)
         return Run(intent, to, mine, View(), store, 0.02, material=material)
 
     async def life(self, crash_in: int, live: bool, stateful: bool = True) -> bool:

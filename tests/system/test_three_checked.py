@@ -17,6 +17,7 @@ from services import SECONDS, ended, said
 
 from party.loading import load_job
 from party.local import Trio
+from protocol.history import History
 from protocol.jobs import trace
 
 pytestmark = pytest.mark.system
@@ -30,9 +31,9 @@ def job() -> Path:
 def twin(job: Path, steps: int) -> tuple[dict, dict]:
     fit = load_job(str(job))
     inputs = {name: np.asarray(declared.default, float) for name, declared in fit.inputs.items()}
-    history: dict = {}
+    history = History()
     graph = trace(fit, {name: array.shape for name, array in inputs.items()}, steps).graph
-    return graph.run_clear(inputs, steps, 50, history), history
+    return graph.run_clear(inputs, steps, 50, history.note), history.values
 
 
 def right(trio: Trio, job: Path, steps: int) -> None:

@@ -1,0 +1,315 @@
+"""The library: take part in a run from Python, or try a job out alone.
+
+    from party import Party, plain, simulate
+
+    result = await Party("bob", peer_key=…, dealer_key=…).train(job, x=X, y=y)     # in a notebook, or in any coroutine
+    result = Party("bob").train_sync(job, x=X, y=y)                                # elsewhere
+    result = simulate(job, x=X, y=y, w=w)                                          # all three roles here, through the real protocol
+    result = plain(job, x=X, y=y, w=w)                                             # float64 with NumPy, nothing hidden
+
+A job is a class derived from `Job`, an instance of one, the name of a built-in job, or a path that ends in .py. Tensors are arrays,
+frames of pandas or polars, or paths of files; names with dots go into a mapping: `train(job, {"model.0.weight": w}, x=X)`.
+
+Nothing here touches signals, limits of the process or the event loop's policy: that is what commands do. Every failure is an
+`MpcError` (protocol.errors) with the sentence that the command would print.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import time
+from collections.abc import Coroutine, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from protocol import kernels
+from protocol.channel import parse_shape
+from protocol.config import Config
+from protocol.errors import ConfigError
+from protocol.graph import Array
+from protocol.history import History
+from protocol.jobs import Job
+from protocol.keyring import needed_key, other_key, own_key
+from protocol.origin import source
+from protocol.prg import fresh_seed
+from protocol.simulate import simulate as simulated
+from protocol.simulate import twin
+
+from . import settings as tables
+from .agreement import LEARNERS, Intent
+from .checkpoint import Store
+from .inputs import all_inputs, own_inputs
+from .links import PEER, Addresses
+from .loading import blame, checked, load_job
+from .material import Material, open_material
+from .result import Result
+from .session import Report, Run, View
+
+T = TypeVar("T")
+AnyJob = Job | type[Job] | str
+_TABLE = {setting.name: setting for setting in tables.PARTY}
+
+
+class Party:
+    """One of the two parties: who it is, how it finds the two others and trusts them, how patient it is, what it keeps.
+
+    Every argument is an option of `python -m party` and means what `python -m party run --help` says; left out, it is what the
+    command has by default. Times are seconds or texts such as "5m", rates bits per second or "100mbit". ConfigError names the
+    argument that cannot be used.
+    """
+
+    def __init__(
+        self,
+        role: str,
+        *,
+        session: str | None = None,
+        peer: str | None = None,
+        dealer: str | None = None,
+        key: str | Path | None = None,
+        peer_key: str | None = None,
+        dealer_key: str | None = None,
+        insecure_plaintext: bool = False,
+        material: str | Path | None = None,
+        state: str | Path | None = None,
+        checkpoint_every: float | str | None = None,
+        timeout: float | str | None = None,
+        wait: float | str | None = None,
+        rtt: float | str | None = None,
+        bandwidth: float | str | None = None,
+        dealer_bandwidth: float | str | None = None,
+        link: str | None = None,
+        dealer_link: str | None = None,
+        guard: bool = True,
+        accept_out_of_range: bool = False,
+        threads: int | None = None,
+    ) -> None:
+        if role not in PEER:
+            raise ConfigError("say which party this is: --role alice or --role bob")
+        self.role = role
+        self.session: str = _read("session", session)
+        self.peer, self.dealer = str(_read("peer", peer)), str(_read("dealer", dealer))
+        self.key: Path | None = _read("key", key)
+        self.peer_key, self.dealer_key = peer_key, dealer_key
+        self.insecure_plaintext = insecure_plaintext
+        self.material: Path | None = _read("material", material)
+        self.state: Path | None = _read("state", state)
+        self.checkpoint_every: float = _read("checkpoint_every", checkpoint_every)
+        self.timeout: float = _read("timeout", timeout)
+        self.wait: float = _read("wait", wait)
+        self.rtt: float | None = _read("rtt", rtt)
+        self.bandwidth: float | None = _read("bandwidth", bandwidth)
+        self.dealer_bandwidth: float | None = _read("dealer_bandwidth", dealer_bandwidth)
+        self.link, self.dealer_link = link, dealer_link
+        self.guard, self.accept_out_of_range = guard, accept_out_of_range
+        self.threads: int = _read("threads", threads)
+
+    @staticmethod
+    def of(settings: Config) -> Party:
+        """The party that a command's settings describe."""
+        given = {name: getattr(settings, name) for name in _TABLE if name not in ("role", "guard")}
+        return Party(settings.role, guard=settings.guard == "on", **given)
+
+    def __repr__(self) -> str:
+        return f"<Party {self.role}, session {self.session}>"
+
+    async def run(
+        self,
+        job: AnyJob,
+        data: Mapping[str, Any] | None = None,
+        /,
+        *,
+        iterations: int | None = None,
+        reveal: str | None = None,
+        view: View | None = None,
+        **tensors: Any,
+    ) -> Result:
+        """Take part in one run of `job` with these tensors, this party's own, and give what it learnt.
+
+        `iterations` and `reveal` (alice, bob, both, none) replace what the job says; both parties must say the same. `view` is told
+        how far it is. Cancelled, it ends at both parties, and the other is told so.
+        """
+        found = {} if data is None else dict(data)
+        run = self.prepare(job, found | tensors, iterations=iterations, reveal=reveal, view=view)
+        with contextlib.closing(run):
+            return Result.of(await run.run(), self.accept_out_of_range)
+
+    train = run
+
+    def run_sync(self, job: AnyJob, data: Mapping[str, Any] | None = None, /, **more: Any) -> Result:
+        """The same for code that is not a coroutine. Where an event loop is running already, it runs in a thread with its own."""
+        return _wait_for(self.run(job, data, **more))
+
+    train_sync = run_sync
+
+    def prepare(
+        self,
+        job: AnyJob,
+        data: Mapping[str, Any],
+        *,
+        iterations: int | None = None,
+        reveal: str | None = None,
+        view: View | None = None,
+        fresh: bool = False,
+        option: str = "data",
+    ) -> Run:
+        """Everything before the first word to anybody: the job, this party's tensors, keys, records of earlier attempts.
+
+        `fresh` sets the state of this session aside; `option` is what a sentence calls the place where `data` was given.
+        """
+        work, view = _job(job), View() if view is None else view
+        store = None if self.state is None else Store(self.state, self.session, self.role)
+        if fresh:
+            if store is None:
+                raise ConfigError("--fresh sets the state of a session aside; say where that is: --state DIR")
+            if (aside := store.set_aside()) is not None:
+                view.note(f"the state of session {self.session} was moved to {aside}", "aside")
+        inputs = own_inputs(work, self.role, _files(data), fresh_seed if store is None else store.key, option)
+        to = self.addresses()
+        material = None if self.material is None else self._material(self.material)
+        intent = Intent(
+            role=self.role,
+            job=work,
+            iterations=work.iterations if iterations is None else iterations,
+            reveal=_reveal(work, reveal),
+            shapes={name: array.shape for name, array in inputs.items()},
+            material="from the dealer" if material is None else f"the file {material.id[:8]}",
+            guard=self.guard,
+            network=tables.network(self),
+            accepts=self.accept_out_of_range,
+        )
+        kernels.ready(view.note)
+        kernels.set_threads(self.threads)
+        return Run(intent, to, inputs, view, store, self.checkpoint_every, material)
+
+    def addresses(self) -> Addresses:
+        """Addresses and keys of the two others."""
+        peer, dealer = self.peer, self.dealer if self.material is None else None
+        keys = own_key(self.role, self.key, [peer] if dealer is None else [peer, dealer], self.insecure_plaintext)
+        shared = keys is not None and self.key is None
+        return Addresses(
+            session=self.session,
+            peer=peer,
+            dealer=dealer,
+            timeout=self.timeout,
+            wait=self.wait,
+            keys=keys,
+            peer_key=needed_key(PEER[self.role], self.peer_key, shared, "--peer-key") if keys else None,
+            dealer_key=needed_key("dealer", self.dealer_key, shared, "--dealer-key") if keys and dealer else None,
+            peer_shape=parse_shape(self.link) if self.link else None,
+            dealer_shape=parse_shape(self.dealer_link) if self.dealer_link else None,
+        )
+
+    def _material(self, file: Path) -> Material:
+        """The file that takes the dealer's place, opened with this party's key."""
+        keys = own_key(self.role, self.key, (), False)
+        return open_material(
+            file, self.role, self.session, keys, other_key("dealer", self.dealer_key, self.key is None)
+        )
+
+
+def plain(
+    job: AnyJob, data: Mapping[str, Any] | None = None, /, *, iterations: int | None = None, **tensors: Any
+) -> Result:
+    """The plaintext twin of a run: the same job in float64 with NumPy, on the tensors of both parties; nothing is hidden."""
+    work, inputs = _all(job, data, tensors)
+    begun = time.monotonic()
+    with blame(source(type(work))):
+        values, history = twin(work, inputs, iterations, LEARNERS[work.reveal])
+    return Result.of(Report(results=values, history=history, seconds=time.monotonic() - begun))
+
+
+def simulate(
+    job: AnyJob,
+    data: Mapping[str, Any] | None = None,
+    /,
+    *,
+    iterations: int | None = None,
+    reveal: str | None = None,
+    guard: bool = True,
+    accept_out_of_range: bool = False,
+    **tensors: Any,
+) -> Result:
+    """Both parties and a dealer in this process, through the real protocol, on the tensors of both: to try a job out.
+
+    OutOfRangeError where values left the range assumed for them, unless that is accepted. The report's bytes are alice's.
+    """
+    work, inputs = _all(job, data, tensors)
+    begun = time.monotonic()
+    with blame(source(type(work))):
+        found = simulated(work, inputs, iterations, LEARNERS[_reveal(work, reveal)], None, guard, accept_out_of_range)
+    report = Report(
+        results=found.results[0] | found.results[1],
+        history=History(found.checked, found.history[0] | found.history[1]),
+        beyond=found.beyond,
+        seconds=time.monotonic() - begun,
+        rounds=found.rounds,
+        messages=2 * found.rounds,
+        bytes_sent=found.bytes_sent[0],
+        bytes_received=found.bytes_sent[1],
+        dealt_bytes=found.dealt_bytes,
+    )
+    return Result.of(report, accept_out_of_range)
+
+
+# ---- what was given ----------------------------------------------------------------------------------------------
+
+
+def _read(name: str, given: Any) -> Any:
+    """The value of an argument, read as the option of that name is."""
+    setting = _TABLE[name]
+    if given is None:
+        return setting.fallback()
+    text = str(given)
+    if isinstance(given, (int, float)):
+        text = {"TIME": f"{given!r}s", "RATE": f"{given!r}bit" if given else "none"}.get(setting.metavar or "", text)
+    return setting.read(text, name)
+
+
+def _job(given: AnyJob) -> Job:
+    return load_job(given) if isinstance(given, str) else checked(given)
+
+
+def _reveal(job: Job, given: str | None) -> str:
+    found = job.reveal if given is None else given
+    if found not in LEARNERS:
+        raise ConfigError(f"reveal: {found!r} is not one of {', '.join(LEARNERS)}")
+    return found
+
+
+def _files(data: Mapping[str, Any]) -> dict[str, Any]:
+    """A text is the path of a file; None is as good as nothing."""
+    return {name: Path(each) if isinstance(each, str) else each for name, each in data.items() if each is not None}
+
+
+def _all(job: AnyJob, data: Mapping[str, Any] | None, tensors: Mapping[str, Any]) -> tuple[Job, dict[str, Array]]:
+    work = _job(job)
+    return work, all_inputs(work, _files({**(data or {}), **tensors}), option="data")
+
+
+# ---- outside of coroutines ---------------------------------------------------------------------------------------
+
+
+def _wait_for(work: Coroutine[Any, Any, T]) -> T:
+    """What `work` gives. KeyboardInterrupt cancels it, and is raised when it has tidied up."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[T]]] = Future()
+
+    async def announced() -> T:
+        task = asyncio.ensure_future(work)
+        started.set_result((asyncio.get_running_loop(), task))
+        return await task
+
+    with ThreadPoolExecutor(1, "mpc-run") as thread:
+        ended = thread.submit(contextvars.copy_context().run, asyncio.run, announced())
+        try:
+            return ended.result()
+        except KeyboardInterrupt:
+            loop, task = started.result()
+            loop.call_soon_threadsafe(task.cancel)
+            raise

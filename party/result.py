@@ -1,0 +1,82 @@
+"""What a run gave, as a user of the library has it: arrays by name, what was learnt while it ran, and what it cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from protocol.errors import DataError, OutOfRangeError
+from protocol.graph import Array
+from protocol.guard import sentence
+
+from .display import flat
+from .session import Report
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Result:
+    """Of a run, of its simulation, or of its plaintext twin.
+
+    values: what was revealed to this party at the end, float64 by name; of a simulation or a twin, what was revealed to anybody.
+    history: what was revealed after each check, by name; `steps` says after how many steps each check was.
+    report: seconds, rounds, bytes and more, as measured.
+    """
+
+    values: dict[str, Array]
+    history: dict[str, list[Array]] = field(default_factory=dict)
+    steps: list[int] = field(default_factory=list)
+    report: Report
+
+    @staticmethod
+    def of(report: Report, accept_out_of_range: bool = False) -> Result:
+        """What a report says; OutOfRangeError where values left their range, unless that is accepted."""
+        out_of_range(report, accept_out_of_range)
+        return Result(values=report.results, history=report.history.values, steps=report.history.steps, report=report)
+
+    def __getitem__(self, name: str) -> Array:
+        """The array of that name; DataError that says which there are."""
+        if name not in self.values:
+            there = ", ".join(self.values) or "nothing"
+            raise DataError(f"{name} was not revealed to this party; what was: {there}")
+        return self.values[name]
+
+    def to_pandas(self, name: str) -> Any:
+        """The array of that name as a pandas Series (one axis, or one column) or DataFrame."""
+        try:
+            import pandas
+        except ImportError:
+            raise DataError("to_pandas needs pandas; install it with pip install pandas, or use .values") from None
+        array = self[name]
+        if array.ndim > 2:
+            raise DataError(f"{name} has {array.ndim} axes, and a table has two; take .values[{name!r}]")
+        return (
+            pandas.DataFrame(array)
+            if array.ndim == 2 and array.shape[1] != 1
+            else pandas.Series(array.ravel(), name=name)
+        )
+
+    def __repr__(self) -> str:
+        """Names and shapes, small arrays whole, and the cost in a line."""
+        said = cost(self.report) if self.report.rounds else f"{self.report.seconds:.2f} s in the clear"
+        lines = [
+            f"{name} {array.shape}" + (f" {flat(array)}" if array.size <= 8 else "")
+            for name, array in self.values.items()
+        ]
+        lines += [f"{name}, at check {len(found)}: {flat(found[-1])}" for name, found in self.history.items()]
+        return "\n  ".join([f"<Result of {said}>", *(lines or ["nothing was revealed to this party"])])
+
+
+def out_of_range(report: Report, accepted: bool) -> str:
+    """What to say of values that left their range, "" where none has; OutOfRangeError unless that is accepted."""
+    if report.beyond and not accepted:
+        raise OutOfRangeError(sentence(report.beyond))
+    return sentence(report.beyond) if report.beyond else ""
+
+
+def cost(report: Report) -> str:
+    """What a run cost, in a line."""
+    rate = report.rounds / report.seconds if report.seconds else 0.0
+    return (
+        f"{report.seconds:.2f} s online: {report.rounds:,} rounds ({rate:,.0f} a second), "
+        f"{report.bytes_sent:,} bytes sent, {report.bytes_received:,} received, {report.dealt_bytes:,} dealt"
+    )

@@ -1,0 +1,219 @@
+"""The library: three roles as tasks of one event loop, its twin and its simulation, and what it says where it is misused."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import numpy as np
+import pytest
+import uvloop
+from loopback import dealing
+
+import party
+from party import Party, Result, plain, simulate
+from party.local import free_address
+from party.session import View
+from protocol.errors import AgreementError, ConfigError, DataError, JobError, LinkError, OutOfRangeError, Stopped
+from protocol.jobs import Input, Job
+
+RNG = np.random.default_rng(5)
+X = RNG.uniform(-1, 1, (6, 3))
+W = RNG.uniform(-1, 1, (3, 1))
+Y = X @ np.array([[0.5], [-1.0], [0.25]])
+
+
+class Fit(Job):
+    iterations = 8
+    check_every = 2
+    rate = 0.05
+    x = Input("bob", ("n", 3), -1, 1)
+    y = Input("bob", ("n", 1), -4, 4)
+    w = Input("alice", (3, 1), -4, 4)
+
+    def step(self, v):
+        v.w -= self.rate * (v.x.T @ (v.x @ v.w - v.y))
+
+    def check(self, v):
+        v.reveal(loss=((v.x @ v.w - v.y) ** 2).mean())
+
+    def finish(self, v):
+        v.reveal(weights=v.w)
+        v.reveal(to="bob", fitted=v.x @ v.w)
+
+
+class Early(Fit):
+    def stop(self, history):
+        return len(history["loss"]) == 2
+
+
+class Endless(Fit):
+    iterations = 1_000_000
+    check_every = 100_000
+
+
+def least_squares(steps: int = 8) -> np.ndarray:
+    w = W.copy()
+    for _ in range(steps):
+        w -= 0.05 * X.T @ (X @ w - Y)
+    return w
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home"))
+    return tmp_path
+
+
+@contextlib.asynccontextmanager
+async def both() -> AsyncIterator[tuple[Party, Party]]:
+    """Alice and Bob, with a dealer that runs in this loop."""
+    async with dealing() as where:
+        yield Party("alice", wait=20, **where), Party("bob", wait=20, **where)
+
+
+@pytest.mark.parametrize("in_a_loop", [asyncio.run, uvloop.run])
+def test_three_roles_in_one_event_loop(home, in_a_loop):
+    async def run() -> list[Result]:
+        async with both() as (alice, bob):
+            return await asyncio.gather(alice.train(Fit, w=W), bob.train(Fit(), x=X.tolist(), y=Y))
+
+    hers, his = in_a_loop(run())
+    assert sorted(hers.values) == ["weights"] and sorted(his.values) == ["fitted", "weights"]
+    assert np.array_equal(hers["weights"], his["weights"])
+    assert np.abs(his["weights"] - least_squares()).max() < 1e-3
+    assert his.steps == [2, 4, 6, 8] and len(his.history["loss"]) == 4
+    assert his.report.rounds == hers.report.rounds > 0 and his.report.bytes_sent == hers.report.bytes_received
+    assert "weights (3, 1)" in repr(his) and "loss, at check 4" in repr(his)
+
+
+async def test_a_difference_is_the_error_of_both_and_the_loop_goes_on(home):
+    async with both() as (alice, bob):
+        faults = await asyncio.gather(alice.run(Fit, w=W, iterations=3), bob.run(Fit, x=X, y=Y), return_exceptions=True)
+    assert {type(each) for each in faults} == {AgreementError}
+    assert "iterations is 3 for alice and 8 for bob" in str(faults[0])
+
+
+async def test_cancelled_it_ends_at_both_within_seconds(home):
+    begun = asyncio.Event()
+
+    class Watching(View):
+        def running(self, *_):
+            begun.set()
+
+    async with both() as (alice, bob):
+        his = asyncio.create_task(bob.train(Endless, x=X, y=Y))
+        hers = asyncio.create_task(alice.train(Endless, w=W, view=Watching()))
+        await begun.wait()
+        hers.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(hers, 15)
+        with pytest.raises(Stopped, match="alice stopped: it was interrupted"):
+            await asyncio.wait_for(his, 15)
+
+
+async def test_a_plain_call_within_a_running_loop(home):
+    async with both() as (alice, bob):
+        hers = asyncio.create_task(asyncio.to_thread(alice.train_sync, Fit, {"w": W}))
+        his = await asyncio.to_thread(bob.train_sync, Fit, x=X, y=Y)
+        assert np.array_equal((await hers)["weights"], his["weights"])
+
+
+async def test_a_plain_call_from_a_coroutine_has_a_loop_of_its_own(home):
+    with pytest.raises(LinkError, match="did not answer within"):
+        Party("bob", peer=free_address(), dealer=free_address(), wait=0.2).run_sync(Fit, x=X, y=Y)
+
+
+def test_a_plain_call_where_no_loop_runs(home):
+    with pytest.raises(LinkError, match="did not answer within"):
+        Party("bob", peer=free_address(), dealer=free_address(), wait="200ms").run_sync(Fit, x=X, y=Y)
+
+
+# ---- alone -------------------------------------------------------------------------------------------------------
+
+
+def test_the_twin_and_the_simulation_agree():
+    twin, run = plain(Fit, x=X, y=Y, w=W), simulate(Fit, x=X, y=Y, w=W)
+    assert np.abs(twin["weights"] - least_squares()).max() < 1e-12
+    assert sorted(twin.values) == sorted(run.values) == ["fitted", "weights"]
+    for name, array in twin.values.items():
+        assert np.abs(run[name] - array).max() < 1e-3
+    assert twin.steps == run.steps == [2, 4, 6, 8]
+    assert np.abs(np.array(twin.history["loss"]) - np.array(run.history["loss"])).max() < 1e-3
+    assert run.report.rounds > 0 and "in the clear" in repr(twin)
+
+
+def test_both_end_early_where_the_job_says_so():
+    twin, run = plain(Early, x=X, y=Y, w=W), simulate(Early, x=X, y=Y, w=W)
+    assert twin.steps == run.steps == [2, 4]
+    assert np.abs(twin["weights"] - least_squares(4)).max() < 1e-12
+    assert np.abs(twin["weights"] - run["weights"]).max() < 1e-3
+
+
+def test_files_frames_and_names_with_dots(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    np.save(tmp_path / "w.npy", W)
+    frame = pandas.DataFrame(X, columns=["a", "b", "c"])
+    run = plain(Fit, {"w": str(tmp_path / "w.npy")}, x=frame, y=pandas.Series(Y.ravel()))
+    assert np.array_equal(run["weights"], plain(Fit, x=X, y=Y, w=W)["weights"])
+    assert list(run.to_pandas("weights")) == list(run["weights"].ravel())
+    assert run.to_pandas("weights").name == "weights"
+
+
+def test_values_out_of_range_are_an_error_unless_accepted():
+    class Leaves(Job):
+        iterations = 4
+        w = Input("alice", (2,), -1, 1)
+
+        def step(self, v):
+            v.w = v.w * 2
+
+        def finish(self, v):
+            v.reveal(w=v.w)
+
+    with pytest.raises(OutOfRangeError):
+        simulate(Leaves, w=[0.9, 0.9])
+    assert simulate(Leaves, w=[0.9, 0.9], accept_out_of_range=True)["w"].shape == (2,)
+
+
+def test_built_in_jobs_by_name_with_their_defaults():
+    assert np.abs(plain("seed", iterations=50)["weights"] - simulate("seed", iterations=50)["weights"]).max() < 1e-3
+
+
+def test_numbers_and_texts_are_read_alike():
+    texts = Party("bob", wait="2m", rtt="40ms", bandwidth="100mbit", dealer_bandwidth="none", threads=2)
+    numbers = Party("bob", wait=120, rtt=0.04, bandwidth=1e8, dealer_bandwidth=0, threads="2")
+    assert vars(texts) == vars(numbers)
+
+
+@pytest.mark.parametrize(
+    ("misuse", "kind", "words"),
+    [
+        (lambda: Party("carol"), ConfigError, "--role alice or --role bob"),
+        (lambda: Party("bob", wait="soon"), ConfigError, "wait: 'soon' is not a duration"),
+        (lambda: Party("bob", wait=0), ConfigError, "must be more than zero"),
+        (lambda: Party("bob", peer="here"), ConfigError, "peer: 'here' is not an address"),
+        (lambda: Party("bob", session="a b"), ConfigError, "not a session name"),
+        (lambda: Party("bob", dealer="tcp://192.0.2.1:7700").run_sync(Fit, x=X, y=Y), ConfigError, "needs a key"),
+        (lambda: Party("bob").run_sync(Fit, x=X, y=Y, reveal="me"), ConfigError, "'me' is not one of alice"),
+        (lambda: Party("bob").run_sync(Fit, x=X, y=Y, w=W), DataError, "it is alice's to bring"),
+        (lambda: Party("bob").run_sync(Fit, x=X, y=Y[:-1]), DataError, "6"),
+        (lambda: Party("bob").run_sync(Fit, x=X, z=Y), ConfigError, "has no tensor z"),
+        (lambda: plain(Fit, x=X, w=W), DataError, "tensor y has no default"),
+        (lambda: plain(Fit, x=2 * X, y=Y, w=W), DataError, r"leaves its declared range \[-1, 1\]"),
+        (lambda: plain(Fit, x=[[1, 2], [3]], y=Y, w=W), DataError, "tensor x has rows of different lengths"),
+        (lambda: plain("sead"), JobError, "did you mean 'seed'"),
+        (lambda: plain(int), JobError, "not int"),
+        (lambda: plain(Fit, x=X, y=Y, w=W)["wieghts"], DataError, "wieghts was not revealed"),
+    ],
+)
+def test_misuse_is_one_sentence(misuse, kind, words, home):
+    with pytest.raises(kind, match=words):
+        misuse()
+
+
+def test_importing_the_package_imports_nothing_that_takes_time():
+    assert set(party.__all__) <= set(dir(party))
+    with pytest.raises(AttributeError):
+        party.nothing  # noqa: B018
