@@ -19,10 +19,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType, ModuleType
 
+from protocol import estimators
 from protocol.config import nearest, yes_or_no
 from protocol.cost import LAN, Network
 from protocol.errors import ConfigError, JobError, MpcError
-from protocol.estimators import LinearRegression, Ridge
 from protocol.jobs import Job, Traced, trace
 from protocol.networks import prediction
 from protocol.origin import cell, source
@@ -56,7 +56,13 @@ BUILTIN: dict[str, type[Job]] = {
     "cnn": Cnn,
     "single": Single,
 }
-ESTIMATORS: dict[str, type[Job]] = {"linear-regression": LinearRegression, "ridge": Ridge}  # on a party's own data
+ESTIMATORS: dict[str, type[Job]] = {  # on a party's own data
+    "linear-regression": estimators.LinearRegression,
+    "ridge": estimators.Ridge,
+    "logistic-regression": estimators.LogisticRegression,
+    "statistics": estimators.Statistics,
+    "group-statistics": estimators.GroupStatistics,
+}
 DEMOS: dict[str, type[Job]] = {"diabetes": Diabetes, "digits-mlp": DigitsMlp}  # on data that scikit-learn ships
 NAMED = BUILTIN | ESTIMATORS | DEMOS
 

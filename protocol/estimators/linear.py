@@ -14,13 +14,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import ClassVar
 
-import numpy as np
-
 from ..errors import JobError
 from ..jobs import Input, Job, Variables
 from ..ops import Secret
 from ..sizing import Numerics
-from .solve import COARSEST, deviations, diagonal, scaled, solve
+from .solve import COARSEST, deviations, equilibrated, scaled, solve
 
 
 class LeastSquares(Job):
@@ -59,11 +57,8 @@ class LeastSquares(Job):
         if self.fit_intercept:
             mx, my = x.mean(axis=0, keepdims=True), y.mean(axis=0, keepdims=True)
             a, b, square = a - mx.T @ mx, b - mx.T @ my, square - (my * my).reshape(-1)
-        squares = diagonal(a) + self.penalty / n if self.penalty else diagonal(a)
-        (_, inverse), (size, unsize) = deviations(squares), deviations(square)
-        s = scaled(a, inverse, inverse, peaks[0])
-        if self.penalty:
-            s = s + np.eye(k) * ((self.penalty / n) * (inverse * inverse))
+        s, inverse = equilibrated(a, self.penalty / n, peaks[0])
+        size, unsize = deviations(square)
         z = solve(s, scaled(b, inverse, unsize, peaks[0]), float(k), self.condition)
         w = z * inverse.reshape(-1, 1) * size
         v.reveal(coef=w)

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import JobError
 from ..graph import Array
-from ..ops import Secret, einsum
+from ..ops import Secret, einsum, rsqrt
 from ..ops.tensor import bounded
 
 FINEST, COARSEST = 2.0**-7, 2.0**10  # deviations of columns that are told apart
@@ -61,12 +61,29 @@ def solve(a: Secret, b: Secret, norm: float, condition: float) -> Secret:
 
 
 def scaled(matrix: Secret, rows: Secret, columns: Secret, peak: float) -> Secret:
-    """rows (i) · matrix (i, j) · columns (j), of products of centred columns: by Cauchy and Schwarz in ±1. peak: of the columns."""
+    """rows (i) · matrix (i, j) · columns (j), of mean products of columns: by Cauchy and Schwarz in ±1. peak: of the columns."""
     half = bounded(matrix * rows.reshape(-1, 1), -peak, peak)
     return bounded(half * columns.reshape(1, -1), -1.0, 1.0)
+
+
+def equilibrated(a: Secret, penalty: float, peak: float) -> tuple[Secret, Secret]:
+    """D·(a + penalty·I)·D and D's diagonal (k,), powers of two such that the diagonal of the product lies in [1/4, 1); see `deviations`.
+
+    a: mean products of columns that lie in ±peak.
+    """
+    _, d = deviations(diagonal(a) + penalty if penalty else diagonal(a))
+    s = scaled(a, d, d, peak)
+    return (s + np.eye(a.shape[0]) * (penalty * (d * d)) if penalty else s), d
 
 
 def diagonal(matrix: Secret) -> Secret:
     """The entries (k,) on the diagonal of a (k, k)."""
     found: Secret = einsum("ii->i", matrix)
     return found
+
+
+def inverse_root(squares: Secret) -> Secret:
+    """1/√squares to a relative 1e-5, for squares from FINEST² on; 0 where they are smaller. Ten rounds."""
+    there = squares >= FINEST**2
+    most = squares._node.interval[1]
+    return bounded(there * rsqrt(bounded(squares + (1.0 - there), FINEST**2 / 2, most + 1.0)), 0.0, 1.0 / FINEST)

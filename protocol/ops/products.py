@@ -26,6 +26,7 @@ FUSED_DEGREE = 4
 FUSED_BITS = 128
 FUSED_TERMS = 256  # more are not expanded: they would not be small
 FUSED_NODES = 64
+FUSED_LEAVES = 16  # as many as `Monomials` has
 
 
 def product_bounds(x: Interval, y: Interval) -> Interval:
@@ -202,7 +203,7 @@ def _fuse(sizes: Sizes, node: Node) -> Fusion | None:
         return None
     leaves: list[Node] = []
     terms = _expand(node, leaves)
-    if terms is None or max(sum(m) for m in terms) < 3:
+    if terms is None or max(sum(m) for m in terms) < 3 or len(leaves) > FUSED_LEAVES:
         return None
     padded = {m + (0,) * (len(leaves) - len(m)): a for m, a in terms.items()}
     fused = Fusion(tuple(leaves), padded)

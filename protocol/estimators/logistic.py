@@ -1,0 +1,117 @@
+"""Logistic regression, of two classes and of several, by a method of Newton's kind with one Hessian for all steps.
+
+The Hessian of the loss is never more than Xᵀ·X/4n (of a softmax: /2n) besides the penalty (Böhning and Lindsay 1988, Böhning 1992). It is
+inverted once, before the first step, as `solve.py` says; then every step costs two products, the sigmoid or softmax between them,
+and moves the coefficients by inverse Hessian times gradient, with momentum. That takes tens of steps where gradient descent takes
+thousands, needs no rate, and columns may have any units. As scikit-learn does, it minimises C times the sum of the rows' losses plus half
+the sum of squares of the coefficients, the intercept left out.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from ..errors import JobError
+from ..jobs import Input, Job, Variables
+from ..nn.heldout import divided, training_rows
+from ..nn.training import accuracy
+from ..ops import Secret, sigmoid, softmax, within
+from ..ops.tensor import bounded
+from ..sizing import Numerics
+from ..variables import TO
+from .solve import equilibrated, inverse
+
+MOMENTUM = 0.8
+LOGITS, COEFFICIENTS = (
+    128.0,
+    64.0,
+)  # what they are assumed to stay within; coefficients in units of their columns' deviations
+
+
+class LogisticRegression(Job):
+    """x (n, k); y (n, 1) of 0 and 1, or (n, classes) one-hot.
+
+    C: the larger, the smaller the penalty. max_iter: steps; there are always as many. held_out: which part of the rows, by an agreed choice,
+    is kept from training, for the accuracy, which is revealed at the end, and for `scores`: who learns what the model makes of each
+    of those rows, z = x·coef + intercept. weights: who learns coef (k, t) and intercept (t). Each is "alice", "bob", "both" or "none".
+    """
+
+    x = Input("bob", ("n", "k"))
+    y = Input("bob", ("n", "t"), 0, 1)
+    fraction_bits = 24
+    C = 1.0
+    max_iter = 50
+    fit_intercept = True
+    condition = 1e4
+    held_out = 0.0
+    seed = 0
+    weights = "both"
+    scores = "none"
+
+    def divided(self, v: Variables) -> tuple[list[Secret], list[Secret]]:
+        """x and y of the rows to learn from, and of those held out."""
+        return divided(training_rows(v.x.shape[0], self.held_out, self.seed), v.x, v.y)
+
+    @property
+    def iterations(self) -> int:  # type: ignore[override]
+        """max_iter"""
+        return self.max_iter
+
+    @property
+    def numerics(self) -> Numerics:
+        """Ranges of the moments are proven: none is guessed from what is likely of numbers about zero."""
+        return replace(super().numerics, margin=float(1 << 20))
+
+    def setup(self, v: Variables) -> None:
+        if not self.C > 0.0 or self.max_iter < 1:
+            raise JobError(f"C = {self.C!r} is a number above 0, max_iter = {self.max_iter!r} at least 1")
+        (x, y), _ = self.divided(v)
+        (n, k), t = x.shape, y.shape[-1]
+        self._penalty, self._curvature = 1.0 / (self.C * n), 0.25 if t == 1 else 0.5
+        v.labels, v.centre = y, x.mean(axis=0, keepdims=True) if self.fit_intercept else v.zeros((1, k))
+        a = x.T @ x / n - v.centre.T @ v.centre if self.fit_intercept else x.T @ x / n
+        peak = max(abs(end) for end in x._node.interval)
+        s, v.scale = equilibrated(a * self._curvature, self._penalty, peak)
+        p = inverse(s, float(k), self.condition)
+        size = math.sqrt(n / self._curvature)  # of entries of columns whose mean square is at most 1 / curvature
+        v.columns = bounded((x - v.centre) * v.scale.reshape(1, -1), -size, size)
+        reach = 2.0 * math.sqrt(self.condition / k)  # ‖P^½‖, and ‖P^½·columnsᵀ/√n‖ ≤ 1/√curvature
+        v.newton = bounded(p @ v.columns.T, -reach * size, reach * size)
+        decay = self._penalty * (v.scale * v.scale).reshape(1, -1)
+        v.decay = bounded(
+            p * bounded(decay, 0.0, 1.0), -2.0 * math.sqrt(self.condition), 2.0 * math.sqrt(self.condition)
+        )
+        v.coef, v.ahead = v.zeros((k, t)), v.zeros((k, t))
+        if self.fit_intercept:
+            v.intercept, v.next = v.zeros((1, t)), v.zeros((1, t))
+
+    def step(self, v: Variables) -> None:
+        ahead = within(v.ahead, -COEFFICIENTS, COEFFICIENTS)
+        z = v.columns @ ahead
+        z = within(z + v.next if self.fit_intercept else z, -LOGITS, LOGITS)
+        error = (sigmoid(z, "accurate") if z.shape[1] == 1 else softmax(z)) - v.labels
+        coef = ahead - v.newton @ error / z.shape[0] - v.decay @ ahead
+        v.coef, v.ahead = coef, coef + MOMENTUM * (coef - v.coef)
+        if self.fit_intercept:
+            intercept = v.next - error.mean(axis=0, keepdims=True) / self._curvature
+            v.intercept, v.next = intercept, intercept + MOMENTUM * (intercept - v.intercept)
+
+    def finish(self, v: Variables) -> None:
+        for name in ("weights", "scores"):
+            if getattr(self, name) not in (*TO, "none"):
+                raise JobError(f"{name} = {getattr(self, name)!r}: 'alice', 'bob', 'both' or 'none' learns them")
+        coef = v.coef * v.scale.reshape(-1, 1)
+        if self.weights != "none":
+            v.reveal(coef=coef, to=self.weights)
+            if self.fit_intercept:
+                v.reveal({"intercept": (v.intercept - v.centre @ coef).reshape(-1)}, to=self.weights)
+        _, rest = self.divided(v)
+        if not rest:
+            return
+        x, y = rest
+        z = ((x - v.centre) * v.scale.reshape(1, -1)) @ v.coef
+        z = within(z + v.intercept if self.fit_intercept else z, -LOGITS, LOGITS)
+        v.reveal(accuracy=accuracy(z, y))
+        if self.scores != "none":
+            v.reveal({"scores": z}, to=self.scores)

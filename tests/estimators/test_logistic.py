@@ -1,0 +1,70 @@
+"""Logistic regression on secret rows is as good as scikit-learn's, whose optimum it comes near to, and equals its own float64 twin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from protocol.errors import JobError
+from protocol.estimators import LogisticRegression
+from protocol.jobs import trace
+from protocol.simulate import Simulation, simulate
+
+linear_model = pytest.importorskip("sklearn.linear_model")
+
+
+def rows(classes: int, n: int = 160) -> tuple[np.ndarray, np.ndarray]:
+    """Three columns in units of their own, and labels that follow from them more or less."""
+    random = np.random.default_rng(5)
+    x = random.standard_normal((n, 3))
+    scores = 2.0 * x @ random.standard_normal((3, classes)) + random.gumbel(size=(n, classes))
+    return x * [1.0, 0.05, 40.0] + 2.0, scores.argmax(axis=1)
+
+
+def fitted(x: np.ndarray, y: np.ndarray, **parameters: Any) -> tuple[Simulation, dict[str, np.ndarray]]:
+    job = LogisticRegression()
+    for name, value in parameters.items():
+        setattr(job, name, value)
+    inputs = {"x": x, "y": y[:, None] * 1.0 if y.max() == 1 else np.eye(y.max() + 1)[y]}
+    twin = trace(job, {name: each.shape for name, each in inputs.items()}).graph.run_clear(inputs, job.iterations)
+    return simulate(job, inputs), twin
+
+
+@pytest.mark.parametrize(("classes", "intercept"), [(2, True), (2, False), (3, True)])
+def test_coefficients_are_near_those_of_scikit_learn(classes, intercept):
+    x, y = rows(classes)
+    run, twin = fitted(x, y, C=2.0, fit_intercept=intercept)
+    best = linear_model.LogisticRegression(C=2.0, fit_intercept=intercept, tol=1e-8, max_iter=10000).fit(x, y)
+    scale = x.std(axis=0)[:, None]
+    for name, found in run.results[0].items():
+        assert np.abs(found - twin[name]).max() <= 1e-3 * max(1.0, np.abs(twin[name]).max()), name
+    assert np.abs((run.results[0]["coef"] - best.coef_.T) * scale).max() <= 0.05
+    assert ("intercept" in run.results[0]) == intercept
+    assert run.plan.costs[1].rounds <= (9 if classes == 2 else 12)
+
+
+def test_scores_and_accuracy_are_of_rows_held_out():
+    x, y = rows(2)
+    run, twin = fitted(x, y, held_out=0.25, scores="bob", weights="none", max_iter=20)
+    assert [set(each) for each in run.results] == [{"accuracy"}, {"accuracy", "scores"}]
+    assert run.results[1]["scores"].shape == (40, 1)
+    assert np.abs(run.results[1]["scores"] - twin["scores"]).max() <= 1e-3
+    assert run.results[0]["accuracy"] == pytest.approx(float(twin["accuracy"]), abs=1e-3) and twin["accuracy"] >= 0.75
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"C": 0.0}, "C = 0.0 is a number above 0"),
+        ({"weights": "carol"}, "weights = 'carol': 'alice', 'bob', 'both' or 'none'"),
+        ({"weights": "none"}, "reveals nothing"),
+    ],
+)
+def test_what_makes_no_sense_is_said(parameters, words):
+    job = LogisticRegression()
+    for name, value in parameters.items():
+        setattr(job, name, value)
+    with pytest.raises(JobError, match=words):
+        trace(job, {"x": (40, 2), "y": (40, 1)})
