@@ -37,7 +37,7 @@ class Intent:
     job: Job
     iterations: int
     reveal: str
-    shapes: dict[str, Shape]
+    shapes: dict[str, Shape]  # of what this party brings, as far as they are known before rows are matched
     material: str = "from the dealer"
     guard: bool = True
     network: Network = LAN  # what is planned for
@@ -56,7 +56,7 @@ class Intent:
                 "network to plan for": str(self.network),
                 **{f"the owner of {name}": declared.owner for name, declared in sorted(self.job.inputs.items())},
             },
-            "shapes": {name: list(shape) for name, shape in self.shapes.items()},
+            "shapes": _plain(self.shapes),
             "accepts": self.accepts,
             "ticket": fresh_ticket(),
         }
@@ -105,6 +105,15 @@ class Records(Protocol):
     def common(self, theirs: object, who: str) -> tuple[str, bool] | None: ...
 
 
+class Matching(Protocol):
+    """Rows that are matched by their ids, before anything has a shape (rows.py)."""
+
+    @property
+    def digest(self) -> str | None: ...
+
+    async def settle(self, peer: Connection, theirs: object) -> Mapping[str, Shape]: ...
+
+
 @dataclass(frozen=True)
 class Start:
     """Where both go on: at a checkpoint (None: at the beginning), or at the end of an earlier attempt."""
@@ -127,14 +136,21 @@ class Agreed:
 
 
 async def agree(
-    peer: Connection, intent: Intent, store: Store | None, material: Material | None, records: Records
+    peer: Connection,
+    intent: Intent,
+    store: Store | None,
+    material: Material | None,
+    records: Records,
+    matching: Matching | None = None,
 ) -> Agreed:
     """Exchange intentions, plans and checkpoints. AgreementError names the first difference."""
     mine = intent.body()
+    mine["must agree"]["rows"] = "as they stand" if matching is None else "matched by id"
+    mine["rows"] = None if matching is None else matching.digest
     peer.send(Message(Kind.HELLO, peer.session, body=mine))
     theirs = (await expect(peer, Kind.HELLO)).body or {}
     other = theirs.get("must agree")
-    if not isinstance(other, dict) or not is_ticket(theirs.get("ticket")) or not isinstance(theirs.get("shapes"), dict):
+    if not isinstance(other, dict) or not is_ticket(theirs.get("ticket")):
         raise ProtocolError(f"{peer.role} sent a greeting that does not say what it was started with")
     ours = mine["must agree"]
     for key in [*ours, *(key for key in other if key not in ours)]:
@@ -143,15 +159,29 @@ async def agree(
                 f"the parties were started differently: {key} is {ours.get(key)!r} for {intent.role} "
                 f"and {other.get(key)!r} for {peer.role}; start both with the same"
             )
-    shapes = intent.shapes | _peer_shapes(peer, intent.job, theirs["shapes"])
+    own: Mapping[str, Shape] = intent.shapes
+    others = theirs.get("shapes")
+    if matching is not None:
+        own = await matching.settle(peer, theirs.get("rows"))
+        peer.send(Message(Kind.JOIN, peer.session, body={"shapes": _plain(own)}))
+        others = ((await expect(peer, Kind.JOIN)).body or {}).get("shapes")
+    shapes = {**own, **_peer_shapes(peer, intent.job, others)}
     traced = trace_job(intent.job, shapes, intent.iterations, intent.network)
     plan = make_plan(traced, ROLES.index(intent.role), LEARNERS[intent.reveal], intent.guard)
     tickets = (mine["ticket"], theirs["ticket"]) if intent.role == "alice" else (theirs["ticket"], mine["ticket"])
+    if store is not None:
+        store.bind(plan.digest if matching is None else f"{plan.digest} {matching.digest}")
     start = await _compare(peer, plan, store, material, records)
     return Agreed(plan, join_tickets(*tickets), start, intent.accepts and theirs.get("accepts") is True)
 
 
-def _peer_shapes(peer: Connection, job: Job, raw: dict[str, Any]) -> dict[str, Shape]:
+def _plain(shapes: Mapping[str, Shape]) -> dict[str, list[int]]:
+    return {name: list(shape) for name, shape in shapes.items()}
+
+
+def _peer_shapes(peer: Connection, job: Job, raw: object) -> dict[str, Shape]:
+    if not isinstance(raw, dict):
+        raise ProtocolError(f"{peer.role} did not say what shapes its tensors have")
     wanted = {name for name, declared in job.inputs.items() if declared.owner == peer.role}
     shapes: dict[str, Shape] = {}
     for name, shape in raw.items():
@@ -167,8 +197,6 @@ async def _compare(
     peer: Connection, plan: Plan, store: Store | None, material: Material | None, records: Records
 ) -> Start:
     """Check that both plans are one, and find where both go on."""
-    if store is not None:
-        store.bind(plan.digest)
     records.bind()
     points = [] if store is None else store.points
     epoch = 0 if store is None else store.epoch()

@@ -182,7 +182,7 @@ class Party:
         )
         kernels.ready(view.note)
         kernels.set_threads(self.threads)
-        return Run(intent, to, inputs, view, store, self.checkpoint_every, material)
+        return Run(intent, to, inputs, view, store, self.checkpoint_every, material, self.threads)
 
     def addresses(self) -> Addresses:
         """Addresses and keys of the two others."""

@@ -10,6 +10,7 @@ stem from one epoch, so a checkpoint is known by (ticket, step), where the ticke
 * the number of an epoch is on disk before the epoch begins, so no number is ever used twice.
 
     SESSION.ROLE.STEP.TICKET.checkpoint    shares after a step
+    SESSION.ROLE.rows                      the rows that both have, where tables are matched by ids (rows.py)
     SESSION.ROLE.ending, .results          the end of a run
     SESSION.ROLE.epoch, .key               the highest epoch begun; the key of the digests of inputs
 """
@@ -57,7 +58,7 @@ class Store:
         self._common: list[Point] = []  # that the peer holds too, oldest first
         name = re.escape(self._prefix)
         self._checkpoint = re.compile(rf"{name}\.\d{{12}}\.[0-9a-z-]+\.checkpoint")
-        self._of_a_run = re.compile(rf"{name}\.(\d{{12}}\.[0-9a-z-]+\.checkpoint|ending|results)")
+        self._of_a_run = re.compile(rf"{name}\.(\d{{12}}\.[0-9a-z-]+\.checkpoint|rows|ending|results)")
         try:
             own_folder(folder)
             probe = folder / f".{self._prefix}.probe"
@@ -85,7 +86,7 @@ class Store:
                     )
 
     def bind(self, digest: str) -> None:
-        """Only what is of the plan with this digest counts from now on."""
+        """Only what is of the plan, and the rows, with this digest counts from now on."""
         self._digest = digest
 
     def set_aside(self) -> Path | None:
@@ -162,10 +163,10 @@ class Store:
         """Record durably that this epoch is used, before it is."""
         self._write(self._named("epoch"), {"epoch": epoch})
 
-    # ---- the end ------------------------------------------------------------------------------------------------
+    # ---- the rows, and the end ----------------------------------------------------------------------------------
 
     def record(self, name: str, body: Mapping[str, Any]) -> None:
-        """Write "ending" or "results" durably. The body has an "epoch"."""
+        """Write "rows", "ending" or "results" durably. The body has an "epoch"."""
         self._write(self._named(name), body)
 
     def recorded(self, name: str, any_plan: bool = False) -> dict[str, Any] | None:

@@ -36,6 +36,13 @@ class Addresses:
     peer_shape: Shape | None = None
     dealer_shape: Shape | None = None
 
+    def public_keys(self, role: str) -> tuple[str, ...]:
+        """Alice's and bob's, for the party that is `role`; () on a link without keys."""
+        if self.keys is None or self.peer_key is None:
+            return ()
+        keys = {role: str(self.keys.public), PEER[role]: str(self.peer_key)}
+        return keys["alice"], keys["bob"]
+
 
 class Links:
     """Both links of one party. Use `opened`."""

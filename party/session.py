@@ -34,6 +34,7 @@ from .intake import Intake, Supply
 from .links import Addresses, Links, opened
 from .loading import blame
 from .material import FileIntake, Material
+from .rows import Keyed, Matched
 from .runner import CHECKPOINT, HALT, Halted, Runner
 
 SETTLE, LONG = 0.2, 5.0  # seconds between two attempts, the pause growing while they end sooner than LONG
@@ -92,18 +93,23 @@ class Run:
         self,
         intent: Intent,
         to: Addresses,
-        inputs: Mapping[str, Array],
+        inputs: Mapping[str, Array] | Keyed,
         view: View,
         store: Store | None = None,
         interval: float = 5.0,
         material: Material | None = None,
+        threads: int = 1,
     ) -> None:
-        self.intent, self._to, self._inputs, self._view = intent, to, inputs, view
+        self.intent, self._to, self._view = intent, to, view
         self._store, self._interval, self._material = store, interval, material
         self._party = ROLES.index(intent.role)
         self._begun = self._progressed = time.monotonic()
+        self._matched: Matched | None = None
+        if isinstance(inputs, Keyed):
+            self._matched = Matched(inputs, view.note, store, to.public_keys(intent.role), threads)
+        self._inputs = inputs.read if isinstance(inputs, Keyed) else inputs  # as read, until rows are matched
         if store is not None:
-            store.belong(intent.fingerprint, inputs)
+            store.belong(intent.fingerprint, self._inputs)
         self._ending = Ending(store)
         self._reached = 0
         self._attempts = self._recomputed = 0
@@ -177,7 +183,9 @@ class Run:
         else:
             peer, dealer = await links.both()
             self._view.linked()
-        agreed = await agree(peer, self.intent, self._store, self._material, self._ending)
+        agreed = await agree(peer, self.intent, self._store, self._material, self._ending, self._matched)
+        if self._matched is not None:
+            self._inputs = self._matched.arrays
         if ended and not self._ending.begun and self._store is not None:
             raise ConfigError(f"the state in {self._store.folder} is of another program's run: {ANOTHER}")
         self._view.begins(agreed.start.epoch)

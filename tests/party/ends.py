@@ -131,6 +131,16 @@ class World:
     def start(self, role: str) -> None:
         self.dead.discard(role)
         self.ending.discard(role)
+
+        async def life() -> Report:
+            WHO.set(role)
+            store = Store(self.folder / role, "s", role) if role in self.stateful else None
+            return await self.process(role, store).run()
+
+        self.tasks[role] = asyncio.create_task(life())
+
+    def process(self, role: str, store: Store | None) -> Run:
+        """What a party's process does."""
         mine = {name: array for name, array in INPUTS.items() if JOB.inputs[name].owner == role}
         intent = Intent(
             role=role,
@@ -139,15 +149,7 @@ class World:
             reveal=self.reveal,
             shapes={name: each.shape for name, each in mine.items()},
         )
-
-        async def life() -> Report:
-            WHO.set(role)
-            store = Store(self.folder / role, "s", role) if role in self.stateful else None
-            return await Run(
-                intent, Addresses(session="s", peer="", dealer="", wait=20.0), mine, View(), store, interval=0.0
-            ).run()
-
-        self.tasks[role] = asyncio.create_task(life())
+        return Run(intent, Addresses(session="s", peer="", dealer="", wait=20.0), mine, View(), store, interval=0.0)
 
     async def until_done(self, lives: int = 6) -> None:
         """Start what is not running, as an operator with a unit that restarts would, until both have ended well together."""
@@ -223,18 +225,8 @@ class MemoryLinks(Links):
                 await link.close(0.05)
 
 
-def install(patch: pytest.MonkeyPatch, current: Callable[[], World]) -> None:
-    """Points, and links in memory, for whatever runs as a party of the current world."""
-    plans: dict[Any, Any] = {}
-    make = agreement.make_plan
-
-    def known(traced: Any, who: int, learners: tuple[int, ...], guard: bool) -> Any:
-        if (who, learners) not in plans:
-            plans[who, learners] = make(trace(*traced), who, learners, guard)
-        return plans[who, learners]
-
-    patch.setattr(agreement, "trace_job", lambda *given: given)
-    patch.setattr(agreement, "make_plan", known)
+def link_in_memory(patch: pytest.MonkeyPatch, current: Callable[[], World]) -> None:
+    """Links in memory, for whatever runs as a party of the current world."""
 
     @contextlib.asynccontextmanager
     async def opened(role: str, to: Addresses, note: Any, waiting: Any) -> AsyncIterator[Links]:
@@ -248,6 +240,21 @@ def install(patch: pytest.MonkeyPatch, current: Callable[[], World]) -> None:
 
     patch.setattr(sessions, "opened", opened)
     patch.setattr(sessions, "SETTLE", 0.002)
+
+
+def install(patch: pytest.MonkeyPatch, current: Callable[[], World]) -> None:
+    """Points, and links in memory, for whatever runs as a party of the current world."""
+    plans: dict[Any, Any] = {}
+    make = agreement.make_plan
+
+    def known(traced: Any, who: int, learners: tuple[int, ...], guard: bool) -> Any:
+        if (who, learners) not in plans:
+            plans[who, learners] = make(trace(*traced), who, learners, guard)
+        return plans[who, learners]
+
+    patch.setattr(agreement, "trace_job", lambda job, shapes, iterations, network: (job, shapes, iterations))
+    patch.setattr(agreement, "make_plan", known)
+    link_in_memory(patch, current)
 
     def pointed(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def wrapped(*arguments: Any, **named: Any) -> Any:
