@@ -25,6 +25,7 @@ from .ops.comparison import Compare, Gate
 from .ops.constants import Constant
 from .ops.linear import Linear
 from .ops.maxima import Pick, Tell
+from .ops.periodic import Fourier
 from .ops.polynomials import Poly
 from .ops.products import Bilinear
 from .ops.public import AddPublic, MatMulPublic, MultiplyPublic, fraction_bits
@@ -152,7 +153,8 @@ def _applied(sizes: Sizes, node: Node, error: Spread) -> Spread:
     if isinstance(node.op, Poly):
         argument = min(f, node.op.argument_bits or f)
         error += Spread(0.0, EITHER * 2.0**-argument if sizes.scales[x] > argument else 0.0)
-    limit, domain = sizes.limit(x), node.op.domain
+    limit = sizes.limit(x)
+    domain = (-node.op.limit, node.op.limit) if isinstance(node.op, Fourier) else node.op.domain
     low = max(x.interval[0], -limit, domain[0])
     high = min(x.interval[1], limit, domain[1])
     return error.scaled(_slope(node, low, high)) + Spread(0.0, 2.0**-f)

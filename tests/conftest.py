@@ -1,6 +1,10 @@
-"""Options of the long tests."""
+"""Options of the long tests, and what hypothesis is told."""
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("busy", deadline=None)  # a machine that is busy with something else is no fault of a test
+settings.load_profile("busy")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from .. import ops
 from ..draws import Draw
@@ -114,7 +115,7 @@ class Tanh(Activation):
 
 
 class Sigmoid(Activation):
-    function = staticmethod(ops.sigmoid)
+    function = staticmethod(partial(ops.sigmoid, method="accurate"))
 
 
 @dataclass(eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from ..errors import JobError
 from ..graph import Interval, Node
 from ..views import Broadcast
-from .activations import softplus
+from .activations import sigmoid_everywhere, slope_everywhere, softplus
 from .comparison import Compare, Gate, tested
 from .gradient import differentiated
 from .linear import Add, Negate
@@ -197,17 +198,18 @@ def sigmoid(x: Secret, method: str = "interpolated") -> Secret:
 
     "interpolated": the degree-9 polynomial fitted on [−10, 10], at most 0.05 off there; one round.
     "fourier": a series of six sines, at most 1e-3 off on [−8, 8]; one round. Beyond, it is wrong but bounded.
-    "accurate": that series of the argument kept within [−8, 8], at most 1e-3 off everywhere; five rounds.
+    "accurate": that series, and 0 or 1 beyond [−8, 8], at most 1e-3 off everywhere; four rounds, one where x is known to lie there.
 
     Its gradient is that of the sigmoid, out · (1 − out): no polynomial or series besides.
     """
-    out = _sigmoid(x, method, Poly(SIGMOID_10, 10.0, "sigmoid", COARSE), SIGMOID)
+    out = _sigmoid(x, method, Poly(SIGMOID_10, 10.0, "sigmoid", COARSE), SIGMOID, sigmoid_everywhere)
     return differentiated(out, [x], lambda n, g: g * out * (1 - out))
 
 
 def sigmoid_derivative(x: Secret, method: str = "interpolated") -> Secret:
     """d sigmoid(x) / dx, with the same bounds, from the same openings and dealt tensors as sigmoid(x)."""
-    return _sigmoid(x, method, Poly(derivative(SIGMOID_10), 10.0, "sigmoid derivative", COARSE), SIGMOID_DERIVATIVE)
+    polynomial = Poly(derivative(SIGMOID_10), 10.0, "sigmoid derivative", COARSE)
+    return _sigmoid(x, method, polynomial, SIGMOID_DERIVATIVE, slope_everywhere)
 
 
 def logistic_loss(z: Secret, y: Any, method: str = "fourier") -> Secret:
@@ -225,12 +227,14 @@ def logistic_loss(z: Secret, y: Any, method: str = "fourier") -> Secret:
     return differentiated(out, [z, y] if isinstance(y, Secret) else [z], pull)
 
 
-def _sigmoid(x: Secret, method: str, polynomial: Poly, series: Fourier) -> Secret:
+def _sigmoid(
+    x: Secret, method: str, polynomial: Poly, series: Fourier, everywhere: Callable[[Secret], Secret]
+) -> Secret:
     secret("sigmoid", x)
     if method == "interpolated":
         return x._apply(polynomial)
     if method == "fourier":
         return x._apply(series)
     if method == "accurate":
-        return clip(x, -series.limit, series.limit)._apply(series)
+        return everywhere(x)
     raise JobError(f'sigmoid has no method {method!r}; there are "interpolated", "fourier" and "accurate"')

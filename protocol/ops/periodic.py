@@ -8,7 +8,7 @@ from math import pi
 import numpy as np
 
 from ..correlations.waves import Series, Waves
-from ..graph import Array, Interval, Node, Tensor
+from ..graph import EVERYTHING, Array, Interval, Node, Tensor
 from ..kernels.rotation import UNIT
 from ..lowering import Lowering, Secure
 from ..program import Share
@@ -32,6 +32,7 @@ class Fourier(Secure):
     label: str
     range: Interval
     finer: int = 0  # fraction bits of the result beyond the job's
+    everywhere: bool = False  # taken of any x: who uses it discards what it makes of an x beyond the limit
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -39,7 +40,7 @@ class Fourier(Secure):
 
     @property
     def domain(self) -> Interval:  # type: ignore[override]
-        return (-self.limit, self.limit)
+        return EVERYTHING if self.everywhere else (-self.limit, self.limit)
 
     def shape(self, *shapes: Shape) -> Shape:
         return shapes[0]
@@ -60,9 +61,10 @@ class Fourier(Secure):
         odd = np.arange(1, 2 * len(self.sines), 2) * (2 * pi / 2**PERIOD_BITS)
         cosines, sines = np.multiply(odd, self.sines), -np.multiply(odd, self.cosines)
         reach = float(np.hypot(cosines, sines).sum())
-        return Fourier(
-            0.0, tuple(cosines.tolist()), tuple(sines.tolist()), self.limit, f"{self.label} derivative", (-reach, reach)
-        )
+        return replace(
+            self, constant=0.0, cosines=tuple(cosines.tolist()), sines=tuple(sines.tolist()),
+            label=f"{self.label} derivative", range=(-reach, reach), finer=0,
+        )  # fmt: skip
 
     def scale(self, sizes: Sizes, node: Node) -> int:
         return min(sizes.numerics.fraction_bits + self.finer, 2 * UNIT)
@@ -72,7 +74,8 @@ class Fourier(Secure):
 
     def emit(self, lowering: Lowering, node: Node) -> Share:
         (x,) = node.inputs
-        warn_beyond(lowering, self.label, x, self.limit)
+        if not self.everywhere:
+            warn_beyond(lowering, self.label, x, self.limit)
         out_bits, scale, party = lowering.sizes.needs[node], lowering.sizes.scales[node], lowering.party
         c, mask, argument = lowering.opened(x)
         limbs = max(2, limbs_for(2 * UNIT - scale + out_bits))

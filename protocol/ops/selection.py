@@ -47,7 +47,7 @@ class Settled(Linear):
 
 def settle_selected(graph: Graph) -> Graph:
     """A traced graph with `Settled` behind every tensor that is selected from and used in full."""
-    uses = graph.uses()
+    uses, live = graph.uses(), graph.live()
     leaving = {*graph.revealed.values(), *graph.updated.values()}
     cuts: dict[Node, Op] = {}
     for node in graph.nodes:
@@ -57,7 +57,7 @@ def settle_selected(graph: Graph) -> Graph:
         while ends:
             here = ends.pop()
             full |= here in leaving
-            for user in uses.get(here, []):
+            for user in live.intersection(uses.get(here, [])):
                 if user.op.view is not None:
                     ends.append(user)
                     selected |= user in graph.settled

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from oracle import secure
 
-from protocol.ops import gelu, gradient, silu, softplus, tanh
+from protocol.ops import gelu, gradient, relu, silu, softplus, tanh
 
 
 def sigma(x: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-x))
+    return 1 / (1 + np.exp(-x.clip(-300)))
 
 
 def phi(x: np.ndarray) -> np.ndarray:
@@ -63,10 +63,34 @@ def test_a_gradient_comes_from_the_opening_and_the_waves_of_the_function(functio
     assert together.rounds == alone.rounds
 
 
-def test_beyond_its_range_softplus_says_so_and_is_as_far_off_as_promised():
-    x = np.array([-12.0, -10.0, 10.0, 12.0])
-    run = secure(softplus, x, limit=12.0)
-    off = np.abs(run.results[0]["out"] - np.log1p(np.exp(x)))
-    assert max(off[1], off[2]) <= 3e-3
-    assert off.max() <= 0.02
-    assert "softplus: its argument may leave [-8, 8]" in run.plan.lowering.warnings[0]
+# the error promised beyond the range, and of the slope there
+BEYOND = [
+    pytest.param(*case.values[:1], *case.values[2:4], most, steep, id=case.id)
+    for case, (most, steep) in zip(CASES, [(3.4e-4, 4e-4), (2.8e-3, 3e-3), (4e-5, 3e-4), (6.8e-4, 2e-3)], strict=True)
+]
+
+
+@pytest.mark.parametrize("f", [14, 20])
+@pytest.mark.parametrize(("function", "clear", "slope", "error", "steep"), BEYOND)
+def test_everywhere_in_the_rounds_of_a_comparison(function, clear, slope, error, steep, f):
+    x = np.concatenate([np.linspace(-24, 24, 2049), [-500.0, -100.0, 100.0, 500.0]])
+    ulp = 2.0**-f
+    found = secure(lambda x: 2 * function(x), x, fraction_bits=f)
+    assert np.abs(found.results[0]["out"] / 2 - clear(x)).max() <= error + 4 * ulp
+    assert not found.plan.lowering.warnings
+    assert found.rounds == 4 + 1
+    run = secure(lambda x: gradient(function(x).sum(), [x])[0], x, fraction_bits=f)
+    assert np.abs(run.results[0]["out"] - slope(x)).max() <= steep + 8 * ulp
+
+
+def test_an_activation_of_a_product_takes_the_rounds_of_its_relu():
+    a = np.random.default_rng(1).uniform(-3, 3, (8, 8))
+    price = [
+        secure(lambda a, b, f=f: f(a @ b) @ a, a, a, fraction_bits=20).rounds for f in (relu, softplus, gelu, tanh)
+    ]
+    assert len(set(price)) == 1
+
+
+def test_numpy_calls_it_tanh_too():
+    x = np.array([-30.0, 0.5, 3.0])
+    assert np.abs(secure(np.tanh, x).results[0]["out"] - np.tanh(x)).max() <= 7e-4
