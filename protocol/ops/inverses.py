@@ -108,7 +108,7 @@ def divide(x1: Any, x2: Any) -> Secret:
             raise JobError("division of a secret tensor by zero")
         return x1 * (1.0 / divisor)  # type: ignore[no-any-return]
     if not isinstance(x1, Secret):
-        return reciprocal(x2) * x1
+        return reciprocal(x2) * x1  # type: ignore[no-any-return]
     n = _Normalised("division", x2)
     (low, high), (least, most) = x1._node.interval, (1.0 / n.high, 1.0 / n.low)
     corners = [a * b for a in (low, high) for b in (least, most)]
