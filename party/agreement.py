@@ -21,7 +21,7 @@ from protocol.views import Shape
 from protocol.wire import PROTOCOL_VERSION, Kind, Message
 
 from .checkpoint import Point, Store
-from .loading import trace_job
+from .loading import trace_job, unblocked
 from .material import Material, Place
 
 LEFT_OVER = (Kind.ROUND, Kind.CHUNK, Kind.PLAN, Kind.SEED, Kind.JOIN, Kind.BYE, Kind.END)  # of the attempt before
@@ -166,8 +166,12 @@ async def agree(
         peer.send(Message(Kind.JOIN, peer.session, body={"shapes": _plain(own)}))
         others = ((await expect(peer, Kind.JOIN)).body or {}).get("shapes")
     shapes = {**own, **_peer_shapes(peer, intent.job, others)}
-    traced = trace_job(intent.job, shapes, intent.iterations, intent.network)
-    plan = make_plan(traced, ROLES.index(intent.role), LEARNERS[intent.reveal], intent.guard)
+
+    def planned() -> Plan:
+        traced = trace_job(intent.job, shapes, intent.iterations, intent.network)
+        return make_plan(traced, ROLES.index(intent.role), LEARNERS[intent.reveal], intent.guard)
+
+    plan = await unblocked(planned)
     tickets = (mine["ticket"], theirs["ticket"]) if intent.role == "alice" else (theirs["ticket"], mine["ticket"])
     if store is not None:
         store.bind(plan.digest if matching is None else f"{plan.digest} {matching.digest}")

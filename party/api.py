@@ -20,15 +20,16 @@ import asyncio
 import contextlib
 import contextvars
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from protocol import kernels
 from protocol.channel import parse_shape
 from protocol.config import Config
-from protocol.errors import ConfigError
+from protocol.errors import ConfigError, MpcError
 from protocol.graph import Array
 from protocol.history import History
 from protocol.jobs import Job
@@ -131,10 +132,17 @@ class Party:
         `iterations` and `reveal` (alice, bob, both, none) replace what the job says; both parties must say the same. `view` is told
         how far it is. Cancelled, it ends at both parties, and the other is told so.
         """
-        found = {} if data is None else dict(data)
-        run = self.prepare(job, found | tensors, iterations=iterations, reveal=reveal, view=view)
-        with contextlib.closing(run):
-            return Result.of(await run.run(), self.accept_out_of_range)
+        given = {**(data or {}), **tensors}
+        try:
+            run = await self._prepared(
+                partial(self.prepare, job, given, iterations=iterations, reveal=reveal, view=view)
+            )
+            with contextlib.closing(run):
+                return Result.of(await run.run(), self.accept_out_of_range)
+        except MpcError as error:
+            raise error.with_traceback(None) from error.__cause__  # its sentence says it all
+        except asyncio.CancelledError:
+            raise asyncio.CancelledError("the run was interrupted, and the others were told so") from None
 
     train = run
 
@@ -143,6 +151,20 @@ class Party:
         return _wait_for(self.run(job, data, **more))
 
     train_sync = run_sync
+
+    async def _prepared(self, prepare: Callable[[], Run]) -> Run:
+        """What `prepare` gives, made in a thread: reading data and compiling take their time, and the loop may have other work."""
+
+        def let_go(done: asyncio.Future[Run]) -> None:
+            if done.exception() is None:
+                done.result().close()
+
+        made = asyncio.ensure_future(asyncio.to_thread(prepare))
+        try:
+            return await asyncio.shield(made)
+        except asyncio.CancelledError:
+            made.add_done_callback(let_go)
+            raise
 
     def prepare(
         self,

@@ -6,6 +6,7 @@ a mistake of the user's, so it ends in a JobError with file and line, never a tr
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 import hashlib
 import importlib.util
@@ -14,10 +15,11 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType, ModuleType
+from typing import TypeVar
 
 from protocol import estimators
 from protocol.config import nearest, yes_or_no
@@ -38,6 +40,7 @@ from .jobs.seed import Seed
 from .jobs.single import Single
 from .jobs.xor import Xor
 
+T = TypeVar("T")
 LIMIT = 120.0  # seconds that a job's own code may take, each time it is run
 _OWN = (
     "iterations",
@@ -249,6 +252,11 @@ def check_tensors(job: Job, names: Iterable[str], option: str) -> None:
                 f"{option} {name}=…: the job {type(job).__name__} has no tensor {name}{nearest(name, job.inputs)} "
                 f"(it has: {', '.join(job.inputs)})"
             )
+
+
+async def unblocked(work: Callable[[], T]) -> T:
+    """What `work` gives. A command does it here, limited in time as a job's code is; a library in a thread, for the loop is not its own."""
+    return work() if OWNED.get() else await asyncio.to_thread(work)
 
 
 def trace_job(job: Job, shapes: Mapping[str, Shape], iterations: int | None, network: Network = LAN) -> Traced:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 
 import numpy as np
@@ -111,6 +112,30 @@ async def test_cancelled_it_ends_at_both_within_seconds(home):
             await asyncio.wait_for(hers, 15)
         with pytest.raises(Stopped, match="alice stopped: it was interrupted"):
             await asyncio.wait_for(his, 15)
+
+
+async def test_the_loop_goes_on_with_other_work(home):
+    """Reading, planning and steps leave it to others: here they get their turn, however long a plan takes."""
+    longest = 0.0
+
+    async def others() -> None:
+        nonlocal longest
+        while True:
+            begun = asyncio.get_running_loop().time()
+            await asyncio.sleep(0)
+            longest = max(longest, asyncio.get_running_loop().time() - begun)
+
+    class Long(Fit):
+        def setup(self, v):
+            begun = time.perf_counter()
+            while time.perf_counter() < begun + 1.0:
+                pass
+
+    async with both() as (alice, bob):
+        beside = asyncio.create_task(others())
+        await asyncio.gather(alice.train(Long, w=W), bob.train(Long, x=X, y=Y))
+        beside.cancel()
+    assert longest < 0.8
 
 
 async def test_a_plain_call_within_a_running_loop(home):
