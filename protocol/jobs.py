@@ -33,6 +33,7 @@ from .draws import Draw
 from .errors import DataError, JobError
 from .graph import EVERYTHING, Array, Carry, Graph, Interval, Origin, Phase, Source, Terms
 from .ops import Secret
+from .ops.factors import join_factors
 from .ops.incremental import carry_products
 from .ops.rates import move_rates
 from .ops.selection import settle_selected
@@ -270,7 +271,7 @@ def trace(job: Job, shapes: Mapping[str, Shape], iterations: int | None = None, 
         ends = {name: _union(ranges[name], node.interval) for name, node in traced.graph.updated.items()}
         left = sorted(name for name in ranges if ends[name] != ranges[name] and _declared(job, name) is None)
         if not left:
-            stated, traced.numerics = state(traced.graph), job.numerics
+            stated, traced.numerics = join_factors(state(traced.graph)), job.numerics
             prepare = partial(_prepared, count, network)
             if job.fraction_bits is None:
                 choice = choose(stated, job.numerics, count, float(job.precision), network, prepare)

@@ -151,6 +151,12 @@ class Lowering:
         out = self.call(lambda x: ring(limbs).shift_left(x, shift), share)
         return self.as_share(out, share.shape, scale, min(share.bits + shift, 64 * limbs), limbs)
 
+    def lasting(self, share: Share) -> Share:
+        """The same share in a register that holds it when the step is over: that of a carried variable is given its next value then."""
+        if share.register not in {state.register for state in self._state.values()}:
+            return share
+        return replace(share, register=self.call(lambda words: words, share).register)
+
     def as_share(self, value: Value, shape: tuple[int, ...], scale: int, bits: int, limbs: int) -> Share:
         return Share(value.register, value.phase, value.level, shape, scale, bits, limbs)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..ops import Gradient, Secret, clip
+from ..ops import Secret, clip
 
 Rate = float | Callable[[int], float]
 
@@ -34,7 +34,7 @@ class Optimiser:
                 if f"{name}.{each}" not in v:
                     v[f"{name}.{each}"] = v.zeros(v[name].shape)
 
-    def step(self, v: Any, names: Sequence[str], gradients: Sequence[Gradient]) -> None:
+    def step(self, v: Any, names: Sequence[str], gradients: Sequence[Secret]) -> None:
         """Change the variables v[name], given the gradient of the loss by each."""
         rate = v.schedule(self.lr) if callable(self.lr) else self.lr
         for name, g in zip(names, gradients, strict=True):

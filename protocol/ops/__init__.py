@@ -20,7 +20,7 @@ from .functions import (
     where,
     within,
 )
-from .gradient import Gradient, differentiated, gradient
+from .gradient import differentiated, gradient
 from .indexing import array_split, one_hot, pad, repeat, roll, split, take, tile
 from .inverses import divide, log, log1p, reciprocal, rsqrt, sqrt
 from .rectifiers import elu, leaky_relu
@@ -29,7 +29,6 @@ from .stepwise import Stepwise, dropout
 from .tensor import Secret, concatenate, polynomial
 
 __all__ = [
-    "Gradient",
     "Secret",
     "Stepwise",
     "absolute",

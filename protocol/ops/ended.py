@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ..graph import Array, Carry, Interval, Node, Spread
+from ..graph import Array, Interval, Node, Spread
 from ..lowering import Lowering
 from ..program import Share
 from ..sizing import Sizes
@@ -38,13 +38,7 @@ class Ended(Linear):
         return sizes.scales[node.inputs[0]]
 
     def emit(self, lowering: Lowering, node: Node) -> Share:
-        (x,) = node.inputs
-        share = lowering.share(x)
-        if (
-            isinstance(x.op, Carry) and x.phase != node.phase
-        ):  # whose register holds what the step has made of it by then
-            kept = lowering.call(lambda words: words, share)
-            share = lowering.as_share(kept, share.shape, share.scale, share.bits, share.limbs)
+        share = lowering.share(node.inputs[0])
         if share.phase != node.phase:
-            share = replace(share, phase=node.phase, level=0)
+            share = replace(lowering.lasting(share), phase=node.phase, level=0)
         return lowering.narrowed(share, lowering.limbs(node))

@@ -21,45 +21,10 @@ from ..graph import Array, Graph, Leaf, Node, Rule, Tensor
 from ..views import Shape
 from .constants import Constant
 from .cotangents import sole
-from .tensor import Secret, defers, public
+from .tensor import Secret
 
 
-class Gradient(Secret):
-    """factor · tensor, a secret tensor like any other. The public factor is applied where it is used; products with numbers, and
-    negation, change the factor alone."""
-
-    __slots__ = ("factor", "tensor")
-
-    def __init__(self, graph: Graph, factor: float, tensor: Secret | Array) -> None:
-        self._graph, self.factor, self.tensor = graph, factor, tensor
-
-    @property
-    def _node(self) -> Node:  # type: ignore[override]
-        if not isinstance(self.tensor, Secret):
-            return self._graph.apply(Constant(np.asarray(self.factor * self.tensor, np.float64)))
-        return (self.tensor if self.factor == 1.0 else self.tensor * self.factor)._node
-
-    @property
-    def shape(self) -> Shape:
-        return self.tensor.shape
-
-    def __mul__(self, other: Any) -> Secret:
-        if defers(other):
-            return NotImplemented
-        if not isinstance(other, Secret) and (number := public(other)).ndim == 0:
-            return Gradient(self._graph, self.factor * float(number), self.tensor)
-        return super().__mul__(other)
-
-    __rmul__ = __mul__
-
-    def __neg__(self) -> Secret:
-        return self * -1.0
-
-    def __repr__(self) -> str:
-        return f"<Gradient {self.shape}>"
-
-
-def gradient(loss: Secret, of: Sequence[Secret], peak: float | None = None) -> list[Gradient]:
+def gradient(loss: Secret, of: Sequence[Secret], peak: float | None = None) -> list[Secret]:
     """∂loss/∂t for each tensor t of `of`, of t's shape. `loss` holds one number.
 
     peak: what every gradient on the way is said to stay within, in absolute value; listed among the plan's assumptions as what
@@ -89,7 +54,7 @@ def gradient(loss: Secret, of: Sequence[Secret], peak: float | None = None) -> l
             depends = end in _dependants(graph, forward, [node])
             why = "only through comparisons, whose gradient is zero" if depends else "in no way"
             raise JobError(f"gradient(): the loss depends on {tensor!r} ({node.op.name}) {why}")
-    return [Gradient(graph, flows[node].factor, cast(Any, flows[node].tensor)) for node in targets]
+    return [flows[node].value(graph) for node in targets]
 
 
 def differentiated(out: Secret, inputs: Sequence[Secret], pull: Callable[[int, Any], Any]) -> Secret:
@@ -125,6 +90,11 @@ class _Flow:
         if isinstance(tensor, np.ndarray) and (number := sole(tensor)) is not None:
             return cls(factor * number, cast(Tensor, np.ones(tensor.shape)))
         return cls(factor, tensor)
+
+    def value(self, graph: Graph) -> Secret:
+        if isinstance(self.tensor, Secret):
+            return self.tensor if self.factor == 1.0 else self.tensor * self.factor
+        return Secret(graph, graph.apply(Constant(np.asarray(self.factor * cast(Array, self.tensor)))))
 
     def __add__(self, other: _Flow) -> _Flow:
         if self.factor == 0.0 or other.factor == 0.0:

@@ -27,7 +27,6 @@ from ..ring import ring
 from ..views import Shape
 from .axes import agreed_seed
 from .constants import Constant
-from .gradient import Gradient
 from .linear import Linear, broadcast
 from .public import AddPublic, MultiplyPublic, as_integers, fraction_bits
 from .tensor import Secret, number, public, secret
@@ -177,9 +176,6 @@ class Stepwise:
         return -self + other
 
     def __mul__(self, other: Any) -> Any:
-        if isinstance(other, Gradient) and isinstance(other.tensor, Secret):
-            factor, tensor = other.factor, other.tensor  # one product for both
-            return (self if factor == 1.0 else self._with(factor, np.multiply)) * tensor
         if isinstance(other, Secret):
             return in_step(other, "a schedule")._apply(MultiplyStepwise(self._rows))
         return self._with(other, np.multiply)
@@ -187,7 +183,7 @@ class Stepwise:
     __rmul__ = __mul__
 
     def __truediv__(self, other: Any) -> Any:
-        return other.__rtruediv__(self) if isinstance(other, Secret) else self * (1.0 / _divisor(public(other)))
+        return self * (1.0 / (other if isinstance(other, Secret) else _divisor(public(other))))
 
     def __rtruediv__(self, other: Any) -> Any:
         return other * Stepwise(self._graph, 1.0 / _divisor(self._rows))

@@ -129,7 +129,10 @@ class Bounded:
 
     def chosen(self, bit: Any, sure: np.ndarray, other: Bounded) -> Bounded:
         """One of two; where the test is not `sure`, either."""
-        apart = np.where(sure, 0.0, np.abs(self.value - other.value))
+        try:
+            apart = np.where(sure, 0.0, np.abs(self.value - other.value))
+        except ValueError:
+            raise UnfitError from None
         error = max(self.error, other.error) + float(apart.max(initial=0.0)) + self.unit
         return self.of(np.where(bit, self.value, other.value), error, self.reach + other.reach)
 

@@ -13,7 +13,6 @@ from ops.bounds import Bounded
 from ops.functions import FUNCTIONS, GRADIENTS
 
 from protocol.ops import (
-    Gradient,
     argmax,
     avg_pool2d,
     clip,
@@ -332,9 +331,8 @@ def slope(draw: Any, tensors: list[Bounded]) -> Instruction:
     n, _ = _any(draw, tensors)
     name = draw(st.sampled_from(sorted(GRADIENTS)))
     each = GRADIENTS[name]
-
-    def secure(t: list[Any]) -> Any:
-        x = t[n] + 0.0 if isinstance(t[n], Gradient) else t[n]
-        return gradient(each.secure(x).sum(), [x])[0]
-
-    return Instruction(f"gradient({name}(t{n}).sum(), [t{n}])[0]", secure, lambda t: each.clear(t[n]))
+    return Instruction(
+        f"gradient({name}(t{n}).sum(), [t{n}])[0]",
+        lambda t: gradient(each.secure(t[n]).sum(), [t[n]])[0],
+        lambda t: each.clear(t[n]),
+    )

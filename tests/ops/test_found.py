@@ -9,7 +9,7 @@ import pytest
 from oracle import job_of, secure
 
 from protocol.jobs import Input, Job
-from protocol.ops import gradient, relu, within
+from protocol.ops import gradient, relu, softplus, tanh, within
 from protocol.simulate import simulate
 
 X = np.array([-0.75, 0.25, 0.5])
@@ -46,7 +46,8 @@ def test_a_comparison_is_carried_and_compared():
     assert stepping(step, 2, a=X + 0.25)["a"].tolist() == [0, 0, 1]
 
 
-def test_a_variable_that_takes_the_place_of_another_is_guarded_as_it_was_before_the_step():
+@pytest.mark.parametrize("other", [lambda a: a, lambda a: a * 1.0, lambda a: a + 0.0, lambda a: a[::-1][::-1]])
+def test_a_variable_that_takes_the_place_of_another_is_guarded_as_it_was_before_the_step(other):
     """b becomes what a was; what a has become by then is no concern of b's range."""
 
     class Swap(Job):
@@ -54,7 +55,7 @@ def test_a_variable_that_takes_the_place_of_another_is_guarded_as_it_was_before_
         check_every = 1
 
         def step(self, v):
-            v.a, v.b = v.a + 5.0, v.a
+            v.a, v.b = v.a + 5.0, other(v.a)
 
         def finish(self, v):
             v.reveal(a=v.a, b=v.b)
@@ -62,6 +63,15 @@ def test_a_variable_that_takes_the_place_of_another_is_guarded_as_it_was_before_
     got = simulate(Swap(), {"a": X, "b": X}, 2).results[0]
     assert np.array_equal(got["a"], X + 10)
     assert np.array_equal(got["b"], X + 5)
+
+
+def test_a_variable_that_doubles_is_guarded_at_its_own_scale():
+    """The double is the same share with another label of its scale."""
+
+    def step(v):
+        v.a = v.a * 2.0
+
+    assert stepping(step, 2, a=X)["a"].tolist() == [-3, 1, 2]
 
 
 @pytest.mark.parametrize("bit", [lambda x: x >= 0.0, lambda x: (x >= 0.0).reshape(1, 3)[0]])
@@ -75,3 +85,38 @@ def test_a_gradient_by_the_outcome_of_a_comparison(bit):
     run = secure(function, X)
     assert np.array_equal(run.results[0]["out"], X)
     assert run.results[0]["two"].tolist() == [1, 1, 1]
+
+
+def test_a_gradient_is_a_tensor_like_any_other():
+    """Its public factor is applied once, and still what is made of it depends on it: by it, on it, and through functions with rules."""
+
+    def function(x):
+        (g,) = gradient((x * x).sum(), [x])
+        return {
+            "softplus": gradient(softplus(g).sum(), [g])[0],
+            "half": gradient((g * 0.5 * x).sum(), [g])[0],
+            "tanh": tanh(g),
+            "sum": gradient((3.0 * g).sum(), [x])[0],
+        }
+
+    got = secure(function, X).results[0]
+    assert np.abs(got["softplus"] - 1 / (1 + np.exp(-2 * X))).max() <= 2e-4
+    assert np.abs(got["half"] - X / 2).max() <= 2.0**-14
+    assert np.abs(got["tanh"] - np.tanh(2 * X)).max() <= 2e-4
+    assert got["sum"].tolist() == [6, 6, 6]
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: x * 2.0**-30 * 2.0**30,
+        lambda x: -(x / 1e9) * -1e9,
+        lambda x: (-x * 3e-8) * (1 / 3e-8) * -1.0,
+        lambda x: (x * 1e-9).mean() * 1e9 * np.ones(3) * 0.0 + x,
+    ],
+)
+def test_public_factors_are_one_public_factor(function):
+    """Applied one after the other, the small ones would take the last bits with them."""
+    run = secure(function, X)
+    assert np.abs(run.results[0]["out"] - X).max() <= 2.0**-15
+    assert run.rounds <= 2

@@ -409,7 +409,6 @@ def test_public_factors_are_applied_once():
 
     def scaled(x: Secret) -> Secret:
         (g,) = gradient((x * x).sum() / 2**20, [x])
-        assert g.factor == 2.0**-19
         return g * 2.0**19
 
     got = secure(scaled, numbers((5,), 3, 2.0**-6)).results[0]["out"]

@@ -62,6 +62,7 @@ def test_a_schedule_is_a_number_of_the_steps():
         lambda s, x: s - x,
         lambda s, x: x * s,
         lambda s, x: x / (s + 1.0),
+        lambda s, x: s / (x + 17.0),
         lambda s, x: (2 * s - 0.25) * x,
         lambda s, x: (1.0 - s) / 2 * x,
         lambda s, x: (1.0 / (s + 1)) * x,
