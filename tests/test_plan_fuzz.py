@@ -115,7 +115,7 @@ def test_the_good_plan_is_good():
 def test_every_number_replaced_by_hostile_ones():
     """Systematically: each number of the plan by each of a list. Accepted plans are dealt."""
     accepted = refused = 0
-    begin = time.monotonic()
+    begin = time.process_time()
     for path in NUMBERS:
         for value in HOSTILE:
             if value == at(path):
@@ -127,7 +127,7 @@ def test_every_number_replaced_by_hostile_ones():
                 if accepted % 10 == 0:
                     safe_to_deal(dealing)
     assert refused > 5 * accepted and refused > 1000, (accepted, refused)
-    assert time.monotonic() - begin < 60
+    assert time.process_time() - begin < 60
 
 
 class Functions(Job):

@@ -201,6 +201,7 @@ def test_the_session_survives_a_hundred_thousand_bad_frames(tmp_path, capsys):
         )
 
 
+@pytest.mark.alone
 def test_the_session_survives_a_flood_of_idle_connections(tmp_path):
     """1,500 connections to each port that say nothing: the newest are shed, and no descriptor stays."""
     raise_limits()

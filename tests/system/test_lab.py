@@ -21,7 +21,7 @@ from protocol.errors import ConfigError
 from protocol.graph import Phase
 from protocol.predict import calibrated, predict
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.system, pytest.mark.alone, pytest.mark.timeout(120)]
 NEAR = 0.15
 LINKS = [Shape(rtt=rtt, bandwidth=rate) for rtt in (0.020, 0.060) for rate in (100e6, 20e6)]
 

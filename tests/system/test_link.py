@@ -18,7 +18,7 @@ import pytest
 from protocol.channel import Allow, Connection, KeyPair, Listener, Shape, connect
 from protocol.wire import Kind, Message
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.system, pytest.mark.alone, pytest.mark.timeout(60)]
 ALICE, BOB = KeyPair.generate("alice"), KeyPair.generate("bob")
 SMALL = bytes(96)
 

@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 import pytest
-from services import SECONDS, ended, said
+from services import SECONDS, ended, said, until
 
 from party.loading import load_job
 from party.local import Child, Trio
@@ -234,11 +234,12 @@ def test_a_threshold_that_differs_is_named_and_a_reveal_says_what_it_is(tmp_path
         assert all(told in trio.children[role].errors for role in ("alice", "bob"))
 
 
-def test_a_killed_peer_is_named_with_the_step():
+def test_a_killed_peer_is_named_with_the_step(tmp_path):
     with Trio() as trio:
-        both(trio, "--iterations", "1000000", "--timeout", "3s")
-        wait_for(trio.children["alice"], "this run")
-        time.sleep(2.0)
+        both(
+            trio, "--iterations", "1000000", "--timeout", "3s", "--checkpoint-every", "100ms", "--state", str(tmp_path)
+        )
+        until(lambda: [*tmp_path.glob("*alice*.checkpoint")])
         trio.children["bob"].process.kill()
         assert ended(trio.children["alice"], 20) == 4
         assert "bob" in said(trio.children["alice"])
