@@ -241,7 +241,7 @@ def test_a_killed_peer_is_named_with_the_step(tmp_path):
         )
         until(lambda: [*tmp_path.glob("*alice*.checkpoint")])
         trio.children["bob"].process.kill()
-        assert ended(trio.children["alice"], 20) == 4
+        assert ended(trio.children["alice"], 60) == 4
         assert "bob" in said(trio.children["alice"])
         assert "(at step" in trio.children["alice"].errors
 
