@@ -50,6 +50,14 @@ def range_of(text: str) -> tuple[str, tuple[float, float]]:
     raise ConfigError(f"{text!r} is not a range; write it like x=-1:1")
 
 
+def magnitude(text: str) -> float:
+    """A finite number above 0."""
+    with contextlib.suppress(ValueError):
+        if 0.0 < float(text) < math.inf:
+            return float(text)
+    raise ConfigError(f"{text!r} is not a number above 0")
+
+
 def ratio(text: str) -> float:
     """A number above 0."""
     with contextlib.suppress(ValueError):
@@ -250,6 +258,7 @@ IMPORT = (
     Setting("out", "NAME.json and NAME.npz are written; default: the model's name", file_path, metavar="NAME"),
     Setting("range", "the range of the numbers of an input", range_of, many=True, metavar="INPUT=LOW:HIGH"),
     Setting("calibrate", "rows of this party's that show how large numbers get", many=True, metavar="[INPUT=]FILE"),
+    Setting("peak", "what no number in a layer is said to exceed", magnitude, metavar="NUMBER"),
     Setting("output", "an output of the model that is wanted; default: all", many=True, metavar="NAME"),
     Setting(
         "reveal", "who learns the outputs: alice, bob, both or none", choice("alice", "bob", "both", "none"), "bob"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from protocol.networks import write
 from ..data import load_tensor, save_results
 
 WIDEST = 2.0**60  # of a number in rows of calibration
+WIDE = 2.0**24  # of a number in a layer, for which a plan has bits to spare
 
 
 def run(settings: Config) -> int:
@@ -29,7 +31,7 @@ def run(settings: Config) -> int:
     text, arrays = out.with_name(out.name + ".json"), out.with_name(out.name + ".npz")
     draft = read_model(path)
     rows = _rows(draft.inputs, settings.calibrate)
-    model = import_model(draft, dict(settings.range), rows, settings.output, settings.reveal)
+    model = import_model(draft, dict(settings.range), rows, settings.output, settings.reveal, settings.peak or math.inf)
     network = model.network
     try:
         write(text, network)
@@ -57,6 +59,12 @@ def run(settings: Config) -> int:
     )
     print(f"  powers of two that bound the weights, and {len(ranges)} layers, {how}")
     print(f"{arrays}: the weights, for you alone.")
+    name, peak = model.widest
+    if peak > WIDE:
+        print(
+            f"Note: numbers of {name} may be as large as {peak:.1e}, as far as is known, and many bits are kept for them: show with "
+            "--calibrate how large they get, or say it with --peak."
+        )
     print(
         f"Next: python -m party plan --job {text} --shape …, then at both python -m party --job {text}, and here --data {arrays}"
     )

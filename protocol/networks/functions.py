@@ -40,7 +40,16 @@ def mul(a: Value, b: Value) -> Value:
 def div(a: Value, b: Value) -> Value:
     if not isinstance(a, Secret) and not isinstance(b, Secret) and {a.dtype.kind, b.dtype.kind} <= set("iu"):
         return (np.sign(a) * np.sign(b) * (np.abs(a) // np.abs(b))).astype(np.int64)
-    return a / b
+    if not isinstance(b, Secret) or interval(b)[0] >= 0.0:
+        return a / b
+    sign = _sign(b)
+    return a * sign / (b * sign)
+
+
+def _sign(x: Secret) -> Secret:
+    """−1 or 1: division is for what is above 0."""
+    found: Secret = (x >= 0.0) * 2.0 - 1.0
+    return found
 
 
 @operator("Mean", since=8)
@@ -75,7 +84,15 @@ def sign(x: Value) -> Value:
 
 @operator("Pow", since=7, public=(1,))
 def power(x: Value, exponent: Any) -> Value:
-    return x ** single(exponent)
+    match single(exponent):
+        case 0.5:
+            return sqrt(x)
+        case -0.5:
+            return ops.rsqrt(secret(x))
+        case -1.0:
+            return reciprocal(x)
+        case n:
+            return x**n
 
 
 @operator("Greater", since=9)
@@ -196,46 +213,35 @@ def clip(x: Value, low: Any = None, high: Any = None, /) -> Value:
 @operator("Sigmoid", since=6)
 def sigmoid(x: Value) -> Value:
     """At most 1e-3 off."""
-    low, high = interval(secret(x))
-    return ops.sigmoid(secret(x), "fourier" if max(-low, high) <= 8.0 else "accurate")
+    return ops.sigmoid(secret(x), "accurate")
 
 
 @operator("Tanh", since=6)
 def tanh(x: Value) -> Value:
-    """At most 1e-4 off within ±4, 8e-4 beyond."""
-    return ops.tanh(_clipped(secret(x), 4.0))
+    return ops.tanh(secret(x))
 
 
 @operator("Gelu", since=20)
 def gelu(x: Value, *, approximate: str = "none") -> Value:
-    """At most 4e-5 off; the form with tanh differs from it by at most 5e-4."""
+    """The form with tanh differs from it by at most 5e-4."""
     if approximate not in ("none", "tanh"):
         raise JobError(f"there is no approximation {approximate!r} of it")
-    return _linear_beyond(ops.gelu, secret(x))
+    return ops.gelu(secret(x))
 
 
 @operator("Swish", since=24)
 def swish(x: Value, *, alpha: float = 1.0) -> Value:
-    """At most 3e-3 off, and 3e-5 within ±8."""
-    return _linear_beyond(ops.silu, secret(x) * alpha) * (1.0 / alpha)
+    return ops.silu(secret(x) * alpha) * (1.0 / alpha)
 
 
 @operator("Softplus")
 def softplus(x: Value) -> Value:
-    """At most 4e-4 off, and 2e-5 within ±8."""
-    return _linear_beyond(ops.softplus, secret(x))
+    return ops.softplus(secret(x))
 
 
-def _clipped(x: Secret, reach: float) -> Secret:
-    low, high = interval(x)
-    return x if max(-low, high) <= reach else ops.clip(x, -reach, reach)
-
-
-def _linear_beyond(function: Any, x: Secret, reach: float = 8.0) -> Secret:
-    """A function offered within ±reach that is 0 far to the left, and its argument far to the right."""
-    inside = _clipped(x, reach)
-    found: Secret = function(x) if inside is x else function(inside) + ops.relu(x - reach)
-    return found
+@operator("Erf", since=9)
+def erf(x: Value) -> Value:
+    return ops.erf(secret(x))
 
 
 @operator("Exp", since=6)
@@ -270,19 +276,76 @@ def _near(x: Secret, axis: int) -> Secret:
     return ops.clip(below, -SOFTMAX_REACH, None)
 
 
+@operator("Log", since=6)
+def log(x: Value) -> Value:
+    return ops.log(secret(x))
+
+
+@operator("Sqrt", since=6)
+def sqrt(x: Value) -> Value:
+    return np.sqrt(x)
+
+
+@operator("Reciprocal", since=6)
+def reciprocal(x: Value) -> Value:
+    return div(np.ones(()), secret(x))
+
+
 @operator("Normalizer")
 def normalizer(x: Value, *, norm: str = "MAX") -> Value:
-    raise JobError(f"it divides rows by their norm ({norm}), and division by a secret number is not offered yet")
+    """Rows divided by their largest magnitude, the sum of their magnitudes, or their length; no row may be 0."""
+    tensor = secret(x)
+    match norm:
+        case "MAX":
+            return tensor / ops.max(ops.absolute(tensor), -1, keepdims=True)
+        case "L1":
+            return tensor / ops.absolute(tensor).sum(axis=-1, keepdims=True)
+        case "L2":
+            return tensor * ops.rsqrt((tensor * tensor).sum(axis=-1, keepdims=True))
+    raise JobError(f"it divides by a norm that is not offered ({norm})")
 
 
-for _name, _why in {
-    "Log": "the logarithm of a secret tensor is not offered yet",
-    "Sqrt": "the root of a secret tensor is not offered yet",
-    "Reciprocal": "division by a secret tensor is not offered yet",
-    "Erf": "erf by itself is not offered; x · (1 + erf(x / √2)) / 2 is, as Gelu",
-}.items():
+@operator("LayerNormalization", since=17)
+def layer_normalization(
+    x: Value, scale: Value, bias: Value | None = None, *, axis: int = -1, epsilon: float = 1e-5, stash_type: int = 1
+) -> Value:
+    tensor = secret(x)
+    along = tuple(range(axis % tensor.ndim, tensor.ndim))
+    out = _standardised(tensor, along, epsilon) * scale
+    return out if bias is None else out + bias
 
-    def _missing(*operands: Value, _why: str = _why) -> Value:
-        raise JobError(_why)
 
-    operator(_name)(_missing)
+@operator("InstanceNormalization", since=6)
+def instance_normalization(x: Value, scale: Value, bias: Value, *, epsilon: float = 1e-5) -> Value:
+    tensor = secret(x)
+    around = (-1,) + (1,) * (tensor.ndim - 2)
+    return _standardised(tensor, tuple(range(2, tensor.ndim)), epsilon) * scale.reshape(around) + bias.reshape(around)
+
+
+def _standardised(x: Secret, along: tuple[int, ...], epsilon: float) -> Secret:
+    away = x - x.mean(axis=along, keepdims=True)
+    variance = (away * away).mean(axis=along, keepdims=True)
+    found: Secret = away * ops.rsqrt(bounded(variance + epsilon, epsilon, math.inf))
+    return found
+
+
+@operator("LRN")
+def local_response(x: Value, *, size: int, alpha: float = 1e-4, beta: float = 0.75, bias: float = 1.0) -> Value:
+    """x / (bias + alpha/size · Σ x² of neighbouring channels)^beta, for the powers that roots make."""
+    tensor = secret(x)
+    apart = np.subtract.outer(
+        np.arange(tensor.shape[1]), np.arange(tensor.shape[1])
+    )  # of a channel from the one that is divided
+    near = (-((size - 1) // 2) <= apart) & (apart <= size // 2)
+    order = (0, *range(2, tensor.ndim), 1)
+    squares = (tensor * tensor).transpose(order) @ (near * (alpha / size))
+    total = bounded(squares.transpose((0, tensor.ndim - 1, *range(1, tensor.ndim - 1))) + bias, bias, math.inf)
+    match beta:
+        case 1.0:
+            return tensor * ops.reciprocal(total)
+        case 0.5:
+            return tensor * ops.rsqrt(total)
+        case 0.75:
+            root = ops.rsqrt(total)
+            return tensor * (root * ops.sqrt(root))
+    raise JobError(f"it has the power {beta:g}; ½, ¾ and 1 are offered")

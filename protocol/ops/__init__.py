@@ -1,6 +1,6 @@
 """Secure operations. Each is one class: its shape, range, float64 meaning and protocol side by side."""
 
-from .activations import gelu, silu, softplus, tanh
+from .activations import erf, gelu, silu, softplus, tanh
 from .arrays import expand_dims, flip, squeeze, stack, swapaxes
 from .contractions import dot, einsum, matmul, outer
 from .convolution import avg_pool2d, conv1d, conv2d, global_avg_pool2d
@@ -47,6 +47,7 @@ __all__ = [
     "dropout",
     "einsum",
     "elu",
+    "erf",
     "exp",
     "expand_dims",
     "flip",

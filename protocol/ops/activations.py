@@ -2,7 +2,7 @@
 
 softplus(x) − x/2, SiLU(x) − x/2 and GELU(x) − x/2 are even functions, x/2 is left of all three at the far right, and so each is almost
 the mirror image of itself around (8, 4). That is the symmetry of odd harmonics of period 32, which therefore fit them far better than
-the function itself would be fitted: the more harmonics, the less is left, by a factor of about 3.4 each. tanh is the same of 2x,
+the function itself would be fitted: the more harmonics, the less is left, by a factor of about 3.4 each. tanh and erf are the same of 2x,
 odd instead of even, without a line.
 
 Where x is known to stay within ±8 (tanh: ±4), by what it is made of, an Input's range or `within`, an activation takes one round. Elsewhere
@@ -12,9 +12,9 @@ What they gate, the waves, is opened meanwhile.
 The line has one fraction bit more than x. Products and comparisons do not mind; to reveal the result, or to carry it on, takes the
 truncation that any public factor brings.
 
-The fits are minimax ones by Lawson's algorithm on |x| ≤ 8 (tanh: 4). Each costs the opening of x, of which several share one, and
-32 dealt bytes for a harmonic and an element: 6 harmonics for the sigmoid, 8 for softplus and tanh, 10 for SiLU and GELU. A gradient comes
-from the same opening and the same dealt tensors.
+The fits are minimax ones by Lawson's algorithm on |x| ≤ 8 (tanh, erf: 4). Each costs the opening of x, of which several share one, and
+32 dealt bytes for a harmonic and an element: 6 harmonics for the sigmoid, 8 for softplus, tanh and erf, 10 for SiLU and GELU. A gradient
+comes from the same opening and the same dealt tensors.
 
 Hides: x and the gated waves are opened under fresh uniform masks; the comparisons hide what `correlations/bits.py` says.
 """
@@ -58,6 +58,10 @@ _TANH = _series("tanh", 0.0, sines=(
     1.196104182, 0.252974982, 0.072125769, 0.02087587, 0.006143438, 0.001733134, 0.000569642, 0.000105363,
 ))  # fmt: skip
 
+_ERF = _series("erf", 0.0, sines=(
+    1.225086354, 0.299984012, 0.097130293, 0.027503288, 0.006229468, 0.001090343, 0.000144988, 1.4565e-05,
+))  # fmt: skip
+
 
 def softplus(x: Secret) -> Secret:
     """log(1 + exp(x)), at most 2e-5 off for |x| ≤ 8, 3.4e-4 beyond; its gradient 1e-4, and 4e-4 beyond."""
@@ -82,6 +86,15 @@ def tanh(x: Secret) -> Secret:
         (x * 2.0)._apply(_TANH) if _inside(x, limit) else bounded(_pieces(x, limit, _TANH, 2.0, -1.0, 1.0), -1.01, 1.01)
     )
     return differentiated(out, [x], lambda n, g: g * (1 - out * out))
+
+
+def erf(x: Secret) -> Secret:
+    """2/√π · ∫₀ˣ e^−t² dt, at most 2e-6 off; its gradient 1e-5."""
+    secret("erf", x)
+    limit = LIMIT / 2
+    if _inside(x, limit):
+        return (x * 2.0)._apply(_ERF)
+    return bounded(_pieces(x, limit, _ERF, 2.0, -1.0, 1.0), -1.01, 1.01)
 
 
 def sigmoid_everywhere(x: Secret) -> Secret:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from oracle import secure
 
+from protocol.ops import erf as secure_erf
 from protocol.ops import gelu, gradient, relu, silu, softplus, tanh
 
 
@@ -31,6 +32,9 @@ CASES = [
     ),
     pytest.param(gelu, 8.0, lambda x: x * phi(x), lambda x: phi(x) + x * normal(x), 4e-5, 3e-4, 10, id="gelu"),
     pytest.param(tanh, 4.0, np.tanh, lambda x: 1 - np.tanh(x) ** 2, 1e-4, 2e-4, 8, id="tanh"),
+    pytest.param(
+        secure_erf, 4.0, np.vectorize(erf), lambda x: 2 / np.sqrt(pi) * np.exp(-x * x), 2e-6, 1e-5, 8, id="erf"
+    ),
 ]
 
 
@@ -66,7 +70,9 @@ def test_a_gradient_comes_from_the_opening_and_the_waves_of_the_function(functio
 # the error promised beyond the range, and of the slope there
 BEYOND = [
     pytest.param(*case.values[:1], *case.values[2:4], most, steep, id=case.id)
-    for case, (most, steep) in zip(CASES, [(3.4e-4, 4e-4), (2.8e-3, 3e-3), (4e-5, 3e-4), (6.8e-4, 2e-3)], strict=True)
+    for case, (most, steep) in zip(
+        CASES, [(3.4e-4, 4e-4), (2.8e-3, 3e-3), (4e-5, 3e-4), (6.8e-4, 2e-3), (2e-6, 1e-5)], strict=True
+    )
 ]
 
 

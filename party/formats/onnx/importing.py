@@ -34,6 +34,7 @@ class Model:
     weights: dict[str, Array]
     told: list[str] = field(default_factory=list)
     calibrated: bool = False
+    widest: tuple[str, float] = ("", 0.0)  # the layer that may have the largest numbers, and how large
 
 
 def import_model(
@@ -42,8 +43,10 @@ def import_model(
     rows: Mapping[str, Any] | None = None,
     outputs: Sequence[str] = (),
     reveal: str = "bob",
+    peak: float = np.inf,
 ) -> Model:
     """A model that was read. `ranges`: of its inputs, by name. `rows`: for calibration, by input. `outputs`: those wanted; all by default.
+    `peak`: what no number in a layer is said to exceed.
 
     JobError with all that cannot be computed, ConfigError for names that there are not, DataError for rows of another shape.
     """
@@ -55,8 +58,9 @@ def import_model(
         recognise(draft)
         fold(draft)
         model = _split(draft, _seen(ranges or {}, rows or {}), reveal)
-        tried: Tried = fitted(model.network, model.weights, rows or {})
+        tried: Tried = fitted(model.network, model.weights, rows or {}, peak)
         model.network, problems, model.calibrated = tried.network, tried.problems, bool(rows)
+        model.widest = (tried.widest, tried.peak)
     if problems:
         refuse(draft.path, problems)
     return model
@@ -118,7 +122,7 @@ def _split(draft: Draft, ranges: Ranges, reveal: str) -> Model:
     table = {name: Weight(value.shape, reach(value)) for name, value in weights.items()}
     shown = {label: classes[name] for label, name in ends.items() if name in classes}
     chosen: Any = reveal
-    used = {name for node in nodes for name in node.inputs}
+    used = {name for node in nodes for name in node.inputs} | set(ends.values())
     return Model(Architecture(
         {name: entry for name, entry in inputs.items() if name in used}, table, constants, nodes, ends, shown, chosen
     ), weights, told)  # fmt: skip

@@ -27,10 +27,8 @@ MARGIN = 2.0  # by how much values may be larger than those of the rows, before 
 ROWS = 2  # with which a network is tried
 MOST_WEIGHTS = 40_000_000  # up to which intervals are computed from weights, unless there are rows
 WIDENING = {"Gemm", "MatMul", "Conv", "Affine", "Add", "Sub", "Mul", "Sum", "ReduceSum", "Einsum", "Pow", "CumSum"}
-LOCAL = {
-    "Add",
-    "Sub",
-    "Sum",
+SUMS = {"Add", "Sub", "Sum"}
+MOVES = {
     "Neg",
     "Concat",
     "Reshape",
@@ -40,19 +38,26 @@ LOCAL = {
     "Unsqueeze",
     "Slice",
     "Split",
+    "Gather",
+    "Expand",
 }
 
 
 @dataclass(frozen=True)
 class Tried:
-    """A network with its ranges, and operator, node and reason of all that cannot be computed."""
+    """A network with its ranges; operator, node and reason of all that cannot be computed; the widest layer, and how wide it is."""
 
     network: Architecture
     problems: list[str]
+    widest: str
+    peak: float
 
 
-def fitted(network: Architecture, weights: Mapping[str, Array], rows: Mapping[str, Any]) -> Tried:
-    """Try all nodes, and state ranges where they are news. What comes after a node that fails is looked up and no more."""
+def fitted(network: Architecture, weights: Mapping[str, Array], rows: Mapping[str, Any], peak: float = np.inf) -> Tried:
+    """Try all nodes, and state ranges where they are news. What comes after a node that fails is looked up and no more.
+
+    `peak`: what no layer is said to exceed.
+    """
     small = sum(array.size for array in weights.values()) <= MOST_WEIGHTS
     limits = _limits(network, weights, rows) if rows or small else {}
     read = _looked_at(network)
@@ -67,7 +72,7 @@ def fitted(network: Architecture, weights: Mapping[str, Array], rows: Mapping[st
         elif all(name in known for name in node.inputs):
             try:
                 found = computed(node, known)
-                stated = _news(node, found, limits, read)
+                stated = _news(node, found, limits, read, peak)
                 if stated:
                     node = msgspec.structs.replace(node, within=stated)
                     found = computed(node, known)
@@ -75,7 +80,12 @@ def fitted(network: Architecture, weights: Mapping[str, Array], rows: Mapping[st
             except MpcError as error:
                 problems.append(str(error))
         nodes.append(node)
-    return Tried(msgspec.structs.replace(network, nodes=tuple(nodes)), problems)
+    for name, tensor in network.outputs.items():
+        if tensor in known and not isinstance(known[tensor], Secret):
+            problems.append(f"the output {name} depends on no input: it is a constant of the model")
+    wide = {name: value._node.peak for name, value in known.items() if isinstance(value, Secret)}
+    widest = max(wide, key=lambda name: wide[name])
+    return Tried(msgspec.structs.replace(network, nodes=tuple(nodes)), problems, widest, wide[widest])
 
 
 def _inputs(network: Architecture, graph: Graph, count: int) -> dict[str, Any]:
@@ -87,23 +97,24 @@ def _inputs(network: Architecture, graph: Graph, count: int) -> dict[str, Any]:
 
 
 def _looked_at(network: Architecture) -> set[str]:
-    """Tensors whose range matters: those that others read than sums and moves."""
+    """Tensors whose range matters: those that others than sums read, moved about or not."""
     found: set[str] = set()
-    for node in network.nodes:
-        if node.operator not in LOCAL:
+    for node in reversed(network.nodes):
+        if node.operator not in SUMS and (node.operator not in MOVES or found & set(node.outputs)):
             found |= set(node.inputs)
     return found
 
 
-def _news(node: Node, found: Mapping[str, Any], limits: Mapping[str, float], read: set[str]) -> dict[str, float]:
+def _news(
+    node: Node, found: Mapping[str, Any], limits: Mapping[str, float], read: set[str], peak: float
+) -> dict[str, float]:
     if node.operator not in WIDENING:
         return {}
     stated = {}
     for name, value in found.items():
-        if isinstance(value, Secret) and name in limits and name in read:
-            low, high = value._node.interval
-            if 2.0 * limits[name] <= max(-low, high):
-                stated[name] = limits[name]
+        limit = min(limits.get(name, np.inf), peak)
+        if isinstance(value, Secret) and name in read and 2.0 * limit <= value._node.peak:
+            stated[name] = limit
     return stated
 
 
