@@ -8,7 +8,8 @@
     result = plain(job, x=X, y=y, w=w)                                             # float64 with NumPy, nothing hidden
 
 A job is a class derived from `Job`, an instance of one, the name of a built-in job, or a path that ends in .py. Tensors are arrays,
-frames of pandas or polars, or paths of files; names with dots go into a mapping: `train(job, {"model.0.weight": w}, x=X)`.
+frames of pandas or polars, or paths of files; names with dots go into a mapping: `train(job, {"model.0.weight": w}, x=X)`. A frame, or the
+path of a file, instead of the mapping brings all tables of the job (protocol.tables): `train(job, frame)`.
 
 Nothing here touches signals, limits of the process or the event loop's policy: that is what commands do. Every failure is an
 `MpcError` (protocol.errors) with the sentence that the command would print.
@@ -42,7 +43,7 @@ from protocol.simulate import twin
 from . import settings as tables
 from .agreement import LEARNERS, Intent
 from .checkpoint import Store
-from .inputs import all_inputs, own_inputs
+from .inputs import Given, all_inputs, own_inputs
 from .links import PEER, Addresses
 from .loading import blame, checked, load_job
 from .material import Material, open_material
@@ -119,7 +120,7 @@ class Party:
     async def run(
         self,
         job: AnyJob,
-        data: Mapping[str, Any] | None = None,
+        data: Any = None,
         /,
         *,
         iterations: int | None = None,
@@ -132,7 +133,7 @@ class Party:
         `iterations` and `reveal` (alice, bob, both, none) replace what the job says; both parties must say the same. `view` is told
         how far it is. Cancelled, it ends at both parties, and the other is told so.
         """
-        given = {**(data or {}), **tensors}
+        given = _given(data, tensors)
         try:
             run = await self._prepared(
                 partial(self.prepare, job, given, iterations=iterations, reveal=reveal, view=view)
@@ -146,7 +147,7 @@ class Party:
 
     train = run
 
-    def run_sync(self, job: AnyJob, data: Mapping[str, Any] | None = None, /, **more: Any) -> Result:
+    def run_sync(self, job: AnyJob, data: Any = None, /, **more: Any) -> Result:
         """The same for code that is not a coroutine. Where an event loop is running already, it runs in a thread with its own."""
         return _wait_for(self.run(job, data, **more))
 
@@ -169,17 +170,16 @@ class Party:
     def prepare(
         self,
         job: AnyJob,
-        data: Mapping[str, Any],
+        given: Given,
         *,
         iterations: int | None = None,
         reveal: str | None = None,
         view: View | None = None,
         fresh: bool = False,
-        option: str = "data",
     ) -> Run:
         """Everything before the first word to anybody: the job, this party's tensors, keys, records of earlier attempts.
 
-        `fresh` sets the state of this session aside; `option` is what a sentence calls the place where `data` was given.
+        `fresh` sets the state of this session aside.
         """
         work, view = _job(job), View() if view is None else view
         store = None if self.state is None else Store(self.state, self.session, self.role)
@@ -188,7 +188,9 @@ class Party:
                 raise ConfigError("--fresh sets the state of a session aside; say where that is: --state DIR")
             if (aside := store.set_aside()) is not None:
                 view.note(f"the state of session {self.session} was moved to {aside}", "aside")
-        inputs = own_inputs(work, self.role, _files(data), fresh_seed if store is None else store.key, option)
+        inputs = own_inputs(work, self.role, given, fresh_seed if store is None else store.key)
+        for sentence in inputs.read:
+            view.note(sentence, "read")
         to = self.addresses()
         material = None if self.material is None else self._material(self.material)
         intent = Intent(
@@ -196,7 +198,7 @@ class Party:
             job=work,
             iterations=work.iterations if iterations is None else iterations,
             reveal=_reveal(work, reveal),
-            shapes={name: array.shape for name, array in inputs.items()},
+            shapes={name: array.shape for name, array in inputs.arrays.items()},
             material="from the dealer" if material is None else f"the file {material.id[:8]}",
             guard=self.guard,
             network=tables.network(self),
@@ -204,7 +206,7 @@ class Party:
         )
         kernels.ready(view.note)
         kernels.set_threads(self.threads)
-        return Run(intent, to, inputs, view, store, self.checkpoint_every, material, self.threads)
+        return Run(intent, to, inputs.arrays, view, store, self.checkpoint_every, material, self.threads)
 
     def addresses(self) -> Addresses:
         """Addresses and keys of the two others."""
@@ -232,9 +234,7 @@ class Party:
         )
 
 
-def plain(
-    job: AnyJob, data: Mapping[str, Any] | None = None, /, *, iterations: int | None = None, **tensors: Any
-) -> Result:
+def plain(job: AnyJob, data: Any = None, /, *, iterations: int | None = None, **tensors: Any) -> Result:
     """The plaintext twin of a run: the same job in float64 with NumPy, on the tensors of both parties; nothing is hidden."""
     work, inputs = _all(job, data, tensors)
     begun = time.monotonic()
@@ -245,7 +245,7 @@ def plain(
 
 def simulate(
     job: AnyJob,
-    data: Mapping[str, Any] | None = None,
+    data: Any = None,
     /,
     *,
     iterations: int | None = None,
@@ -301,14 +301,17 @@ def _reveal(job: Job, given: str | None) -> str:
     return found
 
 
-def _files(data: Mapping[str, Any]) -> dict[str, Any]:
-    """A text is the path of a file; None is as good as nothing."""
-    return {name: Path(each) if isinstance(each, str) else each for name, each in data.items() if each is not None}
+def _given(data: Any, tensors: Mapping[str, Any]) -> Given:
+    """By name; or a table from which all tables of the job take columns. A text is the path of a file; None is as good as nothing."""
+    named = {**(data if isinstance(data, Mapping) else {}), **tensors}
+    found = {name: Path(each) if isinstance(each, str) else each for name, each in named.items() if each is not None}
+    table = Path(data) if isinstance(data, str) else data
+    return Given(found, {} if table is None or isinstance(table, Mapping) else {"": table})
 
 
-def _all(job: AnyJob, data: Mapping[str, Any] | None, tensors: Mapping[str, Any]) -> tuple[Job, dict[str, Array]]:
+def _all(job: AnyJob, data: Any, tensors: Mapping[str, Any]) -> tuple[Job, dict[str, Array]]:
     work = _job(job)
-    return work, all_inputs(work, _files({**(data or {}), **tensors}), option="data")
+    return work, all_inputs(work, _given(data, tensors))
 
 
 # ---- outside of coroutines ---------------------------------------------------------------------------------------

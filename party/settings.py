@@ -101,9 +101,19 @@ JOB = (
     ),
     Setting(
         "data",
-        "a tensor of this party: .npy, .npz or .csv; a .npz alone brings all its arrays",
+        "a tensor of this party: .npy, .npz, IDX, or numbers in .csv, .tsv, .txt, compressed or not; a .npz alone brings all its arrays",
         many=True,
         metavar="NAME=FILE",
+    ),
+    Setting(
+        "table",
+        "a table with named columns, from which the job's tables take theirs: .csv, .tsv, .parquet, .feather, .xlsx, .npz; "
+        "NAME=FILE is for the job's table NAME alone",
+        many=True,
+        metavar="[NAME=]FILE",
+    ),
+    Setting(
+        "header", "whether text files have the columns' names in their first line", choice("auto", "yes", "no"), "auto"
     ),
 )
 GUARD = Setting(

@@ -22,16 +22,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cached_property, partial
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .choice import cheapest, choose
 from .cost import LAN, Network
 from .digest import Listing, listing
-from .draws import Draw
 from .errors import DataError, JobError
 from .graph import EVERYTHING, Array, Carry, Graph, Interval, Origin, Phase, Source, Terms
+from .inputs import JOINT as JOINT
+from .inputs import ROLES as ROLES
+from .inputs import Bundle as Bundle
+from .inputs import Input as Input
+from .inputs import inside, within
 from .ops import Secret
 from .ops.factors import join_factors
 from .ops.incremental import carry_products
@@ -39,86 +44,10 @@ from .ops.rates import move_rates
 from .ops.selection import settle_selected
 from .ops.statement import state
 from .ops.stored import Stored
-from .ops.tensor import number
-from .origin import caller
 from .sizing import Numerics
 from .variables import SHARE_OF
 from .variables import Variables as Variables
 from .views import Shape
-
-ROLES = ("alice", "bob")
-JOINT = "joint"
-
-
-@dataclass(frozen=True)
-class Input:
-    """A tensor that `owner` brings. `shape` may name axes ("n"): equal names must have equal lengths.
-
-    Every value must lie in [low, high]; that is checked where it is encoded. For a variable that training changes, the
-    range is also what the plan assumes the values stay in.
-
-    default: what it is where its owner gives no file: an array, or a `Draw`, which its owner then draws.
-
-    An owner "joint" stands for both: each brings a tensor of its own, NAME.alice and NAME.bob, from a file or drawn, and v.NAME is
-    their sum, which neither of them knows.
-    """
-
-    owner: str
-    shape: tuple[int | str, ...]
-    low: float = -1024.0
-    high: float = 1024.0
-    default: Any = None
-    line: str = field(default="", repr=False, compare=False, kw_only=True)  # where it is declared
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "line", self.line or caller())
-        if self.owner not in (*ROLES, JOINT):
-            raise JobError(f"an Input belongs to 'alice', to 'bob' or to both, 'joint', not to {self.owner!r}")
-        for name in ("low", "high"):  # a NumPy scalar would make intervals wrap in its own few bits
-            object.__setattr__(self, name, number(f"an Input's {name}", getattr(self, name)))
-        if not self.low < self.high:
-            raise JobError(f"an Input's range needs low < high, not [{self.low}, {self.high}]")
-
-    @property
-    def party(self) -> int:
-        return ROLES.index(self.owner)
-
-    def brought(self, name: str) -> dict[str, Input]:
-        """What the parties bring for it, by name: itself, or the two tensors that it is the sum of."""
-        if self.owner != JOINT:
-            return {name: self}
-        default: Any = None
-        if isinstance(self.default, Draw):
-            default = self.default.half()
-        elif self.default is not None:
-            default = np.asarray(self.default) / 2
-        half = replace(self, owner=ROLES[0], low=self.low / 2, high=self.high / 2, default=default)
-        return {f"{name}.{role}": replace(half, owner=role) for role in ROLES}
-
-
-class Bundle:
-    """Several Inputs as one attribute of a job, which are called by its name and theirs: model.0.weight."""
-
-    name: str = ""
-    line: str = ""  # where it is declared
-
-    def __set_name__(self, _: type, name: str) -> None:
-        self.name, self.line = name, caller()
-
-    def inputs(self) -> dict[str, Input]:
-        """By their names within the bundle."""
-        raise NotImplementedError
-
-
-def _inside(name: str, bundle: Bundle) -> dict[str, Input]:
-    """A bundle's inputs; JobError where what it was given makes none, as a width that is no number."""
-    try:
-        return bundle.inputs()
-    except (TypeError, ValueError, ArithmeticError) as error:
-        raise JobError(
-            f"{name} = {type(bundle).__name__}(…): the shapes of its tensors do not follow from what it was given; "
-            f"check that every size is a whole number above zero ({error})"
-        ) from None
 
 
 class Job:
@@ -185,9 +114,15 @@ class Job:
                 if isinstance(value, Input):
                     found[name] = value
                 elif isinstance(value, Bundle):
-                    parts = _inside(name, value).items()
-                    found |= {f"{name}.{part}": replace(each, line=value.line) for part, each in parts}
+                    parts = inside(name, value).items()
+                    found |= {within(name, part): replace(each, line=value.line) for part, each in parts}
         return dict(sorted(found.items()))
+
+    @cached_property
+    def bundles(self) -> dict[str, Bundle]:
+        """By name, in that order."""
+        found = {name: value for base in reversed(type(self).__mro__) for name, value in vars(base).items()}
+        return {name: value for name, value in sorted(found.items()) if isinstance(value, Bundle)}
 
     @cached_property
     def inputs(self) -> dict[str, Input]:
@@ -206,6 +141,10 @@ class Job:
             for name, value in sorted(found.items())
             if type(value) in (int, float, str, bool) and name[0] != "_" and name not in ("iterations", "reveal")
         }
+
+    def training_rows(self, rows: int) -> NDArray[np.intp]:
+        """Which of so many rows of a table the job learns from: those that preparation may look at."""
+        return np.arange(rows)
 
     @property
     def numerics(self) -> Numerics:
@@ -279,6 +218,8 @@ def trace(job: Job, shapes: Mapping[str, Shape], iterations: int | None = None, 
             else:
                 prepared = prepare(stated, job.numerics)
             numbers = {"iterations": count, **asdict(traced.numerics), **job.parameters}
+            for name, bundle in job.bundles.items():
+                numbers |= {f"{name}, {what}": value for what, value in bundle.settings().items()}
             if job.fraction_bits is None:
                 numbers["fraction_bits"] = "chosen"  # what differs is what the choice follows from
             traced.listing, traced.graph = listing(traced.graph, numbers), prepared
@@ -339,6 +280,9 @@ def _trace(
         if declared.owner == JOINT and name not in job.stored:
             mine, yours = (values.pop(part) for part in declared.brought(name))
             values[name] = mine + yours
+    for name, bundle in job.bundles.items():
+        parts = {part: values.pop(within(name, part)) for part in inside(name, bundle)}
+        values |= {within(name, part): value for part, value in bundle.gathered(parts, job.training_rows).items()}
     v = Variables(graph, values)
     job.setup(v)
     start: dict[str, Secret] = dict(object.__getattribute__(v, "_values"))

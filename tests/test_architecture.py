@@ -15,7 +15,7 @@ MOST_LINES = 400
 # Lower ones know nothing of higher ones, those on one line not of each other. A name stands for its package.
 ORDER = [
     ("errors", "files", "origin", "schedule"),
-    ("kernels",),
+    ("kernels", "preparation"),
     ("ring",),
     ("prg", "fixedpoint"),
     ("views",),
@@ -24,8 +24,9 @@ ORDER = [
     ("sizing", "validate", "cost"),
     ("contract_codec", "lowering", "solver"),
     ("ops",),
+    ("inputs",),
     ("jobs",),
-    ("describe", "guard"),
+    ("describe", "guard", "tables"),
     ("plan",),
     ("machine",),
     ("dealing", "history"),

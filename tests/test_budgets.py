@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from party.bench.workloads import WORKLOADS
-from party.data import default_tensor
+from party.inputs import default_tensor
 from party.jobs.single import Single
 from party.loading import load_job
 from protocol.cost import PhaseCost

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from party.data import default_tensor
+from party.inputs import default_tensor
 from party.loading import load_job
 from protocol.errors import JobError, OutOfRangeError
 from protocol.graph import Phase

@@ -70,4 +70,4 @@ async def test_a_job_is_tried_out_alone():
 
 
 def test_they_are_all_found():
-    assert (len(BLOCKS), len(CELLS)) == (4, 2)
+    assert (len(BLOCKS), len(CELLS)) == (5, 2)

@@ -8,7 +8,7 @@ from typing import Any
 from protocol.contract import Dealing
 from protocol.graph import Phase
 
-from ..data import default_tensor
+from ..inputs import default_tensor
 from ..loading import load_job
 from .measuring import dealer_seconds, planned
 

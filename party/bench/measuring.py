@@ -16,7 +16,7 @@ from protocol.jobs import Job, Traced
 from protocol.plan import Plan, make_plan
 from protocol.prg import fresh_seed
 
-from ..data import default_tensor
+from ..inputs import default_tensor
 from ..loading import load_job, trace_job
 from ..local import Trio
 from .workloads import Workload

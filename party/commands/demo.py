@@ -6,6 +6,7 @@ import json
 import math
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol, runtime_checkable
@@ -24,9 +25,9 @@ from protocol.variables import GUARDS
 
 from ..agreement import LEARNERS
 from ..bench.workloads import chosen
-from ..data import check_output, parse_assignments
+from ..data import check_output
 from ..display import shown
-from ..inputs import all_inputs
+from ..inputs import Given, all_inputs, given
 from ..loading import load_job, parameters, trace_job
 from ..local import Trio
 from ..settings import ratio
@@ -50,21 +51,22 @@ def run(settings: Config) -> int:
         return small(settings.out, settings.json, settings.quiet)
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     job = load_job(settings.job, parameters(settings.param))
-    files = parse_assignments(settings.data)
+    files = given(settings)
     learners = LEARNERS[settings.reveal or job.reveal]
     if settings.out is not None:
         if not learners:
             raise ConfigError(f"--out {settings.out}: nothing is revealed to anybody, so there is nothing to write")
         check_output(settings.out)
     inputs = all_inputs(job, files)
+    data = dict(files.data)
     if not settings.quiet:
         console.print(f"demo: job {settings.job}, three processes on this machine, every link encrypted")
     with TemporaryDirectory() as folder:
         for name, declared in job.inputs.items():
-            if isinstance(declared.default, Draw) and name not in files:  # drawn here, so that the twin has it too
-                files[name] = Path(folder) / f"{name}.npy"
-                np.save(files[name], inputs[name])
-        reports = _run_trio(settings, job, files, ROLES[learners[0]] if learners else "alice")
+            if isinstance(declared.default, Draw) and name not in data:  # drawn here, so that the twin has it too
+                data[name] = Path(folder) / f"{name}.npy"
+                np.save(data[name], inputs[name])
+        reports = _run_trio(settings, job, replace(files, data=data), ROLES[learners[0]] if learners else "alice")
     iterations = reports["alice"]["steps"]
     graph = trace_job(job, {name: array.shape for name, array in inputs.items()}, iterations).graph
     history = History()
@@ -91,7 +93,7 @@ def _bench(settings: Config) -> int:
     return suite(names, ratio(given.get("scale", "1")), None, settings.json)
 
 
-def _run_trio(settings: Config, job: Job, files: dict[str, Any], writer: str) -> dict[str, dict[str, Any]]:
+def _run_trio(settings: Config, job: Job, files: Given, writer: str) -> dict[str, dict[str, Any]]:
     common = ["--job", settings.job, "--reveal", settings.reveal or job.reveal, "--json", "--wait", "60s"]
     common += ["--guard", settings.guard, *(["--accept-out-of-range"] if settings.accept_out_of_range else [])]
     if settings.iterations is not None:
@@ -109,8 +111,7 @@ def _run_trio(settings: Config, job: Job, files: dict[str, Any], writer: str) ->
     with Trio() as trio:
         trio.start("dealer")
         for role in ("bob", "alice"):
-            own = [f"{name}={path}" for name, path in files.items() if job.inputs[name].owner == role]
-            extra = [part for text in own for part in ("--data", text)]
+            extra = files.of(job, role).arguments()
             if role == writer and settings.out is not None:
                 extra += ["--out", str(settings.out)]
             shown = role == "alice" and not settings.quiet

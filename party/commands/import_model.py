@@ -12,7 +12,8 @@ from protocol.graph import Array
 from protocol.jobs import Input
 from protocol.networks import write
 
-from ..data import load_tensor, save_results
+from ..data import save_results
+from ..inputs import load_tensor
 
 WIDEST = 2.0**60  # of a number in rows of calibration
 WIDE = 2.0**24  # of a number in a layer, for which a plan has bits to spare

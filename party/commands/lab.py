@@ -25,11 +25,12 @@ from protocol.config import Config, resolve
 from protocol.cost import Pace
 from protocol.errors import ConfigError
 from protocol.graph import Phase
+from protocol.jobs import ROLES
 from protocol.places import usable
 from protocol.plan import make_plan
 
 from ..agreement import LEARNERS
-from ..data import parse_assignments
+from ..inputs import given
 from ..lab.cells import RUNS, SLOW, Cell, Order, survey
 from ..loading import load_job, parameters, trace_job
 from ..settings import LAB
@@ -114,7 +115,7 @@ class Patience:
 def order_of(settings: Config) -> Order:
     """The job, bound to shapes."""
     job = load_job(settings.job, parameters(settings.param))
-    files = parse_assignments(settings.data)
+    files = given(settings)
     plan = make_plan(trace_job(job, shapes_of(job, files, {}), settings.iterations), 0, LEARNERS["none"])
     if not plan.costs[Phase.STEP].rounds:
         raise ConfigError(f"an iteration of {settings.job} has no rounds, so there is nothing to measure")
@@ -123,7 +124,7 @@ def order_of(settings: Config) -> Order:
         settings.job,
         plan,
         arguments,
-        tuple((name, path, job.inputs[name].owner) for name, path in files.items()),
+        {role: files.of(job, role).arguments() for role in ROLES},
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -22,7 +21,7 @@ from protocol.predict import predict
 from protocol.views import Shape as TensorShape
 
 from ..agreement import LEARNERS
-from ..data import default_tensor, load_tensor, parse_assignments
+from ..inputs import Given, default_tensor, given, read_inputs
 from ..loading import check_tensors, load_job, parameters, trace_job
 from ..settings import network
 
@@ -32,7 +31,7 @@ def run(settings: Config) -> int:
     plan = make_plan(
         trace_job(
             job,
-            shapes_of(job, parse_assignments(settings.data), dict(settings.shape)),
+            shapes_of(job, given(settings), dict(settings.shape)),
             settings.iterations,
             network(settings),
         ),
@@ -66,18 +65,19 @@ def run(settings: Config) -> int:
     return 0
 
 
-def shapes_of(job: Job, files: Mapping[str, Path], given: Mapping[str, TensorShape]) -> dict[str, TensorShape]:
-    """Shapes from files, from --shape, from the job's own numbers, or from its defaults."""
-    check_tensors(job, files, "--data")
+def shapes_of(job: Job, files: Given, given: Mapping[str, TensorShape]) -> dict[str, TensorShape]:
+    """Shapes from files, from --shape, from the job's own numbers, from axes of one name, or from its defaults."""
     check_tensors(job, given, "--shape")
-    shapes: dict[str, TensorShape] = {}
+    read = {name: array.shape for role in ROLES for name, array in read_inputs(job, role, files).arrays.items()}
+    shapes, axes = read | dict(given), dict[str, int]()
+    for name, shape in shapes.items():
+        axes |= {axis: n for axis, n in zip(job.inputs[name].shape, shape, strict=False) if isinstance(axis, str)}
     for name, declared in job.inputs.items():
-        if name in given:
-            shapes[name] = given[name]
-        elif name in files:
-            shapes[name] = load_tensor(name, files[name], declared).shape
-        elif all(isinstance(n, int) for n in declared.shape):
-            shapes[name] = tuple(n for n in declared.shape if isinstance(n, int))
+        found = tuple(axes.get(n, 0) if isinstance(n, str) else n for n in declared.shape)
+        if name in shapes:
+            continue
+        if all(n in axes or isinstance(n, int) for n in declared.shape):
+            shapes[name] = found
         elif declared.default is not None:
             shapes[name] = default_tensor(name, declared).shape
         else:

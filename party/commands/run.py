@@ -17,9 +17,9 @@ from protocol.signals import held, reacting, unwind
 from ..agreement import Intent
 from ..api import Party
 from ..bench.stopwatch import Stopwatch
-from ..data import check_output, parse_assignments, save_results
+from ..data import check_output, save_results
 from ..display import Terminal, shown
-from ..inputs import OPTION
+from ..inputs import given
 from ..loading import load_job, parameters
 from ..result import cost, out_of_range
 from ..runner import Halted
@@ -39,12 +39,11 @@ def run(settings: Config) -> int:
         terminal.watch = Stopwatch(settings.measure)
     work = Party.of(settings).prepare(
         job,
-        parse_assignments(settings.data),
+        given(settings),
         iterations=settings.iterations,
         reveal=settings.reveal,
         view=terminal,
         fresh=settings.fresh,
-        option=OPTION,
     )
     if settings.insecure_plaintext:
         log(PLAINTEXT, "plaintext", "warning")

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from protocol.channel import Shape
@@ -41,7 +40,7 @@ class Order:
     job: str
     plan: Plan
     arguments: tuple[str, ...] = ()  # of both parties
-    files: tuple[tuple[str, Path, str], ...] = ()  # a tensor, its file, its owner
+    files: Mapping[str, Sequence[str]] = field(default_factory=dict)  # what else each party is told: of its files
 
     def sized(self, iterations: int) -> Plan:
         """The plan for another number of iterations, as far as its cost is concerned."""
@@ -175,8 +174,7 @@ def run(order: Order, iterations: int, link: Shape, dealer: Shape, patience: flo
     with Trio("lab") as trio:
         trio.start("dealer", ["--quiet", "--link", str(dealer)])
         for role in ("bob", "alice"):
-            own = [part for name, path, owner in order.files if owner == role for part in ("--data", f"{name}={path}")]
-            trio.start(role, [*options, *own])
+            trio.start(role, [*options, *order.files.get(role, ())])
         trio.wait(patience)
         return trio.reports()
 

@@ -20,12 +20,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import JobError
 from ..graph import Array
 from ..jobs import Input, Job, Variables
 from ..ops import Secret, gradient, is_max, take
 from ..prg import agreed, keystream
+from ..tables import Table
 from .layer import Layer
 from .losses import Loss
 from .optimisers import SGD, Optimiser
@@ -59,8 +61,8 @@ class Training(Job):
     where that is wanted: the parameters, and the optimiser's state.
     """
 
-    x: ClassVar[Input]
-    y: ClassVar[Input]
+    x: ClassVar[Input | Table]
+    y: ClassVar[Input | Table]
     model: ClassVar[Layer]
     loss: ClassVar[Loss]
     optimiser: ClassVar[Optimiser] = SGD(lr=0.1)
@@ -89,7 +91,7 @@ class Training(Job):
         if not isinstance(rows, int):
             raise JobError(
                 f"{type(self).__name__}: how many steps an epoch has follows from the number of rows, which x leaves open "
-                f"({rows!r}); declare it, as in x = Input({self.x.owner!r}, (1000, …)), or give --iterations"
+                f"({rows!r}); declare it, as in x = Input('bob', (1000, …)) or x = Table('bob', …, rows=1000), or give --iterations"
             )
         if not 0.0 <= self.held_out < 1.0 or not self.epochs >= 1 or not self.batch >= 1:
             raise JobError(
@@ -100,12 +102,17 @@ class Training(Job):
     def split(self, v: Variables, held_out: bool) -> tuple[Secret, Secret]:
         """The rows for training, or those held out, of v.x and v.y."""
         rows = v.x.shape[0]
-        kept = round(self.held_out * rows)
-        if not kept:
+        mine = self.training_rows(rows)
+        if len(mine) == rows:
             return v.x, v.y
-        order = np.argsort(keystream(agreed(self.seed, "held out"), 0, 1, rows)[0], kind="stable")
-        mine = np.sort(order[:kept] if held_out else order[kept:])
+        if held_out:
+            mine = np.setdiff1d(np.arange(rows), mine)
         return take(v.x, mine, axis=0), take(v.y, mine, axis=0)
+
+    def training_rows(self, rows: int) -> NDArray[np.intp]:
+        """Those not held out, in order, by the agreed choice."""
+        order = np.argsort(keystream(agreed(self.seed, "held out"), 0, 1, rows)[0], kind="stable")
+        return np.sort(order[round(self.held_out * rows) :])
 
     def setup(self, v: Variables) -> None:
         self.optimiser.start(v, self.model.trained())

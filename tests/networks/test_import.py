@@ -21,7 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from party.__main__ import main
-from party.data import parse_assignments
+from party.inputs import assigned
 from protocol.errors import JobError
 from protocol.networks import read
 from protocol.simulate import simulate
@@ -185,7 +185,7 @@ def test_the_command_writes_both_files_for_their_owner_alone(tmp_path, capsys):
     network = read(tmp_path / "m.json")
     assert (network.inputs["X"].low, network.inputs["X"].high) == (0.0, 1.0)
     assert [node.operator for node in network.nodes] == ["Gemm", "ArgMax"]  # nothing is computed that is not wanted
-    files = parse_assignments([str(tmp_path / "m.npz")])
+    files = assigned([str(tmp_path / "m.npz")], "--data")
     assert sorted(files) == sorted(f"model.{name}" for name in network.weights)
     assert main([*command, "--output", "label"]) == 2
     assert "it has output_label, output_probability" in capsys.readouterr().err

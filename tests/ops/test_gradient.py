@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import ULP, numbers, secure
 
-from party.data import default_tensor
+from party.inputs import default_tensor
 from party.loading import load_job
 from protocol import views
 from protocol.errors import JobError

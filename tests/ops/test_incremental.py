@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import protocol.jobs
-from party.data import default_tensor
+from party.inputs import default_tensor
 from party.loading import load_job
 from protocol.dealing import Deal, alice_material, bob_material
 from protocol.graph import Carry, Phase

@@ -11,7 +11,7 @@ import pytest
 from party.__main__ import main
 from party.checkpoint import Store
 from party.commands.demo import _fault, _show, _summary
-from party.inputs import own_inputs
+from party.inputs import Given, own_inputs
 from party.loading import load_job
 
 FIGURES = {"seconds": 1.0, "rounds": 1, "messages": 2, "waits_for_material": 0}
@@ -95,8 +95,10 @@ def test_what_a_party_draws_is_its_own_and_the_same_when_it_goes_on(tmp_path):
     (tmp_path / "halves.py").write_text(NETWORK)
     job = load_job(str(tmp_path / "halves.py"))
     stores = [Store(tmp_path / folder, "s", "alice") for folder in ("a", "a", "b")]
-    first, again, other = (own_inputs(job, "alice", {}, store.key) for store in stores)
+    first, again, other = (own_inputs(job, "alice", Given(), store.key).arrays for store in stores)
     assert list(first) == [f"model.{n}.{part}.alice" for n in (0, 2) for part in ("bias", "weight")]
     assert all(np.array_equal(first[name], again[name]) for name in first)
     assert not np.array_equal(first["model.0.weight.alice"], other["model.0.weight.alice"])
-    assert not np.array_equal(first["model.0.weight.alice"], own_inputs(job, "alice", {})["model.0.weight.alice"])
+    assert not np.array_equal(
+        first["model.0.weight.alice"], own_inputs(job, "alice", Given()).arrays["model.0.weight.alice"]
+    )

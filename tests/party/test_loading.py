@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from party.data import default_tensor
+from party.inputs import default_tensor
 from party.loading import BUILTIN, blame, load_job
 from protocol.errors import DataError, JobError
 from protocol.jobs import Job, trace
@@ -213,9 +213,10 @@ def test_a_job_whose_inputs_come_from_a_set_is_one_job(tmp_path: Path) -> None:
         "    def finish(self, v):\n        v.reveal(out=v.p + v.t)\n",
     )
     script = (
-        "import sys; from party.commands.plan import shapes_of; from party.loading import load_job, trace_job; "
+        "import sys; from party.commands.plan import shapes_of; from party.inputs import Given; "
+        "from party.loading import load_job, trace_job; "
         "from protocol.plan import make_plan; job = load_job(sys.argv[1]); "
-        "print(list(job.inputs), make_plan(trace_job(job, shapes_of(job, {}, {}), None), 0, (0, 1)).digest)"
+        "print(list(job.inputs), make_plan(trace_job(job, shapes_of(job, Given(), {}), None), 0, (0, 1)).digest)"
     )
     found = {
         subprocess.run(

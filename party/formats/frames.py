@@ -1,0 +1,244 @@
+"""Named columns: from files, by pandas where cells are not all numbers, and from pandas or polars frames as they are (duck typing)."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from protocol.errors import DataError
+
+from . import arrays, text
+from .files import Fault, kind_of, needed, opened, split
+
+Column = NDArray[Any]
+"""Numbers (float64 with NaN where one is missing, or integers), dates (datetime64, NaT) or text (objects: str, None)."""
+OPTION = "--table FILE"
+
+
+@dataclass(frozen=True, repr=False)
+class Frame:
+    """Columns of equal length, by name; names may be there twice until one of them is asked for.
+
+    source: the file, or what else it came from. about: what is to be said of how it was read. place: where a row of the source stands.
+    """
+
+    names: tuple[str, ...]
+    columns: tuple[Column, ...]
+    source: str
+    about: str = ""
+    place: Callable[[int], str] = field(default=lambda row: f"row {row + 1:,}")
+    rows: NDArray[np.intp] | None = None  # which of the source's rows these are
+    named: bool = True  # whether the source itself names its columns
+
+    def __len__(self) -> int:
+        return len(self.columns[0]) if self.columns else 0
+
+    def __getitem__(self, name: str) -> Column:
+        return self.columns[self.index(name)]
+
+    def index(self, name: str) -> int:
+        """Where the column of that name stands; DataError if there is none, or more than one."""
+        found = [n for n, each in enumerate(self.names) if each == name]
+        if len(found) == 1:
+            return found[0]
+        what = "no column" if not found else f"{len(found)} columns of the name"
+        raise DataError(f"{self.source} has {what} {name!r}; it has: {listed(self.names)}")
+
+    def take(self, rows: NDArray[np.intp]) -> Frame:
+        """These rows, in this order."""
+        own = rows if self.rows is None else self.rows[rows]
+        taken = tuple(column[rows] for column in self.columns)
+        return Frame(self.names, taken, self.source, self.about, self.place, own)
+
+    def select(self, chosen: Sequence[tuple[str, int]]) -> Frame:
+        """Columns by index, called otherwise."""
+        columns = tuple(self.columns[n] for _, n in chosen)
+        return Frame(tuple(name for name, _ in chosen), columns, self.source, self.about, self.place, self.rows)
+
+    def at(self, row: int) -> str:
+        """Where that row of this frame stands in its source: "line 7"."""
+        return self.place(row if self.rows is None else int(self.rows[row]))
+
+
+def listed(names: Sequence[str], most: int = 8) -> str:
+    """Names for a sentence, the middle of a long list left out; on one line whatever they are."""
+    shown = [repr(each)[1:-1][:40] for each in names]
+    if len(shown) > most:
+        shown = [*shown[: most // 2], f"… ({len(shown) - most:,} more) …", *shown[-(most // 2) :]]
+    return ", ".join(shown) or "none"
+
+
+def read(path: Path, header: bool | None = None) -> Frame:
+    """The table in a file; FILE.xlsx:SHEET, FILE.npz:ARRAY pick a part. DataError names lines and columns, never values."""
+    file, part = split(path)
+    kind = kind_of(file)
+    what = "the table"
+    if not kind:
+        raise DataError(
+            f"{what}: {file} is of a kind that cannot be read; give {arrays.KINDS}, .parquet, .feather or .xlsx"
+        )
+    with opened(what, file, OPTION) as stream:
+        if kind == "text":
+            return _text(stream, file, header)
+        if kind in ("npy", "npz", "idx"):
+            return _array(arrays.read(stream, kind, part), str(path))
+        try:
+            return _by_pandas(stream, kind, part, str(path))
+        except (Fault, OSError):
+            raise
+        except Exception as error:  # the seam: pandas and what it reads with raise nearly anything
+            if isinstance(error, ImportError):
+                raise Fault(
+                    f"needs a library that is not installed ({error.name}); pip install 'mpc-playground[tables]'"
+                ) from None
+            raise Fault("is damaged or of another format than its name says; save it again") from None
+
+
+def frame_of(table: Any, source: str = "what was given") -> Frame:
+    """A pandas or polars frame, a mapping from names to columns, or an array of two axes, whose columns are called 0, 1, 2 …"""
+    if isinstance(table, Frame):
+        return table
+    if isinstance(table, Mapping):
+        found = [(str(name), np.asarray(column)) for name, column in table.items()]
+    elif hasattr(table, "iloc"):  # pandas, where two columns may have one name
+        found = [(str(name), table.iloc[:, n].to_numpy()) for n, name in enumerate(table.columns)]
+    elif hasattr(table, "columns"):
+        found = [(str(name), table[name].to_numpy()) for name in table.columns]
+    else:
+        return _array(np.asarray(table), source)
+    columns = tuple(_column(column, name, source) for name, column in found)
+    if len({len(column) for column in columns}) > 1:
+        raise DataError(f"{source} has columns of different lengths; bring a table")
+    return Frame(tuple(name for name, _ in found), columns, source)
+
+
+def _array(array: NDArray[Any], source: str) -> Frame:
+    if array.dtype.names is not None and array.ndim == 1:
+        return frame_of({name: array[name] for name in array.dtype.names}, source)
+    if not array.ndim or not array.size:
+        raise DataError(f"{source} holds no rows; its shape is {array.shape}: bring some")
+    flat = array.reshape(len(array), -1)
+    columns = tuple(_column(flat[:, n], str(n), source) for n in range(flat.shape[1]))
+    return Frame(tuple(map(str, range(len(columns)))), columns, source, named=False)
+
+
+def _column(values: NDArray[Any], name: str, source: str) -> Column:
+    """As one of the three kinds."""
+    if values.ndim != 1:
+        raise DataError(f"{source}: column {name} has {values.ndim} axes; a column has one")
+    if values.dtype.kind in "iu":
+        return values
+    if values.dtype.kind in "fb":
+        return values.astype(np.float64, copy=False)
+    if values.dtype.kind == "M":
+        return values
+    if values.dtype.kind not in "OUST":
+        raise DataError(f"{source}: column {name} holds {values.dtype} values; bring numbers, text or dates")
+    cells = [None if _missing(cell) else cell for cell in values.tolist()]
+    there = [cell for cell in cells if cell is not None]
+    if all(
+        isinstance(cell, (bool, int, float, np.number, np.bool_)) or hasattr(cell, "as_integer_ratio") for cell in there
+    ):
+        return np.array([np.nan if cell is None else float(cell) for cell in cells])
+    if all(isinstance(cell, (date, datetime)) for cell in there):
+        return np.array([None if cell is None else _naive(cell) for cell in cells], "datetime64[us]")
+    found = np.empty(len(cells), object)
+    found[:] = [
+        None if cell is None else cell.decode(errors="replace") if isinstance(cell, bytes) else str(cell)
+        for cell in cells
+    ]
+    return found
+
+
+def _missing(cell: Any) -> bool:
+    """None, NaN, pandas.NA, NaT."""
+    return cell is None or type(cell).__name__ in ("NAType", "NaTType") or (isinstance(cell, float) and cell != cell)
+
+
+def _naive(moment: date) -> date:
+    """Without its zone, in UTC."""
+    if isinstance(moment, datetime) and (offset := moment.utcoffset()) is not None:
+        return (moment - offset).replace(tzinfo=None)
+    return moment
+
+
+# ---- files ---------------------------------------------------------------------------------------------
+
+
+def _text(stream: IO[bytes], file: Path, header: bool | None) -> Frame:
+    form = text.form_of(stream, header)
+    place = lambda row: f"line {_line(file, form, row)}"  # noqa: E731
+    try:
+        found = text.numbers(stream, form)
+    except text.NotNumbers as fault:
+        if form.header is None:
+            raise Fault(
+                f"{fault}; a table of other things than numbers needs a header with the columns' names"
+            ) from None
+        return _typed(stream, file, form, place, str(fault))
+    names = form.header or tuple(map(str, range(found.shape[1])))
+    return Frame(names, tuple(found.T), str(file), form.about, place, named=form.header is not None)
+
+
+def _typed(stream: IO[bytes], file: Path, form: text.Form, place: Callable[[int], str], fault: str) -> Frame:
+    """Cells of all kinds, each column with the type that pandas finds for it."""
+    try:
+        pandas = needed("pandas", "what are no numbers are read with pandas")
+    except Fault as missing:
+        raise Fault(f"{fault.partition(';')[0]}, and {missing}") from None
+    stream.seek(0)
+    lines: Any = io.TextIOWrapper(stream, form.encoding, newline="")
+    assert form.header is not None
+    try:
+        table = pandas.read_csv(
+            lines if form.separator != " " else io.StringIO("\n".join(line.strip() for line in lines)),
+            sep=form.separator,
+            decimal=form.decimal,
+            header=0,
+            names=list(range(form.named + len(form.header))),
+            index_col=False,
+            na_values=[*text.MISSING, *map(str.upper, text.MISSING)],
+            low_memory=False,
+            skipinitialspace=True,
+        )
+    finally:
+        lines.detach()
+    frame = frame_of(table, str(file))
+    return Frame(form.header, frame.columns[form.named :], str(file), form.about, place)
+
+
+def _line(file: Path, form: text.Form, row: int) -> str:
+    """On which line of the file row `row` of the data ends; the file is read once more for that."""
+    with opened("the table", file, OPTION) as stream, closing(text.records(stream, form)) as rows:
+        return next((f"{line:,}" for line, _ in islice(rows, row + (form.header is not None), None)), "unknown")
+
+
+def _by_pandas(stream: IO[bytes], kind: str, part: str, source: str) -> Frame:
+    pandas = needed("pandas", f"a {kind} file is read with pandas")
+    data = io.BytesIO(stream.read())
+    if kind == "excel":
+        sheets = pandas.read_excel(data, sheet_name=None, header=None)
+        if part and part not in sheets:
+            raise Fault(f"has no sheet {part}; it has: {listed(list(sheets))}")
+        if not part and len(sheets) > 1:
+            raise Fault(f"has {len(sheets)} sheets, {listed(list(sheets))}; say which: FILE.xlsx:SHEET")
+        cells = sheets[part or next(iter(sheets))]
+        if len(cells) < 2:
+            raise Fault("has no rows below a header; write the data to it")
+        names = [str(name) for name in cells.iloc[0]]
+        body = cells.iloc[1:].infer_objects()
+        found = frame_of(body.set_axis(names, axis=1), source)
+        return Frame(
+            found.names, found.columns, source, ", below a header", lambda row: f"row {row + 2:,} of the sheet"
+        )
+    table = pandas.read_parquet(data) if kind == "parquet" else pandas.read_feather(data)
+    return frame_of(table, source)

@@ -1,0 +1,175 @@
+"""Tables in text files: separator, header and row names found by looking, then numbers, each fault with line and column.
+
+The standard library's csv cuts lines into cells. Cells that are not all numbers are typed by pandas, in `frames.py`.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from array import array
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import islice
+from typing import IO
+
+import numpy as np
+
+from protocol.fixedpoint import Array
+
+from .files import Fault
+
+SEPARATORS = "\t;,| "
+SAMPLE = 50  # lines that separators are tried on
+MISSING = ("na", "n/a", "nan", "null", "none", "?", ".", "-")  # what stands for an empty cell
+_LOGICAL = {"true": 1.0, "false": 0.0}
+_COMMA = re.compile(r"\s*[+-]?\d*,\d+([eE][+-]?\d+)?\s*")
+_POINT = re.compile(r"\s*[+-]?\d*\.\d+([eE][+-]?\d+)?\s*")
+Row = list[str]
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a text file is written. `header`: its names, if it has any; `named`: whether the first column has names of rows."""
+
+    encoding: str
+    separator: str
+    header: tuple[str, ...] | None
+    named: bool
+    decimal: str
+    unsure: bool = False  # whether the first line could be data as well
+
+    @property
+    def about(self) -> str:
+        """After "from train.csv": what was made of the first line and the first column."""
+        found = ", without a header" if self.header is None else ", below a header"
+        return found + (" and beside names of rows" if self.named else "")
+
+
+class NotNumbers(Fault):
+    """A cell is no number."""
+
+
+def form_of(stream: IO[bytes], header: bool | None) -> Form:
+    """Look at the beginning of a file. `header`: whether it has one; None: it has one if its first line looks like one."""
+    start = stream.read(4)
+    encoding = "utf-16" if start[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    separator, rows = _separator(stream, encoding)
+    if not rows:
+        raise Fault("has no rows of numbers; write the data to it")
+    first, unsure = rows[0], False
+    named = len(first) > 1 and not first[0].strip() and all(map(str.strip, first[1:]))
+    cells = [cell for row in rows for cell in row]
+    comma = separator != "," and any(map(_COMMA.fullmatch, cells)) and not any(map(_POINT.fullmatch, cells))
+    decimal = "," if comma else "."
+    if header is None:
+        header = _is_header(first[named:], decimal)
+        if not header:
+            header, unsure = _counts(first[named:], [row[named:] for row in rows[1:]])
+        header = header or named
+    names = tuple(name.strip().removeprefix("# ") for name in first[named:]) if header else None
+    return Form(encoding, separator, names, named, decimal, unsure)
+
+
+def numbers(stream: IO[bytes], form: Form) -> Array:
+    """The rows as (rows, columns). NotNumbers names the first cell that is none; any other Fault is about the file's form."""
+    values = array("d")
+    width, fault = 0, ""
+    for line, row in islice(records(stream, form), form.header is not None, None):
+        width = len(row)
+        if fault:
+            continue  # the form of the lines is looked at to the end
+        try:
+            values.extend(array("d", map(float, row[form.named :])))
+        except ValueError:
+            found = [number(cell, form.decimal) for cell in row[form.named :]]
+            if None in found:
+                fault = f"has no number in line {line}, column {found.index(None) + 1 + form.named}"
+            else:
+                values.extend(found)  # type: ignore[arg-type]
+    if fault:
+        raise NotNumbers(f"{fault}; clean the data first, or declare a Table in the job and bring it with --table")
+    if not values:
+        raise Fault("has no rows of numbers; write the data to it")
+    return np.frombuffer(values, np.float64).reshape(-1, width - form.named)
+
+
+def records(stream: IO[bytes], form: Form) -> Generator[tuple[int, Row], None, None]:
+    """The line on which it ends, and the cells, of every row, the header's too; a Fault for what is no such file."""
+    width = 0
+    for line, row in _rows(stream, form.encoding, form.separator):
+        if width and len(row) != width:
+            raise Fault(f"has {len(row)} columns in line {line} and {width} before; make all lines alike")
+        width = len(row)
+        yield line, row
+
+
+def number(cell: str, decimal: str = ".") -> float | None:
+    """What a cell says, TRUE and FALSE too; None where it is no number."""
+    try:
+        return float(cell)
+    except ValueError:
+        if decimal == "," and _COMMA.fullmatch(cell):
+            return float(cell.replace(",", "."))
+        return _LOGICAL.get(cell.strip().lower())
+
+
+def _rows(stream: IO[bytes], encoding: str, separator: str) -> Generator[tuple[int, Row], None, None]:
+    """Line and cells of rows that are not blank."""
+    stream.seek(0)
+    lines = io.TextIOWrapper(stream, encoding, newline="")
+    blanks = separator == " "
+    source = (f"{line.strip()}\n" for line in lines) if blanks else lines
+    rows = csv.reader(source, delimiter=separator, strict=True, skipinitialspace=blanks)
+    try:
+        for row in rows:
+            if len(row) > 1 or (row and row[0].strip()):
+                yield rows.line_num, row
+    except UnicodeError:
+        raise Fault("is not UTF-8 text; save it as CSV in UTF-8") from None
+    except csv.Error as error:
+        raise Fault(f"is not well-formed CSV in line {rows.line_num} ({error}); save it again") from None
+    finally:
+        lines.detach()  # which would close the stream
+
+
+def _separator(stream: IO[bytes], encoding: str) -> tuple[str, list[Row]]:
+    """The first that cuts the first lines into rows of one width, above 1, and those rows; else one that the first line has."""
+    for separator in SEPARATORS:
+        try:
+            rows = _first(stream, encoding, separator)
+        except Fault:
+            continue
+        if rows and len(rows[0]) > 1 and len({len(row) for row in rows}) == 1:
+            return separator, rows
+    stream.seek(0)
+    head = stream.read(1 << 16).decode(encoding, "replace").lstrip().partition("\n")[0].strip()
+    separator = next((each for each in SEPARATORS if each in head), ",")
+    return separator, _first(stream, encoding, separator)
+
+
+def _first(stream: IO[bytes], encoding: str, separator: str) -> list[Row]:
+    with closing(_rows(stream, encoding, separator)) as rows:
+        return [row for _, row in islice(rows, SAMPLE)]
+
+
+def _is_header(row: Row, decimal: str) -> bool:
+    """Whether no cell is a number or says that one is missing, and some are not empty."""
+    names = all(number(cell, decimal) is None and cell.strip().lower() not in MISSING for cell in row)
+    return names and any(map(str.strip, row))
+
+
+def _counts(first: Row, rows: Sequence[Row]) -> tuple[bool, bool]:
+    """Whether a first line 0,1,2,… is a header, as pandas writes it above columns without names; and whether it could be one.
+
+    It is one above numbers with fractions, or where it counts to 3. A lone 0 above labels, or 0,1 above labels, may be either.
+    """
+    if not rows or [cell.strip() for cell in first] != [str(n) for n in range(len(first))]:
+        return False, False
+    fractions = all(
+        any(number(row[n]) is not None and not row[n].strip().isdigit() for row in rows) for n in range(len(first))
+    )
+    header = fractions or len(first) > 2
+    return header, not header

@@ -1,0 +1,108 @@
+"""What a job declares of the tensors that are brought to it: one by one, or several as a bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .draws import Draw
+from .errors import JobError
+from .ops import Secret
+from .ops.tensor import number
+from .origin import caller
+
+ROLES = ("alice", "bob")
+JOINT = "joint"
+
+
+@dataclass(frozen=True)
+class Input:
+    """A tensor that `owner` brings. `shape` may name axes ("n"): equal names must have equal lengths.
+
+    Every value must lie in [low, high]; that is checked where it is encoded. For a variable that training changes, the
+    range is also what the plan assumes the values stay in.
+
+    default: what it is where its owner gives no file: an array, or a `Draw`, which its owner then draws.
+
+    An owner "joint" stands for both: each brings a tensor of its own, NAME.alice and NAME.bob, from a file or drawn, and v.NAME is
+    their sum, which neither of them knows.
+    """
+
+    owner: str
+    shape: tuple[int | str, ...]
+    low: float = -1024.0
+    high: float = 1024.0
+    default: Any = None
+    line: str = field(default="", repr=False, compare=False, kw_only=True)  # where it is declared
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "line", self.line or caller())
+        if self.owner not in (*ROLES, JOINT):
+            raise JobError(f"an Input belongs to 'alice', to 'bob' or to both, 'joint', not to {self.owner!r}")
+        for name in ("low", "high"):  # a NumPy scalar would make intervals wrap in its own few bits
+            object.__setattr__(self, name, number(f"an Input's {name}", getattr(self, name)))
+        if not self.low < self.high:
+            raise JobError(f"an Input's range needs low < high, not [{self.low}, {self.high}]")
+
+    @property
+    def party(self) -> int:
+        return ROLES.index(self.owner)
+
+    def brought(self, name: str) -> dict[str, Input]:
+        """What the parties bring for it, by name: itself, or the two tensors that it is the sum of."""
+        if self.owner != JOINT:
+            return {name: self}
+        default: Any = None
+        if isinstance(self.default, Draw):
+            default = self.default.half()
+        elif self.default is not None:
+            default = np.asarray(self.default) / 2
+        half = replace(self, owner=ROLES[0], low=self.low / 2, high=self.high / 2, default=default)
+        return {f"{name}.{role}": replace(half, owner=role) for role in ROLES}
+
+
+class Bundle:
+    """Several Inputs as one attribute of a job, which are called by its name and theirs: model.0.weight."""
+
+    name: str = ""
+    line: str = ""  # where it is declared
+
+    def __set_name__(self, _: type, name: str) -> None:
+        self.name, self.line = name, caller()
+
+    def inputs(self) -> dict[str, Input]:
+        """By their names within the bundle; "" is the bundle's own."""
+        raise NotImplementedError
+
+    def gathered(
+        self, parts: Mapping[str, Secret], learnt_from: Callable[[int], NDArray[np.intp]]
+    ) -> dict[str, Secret]:
+        """What the job computes with instead of these inputs, both by their names within the bundle.
+
+        learnt_from: which of so many rows the job learns from.
+        """
+        return dict(parts)
+
+    def settings(self) -> dict[str, str]:
+        """What it declares besides its inputs, and both parties must declare alike, in words."""
+        return {}
+
+
+def inside(name: str, bundle: Bundle) -> dict[str, Input]:
+    """A bundle's inputs; JobError where what it was given makes none, as a width that is no number."""
+    try:
+        return bundle.inputs()
+    except (TypeError, ValueError, ArithmeticError) as error:
+        raise JobError(
+            f"{name} = {type(bundle).__name__}(…): the shapes of its tensors do not follow from what it was given; "
+            f"check that every size is a whole number above zero ({error})"
+        ) from None
+
+
+def within(bundle: str, part: str) -> str:
+    """The name of a part of a bundle."""
+    return f"{bundle}.{part}" if part else bundle

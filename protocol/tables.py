@@ -1,0 +1,282 @@
+"""Tables with named columns: who brings which columns or rows, under which names, and how they are prepared.
+
+    class Risk(Training):
+        x = Table(alice=["age", "income"], bob=["visits", "city"], match="order", rows=1000,
+                  steps=[Fill(), OneHot("city", categories=["Bonn", "Cologne"]), Standardise()])
+        y = Labels("bob", "default", classes=["no", "yes"])
+
+One owner: Table("bob", ["age", "income"]). Columns of both (vertical): Table(alice=[…], bob=[…]); v.x is the columns of
+alice and then those of bob. Rows of both (horizontal): Table(columns=[…], rows="alice+bob"); v.x is the rows of alice and
+then those of bob. A table is a `Bundle`: it brings an Input x, or x.alice and x.bob, of which setup makes v.x at no cost.
+
+Columns: names; {"age": "Age (years)"} to call a column of the file otherwise; patterns over the file's names ("mean *"); a
+number, for so many columns whatever their names; None, for all that no other table of the job takes. `party/formats` reads them
+from the owner's --table FILE. Steps (`preparation.py`: Standardise, MinMax, Clip, Log1p, Days, Fill, OneHot) are done by the
+owner of a column. All of it is compared when two parties agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import JobError
+from .jobs import ROLES, Bundle, Input, Job
+from .ops import Secret, concatenate
+from .preparation import (
+    Clip,
+    Days,
+    Fill,
+    Log1p,
+    MinMax,
+    Names,
+    OneHot,
+    Standardise,
+    Step,
+    is_pattern,
+    layout,
+    names,
+    reach,
+    text,
+)
+
+__all__ = ["Clip", "Days", "Fill", "Labels", "Log1p", "MinMax", "OneHot", "Part", "Standardise", "Table", "tables"]
+
+Columns = str | int | Sequence[str] | Mapping[str, str] | None
+BOTH = "alice+bob"  # rows of both parties
+RANGE = (-1024.0, 1024.0)  # where nothing is declared, and no step says more
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one party brings of a table. `columns`: its names in the job and in the file, or their number, or None for all the rest."""
+
+    owner: str
+    columns: tuple[tuple[str, str], ...] | int | None
+    steps: tuple[Step, ...] = ()
+
+    @property
+    def known(self) -> Names | None:
+        """The names of the columns in the job, where they follow from the job alone."""
+        if isinstance(self.columns, int):
+            return tuple(str(n) for n in range(self.columns))
+        if self.columns is None or any(is_pattern(source) for _, source in self.columns):
+            return None
+        return tuple(name for name, _ in self.columns)
+
+    @property
+    def width(self) -> int | None:
+        """How many columns there are after all steps, where that follows from the job alone."""
+        made = None if self.known is None else layout(self.known, self.steps)
+        return None if made is None else len(made)
+
+
+class Table(Bundle):
+    """See the module's docstring. v.NAME is (rows, columns), or (rows, *shape).
+
+    rows: how many, or a name for an axis whose length the data say, or "alice+bob", or {"alice": 300, "bob": 200}, for rows of both.
+    match: "order": rows that stand in the same place of both files belong together, in a table with columns of both.
+    low, high: the range of the prepared values; without them what the steps imply, or ±1024.
+    """
+
+    def __init__(
+        self,
+        owner: str | None = None,
+        columns: Columns = None,
+        *,
+        alice: Columns = None,
+        bob: Columns = None,
+        rows: int | str | Mapping[str, int] = "n",
+        match: str | None = None,
+        shape: Sequence[int] | None = None,
+        steps: Iterable[Step] = (),
+        low: float | None = None,
+        high: float | None = None,
+    ) -> None:
+        self.rows: Mapping[str, int] | int | str = rows
+        self.horizontal = rows == BOTH or isinstance(rows, Mapping)
+        self.steps, self.match = tuple(steps), match
+        self.row_shape = None if shape is None else tuple(shape)
+        own: dict[str, Columns] = {
+            role: found for role, found in zip(ROLES, (alice, bob), strict=True) if found is not None
+        }
+        self._check(owner, columns, own)
+        if self.horizontal:
+            own = dict.fromkeys(ROLES, columns)
+        elif owner is not None:
+            own = {owner: columns}
+        parts = [self._part(role, found) for role, found in own.items()]
+        self.parts = tuple(replace(part, steps=tuple(_own(self.steps, part, parts))) for part in parts)
+        self._check_steps()
+        ranges = [reach(part.known or ("",), part.steps, *RANGE) for part in self.parts]
+        self.low = min(found for found, _ in ranges) if low is None else low
+        self.high = max(found for _, found in ranges) if high is None else high
+
+    def _check(self, owner: str | None, columns: Columns, own: Mapping[str, Columns]) -> None:
+        """JobError for what contradicts itself."""
+        if sum((owner is not None, bool(own), self.horizontal)) != 1 or (own and columns is not None):
+            raise JobError(
+                "a Table belongs to one party, Table('bob', [columns]); or has columns of both, Table(alice=[columns], "
+                "bob=[columns]); or rows of both, Table(columns=[columns], rows='alice+bob')"
+            )
+        if owner is not None and owner not in ROLES:
+            raise JobError(f"a Table belongs to 'alice' or to 'bob', not to {owner!r}")
+        if isinstance(self.rows, Mapping) and (
+            set(self.rows) != set(ROLES) or not all(map(_count, self.rows.values()))
+        ):
+            raise JobError("rows={'alice': 300, 'bob': 200}: a whole number above zero for each")
+        if isinstance(self.rows, int) and not _count(self.rows):
+            raise JobError("rows=1000: a whole number above zero")
+        if len(own) == 2 and self.match != "order":
+            raise JobError(
+                "a Table with columns of both says how its rows belong together: match='order' where both files have the "
+                "same rows in the same order"
+            )
+        if len(own) != 2 and self.match is not None:
+            raise JobError("match=… is for a Table with columns of both: Table(alice=[…], bob=[…], match='order')")
+        for step in self.steps:
+            if not isinstance(step, Step):
+                raise JobError(f"steps takes Standardise(), Fill() and the like, not {type(step).__name__}")
+        if self.row_shape is not None and (len(own) == 2 or not all(map(_count, self.row_shape))):
+            raise JobError("shape=(1, 28, 28): whole numbers above zero, for a table whose columns are not split")
+
+    def _part(self, owner: str, columns: Columns) -> Part:
+        if isinstance(columns, int):
+            if not _count(columns):
+                raise JobError(f"a Table has a whole number of columns above zero, not {columns!r}")
+            found: Any = columns
+        elif isinstance(columns, Mapping):
+            names(columns, "columns={…}")
+            sources = names(columns.values(), "columns={…}")
+            if any(map(is_pattern, sources)):
+                raise JobError("columns={…} gives one column of the file a name; a pattern has no place in it")
+            found = tuple(zip(columns, sources, strict=True))
+        elif columns is None:
+            found = prod(self.row_shape) if self.row_shape is not None else None
+        else:
+            found = tuple((name, name) for name in names(columns, "a Table's columns=…"))
+        if found == ():
+            raise JobError("a Table has at least one column")
+        return Part(owner, found)
+
+    def _check_steps(self) -> None:
+        known = [part.known for part in self.parts]
+        there = None if None in known else {name for each in known for name in each or ()}
+        made: set[str] = set()
+        for step in self.steps:
+            if there is not None:
+                for name in step.columns:
+                    if not is_pattern(name) and name not in there | made:
+                        raise JobError(f"{step} is done to a column {name} that the table does not have")
+                made |= {each for name in there | made for each in step.made(name) or ()}
+            if self.horizontal and step.learns:
+                raise JobError(
+                    f"{step} would learn something else from the rows of each party: in a table with rows of both, declare the "
+                    "numbers: MinMax(low=0, high=9), Fill(how='constant'), OneHot(categories=[…])"
+                )
+
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """Who brings a part of it."""
+        return tuple(part.owner for part in self.parts)
+
+    def part(self, role: str) -> Part:
+        """What `role`, one of its owners, brings."""
+        return next(part for part in self.parts if part.owner == role)
+
+    def tensor(self, role: str) -> str:
+        """The name of the tensor that `role` brings."""
+        return f"{self.name}.{role}" if len(self.parts) > 1 else self.name
+
+    @property
+    def shape(self) -> tuple[int | str, ...]:
+        """Of v.NAME, as far as the job says it."""
+        widths = [part.width for part in self.parts[: 1 if self.horizontal else 2]]
+        rows = sum(self.rows.values()) if isinstance(self.rows, Mapping) else self.rows
+        if self.row_shape is not None:
+            return (rows, *self.row_shape)
+        return rows, sum(w or 0 for w in widths) if all(widths) else f"{self.name}.columns"
+
+    def inputs(self) -> dict[str, Input]:
+        found = {}
+        for part in self.parts:
+            inside = part.owner if len(self.parts) > 1 else ""
+            rows = self.rows
+            if self.horizontal:
+                rows = self.rows[part.owner] if isinstance(self.rows, Mapping) else f"{self.name}.{part.owner}.rows"
+            shape = (f"{self.name}.columns" if self.horizontal else f"{self.name}.{part.owner}.columns",)
+            inner: tuple[int | str, ...] = self.row_shape or (shape if part.width is None else (part.width,))
+            assert not isinstance(rows, Mapping)
+            found[inside] = Input(part.owner, (rows, *inner), self.low, self.high)
+        return found
+
+    def gathered(
+        self, parts: Mapping[str, Secret], learnt_from: Callable[[int], NDArray[np.intp]]
+    ) -> dict[str, Secret]:
+        if len(self.parts) == 1:
+            return dict(parts)
+        return {"": concatenate([parts[part.owner] for part in self.parts], axis=0 if self.horizontal else 1)}
+
+    def settings(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for part in self.parts:
+            columns = part.columns
+            said = "all" if columns is None else str(columns)
+            if isinstance(columns, tuple):
+                said = ", ".join(name if name == source else f"{name}={source!r}" for name, source in columns)
+            found[f"columns of {part.owner}"] = said
+        if self.match is not None:
+            found["match"] = self.match
+        return found | {f"step {number}": str(step) for number, step in enumerate(self.steps, 1)}
+
+
+class Labels(Table):
+    """A column of classes: v.NAME is (rows, classes), one-hot; of two classes with one_hot=False (rows, 1), 1 for the second.
+
+    classes: their names or numbers as the file has them, in order, or how many there are: 0, 1, 2 and so on.
+    column: which column of the file it is; without it, the file that is given for the labels has one column alone.
+    """
+
+    def __init__(
+        self,
+        owner: str | None = None,
+        column: str | Mapping[str, str] | None = None,
+        *,
+        classes: int | Sequence[str | int | float],
+        one_hot: bool = True,
+        rows: int | str | Mapping[str, int] = "n",
+    ) -> None:
+        found = range(classes) if isinstance(classes, int) else classes
+        if isinstance(found, str) or len(found) < 2 or not (one_hot or len(found) == 2):
+            raise JobError(
+                "Labels take two classes or more, classes=['no', 'yes'] or classes=10; one_hot=False takes two"
+            )
+        self.classes = tuple(text(each) for each in found)
+        step = OneHot(categories=self.classes, drop_first=not one_hot)
+        super().__init__(owner, 1 if column is None else column, rows=rows, steps=[step])
+
+
+def _own(steps: Iterable[Step], part: Part, parts: Iterable[Part]) -> Iterator[Step]:
+    """The steps that concern a part: without names of the columns of others, and of what becomes of these."""
+    foreign = {name for each in parts if each is not part for name in each.known or ()} - {*(part.known or ())}
+    for step in steps:
+        left = tuple(name for name in step.columns if name not in foreign)
+        foreign |= {each for name in foreign & {*step.columns} for each in step.made(name) or ()}
+        if left or not step.columns:
+            yield replace(step, columns=left)
+        if not step.columns:
+            foreign |= {each for name in foreign for each in step.made(name) or ()}
+
+
+def _count(value: object) -> bool:
+    return type(value) is int and value > 0
+
+
+def tables(job: Job) -> dict[str, Table]:
+    """The tables of a job by name."""
+    return {name: each for name, each in job.bundles.items() if isinstance(each, Table)}

@@ -1,0 +1,186 @@
+"""party.formats.frames: tables as the tools that people use write them."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import zstandard
+
+from party.formats.frames import Frame, frame_of, read
+from protocol.errors import DataError
+
+TABLE = pd.DataFrame(
+    {
+        "age": [31, 52, 40],
+        "income (k€)": [41.5, np.nan, 1 / 3],
+        "city": ["Bonn", "Köln", None],
+        "member": [True, False, True],
+        "since": pd.to_datetime(["2020-01-31", "2021-12-24", "2019-05-01"]),
+    }
+)
+
+
+def plain(frame: Frame) -> dict[str, list[Any]]:
+    return {
+        name: [None if cell is None or cell != cell else cell for cell in column.tolist()]
+        for name, column in zip(frame.names, frame.columns, strict=True)
+    }
+
+
+WANTED = {
+    "age": [31, 52, 40],
+    "income (k€)": [41.5, None, 1 / 3],
+    "city": ["Bonn", "Köln", None],
+    "member": [1.0, 0.0, 1.0],
+}
+
+
+@pytest.mark.parametrize(
+    "suffix",
+    [".csv", ".tsv", ".csv.gz", ".csv.zip", ".csv.zst", ".txt", ".semicolon.csv", ".parquet", ".feather", ".xlsx"],
+)
+def test_what_pandas_writes_comes_back(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"table{suffix}"
+    if suffix == ".parquet":
+        TABLE.to_parquet(path)
+    elif suffix == ".feather":
+        TABLE.to_feather(path)
+    elif suffix == ".xlsx":
+        TABLE.to_excel(path, index=False)
+    else:
+        separator = {".tsv": "\t", ".txt": "|", ".semicolon.csv": ";"}.get(suffix, ",")
+        TABLE.to_csv(path, sep=separator, index=False, decimal="," if separator == ";" else ".")
+    found = plain(read(path))
+    since = found.pop("since")
+    assert found == WANTED
+    assert [str(each)[:10] for each in since] == ["2020-01-31", "2021-12-24", "2019-05-01"]
+
+
+@pytest.mark.parametrize(
+    "frame", [TABLE, pl.from_pandas(TABLE), TABLE.convert_dtypes(), TABLE.astype({"city": "category"})]
+)
+def test_frames_are_taken_as_they_are(frame: Any) -> None:
+    found = frame_of(frame)
+    assert found["since"].dtype.kind == "M"
+    assert {name: values for name, values in plain(found).items() if name != "since"} == WANTED
+
+
+def test_an_index_that_was_written_too_is_taken_for_names_of_rows(tmp_path: Path) -> None:
+    TABLE.to_csv(tmp_path / "index.csv")
+    frame = read(tmp_path / "index.csv")
+    assert frame.names == tuple(TABLE.columns)
+    assert frame.about == ", below a header and beside names of rows"
+    (tmp_path / "numbers.csv").write_text('"","a","b"\n"1",0.5,2\n"2",0.1,3\n')  # R's write.csv
+    assert plain(read(tmp_path / "numbers.csv")) == {"a": [0.5, 0.1], "b": [2.0, 3.0]}
+
+
+@pytest.mark.parametrize(
+    ("content", "wanted"),
+    [
+        ('"speed; km/h",b\n1,2\n', {"speed; km/h": [1.0], "b": [2.0]}),
+        ("\ufeffa;b\n1,5;2\n2,25;-3,5e1\n", {"a": [1.5, 2.25], "b": [2.0, -35.0]}),
+        ("a b\n 1  2\n3   4\n", {"a": [1.0, 3.0], "b": [2.0, 4.0]}),
+        ("a,b\nTRUE,1\nFALSE,0\n", {"a": [1.0, 0.0], "b": [1.0, 0.0]}),
+        ("a,b\nNA,1\n?,0\n", {"a": [None, None], "b": [1, 0]}),
+        ('a,b\n"two\nlines",1\n"x, y",0\n', {"a": ["two\nlines", "x, y"], "b": [1, 0]}),
+        ("0,1\n0.5,-0.2\n0.1,0.7\n", {"0": [0.5, 0.1], "1": [-0.2, 0.7]}),
+        ("# a,b\n1,2\n", {"a": [1.0], "b": [2.0]}),
+        ("a|b\n1,5|x\n2,5|y\n", {"a": [1.5, 2.5], "b": ["x", "y"]}),
+    ],
+)
+def test_text_of_all_forms(tmp_path: Path, content: str, wanted: dict[str, Any]) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(content)
+    assert plain(read(path)) == wanted
+    path.write_bytes(content.removeprefix("\ufeff").encode("utf-16"))  # "Unicode text" of a spreadsheet
+    assert plain(read(path)) == wanted
+
+
+def test_what_pandas_reads_is_as_exact_as_what_is_read_here(tmp_path: Path) -> None:
+    values = np.random.default_rng(1).normal(size=200) * 10.0 ** np.arange(-100, 100)
+    frame = pd.DataFrame({"v": values, "t": "text"})
+    frame.to_csv(tmp_path / "both.csv", index=False)
+    frame[["v"]].to_csv(tmp_path / "numbers.csv", index=False)
+    for name in ("both.csv", "numbers.csv"):
+        assert np.array_equal(read(tmp_path / name)["v"], values)
+
+
+def test_arrays_are_tables_without_names(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.arange(24).reshape(2, 3, 4))
+    assert read(tmp_path / "a.npy").names == tuple(map(str, range(12)))
+    np.savez(tmp_path / "a.npz", one=np.ones((2, 2)), two=np.zeros((3, 1)))
+    assert len(read(tmp_path / "a.npz:two")) == 3
+    named = np.array([(1, 2.5), (3, 4.5)], [("a", int), ("b", float)])
+    assert plain(frame_of(named)) == {"a": [1, 3], "b": [2.5, 4.5]}
+    assert plain(frame_of({"a": [1, 2], "b": ["x", None]})) == {"a": [1, 2], "b": ["x", None]}
+
+
+def test_a_sheet_is_picked_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "book.xlsx"
+    with pd.ExcelWriter(path) as book:
+        TABLE[["age"]].to_excel(book, sheet_name="first", index=False)
+        TABLE[["city"]].to_excel(book, sheet_name="second", index=False)
+    assert read(Path(f"{path}:second")).names == ("city",)
+    with pytest.raises(DataError, match=r"2 sheets, first, second; say which: FILE.xlsx:SHEET"):
+        read(path)
+    with pytest.raises(DataError, match="no sheet third"):
+        read(Path(f"{path}:third"))
+
+
+def zipped(**members: bytes) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "named"),
+    [
+        ("a.csv", b"a,b\n1,x\n2\n", ["line 3", "1 columns", "2 before"]),
+        ("a.csv", b"a,b\n1,x\n2,y,z\n", ["line 3"]),
+        ("a.csv", b'a,b\n1,x\n2,"y\n', ["line 3", "CSV"]),
+        ("a.csv", b"1,x\n2,y\n", ["needs a header"]),
+        ("a.csv", b"a,b\n", ["no rows"]),
+        ("a.csv", b"", ["is empty"]),
+        ("a.csv", b"a,b\n\xff,1\n", ["UTF-8"]),
+        ("a.parquet", b"PAR1 nonsense", ["damaged"]),
+        ("a.feather", b"nonsense", ["damaged"]),
+        ("a.xlsx", b"nonsense", ["damaged"]),
+        ("a.csv.gz", b"nonsense", ["damaged", "compress"]),
+        ("a.csv.gz", gzip.compress(b"a,b\n1,2\n" * 9)[:-9], ["damaged", "compress"]),
+        ("a.csv.zip", b"nonsense", ["damaged", "compress"]),
+        ("a.csv.zip", zipped(a=b"1", b=b"2"), ["2 files"]),
+        ("a.csv.zst", b"nonsense", ["damaged", "compress"]),
+        ("a.csv.zst", zstandard.compress(b"a,b\n1,2\n" * 99)[:-3], ["damaged"]),
+        ("a.doc", b"1,2\n", ["kind that cannot be read", ".xlsx"]),
+    ],
+)
+def test_what_is_no_table_is_one_sentence(tmp_path: Path, name: str, content: bytes, named: list[str]) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        read(path)
+    sentence = str(caught.value)
+    assert str(path) in sentence and "\n" not in sentence
+    assert [word for word in named if word not in sentence] == [], sentence
+
+
+def test_a_name_that_is_there_twice_is_only_a_fault_where_it_is_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("a,b,a\n1,2,3\n")
+    frame = read(path)
+    assert frame["b"].tolist() == [2.0]
+    with pytest.raises(DataError, match="2 columns of the name 'a'"):
+        frame["a"]
+    with pytest.raises(DataError, match="no column 'c'; it has: a, b, a"):
+        frame["c"]

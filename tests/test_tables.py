@@ -1,0 +1,157 @@
+"""protocol.tables and protocol.preparation: what a job declares of its tables, and what becomes of it while it is traced."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from protocol.describe import difference, rank, words
+from protocol.errors import JobError
+from protocol.jobs import Job, trace
+from protocol.nn import BinaryCrossEntropy, Dense, Sequential, Training, accuracy
+from protocol.preparation import layout
+from protocol.simulate import simulate
+from protocol.tables import BOTH, Clip, Days, Fill, Labels, Log1p, MinMax, OneHot, Standardise, Table, tables
+
+
+def job_with(**tables: Table) -> Job:
+    def finish(self: Job, v: Any) -> None:
+        v.reveal({name: v[name] for name in tables})
+
+    return type("Tabled", (Job,), {"finish": finish, **tables})()
+
+
+def shapes(job: Job, rows: int = 6) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(rows if isinstance(n, str) else n for n in each.shape) for name, each in job.inputs.items()}
+
+
+def test_columns_of_both_become_one_tensor_at_no_cost():
+    job = job_with(x=Table(alice=["a", "b"], bob=["c"], match="order", low=-4, high=4))
+    assert {name: each.owner for name, each in job.inputs.items()} == {"x.alice": "alice", "x.bob": "bob"}
+    random = np.random.default_rng(1)
+    inputs = {name: random.uniform(-4, 4, shape) for name, shape in shapes(job).items()}
+    run = simulate(job, inputs)
+    whole = np.hstack([inputs["x.alice"], inputs["x.bob"]])
+    assert np.abs(run.results[0]["x"] - whole).max() < 1e-4
+    assert run.rounds == 1  # the reveal
+
+
+def test_rows_of_both_become_one_tensor():
+    job = job_with(x=Table(columns=["a", "b"], rows=BOTH), y=Labels(column="c", classes=3, rows={"alice": 2, "bob": 3}))
+    assert job.inputs["x.alice"].shape == ("x.alice.rows", 2)
+    assert job.inputs["y.bob"].shape == (3, 3)
+    inputs = {"x.alice": np.ones((2, 2)), "x.bob": np.zeros((3, 2)), "y.alice": np.eye(3)[:2], "y.bob": np.eye(3)}
+    run = simulate(job, inputs)
+    assert np.abs(run.results[1]["x"] - np.vstack([np.ones((2, 2)), np.zeros((3, 2))])).max() < 1e-4
+    assert tables(job)["y"].shape == (5, 3)
+
+
+def test_one_owner_brings_a_tensor_of_the_tables_own_name():
+    job = job_with(
+        x=Table("bob", {"age": "Age (years)", "pay": "pay"}), y=Labels("bob", "z", classes=["no", "yes"], one_hot=False)
+    )
+    assert {name: each.shape for name, each in job.inputs.items()} == {"x": ("n", 2), "y": ("n", 1)}
+    assert job_with(x=Table("bob", shape=(1, 28, 28), low=0, high=1)).inputs["x"].shape == ("n", 1, 28, 28)
+    assert job_with(x=Table("bob", ["mean *"])).inputs["x"].shape == ("n", "x.bob.columns")
+
+
+@pytest.mark.parametrize(
+    ("steps", "names"),
+    [
+        ([Standardise(), Clip()], ("a", "b")),
+        ([Fill(indicator=True)], ("a", "a is missing", "b", "b is missing")),
+        ([Fill(columns="a", indicator=True), Standardise()], ("a", "a is missing", "b")),
+        ([OneHot("b", categories=["x", 1.0])], ("a", "b=x", "b=1")),
+        ([Fill(indicator=True), OneHot("b", categories=["x", "y"], drop_first=True)], ("a", "a is missing", "b=y")),
+        ([OneHot("b")], None),
+        ([Log1p("?"), Days("b")], ("a", "b")),
+    ],
+)
+def test_what_columns_become_follows_from_the_declaration(steps, names):
+    assert layout(("a", "b"), steps) == names
+    width = job_with(x=Table("bob", ["a", "b"], steps=steps)).inputs["x"].shape[1]
+    assert width == ("x.bob.columns" if names is None else len(names))
+
+
+@pytest.mark.parametrize(
+    ("steps", "interval"),
+    [
+        ([], (-1024, 1024)),
+        ([Standardise()], (-16, 16)),
+        ([Standardise(), Clip(low=-3, high=5)], (-3, 5)),
+        ([MinMax(low=0, high=255)], (0, 1)),
+        ([MinMax("a", low=0, high=255)], (-1024, 1024)),
+        ([OneHot("b", categories=[1, 2]), Clip("a", low=0, high=2)], (0, 2)),
+    ],
+)
+def test_ranges_follow_from_the_steps(steps, interval):
+    (declared,) = job_with(x=Table("bob", ["a", "b"], steps=steps)).inputs.values()
+    assert (declared.low, declared.high) == interval
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        (lambda: Table(), ["belongs to one party"]),
+        (lambda: Table("bob", ["a"], alice=["b"]), ["belongs to one party"]),
+        (lambda: Table("carol", ["a"]), ["carol"]),
+        (lambda: Table(alice=["a"], bob=["b"]), ["match='order'"]),
+        (lambda: Table("bob", ["a"], match="order"), ["columns of both"]),
+        (lambda: Table("bob", ["a", "a"]), ["twice"]),
+        (lambda: Table("bob", []), ["at least one"]),
+        (lambda: Table("bob", [1]), ["int"]),
+        (lambda: Table("bob", 0), ["0"]),
+        (lambda: Table("bob", {"a": "b *"}), ["pattern"]),
+        (lambda: Table("bob", ["a"], rows=0), ["rows=1000"]),
+        (lambda: Table("bob", ["a"], steps=[Standardise("b")]), ["Standardise", "column b"]),
+        (lambda: Table("bob", ["a"], steps=["standardise"]), ["str"]),
+        (lambda: Table(columns=["a"], rows=BOTH, steps=[MinMax()]), ["rows of both", "declare the numbers"]),
+        (lambda: Labels("bob", classes=1), ["two classes"]),
+        (lambda: Labels("bob", classes=3, one_hot=False), ["two classes"]),
+        (lambda: Labels("bob", classes=["a", "a"]), ["each once"]),
+        (lambda: Fill("mean"), ["Fill(how='mean')"]),
+        (lambda: Fill(how="mode"), ["'median'"]),
+        (lambda: Clip(low=1, high=0), ["low < high"]),
+        (lambda: MinMax(low=1), ["low and high"]),
+        (lambda: Days(since="yesterday"), ["2020-01-31"]),
+    ],
+)
+def test_a_contradiction_is_one_sentence(wrong, named):
+    with pytest.raises(JobError) as caught:
+        wrong()
+    assert [word for word in named if word not in str(caught.value)] == []
+
+
+def test_two_jobs_that_prepare_differently_do_not_agree():
+    listings = [
+        trace(job, shapes(job)).listing
+        for job in (
+            job_with(x=Table("bob", ["a", "b"], low=-16, high=16, steps=[Fill(how=how), Standardise()]))
+            for how in ("mean", "median")
+        )
+    ]
+    assert listings[0].digest != listings[1].digest
+    number = listings[0].first_difference(listings[1].short)
+    sentence = difference(
+        listings[0], number, "alice", "bob", list(words(listings[1], number)), rank(listings[1], number)
+    )
+    assert sentence.startswith("the settings: bob has x, step 1 = Fill(how='median', ")
+
+
+def test_a_training_takes_tables_and_says_on_which_rows_preparation_may_learn():
+    class Risk(Training):
+        x = Table(alice=["a"], bob=["b"], match="order", rows=40, steps=[Standardise()])
+        y = Labels("bob", "c", classes=["no", "yes"], one_hot=False, rows=40)
+        model = Sequential(Dense(2, 1))
+        loss = BinaryCrossEntropy()
+        batch, held_out = 8, 0.25
+        metrics = {"accuracy": accuracy}
+
+    job = Risk()
+    rows = job.training_rows(40)
+    assert (len(rows), len(set(rows.tolist())), job.iterations) == (30, 30, 3)
+    assert np.array_equal(rows, np.sort(rows)) and not np.array_equal(rows, np.arange(30))
+    traced = trace(job, shapes(job, 40))
+    assert traced.graph.revealed
