@@ -35,7 +35,7 @@ class Intent:
 
     role: str
     job: Job
-    iterations: int
+    iterations: int | None  # None: as many as follow from the shapes
     reveal: str
     shapes: dict[str, Shape]  # of what this party brings, as far as they are known before rows are matched
     material: str = "from the dealer"

@@ -21,6 +21,7 @@ from pathlib import Path
 from types import FrameType, ModuleType
 from typing import TypeVar
 
+import protocol
 from protocol import estimators
 from protocol.config import nearest, yes_or_no
 from protocol.cost import LAN, Network
@@ -33,7 +34,7 @@ from protocol.views import Shape
 
 from .jobs.cnn import Cnn
 from .jobs.diabetes import Diabetes
-from .jobs.digits import DigitsMlp
+from .jobs.digits import DigitsCnn, DigitsMlp
 from .jobs.logreg import LogisticRegression
 from .jobs.mlp import Mlp, MlpCrossEntropy
 from .jobs.seed import Seed
@@ -63,10 +64,17 @@ ESTIMATORS: dict[str, type[Job]] = {  # on a party's own data
     "linear-regression": estimators.LinearRegression,
     "ridge": estimators.Ridge,
     "logistic-regression": estimators.LogisticRegression,
+    "mlp-classifier": estimators.MLPClassifier,
+    "mlp-regressor": estimators.MLPRegressor,
+    "cnn-classifier": estimators.CNNClassifier,
     "statistics": estimators.Statistics,
     "group-statistics": estimators.GroupStatistics,
 }
-DEMOS: dict[str, type[Job]] = {"diabetes": Diabetes, "digits-mlp": DigitsMlp}  # on data that scikit-learn ships
+DEMOS: dict[str, type[Job]] = {  # on data that scikit-learn ships
+    "diabetes": Diabetes,
+    "digits-mlp": DigitsMlp,
+    "digits-cnn": DigitsCnn,
+}
 NAMED = BUILTIN | ESTIMATORS | DEMOS
 
 
@@ -84,15 +92,11 @@ def load_job(name_or_path: str, params: Mapping[str, str] | None = None) -> Job:
             f"there is no job {name_or_path!r}{near} (built in: {', '.join(NAMED)}; "
             "your own is given as a path that ends in .py, an imported network as one that ends in .json)"
         )
-    job = checked(kind)
-    for name, text in (params or {}).items():
-        _set(job, name, text)
-    _ = job.numerics  # which checks its ranges
-    return job
+    return checked(kind, params or {})
 
 
-def checked(job: Job | type[Job]) -> Job:
-    """A job, made if it is given as its class; JobError if its attributes are not what a job's are."""
+def checked(job: Job | type[Job], params: Mapping[str, str] = {}) -> Job:
+    """A job, made if it is given as its class, with `params` set; JobError if its attributes are not what a job's are."""
     kind = job if isinstance(job, type) else type(job)
     if not issubclass(kind, Job):
         raise JobError(
@@ -100,9 +104,13 @@ def checked(job: Job | type[Job]) -> Job:
         )
     with blame(source(kind)):
         made = job() if isinstance(job, type) else job
+    for name, text in params.items():
+        _set(made, name, text)
     try:
         _check_attributes(made)
     except JobError as error:
+        if _ours(source(kind)):
+            raise
         raise JobError(f"{_named(source(kind))}: {error}") from None
     _ = made.numerics  # which checks its ranges
     return made
@@ -146,12 +154,17 @@ def blame(file: str | Path) -> Iterator[None]:
         else:
             stack = traceback.extract_tb(error.__traceback__)
             lines = [frame.lineno for frame in stack if frame.filename == str(file)]
-            if not lines and isinstance(error, MpcError):
+            if isinstance(error, MpcError) and (not lines or _ours(file)):
                 raise
             place = f"{_named(file)}:{lines[-1]}" if lines else _named(file)
         if not isinstance(error, (MpcError, _Endless)):
             text = f"{type(error).__name__}: {text}" if text else type(error).__name__
         raise JobError(f"{place}: {text}") from None
+
+
+def _ours(file: str | Path) -> bool:
+    """Whether the job is one of this program's own: its user has no use for the place in the code."""
+    return str(file).startswith(str(Path(protocol.__file__).parent))
 
 
 def _named(file: str | Path) -> str:

@@ -49,6 +49,7 @@ class Report:
     beyond: tuple[str, ...] = ()  # what says that values left their range, a phrase each
     seconds: float = 0.0  # online phase
     setup_seconds: float = 0.0  # links, agreement, plan
+    iterations: int | None = None  # that were planned
     rounds: int = 0
     messages: int = 0  # both directions
     bytes_sent: int = 0
@@ -269,6 +270,7 @@ class Run:
             history=history,
             seconds=runner.progress.seconds,
             setup_seconds=setup_seconds,
+            iterations=plan.dealing.steps,
             rounds=runner.progress.rounds,
             messages=2 * runner.progress.rounds,
             bytes_sent=peer.counters.bytes_sent - sent,

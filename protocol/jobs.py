@@ -53,7 +53,7 @@ from .views import Shape
 class Job:
     """Subclass this; see the module's docstring."""
 
-    iterations: ClassVar[int] = 1
+    iterations: ClassVar[int | None] = 1  # None: they follow from the shapes, see `steps`
     fraction_bits: ClassVar[int | None] = None  # the plan chooses, see choice.py
     precision: ClassVar[float] = 1e-4  # and this is what it heeds: how far a result may be off, as a part of its range
     integer_bits: ClassVar[int] = 16
@@ -82,6 +82,12 @@ class Job:
         self.stored = found
         self.__dict__.pop("inputs", None)
 
+    def steps(self, shapes: Mapping[str, Shape]) -> int:
+        """How many iterations there are, given the shapes of all that is brought; called before the job is traced."""
+        if self.iterations is None:
+            raise JobError(f"job {type(self).__name__} does not say how many iterations it has; give --iterations")
+        return self.iterations
+
     def setup(self, v: Variables) -> None:
         """Once, before the first step."""
 
@@ -105,24 +111,30 @@ class Job:
         """Once, after the last step; calls v.reveal(name=tensor, …)."""
         raise JobError(f"job {type(self).__name__} reveals nothing: define finish() and call v.reveal(name=tensor)")
 
+    def stated(self) -> dict[str, Input | Bundle]:
+        """What the job declares to be brought, by name: what its class has, or where a class replaces what another had, that.
+
+        A job whose tensors depend on its parameters replaces this, and adds them.
+        """
+        found = {name: value for base in reversed(type(self).__mro__) for name, value in vars(base).items()}
+        return {name: value for name, value in found.items() if isinstance(value, (Input, Bundle))}
+
     @cached_property
     def declared(self) -> dict[str, Input]:
         """The tensors that the job says are brought, those of bundles too, by name: the same order at both parties."""
         found: dict[str, Input] = {}
-        for base in reversed(type(self).__mro__):
-            for name, value in vars(base).items():
-                if isinstance(value, Input):
-                    found[name] = value
-                elif isinstance(value, Bundle):
-                    parts = inside(name, value).items()
-                    found |= {within(name, part): replace(each, line=value.line) for part, each in parts}
+        for name, value in self.stated().items():
+            if isinstance(value, Input):
+                found[name] = value
+            else:
+                parts = inside(name, value).items()
+                found |= {within(name, part): replace(each, line=value.line) for part, each in parts}
         return dict(sorted(found.items()))
 
     @cached_property
     def bundles(self) -> dict[str, Bundle]:
         """By name, in that order."""
-        found = {name: value for base in reversed(type(self).__mro__) for name, value in vars(base).items()}
-        return {name: value for name, value in sorted(found.items()) if isinstance(value, Bundle)}
+        return {name: value for name, value in sorted(self.stated().items()) if isinstance(value, Bundle)}
 
     @cached_property
     def inputs(self) -> dict[str, Input]:
@@ -194,7 +206,8 @@ def trace(job: Job, shapes: Mapping[str, Shape], iterations: int | None = None, 
 
     network: what is left to the plan is chosen for; both parties say the same.
     """
-    count = job.iterations if iterations is None else iterations
+    own = job.steps(shapes)
+    count = own if iterations is None else iterations
     if count < 0:
         raise JobError(f"a job runs 0 or more iterations, not {count}")
     if type(job.check_every) is not int or not 0 <= job.check_every < 1 << 40:

@@ -44,6 +44,7 @@ from .preparation import (
     reach,
     text,
 )
+from .views import Shape
 
 __all__ = ["Clip", "Days", "Fill", "Labels", "Log1p", "MinMax", "OneHot", "Part", "Standardise", "Table", "tables"]
 
@@ -201,6 +202,11 @@ class Table(Bundle):
         if self.row_shape is not None:
             return (rows, *self.row_shape)
         return rows, sum(w or 0 for w in widths) if all(widths) else f"{self.name}.columns"
+
+    def rows_of(self, shapes: Mapping[str, Shape]) -> int:
+        """How many rows v.NAME has, given the shapes of all that is brought."""
+        own = [shapes[f"{self.name}.{part.owner}" if len(self.parts) > 1 else self.name][0] for part in self.parts]
+        return sum(own) if self.horizontal else own[0]
 
     def inputs(self) -> dict[str, Input]:
         found = {}

@@ -90,10 +90,11 @@ def finish(settings: Config, intent: Intent, report: Report, terminal: Terminal)
 
 def summary(intent: Intent, report: Report) -> dict[str, Any]:
     """The report as plain data; bytes are payload bytes."""
+    planned = intent.iterations if report.iterations is None else report.iterations
     return {
         "role": intent.role,
-        "iterations": intent.iterations,
-        "steps": report.history.steps[-1] if report.history.steps else intent.iterations,
+        "iterations": planned,
+        "steps": report.history.steps[-1] if report.history.steps else planned,
         "seconds": report.seconds,
         "setup_seconds": report.setup_seconds,
         "rounds": report.rounds,

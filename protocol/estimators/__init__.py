@@ -2,6 +2,17 @@
 
 from .linear import LeastSquares, LinearRegression, Ridge
 from .logistic import LogisticRegression
+from .networks import CNNClassifier, MLPClassifier, MLPRegressor
 from .statistics import GroupStatistics, Statistics
 
-__all__ = ["GroupStatistics", "LeastSquares", "LinearRegression", "LogisticRegression", "Ridge", "Statistics"]
+__all__ = [
+    "CNNClassifier",
+    "GroupStatistics",
+    "LeastSquares",
+    "LinearRegression",
+    "LogisticRegression",
+    "MLPClassifier",
+    "MLPRegressor",
+    "Ridge",
+    "Statistics",
+]

@@ -13,10 +13,10 @@ import math
 from dataclasses import replace
 
 from ..errors import JobError
-from ..jobs import Input, Job, Variables
-from ..nn.heldout import divided, training_rows
+from ..jobs import Input, Variables
+from ..nn.heldout import HeldOut
 from ..nn.training import accuracy
-from ..ops import Secret, sigmoid, softmax, within
+from ..ops import sigmoid, softmax, within
 from ..ops.tensor import bounded
 from ..sizing import Numerics
 from ..variables import TO
@@ -29,7 +29,7 @@ LOGITS, COEFFICIENTS = (
 )  # what they are assumed to stay within; coefficients in units of their columns' deviations
 
 
-class LogisticRegression(Job):
+class LogisticRegression(HeldOut):
     """x (n, k); y (n, 1) of 0 and 1, or (n, classes) one-hot.
 
     C: the larger, the smaller the penalty. max_iter: steps; there are always as many. held_out: which part of the rows, by an agreed choice,
@@ -44,14 +44,8 @@ class LogisticRegression(Job):
     max_iter = 50
     fit_intercept = True
     condition = 1e4
-    held_out = 0.0
-    seed = 0
     weights = "both"
     scores = "none"
-
-    def divided(self, v: Variables) -> tuple[list[Secret], list[Secret]]:
-        """x and y of the rows to learn from, and of those held out."""
-        return divided(training_rows(v.x.shape[0], self.held_out, self.seed), v.x, v.y)
 
     @property
     def iterations(self) -> int:  # type: ignore[override]
@@ -66,7 +60,7 @@ class LogisticRegression(Job):
     def setup(self, v: Variables) -> None:
         if not self.C > 0.0 or self.max_iter < 1:
             raise JobError(f"C = {self.C!r} is a number above 0, max_iter = {self.max_iter!r} at least 1")
-        (x, y), _ = self.divided(v)
+        x, y = self.split(v, held_out=False)
         (n, k), t = x.shape, y.shape[-1]
         self._penalty, self._curvature = 1.0 / (self.C * n), 0.25 if t == 1 else 0.5
         v.labels, v.centre = y, x.mean(axis=0, keepdims=True) if self.fit_intercept else v.zeros((1, k))
@@ -106,10 +100,9 @@ class LogisticRegression(Job):
             v.reveal(coef=coef, to=self.weights)
             if self.fit_intercept:
                 v.reveal({"intercept": (v.intercept - v.centre @ coef).reshape(-1)}, to=self.weights)
-        _, rest = self.divided(v)
-        if not rest:
+        if not self.held_out:
             return
-        x, y = rest
+        x, y = self.split(v, held_out=True)
         z = ((x - v.centre) * v.scale.reshape(1, -1)) @ v.coef
         z = within(z + v.intercept if self.fit_intercept else z, -LOGITS, LOGITS)
         v.reveal(accuracy=accuracy(z, y))

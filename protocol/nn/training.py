@@ -19,15 +19,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ..errors import JobError
 from ..graph import Array
-from ..jobs import Input, Job, Variables
-from ..ops import Secret, gradient, is_max, take
-from ..prg import agreed, keystream
+from ..jobs import Input, Variables
+from ..ops import Secret, gradient, is_max
 from ..tables import Table
+from ..views import Shape
+from .heldout import HeldOut
 from .layer import Layer
 from .losses import Loss
 from .optimisers import SGD, Optimiser
@@ -52,7 +50,7 @@ class EarlyStop:
         return len(values) - 1 - values.index(max(values)) >= self.patience
 
 
-class Training(Job):
+class Training(HeldOut):
     """Subclass this; see the module's docstring.
 
     Every epoch takes the rows in an agreed order of its own, in batches. held_out: which part of them is kept from training, by an
@@ -71,48 +69,32 @@ class Training(Job):
     batch = 32
     epochs = 1
     shuffle = True
-    held_out = 0.0
-    seed = 0
     weights = "both"
     keep = ("model.*",)
 
+    _rows: int | None = None  # where x leaves open how many there are: as many as in the shapes that are traced
+
     @property
-    def iterations(self) -> int:  # type: ignore[override]
-        """Steps of all epochs."""
-        return self.epochs * self._steps()
+    def iterations(self) -> int | None:  # type: ignore[override]
+        """Steps of all epochs; None as long as nobody knows how many rows there are."""
+        if not self.epochs >= 1 or not self.batch >= 1:
+            raise JobError(f"{type(self).__name__}: epochs and batch are at least 1")
+        return None if (each := self._steps()) is None else self.epochs * each
 
     @property
     def check_every(self) -> int:  # type: ignore[override]
         """Steps of an epoch."""
-        return self._steps() if self.metrics and isinstance(self.x.shape[0], int) else 0
+        return self._steps() or 0 if self.metrics else 0
 
-    def _steps(self) -> int:
-        rows = self.x.shape[0]
-        if not isinstance(rows, int):
-            raise JobError(
-                f"{type(self).__name__}: how many steps an epoch has follows from the number of rows, which x leaves open "
-                f"({rows!r}); declare it, as in x = Input('bob', (1000, …)) or x = Table('bob', …, rows=1000), or give --iterations"
-            )
-        if not 0.0 <= self.held_out < 1.0 or not self.epochs >= 1 or not self.batch >= 1:
-            raise JobError(
-                f"{type(self).__name__}: epochs and batch are at least 1, held_out from 0 up to 1 (0.2: a fifth)"
-            )
-        return max(1, (rows - round(self.held_out * rows)) // self.batch)
+    def _steps(self) -> int | None:
+        """Of an epoch."""
+        declared = self.x.shape[0]
+        rows = declared if isinstance(declared, int) else self._rows
+        return None if rows is None else max(1, len(self.training_rows(rows)) // self.batch)
 
-    def split(self, v: Variables, held_out: bool) -> tuple[Secret, Secret]:
-        """The rows for training, or those held out, of v.x and v.y."""
-        rows = v.x.shape[0]
-        mine = self.training_rows(rows)
-        if len(mine) == rows:
-            return v.x, v.y
-        if held_out:
-            mine = np.setdiff1d(np.arange(rows), mine)
-        return take(v.x, mine, axis=0), take(v.y, mine, axis=0)
-
-    def training_rows(self, rows: int) -> NDArray[np.intp]:
-        """Those not held out, in order, by the agreed choice."""
-        order = np.argsort(keystream(agreed(self.seed, "held out"), 0, 1, rows)[0], kind="stable")
-        return np.sort(order[round(self.held_out * rows) :])
+    def steps(self, shapes: Mapping[str, Shape]) -> int:
+        self._rows = self.x.rows_of(shapes) if isinstance(self.x, Table) else shapes["x"][0]
+        return super().steps(shapes)
 
     def setup(self, v: Variables) -> None:
         self.optimiser.start(v, self.model.trained())

@@ -29,6 +29,7 @@ from protocol.nn import (
 )  # fmt: skip
 from protocol.ops import one_hot
 from protocol.simulate import simulate
+from protocol.tables import Labels, Table
 
 
 def blobs(rows: int, columns: int, classes: int) -> tuple[np.ndarray, np.ndarray]:
@@ -62,6 +63,19 @@ def test_a_network_learns_and_says_so_after_every_epoch():
     assert len(history) == 3
     assert all(abs(24 * float(each) - round(24 * float(each))) < 1e-3 for each in history), "of 24 rows held out"
     assert float(history[-1]) >= 0.9
+
+
+def test_where_the_rows_are_left_open_epochs_follow_from_the_shapes():
+    class Open(Blobs):
+        x = Table(alice=2, bob=4, match="order")
+        y = Labels("bob", classes=3)
+
+    job = Open()
+    assert job.iterations is None
+    traced = trace(
+        job, {name: tuple(120 if n == "n" else n for n in (each.shape)) for name, each in job.inputs.items()}
+    )
+    assert (traced.iterations, job.check_every) == (18, 6)
 
 
 def test_it_ends_once_nothing_improves():
@@ -113,12 +127,6 @@ def test_pictures_and_series_train_as_their_twins_do(layers, shape):
 
 
 def test_what_does_not_fit_is_said():
-    class Open(Blobs):
-        x = Input("bob", ("n", 6), -1, 1)
-
-    with pytest.raises(JobError, match="number of rows"):
-        _ = Open().iterations
-
     class Unheld(Blobs):
         held_out = 0.0
 

@@ -1,0 +1,241 @@
+"""Multi-layer perceptrons and small convolutional networks from parameters that are called as scikit-learn's.
+
+How many columns there are has to be said, for the two parties draw first weights of that shape before they meet: `features`, and `classes`
+or `targets`. How many rows there are follows from the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from itertools import pairwise
+from math import prod
+from typing import TypeVar
+
+from ..errors import JobError
+from ..jobs import Bundle, Input
+from ..nn import (
+    MSE,
+    SGD,
+    Conv2d,
+    CrossEntropy,
+    Dense,
+    EarlyStop,
+    Flatten,
+    Layer,
+    MaxPool2d,
+    ReLU,
+    Sequential,
+    Sigmoid,
+    Tanh,
+    Training,
+    accuracy,
+)
+from ..nn.training import Metric
+from ..tables import Labels, Table
+
+B = TypeVar("B", bound=Bundle)
+RANGE = 16.0  # of columns, which should have a deviation near 1
+ACTIVATIONS: dict[str, type[Layer] | None] = {"relu": ReLU, "tanh": Tanh, "logistic": Sigmoid, "identity": None}
+
+
+def sizes(given: object, what: str) -> tuple[int, ...]:
+    """(64, 32) of "64,32", of 64, of [64, 32] and of (64, 32); JobError for what is none of them."""
+    parts = given if isinstance(given, (list, tuple)) else str(given).split(",")
+    try:
+        found = tuple(int(str(each)) for each in parts if str(each).strip())
+    except ValueError:
+        found = ()
+    if not found or min(found) < 1:
+        raise JobError(f"{what} = {given!r}: whole numbers above 0, as in '64,32'")
+    return found
+
+
+def named(name: str, bundle: B) -> B:
+    """A bundle that is an attribute of an instance, and not of its class."""
+    bundle.__set_name__(object, name)
+    return bundle
+
+
+class Network(Training):
+    """What the estimators of this file share.
+
+    hidden_layer_sizes, activation, alpha, batch_size, learning_rate ("constant", or "invscaling" with power_t), learning_rate_init, max_iter
+    (epochs), shuffle, random_state, momentum, nesterovs_momentum, early_stopping, n_iter_no_change and validation_fraction mean what
+    they mean in scikit-learn's MLPClassifier(solver="sgd"); defaults are for few steps. Metrics are revealed after every epoch, of the
+    rows held out for validation. initial: who draws the first weights, "alice", "bob" or "joint".
+    """
+
+    features = 0
+    hidden_layer_sizes = "100"
+    activation = "relu"
+    alpha = 0.0001
+    batch_size = 32
+    learning_rate = "constant"
+    learning_rate_init = 0.05
+    power_t = 0.5
+    max_iter = 20
+    random_state = 0
+    momentum = 0.9
+    nesterovs_momentum = True
+    early_stopping = False
+    n_iter_no_change = 10
+    validation_fraction = 0.1
+    initial = "joint"
+
+    def stated(self) -> dict[str, Input | Bundle]:
+        return super().stated() | {"x": self.x, "y": self.y, "model": self.model}
+
+    def layers(self) -> list[Layer]:
+        """Of the model; the outputs are logits, or predictions."""
+        return self._dense(self._size("features"))
+
+    def _dense(self, width: int) -> list[Layer]:
+        """Dense layers from so many entries on."""
+        hidden = self.hidden_layer_sizes
+        widths = (width, *(sizes(hidden, "hidden_layer_sizes") if hidden not in ("", (), []) else ()), self.outputs)
+        found: list[Layer] = []
+        for number, (before, after) in enumerate(pairwise(widths)):
+            found += [*(self._activated() if number else []), Dense(before, after)]
+        return found
+
+    @property
+    def outputs(self) -> int:
+        """Of the last layer."""
+        raise NotImplementedError
+
+    def _activated(self) -> list[Layer]:
+        if self.activation not in ACTIVATIONS:
+            raise JobError(f"activation = {self.activation!r}: there are {', '.join(ACTIVATIONS)}")
+        kind = ACTIVATIONS[self.activation]
+        return [] if kind is None else [kind()]
+
+    def _size(self, name: str) -> int:
+        value = getattr(self, name)
+        if type(value) is not int or value < 1:
+            raise JobError(f"{name} = {value!r}: say how many there are, as in --param {name}=10")
+        return value
+
+    @cached_property
+    def x(self) -> Input | Table:  # type: ignore[override]
+        """Bob's, unless a subclass says otherwise."""
+        return named("x", Table("bob", columns=self._size("features"), low=-RANGE, high=RANGE))
+
+    @cached_property
+    def model(self) -> Layer:  # type: ignore[override]
+        return named("model", Sequential(*self.layers(), owner=self.initial))
+
+    @property
+    def optimiser(self) -> SGD:  # type: ignore[override]
+        if self.learning_rate not in ("constant", "invscaling"):
+            raise JobError(f"learning_rate = {self.learning_rate!r}: 'constant' or 'invscaling'")
+        first, power = self.learning_rate_init, self.power_t
+        return SGD(
+            lr=first if self.learning_rate == "constant" else lambda step: first / (step + 1) ** power,
+            momentum=self.momentum,
+            nesterov=self.nesterovs_momentum and self.momentum > 0.0,
+            weight_decay=self.alpha / self.batch_size,
+        )
+
+    @property
+    def batch(self) -> int:  # type: ignore[override]
+        return self._size("batch_size")
+
+    @property
+    def epochs(self) -> int:  # type: ignore[override]
+        return self._size("max_iter")
+
+    @property
+    def held_out(self) -> float:  # type: ignore[override]
+        return self.validation_fraction
+
+    @property
+    def seed(self) -> int:  # type: ignore[override]
+        return self.random_state
+
+    @property
+    def metrics(self) -> Mapping[str, Metric]:  # type: ignore[override]
+        return self.measures if self.validation_fraction else {}
+
+    @property
+    def measures(self) -> Mapping[str, Metric]:
+        """What is revealed after every epoch."""
+        raise NotImplementedError
+
+    @property
+    def early(self) -> EarlyStop | None:  # type: ignore[override]
+        if not self.early_stopping:
+            return None
+        (metric,) = self.measures
+        return EarlyStop(metric, self._size("n_iter_no_change"), smaller=metric == "loss")
+
+
+class MLPClassifier(Network):
+    """x (n, features); y one-hot (n, classes), or labels in a table."""
+
+    classes = 0
+    loss = CrossEntropy(limit=24.0)
+
+    @property
+    def outputs(self) -> int:
+        return self._size("classes")
+
+    @property
+    def measures(self) -> Mapping[str, Metric]:
+        return {"accuracy": accuracy}
+
+    @cached_property
+    def y(self) -> Input | Table:  # type: ignore[override]
+        return named("y", Labels("bob", classes=self._size("classes")))
+
+
+class MLPRegressor(Network):
+    """x (n, features); y (n, targets), of a deviation near 1."""
+
+    targets = 1
+    loss = MSE()
+
+    @property
+    def outputs(self) -> int:
+        return self._size("targets")
+
+    @property
+    def measures(self) -> Mapping[str, Metric]:
+        return {"loss": MSE()}
+
+    @cached_property
+    def y(self) -> Input | Table:  # type: ignore[override]
+        return named("y", Table("bob", columns=self._size("targets"), low=-RANGE, high=RANGE))
+
+
+class CNNClassifier(MLPClassifier):
+    """Of pictures x (n, *input_shape): for each of `channels` a 3 × 3 convolution, 2 × 2 max-pooling and the activation; then dense layers.
+
+    input_shape: channels, height and width, as in "1,28,28". hidden_layer_sizes: of dense layers before the last; "" for none.
+    """
+
+    input_shape = ""
+    channels = "8,16"
+    hidden_layer_sizes = ""
+
+    @cached_property
+    def x(self) -> Input | Table:  # type: ignore[override]
+        return named("x", Table("bob", shape=self._picture(), low=-RANGE, high=RANGE))
+
+    def _picture(self) -> tuple[int, ...]:
+        found = sizes(self.input_shape, "input_shape")
+        if len(found) != 3:
+            raise JobError(f"input_shape = {self.input_shape!r}: channels, height and width, as in '1,28,28'")
+        return found
+
+    def layers(self) -> list[Layer]:
+        depth, *axes = self._picture()
+        found: list[Layer] = []
+        for width in sizes(self.channels, "channels"):
+            if min(axes) < 2:
+                raise JobError(
+                    f"channels = {self.channels!r}: pictures of {self.input_shape} are too small to be halved so often"
+                )
+            found += [Conv2d(depth, width, 3, padding=1), MaxPool2d(2), *self._activated()]
+            depth, axes = width, [length // 2 for length in axes]
+        return [*found, Flatten(), *self._dense(depth * prod(axes))]
