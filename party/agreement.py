@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from protocol import __version__
@@ -16,13 +16,15 @@ from protocol.digest import Listing
 from protocol.errors import AgreementError, LinkError, MpcError, ProtocolError, Stopped
 from protocol.jobs import ROLES, Job
 from protocol.plan import Plan, make_plan
-from protocol.prg import fresh_ticket, is_ticket, join_tickets
+from protocol.prg import fresh_seed, fresh_ticket, is_ticket, join_tickets
+from protocol.ring import Words
 from protocol.views import Shape
 from protocol.wire import PROTOCOL_VERSION, Kind, Message
 
 from .checkpoint import Point, Store
 from .loading import trace_job, unblocked
 from .material import Material, Place
+from .shared import SharedModel, joined
 
 LEFT_OVER = (Kind.ROUND, Kind.CHUNK, Kind.PLAN, Kind.SEED, Kind.JOIN, Kind.BYE, Kind.END)  # of the attempt before
 MOST_WORDS = 2000  # characters that a party says of one statement
@@ -42,6 +44,12 @@ class Intent:
     guard: bool = True
     network: Network = LAN  # what is planned for
     accepts: bool = False  # results that are out of range; a run goes on with such values if both do
+    model: SharedModel | None = None  # what the run begins with
+
+    @property
+    def keeps(self) -> bool:
+        """Whether something stays shared at the end."""
+        return bool(self.job.kept)
 
     def body(self) -> dict[str, Any]:
         return {
@@ -54,17 +62,22 @@ class Intent:
                 "guard": "on" if self.guard else "off",
                 "material": self.material,
                 "network to plan for": str(self.network),
+                "--keep": "given" if self.keeps else "not given",
+                "--model": "not given" if self.model is None else "given",
                 **{f"the owner of {name}": declared.owner for name, declared in sorted(self.job.inputs.items())},
             },
             "shapes": _plain(self.shapes),
             "accepts": self.accepts,
             "ticket": fresh_ticket(),
+            "share": None if self.model is None else self.model.offer(),
+            "salt": fresh_seed() if self.keeps else None,
         }
 
     @property
     def fingerprint(self) -> str:
         """What was started, in a line: equal for the same command on tensors of the same shapes."""
         started = [self.body()["must agree"], self.job.parameters, sorted(self.shapes.items())]
+        started += [] if self.model is None else [self.model.id]
         text = json.dumps([self.role, *started], default=str)
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
@@ -133,6 +146,8 @@ class Agreed:
     ticket: str
     start: Start
     accepted: bool = False  # whether both accept values that are out of range
+    shares: Mapping[str, Words] = field(default_factory=dict, repr=False)  # of the model that it begins with
+    salt: bytes = field(default=b"", repr=False)  # of both, for the shares of what is kept
 
 
 async def agree(
@@ -159,6 +174,8 @@ async def agree(
                 f"the parties were started differently: {key} is {ours.get(key)!r} for {intent.role} "
                 f"and {other.get(key)!r} for {peer.role}; start both with the same"
             )
+    shares = {} if intent.model is None else intent.model.common(theirs.get("share"), peer.role).shares
+    salt = joined(mine["salt"], theirs.get("salt"), intent.role, peer.role) if intent.keeps else b""
     own: Mapping[str, Shape] = intent.shapes
     others = theirs.get("shapes")
     if matching is not None:
@@ -176,7 +193,8 @@ async def agree(
     if store is not None:
         store.bind(plan.digest if matching is None else f"{plan.digest} {matching.digest}")
     start = await _compare(peer, plan, store, material, records)
-    return Agreed(plan, join_tickets(*tickets), start, intent.accepts and theirs.get("accepts") is True)
+    accepted = intent.accepts and theirs.get("accepts") is True
+    return Agreed(plan, join_tickets(*tickets), start, accepted, shares, salt)
 
 
 def _plain(shapes: Mapping[str, Shape]) -> dict[str, list[int]]:

@@ -20,6 +20,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import copy
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -49,6 +50,7 @@ from .loading import blame, checked, load_job
 from .material import Material, open_material
 from .result import Result
 from .session import Report, Run, View
+from .shared import Named, SharedModel, begin, keeper
 
 T = TypeVar("T")
 AnyJob = Job | type[Job] | str
@@ -125,19 +127,22 @@ class Party:
         *,
         iterations: int | None = None,
         reveal: str | None = None,
+        keep: bool = False,
+        model: SharedModel | str | Path | None = None,
         view: View | None = None,
         **tensors: Any,
     ) -> Result:
         """Take part in one run of `job` with these tensors, this party's own, and give what it learnt.
 
-        `iterations` and `reveal` (alice, bob, both, none) replace what the job says; both parties must say the same. `view` is told
-        how far it is. Cancelled, it ends at both parties, and the other is told so.
+        `iterations` and `reveal` (alice, bob, both, none) replace what the job says; both parties must say the same, and whether
+        they keep what the job says can stay shared: `result.model`, of which each has its half, to save. `model`: the half of an
+        earlier one, or its file, to begin with. `view` is told how far it is. Cancelled, it ends at both parties, and the other is told so.
         """
         given = _given(data, tensors)
+        half = SharedModel.read(model) if isinstance(model, (str, Path)) else model
+        more: dict[str, Any] = {"iterations": iterations, "reveal": reveal, "keep": keep, "model": half, "view": view}
         try:
-            run = await self._prepared(
-                partial(self.prepare, job, given, iterations=iterations, reveal=reveal, view=view)
-            )
+            run = await self._prepared(partial(self.prepare, job, given, **more))
             with contextlib.closing(run):
                 return Result.of(await run.run(), self.accept_out_of_range)
         except MpcError as error:
@@ -174,14 +179,20 @@ class Party:
         *,
         iterations: int | None = None,
         reveal: str | None = None,
+        keep: bool = False,
+        model: SharedModel | None = None,
         view: View | None = None,
         fresh: bool = False,
+        named: Named = Named(),  # noqa: B008, a tuple
     ) -> Run:
         """Everything before the first word to anybody: the job, this party's tensors, keys, records of earlier attempts.
 
-        `fresh` sets the state of this session aside.
+        `fresh` sets the state of this session aside; `named` is how the job was given, for a model that is kept.
         """
-        work, view = _job(job), View() if view is None else view
+        work, view = copy.copy(_job(job)), View() if view is None else view
+        work.kept = work.keep if keep else ()
+        if model is not None:
+            begin(work, model)
         store = None if self.state is None else Store(self.state, self.session, self.role)
         if fresh:
             if store is None:
@@ -192,6 +203,8 @@ class Party:
         for sentence in inputs.read:
             view.note(sentence, "read")
         to = self.addresses()
+        if model is not None:
+            model.check(self.role, to.public_keys(self.role))
         material = None if self.material is None else self._material(self.material)
         intent = Intent(
             role=self.role,
@@ -203,10 +216,12 @@ class Party:
             guard=self.guard,
             network=tables.network(self),
             accepts=self.accept_out_of_range,
+            model=model,
         )
         kernels.ready(view.note)
         kernels.set_threads(self.threads)
-        return Run(intent, to, inputs.arrays, view, store, self.checkpoint_every, material, self.threads)
+        keep_it = keeper(self.role, to.public_keys(self.role), work, named, model) if keep else None
+        return Run(intent, to, inputs.arrays, view, store, self.checkpoint_every, material, self.threads, keep_it)
 
     def addresses(self) -> Addresses:
         """Addresses and keys of the two others."""

@@ -27,13 +27,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgpack
 import numpy as np
 
 from protocol.errors import ConfigError, DataError
-from protocol.files import durable, own_folder, remove_unfinished, sync_folder
+from protocol.files import own_folder, remove_unfinished, sync_folder
 from protocol.graph import Array
 from protocol.ring import Words
+
+from . import checked
+from .checked import packed, unpacked
 
 MAGIC = b"mpc-checkpoint-2\n"
 _DIGEST = 32
@@ -214,10 +216,8 @@ class Store:
 
     def _write(self, path: Path, body: Mapping[str, Any]) -> None:
         belonging = {"digest": self._digest, "fingerprint": self._fingerprint, "inputs": self._inputs}
-        data = msgpack.packb({**belonging, **body})
         try:
-            with durable(path) as file:
-                file.write(MAGIC + hashlib.blake2b(data, digest_size=_DIGEST).digest() + data)
+            checked.write(path, MAGIC, {**belonging, **body})
         except OSError as error:
             raise self._cannot(path, error) from None
 
@@ -229,23 +229,9 @@ class Store:
     def _read(self, path: Path) -> Any:
         """The body of a file that is whole, a dictionary; None of any other."""
         try:
-            raw = path.read_bytes()
-        except OSError:
+            return checked.read(path, MAGIC)
+        except (OSError, checked.Damaged):
             return None
-        head, data = raw[: len(MAGIC) + _DIGEST], raw[len(MAGIC) + _DIGEST :]
-        if head != MAGIC + hashlib.blake2b(data, digest_size=_DIGEST).digest():
-            return None
-        return msgpack.unpackb(data)
-
-
-def packed(arrays: list[Words]) -> list[Any]:
-    """Words as plain data."""
-    return [[words.tobytes(), list(words.shape)] for words in arrays]
-
-
-def unpacked(raw: list[Any]) -> list[Words]:
-    """What `packed` was given."""
-    return [np.frombuffer(data, np.uint64).reshape(shape).copy() for data, shape in raw]
 
 
 def _keyed(key: bytes, name: str, array: Array) -> str:

@@ -102,6 +102,8 @@ class Terminal(View):
         )
         for line in plan.reveals:
             self.note(f"this run reveals {line}", "reveals")
+        if plan.kept:
+            self.note(f"kept: {plan.keeps}", "kept")
         if plan.traced.choice:
             self.note(f"fraction bits, chosen: {plan.traced.choice}")
         for text in [*plan.traced.assumptions, *plan.lowering.warnings]:

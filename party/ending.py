@@ -52,7 +52,9 @@ from protocol.wire import Kind, Message
 from protocol.wire.frames import pieces, split
 
 from .agreement import expect
-from .checkpoint import Store, packed, unpacked
+from .checked import packed, unpacked
+from .checkpoint import Store
+from .shared import Keeper, SharedModel
 
 SEALED, REVEAL = "sealed", "reveal"
 
@@ -66,6 +68,7 @@ class Seal:
     message: Words = field(repr=False)
     own: list[Words] = field(repr=False)
     history: History = field(repr=False)  # what checks revealed before
+    salt: bytes = field(default=b"", repr=False)  # what new shares of a model that is kept follow from
 
     def body(self) -> dict[str, Any]:
         return {
@@ -74,24 +77,27 @@ class Seal:
             "message": packed([self.message])[0],
             "own": packed(self.own),
             "history": self.history.body(),
+            "salt": self.salt,
         }
 
     @staticmethod
     def read(body: Mapping[str, Any]) -> Seal:
         message, own = unpacked([body["message"]])[0], unpacked(body["own"])
-        return Seal(body["ticket"], body["epoch"], message, own, History.read(body.get("history")))
+        history = History.read(body.get("history"))
+        return Seal(body["ticket"], body["epoch"], message, own, history, body.get("salt", b""))
 
 
 class Ending:
     """One party's records of the end, in its state folder and in memory, or in memory alone."""
 
-    def __init__(self, store: Store | None) -> None:
-        self._store = store
+    def __init__(self, store: Store | None, keeper: Keeper | None = None) -> None:
+        self._store, self._keeper = store, keeper
         self._seals: dict[str, Seal] = {}  # by ticket
         self._finished: str | None = None  # the ticket of the results
         self._results: dict[str, Array] = {}
         self.beyond: tuple[str, ...] = ()  # what in them left its range
         self.history = History()
+        self.model: SharedModel | None = None  # that is kept
         self._read(any_plan=True)
 
     @property
@@ -119,6 +125,7 @@ class Ending:
             self._seals[seal.ticket] = seal
             self._finished, self._results = seal.ticket, {name: array(each) for name, each in done["results"].items()}
             self.beyond, self.history = tuple(done["beyond"]), seal.history
+            self.model = SharedModel.of(done["model"]) if done.get("model") else None
         if sealed is not None:
             seal = Seal.read(sealed)
             self._seals[seal.ticket] = seal
@@ -148,10 +155,18 @@ class Ending:
     # ---- the steps ----------------------------------------------------------------------------------------------
 
     async def seal(
-        self, peer: Connection, machine: Machine, history: History, ticket: str, epoch: int, message: Words
+        self,
+        peer: Connection,
+        machine: Machine,
+        history: History,
+        ticket: str,
+        epoch: int,
+        salt: bytes,
+        message: Words,
     ) -> None:
         """Steps 1 and 2. When this returns, both parties can finish this attempt for ever."""
-        seal = Seal(ticket, epoch, np.array(message), [np.array(words) for words in machine.sealed()], history)
+        own = [np.array(words) for words in machine.sealed()]
+        seal = Seal(ticket, epoch, np.array(message), own, history, salt)
         if self._store is not None:
             self._store.record("ending", seal.body())
             if self._finished is not None:
@@ -174,15 +189,17 @@ class Ending:
         if words is None:
             raise ProtocolError(f"{peer.role} sent a share of the results that has the wrong size")
         machine.receive(number, *words)
-        self.finish(ticket, machine, seal.history)
+        self.finish(ticket, machine, seal.history, seal.salt)
 
-    def finish(self, ticket: str, machine: Machine, history: History) -> None:
+    def finish(self, ticket: str, machine: Machine, history: History, salt: bytes = b"") -> None:
         """Step 4. When this returns, the results that `machine` has are durable, if anything is, and whether they are in range."""
         results, self.beyond, self.history = machine.results(), (*history.beyond, *machine.beyond()), history
+        self.model = None if self._keeper is None else self._keeper(machine, ticket, history, salt)
         seal = self._seals.get(ticket)
         if self._store is not None and seal is not None:
             found = {name: plain(each) for name, each in results.items()}
-            self._store.record("results", {**seal.body(), "results": found, "beyond": list(self.beyond)})
+            more = {"results": found, "beyond": list(self.beyond), "model": self.model and self.model.body()}
+            self._store.record("results", {**seal.body(), **more})
         self._finished, self._results = ticket, results
 
 

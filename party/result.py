@@ -11,6 +11,7 @@ from protocol.guard import sentence
 
 from .display import flat
 from .session import Report
+from .shared import SharedModel
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -19,19 +20,24 @@ class Result:
 
     values: what was revealed to this party at the end, float64 by name; of a simulation or a twin, what was revealed to anybody.
     history: what was revealed after each check, by name; `steps` says after how many steps each check was.
+    model: this party's half of what stays shared, if the run was asked to keep it: `result.model.save("m.share")`.
     report: seconds, rounds, bytes and more, as measured.
     """
 
     values: dict[str, Array]
     history: dict[str, list[Array]] = field(default_factory=dict)
     steps: list[int] = field(default_factory=list)
+    model: SharedModel | None = None
     report: Report
 
     @staticmethod
     def of(report: Report, accept_out_of_range: bool = False) -> Result:
         """What a report says; OutOfRangeError where values left their range, unless that is accepted."""
         out_of_range(report, accept_out_of_range)
-        return Result(values=report.results, history=report.history.values, steps=report.history.steps, report=report)
+        history = report.history
+        return Result(
+            values=report.results, history=history.values, steps=history.steps, model=report.model, report=report
+        )
 
     def __getitem__(self, name: str) -> Array:
         """The array of that name; DataError that says which there are."""

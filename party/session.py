@@ -36,6 +36,7 @@ from .loading import blame
 from .material import FileIntake, Material
 from .rows import Keyed, Matched
 from .runner import CHECKPOINT, HALT, Halted, Runner
+from .shared import Keeper, SharedModel
 
 SETTLE, LONG = 0.2, 5.0  # seconds between two attempts, the pause growing while they end sooner than LONG
 FAREWELL = 30.0  # seconds that a party with its results waits for a peer that may lack them
@@ -62,6 +63,7 @@ class Report:
     waited_for_peer: float = 0.0
     step_seconds: float = 0.0  # of the iterations alone
     history: History = field(default_factory=History, repr=False)  # what was revealed while it ran
+    model: SharedModel | None = None  # what stays shared
 
     @property
     def computed(self) -> float:
@@ -100,6 +102,7 @@ class Run:
         interval: float = 5.0,
         material: Material | None = None,
         threads: int = 1,
+        keeper: Keeper | None = None,
     ) -> None:
         self.intent, self._to, self._view = intent, to, view
         self._store, self._interval, self._material = store, interval, material
@@ -111,7 +114,7 @@ class Run:
         self._inputs = inputs.read if isinstance(inputs, Keyed) else inputs  # as read, until rows are matched
         if store is not None:
             store.belong(intent.fingerprint, self._inputs)
-        self._ending = Ending(store)
+        self._ending = Ending(store, keeper)
         self._reached = 0
         self._attempts = self._recomputed = 0
         done = self._ending.results
@@ -229,6 +232,7 @@ class Run:
             results=results,
             beyond=self._ending.beyond,
             history=self._ending.history,
+            model=self._ending.model,
             attempts=max(1, self._attempts),
             recomputed=self._recomputed,
         )
@@ -244,11 +248,11 @@ class Run:
             self._view.note(f"going on from step {start} of {plan.dealing.steps}, epoch {epoch}", "resumed")
         intake = await self._supply(peer, dealer, agreed, start)
         machine = Machine(plan, self._party)
-        machine.load(self._inputs)
+        machine.load(self._inputs, agreed.shares)
         runner = Runner(machine, peer, intake, epoch, start)
         history = History.read(None if point is None or self._store is None else self._store.told(point))
         if agreed.start.lasting:
-            runner.seal = partial(self._ending.seal, peer, machine, history, agreed.ticket, epoch)
+            runner.seal = partial(self._ending.seal, peer, machine, history, agreed.ticket, epoch, agreed.salt)
         if self._material is not None:
             runner.sending, runner.heard = self._material.sending, partial(self._material.heard, peer.role)
         self._attend(runner, machine, history, agreed)
@@ -263,11 +267,12 @@ class Run:
             intake.close()
             if runner.progress.step > self._reached:
                 self._reached, self._progressed = runner.progress.step, time.monotonic()
-        self._ending.finish(agreed.ticket, machine, history)
+        self._ending.finish(agreed.ticket, machine, history, agreed.salt)
         return Report(
             results=self._ending.results or {},
             beyond=self._ending.beyond,
             history=history,
+            model=self._ending.model,
             seconds=runner.progress.seconds,
             setup_seconds=setup_seconds,
             iterations=plan.dealing.steps,

@@ -116,6 +116,13 @@ JOB = (
         "header", "whether text files have the columns' names in their first line", choice("auto", "yes", "no"), "auto"
     ),
 )
+KEEP = Setting(
+    "keep",
+    "keep the trained model shared: this party's share goes to this file, and nobody learns it; both parties say so",
+    file_path,
+    metavar="FILE",
+)
+MODEL = Setting("model", "begin with the model that --keep left: this party's share", file_path, metavar="FILE")
 GUARD = Setting(
     "guard",
     "count, on shares, the values that have left the range assumed for them, and reveal the counts; both parties say the same",
@@ -208,9 +215,11 @@ THREADS = Setting(
 )
 PARTY = (ROLE, *SESSION, MATERIAL, *TRUST, *PATIENCE, STATE, EVERY, *NETWORK, *LINK, THREADS, GUARD, ACCEPT)
 """What makes a party, whatever it runs: the arguments of `api.Party` too."""
-RUN = (ROLE, *JOB, *PARTY[1:], FRESH, MEASURE, *OUTPUT, LOG_FORMAT)
+RUN = (ROLE, *JOB, KEEP, MODEL, *PARTY[1:], FRESH, MEASURE, *OUTPUT, LOG_FORMAT)
 PLAN = (
     *JOB,
+    KEEP,
+    MODEL,
     GUARD,
     Setting("shape", "the shape of a tensor that is not at hand", shape_of, many=True, metavar="NAME=ROWSxCOLUMNS"),
     *NETWORK,

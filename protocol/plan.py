@@ -60,6 +60,13 @@ class Plan:
         return found
 
     @property
+    def keeps(self) -> str:
+        """The same in words."""
+        names = [f"{name} {each.dims}" for name, each in self.kept.items()]
+        verb = "stays" if len(names) == 1 else "stay"
+        return f"{', '.join(names)} {verb} shared between both, revealed to nobody"
+
+    @property
     def reveals(self) -> list[str]:
         """What will be revealed, to whom, and what it is made of: a line each."""
         every = self.dealing.schedule.every

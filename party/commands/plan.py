@@ -24,10 +24,16 @@ from ..agreement import LEARNERS
 from ..inputs import Given, default_tensor, given, read_inputs
 from ..loading import check_tensors, load_job, parameters, trace_job
 from ..settings import network
+from ..shared import SharedModel, begin, check_place
 
 
 def run(settings: Config) -> int:
     job = load_job(settings.job, parameters(settings.param))
+    if settings.model is not None:
+        begin(job, SharedModel.read(settings.model))
+    if settings.keep is not None:
+        check_place(settings.keep, job, settings.model, lasting=True)
+        job.kept = job.keep
     plan = make_plan(
         trace_job(
             job,
@@ -107,6 +113,7 @@ def as_data(name: str, plan: Plan, link: Shape, dealer: Shape) -> dict[str, Any]
         "predicted_step_seconds": predicted.step_seconds,
         "digest": plan.digest,
         "reveals": plan.reveals,
+        "kept": {name: list(each.dims) for name, each in plan.kept.items()},
         "fraction_bits": plan.traced.numerics.fraction_bits,
         "choice": plan.traced.choice,
         "assumptions": plan.traced.assumptions,
@@ -144,6 +151,8 @@ def show(name: str, plan: Plan, link: Shape, dealer: Shape) -> None:
     each = f", {1000 * predicted.step_seconds / plan.dealing.steps:.3g} ms an iteration" if plan.dealing.steps else ""
     both = f"{link}" if dealer == link else f"{link}, and {dealer} to the dealer"
     console.print(f"Predicted: {predicted.seconds:.2f} s online over {both}{each}.")
+    if plan.kept:
+        console.print(f"Kept: {plan.keeps}.", markup=False)
     for line in plan.reveals:
         console.print(f"It reveals {line}.", markup=False)
     if plan.traced.choice:

@@ -24,6 +24,7 @@ from ..loading import load_job, parameters
 from ..result import cost, out_of_range
 from ..runner import Halted
 from ..session import Report
+from ..shared import Named, SharedModel, check_place, put
 
 
 def run(settings: Config) -> int:
@@ -37,13 +38,19 @@ def run(settings: Config) -> int:
     terminal = Terminal(settings.role, log, settings.quiet)
     if settings.measure is not None:
         terminal.watch = Stopwatch(settings.measure)
+    model = None if settings.model is None else SharedModel.read(settings.model)
+    if settings.keep is not None:
+        check_place(settings.keep, job, settings.model, settings.state is not None)
     work = Party.of(settings).prepare(
         job,
         given(settings),
         iterations=settings.iterations,
         reveal=settings.reveal,
+        keep=settings.keep is not None,
+        model=model,
         view=terminal,
         fresh=settings.fresh,
+        named=Named(settings.job, parameters(settings.param)),
     )
     if settings.insecure_plaintext:
         log(PLAINTEXT, "plaintext", "warning")
@@ -70,6 +77,10 @@ def finish(settings: Config, intent: Intent, report: Report, terminal: Terminal)
     terminal.note(f"done in {cost(report)}; waited for material {report.waits_for_material} times", "done")
     if beyond := out_of_range(report, settings.accept_out_of_range):
         terminal.note(beyond, "out of range")
+    if report.model is not None:
+        with held():
+            put(report.model, settings.keep, settings.model)
+        terminal.note(f"wrote {intent.role}'s share of the model {report.model.name} to {settings.keep}", "written")
     if settings.out is not None:
         if report.results:
             with held():  # it ends by itself in a moment, and this is what it was started for
@@ -109,6 +120,7 @@ def summary(intent: Intent, report: Report) -> dict[str, Any]:
         "attempts": report.attempts,
         "recomputed": report.recomputed,
         "out_of_range": list(report.beyond),
+        "model": None if report.model is None else report.model.id,
         "history": {
             "steps": report.history.steps,
             **{name: [each.tolist() for each in found] for name, found in report.history.values.items()},

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from halves import together
 
 import party.session as sessions
 from dealer.session import Session
@@ -29,6 +30,7 @@ from party.ending import REVEAL, Ending
 from party.jobs.seed import Seed
 from party.links import Addresses, Links
 from party.session import Report, Run, View
+from party.shared import Named, SharedModel, keeper
 from protocol.channel import Connection
 from protocol.channel.memory import pair
 from protocol.errors import LinkError, MpcError
@@ -43,6 +45,7 @@ WHO: ContextVar[str] = ContextVar("WHO", default="")
 JOB = Seed()
 INPUTS = {name: np.asarray(each.default, float) for name, each in JOB.inputs.items()}
 CLEAR = trace(JOB, {name: array.shape for name, array in INPUTS.items()}).graph.run_clear(INPUTS, ITERATIONS)
+JOB.kept = JOB.keep = ("w",)  # each run leaves a model too
 
 
 class Killed(BaseException):
@@ -63,6 +66,7 @@ class World:
         self.fault: Callable[[str, int, str], BaseException | None] = lambda role, number, what: None
         self.revealed: set[int] = set()  # epochs in which somebody sent its share of the results
         self.learnt: dict[str, dict[str, Any]] = {}
+        self.models: dict[str, SharedModel] = {}
         self.errors: dict[str, str] = {}
         self._waiting: dict[str, asyncio.Future[Connection]] = {}
         self._ends: dict[str, list[Connection]] = {}  # of the links of each life
@@ -149,7 +153,9 @@ class World:
             reveal=self.reveal,
             shapes={name: each.shape for name, each in mine.items()},
         )
-        return Run(intent, Addresses(session="s", peer="", dealer="", wait=20.0), mine, View(), store, interval=0.0)
+        to = Addresses(session="s", peer="", dealer="", wait=20.0)
+        keep = keeper(role, (), JOB, Named(), None)
+        return Run(intent, to, mine, View(), store, interval=0.0, keeper=keep)
 
     async def until_done(self, lives: int = 6) -> None:
         """Start what is not running, as an operator with a unit that restarts would, until both have ended well together."""
@@ -178,14 +184,16 @@ class World:
     def note(self, role: str) -> bool:
         """Take down how a life ended."""
         try:
-            self.learnt[role] = self.tasks[role].result().results
+            report = self.tasks[role].result()
+            self.learnt[role], self.models[role] = report.results, report.model
             return True
         except (MpcError, Killed, asyncio.CancelledError) as error:
             self.errors[role] = str(error)
             return False
 
     def right(self) -> None:
-        """Who is to learn has the right results, equal at both; nobody else has any."""
+        """Who is to learn has the right results, equal at both; nobody else has any. Both have halves of one model."""
+        assert np.abs(together([self.models[role] for role in PARTIES])["w"] - CLEAR["weights"]).max() < 1e-4
         for role in PARTIES:
             learns = self.reveal in (role, "both")
             assert set(self.learnt[role]) == (set(CLEAR) if learns else set())
@@ -277,12 +285,10 @@ def install(patch: pytest.MonkeyPatch, current: Callable[[], World]) -> None:
             current().revealed.add(message.epoch)
         pointed(f"message {message.kind.name}", send)(connection, message)
 
-    async def sealed(
-        self: Ending, peer: Any, machine: Any, history: Any, ticket: str, epoch: int, message: Any
-    ) -> None:
+    async def sealed(self: Ending, *arguments: Any) -> None:
         current().ending.add(WHO.get())
-        await seal(self, peer, machine, history, ticket, epoch, message)
-        current().revealed.add(epoch)
+        await seal(self, *arguments)
+        current().revealed.add(arguments[4])
 
     async def delivered(self: Ending, *arguments: Any) -> None:
         current().ending.add(WHO.get())

@@ -89,6 +89,26 @@ def test_three_roles_in_one_event_loop(home, in_a_loop):
     assert "weights (3, 1)" in repr(his) and "loss, at check 4" in repr(his)
 
 
+async def test_what_stays_shared_is_a_half_to_save_and_to_go_on_with(home, tmp_path):
+    class Kept(Fit):
+        keep = ("w",)
+
+    async with both() as (alice, bob):
+        data = {"x": X, "y": Y}
+        halves = await asyncio.gather(alice.train(Kept, w=W, keep=True), bob.train(Kept, data, keep=True))
+        assert all(each.model is not None for each in halves)
+        halves[0].model.save(tmp_path / "alice.share")
+        more = await asyncio.gather(
+            alice.train(Kept, model=tmp_path / "alice.share"), bob.train(Kept, data, model=halves[1].model)
+        )
+        assert np.abs(more[0]["weights"] - least_squares(16)).max() < 1e-3
+        assert more[0].model is None
+        faults = await asyncio.gather(
+            alice.train(Kept, model=tmp_path / "alice.share"), bob.train(Kept, data), return_exceptions=True
+        )
+    assert "--model is 'given' for alice and 'not given' for bob" in str(faults[0])
+
+
 async def test_a_difference_is_the_error_of_both_and_the_loop_goes_on(home):
     async with both() as (alice, bob):
         faults = await asyncio.gather(alice.run(Fit, w=W, iterations=3), bob.run(Fit, x=X, y=Y), return_exceptions=True)

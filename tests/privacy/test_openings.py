@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from halves import halves
 from oracle import job_of
 
 from party.jobs.seed import Seed
@@ -24,7 +25,7 @@ from party.jobs.xor import Xor
 from protocol import simulate as simulation
 from protocol.dealing import Deal
 from protocol.graph import Phase
-from protocol.jobs import Job, trace
+from protocol.jobs import Input, Job, trace
 from protocol.ops import concatenate, polynomial, sigmoid
 from protocol.plan import Plan, make_plan
 from protocol.prg import fresh_seed
@@ -41,14 +42,16 @@ class Recorder:
     runs: list[list[list[np.ndarray]]] = field(default_factory=list)
     results: list[Simulation] = field(default_factory=list)
 
-    def run(self, job: Job, arrays: dict[str, Any], iterations: int, learners=(0, 1), guard: bool = True) -> None:
+    def run(
+        self, job: Job, arrays: dict[str, Any], iterations: int, learners=(0, 1), guard: bool = True, shares=({}, {})
+    ) -> None:
         seen: list[list[np.ndarray]] = [[], []]
         self.runs.append(seen)
 
         def observe(sender: int, words: np.ndarray) -> None:
             seen[sender].append(words)
 
-        self.results.append(simulate(job, arrays, iterations, learners, observe, guard, accept_out_of_range=True))
+        self.results.append(simulate(job, arrays, iterations, learners, observe, guard, True, shares))
 
     @property
     def plan(self) -> Plan:
@@ -291,3 +294,48 @@ def test_every_reveal_of_every_job_is_cut_to_its_known_bits(make):
     for stage in record.plan.lowering.phases[Phase.FINISH].stages:
         for opening in stage.openings:
             assert opening.mask is not None or 0 < opening.bits <= 64 * opening.field.limbs
+
+
+class Kept(Job):
+    """Whose v.w alice brings, and a step computes; and v.u, which nothing is computed with."""
+
+    keep = kept = ("w", "u")
+    w = Input("alice", (6,), -4, 4)
+    u = Input("alice", (6,), -4, 4)
+
+    def step(self, v):
+        v.w = v.w * v.w * 0.125
+
+    def finish(self, v):
+        v.reveal(out=v.w + v.u)
+
+
+class Later(Kept):
+    kept = ()
+    x = Input("bob", (6, 6), -1, 1)
+
+    def step(self, v):
+        pass
+
+    def finish(self, v):
+        v.reveal(out=v.x @ (v.w * v.u))
+
+
+@pytest.mark.parametrize("value", [0.0, 4.0])
+def test_one_share_of_what_is_kept_is_uniform_and_so_are_its_openings(value):
+    """Of either party, for values at zero and at the end of the range; and when a later run reads them in a wider ring."""
+    shares: list[list[np.ndarray]] = [[], []]
+    later, later_job, kept_job = Recorder(), Later(), Kept()
+    arrays = {name: np.full(6, value) for name in "wu"}
+    for _ in range(RUNS):
+        pair = halves(kept_job, arrays)
+        assert all(each.bits >= 48 and each.limbs == 1 for each in pair[0].tensors)
+        for side, half in zip(shares, pair, strict=True):
+            side.append(np.concatenate([half.generations[0].shares[name].reshape(-1) for name in "wu"]))
+        later_job.begin_with(pair[0].tensors)
+        later.run(later_job, {"x": np.ones((6, 6))}, 0, shares=[half.generations[0].shares for half in pair])
+    for side in shares:
+        octets = np.stack(side).view(np.uint8).reshape(RUNS, -1, 8)[:, :, :6].reshape(RUNS, -1)
+        uniform(np.concatenate([octets & 15, octets >> 4], axis=1), 16, FALSE_ALARM / 4)
+    for sender in (0, 1):
+        uniform(digits(later.masked(sender)), 16, FALSE_ALARM / 4)
