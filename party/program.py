@@ -26,6 +26,9 @@ PROGRAM = Program(
             tables.IMPORT,
             "party.commands.import_model",
         ),
+        "export": Command(
+            "a model whose weights were revealed, as an ONNX file", tables.EXPORT, "party.commands.export"
+        ),
         "lab": Command(
             "what latency and bandwidth cost a job: measured, predicted and drawn", tables.LAB, "party.commands.lab"
         ),

@@ -283,6 +283,13 @@ IMPORT = (
         "reveal", "who learns the outputs: alice, bob, both or none", choice("alice", "bob", "both", "none"), "bob"
     ),
 )
+EXPORT = (
+    *(setting for setting in JOB if setting.name in ("job", "param")),
+    Setting(
+        "weights", "a .npz of weights, as a run wrote it; a later one beats an earlier", many=True, metavar="FILE.npz"
+    ),
+    Setting("out", "the ONNX file to write", file_path, metavar="MODEL.onnx"),
+)
 KEYGEN = (
     ROLE,
     Setting(

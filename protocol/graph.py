@@ -56,7 +56,7 @@ class Spread(NamedTuple):
     def times(self, other: Spread, same: bool = False) -> Spread:
         """Of a product of two entries; of the square of one, if they are the same."""
         (a, x), (b, y) = self, other
-        deviation = math.sqrt(_times(a, y) ** 2 + _times(b, x) ** 2 + _times(x, y) ** 2)
+        deviation = math.hypot(_times(a, y), _times(b, x), _times(x, y))
         return Spread(_times(a, b) + (_times(x, y) if same else 0.0), deviation)
 
 

@@ -22,7 +22,7 @@ class Imported(Layer):
     """The network in a file that `python -m party import` wrote. Its weights are called as there, and `owner` brings them.
 
     trained: which of its weights a training changes, as patterns of their names, "*" for all; the others stay as they are.
-    output: which of its outputs it computes, where there are several; the first by default.
+    output: which of its outputs the layer computes, or which tensor inside, as the scores before a softmax; the first output by default.
     """
 
     def __init__(
@@ -33,14 +33,20 @@ class Imported(Layer):
         output: str | None = None,
     ) -> None:
         self.network = file if isinstance(file, Architecture) else read(Path(file))
-        self.owner, self.output = owner, output
+        self.owner = owner
         self.patterns = (trained,) if isinstance(trained, str) else tuple(trained)
         there = ", ".join(self.network.weights)
         for pattern in self.patterns:
             if pattern != "*" and not fnmatch.filter(self.network.weights, pattern):
                 raise JobError(f"Imported(trained={pattern!r}): the network has no such weights; it has {there}")
-        if output is not None and output not in self.network.outputs:
-            raise JobError(f"Imported(output={output!r}): the network has {', '.join(self.network.outputs)}")
+        inside = [name for node in self.network.nodes for name in node.outputs if name]
+        if output is not None and output not in (*self.network.outputs, *inside):
+            raise JobError(
+                f"Imported(output={output!r}): the network has the outputs {', '.join(self.network.outputs)}, and inside "
+                f"{', '.join(inside)}"
+            )
+        chosen = output or next(iter(self.network.outputs))
+        self.output = self.network.outputs.get(chosen, chosen)
 
     def parameters(self) -> Mapping[str, Parameter]:
         changed = set(self._changed())
@@ -54,18 +60,22 @@ class Imported(Layer):
         if len(self.network.inputs) != 1:
             raise JobError(f"the network has several inputs, {', '.join(self.network.inputs)}: a layer has one")
         (name,) = self.network.inputs
-        return self.outputs(scope, {name: x})[self.output or next(iter(self.network.outputs))]
+        return self._secret(self._tensors(scope, {name: x}), self.output)
 
     def outputs(self, scope: Scope, inputs: Mapping[str, Secret]) -> dict[str, Secret]:
         """All outputs by name."""
-        weights: dict[str, Value] = {name: scope[name] for name in self.network.weights}
-        found = run(self.network, weights | dict(inputs))
-        table = {}
-        for name, tensor in self.network.outputs.items():
-            if not isinstance(value := found[tensor], Secret):
-                raise JobError(f"the output {name} depends on no input: it is a constant of the network")
-            table[name] = value
-        return table
+        found = self._tensors(scope, inputs)
+        return {name: self._secret(found, tensor) for name, tensor in self.network.outputs.items()}
+
+    def _tensors(self, scope: Scope, inputs: Mapping[str, Secret]) -> dict[str, Value]:
+        return run(self.network, {name: scope[name] for name in self.network.weights} | dict(inputs))
+
+    @staticmethod
+    def _secret(found: Mapping[str, Value], tensor: str) -> Secret:
+        value = found[tensor]
+        if not isinstance(value, Secret):
+            raise JobError(f"the tensor {tensor} depends on no input: it is a constant of the network")
+        return value
 
     def trained(self) -> list[str]:
         return [f"{self.name}.{name}" for name in self._changed()]

@@ -201,5 +201,5 @@ def test_a_network_as_a_layer_needs_names_that_there_are(tmp_path):
     network = imported(path).network
     with pytest.raises(JobError, match="no such weights; it has w"):
         Imported(network, trained="head.*")
-    with pytest.raises(JobError, match="the network has y"):
+    with pytest.raises(JobError, match="the outputs y, and inside y"):
         Imported(network, output="z")
