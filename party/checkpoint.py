@@ -31,6 +31,7 @@ import numpy as np
 
 from protocol.errors import ConfigError, DataError
 from protocol.files import own_folder, remove_unfinished, sync_folder
+from protocol.fixedpoint import pieces
 from protocol.graph import Array
 from protocol.ring import Words
 
@@ -237,5 +238,7 @@ class Store:
 def _keyed(key: bytes, name: str, array: Array) -> str:
     """A digest of a tensor that tells nothing about it without the key."""
     digest = hashlib.blake2b(f"{name} {array.dtype.str} {array.shape}\n".encode(), key=key, digest_size=_DIGEST)
-    digest.update(np.ascontiguousarray(array).tobytes())
+    rows = array if array.ndim else array[None]
+    for piece in pieces(rows):
+        digest.update(np.ascontiguousarray(rows[piece]))
     return digest.hexdigest()

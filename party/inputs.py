@@ -175,7 +175,9 @@ def _read(name: str, given: Any, of: Given) -> Read:
     if isinstance(given, Path):
         return read_tensor(name, given, of.header)
     try:
-        return Read(np.asarray(given.to_numpy() if hasattr(given, "to_numpy") else given), "given")
+        return Read(
+            np.array(given.to_numpy() if hasattr(given, "to_numpy") else given), "given"
+        )  # a copy: it may change
     except ValueError:
         raise DataError(f"tensor {name} has rows of different lengths; make all rows alike") from None
 

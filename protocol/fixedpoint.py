@@ -7,6 +7,8 @@ names the tensor, the first offending position and the limit, never the value it
 from __future__ import annotations
 
 import math
+import mmap
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -16,14 +18,40 @@ from .errors import DataError
 from .ring import Words, ring
 
 Array = NDArray[np.float64]
+PIECE = 1 << 20  # entries of a large array that are worked on at once
 
 
-def encode(values: Array, scale: int, limbs: int) -> Words:
-    """float64 array → ring elements at `scale` fraction bits, rounded to nearest."""
-    rounded = np.rint(np.ldexp(np.asarray(values, np.float64), scale))  # ldexp is exact: only the exponent moves
+def encode(values: NDArray[Any], scale: int, limbs: int) -> Words:
+    """Numbers → ring elements at `scale` fraction bits, rounded to nearest; large arrays piece by piece."""
+    array = np.asarray(values)
+    if array.size <= PIECE:
+        return _encoded(array, scale, limbs)
+    words = ring(limbs).zeros(array.shape)
+    for piece in pieces(array):
+        words[piece] = _encoded(array[piece], scale, limbs)
+    return words
+
+
+def _encoded(values: NDArray[Any], scale: int, limbs: int) -> Words:
+    rounded = np.asarray(
+        np.multiply(values, math.ldexp(1.0, scale), dtype=np.float64)
+    )  # exact: only the exponent moves
+    np.rint(rounded, out=rounded)
     if limbs == 1 and (not rounded.size or np.abs(rounded).max() < 2.0**62):
         return rounded.astype(np.int64).view(np.uint64)
     return ring(limbs).encode(np.frompyfunc(int, 1, 1)(rounded))
+
+
+def pieces(array: NDArray[Any]) -> Iterator[slice]:
+    """Slices of the first axis of about `PIECE` entries; what was read of a mapped file for one of them is let go after it."""
+    base: Any = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    rows = max(1, PIECE * len(array) // max(1, array.size))
+    for start in range(0, len(array), rows):
+        yield slice(start, start + rows)
+        if isinstance(base, mmap.mmap):
+            base.madvise(mmap.MADV_DONTNEED)
 
 
 def decode(words: Words, scale: int, limbs: int, bits: int) -> Array:
@@ -39,23 +67,28 @@ ALIKE = 16.0  # the largest entries of columns that one factor scales well
 STANDARD = "subtract from every column its mean, and divide it by its standard deviation"
 
 
-def check(name: str, values: Any, low: float, high: float, where: str = "") -> Array:
-    """A float64 copy of `values` if every entry is a finite number in [low, high]; DataError otherwise."""
+def check(name: str, values: Any, low: float, high: float, where: str = "") -> NDArray[Any]:
+    """`values` as they are, in their own type, if every entry is a finite number in [low, high]; DataError otherwise."""
     source = f" ({where})" if where else ""
     array = np.asarray(values)
     if array.dtype.kind not in "fiub":
         raise DataError(f"tensor {name}{source} holds {array.dtype} values; numbers are needed")
-    array = array.astype(np.float64)
-    bad = ~np.isfinite(array)
-    if bad.any():
+    flat = array if array.ndim else array[None]
+    if any(not np.isfinite(flat[piece]).all() for piece in pieces(flat)):
+        bad = ~np.isfinite(array)
         raise DataError(f"tensor {name}{source} has NaN or infinity at position {_first(bad)}; clean the data first")
-    bad = (array < low) | (array > high)
-    if bad.any():
+    if any(_beyond(flat[piece].astype(np.float64), low, high).any() for piece in pieces(flat)):
+        array = array.astype(np.float64)
+        bad = _beyond(array, low, high)
         raise DataError(
             f"tensor {name}{source} leaves its declared range [{low:g}, {high:g}] in {np.count_nonzero(bad):,} of {array.size:,} "
             f"entries, the first at position {_first(bad)}, {_excess(array, low, high)}; {_remedy(array, low, high)}"
         )
     return array
+
+
+def _beyond(array: Array, low: float, high: float) -> NDArray[np.bool_]:
+    return (array < low) | (array > high)
 
 
 def _excess(array: Array, low: float, high: float) -> str:

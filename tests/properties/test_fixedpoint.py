@@ -10,6 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from protocol import fixedpoint
 from protocol.errors import DataError
 from protocol.fixedpoint import check, decode, encode
 from protocol.ring import WORD, ring
@@ -120,16 +121,28 @@ def test_what_is_no_number_is_refused(array):
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int8, np.uint64, np.int64, np.bool_])
 def test_every_kind_of_number_is_taken(dtype):
     got = check("y", np.array([[0, 1]], dtype), 0, 1)
-    assert got.dtype == np.float64
-    assert got.tolist() == [[0.0, 1.0]]
+    assert got.dtype == dtype
+    assert got.tolist() == [[0, 1]]
+    assert decode(encode(got, 20, 1), 20, 1, 64).tolist() == [[0.0, 1.0]]
 
 
-def test_the_limits_belong_to_the_range_and_the_caller_keeps_his_array():
+def test_the_limits_belong_to_the_range():
     array = np.array([-2.5, 3.5])
-    got = check("x", array, -2.5, 3.5)
-    assert got is not array
-    got[0] = 0.0
-    assert array[0] == -2.5
+    assert check("x", array, -2.5, 3.5) is array
+    with pytest.raises(DataError, match="leaves its declared range"):
+        check("x", np.array([0.1], np.float32), 0, 0.1)  # which is a little more
+
+
+@pytest.mark.parametrize("limbs", [1, 2])
+def test_large_arrays_are_encoded_and_checked_piece_by_piece(limbs, monkeypatch):
+    array = np.random.default_rng(1).normal(size=(7, 3, 5))
+    whole = encode(array, 20, limbs)
+    monkeypatch.setattr(fixedpoint, "PIECE", 16)
+    assert np.array_equal(encode(array, 20, limbs), whole)
+    assert np.array_equal(encode(array.T, 20, limbs), whole.transpose(2, 1, 0, *range(3, whole.ndim)))
+    array[5, 1, 2] = np.nan
+    with pytest.raises(DataError, match=r"position \(5, 1, 2\)"):
+        check("x", array, -9, 9)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,37 @@
+"""What a large file costs in memory, from its path to ring elements: a real process, because only its peak counts."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+SCRIPT = """
+import resource, sys
+from pathlib import Path
+from party.inputs import Given, own_inputs
+from protocol.fixedpoint import encode
+from protocol.jobs import Input, Job
+
+class Wide(Job):
+    x = Input("bob", ("n", 256), -1, 1)
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+before = peak()
+words = encode(own_inputs(Wide(), "bob", Given({"x": Path(sys.argv[1])})).arrays["x"], 20, 1)
+print((peak() - before) / words.nbytes)
+"""
+
+
+@pytest.mark.system
+def test_a_float32_file_costs_little_more_than_its_ring_elements(tmp_path: Path) -> None:
+    array = np.lib.format.open_memmap(tmp_path / "x.npy", mode="w+", dtype=np.float32, shape=(1 << 17, 256))
+    array[:] = 0.5
+    array.flush()
+    command = [sys.executable, "-c", SCRIPT, str(tmp_path / "x.npy")]
+    assert float(subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout) < 1.3
