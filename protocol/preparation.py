@@ -55,10 +55,11 @@ class Standardise(Step):
 
 @dataclass(frozen=True)
 class MinMax(Step):
-    """Map [low, high] linearly onto [0, 1]; without them, the smallest and the largest value of the training rows."""
+    """Map [low, high] linearly onto `onto`; without low and high, the smallest and the largest value of the training rows."""
 
     low: float | None = None
     high: float | None = None
+    onto: tuple[float, float] = (0.0, 1.0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -66,13 +67,19 @@ class MinMax(Step):
             raise JobError("MinMax takes low and high, or neither")
         if self.low is not None and self.high is not None:
             _interval("MinMax", self.low, self.high)
+        object.__setattr__(self, "onto", tuple(self.onto))
+        if len(self.onto) != 2:
+            raise JobError("MinMax(onto=…) takes two numbers, as in onto=(-1, 1)")
+        _interval("MinMax(onto=…)", *self.onto)
 
     @property
     def learns(self) -> bool:  # type: ignore[override]
         return self.low is None
 
     def reach(self, low: float, high: float) -> tuple[float, float]:
-        return (-1.0, 2.0) if self.low is None else (0.0, 1.0)  # new rows may lie outside those that were fitted on
+        start, end = self.onto
+        more = end - start if self.low is None else 0.0  # new rows may lie outside those that were learnt from
+        return start - more, end + more
 
 
 @dataclass(frozen=True)
@@ -230,17 +237,17 @@ def layout(columns: Sequence[str], steps: Sequence[Step]) -> Names | None:
     return tuple(found)
 
 
-def reach(columns: Sequence[str], steps: Sequence[Step], low: float, high: float) -> tuple[float, float]:
-    """The range of all that the steps make of columns in [low, high]."""
-    ranges = dict.fromkeys(columns, (low, high))
+def ranges(columns: Sequence[str], steps: Sequence[Step], low: float, high: float) -> dict[str, tuple[float, float]]:
+    """The range of each column that the steps make of columns in [low, high]."""
+    found = dict.fromkeys(columns, (low, high))
     made: set[str] = set()
     for step in steps:
-        for name in touched(step, steps, list(ranges), made):
-            new = step.reach(*ranges.pop(name))
+        for name in touched(step, steps, list(found), made):
+            new = step.reach(*found.pop(name))
             into = step.made(name) or (f"{name}=",)
-            ranges |= {each: new if each == name or isinstance(step, OneHot) else (0.0, 1.0) for each in into}
+            found |= {each: new if each == name or isinstance(step, OneHot) else (0.0, 1.0) for each in into}
             made |= {each for each in into if each != name}
-    return min((a for a, _ in ranges.values()), default=low), max((b for _, b in ranges.values()), default=high)
+    return found
 
 
 def _interval(where: str, low: float, high: float) -> None:

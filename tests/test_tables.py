@@ -48,6 +48,50 @@ def test_rows_of_both_become_one_tensor():
     assert tables(job)["y"].shape == (5, 3)
 
 
+class Both(Job):
+    """Two columns of three are standardised on shares, by the even rows."""
+
+    x = Table(
+        columns=["a", "b", "c"],
+        rows=BOTH,
+        steps=[MinMax("a", low=0, high=100), Clip("c", low=-1, high=1), Standardise(["a", "c"])],
+    )
+
+    def training_rows(self, rows):
+        return np.arange(0, rows, 2)
+
+    def finish(self, v):
+        v.reveal({"x": v.x, "mean": v["x.mean"], "deviation": v["x.deviation"]})
+
+
+def both(a: np.ndarray) -> dict[str, np.ndarray]:
+    """What alice and bob bring of a column in [0, 100] and two in [-1, 1], as their steps have prepared it."""
+    random = np.random.default_rng(2)
+    rest = random.uniform(-1, 1, (len(a), 2))
+    prepared = np.column_stack([a / 100 * 32 - 16, rest[:, 0], rest[:, 1] * 16])
+    return {"x.alice": prepared[:70], "x.bob": prepared[70:]}
+
+
+def test_mean_and_deviation_of_rows_of_both_are_computed_on_shares():
+    job, inputs = Both(), both(np.random.default_rng(1).lognormal(2, 0.5, 120).clip(0, 100))
+    whole = np.vstack([inputs["x.alice"], inputs["x.bob"]])
+    train = whole[::2]
+    wanted = (whole - train.mean(axis=0)) / train.std(axis=0)
+    wanted[:, 1] = whole[:, 1]
+    assert job.parameters == trace(job, shapes(job)).job.parameters
+    run = simulate(job, inputs)
+    found = run.results[0]
+    assert np.abs(found["x"] - wanted).max() < 1e-3
+    assert np.abs(found["mean"] - train.mean(axis=0)[[0, 2]]).max() < 1e-4
+    assert np.abs(found["deviation"] / train.std(axis=0)[[0, 2]] - 1).max() < 1e-3
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-3])
+def test_a_column_that_is_constant_at_both_becomes_zeros(noise):
+    inputs = both(50 + noise * np.random.default_rng(1).normal(size=120))
+    assert not simulate(Both(), inputs).results[0]["x"][:, 0].any()
+
+
 def test_one_owner_brings_a_tensor_of_the_tables_own_name():
     job = job_with(
         x=Table("bob", {"age": "Age (years)", "pay": "pay"}), y=Labels("bob", "z", classes=["no", "yes"], one_hot=False)
@@ -108,6 +152,9 @@ def test_ranges_follow_from_the_steps(steps, interval):
         (lambda: Table("bob", ["a"], steps=[Standardise("b")]), ["Standardise", "column b"]),
         (lambda: Table("bob", ["a"], steps=["standardise"]), ["str"]),
         (lambda: Table(columns=["a"], rows=BOTH, steps=[MinMax()]), ["rows of both", "declare the numbers"]),
+        (lambda: Table(columns=["a"], rows=BOTH, steps=[Standardise()]), ["on shares", "MinMax(low=…, high=…)"]),
+        (lambda: Table(columns=["a *"], rows=BOTH, steps=[MinMax(low=0, high=1), Standardise()]), ["name the columns"]),
+        (lambda: Table(columns=["a"], rows=BOTH, steps=[Clip(), Standardise(), Clip()]), ["may come last"]),
         (lambda: Labels("bob", classes=1), ["two classes"]),
         (lambda: Labels("bob", classes=3, one_hot=False), ["two classes"]),
         (lambda: Labels("bob", classes=["a", "a"]), ["each once"]),

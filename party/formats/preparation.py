@@ -174,7 +174,8 @@ def _done(step: Step, name: str, work: _Work, learned: Any) -> dict[str, Column]
         return {name: np.log1p(values)}
     if isinstance(step, MinMax):
         low, high = map(float, learned or (step.low, step.high))
-        return {name: (values - low) / (high - low)}
+        start, end = step.onto
+        return {name: start + (values - low) * ((end - start) / (high - low))}
     mean, deviation = learned
     return {name: (values - mean) / deviation}
 

@@ -61,6 +61,7 @@ def test_what_was_learnt_is_kept_as_json_and_applied_to_new_rows():
     steps = [Fill("pay"), Standardise(["age", "pay"]), OneHot("city", categories=["Bonn", "Ulm", "Jena"])]
     fitted = fit(ROWS[["age", "pay", "city"]], steps)
     again = Fitted.from_json(fitted.to_json())
+    assert np.allclose(fit(ROWS[["age"]], [MinMax(onto=(-1, 1))]).apply(ROWS)[:, 0], (ROWS["age"] - 40) / 12)
     new = pd.DataFrame({"city": ["Ulm"], "pay": [np.nan], "more": [0], "age": [50]})
     age, pay = ROWS["age"].to_numpy(float), np.array([41.5, 23.5, 20.0, 9.0])
     wanted = [(50 - age.mean()) / age.std(), (23.5 - pay.mean()) / pay.std(), 0, 1, 0]
