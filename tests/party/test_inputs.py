@@ -198,7 +198,7 @@ def idx(array: Any) -> bytes:
 def zipped(name: str, content: bytes) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
-        archive.writestr(name, content)
+        archive.writestr(zipfile.ZipInfo(name), content)
     return stream.getvalue()
 
 
@@ -211,11 +211,11 @@ CHANNELS = Input("bob", shape=("n", 1, 3, 4), low=0, high=255)
     ("file", "content", "declared", "expected"),
     [
         ("train-images-idx3-ubyte", idx(PICTURES), WIDE, PICTURES.reshape(2, 12)),
-        ("train-images.idx3-ubyte.gz", gzip.compress(idx(PICTURES)), CHANNELS, PICTURES.reshape(2, 1, 3, 4)),
+        ("train-images.idx3-ubyte.gz", gzip.compress(idx(PICTURES), mtime=0), CHANNELS, PICTURES.reshape(2, 1, 3, 4)),
         ("a.idx", idx(np.array([1.5, -2], np.float32)), COLUMN, [[1.5], [-2]]),
         ("t10k-labels-idx1-ubyte", idx(np.array([3, 1], np.uint8)), VECTOR, [3, 1]),
-        ("a.npy.gz", gzip.compress(npy(X)), TABLE, X),
-        ("a.csv.gz", gzip.compress(b"a,b,c\n1,2,3\n"), TABLE, [[1, 2, 3]]),
+        ("a.npy.gz", gzip.compress(npy(X), mtime=0), TABLE, X),
+        ("a.csv.gz", gzip.compress(b"a,b,c\n1,2,3\n", mtime=0), TABLE, [[1, 2, 3]]),
         ("a.csv.zip", zipped("inside.csv", b"1,2,3\n"), TABLE, [[1, 2, 3]]),
         ("a.tsv", b"1\t2\t3\n", TABLE, [[1, 2, 3]]),
         ("a.txt", b" 1  2 3\n-4 5e1   6\n", TABLE, [[1, 2, 3], [-4, 50, 6]]),

@@ -105,10 +105,10 @@ class Recorder:
             self._streams[id(owner)] = (weakref.ref(owner), key, first_row)
             return found
 
-        def loaded(machine, inputs):
+        def loaded(machine, *inputs):
             self.runs += 1
             machine._run = self.runs
-            load(machine, inputs)
+            load(machine, *inputs)
 
         def began(machine, phase, step, material):
             masks = machine.plan.dealing.phases[phase].masks
