@@ -191,7 +191,9 @@ def load_tensor(name: str, path: Path, declared: Input) -> Array:
 def default_tensor(name: str, declared: Input, key: Callable[[], bytes] = fresh_seed) -> Array:
     """The value that the job itself gives for an Input; where it is to be drawn, by this secret key."""
     if declared.default is None:
-        raise DataError(f"tensor {name} has no default in the job; bring it with --data {name}=FILE")
+        raise DataError(
+            f"tensor {name} has no default in the job; bring it with --data {name}=FILE, or --data FILE.npz, which has it by its name"
+        )
     if isinstance(declared.default, Draw):
         shape = tuple(length for length in declared.shape if isinstance(length, int))
         if len(shape) != len(declared.shape):

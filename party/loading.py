@@ -86,6 +86,8 @@ def load_job(name_or_path: str, params: Mapping[str, str] | None = None) -> Job:
         kind = _from_file(Path(name_or_path))
     elif name_or_path.endswith(".json"):
         kind = prediction(Path(name_or_path))
+    elif name_or_path.endswith(".onnx"):
+        raise JobError(f"{name_or_path} is a model: import it first, with `python -m party import {name_or_path}`")
     else:
         near = nearest(name_or_path, NAMED)
         raise JobError(

@@ -278,6 +278,7 @@ IMPORT = (
     Setting("range", "the range of the numbers of an input", range_of, many=True, metavar="INPUT=LOW:HIGH"),
     Setting("calibrate", "rows of this party's that show how large numbers get", many=True, metavar="[INPUT=]FILE"),
     Setting("peak", "what no number in a layer is said to exceed", magnitude, metavar="NUMBER"),
+    Setting("any_batch", "take any number of rows, though the model was exported for a fixed one", flag=True),
     Setting("output", "an output of the model that is wanted; default: all", many=True, metavar="NAME"),
     Setting(
         "reveal", "who learns the outputs: alice, bob, both or none", choice("alice", "bob", "both", "none"), "bob"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -28,6 +29,9 @@ class Input:
 
     default: what it is where its owner gives no file: an array, or a `Draw`, which its owner then draws.
 
+    typical: the root mean square of its entries, about 0, where that is known: products of it are then taken to be as large as that makes
+    likely, with the plan's usual margin, instead of as large as numbers anywhere in the range would make them.
+
     An owner "joint" stands for both: each brings a tensor of its own, NAME.alice and NAME.bob, from a file or drawn, and v.NAME is
     their sum, which neither of them knows.
     """
@@ -37,6 +41,7 @@ class Input:
     low: float = -1024.0
     high: float = 1024.0
     default: Any = None
+    typical: float | None = field(default=None, kw_only=True)
     line: str = field(default="", repr=False, compare=False, kw_only=True)  # where it is declared
 
     def __post_init__(self) -> None:
@@ -47,6 +52,8 @@ class Input:
             object.__setattr__(self, name, number(f"an Input's {name}", getattr(self, name)))
         if not self.low < self.high:
             raise JobError(f"an Input's range needs low < high, not [{self.low}, {self.high}]")
+        if self.typical is not None and not 0.0 < number("an Input's typical", self.typical) < math.inf:
+            raise JobError(f"an Input's typical is a number above 0, not {self.typical!r}")
 
     @property
     def party(self) -> int:
@@ -61,7 +68,7 @@ class Input:
             default = self.default.half()
         elif self.default is not None:
             default = np.asarray(self.default) / 2
-        half = replace(self, owner=ROLES[0], low=self.low / 2, high=self.high / 2, default=default)
+        half = replace(self, owner=ROLES[0], low=self.low / 2, high=self.high / 2, default=default, typical=None)
         return {f"{name}.{role}": replace(half, owner=role) for role in ROLES}
 
 

@@ -31,7 +31,7 @@ from .choice import cheapest, choose
 from .cost import LAN, Network
 from .digest import Listing, listing
 from .errors import DataError, JobError
-from .graph import EVERYTHING, Array, Carry, Graph, Interval, Origin, Phase, Source, Terms
+from .graph import EVERYTHING, Array, Carry, Graph, Interval, Origin, Phase, Source, Spread, Terms
 from .inputs import JOINT as JOINT
 from .inputs import ROLES as ROLES
 from .inputs import Bundle as Bundle
@@ -284,6 +284,8 @@ def _trace(
     for name, declared in sorted(job.inputs.items()):  # whatever order the class has them in
         node = graph.add(Source(name, shapes[name], declared.party), interval=(declared.low, declared.high))
         node.declared, node.origin = (float(declared.low), float(declared.high)), Origin(None, declared.line)
+        if declared.typical is not None:
+            node.spread = Spread(0.0, declared.typical)
         values[name] = Secret(graph, node)
     for name, stored in sorted(job.stored.items()):
         node = graph.add(stored, interval=(stored.low, stored.high))

@@ -32,7 +32,15 @@ def run(settings: Config) -> int:
     text, arrays = out.with_name(out.name + ".json"), out.with_name(out.name + ".npz")
     draft = read_model(path)
     rows = _rows(draft.inputs, settings.calibrate)
-    model = import_model(draft, dict(settings.range), rows, settings.output, settings.reveal, settings.peak or math.inf)
+    model = import_model(
+        draft,
+        dict(settings.range),
+        rows,
+        settings.output,
+        settings.reveal,
+        settings.peak or math.inf,
+        settings.any_batch,
+    )
     network = model.network
     try:
         write(text, network)
@@ -58,7 +66,7 @@ def run(settings: Config) -> int:
         if model.calibrated
         else "from your weights; rows of yours (--calibrate) make them narrower"
     )
-    print(f"  powers of two that bound the weights, and {len(ranges)} layers, {how}")
+    print(f"  powers of two that bound the weights, their mean size and {len(ranges)} layers, {how}")
     print(f"{arrays}: the weights, for you alone.")
     name, peak = model.widest
     if peak > WIDE:

@@ -43,10 +43,11 @@ class Entry(Struct, frozen=True):
 
 
 class Weight(Struct, frozen=True):
-    """A secret tensor of the network, whose entries lie in [−limit, limit]."""
+    """A secret tensor of the network, whose entries lie in [−limit, limit]. `typical`: about how large they are, about 0."""
 
     shape: tuple[Length, ...]
     limit: float
+    typical: float | None = None
 
 
 class Constant(Struct, frozen=True):
@@ -151,6 +152,8 @@ def _check(network: Architecture) -> None:
     for weight in network.weights.values():
         if not (math.isfinite(weight.limit) and weight.limit > 0.0):
             raise JobError("the limit of a weight is a number above 0")
+        if weight.typical is not None and not 0.0 < weight.typical <= weight.limit:
+            raise JobError("what is typical of a weight is a number above 0 and up to its limit")
     for node in network.nodes:
         if missing := [name for name in node.inputs if name not in known]:
             raise JobError(f"{node.label} takes {missing[0]!r}, which nothing before it makes")

@@ -53,7 +53,8 @@ class Imported(Layer):
         found = {}
         for name, weight in self.network.weights.items():
             limit = max(weight.limit, LIMIT) if name in changed else weight.limit
-            found[name] = Parameter(weight.shape, None, -limit, limit)
+            typical = None if name in changed else weight.typical
+            found[name] = Parameter(weight.shape, None, -limit, limit, typical)
         return found
 
     def forward(self, scope: Scope, x: Secret) -> Secret:
@@ -107,7 +108,7 @@ def prediction(path: Path) -> type[Prediction]:
         for name, each in network.inputs.items()
     }
     body |= {"__module__": module.__name__, "network": network.digest, "reveal": network.reveal}
-    model = Imported(network)
+    model = Imported(network, trained=())
     found = type("Prediction", (Prediction,), body | {"model": model})
     model.line = path.name
     return found

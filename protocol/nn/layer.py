@@ -34,6 +34,7 @@ class Parameter:
     default: Any
     low: float = -LIMIT
     high: float = LIMIT
+    typical: float | None = None  # as an Input has it
 
 
 def affine(shape: Shape, fan_in: int, init: Draw | None, bias: bool) -> dict[str, Parameter]:
@@ -89,7 +90,7 @@ class Layer(Bundle):
         if self.owner not in (*ROLES, JOINT):
             raise JobError(f"the parameters of a model are 'alice''s, 'bob''s or 'joint', not {self.owner!r}'s")
         return {
-            name: Input(self.owner, each.shape, each.low, each.high, each.default)
+            name: Input(self.owner, each.shape, each.low, each.high, each.default, typical=each.typical)
             for name, each in self.parameters().items()
         }
 

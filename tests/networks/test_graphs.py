@@ -110,6 +110,17 @@ def test_a_graph_computes_what_onnx_says_for_any_number_of_rows(name, tmp_path):
     assert np.abs(simulate(job, inputs).results[1]["y"] - wanted).max() <= 2 * bound
 
 
+def test_a_model_for_one_row_takes_many_where_that_is_said(tmp_path):
+    nodes = [node("Relu", "x", "a"), node("Reshape", "a target", "b"), node("MatMul", "b w", "y")]
+    constants = {"target": np.int64([1, 6]), "w": normal(6, 2)}
+    path = saved(graph_of(nodes, {"x": [1, 2, 3]}, {"y": [1, 2]}, constants), tmp_path)
+    rows = RANDOM.uniform(-1, 1, (4, 2, 3))
+    made = imported(path, any_batch=True, reveal="both")
+    wanted = np.maximum(rows, 0).reshape(4, 6) @ constants["w"]
+    assert np.abs(twin(job_of(made, tmp_path), inputs_of(made, x=rows))["y"] - wanted).max() <= 1e-6
+    assert imported(path).network.inputs["x"].shape == (1, 2, 3)
+
+
 def test_rows_beyond_those_of_the_calibration_are_noticed_and_not_computed_wrong(tmp_path):
     nodes = [node("MatMul", "x w", "wide"), node("Relu", "wide", "y")]
     path = saved(graph_of(nodes, {"x": ["n", 4]}, {"y": ["n", 2]}, {"w": np.full((4, 2), 100, np.float32)}), tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 import warnings
 from pathlib import Path
@@ -26,6 +27,7 @@ from protocol.errors import JobError
 from protocol.networks import read
 from protocol.simulate import simulate
 
+RANDOM = np.random.default_rng(3)
 CANCER, DIGITS, DIABETES = (
     load_breast_cancer(return_X_y=True),
     load_digits(return_X_y=True),
@@ -191,6 +193,26 @@ def test_the_command_writes_both_files_for_their_owner_alone(tmp_path, capsys):
     assert "it has output_label, output_probability" in capsys.readouterr().err
     assert main(["import", str(path), "--range", "Y=0:1"]) == 2
     assert "no such input; it has X" in capsys.readouterr().err
+
+
+def test_what_is_typical_of_weights_makes_the_promised_error_a_true_one(tmp_path):
+    """Weights are far smaller than their limits: without knowing it, a plan would promise errors that never come."""
+    weights = {
+        "w": (RANDOM.normal(size=(64, 32)) / 8).astype(np.float32),
+        "v": (RANDOM.normal(size=(32, 4)) / 6).astype(np.float32),
+    }
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["a"]),
+        helper.make_node("Relu", ["a"], ["b"]),
+        helper.make_node("MatMul", ["b", "v"], ["y"]),
+    ]
+    path = saved(graph_of(nodes, {"x": ["n", 64]}, {"y": ["n", 4]}, weights), tmp_path)
+    rows = RANDOM.uniform(-1, 1, (40, 64))
+    model = imported(path, rows={"x": rows}, reveal="both")
+    assert {each.typical for each in model.network.weights.values()} == {0.125, 0.25}
+    job, inputs = job_of(model, tmp_path), inputs_of(model, x=rows)
+    promised = re.search(r"y is off by about (\S+) of its range", simulate(job, inputs).plan.traced.choice)
+    assert promised is not None and float(promised[1]) <= 1e-4
 
 
 def test_a_network_as_a_layer_needs_names_that_there_are(tmp_path):

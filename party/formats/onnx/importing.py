@@ -19,10 +19,11 @@ from protocol.networks import OPERATORS, Architecture, Constant, Entry, Imported
 from .classical import lower
 from .draft import Draft, Step
 from .folding import fold, reach, simplify
-from .patterns import recognise, summing
+from .patterns import free_batch, recognise, summing
 from .ranges import Ranges, Tried, fitted
 from .reading import refuse
 
+MANY = 64  # weights from which on their size says something
 LOW, HIGH = -16.0, 16.0  # of an input of which nothing is said
 
 
@@ -44,9 +45,10 @@ def import_model(
     outputs: Sequence[str] = (),
     reveal: str = "bob",
     peak: float = np.inf,
+    any_batch: bool = False,
 ) -> Model:
     """A model that was read. `ranges`: of its inputs, by name. `rows`: for calibration, by input. `outputs`: those wanted; all by default.
-    `peak`: what no number in a layer is said to exceed.
+    `peak`: what no number in a layer is said to exceed. `any_batch`: take any number of rows, though it was exported for a fixed one.
 
     JobError with all that cannot be computed, ConfigError for names that there are not, DataError for rows of another shape.
     """
@@ -55,6 +57,8 @@ def import_model(
     problems = lower(draft)
     if not problems:
         simplify(draft)
+        if any_batch:
+            free_batch(draft)
         recognise(draft)
         fold(draft)
         model = _split(draft, _seen(ranges or {}, rows or {}), reveal)
@@ -119,13 +123,23 @@ def _split(draft: Draft, ranges: Ranges, reveal: str) -> Model:
     nodes = tuple(_node(step, called) for step in draft.steps)
     ends = {named(label.replace(".", "_")): called[name] for label, name in draft.outputs.items()}
     classes = {called[name]: texts for name, texts in draft.classes.items() if name in called}
-    table = {name: Weight(value.shape, reach(value)) for name, value in weights.items()}
+    table = {name: Weight(value.shape, reach(value), _typical(value)) for name, value in weights.items()}
     shown = {label: classes[name] for label, name in ends.items() if name in classes}
     chosen: Any = reveal
     used = {name for node in nodes for name in node.inputs} | set(ends.values())
     return Model(Architecture(
         {name: entry for name, entry in inputs.items() if name in used}, table, constants, nodes, ends, shown, chosen
     ), weights, told)  # fmt: skip
+
+
+def _typical(value: Array) -> float | None:
+    """The root mean square of many weights around 0, up to the next power of two; None for others."""
+    size = float(np.sqrt(np.mean(value * value)))
+    return (
+        min(reach(np.array(size)), reach(value))
+        if value.size >= MANY and abs(float(value.mean())) <= size / 4
+        else None
+    )
 
 
 def _public(draft: Draft, name: str) -> bool:

@@ -77,6 +77,19 @@ def _places(draft: Draft) -> None:
             step.inputs = [maker.inputs[0]]
 
 
+def free_batch(draft: Draft) -> None:
+    """Any number of rows, though the model was exported for a fixed one: reshapes that keep the first axis say so."""
+    lengths = {name: shape[0] for name, shape in draft.inputs.items() if shape}
+    draft.inputs = {name: ("n", *shape[1:]) for name, shape in draft.inputs.items() if shape}
+    for step in draft:
+        target = draft.constants.get(step.inputs[1]) if step.operator == "Reshape" else None
+        if target is None or not target.size or step.attributes.get("allowzero", 0):
+            continue
+        first = (draft.shapes.get(step.inputs[0]) or (None,))[0]
+        if first in lengths.values() and target.ravel()[0] == first:
+            step.inputs[1] = draft.constant(np.concatenate([[0], target.ravel()[1:]]), step.inputs[1])
+
+
 def summing(draft: Draft) -> None:
     """Mark what adds up to 1 along the last axis: a later normalisation by the sum changes nothing."""
     for step in draft:
