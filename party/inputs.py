@@ -270,8 +270,8 @@ def choose(frame: Frame, parts: Mapping[str, Part]) -> dict[str, list[tuple[str,
             matching = [each for each in matches([source], frame.names) if each not in exact]
             if not matching:
                 raise DataError(
-                    f"table {name}: {frame.source} has no column {source!r}{nearest(source, frame.names)}; "
-                    f"it has: {listed(frame.names)}"
+                    f"table {name} of {parts[name].owner}: {frame.source} has no column {source!r}"
+                    f"{nearest(source, frame.names)} (it has: {listed(frame.names)})"
                 )
             found[name] += [(each, frame.index(each)) for each in matching]
     taken = {n for columns in found.values() for _, n in columns}

@@ -86,14 +86,16 @@ def _unpacked(raw: IO[bytes], suffix: str) -> Iterator[IO[bytes]]:
         with gzip.open(raw, "rb") as stream:
             yield stream  # type: ignore[misc]
     elif suffix == ".zip":
-        with zipfile.ZipFile(raw) as archive:
-            members = [
-                each for each in archive.namelist() if not each.endswith("/") and not each.startswith("__MACOSX")
-            ]
-            if len(members) != 1:
-                raise Fault(f"holds {len(members)} files; a .zip with one file in it can be read")
-            with archive.open(members[0]) as stream:
-                yield stream
+        try:
+            archive = zipfile.ZipFile(raw)
+            names = [each for each in archive.namelist() if not each.endswith("/") and not each.startswith("__MACOSX")]
+            if len(names) != 1:
+                raise Fault(f"holds {len(names)} files; a .zip with one file in it can be read")
+            member = archive.open(names[0])
+        except (NotImplementedError, RuntimeError):
+            raise Fault("is encrypted, or compressed in a way that is not read here; compress it again") from None
+        with archive, member:
+            yield member
     elif suffix == ".zst":
         yield io.BytesIO(_unpacked_zst(raw.read()))
     else:

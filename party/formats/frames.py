@@ -182,19 +182,21 @@ def _text(stream: IO[bytes], file: Path, header: bool | None) -> Frame:
     except text.NotNumbers as fault:
         if form.header is None:
             raise Fault(
-                f"{fault}; a table of other things than numbers needs a header with the columns' names"
+                f"{fault.fault}; a table of other things than numbers needs a header with the columns' names"
             ) from None
-        return _typed(stream, file, form, place, str(fault))
+        return _typed(stream, file, form, place, fault)
     names = form.header or tuple(map(str, range(found.shape[1])))
     return Frame(names, tuple(found.T), str(file), form.about, place, named=form.header is not None)
 
 
-def _typed(stream: IO[bytes], file: Path, form: text.Form, place: Callable[[int], str], fault: str) -> Frame:
+def _typed(
+    stream: IO[bytes], file: Path, form: text.Form, place: Callable[[int], str], not_numbers: text.NotNumbers
+) -> Frame:
     """Cells of all kinds, each column with the type that pandas finds for it."""
     try:
         pandas = needed("pandas", "what are no numbers are read with pandas")
     except Fault as missing:
-        raise Fault(f"{fault.partition(';')[0]}, and {missing}") from None
+        raise Fault(f"{not_numbers.fault}, and {missing}") from None
     stream.seek(0)
     lines: Any = io.TextIOWrapper(stream, form.encoding, newline="")
     assert form.header is not None
@@ -210,9 +212,15 @@ def _typed(stream: IO[bytes], file: Path, form: text.Form, place: Callable[[int]
             low_memory=False,
             skipinitialspace=True,
         )
+    except (ValueError, pandas.errors.ParserError):
+        raise Fault("is not well-formed CSV; save it again") from None
     finally:
         lines.detach()
     frame = frame_of(table, str(file))
+    if len(frame) != not_numbers.rows:
+        raise Fault(
+            f"has {not_numbers.rows:,} rows or {len(frame):,}, depending on how its quotes are read; save it again"
+        )
     return Frame(form.header, frame.columns[form.named :], str(file), form.about, place)
 
 
@@ -223,7 +231,7 @@ def _line(file: Path, form: text.Form, row: int) -> str:
 
 
 def _by_pandas(stream: IO[bytes], kind: str, part: str, source: str) -> Frame:
-    pandas = needed("pandas", f"a {kind} file is read with pandas")
+    pandas = needed("pandas", f"files of {kind.capitalize()} are read with pandas")
     data = io.BytesIO(stream.read())
     if kind == "excel":
         sheets = pandas.read_excel(data, sheet_name=None, header=None)

@@ -105,7 +105,10 @@ class _Work:
         """A column as float64, NaN where a number is missing; DataError for text and dates."""
         column = self.columns[name]
         if column.dtype.kind in "iuf":
-            return column.astype(np.float64, copy=False)
+            values = column.astype(np.float64, copy=False)
+            if (infinite := np.flatnonzero(np.isinf(values))).size:
+                raise self.fault(f"column {name} is infinite in {self.frame.at(int(infinite[0]))}; mend that cell")
+            return values
         if column.dtype.kind == "M":
             raise self.fault(f"column {name} holds dates; declare Days({name!r}), or leave it out")
         first = next((row for row, cell in enumerate(column) if cell is not None), 0)

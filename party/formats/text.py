@@ -49,7 +49,11 @@ class Form:
 
 
 class NotNumbers(Fault):
-    """A cell is no number."""
+    """A cell is no number. `rows`: how many there are below the header."""
+
+    def __init__(self, fault: str, rows: int) -> None:
+        super().__init__(f"{fault}; clean the data first, or declare a Table in the job and bring it with --table")
+        self.fault, self.rows = fault, rows
 
 
 def form_of(stream: IO[bytes], header: bool | None) -> Form:
@@ -76,9 +80,9 @@ def form_of(stream: IO[bytes], header: bool | None) -> Form:
 def numbers(stream: IO[bytes], form: Form) -> Array:
     """The rows as (rows, columns). NotNumbers names the first cell that is none; any other Fault is about the file's form."""
     values = array("d")
-    width, fault = 0, ""
+    width, count, fault = 0, 0, ""
     for line, row in islice(records(stream, form), form.header is not None, None):
-        width = len(row)
+        width, count = len(row), count + 1
         if fault:
             continue  # the form of the lines is looked at to the end
         try:
@@ -90,7 +94,7 @@ def numbers(stream: IO[bytes], form: Form) -> Array:
             else:
                 values.extend(found)  # type: ignore[arg-type]
     if fault:
-        raise NotNumbers(f"{fault}; clean the data first, or declare a Table in the job and bring it with --table")
+        raise NotNumbers(fault, count)
     if not values:
         raise Fault("has no rows of numbers; write the data to it")
     return np.frombuffer(values, np.float64).reshape(-1, width - form.named)
@@ -168,8 +172,7 @@ def _counts(first: Row, rows: Sequence[Row]) -> tuple[bool, bool]:
     """
     if not rows or [cell.strip() for cell in first] != [str(n) for n in range(len(first))]:
         return False, False
-    fractions = all(
-        any(number(row[n]) is not None and not row[n].strip().isdigit() for row in rows) for n in range(len(first))
-    )
+    below = [[row[n].strip() for row in rows if n < len(row)] for n in range(len(first))]
+    fractions = all(any(number(cell) is not None and not cell.isdigit() for cell in cells) for cells in below)
     header = fractions or len(first) > 2
     return header, not header

@@ -89,6 +89,7 @@ def test_what_was_learnt_is_kept_as_json_and_applied_to_new_rows():
         ('a,b\n"x\ny",2020-01-01\nz,secret\n', [OneHot("a"), Days("b")], ["column b", "no date", "line 4", "form"]),
         ("a,b\n2,7\n3,8\n", [Days("a")], ["column a", "not dates"]),
         ("a,b\n2,7\n3,8\n", [Clip("c")], ["column c"]),
+        ("a,b\n2,1e999\n3,8\n", [Standardise()], ["column b", "infinite", "line 2"]),
     ],
 )  # fmt: skip
 def test_what_has_no_place_in_a_table_is_one_sentence(

@@ -94,7 +94,7 @@ ALICE = ["--role", "alice", "--peer", "tcp://127.0.0.1:0", "--wait", "1s"]
         (["--table", "no.csv"], ["no.csv does not exist"]),
         (["--table", "z=alice.csv"], ["no table z"]),
         (["--table", "bob=bob.parquet"], ["the other party's to bring"]),
-        (["--table", "bob.parquet"], ["no column 'age'", "it has: city, visits, cost"]),
+        (["--table", "bob.parquet"], ["no column 'age'", "table x of alice", "(it has: city, visits, cost)"]),
         (["--table", "short.csv"], ["shape (39, 2)", "(40, 2)"]),
         (["--table", "text.csv"], ["column age", "line 41"]),
         (["--table", "alice.csv", "--header", "no"], ["needs a header"]),
