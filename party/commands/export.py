@@ -8,18 +8,21 @@ import numpy as np
 
 from protocol.config import Config
 from protocol.errors import ConfigError, DataError
+from protocol.estimators import LogisticRegression
 from protocol.graph import Array
+from protocol.inputs import Input
 from protocol.jobs import Job
+from protocol.networks import Imported
 from protocol.nn import Layer
+from protocol.tables import Table
 
 from ..loading import load_job, parameters
 
 
 def run(settings: Config) -> int:
-    from ..formats.onnx.exporting import OFF, export_model, save_model
+    from ..formats.onnx.exporting import OFF, export_linear, export_model, save_model
 
     job = load_job(settings.job, parameters(settings.param))
-    layer = _model(job)
     if settings.out is None or settings.out.suffix.lower() != ".onnx":
         raise ConfigError("say where the model goes: --out MODEL.onnx")
     if not settings.weights:
@@ -27,13 +30,15 @@ def run(settings: Config) -> int:
     weights: dict[str, Array] = {}
     for file in settings.weights:
         weights |= _weights(Path(file))
-    network = getattr(layer, "network", None)
-    names = ["x"] if network is None else list(network.inputs)
-    for name in names:
-        if name not in job.inputs and network is None:
-            raise ConfigError(f"the job {type(job).__name__} has no tensor x, so what its model reads is not known")
-    shapes = {name: job.inputs[name].shape if network is None else network.inputs[name].shape for name in names}
-    model, rough = export_model(layer, weights, shapes)
+    layer, rough = _layer(job), set[str]()
+    if layer is not None:
+        model, rough = export_model(layer, weights, _read(job, layer))
+    elif "coef" in weights and weights["coef"].ndim == 2:
+        model = export_linear(weights, _link(job, weights["coef"].shape[1]))
+    else:
+        raise ConfigError(
+            f"the job {type(job).__name__} has no model of layers, as Training has, and the weights have no coef"
+        )
     try:
         save_model(settings.out, model)
     except OSError as error:
@@ -46,19 +51,29 @@ def run(settings: Config) -> int:
     return 0
 
 
-def _model(job: Job) -> Layer:
-    found = {
-        name: each
-        for base in reversed(type(job).__mro__)
-        for name, each in vars(base).items()
-        if isinstance(each, Layer)
-    }
-    if len(found) != 1:
-        there = ", ".join(found) or "none"
-        raise ConfigError(
-            f"the job {type(job).__name__} needs one model of layers to export, as Training has; it has {there}"
-        )
-    return next(iter(found.values()))
+def _layer(job: Job) -> Layer | None:
+    """The model of a job; ConfigError if it has several."""
+    found = {name: each for name, each in job.stated().items() if isinstance(each, Layer)}
+    if len(found) > 1:
+        raise ConfigError(f"the job {type(job).__name__} has several models, {', '.join(found)}: one can be exported")
+    return next(iter(found.values()), None)
+
+
+def _read(job: Job, layer: Layer) -> dict[str, tuple[int | str, ...]]:
+    """What a model reads: the shapes of its inputs by name; of a training, its rows x."""
+    if isinstance(layer, Imported):
+        return {name: each.shape for name, each in layer.network.inputs.items()}
+    rows = job.stated().get("x")
+    if not isinstance(rows, (Input, Table)):
+        raise ConfigError(f"the job {type(job).__name__} has no tensor x, so what its model reads is not known")
+    return {"x": rows.shape}
+
+
+def _link(job: Job, outputs: int) -> str:
+    """What a linear model's scores go through: probabilities of a logistic regression."""
+    if not isinstance(job, LogisticRegression):
+        return ""
+    return "Sigmoid" if outputs == 1 else "Softmax"
 
 
 def _weights(path: Path) -> dict[str, Array]:

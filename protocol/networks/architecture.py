@@ -21,6 +21,7 @@ from ..errors import JobError
 from ..files import durable
 
 FORMAT = "mpc-network-1"
+LARGEST = float(np.finfo(np.float32).max)
 MOST = 256 << 20  # bytes of a file
 NAME = r"^[A-Za-z_][A-Za-z0-9_.\-]*$"
 DTYPES = {"int64": np.int64, "float64": np.float64, "bool": np.bool_}
@@ -51,7 +52,7 @@ class Weight(Struct, frozen=True):
 
 
 class Constant(Struct, frozen=True):
-    """A public array, in C order."""
+    """A public array, in C order; a limit that is infinite is the largest number."""
 
     dtype: Literal["int64", "float64", "bool"]
     shape: tuple[int, ...]
@@ -60,7 +61,12 @@ class Constant(Struct, frozen=True):
     @classmethod
     def of(cls, array: Any) -> Constant:
         kind: Any = {"i": "int64", "u": "int64", "b": "bool", "f": "float64"}[array.dtype.kind]
-        return cls(kind, array.shape, tuple(np.asarray(array, DTYPES[kind]).ravel().tolist()))
+        finite = (
+            np.nan_to_num(np.asarray(array, DTYPES[kind]), posinf=LARGEST, neginf=-LARGEST)
+            if kind == "float64"
+            else array
+        )
+        return cls(kind, array.shape, tuple(np.asarray(finite, DTYPES[kind]).ravel().tolist()))
 
     @property
     def array(self) -> Any:

@@ -25,6 +25,7 @@ from protocol.networks import Imported, write
 from protocol.nn import SGD, CrossEntropy, Training
 from protocol.simulate import simulate
 
+RANDOM = np.random.default_rng(5)
 NETWORKS: dict[str, tuple[tuple[int, ...], list[nn.Layer]]] = {
     "pictures": (
         (2, 9, 8),
@@ -143,7 +144,28 @@ def test_a_model_that_was_trained_and_revealed_runs_in_onnxruntime(tmp_path, cap
         said = capsys.readouterr().err
         assert words in said and said.count("\n") == 1
     assert main(["export", "--job", "seed", "--out", "x.onnx", "--weights", str(tmp_path / "part.npz")]) == 2
-    assert "needs one model of layers" in capsys.readouterr().err
+    assert "has no model of layers" in capsys.readouterr().err
+
+
+def test_estimators_go_out_by_their_names(tmp_path):
+    """Networks from parameters, and linear models from what they reveal."""
+    x = RANDOM.normal(size=(9, 4))
+    sizes = ["--param", "features=4", "--param", "classes=3", "--param", "hidden_layer_sizes=5"]
+    network = {"model.0.weight": (5, 4), "model.0.bias": (5,), "model.2.weight": (3, 5), "model.2.bias": (3,)}
+    weights = {name: RANDOM.normal(size=shape) for name, shape in network.items()}
+    hidden = np.maximum(x @ weights["model.0.weight"].T + weights["model.0.bias"], 0)
+    scores = hidden @ weights["model.2.weight"].T + weights["model.2.bias"]
+    coef, intercept = RANDOM.normal(size=(4, 1)), RANDOM.normal(size=1)
+    linear = x @ coef + intercept
+    for job, arrays, wanted in (
+        (["mlp-classifier", *sizes], weights, scores),
+        (["ridge"], {"coef": coef, "intercept": intercept}, linear),
+        (["logistic-regression"], {"coef": coef, "intercept": intercept}, 1 / (1 + np.exp(-linear))),
+    ):
+        np.savez(tmp_path / "weights.npz", **arrays)
+        out = str(tmp_path / "model.onnx")
+        assert main(["export", "--weights", str(tmp_path / "weights.npz"), "--out", out, "--job", *job]) == 0
+        assert np.abs(by_onnxruntime(tmp_path / "model.onnx", x=x)["output"] - wanted).max() <= 1e-5, job
 
 
 def test_an_imported_network_is_tuned_on_rows_of_bobs_and_goes_out(tmp_path):

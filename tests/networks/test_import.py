@@ -131,6 +131,14 @@ def wrong(folder: Path, kind: str) -> Path:
                 [helper.make_node("MatMul", ["x", "w"], ["y"])], {"x": ["n", 4]}, {"y": ["n", 4]}, {"w": weights}
             )
             onnx.save(model, str(path), save_as_external_data=True, location="weights.bin", size_threshold=0)
+        case "nan":
+            node = helper.make_node("MatMul", ["x", "w"], ["y"])
+            saved(
+                graph_of([node], {"x": ["n", 4]}, {"y": ["n", 4]}, {"w": np.full((4, 4), np.nan, np.float32)}), folder
+            )
+        case "constant":
+            nodes = [helper.make_node("Shape", ["x"], ["s"]), helper.make_node("Cast", ["s"], ["y"], to=1)]
+            saved(graph_of(nodes, {"x": ["n", 4]}, {"y": [2]}), folder)
         case "attribute":
             node = helper.make_node("Pad", ["x", "p"], ["y"], mode="odd")
             saved(graph_of([node], {"x": ["n", 2]}, {"y": ["n", 2]}, {"p": np.zeros(4, np.int64)}), folder)
@@ -146,6 +154,8 @@ def wrong(folder: Path, kind: str) -> Path:
         ("dynamic", "axis 1 (width) of its input x"),
         ("domain", "Fancy 'own': it is of the domain com.example"),
         ("external", "weights in other files"),
+        ("nan", "the weights w of the model have NaN"),
+        ("constant", "the output y depends on no input"),
         ("attribute", "Pad"),
     ],
 )
@@ -176,7 +186,7 @@ def test_a_network_that_bob_was_given_is_checked(text, words, tmp_path, capsys):
 
 def test_the_command_writes_both_files_for_their_owner_alone(tmp_path, capsys):
     x, y = DIGITS
-    path = of_sklearn(LogisticRegression(max_iter=50).fit(x / 16, y), x, tmp_path)
+    path = of_sklearn(LogisticRegression(max_iter=500).fit(x / 16, y), x, tmp_path)
     np.save(tmp_path / "rows.npy", x[:30] / 16)
     command = ["import", str(path), "--out", str(tmp_path / "m"), "--calibrate", str(tmp_path / "rows.npy")]
     assert main([*command, "--output", "output_label"]) == 0
@@ -193,6 +203,38 @@ def test_the_command_writes_both_files_for_their_owner_alone(tmp_path, capsys):
     assert "it has output_label, output_probability" in capsys.readouterr().err
     assert main(["import", str(path), "--range", "Y=0:1"]) == 2
     assert "no such input; it has X" in capsys.readouterr().err
+
+
+@pytest.mark.system
+def test_three_processes_predict_and_bob_alone_learns_what(tmp_path, capsys):
+    x, y = DIGITS
+    path = of_sklearn(MLPClassifier((16,), max_iter=30, random_state=0).fit(x / 16, y), x, tmp_path)
+    out = str(tmp_path / "digits")
+    assert main(["import", str(path), "--out", out, "--range", "X=0:1", "--output", "output_label"]) == 0
+    np.savetxt(tmp_path / "new.csv", x[:40] / 16, delimiter=",")
+    command = [
+        "demo",
+        "--job",
+        f"{out}.json",
+        "--data",
+        f"{out}.npz",
+        "--data",
+        f"X={tmp_path / 'new.csv'}",
+        "--json",
+        "--quiet",
+    ]
+    assert main([*command, "--out", str(tmp_path / "labels.npy")]) == 0
+    wanted = by_onnxruntime(path, X=x[:40] / 16)["output_label"]
+    assert np.array_equal(np.load(tmp_path / "labels.npy"), wanted)
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["max_abs_weight_error"] == 0.0
+
+
+def test_a_limit_that_is_infinite_is_none(tmp_path):
+    nodes = [helper.make_node("Clip", ["x", "low", "high"], ["y"])]
+    limits = {"low": np.float32(0.5), "high": np.float32(np.inf)}
+    model = imported(saved(graph_of(nodes, {"x": ["n", 3]}, {"y": ["n", 3]}, limits), tmp_path), reveal="both")
+    rows = RANDOM.uniform(-4, 4, (5, 3))
+    assert np.abs(twin(job_of(model, tmp_path), inputs_of(model, x=rows))["y"] - np.maximum(rows, 0.5)).max() <= 1e-6
 
 
 def test_what_is_typical_of_weights_makes_the_promised_error_a_true_one(tmp_path):

@@ -234,21 +234,33 @@ def export_model(
     if isinstance(layer, Imported):
         network = layer.network
         found = _network(w, network, layer.name, {name: name for name in network.inputs})
-        ends = {label: found[name] for label, name in network.outputs.items()}
-        outputs = [w.node("Identity", [end], label) for label, end in ends.items()]
+        outputs = [w.node("Identity", [found[name]], label) for label, name in network.outputs.items()]
     else:
         (name,) = inputs
         outputs = [w.node("Identity", [_written(w, layer, layer.name, name)], "output")]
+    return _model(w, inputs, outputs), w.rough
+
+
+def export_linear(weights: Mapping[str, Array], link: str) -> Any:
+    """An ONNX model of x @ coef + intercept, as estimators reveal them, and of `link`, an operator, if that is not ""."""
+    w = Writer(weights)
+    coef = weights["coef"]
+    out = w.node("MatMul", ["x", w.weight("coef", coef.shape)])
+    if "intercept" in weights:
+        out = w.node("Add", [out, w.weight("intercept", coef.shape[1:])])
+    outputs = [w.node(link, [out], "output") if link else w.node("Identity", [out], "output")]
+    return _model(w, {"x": ("n", len(coef))}, outputs)
+
+
+def _model(w: Writer, inputs: Mapping[str, tuple[int | str, ...]], outputs: Sequence[str]) -> Any:
     entries = [
         helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", *shape[1:]]) for name, shape in inputs.items()
     ]
     constants = [numpy_helper.from_array(value, name) for name, value in w.constants.items()]
-    graph = helper.make_graph(
-        w.nodes, "model", entries, [helper.make_empty_tensor_value_info(name) for name in outputs], constants
-    )
+    ends = [helper.make_empty_tensor_value_info(name) for name in outputs]
+    graph = helper.make_graph(w.nodes, "model", entries, ends, constants)
     domains = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", 3)]
-    model = onnx.shape_inference.infer_shapes(helper.make_model(graph, opset_imports=domains, ir_version=10))
-    return model, w.rough
+    return onnx.shape_inference.infer_shapes(helper.make_model(graph, opset_imports=domains, ir_version=10))
 
 
 def save_model(path: Path, model: Any) -> None:

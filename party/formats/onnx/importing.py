@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from protocol.errors import ConfigError, JobError
+from protocol.errors import ConfigError, DataError, JobError
 from protocol.graph import Array
 from protocol.networks import OPERATORS, Architecture, Constant, Entry, Imported, Node, Weight, named
 
@@ -108,6 +108,10 @@ def _split(draft: Draft, ranges: Ranges, reveal: str) -> Model:
         if value.dtype.kind not in "fiub":
             raise JobError(f"the constant {name} of the model holds no numbers")
         if value.dtype.kind == "f" and not _public(draft, name):
+            if not np.isfinite(value).all():
+                raise DataError(
+                    f"the weights {name} of the model have NaN or infinity: train it again, or export it anew"
+                )
             new = named(draft.bases.get(name, name), weights.keys() | taken)
             weights[new] = value.astype(np.float64)
         else:
@@ -121,7 +125,9 @@ def _split(draft: Draft, ranges: Ranges, reveal: str) -> Model:
             if name:
                 called[name] = named(name, called.values())
     nodes = tuple(_node(step, called) for step in draft.steps)
-    ends = {named(label.replace(".", "_")): called[name] for label, name in draft.outputs.items()}
+    ends: dict[str, str] = {}
+    for label, name in draft.outputs.items():
+        ends[named(label.replace(".", "_"), ends)] = called[name]
     classes = {called[name]: texts for name, texts in draft.classes.items() if name in called}
     table = {name: Weight(value.shape, reach(value), _typical(value)) for name, value in weights.items()}
     shown = {label: classes[name] for label, name in ends.items() if name in classes}
