@@ -15,6 +15,7 @@ from protocol.describe import DETAILS, RANKS, difference, rank, words
 from protocol.digest import Listing
 from protocol.errors import AgreementError, LinkError, MpcError, ProtocolError, Stopped
 from protocol.jobs import ROLES, Job
+from protocol.nn.prediction import Prediction
 from protocol.plan import Plan, make_plan
 from protocol.prg import fresh_seed, fresh_ticket, is_ticket, join_tickets
 from protocol.ring import Words
@@ -51,11 +52,18 @@ class Intent:
         """Whether something stays shared at the end."""
         return bool(self.job.kept)
 
+    @property
+    def advice(self) -> str:
+        """What to do where the parties were started differently."""
+        both = "start both with the same"
+        return f"{both}, and one of them with the rows" if isinstance(self.job, Prediction) else both
+
     def body(self) -> dict[str, Any]:
         return {
             "must agree": {
                 "software version": __version__,
                 "protocol version": PROTOCOL_VERSION,
+                "what is done": "a run",
                 "job": type(self.job).__name__,
                 "iterations": self.iterations,
                 "reveal": self.reveal,
@@ -150,6 +158,24 @@ class Agreed:
     salt: bytes = field(default=b"", repr=False)  # of both, for the shares of what is kept
 
 
+async def greet(
+    peer: Connection, role: str, mine: Mapping[str, Any], advice: str = "start both with the same"
+) -> Mapping[str, Any]:
+    """Exchange greetings; the peer's. AgreementError names the first that "must agree" and does not."""
+    peer.send(Message(Kind.HELLO, peer.session, body=dict(mine)))
+    theirs = (await expect(peer, Kind.HELLO)).body or {}
+    ours, other = mine["must agree"], theirs.get("must agree")
+    if not isinstance(other, dict) or not is_ticket(theirs.get("ticket")):
+        raise ProtocolError(f"{peer.role} sent a greeting that does not say what it was started with")
+    for key in [*ours, *(key for key in other if key not in ours)]:
+        if ours.get(key) != other.get(key):
+            raise AgreementError(
+                f"the parties were started differently: {key} is {ours.get(key)!r} for {role} "
+                f"and {other.get(key)!r} for {peer.role}; {advice}"
+            )
+    return theirs
+
+
 async def agree(
     peer: Connection,
     intent: Intent,
@@ -162,18 +188,7 @@ async def agree(
     mine = intent.body()
     mine["must agree"]["rows"] = "as they stand" if matching is None else "matched by id"
     mine["rows"] = None if matching is None else matching.digest
-    peer.send(Message(Kind.HELLO, peer.session, body=mine))
-    theirs = (await expect(peer, Kind.HELLO)).body or {}
-    other = theirs.get("must agree")
-    if not isinstance(other, dict) or not is_ticket(theirs.get("ticket")):
-        raise ProtocolError(f"{peer.role} sent a greeting that does not say what it was started with")
-    ours = mine["must agree"]
-    for key in [*ours, *(key for key in other if key not in ours)]:
-        if ours.get(key) != other.get(key):
-            raise AgreementError(
-                f"the parties were started differently: {key} is {ours.get(key)!r} for {intent.role} "
-                f"and {other.get(key)!r} for {peer.role}; start both with the same"
-            )
+    theirs = await greet(peer, intent.role, mine, intent.advice)
     shares = {} if intent.model is None else intent.model.common(theirs.get("share"), peer.role).shares
     salt = joined(mine["salt"], theirs.get("salt"), intent.role, peer.role) if intent.keeps else b""
     own: Mapping[str, Shape] = intent.shapes

@@ -48,6 +48,7 @@ from .inputs import Given, all_inputs, own_inputs
 from .links import PEER, Addresses
 from .loading import blame, checked, load_job
 from .material import Material, open_material
+from .predicting import predicted
 from .result import Result
 from .session import Report, Run, View
 from .shared import Named, SharedModel, begin, keeper
@@ -158,6 +159,31 @@ class Party:
 
     train_sync = run_sync
 
+    async def predict(
+        self,
+        model: SharedModel | str | Path,
+        data: Any = None,
+        /,
+        *,
+        job: AnyJob | None = None,
+        to: Mapping[str, str] | None = None,
+        view: View | None = None,
+        **tensors: Any,
+    ) -> Result:
+        """What a model that stays shared, of which this is one half, says of new rows; these are given by one of the parties.
+
+        `job` is what trained it; without it, the file that did. `to`, the same at both, says who learns what: {"classes": "bob"},
+        also "probabilities", "scores", and "predictions", which is classes or scores; without it whoever brings the rows learns these.
+        """
+        half = SharedModel.read(model) if isinstance(model, (str, Path)) else model
+        given = _given(data, tensors)
+        wanted = predicted(half, None if job is None else _job(job), {}, bool(given.data or given.tables), to)
+        return await self.run(wanted, data, model=half, view=view, **tensors)
+
+    def predict_sync(self, model: SharedModel | str | Path, data: Any = None, /, **more: Any) -> Result:
+        """The same for code that is not a coroutine."""
+        return _wait_for(self.predict(model, data, **more))
+
     async def _prepared(self, prepare: Callable[[], Run]) -> Run:
         """What `prepare` gives, made in a thread: reading data and compiling take their time, and the loop may have other work."""
 
@@ -191,6 +217,7 @@ class Party:
         """
         work, view = copy.copy(_job(job)), View() if view is None else view
         work.kept = work.keep if keep else ()
+        named = Named(job) if isinstance(job, str) else named
         if model is not None:
             begin(work, model)
         store = None if self.state is None else Store(self.state, self.session, self.role)
@@ -199,12 +226,13 @@ class Party:
                 raise ConfigError("--fresh sets the state of a session aside; say where that is: --state DIR")
             if (aside := store.set_aside()) is not None:
                 view.note(f"the state of session {self.session} was moved to {aside}", "aside")
-        inputs = own_inputs(work, self.role, given, fresh_seed if store is None else store.key)
-        for sentence in inputs.read:
-            view.note(sentence, "read")
         to = self.addresses()
         if model is not None:
             model.check(self.role, to.public_keys(self.role))
+        learnt = {} if model is None else model.learnt
+        inputs = own_inputs(work, self.role, given, fresh_seed if store is None else store.key, learnt)
+        for sentence in inputs.read:
+            view.note(sentence, "read")
         material = None if self.material is None else self._material(self.material)
         intent = Intent(
             role=self.role,
@@ -220,12 +248,12 @@ class Party:
         )
         kernels.ready(view.note)
         kernels.set_threads(self.threads)
-        keep_it = keeper(self.role, to.public_keys(self.role), work, named, model) if keep else None
+        keep_it = keeper(self.role, to.public_keys(self.role), work, named, model, inputs.fitted) if keep else None
         return Run(intent, to, inputs.arrays, view, store, self.checkpoint_every, material, self.threads, keep_it)
 
-    def addresses(self) -> Addresses:
-        """Addresses and keys of the two others."""
-        peer, dealer = self.peer, self.dealer if self.material is None else None
+    def addresses(self, dealt: bool = True) -> Addresses:
+        """Addresses and keys of the two others; of the peer alone where nothing is dealt."""
+        peer, dealer = self.peer, self.dealer if self.material is None and dealt else None
         keys = own_key(self.role, self.key, [peer] if dealer is None else [peer, dealer], self.insecure_plaintext)
         shared = keys is not None and self.key is None
         return Addresses(

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from protocol.draws import Draw
 from protocol.errors import ConfigError, DataError
 from protocol.fixedpoint import Array, check
 from protocol.jobs import ROLES, Input, Job, bind
+from protocol.nn.prediction import Prediction
 from protocol.preparation import chosen as matches
 from protocol.prg import fresh_seed
 from protocol.tables import Part, Table, tables
@@ -117,8 +119,17 @@ def given(settings: Config) -> Given:
     return Given(assigned(settings.data, "--data"), assigned(settings.table, "--table", plain=True), header, "--data")
 
 
-def own_inputs(job: Job, role: str, given: Given, key: Callable[[], bytes] = fresh_seed) -> Inputs:
-    """This party's tensors, as given or by the job's defaults, checked; what is to be drawn is, by this key."""
+def own_inputs(
+    job: Job,
+    role: str,
+    given: Given,
+    key: Callable[[], bytes] = fresh_seed,
+    learnt: Mapping[str, Fitted] = MappingProxyType({}),
+) -> Inputs:
+    """This party's tensors, as given or by the job's defaults, checked; what is to be drawn is, by this key.
+
+    learnt: what preparation learnt from the rows of an earlier run, by tensor; these are prepared alike.
+    """
     own = given.of(job, role)
     for name in given.data.keys() - own.data.keys():
         owner = job.inputs[name].owner if name in job.inputs else "the other party"
@@ -130,7 +141,7 @@ def own_inputs(job: Job, role: str, given: Given, key: Callable[[], bytes] = fre
         raise ConfigError(
             f"--table: {role} brings no table in the job {type(job).__name__}; --data NAME=FILE brings tensors"
         )
-    found = read_inputs(job, role, own)
+    found = read_inputs(job, role, own, learnt)
     mine = {name: declared for name, declared in job.inputs.items() if declared.owner == role}
     for name in mine.keys() - found.arrays.keys():
         if name in named:
@@ -150,10 +161,10 @@ def all_inputs(job: Job, given: Given, key: Callable[[], bytes] = fresh_seed) ->
     }
 
 
-def read_inputs(job: Job, role: str, given: Given) -> Inputs:
+def read_inputs(job: Job, role: str, given: Given, learnt: Mapping[str, Fitted] = MappingProxyType({})) -> Inputs:
     """Those of this party's tensors that are given."""
     given, found = given.of(job, role), Inputs()
-    for name, prepared in own_tables(job, role, given).items():
+    for name, prepared in own_tables(job, role, given, learnt).items():
         array = prepared.fitted.apply(prepared.frame)
         found.arrays[name] = _checked(name, array, job.inputs[name], prepared.frame.source, "table")
         found.fitted[name] = prepared.fitted
@@ -229,7 +240,9 @@ class Prepared:
         return f"{size} ({shown}){became} from {self.frame.source}{self.frame.about}{rest}"
 
 
-def own_tables(job: Job, role: str, given: Given) -> dict[str, Prepared]:
+def own_tables(
+    job: Job, role: str, given: Given, learnt: Mapping[str, Fitted] = MappingProxyType({})
+) -> dict[str, Prepared]:
     """What this party brings of the job's tables, by tensor."""
     declared = {name: table for name, table in tables(job).items() if role in table.owners}
     groups: dict[Any, dict[str, Part]] = {}  # tables that take columns from one source
@@ -247,8 +260,16 @@ def own_tables(job: Job, role: str, given: Given) -> dict[str, Prepared]:
         unused = [name for n, name in enumerate(frame.names) if n not in taken]
         for name, columns in chosen.items():
             own = frame.select(columns)
-            rows = job.training_rows(len(own)) if any(step.learns for step in parts[name].steps) else np.arange(0)
-            found[declared[name].tensor(role)] = Prepared(own, fit(own.take(rows), parts[name].steps), unused)
+            tensor, steps = declared[name].tensor(role), parts[name].steps
+            if (known := learnt.get(tensor)) is None:
+                learns = any(step.learns for step in steps)
+                if learns and isinstance(job, Prediction):
+                    raise DataError(
+                        f"{tensor} is prepared with numbers that were learnt from rows of the training, and {role}'s half of the "
+                        "model has none: whoever brought those brings new ones"
+                    )
+                known = fit(own.take(job.training_rows(len(own)) if learns else np.arange(0)), steps)
+            found[tensor] = Prepared(own, known, unused)
     return found
 
 

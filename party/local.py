@@ -109,14 +109,15 @@ class Trio:
         arguments: Sequence[str] = (),
         shown: bool = False,
         environment: Mapping[str, str] | None = None,
+        command: str = "run",
     ) -> Child:
-        """Start (or start again) `role` with further command-line arguments and environment variables."""
+        """Start (or start again) `role` with further command-line arguments and environment variables; a party with a command."""
         if role == "dealer":
-            command = ["dealer", "--listen", self.dealer]
+            words = ["dealer", "--listen", self.dealer]
         else:
-            where = ["--peer", self.peer, "--dealer", self.dealer]
-            command = ["party", "--role", role, "--session", self.session, *where]
-        child = Child(role, [*command, *arguments], self.folder, self._environment | dict(environment or {}), shown)
+            where = ["--peer", self.peer] + (["--dealer", self.dealer] if command != "rotate" else [])
+            words = ["party", command, "--role", role, "--session", self.session, *where]
+        child = Child(role, [*words, *arguments], self.folder, self._environment | dict(environment or {}), shown)
         self.children[role] = child
         return child
 

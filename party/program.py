@@ -14,6 +14,16 @@ PROGRAM = Program(
         "run": Command(
             "take part in a session (the default): --role alice or --role bob", tables.RUN, "party.commands.run"
         ),
+        "predict": Command(
+            "what a model that was kept says of new rows, together with the other party",
+            tables.PREDICT,
+            "party.commands.predict",
+        ),
+        "rotate": Command(
+            "make fresh shares of a model that was kept, together with the other party",
+            tables.ROTATE,
+            "party.commands.rotate",
+        ),
         "plan": Command("what a job will cost, before anything runs", tables.PLAN, "party.commands.plan"),
         "keygen": Command(
             "make this party's key pair, and print its public key", tables.KEYGEN, "party.commands.keygen"

@@ -172,7 +172,7 @@ class Run:
                     if self._halting:
                         raise
                 except BaseException as error:
-                    links.abort(_reason(error), back=self._store is not None and not isinstance(error, MpcError))
+                    links.abort(reason(error), back=self._store is not None and not isinstance(error, MpcError))
                     raise
 
     def _patience(self) -> float:
@@ -371,7 +371,8 @@ async def _seed(dealer: Connection, ticket: str) -> bytes:
     return bytes(message.buffers[0])
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
+    """What the peer is told of it."""
     if isinstance(error, MpcError):
         return error.for_peer
     return (

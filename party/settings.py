@@ -215,6 +215,28 @@ THREADS = Setting(
 )
 PARTY = (ROLE, *SESSION, MATERIAL, *TRUST, *PATIENCE, STATE, EVERY, *NETWORK, *LINK, THREADS, GUARD, ACCEPT)
 """What makes a party, whatever it runs: the arguments of `api.Party` too."""
+PREDICT = (
+    ROLE,
+    MODEL,
+    Setting(
+        "job",
+        "the job that trained the model; default: the file that it was trained from",
+        metavar="NAME|FILE",
+    ),
+    *(setting for setting in JOB if setting.name not in ("job", "iterations", "reveal")),
+    Setting(
+        "reveal",
+        "who learns what: classes=bob, probabilities=alice, scores=both, or bob alone for the predictions, which are classes or "
+        "scores; both parties say the same; default: the predictions go to whoever brings the rows",
+        many=True,
+        metavar="[KIND=]WHO",
+    ),
+    *PARTY[1:],
+    FRESH,
+    *OUTPUT,
+    LOG_FORMAT,
+)
+ROTATE = (ROLE, MODEL, SESSION[0], SESSION[2], *TRUST[:2], TRUST[3], *PATIENCE, LINK[0], OUTPUT[2], LOG_FORMAT)
 RUN = (ROLE, *JOB, KEEP, MODEL, *PARTY[1:], FRESH, MEASURE, *OUTPUT, LOG_FORMAT)
 PLAN = (
     *JOB,

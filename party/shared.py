@@ -31,6 +31,7 @@ from protocol.prg import SEED_BYTES, derive, keystream
 from protocol.ring import Words, ring
 
 from . import checked
+from .formats.preparation import Fitted
 
 MAGIC = b"mpc-share-1\n"
 Keeper = Callable[[Machine, str, History, bytes], "SharedModel"]
@@ -68,8 +69,16 @@ class SharedModel:
     architecture: str  # a digest of what it computes, if that is known
     steps: int  # of training
     tensors: tuple[Stored, ...]
+    fitted: Mapping[str, str] = field(
+        repr=False
+    )  # what preparation learnt from this party's tables, by tensor: as secret as they are
     generations: tuple[Generation, ...]  # the newest first
     path: Path | None = field(default=None, compare=False)  # where it was read
+
+    @property
+    def learnt(self) -> dict[str, Fitted]:
+        """How this party prepares tables, by tensor."""
+        return {name: Fitted.from_json(each) for name, each in self.fitted.items()}
 
     @property
     def name(self) -> str:
@@ -87,6 +96,7 @@ class SharedModel:
         return plain | {
             "keys": list(self.keys),
             "parameters": dict(self.parameters),
+            "fitted": dict(self.fitted),
             "tensors": [[getattr(each, name) for name in _FIELDS] for each in self.tensors],
             "generations": [each.body() for each in self.generations],
         }
@@ -248,8 +258,16 @@ class Named(NamedTuple):
     parameters: Mapping[str, str] = MappingProxyType({})
 
 
-def keeper(role: str, keys: tuple[str, ...], job: Job, named: Named, before: SharedModel | None) -> Keeper:
+def keeper(
+    role: str,
+    keys: tuple[str, ...],
+    job: Job,
+    named: Named = Named(),  # noqa: B008, a tuple
+    before: SharedModel | None = None,
+    fitted: Mapping[str, Fitted] = MappingProxyType({}),
+) -> Keeper:
     """What makes the half that `role` has of the model of a finished run, which began with `before`."""
+    learnt = {name: each.to_json() for name, each in fitted.items()}
     known = architecture(job)
 
     def keep(machine: Machine, ticket: str, history: History, salt: bytes) -> SharedModel:
@@ -267,6 +285,7 @@ def keeper(role: str, keys: tuple[str, ...], job: Job, named: Named, before: Sha
             architecture=known,
             steps=done + (0 if before is None else before.steps),
             tensors=tensors,
+            fitted=learnt,
             generations=(Generation(1, derive(salt, "tag", ticket).hex(), shares),),
         )
 

@@ -18,6 +18,7 @@ owner of a column. All of it is compared when two parties agree.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
@@ -226,6 +227,14 @@ class Table(Bundle):
         """How many rows v.NAME has, given the shapes of all that is brought."""
         own = [shapes[f"{self.name}.{part.owner}" if len(self.parts) > 1 else self.name][0] for part in self.parts]
         return sum(own) if self.horizontal else own[0]
+
+    def of_new_rows(self, owner: str) -> Table:
+        """The same columns of any number of rows that `owner` brings; a table with columns of both has rows of both."""
+        made = copy.copy(self)
+        made.rows = "n"
+        if len(self.parts) == 1 or self.horizontal:
+            made.parts, made.horizontal = (replace(self.parts[0], owner=owner),), False
+        return made
 
     def inputs(self) -> dict[str, Input]:
         found = {}

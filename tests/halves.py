@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -14,13 +14,13 @@ from protocol.ring import ring
 from protocol.simulate import simulate
 
 
-def together(halves: Sequence[SharedModel]) -> dict[str, np.ndarray]:
+def together(halves: Iterable[SharedModel]) -> dict[str, np.ndarray]:
     """The tensors of the model of which these are the two halves."""
-    alice, bob = halves
+    alice, bob = pair = [*halves]
     assert (alice.id, alice.tensors, alice.generations[0].tag) == (bob.id, bob.tensors, bob.generations[0].tag)
     found = {}
     for each in alice.tensors:
-        arithmetic, (a, b) = ring(each.limbs), (half.generations[0].shares[each.label] for half in halves)
+        arithmetic, (a, b) = ring(each.limbs), (half.generations[0].shares[each.label] for half in pair)
         whole = arithmetic.decode(arithmetic.add(a, b), each.bits)
         found[each.label] = np.asarray(whole, np.float64) * 2.0**-each.scale_in
     return found
@@ -45,6 +45,7 @@ def halves(job: Job, inputs: Mapping[str, np.ndarray], keys: tuple[str, ...] = (
                 architecture=known,
                 steps=run.steps,
                 tensors=tensors,
+                fitted={},
                 generations=(first,),
             )
         )

@@ -9,6 +9,7 @@ from typing import Any
 
 from protocol.config import Config
 from protocol.errors import ConfigError
+from protocol.jobs import Job
 from protocol.keyring import PLAINTEXT
 from protocol.log import Log
 from protocol.processes import run_until_signalled
@@ -29,29 +30,39 @@ from ..shared import Named, SharedModel, check_place, put
 
 def run(settings: Config) -> int:
     """Load, meet, compute, report. Returns the exit code."""
-    if settings.role is None:
-        raise ConfigError("say which party this is: --role alice or --role bob")
-    log = Log(settings.role, settings.log_format, settings.quiet, settings.session)
-    if settings.out is not None:
-        check_output(settings.out)
+    role_of(settings)
     job = load_job(settings.job, parameters(settings.param))
-    terminal = Terminal(settings.role, log, settings.quiet)
-    if settings.measure is not None:
-        terminal.watch = Stopwatch(settings.measure)
-    model = None if settings.model is None else SharedModel.read(settings.model)
     if settings.keep is not None:
         check_place(settings.keep, job, settings.model, settings.state is not None)
-    work = Party.of(settings).prepare(
+    return take_part(
+        settings,
         job,
-        given(settings),
+        None if settings.model is None else SharedModel.read(settings.model),
+        watch=None if settings.measure is None else Stopwatch(settings.measure),
         iterations=settings.iterations,
         reveal=settings.reveal,
         keep=settings.keep is not None,
-        model=model,
-        view=terminal,
-        fresh=settings.fresh,
         named=Named(settings.job, parameters(settings.param)),
     )
+
+
+def role_of(settings: Config) -> str:
+    """Which party this is."""
+    if settings.role is None:
+        raise ConfigError("say which party this is: --role alice or --role bob")
+    return str(settings.role)
+
+
+def take_part(
+    settings: Config, job: Job, model: SharedModel | None, *, watch: Stopwatch | None = None, **more: Any
+) -> int:
+    """One run of `job`, which begins with `model`; `more` is for `Party.prepare`. Returns the exit code."""
+    log = Log(role_of(settings), settings.log_format, settings.quiet, settings.session)
+    if settings.out is not None:
+        check_output(settings.out)
+    terminal = Terminal(settings.role, log, settings.quiet)
+    terminal.watch = watch
+    work = Party.of(settings).prepare(job, given(settings), model=model, view=terminal, fresh=settings.fresh, **more)
     if settings.insecure_plaintext:
         log(PLAINTEXT, "plaintext", "warning")
 
@@ -90,7 +101,11 @@ def finish(settings: Config, intent: Intent, report: Report, terminal: Terminal)
             terminal.note(f"nothing was revealed to {intent.role}, so {settings.out} is not written")
     if settings.json:
         measured = {} if terminal.watch is None else {"measured": terminal.watch.figures()}
-        print(json.dumps({"job": Path(settings.job).name} | summary(intent, report) | measured))
+        print(
+            json.dumps(
+                {"job": Path(settings.job or type(intent.job).__name__).name} | summary(intent, report) | measured
+            )
+        )
     elif settings.out is None or not terminal.for_programs:  # a service's output ends in a log
         for name, array in report.results.items():
             print(f"{name} =\n{shown(array)}")

@@ -10,41 +10,34 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 from ..digest import listing
 from ..errors import JobError
 from ..graph import Graph, Phase, Source
 from ..jobs import Input, Job, Variables
 from ..ops import Secret
+from ..tables import Table
+from .layer import Layer
 from .training import Training
 
 KINDS = ("predictions", "classes", "probabilities", "scores")
 
 
 class Prediction(Job):
-    """The pass of `training`'s model over rows that `owner` brings; `to`: who learns which of `KINDS`."""
+    """One pass over new rows; `prediction` makes it. to: who learns which of `KINDS`."""
 
     iterations = 0
-
-    def __init__(self, training: Training, owner: str, to: Mapping[str, str]) -> None:
-        self.training, self.owner, self.to = training, owner, dict(to)
-        for name in ("fraction_bits", "precision", "integer_bits"):
-            setattr(self, name, getattr(training, name))
-
-    @cached_property
-    def declared(self) -> dict[str, Input]:
-        training, own = self.training, self.training.model.name
-        x = training.x
-        model = {name: each for name, each in training.declared.items() if name.startswith(f"{own}.")}
-        return model | {"x": Input(self.owner, ("n", *x.shape[1:]), x.low, x.high, line=x.line)}
+    x: ClassVar[Input | Table]
+    model: ClassVar[Layer]
+    training: Training
+    to: Mapping[str, str]
 
     def step(self, v: Variables) -> None:
         """There is none."""
 
     def finish(self, v: Variables) -> None:
-        z = self.training.model(v, v.x, training=False)
+        z = self.model(v, v.x, training=False)
         for kind, who in self.to.items():
             v.reveal({kind: self.told(kind, z)}, to=who)
 
@@ -60,15 +53,33 @@ class Prediction(Job):
         return told
 
 
+def prediction(training: Training, owner: str, to: Mapping[str, str] | None = None) -> Prediction:
+    """What the model of `training` says of any number of rows that `owner` brings, or both where the table has columns of both.
+
+    to: who learns which of `KINDS`; where nothing is said, the predictions go to whoever brings the rows, or else the labels.
+    """
+    x, y = training.x, training.y
+    rows = x.of_new_rows(owner) if isinstance(x, Table) else Input(owner, ("n", *x.shape[1:]), x.low, x.high)
+    kind: Any = type("Prediction", (Prediction,), {"x": rows, "model": training.model})
+    owners = rows.owners if isinstance(rows, Table) else (owner,)
+    alone = owners if len(owners) == 1 else y.owners if isinstance(y, Table) else (y.owner,)
+    made: Prediction = kind()
+    made.training, made.to = training, dict(to or {"predictions": alone[0] if len(alone) == 1 else "both"})
+    for name in ("fraction_bits", "precision", "integer_bits"):
+        setattr(made, name, getattr(training, name))
+    return made
+
+
 def architecture(job: Job) -> str:
-    """A digest of what a training's model computes of one row, whoever has trained it on what; "" for other jobs."""
-    if not isinstance(job, Training):
+    """A digest of what a training's model computes of one row, whoever has trained it on what; "" where the job does not say that."""
+    if isinstance(job, Prediction):
+        job = job.training
+    if not isinstance(job, Training) or not all(isinstance(length, int) for length in job.x.shape[1:]):
         return ""
     graph, model = Graph(), job.model
-    shapes = {"x": (1, *job.x.shape[1:])} | {
-        f"{model.name}.{name}": each.shape for name, each in model.parameters().items()
-    }
-    values = {name: Secret(graph, graph.add(Source(name, shape, 0))) for name, shape in shapes.items()}  # type: ignore[arg-type]
+    shapes: dict[str, Any] = {f"{model.name}.{name}": each.shape for name, each in model.parameters().items()}
+    shapes["x"] = (1, *job.x.shape[1:])
+    values = {name: Secret(graph, graph.add(Source(name, shape, 0))) for name, shape in shapes.items()}
     graph.phase = Phase.FINISH
     graph.revealed["scores"] = model(Variables(graph, values), values["x"], training=False)._node
     return hashlib.blake2b(listing(graph, {}).chain[-1], digest_size=16).hexdigest()

@@ -30,7 +30,7 @@ from party.ending import REVEAL, Ending
 from party.jobs.seed import Seed
 from party.links import Addresses, Links
 from party.session import Report, Run, View
-from party.shared import Named, SharedModel, keeper
+from party.shared import SharedModel, keeper
 from protocol.channel import Connection
 from protocol.channel.memory import pair
 from protocol.errors import LinkError, MpcError
@@ -154,7 +154,7 @@ class World:
             shapes={name: each.shape for name, each in mine.items()},
         )
         to = Addresses(session="s", peer="", dealer="", wait=20.0)
-        keep = keeper(role, (), JOB, Named(), None)
+        keep = keeper(role, (), JOB)
         return Run(intent, to, mine, View(), store, interval=0.0, keeper=keep)
 
     async def until_done(self, lives: int = 6) -> None:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 
 import numpy as np
 import pytest
+import risk
 import uvloop
 from loopback import dealing
 
@@ -107,6 +108,26 @@ async def test_what_stays_shared_is_a_half_to_save_and_to_go_on_with(home, tmp_p
             alice.train(Kept, model=tmp_path / "alice.share"), bob.train(Kept, data), return_exceptions=True
         )
     assert "--model is 'given' for alice and 'not given' for bob" in str(faults[0])
+
+
+async def test_predictions_from_python(home, tmp_path):
+    """With the job at hand, or from the file that trained the model."""
+    rows = {"x": RNG.uniform(-1, 1, (40, 3)), "y": np.eye(2)[:1].repeat(40, axis=0)[:, :1]}
+    new = RNG.uniform(-1, 1, (5, 3))
+    async with both() as (alice, bob):
+        halves = await asyncio.gather(alice.train(risk.__file__, keep=True), bob.train(risk.__file__, rows, keep=True))
+        models = [each.model for each in halves]
+        hers, his = await asyncio.gather(
+            alice.predict(models[0], to={"probabilities": "both"}),
+            bob.predict(models[1], x=new, job=risk.Risk, to={"probabilities": "both"}),
+        )
+        assert np.array_equal(hers["probabilities"], his["probabilities"])
+        assert his["probabilities"].shape == (5, 1)
+        faults = await asyncio.gather(alice.predict(models[0]), bob.predict(models[1]), return_exceptions=True)
+    assert (
+        "the owner of x is 'bob' for alice and 'alice' for bob; start both with the same, and one of them with the rows"
+        in str(faults[0])
+    )
 
 
 async def test_a_difference_is_the_error_of_both_and_the_loop_goes_on(home):

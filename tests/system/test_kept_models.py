@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import risk
-from halves import together
+from halves import halves, together
 from services import SECONDS, ended, said
 
 from party.local import Trio
-from party.shared import SharedModel
+from party.shared import SharedModel, begin
 from protocol.jobs import trace
+from protocol.keyring import other_key
+from protocol.nn.prediction import prediction
 
 pytestmark = pytest.mark.system
 
@@ -33,6 +36,11 @@ def data(tmp_path) -> dict[str, np.ndarray]:
 
 def brings(folder: Path, *names: str) -> list[str]:
     return [word for name in names for word in ("--data", f"{name}={folder / name}.npy")]
+
+
+def shared_keys() -> tuple[str, ...]:
+    """Those that this user's processes have on loopback."""
+    return tuple(str(other_key(role, None, True)) for role in ("alice", "bob"))
 
 
 def start(trio: Trio, alice: list[str], bob: list[str], *common: str) -> None:
@@ -96,6 +104,63 @@ def test_a_model_stays_shared_and_is_trained_further(data, tmp_path):
         for role in ("alice", "bob"):
             assert ended(trio.children[role]) == 3
             assert "the two shares are not of one model" in said(trio.children[role])
+
+
+def test_predictions_go_to_whom_they_are_for_and_to_nobody_else(data, tmp_path):
+    """Rows of either; and after a rotation, in which the old files come to be of no use."""
+    files = {role: tmp_path / f"{role}.share" for role in ("alice", "bob")}
+    job = risk.Risk()
+    for half, path in zip(
+        halves(job, {name: data[name] for name in job.inputs}, shared_keys()), files.values(), strict=True
+    ):
+        replace(half, file=risk.__file__).save(path)
+    old = files["alice"].read_bytes()
+    new = np.random.default_rng(9).uniform(-1, 1, (11, 3))
+    np.save(tmp_path / "new.npy", new)
+    rows = ["--data", f"x={tmp_path / 'new.npy'}"]
+    tensors = together([SharedModel.read(path) for path in files.values()])
+
+    def scores() -> np.ndarray:
+        job = prediction(risk.Risk(), "bob", {"scores": "both"})
+        begin(job, SharedModel.read(files["bob"]))
+        return trace(job, {"x": new.shape}).graph.run_clear(tensors | {"x": new}, 0)["scores"]
+
+    with Trio() as trio:
+
+        def both(command: str, *common: str, **own: list[str]) -> None:
+            trio.session = f"{command}{len(common)}"
+            for role, path in files.items():
+                words = ["--model", str(path), *own.get(role, []), *common]
+                trio.start(role, words if command == "rotate" else ["--json", *words], command=command)
+
+        trio.start("dealer")
+        both("predict", "--reveal", "classes=bob", "--reveal", "scores=alice", bob=rows)
+        trio.wait(SECONDS)
+        found = {role: each["results"] for role, each in trio.reports().items()}
+        assert {role: [*each] for role, each in found.items()} == {"alice": ["scores"], "bob": ["classes"]}
+        assert np.abs(np.asarray(found["alice"]["scores"]) - scores()).max() < 1e-4
+        assert np.array_equal(found["bob"]["classes"], (scores() >= 0).astype(float))
+
+        both("rotate")
+        for role, path in files.items():
+            assert ended(trio.children[role]) == 0, said(trio.children[role])
+            assert f"rotated {path}: generation 2" in said(trio.children[role])
+        assert all(
+            np.array_equal(value, tensors[name])
+            for name, value in together(map(SharedModel.read, files.values())).items()
+        )
+
+        both("predict", alice=rows)  # the other party's rows, and its predictions
+        trio.wait(SECONDS)
+        found = {role: each["results"] for role, each in trio.reports().items()}
+        assert found["bob"] == {}
+        assert np.array_equal(found["alice"]["predictions"], (scores() >= 0).astype(float))
+
+        files["alice"].write_bytes(old)
+        both("predict", "--quiet", bob=rows)
+        for role in files:
+            assert ended(trio.children[role]) == 3
+            assert "the two shares do not fit together" in said(trio.children[role])
 
 
 def test_both_must_say_that_the_model_is_kept(data, tmp_path):

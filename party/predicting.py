@@ -1,0 +1,58 @@
+"""Which prediction a party wants of a model that stays shared, as a job: whose the rows are, and who learns what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from protocol.config import nearest
+from protocol.errors import ConfigError, JobError
+from protocol.jobs import Job
+from protocol.nn import Training
+from protocol.nn.prediction import KINDS, Prediction, prediction
+
+from .links import PEER
+from .loading import load_job
+from .shared import SharedModel
+
+WHO = ("alice", "bob", "both")
+
+
+def predicted(
+    model: SharedModel,
+    job: Job | None,
+    parameters: Mapping[str, str],
+    brings: bool,
+    to: Mapping[str, str] | None = None,
+) -> Prediction:
+    """What `model` says of the rows of this party, if it brings any, or else of its peer's.
+
+    job: what trained the model; where it is not given, the file that it was trained from, with its parameters and then these. to: who
+    learns which of the `KINDS`; see `prediction`.
+    """
+    if job is None:
+        if not model.file:
+            raise ConfigError(f"{model} does not say which job trained it; give that with --job")
+        try:
+            job = load_job(model.file, {**model.parameters, **parameters})
+        except JobError as error:
+            raise JobError(f"{error} ({model} was trained from that; --job says where it is now)") from None
+    if not isinstance(job, Training):
+        raise ConfigError(f"the job {type(job).__name__} is no Training, so it has no predictions; run it with --model")
+    for kind, who in (to or {}).items():
+        if kind not in KINDS:
+            raise ConfigError(f"there are no {kind!r} to learn{nearest(kind, KINDS)}; there are: {', '.join(KINDS)}")
+        if who not in WHO:
+            raise ConfigError(f"{kind} are learnt by {', '.join(WHO[:-1])} or {WHO[-1]}, not by {who!r}")
+    return prediction(job, model.role if brings else PEER[model.role], to)
+
+
+def learners(texts: Iterable[str]) -> dict[str, str]:
+    """["classes=bob", …] → {"classes": "bob"}; "bob" alone means predictions=bob."""
+    found: dict[str, str] = {}
+    for text in texts:
+        kind, equals, who = text.partition("=")
+        kind, who = (kind, who) if equals else ("predictions", kind)
+        if kind in found:
+            raise ConfigError(f"--reveal says twice who learns the {kind}; keep one")
+        found[kind] = who
+    return found
