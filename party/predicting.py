@@ -40,7 +40,7 @@ def predicted(
         raise ConfigError(f"the job {type(job).__name__} is no Training, so it has no predictions; run it with --model")
     for kind, who in (to or {}).items():
         if kind not in KINDS:
-            raise ConfigError(f"there are no {kind!r} to learn{nearest(kind, KINDS)}; there are: {', '.join(KINDS)}")
+            raise ConfigError(f"there are no {kind!r} to learn{nearest(kind, KINDS)} (there are: {', '.join(KINDS)})")
         if who not in WHO:
             raise ConfigError(f"{kind} are learnt by {', '.join(WHO[:-1])} or {WHO[-1]}, not by {who!r}")
     return prediction(job, model.role if brings else PEER[model.role], to)

@@ -214,7 +214,7 @@ def begin(job: Job, model: SharedModel) -> None:
     try:
         if not ours or missing or (known and model.architecture and known != model.architecture):
             raise DataError("this job has another network, or none")
-        job.begin_with(model.tensors)
+        job.begin_with(model.tensors, model.steps)
     except DataError as error:
         raise DataError(f"{model} is of a model that the job {model.job} trained, with "
                         f"{', '.join(sorted(names)[:4])}{', …' * (len(names) > 4)}: {error}; give that job") from None  # fmt: skip
@@ -280,7 +280,7 @@ def keeper(
             role=role,
             keys=keys,
             job=type(job).__name__,
-            file=named.file,
+            file=str(Path(named.file).resolve()) if Path(named.file).is_file() else named.file,
             parameters=named.parameters,
             architecture=known,
             steps=done + (0 if before is None else before.steps),

@@ -249,7 +249,7 @@ class Graph:
     def __init__(self) -> None:
         self.nodes: list[Node] = []
         self.phase = Phase.SETUP
-        self.iterations = 1  # steps that there are to be
+        self.iterations, self.begun = 1, 0  # steps that there are to be, and those of earlier runs, which they follow
         self.initial: dict[str, Node] = {}  # carried variable → its value when the steps begin
         self.updated: dict[str, Node] = {}  # … → its value when a step ends
         self.revealed: dict[str, Node] = {}

@@ -65,10 +65,12 @@ class Job:
 
     kept: Sequence[str] = ()  # those that do in this run: `keep`, or none
     stored: Mapping[str, Stored] = {}  # what it begins with, kept by an earlier run; see `begin_with`
+    _begun = 0  # steps of earlier runs
 
-    def begin_with(self, stored: Iterable[Stored]) -> None:
+    def begin_with(self, stored: Iterable[Stored], begun: int = 0) -> None:
         """Have these tensors, of which both hold shares since an earlier run, as variables, in place of what would be brought.
 
+        begun: how many steps led to them; schedules, orders of rows and dropout go on from there.
         DataError where one does not have the shape that the job declares, or may leave the range.
         """
         found = {each.label: each for each in stored}
@@ -79,7 +81,7 @@ class Job:
                 raise DataError(
                     f"tensor {name} was kept in [{each.low:g}, {each.high:g}]; the job declares [{declared.low:g}, {declared.high:g}]"
                 )
-        self.stored = found
+        self.stored, self._begun = found, begun
         self.__dict__.pop("inputs", None)
 
     def steps(self, shapes: Mapping[str, Shape]) -> int:
@@ -279,7 +281,7 @@ def _trace(
     """
     traced = Traced(job, shapes, count)
     graph = traced.graph
-    graph.iterations = count
+    graph.iterations, graph.begun = count, job._begun
     values = {}
     for name, declared in sorted(job.inputs.items()):  # whatever order the class has them in
         node = graph.add(Source(name, shapes[name], declared.party), interval=(declared.low, declared.high))

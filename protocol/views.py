@@ -24,6 +24,7 @@ from .ring import WORD
 Shape = tuple[int, ...]
 Steps = NDArray[np.int64]
 SEEDS = 1 << 48  # agreed seeds are below
+MOST_STEPS = 1 << 40  # of all runs that go on from each other
 
 
 @dataclass(frozen=True)
@@ -163,13 +164,15 @@ class Rows(View):
     """The step's minibatch: shape[0] consecutive rows from row step · shape[0] on, going on from the beginning at the end.
 
     With an agreed `seed`, the rows of every epoch (as many as there are) stand in an order of its own, drawn from the seed.
+    `begun`: steps of earlier runs, which this one goes on from.
     """
 
     total: int
     seed: int | None = None
+    begun: int = 0
 
     def fits(self, shape: Shape) -> bool:
-        if self.seed is not None and not 0 <= self.seed < SEEDS:
+        if (self.seed is not None and not 0 <= self.seed < SEEDS) or not 0 <= self.begun < MOST_STEPS:
             return False
         return bool(shape and self.shape) and 1 <= self.total == shape[0] and self.shape[1:] == shape[1:]
 
@@ -178,7 +181,7 @@ class Rows(View):
         return True
 
     def rows(self, step: int) -> NDArray[np.int64]:
-        size, total = self.shape[0], self.total
+        size, total, step = self.shape[0], self.total, self.begun + step
         places = step * size % total + np.arange(size)  # from the epoch's beginning on
         if self.seed is None:
             return places % total
@@ -189,7 +192,7 @@ class Rows(View):
         return rows
 
     def at(self, words: NDArray[Any], step: int) -> NDArray[Any]:
-        start = step * self.shape[0] % self.total
+        start = (self.begun + step) * self.shape[0] % self.total
         if self.seed is None and start + self.shape[0] <= self.total:
             return words[start : start + self.shape[0]]
         return words[self.rows(step)]

@@ -7,7 +7,7 @@ import pytest
 
 from protocol.errors import DataError, JobError
 from protocol.jobs import Input, Job, trace
-from protocol.nn import MSE, SGD, CrossEntropy, Dense, ReLU, Sequential, Training, accuracy
+from protocol.nn import MSE, SGD, CrossEntropy, Dense, Dropout, ReLU, Sequential, Training, accuracy
 from protocol.ops.stored import Stored
 from protocol.plan import make_plan
 from protocol.ring import ring
@@ -65,6 +65,29 @@ def test_a_training_that_goes_on_equals_one_that_was_not_interrupted():
     for name, array in twin.items():
         assert np.abs(again.results[0][name] - array).max() < 1e-4
         assert np.abs(values(again)[name] - array).max() < 1e-4
+
+
+def test_schedules_orders_and_dropout_count_on_from_the_steps_before():
+    class Whole(Training):
+        x = Input("bob", (20, 4), 0, 1)
+        y = Input("bob", (20, 1), -4, 4)
+        model = Sequential(Dense(4, 6), Dropout(0.5), Dense(6, 1), owner="alice")
+        loss = MSE()
+        optimiser = SGD(lr=lambda step: 0.1 / (1 + step), momentum=0.5)
+        batch, epochs = 6, 4  # three steps an epoch, whose last rows belong to the next
+
+    class Half(Whole):
+        epochs = 2
+
+    first = kept(Half())
+    inputs = brought(first)
+    run = simulate(first, inputs)
+    second = Half()
+    second.begin_with(run.plan.kept.values(), run.steps)
+    again = simulate(second, {name: inputs[name] for name in "xy"}, shares=run.kept)
+    twin = trace(Whole(), {name: array.shape for name, array in inputs.items()}).graph.run_clear(inputs, 12)
+    for name, array in twin.items():
+        assert np.abs(again.results[0][name] - array).max() < 1e-4
 
 
 def test_nothing_is_sent_for_what_is_kept_and_nobody_learns_it():

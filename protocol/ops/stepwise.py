@@ -93,6 +93,7 @@ class Keep(Linear):
 
     seed: int
     dropped: int  # of 2^64
+    begun: int = 0  # steps of earlier runs
     name = "keep"
     late = True
 
@@ -108,7 +109,7 @@ class Keep(Linear):
 
     def kept(self, step: int, shape: Shape) -> NDArray[np.uint64]:
         """0 and 1."""
-        words = keystream(agreed(self.seed, "keep", *shape), step, 1, math.prod(shape))
+        words = keystream(agreed(self.seed, "keep", *shape), self.begun + step, 1, math.prod(shape))
         return (words >= np.uint64(self.dropped)).astype(np.uint64).reshape(shape)
 
     def clear(self, step: int, *arrays: Array) -> Array:
@@ -193,8 +194,11 @@ class Stepwise:
 
 
 def schedule(graph: Graph, function: Callable[[int], Any]) -> Stepwise:
-    """function(0), function(1), … for all steps of a job, as numbers or arrays of one shape. What a job calls as v.schedule."""
-    rows = [public(function(step)) for step in range(max(1, graph.iterations))]
+    """function(0), function(1), … for all steps of a job, as numbers or arrays of one shape. What a job calls as v.schedule.
+
+    A run that goes on from earlier ones counts on from their steps.
+    """
+    rows = [public(function(graph.begun + step)) for step in range(max(1, graph.iterations))]
     if len({row.shape for row in rows}) != 1:
         raise JobError("a schedule gives a number, or an array of one shape, whatever the step")
     mantissas, exponents = np.frexp(np.stack(rows))
@@ -213,7 +217,7 @@ def dropout(x: Secret, p: float, seed: int) -> Secret:
         raise JobError(f"dropout drops with a probability from 0 to below 1, not {p!r}")
     if not share:
         return x
-    kept: Secret = in_step(x, "dropout")._apply(Keep(agreed_seed(seed), int(Fraction(share) * WORD)))
+    kept: Secret = in_step(x, "dropout")._apply(Keep(agreed_seed(seed), int(Fraction(share) * WORD), x._graph.begun))
     return kept * (1.0 / (1.0 - share))
 
 

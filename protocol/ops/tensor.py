@@ -197,7 +197,7 @@ class Secret:
         if not self.ndim or not 1 <= size <= self.shape[0]:
             raise JobError(f"a minibatch of {size} rows of a tensor of shape {self.shape}")
         seed = None if shuffle is None else agreed_seed(shuffle)
-        return self._apply(Structure(views.Rows((size, *self.shape[1:]), self.shape[0], seed)))
+        return self._apply(Structure(views.Rows((size, *self.shape[1:]), self.shape[0], seed, self._graph.begun)))
 
     def sum(self, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Secret:
         return self._apply(Sum(axes_of(axis, self.ndim), keepdims))
