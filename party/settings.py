@@ -236,7 +236,23 @@ PREDICT = (
     *OUTPUT,
     LOG_FORMAT,
 )
-ROTATE = (ROLE, MODEL, SESSION[0], SESSION[2], *TRUST[:2], TRUST[3], *PATIENCE, LINK[0], OUTPUT[2], LOG_FORMAT)
+ROTATE = (
+    ROLE,
+    MODEL,
+    SESSION[0],
+    SESSION[2],
+    *TRUST[:2],
+    TRUST[3],
+    *PATIENCE,
+    LINK[0],
+    OUTPUT[2],
+    LOG_FORMAT,
+    Setting(
+        "new_keys",
+        "bind the model to the keys that both have now, for one was replaced; both parties say so",
+        flag=True,
+    ),
+)
 RUN = (ROLE, *JOB, KEEP, MODEL, *PARTY[1:], FRESH, MEASURE, *OUTPUT, LOG_FORMAT)
 PLAN = (
     *JOB,

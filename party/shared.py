@@ -137,7 +137,7 @@ class SharedModel:
                 said, found = (f"{line[:16]}…" if line else "none" for line in (was, now))
                 raise DataError(
                     f"{self} belongs to alice and bob as they were known then: {who}'s key was {said}, and is {found} now; "
-                    f"give that one with {'--key' if who == role else '--peer-key'}"
+                    f"give that one with {'--key' if who == role else '--peer-key'}, or, if it was replaced, `rotate --new-keys` at both"
                 )
 
     # ---- generations --------------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from protocol.config import Config
 from protocol.log import Log
 from protocol.processes import run_until_signalled
@@ -20,7 +22,10 @@ def run(settings: Config) -> int:
     party = Party(role_of(settings), **{name: getattr(settings, name) for name in _OPTIONS})
     terminal = Terminal(party.role, Log(party.role, settings.log_format, settings.quiet, party.session), settings.quiet)
     model, to = half(settings), party.addresses(dealt=False)
-    model.check(party.role, to.public_keys(party.role))
+    keys = to.public_keys(party.role)
+    if settings.new_keys:
+        model = replace(model, keys=keys)
+    model.check(party.role, keys)
     new = run_until_signalled(rotate(model, settings.model, to, terminal.note, terminal.waiting))
     terminal.note(
         f"rotated {settings.model}: generation {new.generations[0].number} of the model {new.name}", "rotated"

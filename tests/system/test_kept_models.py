@@ -111,10 +111,11 @@ def test_predictions_go_to_whom_they_are_for_and_to_nobody_else(data, tmp_path):
     files = {role: tmp_path / f"{role}.share" for role in ("alice", "bob")}
     job = risk.Risk()
     for half, path in zip(
-        halves(job, {name: data[name] for name in job.inputs}, shared_keys()), files.values(), strict=True
+        halves(job, {name: data[name] for name in job.inputs}, ("mpc1-alice-old", "mpc1-bob-old")),
+        files.values(),
+        strict=True,
     ):
         replace(half, file=risk.__file__).save(path)
-    old = files["alice"].read_bytes()
     new = np.random.default_rng(9).uniform(-1, 1, (11, 3))
     np.save(tmp_path / "new.npy", new)
     rows = ["--data", f"x={tmp_path / 'new.npy'}"]
@@ -133,6 +134,12 @@ def test_predictions_go_to_whom_they_are_for_and_to_nobody_else(data, tmp_path):
                 words = ["--model", str(path), *own.get(role, []), *common]
                 trio.start(role, words if command == "rotate" else ["--json", *words], command=command)
 
+        both("rotate", "--new-keys")
+        for role in files:
+            assert ended(trio.children[role]) == 0, said(trio.children[role])
+            assert SharedModel.read(files[role]).keys == shared_keys()
+        old = files["alice"].read_bytes()
+
         trio.start("dealer")
         both("predict", "--reveal", "classes=bob", "--reveal", "scores=alice", bob=rows)
         trio.wait(SECONDS)
@@ -144,7 +151,7 @@ def test_predictions_go_to_whom_they_are_for_and_to_nobody_else(data, tmp_path):
         both("rotate")
         for role, path in files.items():
             assert ended(trio.children[role]) == 0, said(trio.children[role])
-            assert f"rotated {path}: generation 2" in said(trio.children[role])
+            assert f"rotated {path}: generation 3" in said(trio.children[role])
         assert all(
             np.array_equal(value, tensors[name])
             for name, value in together(map(SharedModel.read, files.values())).items()
