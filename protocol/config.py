@@ -20,7 +20,7 @@ import re
 import shlex
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -95,6 +95,10 @@ class Config:
     def origin(self, name: str) -> str:
         """ "option", "environment MPC_PEER", "file x.toml" or "default"."""
         return self._origins[name]
+
+    def but(self, **values: Any) -> Config:
+        """The same with other values of some settings."""
+        return replace(self, _values={**self._values, **values})
 
     def __repr__(self) -> str:
         return "\n".join(f"{name} = {value!r}  # {self._origins[name]}" for name, value in self._values.items())

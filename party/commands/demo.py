@@ -28,6 +28,7 @@ from ..bench.workloads import chosen
 from ..data import check_output
 from ..display import shown
 from ..inputs import Given, all_inputs, given
+from ..jobs import private_inference
 from ..loading import load_job, parameters, trace_job
 from ..local import Trio
 from ..settings import ratio
@@ -49,8 +50,18 @@ def run(settings: Config) -> int:
         return _bench(settings)
     if settings.job == "lab":
         return small(settings.out, settings.json, settings.quiet)
+    if settings.job == private_inference.NAME:
+        with TemporaryDirectory() as folder:
+            prepared = private_inference.prepare(Path(folder))
+            return _demonstrate(settings.but(job=str(prepared.job), data=prepared.data), prepared)
+    return _demonstrate(settings)
+
+
+def _demonstrate(settings: Config, judge: Any = None) -> int:
+    """Run the job; `judge`, the job itself if there is none, says how good its results are."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     job = load_job(settings.job, parameters(settings.param))
+    judge = judge or job
     files = given(settings)
     learners = LEARNERS[settings.reveal or job.reveal]
     if settings.out is not None:
@@ -74,8 +85,8 @@ def run(settings: Config) -> int:
     plain = graph.run_clear(inputs, iterations, every, history.note)
     grains = {name: node.op.grain for name, node in graph.revealed.items() if isinstance(node.op, Coarse)}
     summary = _summary(reports, plain, grains)
-    if metrics := _metrics(job, inputs, reports, plain, history.values):
-        summary |= {"metrics": metrics, "tolerances": dict(getattr(job, "tolerances", {}))}
+    if metrics := _metrics(judge, inputs, reports, plain, history.values):
+        summary |= {"metrics": metrics, "tolerances": dict(getattr(judge, "tolerances", {}))}
     if settings.json:
         print(json.dumps(summary))
     else:
@@ -158,13 +169,13 @@ def _summary(reports: dict[str, dict[str, Any]], plain: dict[str, Array], grains
 
 
 def _metrics(
-    job: Job,
+    judge: Any,
     inputs: dict[str, Array],
     reports: dict[str, dict[str, Any]],
     plain: dict[str, Array],
     checked: dict[str, list[Array]],
 ) -> dict[str, dict[str, float]]:
-    """How good what came out is, and the twin's: the numbers of the last check, and what a job with `scores` makes of its results."""
+    """How good what came out is, and the twin's: the numbers of the last check, and what a judge with `scores` makes of the results."""
     found: dict[str, dict[str, float]] = {}
     secure = {name: np.asarray(each) for report in reports.values() for name, each in report["results"].items()}
     histories = {name: each for report in reports.values() for name, each in report["history"].items()}
@@ -173,8 +184,8 @@ def _metrics(
         found[of] = {
             name: float(value) for name, value in last.items() if value.ndim == 0 and name != GUARDS[Phase.CHECK]
         }
-        if isinstance(job, Scored) and results.keys() >= plain.keys():
-            found[of] |= job.scores(results, inputs)
+        if isinstance(judge, Scored) and results.keys() >= plain.keys():
+            found[of] |= judge.scores(results, inputs)
     return found if found["secure"] else {}
 
 

@@ -27,6 +27,16 @@ def test_a_demo_says_how_good_its_results_are(name, score, least, options, capsy
     assert abs(metrics["secure"][score] - metrics["plain"][score]) <= load_job(name).tolerances[score]
 
 
+@pytest.mark.system
+def test_a_network_that_was_imported_classifies_as_onnxruntime_does(capsys):
+
+    assert main(["demo", "--job", "private-inference", "--quiet", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert found["metrics"]["secure"]["as onnxruntime"] >= 0.995
+    assert found["metrics"]["secure"]["accuracy"] >= 0.95
+    assert not found["results"]["alice"]
+
+
 @pytest.mark.parametrize("secure", [0.5, float("nan")])
 def test_a_score_too_far_from_the_twins_is_a_fault(secure):
     metrics = {"secure": {"accuracy": secure}, "plain": {"accuracy": 0.9}}
