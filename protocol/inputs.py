@@ -90,9 +90,15 @@ class Bundle:
     ) -> dict[str, Secret]:
         """What the job computes with instead of these inputs, both by their names within the bundle.
 
-        learnt_from: which of so many rows the job learns from.
+        parts: in a run that begins with a model, also what of it is called so, as what was `learnt`. learnt_from: which of so many
+        rows the job learns from.
         """
         return dict(parts)
+
+    @property
+    def learnt(self) -> tuple[str, ...]:
+        """What `gathered` computes, from rows that are brought, that stays with a model that is kept."""
+        return ()
 
     def settings(self) -> dict[str, str]:
         """What it declares besides its inputs, and both parties must declare alike, in words."""

@@ -298,7 +298,8 @@ def _trace(
             mine, yours = (values.pop(part) for part in declared.brought(name))
             values[name] = mine + yours
     for name, bundle in job.bundles.items():
-        parts = {part: values.pop(within(name, part)) for part in inside(name, bundle)}
+        own = [*inside(name, bundle), *(part for part in bundle.learnt if within(name, part) in job.stored)]
+        parts = {part: values.pop(within(name, part)) for part in own}
         values |= {within(name, part): value for part, value in bundle.gathered(parts, job.training_rows).items()}
     v = Variables(graph, values)
     job.setup(v)
@@ -335,7 +336,8 @@ def _trace(
 def _keep(job: Job, graph: Graph, v: Variables) -> None:
     """What stays shared at the end is revealed to nobody."""
     there: dict[str, Secret] = object.__getattribute__(v, "_values")
-    for pattern in job.kept:
+    learnt = [within(name, part) for name, bundle in job.bundles.items() for part in bundle.learnt]
+    for pattern in (*job.kept, *learnt) if job.kept else ():
         found = sorted(name for name in there if fnmatchcase(name, pattern))
         if not found:
             raise JobError(f"keep: the job has no variable {pattern!r}; it has: {', '.join(sorted(there))}")

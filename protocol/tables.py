@@ -7,8 +7,9 @@
 
 One owner: Table("bob", ["age", "income"]). Columns of both (vertical): Table(alice=[…], bob=[…]); v.x is the columns of
 alice and then those of bob. Rows of both (horizontal): Table(columns=[…], rows="alice+bob"); v.x is the rows of alice and
-then those of bob, and a last step Standardise() is computed on shares: neither learns v["x.mean"] and v["x.deviation"]. A table
-is a `Bundle`: it brings an Input x, or x.alice and x.bob, of which setup makes v.x.
+then those of bob, and a last step Standardise() is computed on shares: neither learns v["x.mean"] and v["x.inverse"], one over
+the deviations, which stay with a model that is kept. A table is a `Bundle`: it brings an Input x, or x.alice and x.bob, of which
+setup makes v.x.
 
 Columns: names; {"age": "Age (years)"} to call a column of the file otherwise; patterns over the file's names ("mean *"); a
 number, for so many columns whatever their names; None, for all that no other table of the job takes. `party/formats` reads them
@@ -252,17 +253,24 @@ class Table(Bundle):
     def gathered(
         self, parts: Mapping[str, Secret], learnt_from: Callable[[int], NDArray[np.intp]]
     ) -> dict[str, Secret]:
-        if len(self.parts) == 1:
-            return dict(parts)
-        x = concatenate([parts[part.owner] for part in self.parts], axis=0 if self.horizontal else 1)
+        tensors = [parts[part.owner if len(self.parts) > 1 else ""] for part in self.parts]
+        x = concatenate(tensors, axis=0 if self.horizontal else 1) if len(tensors) > 1 else tensors[0]
         if not self.shared:
             return {"": x}
         own = layout(self.parts[0].known or (), self.parts[0].steps) or ()
         places = [own.index(name) for name in self.shared]
         rest = [n for n in range(len(own)) if n not in places]
-        done, mean, deviation = standardised(take(x, places, axis=1), learnt_from(x.shape[0]))
+        raw = take(x, places, axis=1)
+        mean, inverse = (
+            (parts[name] for name in self.learnt) if "mean" in parts else moments(raw, learnt_from(x.shape[0]))
+        )
+        done = within((raw - mean) * inverse, -WIDE, WIDE)
         whole = concatenate([done, take(x, rest, axis=1)], axis=1) if rest else done
-        return {"": take(whole, np.argsort([*places, *rest]), axis=1), "mean": mean, "deviation": deviation}
+        return {"": take(whole, np.argsort([*places, *rest]), axis=1), "mean": mean, "inverse": inverse}
+
+    @property
+    def learnt(self) -> tuple[str, ...]:
+        return ("mean", "inverse") if self.shared else ()
 
     def settings(self) -> dict[str, str]:
         found: dict[str, str] = {}
@@ -277,19 +285,18 @@ class Table(Bundle):
         return found | {f"step {number}": str(step) for number, step in enumerate(self.steps, 1)}
 
 
-def standardised(x: Secret, rows: NDArray[np.intp]) -> tuple[Secret, Secret, Secret]:
-    """(x − mean) / deviation by column, with mean and deviation of these rows; all three stay shared. Entries of x are in ±16.
+def moments(x: Secret, rows: NDArray[np.intp]) -> tuple[Secret, Secret]:
+    """The mean and one over the deviation of each column in these rows, (1, columns). Entries of x are in ±16.
 
-    A column whose deviation is below a part in 2,048 of its range, a constant one above all, becomes zeros. An entry beyond 16
-    deviations is counted by the guard, and the run ends saying so. Relative error of the deviation σ: about 1e-5 + 2^-f/σ².
+    A column whose deviation is below a part in 2,048 of its range, a constant one above all, gets 0, and so becomes zeros. Relative
+    error of the deviation σ: about 1e-5 + 2^-f/σ².
     """
     part = x if len(rows) == x.shape[0] else take(x, rows, axis=0)
     mean = part.mean(axis=0, keepdims=True)
     centred = part - mean
     variance = (centred * centred).mean(axis=0, keepdims=True)
     least = (WIDE / 1024) ** 2
-    inverse = (variance >= least) * rsqrt(within(variance, least, WIDE**2))
-    return within((x - mean) * inverse, -WIDE, WIDE), mean, variance * inverse
+    return mean, (variance >= least) * rsqrt(within(variance, least, WIDE**2))
 
 
 class Labels(Table):

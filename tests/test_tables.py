@@ -61,7 +61,7 @@ class Both(Job):
         return np.arange(0, rows, 2)
 
     def finish(self, v):
-        v.reveal({"x": v.x, "mean": v["x.mean"], "deviation": v["x.deviation"]})
+        v.reveal({"x": v.x, "mean": v["x.mean"], "inverse": v["x.inverse"]})
 
 
 def both(a: np.ndarray) -> dict[str, np.ndarray]:
@@ -83,7 +83,7 @@ def test_mean_and_deviation_of_rows_of_both_are_computed_on_shares():
     found = run.results[0]
     assert np.abs(found["x"] - wanted).max() < 1e-3
     assert np.abs(found["mean"] - train.mean(axis=0)[[0, 2]]).max() < 1e-4
-    assert np.abs(found["deviation"] / train.std(axis=0)[[0, 2]] - 1).max() < 1e-3
+    assert np.abs(found["inverse"] * train.std(axis=0)[[0, 2]] - 1).max() < 1e-3
 
 
 @pytest.mark.parametrize("noise", [0.0, 1e-3])

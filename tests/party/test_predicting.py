@@ -192,3 +192,43 @@ def test_columns_of_both_stay_with_both_and_rows_of_both_become_those_of_one():
     ]
     assert stacked.to == {"predictions": "alice"}
     assert architecture(split) == architecture(stacked) == architecture(Tabled()) != ""
+
+
+class OfBoth(Training):
+    x = Table(columns=["a", "b"], rows={"alice": 30, "bob": 20}, steps=[MinMax(low=0, high=9), Standardise()])
+    y = Labels(column="c", classes=["no", "yes"], one_hot=False, rows={"alice": 30, "bob": 20})
+    model = Sequential(Dense(2, 1))
+    loss = BinaryCrossEntropy()
+    batch, weights = 25, "none"
+
+
+def test_rows_are_standardised_as_those_of_both_were_that_nobody_knows():
+    random = np.random.default_rng(4)
+
+    def rows(count: int) -> dict[str, np.ndarray]:
+        a, b = random.uniform(0, 9, count), random.uniform(2, 3, count)
+        return {"a": a, "b": b, "c": np.where(a > 4, "yes", "no")}
+
+    own = {role: rows(count) for role, count in (("alice", 30), ("bob", 20))}
+    inputs: dict[str, np.ndarray] = {}
+    for role, table in own.items():
+        inputs |= own_inputs(OfBoth(), role, Given(tables={"": table})).arrays
+    pair = halves(OfBoth(), inputs)
+    new = rows(9)
+    for owner in ("alice", "bob"):
+        job = prediction(OfBoth(), owner, {"scores": "both"})
+        begin(job, pair[0])
+        x = own_inputs(job, owner, Given(tables={"": new})).arrays["x"]
+        run = simulate(job, {"x": x}, shares=[half.generations[0].shares for half in pair])
+        weights = together(pair)
+        whole, these = (
+            np.column_stack([t["a"], t["b"]])
+            for t in ({k: np.concatenate([own["alice"][k], own["bob"][k]]) for k in "ab"}, new)
+        )
+        z = (these - whole.mean(axis=0)) / whole.std(axis=0)
+        wanted = z @ weights["model.0.weight"].T + weights["model.0.bias"]
+        assert np.abs(run.results[0]["scores"] - wanted).max() < 1e-3
+    again = OfBoth()
+    again.kept = again.keep
+    begin(again, pair[0])
+    assert simulate(again, inputs, shares=[half.generations[0].shares for half in pair]).steps == 2
