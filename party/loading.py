@@ -32,6 +32,7 @@ from protocol.origin import cell, source
 from protocol.signals import OWNED
 from protocol.views import Shape
 
+from .formats.job_toml import job_of
 from .jobs.cnn import Cnn
 from .jobs.diabetes import Diabetes
 from .jobs.digits import DigitsCnn, DigitsMlp
@@ -60,30 +61,22 @@ BUILTIN: dict[str, type[Job]] = {
     "cnn": Cnn,
     "single": Single,
 }
-ESTIMATORS: dict[str, type[Job]] = {  # on a party's own data
-    "linear-regression": estimators.LinearRegression,
-    "ridge": estimators.Ridge,
-    "logistic-regression": estimators.LogisticRegression,
-    "mlp-classifier": estimators.MLPClassifier,
-    "mlp-regressor": estimators.MLPRegressor,
-    "cnn-classifier": estimators.CNNClassifier,
-    "statistics": estimators.Statistics,
-    "group-statistics": estimators.GroupStatistics,
-}
 DEMOS: dict[str, type[Job]] = {  # on data that scikit-learn ships
     "diabetes": Diabetes,
     "digits-mlp": DigitsMlp,
     "digits-cnn": DigitsCnn,
 }
-NAMED = BUILTIN | ESTIMATORS | DEMOS
+NAMED = BUILTIN | estimators.BY_NAME | DEMOS  # estimators are for a party's own data
 
 
 def load_job(name_or_path: str, params: Mapping[str, str] | None = None) -> Job:
-    """The job of that name, the one in that .py file, or the network in that .json file, with `params` (--param NAME=VALUE) set."""
+    """The job of that name, the one in that .py or .toml file, or the network in that .json file, with `params` (--param NAME=VALUE) set."""
     if name_or_path in NAMED:
         kind = NAMED[name_or_path]
     elif name_or_path.endswith(".py"):
         kind = _from_file(Path(name_or_path))
+    elif name_or_path.endswith(".toml"):
+        kind = job_of(Path(name_or_path))
     elif name_or_path.endswith(".json"):
         kind = prediction(Path(name_or_path))
     elif name_or_path.endswith(".onnx"):
@@ -92,7 +85,7 @@ def load_job(name_or_path: str, params: Mapping[str, str] | None = None) -> Job:
         near = nearest(name_or_path, NAMED)
         raise JobError(
             f"there is no job {name_or_path!r}{near} (built in: {', '.join(NAMED)}; "
-            "your own is given as a path that ends in .py, an imported network as one that ends in .json)"
+            "your own is given as a path that ends in .py or .toml, an imported network as one that ends in .json)"
         )
     return checked(kind, params or {})
 

@@ -1,0 +1,127 @@
+"""The sections of a job's TOML file as records, checked by msgspec; what is wrong is said with the key and its line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+from protocol.config import nearest
+
+Role = Literal["alice", "bob"]
+LEARNERS = ("alice", "bob", "both", "none")
+Count = Annotated[int, Meta(ge=1)]
+Positive = Annotated[float, Meta(gt=0.0)]
+Names = Count | Annotated[list[str], Meta(min_length=1)] | dict[str, str]
+
+
+class Rows(Struct, forbid_unknown_fields=True):
+    match: Literal["order"] | None = None
+    held_out: Annotated[float, Meta(ge=0.0, lt=1.0)] = 0.0
+    seed: Annotated[int, Meta(ge=0)] = 0
+
+
+class Label(Struct, forbid_unknown_fields=True):
+    column: str
+    classes: Annotated[int, Meta(ge=2)] | Annotated[list[str | int | float], Meta(min_length=2)]
+    owner: Role | None = None
+
+
+class Target(Struct, forbid_unknown_fields=True):
+    column: str
+    owner: Role | None = None
+    steps: list[str | dict[str, Any]] = field(default_factory=list)
+
+
+class Columns(Struct, forbid_unknown_fields=True):
+    alice: Names | None = None
+    bob: Names | None = None
+    both: Names | None = None
+    shape: Annotated[list[Count], Meta(min_length=1)] | None = None
+    label: Label | None = None
+    target: Target | None = None
+    groups: Label | None = None
+    steps: list[str | dict[str, Any]] = field(default_factory=list)
+    low: float | None = None
+    high: float | None = None
+
+
+class Model(Struct, forbid_unknown_fields=True):
+    estimator: str | None = None
+    layers: Annotated[list[str], Meta(min_length=1)] | None = None
+    loss: Literal["logistic", "cross-entropy", "mse", "huber"] | None = None
+    owner: Literal["alice", "bob", "joint"] = "joint"
+
+
+class Optimiser(Struct, forbid_unknown_fields=True):
+    lr: Positive = 0.05
+    momentum: Annotated[float, Meta(ge=0.0, lt=1.0)] = 0.9
+    nesterov: bool = False
+    weight_decay: Annotated[float, Meta(ge=0.0)] = 0.0
+
+
+class Early(Struct, forbid_unknown_fields=True):
+    patience: Count = 3
+
+
+class Train(Struct, forbid_unknown_fields=True):
+    optimiser: Optimiser = field(default_factory=Optimiser)
+    batch: Count = 32
+    epochs: Count = 10
+    early_stopping: Early | None = None
+
+
+SECTIONS: dict[str, type[Struct]] = {"rows": Rows, "columns": Columns, "model": Model, "train": Train}
+S = TypeVar("S", bound=Struct)
+
+
+class Wrong(Exception):
+    """What is wrong in a file: the path of the key, and the end of the sentence."""
+
+    def __init__(self, path: Sequence[str], text: str) -> None:
+        super().__init__(text)
+        self.path = tuple(path)
+
+
+def line_of(text: str, path: Sequence[str]) -> int:
+    """The line, from 1, where a key is given, or else the section that it belongs to; 0 where neither is there."""
+    top, section, best = path[0], "", 0
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := re.match(r"\s*\[+\s*([^\]]+?)\s*\]", line):
+            section = header[1]
+            best = best or number * (section == top)
+            continue
+        given = re.match(r"\s*[\"']?([\w-]+)[\"']?\s*[.=]", line)
+        if given and given[1] == (top if not section else path[1] if section == top and len(path) > 1 else None):
+            return number
+    return best
+
+
+def section(kind: type[S], name: str, content: Mapping[str, Any]) -> S:
+    """A section as its record; Wrong says what msgspec found, in a sentence of ours."""
+    try:
+        return msgspec.convert(content.get(name, {}), kind)
+    except msgspec.ValidationError as error:
+        text, _, where = str(error).partition(" - at `$")
+        path = [name, *re.findall(r"\.(\w+)", where)]
+        if unknown := re.match(r"Object contains unknown field `(.*)`", text):
+            known = _keys(kind, path[1:])
+            raise Wrong(
+                [*path, unknown[1]], f"is no key here{nearest(unknown[1], known)} (there are {', '.join(known)})"
+            ) from None
+        raise Wrong(path, text[0].lower() + text[1:].replace("`", "")) from None
+
+
+def _keys(kind: Any, path: Iterable[str]) -> tuple[str, ...]:
+    """The keys of the record that is found under `path`."""
+    for name in path:
+        types = {each.name: each.type for each in msgspec.structs.fields(kind)}
+        inner = types.get(name)
+        kind = next(
+            (each for each in (inner, *getattr(inner, "__args__", ())) if hasattr(each, "__struct_fields__")), kind
+        )
+    found: tuple[str, ...] = kind.__struct_fields__
+    return found

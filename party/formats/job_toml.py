@@ -1,0 +1,334 @@
+"""A job as a TOML file: who has which columns, how they are prepared, what is learnt from them, and who learns the outcome.
+
+    [rows]
+    match = "order"                        # rows of both files belong together one by one
+    held_out = 0.25
+    [columns]
+    alice = ["age", "income"]
+    bob = ["visits"]
+    label = { owner = "bob", column = "default", classes = ["no", "yes"] }
+    steps = ["standardise", { do = "clip", low = -4, high = 4 }]
+    [model]
+    estimator = "logistic-regression"      # or layers = ["dense 16", "relu", "dense 2"], and a section [train]
+    C = 1.0
+    [reveal]
+    weights = "none"
+
+Both parties hold the same file. What is wrong in it is named with its line, and what would be right.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from protocol import nn, preparation
+from protocol.config import nearest
+from protocol.errors import JobError
+from protocol.estimators import BY_NAME, LeastSquares, LogisticRegression, MLPClassifier, MLPRegressor
+from protocol.estimators.layout import built
+from protocol.estimators.networks import Network
+from protocol.jobs import Job
+from protocol.tables import BOTH, Labels, Table
+from protocol.views import Shape
+
+from .job_schema import (
+    LEARNERS,
+    SECTIONS,
+    Columns,
+    Label,
+    Model,
+    Optimiser,
+    Rows,
+    Target,
+    Train,
+    Wrong,
+    line_of,
+    section,
+)
+
+T = TypeVar("T")
+LOSSES = {"logistic": nn.BinaryCrossEntropy(), "cross-entropy": nn.CrossEntropy(), "mse": nn.MSE(), "huber": nn.Huber()}
+STEPS = {
+    "standardise": preparation.Standardise,
+    "min-max": preparation.MinMax,
+    "clip": preparation.Clip,
+    "log1p": preparation.Log1p,
+    "days": preparation.Days,
+    "fill": preparation.Fill,
+    "one-hot": preparation.OneHot,
+}
+
+
+def job_of(path: Path) -> type[Job]:
+    """The job that a file describes; JobError names the line and the key."""
+    try:
+        text = path.read_bytes().decode()
+        content = tomllib.loads(text)
+    except OSError as error:
+        raise JobError(f"the job file {path} cannot be read ({error.strerror}); check --job") from None
+    except UnicodeDecodeError:
+        raise JobError(f"{path} is not UTF-8 text; save it as such") from None
+    except tomllib.TOMLDecodeError as error:
+        raise JobError(f"{path} is no TOML: {error}") from None
+    try:
+        return _job(content)
+    except Wrong as wrong:
+        place = line_of(text, wrong.path)
+        raise JobError(
+            f"{path}{f':{place}' if place else ''}: {'.'.join(wrong.path)}: {wrong}".replace(": : ", ": ")
+        ) from None
+    except JobError as error:
+        raise JobError(f"{path}: {error}") from None
+
+
+def _job(content: Mapping[str, Any]) -> type[Job]:
+    for name, value in content.items():
+        if name not in {*SECTIONS, "reveal"}:
+            raise Wrong(
+                [name],
+                f"there is no such section{nearest(name, SECTIONS)} (there are {', '.join([*SECTIONS, 'reveal'])})",
+            )
+        if not isinstance(value, dict):
+            raise Wrong([name], f"is a section: write [{name}] in a line of its own")
+    model_keys = Model.__struct_fields__
+    own = content.get("model", {})
+    parameters = {name: value for name, value in own.items() if name not in model_keys}
+    rows, columns = section(Rows, "rows", content), section(Columns, "columns", content)
+    model = section(Model, "model", {"model": {name: value for name, value in own.items() if name in model_keys}})
+    reveal = content.get("reveal", {})
+    if (model.estimator is None) == (model.layers is None):
+        raise Wrong(
+            ["model"], f"give estimator = {next(iter(BY_NAME))!r} or the like, or layers = ['dense 1']; one of the two"
+        )
+    horizontal = columns.both is not None
+    x = _features(rows, columns)
+    if model.layers is None:
+        if "train" in content:
+            raise Wrong(
+                ["train"],
+                "an estimator's parameters belong in [model], under scikit-learn's names: max_iter, batch_size",
+            )
+        return _estimator(str(model.estimator), model, parameters, rows, columns, x, horizontal, reveal)
+    if parameters:
+        name = next(iter(parameters))
+        raise Wrong(["model", name], f"is no key here{nearest(name, model_keys)} (there are {', '.join(model_keys)})")
+    return _network(model, rows, columns, x, horizontal, section(Train, "train", content), reveal)
+
+
+def _features(rows: Rows, columns: Columns) -> Table:
+    own = {name: value for name in ("alice", "bob") if (value := getattr(columns, name)) is not None}
+    if (columns.both is None) == (not own):
+        raise Wrong(
+            ["columns"],
+            "say whose they are: alice = ['age'], bob = ['visits'], one or both of them; or both = ['age'], for rows of both",
+        )
+    common: dict[str, Any] = {
+        "steps": _steps(["columns", "steps"], columns.steps),
+        "low": columns.low,
+        "high": columns.high,
+    }
+    if columns.shape is not None:
+        common["shape"] = columns.shape
+    if columns.both is not None:
+        return _made("columns", lambda: Table(columns=columns.both, rows=BOTH, **common))
+    if len(own) == 2:
+        if rows.match is None:
+            raise Wrong(
+                ["rows"],
+                'match = "order" says that rows in the same place of both files belong together; it is needed here',
+            )
+        return _made("columns", lambda: Table(**own, match=rows.match, **common))
+    ((role, names),) = own.items()
+    return _made("columns", lambda: Table(role, names, **common))
+
+
+def _made(section: str, make: Callable[[], T]) -> T:
+    try:
+        return make()
+    except JobError as error:
+        raise Wrong([section], str(error)) from None
+
+
+def _steps(path: Sequence[str], given: Sequence[str | Mapping[str, Any]]) -> list[preparation.Step]:
+    found = []
+    for each in given:
+        options = {"do": each} if isinstance(each, str) else dict(each)
+        name = options.pop("do", None)
+        if name not in STEPS:
+            raise Wrong(
+                path,
+                f"{name!r} is no step{nearest(str(name), STEPS)} (there are {', '.join(STEPS)}); {{ do = 'clip', low = -4 }} gives options",
+            )
+        try:
+            found.append(STEPS[name](**options))
+        except TypeError as error:
+            raise Wrong(path, f"{name!r} takes no such option: {error}") from None
+        except JobError as error:
+            raise Wrong(path, str(error)) from None
+    return found
+
+
+def _outcome(columns: Columns, horizontal: bool, one_hot: bool = True) -> Table:
+    """The column of labels or targets."""
+    given: Label | Target | None = columns.label or columns.target
+    if given is None or (columns.label and columns.target):
+        raise Wrong(["columns"], "label = { owner = 'bob', column = 'default', classes = ['no', 'yes'] } or target = { owner = 'bob', "
+                    "column = 'price' } says what is learnt; one of the two")  # fmt: skip
+    where = "label" if columns.label else "target"
+    if (given.owner is None) != horizontal:
+        text = (
+            "leave out its owner: both have rows of their own"
+            if horizontal
+            else 'say whose it is: owner = "alice" or "bob"'
+        )
+        raise Wrong(["columns", where], text)
+    rows = BOTH if horizontal else "n"
+    if isinstance(given, Label):
+        return _made(
+            "columns", lambda: Labels(given.owner, given.column, classes=given.classes, one_hot=one_hot, rows=rows)
+        )
+    steps = _steps(["columns", where], given.steps)
+    return _made("columns", lambda: Table(given.owner, columns=[given.column], rows=rows, steps=steps))
+
+
+def _classes(columns: Columns) -> int:
+    classes = columns.label.classes if columns.label else 0
+    return classes if isinstance(classes, int) else len(classes)
+
+
+def _need(columns: Columns, needed: str | None, what: str) -> None:
+    for name in ("label", "target", "groups"):
+        if (name == needed) != (getattr(columns, name) is not None):
+            text = "says what is learnt, and is needed" if name == needed else "has no use here"
+            raise Wrong(["columns", name], f"{text}: the model is {what}")
+
+
+def _estimator(
+    name: str,
+    model: Model,
+    parameters: Mapping[str, Any],
+    rows: Rows,
+    columns: Columns,
+    x: Table,
+    horizontal: bool,
+    reveal: Mapping[str, Any],
+) -> type[Job]:
+    if name not in BY_NAME:
+        raise Wrong(
+            ["model", "estimator"], f"{name!r} is none{nearest(name, BY_NAME)} (there are {', '.join(BY_NAME)})"
+        )
+    kind = BY_NAME[name]
+    for key in ("loss", "layers"):
+        if getattr(model, key) is not None:
+            raise Wrong(["model", key], "is for a model of layers; an estimator has its own")
+    classifies = issubclass(kind, (LogisticRegression, MLPClassifier))
+    regresses = issubclass(kind, (LeastSquares, MLPRegressor))
+    grouped = name == "group-statistics"
+    _need(columns, "label" if classifies else "target" if regresses else "groups" if grouped else None, name)
+    body: dict[str, Any] = {"x": x}
+    if classifies or regresses:
+        binary = issubclass(kind, LogisticRegression) and _classes(columns) == 2
+        body["y"] = _outcome(columns, horizontal, one_hot=not binary)
+    if columns.groups is not None:
+        groups = columns.groups
+        body["groups"] = _made(
+            "columns",
+            lambda: Labels(groups.owner, groups.column, classes=groups.classes, rows=BOTH if horizontal else "n"),
+        )
+    known = kind().parameters
+    if issubclass(kind, Network):
+        body |= {"random_state": rows.seed, "validation_fraction": rows.held_out, "initial": model.owner}
+        if columns.shape is None:
+            body["features"] = _width(x)
+        body |= {"classes": _classes(columns)} if classifies else {}
+    elif "held_out" in known:
+        body |= {"held_out": rows.held_out, "seed": rows.seed}
+    elif rows.held_out:
+        raise Wrong(["rows", "held_out"], f"{name} holds no rows out: it has no use here")
+    for key, value in parameters.items():
+        body[key] = _parameter(key, value, {each: known[each] for each in known if each not in body})
+    return type(kind.__name__, (kind,), body | _reveals(kind, reveal))
+
+
+def _parameter(name: str, value: Any, known: Mapping[str, Any]) -> Any:
+    if name not in known:
+        there = [*known, "estimator"]
+        raise Wrong(["model", name], f"is no parameter here{nearest(name, there)} (there are {', '.join(there)})")
+    default = known[name]
+    if isinstance(default, str) and isinstance(value, list):
+        return ",".join(str(each) for each in value)  # hidden_layer_sizes = [64, 32]
+    if isinstance(default, str) and type(value) is int:
+        return str(value)
+    if type(value) is not type(default) and not (isinstance(default, float) and type(value) is int):
+        wanted = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}[type(default)]
+        raise Wrong(
+            ["model", name],
+            f"is {wanted}, as in {name} = {str(default).lower() if type(default) is bool else repr(default)}",
+        )
+    return float(value) if isinstance(default, float) else value
+
+
+def _width(x: Table) -> int:
+    width = x.shape[1]
+    if not isinstance(width, int):
+        raise Wrong(
+            ["columns"],
+            "for a network the number of columns must follow from this file, since its first weights are drawn before the parties meet: "
+            "name the columns, or give their number (bob = 20), and one-hot steps their categories",
+        )
+    return width
+
+
+def _network(
+    model: Model, rows: Rows, columns: Columns, x: Table, horizontal: bool, train: Train, reveal: Mapping[str, Any]
+) -> type[Job]:
+    loss = model.loss or ("mse" if columns.label is None else "cross-entropy")
+    _need(columns, "label" if loss in ("logistic", "cross-entropy") else "target", f"a network with the loss {loss}")
+    if loss == "logistic" and _classes(columns) != 2:
+        raise Wrong(["model", "loss"], 'logistic is for two classes; write loss = "cross-entropy"')
+    shape: Shape = tuple(columns.shape) if columns.shape is not None else (_width(x),)
+    outputs = _classes(columns) if loss == "cross-entropy" else 1
+    assert model.layers is not None
+    try:
+        layers, made = built(model.layers, shape)
+    except JobError as error:
+        raise Wrong(["model", "layers"], str(error)) from None
+    if made != (outputs,):
+        raise Wrong(["model", "layers"], f'what they make of a row has the shape {made}; end with "dense {outputs}"')
+    metric = "accuracy" if columns.label is not None else "loss"
+    if train.early_stopping is not None and not rows.held_out:
+        raise Wrong(["train", "early_stopping"], "looks at rows held out: give held_out in [rows]")
+    optimiser = nn.SGD(**{name: getattr(train.optimiser, name) for name in Optimiser.__struct_fields__})
+    body = {
+        "x": x,
+        "y": _outcome(columns, horizontal, one_hot=loss == "cross-entropy"),
+        "model": nn.Sequential(*layers, owner=model.owner),
+        "loss": LOSSES[loss],
+        "optimiser": optimiser,
+        "batch": train.batch,
+        "epochs": train.epochs,
+        "held_out": rows.held_out,
+        "seed": rows.seed,
+        "metrics": {metric: nn.accuracy if metric == "accuracy" else LOSSES[loss]} if rows.held_out else {},
+        "early": train.early_stopping and nn.EarlyStop(metric, train.early_stopping.patience, smaller=metric == "loss"),
+    }
+    return type("Network", (nn.Training,), body | _reveals(nn.Training, reveal))
+
+
+def _reveals(kind: type[Job], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Who learns what, as the job's attributes."""
+    attributes = {name: name for name in ("weights", "scores") if isinstance(getattr(kind, name, None), str)} or {
+        "results": "reveal"
+    }
+    for name, value in given.items():
+        if name not in attributes:
+            raise Wrong(
+                ["reveal", name],
+                f"is not revealed by this model{nearest(name, attributes)} (there are: {', '.join(attributes)})",
+            )
+        if value not in LEARNERS:
+            raise Wrong(["reveal", name], f"who learns it is one of {', '.join(LEARNERS)}, in quotes")
+    return {attributes[name]: value for name, value in given.items()}

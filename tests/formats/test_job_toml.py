@@ -1,0 +1,157 @@
+"""Jobs as TOML files: what they describe is what is computed; what is wrong in them is named with its line and what would be right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from nn.test_layers import drawn, twin
+
+from party.formats.job_schema import line_of
+from party.loading import load_job
+from protocol.errors import JobError
+from protocol.estimators import LogisticRegression
+from protocol.jobs import Job
+from protocol.nn import Dense, ReLU, Training
+from protocol.simulate import simulate
+
+VERTICAL = """# both hold this file
+[rows]
+match = "order"
+held_out = 0.25
+
+[columns]
+alice = ["age", "income"]
+bob = ["visits"]
+label = { owner = "bob", column = "default", classes = ["no", "yes"] }
+steps = ["standardise", { do = "clip", low = -4, high = 4 }]
+
+[model]
+estimator = "logistic-regression"
+C = 2
+max_iter = 10
+
+[reveal]
+weights = "alice"
+scores = "bob"
+"""
+NETWORK = """
+[rows]
+held_out = 0.2
+[columns]
+bob = 4
+label = { owner = "bob", column = "kind", classes = 3 }
+[model]
+layers = ["dense 6", "relu", "dense 3"]
+[train]
+optimiser = { lr = 0.1 }
+batch = 16
+epochs = 2
+early_stopping = {}
+"""
+
+
+def loaded(tmp_path: Path, text: str) -> Any:
+    path = tmp_path / "job.toml"
+    path.write_text(text)
+    return load_job(str(path))
+
+
+def test_an_estimator_on_columns_of_both(tmp_path):
+    job = loaded(tmp_path, VERTICAL)
+    assert isinstance(job, LogisticRegression) and (job.C, job.max_iter, job.held_out) == (2.0, 10, 0.25)
+    assert {name: each.owner for name, each in job.inputs.items()} == {"x.alice": "alice", "x.bob": "bob", "y": "bob"}
+    inputs = drawn(job, 40)
+    inputs["y"] = (inputs["x.alice"][:, :1] > 0) * 1.0
+    run = simulate(job, inputs)
+    assert [set(each) for each in run.results] == [{"coef", "intercept", "accuracy"}, {"accuracy", "scores"}]
+    plain = twin(job, inputs, job.iterations)
+    for name, found in (run.results[0] | run.results[1]).items():
+        assert np.abs(found - plain[name]).max() <= 2e-3
+
+
+def test_a_network_of_layers(tmp_path):
+    job = loaded(tmp_path, NETWORK)
+    assert isinstance(job, Training) and [type(each) for each in job.model.layers] == [Dense, ReLU, Dense]
+    inputs = drawn(job, 40)
+    inputs |= {"x": inputs["x"] / 1024, "y": np.eye(3)[np.arange(40) % 3]}
+    run = simulate(job, inputs)
+    assert run.steps == 4 and len(run.history[0]["accuracy"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "shapes"),
+    [
+        ('[columns]\nboth = ["a"]\ntarget = { column = "t" }\n[model]\nestimator = "ridge"\nalpha = 2\n',
+         {"x.alice": ("x.alice.rows", 1), "x.bob": ("x.bob.rows", 1), "y.alice": ("y.alice.rows", 1), "y.bob": ("y.bob.rows", 1)}),
+        ('[columns]\nbob = 3\ngroups = { owner = "bob", column = "g", classes = ["p", "q"] }\n[model]\nestimator = "group-statistics"\n',
+         {"x": ("n", 3), "groups": ("n", 2)}),
+        ('[columns]\nalice = ["a", "b"]\n[model]\nestimator = "statistics"\n[reveal]\nresults = "bob"\n', {"x": ("n", 2)}),
+    ],
+)  # fmt: skip
+def test_who_has_what(tmp_path, text, shapes):
+    job: Job = loaded(tmp_path, text)
+    found = {name: each.shape for name, each in job.inputs.items()}
+    assert found.keys() == shapes.keys()
+    assert [shape[-1] for shape in found.values()] == [shapes[name][-1] for name in found]
+
+
+def test_parameters_take_numbers_and_lists(tmp_path):
+    text = (
+        NETWORK[: NETWORK.index("[model]")]
+        + '[model]\nestimator = "mlp-classifier"\nhidden_layer_sizes = [7, 5]\nmax_iter = 3\n'
+    )
+    job = loaded(tmp_path, text)
+    assert job.declared["model.2.weight"].shape == (5, 7) and job.classes == 3 and job.held_out == 0.2
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "words"),
+    [
+        ("C = 2", "maxiter = 2", r"job\.toml:14: model\.maxiter: is no parameter here; did you mean 'max_iter'\?"),
+        ("max_iter = 10", "max_iter = 'ten'", r"job\.toml:15: model\.max_iter: is a whole number"),
+        ("held_out = 0.25", "held_out = 1.5", r"job\.toml:4: rows\.held_out: expected float < 1"),
+        ("held_out", "holdout", r"job\.toml:4: rows\.holdout: is no key here; did you mean 'held_out'\? \(there are match"),
+        ("[rows]", "[row]", r"job\.toml:2: row: there is no such section; did you mean 'rows'\?"),
+        ('match = "order"', "", r"job\.toml:2: rows: match = \"order\" says"),
+        ('"logistic-regression"', '"logisticregression"', r"model\.estimator: 'logisticregression' is none; did you mean 'logistic-"),
+        ('"standardise"', '"standardize"', r"job\.toml:10: columns\.steps: 'standardize' is no step; did you mean 'standardise'\?"),
+        ("low = -4", "lower = -4", r"columns\.steps: 'clip' takes no such option"),
+        ("classes =", "class =", r"job\.toml:9: columns\.label\.class: is no key here; did you mean 'classes'\?"),
+        ('weights = "alice"', 'weight = "alice"', r"job\.toml:18: reveal\.weight: is not revealed by this model; did you mean 'weights'\?"),
+        ('weights = "alice"', 'weights = "carol"', r"reveal\.weights: who learns it is one of alice, bob, both, none"),
+        ('estimator = "logistic-regression"', 'estimator = "ridge"', r"columns\.label: has no use here: the model is ridge"),
+        ("[model]", "[model", r"job\.toml is no TOML: .*line 12"),
+        ('owner = "bob", column', 'owner = "carol", column', r"job\.toml:9: columns\.label\.owner: invalid enum value 'carol'"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_named(tmp_path, was, now, words):
+    with pytest.raises(JobError, match=words):
+        loaded(tmp_path, VERTICAL.replace(was, now, 1))
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "words"),
+    [
+        ('"dense 3"]', '"dense 4"]', r"job\.toml:8: model\.layers: what they make of a row has the shape \(4,\); end with \"dense 3\""),
+        ('"relu"', '"rellu"', r"there is no layer 'rellu'; there are dense"),
+        ('"dense 6"', '"dense"', r"the layer 'dense' is written like \"dense 32\": outputs"),
+        ('"dense 6"', '"conv 6 3"', r"'conv 6 3' is for pictures"),
+        ("bob = 4", 'bob = ["mean *"]', r"columns: for a network the number of columns must follow"),
+        ("held_out = 0.2", "", r"job\.toml:13: train\.early_stopping: looks at rows held out"),
+        ("lr = 0.1", "rate = 0.1", r"train\.optimiser\.rate: is no key here.*there are lr"),
+        ("layers", "C = 1\nlayers", r"model\.C: is no key here"),
+        ("epochs = 2", "epochs = 0", r"job\.toml:12: train\.epochs: expected int >= 1"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_network_is_named(tmp_path, was, now, words):
+    with pytest.raises(JobError, match=words):
+        loaded(tmp_path, NETWORK.replace(was, now, 1))
+
+
+def test_lines_of_keys_are_found():
+    text = 'a = 1\n[b]\n"c" = 2\n  d.e = 3\n[f]\nc = 4\n'
+    assert [line_of(text, path) for path in (["a"], ["b"], ["b", "c"], ["b", "d", "e"], ["f", "c"], ["f", "x"], ["g"])] == [
+        1, 2, 3, 4, 6, 5, 0]  # fmt: skip
