@@ -27,11 +27,13 @@ from protocol.jobs import ROLES, Job
 from protocol.machine import Machine
 from protocol.nn.prediction import architecture
 from protocol.ops.stored import Stored
+from protocol.origin import source
 from protocol.prg import SEED_BYTES, derive, keystream
 from protocol.ring import Words, ring
 
 from . import checked
 from .formats.preparation import Fitted
+from .loading import blame
 
 MAGIC = b"mpc-share-1\n"
 Keeper = Callable[[Machine, str, History, bytes], "SharedModel"]
@@ -210,7 +212,7 @@ def begin(job: Job, model: SharedModel) -> None:
     ours = names & job.declared.keys()
     bundles = {name.partition(".")[0] for name in ours if "." in name}
     missing = [name for name in job.declared if name.partition(".")[0] in bundles and name not in names]
-    known = architecture(job)
+    known = _architecture(job)
     try:
         if not ours or missing or (known and model.architecture and known != model.architecture):
             raise DataError("this job has another network, or none")
@@ -251,6 +253,11 @@ def put(model: SharedModel, path: Path, begins: Path | None) -> None:
     model.save(path)
 
 
+def _architecture(job: Job) -> str:
+    with blame(source(type(job))):
+        return architecture(job)
+
+
 class Named(NamedTuple):
     """How a job was given: --job and --param, or neither."""
 
@@ -268,7 +275,7 @@ def keeper(
 ) -> Keeper:
     """What makes the half that `role` has of the model of a finished run, which began with `before`."""
     learnt = {name: each.to_json() for name, each in fitted.items()}
-    known = architecture(job)
+    known = _architecture(job)
 
     def keep(machine: Machine, ticket: str, history: History, salt: bytes) -> SharedModel:
         plan = machine.plan

@@ -260,6 +260,10 @@ class Table(Bundle):
         own = layout(self.parts[0].known or (), self.parts[0].steps) or ()
         places = [own.index(name) for name in self.shared]
         rest = [n for n in range(len(own)) if n not in places]
+        if "mean" not in parts and not self.horizontal:
+            raise JobError(
+                f"{self.name} is standardised by what the training learnt on shares, and the model has none of that"
+            )
         raw = take(x, places, axis=1)
         mean, inverse = (
             (parts[name] for name in self.learnt) if "mean" in parts else moments(raw, learnt_from(x.shape[0]))

@@ -60,7 +60,8 @@ def prediction(training: Training, owner: str, to: Mapping[str, str] | None = No
     """
     x, y = training.x, training.y
     rows = x.of_new_rows(owner) if isinstance(x, Table) else Input(owner, ("n", *x.shape[1:]), x.low, x.high)
-    kind: Any = type("Prediction", (Prediction,), {"x": rows, "model": training.model})
+    place = {"__module__": type(training).__module__}  # faults in its layers are faults in its file
+    kind: Any = type("Prediction", (Prediction,), {"x": rows, "model": training.model, **place})
     owners = rows.owners if isinstance(rows, Table) else (owner,)
     alone = owners if len(owners) == 1 else y.owners if isinstance(y, Table) else (y.owner,)
     made: Prediction = kind()

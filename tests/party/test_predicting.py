@@ -232,3 +232,28 @@ def test_rows_are_standardised_as_those_of_both_were_that_nobody_knows():
     again.kept = again.keep
     begin(again, pair[0])
     assert simulate(again, inputs, shares=[half.generations[0].shares for half in pair]).steps == 2
+    lacking = prediction(OfBoth(), "bob")
+    begin(lacking, replace(pair[0], tensors=tuple(each for each in pair[0].tensors if each.label[0] != "x")))
+    with pytest.raises(
+        JobError, match="x is standardised by what the training learnt on shares, and the model has none"
+    ):
+        trace(lacking, {"x": (3, 2)})
+
+
+FAULTY = """from protocol.nn import Dense
+
+
+class Own(Dense):
+    def forward(self, scope, x):
+        return super().forward(scope, x) * (1 / 0)
+
+
+"""
+
+
+def test_a_fault_in_a_layer_is_named_by_its_file_and_line(tmp_path):
+    file = tmp_path / "faulty.py"
+    file.write_text(FAULTY + Path(risk.__file__).read_text().replace("Dense(3, 4)", "Own(3, 4)"))
+    pair = trained(Risk())
+    with pytest.raises(JobError, match=r"faulty.py:6: ZeroDivisionError"):
+        begin(load_job(str(file)), pair[0])
