@@ -7,7 +7,7 @@ the data are secret.
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
@@ -31,6 +31,7 @@ from .formats.frames import Frame, frame_of, listed
 from .formats.frames import read as read_table
 from .formats.preparation import Fitted, fit
 from .loading import check_tensors
+from .rows import Cut, Places
 
 
 @dataclass(frozen=True, repr=False)
@@ -119,27 +120,18 @@ def given(settings: Config) -> Given:
     return Given(assigned(settings.data, "--data"), assigned(settings.table, "--table", plain=True), header, "--data")
 
 
-def handed(data: Any, tensors: Mapping[str, Any]) -> Given:
-    """What a user of the library hands over: tensors by name; or a table from which all tables of the job take columns.
-
-    A text is the path of a file; None is as good as nothing.
-    """
-    named = {**(data if isinstance(data, Mapping) else {}), **tensors}
-    found = {name: Path(each) if isinstance(each, str) else each for name, each in named.items() if each is not None}
-    table = Path(data) if isinstance(data, str) else data
-    return Given(found, {} if table is None or isinstance(table, Mapping) else {"": table})
-
-
 def own_inputs(
     job: Job,
     role: str,
     given: Given,
     key: Callable[[], bytes] = fresh_seed,
     learnt: Mapping[str, Fitted] = MappingProxyType({}),
+    rows: Places | None = None,
 ) -> Inputs:
     """This party's tensors, as given or by the job's defaults, checked; what is to be drawn is, by this key.
 
     learnt: what preparation learnt from the rows of an earlier run, by tensor; these are prepared alike.
+    rows: where rows are matched, the places of those that count, in order; None: all that there are.
     """
     own = given.of(job, role)
     for name in given.data.keys() - own.data.keys():
@@ -152,39 +144,40 @@ def own_inputs(
         raise ConfigError(
             f"--table: {role} brings no table in the job {type(job).__name__}; --data NAME=FILE brings tensors"
         )
-    found = read_inputs(job, role, own, learnt)
-    mine = {name: declared for name, declared in job.inputs.items() if declared.owner == role}
+    cut = Cut.of(job, rows)
+    found = read_inputs(job, role, own, learnt, rows)
+    mine = {name: cut.declared(name) for name, declared in job.inputs.items() if declared.owner == role}
     for name in mine.keys() - found.arrays.keys():
         if name in named:
             raise DataError(
                 f"{name} is a table of named columns; bring it with --table FILE, or --table {named[name]}=FILE"
             )
-        found.arrays[name] = default_tensor(name, mine[name], key)
+        found.arrays[name] = cut.rows_of(name, default_tensor(name, mine[name], key))
     found.arrays = {name: found.arrays[name] for name in mine}
     _check_rows(mine, found, own)
     return found
 
 
-def all_inputs(job: Job, given: Given, key: Callable[[], bytes] = fresh_seed) -> dict[str, Array]:
-    """The tensors of both parties, where one process has them all."""
-    return {
-        name: each for role in ROLES for name, each in own_inputs(job, role, given.of(job, role), key).arrays.items()
-    }
-
-
-def read_inputs(job: Job, role: str, given: Given, learnt: Mapping[str, Fitted] = MappingProxyType({})) -> Inputs:
+def read_inputs(
+    job: Job,
+    role: str,
+    given: Given,
+    learnt: Mapping[str, Fitted] = MappingProxyType({}),
+    rows: Places | None = None,
+) -> Inputs:
     """Those of this party's tensors that are given."""
-    given, found = given.of(job, role), Inputs()
-    for name, prepared in own_tables(job, role, given, learnt).items():
+    given, found, cut = given.of(job, role), Inputs(), Cut.of(job, rows)
+    for name, prepared in own_tables(job, role, given, cut, learnt).items():
         array = prepared.fitted.apply(prepared.frame)
-        found.arrays[name] = _checked(name, array, job.inputs[name], prepared.frame.source, "table")
+        found.arrays[name] = _checked(name, array, cut.declared(name), prepared.frame.source, "table")
         found.fitted[name] = prepared.fitted
         found.read.append(f"{name}: {prepared}")
     rest = {name: each for name, each in given.data.items() if name in job.inputs and name not in found.arrays}
     for name, each in rest.items():
         read = _read(name, each, given)
         where = str(each) if isinstance(each, Path) else "as given"
-        found.arrays[name] = _checked(name, read.array, job.inputs[name], where, read.kind)
+        array = cut.rows_of(name, np.asarray(read.array))
+        found.arrays[name] = _checked(name, array, cut.declared(name), where, read.kind)
         if read.unsure:
             found.unsure.append(name)
         if isinstance(each, Path):
@@ -252,26 +245,27 @@ class Prepared:
 
 
 def own_tables(
-    job: Job, role: str, given: Given, learnt: Mapping[str, Fitted] = MappingProxyType({})
+    job: Job, role: str, given: Given, cut: Cut, learnt: Mapping[str, Fitted] = MappingProxyType({})
 ) -> dict[str, Prepared]:
     """What this party brings of the job's tables, by tensor."""
     declared = {name: table for name, table in tables(job).items() if role in table.owners}
     groups: dict[Any, dict[str, Part]] = {}  # tables that take columns from one source
     sources: dict[Any, Any] = {}
     for name, table in declared.items():
-        if (source := _source_of(table, role, given)) is not None:
+        if (source := source_of(table, role, given)) is not None:
             key = source if isinstance(source, Path) else id(source)
             groups.setdefault(key, {})[name], sources[key] = table.part(role), source
     found = {}
     for key, parts in groups.items():
         source = sources[key]
         frame = read_table(source, given.header) if isinstance(source, Path) else frame_of(source)
-        chosen = choose(frame, parts)
+        keys = {declared[name].key[role] for name in parts if declared[name].key}
+        chosen = choose(frame, parts, keys)
         taken = {n for columns in chosen.values() for _, n in columns}
-        unused = [name for n, name in enumerate(frame.names) if n not in taken]
+        unused = [name for n, name in enumerate(frame.names) if n not in taken and name not in keys]
         for name, columns in chosen.items():
-            own = frame.select(columns)
             tensor, steps = declared[name].tensor(role), parts[name].steps
+            own = cut.rows_of(tensor, frame.select(columns))
             if (known := learnt.get(tensor)) is None:
                 learns = any(step.learns for step in steps)
                 if learns and isinstance(job, Prediction):
@@ -284,8 +278,11 @@ def own_tables(
     return found
 
 
-def choose(frame: Frame, parts: Mapping[str, Part]) -> dict[str, list[tuple[str, int]]]:
-    """Which columns of a frame each of these tables takes, by the names that the job calls them and where they stand."""
+def choose(frame: Frame, parts: Mapping[str, Part], keys: Collection[str] = ()) -> dict[str, list[tuple[str, int]]]:
+    """Which columns of a frame each of these tables takes, by the names that the job calls them and where they stand.
+
+    Columns of ids, `keys`, are taken by a table that names them alone.
+    """
     named = {name: part.columns for name, part in parts.items() if isinstance(part.columns, tuple)}
     if not frame.named and len(parts) == len(named) == 1:
         ((name, columns),) = named.items()
@@ -307,7 +304,7 @@ def choose(frame: Frame, parts: Mapping[str, Part]) -> dict[str, list[tuple[str,
                 )
             found[name] += [(each, frame.index(each)) for each in matching]
     taken = {n for columns in found.values() for _, n in columns}
-    rest = [n for n in range(len(frame.names)) if n not in taken]
+    rest = [n for n, name in enumerate(frame.names) if n not in taken and name not in keys]
     for name, part in parts.items():
         if isinstance(part.columns, int) and part.columns != len(rest):
             raise DataError(
@@ -321,7 +318,7 @@ def choose(frame: Frame, parts: Mapping[str, Part]) -> dict[str, list[tuple[str,
     return {name: found[name] for name in parts}
 
 
-def _source_of(table: Table, role: str, given: Given) -> Any:
+def source_of(table: Table, role: str, given: Given) -> Any:
     """What brings this party's part of a table; None if nothing does."""
     for name in (table.tensor(role), table.name):
         if name in given.data:
@@ -385,4 +382,6 @@ def _check_rows(mine: Mapping[str, Input], found: Inputs, given: Given) -> None:
 def _origin(given: Any) -> str:
     if given is None:
         return "from the job’s default"
+    if isinstance(given, Frame):
+        return f"from {given.source}"
     return f"from {given}" if isinstance(given, Path) else "as given"

@@ -61,25 +61,27 @@ class Rows:
     digest: str = field(repr=False)  # of the common points: the same at both
 
 
-def normalised(ids: Iterable[Any], where: str) -> list[bytes]:
-    """Ids as the bytes that are compared. DataError names `where` and rows (from 1), never an id.
+def normalised(
+    ids: Iterable[Any], where: str, place: Callable[[int], str] = lambda row: f"row {row + 1:,}"
+) -> list[bytes]:
+    """Ids as the bytes that are compared. DataError names `where` and places of rows (from 0), never an id.
 
     Text is taken in Unicode's composed form (NFC), without white space around it; case, leading zeros and signs count. A whole number
     is the text that writes it: 7, 7.0 and "7" are one id, "07" is another. Every row has an id, and no two the same.
     """
     rows: dict[bytes, int] = {}
-    for row, each in enumerate(ids, 1):
+    for row, each in enumerate(ids):
         text = _text(each)
         if text is None:
             raise DataError(
-                f"row {row} of {where} has no id that is text or a whole number; give it one, or leave the row out"
+                f"{where} has no id that is text or a whole number in {place(row)}; give it one, or leave the row out"
             )
         try:
             first = rows.setdefault(text.encode(), row)
         except UnicodeEncodeError:
-            raise DataError(f"the id in row {row} of {where} is not Unicode text; write it again") from None
+            raise DataError(f"{where} has an id that is no Unicode text in {place(row)}; write it again") from None
         if first != row:
-            raise DataError(f"rows {first} and {row} of {where} have the same id; leave one of them out")
+            raise DataError(f"{where} has one id twice, in {place(first)} and {place(row)}; leave one of them out")
     if not rows:
         raise DataError(f"{where} has no rows; write the data to it")
     if len(rows) > MOST:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from protocol.errors import DataError, OutOfRangeError
 from protocol.graph import Array
 from protocol.guard import sentence
@@ -21,6 +24,7 @@ class Result:
     values: what was revealed to this party at the end, float64 by name; of a simulation or a twin, what was revealed to anybody.
     history: what was revealed after each check, by name; `steps` says after how many steps each check was.
     model: this party's half of what stays shared, if the run was asked to keep it: `result.model.save("m.share")`.
+    rows: where rows were matched by ids, which rows of this party's table count, from 0, in the order of what has a row each.
     report: seconds, rounds, bytes and more, as measured.
     """
 
@@ -28,6 +32,7 @@ class Result:
     history: dict[str, list[Array]] = field(default_factory=dict)
     steps: list[int] = field(default_factory=list)
     model: SharedModel | None = None
+    rows: NDArray[np.int64] | None = None
     report: Report
 
     @staticmethod
@@ -36,7 +41,12 @@ class Result:
         out_of_range(report, accept_out_of_range)
         history = report.history
         return Result(
-            values=report.results, history=history.values, steps=history.steps, model=report.model, report=report
+            values=report.results,
+            history=history.values,
+            steps=history.steps,
+            model=report.model,
+            rows=report.rows,
+            report=report,
         )
 
     def __getitem__(self, name: str) -> Array:
@@ -63,11 +73,7 @@ class Result:
 
     def __repr__(self) -> str:
         """Names and shapes, small arrays whole, and the cost in a line."""
-        said = (
-            f"{self.report.seconds:.2f} s: {counts(self.report)}"
-            if self.report.rounds
-            else f"{self.report.seconds:.2f} s in the clear"
-        )
+        said = cost(self.report) if self.report.rounds else f"{self.report.seconds:.2f} s in the clear"
         lines = [
             f"{name} {array.shape}" + (f" {flat(array)}" if array.size <= 8 else "")
             for name, array in self.values.items()
@@ -83,10 +89,10 @@ def out_of_range(report: Report, accepted: bool) -> str:
     return sentence(report.beyond) if report.beyond else ""
 
 
-def counts(report: Report) -> str:
-    """What a run took, in a line."""
+def cost(report: Report) -> str:
+    """What a run cost, in a line."""
     rate = report.rounds / report.seconds if report.seconds else 0.0
     return (
-        f"{report.rounds:,} rounds ({rate:,.0f} a second), "
+        f"{report.seconds:.2f} s online: {report.rounds:,} rounds ({rate:,.0f} a second), "
         f"{report.bytes_sent:,} bytes sent, {report.bytes_received:,} received, {report.dealt_bytes:,} dealt"
     )

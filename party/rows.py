@@ -8,20 +8,25 @@ keeps what it found with its state, durably, before anything is computed from it
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from protocol.channel import Connection
 from protocol.graph import Array
+from protocol.jobs import Input, Job
+from protocol.matching import matching
 from protocol.views import Shape
 
 from .checkpoint import Store
+from .formats.frames import Frame
 from .join import Rows, join
 
 Places = NDArray[np.int64]
+R = TypeVar("R", Array, Frame)
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,11 @@ class Matched:
                 self._rows = Rows(np.frombuffer(body["places"], np.int64), body["theirs"], body["common"])
         return None if self._rows is None else self._rows.digest
 
+    @property
+    def places(self) -> Places | None:
+        """The rows of this party's table that both have, in their common order, if they are known here."""
+        return None if self.digest is None or self._rows is None else self._rows.places
+
     async def settle(self, peer: Connection, theirs: object) -> Mapping[str, Shape]:
         """This party's shapes, of the rows that both know or find now. `theirs` is the peer's `digest`, as it sent it."""
         if self.digest is None or self.digest != theirs:
@@ -79,3 +89,30 @@ class Matched:
         if not self.arrays:
             self.arrays = await asyncio.to_thread(self._keyed.prepare, self._rows.places)
         return {name: array.shape for name, array in self.arrays.items()}
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Which rows count of tensors that are cut to what both parties have. `tensors`: their names; `rows` None: not known yet."""
+
+    inputs: Mapping[str, Input]
+    tensors: Collection[str]
+    rows: Places | None = field(repr=False)
+
+    @classmethod
+    def of(cls, job: Job, rows: Places | None) -> Cut:
+        found = matching(job)
+        return cls(job.inputs, () if found is None else found.tensors, rows)
+
+    def rows_of(self, name: str, read: R) -> R:
+        """What was read of a tensor, without the rows that do not count."""
+        if self.rows is None or name not in self.tensors:
+            return read
+        return read.take(self.rows) if isinstance(read, Frame) else read[self.rows]
+
+    def declared(self, name: str) -> Input:
+        """How the job declares it; before rows are matched, with as many as there are."""
+        declared = self.inputs[name]
+        if self.rows is None and name in self.tensors:
+            return replace(declared, shape=("matched rows", *declared.shape[1:]))
+        return declared

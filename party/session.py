@@ -34,7 +34,7 @@ from .intake import Intake, Supply
 from .links import Addresses, Links, opened
 from .loading import blame
 from .material import FileIntake, Material
-from .rows import Keyed, Matched
+from .rows import Keyed, Matched, Places
 from .runner import CHECKPOINT, HALT, Halted, Runner
 from .shared import Keeper, SharedModel
 
@@ -48,6 +48,9 @@ class Report:
 
     results: dict[str, Array] = field(repr=False)
     beyond: tuple[str, ...] = ()  # what says that values left their range, a phrase each
+    rows: Places | None = field(
+        default=None, repr=False
+    )  # where rows were matched: which of the own ones, in their order
     seconds: float = 0.0  # online phase
     setup_seconds: float = 0.0  # links, agreement, plan
     iterations: int | None = None  # that were planned
@@ -226,11 +229,16 @@ class Run:
         await self._ending.deliver(peer, Machine(agreed.plan, self._party), ticket, lacks)
         return self._done or self._recorded(self._ending.results or {})
 
+    @property
+    def _rows(self) -> Places | None:
+        return None if self._matched is None else self._matched.places
+
     def _recorded(self, results: dict[str, Array]) -> Report:
         """What the records of the end say, of a run whose cost is not on record."""
         return Report(
             results=results,
             beyond=self._ending.beyond,
+            rows=self._rows,
             history=self._ending.history,
             model=self._ending.model,
             attempts=max(1, self._attempts),
@@ -271,6 +279,7 @@ class Run:
         return Report(
             results=self._ending.results or {},
             beyond=self._ending.beyond,
+            rows=self._rows,
             history=history,
             model=self._ending.model,
             seconds=runner.progress.seconds,

@@ -274,10 +274,10 @@ def keeper(
     fitted: Mapping[str, Fitted] = MappingProxyType({}),
 ) -> Keeper:
     """What makes the half that `role` has of the model of a finished run, which began with `before`."""
-    learnt = {name: each.to_json() for name, each in fitted.items()}
     known = _architecture(job)
 
     def keep(machine: Machine, ticket: str, history: History, salt: bytes) -> SharedModel:
+        learnt = {name: each.to_json() for name, each in fitted.items()}  # now, when it is known which rows count
         plan = machine.plan
         tensors = tuple(plan.kept.values())
         done = history.steps[-1] if history.steps else plan.dealing.steps

@@ -22,6 +22,7 @@ from .graph import Phase, Terms
 from .guard import Guards, guarded, revealed_range
 from .jobs import ROLES, Traced
 from .lowering import Lowering
+from .matching import matching
 from .ops.stored import Stored
 from .ops.truncation import Rescale
 from .program import PhaseCode
@@ -70,7 +71,8 @@ class Plan:
     def reveals(self) -> list[str]:
         """What will be revealed, to whom, and what it is made of: a line each."""
         every = self.dealing.schedule.every
-        lines = reveals(self.listing, self.learners, every)
+        rows = matching(self.traced.job)
+        lines = [*([] if rows is None else [str(rows)]), *reveals(self.listing, self.learners, every)]
         for phase, guards in self.guards.items():
             who = f"alice and bob{often(phase, every)}"
             lines.append(f"{GUARDS[phase]} ({len(guards)},) to {who}: how many entries left the range assumed for them")

@@ -6,10 +6,10 @@
         y = Labels("bob", "default", classes=["no", "yes"])
 
 One owner: Table("bob", ["age", "income"]). Columns of both (vertical): Table(alice=[…], bob=[…]); v.x is the columns of
-alice and then those of bob. Rows of both (horizontal): Table(columns=[…], rows="alice+bob"); v.x is the rows of alice and
-then those of bob, and a last step Standardise() is computed on shares: neither learns v["x.mean"] and v["x.inverse"], one over
-the deviations, which stay with a model that is kept. A table is a `Bundle`: it brings an Input x, or x.alice and x.bob, of which
-setup makes v.x.
+alice and then those of bob; key="patient" in place of match="order" matches their rows by ids, and neither shows the other what
+else it has. Rows of both (horizontal): Table(columns=[…], rows="alice+bob"); v.x is the rows of alice and then those of bob, and a
+last step Standardise() is computed on shares: neither learns v["x.mean"] and v["x.inverse"], one over the deviations, which stay
+with a model that is kept. A table is a `Bundle`: it brings an Input x, or x.alice and x.bob, of which setup makes v.x.
 
 Columns: names; {"age": "Age (years)"} to call a column of the file otherwise; patterns over the file's names ("mean *"); a
 number, for so many columns whatever their names; None, for all that no other table of the job takes. `party/formats` reads them
@@ -87,6 +87,7 @@ class Table(Bundle):
 
     rows: how many, or a name for an axis whose length the data say, or "alice+bob", or {"alice": 300, "bob": 200}, for rows of both.
     match: "order": rows that stand in the same place of both files belong together, in a table with columns of both.
+    key: the column of ids by which rows are matched instead, or {"alice": "patient", "bob": "pid"}; see matching.py.
     low, high: the range of the prepared values; without them what the steps imply, or ±1024.
     """
 
@@ -99,6 +100,7 @@ class Table(Bundle):
         bob: Columns = None,
         rows: int | str | Mapping[str, int] = "n",
         match: str | None = None,
+        key: str | Mapping[str, str] | None = None,
         shape: Sequence[int] | None = None,
         steps: Iterable[Step] = (),
         low: float | None = None,
@@ -111,11 +113,12 @@ class Table(Bundle):
         own: dict[str, Columns] = {
             role: found for role, found in zip(ROLES, (alice, bob), strict=True) if found is not None
         }
-        self._check(owner, columns, own)
+        self._check(owner, columns, own, key)
         if self.horizontal:
             own = dict.fromkeys(ROLES, columns)
         elif owner is not None:
             own = {owner: columns}
+        self.key = self._keys(key, own)
         parts = [self._part(role, found) for role, found in own.items()]
         self._check_steps([part.known for part in parts])
         own_steps, self.shared = self._shared(parts[0].known) if self.horizontal else (self.steps, ())
@@ -124,7 +127,7 @@ class Table(Bundle):
         self.low = min(a for a, _ in found) if low is None else low
         self.high = max(b for _, b in found) if high is None else high
 
-    def _check(self, owner: str | None, columns: Columns, own: Mapping[str, Columns]) -> None:
+    def _check(self, owner: str | None, columns: Columns, own: Mapping[str, Columns], key: object) -> None:
         """JobError for what contradicts itself."""
         if sum((owner is not None, bool(own), self.horizontal)) != 1 or (own and columns is not None):
             raise JobError(
@@ -139,10 +142,14 @@ class Table(Bundle):
             raise JobError("rows={'alice': 300, 'bob': 200}: a whole number above zero for each")
         if isinstance(self.rows, int) and not _count(self.rows):
             raise JobError("rows=1000: a whole number above zero")
-        if len(own) == 2 and self.match != "order":
+        if len(own) == 2 and (self.match, key) != ("order", None) and (self.match is not None or key is None):
             raise JobError(
-                "a Table with columns of both says how its rows belong together: match='order' where both files have the "
-                "same rows in the same order"
+                "a Table with columns of both says how its rows belong together: key='patient', the column of ids by which they "
+                "are matched, or match='order' where both files have the same rows in the same order"
+            )
+        if self.horizontal and key is not None:
+            raise JobError(
+                "key=… matches rows of one party with rows of the other; a table with rows of both takes them all"
             )
         if len(own) != 2 and self.match is not None:
             raise JobError("match=… is for a Table with columns of both: Table(alice=[…], bob=[…], match='order')")
@@ -151,6 +158,15 @@ class Table(Bundle):
                 raise JobError(f"steps takes Standardise(), Fill() and the like, not {type(step).__name__}")
         if self.row_shape is not None and (len(own) == 2 or not all(map(_count, self.row_shape))):
             raise JobError("shape=(1, 28, 28): whole numbers above zero, for a table whose columns are not split")
+
+    def _keys(self, key: str | Mapping[str, str] | None, owners: Iterable[str]) -> dict[str, str]:
+        """The column of ids in each owner's file."""
+        found = dict(key) if isinstance(key, Mapping) else {} if key is None else dict.fromkeys(owners, key)
+        if found and ({*found} != {*owners} or not all(isinstance(each, str) and each for each in found.values())):
+            raise JobError(
+                "key='patient' or key={'alice': 'patient', 'bob': 'pid'}: the name of a column for each owner of the table"
+            )
+        return found
 
     def _part(self, owner: str, columns: Columns) -> Part:
         if isinstance(columns, int):
@@ -230,11 +246,12 @@ class Table(Bundle):
         return sum(own) if self.horizontal else own[0]
 
     def of_new_rows(self, owner: str) -> Table:
-        """The same columns of any number of rows that `owner` brings; a table with columns of both has rows of both."""
+        """The same columns of any number of rows that `owner` brings; a table with columns of both has rows of both, and its key."""
         made = copy.copy(self)
         made.rows = "n"
         if len(self.parts) == 1 or self.horizontal:
             made.parts, made.horizontal = (replace(self.parts[0], owner=owner),), False
+            made.key = {}  # nobody else has rows to match these with
         return made
 
     def inputs(self) -> dict[str, Input]:
@@ -286,6 +303,7 @@ class Table(Bundle):
             found[f"columns of {part.owner}"] = said
         if self.match is not None:
             found["match"] = self.match
+        found |= {f"key of {role}": column for role, column in self.key.items()}
         return found | {f"step {number}": str(step) for number, step in enumerate(self.steps, 1)}
 
 
@@ -318,6 +336,7 @@ class Labels(Table):
         classes: int | Sequence[str | int | float],
         one_hot: bool = True,
         rows: int | str | Mapping[str, int] = "n",
+        key: str | None = None,
     ) -> None:
         found = range(classes) if isinstance(classes, int) else classes
         if isinstance(found, str) or len(found) < 2 or not (one_hot or len(found) == 2):
@@ -326,7 +345,7 @@ class Labels(Table):
             )
         self.classes = tuple(text(each) for each in found)
         step = OneHot(categories=self.classes, drop_first=not one_hot)
-        super().__init__(owner, 1 if column is None else column, rows=rows, steps=[step])
+        super().__init__(owner, 1 if column is None else column, rows=rows, key=key, steps=[step])
 
 
 def _own(steps: Iterable[Step], part: Part, parts: Iterable[Part]) -> Iterator[Step]:

@@ -27,6 +27,7 @@ ORDER = [
     ("inputs",),
     ("jobs",),
     ("describe", "guard", "tables"),
+    ("matching",),
     ("plan",),
     ("machine",),
     ("dealing", "history"),

@@ -20,6 +20,7 @@ from protocol.errors import ConfigError
 from protocol.graph import Array, Phase
 from protocol.history import History
 from protocol.jobs import ROLES, Job
+from protocol.matching import matching
 from protocol.ops.coarse import Coarse
 from protocol.variables import GUARDS
 
@@ -27,8 +28,9 @@ from ..agreement import LEARNERS
 from ..bench.workloads import chosen
 from ..data import check_output
 from ..display import shown
-from ..inputs import Given, all_inputs, given
+from ..inputs import Given, given
 from ..jobs import private_inference
+from ..keyed import all_inputs
 from ..loading import load_job, parameters, trace_job
 from ..local import Trio
 from ..settings import ratio
@@ -78,6 +80,9 @@ def _demonstrate(settings: Config, judge: Any = None) -> int:
                 data[name] = Path(folder) / f"{name}.npy"
                 np.save(data[name], inputs[name])
         reports = _run_trio(settings, job, replace(files, data=data), ROLES[learners[0]] if learners else "alice")
+        if matching(job) is not None:  # in the order that the two found
+            order = {role: np.array(report["rows"]) for role, report in reports.items()}
+            inputs = all_inputs(job, replace(files, data=data), order=order)
     iterations = reports["alice"]["steps"]
     graph = trace_job(job, {name: array.shape for name, array in inputs.items()}, iterations).graph
     history = History()

@@ -122,14 +122,14 @@ def test_ids_are_compared_as_they_are_written():
 @pytest.mark.parametrize(
     ("ids", "said"),
     [
-        ([4711, None], "row 2 of column patient has no id"),
-        ([4711, float("nan")], "row 2 of column patient has no id"),
-        ([4711, "  "], "row 2 of column patient has no id"),
-        ([4711, 0.5], "row 2 of column patient has no id that is text or a whole number"),
-        ([4711, True], "row 2 of column patient has no id that is text or a whole number"),
-        ([4711, 2.0**60], "row 2 of column patient has no id that is text or a whole number"),
-        ([4711, "\ud800"], "the id in row 2 of column patient is not Unicode text"),
-        ([4711, 5, " 4711"], "rows 1 and 3 of column patient have the same id"),
+        ([4711, None], "column patient has no id that is text or a whole number in row 2"),
+        ([4711, float("nan")], "column patient has no id that is text or a whole number in row 2"),
+        ([4711, "  "], "column patient has no id that is text or a whole number in row 2"),
+        ([4711, 0.5], "column patient has no id that is text or a whole number in row 2"),
+        ([4711, True], "column patient has no id that is text or a whole number in row 2"),
+        ([4711, 2.0**60], "column patient has no id that is text or a whole number in row 2"),
+        ([4711, "\ud800"], "column patient has an id that is no Unicode text in row 2"),
+        ([4711, 5, " 4711"], "column patient has one id twice, in row 1 and row 3"),
         ([], "column patient has no rows"),
     ],
 )

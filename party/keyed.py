@@ -1,0 +1,112 @@
+"""What a party brings, where the rows of a job's tables may be matched by ids: its tensors once both know which rows count."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from protocol.errors import DataError
+from protocol.graph import Array
+from protocol.jobs import ROLES, Job
+from protocol.matching import Matching, matching
+from protocol.prg import fresh_seed
+from protocol.tables import tables
+
+from .formats.files import kind_of, split
+from .formats.frames import Frame, frame_of, read, written
+from .formats.preparation import Fitted
+from .inputs import Given, Inputs, own_inputs, source_of
+from .join import normalised
+from .rows import Keyed, Places
+
+
+def brought(
+    job: Job,
+    role: str,
+    given: Given,
+    key: Callable[[], bytes] = fresh_seed,
+    learnt: Mapping[str, Fitted] = MappingProxyType({}),
+) -> tuple[Inputs, Keyed | None]:
+    """This party's tensors; where rows are matched, of all rows that it has, and what it takes to find those that count.
+
+    What preparation learnt is of the rows that count once `prepare` has been called.
+    """
+    rows = matching(job)
+    if rows is None:
+        return own_inputs(job, role, given, key, learnt), None
+    given, ids, where = _with_ids(job, role, given, rows)
+    inputs = own_inputs(job, role, given, key, learnt)
+    for name in rows.tensors:
+        if name in inputs.arrays and len(inputs.arrays[name]) != len(ids):
+            raise DataError(
+                f"{name} has {len(inputs.arrays[name]):,} rows and {where} {len(ids):,} ids; bring one for each"
+            )
+
+    def prepare(places: Places) -> Mapping[str, Array]:
+        if isinstance(rows.rows, int) and rows.rows != len(places):
+            said = f"both have {len(places):,} rows in common, and the job declares rows={rows.rows}; declare as many, or a name"
+            raise DataError(said, told=said)
+        cut = own_inputs(job, role, given, key, learnt, places)
+        inputs.fitted.clear()
+        inputs.fitted.update(cut.fitted)
+        return cut.arrays
+
+    return inputs, Keyed(ids, prepare, inputs.arrays | {where: np.frombuffer(b"\0".join(ids), np.uint8)})
+
+
+def all_inputs(
+    job: Job, given: Given, key: Callable[[], bytes] = fresh_seed, order: Mapping[str, Places] | None = None
+) -> dict[str, Array]:
+    """The tensors of both parties, where one process has them all. `order`: the places of common rows, by party; else by their ids."""
+    rows = matching(job)
+    sides = {role: given.of(job, role) for role in ROLES}
+    if rows is not None:
+        found = {role: _with_ids(job, role, side, rows) for role, side in sides.items()}
+        sides = {role: side for role, (side, _, _) in found.items()}
+        if order is None:
+            places = {role: {each: place for place, each in enumerate(ids)} for role, (_, ids, _) in found.items()}
+            common = sorted(places["alice"].keys() & places["bob"].keys())
+            if not common:
+                raise DataError("no id is in both tables; see whether both write them alike")
+            order = {role: np.array([own[each] for each in common]) for role, own in places.items()}
+    found_rows = order or {}
+    return {
+        name: each
+        for role in ROLES
+        for name, each in own_inputs(job, role, sides[role], key, rows=found_rows.get(role)).arrays.items()
+    }
+
+
+def _with_ids(job: Job, role: str, given: Given, rows: Matching) -> tuple[Given, list[bytes], str]:
+    """What is given, with its tables read, once; this party's ids; and the column that they are in, for sentences."""
+    declared = tables(job)
+    keyed = next(table for table in declared.values() if role in table.key)
+    source = source_of(keyed, role, given)
+    if source is None:
+        raise DataError(
+            f"{keyed.tensor(role)} is matched by ids; bring it with --table FILE, or --table {keyed.name}=FILE"
+        )
+    frames: dict[Path, Frame] = {}
+
+    def loaded(each: Any) -> Any:
+        if not isinstance(each, Path):
+            return each
+        return frames.get(each) or frames.setdefault(each, read(each, given.header))
+
+    named = {*declared, *(table.tensor(role) for table in declared.values() if role in table.owners)}
+    data = {name: loaded(each) if name in named else each for name, each in given.data.items()}
+    column, frame = rows.keys[role], frame_of(loaded(source))
+    found: Iterable[Any] = frame[column]
+    if isinstance(source, Path) and kind_of(split(source)[0]) == "text":
+        found = written(source, column, given.header)
+    where = f"column {column}"
+    return (
+        replace(given, data=data, tables={name: loaded(each) for name, each in given.tables.items()}),
+        normalised(found, f"{where} of {frame.source}", frame.place),
+        where,
+    )
