@@ -155,7 +155,8 @@ class Fill(Step):
 class OneHot(Step):
     """A column of its own for each of `categories`: 1 where the cell is that category, else 0.
 
-    Without `categories`: those of the training rows, in order; then the number of columns is only known where the table is.
+    "" among them stands for empty cells. Without `categories`: those of the training rows, in order; then the number of columns is
+    only known where the table is.
     drop_first: no column for the first category, so that of two categories one column remains.
     """
 

@@ -137,7 +137,7 @@ class _Work:
 def _learn(step: Step, name: str, work: _Work) -> list[Any]:
     """What a step has to know of a column."""
     if isinstance(step, OneHot):
-        found = sorted({text(cell) for cell in _categories(name, work)})
+        found = sorted(set(_categories(name, work)))
         if len(found) < 2:
             raise work.fault(f"column {name} has one category alone in the training rows; leave it out")
         return found
@@ -183,18 +183,18 @@ def _done(step: Step, name: str, work: _Work, learned: Any) -> dict[str, Column]
     return {name: (values - mean) / deviation}
 
 
-def _categories(name: str, work: _Work) -> list[Any]:
-    """The cells of a column; DataError where one is empty."""
-    cells: list[Any] = work.columns[name].tolist()
-    gap = next((row for row, cell in enumerate(cells) if cell is None or cell != cell), None)
-    if gap is not None:
-        raise work.fault(f"column {name} has no category in {work.frame.at(gap)}; write one, or remove the row")
+def _categories(name: str, work: _Work, known: Sequence[object] = ()) -> list[str]:
+    """The cells of a column as categories, an empty one as ""; DataError for such a one, unless it is `known`."""
+    cells = ["" if cell is None or cell != cell else text(cell) for cell in work.columns[name].tolist()]
+    if "" in cells and "" not in known:
+        where = work.frame.at(cells.index(""))
+        raise work.fault(f"column {name} has no category in {where}; list '' among its categories, or remove such rows")
     return cells
 
 
 def _one_hot(step: OneHot, name: str, work: _Work, categories: Sequence[object]) -> dict[str, Column]:
     place = {category: n for n, category in enumerate(categories)}
-    codes = np.array([place.get(text(cell), -1) for cell in _categories(name, work)])
+    codes = np.array([place.get(cell, -1) for cell in _categories(name, work, categories)])
     bad = np.flatnonzero(codes < 0)
     if len(bad):
         where = "which the job does not list" if step.categories else "which no training row has"

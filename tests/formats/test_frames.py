@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import io
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -184,3 +186,19 @@ def test_a_name_that_is_there_twice_is_only_a_fault_where_it_is_asked_for(tmp_pa
         frame["a"]
     with pytest.raises(DataError, match="no column 'c'; it has: a, b, a"):
         frame["c"]
+
+
+def test_tables_of_numbers_are_read_without_pandas_and_others_say_that_they_need_it(tmp_path: Path) -> None:
+    (tmp_path / "numbers.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "words.csv").write_text("a,b\n1,x\n")
+    script = (
+        "import sys; sys.modules['pandas'] = None\n"
+        "from pathlib import Path; from party.formats.frames import read\n"
+        "print(read(Path(sys.argv[1])).names)\n"
+        "try: read(Path(sys.argv[2]))\n"
+        "except Exception as error: print(error)\n"
+    )
+    command = [sys.executable, "-c", script, *(str(tmp_path / name) for name in ("numbers.csv", "words.csv"))]
+    said = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+    assert said.startswith("('a', 'b')\n")
+    assert "has no number in line 2, column 2, and cannot be read here" in said and "[tables]" in said

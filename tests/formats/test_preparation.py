@@ -105,6 +105,12 @@ def test_what_has_no_place_in_a_table_is_one_sentence(
     assert [word for word in named if word not in sentence] == [], sentence
 
 
+def test_an_empty_cell_is_a_category_where_that_is_declared():
+    frame = {"a": np.array(["x", None, "", "x"], object), "b": np.array([1.0, np.nan, 2, 1])}
+    fitted = fit(frame, [OneHot("a", categories=["x", ""]), OneHot("b", categories=[1, 2, ""], drop_first=True)])
+    assert fitted.apply(frame).tolist() == [[1, 0, 0, 0], [0, 1, 0, 1], [0, 1, 1, 0], [1, 0, 0, 0]]
+
+
 def test_rows_that_were_picked_are_named_by_their_place_in_the_file(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("a\n1\n2\n3\nx\n5\n")
