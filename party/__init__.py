@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .api import Party as Party
     from .api import plain as plain
+    from .api import plan as plan
     from .api import simulate as simulate
+    from .planned import Planned as Planned
     from .result import Result as Result
 
-__all__ = ["Party", "Result", "plain", "simulate"]
+__all__ = ["Party", "Planned", "Result", "plain", "plan", "simulate"]
 
 
 def __getattr__(name: str) -> Any:

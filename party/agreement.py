@@ -13,7 +13,7 @@ from protocol.channel import Connection
 from protocol.cost import LAN, Network
 from protocol.describe import DETAILS, RANKS, difference, rank, words
 from protocol.digest import Listing
-from protocol.errors import AgreementError, LinkError, MpcError, ProtocolError, Stopped
+from protocol.errors import AgreementError, ConfigError, LinkError, MpcError, ProtocolError, Stopped
 from protocol.jobs import ROLES, Job
 from protocol.nn.prediction import Prediction
 from protocol.plan import Plan, make_plan
@@ -30,6 +30,14 @@ from .shared import SharedModel, joined
 LEFT_OVER = (Kind.ROUND, Kind.CHUNK, Kind.PLAN, Kind.SEED, Kind.JOIN, Kind.BYE, Kind.END)  # of the attempt before
 MOST_WORDS = 2000  # characters that a party says of one statement
 LEARNERS = {"alice": (0,), "bob": (1,), "both": (0, 1), "none": ()}
+
+
+def who_learns(job: Job, given: str | None) -> str:
+    """Whom the results are revealed to: as is said, or as the job says. ConfigError for what is no answer."""
+    found = job.reveal if given is None else given
+    if found not in LEARNERS:
+        raise ConfigError(f"reveal: {found!r} is not one of {', '.join(LEARNERS)}")
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@
     result = Party("bob").train_sync(job, x=X, y=y)                                # elsewhere
     result = simulate(job, x=X, y=y, w=w)                                          # all three roles here, through the real protocol
     result = plain(job, x=X, y=y, w=w)                                             # float64 with NumPy, nothing hidden
+    print(plan(job, x=(1000, 20)))                                                 # rounds, bytes and reveals, before anything runs
 
 A job is a class derived from `Job`, an instance of one, the name of a built-in job, or a path that ends in .py. Tensors are arrays,
 frames of pandas or polars, or paths of files; names with dots go into a mapping: `train(job, {"model.0.weight": w}, x=X)`. A frame, or the
@@ -21,7 +22,6 @@ import asyncio
 import contextlib
 import contextvars
 import copy
-import time
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -32,30 +32,27 @@ from protocol import kernels
 from protocol.channel import parse_shape
 from protocol.config import Config
 from protocol.errors import ConfigError, MpcError
-from protocol.graph import Array
-from protocol.history import History
-from protocol.jobs import Job
 from protocol.keyring import needed_key, other_key, own_key
-from protocol.origin import source
 from protocol.prg import fresh_seed
-from protocol.simulate import simulate as simulated
-from protocol.simulate import twin
 
 from . import settings as tables
-from .agreement import LEARNERS, Intent
+from .agreement import Intent, who_learns
+from .alone import plain as plain
+from .alone import plan as plan
+from .alone import simulate as simulate
 from .checkpoint import Store
-from .inputs import Given
-from .keyed import all_inputs, brought
+from .inputs import Given, handed
+from .keyed import brought
 from .links import PEER, Addresses
-from .loading import blame, checked, load_job
+from .loading import AnyJob, any_job
 from .material import Material, open_material
+from .planned import Planned as Planned
 from .predicting import predicted
-from .result import Result
-from .session import Report, Run, View
+from .result import Result as Result
+from .session import Run, View
 from .shared import Named, SharedModel, begin, keeper
 
 T = TypeVar("T")
-AnyJob = Job | type[Job] | str
 _TABLE = {setting.name: setting for setting in tables.PARTY}
 
 
@@ -140,7 +137,7 @@ class Party:
         they keep what the job says can stay shared: `result.model`, of which each has its half, to save. `model`: the half of an
         earlier one, or its file, to begin with. `view` is told how far it is. Cancelled, it ends at both parties, and the other is told so.
         """
-        given = _given(data, tensors)
+        given = handed(data, tensors)
         half = SharedModel.read(model) if isinstance(model, (str, Path)) else model
         more: dict[str, Any] = {"iterations": iterations, "reveal": reveal, "keep": keep, "model": half, "view": view}
         try:
@@ -177,8 +174,8 @@ class Party:
         also "probabilities", "scores", and "predictions", which is classes or scores; without it whoever brings the rows learns these.
         """
         half = SharedModel.read(model) if isinstance(model, (str, Path)) else model
-        given = _given(data, tensors)
-        wanted = predicted(half, None if job is None else _job(job), {}, bool(given.data or given.tables), to)
+        given = handed(data, tensors)
+        wanted = predicted(half, None if job is None else any_job(job), {}, bool(given.data or given.tables), to)
         return await self.run(wanted, data, model=half, view=view, **tensors)
 
     def predict_sync(self, model: SharedModel | str | Path, data: Any = None, /, **more: Any) -> Result:
@@ -216,7 +213,7 @@ class Party:
 
         `fresh` sets the state of this session aside; `named` is how the job was given, for a model that is kept.
         """
-        work, view = copy.copy(_job(job)), View() if view is None else view
+        work, view = copy.copy(any_job(job)), View() if view is None else view
         work.kept = work.keep if keep else ()
         named = Named(job) if isinstance(job, str) else named
         if model is not None:
@@ -239,7 +236,7 @@ class Party:
             role=self.role,
             job=work,
             iterations=work.iterations if iterations is None else iterations,
-            reveal=_reveal(work, reveal),
+            reveal=who_learns(work, reveal),
             shapes={} if keyed else {name: array.shape for name, array in inputs.arrays.items()},
             material="from the dealer" if material is None else f"the file {material.id[:8]}",
             guard=self.guard,
@@ -252,6 +249,29 @@ class Party:
         keep_it = keeper(self.role, to.public_keys(self.role), work, named, model, inputs.fitted) if keep else None
         return Run(
             intent, to, keyed or inputs.arrays, view, store, self.checkpoint_every, material, self.threads, keep_it
+        )
+
+    def plan(
+        self,
+        job: AnyJob,
+        data: Any = None,
+        /,
+        *,
+        iterations: int | None = None,
+        reveal: str | None = None,
+        **tensors: Any,
+    ) -> Planned:
+        """What a run will cost, as `party.plan` does, for this party's network and links."""
+        return plan(
+            job,
+            data,
+            iterations=iterations,
+            reveal=reveal,
+            guard=self.guard,
+            network=tables.network(self),
+            link=self.link,
+            dealer_link=self.dealer_link,
+            **tensors,
         )
 
     def addresses(self, dealt: bool = True) -> Addresses:
@@ -280,48 +300,6 @@ class Party:
         )
 
 
-def plain(job: AnyJob, data: Any = None, /, *, iterations: int | None = None, **tensors: Any) -> Result:
-    """The plaintext twin of a run: the same job in float64 with NumPy, on the tensors of both parties; nothing is hidden."""
-    work, inputs = _all(job, data, tensors)
-    begun = time.monotonic()
-    with blame(source(type(work))):
-        values, history = twin(work, inputs, iterations, LEARNERS[work.reveal])
-    return Result.of(Report(results=values, history=history, seconds=time.monotonic() - begun))
-
-
-def simulate(
-    job: AnyJob,
-    data: Any = None,
-    /,
-    *,
-    iterations: int | None = None,
-    reveal: str | None = None,
-    guard: bool = True,
-    accept_out_of_range: bool = False,
-    **tensors: Any,
-) -> Result:
-    """Both parties and a dealer in this process, through the real protocol, on the tensors of both: to try a job out.
-
-    OutOfRangeError where values left the range assumed for them, unless that is accepted. The report's bytes are alice's.
-    """
-    work, inputs = _all(job, data, tensors)
-    begun = time.monotonic()
-    with blame(source(type(work))):
-        found = simulated(work, inputs, iterations, LEARNERS[_reveal(work, reveal)], None, guard, accept_out_of_range)
-    report = Report(
-        results=found.results[0] | found.results[1],
-        history=History(found.checked, found.history[0] | found.history[1]),
-        beyond=found.beyond,
-        seconds=time.monotonic() - begun,
-        rounds=found.rounds,
-        messages=2 * found.rounds,
-        bytes_sent=found.bytes_sent[0],
-        bytes_received=found.bytes_sent[1],
-        dealt_bytes=found.dealt_bytes,
-    )
-    return Result.of(report, accept_out_of_range)
-
-
 # ---- what was given ----------------------------------------------------------------------------------------------
 
 
@@ -334,30 +312,6 @@ def _read(name: str, given: Any) -> Any:
     if isinstance(given, (int, float)):
         text = {"TIME": f"{given!r}s", "RATE": f"{given!r}bit" if given else "none"}.get(setting.metavar or "", text)
     return setting.read(text, name)
-
-
-def _job(given: AnyJob) -> Job:
-    return load_job(given) if isinstance(given, str) else checked(given)
-
-
-def _reveal(job: Job, given: str | None) -> str:
-    found = job.reveal if given is None else given
-    if found not in LEARNERS:
-        raise ConfigError(f"reveal: {found!r} is not one of {', '.join(LEARNERS)}")
-    return found
-
-
-def _given(data: Any, tensors: Mapping[str, Any]) -> Given:
-    """By name; or a table from which all tables of the job take columns. A text is the path of a file; None is as good as nothing."""
-    named = {**(data if isinstance(data, Mapping) else {}), **tensors}
-    found = {name: Path(each) if isinstance(each, str) else each for name, each in named.items() if each is not None}
-    table = Path(data) if isinstance(data, str) else data
-    return Given(found, {} if table is None or isinstance(table, Mapping) else {"": table})
-
-
-def _all(job: AnyJob, data: Any, tensors: Mapping[str, Any]) -> tuple[Job, dict[str, Array]]:
-    work = _job(job)
-    return work, all_inputs(work, _given(data, tensors))
 
 
 # ---- outside of coroutines ---------------------------------------------------------------------------------------

@@ -120,6 +120,17 @@ def given(settings: Config) -> Given:
     return Given(assigned(settings.data, "--data"), assigned(settings.table, "--table", plain=True), header, "--data")
 
 
+def handed(data: Any, tensors: Mapping[str, Any]) -> Given:
+    """What a user of the library hands over: tensors by name; or a table from which all tables of the job take columns.
+
+    A text is the path of a file; None is as good as nothing.
+    """
+    named = {**(data if isinstance(data, Mapping) else {}), **tensors}
+    found = {name: Path(each) if isinstance(each, str) else each for name, each in named.items() if each is not None}
+    table = Path(data) if isinstance(data, str) else data
+    return Given(found, {} if table is None or isinstance(table, Mapping) else {"": table})
+
+
 def own_inputs(
     job: Job,
     role: str,

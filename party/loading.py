@@ -16,7 +16,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType, ModuleType
 from typing import TypeVar
@@ -43,6 +43,7 @@ from .jobs.single import Single
 from .jobs.xor import Xor
 
 T = TypeVar("T")
+AnyJob = Job | type[Job] | str
 LIMIT = 120.0  # seconds that a job's own code may take, each time it is run
 _OWN = (
     "iterations",
@@ -88,6 +89,11 @@ def load_job(name_or_path: str, params: Mapping[str, str] | None = None) -> Job:
             "your own is given as a path that ends in .py or .toml, an imported network as one that ends in .json)"
         )
     return checked(kind, params or {})
+
+
+def any_job(given: AnyJob) -> Job:
+    """A job as users of the library give it."""
+    return load_job(given) if isinstance(given, str) else checked(given)
 
 
 def checked(job: Job | type[Job], params: Mapping[str, str] = {}) -> Job:
@@ -137,10 +143,10 @@ def _limited() -> Iterator[None]:
 
 
 @contextmanager
-def blame(file: str | Path) -> Iterator[None]:
+def blame(file: str | Path, limited: bool = True) -> Iterator[None]:
     """Turn what the job in `file` (see `source`) raises into a JobError with its line; an MpcError not from there stays."""
     try:
-        with _limited():
+        with _limited() if limited else nullcontext():
             yield
     except (Exception, SystemExit, _Endless) as error:
         text = " ".join(str(error).split())

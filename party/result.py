@@ -73,7 +73,11 @@ class Result:
 
     def __repr__(self) -> str:
         """Names and shapes, small arrays whole, and the cost in a line."""
-        said = cost(self.report) if self.report.rounds else f"{self.report.seconds:.2f} s in the clear"
+        said = (
+            f"{self.report.seconds:.2f} s: {counts(self.report)}"
+            if self.report.rounds
+            else f"{self.report.seconds:.2f} s in the clear"
+        )
         lines = [
             f"{name} {array.shape}" + (f" {flat(array)}" if array.size <= 8 else "")
             for name, array in self.values.items()
@@ -89,10 +93,10 @@ def out_of_range(report: Report, accepted: bool) -> str:
     return sentence(report.beyond) if report.beyond else ""
 
 
-def cost(report: Report) -> str:
-    """What a run cost, in a line."""
+def counts(report: Report) -> str:
+    """What a run took, in a line."""
     rate = report.rounds / report.seconds if report.seconds else 0.0
     return (
-        f"{report.seconds:.2f} s online: {report.rounds:,} rounds ({rate:,.0f} a second), "
+        f"{report.rounds:,} rounds ({rate:,.0f} a second), "
         f"{report.bytes_sent:,} bytes sent, {report.bytes_received:,} received, {report.dealt_bytes:,} dealt"
     )

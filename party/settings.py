@@ -253,7 +253,18 @@ ROTATE = (
         flag=True,
     ),
 )
-RUN = (ROLE, *JOB, KEEP, MODEL, *PARTY[1:], FRESH, MEASURE, *OUTPUT, LOG_FORMAT)
+
+ALONE = (
+    Setting(
+        "plain",
+        "run the job in the clear, in float64, in this process alone: --data has the tensors of both",
+        flag=True,
+    ),
+    Setting(
+        "simulate", "run both parties and a dealer in this process alone: --data has the tensors of both", flag=True
+    ),
+)
+RUN = (ROLE, *JOB, KEEP, MODEL, *PARTY[1:], FRESH, MEASURE, *ALONE, *OUTPUT, LOG_FORMAT)
 PLAN = (
     *JOB,
     KEEP,

@@ -204,8 +204,9 @@ def names(given: str | Iterable[str], where: str) -> Names:
 def chosen(patterns: Iterable[str], there: Sequence[str]) -> list[str]:
     """Those names `there` that a pattern stands for, in the order of the patterns, then of what is there."""
     found: dict[str, None] = {}
+    exact = set(there)
     for pattern in patterns:
-        if pattern in there:  # a name may look like a pattern
+        if pattern in exact:  # a name may look like a pattern
             found[pattern] = None
         elif is_pattern(pattern):
             found |= dict.fromkeys(name for name in there if fnmatchcase(name, pattern))
@@ -229,12 +230,11 @@ def layout(columns: Sequence[str], steps: Sequence[Step]) -> Names | None:
     """The columns that these become, by name and in order; None where that depends on the rows."""
     found, made = list(columns), set[str]()
     for step in steps:
-        for name in touched(step, steps, found, made):
-            if (into := step.made(name)) is None:
-                return None
-            at = found.index(name)
-            found[at : at + 1] = into
-            made |= {each for each in into if each != name}
+        into = {name: step.made(name) for name in touched(step, steps, found, made)}
+        if None in into.values():
+            return None
+        made |= {each for name, names in into.items() for each in names or () if each != name}
+        found = [each for name in found for each in into.get(name) or (name,)]
     return tuple(found)
 
 

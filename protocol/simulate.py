@@ -39,21 +39,21 @@ class Simulation:
 
 def twin(
     job: Job, inputs: Mapping[str, Array], iterations: int | None = None, learners: tuple[int, ...] = (0, 1)
-) -> tuple[dict[str, Array], History]:
-    """`job` in float64 with NumPy, in the clear: results, and what checks revealed.
+) -> tuple[dict[str, Array], History, int]:
+    """`job` in float64 with NumPy, in the clear: results, what checks revealed, and how many iterations it has.
 
     It is checked, and may end early, where the secure run is and may; `history` has what anybody is told.
     """
     traced = trace(job, {name: array.shape for name, array in inputs.items()}, iterations)
     history = History()
     if type(job).check is Job.check:
-        return traced.graph.run_clear(inputs, traced.iterations), history
+        return traced.graph.run_clear(inputs, traced.iterations), history, traced.iterations
     plan = make_plan(traced, 0, learners)
     every = plan.dealing.schedule.every
     found = traced.graph.run_clear(
         inputs, traced.iterations, every, lambda steps, found: history.note(steps, found) or history.over(plan)
     )
-    return found, history
+    return found, history, traced.iterations
 
 
 def simulate(

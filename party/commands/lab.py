@@ -27,14 +27,12 @@ from protocol.errors import ConfigError
 from protocol.graph import Phase
 from protocol.jobs import ROLES
 from protocol.places import usable
-from protocol.plan import make_plan
 
-from ..agreement import LEARNERS
 from ..inputs import given
 from ..lab.cells import RUNS, SLOW, Cell, Order, survey
-from ..loading import load_job, parameters, trace_job
+from ..loading import load_job, parameters
+from ..planned import planned
 from ..settings import LAB
-from .plan import shapes_of
 
 SMALL = {"job": "seed", "rtt": "0,10,40,100ms", "bandwidth": "10mbit,100mbit", "seconds_per_cell": "3s"}
 
@@ -116,7 +114,7 @@ def order_of(settings: Config) -> Order:
     """The job, bound to shapes."""
     job = load_job(settings.job, parameters(settings.param))
     files = given(settings)
-    plan = make_plan(trace_job(job, shapes_of(job, files, {}), settings.iterations), 0, LEARNERS["none"])
+    plan = planned(job, settings.job, files, {}, iterations=settings.iterations, reveal="none").plan
     if not plan.costs[Phase.STEP].rounds:
         raise ConfigError(f"an iteration of {settings.job} has no rounds, so there is nothing to measure")
     arguments = tuple(part for text in settings.param for part in ("--param", text))

@@ -16,13 +16,13 @@ from protocol.processes import run_until_signalled
 from protocol.signals import held, reacting, unwind
 
 from ..agreement import Intent
-from ..api import Party
+from ..api import Party, plain, simulate
 from ..bench.stopwatch import Stopwatch
 from ..data import check_output, save_results
 from ..display import Terminal, shown
 from ..inputs import given
 from ..loading import load_job, parameters
-from ..result import cost, out_of_range
+from ..result import counts, out_of_range
 from ..runner import Halted
 from ..session import Report
 from ..shared import Named, SharedModel, check_place, put
@@ -30,6 +30,8 @@ from ..shared import Named, SharedModel, check_place, put
 
 def run(settings: Config) -> int:
     """Load, meet, compute, report. Returns the exit code."""
+    if settings.plain or settings.simulate:
+        return _alone(settings)
     role_of(settings)
     job = load_job(settings.job, parameters(settings.param))
     if settings.keep is not None:
@@ -85,40 +87,85 @@ def finish(settings: Config, intent: Intent, report: Report, terminal: Terminal)
     """Write and print what was learnt, and what it cost. OutOfRangeError instead if it is out of range and nobody accepts that."""
     learnt = ", ".join(f"{name} {array.shape}" for name, array in report.results.items())
     terminal.note(f"revealed to {intent.role}: {learnt or 'nothing'}", "revealed")
-    terminal.note(f"done in {cost(report)}; waited for material {report.waits_for_material} times", "done")
+    terminal.note(
+        f"done in {report.seconds:.2f} s online: {counts(report)}; waited for material {report.waits_for_material} times",
+        "done",
+    )
     if beyond := out_of_range(report, settings.accept_out_of_range):
         terminal.note(beyond, "out of range")
     if report.model is not None:
         with held():
             put(report.model, settings.keep, settings.model)
         terminal.note(f"wrote {intent.role}'s share of the model {report.model.name} to {settings.keep}", "written")
+    measured = {} if terminal.watch is None else {"measured": terminal.watch.figures()}
+    job = settings.job or type(intent.job).__name__
+    _put_out(
+        settings,
+        intent.role,
+        report,
+        terminal,
+        {"job": Path(job).name} | summary(intent.role, intent.iterations, report) | measured,
+    )
+
+
+def _alone(settings: Config) -> int:
+    """The same command on the tensors of both parties, in the clear or simulated. Links, keys and state mean nothing then."""
+    how = "plain" if settings.plain else "simulate"
+    if settings.plain and settings.simulate:
+        raise ConfigError("--plain and --simulate are two ways to run a job alone; give one of them")
+    if settings.keep is not None or settings.model is not None:
+        raise ConfigError(f"--{how} runs without a peer, and --keep and --model are for a model that two parties share")
+    terminal = Terminal(how, Log(how, settings.log_format, settings.quiet), settings.quiet)
+    if settings.out is not None:
+        check_output(settings.out)
+    job, data = load_job(settings.job, parameters(settings.param)), given(settings)
+    if settings.plain:
+        found = plain(job, data, iterations=settings.iterations)
+        terminal.note(f"done in {found.report.seconds:.2f} s in the clear, with float64", "done")
+    else:
+        found = simulate(
+            job,
+            data,
+            iterations=settings.iterations,
+            reveal=settings.reveal,
+            guard=settings.guard == "on",
+            accept_out_of_range=settings.accept_out_of_range,
+        )
+        terminal.note(
+            f"done in {found.report.seconds:.2f} s, dealer, alice and bob in one process: {counts(found.report)}",
+            "done",
+        )
+        if beyond := out_of_range(found.report, settings.accept_out_of_range):
+            terminal.note(beyond, "out of range")
+    said = {"job": Path(settings.job).name} | summary(how, None, found.report)
+    _put_out(settings, "anybody", found.report, terminal, said)
+    return 0
+
+
+def _put_out(settings: Config, who: str, report: Report, terminal: Terminal, said: dict[str, Any]) -> None:
+    """Results to the file that was asked for, and to standard output as text, or with all that is `said` as JSON."""
     if settings.out is not None:
         if report.results:
             with held():  # it ends by itself in a moment, and this is what it was started for
                 save_results(settings.out, report.results)
             terminal.note(f"wrote {settings.out}", "written")
         else:
-            terminal.note(f"nothing was revealed to {intent.role}, so {settings.out} is not written")
+            terminal.note(f"nothing was revealed to {who}, so {settings.out} is not written")
     if settings.json:
-        measured = {} if terminal.watch is None else {"measured": terminal.watch.figures()}
-        print(
-            json.dumps(
-                {"job": Path(settings.job or type(intent.job).__name__).name} | summary(intent, report) | measured
-            )
-        )
+        print(json.dumps(said))
     elif settings.out is None or not terminal.for_programs:  # a service's output ends in a log
         for name, array in report.results.items():
             print(f"{name} =\n{shown(array)}")
         if not report.results:
-            print(f"nothing was revealed to {intent.role}")
+            print(f"nothing was revealed to {who}")
     sys.stdout.flush()
 
 
-def summary(intent: Intent, report: Report) -> dict[str, Any]:
+def summary(role: str, iterations: int | None, report: Report) -> dict[str, Any]:
     """The report as plain data; bytes are payload bytes."""
-    planned = intent.iterations if report.iterations is None else report.iterations
+    planned = iterations if report.iterations is None else report.iterations
     return {
-        "role": intent.role,
+        "role": role,
         "iterations": planned,
         "steps": report.history.steps[-1] if report.history.steps else planned,
         "seconds": report.seconds,

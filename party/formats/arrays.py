@@ -38,16 +38,16 @@ def read_tensor(name: str, path: Path, header: bool | None = None) -> Read:
         if kind == "text":
             form = text.form_of(stream, header)
             return Read(text.numbers(stream, form), kind, form.about, form.unsure)
-        if kind == "npy" and file.suffix.lower() not in PACKED and file.stat().st_size >= LARGE:
-            return Read(_mapped(file), kind)
         if kind in ("npy", "npz", "idx"):
-            return Read(read(stream, kind, part, name), kind)
+            return Read(read(stream, file, kind, part, name), kind)
         wide = " (a table of named columns is brought with --table)" if kind else ""
         raise Fault(f"is of a kind that cannot be read; give {KINDS}{wide}")
 
 
-def read(stream: IO[bytes], kind: str, part: str = "", name: str = "") -> NDArray[Any]:
+def read(stream: IO[bytes], file: Path, kind: str, part: str = "", name: str = "") -> NDArray[Any]:
     """The array in a .npy, .npz or IDX file; of a .npz the one called `part`, or `name`, or the only one."""
+    if kind == "npy" and file.suffix.lower() not in PACKED and file.stat().st_size >= LARGE:
+        return np.asarray(_mapped(file))
     found = _npy(stream) if kind == "npy" else _npz(stream, part, name) if kind == "npz" else _idx(stream)
     return np.asarray(found)
 

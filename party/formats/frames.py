@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
@@ -38,6 +39,7 @@ class Frame:
     place: Callable[[int], str] = field(default=lambda row: f"row {row + 1:,}")
     rows: NDArray[np.intp] | None = None  # which of the source's rows these are
     named: bool = True  # whether the source itself names its columns
+    array: NDArray[Any] | None = None  # the columns side by side, where they are numbers and came so
 
     def __len__(self) -> int:
         return len(self.columns[0]) if self.columns else 0
@@ -45,9 +47,16 @@ class Frame:
     def __getitem__(self, name: str) -> Column:
         return self.columns[self.index(name)]
 
+    @cached_property
+    def _places(self) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = {}
+        for n, name in enumerate(self.names):
+            found.setdefault(name, []).append(n)
+        return found
+
     def index(self, name: str) -> int:
         """Where the column of that name stands; DataError if there is none, or more than one."""
-        found = [n for n, each in enumerate(self.names) if each == name]
+        found = self._places.get(name, [])
         if len(found) == 1:
             return found[0]
         what = "no column" if not found else f"{len(found)} columns of the name"
@@ -56,13 +65,13 @@ class Frame:
     def take(self, rows: NDArray[np.intp]) -> Frame:
         """These rows, in this order."""
         own = rows if self.rows is None else self.rows[rows]
-        taken = tuple(column[rows] for column in self.columns)
-        return Frame(self.names, taken, self.source, self.about, self.place, own)
+        return replace(self, columns=tuple(column[rows] for column in self.columns), rows=own, array=None)
 
     def select(self, chosen: Sequence[tuple[str, int]]) -> Frame:
         """Columns by index, called otherwise."""
-        columns = tuple(self.columns[n] for _, n in chosen)
-        return Frame(tuple(name for name, _ in chosen), columns, self.source, self.about, self.place, self.rows)
+        names, columns = tuple(name for name, _ in chosen), tuple(self.columns[n] for _, n in chosen)
+        array = self.array if [n for _, n in chosen] == [*range(len(self.columns))] else None
+        return replace(self, names=names, columns=columns, array=array)
 
     def at(self, row: int) -> str:
         """Where that row of this frame stands in its source: "line 7"."""
@@ -90,7 +99,7 @@ def read(path: Path, header: bool | None = None) -> Frame:
         if kind == "text":
             return _text(stream, file, header)
         if kind in ("npy", "npz", "idx"):
-            return _array(arrays.read(stream, kind, part), str(path))
+            return _array(arrays.read(stream, file, kind, part), str(path))
         try:
             return _by_pandas(stream, kind, part, str(path))
         except (Fault, OSError):
@@ -138,8 +147,11 @@ def _array(array: NDArray[Any], source: str) -> Frame:
     if not array.ndim or not array.size:
         raise DataError(f"{source} holds no rows; its shape is {array.shape}: bring some")
     flat = array.reshape(len(array), -1)
-    columns = tuple(_column(flat[:, n], str(n), source) for n in range(flat.shape[1]))
-    return Frame(tuple(map(str, range(len(columns)))), columns, source, named=False)
+    whole = flat if flat.dtype.kind in "iuf" else None
+    columns = (
+        tuple(flat.T) if whole is not None else tuple(_column(each, str(n), source) for n, each in enumerate(flat.T))
+    )
+    return Frame(tuple(map(str, range(len(columns)))), columns, source, named=False, array=whole)
 
 
 def _column(values: NDArray[Any], name: str, source: str) -> Column:
@@ -197,7 +209,7 @@ def _text(stream: IO[bytes], file: Path, header: bool | None) -> Frame:
             ) from None
         return _typed(stream, file, form, place, fault)
     names = form.header or tuple(map(str, range(found.shape[1])))
-    return Frame(names, tuple(found.T), str(file), form.about, place, named=form.header is not None)
+    return Frame(names, tuple(found.T), str(file), form.about, place, named=form.header is not None, array=found)
 
 
 def _typed(

@@ -36,9 +36,15 @@ class Fitted:
     names: tuple[str, ...] = ()
 
     def apply(self, table: Any) -> Array:
-        """(rows, columns) of a Frame, or of what `frame_of` takes; DataError names line and column of what has no place in it."""
+        """(rows, columns) of a Frame, or of what `frame_of` takes; DataError names line and column of what has no place in it.
+
+        Without steps, an array of numbers is what it was, in its own type.
+        """
         frame = frame_of(table)
-        work = _Work(frame.select([(name, frame.index(name)) for name in self.columns]))
+        frame = frame.select([(name, frame.index(name)) for name in self.columns])
+        if not self.steps and frame.array is not None:
+            return frame.array
+        work = _Work(frame)
         for step, learned in zip(self.steps, self.learned, strict=True):
             work.do(step, self.steps, learned)
         return work.finished()
@@ -86,6 +92,7 @@ class _Work:
         if patterns:
             raise DataError(f"{self.frame.source}: {step} is done to a column {patterns[0]} that is not there")
         found: dict[str, Any] = {}
+        new: dict[str, dict[str, Column]] = {}
         for name in touched(step, steps, there, self.made):
             if step.learns:
                 found[name] = _learn(step, name, self) if learned is None else learned.get(name)
@@ -93,12 +100,10 @@ class _Work:
                     raise DataError(
                         f"{self.frame.source}: nothing was learnt about column {name} for {type(step).__name__}"
                     )
-            new = _done(step, name, self, found.get(name))
-            self.made |= new.keys() - {name}
-            items = [
-                pair for each, old in self.columns.items() for pair in (new.items() if each == name else [(each, old)])
-            ]
-            self.columns = dict(items)
+            new[name] = _done(step, name, self, found.get(name))
+            self.made |= new[name].keys() - {name}
+        pairs = (new.get(name, {name: column}).items() for name, column in self.columns.items())
+        self.columns = {name: column for each in pairs for name, column in each}
         return found
 
     def numbers(self, name: str) -> Array:

@@ -234,11 +234,53 @@ def reduce_min(x: Value, axes: Any = None, *, keepdims: int = 1, noop_with_empty
     return x if along is None else np.min(x, along, keepdims=bool(keepdims))
 
 
-@operator("ReduceProd", since=18, public=(0, 1))
+def _rows(x: Secret, along: tuple[int, ...], keepdims: int) -> tuple[Any, tuple[int, ...]]:
+    """x with the axes that are reduced as one, the last; and the shape of what is left."""
+    kept = [n for n in range(x.ndim) if n not in along]
+    rows = x.transpose((*kept, *along)).reshape((*(x.shape[n] for n in kept), math.prod(x.shape[n] for n in along)))
+    return rows, tuple(1 if n in along else x.shape[n] for n in range(x.ndim) if keepdims or n not in along)
+
+
+@operator("ReduceProd", since=18, public=(1,))
 def reduce_product(x: Value, axes: Any = None, *, keepdims: int = 1, noop_with_empty_axes: int = 0) -> Value:
-    """Of lengths: a shape is multiplied out."""
+    """Of secret tensors, product by product: ⌈log2 n⌉ rounds of n entries."""
     along = _axes(x, axes, noop_with_empty_axes)
-    return x if along is None else np.prod(x, along, keepdims=bool(keepdims))
+    if along is None or not isinstance(x, Secret):
+        return x if along is None else np.prod(x, along, keepdims=bool(keepdims))
+    shape = tuple(1 if n in along else x.shape[n] for n in range(x.ndim) if keepdims or n not in along)
+    kept = [n for n in range(x.ndim) if n not in along]
+    rows: Any = x.transpose((*kept, *along)).reshape(
+        (*(x.shape[n] for n in kept), math.prod(x.shape[n] for n in along))
+    )
+    while (count := rows.shape[-1]) > 1:
+        half = count // 2
+        joined = rows[..., :half] * rows[..., half : 2 * half]
+        rows = joined if count % 2 == 0 else ops.concatenate([joined, rows[..., 2 * half :]], -1)
+    return rows.reshape(shape)
+
+
+@operator("ReduceSumSquare", since=18, public=(1,))
+def reduce_sum_square(x: Value, axes: Any = None, *, keepdims: int = 1, noop_with_empty_axes: int = 0) -> Value:
+    return reduce_sum(x * x, axes, keepdims=keepdims, noop_with_empty_axes=noop_with_empty_axes)
+
+
+@operator("ReduceL1", since=18, public=(1,))
+def reduce_l1(x: Value, axes: Any = None, *, keepdims: int = 1, noop_with_empty_axes: int = 0) -> Value:
+    return reduce_sum(np.absolute(x), axes, keepdims=keepdims, noop_with_empty_axes=noop_with_empty_axes)
+
+
+@operator("ReduceL2", since=18, public=(1,))
+def reduce_l2(x: Value, axes: Any = None, *, keepdims: int = 1, noop_with_empty_axes: int = 0) -> Value:
+    return np.sqrt(reduce_sum_square(x, axes, keepdims=keepdims, noop_with_empty_axes=noop_with_empty_axes))
+
+
+@operator("ReduceLogSumExp", since=18, public=(1,))
+def reduce_log_sum_exp(x: Value, axes: Any = None, *, keepdims: int = 1, noop_with_empty_axes: int = 0) -> Value:
+    along = _axes(x, axes, noop_with_empty_axes)
+    if along is None:
+        return x
+    rows, shape = _rows(secret(x), along, keepdims)
+    return ops.logsumexp(rows).reshape(shape)
 
 
 def _place(x: Secret, axis: int, keepdims: int, last: int, largest: bool) -> Secret:

@@ -249,9 +249,7 @@ def exp(x: Value) -> Value:
     tensor = secret(x)
     low, high = interval(tensor)
     if not high <= 16.0:
-        raise JobError(
-            "e^x of a tensor that may be larger than 16 has a range too wide for the ring; calibrate the model with rows"
-        )
+        raise JobError("e^x is offered of what is known to stay below 16: its range is too wide for the ring")
     most = max(0.0, float(math.ceil(high)))
     return ops.exp(ops.clip(tensor, most - 56.0, None) if low < most - 56.0 else tensor, most)
 

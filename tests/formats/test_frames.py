@@ -120,6 +120,7 @@ def test_arrays_are_tables_without_names(tmp_path: Path) -> None:
     assert read(tmp_path / "a.npy").names == tuple(map(str, range(12)))
     np.savez(tmp_path / "a.npz", one=np.ones((2, 2)), two=np.zeros((3, 1)))
     assert len(read(tmp_path / "a.npz:two")) == 3
+    assert frame_of(np.array([[True, False]]))["0"].tolist() == [1.0]
     named = np.array([(1, 2.5), (3, 4.5)], [("a", int), ("b", float)])
     assert plain(frame_of(named)) == {"a": [1, 3], "b": [2.5, 4.5]}
     assert plain(frame_of({"a": [1, 2], "b": ["x", None]})) == {"a": [1, 2], "b": ["x", None]}

@@ -14,12 +14,13 @@ import onnx
 import pytest
 from networks.models import by_onnxruntime, graph_of, imported, inputs_of, job_of, of_sklearn, saved, twin
 from onnx import helper
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris
 from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor, RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.preprocessing import MinMaxScaler, Normalizer, StandardScaler
 
 from party.__main__ import main
 from party.inputs import assigned
@@ -28,6 +29,7 @@ from protocol.networks import read
 from protocol.simulate import simulate
 
 RANDOM = np.random.default_rng(3)
+IRIS = load_iris(return_X_y=True)
 CANCER, DIGITS, DIABETES = (
     load_breast_cancer(return_X_y=True),
     load_digits(return_X_y=True),
@@ -45,6 +47,8 @@ PIPELINES: list[tuple[str, Any, Any, float, list[str]]] = [
     ("two classes", (StandardScaler(), RandomForestClassifier(3, max_depth=3, random_state=0)), CANCER, 1e-4, ["Trees"]),
     ("boosting", (StandardScaler(), GradientBoostingClassifier(n_estimators=4, random_state=0)), CANCER, 2e-3, ["Trees"]),
     ("boosted numbers", (GradientBoostingRegressor(n_estimators=5, random_state=0),), DIABETES, 1e-2, ["Trees"]),
+    ("one against the rest", (OneVsRestClassifier(LogisticRegression()),), IRIS, 2e-3, ["Gemm", "Sigmoid"]),
+    ("rows of length 1", (Normalizer(), LogisticRegression()), IRIS, 1e-4, ["Normalizer", "Gemm", "ArgMax", "Softmax"]),
     ("linear", (MinMaxScaler(), LinearRegression()), DIABETES, 2e-2, ["Gemm"]),
 ]  # fmt: skip
 
@@ -66,6 +70,22 @@ def test_a_pipeline_computes_what_onnxruntime_computes(steps, data, bound, nodes
     for name, value in wanted.items():
         for found in (plain[name], secure[name]):
             assert np.abs(found.reshape(value.shape) - value).max() <= (0.0 if "label" in name else bound), name
+
+
+def test_what_stands_on_a_threshold_goes_the_way_it_goes_in_onnxruntime(tmp_path):
+    """Eighths, and thresholds half-way between two of them, some of which are eighths again; labels are texts."""
+    x, y = np.rint(8 * IRIS[0]) / 8, IRIS[1]
+    names = np.array(["setosa", "versicolor", "virginica"])[y]
+    path = of_sklearn(RandomForestClassifier(8, max_depth=4, random_state=0).fit(x, names), x, tmp_path)
+    model = imported(path, ranges={"X": (0, 8)}, reveal="both")
+    thresholds = next(value for name, value in model.weights.items() if name.endswith("thresholds"))
+    assert np.isin(np.rint(thresholds[thresholds > 0] * 2**20) / 2**20, x).any()
+    assert model.network.classes["output_label"] == ("setosa", "versicolor", "virginica")
+    found, wanted = simulate(job_of(model, tmp_path), inputs_of(model, X=x)).results[1], by_onnxruntime(path, X=x)
+    assert np.abs(found["output_probability"] - wanted["output_probability"]).max() <= 1e-4
+    assert [model.network.classes["output_label"][int(each)] for each in found["output_label"]] == wanted[
+        "output_label"
+    ].tolist()
 
 
 def test_bob_learns_no_weight(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import time
 from collections.abc import AsyncIterator
 
@@ -14,9 +15,11 @@ import uvloop
 from loopback import dealing
 
 import party
-from party import Party, Result, plain, simulate
+from party import Party, Result, plain, plan, simulate
+from party.__main__ import main as commands
 from party.local import free_address
 from party.session import View
+from protocol.draws import Draw
 from protocol.errors import AgreementError, ConfigError, DataError, JobError, LinkError, OutOfRangeError, Stopped
 from protocol.jobs import Input, Job
 
@@ -243,6 +246,53 @@ def test_values_out_of_range_are_an_error_unless_accepted():
     assert simulate(Leaves, w=[0.9, 0.9], accept_out_of_range=True)["w"].shape == (2,)
 
 
+def test_what_a_job_draws_is_drawn_alike_so_that_the_two_can_be_compared():
+    class Drawn(Job):
+        w = Input("joint", (3,), -6, 6, default=Draw(1.0))
+
+        def finish(self, v):
+            v.reveal(w=v.w)
+
+    twin, run = plain(Drawn), simulate(Drawn)
+    assert np.abs(twin["w"]).max() > 0.01
+    assert np.abs(twin["w"] - run["w"]).max() < 1e-3
+
+
+def test_a_plan_is_a_value_that_says_what_the_command_says(capsys):
+    found = plan(Fit, x=(6, 3), y=Y, link="rtt=40ms")
+    run = simulate(Fit, x=X, y=Y, w=W)
+    assert found.rounds == run.report.rounds and found.bytes_sent["alice"] == run.report.bytes_sent
+    assert any(line.startswith("fitted (6, 1) to bob") for line in found.reveals)
+    assert found.predicted.seconds > 40e-3 * found.rounds / 2
+    assert "each iteration" in repr(found) and "Predicted: " in found.text
+    assert Party("bob", rtt="1ms").plan(Fit, x=(6, 3), y=(6, 1)).rounds == found.rounds
+    assert commands(["plan", "--job", "seed", "--rtt", "40ms"]) == 0
+    said = capsys.readouterr().out
+    assert plan("seed", link="rtt=40ms").text in said
+
+
+@pytest.mark.parametrize("how", ["--plain", "--simulate"])
+def test_the_same_command_runs_a_job_alone(how, tmp_path, capsys):
+    np.save(tmp_path / "w.npy", np.full((3, 1), 0.25))
+    words = [
+        how,
+        "--role",
+        "bob",
+        "--iterations",
+        "50",
+        "--data",
+        f"w={tmp_path}/w.npy",
+        "--out",
+        f"{tmp_path}/found.npz",
+    ]
+    assert commands([*words, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    alone = plain("seed", w=np.full((3, 1), 0.25), iterations=50)
+    assert np.abs(report["results"]["weights"] - alone["weights"]).max() < 1e-3
+    assert np.load(tmp_path / "found.npz")["weights"].tolist() == report["results"]["weights"]
+    assert (report["role"], report["iterations"]) == (how.removeprefix("--"), 50)
+
+
 def test_built_in_jobs_by_name_with_their_defaults():
     assert np.abs(plain("seed", iterations=50)["weights"] - simulate("seed", iterations=50)["weights"]).max() < 1e-3
 
@@ -266,6 +316,9 @@ def test_numbers_and_texts_are_read_alike():
         (lambda: Party("bob").run_sync(Fit, x=X, y=Y, w=W), DataError, "it is alice's to bring"),
         (lambda: Party("bob").run_sync(Fit, x=X, y=Y[:-1]), DataError, "6"),
         (lambda: Party("bob").run_sync(Fit, x=X, z=Y), ConfigError, "has no tensor z"),
+        (lambda: plan(Fit), ConfigError, "the shape of x is not known here"),
+        (lambda: plan(Fit, x=(6, 3), y=(5, 1)), DataError, "along axis 'n'"),
+        (lambda: plan(Fit, x=(6, 3), y=(6, 1), link="fast"), ConfigError, "a link is one of"),
         (lambda: plain(Fit, x=X, w=W), DataError, "tensor y has no default"),
         (lambda: plain(Fit, x=2 * X, y=Y, w=W), DataError, r"leaves its declared range \[-1, 1\]"),
         (lambda: plain(Fit, x=[[1, 2], [3]], y=Y, w=W), DataError, "tensor x has rows of different lengths"),

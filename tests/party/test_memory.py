@@ -15,9 +15,10 @@ from pathlib import Path
 from party.inputs import Given, own_inputs
 from protocol.fixedpoint import encode
 from protocol.jobs import Input, Job
+from protocol.tables import Table
 
 class Wide(Job):
-    x = Input("bob", ("n", 256), -1, 1)
+    x = Input("bob", ("n", 256), -1, 1) if sys.argv[2] == "tensor" else Table("bob", 256, low=-1, high=1)
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -29,9 +30,10 @@ print((peak() - before) / words.nbytes)
 
 
 @pytest.mark.system
-def test_a_float32_file_costs_little_more_than_its_ring_elements(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["tensor", "table"])
+def test_a_float32_file_costs_little_more_than_its_ring_elements(tmp_path: Path, kind: str) -> None:
     array = np.lib.format.open_memmap(tmp_path / "x.npy", mode="w+", dtype=np.float32, shape=(1 << 17, 256))
     array[:] = 0.5
     array.flush()
-    command = [sys.executable, "-c", SCRIPT, str(tmp_path / "x.npy")]
+    command = [sys.executable, "-c", SCRIPT, str(tmp_path / "x.npy"), kind]
     assert float(subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout) < 1.3

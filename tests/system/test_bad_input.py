@@ -102,6 +102,8 @@ CASES = [
     (party, ["demo", "--reveal", "none", "--out", "{here}/out.npz"], "nothing is revealed to anybody"),
     (party, ["lab", "--job", "seed", "--data", "q=any.npy"], "has no tensor q"),
     (party, ["lab", "--out", "{here}/good.csv"], "cannot be made or written to"),
+    (party, ["--plain", "--simulate"], "two ways to run a job alone"),
+    (party, ["--plain", "--job", "logreg", "--data", "q=any.npy"], "has no tensor q"),
     # data files
     (party, [*BOB, "--data", "x={here}/pipe.csv"], "is no file but a pipe or a device"),
     (party, [*BOB, "--data", "x"], "--data"),

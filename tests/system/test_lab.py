@@ -11,8 +11,8 @@ import pytest
 from services import until
 
 from party.commands.lab import Patience, grid, order_of
-from party.commands.plan import as_data
 from party.lab.cells import Order, calibrate, measure
+from party.planned import Planned
 from party.settings import LAB, several
 from protocol.channel import Shape
 from protocol.config import Config, duration, resolve
@@ -138,4 +138,7 @@ def test_the_grid():
 
 def test_the_plan_predicts_the_same(seed):
     link = Shape(rtt=0.040, bandwidth=100e6)
-    assert as_data("seed", seed.plan, link, link)["predicted_seconds"] == predict(seed.plan, link, link).seconds
+    assert (
+        Planned(name="seed", plan=seed.plan).over(link).as_data()["predicted_seconds"]
+        == predict(seed.plan, link, link).seconds
+    )

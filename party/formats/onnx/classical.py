@@ -19,6 +19,9 @@ TURNS = {  # mode → sign of the feature, whether "true" is where sign · x ≤
     "BRANCH_LT": (-1.0, True),
 }
 
+TIE = (
+    2.0**-22
+)  # of a number that a test compares: two that are equal in float32, which models are in, are no further apart
 ALIKE = (
     "Affine",
     "Scaler",
@@ -250,7 +253,7 @@ def _trees(draft: Draft, step: Step, kind: str, count: int, out: str, factor: fl
     leaves = np.zeros((len(forest), ends, count))
     for t, (tests, tips) in enumerate(forest):
         for n, (feature, sign, threshold) in enumerate(tests):
-            features[feature, t, n], thresholds[t, n] = sign, sign * threshold
+            features[feature, t, n], thresholds[t, n] = sign, sign * threshold + TIE * abs(threshold)
         for n, (path, value) in enumerate(tips):
             leaves[t, n], turns[t, 0, n] = value, 0.0
             for test, passed in path:  # a wrong turn: 1 − b where the path needs b = 1, and b where it needs 0

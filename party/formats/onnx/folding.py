@@ -15,11 +15,12 @@ from onnx.reference import ReferenceEvaluator
 
 from protocol.networks.arrays import FLOATS, TRUTH, WHOLES
 
+from .classical import TIE
 from .draft import Constant, Draft, Step
 
 AFFINE = "Affine"  # x, scale, shift: as the network's own operator
 LINEAR = "Gemm"  # x, weights, bias
-SMALL = 1 << 20  # entries of a constant that is looked at closely
+OUTCOMES = {"ArgMax", "ArgMin", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Equal", "Not", "And"}
 
 
 def simplify(draft: Draft) -> None:
@@ -110,13 +111,37 @@ def _aliases(draft: Draft) -> None:
                 (kind == "float" and to in FLOATS)
                 or (kind in ("int", "bool") and to in (*WHOLES, *FLOATS) and kind != "string")
                 or (kind == "bool" and to == TRUTH)
+                or (to in WHOLES and _is_whole(draft, x))
             )
             plain = plain and not _is_shape(draft, x)
         if plain:
-            if x in draft.classes:
-                draft.classes[step.outputs[0]] = draft.classes[x]
+            if step.outputs[0] in draft.classes:
+                draft.classes[x] = draft.classes[step.outputs[0]]
             draft.steps.remove(step)
             draft.rename(step.outputs[0], x)
+
+
+def _is_whole(draft: Draft, name: str) -> bool:
+    """Whether real numbers are known to be whole: places, labels and outcomes that were moved about and cast."""
+    makers = draft.makers()
+    while (step := makers.get(name)) is not None and step.operator in (
+        "Cast",
+        "Identity",
+        "Reshape",
+        "Squeeze",
+        "Unsqueeze",
+    ):
+        name = step.inputs[0]
+    return step is not None and (
+        step.operator in OUTCOMES or (step.operator == "ArrayFeatureExtractor" and _integers(draft, step.inputs[0]))
+    )
+
+
+def _integers(draft: Draft, name: str) -> bool:
+    value = draft.constants.get(name)
+    return value is not None and (
+        value.dtype.kind in "iu" or (value.dtype.kind == "f" and np.array_equal(value, np.rint(value)))
+    )
 
 
 def _is_shape(draft: Draft, name: str) -> bool:
@@ -338,7 +363,9 @@ def _into_trees(draft: Draft, step: Step, trees: Step) -> bool:
         return False
     scale, shift = found
     size = np.abs(scale) @ np.abs(features)
-    limits = (thresholds - shift @ features) / np.where(size == 0.0, 1.0, size)
+    limits = (thresholds - shift @ features + TIE * (np.abs(shift) @ np.abs(features))) / np.where(
+        size == 0.0, 1.0, size
+    )
     trees.inputs[:3] = [
         step.inputs[0],
         draft.constant(np.sign(scale)[:, None] * features, trees.inputs[1]),

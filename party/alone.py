@@ -1,0 +1,124 @@
+"""What one process does with a job by itself, on the tensors of both parties: plan it, run it in the clear, simulate it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from protocol.channel import parse_shape
+from protocol.cost import LAN, Network
+from protocol.graph import Array
+from protocol.history import History
+from protocol.jobs import Job
+from protocol.origin import source
+from protocol.simulate import simulate as simulated
+from protocol.simulate import twin
+
+from .agreement import LEARNERS, who_learns
+from .inputs import Given, handed
+from .keyed import all_inputs
+from .loading import AnyJob, any_job, blame
+from .planned import Planned, planned
+from .result import Result
+from .session import Report
+
+_KEY = bytes(32)  # what is drawn is no secret here, and drawn alike by each, so that results can be compared
+
+
+def plan(
+    job: AnyJob,
+    data: Any = None,
+    /,
+    *,
+    iterations: int | None = None,
+    reveal: str | None = None,
+    guard: bool = True,
+    network: Network = LAN,
+    link: str | None = None,
+    dealer_link: str | None = None,
+    **tensors: Any,
+) -> Planned:
+    """What a run of `job` costs. A tensor is a shape, as in x=(1000, 20), or given as for a run; some shapes the job knows itself.
+
+    `link`, as "rtt=40ms,bandwidth=100mbit" or "ocean", is what the prediction is for; `network` is what is planned for.
+    ConfigError for a shape that is not known.
+    """
+    work, given = any_job(job), handed(data, tensors)
+    shapes = {name: each for name, each in given.data.items() if _is_shape(each)}
+    given = replace(given, data={name: each for name, each in given.data.items() if name not in shapes})
+    found = planned(
+        work,
+        job if isinstance(job, str) else type(work).__name__,
+        given,
+        shapes,
+        iterations=iterations,
+        reveal=who_learns(work, reveal),
+        guard=guard,
+        network=network,
+        option="plan(…):",
+    )
+    return found.over(parse_shape(link or "none"), parse_shape(dealer_link) if dealer_link else None)
+
+
+def _is_shape(given: Any) -> bool:
+    return isinstance(given, tuple) and all(isinstance(length, int) for length in given)
+
+
+def plain(
+    job: AnyJob,
+    data: Any = None,
+    /,
+    *,
+    iterations: int | None = None,
+    **tensors: Any,
+) -> Result:
+    """The plaintext twin of a run: the same job in float64 with NumPy, on the tensors of both parties; nothing is hidden."""
+    work, inputs = _all(job, data, tensors)
+    begun = time.monotonic()
+    with blame(source(type(work)), limited=False):
+        values, history, steps = twin(work, inputs, iterations, LEARNERS[work.reveal])
+    return Result.of(Report(results=values, history=history, iterations=steps, seconds=time.monotonic() - begun))
+
+
+def simulate(
+    job: AnyJob,
+    data: Any = None,
+    /,
+    *,
+    iterations: int | None = None,
+    reveal: str | None = None,
+    guard: bool = True,
+    accept_out_of_range: bool = False,
+    **tensors: Any,
+) -> Result:
+    """Both parties and a dealer in this process, through the real protocol, on the tensors of both: to try a job out.
+
+    OutOfRangeError where values left the range assumed for them, unless that is accepted. The report's bytes are alice's.
+    """
+    work, inputs = _all(job, data, tensors)
+    begun = time.monotonic()
+    with blame(source(type(work)), limited=False):
+        found = simulated(
+            work, inputs, iterations, LEARNERS[who_learns(work, reveal)], None, guard, accept_out_of_range
+        )
+    report = Report(
+        results=found.results[0] | found.results[1],
+        history=History(found.checked, found.history[0] | found.history[1]),
+        beyond=found.beyond,
+        iterations=found.plan.dealing.steps,
+        seconds=time.monotonic() - begun,
+        rounds=found.rounds,
+        messages=2 * found.rounds,
+        bytes_sent=found.bytes_sent[0],
+        bytes_received=found.bytes_sent[1],
+        dealt_bytes=found.dealt_bytes,
+    )
+    return Result.of(report, accept_out_of_range)
+
+
+def _all(job: AnyJob, data: Any, tensors: Mapping[str, Any]) -> tuple[Job, dict[str, Array]]:
+    """A job and the tensors of both; `data` as `handed` takes it, or what a command was given."""
+    work = any_job(job)
+    return work, all_inputs(work, data if isinstance(data, Given) else handed(data, tensors), lambda: _KEY)

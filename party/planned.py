@@ -1,0 +1,197 @@
+"""A plan as a value: what a run will cost, exactly, before anything runs, and how long it should take over a given link."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from protocol.channel import Shape
+from protocol.cost import LAN, Network
+from protocol.errors import ConfigError
+from protocol.graph import Phase
+from protocol.jobs import ROLES, Job
+from protocol.matching import matching
+from protocol.material import Extent, Layout
+from protocol.plan import Plan, make_plan
+from protocol.planfile import save_plan
+from protocol.predict import Prediction, predict
+from protocol.views import Shape as TensorShape
+
+from .agreement import LEARNERS
+from .inputs import Given, default_tensor, read_inputs
+from .loading import check_tensors, trace_job
+
+PERFECT = Shape()
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Planned:
+    """What a job costs: exact counts of rounds, payload bytes and reveals; printed, the table and sentences of `python -m party plan`."""
+
+    name: str
+    plan: Plan
+    link: Shape = PERFECT  # between the parties, for the prediction
+    dealer_link: Shape = PERFECT
+
+    @property
+    def rounds(self) -> int:
+        """Exchanges, one after the other; the run may end early at a check, so this is an upper bound."""
+        return self.plan.rounds
+
+    @property
+    def bytes_sent(self) -> dict[str, int]:
+        """By each party to the other."""
+        return {role: self.plan.bytes_sent(party) for party, role in enumerate(ROLES)}
+
+    @property
+    def dealt_bytes(self) -> dict[str, int]:
+        """By the dealer to each party."""
+        return {"alice": 32, "bob": self.plan.dealt_bytes + 32}
+
+    @property
+    def reveals(self) -> list[str]:
+        """What is revealed, to whom, and what it is made of: a line each."""
+        return self.plan.reveals
+
+    @property
+    def predicted(self) -> Prediction:
+        """Seconds over the links."""
+        return predict(self.plan, self.link, self.dealer_link)
+
+    def over(self, link: Shape, dealer_link: Shape | None = None) -> Planned:
+        """The same over other links; the dealer's is like the one between the parties if it is not given."""
+        return replace(self, link=link, dealer_link=dealer_link or link)
+
+    def material_bytes(self, spare: float = 0.1) -> dict[str, int]:
+        """What `python -m dealer precompute` writes for each party, with so much more rows than steps."""
+        extent = Extent.of(self.plan.dealing, spare)
+        return {role: Layout(self.plan.dealing, extent, role).size for role in ROLES}
+
+    def save(self, path: str | Path) -> None:
+        """Write the part from which `python -m dealer precompute --plan` works."""
+        save_plan(Path(path), self.plan.dealing)
+
+    def as_data(self) -> dict[str, Any]:
+        """Plain data, as `python -m party plan --json` prints it."""
+        plan, predicted = self.plan, self.predicted
+        return {
+            "job": self.name,
+            "iterations": plan.dealing.steps,
+            "rounds": self.rounds,
+            "messages": 2 * self.rounds,
+            "bytes_sent": self.bytes_sent,
+            "dealt_bytes": self.dealt_bytes,
+            "per_iteration": {"rounds": plan.costs[Phase.STEP].rounds, "bytes_sent": list(plan.costs[Phase.STEP].sent)},
+            "check_every": plan.dealing.schedule.every,
+            "memory_bytes": {"party": plan.party_memory, "dealer": plan.dealer_memory},
+            "predicted_seconds": predicted.seconds,
+            "predicted_step_seconds": predicted.step_seconds,
+            "digest": plan.digest,
+            "reveals": self.reveals,
+            "kept": {name: list(each.dims) for name, each in plan.kept.items()},
+            "fraction_bits": plan.traced.numerics.fraction_bits,
+            "choice": plan.traced.choice,
+            "assumptions": plan.traced.assumptions,
+            "warnings": plan.lowering.warnings,
+        }
+
+    @property
+    def text(self) -> str:
+        """The table, and what follows from it in sentences."""
+        page = io.StringIO()
+        self.show(Console(file=page, width=100, highlight=False, soft_wrap=True, force_jupyter=False))
+        return page.getvalue().rstrip()
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def show(self, console: Console) -> None:
+        """Print the same."""
+        plan = self.plan
+        table = Table(title=f"job {self.name}: {plan.dealing.steps:,} iterations", title_justify="left")
+        for heading in ("", "rounds", "messages", "alice sends", "bob sends", "dealt to bob"):
+            table.add_column(heading, justify="right" if heading else "left")
+        every = plan.dealing.schedule.every
+        labels = ("before", "each iteration", "each check", "after")
+        for phase, label in zip(Phase, labels, strict=True):
+            if phase == Phase.CHECK and not every:
+                continue
+            cost = plan.costs[phase]
+            row = (cost.rounds, 2 * cost.rounds, *cost.sent, cost.dealt)
+            table.add_row(label, *(f"{n:,}" for n in row))
+        table.add_section()
+        total = (plan.rounds, 2 * plan.rounds, plan.bytes_sent(0), plan.bytes_sent(1), plan.dealt_bytes)
+        table.add_row("in all", *(f"{n:,}" for n in total))
+        console.print(table)
+        if every:
+            console.print(
+                f"A check comes after every {every:,} iterations and after the last; the run may end at any, so these are upper bounds."
+            )
+        console.print("Bytes are payload. Alice is dealt a 32-byte seed; so is Bob, besides the above.")
+        console.print(
+            f"Memory: about {plan.party_memory / 1e6:.1f} MB of tensors and material at a party, "
+            f"{plan.dealer_memory / 1e6:.1f} MB at the dealer."
+        )
+        predicted = self.predicted
+        each = (
+            f", {1000 * predicted.step_seconds / plan.dealing.steps:.3g} ms an iteration" if plan.dealing.steps else ""
+        )
+        both = f"{self.link}" if self.dealer_link == self.link else f"{self.link}, and {self.dealer_link} to the dealer"
+        console.print(f"Predicted: {predicted.seconds:.2f} s online over {both}{each}.")
+        if plan.kept:
+            console.print(f"Kept: {plan.keeps}.", markup=False)
+        for line in self.reveals:
+            console.print(f"It reveals {line}.", markup=False)
+        if plan.traced.choice:
+            console.print(f"Fraction bits, chosen: {plan.traced.choice}.", markup=False)
+        for text in [*plan.traced.assumptions, *plan.lowering.warnings]:
+            console.print(f"Note: {text}.")
+
+
+def planned(
+    job: Job,
+    name: str,
+    files: Given,
+    shapes: Mapping[str, TensorShape],
+    *,
+    iterations: int | None = None,
+    reveal: str | None = None,
+    guard: bool = True,
+    network: Network = LAN,
+    option: str = "--shape",
+) -> Planned:
+    """The plan of `job` for tensors that are given as for a run, or known by their shapes. `option`: where a shape can be said."""
+    traced = trace_job(job, shapes_of(job, files, shapes, option), iterations, network)
+    return Planned(name=name, plan=make_plan(traced, 0, LEARNERS[reveal or job.reveal], guard))
+
+
+def shapes_of(
+    job: Job, files: Given, given: Mapping[str, TensorShape], option: str = "--shape"
+) -> dict[str, TensorShape]:
+    """Shapes from files, as they are given, from the job's own numbers, from axes of one name, or from its defaults."""
+    check_tensors(job, given, option)
+    read = {name: array.shape for role in ROLES for name, array in read_inputs(job, role, files).arrays.items()}
+    if (rows := matching(job)) is not None:  # at most so many are common
+        most = min((shape[0] for name, shape in read.items() if name in rows.tensors), default=0)
+        most = rows.rows if isinstance(rows.rows, int) else most
+        read |= {name: (most, *shape[1:]) for name, shape in read.items() if name in rows.tensors}
+    shapes, axes = read | dict(given), dict[str, int]()
+    for name, shape in shapes.items():
+        axes |= {axis: n for axis, n in zip(job.inputs[name].shape, shape, strict=False) if isinstance(axis, str)}
+    for name, declared in job.inputs.items():
+        found = tuple(axes.get(n, 0) if isinstance(n, str) else n for n in declared.shape)
+        if name in shapes:
+            continue
+        if all(n in axes or isinstance(n, int) for n in declared.shape):
+            shapes[name] = found
+        elif declared.default is not None:
+            shapes[name] = default_tensor(name, declared).shape
+        else:
+            raise ConfigError(f"the shape of {name} is not known here: give {option} {name}=ROWSxCOLUMNS")
+    return shapes
