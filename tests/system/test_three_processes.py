@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 import pytest
-from services import SECONDS, ended, said, until
+from services import SECONDS, ended, said
 
 from party.loading import load_job
 from party.local import Child, Trio
@@ -235,11 +235,26 @@ def test_a_threshold_that_differs_is_named_and_a_reveal_says_what_it_is(tmp_path
 
 
 def test_a_killed_peer_is_named_with_the_step(tmp_path):
+    job = tmp_path / "counting.py"
+    job.write_text("""
+from protocol.jobs import Input, Job
+
+class Counting(Job):
+    check_every = 10
+    n = Input("bob", (1,), 0, 1 << 21, default=(0.0,))
+
+    def step(self, v):
+        v.n += 1
+
+    def check(self, v):
+        v.reveal(counted=v.n * v.n)
+
+    def finish(self, v):
+        v.reveal(n=v.n)
+""")
     with Trio() as trio:
-        both(
-            trio, "--iterations", "1000000", "--timeout", "3s", "--checkpoint-every", "100ms", "--state", str(tmp_path)
-        )
-        until(lambda: [*tmp_path.glob("*alice*.checkpoint")])
+        both(trio, "--iterations", "1000000", "--timeout", "3s", "--job", str(job))
+        wait_for(trio.children["alice"], "after step")
         trio.children["bob"].process.kill()
         assert ended(trio.children["alice"], 60) == 4
         assert "bob" in said(trio.children["alice"])
