@@ -34,12 +34,12 @@ def run(settings: Config) -> int:
     rows = _rows(draft.inputs, settings.calibrate)
     model = import_model(
         draft,
-        dict(settings.range),
-        rows,
-        settings.output,
-        settings.reveal,
-        settings.peak or math.inf,
-        settings.any_batch,
+        ranges=dict(settings.range),
+        rows=rows,
+        outputs=settings.output,
+        reveal=settings.reveal,
+        peak=settings.peak or math.inf,
+        any_batch=settings.any_batch,
     )
     network = model.network
     try:

@@ -64,7 +64,7 @@ def apply(node: Node, operands: Sequence[Value | None]) -> tuple[Value | None, .
         raise JobError(f"it is not offered in this form: {error}") from None
     try:
         found = known.function(*given, **attributes)
-    except (TypeError, ValueError, IndexError, ArithmeticError, AttributeError) as error:
+    except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError) as error:
         raise JobError(f"its operands do not fit ({' '.join(str(error).split())})") from None
     results = found if isinstance(found, tuple) else (found,)
     if unmade := [name for name in node.outputs[len(results) :] if name]:

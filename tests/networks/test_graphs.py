@@ -118,7 +118,21 @@ def test_a_model_for_one_row_takes_many_where_that_is_said(tmp_path):
     made = imported(path, any_batch=True, reveal="both")
     wanted = np.maximum(rows, 0).reshape(4, 6) @ constants["w"]
     assert np.abs(twin(job_of(made, tmp_path), inputs_of(made, x=rows))["y"] - wanted).max() <= 1e-6
-    assert imported(path).network.inputs["x"].shape == (1, 2, 3)
+    one = imported(path, rows={"x": 4 * rows})  # calibrated row by row
+    assert one.network.inputs["x"].shape == (1, 2, 3) and one.calibrated
+
+
+def test_inputs_whose_names_a_job_cannot_have_are_renamed_with_all_that_is_said_of_them(tmp_path):
+    nodes = [node("MatMul", "gpu_0/data.0 w", "wide"), node("Relu", "wide", "y")]
+    path = saved(
+        graph_of(nodes, {"gpu_0/data.0": ["n", 4], "step": ["n", 1]}, {"y": ["n", 2]}, {"w": 100 * normal(4, 2)}),
+        tmp_path,
+    )
+    rows = RANDOM.uniform(0, 1, (40, 4))
+    made = imported(path, rows={"gpu_0/data.0": rows}, ranges={"step": (0, 1)}, reveal="both")
+    assert list(made.network.inputs) == ["gpu_0_data_0"]
+    assert made.network.inputs["gpu_0_data_0"].high == 1.0
+    twin(job_of(made, tmp_path), inputs_of(made, gpu_0_data_0=rows))
 
 
 def test_rows_beyond_those_of_the_calibration_are_noticed_and_not_computed_wrong(tmp_path):

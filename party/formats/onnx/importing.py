@@ -6,6 +6,7 @@ those that an operator must have in public, as the limits of a Clip: these are t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,10 +19,11 @@ from protocol.networks import OPERATORS, Architecture, Constant, Entry, Imported
 
 from .classical import lower
 from .draft import Draft, Step
-from .folding import fold, reach, simplify
+from .folding import fold
 from .patterns import free_batch, recognise, summing
-from .ranges import Ranges, Tried, fitted
+from .ranges import Ranges, fitted, reach
 from .reading import refuse
+from .simplifying import simplify
 
 MANY = 64  # weights from which on their size says something
 LOW, HIGH = -16.0, 16.0  # of an input of which nothing is said
@@ -40,6 +42,7 @@ class Model:
 
 def import_model(
     draft: Draft,
+    *,
     ranges: Ranges | None = None,
     rows: Mapping[str, Any] | None = None,
     outputs: Sequence[str] = (),
@@ -61,22 +64,39 @@ def import_model(
             free_batch(draft)
         recognise(draft)
         fold(draft)
-        model = _split(draft, _seen(ranges or {}, rows or {}), reveal)
-        tried: Tried = fitted(model.network, model.weights, rows or {}, peak)
-        model.network, problems, model.calibrated = tried.network, tried.problems, bool(rows)
+        names = _names(draft)
+        if unknown := [name for name in rows or {} if name not in names]:
+            raise ConfigError(f"rows of calibration for {unknown[0]}: the model has the inputs {', '.join(names)}")
+        given = {names[name]: np.asarray(array) for name, array in (rows or {}).items()}
+        model = _split(draft, names, _ranges(names, ranges or {}, given), reveal)
+        given = {name: array for name, array in given.items() if name in model.network.inputs}
+        tried = fitted(model.network, model.weights, given, peak)
+        model.network, problems, model.calibrated = tried.network, tried.problems, bool(given)
         model.widest = (tried.widest, tried.peak)
     if problems:
         refuse(draft.path, problems)
     return model
 
 
-def _seen(ranges: Ranges, rows: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
-    """Ranges of inputs: those that are stated, or what rows of calibration say, up to the next power of two."""
-    found = {}
+def _names(draft: Draft) -> dict[str, str]:
+    """What the model's inputs are called in a job."""
+    found: dict[str, str] = {}
+    for name in draft.inputs:
+        found[name] = named(re.sub(r"[.\-]", "_", name), {"model", "network", *dir(Imported), *found.values()})
+    return found
+
+
+def _ranges(names: Mapping[str, str], stated: Ranges, rows: Mapping[str, Array]) -> dict[str, tuple[float, float]]:
+    """Of inputs: those that are stated, or what rows of calibration say, up to the next power of two."""
+    found: dict[str, tuple[float, float]] = dict.fromkeys(names.values(), (LOW, HIGH))
     for name, array in rows.items():
-        peak = reach(np.asarray(array, np.float64))
-        found[name] = (0.0 if np.min(array) >= 0.0 else -peak, peak)
-    return found | dict(ranges)
+        peak = reach(array)
+        found[name] = (0.0 if array.min(initial=0.0) >= 0.0 else -peak, peak)
+    for name, ends in stated.items():
+        if name not in (*names, *found):
+            raise ConfigError(f"--range {name}=…: the model has no such input; it has {', '.join(found)}")
+        found[names.get(name, name)] = ends
+    return found
 
 
 def _chosen(draft: Draft, outputs: Sequence[str]) -> None:
@@ -88,64 +108,50 @@ def _chosen(draft: Draft, outputs: Sequence[str]) -> None:
     draft.prune()
 
 
-def _split(draft: Draft, ranges: Ranges, reveal: str) -> Model:
-    """Names of inputs, weights and outputs become names that a job may have; those of tensors inside stay."""
-    taken: set[str] = {"model", "network", *dir(Imported)}
-    inputs: dict[str, Entry] = {}
-    called = {}
-    for name, shape in draft.inputs.items():
-        called[name] = named(name.replace(".", "_").replace("-", "_"), taken)
-        taken.add(called[name])
-        low, high = ranges.get(called[name], ranges.get(name, (LOW, HIGH)))
-        inputs[called[name]] = Entry(shape, low, high)
-    for name in ranges:
-        if name not in (*called, *called.values()):
-            raise ConfigError(f"--range {name}=…: the model has no such input; it has {', '.join(called.values())}")
+def _split(draft: Draft, names: Mapping[str, str], ranges: Ranges, reveal: Any) -> Model:
+    """What is told, and what stays. Weights and outputs get names that a job may have."""
     weights: dict[str, Array] = {}
     constants: dict[str, Constant] = {}
-    told = []
+    called, told = dict(names), []
     for name, value in draft.constants.items():
+        if value.dtype.kind == "f" and not _public(draft, name):
+            called[name] = named(draft.bases.get(name, name), {*weights, *names.values()})
+            weights[called[name]] = _weight(name, value)
+            continue
         if value.dtype.kind not in "fiub":
             raise JobError(f"the constant {name} of the model holds no numbers")
-        if value.dtype.kind == "f" and not _public(draft, name):
-            if not np.isfinite(value).all():
-                raise DataError(
-                    f"the weights {name} of the model have NaN or infinity: train it again, or export it anew"
-                )
-            new = named(draft.bases.get(name, name), weights.keys() | taken)
-            weights[new] = value.astype(np.float64)
-        else:
-            new = f"constant:{name}"
-            constants[new] = Constant.of(value)
-            if value.dtype.kind == "f":
-                told.append(name)
-        called[name] = new
-    for step in draft.steps:
-        for name in step.outputs:
-            if name:
-                called[name] = named(name, called.values())
+        called[name] = f"constant:{name}"
+        constants[called[name]] = Constant.of(value)
+        told += [name] if value.dtype.kind == "f" else []
+    for name in (each for step in draft.steps for each in step.outputs if each):
+        called[name] = named(name, called.values())
     nodes = tuple(_node(step, called) for step in draft.steps)
-    ends: dict[str, str] = {}
+    outputs: dict[str, str] = {}
+    classes: dict[str, tuple[str, ...]] = {}
     for label, name in draft.outputs.items():
-        ends[named(label.replace(".", "_"), ends)] = called[name]
-    classes = {called[name]: texts for name, texts in draft.classes.items() if name in called}
+        own = named(label.replace(".", "_"), outputs)
+        outputs[own] = called[name]
+        if name in draft.classes:
+            classes[own] = draft.classes[name]
+    used = {name for node in nodes for name in node.inputs} | set(outputs.values())
+    inputs = {
+        names[name]: Entry(shape, *ranges[names[name]]) for name, shape in draft.inputs.items() if names[name] in used
+    }
     table = {name: Weight(value.shape, reach(value), _typical(value)) for name, value in weights.items()}
-    shown = {label: classes[name] for label, name in ends.items() if name in classes}
-    chosen: Any = reveal
-    used = {name for node in nodes for name in node.inputs} | set(ends.values())
-    return Model(Architecture(
-        {name: entry for name, entry in inputs.items() if name in used}, table, constants, nodes, ends, shown, chosen
-    ), weights, told)  # fmt: skip
+    return Model(Architecture(inputs, table, constants, nodes, outputs, classes, reveal), weights, told)
+
+
+def _weight(name: str, value: Any) -> Array:
+    if not np.isfinite(value).all():
+        raise DataError(f"the weights {name} of the model have NaN or infinity: train it again, or export it anew")
+    return np.asarray(value, np.float64)
 
 
 def _typical(value: Array) -> float | None:
     """The root mean square of many weights around 0, up to the next power of two; None for others."""
     size = float(np.sqrt(np.mean(value * value)))
-    return (
-        min(reach(np.array(size)), reach(value))
-        if value.size >= MANY and abs(float(value.mean())) <= size / 4
-        else None
-    )
+    around_zero = value.size >= MANY and abs(float(value.mean())) <= size / 4
+    return min(reach(np.array(size)), reach(value)) if around_zero else None
 
 
 def _public(draft: Draft, name: str) -> bool:

@@ -7,7 +7,8 @@ bob learns it, and it is an assumption that the plan lists and the guard watches
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,14 +18,13 @@ import numpy as np
 from protocol.errors import DataError, MpcError
 from protocol.fixedpoint import check
 from protocol.graph import Array, Graph, Source
-from protocol.networks import OPERATORS, Architecture, Node, computed
+from protocol.networks import OPERATORS, Architecture, Entry, Node, computed
 from protocol.ops import Secret
-
-from .folding import reach
 
 Ranges = Mapping[str, tuple[float, float]]
 MARGIN = 2.0  # by how much values may be larger than those of the rows, before the next power of two
 ROWS = 2  # with which a network is tried
+BATCH = 32  # rows of calibration that are computed at once
 MOST_WEIGHTS = 40_000_000  # up to which intervals are computed from weights, unless there are rows
 WIDENING = {"Gemm", "MatMul", "Conv", "Affine", "Add", "Sub", "Mul", "Sum", "ReduceSum", "Einsum", "Pow", "CumSum"}
 SUMS = {"Add", "Sub", "Sum"}
@@ -41,6 +41,12 @@ MOVES = {
     "Gather",
     "Expand",
 }
+
+
+def reach(value: Any) -> float:
+    """The least power of two that no entry of a constant exceeds."""
+    peak = float(np.abs(value).max(initial=0.0))
+    return 2.0 ** max(-20, math.ceil(math.log2(peak))) if peak > 0.0 else 2.0**-20
 
 
 @dataclass(frozen=True)
@@ -120,33 +126,48 @@ def _news(
 
 def _limits(network: Architecture, weights: Mapping[str, Array], rows: Mapping[str, Any]) -> dict[str, float]:
     """Of every tensor that can be computed in the clear, its largest magnitude as a power of two."""
-    given = {name: _checked(network, name, array) for name, array in rows.items()}
-    count = max((len(array) for array in given.values()), default=ROWS)
-    graph = Graph()
-    known = _inputs(network, graph, count) | dict(weights)
-    for node in network.nodes:
-        if node.operator in OPERATORS and all(name in known for name in node.inputs):
-            try:
-                known |= computed(node, known)
-            except MpcError:
-                continue  # said where all nodes are tried
-    tensors = {name: value._node for name, value in known.items() if isinstance(value, Secret)}
-    limits = {name: reach(np.array(node.peak)) for name, node in tensors.items() if np.isfinite(node.peak)}
-    if given.keys() == network.inputs.keys():
-        graph.revealed = dict(tensors)
-        with np.errstate(all="ignore"):
-            values = graph.run_clear(given, 0)
-        for name, array in values.items():
-            if np.isfinite(array).all():
-                limits[name] = min(limits.get(name, np.inf), reach(MARGIN * array))
-    return limits
+    limits: dict[str, float] = {}
+    seen: dict[str, float] = {}
+    for given in _batches(network, rows):
+        graph = Graph()
+        known = _inputs(network, graph, max((len(array) for array in given.values()), default=ROWS)) | dict(weights)
+        for node in network.nodes:
+            if node.operator in OPERATORS and all(name in known for name in node.inputs):
+                try:
+                    known |= computed(node, known)
+                except MpcError:
+                    continue  # said where all nodes are tried
+        tensors = {name: value._node for name, value in known.items() if isinstance(value, Secret)}
+        limits |= {name: reach(np.array(node.peak)) for name, node in tensors.items() if np.isfinite(node.peak)}
+        if given:
+            graph.revealed = dict(tensors)
+            with np.errstate(all="ignore"):
+                values = graph.run_clear(given, 0)
+            seen |= {
+                name: max(seen.get(name, 0.0), reach(MARGIN * each))
+                for name, each in values.items()
+                if np.isfinite(each).all()
+            }
+    return limits | {name: min(limits.get(name, np.inf), limit) for name, limit in seen.items()}
 
 
-def _checked(network: Architecture, name: str, array: Any) -> Array:
-    """Rows of calibration in the shape of their input."""
-    entry, found = network.inputs[name], np.asarray(array)
-    if found.ndim != len(entry.shape) or any(
-        isinstance(want, int) and want != got for want, got in zip(entry.shape, found.shape, strict=True)
-    ):
+def _batches(network: Architecture, rows: Mapping[str, Any]) -> Iterator[dict[str, Array]]:
+    """Rows of calibration a few at a time, as many as the model takes; without rows for every input, once nothing."""
+    if rows.keys() != network.inputs.keys():
+        yield {}
+        return
+    given = {name: _checked(name, network.inputs[name], array) for name, array in rows.items()}
+    fixed = [entry.shape[0] for entry in network.inputs.values() if isinstance(entry.shape[0], int)]
+    size = min(fixed, default=BATCH)
+    for start in range(0, min(map(len, given.values())), size):
+        part = {name: array[start : start + size] for name, array in given.items()}
+        if not fixed or all(len(array) == size for array in part.values()):
+            yield part
+
+
+def _checked(name: str, entry: Entry, array: Any) -> Array:
+    """Rows of calibration in the shape of their input, however many."""
+    found = np.asarray(array)
+    if found.ndim != len(entry.shape) or found.shape[1:] != entry.shape[1:] or not len(found):
         raise DataError(f"rows of calibration for {name} have the shape {found.shape}; the model takes {entry.shape}")
     return check(name, found, entry.low, entry.high, "rows of calibration")
