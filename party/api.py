@@ -33,6 +33,7 @@ from protocol.channel import parse_shape
 from protocol.config import Config
 from protocol.errors import ConfigError, MpcError
 from protocol.keyring import needed_key, other_key, own_key
+from protocol.log import Log
 from protocol.prg import fresh_seed
 
 from . import settings as tables
@@ -40,7 +41,9 @@ from .agreement import Intent, who_learns
 from .alone import plain as plain
 from .alone import plan as plan
 from .alone import simulate as simulate
+from .bars import own_bar
 from .checkpoint import Store
+from .display import Watching
 from .inputs import Given, handed
 from .keyed import brought
 from .links import PEER, Addresses
@@ -135,10 +138,13 @@ class Party:
 
         `iterations` and `reveal` (alice, bob, both, none) replace what the job says; both parties must say the same, and whether
         they keep what the job says can stay shared: `result.model`, of which each has its half, to save. `model`: the half of an
-        earlier one, or its file, to begin with. `view` is told how far it is. Cancelled, it ends at both parties, and the other is told so.
+        earlier one, or its file, to begin with. `view` is told how far it is; by default a bar shows it, in a notebook or on a terminal, and
+        the logger mpc.alice or mpc.bob hears of it. Cancelled, it ends at both parties, and the other is told so.
         """
         given = handed(data, tensors)
         half = SharedModel.read(model) if isinstance(model, (str, Path)) else model
+        if view is None:
+            view = Watching(self.role, Log(self.role, self.session), own_bar(self.role))
         more: dict[str, Any] = {"iterations": iterations, "reveal": reveal, "keep": keep, "model": half, "view": view}
         try:
             run = await self._prepared(partial(self.prepare, job, given, **more))
@@ -148,6 +154,8 @@ class Party:
             raise error.with_traceback(None) from error.__cause__  # its sentence says it all
         except asyncio.CancelledError:
             raise asyncio.CancelledError("the run was interrupted, and the others were told so") from None
+        finally:
+            view.ended()
 
     train = run
 

@@ -14,15 +14,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from protocol.channel import Connection, Waiting
 from protocol.graph import Phase
 from protocol.jobs import ROLES
-from protocol.log import Log
+from protocol.log import Lines, Log
 from protocol.notify import Notifier
 from protocol.plan import Plan
 
+from .bars import Bar, TerminalBar
 from .bench.stopwatch import Stopwatch
 from .intake import Supply
 from .runner import Runner
@@ -38,28 +38,21 @@ class Attempt(NamedTuple):
     peer: Connection
 
 
-class Terminal(View):
-    """Lines for a log, a live bar where standard error is a terminal, and the news for a service manager."""
+class Watching(View):
+    """Lines for a log, and a live bar where there is something to draw it on."""
 
-    def __init__(self, role: str, log: Log, quiet: bool = False) -> None:
-        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
-        self._role, self._log = role, log
-        self._drawing = sys.stderr.isatty() and not quiet and not log.json
-        self._notifier = Notifier()
+    def __init__(self, role: str, log: Log, bar: Bar | None = None) -> None:
+        self._role, self._log, self._bar = role, log, bar
+        self._drawing = False
         self._tasks: list[asyncio.Task[None]] = []
-        self._bar: Progress | None = None
         self._said: dict[str, int] = {}  # of a wait, by whom it is for: when it was said last
         self._again: dict[
             str, tuple[float, float]
         ] = {}  # of a repeated event: when it may be said next, after what pause
         self._epoch: int | None = None
         self._now: Attempt | None = None
-        self.watch: Stopwatch | None = None
         self._awaited: tuple[str, int] = ("", 0)  # who was waited for last, after how many rounds
         self._waits = 0
-        self._seen: tuple[int | None, int, int] = (None, 0, 0)
-        self.for_programs = log.json
-        log.write = lambda line: self._console.print(line, markup=False)
         log.where = lambda: (self._epoch, None if self._now is None else self._now.runner.progress.step)
 
     # ── what a run tells ──────────────────────────────────────────────────────────────────────────
@@ -74,12 +67,6 @@ class Terminal(View):
             self._again[key] = now + pause, min(2 * pause, MOST)
         self._log(text, event)
 
-    def linked(self) -> None:
-        """Both links are open: from here on a service manager counts this party as started."""
-        if not self._tasks:
-            self._notifier.tell("READY=1")
-            self._beside(self._notifier.attend(self._alive, self._status))
-
     def begins(self, epoch: int) -> None:
         self._epoch, self._now, self._awaited = epoch, None, ("", 0)
 
@@ -92,6 +79,8 @@ class Terminal(View):
         if due and self._said.get(state.peer) != due:
             self._said[state.peer] = due
             self.note(f"waiting for {state.peer}, {int(state.seconds)} s", "waiting")
+        if self._bar is not None and self._bar.early:
+            self._draw(self._bar)
 
     def planned(self, plan: Plan) -> None:
         sent = plan.bytes_sent(ROLES.index(self._role))
@@ -116,10 +105,17 @@ class Terminal(View):
 
     def running(self, runner: Runner, intake: Supply, peer: Connection) -> None:
         self._now = Attempt(runner, intake, peer)
-        if self.watch is not None:
-            self.watch.attend(runner, intake)
-        if self._drawing and self._bar is None:
-            self._beside(self._draw(self._now))
+        if self._bar is not None:
+            self._draw(self._bar)
+
+    def ended(self) -> None:
+        """Whatever happened, the bar is taken down."""
+        for task in self._tasks:
+            task.cancel()
+        if self._bar is not None and self._drawing:
+            self._bar.show(**self._drawn())
+            self._bar.close()
+            self._drawing = False
 
     def _beside(self, work: Coroutine[None, None, None]) -> None:
         """Do it beside the run; if it fails, the run goes on, and says so."""
@@ -132,28 +128,9 @@ class Terminal(View):
         task.add_done_callback(ended)
         self._tasks.append(task)
 
-    @contextmanager
-    def shown(self) -> Iterator[None]:
-        """Around a run: whatever happens, the bar is taken down."""
-        try:
-            yield
-        finally:
-            for task in self._tasks:
-                task.cancel()
-            if self._bar is not None:
-                self._bar.stop()
-
-    # ── for a service manager ─────────────────────────────────────────────────────────────────────
-
     @property
     def _rounds(self) -> int:
         return 0 if self._now is None else self._now.runner.progress.rounds
-
-    async def _alive(self) -> bool:
-        """Has a round been done, or somebody else been waited for, since the last look?"""
-        seen = (self._epoch, self._rounds, self._waits)
-        moved, self._seen = seen != self._seen, seen
-        return moved
 
     def _status(self) -> str:
         awaited, rounds = self._awaited
@@ -164,26 +141,22 @@ class Terminal(View):
         progress = self._now.runner.progress
         return f"step {progress.step} of {progress.steps}, epoch {self._epoch}"
 
-    # ── for a person ──────────────────────────────────────────────────────────────────────────────
+    def _draw(self, bar: Bar) -> None:
+        """From now on, show how far it is."""
 
-    async def _draw(self, now: Attempt) -> None:
-        columns = (
-            TextColumn(f"{self._role} {{task.completed:,.0f}} of {{task.total:,.0f}}"),
-            BarColumn(bar_width=24),
-            TaskProgressColumn(),
-            TextColumn("{task.fields[detail]}"),
-            TimeRemainingColumn(compact=True),
-        )
-        self._bar = Progress(*columns, console=self._console, transient=False, refresh_per_second=5)
-        bar = self._bar.add_task("", **self._drawn(now))
-        self._bar.start()
-        while True:
-            if self._now is not None:
-                self._bar.update(bar, **self._drawn(self._now))
-            await asyncio.sleep(0.2)
+        async def draw() -> None:
+            while True:
+                bar.show(**self._drawn())
+                await asyncio.sleep(bar.interval)
 
-    def _drawn(self, now: Attempt) -> dict[str, Any]:
+        if not self._drawing:
+            self._drawing = True
+            self._beside(draw())
+
+    def _drawn(self) -> dict[str, Any]:
         """The bar's figures."""
+        if (now := self._now) is None:
+            return {"total": 1, "completed": 0, "detail": self._status()}
         progress, counters = now.runner.progress, now.peer.counters
         moved = (counters.bytes_sent + counters.bytes_received) / 1e6
         stock = "keystream" if self._role == "alice" else f"{now.intake.stock:,} steps in stock"
@@ -192,6 +165,45 @@ class Terminal(View):
             "completed": progress.steps if progress.phase == Phase.FINISH else progress.step,
             "detail": f"{progress.rounds:,} rounds, {moved:.1f} MB, {stock}",
         }
+
+
+class Terminal(Watching):
+    """What a command shows: all that, and the news for a service manager."""
+
+    def __init__(self, role: str, log: Log, lines: Lines, quiet: bool = False) -> None:
+        console = Console(stderr=True, highlight=False, soft_wrap=True)
+        drawing = sys.stderr.isatty() and not quiet and not lines.json
+        super().__init__(role, log, TerminalBar(role, console) if drawing else None)
+        lines.write = lambda line: console.print(line, markup=False)
+        self.for_programs = lines.json
+        self.watch: Stopwatch | None = None
+        self._notifier = Notifier()
+        self._seen: tuple[int | None, int, int] = (None, 0, 0)
+
+    def linked(self) -> None:
+        """Both links are open: from here on a service manager counts this party as started."""
+        if not self._tasks:
+            self._notifier.tell("READY=1")
+            self._beside(self._notifier.attend(self._alive, self._status))
+
+    def running(self, runner: Runner, intake: Supply, peer: Connection) -> None:
+        super().running(runner, intake, peer)
+        if self.watch is not None:
+            self.watch.attend(runner, intake)
+
+    async def _alive(self) -> bool:
+        """Has a round been done, or somebody else been waited for, since the last look?"""
+        seen = (self._epoch, self._rounds, self._waits)
+        moved, self._seen = seen != self._seen, seen
+        return moved
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Around a run: whatever happens, the bar is taken down."""
+        try:
+            yield
+        finally:
+            self.ended()
 
 
 def shown(values: Any, digits: int = 8, most: int = 1000) -> str:

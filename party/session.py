@@ -91,6 +91,8 @@ class View:
 
     def running(self, runner: Runner, intake: Supply, peer: Connection) -> None: ...
 
+    def ended(self) -> None: ...
+
 
 class Run:
     """A run of one party, attempt by attempt. `halt` asks it to stop after the step it is in."""

@@ -19,7 +19,7 @@ async def dealing() -> AsyncIterator[dict[str, str]]:
     address = free_address()
     known = [key for role in ("alice", "bob") if (key := other_key(role, None, True)) is not None]
     settings = Settings(address, own_key("dealer", None, [address], False), Allow(known))
-    service = asyncio.create_task(Service(settings, Log("dealer", "text", True)).run())
+    service = asyncio.create_task(Service(settings, Log("dealer")).run())
     try:
         yield {"peer": free_address(), "dealer": address}
     finally:

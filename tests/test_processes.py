@@ -41,7 +41,7 @@ def test_what_does_not_pass_keeps_its_own():
 
 
 def test_an_error_of_the_system_is_a_sentence_too(capsys, monkeypatch):
-    monkeypatch.setattr("protocol.log._opened", [])
+    monkeypatch.setattr("protocol.log._configured", [])
 
     def work() -> int:
         raise OSError(errno.ENOSPC, "No space left on device", "/some/file")

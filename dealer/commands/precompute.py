@@ -17,7 +17,7 @@ from protocol.config import Config
 from protocol.contract import Dealing
 from protocol.errors import ConfigError, UsageError
 from protocol.keyring import other_key, own_key
-from protocol.log import Log
+from protocol.log import configure
 from protocol.material import Extent
 from protocol.planfile import load_plan
 from protocol.schedule import Phase
@@ -28,7 +28,7 @@ SECONDS = 5.0  # between two lines about how far it is
 
 
 def run(config: Config) -> int:
-    log = Log("dealer", config.log_format, config.quiet, config.session)
+    log, _ = configure("dealer", config.log_format, config.quiet, config.session)
     if config.out is None:
         raise ConfigError("say where the material goes: --out DIR")
     keys = own_key("dealer", config.key, (), False)

@@ -7,7 +7,7 @@ from protocol.channel import Allow, parse_shape
 from protocol.config import Config
 from protocol.errors import ConfigError
 from protocol.keyring import PLAINTEXT, other_key, own_key
-from protocol.log import Log
+from protocol.log import configure
 from protocol.processes import run_until_signalled
 
 from ..service import Service, Settings
@@ -16,7 +16,7 @@ from ..service import Service, Settings
 def run(config: Config) -> int:
     listen = str(config.listen)
     keys = own_key("dealer", config.key, (listen,), config.insecure_plaintext)
-    log = Log("dealer", config.log_format, config.quiet)
+    log, _ = configure("dealer", config.log_format, config.quiet)
     if keys is None:
         log(PLAINTEXT, "plaintext", "warning")
     settings = Settings(

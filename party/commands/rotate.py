@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from protocol.config import Config
-from protocol.log import Log
+from protocol.log import configure
 from protocol.processes import run_until_signalled
 
 from ..api import Party
@@ -20,7 +20,9 @@ _OPTIONS = ("session", "peer", "key", "peer_key", "insecure_plaintext", "timeout
 def run(settings: Config) -> int:
     """Meet the peer, who rotates the other half. Returns the exit code."""
     party = Party(role_of(settings), **{name: getattr(settings, name) for name in _OPTIONS})
-    terminal = Terminal(party.role, Log(party.role, settings.log_format, settings.quiet, party.session), settings.quiet)
+    terminal = Terminal(
+        party.role, *configure(party.role, settings.log_format, settings.quiet, party.session), settings.quiet
+    )
     model, to = half(settings), party.addresses(dealt=False)
     keys = to.public_keys(party.role)
     if settings.new_keys:

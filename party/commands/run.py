@@ -11,7 +11,7 @@ from protocol.config import Config
 from protocol.errors import ConfigError
 from protocol.jobs import Job
 from protocol.keyring import PLAINTEXT
-from protocol.log import Log
+from protocol.log import configure
 from protocol.processes import run_until_signalled
 from protocol.signals import held, reacting, unwind
 
@@ -59,10 +59,10 @@ def take_part(
     settings: Config, job: Job, model: SharedModel | None, *, watch: Stopwatch | None = None, **more: Any
 ) -> int:
     """One run of `job`, which begins with `model`; `more` is for `Party.prepare`. Returns the exit code."""
-    log = Log(role_of(settings), settings.log_format, settings.quiet, settings.session)
+    log, lines = configure(role_of(settings), settings.log_format, settings.quiet, settings.session)
     if settings.out is not None:
         check_output(settings.out)
-    terminal = Terminal(settings.role, log, settings.quiet)
+    terminal = Terminal(settings.role, log, lines, settings.quiet)
     terminal.watch = watch
     work = Party.of(settings).prepare(job, given(settings), model=model, view=terminal, fresh=settings.fresh, **more)
     if settings.insecure_plaintext:
@@ -115,7 +115,7 @@ def _alone(settings: Config) -> int:
         raise ConfigError("--plain and --simulate are two ways to run a job alone; give one of them")
     if settings.keep is not None or settings.model is not None:
         raise ConfigError(f"--{how} runs without a peer, and --keep and --model are for a model that two parties share")
-    terminal = Terminal(how, Log(how, settings.log_format, settings.quiet), settings.quiet)
+    terminal = Terminal(how, *configure(how, settings.log_format, settings.quiet), settings.quiet)
     if settings.out is not None:
         check_output(settings.out)
     job, data = load_job(settings.job, parameters(settings.param)), given(settings)

@@ -83,9 +83,7 @@ class World:
                 link.ended(LinkError("the dealer is gone"))
         for task in self._serving:
             task.cancel()
-        self._dealer = Session(
-            "s", self._workers, lambda: 1, Limits(), Stock(96 << 20, 64), Log("dealer", "text", True)
-        )
+        self._dealer = Session("s", self._workers, lambda: 1, Limits(), Stock(96 << 20, 64), Log("dealer"))
 
     async def meet(self, role: str) -> Connection:
         other = "bob" if role == "alice" else "alice"

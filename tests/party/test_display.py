@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import pty
 import re
@@ -13,7 +14,7 @@ import pytest
 
 from party.display import Terminal, _due, shown
 from party.local import Trio
-from protocol.log import Log
+from protocol.log import LOGGER, Lines, Log
 
 
 def read_screen(master: int) -> str:
@@ -69,10 +70,11 @@ def test_a_state_that_lasts_is_said_ever_more_rarely():
 
 
 def test_what_comes_again_is_said_once_and_then_rarely(monkeypatch):
-    monkeypatch.setattr("protocol.log._opened", [])
-    log, lines = Log("bob"), []
-    terminal = Terminal("bob", log)
-    log.write = lines.append
+    handler, lines = Lines("text"), []
+    monkeypatch.setattr(LOGGER, "handlers", [handler])
+    monkeypatch.setattr(LOGGER, "level", logging.INFO)
+    terminal = Terminal("bob", Log("bob"), handler)
+    handler.write = lines.append
     for left in range(300, 200, -1):
         terminal.note(f"alice closed the connection; waiting up to {left} s to go on", "lost")
     terminal.note("something else", "lost")

@@ -77,7 +77,8 @@ async def test_two_notebooks(tmp_path, monkeypatch):
         async with alice.kernel, bob.kernel:
             assert await asyncio.gather(*(each.run(JOB, as_is=True) for each in (alice, bob))) == [[], []]
 
-            (hers,), (his,) = await asyncio.gather(alice.run(RUN), bob.run(RUN))
+            (bar, hers), (_, his) = await asyncio.gather(alice.run(RUN), bob.run(RUN))
+            assert "alice 50 of 50" in bar["data"]["text/plain"] and "<pre" in bar["data"]["text/html"], bar
             assert hers["output_type"] == "execute_result", hers
             (alone,) = await bob.run(ALONE)
             found = [eval(each["data"]["text/plain"]) for each in (hers, his, alone)]

@@ -230,9 +230,7 @@ class Scene:
         tasks = []
         try:
             if dealer is not None:
-                service = asyncio.create_task(
-                    Service(DealerSettings(dealer, None, None), Log("dealer", "text", True)).run()
-                )
+                service = asyncio.create_task(Service(DealerSettings(dealer, None, None), Log("dealer")).run())
             else:
                 for role in ("alice", "bob"):
                     materials[role] = self.open(role)

@@ -82,7 +82,7 @@ async def serving(keys: Keys, **limits: int) -> AsyncIterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
-    service = Service(Settings(address, keys.pairs["dealer"], allow, **limits), Log("dealer", "text", True))
+    service = Service(Settings(address, keys.pairs["dealer"], allow, **limits), Log("dealer"))
     task = asyncio.create_task(service.run())
     try:
         yield address

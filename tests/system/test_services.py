@@ -19,7 +19,7 @@ from services import Manager, events, is_the_result, logs, say, until
 from party.display import Terminal
 from party.local import Child, Trio, free_address
 from protocol.channel import Waiting
-from protocol.log import Log, for_programs
+from protocol.log import Lines, Log, for_programs
 from protocol.notify import Notifier
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
@@ -130,7 +130,7 @@ def test_a_party_tells_its_manager(tmp_path):
 
 
 async def test_no_progress_and_nobody_to_wait_for_is_no_life(tmp_path):
-    terminal = Terminal("alice", Log("alice", quiet=True), quiet=True)
+    terminal = Terminal("alice", Log("alice"), Lines(), quiet=True)
     terminal.begins(1)
     assert await terminal._alive()
     assert not await terminal._alive()
