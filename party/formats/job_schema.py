@@ -20,6 +20,7 @@ Names = Count | Annotated[list[str], Meta(min_length=1)] | dict[str, str]
 
 class Rows(Struct, forbid_unknown_fields=True):
     match: Literal["order"] | None = None
+    key: str | dict[str, str] | None = None
     held_out: Annotated[float, Meta(ge=0.0, lt=1.0)] = 0.0
     seed: Annotated[int, Meta(ge=0)] = 0
 

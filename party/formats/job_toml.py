@@ -1,7 +1,7 @@
 """A job as a TOML file: who has which columns, how they are prepared, what is learnt from them, and who learns the outcome.
 
     [rows]
-    match = "order"                        # rows of both files belong together one by one
+    key = "patient"                        # rows are matched by ids; or match = "order": they belong together one by one
     held_out = 0.25
     [columns]
     alice = ["age", "income"]
@@ -31,6 +31,7 @@ from protocol.estimators import BY_NAME, LeastSquares, LogisticRegression, MLPCl
 from protocol.estimators.layout import built
 from protocol.estimators.networks import Network
 from protocol.jobs import Job
+from protocol.matching import matching
 from protocol.tables import BOTH, Labels, Table
 from protocol.views import Shape
 
@@ -104,6 +105,11 @@ def _job(content: Mapping[str, Any]) -> type[Job]:
             ["model"], f"give estimator = {next(iter(BY_NAME))!r} or the like, or layers = ['dense 1']; one of the two"
         )
     horizontal = columns.both is not None
+    if rows.key is not None and horizontal:
+        raise Wrong(
+            ["rows", "key"],
+            "matches rows of one party with rows of the other; here rows of both are taken, all of them",
+        )
     x = _features(rows, columns)
     if model.layers is None:
         if "train" in content:
@@ -111,11 +117,15 @@ def _job(content: Mapping[str, Any]) -> type[Job]:
                 ["train"],
                 "an estimator's parameters belong in [model], under scikit-learn's names: max_iter, batch_size",
             )
-        return _estimator(str(model.estimator), model, parameters, rows, columns, x, horizontal, reveal)
-    if parameters:
+        made = _estimator(str(model.estimator), model, parameters, rows, columns, x, horizontal, reveal)
+    elif parameters:
         name = next(iter(parameters))
         raise Wrong(["model", name], f"is no key here{nearest(name, model_keys)} (there are {', '.join(model_keys)})")
-    return _network(model, rows, columns, x, horizontal, section(Train, "train", content), reveal)
+    else:
+        made = _network(model, rows, columns, x, horizontal, section(Train, "train", content), reveal)
+    if rows.key is not None:
+        _made("rows", lambda: matching(made()))  # there are ids at both
+    return made
 
 
 def _features(rows: Rows, columns: Columns) -> Table:
@@ -135,14 +145,20 @@ def _features(rows: Rows, columns: Columns) -> Table:
     if columns.both is not None:
         return _made("columns", lambda: Table(columns=columns.both, rows=BOTH, **common))
     if len(own) == 2:
-        if rows.match is None:
+        if (rows.match is None) == (rows.key is None):
             raise Wrong(
                 ["rows"],
-                'match = "order" says that rows in the same place of both files belong together; it is needed here',
+                'key = "patient" names the column of ids by which rows are matched, and match = "order" says that rows in the same '
+                "place of both files belong together; one of the two is needed here",
             )
-        return _made("columns", lambda: Table(**own, match=rows.match, **common))
+        return _made("columns", lambda: Table(**own, match=rows.match, key=rows.key, **common))
     ((role, names),) = own.items()
-    return _made("columns", lambda: Table(role, names, **common))
+    return _made("columns", lambda: Table(role, names, key=_key(rows, role), **common))
+
+
+def _key(rows: Rows, owner: str | None) -> str | None:
+    """The column of ids in the file of one party."""
+    return rows.key.get(owner or "") if isinstance(rows.key, dict) else rows.key
 
 
 def _made(section: str, make: Callable[[], T]) -> T:
@@ -171,7 +187,7 @@ def _steps(path: Sequence[str], given: Sequence[str | Mapping[str, Any]]) -> lis
     return found
 
 
-def _outcome(columns: Columns, horizontal: bool, one_hot: bool = True) -> Table:
+def _outcome(columns: Columns, horizontal: bool, rows: Rows, one_hot: bool = True) -> Table:
     """The column of labels or targets."""
     given: Label | Target | None = columns.label or columns.target
     if given is None or (columns.label and columns.target):
@@ -185,13 +201,13 @@ def _outcome(columns: Columns, horizontal: bool, one_hot: bool = True) -> Table:
             else 'say whose it is: owner = "alice" or "bob"'
         )
         raise Wrong(["columns", where], text)
-    rows = BOTH if horizontal else "n"
+    common: dict[str, Any] = {"rows": BOTH if horizontal else "n", "key": _key(rows, given.owner)}
     if isinstance(given, Label):
         return _made(
-            "columns", lambda: Labels(given.owner, given.column, classes=given.classes, one_hot=one_hot, rows=rows)
+            "columns", lambda: Labels(given.owner, given.column, classes=given.classes, one_hot=one_hot, **common)
         )
     steps = _steps(["columns", where], given.steps)
-    return _made("columns", lambda: Table(given.owner, columns=[given.column], rows=rows, steps=steps))
+    return _made("columns", lambda: Table(given.owner, columns=[given.column], steps=steps, **common))
 
 
 def _classes(columns: Columns) -> int:
@@ -231,12 +247,18 @@ def _estimator(
     body: dict[str, Any] = {"x": x}
     if classifies or regresses:
         binary = issubclass(kind, LogisticRegression) and _classes(columns) == 2
-        body["y"] = _outcome(columns, horizontal, one_hot=not binary)
+        body["y"] = _outcome(columns, horizontal, rows, one_hot=not binary)
     if columns.groups is not None:
         groups = columns.groups
         body["groups"] = _made(
             "columns",
-            lambda: Labels(groups.owner, groups.column, classes=groups.classes, rows=BOTH if horizontal else "n"),
+            lambda: Labels(
+                groups.owner,
+                groups.column,
+                classes=groups.classes,
+                rows=BOTH if horizontal else "n",
+                key=_key(rows, groups.owner),
+            ),
         )
     known = kind().parameters
     if issubclass(kind, Network):
@@ -304,7 +326,7 @@ def _network(
     optimiser = nn.SGD(**{name: getattr(train.optimiser, name) for name in Optimiser.__struct_fields__})
     body = {
         "x": x,
-        "y": _outcome(columns, horizontal, one_hot=loss == "cross-entropy"),
+        "y": _outcome(columns, horizontal, rows, one_hot=loss == "cross-entropy"),
         "model": nn.Sequential(*layers, owner=model.owner),
         "loss": LOSSES[loss],
         "optimiser": optimiser,

@@ -14,6 +14,7 @@ from party.loading import load_job
 from protocol.errors import JobError
 from protocol.estimators import LogisticRegression
 from protocol.jobs import Job
+from protocol.matching import matching
 from protocol.nn import Dense, ReLU, Training
 from protocol.simulate import simulate
 
@@ -107,6 +108,26 @@ def test_parameters_take_numbers_and_lists(tmp_path):
     assert job.declared["model.2.weight"].shape == (5, 7) and job.classes == 3 and job.held_out == 0.2
 
 
+@pytest.mark.parametrize("columns", ['alice = ["age"]\nbob = ["visits"]', 'alice = ["age", "visits"]'])
+@pytest.mark.parametrize(("key", "keys"), [('"id"', ("id", "id")), ('{ alice = "id", bob = "pid" }', ("id", "pid"))])
+def test_rows_may_be_matched_by_ids(tmp_path, columns, key, keys):
+    text = VERTICAL.replace('match = "order"', f"key = {key}").replace(
+        'alice = ["age", "income"]\nbob = ["visits"]', columns
+    )
+    found = matching(loaded(tmp_path, text))
+    assert found is not None
+    assert (found.keys["alice"], found.keys["bob"]) == keys
+    assert "y" in found.tensors and len(found.tensors) == 1 + columns.count("[")
+
+
+def test_rows_of_one_party_cannot_be_matched(tmp_path):
+    text = NETWORK.replace("held_out = 0.2", 'held_out = 0.2\nkey = "id"')
+    with pytest.raises(
+        JobError, match=r"job\.toml:2: rows: rows are matched by one column of ids at each party, and for alice"
+    ):
+        loaded(tmp_path, text)
+
+
 @pytest.mark.parametrize(
     ("was", "now", "words"),
     [
@@ -115,7 +136,11 @@ def test_parameters_take_numbers_and_lists(tmp_path):
         ("held_out = 0.25", "held_out = 1.5", r"job\.toml:4: rows\.held_out: expected float < 1"),
         ("held_out", "holdout", r"job\.toml:4: rows\.holdout: is no key here; did you mean 'held_out'\? \(there are match"),
         ("[rows]", "[row]", r"job\.toml:2: row: there is no such section; did you mean 'rows'\?"),
-        ('match = "order"', "", r"job\.toml:2: rows: match = \"order\" says"),
+        ('match = "order"', "", r"job\.toml:2: rows: key = \"patient\" names the column of ids"),
+        ('match = "order"', 'match = "order"\nkey = "id"', r"job\.toml:2: rows: .*one of the two"),
+        ('match = "order"', 'key = { alice = "id" }', r"job\.toml:6: columns: .*the name of a column for each owner"),
+        ('match = "order"', 'key = { carol = "id" }', r"job\.toml:6: columns: .*the name of a column for each owner"),
+        ('match = "order"', 'key = 7', r"job\.toml:3: rows\.key: expected"),
         ('"logistic-regression"', '"logisticregression"', r"model\.estimator: 'logisticregression' is none; did you mean 'logistic-"),
         ('"standardise"', '"standardize"', r"job\.toml:10: columns\.steps: 'standardize' is no step; did you mean 'standardise'\?"),
         ("low = -4", "lower = -4", r"columns\.steps: 'clip' takes no such option"),

@@ -66,7 +66,7 @@ def test_a_training_on_the_rows_that_both_have(tmp_path: Path) -> None:
     with Trio() as trio:
         trio.start("dealer")
         for role, file in (("alice", "alice.csv"), ("bob", "bob.parquet")):
-            options = ["--job", f"{tmp_path}/job.py", "--table", f"{tmp_path}/{file}", "--iterations", "12", "--json"]
+            options = ["--job", f"{tmp_path}/job.py", "--table", f"{tmp_path}/{file}", "--json"]
             for name in ("weight", "bias"):
                 options += ["--data", f"model.0.{name}.{role}={tmp_path}/zeros.npz:{name}"]
             trio.start(role, options)
@@ -89,7 +89,7 @@ def test_a_training_on_the_rows_that_both_have(tmp_path: Path) -> None:
     assert sorted(alice) == sorted(joined["patient"])
 
 
-ALICE = ["--role", "alice", "--peer", "tcp://127.0.0.1:0", "--wait", "1s", "--iterations", "12"]
+ALICE = ["--role", "alice", "--peer", "tcp://127.0.0.1:0", "--wait", "1s"]
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_ids_that_cannot_be_matched_are_one_sentence(tmp_path, monkeypatch, caps
 def test_a_plan_counts_with_the_most_that_can_be_common(tmp_path, monkeypatch, capsys):
     bring(tmp_path)
     monkeypatch.chdir(tmp_path)
-    command = ["plan", "--job", "job.py", "--iterations", "12", "--json"]
+    command = ["plan", "--job", "job.py", "--json"]
     assert party([*command, "--table", "alice=alice.csv", "--table", "bob=bob.parquet"]) == 0
     assert "which of their own ids (patient, pid) the other has too" in (most := capsys.readouterr().out)
     assert party([*command, "--table", "alice=alice.csv"]) == 0
