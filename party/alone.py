@@ -22,7 +22,7 @@ from .keyed import all_inputs
 from .loading import AnyJob, any_job, blame
 from .planned import Planned, planned
 from .result import Result
-from .session import Report
+from .session import Report, View
 
 _KEY = bytes(32)  # what is drawn is no secret here, and drawn alike by each, so that results can be compared
 
@@ -72,10 +72,14 @@ def plain(
     /,
     *,
     iterations: int | None = None,
+    view: View | None = None,
     **tensors: Any,
 ) -> Result:
-    """The plaintext twin of a run: the same job in float64 with NumPy, on the tensors of both parties; nothing is hidden."""
-    work, inputs = _all(job, data, tensors)
+    """The plaintext twin of a run: the same job in float64 with NumPy, on the tensors of both parties; nothing is hidden.
+
+    `view` is told what was read.
+    """
+    work, inputs = _all(job, data, tensors, view)
     begun = time.monotonic()
     with blame(source(type(work)), limited=False):
         values, history, steps = twin(work, inputs, iterations, LEARNERS[work.reveal])
@@ -91,13 +95,15 @@ def simulate(
     reveal: str | None = None,
     guard: bool = True,
     accept_out_of_range: bool = False,
+    view: View | None = None,
     **tensors: Any,
 ) -> Result:
     """Both parties and a dealer in this process, through the real protocol, on the tensors of both: to try a job out.
 
-    OutOfRangeError where values left the range assumed for them, unless that is accepted. The report's bytes are alice's.
+    `view` is told what was read. OutOfRangeError where values left the range assumed for them, unless that is accepted. The report's
+    bytes are alice's.
     """
-    work, inputs = _all(job, data, tensors)
+    work, inputs = _all(job, data, tensors, view)
     begun = time.monotonic()
     with blame(source(type(work)), limited=False):
         found = simulated(
@@ -118,7 +124,8 @@ def simulate(
     return Result.of(report, accept_out_of_range)
 
 
-def _all(job: AnyJob, data: Any, tensors: Mapping[str, Any]) -> tuple[Job, dict[str, Array]]:
+def _all(job: AnyJob, data: Any, tensors: Mapping[str, Any], view: View | None) -> tuple[Job, dict[str, Array]]:
     """A job and the tensors of both; `data` as `handed` takes it, or what a command was given."""
     work = any_job(job)
-    return work, all_inputs(work, data if isinstance(data, Given) else handed(data, tensors), lambda: _KEY)
+    given = data if isinstance(data, Given) else handed(data, tensors)
+    return work, all_inputs(work, given, lambda: _KEY, note=(view or View()).note)

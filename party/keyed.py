@@ -12,7 +12,7 @@ import numpy as np
 
 from protocol.errors import DataError
 from protocol.graph import Array
-from protocol.jobs import ROLES, Job
+from protocol.jobs import ROLES, Job, bind
 from protocol.matching import Matching, matching
 from protocol.prg import fresh_seed
 from protocol.tables import tables
@@ -60,9 +60,16 @@ def brought(
 
 
 def all_inputs(
-    job: Job, given: Given, key: Callable[[], bytes] = fresh_seed, order: Mapping[str, Places] | None = None
+    job: Job,
+    given: Given,
+    key: Callable[[], bytes] = fresh_seed,
+    order: Mapping[str, Places] | None = None,
+    note: Callable[[str, str], None] = lambda text, event: None,
 ) -> dict[str, Array]:
-    """The tensors of both parties, where one process has them all. `order`: the places of common rows, by party; else by their ids."""
+    """The tensors of both parties, where one process has them all. `order`: the places of common rows, by party; else by their ids.
+
+    note: told what was read.
+    """
     rows = matching(job)
     sides = {role: given.of(job, role) for role in ROLES}
     if rows is not None:
@@ -75,11 +82,14 @@ def all_inputs(
                 raise DataError("no id is in both tables; see whether both write them alike")
             order = {role: np.array([own[each] for each in common]) for role, own in places.items()}
     found_rows = order or {}
-    return {
-        name: each
-        for role in ROLES
-        for name, each in own_inputs(job, role, sides[role], key, rows=found_rows.get(role)).arrays.items()
-    }
+    arrays: dict[str, Array] = {}
+    for role in ROLES:
+        own = own_inputs(job, role, sides[role], key, rows=found_rows.get(role))
+        arrays |= own.arrays
+        for sentence in own.read:
+            note(sentence, "read")
+    bind(job.inputs, {name: array.shape for name, array in arrays.items()})
+    return arrays
 
 
 def _with_ids(job: Job, role: str, given: Given, rows: Matching) -> tuple[Given, list[bytes], str]:

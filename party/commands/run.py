@@ -120,7 +120,7 @@ def _alone(settings: Config) -> int:
         check_output(settings.out)
     job, data = load_job(settings.job, parameters(settings.param)), given(settings)
     if settings.plain:
-        found = plain(job, data, iterations=settings.iterations)
+        found = plain(job, data, iterations=settings.iterations, view=terminal)
         terminal.note(f"done in {found.report.seconds:.2f} s in the clear, with float64", "done")
     else:
         found = simulate(
@@ -130,6 +130,7 @@ def _alone(settings: Config) -> int:
             reveal=settings.reveal,
             guard=settings.guard == "on",
             accept_out_of_range=settings.accept_out_of_range,
+            view=terminal,
         )
         terminal.note(
             f"done in {found.report.seconds:.2f} s, dealer, alice and bob in one process: {counts(found.report)}",

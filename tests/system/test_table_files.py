@@ -119,3 +119,10 @@ def test_a_plan_and_a_demo_take_tables_too(tmp_path, monkeypatch, capsys):
     without = capsys.readouterr().out
     assert party(["plan", "--job", "job.py", "--json", "--table", "alice=alice.csv", "--table", "bob=bob.parquet"]) == 0
     assert capsys.readouterr().out == without
+    tables = ["--table", "alice=alice.csv", "--table", "bob=bob.parquet"]
+    assert party(["--plain", "--job", "job.py", *tables]) == 0
+    assert "plain: x.alice: 40 rows, 2 columns (age, income) from alice.csv, below a header" in capsys.readouterr().err
+    bring(tmp_path)[0].iloc[1:].to_csv(tmp_path / "alice.csv", index=False)
+    (tmp_path / "job.py").write_text(JOB.replace("rows=40", "rows='n'"))
+    assert party(["demo", "--job", "job.py", *tables]) == 2
+    assert "tensor x.bob has 40 along axis 'n', but tensor x.alice has 39" in capsys.readouterr().err
