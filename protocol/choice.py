@@ -69,15 +69,18 @@ def choose(
     precision: float,
     network: Network,
     prepare: Callable[[Graph, Numerics], Graph],
+    fewest: int = 0,
 ) -> Choice:
     """The cheapest number of fraction bits with which every revealed tensor is off by at most `precision` of its range.
 
     `prepare` rewrites a traced graph for a number of fraction bits. Where no candidate is that precise, the finest that can be planned.
-    JobError if none can.
+    JobError if none can. fewest: what is not gone below, if so many can be planned.
     """
     tried: list[_Tried] = []
     refusal: JobError | None = None
     for f in CANDIDATES:
+        if tried and f < fewest:
+            break
         try:
             one = _try(graph, replace(numerics, fraction_bits=f), steps, network, prepare)
         except JobError as error:

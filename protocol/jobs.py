@@ -66,6 +66,7 @@ class Job:
     kept: Sequence[str] = ()  # those that do in this run: `keep`, or none
     stored: Mapping[str, Stored] = {}  # what it begins with, kept by an earlier run; see `begin_with`
     _begun = 0  # steps of earlier runs
+    _fewest_bits = 0  # that the plan goes down to, where it chooses
 
     def begin_with(self, stored: Iterable[Stored], begun: int = 0) -> None:
         """Have these tensors, of which both hold shares since an earlier run, as variables, in place of what would be brought.
@@ -228,7 +229,7 @@ def trace(job: Job, shapes: Mapping[str, Shape], iterations: int | None = None, 
             stated, traced.numerics = join_factors(state(traced.graph)), job.numerics
             prepare = partial(_prepared, count, network)
             if job.fraction_bits is None:
-                choice = choose(stated, job.numerics, count, float(job.precision), network, prepare)
+                choice = choose(stated, job.numerics, count, float(job.precision), network, prepare, job._fewest_bits)
                 traced.numerics, prepared, traced.choice = choice.numerics, choice.graph, choice.reason
             else:
                 prepared = prepare(stated, job.numerics)

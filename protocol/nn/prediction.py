@@ -28,6 +28,7 @@ class Prediction(Job):
     """One pass over new rows; `prediction` makes it. to: who learns which of `KINDS`."""
 
     iterations = 0
+    _fewest_bits = 16  # an error of scores is none of classes, unless two are close: no reason to have coarse scores
     x: ClassVar[Input | Table]
     model: ClassVar[Layer]
     training: Training

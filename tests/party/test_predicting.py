@@ -15,10 +15,12 @@ from party.inputs import Given, own_inputs
 from party.loading import load_job
 from party.predicting import learners, predicted
 from party.shared import begin
+from protocol.cost import LAN
 from protocol.errors import ConfigError, DataError, JobError
 from protocol.jobs import Input, Job, trace
 from protocol.nn import MSE, BinaryCrossEntropy, CrossEntropy, Dense, Dropout, ReLU, Sequential, Training
 from protocol.nn.prediction import KINDS, architecture, prediction
+from protocol.ops.stored import Stored
 from protocol.simulate import simulate
 from protocol.tables import Labels, MinMax, Standardise, Table
 
@@ -257,3 +259,19 @@ def test_a_fault_in_a_layer_is_named_by_its_file_and_line(tmp_path):
     pair = trained(Risk())
     with pytest.raises(JobError, match=r"faulty.py:6: ZeroDivisionError"):
         begin(load_job(str(file)), pair[0])
+
+
+class Wide(Training):
+    x = Input("bob", (100, 784), 0, 1)
+    y = Input("bob", (100, 10), 0, 1)
+    model = Sequential(Dense(784, 128), ReLU(), Dense(128, 10), owner="alice")
+    loss = CrossEntropy(limit=24)
+
+
+def test_classes_alone_are_no_reason_to_have_coarse_scores():
+    job = prediction(Wide(), "bob")
+    job.begin_with(Stored(name, each.shape, 20, 64, -8, 8) for name, each in Wide().declared.items() if name[0] == "m")
+    slow = replace(LAN, bandwidth=1e7)  # on which every bit that is not sent saves time
+    assert trace(job, {"x": (200, 784)}, None, slow).numerics.fraction_bits >= 16
+    job._fewest_bits = 0
+    assert trace(job, {"x": (200, 784)}, None, slow).numerics.fraction_bits < 16
