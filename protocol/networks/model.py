@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import fnmatch
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+import msgspec
 
 from ..errors import JobError
 from ..jobs import Input, Job, Variables
@@ -22,6 +24,7 @@ class Imported(Layer):
     """The network in a file that `python -m party import` wrote. Its weights are called as there, and `owner` brings them.
 
     trained: which of its weights a training changes, as patterns of their names, "*" for all; the others stay as they are.
+    What is said of how large layers get holds for the weights of the file, and so not behind weights that are changed.
     output: which of its outputs the layer computes, or which tensor inside, as the scores before a softmax; the first output by default.
     """
 
@@ -39,6 +42,7 @@ class Imported(Layer):
         for pattern in self.patterns:
             if pattern != "*" and not fnmatch.filter(self.network.weights, pattern):
                 raise JobError(f"Imported(trained={pattern!r}): the network has no such weights; it has {there}")
+        self.network = _loosened(self.network, self._changed())
         inside = [name for node in self.network.nodes for name in node.outputs if name]
         if output is not None and output not in (*self.network.outputs, *inside):
             raise JobError(
@@ -83,6 +87,17 @@ class Imported(Layer):
 
     def _changed(self) -> list[str]:
         return [name for name in self.network.weights if any(fnmatch.fnmatchcase(name, each) for each in self.patterns)]
+
+
+def _loosened(network: Architecture, changed: Iterable[str]) -> Architecture:
+    """The same without ranges of what depends on these weights."""
+    moved, nodes = set(changed), []
+    for node in network.nodes:
+        if moved & set(node.inputs):
+            moved |= set(node.outputs) - {""}
+            node = msgspec.structs.replace(node, within={})
+        nodes.append(node)
+    return msgspec.structs.replace(network, nodes=tuple(nodes))
 
 
 class Prediction(Job):
