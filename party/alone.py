@@ -17,7 +17,7 @@ from protocol.simulate import simulate as simulated
 from protocol.simulate import twin
 
 from .agreement import LEARNERS, who_learns
-from .inputs import Given, handed
+from .given import Given, handed
 from .keyed import all_inputs
 from .loading import AnyJob, any_job, blame
 from .planned import Planned, planned

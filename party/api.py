@@ -44,7 +44,7 @@ from .alone import simulate as simulate
 from .bars import own_bar
 from .checkpoint import Store
 from .display import Watching
-from .inputs import Given, handed
+from .given import Given, handed
 from .keyed import brought
 from .links import PEER, Addresses
 from .loading import AnyJob, any_job

@@ -17,10 +17,12 @@ from protocol.matching import Matching, matching
 from protocol.prg import fresh_seed
 from protocol.tables import tables
 
+from .columns import source_of
 from .formats.files import kind_of, split
 from .formats.frames import Frame, frame_of, read, written
 from .formats.preparation import Fitted
-from .inputs import Given, Inputs, own_inputs, source_of
+from .given import Given
+from .inputs import Inputs, own_inputs
 from .join import normalised
 from .rows import Keyed, Places
 

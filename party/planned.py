@@ -24,7 +24,8 @@ from protocol.predict import Prediction, predict
 from protocol.views import Shape as TensorShape
 
 from .agreement import LEARNERS
-from .inputs import Given, default_tensor, read_inputs
+from .given import Given
+from .inputs import default_tensor, read_inputs
 from .loading import check_tensors, trace_job
 
 PERFECT = Shape()

@@ -28,7 +28,7 @@ from ..agreement import LEARNERS
 from ..bench.workloads import chosen
 from ..data import check_output
 from ..display import shown
-from ..inputs import Given, given
+from ..given import Given, given
 from ..jobs import private_inference
 from ..keyed import all_inputs
 from ..loading import load_job, parameters, trace_job

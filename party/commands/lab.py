@@ -28,7 +28,7 @@ from protocol.graph import Phase
 from protocol.jobs import ROLES
 from protocol.places import usable
 
-from ..inputs import given
+from ..given import given
 from ..lab.cells import RUNS, SLOW, Cell, Order, survey
 from ..loading import load_job, parameters
 from ..planned import planned

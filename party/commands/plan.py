@@ -9,7 +9,7 @@ from rich.console import Console
 from protocol.channel import Shape, parse_shape
 from protocol.config import Config
 
-from ..inputs import given
+from ..given import given
 from ..loading import load_job, parameters
 from ..planned import planned
 from ..settings import network

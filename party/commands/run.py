@@ -20,7 +20,7 @@ from ..api import Party, plain, simulate
 from ..bench.stopwatch import Stopwatch
 from ..data import check_output, save_results
 from ..display import Terminal, shown
-from ..inputs import given
+from ..given import given
 from ..loading import load_job, parameters
 from ..result import counts, out_of_range
 from ..runner import Halted

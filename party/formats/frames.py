@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
@@ -84,6 +84,20 @@ def listed(names: Sequence[str], most: int = 8) -> str:
     if len(shown) > most:
         shown = [*shown[: most // 2], f"… ({len(shown) - most:,} more) …", *shown[-(most // 2) :]]
     return ", ".join(shown) or "none"
+
+
+def shape_of(shape: Iterable[int | str]) -> str:
+    """As Python writes it, with names of axes as they are: "(n, 3)"."""
+    parts = [str(length) for length in shape]
+    return f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
+
+
+def size_of(shape: Sequence[int]) -> str:
+    """ "569 rows, 30 columns"; of anything but tables the shape."""
+    if len(shape) != 2:
+        return f"shape {shape_of(shape)}"
+    rows, columns = shape
+    return f"{rows:,} row{'s' * (rows != 1)}, {columns:,} column{'s' * (columns != 1)}"
 
 
 def read(path: Path, header: bool | None = None) -> Frame:

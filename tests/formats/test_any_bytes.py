@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from party.formats.frames import read
 from party.formats.preparation import fit
-from party.inputs import Given, own_inputs
+from party.given import Given
+from party.inputs import own_inputs
 from protocol.errors import DataError
 from protocol.jobs import Input, Job
 from protocol.preparation import Fill, Standardise

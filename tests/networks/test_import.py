@@ -23,7 +23,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, Normalizer, StandardScaler
 
 from party.__main__ import main
-from party.inputs import assigned
+from party.given import assigned
 from protocol.errors import JobError
 from protocol.networks import read
 from protocol.simulate import simulate

@@ -11,7 +11,8 @@ import pytest
 from party.__main__ import main
 from party.checkpoint import Store
 from party.commands.demo import _fault, _show, _summary
-from party.inputs import Given, own_inputs
+from party.given import Given
+from party.inputs import own_inputs
 from party.loading import load_job
 
 FIGURES = {"seconds": 1.0, "rounds": 1, "messages": 2, "waits_for_material": 0}

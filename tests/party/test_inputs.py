@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from party.inputs import Given, assigned, default_tensor, own_inputs
+from party.given import Given, assigned
+from party.inputs import default_tensor, own_inputs
 from protocol.errors import ConfigError, DataError, MpcError
 from protocol.jobs import Input, Job
 from protocol.tables import Labels, MinMax, Table

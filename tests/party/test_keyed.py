@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from party.inputs import Given
+from party.given import Given
 from party.keyed import all_inputs, brought
 from protocol.errors import DataError
 from protocol.jobs import Input, Job

@@ -213,7 +213,7 @@ def test_a_job_whose_inputs_come_from_a_set_is_one_job(tmp_path: Path) -> None:
         "    def finish(self, v):\n        v.reveal(out=v.p + v.t)\n",
     )
     script = (
-        "import sys; from party.planned import shapes_of; from party.inputs import Given; "
+        "import sys; from party.planned import shapes_of; from party.given import Given; "
         "from party.loading import load_job, trace_job; "
         "from protocol.plan import make_plan; job = load_job(sys.argv[1]); "
         "print(list(job.inputs), make_plan(trace_job(job, shapes_of(job, Given(), {}), None), 0, (0, 1)).digest)"

@@ -12,7 +12,8 @@ import pytest
 SCRIPT = """
 import resource, sys
 from pathlib import Path
-from party.inputs import Given, own_inputs
+from party.given import Given
+from party.inputs import own_inputs
 from protocol.fixedpoint import encode
 from protocol.jobs import Input, Job
 from protocol.tables import Table

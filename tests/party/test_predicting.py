@@ -11,7 +11,8 @@ import risk
 from halves import halves, together
 from risk import Risk
 
-from party.inputs import Given, own_inputs
+from party.given import Given
+from party.inputs import own_inputs
 from party.loading import load_job
 from party.predicting import learners, predicted
 from party.shared import begin

@@ -1,0 +1,124 @@
+"""A party's part of the job's tables: which columns of a file or a frame each takes, and how these are prepared."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from protocol.config import nearest
+from protocol.errors import DataError
+from protocol.jobs import Job
+from protocol.nn.prediction import Prediction
+from protocol.preparation import chosen as matches
+from protocol.tables import Part, Table, tables
+
+from .formats.frames import Frame, frame_of, listed, size_of
+from .formats.frames import read as read_table
+from .formats.preparation import Fitted, fit
+from .given import Given
+from .rows import Cut
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A party's part of a table: its columns as they were read, under the job's names, and the steps with what they learnt."""
+
+    frame: Frame
+    fitted: Fitted
+    unused: Sequence[str]
+
+    def __str__(self) -> str:
+        names = self.frame.names
+        shown = listed(names, 3) if len(names) <= 3 else f"{listed(names[:1])} … {listed(names[-1:])}"
+        became = f", which become {len(self.fitted.names):,}" if len(self.fitted.names) != len(names) else ""
+        rest = f"; not used: {listed(self.unused)}" if self.unused else ""
+        size = size_of((len(self.frame), len(names)))
+        return f"{size} ({shown}){became} from {self.frame.source}{self.frame.about}{rest}"
+
+
+def own_tables(
+    job: Job, role: str, given: Given, cut: Cut, learnt: Mapping[str, Fitted] = MappingProxyType({})
+) -> dict[str, Prepared]:
+    """What this party brings of the job's tables, by tensor."""
+    declared = {name: table for name, table in tables(job).items() if role in table.owners}
+    groups: dict[Any, dict[str, Part]] = {}  # tables that take columns from one source
+    sources: dict[Any, Any] = {}
+    for name, table in declared.items():
+        if (source := source_of(table, role, given)) is not None:
+            key = source if isinstance(source, Path) else id(source)
+            groups.setdefault(key, {})[name], sources[key] = table.part(role), source
+    found = {}
+    for key, parts in groups.items():
+        source = sources[key]
+        frame = read_table(source, given.header) if isinstance(source, Path) else frame_of(source)
+        keys = {declared[name].key[role] for name in parts if declared[name].key}
+        chosen = choose(frame, parts, keys)
+        taken = {n for columns in chosen.values() for _, n in columns}
+        unused = [name for n, name in enumerate(frame.names) if n not in taken and name not in keys]
+        for name, columns in chosen.items():
+            tensor, steps = declared[name].tensor(role), parts[name].steps
+            own = cut.rows_of(tensor, frame.select(columns))
+            if (known := learnt.get(tensor)) is None:
+                learns = any(step.learns for step in steps)
+                if learns and isinstance(job, Prediction):
+                    raise DataError(
+                        f"{tensor} is prepared with numbers that were learnt from rows of the training, and {role}'s half of the "
+                        "model has none: whoever brought those brings new ones"
+                    )
+                known = fit(own.take(job.training_rows(len(own)) if learns else np.arange(0)), steps)
+            found[tensor] = Prepared(own, known, unused)
+    return found
+
+
+def choose(frame: Frame, parts: Mapping[str, Part], keys: Collection[str] = ()) -> dict[str, list[tuple[str, int]]]:
+    """Which columns of a frame each of these tables takes, by the names that the job calls them and where they stand.
+
+    Columns of ids, `keys`, are taken by a table that names them alone.
+    """
+    named = {name: part.columns for name, part in parts.items() if isinstance(part.columns, tuple)}
+    if not frame.named and len(parts) == len(named) == 1:
+        ((name, columns),) = named.items()
+        if len(columns) == len(frame.names):  # an array, by position
+            return {name: [(own, n) for n, (own, _) in enumerate(columns)]}
+    exact = {source for columns in named.values() for _, source in columns if source in frame.names}
+    found: dict[str, list[tuple[str, int]]] = {}
+    for name, columns in named.items():
+        found[name] = []
+        for own, source in columns:
+            if source in exact:
+                found[name].append((own, frame.index(source)))
+                continue
+            matching = [each for each in matches([source], frame.names) if each not in exact]
+            if not matching:
+                raise DataError(
+                    f"table {name} of {parts[name].owner}: {frame.source} has no column {source!r}"
+                    f"{nearest(source, frame.names)} (it has: {listed(frame.names)})"
+                )
+            found[name] += [(each, frame.index(each)) for each in matching]
+    taken = {n for columns in found.values() for _, n in columns}
+    rest = [n for n, name in enumerate(frame.names) if n not in taken and name not in keys]
+    for name, part in parts.items():
+        if isinstance(part.columns, int) and part.columns != len(rest):
+            raise DataError(
+                f"table {name}: {frame.source} has {len(rest)} columns that no other table of the job takes, "
+                f"and {name} takes {part.columns}; name the columns in the job, or bring a file with these alone"
+            )
+        if isinstance(part.columns, int):
+            found[name] = [(str(n), at) for n, at in enumerate(rest)]
+        elif part.columns is None:
+            found[name] = [(frame.names[at], at) for at in rest]
+    return {name: found[name] for name in parts}
+
+
+def source_of(table: Table, role: str, given: Given) -> Any:
+    """What brings this party's part of a table; None if nothing does."""
+    for name in (table.tensor(role), table.name):
+        if name in given.data:
+            return given.data[name]
+    names = (table.tensor(role), table.name, role, "")
+    return next((given.tables[each] for each in names if each in given.tables), None)
