@@ -148,8 +148,8 @@ def _put_out(settings: Config, who: str, report: Report, terminal: Terminal, sai
     if settings.out is not None:
         if report.results:
             with held():  # it ends by itself in a moment, and this is what it was started for
-                save_results(settings.out, report.results)
-            terminal.note(f"wrote {settings.out}", "written")
+                wrote = _save(settings.out, report)
+            terminal.note(f"wrote {wrote}", "written")
         else:
             terminal.note(f"nothing was revealed to {who}, so {settings.out} is not written")
     if settings.json:
@@ -159,7 +159,25 @@ def _put_out(settings: Config, who: str, report: Report, terminal: Terminal, sai
             print(f"{name} =\n{shown(array)}")
         if not report.results:
             print(f"nothing was revealed to {who}")
+        elif report.rows is not None:
+            print(
+                f"rows, from 0, of {who}'s table that these are of, where there is one for each:\n{shown(report.rows)}"
+            )
     sys.stdout.flush()
+
+
+def _save(path: Path, report: Report) -> str:
+    """Results, and where rows were matched which of the own ones they are of; the names of the files."""
+    if report.rows is None:
+        save_results(path, report.results)
+    elif path.suffix.lower() == ".npz":
+        save_results(path, {"rows": report.rows} | report.results)
+    else:
+        beside = path.with_suffix(f".rows{path.suffix}")
+        save_results(path, report.results)
+        save_results(beside, {"rows": report.rows})
+        return f"{path}, and {beside}: which rows of the own table, from 0, the results are of, where there is one for each"
+    return str(path)
 
 
 def summary(role: str, iterations: int | None, report: Report) -> dict[str, Any]:

@@ -195,7 +195,9 @@ class Secret:
         if self._graph.phase != Phase.STEP:
             raise JobError("minibatch() belongs in step(): it takes the rows of the step")
         if not self.ndim or not 1 <= size <= self.shape[0]:
-            raise JobError(f"a minibatch of {size} rows of a tensor of shape {self.shape}")
+            raise JobError(
+                f"a minibatch of {size} rows of a tensor of shape {self.shape}; a batch has from 1 to as many rows as there are"
+            )
         seed = None if shuffle is None else agreed_seed(shuffle)
         return self._apply(Structure(views.Rows((size, *self.shape[1:]), self.shape[0], seed, self._graph.begun)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ def test_a_training_on_the_rows_that_both_have(tmp_path: Path) -> None:
             options = ["--job", f"{tmp_path}/job.py", "--table", f"{tmp_path}/{file}", "--json"]
             for name in ("weight", "bias"):
                 options += ["--data", f"model.0.{name}.{role}={tmp_path}/zeros.npz:{name}"]
-            trio.start(role, options)
+            trio.start(role, [*options, "--out", f"{tmp_path}/of-{role}.{'npz' if role == 'bob' else 'csv'}"])
         trio.wait(SECONDS)
         reports = trio.reports()
         said = trio.children["alice"].errors
@@ -83,6 +84,9 @@ def test_a_training_on_the_rows_that_both_have(tmp_path: Path) -> None:
     for report in reports.values():
         assert np.abs(np.asarray(report["results"]["model.0.weight"]) - weight).max() < 1e-3
         assert np.abs(np.asarray(report["results"]["model.0.bias"]) - bias).max() < 1e-3
+    with np.load(tmp_path / "of-bob.npz") as written:
+        assert written["rows"].tolist() == reports["bob"]["rows"]
+    assert np.loadtxt(tmp_path / "of-alice.rows.csv").tolist() == reports["alice"]["rows"]
     alice = pd.read_csv(tmp_path / "alice.csv", dtype=str)["patient"].iloc[reports["alice"]["rows"]]
     bob = pd.read_parquet(tmp_path / "bob.parquet")["pid"].iloc[reports["bob"]["rows"]]
     assert alice.tolist() == bob.tolist()
@@ -108,6 +112,23 @@ def test_ids_that_cannot_be_matched_are_one_sentence(tmp_path, monkeypatch, caps
     sentence = capsys.readouterr().err
     assert sentence.count("\n") == 1 and "Traceback" not in sentence
     assert [word for word in named if word not in sentence] == [], sentence
+
+
+def test_a_trial_in_one_process_computes_with_the_same_rows(tmp_path, monkeypatch, capsys):
+    joined = bring(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for name in ("weight", "bias"):
+        np.save(f"{name}.npy", np.zeros((1, 3) if name == "weight" else 1))
+    zeros = [
+        part
+        for name in ("weight", "bias")
+        for role in ("alice", "bob")
+        for part in ("--data", f"model.0.{name}.{role}={name}.npy")
+    ]
+    tables = ["--table", "alice=alice.csv", "--table", "bob=bob.parquet"]
+    assert party(["run", "--plain", "--job", "job.py", *tables, *zeros, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["results"]
+    assert np.allclose(found["model.0.weight"], by_hand(joined)[0])
 
 
 def test_a_plan_counts_with_the_most_that_can_be_common(tmp_path, monkeypatch, capsys):
