@@ -9,6 +9,8 @@ other, so with the other's own share it *is* the result. An attempt (named by it
     4  finish   record them durably, and with them what `ending` holds                → file `results`
     5  part     say BYE: "my results are durable"; wait for the peer's
 
+A model that is kept is among the results: its shares are among those that are sealed, and beside them what both re-share them by.
+
 One invariant carries everything: **nobody sends a reveal before both are sealed** (2). So if either has learnt anything,
 both hold a record that finishes the same attempt without the dealer and without new masks: each sends the same message again.
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from ..correlations import Field
 from ..correlations.shifts import Truncate
-from ..graph import Array, Leaf, Node, Phase
+from ..graph import Array, Leaf, Node, Phase, Spread, trained
 from ..lowering import Lowering, Secure
 from ..program import Share
 from ..ring import limbs_for
@@ -41,6 +41,10 @@ class Stored(Leaf, Secure):
     def limbs(self) -> int:
         """Of a share as it is kept."""
         return limbs_for(self.bits)
+
+    def spread(self, *uses: Node) -> Spread | None:
+        """A step changed it, or what it began with."""
+        return trained((self.low, self.high))
 
     def clear(self, step: int, *arrays: Array) -> Array:
         raise TypeError("a kept tensor is given, and not computed")
