@@ -72,10 +72,10 @@ def apply(node: Node, operands: Sequence[Value | None]) -> tuple[Value | None, .
     return results
 
 
-def stated(value: Secret, limit: float) -> Secret:
-    """The same, said to stay within ±limit, where that is news."""
+def stated(value: Secret, limit: float, name: str) -> Secret:
+    """The same, said to stay within ±limit, where that is news; a plan calls it `name`."""
     low, high = value._node.interval
-    return within(value, max(low, -limit), min(high, limit)) if 2.0 * limit <= max(-low, high) else value
+    return within(value, max(low, -limit), min(high, limit), name) if 2.0 * limit <= max(-low, high) else value
 
 
 def run(network: Architecture, values: Mapping[str, Value]) -> dict[str, Value]:
@@ -98,7 +98,7 @@ def computed(node: Node, known: Mapping[str, Any]) -> dict[str, Any]:
     table = {name: value for name, value in zip(node.outputs, found, strict=False) if name}
     for name, limit in node.within.items():
         if isinstance(value := table.get(name), Secret):
-            table[name] = stated(value, limit)
+            table[name] = stated(value, limit, node.label)
     for each in graphs[0].nodes[before:] if graphs else ():
         each.origin = each.origin._replace(line=node.label)
     return table

@@ -182,14 +182,14 @@ def _ends(value: Any) -> Interval:
     return (float(array.min(initial=math.inf)), float(array.max(initial=-math.inf))) if array.size else (0.0, 0.0)
 
 
-def within(x: Secret, low: float, high: float) -> Secret:
+def within(x: Secret, low: float, high: float, name: str = "") -> Secret:
     """The same tensor, which the job's author says stays in [low, high]: fewer bits, and so fewer rounds. Where it does not,
-    results are meaningless; a plan lists the statement among its assumptions. What else uses x is not told."""
+    results are meaningless; a plan lists the statement among its assumptions, of what is called `name`. What else uses x is not told."""
     secret("within", x)
     low, high = number("within's low", low), number("within's high", high)
     if not low < high:
         raise JobError(f"within needs low < high, not [{low}, {high}]")
-    x._graph.assume(f"{x._node.op.name} of shape {x.shape} is assumed to stay in [{low:g}, {high:g}]")
+    x._graph.assume(f"{name or x._node.op.name} of shape {x.shape} is assumed to stay in [{low:g}, {high:g}]")
     return x._apply(Within(Broadcast(x.shape), low, high))
 
 

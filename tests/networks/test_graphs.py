@@ -141,7 +141,8 @@ def test_rows_beyond_those_of_the_calibration_are_noticed_and_not_computed_wrong
     made = imported(path, ranges={"x": (-100, 100)}, rows={"x": np.full((2, 4), 0.01)}, reveal="both")
     assert made.network.nodes[0].within == {"wide": 8.0}
     run = simulate(job_of(made, tmp_path), inputs_of(made, x=np.full((2, 4), 50.0)), accept_out_of_range=True)
-    assert "MatMul_wide" in sentence(run.beyond) or "Gemm" in sentence(run.beyond)
+    assert "Gemm 'MatMul_wide'" in sentence(run.beyond)
+    assert run.plan.traced.assumptions == ["Gemm 'MatMul_wide' of shape (2, 2) is assumed to stay in [-8, 8]"]
 
 
 def test_an_old_model_is_brought_up_to_date_and_one_that_cannot_be_is_looked_up_as_it_is(tmp_path):
