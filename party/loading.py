@@ -33,6 +33,7 @@ from protocol.signals import OWNED
 from protocol.views import Shape
 
 from .formats.job_toml import job_of
+from .jobs.breast_cancer import BreastCancer
 from .jobs.cnn import Cnn
 from .jobs.diabetes import Diabetes
 from .jobs.digits import DigitsCnn, DigitsMlp
@@ -63,6 +64,7 @@ BUILTIN: dict[str, type[Job]] = {
     "single": Single,
 }
 DEMOS: dict[str, type[Job]] = {  # on data that scikit-learn ships
+    "breast-cancer": BreastCancer,
     "diabetes": Diabetes,
     "digits-mlp": DigitsMlp,
     "digits-cnn": DigitsCnn,

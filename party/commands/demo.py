@@ -42,9 +42,16 @@ AGREEMENT = 1e-3  # what the largest difference from the plaintext twin must sta
 
 @runtime_checkable
 class Scored(Protocol):
-    """A job that can say how good its results are. `tolerances`, beside it: how far each score may be from the twin's."""
+    """A job that can say how good its results are. `tolerances`, beside it: how far each measure may be from the twin's."""
 
-    def scores(self, results: Mapping[str, Array], inputs: Mapping[str, Array]) -> dict[str, float]: ...
+    def measure(self, results: Mapping[str, Array], inputs: Mapping[str, Array]) -> dict[str, float]: ...
+
+
+@runtime_checkable
+class Supplied(Protocol):
+    """A job that brings data to be shown on: a table for each party, written into a folder."""
+
+    def files(self, folder: Path) -> dict[str, Path]: ...
 
 
 def run(settings: Config) -> int:
@@ -70,11 +77,13 @@ def _demonstrate(settings: Config, judge: Any = None) -> int:
         if not learners:
             raise ConfigError(f"--out {settings.out}: nothing is revealed to anybody, so there is nothing to write")
         check_output(settings.out)
-    inputs = all_inputs(job, files)
-    data = dict(files.data)
-    if not settings.quiet:
-        console.print(f"demo: job {settings.job}, three processes on this machine, every link encrypted")
     with TemporaryDirectory() as folder:
+        if isinstance(job, Supplied) and not files.data and not files.tables:
+            files = replace(files, tables=job.files(Path(folder)))
+        inputs = all_inputs(job, files)
+        data = dict(files.data)
+        if not settings.quiet:
+            console.print(f"demo: job {settings.job}, three processes on this machine, every link encrypted")
         for name, declared in job.inputs.items():
             if isinstance(declared.default, Draw) and name not in data:  # drawn here, so that the twin has it too
                 data[name] = Path(folder) / f"{name}.npy"
@@ -190,7 +199,7 @@ def _metrics(
             name: float(value) for name, value in last.items() if value.ndim == 0 and name != GUARDS[Phase.CHECK]
         }
         if isinstance(judge, Scored) and results.keys() >= plain.keys():
-            found[of] |= judge.scores(results, inputs)
+            found[of] |= judge.measure(results, inputs)
     return found if found["secure"] else {}
 
 

@@ -3,38 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 
-from protocol.estimators import LeastSquares
+from protocol.estimators import LinearRegression
 from protocol.graph import Array
-from protocol.jobs import Input, Variables
-from protocol.ops import Secret, concatenate
+from protocol.tables import Table
 
-from .shipped import shipped
+from .shipped import bunch, write
 
-HALF = 221
-
-
-def _rows(part: slice, column: str) -> Any:
-    return shipped("diabetes", lambda found: np.atleast_2d(found[column].T).T[part], scaled=False)
+COLUMNS = ["age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6"]
+ROWS = {"alice": 221, "bob": 221}
 
 
-class Diabetes(LeastSquares):
+class Diabetes(LinearRegression):
     """Each hospital has half of the patients, in the units that they were measured in. Both learn the coefficients."""
 
-    x_alice = Input("alice", ("m", 10), -512, 512, default=_rows(slice(HALF), "data"))
-    y_alice = Input("alice", ("m", 1), -512, 512, default=_rows(slice(HALF), "target"))
-    x_bob = Input("bob", ("n", 10), -512, 512, default=_rows(slice(HALF, None), "data"))
-    y_bob = Input("bob", ("n", 1), -512, 512, default=_rows(slice(HALF, None), "target"))
+    x = Table(columns=COLUMNS, rows=ROWS, low=-512, high=512)
+    y = Table(columns=["progression"], rows=ROWS, low=-512, high=512)
     tolerances = {"max_abs_error": 1e-2}
 
-    def rows(self, v: Variables) -> tuple[Secret, Secret]:
-        return concatenate([v.x_alice, v.x_bob]), concatenate([v.y_alice, v.y_bob])
+    def files(self, folder: Path) -> dict[str, Path]:
+        """The table of each party, written there."""
+        found = bunch("diabetes", scaled=False)
+        columns = dict(zip([*COLUMNS, "progression"], [*found.data.T, found.target], strict=True))
+        halves = {"alice": slice(ROWS["alice"]), "bob": slice(ROWS["alice"], None)}
+        return {
+            role: write(folder / f"{role}.csv", {name: each[half] for name, each in columns.items()})
+            for role, half in halves.items()
+        }
 
-    def scores(self, results: Mapping[str, Array], inputs: Mapping[str, Array]) -> dict[str, float]:
+    def measure(self, results: Mapping[str, Array], inputs: Mapping[str, Array]) -> dict[str, float]:
         """How far the coefficients are from those of NumPy's least squares."""
-        x, y = (np.concatenate([inputs[f"{name}_{role}"] for role in ("alice", "bob")]) for name in "xy")
+        x, y = (np.concatenate([inputs[f"{name}.{role}"] for role in ROWS]) for name in "xy")
         best, *_ = np.linalg.lstsq(np.column_stack([x, np.ones(len(x))]), y, rcond=None)
         return {"max_abs_error": float(np.abs(results["coef"] - best[:-1]).max())}

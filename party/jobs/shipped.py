@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from protocol.errors import DataError
@@ -12,16 +14,26 @@ from protocol.graph import Array
 from .samples import Sample
 
 
-def shipped(name: str, take: Callable[[Any], Array], **options: Any) -> Sample:
-    """What `take` makes of the data set that sklearn.datasets.load_NAME(**options) gives."""
+def bunch(name: str, **options: Any) -> Any:
+    """What sklearn.datasets.load_NAME(**options) gives."""
+    try:
+        datasets = importlib.import_module("sklearn.datasets")
+    except ImportError:
+        raise DataError(
+            "the data of this job comes with scikit-learn, which is not installed: pip install 'mpc-playground[demo]'"
+        ) from None
+    return getattr(datasets, f"load_{name}")(**options)
 
-    def load(_: Any) -> Array:
-        try:
-            datasets = importlib.import_module("sklearn.datasets")
-        except ImportError:
-            raise DataError(
-                "the data of this job comes with scikit-learn, which is not installed: pip install 'mpc-playground[demo]'"
-            ) from None
-        return take(getattr(datasets, f"load_{name}")(**options))
 
-    return Sample(load)
+def shipped(name: str, take: Callable[[Any], Array]) -> Sample:
+    """What `take` makes of that data set."""
+    return Sample(lambda _: take(bunch(name)))
+
+
+def write(path: Path, columns: Mapping[str, Any]) -> Path:
+    """A .csv file of these columns, below a header."""
+    with path.open("w", newline="") as stream:
+        table = csv.writer(stream)
+        table.writerow(columns)
+        table.writerows(zip(*columns.values(), strict=True))
+    return path

@@ -16,13 +16,13 @@ from typing import ClassVar
 
 from ..errors import JobError
 from ..jobs import Input, Job, Variables
-from ..ops import Secret
 from ..sizing import Numerics
+from ..tables import Table
 from .solve import COARSEST, deviations, equilibrated, scaled, solve
 
 
 class LeastSquares(Job):
-    """What linear and ridge regression share. `x` and `y` are the job's tensors, or `rows` says what they are made of."""
+    """What linear and ridge regression share, of v.x (n, k) and v.y (n, t)."""
 
     iterations: ClassVar[int] = 0
     fraction_bits = 28
@@ -35,15 +35,11 @@ class LeastSquares(Job):
         """Ranges are proven here: none is guessed from what is likely of numbers about zero."""
         return replace(super().numerics, margin=float(1 << 20))
 
-    def rows(self, v: Variables) -> tuple[Secret, Secret]:
-        """x (n, k) and y (n, t)."""
-        return v.x, v.y
-
     def step(self, v: Variables) -> None:
         """There is none."""
 
     def finish(self, v: Variables) -> None:
-        x, y = self.rows(v)
+        x, y = v.x, v.y
         (n, k), peaks = x.shape, [max(abs(end) for end in each._node.interval) for each in (x, y)]
         if y.ndim != 2 or y.shape[0] != n:
             raise JobError(
@@ -69,8 +65,8 @@ class LeastSquares(Job):
 class LinearRegression(LeastSquares):
     """Ordinary least squares."""
 
-    x = Input("bob", ("n", "k"))
-    y = Input("bob", ("n", "t"))
+    x: ClassVar[Input | Table] = Input("bob", ("n", "k"))
+    y: ClassVar[Input | Table] = Input("bob", ("n", "t"))
 
 
 class Ridge(LinearRegression):

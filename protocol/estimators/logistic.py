@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import ClassVar
 
 from ..errors import JobError
 from ..jobs import Input, Variables
@@ -19,6 +20,7 @@ from ..nn.training import accuracy
 from ..ops import sigmoid, softmax, within
 from ..ops.tensor import bounded
 from ..sizing import Numerics
+from ..tables import Table
 from ..variables import TO
 from .solve import equilibrated, inverse
 
@@ -37,8 +39,8 @@ class LogisticRegression(HeldOut):
     of those rows, z = x·coef + intercept. weights: who learns coef (k, t) and intercept (t). Each is "alice", "bob", "both" or "none".
     """
 
-    x = Input("bob", ("n", "k"))
-    y = Input("bob", ("n", "t"), 0, 1)
+    x: ClassVar[Input | Table] = Input("bob", ("n", "k"))
+    y: ClassVar[Input | Table] = Input("bob", ("n", "t"), 0, 1)
     fraction_bits = 24
     C = 1.0
     max_iter = 50

@@ -19,13 +19,14 @@ from ..jobs import Input, Job, Variables
 from ..ops import Secret, divide
 from ..ops.tensor import bounded
 from ..sizing import Numerics
+from ..tables import Table
 from .solve import COARSEST, diagonal, inverse_root
 
 
 class _Aggregates(Job):
     """What both kinds share."""
 
-    x = Input("bob", ("n", "k"))
+    x: ClassVar[Input | Table] = Input("bob", ("n", "k"))
     iterations: ClassVar[int] = 0
     fraction_bits = 28
     measures = "mean"
@@ -92,7 +93,7 @@ class Statistics(_Aggregates):
 class GroupStatistics(_Aggregates):
     """By group: count (g), mean and var (g, k). `groups` (n, g) says by a 1 in which group a row is; one with only zeros is in none."""
 
-    groups = Input("bob", ("n", "g"), 0, 1)
+    groups: ClassVar[Input | Table] = Input("bob", ("n", "g"), 0, 1)
     known = ("count", "mean", "var")
 
     def finish(self, v: Variables) -> None:
