@@ -321,6 +321,23 @@ LAB = (
     Setting("out", "the folder for tables and pictures", file_path, "lab", metavar="DIR"),
     *OUTPUT[1:],
 )
+INIT = (
+    Setting("out", "the file that is written", file_path, "job.toml", metavar="FILE.toml"),
+    Setting("estimator", "what is to be learnt: logistic-regression, ridge, statistics and so on", metavar="NAME"),
+    Setting("alice", "columns of alice: names, or how many there are", metavar="NAME,…|N"),
+    Setting("bob", "columns of bob", metavar="NAME,…|N"),
+    Setting("both", "columns of which each has rows of her or his own", metavar="NAME,…|N"),
+    Setting("label", "the column of classes, with its owner, as in bob:default", metavar="WHO:NAME"),
+    Setting("classes", "its classes, in order, or how many", metavar="NAME,…|N"),
+    Setting("target", "the column that a regression is to predict, as in bob:price", metavar="WHO:NAME"),
+    Setting("groups", "the column of groups, as in bob:region", metavar="WHO:NAME"),
+    Setting("steps", "preparation of the columns: standardise, min-max, log1p, or none", metavar="NAME,…"),
+    Setting("held_out", "the part of the rows that is held out", metavar="PART"),
+    Setting("param", "a parameter of the estimator", many=True, metavar="NAME=VALUE"),
+    Setting("reveal", "who learns the result: alice, bob, both or none"),
+    Setting("yes", "ask nothing that has a default", flag=True),
+    Setting("fresh", "write over a file that is there", flag=True),
+)
 IMPORT = (
     Setting("model", "the ONNX file", many=True, bare=True, metavar="MODEL.onnx"),
     Setting("out", "NAME.json and NAME.npz are written; default: the model's name", file_path, metavar="NAME"),

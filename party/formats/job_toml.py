@@ -66,21 +66,22 @@ STEPS = {
 def job_of(path: Path) -> type[Job]:
     """The job that a file describes; JobError names the line and the key."""
     try:
-        text = path.read_bytes().decode()
-        content = tomllib.loads(text)
+        return job_from(path.read_bytes().decode(), path)
     except OSError as error:
         raise JobError(f"the job file {path} cannot be read ({error.strerror}); check --job") from None
     except UnicodeDecodeError:
         raise JobError(f"{path} is not UTF-8 text; save it as such") from None
+
+
+def job_from(text: str, path: Path) -> type[Job]:
+    """The same, of the text of the file `path`."""
+    try:
+        return _job(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise JobError(f"{path} is no TOML: {error}") from None
-    try:
-        return _job(content)
     except Wrong as wrong:
         place = line_of(text, wrong.path)
-        raise JobError(
-            f"{path}{f':{place}' if place else ''}: {'.'.join(wrong.path)}: {wrong}".replace(": : ", ": ")
-        ) from None
+        raise JobError(f"{path}{f':{place}' if place else ''}: {'.'.join(wrong.path)}: {wrong}") from None
     except JobError as error:
         raise JobError(f"{path}: {error}") from None
 

@@ -1,0 +1,186 @@
+"""`python -m party init`: a job's TOML file, from options, and from answers to what they leave open."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from protocol.config import Config, nearest
+from protocol.errors import ConfigError
+from protocol.estimators import BY_NAME, LeastSquares, LogisticRegression, MLPClassifier, MLPRegressor
+from protocol.estimators.networks import Network
+from protocol.files import durable
+
+from ..formats.job_schema import LEARNERS
+from ..formats.job_toml import job_from
+from ..loading import checked, parameters
+
+
+def run(settings: Config) -> int:
+    """Ask, check, write, and say what comes next."""
+    path = settings.out
+    if path.suffix != ".toml":
+        raise ConfigError(f"--out {path}: the name of a job's file ends in .toml")
+    if path.exists() and not settings.fresh:
+        raise ConfigError(f"--out {path} is there already; name another, or write over it with --fresh")
+    text = composed(settings)
+    job = checked(job_from(text, path))
+    try:
+        with durable(path) as stream:
+            stream.write(text.encode())
+    except OSError as error:
+        raise ConfigError(f"--out {path} cannot be written ({error.strerror}); name another place") from None
+    print(
+        f"party: wrote {path}; the other party needs the same file. What it costs, for 1000 rows, and how to run it:",
+        file=sys.stderr,
+    )
+    shapes = {name: "x".join(str(n) if isinstance(n, int) else "1000" if at == 0 else "10" for at, n in enumerate(each.shape))
+              for name, each in job.inputs.items() if each.default is None}  # fmt: skip
+    print(f"python -m party plan --job {path} {' '.join(f'--shape {name}={shape}' for name, shape in shapes.items())}")
+    for role in ("alice", "bob"):
+        table = (
+            f" --table {role}.csv"
+            if any(each.owner == role and each.default is None for each in job.inputs.values())
+            else ""
+        )
+        print(f"python -m party --role {role} --job {path}{table}")
+    return 0
+
+
+def composed(settings: Config) -> str:
+    """The file's text."""
+    ask = _Asking(settings)
+    name = ask("estimator", f"What is to be learnt? {', '.join(BY_NAME)}", "logistic-regression", _known)
+    kind = BY_NAME[name]
+    columns: dict[str, Any] = {}
+    both = settings.both or []
+    if not both:
+        for role in ("alice", "bob"):
+            if given := ask(
+                role, f"Columns of {role}: names, or how many there are; nothing if she or he has none", "", _columns
+            ):
+                columns[role] = given
+    if not columns:
+        columns["both"] = ask(
+            "both",
+            "Columns of which each has rows of her or his own (or give --alice, --bob)",
+            None,
+            _columns,
+        )
+    classifies = issubclass(kind, (LogisticRegression, MLPClassifier))
+    regresses = issubclass(kind, (LeastSquares, MLPRegressor))
+    where = "label" if classifies else "target" if regresses else "groups" if name == "group-statistics" else ""
+    for option in ("label", "target", "groups"):
+        if option != where and getattr(settings, option) is not None:
+            raise ConfigError(f"--{option} has no use in {name}{f'; give --{where}' if where else ''}")
+    if where:
+        owner = "" if "both" in columns else "bob:" if "bob" in columns else "alice:"
+        given = ask(
+            where,
+            f"Column of {'classes' if where != 'target' else 'targets'}, with its owner, as in bob:NAME",
+            f"{owner}{where}",
+            str,
+        )
+        role, colon, column = given.rpartition(":")
+        columns[where] = ({"owner": role} if colon else {}) | {"column": column}
+        if where != "target":
+            columns[where]["classes"] = ask("classes", "Its classes, in order, or how many (0, 1, 2 …)", None, _columns)
+    steps = ask(
+        "steps",
+        "Preparation of columns: standardise, min-max, log1p, or none",
+        "standardise" if where and "both" not in columns else "none",
+        _steps,
+    )
+    if steps:
+        columns["steps"] = steps
+    rows: dict[str, Any] = {"match": "order"} if "alice" in columns and "bob" in columns else {}
+    if hasattr(kind, "held_out"):
+        rows["held_out"] = ask("held_out", "Part of the rows that is held out to see how good it is", "0.2", float)
+    model = {"estimator": name} | _typed(kind, parameters(settings.param))
+    learner = ask("reveal", f"Who learns the result: {', '.join(LEARNERS)}", "both", _learner)
+    reveal = {"weights" if hasattr(kind, "weights") else "results": learner}
+    return "# Both parties hold this file.\n" + "".join(
+        f"\n[{section}]\n" + "".join(f"{key} = {toml(value)}\n" for key, value in content.items())
+        for section, content in {"rows": rows, "columns": columns, "model": model, "reveal": reveal}.items()
+        if content
+    )
+
+
+class _Asking:
+    """An option's value, or the answer to a question; ConfigError where there is nobody to ask."""
+
+    def __init__(self, settings: Config) -> None:
+        self._settings = settings
+
+    def __call__(self, option: str, question: str, default: str | None, parse: Callable[[str], Any]) -> Any:
+        given = getattr(self._settings, option)
+        if given is None and self._settings.yes and default is not None:
+            given = default
+        if given is None and not sys.stdin.isatty():
+            if default is not None:
+                return parse(default)
+            raise ConfigError(f"say --{option.replace('_', '-')}: {question[0].lower()}{question[1:]}")
+        while given is None:
+            print(f"{question}{f' [{default}]' if default else ''}: ", end="", file=sys.stderr, flush=True)
+            answer = sys.stdin.readline()
+            if not answer:
+                raise ConfigError("the answers ended before the questions did; nothing was written")
+            if not answer.strip() and default is None:
+                continue
+            try:
+                return parse(answer.strip() or str(default))
+            except (ValueError, ConfigError) as error:
+                print(f"  {error}", file=sys.stderr)
+        try:
+            return parse(given)
+        except ValueError:
+            raise ConfigError(f"--{option.replace('_', '-')} {given}: cannot be used; {question}") from None
+
+
+def _known(text: str) -> str:
+    if text not in BY_NAME:
+        raise ConfigError(f"{text!r} is no estimator{nearest(text, BY_NAME)} (there are {', '.join(BY_NAME)})")
+    return text
+
+
+def _learner(text: str) -> str:
+    if text not in LEARNERS:
+        raise ConfigError(f"{text!r} is none of {', '.join(LEARNERS)}")
+    return text
+
+
+def _columns(text: str) -> list[str] | int:
+    """ "age, income" as names, "20" as a number of columns, "" as none."""
+    return int(text) if text.strip().isdigit() else [each.strip() for each in text.split(",") if each.strip()]
+
+
+def _steps(text: str) -> list[str]:
+    found = _columns(text)
+    return [] if found == ["none"] or not isinstance(found, list) else found
+
+
+def _typed(kind: Any, given: Mapping[str, str]) -> dict[str, Any]:
+    """--param NAME=VALUE as TOML has them; what is wrong with them is said when the job is made."""
+    known = kind().parameters
+    if issubclass(kind, Network) and "features" in given:
+        raise ConfigError("--param features: it follows from the columns")
+    found: dict[str, Any] = {}
+    for name, text in given.items():
+        try:
+            found[name] = {bool: lambda t: t in ("yes", "true", "on")}.get(
+                type(known.get(name)), type(known.get(name, ""))
+            )(text)
+        except ValueError:
+            raise ConfigError(f"--param {name}={text}: a {type(known[name]).__name__} is needed") from None
+    return found
+
+
+def toml(value: Any) -> str:
+    """A value as TOML writes it."""
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{key} = {toml(each)}" for key, each in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(toml, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)
