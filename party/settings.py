@@ -331,6 +331,11 @@ INIT = (
     Setting("classes", "its classes, in order, or how many", metavar="NAME,…|N"),
     Setting("target", "the column that a regression is to predict, as in bob:price", metavar="WHO:NAME"),
     Setting("groups", "the column of groups, as in bob:region", metavar="WHO:NAME"),
+    Setting(
+        "match",
+        "the column of ids by which rows of both are matched; or order, where both have the same rows in the same order",
+        metavar="NAME|order",
+    ),
     Setting("steps", "preparation of the columns: standardise, min-max, log1p, or none", metavar="NAME,…"),
     Setting("held_out", "the part of the rows that is held out", metavar="PART"),
     Setting("param", "a parameter of the estimator", many=True, metavar="NAME=VALUE"),

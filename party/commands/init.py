@@ -12,6 +12,7 @@ from protocol.errors import ConfigError
 from protocol.estimators import BY_NAME, LeastSquares, LogisticRegression, MLPClassifier, MLPRegressor
 from protocol.estimators.networks import Network
 from protocol.files import durable
+from protocol.jobs import ROLES
 
 from ..formats.job_schema import LEARNERS
 from ..formats.job_toml import job_from
@@ -95,7 +96,12 @@ def composed(settings: Config) -> str:
     )
     if steps:
         columns["steps"] = steps
-    rows: dict[str, Any] = {"match": "order"} if "alice" in columns and "bob" in columns else {}
+    rows: dict[str, Any] = {}
+    others = [columns[where].get("owner")] if where else []
+    if len({name for name in (*columns, *others) if name in ROLES}) == 2:
+        what = "Column of ids by which rows are matched; or order, where both have the same rows in the same order"
+        found = ask("match", what, None, str)
+        rows["match" if found == "order" else "key"] = found
     if hasattr(kind, "held_out"):
         rows["held_out"] = ask("held_out", "Part of the rows that is held out to see how good it is", "0.2", float)
     model = {"estimator": name} | _typed(kind, parameters(settings.param))

@@ -1,4 +1,7 @@
-"""Malignant or benign, from thirty measurements of a cell's nucleus, 569 patients: a clinic has twenty of them, a laboratory the rest."""
+"""Malignant or benign, from thirty measurements of a cell's nucleus, 569 patients: a clinic has twenty of them, a laboratory ten.
+
+Each has patients that the other has not, and its own order of them: rows are matched by the patients' numbers, privately.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +26,10 @@ CLASSES = ["malignant", "benign"]
 
 
 class BreastCancer(LogisticRegression):
-    """Columns of both, in the same order of patients; bob has the diagnoses, and learns the scores of patients held out."""
+    """Columns of both; bob has the diagnoses too, and learns the scores of the patients held out. Both learn the accuracy."""
 
-    x = Table(alice=ALICE, bob=BOB, match="order", rows=569, steps=[Standardise()])
-    y = Labels("bob", "diagnosis", classes=CLASSES, one_hot=False, rows=569)
+    x = Table(alice=ALICE, bob=BOB, key="patient", steps=[Standardise()])
+    y = Labels("bob", "diagnosis", classes=CLASSES, one_hot=False)
     held_out = 0.25
     weights = "none"
     scores = "bob"
@@ -34,15 +37,15 @@ class BreastCancer(LogisticRegression):
 
     def files(self, folder: Path) -> dict[str, Path]:
         """The table of each party, written there."""
-        found = bunch("breast_cancer")
-        columns: dict[str, object] = {
-            name: found.data[:, list(found.feature_names).index(name)] for name in (*ALICE, *BOB)
-        }
-        columns["diagnosis"] = [CLASSES[each] for each in found.target]
-        own = {"alice": ALICE, "bob": [*BOB, "diagnosis"]}
-        return {
-            role: write(folder / f"{role}.csv", {name: columns[name] for name in names}) for role, names in own.items()
-        }
+        found, random = bunch("breast_cancer"), np.random.default_rng(1)
+        names, paths = list(found.feature_names), {}
+        for role, own, last in (("alice", ALICE, []), ("bob", BOB, ["diagnosis"])):
+            rows = random.permutation(len(found.data))[15:]
+            columns: dict[str, object] = {"patient": [f"P{row:04d}" for row in rows]}
+            columns |= {name: found.data[rows, names.index(name)] for name in own}
+            columns |= {name: [CLASSES[each] for each in found.target[rows]] for name in last}
+            paths[role] = write(folder / f"{role}.csv", columns)
+        return paths
 
     def measure(self, results: Mapping[str, Array], inputs: Mapping[str, Array]) -> dict[str, float]:
         """Of the patients held out, by bob's scores."""

@@ -9,7 +9,8 @@ import pytest
 
 from party.__main__ import main
 from party.commands.demo import _fault
-from party.inputs import Given, all_inputs
+from party.inputs import Given
+from party.keyed import all_inputs
 from party.loading import load_job
 from protocol.simulate import simulate
 

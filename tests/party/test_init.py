@@ -12,32 +12,12 @@ from party.__main__ import main
 from party.loading import load_job
 
 OPTIONS = {
-    "logistic-regression": [
-        "--alice",
-        "age,income",
-        "--bob",
-        "visits",
-        "--label",
-        "bob:default",
-        "--classes",
-        "no,yes",
-    ],
-    "ridge": ["--both", "a, b", "--target", "t", "--param", "alpha=2"],
-    "mlp-classifier": [
-        "--bob",
-        "20",
-        "--label",
-        "alice:kind",
-        "--classes",
-        "3",
-        "--param",
-        "hidden_layer_sizes=8",
-        "--param",
-        "max_iter=2",
-    ],
-    "mlp-regressor": ["--alice", 'x,"y"', "--target", "bob:t", "--held-out", "0.25"],
-    "group-statistics": ["--bob", "x,y", "--groups", "bob:g", "--classes", "p,q", "--reveal", "alice"],
-    "statistics": ["--alice", "x", "--param", "measures=mean,var"],
+    "logistic-regression": "--alice age,income --bob visits --label bob:default --classes no,yes --match patient",
+    "ridge": "--both a,b --target t --param alpha=2",
+    "mlp-classifier": "--bob 20 --label alice:kind --classes 3 --match order --param hidden_layer_sizes=8 --param max_iter=2",
+    "mlp-regressor": '--alice x,"y" --target bob:t --held-out 0.25 --match order',
+    "group-statistics": "--bob x,y --groups bob:g --classes p,q --reveal alice",
+    "statistics": "--alice x --param measures=mean,var",
 }
 
 
@@ -49,7 +29,7 @@ class Terminal(io.StringIO):
 @pytest.mark.parametrize("estimator", OPTIONS)
 def test_what_is_written_plans_at_once(estimator, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert main(["init", "--estimator", estimator, "--yes", *OPTIONS[estimator]]) == 0
+    assert main(["init", "--estimator", estimator, "--yes", *OPTIONS[estimator].split()]) == 0
     plan, *runs = capsys.readouterr().out.splitlines()
     assert len(runs) == 2 and plan.startswith("python -m party plan --job job.toml --shape ")
     assert main(plan.split()[3:]) == 0
@@ -69,28 +49,20 @@ def test_questions_are_asked_again_until_the_answer_can_be_used(tmp_path, capsys
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ([], "say --both: columns of which"),
-        (
-            ["--alice", "a", "--classes", "no,yes", "--target", "bob:t"],
-            "--target has no use in logistic-regression; give --label",
-        ),
-        (["--alice", "a", "--label", "bob:l"], "say --classes: its classes"),
-        (
-            ["--alice", "a", "--label", "bob:l", "--classes", "p,q", "--param", "D=2"],
-            "job.toml:13: model.D: is no parameter here",
-        ),
-        (
-            ["--alice", "a", "--label", "bob:l", "--classes", "p,q", "--held-out", "much"],
-            "--held-out much: cannot be used",
-        ),
-        (["--out", "job.txt"], "ends in .toml"),
-        (["--estimator", "lasso"], "'lasso' is no estimator"),
+        ("", "say --both: columns of which"),
+        ("--alice a --classes no,yes --target bob:t", "--target has no use in logistic-regression; give --label"),
+        ("--bob a --label bob:l", "say --classes: its classes"),
+        ("--alice a --label bob:l --classes p,q", "say --match: column of ids"),
+        ("--bob a --label bob:l --classes p,q --param D=2", "job.toml:13: model.D: is no parameter here"),
+        ("--bob a --label bob:l --classes p,q --held-out much", "--held-out much: cannot be used"),
+        ("--out job.txt", "ends in .toml"),
+        ("--estimator lasso", "'lasso' is no estimator"),
     ],
 )
 def test_what_is_missing_or_wrong_is_said(options, words, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "stdin", io.StringIO())
-    assert main(["init", *options]) == 2
+    assert main(["init", *options.split()]) == 2
     assert words in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
