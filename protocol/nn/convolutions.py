@@ -11,7 +11,7 @@ from .. import ops
 from ..draws import Draw
 from ..errors import JobError
 from ..ops import Secret
-from .layer import Layer, Parameter, Scope, affine
+from .layer import Layer, Parameter, Scope, affine, flags, sizes
 
 Axes = int | tuple[int, ...]
 
@@ -34,6 +34,10 @@ class _Convolution(Layer):
     bias: bool = True
     init: Draw | None = None
     axes = 2
+
+    def __post_init__(self) -> None:
+        sizes(self, in_channels=self.in_channels, out_channels=self.out_channels, groups=self.groups)
+        flags(self, bias=self.bias)
 
     def parameters(self) -> Mapping[str, Parameter]:
         size = self.kernel_size

@@ -11,6 +11,7 @@ model.0.weight, model.0.bias, model.2.weight and so on. Names, arguments and sha
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,7 @@ from ..draws import Draw, he
 from ..errors import JobError
 from ..jobs import JOINT, ROLES, Bundle, Input, Variables
 from ..ops import Secret
+from ..ops.tensor import number
 from ..views import Shape
 
 LIMIT = 8.0  # what a parameter is taken to stay below in absolute value; training beyond it is noticed by the guard
@@ -46,6 +48,28 @@ def affine(shape: Shape, fan_in: int, init: Draw | None, bias: bool) -> dict[str
 def nested(layers: Mapping[str, Layer]) -> dict[str, Parameter]:
     """The parameters of layers inside another, by their names there."""
     return {f"{name}.{own}": each for name, layer in layers.items() for own, each in layer.parameters().items()}
+
+
+def sizes(owner: object, **values: Any) -> None:
+    """JobError unless each is a whole number above 0."""
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+            raise JobError(f"{type(owner).__name__}: {name} is a whole number above 0, not {value!r}")
+
+
+def flags(owner: object, **values: Any) -> None:
+    """JobError unless each is True or False."""
+    for name, value in values.items():
+        if type(value) is not bool:
+            raise JobError(f"{type(owner).__name__}: {name} is True or False, not {value!r}")
+
+
+def ranges(owner: object, low: float, below: float, **values: Any) -> None:
+    """JobError unless each is a number from `low` on and below `below`."""
+    for name, value in values.items():
+        if not low <= number(f"{type(owner).__name__}'s {name}", value) < below:
+            limit = "" if below == math.inf else f" and below {below:g}"
+            raise JobError(f"{type(owner).__name__}: {name} is a number from {low:g} on{limit}, not {value!r}")
 
 
 @dataclass(frozen=True)
@@ -104,6 +128,10 @@ class Sequential(Layer):
 
     def __init__(self, *layers: Layer, owner: str = JOINT) -> None:
         for number, layer in enumerate(layers):
+            if isinstance(layer, type) and issubclass(layer, Layer):
+                raise JobError(
+                    f"Sequential: number {number} is the class {layer.__name__}; a layer is {layer.__name__}(…)"
+                )
             if not isinstance(layer, Layer):
                 raise JobError(f"Sequential takes layers, not {type(layer).__name__} as number {number}")
         self.layers, self.owner = layers, owner

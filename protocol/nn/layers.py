@@ -12,7 +12,7 @@ from .. import ops
 from ..draws import Draw
 from ..errors import JobError
 from ..ops import Secret
-from .layer import Layer, Parameter, Scope, affine
+from .layer import Layer, Parameter, Scope, affine, flags, ranges, sizes
 
 
 @dataclass(eq=False)
@@ -27,14 +27,18 @@ class Dense(Layer):
     bias: bool = True
     init: Draw | None = None
 
+    def __post_init__(self) -> None:
+        sizes(self, in_features=self.in_features, out_features=self.out_features)
+        flags(self, bias=self.bias)
+
     def parameters(self) -> Mapping[str, Parameter]:
         shape = (self.out_features, self.in_features)
         return affine(shape, self.in_features, self.init, self.bias)
 
     def forward(self, scope: Scope, x: Secret) -> Secret:
         if x.shape[-1:] != (self.in_features,):
-            raise JobError(f"Dense({self.in_features}, {self.out_features}) of a tensor of shape {x.shape}: its last "
-                           f"axis must have {self.in_features}; put a Flatten() before it if these are pictures")  # fmt: skip
+            raise JobError(f"{scope.path}, Dense({self.in_features}, {self.out_features}), of a tensor of shape {x.shape}: its "
+                           f"last axis must have {self.in_features}; put a Flatten() before it if these are pictures")  # fmt: skip
         out = x @ scope["weight"].T
         return out + scope["bias"] if self.bias else out
 
@@ -46,6 +50,9 @@ class Embedding(Layer):
     num_embeddings: int
     embedding_dim: int
     init: Draw = Draw(1.0)  # noqa: RUF009, frozen
+
+    def __post_init__(self) -> None:
+        sizes(self, num_embeddings=self.num_embeddings, embedding_dim=self.embedding_dim)
 
     def parameters(self) -> Mapping[str, Parameter]:
         return {"weight": Parameter((self.num_embeddings, self.embedding_dim), self.init)}
@@ -71,6 +78,9 @@ class Dropout(Layer):
 
     p: float = 0.5
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        ranges(self, 0.0, 1.0, p=self.p)
 
     def forward(self, scope: Scope, x: Secret) -> Secret:
         if not scope.training:

@@ -5,11 +5,13 @@ State, such as momentum, is carried as any variable is: secret, from step to ste
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..ops import Secret, clip
+from .layer import flags, ranges
 
 Rate = float | Callable[[int], float]
 
@@ -58,6 +60,12 @@ class SGD(Optimiser):
     weight_decay: float = 0.0
     nesterov: bool = False
     clip_value: float | None = None
+
+    def __post_init__(self) -> None:
+        ranges(self, 0.0, math.inf, weight_decay=self.weight_decay, **({} if callable(self.lr) else {"lr": self.lr}))
+        ranges(self, 0.0, 1.0, momentum=self.momentum)
+        ranges(self, 0.0, math.inf, **({} if self.clip_value is None else {"clip_value": self.clip_value}))
+        flags(self, nesterov=self.nesterov)
 
     def state(self) -> Sequence[str]:
         return ("momentum",) if self.momentum else ()

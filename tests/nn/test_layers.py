@@ -16,8 +16,11 @@ from protocol.nn import (
     MSE,
     SGD,
     BinaryCrossEntropy,
+    Conv2d,
     CrossEntropy,
     Dense,
+    Dropout,
+    Embedding,
     Flatten,
     Huber,
     Layer,
@@ -204,6 +207,21 @@ def test_layers_that_do_not_fit_say_so():
             f"model.0.{name}.{role}": shape
             for name, shape in (("weight", (2, 5)), ("bias", (2,))) for role in ("alice", "bob")
         })  # fmt: skip
+    for made, says in [
+        (lambda: Dense(4, (8,)), r"Dense: out_features is a whole number above 0, not \(8,\)"),
+        (lambda: Dense(4, 2.0), "Dense: out_features is a whole number"),
+        (lambda: Dense(0, 2), "Dense: in_features is a whole number above 0, not 0"),
+        (lambda: Dense(4, 2, bias="no"), "Dense: bias is True or False, not 'no'"),
+        (lambda: Conv2d(1, True, 3), "Conv2d: out_channels is a whole number"),
+        (lambda: Embedding(4, -1), "Embedding: embedding_dim is a whole number"),
+        (lambda: Dropout(1.5), "Dropout: p is a number from 0 on and below 1, not 1.5"),
+        (lambda: Sequential(Dense(4, 2), Dropout), r"number 1 is the class Dropout; a layer is Dropout\(…\)"),
+        (lambda: SGD(momentum=-9), "SGD: momentum is a number from 0 on and below 1, not -9"),
+        (lambda: SGD(lr="fast"), "SGD's lr is one public number"),
+        (lambda: SGD(weight_decay=-0.1), "SGD: weight_decay is a number from 0 on, not -0.1"),
+    ]:
+        with pytest.raises(JobError, match=says):
+            made()
     with pytest.raises(JobError, match="takes layers, not float"):
         Sequential(Dense(2, 2), 0.5)
     with pytest.raises(JobError, match="as an attribute of a job's class"):
