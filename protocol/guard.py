@@ -159,7 +159,7 @@ def _assumptions(sizes: Sizes, job: Job, steps: int) -> list[tuple[Node, Guard]]
             if not _inside(_proven(x, job), node.op.domain):
                 guard(x, node.op.domain, what, exact=True, abrupt=node.op.abrupt)
     ranges = {node.op.label: node.interval for node in graph.nodes if isinstance(node.op, Carry)}
-    for label, node in graph.updated.items():
+    for label, node in graph.updated.items() if steps else ():
         if ranges.get(label, EVERYTHING) != EVERYTHING and not _inside(node.interval, ranges[label]):
             guard(node, ranges[label], f"v.{label}{_line(graph.origins[label].line if label in graph.origins else '')}")
     for node in graph.nodes:

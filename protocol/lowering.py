@@ -135,12 +135,9 @@ class Lowering:
         """The same share in fewer limbs."""
         if share.limbs == limbs:
             return share
-        key = ("narrow", share.register, share.phase, limbs)
-        if key not in self._memo:
-            out = self.call(lambda x: ring(share.limbs).resize(x, limbs), share)
-            self._memo[key] = self.as_share(out, share.shape, share.scale, min(share.bits, 64 * limbs), limbs)
-        found: Share = self._memo[key]
-        return found
+        key = ("narrow", share.register, share.phase, limbs)  # other shares may be in that register, with another scale
+        out = self.once(key, lambda: self.call(lambda x: ring(share.limbs).resize(x, limbs), share))
+        return self.as_share(out, share.shape, share.scale, min(share.bits, 64 * limbs), limbs)
 
     def aligned(self, node: Node, scale: int, limbs: int) -> Share:
         """The share of `node` at a scale at least its own, in `limbs` limbs."""

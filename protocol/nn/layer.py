@@ -127,21 +127,19 @@ class Sequential(Layer):
     """One layer after another; model.0 is the first."""
 
     def __init__(self, *layers: Layer, owner: str = JOINT) -> None:
-        for number, layer in enumerate(layers):
+        for at, layer in enumerate(layers):
             if isinstance(layer, type) and issubclass(layer, Layer):
-                raise JobError(
-                    f"Sequential: number {number} is the class {layer.__name__}; a layer is {layer.__name__}(…)"
-                )
+                raise JobError(f"Sequential: number {at} is the class {layer.__name__}; a layer is {layer.__name__}(…)")
             if not isinstance(layer, Layer):
-                raise JobError(f"Sequential takes layers, not {type(layer).__name__} as number {number}")
+                raise JobError(f"Sequential takes layers, not {type(layer).__name__} as number {at}")
         self.layers, self.owner = layers, owner
 
     def parameters(self) -> Mapping[str, Parameter]:
         return nested({str(number): layer for number, layer in enumerate(self.layers)})
 
     def forward(self, scope: Scope, x: Secret) -> Secret:
-        for number, layer in enumerate(self.layers):
-            x = layer.forward(scope.inside(str(number)), x)
+        for at, layer in enumerate(self.layers):
+            x = layer.forward(scope.inside(str(at)), x)
         return x
 
 

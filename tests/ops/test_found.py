@@ -9,7 +9,7 @@ import pytest
 from oracle import job_of, secure
 
 from protocol.jobs import Input, Job
-from protocol.ops import gradient, relu, softplus, tanh, within
+from protocol.ops import gradient, maximum, relu, softplus, tanh, within
 from protocol.simulate import simulate
 
 X = np.array([-0.75, 0.25, 0.5])
@@ -120,3 +120,25 @@ def test_public_factors_are_one_public_factor(function):
     run = secure(function, X)
     assert np.abs(run.results[0]["out"] - X).max() <= 2.0**-15
     assert run.rounds <= 2
+
+
+def test_one_share_may_have_two_scales():
+    """2x is the share of x with another label of its scale, and both are brought to fewer limbs."""
+
+    def function(x):
+        double = x * 2.0
+        bit = (x > 0.0) * 1.0
+        return {"larger": maximum(double, bit), "less": 0.5 - double, "mean": double.mean(1) * 0.1}
+
+    x = np.array([[-1.25, -0.5], [2.5, 1.5]])
+    got = secure(function, x, fraction_bits=30, limit=4.0).results[0]
+    assert got["larger"].tolist() == [[0, 0], [5, 3]]
+    assert got["less"].tolist() == (0.5 - 2 * x).tolist()
+    assert np.abs(got["mean"] - 0.2 * x.mean(1)).max() <= 4 * 2.0**-30
+
+
+def test_what_no_step_has_changed_is_not_guarded_as_if_one_had():
+    def step(v):
+        v.a = v.b * 64.0
+
+    assert stepping(step, 0, a=X, b=X)["a"].tolist() == X.tolist()
