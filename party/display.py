@@ -23,10 +23,10 @@ from protocol.notify import Notifier
 from protocol.plan import Plan
 
 from .bars import Bar, TerminalBar
-from .bench.stopwatch import Stopwatch
 from .intake import Supply
 from .runner import Runner
 from .session import View
+from .stopwatch import Stopwatch
 
 FIRST, LEAST, MOST = (1, 2), 5, 300  # seconds at which a state that lasts is said: 1, 2, 5, 10, 20, 40, … and every 300
 REPEATED = ("lost", "note")  # events that come again for as long as their cause is not mended

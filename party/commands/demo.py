@@ -25,17 +25,17 @@ from protocol.ops.coarse import Coarse
 from protocol.variables import GUARDS
 
 from ..agreement import LEARNERS
+from ..bench.suite import suite
 from ..bench.workloads import chosen
 from ..data import check_output
 from ..display import shown
 from ..given import Given, given
 from ..jobs import private_inference
 from ..keyed import all_inputs
+from ..lab.laboratory import small
 from ..loading import load_job, parameters, trace_job
 from ..local import Trio
 from ..settings import ratio
-from .bench import suite
-from .lab import small
 
 AGREEMENT = 1e-3  # what the largest difference from the plaintext twin must stay below
 

@@ -17,7 +17,6 @@ from protocol.signals import held, reacting, unwind
 
 from ..agreement import Intent
 from ..api import Party, plain, simulate
-from ..bench.stopwatch import Stopwatch
 from ..data import check_output, save_results
 from ..display import Terminal, shown
 from ..given import given
@@ -26,6 +25,7 @@ from ..result import counts, out_of_range
 from ..runner import Halted
 from ..session import Report
 from ..shared import Named, SharedModel, check_place, put
+from ..stopwatch import Stopwatch
 
 
 def run(settings: Config) -> int:

@@ -13,12 +13,12 @@ import pytest
 from party.bench import operations
 from party.bench.dealer import KINDS, throughput
 from party.bench.measuring import Line, reference_seconds
-from party.bench.stopwatch import Stopwatch
+from party.bench.suite import suite
 from party.bench.workloads import WORKLOADS, chosen
-from party.commands.bench import suite
 from party.jobs.samples import classes, halves, pictures, uniform
 from party.jobs.single import Single
 from party.runner import Progress
+from party.stopwatch import Stopwatch
 from protocol.errors import ConfigError, JobError
 from protocol.jobs import trace
 

@@ -10,8 +10,8 @@ import sys
 import pytest
 from services import until
 
-from party.commands.lab import Patience, grid, order_of
 from party.lab.cells import Order, calibrate, measure
+from party.lab.laboratory import Patience, grid, order_of
 from party.planned import Planned
 from party.settings import LAB, several
 from protocol.channel import Shape

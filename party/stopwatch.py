@@ -16,8 +16,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from ..intake import Intake, Supply
-from ..runner import Runner
+from .intake import Intake, Supply
+from .runner import Runner
 
 MEETINGS = 400  # exchanges of a hundred bytes, in batches of
 BATCH = 20

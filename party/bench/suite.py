@@ -1,0 +1,135 @@
+"""What this machine does with each workload, between three real processes, beside float64 on the same work: measured and printed."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from rich.console import Console
+
+from . import dealer, operations
+from .measuring import measure
+from .workloads import WORKLOADS
+
+
+class Row(Protocol):
+    def as_data(self) -> dict[str, Any]: ...
+
+
+R = TypeVar("R", bound=Row)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A table: its title, and a heading with its cell for every column. The first is as wide as `first` characters."""
+
+    title: str
+    columns: Sequence[tuple[str, Callable[[Any], str]]]
+    first: int = 28
+
+    def line(self, cells: Sequence[str]) -> str:
+        """One row; wide enough for what is met, so that each can be printed as soon as it is there."""
+        others = zip(cells[1:], self.columns[1:], strict=True)
+        return "  ".join([cells[0].ljust(self.first), *(cell.rjust(max(len(head), 9)) for cell, (head, _) in others)])
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.3f} s" if value >= 1 else f"{value * 1e3:.2f} ms" if value >= 1e-3 else f"{value * 1e6:.0f} µs"
+
+
+def _bytes(value: float) -> str:
+    return f"{value / 1e6:.2f} MB" if value >= 1e5 else f"{value / 1e3:.2f} kB" if value >= 1e3 else f"{value:.0f} B"
+
+
+ONLINE = Layout(
+    "Online: one repeat with its material at hand; free: the dealer at work on the same machine",
+    (
+        ("workload", lambda r: r.name),
+        ("n", lambda r: f"{r.n:,}"),
+        ("median", lambda r: _seconds(r.seconds_median)),
+        ("least", lambda r: _seconds(r.seconds_min)),
+        ("repeats", lambda r: str(r.repeats)),
+        ("rounds", lambda r: f"{r.rounds:,}"),
+        ("sent", lambda r: _bytes(r.bytes_sent)),
+        ("dealt", lambda r: _bytes(r.dealt_bytes)),
+        ("dealer", lambda r: _seconds(r.dealer_seconds)),
+        ("free", lambda r: _seconds(r.free_seconds)),
+        ("waits", lambda r: str(r.waits_for_material)),
+        ("cpu", lambda r: _seconds(r.cpu_seconds)),
+        ("rss", lambda r: f"{r.peak_rss_mb:.0f} MB"),
+        ("exchange", lambda r: f"{r.rtt_us:.0f} µs"),
+        ("float64", lambda r: _seconds(r.reference_seconds)),
+        ("ratio", lambda r: f"{r.ratio:.1f}"),
+    ),
+)
+DEALER = Layout(
+    "Dealer: material of each kind, nothing else running",
+    (
+        ("kind", lambda r: r.name.removeprefix("dealer: ")),
+        ("1 worker", lambda r: f"{_bytes(r.bytes_per_second[0])}/s"),
+        ("2 workers", lambda r: f"{_bytes(r.bytes_per_second[1])}/s"),
+        ("elements, 1 worker", lambda r: f"{r.per_second[0]:,.0f}/s"),
+        ("2 workers", lambda r: f"{r.per_second[1]:,.0f}/s"),
+    ),
+)
+OPERATIONS = Layout(
+    "Operations at f = 16: cost for an element, and error against float64",
+    (
+        ("operation", lambda r: r.name),
+        ("inputs", lambda r: f"{r.n:,} in ±{r.peak:,.0f}"),
+        ("rounds", lambda r: str(r.rounds)),
+        ("sent", lambda r: f"{r.bytes_sent:.2f} B"),
+        ("dealt", lambda r: f"{r.dealt_bytes:.1f} B"),
+        ("largest error", lambda r: f"{r.max_error:.2g}"),
+        ("off by > 1%", lambda r: str(r.wrong)),
+    ),
+)
+
+
+def suite(names: Sequence[str], scale: float, size: int | None, as_json: bool) -> int:
+    """Measure and print; 1 if a product came out wrong."""
+    report = _Report(as_json)
+    report.say(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before the first workload")
+    for name in names:
+        if name in WORKLOADS:
+            report.say(f"{name} …")
+            report.row(ONLINE, measure(WORKLOADS[name].resized(scale, size)))
+    if "dealer" in names:
+        for kind in dealer.KINDS:
+            report.row(DEALER, dealer.throughput(kind, 0.5 * min(scale, 1.0)))
+    wrong = 0
+    if "operations" in names:
+        for name in operations.names():
+            report.row(OPERATIONS, operations.facts(name, size))
+        count = max(1000, round(operations.PRODUCTS * min(scale, 1.0)))
+        for peak in operations.PEAKS:
+            wrong += report.row(OPERATIONS, operations.products(peak, count)).wrong
+    report.say(f"load {os.getloadavg()[0]:.1f} after the last")
+    sys.stdout.flush()
+    return 1 if wrong else 0
+
+
+class _Report:
+    """Lines of JSON or of tables, each as soon as it is there; progress on standard error."""
+
+    def __init__(self, as_json: bool) -> None:
+        self._json = as_json
+        self._begun: Layout | None = None
+        self._progress = Console(stderr=True, highlight=False, soft_wrap=True)
+
+    def say(self, text: str) -> None:
+        self._progress.print(f"bench: {text}", markup=False)
+
+    def row(self, layout: Layout, row: R) -> R:
+        if self._json:
+            print(json.dumps(row.as_data()), flush=True)
+            return row
+        if layout is not self._begun:
+            self._begun = layout
+            print(f"\n{layout.title}\n{layout.line([heading for heading, _ in layout.columns])}")
+        print(layout.line([cell(row) for _, cell in layout.columns]), flush=True)
+        return row
