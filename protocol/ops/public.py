@@ -48,7 +48,8 @@ class AddPublic(Aligned, Public):
 
     def bounds(self, *uses: Node) -> Interval:
         a, b = uses[0].interval
-        return (a + float(self.constant.min(initial=0)), b + float(self.constant.max(initial=0)))
+        least, most = (self.constant.min(), self.constant.max()) if self.constant.size else (0.0, 0.0)
+        return (a + float(least), b + float(most))
 
     def spread(self, *uses: Node) -> Spread | None:
         return uses[0].likely + Spread(float(np.abs(self.constant).max(initial=0.0)), 0.0)
