@@ -242,7 +242,7 @@ def check_place(path: Path, job: Job, begins: Path | None, lasting: bool) -> Non
 
 
 def put(model: SharedModel, path: Path, begins: Path | None) -> None:
-    """Write what a run has kept, over nothing but what the run began with; if it is there already, it may have been rotated since."""
+    """Write what a run has kept, and over nothing but itself and what the run began with."""
     if path.exists() and path != begins:
         try:
             own = SharedModel.read(path).id == model.id
@@ -250,7 +250,6 @@ def put(model: SharedModel, path: Path, begins: Path | None) -> None:
             own = False
         if not own:
             raise ConfigError(f"--keep {path}: there is another file; move it away, and give the same command again")
-        return
     model.save(path)
 
 

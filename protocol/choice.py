@@ -1,10 +1,15 @@
-"""How many fraction bits a job takes that does not say: as many as its precision asks for, where more would cost something.
+"""What is left to the plan, chosen for a network: how many fraction bits a job takes that does not say, and how it compares.
+
+*Fraction bits*: as many as its precision asks for, where more would cost something.
 
 The candidates are planned one after the other, from the finest on, and the cheapest of those that are precise enough is taken, the
 finest of those that are as good as equal: no bit is given up for less than a hundredth of a second of a run.
 
 What is computed in many layers may have a range far wider than its values, and a part of that would be large; so for the coarser
 candidates a range counts as no wider than those of what the parties bring, and the errors of all steps add up, like √steps.
+
+*Comparisons* take fewer rounds where more is dealt for them (`ops/signs.py`): up to which size is found by lowering the plan with
+one after the other, and they stay as they are where that saves less than the same moment.
 
 Costs and errors come from sums and products alone, so that two parties who are told the same network choose alike; what they chose
 is bound by the plan's digest, which they compare before a run.
@@ -17,17 +22,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from .cost import Network, PhaseCost, run_seconds
+from .cost import LAN, Network, PhaseCost, online_seconds, run_seconds
 from .errors import JobError
 from .graph import Graph, Phase
-from .lowering import Lowering
+from .lowering import Joins, Lowering
+from .ops.comparison import Compare
 from .ops.truncation import Rescale
 from .precision import relative_errors, widest_input
 from .sizing import Numerics, Sizes
 from .solver import size
 
 CANDIDATES = (20, 18, 16, 14, 12, 10)
-EQUAL = 0.010  # seconds: what a whole run would save at least, if a bit is given up for it
+EQUAL = 0.010  # seconds: what a whole run would save at least, if a bit is given up, or more is dealt, for it
+MOST_SIZES = 4  # of tensors that are compared, for each of which a plan is lowered
+FEWER = 3  # rounds that a comparison may save
 SEARCHED = 4_000  # nodes up to which a graph is planned more than once
 
 
@@ -108,6 +116,43 @@ def cheapest(graphs: Sequence[Graph], numerics: Numerics, steps: int, network: N
         except JobError:
             continue
     return graphs[min(found)[1]] if found else graphs[-1]
+
+
+Costs = Sequence[tuple[PhaseCost, int]]  # of the phases, and how often each is executed
+
+
+def choose_joins(sizes: Sizes, network: Network, costs: Callable[[Joins], Costs]) -> Joins:
+    """How comparisons join: what makes a run the shortest. `costs` lowers the plan with such joins.
+
+    By bits alone for the usual network, which nobody has spoken of: there rounds are cheap, and what is dealt least serves any dealer.
+    """
+    if network == LAN:
+        return Joins()
+    phases: dict[Phase, int] = {}
+    compared = compared_sizes(sizes, phases)
+    plain = costs(Joins())
+    a_round = online_seconds(PhaseCost(1, (0, 0), 0), network)
+    most = sum(FEWER * phases.get(phase, 0) * times * a_round for phase, (_, times) in zip(Phase, plain, strict=True))
+    if most < EQUAL or len(sizes.graph.nodes) > SEARCHED:
+        return Joins()
+    least = best = (run_seconds(plain, network), Joins())
+    for count in compared:
+        best = min(best, (run_seconds(costs(Joins(count)), network), Joins(count)))
+    three = best[1].three
+    for joins in dict.fromkeys(Joins(max(count, other), count) for count in compared for other in (three, 0)):
+        best = min(best, (run_seconds(costs(joins), network), joins))
+    return best[1] if best[0] < least[0] - EQUAL else Joins()
+
+
+def compared_sizes(sizes: Sizes, phases: dict[Phase, int] | None = None) -> list[int]:
+    """Elements of the tensors that are compared, from the least on, the largest few; `phases` counts comparisons by phase."""
+    found: set[int] = set()
+    for node in sizes.graph.nodes:
+        if isinstance(node.op, Compare):
+            found.add(node.inputs[0].size)
+            if phases is not None:
+                phases[node.phase] = phases.get(node.phase, 0) + 1
+    return sorted(found)[-MOST_SIZES:]
 
 
 def _try(

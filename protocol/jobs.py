@@ -177,6 +177,7 @@ class Traced:
     job: Job
     shapes: dict[str, Shape]
     iterations: int
+    network: Network = LAN  # what is planned for
     graph: Graph = field(default_factory=Graph)
     assumptions: list[str] = field(default_factory=list)
     numerics: Numerics = field(init=False)
@@ -218,7 +219,7 @@ def trace(job: Job, shapes: Mapping[str, Shape], iterations: int | None = None, 
     ranges: dict[str, Interval] = {}  # of the carried variables
     widened: set[str] = set()
     while True:
-        traced, assigned, starts = _trace(job, bind(job.inputs, shapes), count, ranges)
+        traced, assigned, starts = _trace(job, bind(job.inputs, shapes), count, network, ranges)
         if fresh := assigned - set(ranges):
             ranges |= {name: _declared(job, name) or starts[name] for name in fresh}
             continue
@@ -274,13 +275,13 @@ def _union(*intervals: Interval) -> Interval:
 
 
 def _trace(
-    job: Job, shapes: dict[str, Shape], count: int, ranges: Mapping[str, Interval]
+    job: Job, shapes: dict[str, Shape], count: int, network: Network, ranges: Mapping[str, Interval]
 ) -> tuple[Traced, set[str], dict[str, Interval]]:
     """One tracing run, given which variables are carried and in which ranges.
 
     Also what the step assigns, and every variable's range before the first step.
     """
-    traced = Traced(job, shapes, count)
+    traced = Traced(job, shapes, count, network)
     graph = traced.graph
     graph.iterations, graph.begun = count, job._begun
     values = {}

@@ -14,7 +14,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from .correlations import Correlation, Field, Mask
 from .correlations.shifts import ShiftedMask, opened_operand
@@ -33,11 +33,31 @@ class Secure(Sized):
         raise NotImplementedError
 
 
+class Joins(NamedTuple):
+    """Up to how many elements tensors are compared in three rounds, and in two where their bits allow it, by more that is dealt."""
+
+    three: int = 0
+    two: int = 0
+
+    def __str__(self) -> str:
+        if not self.three:
+            return "by bits alone"
+        two = [f"in two rounds up to {self.two:,} elements"] if self.two else []
+        three = [f"in three rounds up to {self.three:,}{'' if two else ' elements'}"] if self.three > self.two else []
+        return " and ".join(two + three)
+
+    def rounds(self, size: int) -> int:
+        """How many a comparison of `size` elements may take, the opening of what is compared included."""
+        return 2 if 0 < size <= self.two else 3 if 0 < size <= self.three else 5
+
+
 class Lowering:
     """A sized graph, lowered for one party on construction. `learners`: who learns what is revealed to nobody in particular."""
 
-    def __init__(self, sizes: Sizes, party: int, learners: tuple[int, ...] = (0, 1)) -> None:
-        self.sizes, self.party, self.learners = sizes, party, learners
+    def __init__(
+        self, sizes: Sizes, party: int, learners: tuple[int, ...] = (0, 1), joins: Joins | None = None
+    ) -> None:
+        self.sizes, self.party, self.learners, self.joins = sizes, party, learners, joins or Joins()
         self.warnings = list(dict.fromkeys(_assumption(node, limit) for node, limit in sizes.assumed.items()))
         self.phases = {phase: PhaseCode() for phase in Phase}
         self.inputs: dict[str, Share] = {}

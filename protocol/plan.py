@@ -14,14 +14,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from . import contract_codec
+from .choice import choose_joins, compared_sizes
 from .contract import Dealing, PhaseDealing
-from .cost import LOOPBACK, PhaseCost, online_seconds
+from .cost import LOOPBACK, PhaseCost, online_seconds, run_seconds
 from .describe import often, reveals
 from .digest import Listing
 from .graph import Phase, Terms
 from .guard import Guards, guarded, revealed_range
 from .jobs import ROLES, Traced
-from .lowering import Lowering
+from .lowering import Joins, Lowering
 from .matching import matching
 from .ops.stored import Stored
 from .ops.truncation import Rescale
@@ -87,6 +88,26 @@ class Plan:
             if label not in GUARDS.values() and {*parties} <= {*graph.terms.get(label, Terms()).learners(self.learners)}
         ]
 
+    @property
+    def comparisons(self) -> list[str]:
+        """How comparisons join and what a run costs so, then what the other ways would cost; nothing where nothing is compared."""
+        traced, own = self.traced, self.lowering
+        compared = compared_sizes(own.sizes)
+        largest = max(compared, default=0)
+        ways = dict.fromkeys([own.joins, Joins(), Joins(largest), Joins(largest, largest)] if largest else [])
+        found = []
+        for joins in ways:
+            costs = _costs(traced, Lowering(own.sizes, own.party, own.learners, joins))
+            rounds, sent, dealt = (
+                sum(times * each for (_, times), each in zip(costs, counts, strict=True))
+                for counts in zip(*((cost.rounds, max(cost.sent), cost.dealt) for cost, _ in costs), strict=True)
+            )
+            seconds = run_seconds(costs, traced.network)
+            found.append(
+                f"{joins}: {rounds:,} rounds, {sent:,} bytes sent by a party, {dealt:,} dealt, {seconds:.3g} s"
+            )
+        return found
+
     def sized(self, iterations: int) -> Plan:
         """The plan for another number of iterations, as far as its cost is concerned."""
         stated = self.traced.job.check_every
@@ -124,17 +145,28 @@ def make_plan(traced: Traced, party: int, learners: tuple[int, ...], guard: bool
     guards: Guards = {}
     if guard:
         sizes, guards = guarded(sizes, traced.job, traced.iterations)
-    lowering = Lowering(sizes, party, learners)
+    joins = choose_joins(sizes, traced.network, lambda joins: _costs(traced, Lowering(sizes, party, learners, joins)))
+    lowering = Lowering(sizes, party, learners, joins)
     phases = [lowering.phases[phase] for phase in Phase]
     dealt = tuple(PhaseDealing(tuple(p.masks), tuple(p.correlations)) for p in phases)
     costs = tuple(PhaseCost.of(code) for code in phases)
-    every = _interval(traced.job.check_every, traced.iterations, costs)
-    dealing = Dealing(dealt, Schedule(traced.iterations, every))  # type: ignore[arg-type]
+    dealing = Dealing(dealt, _schedule(traced, costs))  # type: ignore[arg-type]
     outline = [line for phase, code in zip(Phase, phases, strict=True) for line in _outline(phase, code)]
     listing = traced.listing.with_setting("revealed to", learners).with_setting("guard", (int(guard),))
     bound = listing.chain[-1] + bytes([traced.numerics.fraction_bits]) + contract_codec.pack(dealing)
     digest = hashlib.blake2b(bound, digest_size=16).hexdigest()
     return Plan(traced, lowering, dealing, costs, outline, listing, learners, digest, guards, guard)  # type: ignore[arg-type]
+
+
+def _schedule(traced: Traced, costs: tuple[PhaseCost, ...]) -> Schedule:
+    return Schedule(traced.iterations, _interval(traced.job.check_every, traced.iterations, costs))
+
+
+def _costs(traced: Traced, lowering: Lowering) -> list[tuple[PhaseCost, int]]:
+    """Of the phases of a run, and how often each is executed."""
+    costs = tuple(PhaseCost.of(lowering.phases[phase]) for phase in Phase)
+    schedule = _schedule(traced, costs)
+    return [(cost, schedule.count(phase)) for phase, cost in zip(Phase, costs, strict=True)]
 
 
 def _interval(stated: int, steps: int, costs: tuple[PhaseCost, ...]) -> int:

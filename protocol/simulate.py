@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .contract_codec import pack, unpack
+from .cost import LAN, Network
 from .dealing import Deal, alice_material, bob_material
 from .errors import OutOfRangeError
 from .graph import Array, Phase
@@ -65,15 +66,16 @@ def simulate(
     guard: bool = True,
     accept_out_of_range: bool = False,
     shares: Sequence[Mapping[str, Words]] = ({}, {}),
+    network: Network = LAN,
 ) -> Simulation:
-    """Run `job` on the inputs of both parties. `observe(sender, words)` sees every message between them.
+    """Run `job`, planned for `network`, on the inputs of both parties. `observe(sender, words)` sees every message between them.
 
     shares: each party's own, of what the job begins with (`Job.begin_with`): an earlier run's `kept`.
 
     OutOfRangeError where values left the range that was declared, proven or assumed for them, unless that is accepted.
     """
     shapes = {name: array.shape for name, array in inputs.items()}
-    plans = [make_plan(trace(job, shapes, iterations), party, learners, guard) for party in (0, 1)]
+    plans = [make_plan(trace(job, shapes, iterations, network), party, learners, guard) for party in (0, 1)]
     return execute(plans, inputs, observe, accept_out_of_range, shares)
 
 

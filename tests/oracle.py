@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from protocol.cost import LAN
 from protocol.jobs import Input, Job
 from protocol.simulate import Simulation, simulate
 
@@ -33,7 +34,9 @@ def job_of(function: Callable[..., Any], arrays: dict[str, np.ndarray], **attrib
 def secure(function: Callable[..., Any], *arrays: Any, **attributes: Any) -> Simulation:
     """Run it once, without a guard; the simulation, whose results are equal for both parties."""
     named = {f"x{n}": np.asarray(array, np.float64) for n, array in enumerate(arrays)}
-    run = simulate(job_of(function, named, **attributes), named, 0, guard=False, accept_out_of_range=True)
+    network = attributes.pop("network", LAN)
+    job = job_of(function, named, **attributes)
+    run = simulate(job, named, 0, guard=False, accept_out_of_range=True, network=network)
     for name, value in run.results[0].items():
         assert np.array_equal(value, run.results[1][name])
     assert run.rounds == run.plan.rounds

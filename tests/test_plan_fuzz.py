@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from protocol import contract_codec
 from protocol.contract import Dealing
+from protocol.cost import LAN, Network
 from protocol.dealing import Deal
 from protocol.errors import ProtocolError
 from protocol.graph import Phase
@@ -49,9 +50,9 @@ class Everything(Job):
         )
 
 
-def dealing_of(job: Job) -> Dealing:
+def dealing_of(job: Job, network: Network = LAN) -> Dealing:
     shapes = {name: each.shape for name, each in job.inputs.items()}
-    return make_plan(trace(job, shapes, 50), 0, (0, 1)).dealing
+    return make_plan(trace(job, shapes, 50, network), 0, (0, 1)).dealing
 
 
 GOOD = dealing_of(Everything())
@@ -110,6 +111,20 @@ def test_the_good_plan_is_good():
     safe_to_deal(GOOD)
     kinds = {spec.kind for own in GOOD.phases for spec in own.correlations}
     assert {"product", "digits", "join", "bit", "gate"} <= kinds
+
+
+def test_hostile_numbers_in_comparisons_that_join_in_numbers():
+    far = dealing_of(Everything(), Network(rtt=1.0))
+    tree = msgpack.unpackb(contract_codec.pack(far))
+    assert read(tree) == far
+    safe_to_deal(far)
+    specs = [path for path in places(tree) if isinstance(at(path, tree), list) and at(path, tree)[:1] == ["totals"]]
+    numbers = [(*specs[0], *path) for path in places(at(specs[0], tree)) if type(at((*specs[0], *path), tree)) is int]
+    assert len(numbers) > 20
+    for path in numbers:
+        for value in HOSTILE:
+            if (dealing := read(changed(tree, path, value))) is not None:
+                safe_to_deal(dealing)
 
 
 def test_every_number_replaced_by_hostile_ones():

@@ -15,10 +15,11 @@ from .picks import Picks, Tells
 from .powers import Powers
 from .products import Product
 from .shifts import ShiftedMask, Truncate
+from .totals import Totals
 from .waves import Waves
 
 _ARITHMETIC = (Product, ShiftedMask, Truncate, Powers, Monomials, Contraction, Waves, Exponentials, Picks, Tells)
-_BITS = (Digits, Join, Bit, Gate)
+_BITS = (Digits, Join, Bit, Gate, Totals)
 
 KINDS: dict[str, type] = {kind.kind: kind for kind in (*_ARITHMETIC, *_BITS)}
 

@@ -4,8 +4,8 @@
 
     1.  c_t = c − t.  The top bit of c_t − r is  msb(c_t) ⊕ msb(r) ⊕ [c' < r'], with c' and r' the low k − 1
         bits of c_t and r.
-    2.  r' is cut into 4-bit digits d; XOR shares of [d ≥ v], v = 1 … 15, are dealt (`Digits`). Against a
-        digit of c', "less" and "equal" are choices among them by public bits: local.
+    2.  r' is cut into digits d, of 4 bits as a rule; XOR shares of [d ≥ v], v = 1 … 15, are dealt (`Digits`).
+        Against a digit of c', "less" and "equal" are choices among them by public bits: local.
     3.  Up to four digits join into one, and again, until one is left. Bits that are factors are opened under
         mask bits; products of up to four of those are dealt (`Join`). One round for each level.
     4.  The share of the result b is opened under one more mask bit s: β = b ⊕ s. One round.
@@ -37,12 +37,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..kernels import bits as kernels
-from ..kernels.digits import chunks, counts, planes_dealt
+from ..kernels.digits import counts, planes_dealt, widths
 from ..ring import WORD, Words, ring
 from ..views import Shape
 from .base import Field, Mask
 from .checking import LIMBS, Checker, Need, Unfit
-from .shifts import Truncate, offset, opened_operand
+from .shifts import Truncate, scaled
+
+WIDEST = 9  # bits of a digit, and digits that join: the dealer deals 2^w bits for it
 
 LEAST_BITS = 4  # of what is compared: a digit
 
@@ -54,13 +56,14 @@ def packed(shape: Shape, planes: int) -> Field:
 
 @dataclass(frozen=True)
 class Digits:
-    """[digit ≥ v] of each 4-bit digit of r mod 2^(k−1), and msb(r), for the mask r of k = bits − shift bits that `a` is.
+    """[digit ≥ v] of each of `count` digits of r mod 2^(k−1), and msb(r), for the mask r of k = bits − shift bits that `a` is.
 
     With a shift, r is the mask of X >> shift, whose opening `shifts.opened_operand` makes of the opening of X.
     """
 
     kind: ClassVar[str] = "digits"
     a: Mask
+    count: int
 
     @property
     def operands(self) -> tuple[Mask, ...]:
@@ -71,26 +74,27 @@ class Digits:
         return self.a.bits - self.a.shift
 
     @property
-    def count(self) -> int:
-        return planes_dealt(self.bits)[0]
+    def widths(self) -> tuple[int, ...]:
+        return widths(self.bits, self.count)
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        return (packed(self.a.shape, planes_dealt(self.bits)[1]),)
+        return (packed(self.a.shape, planes_dealt(self.bits, self.count)[1]),)
 
     def check(self, it: Checker) -> Need:
         words = it.operand(self.a, plain=not self.a.shift)
         it.between(self.bits, LEAST_BITS, 64 * self.a.limbs, "bits to compare")
+        it.between(self.count, -(-(self.bits - 1) // WIDEST), self.bits - 1, "digits")
         return Need(3 * words)
 
     def deal(self, masks: list[Words]) -> list[Words]:
-        return [kernels.thermometer(self._planes(masks[0], len(masks[0])))]
+        return [kernels.thermometer(self._planes(masks[0], len(masks[0])), self.widths)]
 
     def consume(self, party: int, c: Words, limit: int, dealt: Words) -> Words:
         """A share of ("less", "equal") of each digit of r against c − limit, as (words, 2·count)."""
         source = ring(self.a.limbs)
         moved = source.sub(c, source.constant(limit)) if limit else c
-        return kernels.compare(self._planes(moved, 1)[0], dealt, party == 0)
+        return kernels.compare(self._planes(moved, 1)[0], dealt, self.widths, party == 0)
 
     def _planes(self, values: Words, batch: int) -> Words:
         limbs = self.a.limbs
@@ -100,11 +104,11 @@ class Digits:
 
 @dataclass(frozen=True)
 class Join:
-    """Products of the mask bits `a` under which one level of `digits` digits is opened."""
+    """Products of the mask bits `a` under which one level of digits is opened, of which `sizes` say how many join into one."""
 
     kind: ClassVar[str] = "join"
     a: Mask
-    digits: int
+    sizes: tuple[int, ...]
 
     @property
     def operands(self) -> tuple[Mask, ...]:
@@ -112,21 +116,23 @@ class Join:
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        return (Field((self.a.shape[0], counts(chunks(self.digits))[1]), xor=True),)
+        return (Field((self.a.shape[0], counts(self.sizes)[1]), xor=True),)
 
     def check(self, it: Checker) -> Need:
         words = it.operand(self.a, bits=True)
-        it.between(self.digits, 2, 16 * LIMBS, "digits")
-        if len(self.a.shape) != 2 or self.a.shape[1] != counts(chunks(self.digits))[0]:
-            raise Unfit(f"it joins {self.digits} digits under masks of shape {self.a.shape}")
+        it.between(len(self.sizes), 1, 16 * LIMBS, "chunks")
+        for size in self.sizes:
+            it.between(size, 1, WIDEST, "digits in a chunk")
+        if len(self.a.shape) != 2 or self.a.shape[1] != counts(self.sizes)[0]:
+            raise Unfit(f"it joins {sum(self.sizes)} digits under masks of shape {self.a.shape}")
         return Need(2 * words)
 
     def deal(self, masks: list[Words]) -> list[Words]:
-        return [kernels.products(masks[0], chunks(self.digits))]
+        return [kernels.products(masks[0], self.sizes)]
 
     def consume(self, party: int, digits: Words, opened: Words, mask: Words, dealt: Words) -> Words:
         """A share of the joined ("less", "equal") pairs."""
-        return kernels.join(digits, opened, mask, dealt, chunks(self.digits), party == 0)
+        return kernels.join(digits, opened, mask, dealt, self.sizes, party == 0)
 
 
 @dataclass(frozen=True)
@@ -151,11 +157,11 @@ class Bit:
         return Need(words)
 
     def deal(self, masks: list[Words]) -> list[Words]:
-        return [_spread(masks[0], self.limbs) * ring(self.limbs).constant(1)]
+        return [bit_numbers(masks[0], self.limbs) * ring(self.limbs).constant(1)]
 
     def consume(self, party: int, beta: Words, s: Words) -> Words:
         r = ring(self.limbs)
-        return np.where(_spread(beta, self.limbs) == 1, r.sub(r.constant(1 - party), s), s)
+        return np.where(bit_numbers(beta, self.limbs) == 1, r.sub(r.constant(1 - party), s), s)
 
 
 @dataclass(frozen=True)
@@ -196,25 +202,20 @@ class Gate:
     def deal(self, masks: list[Words]) -> list[Words]:
         bit, r = masks
         read = self.truncate.deal([r]) if self.truncate else [ring(self.a.limbs).resize(r, self.limbs)]
-        return [_spread(bit, self.limbs) * each for each in read]
+        return [bit_numbers(bit, self.limbs) * each for each in read]
 
     def consume(self, party: int, beta: Words, c: Words, s: Words, read: list[Words], gated: list[Words]) -> Words:
         """A share of b·y; `read` are this party's shares of ρ and w, `gated` of s·ρ and s·w."""
         bits, shift = self.a.bits, self.shift
         if self.a.limbs == self.limbs == 1:
             return kernels.gate(party, beta, c, s, read, gated, bits, shift)
-        source, target = ring(self.a.limbs), ring(self.limbs)
-        gamma = opened_operand(c, self.a.limbs, bits, shift, self.limbs)
-        y = target.sub(gamma, read[0]) if party == 0 else target.neg(read[0])
-        masked = target.sub(target.mul(gamma, s), gated[0])
-        if len(gated) == 2:
-            primed = source.add(c, source.constant(offset(bits)))
-            unwrapped = _spread(~source.top_bit(primed, bits), self.limbs)
-            y = target.add(y, np.multiply(read[1], unwrapped))
-            masked = target.add(masked, np.multiply(gated[1], unwrapped))
-        return np.where(_spread(beta, self.limbs) == 1, target.sub(y, masked), masked)
+        r = ring(self.limbs)
+        public = np.broadcast_to(r.constant(1 - party), s.shape)
+        y = scaled(public, c, read, self.a, shift, self.limbs)
+        masked = scaled(s, c, gated, self.a, shift, self.limbs)
+        return np.where(bit_numbers(beta, self.limbs) == 1, r.sub(y, masked), masked)
 
 
-def _spread(bits: NDArray[Any], limbs: int) -> NDArray[Any]:
+def bit_numbers(bits: NDArray[Any], limbs: int) -> NDArray[Any]:
     """0/1 by leading shape, ready to be multiplied with tensors of `limbs` limbs."""
     return bits if limbs == 1 else bits[..., None]

@@ -19,6 +19,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
 from .. import kernels
 from ..ring import Words, ring
 from .base import Field, Mask
@@ -57,6 +59,18 @@ def opened_operand(c: Words, source_limbs: int, bits: int, shift: int, limbs: in
     if shift:
         return kernels.opened(c, source_limbs, bits, shift, limbs)
     return ring(source_limbs).resize(c, limbs)
+
+
+def scaled(s: Words, c: Words, parts: list[Words], a: Mask, shift: int, limbs: int) -> Words:
+    """γ·[s] − [s·ρ] + (1 − msb(c'))·[s·w], a share of s·(y >> shift) for a y opened as c under the mask `a`: from shares of s and of
+    s·ρ and, with a shift, s·w. s is a number in the ring of `limbs` limbs."""
+    source, target = ring(a.limbs), ring(limbs)
+    gamma = opened_operand(c, a.limbs, a.bits, shift, limbs)
+    out = target.sub(target.mul(gamma, s), parts[0])
+    if len(parts) == 1:
+        return out
+    unwrapped = ~source.top_bit(source.add(c, source.constant(offset(a.bits))), a.bits)
+    return target.add(out, np.multiply(parts[1], unwrapped[(...,) + (None,) * len(target.tail)]))
 
 
 @dataclass(frozen=True)

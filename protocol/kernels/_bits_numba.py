@@ -54,16 +54,16 @@ def _unpack(words: InMatrix, out: OutMatrix) -> None:
 
 
 @entry(1, 1)
-def _thermometer(planes: InMatrix, out: OutMatrix) -> None:
+def _thermometer(planes: InMatrix, widths: Table, out: OutMatrix) -> None:
     for i in range(planes.shape[0]):
-        _thermometer_row(planes[i], out[i])
+        _thermometer_row(planes[i], widths, out[i])
 
 
 @entry(1, 1)
-def _compare(planes: InMatrix, dealt: InMatrix, one: int, out: OutMatrix) -> None:
-    t = np.empty(17, np.uint64)
+def _compare(planes: InMatrix, dealt: InMatrix, widths: Table, one: int, out: OutMatrix) -> None:
+    t = np.empty(max(17, 1 << widths.max()), np.uint64)
     for i in range(planes.shape[0]):
-        _compare_row(planes[i], dealt[i], np.uint64(one), t, out[i])
+        _compare_row(planes[i], dealt[i], widths, np.uint64(one), t, out[i])
 
 
 @entry(1, 1)
@@ -74,7 +74,7 @@ def _select(pairs: InMatrix, sizes: Table, out: OutMatrix) -> None:
 
 @entry(1, 1)
 def _products(masks: InMatrix, sizes: Table, out: OutMatrix) -> None:
-    a = np.empty(16, np.uint64)
+    a = np.empty(1 << sizes.max(), np.uint64)
     for i in range(masks.shape[0]):
         _products_row(masks[i], sizes, a, out[i])
 
@@ -84,7 +84,7 @@ def _join(
     pairs: InMatrix, opened: InMatrix, masks: InMatrix, dealt: InMatrix,
     sizes: Table, one: int, out: OutMatrix,
 ) -> None:  # fmt: skip
-    a, u = np.empty(16, np.uint64), np.empty(16, np.uint64)
+    a, u = np.empty(1 << sizes.max(), np.uint64), np.empty(1 << sizes.max(), np.uint64)
     for i in range(pairs.shape[0]):
         _join_row(pairs[i], opened[i], masks[i], dealt[i], sizes, np.uint64(one), a, u, out[i])
 

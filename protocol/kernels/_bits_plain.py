@@ -23,13 +23,13 @@ def unpack(words: U64, out: U64) -> None:
     out[...] = np.unpackbits(stored, axis=-1, bitorder="little", count=out.shape[1])
 
 
-def thermometer(planes: U64, out: U64) -> None:
-    digits.thermometer(planes.T, out.T)
+def thermometer(planes: U64, widths: I64, out: U64) -> None:
+    digits.thermometer(planes.T, widths, out.T)
 
 
-def compare(planes: U64, dealt: U64, one: int, out: U64) -> None:
-    t = np.empty((17, len(planes)), np.uint64)
-    digits.compare(planes.T, dealt.T, _column(one, planes), t, out.T)
+def compare(planes: U64, dealt: U64, widths: I64, one: int, out: U64) -> None:
+    t = np.empty((max(17, 1 << int(widths.max())), len(planes)), np.uint64)
+    digits.compare(planes.T, dealt.T, widths, _column(one, planes), t, out.T)
 
 
 def select(digit: U64, sizes: I64, out: U64) -> None:
@@ -37,11 +37,11 @@ def select(digit: U64, sizes: I64, out: U64) -> None:
 
 
 def products(masks: U64, sizes: I64, out: U64) -> None:
-    digits.products(masks.T, sizes, np.empty((16, len(masks)), np.uint64), out.T)
+    digits.products(masks.T, sizes, np.empty((1 << int(sizes.max()), len(masks)), np.uint64), out.T)
 
 
 def join(digit: U64, opened: U64, masks: U64, dealt: U64, sizes: I64, one: int, out: U64) -> None:
-    a, u = np.empty((2, 16, len(digit)), np.uint64)
+    a, u = np.empty((2, 1 << int(sizes.max()), len(digit)), np.uint64)
     digits.join(digit.T, opened.T, masks.T, dealt.T, sizes, _column(one, digit), a, u, out.T)
 
 

@@ -37,17 +37,17 @@ def unpack_words(words: U64, n: int) -> U64:
     return out
 
 
-def thermometer(planes: U64) -> U64:
+def thermometer(planes: U64, widths: tuple[int, ...]) -> U64:
     """(..., k) -> (..., see digits.thermometer)."""
-    out = np.empty((*planes.shape[:-1], digits.planes_dealt(planes.shape[-1])[1]), np.uint64)
-    rows.thermometer(_rows(planes), _rows(out))
+    out = np.empty((*planes.shape[:-1], 1 + sum((1 << width) - 1 for width in widths)), np.uint64)
+    rows.thermometer(_rows(planes), np.array(widths, np.int64), _rows(out))
     return out
 
 
-def compare(planes: U64, dealt: U64, public: bool) -> U64:
+def compare(planes: U64, dealt: U64, widths: tuple[int, ...], public: bool) -> U64:
     """(W, k) public and (W, ...) dealt -> (W, 2·digits)."""
-    out = np.empty((len(planes), 2 * digits.planes_dealt(planes.shape[-1])[0]), np.uint64)
-    rows.compare(planes, canonical(dealt), -1 if public else 0, out)
+    out = np.empty((len(planes), 2 * len(widths)), np.uint64)
+    rows.compare(planes, canonical(dealt), np.array(widths, np.int64), -1 if public else 0, out)
     return out
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 
@@ -11,17 +11,17 @@ import numpy as np
 
 from ..correlations import Mask
 from ..correlations import bits as spec
-from ..correlations.shifts import opened_operand
+from ..correlations.shifts import Truncate, scaled
+from ..correlations.totals import Totals
 from ..errors import JobError
 from ..graph import Array, Interval, Node, Spread, Tensor
-from ..kernels.bits import select
-from ..kernels.digits import chunks, counts
 from ..lowering import Lowering, Secure
 from ..program import Share, Value
-from ..ring import limbs_for
+from ..ring import Words, ring
 from ..sizing import Demands, Sizes
 from ..views import Shape, Unpack, View
 from .cotangents import weighted
+from .signs import Sign, opened_bits, sign_bit, sign_test
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,11 @@ class Compare(Secure):
 
     def emit(self, lowering: Lowering, node: Node) -> Share:
         limbs = lowering.limbs(node)
-        beta, s = masked_bit(lowering, node)
-        form = spec.Bit(s, limbs)
-        out = lowering.call(partial(form.consume, lowering.party), beta, shared_mask_bit(lowering, node, limbs))
+        out = outcome(lowering, node, limbs)
+        if out is None:
+            beta, s = masked_bit(lowering, node)
+            form = spec.Bit(s, limbs)
+            out = lowering.call(partial(form.consume, lowering.party), beta, shared_mask_bit(lowering, node, limbs))
         return lowering.as_share(out, node.shape, 0, 64 * limbs, limbs)
 
     def threshold(self, scale: int) -> int:
@@ -114,22 +116,46 @@ class Gate(Secure):
 
     def emit(self, lowering: Lowering, node: Node) -> Share:
         bit, y = node.inputs
-        limbs, party = lowering.limbs(node), lowering.party
-        beta, s = masked_bit(lowering, bit)
-        own = shared_mask_bit(lowering, bit, limbs)
-        shift = lowering.sizes.operand_shift(y)
+        limbs, shift = lowering.limbs(node), lowering.sizes.operand_shift(y)
         c, mask, _ = lowering.opened(y, limbs=0 if shift else limbs)
-        form = spec.Gate(s, mask, shift, limbs)
-        phase = max(beta.phase, c.phase)
-        read = lowering.deal(form.truncate, c.phase) if form.truncate else [lowering.operand(y, limbs).share]
-        gated = lowering.deal(form, phase)
-        count = len(read)
-        out = lowering.call(
-            lambda beta, c, s, *v: form.consume(party, beta, c, s, list(v[:count]), list(v[count:])),
-            beta, c, own, *read, *gated,
-        )  # fmt: skip
+        truncate = Truncate(mask, shift, limbs) if shift else None
+        read = lowering.deal(truncate, c.phase) if truncate else [lowering.operand(y, limbs).share]
+        out = self._at_once(lowering, bit, c, mask, shift, limbs, read)
+        if out is None:
+            out = self._behind(lowering, bit, c, mask, shift, limbs, read)
         known = 64 * limbs if shift else min(mask.bits, 64 * limbs)
         return lowering.as_share(out, node.shape, lowering.sizes.scales[node], known, limbs)
+
+    def _at_once(
+        self, lowering: Lowering, bit: Node, c: Value, mask: Mask, shift: int, limbs: int, read: list[Value]
+    ) -> Value | None:
+        """In the round that opens the test's last digits: if they join in numbers, and y is open by then."""
+        found = opened_digits(lowering, bit)
+        if found is None or (c.phase, c.level) > (found[0][0].phase, found[0][0].level):
+            return None
+        public, masks = found
+        b = outcome(lowering, bit, limbs)
+        assert b is not None
+        form, n, m = Totals(masks, (mask,), shift, limbs), len(public), len(read)
+        gated = lowering.deal(form, public[0].phase)
+
+        def consume(c: Words, b: Words, *v: Words) -> Words:
+            return scaled(b, c, form.consume(list(v[:n]), list(v[n : n + m]), list(v[n + m :])), mask, shift, limbs)
+
+        return lowering.call(consume, c, b, *public, *read, *gated)
+
+    def _behind(
+        self, lowering: Lowering, bit: Node, c: Value, mask: Mask, shift: int, limbs: int, read: list[Value]
+    ) -> Value:
+        """From the outcome opened under a mask bit."""
+        beta, s = masked_bit(lowering, bit)
+        form, party, m = spec.Gate(s, mask, shift, limbs), lowering.party, len(read)
+        gated = lowering.deal(form, max(beta.phase, c.phase))
+
+        def consume(beta: Words, c: Words, s: Words, *v: Words) -> Words:
+            return form.consume(party, beta, c, s, list(v[:m]), list(v[m:]))
+
+        return lowering.call(consume, beta, c, shared_mask_bit(lowering, bit, limbs), *read, *gated)
 
 
 def tested(node: Node) -> tuple[Node, tuple[View, ...]]:
@@ -148,19 +174,8 @@ def is_bit(node: Node) -> bool:
 def masked_bit(lowering: Lowering, node: Node) -> tuple[Value, Mask]:
     """The outcome b of a test, as b = β ⊕ s: β public, 0 or 1 for each element, and the mask bits s."""
     test, views = tested(node)
-    op = test.op
-    assert isinstance(op, Compare)
-    scale = lowering.sizes.scales[test.inputs[0]]
-    bits = op.seen(scale)
-    packed, mask = sign_test(lowering, test.inputs[0], op.threshold(bits), scale - bits)
-    unpack = Unpack(test.shape)
-    flip = np.uint64(2**64 - 1 if op.negated else 0)
-    value = lowering.once(
-        ("bits", packed.register, op.negated),
-        lambda: lowering.call(lambda words: unpack.apply(words ^ flip, None, 0), packed),
-    )
-    value = lowering.through(views, ("bits", packed.register, op.negated), value, 1)
-    return value, replace(mask, shape=node.shape, views=(unpack, *views))
+    words, mask = sign_bit(lowering, _sign(lowering, test))
+    return opened_bits(lowering, words, mask, 0, (Unpack(test.shape), *views), node.shape, _negated(test))
 
 
 def shared_mask_bit(lowering: Lowering, node: Node, limbs: int) -> Value:
@@ -171,71 +186,44 @@ def shared_mask_bit(lowering: Lowering, node: Node, limbs: int) -> Value:
     return lowering.through(views, ("mask bit", whole.register), whole, limbs)
 
 
-def sign_test(lowering: Lowering, x: Node, limit: int, shift: int) -> tuple[Value, Mask]:
-    """[X >> shift < limit] for x = X·2^-scale: the opened β and its mask s, packed. See `correlations/bits.py`."""
-    key = ("sign test", x, limit, shift)
-    found: tuple[Value, Mask] = lowering.once(key, lambda: _sign_test(lowering, x, limit, shift))
-    return found
+def opened_digits(lowering: Lowering, node: Node) -> tuple[list[Value], tuple[Mask, ...]] | None:
+    """Of a test whose last digits join in numbers: those digits as they are opened, 0 or 1, and their mask bits (`totals.py`)."""
+    test, views = tested(node)
+    opening = _sign(lowering, test).opening
+    if opening is None:
+        return None
+    last = opening.mask.shape[1] - 1  # the first "less", which stands first in `Totals`
+    found = [
+        opened_bits(lowering, opening.public, opening.mask, plane, (Unpack(test.shape), *views), node.shape,
+                    _negated(test) and plane == last)
+        for plane in (last, *range(last))
+    ]  # fmt: skip
+    return [value for value, _ in found], tuple(mask for _, mask in found)
 
 
-def _sign_test(lowering: Lowering, x: Node, limit: int, shift: int) -> tuple[Value, Mask]:
-    party, name = lowering.party, f"comparison of {x.op.name}#{x.order} with {limit}"
-    c, mask, scale = lowering.opened(x)
-    if math.isfinite(x.peak):  # of what is not bounded, all bits are compared
-        bits = max(lowering.sizes.room(x), _bits(computed(lowering.sizes)[x], scale), shift + spec.LEAST_BITS)
-        mask = replace(mask, bits=min(mask.bits, bits))
-    if shift:  # an opening of X >> shift, under the mask r >> shift, is a function of the opening of X
-        wide, whole = mask.limbs, mask.bits
-        mask = replace(mask, shift=shift, limbs=limbs_for(whole - shift))
-        c = lowering.once(
-            ("coarse", c.register, whole, shift),
-            lambda: lowering.call(lambda c: opened_operand(c, wide, whole, shift, mask.limbs), c),
-        )
-    digits = spec.Digits(mask)
-    reach = 1 << (digits.bits - 2)
-    limit = max(-reach, min(limit, reach))
-    (dealt,) = lowering.deal(digits, c.phase)
-    pairs = lowering.call(lambda c, d: digits.consume(party, c, limit, d), c, dealt)
-    count = digits.count
-    while count > 1:
-        sizes = chunks(count)
-        factors = lowering.call(partial(select, sizes=sizes), pairs)
-        opened = lowering.open_value(factors, spec.packed(x.shape, counts(sizes)[0]), name)
-        join = spec.Join(opened.mask, count)
-        (dealt,) = lowering.deal(join, c.phase)
-        pairs = lowering.call(partial(join.consume, party), pairs, opened.public, opened.share, dealt)
-        count = len(sizes)
-    last = lowering.open_value(lowering.call(lambda pairs: pairs[:, :1], pairs), spec.packed(x.shape, 1), name)
-    return last.public, last.mask
+def outcome(lowering: Lowering, node: Node, limbs: int) -> Value | None:
+    """A share of the outcome of such a test, in the round that opens its digits."""
+    found = opened_digits(lowering, node)
+    if found is None:
+        return None
+    public, masks = found
+    form, one = Totals(masks, (), 0, limbs), ring(limbs).constant(1 - lowering.party)
+    (dealt,) = lowering.deal(form, public[0].phase)
+    value: Value = lowering.once(
+        ("outcome", form, public[0].register),
+        lambda: lowering.call(lambda dealt, *bits: form.consume(list(bits), [one], [dealt])[0], dealt, *public),
+    )
+    return value
 
 
-def computed(sizes: Sizes) -> dict[Node, Interval]:
-    """Intervals that hold what is computed: those of the graph, widened by the units that encoding and truncations add."""
-    found: dict[Node, Interval] = sizes.once("computed intervals", lambda: _computed(sizes))
-    return found
+def _negated(test: Node) -> bool:
+    assert isinstance(test.op, Compare)
+    return test.op.negated
 
 
-def _computed(sizes: Sizes) -> dict[Node, Interval]:
-    unit = 2.0**-sizes.numerics.fraction_bits
-    found: dict[Node, Interval] = {}
-    for node in sizes.graph.nodes:
-        least, most = node.interval
-        own = unit  # of an encoding, or of a truncation by the operation itself
-        if node.inputs and all(math.isfinite(end) for use in (node, *node.inputs) for end in use.interval):
-            # A product reads its operands truncated; other operations do no worse by being counted alike.
-            wide = [
-                replace(use, interval=(found[use][0] - unit, found[use][1] + unit))
-                if sizes.operand_shift(use)
-                else replace(use, interval=found[use])
-                for use in node.inputs
-            ]
-            (low, high), (lower, higher) = node.op.bounds(*node.inputs), node.op.bounds(*wide)
-            own += max(low - lower, higher - high, 0.0)
-        found[node] = (least - own, most + own)
-    return found
-
-
-def _bits(interval: Interval, scale: int) -> int:
-    """k such that |x|·2^scale < 2^(k−2) for every x of the interval."""
-    peak = max(abs(interval[0]), abs(interval[1]))
-    return 1 << 30 if math.isinf(peak) else scale + math.frexp(peak)[1] + 3
+def _sign(lowering: Lowering, test: Node) -> Sign:
+    op, (x,) = test.op, test.inputs
+    assert isinstance(op, Compare)
+    scale = lowering.sizes.scales[x]
+    bits = op.seen(scale)
+    return sign_test(lowering, x, op.threshold(bits), scale - bits)

@@ -30,7 +30,8 @@ from protocol.correlations.monomials import Contraction, FusedPolynomial, Monomi
 from protocol.correlations.picks import Picks, Tells
 from protocol.correlations.powers import Polynomial, Powers, fit
 from protocol.correlations.products import Product
-from protocol.correlations.shifts import ShiftedMask, Truncate, opened_operand
+from protocol.correlations.shifts import ShiftedMask, Truncate, opened_operand, scaled
+from protocol.correlations.totals import Totals
 from protocol.correlations.waves import Series, Waves
 from protocol.dealing import Deal, alice_material, bob_material, chunks
 from protocol.graph import Phase
@@ -43,6 +44,7 @@ from protocol.ring import ring
 from protocol.schedule import Schedule
 from protocol.simulate import simulate
 from protocol.views import Broadcast, Index, Reshape, Rows, Transpose, Unpack
+from protocol.views import index as columns
 
 STEPS = 5
 SETUP, STEP = Phase.SETUP, Phase.STEP
@@ -91,8 +93,9 @@ def bits_of(index: int, shape: tuple[int, ...]) -> tuple[Mask, dict[tuple[int, i
 
 
 def join(words: int, digits: int) -> Example:
-    shape = (words, counts(digit_chunks(digits))[0])
-    return Example(Join(mask(STEP, 0, shape), digits), {(STEP, 0): Field(shape, xor=True)})
+    sizes = digit_chunks(digits)
+    shape = (words, counts(sizes)[0])
+    return Example(Join(mask(STEP, 0, shape), sizes), {(STEP, 0): Field(shape, xor=True)})
 
 
 def bit_of(shape: tuple[int, ...], limbs: int) -> Example:
@@ -103,6 +106,29 @@ def bit_of(shape: tuple[int, ...], limbs: int) -> Example:
 def gate(shape: tuple[int, ...], a: Mask, shift: int, limbs: int) -> Example:
     s, bases = bits_of(1 if a.phase == STEP else 0, shape)
     return Example(Gate(s, a, shift, limbs), bases)
+
+
+def totals(
+    shape: tuple[int, ...], digits: int, y: Mask | None = None, shift: int = 0, limbs: int = 1, views=(), base=None
+) -> Example:
+    """Under masks of one opening, a plane each; the first of them last, as a comparison opens them."""
+    place = 1 if y is not None and y.phase == STEP else 0
+    whole = packed(base or shape, 2 * digits - 1)
+    planes = [2 * digits - 2, *range(2 * digits - 2)]
+    bits = tuple(
+        Mask(
+            int(STEP),
+            place,
+            1,
+            64,
+            0,
+            1,
+            shape,
+            (columns(whole.shape, (slice(None), n)), Unpack(base or shape), *views),
+        )
+        for n in planes
+    )
+    return Example(Totals(bits, () if y is None else (y,), shift, limbs), {(STEP, place): whole})
 
 
 TURN = Transpose((3, 4), (1, 0))
@@ -205,12 +231,14 @@ EXAMPLES = [
     exponentials(mask(STEP, 0, (30,), bits=46), 24),
     exponentials(mask(SETUP, 0, (40,), 2, bits=70), 16, 2),
     exponentials(mask(STEP, 0, (3, 4), bits=6, views=[TURN]), 0, bases={(1, 0): Field((4, 3))}),
-    Example(Digits(mask(STEP, 0, (3,))), aux=(0, 1, -(1 << 62))),
-    Example(Digits(mask(STEP, 0, (2, 40), bits=37)), aux=(0, (1 << 35) - 1)),
-    Example(Digits(mask(SETUP, 0, (1,), 2, bits=98)), aux=(0, 12345)),
-    Example(Digits(mask(STEP, 0, (4,), 2, bits=64, limbs=1)), aux=(0,)),
-    Example(Digits(mask(STEP, 0, (5,), bits=40, shift=23)), aux=(0, 1 << 15)),
-    Example(Digits(mask(SETUP, 0, (3,), 2, bits=98, shift=70, limbs=1)), aux=(0, -77)),
+    Example(Digits(mask(STEP, 0, (3,)), 16), aux=(0, 1, -(1 << 62))),
+    Example(Digits(mask(STEP, 0, (2, 40), bits=37), 9), aux=(0, (1 << 35) - 1)),
+    Example(Digits(mask(STEP, 0, (2, 40), bits=37), 4), aux=(0, (1 << 35) - 1)),
+    Example(Digits(mask(STEP, 0, (7,), bits=9), 1), aux=(0, 100)),
+    Example(Digits(mask(SETUP, 0, (1,), 2, bits=98), 25), aux=(0, 12345)),
+    Example(Digits(mask(STEP, 0, (4,), 2, bits=64, limbs=1), 16), aux=(0,)),
+    Example(Digits(mask(STEP, 0, (5,), bits=40, shift=23), 4), aux=(0, 1 << 15)),
+    Example(Digits(mask(SETUP, 0, (3,), 2, bits=98, shift=70, limbs=1), 7), aux=(0, -77)),
     *[join(1, 16), join(3, 10), join(2, 4), join(1, 2), join(1, 5), join(2, 25)],
     *[bit_of((), 1), bit_of((70,), 1), bit_of((2, 3), 2)],
     gate((5,), mask(STEP, 0, (5,)), 0, 1),
@@ -219,6 +247,10 @@ EXAMPLES = [
     gate((2, 3), mask(STEP, 0, (2, 3), 2), 30, 2),
     gate((2, 3), mask(SETUP, 0, (2, 3), 2, bits=120), 64, 1),
     gate((2, 3), mask(STEP, 0, (2, 3), 2), 0, 2),
+    totals((70,), 2), totals((), 4), totals((2, 3), 3, limbs=2), totals((3, 4), 2, views=(TURN,), base=(4, 3)),
+    totals((5,), 2, mask(STEP, 0, (5,)), 0), totals((13, 10), 4, mask(STEP, 0, (13, 10), bits=50), 16),
+    totals((2, 3), 3, mask(STEP, 0, (2, 3), 2), 30, 2), totals((2, 3), 2, mask(SETUP, 0, (2, 3), 2, bits=120), 64, 1),
+    totals((2, 3), 2, mask(STEP, 0, (2, 3), 2), 0, 2),
 ]  # fmt: skip
 
 
@@ -482,17 +514,16 @@ def _digits(w: World, t: int) -> None:
         for e in range(len(r)):
             moved, own = (c[e] - limit) % (1 << s.bits), r[e]
             tops = moved >> (s.bits - 1) ^ own >> (s.bits - 1)
-            for place in range(s.count):
-                at = 4 * (s.count - 1 - place)
-                width = min(4, s.bits - 1 - at)
+            for place, width in enumerate(s.widths):
+                at = sum(s.widths[place + 1 :])
                 d, v = (n >> at & ((1 << width) - 1) for n in (moved, own))
                 assert bit(out, e, 2 * place) == (d < v) ^ (tops if place == 0 else 0)
                 assert bit(out, e, 2 * place + 1) == (d == v)
 
 
 def _join(w: World, t: int) -> None:
-    s, sizes = w.spec, digit_chunks(w.spec.digits)
-    digits = np.frombuffer(secrets.token_bytes(16 * s.a.shape[0] * s.digits), np.uint64).reshape(-1, 2 * s.digits)
+    s, sizes, count = w.spec, w.spec.sizes, sum(w.spec.sizes)
+    digits = np.frombuffer(secrets.token_bytes(16 * s.a.shape[0] * count), np.uint64).reshape(-1, 2 * count)
     share = random_like(digits)
     digit_shares = [share, digits ^ share]
     masks = w.operand(0, t).shares
@@ -542,6 +573,39 @@ def _gate(w: World, t: int) -> None:
     assert np.all((off == 0) | ((off == 1) & (chosen == 1) & (s.shift > 0))), off
 
 
+def _totals(w: World, t: int) -> None:
+    """b = l_0 ⊕ (e_0·l_1 ⊕ e_0·e_1·l_2 ⊕ …) as a number, and times what y is read as."""
+    s, n, target = w.spec, w.spec.digits, ring(w.spec.limbs)
+    operands = [w.operand(number, t) for number in range(len(s.bits))]
+    masks = [w.operand_masks[number][t] for number in range(len(s.bits))]
+    first, *rest = (each.opening ^ own for each, own in zip(operands, masks, strict=True))
+    same, less = rest[: n - 1], rest[n - 1 :]
+    for i in range(n - 2):  # no digit is both less and equal
+        less[i] = less[i] & ~same[i + 1]
+    opened = [value ^ own for value, own in zip([first, *same, *less], masks, strict=True)]
+    chosen, before = first, np.ones_like(first)
+    for equal_before, below in zip(same, less, strict=True):
+        before = before & equal_before
+        chosen = chosen ^ (before & below)
+    whole = chosen.astype(object)
+    words = [w.dealt_at(party, t) for party in (0, 1)]
+    if not s.y:
+        one = [target.constant(1), target.constant(0)]
+        equal(s.limbs, [s.consume(opened, [one[p]], words[p])[0] for p in (0, 1)], whole, 64 * s.limbs)
+        return
+    y = w.operand(len(s.bits), t)
+    own = w.operand_masks[-1][t if s.y[0].phase == STEP else 0][None]
+    values = s.truncate.deal([own]) if s.truncate else [ring(s.y[0].limbs).resize(own, s.limbs)]
+    read = [split(s.limbs, np.ascontiguousarray(each[0])) for each in values]
+    bit_shares = split(s.limbs, target.encode(whole))
+    parts = [s.consume(opened, [each[p] for each in read], words[p]) for p in (0, 1)]
+    for number, value in enumerate(values):
+        equal(s.limbs, [parts[p][number] for p in (0, 1)], whole * target.decode(value[0], 64 * s.limbs), 64 * s.limbs)
+    shares = [scaled(bit_shares[p], y.opening, parts[p], s.y[0], s.shift, s.limbs) for p in (0, 1)]
+    off = low(target.decode(target.add(*shares), 64 * s.limbs) - whole * (y.source >> s.shift), 64 * s.limbs)
+    assert np.all((off == 0) | ((off == 1) & (whole == 1) & (s.shift > 0))), off
+
+
 EQUATIONS: dict[str, Callable[[World, int], Any]] = {
     "product": _product,
     "shifted-mask": _shifted_mask,
@@ -557,6 +621,7 @@ EQUATIONS: dict[str, Callable[[World, int], Any]] = {
     "exponentials": _exponentials,
     "picks": _picks,
     "tells": _tells,
+    "totals": _totals,
 }
 
 every = pytest.mark.parametrize("example", EXAMPLES, ids=str)

@@ -33,7 +33,7 @@ def below(x: list[int], limit: int, k: int, seen: list[np.ndarray] | None = None
     source = ring(limbs)
     r = random_words(1, n, *source.tail)
     c = source.add(source.encode(x), r[0])
-    spec = Digits(Mask(0, 0, limbs, k, 0, limbs, (n,)))
+    spec = Digits(Mask(0, 0, limbs, k, 0, limbs, (n,)), digits.planes_dealt(k)[0])
     shares = split(spec.deal([r])[0][0])
     pairs = [spec.consume(party, c, limit, shares[party]) for party in (0, 1)]
     count = spec.count
@@ -45,7 +45,7 @@ def below(x: list[int], limit: int, k: int, seen: list[np.ndarray] | None = None
         opened = factors[0] ^ factors[1] ^ mask[0] ^ mask[1]
         if seen is not None:
             seen.append(opened)
-        join = Join(Mask(0, 1, 1, 64, 0, 1, words), count)
+        join = Join(Mask(0, 1, 1, 64, 0, 1, words), sizes)
         dealt = split(join.deal([(mask[0] ^ mask[1])[None]])[0][0])
         pairs = [join.consume(party, pairs[party], opened, mask[party], dealt[party]) for party in (0, 1)]
         count = len(sizes)
@@ -99,6 +99,8 @@ def test_bits_opened_and_dealt_for_each_element():
 
     assert cost(64) == (34, 233 + 96, 3)
     assert cost(33) == (16, 121 + 38, 3)
+    assert digits.planes_dealt(35) == (9, 7 * 15 + 2 * 7 + 1)
+    assert digits.planes_dealt(35, 4) == (4, 2 * 255 + 2 * 511 + 1)
     assert cost(17) == (7, 61 + 15, 2)
     assert cost(4) == (1, 8, 1)
     assert cost(128)[2] == 4
@@ -137,8 +139,11 @@ def test_a_gate_is_a_product_with_the_bit(n, shift, k):
 
 
 @few
-@given(st.integers(1, 150), st.integers(4, 128))
-def test_compiled_and_plain_kernels_agree(n, k):
+@given(st.integers(1, 150), st.integers(4, 128), st.booleans(), st.booleans())
+def test_compiled_and_plain_kernels_agree(n, k, eight, large):
+    """Digits of 4 bits and of 8, that join by fours and by eights."""
+    wide = -(-(k - 1) // 8) if eight else 0
+    joined = -(-digits.planes_dealt(k, wide)[0] // (8 if large else 4))
     limbs, words = limbs_for(k), -(-n // 64)
     numbers = random_words(2, n, limbs)
     planes = [np.empty((2, words, k), np.uint64) for _ in range(2)]
@@ -149,15 +154,16 @@ def test_compiled_and_plain_kernels_agree(n, k):
     assert [int(w) % low for w in numbers[1, :, 0]] == [
         sum(int(planes[0][1, e >> 6, p] >> np.uint64(e & 63)) % 2 << p for p in range(min(k, 64))) for e in range(n)
     ]
-    count, dealt = digits.planes_dealt(k)
-    sizes = np.array(digits.chunks(count), np.int64)
+    count, dealt = digits.planes_dealt(k, wide)
+    widths = np.array(digits.widths(k, wide), np.int64)
+    sizes = np.array(digits.spread(count, joined), np.int64)
     opened, products = digits.counts(tuple(sizes)) if count > 1 else (1, 1)
     grids = {name: random_words(words, size) for name, size in (
         ("planes", k), ("dealt", dealt),
         ("pairs", 2 * count), ("opened", opened), ("masks", opened), ("more", products),
     )}  # fmt: skip
-    cases = [("thermometer", (grids["planes"],), dealt)]
-    cases += [("compare", (grids["planes"], grids["dealt"], one), 2 * count) for one in (0, -1)]
+    cases = [("thermometer", (grids["planes"], widths), dealt)]
+    cases += [("compare", (grids["planes"], grids["dealt"], widths, one), 2 * count) for one in (0, -1)]
     if count > 1:
         cases += [("select", (grids["pairs"], sizes), opened)]
         cases += [("products", (grids["masks"], sizes), products)]

@@ -216,9 +216,9 @@ def test_price_of_a_comparison():
 
 
 def test_a_known_range_is_cheaper():
-    """At F = 16 and |x| ≤ 1024, k = 16 + 11 + 3: 29 bits in eight digits, the first of one bit."""
+    """At F = 16 and |x| ≤ 1024, k = 16 + 11 + 3: 29 bits in eight digits, three of them of three bits."""
     sent, dealt = tree(30)
-    assert price(lambda a: a < 0) == (4, 8 + sent, (1 + 7 * 15 + 1) / 8 + dealt + 8)
+    assert price(lambda a: a < 0) == (4, 8 + sent, (3 * 7 + 5 * 15 + 1) / 8 + dealt + 8)
 
 
 def test_derivative_and_forward_share_everything():

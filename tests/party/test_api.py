@@ -9,7 +9,6 @@ import time
 from collections.abc import AsyncIterator
 
 import numpy as np
-import pandas as pd
 import pytest
 import risk
 import uvloop
@@ -23,8 +22,6 @@ from party.session import View
 from protocol.draws import Draw
 from protocol.errors import AgreementError, ConfigError, DataError, JobError, LinkError, OutOfRangeError, Stopped
 from protocol.jobs import Input, Job
-from protocol.nn import BinaryCrossEntropy, Dense, Sequential, Training
-from protocol.tables import Labels, Standardise, Table
 
 RNG = np.random.default_rng(5)
 X = RNG.uniform(-1, 1, (6, 3))
@@ -114,33 +111,6 @@ async def test_what_stays_shared_is_a_half_to_save_and_to_go_on_with(home, tmp_p
             alice.train(Kept, model=tmp_path / "alice.share"), bob.train(Kept, data), return_exceptions=True
         )
     assert "--model is 'given' for alice and 'not given' for bob" in str(faults[0])
-
-
-class Patients(Training):
-    x = Table(alice=["age"], bob=["calls"], key="id", steps=[Standardise()])
-    y = Labels("bob", "ill", classes=["no", "yes"], one_hot=False)
-    model = Sequential(Dense(2, 1))
-    loss = BinaryCrossEntropy()
-    batch, weights = 2, "none"
-
-
-async def test_a_model_of_matched_rows_prepares_new_ones_as_those_that_were_matched(home, tmp_path):
-    (tmp_path / "alice.csv").write_text("id,age\n1,30\n2,50\n9,90\n3,70\n")
-    (tmp_path / "bob.csv").write_text("id,calls,ill\n3,1,yes\n2,2,no\n1,6,yes\n8,9,no\n")
-    tables = [pd.read_csv(tmp_path / f"{role}.csv") for role in ("alice", "bob")]
-    async with both() as (alice, bob):
-        hers, his = await asyncio.gather(
-            alice.train(Patients, tables[0], keep=True), bob.train(Patients, tables[1], keep=True)
-        )
-        means = [each.model.learnt[f"x.{role}"].learned for each, role in ((hers, "alice"), (his, "bob"))]
-        assert "50.0" in str(means[0]) and "3.0" in str(means[1])  # of the rows 1, 2 and 3
-        found = await asyncio.gather(
-            alice.predict(hers.model, tables[0], job=Patients, to={"scores": "both"}),
-            bob.predict(his.model, tables[1], job=Patients, to={"scores": "both"}),
-        )
-    assert found[0]["scores"].shape == (3, 1)
-    assert np.array_equal(found[0]["scores"], found[1]["scores"])
-    assert sorted(found[0].rows.tolist()) == [0, 1, 3]
 
 
 async def test_predictions_from_python(home, tmp_path):

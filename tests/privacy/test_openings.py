@@ -23,10 +23,11 @@ from oracle import job_of
 from party.jobs.seed import Seed
 from party.jobs.xor import Xor
 from protocol import simulate as simulation
+from protocol.cost import LAN, Network
 from protocol.dealing import Deal
 from protocol.graph import Phase
 from protocol.jobs import Input, Job, trace
-from protocol.ops import concatenate, polynomial, sigmoid
+from protocol.ops import concatenate, polynomial, relu, sigmoid
 from protocol.plan import Plan, make_plan
 from protocol.prg import fresh_seed
 from protocol.simulate import Simulation, simulate
@@ -43,7 +44,14 @@ class Recorder:
     results: list[Simulation] = field(default_factory=list)
 
     def run(
-        self, job: Job, arrays: dict[str, Any], iterations: int, learners=(0, 1), guard: bool = True, shares=({}, {})
+        self,
+        job: Job,
+        arrays: dict[str, Any],
+        iterations: int,
+        learners=(0, 1),
+        guard: bool = True,
+        shares=({}, {}),
+        network=LAN,
     ) -> None:
         seen: list[list[np.ndarray]] = [[], []]
         self.runs.append(seen)
@@ -51,7 +59,7 @@ class Recorder:
         def observe(sender: int, words: np.ndarray) -> None:
             seen[sender].append(words)
 
-        self.results.append(simulate(job, arrays, iterations, learners, observe, guard, True, shares))
+        self.results.append(simulate(job, arrays, iterations, learners, observe, guard, True, shares, network))
 
     @property
     def plan(self) -> Plan:
@@ -112,14 +120,14 @@ def planned_once() -> Iterator[None]:
     planned = simulation.make_plan
 
     def known(traced: Any, party: int, learners: tuple[int, ...], guard: bool) -> Plan:
-        job, shapes, iterations = traced
-        key = (job, tuple(shapes.items()), iterations, party, learners, guard)
+        job, shapes, iterations, network = traced
+        key = (job, tuple(shapes.items()), iterations, network, party, learners, guard)
         if key not in plans:
-            plans[key] = planned(trace(job, shapes, iterations), party, learners, guard)
+            plans[key] = planned(trace(job, shapes, iterations, network), party, learners, guard)
         return plans[key]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(simulation, "trace", lambda job, shapes, iterations: (job, shapes, iterations))
+        patch.setattr(simulation, "trace", lambda *told: told)
         patch.setattr(simulation, "make_plan", known)
         yield
 
@@ -232,6 +240,26 @@ def test_the_openings_of_each_operation(name):
             uniform(digits(np.concatenate(columns, axis=1)), 16, FALSE_ALARM / 4)
             fresh(words)
     assert all(shape == shapes[0] for shape in shapes)
+
+
+COUNT = 512  # elements whose bits fill whole words, so that every hexadecimal digit is of mask bits
+
+
+@pytest.mark.parametrize("dealer", [0.0, 2e5], ids=["two rounds", "three rounds"])
+def test_the_digits_of_comparisons_that_join_in_numbers(dealer):
+    """Every bit that is opened is uniform, whether all numbers are at the limit, a unit below it, or as large as may be."""
+    network = Network(rtt=1.0, dealer_bandwidth=dealer)
+    for value in (0.0, -(2.0**-16), 3.99):
+        arrays = {"x0": np.full((COUNT,), value)}
+        job, record = job_of(relu, arrays, limit=4.0), Recorder()
+        for _ in range(RUNS // 8):
+            record.run(job, arrays, 0, network=network)
+        kinds = [spec.kind for code in record.plan.lowering.phases.values() for spec in code.correlations]
+        assert kinds.count("totals") == 2 and record.plan.rounds == (4 if dealer else 3)  # one of them reveals
+        for sender in (0, 1):
+            planes = record.masked(sender)[:, COUNT:].reshape(len(record.runs), COUNT // 64, -1)  # behind the numbers
+            uniform(digits(planes.reshape(RUNS, planes.shape[2])), 16, FALSE_ALARM / 6)
+            fresh(planes)
 
 
 def test_the_test_finds_an_opening_without_a_mask_and_a_mask_used_twice():
