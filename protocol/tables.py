@@ -123,6 +123,10 @@ class Table(Bundle):
         self._check_steps([part.known for part in parts])
         own_steps, self.shared = self._shared(parts[0].known) if self.horizontal else (self.steps, ())
         self.parts = tuple(replace(part, steps=tuple(_own(own_steps, part, parts))) for part in parts)
+        if self.row_shape is not None and any(part.width not in (None, prod(self.row_shape)) for part in self.parts):
+            raise JobError(
+                f"shape={self.row_shape} holds {prod(self.row_shape)} numbers, and the table has other columns"
+            )
         found = [each for part in self.parts for each in ranges(part.known or ("",), part.steps, *RANGE).values()]
         self.low = min(a for a, _ in found) if low is None else low
         self.high = max(b for _, b in found) if high is None else high
@@ -281,13 +285,15 @@ class Table(Bundle):
             raise JobError(
                 f"{self.name} is standardised by what the training learnt on shares, and the model has none of that"
             )
-        raw = take(x, places, axis=1)
+        flat = x.reshape((x.shape[0], len(own)))
+        raw = take(flat, places, axis=1)
         mean, inverse = (
             (parts[name] for name in self.learnt) if "mean" in parts else moments(raw, learnt_from(x.shape[0]))
         )
         done = within((raw - mean) * inverse, -WIDE, WIDE)
-        whole = concatenate([done, take(x, rest, axis=1)], axis=1) if rest else done
-        return {"": take(whole, np.argsort([*places, *rest]), axis=1), "mean": mean, "inverse": inverse}
+        whole = concatenate([done, take(flat, rest, axis=1)], axis=1) if rest else done
+        ordered = take(whole, np.argsort([*places, *rest]), axis=1)
+        return {"": ordered.reshape(x.shape), "mean": mean, "inverse": inverse}
 
     @property
     def learnt(self) -> tuple[str, ...]:

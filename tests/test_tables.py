@@ -86,6 +86,15 @@ def test_mean_and_deviation_of_rows_of_both_are_computed_on_shares():
     assert np.abs(found["inverse"] * train.std(axis=0)[[0, 2]] - 1).max() < 1e-3
 
 
+def test_pictures_of_both_are_standardised_pixel_by_pixel():
+    job = job_with(x=Table(shape=(1, 2, 2), rows=BOTH, steps=[MinMax(low=0, high=255), Standardise()]))
+    random = np.random.default_rng(1)
+    inputs = {name: random.uniform(-16, 16, (rows, 1, 2, 2)) for name, rows in (("x.alice", 20), ("x.bob", 30))}
+    whole = np.vstack(list(inputs.values()))
+    found = simulate(job, inputs).results[0]["x"]
+    assert np.abs(found - (whole - whole.mean(axis=0)) / whole.std(axis=0)).max() < 1e-3
+
+
 @pytest.mark.parametrize("noise", [0.0, 1e-3])
 def test_a_column_that_is_constant_at_both_becomes_zeros(noise):
     inputs = both(50 + noise * np.random.default_rng(1).normal(size=120))
@@ -149,6 +158,8 @@ def test_ranges_follow_from_the_steps(steps, interval):
         (lambda: Table("bob", 0), ["0"]),
         (lambda: Table("bob", {"a": "b *"}), ["pattern"]),
         (lambda: Table("bob", ["a"], rows=0), ["rows=1000"]),
+        (lambda: Table("bob", ["a"], shape=(2, 2)), ["4 numbers"]),
+        (lambda: Table("bob", shape=(1, 2), steps=[Fill(indicator=True)]), ["2 numbers"]),
         (lambda: Table("bob", ["a"], steps=[Standardise("b")]), ["Standardise", "column b"]),
         (lambda: Table("bob", ["a"], steps=["standardise"]), ["str"]),
         (lambda: Table(columns=["a"], rows=BOTH, steps=[MinMax()]), ["rows of both", "declare the numbers"]),
