@@ -69,9 +69,10 @@ def own_inputs(
     mine = {name: cut.declared(name) for name, declared in job.inputs.items() if declared.owner == role}
     for name in mine.keys() - found.arrays.keys():
         if name in named:
-            raise DataError(
-                f"{name} is a table of named columns; bring it with --table FILE, or --table {named[name]}=FILE"
-            )
+            way = f"bring it with --table FILE, or --table {named[name]}=FILE"
+            if given.option == "data":
+                way = f"give a frame or the path of a file for all tables, or {named[name]}=… for this one"
+            raise DataError(f"{name} is a table of named columns; {way}")
         found.arrays[name] = cut.rows_of(name, default_tensor(name, mine[name], key))
     found.arrays = {name: found.arrays[name] for name in mine}
     _check_rows(mine, found, own)

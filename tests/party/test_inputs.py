@@ -302,7 +302,8 @@ def test_a_table_given_in_python_is_taken_by_name_and_an_array_by_position() -> 
 @pytest.mark.parametrize(
     ("given", "named"),
     [
-        (Given(), ["x is a table", "--table x=FILE"]),
+        (Given(option="--data"), ["x is a table", "--table x=FILE"]),
+        (Given(), ["x is a table", "or x=… for this one"]),
         (Given({"x": {"a": [1]}}), ["no column 'b'", "it has: a"]),
         (Given({"x": {"a": [1], "bb": [2]}}), ["did you mean 'bb'"]),
         (Given({"x": np.ones((2, 3))}), ["no column 'a'"]),
