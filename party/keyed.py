@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from protocol.config import nearest
 from protocol.errors import DataError
 from protocol.graph import Array
 from protocol.jobs import ROLES, Job, bind
@@ -19,7 +20,7 @@ from protocol.tables import tables
 
 from .columns import source_of
 from .formats.files import kind_of, split
-from .formats.frames import Frame, frame_of, read, written
+from .formats.frames import Frame, frame_of, listed, read, written
 from .formats.preparation import Fitted
 from .given import Given
 from .inputs import Inputs, own_inputs
@@ -113,6 +114,10 @@ def _with_ids(job: Job, role: str, given: Given, rows: Matching) -> tuple[Given,
     named = {*declared, *(table.tensor(role) for table in declared.values() if role in table.owners)}
     data = {name: loaded(each) if name in named else each for name, each in given.data.items()}
     column, frame = rows.keys[role], frame_of(loaded(source))
+    if column not in frame.names:
+        raise DataError(
+            f"{frame.source} has no column {column!r} of ids{nearest(column, frame.names)} (it has: {listed(frame.names)})"
+        )
     found: Iterable[Any] = frame[column]
     if isinstance(source, Path) and kind_of(split(source)[0]) == "text":
         found = written(source, column, given.header)

@@ -124,7 +124,7 @@ class Run:
         self._attempts = self._recomputed = 0
         done = self._ending.results
         self._done = None if done is None else self._recorded(done)
-        self._halting = self._stepping = False
+        self._halting = self._stepping = self._told = False
         self._links: Links | None = None
 
     def halt(self) -> bool:
@@ -251,7 +251,8 @@ class Run:
         """The steps that remain, and the finish."""
         plan, epoch, point = agreed.plan, agreed.start.epoch, agreed.start.point
         start = 0 if point is None else point.step
-        if self._attempts == 1:
+        if not self._told:
+            self._told = True
             self._view.planned(plan)
         if start or self._attempts > 1:
             self._recomputed += max(0, self._reached - start)

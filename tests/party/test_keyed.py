@@ -106,7 +106,7 @@ def test_as_many_rows_as_the_job_declares(files):
         (ALICE.replace("\n12,", "\n8,"), "column patient of {} has one id twice, in line 3 and line 4"),
         (ALICE.replace("\n12,", "\n,"), "column patient of {} has no id that is text or a whole number in line 4"),
         (ALICE.replace("\n12,", "\nNA,"), "column patient of {} has no id that is text or a whole number in line 4"),
-        (ALICE.replace("patient", "id"), "{} has no column 'patient'; it has: id, age"),
+        (ALICE.replace("patient", "id"), "{} has no column 'patient' of ids (it has: id, age)"),
     ],
 )
 def test_ids_that_cannot_be_matched(tmp_path, files, text, said):

@@ -14,7 +14,7 @@ import pytest
 
 from party.agreement import Intent
 from party.checkpoint import Store
-from party.join import normalised
+from party.join import Matching, normalised
 from party.links import Addresses
 from party.rows import Keyed
 from party.session import Run, View
@@ -85,6 +85,7 @@ class World(ends.World):
     def __init__(self, folder: Path, stateful: tuple[str, ...] = ()) -> None:
         super().__init__(folder, "both", stateful)
         self.told: dict[str, list[str]] = {"alice": [], "bob": []}
+        self.loop = asyncio.get_running_loop()
         self.brings: Callable[[str], Any] = keyed
 
     def process(self, role: str, store: Store | None) -> Run:
@@ -164,6 +165,29 @@ async def test_a_run_that_goes_on_has_the_same_rows(world, tmp_path):
     assert kept.read_bytes() == before
     right(await here.both())  # finished: the same results again, without a join
     assert here.joins("alice") == here.joins("bob") == 1
+
+
+async def test_a_peer_that_dies_while_rows_are_matched_comes_back(world, monkeypatch):
+    """Its successor finds them, and what the run reveals is said although the first attempt had no plan."""
+    here = world("alice", "bob")
+    planned: list[str] = []
+    monkeypatch.setattr(Told, "planned", lambda self, plan: planned.append(self.role))
+    answer = Matching.answer
+
+    def dying(self: Matching, chunk: int) -> bytes:
+        if self._who == "alice" and not here.dead and len(planned) == 0 and here.joins("bob") == 1:
+            here.loop.call_soon_threadsafe(here.kill, "bob")
+        return answer(self, chunk)
+
+    monkeypatch.setattr(Matching, "answer", dying)
+    for role in ends.PARTIES:
+        here.start(role)
+    await asyncio.gather(here.tasks["bob"], return_exceptions=True)
+    assert here.tasks["bob"].cancelled()
+    here.start("bob")
+    right(await asyncio.wait_for(asyncio.gather(*here.tasks.values()), 60))
+    assert here.joins("alice") == 2
+    assert sorted(planned) == ["alice", "bob"]
 
 
 async def test_rows_that_one_has_lost_are_matched_again_and_nothing_old_is_used(world, tmp_path):

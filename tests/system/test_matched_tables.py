@@ -99,7 +99,7 @@ ALICE = ["--role", "alice", "--peer", "tcp://127.0.0.1:0", "--wait", "1s"]
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        (lambda table: table.rename(columns={"patient": "patent"}), ["no column 'patient'", "it has: income, patent, age"]),
+        (lambda table: table.rename(columns={"patient": "patent"}), ["no column 'patient' of ids; did you mean 'patent'?"]),
         (lambda table: pd.concat([table, table.iloc[:1]]), ["has one id twice, in line 2 and line 52"]),
         (lambda table: table.assign(patient=table["patient"].where(table.index != 3)), ["has no id", "in line 5"]),
     ],
