@@ -5,14 +5,19 @@ from .convolutions import AvgPool2d, Conv1d, Conv2d, GlobalAvgPool2d, MaxPool2d
 from .layer import Layer, Parameter, Residual, Sequential
 from .layers import GELU, Dense, Dropout, Embedding, Flatten, LeakyReLU, ReLU, Sigmoid, SiLU, Softmax, Tanh
 from .losses import MSE, BinaryCrossEntropy, CrossEntropy, Huber
-from .optimisers import SGD, Optimiser
+from .normalisations import BatchNorm1d, BatchNorm2d, LayerNorm
+from .optimisers import SGD, Adam, AdamW, Optimiser
 from .training import EarlyStop, Training, accuracy
 
 __all__ = [
     "GELU",
     "MSE",
     "SGD",
+    "Adam",
+    "AdamW",
     "AvgPool2d",
+    "BatchNorm1d",
+    "BatchNorm2d",
     "BinaryCrossEntropy",
     "Conv1d",
     "Conv2d",
@@ -26,6 +31,7 @@ __all__ = [
     "GlobalAvgPool2d",
     "Huber",
     "Layer",
+    "LayerNorm",
     "LeakyReLU",
     "MaxPool2d",
     "Optimiser",

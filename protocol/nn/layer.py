@@ -37,6 +37,7 @@ class Parameter:
     low: float = -LIMIT
     high: float = LIMIT
     typical: float | None = None  # as an Input has it
+    trained: bool = True  # False: no optimiser changes it, but perhaps the layer itself
 
 
 def affine(shape: Shape, fan_in: int, init: Draw | None, bias: bool) -> dict[str, Parameter]:
@@ -83,6 +84,9 @@ class Scope:
     def __getitem__(self, name: str) -> Secret:
         return self.v[f"{self.path}.{name}"]
 
+    def __setitem__(self, name: str, value: Secret) -> None:
+        self.v[f"{self.path}.{name}"] = value
+
     def inside(self, name: str) -> Scope:
         """The scope of a layer in this one."""
         return Scope(self.v, f"{self.path}.{name}", self.training)
@@ -118,9 +122,13 @@ class Layer(Bundle):
             for name, each in self.parameters().items()
         }
 
-    def trained(self) -> list[str]:
-        """The names of the variables that an optimiser changes, as the job's `v` has them."""
+    def names(self) -> list[str]:
+        """The names of all its variables, as the job's `v` has them: PyTorch's `state_dict`."""
         return [f"{self.name}.{name}" for name in self.parameters()]
+
+    def trained(self) -> list[str]:
+        """Of those, what an optimiser changes: PyTorch's `parameters`."""
+        return [f"{self.name}.{name}" for name, each in self.parameters().items() if each.trained]
 
 
 class Sequential(Layer):

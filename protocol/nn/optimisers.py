@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from ..ops import Secret, clip
+from ..ops import Secret, clip, rsqrt
+from ..ops.tensor import bounded
 from .layer import flags, ranges
 
 Rate = float | Callable[[int], float]
+Scheduled = Callable[[Callable[[int], float]], Any]
 
 
 class Optimiser:
@@ -25,9 +27,13 @@ class Optimiser:
         """The names of what is carried for each parameter; each begins with zeros."""
         return ()
 
-    def moved(self, p: Secret, g: Secret, state: dict[str, Secret], rate: Any) -> Secret:
-        """The parameter after a step; `state` is updated in place. `rate`: this step's, a public number."""
+    def moved(self, p: Secret, g: Secret, state: dict[str, Secret], scheduled: Scheduled) -> Secret:
+        """The parameter after a step; `state` is updated in place. `scheduled` makes a function of the step a public number."""
         raise NotImplementedError
+
+    def rate(self, step: int) -> float:
+        """The rate of a step, the first being 0."""
+        return self.lr(step) if callable(self.lr) else self.lr
 
     def start(self, v: Any, names: Sequence[str]) -> None:
         """In setup: the state of the variables v[name], unless an earlier run has left it."""
@@ -38,10 +44,9 @@ class Optimiser:
 
     def step(self, v: Any, names: Sequence[str], gradients: Sequence[Secret]) -> None:
         """Change the variables v[name], given the gradient of the loss by each."""
-        rate = v.schedule(self.lr) if callable(self.lr) else self.lr
         for name, g in zip(names, gradients, strict=True):
             state = {each: v[f"{name}.{each}"] for each in self.state()}
-            v[name] = self.moved(v[name], g, state, rate)
+            v[name] = self.moved(v[name], g, state, v.schedule)
             for each, value in state.items():
                 v[f"{name}.{each}"] = value
 
@@ -70,7 +75,7 @@ class SGD(Optimiser):
     def state(self) -> Sequence[str]:
         return ("momentum",) if self.momentum else ()
 
-    def moved(self, p: Secret, g: Secret, state: dict[str, Secret], rate: Any) -> Secret:
+    def moved(self, p: Secret, g: Secret, state: dict[str, Secret], scheduled: Scheduled) -> Secret:
         if self.clip_value is not None:
             g = clip(g, -self.clip_value, self.clip_value)
         if self.weight_decay:
@@ -78,5 +83,75 @@ class SGD(Optimiser):
         if self.momentum:
             state["momentum"] = state["momentum"] * self.momentum + g * (1.0 - self.dampening)
             g = g + state["momentum"] * self.momentum if self.nesterov else state["momentum"]
-        moved: Secret = p - rate * g
+        moved: Secret = p - (scheduled(self.rate) if callable(self.lr) else self.lr) * g
         return moved
+
+
+ZOOM = 128.0  # what gradients are multiplied by where their squares are kept: a power of two, which costs nothing
+
+
+@dataclass(frozen=True)
+class Adam(Optimiser):
+    """Adam, with √(v̂ + eps²) where PyTorch divides by √v̂ + eps: larger by up to eps, and found in six rounds by `ops.rsqrt`.
+
+    eps: gradients far below it move a parameter in proportion, those above it by about lr. In fixed point a gradient is off by a unit in
+    the last place or so, which a smaller eps would take for a gradient: its default is 1e-4, PyTorch's 1e-8. weight_decay is added to
+    the gradient. Gradients beyond 8 (root mean square) are beyond the range of `rsqrt`, and the guard counts them.
+
+    Kingma and Ba, "Adam: a method for stochastic optimization", 2015.
+    """
+
+    lr: Rate = 0.001
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-4
+    weight_decay: float = 0.0
+    clip_value: float | None = None
+
+    def __post_init__(self) -> None:
+        rates = {} if callable(self.lr) else {"lr": self.lr}
+        clips = {} if self.clip_value is None else {"clip_value": self.clip_value}
+        ranges(self, 0.0, math.inf, weight_decay=self.weight_decay, **rates, **clips)
+        ranges(self, 0.0, 1.0, **{f"betas[{n}]": beta for n, beta in enumerate(self.betas)})
+        ranges(self, 2.0**-20, 1.0, eps=self.eps)
+
+    def state(self) -> Sequence[str]:
+        return ("exp_avg", "exp_avg_sq")
+
+    def moved(self, p: Secret, g: Secret, state: dict[str, Secret], scheduled: Scheduled) -> Secret:
+        (first, second), zoom = self.betas, ZOOM
+        if self.clip_value is not None:
+            g = clip(g, -self.clip_value, self.clip_value)
+        if self.weight_decay:
+            g = g + p * self.weight_decay
+        near = g * zoom
+        mean = state["exp_avg"] = state["exp_avg"] * first + near * (1.0 - first)
+        square = state["exp_avg_sq"] = state["exp_avg_sq"] * second + (near * near) * (1.0 - second)
+
+        def least(step: int) -> float:
+            return max((self.eps * zoom) ** 2 * (1.0 - second ** (step + 1)), LEAST)
+
+        def rate(step: int) -> float:
+            return self.rate(step) * math.sqrt(1.0 - second ** (step + 1)) / (1.0 - first ** (step + 1))
+
+        root = rsqrt(bounded(bounded(square, 0.0, math.inf) + scheduled(least), LEAST, math.inf))
+        # by Cauchy and Schwarz, and twice that for roundings
+        reach = 2.0 * (1.0 - first) / math.sqrt((1.0 - second) * max(1.0 - first * first / max(second, 1e-9), 1e-9))
+        moved: Secret = p - scheduled(rate) * bounded(mean * root, -reach, reach)
+        return moved
+
+
+LEAST = 2.0**-18  # of what a root is taken of
+
+
+@dataclass(frozen=True)
+class AdamW(Adam):
+    """Adam whose weight_decay shrinks the parameter itself, by lr · weight_decay a step (Loshchilov and Hutter, 2019)."""
+
+    weight_decay: float = 0.01
+
+    def moved(self, p: Secret, g: Secret, state: dict[str, Secret], scheduled: Scheduled) -> Secret:
+        decay = self.weight_decay
+        kept = p * (
+            scheduled(lambda step: 1.0 - self.rate(step) * decay) if callable(self.lr) else 1.0 - self.lr * decay
+        )
+        return Adam.moved(replace(self, weight_decay=0.0), kept, g, state, scheduled)

@@ -125,7 +125,7 @@ class Training(HeldOut):
         if self.weights not in ("alice", "bob", "both", "none"):
             raise JobError(f"weights = {self.weights!r}: 'alice', 'bob', 'both' or 'none' learns them")
         if self.weights != "none":
-            v.reveal({name: v[name] for name in self.model.trained()}, to=self.weights)
+            v.reveal({name: v[name] for name in self.model.names()}, to=self.weights)
         elif self.metrics:
             v.reveal({f"{name} at the end": value for name, value in self.measured(v).items()})
         elif not self.kept:
