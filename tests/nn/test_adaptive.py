@@ -148,7 +148,7 @@ def test_networks_train_as_their_twins_do(model):
 
 
 def test_pictures_train_with_batch_norm():
-    model = Sequential(Conv2d(1, 2, 3), BatchNorm2d(2), ReLU(), Flatten(), Dense(16, 2))
+    model = Sequential(Conv2d(1, 2, 3), BatchNorm2d(2), ReLU(), Flatten(), Dense(32, 2))
     compared(trainer(model, MSE(), SGD(lr=0.1), (1, 6, 6), (2,)), 20, 1e-4)
 
 
