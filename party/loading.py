@@ -39,6 +39,7 @@ from .jobs.diabetes import Diabetes
 from .jobs.digits import DigitsCnn, DigitsMlp
 from .jobs.logreg import LogisticRegression
 from .jobs.mlp import Mlp, MlpCrossEntropy
+from .jobs.mnist import Mnist
 from .jobs.seed import Seed
 from .jobs.single import Single
 from .jobs.xor import Xor
@@ -63,11 +64,12 @@ BUILTIN: dict[str, type[Job]] = {
     "cnn": Cnn,
     "single": Single,
 }
-DEMOS: dict[str, type[Job]] = {  # on data that scikit-learn ships
+DEMOS: dict[str, type[Job]] = {  # on data that scikit-learn ships, or that is made for the purpose
     "breast-cancer": BreastCancer,
     "diabetes": Diabetes,
     "digits-mlp": DigitsMlp,
     "digits-cnn": DigitsCnn,
+    "mnist": Mnist,
 }
 NAMED = BUILTIN | estimators.BY_NAME | DEMOS  # estimators are for a party's own data
 

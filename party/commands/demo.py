@@ -77,13 +77,16 @@ def _demonstrate(settings: Config, judge: Any = None) -> int:
         if not learners:
             raise ConfigError(f"--out {settings.out}: nothing is revealed to anybody, so there is nothing to write")
         check_output(settings.out)
+    stand_in: str | None = None  # what the data are, where they are not those of the job's name
     with TemporaryDirectory() as folder:
         if isinstance(job, Supplied) and not files.data and not files.tables:
-            files = replace(files, tables=job.files(Path(folder)))
+            files, stand_in = replace(files, tables=job.files(Path(folder))), getattr(job, "stand_in", None)
         inputs = all_inputs(job, files)
         data = dict(files.data)
         if not settings.quiet:
             console.print(f"demo: job {settings.job}, three processes on this machine, every link encrypted")
+            if stand_in:
+                console.print(f"demo: the data are {stand_in}")
         for name, declared in job.inputs.items():
             if isinstance(declared.default, Draw) and name not in data:  # drawn here, so that the twin has it too
                 data[name] = Path(folder) / f"{name}.npy"
@@ -101,10 +104,14 @@ def _demonstrate(settings: Config, judge: Any = None) -> int:
     summary = _summary(reports, plain, grains)
     if metrics := _metrics(judge, inputs, reports, plain, history.values):
         summary |= {"metrics": metrics, "tolerances": dict(getattr(judge, "tolerances", {}))}
+    if stand_in:
+        summary["data"] = stand_in
     if settings.json:
         print(json.dumps(summary))
     else:
         _show(summary, reports, plain)
+        if stand_in:
+            print(f"The data were {stand_in}.")
     sys.stdout.flush()
     return 1 if _fault(summary) else 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 
 import numpy as np
@@ -59,3 +60,27 @@ def test_breast_cancer_is_diagnosed_as_well_as_by_scikit_learn(tmp_path):
     assert theirs["auc"] == pytest.approx(metrics.roc_auc_score(np.delete(y, mine), z[:, 0]))
     for name, value in job.measure(results, inputs).items():
         assert abs(value - theirs[name]) <= 0.005, name
+
+
+@pytest.mark.system
+@pytest.mark.timeout(120)
+def test_a_stand_in_for_mnist_is_called_synthetic(capsys):
+    assert main(["demo", "--job", "mnist", "--quiet", "--json", "--param", "hidden_layer_sizes=16"]) == 0
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert found["data"] == "synthetic pictures, not MNIST"
+    assert found["max_abs_weight_error"] <= 1e-2, "a ReLU near zero may fall on the other side than in the twin"
+    assert set(found["metrics"]["secure"]) == {"accuracy"}
+
+
+def test_mnist_takes_the_files_as_they_are(tmp_path):
+    """IDX, gzipped: two zero bytes, uint8, the number of axes, their lengths, the values."""
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 28, 28)).astype(np.uint8)
+    labels = (np.arange(40) % 10).astype(np.uint8)
+    for name, array in (("x", pixels), ("y", labels)):
+        head = bytes([0, 0, 8, array.ndim]) + b"".join(n.to_bytes(4, "big") for n in array.shape)
+        (tmp_path / f"{name}-idx{array.ndim}-ubyte.gz").write_bytes(gzip.compress(head + array.tobytes()))
+    inputs = all_inputs(
+        load_job("mnist"), Given(tables={"x": tmp_path / "x-idx3-ubyte.gz", "y": tmp_path / "y-idx1-ubyte.gz"})
+    )
+    assert np.allclose(inputs["x"], pixels.reshape(40, 784) / 255)
+    assert np.array_equal(inputs["y"], np.eye(10)[labels])
