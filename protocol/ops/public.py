@@ -180,7 +180,8 @@ def fraction_bits(constant: Array, sizes: Sizes, x: Node) -> int:
     seen = f + sizes.integer_bits(x) + 1  # finer does not show in the product, even of the largest x
     precise = max(min(f - math.frexp(float(entries.min()))[1] + 1, seen), f - math.frexp(float(entries.max()))[1] + 1)
     precise = max(min(precise, seen), f - sizes.scales[x])
-    return min(max(short), max(precise, 0)) if len(short) == len(exponents) else precise
+    found = min(max(short), max(precise, 0)) if len(short) == len(exponents) else precise
+    return max(found, -sizes.scales[x])  # whole numbers have no less than 0
 
 
 def as_integers(constant: Array, bits: int) -> NDArray[Any]:

@@ -9,7 +9,7 @@ import pytest
 from oracle import job_of, secure
 
 from protocol.jobs import Input, Job
-from protocol.ops import gradient, maximum, relu, softplus, tanh, within
+from protocol.ops import argmax, exp, gradient, maximum, relu, softplus, tanh, within
 from protocol.simulate import simulate
 
 X = np.array([-0.75, 0.25, 0.5])
@@ -142,3 +142,12 @@ def test_what_no_step_has_changed_is_not_guarded_as_if_one_had():
         v.a = v.b * 64.0
 
     assert stepping(step, 0, a=X, b=X)["a"].tolist() == X.tolist()
+
+
+def test_whole_numbers_times_powers_of_two_are_arguments_of_functions():
+    """A product with 2 is a label of its scale, and that of a number without fraction bits would be below 0."""
+    got = secure(
+        lambda x: {"out": exp(4.0 * (x > 0.0) - 4.0), "place": exp(argmax(x) * 2.0 - 8.0)}, X, fraction_bits=20
+    )
+    assert np.abs(got.results[0]["out"] - np.exp(4.0 * (X > 0) - 4)).max() <= 2e-6
+    assert abs(got.results[0]["place"] - np.exp(-4.0)) <= 2e-6
