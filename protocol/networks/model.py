@@ -85,6 +85,9 @@ class Imported(Layer):
     def trained(self) -> list[str]:
         return [f"{self.name}.{name}" for name in self._changed()]
 
+    def names(self) -> list[str]:
+        return self.trained()  # what nobody trains stays its owner's
+
     def _changed(self) -> list[str]:
         return [name for name in self.network.weights if any(fnmatch.fnmatchcase(name, each) for each in self.patterns)]
 

@@ -267,7 +267,7 @@ def test_a_plan_is_a_value_that_says_what_the_command_says(capsys):
     assert found.predicted.seconds > 40e-3 * found.rounds / 2
     assert "each iteration" in repr(found) and "Predicted: " in found.text
     assert Party("bob", rtt="1ms").plan(Fit, x=(6, 3), y=(6, 1)).rounds == found.rounds
-    assert commands(["plan", "--job", "seed", "--rtt", "40ms"]) == 0
+    assert commands(["plan", "--job", "seed", "--link", "rtt=40ms"]) == 0
     said = capsys.readouterr().out
     assert plan("seed", link="rtt=40ms").text in said
 

@@ -266,7 +266,7 @@ def test_one_process_at_a_time(pair):
     until(lambda: len(pair.journals("alice")) == 2)
     pair.party("alice", "--iterations", "300")
     assert pair.ended("alice") == 6
-    until(lambda: "another process is using this material" in pair.said("alice"))
+    until(lambda: "another process is using this material" in pair.children["alice"].errors)  # of both, in one file
     first.stop(signal.SIGKILL)
 
 
