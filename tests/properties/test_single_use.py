@@ -238,6 +238,8 @@ class Scene:
             tasks = [asyncio.create_task(run.run()) for run in runs]
             done, pending = await asyncio.wait(tasks, timeout=30, return_when=asyncio.FIRST_EXCEPTION)
             assert not pending or any(task.exception() for task in done), "a party hangs"
+            if pending and not any(isinstance(task.exception(), Crash | MaterialError) for task in done):
+                done |= (await asyncio.wait(pending, timeout=10))[0]  # the peer of who crashed may notice first
             errors = [error for task in done if (error := task.exception()) is not None]
             if any(
                 isinstance(error, Crash) for error in errors
