@@ -22,6 +22,12 @@ class Optimiser:
     """Subclass this: `state` and `moved`."""
 
     lr: Rate
+    weight_decay: float
+    clip_value: float | None
+
+    def __post_init__(self) -> None:
+        ranges(self, 0.0, math.inf, weight_decay=self.weight_decay, **({} if callable(self.lr) else {"lr": self.lr}))
+        ranges(self, 0.0, math.inf, **({} if self.clip_value is None else {"clip_value": self.clip_value}))
 
     def state(self) -> Sequence[str]:
         """The names of what is carried for each parameter; each begins with zeros."""
@@ -34,6 +40,12 @@ class Optimiser:
     def rate(self, step: int) -> float:
         """The rate of a step, the first being 0."""
         return self.lr(step) if callable(self.lr) else self.lr
+
+    def penalised(self, p: Secret, g: Secret) -> Secret:
+        """The gradient clipped, and with the weight decay of the parameter."""
+        if self.clip_value is not None:
+            g = clip(g, -self.clip_value, self.clip_value)
+        return g + p * self.weight_decay if self.weight_decay else g
 
     def start(self, v: Any, names: Sequence[str]) -> None:
         """In setup: the state of the variables v[name], unless an earlier run has left it."""
@@ -67,19 +79,15 @@ class SGD(Optimiser):
     clip_value: float | None = None
 
     def __post_init__(self) -> None:
-        ranges(self, 0.0, math.inf, weight_decay=self.weight_decay, **({} if callable(self.lr) else {"lr": self.lr}))
+        super().__post_init__()
         ranges(self, 0.0, 1.0, momentum=self.momentum)
-        ranges(self, 0.0, math.inf, **({} if self.clip_value is None else {"clip_value": self.clip_value}))
         flags(self, nesterov=self.nesterov)
 
     def state(self) -> Sequence[str]:
         return ("momentum",) if self.momentum else ()
 
     def moved(self, p: Secret, g: Secret, state: dict[str, Secret], scheduled: Scheduled) -> Secret:
-        if self.clip_value is not None:
-            g = clip(g, -self.clip_value, self.clip_value)
-        if self.weight_decay:
-            g = g + p * self.weight_decay
+        g = self.penalised(p, g)
         if self.momentum:
             state["momentum"] = state["momentum"] * self.momentum + g * (1.0 - self.dampening)
             g = g + state["momentum"] * self.momentum if self.nesterov else state["momentum"]
@@ -88,6 +96,7 @@ class SGD(Optimiser):
 
 
 ZOOM = 128.0  # what gradients are multiplied by where their squares are kept: a power of two, which costs nothing
+LEAST = 2.0**-18  # of what a root is taken of
 
 
 @dataclass(frozen=True)
@@ -108,9 +117,7 @@ class Adam(Optimiser):
     clip_value: float | None = None
 
     def __post_init__(self) -> None:
-        rates = {} if callable(self.lr) else {"lr": self.lr}
-        clips = {} if self.clip_value is None else {"clip_value": self.clip_value}
-        ranges(self, 0.0, math.inf, weight_decay=self.weight_decay, **rates, **clips)
+        super().__post_init__()
         ranges(self, 0.0, 1.0, **{f"betas[{n}]": beta for n, beta in enumerate(self.betas)})
         ranges(self, 2.0**-20, 1.0, eps=self.eps)
 
@@ -119,11 +126,7 @@ class Adam(Optimiser):
 
     def moved(self, p: Secret, g: Secret, state: dict[str, Secret], scheduled: Scheduled) -> Secret:
         (first, second), zoom = self.betas, ZOOM
-        if self.clip_value is not None:
-            g = clip(g, -self.clip_value, self.clip_value)
-        if self.weight_decay:
-            g = g + p * self.weight_decay
-        near = g * zoom
+        near = self.penalised(p, g) * zoom
         mean = state["exp_avg"] = state["exp_avg"] * first + near * (1.0 - first)
         square = state["exp_avg_sq"] = state["exp_avg_sq"] * second + (near * near) * (1.0 - second)
 
@@ -138,9 +141,6 @@ class Adam(Optimiser):
         reach = 2.0 * (1.0 - first) / math.sqrt((1.0 - second) * max(1.0 - first * first / max(second, 1e-9), 1e-9))
         moved: Secret = p - scheduled(rate) * bounded(mean * root, -reach, reach)
         return moved
-
-
-LEAST = 2.0**-18  # of what a root is taken of
 
 
 @dataclass(frozen=True)

@@ -115,12 +115,13 @@ def _bent(name: str, x: Secret, series: Fourier, least: float) -> Secret:
     if _inside(x, LIMIT):
         return x * 0.5 + x._apply(series)
     below, above = x < -LIMIT, x >= LIMIT
-    waves = x._apply(replace(series, everywhere=True))
+    series = replace(series, everywhere=True)
+    waves = x._apply(series)
     out = above * x + ((1 - above) * x - below * x) * 0.5 + (1 - above) * waves - below * waves
     bounded(out, least, max(x._node.interval[1], LIMIT) + 0.01)
 
     def pull(n: int, g: Any) -> Any:
-        slopes = x._apply(replace(series, everywhere=True).derivative())
+        slopes = x._apply(series.derivative())
         return weighted((above - below) * 0.5 + 0.5 + (1 - above) * slopes - below * slopes, g)
 
     return differentiated(out, [x], pull)

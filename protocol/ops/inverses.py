@@ -38,7 +38,7 @@ class _Normalised:
     """x as y · 4^E with y in [1, 4), or, within a factor of 10, as y · scale with y in [1, 10]."""
 
     def __init__(self, name: str, x: Secret) -> None:
-        self.name, self.x = name, _positive(name, x)
+        self.x = _positive(name, x)
         self.low, self.high = self.x._node.interval
         self.bits: list[tuple[int, Secret]] = []
         if self.high / self.low <= WIDE:

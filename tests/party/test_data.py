@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from sentences import rejected
 
 from party.data import check_output, save_results
-from protocol.errors import ConfigError, DataError, MpcError
+from protocol.errors import ConfigError, DataError
 
 X = np.array([[1.0, -2.5, 3.0], [4.0, 5.0, 60.0]])
 RESULTS = {"weights": X, "file": np.array([1 / 3, -0.0]), "allow_pickle": np.zeros((2, 2, 2))}
@@ -68,12 +67,3 @@ def test_outputs_are_checked_before_the_run(tmp_path: Path, monkeypatch: pytest.
     rejected(ConfigError, lambda: save_results(tmp_path / "a.npy", {}), ["a.npy", "nothing"])
     monkeypatch.setattr(os, "access", lambda *_: False)
     rejected(ConfigError, lambda: check_output(tmp_path / "a.npz"), ["a.npz", "cannot be written"])
-
-
-def rejected(kind: type[MpcError], action: Callable[[], Any], named: list[str]) -> str:
-    with pytest.raises(kind) as caught:
-        action()
-    message = str(caught.value)
-    assert "\n" not in message
-    assert [word for word in named if word not in message] == [], message
-    return message

@@ -7,12 +7,12 @@ import io
 import os
 import struct
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from sentences import rejected
 
 from party.given import Given, assigned
 from party.inputs import default_tensor, own_inputs
@@ -316,12 +316,3 @@ def test_a_table_given_in_python_is_taken_by_name_and_an_array_by_position() -> 
 def test_a_table_that_does_not_fit_is_named(given: Given, named: list[str]) -> None:
     job = type("Tabled", (Job,), {"x": Table("bob", ["a", "b"])})()
     rejected(MpcError, lambda: own_inputs(job, "bob", given), named)
-
-
-def rejected(kind: type[MpcError], action: Callable[[], Any], named: list[str]) -> str:
-    with pytest.raises(kind) as caught:
-        action()
-    message = str(caught.value)
-    assert "\n" not in message
-    assert [word for word in named if word not in message] == [], message
-    return message
