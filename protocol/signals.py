@@ -7,6 +7,7 @@ may be imported here.
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -44,6 +45,12 @@ def attend(name: str) -> None:
 
     for number in ENDING:
         signal.signal(number, leave)
+    atexit.register(_ignore)  # Python's own end restores the defaults, by which a signal would kill what is done
+
+
+def _ignore() -> None:
+    for number in ENDING:
+        signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager

@@ -129,3 +129,22 @@ def test_a_signal_at_any_moment_of_a_start(name, number, code, capsys):
         assert ended or name == "plan", (delay, said)  # which may be done by then
         assert process.returncode == (code if ended else 0), (delay, said)
     say(capsys, f"{signal.Signals(number).name} at {name}: ended within {slowest:.2f} s")
+
+
+ENDING = """
+import os, signal
+from protocol.signals import attend
+
+class Last:
+    def __del__(self, kill=os.kill, own=os.getpid(), number=signal.{name}):
+        kill(own, number)  # when Python takes the modules apart: it has given up our handlers by then
+
+last = Last()
+attend("nobody")
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_signal_while_python_ends_changes_nothing(name):
+    done = subprocess.run([sys.executable, "-c", ENDING.format(name=name)], capture_output=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, b"")
