@@ -182,7 +182,7 @@ def test_lines_of_keys_are_found():
         1, 2, 3, 4, 6, 5, 0]  # fmt: skip
 
 
-def test_the_one_in_the_readme_is_a_job(tmp_path):
-    text = (Path(__file__).parents[2] / "README.md").read_text()
+def test_the_one_in_the_documentation_is_a_job(tmp_path):
+    text = (Path(__file__).parents[2] / "deploy/docs/tables.md").read_text()
     job = loaded(tmp_path, text.split("```toml\n# default.toml", 1)[1].split("```", 1)[0])
     assert isinstance(job, LogisticRegression) and (job.weights, job.scores) == ("none", "bob")

@@ -1,4 +1,4 @@
-"""The README's page "Three hosts", done as written between hosts that share only the installation; links that break."""
+"""The page "Three hosts", done as written between hosts that share only the installation; links that break."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
 
 
 def page() -> dict[str, list[str]]:
-    """The commands of the README's page by the host they are for, in order."""
-    text = (ROOT / "README.md").read_text().partition("## Three hosts\n")[2].partition("\n## ")[0]
+    """The commands of that page by the host they are for, in order."""
+    text = (ROOT / "deploy/docs/hosts.md").read_text().partition("\n## ")[0]
     found: dict[str, list[str]] = {}
     for where, script in re.findall(r"```sh\n# (?:on|at) (?:the )?([\w ]+)\n(.*?)```", text, re.DOTALL):
         found.setdefault(where, []).append(script)
