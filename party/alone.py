@@ -22,7 +22,8 @@ from .keyed import all_inputs
 from .loading import AnyJob, any_job, blame
 from .planned import Planned, planned
 from .result import Result
-from .session import Report, View
+from .session import Report
+from .view import View
 
 _KEY = bytes(32)  # what is drawn is no secret here, and drawn alike by each, so that results can be compared
 

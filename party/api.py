@@ -52,8 +52,9 @@ from .material import Material, open_material
 from .planned import Planned as Planned
 from .predicting import predicted
 from .result import Result as Result
-from .session import Run, View
+from .session import Run
 from .shared import Named, SharedModel, begin, keeper
+from .view import View
 
 T = TypeVar("T")
 _TABLE = {setting.name: setting for setting in tables.PARTY}

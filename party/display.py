@@ -25,8 +25,7 @@ from protocol.plan import Plan
 from .bars import Bar, TerminalBar
 from .intake import Supply
 from .runner import Runner
-from .session import View
-from .stopwatch import Stopwatch
+from .view import View
 
 FIRST, LEAST, MOST = (1, 2), 5, 300  # seconds at which a state that lasts is said: 1, 2, 5, 10, 20, 40, … and every 300
 REPEATED = ("lost", "note")  # events that come again for as long as their cause is not mended
@@ -98,12 +97,12 @@ class Watching(View):
         for text in [*plan.traced.assumptions, *plan.lowering.warnings]:
             self.note(f"note: {text}")
 
-    def checked(self, step: int, found: Mapping[str, Any]) -> None:
+    def revealed(self, step: int, found: Mapping[str, Any]) -> None:
         if found:
             said = ", ".join(f"{name} {flat(value)}" for name, value in found.items())
             self._log(f"after step {step:,}: {said}", "checked")
 
-    def running(self, runner: Runner, intake: Supply, peer: Connection) -> None:
+    def running(self, runner: Runner, intake: Supply, peer: Connection, dealer: Connection | None) -> None:
         self._now = Attempt(runner, intake, peer)
         if self._bar is not None:
             self._draw(self._bar)
@@ -176,7 +175,6 @@ class Terminal(Watching):
         super().__init__(role, log, TerminalBar(role, console) if drawing else None)
         lines.write = lambda line: console.print(line, markup=False)
         self.for_programs = lines.json
-        self.watch: Stopwatch | None = None
         self._notifier = Notifier()
         self._seen: tuple[int | None, int, int] = (None, 0, 0)
 
@@ -185,11 +183,6 @@ class Terminal(Watching):
         if not self._tasks:
             self._notifier.tell("READY=1")
             self._beside(self._notifier.attend(self._alive, self._status))
-
-    def running(self, runner: Runner, intake: Supply, peer: Connection) -> None:
-        super().running(runner, intake, peer)
-        if self.watch is not None:
-            self.watch.attend(runner, intake)
 
     async def _alive(self) -> bool:
         """Has a round been done, or somebody else been waited for, since the last look?"""

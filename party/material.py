@@ -33,6 +33,8 @@ from protocol.places import state_folder
 from protocol.ring import Words
 
 from .journal import COUNTED, Journal
+from .links import PEER
+from .observing import StepObserver
 
 AFRESH = "make new material with `python -m dealer precompute`"
 
@@ -46,7 +48,7 @@ class Place:
     finish: int
 
 
-class Material:
+class Material(StepObserver):
     """One party's file, opened: MaterialError if it is not whole, not for this session, not for this key, or not of this dealer."""
 
     def __init__(self, path: Path, role: str, session: str, keys: KeyPair, dealer: PublicKey) -> None:
@@ -210,12 +212,12 @@ class Material:
                 )
             )
 
-    def heard(self, who: str, number: int, words: Words) -> None:
+    def heard(self, number: int, words: Words) -> None:
         """Once the peer's message of a round of setup is there."""
         if not self.journal.opened("received", number, _digest(memoryview(words).cast("B"))):
             raise self._wrong(
                 MaterialError(
-                    f"was begun with other inputs than {who} brings now, and no mask may meet two values; {AFRESH}"
+                    f"was begun with other inputs than {PEER[self.role]} brings now, and no mask may meet two values; {AFRESH}"
                 )
             )
 

@@ -11,7 +11,7 @@ the finish; whoever does not expect it ends in a sentence.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,8 +27,8 @@ from protocol.wire.frames import joined, pieces, split
 
 from .agreement import stopped
 from .intake import Supply
+from .observing import CHECKPOINT, HALT, STOP, StepObserver
 
-CHECKPOINT, HALT, STOP = "checkpoint", "halt", "stop"
 _NOTHING = np.zeros(12, np.uint64)
 
 
@@ -50,24 +50,23 @@ class Halted(Exception):
 
 
 class Runner:
-    """One attempt at the remaining steps. `ask` is consulted before a step, `keep` called where a checkpoint is due,
-    `kept` once the peer has shown that it holds that checkpoint too; `checked` after a CHECK says whether the run is over."""
+    """One attempt at the remaining steps, from `start` on."""
 
-    def __init__(self, machine: Machine, peer: Connection, intake: Supply, epoch: int, start: int) -> None:
+    def __init__(
+        self,
+        machine: Machine,
+        peer: Connection,
+        intake: Supply,
+        epoch: int,
+        start: int,
+        observers: Sequence[StepObserver] = (),
+    ) -> None:
         self._machine, self._peer, self._intake, self._epoch = machine, peer, intake, epoch
+        self._observers = tuple(observers)
         self.progress = Progress(start, machine.plan.dealing.steps)
-        self.ask: Callable[[], str | None] = lambda: None
-        self.keep: Callable[[int], None] = lambda step: None
-        self.kept: Callable[[], None] = lambda: None
-        self.checked: Callable[[int], bool] = lambda step: False
-        self.before: Callable[[int], Awaitable[None]] | None = None  # a step, once its material is at hand
-        self.after: Callable[[int], None] = lambda step: None
-        self.sending: Callable[[int, Words], None] = lambda number, words: None  # in setup
-        self.heard: Callable[[int, Words], None] = lambda number, words: None
         self._request: str | None = None
         self._granted: str | None = None
         self._unconfirmed = False
-        self.seal: Callable[[Words], Awaitable[None]] | None = None  # shown the last message, before it is sent
         self._witnesses = 0  # rounds of setup so far
         self._finishes = 0  # rounds of the finish so far
 
@@ -114,9 +113,9 @@ class Runner:
             count, fields = await self._intake.chunk(phase, step)
             for offset in range(count):
                 if stepping:
-                    if self.before is not None:
-                        await self.before(step)
-                    self._request = self.ask()
+                    for observer in self._observers:
+                        await observer.before(step)
+                    self._request = next(filter(None, (observer.request() for observer in self._observers)), None)
                 machine.begin(phase, step, [field[offset] for field in fields])
                 for number in rounds:
                     machine.receive(number, *await exchange(machine.send(number), machine.expects(number)))
@@ -125,13 +124,16 @@ class Runner:
                 if phase == Phase.STEP:
                     progress.step = step
                 if stepping:
-                    self.after(step)
+                    for observer in self._observers:
+                        observer.after(step)
                     if step < total or not machine.plan.dealing.schedule.every:
                         self._close_step(step)
 
     def _close_check(self, step: int) -> bool:
         """Behind a CHECK: whether the run is over, before its last step; if not, what was asked for in the step before it."""
-        over = self.checked(step)
+        over = False
+        for observer in self._observers:
+            over |= observer.checked(step)
         if over and step < self.progress.steps:
             self._granted, self._request = None, STOP
             return True
@@ -143,7 +145,8 @@ class Runner:
         granted, self._granted = self._granted, None
         if granted is None or step == self.progress.steps:
             return
-        self.keep(step)
+        for observer in self._observers:
+            observer.checkpoint(step)
         self._unconfirmed = True
         if granted == HALT:
             raise Halted
@@ -151,16 +154,19 @@ class Runner:
     async def _witnessed(self, words: Words, expected: int) -> list[Words]:
         """A round of setup, shown to whoever must know what its masks met."""
         number, self._witnesses = self._witnesses, self._witnesses + 1
-        self.sending(number, words)
+        for observer in self._observers:
+            observer.sending(number, words)
         reply = await self._exchange(words, expected)
-        self.heard(number, joined(reply))
+        for observer in self._observers:
+            observer.heard(number, joined(reply))
         return reply
 
     async def _sealed(self, words: Words, expected: int) -> list[Words]:
         """A round of the finish. In the last one the shares of the results are sent: not before both can end."""
         self._finishes += 1
-        if self._finishes == self._machine.rounds(Phase.FINISH) and self.seal is not None:
-            await self.seal(words)
+        if self._finishes == self._machine.rounds(Phase.FINISH):
+            for observer in self._observers:
+                await observer.seal(words)
         return await self._exchange(words, expected)
 
     async def _exchange(self, words: Words, expected: int) -> list[Words]:
@@ -190,7 +196,8 @@ class Runner:
             self._request = None
         if self._unconfirmed:
             self._unconfirmed = False
-            self.kept()
+            for observer in self._observers:
+                observer.confirmed()
         return theirs
 
     def _apart(self) -> AgreementError:

@@ -13,30 +13,29 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 
 from protocol import contract_codec
-from protocol.channel import Connection, Waiting
+from protocol.channel import Connection
 from protocol.errors import ConfigError, LinkError, MpcError, ProtocolError
 from protocol.graph import Array
 from protocol.history import History
 from protocol.jobs import ROLES
 from protocol.machine import Machine
-from protocol.origin import source
-from protocol.plan import Plan
 from protocol.prg import SEED_BYTES, epoch_seed
 from protocol.wire import Kind, Message
 
 from .agreement import Agreed, Intent, agree, expect, stopped
-from .checkpoint import ANOTHER, Point, Store
+from .attending import Attendance
+from .checkpoint import ANOTHER, Store
 from .ending import Ending
 from .intake import Intake, Supply
 from .links import Addresses, Links, opened
-from .loading import blame
 from .material import FileIntake, Material
+from .observing import StepObserver
 from .rows import Keyed, Matched, Places
-from .runner import CHECKPOINT, HALT, Halted, Runner
+from .runner import Halted, Runner
 from .shared import Keeper, SharedModel
+from .view import View
 
 SETTLE, LONG = 0.2, 5.0  # seconds between two attempts, the pause growing while they end sooner than LONG
 FAREWELL = 30.0  # seconds that a party with its results waits for a peer that may lack them
@@ -72,26 +71,6 @@ class Report:
     def computed(self) -> float:
         """Seconds of the online phase in which this party waited for nobody."""
         return self.seconds - self.waited_for_peer - self.waited_for_material
-
-
-class View:
-    """What a run tells while it goes on. The default says nothing."""
-
-    def note(self, text: str, event: str = "note") -> None: ...
-
-    def linked(self) -> None: ...
-
-    def begins(self, epoch: int) -> None: ...
-
-    def waiting(self, waiting: Waiting) -> None: ...
-
-    def planned(self, plan: Plan) -> None: ...
-
-    def checked(self, step: int, found: Mapping[str, Array]) -> None: ...
-
-    def running(self, runner: Runner, intake: Supply, peer: Connection) -> None: ...
-
-    def ended(self) -> None: ...
 
 
 class Run:
@@ -260,16 +239,11 @@ class Run:
         intake = await self._supply(peer, dealer, agreed, start)
         machine = Machine(plan, self._party)
         machine.load(self._inputs, agreed.shares)
-        runner = Runner(machine, peer, intake, epoch, start)
         history = History.read(None if point is None or self._store is None else self._store.told(point))
-        if agreed.start.lasting:
-            runner.seal = partial(self._ending.seal, peer, machine, history, agreed.ticket, epoch, agreed.salt)
-        if self._material is not None:
-            runner.sending, runner.heard = self._material.sending, partial(self._material.heard, peer.role)
-        self._attend(runner, machine, history, agreed)
+        runner = Runner(machine, peer, intake, epoch, start, self._observers(machine, peer, history, agreed))
         setup_seconds = time.monotonic() - self._begun
         sent, received = peer.counters.bytes_sent, peer.counters.bytes_received
-        self._view.running(runner, intake, peer)
+        self._view.running(runner, intake, peer, dealer)
         self._stepping = True
         try:
             await runner.run(None if point is None or self._store is None else self._store.load(point))
@@ -310,41 +284,20 @@ class Run:
         assert self._material is not None and agreed.start.place is not None
         return FileIntake(self._material, agreed.start.place, start)
 
-    def _attend(self, runner: Runner, machine: Machine, history: History, agreed: Agreed) -> None:
-        """Checks; and checkpoints: alice's clock asks for them, either party's halt does, both write at the same step."""
-
-        def checked(step: int) -> bool:
-            found = history.add(machine, step, agreed.accepted)
-            self._view.checked(step, found)
-            with blame(source(type(self.intent.job))):
-                return history.over(agreed.plan)
-
-        runner.checked = checked
-        store = self._store
-        if store is None:
-            return
-        due = time.monotonic() + self._interval
-        last: Point | None = None
-
-        def ask() -> str | None:
-            nonlocal due
-            if self._halting:
-                return HALT
-            if self._party == 0 and time.monotonic() >= due:
-                due = time.monotonic() + self._interval
-                return CHECKPOINT
-            return None
-
-        def keep(step: int) -> None:
-            nonlocal last
-            last = Point(agreed.ticket, step)
-            store.save(last, agreed.start.epoch, machine.state(), history.body())
-
-        def kept() -> None:
-            if last is not None:
-                store.confirm(last)
-
-        runner.ask, runner.keep, runner.kept = ask, keep, kept
+    def _observers(self, machine: Machine, peer: Connection, history: History, agreed: Agreed) -> list[StepObserver]:
+        """Who takes part in the steps: the record of material, this session, and who looks on."""
+        own = Attendance(
+            agreed=agreed,
+            machine=machine,
+            peer=peer,
+            history=history,
+            ending=self._ending,
+            store=self._store,
+            interval=self._interval,
+            halting=lambda: self._halting,
+            revealed=self._view.revealed,
+        )
+        return [*([] if self._material is None else [self._material]), own, self._view]
 
 
 async def _join(peer: Connection, dealer: Connection, agreed: Agreed, start: int) -> bytes:

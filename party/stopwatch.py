@@ -16,15 +16,18 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from protocol.channel import Connection
+
 from .intake import Intake, Supply
 from .runner import Runner
+from .view import View
 
 MEETINGS = 400  # exchanges of a hundred bytes, in batches of
 BATCH = 20
 
 
-class Stopwatch:
-    """Attends one run."""
+class Stopwatch(View):
+    """Measures one run."""
 
     def __init__(self, every: int) -> None:
         self._every = every
@@ -41,12 +44,11 @@ class Stopwatch:
         self._waits, self._waited = 0, 0.0
         self._met = 0
 
-    def attend(self, runner: Runner, supply: Supply) -> None:
+    def running(self, runner: Runner, intake: Supply, peer: Connection, dealer: Connection | None) -> None:
         """Measure this attempt."""
-        self._runner, self._supply = runner, supply
+        self._runner, self._supply = runner, intake
         repeats = max(1, runner.progress.steps // self._every)
         self._free = max(1, repeats // 3) * self._every
-        runner.before, runner.after = self._before, self._after
 
     def figures(self) -> dict[str, Any]:
         """Seconds of each repeat, and what was seen around them. Meetings are messages beyond the plan's."""
@@ -63,7 +65,7 @@ class Stopwatch:
             "meetings": self._met,
         }
 
-    async def _before(self, step: int) -> None:
+    async def before(self, step: int) -> None:
         if step == 0:
             self._begun = time.perf_counter()
         elif step == self._free:
@@ -72,7 +74,7 @@ class Stopwatch:
             await self._meet()
             self._begun, self._used = time.perf_counter(), time.process_time()
 
-    def _after(self, done: int) -> None:
+    def after(self, done: int) -> None:
         if done % self._every:
             return
         spent = time.perf_counter() - self._begun

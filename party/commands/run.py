@@ -26,6 +26,7 @@ from ..runner import Halted
 from ..session import Report
 from ..shared import Named, SharedModel, check_place, put
 from ..stopwatch import Stopwatch
+from ..view import Views
 
 
 def run(settings: Config) -> int:
@@ -63,8 +64,8 @@ def take_part(
     if settings.out is not None:
         check_output(settings.out)
     terminal = Terminal(settings.role, log, lines, settings.quiet)
-    terminal.watch = watch
-    work = Party.of(settings).prepare(job, given(settings), model=model, view=terminal, fresh=settings.fresh, **more)
+    view = terminal if watch is None else Views(terminal, watch)
+    work = Party.of(settings).prepare(job, given(settings), model=model, view=view, fresh=settings.fresh, **more)
     if settings.insecure_plaintext:
         log(PLAINTEXT, "plaintext", "warning")
 
@@ -79,11 +80,11 @@ def take_part(
             terminal.note("stopped after a step, as asked; the same command goes on from there", "halted")
             return 0
     with reacting(unwind):
-        finish(settings, work.intent, report, terminal)
+        finish(settings, work.intent, report, terminal, {} if watch is None else {"measured": watch.figures()})
     return 0
 
 
-def finish(settings: Config, intent: Intent, report: Report, terminal: Terminal) -> None:
+def finish(settings: Config, intent: Intent, report: Report, terminal: Terminal, measured: dict[str, Any]) -> None:
     """Write and print what was learnt, and what it cost. OutOfRangeError instead if it is out of range and nobody accepts that."""
     learnt = ", ".join(f"{name} {array.shape}" for name, array in report.results.items())
     terminal.note(f"revealed to {intent.role}: {learnt or 'nothing'}", "revealed")
@@ -97,7 +98,6 @@ def finish(settings: Config, intent: Intent, report: Report, terminal: Terminal)
         with held():
             put(report.model, settings.keep, settings.model)
         terminal.note(f"wrote {intent.role}'s share of the model {report.model.name} to {settings.keep}", "written")
-    measured = {} if terminal.watch is None else {"measured": terminal.watch.figures()}
     job = settings.job or type(intent.job).__name__
     _put_out(
         settings,

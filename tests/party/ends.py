@@ -29,8 +29,9 @@ from party.checkpoint import Store
 from party.ending import REVEAL, Ending
 from party.jobs.seed import Seed
 from party.links import Addresses, Links
-from party.session import Report, Run, View
+from party.session import Report, Run
 from party.shared import SharedModel, keeper
+from party.view import View
 from protocol.channel import Connection
 from protocol.channel.memory import pair
 from protocol.errors import LinkError, MpcError

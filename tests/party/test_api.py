@@ -18,7 +18,7 @@ import party
 from party import Party, Result, plain, plan, simulate
 from party.__main__ import main as commands
 from party.local import free_address
-from party.session import View
+from party.view import View
 from protocol.draws import Draw
 from protocol.errors import AgreementError, ConfigError, DataError, JobError, LinkError, OutOfRangeError, Stopped
 from protocol.jobs import Input, Job

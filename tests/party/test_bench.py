@@ -17,6 +17,7 @@ from party.bench.suite import suite
 from party.bench.workloads import WORKLOADS, chosen
 from party.jobs.samples import classes, halves, pictures, uniform
 from party.jobs.single import Single
+from party.observing import StepObserver
 from party.runner import Progress
 from party.stopwatch import Stopwatch
 from protocol.errors import ConfigError, JobError
@@ -60,15 +61,14 @@ class FakeRunner:
     def __init__(self, steps: int) -> None:
         self.progress = Progress(0, steps)
         self.met = 0
-        self.before = self.after = None
 
     async def meet(self) -> None:
         self.met += 1
 
-    async def run(self) -> None:
+    async def run(self, observer: StepObserver) -> None:
         for step in range(self.progress.steps):
-            await self.before(step)
-            self.after(step + 1)
+            await observer.before(step)
+            observer.after(step + 1)
 
 
 class Stock:
@@ -77,8 +77,8 @@ class Stock:
 
 def test_the_stopwatch_lets_a_third_run_freely_and_meets_before_each_of_the_rest():
     runner, watch = FakeRunner(18), Stopwatch(2)
-    watch.attend(runner, Stock())
-    asyncio.run(runner.run())
+    watch.running(runner, Stock(), None, None)
+    asyncio.run(runner.run(watch))
     found = watch.figures()
     assert len(found["seconds"]) == len(found["cpu_seconds"]) == 6  # of nine repeats
     assert found["free_seconds"] > 0.0

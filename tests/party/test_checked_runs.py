@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from ends import PARTIES, Killed, World, install
 
+from party.observing import StepObserver
 from party.session import Report, Run
 from protocol.history import History
 from protocol.jobs import Job, trace
@@ -159,21 +160,18 @@ async def test_halted_in_a_step_before_a_check_and_in_the_last(world, monkeypatc
     """A halt takes effect behind the check; asked for in the last step, the run ends with its results."""
     made = world(Fit())
     runs: dict[str, Run] = {}
-    attend = Run._attend
+    observers = Run._observers
 
-    def attended(self: Run, runner: Any, *rest: Any) -> None:
-        attend(self, runner, *rest)
-        ask = runner.ask
+    def observed(self: Run, *rest: Any) -> list[StepObserver]:
+        class Halting(StepObserver):
+            async def before(_, step: int) -> None:
+                if step == at and self._party == 0 and "halted" not in runs:
+                    runs["halted"] = self
+                    self._halting = True
 
-        def asked() -> Any:
-            if runner.progress.step == at and self._party == 0 and "halted" not in runs:
-                runs["halted"] = self
-                self._halting = True
-            return ask()
+        return [Halting(), *observers(self, *rest)]
 
-        runner.ask = asked
-
-    monkeypatch.setattr(Run, "_attend", attended)
+    monkeypatch.setattr(Run, "_observers", observed)
     world_errors: list[BaseException | None] = []
     for role in PARTIES:
         made.start(role)

@@ -461,11 +461,11 @@ def test_setup_is_opened_to_the_same_or_not_at_all(tmp_path):
     for _ in range(2):
         material = opened(paths["bob"], "bob")
         material.sending(0, words)
-        material.heard("alice", 0, words + 1)
+        material.heard(0, words + 1)
         with pytest.raises(MaterialError, match="was begun with other inputs than this party brings now"):
             material.sending(0, words + 2)
         with pytest.raises(MaterialError, match="was begun with other inputs than alice brings now"):
-            material.heard("alice", 0, words)
+            material.heard(0, words)
         material.close()
 
 

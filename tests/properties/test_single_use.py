@@ -35,7 +35,8 @@ from party.loading import load_job
 from party.local import free_address
 from party.material import Material
 from party.runner import Runner
-from party.session import Run, View
+from party.session import Run
+from party.view import View
 from protocol.channel import KeyPair
 from protocol.errors import MaterialError, MpcError
 from protocol.graph import Phase

@@ -1,0 +1,74 @@
+"""What a session itself does at the steps of one attempt: it judges checks, writes checkpoints, and seals the end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from protocol.channel import Connection
+from protocol.graph import Array
+from protocol.history import History
+from protocol.machine import Machine
+from protocol.origin import source
+from protocol.ring import Words
+
+from .agreement import Agreed
+from .checkpoint import Point, Store
+from .ending import Ending
+from .loading import blame
+from .observing import CHECKPOINT, HALT, StepObserver
+
+
+@dataclass(kw_only=True)
+class Attendance(StepObserver):
+    """Of one party in one attempt.
+
+    A checkpoint is taken when alice's clock says that one is due, or either party is asked to halt. The request travels in the
+    first round of a step, so that both parties write at the end of the same step.
+    """
+
+    agreed: Agreed
+    machine: Machine
+    peer: Connection
+    history: History
+    ending: Ending
+    store: Store | None
+    interval: float  # seconds between two checkpoints
+    halting: Callable[[], bool]  # whether this party is asked to halt
+    revealed: Callable[[int, Mapping[str, Array]], None]  # told what a check revealed
+    _due: float = 0.0
+    _last: Point | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self._due = time.monotonic() + self.interval
+
+    def checked(self, step: int) -> bool:
+        plan = self.agreed.plan
+        self.revealed(step, self.history.add(self.machine, step, self.agreed.accepted))
+        with blame(source(type(plan.traced.job))):
+            return self.history.over(plan)
+
+    def request(self) -> str | None:
+        if self.store is None:
+            return None
+        if self.halting():
+            return HALT
+        if self.machine.party == 0 and time.monotonic() >= self._due:
+            self._due = time.monotonic() + self.interval
+            return CHECKPOINT
+        return None
+
+    def checkpoint(self, step: int) -> None:
+        if self.store is not None:
+            self._last = Point(self.agreed.ticket, step)
+            self.store.save(self._last, self.agreed.start.epoch, self.machine.state(), self.history.body())
+
+    def confirmed(self) -> None:
+        if self.store is not None and self._last is not None:
+            self.store.confirm(self._last)
+
+    async def seal(self, words: Words) -> None:
+        if self.agreed.start.lasting:
+            how = self.agreed.ticket, self.agreed.start.epoch, self.agreed.salt
+            await self.ending.seal(self.peer, self.machine, self.history, *how, words)

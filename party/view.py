@@ -1,0 +1,88 @@
+"""What a run tells those who look on: a log, a bar, a page, metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from protocol.channel import Connection, Waiting
+from protocol.graph import Array
+from protocol.plan import Plan
+
+from .intake import Supply
+from .observing import StepObserver
+from .runner import Runner
+
+
+class View(StepObserver):
+    """Looks on from the first word of a run to its last, and at its steps. The default says nothing."""
+
+    def note(self, text: str, event: str = "note") -> None:
+        """A sentence for people, and a word for programs."""
+
+    def linked(self) -> None:
+        """Both links are open."""
+
+    def begins(self, epoch: int) -> None:
+        """An attempt begins."""
+
+    def waiting(self, state: Waiting) -> None:
+        """Somebody is waited for; once a second."""
+
+    def planned(self, plan: Plan) -> None:
+        """The plan is agreed; once in a run."""
+
+    def revealed(self, step: int, found: Mapping[str, Array]) -> None:
+        """What a check after so many steps revealed to this party."""
+
+    def running(self, runner: Runner, intake: Supply, peer: Connection, dealer: Connection | None) -> None:
+        """The rounds of an attempt begin; the steps that follow are these."""
+
+    def ended(self) -> None:
+        """Whatever happened, there is nothing more to see."""
+
+
+class Views(View):
+    """Several at once, told in order."""
+
+    def __init__(self, *views: View) -> None:
+        self._views = views
+
+    def note(self, text: str, event: str = "note") -> None:
+        for view in self._views:
+            view.note(text, event)
+
+    def linked(self) -> None:
+        for view in self._views:
+            view.linked()
+
+    def begins(self, epoch: int) -> None:
+        for view in self._views:
+            view.begins(epoch)
+
+    def waiting(self, state: Waiting) -> None:
+        for view in self._views:
+            view.waiting(state)
+
+    def planned(self, plan: Plan) -> None:
+        for view in self._views:
+            view.planned(plan)
+
+    def revealed(self, step: int, found: Mapping[str, Array]) -> None:
+        for view in self._views:
+            view.revealed(step, found)
+
+    def running(self, runner: Runner, intake: Supply, peer: Connection, dealer: Connection | None) -> None:
+        for view in self._views:
+            view.running(runner, intake, peer, dealer)
+
+    async def before(self, step: int) -> None:
+        for view in self._views:
+            await view.before(step)
+
+    def after(self, step: int) -> None:
+        for view in self._views:
+            view.after(step)
+
+    def ended(self) -> None:
+        for view in self._views:
+            view.ended()
