@@ -37,6 +37,7 @@ from .jobs.breast_cancer import BreastCancer
 from .jobs.cnn import Cnn
 from .jobs.diabetes import Diabetes
 from .jobs.digits import DigitsCnn, DigitsMlp
+from .jobs.image_analysis import PrivateImageAnalysis
 from .jobs.logreg import LogisticRegression
 from .jobs.mlp import Mlp, MlpCrossEntropy
 from .jobs.mnist import Mnist
@@ -69,6 +70,7 @@ DEMOS: dict[str, type[Job]] = {  # on data that scikit-learn ships, or that is m
     "diabetes": Diabetes,
     "digits-mlp": DigitsMlp,
     "digits-cnn": DigitsCnn,
+    "private-image-analysis": PrivateImageAnalysis,
     "mnist": Mnist,
 }
 NAMED = BUILTIN | estimators.BY_NAME | DEMOS  # estimators are for a party's own data

@@ -22,6 +22,7 @@ from protocol.history import History
 from protocol.jobs import ROLES, Job
 from protocol.matching import matching
 from protocol.ops.coarse import Coarse
+from protocol.tables import tables
 from protocol.variables import GUARDS
 
 from ..agreement import LEARNERS
@@ -49,7 +50,7 @@ class Scored(Protocol):
 
 @runtime_checkable
 class Supplied(Protocol):
-    """A job that brings data to be shown on: a table for each party, written into a folder."""
+    """A job that brings data to be shown on, written into a folder: tensors by name, and tables by the name of a party or their own."""
 
     def files(self, folder: Path) -> dict[str, Path]: ...
 
@@ -80,7 +81,10 @@ def _demonstrate(settings: Config, judge: Any = None) -> int:
     stand_in: str | None = None  # what the data are, where they are not those of the job's name
     with TemporaryDirectory() as folder:
         if isinstance(job, Supplied) and not files.data and not files.tables:
-            files, stand_in = replace(files, tables=job.files(Path(folder))), getattr(job, "stand_in", None)
+            found, named = job.files(Path(folder)), {*ROLES, *tables(job)}
+            brought = {name: path for name, path in found.items() if name not in named}
+            files = replace(files, data=brought, tables={name: path for name, path in found.items() if name in named})
+            stand_in = getattr(job, "stand_in", None)
         inputs = all_inputs(job, files)
         data = dict(files.data)
         if not settings.quiet:

@@ -27,6 +27,7 @@ metrics = pytest.importorskip("sklearn.metrics")
         ("diabetes", ["max_abs_error"], 0.0, ()),
         ("breast-cancer", ["accuracy", "auc"], 0.95, ("--param", "max_iter=20")),
         ("digits-mlp", ["accuracy"], 0.8, ("--param", "epochs=1")),
+        ("private-image-analysis", ["accuracy"], 0.75, ("--param", "epochs=1")),
     ],
 )
 def test_a_demo_says_how_good_its_results_are(name, measures, least, options, capsys):
