@@ -38,6 +38,7 @@ from .jobs.cnn import Cnn
 from .jobs.diabetes import Diabetes
 from .jobs.digits import DigitsCnn, DigitsMlp
 from .jobs.image_analysis import PrivateImageAnalysis
+from .jobs.lenet import LeNet
 from .jobs.logreg import LogisticRegression
 from .jobs.mlp import Mlp, MlpCrossEntropy
 from .jobs.mnist import Mnist
@@ -63,6 +64,7 @@ BUILTIN: dict[str, type[Job]] = {
     "mlp": Mlp,
     "mlp-ce": MlpCrossEntropy,
     "cnn": Cnn,
+    "lenet": LeNet,
     "single": Single,
 }
 DEMOS: dict[str, type[Job]] = {  # on data that scikit-learn ships, or that is made for the purpose

@@ -141,6 +141,32 @@ def test_a_convolutional_network():
     assert found.sent == (8 * (weights + 4 * hidden + 2 * out + 10) + int(opened * hidden),) * 2
 
 
+def test_a_reciprocal_shares_one_opening_among_its_comparisons():
+    """Of x with 4^-9 … 4^8: their bits, x times each, six waves of two limbs, a shifted mask and a product."""
+    exponents, joins = 18, 40
+    assert single("reciprocal") == costs(
+        6, 4 * 8 + exponents * 21 / 8, (143 + exponents * joins) / 8 + exponents * 16 + 24 * 8 + 16
+    )
+
+
+def test_max_pooling_takes_a_comparison_and_a_round():
+    """Six differences for four entries, 24 bits each, the entries and their ranks; what picks by rank is 64 bytes for an entry."""
+    entries, pairs = 6272, 6272 * 6 // 4
+    sent, dealt = (entries + pairs) * 8 + pairs * 14 // 8 + entries * 8, pairs * (126 // 8 + 8) + entries * 64
+    assert single("maxpool", entries) == PhaseCost(5, (sent, sent), dealt + pairs * 6 // 8)
+
+
+@pytest.mark.parametrize(
+    ("job", "cost"),
+    [
+        ("lenet", PhaseCost(40, (16_699_504,) * 2, 53_137_376)),
+        ("digits-mlp", PhaseCost(15, (109_648,) * 2, 625_312)),
+    ],
+)
+def test_a_step_of_a_network(job, cost):
+    assert step_of(load_job(job)) == cost
+
+
 def test_every_workload_can_be_planned_at_a_small_size():
     for workload in WORKLOADS.values():
         small = workload.resized(1.0, 70 if workload.job == "single" else 5)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from protocol.contract import Dealing
 from protocol.graph import Phase
 
-from ..inputs import default_tensor
+from ..api import plan
 from ..loading import load_job
-from .measuring import dealer_seconds, planned
+from .measuring import dealer_seconds
 
 ELEMENTS = 16_384
 KINDS = {  # what is dealt for → (job, parameters, elements of a step)
@@ -40,9 +39,7 @@ class Throughput:
 
 def throughput(kind: str, least: float = 0.5) -> Throughput:
     job_name, params, elements = KINDS[kind]
-    job = load_job(job_name, params)
-    shapes = {name: default_tensor(name, declared).shape for name, declared in job.inputs.items()}
-    dealing: Dealing = planned(job, shapes, 1 << 20).dealing
+    dealing = plan(load_job(job_name, params), iterations=1 << 20).plan.dealing
     steps = dealing.phases[Phase.STEP].steps_per_chunk
     one, two = (dealer_seconds(dealing, steps, workers, least) / steps for workers in (1, 2))
     size = 8 * dealing.phases[Phase.STEP].dealt_words

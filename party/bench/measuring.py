@@ -12,12 +12,12 @@ from protocol.contract import Dealing
 from protocol.dealing import Deal
 from protocol.errors import MpcError
 from protocol.graph import Array, Phase
-from protocol.jobs import Job, Traced
-from protocol.plan import Plan, make_plan
+from protocol.jobs import Traced
 from protocol.prg import fresh_seed
 
+from ..api import plan as make_plan
 from ..inputs import default_tensor
-from ..loading import load_job, trace_job
+from ..loading import load_job
 from ..local import Trio
 from .workloads import Workload
 
@@ -56,7 +56,7 @@ def measure(workload: Workload) -> Line:
     """Run it; MpcError if a process fails, or the counts are not those of the plan."""
     job = load_job(workload.job, workload.parameters)
     inputs = {name: default_tensor(name, declared) for name, declared in job.inputs.items()}
-    plan = planned(job, {name: array.shape for name, array in inputs.items()}, workload.iterations)
+    plan = make_plan(job, iterations=workload.iterations).plan
     reports = _run(workload)
     alice, bob = (reports[role]["measured"] for role in ("alice", "bob"))
     for party, role in enumerate(("alice", "bob")):
@@ -91,10 +91,6 @@ def measure(workload: Workload) -> Line:
         reference,
         middle / reference if reference else 0.0,
     )
-
-
-def planned(job: Job, shapes: dict[str, tuple[int, ...]], iterations: int) -> Plan:
-    return make_plan(trace_job(job, shapes, iterations), 0, (0, 1))
 
 
 def _run(workload: Workload) -> dict[str, dict[str, Any]]:

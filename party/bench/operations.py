@@ -19,7 +19,7 @@ from protocol.plan import make_plan
 from protocol.simulate import simulate
 
 from ..jobs.samples import uniform
-from ..jobs.single import BINARY, UNARY, Single
+from ..jobs.single import BINARY, LARGE, UNARY, Single
 
 ELEMENTS = 65_536
 ROWS = 256  # of the matrices
@@ -130,6 +130,7 @@ TRUE: dict[str, Callable[[Array], Array]] = {
     "silu": lambda x: x * _sigmoid(x),
     "gelu": lambda x: x * (0.5 + np.vectorize(math.erf)(x / math.sqrt(2.0)) / 2.0),
     "tanh": np.tanh,
+    "reciprocal": lambda x: 1.0 / (x + LARGE),
 }
 
 

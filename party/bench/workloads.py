@@ -60,6 +60,8 @@ WORKLOADS = {
         _single("sigmoid-100k-accurate", "sigmoid-accurate", 100_000),
         _single("exp-100k", "exp", 100_000),
         _single("softmax-1000x10", "softmax", 10_000),
+        _single("reciprocal-100k", "reciprocal", 100_000),
+        _single("maxpool", "maxpool", 64 * 8 * 28 * 28),
         _single("ltz-1M", "ltz", 1_000_000, 5),
         _single("relu-1M", "relu", 1_000_000, 5),
         Workload("seed-10k", "seed", 10_000, sized="", steps=10_000, free=1, held=2),
@@ -67,6 +69,8 @@ WORKLOADS = {
         Workload("mlp", "mlp", 128, sized="", free=6, held=14),
         Workload("mlp-ce", "mlp-ce", 128, sized="", free=6, held=14),
         Workload("cnn", "cnn", 64, sized="", free=6, held=14),
+        Workload("lenet", "lenet", 64, sized="", free=3, held=7),
+        Workload("digits-epoch", "digits-mlp", 44, sized="", steps=44, free=2, held=4),
     )
 }
 OTHERS = ("dealer", "operations")

@@ -4,6 +4,7 @@ single` takes apart.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from protocol.errors import JobError
@@ -13,8 +14,10 @@ from protocol.ops import (
     absolute,
     exp,
     gelu,
+    max_pool2d,
     maximum,
     polynomial,
+    reciprocal,
     relu,
     sigmoid,
     sigmoid_derivative,
@@ -30,7 +33,9 @@ from protocol.views import Shape
 from .samples import uniform
 
 WIDE = 2.0**44  # at 16 fraction bits, all that fits a 64-bit word with its sign and the offset
+LARGE = 2.0**19
 CLASSES = 10
+PICTURE = (8, 28, 28)  # channels, rows, columns
 DEGREE_16 = tuple(1.0 / 2**n for n in range(17))
 
 UNARY: dict[str, tuple[float, Callable[[Secret], Secret]]] = {
@@ -43,7 +48,9 @@ UNARY: dict[str, tuple[float, Callable[[Secret], Secret]]] = {
     "sigmoid-accurate": (30.0, lambda x: sigmoid(x, "accurate")),
     "sigmoid-derivative": (8.0, sigmoid_derivative),
     "exp": (28.0, lambda x: exp(x - 28.0)),
+    "reciprocal": (LARGE, lambda x: reciprocal(x + LARGE)),
     "softmax": (8.0, softmax),
+    "maxpool": (64.0, lambda x: max_pool2d(x, 2)),
     "softplus": (8.0, softplus),
     "silu": (8.0, silu),
     "gelu": (8.0, gelu),
@@ -62,7 +69,9 @@ BINARY: dict[str, tuple[float, Callable[[Secret, Secret], Secret]]] = {
 
 
 class Single(Job):
-    """`operation` on x (and y): vectors of `size` elements; for softmax these in rows of 10, for matmul square matrices of `size` rows."""
+    """`operation` on x (and y): vectors of `size` elements; for softmax these in rows of 10, for maxpool in pictures of
+    8 × 28 × 28, for matmul square matrices of `size` rows.
+    """
 
     iterations = 1
     fraction_bits = 16
@@ -74,6 +83,8 @@ class Single(Job):
     def dims(self) -> Shape:
         if self.operation == "softmax":
             return (max(1, self.size // CLASSES), CLASSES)
+        if self.operation == "maxpool":
+            return (max(1, self.size // math.prod(PICTURE)), *PICTURE)
         return (self.size, self.size) if self.operation == "matmul" else (self.size,)
 
     @property
