@@ -98,7 +98,7 @@ class Planned:
             "kept": {name: list(each.dims) for name, each in plan.kept.items()},
             "fraction_bits": plan.traced.numerics.fraction_bits,
             "choice": plan.traced.choice,
-            "comparisons": plan.comparisons,
+            "comparisons": [str(way) for way in plan.comparisons],
             "assumptions": plan.traced.assumptions,
             "warnings": plan.lowering.warnings,
         }
@@ -152,9 +152,9 @@ class Planned:
             console.print(f"It reveals {line}.", markup=False)
         if plan.traced.choice:
             console.print(f"Fraction bits, chosen: {plan.traced.choice}.", markup=False)
-        for n, text in enumerate(plan.comparisons):
+        for n, way in enumerate(plan.comparisons):
             how = "would be" if n else f"are made, for {plan.traced.network},"
-            console.print(f"Comparisons {how} {text}.", markup=False)
+            console.print(f"Comparisons {how} {way}.", markup=False)
         for text in [*plan.traced.assumptions, *plan.lowering.warnings]:
             console.print(f"Note: {text}.")
 

@@ -285,6 +285,7 @@ PLAN = (
         file_path,
         metavar="FILE",
     ),
+    Setting("html", "write the plan as a page with pictures, for a browser", file_path, metavar="FILE.html"),
     LINK[0],
     LINK[1],
     OUTPUT[1],

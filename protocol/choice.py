@@ -39,6 +39,16 @@ FEWER = 3  # rounds that a comparison may save
 SEARCHED = 4_000  # nodes up to which a graph is planned more than once
 
 
+class Tried(NamedTuple):
+    """A number of fraction bits that was planned: what a run costs so, and how precise it is."""
+
+    fraction_bits: int
+    seconds: float
+    rounds: int
+    bytes: int  # that Bob sends and is dealt
+    error: float  # of the least precise of what is revealed, as a part of its range
+
+
 @dataclass(frozen=True)
 class Choice:
     """Fraction bits that nobody stated, and why they are these."""
@@ -46,6 +56,7 @@ class Choice:
     numerics: Numerics
     graph: Graph  # prepared for them
     reason: str
+    tried: tuple[Tried, ...]  # the finest first; what is chosen is among them
 
 
 class _Run(NamedTuple):
@@ -104,7 +115,8 @@ def choose(
         raise refusal
     least = min(one.run.seconds for one in tried)
     best = next(one for one in tried if one.run.seconds < least + EQUAL)  # the finest of equal ones
-    return Choice(best.numerics, best.graph, _reason(tried, best, precision))
+    public = tuple(Tried(one.f, *one.run, one.error) for one in tried)
+    return Choice(best.numerics, best.graph, _reason(tried, best, precision), public)
 
 
 def cheapest(graphs: Sequence[Graph], numerics: Numerics, steps: int, network: Network) -> Graph:

@@ -27,7 +27,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .choice import cheapest, choose
+from .choice import Tried, cheapest, choose
 from .cost import LAN, Network
 from .digest import Listing, listing
 from .errors import DataError, JobError
@@ -182,6 +182,7 @@ class Traced:
     assumptions: list[str] = field(default_factory=list)
     numerics: Numerics = field(init=False)
     choice: str = ""  # why it has the fraction bits that the plan chose, if it did
+    tried: tuple[Tried, ...] = ()  # what it chose among
     listing: Listing = field(init=False)  # what the job says, before anything is rewritten
 
 
@@ -231,7 +232,8 @@ def trace(job: Job, shapes: Mapping[str, Shape], iterations: int | None = None, 
             prepare = partial(_prepared, count, network)
             if job.fraction_bits is None:
                 choice = choose(stated, job.numerics, count, float(job.precision), network, prepare, job._fewest_bits)
-                traced.numerics, prepared, traced.choice = choice.numerics, choice.graph, choice.reason
+                traced.numerics, prepared = choice.numerics, choice.graph
+                traced.choice, traced.tried = choice.reason, choice.tried
             else:
                 prepared = prepare(stated, job.numerics)
             numbers = {"iterations": count, **asdict(traced.numerics), **job.parameters}

@@ -66,6 +66,8 @@ class Lowering:
         self._shares: dict[Node, Share] = {}
         self._state: dict[str, Share] = {}  # carried variable → where it is kept between steps
         self._memo: dict[Any, Any] = {}
+        self.causes: dict[int, Node] = {}  # register of what is opened or dealt → the operation that it is for
+        self._emitting: list[Node] = []
         self._emit()
 
     def _emit(self) -> None:
@@ -91,6 +93,7 @@ class Lowering:
             level = max((share.level for share in revealed.values() if share.phase == phase), default=0)
             for label, share in revealed.items():
                 self._reveal(label, share, phase, level)
+                self.causes[self.reveals[label][0]] = graph.revealed[label]
 
     def _allocate_state(self, label: str, first: Node) -> None:
         """Create the register that holds the carried variable `label`, and start it with the value of `first`."""
@@ -128,7 +131,10 @@ class Lowering:
             case Carry(label=label):
                 return replace(self._state[label], phase=node.phase)
             case Secure() as op:
-                return op.emit(self, node)
+                self._emitting.append(node)
+                share = op.emit(self, node)
+                self._emitting.pop()
+                return share
         raise TypeError(f"{node!r} has no protocol: its operation is not Secure")
 
     def input(self, label: str, shape: tuple[int, ...], scale: int, bits: int) -> Share:
@@ -140,6 +146,11 @@ class Lowering:
     def limbs(self, node: Node) -> int:
         """Limbs of the ring that `node` is needed in."""
         return limbs_for(self.sizes.needs[node])
+
+    def _because(self, *registers: int) -> None:
+        """Note what these registers are filled for: the operation in the making."""
+        if self._emitting:
+            self.causes |= dict.fromkeys(registers, self._emitting[-1])
 
     def once(self, key: Any, make: Callable[[], Any]) -> Any:
         """What `make` returned for this key the first time."""
@@ -198,6 +209,7 @@ class Lowering:
         code.mask_registers.append(mask)
         code.stage(value.level).openings.append(Opening(value.register, mask, target, field, name))
         code.stage(value.level + 1)
+        self._because(target)
         return Operand(
             Value(target, value.phase, value.level + 1),
             Value(mask, value.phase, 0),
@@ -221,7 +233,9 @@ class Lowering:
     def _opening(self, base: Node) -> Operand:
         def make() -> Operand:
             share = self.share(base)
-            return self.open_value(share, Field(share.shape, share.limbs), f"{base.op.name}#{base.order}")
+            whole = self.open_value(share, Field(share.shape, share.limbs), f"{base.op.name}#{base.order}")
+            self.causes[whole.public.register] = base
+            return whole
 
         opening: Operand = self.once(("opening", base), make)
         return opening
@@ -270,6 +284,7 @@ class Lowering:
             code.correlations.append(spec)
             values = [Value(self._register(), phase, 0) for _ in spec.fields]
             code.dealt_registers.extend(value.register for value in values)
+            self._because(*(value.register for value in values))
             return values
 
         found: list[Value] = self.once(("deal", spec, phase), register)

@@ -36,6 +36,23 @@ INTERRUPTION = 1e-3  # seconds: what is dealt for a check travels by itself, and
 
 
 @dataclass(frozen=True)
+class Way:
+    """How comparisons may join, and what a run costs so."""
+
+    joins: Joins
+    rounds: int
+    sent: int  # bytes, by the party that sends more
+    dealt: int  # bytes
+    seconds: float  # over the network that is planned for
+
+    def __str__(self) -> str:
+        return (
+            f"{self.joins}: {self.rounds:,} rounds, {self.sent:,} bytes sent by a party, {self.dealt:,} dealt, "
+            f"{self.seconds:.3g} s"
+        )
+
+
+@dataclass(frozen=True)
 class Plan:
     """Lowered code for one party, and the contract that both parties and the dealer share."""
 
@@ -89,8 +106,8 @@ class Plan:
         ]
 
     @property
-    def comparisons(self) -> list[str]:
-        """How comparisons join and what a run costs so, then what the other ways would cost; nothing where nothing is compared."""
+    def comparisons(self) -> list[Way]:
+        """How comparisons join, then the other ways; none where nothing is compared."""
         traced, own = self.traced, self.lowering
         compared = compared_sizes(own.sizes)
         largest = max(compared, default=0)
@@ -102,10 +119,7 @@ class Plan:
                 sum(times * each for (_, times), each in zip(costs, counts, strict=True))
                 for counts in zip(*((cost.rounds, max(cost.sent), cost.dealt) for cost, _ in costs), strict=True)
             )
-            seconds = run_seconds(costs, traced.network)
-            found.append(
-                f"{joins}: {rounds:,} rounds, {sent:,} bytes sent by a party, {dealt:,} dealt, {seconds:.3g} s"
-            )
+            found.append(Way(joins, rounds, sent, dealt, run_seconds(costs, traced.network)))
         return found
 
     def sized(self, iterations: int) -> Plan:

@@ -11,6 +11,7 @@ from protocol.config import Config
 
 from ..given import given
 from ..loading import load_job, parameters
+from ..pages.plan import save as save_page
 from ..planned import planned
 from ..settings import network
 from ..shared import SharedModel, begin, check_place
@@ -35,6 +36,8 @@ def run(settings: Config) -> int:
     ).over(*_links(settings))
     if settings.save is not None:
         plan.save(settings.save)
+    if settings.html is not None:
+        save_page(plan, settings.html)
     on_disk = plan.material_bytes(settings.spare)
     if settings.json:
         print(json.dumps(plan.as_data() | {"material_bytes": on_disk}))
@@ -46,11 +49,13 @@ def run(settings: Config) -> int:
         )
         if settings.save is not None:
             print(f"Wrote {settings.save}, from which `python -m dealer precompute --plan {settings.save}` works.")
+        if settings.html is not None:
+            print(f"Wrote {settings.html}, for a browser.")
     return 0
 
 
 def _links(settings: Config) -> tuple[Shape, Shape]:
-    """The links that the prediction is for: between the parties, and to the dealer."""
+    """The links that the prediction is for: between the parties, and to the dealer; as far as nothing else is said, what is planned for."""
     link = parse_shape(settings.link or "rtt=0ms")
     if settings.rtt is not None or settings.bandwidth is not None:
         link = Shape(
@@ -58,7 +63,9 @@ def _links(settings: Config) -> tuple[Shape, Shape]:
             link.jitter,
             settings.bandwidth if settings.bandwidth is not None else link.bandwidth,
         )
-    dealer = parse_shape(settings.dealer_link) if settings.dealer_link else link
-    if settings.dealer_bandwidth is not None:
-        dealer = Shape(dealer.rtt, dealer.jitter, settings.dealer_bandwidth)
-    return link, dealer
+    if settings.dealer_link:
+        return link, parse_shape(settings.dealer_link)
+    told = settings.rtt, settings.bandwidth, settings.dealer_bandwidth
+    if told == (None, None, None):
+        return link, link
+    return link, Shape(link.rtt, link.jitter, network(settings).dealer_bandwidth)

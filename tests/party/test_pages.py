@@ -1,0 +1,138 @@
+"""The plan as a page: one file that loads nothing, says in words what it shows, and is light or dark as its reader wants it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from html.parser import HTMLParser
+
+import pytest
+
+from party import plan
+from party.pages.amounts import size, span, unit
+from party.pages.charts import ticks
+from party.pages.markup import page, tag, write
+from party.pages.plan import plan_page, save
+from protocol.errors import ConfigError
+
+VOID = {"meta", "br", "img", "link", "input", "hr"}
+CHROMIUM = shutil.which("chromium")
+
+
+class Reader(HTMLParser):
+    """The elements of a page, with what a browser would load or run for them."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(text)
+        self.close()
+        assert not self.open, "elements are left open"
+
+    def handle_starttag(self, name, attributes):
+        self.seen.append((name, dict(attributes)))
+        if name not in VOID:
+            self.open.append(name)
+
+    def handle_endtag(self, name):
+        assert self.open.pop() == name
+
+    def handle_data(self, data):
+        self.text += data if self.open and self.open[-1] != "style" else ""
+
+    def all(self, name: str) -> list[dict[str, str | None]]:
+        return [attributes for found, attributes in self.seen if found == name]
+
+
+@pytest.fixture(scope="module")
+def found():
+    return plan("seed", link="rtt=40ms,bandwidth=100mbit")
+
+
+@pytest.fixture(scope="module")
+def text(found):
+    return plan_page(found)
+
+
+def test_a_page_needs_nothing_else(text):
+    read = Reader(text)
+    assert not read.all("script") and not read.all("link") and not read.all("img")
+    assert not [
+        key for _, attributes in read.seen for key in attributes if key in ("src", "href") or key.startswith("on")
+    ]
+    assert "url(" not in text and "@import" not in text
+    assert read.all("html") == [{"lang": "en"}] and "default-src 'none'" in text
+
+
+def test_it_says_what_the_plan_says(found, text):
+    read = Reader(text)
+    for number in (found.rounds, found.bytes_sent["alice"], found.plan.dealt_bytes):
+        assert f"{number:,}" in read.text
+    for sentence in [
+        *found.reveals,
+        *found.plan.traced.assumptions,
+        *(str(way.joins) for way in found.plan.comparisons),
+    ]:
+        assert sentence in read.text
+    assert span(found.predicted.seconds) in read.text and "seed.py:27" in read.text and found.plan.digest in read.text
+
+
+def test_it_is_read_without_eyes_and_without_a_mouse(text):
+    read = Reader(text)
+    pictures = read.all("svg")
+    assert len(pictures) == 5 and all(each["role"] == "img" and each["aria-label"] for each in pictures)
+    assert all(
+        each["tabindex"] == "0" and each["aria-label"] for each in read.all("div") if each.get("role") == "region"
+    )
+    assert all(each["scope"] in ("col", "row") for each in read.all("th"))
+    assert len(read.all("summary")) == len(read.all("details")) >= 4
+
+
+@pytest.mark.parametrize(("job", "more"), [("seed", {"iterations": 0}), ("single", {}), ("logreg", {"guard": False})])
+def test_jobs_without_steps_or_without_comparisons_have_a_page(job, more):
+    assert f"What a run of {job} costs" in Reader(plan_page(plan(job, **more))).text
+
+
+def test_what_a_job_is_called_does_not_become_markup():
+    read = Reader(page("<script>&", tag("p", "<b>", tag("i", "x"), "</p>", title='"<')))
+    assert not read.all("b") and not read.all("script") and "<script>&<b>x</p>" in read.text
+    assert read.all("p") == [{"title": '"<'}]
+
+
+def test_a_page_that_cannot_be_written_is_refused_in_a_sentence(found, tmp_path):
+    save(found, tmp_path / "plan.html")
+    assert (tmp_path / "plan.html").read_text().startswith("<!doctype html>")
+    with pytest.raises(ConfigError, match=r"cannot be written to .*nowhere.*check --html"):
+        write(tmp_path / "nowhere" / "plan.html", "", "--html")
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+@pytest.mark.parametrize(("preference", "paper"), [("1", (255, 255, 255)), ("0", (17, 21, 27))])
+def test_a_browser_shows_it_light_or_dark_and_complains_of_nothing(text, tmp_path, preference, paper):
+    from PIL import Image
+
+    (tmp_path / "plan.html").write_text(text)
+    options = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--hide-scrollbars",
+        "--enable-logging=stderr",
+        "--log-level=1",
+    ]
+    options += [f"--user-data-dir={tmp_path / 'profile'}", f"--blink-settings=preferredColorScheme={preference}"]
+    options += ["--window-size=600,900", f"--screenshot={tmp_path / 'page.png'}", (tmp_path / "plan.html").as_uri()]
+    ran = subprocess.run([CHROMIUM, *options], capture_output=True, text=True, check=True, timeout=120)
+    assert "CONSOLE" not in ran.stderr, ran.stderr
+    colours = Image.open(tmp_path / "page.png").convert("RGB").getcolors(1 << 20)
+    assert max(colours)[1] == paper and len(colours) > 20
+
+
+def test_amounts_are_written_as_people_read_them():
+    assert [size(n) for n in (0, 6400, 12_345, 64_153_816)] == ["0 B", "6,400 B", "12.3 kB", "64.2 MB"]
+    seconds = (0, 85e-6, 0.0416, 6.93, 416.2, 7500)
+    assert [span(each) for each in seconds] == ["0 s", "85 µs", "41.6 ms", "6.93 s", "6 min 56 s", "2 h 5 min"]
+    assert unit(416)[0] == "min" and unit(0.05)[0] == "ms"
+    assert ticks(0, 0.47, 8) == pytest.approx([0, 0.1, 0.2, 0.3, 0.4]) and ticks(0, 0, 8) == [0]
