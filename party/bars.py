@@ -1,25 +1,55 @@
-"""A bar that shows how far a run is: on a terminal, in a notebook, or nowhere."""
+"""A bar that shows how far a run is, and lines below it: on a terminal, in a notebook, or nowhere."""
 
 from __future__ import annotations
 
 import importlib
 import io
 import sys
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+_HEIGHTS = "▁▂▃▄▅▆▇█"
 
 
 class Bar(Protocol):
-    """`show` takes total, completed and detail, every `interval` seconds; `early`: also while others are waited for."""
+    """What `show` is given every `interval` seconds; `early`: also while others are waited for."""
 
     interval: float
     early: bool
 
-    def show(self, **figures: Any) -> None: ...
+    def show(self, completed: int, total: int, lines: Sequence[str]) -> None: ...
 
     def close(self) -> None: ...
+
+
+class _Page(Progress):
+    """The bar, and the lines."""
+
+    lines: Sequence[str] = ()
+
+    def __init__(self, role: str, console: Console) -> None:
+        columns = (
+            TextColumn(f"{role} {{task.completed:,.0f}} of {{task.total:,.0f}}"),
+            BarColumn(bar_width=24),
+            TaskProgressColumn(),
+            TimeRemainingColumn(compact=True),
+        )
+        super().__init__(*columns, console=console, transient=False, refresh_per_second=5)
+        self.task = self.add_task("", total=None)
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield self.make_tasks_table(self.tasks)
+        for line in self.lines:
+            yield Text(f"  {line}", style="dim", no_wrap=True, overflow="ellipsis")
+
+    def put(self, completed: int, total: int, lines: Sequence[str]) -> None:
+        self.lines = lines
+        self.update(self.task, completed=completed, total=total)
 
 
 class TerminalBar:
@@ -28,15 +58,14 @@ class TerminalBar:
     interval, early = 0.2, False
 
     def __init__(self, role: str, console: Console) -> None:
-        self._progress = Progress(*_columns(role), console=console, transient=False, refresh_per_second=5)
-        self._task = self._progress.add_task("", total=None, detail="")
+        self._page = _Page(role, console)
 
-    def show(self, **figures: Any) -> None:
-        self._progress.update(self._task, **figures)
-        self._progress.start()  # which does nothing from the second time on
+    def show(self, completed: int, total: int, lines: Sequence[str]) -> None:
+        self._page.put(completed, total, lines)
+        self._page.start()  # which does nothing from the second time on
 
     def close(self) -> None:
-        self._progress.stop()
+        self._page.stop()
 
 
 class NotebookBar:
@@ -45,13 +74,14 @@ class NotebookBar:
     interval, early = 0.5, True
 
     def __init__(self, role: str) -> None:
-        self._progress = Progress(*_columns(role), console=Console(file=io.StringIO(), force_jupyter=False))
-        self._task = self._progress.add_task("", total=None, detail="")
+        self._page = _Page(role, Console(file=io.StringIO(), force_jupyter=False))
         self._handle: Any = None
 
-    def show(self, **figures: Any) -> None:
-        self._progress.update(self._task, **figures)
-        page = self._progress.make_tasks_table(self._progress.tasks)
+    def show(self, completed: int, total: int, lines: Sequence[str]) -> None:
+        self._page.put(completed, total, lines)
+        page = Table.grid()
+        for row in self._page.get_renderables():
+            page.add_row(row)
         if self._handle is None:
             self._handle = importlib.import_module("IPython.display").display(page, display_id=True)
         else:
@@ -69,11 +99,14 @@ def own_bar(role: str) -> Bar | None:
     return TerminalBar(role, console) if sys.stderr.isatty() else None
 
 
-def _columns(role: str) -> tuple[Any, ...]:
-    return (
-        TextColumn(f"{role} {{task.completed:,.0f}} of {{task.total:,.0f}}"),
-        BarColumn(bar_width=24),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[detail]}"),
-        TimeRemainingColumn(compact=True),
+def curve(values: Sequence[float], most: int = 16) -> str:
+    """The course of some numbers in one character each, the lowest at the bottom; of many, every so many-th and the last."""
+    thinned = (
+        [values[-1 - round(n * (len(values) - 1) / (most - 1))] for n in range(most)][::-1]
+        if len(values) > most
+        else values
     )
+    known = [value for value in thinned if abs(value) < float("inf")]
+    low, high = min(known, default=0.0), max(known, default=0.0)
+    step = (high - low) / (len(_HEIGHTS) - 1) or 1.0
+    return "".join(_HEIGHTS[round((value - low) / step)] if value in known else "?" for value in thinned)

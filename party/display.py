@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -22,25 +22,20 @@ from protocol.log import Lines, Log
 from protocol.notify import Notifier
 from protocol.plan import Plan
 
-from .bars import Bar, TerminalBar
+from .bars import Bar, TerminalBar, curve
 from .intake import Supply
 from .runner import Runner
-from .view import View
+from .seen import Link, Seen
 
 FIRST, LEAST, MOST = (1, 2), 5, 300  # seconds at which a state that lasts is said: 1, 2, 5, 10, 20, 40, … and every 300
 REPEATED = ("lost", "note")  # events that come again for as long as their cause is not mended
 
 
-class Attempt(NamedTuple):
-    runner: Runner
-    intake: Supply
-    peer: Connection
-
-
-class Watching(View):
+class Watching(Seen):
     """Lines for a log, and a live bar where there is something to draw it on."""
 
     def __init__(self, role: str, log: Log, bar: Bar | None = None) -> None:
+        super().__init__()
         self._role, self._log, self._bar = role, log, bar
         self._drawing = False
         self._tasks: list[asyncio.Task[None]] = []
@@ -48,11 +43,7 @@ class Watching(View):
         self._again: dict[
             str, tuple[float, float]
         ] = {}  # of a repeated event: when it may be said next, after what pause
-        self._epoch: int | None = None
-        self._now: Attempt | None = None
-        self._awaited: tuple[str, int] = ("", 0)  # who was waited for last, after how many rounds
-        self._waits = 0
-        log.where = lambda: (self._epoch, None if self._now is None else self._now.runner.progress.step)
+        log.where = lambda: (self.epoch, None if (now := self.progress) is None else now.step)
 
     # ── what a run tells ──────────────────────────────────────────────────────────────────────────
 
@@ -66,14 +57,9 @@ class Watching(View):
             self._again[key] = now + pause, min(2 * pause, MOST)
         self._log(text, event)
 
-    def begins(self, epoch: int) -> None:
-        self._epoch, self._now, self._awaited = epoch, None, ("", 0)
-
     def waiting(self, state: Waiting) -> None:
         """At 1, 2, 5 seconds and then ever more rarely: who is awaited, and for how long so far."""
-        if self._now is None or not self._now.intake.stock or not state.peer.startswith("dealer"):
-            self._awaited = (state.peer, self._rounds)
-            self._waits += 1
+        super().waiting(state)
         due = _due(int(state.seconds))
         if due and self._said.get(state.peer) != due:
             self._said[state.peer] = due
@@ -82,6 +68,7 @@ class Watching(View):
             self._draw(self._bar)
 
     def planned(self, plan: Plan) -> None:
+        super().planned(plan)
         sent = plan.bytes_sent(ROLES.index(self._role))
         self.note(
             f"plan {plan.digest[:12]}: {plan.rounds:,} rounds, {sent:,} bytes to send, "
@@ -98,12 +85,13 @@ class Watching(View):
             self.note(f"note: {text}")
 
     def revealed(self, step: int, found: Mapping[str, Any]) -> None:
+        super().revealed(step, found)
         if found:
             said = ", ".join(f"{name} {flat(value)}" for name, value in found.items())
             self._log(f"after step {step:,}: {said}", "checked")
 
     def running(self, runner: Runner, intake: Supply, peer: Connection, dealer: Connection | None) -> None:
-        self._now = Attempt(runner, intake, peer)
+        super().running(runner, intake, peer, dealer)
         if self._bar is not None:
             self._draw(self._bar)
 
@@ -112,7 +100,7 @@ class Watching(View):
         for task in self._tasks:
             task.cancel()
         if self._bar is not None and self._drawing:
-            self._bar.show(**self._drawn())
+            self._bar.show(*self._drawn())
             self._bar.close()
             self._drawing = False
 
@@ -127,43 +115,44 @@ class Watching(View):
         task.add_done_callback(ended)
         self._tasks.append(task)
 
-    @property
-    def _rounds(self) -> int:
-        return 0 if self._now is None else self._now.runner.progress.rounds
-
-    def _status(self) -> str:
-        awaited, rounds = self._awaited
-        if awaited and rounds == self._rounds:
-            return f"waiting for {awaited}"
-        if self._now is None:
-            return "agreeing with the others"
-        progress = self._now.runner.progress
-        return f"step {progress.step} of {progress.steps}, epoch {self._epoch}"
-
     def _draw(self, bar: Bar) -> None:
         """From now on, show how far it is."""
 
         async def draw() -> None:
             while True:
-                bar.show(**self._drawn())
+                bar.show(*self._drawn())
                 await asyncio.sleep(bar.interval)
 
         if not self._drawing:
             self._drawing = True
             self._beside(draw())
 
-    def _drawn(self) -> dict[str, Any]:
-        """The bar's figures."""
-        if (now := self._now) is None:
-            return {"total": 1, "completed": 0, "detail": self._status()}
-        progress, counters = now.runner.progress, now.peer.counters
-        moved = (counters.bytes_sent + counters.bytes_received) / 1e6
-        stock = "keystream" if self._role == "alice" else f"{now.intake.stock:,} steps in stock"
-        return {
-            "total": max(progress.steps, 1),
-            "completed": progress.steps if progress.phase == Phase.FINISH else progress.step,
-            "detail": f"{progress.rounds:,} rounds, {moved:.1f} MB, {stock}",
-        }
+    def _drawn(self) -> tuple[int, int, list[str]]:
+        """What the bar shows: how far it is, how fast, the two links, what was revealed last."""
+        if (progress := self.progress) is None:
+            return 0, 1, [self.status]
+        counts, pace = self.counts, self.pace()
+        moved = counts.bytes_sent + counts.bytes_received
+        figures = [
+            "epoch {} of {}".format(*epoch) if (epoch := self.training_epoch) else "",
+            f"{counts.rounds:,} rounds, {moved / 1e6:.1f} MB",
+            f"{pace.rounds:,.0f} rounds/s, {pace.bytes / 1e6:.2f} MB/s" if pace.rounds else "",
+            "keystream" if self._role == "alice" else f"{self.stock:,} steps in stock",
+            f"attempt {counts.attempts}" if counts.attempts > 1 else "",
+        ]
+        lines = [", ".join(filter(None, figures)), ", ".join(map(_link, self.links))]
+        if self.status.startswith("waiting"):
+            lines.append(self.status)
+        if self.curves:
+            found = (f"{name} {values[-1]:.5g} {curve(values)}" for name, (_, values) in self.curves.items())
+            lines.append(", ".join(found))
+        over = progress.phase == Phase.FINISH
+        return progress.steps if over else progress.step, max(progress.steps, 1), lines
+
+
+def _link(link: Link) -> str:
+    rtt = "" if link.rtt is None else f", {1e3 * link.rtt:.1f} ms"
+    return f"{link.whom} {link.state}{rtt if link.state == 'connected' else ''}"
 
 
 class Terminal(Watching):
@@ -176,18 +165,18 @@ class Terminal(Watching):
         lines.write = lambda line: console.print(line, markup=False)
         self.for_programs = lines.json
         self._notifier = Notifier()
-        self._seen: tuple[int | None, int, int] = (None, 0, 0)
+        self._last: tuple[int | None, int, int] = (None, 0, 0)
 
     def linked(self) -> None:
         """Both links are open: from here on a service manager counts this party as started."""
         if not self._tasks:
             self._notifier.tell("READY=1")
-            self._beside(self._notifier.attend(self._alive, self._status))
+            self._beside(self._notifier.attend(self._alive, lambda: self.status))
 
     async def _alive(self) -> bool:
         """Has a round been done, or somebody else been waited for, since the last look?"""
-        seen = (self._epoch, self._rounds, self._waits)
-        moved, self._seen = seen != self._seen, seen
+        now = (self.epoch, self.rounds, self.waits)
+        moved, self._last = now != self._last, now
         return moved
 
     @contextmanager

@@ -38,7 +38,12 @@ class Supply(Protocol):
     bytes_received: int
 
     @property
-    def stock(self) -> int: ...
+    def stock(self) -> int:
+        """Steps at hand beyond the chunk in use."""
+
+    @property
+    def stock_bytes(self) -> int:
+        """Of material that has arrived and is not used up."""
 
     async def chunk(self, phase: Phase, step: int) -> tuple[int, list[Words]]: ...
 
@@ -76,6 +81,12 @@ class Intake:
     def stock(self) -> int:
         """Steps at hand beyond the chunk in use."""
         return sum(len(words) for phase, _, words in self._queue if phase == Phase.STEP)
+
+    @property
+    def stock_bytes(self) -> int:
+        """Of material that has arrived and is not used up, the chunk in use included."""
+        last = 0 if self._last is None else self._last.nbytes
+        return last + self._held + sum(words.nbytes for _, _, words in self._queue)
 
     async def chunk(self, phase: Phase, step: int) -> tuple[int, list[Words]]:
         """The number of steps from `step` on that are at hand, and their rows by field."""

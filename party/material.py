@@ -264,6 +264,11 @@ class FileIntake:
         """Steps at hand beyond the chunk in use."""
         return self._ready
 
+    @property
+    def stock_bytes(self) -> int:
+        """What is read is counted when it is used."""
+        return 0
+
     async def chunk(self, phase: Phase, step: int) -> tuple[int, list[Words]]:
         """The number of steps from `step` on that are at hand, and their rows by field."""
         if phase != Phase.STEP:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,12 @@ class Progress:
     seconds: float = 0.0  # of the online phase, once it is over
     step_seconds: float = 0.0  # of all steps, once they are over
     waited_for_peer: float = 0.0  # seconds, from a round's message being sent until the peer's is there
+    spent: dict[Phase, float] = field(
+        default_factory=lambda: dict.fromkeys(Phase, 0.0)
+    )  # seconds, as far as steps are done
+    by_round: dict[Phase, list[float]] = field(
+        default_factory=dict
+    )  # seconds in each round of a phase, all steps together
 
 
 class Halted(Exception):
@@ -108,7 +114,9 @@ class Runner:
         exchange = {Phase.SETUP: self._witnessed, Phase.FINISH: self._sealed}.get(phase, self._exchange)
         progress.phase = phase
         rounds = range(machine.rounds(phase))
+        by_round = progress.by_round.setdefault(phase, [0.0] * len(rounds))
         step, stepping = first, phase == Phase.STEP and machine.rounds(phase) > 0
+        last = time.perf_counter()
         while step < total:
             count, fields = await self._intake.chunk(phase, step)
             for offset in range(count):
@@ -117,10 +125,16 @@ class Runner:
                         await observer.before(step)
                     self._request = next(filter(None, (observer.request() for observer in self._observers)), None)
                 machine.begin(phase, step, [field[offset] for field in fields])
+                begun = time.perf_counter()
                 for number in rounds:
                     machine.receive(number, *await exchange(machine.send(number), machine.expects(number)))
+                    now = time.perf_counter()
+                    by_round[number] += now - begun
+                    begun = now
                 machine.end()
                 step += 1
+                progress.spent[phase] += begun - last
+                last = begun
                 if phase == Phase.STEP:
                     progress.step = step
                 if stepping:

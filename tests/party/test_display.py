@@ -12,6 +12,7 @@ import sys
 import numpy as np
 import pytest
 
+from party.bars import curve
 from party.display import Terminal, _due, shown
 from party.local import Trio
 from protocol.log import LOGGER, Lines, Log
@@ -54,7 +55,14 @@ def test_the_bar_is_drawn_on_a_terminal():
     drawn = [int(done.replace(",", "")) for done in re.findall(r"alice ([\d,]+) of 20,000 [━╸╺ ]+ *\d+%", plain)]
     assert len(set(drawn)) > 3, plain
     assert drawn == sorted(drawn)
-    assert re.search(r"[\d,]+ rounds, [\d.]+ MB, keystream", plain)
+    assert re.search(r"[\d,]+ rounds, [\d.]+ MB, [\d,]+ rounds/s, [\d.]+ MB/s, keystream", plain)
+    assert re.search(r"bob connected.*, dealer connected", plain)
+
+
+def test_a_curve_is_as_high_as_its_numbers():
+    assert curve([0.0, 0.5, 1.0]) == "▁▅█"
+    assert curve([2.0, 2.0]) == "▁▁" and curve([]) == "" and curve([1.0, float("nan"), 0.0]) == "█?▁"
+    assert len(long := curve([float(n) for n in range(1000)])) == 16 and long[0] == "▁" and long[-1] == "█"
 
 
 def test_numbers_are_shown_as_what_they_are():

@@ -135,7 +135,7 @@ async def test_no_progress_and_nobody_to_wait_for_is_no_life(tmp_path):
     assert await terminal._alive()
     assert not await terminal._alive()
     terminal.waiting(Waiting("bob at tcp://127.0.0.1:1", 3.0, 3.0, False))
-    assert terminal._status() == "waiting for bob at tcp://127.0.0.1:1"
+    assert terminal.status == "waiting for bob at tcp://127.0.0.1:1"
     assert await terminal._alive()
     assert not await terminal._alive()
 

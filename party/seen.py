@@ -1,0 +1,207 @@
+"""What there is to see of a run, for whoever shows it: counts over all its attempts, how fast it goes, its links, what was revealed.
+
+`Seen` keeps it up to date; the terminal, the page and the metrics read it. Nothing secret is in it but what was revealed to this party.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import NamedTuple
+
+from protocol.channel import Connection, Counters, Waiting
+from protocol.graph import Array
+from protocol.nn.training import Training
+from protocol.plan import Plan
+
+from .intake import Supply
+from .runner import Progress, Runner
+from .view import View
+
+WINDOW = 10.0  # seconds over which a pace is taken
+SAMPLE = 0.5  # … from figures that are so far apart at least
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """Of one attempt, or of several together. Bytes are payload, as a plan counts them; seconds where nothing else is said."""
+
+    attempts: int = 0
+    steps: int = 0  # that were done, those again that a crash made do again
+    rounds: int = 0
+    bytes_sent: int = 0  # to the peer
+    bytes_received: int = 0
+    material_bytes: int = 0  # that arrived
+    waits_for_material: int = 0
+    waited_for_material: float = 0.0
+    waited_for_peer: float = 0.0
+    setup: float = 0.0
+    step: float = 0.0
+    check: float = 0.0
+    finish: float = 0.0
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(**{each.name: getattr(self, each.name) + getattr(other, each.name) for each in fields(Counts)})
+
+
+class Link(NamedTuple):
+    """One of the two links, as it is now."""
+
+    whom: str
+    state: str  # connected, interrupted, closed
+    rtt: float | None  # seconds, as far as it was measured
+    counters: Counters
+
+
+class Pace(NamedTuple):
+    """Per second, over the last `WINDOW` seconds."""
+
+    steps: float = 0.0
+    rounds: float = 0.0
+    bytes: float = 0.0  # both directions
+
+
+@dataclass
+class _Attempt:
+    runner: Runner
+    intake: Supply
+    peer: Connection
+    dealer: Connection | None
+
+    def __post_init__(self) -> None:
+        counters = self.peer.counters
+        self._start, self._before = self.runner.progress.step, (counters.bytes_sent, counters.bytes_received)
+
+    @property
+    def counts(self) -> Counts:
+        progress, counters, intake = self.runner.progress, self.peer.counters, self.intake
+        return Counts(
+            attempts=1,
+            steps=progress.step - self._start,
+            rounds=progress.rounds,
+            bytes_sent=counters.bytes_sent - self._before[0],
+            bytes_received=counters.bytes_received - self._before[1],
+            material_bytes=intake.bytes_received,
+            waits_for_material=intake.waits,
+            waited_for_material=intake.waited,
+            waited_for_peer=progress.waited_for_peer,
+            **{phase.name.lower(): spent for phase, spent in progress.spent.items()},
+        )
+
+
+class Seen(View):
+    """Of one party's run."""
+
+    def __init__(self) -> None:
+        self.plan: Plan | None = None
+        self.epoch: int | None = None  # of the session
+        self.curves: dict[
+            str, tuple[list[int], list[float]]
+        ] = {}  # of what checks revealed, if it is one number: steps, values
+        self.checks = 0
+        self.waits = 0  # how often somebody who is needed was waited for, a second each
+        self._now: _Attempt | None = None
+        self._earlier = Counts()
+        self._awaited: tuple[str, int] = ("", 0)  # who was waited for last, after how many rounds
+        self._samples: deque[tuple[float, Counts]] = deque()
+
+    # ---- what a run tells ---------------------------------------------------------------------------------------
+
+    def begins(self, epoch: int) -> None:
+        self._earlier, self._now = self.counts, None
+        self.epoch, self._awaited = epoch, ("", 0)
+
+    def waiting(self, state: Waiting) -> None:
+        if not self.stock or not state.peer.startswith("dealer"):
+            self._awaited = (state.peer, self.rounds)
+            self.waits += 1
+
+    def planned(self, plan: Plan) -> None:
+        self.plan = plan
+
+    def revealed(self, step: int, found: Mapping[str, Array]) -> None:
+        self.checks += 1
+        for name, value in found.items():
+            if value.size == 1:
+                steps, values = self.curves.setdefault(name, ([], []))
+                steps.append(step)
+                values.append(float(value.reshape(())))
+
+    def running(self, runner: Runner, intake: Supply, peer: Connection, dealer: Connection | None) -> None:
+        self._now = _Attempt(runner, intake, peer, dealer)
+
+    # ---- what is to be seen -------------------------------------------------------------------------------------
+
+    @property
+    def counts(self) -> Counts:
+        """Over all attempts so far."""
+        return self._earlier if self._now is None else self._earlier + self._now.counts
+
+    @property
+    def progress(self) -> Progress | None:
+        """Of the attempt that is going on."""
+        return None if self._now is None else self._now.runner.progress
+
+    @property
+    def rounds(self) -> int:
+        """Of this attempt."""
+        return 0 if self._now is None else self._now.runner.progress.rounds
+
+    @property
+    def stock(self) -> int:
+        """Steps for which material is here, beyond the chunk in use."""
+        return 0 if self._now is None else self._now.intake.stock
+
+    @property
+    def stock_bytes(self) -> int:
+        """Bytes of material that are here."""
+        return 0 if self._now is None else self._now.intake.stock_bytes
+
+    @property
+    def links(self) -> list[Link]:
+        """To the peer, and to the dealer if there is one."""
+        if self._now is None:
+            return []
+        found = (self._now.peer, self._now.dealer)
+        return [Link(each.role, _state(each), each.rtt, each.counters) for each in found if each is not None]
+
+    @property
+    def training_epoch(self) -> tuple[int, int] | None:
+        """Which epoch of a training this is, from 1, and of how many; None of other jobs."""
+        job, progress = None if self.plan is None else self.plan.traced.job, self.progress
+        if not isinstance(job, Training) or progress is None or not progress.steps:
+            return None
+        each = max(1, progress.steps // job.epochs)
+        return min(progress.step // each + 1, job.epochs), job.epochs
+
+    @property
+    def status(self) -> str:
+        """In a line: what the run is at, or who is waited for."""
+        awaited, rounds = self._awaited
+        if awaited and rounds == self.rounds:
+            return f"waiting for {awaited}"
+        if (progress := self.progress) is None:
+            return "agreeing with the others"
+        return f"step {progress.step} of {progress.steps}, epoch {self.epoch}"
+
+    def pace(self) -> Pace:
+        """How fast it goes. To be asked regularly."""
+        now, counts = time.monotonic(), self.counts
+        if not self._samples or now - self._samples[-1][0] >= SAMPLE:
+            self._samples.append((now, counts))
+        while len(self._samples) > 2 and now - self._samples[0][0] > WINDOW:
+            self._samples.popleft()
+        begun, before = self._samples[0]
+        if now - begun < SAMPLE:
+            return Pace()
+        moved = counts.bytes_sent + counts.bytes_received - before.bytes_sent - before.bytes_received
+        differences = counts.steps - before.steps, counts.rounds - before.rounds, moved
+        return Pace(*(each / (now - begun) for each in differences))
+
+
+def _state(connection: Connection) -> str:
+    if connection.failure is not None:
+        return "closed"
+    return "connected" if connection.connected else "interrupted"
