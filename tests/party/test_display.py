@@ -77,10 +77,10 @@ def test_a_state_that_lasts_is_said_ever_more_rarely():
     assert said == [0, 1, 2, 5, 10, 20, 40, 80, 160, 300, 600, 900]
 
 
-def test_what_comes_again_is_said_once_and_then_rarely(monkeypatch):
+def test_what_comes_again_is_said_once_and_then_rarely(monkeypatch, caplog):
     handler, lines = Lines("text"), []
     monkeypatch.setattr(LOGGER, "handlers", [handler])
-    monkeypatch.setattr(LOGGER, "level", logging.INFO)
+    caplog.set_level(logging.INFO, LOGGER.name)
     terminal = Terminal("bob", Log("bob"), handler)
     handler.write = lines.append
     for left in range(300, 200, -1):
