@@ -47,6 +47,8 @@ class Attendance(StepObserver):
         plan = self.agreed.plan
         self.revealed(step, self.history.add(self.machine, step, self.agreed.accepted))
         with blame(source(type(plan.traced.job))):
+            if self.history.improved(plan):
+                self.machine.remember()
             return self.history.over(plan)
 
     def request(self) -> str | None:

@@ -90,6 +90,7 @@ class Runner:
                 if over and phase != Phase.FINISH:
                     continue
                 if phase == Phase.FINISH:
+                    machine.recall()
                     progress.step_seconds = time.monotonic() - stepping
                 await self._phase(phase, first, first + count)
                 if phase == Phase.SETUP:

@@ -280,7 +280,7 @@ def keeper(
         learnt = {name: each.to_json() for name, each in fitted.items()}  # now, when it is known which rows count
         plan = machine.plan
         tensors = tuple(plan.kept.values())
-        done = history.steps[-1] if history.steps else plan.dealing.steps
+        done = plan.dealing.steps if history.trained is None else history.trained
         shares = reshared(machine.kept(), tensors, role, derive(salt, "shares", ticket))
         return SharedModel(
             id=derive(b"model", ticket).hex(),

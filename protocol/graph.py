@@ -28,8 +28,8 @@ from .views import Shape, View
 
 Array = NDArray[np.float64]
 Interval = tuple[float, float]
-Checked = Callable[[int, dict[str, Array]], bool]
-"""Is told how many steps are done and what a check reveals, and says whether the run goes to its finish now."""
+Checked = Callable[[int, dict[str, Array]], tuple[bool, bool]]
+"""Is told how many steps are done, and what a check reveals; says whether the steps end, and whether the finish is to have what is now."""
 EVERYTHING: Interval = (-math.inf, math.inf)
 
 
@@ -387,14 +387,16 @@ class Graph:
             return {label: values[node] for label, node in self.reveals_of(phase).items()}
 
         state: dict[str, Array] = {}
+        best: dict[str, Array] = {}  # what the finish has, if it is not the last
         ended, steps = False, 0
         for phase, first, count in Schedule(iterations, 0 if checked is None else every).runs():
             for step in range(first, first + count) if not ended or phase == Phase.FINISH else ():
-                run(phase, step, state)
+                run(phase, step, (phase == Phase.FINISH and best) or state)
                 if phase in (Phase.SETUP, Phase.STEP):
                     carried = self.initial if phase == Phase.SETUP else self.updated
                     state = {label: values[node] for label, node in carried.items()}
                     steps += phase == Phase.STEP
                 if phase == Phase.CHECK and checked is not None:
-                    ended = checked(steps, revealed(phase))
+                    ended, improved = checked(steps, revealed(phase))
+                    best = state if improved else best
         return revealed(Phase.FINISH)

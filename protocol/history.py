@@ -25,6 +25,9 @@ class History:
     steps: list[int] = field(default_factory=list)  # after how many steps each check was
     values: dict[str, list[Array]] = field(default_factory=dict)  # by label, one for each check
     beyond: tuple[str, ...] = ()  # a phrase each
+    best: int | None = (
+        None  # after how many steps the variables were those that the finish has, where they are not the last
+    )
 
     def add(self, machine: Machine, steps: int, accepted: bool) -> dict[str, Array]:
         """Take over what a check after so many steps revealed, which is returned.
@@ -39,25 +42,40 @@ class History:
         self.note(steps, found)
         return found
 
-    def note(self, steps: int, found: Mapping[str, Array]) -> bool:
-        """Put down what a check after so many steps revealed. False: the run goes on."""
+    def note(self, steps: int, found: Mapping[str, Array]) -> tuple[bool, bool]:
+        """Put down what a check after so many steps revealed. As `Checked` says it: the run goes on."""
         self.steps.append(steps)
         for label, value in found.items():
             self.values.setdefault(label, []).append(value)
-        return False
+        return False, False
+
+    @property
+    def trained(self) -> int | None:
+        """How many steps led to what the finish has, where a check says so."""
+        return self.best if self.best is not None or not self.steps else self.steps[-1]
+
+    def improved(self, plan: Plan) -> bool:
+        """Whether the job says that the finish is to have the variables as they stand; JobError as for `over`."""
+        job = plan.traced.job
+        if type(job).improved is Job.improved or not job.improved(self._shared(plan)):
+            return False
+        self.best = self.steps[-1]
+        return True
 
     def over(self, plan: Plan) -> bool:
         """Whether the job says that the run ends here; JobError if it asks for what one party alone knows."""
         job = plan.traced.job
-        if type(job).stop is Job.stop:
-            return False
+        return type(job).stop is not Job.stop and bool(job.stop(self._shared(plan)))
+
+    def _shared(self, plan: Plan) -> _Shared:
+        """What checks have revealed to both."""
         both = plan.revealed(Phase.CHECK, 0, 1)
-        return bool(job.stop(_Shared({label: tuple(self.values[label]) for label in both})))
+        return _Shared({label: tuple(self.values[label]) for label in both})
 
     def body(self) -> dict[str, Any]:
         """As plain data."""
         values = {name: [plain(each) for each in found] for name, found in self.values.items()}
-        return {"steps": list(self.steps), "values": values, "beyond": list(self.beyond)}
+        return {"steps": list(self.steps), "values": values, "beyond": list(self.beyond), "best": self.best}
 
     @staticmethod
     def read(body: Mapping[str, Any] | None) -> History:
@@ -65,7 +83,7 @@ class History:
         if body is None:
             return History()
         values = {name: [array(each) for each in found] for name, found in body["values"].items()}
-        return History(list(body["steps"]), values, tuple(body["beyond"]))
+        return History(list(body["steps"]), values, tuple(body["beyond"]), body.get("best"))
 
 
 def plain(found: Array) -> list[Any]:
@@ -83,6 +101,6 @@ class _Shared(dict[str, Sequence[Array]]):
     def __missing__(self, label: str) -> Sequence[Array]:
         there = ", ".join(self) or "none"
         raise JobError(
-            f'stop() asks for {label!r}, and is decided on what check() reveals to both: v.reveal(to="both", {label}=…) '
+            f'stop() or improved() asks for {label!r}, and is decided on what check() reveals to both: v.reveal(to="both", {label}=…) '
             f"(there: {there})"
         )

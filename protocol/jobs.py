@@ -110,6 +110,13 @@ class Job:
         """
         return False
 
+    def improved(self, history: Mapping[str, Sequence[Array]]) -> bool:
+        """Asked after each check, before `stop`: whether the variables as they stand are the best so far, which the finish then has.
+
+        Without such a check it has the last ones. Both parties ask, as they do `stop`.
+        """
+        return False
+
     def finish(self, v: Variables) -> None:
         """Once, after the last step; calls v.reveal(name=tensor, …)."""
         raise JobError(f"job {type(self).__name__} reveals nothing: define finish() and call v.reveal(name=tensor)")

@@ -76,6 +76,7 @@ class Machine:
         self.registers: Registers = [None] * plan.lowering.registers
         self._programs = [self._program(plan.lowering.phases[phase]) for phase in Phase]
         self._now = self._programs[Phase.SETUP]
+        self._remembered: list[Words] = []
         prepare(plan.dealing)
 
     def _program(self, phase: PhaseCode) -> _Program:
@@ -178,17 +179,34 @@ class Machine:
         for (target, _), value in zip(self._now.carries, values, strict=True):
             registers[target] = value
 
+    @property
+    def _carried(self) -> list[int]:
+        """The registers of this party's shares of the carried variables."""
+        return [target for target, _ in self.plan.lowering.phases[Phase.STEP].carries]
+
+    def remember(self) -> None:
+        """Keep the carried variables as they stand, between two steps, for `recall`."""
+        self._remembered = [np.array(self.registers[target]) for target in self._carried]
+
+    def recall(self) -> None:
+        """Before the finish: carry on with what `remember` kept last, if it was asked to."""
+        for target, words in zip(self._carried, self._remembered, strict=bool(self._remembered)):
+            self.registers[target] = words
+
     def state(self) -> list[Words]:
-        """This party's shares of the carried variables, between two steps."""
-        return [self.registers[target] for target, _ in self.plan.lowering.phases[Phase.STEP].carries]
+        """This party's shares of the carried variables, between two steps, and then those that it remembers, if any."""
+        return [*(self.registers[target] for target in self._carried), *self._remembered]
 
     def restore(self, state: list[Words]) -> None:
         """Put back what `state` gave; ValueError if it is not of this plan."""
-        targets = [target for target, _ in self.plan.lowering.phases[Phase.STEP].carries]
-        for target, words in zip(targets, state, strict=True):
+        targets = self._carried
+        remembered = state[len(targets) :]
+        for target, words in zip(targets * (2 if remembered else 1), state, strict=True):
             if words.shape != self.registers[target].shape:
                 raise ValueError("a restored share has another shape than the plan says")
+        for target, words in zip(targets, state, strict=False):
             self.registers[target] = words
+        self._remembered = remembered
 
     def sealed(self) -> list[Words]:
         """This party's shares of what the last round of the finish opens, once `send` has run for it."""

@@ -51,9 +51,13 @@ def twin(
         return traced.graph.run_clear(inputs, traced.iterations), history, traced.iterations
     plan = make_plan(traced, 0, learners)
     every = plan.dealing.schedule.every
-    found = traced.graph.run_clear(
-        inputs, traced.iterations, every, lambda steps, found: history.note(steps, found) or history.over(plan)
-    )
+
+    def checked(steps: int, found: dict[str, Array]) -> tuple[bool, bool]:
+        history.note(steps, found)
+        improved = history.improved(plan)
+        return history.over(plan), improved
+
+    found = traced.graph.run_clear(inputs, traced.iterations, every, checked)
     return found, history, traced.iterations
 
 
@@ -98,7 +102,10 @@ def execute(
     histories = [History(), History()]
     over = False
     for phase, start, total in dealing.schedule.runs():
-        if over and phase != Phase.FINISH:
+        if phase == Phase.FINISH:
+            for machine in machines:
+                machine.recall()
+        elif over:
             continue
         batch = dealing.batch(phase, start)
         for first in range(start, start + total, batch):
@@ -127,6 +134,8 @@ def execute(
         if phase == Phase.CHECK:
             for history, machine in zip(histories, machines, strict=True):
                 history.add(machine, run.steps, accept_out_of_range)
+                if history.improved(plans[0]):
+                    machine.remember()
             ends = [history.over(plan) for history, plan in zip(histories, plans, strict=True)]
             assert ends[0] == ends[1]
             over = ends[0]

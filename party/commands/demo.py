@@ -103,7 +103,8 @@ def _demonstrate(settings: Config, judge: Any = None) -> int:
     graph = trace_job(job, {name: array.shape for name, array in inputs.items()}, iterations).graph
     history = History()
     every = next(iter(reports["alice"]["history"]["steps"]), 0)
-    plain = graph.run_clear(inputs, iterations, every, history.note)
+    best = reports["alice"]["best"]
+    plain = graph.run_clear(inputs, iterations, every, lambda n, found: (history.note(n, found)[0], n == best))
     grains = {name: node.op.grain for name, node in graph.revealed.items() if isinstance(node.op, Coarse)}
     summary = _summary(reports, plain, grains)
     if metrics := _metrics(judge, inputs, reports, plain, history.values):

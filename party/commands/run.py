@@ -187,6 +187,7 @@ def summary(role: str, iterations: int | None, report: Report) -> dict[str, Any]
         "role": role,
         "iterations": planned,
         "steps": report.history.steps[-1] if report.history.steps else planned,
+        "best": report.history.best,
         "seconds": report.seconds,
         "setup_seconds": report.setup_seconds,
         "rounds": report.rounds,

@@ -57,19 +57,14 @@ class Model(Struct, forbid_unknown_fields=True):
     owner: Literal["alice", "bob", "joint"] = "joint"
 
 
-class Optimiser(Struct, forbid_unknown_fields=True):
-    lr: Positive = 0.05
-    momentum: Annotated[float, Meta(ge=0.0, lt=1.0)] = 0.9
-    nesterov: bool = False
-    weight_decay: Annotated[float, Meta(ge=0.0)] = 0.0
-
-
 class Early(Struct, forbid_unknown_fields=True):
     patience: Count = 3
+    metric: str | None = None
+    restore_best: bool = False
 
 
 class Train(Struct, forbid_unknown_fields=True):
-    optimiser: Optimiser = field(default_factory=Optimiser)
+    optimiser: str | dict[str, Any] = "sgd"
     batch: Count = 32
     epochs: Count = 10
     early_stopping: Early | None = None
@@ -88,17 +83,24 @@ class Wrong(Exception):
 
 
 def line_of(text: str, path: Sequence[str]) -> int:
-    """The line, from 1, where a key is given, or else the section that it belongs to; 0 where neither is there."""
-    top, section, best = path[0], "", 0
+    """The line, from 1, where a key is given, or else what it belongs to; 0 where neither is there."""
+    section: list[str] = []
+    best, deepest = 0, 0
     for number, line in enumerate(text.splitlines(), 1):
         if header := re.match(r"\s*\[+\s*([^\]]+?)\s*\]", line):
-            section = header[1]
-            best = best or number * (section == top)
+            found = section = _parts(header[1])
+        elif given := re.match(r"\s*((?:[\w-]+|\"[^\"]*\"|'[^']*')(?:\s*\.\s*[\w-]+)*)\s*=", line):
+            found = [*section, *_parts(given[1])]
+        else:
             continue
-        given = re.match(r"\s*[\"']?([\w-]+)[\"']?\s*[.=]", line)
-        if given and given[1] == (top if not section else path[1] if section == top and len(path) > 1 else None):
-            return number
+        if deepest < len(found) <= len(path) and found == [*path[: len(found)]]:
+            best, deepest = number, len(found)
     return best
+
+
+def _parts(key: str) -> list[str]:
+    """A dotted key, part by part."""
+    return [part.strip(" \t\"'") for part in key.split(".")]
 
 
 def section(kind: type[S], name: str, content: Mapping[str, Any]) -> S:

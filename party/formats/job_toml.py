@@ -20,11 +20,11 @@ Both parties hold the same file. What is wrong in it is named with its line, and
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from protocol import nn, preparation
+from protocol import nn
 from protocol.config import nearest
 from protocol.errors import JobError
 from protocol.estimators import BY_NAME, LeastSquares, LogisticRegression, MLPClassifier, MLPRegressor
@@ -35,13 +35,14 @@ from protocol.matching import matching
 from protocol.tables import BOTH, Labels, Table
 from protocol.views import Shape
 
+from .job_choices import LOSSES, METRICS, optimiser, steps
 from .job_schema import (
     LEARNERS,
     SECTIONS,
     Columns,
+    Early,
     Label,
     Model,
-    Optimiser,
     Rows,
     Target,
     Train,
@@ -51,16 +52,6 @@ from .job_schema import (
 )
 
 T = TypeVar("T")
-LOSSES = {"logistic": nn.BinaryCrossEntropy(), "cross-entropy": nn.CrossEntropy(), "mse": nn.MSE(), "huber": nn.Huber()}
-STEPS = {
-    "standardise": preparation.Standardise,
-    "min-max": preparation.MinMax,
-    "clip": preparation.Clip,
-    "log1p": preparation.Log1p,
-    "days": preparation.Days,
-    "fill": preparation.Fill,
-    "one-hot": preparation.OneHot,
-}
 
 
 def job_of(path: Path) -> type[Job]:
@@ -137,7 +128,7 @@ def _features(rows: Rows, columns: Columns) -> Table:
             "say whose they are: alice = ['age'], bob = ['visits'], one or both of them; or both = ['age'], for rows of both",
         )
     common: dict[str, Any] = {
-        "steps": _steps(["columns", "steps"], columns.steps),
+        "steps": steps(["columns", "steps"], columns.steps),
         "low": columns.low,
         "high": columns.high,
     }
@@ -169,25 +160,6 @@ def _made(section: str, make: Callable[[], T]) -> T:
         raise Wrong([section], str(error)) from None
 
 
-def _steps(path: Sequence[str], given: Sequence[str | Mapping[str, Any]]) -> list[preparation.Step]:
-    found = []
-    for each in given:
-        options = {"do": each} if isinstance(each, str) else dict(each)
-        name = options.pop("do", None)
-        if name not in STEPS:
-            raise Wrong(
-                path,
-                f"{name!r} is no step{nearest(str(name), STEPS)} (there are {', '.join(STEPS)}); {{ do = 'clip', low = -4 }} gives options",
-            )
-        try:
-            found.append(STEPS[name](**options))
-        except TypeError as error:
-            raise Wrong(path, f"{name!r} takes no such option: {error}") from None
-        except JobError as error:
-            raise Wrong(path, str(error)) from None
-    return found
-
-
 def _outcome(columns: Columns, horizontal: bool, rows: Rows, one_hot: bool = True) -> Table:
     """The column of labels or targets."""
     given: Label | Target | None = columns.label or columns.target
@@ -207,8 +179,8 @@ def _outcome(columns: Columns, horizontal: bool, rows: Rows, one_hot: bool = Tru
         return _made(
             "columns", lambda: Labels(given.owner, given.column, classes=given.classes, one_hot=one_hot, **common)
         )
-    steps = _steps(["columns", where], given.steps)
-    return _made("columns", lambda: Table(given.owner, columns=[given.column], steps=steps, **common))
+    done = steps(["columns", where], given.steps)
+    return _made("columns", lambda: Table(given.owner, columns=[given.column], steps=done, **common))
 
 
 def _classes(columns: Columns) -> int:
@@ -321,37 +293,63 @@ def _network(
         raise Wrong(["model", "layers"], str(error)) from None
     if made != (outputs,):
         raise Wrong(["model", "layers"], f'what they make of a row has the shape {made}; end with "dense {outputs}"')
-    metric = "accuracy" if columns.label is not None else "loss"
-    if train.early_stopping is not None and not rows.held_out:
+    known = {"loss": LOSSES[loss]} | METRICS
+    for name in ("r2",) if columns.label is not None else ("accuracy", "auc"):
+        del known[name]
+    told = {name: reveal[name] for name in known if name in reveal}
+    usual = "accuracy" if columns.label is not None else "loss"
+    if told and not rows.held_out:
+        raise Wrong(["reveal", next(iter(told))], "is of rows held out: give held_out in [rows]")
+    early = _early(train.early_stopping, usual, known)
+    if early is not None and not rows.held_out:
         raise Wrong(["train", "early_stopping"], "looks at rows held out: give held_out in [rows]")
-    optimiser = nn.SGD(**{name: getattr(train.optimiser, name) for name in Optimiser.__struct_fields__})
+    measured = {} if not rows.held_out else {usual: "both"} | ({early.metric: "both"} if early else {}) | told
+    measured = {name: _learner(name, who) for name, who in measured.items()}
+    if early is not None and measured[early.metric] != "both":
+        raise Wrong(["reveal", early.metric], 'early_stopping is decided by both, so both learn it: "both"')
+    measured = {name: who for name, who in measured.items() if who != "none"}
     body = {
         "x": x,
         "y": _outcome(columns, horizontal, rows, one_hot=loss == "cross-entropy"),
         "model": nn.Sequential(*layers, owner=model.owner),
         "loss": LOSSES[loss],
-        "optimiser": optimiser,
+        "optimiser": optimiser(train.optimiser),
         "batch": train.batch,
         "epochs": train.epochs,
         "held_out": rows.held_out,
         "seed": rows.seed,
-        "metrics": {metric: nn.accuracy if metric == "accuracy" else LOSSES[loss]} if rows.held_out else {},
-        "early": train.early_stopping and nn.EarlyStop(metric, train.early_stopping.patience, smaller=metric == "loss"),
+        "metrics": {name: known[name] for name in measured},
+        "to": measured,
+        "early": early,
     }
-    return type("Network", (nn.Training,), body | _reveals(nn.Training, reveal))
+    return type("Network", (nn.Training,), body | _reveals(nn.Training, reveal, known))
 
 
-def _reveals(kind: type[Job], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Who learns what, as the job's attributes."""
+def _early(given: Early | None, usual: str, known: Collection[str]) -> nn.EarlyStop | None:
+    if given is None:
+        return None
+    metric = given.metric or usual
+    if metric not in known:
+        raise Wrong(["train", "early_stopping"], f"looks at {', '.join(known)}, not at {metric!r}")
+    return nn.EarlyStop(metric, given.patience, smaller=metric == "loss", restore_best=given.restore_best)
+
+
+def _reveals(kind: type[Job], given: Mapping[str, Any], metrics: Collection[str] = ()) -> dict[str, Any]:
+    """Who learns what, as the job's attributes; `metrics` are said elsewhere."""
     attributes = {name: name for name in ("weights", "scores") if isinstance(getattr(kind, name, None), str)} or {
         "results": "reveal"
     }
+    there = [*attributes, *metrics]
     for name, value in given.items():
-        if name not in attributes:
+        if name not in there:
             raise Wrong(
-                ["reveal", name],
-                f"is not revealed by this model{nearest(name, attributes)} (there are: {', '.join(attributes)})",
+                ["reveal", name], f"is not revealed by this model{nearest(name, there)} (there are: {', '.join(there)})"
             )
-        if value not in LEARNERS:
-            raise Wrong(["reveal", name], f"who learns it is one of {', '.join(LEARNERS)}, in quotes")
-    return {attributes[name]: value for name, value in given.items()}
+        _learner(name, value)
+    return {attributes[name]: value for name, value in given.items() if name in attributes}
+
+
+def _learner(name: str, value: Any) -> str:
+    if value not in LEARNERS:
+        raise Wrong(["reveal", name], f"who learns it is one of {', '.join(LEARNERS)}, in quotes")
+    return str(value)

@@ -15,8 +15,8 @@ from typing import ClassVar
 
 from ..errors import JobError
 from ..jobs import Input, Variables
+from ..nn import accuracy
 from ..nn.heldout import HeldOut
-from ..nn.training import accuracy
 from ..ops import sigmoid, softmax, within
 from ..ops.tensor import bounded
 from ..sizing import Numerics

@@ -31,7 +31,7 @@ from ..nn import (
     Training,
     accuracy,
 )
-from ..nn.training import Metric
+from ..nn.metrics import Metric
 from ..tables import Labels, Table
 
 B = TypeVar("B", bound=Bundle)

@@ -5,9 +5,11 @@ from .convolutions import AvgPool2d, Conv1d, Conv2d, GlobalAvgPool2d, MaxPool2d
 from .layer import Layer, Parameter, Residual, Sequential
 from .layers import GELU, Dense, Dropout, Embedding, Flatten, LeakyReLU, ReLU, Sigmoid, SiLU, Softmax, Tanh
 from .losses import MSE, BinaryCrossEntropy, CrossEntropy, Huber
+from .metrics import accuracy, auc, r2
 from .normalisations import BatchNorm1d, BatchNorm2d, LayerNorm
 from .optimisers import SGD, Adam, AdamW, Optimiser
-from .training import EarlyStop, Training, accuracy
+from .schedules import CosineAnnealingLR, ExponentialLR, Schedule, StepLR
+from .training import EarlyStop, Training
 
 __all__ = [
     "GELU",
@@ -21,12 +23,14 @@ __all__ = [
     "BinaryCrossEntropy",
     "Conv1d",
     "Conv2d",
+    "CosineAnnealingLR",
     "CrossEntropy",
     "Dense",
     "Draw",
     "Dropout",
     "EarlyStop",
     "Embedding",
+    "ExponentialLR",
     "Flatten",
     "GlobalAvgPool2d",
     "Huber",
@@ -38,13 +42,17 @@ __all__ = [
     "Parameter",
     "ReLU",
     "Residual",
+    "Schedule",
     "Sequential",
     "SiLU",
     "Sigmoid",
     "Softmax",
+    "StepLR",
     "Tanh",
     "Training",
     "accuracy",
+    "auc",
     "glorot",
     "he",
+    "r2",
 ]

@@ -8,11 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 from ..ops import Secret, clip, rsqrt
 from ..ops.tensor import bounded
 from .layer import flags, ranges
+from .schedules import Schedule
 
 Rate = float | Callable[[int], float]
 Scheduled = Callable[[Callable[[int], float]], Any]
@@ -28,6 +29,10 @@ class Optimiser:
     def __post_init__(self) -> None:
         ranges(self, 0.0, math.inf, weight_decay=self.weight_decay, **({} if callable(self.lr) else {"lr": self.lr}))
         ranges(self, 0.0, math.inf, **({} if self.clip_value is None else {"clip_value": self.clip_value}))
+
+    def over(self, epoch: int, epochs: float) -> Self:
+        """With the rates of the steps of a training where it has a `Schedule`. epoch: steps of one; epochs: of the training."""
+        return replace(self, lr=self.lr.over(epoch, epochs)) if isinstance(self.lr, Schedule) else self  # type: ignore[type-var]
 
     def state(self) -> Sequence[str]:
         """The names of what is carried for each parameter; each begins with zeros."""
@@ -67,8 +72,8 @@ class Optimiser:
 class SGD(Optimiser):
     """Stochastic gradient descent.
 
-    lr: the rate, or a function that gives it for each step, the first being 0. clip_value: what a gradient's entries are clipped to,
-    in absolute value; four rounds.
+    lr: the rate, a `Schedule`, or a function that gives it for each step, the first being 0. clip_value: what a gradient's entries are
+    clipped to, in absolute value; four rounds.
     """
 
     lr: Rate = 0.001

@@ -15,48 +15,54 @@ Whatever a job can have it can have too: more inputs, a `check` or a `finish` of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from ..errors import JobError
 from ..graph import Array
 from ..jobs import Input, Variables
-from ..ops import Secret, gradient, is_max
+from ..ops import Secret, gradient
 from ..tables import Table
+from ..variables import TO
 from ..views import Shape
 from .heldout import HeldOut
 from .layer import Layer
 from .losses import Loss
+from .metrics import Metric
 from .optimisers import SGD, Optimiser
-
-Metric = Callable[[Secret, Secret], Secret]  # of predictions and targets: one number
 
 
 @dataclass(frozen=True)
 class EarlyStop:
-    """The run goes to its finish once a metric, revealed to both, has not improved for `patience` checks."""
+    """The run goes to its finish once a metric, revealed to both, has not improved for `patience` checks; None: it does not end early.
+
+    restore_best: the finish has the variables as they were at the check where the metric was best, and not the last ones.
+    """
 
     metric: str
-    patience: int = 3
+    patience: int | None = 3
     smaller: bool = False  # is better, as of a loss
+    restore_best: bool = False
 
-    def over(self, history: Mapping[str, Sequence[Array]]) -> bool:
+    def since(self, history: Mapping[str, Sequence[Array]]) -> int:
+        """How many checks ago the metric was best."""
         if self.metric not in history:
             raise JobError(
                 f"EarlyStop({self.metric!r}): no check reveals that; there are: {', '.join(history) or 'none'}"
             )
         values = [float(each) * (-1.0 if self.smaller else 1.0) for each in history[self.metric]]
-        return len(values) - 1 - values.index(max(values)) >= self.patience
+        return len(values) - 1 - values.index(max(values))
 
 
 class Training(HeldOut):
     """Subclass this; see the module's docstring.
 
     Every epoch takes the rows in an agreed order of its own, in batches. held_out: which part of them is kept from training, by an
-    agreed choice, for the metrics, which are revealed after every epoch. weights: who learns the model's parameters at the end,
-    "alice", "bob", "both" or "none"; with "none", the metrics are revealed once more instead. keep: what stays shared at the end
-    where that is wanted: the parameters, and the optimiser's state.
+    agreed choice, for the metrics, which are revealed after every epoch. to: who learns which of them, as in {"auc": "bob"}; whom
+    --reveal names learns those that it does not mention. weights: who learns the model's parameters at the end, "alice", "bob", "both" or
+    "none"; with "none", the metrics are revealed once more instead. keep: what stays shared at the end where that is wanted: the
+    parameters, and the optimiser's state.
     """
 
     x: ClassVar[Input | Table]
@@ -65,6 +71,7 @@ class Training(HeldOut):
     loss: ClassVar[Loss]
     optimiser: ClassVar[Optimiser] = SGD(lr=0.1)
     metrics: ClassVar[Mapping[str, Metric]] = {}
+    to: ClassVar[Mapping[str, str]] = {}
     early: ClassVar[EarlyStop | None] = None
     batch = 32
     epochs = 1
@@ -97,6 +104,13 @@ class Training(HeldOut):
         return super().steps(shapes)
 
     def setup(self, v: Variables) -> None:
+        for name, who in self.to.items():
+            if name not in self.metrics or who not in TO:
+                raise JobError(
+                    f"to = {{{name!r}: {who!r}}}: 'alice', 'bob' or 'both' learns one of {', '.join(self.metrics) or 'no metrics'}"
+                )
+        if self.early is not None and self.to.get(self.early.metric, "both") != "both":
+            raise JobError(f"EarlyStop({self.early.metric!r}) is decided by both, so both learn it")
         self.optimiser.start(v, self.model.trained())
 
     def step(self, v: Variables) -> None:
@@ -104,11 +118,16 @@ class Training(HeldOut):
         x, y = (rows.minibatch(self.batch, shuffle=seed) for rows in self.split(v, held_out=False))
         names = self.model.trained()
         loss = self.loss(self.model(v, x), y)
-        self.optimiser.step(v, names, gradient(loss, [v[name] for name in names]))
+        each = self._steps() or 1
+        optimiser = self.optimiser.over(each, self.epochs + self._begun / each)
+        optimiser.step(v, names, gradient(loss, [v[name] for name in names]))
 
     def check(self, v: Variables) -> None:
-        if self.metrics:
-            v.reveal(self.measured(v))
+        self._told(v, "")
+
+    def _told(self, v: Variables, when: str) -> None:
+        for name, value in self.measured(v).items() if self.metrics else ():
+            v.reveal({f"{name}{when}": value}, to=self.to.get(name))
 
     def measured(self, v: Variables) -> dict[str, Secret]:
         """The metrics, on the rows held out, as the model stands."""
@@ -119,7 +138,14 @@ class Training(HeldOut):
         return {name: metric(z, y) for name, metric in self.metrics.items()}
 
     def stop(self, history: Mapping[str, Sequence[Array]]) -> bool:
-        return self.early is not None and self.early.over(history)
+        return (
+            self.early is not None
+            and self.early.patience is not None
+            and self.early.since(history) >= self.early.patience
+        )
+
+    def improved(self, history: Mapping[str, Sequence[Array]]) -> bool:
+        return self.early is not None and self.early.restore_best and self.early.since(history) == 0
 
     def finish(self, v: Variables) -> None:
         if self.weights not in ("alice", "bob", "both", "none"):
@@ -127,16 +153,8 @@ class Training(HeldOut):
         if self.weights != "none":
             v.reveal({name: v[name] for name in self.model.names()}, to=self.weights)
         elif self.metrics:
-            v.reveal({f"{name} at the end": value for name, value in self.measured(v).items()})
+            self._told(v, " at the end")
         elif not self.kept:
             raise JobError(
                 f"{type(self).__name__} reveals nothing: give it metrics, or weights = 'both', or keep the model (--keep FILE)"
             )
-
-
-def accuracy(z: Secret, y: Secret) -> Secret:
-    """Which part of the rows is predicted right: of one column, logits and targets of 0 or 1; else of logits and one-hot targets."""
-    if z.shape[-1] == 1:
-        bit = z >= 0.0
-        return (bit * y + (1 - bit) * (1 - y)).mean()
-    return (is_max(z, axis=-1) * y).sum(axis=-1).mean()

@@ -15,7 +15,7 @@ from protocol.errors import JobError
 from protocol.estimators import LogisticRegression
 from protocol.jobs import Job
 from protocol.matching import matching
-from protocol.nn import Dense, ReLU, Training
+from protocol.nn import Adam, CosineAnnealingLR, Dense, EarlyStop, ReLU, Training
 from protocol.simulate import simulate
 
 VERTICAL = """# both hold this file
@@ -82,6 +82,37 @@ def test_a_network_of_layers(tmp_path):
     assert run.steps == 4 and len(run.history[0]["accuracy"]) == 2
 
 
+TRAINED = """
+[rows]
+held_out = 0.25
+[columns]
+bob = 3
+target = { owner = "bob", column = "price" }
+[model]
+layers = ["dense 1"]
+[train]
+batch = 10
+epochs = 4
+early_stopping = { patience = 2, restore_best = true, metric = "r2" }
+[train.optimiser]
+name = "adam"
+lr = 0.05
+betas = [0.8, 0.9]
+schedule = { name = "cosine", warmup = 1, eta_min = 0.01 }
+[reveal]
+loss = "alice"
+weights = "none"
+"""
+
+
+def test_an_optimiser_its_schedule_and_who_learns_which_metric(tmp_path):
+    job = loaded(tmp_path, TRAINED)
+    assert job.optimiser == Adam(lr=CosineAnnealingLR(0.05, eta_min=0.01, warmup=1), betas=[0.8, 0.9])
+    assert job.early == EarlyStop("r2", 2, restore_best=True) and job.to == {"loss": "alice", "r2": "both"}
+    with pytest.raises(JobError, match=r"job\.toml:15: train\.optimiser\.rate: 'adam' takes no such option"):
+        loaded(tmp_path, TRAINED.replace("lr = 0.05", "rate = 0.05"))
+
+
 @pytest.mark.parametrize(
     ("text", "shapes"),
     [
@@ -143,7 +174,7 @@ def test_rows_of_one_party_cannot_be_matched(tmp_path):
         ('match = "order"', 'key = 7', r"job\.toml:3: rows\.key: expected"),
         ('"logistic-regression"', '"logisticregression"', r"model\.estimator: 'logisticregression' is none; did you mean 'logistic-"),
         ('"standardise"', '"standardize"', r"job\.toml:10: columns\.steps: 'standardize' is no step; did you mean 'standardise'\?"),
-        ("low = -4", "lower = -4", r"columns\.steps: 'clip' takes no such option"),
+        ("low = -4", "lower = -4", r"job\.toml:10: columns\.steps\.lower: 'clip' takes no such option; did you mean 'low'\?"),
         ("classes =", "class =", r"job\.toml:9: columns\.label\.class: is no key here; did you mean 'classes'\?"),
         ('weights = "alice"', 'weight = "alice"', r"job\.toml:18: reveal\.weight: is not revealed by this model; did you mean 'weights'\?"),
         ('weights = "alice"', 'weights = "carol"', r"reveal\.weights: who learns it is one of alice, bob, both, none"),
@@ -166,7 +197,15 @@ def test_what_is_wrong_is_named(tmp_path, was, now, words):
         ('"dense 6"', '"conv 6 3"', r"'conv 6 3' is for pictures"),
         ("bob = 4", 'bob = ["mean *"]', r"columns: for a network the number of columns must follow"),
         ("held_out = 0.2", "", r"job\.toml:13: train\.early_stopping: looks at rows held out"),
-        ("lr = 0.1", "rate = 0.1", r"train\.optimiser\.rate: is no key here.*there are lr"),
+        ("lr = 0.1", "rate = 0.1", r"job\.toml:10: train\.optimiser\.rate: 'sgd' takes no such option \(there are schedule, lr"),
+        ("{ lr = 0.1 }", '"adm"', r"job\.toml:10: train\.optimiser: 'adm' is no optimiser; did you mean 'adam'\? \(there are sgd, adam"),
+        ("lr = 0.1", 'name = "adam", eps = 0', r"job\.toml:10: train\.optimiser: Adam: eps is a number from"),
+        ("lr = 0.1", 'lr = "fast"', r"job\.toml:10: train\.optimiser: SGD's lr is one public number"),
+        ("lr = 0.1", 'schedule = "cosin"', r"train\.optimiser\.schedule: 'cosin' is no schedule; did you mean 'cosine'\?"),
+        ("lr = 0.1", 'schedule = { name = "step", every = 3 }', r"train\.optimiser\.schedule\.every: 'step' takes no such"),
+        ("= {}", '= { metric = "r2" }', r"job\.toml:13: train\.early_stopping: looks at loss, accuracy, auc, not at 'r2'"),
+        ("[model]", '[reveal]\nr2 = "both"\n[model]', r"job\.toml:8: reveal\.r2: is not revealed by this model"),
+        ("[model]", '[reveal]\naccuracy = "bob"\n[model]', r"job\.toml:8: reveal\.accuracy: early_stopping is decided by both"),
         ("layers", "C = 1\nlayers", r"model\.C: is no key here"),
         ("epochs = 2", "epochs = 0", r"job\.toml:12: train\.epochs: expected int >= 1"),
     ],
@@ -180,6 +219,12 @@ def test_lines_of_keys_are_found():
     text = 'a = 1\n[b]\n"c" = 2\n  d.e = 3\n[f]\nc = 4\n'
     assert [line_of(text, path) for path in (["a"], ["b"], ["b", "c"], ["b", "d", "e"], ["f", "c"], ["f", "x"], ["g"])] == [
         1, 2, 3, 4, 6, 5, 0]  # fmt: skip
+
+
+def test_the_network_of_the_page_is_a_job(tmp_path):
+    text = (Path(__file__).parents[2] / "deploy/docs/tables.md").read_text()
+    job = loaded(tmp_path, text.split("```toml\n# network.toml", 1)[1].split("```", 1)[0])
+    assert job.to == {"accuracy": "bob", "auc": "both"} and job.early.restore_best
 
 
 def test_the_one_in_the_documentation_is_a_job(tmp_path):

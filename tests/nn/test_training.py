@@ -5,31 +5,43 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from nn.test_layers import drawn, twin
+from oracle import secure
 
 from protocol.errors import JobError
+from protocol.graph import Phase
 from protocol.jobs import Input, trace
+from protocol.machine import Machine
 from protocol.nn import (
     MSE,
     SGD,
     BinaryCrossEntropy,
     Conv1d,
     Conv2d,
+    CosineAnnealingLR,
     CrossEntropy,
     Dense,
     Dropout,
     EarlyStop,
+    ExponentialLR,
     Flatten,
     GlobalAvgPool2d,
     LeakyReLU,
     MaxPool2d,
     ReLU,
     Sequential,
+    StepLR,
     Training,
     accuracy,
+    auc,
+    r2,
 )  # fmt: skip
 from protocol.ops import one_hot
+from protocol.plan import make_plan
 from protocol.simulate import simulate
+from protocol.simulate import twin as plainly
 from protocol.tables import Labels, Table
+
+metrics = pytest.importorskip("sklearn.metrics")
 
 
 def blobs(rows: int, columns: int, classes: int) -> tuple[np.ndarray, np.ndarray]:
@@ -89,6 +101,80 @@ def test_it_ends_once_nothing_improves():
     found = [float(each) for each in run.history[0]["accuracy"]]
     assert len(found) < 12
     assert found.index(max(found)) == len(found) - 3
+
+
+def test_the_finish_has_what_a_check_found_best():
+    """Rates below zero undo what two epochs have learnt, and the run goes on for a while."""
+
+    class Best(Blobs):
+        epochs, weights = 6, "none"
+        optimiser = SGD(lr=lambda step: 0.5 if step < 12 else -0.1)
+        early = EarlyStop("loss", patience=2, smaller=True, restore_best=True)
+        metrics = {"loss": CrossEntropy(limit=24), "accuracy": accuracy}
+        to = {"accuracy": "bob"}
+
+    job = Best()
+    x, y = blobs(120, 6, 3)
+    inputs = drawn(job, x=x, y=y)
+    run = simulate(job, inputs)
+    found = [float(each) for each in run.history[0]["loss"]]
+    at = found.index(min(found))
+    assert len(found) == at + 3 and found[-1] > 1.01 * found[at]
+    assert float(run.results[0]["loss at the end"]) == pytest.approx(found[at], abs=1e-3)
+    assert [set(each) for each in run.history] == [{"loss"}, {"loss", "accuracy"}]
+    assert [set(each) for each in run.results] == [{"loss at the end"}, {"loss at the end", "accuracy at the end"}]
+    values, history, _ = plainly(job, inputs)
+    assert history.best == 6 * (at + 1) and float(values["loss at the end"]) == pytest.approx(found[at], abs=2e-3)
+
+
+def test_what_is_remembered_goes_through_a_checkpoint():
+    job = Blobs()
+    machine = Machine(make_plan(trace(job, {name: array.shape for name, array in drawn(job).items()}), 0, (0, 1)), 0)
+    names = len(machine.state())
+    for target in machine._carried:
+        machine.registers[target] = np.zeros(1, np.uint64)
+    machine.remember()
+    for target in machine._carried:
+        machine.registers[target] = np.ones(1, np.uint64)
+    state = machine.state()
+    assert len(state) == 2 * names
+    machine.restore(state)
+    assert machine.registers[machine._carried[0]] == 1
+    machine.recall()
+    assert all(not words for words in machine.state())
+
+
+@pytest.mark.parametrize("columns", [1, 2])
+def test_auc_is_that_of_scikit_learn(columns):
+    random = np.random.default_rng(4)
+    for labels, bound in ((random.integers(0, 2, 40), 1e-3), (np.arange(40) == 7, 1e-3), (np.zeros(40, int), 1e-6)):
+        z = np.rint(random.normal(labels[:, None], 1.0, (40, columns)) * 8) / 8  # with some that are equal
+        z, y = z, labels[:, None] * 1.0 if columns == 1 else np.eye(2)[labels * 1]
+        run = secure(lambda z, y: {"auc": auc(z, y)}, z, y, limit=8.0)
+        scores = z[:, 0] if columns == 1 else z[:, 1] - z[:, 0]
+        best = metrics.roc_auc_score(labels, scores) if labels.any() else 0.0
+        assert abs(float(run.results[0]["auc"]) - best) <= bound
+        assert run.plan.costs[Phase.FINISH].rounds <= 14
+
+
+@pytest.mark.parametrize("deviation", [0.1, 1.0, 50.0])
+def test_r2_is_that_of_scikit_learn(deviation):
+    random = np.random.default_rng(5)
+    y = random.normal(0.0, deviation, (60, 2))
+    z = y + random.normal(0.0, deviation / 2, (60, 2))
+    run = secure(lambda z, y: {"r2": r2(z, y)}, z, y, limit=1024.0)
+    assert float(run.results[0]["r2"]) == pytest.approx(metrics.r2_score(y, z), abs=5e-3)
+
+
+def test_schedules_are_those_of_torch():
+    step, falling, wave = StepLR(1.0, 2, 0.1), ExponentialLR(1.0, 0.5), CosineAnnealingLR(1.0, 0.2, warmup=1)
+    assert [step.over(3, 5)(n) for n in (0, 5, 6, 11, 12)] == pytest.approx([1, 1, 0.1, 0.1, 0.01])
+    assert [falling.over(2, 5)(n) for n in (0, 1, 2, 4)] == pytest.approx([1, 0.5**0.5, 0.5, 0.25])
+    rates = [wave.over(4, 5)(n) for n in range(20)]
+    assert rates[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
+    assert rates[4:] == pytest.approx([0.2 + 0.4 * (1 + np.cos(np.pi * n / 16)) for n in range(16)])
+    with pytest.raises(JobError, match=r"StepLR counts epochs, .* lr=StepLR\(1\).over\(epoch=40"):
+        SGD(lr=step).rate(0)
 
 
 def test_one_column_is_right_on_its_side_of_zero():
