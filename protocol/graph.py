@@ -225,11 +225,8 @@ class Carry(Leaf):
 
 def trained(interval: Interval) -> Spread:
     """Of a variable that a step changes: its range is one it must never leave, so it is likely to stay well inside."""
-    return (
-        Spread(abs(interval[0] + interval[1]) / 2, (interval[1] - interval[0]) / 16)
-        if math.isfinite(interval[1] - interval[0])
-        else UNKNOWN
-    )
+    low, high = interval
+    return Spread(abs(low + high) / 2, (high - low) / 16) if math.isfinite(high - low) else UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -387,8 +384,7 @@ class Graph:
             return {label: values[node] for label, node in self.reveals_of(phase).items()}
 
         state: dict[str, Array] = {}
-        best: dict[str, Array] = {}  # what the finish has, if it is not the last
-        ended, steps = False, 0
+        best, ended, steps = state, False, 0  # best: what the finish has, if it is not the last
         for phase, first, count in Schedule(iterations, 0 if checked is None else every).runs():
             for step in range(first, first + count) if not ended or phase == Phase.FINISH else ():
                 run(phase, step, (phase == Phase.FINISH and best) or state)
