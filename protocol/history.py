@@ -57,7 +57,7 @@ class History:
     def improved(self, plan: Plan) -> bool:
         """Whether the job says that the finish is to have the variables as they stand; JobError as for `over`."""
         job = plan.traced.job
-        if type(job).improved is Job.improved or not job.improved(self._shared(plan)):
+        if type(job).improved is Job.improved or not job.improved(self._shared(plan, "improved")):
             return False
         self.best = self.steps[-1]
         return True
@@ -65,12 +65,12 @@ class History:
     def over(self, plan: Plan) -> bool:
         """Whether the job says that the run ends here; JobError if it asks for what one party alone knows."""
         job = plan.traced.job
-        return type(job).stop is not Job.stop and bool(job.stop(self._shared(plan)))
+        return type(job).stop is not Job.stop and bool(job.stop(self._shared(plan, "stop")))
 
-    def _shared(self, plan: Plan) -> _Shared:
-        """What checks have revealed to both."""
-        both = plan.revealed(Phase.CHECK, 0, 1)
-        return _Shared({label: tuple(self.values[label]) for label in both})
+    def _shared(self, plan: Plan, asks: str) -> _Shared:
+        found = _Shared({label: tuple(self.values[label]) for label in plan.revealed(Phase.CHECK, 0, 1)})
+        found.asks = asks
+        return found
 
     def body(self) -> dict[str, Any]:
         """As plain data."""
@@ -98,9 +98,13 @@ def array(raw: Sequence[Any]) -> Array:
 
 
 class _Shared(dict[str, Sequence[Array]]):
+    """What checks have revealed to both, for the method of the job that `asks`."""
+
+    asks = ""
+
     def __missing__(self, label: str) -> Sequence[Array]:
         there = ", ".join(self) or "none"
         raise JobError(
-            f'stop() or improved() asks for {label!r}, and is decided on what check() reveals to both: v.reveal(to="both", {label}=…) '
+            f'{self.asks}() asks for {label!r}, and is decided on what check() reveals to both: v.reveal(to="both", {label}=…) '
             f"(there: {there})"
         )
