@@ -86,7 +86,8 @@ class Multiply(Bilinear):
         return broadcast("multiply", *shapes)
 
     def bounds(self, *uses: Node) -> Interval:
-        return product_bounds(uses[0].interval, uses[1].interval)
+        low, high = product_bounds(uses[0].interval, uses[1].interval)
+        return (max(low, 0.0), high) if uses[0] is uses[1] else (low, high)
 
     def spread(self, *uses: Node) -> Spread | None:
         return uses[0].likely.times(uses[1].likely, whole(uses[0]) is whole(uses[1]))
@@ -202,20 +203,23 @@ def _fuse(sizes: Sizes, node: Node) -> Fusion | None:
     if not prod(node.shape):
         return None
     leaves: list[Node] = []
-    terms = _expand(node, leaves)
-    if terms is None or max(sum(m) for m in terms) < 3 or len(leaves) > FUSED_LEAVES:
+    terms = _expand(sizes, node, leaves)
+    if terms is None or max(sum(m) for m in terms) < 3:
         return None
     padded = {m + (0,) * (len(leaves) - len(m)): a for m, a in terms.items()}
-    fused = Fusion(tuple(leaves), padded)
-    words = prod(node.shape) * len(needed(padded))
+    used = [n for n in range(len(leaves)) if any(m[n] for m in padded)]
+    if len(used) > FUSED_LEAVES:
+        return None
+    fused = Fusion(tuple(leaves[n] for n in used), {tuple(m[n] for n in used): a for m, a in padded.items()})
+    words = prod(node.shape) * len(needed(fused.terms))
     fits = fused.scale(sizes) + sizes.integer_bits(node) <= FUSED_BITS
     return fused if fits and words <= FUSED_WORDS else None
 
 
-def _expand(root: Node, leaves: list[Node]) -> Terms | None:
+def _expand(sizes: Sizes, root: Node, leaves: list[Node]) -> Terms | None:
     """`root` as a polynomial of leaves, keyed by exponents of the leaves seen so far; None where it has too many terms or degrees.
 
-    Every node above it is expanded once, and none if it has too many above it.
+    Every node above it is expanded once, and none if it has too many above it. What would multiply the rounding of a leaf is one itself.
     """
     above = _above(root)
     if above is None:
@@ -223,13 +227,22 @@ def _expand(root: Node, leaves: list[Node]) -> Terms | None:
     found: dict[Node, Terms] = {}
     for node in above:
         terms = _expansion(node, root.shape, found)
-        if terms is None:
+        if terms is None or _magnifies(sizes, terms, leaves):
             leaves.append(node)
             terms = {(0,) * (len(leaves) - 1) + (1,): (1, 0)}
         if len(terms) > FUSED_TERMS or max(sum(m) for m in terms) > FUSED_DEGREE:
             return None
         found[node] = terms
     return found[root]
+
+
+def _magnifies(sizes: Sizes, terms: Terms, leaves: list[Node]) -> bool:
+    """Whether a leaf that is shifted when it is read has a coefficient above 1: the last bits, which that takes, would be missing."""
+    shifted = [sizes.operand_shift(leaf) > 0 for leaf in leaves]
+    return any(
+        abs(a) > 1 << bits and any(power and cut for power, cut in zip(m, shifted, strict=False))
+        for m, (a, bits) in terms.items()
+    )
 
 
 def _above(root: Node) -> list[Node] | None:

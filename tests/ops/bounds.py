@@ -1,22 +1,25 @@
 """How far a fixed-point result may be from float64, and the bits it takes: carried through an expression, operation by operation.
 
 A `Bounded` is the exact value (float64), and for all its entries together: how far the computed one may be from it (`error`), how
-large it may be by interval arithmetic (`reach`), and how many bits of a ring the operation takes by itself, its operands at f
-fraction bits (`bits`). Every rule below says what its operation promises: a truncation, or a reading at f fraction bits, moves a
-number by at most one unit u = 2^-f; everything else follows from the operation itself.
+large and how small it may be by interval arithmetic (`reach`, `floor`), and how many bits of a ring the operation takes by itself, its
+operands at f fraction bits (`bits`). Every rule below says what its operation promises: a truncation, or a reading at f fraction bits,
+moves a number by at most one unit u = 2^-f; everything else follows from the operation itself.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 RING = 128  # bits of the widest ring that tensors live in
 SPARE = 4  # bits: the sign, what a truncation needs, a spare one, and rounding up
+
+
+Axis = int | tuple[int, ...] | None
 
 
 class UnfitError(Exception):
@@ -30,6 +33,7 @@ class Bounded:
     unit: float
     reach: float = 0.0
     bits: int = field(default=0, compare=False)
+    floor: float = -math.inf
 
     @property
     def peak(self) -> float:
@@ -65,7 +69,11 @@ class Bounded:
         return self.add(other.view(-other.value))
 
     def multiply(self, other: Bounded) -> Bounded:
-        return self.of(self.value * other.value, self._product(other), self.reach * other.reach, 2 * self.f)
+        found = self.of(self.value * other.value, self._product(other), self.reach * other.reach, 2 * self.f)
+        return replace(found, floor=0.0) if other is self else found
+
+    def absolute(self) -> Bounded:
+        return replace(self.monotone(np.abs(self.value)), floor=0.0)
 
     def matmul(self, other: Bounded) -> Bounded:
         count = self.value.shape[-1]
@@ -80,8 +88,9 @@ class Bounded:
     def public(self, factor: Any) -> Bounded:
         """Times a public array, of f significant bits in each entry or to half a unit of the product."""
         factor = np.asarray(factor, np.float64)
-        largest = float(np.abs(factor).max(initial=0.0))
-        return self.of(self.value * factor, self._publicly(largest), self.reach * largest, self._finely(factor))
+        largest, least = float(np.abs(factor).max(initial=0.0)), float(factor.min(initial=math.inf))
+        found = self.of(self.value * factor, self._publicly(largest), self.reach * largest, self._finely(factor))
+        return replace(found, floor=self.floor * least) if self.floor >= 0.0 < least else found
 
     def public_matmul(self, matrix: np.ndarray) -> Bounded:
         largest, count = float(np.abs(matrix).max(initial=0.0)), matrix.shape[0]
@@ -98,19 +107,30 @@ class Bounded:
         return 2 * self.f + max(math.frexp(self.reach)[1] + SPARE, small) + 1
 
     def shifted(self, constant: Any) -> Bounded:
-        largest = float(np.abs(constant).max(initial=0.0))
-        return self.of(self.value + constant, self.error + self.unit, self.reach + largest)
+        largest, least = float(np.abs(constant).max(initial=0.0)), float(np.min(constant, initial=math.inf))
+        found = self.of(self.value + constant, self.error + self.unit, self.reach + largest)
+        return replace(found, floor=self.floor + least)
 
-    def sum(self, axis: int | None) -> Bounded:
-        count = self.value.size if axis is None else self.value.shape[axis]
-        return self.of(self.value.sum(axis=axis), self.error * count + self.unit, self.reach * count)
+    def count(self, axis: Axis) -> int:
+        """How many entries there are along it."""
+        shape = self.value.shape
+        return math.prod(shape if axis is None else [shape[n] for n in ([axis] if isinstance(axis, int) else axis)])
+
+    def sum(self, axis: Axis, keepdims: bool = False) -> Bounded:
+        count = self.count(axis)
+        total = self.value.sum(axis=axis, keepdims=keepdims)
+        return replace(self.of(total, self.error * count + self.unit, self.reach * count), floor=self.floor * count)
 
     def cumsum(self, axis: int) -> Bounded:
         count = self.value.shape[axis]
         return self.of(self.value.cumsum(axis=axis), self.error * count + self.unit, self.reach * count)
 
-    def mean(self, axis: int | None) -> Bounded:
-        return self.sum(axis).public(1.0 / (self.value.size if axis is None else self.value.shape[axis]))
+    def mean(self, axis: Axis, keepdims: bool = False) -> Bounded:
+        return self.sum(axis, keepdims).public(1.0 / self.count(axis))
+
+    def var(self, axis: Axis, ddof: int = 0, keepdims: bool = False) -> Bounded:
+        away = self.subtract(self.mean(axis, keepdims=True))
+        return away.multiply(away).sum(axis, keepdims).public(1.0 / (self.count(axis) - ddof))
 
     def power(self, n: int) -> Bounded:
         """The argument is read at f bits; the result is within four units."""
@@ -135,6 +155,13 @@ class Bounded:
             raise UnfitError from None
         error = max(self.error, other.error) + float(apart.max(initial=0.0)) + self.unit
         return self.of(np.where(bit, self.value, other.value), error, self.reach + other.reach)
+
+    def least(self, smallest: float) -> float:
+        """The smallest that an entry may be, which is to be at least that."""
+        least = float(self.value.min(initial=math.inf)) - self.error - self.unit
+        if least < smallest + self.unit:
+            raise UnfitError
+        return least
 
     def told(self, value: Any, sure: Any, largest: float = 1.0) -> Bounded:
         """Whole numbers that a comparison of this decides: exact where that is `sure`."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
 from ops.bounds import Bounded
-from ops.functions import FUNCTIONS, GRADIENTS
+from ops.functions import FUNCTIONS
 
 from protocol.ops import (
     argmax,
@@ -18,7 +18,6 @@ from protocol.ops import (
     clip,
     concatenate,
     conv2d,
-    gradient,
     is_max,
     max_pool2d,
     polynomial,
@@ -28,19 +27,27 @@ from protocol.ops import (
 )
 
 
+class Tensors(list[Bounded]):
+    """What there is so far; in a step, which one it is."""
+
+    def __init__(self, tensors: Iterable[Bounded], step: int | None = None) -> None:
+        super().__init__(tensors)
+        self.step = step
+
+
 @dataclass(frozen=True)
 class Instruction:
     """Makes one tensor of those before it: of secrets, and of bounded float64 arrays. UnfitError where it is not offered for these."""
 
     text: str
     secure: Callable[[list[Any]], Any]
-    clear: Callable[[list[Bounded]], Bounded]
+    clear: Callable[[Tensors], Bounded]
 
 
 NUMBERS = [0.5, -0.25, 3.0, 0.1, -1.7, 0.003, 1.0, 0.0, 1e-9, 100.3]
 NUMPY = [np.float64(0.7), np.float32(-0.3), np.float16(1.5), np.int8(-2), np.uint8(3), np.int64(5), np.bool_(True)]
 CONSTANTS = st.sampled_from([*NUMBERS, *NUMPY])
-Maker = Callable[[Any, list[Bounded]], Instruction | None]
+Maker = Callable[[Any, Tensors], Instruction | None]
 KINDS: dict[str, Maker] = {}
 
 
@@ -49,34 +56,34 @@ def kind(maker: Maker) -> Maker:
     return maker
 
 
-def _any(draw: Any, tensors: list[Bounded]) -> tuple[int, tuple[int, ...]]:
+def any_of(draw: Any, tensors: Tensors) -> tuple[int, tuple[int, ...]]:
     n = draw(st.integers(0, len(tensors) - 1))
     return n, tensors[n].value.shape
 
 
-def _like(draw: Any, tensors: list[Bounded], n: int) -> int:
+def like(draw: Any, tensors: Tensors, n: int) -> int:
     """One that may be computed with tensor n, entry by entry."""
     shape = tensors[n].value.shape
     alike = [k for k, tensor in enumerate(tensors) if tensor.value.shape == shape]
-    broadcast = [k for k, tensor in enumerate(tensors) if _fits(tensor.value.shape, shape) and k not in alike]
+    broadcast = [k for k, tensor in enumerate(tensors) if fits(tensor.value.shape, shape) and k not in alike]
     return int(draw(st.sampled_from(alike + broadcast)))
 
 
-def _fits(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
+def fits(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
     try:
         return math.prod(np.broadcast_shapes(a, b)) <= 64
     except ValueError:
         return False
 
 
-def _axis(draw: Any, shape: tuple[int, ...]) -> int | None:
+def axis_of(draw: Any, shape: tuple[int, ...]) -> int | None:
     return draw(st.sampled_from([None, *range(len(shape)), *range(-len(shape), 0)]))  # type: ignore[no-any-return]
 
 
 @kind
-def arithmetic(draw: Any, tensors: list[Bounded]) -> Instruction:
-    n, _ = _any(draw, tensors)
-    m = _like(draw, tensors, n)
+def arithmetic(draw: Any, tensors: Tensors) -> Instruction:
+    n, _ = any_of(draw, tensors)
+    m = like(draw, tensors, n)
     sign = draw(st.sampled_from("+-**"))
     table: Mapping[str, tuple[Callable[[Any, Any], Any], Callable[[Bounded, Bounded], Bounded]]] = {
         "+": (lambda a, b: a + b, Bounded.add),
@@ -88,8 +95,8 @@ def arithmetic(draw: Any, tensors: list[Bounded]) -> Instruction:
 
 
 @kind
-def public(draw: Any, tensors: list[Bounded]) -> Instruction:
-    n, shape = _any(draw, tensors)
+def public(draw: Any, tensors: Tensors) -> Instruction:
+    n, shape = any_of(draw, tensors)
     c = draw(CONSTANTS)
     text = f"{type(c).__name__}({c})"
     match draw(st.sampled_from(["factor", "left", "quotient", "shift", "mixed", "offsets", "matrix"])):
@@ -114,9 +121,9 @@ def public(draw: Any, tensors: list[Bounded]) -> Instruction:
 
 
 @kind
-def total(draw: Any, tensors: list[Bounded]) -> Instruction | None:
-    n, shape = _any(draw, tensors)
-    axis = _axis(draw, shape)
+def total(draw: Any, tensors: Tensors) -> Instruction | None:
+    n, shape = any_of(draw, tensors)
+    axis = axis_of(draw, shape)
     match draw(st.sampled_from(["sum", "mean", "cumsum", "var"])):
         case "sum":
             return Instruction(f"np.sum(t{n}, {axis})", lambda t: np.sum(t[n], axis), lambda t: t[n].sum(axis))
@@ -125,24 +132,19 @@ def total(draw: Any, tensors: list[Bounded]) -> Instruction | None:
         case "cumsum" if axis is not None:
             return Instruction(f"np.cumsum(t{n}, {axis})", lambda t: np.cumsum(t[n], axis), lambda t: t[n].cumsum(axis))
         case "var":
-
-            def clear(t: list[Bounded]) -> Bounded:
-                away = t[n].subtract(t[n].mean(None))
-                return away.multiply(away).mean(None)
-
-            return Instruction(f"np.var(t{n})", lambda t: np.var(t[n]), clear)
+            return Instruction(f"np.var(t{n}, {axis})", lambda t: np.var(t[n], axis), lambda t: t[n].var(axis))
     return None
 
 
 @kind
-def power(draw: Any, tensors: list[Bounded]) -> Instruction:
-    n, _ = _any(draw, tensors)
+def power(draw: Any, tensors: Tensors) -> Instruction:
+    n, _ = any_of(draw, tensors)
     k, c = draw(st.integers(0, 5)), float(draw(CONSTANTS))
     if k == 0:
         text = f"polynomial(t{n}, (0, 0.75, 0, {c}), limit=8.0)"
         return Instruction(text, lambda t: polynomial(t[n], (0.0, 0.75, 0.0, c), limit=8.0), lambda t: _cubic(t[n], c))
     if k == 1:
-        return Instruction(f"abs(t{n})", lambda t: abs(t[n]), lambda t: t[n].monotone(np.abs(t[n].value)))
+        return Instruction(f"abs(t{n})", lambda t: abs(t[n]), lambda t: t[n].absolute())
     return Instruction(f"t{n} ** {k}", lambda t: t[n] ** k, lambda t: t[n].power(k))
 
 
@@ -153,9 +155,9 @@ def _cubic(x: Bounded, c: float) -> Bounded:
 
 
 @kind
-def selection(draw: Any, tensors: list[Bounded]) -> Instruction:
-    n, _ = _any(draw, tensors)
-    m, k, c = _like(draw, tensors, n), _like(draw, tensors, n), float(draw(CONSTANTS))
+def selection(draw: Any, tensors: Tensors) -> Instruction:
+    n, _ = any_of(draw, tensors)
+    m, k, c = like(draw, tensors, n), like(draw, tensors, n), float(draw(CONSTANTS))
     a, b = f"t{n}", f"t{m}"
     match draw(st.sampled_from(["larger", "smaller", "limit", "clip", "where", "public where"])):
         case "larger":
@@ -179,9 +181,9 @@ def selection(draw: Any, tensors: list[Bounded]) -> Instruction:
 
 
 @kind
-def comparison(draw: Any, tensors: list[Bounded]) -> Instruction:
-    n, _ = _any(draw, tensors)
-    m, c = _like(draw, tensors, n), draw(CONSTANTS)
+def comparison(draw: Any, tensors: Tensors) -> Instruction:
+    n, _ = any_of(draw, tensors)
+    m, c = like(draw, tensors, n), draw(CONSTANTS)
     match draw(st.sampled_from(["number", "number", "tensor", "equal"])):
         case "tensor":
             return Instruction(f"t{n} > t{m}", lambda t: t[n] > t[m],
@@ -194,9 +196,9 @@ def comparison(draw: Any, tensors: list[Bounded]) -> Instruction:
 
 
 @kind
-def extreme(draw: Any, tensors: list[Bounded]) -> Instruction | None:
-    n, shape = _any(draw, tensors)
-    axis = _axis(draw, shape)
+def extreme(draw: Any, tensors: Tensors) -> Instruction | None:
+    n, shape = any_of(draw, tensors)
+    axis = axis_of(draw, shape)
     count = math.prod(shape) if axis is None else shape[axis]
     if not 1 <= count <= 20:
         return None
@@ -229,9 +231,9 @@ def _first(x: np.ndarray, axis: int) -> np.ndarray:
 
 
 @kind
-def movement(draw: Any, tensors: list[Bounded]) -> Instruction:
+def movement(draw: Any, tensors: Tensors) -> Instruction:
     """Views, and what joins tensors."""
-    n, shape = _any(draw, tensors)
+    n, shape = any_of(draw, tensors)
     alike = [k for k, tensor in enumerate(tensors) if tensor.value.shape == shape]
     m, size = draw(st.sampled_from(alike)), math.prod(shape)
     views: dict[str, Callable[[Any], Any]] = {
@@ -264,8 +266,8 @@ def movement(draw: Any, tensors: list[Bounded]) -> Instruction:
 
 
 @kind
-def matrix(draw: Any, tensors: list[Bounded]) -> Instruction | None:
-    n, shape = _any(draw, tensors)
+def matrix(draw: Any, tensors: Tensors) -> Instruction | None:
+    n, shape = any_of(draw, tensors)
     alike = [k for k, tensor in enumerate(tensors) if tensor.value.shape == shape]
     m = draw(st.sampled_from(alike))
     if len(shape) == 1:
@@ -277,7 +279,7 @@ def matrix(draw: Any, tensors: list[Bounded]) -> Instruction | None:
 
 
 @kind
-def picture(draw: Any, tensors: list[Bounded]) -> Instruction | None:
+def picture(draw: Any, tensors: Tensors) -> Instruction | None:
     pictures = [n for n, tensor in enumerate(tensors) if tensor.value.ndim == 4 and min(tensor.value.shape[2:]) >= 2]
     if not pictures:
         return None
@@ -311,28 +313,16 @@ def _convolved(x: Bounded, kernels: Bounded, padding: int) -> Bounded:
 
 
 @kind
-def function(draw: Any, tensors: list[Bounded]) -> Instruction:
-    n, shape = _any(draw, tensors)
-    name = draw(st.sampled_from([name for name, each in FUNCTIONS.items() if shape or not each.along]))
+def function(draw: Any, tensors: Tensors) -> Instruction:
+    n, _ = any_of(draw, tensors)
+    name = draw(st.sampled_from(sorted(FUNCTIONS)))
     each = FUNCTIONS[name]
     return Instruction(f"{name}(t{n})", lambda t: each.secure(t[n]), lambda t: each.clear(t[n]))
 
 
 @kind
-def narrowed(draw: Any, tensors: list[Bounded]) -> Instruction:
-    n, _ = _any(draw, tensors)
+def narrowed(draw: Any, tensors: Tensors) -> Instruction:
+    n, _ = any_of(draw, tensors)
     limit = draw(st.sampled_from([0.5, 2.0, 6.0, 64.0]))
     return Instruction(f"within(t{n}, ±{limit})", lambda t: within(t[n], -limit, limit),
                        lambda t: t[n].inside(-limit, limit))  # fmt: skip
-
-
-@kind
-def slope(draw: Any, tensors: list[Bounded]) -> Instruction:
-    n, _ = _any(draw, tensors)
-    name = draw(st.sampled_from(sorted(GRADIENTS)))
-    each = GRADIENTS[name]
-    return Instruction(
-        f"gradient({name}(t{n}).sum(), [t{n}])[0]",
-        lambda t: gradient(each.secure(t[n]).sum(), [t[n]])[0],
-        lambda t: each.clear(t[n]),
-    )

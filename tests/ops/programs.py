@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 from ops.bounds import RING, Bounded, UnfitError
-from ops.kinds import KINDS, Instruction
+from ops.compound import KINDS, Instruction, Tensors
 
 from protocol.jobs import Input, Job
 
@@ -72,22 +72,24 @@ class Program:
         checked = {"check": check} if self.updates else {}
         return type("Program", (Job,), inputs | body | checked)()
 
-    def start(self, f: int) -> list[Bounded]:
-        return [Bounded(array, 2.0**-f, 2.0**-f, self._range(n)) for n, array in enumerate(self.inputs)]
+    def start(self, f: int) -> Tensors:
+        found = [Bounded(array, 2.0**-f, 2.0**-f, self._range(n)) for n, array in enumerate(self.inputs)]
+        return Tensors(found, 0)
 
-    def after(self, state: list[Bounded], f: int) -> list[Bounded]:
+    def after(self, state: Tensors, f: int) -> Tensors:
         """The inputs after another step; what is carried has f fraction bits."""
         found = run(self.step, state)
         carried = {n: Bounded(found[k].value, found[k].error + 2.0**-f, 2.0**-f, self._range(n))
                    for n, k in self.updates.items()}  # fmt: skip
-        return [carried.get(n, x) for n, x in enumerate(state)]
+        assert state.step is not None
+        return Tensors([carried.get(n, x) for n, x in enumerate(state)], state.step + 1)
 
-    def expected(self, f: int) -> tuple[list[list[Bounded]], list[Bounded]]:
+    def expected(self, f: int) -> tuple[list[Tensors], Tensors]:
         """The inputs after each step, and the tensors of the finish."""
         states = [self.start(f)]
         for _ in range(self.steps):
             states.append(self.after(states[-1], f))
-        return states[1:], run(self.finish, states[-1])
+        return states[1:], run(self.finish, Tensors(states[-1]))
 
     def fits(self, f: int) -> bool:
         """Whether each operation by itself fits the ring, its operands at f fraction bits."""
@@ -96,8 +98,8 @@ class Program:
         return all(tensor.bits <= RING for tensor in [*steps, *finish])
 
 
-def run(instructions: list[Instruction], tensors: list[Bounded]) -> list[Bounded]:
-    found = list(tensors)
+def run(instructions: list[Instruction], tensors: Tensors) -> Tensors:
+    found = Tensors(tensors, tensors.step)
     for each in instructions:
         found.append(each.clear(found))
         if not found[-1].peak <= LARGEST:
@@ -124,11 +126,11 @@ def programs(draw: Any) -> Program:
         for n in range(draw(st.integers(1, len(inputs)))):
             program.updates[n] = alike[-1] if n == 0 else draw(st.sampled_from(alike))
         state = _stepped(program, state, usual, draw(st.integers(1, 3)))
-    _instructions(draw, program.finish, state, draw(st.integers(1, 12 - len(program.step))))
+    _instructions(draw, program.finish, Tensors(state), draw(st.integers(1, 12 - len(program.step))))
     return program
 
 
-def _stepped(program: Program, state: list[Bounded], f: int, steps: int) -> list[Bounded]:
+def _stepped(program: Program, state: Tensors, f: int, steps: int) -> Tensors:
     """The inputs after up to so many steps, as many as have small numbers; with ranges that hold them."""
     peaks = {n: max(program.peak, state[n].peak) for n in program.updates}
     for _ in range(steps):
@@ -144,7 +146,7 @@ def _stepped(program: Program, state: list[Bounded], f: int, steps: int) -> list
     return state
 
 
-def _instructions(draw: Any, found: list[Instruction], tensors: list[Bounded], count: int) -> list[Bounded]:
+def _instructions(draw: Any, found: list[Instruction], tensors: Tensors, count: int) -> Tensors:
     """Draw `count` instructions, of which those that are offered for the tensors are kept."""
     for _ in range(count):
         kind = draw(st.sampled_from(sorted(KINDS)))

@@ -15,10 +15,10 @@ from protocol.simulate import simulate
 X = np.array([-0.75, 0.25, 0.5])
 
 
-def finished(function: Any, *arrays: np.ndarray, limit: float = 1.0) -> Any:
+def finished(function: Any, *arrays: np.ndarray, limit: float = 1.0, **attributes: Any) -> Any:
     """What `function` gives in the finish of a job that guards its ranges."""
     named = {f"x{n}": array for n, array in enumerate(arrays)}
-    return simulate(job_of(function, named, limit=limit), named, 0).results[0]["out"]
+    return simulate(job_of(function, named, limit=limit, **attributes), named, 0).results[0]["out"]
 
 
 def test_outcomes_of_comparisons_are_compared_and_may_be_said_to_lie_in_a_range():
@@ -151,3 +151,9 @@ def test_whole_numbers_times_powers_of_two_are_arguments_of_functions():
     )
     assert np.abs(got.results[0]["out"] - np.exp(4.0 * (X > 0) - 4)).max() <= 2e-6
     assert abs(got.results[0]["place"] - np.exp(-4.0)) <= 2e-6
+
+
+def test_a_product_of_three_reads_what_a_public_factor_has_enlarged():
+    """Not its operand, of which the factor then enlarges the rounding: 1/y is 8 times a series with 3 fraction bits more."""
+    x = np.full(1, 3.603515625)
+    assert abs(finished(lambda x: x / x, x, limit=4.0, fraction_bits=10)[0] - 1.0) <= 1e-5 + 13 * 2.0**-10
