@@ -37,8 +37,8 @@ from .ops.ended import Ended
 from .ops.statement import Within
 from .ops.stored import Stored
 from .ops.truncation import Rescale
-from .sizing import Sizes
-from .solver import size
+from .sizing import WIDE_SIZE, Sizes
+from .solver import WORD, size
 from .variables import GUARDS
 
 ADVICE = (
@@ -46,6 +46,9 @@ ADVICE = (
     "(standardise them), lower the rate of a training, or declare wider ranges and more integer_bits; "
     "--accept-out-of-range gives the results all the same"
 )
+
+
+WIDER = 16.0  # times its range: so far, at least, the ring tells a value that has left it from one inside
 
 
 @dataclass(frozen=True)
@@ -85,19 +88,21 @@ def guarded(sizes: Sizes, job: Job, steps: int) -> tuple[Sizes, Guards]:
         return sizes, {}
     graph, origin = sizes.graph.truncated({})
     twin = {node: made for made, node in origin.items()}
+    reach = _reach(sizes, found)
     counts: dict[Phase, list[Secret]] = {}
     guards: dict[Phase, tuple[Guard, ...]] = {}
     for node, guard in found:
         graph.phase = Phase.CHECK if node.phase == Phase.STEP else node.phase
         told = Phase.FINISH if node.phase == Phase.FINISH or not steps else Phase.CHECK
         x = Secret(graph, graph.apply(Ended(), twin[node]))
+        x._node.interval = _common(x._node.interval, (-reach[node], reach[node]))
         (low, high), proven = guard.interval, _proven(node, job)
         outside = []
         if not (guard.exact and proven[0] >= low):
-            room = _room(sizes, node, guard, low <= proven[0])
+            room = _room(sizes, node, guard, reach[node], low <= proven[0])
             outside.append(x._apply(Compare(low - room, fraction_bits=_grain(sizes, guard, room, low))))
         if not (guard.exact and proven[1] <= high):
-            room = _room(sizes, node, guard, high >= proven[1])
+            room = _room(sizes, node, guard, reach[node], high >= proven[1])
             grain = _grain(sizes, guard, room, high)
             outside.append(x._apply(Compare(high + room, inclusive=True, negated=True, fraction_bits=grain)))
         counts.setdefault(told, []).append(sum(outside[1:], start=outside[0]).sum().reshape((1,)))
@@ -118,12 +123,25 @@ def _grain(sizes: Sizes, guard: Guard, room: float, end: float) -> int | None:
     return None if guard.abrupt or not math.ldexp(end, f).is_integer() else f
 
 
-def _room(sizes: Sizes, node: Node, guard: Guard, proven: bool) -> float:
+def _reach(sizes: Sizes, found: list[tuple[Node, Guard]]) -> dict[Node, float]:
+    """How far the ring tells a value from one inside its range: of a large tensor as far as one limb does, if that is far enough."""
+    least: dict[Node, float] = {}
+    for node, guard in found:
+        likely = 2 * node.likely.mean + sizes.numerics.margin * node.likely.deviation
+        least[node] = max(least.get(node, 0.0), likely, WIDER * max(abs(end) for end in guard.interval))
+    reach = {}
+    for node, far in least.items():
+        limb = math.nextafter(2.0 ** (WORD - 3 - sizes.scales[node]), 0.0)
+        reach[node] = sizes.limit(node) if node.size <= WIDE_SIZE else min(max(far, limb), sizes.limit(node))
+    return reach
+
+
+def _room(sizes: Sizes, node: Node, guard: Guard, limit: float, proven: bool) -> float:
     """How far beyond an end of its range a value is counted: no further than the ring tells from the other end."""
     if guard.exact:
         return 0.0
     scale = max(sizes.scales[node], sizes.numerics.fraction_bits)  # what is coarser has not been rounded
-    limit, least = sizes.limit(node), slack(guard.interval, scale)
+    least = slack(guard.interval, scale)
     ring = 2.0 ** (math.frexp(limit)[1] + 1)
     return min(slack(guard.interval, scale, proven), max(least, 0.9995 * ring - 2 * limit))
 

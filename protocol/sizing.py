@@ -43,8 +43,6 @@ class Sized(Op):
 
     keeps_scale: bool = False  # its result is multiplied at its own scale, not at the job's fraction bits
 
-    read_finer: int = 0  # its result is read by products with so many bits more than the job's fraction bits, for it is that much smaller
-
     def scale(self, sizes: Sizes, node: Node) -> int:
         """Fraction bits of the result; those of the operands are in `sizes`."""
         raise NotImplementedError
@@ -89,8 +87,7 @@ class Sizes:
         less, but no less than the integer bits hold: beyond that the interval of a deep graph says nothing (a sum of N terms
         may be N times the largest, and is about √N times), and would be paid for in ring bits.
         """
-        finer = max(_finer(use) for use in (node, *node.inputs))
-        usual, likely = math.nextafter(2.0 ** (self.numerics.integer_bits - 3 - finer), 0.0), node.likely
+        usual, likely = math.nextafter(2.0 ** (self.numerics.integer_bits - 3), 0.0), node.likely
         if node.peak <= usual:
             return node.peak
         guess = 2 * likely.mean + self.numerics.margin * likely.deviation
@@ -107,7 +104,7 @@ class Sizes:
     def operand_shift(self, node: Node) -> int:
         """Bits by which a product shifts `node` down when it reads it."""
         keeps = isinstance(node.op, Sized) and node.op.keeps_scale
-        return 0 if keeps else max(0, self.scales[node] - self.numerics.fraction_bits - _finer(node))
+        return 0 if keeps else max(0, self.scales[node] - self.numerics.fraction_bits)
 
     def operand_scale(self, node: Node) -> int:
         """Fraction bits at which a product reads `node`."""
@@ -156,10 +153,6 @@ class Demands:
     def need_carried(self, label: str, bits: int) -> None:
         needs = self.sizes.carried_needs
         needs[label] = max(needs.get(label, 0), bits)
-
-
-def _finer(node: Node) -> int:
-    return node.op.read_finer if isinstance(node.op, Sized) else 0
 
 
 def assumed(sizes: Sizes, read: Iterable[Node]) -> dict[Node, float]:

@@ -143,7 +143,6 @@ class _Solver:
             sizes.scales[node] > self._numerics.fraction_bits
             and self._origin[node] not in self._cuts
             and sizes.room(node) <= self._limit(node)
-            and not (isinstance(node.op, Sized) and node.op.read_finer)  # at f bits it would lose what it is read with
         )
 
     def _cut(self, *nodes: Node) -> None:

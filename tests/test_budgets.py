@@ -9,14 +9,18 @@ import pytest
 
 from party.bench.workloads import WORKLOADS
 from party.inputs import default_tensor
+from party.jobs.cnn import Cnn
+from party.jobs.mlp import Mlp
 from party.jobs.single import Single
 from party.loading import load_job
 from protocol.cost import PhaseCost
 from protocol.graph import Phase
 from protocol.jobs import Input, Job, trace
 from protocol.kernels.digits import chunks, counts, planes_dealt
-from protocol.ops import polynomial, relu
+from protocol.nn import MSE, SGD, AvgPool2d, Conv2d, Dense, Flatten, ReLU, Sequential, Training
+from protocol.ops import avg_pool2d, conv2d, gradient, polynomial, relu
 from protocol.plan import Plan, make_plan
+from protocol.precision import relative_errors
 
 N = 640  # a multiple of 64: bits travel 64 to a word
 
@@ -269,3 +273,70 @@ def test_a_network_step_opens_every_tensor_once():
     opened = [line.split(" opens ")[1] for line in plan.outline if line.startswith("step") and " opens " in line]
     tensors = [line for line in opened if not line.startswith("comparison")]
     assert len(tensors) == len(set(tensors))
+
+
+# ── networks as anybody writes them, at what the plan chooses, against those tuned by hand ────────
+
+
+class NaiveMlp(Job):
+    x, y = Mlp.x, Mlp.y
+    w0, w1, w2, b0, b1, b2 = (
+        Input("alice", shape, -2, 2, default=np.zeros(shape))
+        for shape in ((784, 128), (128, 128), (128, 10), (128,), (128,), (10,))
+    )
+    batch = Mlp.batch
+
+    def step(self, v):
+        x, y = v.x.minibatch(self.batch), v.y.minibatch(self.batch)
+        h = relu(relu(x @ v.w0 + v.b0) @ v.w1 + v.b1)
+        names = ("w0", "w1", "w2", "b0", "b1", "b2")
+        loss = ((h @ v.w2 + v.b2 - y) ** 2).mean()
+        for name, g in zip(names, gradient(loss, [v[name] for name in names]), strict=True):
+            v[name] -= 0.1 * g
+
+    def finish(self, v):
+        v.reveal(w0=v.w0, w1=v.w1, w2=v.w2, b0=v.b0, b1=v.b1, b2=v.b2)
+
+
+class LayersMlp(Training):
+    x, y = Mlp.x, Mlp.y
+    model = Sequential(Dense(784, 128), ReLU(), Dense(128, 128), ReLU(), Dense(128, 10))
+    loss, optimiser, batch, epochs = MSE(), SGD(lr=0.1), Mlp.batch, 1
+
+
+class NaiveCnn(Job):
+    x, y = Cnn.x, Cnn.y
+    k, c, w, b = (
+        Input("alice", shape, -2, 2, default=np.zeros(shape)) for shape in ((8, 1, 5, 5), (8, 1, 1), (288, 10), (10,))
+    )
+    batch = Cnn.batch
+
+    def step(self, v):
+        x, y = v.x.minibatch(self.batch), v.y.minibatch(self.batch)
+        z = relu(avg_pool2d(conv2d(x, v.k, stride=2), 2) + v.c).reshape(self.batch, -1) @ v.w + v.b
+        for name, g in zip("kcwb", gradient(((z - y) ** 2).mean(), [v[name] for name in "kcwb"]), strict=True):
+            v[name] -= 0.1 * g
+
+    def finish(self, v):
+        v.reveal(k=v.k, c=v.c, w=v.w, b=v.b)
+
+
+class LayersCnn(Training):
+    x, y = Cnn.x, Cnn.y
+    model = Sequential(Conv2d(1, 8, 5, stride=2), AvgPool2d(2), ReLU(), Flatten(), Dense(288, 10))
+    loss, optimiser, batch, epochs = MSE(), SGD(lr=0.1), Cnn.batch, 1
+
+
+@pytest.mark.parametrize(
+    ("naive", "tuned"), [(NaiveMlp, "mlp"), (LayersMlp, "mlp"), (NaiveCnn, "cnn"), (LayersCnn, "cnn")]
+)
+def test_what_is_written_without_a_thought_of_numbers_costs_little_more(naive, tuned):
+    plan, best = plan_of(naive(), 8), step_of(load_job(tuned))
+    found = plan.costs[Phase.STEP]
+    assert found.rounds <= 1.25 * best.rounds
+    assert max(found.sent) <= 1.5 * max(best.sent)
+    assert found.dealt <= 1.5 * best.dealt
+    assert max(relative_errors(plan.lowering.sizes, 8).values()) <= 1e-4
+    assert (
+        found == make_plan(plan.traced, 0, (0, 1), guard=False).costs[Phase.STEP]
+    )  # what is guarded is not opened twice

@@ -308,9 +308,7 @@ SHOWN = {
     "Public.constant",  # a number of the job file, which both parties have
     "AddPublic.constant",
     "AddStepwise.constant",
-    "MultiplyStepwise.constant",
-    "Scaled.constant",
-    "ScaledStepwise.constant",  # likewise
+    "MultiplyStepwise.constant",  # likewise
     "Constant.constant",
     "MatMulPublic.constant",
     "MultiplyPublic.constant",
