@@ -60,7 +60,9 @@ class Add(Aligned):
         return (a - d, b - c) if self.minus else (a + c, b + d)
 
     def spread(self, *uses: Node) -> Spread | None:
-        return uses[0].likely + uses[1].likely
+        """As large as if both had the same signs: what is added in a job's lines is seldom independent, as x + x, or a + y + y, is not."""
+        (a, x), (b, y) = (use.likely for use in uses)
+        return Spread(a + b, x + y)
 
     def clear(self, step: int, *arrays: Array) -> Array:
         return arrays[0] - arrays[1] if self.minus else arrays[0] + arrays[1]

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from oracle import secure
+from oracle import job_of, secure
 
 from protocol.jobs import Input, Job
 from protocol.simulate import simulate
@@ -94,3 +94,17 @@ def test_what_is_added_moves_a_range_and_does_not_widen_it():
 
     secure(function, np.zeros(2), limit=1.0)
     assert found[0] == (8.0, 11.0)
+
+
+def test_what_is_added_again_and_again_is_as_large_as_that():
+    """Not as likely as of terms that are independent: the guard would end the run."""
+    x, y = np.array([0.5, -0.75]), np.array([0.25, -0.5])
+
+    def function(x: Any, y: Any) -> Any:
+        for _ in range(500):
+            x = x + y
+        return x * x * x
+
+    job = job_of(function, {"x": x, "y": y}, limit=1.0, fraction_bits=20)
+    got = simulate(job, {"x": x, "y": y}, 0).results[0]["out"]
+    assert np.abs(got - function(x, y)).max() <= 8 * 251**2 * 2.0**-20
