@@ -16,7 +16,7 @@ import numpy as np
 
 from ..graph import EVERYTHING, UNKNOWN, Array, Graph, Leaf, Node, Phase
 from .comparison import Gate
-from .linear import Linear
+from .linear import Aligned, Linear
 from .products import MatMul, Multiply
 from .public import MultiplyPublic, dyadic
 from .statement import Within
@@ -81,7 +81,7 @@ def _linear(node: Node, use: Node) -> bool:
         return False
     if isinstance(node.op, Gate):
         return use is node.inputs[1]
-    return isinstance(node.op, (MatMul, Multiply)) or (isinstance(node.op, Linear) and len(node.inputs) == 1)
+    return isinstance(node.op, (MatMul, Multiply)) or (isinstance(node.op, Linear) and not isinstance(node.op, Aligned))
 
 
 def _operand(node: Node, whole: dict[Node, _Factor]) -> Node | None:
