@@ -158,10 +158,10 @@ class Trio:
 def _failure(child: Child) -> MpcError:
     code, last = child.process.returncode, _last_line(child.errors)
     if code == OutOfRangeError.exit_code:
-        return OutOfRangeError(last)
-    return LinkError(f"{child.name} ended with exit code {code}: {last}")
+        return OutOfRangeError(last or f"values left the range that was assumed for them, as {child.name} says above")
+    return LinkError(f"{child.name} ended with exit code {code}: {last or 'it said nothing but what stands above'}")
 
 
 def _last_line(text: str) -> str:
     lines = [line for line in text.strip().splitlines() if line.strip()]
-    return lines[-1] if lines else "it said nothing but what stands above"
+    return lines[-1] if lines else ""

@@ -245,7 +245,7 @@ class Graph:
 
     def __init__(self) -> None:
         self.nodes: list[Node] = []
-        self.phase = Phase.SETUP
+        self.phase, self.outside = Phase.SETUP, ""  # the line that has it made
         self.iterations, self.begun = 1, 0  # steps that there are to be, and those of earlier runs, which they follow
         self.initial: dict[str, Node] = {}  # carried variable → its value when the steps begin
         self.updated: dict[str, Node] = {}  # … → its value when a step ends
@@ -283,8 +283,9 @@ class Graph:
         return node
 
     def here(self) -> Origin:
-        """What the job is at."""
-        return Origin(self.phase, caller())
+        """What the job is at; without a line where no line of the job is at work, but an inherited step."""
+        line = caller()
+        return Origin(self.phase, "" if line == self.outside else line)
 
     def assume(self, text: str) -> None:
         if text not in self.assumptions:

@@ -45,6 +45,7 @@ from .ops.rates import move_rates
 from .ops.selection import settle_selected
 from .ops.statement import state
 from .ops.stored import Stored
+from .origin import caller
 from .sizing import Numerics
 from .variables import SHARE_OF
 from .variables import Variables as Variables
@@ -301,7 +302,7 @@ def _trace(
     """
     traced = Traced(job, shapes, count, network)
     graph = traced.graph
-    graph.iterations, graph.begun = count, job._begun
+    graph.iterations, graph.begun, graph.outside = count, job._begun, caller()
     values = {}
     for name, declared in sorted(job.inputs.items()):  # whatever order the class has them in
         node = graph.add(Source(name, shapes[name], declared.party), interval=(declared.low, declared.high))
@@ -337,6 +338,9 @@ def _trace(
     after: dict[str, Secret] = object.__getattribute__(v, "_values")
     assigned = {name for name in before if after[name] is not before[name]}
     graph.updated = {name: after[name]._node for name in sorted(ranges)}
+    for name in assigned & job.declared.keys():
+        if not graph.origins[name].line:
+            graph.origins[name] = Origin(Phase.STEP, job.declared[name].line)
     for name in sorted(ranges):
         if after[name].shape != start[name].shape:
             raise JobError(f"step() changes the shape of v.{name} from {start[name].shape} to {after[name].shape}")

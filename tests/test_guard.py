@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from protocol.errors import JobError, OutOfRangeError
 from protocol.graph import Phase
 from protocol.guard import beyond
 from protocol.jobs import Input, Job, trace
+from protocol.nn import MSE, SGD, Dense, ReLU, Sequential, Training
 from protocol.ops import exp, polynomial, relu, sigmoid, within
 from protocol.plan import Plan, make_plan
 from protocol.simulate import Simulation, simulate
@@ -129,6 +131,19 @@ def test_a_rate_a_hundred_times_too_high():
     for name, value in twin.run_clear(defaults(good), good.iterations).items():
         assert np.abs(run.results[0][name] - value).max() < 1e-3
     told(net(5.0), "entries outside")
+
+
+class Fast(Training):
+    x = Input("bob", (64, 4), 0, 1, default=np.random.default_rng(1).uniform(0, 1, (64, 4)))
+    y = Input("bob", (64, 1), 0, 1, default=np.ones((64, 1)))
+    model = Sequential(Dense(4, 8), ReLU(), Dense(8, 1))
+    loss, optimiser, batch, epochs = MSE(), SGD(lr=20.0), 16, 2
+
+
+def test_a_model_is_named_by_the_line_of_the_job_that_declares_it():
+    """No line of the job is at work in the steps: they are inherited."""
+    line = inspect.getsourcelines(Fast)[1]
+    told(Fast(), f"v.model.2.bias (test_guard.py:{line})")
 
 
 def finishing(function: Any, **options: Any) -> Job:
