@@ -74,7 +74,10 @@ def all_inputs(
     note: told what was read.
     """
     rows = matching(job)
+    having = {owner for table in tables(job).values() for owner in table.owners} or {*ROLES}
     sides = {role: given.of(job, role) for role in ROLES}
+    for role in {*ROLES} - having:  # what all tables take columns from is for those who have one
+        sides[role] = replace(sides[role], tables={name: each for name, each in given.tables.items() if name == role})
     if rows is not None:
         found = {role: _with_ids(job, role, side, rows) for role, side in sides.items()}
         sides = {role: side for role, (side, _, _) in found.items()}

@@ -48,6 +48,11 @@ PROGRAM = Program(
             tables.DEMO,
             "party.commands.demo",
         ),
+        "notebooks": Command(
+            "notebooks to read and run: bob's and alice's, the protocols explained, a network",
+            tables.NOTEBOOKS,
+            "party.commands.notebooks",
+        ),
         "bench": Command(
             "seconds, bytes and errors of every workload on this machine", tables.BENCH, "party.commands.bench"
         ),

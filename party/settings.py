@@ -363,6 +363,10 @@ EXPORT = (
     ),
     Setting("out", "the ONNX file to write", file_path, metavar="MODEL.onnx"),
 )
+NOTEBOOKS = (
+    Setting("out", "the folder that they are written to", file_path, "notebooks", metavar="DIR"),
+    Setting("fresh", "write over notebooks that are there", flag=True),
+)
 KEYGEN = (
     ROLE,
     Setting(

@@ -22,6 +22,7 @@ from party.view import View
 from protocol.draws import Draw
 from protocol.errors import AgreementError, ConfigError, DataError, JobError, LinkError, OutOfRangeError, Stopped
 from protocol.jobs import Input, Job
+from protocol.tables import MinMax, Table
 
 RNG = np.random.default_rng(5)
 X = RNG.uniform(-1, 1, (6, 3))
@@ -219,6 +220,20 @@ def test_both_end_early_where_the_job_says_so():
     assert twin.steps == run.steps == [2, 4]
     assert np.abs(twin["weights"] - least_squares(4)).max() < 1e-12
     assert np.abs(twin["weights"] - run["weights"]).max() < 1e-3
+
+
+class OneTable(Job):
+    x = Table("bob", ["a", "b"], steps=[MinMax(low=-1, high=1)])
+
+    def finish(self, v):
+        v.reveal(total=v.x.sum())
+
+
+def test_a_table_is_for_the_party_that_the_job_takes_one_of():
+    frame = pytest.importorskip("pandas").DataFrame(X[:, :2], columns=["a", "b"])
+    assert plain(OneTable, frame)["total"] == pytest.approx((X[:, :2] + 1).sum() / 2)
+    with pytest.raises(ConfigError, match="brings no table in the job Fit"):
+        plain(Fit, frame)
 
 
 def test_files_frames_and_names_with_dots(tmp_path):

@@ -1,8 +1,12 @@
-"""Two notebooks, each with a kernel of its own: a job that is defined in a cell, a cell that is interrupted, sentences for errors."""
+"""Two notebooks, each with a kernel of its own: a job that is defined in a cell, a cell that is interrupted, sentences for errors.
+
+And the notebooks that come with the package: all of their cells run, alice's and bob's at once.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +14,9 @@ import nbformat
 import pytest
 from loopback import dealing
 from nbclient import NotebookClient
+
+from party.local import free_address
+from party.program import PROGRAM
 
 ROOT = Path(__file__).parents[2]
 JOB = """
@@ -54,7 +61,7 @@ class Notebook:
         self._names = {"role": role, "where": where}
         self._book = nbformat.v4.new_notebook()
         self._client = NotebookClient(
-            self._book, timeout=60, allow_errors=True, resources={"metadata": {"path": str(folder)}}
+            self._book, timeout=120, allow_errors=True, resources={"metadata": {"path": str(folder)}}
         )
         self.kernel = self._client.async_setup_kernel(cwd=str(folder))
 
@@ -97,3 +104,78 @@ async def test_two_notebooks(tmp_path, monkeypatch):
 
             (wrong,) = await alice.run(WRONG, as_is=True)
             assert wrong["ename"] == "JobError" and wrong["evalue"].startswith("Cell In[4]:3: "), wrong["evalue"]
+
+
+# ---- those that come with the package ------------------------------------------------------------------------------
+
+SHIPPED = {path.stem: nbformat.read(path, 4) for path in (ROOT / "party" / "notebooks").glob("*.ipynb")}
+
+
+async def run_all(name: str, folder: Path, **parameters: Any) -> str:
+    """What all cells of a notebook print; what it has started is ended, however it goes."""
+    notebook, printed = Notebook("", {}, folder), ""
+    async with notebook.kernel:
+        try:
+            for cell in (cell for cell in SHIPPED[name].cells if cell.cell_type == "code"):
+                own = "parameters" in cell.metadata.get("tags", [])
+                code = "\n".join(f"{key} = {value!r}" for key, value in parameters.items()) if own else cell.source
+                for output in await notebook.run(code, as_is=True):
+                    assert output["output_type"] != "error", "\n".join(output["traceback"])
+                    printed += output["text"] if output["output_type"] == "stream" else ""
+        finally:
+            await notebook.run("if 'dealer' in globals(): dealer.kill()", as_is=True)
+    return printed
+
+
+def weights(printed: str) -> list[str]:
+    return [line for line in printed.splitlines() if line.startswith("weights")]
+
+
+@pytest.mark.system
+async def test_bob_and_alice_obtain_what_the_plain_training_obtains(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    where = {"DEALER": free_address(), "PEER": free_address(), "ITERATIONS": 400}
+    async with asyncio.TaskGroup() as both:
+        his, hers = (both.create_task(run_all(name, tmp_path, **where)) for name in ("bob", "alice"))
+    (found,) = {*weights(his.result()), *weights(hers.result())}
+    assert weights(await run_all("plain", tmp_path, ITERATIONS=400)) == [found] * 3
+
+
+@pytest.mark.system
+async def test_the_protocols_are_explained_by_what_is_true(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    printed = await run_all("protocols", tmp_path)
+    errors = [float(line.rpartition(": ")[2]) for line in printed.splitlines() if line.startswith("largest ")]
+    assert len(errors) == 5 and max(errors) < 1e-3
+    assert "[1 1 0 0 0 0 1 0]" in printed and re.search(r"^0 of [\d,]+ words are equal", printed, re.M)
+    assert 0 < float(printed.partition("the largest error is ")[2].split()[0]) <= 1
+
+
+@pytest.mark.system
+async def test_a_network_goes_from_two_tables_to_predictions(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    printed = await run_all("networks", tmp_path, DEALER=free_address(), PEER=free_address(), EPOCHS=1)
+    assert int(printed.partition("% of 60 new pictures are read correctly")[0].split()[-1]) > 60
+
+
+def test_notebooks_are_kept_without_what_they_put_out():
+    assert SHIPPED.keys() == {"alice", "bob", "networks", "plain", "protocols"}
+    for name, book in SHIPPED.items():
+        for cell in book.cells:
+            assert cell.cell_type == "markdown" or (cell.outputs, cell.execution_count) == ([], None), name
+        assert book.cells[0].source.startswith("# ") and book.metadata.kernelspec.name == "python3"
+
+
+def test_they_are_written_to_a_folder(tmp_path, capsys):
+    words = ["notebooks", "--out", str(tmp_path / "own")]
+    assert PROGRAM.main(words) == 0
+    assert {path.stem for path in (tmp_path / "own").iterdir()} == SHIPPED.keys()
+    capsys.readouterr()
+    assert PROGRAM.main(words) == 2
+    assert "has alice.ipynb, bob.ipynb" in capsys.readouterr().err
+    assert PROGRAM.main([*words, "--fresh"]) == 0
+    (tmp_path / "file").touch()
+    assert PROGRAM.main(["notebooks", "--out", str(tmp_path / "file")]) == 2
+    assert "cannot be written to" in capsys.readouterr().err
