@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from protocol import contract_codec
 from protocol.contract import Dealing
 from protocol.errors import ProtocolError
-from protocol.graph import Phase
 from protocol.prg import is_joined
 from protocol.validate import Limits
 from protocol.wire import Message
@@ -50,5 +49,5 @@ class Offer:
 
     @property
     def memory(self) -> int:
-        """Bytes that the dealer holds for as long as it deals: the plan, and the masks of the setup."""
-        return OBJECTS * self.size + 8 * self.dealing.phases[Phase.SETUP].mask_words
+        """Bytes that the dealer holds for as long as it deals: the plan, and the masks of the setup that it needs later."""
+        return OBJECTS * self.size + 8 * self.dealing.lasting_words

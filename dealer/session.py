@@ -22,7 +22,7 @@ from pathlib import Path
 
 from protocol import __version__
 from protocol.channel import Connection
-from protocol.dealing import Deal, chunks
+from protocol.dealing import Deal
 from protocol.errors import AgreementError, LinkError, MaterialError, MpcError, ProtocolError
 from protocol.graph import Phase
 from protocol.log import Log
@@ -56,12 +56,13 @@ class Party:
 
 @dataclass(frozen=True)
 class Chunk:
-    """Rows of `count` steps from `first` on, in the making; `size` in bytes."""
+    """Rows of `count` steps from `first` on, or one part of a row, in the making; `size` in bytes."""
 
     number: int
     phase: Phase
     first: int
     count: int
+    part: int
     size: int
     words: asyncio.Future[Words] = field(repr=False)
 
@@ -206,12 +207,11 @@ class Session:
         try:
             loop = asyncio.get_running_loop()
             deal = await loop.run_in_executor(self._workers, Deal, offer.dealing, *seeds)
-            words = [own.dealt_words for own in offer.dealing.phases]
-            plan = chunks(offer.dealing, offer.start)
+            plan = offer.dealing.chunks(offer.start)
             coming = next(plan, None)
             number = 0
             while coming is not None or making:
-                size = 8 * coming[2] * words[coming[0]] if coming is not None else 0
+                size = offer.dealing.bytes_of(coming) if coming is not None else 0
                 if coming is not None and len(making) <= self._share() and self._stock.allows(self, size):
                     self._made += size
                     words_made = loop.run_in_executor(self._workers, deal.corrections, *coming)
@@ -243,7 +243,7 @@ class Session:
             bob.more.clear()
             await bob.more.wait()
         bob.credit.spend(chunk.size)
-        body = {"phase": int(chunk.phase), "first": chunk.first, "count": chunk.count}
+        body = {"phase": int(chunk.phase), "first": chunk.first, "count": chunk.count, "part": chunk.part}
         bob.connection.send(Message(Kind.CHUNK, self.name, self._epoch, chunk.number, body, split(words)))
 
 

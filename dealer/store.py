@@ -54,9 +54,9 @@ def precompute(
     for phase in (Phase.STEP, Phase.CHECK, Phase.FINISH):
         period(dealing, phase)  # refuses what cannot be shifted by rows
     layouts = {role: Layout(dealing, extent, role) for role in ROLES}
-    if any(cell.bytes > MAX_CELL for cell in map(layouts["bob"].first, Phase) if cell is not None):
+    if layouts["bob"].largest > MAX_CELL:
         raise ConfigError(
-            "one step of this plan deals more than 2 GB, which does not fit a cell; use smaller tensors or minibatches"
+            "one operation of this plan deals more than 2 GB, which does not fit a cell; use smaller tensors or minibatches"
         )
     material, seeds = fresh_id(), {role: fresh_seed() for role in ROLES}
     made = time.time_ns()
@@ -75,7 +75,7 @@ def precompute(
         deal, cells = Deal(dealing, seeds["alice"], seeds["bob"]), layouts["bob"].cells()
 
         def make(cell: Cell) -> bytes:
-            words = deal.corrections(cell.phase, cell.first, cell.count)
+            words = deal.corrections(cell.phase, cell.first, cell.count, cell.part)
             return seals["bob"].seal(cell, memoryview(words).cast("B"))
 
         ahead: deque[Future[bytes]] = deque()

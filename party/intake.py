@@ -1,7 +1,8 @@
 """Where a party's material comes from: its seed, and for Bob the dealer's stream of corrections (`Intake`), or a file (material.py).
 
-`chunk(phase, step)` gives the rows of as many consecutive steps as are at hand, up to the next CHECK. What is dealt for the finish
-comes before the steps and is kept, outside of the dealer's credit, until they are over. `waits` counts how often the online
+`chunk(phase, step)` gives the rows of as many consecutive steps as are at hand, up to the next CHECK; of a step that is dealt in parts,
+`masks` and `part` give one after the other. What is dealt for the finish comes before the steps and is kept, outside of the dealer's
+credit, until they are over. `waits` counts how often the online
 phase had to stand still for the dealer, the first chunk of an epoch not counted; `waited` is the time it stood, all told.
 """
 
@@ -9,13 +10,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from protocol.channel import Connection
 from protocol.contract import Dealing
-from protocol.dealing import assembled, chunks, own_words
+from protocol.dealing import assembled, dealt_part, own_masks, own_words
 from protocol.errors import MpcError, ProtocolError
 from protocol.graph import Phase
 from protocol.ring import Words
@@ -47,7 +49,20 @@ class Supply(Protocol):
 
     async def chunk(self, phase: Phase, step: int) -> tuple[int, list[Words]]: ...
 
+    def masks(self, phase: Phase, step: int, numbers: Sequence[int]) -> list[Words]: ...
+
+    async def part(self, phase: Phase, step: int, number: int) -> list[Words]: ...
+
     def close(self) -> None: ...
+
+
+class _Chunk(NamedTuple):
+    """Corrections of as many steps as it has rows, from `first` on, or of one part of a step."""
+
+    phase: Phase
+    first: int
+    part: int
+    words: Words
 
 
 class Intake:
@@ -59,13 +74,14 @@ class Intake:
         """`start`: the first step of the epoch."""
         self._dealer, self._dealing, self._party, self._seed, self._epoch = dealer, dealing, party, seed, epoch
         largest = max(
-            8 * own.dealt_words * dealing.batch(phase, 0) for phase, own in zip(Phase, dealing.phases, strict=True)
+            8 * own.largest_part * dealing.batch(phase, 0) for phase, own in zip(Phase, dealing.phases, strict=True)
         )
-        self._expected = chunks(dealing, start)
-        self._last: Words | None = None  # what is dealt for the finish, once it is here
-        self._window = CreditWindow(AHEAD_CHUNKS, max(AHEAD_BYTES, 2 * largest))
-        self._queue: deque[tuple[Phase, int, Words]] = deque()
+        self._expected = dealing.chunks(start)
+        self._last: deque[_Chunk] = deque()  # what is dealt for the finish
+        self._window = CreditWindow(AHEAD_CHUNKS, max(AHEAD_BYTES, largest + min(largest, AHEAD_BYTES)))
+        self._queue: deque[_Chunk] = deque()
         self._arrived = asyncio.Event()
+        self._stored = start < dealing.steps  # whether the finish is dealt before steps, and kept until they are over
         self._failure: MpcError | None = None
         self._held = 0
         self._number = 0
@@ -80,13 +96,12 @@ class Intake:
     @property
     def stock(self) -> int:
         """Steps at hand beyond the chunk in use."""
-        return sum(len(words) for phase, _, words in self._queue if phase == Phase.STEP)
+        return sum(len(each.words) for each in self._queue if each.phase == Phase.STEP and not each.part)
 
     @property
     def stock_bytes(self) -> int:
         """Of material that has arrived and is not used up, the chunk in use included."""
-        last = 0 if self._last is None else self._last.nbytes
-        return last + self._held + sum(words.nbytes for _, _, words in self._queue)
+        return self._held + sum(each.words.nbytes for queue in (self._queue, self._last) for each in queue)
 
     async def chunk(self, phase: Phase, step: int) -> tuple[int, list[Words]]:
         """The number of steps from `step` on that are at hand, and their rows by field."""
@@ -95,19 +110,32 @@ class Intake:
             count = self._dealing.batch(phase, step)
             corrections = None if self._party == 0 else np.empty((count, 0), np.uint64)
             return count, assembled(self._dealing, phase, await self._expanded(phase, step), corrections)
-        self._release()
-        if phase == Phase.FINISH:
-            if self._last is None:
-                await self._wait(phase)
-            assert self._last is not None
-            return 1, assembled(self._dealing, phase, await self._expanded(phase, step), self._last)
-        if not self._queue:
-            await self._wait(phase)
-        at, first, words = self._queue.popleft()
-        if (at, first) != (phase, step):
-            raise ProtocolError(f"the dealer sent material for step {first} of {at.name}, not {step} of {phase.name}")
-        self._held = words.nbytes
+        words = await self._next(phase, step, 0)
         return len(words), assembled(self._dealing, phase, await self._expanded(phase, step), words)
+
+    def masks(self, phase: Phase, step: int, numbers: Sequence[int]) -> list[Words]:
+        """This party's shares of these masks of a step that is dealt in parts."""
+        return [*own_masks(self._dealing, self._seed, self._party, phase, step, numbers)]
+
+    async def part(self, phase: Phase, step: int, number: int) -> list[Words]:
+        """This party's shares of what is dealt in one part of a step, by field. Parts are taken in order."""
+        corrections = await self._next(phase, step, number) if self._party else None
+        place = phase, step, number, corrections
+        return await asyncio.get_running_loop().run_in_executor(None, dealt_part, self._dealing, self._seed, *place)
+
+    async def _next(self, phase: Phase, step: int, part: int) -> Words:
+        """The corrections that the dealer sent for this place, which is the next one."""
+        self._release()
+        queue = self._last if phase == Phase.FINISH else self._queue
+        if not queue:
+            await self._wait(queue)
+        found = queue.popleft()
+        if (found.phase, found.first, found.part) != (phase, step, part):
+            raise ProtocolError(
+                f"the dealer sent material for step {found.first} of {found.phase.name}, not {step} of {phase.name}"
+            )
+        self._held = 0 if queue is self._last and self._stored else found.words.nbytes
+        return found.words
 
     async def stocked(self, end: int) -> None:
         """Until everything for the steps before `end` is here, and what is next is expanded, however much it is."""
@@ -139,10 +167,10 @@ class Intake:
         if self._ahead is not None:
             self._ahead[1].cancel()
 
-    async def _wait(self, phase: Phase) -> None:
+    async def _wait(self, queue: deque[_Chunk]) -> None:
         loop = asyncio.get_running_loop()
         begin = loop.time()
-        while self._last is None if phase == Phase.FINISH else not self._queue:
+        while not queue:
             await self._arrival()
         self.waited += loop.time() - begin
         self.waits += not self._first
@@ -174,7 +202,7 @@ class Intake:
                 message = await self._dealer.receive()
                 if message.kind is Kind.CHUNK:
                     if message.epoch == self._epoch:
-                        self._take(*await self._read(message))
+                        self._take(await self._read(message))
                 elif message.kind is Kind.ABORT:
                     raise stopped(self._dealer, message)
                 else:
@@ -183,38 +211,39 @@ class Intake:
             self._failure = error
             self._arrived.set()
 
-    def _take(self, phase: Phase, first: int, words: Words) -> None:
-        """Put a chunk where it is looked for."""
-        if phase == Phase.FINISH:
-            self._last = words
-            self._window.consumed(words.nbytes)
+    def _take(self, chunk: _Chunk) -> None:
+        """Put a chunk where it is looked for. What is dealt for the finish is kept: it takes no credit unless the finish is next."""
+        finish = chunk.phase == Phase.FINISH
+        (self._last if finish else self._queue).append(chunk)
+        if finish and self._stored:
+            self._window.consumed(chunk.words.nbytes)
             if self._window.due:
                 self._grant()
-        else:
-            self._queue.append((phase, first, words))
         self._arrived.set()
 
-    async def _read(self, message: Message) -> tuple[Phase, int, Words]:
+    async def _read(self, message: Message) -> _Chunk:
         body = message.body or {}
-        phase, first, count = body.get("phase"), body.get("first"), body.get("count")
-        if type(phase) is not int or phase not in [*Phase] or type(first) is not int or type(count) is not int:
+        found: list[Any] = [body.get(key) for key in ("phase", "first", "count", "part")]
+        if any(type(each) is not int for each in found) or found[0] not in [*Phase]:
             raise ProtocolError("the dealer sent a chunk without its place in the plan")
-        if (phase, first, count) != next(self._expected, None):
+        due = next(self._expected, None)
+        if due is None or [*due] != found:
             raise ProtocolError(
-                f"the dealer sent material for {count} steps from {first} on of {Phase(phase).name}, where others are due"
+                f"the dealer sent material for {found[2]} steps from {found[1]} on of {Phase(found[0]).name}, where others are due"
             )
+        phase, first, count, part = due
         own = self._dealing.phases[phase]
-        found = pieces(message.buffers, count * own.dealt_words)
-        if found is None or message.number != self._number:
-            raise ProtocolError(f"the dealer sent a chunk of the wrong size for {count} steps of {Phase(phase).name}")
+        size = count * own.parts[part].words
+        buffers = pieces(message.buffers, size)
+        if buffers is None or message.number != self._number:
+            raise ProtocolError(f"the dealer sent a chunk of the wrong size for {count} steps of {phase.name}")
         self._number += 1
-        size = 8 * count * own.dealt_words
-        self._window.arrived(size)
-        self.bytes_received += size
-        if size < BESIDE:
-            words = joined(found)
+        self._window.arrived(8 * size)
+        self.bytes_received += 8 * size
+        if 8 * size < BESIDE:
+            words = joined(buffers)
         else:
-            words = await asyncio.get_running_loop().run_in_executor(None, joined, found)
-        if phase == Phase.STEP:
+            words = await asyncio.get_running_loop().run_in_executor(None, joined, buffers)
+        if phase == Phase.STEP and part == len(own.parts) - 1:
             self._through = first + count
-        return Phase(phase), first, words.reshape(count, own.dealt_words)
+        return _Chunk(phase, first, part, words.reshape(count, own.parts[part].words))

@@ -15,6 +15,7 @@ import asyncio
 import hashlib
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ import numpy as np
 from protocol import contract_codec
 from protocol.channel import KeyPair, PublicKey
 from protocol.contract import Dealing
-from protocol.dealing import alice_material, bob_material
+from protocol.dealing import ALICE, BOB, alice_material, bob_material, dealt_part, own_masks
 from protocol.errors import ConfigError, MaterialError
 from protocol.graph import Phase
 from protocol.jobs import ROLES
@@ -191,15 +192,26 @@ class Material(StepObserver):
             if self.role == "alice":
                 return count, alice_material(dealing, self.seed, phase, row, count), 0
             return count, bob_material(dealing, self.seed, phase, row, count, np.empty((count, 0), np.uint64)), 0
+        words = self._opened(cell).reshape(cell.count, own.dealt_words)[row - cell.first :][:most]
+        return len(words), bob_material(dealing, self.seed, phase, row, len(words), words), words.nbytes
+
+    def masks(self, phase: Phase, row: int, numbers: Sequence[int]) -> list[Words]:
+        """This party's shares of these masks of a row that is dealt in parts."""
+        return [*own_masks(self.dealing, self.seed, ALICE if self.role == "alice" else BOB, phase, row, numbers)]
+
+    def part(self, phase: Phase, row: int, number: int) -> tuple[list[Words], int]:
+        """One part of what is dealt for a row, by field, and the bytes read for it."""
+        cell = self._layout.cell(phase, row, number)
+        words = None if cell is None else self._opened(cell)
+        return dealt_part(self.dealing, self.seed, phase, row, number, words), 0 if words is None else words.nbytes
+
+    def _opened(self, cell: Cell) -> Words:
         try:
-            sealed = os.pread(self._file, cell.bytes, cell.offset)
-            words = np.frombuffer(self._seal.open(cell, sealed), np.uint64).reshape(cell.count, own.dealt_words)
+            return np.frombuffer(self._seal.open(cell, os.pread(self._file, cell.bytes, cell.offset)), np.uint64)
         except OSError as error:
             raise self._wrong(MaterialError(f"cannot be read: {error.strerror}")) from None
         except MaterialError as error:
             raise self._wrong(error) from None
-        words = words[row - cell.first :][:most]
-        return len(words), bob_material(dealing, self.seed, phase, row, len(words), words), words.nbytes
 
     # ---- setup, which every attempt opens again -----------------------------------------------------------------
 
@@ -254,10 +266,12 @@ class FileIntake:
         self._blocks = _Blocks((material.header.steps - self._dealing.steps) // 8)
         self._open = True
         self._ready = 0
+        self._now: tuple[Phase, int, int] | None = None  # a step that is taken in parts, and its row
         self.waits = 0
         self.waited = 0.0  # seconds
         self.bytes_received = 0
-        self._next = self._read(start)
+        self._in_parts = len(self._dealing.phases[Phase.STEP].parts) > 1
+        self._next = asyncio.get_running_loop().create_future() if self._in_parts else self._read(start)
 
     @property
     def stock(self) -> int:
@@ -284,6 +298,27 @@ class FileIntake:
         count, fields, size = found
         self.bytes_received += size
         return count, fields
+
+    def masks(self, phase: Phase, step: int, numbers: Sequence[int]) -> list[Words]:
+        """This party's shares of these masks of a step that is dealt in parts."""
+        return self._material.masks(phase, self._row(phase, step), numbers)
+
+    async def part(self, phase: Phase, step: int, number: int) -> list[Words]:
+        """This party's shares of what is dealt in one part of a step, by field."""
+        fields, size = await asyncio.to_thread(self._material.part, phase, self._row(phase, step), number)
+        self.bytes_received += size
+        return fields
+
+    def _row(self, phase: Phase, step: int) -> int:
+        """The row of a step that is taken in parts, recorded as taken."""
+        if self._now is None or self._now[:2] != (phase, step):
+            row = self._first + step
+            if phase == Phase.STEP:
+                self._material.journal.reserve_steps(row + 1)
+            else:
+                row = self._reserved(phase)
+            self._now = phase, step, row
+        return self._now[2]
 
     def close(self) -> None:
         self._open = False
@@ -313,14 +348,18 @@ class FileIntake:
 
     def _once(self, phase: Phase) -> tuple[int, list[Words], int]:
         """Setup, whose only row is opened to the same values every time; or the next row of the checks or the finish."""
+        return self._material.rows(phase, self._reserved(phase), 1)
+
+    def _reserved(self, phase: Phase) -> int:
+        """The row for one of these, recorded as taken."""
         if phase == Phase.SETUP:
-            return self._material.rows(phase, 0, 1)
+            return 0
         if phase == Phase.CHECK:
             row, self._check = self._check, self._check + 1
             self._material.journal.reserve_check(row + 1)
-            return self._material.rows(phase, row, 1)
+            return row
         self._material.journal.reserve_finish(self._finish + 1)
-        return self._material.rows(phase, self._finish, 1)
+        return self._finish
 
 
 def open_material(path: Path, role: str, session: str, keys: KeyPair | None, dealer: PublicKey | None) -> Material:

@@ -114,12 +114,12 @@ class Runner:
         machine, progress = self._machine, self.progress
         exchange = {Phase.SETUP: self._witnessed, Phase.FINISH: self._sealed}.get(phase, self._exchange)
         progress.phase = phase
-        rounds = range(machine.rounds(phase))
+        rounds, in_parts = range(machine.rounds(phase)), machine.in_parts(phase)
         by_round = progress.by_round.setdefault(phase, [0.0] * len(rounds))
         step, stepping = first, phase == Phase.STEP and machine.rounds(phase) > 0
         last = time.perf_counter()
         while step < total:
-            count, fields = await self._intake.chunk(phase, step)
+            count, fields = (1, []) if in_parts else await self._intake.chunk(phase, step)
             for offset in range(count):
                 if stepping:
                     for observer in self._observers:
@@ -128,10 +128,14 @@ class Runner:
                 machine.begin(phase, step, [field[offset] for field in fields])
                 begun = time.perf_counter()
                 for number in rounds:
+                    if in_parts:
+                        await self._supply(phase, step, number)
                     machine.receive(number, *await exchange(machine.send(number), machine.expects(number)))
                     now = time.perf_counter()
                     by_round[number] += now - begun
                     begun = now
+                if in_parts:
+                    await self._supply(phase, step, len(rounds))
                 machine.end()
                 step += 1
                 progress.spent[phase] += begun - last
@@ -143,6 +147,14 @@ class Runner:
                         observer.after(step)
                     if step < total or not machine.plan.dealing.schedule.every:
                         self._close_step(step)
+
+    async def _supply(self, phase: Phase, step: int, number: int) -> None:
+        """What comes in parts before a round."""
+        for load in self._machine.loads(number):
+            material = self._intake.masks(phase, step, load.masks)
+            if load.part is not None:
+                material += await self._intake.part(phase, step, load.part)
+            self._machine.supply(load, material)
 
     def _close_check(self, step: int) -> bool:
         """Behind a CHECK: whether the run is over, before its last step; if not, what was asked for in the step before it."""

@@ -6,14 +6,33 @@ one that somebody sent is sound.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
 from .correlations import Correlation, Field
 from .schedule import Phase, Run, Schedule
 
 CHUNK_BYTES = 1 << 20
+PART_BYTES = 16 << 20
+
+Chunk = tuple[Phase, int, int, int]  # a `Run` that is dealt together, and which part of what is dealt for it
+
+
+class Part(NamedTuple):
+    """Correlations [first, end) of a phase, whose tensors are the dealt words [start, stop) of a step."""
+
+    first: int
+    end: int
+    start: int
+    stop: int
+
+    @property
+    def words(self) -> int:
+        return self.stop - self.start
 
 
 @dataclass(frozen=True)
@@ -31,13 +50,46 @@ class PhaseDealing:
     def mask_words(self) -> int:
         return sum(mask.words for mask in self.masks)
 
+    @cached_property
+    def mask_places(self) -> list[int]:
+        """Where each mask begins in a row of a party's words."""
+        return list(itertools.accumulate((mask.words for mask in self.masks), initial=0))
+
     @property
     def dealt_words(self) -> int:
         return sum(field.words for field in self.dealt)
 
+    @cached_property
+    def parts(self) -> tuple[Part, ...]:
+        """What is dealt for one step, cut between correlations: into parts of `PART_BYTES`, or of one larger correlation.
+
+        A step of several parts is made, sent and computed with one after the other, so that nobody has to hold all of it.
+        """
+        found, first, start, stop = list[Part](), 0, 0, 0
+        for number, spec in enumerate(self.correlations):
+            words = sum(field.words for field in spec.fields)
+            if stop > start and 8 * (stop + words - start) > PART_BYTES:
+                found.append(Part(first, number, start, stop))
+                first, start = number, stop
+            stop += words
+        return (*found, Part(first, len(self.correlations), start, stop))
+
+    @property
+    def largest_part(self) -> int:
+        """Its words."""
+        return max(part.words for part in self.parts)
+
+    def masks_of(self, part: Part, phase: int) -> int:
+        """Words of the masks of this phase, which is `phase`, that a part refers to."""
+        specs = self.correlations[part.first : part.end]
+        used = {mask.index for spec in specs for mask in spec.operands if mask.phase == phase}
+        return sum(self.masks[index].words for index in used)
+
     @property
     def steps_per_chunk(self) -> int:
-        """Steps that travel together: about a mebibyte, counting what has to be held for them."""
+        """Steps that travel together: about a mebibyte, counting what has to be held for them; one, if it comes in parts."""
+        if len(self.parts) > 1:
+            return 1
         return max(1, CHUNK_BYTES // (8 * max(1, self.dealt_words + max(self.mask_words, self.operand_words))))
 
     @property
@@ -74,7 +126,36 @@ class Dealing:
                 yield phase, first, size
                 first += size
 
-    def step_bytes(self, phase: int) -> int:
-        """Memory that one step of a phase takes at the dealer: masks, values, both shares."""
+    def chunks(self, start: int = 0) -> Iterator[Chunk]:
+        """What is streamed to Bob, in order; steps from `start` on. Phases in which nothing is dealt are left out."""
+        for phase, first, count in self.batches(start):
+            if self.phases[phase].dealt_words:
+                yield from ((phase, first, count, part) for part in range(len(self.phases[phase].parts)))
+
+    def bytes_of(self, chunk: Chunk) -> int:
+        """What is sent for it."""
+        phase, _, count, part = chunk
+        return 8 * count * self.phases[phase].parts[part].words
+
+    def making_words(self, phase: int) -> int:
+        """What the dealer holds while it makes one step of a phase, or its most demanding part: masks, values, both shares; words."""
         own = self.phases[phase]
-        return 8 * (4 * own.mask_words + 3 * own.dealt_words)
+        if len(own.parts) == 1:
+            return 4 * own.mask_words + 3 * own.dealt_words
+        return max(3 * (own.masks_of(part, phase) + part.words) for part in own.parts)
+
+    def step_bytes(self, phase: int) -> int:
+        """The same in bytes."""
+        return 8 * self.making_words(phase)
+
+    @property
+    def lasting_words(self) -> int:
+        """Words of the masks of the setup that other phases refer to."""
+        used = {
+            mask.index
+            for own in self.phases[Phase.SETUP + 1 :]
+            for spec in own.correlations
+            for mask in spec.operands
+            if mask.phase == Phase.SETUP
+        }
+        return sum(self.phases[Phase.SETUP].masks[index].words for index in used)

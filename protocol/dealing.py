@@ -9,18 +9,17 @@ travels.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from . import kernels
-from .contract import Dealing
+from .contract import Dealing, Part
 from .correlations import Field, Mask
 from .machine import fields_of, prepare
 from .prg import derive, keystream
 from .ring import Words
-from .schedule import Phase, Run
+from .schedule import Phase
 
 ALICE, BOB = 0, 1
 
@@ -36,51 +35,61 @@ class Deal:
         prepare(dealing)
         self.dealing = dealing
         self._keys = [(stream_key(alice_seed, phase), stream_key(bob_seed, phase)) for phase in Phase]
-        self._static = lru_cache(maxsize=1)(lambda: self._masks(Phase.SETUP, 0, 1))
+        self._setup: dict[int, Words] = {}  # masks of the setup that other phases know
 
-    def _streams(self, phase: Phase, first: int, count: int) -> tuple[Words, Words]:
+    def _mask(self, phase: Phase, index: int, first: int, count: int) -> Words:
         own = self.dealing.phases[phase]
-        alice, bob = self._keys[phase]
-        return (
-            keystream(alice, first, count, own.mask_words + own.dealt_words),
-            keystream(bob, first, count, own.mask_words),
+        field, at = own.masks[index], own.mask_places[index]
+        alice, bob = (
+            keystream(key, first, count, words, at, at + field.words)
+            for key, words in zip(self._keys[phase], (own.mask_words + own.dealt_words, own.mask_words), strict=True)
         )
+        return _combined(field, alice, bob)
 
-    def _masks(self, phase: Phase, first: int, count: int) -> list[Words]:
-        return self._combine(phase, *self._streams(phase, first, count))
-
-    def _combine(self, phase: Phase, alice: Words, bob: Words) -> list[Words]:
-        found, at = [], 0
-        for field in self.dealing.phases[phase].masks:
-            out = np.empty((len(alice), field.words), np.uint64)
-            _combine(field, alice[:, at : at + field.words], bob[:, at : at + field.words], out, minus=False)
-            found.append(out.reshape(len(alice), *field.full_shape))
-            at += field.words
-        return found
-
-    def corrections(self, phase: Phase, first: int, count: int) -> Words:
-        """Bob's dealt words for steps [first, first + count): (count, dealt_words)."""
+    def corrections(self, phase: Phase, first: int, count: int, part: int | None = None) -> Words:
+        """Bob's dealt words for steps [first, first + count): (count, dealt_words), or those of one part alone."""
         own = self.dealing.phases[phase]
-        alice, bob = self._streams(phase, first, count)
-        masks = {phase: self._combine(phase, alice, bob)}
+        here = Part(0, len(own.correlations), 0, own.dealt_words) if part is None else own.parts[part]
+        masks: dict[tuple[int, int], Words] = {}
         steps = np.arange(first, first + count)
-        out = np.empty((count, own.dealt_words), np.uint64)
-        theirs, at = alice[:, own.mask_words :], 0
+        out = np.empty((count, here.words), np.uint64)
+        if here.words == own.dealt_words:
+            alice, bob = self._keys[phase]
+            theirs = keystream(alice, first, count, own.mask_words + own.dealt_words)
+            at, yours = 0, keystream(bob, first, count, own.mask_words)
+            for index, field in enumerate(own.masks):
+                there = slice(at, at := at + field.words)
+                masks[phase, index] = _combined(field, theirs[:, there], yours[:, there])
+            theirs = theirs[:, own.mask_words :]
+        else:
+            bounds = own.mask_words + here.start, own.mask_words + here.stop
+            theirs = keystream(self._keys[phase][0], first, count, own.mask_words + own.dealt_words, *bounds)
 
         def value(mask: Mask) -> Words:
-            source = Phase(mask.phase)
-            if source not in masks:
-                masks[source] = self._static()
-            return mask.value(masks[source][mask.index], steps)
+            key = mask.phase, mask.index
+            if key not in masks and mask.phase != phase:
+                if mask.index not in self._setup:
+                    self._setup[mask.index] = self._mask(Phase.SETUP, mask.index, 0, 1)
+                masks[key] = self._setup[mask.index]
+            elif key not in masks:
+                masks[key] = self._mask(phase, mask.index, first, count)
+            return mask.value(masks[key], steps)
 
-        for spec in own.correlations:
+        at = 0
+        for spec in own.correlations[here.first : here.end]:
             values = spec.deal([value(mask) for mask in spec.operands])
             for dealt, field in zip(values, spec.fields, strict=True):
-                here = slice(at, at + field.words)
+                there = slice(at, at := at + field.words)
                 rows = np.ascontiguousarray(dealt).reshape(len(dealt), field.words)
-                _combine(field, rows, theirs[:, here], out[:, here], minus=True)
-                at += field.words
+                _combine(field, rows, theirs[:, there], out[:, there], minus=True)
         return out
+
+
+def _combined(field: Field, a: Words, b: Words) -> Words:
+    """The mask of which a and b are shares: (steps, *full_shape)."""
+    out = np.empty((len(a), field.words), np.uint64)
+    _combine(field, a, b, out, minus=False)
+    return out.reshape(len(a), *field.full_shape)
 
 
 def _combine(field: Field, a: Words, b: Words, out: Words, minus: bool) -> None:
@@ -93,8 +102,37 @@ def _combine(field: Field, a: Words, b: Words, out: Words, minus: bool) -> None:
 
 def own_words(dealing: Dealing, seed: bytes, party: int, phase: Phase, first: int, count: int) -> Words:
     """What a party expands from its seed for a range of steps, a row each: Alice all of her material, Bob his masks."""
+    return keystream(stream_key(seed, phase), first, count, _row_words(dealing, party, phase))
+
+
+def own_masks(
+    dealing: Dealing, seed: bytes, party: int, phase: Phase, step: int, masks: Sequence[int]
+) -> Iterator[Words]:
+    """A party's shares of these masks of one step, by number."""
+    own, key, words = dealing.phases[phase], stream_key(seed, phase), _row_words(dealing, party, phase)
+    for index in masks:
+        field, at = own.masks[index], own.mask_places[index]
+        yield keystream(key, step, 1, words, at, at + field.words).reshape(field.full_shape)
+
+
+def dealt_part(
+    dealing: Dealing, seed: bytes, phase: Phase, step: int, part: int, corrections: Words | None = None
+) -> list[Words]:
+    """A party's shares of what is dealt in one part of a step, by field: Alice's from her seed, Bob's from the dealer's corrections."""
     own = dealing.phases[phase]
-    return keystream(stream_key(seed, phase), first, count, own.mask_words + (own.dealt_words if party == ALICE else 0))
+    here = own.parts[part]
+    if corrections is None:
+        bounds = own.mask_words + here.start, own.mask_words + here.stop
+        words = keystream(stream_key(seed, phase), step, 1, _row_words(dealing, ALICE, phase), *bounds)
+    else:
+        words = np.require(corrections.reshape(1, here.words), requirements=["C", "A"])
+    fields = [field for spec in own.correlations[here.first : here.end] for field in spec.fields]
+    return [each[0] for each in fields_of(words, fields, 1)]
+
+
+def _row_words(dealing: Dealing, party: int, phase: Phase) -> int:
+    own = dealing.phases[phase]
+    return own.mask_words + (own.dealt_words if party == ALICE else 0)
 
 
 def assembled(dealing: Dealing, phase: Phase, words: Words, corrections: Words | None = None) -> list[Words]:
@@ -114,11 +152,3 @@ def bob_material(
     dealing: Dealing, seed: bytes, phase: Phase, first: int, count: int, corrections: Words
 ) -> list[Words]:
     return assembled(dealing, phase, own_words(dealing, seed, BOB, phase, first, count), corrections)
-
-
-def chunks(dealing: Dealing, start: int) -> Iterator[Run]:
-    """What is streamed to Bob, in order: (phase, first step, steps), steps beginning at `start`.
-
-    Phases in which nothing is dealt are left out.
-    """
-    return (run for run in dealing.batches(start) if dealing.phases[run[0]].dealt_words)

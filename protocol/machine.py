@@ -6,6 +6,9 @@ Drive it so, for each phase and step:
     for n in machine.rounds(phase):  outgoing = machine.send(n);  machine.receive(n, incoming)
     machine.end()
 
+or where the material comes in parts (`parts.py`), which `begin` is then not given: before each `send(n)`, and before `end()`, every
+load of `machine.loads(n)` is handed to `machine.supply` with the material that it names.
+
 One message a round, whatever is opened in it: a flat array of words, opening after opening in the plan's
 order. Every opening of the project passes through `send` and `receive`.
 """
@@ -23,8 +26,9 @@ from .contract import Dealing
 from .graph import Array, Phase, Source
 from .guard import judged
 from .ops.stored import Stored
+from .parts import Load, loads
 from .plan import Plan
-from .program import STEP_REGISTER, Code, Opening, PhaseCode, Registers
+from .program import STEP_REGISTER, Opening, Registers
 from .ring import Ring, Words, ring
 from .variables import GUARDS, SHARE_OF
 
@@ -52,8 +56,11 @@ class _Received(NamedTuple):
     wide: bool  # elements of several words: not to be cut anywhere
 
 
+_Run = Callable[[Registers], None]
+
+
 class _Round(NamedTuple):
-    code: list[Code]
+    code: list[_Run]
     sent: list[_Sent]
     received: list[_Received]
     sent_words: int
@@ -62,9 +69,11 @@ class _Round(NamedTuple):
 
 class _Program(NamedTuple):
     rounds: list[_Round]
-    tail: list[Code]
+    tail: list[_Run]
     material: list[int]  # registers, in plan order
     carries: list[tuple[int, int]]
+    phase: Phase
+    loads: list[list[Load]]  # before each round and before the end; [] where all material is there from the beginning
 
 
 _NOTHING = np.empty(0, np.uint64)
@@ -74,22 +83,37 @@ class Machine:
     def __init__(self, plan: Plan, party: int) -> None:
         self.plan, self.party = plan, party
         self.registers: Registers = [None] * plan.lowering.registers
-        self._programs = [self._program(plan.lowering.phases[phase]) for phase in Phase]
+        self._programs = [self._program(phase) for phase in Phase]
         self._now = self._programs[Phase.SETUP]
         self._remembered: list[Words] = []
         prepare(plan.dealing)
 
-    def _program(self, phase: PhaseCode) -> _Program:
+    def _program(self, phase: Phase) -> _Program:
+        code, dealing = self.plan.lowering.phases[phase], self.plan.dealing.phases[phase]
+        in_parts = len(dealing.parts) > 1
         rounds: list[_Round] = []
-        code: list[Code] = []
-        for stage in phase.stages:
-            code = code + stage.code
+        runs: list[_Run] = []
+        for stage in code.stages:
+            runs += [] if in_parts else [each.run for each in stage.code]
             if stage.openings:
-                rounds.append(self._round(code, stage.openings))
-                code = []
-        return _Program(rounds, code, phase.mask_registers + phase.dealt_registers, phase.carries)
+                rounds.append(self._round(runs, stage.openings))
+                runs = []
+        found = loads(code, dealing.parts, self._kept(phase)) if in_parts else []
+        return _Program(rounds, runs, code.mask_registers + code.dealt_registers, code.carries, phase, found)
 
-    def _round(self, code: list[Code], openings: list[Opening]) -> _Round:
+    def _kept(self, phase: Phase) -> set[int]:
+        """Registers that are read when the phase is over, or in another one."""
+        lowering = self.plan.lowering
+        found = {register for register, _ in lowering.reveals.values()}
+        found |= {register for pair in lowering.phases[phase].carries for register in pair}
+        for other in set(Phase) - {phase}:
+            code = lowering.phases[other]
+            found |= {register for stage in code.stages for each in stage.code for register in each.inputs}
+            found |= {register for o in code.openings for register in (o.share, o.mask) if register is not None}
+            found |= {source for _, source in code.carries}
+        return found
+
+    def _round(self, code: list[_Run], openings: list[Opening]) -> _Round:
         sent: list[_Sent] = []
         received: list[_Received] = []
         out = back = 0
@@ -131,13 +155,36 @@ class Machine:
     def rounds(self, phase: Phase) -> int:
         return len(self._programs[phase].rounds)
 
+    def in_parts(self, phase: Phase) -> bool:
+        """Whether the material of a phase comes in parts, by `loads`."""
+        return bool(self._programs[phase].loads)
+
     def begin(self, phase: Phase, step: int, material: list[Words]) -> None:
-        """Start a step: `material` holds the step's mask shares, then its dealt shares, in plan order."""
-        self._now = self._programs[phase]
+        """Start a step: `material` holds the step's mask shares, then its dealt shares, in plan order; nothing if they come in parts."""
+        now = self._now = self._programs[phase]
         registers = self.registers
         registers[STEP_REGISTER] = step
-        for register, words in zip(self._now.material, material, strict=True):
+        if not now.loads:
+            for register, words in zip(now.material, material, strict=True):
+                registers[register] = words
+
+    @property
+    def phase(self) -> Phase:
+        """The one that `begin` has begun."""
+        return self._now.phase
+
+    def loads(self, number: int) -> list[Load]:
+        """What is to be supplied before round `number`, or before the end, in order."""
+        found = self._now.loads
+        return found[number] if found else []
+
+    def supply(self, load: Load, material: Iterable[Words]) -> None:
+        """This party's shares of the masks of a load, then of what is dealt in its part; what can be computed then is."""
+        registers = self.registers
+        for register, words in zip(load.registers, material, strict=True):
             registers[register] = words
+        for run in load.code:
+            run(registers)
 
     def send(self, number: int) -> Words:
         """Run the code up to round `number` and return the words for the peer."""

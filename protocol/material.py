@@ -5,6 +5,8 @@ anybody's memory and be read from any place:
 
     header | cell 0: the party's 32-byte seed | bob only: corrections of setup | … of steps, many to a cell | … of checks | … of finishes
 
+What is dealt in parts (`contract.Part`) has a cell for each part of a row.
+
 A *row* is the randomness of one execution of a phase. Rows are consumed in order and never twice; which step a row serves is not
 written in it. So a file with more rows than the job has steps (`Extent`) outlives a crash: the steps that are done again take the
 rows behind those that were reserved. Two things bind a row to more than its own masks. Its correlations know the masks of setup,
@@ -159,6 +161,7 @@ class Cell:
     phase: Phase = Phase.SETUP
     first: int = 0
     count: int = 0
+    part: int = 0
 
 
 class Layout:
@@ -172,7 +175,7 @@ class Layout:
         for phase in Phase if role == "bob" else ():
             if self.row_bytes(phase):
                 self._starts[phase] = number, offset
-                cells = -(-extent.rows(phase) // self.rows_per_cell(phase))
+                cells = -(-extent.rows(phase) // self.rows_per_cell(phase)) * len(dealing.phases[phase].parts)
                 number += cells
                 offset += extent.rows(phase) * self.row_bytes(phase) + cells * TAG
         self.size = offset
@@ -183,28 +186,35 @@ class Layout:
     def rows_per_cell(self, phase: Phase) -> int:
         return self._dealing.phases[phase].steps_per_chunk if phase == Phase.STEP else 1
 
-    def cell(self, phase: Phase, row: int) -> Cell | None:
-        """The cell with this row's corrections; None if the file holds none."""
+    def cell(self, phase: Phase, row: int, part: int = 0) -> Cell | None:
+        """The cell with this row's corrections, or with one part of them; None if the file holds none."""
         if phase not in self._starts:
             return None
         number, offset = self._starts[phase]
-        per = self.rows_per_cell(phase)
+        per, parts = self.rows_per_cell(phase), self._dealing.phases[phase].parts
         index = row // per
-        full = per * self.row_bytes(phase) + TAG
+        full = per * self.row_bytes(phase) + len(parts) * TAG
         count = min(per, self._extent.rows(phase) - index * per)
-        size = count * self.row_bytes(phase) + TAG
-        return Cell(number + index, offset + index * full, size, phase, index * per, count)
+        place = offset + index * full + 8 * count * parts[part].start + part * TAG
+        size = 8 * count * parts[part].words + TAG
+        return Cell(number + index * len(parts) + part, place, size, phase, index * per, count, part)
 
-    def first(self, phase: Phase) -> Cell | None:
-        return self.cell(phase, 0)
+    @property
+    def largest(self) -> int:
+        """Bytes of the largest cell."""
+        return max((cell.bytes for phase in self._starts for cell in self._row(phase, 0)), default=0)
 
     def cells(self) -> Iterator[Cell]:
         """Every cell of corrections, in the file's order."""
         for phase in self._starts:
             for row in range(0, self._extent.rows(phase), self.rows_per_cell(phase)):
-                cell = self.cell(phase, row)
-                assert cell is not None
-                yield cell
+                yield from self._row(phase, row)
+
+    def _row(self, phase: Phase, row: int) -> Iterator[Cell]:
+        for part in range(len(self._dealing.phases[phase].parts)):
+            cell = self.cell(phase, row, part)
+            assert cell is not None
+            yield cell
 
 
 def period(dealing: Dealing, phase: Phase) -> int:

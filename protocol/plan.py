@@ -26,6 +26,7 @@ from .lowering import Joins, Lowering
 from .matching import matching
 from .ops.stored import Stored
 from .ops.truncation import Rescale
+from .parts import order
 from .program import PhaseCode
 from .schedule import Schedule
 from .solver import size
@@ -142,10 +143,15 @@ class Plan:
     @property
     def party_memory(self) -> int:
         """Bytes of tensors and material at a party: its registers, and what the dealer may be ahead."""
-        own = [(self.dealing.phases[phase], self.dealing.batch(phase, 0)) for phase in Phase]
-        held = sum(8 * (each.mask_words + each.dealt_words) * batch for each, batch in own)
-        opened = sum(8 * mask.words for each, _ in own for mask in each.masks)
-        return 2 * held + 4 * opened + min(32 << 20, 8 * max(8 * each.dealt_words * batch for each, batch in own))
+        found, ahead = 0, 0
+        for phase in Phase:
+            own, batch = self.dealing.phases[phase], self.dealing.batch(phase, 0)
+            ahead = max(ahead, own.largest_part * batch)
+            if len(own.parts) > 1:  # registers are emptied on the way
+                found += 2 * own.mask_words + 2 * own.largest_part
+            else:
+                found += 2 * (own.mask_words + own.dealt_words) * batch + 4 * own.mask_words
+        return 8 * found + min(32 << 20, 64 * ahead)
 
     @property
     def dealer_memory(self) -> int:
@@ -162,7 +168,7 @@ def make_plan(traced: Traced, party: int, learners: tuple[int, ...], guard: bool
     joins = choose_joins(sizes, traced.network, lambda joins: _costs(traced, Lowering(sizes, party, learners, joins)))
     lowering = Lowering(sizes, party, learners, joins)
     phases = [lowering.phases[phase] for phase in Phase]
-    dealt = tuple(PhaseDealing(tuple(p.masks), tuple(p.correlations)) for p in phases)
+    dealt = tuple(_dealing(code) for code in phases)
     costs = tuple(PhaseCost.of(code) for code in phases)
     dealing = Dealing(dealt, _schedule(traced, costs))  # type: ignore[arg-type]
     outline = [line for phase, code in zip(Phase, phases, strict=True) for line in _outline(phase, code)]
@@ -170,6 +176,15 @@ def make_plan(traced: Traced, party: int, learners: tuple[int, ...], guard: bool
     bound = listing.chain[-1] + bytes([traced.numerics.fraction_bits]) + contract_codec.pack(dealing)
     digest = hashlib.blake2b(bound, digest_size=16).hexdigest()
     return Plan(traced, lowering, dealing, costs, outline, listing, learners, digest, guards, guard)  # type: ignore[arg-type]
+
+
+def _dealing(code: PhaseCode) -> PhaseDealing:
+    """What is dealt for a phase: where that comes in parts, in the order in which it is needed."""
+    found = PhaseDealing(tuple(code.masks), tuple(code.correlations))
+    if len(found.parts) > 1:
+        order(code)
+        found = PhaseDealing(tuple(code.masks), tuple(code.correlations))
+    return found
 
 
 def _schedule(traced: Traced, costs: tuple[PhaseCost, ...]) -> Schedule:

@@ -72,15 +72,19 @@ def epoch_seed(seed: bytes, session: str, tickets: str, epoch: int) -> bytes:
     return derive(seed, "epoch", session, tickets, epoch, size=SEED_BYTES)
 
 
-def keystream(key: bytes, first_row: int, rows: int, words: int) -> Words:
-    """Rows [first_row, first_row + rows) of a stream with `words` words to a row; shape (rows, words), uint64.
+def keystream(key: bytes, first_row: int, rows: int, words: int, start: int = 0, stop: int | None = None) -> Words:
+    """Words [start, stop) of rows [first_row, first_row + rows) of a stream with `words` words to a row, uint64.
 
     Every row starts on a block boundary; with 2^128 blocks to a key, no two rows overlap.
     """
-    padded = words + words % _BLOCK_WORDS
+    stop = words if stop is None else stop
+    blocks, skipped = -(-words // _BLOCK_WORDS), start // _BLOCK_WORDS  # of a row
+    if rows > 1 and (start, stop) != (0, words):
+        return np.concatenate([keystream(key, first_row + n, 1, words, start, stop) for n in range(rows)])
+    padded = _BLOCK_WORDS * (-(-stop // _BLOCK_WORDS) - skipped)
     out = np.zeros((rows, padded), np.uint64)
     if out.size:
-        counter = (first_row * (padded // _BLOCK_WORDS)).to_bytes(16, "big")
+        counter = (first_row * blocks + skipped).to_bytes(16, "big")
         view = memoryview(out).cast("B")
         Cipher(algorithms.AES(key), modes.CTR(counter)).encryptor().update_into(view, view)
-    return out[:, :words]
+    return out[:, start % _BLOCK_WORDS :][:, : stop - start]

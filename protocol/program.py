@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from .correlations import Correlation, Field, Mask
 from .graph import Phase
 
 Registers = list[Any]
-Code = Callable[[Registers], None]
+
+
+class Code(NamedTuple):
+    """registers[out] = a function of registers[inputs]."""
+
+    run: Callable[[Registers], None]
+    out: int
+    inputs: tuple[int, ...]
+
 
 STEP_REGISTER = 0  # holds the number of the step
 
@@ -109,4 +117,4 @@ def make_code(function: Callable[..., Any], out: int, inputs: list[int]) -> Code
         def run(registers: Registers) -> None:
             registers[out] = function(*(registers[i] for i in inputs))
 
-    return run
+    return Code(run, out, tuple(inputs))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from .contract_codec import pack, unpack
 from .cost import LAN, Network
-from .dealing import Deal, alice_material, bob_material
+from .dealing import Deal, alice_material, bob_material, dealt_part, own_masks
 from .errors import OutOfRangeError
 from .graph import Array, Phase
 from .guard import sentence
@@ -110,16 +110,19 @@ def execute(
         batch = dealing.batch(phase, start)
         for first in range(start, start + total, batch):
             count = min(batch, start + total - first)
-            corrections = dealer.corrections(phase, first, count)
-            run.dealt_bytes += corrections.nbytes
-            material = [
-                alice_material(dealing, seeds[0], phase, first, count),
-                bob_material(dealing, seeds[1], phase, first, count, corrections),
-            ]
+            material: list[list[Words]] = [[], []]
+            if not machines[0].in_parts(phase):
+                corrections = dealer.corrections(phase, first, count)
+                run.dealt_bytes += corrections.nbytes
+                material = [
+                    alice_material(dealing, seeds[0], phase, first, count),
+                    bob_material(dealing, seeds[1], phase, first, count, corrections),
+                ]
             for offset in range(count):
                 for machine, rows in zip(machines, material, strict=True):
                     machine.begin(phase, first + offset, [row[offset] for row in rows])
                 for number in range(machines[0].rounds(phase)):
+                    run.dealt_bytes += _supply(machines, dealer, seeds, first, number)
                     messages = [machine.send(number).copy() for machine in machines]
                     for sender, message in enumerate(messages):
                         run.bytes_sent[sender] += message.nbytes
@@ -127,6 +130,7 @@ def execute(
                             observe(sender, message)
                         machines[1 - sender].receive(number, message)
                     run.rounds += 1
+                run.dealt_bytes += _supply(machines, dealer, seeds, first, machines[0].rounds(phase))
                 for machine in machines:
                     machine.end()
         if phase == Phase.STEP:
@@ -149,3 +153,18 @@ def execute(
     if run.beyond and not accept_out_of_range:
         raise OutOfRangeError(sentence(run.beyond))
     return run
+
+
+def _supply(machines: list[Machine], dealer: Deal, seeds: Sequence[bytes], step: int, number: int) -> int:
+    """What comes in parts before this round, to both; the bytes dealt for it."""
+    dealing, phase, size = dealer.dealing, machines[0].phase, 0
+    for loads in zip(*(machine.loads(number) for machine in machines), strict=True):
+        part = loads[0].part
+        corrections = None if part is None else dealer.corrections(phase, step, 1, part)
+        size += 0 if corrections is None else corrections.nbytes
+        for party, (machine, load) in enumerate(zip(machines, loads, strict=True)):
+            material = [*own_masks(dealing, seeds[party], party, phase, step, load.masks)]
+            if part is not None:
+                material += dealt_part(dealing, seeds[party], phase, step, part, corrections if party else None)
+            machine.supply(load, material)
+    return size

@@ -27,7 +27,7 @@ class Limits:
     memory: int = 1 << 40  # bytes
     work: int = 1 << 60  # multiplications of 64-bit words
     parts: int = 1 << 20  # masks and correlations in all
-    message: int = 1 << 40  # bytes dealt in one step, which one message has to hold
+    message: int = 1 << 40  # bytes dealt in one part of a step, which one message has to hold
 
 
 def check(dealing: Dealing, limits: Limits) -> None:
@@ -40,13 +40,14 @@ class _Phase:
     """One phase, which refers to its own masks and to those of the setup."""
 
     def __init__(self, dealing: Dealing, phase: Phase, limits: Limits) -> None:
-        self.phase, self.limits = phase, limits
+        self.dealing, self.phase, self.limits = dealing, phase, limits
         self.own = dealing.phases[phase]
         self.steps = dealing.count(phase)
         self.most_words = limits.memory // 8
         masks = {int(known): dealing.phases[known].masks for known in (Phase.SETUP, phase)}
         self.it = Checker(masks, int(phase), self.most_words)
-        self.working = self.work = 0  # words for each step, multiplications
+        self.working = 0  # words for each step
+        self.work: list[int] = []  # multiplications for each step, by correlation
 
     def run(self) -> None:
         name = self.phase.name.lower()
@@ -55,34 +56,32 @@ class _Phase:
                 self.it.field(mask)
             except Unfit as error:
                 raise ProtocolError(f"the plan's {name} has a mask, number {number}, that cannot be: {error}") from None
-        total = self.own.mask_words
-        self.bound(total, f"the masks of one step of its {name}")
-        dealt = 0
         for number, spec in enumerate(self.own.correlations):
             try:
                 self.correlation(spec)
-                dealt += sum(self.it.field(field) for field in spec.fields)
+                for field in spec.fields:
+                    self.it.field(field)
             except Unfit as error:
                 what = f"the plan's {name} has a correlation, number {number} ({spec.kind}), that cannot be: {error}"
                 raise ProtocolError(what) from None
-            self.bound(total + dealt, f"one step of its {name}")
-        if 8 * dealt > self.limits.message:
+        if 8 * self.own.largest_part > self.limits.message:
             raise ProtocolError(
-                f"one step of the plan's {name} deals {8 * dealt >> 20} MiB, which is more than a message holds "
+                f"one operation of the plan's {name} deals {8 * self.own.largest_part >> 20} MiB, which is more than a message holds "
                 f"({self.limits.message >> 20} MiB); use smaller tensors or minibatches"
             )
-        self.chunk(name, total, dealt)
+        self.chunk(name)
 
-    def chunk(self, name: str, masks: int, dealt: int) -> None:
-        """Memory and time of a chunk: masks and both shares, values and corrections, and the largest correlation."""
+    def chunk(self, name: str) -> None:
+        """Memory and time of a chunk, or of one part of it: what it is made of, and the largest correlation."""
         count = min(self.own.steps_per_chunk, max(1, self.steps)) if self.phase == Phase.STEP else 1
         self.bound(
-            self.it.static + count * (4 * masks + 3 * dealt + self.working),
+            self.it.static + count * (self.dealing.making_words(self.phase) + self.working),
             f"making a chunk of {count} steps of its {name}",
         )
-        if count * self.work > self.limits.work:
+        work = count * max(sum(self.work[part.first : part.end]) for part in self.own.parts)
+        if work > self.limits.work:
             raise ProtocolError(
-                f"a chunk of {count} steps of the plan's {name} takes {count * self.work:.1e} multiplications, and the dealer allows "
+                f"a chunk of {count} steps of the plan's {name} takes {work:.1e} multiplications, and the dealer allows "
                 f"{self.limits.work:.1e}; use smaller tensors or minibatches"
             )
 
@@ -95,7 +94,8 @@ class _Phase:
 
     def correlation(self, spec: Correlation) -> None:
         words, work = spec.check(self.it)
-        self.working, self.work = max(self.working, words), self.work + work
+        self.working = max(self.working, words)
+        self.work.append(work)
         if words > self.most_words:
             need = f"{8 * words >> 20} MiB while it is made, and the dealer allows {self.limits.memory >> 20} MiB"
             raise Unfit(f"it needs {need}; use smaller tensors or minibatches, or raise --max-step-memory")

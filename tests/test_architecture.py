@@ -21,7 +21,7 @@ ORDER = [
     ("views",),
     ("correlations", "graph"),
     ("contract", "program", "digest", "draws"),
-    ("sizing", "validate", "cost"),
+    ("sizing", "validate", "cost", "parts"),
     ("contract_codec", "lowering", "solver"),
     ("ops",),
     ("inputs",),

@@ -23,6 +23,9 @@ from .gradient import differentiated
 from .tensor import Secret, bounded, concatenate
 
 MOST_RANKED = 16  # entries that are all compared with each other: 120 comparisons
+AT_ONCE = (
+    1 << 17
+)  # entries of a tensor, of which each is dealt 256 bytes; a larger one is cut into pieces, side by side
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,8 @@ def largest(x: Secret) -> Secret:
         return x
     if k > MOST_RANKED:
         return largest(concatenate([largest(part) for part in _parts(x)], axis=-1))
+    if len(pieces := _pieces(x)) > 1:
+        return concatenate([largest(piece) for piece in pieces], axis=_longest(x))
     rank, bits = _rank(x)
     picked = rank._apply(Pick(k - 1, bits), x).sum(axis=-1, keepdims=True)
     bounded(picked, *x._node.interval)  # one of them
@@ -125,12 +130,28 @@ def is_largest(x: Secret) -> Secret:
         parts = _parts(x)
         best = is_largest(concatenate([largest(part) for part in parts], axis=-1))
         return concatenate([is_largest(part) * best[..., n : n + 1] for n, part in enumerate(parts)], axis=-1)
+    if len(pieces := _pieces(x)) > 1:
+        return concatenate([is_largest(piece) for piece in pieces], axis=_longest(x))
     rank, bits = _rank(x)
     return rank._apply(Tell(k - 1, bits))
 
 
 def _parts(x: Secret) -> list[Secret]:
     return [x[..., at : at + MOST_RANKED] for at in range(0, x.shape[-1], MOST_RANKED)]
+
+
+def _longest(x: Secret) -> int:
+    """Its longest axis but the last."""
+    return int(np.argmax(x.shape[:-1])) if len(x.shape) > 1 else 0
+
+
+def _pieces(x: Secret) -> list[Secret]:
+    """Cut along that axis, so that each has `AT_ONCE` entries or is of one place."""
+    axis = _longest(x)
+    if x.size <= AT_ONCE or len(x.shape) < 2:
+        return [x]
+    step = max(1, AT_ONCE * x.shape[axis] // x.size)
+    return [x[(slice(None),) * axis + (slice(at, at + step),)] for at in range(0, x.shape[axis], step)]
 
 
 def _rank(x: Secret) -> tuple[Secret, int]:

@@ -33,7 +33,7 @@ from protocol.correlations.products import Product
 from protocol.correlations.shifts import ShiftedMask, Truncate, opened_operand, scaled
 from protocol.correlations.totals import Totals
 from protocol.correlations.waves import Series, Waves
-from protocol.dealing import Deal, alice_material, bob_material, chunks
+from protocol.dealing import Deal, alice_material, bob_material
 from protocol.graph import Phase
 from protocol.jobs import trace
 from protocol.kernels.digits import chunks as digit_chunks
@@ -692,12 +692,12 @@ def test_any_batch_in_any_order_is_the_same(example):
 @pytest.mark.parametrize("job", [Seed(), Xor()], ids=["seed", "xor"])
 def test_no_word_of_a_keystream_serves_two_purposes(job, monkeypatch):
     """False alarm: two of n < 10^6 words of 64 bits are equal by chance, n²/2^65 < 1e-7."""
-    calls: list[tuple[bytes, int, np.ndarray]] = []
+    calls: list[tuple[bytes, int, int, np.ndarray]] = []
     genuine = prg.keystream
 
-    def recorded(key, first_row, rows, words):
-        out = genuine(key, first_row, rows, words)
-        calls.append((key, first_row, out.copy()))
+    def recorded(key, first_row, rows, words, *bounds):
+        out = genuine(key, first_row, rows, words, *bounds)
+        calls.append((key, first_row, bounds[0] if bounds else 0, out.copy()))
         return out
 
     for name, module in list(sys.modules.items()):
@@ -707,9 +707,9 @@ def test_no_word_of_a_keystream_serves_two_purposes(job, monkeypatch):
     run = simulate(job, arrays, 40)
     used: dict[int, tuple[bytes, int, int]] = {}  # word → (key, row, column)
     rows: dict[bytes, set[int]] = {}
-    for key, first, words in calls:
+    for key, first, start, words in calls:
         for n, row in enumerate(words.tolist()):
-            for column, word in enumerate(row):
+            for column, word in enumerate(row, start):
                 assert used.setdefault(word, (key, first + n, column)) == (key, first + n, column)
             rows.setdefault(key, set()).update({first + n} if row else ())
     dealt = run.plan.dealing
@@ -732,7 +732,7 @@ def test_no_word_of_a_keystream_serves_two_purposes(job, monkeypatch):
 def test_every_step_is_streamed_once_and_in_order(job, start):
     shapes = {name: np.shape(each.default) for name, each in job.inputs.items()}
     dealt = make_plan(trace(job, shapes, 2000), 0, (0, 1)).dealing
-    ranges = ((phase, range(first, first + count)) for phase, first, count in chunks(dealt, start))
+    ranges = ((phase, range(first, first + count)) for phase, first, count, _ in dealt.chunks(start))
     seen = [(phase, step) for phase, steps in ranges for step in steps]
     expected = [(Phase.SETUP, 0), (Phase.FINISH, 0)]
     for step in range(start, 2000):

@@ -16,7 +16,7 @@ from party.journal import Journal
 from party.loading import load_job
 from party.material import FileIntake, Material
 from protocol.channel import KeyPair
-from protocol.dealing import Deal, alice_material
+from protocol.dealing import Deal, alice_material, bob_material
 from protocol.errors import ConfigError, MaterialError, ProtocolError
 from protocol.graph import Phase
 from protocol.jobs import Input, Job, trace
@@ -91,6 +91,31 @@ def test_what_is_in_the_files_is_what_a_dealer_would_have_streamed(tmp_path):
         _, fields, _ = alice.rows(phase, 0, 1)
         expected = alice_material(SEED, alice.seed, phase, 0, 1)
         assert all((a == b).all() for a, b in zip(fields, expected, strict=True))
+
+
+async def test_what_is_dealt_in_parts_is_in_the_files_in_parts(tmp_path, monkeypatch):
+    monkeypatch.setattr("protocol.contract.PART_BYTES", 64)
+    dealing = dealing_of(Minibatches(), 3)
+    own = dealing.phases[Phase.STEP]
+    assert len(own.parts) > 1
+    paths = make(tmp_path, dealing, spare=0.0)
+    both = {role: opened(path, role, dealing) for role, path in paths.items()}
+    deal = Deal(dealing, both["alice"].seed, both["bob"].seed)
+    for role, material in both.items():
+        supply = FileIntake(material, settled(material), 0)
+        for step in range(3):
+            found = supply.masks(Phase.STEP, step, range(len(own.masks)))
+            for number in range(len(own.parts)):
+                found += await supply.part(Phase.STEP, step, number)
+            assert material.journal.step == step + 1
+            expected = (
+                alice_material(dealing, material.seed, Phase.STEP, step, 1)
+                if role == "alice"
+                else bob_material(dealing, material.seed, Phase.STEP, step, 1, deal.corrections(Phase.STEP, step, 1))
+            )
+            assert all((a == b[0]).all() for a, b in zip(found, expected, strict=True))
+        supply.close()
+        material.close()
 
 
 def test_sizes_are_known_beforehand(tmp_path):

@@ -1,7 +1,8 @@
-"""What a large file costs in memory, from its path to ring elements: a real process, because only its peak counts."""
+"""What large files, and large operations, cost in memory: real processes, because only their peaks count."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -38,3 +39,39 @@ def test_a_float32_file_costs_little_more_than_its_ring_elements(tmp_path: Path,
     array.flush()
     command = [sys.executable, "-c", SCRIPT, str(tmp_path / "x.npy"), kind]
     assert float(subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout) < 1.3
+
+
+POOLED = """
+import numpy as np
+from protocol.jobs import Input, Job
+from protocol.ops import max_pool2d
+
+class Pooled(Job):
+    iterations = 0
+    x = Input("bob", (1, 20, 80, 80), -1, 1, default=np.sin(np.arange(128_000)).reshape(1, 20, 80, 80))
+
+    def step(self, v):
+        pass
+
+    def finish(self, v):
+        v.reveal(total=max_pool2d(max_pool2d(v.x, 3, stride=1), 3, stride=1).mean())
+"""
+DEMO = """
+import resource, sys
+from party.__main__ import main
+code = main(["demo", "--job", sys.argv[1], "--quiet", "--json"])
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)  # the largest of its processes
+sys.exit(code)
+"""
+
+
+@pytest.mark.system
+@pytest.mark.timeout(120)
+def test_no_process_holds_all_that_is_dealt_for_one_step(tmp_path: Path) -> None:
+    """A process of this project takes some 150 MB before it does anything."""
+    (tmp_path / "pooled.py").write_text(POOLED)
+    command = [sys.executable, "-c", DEMO, str(tmp_path / "pooled.py")]
+    *_, report, peak = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    dealt = json.loads(report)["dealt_bytes"]["bob"]
+    assert dealt >= 650e6
+    assert int(peak) <= 0.75 * dealt
