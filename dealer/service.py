@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from protocol.channel import Allow, Connection, KeyPair, Listener, Options, Shape
@@ -15,6 +14,7 @@ from protocol.wire.codec import Limits as Wire
 
 from .session import Session
 from .stock import Stock
+from .tally import Tally, Workers
 
 _HEADER = 128 << 10  # bytes of a message without its plan
 _WORK = 1 << 37  # multiplications in one chunk: some ten seconds of one core
@@ -48,11 +48,17 @@ class Settings:
 
 class Service:
     def __init__(self, settings: Settings, log: Log) -> None:
-        self._settings, self._log = settings, log
+        self.settings, self._log = settings, log
+        self.tally, self.workers = Tally(), Workers(settings.workers)
         self._sessions: dict[str, Session] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._stock = Stock(settings.max_stock, settings.max_sessions)
+        self.stock = Stock(settings.max_stock, settings.max_sessions)
         self._listener: Listener | None = None
+
+    @property
+    def sessions(self) -> list[Session]:
+        """That are open."""
+        return [*self._sessions.values()]
 
     def reload(self, allow: Allow | None) -> None:
         """Let these in from now on, and nobody else; who is inside and no longer on the list goes."""
@@ -62,7 +68,7 @@ class Service:
 
     async def run(self) -> None:
         """Serve until cancelled."""
-        settings = self._settings
+        settings = self.settings
         self._listener = listener = Listener(
             settings.listen,
             "dealer",
@@ -70,20 +76,18 @@ class Service:
             settings.allow,
             options=settings.options,
             shape=settings.shape,
-            refused=lambda reason, address: self._log(
-                f"refused {address or 'a connection'}: {reason}", "refused", "warning"
-            ),
+            refused=self._refused,
             most=2 * settings.max_sessions,
         )
-        with ThreadPoolExecutor(settings.workers, "deal") as workers:
+        with self.workers:
             self._log(f"dealer ready at {listener.address}", "ready")
             notifier = Notifier()
             notifier.tell("READY=1")
-            watch = asyncio.create_task(notifier.attend(lambda: self._alive(workers), self._status))
+            watch = asyncio.create_task(notifier.attend(self._alive, self._status))
             try:
                 while True:
                     connection = await listener.accept()
-                    task = asyncio.create_task(self._serve(connection, workers))
+                    task = asyncio.create_task(self._serve(connection))
                     self._tasks.add(task)
                     task.add_done_callback(self._tasks.discard)
             finally:
@@ -93,25 +97,26 @@ class Service:
                 await asyncio.gather(*self._tasks, return_exceptions=True)
                 await listener.close(linger=0.2)
 
-    async def _alive(self, workers: ThreadPoolExecutor) -> bool:
+    async def _alive(self) -> bool:
         """True once something has gone through the event loop and the workers' queue."""
-        await asyncio.get_running_loop().run_in_executor(workers, int)
+        await asyncio.get_running_loop().run_in_executor(self.workers, int)
         return True
 
     def _status(self) -> str:
         return f"{len(self._sessions)} sessions: {', '.join([*self._sessions][:5]) or 'none'}"
 
-    async def _serve(self, connection: Connection, workers: ThreadPoolExecutor) -> None:
+    async def _serve(self, connection: Connection) -> None:
         """One party, in its session, from its coming to its going. Whatever happens, the dealer goes on."""
         name = connection.session
         session = self._sessions.get(name)
         if session is None:
-            if len(self._sessions) >= self._settings.max_sessions:
+            if len(self._sessions) >= self.settings.max_sessions:
                 await self._refuse(connection)
                 return
-            limits, stock = self._settings.limits, self._stock
-            session = self._sessions[name] = Session(name, workers, self._share, limits, stock, self._log)
-            self._stock.add(session)
+            own = self.settings.limits, self.stock, self._log, self.tally
+            session = self._sessions[name] = Session(name, self.workers, self._share, *own)
+            self.tally.sessions += 1
+            self.stock.add(session)
         try:
             await session.serve(connection)
         except Exception as error:
@@ -120,14 +125,19 @@ class Service:
         finally:
             if session.empty and self._sessions.get(name) is session:
                 del self._sessions[name]
-                self._stock.discard(session)
+                self.stock.discard(session)
 
     def _share(self) -> int:
         """Workers for each session."""
-        return max(1, self._settings.workers // max(1, len(self._sessions)))
+        return max(1, self.settings.workers // max(1, len(self._sessions)))
+
+    def _refused(self, reason: str, address: str) -> None:
+        self.tally.refused += 1
+        self._log(f"refused {address or 'a connection'}: {reason}", "refused", "warning")
 
     async def _refuse(self, connection: Connection) -> None:
         reason = f"the dealer has {len(self._sessions)} sessions, which is all it takes; come back later, or raise its --max-sessions"
+        self.tally.refused += 1
         self._log(f"refused {connection.peer}: {reason}", "refused", "warning", connection.session)
         connection.send(Message(Kind.ABORT, connection.session, body={"reason": reason}))
         await connection.close(linger=0.5, reason=reason)

@@ -35,6 +35,7 @@ from protocol.wire.frames import split
 
 from .offer import Offer
 from .stock import Stock
+from .tally import Tally
 
 PROBE = 1 << 20  # bytes of one buffer of a probe
 MOST_PROBED = 16  # buffers in one
@@ -73,11 +74,21 @@ class Chunk:
 
 class Session:
     def __init__(
-        self, name: str, workers: Executor, share: Callable[[], int], limits: Limits, stock: Stock, log: Log
+        self,
+        name: str,
+        workers: Executor,
+        share: Callable[[], int],
+        limits: Limits,
+        stock: Stock,
+        log: Log,
+        tally: Tally | None = None,
     ) -> None:
         """`share` tells how many workers this session may use now."""
         self.name, self._workers, self._share = name, workers, share
         self._limits, self._stock, self._log = limits, stock, log
+        self._tally = tally or Tally()
+        self.steps: int | None = None  # of the plan that is dealt for
+        self.sent = 0  # steps that material was sent for
         self._parties: dict[str, Party] = {}
         self._epoch = 0
         self._stream: asyncio.Task[None] | None = None
@@ -86,6 +97,11 @@ class Session:
     @property
     def empty(self) -> bool:
         return not self._parties
+
+    @property
+    def present(self) -> list[str]:
+        """The parties that are here."""
+        return [*self._parties]
 
     @property
     def fixed(self) -> int:
@@ -124,6 +140,7 @@ class Session:
     async def _turn_away(self, connection: Connection) -> None:
         """Somebody with another key has this role and session name already."""
         reason = f"another {connection.role} has a session {self.name} here; choose another name with --session"
+        self._tally.refused += 1
         self._log(f"refused {connection.peer}: {reason}", "refused", "warning", self.name)
         connection.send(Message(Kind.ABORT, self.name, body={"reason": reason}))
         await connection.close(linger=0.5, reason=reason)
@@ -191,6 +208,8 @@ class Session:
             self._stream.cancel()
         offer = alice.offer = bob.offer
         self._epoch = offer.epoch
+        self._tally.epochs += 1
+        self.sent, self.steps = offer.start, offer.dealing.steps
         seeds = fresh_seed(), fresh_seed()
         for party, seed in zip((alice, bob), seeds, strict=True):
             party.credit, party.more = Credit(), asyncio.Event()
@@ -229,6 +248,7 @@ class Session:
             Exception
         ) as error:  # workers run kernels on what others sent: whatever it is, it ends this session alone
             reason = f"the dealer could not make the material for {where} of session {self.name}: {_blame(error)}"
+            self._tally.failed += 1
             self._log(reason, "failed", "error", self.name, offer.epoch)
             self._abort(reason, alice, bob)
         finally:
@@ -239,12 +259,18 @@ class Session:
     async def _send(self, bob: Party, chunk: Chunk) -> None:
         """As soon as it is made and bob's credit lets it go."""
         words = await chunk.words
+        ready = time.monotonic()
         while not bob.credit.allows(chunk.size):
             bob.more.clear()
             await bob.more.wait()
+        self._tally.waited_for_credit += time.monotonic() - ready
         bob.credit.spend(chunk.size)
         body = {"phase": int(chunk.phase), "first": chunk.first, "count": chunk.count, "part": chunk.part}
         bob.connection.send(Message(Kind.CHUNK, self.name, self._epoch, chunk.number, body, split(words)))
+        self._tally.chunks += 1
+        self._tally.bytes += chunk.size
+        if chunk.phase == Phase.STEP:
+            self.sent = chunk.first + chunk.count
 
 
 def _blame(error: Exception) -> str:

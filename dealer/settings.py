@@ -14,6 +14,7 @@ from protocol.config import (
     whole,
 )
 from protocol.log import SETTING as LOG_FORMAT
+from protocol.web.options import WATCH
 
 OF_THE_PARTIES = (
     "accept_out_of_range alice any_batch bandwidth bob both calibrate checkpoint_every classes dealer "
@@ -48,6 +49,7 @@ SERVE = (
     Setting("timeout", "silence after which a party is given up", positive(duration), "30s", metavar="TIME"),
     *LIMITS,
     *TRUST,
+    *WATCH,
     Setting("quiet", "say nothing", flag=True),
     LOG_FORMAT,
 )

@@ -29,6 +29,11 @@ class Stock:
         self._guaranteed = total // sessions
         self._holders: set[Holder] = set()
 
+    @property
+    def ahead(self) -> int:
+        """Bytes that are ahead, of all."""
+        return sum(each.ahead for each in self._holders)
+
     def add(self, holder: Holder) -> None:
         self._holders.add(holder)
 
@@ -43,7 +48,7 @@ class Stock:
     def allows(self, holder: Holder, size: int) -> bool:
         """May this session have `size` bytes more ahead, now?"""
         own = holder.ahead
-        everybody = sum(each.ahead for each in self._holders)
+        everybody = self.ahead
         if own == 0 or own + size <= self._guaranteed:
             return everybody == 0 or everybody + size <= 2 * self.total
         share = self.total // max(1, _count(each.ahead for each in self._holders))

@@ -30,11 +30,12 @@ from typing import Any, TypeVar
 
 from protocol import kernels
 from protocol.channel import parse_shape
-from protocol.config import Config
+from protocol.config import Address, Config
 from protocol.errors import ConfigError, MpcError
 from protocol.keyring import needed_key, other_key, own_key
 from protocol.log import Log
 from protocol.prg import fresh_seed
+from protocol.web.options import Watch
 
 from . import settings as tables
 from .agreement import Intent, who_learns
@@ -49,12 +50,14 @@ from .keyed import brought
 from .links import PEER, Addresses
 from .loading import AnyJob, any_job
 from .material import Material, open_material
+from .metrics import samples
 from .planned import Planned as Planned
 from .predicting import predicted
 from .result import Result as Result
+from .seen import Seen
 from .session import Run
 from .shared import Named, SharedModel, begin, keeper
-from .view import View
+from .view import View, Views
 
 T = TypeVar("T")
 _TABLE = {setting.name: setting for setting in tables.PARTY}
@@ -92,6 +95,8 @@ class Party:
         guard: bool = True,
         accept_out_of_range: bool = False,
         threads: int | None = None,
+        metrics: str | None = None,
+        watch_token: str | Path | None = None,
     ) -> None:
         if role not in PEER:
             raise ConfigError("say which party this is: --role alice or --role bob")
@@ -112,6 +117,8 @@ class Party:
         self.link, self.dealer_link = link, dealer_link
         self.guard, self.accept_out_of_range = guard, accept_out_of_range
         self.threads: int = _read("threads", threads)
+        self.metrics: Address | None = _read("metrics", metrics)
+        self.watch_token: Path | None = _read("watch_token", watch_token)
 
     @staticmethod
     def of(settings: Config) -> Party:
@@ -222,7 +229,9 @@ class Party:
 
         `fresh` sets the state of this session aside; `named` is how the job was given, for a model that is kept.
         """
-        work, view = copy.copy(any_job(job)), View() if view is None else view
+        watch, seen = Watch.of(self), Seen()
+        view = Views(*(() if view is None else (view,)), seen) if watch else View() if view is None else view
+        work = copy.copy(any_job(job))
         work.kept = work.keep if keep else ()
         named = Named(job) if isinstance(job, str) else named
         if model is not None:
@@ -257,7 +266,16 @@ class Party:
         kernels.set_threads(self.threads)
         keep_it = keeper(self.role, to.public_keys(self.role), work, named, model, inputs.fitted) if keep else None
         return Run(
-            intent, to, keyed or inputs.arrays, view, store, self.checkpoint_every, material, self.threads, keep_it
+            intent,
+            to,
+            keyed or inputs.arrays,
+            view,
+            store,
+            self.checkpoint_every,
+            material,
+            self.threads,
+            keep_it,
+            None if watch is None else watch.serving(view.note, partial(samples, seen)),
         )
 
     def plan(

@@ -36,7 +36,7 @@ class Attendance(StepObserver):
     store: Store | None
     interval: float  # seconds between two checkpoints
     halting: Callable[[], bool]  # whether this party is asked to halt
-    revealed: Callable[[int, Mapping[str, Array]], None]  # told what a check revealed
+    revealed: Callable[[int, Mapping[str, Array], tuple[str, ...]], None]  # told what a check revealed
     _due: float = 0.0
     _last: Point | None = field(default=None, init=False)
 
@@ -45,7 +45,8 @@ class Attendance(StepObserver):
 
     def checked(self, step: int) -> bool:
         plan = self.agreed.plan
-        self.revealed(step, self.history.add(self.machine, step, self.agreed.accepted))
+        found = self.history.add(self.machine, step, self.agreed.accepted)
+        self.revealed(step, found, self.history.beyond)
         with blame(source(type(plan.traced.job))):
             if self.history.improved(plan):
                 self.machine.remember()

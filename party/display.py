@@ -84,8 +84,8 @@ class Watching(Seen):
         for text in [*plan.traced.assumptions, *plan.lowering.warnings]:
             self.note(f"note: {text}")
 
-    def revealed(self, step: int, found: Mapping[str, Any]) -> None:
-        super().revealed(step, found)
+    def revealed(self, step: int, found: Mapping[str, Any], beyond: tuple[str, ...]) -> None:
+        super().revealed(step, found, beyond)
         if found:
             said = ", ".join(f"{name} {flat(value)}" for name, value in found.items())
             self._log(f"after step {step:,}: {said}", "checked")

@@ -101,6 +101,8 @@ class Seen(View):
             str, tuple[list[int], list[float]]
         ] = {}  # of what checks revealed, if it is one number: steps, values
         self.checks = 0
+        self.beyond: tuple[str, ...] = ()  # what checks found out of range, a phrase each, where that is accepted
+        self.counters: dict[str, list[Counters]] = {}  # of all links so far, by who is at the other end
         self.waits = 0  # how often somebody who is needed was waited for, a second each
         self._now: _Attempt | None = None
         self._earlier = Counts()
@@ -121,8 +123,8 @@ class Seen(View):
     def planned(self, plan: Plan) -> None:
         self.plan = plan
 
-    def revealed(self, step: int, found: Mapping[str, Array]) -> None:
-        self.checks += 1
+    def revealed(self, step: int, found: Mapping[str, Array], beyond: tuple[str, ...]) -> None:
+        self.checks, self.beyond = self.checks + 1, beyond
         for name, value in found.items():
             if value.size == 1:
                 steps, values = self.curves.setdefault(name, ([], []))
@@ -131,6 +133,10 @@ class Seen(View):
 
     def running(self, runner: Runner, intake: Supply, peer: Connection, dealer: Connection | None) -> None:
         self._now = _Attempt(runner, intake, peer, dealer)
+        for link in self.links:
+            known = self.counters.setdefault(link.whom, [])
+            if not any(link.counters is each for each in known):
+                known.append(link.counters)
 
     # ---- what is to be seen -------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from protocol import contract_codec
@@ -87,8 +88,11 @@ class Run:
         material: Material | None = None,
         threads: int = 1,
         keeper: Keeper | None = None,
+        serving: AbstractAsyncContextManager[None] | None = None,
     ) -> None:
+        """`serving` is entered for as long as the run lasts."""
         self.intent, self._to, self._view = intent, to, view
+        self._serving = serving or nullcontext()
         self._store, self._interval, self._material = store, interval, material
         self._party = ROLES.index(intent.role)
         self._begun = self._progressed = time.monotonic()
@@ -123,7 +127,8 @@ class Run:
 
     async def run(self) -> Report:
         """The whole run. MpcError in one sentence for whatever ends it; Halted after `halt`."""
-        async with opened(self.intent.role, self._to, self._view.note, self._view.waiting) as links:
+        view = self._view
+        async with self._serving, opened(self.intent.role, self._to, view.note, view.waiting) as links:
             self._links = links
             pause = SETTLE
             if self._done is not None:

@@ -24,6 +24,7 @@ from protocol.config import (
 from protocol.cost import LAN, Network
 from protocol.errors import ConfigError
 from protocol.log import SETTING as LOG_FORMAT
+from protocol.web.options import WATCH
 
 DEALER = "tcp://127.0.0.1:7700"
 PEER = "tcp://127.0.0.1:7701"
@@ -213,7 +214,7 @@ THREADS = Setting(
     "1",
     metavar="N",
 )
-PARTY = (ROLE, *SESSION, MATERIAL, *TRUST, *PATIENCE, STATE, EVERY, *NETWORK, *LINK, THREADS, GUARD, ACCEPT)
+PARTY = (ROLE, *SESSION, MATERIAL, *TRUST, *PATIENCE, STATE, EVERY, *NETWORK, *LINK, THREADS, GUARD, ACCEPT, *WATCH)
 """What makes a party, whatever it runs: the arguments of `api.Party` too."""
 PREDICT = (
     ROLE,

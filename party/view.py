@@ -31,8 +31,8 @@ class View(StepObserver):
     def planned(self, plan: Plan) -> None:
         """The plan is agreed; once in a run."""
 
-    def revealed(self, step: int, found: Mapping[str, Array]) -> None:
-        """What a check after so many steps revealed to this party."""
+    def revealed(self, step: int, found: Mapping[str, Array], beyond: tuple[str, ...]) -> None:
+        """What a check after so many steps revealed to this party; what left its range so far, where that is accepted."""
 
     def running(self, runner: Runner, intake: Supply, peer: Connection, dealer: Connection | None) -> None:
         """The rounds of an attempt begin; the steps that follow are these."""
@@ -67,9 +67,9 @@ class Views(View):
         for view in self._views:
             view.planned(plan)
 
-    def revealed(self, step: int, found: Mapping[str, Array]) -> None:
+    def revealed(self, step: int, found: Mapping[str, Array], beyond: tuple[str, ...]) -> None:
         for view in self._views:
-            view.revealed(step, found)
+            view.revealed(step, found, beyond)
 
     def running(self, runner: Runner, intake: Supply, peer: Connection, dealer: Connection | None) -> None:
         for view in self._views:

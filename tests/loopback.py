@@ -14,12 +14,15 @@ from protocol.log import Log
 
 
 @contextlib.asynccontextmanager
-async def dealing() -> AsyncIterator[dict[str, str]]:
-    """Where it listens, and where alice may, as arguments for a `Party`; its keys are those of loopback."""
+async def dealing(into: list[Service] | None = None) -> AsyncIterator[dict[str, str]]:
+    """Where it listens, and where alice may, as arguments for a `Party`; its keys are those of loopback. It is put `into` a list."""
     address = free_address()
     known = [key for role in ("alice", "bob") if (key := other_key(role, None, True)) is not None]
     settings = Settings(address, own_key("dealer", None, [address], False), Allow(known))
-    service = asyncio.create_task(Service(settings, Log("dealer")).run())
+    dealer = Service(settings, Log("dealer"))
+    if into is not None:
+        into.append(dealer)
+    service = asyncio.create_task(dealer.run())
     try:
         yield {"peer": free_address(), "dealer": address}
     finally:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from functools import partial
+
 from protocol import kernels
 from protocol.channel import Allow, parse_shape
 from protocol.config import Config
@@ -9,12 +12,14 @@ from protocol.errors import ConfigError
 from protocol.keyring import PLAINTEXT, other_key, own_key
 from protocol.log import configure
 from protocol.processes import run_until_signalled
+from protocol.web.options import Watch
 
+from ..metrics import samples
 from ..service import Service, Settings
 
 
 def run(config: Config) -> int:
-    listen = str(config.listen)
+    listen, watch = str(config.listen), Watch.of(config)
     keys = own_key("dealer", config.key, (listen,), config.insecure_plaintext)
     log, _ = configure("dealer", config.log_format, config.quiet)
     if keys is None:
@@ -33,9 +38,12 @@ def run(config: Config) -> int:
     )
     kernels.ready(log)
     service = Service(settings, log)
-    run_until_signalled(
-        service.run(), reload=lambda: service.reload(None if keys is None else _allowed(config.reread()))
-    )
+
+    async def serve() -> None:
+        async with watch.serving(log, partial(samples, service)) if watch else nullcontext():
+            await service.run()
+
+    run_until_signalled(serve(), reload=lambda: service.reload(None if keys is None else _allowed(config.reread())))
     return 0
 
 

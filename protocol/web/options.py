@@ -1,0 +1,105 @@
+"""The options of a page and of metrics, which need none of the libraries that serve them."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from ..config import Address, Setting, file_path, listen_address
+from ..errors import ConfigError
+from ..keyring import is_loopback
+from .measures import Sample
+
+SHORTEST = 16  # characters of a token
+
+
+def web_address(text: str) -> Address:
+    """ "127.0.0.1:8080", "8080" on loopback, "[::1]:8080"; port 0 is any free one."""
+    host, _, port = re.sub("^(http|tcp)://", "", text).removesuffix("/").rpartition(":")
+    try:
+        return listen_address(f"tcp://{host or '127.0.0.1'}:{port}")
+    except ConfigError:
+        raise ConfigError(f"{text!r} is nowhere to serve a page at; write it like 127.0.0.1:8080") from None
+
+
+METRICS = Setting(
+    "metrics",
+    "serve counts and times for Prometheus at this address, under /metrics",
+    web_address,
+    metavar="HOST:PORT",
+)
+TOKEN = Setting(
+    "watch_token",
+    "a file with a token that is asked for, as the password, by what --metrics serves; needed beyond loopback",
+    file_path,
+    metavar="FILE",
+)
+WATCH = (METRICS, TOKEN)
+
+
+def _token(option: str, where: Address, token: Path | None) -> str | None:
+    """The token in the file, if there is one. ConfigError if it is none, or if one is needed."""
+    if token is None:
+        if not is_loopback(str(where)):
+            raise ConfigError(
+                f"{option}: {where.host} can be reached from other hosts, so it needs a token: give --watch-token FILE, or take 127.0.0.1"
+            )
+        return None
+    try:
+        text = token.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise ConfigError(f"--watch-token: {token} cannot be read: {why}") from None
+    if not re.fullmatch(rf"[\x21-\x7e]{{{SHORTEST},200}}", text):
+        raise ConfigError(
+            f"--watch-token: {token} must have one word of {SHORTEST} to 200 letters and digits in it, as `openssl rand -hex 16` prints"
+        )
+    return text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watch:
+    """What a process was asked to serve."""
+
+    metrics: Address | None
+    token: Path | None
+
+    @staticmethod
+    def of(settings: Any) -> Watch | None:
+        """As its settings, or a `Party`'s arguments, say; None for nothing. ConfigError if it cannot be served."""
+        found = Watch(metrics=settings.metrics, token=settings.watch_token)
+        if found.metrics is not None:
+            _token("--metrics", found.metrics, found.token)
+            with _extra("--metrics", "metrics"):
+                import_module(".metrics", __package__)
+        return found if found.metrics else None
+
+    @contextlib.asynccontextmanager
+    async def serving(
+        self, note: Callable[[str, str], None], samples: Callable[[], Iterable[Sample]]
+    ) -> AsyncIterator[None]:
+        """Serve it while the block lasts: the metrics that `samples` gives when somebody asks."""
+        async with contextlib.AsyncExitStack() as stack:
+            if self.metrics is not None:
+                from .metrics import metrics
+
+                token = _token("--metrics", self.metrics, self.token)
+                url = await stack.enter_async_context(metrics(self.metrics, token, samples))
+                note(f"metrics are at {url}", "metrics")
+            yield
+
+
+@contextlib.contextmanager
+def _extra(option: str, extra: str) -> Iterator[None]:
+    """ConfigError that says what to install if a library is not there."""
+    try:
+        yield
+    except ImportError as error:
+        raise ConfigError(
+            f"{option} needs {error.name}, which is not installed: python -m pip install 'mpc-playground[{extra}]'"
+        ) from None

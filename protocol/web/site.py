@@ -1,0 +1,74 @@
+"""Serving: GET requests, to whoever may look, until the work is done.
+
+Without a token only loopback is served, and only under a name of loopback: a page of somebody else's, open in a browser on this host,
+cannot have its own name resolved to here and read along. With a token, the token is asked for as the password of HTTP's basic
+authentication, whoever the user says to be. Nothing is encrypted: beyond loopback that is for a proxy or a tunnel.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hmac
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+
+from aiohttp import web
+
+from ..config import Address
+from ..errors import ConfigError
+from ..keyring import is_loopback
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+LINGER = 0.2  # seconds that requests under way get when the work is done
+
+
+@contextlib.asynccontextmanager
+async def serving(option: str, where: Address, token: str | None, routes: Mapping[str, Handler]) -> AsyncIterator[str]:
+    """Serve `routes` while the block lasts, whose value is the URL. ConfigError if nothing can be served there."""
+
+    @web.middleware
+    async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if token is None:
+            if not is_loopback(f"http://{request.host}"):
+                raise web.HTTPForbidden(text="this is served under the names of loopback alone\n")
+        elif not _knows(token, request.headers.get("Authorization", "")):
+            raise web.HTTPUnauthorized(headers={"WWW-Authenticate": 'Basic realm="mpc", charset="UTF-8"'})
+        return await handler(request)
+
+    async def headed(request: web.Request, response: web.StreamResponse) -> None:
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+
+    app = web.Application(middlewares=[guarded])
+    app.on_response_prepare.append(headed)
+    for path, handler in routes.items():
+        app.router.add_get(path, handler)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=LINGER)
+    await runner.setup()
+    try:
+        try:
+            await web.TCPSite(runner, None if where.host == "*" else where.host, where.port).start()
+        except OSError as error:
+            raise ConfigError(
+                f"{option}: nothing can be served at {where.host}:{where.port}: {error.strerror}"
+            ) from None
+        host, port = runner.addresses[0][:2]
+        yield f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    finally:
+        await runner.cleanup()
+
+
+def _knows(token: str, authorization: str) -> bool:
+    """Whether the password is the token. (RFC 7617)"""
+    scheme, _, encoded = authorization.partition(" ")
+    try:
+        password = base64.b64decode(encoded, validate=True).partition(b":")[2]
+    except ValueError:
+        return False
+    return scheme.lower() == "basic" and hmac.compare_digest(password, token.encode())
