@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from protocol.config import nearest
 from protocol.errors import ConfigError, JobError
 from protocol.jobs import Job
-from protocol.nn import Training
 from protocol.nn.prediction import KINDS, Prediction, prediction
+from protocol.nn.supervised import Supervised
 
 from .links import PEER
 from .loading import load_job
@@ -36,8 +36,10 @@ def predicted(
             job = load_job(model.file, {**model.parameters, **parameters})
         except JobError as error:
             raise JobError(f"{error} ({model} was trained from that; --job says where it is now)") from None
-    if not isinstance(job, Training):
-        raise ConfigError(f"the job {type(job).__name__} is no Training, so it has no predictions; run it with --model")
+    if not isinstance(job, Supervised):
+        raise ConfigError(
+            f"the job {type(job).__name__} learns no y from x, so it has no predictions; run it with --model"
+        )
     for kind, who in (to or {}).items():
         if kind not in KINDS:
             raise ConfigError(f"there are no {kind!r} to learn{nearest(kind, KINDS)} (there are: {', '.join(KINDS)})")

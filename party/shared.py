@@ -25,7 +25,9 @@ from protocol.errors import AgreementError, ConfigError, DataError, ProtocolErro
 from protocol.history import History
 from protocol.jobs import ROLES, Job
 from protocol.machine import Machine
+from protocol.nn import Training
 from protocol.nn.prediction import architecture
+from protocol.nn.supervised import Supervised
 from protocol.ops.stored import Stored
 from protocol.origin import source
 from protocol.prg import SEED_BYTES, derive, keystream
@@ -209,10 +211,15 @@ def joined(mine: bytes, theirs: object, role: str, who: str) -> bytes:
 def begin(job: Job, model: SharedModel) -> None:
     """Have `job` begin with the model; DataError if it was trained as another."""
     names = {each.label for each in model.tensors}
-    ours = names & job.declared.keys()
+    ours = names & {*job.declared, *job.uses}
     bundles = {name.partition(".")[0] for name in ours if "." in name}
     missing = [name for name in job.declared if name.partition(".")[0] in bundles and name not in names]
+    missing += [name for name in job.uses if name not in names]
     known = _architecture(job)
+    if isinstance(job, Supervised) and not isinstance(job, Training):
+        raise DataError(
+            f"{type(job).__name__} is fitted anew from its rows, and begins with no model; `predict` is what {model} is for"
+        )
     try:
         if not ours or missing or (known and model.architecture and known != model.architecture):
             raise DataError("this job has another network, or none")

@@ -336,9 +336,9 @@ def _early(given: Early | None, usual: str, known: Collection[str]) -> nn.EarlyS
 
 def _reveals(kind: type[Job], given: Mapping[str, Any], metrics: Collection[str] = ()) -> dict[str, Any]:
     """Who learns what, as the job's attributes; `metrics` are said elsewhere."""
-    attributes = {name: name for name in ("weights", "scores") if isinstance(getattr(kind, name, None), str)} or {
-        "results": "reveal"
-    }
+    attributes = {
+        name: name for name in ("weights", *METRICS, "scores") if isinstance(getattr(kind, name, None), str)
+    } or {"results": "reveal"}
     there = [*attributes, *metrics]
     for name, value in given.items():
         if name not in there:

@@ -3,32 +3,52 @@
 The rows enter by the moments of their columns, XᵀX/n and Xᵀy/n about the means; what follows has the size of the columns alone, however
 many rows there are. Columns need not be scaled: each is divided by a secret power of two near its deviation, found by comparisons, so
 deviations may lie anywhere from 1/128 to 1024; a column with less is taken to be constant, and its coefficient is 0. Then the
-normal equations are solved as `solve.py` says. Nothing is revealed but the coefficients and the intercept.
+normal equations are solved as `solve.py` says. Nothing is revealed but what the attributes say.
 
 With columns of deviation 0.1 and more, coefficients times their columns' deviations are within 1e-3 of float64's, in units of the target's
 deviation, for condition numbers (of the scaled XᵀX) up to `condition`; what is determined less well is shrunk, as by a ridge.
+
+A model that is kept has the coefficients in these units, and the units.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
 
 from ..errors import JobError
-from ..jobs import Input, Job, Variables
+from ..jobs import Input, Variables
+from ..nn import MSE, r2
+from ..nn.losses import Loss
+from ..nn.supervised import Supervised
+from ..ops import Secret, within
 from ..sizing import Numerics
 from ..tables import Table
 from .solve import COARSEST, deviations, equilibrated, scaled, solve
 
+REACH = 256.0  # deviations that new rows, and what is predicted of them, may be from the mean
 
-class LeastSquares(Job):
-    """What linear and ridge regression share, of v.x (n, k) and v.y (n, t)."""
+
+class LeastSquares(Supervised):
+    """What linear and ridge regression share, of v.x (n, k) and v.y (n, t).
+
+    held_out: which part of the rows, by an agreed choice, is kept from the fit, for r2, and for `scores`: what the model predicts of each of
+    them. weights: who learns coef (k, t) and intercept (t); r2, scores: who learns these. Each is "alice", "bob", "both" or "none".
+    """
 
     iterations: ClassVar[int] = 0
     fraction_bits = 28
     fit_intercept = True
     condition = 1e5
     penalty: ClassVar[float] = 0.0  # of the squares of the coefficients, against the sum of squared errors
+    weights = "both"
+    r2 = "both"
+    scores = "none"
+
+    @property
+    def keep(self) -> Sequence[str]:  # type: ignore[override]
+        return ("coef", "scale", "size", *(("centre", "mean") if self.fit_intercept else ()))
 
     @property
     def numerics(self) -> Numerics:
@@ -39,7 +59,7 @@ class LeastSquares(Job):
         """There is none."""
 
     def finish(self, v: Variables) -> None:
-        x, y = v.x, v.y
+        x, y = self.split(v, held_out=False)
         (n, k), peaks = x.shape, [max(abs(end) for end in each._node.interval) for each in (x, y)]
         if y.ndim != 2 or y.shape[0] != n:
             raise JobError(
@@ -51,15 +71,35 @@ class LeastSquares(Job):
             )
         a, b, square = x.T @ x / n, x.T @ y / n, (y * y).mean(axis=0)
         if self.fit_intercept:
-            mx, my = x.mean(axis=0, keepdims=True), y.mean(axis=0, keepdims=True)
+            v.centre, v.mean = x.mean(axis=0, keepdims=True), y.mean(axis=0, keepdims=True)
+            mx, my = v.centre, v.mean
             a, b, square = a - mx.T @ mx, b - mx.T @ my, square - (my * my).reshape(-1)
-        s, inverse = equilibrated(a, self.penalty / n, peaks[0])
-        size, unsize = deviations(square)
-        z = solve(s, scaled(b, inverse, unsize, peaks[0]), float(k), self.condition)
-        w = z * inverse.reshape(-1, 1) * size
-        v.reveal(coef=w)
-        if self.fit_intercept:
-            v.reveal(intercept=(my - mx @ w).reshape(-1))
+        s, v.scale = equilibrated(a, self.penalty / n, peaks[0])
+        v.size, unsize = deviations(square)
+        v.coef = solve(s, scaled(b, v.scale, unsize, peaks[0]), float(k), self.condition)
+        w = v.coef * v.scale.reshape(-1, 1) * v.size
+        self.told(v, "weights", coef=w, **({"intercept": (my - mx @ w).reshape(-1)} if self.fit_intercept else {}))
+        if self.held_out:
+            x, y = self.split(v, held_out=True)
+            y = within((y - my if self.fit_intercept else y) * unsize, -REACH, REACH)
+            self.told(v, "r2", r2=r2(self._standing(v, x), y))
+            self.told(v, "scores", scores=self.forward(v, x))
+        elif self.weights == "none" and not self.kept:
+            raise JobError(
+                f"{type(self).__name__} reveals nothing: weights = 'both', or held_out = 0.2 for r2, or keep the model (--keep FILE)"
+            )
+
+    def _standing(self, v: Variables, x: Secret) -> Secret:
+        """What is predicted of rows, in deviations from the mean."""
+        x = within((x - v.centre if self.fit_intercept else x) * v.scale.reshape(1, -1), -REACH, REACH)
+        return within(x @ v.coef, -REACH, REACH)
+
+    def forward(self, v: Variables, x: Secret) -> Secret:
+        z = self._standing(v, x) * v.size.reshape(1, -1)
+        return z + v.mean if self.fit_intercept else z
+
+    def outcome(self, z: Secret) -> Loss:
+        return MSE()
 
 
 class LinearRegression(LeastSquares):

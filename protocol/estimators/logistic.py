@@ -10,18 +10,19 @@ the sum of squares of the coefficients, the intercept left out.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
 
 from ..errors import JobError
 from ..jobs import Input, Variables
-from ..nn import accuracy
-from ..nn.heldout import HeldOut
-from ..ops import sigmoid, softmax, within
+from ..nn import BinaryCrossEntropy, CrossEntropy, accuracy, auc
+from ..nn.losses import Loss
+from ..nn.supervised import Supervised
+from ..ops import Secret, sigmoid, softmax, within
 from ..ops.tensor import bounded
 from ..sizing import Numerics
 from ..tables import Table
-from ..variables import TO
 from .solve import equilibrated, inverse
 
 MOMENTUM = 0.8
@@ -31,12 +32,12 @@ LOGITS, COEFFICIENTS = (
 )  # what they are assumed to stay within; coefficients in units of their columns' deviations
 
 
-class LogisticRegression(HeldOut):
+class LogisticRegression(Supervised):
     """x (n, k); y (n, 1) of 0 and 1, or (n, classes) one-hot.
 
     C: the larger, the smaller the penalty. max_iter: steps; there are always as many. held_out: which part of the rows, by an agreed choice,
-    is kept from training, for the accuracy, which is revealed at the end, and for `scores`: who learns what the model makes of each
-    of those rows, z = x·coef + intercept. weights: who learns coef (k, t) and intercept (t). Each is "alice", "bob", "both" or "none".
+    is kept from training, for metrics. accuracy, auc: who learns these at the end; scores: who learns what the model makes of each of
+    those rows, z = x·coef + intercept; weights: who learns coef (k, t) and intercept (t). Each is "alice", "bob", "both" or "none".
     """
 
     x: ClassVar[Input | Table] = Input("bob", ("n", "k"))
@@ -47,7 +48,13 @@ class LogisticRegression(HeldOut):
     fit_intercept = True
     condition = 1e4
     weights = "both"
+    accuracy = "both"
+    auc = "none"
     scores = "none"
+
+    @property
+    def keep(self) -> Sequence[str]:  # type: ignore[override]
+        return ("coef", "scale", *(("centre", "intercept") if self.fit_intercept else ()))
 
     @property
     def iterations(self) -> int:  # type: ignore[override]
@@ -94,19 +101,25 @@ class LogisticRegression(HeldOut):
             v.intercept, v.next = intercept, intercept + MOMENTUM * (intercept - v.intercept)
 
     def finish(self, v: Variables) -> None:
-        for name in ("weights", "scores"):
-            if getattr(self, name) not in (*TO, "none"):
-                raise JobError(f"{name} = {getattr(self, name)!r}: 'alice', 'bob', 'both' or 'none' learns them")
         coef = v.coef * v.scale.reshape(-1, 1)
-        if self.weights != "none":
-            v.reveal(coef=coef, to=self.weights)
-            if self.fit_intercept:
-                v.reveal({"intercept": (v.intercept - v.centre @ coef).reshape(-1)}, to=self.weights)
-        if not self.held_out:
-            return
-        x, y = self.split(v, held_out=True)
-        z = ((x - v.centre) * v.scale.reshape(1, -1)) @ v.coef
-        z = within(z + v.intercept if self.fit_intercept else z, -LOGITS, LOGITS)
-        v.reveal(accuracy=accuracy(z, y))
-        if self.scores != "none":
-            v.reveal({"scores": z}, to=self.scores)
+        intercept = {"intercept": (v.intercept - v.centre @ coef).reshape(-1)} if self.fit_intercept else {}
+        self.told(v, "weights", coef=coef, **intercept)
+        if self.held_out:
+            x, y = self.split(v, held_out=True)
+            z = self.forward(v, x)
+            self.told(v, "accuracy", accuracy=accuracy(z, y))
+            if self.auc != "none":
+                self.told(v, "auc", auc=auc(z, y))
+            self.told(v, "scores", scores=z)
+        elif self.weights == "none" and not self.kept:
+            raise JobError(
+                f"{type(self).__name__} reveals nothing: weights = 'both', or held_out = 0.2 for metrics, or keep the model (--keep FILE)"
+            )
+
+    def forward(self, v: Variables, x: Secret) -> Secret:
+        columns = (x - v.centre if self.fit_intercept else x) * v.scale.reshape(1, -1)
+        z = columns @ v.coef
+        return within(z + v.intercept if self.fit_intercept else z, -LOGITS, LOGITS)
+
+    def outcome(self, z: Secret) -> Loss:
+        return BinaryCrossEntropy() if z.shape[-1] == 1 else CrossEntropy()

@@ -9,7 +9,7 @@ predictions      classes where the loss is one of classes, else scores
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from ..digest import listing
@@ -17,8 +17,9 @@ from ..errors import JobError
 from ..graph import Graph, Phase, Source
 from ..jobs import Input, Job, Variables
 from ..ops import Secret
+from ..sizing import Numerics
 from ..tables import Table
-from .layer import Layer
+from .supervised import Supervised
 from .training import Training
 
 KINDS = ("predictions", "classes", "probabilities", "scores")
@@ -30,21 +31,33 @@ class Prediction(Job):
     iterations = 0
     _fewest_bits = 16  # an error of scores is none of classes, unless two are close: no reason to have coarse scores
     x: ClassVar[Input | Table]
-    model: ClassVar[Layer]
-    training: Training
+    training: Supervised
     to: Mapping[str, str]
+
+    @property
+    def numerics(self) -> Numerics:
+        return self.training.numerics
+
+    @property
+    def uses(self) -> Sequence[str]:  # type: ignore[override]
+        """What a model has that declares none of it."""
+        return () if isinstance(self.training, Training) else self.training.keep
 
     def step(self, v: Variables) -> None:
         """There is none."""
 
     def finish(self, v: Variables) -> None:
-        z = self.model(v, v.x, training=False)
+        if not isinstance(self.training, Training) and v.x.shape[-1] != v.coef.shape[0]:
+            raise JobError(
+                f"the model is of {v.coef.shape[0]} columns, and these rows have {v.x.shape[-1]}; bring the same"
+            )
+        z = self.training.forward(v, v.x)
         for kind, who in self.to.items():
             v.reveal({kind: self.told(kind, z)}, to=who)
 
     def told(self, kind: str, z: Secret) -> Secret:
         """What is revealed as `kind` of the scores z."""
-        loss: Any = self.training.loss
+        loss: Any = self.training.outcome(z)
         if kind == "scores" or (kind == "predictions" and not hasattr(loss, "classes")):
             return z
         method = getattr(loss, "probabilities" if kind == "probabilities" else "classes", None)
@@ -54,7 +67,7 @@ class Prediction(Job):
         return told
 
 
-def prediction(training: Training, owner: str, to: Mapping[str, str] | None = None) -> Prediction:
+def prediction(training: Supervised, owner: str, to: Mapping[str, str] | None = None) -> Prediction:
     """What the model of `training` says of any number of rows that `owner` brings, or both where the table has columns of both.
 
     to: who learns which of `KINDS`; where nothing is said, the predictions go to whoever brings the rows, or else the labels.
@@ -62,7 +75,8 @@ def prediction(training: Training, owner: str, to: Mapping[str, str] | None = No
     x, y = training.x, training.y
     rows = x.of_new_rows(owner) if isinstance(x, Table) else Input(owner, ("n", *x.shape[1:]), x.low, x.high)
     place = {"__module__": type(training).__module__}  # faults in its layers are faults in its file
-    kind: Any = type("Prediction", (Prediction,), {"x": rows, "model": training.model, **place})
+    model = {"model": training.model} if isinstance(training, Training) else {}
+    kind: Any = type("Prediction", (Prediction,), {"x": rows, **model, **place})
     owners = rows.owners if isinstance(rows, Table) else (owner,)
     alone = owners if len(owners) == 1 else y.owners if isinstance(y, Table) else (y.owner,)
     made: Prediction = kind()
@@ -76,6 +90,8 @@ def architecture(job: Job) -> str:
     """A digest of what a training's model computes of one row, whoever has trained it on what; "" where the job does not say that."""
     if isinstance(job, Prediction):
         job = job.training
+    if isinstance(job, Supervised) and not isinstance(job, Training):
+        return type(job).__name__
     if not isinstance(job, Training) or not all(isinstance(length, int) for length in job.x.shape[1:]):
         return ""
     graph, model = Graph(), job.model

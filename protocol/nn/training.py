@@ -21,16 +21,16 @@ from typing import ClassVar
 
 from ..errors import JobError
 from ..graph import Array
-from ..jobs import Input, Variables
+from ..jobs import Variables
 from ..ops import Secret, gradient
 from ..tables import Table
 from ..variables import TO
 from ..views import Shape
-from .heldout import HeldOut
 from .layer import Layer
 from .losses import Loss
 from .metrics import Metric
 from .optimisers import SGD, Optimiser
+from .supervised import Supervised
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class EarlyStop:
         return len(values) - 1 - values.index(max(values))
 
 
-class Training(HeldOut):
+class Training(Supervised):
     """Subclass this; see the module's docstring.
 
     Every epoch takes the rows in an agreed order of its own, in batches. held_out: which part of them is kept from training, by an
@@ -65,8 +65,6 @@ class Training(HeldOut):
     parameters, and the optimiser's state.
     """
 
-    x: ClassVar[Input | Table]
-    y: ClassVar[Input | Table]
     model: ClassVar[Layer]
     loss: ClassVar[Loss]
     optimiser: ClassVar[Optimiser] = SGD(lr=0.1)
@@ -134,8 +132,14 @@ class Training(HeldOut):
         x, y = self.split(v, held_out=True)
         if x is v.x:
             raise JobError(f"{type(self).__name__}: metrics are of rows held out from training: held_out = 0.2, say")
-        z = self.model(v, x, training=False)
+        z = self.forward(v, x)
         return {name: metric(z, y) for name, metric in self.metrics.items()}
+
+    def forward(self, v: Variables, x: Secret) -> Secret:
+        return self.model(v, x, training=False)
+
+    def outcome(self, z: Secret) -> Loss:
+        return self.loss
 
     def stop(self, history: Mapping[str, Sequence[Array]]) -> bool:
         return (

@@ -95,7 +95,7 @@ def test_the_job_is_the_one_that_trained_the_model():
             replace(alice, file="gone.py"),
             "gone.py cannot be read .*the share a.share was trained from that; --job says",
         ),
-        (replace(alice, file="seed", parameters={}), "the job Seed is no Training, so it has no predictions"),
+        (replace(alice, file="seed", parameters={}), "the job Seed learns no y from x, so it has no predictions"),
     ):
         with pytest.raises((ConfigError, JobError), match=words):
             predicted(model, None, {}, False)

@@ -1,0 +1,60 @@
+"""What learns y from x: which rows it learns from, and what its model, as it stands, makes of other rows."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import JobError
+from ..jobs import Input, Job, Variables
+from ..ops import Secret, take
+from ..prg import agreed, keystream
+from ..tables import Table
+from ..variables import TO
+from .losses import Loss
+
+
+class Supervised(Job):
+    """A job with rows in v.x and v.y. held_out: which part of them is held out; seed: another choice.
+
+    The choice is agreed: the same rows at both parties, whenever the job reads them.
+    """
+
+    x: ClassVar[Input | Table]
+    y: ClassVar[Input | Table]
+    held_out = 0.0
+    seed = 0
+
+    def forward(self, v: Variables, x: Secret) -> Secret:
+        """What the model, of which `v` has what is kept, makes of rows: logits, or predictions."""
+        raise NotImplementedError
+
+    def outcome(self, z: Secret) -> Loss:
+        """The loss that these scores have: of classes, or of numbers."""
+        raise NotImplementedError
+
+    def training_rows(self, rows: int) -> NDArray[np.intp]:
+        """Those not held out, in order."""
+        if not 0.0 <= self.held_out < 1.0:
+            raise JobError(f"{type(self).__name__}: held_out = {self.held_out!r} is from 0 up to 1 (0.2: a fifth)")
+        order = np.argsort(keystream(agreed(self.seed, "held out"), 0, 1, rows)[0], kind="stable")
+        return np.sort(order[round(self.held_out * rows) :])
+
+    def split(self, v: Variables, held_out: bool) -> tuple[Secret, Secret]:
+        """The rows for training, or those held out, of v.x and v.y; all where none is held out."""
+        rows = v.x.shape[0]
+        mine = self.training_rows(rows)
+        if len(mine) == rows:
+            return v.x, v.y
+        if held_out:
+            mine = np.setdiff1d(np.arange(rows), mine)
+        return take(v.x, mine, axis=0), take(v.y, mine, axis=0)
+
+    def told(self, v: Variables, name: str, **tensors: Secret) -> None:
+        """Reveal these to whom the attribute `name` says: "alice", "bob" or "both"; to nobody where it says "none"."""
+        if (who := getattr(self, name)) not in (*TO, "none"):
+            raise JobError(f"{name} = {who!r}: 'alice', 'bob', 'both' or 'none' learns them")
+        if who != "none":
+            v.reveal(tensors, to=who)
