@@ -321,6 +321,7 @@ LAB = (
         "seconds_per_cell", "how long the iterations of one cell should take", positive(duration), "5s", metavar="TIME"
     ),
     Setting("out", "the folder for tables and pictures", file_path, "lab", metavar="DIR"),
+    Setting("html", "write a report as a page with pictures, for a browser", file_path, metavar="FILE.html"),
     *OUTPUT[1:],
 )
 INIT = (

@@ -30,6 +30,7 @@ from protocol.places import usable
 
 from ..given import given
 from ..loading import load_job, parameters
+from ..pages.lab import save as save_page
 from ..planned import planned
 from ..settings import LAB
 from .cells import RUNS, SLOW, Cell, Order, survey
@@ -52,6 +53,8 @@ def laboratory(settings: Config) -> int:
     links = grid(settings)
     if not usable(settings.out):
         raise ConfigError(f"the folder {settings.out} cannot be made or written to; check --out")
+    if settings.html is not None and not usable(settings.html.parent):
+        raise ConfigError(f"the folder {settings.html.parent} cannot be made or written to; check --html")
 
     def tell(text: str) -> None:
         if not settings.quiet:
@@ -68,6 +71,9 @@ def _survey(settings: Config, order: Order, links: list[tuple[Shape, Shape]], to
     pace, cells = survey(order, links, settings.seconds_per_cell, most, told)
     found = as_data(order, cells, pace, settings.seconds_per_cell)
     written = write(folder, found)
+    if settings.html is not None:
+        save_page(found, settings.html)
+        written.append(settings.html)
     if importlib.util.find_spec("matplotlib") is None:
         told("no pictures: install matplotlib for them, with python -m pip install 'mpc-playground[lab]'")
     else:

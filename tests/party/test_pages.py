@@ -1,4 +1,4 @@
-"""The plan as a page: one file that loads nothing, says in words what it shows, and is light or dark as its reader wants it."""
+"""What is planned or measured as a page: one file that loads nothing, says in words what it shows, and is light or dark as its reader is."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from party import plan
 from party.pages.amounts import size, span, unit
 from party.pages.charts import ticks
+from party.pages.lab import lab_page
 from party.pages.markup import page, tag, write
 from party.pages.plan import plan_page, save
 from protocol.errors import ConfigError
@@ -93,6 +94,23 @@ def test_it_is_read_without_eyes_and_without_a_mouse(text):
 @pytest.mark.parametrize(("job", "more"), [("seed", {"iterations": 0}), ("single", {}), ("logreg", {"guard": False})])
 def test_jobs_without_steps_or_without_comparisons_have_a_page(job, more):
     assert f"What a run of {job} costs" in Reader(plan_page(plan(job, **more))).text
+
+
+def test_the_laboratory_has_a_page_too():
+    cell = {"bandwidth_mbit": 100.0, "iterations": 7, "predicted_iteration_ms": 21.0, "prediction_error": 0.05}
+    cell |= {"computed": 1.0, "waited_for_peer": 2.0, "waited_for_material": 1.0}
+    cells = [cell | {"rtt_ms": rtt, "iteration_ms": rtt + 1} for rtt in (0.0, 20.0, 80.0)]
+    cells.append(cells[1] | {"bandwidth_mbit": None})
+    found = {
+        "job": "seed",
+        "cells": cells,
+        "per_iteration": {"rounds": 2, "bytes_sent": [128, 128], "dealt_bytes": 6400},
+    }
+    found |= {"machine": {"system": "Linux", "cores": 2, "python": "3.11"}, "command": "python -m party lab"}
+    read = Reader(lab_page(found | {"scaling": "each cell runs a while", "repetition": "the fastest counts"}))
+    for words in ("20 ms, 100 Mbit/s", "20 ms, no limit", "latency alone", "50%", "+5.0%", "81 ms", "6,400 B"):
+        assert words in read.text
+    assert not read.all("script") and len(read.all("svg")) == 1
 
 
 def test_what_a_job_is_called_does_not_become_markup():

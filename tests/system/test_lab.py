@@ -12,6 +12,7 @@ from services import until
 
 from party.lab.cells import Order, calibrate, measure
 from party.lab.laboratory import Patience, grid, order_of
+from party.pages.lab import lab_page
 from party.planned import Planned
 from party.settings import LAB, several
 from protocol.channel import Shape
@@ -72,7 +73,18 @@ def test_the_command_writes_tables_and_pictures(tmp_path):
     pytest.importorskip("matplotlib", reason="the lab's pictures need matplotlib")
     words = ["lab", "--job", "xor", "--rtt", "2,5ms", "--bandwidth", "none", "--seconds-per-cell", "200ms"]
     ran = subprocess.run(
-        [sys.executable, "-m", "party", *words, "--json", "--quiet", "--out", str(tmp_path)],
+        [
+            sys.executable,
+            "-m",
+            "party",
+            *words,
+            "--json",
+            "--quiet",
+            "--out",
+            str(tmp_path),
+            "--html",
+            str(tmp_path / "lab.html"),
+        ],
         capture_output=True,
         text=True,
         check=False,
@@ -86,6 +98,7 @@ def test_the_command_writes_tables_and_pictures(tmp_path):
     assert [float(row["rtt_ms"]) for row in rows] == [2, 5]
     assert [row["bandwidth_mbit"] for row in rows] == ["", ""]
     assert all(int(row["iterations"]) >= 2 and float(row["iteration_ms"]) > 1 for row in rows)
+    assert (tmp_path / "lab.html").read_text() == lab_page(found)
     for name in ("time", "shares", "predicted"):
         assert (tmp_path / f"lab-xor-{name}.png").read_bytes().startswith(b"\x89PNG")
         assert "<svg" in (tmp_path / f"lab-xor-{name}.svg").read_text()

@@ -1,0 +1,122 @@
+"""What the laboratory measured as a page: time against distance, where Bob's time goes, and predicted beside measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import Element
+
+from .amounts import size, span
+from .charts import Curve, bar, curves, even, key, logarithmic, table
+from .markup import Child, page, tag, write
+
+Row = Mapping[str, Any]
+SHARES = (("kind-1", "computed", "computing"), ("kind-2", "waited_for_peer", "waiting for alice"),
+          ("kind-3", "waited_for_material", "waiting for the dealer"))  # fmt: skip
+
+
+def save(found: Mapping[str, Any], path: Path) -> None:
+    """Write the page of what was found; ConfigError where that fails."""
+    write(path, lab_page(found), "--html")
+
+
+def lab_page(found: Mapping[str, Any]) -> str:
+    """One HTML file that needs nothing else. `found`: as the laboratory's JSON has it."""
+    title, cells = f"What latency costs {found['job']}", found["cells"]
+    each, machine = found["per_iteration"], found["machine"]
+    return page(
+        title,
+        tag("h1", title),
+        tag(
+            "p",
+            f"An iteration takes {each['rounds']:,} rounds, in which a party sends {size(max(each['bytes_sent']))}, and "
+            f"{size(each['dealt_bytes'])} that are dealt. Measured between three processes over {len(cells)} links.",
+            class_="quiet",
+        ),
+        *_times(cells, each["rounds"]),
+        *_shares(cells),
+        *_predictions(cells),
+        tag("h2", "How it was measured"),
+        tag("ul", *(tag("li", f"{found[text]}.") for text in ("scaling", "repetition"))),
+        tag("p", f"{machine['system']}, {machine['cores']} cores, Python {machine['python']}.", class_="small quiet"),
+        tag("p", tag("code", found["command"]), class_="small quiet"),
+    )
+
+
+def _times(cells: Sequence[Row], rounds: int) -> list[Child]:
+    values = [cell["iteration_ms"] for cell in cells]
+    far = max(cell["rtt_ms"] for cell in cells)
+    lines = [
+        Curve(rate, [(cell["rtt_ms"], cell["iteration_ms"]) for cell in own], marked=True)
+        for rate, own in _by_rate(cells).items()
+    ]
+    said = f"Milliseconds per iteration, from {min(values):g} to {max(values):g}, against round-trip times up to {far:g} ms."
+    floor = [(cell["rtt_ms"], rounds * cell["rtt_ms"] / 2) for cell in cells if cell["rtt_ms"]]
+    if len({rtt for rtt, _ in floor}) > 1:
+        lines.append(Curve("latency alone", sorted(set(floor))))
+        values += [value for _, value in floor]
+    picture = curves(lines, even("round-trip time, ms", 0.0, far), logarithmic("ms per iteration", values), said)
+    words = f"Latency alone: {rounds:,} rounds of half a round trip each." if floor else said
+    return [tag("h2", "Time per iteration"), tag("figure", picture, tag("figcaption", words))]
+
+
+def _shares(cells: Sequence[Row]) -> list[Child]:
+    rows: list[tuple[Child, ...]] = []
+    for cell in cells:
+        whole = sum(cell[name] for _, name, _ in SHARES) or 1.0
+        parts = [(colour, cell[name]) for colour, name, _ in SHARES]
+        percents = (f"{cell[name] / whole:.0%}" for _, name, _ in SHARES)
+        rows.append((_link(cell), *percents, bar(*parts, whole=whole)))
+    headings = ("Link", *(words for _, _, words in SHARES), "")
+    return [
+        tag("h2", "Where Bob's time goes"),
+        key(*((colour, words) for colour, _, words in SHARES)),
+        table("Where Bob's time goes", headings, rows, "tnnnb"),
+    ]
+
+
+def _predictions(cells: Sequence[Row]) -> list[Child]:
+    most = max(max(cell["iteration_ms"], cell["predicted_iteration_ms"]) for cell in cells)
+    rows = [
+        (
+            _link(cell),
+            f"{cell['iterations']:,}",
+            span(cell["iteration_ms"] / 1e3),
+            span(cell["predicted_iteration_ms"] / 1e3),
+            f"{cell['prediction_error']:+.1%}",
+            _pair(cell, most),
+        )
+        for cell in cells
+    ]
+    return [
+        tag("h2", "Predicted and measured"),
+        tag(
+            "p",
+            "The plan predicts a run from its exact counts and one short run that shows how fast these processes are.",
+        ),
+        key(("bob", "measured"), ("wait", "predicted")),
+        table("Predicted and measured", ("Link", "iterations", "measured", "predicted", "off by", ""), rows, "tnnnnb"),
+    ]
+
+
+def _pair(cell: Row, most: float) -> Element:
+    bars = (("bob", cell["iteration_ms"]), ("wait", cell["predicted_iteration_ms"]))
+    return tag("div", *(bar(each, whole=most) for each in bars), class_="pair")
+
+
+def _by_rate(cells: Sequence[Row]) -> dict[str, list[Row]]:
+    """The cells of every bandwidth, each by round-trip time."""
+    found: dict[str, list[Row]] = {}
+    for cell in sorted(cells, key=lambda cell: cell["rtt_ms"]):
+        found.setdefault(_rate(cell), []).append(cell)
+    return found
+
+
+def _rate(cell: Row) -> str:
+    rate = cell["bandwidth_mbit"]
+    return f"{rate:g} Mbit/s" if rate else "no limit"
+
+
+def _link(cell: Row) -> str:
+    return f"{cell['rtt_ms']:g} ms, {_rate(cell)}"
