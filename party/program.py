@@ -25,6 +25,9 @@ PROGRAM = Program(
             "party.commands.rotate",
         ),
         "plan": Command("what a job will cost, before anything runs", tables.PLAN, "party.commands.plan"),
+        "operations": Command(
+            "every operation: its range, error, rounds, bytes, gradient", tables.OPERATIONS, "party.commands.operations"
+        ),
         "init": Command("a job's TOML file, from options and a few questions", tables.INIT, "party.commands.init"),
         "keygen": Command(
             "make this party's key pair, and print its public key", tables.KEYGEN, "party.commands.keygen"

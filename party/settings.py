@@ -312,6 +312,17 @@ BENCH = (
     Setting("size", "the size itself: elements, rows of a matrix, or iterations", whole(1), metavar="N"),
     Setting("json", "print one JSON object per workload, one to a line", flag=True),
 )
+OPERATIONS = (
+    Setting(
+        "operations",
+        "which to show, by a part of the name; all of them if none is named",
+        many=True,
+        bare=True,
+        metavar="NAME",
+    ),
+    Setting("markdown", "print the page deploy/docs/operations.md", flag=True),
+    Setting("json", "print one JSON object per operation, one to a line", flag=True),
+)
 LAB = (
     *(setting for setting in JOB if setting.name != "reveal"),
     Setting("rtt", "round-trip times", several(duration), "0,10,40,100,200ms", metavar="TIME,…"),

@@ -80,7 +80,7 @@ class AvgPool2d(Layer):
 
 @dataclass(eq=False)
 class MaxPool2d(Layer):
-    """The largest of every window; five rounds. stride: kernel_size by default."""
+    """The largest of every window; a comparison and a round. stride: kernel_size by default."""
 
     kernel_size: Axes
     stride: Axes | None = None

@@ -91,7 +91,7 @@ class Dropout(Layer):
 
 @dataclass(eq=False)
 class LeakyReLU(Layer):
-    """x where x ≥ 0, else negative_slope · x; four rounds."""
+    """x where x ≥ 0, else negative_slope · x; the rounds of a comparison."""
 
     negative_slope: float = 0.01
 

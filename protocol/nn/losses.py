@@ -40,7 +40,7 @@ class BinaryCrossEntropy:
         return logistic_loss(z, y * (1.0 - smooth) + smooth / 2 if smooth else y).mean()
 
     def probabilities(self, z: Secret) -> Secret:
-        """Of 1, for each logit: at most 1e-3 off; five rounds."""
+        """Of 1, for each logit: at most 1e-3 off; the rounds of a comparison, and one."""
         return sigmoid(z, "accurate")
 
     def classes(self, z: Secret) -> Secret:

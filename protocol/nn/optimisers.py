@@ -73,7 +73,7 @@ class SGD(Optimiser):
     """Stochastic gradient descent.
 
     lr: the rate, a `Schedule`, or a function that gives it for each step, the first being 0. clip_value: what a gradient's entries are
-    clipped to, in absolute value; four rounds.
+    clipped to, in absolute value; the rounds of a comparison.
     """
 
     lr: Rate = 0.001
@@ -106,7 +106,7 @@ LEAST = 2.0**-18  # of what a root is taken of
 
 @dataclass(frozen=True)
 class Adam(Optimiser):
-    """Adam, with √(v̂ + eps²) where PyTorch divides by √v̂ + eps: larger by up to eps, and found in six rounds by `ops.rsqrt`.
+    """Adam, with √(v̂ + eps²) where PyTorch divides by √v̂ + eps: larger by up to eps, and found by `ops.rsqrt`.
 
     eps: gradients far below it move a parameter in proportion, those above it by about lr. In fixed point a gradient is off by a unit in
     the last place or so, which a smaller eps would take for a gradient: its default is 1e-4, PyTorch's 1e-8. weight_decay is added to

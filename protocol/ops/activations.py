@@ -64,22 +64,22 @@ _ERF = _series("erf", 0.0, sines=(
 
 
 def softplus(x: Secret) -> Secret:
-    """log(1 + exp(x)), at most 2e-5 off for |x| ≤ 8, 3.4e-4 beyond; its gradient 1e-4, and 4e-4 beyond."""
+    """log(1 + exp(x)); at most 2e-5 off for |x| ≤ 8, 3.4e-4 beyond; its gradient 1e-4, and 4e-4 beyond."""
     return _bent("softplus", x, _SOFTPLUS, 0.0)
 
 
 def silu(x: Secret) -> Secret:
-    """x · sigmoid(x), at most 3e-5 off for |x| ≤ 8, 2.8e-3 beyond; its gradient 4e-4, and 3e-3 beyond."""
+    """x · sigmoid(x); at most 3e-5 off for |x| ≤ 8, 2.8e-3 beyond; its gradient 4e-4, and 3e-3 beyond."""
     return _bent("silu", x, _SILU, -0.3)
 
 
 def gelu(x: Secret) -> Secret:
-    """x · Φ(x), Φ the normal distribution, at most 4e-5 off; its gradient 3e-4."""
+    """x · Φ(x), Φ the normal distribution; at most 4e-5 off; its gradient 3e-4."""
     return _bent("gelu", x, _GELU, -0.2)
 
 
 def tanh(x: Secret) -> Secret:
-    """tanh(x), at most 1e-4 off for |x| ≤ 4, 6.8e-4 beyond. Its gradient is that of tanh, 1 − out²."""
+    """The hyperbolic tangent; at most 1e-4 off for |x| ≤ 4, 6.8e-4 beyond. Its gradient is that of tanh, 1 − out²."""
     secret("tanh", x)
     limit = LIMIT / 2
     out = (
@@ -89,7 +89,7 @@ def tanh(x: Secret) -> Secret:
 
 
 def erf(x: Secret) -> Secret:
-    """2/√π · ∫₀ˣ e^−t² dt, at most 2e-6 off; its gradient 1e-5."""
+    """2/√π · ∫₀ˣ e^−t² dt; at most 2e-6 off; its gradient 1e-5."""
     secret("erf", x)
     limit = LIMIT / 2
     if _inside(x, limit):

@@ -74,7 +74,7 @@ def var(a: Secret, axis: int | Sequence[int] | None = None, *, ddof: int = 0, ke
 
 @offers(np.std)
 def std(a: Secret, axis: int | Sequence[int] | None = None, *, ddof: int = 0, keepdims: bool = False) -> Secret:
-    """The square root of the variance, as `sqrt` has it; a round more than that."""
+    """The square root of the variance; as `sqrt` has it, a round more than that."""
     return _secret("std", a).std(axis, keepdims, ddof)
 
 

@@ -19,7 +19,7 @@ Labels = list[str]
 
 @offers(np.matmul)
 def matmul(a: Any, b: Any) -> Secret:
-    """a @ b; at least one is secret. Vectors are treated as NumPy does."""
+    """The matrix product a @ b; at least one is secret. Vectors are treated as NumPy does."""
     if not isinstance(a, Secret) or not isinstance(b, Secret):
         return _with_public(a, b)
     if a.ndim == 0 or b.ndim == 0:
@@ -70,7 +70,7 @@ def einsum(subscripts: str, *operands: Any) -> Secret:
 
 @offers(np.dot)
 def dot(a: Any, b: Any) -> Secret:
-    """As np.dot: the sum over the last axis of a and the last but one of b."""
+    """As np.dot, the sum over the last axis of a and the last but one of b."""
     if np.ndim(a) == 0 or np.ndim(b) == 0:
         return a * b  # type: ignore[no-any-return]
     if np.ndim(b) <= 2:
@@ -85,6 +85,7 @@ def dot(a: Any, b: Any) -> Secret:
 
 @offers(np.outer)
 def outer(a: Any, b: Any) -> Secret:
+    """The product of every entry of a with every entry of b."""
     a, b = (each if isinstance(each, Secret) else public(each) for each in (a, b))
     return a.reshape((a.size, 1)) * b.reshape((1, b.size))  # type: ignore[no-any-return]
 

@@ -28,7 +28,7 @@ from .tensor import Secret, bounded, number, public, secret
 
 
 def relu(x: Secret) -> Secret:
-    """max(x, 0), read at `fraction_bits`: four rounds, whatever the scale of x."""
+    """max(x, 0); read at `fraction_bits`, in the rounds of a comparison, whatever the scale of x."""
     secret("relu", x)
     return bounded((x >= 0.0) * x, 0.0, math.inf)
 
@@ -59,7 +59,7 @@ def not_equal(x1: Any, x2: Any) -> Secret:
 
 @offers(np.absolute)
 def absolute(x: Secret) -> Secret:
-    """|x|, read at `fraction_bits`."""
+    """|x|; read at `fraction_bits`."""
     secret("absolute", x)
     bit = x >= 0.0
     return bounded(bit * x - (1 - bit) * x, 0.0, math.inf)
@@ -119,10 +119,10 @@ def minimum(a: Any, b: Any) -> Secret:
 
 @offers(np.clip)
 def clip(x: Secret, low: Any, high: Any) -> Secret:
-    """x kept within [low, high], read at `fraction_bits`; two comparisons on one opening, in four rounds.
+    """x kept within [low, high]; read at `fraction_bits`, by two comparisons on one opening, in the rounds of one.
 
     None for a limit that is not wanted, as in NumPy. A limit may be a tensor, secret or public, that broadcasts: then one after the
-    other, in eight rounds.
+    other, in twice as many rounds.
     """
     secret("clip", x)
     if any(isinstance(each, Secret) or np.ndim(each) for each in (low, high)):
@@ -198,7 +198,8 @@ def sigmoid(x: Secret, method: str = "interpolated") -> Secret:
 
     "interpolated": the degree-9 polynomial fitted on [−10, 10], at most 0.05 off there; one round.
     "fourier": a series of six sines, at most 1e-3 off on [−8, 8]; one round. Beyond, it is wrong but bounded.
-    "accurate": that series, and 0 or 1 beyond [−8, 8], at most 1e-3 off everywhere; four rounds, one where x is known to lie there.
+    "accurate": that series, and 0 or 1 beyond [−8, 8], at most 1e-3 off everywhere; the rounds of a comparison,
+    one where x is known to lie there.
 
     Its gradient is that of the sigmoid, out · (1 − out): no polynomial or series besides.
     """

@@ -20,7 +20,7 @@ MODES = ("edge", "reflect", "symmetric", "wrap")
 
 @offers(np.take)
 def take(a: Secret, indices: Any, axis: int | None = None) -> Secret:
-    """The entries at public `indices` along an axis, or of the tensor as one row: as a[indices] of NumPy; no round."""
+    """The entries at public `indices` along an axis, or of the tensor as one row; as a[indices] of NumPy; no round."""
     secret("take", a)
     places = _places("take", indices)
     x, at = (a.ravel(), 0) if axis is None else (a, axis_of(a, axis))

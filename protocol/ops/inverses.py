@@ -9,7 +9,7 @@ exact; b_e·x is a `Gate` on what is open. √N, 1/√N and log N are sums over 
 
     1/x = F(y)·N,    a/x = (a·N)·F(y),    1/√x = F(y)·√N,    √x = F(y)/√N,    log x = F(y) − log N.
 
-Rounds: those of a comparison (4), one that opens y and one that opens F(y), which log x does without. Where x is known to lie within a
+Rounds: those of a comparison, one that opens y and one that opens F(y), which log x does without. Where x is known to lie within a
 factor of 10, F(x) alone: one round, and another for a quotient.
 
 Hides: x, y, N and F(y) are opened under fresh uniform masks, and the comparisons hide what `correlations/bits.py` says; nothing else
@@ -86,7 +86,7 @@ def _positive(name: str, x: Secret) -> Secret:
 
 
 def reciprocal(x: Secret) -> Secret:
-    """1/x for x in [2^-20, 2^20]: six rounds; one where x is known to lie within a factor of 10, as in [1, 10].
+    """1/x for x in [2^-20, 2^20]; a comparison and two rounds, one in all where x is known to lie within a factor of 10, as in [1, 10].
 
     Off by at most (1e-5 + 10·2^-f)/x + 2^-f for f fraction bits. Beyond that range the result is meaningless: the guard counts such x.
     """
@@ -97,7 +97,8 @@ def reciprocal(x: Secret) -> Secret:
 
 
 def divide(x1: Any, x2: Any) -> Secret:
-    """x1 / x2. A secret divisor lies in [2^-20, 2^20]: six rounds; two where it is known to lie within a factor of 10.
+    """x1 / x2. A secret divisor lies in [2^-20, 2^20]: a comparison and two rounds; two in all where it is known to lie within
+    a factor of 10.
 
     Off by at most |x1/x2|·(1e-5 + 10·2^-f) + (2 + 1/x2)·2^-f, for x2 ≤ 2^f. A divisor beyond that range is counted by the guard.
     JobError for a public divisor with zeros.
@@ -122,7 +123,7 @@ def divide(x1: Any, x2: Any) -> Secret:
 
 
 def rsqrt(x: Secret) -> Secret:
-    """1/√x for x in [2^-20, 2^20]: six rounds; one where x is known to lie within a factor of 10.
+    """1/√x for x in [2^-20, 2^20]; a comparison and two rounds, one in all where x is known to lie within a factor of 10.
 
     Off by at most (1e-5 + 4·2^-f)/√x + 2^-f. Beyond that range the result is meaningless: the guard counts such x.
     """
@@ -134,7 +135,7 @@ def rsqrt(x: Secret) -> Secret:
 
 @offers(np.sqrt)
 def sqrt(x: Secret) -> Secret:
-    """√x for x in [2^-20, 2^20]: six rounds; one where x is known to lie within a factor of 10.
+    """√x for x in [2^-20, 2^20]; a comparison and two rounds, one in all where x is known to lie within a factor of 10.
 
     Off by at most (1e-5 + 2^-f)·√x + 2^-f. Beyond that range the result is meaningless: the guard counts such x.
     """
@@ -146,7 +147,7 @@ def sqrt(x: Secret) -> Secret:
 
 @offers(np.log)
 def log(x: Secret) -> Secret:
-    """The natural logarithm for x in [2^-20, 2^20]: five rounds; one where x is known to lie within a factor of 10.
+    """The natural logarithm for x in [2^-20, 2^20]; a comparison and a round, one in all where x is known to lie within a factor of 10.
 
     Off by at most 1e-5 + 2^(5−f), and by the error of x, relatively. Beyond that range the result is meaningless: the guard counts such x.
     """

@@ -14,7 +14,10 @@ LEAST = -16.0  # e^−16 is 1e-7
 
 
 def leaky_relu(x: Secret, negative_slope: float = 0.01) -> Secret:
-    """x where x ≥ 0, else negative_slope · x, read at `fraction_bits`; four rounds. Its gradient makes no other comparison."""
+    """x where x ≥ 0, else negative_slope · x; read at `fraction_bits`, in the rounds of a comparison.
+
+    Its gradient makes no other comparison.
+    """
     secret("leaky_relu", x)
     slope = number("leaky_relu's negative_slope", negative_slope)
     if math.isinf(slope):
@@ -26,7 +29,7 @@ def leaky_relu(x: Secret, negative_slope: float = 0.01) -> Secret:
 def elu(x: Secret, alpha: float = 1.0) -> Secret:
     """x where x ≥ 0, else alpha · (e^x − 1); at most alpha · (5e-7 + 2^−f) off for f fraction bits up to 20, and everywhere.
 
-    Five rounds: those of a comparison, and one of `exp`. Its gradient makes no other comparison.
+    The rounds of a comparison, and one of `exp`. Its gradient makes no other comparison.
     """
     secret("elu", x)
     scale = number("elu's alpha", alpha)

@@ -67,7 +67,7 @@ def softmax(z: Secret, axis: int = -1, accurate: bool = False) -> Secret:
 
 
 def log_softmax(z: Secret, axis: int = -1, accurate: bool = False) -> Secret:
-    """z − logsumexp(z) along an axis, in its rounds and with its error. The gradient takes a softmax."""
+    """z − logsumexp(z) along an axis; in its rounds and with its error. The gradient takes a softmax."""
     x = _last("log_softmax", z, axis)
     out = x - _logsumexp(x, accurate)
 

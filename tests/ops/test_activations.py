@@ -38,7 +38,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("f", [14, 20, 24])
+@pytest.mark.parametrize("f", [14, 24])
 @pytest.mark.parametrize(("function", "limit", "clear", "slope", "error", "steep", "harmonics"), CASES)
 def test_within_the_promised_error_on_the_stated_range(function, limit, clear, slope, error, steep, harmonics, f):
     x = np.linspace(-limit, limit, 2049)
@@ -76,7 +76,7 @@ BEYOND = [
 ]
 
 
-@pytest.mark.parametrize("f", [14, 20])
+@pytest.mark.parametrize("f", [14])
 @pytest.mark.parametrize(("function", "clear", "slope", "error", "steep"), BEYOND)
 def test_everywhere_in_the_rounds_of_a_comparison(function, clear, slope, error, steep, f):
     x = np.concatenate([np.linspace(-24, 24, 2049), [-500.0, -100.0, 100.0, 500.0]])

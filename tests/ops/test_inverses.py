@@ -10,7 +10,7 @@ from protocol.jobs import Input, Job
 from protocol.ops import divide, gradient, log, log1p, reciprocal, rsqrt, sqrt, within
 from protocol.simulate import simulate
 
-ULP = {f: 2.0**-f for f in (14, 20, 24)}
+ULP = {f: 2.0**-f for f in (14, 24)}
 # function, itself, the error promised at x for a unit u in the last place
 CASES = [
     pytest.param(reciprocal, lambda x: 1 / x, lambda x, u: (1e-5 + 10 * u) / x + u, id="reciprocal"),
@@ -62,7 +62,7 @@ def test_thresholds_share_an_opening_and_a_mask_and_there_are_only_as_many_as_th
     assert both.dealt_bytes < many.dealt_bytes + of(log, x, 1.0, 256.0, 20).dealt_bytes - alone.dealt_bytes
 
 
-@pytest.mark.parametrize("f", [20, 24])
+@pytest.mark.parametrize("f", [14, 24])
 @pytest.mark.parametrize(("low", "high"), [(2.0**-10, 2.0**10), (0.2, 1.9)])
 def test_a_quotient_is_exact_to_what_it_promises(low, high, f):
     x, u = spaced(low, high, f), ULP[f]

@@ -1,0 +1,13 @@
+"""The table of operations: what each costs, how exact it is and where, taken from real plans and runs of one operation."""
+
+from .entry import Entry
+from .facts import Facts, facts
+from .functions import FUNCTIONS
+from .layout import markdown
+from .shapes import SHAPES
+from .sums import SUMS
+
+CATALOGUE: dict[str, tuple[Entry, ...]] = SUMS | FUNCTIONS | SHAPES
+"""Kind of operation → its entries, in the order of the page."""
+
+__all__ = ["CATALOGUE", "Entry", "Facts", "facts", "markdown"]
