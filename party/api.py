@@ -265,7 +265,7 @@ class Party:
         kernels.ready(view.note)
         kernels.set_threads(self.threads)
         keep_it = keeper(self.role, to.public_keys(self.role), work, named, model, inputs.fitted) if keep else None
-        return Run(
+        run = Run(
             intent,
             to,
             keyed or inputs.arrays,
@@ -277,6 +277,8 @@ class Party:
             keep_it,
             None if watch is None else watch.serving(view.note, partial(samples, seen)),
         )
+        run.fitted = inputs.fitted
+        return run
 
     def plan(
         self,

@@ -88,8 +88,13 @@ def _arrays_of(text: str) -> list[str]:
 
 def given(settings: Config) -> Given:
     """What the options of a command name."""
-    header = None if settings.header == "auto" else settings.header == "yes"
-    return Given(assigned(settings.data, "--data"), assigned(settings.table, "--table", plain=True), header, "--data")
+    tables = assigned(settings.table, "--table", plain=True)
+    return Given(assigned(settings.data, "--data"), tables, header_of(settings), "--data")
+
+
+def header_of(settings: Config) -> bool | None:
+    """What --header says."""
+    return None if settings.header == "auto" else bool(settings.header == "yes")
 
 
 def handed(data: Any, tensors: Mapping[str, Any]) -> Given:

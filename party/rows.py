@@ -71,6 +71,14 @@ class Matched:
         """The rows of this party's table that both have, in their common order, if they are known here."""
         return None if self.digest is None or self._rows is None else self._rows.places
 
+    def prepared(self) -> bool:
+        """Prepare the rows that both have, unless that is done; False if they are not known here."""
+        if (places := self.places) is None:
+            return False
+        if not self.arrays:
+            self.arrays = self._keyed.prepare(places)
+        return True
+
     async def settle(self, peer: Connection, theirs: object) -> Mapping[str, Shape]:
         """This party's shapes, of the rows that both know or find now. `theirs` is the peer's `digest`, as it sent it."""
         if self.digest is None or self.digest != theirs:
@@ -85,9 +93,7 @@ class Matched:
             if self._store is not None:
                 body = {"places": self._rows.places.tobytes(), "theirs": self._rows.theirs, "common": self._rows.digest}
                 self._store.record("rows", {"epoch": self._store.epoch(), **body})
-        assert self._rows is not None
-        if not self.arrays:
-            self.arrays = await asyncio.to_thread(self._keyed.prepare, self._rows.places)
+        await asyncio.to_thread(self.prepared)
         return {name: array.shape for name, array in self.arrays.items()}
 
 

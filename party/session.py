@@ -29,6 +29,7 @@ from .agreement import Agreed, Intent, agree, expect, stopped
 from .attending import Attendance
 from .checkpoint import ANOTHER, Store
 from .ending import Ending
+from .formats.preparation import Fitted
 from .intake import Intake, Supply
 from .links import Addresses, Links, opened
 from .material import FileIntake, Material
@@ -77,6 +78,8 @@ class Report:
 class Run:
     """A run of one party, attempt by attempt. `halt` asks it to stop after the step it is in."""
 
+    fitted: Mapping[str, Fitted] = {}  # what preparation has learnt so far, by tensor
+
     def __init__(
         self,
         intent: Intent,
@@ -124,6 +127,17 @@ class Run:
         """Take over the keys of the others."""
         if self._links is not None:
             self._links.reload(to)
+
+    @property
+    def brought(self) -> Mapping[str, Array]:
+        """This party's tensors."""
+        return self._inputs
+
+    def preparation(self) -> Mapping[str, Fitted]:
+        """What the preparation of this party's tables learnt from the rows that count, by tensor; of those that are not known, nothing."""
+        if self._matched is not None and not self._matched.prepared():
+            return {}
+        return self.fitted
 
     async def run(self) -> Report:
         """The whole run. MpcError in one sentence for whatever ends it; Halted after `halt`."""

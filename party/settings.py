@@ -200,7 +200,7 @@ MEASURE = Setting(
 OUTPUT = (
     Setting(
         "out",
-        "write what was revealed to this party: .npz all of it, .npy or .csv the first",
+        "write what was revealed to this party: .npz all of it, .npy or .csv the first, .onnx the model",
         file_path,
         metavar="FILE",
     ),
@@ -370,7 +370,8 @@ IMPORT = (
     ),
 )
 EXPORT = (
-    *(setting for setting in JOB if setting.name in ("job", "param")),
+    *(setting for setting in JOB if setting.name in ("job", "param", "table", "header")),
+    Setting("role", "whose rows --table has, where both have some", choice("alice", "bob")),
     Setting(
         "weights", "a .npz of weights, as a run wrote it; a later one beats an earlier", many=True, metavar="FILE.npz"
     ),

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from protocol.config import Config
 from protocol.errors import ConfigError, DataError
-from protocol.estimators import LogisticRegression
 from protocol.graph import Array
-from protocol.inputs import Input
 from protocol.jobs import Job
-from protocol.networks import Imported
-from protocol.nn import Layer
-from protocol.tables import Table
+from protocol.matching import matching
+from protocol.tables import tables
 
+from ..columns import own_tables
+from ..exporting import write_model
+from ..formats.preparation import Fitted
+from ..given import Given, assigned, header_of
 from ..loading import load_job, parameters
+from ..rows import Cut
 
 
 def run(settings: Config) -> int:
-    from ..formats.onnx.exporting import OFF, export_linear, export_model, save_model
-
     job = load_job(settings.job, parameters(settings.param))
     if settings.out is None or settings.out.suffix.lower() != ".onnx":
         raise ConfigError("say where the model goes: --out MODEL.onnx")
@@ -30,50 +31,28 @@ def run(settings: Config) -> int:
     weights: dict[str, Array] = {}
     for file in settings.weights:
         weights |= _weights(Path(file))
-    layer, rough = _layer(job), set[str]()
-    if layer is not None:
-        model, rough = export_model(layer, weights, _read(job, layer))
-    elif "coef" in weights and weights["coef"].ndim == 2:
-        model = export_linear(weights, _link(job, weights["coef"].shape[1]))
-    else:
-        raise ConfigError(
-            f"the job {type(job).__name__} has no model of layers, as Training has, and the weights have no coef"
-        )
-    try:
-        save_model(settings.out, model)
-    except OSError as error:
-        raise DataError(
-            f"the model cannot be written to {settings.out} ({error.strerror}); mend that and export again"
-        ) from None
-    print(f"wrote {settings.out}: {len(model.graph.node)} nodes, float32; rows along axis 0, as many as there are")
-    for name in sorted(rough):
-        print(f"  its {name} is the true function; the one that was trained with is at most {OFF[name]:g} off it")
+    first, *more = write_model(settings.out, job, weights, _prepared(settings, job))
+    print(f"wrote {first}")
+    for sentence in more:
+        print(f"  {sentence}")
     return 0
 
 
-def _layer(job: Job) -> Layer | None:
-    """The model of a job; ConfigError if it has several."""
-    found = {name: each for name, each in job.stated().items() if isinstance(each, Layer)}
-    if len(found) > 1:
-        raise ConfigError(f"the job {type(job).__name__} has several models, {', '.join(found)}: one can be exported")
-    return next(iter(found.values()), None)
-
-
-def _read(job: Job, layer: Layer) -> dict[str, tuple[int | str, ...]]:
-    """What a model reads: the shapes of its inputs by name; of a training, its rows x."""
-    if isinstance(layer, Imported):
-        return {name: each.shape for name, each in layer.network.inputs.items()}
-    rows = job.stated().get("x")
-    if not isinstance(rows, (Input, Table)):
-        raise ConfigError(f"the job {type(job).__name__} has no tensor x, so what its model reads is not known")
-    return {"x": rows.shape}
-
-
-def _link(job: Job, outputs: int) -> str:
-    """What a linear model's scores go through: probabilities of a logistic regression."""
-    if not isinstance(job, LogisticRegression):
-        return ""
-    return "Sigmoid" if outputs == 1 else "Softmax"
+def _prepared(settings: Config, job: Job) -> Mapping[str, Fitted]:
+    """What preparation learns from the rows of the training, where they are given."""
+    given = Given(tables=assigned(settings.table, "--table", plain=True), header=header_of(settings))
+    if not given.tables:
+        return {}
+    if matching(job) is not None:
+        raise ConfigError(
+            "the rows of this job are matched by ids, so what its preparation learnt is known where it was run: there, --out MODEL.onnx"
+        )
+    owners = {owner for table in tables(job).values() for owner in table.owners}
+    if settings.role is None and len(owners) != 1:
+        raise ConfigError("say whose rows --table has: --role alice or --role bob")
+    role = settings.role or owners.pop()
+    prepared = own_tables(job, role, given.of(job, role), Cut.of(job, None))
+    return {name: each.fitted for name, each in prepared.items()}
 
 
 def _weights(path: Path) -> dict[str, Array]:

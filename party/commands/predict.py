@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from protocol.config import Config
-from protocol.errors import ConfigError
 
 from ..loading import load_job, parameters
 from ..predicting import learners, predicted
-from ..shared import SharedModel
-from .run import role_of, take_part
+from ..taking_part import half, role_of, take_part
 
 
 def run(settings: Config) -> int:
@@ -18,10 +16,3 @@ def run(settings: Config) -> int:
     job = None if settings.job is None else load_job(settings.job, given)
     brings = bool(settings.data or settings.table)
     return take_part(settings, predicted(model, job, given, brings, learners(settings.reveal)), model)
-
-
-def half(settings: Config) -> SharedModel:
-    """This party's half of the model that --model names."""
-    if settings.model is None:
-        raise ConfigError("say which model: --model FILE, this party's share of it")
-    return SharedModel.read(settings.model)

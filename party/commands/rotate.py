@@ -11,8 +11,7 @@ from protocol.processes import run_until_signalled
 from ..api import Party
 from ..display import Terminal
 from ..rotating import rotate
-from .predict import half
-from .run import role_of
+from ..taking_part import half, role_of
 
 _OPTIONS = ("session", "peer", "key", "peer_key", "insecure_plaintext", "timeout", "wait", "link")
 

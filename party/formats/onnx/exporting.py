@@ -10,62 +10,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
 
 from protocol import nn
-from protocol.errors import ConfigError, DataError, JobError
+from protocol.errors import JobError
 from protocol.files import durable
 from protocol.graph import Array
 from protocol.networks import Architecture, Imported, Node
 
-try:
-    import onnx
-    from onnx import TensorProto, helper, numpy_helper
-except ImportError:
-    raise ConfigError("models are read and written with onnx: python -m pip install 'mpc-playground[onnx]'") from None
+from .preparing import Columns
+from .writing import Writer
 
-OPSET = 21
 OFF = {  # layer or operator → by how much its series may be off the true function
     "Sigmoid": 0.05,
     "Tanh": 7e-4,
     "GELU": 4e-5,
     "SiLU": 3e-3,
 }
-
-
-class Writer:
-    """Nodes and constants of a model in the making. Numbers are float32, as runtimes expect them."""
-
-    def __init__(self, weights: Mapping[str, Array]) -> None:
-        self.weights = weights
-        self.nodes: list[Any] = []
-        self.constants: dict[str, Any] = {}
-        self.rough: set[str] = set()  # layers whose function is a series here, and the true one there
-
-    def node(self, operator: str, inputs: Sequence[str], output: str | None = None, **attributes: Any) -> str:
-        """One more node; the name of what it makes."""
-        name = output or f"t{len(self.nodes)}"
-        given = {key: value for key, value in attributes.items() if value is not None}
-        self.nodes.append(helper.make_node(operator, list(inputs), [name], **given))
-        return name
-
-    def constant(self, value: Any, name: str | None = None) -> str:
-        array = np.asarray(value)
-        name = name or f"c{len(self.constants)}"
-        self.constants[name] = array.astype(np.float32) if array.dtype.kind == "f" else array
-        return name
-
-    def weight(self, name: str, shape: Sequence[int]) -> str:
-        """A parameter; DataError if there is none of that name and shape."""
-        if name not in self.weights:
-            there = ", ".join(self.weights) or "nothing"
-            raise DataError(
-                f"the weights lack {name}, they hold {there}: give the files of all parts, --weights FILE.npz each"
-            )
-        if self.weights[name].shape != tuple(shape):
-            raise DataError(
-                f"the weights {name} have the shape {self.weights[name].shape}; the model takes {tuple(shape)}"
-            )
-        return self.constant(np.asarray(self.weights[name], np.float64), name)
 
 
 Rule = Callable[[Writer, Any, str, str], str]  # of a layer, its path, and what it reads: what it makes
@@ -181,7 +143,7 @@ def _network(w: Writer, network: Architecture, path: str, inputs: Mapping[str, s
         if rule is not None:
             called[node.outputs[0]] = rule(w, operands)
             continue
-        made = [f"t{len(w.nodes)}.{n}" if name else "" for n, name in enumerate(node.outputs)]
+        made = [f"tensor:{len(w.nodes)}.{n}" if name else "" for n, name in enumerate(node.outputs)]
         w.nodes.append(helper.make_node(node.operator, operands, made, **_attributes(node), domain=_domain(node)))
         called |= dict(zip(node.outputs, made, strict=True))
         shown = {"Sigmoid": "Sigmoid", "Tanh": "Tanh", "Gelu": "GELU"}.get(node.operator)
@@ -222,45 +184,43 @@ _OWN: dict[str, Callable[[Writer, Sequence[str]], str]] = {
 # ---- files ---------------------------------------------------------------------------------------------
 
 
-def export_model(
-    layer: nn.Layer, weights: Mapping[str, Array], inputs: Mapping[str, tuple[int | str, ...]]
-) -> tuple[Any, set[str]]:
-    """An ONNX model of the layer, an attribute of a job, with these weights; and which layers are rough.
+Inputs = Mapping[
+    str, tuple[int | str, ...] | Columns
+]  # by name: rows of a shape, whose first axis is free, or columns of a table
 
-    `inputs`: what it reads, by name: rows of these shapes, whose first axis is free. DataError for weights that are missing or of
-    another shape, JobError for a layer that has no form in ONNX.
+
+def export_model(layer: nn.Layer, weights: Mapping[str, Array], inputs: Inputs) -> tuple[Any, set[str]]:
+    """An ONNX model of the layer, an attribute of a job, with these weights, of what it reads; and which layers are rough.
+
+    DataError for weights that are missing or of another shape, JobError for a layer that has no form in ONNX.
     """
     w = Writer(weights)
+    read = {name: _read(w, name, each) for name, each in inputs.items()}
     if isinstance(layer, Imported):
         network = layer.network
-        found = _network(w, network, layer.name, {name: name for name in network.inputs})
+        if set(network.inputs) != set(read):  # of a training: the network reads its rows
+            read = dict(zip(network.inputs, read.values(), strict=True))
+        found = _network(w, network, layer.name, read)
         outputs = [w.node("Identity", [found[name]], label) for label, name in network.outputs.items()]
     else:
-        (name,) = inputs
-        outputs = [w.node("Identity", [_written(w, layer, layer.name, name)], "output")]
-    return _model(w, inputs, outputs), w.rough
+        (x,) = read.values()
+        outputs = [w.node("Identity", [_written(w, layer, layer.name, x)], "output")]
+    return w.model(outputs), w.rough
 
 
-def export_linear(weights: Mapping[str, Array], link: str) -> Any:
+def export_linear(weights: Mapping[str, Array], link: str, inputs: Inputs) -> Any:
     """An ONNX model of x @ coef + intercept, as estimators reveal them, and of `link`, an operator, if that is not ""."""
     w = Writer(weights)
+    (x,) = (_read(w, name, each) for name, each in inputs.items())
     coef = weights["coef"]
-    out = w.node("MatMul", ["x", w.weight("coef", coef.shape)])
+    out = w.node("MatMul", [x, w.weight("coef", coef.shape)])
     if "intercept" in weights:
         out = w.node("Add", [out, w.weight("intercept", coef.shape[1:])])
-    outputs = [w.node(link, [out], "output") if link else w.node("Identity", [out], "output")]
-    return _model(w, {"x": ("n", len(coef))}, outputs)
+    return w.model([w.node(link, [out], "output") if link else w.node("Identity", [out], "output")])
 
 
-def _model(w: Writer, inputs: Mapping[str, tuple[int | str, ...]], outputs: Sequence[str]) -> Any:
-    entries = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", *shape[1:]]) for name, shape in inputs.items()
-    ]
-    constants = [numpy_helper.from_array(value, name) for name, value in w.constants.items()]
-    ends = [helper.make_empty_tensor_value_info(name) for name in outputs]
-    graph = helper.make_graph(w.nodes, "model", entries, ends, constants)
-    domains = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", 3)]
-    return onnx.shape_inference.infer_shapes(helper.make_model(graph, opset_imports=domains, ir_version=10))
+def _read(w: Writer, name: str, given: tuple[int | str, ...] | Columns) -> str:
+    return given.write(w) if isinstance(given, Columns) else w.input(name, TensorProto.FLOAT, given[1:])
 
 
 def save_model(path: Path, model: Any) -> None:

@@ -1,0 +1,195 @@
+"""A run as a command takes part in it: what the options say, from the first word to the file of results."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from protocol.config import Config
+from protocol.errors import ConfigError, MpcError
+from protocol.jobs import Job
+from protocol.keyring import PLAINTEXT
+from protocol.log import configure
+from protocol.networks import Imported
+from protocol.processes import run_until_signalled
+from protocol.signals import held, reacting, unwind
+
+from .api import Party
+from .data import check_output, save_results
+from .display import Terminal, shown
+from .exporting import check_model, model_of, write_model
+from .given import given
+from .result import counts, out_of_range
+from .runner import Halted
+from .session import Report, Run
+from .shared import SharedModel, put
+from .stopwatch import Stopwatch
+from .view import Views
+
+
+def role_of(settings: Config) -> str:
+    """Which party this is."""
+    if settings.role is None:
+        raise ConfigError("say which party this is: --role alice or --role bob")
+    return str(settings.role)
+
+
+def half(settings: Config) -> SharedModel:
+    """This party's half of the model that --model names."""
+    if settings.model is None:
+        raise ConfigError("say which model: --model FILE, this party's share of it")
+    return SharedModel.read(settings.model)
+
+
+def take_part(
+    settings: Config, job: Job, model: SharedModel | None, *, watch: Stopwatch | None = None, **more: Any
+) -> int:
+    """One run of `job`, which begins with `model`; `more` is for `Party.prepare`. Returns the exit code."""
+    log, lines = configure(role_of(settings), settings.log_format, settings.quiet, settings.session)
+    if settings.out is not None and _is_model(settings.out):
+        check_model(job)
+        check_output(settings.out.with_suffix(".npz"))
+    elif settings.out is not None:
+        check_output(settings.out)
+    terminal = Terminal(settings.role, log, lines, settings.quiet)
+    view = terminal if watch is None else Views(terminal, watch)
+    work = Party.of(settings).prepare(job, given(settings), model=model, view=view, fresh=settings.fresh, **more)
+    if settings.insecure_plaintext:
+        log(PLAINTEXT, "plaintext", "warning")
+
+    def reload() -> None:
+        work.reload(Party.of(settings.reread()).addresses())
+        terminal.note("the keys of the others were read again", "reloaded")
+
+    with terminal.shown():
+        try:
+            report = run_until_signalled(work.run(), work.halt, reload)
+        except Halted:
+            terminal.note("stopped after a step, as asked; the same command goes on from there", "halted")
+            return 0
+    with reacting(unwind):
+        finish(settings, work, report, terminal, {} if watch is None else {"measured": watch.figures()})
+    return 0
+
+
+def finish(settings: Config, work: Run, report: Report, terminal: Terminal, measured: dict[str, Any]) -> None:
+    """Write and print what was learnt, and what it cost. OutOfRangeError instead if it is out of range and nobody accepts that."""
+    intent = work.intent
+    learnt = ", ".join(f"{name} {array.shape}" for name, array in report.results.items())
+    terminal.note(f"revealed to {intent.role}: {learnt or 'nothing'}", "revealed")
+    terminal.note(
+        f"done in {report.seconds:.2f} s online: {counts(report)}; waited for material {report.waits_for_material} times",
+        "done",
+    )
+    if beyond := out_of_range(report, settings.accept_out_of_range):
+        terminal.note(beyond, "out of range")
+    if report.model is not None:
+        with held():
+            put(report.model, settings.keep, settings.model)
+        terminal.note(f"wrote {intent.role}'s share of the model {report.model.name} to {settings.keep}", "written")
+    job = settings.job or type(intent.job).__name__
+    put_out(
+        settings,
+        intent.role,
+        report,
+        terminal,
+        {"job": Path(job).name} | summary(intent.role, intent.iterations, report) | measured,
+        partial(_save_model, work) if settings.out is not None and _is_model(settings.out) else save_report,
+    )
+
+
+def put_out(
+    settings: Config,
+    who: str,
+    report: Report,
+    terminal: Terminal,
+    said: dict[str, Any],
+    save: Callable[[Path, Report], str],
+) -> None:
+    """Results to the file that was asked for, and to standard output as text, or with all that is `said` as JSON."""
+    if settings.out is not None:
+        if report.results:
+            with held():  # it ends by itself in a moment, and this is what it was started for
+                wrote = save(settings.out, report)
+            terminal.note(f"wrote {wrote}", "written")
+        else:
+            terminal.note(f"nothing was revealed to {who}, so {settings.out} is not written")
+    if settings.json:
+        print(json.dumps(said))
+    elif settings.out is None or not terminal.for_programs:  # a service's output ends in a log
+        for name, array in report.results.items():
+            print(f"{name} =\n{shown(array)}")
+        if not report.results:
+            print(f"nothing was revealed to {who}")
+        elif report.rows is not None:
+            print(
+                f"rows, from 0, of {who}'s table that these are of, where there is one for each:\n{shown(report.rows)}"
+            )
+    sys.stdout.flush()
+
+
+def save_report(path: Path, report: Report) -> str:
+    """Results, and where rows were matched which of the own ones they are of; the names of the files."""
+    if report.rows is None:
+        save_results(path, report.results)
+    elif path.suffix.lower() == ".npz":
+        save_results(path, {"rows": report.rows} | report.results)
+    else:
+        beside = path.with_suffix(f".rows{path.suffix}")
+        save_results(path, report.results)
+        save_results(beside, {"rows": report.rows})
+        return f"{path}, and {beside}: which rows of the own table, from 0, the results are of, where there is one for each"
+    return str(path)
+
+
+def _is_model(path: Path) -> bool:
+    return path.suffix.lower() == ".onnx"
+
+
+def _save_model(work: Run, path: Path, report: Report) -> str:
+    """The model as ONNX, its tables' preparation included. Where that cannot be, the results as they are, so that nothing is lost."""
+    layer = model_of(work.intent.job)
+    kept = {name for name in layer.names() if name not in layer.trained()} if isinstance(layer, Imported) else set()
+    untrained = {name: array for name, array in work.brought.items() if name in kept}
+    try:
+        return "; ".join(write_model(path, work.intent.job, untrained | report.results, work.preparation()))
+    except MpcError as error:
+        instead = path.with_suffix(".npz")
+        save_report(instead, report)
+        raise type(error)(f"{error}; the results are in {instead}, and export makes a model of them") from None
+
+
+def summary(role: str, iterations: int | None, report: Report) -> dict[str, Any]:
+    """The report as plain data; bytes are payload bytes."""
+    planned = iterations if report.iterations is None else report.iterations
+    return {
+        "role": role,
+        "iterations": planned,
+        "steps": report.history.steps[-1] if report.history.steps else planned,
+        "best": report.history.best,
+        "seconds": report.seconds,
+        "setup_seconds": report.setup_seconds,
+        "rounds": report.rounds,
+        "messages": report.messages,
+        "bytes_sent": report.bytes_sent,
+        "dealt_bytes": report.dealt_bytes,
+        "waits_for_material": report.waits_for_material,
+        "waited_for_material": report.waited_for_material,
+        "waited_for_peer": report.waited_for_peer,
+        "computed": report.computed,
+        "step_seconds": report.step_seconds,
+        "attempts": report.attempts,
+        "recomputed": report.recomputed,
+        "out_of_range": list(report.beyond),
+        "model": None if report.model is None else report.model.id,
+        **({} if report.rows is None else {"rows": report.rows.tolist()}),
+        "history": {
+            "steps": report.history.steps,
+            **{name: [each.tolist() for each in found] for name, found in report.history.values.items()},
+        },
+        "results": {name: array.tolist() for name, array in report.results.items()},
+    }
