@@ -53,6 +53,17 @@ def table(
     return tag("div", whole, class_="scroll", role="region", aria_label=label, tabindex="0")
 
 
+def folded(
+    label: str, headings: Sequence[str], rows: Sequence[Sequence[Child]], numbers: str, longest: int = 12
+) -> list[Element]:
+    """A table, and the end of a long one folded away."""
+    found = [table(label, headings, rows[:longest], numbers)]
+    if rows[longest:]:
+        rest = table(f"{label}, the rest", headings, rows[longest:], numbers)
+        found.append(tag("details", tag("summary", f"{len(rows) - longest:,} more"), rest))
+    return found
+
+
 # ---- the time line -----------------------------------------------------------------------------------------------
 
 
