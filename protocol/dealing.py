@@ -5,11 +5,15 @@ any batch in any order, twice if need be. `alice_material` and `bob_material` ar
 step and phase a party has one row of words: its mask shares, then its dealt shares. All of Alice's row and
 the masks of Bob's are keystreams; the dealt part of Bob's row, value − Alice's share, is the only thing that
 travels.
+
+Every block of `steps_per_chunk` rows has keys of its own, derived from the seeds. So a worker on another host, which is
+given the keys of the rows that it makes, can make no other row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -24,25 +28,77 @@ from .schedule import Phase
 ALICE, BOB = 0, 1
 
 
-def stream_key(seed: bytes, phase: Phase) -> bytes:
-    return derive(seed, "material", int(phase))
+Place = tuple[int, Phase, int]
+"""Of a key: the party whose rows it expands, their phase, the number of their block."""
+Keys = Callable[[Phase, int], bytes]
+"""One party's keys by phase and block."""
+
+
+def block_key(seed: bytes, phase: Phase, block: int) -> bytes:
+    return derive(seed, "material", int(phase), block)
+
+
+def _blocks(dealing: Dealing, phase: Phase, first: int, count: int) -> range:
+    """The numbers of the blocks that these rows lie in."""
+    size = dealing.phases[phase].steps_per_chunk
+    return range(first // size, (first + count - 1) // size + 1)
+
+
+def _rows(
+    dealing: Dealing,
+    keys: Keys,
+    party: int,
+    phase: Phase,
+    first: int,
+    count: int,
+    start: int = 0,
+    stop: int | None = None,
+) -> Words:
+    """Words [start, stop) of rows [first, first + count): Alice's are her masks and what is dealt, Bob's his masks."""
+    own, found = dealing.phases[phase], []
+    words, size = own.mask_words + (own.dealt_words if party == ALICE else 0), own.steps_per_chunk
+    for block in _blocks(dealing, phase, first, count):
+        begin, end = max(first, block * size), min(first + count, (block + 1) * size)
+        found.append(keystream(keys(phase, block), begin, end - begin, words, start, stop))
+    return found[0] if len(found) == 1 else np.concatenate(found)
 
 
 class Deal:
-    """The dealer's generator for one epoch of a session."""
+    """The dealer's generator for one epoch of a session, or with `keys` for the rows that these are of."""
 
-    def __init__(self, dealing: Dealing, alice_seed: bytes, bob_seed: bytes) -> None:
+    def __init__(
+        self,
+        dealing: Dealing,
+        alice_seed: bytes = b"",
+        bob_seed: bytes = b"",
+        *,
+        keys: Mapping[Place, bytes] | None = None,
+    ) -> None:
         prepare(dealing)
         self.dealing = dealing
-        self._keys = [(stream_key(alice_seed, phase), stream_key(bob_seed, phase)) for phase in Phase]
+        self._seeds, self._given = (alice_seed, bob_seed), keys
+        self._keys: list[Keys] = [partial(self._key, party) for party in (ALICE, BOB)]
         self._setup: dict[int, Words] = {}  # masks of the setup that other phases know
+
+    def _key(self, party: int, phase: Phase, block: int) -> bytes:
+        if self._given is not None:
+            return self._given[party, phase, block]
+        return block_key(self._seeds[party], phase, block)
+
+    def keys(self, phase: Phase, first: int, count: int) -> dict[Place, bytes]:
+        """All that is needed to make these rows, and no other; and the masks of the setup where these rows use them."""
+        places = [(phase, block) for block in _blocks(self.dealing, phase, first, count)]
+        operands = (mask for spec in self.dealing.phases[phase].correlations for mask in spec.operands)
+        if any(mask.phase == Phase.SETUP for mask in operands):
+            places.append((Phase.SETUP, 0))
+        return {(party, *place): self._key(party, *place) for party in (ALICE, BOB) for place in places}
 
     def _mask(self, phase: Phase, index: int, first: int, count: int) -> Words:
         own = self.dealing.phases[phase]
         field, at = own.masks[index], own.mask_places[index]
         alice, bob = (
-            keystream(key, first, count, words, at, at + field.words)
-            for key, words in zip(self._keys[phase], (own.mask_words + own.dealt_words, own.mask_words), strict=True)
+            _rows(self.dealing, keys, party, phase, first, count, at, at + field.words)
+            for party, keys in enumerate(self._keys)
         )
         return _combined(field, alice, bob)
 
@@ -54,16 +110,15 @@ class Deal:
         steps = np.arange(first, first + count)
         out = np.empty((count, here.words), np.uint64)
         if here.words == own.dealt_words:
-            alice, bob = self._keys[phase]
-            theirs = keystream(alice, first, count, own.mask_words + own.dealt_words)
-            at, yours = 0, keystream(bob, first, count, own.mask_words)
+            theirs, yours = (_rows(self.dealing, keys, n, phase, first, count) for n, keys in enumerate(self._keys))
+            at = 0
             for index, field in enumerate(own.masks):
                 there = slice(at, at := at + field.words)
                 masks[phase, index] = _combined(field, theirs[:, there], yours[:, there])
             theirs = theirs[:, own.mask_words :]
         else:
             bounds = own.mask_words + here.start, own.mask_words + here.stop
-            theirs = keystream(self._keys[phase][0], first, count, own.mask_words + own.dealt_words, *bounds)
+            theirs = _rows(self.dealing, self._keys[ALICE], ALICE, phase, first, count, *bounds)
 
         def value(mask: Mask) -> Words:
             key = mask.phase, mask.index
@@ -102,17 +157,17 @@ def _combine(field: Field, a: Words, b: Words, out: Words, minus: bool) -> None:
 
 def own_words(dealing: Dealing, seed: bytes, party: int, phase: Phase, first: int, count: int) -> Words:
     """What a party expands from its seed for a range of steps, a row each: Alice all of her material, Bob his masks."""
-    return keystream(stream_key(seed, phase), first, count, _row_words(dealing, party, phase))
+    return _rows(dealing, partial(block_key, seed), party, phase, first, count)
 
 
 def own_masks(
     dealing: Dealing, seed: bytes, party: int, phase: Phase, step: int, masks: Sequence[int]
 ) -> Iterator[Words]:
     """A party's shares of these masks of one step, by number."""
-    own, key, words = dealing.phases[phase], stream_key(seed, phase), _row_words(dealing, party, phase)
+    own, keys = dealing.phases[phase], partial(block_key, seed)
     for index in masks:
         field, at = own.masks[index], own.mask_places[index]
-        yield keystream(key, step, 1, words, at, at + field.words).reshape(field.full_shape)
+        yield _rows(dealing, keys, party, phase, step, 1, at, at + field.words).reshape(field.full_shape)
 
 
 def dealt_part(
@@ -123,16 +178,11 @@ def dealt_part(
     here = own.parts[part]
     if corrections is None:
         bounds = own.mask_words + here.start, own.mask_words + here.stop
-        words = keystream(stream_key(seed, phase), step, 1, _row_words(dealing, ALICE, phase), *bounds)
+        words = _rows(dealing, partial(block_key, seed), ALICE, phase, step, 1, *bounds)
     else:
         words = np.require(corrections.reshape(1, here.words), requirements=["C", "A"])
     fields = [field for spec in own.correlations[here.first : here.end] for field in spec.fields]
     return [each[0] for each in fields_of(words, fields, 1)]
-
-
-def _row_words(dealing: Dealing, party: int, phase: Phase) -> int:
-    own = dealing.phases[phase]
-    return own.mask_words + (own.dealt_words if party == ALICE else 0)
 
 
 def assembled(dealing: Dealing, phase: Phase, words: Words, corrections: Words | None = None) -> list[Words]:

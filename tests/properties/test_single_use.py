@@ -94,16 +94,18 @@ class Recorder:
         self.openings = self.crash_in = 0
         self.runs = 0
         self.contexts: list = []
-        self._streams: dict[int, tuple[weakref.ref, bytes, int]] = {}
+        self._streams: dict[int, tuple[weakref.ref, list[bytes], int, int]] = {}
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        keystream, begin, send, load = protocol.dealing.keystream, Machine.begin, Machine.send, Machine.load
+        expand, begin, send, load = protocol.dealing._rows, Machine.begin, Machine.send, Machine.load
         exchange = Runner._exchange
 
-        def recorded(key, first_row, rows, words):
-            found = keystream(key, first_row, rows, words)
+        def recorded(dealing, keys, party, phase, first, count, *bounds):
+            found = expand(dealing, keys, party, phase, first, count, *bounds)
             owner = found if found.base is None else found.base
-            self._streams[id(owner)] = (weakref.ref(owner), key, first_row)
+            size = dealing.phases[phase].steps_per_chunk
+            found_under = [keys(phase, row // size) for row in range(first, first + count)]
+            self._streams[id(owner)] = (weakref.ref(owner), found_under, first, bounds[0] & ~1 if bounds else 0)
             return found
 
         def loaded(machine, *inputs):
@@ -141,7 +143,7 @@ class Recorder:
                 self.openings += 1
             return await exchange(runner, words, expected)
 
-        monkeypatch.setattr(protocol.dealing, "keystream", recorded)
+        monkeypatch.setattr(protocol.dealing, "_rows", recorded)
         for name, function in (("load", loaded), ("begin", began), ("send", sent)):
             monkeypatch.setattr(Machine, name, function)
         monkeypatch.setattr(Runner, "_exchange", exchanged)
@@ -151,10 +153,11 @@ class Recorder:
         owner = words
         while isinstance(owner.base, np.ndarray):
             owner = owner.base
-        reference, key, first_row = self._streams[id(owner)]
+        reference, keys, first, start = self._streams[id(owner)]
         assert reference() is owner
         offset = (words.__array_interface__["data"][0] - owner.__array_interface__["data"][0]) // 8
-        return key, first_row * owner.shape[1] + offset
+        row, column = divmod(offset, owner.shape[1])
+        return keys[row], (first + row << 32) + start + column
 
     def violations(self) -> list[str]:
         found = [
