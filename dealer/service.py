@@ -12,9 +12,11 @@ from protocol.validate import Limits
 from protocol.wire import Kind, Message
 from protocol.wire.codec import Limits as Wire
 
+from .cluster import Cluster
 from .session import Session
 from .stock import Stock
-from .tally import Tally, Workers
+from .tally import Tally
+from .workers import Workers
 
 _HEADER = 128 << 10  # bytes of a message without its plan
 _WORK = 1 << 37  # multiplications in one chunk: some ten seconds of one core
@@ -27,7 +29,7 @@ class Settings:
     listen: str
     keys: KeyPair | None
     allow: Allow | None
-    workers: int = 1
+    workers: int | str = 1  # threads, or the address of a cluster's scheduler
     timeout: float = 30.0
     max_sessions: int = 64
     max_plan_size: int = 1 << 20
@@ -49,7 +51,7 @@ class Settings:
 class Service:
     def __init__(self, settings: Settings, log: Log) -> None:
         self.settings, self._log = settings, log
-        self.tally, self.workers = Tally(), Workers(settings.workers)
+        self.tally, self.workers = Tally(), _workers(settings, log)
         self._sessions: dict[str, Session] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.stock = Stock(settings.max_stock, settings.max_sessions)
@@ -67,7 +69,14 @@ class Service:
             self._log(f"the list of allowed keys was read again: {len(allow)} keys", "reloaded")
 
     async def run(self) -> None:
-        """Serve until cancelled."""
+        """Serve until cancelled. LinkError if there is a cluster to work for the dealer, and it does not answer."""
+        try:
+            await self.workers.open()
+            await self._listen()
+        finally:
+            await self.workers.close()
+
+    async def _listen(self) -> None:
         settings = self.settings
         self._listener = listener = Listener(
             settings.listen,
@@ -79,23 +88,22 @@ class Service:
             refused=self._refused,
             most=2 * settings.max_sessions,
         )
-        with self.workers:
-            self._log(f"dealer ready at {listener.address}", "ready")
-            notifier = Notifier()
-            notifier.tell("READY=1")
-            watch = asyncio.create_task(notifier.attend(self._alive, self._status))
-            try:
-                while True:
-                    connection = await listener.accept()
-                    task = asyncio.create_task(self._serve(connection))
-                    self._tasks.add(task)
-                    task.add_done_callback(self._tasks.discard)
-            finally:
-                watch.cancel()
-                for task in self._tasks:
-                    task.cancel()
-                await asyncio.gather(*self._tasks, return_exceptions=True)
-                await listener.close(linger=0.2)
+        self._log(f"dealer ready at {listener.address}", "ready")
+        notifier = Notifier()
+        notifier.tell("READY=1")
+        watch = asyncio.create_task(notifier.attend(self._alive, self._status))
+        try:
+            while True:
+                connection = await listener.accept()
+                task = asyncio.create_task(self._serve(connection))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+        finally:
+            watch.cancel()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await listener.close(linger=0.2)
 
     async def _alive(self) -> bool:
         """True once something has gone through the event loop and the workers' queue."""
@@ -129,7 +137,7 @@ class Service:
 
     def _share(self) -> int:
         """Workers for each session."""
-        return max(1, self.settings.workers // max(1, len(self._sessions)))
+        return max(1, self.workers.count // max(1, len(self._sessions)))
 
     def _refused(self, reason: str, address: str) -> None:
         self.tally.refused += 1
@@ -141,3 +149,9 @@ class Service:
         self._log(f"refused {connection.peer}: {reason}", "refused", "warning", connection.session)
         connection.send(Message(Kind.ABORT, connection.session, body={"reason": reason}))
         await connection.close(linger=0.5, reason=reason)
+
+
+def _workers(settings: Settings, log: Log) -> Workers:
+    if isinstance(settings.workers, int):
+        return Workers(settings.workers)
+    return Cluster(settings.workers, settings.keys is None, log)

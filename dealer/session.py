@@ -16,7 +16,6 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,6 +35,7 @@ from protocol.wire.frames import split
 from .offer import Offer
 from .stock import Stock
 from .tally import Tally
+from .workers import Workers
 
 PROBE = 1 << 20  # bytes of one buffer of a probe
 MOST_PROBED = 16  # buffers in one
@@ -76,7 +76,7 @@ class Session:
     def __init__(
         self,
         name: str,
-        workers: Executor,
+        workers: Workers,
         share: Callable[[], int],
         limits: Limits,
         stock: Stock,
@@ -233,7 +233,7 @@ class Session:
                 size = offer.dealing.bytes_of(coming) if coming is not None else 0
                 if coming is not None and len(making) <= self._share() and self._stock.allows(self, size):
                     self._made += size
-                    words_made = loop.run_in_executor(self._workers, deal.corrections, *coming)
+                    words_made = self._workers.make(deal, coming)
                     making.append(Chunk(number, *coming, size, words_made))
                     coming, number = next(plan, None), number + 1
                 elif making:

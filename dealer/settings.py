@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from protocol.config import (
     Setting,
     duration,
@@ -13,8 +15,25 @@ from protocol.config import (
     size,
     whole,
 )
+from protocol.errors import ConfigError
 from protocol.log import SETTING as LOG_FORMAT
 from protocol.web.options import WATCH
+
+_THREADS = whole(1, 256)
+
+
+def makers(text: str) -> int | str:
+    """How many threads, or the address of a Dask scheduler."""
+    where = urlsplit(text)
+    if where.scheme != "dask":
+        return _THREADS(text)
+    try:
+        if where.hostname and where.port and not where.path:
+            return text
+    except ValueError:  # of the port
+        pass
+    raise ConfigError(f"{text!r} is not the address of a Dask scheduler; write it like dask://host:8786")
+
 
 OF_THE_PARTIES = (
     "accept_out_of_range alice any_batch bandwidth bob both calibrate checkpoint_every classes dealer "
@@ -45,7 +64,13 @@ SERVE = (
         "link",
         "make the links to the parties slower: rtt=40ms,jitter=5ms,bandwidth=100mbit, or a profile: lan … mobile",
     ),
-    Setting("workers", "threads that make material", whole(1, 256), "1", metavar="N"),
+    Setting(
+        "workers",
+        "threads that make material, or dask://HOST:8786: the scheduler of a Dask cluster that makes it",
+        makers,
+        "1",
+        metavar="N|dask://…",
+    ),
     Setting("timeout", "silence after which a party is given up", positive(duration), "30s", metavar="TIME"),
     *LIMITS,
     *TRUST,

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import hashlib
 import json
 import os
-import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgpack
@@ -20,85 +16,24 @@ import psutil
 import pytest
 import zmq
 from keyed import Keys, guest, raw, run_all, wait_for
+from served import TICKET, credit, offer, pair, plan, reason, serving
 
-from dealer.service import Service, Settings
 from dealer.stock import Stock
 from party.local import Trio
 from protocol import contract_codec
-from protocol.channel import Allow, Connection, KeyPair
+from protocol.channel import KeyPair
 from protocol.channel.door import STRANGERS
 from protocol.contract import Dealing
 from protocol.dealing import Deal
 from protocol.errors import LinkError
 from protocol.graph import Phase
-from protocol.jobs import Input, Job, trace
-from protocol.log import Log
-from protocol.plan import make_plan
 from protocol.prg import epoch_seed
 from protocol.wire import Kind, Message
 from protocol.wire.codec import payload_bytes
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 MIB = 1 << 20
-TICKET = f"{1:032x}-{2:032x}"  # both parties'
 NO_TICKETS = (None, 7, "", "t", TICKET[1:], TICKET + "0", TICKET.replace("-", "0"), f"../{TICKET[3:]}", TICKET + "\n")
-
-
-class Squares(Job):
-    x = Input("bob", shape=("n",), low=-1, high=1)
-
-    def step(self, v):
-        v.x = v.x * v.x
-
-    def finish(self, v):
-        v.reveal(x=v.x)
-
-
-def plan(size: int, steps: int = 1000) -> Dealing:
-    return make_plan(trace(Squares(), {"x": (size,)}, steps), 0, (0, 1)).dealing
-
-
-def offer(session: str, dealing: Dealing | bytes, ticket: str = TICKET, **changes: object) -> Message:
-    data = dealing if isinstance(dealing, bytes) else contract_codec.pack(dealing)
-    digest = hashlib.blake2b(data, digest_size=16).hexdigest()
-    body = {"ticket": ticket, "digest": digest, "start": 0, "epoch": 1} | changes
-    return Message(Kind.PLAN, session, body=body, buffers=(data,))
-
-
-def credit(session: str, chunks: int = 1 << 30, size: int = 1 << 50) -> Message:
-    return Message(Kind.CREDIT, session, 1, 0, {"chunks": chunks, "bytes": size})
-
-
-async def reason(connection: Connection) -> str:
-    message = await connection.receive(20)
-    assert message.kind is Kind.ABORT, message
-    return str((message.body or {})["reason"])
-
-
-@contextlib.asynccontextmanager
-async def serving(keys: Keys, **limits: int) -> AsyncIterator[str]:
-    """A dealer in this process; its address."""
-    allow = Allow([keys.pairs["alice"].public, keys.pairs["bob"].public])
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
-    service = Service(Settings(address, keys.pairs["dealer"], allow, **limits), Log("dealer"))
-    task = asyncio.create_task(service.run())
-    try:
-        yield address
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-
-
-@contextlib.asynccontextmanager
-async def pair(keys: Keys, address: str, session: str) -> AsyncIterator[tuple[Connection, Connection]]:
-    both = await asyncio.gather(*(keys.connect(address, role, "dealer", session) for role in ("alice", "bob")))
-    try:
-        yield both[0], both[1]
-    finally:
-        await asyncio.gather(*(each.close(0) for each in both))
 
 
 async def dealt(keys: Keys, address: str, session: str, dealing: Dealing) -> int:

@@ -1,0 +1,72 @@
+"""Who makes material: threads of this process. `cluster.py` has the other kind, the workers of a Dask cluster."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+from protocol.contract import Chunk
+from protocol.dealing import Deal
+from protocol.ring import Words
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Workers(ThreadPoolExecutor):
+    """Threads, which run compiled code that holds no lock; and how busy they are."""
+
+    def __init__(self, threads: int) -> None:
+        super().__init__(threads, "deal")
+        self.busy = 0  # tasks that are being worked on
+        self.seconds = 0.0  # of work that is done, all workers together
+        self._asked = self._begun = self._dropped = 0
+        self._guard = threading.Lock()
+
+    @property
+    def count(self) -> int:
+        """Chunks that can be made at a time."""
+        return self._max_workers
+
+    @property
+    def queue(self) -> int:
+        """Tasks that wait for a worker."""
+        with self._guard:
+            return self._asked - self._begun - self._dropped
+
+    def submit(self, task: Callable[P, T], /, *args: P.args, **more: P.kwargs) -> Future[T]:
+        def timed() -> T:
+            with self._guard:
+                self._begun, self.busy = self._begun + 1, self.busy + 1
+            begun = time.perf_counter()
+            try:
+                return task(*args, **more)
+            finally:
+                spent = time.perf_counter() - begun
+                with self._guard:
+                    self.busy, self.seconds = self.busy - 1, self.seconds + spent
+
+        def ended(future: Future[T]) -> None:
+            if future.cancelled():
+                with self._guard:
+                    self._dropped += 1
+
+        with self._guard:
+            self._asked += 1
+        future = super().submit(timed)
+        future.add_done_callback(ended)
+        return future
+
+    def make(self, deal: Deal, chunk: Chunk) -> asyncio.Future[Words]:
+        """Bob's dealt words of a chunk, once somebody has made them: (count, words)."""
+        return asyncio.get_running_loop().run_in_executor(self, deal.corrections, *chunk)
+
+    async def open(self) -> None:
+        """Before the first chunk is made."""
+
+    async def close(self) -> None:
+        self.shutdown(cancel_futures=True)
