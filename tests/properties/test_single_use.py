@@ -377,7 +377,7 @@ async def test_the_recorder_sees_a_journal_that_forgets(recorder, tmp_path, monk
 
 async def test_the_recorder_sees_other_inputs_under_the_masks_of_setup(recorder, tmp_path, monkeypatch):
     monkeypatch.setattr(Material, "sending", lambda self, number, words: None)
-    monkeypatch.setattr(Material, "heard", lambda self, who, number, words: None)
+    monkeypatch.setattr(Material, "heard", lambda self, number, words: None)
     scene = Scene(tmp_path, load_job("seed"), recorder, spare=3.0)
     scene.precompute("made")
     assert await scene.life(0, live=False, stateful=False)
