@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import JobError
-from .graph import Graph, Node, Op, Phase
+from .graph import Graph, Node, Op, Phase, whole
 from .views import View
 
 LEAST_FRACTION_BITS = 4
@@ -103,8 +103,10 @@ class Sizes:
 
     def operand_shift(self, node: Node) -> int:
         """Bits by which a product shifts `node` down when it reads it."""
-        keeps = isinstance(node.op, Sized) and node.op.keeps_scale
-        return 0 if keeps else max(0, self.scales[node] - self.numerics.fraction_bits)
+        op = whole(node).op
+        return (
+            0 if isinstance(op, Sized) and op.keeps_scale else max(0, self.scales[node] - self.numerics.fraction_bits)
+        )
 
     def operand_scale(self, node: Node) -> int:
         """Fraction bits at which a product reads `node`."""

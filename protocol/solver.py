@@ -14,12 +14,14 @@ from dataclasses import replace
 
 from .errors import JobError
 from .graph import Carry, Graph, Node, Op, Phase, Source, Terms, whole
+from .ring import limbs_for
 from .sizing import LEAST_FRACTION_BITS, WIDE_SIZE, Demands, Numerics, Sized, Sizes, assumed
 
 WIDE_ONCE = 1 << 20  # … in setup, where it costs bytes once
 WORD = 64
 MOST_BITS = 2 * WORD
-RELAXING = 20_000  # nodes sized in all while superfluous truncations are looked for
+RELAXING = 20_000  # nodes sized in all while superfluous truncations are looked for, and while finer ones are
+FINER = (8, 6, 4, 2)  # bits more than f that a variable is read with, the most that fit
 
 
 def size(graph: Graph, numerics: Numerics, truncation: Callable[[int], Op]) -> Sizes:
@@ -45,16 +47,19 @@ def size(graph: Graph, numerics: Numerics, truncation: Callable[[int], Op]) -> S
 
 
 def _solved(graph: Graph, numerics: Numerics, truncation: Callable[[int], Op]) -> Sizes:
-    solver = _Solver(graph, numerics, truncation(numerics.fraction_bits))
+    solver = _Solver(graph, numerics, truncation)
     solver.solve()
     solver.relax()
+    solver.refine()
     return solver.sizes
 
 
 class _Solver:
-    def __init__(self, graph: Graph, numerics: Numerics, truncation: Op) -> None:
+    def __init__(self, graph: Graph, numerics: Numerics, truncation: Callable[[int], Op]) -> None:
         self._graph, self._numerics, self._truncation = graph, numerics, truncation
-        self._cuts: dict[Node, None] = {}  # nodes whose users read them truncated, in the order of decision
+        self._cuts: dict[
+            Node, int
+        ] = {}  # nodes whose users read them truncated, to how many bits, in the order of decision
         self._wide: set[Node] = set()  # large tensors that take two limbs all the same
         self._origin: dict[Node, Node] = {}  # node of the copy at hand → node of `graph`; the keys of the other two
         self._uses: dict[Node, list[Node]] = {}
@@ -80,10 +85,31 @@ class _Solver:
             self._cuts, self._wide = cuts, wide
         self.sizes = solved
 
+    def refine(self) -> None:
+        """Have carried variables read with more bits than f, where that takes none that are not there, while that takes little time.
+
+        A weight is small where there are many, and all that they are multiplied with adds up their last bits.
+        """
+        solved, most = self.sizes, _words(self.sizes)
+        tries = RELAXING // max(1, len(solved.graph.nodes))
+        for cut in [node for node in self._cuts if isinstance(node.op, Carry) and node.phase == Phase.STEP]:
+            for finer in FINER[: max(0, tries)]:
+                tries -= 1
+                cuts, wide = dict(self._cuts), set(self._wide)
+                self._cuts[cut] += finer
+                try:
+                    if self._fits() and _words(self.sizes) <= most:
+                        solved = self.sizes
+                        break
+                except JobError:
+                    pass
+                self._cuts, self._wide = cuts, wide
+        self.sizes = solved
+
     def _fits(self) -> bool:
         """Size a copy that has the remedies so far; False, and more of them, where it does not fit."""
         self._before = len(self._cuts), len(self._wide)
-        work, self._origin = self._graph.truncated(dict.fromkeys(self._cuts, self._truncation))
+        work, self._origin = self._graph.truncated({node: self._truncation(bits) for node, bits in self._cuts.items()})
         self._uses = work.uses()
         self.sizes = self._scaled(work)
         if not self._remedied():
@@ -146,7 +172,7 @@ class _Solver:
         )
 
     def _cut(self, *nodes: Node) -> None:
-        self._cuts.update(dict.fromkeys(self._origin[node] for node in nodes))
+        self._cuts.update(dict.fromkeys((self._origin[node] for node in nodes), self._numerics.fraction_bits))
 
     def _limit(self, node: Node) -> int:
         return MOST_BITS if node.size <= WIDE_SIZE or self._origin[node] in self._wide else WORD
@@ -206,6 +232,11 @@ class _Solver:
     def _ends(self, node: Node) -> list[Node]:
         """What computes with `node`, or with a view of it."""
         return [end for use in self._uses.get(node, []) for end in ([use] if use.op.view is None else self._ends(use))]
+
+
+def _words(sizes: Sizes) -> int:
+    """Ring elements that all tensors are made of."""
+    return sum(node.size * limbs_for(bits) for node, bits in sizes.needs.items())
 
 
 def _scale(sizes: Sizes, node: Node, firsts: dict[Node, int]) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 
 from party.jobs import cnn, logreg, mlp, seed, xor
 from protocol import views
-from protocol.ops import avg_pool2d, conv2d, polynomial, relu, sigmoid, within
+from protocol.ops import avg_pool2d, conv2d, polynomial, relu, sigmoid
 from protocol.ops.structure import seen
 
 
@@ -35,15 +35,14 @@ class LogisticRegression(logreg.LogisticRegression):
 
 class Mlp(mlp.Mlp):
     def step(self, v: Any) -> None:
-        limit = mlp.LIMIT
         x, y = v.x.minibatch(self.batch), v.y.minibatch(self.batch)
-        z0 = within(x @ v.w0, -limit, limit) + v.b0
+        z0 = x @ v.w0 + v.b0
         h0 = relu(z0)
-        z1 = within(h0 @ v.w1, -limit, limit) + v.b1
+        z1 = h0 @ v.w1 + v.b1
         h1 = relu(z1)
-        d2 = within(h1 @ v.w2, -limit, limit) + v.b2 - y
-        d1 = (z1 >= 0) * within(d2 @ v.w2.T, -limit, limit)
-        d0 = (z0 >= 0) * within(d1 @ v.w1.T, -limit, limit)
+        d2 = h1 @ v.w2 + v.b2 - y
+        d1 = (z1 >= 0) * (d2 @ v.w2.T)
+        d0 = (z0 >= 0) * (d1 @ v.w1.T)
         rate = self.rate / self.batch
         for name, gradient in {
             "w2": h1.T @ d2, "b2": d2.sum(axis=0),
@@ -55,13 +54,12 @@ class Mlp(mlp.Mlp):
 
 class Cnn(cnn.Cnn):
     def step(self, v: Any) -> None:
-        limit = cnn.LIMIT
         x, y = v.x.minibatch(self.batch), v.y.minibatch(self.batch)
-        pixels = within(conv2d(x, v.k, stride=2), -limit, limit)
+        pixels = conv2d(x, v.k, stride=2)
         z = avg_pool2d(pixels, 2) + v.c
         flat = relu(z).reshape(self.batch, -1)
-        error = within(flat @ v.w, -limit, limit) + v.b - y
-        d = (z >= 0) * within(error @ v.w.T, -limit, limit).reshape(z.shape)
+        error = flat @ v.w + v.b - y
+        d = (z >= 0) * (error @ v.w.T).reshape(z.shape)
         rate = self.rate / self.batch
         v.w -= rate * (flat.T @ error)
         v.b -= rate * error.sum(axis=0)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocol.graph import Phase
+from protocol.graph import Carry, Phase
 from protocol.jobs import Input, Job, trace
 from protocol.ops import maximum, relu, sigmoid
 from protocol.ops.truncation import Rescale
@@ -110,8 +110,12 @@ def network(widths: tuple[int, ...], rate: float, momentum: float, batch: int = 
 )
 def test_networks_at_the_default_fraction_bits(widths, momentum, rounds):
     job, inputs = network(widths, 0.1, momentum)
-    run = agrees(job, inputs, 4, within=2e-3)
+    run = agrees(job, inputs, 4, within=2e-3)  # a rectifier that a rounding turns over counts as a row does
     assert run.plan.costs[Phase.STEP].rounds <= rounds
+    sizes = run.plan.lowering.sizes
+    read = [node for node in sizes.graph.nodes if isinstance(node.op, Rescale) and isinstance(node.inputs[0].op, Carry)]
+    finer = {sizes.operand_scale(node) for node in read if node.phase == Phase.STEP and len(node.shape) == 2}
+    assert all(scale > 20 for scale in finer)  # what adds up in a product is not the last bits of weights
 
 
 @given(data=st.data())

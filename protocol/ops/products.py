@@ -49,7 +49,7 @@ class Bilinear(Secure):
 
     def demand(self, demands: Demands, node: Node, bits: int) -> None:
         fused = self.fusion(demands.sizes, node)
-        bits = max(bits, demands.room(node))
+        bits = max(bits, demands.sizes.room(node))
         for use in fused.operands if fused else node.inputs:
             demands.need_operand(use, bits)
 

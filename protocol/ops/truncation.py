@@ -18,6 +18,7 @@ class Rescale(Secure):
 
     scale_out: int
     name = "rescale"
+    keeps_scale = True
 
     def shape(self, *shapes: Shape) -> Shape:
         return shapes[0]
