@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -9,18 +10,23 @@ if TYPE_CHECKING:
     from .api import plain as plain
     from .api import plan as plan
     from .api import simulate as simulate
+    from .estimators import LinearRegression as LinearRegression
+    from .estimators import LogisticRegression as LogisticRegression
+    from .estimators import MLPClassifier as MLPClassifier
+    from .estimators import MLPRegressor as MLPRegressor
+    from .estimators import Ridge as Ridge
     from .planned import Planned as Planned
     from .result import Result as Result
 
-__all__ = ["Party", "Planned", "Result", "plain", "plan", "simulate"]
+ESTIMATORS = ("LinearRegression", "LogisticRegression", "MLPClassifier", "MLPRegressor", "Ridge")
+__all__ = ["Party", "Planned", "Result", *ESTIMATORS, "plain", "plan", "simulate"]
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from . import api  # only now: a command attends to signals before it imports what takes time
-
-    return getattr(api, name)
+    # only now: a command attends to signals before it imports what takes time
+    return getattr(import_module(f"{__name__}.{'estimators' if name in ESTIMATORS else 'api'}"), name)
 
 
 def __dir__() -> list[str]:

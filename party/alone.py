@@ -13,8 +13,8 @@ from protocol.graph import Array
 from protocol.history import History
 from protocol.jobs import Job
 from protocol.origin import source
+from protocol.simulate import Simulation, twin
 from protocol.simulate import simulate as simulated
-from protocol.simulate import twin
 
 from .agreement import LEARNERS, who_learns
 from .given import Given, handed
@@ -25,7 +25,7 @@ from .result import Result
 from .session import Report
 from .view import View
 
-_KEY = bytes(32)  # what is drawn is no secret here, and drawn alike by each, so that results can be compared
+KEY = bytes(32)  # what is drawn is no secret here, and drawn alike by each, so that results can be compared
 
 
 def plan(
@@ -110,23 +110,27 @@ def simulate(
         found = simulated(
             work, inputs, iterations, LEARNERS[who_learns(work, reveal)], None, guard, accept_out_of_range
         )
-    report = Report(
+    return Result.of(report_of(found, time.monotonic() - begun), accept_out_of_range)
+
+
+def report_of(found: Simulation, seconds: float) -> Report:
+    """What both have learnt, and what it cost; bytes are alice's."""
+    return Report(
         results=found.results[0] | found.results[1],
         history=History(found.checked, found.history[0] | found.history[1]),
         beyond=found.beyond,
         iterations=found.plan.dealing.steps,
-        seconds=time.monotonic() - begun,
+        seconds=seconds,
         rounds=found.rounds,
         messages=2 * found.rounds,
         bytes_sent=found.bytes_sent[0],
         bytes_received=found.bytes_sent[1],
         dealt_bytes=found.dealt_bytes,
     )
-    return Result.of(report, accept_out_of_range)
 
 
 def _all(job: AnyJob, data: Any, tensors: Mapping[str, Any], view: View | None) -> tuple[Job, dict[str, Array]]:
     """A job and the tensors of both; `data` as `handed` takes it, or what a command was given."""
     work = any_job(job)
     given = data if isinstance(data, Given) else handed(data, tensors)
-    return work, all_inputs(work, given, lambda: _KEY, note=(view or View()).note)
+    return work, all_inputs(work, given, lambda: KEY, note=(view or View()).note)

@@ -169,7 +169,7 @@ class Party:
 
     def run_sync(self, job: AnyJob, data: Any = None, /, **more: Any) -> Result:
         """The same for code that is not a coroutine. Where an event loop is running already, it runs in a thread with its own."""
-        return _wait_for(self.run(job, data, **more))
+        return wait_for(self.run(job, data, **more))
 
     train_sync = run_sync
 
@@ -181,22 +181,23 @@ class Party:
         *,
         job: AnyJob | None = None,
         to: Mapping[str, str] | None = None,
+        kind: str = "predictions",
         view: View | None = None,
         **tensors: Any,
     ) -> Result:
         """What a model that stays shared, of which this is one half, says of new rows; these are given by one of the parties.
 
         `job` is what trained it; without it, the file that did. `to`, the same at both, says who learns what: {"classes": "bob"},
-        also "probabilities", "scores", and "predictions", which is classes or scores; without it whoever brings the rows learns these.
+        also "probabilities", "scores", and "predictions", which is classes or scores; without it whoever brings the rows learns the `kind`.
         """
         half = SharedModel.read(model) if isinstance(model, (str, Path)) else model
         given = handed(data, tensors)
-        wanted = predicted(half, None if job is None else any_job(job), {}, bool(given.data or given.tables), to)
+        wanted = predicted(half, None if job is None else any_job(job), {}, bool(given.data or given.tables), to, kind)
         return await self.run(wanted, data, model=half, view=view, **tensors)
 
     def predict_sync(self, model: SharedModel | str | Path, data: Any = None, /, **more: Any) -> Result:
         """The same for code that is not a coroutine."""
-        return _wait_for(self.predict(model, data, **more))
+        return wait_for(self.predict(model, data, **more))
 
     async def _prepared(self, prepare: Callable[[], Run]) -> Run:
         """What `prepare` gives, made in a thread: reading data and compiling take their time, and the loop may have other work."""
@@ -346,7 +347,7 @@ def _read(name: str, given: Any) -> Any:
 # ---- outside of coroutines ---------------------------------------------------------------------------------------
 
 
-def _wait_for(work: Coroutine[Any, Any, T]) -> T:
+def wait_for(work: Coroutine[Any, Any, T]) -> T:
     """What `work` gives. KeyboardInterrupt cancels it, and is raised when it has tidied up."""
     try:
         asyncio.get_running_loop()

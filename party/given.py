@@ -98,10 +98,12 @@ def header_of(settings: Config) -> bool | None:
 
 
 def handed(data: Any, tensors: Mapping[str, Any]) -> Given:
-    """What a user of the library hands over: tensors by name; or a table from which all tables of the job take columns.
+    """What a user of the library hands over: tensors by name; or a table from which all tables of the job take columns; or that already.
 
     A text is the path of a file; None is as good as nothing.
     """
+    if isinstance(data, Given):
+        return data
     named = {**(data if isinstance(data, Mapping) else {}), **tensors}
     found = {name: Path(each) if isinstance(each, str) else each for name, each in named.items() if each is not None}
     table = Path(data) if isinstance(data, str) else data

@@ -68,10 +68,11 @@ def all_inputs(
     key: Callable[[], bytes] = fresh_seed,
     order: Mapping[str, Places] | None = None,
     note: Callable[[str, str], None] = lambda text, event: None,
+    fitted: dict[str, Fitted] | None = None,
 ) -> dict[str, Array]:
     """The tensors of both parties, where one process has them all. `order`: the places of common rows, by party; else by their ids.
 
-    note: told what was read.
+    note: told what was read. fitted: what preparation has learnt, by tensor; what it learns now is put there.
     """
     rows = matching(job)
     having = {owner for table in tables(job).values() for owner in table.owners} or {*ROLES}
@@ -90,8 +91,10 @@ def all_inputs(
     found_rows = order or {}
     arrays: dict[str, Array] = {}
     for role in ROLES:
-        own = own_inputs(job, role, sides[role], key, rows=found_rows.get(role))
+        own = own_inputs(job, role, sides[role], key, fitted or {}, found_rows.get(role))
         arrays |= own.arrays
+        if fitted is not None:
+            fitted.update(own.fitted)
         for sentence in own.read:
             note(sentence, "read")
     bind(job.inputs, {name: array.shape for name, array in arrays.items()})

@@ -23,11 +23,12 @@ def predicted(
     parameters: Mapping[str, str],
     brings: bool,
     to: Mapping[str, str] | None = None,
+    kind: str = "predictions",
 ) -> Prediction:
     """What `model` says of the rows of this party, if it brings any, or else of its peer's.
 
     job: what trained the model; where it is not given, the file that it was trained from, with its parameters and then these. to: who
-    learns which of the `KINDS`; see `prediction`.
+    learns which of the `KINDS`; without it, who would learn the predictions learns what `kind` says; see `prediction`.
     """
     if job is None:
         if not model.file:
@@ -40,12 +41,12 @@ def predicted(
         raise ConfigError(
             f"the job {type(job).__name__} learns no y from x, so it has no predictions; run it with --model"
         )
-    for kind, who in (to or {}).items():
-        if kind not in KINDS:
-            raise ConfigError(f"there are no {kind!r} to learn{nearest(kind, KINDS)} (there are: {', '.join(KINDS)})")
+    for each, who in (to or {}).items():
+        if each not in KINDS:
+            raise ConfigError(f"there are no {each!r} to learn{nearest(each, KINDS)} (there are: {', '.join(KINDS)})")
         if who not in WHO:
-            raise ConfigError(f"{kind} are learnt by {', '.join(WHO[:-1])} or {WHO[-1]}, not by {who!r}")
-    return prediction(job, model.role if brings else PEER[model.role], to)
+            raise ConfigError(f"{each} are learnt by {', '.join(WHO[:-1])} or {WHO[-1]}, not by {who!r}")
+    return prediction(job, model.role if brings else PEER[model.role], to, kind)
 
 
 def learners(texts: Iterable[str]) -> dict[str, str]:

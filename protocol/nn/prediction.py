@@ -67,20 +67,23 @@ class Prediction(Job):
         return told
 
 
-def prediction(training: Supervised, owner: str, to: Mapping[str, str] | None = None) -> Prediction:
+def prediction(
+    training: Supervised, owner: str, to: Mapping[str, str] | None = None, kind: str = "predictions"
+) -> Prediction:
     """What the model of `training` says of any number of rows that `owner` brings, or both where the table has columns of both.
 
-    to: who learns which of `KINDS`; where nothing is said, the predictions go to whoever brings the rows, or else the labels.
+    to: who learns which of `KINDS`; where nothing is said, the predictions, or what `kind` says, go to whoever brings the rows, or else
+    the labels.
     """
     x, y = training.x, training.y
     rows = x.of_new_rows(owner) if isinstance(x, Table) else Input(owner, ("n", *x.shape[1:]), x.low, x.high)
     place = {"__module__": type(training).__module__}  # faults in its layers are faults in its file
     model = {"model": training.model} if isinstance(training, Training) else {}
-    kind: Any = type("Prediction", (Prediction,), {"x": rows, **model, **place})
+    made_of: Any = type("Prediction", (Prediction,), {"x": rows, **model, **place})
     owners = rows.owners if isinstance(rows, Table) else (owner,)
     alone = owners if len(owners) == 1 else y.owners if isinstance(y, Table) else (y.owner,)
-    made: Prediction = kind()
-    made.training, made.to = training, dict(to or {"predictions": alone[0] if len(alone) == 1 else "both"})
+    made: Prediction = made_of()
+    made.training, made.to = training, dict(to or {kind: alone[0] if len(alone) == 1 else "both"})
     for name in ("fraction_bits", "precision", "integer_bits"):
         setattr(made, name, getattr(training, name))
     return made

@@ -1,0 +1,339 @@
+"""Estimators with scikit-learn's face: constructor, fit, predict, predict_proba, score, get_params, set_params; `sklearn.clone` takes them.
+
+    from party import LogisticRegression, Party
+
+    model = LogisticRegression(features={"alice": ["age", "income"], "bob": ["visits"]}, target={"bob": "default"}, classes=["no", "yes"],
+                               key="patient", steps=["standardise"], weights="none")      # the same at both parties
+    model.fit(frame, session=Party("bob"))                # each with a frame of its own; in a notebook: await model.fit_async(…)
+    risks = model.predict_proba(new, session=Party("bob"))
+    model.model_.save("default.bob")                      # this party's half: the model stays shared
+
+Alone, on data of both, session="simulate" does the same through the real protocol in this process: LogisticRegression(session="simulate")
+.fit(X, y). Parameters are those of the estimators by name (`protocol.estimators`), which have scikit-learn's names.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from protocol import estimators
+from protocol.config import nearest
+from protocol.errors import ConfigError
+from protocol.estimators.networks import Network
+from protocol.graph import Array
+from protocol.jobs import ROLES
+from protocol.nn.prediction import prediction
+from protocol.nn.supervised import Supervised
+from protocol.preparation import Step
+from protocol.tables import BOTH, Labels, Table
+
+from .api import Party, wait_for
+from .formats.frames import frame_of
+from .formats.job_choices import steps
+from .formats.job_schema import Wrong
+from .given import Given, handed
+from .loading import checked
+from .rehearsing import rehearse
+from .result import Result
+
+Session = Party | Literal["simulate"]
+FOLLOWS = (
+    "features",
+    "classes",
+    "targets",
+    "penalty",
+)  # parameters of jobs that follow from what is declared of the data
+DATA: dict[str, Any] = {
+    "features": None,
+    "target": None,
+    "classes": None,
+    "owner": "bob",
+    "key": None,
+    "match": None,
+    "steps": (),
+    "session": None,
+}
+
+
+class Estimator:
+    """What the estimators share.
+
+    features: names of columns, or how many there are, of `owner`, "alice", "bob", or "both" for rows of both; {"alice": […], "bob": […]}
+    for columns of both; None for all columns but the target. target: the column that is learnt, {"bob": "default"} where it is not the
+    owner's. key: the column of ids by which rows are matched, or match="order". steps: preparation, as in a job's file
+    ("standardise") or of `protocol.tables`. session: a `Party`, or "simulate". All the rest are parameters of the job of this name.
+    """
+
+    kind: ClassVar[type[Supervised]]
+
+    def __init_subclass__(cls) -> None:
+        known = {name: value for name, value in cls.kind().parameters.items() if name not in FOLLOWS}
+        cls._defaults = DATA | known
+        named = [
+            inspect.Parameter(each, inspect.Parameter.KEYWORD_ONLY, default=value)
+            for each, value in cls._defaults.items()
+        ]
+        first = named[0].replace(kind=inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        cls.__signature__ = inspect.Signature([first, *named[1:]])  # type: ignore[attr-defined]
+
+    _defaults: ClassVar[dict[str, Any]]
+
+    def __init__(self, features: Any = None, **parameters: Any) -> None:
+        vars(self).update(self._defaults)
+        self.set_params(features=features, **parameters)
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """By name, as they were given."""
+        return {name: getattr(self, name) for name in self._defaults}
+
+    def set_params(self, **parameters: Any) -> Self:
+        """ConfigError for one that there is not."""
+        for name, value in parameters.items():
+            if name not in self._defaults:
+                raise ConfigError(
+                    f"{type(self).__name__} has no parameter {name}{nearest(name, self._defaults)} (it has: {', '.join(self._defaults)})"
+                )
+            setattr(self, name, value)
+        return self
+
+    def __repr__(self) -> str:
+        changed = {
+            name: value for name, value in self.get_params().items() if repr(value) != repr(self._defaults[name])
+        }
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in changed.items())})"
+
+    # ---- fit ----------------------------------------------------------------------------------------------------
+
+    def fit(self, X: Any = None, y: Any = None, session: Session | None = None) -> Self:
+        """Train with the peer, who calls this too; at alice and at bob with a frame of their own, or with none.
+
+        X: a frame of pandas or polars, an array, or the path of a table. y: the target, where it is not a column of X.
+        """
+        return wait_for(self.fit_async(X, y, session))
+
+    async def fit_async(self, X: Any = None, y: Any = None, session: Session | None = None) -> Self:
+        """The same for coroutines and notebooks, beside other work."""
+        where, given = self._session(session), _given(X, y)
+        job = self._job(X, y, alone=not isinstance(where, Party))
+        result: Result
+        if isinstance(where, Party):
+            result = await where.run(job, given, keep=True)
+            self.model_: Any = result.model
+        else:
+            result, self.model_ = await asyncio.to_thread(rehearse, job, given)
+        self.job_, self.result_ = job, result
+        self.history_ = {name: np.array([float(each) for each in found]) for name, found in result.history.items()}
+        self._learnt(result.values)
+        return self
+
+    def _session(self, session: Session | None) -> Session:
+        where = self.session if session is None else session  # type: ignore[attr-defined]
+        if not isinstance(where, Party) and where != "simulate":
+            raise ConfigError('say where this runs: session=Party("bob", …) with a peer, or session="simulate" alone')
+        return where
+
+    def _job(self, x: Any, y: Any, alone: bool) -> Supervised:
+        """What both parties run, as the parameters declare it; `alone`, what they leave open follows from the data."""
+        given = self.get_params()
+        try:
+            done: list[Step] = [
+                each if isinstance(each, Step) else steps(["steps"], [each])[0] for each in given["steps"]
+            ]
+        except Wrong as wrong:
+            raise ConfigError(f"steps: {wrong}") from None
+        names, features, owner = _names(x), given["features"], given["owner"]
+        owners = features if isinstance(features, Mapping) else {owner: features}
+        if owner not in (*ROLES, "both") or not {*owners} <= {*ROLES, "both"}:
+            raise ConfigError(
+                f"owner={owner!r}, features={features!r}: rows and columns are alice's, bob's, or those of both"
+            )
+        (whose, column) = (
+            next(iter(given["target"].items())) if isinstance(given["target"], Mapping) else (None, given["target"])
+        )
+        whose = whose or (owner if owner in owners else next(iter(owners)))
+        if features is None and alone and x is not None and issubclass(self.kind, Network):
+            owners = {
+                owner: [name for name in names if name not in (column, given["key"])] if names else np.shape(x)[1]
+            }
+        rows: dict[str, Any] = {"rows": BOTH} if "both" in owners else {"key": given["key"]}
+        body: dict[str, Any] = {name: value for name, value in given.items() if name not in DATA}
+        body["x"] = (
+            Table(columns=owners["both"], steps=done, **rows)
+            if "both" in owners
+            else Table(**owners, match=given["match"], steps=done, **rows)
+            if len(owners) == 2
+            else Table(*next(iter(owners.items())), steps=done, **rows)
+        )
+        body["y"] = self._outcome(None if "both" in owners else whose, column, x, y, rows, body)
+        if issubclass(self.kind, Network):
+            width = body["x"].shape[1]
+            if not isinstance(width, int):
+                raise ConfigError(
+                    "features: a network's first weights are drawn before the parties meet, so name the columns"
+                )
+            body["features"] = width
+        return checked(type(self.kind.__name__, (self.kind,), body))  # type: ignore[return-value]
+
+    def _outcome(
+        self, owner: str | None, column: Any, x: Any, y: Any, rows: Mapping[str, Any], body: dict[str, Any]
+    ) -> Table:
+        raise NotImplementedError
+
+    def _learnt(self, values: Mapping[str, Array]) -> None:
+        """Put down what was revealed to this party, as scikit-learn calls it."""
+        layers = sorted({int(name.split(".")[1]) for name in values if name.startswith("model.")})
+        if layers:
+            self.coefs_ = [values[f"model.{n}.weight"].T for n in layers]
+            self.intercepts_ = [values[f"model.{n}.bias"] for n in layers]
+        elif "coef" in values:
+            self.coef_: Array = values["coef"].T
+            self.intercept_: Any = values.get("intercept", np.zeros(len(self.coef_)))
+
+    # ---- predict ------------------------------------------------------------------------------------------------
+
+    def predict(self, X: Any = None, session: Session | None = None) -> Any:
+        """What the model says of new rows: of this party, or X=None of the peer; columns of both are brought by both.
+
+        Whoever brings the rows, or else has the target, learns it; the other gets None. The model stays shared.
+        """
+        return wait_for(self.predict_async(X, session))
+
+    async def predict_async(self, X: Any = None, session: Session | None = None) -> Any:
+        """The same for coroutines and notebooks."""
+        found = await self._told("predictions", X, session)
+        return None if found is None else self._named(found)
+
+    async def _told(self, kind: str, x: Any, session: Session | None) -> Array | None:
+        where, given = self._session(session), _given(x, None)
+        if not hasattr(self, "model_"):
+            raise ConfigError(f"this {type(self).__name__} has no model yet; call fit first")
+        if isinstance(where, Party) == (type(self.model_).__name__ == "Rehearsed"):
+            raise ConfigError("a model predicts where it was trained: with a Party, or simulated")
+        if isinstance(where, Party):
+            found = await where.predict(self.model_, given, job=self.job_, kind=kind)
+        else:
+            owner = prediction(self.job_, "bob").to["predictions"]
+            found = await asyncio.to_thread(self.model_.predict, given, owner if owner in ROLES else "bob", None, kind)
+        return found.values.get(kind)
+
+    def _named(self, found: Array) -> Any:
+        return found[:, 0] if found.ndim == 2 and found.shape[1] == 1 else found
+
+    def score(self, X: Any, y: Any, session: Session | None = None) -> float:
+        """How good predictions of X are, for y that this party has in the clear: accuracy, or R²."""
+        return self._score(np.asarray(y), np.asarray(self.predict(X, session)))
+
+    def _score(self, y: NDArray[Any], found: NDArray[Any]) -> float:
+        raise NotImplementedError
+
+    def __sklearn_tags__(self) -> Any:
+        """What scikit-learn asks of an estimator that it is given."""
+        made: Any = importlib.import_module("sklearn.base")
+        base = made.ClassifierMixin if isinstance(self, Classifier) else made.RegressorMixin
+        return type("Face", (base, made.BaseEstimator), {})().__sklearn_tags__()
+
+
+class Classifier(Estimator):
+    """classes: those of the target, in order, or how many (0, 1, 2 …); simulated with y, those that it has."""
+
+    kind: ClassVar[type[Supervised]] = estimators.LogisticRegression
+
+    def _outcome(
+        self, owner: str | None, column: Any, x: Any, y: Any, rows: Mapping[str, Any], body: dict[str, Any]
+    ) -> Table:
+        classes = self.get_params()["classes"]
+        if classes is None and y is not None:
+            classes = np.unique(np.asarray(y)).tolist()
+        elif classes is None and isinstance(column, str) and column in _names(x):
+            classes = np.unique(frame_of(x)[column]).tolist()
+        if classes is None:
+            raise ConfigError('classes=["no", "yes"] says which the target has, in order; both parties say the same')
+        self.classes_ = np.asarray(range(classes) if isinstance(classes, int) else classes)
+        if issubclass(self.kind, Network):
+            body["classes"] = len(self.classes_)
+        binary = len(self.classes_) == 2 and not issubclass(self.kind, Network)
+        return Labels(owner, column, classes=classes, one_hot=not binary, **rows)
+
+    def _named(self, found: Array) -> Any:
+        return self.classes_[found.ravel().round().astype(int)]
+
+    def predict_proba(self, X: Any = None, session: Session | None = None) -> Array | None:
+        """Of each class, (rows, classes); None where they are for the other party."""
+        return wait_for(self.predict_proba_async(X, session))
+
+    async def predict_proba_async(self, X: Any = None, session: Session | None = None) -> Array | None:
+        """The same for coroutines and notebooks."""
+        found = await self._told("probabilities", X, session)
+        return found if found is None or found.shape[1] > 1 else np.hstack([1.0 - found, found])
+
+    def _score(self, y: NDArray[Any], found: NDArray[Any]) -> float:
+        return float((y.ravel() == found).mean())
+
+
+class Regressor(Estimator):
+    """The target is a number."""
+
+    kind: ClassVar[type[Supervised]] = estimators.LinearRegression
+
+    def _outcome(
+        self, owner: str | None, column: Any, x: Any, y: Any, rows: Mapping[str, Any], body: dict[str, Any]
+    ) -> Table:
+        width = 1 if np.ndim(y) < 2 else np.shape(y)[1]
+        if issubclass(self.kind, Network):
+            body["targets"] = width
+        return Table(None if owner is None else owner, width if column is None else [column], **rows)
+
+    def _learnt(self, values: Mapping[str, Array]) -> None:
+        super()._learnt(values)
+        if len(getattr(self, "coef_", ())) == 1:  # one target
+            self.coef_, self.intercept_ = self.coef_[0], float(self.intercept_[0])
+
+    def _score(self, y: NDArray[Any], found: NDArray[Any]) -> float:
+        return float(1.0 - ((y.reshape(found.shape) - found) ** 2).mean() / y.var())
+
+
+class LogisticRegression(Classifier):
+    """Of two classes and of several; see `protocol.estimators.LogisticRegression` for its parameters."""
+
+
+class LinearRegression(Regressor):
+    """Least squares; see `protocol.estimators.LinearRegression`."""
+
+
+class Ridge(Regressor):
+    """Least squares with a penalty; see `protocol.estimators.Ridge`."""
+
+    kind = estimators.Ridge
+
+
+class MLPClassifier(Classifier):
+    """See `protocol.estimators.MLPClassifier`; columns should have a deviation near 1."""
+
+    kind = estimators.MLPClassifier
+
+
+class MLPRegressor(Regressor):
+    """See `protocol.estimators.MLPRegressor`; columns and target should have a deviation near 1."""
+
+    kind = estimators.MLPRegressor
+
+
+def _names(x: Any) -> Sequence[str]:
+    """Of the columns of a frame; none of what has no names."""
+    return (
+        [str(name) for name in x.columns] if hasattr(x, "columns") else [*map(str, x)] if isinstance(x, Mapping) else []
+    )
+
+
+def _given(x: Any, y: Any) -> Given:
+    """What `fit` is given, as tables: one for all, those of two parties {"alice": …, "bob": …}, or x and y apart."""
+    if isinstance(x, Mapping) and {*x} <= {*ROLES}:
+        return Given(tables=dict(x))
+    return handed(x, {}) if y is None else handed(None, {"x": x, "y": y})

@@ -1,0 +1,120 @@
+"""Estimators with scikit-learn's face: what they learn is what scikit-learn's learn, alone and with a peer, and scikit-learn takes them."""
+
+from __future__ import annotations
+
+import asyncio
+
+import numpy as np
+import pandas as pd
+import pytest
+from loopback import dealing
+
+import party
+from party import LinearRegression, LogisticRegression, MLPClassifier, MLPRegressor, Party, Ridge
+from protocol.errors import ConfigError
+
+linear_model = pytest.importorskip("sklearn.linear_model")
+base = pytest.importorskip("sklearn.base")
+selection = pytest.importorskip("sklearn.model_selection")
+RANDOM = np.random.default_rng(3)
+X = RANDOM.standard_normal((90, 3)) * [1.0, 0.2, 20.0] + 4.0
+SIGNAL = (X - 4.0) @ [1.5, -4.0, 0.1] + 0.5 * RANDOM.standard_normal(90)
+Y = np.where(SIGNAL > 0, "yes", "no")
+
+
+def test_a_regression_is_scikit_learns():
+    fit, best = Ridge(alpha=2.0, session="simulate").fit(X, SIGNAL), linear_model.Ridge(2.0).fit(X, SIGNAL)
+    assert fit.coef_ == pytest.approx(best.coef_, abs=1e-2) and fit.intercept_ == pytest.approx(
+        best.intercept_, abs=1e-2
+    )
+    assert fit.predict(X[:9]) == pytest.approx(best.predict(X[:9]), abs=1e-2)
+    assert fit.score(X, SIGNAL) == pytest.approx(best.score(X, SIGNAL), abs=1e-3)
+    assert fit.coef_.shape == (3,)
+
+
+def test_a_classification_of_columns_of_both_is_scikit_learns():
+    frame = pd.DataFrame(X, columns=["age", "dose", "weight"]).assign(ill=Y)
+    parameters = {"features": {"alice": ["age"], "bob": ["dose", "weight"]}, "target": {"bob": "ill"}, "match": "order"}
+    fit = LogisticRegression(**parameters, steps=["standardise"], max_iter=30, held_out=0.2, auc="both").fit(
+        frame, session="simulate"
+    )
+    scaled = (X - X[fit.job_.training_rows(90)].mean(axis=0)) / X[fit.job_.training_rows(90)].std(axis=0)
+    mine = fit.job_.training_rows(90)
+    best = linear_model.LogisticRegression().fit(scaled[mine], Y[mine])
+    assert list(fit.classes_) == ["no", "yes"] and fit.coef_.shape == (1, 3)
+    assert fit.coef_ == pytest.approx(best.coef_, abs=0.05)
+    p = fit.predict_proba(frame, session="simulate")
+    assert p.shape == (90, 2) and np.abs(p - best.predict_proba(scaled)).max() < 0.02
+    assert (fit.predict(frame, session="simulate") == best.predict(scaled)).mean() > 0.97
+    assert fit.result_["auc"] > 0.9
+
+
+def test_networks_learn():
+    scaled = (X - X.mean(axis=0)) / X.std(axis=0)
+    parameters = {
+        "session": "simulate",
+        "hidden_layer_sizes": (4,),
+        "max_iter": 4,
+        "batch_size": 16,
+        "learning_rate_init": 0.1,
+    }
+    fit = MLPClassifier(**parameters).fit(scaled, Y)
+    assert [w.shape for w in fit.coefs_] == [(3, 4), (4, 2)] and len(fit.history_["accuracy"]) == 4
+    assert fit.score(scaled, Y) > 0.8
+    p = fit.predict_proba(scaled[:5])
+    assert p.shape == (5, 2) and p.sum(axis=1) == pytest.approx(1.0, abs=1e-2)
+    target = SIGNAL / SIGNAL.std()
+    assert MLPRegressor(**parameters).fit(scaled, target).score(scaled, target) > 0.5
+
+
+def test_scikit_learn_takes_them():
+    model = LinearRegression(held_out=0.25, session="simulate")
+    twin = base.clone(model)
+    assert twin is not model and twin.get_params() == model.get_params()
+    assert base.is_regressor(model) and base.is_classifier(LogisticRegression())
+    assert repr(model.set_params(held_out=0.0)) == "LinearRegression(session='simulate')"
+    found = selection.cross_val_score(model, X, SIGNAL, cv=2)
+    assert found == pytest.approx(selection.cross_val_score(linear_model.LinearRegression(), X, SIGNAL, cv=2), abs=2e-3)
+
+
+async def test_two_parties_fit_and_predict_and_the_model_stays(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    ids = [f"P{n}" for n in range(90)]
+    hers = pd.DataFrame({"id": ids, "age": X[:, 0]})[10:]
+    his = pd.DataFrame({"id": ids, "dose": X[:, 1], "weight": X[:, 2], "y": SIGNAL})[:80][::-1]
+    parameters = {
+        "features": {"alice": ["age"], "bob": ["dose", "weight"]},
+        "target": {"bob": "y"},
+        "key": "id",
+        "weights": "bob",
+    }
+    async with dealing() as where:
+        alice, bob = (Party(role, wait=20, **where) for role in ("alice", "bob"))
+        a, b = LinearRegression(**parameters), LinearRegression(**parameters)
+        await asyncio.gather(a.fit_async(hers, session=alice), b.fit_async(his, session=bob))
+        best = linear_model.LinearRegression().fit(X[10:80], SIGNAL[10:80])
+        assert not hasattr(a, "coef_") and b.coef_ == pytest.approx(best.coef_, abs=1e-2)
+        none, told = await asyncio.gather(a.predict_async(hers, session=alice), b.predict_async(his, session=bob))
+    assert none is None and np.sort(told) == pytest.approx(np.sort(best.predict(X[10:80])), abs=2e-2)
+    a.model_.save(tmp_path / "a.share")
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: LogisticRegression(Cc=1), "LogisticRegression has no parameter Cc; did you mean 'C'"),
+        (lambda: Ridge().fit(X, SIGNAL), "say where this runs: session=Party"),
+        (lambda: Ridge().predict(X, session="simulate"), "this Ridge has no model yet; call fit first"),
+        (lambda: Ridge(owner="carol", session="simulate").fit(X, SIGNAL), "owner='carol', features=None: rows and columns are"),
+        (lambda: Ridge(steps=["standard"], session="simulate").fit(X, SIGNAL), "steps: 'standard' is no step; did you mean 'standardise'"),
+        (lambda: LogisticRegression(target="y").fit(None, session=Party("bob")), 'classes=\\["no", "yes"\\] says which'),
+        (lambda: MLPRegressor(target="y").fit(None, session=Party("bob")), "features: a network's first weights are drawn"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_said(call, words):
+    with pytest.raises(ConfigError, match=words):
+        call()
+
+
+def test_they_are_part_of_the_library():
+    assert all(getattr(party, name).__name__ == name for name in party.ESTIMATORS)
