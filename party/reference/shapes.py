@@ -12,6 +12,7 @@ from .entry import UNIT, Entry, Operand
 
 ROWS = Operand((10, 100))
 PICTURES = Operand((1, 4, 16, 16))
+SEQUENCES = Operand((1, 4, 250))
 
 
 def pooled(x: np.ndarray) -> np.ndarray:
@@ -52,6 +53,13 @@ SHAPES: dict[str, tuple[Entry, ...]] = {
         _view(lambda x, y: hstack([x, y]), lambda x, y: np.hstack([x, y]), "columns side by side", of=hstack, operands=(ROWS, ROWS)),
         _view(lambda x, y: vstack([x, y]), lambda x, y: np.vstack([x, y]), "rows one below the other", of=vstack,
               operands=(ROWS, ROWS)),
+        _view(ops.diff, np.diff),
+        _view(ops.diagonal, np.diagonal),
+        _view(ops.trace, np.trace, error=0.0),
+        _view(ops.tril, np.tril, error=0.0),
+        _view(ops.triu, np.triu, error=0.0),
+        _view(lambda x: ops.avg_pool1d(x, 2), lambda x: x.reshape(*x.shape[:2], -1, 2).mean(axis=-1), of=ops.avg_pool1d,
+              operands=(SEQUENCES,), error=2 * UNIT),
         _view(lambda x: ops.avg_pool2d(x, 2), pooled, of=ops.avg_pool2d, operands=(PICTURES,), error=2 * UNIT),
         _view(ops.global_avg_pool2d, lambda x: x.mean(axis=(2, 3)), "the mean of every channel of pictures",
               operands=(PICTURES,), error=4 * UNIT),

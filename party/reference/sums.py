@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from protocol.ops import conv1d, conv2d, dot, einsum, matmul, outer, polynomial
+from protocol.ops import average, conv1d, conv2d, dot, einsum, inner, matmul, outer, polynomial, prod
 from protocol.ops.arrays import cumsum, mean, square, std, sum, var
 
 from .entry import UNIT, Entry, Operand, X
@@ -13,6 +15,10 @@ Y = X
 MATRIX = Operand((32, 32), -4.0, 4.0)
 ROWS = Operand((10, 100))
 HALVES = np.linspace(-1.0, 1.0, 65)[::2][:32].reshape(32, 1)  # multiples of a unit
+
+
+def rows(x: Any) -> int:
+    return int(x.shape[0])
 
 
 def convolved(x: np.ndarray, kernels: np.ndarray) -> np.ndarray:
@@ -36,6 +42,8 @@ SUMS: dict[str, tuple[Entry, ...]] = {
         Entry(secure=sum, clear=np.sum, operands=(ROWS,), says="the sum over axes, of all entries by default"),
         Entry(secure=mean, clear=np.mean, operands=(ROWS,), error=8 * UNIT,
               says="the mean over axes, of all entries by default"),
+        Entry(secure=lambda x: average(x, 0, np.arange(1.0, rows(x) + 1.0)), of=average, operands=(ROWS,), error=8 * UNIT,
+              clear=lambda x: np.average(x, 0, np.arange(1.0, rows(x) + 1.0)), says="the mean, or with weights Σ a·w / Σ w"),
         Entry(secure=cumsum, clear=np.cumsum, operands=(ROWS,), says="the sum of all entries up to each"),
     ),
     "Products of two secrets": (
@@ -43,6 +51,9 @@ SUMS: dict[str, tuple[Entry, ...]] = {
         Entry(secure=square, clear=np.square, says="x · x, which opens x alone"),
         Entry(secure=matmul, clear=np.matmul, operands=(MATRIX, MATRIX)),
         Entry(secure=dot, clear=np.dot, operands=(Operand((100,)), Operand((100,)))),
+        Entry(secure=inner, clear=np.inner, operands=(MATRIX, MATRIX)),
+        Entry(secure=lambda x: prod(x, 1), of=prod, clear=lambda x: x.prod(1), operands=(Operand((250, 4), -4.0, 4.0),),
+              error=512 * UNIT),
         Entry(secure=outer, clear=np.outer, operands=(Operand((32,)), Operand((32,)))),
         Entry(secure=lambda x, y: einsum("ij,kj->ik", x, y), of=einsum, clear=lambda x, y: np.einsum("ij,kj->ik", x, y),
               operands=(MATRIX, MATRIX)),

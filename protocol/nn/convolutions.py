@@ -52,8 +52,8 @@ class _Convolution(Layer):
 
     def forward(self, scope: Scope, x: Secret) -> Secret:
         convolve: Callable[..., Secret] = ops.conv1d if self.axes == 1 else ops.conv2d
-        out = convolve(x, scope["weight"], self.stride, self.padding, self.dilation, self.groups)
-        return out + scope["bias"].reshape((self.out_channels,) + (1,) * self.axes) if self.bias else out
+        bias = scope["bias"] if self.bias else None
+        return convolve(x, scope["weight"], self.stride, self.padding, self.dilation, self.groups, bias)
 
 
 class Conv2d(_Convolution):

@@ -21,19 +21,36 @@ from .tensor import Secret, public
 from .windows import Edges, by_axis, edges, windows
 
 
-def conv2d(x: Any, kernels: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1) -> Secret:
+def conv2d(
+    x: Any, kernels: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1, bias: Any = None
+) -> Secret:
     """(n, c, h, w) and kernels (o, c / groups, kh, kw) → (n, o, h', w'); one round. One of the two may be public: no round.
 
     h' = (h + padding before and after − (kh − 1)·dilation − 1) // stride + 1. `stride` and `dilation` are one number, or one for
     each axis. `padding` is too, or a pair (before, after) for each axis, or "valid", none, or "same": as much as makes
     h' = ⌈h / stride⌉, the odd one after. With `groups`, output channels see their own part of the input channels alone.
+    bias: a number for each output channel, secret or public, that is added; by name.
     """
-    return _convolution("conv2d", 2, x, kernels, stride, padding, dilation, groups)
+    return _biased("conv2d", _convolution("conv2d", 2, x, kernels, stride, padding, dilation, groups), bias)
 
 
-def conv1d(x: Any, kernels: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1) -> Secret:
+def conv1d(
+    x: Any, kernels: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1, bias: Any = None
+) -> Secret:
     """(n, c, length) and kernels (o, c / groups, k) → (n, o, length'); all else as in `conv2d`."""
-    return _convolution("conv1d", 1, x, kernels, stride, padding, dilation, groups)
+    return _biased("conv1d", _convolution("conv1d", 1, x, kernels, stride, padding, dilation, groups), bias)
+
+
+def _biased(name: str, out: Secret, bias: Any) -> Secret:
+    if bias is None:
+        return out
+    bias = bias if isinstance(bias, Secret) else public(bias)
+    if bias.shape != out.shape[1:2]:
+        raise JobError(
+            f"{name} with a bias of shape {bias.shape}: one number for each of {out.shape[1]} output channels"
+        )
+    found: Secret = out + bias.reshape((out.shape[1],) + (1,) * (out.ndim - 2))
+    return found
 
 
 def _convolution(
@@ -52,6 +69,8 @@ def _convolution(
             f"{name} of pictures of shape {x.shape} and kernels of shape {kernels.shape} in {parts} "
             f"group{'s' * (parts > 1)}: channels must agree"
         )
+    if isinstance(stride, (Secret, np.ndarray)):
+        raise JobError(f"{name} takes its bias by name, bias=b: what follows the kernels is the stride")
     steps, apart = by_axis("stride", stride, axes), by_axis("dilation", dilation, axes)
     around = edges(padding, x.shape[2:], kernels.shape[2:], steps, apart)
     out, patches = _convolved(x, kernels, steps, around, apart, parts)
@@ -145,6 +164,22 @@ def avg_pool2d(x: Secret, size: Any, stride: Any = None, padding: Any = 0, count
     return mean
 
 
+def avg_pool1d(x: Secret, size: Any, stride: Any = None, padding: Any = 0, count_include_pad: bool = True) -> Secret:
+    """The mean of every window of sequences (n, c, length); all else as in `avg_pool2d`."""
+    sequences("avg_pool1d", x)
+    return avg_pool2d(x[:, :, None], *one_row(size, stride, padding), count_include_pad)[:, :, 0]
+
+
+def one_row(size: Any, stride: Any, padding: Any) -> tuple[Any, Any, Any]:
+    """What is said of windows of sequences, for pictures of one row."""
+    (length,) = by_axis("size", size, 1)
+    step = None if stride is None else (1, *by_axis("stride", stride, 1))
+    if not isinstance(padding, str):
+        found = padding[0] if isinstance(padding, (tuple, list)) and len(padding) == 1 else padding
+        padding = (0, found)
+    return (1, length), step, padding
+
+
 def pooled(x: Secret, size: Any, stride: Any, padding: Any) -> Secret:
     """Every window of pictures, zeros around them: (n, c, h', w', *size). A view."""
     found: Secret = windows(x, *_windows(x, size, stride, padding), (1, 1))
@@ -167,6 +202,12 @@ def pictures(name: str, x: Any) -> None:
     if not isinstance(x, Secret):
         raise JobError(f"{name} takes a secret tensor, not {type(x).__name__}; use NumPy for what is public")
     _check(x.shape, 4, "pictures")
+
+
+def sequences(name: str, x: Any) -> None:
+    if not isinstance(x, Secret):
+        raise JobError(f"{name} takes a secret tensor, not {type(x).__name__}; use NumPy for what is public")
+    _check(x.shape, 3, "sequences")
 
 
 def _check(shape: Shape, axes: int, what: str) -> None:

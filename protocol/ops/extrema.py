@@ -14,7 +14,7 @@ import numpy as np
 
 from ..errors import JobError
 from .axes import axes_of
-from .convolution import pictures, pooled
+from .convolution import one_row, pictures, pooled, sequences
 from .maxima import is_largest, largest
 from .spelling import offers
 from .tensor import Secret, secret
@@ -72,6 +72,12 @@ def max_pool2d(x: Secret, size: Any, stride: Any = None, padding: Any = 0) -> Se
     seen = pooled(x - lift if lift else x, size, stride, padding)  # what is padded with is the least there can be
     top: Secret = largest(seen.reshape(*seen.shape[:4], math.prod(seen.shape[4:])))[..., 0]
     return top + lift if lift else top
+
+
+def max_pool1d(x: Secret, size: Any, stride: Any = None, padding: Any = 0) -> Secret:
+    """The largest of every window of sequences (n, c, length); all else as in `max_pool2d`."""
+    sequences("max_pool1d", x)
+    return max_pool2d(x[:, :, None], *one_row(size, stride, padding))[:, :, 0]
 
 
 def _rows(name: str, a: Any, axis: Axis, keepdims: bool) -> tuple[Secret, tuple[int, ...]]:

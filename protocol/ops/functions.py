@@ -66,11 +66,16 @@ def absolute(x: Secret) -> Secret:
 
 
 @offers(np.where)
-def where(bit: Any, a: Any, b: Any) -> Secret:
+def where(bit: Any, a: Any = None, b: Any = None) -> Secret:
     """a where the bit is 1, b where it is 0, and equal to the one it picked; opens a − b, unless both are public.
 
     `bit` is the outcome of a comparison, a product of several or its opposite, or a public array of truth values.
     """
+    if a is None or b is None:
+        raise JobError(
+            "where takes two tensors to choose from, where(x > 0, a, b): which entries hold is as secret as they are; "
+            "multiply by the outcome x > 0, or sum it"
+        )
     if not isinstance(bit, Secret):
         if not isinstance(a, Secret) and not isinstance(b, Secret):
             raise JobError("where of public values only; use NumPy's where for them")

@@ -24,6 +24,7 @@ from ..errors import JobError
 from .cotangents import weighted
 from .exponential import Exp, windowed
 from .gradient import differentiated
+from .inverses import log
 from .logsums import LARGEST_COARSE, LARGEST_FINE, WIDEST, joined, log_of_sum
 from .maxima import largest
 from .tensor import Secret, bounded, concatenate, number, secret
@@ -35,8 +36,9 @@ def logsumexp(z: Secret, axis: int = -1, keepdims: bool = False, accurate: bool 
     """log Σ e^z along an axis of k entries.
 
     Where max z − min z ≤ 48 is known (by what z is made of, an Input's range, or `within`), and k ≤ 1400: l = ⌈log2 k⌉ rounds, at most
-    l · (1e-5 + 2^(−1−f)) off for f fraction bits up to 20. Elsewhere by the maximum, for k ≤ 64: its rounds and two more, three for
-    k > 16 (for 10 classes a comparison and three: 7 with today's); at most 2e-5 + 2^(4−f) off as long as max z − min z ≤ 2000.
+    l · (1e-5 + 2^(−1−f)) off for f fraction bits up to 20. Elsewhere by the maximum: its rounds and two more, three for k > 16; at most
+    2e-5 + 2^(4−f) off as long as max z − min z ≤ 2000. For k > 64 also by `log`: another comparison, and at most
+    2e-5 + k·(3e-7 + 2^−f) + 2^(5−f) off.
 
     `accurate`: corrected, at most 1e-6 + l²·4e-7 + (k + 4)·2^−f off, in one round more (none by the maximum of k > 16).
 
@@ -138,7 +140,7 @@ def _logsumexp(x: Secret, accurate: bool) -> Secret:
     if math.isfinite(high - low) and high - low <= WIDEST and high - low + math.log(2 * k) <= Exp().reach:
         found, corrected = _tree(x, coarse=accurate), accurate
     else:
-        found, corrected = _by_maximum(x), accurate or k > LARGEST_FINE
+        found, corrected = _by_maximum(x), accurate or LARGEST_FINE < k <= LARGEST_COARSE
     if corrected:
         found = found + (_exponentials(x, found).sum(axis=-1, keepdims=True) - 1.0)
     return bounded(found, low + math.log(k) - 0.25, high + math.log(k) + 0.25)
@@ -158,13 +160,9 @@ def _tree(x: Secret, coarse: bool) -> Secret:
 
 def _by_maximum(x: Secret) -> Secret:
     k = x.shape[-1]
-    if k > LARGEST_COARSE:
-        raise JobError(
-            f"the logarithm of a sum of {k} exponentials, which may be more than {WIDEST:g} apart, is offered for at most "
-            f"{LARGEST_COARSE}: say within(z, low, high) of a narrower range"
-        )
     top = largest(x)
-    return top + log_of_sum(bounded(_exponentials(x, top).sum(axis=-1, keepdims=True), 1.0, float(k)), k)
+    total = bounded(_exponentials(x, top).sum(axis=-1, keepdims=True), 1.0, float(k))
+    return top + (log_of_sum(total, k) if k <= LARGEST_COARSE else log(total))
 
 
 def _exponentials(x: Secret, total: Secret, ready: bool = False) -> Secret:

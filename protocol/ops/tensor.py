@@ -222,6 +222,7 @@ class Secret:
         return self.var(axis, keepdims, ddof) ** 0.5
 
     max, min, argmax, argmin = map(spelling.along, (np.max, np.min, np.argmax, np.argmin))
+    prod, any, all = map(spelling.along, (np.prod, np.any, np.all))
 
     def ravel(self) -> Secret:
         return self.reshape(-1) if self.size else self.reshape(0)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from oracle import ULP, check, numbers, secure
 
 from protocol.errors import JobError
-from protocol.ops import avg_pool2d, conv1d, conv2d, global_avg_pool2d, gradient
+from protocol.ops import avg_pool1d, avg_pool2d, conv1d, conv2d, global_avg_pool2d, gradient, max_pool1d
 
 FEW = settings(max_examples=25, deadline=None)
 
@@ -112,6 +112,26 @@ def test_one_of_the_operands_may_be_public(groups):
     units = np.eye(x.size).reshape(x.size, *x.shape)
     clear = [convolved(unit, w, 1, "same", groups=groups).sum() for unit in units]
     assert np.abs(run.results[0]["out"] - np.reshape(clear, x.shape)).max() <= ULP
+
+
+def test_a_bias_is_a_number_for_each_output_channel():
+    x, w, b = numbers((2, 2, 5, 5), 1, 2.0), numbers((3, 2, 2, 2), 2, 2.0), numbers((3,), 3, 2.0)
+    expected = convolved(x, w) + b[:, None, None]
+    check(lambda x, w, b: conv2d(x, w, bias=b), x, w, b, bound=ULP, clear=expected)
+    check(lambda x, w: conv2d(x, w, bias=b), x, w, bound=ULP, clear=expected)
+    run = secure(lambda x, w, b: gradient(conv2d(x, w, bias=b).sum(), [b])[0], x, w, b)
+    assert np.array_equal(run.results[0]["out"], np.full(3, 2.0 * 4 * 4))
+
+
+@pytest.mark.parametrize(("padding", "stride"), [(0, None), (1, 2), ((1,), 1)])
+def test_windows_of_sequences_are_those_of_pictures_of_one_row(padding, stride):
+    x = numbers((2, 3, 9), 4) - 16.0
+    step, edge = (0, 0, stride or 3), (0, 0, padding if isinstance(padding, int) else padding[0])
+    for filled, function, mean in ((0.0, avg_pool1d, True), (-np.inf, max_pool1d, False)):
+        around = np.pad(x, [(each, each) for each in edge], constant_values=filled)
+        seen = np.lib.stride_tricks.sliding_window_view(around, 3, axis=2)[:, :, :: step[2]]
+        expected = seen.mean(axis=-1) if mean else seen.max(axis=-1)
+        check(lambda x: function(x, 3, stride, padding), x, bound=16 * ULP, clear=expected)
 
 
 @pytest.mark.parametrize(("size", "stride"), [(1, None), (2, None), (3, None), (3, 2), (2, 1), ((2, 3), (3, 1))])

@@ -132,7 +132,7 @@ def values(operand: Operand, random: np.random.Generator) -> np.ndarray:
 
 
 @every
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=2, deadline=None)
 @given(st.data())
 def test_it_is_numpys_within_what_is_promised(entry, data):
     """On shares, in the rounds and bytes of the plan; the gradient's rule against central differences of the true function."""

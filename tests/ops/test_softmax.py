@@ -133,9 +133,12 @@ def test_the_plan_chooses_fraction_bits_for_it(peak):
     assert np.abs(run.results[0]["l"] - true_sum(z)[:, 0]).max() <= 5e-3 * peak
 
 
-def test_more_classes_than_the_maximum_serves_are_refused_where_nothing_bounds_them():
-    with pytest.raises(JobError, match="say within"):
-        secure(softmax, np.zeros((2, 65)), limit=100.0)
+def test_more_classes_than_a_series_serves_take_another_comparison():
+    z = np.random.default_rng(6).uniform(-90, 90, (3, 130))
+    z[0] = 90.0  # the largest sum
+    run = secure(lambda z: {"p": softmax(z), "l": logsumexp(z)}, z, limit=100.0, fraction_bits=20)
+    assert np.abs(run.results[0]["p"] - true_softmax(z)).max() <= 2e-5 + 130 * (3e-7 + 2.0**-20)
+    assert np.abs(run.results[0]["l"] - true_sum(z)[:, 0]).max() <= 2e-5 + 130 * (3e-7 + 2.0**-20) + 2.0**-15
     assert secure(softmax, np.zeros((2, 65)), limit=8.0).results[0]["out"].shape == (2, 65)
 
 
