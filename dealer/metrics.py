@@ -35,7 +35,7 @@ def samples(service: Service) -> Iterator[Sample]:
     yield MOST, (), service.settings.max_sessions
     yield OPENED, (), tally.sessions
     for role in ("alice", "bob"):
-        yield PARTIES, (role,), sum(role in session.present for session in sessions)
+        yield PARTIES, (role,), sum(role in session.links for session in sessions)
     yield EPOCHS, (), tally.epochs
     yield REFUSED, (), tally.refused
     yield FAILED, (), tally.failed

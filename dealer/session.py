@@ -21,6 +21,7 @@ from pathlib import Path
 
 from protocol import __version__
 from protocol.channel import Connection
+from protocol.contract import Dealing
 from protocol.dealing import Deal
 from protocol.errors import AgreementError, LinkError, MaterialError, MpcError, ProtocolError
 from protocol.graph import Phase
@@ -99,9 +100,14 @@ class Session:
         return not self._parties
 
     @property
-    def present(self) -> list[str]:
-        """The parties that are here."""
-        return [*self._parties]
+    def links(self) -> dict[str, Connection]:
+        """To the parties that are here."""
+        return {role: party.connection for role, party in self._parties.items()}
+
+    @property
+    def dealing(self) -> Dealing | None:
+        """What is dealt for, or will be: shapes."""
+        return next((party.offer.dealing for party in self._parties.values() if party.offer), None)
 
     @property
     def fixed(self) -> int:

@@ -48,6 +48,7 @@ from .display import Watching
 from .given import Given, handed
 from .keyed import brought
 from .links import PEER, Addresses
+from .live import parts
 from .loading import AnyJob, any_job
 from .material import Material, open_material
 from .metrics import samples
@@ -95,6 +96,7 @@ class Party:
         guard: bool = True,
         accept_out_of_range: bool = False,
         threads: int | None = None,
+        page: str | None = None,
         metrics: str | None = None,
         watch_token: str | Path | None = None,
     ) -> None:
@@ -117,6 +119,7 @@ class Party:
         self.link, self.dealer_link = link, dealer_link
         self.guard, self.accept_out_of_range = guard, accept_out_of_range
         self.threads: int = _read("threads", threads)
+        self.page: Address | None = _read("page", page)
         self.metrics: Address | None = _read("metrics", metrics)
         self.watch_token: Path | None = _read("watch_token", watch_token)
 
@@ -266,6 +269,7 @@ class Party:
         kernels.ready(view.note)
         kernels.set_threads(self.threads)
         keep_it = keeper(self.role, to.public_keys(self.role), work, named, model, inputs.fitted) if keep else None
+        shown = parts(self.role, self.session, Path(named.file).name or type(work).__name__, seen)
         run = Run(
             intent,
             to,
@@ -276,7 +280,7 @@ class Party:
             material,
             self.threads,
             keep_it,
-            None if watch is None else watch.serving(view.note, partial(samples, seen)),
+            None if watch is None else watch.serving(view.note, shown, partial(samples, seen)),
         )
         run.fitted = inputs.fitted
         return run

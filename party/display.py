@@ -25,7 +25,7 @@ from protocol.plan import Plan
 from .bars import Bar, TerminalBar, curve
 from .intake import Supply
 from .runner import Runner
-from .seen import Link, Seen
+from .seen import Seen
 
 FIRST, LEAST, MOST = (1, 2), 5, 300  # seconds at which a state that lasts is said: 1, 2, 5, 10, 20, 40, … and every 300
 REPEATED = ("lost", "note")  # events that come again for as long as their cause is not mended
@@ -140,7 +140,7 @@ class Watching(Seen):
             "keystream" if self._role == "alice" else f"{self.stock:,} steps in stock",
             f"attempt {counts.attempts}" if counts.attempts > 1 else "",
         ]
-        lines = [", ".join(filter(None, figures)), ", ".join(map(_link, self.links))]
+        lines = [", ".join(filter(None, figures)), ", ".join(f"{link.whom} {link.state}" for link in self.links)]
         if self.status.startswith("waiting"):
             lines.append(self.status)
         if self.curves:
@@ -148,11 +148,6 @@ class Watching(Seen):
             lines.append(", ".join(found))
         over = progress.phase == Phase.FINISH
         return progress.steps if over else progress.step, max(progress.steps, 1), lines
-
-
-def _link(link: Link) -> str:
-    rtt = "" if link.rtt is None else f", {1e3 * link.rtt:.1f} ms"
-    return f"{link.whom} {link.state}{rtt if link.state == 'connected' else ''}"
 
 
 class Terminal(Watching):

@@ -12,16 +12,16 @@ from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 from protocol.channel import Connection, Counters, Waiting
-from protocol.graph import Array
+from protocol.graph import Array, Phase
 from protocol.nn.training import Training
 from protocol.plan import Plan
+from protocol.web.measures import Rate
 
 from .intake import Supply
 from .runner import Progress, Runner
 from .view import View
 
-WINDOW = 10.0  # seconds over which a pace is taken
-SAMPLE = 0.5  # … from figures that are so far apart at least
+EVENTS = 200  # that are remembered
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,12 +51,11 @@ class Link(NamedTuple):
 
     whom: str
     state: str  # connected, interrupted, closed
-    rtt: float | None  # seconds, as far as it was measured
     counters: Counters
 
 
 class Pace(NamedTuple):
-    """Per second, over the last `WINDOW` seconds."""
+    """Per second, of late."""
 
     steps: float = 0.0
     rounds: float = 0.0
@@ -102,14 +101,18 @@ class Seen(View):
         ] = {}  # of what checks revealed, if it is one number: steps, values
         self.checks = 0
         self.beyond: tuple[str, ...] = ()  # what checks found out of range, a phrase each, where that is accepted
+        self.events: deque[tuple[float, str]] = deque(maxlen=EVENTS)  # when, in seconds since 1970, and a sentence
         self.counters: dict[str, list[Counters]] = {}  # of all links so far, by who is at the other end
         self.waits = 0  # how often somebody who is needed was waited for, a second each
         self._now: _Attempt | None = None
         self._earlier = Counts()
         self._awaited: tuple[str, int] = ("", 0)  # who was waited for last, after how many rounds
-        self._samples: deque[tuple[float, Counts]] = deque()
+        self._rate = Rate()
 
     # ---- what a run tells ---------------------------------------------------------------------------------------
+
+    def note(self, text: str, event: str = "note") -> None:
+        self._remember(text)
 
     def begins(self, epoch: int) -> None:
         self._earlier, self._now = self.counts, None
@@ -125,6 +128,7 @@ class Seen(View):
 
     def revealed(self, step: int, found: Mapping[str, Array], beyond: tuple[str, ...]) -> None:
         self.checks, self.beyond = self.checks + 1, beyond
+        self._remember(f"a check after step {step:,} revealed {', '.join(found) or 'nothing'}")
         for name, value in found.items():
             if value.size == 1:
                 steps, values = self.curves.setdefault(name, ([], []))
@@ -133,10 +137,14 @@ class Seen(View):
 
     def running(self, runner: Runner, intake: Supply, peer: Connection, dealer: Connection | None) -> None:
         self._now = _Attempt(runner, intake, peer, dealer)
+        self._remember(f"the rounds of epoch {self.epoch} begin before step {runner.progress.step + 1:,}")
         for link in self.links:
             known = self.counters.setdefault(link.whom, [])
             if not any(link.counters is each for each in known):
                 known.append(link.counters)
+
+    def _remember(self, text: str) -> None:
+        self.events.append((time.time(), text))
 
     # ---- what is to be seen -------------------------------------------------------------------------------------
 
@@ -171,7 +179,7 @@ class Seen(View):
         if self._now is None:
             return []
         found = (self._now.peer, self._now.dealer)
-        return [Link(each.role, _state(each), each.rtt, each.counters) for each in found if each is not None]
+        return [Link(each.role, _state(each), each.counters) for each in found if each is not None]
 
     @property
     def training_epoch(self) -> tuple[int, int] | None:
@@ -194,17 +202,15 @@ class Seen(View):
 
     def pace(self) -> Pace:
         """How fast it goes. To be asked regularly."""
-        now, counts = time.monotonic(), self.counts
-        if not self._samples or now - self._samples[-1][0] >= SAMPLE:
-            self._samples.append((now, counts))
-        while len(self._samples) > 2 and now - self._samples[0][0] > WINDOW:
-            self._samples.popleft()
-        begun, before = self._samples[0]
-        if now - begun < SAMPLE:
-            return Pace()
-        moved = counts.bytes_sent + counts.bytes_received - before.bytes_sent - before.bytes_received
-        differences = counts.steps - before.steps, counts.rounds - before.rounds, moved
-        return Pace(*(each / (now - begun) for each in differences))
+        counts = self.counts
+        return Pace(*self._rate.of(counts.steps, counts.rounds, counts.bytes_sent + counts.bytes_received))
+
+    @property
+    def by_round(self) -> list[float]:
+        """Seconds that a step of this attempt spent in each of its rounds, on average; [] before the first is done."""
+        progress = self.progress
+        done = 0 if self._now is None else self._now.counts.steps
+        return [spent / done for spent in progress.by_round[Phase.STEP]] if progress is not None and done else []
 
 
 def _state(connection: Connection) -> str:

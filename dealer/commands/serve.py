@@ -14,6 +14,7 @@ from protocol.log import configure
 from protocol.processes import run_until_signalled
 from protocol.web.options import Watch
 
+from ..live import parts
 from ..metrics import samples
 from ..service import Service, Settings
 
@@ -40,7 +41,7 @@ def run(config: Config) -> int:
     service = Service(settings, log)
 
     async def serve() -> None:
-        async with watch.serving(log, partial(samples, service)) if watch else nullcontext():
+        async with watch.serving(log, parts(service), partial(samples, service)) if watch else nullcontext():
             await service.run()
 
     run_until_signalled(serve(), reload=lambda: service.reload(None if keys is None else _allowed(config.reread())))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -33,13 +33,14 @@ METRICS = Setting(
     web_address,
     metavar="HOST:PORT",
 )
+PAGE = Setting("page", "serve a page that shows the work at this address", web_address, metavar="HOST:PORT")
 TOKEN = Setting(
     "watch_token",
-    "a file with a token that is asked for, as the password, by what --metrics serves; needed beyond loopback",
+    "a file with a token that --page and --metrics ask for as the password; needed beyond loopback",
     file_path,
     metavar="FILE",
 )
-WATCH = (METRICS, TOKEN)
+WATCH = (PAGE, METRICS, TOKEN)
 
 
 def _token(option: str, where: Address, token: Path | None) -> str | None:
@@ -66,31 +67,43 @@ def _token(option: str, where: Address, token: Path | None) -> str | None:
 class Watch:
     """What a process was asked to serve."""
 
+    page: Address | None
     metrics: Address | None
     token: Path | None
 
     @staticmethod
     def of(settings: Any) -> Watch | None:
         """As its settings, or a `Party`'s arguments, say; None for nothing. ConfigError if it cannot be served."""
-        found = Watch(metrics=settings.metrics, token=settings.watch_token)
-        if found.metrics is not None:
-            _token("--metrics", found.metrics, found.token)
-            with _extra("--metrics", "metrics"):
-                import_module(".metrics", __package__)
-        return found if found.metrics else None
+        found = Watch(page=settings.page, metrics=settings.metrics, token=settings.watch_token)
+        for name, where in (("page", found.page), ("metrics", found.metrics)):
+            if where is not None:
+                _token(f"--{name}", where, found.token)
+                with _extra(f"--{name}", name):
+                    import_module(f".{name}", __package__)
+        return found if found.page or found.metrics else None
 
     @contextlib.asynccontextmanager
     async def serving(
-        self, note: Callable[[str, str], None], samples: Callable[[], Iterable[Sample]]
+        self,
+        note: Callable[[str, str], None],
+        parts: Callable[[], Mapping[str, Any]],
+        samples: Callable[[], Iterable[Sample]],
     ) -> AsyncIterator[None]:
-        """Serve it while the block lasts: the metrics that `samples` gives when somebody asks."""
+        """Serve it while the block lasts: the page's `parts`, and the metrics' `samples`, as they stand when somebody asks."""
         async with contextlib.AsyncExitStack() as stack:
+            if self.page is not None:
+                from .page import page
+
+                url = await stack.enter_async_context(page(self.page, _token("--page", self.page, self.token), parts))
+                note(f"a page that shows this is at {url}", "page")
             if self.metrics is not None:
                 from .metrics import metrics
 
                 token = _token("--metrics", self.metrics, self.token)
-                url = await stack.enter_async_context(metrics(self.metrics, token, samples))
-                note(f"metrics are at {url}", "metrics")
+                note(
+                    f"metrics are at {await stack.enter_async_context(metrics(self.metrics, token, samples))}",
+                    "metrics",
+                )
             yield
 
 

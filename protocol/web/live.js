@@ -1,0 +1,180 @@
+"use strict";
+// Each part of what the server sends is put where it belongs. Text is only ever set as text.
+const by = (id) => document.getElementById(id);
+const show = (id, shown = true) => { by(id).hidden = !shown; };
+const put = (element, text) => { if (element.textContent !== text) element.textContent = text; };
+
+function make(name, attributes = {}, ...children) {
+  const vector = ["svg", "line", "circle", "text", "polyline", "title"].includes(name);
+  const found = vector ? document.createElementNS("http://www.w3.org/2000/svg", name) : document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) found.setAttribute(key, value);
+  found.append(...children.filter((child) => child !== null));
+  return found;
+}
+
+const count = (n) => n.toLocaleString("en");
+function scaled(n, units) {
+  let unit = 0;
+  while (n >= 999.5 && unit < units.length - 1) { n /= 1000; unit += 1; }
+  return `${unit ? n.toPrecision(3) : Math.round(n)} ${units[unit]}`;
+}
+const bytes = (n) => scaled(n, ["B", "kB", "MB", "GB", "TB"]);
+const perSecond = (n) => scaled(n, ["B/s", "kB/s", "MB/s", "GB/s"]);
+const digits = (x) => (x === null ? "not a number" : Number(x.toPrecision(5)).toString());
+const seconds = (s) => `${s < 0.0005 ? 0 : Number(s.toPrecision(3))} s`;
+function span(seconds) {
+  const s = Math.round(seconds);
+  if (s < 60) return `${s} s`;
+  if (s < 3600) return `${Math.floor(s / 60)} min ${s % 60} s`;
+  return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
+}
+
+const row = (heading, ...cells) => make("tr", {}, make("th", { scope: "row", ...heading[1] }, heading[0]), ...cells);
+const number = (text) => make("td", { class: "number" }, text);
+function barCell(part) {
+  const inside = make("span");
+  inside.style.width = `${100 * Math.min(1, Math.max(0, part))}%`;
+  return make("td", { class: "wide" }, make("div", { class: "bar", "aria-hidden": "true" }, inside));
+}
+
+// ---- the parts ----------------------------------------------------------------------------------------------------
+
+const seen = {};
+
+function about(it) {
+  put(by("title"), it.title);
+  document.title = it.title;
+  document.body.className = it.role;
+}
+
+function now(it) {
+  put(by("status"), it.status);
+  if (it.steps === undefined) return; // a dealer's
+  show("progress", it.steps > 0);
+  by("done").max = Math.max(1, it.steps);
+  by("done").value = it.step;
+  const words = [`${count(it.step)} of ${count(it.steps)} steps`];
+  if (it.epoch) words.push(`epoch ${it.epoch[0]} of ${it.epoch[1]}`);
+  if (it.pace.steps) words.push(`${Number(it.pace.steps.toPrecision(3))} steps/s`, `${count(Math.round(it.pace.rounds))} rounds/s`);
+  if (it.left !== null) words.push(`about ${span(it.left)} left`);
+  put(by("pace"), words.join(" · "));
+  whole(it);
+  rounds();
+}
+
+function whole(it) {
+  const waited = it.waited.peer + it.waited.material;
+  const shares = [
+    ["own", "this party's own work", Math.max(0, it.online - waited)],
+    ["peer", `waiting for ${it.peer || "the other party"}`, it.waited.peer],
+    ["material", "waiting for the dealer", it.waited.material],
+  ];
+  const total = shares.reduce((sum, [, , spent]) => sum + spent, 0);
+  show("time", total > 0);
+  if (!total) return;
+  const texts = shares.map(([, name, spent]) => `${name}: ${seconds(spent)}, ${Math.round((100 * spent) / total)}%`);
+  by("whole").setAttribute("aria-label", texts.join("; "));
+  by("whole").replaceChildren(...shares.map(([kind, , spent]) => {
+    const part = make("span", { class: kind });
+    part.style.width = `${(100 * spent) / total}%`;
+    return part;
+  }));
+  by("key").replaceChildren(...shares.map(([kind], n) => make("li", {}, make("i", { class: kind }), texts[n])));
+}
+
+function plan(it) {
+  show("plan");
+  by("phases").replaceChildren(...it.phases.filter((phase) => phase.times && (phase.rounds || phase.dealt)).map((phase) =>
+    row([phase.name, {}], ...[phase.times, phase.rounds].map((n) => number(count(n))),
+      ...[...phase.sent, phase.dealt].map((n) => number(bytes(n))))));
+  by("reveals").replaceChildren(...it.reveals.map((line) => make("li", {}, line)));
+  rounds();
+}
+
+function rounds() {
+  if (!seen.plan || !seen.now) return;
+  const spent = seen.now.by_round;
+  const most = Math.max(...spent, 1e-9), mine = seen.about.role === "bob" ? 1 : 0;
+  by("rounds").replaceChildren(...seen.plan.rounds.map((each, n) => row(
+    [String(n + 1), { class: "number" }], make("td", {}, each.opens.join(", ") || "what is revealed"), number(bytes(each.sent[mine])),
+    number(spent.length ? (1000 * spent[n]).toPrecision(3) : "–"), barCell(spent.length ? spent[n] / most : 0))));
+}
+
+const PLACES = { alice: [90, 190], bob: [550, 190], dealer: [320, 45] };
+function links(it) {
+  show("links");
+  const ends = [["alice", "bob"], ["alice", "dealer"], ["bob", "dealer"]];
+  const drawn = [], said = [];
+  for (const [a, b] of ends) {
+    const link = it.links.find((each) => [a, b].includes(each.ends[0]) && [a, b].includes(each.ends[1]));
+    const [x1, y1] = PLACES[a], [x2, y2] = PLACES[b];
+    const state = link ? `${link.state}${link.rate > 0 ? " moving" : ""}` : "unseen";
+    drawn.push(make("line", { x1, y1, x2, y2, class: `link ${state}` }));
+    const lines = link ? [link.state, `${bytes(link.bytes)}, ${perSecond(link.rate)}`] : ["not seen from here"];
+    const [x, y] = b === "bob" ? [320, 215] : [(x1 + x2) / 2 + (a === "alice" ? -95 : 95), (y1 + y2) / 2 - 18];
+    lines.forEach((line, n) => drawn.push(make("text", { x, y: y + 17 * n }, line)));
+    said.push(`${a} and ${b}: ${lines.join(", ")}`);
+  }
+  for (const [name, [x, y]] of Object.entries(PLACES)) {
+    drawn.push(make("circle", { cx: x, cy: y, r: 38, class: name + (name === it.own ? " ours" : "") }));
+    drawn.push(make("text", { x, y: y + 5, class: "name" }, name));
+  }
+  by("picture").setAttribute("aria-label", said.join("; "));
+  by("picture").replaceChildren(...drawn);
+}
+
+function curves(it) {
+  const names = Object.keys(it);
+  show("curves", names.length > 0);
+  by("graphs").replaceChildren(...names.map((name) => {
+    const { steps, values } = it[name];
+    const known = values.filter((value) => value !== null);
+    const low = Math.min(...known), high = Math.max(...known), width = Math.max(1, steps[steps.length - 1] - steps[0]);
+    const points = values.flatMap((value, n) => value === null ? [] :
+      [`${(300 * (steps[n] - steps[0])) / width},${90 - (80 * (value - low)) / (high - low || 1)}`]);
+    const last = digits(values[values.length - 1]);
+    const label = `${name}: ${last} after step ${count(steps[steps.length - 1])}; lowest ${digits(low)}, highest ${digits(high)}`;
+    const svg = make("svg", { viewBox: "0 0 300 100", preserveAspectRatio: "none", role: "img", "aria-label": label },
+      make("polyline", { class: "curve", points: points.length > 1 ? points.join(" ") : `0,50 300,50` }));
+    return make("figure", {}, make("figcaption", {}, make("span", {}, name), make("b", {}, last)), svg,
+      make("p", { class: "quiet small" }, `after steps ${count(steps[0])} to ${count(steps[steps.length - 1])}; from ${digits(low)} to ${digits(high)}`));
+  }));
+}
+
+function sessions(it) {
+  show("sessions");
+  show("none", !it.length);
+  by("open").replaceChildren(...it.map((each) => row([each.name, {}], make("td", {}, each.parties.join(", ")),
+    number(each.steps === null ? "no plan yet" : `${count(each.sent)} of ${count(each.steps)}`),
+    barCell(each.steps ? each.sent / each.steps : 0), number(bytes(each.ahead)), number(bytes(each.step_bytes)))));
+}
+
+function shapes(it) {
+  by("shapes").replaceChildren(...Object.entries(it).map(([name, phases]) => make("details", {}, make("summary", {}, name),
+    ...Object.entries(phases).filter(([, lines]) => lines.length).map(([phase, lines]) => make("div", {}, make("h4", {}, phase), make("ul", {}, ...lines.map((line) => make("li", {}, line))))))));
+}
+
+function figures(it) {
+  show("figures");
+  by("tiles").replaceChildren(...it.map(([name, value, unit]) => make("div", {}, make("dt", {}, name),
+    make("dd", {}, unit === "B" ? bytes(value) : unit === "s" ? seconds(value) : count(value)))));
+}
+
+function events(it) {
+  show("events");
+  by("lines").replaceChildren(...it.slice().reverse().map(([at, text]) => {
+    const when = new Date(1000 * at);
+    return make("li", {}, make("time", { datetime: when.toISOString() }, when.toLocaleTimeString("en-GB")), text);
+  }));
+}
+
+const parts = { about, now, plan, links, curves, sessions, shapes, figures, events };
+const source = new EventSource("events");
+for (const [name, handle] of Object.entries(parts)) {
+  source.addEventListener(name, (event) => { seen[name] = JSON.parse(event.data); handle(seen[name]); });
+}
+source.addEventListener("open", () => by("status").classList.remove("ended"));
+source.addEventListener("error", () => {
+  by("status").classList.add("ended");
+  put(by("status"), "The process has ended, or is out of reach; below is what it showed last.");
+});

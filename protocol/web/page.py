@@ -1,0 +1,75 @@
+"""A page that shows a process at work: one document that loads nothing else, kept up to date by server-sent events.
+
+What it shows is a mapping of *parts* to plain data. Each browser is sent a part when it is another than what it was sent last.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import hashlib
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from importlib.resources import files
+from typing import Any
+
+from aiohttp import web
+
+from ..config import Address
+from .site import serving
+
+INTERVAL = 0.5  # seconds between two looks at what has changed
+RETRY = 2000  # milliseconds until a browser tries again
+MOST = 16  # browsers at a time
+
+Parts = Callable[[], Mapping[str, Any]]
+
+
+@contextlib.asynccontextmanager
+async def page(where: Address, token: str | None, parts: Parts) -> AsyncIterator[str]:
+    """Serve what `parts` gives at / while the block lasts, whose value is the URL."""
+    text, policy = _document()
+    watching = 0
+
+    async def document(request: web.Request) -> web.Response:
+        headers = {"Content-Security-Policy": policy, "X-Frame-Options": "DENY"}
+        return web.Response(text=text, content_type="text/html", charset="utf-8", headers=headers)
+
+    async def events(request: web.Request) -> web.StreamResponse:
+        nonlocal watching
+        if watching >= MOST:
+            raise web.HTTPServiceUnavailable(text=f"{MOST} browsers show this page already\n")
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
+        watching += 1
+        sent: dict[str, str] = {}
+        try:
+            await response.prepare(request)
+            await response.write(f"retry: {RETRY}\n\n".encode())
+            while True:
+                found = {name: json.dumps(value, separators=(",", ":")) for name, value in parts().items()}
+                new = {name: data for name, data in found.items() if sent.get(name) != data}
+                sent |= new
+                lines = "".join(f"event: {name}\ndata: {data}\n\n" for name, data in new.items())
+                await response.write((lines or ":\n\n").encode())  # a comment shows whether the browser is still there
+                await asyncio.sleep(INTERVAL)
+        except ConnectionError:
+            return response
+        finally:
+            watching -= 1
+
+    async with serving("--page", where, token, {"/": document, "/events": events}) as url:
+        yield url
+
+
+def _document() -> tuple[str, str]:
+    """The page, and the policy that lets it run its own script and style and nothing else."""
+    part = {name: files(__package__).joinpath(f"live.{name}").read_text("utf-8") for name in ("html", "css", "js")}
+    text = part["html"].replace("/* style */", part["css"]).replace("/* script */", part["js"])
+    allowed = [f"{kind}-src 'sha256-{_digest(part[name])}'" for kind, name in (("style", "css"), ("script", "js"))]
+    rules = ["default-src 'none'", *allowed, "connect-src 'self'", "img-src data:", "base-uri 'none'"]
+    return text, "; ".join([*rules, "form-action 'none'", "frame-ancestors 'none'"])
+
+
+def _digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
