@@ -96,6 +96,7 @@ def choose(
     JobError if none can. fewest: what is not gone below, if so many can be planned.
     """
     tried: list[_Tried] = []
+    coarse: _Tried | None = None
     refusal: JobError | None = None
     for f in CANDIDATES:
         if tried and f < fewest:
@@ -106,6 +107,7 @@ def choose(
             refusal = refusal or error
             continue
         if tried and one.strict > precision:
+            coarse = one
             break
         tried.append(one)
         if one.strict > precision or len(one.graph.nodes) > SEARCHED:
@@ -116,7 +118,7 @@ def choose(
     least = min(one.run.seconds for one in tried)
     best = next(one for one in tried if one.run.seconds < least + EQUAL)  # the finest of equal ones
     public = tuple(Tried(one.f, *one.run, one.error) for one in tried)
-    return Choice(best.numerics, best.graph, _reason(tried, best, precision), public)
+    return Choice(best.numerics, best.graph, _reason(tried, best, coarse, precision), public)
 
 
 def cheapest(graphs: Sequence[Graph], numerics: Numerics, steps: int, network: Network) -> Graph:
@@ -185,16 +187,21 @@ def _run(sizes: Sizes, steps: int, network: Network) -> _Run:
     return _Run(run_seconds(costs, network), rounds, volume)
 
 
-def _reason(tried: list[_Tried], best: _Tried, precision: float) -> str:
+def _reason(tried: list[_Tried], best: _Tried, coarse: _Tried | None, precision: float) -> str:
+    """Why these fraction bits, in one line. coarse: what was not precise enough."""
     off = f"{best.label} is off by about {best.error:.1e} of its range"
     if best.error > precision:
         return (
             f"f = {best.f}: the finest that was planned; {off}, more than the precision of {precision:g} asked for: "
             f"state fraction_bits, or a coarser precision"
         )
-    finer = [one for one in tried if one.f > best.f]
-    if finer:
+    why = "nothing coarser was planned"
+    if finer := [one for one in tried if one.f > best.f]:
         rounds, volume = finer[-1].run.rounds - best.run.rounds, finer[-1].run.bytes - best.run.bytes
         more = f"{rounds:,} round{'s' * (rounds != 1)}" if rounds > 0 else f"{volume:,} bytes"
-        return f"f = {best.f}: finer would cost {more}; {off}"
-    return f"f = {best.f}: coarser would save nothing, or be less precise than {precision:g}; {off}"
+        why = f"{finer[-1].f} would cost {more} more"
+    elif any(one.f < best.f for one in tried):
+        why = f"coarser would save less than {1e3 * EQUAL:g} ms"
+    elif coarse is not None:
+        why = f"{coarse.f} might be off by {coarse.strict:.1e} after all steps, more than {precision:g}"
+    return f"f = {best.f}: {why}; {off}"

@@ -14,7 +14,7 @@ from protocol.ops import Secret
 from protocol.ops.public import AddPublic, MatMulPublic, MultiplyPublic
 from protocol.ops.truncation import Rescale
 from protocol.plan import make_plan
-from protocol.sizing import Numerics
+from protocol.sizing import Numerics, Sizes
 from protocol.solver import size
 
 
@@ -149,6 +149,14 @@ def test_what_fits_nothing_is_refused_in_one_sentence_with_the_smallest_change_t
     ):
         make_plan(traced(nothing, finish, (80, 80), fraction_bits=40, integer_bits=40, **vast), 0, (0, 1))
     make_plan(traced(nothing, finish, (80, 80), fraction_bits=29, integer_bits=40, **vast), 0, (0, 1))
+
+
+@np.errstate(all="raise")
+def test_a_scale_may_grow_beyond_what_a_float_holds_before_it_is_cut():
+    x = secret()
+    sizes = Sizes(x._graph, Numerics(), {x._node: 1020})
+    for node in ((x + 1160.0)._node, (x + 0.1)._node):
+        assert node.op.scale(sizes, node) == 1020
 
 
 # ── equal nodes ───────────────────────────────────────────────────────────────────────────────────

@@ -63,7 +63,8 @@ class AddPublic(Aligned, Public):
     def scale(self, sizes: Sizes, node: Node) -> int:
         """That of x, unless x is coarse (a count, a bit) and the constant is not."""
         own = sizes.scales[node.inputs[0]]
-        scaled = np.ldexp(self.constant, own)
+        with np.errstate(over="ignore"):  # what is too large for a float is a whole number
+            scaled = np.ldexp(self.constant, own)
         return own if np.array_equal(scaled, np.rint(scaled)) else max(own, sizes.numerics.fraction_bits)
 
     def emit(self, lowering: Lowering, node: Node) -> Share:
