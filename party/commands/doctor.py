@@ -23,13 +23,14 @@ from pathlib import Path
 from protocol import __version__, kernels
 from protocol.channel import Allow, Connection, KeyPair, Listener, Options, PublicKey, connect
 from protocol.config import Address, Config
-from protocol.errors import ConfigError, LinkError, MpcError, ProtocolError
+from protocol.errors import ConfigError, DataError, LinkError, MpcError, ProtocolError
 from protocol.keyring import PLAINTEXT, needed_key, own_key, shared_folder
 from protocol.processes import run_until_signalled
 from protocol.wire import Kind, Message
 from protocol.wire.codec import payload_bytes
 
 from ..links import PEER
+from ..shared import SharedModel
 
 PATIENCE = 5.0  # seconds for anything that others have to answer
 GOODBYE = 2.0  # seconds that one doctor waits for the other's measurements to be done
@@ -69,6 +70,8 @@ class Doctor:
         peer_key = self._other(keys, peer_role, self._settings.peer_key, shared, "--peer-key")
         dealer_key = self._other(keys, "dealer", self._settings.dealer_key, shared, "--dealer-key") if dealer else None
         self._state()
+        if trusted and (keys is None or peer_key is not None):
+            self.share(() if keys is None else (str(keys.public), str(peer_key)))
         self._kernels()
         if dealer is None:
             self.found("dealer", OK, f"not needed: the material comes from {self._settings.material}")
@@ -133,6 +136,24 @@ class Doctor:
             )
         else:
             self.found("state", OK, f"{folder} can be written")
+
+    def share(self, keys: tuple[str, ...]) -> None:
+        """This party's share of the model that the run would begin with. keys: the own one and the other party's, in public."""
+        file: Path | None = self._settings.model
+        if file is None:
+            return
+        try:
+            model = SharedModel.read(file)
+            model.check(self._role, keys if self._role == "alice" else keys[::-1])
+        except DataError as error:
+            self.found("share", FAIL, str(error))
+            return
+        generation = model.generations[0].number
+        text = f"{file} is {self._role}'s share of the model {model.name}, trained for {model.steps:,} steps, generation {generation}"
+        if file.stat().st_mode & 0o077:
+            self.found("share", WARN, f"{text}; others than its owner can read it: chmod 600 {file}")
+        else:
+            self.found("share", OK, text)
 
     def _kernels(self) -> None:
         try:

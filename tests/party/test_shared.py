@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import stat
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +13,11 @@ from halves import halves, together
 from risk import Risk
 
 from party import checked
+from party.commands.doctor import FAIL, OK, WARN, Doctor
 from party.loading import load_job
 from party.shared import SharedModel, begin, check_place, joined, put
 from protocol.channel import KeyPair
+from protocol.config import Config
 from protocol.errors import AgreementError, ConfigError, DataError, ProtocolError
 from protocol.jobs import Input, Job
 from protocol.nn import Dense, ReLU, Sequential, Tanh
@@ -58,6 +60,26 @@ def test_a_file_that_is_not_whole_is_refused(pair, tmp_path):
     checked.write(path, b"mpc-share-1\n", {"id": "made by somebody else"})
     with pytest.raises(DataError, match="is not one of this version"):
         SharedModel.read(path)
+
+
+@pytest.mark.parametrize(
+    ("role", "mode", "state", "words"),
+    [
+        ("alice", 0o600, OK, "is alice's share of the model"),
+        ("alice", 0o640, WARN, "can read it: chmod 600"),
+        ("bob", 0o600, FAIL, "is alice's, and this party is bob"),
+    ],
+)
+def test_the_doctor_looks_at_a_share(role, mode, state, words, pair, tmp_path):
+    path = tmp_path / "m.share"
+    keys = tuple(str(KeyPair.generate(each).public) for each in ("alice", "bob"))
+    replace(pair[0], keys=keys).save(path)
+    path.chmod(mode)
+    settings = Config({"model": path}, {}, lambda: settings)
+    doctor = Doctor(settings, role, lambda finding: None)
+    doctor.share(keys if role == "alice" else keys[::-1])
+    ((_, found, text),) = map(astuple, doctor.findings)
+    assert (found, words in text) == (state, True), text
 
 
 def test_a_file_of_another_party_or_other_keys_is_refused(pair):
