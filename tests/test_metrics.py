@@ -115,7 +115,9 @@ async def test_only_loopback_under_its_own_names_or_whoever_knows_the_token():
         async with aiohttp.ClientSession() as client, client.post(url) as response:
             assert response.status == 405
         port = int(url.rpartition(":")[2])
-        with pytest.raises(ConfigError, match=f"--metrics: nothing can be served at 127.0.0.1:{port}: "):
+        with pytest.raises(
+            ConfigError, match=f"--metrics: nothing can be served at 127.0.0.1:{port} .Address already in use.; name"
+        ):
             async with serving("--metrics", Address("127.0.0.1", port), None, {}):
                 pass
     async with serving("--metrics", ANYWHERE, "0123456789abcdef", {"/": answer}) as url:

@@ -95,16 +95,19 @@ class Watch:
                 from .page import page
 
                 url = await stack.enter_async_context(page(self.page, _token("--page", self.page, self.token), parts))
-                note(f"a page that shows this is at {url}", "page")
+                note(f"a page that shows this is at {url}{_openly(self.page)}", "page")
             if self.metrics is not None:
                 from .metrics import metrics
 
                 token = _token("--metrics", self.metrics, self.token)
-                note(
-                    f"metrics are at {await stack.enter_async_context(metrics(self.metrics, token, samples))}",
-                    "metrics",
-                )
+                url = await stack.enter_async_context(metrics(self.metrics, token, samples))
+                note(f"metrics are at {url}{_openly(self.metrics)}", "metrics")
             yield
+
+
+def _openly(where: Address) -> str:
+    """What to say beside a URL that others can reach."""
+    return "" if is_loopback(str(where)) else ", not encrypted: put a proxy with TLS before it, or take a tunnel"
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import hmac
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 from aiohttp import web
@@ -55,8 +56,11 @@ async def serving(option: str, where: Address, token: str | None, routes: Mappin
         try:
             await web.TCPSite(runner, None if where.host == "*" else where.host, where.port).start()
         except OSError as error:
+            why = (
+                os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+            )  # the loop's own says it at length
             raise ConfigError(
-                f"{option}: nothing can be served at {where.host}:{where.port}: {error.strerror}"
+                f"{option}: nothing can be served at {where.host}:{where.port} ({why}); name another port or an address of this host"
             ) from None
         host, port = runner.addresses[0][:2]
         yield f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
