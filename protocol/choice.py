@@ -26,7 +26,7 @@ from .cost import LAN, Network, PhaseCost, online_seconds, run_seconds
 from .errors import JobError
 from .graph import Graph, Phase
 from .lowering import Joins, Lowering
-from .ops.comparison import Compare
+from .ops.comparison import Test
 from .ops.truncation import Rescale
 from .precision import relative_errors, widest_input
 from .sizing import Numerics, Sizes
@@ -162,7 +162,7 @@ def compared_sizes(sizes: Sizes, phases: dict[Phase, int] | None = None) -> list
     """Elements of the tensors that are compared, from the least on, the largest few; `phases` counts comparisons by phase."""
     found: set[int] = set()
     for node in sizes.graph.nodes:
-        if isinstance(node.op, Compare):
+        if isinstance(node.op, Test):
             found.add(node.inputs[0].size)
             if phases is not None:
                 phases[node.phase] = phases.get(node.phase, 0) + 1

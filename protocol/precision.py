@@ -21,10 +21,9 @@ import numpy as np
 from .graph import EVERYTHING, Carry, Node, Phase, Source, Spread
 from .lowering import Secure
 from .ops.coarse import Coarse
-from .ops.comparison import Compare, Gate
+from .ops.comparison import Gate, Test
 from .ops.constants import Constant
 from .ops.linear import Linear
-from .ops.maxima import Pick, Tell
 from .ops.periodic import Fourier
 from .ops.polynomials import Poly
 from .ops.products import Bilinear
@@ -84,12 +83,10 @@ def _error(sizes: Sizes, node: Node, found: dict[Node, Spread]) -> Spread:
             return NONE  # what is kept is what a later run begins with
         case Constant():
             return Spread(_rounding(op.constant, scale), 0.0)
-        case Compare() | Tell():
+        case Test():
             return NONE
         case Gate():
-            return _through(node, 1, _read(sizes, node.inputs[1], own[1]))
-        case Pick():
-            return own[1]
+            return _through(node, 1, own[1] if op.whole else _read(sizes, node.inputs[1], own[1]))
         case Bilinear():
             first, second = (_through(node, n, _read(sizes, use, own[n])) for n, use in enumerate(node.inputs))
             if node.inputs[0] is node.inputs[1]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from .errors import JobError
 from .kernels import bits
 from .prg import agreed, keystream
-from .ring import WORD
+from .ring import WORD, ring
 
 Shape = tuple[int, ...]
 Steps = NDArray[np.int64]
@@ -232,6 +232,28 @@ class Take(View):
         return np.take(words, _array(self.places), self.axis + (steps is not None))
 
 
+@dataclass(frozen=True)
+class Differences(View):
+    """x_i − x_j of all i < j along the first axis: (k, …) → (k·(k − 1)/2, …).
+
+    A difference of openings is one of masks too. What it is modulo 2^bits its low bits say; those above mean nothing.
+    """
+
+    def fits(self, shape: Shape) -> bool:
+        return bool(shape) and shape[0] > 1 and self.shape == (shape[0] * (shape[0] - 1) // 2, *shape[1:])
+
+    def apply(self, words: NDArray[Any], steps: Steps | None, tail: int) -> NDArray[Any]:
+        batch = 0 if steps is None else 1
+        out = np.empty((*words.shape[:batch], self.shape[0], *words.shape[batch + 1 :]), words.dtype)
+        rows, found = np.moveaxis(words, batch, 0), np.moveaxis(out, batch, 0)
+        at, subtract = 0, ring(words.shape[-1]).sub if tail else np.subtract
+        for i in range(len(rows) - 1):
+            more = len(rows) - 1 - i
+            found[at : at + more] = subtract(rows[i], rows[i + 1 :])
+            at += more
+        return out
+
+
 @lru_cache(maxsize=64)
 def _array(places: tuple[int, ...]) -> NDArray[np.int64]:
     return np.array(places, np.int64)
@@ -253,7 +275,7 @@ class Unpack(View):
 
 # What a plan may name; another view is refused.
 VIEWS: dict[str, type[View]] = {
-    cls.__name__: cls for cls in (Reshape, Transpose, Broadcast, Index, Pad, Windows, Rows, Take, Unpack)
+    cls.__name__: cls for cls in (Reshape, Transpose, Broadcast, Index, Pad, Windows, Rows, Take, Unpack, Differences)
 }
 
 
@@ -299,6 +321,11 @@ def index(shape: Shape, key: Any) -> Index:
             )
     probe = np.broadcast_to(np.empty((), np.int8), shape)[tuple(_key(item) for item in items)]
     return Index(probe.shape, tuple(items))
+
+
+def differences(shape: Shape) -> Differences:
+    """Of all pairs along the first axis, which has two entries at least."""
+    return Differences((shape[0] * (shape[0] - 1) // 2, *shape[1:]))
 
 
 def pad(shape: Shape, widths: tuple[tuple[int, int, int], ...]) -> Pad:

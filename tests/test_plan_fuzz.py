@@ -159,7 +159,7 @@ class Functions(Job):
         v.reveal(p=v.p)
 
 
-@pytest.mark.parametrize("kind", ["waves", "exponentials", "picks"])
+@pytest.mark.parametrize("kind", ["waves", "exponentials", "conjunctions"])
 def test_every_number_of_what_a_function_takes_replaced_by_hostile_ones(kind):
     tree = msgpack.unpackb(contract_codec.pack(dealing_of(Functions())))
     spec = next(path for path in places(tree) if type(at(path, tree)) is list and at(path, tree)[:1] == [kind])

@@ -1,6 +1,5 @@
 """LeNet-5's layers on pictures of 28 × 28: two 5 × 5 convolutions of 6 and 16 kernels, each with 2 × 2 max-pooling and ReLU, and dense
-layers of 120 and 10; trained on the cross-entropy of a softmax. The maximum comes before the ReLU: the same function, with a quarter
-of the comparisons.
+layers of 120 and 10; trained on the cross-entropy of a softmax. The maximum of a window and 0 is pooling and ReLU at once.
 
 Its numbers fit one 64-bit word as those of `mlp` do. (Y. LeCun et al., Gradient-based learning applied to document recognition, 1998.)
 """
@@ -53,4 +52,4 @@ class LeNet(Job):
 
 
 def _features(x: Secret, kernels: Secret, bias: Secret) -> Secret:
-    return relu(max_pool2d(within(conv2d(x, kernels), -LIMIT, LIMIT), 2) + bias)
+    return max_pool2d(within(conv2d(x, kernels), -LIMIT, LIMIT) + bias, 2, initial=0.0)

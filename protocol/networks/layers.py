@@ -102,7 +102,7 @@ def max_pool(
     storage_order: int = 0,
     strides: Lengths = None,
 ) -> Value:
-    """The largest of every window: a comparison and a round for up to 16 entries. What is padded with is never picked."""
+    """The largest of every window: a comparison and a round for up to ten entries, another for up to 16. Padding is never picked."""
     tensor = secret(x)
     kernel, stride, dilation, around, beyond = _pooled(
         tensor, auto_pad, ceil_mode, kernel_shape, pads, strides, dilations

@@ -24,8 +24,34 @@ from .cotangents import weighted
 from .signs import Sign, opened_bits, sign_bit, sign_test
 
 
+class Test(Secure):
+    """What is 1 or 0 in every entry, and known as an opened β and a mask bit s of each: it gates tensors."""
+
+    negated: bool = False
+    flat = True
+
+    def bounds(self, *uses: Node) -> Interval:
+        return (0.0, 1.0)
+
+    def scale(self, sizes: Sizes, node: Node) -> int:
+        return 0
+
+    def masked(self, lowering: Lowering, node: Node) -> tuple[Value, Mask]:
+        """β and s, packed; β is of the opposite if `negated`."""
+        raise NotImplementedError
+
+    def emit(self, lowering: Lowering, node: Node) -> Share:
+        limbs = lowering.limbs(node)
+        out = outcome(lowering, node, limbs)
+        if out is None:
+            beta, s = masked_bit(lowering, node)
+            form = spec.Bit(s, limbs)
+            out = lowering.call(partial(form.consume, lowering.party), beta, shared_mask_bit(lowering, node, limbs))
+        return lowering.as_share(out, node.shape, 0, 64 * limbs, limbs)
+
+
 @dataclass(frozen=True)
-class Compare(Secure):
+class Compare(Test):
     """[x < limit] as 0 or 1 ([x ≤ limit] if `inclusive`); the opposite if `negated`.
 
     `fraction_bits`: of x no more than these are looked at: x is moved by less than 2^-fraction_bits, up or down, unless it is a
@@ -37,20 +63,13 @@ class Compare(Secure):
     negated: bool = False
     fraction_bits: int | None = None
     name = "comparison"
-    flat = True
 
     def shape(self, *shapes: Shape) -> Shape:
         return shapes[0]
 
-    def bounds(self, *uses: Node) -> Interval:
-        return (0.0, 1.0)
-
     def clear(self, step: int, *arrays: Array) -> Array:
         below = arrays[0] <= self.limit if self.inclusive else arrays[0] < self.limit
         return np.asarray(below != self.negated, np.float64)
-
-    def scale(self, sizes: Sizes, node: Node) -> int:
-        return 0
 
     def demand(self, demands: Demands, node: Node, bits: int) -> None:
         (x,) = node.inputs
@@ -61,14 +80,9 @@ class Compare(Secure):
         """How many of so many fraction bits are looked at."""
         return scale if self.fraction_bits is None else min(scale, self.fraction_bits)
 
-    def emit(self, lowering: Lowering, node: Node) -> Share:
-        limbs = lowering.limbs(node)
-        out = outcome(lowering, node, limbs)
-        if out is None:
-            beta, s = masked_bit(lowering, node)
-            form = spec.Bit(s, limbs)
-            out = lowering.call(partial(form.consume, lowering.party), beta, shared_mask_bit(lowering, node, limbs))
-        return lowering.as_share(out, node.shape, 0, 64 * limbs, limbs)
+    def masked(self, lowering: Lowering, node: Node) -> tuple[Value, Mask]:
+        found = sign_bit(lowering, _sign(lowering, node))
+        return found.public, found.mask
 
     def threshold(self, scale: int) -> int:
         """The integer t for which the test is X < t, X = x·2^scale."""
@@ -78,11 +92,12 @@ class Compare(Secure):
 
 @dataclass(frozen=True)
 class Gate(Secure):
-    """b·y for the outcome b of a `Compare` (or a view of one) and a tensor y of the same shape.
+    """b·y for the outcome b of a `Test` (or a view of one) and a tensor y of the same shape.
 
-    It costs the opening of y, which is read at `fraction_bits`; what the test was about is open already.
+    It costs the opening of y, which is read at `fraction_bits`, or `whole`; what the test was about is open already.
     """
 
+    whole: bool = False
     name = "gate"
 
     def shape(self, *shapes: Shape) -> Shape:
@@ -105,18 +120,22 @@ class Gate(Secure):
         return weighted(operands[1 - n], g)  # the same bit: no second comparison
 
     def scale(self, sizes: Sizes, node: Node) -> int:
-        return sizes.operand_scale(node.inputs[1])
+        y = node.inputs[1]
+        return sizes.scales[y] - self.shift(sizes, y)
+
+    def shift(self, sizes: Sizes, y: Node) -> int:
+        return 0 if self.whole else sizes.operand_shift(y)
 
     def demand(self, demands: Demands, node: Node, bits: int) -> None:
         test, _ = tested(node.inputs[0])
-        assert isinstance(test.op, Compare)
+        assert isinstance(test.op, Test)
         test.op.demand(demands, test, 1)
         y = node.inputs[1]
-        demands.need_open(y, demands.room(y) if demands.sizes.operand_shift(y) else max(bits, demands.room(y)))
+        demands.need_open(y, demands.room(y) if self.shift(demands.sizes, y) else max(bits, demands.room(y)))
 
     def emit(self, lowering: Lowering, node: Node) -> Share:
         bit, y = node.inputs
-        limbs, shift = lowering.limbs(node), lowering.sizes.operand_shift(y)
+        limbs, shift = lowering.limbs(node), self.shift(lowering.sizes, y)
         c, mask, _ = lowering.opened(y, limbs=0 if shift else limbs)
         truncate = Truncate(mask, shift, limbs) if shift else None
         read = lowering.deal(truncate, c.phase) if truncate else [lowering.operand(y, limbs).share]
@@ -159,7 +178,7 @@ class Gate(Secure):
 
 
 def tested(node: Node) -> tuple[Node, tuple[View, ...]]:
-    """The `Compare` that `node` is a view of."""
+    """The `Test` that `node` is a view of, if it is one."""
     views: list[View] = []
     while node.op.view is not None:
         views.append(node.op.view)
@@ -168,13 +187,14 @@ def tested(node: Node) -> tuple[Node, tuple[View, ...]]:
 
 
 def is_bit(node: Node) -> bool:
-    return isinstance(tested(node)[0].op, Compare)
+    return isinstance(tested(node)[0].op, Test)
 
 
 def masked_bit(lowering: Lowering, node: Node) -> tuple[Value, Mask]:
     """The outcome b of a test, as b = β ⊕ s: β public, 0 or 1 for each element, and the mask bits s."""
     test, views = tested(node)
-    words, mask = sign_bit(lowering, _sign(lowering, test))
+    assert isinstance(test.op, Test)
+    words, mask = test.op.masked(lowering, test)
     return opened_bits(lowering, words, mask, 0, (Unpack(test.shape), *views), node.shape, _negated(test))
 
 
@@ -189,7 +209,7 @@ def shared_mask_bit(lowering: Lowering, node: Node, limbs: int) -> Value:
 def opened_digits(lowering: Lowering, node: Node) -> tuple[list[Value], tuple[Mask, ...]] | None:
     """Of a test whose last digits join in numbers: those digits as they are opened, 0 or 1, and their mask bits (`totals.py`)."""
     test, views = tested(node)
-    opening = _sign(lowering, test).opening
+    opening = _sign(lowering, test).opening if isinstance(test.op, Compare) else None
     if opening is None:
         return None
     last = opening.mask.shape[1] - 1  # the first "less", which stands first in `Totals`
@@ -217,7 +237,7 @@ def outcome(lowering: Lowering, node: Node, limbs: int) -> Value | None:
 
 
 def _negated(test: Node) -> bool:
-    assert isinstance(test.op, Compare)
+    assert isinstance(test.op, Test)
     return test.op.negated
 
 

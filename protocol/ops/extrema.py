@@ -1,7 +1,7 @@
 """Maxima and minima over axes, and where they stand, with NumPy's names and arguments.
 
-Exact: the result is one of the entries, and of equal ones the first counts. Up to 16 entries take a comparison and one round, up to 256
-twice that (`maxima.py`). A gradient goes to the entry that was picked, without another comparison.
+Exact: the result is one of the entries, and of equal ones the first counts. Up to ten entries take a comparison and one round, up to 16
+one more, up to 256 twice that (`maxima.py`). A gradient goes to the entry that was picked, without another comparison.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from .axes import axes_of
 from .convolution import one_row, pictures, pooled, sequences
 from .maxima import is_largest, largest
 from .spelling import offers
-from .tensor import Secret, secret
+from .tensor import Secret, number, secret
 
 Axis = int | Sequence[int] | None
 
 
 @offers(np.max, np.amax)
-def max(a: Secret, axis: Axis = None, *, keepdims: bool = False) -> Secret:
-    """The largest along the axes, of all entries by default."""
+def max(a: Secret, axis: Axis = None, *, keepdims: bool = False, initial: float | None = None) -> Secret:
+    """The largest along the axes, of all entries by default; no less than `initial`, a public number, which counts as one entry more."""
     rows, shape = _rows("max", a, axis, keepdims)
-    return largest(rows).reshape(shape)
+    return _largest("max", rows, initial).reshape(shape)
 
 
 @offers(np.min, np.amin)
-def min(a: Secret, axis: Axis = None, *, keepdims: bool = False) -> Secret:
-    """The smallest along the axes, of all entries by default."""
+def min(a: Secret, axis: Axis = None, *, keepdims: bool = False, initial: float | None = None) -> Secret:
+    """The smallest along the axes, of all entries by default; no more than `initial`."""
     rows, shape = _rows("min", a, axis, keepdims)
-    return (-largest(-rows)).reshape(shape)
+    return (-_largest("min", -rows, None if initial is None else -initial)).reshape(shape)
 
 
 @offers(np.argmax)
@@ -59,18 +59,21 @@ def is_max(a: Secret, axis: int = -1) -> Secret:
     return is_largest(a.swapaxes(at, -1)).swapaxes(at, -1)
 
 
-def max_pool2d(x: Secret, size: Any, stride: Any = None, padding: Any = 0) -> Secret:
-    """The largest of every window of pictures (n, c, h, w). `stride` is `size` by default; padding, as in `conv2d`, is never picked.
+def max_pool2d(x: Secret, size: Any, stride: Any = None, padding: Any = 0, *, initial: float | None = None) -> Secret:
+    """The largest of every window of pictures (n, c, h, w), and no less than `initial`: with 0, the ReLU of it, in the same rounds.
 
-    A comparison and a round for windows of up to 16 pixels.
+    `stride` is `size` by default; padding, as in `conv2d`, is never picked. A comparison and a round for windows of up to ten pixels
+    (`initial` counts as one), another for up to 16.
     """
     pictures("max_pool2d", x)
-    least = x._node.interval[0]
-    if not math.isfinite(least) and np.any(np.asarray(padding)):
-        raise JobError("max_pool2d with padding needs the range of its pictures: say it with within(x, low, high)")
-    lift = 0.0 if least >= 0.0 or not math.isfinite(least) else least
+    lift = x._node.interval[0] if initial is None else number("the initial of max_pool2d", initial)
+    if (initial is None and lift >= 0.0) or not math.isfinite(lift):
+        if not math.isfinite(lift) and np.any(np.asarray(padding)):
+            raise JobError("max_pool2d with padding needs the range of its pictures: say it with within(x, low, high)")
+        lift = 0.0
     seen = pooled(x - lift if lift else x, size, stride, padding)  # what is padded with is the least there can be
-    top: Secret = largest(seen.reshape(*seen.shape[:4], math.prod(seen.shape[4:])))[..., 0]
+    windows = seen.reshape(*seen.shape[:4], math.prod(seen.shape[4:]))
+    top: Secret = largest(windows, initial is not None)[..., 0]
     return top + lift if lift else top
 
 
@@ -78,6 +81,13 @@ def max_pool1d(x: Secret, size: Any, stride: Any = None, padding: Any = 0) -> Se
     """The largest of every window of sequences (n, c, length); all else as in `max_pool2d`."""
     sequences("max_pool1d", x)
     return max_pool2d(x[:, :, None], *one_row(size, stride, padding))[:, :, 0]
+
+
+def _largest(name: str, rows: Secret, initial: float | None) -> Secret:
+    if initial is None:
+        return largest(rows)
+    floor = number(f"the initial of {name}", initial)
+    return largest(rows - floor, floor=True) + floor if floor else largest(rows, floor=True)
 
 
 def _rows(name: str, a: Any, axis: Axis, keepdims: bool) -> tuple[Secret, tuple[int, ...]]:

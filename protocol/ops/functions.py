@@ -13,10 +13,9 @@ from ..errors import JobError
 from ..graph import Interval, Node
 from ..views import Broadcast
 from .activations import sigmoid_everywhere, slope_everywhere, softplus
-from .comparison import Compare, Gate, tested
+from .comparison import Compare, Gate, Test, tested
 from .gradient import differentiated
 from .linear import Add, Negate
-from .maxima import Tell
 from .periodic import SIGMOID, SIGMOID_DERIVATIVE, Fourier
 from .polynomials import COARSE, SIGMOID_10, Poly, derivative
 from .products import Multiply
@@ -148,7 +147,7 @@ def is_binary(node: Node) -> bool:
     """Whether every entry is known to be 0 or 1: outcomes of comparisons, their products, opposites and views."""
     op, uses = tested(node)[0].op, tested(node)[0].inputs
     match op:
-        case Compare() | Tell():
+        case Test():
             return True
         case Gate() | Multiply() | Concatenate():
             return all(is_binary(use) for use in uses)

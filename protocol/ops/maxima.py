@@ -1,143 +1,155 @@
 """The largest of a few, where it stands, and the smallest, from all comparisons of two at once.
 
-With b_ij = [x_i ≥ x_j] for i < j and its opposite for j, an entry's rank is the number of those that it beats: a whole number from 0 to
-k − 1, another for each of k entries, ties going to the first. The entry of rank k − 1 is picked (`correlations/picks.py`), and it is
-the largest exactly. One comparison, and one round.
+Entry i is the largest where it is no smaller than those behind it, and larger than those before it: k − 1 bits, of which all must be 1
+(`correlations/conjunctions.py`). So of equal entries it is the first, and exactly one of k is picked: the sum of all, each gated by its
+bit, is the largest, to the last place. Differences of what is open are open, so that only the entries are.
+
+A comparison and one round, for up to ten entries; another for up to 16.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cache
-from itertools import combinations
+from math import prod
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..correlations.picks import Picks, Tells
-from ..graph import Array, Interval, Node
-from ..lowering import Lowering, Secure
-from ..program import Share
-from ..sizing import Demands, Sizes
-from ..views import Shape
+from ..correlations import Field, Mask, bits
+from ..correlations.conjunctions import Conjunctions
+from ..graph import Array, Interval, Node, Spread
+from ..kernels.digits import spread
+from ..lowering import Lowering
+from ..program import Operand, Value
+from ..ring import WORD
+from ..sizing import Demands
+from ..views import Reshape, Shape, differences, pad, take
+from .comparison import Gate, Test
 from .gradient import differentiated
+from .signs import sign_bit, sign_test
+from .structure import Structure
 from .tensor import Secret, bounded, concatenate
 
-MOST_RANKED = 16  # entries that are all compared with each other: 120 comparisons
+MOST_COMPARED = 16  # entries that are all compared with each other: 120 comparisons
 AT_ONCE = (
-    1 << 17
-)  # entries of a tensor, of which each is dealt 256 bytes; a larger one is cut into pieces, side by side
+    1 << 18
+)  # entries of a tensor, of which each is dealt up to 150 bytes; a larger one is cut into pieces, side by side
 
 
 @dataclass(frozen=True)
-class Pick(Secure):
-    """x where w is `value`, 0 elsewhere, for whole w in [0, 2^bits) and x of the same shape. It opens both."""
+class Differ(Structure):
+    """x_i − x_j of all i < j along the first axis."""
 
-    value: int
-    bits: int
-    name = "pick"
-
-    def shape(self, *shapes: Shape) -> Shape:
-        return shapes[1]
+    name = "differences"
 
     def bounds(self, *uses: Node) -> Interval:
-        low, high = uses[1].interval
-        return (min(low, 0.0), max(high, 0.0))
+        least, most = uses[0].interval
+        return (least - most, most - least)
 
-    def clear(self, step: int, *arrays: Array) -> Array:
-        return np.where(arrays[0] == self.value, arrays[1], 0.0)
-
-    def scale(self, sizes: Sizes, node: Node) -> int:
-        return sizes.scales[node.inputs[1]]
-
-    def demand(self, demands: Demands, node: Node, bits: int) -> None:
-        w, x = node.inputs
-        demands.need_open(w, demands.sizes.scales[w] + self.bits)
-        demands.need_open(x, bits)
-
-    def emit(self, lowering: Lowering, node: Node) -> Share:
-        w, x = node.inputs
-        if lowering.sizes.scales[w]:
-            raise TypeError("a number to pick by has no fraction bits")
-        limbs = lowering.limbs(node)
-        c, number, _ = lowering.opened(w)
-        d, mask, scale = lowering.opened(x, limbs=limbs)
-        spec = Picks(replace(number, bits=self.bits), mask, limbs)
-        table, gated = lowering.deal(spec, max(c.phase, d.phase))
-        out = lowering.call(lambda c, d, *dealt: spec.consume(self.value, c, d, *dealt), c, d, table, gated)
-        return lowering.as_share(out, node.shape, scale, mask.bits, limbs)
+    def spread(self, *uses: Node) -> Spread | None:
+        return uses[0].likely + uses[0].likely
 
 
 @dataclass(frozen=True)
-class Tell(Secure):
-    """1 where w is `value`, else 0, for whole w in [0, 2^bits). It opens w."""
+class Top(Test):
+    """1 where the first of the largest of `of` entries stands, by their `Differ`: (of·(of − 1)/2, m) → (k, m), of the first k entries.
 
-    value: int
-    bits: int
-    name = "tell"
-    flat = True
+    64 divides m.
+    """
+
+    of: int
+    k: int
+    name = "top"
 
     def shape(self, *shapes: Shape) -> Shape:
-        return shapes[0]
-
-    def bounds(self, *uses: Node) -> Interval:
-        return (0.0, 1.0)
+        return (self.k, *shapes[0][1:])
 
     def clear(self, step: int, *arrays: Array) -> Array:
-        return np.where(arrays[0] == self.value, 1.0, 0.0)
+        pairs, flipped = _pairs(self.of, self.k)
+        return np.asarray(((arrays[0] < 0.0)[pairs] ^ flipped[..., None]).all(axis=1), np.float64)
 
-    def scale(self, sizes: Sizes, node: Node) -> int:
-        return 0
+    def demand(self, demands: Demands, node: Node, bits_: int) -> None:
+        (x,) = node.inputs
+        demands.need_open(x, max(demands.room(x), bits.LEAST_BITS))
 
-    def demand(self, demands: Demands, node: Node, bits: int) -> None:
-        (w,) = node.inputs
-        demands.need_open(w, demands.sizes.scales[w] + self.bits)
+    def masked(self, lowering: Lowering, node: Node) -> tuple[Value, Mask]:
+        found: tuple[Value, Mask] = lowering.once(("top", node), lambda: self._masked(lowering, node))
+        return found
 
-    def emit(self, lowering: Lowering, node: Node) -> Share:
-        (w,), limbs = node.inputs, lowering.limbs(node)
-        if lowering.sizes.scales[w]:
-            raise TypeError("a number to tell has no fraction bits")
-        c, number, _ = lowering.opened(w)
-        spec = Tells(replace(number, bits=self.bits), limbs)
-        (table,) = lowering.deal(spec, c.phase)
-        out = lowering.call(lambda c, dealt: spec.consume(self.value, c, dealt), c, table)
-        return lowering.as_share(out, node.shape, 0, 64 * limbs, limbs)
+    def _masked(self, lowering: Lowering, node: Node) -> tuple[Value, Mask]:
+        (x,) = node.inputs
+        below = sign_bit(lowering, sign_test(lowering, x, 0, 0, bitwise=True))
+        pairs, flipped = _pairs(self.of, self.k)
+        words, n = node.shape[1] // WORD, self.of - 1
+        flips = np.where(flipped, np.uint64(2**64 - 1), np.uint64(0))[..., None]
+        views = (Reshape((x.shape[0], words)), take((x.shape[0], words), 0, pairs.ravel()), Reshape((self.k, n, words)))
+        key = ("top", below.public.register)
+        public = lowering.call(lambda w: w ^ flips, lowering.through(views, key, below.public, 1))
+        own = lowering.through(views, (*key, "own"), below.share, 1)
+        found = Operand(public, own, replace(below.mask, shape=views[-1].shape, views=(*below.mask.views, *views)))
+        while n > 1:
+            sizes = spread(n, -(-n // bits.WIDEST))
+            form, n = Conjunctions(found.mask, sizes), len(sizes)
+            (dealt,) = lowering.deal(form, found.public.phase)
+            each = lowering.call(lambda *v, f=form: f.consume(lowering.party, *v), found.public, found.share, dealt)
+            found = lowering.open_value(each, Field((self.k, n, words), xor=True), f"{self.name}#{node.order}")
+        flat = Reshape((self.k * words, 1))
+        mask = replace(found.mask, shape=flat.shape, views=(*found.mask.views, flat))
+        return lowering.viewed(found.public, flat, 1), mask
 
 
-def largest(x: Secret) -> Secret:
-    """The largest along the last axis, which stays with length 1: exact, a comparison and a round for up to 16, twice that to 256.
+@cache
+def _pairs(of: int, k: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """For each of the first k entries and all others, j: which difference tells, and whether [difference < 0] is to be 0, not 1."""
+    numbers = np.zeros((of, of), np.int64)
+    numbers[np.triu_indices(of, 1)] = np.arange(of * (of - 1) // 2)
+    numbers += numbers.T
+    others = np.array([[j for j in range(of) if j != i] for i in range(k)], np.int64).reshape(k, of - 1)
+    at = np.arange(k)[:, None]
+    return numbers[at, others], others > at
+
+
+def largest(x: Secret, floor: bool = False) -> Secret:
+    """The largest along the last axis, which stays with length 1, and with `floor` 0 where that is larger: exact.
 
     Its gradient goes where `is_largest` is 1.
     """
-    k = x.shape[-1]
-    if k == 1:
+    if x.shape[-1] == 1 and not floor:
         return x
-    if k > MOST_RANKED:
-        return largest(concatenate([largest(part) for part in _parts(x)], axis=-1))
+    if x.shape[-1] > MOST_COMPARED:
+        return largest(concatenate([largest(part) for part in _parts(x)], axis=-1), floor)
     if len(pieces := _pieces(x)) > 1:
-        return concatenate([largest(piece) for piece in pieces], axis=_longest(x))
-    rank, bits = _rank(x)
-    picked = rank._apply(Pick(k - 1, bits), x).sum(axis=-1, keepdims=True)
-    bounded(picked, *x._node.interval)  # one of them
-    return differentiated(picked, [x], lambda n, g: g * is_largest(x))
+        return concatenate([largest(piece, floor) for piece in pieces], axis=_longest(x))
+    low, high = x._node.interval
+    picked = is_largest(x, floor)._apply(Gate(whole=True), x).sum(axis=-1, keepdims=True)
+    bounded(picked, *((max(low, 0.0), max(high, 0.0)) if floor else (low, high)))  # one of them
+    return differentiated(picked, [x], lambda n, g: is_largest(x, floor) * g)
 
 
-def is_largest(x: Secret) -> Secret:
-    """1 where the largest along the last axis stands, the first of equal ones, else 0; the comparisons are those of `largest`."""
-    k = x.shape[-1]
-    if k == 1:
+def is_largest(x: Secret, floor: bool = False) -> Secret:
+    """1 where the largest along the last axis stands, the first of equal ones, and with `floor` if it is 0 at least; 0 elsewhere.
+
+    The comparisons are those of `largest`.
+    """
+    k, lead, m = x.shape[-1], x.shape[:-1], prod(x.shape[:-1])
+    if k == 1 and not floor:
         return x * 0.0 + 1.0
-    if k > MOST_RANKED:
+    if k > MOST_COMPARED:
         parts = _parts(x)
-        best = is_largest(concatenate([largest(part) for part in parts], axis=-1))
+        best = is_largest(concatenate([largest(part) for part in parts], axis=-1), floor)
         return concatenate([is_largest(part) * best[..., n : n + 1] for n, part in enumerate(parts)], axis=-1)
     if len(pieces := _pieces(x)) > 1:
-        return concatenate([is_largest(piece) for piece in pieces], axis=_longest(x))
-    rank, bits = _rank(x)
-    return rank._apply(Tell(k - 1, bits))
+        return concatenate([is_largest(piece, floor) for piece in pieces], axis=_longest(x))
+    columns = x.reshape(m, k).transpose()
+    if floor or m % WORD:  # a zero to be compared with; and full words of bits
+        columns = columns._apply(Structure(pad(columns.shape, ((0, 0, int(floor)), (0, 0, -m % WORD)))))
+    apart = columns._apply(Differ(differences(columns.shape)))
+    return apart._apply(Top(columns.shape[0], k))[:, :m].transpose().reshape(*lead, k)
 
 
 def _parts(x: Secret) -> list[Secret]:
-    return [x[..., at : at + MOST_RANKED] for at in range(0, x.shape[-1], MOST_RANKED)]
+    return [x[..., at : at + MOST_COMPARED] for at in range(0, x.shape[-1], MOST_COMPARED)]
 
 
 def _longest(x: Secret) -> int:
@@ -152,21 +164,3 @@ def _pieces(x: Secret) -> list[Secret]:
         return [x]
     step = max(1, AT_ONCE * x.shape[axis] // x.size)
     return [x[(slice(None),) * axis + (slice(at, at + step),)] for at in range(0, x.shape[axis], step)]
-
-
-def _rank(x: Secret) -> tuple[Secret, int]:
-    """How many of the others along the last axis each entry beats, and the bits of such a number."""
-    k = x.shape[-1]
-    pairs = _pairs(k)
-    rank: Secret = (x @ pairs >= 0.0) @ pairs.T + np.arange(k)
-    return rank, max(2, (k - 1).bit_length())
-
-
-@cache
-def _pairs(k: int) -> Array:
-    """x @ pairs is x_i − x_j for all i < j."""
-    found = list(combinations(range(k), 2))
-    matrix = np.zeros((k, len(found)))
-    for column, (i, j) in enumerate(found):
-        matrix[i, column], matrix[j, column] = 1.0, -1.0
-    return matrix

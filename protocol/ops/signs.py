@@ -3,7 +3,8 @@
 A plan says of each size of tensor in how few rounds its comparisons are to be done, the opening of what is compared included
 (`Joins`): by bits alone, which sends and deals least; in three, where the digits of a first join, up to 8 in one, join in numbers
 (`correlations/totals.py`); or in two, where the mask is cut into four digits at most, which are as wide as that takes, and of
-each a bit for every value is dealt.
+each a bit for every value is dealt. What needs the outcome as a bit does without numbers: where rounds are dear, nine wide digits at most
+join at once.
 """
 
 from __future__ import annotations
@@ -41,16 +42,16 @@ class Sign(NamedTuple):
     opening: Operand | None
 
 
-def sign_test(lowering: Lowering, x: Node, limit: int, shift: int) -> Sign:
-    """[X >> shift < limit] for x = X·2^-scale. See `correlations/bits.py`."""
+def sign_test(lowering: Lowering, x: Node, limit: int, shift: int, bitwise: bool = False) -> Sign:
+    """[X >> shift < limit] for x = X·2^-scale. See `correlations/bits.py`. `bitwise`: it is a bit that is wanted, and no number."""
     key = ("sign test", x, limit, shift)
-    found: Sign = lowering.once(key, lambda: _sign_test(lowering, x, limit, shift))
+    found: Sign = lowering.once(key, lambda: _sign_test(lowering, x, limit, shift, bitwise))
     return found
 
 
-def sign_bit(lowering: Lowering, sign: Sign) -> tuple[Value, Mask]:
+def sign_bit(lowering: Lowering, sign: Sign) -> Operand:
     """The outcome as the opened β and its mask s, packed."""
-    found: tuple[Value, Mask] = lowering.once(("sign bit", sign.pairs.register), lambda: _sign_bit(lowering, sign))
+    found: Operand = lowering.once(("sign bit", sign.pairs.register), lambda: _sign_bit(lowering, sign))
     return found
 
 
@@ -62,7 +63,7 @@ def opened_bits(
     flip = np.uint64(2**64 - 1 if negated else 0)
     first = lowering.once(key, lambda: lowering.call(lambda w: views[0].apply(w[:, plane] ^ flip, None, 0), words))
     columns = () if mask.shape[1] == 1 else (index(mask.shape, (slice(None), plane)),)
-    return lowering.through(views[1:], key, first, 1), replace(mask, shape=shape, views=(*columns, *views))
+    return lowering.through(views[1:], key, first, 1), replace(mask, shape=shape, views=(*mask.views, *columns, *views))
 
 
 def cut(bits: int, rounds: int) -> tuple[int, int]:
@@ -78,7 +79,14 @@ def cut(bits: int, rounds: int) -> tuple[int, int]:
     return (usual, -(-usual // MOST_JOINED) if usual > MOST_JOINED else 2) if rounds <= 3 and usual > 4 else (usual, 1)
 
 
-def _sign_test(lowering: Lowering, x: Node, limit: int, shift: int) -> Sign:
+def at_once(bits: int) -> int:
+    """Digits of a mask of `bits` bits that join in bits, all at once, with the least that is dealt."""
+    below = bits - 1
+    few = [n for n in range(2, spec.WIDEST + 1) if n <= below <= n * spec.WIDEST]
+    return min(few, key=lambda n: planes_dealt(bits, n)[1] + counts((n,))[1], default=0)
+
+
+def _sign_test(lowering: Lowering, x: Node, limit: int, shift: int, bitwise: bool) -> Sign:
     party, name = lowering.party, f"comparison of {x.op.name}#{x.order} with {limit}"
     c, mask, scale = lowering.opened(x)
     if math.isfinite(x.peak):  # of what is not bounded, all bits are compared
@@ -91,14 +99,16 @@ def _sign_test(lowering: Lowering, x: Node, limit: int, shift: int) -> Sign:
             ("coarse", c.register, whole, shift),
             lambda: lowering.call(lambda c: opened_operand(c, wide, whole, shift, mask.limbs), c),
         )
-    count, last = cut(mask.bits - mask.shift, lowering.joins.rounds(x.size))
+    rounds, known = lowering.joins.rounds(x.size), mask.bits - mask.shift
+    whole_join = at_once(known) if bitwise and rounds < 5 else 0
+    count, last = (whole_join, 1) if whole_join else cut(known, 5 if bitwise else rounds)
     digits = spec.Digits(mask, count)
     reach = 1 << (digits.bits - 2)
     limit = max(-reach, min(limit, reach))
     (dealt,) = lowering.deal(digits, c.phase)
     pairs = lowering.call(lambda c, d: digits.consume(party, c, limit, d), c, dealt)
     while count > last:
-        sizes = chunks(count) if last == 1 else spread(count, last)
+        sizes = (count,) if whole_join else chunks(count) if last == 1 else spread(count, last)
         factors = lowering.call(partial(select, sizes=sizes), pairs)
         opened = lowering.open_value(factors, spec.packed(x.shape, counts(sizes)[0]), name)
         join = spec.Join(opened.mask, sizes)
@@ -111,7 +121,7 @@ def _sign_test(lowering: Lowering, x: Node, limit: int, shift: int) -> Sign:
     return Sign(name, x.shape, pairs, lowering.open_value(columns, spec.packed(x.shape, 2 * last - 1), name))
 
 
-def _sign_bit(lowering: Lowering, sign: Sign) -> tuple[Value, Mask]:
+def _sign_bit(lowering: Lowering, sign: Sign) -> Operand:
     pairs = sign.pairs
     if sign.opening is not None:  # the last digits join once more, in bits: all but the first "less" is open for it
         opened, mask = sign.opening, sign.opening.mask
@@ -124,8 +134,7 @@ def _sign_bit(lowering: Lowering, sign: Sign) -> tuple[Value, Mask]:
 
         pairs = lowering.call(consume, pairs, opened.public, opened.share, dealt)
     bit = lowering.call(lambda pairs: pairs[:, :1], pairs)
-    last = lowering.open_value(bit, spec.packed(sign.shape, 1), sign.name)
-    return last.public, last.mask
+    return lowering.open_value(bit, spec.packed(sign.shape, 1), sign.name)
 
 
 def computed(sizes: Sizes) -> dict[Node, Interval]:

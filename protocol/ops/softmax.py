@@ -9,7 +9,7 @@ B. by the *maximum* m, where the range of z is too wide for the tree: L = m + lo
 Either may be *corrected*: S = Σ e^(z_i − L') is 1 + δ where L' is δ off, and L' + S − 1 is δ²/2 off. That is Newton's step for
 Σ e^(z_i − L) = 1; it costs a round and k exponentials, and lets a coarse tree do.
 
-Hides: every value is opened under a fresh uniform mask: differences, sums, ranks, and z_i − L;
+Hides: every value is opened under a fresh uniform mask: differences, sums, and z_i − L;
 nothing else is opened.
 """
 

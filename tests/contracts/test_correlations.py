@@ -25,9 +25,9 @@ from protocol import contract_codec, prg
 from protocol.contract import Dealing, PhaseDealing
 from protocol.correlations import KINDS, Correlation, Field, Mask
 from protocol.correlations.bits import Bit, Digits, Gate, Join, packed
+from protocol.correlations.conjunctions import Conjunctions
 from protocol.correlations.exponentials import Exponential, Exponentials
 from protocol.correlations.monomials import Contraction, FusedPolynomial, Monomials, needed
-from protocol.correlations.picks import Picks, Tells
 from protocol.correlations.powers import Polynomial, Powers, fit
 from protocol.correlations.products import Product
 from protocol.correlations.shifts import ShiftedMask, Truncate, opened_operand, scaled
@@ -43,7 +43,7 @@ from protocol.prg import fresh_seed
 from protocol.ring import ring
 from protocol.schedule import Schedule
 from protocol.simulate import simulate
-from protocol.views import Broadcast, Index, Reshape, Rows, Transpose, Unpack
+from protocol.views import Broadcast, Index, Reshape, Rows, Take, Transpose, Unpack
 from protocol.views import index as columns
 
 STEPS = 5
@@ -96,6 +96,16 @@ def join(words: int, digits: int) -> Example:
     sizes = digit_chunks(digits)
     shape = (words, counts(sizes)[0])
     return Example(Join(mask(STEP, 0, shape), sizes), {(STEP, 0): Field(shape, xor=True)})
+
+
+def conjunctions(words: int, sizes: tuple[int, ...]) -> Example:
+    """Of bits that are rows of words of one opening, some of them twice."""
+    whole = (sum(sizes) + 1, words)
+    views = (Take((2 * sum(sizes), words), 0, (*range(sum(sizes)), *range(1, sum(sizes) + 1))),
+             Reshape((2, sum(sizes), words)))  # fmt: skip
+    return Example(
+        Conjunctions(mask(STEP, 0, views[-1].shape, views=views), sizes), {(STEP, 0): Field(whole, xor=True)}
+    )
 
 
 def bit_of(shape: tuple[int, ...], limbs: int) -> Example:
@@ -220,14 +230,7 @@ EXAMPLES = [
     exponentials(mask(STEP, 0, (), bits=26), 20, 2),
     exponentials(mask(STEP, 0, (30,), bits=25), 20, high=2),
     exponentials(mask(STEP, 0, (30,), bits=44), 24, high=8),
-    Example(Picks(mask(STEP, 0, (4, 7), bits=4), mask(STEP, 1, (4, 7)), 1), aux=3),
-    Example(Tells(mask(STEP, 0, (4, 7), bits=4), 1), aux=3),
-    Example(Tells(mask(SETUP, 0, (3, 4), bits=3, views=[TURN]), 2), {(SETUP, 0): Field((4, 3))}, aux=0),
-    Example(Picks(mask(STEP, 0, (20,), 2, bits=2), mask(SETUP, 0, (20,), 2, limbs=1, bits=64), 1), aux=1),
-    Example(
-        Picks(mask(SETUP, 0, (3, 4), bits=3, views=[TURN]), mask(STEP, 0, (3, 4), 2), 2),
-        {(SETUP, 0): Field((4, 3))}, aux=7,
-    ),
+    conjunctions(2, (3,)), conjunctions(1, (1, 2)), conjunctions(3, (5, 4)), conjunctions(1, (9,)),
     exponentials(mask(STEP, 0, (30,), bits=46), 24),
     exponentials(mask(SETUP, 0, (40,), 2, bits=70), 16, 2),
     exponentials(mask(STEP, 0, (3, 4), bits=6, views=[TURN]), 0, bases={(1, 0): Field((4, 3))}),
@@ -450,20 +453,11 @@ def _exponentials(w: World, t: int) -> None:
         assert set(np.ravel(ring(limbs).decode(down, 64 * limbs) - (got >> 27))) <= {0, 1}
 
 
-def _picks(w: World, t: int) -> None:
-    s, value = w.spec, w.example.aux
-    a, b = w.operand(0, t), w.operand(1, t)
-    shares = [s.consume(value, a.opening, b.opening, *w.dealt_at(p, t)) for p in (0, 1)]
-    number = np.asarray(a.source, object) % (1 << s.a.bits)
-    equal(s.limbs, shares, np.where(number == value, b.source, 0), min(s.b.bits, 64 * s.limbs))
-
-
-def _tells(w: World, t: int) -> None:
-    s, value = w.spec, w.example.aux
+def _conjunctions(w: World, t: int) -> None:
     a = w.operand(0, t)
-    shares = [s.consume(value, a.opening, *w.dealt_at(p, t)) for p in (0, 1)]
-    number = np.asarray(a.source, object) % (1 << s.a.bits)
-    equal(s.limbs, shares, np.where(number == value, 1, 0), 64 * s.limbs)
+    found = np.bitwise_xor(*(w.spec.consume(p, a.opening, a.shares[p], w.dealt_at(p, t)[0]) for p in (0, 1)))
+    bits = np.split(a.integers, np.cumsum(w.spec.sizes)[:-1], axis=1)
+    assert np.array_equal(found, np.stack([np.bitwise_and.reduce(each, axis=1) for each in bits], axis=1))
 
 
 def _value(terms: dict[tuple[int, ...], int], leaves: list[Operand]) -> np.ndarray:
@@ -619,8 +613,7 @@ EQUATIONS: dict[str, Callable[[World, int], Any]] = {
     "gate": _gate,
     "waves": _waves,
     "exponentials": _exponentials,
-    "picks": _picks,
-    "tells": _tells,
+    "conjunctions": _conjunctions,
     "totals": _totals,
 }
 

@@ -19,8 +19,7 @@ from protocol.graph import Phase
 from protocol.jobs import Input, Job, trace
 from protocol.kernels.digits import planes_dealt
 from protocol.lowering import Joins, Lowering
-from protocol.ops import absolute, clip, is_max, max, max_pool2d, maximum, minimum, relu, sign, softmax, where
-from protocol.ops.maxima import largest
+from protocol.ops import absolute, clip, max, max_pool2d, maximum, minimum, relu, sign, softmax, where
 from protocol.ops.signs import cut
 from protocol.ops.truncation import Rescale
 from protocol.plan import Plan, make_plan
@@ -47,8 +46,6 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], np.ndarray]] = {
     "views": (lambda x, y: ((x < y).T[1:] * x.T[1:]).reshape(12, 2, 5), np.where(X < Y, X, 0).T[1:].reshape(12, 2, 5)),
     "broadcast": (lambda x, y: (x[:, :1] >= 0.0) * y, (X[:, :1] >= 0) * Y),
     "later": (lambda x, y: (x >= 0.0) * relu(y), (X >= 0) * np.maximum(Y, 0)),
-    "largest": (lambda x, y: largest(x), X.max(axis=-1, keepdims=True)),
-    "where it stands": (lambda x, y: is_max(x), np.eye(13)[X.argmax(axis=1)]),
 }
 
 

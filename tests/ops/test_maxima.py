@@ -6,10 +6,18 @@ import numpy as np
 import pytest
 from oracle import numbers, secure
 
-from protocol.ops.maxima import MOST_RANKED, largest
+from protocol.ops.maxima import MOST_COMPARED, largest
 
 
-@pytest.mark.parametrize("k", [2, 3, MOST_RANKED])
+@pytest.mark.parametrize(("shape", "seed"), [((1,), 1), ((65, 2), 2), ((3, 1, 5), 3), ((2, 13), 4), ((3, 20), 5)])
+def test_with_a_floor_it_is_no_less_than_0(shape, seed):
+    x = numbers(shape, seed, 64.0)
+    x = np.where(np.random.default_rng(seed).random(shape) < 0.3, x.flat[0], x)  # ties
+    run = secure(lambda x: largest(x, floor=True), x)
+    assert np.array_equal(run.results[0]["out"], x.max(axis=-1, keepdims=True, initial=0.0))
+
+
+@pytest.mark.parametrize("k", [2, 3, MOST_COMPARED])
 def test_at_the_ends_of_the_range_and_one_unit_apart(k):
     ends = np.array([-1024.0, 1024.0, 0.0, 2.0**-16, -(2.0**-16), 1024.0 - 2.0**-16])
     x = ends[np.random.default_rng(k).integers(0, 6, (300, k))]
@@ -23,9 +31,15 @@ def test_of_a_product_which_has_more_fraction_bits():
     assert run.plan.lowering.warnings == []
 
 
-def test_it_takes_one_round_more_than_a_comparison():
-    x = numbers((8, 10), 2)
-    test = secure(lambda x: x[:, 1:] < x[:, :-1], x)
-    run = secure(largest, x)
-    assert run.rounds == test.rounds + 1
-    assert secure(lambda x: largest(x) * 2, numbers((2, 17), 3)).rounds == run.rounds + test.rounds
+@pytest.mark.parametrize(("k", "more"), [(2, 0), (3, 1), (10, 1), (11, 2), (16, 2)])
+def test_it_takes_a_round_more_than_a_comparison(k, more):
+    test = secure(lambda x: x[:, 1:] < x[:, :-1], numbers((8, k), 2))
+    run = secure(largest, numbers((8, k), 2))
+    assert run.rounds == test.rounds + more
+
+
+def test_only_the_entries_are_opened():
+    """Ten rows and a bit of each pair, and of each entry: what is compared is a difference of what is open."""
+    run = secure(largest, numbers((64, 10), 2))
+    opened = [line for line in run.plan.outline if " opens " in line and "comparison" not in line]
+    assert [line.partition(" opens ")[2].split("#")[0] for line in opened] == ["rounded", "top"]

@@ -24,7 +24,7 @@ from protocol.ops.constants import Constant
 from protocol.ops.ended import Ended
 from protocol.ops.exponential import Exp
 from protocol.ops.linear import Add, Negate
-from protocol.ops.maxima import Pick, Tell
+from protocol.ops.maxima import Top
 from protocol.ops.periodic import SIGMOID, SIGMOID_DERIVATIVE, Fourier
 from protocol.ops.polynomials import Poly
 from protocol.ops.products import MatMul, Multiply
@@ -165,8 +165,7 @@ NO_GRADIENT = {
     Coarse: "a reveal makes it, of what is revealed",
     Stored: "it has no operands",
     Ended: "a plan adds it, for the guard, after gradients have been traced",
-    Pick: "it picks a maximum, whose gradient is told as a whole",
-    Tell: "it says where a maximum stands, which does not change",
+    Top: "it says where a maximum stands, which does not change",
     Rescale: "sizing inserts it, after gradients have been traced",
     Settled: "it is put behind what is selected from when the whole job has been traced",
 }

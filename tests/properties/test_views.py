@@ -9,7 +9,21 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from protocol.errors import JobError
-from protocol.views import SEEDS, Broadcast, Rows, Take, View, index, pad, reshape, take, transpose, windows
+from protocol.ring import ring
+from protocol.views import (
+    SEEDS,
+    Broadcast,
+    Rows,
+    Take,
+    View,
+    differences,
+    index,
+    pad,
+    reshape,
+    take,
+    transpose,
+    windows,
+)
 
 SHAPES = hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4)
 MANY = settings(max_examples=200, deadline=None)
@@ -63,6 +77,18 @@ def test_transpose(shape, data):
     if shape:
         negative = tuple(axis - len(shape) for axis in axes)
         agrees(transpose(shape, negative), shape, lambda words: words.transpose(axes))
+
+
+@pytest.mark.parametrize("limbs", [1, 2])
+def test_differences_of_all_pairs(limbs):
+    r, shape = ring(limbs), (4, 3, 2)
+    x = np.random.default_rng(1).integers(-(2**40), 2**40, (5, *shape)).astype(object) << (40 * (limbs - 1))
+    i, j = np.triu_indices(4, 1)
+    view, words, expected = differences(shape), r.encode(x), x[:, i] - x[:, j]
+    assert view.fits(shape) and not view.fits((1, 3, 2)) and not view.fits((5, 3, 2))
+    many, one = view.apply(words, np.arange(5), len(r.tail)), view.apply(words[2], None, len(r.tail))
+    assert np.array_equal(r.decode(many, 64 * limbs), expected)
+    assert np.array_equal(r.decode(one, 64 * limbs), expected[2])
 
 
 @MANY
