@@ -174,7 +174,7 @@ class Node:
     @property
     def peak(self) -> float:
         """The largest magnitude of `interval`."""
-        return max(abs(end) for end in self.interval)
+        return max(-self.interval[0], self.interval[1])
 
     @property
     def likely(self) -> Spread:
