@@ -199,7 +199,8 @@ def _costs(traced: Traced, lowering: Lowering) -> list[tuple[PhaseCost, int]]:
 
 
 def _interval(stated: int, steps: int, costs: tuple[PhaseCost, ...]) -> int:
-    """Steps from a check to the next: as many as the job says, or as cost `SHARE` times what a check costs, in every respect.
+    """Steps from a check to the next: as many as the job says, or as cost `SHARE` times what a check costs, in every respect, and
+    then so many that the last check comes no sooner after the others: all checks together cost no larger part of the run.
 
     A run has no more than its steps: then there is one check, after the last.
     """
@@ -216,7 +217,7 @@ def _interval(stated: int, steps: int, costs: tuple[PhaseCost, ...]) -> int:
         ),
     ]
     needed = [-(-SHARE * whole // part) if part else steps for whole, part in pairs if whole]
-    return min(steps, stated or max(needed))
+    return min(steps, stated or -(-steps // max(1, steps // max(needed))))
 
 
 def _outline(phase: Phase, code: PhaseCode) -> Iterator[str]:
