@@ -16,6 +16,7 @@ from .extrema import max, min
 from .functions import absolute, is_binary, not_equal
 from .indexing import take
 from .inverses import divide, log, sqrt
+from .linear import broadcast
 from .softmax import logsumexp
 from .spelling import offers
 from .tensor import Secret, concatenate, public, secret
@@ -38,10 +39,17 @@ def log10(x: Secret) -> Secret:
 
 
 @offers(np.logaddexp)
-def logaddexp(x1: Secret, x2: Secret) -> Secret:
-    """log(e^x1 + e^x2), elementwise; `logsumexp` of the two, one round where they are known to be no more than 48 apart."""
-    secret("logaddexp", x1, x2)
-    shape = np.broadcast_shapes(x1.shape, x2.shape)
+def logaddexp(x1: Any, x2: Any) -> Secret:
+    """log(e^x1 + e^x2), elementwise; `logsumexp` of the two, one round where they are known to be no more than 48 apart.
+
+    One of the two may be public.
+    """
+    if not isinstance(x1, Secret):
+        x1, x2 = x2, x1
+    secret("logaddexp", x1)
+    if not isinstance(x2, Secret):
+        x2 = x1 * 0.0 + public(x2)
+    shape = broadcast("logaddexp", x1.shape, x2.shape)
     return logsumexp(stack([x1.broadcast_to(shape), x2.broadcast_to(shape)], -1))
 
 
@@ -99,6 +107,10 @@ def average(a: Secret, axis: Axis = None, weights: Any = None, *, keepdims: bool
     if w.ndim == 1 and a.ndim > 1 and isinstance(axis, int):
         w = w.reshape(tuple(-1 if n == axis_of(a, axis) else 1 for n in range(a.ndim)))
     gone = axes_of(axis, a.ndim)
+    if broadcast("average", a.shape, w.shape) != a.shape:
+        raise JobError(
+            f"average of a tensor of shape {a.shape} with weights of shape {w.shape}: they must broadcast to it"
+        )
     if isinstance(w, Secret):
         total: Any = w.broadcast_to(a.shape).sum(gone, keepdims=keepdims)
     else:

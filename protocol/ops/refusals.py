@@ -8,7 +8,7 @@ from .spelling import SENTENCES, offers, refusing
 
 _ROUNDED = "is not rounded: v.reveal(…, bits=0) reveals whole numbers, and a secret stays as exact as it is"
 _ORDER = "is not sorted, nor ranked: there are max, min, argmax and is_max along axes, of up to 256 entries"
-_SOLVED = "has no inverse matrix here: take steps along the gradient of |A x − b|², or reveal AᵀA and use NumPy"
+_SOLVED = "has no inverse matrix here: take steps along the gradient of |A x − b|²"
 _WAVES = "has no sine or cosine: where |x| is small, polynomial(x, coefficients) of its Taylor series is exact enough"
 _FINITE = "is always finite: there is no NaN and no infinity to ask for"
 _PLACES = "does not say where: how many there are would be told by a shape; multiply by the outcome x > 0, or sum it"
@@ -25,6 +25,7 @@ REFUSED = {
     "has no exclusive or: write a + b - 2 * a * b for outcomes a and b of comparisons": (np.logical_xor,),
     "has no np.exp2: write exp(x * np.log(2)) of protocol.ops, for what lies from -56 to 0 then": (np.exp2,),
     "has no np.expm1: write exp(x) - 1 with exp of protocol.ops, for -56 ≤ x ≤ 0": (np.expm1,),
+    "has no np.hypot: write np.sqrt(x * x + y * y)": (np.hypot,),
     "is compared by |x - y| < limit: write abs(x - y) < 1e-3": (np.isclose, np.allclose),
     "is compared by x == y, and np.all of that": (np.array_equal,),
 }  # fmt: skip

@@ -31,6 +31,7 @@ CUBE = numbers((2, 3, 3), 3)
         (lambda x: (x > -3.0).all(axis=0, keepdims=True), (X,), 0.0),
         (lambda x: np.logical_or(np.logical_not(x > 0), np.all(x > 1, axis=0)), (X,), 0.0),
         (lambda x: np.count_nonzero(x > 1.0, axis=0), (X,), 0.0),
+        (lambda x: np.logaddexp(1.5, x), (X,), 4e-5),
         (lambda x: np.ptp(x, axis=1), (X,), 2 * ULP),
     ],
 )
@@ -45,6 +46,9 @@ def test_they_are_numpys(function, arrays, bound):
         (lambda x: np.diff(x, 4), "from 0 to one less"),
         (lambda x: np.diagonal(x, 0, 1, -1), "of one axis"),
         (lambda x: np.linalg.norm(x[0], 3), "there are 1, 2 and np.inf"),
+        (lambda x: np.average(x, weights=[1.0, 2.0]), "do not broadcast"),
+        (lambda x: np.average(x[:1], weights=np.ones((3, 4))), "must broadcast to it"),
+        (lambda x: np.logaddexp(x, x[:2]), "do not broadcast"),
         (lambda x: np.average(x, weights=np.zeros(x.shape)), "by zero"),
     ],
 )
