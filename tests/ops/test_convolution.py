@@ -79,7 +79,7 @@ def test_convolution(function, axes, data):
 
 
 @pytest.mark.parametrize(("function", "axes"), [(conv1d, 1), (conv2d, 2)])
-@FEW
+@settings(max_examples=8, deadline=None)
 @given(st.data())
 def test_gradients_of_convolution_are_the_sums_that_they_are(function, axes, data):
     """By both operands, of Σ d · conv(x, w): linear in each, so differences by unit tensors are exact."""
