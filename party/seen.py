@@ -132,6 +132,8 @@ class Seen(View):
         for name, value in found.items():
             if value.size == 1:
                 steps, values = self.curves.setdefault(name, ([], []))
+                while steps and steps[-1] >= step:  # of an attempt that was given up behind its last checkpoint
+                    del steps[-1], values[-1]
                 steps.append(step)
                 values.append(float(value.reshape(())))
 

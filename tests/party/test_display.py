@@ -15,6 +15,7 @@ import pytest
 from party.bars import curve
 from party.display import Terminal, _due, shown
 from party.local import Trio
+from party.seen import Seen
 from protocol.log import LOGGER, Lines, Log
 
 
@@ -57,6 +58,13 @@ def test_the_bar_is_drawn_on_a_terminal():
     assert drawn == sorted(drawn)
     assert re.search(r"[\d,]+ rounds, [\d.]+ MB, [\d,]+ rounds/s, [\d.]+ MB/s, keystream", plain)
     assert re.search(r"bob connected.*, dealer connected", plain)
+
+
+def test_what_is_computed_again_is_on_a_curve_once():
+    seen = Seen()
+    for step, value in [(2, 8.0), (4, 4.0), (6, 2.0), (4, 4.0), (6, 2.5)]:
+        seen.revealed(step, {"loss": np.array([value]), "two": np.zeros(2)}, ())
+    assert seen.curves == {"loss": ([2, 4, 6], [8.0, 4.0, 2.5])} and seen.checks == 5
 
 
 def test_a_curve_is_as_high_as_its_numbers():
