@@ -1,4 +1,4 @@
-"""Columns of both parties, in other orders and of rows that are only partly common, through three processes."""
+"""Columns of both parties, in other orders and of rows that are only partly common, through three processes; the job is a TOML file."""
 
 from __future__ import annotations
 
@@ -15,23 +15,26 @@ from party.__main__ import main as party
 from party.local import Trio
 
 JOB = """
-from protocol.nn import MSE, SGD, Dense, Sequential, Training
-from protocol.tables import Fill, Standardise, Table
-
-
-class Risk(Training):
-    x = Table(alice=["age", "income"], bob={"calls": "visits"}, key={"alice": "patient", "bob": "pid"},
-              steps=[Fill(columns="income"), Standardise()])
-    y = Table("bob", ["cost"], low=-1, high=1)
-    model = Sequential(Dense(3, 1))
-    loss, optimiser = MSE(), SGD(lr=0.125)
-    batch, epochs, shuffle = 40, 12, False
+[rows]
+key = { alice = "patient", bob = "pid" }
+[columns]
+alice = ["age", "income"]
+bob = { calls = "visits" }
+target = { owner = "bob", column = "cost", steps = [{ do = "clip", low = -1, high = 1 }] }
+steps = [{ do = "fill", columns = "income" }, "standardise"]
+[model]
+layers = ["dense 1"]
+loss = "mse"
+[train]
+optimiser = { name = "sgd", lr = 0.125, momentum = 0 }
+batch = 40
+epochs = 12
 """
 COMMON = 40
 
 
 def bring(folder: Path) -> pd.DataFrame:
-    """alice.csv, bob.parquet and job.py in the folder; the rows that are in both, joined."""
+    """alice.csv, bob.parquet and job.toml in the folder; the rows that are in both, joined."""
     random = np.random.default_rng(5)
     everybody = pd.DataFrame({"patient": [f"{n:03d}" for n in range(60)], "age": random.integers(20, 70, 60)})
     everybody["income"] = random.uniform(20, 90, 60)
@@ -42,7 +45,7 @@ def bring(folder: Path) -> pd.DataFrame:
     bob = everybody[["patient", "visits", "cost"]].iloc[10:].sample(frac=1, random_state=2)
     alice.to_csv(folder / "alice.csv", index=False)
     bob.rename(columns={"patient": "pid"}).to_parquet(folder / "bob.parquet", index=False)
-    (folder / "job.py").write_text(JOB)
+    (folder / "job.toml").write_text(JOB)
     return pd.merge(alice, bob, on="patient")
 
 
@@ -67,7 +70,7 @@ def test_a_training_on_the_rows_that_both_have(tmp_path: Path) -> None:
     with Trio() as trio:
         trio.start("dealer")
         for role, file in (("alice", "alice.csv"), ("bob", "bob.parquet")):
-            options = ["--job", f"{tmp_path}/job.py", "--table", f"{tmp_path}/{file}", "--json"]
+            options = ["--job", f"{tmp_path}/job.toml", "--table", f"{tmp_path}/{file}", "--json"]
             for name in ("weight", "bias"):
                 options += ["--data", f"model.0.{name}.{role}={tmp_path}/zeros.npz:{name}"]
             trio.start(role, [*options, "--out", f"{tmp_path}/of-{role}.{'npz' if role == 'bob' else 'csv'}"])
@@ -109,7 +112,7 @@ def test_ids_that_cannot_be_matched_are_one_sentence(tmp_path, monkeypatch, caps
     bring(tmp_path)
     change(pd.read_csv(tmp_path / "alice.csv", dtype=str)).to_csv(tmp_path / "alice.csv", index=False)
     monkeypatch.chdir(tmp_path)
-    assert party([*ALICE, "--job", "job.py", "--table", "alice.csv"]) == 2
+    assert party([*ALICE, "--job", "job.toml", "--table", "alice.csv"]) == 2
     sentence = capsys.readouterr().err
     assert sentence.count("\n") == 1 and "Traceback" not in sentence
     assert [word for word in named if word not in sentence] == [], sentence
@@ -127,7 +130,7 @@ def test_a_trial_in_one_process_computes_with_the_same_rows(tmp_path, monkeypatc
         for part in ("--data", f"model.0.{name}.{role}={name}.npy")
     ]
     tables = ["--table", "alice=alice.csv", "--table", "bob=bob.parquet"]
-    assert party(["run", "--plain", "--job", "job.py", *tables, *zeros, "--json"]) == 0
+    assert party(["run", "--plain", "--job", "job.toml", *tables, *zeros, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)["results"]
     assert np.allclose(found["model.0.weight"], by_hand(joined)[0])
 
@@ -135,7 +138,7 @@ def test_a_trial_in_one_process_computes_with_the_same_rows(tmp_path, monkeypatc
 def test_a_plan_counts_with_the_most_that_can_be_common(tmp_path, monkeypatch, capsys):
     bring(tmp_path)
     monkeypatch.chdir(tmp_path)
-    command = ["plan", "--job", "job.py", "--json"]
+    command = ["plan", "--job", "job.toml", "--json"]
     assert party([*command, "--table", "alice=alice.csv", "--table", "bob=bob.parquet"]) == 0
     assert "which of their own ids (patient, pid) the other has too" in (most := capsys.readouterr().out)
     assert party([*command, "--table", "alice=alice.csv"]) == 0
