@@ -8,8 +8,8 @@
 One owner: Table("bob", ["age", "income"]). Columns of both (vertical): Table(alice=[…], bob=[…]); v.x is the columns of
 alice and then those of bob; key="patient" in place of match="order" matches their rows by ids, and neither shows the other what
 else it has. Rows of both (horizontal): Table(columns=[…], rows="alice+bob"); v.x is the rows of alice and then those of bob, and a
-last step Standardise() is computed on shares: neither learns v["x.mean"] and v["x.inverse"], one over the deviations, which stay
-with a model that is kept. A table is a `Bundle`: it brings an Input x, or x.alice and x.bob, of which setup makes v.x.
+last step Standardise() or MinMax() is done on shares (together.py): neither learns v["x.mean"], or v["x.low"], and v["x.inverse"], which
+stay with a model that is kept. A table is a `Bundle`: it brings an Input x, or x.alice and x.bob, of which setup makes v.x.
 
 Columns: names; {"age": "Age (years)"} to call a column of the file otherwise; patterns over the file's names ("mean *"); a
 number, for so many columns whatever their names; None, for all that no other table of the job takes. `party/formats` reads them
@@ -28,9 +28,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from . import together
 from .errors import JobError
 from .jobs import ROLES, Bundle, Input, Job
-from .ops import Secret, concatenate, rsqrt, take, within
+from .ops import Secret, concatenate, take
 from .preparation import (
     Clip,
     Days,
@@ -48,13 +49,13 @@ from .preparation import (
     text,
     touched,
 )
+from .together import WIDE, Shared
 from .views import Shape
 
 __all__ = ["Clip", "Days", "Fill", "Labels", "Log1p", "MinMax", "OneHot", "Part", "Standardise", "Table", "tables"]
 
 Columns = str | int | Sequence[str] | Mapping[str, str] | None
 BOTH = "alice+bob"  # rows of both parties
-WIDE = 16.0  # what columns that are standardised on shares are brought to, and how many deviations they may reach
 RANGE = (-1024.0, 1024.0)  # where nothing is declared, and no step says more
 
 
@@ -200,15 +201,15 @@ class Table(Bundle):
                     if not is_pattern(name) and name not in there | made:
                         raise JobError(f"{step} is done to a column {name} that the table does not have")
                 made |= {each for name in there | made for each in step.made(name) or ()}
-            if self.horizontal and step.learns and not (isinstance(step, Standardise) and step is self.steps[-1]):
+            if self.horizontal and step.learns and not (isinstance(step, Shared) and step is self.steps[-1]):
                 raise JobError(
-                    f"{step} would learn something else from the rows of each party: in a table with rows of both, declare the "
-                    "numbers, MinMax(low=0, high=9), Fill(how='constant'), OneHot(categories=[…]); Standardise() may come last"
+                    f"{step} would learn something else from the rows of each party: in a table with rows of both, declare the numbers, "
+                    "MinMax(low=0, high=9), Fill(how='constant'), OneHot(categories=[…]); Standardise() or MinMax() may come last"
                 )
 
     def _shared(self, known: Names | None) -> tuple[tuple[Step, ...], Names]:
-        """Of a table with rows of both: the steps that each party does alone, and the columns that are then standardised on shares."""
-        if not self.steps or not isinstance(self.steps[-1], Standardise):
+        """Of a table with rows of both: the steps that each party does alone, and the columns that the last is then done to on shares."""
+        if not self.steps or not isinstance(self.steps[-1], Shared) or not self.steps[-1].learns:
             return self.steps, ()
         *before, last = self.steps
         reached = {} if known is None else ranges(known, before, -np.inf, np.inf)
@@ -281,23 +282,28 @@ class Table(Bundle):
         own = layout(self.parts[0].known or (), self.parts[0].steps) or ()
         places = [own.index(name) for name in self.shared]
         rest = [n for n in range(len(own)) if n not in places]
-        if "mean" not in parts and not self.horizontal:
+        if self.learnt[0] not in parts and not self.horizontal:
             raise JobError(
-                f"{self.name} is standardised by what the training learnt on shares, and the model has none of that"
+                f"{self.name} is prepared with what the training learnt on shares, and the model has none of that"
             )
         flat = x.reshape((x.shape[0], len(own)))
         raw = take(flat, places, axis=1)
-        mean, inverse = (
-            (parts[name] for name in self.learnt) if "mean" in parts else moments(raw, learnt_from(x.shape[0]))
-        )
-        done = within((raw - mean) * inverse, -WIDE, WIDE)
+        step = self.steps[-1]
+        assert isinstance(step, Shared)
+        if self.learnt[0] in parts:
+            first, inverse = (parts[name] for name in self.learnt)
+        else:
+            first, inverse = together.learnt(step, raw, learnt_from(x.shape[0]))
+        done = together.done(step, raw, first, inverse)
         whole = concatenate([done, take(flat, rest, axis=1)], axis=1) if rest else done
         ordered = take(whole, np.argsort([*places, *rest]), axis=1)
-        return {"": ordered.reshape(x.shape), "mean": mean, "inverse": inverse}
+        return {"": ordered.reshape(x.shape)} | dict(zip(self.learnt, (first, inverse), strict=True))
 
     @property
     def learnt(self) -> tuple[str, ...]:
-        return ("mean", "inverse") if self.shared else ()
+        if not self.shared:
+            return ()
+        return ("mean" if isinstance(self.steps[-1], Standardise) else "low", "inverse")
 
     def settings(self) -> dict[str, str]:
         found: dict[str, str] = {}
@@ -311,20 +317,6 @@ class Table(Bundle):
             found["match"] = self.match
         found |= {f"key of {role}": column for role, column in self.key.items()}
         return found | {f"step {number}": str(step) for number, step in enumerate(self.steps, 1)}
-
-
-def moments(x: Secret, rows: NDArray[np.intp]) -> tuple[Secret, Secret]:
-    """The mean and one over the deviation of each column in these rows, (1, columns). Entries of x are in ±16.
-
-    A column whose deviation is below a part in 2,048 of its range, a constant one above all, gets 0, and so becomes zeros. Relative
-    error of the deviation σ: about 1e-5 + 2^-f/σ².
-    """
-    part = x if len(rows) == x.shape[0] else take(x, rows, axis=0)
-    mean = part.mean(axis=0, keepdims=True)
-    centred = part - mean
-    variance = (centred * centred).mean(axis=0, keepdims=True)
-    least = (WIDE / 1024) ** 2
-    return mean, (variance >= least) * rsqrt(within(variance, least, WIDE**2))
 
 
 class Labels(Table):

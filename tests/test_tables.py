@@ -86,6 +86,20 @@ def test_mean_and_deviation_of_rows_of_both_are_computed_on_shares():
     assert np.abs(found["inverse"] * train.std(axis=0)[[0, 2]] - 1).max() < 1e-3
 
 
+def test_the_smallest_and_the_largest_of_rows_of_both_are_found_on_shares():
+    columns = ["a", "b", "c"]
+    steps = [MinMax(low=0, high=100), MinMax(columns=["a", "c"], onto=(-1, 1))]
+    job = job_with(x=Table(columns=columns, rows={"alice": 20, "bob": 15}, steps=steps))
+    random = np.random.default_rng(1)
+    inputs = {name: random.uniform(-12, 9, (rows, 3)) for name, rows in (("x.alice", 20), ("x.bob", 15))}
+    inputs["x.bob"][:, 2] = inputs["x.alice"][:, 2] = 3.0
+    whole = np.vstack(list(inputs.values()))
+    low, high = whole[:, 0].min(), whole[:, 0].max()
+    found = simulate(job, inputs).results[0]["x"]
+    assert np.abs(found[:, 0] - (2 * (whole[:, 0] - low) / (high - low) - 1)).max() < 1e-3
+    assert np.abs(found[:, 1] - whole[:, 1]).max() < 1e-3 and np.abs(found[:, 2] + 1).max() < 1e-3
+
+
 def test_pictures_of_both_are_standardised_pixel_by_pixel():
     job = job_with(x=Table(shape=(1, 2, 2), rows=BOTH, steps=[MinMax(low=0, high=255), Standardise()]))
     random = np.random.default_rng(1)
@@ -162,7 +176,8 @@ def test_ranges_follow_from_the_steps(steps, interval):
         (lambda: Table("bob", shape=(1, 2), steps=[Fill(indicator=True)]), ["2 numbers"]),
         (lambda: Table("bob", ["a"], steps=[Standardise("b")]), ["Standardise", "column b"]),
         (lambda: Table("bob", ["a"], steps=["standardise"]), ["str"]),
-        (lambda: Table(columns=["a"], rows=BOTH, steps=[MinMax()]), ["rows of both", "declare the numbers"]),
+        (lambda: Table(columns=["a"], rows=BOTH, steps=[MinMax()]), ["on shares", "MinMax(low=…, high=…)"]),
+        (lambda: Table(columns=["a"], rows=BOTH, steps=[Fill()]), ["rows of both", "declare the numbers"]),
         (lambda: Table(columns=["a"], rows=BOTH, steps=[Standardise()]), ["on shares", "MinMax(low=…, high=…)"]),
         (lambda: Table(columns=["a *"], rows=BOTH, steps=[MinMax(low=0, high=1), Standardise()]), ["name the columns"]),
         (lambda: Table(columns=["a"], rows=BOTH, steps=[Clip(), Standardise(), Clip()]), ["may come last"]),

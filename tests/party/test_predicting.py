@@ -237,9 +237,7 @@ def test_rows_are_standardised_as_those_of_both_were_that_nobody_knows():
     assert simulate(again, inputs, shares=[half.generations[0].shares for half in pair]).steps == 2
     lacking = prediction(OfBoth(), "bob")
     begin(lacking, replace(pair[0], tensors=tuple(each for each in pair[0].tensors if each.label[0] != "x")))
-    with pytest.raises(
-        JobError, match="x is standardised by what the training learnt on shares, and the model has none"
-    ):
+    with pytest.raises(JobError, match="x is prepared with what the training learnt on shares, and the model has none"):
         trace(lacking, {"x": (3, 2)})
 
 
