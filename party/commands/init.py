@@ -104,6 +104,7 @@ def composed(settings: Config) -> str:
         rows["match" if found == "order" else "key"] = found
     if hasattr(kind, "held_out"):
         rows["held_out"] = ask("held_out", "Part of the rows that is held out to see how good it is", "0.2", float)
+    ask.used()
     model = {"estimator": name} | _typed(kind, parameters(settings.param))
     learner = ask("reveal", f"Who learns the result: {', '.join(LEARNERS)}", "both", _learner)
     reveal = {"weights" if hasattr(kind, "weights") else "results": learner}
@@ -119,8 +120,19 @@ class _Asking:
 
     def __init__(self, settings: Config) -> None:
         self._settings = settings
+        self._asked: set[str] = set()
+
+    def used(self) -> None:
+        """ConfigError for an option of the data that was given, and that nothing has asked for."""
+        for option in ("both", "alice", "bob", "classes", "match", "held_out"):
+            if getattr(self._settings, option) is not None and option not in self._asked:
+                why = "; --both is for rows of both, --alice and --bob for columns of each" if option in ROLES else ""
+                raise ConfigError(
+                    f"--{option.replace('_', '-')} has no use here, with what else is said{why}; leave it out"
+                )
 
     def __call__(self, option: str, question: str, default: str | None, parse: Callable[[str], Any]) -> Any:
+        self._asked.add(option)
         given = getattr(self._settings, option)
         if given is None and self._settings.yes and default is not None:
             given = default

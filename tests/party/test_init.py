@@ -55,6 +55,11 @@ def test_questions_are_asked_again_until_the_answer_can_be_used(tmp_path, capsys
         ("--alice a --label bob:l --classes p,q", "say --match: column of ids"),
         ("--bob a --label bob:l --classes p,q --param D=2", "job.toml:13: model.D: is no parameter here"),
         ("--bob a --label bob:l --classes p,q --held-out much", "--held-out much: cannot be used"),
+        (
+            "--estimator statistics --both a --bob b --yes",
+            "--bob has no use here, with what else is said; --both is for rows of both",
+        ),
+        ("--estimator statistics --bob b --match id --yes", "--match has no use here"),
         ("--out job.txt", "ends in .toml"),
         ("--estimator lasso", "'lasso' is no estimator"),
     ],
