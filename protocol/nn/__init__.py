@@ -1,7 +1,7 @@
 """Layers, losses, optimisers and their training: a shelf above the operations. Names and arguments are PyTorch's."""
 
 from ..draws import Draw, glorot, he
-from .convolutions import AvgPool2d, Conv1d, Conv2d, GlobalAvgPool2d, MaxPool2d
+from .convolutions import AvgPool1d, AvgPool2d, Conv1d, Conv2d, GlobalAvgPool2d, MaxPool1d, MaxPool2d
 from .layer import Layer, Parameter, Residual, Sequential
 from .layers import GELU, Dense, Dropout, Embedding, Flatten, LeakyReLU, ReLU, Sigmoid, SiLU, Softmax, Tanh
 from .losses import MSE, BinaryCrossEntropy, CrossEntropy, Huber
@@ -17,6 +17,7 @@ __all__ = [
     "SGD",
     "Adam",
     "AdamW",
+    "AvgPool1d",
     "AvgPool2d",
     "BatchNorm1d",
     "BatchNorm2d",
@@ -37,6 +38,7 @@ __all__ = [
     "Layer",
     "LayerNorm",
     "LeakyReLU",
+    "MaxPool1d",
     "MaxPool2d",
     "Optimiser",
     "Parameter",

@@ -1,4 +1,4 @@
-"""Convolutions and pooling of pictures (count, channels, height, width). Arguments, and shapes of parameters, are PyTorch's."""
+"""Convolutions and pooling of pictures (count, channels, height, width) and sequences. Arguments, and shapes of parameters, are PyTorch's."""
 
 from __future__ import annotations
 
@@ -73,9 +73,11 @@ class AvgPool2d(Layer):
     stride: Axes | None = None
     padding: Axes = 0
     count_include_pad: bool = True
+    axes = 2
 
     def forward(self, scope: Scope, x: Secret) -> Secret:
-        return ops.avg_pool2d(x, self.kernel_size, self.stride, self.padding, self.count_include_pad)
+        pool: Callable[..., Secret] = ops.avg_pool1d if self.axes == 1 else ops.avg_pool2d
+        return pool(x, self.kernel_size, self.stride, self.padding, self.count_include_pad)
 
 
 @dataclass(eq=False)
@@ -85,9 +87,23 @@ class MaxPool2d(Layer):
     kernel_size: Axes
     stride: Axes | None = None
     padding: Axes = 0
+    axes = 2
 
     def forward(self, scope: Scope, x: Secret) -> Secret:
-        return ops.max_pool2d(x, self.kernel_size, self.stride, self.padding)
+        pool: Callable[..., Secret] = ops.max_pool1d if self.axes == 1 else ops.max_pool2d
+        return pool(x, self.kernel_size, self.stride, self.padding)
+
+
+class AvgPool1d(AvgPool2d):
+    """AvgPool2d's mean, of windows of sequences (count, channels, length)."""
+
+    axes = 1
+
+
+class MaxPool1d(MaxPool2d):
+    """MaxPool2d's largest, of windows of sequences (count, channels, length)."""
+
+    axes = 1
 
 
 @dataclass(eq=False)

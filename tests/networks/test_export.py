@@ -49,7 +49,16 @@ NETWORKS: dict[str, tuple[tuple[int, ...], list[nn.Layer]]] = {
     ),
     "sequences": (
         (3, 10),
-        [nn.Conv1d(3, 2, 4, stride=2), nn.Tanh(), nn.Flatten(), nn.Dropout(0.5), nn.Dense(8, 2), nn.GELU()],
+        [
+            nn.Conv1d(3, 2, 4, stride=2),
+            nn.Tanh(),
+            nn.AvgPool1d(2, stride=1, padding=1, count_include_pad=False),
+            nn.MaxPool1d(2, stride=1),
+            nn.Flatten(),
+            nn.Dropout(0.5),
+            nn.Dense(8, 2),
+            nn.GELU(),
+        ],
     ),
     "rows": (
         (6,),

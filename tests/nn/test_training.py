@@ -14,6 +14,7 @@ from protocol.machine import Machine
 from protocol.nn import (
     MSE,
     SGD,
+    AvgPool1d,
     BinaryCrossEntropy,
     Conv1d,
     Conv2d,
@@ -26,6 +27,7 @@ from protocol.nn import (
     Flatten,
     GlobalAvgPool2d,
     LeakyReLU,
+    MaxPool1d,
     MaxPool2d,
     ReLU,
     Sequential,
@@ -196,7 +198,8 @@ def test_one_column_is_right_on_its_side_of_zero():
 @pytest.mark.parametrize(("layers", "shape"), [
     (lambda: (Conv2d(1, 3, 3, padding="same"), LeakyReLU(), MaxPool2d(2), Conv2d(3, 4, (2, 1), stride=(1, 2), groups=1),
               ReLU(), GlobalAvgPool2d(), Dense(4, 2)), (1, 6, 6)),
-    (lambda: (Conv1d(2, 4, 3, padding=1, groups=2), ReLU(), Flatten(), Dropout(0.25), Dense(24, 2)), (2, 6)),
+    (lambda: (Conv1d(2, 4, 3, padding=1, groups=2), ReLU(), AvgPool1d(2, 1, (1,)), MaxPool1d(2, 1), Flatten(), Dropout(0.25),
+              Dense(24, 2)), (2, 6)),
 ])  # fmt: skip
 def test_pictures_and_series_train_as_their_twins_do(layers, shape):
     class Pictured(Training):

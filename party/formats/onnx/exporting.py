@@ -63,14 +63,12 @@ def _strides(layer: Any, axes: int) -> dict[str, Any]:
 
 
 def _max_pool(w: Writer, layer: nn.MaxPool2d, path: str, x: str) -> str:
-    return w.node("MaxPool", [x], kernel_shape=_by_axis(layer.kernel_size, 2), **_strides(layer, 2))
+    return w.node("MaxPool", [x], kernel_shape=_by_axis(layer.kernel_size, layer.axes), **_strides(layer, layer.axes))
 
 
 def _average_pool(w: Writer, layer: nn.AvgPool2d, path: str, x: str) -> str:
-    counted = int(layer.count_include_pad)
-    return w.node(
-        "AveragePool", [x], kernel_shape=_by_axis(layer.kernel_size, 2), count_include_pad=counted, **_strides(layer, 2)
-    )
+    sides = {"count_include_pad": int(layer.count_include_pad), **_strides(layer, layer.axes)}
+    return w.node("AveragePool", [x], kernel_shape=_by_axis(layer.kernel_size, layer.axes), **sides)
 
 
 def _sequential(w: Writer, layer: nn.Sequential, path: str, x: str) -> str:
@@ -98,7 +96,9 @@ LAYERS: dict[type[nn.Layer], Rule] = {
     nn.Dense: _dense,
     nn.Conv1d: _convolution,
     nn.Conv2d: _convolution,
+    nn.MaxPool1d: _max_pool,
     nn.MaxPool2d: _max_pool,
+    nn.AvgPool1d: _average_pool,
     nn.AvgPool2d: _average_pool,
     nn.GlobalAvgPool2d: lambda w, layer, path, x: w.node("Flatten", [w.node("GlobalAveragePool", [x])]),
     nn.Flatten: _simple("Flatten"),
