@@ -48,7 +48,7 @@ from protocol.ops import max_pool2d
 
 class Pooled(Job):
     iterations = 0
-    x = Input("bob", (1, 20, 80, 80), -1, 1, default=np.sin(np.arange(128_000)).reshape(1, 20, 80, 80))
+    x = Input("bob", (1, 80, 80, 80), -1, 1, default=np.sin(np.arange(512_000)).reshape(1, 80, 80, 80))
 
     def step(self, v):
         pass
