@@ -26,16 +26,20 @@ from .rows import Cut
 
 @dataclass(frozen=True)
 class Prepared:
-    """A party's part of a table: its columns as they were read, under the job's names, and the steps with what they learnt."""
+    """A party's part of a table: its columns as they were read, under the job's names, and the steps with what they learnt.
+
+    fitted: None as long as it is not known which rows count.
+    """
 
     frame: Frame
-    fitted: Fitted
+    fitted: Fitted | None
     unused: Sequence[str]
 
     def __str__(self) -> str:
         names = self.frame.names
         shown = listed(names, 3) if len(names) <= 3 else f"{listed(names[:1])} … {listed(names[-1:])}"
-        became = f", which become {len(self.fitted.names):,}" if len(self.fitted.names) != len(names) else ""
+        made = names if self.fitted is None else self.fitted.names
+        became = f", which become {len(made):,}" if len(made) != len(names) else ""
         rest = f"; not used: {listed(self.unused)}" if self.unused else ""
         size = size_of((len(self.frame), len(names)))
         return f"{size} ({shown}){became} from {self.frame.source}{self.frame.about}{rest}"
@@ -70,8 +74,9 @@ def own_tables(
                         f"{tensor} is prepared with numbers that were learnt from rows of the training, and {role}'s half of the "
                         "model has none: whoever brought those brings new ones"
                     )
-                known = fit(own.take(job.training_rows(len(own)) if learns else np.arange(0)), steps)
-            found[tensor] = Prepared(own, known, unused)
+                if not cut.pending(tensor):
+                    known = fit(own.take(job.training_rows(len(own)) if learns else np.arange(0)), steps)
+            found[tensor] = Prepared(own, None if cut.pending(tensor) else known, unused)
     return found
 
 

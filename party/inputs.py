@@ -32,9 +32,13 @@ from .rows import Cut, Places
 
 @dataclass
 class Inputs:
-    """`arrays` by tensor; a sentence for each that was read; what preparation learnt, by tensor: secret, and kept with a model."""
+    """`arrays` by tensor; a sentence for each that was read; what preparation learnt, by tensor: secret, and kept with a model.
+
+    pending: tables as they were read, by tensor, of which it is not known yet which rows count; they are no arrays yet.
+    """
 
     arrays: dict[str, Array] = field(default_factory=dict, repr=False)
+    pending: dict[str, Frame] = field(default_factory=dict, repr=False)
     read: list[str] = field(default_factory=list)
     fitted: dict[str, Fitted] = field(default_factory=dict)
     unsure: list[str] = field(default_factory=list)  # tensors from files whose first line may be a header
@@ -66,7 +70,11 @@ def own_inputs(
         )
     cut = Cut.of(job, rows)
     found = read_inputs(job, role, own, learnt, rows)
-    mine = {name: cut.declared(name) for name, declared in job.inputs.items() if declared.owner == role}
+    mine = {
+        name: cut.declared(name)
+        for name, declared in job.inputs.items()
+        if declared.owner == role and name not in found.pending
+    }
     for name in mine.keys() - found.arrays.keys():
         if name in named:
             way = f"bring it with --table FILE, or --table {named[name]}=FILE"
@@ -89,16 +97,23 @@ def read_inputs(
     """Those of this party's tensors that are given."""
     given, found, cut = given.of(job, role), Inputs(), Cut.of(job, rows)
     for name, prepared in own_tables(job, role, given, cut, learnt).items():
+        found.read.append(f"{name}: {prepared}")
+        if prepared.fitted is None:
+            found.pending[name] = prepared.frame
+            continue
         array = prepared.fitted.apply(prepared.frame)
         found.arrays[name] = _checked(name, array, cut.declared(name), prepared.frame.source, "table")
         found.fitted[name] = prepared.fitted
-        found.read.append(f"{name}: {prepared}")
-    rest = {name: each for name, each in given.data.items() if name in job.inputs and name not in found.arrays}
+    rest = {
+        name: each
+        for name, each in given.data.items()
+        if name in job.inputs and name not in found.arrays | found.pending
+    }
     for name, each in rest.items():
         read = _read(name, each, given)
         where = str(each) if isinstance(each, Path) else "as given"
         array = cut.rows_of(name, np.asarray(read.array))
-        found.arrays[name] = _checked(name, array, cut.declared(name), where, read.kind)
+        found.arrays[name] = _checked(name, array, cut.declared(name), where, read.kind, not cut.pending(name))
         if read.unsure:
             found.unsure.append(name)
         if isinstance(each, Path):
@@ -148,8 +163,11 @@ def default_tensor(name: str, declared: Input, key: Callable[[], bytes] = fresh_
 # ---- checks --------------------------------------------------------------------------------------------
 
 
-def _checked(name: str, found: Any, declared: Input, where: str, kind: str) -> Array:
-    """As the Input wants it. `kind`: what it was read from; files of some kinds do not tell a row from a column, or a picture from a row."""
+def _checked(name: str, found: Any, declared: Input, where: str, kind: str, values: bool = True) -> Array:
+    """As the Input wants it. `values`: whether these are looked at too, and not the shape alone.
+
+    kind: what it was read from; files of some kinds do not tell a row from a column, or a picture from a row.
+    """
     actual = np.asarray(found)
     want = declared.shape
     rest = tuple(length for length in want[1:] if isinstance(length, int))
@@ -169,6 +187,8 @@ def _checked(name: str, found: Any, declared: Input, where: str, kind: str) -> A
         raise DataError(
             f"tensor {name} ({where}) holds no values; its shape is {shape_of(actual.shape)}: bring some rows"
         )
+    if not values:
+        return actual
     return check(name, actual, declared.low, declared.high, where)
 
 

@@ -45,10 +45,9 @@ def brought(
     given, ids, where = _with_ids(job, role, given, rows)
     inputs = own_inputs(job, role, given, key, learnt)
     for name in rows.tensors:
-        if name in inputs.arrays and len(inputs.arrays[name]) != len(ids):
-            raise DataError(
-                f"{name} has {len(inputs.arrays[name]):,} rows and {where} {len(ids):,} ids; bring one for each"
-            )
+        read = inputs.pending.get(name, inputs.arrays.get(name))
+        if read is not None and len(read) != len(ids):
+            raise DataError(f"{name} has {len(read):,} rows and {where} {len(ids):,} ids; bring one for each")
 
     def prepare(places: Places) -> Mapping[str, Array]:
         if isinstance(rows.rows, int) and rows.rows != len(places):
@@ -59,7 +58,8 @@ def brought(
         inputs.fitted.update(cut.fitted)
         return cut.arrays
 
-    return inputs, Keyed(ids, prepare, inputs.arrays | {where: np.frombuffer(b"\0".join(ids), np.uint8)})
+    pending: dict[str, Array] = {name: frame.digest() for name, frame in inputs.pending.items()}
+    return inputs, Keyed(ids, prepare, inputs.arrays | pending | {where: np.frombuffer(b"\0".join(ids), np.uint8)})
 
 
 def all_inputs(

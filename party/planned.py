@@ -6,6 +6,7 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from rich.console import Console
@@ -21,9 +22,12 @@ from protocol.material import Extent, Layout
 from protocol.plan import Plan, make_plan
 from protocol.planfile import save_plan
 from protocol.predict import Prediction, predict
+from protocol.tables import tables
 from protocol.views import Shape as TensorShape
 
 from .agreement import LEARNERS
+from .formats.frames import Frame
+from .formats.preparation import Fitted, fit
 from .given import Given
 from .inputs import default_tensor, read_inputs
 from .loading import check_tensors, trace_job
@@ -170,18 +174,30 @@ def planned(
     guard: bool = True,
     network: Network = LAN,
     option: str = "--shape",
+    learnt: Mapping[str, Fitted] = MappingProxyType({}),
 ) -> Planned:
-    """The plan of `job` for tensors that are given as for a run, or known by their shapes. `option`: where a shape can be said."""
-    traced = trace_job(job, shapes_of(job, files, shapes, option), iterations, network)
+    """The plan of `job` for tensors that are given as for a run, or known by their shapes.
+
+    option: where a shape can be said. learnt: what preparation learnt with the model that the job begins with.
+    """
+    traced = trace_job(job, shapes_of(job, files, shapes, option, learnt), iterations, network)
     return Planned(name=name, plan=make_plan(traced, 0, LEARNERS[reveal or job.reveal], guard))
 
 
 def shapes_of(
-    job: Job, files: Given, given: Mapping[str, TensorShape], option: str = "--shape"
+    job: Job,
+    files: Given,
+    given: Mapping[str, TensorShape],
+    option: str = "--shape",
+    learnt: Mapping[str, Fitted] = MappingProxyType({}),
 ) -> dict[str, TensorShape]:
     """Shapes from files, as they are given, from the job's own numbers, from axes of one name, or from its defaults."""
     check_tensors(job, given, option)
-    read = {name: array.shape for role in ROLES for name, array in read_inputs(job, role, files).arrays.items()}
+    read: dict[str, TensorShape] = {}
+    for role in ROLES:
+        own = read_inputs(job, role, files, learnt)
+        read |= {name: array.shape for name, array in own.arrays.items()}
+        read |= {name: (len(frame), *_widths(job, name, frame)) for name, frame in own.pending.items()}
     if (rows := matching(job)) is not None:  # at most so many are common
         most = min((shape[0] for name, shape in read.items() if name in rows.tensors), default=0)
         most = rows.rows if isinstance(rows.rows, int) else most
@@ -200,3 +216,12 @@ def shapes_of(
         else:
             raise ConfigError(f"the shape of {name} is not known here: give {option} {name}=ROWSxCOLUMNS")
     return shapes
+
+
+def _widths(job: Job, name: str, frame: Frame) -> tuple[int, ...]:
+    """What becomes of the columns of a table whose rows are to be matched."""
+    declared = tuple(length for length in job.inputs[name].shape[1:] if isinstance(length, int))
+    if declared:
+        return declared
+    parts = {table.tensor(role): table.part(role) for table in tables(job).values() for role in table.owners}
+    return (len(fit(frame, parts[name].steps).names),)

@@ -56,6 +56,6 @@ def learners(texts: Iterable[str]) -> dict[str, str]:
         kind, equals, who = text.partition("=")
         kind, who = (kind, who) if equals else ("predictions", kind)
         if kind in found:
-            raise ConfigError(f"--reveal says twice who learns the {kind}; keep one")
+            raise ConfigError(f"it is said twice who learns the {kind}; keep one")
         found[kind] = who
     return found

@@ -110,6 +110,10 @@ class Cut:
         found = matching(job)
         return cls(job.inputs, () if found is None else found.tensors, rows)
 
+    def pending(self, name: str) -> bool:
+        """Whether it is not known yet which rows of this tensor count: nothing is said of any before."""
+        return self.rows is None and name in self.tensors
+
     def rows_of(self, name: str, read: R) -> R:
         """What was read of a tensor, without the rows that do not count."""
         if self.rows is None or name not in self.tensors:
@@ -119,6 +123,6 @@ class Cut:
     def declared(self, name: str) -> Input:
         """How the job declares it; before rows are matched, with as many as there are."""
         declared = self.inputs[name]
-        if self.rows is None and name in self.tensors:
+        if self.pending(name):
             return replace(declared, shape=("matched rows", *declared.shape[1:]))
         return declared

@@ -270,6 +270,7 @@ PLAN = (
     *JOB,
     KEEP,
     MODEL,
+    Setting("predict", "plan a prediction with the model: who learns what", many=True, metavar="[KIND=]WHO"),
     GUARD,
     Setting("shape", "the shape of a tensor that is not at hand", shape_of, many=True, metavar="NAME=ROWSxCOLUMNS"),
     *NETWORK,

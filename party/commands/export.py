@@ -52,7 +52,7 @@ def _prepared(settings: Config, job: Job) -> Mapping[str, Fitted]:
         raise ConfigError("say whose rows --table has: --role alice or --role bob")
     role = settings.role or owners.pop()
     prepared = own_tables(job, role, given.of(job, role), Cut.of(job, None))
-    return {name: each.fitted for name, each in prepared.items()}
+    return {name: each.fitted for name, each in prepared.items() if each.fitted is not None}
 
 
 def _weights(path: Path) -> dict[str, Array]:

@@ -8,19 +8,23 @@ from rich.console import Console
 
 from protocol.channel import Shape, parse_shape
 from protocol.config import Config
+from protocol.errors import ConfigError
+from protocol.jobs import Job
 
 from ..given import given
 from ..loading import load_job, parameters
 from ..pages.plan import save as save_page
 from ..planned import planned
-from ..settings import network
+from ..predicting import learners, predicted
+from ..settings import JOB, network
 from ..shared import SharedModel, begin, check_place
 
 
 def run(settings: Config) -> int:
-    job = load_job(settings.job, parameters(settings.param))
-    if settings.model is not None:
-        begin(job, SharedModel.read(settings.model))
+    model = None if settings.model is None else SharedModel.read(settings.model)
+    job = _prediction(settings, model) if settings.predict else load_job(settings.job, parameters(settings.param))
+    if model is not None:
+        begin(job, model)
     if settings.keep is not None:
         check_place(settings.keep, job, settings.model, lasting=True)
         job.kept = job.keep
@@ -33,6 +37,7 @@ def run(settings: Config) -> int:
         reveal=settings.reveal,
         guard=settings.guard == "on",
         network=network(settings),
+        learnt={} if model is None else model.learnt,
     ).over(*_links(settings))
     if settings.save is not None:
         plan.save(settings.save)
@@ -52,6 +57,19 @@ def run(settings: Config) -> int:
         if settings.html is not None:
             print(f"Wrote {settings.html}, for a browser.")
     return 0
+
+
+def _prediction(settings: Config, model: SharedModel | None) -> Job:
+    """What `predict` would run: on rows of this party where it has given some, or else of the peer's."""
+    if model is None:
+        raise ConfigError(
+            "--predict plans what a model says of new rows; say which: --model FILE, this party's share of it"
+        )
+    if settings.keep is not None:
+        raise ConfigError("--keep: a prediction trains nothing that could be kept")
+    given = parameters(settings.param)
+    job = None if settings.job == JOB[0].default else load_job(settings.job, given)
+    return predicted(model, job, given, bool(settings.data or settings.table), learners(settings.predict))
 
 
 def _links(settings: Config) -> tuple[Shape, Shape]:

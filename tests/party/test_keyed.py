@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from party.given import Given
 from party.keyed import all_inputs, brought
+from party.planned import planned
 from protocol.errors import DataError
 from protocol.jobs import Input, Job
 from protocol.preparation import Standardise
@@ -37,6 +39,11 @@ class Rest(Split):
     y = Labels("bob", "ill", classes=["no", "yes"], one_hot=False, key="pid")
 
 
+class Weighted(Split):
+    weights = Input("bob", ("n", 1), 0, 9)
+
+
+WEIGHTS = {"alice": {}, "bob": {"weights": np.array([1.0, 2.0, 3.0, 400.0])}}
 ALICE = "patient,age\n007,30\n8,40\n12,60\n9007199254740993,50\n"
 BOB = "pid;calls;ill\n12;3;no\n7;1;yes\n8;5;yes\n007;2;no\n"
 
@@ -77,7 +84,34 @@ def test_frames_bring_ids_too(files):
 
 def test_a_column_of_ids_is_no_feature(files):
     inputs, _ = brought(Rest(), "alice", files["alice"])
-    assert inputs.arrays["x"].shape == (4, 1)
+    assert inputs.pending["x"].names == ("age",)
+    assert planned(
+        Rest(), "rest", Given(tables={"alice": files["alice"].tables[""]}), {"y": (4, 1)}
+    ).plan.traced.shapes["x"] == (4, 1)
+
+
+def test_rows_that_do_not_count_may_hold_anything(tmp_path, files):
+    """An empty cell, a number out of range and a class that nobody lists are faults of the rows that both have, and of no others."""
+    (tmp_path / "alice.csv").write_text(ALICE.replace("9007199254740993,50", "9007199254740993,"))
+    (tmp_path / "bob.csv").write_text(BOB.replace("7;1;yes", "7;1;maybe"))
+    (_, alice), (_, bob) = (brought(Weighted(), role, replace(files[role], data=WEIGHTS[role])) for role in files)
+    assert alice is not None and bob is not None
+    assert alice.prepare(np.array([2, 0]))["x.alice"].ravel().tolist() == [1, -1]
+    assert bob.prepare(np.array([0, 2]))["weights"].ravel().tolist() == [1, 3]
+    with pytest.raises(DataError, match=r"column age has no value in line 5"):
+        alice.prepare(np.array([0, 2, 3]))
+    with pytest.raises(DataError, match=r"column ill has a category in line 3 which the job does not list"):
+        bob.prepare(np.array([0, 1]))
+    with pytest.raises(DataError, match=r"tensor weights .* leaves its declared range"):
+        bob.prepare(np.array([0, 3]))
+
+
+def test_other_rows_are_another_run(tmp_path, files):
+    _, first = brought(Split(), "alice", files["alice"])
+    (tmp_path / "alice.csv").write_text(ALICE.replace("50", "51"))
+    _, second = brought(Split(), "alice", files["alice"])
+    assert first is not None and second is not None
+    assert (first.read["x.alice"] != second.read["x.alice"]).any()
 
 
 def test_both_tables_in_one_process_stand_in_the_order_of_ids(tmp_path, files):
@@ -116,10 +150,6 @@ def test_ids_that_cannot_be_matched(tmp_path, files, text, said):
         brought(Split(), "alice", files["alice"])
     assert str(caught.value).startswith(said.format(path))
     assert "9007199254740993" not in str(caught.value)
-
-
-class Weighted(Split):
-    weights = Input("bob", ("n", 1))
 
 
 def test_a_tensor_of_other_rows(files):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import risk
 from halves import halves, together
 from risk import Risk
 
+from party.__main__ import main as commands
 from party.given import Given
 from party.inputs import own_inputs
 from party.loading import load_job
@@ -111,7 +113,7 @@ def test_what_is_not_there_to_learn_is_said():
     ):
         with pytest.raises(ConfigError, match=words):
             predicted(alice, Values(), {}, False, to)
-    with pytest.raises(ConfigError, match="says twice who learns the scores"):
+    with pytest.raises(ConfigError, match="it is said twice who learns the scores"):
         learners(["scores=bob", "scores=alice"])
     job = predicted(alice, Values(), {}, False, {"classes": "bob"})
     begin(job, alice)
@@ -239,6 +241,26 @@ def test_rows_are_standardised_as_those_of_both_were_that_nobody_knows():
     begin(lacking, replace(pair[0], tensors=tuple(each for each in pair[0].tensors if each.label[0] != "x")))
     with pytest.raises(JobError, match="x is prepared with what the training learnt on shares, and the model has none"):
         trace(lacking, {"x": (3, 2)})
+
+
+def test_a_prediction_is_planned_as_it_is_run(tmp_path, capsys):
+    """At the party that brings the rows, and at the other, who says how many there are: one plan, from which material is made."""
+    random = np.random.default_rng(1)
+    x = random.uniform(-1, 1, (20, 3))
+    pair = halves(load_job("linear-regression"), {"x": x, "y": x @ [[1.0], [2.0], [3.0]]})
+    np.save(tmp_path / "new.npy", x[:7])
+    digests = []
+    for half, rows in zip(pair, (["--data", f"x={tmp_path}/new.npy"], ["--shape", "x=7x3"]), strict=True):
+        path = tmp_path / f"{half.role}.share"
+        replace(half, file="linear-regression").save(path)
+        words = ["plan", "--model", str(path), "--predict", "scores=alice", "--save", str(tmp_path / "plan"), "--json"]
+        assert commands([*words, *rows]) == 0
+        said = json.loads(capsys.readouterr().out)
+        digests.append(said["digest"])
+        assert said["reveals"][0].startswith("scores (7, 1) to alice")
+    assert digests[0] == digests[1] and (tmp_path / "plan").stat().st_size > 0
+    assert commands(["plan", "--job", "ridge", "--predict", "bob"]) == 2
+    assert "say which: --model FILE" in capsys.readouterr().err
 
 
 FAULTY = """from protocol.nn import Dense
