@@ -17,6 +17,7 @@ from ..jobs import Bundle, Input
 from ..nn import (
     MSE,
     SGD,
+    Adam,
     Conv2d,
     CrossEntropy,
     Dense,
@@ -30,8 +31,11 @@ from ..nn import (
     Tanh,
     Training,
     accuracy,
+    auc,
+    r2,
 )
 from ..nn.metrics import Metric
+from ..nn.optimisers import Optimiser, Rate
 from ..tables import Labels, Table
 
 B = TypeVar("B", bound=Bundle)
@@ -61,9 +65,11 @@ class Network(Training):
     """What the estimators of this file share.
 
     hidden_layer_sizes, activation, alpha, batch_size, learning_rate ("constant", or "invscaling" with power_t), learning_rate_init, max_iter
-    (epochs), shuffle, random_state, momentum, nesterovs_momentum, early_stopping, n_iter_no_change and validation_fraction mean what
-    they mean in scikit-learn's MLPClassifier(solver="sgd"); defaults are for few steps. Metrics are revealed after every epoch, of the
-    rows held out for validation. initial: who draws the first weights, "alice", "bob" or "joint".
+    (epochs), shuffle, random_state, solver ("sgd" with momentum and nesterovs_momentum, "adam" with beta_1, beta_2 and epsilon),
+    early_stopping (which ends with the best parameters), n_iter_no_change and validation_fraction mean what they mean in scikit-learn's
+    MLPClassifier; defaults are for few steps. Metrics are revealed after every epoch, of the rows held out for validation, to whom
+    accuracy, auc and r2 say, "alice", "bob", "both" or "none"; a regressor's loss to both. initial: who draws the first weights,
+    "alice", "bob" or "joint".
     """
 
     features = 0
@@ -76,6 +82,10 @@ class Network(Training):
     power_t = 0.5
     max_iter = 20
     random_state = 0
+    solver = "sgd"
+    beta_1 = 0.9
+    beta_2 = 0.999
+    epsilon = 1e-4
     momentum = 0.9
     nesterovs_momentum = True
     early_stopping = False
@@ -126,16 +136,17 @@ class Network(Training):
         return named("model", Sequential(*self.layers(), owner=self.initial))
 
     @property
-    def optimiser(self) -> SGD:  # type: ignore[override]
+    def optimiser(self) -> Optimiser:  # type: ignore[override]
         if self.learning_rate not in ("constant", "invscaling"):
             raise JobError(f"learning_rate = {self.learning_rate!r}: 'constant' or 'invscaling'")
-        first, power = self.learning_rate_init, self.power_t
-        return SGD(
-            lr=first if self.learning_rate == "constant" else lambda step: first / (step + 1) ** power,
-            momentum=self.momentum,
-            nesterov=self.nesterovs_momentum and self.momentum > 0.0,
-            weight_decay=self.alpha / self.batch_size,
-        )
+        first, power, decay = self.learning_rate_init, self.power_t, self.alpha / self.batch_size
+        rate: Rate = first if self.learning_rate == "constant" else lambda step: first / (step + 1) ** power
+        if self.solver == "adam":
+            return Adam(rate, (self.beta_1, self.beta_2), self.epsilon, weight_decay=decay)
+        if self.solver != "sgd":
+            raise JobError(f"solver = {self.solver!r}: 'sgd' or 'adam'")
+        nesterov = self.nesterovs_momentum and self.momentum > 0.0
+        return SGD(rate, self.momentum, nesterov=nesterov, weight_decay=decay)
 
     @property
     def batch(self) -> int:  # type: ignore[override]
@@ -155,25 +166,34 @@ class Network(Training):
 
     @property
     def metrics(self) -> Mapping[str, Metric]:  # type: ignore[override]
-        return self.measures if self.validation_fraction else {}
+        return {name: self.measures[name] for name in self.to}
+
+    @property
+    def to(self) -> Mapping[str, str]:  # type: ignore[override]
+        """As the attributes that are called like metrics say it; the loss to both."""
+        said = {name: getattr(self, name) for name in self.measures}
+        found = {name: who if isinstance(who, str) else "both" for name, who in said.items()}
+        return {name: who for name, who in found.items() if who != "none" and self.validation_fraction}
 
     @property
     def measures(self) -> Mapping[str, Metric]:
-        """What is revealed after every epoch."""
+        """What can be revealed after every epoch; early stopping is by the first."""
         raise NotImplementedError
 
     @property
     def early(self) -> EarlyStop | None:  # type: ignore[override]
         if not self.early_stopping:
             return None
-        (metric,) = self.measures
-        return EarlyStop(metric, self._size("n_iter_no_change"), smaller=metric == "loss")
+        metric = next(iter(self.measures))
+        return EarlyStop(metric, self._size("n_iter_no_change"), smaller=metric == "loss", restore_best=True)
 
 
 class MLPClassifier(Network):
     """x (n, features); y one-hot (n, classes), or labels in a table."""
 
     classes = 0
+    accuracy = "both"
+    auc = "none"
     loss = CrossEntropy(limit=24.0)
 
     @property
@@ -182,7 +202,7 @@ class MLPClassifier(Network):
 
     @property
     def measures(self) -> Mapping[str, Metric]:
-        return {"accuracy": accuracy}
+        return {"accuracy": accuracy, "auc": auc}
 
     @cached_property
     def y(self) -> Input | Table:  # type: ignore[override]
@@ -193,6 +213,7 @@ class MLPRegressor(Network):
     """x (n, features); y (n, targets), of a deviation near 1."""
 
     targets = 1
+    r2 = "none"
     loss = MSE()
 
     @property
@@ -201,7 +222,7 @@ class MLPRegressor(Network):
 
     @property
     def measures(self) -> Mapping[str, Metric]:
-        return {"loss": MSE()}
+        return {"loss": MSE(), "r2": r2}
 
     @cached_property
     def y(self) -> Input | Table:  # type: ignore[override]

@@ -12,7 +12,7 @@ from party.loading import load_job
 from protocol.errors import JobError
 from protocol.estimators import CNNClassifier, MLPClassifier, MLPRegressor
 from protocol.jobs import Job, trace
-from protocol.nn import Conv2d, Dense, Flatten, MaxPool2d, ReLU, Tanh
+from protocol.nn import Adam, Conv2d, Dense, Flatten, MaxPool2d, ReLU, Tanh
 from protocol.simulate import simulate
 
 
@@ -94,6 +94,15 @@ def test_parameters_from_the_command_line_decide_what_is_brought():
 def test_what_makes_no_sense_is_said(name, parameters, words):
     with pytest.raises(JobError, match=words):
         load_job(name, parameters)
+
+
+def test_solvers_and_who_learns_which_metric():
+    job = given(MLPClassifier, features=3, classes=2, solver="adam", learning_rate_init=0.01, alpha=0.0, auc="bob")
+    assert job.optimiser == Adam(lr=0.01) and job.to == {"accuracy": "both", "auc": "bob"}
+    assert [*job.metrics] == ["accuracy", "auc"]
+    assert given(MLPRegressor, features=3, r2="both", validation_fraction=0.0).to == {}
+    with pytest.raises(JobError, match="solver = 'lbfgs': 'sgd' or 'adam'"):
+        _ = given(MLPClassifier, solver="lbfgs").optimiser
 
 
 def test_a_rate_that_does_not_exist_is_said():
