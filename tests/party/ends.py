@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from halves import together
 import party.session as sessions
 from dealer.session import Session
 from dealer.stock import Stock
+from dealer.workers import Workers
 from party import agreement
 from party.agreement import Intent
 from party.checkpoint import Store
@@ -71,7 +71,7 @@ class World:
         self.errors: dict[str, str] = {}
         self._waiting: dict[str, asyncio.Future[Connection]] = {}
         self._ends: dict[str, list[Connection]] = {}  # of the links of each life
-        self._workers = ThreadPoolExecutor(1)
+        self._workers = Workers(1)
         self._serving: set[asyncio.Task[None]] = set()
         self.new_dealer()
 
