@@ -336,4 +336,8 @@ def _given(x: Any, y: Any) -> Given:
     """What `fit` is given, as tables: one for all, those of two parties {"alice": …, "bob": …}, or x and y apart."""
     if isinstance(x, Mapping) and {*x} <= {*ROLES}:
         return Given(tables=dict(x))
-    return handed(x, {}) if y is None else handed(None, {"x": x, "y": y})
+    if y is not None:
+        return handed(None, {"x": x, "y": y})
+    return (
+        Given(tables={"": x}) if isinstance(x, Mapping) else handed(x, {})
+    )  # a mapping from names to columns is a table

@@ -108,6 +108,7 @@ async def test_two_parties_fit_and_predict_and_the_model_stays(tmp_path, monkeyp
         (lambda: Ridge(owner="carol", session="simulate").fit(X, SIGNAL), "owner='carol', features=None: rows and columns are"),
         (lambda: Ridge(steps=["standard"], session="simulate").fit(X, SIGNAL), "steps: 'standard' is no step; did you mean 'standardise'"),
         (lambda: LogisticRegression(target="y").fit(None, session=Party("bob")), 'classes=\\["no", "yes"\\] says which'),
+        (lambda: Ridge(steps=["log"], target="t").fit({"a": [1, 2], "t": [3, 4]}, session="simulate"), "steps: 'log' is no step"),
         (lambda: MLPRegressor(target="y").fit(None, session=Party("bob")), "features: a network's first weights are drawn"),
     ],
 )  # fmt: skip
