@@ -38,7 +38,7 @@ def makers(text: str) -> int | str:
 OF_THE_PARTIES = (
     "accept_out_of_range alice any_batch bandwidth bob both calibrate checkpoint_every classes dealer "
     "dealer_bandwidth dealer_key dealer_link estimator fresh groups guard header held_out html json keep label markdown "
-    "match material measure model new_keys operations output peak peer peer_key plain range reveal role rtt save "
+    "match material measure model new_keys operations output peak peer peer_key plain predict range reveal role rtt save "
     "scale seconds_per_cell simulate size state steps table target threads wait weights workloads yes"
 )
 """Settings that only the parties have: their variables may stand in the same environment."""
