@@ -14,7 +14,7 @@ from ..lowering import Lowering
 from ..program import Share
 from ..sizing import Demands, Sizes
 from ..views import Shape
-from .comparison import Compare, Gate
+from .comparison import Compare, Gate, Test
 from .linear import Linear
 from .products import Bilinear
 from .truncation import Rescale
@@ -51,7 +51,7 @@ def settle_selected(graph: Graph) -> Graph:
     leaving = {*graph.revealed.values(), *graph.updated.values()}
     cuts: dict[Node, Op] = {}
     for node in graph.nodes:
-        if node.op.view is not None or isinstance(node.op, Compare):
+        if node.op.view is not None or isinstance(node.op, Test):
             continue
         ends, selected, full = [node], node in graph.settled, False
         while ends:

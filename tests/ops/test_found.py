@@ -9,7 +9,7 @@ import pytest
 from oracle import job_of, secure
 
 from protocol.jobs import Input, Job
-from protocol.ops import argmax, exp, gradient, maximum, relu, softplus, tanh, within
+from protocol.ops import argmax, exp, gradient, is_max, maximum, relu, softplus, tanh, within
 from protocol.simulate import simulate
 
 X = np.array([-0.75, 0.25, 0.5])
@@ -157,3 +157,15 @@ def test_a_product_of_three_reads_what_a_public_factor_has_enlarged():
     """Not its operand, of which the factor then enlarges the rounding: 1/y is 8 times a series with 3 fraction bits more."""
     x = np.full(1, 3.603515625)
     assert abs(finished(lambda x: x / x, x, limit=4.0, fraction_bits=10)[0] - 1.0) <= 1e-5 + 13 * 2.0**-10
+
+
+def test_what_is_gated_by_a_test_may_be_another_test():
+    """It is a whole number, which all its users see alike already."""
+
+    def function(x):
+        top = is_max(x, 0)
+        return {"top": top, "square": top * top + 40.0}
+
+    got = secure(function, X.reshape(3, 1)).results[0]
+    assert got["top"].ravel().tolist() == [0, 0, 1]
+    assert got["square"].ravel().tolist() == [40, 40, 41]
