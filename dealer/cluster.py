@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
 from protocol import __version__, contract_codec
 from protocol.contract import Chunk
@@ -62,6 +63,7 @@ class Cluster(Workers):
         """`address` is dask://HOST:PORT of the scheduler. ConfigError where Dask is not installed, or has no keys."""
         super().__init__(1)  # for the rest of a dealer's work
         self._log, self._client, self._connecting = log, None, asyncio.Lock()
+        self._plans: WeakKeyDictionary[Deal, bytes] = WeakKeyDictionary()  # packed once for all chunks
         self._distributed = _library()
         where = urlsplit(address)
         security = self._distributed.Security()
@@ -104,7 +106,9 @@ class Cluster(Workers):
         await super().close()
 
     async def _make(self, deal: Deal, chunk: Chunk) -> Words:
-        order = Order(__version__, contract_codec.pack(deal.dealing), deal.keys(*chunk[:3]), chunk)
+        if deal not in self._plans:
+            self._plans[deal] = contract_codec.pack(deal.dealing)
+        order = Order(__version__, self._plans[deal], deal.keys(*chunk[:3]), chunk)
         while True:
             client = await self._connected()
             future = client.submit(fulfil, order, pure=False)

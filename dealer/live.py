@@ -41,7 +41,7 @@ def parts(service: Service) -> Callable[[], Mapping[str, Any]]:
         found = []
         for role, rate in rates.items():
             there = [session.links[role] for session in sessions if role in session.links]
-            moved = sum(link.counters.wire_bytes_sent + link.counters.wire_bytes_received for link in there)
+            moved = sum(link.counters.wire_bytes for link in there)
             state = "connected" if any(link.connected for link in there) else "interrupted" if there else "nobody here"
             found.append(
                 {

@@ -40,16 +40,12 @@ from .formats.job_choices import steps
 from .formats.job_schema import Wrong
 from .given import Given, handed
 from .loading import checked
-from .rehearsing import rehearse
+from .rehearsing import Rehearsed, rehearse
 from .result import Result
 
 Session = Party | Literal["simulate"]
-FOLLOWS = (
-    "features",
-    "classes",
-    "targets",
-    "penalty",
-)  # parameters of jobs that follow from what is declared of the data
+FOLLOWS = ("features", "classes", "targets", "penalty")
+"""Parameters of jobs that follow from what is declared of the data."""
 DATA: dict[str, Any] = {
     "features": None,
     "target": None,
@@ -214,7 +210,7 @@ class Estimator:
         where, given = self._session(session), _given(x, None)
         if not hasattr(self, "model_"):
             raise ConfigError(f"this {type(self).__name__} has no model yet; call fit first")
-        if isinstance(where, Party) == (type(self.model_).__name__ == "Rehearsed"):
+        if isinstance(where, Party) == isinstance(self.model_, Rehearsed):
             raise ConfigError("a model predicts where it was trained: with a Party, or simulated")
         if isinstance(where, Party):
             found = await where.predict(self.model_, given, job=self.job_, kind=kind)
@@ -288,7 +284,7 @@ class Regressor(Estimator):
         width = 1 if np.ndim(y) < 2 else np.shape(y)[1]
         if issubclass(self.kind, Network):
             body["targets"] = width
-        return Table(None if owner is None else owner, width if column is None else [column], **rows)
+        return Table(owner, width if column is None else [column], **rows)
 
     def _learnt(self, values: Mapping[str, Array]) -> None:
         super()._learnt(values)
@@ -338,6 +334,6 @@ def _given(x: Any, y: Any) -> Given:
         return Given(tables=dict(x))
     if y is not None:
         return handed(None, {"x": x, "y": y})
-    return (
-        Given(tables={"": x}) if isinstance(x, Mapping) else handed(x, {})
-    )  # a mapping from names to columns is a table
+    if isinstance(x, Mapping):  # from names to columns: a table
+        return Given(tables={"": x})
+    return handed(x, {})

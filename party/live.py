@@ -32,7 +32,7 @@ def parts(role: str, session: str, job: str, seen: Seen) -> Callable[[], Mapping
     def links() -> dict[str, Any]:
         found = []
         for link in seen.links:
-            moved = link.counters.wire_bytes_sent + link.counters.wire_bytes_received
+            moved = link.counters.wire_bytes
             found.append(
                 {
                     "ends": [role, link.whom],

@@ -43,12 +43,9 @@ class Progress:
     seconds: float = 0.0  # of the online phase, once it is over
     step_seconds: float = 0.0  # of all steps, once they are over
     waited_for_peer: float = 0.0  # seconds, from a round's message being sent until the peer's is there
-    spent: dict[Phase, float] = field(
-        default_factory=lambda: dict.fromkeys(Phase, 0.0)
-    )  # seconds, as far as steps are done
-    by_round: dict[Phase, list[float]] = field(
-        default_factory=dict
-    )  # seconds in each round of a phase, all steps together
+    # seconds in a phase, as far as steps are done; and in each round of it, all steps together
+    spent: dict[Phase, float] = field(default_factory=lambda: dict.fromkeys(Phase, 0.0))
+    by_round: dict[Phase, list[float]] = field(default_factory=dict)
 
 
 class Halted(Exception):

@@ -96,9 +96,8 @@ class Seen(View):
     def __init__(self) -> None:
         self.plan: Plan | None = None
         self.epoch: int | None = None  # of the session
-        self.curves: dict[
-            str, tuple[list[int], list[float]]
-        ] = {}  # of what checks revealed, if it is one number: steps, values
+        # of what checks revealed, if it is one number: steps, values
+        self.curves: dict[str, tuple[list[int], list[float]]] = {}
         self.checks = 0
         self.beyond: tuple[str, ...] = ()  # what checks found out of range, a phrase each, where that is accepted
         self.events: deque[tuple[float, str]] = deque(maxlen=EVENTS)  # when, in seconds since 1970, and a sentence

@@ -46,7 +46,7 @@ class PhaseDealing:
     def dealt(self) -> list[Field]:
         return [field for spec in self.correlations for field in spec.fields]
 
-    @property
+    @cached_property
     def mask_words(self) -> int:
         return sum(mask.words for mask in self.masks)
 
@@ -55,7 +55,7 @@ class PhaseDealing:
         """Where each mask begins in a row of a party's words."""
         return list(itertools.accumulate((mask.words for mask in self.masks), initial=0))
 
-    @property
+    @cached_property
     def dealt_words(self) -> int:
         return sum(field.words for field in self.dealt)
 
@@ -92,7 +92,7 @@ class PhaseDealing:
             return 1
         return max(1, CHUNK_BYTES // (8 * max(1, self.dealt_words + max(self.mask_words, self.operand_words))))
 
-    @property
+    @cached_property
     def operand_words(self) -> int:
         """The largest correlation's operands, as far as they are different in every step: views may make much of little."""
         operands = ([mask for mask in spec.operands if mask.varies(Phase.STEP)] for spec in self.correlations)

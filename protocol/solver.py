@@ -57,9 +57,8 @@ def _solved(graph: Graph, numerics: Numerics, truncation: Callable[[int], Op]) -
 class _Solver:
     def __init__(self, graph: Graph, numerics: Numerics, truncation: Callable[[int], Op]) -> None:
         self._graph, self._numerics, self._truncation = graph, numerics, truncation
-        self._cuts: dict[
-            Node, int
-        ] = {}  # nodes whose users read them truncated, to how many bits, in the order of decision
+        # nodes whose users read them truncated, to how many bits, in the order of decision
+        self._cuts: dict[Node, int] = {}
         self._wide: set[Node] = set()  # large tensors that take two limbs all the same
         self._origin: dict[Node, Node] = {}  # node of the copy at hand → node of `graph`; the keys of the other two
         self._uses: dict[Node, list[Node]] = {}

@@ -40,6 +40,11 @@ class Counters:
     reconnects: int = 0
     glued: int = 0  # messages passed over because frames stood behind them; they are asked for again
 
+    @property
+    def wire_bytes(self) -> int:
+        """In both directions."""
+        return self.wire_bytes_sent + self.wire_bytes_received
+
     def forgives(self) -> bool:
         """Count a glued message; False once there are more than a network that changes bytes explains."""
         self.glued += 1

@@ -32,9 +32,8 @@ from .structure import Structure
 from .tensor import Secret, bounded, concatenate
 
 MOST_COMPARED = 16  # entries that are all compared with each other: 120 comparisons
-AT_ONCE = (
-    1 << 18
-)  # entries of a tensor, of which each is dealt up to 150 bytes; a larger one is cut into pieces, side by side
+AT_ONCE = 1 << 18
+"""Entries of a tensor, of which each is dealt up to 150 bytes; a larger one is cut into pieces, side by side."""
 
 
 @dataclass(frozen=True)
