@@ -1,116 +1,26 @@
-"""Material made ahead, with real processes: no dealer online, kill -9 and resume, copies, backups, exhaustion, full disks."""
+"""Material made ahead, with real processes: no dealer online, kill -9 and resume, copies, backups, exhaustion."""
 
 from __future__ import annotations
 
 import json
 import os
-import resource
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-
-from party.loading import load_job
-from party.local import Child, Trio
-from protocol.jobs import trace
+from pair import Pair, until
 
 pytestmark = pytest.mark.system
-SECONDS = 60.0
-
-
-class Pair(Trio):
-    """Two parties and their files; the dealer only while it makes them."""
-
-    def __init__(self, tmp_path: Path) -> None:
-        self.home = tmp_path / "home"
-        super().__init__("pair", {"XDG_STATE_HOME": str(self.home)})
-        self.made = tmp_path / "made"
-
-    def precompute(self, *arguments: str, **more: object) -> subprocess.CompletedProcess:
-        return subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "dealer",
-                "precompute",
-                "--session",
-                self.session,
-                "--out",
-                str(self.made),
-                *arguments,
-            ],
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            **more,
-        )
-
-    def file(self, role: str) -> Path:
-        return self.made / f"{self.session}.{role}.material"
-
-    def journals(self, role: str) -> list[Path]:
-        return [
-            *self.made.glob(f"*.{role}.*.used"),
-            *(self.home / "mpc-playground" / "material").glob(f"*.{role}.used"),
-        ]
-
-    def taken(self, role: str) -> int:
-        """Rows of steps that a party's journals say are taken."""
-        lines = [line.split() for path in self.journals(role) for line in path.read_text().splitlines()]
-        return max((int(words[1]) for words in lines if words[0] == "step"), default=0)
-
-    def party(self, role: str, *arguments: str) -> Child:
-        return self.start(role, ["--json", "--material", str(self.file(role)), *arguments])
-
-    def both(self, *arguments: str) -> None:
-        for role in ("bob", "alice"):
-            self.party(role, *arguments)
-
-    def ended(self, role: str) -> int:
-        child = self.children[role]
-        try:
-            code = child.process.wait(SECONDS)
-        except subprocess.TimeoutExpired:
-            pytest.fail(f"{role} hangs; it said: {child.errors}")
-        assert "Traceback" not in child.errors, child.errors
-        return code
-
-    def ends(self, alice: int, bob: int) -> None:
-        found = {role: self.ended(role) for role in ("alice", "bob")}
-        assert found == {"alice": alice, "bob": bob}, [self.children[role].errors for role in found]
-
-    def said(self, role: str) -> str:
-        return self.children[role].errors.strip().splitlines()[-1]
-
-    def right(self, iterations: int) -> dict:
-        """Both reports are there, equal, and what float64 says; alice's."""
-        alice, bob = (json.loads(self.children[role].output.strip().splitlines()[-1]) for role in ("alice", "bob"))
-        assert alice["results"] == bob["results"]
-        job = load_job("seed")
-        inputs = {name: np.asarray(declared.default, float) for name, declared in job.inputs.items()}
-        plain = trace(job, {name: array.shape for name, array in inputs.items()}).graph.run_clear(inputs, iterations)
-        for name, value in plain.items():
-            assert np.abs(np.asarray(alice["results"][name]) - value).max() < 1e-3
-        return alice
 
 
 @pytest.fixture
 def pair(tmp_path):
     with Pair(tmp_path) as found:
         yield found
-
-
-def until(condition, seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to pass"
-        time.sleep(0.01)
 
 
 def test_no_dealer_is_needed_and_nothing_is_used_twice(pair):
@@ -331,142 +241,3 @@ def test_damaged_corrections_end_in_a_sentence(pair):
     pair.ends(4, 6)
     assert "is damaged at byte" in pair.said("bob")
     assert "bob stopped: the material" in pair.said("alice")
-
-
-def test_the_dealer_works_from_the_plan_alone(pair, tmp_path):
-    job = tmp_path / "own.py"
-    job.write_text(
-        "import sys, pathlib\nfrom protocol.jobs import Input, Job\n"
-        f"pathlib.Path({str(tmp_path / 'seen')!r}).write_text(' '.join(sys.modules))\n"
-        "class Own(Job):\n    iterations = 3\n    rate = 0.5\n    x = Input('bob', shape=('n', 2))\n    w = Input('alice', shape=(2, 1))\n"
-        "    def step(self, v):\n        v.w = v.w - self.rate * (v.x.T @ (v.x @ v.w)) / 100\n"
-        "    def finish(self, v):\n        v.reveal(w=v.w)\n"
-    )
-    plan = tmp_path / "own.plan"
-    command = [
-        sys.executable,
-        "-m",
-        "party",
-        "plan",
-        "--job",
-        str(job),
-        "--shape",
-        "x=9x2",
-        "--param",
-        "rate=0.25",
-        "--save",
-        str(plan),
-    ]
-    subprocess.run(command, check=True, capture_output=True, timeout=60)
-    (tmp_path / "seen").unlink()
-    assert pair.precompute("--plan", str(plan)).returncode == 0
-    assert not (tmp_path / "seen").exists()
-    sizes = pair.file("bob").stat().st_size
-    shutil.rmtree(pair.made)
-    made = pair.precompute("--job", str(job), "--shape", "x=9x2", "--param", "rate=0.25")
-    assert made.returncode == 0, made.stderr
-    assert pair.file("bob").stat().st_size == sizes
-    assert not any(name.split(".")[0] == "dealer" for name in (tmp_path / "seen").read_text().split())
-    rng = np.random.default_rng(3)
-    x, w = rng.normal(size=(9, 2)), np.array([[1.0], [-2.0]])
-    for name, array in (("x", x), ("w", w)):
-        np.save(tmp_path / f"{name}.npy", array)
-    own = ["--job", str(job), "--param", "rate=0.25"]
-    pair.party("bob", *own, "--data", f"x={tmp_path / 'x.npy'}")
-    pair.party("alice", *own, "--data", f"w={tmp_path / 'w.npy'}")
-    pair.ends(0, 0)
-    for _ in range(3):
-        w = w - 0.25 * (x.T @ (x @ w)) / 100
-    assert np.abs(np.asarray(json.loads(pair.children["alice"].output)["results"]["w"]) - w).max() < 1e-4
-
-
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        (["--job", "no-such-job"], "there is no job 'no-such-job'"),
-        (["--iterations", "5"], "say what the material is for"),
-        (["--plan", "/no/where"], "the plan /no/where cannot be read"),
-        (["--plan", sys.executable], "is not a plan"),
-        (["--plan", "x", "--job", "seed"], "--plan and --job are two ways"),
-        (["--job", "seed", "--spare", "lots"], "is not a fraction"),
-        (["--job", "seed", "--max-step-memory", "1kB"], "raise --max-step-memory"),
-    ],
-)
-def test_what_precompute_refuses(pair, arguments, sentence):
-    made = pair.precompute(*arguments)
-    assert made.returncode == 2
-    assert sentence in made.stderr
-    assert "Traceback" not in made.stderr
-    assert not pair.made.exists() or not [*pair.made.iterdir()]
-
-
-def test_existing_material_is_never_replaced(pair):
-    assert pair.precompute("--job", "seed", "--iterations", "5").returncode == 0
-    before = pair.file("bob").read_bytes()
-    made = pair.precompute("--job", "seed", "--iterations", "5")
-    assert made.returncode == 2
-    assert "exists, and may be in use" in made.stderr
-    assert pair.file("bob").read_bytes() == before
-
-
-def test_a_limit_on_file_size_leaves_nothing(pair):
-    limit = 1 << 20
-    made = pair.precompute(
-        "--job",
-        "seed",
-        "--iterations",
-        "2000",
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
-    )
-    assert made.returncode == 2
-    assert "cannot be written" in made.stderr
-    assert "nothing was left there" in made.stderr
-    assert [*pair.made.iterdir()] == []
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)], capture_output=True, text=True
-    )
-    if done.returncode:
-        pytest.skip(f"a small file system cannot be mounted here: {done.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-def test_a_full_disk_is_a_sentence(pair, small_disk):
-    pair.made = small_disk
-    made = pair.precompute("--job", "seed", "--iterations", "2000")
-    assert made.returncode == 2
-    assert "free; nothing was written" in made.stderr
-    assert [*small_disk.iterdir()] == []
-
-
-def test_a_disk_that_fills_up_meanwhile_leaves_nothing(pair, small_disk):
-    pair.made = small_disk
-    hog = subprocess.Popen(
-        [sys.executable, "-c", "import sys,time,pathlib\np=pathlib.Path(sys.argv[1])\n"
-         "while not list(p.glob('.*.new')): time.sleep(0.001)\n(p/'hog').write_bytes(bytes(3 << 20))", str(small_disk)]
-    )  # fmt: skip
-    made = pair.precompute("--job", "seed", "--iterations", "500")
-    hog.wait(20)
-    assert made.returncode == 7, made.stdout
-    assert "cannot be written" in made.stderr
-    assert [path.name for path in small_disk.iterdir()] == ["hog"]
-
-
-def test_no_room_for_the_record_means_no_use(pair, small_disk):
-    pair.made = small_disk
-    assert pair.precompute("--job", "seed", "--iterations", "300").returncode == 0
-    with (small_disk / "hog").open("wb", buffering=0) as hog:
-        try:
-            while True:
-                hog.write(bytes(4096))
-        except OSError:
-            pass
-    pair.both("--iterations", "300")
-    assert {pair.ended("alice"), pair.ended("bob")} == {7}
-    assert "cannot be written (No space left on device); nothing is used without a record" in pair.said("bob")
