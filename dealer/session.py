@@ -21,7 +21,7 @@ from pathlib import Path
 
 from protocol import __version__
 from protocol.channel import Connection
-from protocol.contract import Dealing
+from protocol.contract import Chunk, Dealing
 from protocol.dealing import Deal
 from protocol.errors import AgreementError, LinkError, MaterialError, MpcError, ProtocolError
 from protocol.graph import Phase
@@ -57,20 +57,13 @@ class Party:
 
 
 @dataclass(frozen=True)
-class Chunk:
-    """Rows of `count` steps from `first` on, or one part of a row, in the making; `size` in bytes."""
+class Making:
+    """The chunk of an epoch with this number, in the making; `size` in bytes."""
 
     number: int
-    phase: Phase
-    first: int
-    count: int
-    part: int
+    chunk: Chunk
     size: int
     words: asyncio.Future[Words] = field(repr=False)
-
-    @property
-    def place(self) -> str:
-        return f"step {self.first}" if self.phase == Phase.STEP else f"the {self.phase.name.lower()}"
 
 
 class Session:
@@ -227,7 +220,7 @@ class Session:
 
     async def _deal(self, alice: Party, bob: Party, offer: Offer, seeds: tuple[bytes, bytes]) -> None:
         """The stream of one epoch, to its end or its failure: chunks are made side by side and sent in order."""
-        making: deque[Chunk] = deque()
+        making: deque[Making] = deque()
         where = "its plan"
         try:
             loop = asyncio.get_running_loop()
@@ -239,11 +232,10 @@ class Session:
                 size = offer.dealing.bytes_of(coming) if coming is not None else 0
                 if coming is not None and len(making) <= self._share() and self._stock.allows(self, size):
                     self._made += size
-                    words_made = self._workers.make(deal, coming)
-                    making.append(Chunk(number, *coming, size, words_made))
+                    making.append(Making(number, coming, size, self._workers.make(deal, coming)))
                     coming, number = next(plan, None), number + 1
                 elif making:
-                    where = making[0].place
+                    where = making[0].chunk.place
                     await self._send(bob, making[0])
                     self._made -= making.popleft().size
                 else:
@@ -258,25 +250,25 @@ class Session:
             self._log(reason, "failed", "error", self.name, offer.epoch)
             self._abort(reason, alice, bob)
         finally:
-            for chunk in making:  # of this epoch; the next may have begun to make its own
-                chunk.words.cancel()
-                self._made -= chunk.size
+            for each in making:  # of this epoch; the next may have begun to make its own
+                each.words.cancel()
+                self._made -= each.size
 
-    async def _send(self, bob: Party, chunk: Chunk) -> None:
+    async def _send(self, bob: Party, made: Making) -> None:
         """As soon as it is made and bob's credit lets it go."""
-        words = await chunk.words
+        words, chunk = await made.words, made.chunk
         ready = time.monotonic()
-        while not bob.credit.allows(chunk.size):
+        while not bob.credit.allows(made.size):
             bob.more.clear()
             await bob.more.wait()
         self._tally.waited_for_credit += time.monotonic() - ready
-        bob.credit.spend(chunk.size)
-        body = {"phase": int(chunk.phase), "first": chunk.first, "count": chunk.count, "part": chunk.part}
-        bob.connection.send(Message(Kind.CHUNK, self.name, self._epoch, chunk.number, body, split(words)))
+        bob.credit.spend(made.size)
+        body = {"phase": int(chunk.phase), "first": chunk.first, "count": chunk.rows, "part": chunk.part}
+        bob.connection.send(Message(Kind.CHUNK, self.name, self._epoch, made.number, body, split(words)))
         self._tally.chunks += 1
-        self._tally.bytes += chunk.size
+        self._tally.bytes += made.size
         if chunk.phase == Phase.STEP:
-            self.sent = chunk.first + chunk.count
+            self.sent = chunk.first + chunk.rows
 
 
 def _blame(error: Exception) -> str:

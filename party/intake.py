@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from protocol.channel import Connection
-from protocol.contract import Dealing
+from protocol.contract import Chunk, Dealing
 from protocol.dealing import assembled, dealt_part, own_masks, own_words
 from protocol.errors import MpcError, ProtocolError
 from protocol.graph import Phase
@@ -56,12 +56,10 @@ class Supply(Protocol):
     def close(self) -> None: ...
 
 
-class _Chunk(NamedTuple):
-    """Corrections of as many steps as it has rows, from `first` on, or of one part of a step."""
+class _Corrections(NamedTuple):
+    """Those of a chunk, a row an execution."""
 
-    phase: Phase
-    first: int
-    part: int
+    chunk: Chunk
     words: Words
 
 
@@ -77,9 +75,9 @@ class Intake:
             8 * own.largest_part * dealing.batch(phase, 0) for phase, own in zip(Phase, dealing.phases, strict=True)
         )
         self._expected = dealing.chunks(start)
-        self._last: deque[_Chunk] = deque()  # what is dealt for the finish
+        self._last: deque[_Corrections] = deque()  # what is dealt for the finish
         self._window = CreditWindow(AHEAD_CHUNKS, max(AHEAD_BYTES, largest + min(largest, AHEAD_BYTES)))
-        self._queue: deque[_Chunk] = deque()
+        self._queue: deque[_Corrections] = deque()
         self._arrived = asyncio.Event()
         self._stored = start < dealing.steps  # whether the finish is dealt before steps, and kept until they are over
         self._failure: MpcError | None = None
@@ -96,7 +94,7 @@ class Intake:
     @property
     def stock(self) -> int:
         """Steps at hand beyond the chunk in use."""
-        return sum(len(each.words) for each in self._queue if each.phase == Phase.STEP and not each.part)
+        return sum(len(each.words) for each in self._queue if each.chunk.phase == Phase.STEP and not each.chunk.part)
 
     @property
     def stock_bytes(self) -> int:
@@ -130,9 +128,10 @@ class Intake:
         if not queue:
             await self._wait(queue)
         found = queue.popleft()
-        if (found.phase, found.first, found.part) != (phase, step, part):
+        got = found.chunk
+        if (got.phase, got.first, got.part) != (phase, step, part):
             raise ProtocolError(
-                f"the dealer sent material for step {found.first} of {found.phase.name}, not {step} of {phase.name}"
+                f"the dealer sent material for step {got.first} of {got.phase.name}, not {step} of {phase.name}"
             )
         self._held = 0 if queue is self._last and self._stored else found.words.nbytes
         return found.words
@@ -167,7 +166,7 @@ class Intake:
         if self._ahead is not None:
             self._ahead[1].cancel()
 
-    async def _wait(self, queue: deque[_Chunk]) -> None:
+    async def _wait(self, queue: deque[_Corrections]) -> None:
         loop = asyncio.get_running_loop()
         begin = loop.time()
         while not queue:
@@ -211,17 +210,17 @@ class Intake:
             self._failure = error
             self._arrived.set()
 
-    def _take(self, chunk: _Chunk) -> None:
-        """Put a chunk where it is looked for. What is dealt for the finish is kept: it takes no credit unless the finish is next."""
-        finish = chunk.phase == Phase.FINISH
-        (self._last if finish else self._queue).append(chunk)
+    def _take(self, found: _Corrections) -> None:
+        """Put them where it is looked for. What is dealt for the finish is kept: it takes no credit unless the finish is next."""
+        finish = found.chunk.phase == Phase.FINISH
+        (self._last if finish else self._queue).append(found)
         if finish and self._stored:
-            self._window.consumed(chunk.words.nbytes)
+            self._window.consumed(found.words.nbytes)
             if self._window.due:
                 self._grant()
         self._arrived.set()
 
-    async def _read(self, message: Message) -> _Chunk:
+    async def _read(self, message: Message) -> _Corrections:
         body = message.body or {}
         found: list[Any] = [body.get(key) for key in ("phase", "first", "count", "part")]
         if any(type(each) is not int for each in found) or found[0] not in [*Phase]:
@@ -246,4 +245,4 @@ class Intake:
             words = await asyncio.get_running_loop().run_in_executor(None, joined, buffers)
         if phase == Phase.STEP and part == len(own.parts) - 1:
             self._through = first + count
-        return _Chunk(phase, first, part, words.reshape(count, own.parts[part].words))
+        return _Corrections(due, words.reshape(count, own.parts[part].words))

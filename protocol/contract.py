@@ -19,7 +19,18 @@ from .schedule import Phase, Run, Schedule
 CHUNK_BYTES = 1 << 20
 PART_BYTES = 16 << 20
 
-Chunk = tuple[Phase, int, int, int]  # a `Run` that is dealt together, and which part of what is dealt for it
+
+class Chunk(NamedTuple):
+    """Executions [first, first + rows) of a phase, dealt together; or, where one is dealt in parts, this part of it."""
+
+    phase: Phase
+    first: int
+    rows: int
+    part: int
+
+    @property
+    def place(self) -> str:
+        return f"step {self.first}" if self.phase == Phase.STEP else f"the {self.phase.name.lower()}"
 
 
 class Part(NamedTuple):
@@ -130,12 +141,11 @@ class Dealing:
         """What is streamed to Bob, in order; steps from `start` on. Phases in which nothing is dealt are left out."""
         for phase, first, count in self.batches(start):
             if self.phases[phase].dealt_words:
-                yield from ((phase, first, count, part) for part in range(len(self.phases[phase].parts)))
+                yield from (Chunk(phase, first, count, part) for part in range(len(self.phases[phase].parts)))
 
     def bytes_of(self, chunk: Chunk) -> int:
         """What is sent for it."""
-        phase, _, count, part = chunk
-        return 8 * count * self.phases[phase].parts[part].words
+        return 8 * chunk.rows * self.phases[chunk.phase].parts[chunk.part].words
 
     def making_words(self, phase: int) -> int:
         """What the dealer holds while it makes one step of a phase, or its most demanding part: masks, values, both shares; words."""

@@ -71,7 +71,7 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         now = monotonic()
         self._life, self._waited_at = Liveness(now, TICK), now
-        self._wait_since = self._deadline = self._asked_at = 0.0  # asked: the first ping that has had no answer
+        self._wait_since = self._deadline = 0.0
         self._held = Held(self.options.window.count)
         self._timer = self._loop.call_later(TICK, self._tick)
 
@@ -244,7 +244,6 @@ class Connection:
     def interrupted(self) -> None:
         """The transport is down; messages are retained until it is up again."""
         self.connected = False
-        self._asked_at = 0.0
 
     def ended(self, error: MpcError) -> None:
         """The other side, or the transport, will not come back."""
@@ -266,10 +265,6 @@ class Connection:
     def silent(self) -> float:
         """Seconds since anything was heard, to within a tick."""
         return self._life.silent(monotonic())
-
-    def unanswered(self, now: float) -> float:
-        """Seconds since the first ping that has had no answer: what we send may not arrive although we hear the peer."""
-        return now - self._asked_at if self._asked_at else 0.0
 
     def writable(self) -> None:
         """Hand the transport everything it has not had yet."""
@@ -316,7 +311,6 @@ class Connection:
         if kind is Kind.PING:
             self._control(Kind.PONG, number=message.number)
         elif kind is Kind.PONG:
-            self._asked_at = 0.0
             if message.number:
                 self.rtt = max(0, self._stamp() - message.number) / 1e6
         elif kind is Kind.NUDGE:
@@ -378,7 +372,6 @@ class Connection:
             self.writable()
             due = self._reliable.tick(now)
             if self._life.should_ask(now, self.options.ping) or due & Due.PROBE:
-                self._asked_at = self._asked_at or now
                 self._control(Kind.PING, number=self._stamp())
             if due & Due.NUDGE:
                 self._control(Kind.NUDGE)

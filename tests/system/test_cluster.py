@@ -129,7 +129,7 @@ async def test_the_stream_is_the_same_whatever_is_killed(cluster, tmp_path):
                 cluster.start_worker()  # as a service manager does: without its scheduler a worker ends
             message = await bob.receive(120)
             assert message.kind is Kind.CHUNK, message.body
-            assert message.number == number and message.body["first"] == chunk[1]
+            assert message.number == number and message.body["first"] == chunk.first
             assert b"".join(message.buffers) == deal.corrections(*chunk).tobytes()
     assert "Compute Failed" not in cluster.logs()
 
@@ -137,7 +137,7 @@ async def test_the_stream_is_the_same_whatever_is_killed(cluster, tmp_path):
 def test_a_worker_gets_the_keys_of_its_rows_and_no_other():
     dealing = plan(3000, 600)
     deal = Deal(dealing, b"a" * 32, b"b" * 32)
-    first, second = [chunk for chunk in dealing.chunks() if chunk[0] == Phase.STEP][:2]
+    first, second = [chunk for chunk in dealing.chunks() if chunk.phase == Phase.STEP][:2]
     part = Deal(dealing, keys=deal.keys(*first[:3]))
     assert (part.corrections(*first) == deal.corrections(*first)).all()
     with pytest.raises(KeyError):
