@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from protocol.channel import Allow, Connection, KeyPair, Listener, Options, Shape
+from protocol.channel import Allow, Connection, KeyPair, LinkShape, Listener, Options
 from protocol.log import Log
 from protocol.notify import Notifier
 from protocol.validate import Limits
@@ -35,7 +35,7 @@ class Settings:
     max_plan_size: int = 1 << 20
     max_step_memory: int = 512 << 20
     max_stock: int = 96 << 20
-    shape: Shape | None = None  # of what is sent to the parties
+    shape: LinkShape | None = None  # of what is sent to the parties
 
     @property
     def options(self) -> Options:

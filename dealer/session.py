@@ -42,7 +42,7 @@ PROBE = 1 << 20  # bytes of one buffer of a probe
 MOST_PROBED = 16  # buffers in one
 PROBES = 4  # probes that one connection may ask for
 _PAUSE = 0.02  # seconds between two looks at the stock when it is used up
-_NOTHING = bytes(PROBE)
+_PROBE = bytes(PROBE)
 
 
 @dataclass
@@ -183,7 +183,7 @@ class Session:
             raise ProtocolError(
                 f"{party.connection.role} asked for a probe that is not from 1 to {MOST_PROBED} MiB, or for too many"
             )
-        party.connection.send(Message(Kind.CHUNK, self.name, body={"probe": probe}, buffers=(_NOTHING,) * probe))
+        party.connection.send(Message(Kind.CHUNK, self.name, body={"probe": probe}, buffers=(_PROBE,) * probe))
 
     def _abort(self, reason: str, *parties: Party) -> None:
         for party in parties:

@@ -23,7 +23,7 @@ from .loading import AnyJob, any_job, blame
 from .planned import Planned, planned
 from .result import Result
 from .session import Report
-from .view import View
+from .view import RunView
 
 KEY = bytes(32)  # what is drawn is no secret here, and drawn alike by each, so that results can be compared
 
@@ -73,7 +73,7 @@ def plain(
     /,
     *,
     iterations: int | None = None,
-    view: View | None = None,
+    view: RunView | None = None,
     **tensors: Any,
 ) -> Result:
     """The plaintext twin of a run: the same job in float64 with NumPy, on the tensors of both parties; nothing is hidden.
@@ -96,7 +96,7 @@ def simulate(
     reveal: str | None = None,
     guard: bool = True,
     accept_out_of_range: bool = False,
-    view: View | None = None,
+    view: RunView | None = None,
     **tensors: Any,
 ) -> Result:
     """Both parties and a dealer in this process, through the real protocol, on the tensors of both: to try a job out.
@@ -129,8 +129,8 @@ def report_of(found: Simulation, seconds: float) -> Report:
     )
 
 
-def _all(job: AnyJob, data: Any, tensors: Mapping[str, Any], view: View | None) -> tuple[Job, dict[str, Array]]:
+def _all(job: AnyJob, data: Any, tensors: Mapping[str, Any], view: RunView | None) -> tuple[Job, dict[str, Array]]:
     """A job and the tensors of both; `data` as `handed` takes it, or what a command was given."""
     work = any_job(job)
     given = data if isinstance(data, Given) else handed(data, tensors)
-    return work, all_inputs(work, given, lambda: KEY, note=(view or View()).note)
+    return work, all_inputs(work, given, lambda: KEY, note=(view or RunView()).note)

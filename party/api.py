@@ -58,7 +58,7 @@ from .result import Result as Result
 from .seen import Seen
 from .session import Run
 from .shared import Named, SharedModel, begin, keeper
-from .view import View, Views
+from .view import RunView, RunViews
 
 T = TypeVar("T")
 _TABLE = {setting.name: setting for setting in tables.PARTY}
@@ -142,7 +142,7 @@ class Party:
         reveal: str | None = None,
         keep: bool = False,
         model: SharedModel | str | Path | None = None,
-        view: View | None = None,
+        view: RunView | None = None,
         **tensors: Any,
     ) -> Result:
         """Take part in one run of `job` with these tensors, this party's own, and give what it learnt.
@@ -185,7 +185,7 @@ class Party:
         job: AnyJob | None = None,
         to: Mapping[str, str] | None = None,
         kind: str = "predictions",
-        view: View | None = None,
+        view: RunView | None = None,
         **tensors: Any,
     ) -> Result:
         """What a model that stays shared, of which this is one half, says of new rows; these are given by one of the parties.
@@ -225,7 +225,7 @@ class Party:
         reveal: str | None = None,
         keep: bool = False,
         model: SharedModel | None = None,
-        view: View | None = None,
+        view: RunView | None = None,
         fresh: bool = False,
         named: Named = Named(),  # noqa: B008, a tuple
     ) -> Run:
@@ -234,7 +234,7 @@ class Party:
         `fresh` sets the state of this session aside; `named` is how the job was given, for a model that is kept.
         """
         watch, seen = Watch.of(self), Seen()
-        view = Views(*(() if view is None else (view,)), seen) if watch else View() if view is None else view
+        view = RunViews(*(() if view is None else (view,)), seen) if watch else RunView() if view is None else view
         work = copy.copy(any_job(job))
         work.kept = work.keep if keep else ()
         named = Named(job) if isinstance(job, str) else named

@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 
-from protocol.channel import Allow, Connection, KeyPair, Listener, Options, PublicKey, Shape, Waiting, connect
+from protocol.channel import Allow, Connection, KeyPair, LinkShape, Listener, Options, PublicKey, Waiting, connect
 from protocol.errors import LinkError, MpcError
 from protocol.wire import Kind, Message
 
@@ -33,8 +33,8 @@ class Addresses:
     keys: KeyPair | None = None
     peer_key: PublicKey | None = None
     dealer_key: PublicKey | None = None
-    peer_shape: Shape | None = None
-    dealer_shape: Shape | None = None
+    peer_shape: LinkShape | None = None
+    dealer_shape: LinkShape | None = None
 
     def public_keys(self, role: str) -> tuple[str, ...]:
         """Alice's and bob's, for the party that is `role`; () on a link without keys."""

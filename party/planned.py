@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from protocol.channel import Shape
+from protocol.channel import LinkShape
 from protocol.cost import LAN, Network
 from protocol.errors import ConfigError
 from protocol.graph import Phase
@@ -23,7 +23,7 @@ from protocol.plan import Plan, make_plan
 from protocol.planfile import save_plan
 from protocol.predict import Prediction, predict
 from protocol.tables import tables
-from protocol.views import Shape as TensorShape
+from protocol.views import Shape
 
 from .agreement import LEARNERS
 from .formats.frames import Frame
@@ -32,7 +32,7 @@ from .given import Given
 from .inputs import default_tensor, read_inputs
 from .loading import check_tensors, trace_job
 
-PERFECT = Shape()
+PERFECT = LinkShape()
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -41,8 +41,8 @@ class Planned:
 
     name: str
     plan: Plan
-    link: Shape = PERFECT  # between the parties, for the prediction
-    dealer_link: Shape = PERFECT
+    link: LinkShape = PERFECT  # between the parties, for the prediction
+    dealer_link: LinkShape = PERFECT
 
     @property
     def rounds(self) -> int:
@@ -69,7 +69,7 @@ class Planned:
         """Seconds over the links."""
         return predict(self.plan, self.link, self.dealer_link)
 
-    def over(self, link: Shape, dealer_link: Shape | None = None) -> Planned:
+    def over(self, link: LinkShape, dealer_link: LinkShape | None = None) -> Planned:
         """The same over other links; the dealer's is like the one between the parties if it is not given."""
         return replace(self, link=link, dealer_link=dealer_link or link)
 
@@ -167,7 +167,7 @@ def planned(
     job: Job,
     name: str,
     files: Given,
-    shapes: Mapping[str, TensorShape],
+    shapes: Mapping[str, Shape],
     *,
     iterations: int | None = None,
     reveal: str | None = None,
@@ -187,13 +187,13 @@ def planned(
 def shapes_of(
     job: Job,
     files: Given,
-    given: Mapping[str, TensorShape],
+    given: Mapping[str, Shape],
     option: str = "--shape",
     learnt: Mapping[str, Fitted] = MappingProxyType({}),
-) -> dict[str, TensorShape]:
+) -> dict[str, Shape]:
     """Shapes from files, as they are given, from the job's own numbers, from axes of one name, or from its defaults."""
     check_tensors(job, given, option)
-    read: dict[str, TensorShape] = {}
+    read: dict[str, Shape] = {}
     for role in ROLES:
         own = read_inputs(job, role, files, learnt)
         read |= {name: array.shape for name, array in own.arrays.items()}

@@ -29,7 +29,7 @@ from .agreement import stopped
 from .intake import Supply
 from .observing import CHECKPOINT, HALT, STOP, StepObserver
 
-_NOTHING = np.zeros(12, np.uint64)
+_SMALL_MESSAGE = np.zeros(12, np.uint64)
 
 
 @dataclass
@@ -75,7 +75,7 @@ class Runner:
 
     async def meet(self) -> None:
         """One exchange of a message of a hundred bytes that says nothing: both parties are here. For measurements."""
-        await self._exchange(_NOTHING, len(_NOTHING))
+        await self._exchange(_SMALL_MESSAGE, len(_SMALL_MESSAGE))
 
     async def run(self, restored: list[Words] | None = None) -> None:
         """Setup, the remaining steps (from `restored` shares if any), finish. Errors name the step they happened at."""

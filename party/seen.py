@@ -19,7 +19,7 @@ from protocol.web.measures import Rate
 
 from .intake import Supply
 from .runner import Progress, Runner
-from .view import View
+from .view import RunView
 
 EVENTS = 200  # that are remembered
 
@@ -90,7 +90,7 @@ class _Attempt:
         )
 
 
-class Seen(View):
+class Seen(RunView):
     """Of one party's run."""
 
     def __init__(self) -> None:

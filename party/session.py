@@ -37,7 +37,7 @@ from .observing import StepObserver
 from .rows import Keyed, Matched, Places
 from .runner import Halted, Runner
 from .shared import Keeper, SharedModel
-from .view import View
+from .view import RunView
 
 SETTLE, LONG = 0.2, 5.0  # seconds between two attempts, the pause growing while they end sooner than LONG
 FAREWELL = 30.0  # seconds that a party with its results waits for a peer that may lack them
@@ -85,7 +85,7 @@ class Run:
         intent: Intent,
         to: Addresses,
         inputs: Mapping[str, Array] | Keyed,
-        view: View,
+        view: RunView,
         store: Store | None = None,
         interval: float = 5.0,
         material: Material | None = None,

@@ -20,13 +20,13 @@ from protocol.channel import Connection
 
 from .intake import Intake, Supply
 from .runner import Runner
-from .view import View
+from .view import RunView
 
 MEETINGS = 400  # exchanges of a hundred bytes, in batches of
 BATCH = 20
 
 
-class Stopwatch(View):
+class Stopwatch(RunView):
     """Measures one run."""
 
     def __init__(self, every: int) -> None:

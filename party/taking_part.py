@@ -28,7 +28,7 @@ from .runner import Halted
 from .session import Report, Run
 from .shared import SharedModel, put
 from .stopwatch import Stopwatch
-from .view import Views
+from .view import RunViews
 
 
 def role_of(settings: Config) -> str:
@@ -56,7 +56,7 @@ def take_part(
     elif settings.out is not None:
         check_output(settings.out)
     terminal = Terminal(settings.role, log, lines, settings.quiet)
-    view = terminal if watch is None else Views(terminal, watch)
+    view = terminal if watch is None else RunViews(terminal, watch)
     work = Party.of(settings).prepare(job, given(settings), model=model, view=view, fresh=settings.fresh, **more)
     if settings.insecure_plaintext:
         log(PLAINTEXT, "plaintext", "warning")

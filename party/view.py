@@ -13,7 +13,7 @@ from .observing import StepObserver
 from .runner import Runner
 
 
-class View(StepObserver):
+class RunView(StepObserver):
     """Looks on from the first word of a run to its last, and at its steps. The default says nothing."""
 
     def note(self, text: str, event: str = "note") -> None:
@@ -41,10 +41,10 @@ class View(StepObserver):
         """Whatever happened, there is nothing more to see."""
 
 
-class Views(View):
+class RunViews(RunView):
     """Several at once, told in order."""
 
-    def __init__(self, *views: View) -> None:
+    def __init__(self, *views: RunView) -> None:
         self._views = views
 
     def note(self, text: str, event: str = "note") -> None:

@@ -18,7 +18,7 @@ from .digest import Carried, Listing, Operation, Revealed, Setting, canonical
 from .graph import EVERYTHING, Carry, Op, Phase, Source
 from .jobs import ROLES
 from .ops.coarse import Coarse
-from .ops.comparison import Compare, Gate
+from .ops.comparison import Compare, Mux
 from .ops.linear import Add, Negate
 from .ops.products import MatMul, Multiply
 from .ops.public import AddPublic, MatMulPublic, MultiplyPublic
@@ -175,7 +175,7 @@ _PHRASES: dict[type[Op], Callable[..., str]] = {
     Sum: lambda op, a: f"the sum over {a}",
     Multiply: lambda op, a, b: f"the product of {a} and {b}",
     MatMul: lambda op, a, b: f"the matrix product of {a} and {b}",
-    Gate: lambda op, a, b: f"{b} where {a} says so",
+    Mux: lambda op, a, b: f"{b} where {a} says so",
     Structure: lambda op, a: f"{'a minibatch' if isinstance(op.view, Rows) else 'a part'} of {a}",
 }
 

@@ -116,6 +116,6 @@ def inside(name: str, bundle: Bundle) -> dict[str, Input]:
         ) from None
 
 
-def within(bundle: str, part: str) -> str:
+def member(bundle: str, part: str) -> str:
     """The name of a part of a bundle."""
     return f"{bundle}.{part}" if part else bundle

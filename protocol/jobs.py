@@ -37,7 +37,7 @@ from .inputs import JOINT as JOINT
 from .inputs import ROLES as ROLES
 from .inputs import Bundle as Bundle
 from .inputs import Input as Input
-from .inputs import inside, within
+from .inputs import inside, member
 from .ops import Secret
 from .ops.factors import join_factors
 from .ops.incremental import carry_products
@@ -143,7 +143,7 @@ class Job:
                 found[name] = value
             else:
                 parts = inside(name, value).items()
-                found |= {within(name, part): replace(each, line=value.line) for part, each in parts}
+                found |= {member(name, part): replace(each, line=value.line) for part, each in parts}
         return dict(sorted(found.items()))
 
     @cached_property
@@ -320,9 +320,9 @@ def _trace(
             mine, yours = (values.pop(part) for part in declared.brought(name))
             values[name] = mine + yours
     for name, bundle in job.bundles.items():
-        own = [*inside(name, bundle), *(part for part in bundle.learnt if within(name, part) in job.stored)]
-        parts = {part: values.pop(within(name, part)) for part in own}
-        values |= {within(name, part): value for part, value in bundle.gathered(parts, job.training_rows).items()}
+        own = [*inside(name, bundle), *(part for part in bundle.learnt if member(name, part) in job.stored)]
+        parts = {part: values.pop(member(name, part)) for part in own}
+        values |= {member(name, part): value for part, value in bundle.gathered(parts, job.training_rows).items()}
     v = Variables(graph, values)
     job.setup(v)
     start: dict[str, Secret] = dict(object.__getattribute__(v, "_values"))
@@ -361,7 +361,7 @@ def _trace(
 def _keep(job: Job, graph: Graph, v: Variables) -> None:
     """What stays shared at the end is revealed to nobody."""
     there: dict[str, Secret] = object.__getattribute__(v, "_values")
-    learnt = [within(name, part) for name, bundle in job.bundles.items() for part in bundle.learnt]
+    learnt = [member(name, part) for name, bundle in job.bundles.items() for part in bundle.learnt]
     for pattern in (*job.kept, *learnt) if job.kept else ():
         found = sorted(name for name in there if fnmatchcase(name, pattern))
         if not found:

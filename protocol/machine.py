@@ -76,7 +76,7 @@ class _Program(NamedTuple):
     loads: list[list[Load]]  # before each round and before the end; [] where all material is there from the beginning
 
 
-_NOTHING = np.empty(0, np.uint64)
+_EMPTY = np.empty(0, np.uint64)
 
 
 class Machine:
@@ -194,7 +194,7 @@ class Machine:
         if len(this.sent) == 1:
             ((combine, share, mask, target, place, _),) = this.sent
             mine = registers[target] = combine(registers[share], registers[mask])
-            return mine.reshape(-1) if place else _NOTHING
+            return mine.reshape(-1) if place else _EMPTY
         message = np.empty(this.sent_words, np.uint64)
         for combine, share, mask, target, place, shape in this.sent:
             out = message[place[0] : place[1]].reshape(shape) if place else None

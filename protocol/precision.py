@@ -21,7 +21,7 @@ import numpy as np
 from .graph import EVERYTHING, Carry, Node, Phase, Source, Spread
 from .lowering import Secure
 from .ops.coarse import Coarse
-from .ops.comparison import Gate, Test
+from .ops.comparison import Mux, Test
 from .ops.constants import Constant
 from .ops.linear import Linear
 from .ops.periodic import Fourier
@@ -85,7 +85,7 @@ def _error(sizes: Sizes, node: Node, found: dict[Node, Spread]) -> Spread:
             return Spread(_rounding(op.constant, scale), 0.0)
         case Test():
             return NONE
-        case Gate():
+        case Mux():
             return _through(node, 1, own[1] if op.whole else _read(sizes, node.inputs[1], own[1]))
         case Bilinear():
             first, second = (_through(node, n, _read(sizes, use, own[n])) for n, use in enumerate(node.inputs))

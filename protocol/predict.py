@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from .channel.shaping import Shape
+from .channel.shaping import LinkShape
 from .cost import HEADER, Network, Pace, dealing_seconds, online_seconds
 from .graph import Phase
 from .plan import Plan
@@ -24,9 +24,9 @@ class Prediction:
     waited_for_material: float
 
 
-def predict(plan: Plan, peer: Shape, dealer: Shape | None = None, pace: Pace | None = None) -> Prediction:
+def predict(plan: Plan, peer: LinkShape, dealer: LinkShape | None = None, pace: Pace | None = None) -> Prediction:
     """The online phase over a link to the peer, and one from the dealer to Bob (by default a perfect one)."""
-    pace, dealer = pace or Pace(), dealer or Shape()
+    pace, dealer = pace or Pace(), dealer or LinkShape()
     network = Network(peer.rtt, peer.bandwidth, dealer.bandwidth, peer.jitter)
     ticks = [online_seconds(cost, network, pace) for cost in plan.costs]
     now = waited = 0.0
@@ -49,7 +49,7 @@ def predict(plan: Plan, peer: Shape, dealer: Shape | None = None, pace: Pace | N
     return Prediction(max(now, last) + ticks[Phase.FINISH], steps, waited)
 
 
-def calibrated(plan: Plan, seconds: float, peer: Shape, dealer: Shape, dealt: float) -> Pace:
+def calibrated(plan: Plan, seconds: float, peer: LinkShape, dealer: LinkShape, dealt: float) -> Pace:
     """The pace at which all iterations take `seconds` over these links, and a byte `dealt` to the dealer."""
     pace = dataclasses.replace(Pace(), dealt=dealt)
     least = predict(plan, peer, dealer, pace.scaled(0.0)).step_seconds

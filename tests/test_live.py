@@ -18,7 +18,7 @@ import dealer.live
 from dealer.service import Service
 from party import Party
 from party.local import free_address
-from party.view import View
+from party.view import RunView
 from protocol.config import Address
 from protocol.jobs import Input, Job
 from protocol.log import LOGGER
@@ -47,7 +47,7 @@ class Descent(Job):
         v.reveal(x=v.x)
 
 
-class Paused(View):
+class Paused(RunView):
     """Goes on behind a step only when it is let."""
 
     def __init__(self, step: int) -> None:
@@ -84,7 +84,7 @@ async def run(tmp_path, monkeypatch):
         y = np.array([SECRET])
         tasks = [
             asyncio.create_task(Party("bob", page=pages[0], **where).train(Descent, y=y, view=paused)),
-            asyncio.create_task(Party("alice", page=pages[1], **where).train(Descent, x=[8.0], view=View())),
+            asyncio.create_task(Party("alice", page=pages[1], **where).train(Descent, x=[8.0], view=RunView())),
         ]
         await asyncio.wait([*tasks, asyncio.ensure_future(paused.there.wait())], return_when=asyncio.FIRST_COMPLETED)
         assert paused.there.is_set(), [task.exception() for task in tasks if task.done()]

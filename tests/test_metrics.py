@@ -23,7 +23,7 @@ from dealer.service import Service
 from party import Party
 from party.local import free_address
 from party.seen import Seen
-from party.view import View, Views
+from party.view import RunView, RunViews
 from protocol.config import Address
 from protocol.errors import ConfigError
 from protocol.web.measures import Measure
@@ -52,14 +52,14 @@ async def test_what_is_scraped_is_what_the_run_counted(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     at, during, services = free_address().removeprefix("tcp://"), list[Mapping[Any, float]](), list[Service]()
 
-    class Scraping(View):
+    class Scraping(RunView):
         async def before(self, step: int) -> None:
             if step == 5:
                 during.append(await scraped(f"http://{at}/metrics"))
 
     hers, his = Seen(), Seen()
     async with dealing(services) as where:
-        alice = Party("alice", metrics=at, **where).train("logreg", iterations=8, view=Views(hers, Scraping()))
+        alice = Party("alice", metrics=at, **where).train("logreg", iterations=8, view=RunViews(hers, Scraping()))
         _, result = await asyncio.gather(alice, Party("bob", **where).train("logreg", iterations=8, view=his))
         report = result.report
         async with metrics(ANYWHERE, None, partial(party.metrics.samples, his)) as url:

@@ -24,7 +24,7 @@ R = TypeVar("R", bound=Row)
 
 
 @dataclass(frozen=True)
-class Layout:
+class TableFormat:
     """A table: its title, and a heading with its cell for every column. The first is as wide as `first` characters."""
 
     title: str
@@ -45,7 +45,7 @@ def _bytes(value: float) -> str:
     return f"{value / 1e6:.2f} MB" if value >= 1e5 else f"{value / 1e3:.2f} kB" if value >= 1e3 else f"{value:.0f} B"
 
 
-ONLINE = Layout(
+ONLINE = TableFormat(
     "Online: one repeat with its material at hand; free: the dealer at work on the same machine",
     (
         ("workload", lambda r: r.name),
@@ -66,7 +66,7 @@ ONLINE = Layout(
         ("ratio", lambda r: f"{r.ratio:.1f}"),
     ),
 )
-DEALER = Layout(
+DEALER = TableFormat(
     "Dealer: material of each kind, nothing else running",
     (
         ("kind", lambda r: r.name.removeprefix("dealer: ")),
@@ -76,7 +76,7 @@ DEALER = Layout(
         ("2 workers", lambda r: f"{r.per_second[1]:,.0f}/s"),
     ),
 )
-OPERATIONS = Layout(
+OPERATIONS = TableFormat(
     "Operations at f = 16: cost for an element, and error against float64",
     (
         ("operation", lambda r: r.name),
@@ -118,13 +118,13 @@ class _Report:
 
     def __init__(self, as_json: bool) -> None:
         self._json = as_json
-        self._begun: Layout | None = None
+        self._begun: TableFormat | None = None
         self._progress = Console(stderr=True, highlight=False, soft_wrap=True)
 
     def say(self, text: str) -> None:
         self._progress.print(f"bench: {text}", markup=False)
 
-    def row(self, layout: Layout, row: R) -> R:
+    def row(self, layout: TableFormat, row: R) -> R:
         if self._json:
             print(json.dumps(row.as_data()), flush=True)
             return row

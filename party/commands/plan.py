@@ -6,7 +6,7 @@ import json
 
 from rich.console import Console
 
-from protocol.channel import Shape, parse_shape
+from protocol.channel import LinkShape, parse_shape
 from protocol.config import Config
 from protocol.errors import ConfigError
 from protocol.jobs import Job
@@ -72,11 +72,11 @@ def _prediction(settings: Config, model: SharedModel | None) -> Job:
     return predicted(model, job, given, bool(settings.data or settings.table), learners(settings.predict))
 
 
-def _links(settings: Config) -> tuple[Shape, Shape]:
+def _links(settings: Config) -> tuple[LinkShape, LinkShape]:
     """The links that the prediction is for: between the parties, and to the dealer; as far as nothing else is said, what is planned for."""
     link = parse_shape(settings.link or "rtt=0ms")
     if settings.rtt is not None or settings.bandwidth is not None:
-        link = Shape(
+        link = LinkShape(
             settings.rtt if settings.rtt is not None else link.rtt,
             link.jitter,
             settings.bandwidth if settings.bandwidth is not None else link.bandwidth,
@@ -86,4 +86,4 @@ def _links(settings: Config) -> tuple[Shape, Shape]:
     told = settings.rtt, settings.bandwidth, settings.dealer_bandwidth
     if told == (None, None, None):
         return link, link
-    return link, Shape(link.rtt, link.jitter, network(settings).dealer_bandwidth)
+    return link, LinkShape(link.rtt, link.jitter, network(settings).dealer_bandwidth)

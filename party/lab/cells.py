@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from protocol.channel import Shape
+from protocol.channel import LinkShape
 from protocol.cost import Pace
 from protocol.dealing import Deal
 from protocol.graph import Phase
@@ -24,7 +24,7 @@ from protocol.prg import fresh_seed
 
 from ..local import Trio
 
-QUICK = Shape(rtt=0.010)  # where the processes' own work weighs, and what goes on beside the rounds is hidden
+QUICK = LinkShape(rtt=0.010)  # where the processes' own work weighs, and what goes on beside the rounds is hidden
 QUICK_SECONDS = 1.5
 LEAST, MOST = 2, 100_000  # iterations of a cell
 SLOW, RUNS = (
@@ -51,8 +51,8 @@ class Order:
 class Cell:
     """One point of the grid. Times in seconds; the shares are Bob's, to whom the dealer's stream goes."""
 
-    link: Shape
-    dealer: Shape
+    link: LinkShape
+    dealer: LinkShape
     iterations: int
     seconds: float  # online phase, of the slower party
     per_iteration: float
@@ -88,7 +88,7 @@ class Cell:
         }
 
 
-def fitting(order: Order, link: Shape, dealer: Shape, pace: Pace, seconds: float, most: int) -> int:
+def fitting(order: Order, link: LinkShape, dealer: LinkShape, pace: Pace, seconds: float, most: int) -> int:
     """How many iterations are predicted to take `seconds`: at least 2, at most `most`."""
     count, probe = LEAST, max(LEAST, min(most, 32))
     for _ in range(3):  # the stream to Bob makes the first iterations slower than the others
@@ -105,7 +105,7 @@ def calibrate(order: Order) -> Pace:
     return calibrated(order.sized(count), taken, QUICK, QUICK, _dealing_pace(order.plan))
 
 
-def measure(order: Order, link: Shape, dealer: Shape, pace: Pace, seconds: float, most: int) -> Cell:
+def measure(order: Order, link: LinkShape, dealer: LinkShape, pace: Pace, seconds: float, most: int) -> Cell:
     """One cell; MpcError in one sentence if it fails."""
     count = fitting(order, link, dealer, pace, seconds, most)
     predicted = predict(order.sized(count), link, dealer, pace)
@@ -118,7 +118,9 @@ def measure(order: Order, link: Shape, dealer: Shape, pace: Pace, seconds: float
     return dataclasses.replace(min(cells, key=lambda cell: cell.per_iteration), runs=len(cells))
 
 
-def _cell(link: Shape, dealer: Shape, count: int, reports: dict[str, dict[str, Any]], predicted: Prediction) -> Cell:
+def _cell(
+    link: LinkShape, dealer: LinkShape, count: int, reports: dict[str, dict[str, Any]], predicted: Prediction
+) -> Cell:
     bob = reports["bob"]
     return Cell(
         link,
@@ -136,7 +138,7 @@ def _cell(link: Shape, dealer: Shape, count: int, reports: dict[str, dict[str, A
 
 def survey(
     order: Order,
-    links: Sequence[tuple[Shape, Shape]],
+    links: Sequence[tuple[LinkShape, LinkShape]],
     seconds: float,
     most: int,
     told: Callable[[str], None] = lambda text: None,
@@ -156,7 +158,9 @@ def survey(
     return pace, cells
 
 
-def run(order: Order, iterations: int, link: Shape, dealer: Shape, patience: float) -> dict[str, dict[str, Any]]:
+def run(
+    order: Order, iterations: int, link: LinkShape, dealer: LinkShape, patience: float
+) -> dict[str, dict[str, Any]]:
     """The reports of both parties after one run of three processes over these links."""
     options = ["--job", order.job, "--iterations", str(iterations), *order.arguments]
     options += [

@@ -20,7 +20,7 @@ from typing import Any
 
 from rich.console import Console
 
-from protocol.channel import Shape, parse_shape
+from protocol.channel import LinkShape, parse_shape
 from protocol.config import Config, resolve
 from protocol.cost import Pace
 from protocol.errors import ConfigError
@@ -64,7 +64,9 @@ def laboratory(settings: Config) -> int:
         return _survey(settings, order, links, told)
 
 
-def _survey(settings: Config, order: Order, links: list[tuple[Shape, Shape]], told: Callable[[str], None]) -> int:
+def _survey(
+    settings: Config, order: Order, links: list[tuple[LinkShape, LinkShape]], told: Callable[[str], None]
+) -> int:
     folder: Path = settings.out
     most = order.plan.dealing.steps
     told(f"job {settings.job}, {len(links)} cells of about {settings.seconds_per_cell:g} s")
@@ -135,10 +137,10 @@ def order_of(settings: Config) -> Order:
     )
 
 
-def grid(settings: Config) -> list[tuple[Shape, Shape]]:
+def grid(settings: Config) -> list[tuple[LinkShape, LinkShape]]:
     """(link, dealer's link) of every cell, bandwidth by bandwidth."""
     links = [
-        Shape(rtt=rtt, bandwidth=rate)
+        LinkShape(rtt=rtt, bandwidth=rate)
         for rate in dict.fromkeys(settings.bandwidth)
         for rtt in sorted(set(settings.rtt))
     ]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from xml.etree.ElementTree import Element
 
 from protocol.breakdown import rounds
-from protocol.channel import Shape
+from protocol.channel import LinkShape
 from protocol.channel.shaping import PROFILES
 from protocol.cost import PACE, Network, PhaseCost, dealing_seconds, online_seconds, run_seconds
 from protocol.graph import Phase
@@ -146,7 +146,7 @@ def other_links(planned: Planned) -> list[Child]:
     ]
 
 
-def _over(link: Shape) -> Network:
+def _over(link: LinkShape) -> Network:
     return Network(link.rtt, link.bandwidth, link.bandwidth, link.jitter)
 
 

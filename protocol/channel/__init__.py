@@ -10,7 +10,7 @@ from .connection import Connection
 from .dialler import connect
 from .keys import Allow, KeyPair, PublicKey
 from .listener import Listener
-from .shaping import PROFILES, Shape, parse_shape
+from .shaping import PROFILES, LinkShape, parse_shape
 from .terms import Counters, Options, Transport, Waiting
 
 __all__ = [
@@ -19,10 +19,10 @@ __all__ = [
     "Connection",
     "Counters",
     "KeyPair",
+    "LinkShape",
     "Listener",
     "Options",
     "PublicKey",
-    "Shape",
     "Transport",
     "Waiting",
     "connect",

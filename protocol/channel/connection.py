@@ -24,7 +24,7 @@ from ..wire.codec import GluedError, decode, encode, payload_bytes
 from ..wire.messages import MAX_NUMBER, RULES, Buffer, Kind, Message, kinds_between
 from ..wire.reliable import Due, Reliable
 from .liveness import Liveness
-from .shaping import Held, Shape, Slow
+from .shaping import Held, LinkShape, Slow
 from .terms import DOWN, Counters, Options, Transport, Waiting, weight
 
 TICK = 0.1  # seconds between two looks of the watchdog; every timeout is only this exact
@@ -42,7 +42,7 @@ class Connection:
         address: str,
         transport: Transport,
         options: Options | None = None,
-        shape: Shape | None = None,
+        shape: LinkShape | None = None,
         link: int = 0,
     ) -> None:
         self.own_role = own_role

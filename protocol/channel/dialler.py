@@ -24,7 +24,7 @@ from ..wire.messages import Buffer, Kind, Message
 from . import sockets
 from .connection import Connection
 from .keys import KeyPair, PublicKey
-from .shaping import Shape
+from .shaping import LinkShape
 from .terms import Options, Waiting
 
 REPEAT = 0.5  # seconds until an unanswered OPEN is repeated
@@ -288,7 +288,7 @@ async def connect(
     *,
     timeout: float = 60.0,
     options: Options | None = None,
-    shape: Shape | None = None,
+    shape: LinkShape | None = None,
     waiting: Callable[[Waiting], None] | None = None,
 ) -> Connection:
     """Connect to the `Listener` of `peer_role` at `address`, retrying for up to `timeout` seconds.

@@ -35,7 +35,7 @@ from . import sockets
 from .connection import Connection
 from .door import Authenticator, Watch, caller
 from .keys import Allow, KeyPair
-from .shaping import Shape
+from .shaping import LinkShape
 from .terms import Options, Waiting
 
 TAKEOVER = 5.0  # seconds of silence after which a new instance may replace one whose TCP connection still stands
@@ -90,7 +90,7 @@ class Listener:
         *,
         roles: Iterable[str] = PARTIES,
         options: Options | None = None,
-        shape: Shape | None = None,
+        shape: LinkShape | None = None,
         refused: Refused | None = None,
         most: int = 256,
     ) -> None:

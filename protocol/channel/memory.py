@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from ..wire.messages import ALICE, BOB, Buffer
 from .connection import Connection
-from .shaping import Shape
+from .shaping import LinkShape
 from .terms import Options
 
 
@@ -109,7 +109,7 @@ def pair(
     roles: tuple[str, str] = (ALICE, BOB),
     options: Options | None = None,
     faults: Faults | None = None,
-    shape: Shape | None = None,
+    shape: LinkShape | None = None,
 ) -> tuple[Connection, Connection]:
     """The two ends of a new link; the first is held by `roles[0]`, whose peer is `roles[1]`."""
     ends = (_End(faults or Faults(), 0), _End(faults or Faults(), 1))

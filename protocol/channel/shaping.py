@@ -37,7 +37,7 @@ AHEAD = 32 << 10  # bytes; larger messages are sent before they are due
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class LinkShape:
     """`rtt` and `jitter` in seconds, `bandwidth` in bits per second (0: unlimited)."""
 
     rtt: float = 0.0
@@ -57,13 +57,13 @@ class Shape:
         return ",".join(parts) or "none"
 
 
-PROFILES: dict[str, Shape] = {
-    "none": Shape(),
-    "lan": Shape(0.0005, 0.0001, 1e9),
-    "metro": Shape(0.005, 0.0005, 1e9),
-    "continent": Shape(0.040, 0.002, 200e6),
-    "ocean": Shape(0.100, 0.005, 100e6),
-    "mobile": Shape(0.060, 0.020, 20e6),
+PROFILES: dict[str, LinkShape] = {
+    "none": LinkShape(),
+    "lan": LinkShape(0.0005, 0.0001, 1e9),
+    "metro": LinkShape(0.005, 0.0005, 1e9),
+    "continent": LinkShape(0.040, 0.002, 200e6),
+    "ocean": LinkShape(0.100, 0.005, 100e6),
+    "mobile": LinkShape(0.060, 0.020, 20e6),
 }
 
 _TIME = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
@@ -71,13 +71,13 @@ _RATE = {"kbit": 1e3, "mbit": 1e6, "gbit": 1e9}
 _NUMBER = re.compile(r"(\d+(?:\.\d+)?)([a-z]+)")
 
 
-def parse_shape(text: str) -> Shape:
+def parse_shape(text: str) -> LinkShape:
     """`rtt=40ms,jitter=5ms,bandwidth=100mbit`, any of the three; or a profile, changed by any of the three.
 
     ConfigError says what is wrong.
     """
     found: dict[str, float] = {}
-    base = Shape()
+    base = LinkShape()
     for index, part in enumerate(text.strip().lower().split(",")):
         name, equals, value = (piece.strip() for piece in part.partition("="))
         if not equals:
@@ -93,7 +93,9 @@ def parse_shape(text: str) -> Shape:
         if name in found:
             raise ConfigError(f"{name} of a link is given twice")
         found[name] = _quantity(name, value, _RATE if name == "bandwidth" else _TIME)
-    shape = Shape(found.get("rtt", base.rtt), found.get("jitter", base.jitter), found.get("bandwidth", base.bandwidth))
+    shape = LinkShape(
+        found.get("rtt", base.rtt), found.get("jitter", base.jitter), found.get("bandwidth", base.bandwidth)
+    )
     if shape.jitter > shape.rtt:
         raise ConfigError(f"the jitter of a link, {shape.jitter * 1000:g}ms, cannot exceed its rtt")
     if shape.rtt > 60:
@@ -116,7 +118,7 @@ class Link:
 
     __slots__ = ("_free", "_last", "_random", "shape")
 
-    def __init__(self, shape: Shape, seed: int | None = None) -> None:
+    def __init__(self, shape: LinkShape, seed: int | None = None) -> None:
         self.shape = shape
         self._free = -math.inf
         self._last = -math.inf
@@ -144,7 +146,7 @@ class Link:
 class Delay:
     """Holds back what crosses a `Link` until it would have arrived, in order."""
 
-    def __init__(self, shape: Shape, deliver: Callable[[Any], None]) -> None:
+    def __init__(self, shape: LinkShape, deliver: Callable[[Any], None]) -> None:
         self.link = Link(shape)
         self._deliver = deliver
         self._loop = asyncio.get_running_loop()
@@ -178,7 +180,7 @@ class Delay:
 class Slow:
     """A transport behind a modelled link. `hold(due)`: the frames of a HOLD about the message being sent."""
 
-    def __init__(self, transport: Transport, shape: Shape, hold: Callable[[bool], list[Buffer]]) -> None:
+    def __init__(self, transport: Transport, shape: LinkShape, hold: Callable[[bool], list[Buffer]]) -> None:
         self._transport, self._hold = transport, hold
         self._delay = Delay(shape, self._deliver)
         self.tick, self.look, self.crossing = transport.tick, transport.look, self._delay.crossing

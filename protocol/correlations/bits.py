@@ -120,9 +120,9 @@ class Join:
 
     def check(self, it: Checker) -> Need:
         words = it.operand(self.a, bits=True)
-        it.between(len(self.sizes), 1, 16 * LIMBS, "chunks")
+        it.between(len(self.sizes), 1, 16 * LIMBS, "groups")
         for size in self.sizes:
-            it.between(size, 1, WIDEST, "digits in a chunk")
+            it.between(size, 1, WIDEST, "digits in a group")
         if len(self.a.shape) != 2 or self.a.shape[1] != counts(self.sizes)[0]:
             raise Unfit(f"it joins {sum(self.sizes)} digits under masks of shape {self.a.shape}")
         return Need(2 * words)

@@ -62,17 +62,17 @@ def products(masks: U64, sizes: tuple[int, ...]) -> U64:
     """(..., opened) -> (..., dealt)."""
     masks = canonical(masks)
     out = np.empty((*masks.shape[:-1], digits.counts(sizes)[1]), np.uint64)
-    chunks = np.array(sizes, np.int64)
-    rows.products(_rows(masks), chunks, _rows(out))
+    groups = np.array(sizes, np.int64)
+    rows.products(_rows(masks), groups, _rows(out))
     return out
 
 
 def join(pairs: U64, opened: U64, masks: U64, dealt: U64, sizes: tuple[int, ...], public: bool) -> U64:
-    """(W, 2·digits) -> (W, 2·chunks)."""
+    """(W, 2·digits) -> (W, 2·groups)."""
     out = np.empty((len(pairs), 2 * len(sizes)), np.uint64)
     one = -1 if public else 0
-    chunks = np.array(sizes, np.int64)
-    rows.join(pairs, canonical(opened), canonical(masks), canonical(dealt), chunks, one, out)
+    groups = np.array(sizes, np.int64)
+    rows.join(pairs, canonical(opened), canonical(masks), canonical(dealt), groups, one, out)
     return out
 
 

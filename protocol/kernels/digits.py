@@ -9,8 +9,8 @@ a digit r is two bits, "less" = [c < r] and "equal" = [c = r], and neighbouring 
 
     less = less_0 ⊕ equal_0·less_1 ⊕ equal_0·equal_1·less_2 ⊕ …,     equal = equal_0·equal_1·equal_2·…
 
-For that a chunk of m digits opens equal_0 … equal_(e−1), less_1 … less_(m−1), masked, in this order; e = m,
-but m − 1 in the last chunk, whose "equal" nobody needs. `products` deals products of masks in the order in
+For that a group of m digits opens equal_0 … equal_(e−1), less_1 … less_(m−1), masked, in this order; e = m,
+but m − 1 in the last group, whose "equal" nobody needs. `products` deals products of masks in the order in
 which `join` reads them.
 """
 
@@ -94,9 +94,9 @@ def compare(planes: U64, dealt: U64, widths: I64, one: Any, t: U64, out: U64) ->
 def select(digits: U64, sizes: I64, out: U64) -> None:
     """The bits to be opened before `join`."""
     first = column = 0
-    for chunk in range(len(sizes)):
-        m = sizes[chunk]
-        for i in range(m if chunk < len(sizes) - 1 else m - 1):
+    for group in range(len(sizes)):
+        m = sizes[group]
+        for i in range(m if group < len(sizes) - 1 else m - 1):
             out[column] = digits[2 * (first + i) + 1]
             column += 1
         for i in range(1, m):
@@ -106,11 +106,11 @@ def select(digits: U64, sizes: I64, out: U64) -> None:
 
 
 def products(masks: U64, sizes: I64, a: U64, out: U64) -> None:
-    """Masks of the opened bits → the products of them that `join` needs. `a` has 2^m elements for the largest chunk."""
+    """Masks of the opened bits → the products of them that `join` needs. `a` has 2^m elements for the largest group."""
     at = column = 0
-    for chunk in range(len(sizes)):
-        m = sizes[chunk]
-        e = m if chunk < len(sizes) - 1 else m - 1
+    for group in range(len(sizes)):
+        m = sizes[group]
+        e = m if group < len(sizes) - 1 else m - 1
         for i in range(e):  # a[S] = Π of the masks in S, a set of digits written as a binary number
             a[1 << i] = masks[column + i]
             for s in range(1, 1 << i):
@@ -125,22 +125,22 @@ def products(masks: U64, sizes: I64, a: U64, out: U64) -> None:
 
 
 def join(digits: U64, opened: U64, masks: U64, dealt: U64, sizes: I64, one: Any, a: U64, u: U64, out: U64) -> None:
-    """Shares of (less, equal) for each chunk, from those of its digits. `a` and `u` have 2^m elements.
+    """Shares of (less, equal) for each group, from those of its digits. `a` and `u` have 2^m elements.
 
     A product Π (E_i ⊕ a_i) of opened E and masks a is folded by one factor after the other:
     u[S] ← E_i·u[S] ⊕ u[S ∪ {i}].
     """
     at = column = first = 0
-    for chunk in range(len(sizes)):
-        m = sizes[chunk]
-        e = m if chunk < len(sizes) - 1 else m - 1
+    for group in range(len(sizes)):
+        m = sizes[group]
+        e = m if group < len(sizes) - 1 else m - 1
         a[0] = one
         for i in range(e):
             a[1 << i] = masks[column + i]
             for s in range(1, 1 << i):
                 a[s + (1 << i)] = dealt[at]
                 at += 1
-        out[2 * chunk] = digits[2 * first]
+        out[2 * group] = digits[2 * first]
         for i in range(1, m):
             less = opened[column + e + i - 1]
             u[0] = (less & a[0]) ^ masks[column + e + i - 1]
@@ -150,12 +150,12 @@ def join(digits: U64, opened: U64, masks: U64, dealt: U64, sizes: I64, one: Any,
             for j in range(i - 1, -1, -1):
                 for s in range(1 << j):
                     u[s] = (opened[column + j] & u[s]) ^ u[s + (1 << j)]
-            out[2 * chunk] ^= u[0]
+            out[2 * group] ^= u[0]
         if e == m:
             for j in range(m - 1, -1, -1):
                 for s in range(1 << j):
                     a[s] = (opened[column + j] & a[s]) ^ a[s + (1 << j)]
-        out[2 * chunk + 1] = a[0]  # of no meaning in the last chunk
+        out[2 * group + 1] = a[0]  # of no meaning in the last group
         column += e + m - 1
         first += m
 
@@ -165,16 +165,16 @@ def spread(count: int, parts: int) -> tuple[int, ...]:
     return tuple((count + n) // parts for n in range(parts))
 
 
-def chunks(digits: int) -> tuple[int, ...]:
-    """How many digits each chunk joins: at most four, as evenly as can be, the largest first."""
+def groups(digits: int) -> tuple[int, ...]:
+    """How many digits each group joins: at most four, as evenly as can be, the largest first."""
     return spread(digits, -(-digits // 4))[::-1]
 
 
 def counts(sizes: tuple[int, ...]) -> tuple[int, int]:
     """Bits opened by a `join`, and products dealt for it."""
     opened = dealt = 0
-    for chunk, m in enumerate(sizes):
-        e = m if chunk < len(sizes) - 1 else m - 1
+    for group, m in enumerate(sizes):
+        e = m if group < len(sizes) - 1 else m - 1
         opened += e + m - 1
         dealt += (1 << e) - 1 - e + (1 << m) - 1 - m
     return opened, dealt

@@ -91,7 +91,7 @@ class Compare(Test):
 
 
 @dataclass(frozen=True)
-class Gate(Secure):
+class Mux(Secure):
     """b·y for the outcome b of a `Test` (or a view of one) and a tensor y of the same shape.
 
     It costs the opening of y, which is read at `fraction_bits`, or `whole`; what the test was about is open already.

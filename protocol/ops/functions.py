@@ -13,7 +13,7 @@ from ..errors import JobError
 from ..graph import Interval, Node
 from ..views import Broadcast
 from .activations import sigmoid_everywhere, slope_everywhere, softplus
-from .comparison import Compare, Gate, Test, tested
+from .comparison import Compare, Mux, Test, tested
 from .gradient import differentiated
 from .linear import Add, Negate
 from .periodic import SIGMOID, SIGMOID_DERIVATIVE, Fourier
@@ -149,7 +149,7 @@ def is_binary(node: Node) -> bool:
     match op:
         case Test():
             return True
-        case Gate() | Multiply() | Concatenate():
+        case Mux() | Multiply() | Concatenate():
             return all(is_binary(use) for use in uses)
         case Add(minus=True) if uses[0].inputs == uses[1].inputs:  # x == y is [x ≥ y] − [x > y]
             wider, narrower = (use.op for use in uses)

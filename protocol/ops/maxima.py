@@ -25,7 +25,7 @@ from ..program import Operand, Value
 from ..ring import WORD
 from ..sizing import Demands
 from ..views import Reshape, Shape, differences, pad, take
-from .comparison import Gate, Test
+from .comparison import Mux, Test
 from .gradient import differentiated
 from .signs import sign_bit, sign_test
 from .structure import Structure
@@ -121,7 +121,7 @@ def largest(x: Secret, floor: bool = False) -> Secret:
     if len(pieces := _pieces(x)) > 1:
         return concatenate([largest(piece, floor) for piece in pieces], axis=_longest(x))
     low, high = x._node.interval
-    picked = is_largest(x, floor)._apply(Gate(whole=True), x).sum(axis=-1, keepdims=True)
+    picked = is_largest(x, floor)._apply(Mux(whole=True), x).sum(axis=-1, keepdims=True)
     bounded(picked, *((max(low, 0.0), max(high, 0.0)) if floor else (low, high)))  # one of them
     return differentiated(picked, [x], lambda n, g: is_largest(x, floor) * g)
 

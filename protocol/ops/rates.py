@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..graph import EVERYTHING, UNKNOWN, Array, Graph, Leaf, Node, Phase
-from .comparison import Gate
+from .comparison import Mux
 from .linear import Aligned, Linear
 from .products import MatMul, Multiply
 from .public import MultiplyPublic, dyadic
@@ -79,7 +79,7 @@ def _linear(node: Node, use: Node) -> bool:
     """Whether `node` is linear in that operand alone, so that it is multiplied where the operand is."""
     if node.inputs.count(use) != 1 or node.declared != EVERYTHING or isinstance(node.op, Within):
         return False
-    if isinstance(node.op, Gate):
+    if isinstance(node.op, Mux):
         return use is node.inputs[1]
     return isinstance(node.op, (MatMul, Multiply)) or (isinstance(node.op, Linear) and not isinstance(node.op, Aligned))
 

@@ -14,7 +14,7 @@ from ..lowering import Lowering
 from ..program import Share
 from ..sizing import Demands, Sizes
 from ..views import Shape
-from .comparison import Compare, Gate, Test
+from .comparison import Compare, Mux, Test
 from .linear import Linear
 from .products import Bilinear
 from .truncation import Rescale
@@ -61,9 +61,9 @@ def settle_selected(graph: Graph) -> Graph:
                 if user.op.view is not None:
                     ends.append(user)
                     selected |= user in graph.settled
-                elif isinstance(user.op, Gate) and user.inputs[1] is here:
+                elif isinstance(user.op, Mux) and user.inputs[1] is here:
                     selected = True
-                elif not isinstance(user.op, (Compare, Gate, Bilinear)):
+                elif not isinstance(user.op, (Compare, Mux, Bilinear)):
                     full = True
         if selected and full:
             cuts[node] = Settled()

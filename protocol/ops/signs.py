@@ -22,7 +22,7 @@ from ..correlations.shifts import opened_operand
 from ..correlations.totals import MOST_DIGITS, words_for
 from ..graph import Interval, Node
 from ..kernels.bits import select
-from ..kernels.digits import chunks, counts, planes_dealt, spread
+from ..kernels.digits import counts, groups, planes_dealt, spread
 from ..lowering import Lowering
 from ..program import Operand, Value
 from ..ring import limbs_for
@@ -108,7 +108,7 @@ def _sign_test(lowering: Lowering, x: Node, limit: int, shift: int, bitwise: boo
     (dealt,) = lowering.deal(digits, c.phase)
     pairs = lowering.call(lambda c, d: digits.consume(party, c, limit, d), c, dealt)
     while count > last:
-        sizes = (count,) if whole_join else chunks(count) if last == 1 else spread(count, last)
+        sizes = (count,) if whole_join else groups(count) if last == 1 else spread(count, last)
         factors = lowering.call(partial(select, sizes=sizes), pairs)
         opened = lowering.open_value(factors, spec.packed(x.shape, counts(sizes)[0]), name)
         join = spec.Join(opened.mask, sizes)

@@ -19,7 +19,7 @@ from ..graph import Array, Graph, Node, Op, Phase
 from ..views import Shape
 from . import spelling
 from .axes import agreed_seed, axes_of, whole_numbers
-from .comparison import Compare, Gate, is_bit
+from .comparison import Compare, Mux, is_bit
 from .linear import Add, Negate, broadcast
 from .polynomials import Poly
 from .products import Multiply
@@ -105,7 +105,7 @@ class Secret:
             return self._apply(Multiply(), other)
         shape = broadcast("multiply", bit.shape, value.shape)
         bit, value = (each if each.shape == shape else each.broadcast_to(shape) for each in (bit, value))
-        return bit._apply(Gate(), value)
+        return bit._apply(Mux(), value)
 
     __rmul__ = __mul__
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from protocol.channel import Allow, Connection, KeyPair, Listener, Options, Shape, connect
+from protocol.channel import Allow, Connection, KeyPair, LinkShape, Listener, Options, connect
 from protocol.channel.memory import pair
 from protocol.wire import Kind, Message
 
@@ -20,7 +20,7 @@ def message(number: int, *buffers: bytes | memoryview, epoch: int = 1) -> Messag
 
 @asynccontextmanager
 async def linked(
-    kind: str, options: Options | None = None, shape: Shape | None = None
+    kind: str, options: Options | None = None, shape: LinkShape | None = None
 ) -> AsyncIterator[tuple[Connection, Connection]]:
     """(alice's end, bob's end)"""
     if kind == "memory":

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from protocol.channel import Options, Shape, Waiting
+from protocol.channel import LinkShape, Options, Waiting
 from protocol.channel.memory import Faults, pair
 from protocol.errors import LinkError, ProtocolError, UsageError
 from protocol.wire import Kind, Message
@@ -231,7 +231,7 @@ async def test_faults_in_memory(faults, seed):
 
 
 async def test_a_shaped_round_takes_half_its_round_trip(kind):
-    async with linked(kind, shape=Shape(rtt=0.030)) as (alice, bob):
+    async with linked(kind, shape=LinkShape(rtt=0.030)) as (alice, bob):
         spent: list[float] = []
 
         async def run(end, keep):

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from protocol.channel import PROFILES, Options, Shape, parse_shape
+from protocol.channel import PROFILES, LinkShape, Options, parse_shape
 from protocol.channel.memory import Faults, pair
 from protocol.channel.shaping import Delay, Held, Link
 from protocol.errors import ConfigError, ProtocolError
@@ -19,19 +19,19 @@ pytestmark = pytest.mark.timeout(20)
 
 
 def test_delay_alone():
-    link = Link(Shape(rtt=0.040))
+    link = Link(LinkShape(rtt=0.040))
     assert [link.depart(t, 10**6) for t in (0.0, 0.001, 5.0)] == [0.020, 0.021, 5.020]
 
 
 def test_bandwidth_queues():
-    link = Link(Shape(rtt=0.010, bandwidth=8e6))  # one megabyte a second
+    link = Link(LinkShape(rtt=0.010, bandwidth=8e6))  # one megabyte a second
     assert link.depart(0.0, 500_000) == pytest.approx(0.505)
     assert link.depart(0.1, 500_000) == pytest.approx(1.005)  # waits for the first
     assert link.depart(2.0, 1000) == pytest.approx(2.006)  # the link was idle
 
 
 def test_jitter_is_bounded_and_keeps_the_order():
-    link = Link(Shape(rtt=0.040, jitter=0.010), seed=3)
+    link = Link(LinkShape(rtt=0.040, jitter=0.010), seed=3)
     alone = [link.depart(t, 1) - t for t in range(1000)]
     assert 0.015 <= min(alone) < 0.0155 and 0.0245 < max(alone) <= 0.025
     close = [link.depart(2000 + t / 1e5, 1) for t in range(1000)]
@@ -41,13 +41,13 @@ def test_jitter_is_bounded_and_keeps_the_order():
 @pytest.mark.parametrize(
     ("text", "shape"),
     [
-        ("rtt=40ms,jitter=5ms,bandwidth=100mbit", Shape(0.040, 0.005, 100e6)),
-        (" RTT=1s , bandwidth=1.5gbit", Shape(1.0, 0.0, 1.5e9)),
-        ("bandwidth=512kbit", Shape(bandwidth=512e3)),
-        ("rtt=250us", Shape(rtt=250e-6)),
-        ("none", Shape()),
+        ("rtt=40ms,jitter=5ms,bandwidth=100mbit", LinkShape(0.040, 0.005, 100e6)),
+        (" RTT=1s , bandwidth=1.5gbit", LinkShape(1.0, 0.0, 1.5e9)),
+        ("bandwidth=512kbit", LinkShape(bandwidth=512e3)),
+        ("rtt=250us", LinkShape(rtt=250e-6)),
+        ("none", LinkShape()),
         ("ocean", PROFILES["ocean"]),
-        ("ocean,bandwidth=10mbit", Shape(PROFILES["ocean"].rtt, PROFILES["ocean"].jitter, 10e6)),
+        ("ocean,bandwidth=10mbit", LinkShape(PROFILES["ocean"].rtt, PROFILES["ocean"].jitter, 10e6)),
     ],
 )
 def test_notation(text, shape):
@@ -94,7 +94,7 @@ async def test_real_time_follows_the_model():
         if item == 59:
             done.set_result(None)
 
-    delay = Delay(Shape(rtt=0.0173, jitter=0.004, bandwidth=50e6), deliver)
+    delay = Delay(LinkShape(rtt=0.0173, jitter=0.004, bandwidth=50e6), deliver)
     for index in range(60):
         delay.put(index, 20_000)
         expected.append(delay.link.busy_until)
@@ -106,7 +106,7 @@ async def test_real_time_follows_the_model():
 
 
 async def test_bulk_takes_the_time_its_size_demands():
-    async with linked("curve", shape=Shape(rtt=0.020, bandwidth=80e6)) as (alice, bob):
+    async with linked("curve", shape=LinkShape(rtt=0.020, bandwidth=80e6)) as (alice, bob):
         begin = time.monotonic()
         for number in range(5):
             alice.send(message(number, bytes(400_000)))
@@ -120,7 +120,7 @@ async def test_bulk_takes_the_time_its_size_demands():
 async def test_large_messages_go_ahead_and_nobody_notices(kind):
     """Order, the time of arrival and the number of messages are those of the model, whatever the sizes."""
     sizes = [100, 500_000, 10, 40_000, 300_000, 0]
-    async with linked(kind, shape=Shape(rtt=0.060, bandwidth=400e6)) as (alice, bob):
+    async with linked(kind, shape=LinkShape(rtt=0.060, bandwidth=400e6)) as (alice, bob):
         begin = time.monotonic()
         for number, size in enumerate(sizes):
             alice.send(message(number, bytes(size)))
@@ -137,7 +137,7 @@ async def test_large_messages_go_ahead_and_nobody_notices(kind):
 async def test_large_messages_survive_a_bad_link_that_is_slow_too(seed):
     faults = Faults(drop=0.05, repeat=0.05, reorder=0.05, cut=0.01, seed=seed)
     options = Options(window=Window(stall=0.05))
-    alice, bob = pair("test", options=options, faults=faults, shape=Shape(rtt=0.004, bandwidth=1e9))
+    alice, bob = pair("test", options=options, faults=faults, shape=LinkShape(rtt=0.004, bandwidth=1e9))
     for number in range(60):
         alice.send(message(number, bytes(50_000 if number % 3 else 10)))
     assert [(await bob.receive(10)).number for _ in range(60)] == list(range(60))
@@ -161,7 +161,7 @@ def test_what_is_held_and_what_is_due():
 
 
 async def test_the_goodbye_crosses_too():
-    alice, bob = pair("test", shape=Shape(rtt=0.1))
+    alice, bob = pair("test", shape=LinkShape(rtt=0.1))
     alice.send(message(1))
     await alice.close(1)
     assert (await bob.receive(1)).number == 1
@@ -171,5 +171,5 @@ async def test_the_goodbye_crosses_too():
 
 
 def test_a_shape_that_changes_nothing_costs_nothing():
-    assert Shape().free
-    assert not Shape(bandwidth=1e9).free
+    assert LinkShape().free
+    assert not LinkShape(bandwidth=1e9).free

@@ -38,7 +38,7 @@ def below(x: list[int], limit: int, k: int, seen: list[np.ndarray] | None = None
     pairs = [spec.consume(party, c, limit, shares[party]) for party in (0, 1)]
     count = spec.count
     while count > 1:
-        sizes = digits.chunks(count)
+        sizes = digits.groups(count)
         words = (pairs[0].shape[0], digits.counts(sizes)[0])
         mask = random_words(2, *words)
         factors = [bits.select(p, sizes) for p in pairs]
@@ -92,9 +92,9 @@ def test_bits_opened_and_dealt_for_each_element():
         count, dealt = digits.planes_dealt(k)
         opened, levels = 1, 1
         while count > 1:
-            more, products = digits.counts(digits.chunks(count))
+            more, products = digits.counts(digits.groups(count))
             opened, dealt, levels = opened + more, dealt + products, levels + 1
-            count = len(digits.chunks(count))
+            count = len(digits.groups(count))
         return opened, dealt, levels
 
     assert cost(64) == (34, 233 + 96, 3)

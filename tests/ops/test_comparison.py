@@ -188,8 +188,8 @@ def tree(k: int) -> tuple[float, float]:
     """Bytes opened and dealt for one comparison of k bits, digits apart."""
     count, opened, dealt = digits.planes_dealt(k)[0], 1, 0
     while count > 1:
-        more, products = digits.counts(digits.chunks(count))
-        opened, dealt, count = opened + more, dealt + products, len(digits.chunks(count))
+        more, products = digits.counts(digits.groups(count))
+        opened, dealt, count = opened + more, dealt + products, len(digits.groups(count))
     return opened / 8, dealt / 8
 
 

@@ -19,7 +19,7 @@ from protocol.ops import (
     gradient,
 )
 from protocol.ops.coarse import Coarse
-from protocol.ops.comparison import Compare, Gate
+from protocol.ops.comparison import Compare, Mux
 from protocol.ops.constants import Constant
 from protocol.ops.ended import Ended
 from protocol.ops.exponential import Exp
@@ -150,7 +150,7 @@ CASES: dict[type[Op], Any] = {
     Multiply: broadcasting().map(lambda two: (Multiply(), *two)),
     MatMul: matrices().map(lambda two: (MatMul(), *two)),
     Compare: st.tuples(SHAPES, st.booleans()).map(lambda case: (Compare(0.3, negated=case[1]), case[0])),
-    Gate: SHAPES.map(lambda shape: (Gate(), shape, shape)),
+    Mux: SHAPES.map(lambda shape: (Mux(), shape, shape)),
     Poly: st.one_of(
         st.tuples(SHAPES, st.integers(1, 6), st.sampled_from([None, 16])).map(
             lambda case: (Poly(tuple(public((case[1] + 1,)).tolist()), 4.0, argument_bits=case[2]), case[0])
@@ -191,10 +191,10 @@ def test_a_rule_equals_central_differences(kind, data):
     arrays = [np.asarray(numbers(shape, seed, 2.0) + 0.01) for seed, shape in enumerate(shapes)]
     graph = Graph()
     leaves = [Secret(graph, graph.add(Source(f"x{n}", shape, 0), interval=(-4, 4))) for n, shape in enumerate(shapes)]
-    operands = [leaf >= 0.0 if kind is Gate and n == 0 else leaf for n, leaf in enumerate(leaves)]
+    operands = [leaf >= 0.0 if kind is Mux and n == 0 else leaf for n, leaf in enumerate(leaves)]
     out = operands[0]._apply(op, *operands[1:])
     weights = public(out.shape, 5)
-    chosen = leaves[1:] if kind is Gate else leaves
+    chosen = leaves[1:] if kind is Mux else leaves
     losses = {"public": (out * weights).sum(), "ones": out.sum() / 3, "secret": (out * (out * weights)).sum()}
     for name, loss in losses.items():
         if kind is Compare:
@@ -205,7 +205,7 @@ def test_a_rule_equals_central_differences(kind, data):
         graph.revealed = {"loss": loss._node} | {f"g{n}": g._node for n, g in enumerate(found)}
         got = graph.run_clear(dict(zip(("x0", "x1", "x2"), arrays, strict=False)), 0)
         for n, leaf in enumerate(chosen):
-            index = 1 if kind is Gate else n
+            index = 1 if kind is Mux else n
             expected = differences(graph, arrays, index)
             assert got[f"g{n}"].shape == leaf.shape
             np.testing.assert_allclose(got[f"g{n}"], expected, rtol=1e-5, atol=1e-5, err_msg=name)

@@ -31,7 +31,7 @@ from party.jobs.seed import Seed
 from party.links import Addresses, Links
 from party.session import Report, Run
 from party.shared import SharedModel, keeper
-from party.view import View
+from party.view import RunView
 from protocol.channel import Connection
 from protocol.channel.memory import pair
 from protocol.errors import LinkError, MpcError
@@ -154,7 +154,7 @@ class World:
         )
         to = Addresses(session="s", peer="", dealer="", wait=20.0)
         keep = keeper(role, (), JOB)
-        return Run(intent, to, mine, View(), store, interval=0.0, keeper=keep)
+        return Run(intent, to, mine, RunView(), store, interval=0.0, keeper=keep)
 
     async def until_done(self, lives: int = 6) -> None:
         """Start what is not running, as an operator with a unit that restarts would, until both have ended well together."""

@@ -18,7 +18,7 @@ import party
 from party import Party, Result, plain, plan, simulate
 from party.__main__ import main as commands
 from party.local import free_address
-from party.view import View
+from party.view import RunView
 from protocol.draws import Draw
 from protocol.errors import AgreementError, ConfigError, DataError, JobError, LinkError, OutOfRangeError, Stopped
 from protocol.jobs import Input, Job
@@ -145,7 +145,7 @@ async def test_a_difference_is_the_error_of_both_and_the_loop_goes_on(home):
 async def test_cancelled_it_ends_at_both_within_seconds(home):
     begun = asyncio.Event()
 
-    class Watching(View):
+    class Watching(RunView):
         def running(self, *_):
             begun.set()
 

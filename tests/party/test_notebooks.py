@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 JOB = """
 from pathlib import Path
 from party import Party, plain
-from party.session import View
+from party.session import RunView
 from protocol.jobs import Input, Job
 
 class Fit(Job):
@@ -36,7 +36,7 @@ class Fit(Job):
     def finish(self, v):
         v.reveal(weights=v.w)
 
-class Begun(View):
+class Begun(RunView):
     def running(self, *_):
         Path("begun").touch()
 

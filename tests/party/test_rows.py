@@ -17,7 +17,7 @@ from party.checkpoint import Store
 from party.join import Matching, normalised
 from party.links import Addresses
 from party.rows import Keyed
-from party.session import Run, View
+from party.session import Run, RunView
 from protocol.errors import AgreementError, DataError
 from protocol.jobs import Input, Job, trace
 
@@ -73,7 +73,7 @@ def clear() -> np.ndarray:
     return trace(job, {name: each.shape for name, each in inputs.items()}).graph.run_clear(inputs, STEPS)["weights"]
 
 
-class Told(View):
+class Told(RunView):
     def __init__(self, world: World, role: str) -> None:
         self.world, self.role = world, role
 

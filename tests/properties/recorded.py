@@ -23,7 +23,7 @@ from party.local import free_address
 from party.material import Material
 from party.runner import Runner
 from party.session import Run
-from party.view import View
+from party.view import RunView
 from protocol.channel import KeyPair
 from protocol.errors import MaterialError, MpcError
 from protocol.graph import Phase
@@ -189,7 +189,7 @@ class Scene:
         intent = Intent(role=role, job=self.job, iterations=ITERATIONS, reveal="both", shapes=shapes, material=label)
         store = Store(self.folder / f"state-{role}", "s", role) if stateful else None
         to = Addresses(session="s", peer=peer, dealer=dealer, timeout=5.0, wait=10.0)
-        return Run(intent, to, mine, View(), store, 0.02, material=material)
+        return Run(intent, to, mine, RunView(), store, 0.02, material=material)
 
     async def life(self, crash_in: int, live: bool, stateful: bool = True) -> bool:
         """Start both, until they are done or one crashes; whether they are done."""

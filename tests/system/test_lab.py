@@ -15,7 +15,7 @@ from party.lab.laboratory import Patience, grid, order_of
 from party.pages.lab import lab_page
 from party.planned import Planned
 from party.settings import LAB, several
-from protocol.channel import Shape
+from protocol.channel import LinkShape
 from protocol.config import Config, duration, resolve
 from protocol.cost import Pace
 from protocol.errors import ConfigError
@@ -24,7 +24,7 @@ from protocol.predict import calibrated, predict
 
 pytestmark = [pytest.mark.system, pytest.mark.alone, pytest.mark.timeout(120)]
 NEAR = 0.15
-LINKS = [Shape(rtt=rtt, bandwidth=rate) for rtt in (0.020, 0.060) for rate in (100e6, 20e6)]
+LINKS = [LinkShape(rtt=rtt, bandwidth=rate) for rtt in (0.020, 0.060) for rate in (100e6, 20e6)]
 
 
 def settings(**given: str) -> Config:
@@ -56,14 +56,14 @@ def test_the_prediction_is_within_15_percent(seed, pace, link):
 def test_an_iteration_of_seed_takes_its_rounds_of_latency_and_no_more(seed):
     rounds = seed.plan.costs[Phase.STEP].rounds
     assert rounds == 2
-    link, most = Shape(rtt=0.040), (rounds + 0.5) * 0.020
+    link, most = LinkShape(rtt=0.040), (rounds + 0.5) * 0.020
     cell = measure(seed, link, link, Pace(), 1.0, 10_000)
     assert rounds * 0.020 <= cell.per_iteration <= most
 
 
 def test_the_two_links_are_shaped_apart(seed):
     """A dealer far away and slow, a peer next door: Bob waits for the dealer."""
-    near, far = Shape(rtt=0.002), Shape(rtt=0.080, bandwidth=2e6)
+    near, far = LinkShape(rtt=0.002), LinkShape(rtt=0.080, bandwidth=2e6)
     cell = measure(seed, near, far, Pace(), 1.0, 10_000)
     assert cell.waited_for_material > 0.6 * cell.seconds > 2 * cell.waited_for_peer
     assert abs(cell.error) <= NEAR
@@ -110,21 +110,21 @@ def test_the_model(seed):
     cost, check, checks = plan.costs[Phase.STEP], plan.costs[Phase.CHECK], plan.dealing.schedule.checks
     rounds = 100 * cost.rounds + checks * check.rounds
     assert checks
-    assert predict(plan, Shape(), pace=pace).step_seconds == pytest.approx(rounds * 1e-3)
-    far = predict(plan, Shape(rtt=0.040), pace=pace)
+    assert predict(plan, LinkShape(), pace=pace).step_seconds == pytest.approx(rounds * 1e-3)
+    far = predict(plan, LinkShape(rtt=0.040), pace=pace)
     assert far.step_seconds == pytest.approx(rounds * 0.021)
     assert far.waited_for_material == 0
-    narrow = predict(plan, Shape(rtt=0.040, bandwidth=1e5), pace=pace)
+    narrow = predict(plan, LinkShape(rtt=0.040, bandwidth=1e5), pace=pace)
     crossing = 8 * (100 * cost.sent[0] + checks * check.sent[0] + 34 * rounds) / 1e5
     assert narrow.step_seconds == pytest.approx(far.step_seconds + crossing)
-    starved = predict(plan, Shape(), Shape(rtt=0.040, bandwidth=1e6), pace)
+    starved = predict(plan, LinkShape(), LinkShape(rtt=0.040, bandwidth=1e6), pace)
     assert starved.waited_for_material > 0.040 + 8 * 100 * cost.dealt / 1e6 - rounds * 1e-3
-    rough = predict(plan, Shape(rtt=0.060, jitter=0.020), pace=pace)
-    assert 1.01 < rough.step_seconds / predict(plan, Shape(rtt=0.060), pace=pace).step_seconds < 1.03
+    rough = predict(plan, LinkShape(rtt=0.060, jitter=0.020), pace=pace)
+    assert 1.01 < rough.step_seconds / predict(plan, LinkShape(rtt=0.060), pace=pace).step_seconds < 1.03
 
 
 def test_calibration_finds_the_pace_again(seed):
-    plan, link = seed.sized(100), Shape(rtt=0.004)
+    plan, link = seed.sized(100), LinkShape(rtt=0.004)
     slow = Pace().scaled(2.5)
     found = calibrated(plan, predict(plan, link, link, slow).step_seconds, link, link, slow.dealt)
     assert found.round == pytest.approx(slow.round)
@@ -146,11 +146,11 @@ def test_the_grid():
         several(duration)("10ms,,20ms")
     links = grid(settings(rtt="10,0ms", bandwidth="1gbit,none", dealer_link="rtt=1ms"))
     assert [(link.rtt, link.bandwidth) for link, _ in links] == [(0, 1e9), (0.01, 1e9), (0, 0), (0.01, 0)]
-    assert {dealer for _, dealer in links} == {Shape(rtt=0.001)}
+    assert {dealer for _, dealer in links} == {LinkShape(rtt=0.001)}
 
 
 def test_the_plan_predicts_the_same(seed):
-    link = Shape(rtt=0.040, bandwidth=100e6)
+    link = LinkShape(rtt=0.040, bandwidth=100e6)
     assert (
         Planned(name="seed", plan=seed.plan).over(link).as_data()["predicted_seconds"]
         == predict(seed.plan, link, link).seconds

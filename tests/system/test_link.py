@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from protocol.channel import Allow, Connection, KeyPair, Listener, Shape, connect
+from protocol.channel import Allow, Connection, KeyPair, LinkShape, Listener, connect
 from protocol.wire import Kind, Message
 
 pytestmark = [pytest.mark.system, pytest.mark.alone, pytest.mark.timeout(60)]
@@ -23,7 +23,7 @@ ALICE, BOB = KeyPair.generate("alice"), KeyPair.generate("bob")
 SMALL = bytes(96)
 
 
-def bob(address: str, shape: Shape) -> None:
+def bob(address: str, shape: LinkShape) -> None:
     """The other process: exchanges small messages; answers a large one with the time of its arrival."""
 
     async def main() -> None:
@@ -43,7 +43,7 @@ def bob(address: str, shape: Shape) -> None:
 
 
 @asynccontextmanager
-async def far_bob(there: Shape, back: Shape) -> AsyncIterator[Connection]:
+async def far_bob(there: LinkShape, back: LinkShape) -> AsyncIterator[Connection]:
     """Alice's end; she sends over `there` and he over `back`."""
     listener = Listener("tcp://127.0.0.1:0", "alice", ALICE, Allow([BOB.public]), roles=("bob",), shape=there)
     child = multiprocessing.get_context("fork").Process(target=bob, args=(listener.address, back))
@@ -94,14 +94,14 @@ async def measured(what: Callable[[], Awaitable[list[float]]], expected: float) 
 
 
 async def test_an_exchange_takes_half_a_round_trip():
-    shape = Shape(rtt=0.020)
+    shape = LinkShape(rtt=0.020)
     async with far_bob(shape, shape) as link:
         await measured(lambda: exchanges(link, 60), 0.010)
 
 
 async def test_each_direction_has_its_own_shape():
     """In two exchanges a message goes there and one comes back, whoever was first."""
-    async with far_bob(Shape(rtt=0.010), Shape(rtt=0.040)) as link:
+    async with far_bob(LinkShape(rtt=0.010), LinkShape(rtt=0.040)) as link:
 
         async def both() -> list[float]:
             times = await exchanges(link, 60)
@@ -112,7 +112,7 @@ async def test_each_direction_has_its_own_shape():
 
 @pytest.mark.parametrize(("size", "bandwidth"), [(250_000, 20e6), (1_000_000, 100e6), (8_000_000, 1e9)])
 async def test_a_message_takes_the_time_its_size_demands(size, bandwidth):
-    async with far_bob(Shape(rtt=0.010, bandwidth=bandwidth), Shape()) as link:
+    async with far_bob(LinkShape(rtt=0.010, bandwidth=bandwidth), LinkShape()) as link:
 
         async def five() -> list[float]:
             return [await crossing(link, size) for _ in range(5)]
