@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-import socket
 from collections.abc import AsyncIterator
 
 from keyed import Keys
 
 from dealer.service import Service, Settings
+from party.local import free_address
 from protocol import contract_codec
 from protocol.channel import Allow, Connection
 from protocol.contract import Dealing
@@ -57,9 +57,7 @@ async def reason(connection: Connection) -> str:
 async def serving(keys: Keys, **limits: int | str) -> AsyncIterator[str]:
     """A dealer in this process; its address."""
     allow = Allow([keys.pairs["alice"].public, keys.pairs["bob"].public])
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+    address = free_address()
     service = Service(Settings(address, keys.pairs["dealer"], allow, **limits), Log("dealer"))
     task = asyncio.create_task(service.run())
     try:

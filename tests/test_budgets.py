@@ -16,7 +16,7 @@ from party.loading import load_job
 from protocol.cost import PhaseCost
 from protocol.graph import Phase
 from protocol.jobs import Input, Job, trace
-from protocol.kernels.digits import chunks, counts, planes_dealt
+from protocol.kernels.digits import counts, groups, planes_dealt
 from protocol.nn import MSE, SGD, AvgPool2d, Conv2d, Dense, Flatten, ReLU, Sequential, Training
 from protocol.ops import avg_pool2d, conv2d, gradient, polynomial, relu
 from protocol.plan import Plan, make_plan
@@ -53,8 +53,8 @@ def comparison(bits: int) -> tuple[int, float, float]:
     digits, dealt = planes_dealt(bits)
     rounds, opened = 1, 1  # the last opening
     while digits > 1:
-        level = counts(chunks(digits))
-        digits, opened, dealt, rounds = len(chunks(digits)), opened + level[0], dealt + level[1], rounds + 1
+        level = counts(groups(digits))
+        digits, opened, dealt, rounds = len(groups(digits)), opened + level[0], dealt + level[1], rounds + 1
     return rounds, opened / 8.0, dealt / 8.0
 
 
