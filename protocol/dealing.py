@@ -12,6 +12,8 @@ given the keys of the rows that it makes, can make no other row.
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
@@ -19,13 +21,15 @@ import numpy as np
 
 from . import kernels
 from .contract import Dealing, Part
-from .correlations import Field, Mask
+from .correlations import Correlation, Field, Mask
 from .machine import fields_of, prepare
-from .prg import derive, keystream
-from .ring import Words
+from .prg import Stream, derive, keystream
+from .ring import Words, ring
 from .schedule import Phase
 
 ALICE, BOB = 0, 1
+LARGE = 1 << 20  # words dealt for one step, or one part of it, from which on they are made in pieces
+PIECE = 1 << 16  # words of one, so that it stays in a processor's cache until it is masked
 
 
 Place = tuple[int, Phase, int]
@@ -109,14 +113,18 @@ class Deal:
         masks: dict[tuple[int, int], Words] = {}
         steps = np.arange(first, first + count)
         out = np.empty((count, here.words), np.uint64)
+        in_pieces = count == 1 and here.words >= LARGE
         if here.words == own.dealt_words:
-            theirs, yours = (_rows(self.dealing, keys, n, phase, first, count) for n, keys in enumerate(self._keys))
+            stop = own.mask_words if in_pieces else None
+            theirs, yours = (
+                _rows(self.dealing, keys, n, phase, first, count, 0, stop) for n, keys in enumerate(self._keys)
+            )
             at = 0
             for index, field in enumerate(own.masks):
                 there = slice(at, at := at + field.words)
                 masks[phase, index] = _combined(field, theirs[:, there], yours[:, there])
             theirs = theirs[:, own.mask_words :]
-        else:
+        elif not in_pieces:
             bounds = own.mask_words + here.start, own.mask_words + here.stop
             theirs = _rows(self.dealing, self._keys[ALICE], ALICE, phase, first, count, *bounds)
 
@@ -132,12 +140,59 @@ class Deal:
 
         at = 0
         for spec in own.correlations[here.first : here.end]:
-            values = spec.deal([value(mask) for mask in spec.operands])
+            operands = [value(mask) for mask in spec.operands]
+            if in_pieces:
+                there = slice(at, at := at + sum(field.words for field in spec.fields))
+                self._deal_in_pieces(spec, operands, phase, first, here.start + there.start, out[0, there])
+                continue
+            values = spec.deal(operands)
             for dealt, field in zip(values, spec.fields, strict=True):
                 there = slice(at, at := at + field.words)
                 rows = np.ascontiguousarray(dealt).reshape(len(dealt), field.words)
                 _combine(field, rows, theirs[:, there], out[:, there], minus=True)
         return out
+
+    def _deal_in_pieces(
+        self, spec: Correlation, operands: list[Words], phase: Phase, step: int, at: int, out: Words
+    ) -> None:
+        """Bob's words of one correlation, from dealt word `at` of a step on."""
+        own = self.dealing.phases[phase]
+        key, words = self._keys[ALICE](phase, step // own.steps_per_chunk), own.mask_words + own.dealt_words
+        ends = list(itertools.accumulate((field.words for field in spec.fields), initial=0))
+        shares = [Stream(key, step, words, own.mask_words + at + end) for end in ends[:-1]]
+        for piece in _pieces(spec, operands):
+            for number, (field, dealt) in enumerate(zip(spec.fields, spec.deal(piece), strict=True)):
+                there = slice(ends[number], ends[number] + dealt.size)
+                _masked(field, np.ascontiguousarray(dealt).reshape(-1), shares[number], out[there])
+                ends[number] = there.stop
+
+
+def _pieces(spec: Correlation, operands: list[Words]) -> Iterator[list[Words]]:
+    """Operands of one step, cut into runs of whole grains for which about `PIECE` words are dealt."""
+    elements = math.prod(spec.operands[0].shape)
+    if not spec.grain:
+        yield operands
+        return
+    flat = [
+        each.reshape(1, elements, *ring(mask.limbs).tail) for mask, each in zip(spec.operands, operands, strict=True)
+    ]
+    grains = -(-elements // spec.grain)
+    each = sum(field.words for field in spec.fields) // max(1, grains)
+    run = spec.grain * max(1, PIECE // max(1, each))
+    for start in range(0, elements, run):
+        yield [words[:, start : start + run] for words in flat]
+
+
+def _masked(field: Field, values: Words, shares: Stream, out: Words) -> None:
+    """out = what the next words of a stream lack of these values: all flat."""
+    if field.xor:
+        shares.mask(values, out)
+        return
+    size = PIECE // field.limbs * field.limbs
+    for at in range(0, len(values), size):
+        part = out[None, at : at + size]
+        shares.fill(part)
+        kernels.combine_rows(values[None, at : at + size], part, part, field.limbs, True)
 
 
 def _combined(field: Field, a: Words, b: Words) -> Words:

@@ -16,7 +16,7 @@ import re
 import secrets
 
 import numpy as np
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
 
 from .ring import Words
 
@@ -25,6 +25,9 @@ TICKET_BYTES = 16
 _TICKET = re.compile(r"[0-9a-f]{32}")
 _BOTH_TICKETS = re.compile(r"[0-9a-f]{32}-[0-9a-f]{32}")
 _BLOCK_WORDS = 2  # an AES block is two 64-bit words
+_WORD_BYTES = 8
+_STRETCH = 1 << 16  # words that a `Stream` makes at a time
+_ZEROS = memoryview(bytes(_WORD_BYTES * _STRETCH))
 
 
 def fresh_seed() -> bytes:
@@ -84,7 +87,34 @@ def keystream(key: bytes, first_row: int, rows: int, words: int, start: int = 0,
     padded = _BLOCK_WORDS * (-(-stop // _BLOCK_WORDS) - skipped)
     out = np.zeros((rows, padded), np.uint64)
     if out.size:
-        counter = (first_row * blocks + skipped).to_bytes(16, "big")
         view = memoryview(out).cast("B")
-        Cipher(algorithms.AES(key), modes.CTR(counter)).encryptor().update_into(view, view)
+        _encryptor(key, first_row * blocks + skipped).update_into(view, view)
     return out[:, start % _BLOCK_WORDS :][:, : stop - start]
+
+
+class Stream:
+    """Row `row` of that stream from word `start` on, for whoever takes it in order, into arrays of words that are contiguous."""
+
+    def __init__(self, key: bytes, row: int, words: int, start: int = 0) -> None:
+        self._encryptor = _encryptor(key, row * -(-words // _BLOCK_WORDS) + start // _BLOCK_WORDS)
+        skipped = bytearray(_WORD_BYTES * (start % _BLOCK_WORDS))
+        self._encryptor.update_into(skipped, skipped)
+
+    def fill(self, out: Words) -> None:
+        """The next words."""
+        view = _bytes(out)
+        for at in range(0, len(view), len(_ZEROS)):
+            part = view[at : at + len(_ZEROS)]
+            self._encryptor.update_into(_ZEROS[: len(part)], part)
+
+    def mask(self, words: Words, out: Words) -> None:
+        """out = words ^ the next words."""
+        self._encryptor.update_into(_bytes(words), _bytes(out))
+
+
+def _bytes(words: Words) -> memoryview[int]:
+    return memoryview(words.reshape(-1).view(np.uint8))
+
+
+def _encryptor(key: bytes, block: int) -> CipherContext:
+    return Cipher(algorithms.AES(key), modes.CTR(block.to_bytes(16, "big"))).encryptor()

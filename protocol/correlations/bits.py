@@ -81,6 +81,10 @@ class Digits:
     def fields(self) -> tuple[Field, ...]:
         return (packed(self.a.shape, planes_dealt(self.bits, self.count)[1]),)
 
+    @property
+    def grain(self) -> int:
+        return WORD
+
     def check(self, it: Checker) -> Need:
         words = it.operand(self.a, plain=not self.a.shift)
         it.between(self.bits, LEAST_BITS, 64 * self.a.limbs, "bits to compare")
@@ -98,7 +102,7 @@ class Digits:
 
     def _planes(self, values: Words, batch: int) -> Words:
         limbs = self.a.limbs
-        flat = values.reshape(batch, prod(self.a.shape), *ring(limbs).tail)
+        flat = values.reshape(batch, -1, *ring(limbs).tail)
         return kernels.bit_planes(flat, limbs, self.bits)
 
 
@@ -118,6 +122,10 @@ class Join:
     def fields(self) -> tuple[Field, ...]:
         return (Field((self.a.shape[0], counts(self.sizes)[1]), xor=True),)
 
+    @property
+    def grain(self) -> int:
+        return self.a.shape[1]
+
     def check(self, it: Checker) -> Need:
         words = it.operand(self.a, bits=True)
         it.between(len(self.sizes), 1, 16 * LIMBS, "groups")
@@ -128,7 +136,9 @@ class Join:
         return Need(2 * words)
 
     def deal(self, masks: list[Words]) -> list[Words]:
-        return [kernels.products(masks[0], self.sizes)]
+        (s,) = masks
+        rows = s if s.ndim == 3 else s.reshape(1, -1, self.a.shape[1])
+        return [kernels.products(rows, self.sizes)]
 
     def consume(self, party: int, digits: Words, opened: Words, mask: Words, dealt: Words) -> Words:
         """A share of the joined ("less", "equal") pairs."""
@@ -150,6 +160,10 @@ class Bit:
     @property
     def fields(self) -> tuple[Field, ...]:
         return (Field(self.s.shape, self.limbs),)
+
+    @property
+    def grain(self) -> int:
+        return 1
 
     def check(self, it: Checker) -> Need:
         words = it.operand(self.s, bits=True)
@@ -188,6 +202,10 @@ class Gate:
     @property
     def fields(self) -> tuple[Field, ...]:
         return self.truncate.fields if self.truncate else (Field(self.a.shape, self.limbs),)
+
+    @property
+    def grain(self) -> int:
+        return 1
 
     def check(self, it: Checker) -> Need:
         words = it.operand(self.s, bits=True) + 3 * it.operand(self.a, plain=self.shift > 0)

@@ -42,6 +42,10 @@ class Conjunctions:
         rows, _, words = self.a.shape
         return (Field((sum((1 << size) - 1 - size for size in self.sizes), rows, words), xor=True),)
 
+    @property
+    def grain(self) -> int:
+        return 0
+
     def check(self, it: Checker) -> Need:
         words = it.operand(self.a, bits=True)
         for size in self.sizes:

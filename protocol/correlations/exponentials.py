@@ -68,6 +68,10 @@ class Exponentials:
     def fields(self) -> tuple[Field, ...]:
         return (Field((*self.a.shape, self.windows), self.limbs),)
 
+    @property
+    def grain(self) -> int:
+        return 1
+
     def check(self, it: Checker) -> Need:
         words = it.operand(self.a, plain=True)
         it.limbs(self.limbs)

@@ -29,6 +29,12 @@ class Correlation(Protocol):
         """What is dealt, in order."""
         ...
 
+    @property
+    def grain(self) -> int:
+        """Elements of each operand, one tensor as large as the other, that are dealt by themselves: `deal` takes any run of them, as
+        (1, elements[, limbs]), and makes the same run of each field. 0: all belong together."""
+        ...
+
     def check(self, it: Checker) -> Need:
         """What it takes to make; `checking.Unfit` where its parameters or operands do not fit. Afterwards `fields` and `deal`
         are safe, whoever made it."""

@@ -53,6 +53,10 @@ class Monomials:
     def fields(self) -> tuple[Field, ...]:
         return (Field((*self.leaves[0].shape, len(self.exponents)), self.limbs),)
 
+    @property
+    def grain(self) -> int:
+        return 1
+
     def check(self, it: Checker) -> Need:
         it.limbs(self.limbs, 2)
         it.between(len(self.leaves), 1, AXES, "leaves")
@@ -97,6 +101,10 @@ class Contraction:
     def fields(self) -> tuple[Field, ...]:
         n, k = self.inner.leaves[0].shape
         return (Field((n, k, 1 + len(self.inner.exponents), self.x.shape[0]), self.inner.limbs),)
+
+    @property
+    def grain(self) -> int:
+        return 0
 
     def check(self, it: Checker) -> Need:
         words, work = self.inner.check(it)

@@ -51,6 +51,10 @@ class Powers:
     def fields(self) -> tuple[Field, ...]:
         return (Field((*self.a.shape, 2, self.degree), self.limbs),)
 
+    @property
+    def grain(self) -> int:
+        return 1
+
     def check(self, it: Checker) -> Need:
         words = it.operand(self.a, plain=True)
         it.limbs(self.limbs, max(2, self.a.limbs))

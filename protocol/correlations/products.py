@@ -47,6 +47,10 @@ class Product:
     def fields(self) -> tuple[Field, ...]:
         return (Field(self.shape, self.limbs),)
 
+    @property
+    def grain(self) -> int:
+        return int(self.bilinear == "mul" and self.a.shape == self.b.shape)
+
     def check(self, it: Checker) -> Need:
         words = it.operand(self.a) + it.operand(self.b)
         a, b = self.a.shape, self.b.shape
@@ -65,6 +69,8 @@ class Product:
 
     def deal(self, masks: list[Words]) -> list[Words]:
         r, ndim = ring(self.limbs), len(self.shape)
+        if self.grain:
+            return [r.mul(*masks)]
         ra, rb = (_lift(m, len(o.shape), ndim, self.limbs) for m, o in zip(masks, self.operands, strict=True))
         return [r.mul(ra, rb) if self.bilinear == "mul" else r.matmul(ra, rb)]
 

@@ -42,6 +42,10 @@ class ShiftedMask:
     def fields(self) -> tuple[Field, ...]:
         return (Field(self.a.shape, self.a.limbs),)
 
+    @property
+    def grain(self) -> int:
+        return 1
+
     def check(self, it: Checker) -> Need:
         return Need(2 * it.operand(self.a))
 
@@ -97,6 +101,10 @@ class Truncate:
     @property
     def fields(self) -> tuple[Field, ...]:
         return (Field(self.a.shape, self.limbs),) * (2 if self.exact else 1)
+
+    @property
+    def grain(self) -> int:
+        return 1
 
     def check(self, it: Checker) -> Need:
         words = it.operand(self.a, plain=True)

@@ -71,6 +71,10 @@ class Totals:
         count = len(self.truncate.fields) if self.truncate else 1
         return (Field((words_for(self.digits), *self.bits[0].shape), self.limbs),) * count
 
+    @property
+    def grain(self) -> int:
+        return 0
+
     def check(self, it: Checker) -> Need:
         it.limbs(self.limbs)
         it.between(len(self.bits), 3, 2 * MOST_DIGITS - 1, "bits")

@@ -47,6 +47,10 @@ class Waves:
     def fields(self) -> tuple[Field, ...]:
         return (Field((*self.a.shape, self.count, 2), self.limbs),)
 
+    @property
+    def grain(self) -> int:
+        return 1
+
     def check(self, it: Checker) -> Need:
         words = it.operand(self.a, plain=True)
         it.limbs(self.limbs, 2)

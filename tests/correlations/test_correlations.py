@@ -16,6 +16,7 @@ from equations import EQUATIONS, World, together
 from examples import EXAMPLES, SETUP, STEP, STEPS, dealing
 
 from protocol import contract_codec
+from protocol import dealing as dealing_module
 from protocol.correlations import KINDS
 from protocol.dealing import Deal, alice_material
 from protocol.prg import fresh_seed
@@ -67,7 +68,7 @@ def test_it_survives_the_wire(example):
 
 
 @every
-def test_any_batch_in_any_order_is_the_same(example):
+def test_any_batch_in_any_order_is_the_same(example, monkeypatch):
     w = World(example)
     whole = w.deal.corrections(STEP, 0, STEPS)
     alice = alice_material(w.dealing, w.seeds[0], STEP, 0, STEPS)
@@ -78,5 +79,9 @@ def test_any_batch_in_any_order_is_the_same(example):
                 assert np.array_equal(deal.corrections(STEP, a, b - a), whole[a:b])
                 for part, full in zip(alice_material(w.dealing, w.seeds[0], STEP, a, b - a), alice, strict=True):
                     assert np.array_equal(part, full[a:b])
+    monkeypatch.setattr(dealing_module, "LARGE", 0)
+    for size in (16, 50):
+        monkeypatch.setattr(dealing_module, "PIECE", size)
+        assert np.array_equal(w.deal.corrections(STEP, 3, 1), whole[3:4])
     other = Deal(w.dealing, fresh_seed(), w.seeds[1]).corrections(STEP, 0, STEPS)
     assert not np.any(other.reshape(STEPS, -1) == whole.reshape(STEPS, -1))  # false alarm: < 10^4 / 2^64
