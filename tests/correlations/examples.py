@@ -17,8 +17,7 @@ from protocol.correlations.shifts import ShiftedMask, Truncate
 from protocol.correlations.totals import Totals
 from protocol.correlations.waves import Series, Waves
 from protocol.graph import Phase
-from protocol.kernels.digits import chunks as digit_chunks
-from protocol.kernels.digits import counts
+from protocol.kernels.digits import counts, groups
 from protocol.schedule import Schedule
 from protocol.views import Broadcast, Index, Reshape, Rows, Take, Transpose, Unpack
 from protocol.views import index as columns
@@ -70,7 +69,7 @@ def bits_of(index: int, shape: tuple[int, ...]) -> tuple[Mask, dict[tuple[int, i
 
 
 def join(words: int, digits: int) -> Example:
-    sizes = digit_chunks(digits)
+    sizes = groups(digits)
     shape = (words, counts(sizes)[0])
     return Example(Join(mask(STEP, 0, shape), sizes), {(STEP, 0): Field(shape, xor=True)})
 
