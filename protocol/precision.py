@@ -27,7 +27,7 @@ from .ops.linear import Linear
 from .ops.periodic import Fourier
 from .ops.polynomials import Poly
 from .ops.products import Bilinear
-from .ops.public import AddPublic, MatMulPublic, MultiplyPublic, fraction_bits
+from .ops.public import AddPublic, MatMulPublic, MultiplyPublic
 from .ops.selection import Settled
 from .ops.stored import Stored
 from .ops.truncation import Rescale
@@ -95,7 +95,7 @@ def _error(sizes: Sizes, node: Node, found: dict[Node, Spread]) -> Spread:
         case AddPublic():
             return own[0] + Spread(_rounding(op.constant, scale), 0.0)
         case MultiplyPublic() | MatMulPublic():
-            (x,), rounding = node.inputs, _rounding(op.constant, fraction_bits(op.constant, sizes, node.inputs[0]))
+            (x,), rounding = node.inputs, _rounding(op.constant, op.fraction_bits(sizes, node.inputs[0]))
             count = x.shape[-2 if op.left else -1] if isinstance(op, MatMulPublic) else 1
             off = _assumed(sizes, x).scaled(rounding).total(count) if rounding else NONE
             return _through(node, 0, own[0]) + off

@@ -79,7 +79,8 @@ def simulate(
     OutOfRangeError where values left the range that was declared, proven or assumed for them, unless that is accepted.
     """
     shapes = {name: array.shape for name, array in inputs.items()}
-    plans = [make_plan(trace(job, shapes, iterations, network), party, learners, guard) for party in (0, 1)]
+    traced = trace(job, shapes, iterations, network)
+    plans = [make_plan(traced, party, learners, guard) for party in (0, 1)]
     return execute(plans, inputs, observe, accept_out_of_range, shares)
 
 

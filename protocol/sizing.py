@@ -68,6 +68,9 @@ class Sizes:
     assumed: dict[Node, float] = field(
         default_factory=dict
     )  # what is not proven: the magnitude that a node stays below
+    limits: dict[Node, float] = field(
+        default_factory=dict
+    )  # of what `limit` was asked; those of all sizes of one graph
     _memo: dict[Any, Any] = field(default_factory=dict)
 
     def once(self, key: Any, make: Callable[[], Any]) -> Any:
@@ -87,11 +90,12 @@ class Sizes:
         less, but no less than the integer bits hold: beyond that the interval of a deep graph says nothing (a sum of N terms
         may be N times the largest, and is about √N times), and would be paid for in ring bits.
         """
-        usual, likely = math.nextafter(2.0 ** (self.numerics.integer_bits - 3), 0.0), node.likely
-        if node.peak <= usual:
-            return node.peak
-        guess = 2 * likely.mean + self.numerics.margin * likely.deviation
-        return min(node.peak, max(usual, guess if math.isfinite(guess) else 0.0))
+        if node not in self.limits:
+            usual, likely = math.nextafter(2.0 ** (self.numerics.integer_bits - 3), 0.0), node.likely
+            guess = 2 * likely.mean + self.numerics.margin * likely.deviation
+            most = max(usual, guess if math.isfinite(guess) else 0.0)
+            self.limits[node] = min(node.peak, most)
+        return self.limits[node]
 
     def room(self, node: Node) -> int:
         """The fewest bits k such that the node's value, taken modulo 2^k, still gives its sign: scale + integer bits.

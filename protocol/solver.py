@@ -125,8 +125,9 @@ class _Solver:
         """Fraction bits, to a fixpoint over the carried variables; remedies for what is too fine for any ring."""
         f = self._numerics.fraction_bits
         carried, before = dict.fromkeys(work.updated, f), dict.fromkeys(work.updated, f)
+        limits: dict[Node, float] = {}
         for _ in range(3 + len(carried)):
-            sizes = Sizes(work, self._numerics, carried_scales=carried)
+            sizes = Sizes(work, self._numerics, carried_scales=carried, limits=limits)
             firsts: dict[Node, int] = {}
             for label, first in work.initial.items():
                 firsts[first] = max(f, firsts.get(first, f), carried[label])

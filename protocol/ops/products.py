@@ -22,7 +22,7 @@ from .linear import Add, Negate, broadcast, times, total_bounds
 from .public import AddPublic, MultiplyPublic
 
 FUSED_WORDS = 1 << 14  # dealt ring elements up to which a product is fused rather than given a round
-FUSED_DEGREE = 4
+FUSED_LEAST, FUSED_DEGREE = 3, 4  # degrees: of less it saves no round
 FUSED_BITS = 128
 FUSED_TERMS = 256  # more are not expanded: they would not be small
 FUSED_NODES = 64
@@ -204,7 +204,7 @@ def _fuse(sizes: Sizes, node: Node) -> Fusion | None:
         return None
     leaves: list[Node] = []
     terms = _expand(sizes, node, leaves)
-    if terms is None or max(sum(m) for m in terms) < 3:
+    if terms is None or max(sum(m) for m in terms) < FUSED_LEAST:
         return None
     padded = {m + (0,) * (len(leaves) - len(m)): a for m, a in terms.items()}
     used = [n for n in range(len(leaves)) if any(m[n] for m in padded)]
@@ -217,12 +217,13 @@ def _fuse(sizes: Sizes, node: Node) -> Fusion | None:
 
 
 def _expand(sizes: Sizes, root: Node, leaves: list[Node]) -> Terms | None:
-    """`root` as a polynomial of leaves, keyed by exponents of the leaves seen so far; None where it has too many terms or degrees.
+    """`root` as a polynomial of leaves, keyed by exponents of the leaves seen so far; None where it has too many terms, or degrees
+    too many or too few.
 
     Every node above it is expanded once, and none if it has too many above it. What would multiply the rounding of a leaf is one itself.
     """
     above = _above(root)
-    if above is None:
+    if above is None or _degree(above, root.shape) < FUSED_LEAST:
         return None
     found: dict[Node, Terms] = {}
     for node in above:
@@ -238,11 +239,8 @@ def _expand(sizes: Sizes, root: Node, leaves: list[Node]) -> Terms | None:
 
 def _magnifies(sizes: Sizes, terms: Terms, leaves: list[Node]) -> bool:
     """Whether a leaf that is shifted when it is read has a coefficient above 1: the last bits, which that takes, would be missing."""
-    shifted = [sizes.operand_shift(leaf) > 0 for leaf in leaves]
-    return any(
-        abs(a) > 1 << bits and any(power and cut for power, cut in zip(m, shifted, strict=False))
-        for m, (a, bits) in terms.items()
-    )
+    large = [m for m, (a, bits) in terms.items() if abs(a) > 1 << bits]
+    return any(power and sizes.operand_shift(leaf) > 0 for m in large for power, leaf in zip(m, leaves, strict=False))
 
 
 def _above(root: Node) -> list[Node] | None:
@@ -261,13 +259,22 @@ def _above(root: Node) -> list[Node] | None:
     return list(ordered)
 
 
+def _degree(above: list[Node], shape: Shape) -> int:
+    """The most that the polynomial may have."""
+    found: dict[Node, int] = {}
+    for node in above:
+        degrees = [found[use] for use in node.inputs] if _expands(node, shape) else [1]
+        found[node] = sum(degrees) if isinstance(node.op, Multiply) and len(degrees) > 1 else max(degrees)
+    return found[above[-1]]
+
+
 def _expands(node: Node, shape: Shape) -> bool:
     """Whether `node` is a sum or product, of that shape, of tensors of that shape."""
     op = node.op
     if node.shape != shape or any(use.shape != shape for use in node.inputs):
         return False
     if isinstance(op, (AddPublic, MultiplyPublic)):
-        return _scalar(op.constant) is not None
+        return op.short is not None
     return isinstance(op, (Multiply, Add, Negate))
 
 
@@ -284,8 +291,7 @@ def _expansion(node: Node, shape: Shape, found: dict[Node, Terms]) -> Terms | No
             return _collect([*x.items(), *((m, (sign * a, s)) for m, (a, s) in others[0].items())])
         case Negate():
             return {m: (-a, s) for m, (a, s) in x.items()}
-        case AddPublic(constant=array) | MultiplyPublic(constant=array):
-            constant = _scalar(array)
+        case AddPublic(short=constant) | MultiplyPublic(short=constant):
             assert constant is not None
             if isinstance(op, MultiplyPublic):
                 return {m: (a * constant[0], s + constant[1]) for m, (a, s) in x.items()}
@@ -307,15 +313,3 @@ def _collect(items: Any) -> dict[Exponents, tuple[int, int]]:
 def _plus(m: Exponents, n: Exponents) -> Exponents:
     size = max(len(m), len(n))
     return tuple(p + q for p, q in zip(m + (0,) * (size - len(m)), n + (0,) * (size - len(n)), strict=True))
-
-
-def _scalar(constant: Array) -> tuple[int, int] | None:
-    """A uniform public constant that is a short dyadic number, as (integer, fraction bits)."""
-    if not constant.size:
-        return None
-    first = float(constant.flat[0])
-    if not np.all(constant == first):
-        return None
-    numerator, denominator = first.as_integer_ratio()
-    bits = denominator.bit_length() - 1
-    return (numerator, bits) if bits <= 12 else None

@@ -6,6 +6,7 @@ import hashlib
 import math
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,45 @@ class Public(Secure):
         known = hashlib.blake2b(repr((array.dtype.str, self.constant.shape)).encode(), digest_size=16)
         known.update(array.tobytes())
         object.__setattr__(self, "digest", known.digest())
+
+    @cached_property
+    def short(self) -> tuple[int, int] | None:
+        """The constant as (integer, fraction bits), where all its entries are one short dyadic number."""
+        first = sole(self.constant)
+        if first is None:
+            return None
+        numerator, denominator = first.as_integer_ratio()
+        bits = denominator.bit_length() - 1
+        return (numerator, bits) if bits <= 12 else None
+
+    @cached_property
+    def grain(self) -> tuple[int | None, int, int] | None:
+        """Of the entries that are not 0: the fraction bits that make them exact, if those are few; binary exponents of the
+        smallest and the largest. None if there are none.
+        """
+        entries = np.unique(np.abs(self.constant[self.constant != 0.0]))
+        if not entries.size:
+            return None
+        bits = [dyadic(float(c)) for c in entries]
+        exact = max((each for each in bits if each is not None), default=0)
+        least, most = (math.frexp(float(entries[end]))[1] for end in (0, -1))
+        return (None if None in bits else exact), least, most
+
+    def fraction_bits(self, sizes: Sizes, x: Node) -> int:
+        """Fraction bits of this as a factor of x: as many as make it exact, or the job's fraction bits as significant ones.
+
+        Those are counted from the smallest entry that is not 0, as far as they show in a product with the largest x; and the
+        result has the job's fraction bits, even if x has none (a bit, a count).
+        """
+        if self.grain is None:
+            return 0
+        exact, least, most = self.grain
+        f = sizes.numerics.fraction_bits
+        seen = f + sizes.integer_bits(x) + 1  # finer does not show in the product, even of the largest x
+        precise = max(min(f - least + 1, seen), f - most + 1)
+        precise = max(min(precise, seen), f - sizes.scales[x])
+        found = precise if exact is None else min(exact, max(precise, 0))
+        return max(found, -sizes.scales[x])  # whole numbers have no less than 0
 
 
 @dataclass(frozen=True)
@@ -108,10 +148,10 @@ class MultiplyPublic(Linear, Public):
         return product
 
     def scale(self, sizes: Sizes, node: Node) -> int:
-        return sizes.scales[node.inputs[0]] + fraction_bits(self.constant, sizes, node.inputs[0])
+        return sizes.scales[node.inputs[0]] + self.fraction_bits(sizes, node.inputs[0])
 
     def emit(self, lowering: Lowering, node: Node) -> Share:
-        limbs, extra = lowering.limbs(node), fraction_bits(self.constant, lowering.sizes, node.inputs[0])
+        limbs, extra = lowering.limbs(node), self.fraction_bits(lowering.sizes, node.inputs[0])
         x = lowering.narrowed(lowering.share(node.inputs[0]), limbs)
         r = ring(limbs)
         integers = as_integers(self.constant, extra)
@@ -155,34 +195,15 @@ class MatMulPublic(Linear, Public):
         return found
 
     def scale(self, sizes: Sizes, node: Node) -> int:
-        return sizes.scales[node.inputs[0]] + fraction_bits(self.constant, sizes, node.inputs[0])
+        return sizes.scales[node.inputs[0]] + self.fraction_bits(sizes, node.inputs[0])
 
     def emit(self, lowering: Lowering, node: Node) -> Share:
-        limbs, extra = lowering.limbs(node), fraction_bits(self.constant, lowering.sizes, node.inputs[0])
+        limbs, extra = lowering.limbs(node), self.fraction_bits(lowering.sizes, node.inputs[0])
         x = lowering.narrowed(lowering.share(node.inputs[0]), limbs)
         r, left = ring(limbs), self.left
         encoded = r.encode(as_integers(self.constant, extra))
         out = lowering.call(lambda v: r.matmul(encoded, v) if left else r.matmul(v, encoded), x)
         return lowering.as_share(out, node.shape, x.scale + extra, x.bits, limbs)
-
-
-def fraction_bits(constant: Array, sizes: Sizes, x: Node) -> int:
-    """Fraction bits of a public factor of x: as many as make it exact, or the job's fraction bits as significant ones.
-
-    Those are counted from the smallest entry that is not 0, as far as they show in a product with the largest x; and the result
-    has the job's fraction bits, even if x has none (a bit, a count).
-    """
-    entries = np.abs(constant[constant != 0.0])
-    if not entries.size:
-        return 0
-    f = sizes.numerics.fraction_bits
-    exponents = [dyadic(float(c)) for c in np.unique(entries)]
-    short = [exponent for exponent in exponents if exponent is not None]
-    seen = f + sizes.integer_bits(x) + 1  # finer does not show in the product, even of the largest x
-    precise = max(min(f - math.frexp(float(entries.min()))[1] + 1, seen), f - math.frexp(float(entries.max()))[1] + 1)
-    precise = max(min(precise, seen), f - sizes.scales[x])
-    found = min(max(short), max(precise, 0)) if len(short) == len(exponents) else precise
-    return max(found, -sizes.scales[x])  # whole numbers have no less than 0
 
 
 def as_integers(constant: Array, bits: int) -> NDArray[Any]:

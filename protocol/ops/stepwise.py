@@ -28,7 +28,7 @@ from ..views import Shape
 from .axes import agreed_seed
 from .constants import Constant
 from .linear import Linear, broadcast
-from .public import AddPublic, MultiplyPublic, as_integers, fraction_bits
+from .public import AddPublic, MultiplyPublic, as_integers
 from .tensor import Secret, number, public, secret
 
 SIGNIFICANT = 32  # bits of a schedule's numbers
@@ -79,7 +79,7 @@ class MultiplyStepwise(MultiplyPublic):
         return _secret(g, operands[0])._apply(self)
 
     def emit(self, lowering: Lowering, node: Node) -> Share:
-        limbs, extra = lowering.limbs(node), fraction_bits(self.constant, lowering.sizes, node.inputs[0])
+        limbs, extra = lowering.limbs(node), self.fraction_bits(lowering.sizes, node.inputs[0])
         x, r = lowering.narrowed(lowering.share(node.inputs[0]), limbs), ring(limbs)
         values, places = np.unique(self.constant, return_inverse=True)
         rows = r.encode(as_integers(values, extra))[places.reshape(self.constant.shape)]
