@@ -69,14 +69,10 @@ def measured(job: Job, arrays: dict[str, Any], iterations: int | None = None, le
     return run
 
 
-def clear_twin(job: Job, arrays: dict[str, Any], iterations: int) -> dict[str, np.ndarray]:
-    return trace(job, {name: np.shape(a) for name, a in arrays.items()}, iterations).graph.run_clear(arrays, iterations)
-
-
 def close(job: Job, arrays: dict[str, Any], iterations: int, bound: float) -> Simulation:
     """Measured, equal for both parties, and within `bound` of the float64 twin."""
     run = measured(job, arrays, iterations)
-    expected = clear_twin(job, arrays, iterations)
+    expected = run.plan.traced.graph.run_clear(arrays, iterations)
     assert set(run.results[0]) == set(run.results[1]) == set(expected)
     for name, value in expected.items():
         assert np.array_equal(run.results[0][name], run.results[1][name])

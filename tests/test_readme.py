@@ -16,13 +16,12 @@ from typing import Any
 import numpy as np
 import pytest
 from loopback import dealing
-from nn.test_layers import drawn, twin
+from nn.test_layers import both, drawn
 
 from dealer.program import PROGRAM as DEALER
 from party import Party
 from party.program import PROGRAM as PARTY
 from protocol.jobs import Job
-from protocol.simulate import simulate
 
 ROOT = Path(__file__).parents[1]
 PAGES = {
@@ -47,7 +46,7 @@ def test_a_job_of_the_readme_runs(number, monkeypatch):
         inputs[name] /= 32  # where a training begins
     if job.inputs["y"].shape == (1797, 10):
         inputs["y"] = np.eye(10)[np.arange(1797) % 10]
-    run, plain = simulate(job, inputs, 5), twin(job, inputs, 5)
+    plain, run = both(job, inputs, 5)
     results = run.results[0] | run.results[1]
     assert results.keys() == plain.keys() and plain
     for name, array in plain.items():

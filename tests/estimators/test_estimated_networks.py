@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from nn.test_layers import drawn, twin
+from nn.test_layers import both, drawn
 
 from party.loading import load_job
 from protocol.errors import JobError
@@ -41,10 +41,9 @@ def test_a_classifier_learns_and_equals_its_twin():
     )
     x, labels = blobs(120, 6, 3)
     inputs = drawn(job, x=x, y=np.eye(3)[labels])
-    run = simulate(job, inputs)
+    plain, run = both(job, inputs)
     assert run.steps == 18 and len(run.history[0]["accuracy"]) == 3
     assert float(run.history[0]["accuracy"][-1]) >= 0.9
-    plain = twin(job, inputs, 18)
     assert max(np.abs(run.results[0][name] - plain[name]).max() for name in plain) <= 2e-3
 
 
@@ -67,7 +66,7 @@ def test_pictures_go_through_convolutions():
     assert [type(layer) for layer in job.layers()] == kinds
     inputs = drawn(job, 20)
     inputs |= {"x": np.abs(inputs["x"]) / 16.0, "y": np.eye(2)[np.arange(20) % 2]}
-    run, plain = simulate(job, inputs), twin(job, inputs, 2)
+    plain, run = both(job, inputs)
     assert run.steps == 2
     assert max(np.abs(run.results[0][name] - plain[name]).max() for name in plain) <= 1e-3
 

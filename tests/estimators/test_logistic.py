@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from nn.test_layers import both
 
 from protocol.errors import JobError
 from protocol.estimators import LogisticRegression
 from protocol.jobs import trace
-from protocol.simulate import Simulation, simulate
+from protocol.simulate import Simulation
 
 linear_model = pytest.importorskip("sklearn.linear_model")
 
@@ -28,8 +29,8 @@ def fitted(x: np.ndarray, y: np.ndarray, **parameters: Any) -> tuple[Simulation,
     for name, value in parameters.items():
         setattr(job, name, value)
     inputs = {"x": x, "y": y[:, None] * 1.0 if y.max() == 1 else np.eye(y.max() + 1)[y]}
-    twin = trace(job, {name: each.shape for name, each in inputs.items()}).graph.run_clear(inputs, job.iterations)
-    return simulate(job, inputs), twin
+    plain, run = both(job, inputs)
+    return run, plain
 
 
 @pytest.mark.parametrize(("classes", "intercept"), [(2, True), (2, False), (3, True)])

@@ -66,7 +66,7 @@ def test_a_kept_estimator_predicts_what_scikit_learns_does(name, parameters, pee
     begin(work, pair[0])
     assert [(each, declared.owner) for each, declared in work.inputs.items()] == [("x", "alice")]
     run = simulate(work, {"x": new}, shares=[half.generations[0].shares for half in pair])
-    twin = trace(work, {"x": new.shape}).graph.run_clear({"x": new} | together(pair), 0)
+    twin = run.plan.traced.graph.run_clear({"x": new} | together(pair), 0)
     assert run.results[1].keys() == {"scores"}
     assert np.abs(run.results[0]["scores"] - twin["scores"]).max() <= 2e-3
     if name != "logistic-regression":

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from nn.test_layers import drawn, twin
+from nn.test_layers import both, drawn
 
 from party.formats.job_schema import line_of
 from party.loading import load_job
@@ -66,9 +66,8 @@ def test_an_estimator_on_columns_of_both(tmp_path):
     assert {name: each.owner for name, each in job.inputs.items()} == {"x.alice": "alice", "x.bob": "bob", "y": "bob"}
     inputs = drawn(job, 40)
     inputs["y"] = (inputs["x.alice"][:, :1] > 0) * 1.0
-    run = simulate(job, inputs)
+    plain, run = both(job, inputs)
     assert [set(each) for each in run.results] == [{"coef", "intercept", "accuracy"}, {"accuracy", "scores"}]
-    plain = twin(job, inputs, job.iterations)
     for name, found in (run.results[0] | run.results[1]).items():
         assert np.abs(found - plain[name]).max() <= 2e-3
 

@@ -30,7 +30,7 @@ from protocol.nn import (
     Softmax,
 )
 from protocol.ops import gradient, softmax, within
-from protocol.simulate import simulate
+from protocol.simulate import Simulation, simulate
 
 KEY = b"k" * 32
 
@@ -52,8 +52,11 @@ def drawn(job: Job, rows: int = 8, **given: np.ndarray) -> dict[str, np.ndarray]
     return found
 
 
-def twin(job: Job, inputs: dict[str, np.ndarray], steps: int) -> dict[str, np.ndarray]:
-    return trace(job, {name: array.shape for name, array in inputs.items()}, steps).graph.run_clear(inputs, steps)
+def both(job: Job, inputs: dict[str, np.ndarray], steps: int | None = None) -> tuple[dict[str, np.ndarray], Simulation]:
+    """What the float64 twin computes, and the run; of one plan."""
+    run = simulate(job, inputs, steps)
+    traced = run.plan.traced
+    return traced.graph.run_clear(inputs, traced.iterations), run
 
 
 def parameters(inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -121,7 +124,7 @@ def test_sgd_is_that_of_torch(optimiser):
                 g = g + optimiser.momentum * state[name] if optimiser.nesterov else state[name]
             moved.append(value - optimiser.lr * g)
         w, b = moved
-    plain, run = twin(job, inputs, 5), simulate(job, inputs, 5)
+    plain, run = both(job, inputs, 5)
     assert np.allclose(plain["model.0.weight"], w, rtol=0, atol=1e-12)
     assert np.allclose(plain["model.0.bias"], b, rtol=0, atol=1e-12)
     for name, array in plain.items():
@@ -186,7 +189,7 @@ def test_a_layer_of_softmax():
     model = Sequential(Dense(4, 3), Softmax())
     job = trainer(model, MSE(), SGD(lr=0.1), (4,), (3,))
     inputs = drawn(job)
-    plain, run = twin(job, inputs, 5), simulate(job, inputs, 5)
+    plain, run = both(job, inputs, 5)
     for name, array in plain.items():
         assert np.abs(run.results[0][name] - array).max() <= 5e-4, name
 
@@ -196,7 +199,7 @@ def test_a_residual_block_adds_what_it_makes_to_what_it_was_given():
     job = trainer(model, MSE(), SGD(lr=0.05), (4,), (2,))
     assert "model.1.shortcut.weight" in job.model.trained()
     inputs = drawn(job)
-    plain, run = twin(job, inputs, 20), simulate(job, inputs, 20)
+    plain, run = both(job, inputs, 20)
     for name, array in plain.items():
         assert np.abs(run.results[0][name] - array).max() <= 2e-4, name
 

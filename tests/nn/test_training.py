@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from nn.test_layers import drawn, twin
+from nn.test_layers import both, drawn
 from oracle import secure
 
 from protocol.errors import JobError
@@ -69,8 +69,7 @@ def test_a_network_learns_and_says_so_after_every_epoch():
     x, y = blobs(120, 6, 3)
     inputs = drawn(job, x=x, y=y)
     assert (job.iterations, job.check_every) == (18, 6)
-    run = simulate(job, inputs)
-    plain = twin(job, inputs, job.iterations)
+    plain, run = both(job, inputs)
     for name in job.model.trained():
         assert np.abs(run.results[0][name] - plain[name]).max() <= 2e-3
     history = run.history[0]["accuracy"]
@@ -210,7 +209,7 @@ def test_pictures_and_series_train_as_their_twins_do(layers, shape):
 
     job = Pictured()
     inputs = drawn(job)
-    run, plain = simulate(job, inputs), twin(job, inputs, job.iterations)
+    plain, run = both(job, inputs)
     for name, array in plain.items():
         assert np.abs(run.results[0][name] - array).max() <= 1e-3, name
 
