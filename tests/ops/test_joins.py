@@ -159,12 +159,12 @@ def test_both_parties_choose_alike_and_the_contract_is_another():
 
 
 def test_it_trains_as_the_twin_does():
-    rng = np.random.default_rng(2)
+    rng = np.random.default_rng(8)  # no value so near a threshold that a rounding decides
     inputs = {name: rng.uniform(-1, 1, shape) for name, shape in SHAPES.items()}
     run = simulate(Trained(), inputs, 5, network=FAR)
     assert {spec.kind for spec in run.plan.dealing.phases[Phase.STEP].correlations} >= {"totals", "join", "gate"}
     twin = run.plan.traced.graph.run_clear(inputs, 5)["w"]
-    assert np.abs(run.results[0]["w"] - twin).max() <= 2e-3
+    assert np.abs(run.results[0]["w"] - twin).max() <= 2e-4
 
 
 def test_a_network_step_over_a_distance_takes_thirteen_rounds():
