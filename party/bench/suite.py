@@ -11,8 +11,9 @@ from typing import Any, Protocol, TypeVar
 
 from rich.console import Console
 
-from . import dealer, operations
+from . import dealer
 from .measuring import measure
+from .products import COUNT, PEAKS, products
 from .workloads import WORKLOADS
 
 
@@ -76,14 +77,11 @@ DEALER = TableFormat(
         ("2 workers", lambda r: f"{r.per_second[1]:,.0f}/s"),
     ),
 )
-OPERATIONS = TableFormat(
-    "Operations at f = 16: cost for an element, and error against float64",
+PRODUCTS = TableFormat(
+    "Products at f = 16: error against float64",
     (
-        ("operation", lambda r: r.name),
+        ("products", lambda r: r.name),
         ("inputs", lambda r: f"{r.n:,} in ±{r.peak:,.0f}"),
-        ("rounds", lambda r: str(r.rounds)),
-        ("sent", lambda r: f"{r.bytes_sent:.2f} B"),
-        ("dealt", lambda r: f"{r.dealt_bytes:.1f} B"),
         ("largest error", lambda r: f"{r.max_error:.2g}"),
         ("off by > 1%", lambda r: str(r.wrong)),
     ),
@@ -102,12 +100,9 @@ def suite(names: Sequence[str], scale: float, size: int | None, as_json: bool) -
         for kind in dealer.KINDS:
             report.row(DEALER, dealer.throughput(kind, 0.5 * min(scale, 1.0)))
     wrong = 0
-    if "operations" in names:
-        for name in operations.names():
-            report.row(OPERATIONS, operations.facts(name, size))
-        count = max(1000, round(operations.PRODUCTS * min(scale, 1.0)))
-        for peak in operations.PEAKS:
-            wrong += report.row(OPERATIONS, operations.products(peak, count)).wrong
+    if "products" in names:
+        for peak in PEAKS:
+            wrong += report.row(PRODUCTS, products(peak, max(1000, round(COUNT * min(scale, 1.0))))).wrong
     report.say(f"load {os.getloadavg()[0]:.1f} after the last")
     sys.stdout.flush()
     return 1 if wrong else 0

@@ -73,11 +73,11 @@ WORKLOADS = {
         Workload("digits-epoch", "digits-mlp", 44, sized="", steps=44, free=2, held=4),
     )
 }
-OTHERS = ("dealer", "operations")
+OTHERS = ("dealer", "products")
 
 
 def chosen(names: tuple[str, ...]) -> list[str]:
-    """The workloads called by these names, or by the beginning of one; all but `operations` if there are
+    """The workloads called by these names, or by the beginning of one; all but `products` if there are
     none.
     """
     found: list[str] = []

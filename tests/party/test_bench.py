@@ -10,9 +10,9 @@ import json
 import numpy as np
 import pytest
 
-from party.bench import operations
 from party.bench.dealer import KINDS, throughput
 from party.bench.measuring import Line, reference_seconds
+from party.bench.products import PEAKS, Wrong, products
 from party.bench.suite import suite
 from party.bench.workloads import WORKLOADS, chosen
 from party.jobs.samples import classes, halves, pictures, uniform
@@ -95,31 +95,9 @@ def test_the_reference_is_the_same_work_in_float64():
     assert 0.0 < reference_seconds(trace(job, {name: each.shape for name, each in inputs.items()}), inputs, 3) < 1.0
 
 
-@pytest.mark.parametrize("operation", operations.names())
-def test_operations_are_right(operation):
-    found = operations.facts(operation, 24 if operation == "matmul" else 256)
-    bounds = {
-        "scale": 1e-3,
-        "sigmoid": 0.025,
-        "sigmoid-derivative": 0.04,
-        "sigmoid-fourier": 1e-3,
-        "sigmoid-accurate": 1e-3,
-        "softmax": 1e-4,
-        "softplus": 5e-5,
-        "silu": 6e-5,
-        "gelu": 7e-5,
-        "tanh": 1.2e-4,
-    }
-    assert found.max_error <= bounds.get(operation, 2.0**-15)
-    assert found.wrong == 0 or operation in (
-        "sigmoid",
-        "sigmoid-derivative",
-    )  # polynomials that are only near a sigmoid
-
-
-@pytest.mark.parametrize("peak", operations.PEAKS)
+@pytest.mark.parametrize("peak", PEAKS)
 def test_no_product_is_wrong(peak):
-    found = operations.products(peak, 100_000)
+    found = products(peak, 100_000)
     assert (found.n, found.wrong) == (100_000, 0)
     assert found.max_error <= 2.0**-15
 
@@ -149,14 +127,13 @@ def test_a_workload_between_three_processes(capsys):
 def test_each_row_is_printed_when_it_is_there(monkeypatch, capsys):
     seen = []
 
-    def facts(name, size):
+    def found(peak, count):
         seen.append(capsys.readouterr().out)
-        return operations.Facts(name, 1000, 8.0, 1, 8.0, 8.0, 1e-6, 0)
+        return Wrong(f"up to {peak}", 1000, peak, 1e-6, 0)
 
-    monkeypatch.setattr(operations, "facts", facts)
-    monkeypatch.setattr(operations, "products", lambda peak, count: facts("products", count))
-    monkeypatch.setattr(operations, "names", lambda: ["one", "two"])
-    assert suite(["operations"], 0.1, None, as_json=False) == 0
-    assert seen[0] == "" and "Operations" in seen[1] and "one" in seen[1] and "two" in seen[2]
+    monkeypatch.setattr("party.bench.suite.PEAKS", (1.0, 2.0, 3.0))
+    monkeypatch.setattr("party.bench.suite.products", found)
+    assert suite(["products"], 0.1, None, as_json=False) == 0
+    assert seen[0] == "" and "Products" in seen[1] and "up to 1" in seen[1] and "up to 2" in seen[2]
     widths = {len(line) for text in seen for line in text.splitlines() if "1,000" in line}
     assert len(widths) == 1
