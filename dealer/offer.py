@@ -15,7 +15,7 @@ from protocol.wire import Message
 OBJECTS = 50  # a plan in memory is about so many times as large as on the wire
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Offer:
     """Two parties belong together when they bring the same ticket: both of theirs, joined, which enter every mask."""
 
@@ -45,7 +45,7 @@ class Offer:
         dealing = contract_codec.unpack(data, limits)
         if not 0 <= start <= dealing.steps:
             raise ProtocolError(f"a plan of {dealing.steps} steps is to start at step {start}")
-        return Offer(ticket, digest, start, epoch, dealing, len(data))
+        return Offer(ticket=ticket, digest=digest, start=start, epoch=epoch, dealing=dealing, size=len(data))
 
     @property
     def memory(self) -> int:

@@ -24,7 +24,7 @@ _PARTS = 1 << 15
 _MESSAGE = 256 << 20
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     listen: str
     keys: KeyPair | None

@@ -42,6 +42,7 @@ def precompute(
     folder: Path,
     keys: KeyPair,
     owners: dict[str, PublicKey],
+    *,
     workers: int = 1,
     valid: float = VALID,
     progress: Progress = lambda done, total: None,
@@ -67,7 +68,16 @@ def precompute(
         seals = {}
         for role in ROLES:
             header, seals[role] = Seal.to_write(
-                role, session, material, dealing, extent, keys.public.raw, keys.secret, owners[role].raw, made, until
+                role=role,
+                session=session,
+                material=material,
+                dealing=dealing,
+                extent=extent,
+                dealer=keys.public.raw,
+                dealer_secret=keys.secret,
+                owner=owners[role].raw,
+                made=made,
+                until=until,
             )
             sealed = seals[role].seal(layouts[role].secret, seeds[role])
             files.write(role, header.pack() + sealed)

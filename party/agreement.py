@@ -154,7 +154,7 @@ class Start:
     ending: tuple[str, bool] | None = None  # the attempt that both can finish, and whether the peer lacks its results
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Agreed:
     """What an attempt computes, and where it starts."""
 
@@ -217,7 +217,7 @@ async def agree(
         store.bind(plan.digest if matching is None else f"{plan.digest} {matching.digest}")
     start = await _compare(peer, plan, store, material, records)
     accepted = intent.accepts and theirs.get("accepts") is True
-    return Agreed(plan, join_tickets(*tickets), start, accepted, shares, salt)
+    return Agreed(plan=plan, ticket=join_tickets(*tickets), start=start, accepted=accepted, shares=shares, salt=salt)
 
 
 def _plain(shapes: Mapping[str, Shape]) -> dict[str, list[int]]:

@@ -276,11 +276,11 @@ class Party:
             keyed or inputs.arrays,
             view,
             store,
-            self.checkpoint_every,
-            material,
-            self.threads,
-            keep_it,
-            None if watch is None else watch.serving(view.note, shown, partial(samples, seen)),
+            interval=self.checkpoint_every,
+            material=material,
+            threads=self.threads,
+            keeper=keep_it,
+            serving=None if watch is None else watch.serving(view.note, shown, partial(samples, seen)),
         )
         run.fitted = inputs.fitted
         return run

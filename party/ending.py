@@ -61,7 +61,7 @@ from .shared import Keeper, SharedModel
 SEALED, REVEAL = "sealed", "reveal"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Seal:
     """What it takes to finish an attempt: the words for the peer, and this party's own shares."""
 
@@ -86,7 +86,14 @@ class Seal:
     def read(body: Mapping[str, Any]) -> Seal:
         message, own = unpacked([body["message"]])[0], unpacked(body["own"])
         history = History.read(body.get("history"))
-        return Seal(body["ticket"], body["epoch"], message, own, history, body.get("salt", b""))
+        return Seal(
+            ticket=body["ticket"],
+            epoch=body["epoch"],
+            message=message,
+            own=own,
+            history=history,
+            salt=body.get("salt", b""),
+        )
 
 
 class Ending:
@@ -168,7 +175,7 @@ class Ending:
     ) -> None:
         """Steps 1 and 2. When this returns, both parties can finish this attempt for ever."""
         own = [np.array(words) for words in machine.sealed()]
-        seal = Seal(ticket, epoch, np.array(message), own, history, salt)
+        seal = Seal(ticket=ticket, epoch=epoch, message=np.array(message), own=own, history=history, salt=salt)
         if self._store is not None:
             self._store.record("ending", seal.body())
             if self._finished is not None:

@@ -87,6 +87,7 @@ class Run:
         inputs: Mapping[str, Array] | Keyed,
         view: RunView,
         store: Store | None = None,
+        *,
         interval: float = 5.0,
         material: Material | None = None,
         threads: int = 1,

@@ -110,7 +110,15 @@ class Lowering:
         bits = min(share.bits, 64 * share.limbs)
         terms = self.sizes.graph.terms.get(label, Terms())
         learners = terms.learners(self.learners)
-        opening = Opening(share.register, None, target, Field(share.shape, share.limbs), label, learners, bits)
+        opening = Opening(
+            share=share.register,
+            mask=None,
+            target=target,
+            field=Field(share.shape, share.limbs),
+            name=label,
+            learners=learners,
+            bits=bits,
+        )
         self.phases[phase].stage(level).openings.append(opening)
         self.reveals[label] = (target, share)
 
@@ -207,7 +215,9 @@ class Lowering:
         index = len(code.masks)
         code.masks.append(field)
         code.mask_registers.append(mask)
-        code.stage(value.level).openings.append(Opening(value.register, mask, target, field, name))
+        code.stage(value.level).openings.append(
+            Opening(share=value.register, mask=mask, target=target, field=field, name=name)
+        )
         code.stage(value.level + 1)
         self._because(target)
         return Operand(

@@ -88,7 +88,7 @@ class Extent:
         return (1, self.steps, self.checks, self.finishes)[phase]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Header:
     """What stands in the clear, and is authenticated. `material` is the same in both parties' files; keys are raw."""
 
@@ -136,10 +136,10 @@ class Header:
             unpacker = msgpack.Unpacker(max_buffer_size=HEAD)
             unpacker.feed(data[len(MAGIC) : HEAD])
             parts = unpacker.unpack()
-            wanted = [field.type for field in fields(Header)]
-            if type(parts) is not list or [type(part).__name__ for part in parts] != wanted:
+            wanted = {field.name: field.type for field in fields(Header)}
+            if type(parts) is not list or [type(part).__name__ for part in parts] != list(wanted.values()):
                 raise ValueError
-            header = Header(*parts)
+            header = Header(**dict(zip(wanted, parts, strict=True)))
             if header.pack() != data or not 0 <= header.steps < 1 << 41 or not 1 <= header.finishes < 1 << 16:
                 raise ValueError
             if not 0 <= header.checks < 1 << 42:
@@ -255,6 +255,7 @@ class Seal:
 
     @staticmethod
     def to_write(
+        *,
         role: str,
         session: str,
         material: str,
@@ -272,19 +273,19 @@ class Seal:
         size = Layout(dealing, extent, role).size
         contract = contract_codec.digest(dealing)
         header = Header(
-            role,
-            session,
-            material,
-            contract,
-            extent.steps,
-            extent.checks,
-            extent.finishes,
-            size,
-            made,
-            until,
-            owner,
-            dealer,
-            public,
+            role=role,
+            session=session,
+            material=material,
+            digest=contract,
+            steps=extent.steps,
+            checks=extent.checks,
+            finishes=extent.finishes,
+            size=size,
+            made=made,
+            until=until,
+            owner=owner,
+            dealer=dealer,
+            ephemeral=public,
         )
         static = X25519PrivateKey.from_private_bytes(dealer_secret)
         return header, Seal(header, _exchange(once, owner), _exchange(static, owner))

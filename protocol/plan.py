@@ -53,7 +53,7 @@ class Way:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """Lowered code for one party, and the contract that both parties and the dealer share."""
 
@@ -175,7 +175,18 @@ def make_plan(traced: Traced, party: int, learners: tuple[int, ...], guard: bool
     listing = traced.listing.with_setting("revealed to", learners).with_setting("guard", (int(guard),))
     bound = listing.chain[-1] + bytes([traced.numerics.fraction_bits]) + contract_codec.pack(dealing)
     digest = hashlib.blake2b(bound, digest_size=16).hexdigest()
-    return Plan(traced, lowering, dealing, costs, outline, listing, learners, digest, guards, guard)  # type: ignore[arg-type]
+    return Plan(
+        traced=traced,
+        lowering=lowering,
+        dealing=dealing,
+        costs=costs,  # type: ignore[arg-type]
+        outline=outline,
+        listing=listing,
+        learners=learners,
+        digest=digest,
+        guards=guards,
+        guarded=guard,
+    )
 
 
 def _dealing(code: PhaseCode) -> PhaseDealing:

@@ -51,7 +51,7 @@ class Operand:
     mask: Mask
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Opening:
     """Send share + mask share (or share alone, for a reveal to `learners`); the sum arrives in `target`."""
 

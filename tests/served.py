@@ -58,7 +58,7 @@ async def serving(keys: Keys, **limits: int | str) -> AsyncIterator[str]:
     """A dealer in this process; its address."""
     allow = Allow([keys.pairs["alice"].public, keys.pairs["bob"].public])
     address = free_address()
-    service = Service(Settings(address, keys.pairs["dealer"], allow, **limits), Log("dealer"))
+    service = Service(Settings(listen=address, keys=keys.pairs["dealer"], allow=allow, **limits), Log("dealer"))
     task = asyncio.create_task(service.run())
     try:
         yield address

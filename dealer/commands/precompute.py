@@ -58,7 +58,15 @@ def run(config: Config) -> int:
             log(f"{done / 1e6:,.0f} of {total / 1e6:,.0f} MB written", "progress")
 
     material = precompute(
-        dealing, extent, config.session, config.out, keys, found, config.workers, config.valid, progress
+        dealing,
+        extent,
+        config.session,
+        config.out,
+        keys,
+        found,
+        workers=config.workers,
+        valid=config.valid,
+        progress=progress,
     )
     log(
         f"material {material[:8]} for session {config.session}: {dealing.steps:,} steps and {extent.steps - dealing.steps:,} spare, "

@@ -26,16 +26,16 @@ def run(config: Config) -> int:
     if keys is None:
         log(PLAINTEXT, "plaintext", "warning")
     settings = Settings(
-        listen,
-        keys,
-        None if keys is None else _allowed(config),
-        config.workers,
-        config.timeout,
-        config.max_sessions,
-        config.max_plan_size,
-        config.max_step_memory,
-        config.max_stock,
-        parse_shape(config.link) if config.link else None,
+        listen=listen,
+        keys=keys,
+        allow=None if keys is None else _allowed(config),
+        workers=config.workers,
+        timeout=config.timeout,
+        max_sessions=config.max_sessions,
+        max_plan_size=config.max_plan_size,
+        max_step_memory=config.max_step_memory,
+        max_stock=config.max_stock,
+        shape=parse_shape(config.link) if config.link else None,
     )
     kernels.ready(log)
     service = Service(settings, log)

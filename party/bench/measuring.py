@@ -24,7 +24,7 @@ from .workloads import Workload
 PATIENCE = 600.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Line:
     """What is known of a workload, for one repeat. Bytes are payload; those sent are one party's, the
     larger of the two.
@@ -73,23 +73,23 @@ def measure(workload: Workload) -> Line:
     reference = reference_seconds(plan.traced, inputs, steps)
     middle = median(seconds)
     return Line(
-        workload.name,
-        workload.size,
-        middle,
-        min(seconds),
-        len(seconds),
-        rounds,
-        sent,
-        dealt,
-        dealer_seconds(plan.dealing, steps) if dealt else 0.0,
-        bob["waits_for_material"],
-        bob["waited_for_material"],
-        max(alice["free_seconds"], bob["free_seconds"]),
-        max(median(alice["cpu_seconds"]), median(bob["cpu_seconds"])),
-        max(alice["peak_rss_mb"], bob["peak_rss_mb"]),
-        max(alice["rtt_us"], bob["rtt_us"]),
-        reference,
-        middle / reference if reference else 0.0,
+        name=workload.name,
+        n=workload.size,
+        seconds_median=middle,
+        seconds_min=min(seconds),
+        repeats=len(seconds),
+        rounds=rounds,
+        bytes_sent=sent,
+        dealt_bytes=dealt,
+        dealer_seconds=dealer_seconds(plan.dealing, steps) if dealt else 0.0,
+        waits_for_material=bob["waits_for_material"],
+        waited_for_material=bob["waited_for_material"],
+        free_seconds=max(alice["free_seconds"], bob["free_seconds"]),
+        cpu_seconds=max(median(alice["cpu_seconds"]), median(bob["cpu_seconds"])),
+        peak_rss_mb=max(alice["peak_rss_mb"], bob["peak_rss_mb"]),
+        rtt_us=max(alice["rtt_us"], bob["rtt_us"]),
+        reference_seconds=reference,
+        ratio=middle / reference if reference else 0.0,
     )
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from protocol.errors import ConfigError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Workload:
     """`size` is that of the job's parameter `sized` ("": the number of steps)."""
 
@@ -26,13 +26,9 @@ class Workload:
         if self.name == "exchange":
             return self
         chosen = max(1, round(self.size * scale)) if size is None else size
-        if self.sized == "" and self.steps > 1:
-            return Workload(self.name, self.job, chosen, self.params, "", chosen, self.free, self.held)
-        return (
-            Workload(self.name, self.job, chosen, self.params, self.sized, self.steps, self.free, self.held)
-            if self.sized
-            else self
-        )
+        if self.sized:
+            return replace(self, size=chosen)
+        return replace(self, size=chosen, steps=chosen) if self.steps > 1 else self
 
     @property
     def iterations(self) -> int:
@@ -44,13 +40,13 @@ class Workload:
 
 
 def _single(name: str, operation: str, size: int, held: int = 7) -> Workload:
-    return Workload(name, "single", size, (("operation", operation),), held=held)
+    return Workload(name=name, job="single", size=size, params=(("operation", operation),), held=held)
 
 
 WORKLOADS = {
     each.name: each
     for each in (
-        Workload("exchange", "single", 12, (("operation", "mul"),), sized="size"),
+        Workload(name="exchange", job="single", size=12, params=(("operation", "mul"),), sized="size"),
         _single("mul-1M", "mul", 1_000_000, 9),
         _single("matmul-512", "matmul", 512, 9),
         _single("matmul-1024", "matmul", 1024),
@@ -64,13 +60,13 @@ WORKLOADS = {
         _single("maxpool", "maxpool", 64 * 8 * 28 * 28),
         _single("ltz-1M", "ltz", 1_000_000, 5),
         _single("relu-1M", "relu", 1_000_000, 5),
-        Workload("seed-10k", "seed", 10_000, sized="", steps=10_000, free=1, held=2),
-        Workload("logreg", "logreg", 78, sized="", steps=78, free=2, held=4),
-        Workload("mlp", "mlp", 128, sized="", free=6, held=14),
-        Workload("mlp-ce", "mlp-ce", 128, sized="", free=6, held=14),
-        Workload("cnn", "cnn", 64, sized="", free=6, held=14),
-        Workload("lenet", "lenet", 64, sized="", free=3, held=7),
-        Workload("digits-epoch", "digits-mlp", 44, sized="", steps=44, free=2, held=4),
+        Workload(name="seed-10k", job="seed", size=10_000, sized="", steps=10_000, free=1, held=2),
+        Workload(name="logreg", job="logreg", size=78, sized="", steps=78, free=2, held=4),
+        Workload(name="mlp", job="mlp", size=128, sized="", free=6, held=14),
+        Workload(name="mlp-ce", job="mlp-ce", size=128, sized="", free=6, held=14),
+        Workload(name="cnn", job="cnn", size=64, sized="", free=6, held=14),
+        Workload(name="lenet", job="lenet", size=64, sized="", free=3, held=7),
+        Workload(name="digits-epoch", job="digits-mlp", size=44, sized="", steps=44, free=2, held=4),
     )
 }
 OTHERS = ("dealer", "products")

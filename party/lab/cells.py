@@ -47,7 +47,7 @@ class Order:
         return self.plan.sized(iterations)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Cell:
     """One point of the grid. Times in seconds; the shares are Bob's, to whom the dealer's stream goes."""
 
@@ -123,16 +123,16 @@ def _cell(
 ) -> Cell:
     bob = reports["bob"]
     return Cell(
-        link,
-        dealer,
-        count,
-        max(report["seconds"] for report in reports.values()),
-        sum(report["step_seconds"] for report in reports.values()) / 2 / count,
-        bob["computed"],
-        bob["waited_for_peer"],
-        bob["waited_for_material"],
-        predicted.seconds,
-        predicted.step_seconds / count,
+        link=link,
+        dealer=dealer,
+        iterations=count,
+        seconds=max(report["seconds"] for report in reports.values()),
+        per_iteration=sum(report["step_seconds"] for report in reports.values()) / 2 / count,
+        computed=bob["computed"],
+        waited_for_peer=bob["waited_for_peer"],
+        waited_for_material=bob["waited_for_material"],
+        predicted_seconds=predicted.seconds,
+        predicted_per_iteration=predicted.step_seconds / count,
     )
 
 

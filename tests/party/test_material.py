@@ -54,7 +54,7 @@ def state(tmp_path, monkeypatch):
 
 
 def make(folder, dealing=SEED, spare=0.5, session="s"):
-    precompute(dealing, Extent.of(dealing, spare), session, folder, KEYS["dealer"], OWNERS, 2)
+    precompute(dealing, Extent.of(dealing, spare), session, folder, KEYS["dealer"], OWNERS, workers=2)
     return names(folder, session)
 
 
@@ -152,16 +152,16 @@ def test_a_header_that_names_a_trusted_dealer_who_did_not_write_it(tmp_path):
     """Anybody can write the public keys; without the dealer's secret the seed does not open."""
     forger = KeyPair.generate("dealer")
     forged, seal = Seal.to_write(
-        "bob",
-        "s",
-        "0" * 32,
-        SEED,
-        Extent.of(SEED, 0),
-        KEYS["dealer"].public.raw,
-        forger.secret,
-        OWNERS["bob"].raw,
-        1,
-        LATER,
+        role="bob",
+        session="s",
+        material="0" * 32,
+        dealing=SEED,
+        extent=Extent.of(SEED, 0),
+        dealer=KEYS["dealer"].public.raw,
+        dealer_secret=forger.secret,
+        owner=OWNERS["bob"].raw,
+        made=1,
+        until=LATER,
     )
     layout = Layout(SEED, Extent.of(SEED, 0), "bob")
     path = tmp_path / "forged"
@@ -188,16 +188,16 @@ def test_cells_cannot_change_places(tmp_path):
 @settings(max_examples=300, deadline=None)
 def test_every_flipped_bit_of_a_header_is_noticed(data):
     header, seal = Seal.to_write(
-        "alice",
-        "s",
-        "ab" * 16,
-        SEED,
-        Extent.of(SEED, 0.1),
-        KEYS["dealer"].public.raw,
-        KEYS["dealer"].secret,
-        OWNERS["alice"].raw,
-        1,
-        LATER,
+        role="alice",
+        session="s",
+        material="ab" * 16,
+        dealing=SEED,
+        extent=Extent.of(SEED, 0.1),
+        dealer=KEYS["dealer"].public.raw,
+        dealer_secret=KEYS["dealer"].secret,
+        owner=OWNERS["alice"].raw,
+        made=1,
+        until=LATER,
     )
     layout = Layout(SEED, Extent.of(SEED, 0.1), "alice")
     raw = bytearray(header.pack() + seal.seal(layout.secret, bytes(32)))

@@ -189,7 +189,7 @@ class Scene:
         intent = Intent(role=role, job=self.job, iterations=ITERATIONS, reveal="both", shapes=shapes, material=label)
         store = Store(self.folder / f"state-{role}", "s", role) if stateful else None
         to = Addresses(session="s", peer=peer, dealer=dealer, timeout=5.0, wait=10.0)
-        return Run(intent, to, mine, RunView(), store, 0.02, material=material)
+        return Run(intent, to, mine, RunView(), store, interval=0.02, material=material)
 
     async def life(self, crash_in: int, live: bool, stateful: bool = True) -> bool:
         """Start both, until they are done or one crashes; whether they are done."""
@@ -199,7 +199,9 @@ class Scene:
         tasks = []
         try:
             if dealer is not None:
-                service = asyncio.create_task(Service(DealerSettings(dealer, None, None), Log("dealer")).run())
+                service = asyncio.create_task(
+                    Service(DealerSettings(listen=dealer, keys=None, allow=None), Log("dealer")).run()
+                )
             else:
                 for role in ("alice", "bob"):
                     materials[role] = self.open(role)
