@@ -4,19 +4,10 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from protocol.config import (
-    Setting,
-    duration,
-    file_path,
-    fraction,
-    listen_address,
-    positive,
-    session_name,
-    size,
-    whole,
-)
+from protocol.config import Setting
 from protocol.errors import ConfigError
 from protocol.log import SETTING as LOG_FORMAT
+from protocol.parsers import duration, file_path, fraction, listen_address, positive, session_name, size, whole
 from protocol.web.options import WATCH
 
 _THREADS = whole(1, 256)

@@ -30,10 +30,11 @@ from typing import Any, TypeVar
 
 from protocol import kernels
 from protocol.channel import parse_shape
-from protocol.config import Address, Config
+from protocol.config import Config
 from protocol.errors import ConfigError, MpcError
 from protocol.keyring import needed_key, other_key, own_key
 from protocol.log import Log
+from protocol.parsers import Address
 from protocol.prg import fresh_seed
 from protocol.web.options import Watch
 

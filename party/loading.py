@@ -23,12 +23,13 @@ from typing import TypeVar
 
 import protocol
 from protocol import estimators
-from protocol.config import nearest, yes_or_no
+from protocol.config import nearest
 from protocol.cost import LAN, Network
 from protocol.errors import ConfigError, JobError, MpcError
 from protocol.jobs import Job, Traced, trace
 from protocol.networks import prediction
 from protocol.origin import cell, source
+from protocol.parsers import yes_or_no
 from protocol.signals import OWNED
 from protocol.views import Shape
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from protocol.commandline import Command, Program
 
-from . import settings as tables
+from . import command_settings as tables
+from .settings import OF_THE_DEALER
 
 PROGRAM = Program(
     "party",
@@ -63,5 +64,5 @@ PROGRAM = Program(
     default="run",
     epilog="On one machine:   python -m dealer & python -m party --role bob & python -m party --role alice\n"
     "Its cost, before: python -m party plan --job seed --rtt 40ms --bandwidth 100mbit",
-    elsewhere=tables.OF_THE_DEALER.split(),
+    elsewhere=OF_THE_DEALER.split(),
 )

@@ -21,7 +21,8 @@ import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from .config import Setting, choice
+from .config import Setting
+from .parsers import choice
 
 LOGGER = logging.getLogger("mpc")
 LOGGER.addHandler(logging.NullHandler())  # or `logging` would write warnings to standard error by itself

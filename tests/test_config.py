@@ -11,26 +11,22 @@ from sentences import rejected
 
 from dealer.program import PROGRAM as dealer
 from party.program import PROGRAM as party
-from protocol.config import (
-    Config,
-    Setting,
-    add_options,
+from protocol.config import Config, Setting, add_options, check_variables, resolve
+from protocol.errors import ConfigError
+from protocol.parsers import (
     address,
     bandwidth,
-    check_variables,
     choice,
     duration,
     file_path,
     fraction,
     listen_address,
     positive,
-    resolve,
     session_name,
     size,
     whole,
     yes_or_no,
 )
-from protocol.errors import ConfigError
 
 TABLE = (
     Setting("role", "which party", choice("alice", "bob")),

@@ -6,7 +6,8 @@ from argparse import Namespace
 
 import pytest
 
-from party.settings import PLAN, RUN, network
+from party.command_settings import PLAN, RUN
+from party.settings import network
 from protocol.config import resolve
 from protocol.cost import LAN, LOOPBACK, Network, Pace, PhaseCost, dealing_seconds, online_seconds, run_seconds
 

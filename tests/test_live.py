@@ -19,9 +19,9 @@ from dealer.service import Service
 from party import Party
 from party.local import free_address
 from party.view import RunView
-from protocol.config import Address
 from protocol.jobs import Input, Job
 from protocol.log import LOGGER
+from protocol.parsers import Address
 from protocol.web.page import page
 
 ANYWHERE = Address("127.0.0.1", 0)

@@ -24,8 +24,8 @@ from party import Party
 from party.local import free_address
 from party.seen import Seen
 from party.view import RunView, RunViews
-from protocol.config import Address
 from protocol.errors import ConfigError
+from protocol.parsers import Address
 from protocol.web.measures import Measure
 from protocol.web.metrics import metrics
 from protocol.web.options import web_address

@@ -22,9 +22,10 @@ from pathlib import Path
 
 from protocol import __version__, kernels
 from protocol.channel import Allow, Connection, KeyPair, Listener, Options, PublicKey, connect
-from protocol.config import Address, Config
+from protocol.config import Config
 from protocol.errors import ConfigError, DataError, LinkError, MpcError, ProtocolError
 from protocol.keyring import PLAINTEXT, needed_key, own_key, shared_folder
+from protocol.parsers import Address
 from protocol.processes import run_until_signalled
 from protocol.wire import Kind, Message
 from protocol.wire.codec import payload_bytes

@@ -28,11 +28,11 @@ from protocol.graph import Phase
 from protocol.jobs import ROLES
 from protocol.places import usable
 
+from ..command_settings import LAB
 from ..given import given
 from ..loading import load_job, parameters
 from ..pages.lab import save as save_page
 from ..planned import planned
-from ..settings import LAB
 from .cells import RUNS, SLOW, Cell, Order, survey
 
 SMALL = {"job": "seed", "rtt": "0,10,40,100ms", "bandwidth": "10mbit,100mbit", "seconds_per_cell": "3s"}

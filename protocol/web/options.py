@@ -10,9 +10,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from ..config import Address, Setting, file_path, listen_address
+from ..config import Setting
 from ..errors import ConfigError
 from ..keyring import is_loopback
+from ..parsers import Address, file_path, listen_address
 from .measures import Sample
 
 SHORTEST = 16  # characters of a token

@@ -16,7 +16,7 @@ from typing import Any
 
 from aiohttp import web
 
-from ..config import Address
+from ..parsers import Address
 from .site import serving
 
 INTERVAL = 0.5  # seconds between two looks at what has changed

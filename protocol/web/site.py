@@ -15,9 +15,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 from aiohttp import web
 
-from ..config import Address
 from ..errors import ConfigError
 from ..keyring import is_loopback
+from ..parsers import Address
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 HEADERS = {

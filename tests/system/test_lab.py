@@ -10,16 +10,18 @@ import sys
 import pytest
 from services import until
 
+from party.command_settings import LAB
 from party.lab.cells import Order, calibrate, measure
 from party.lab.laboratory import Patience, grid, order_of
 from party.pages.lab import lab_page
 from party.planned import Planned
-from party.settings import LAB, several
+from party.settings import several
 from protocol.channel import LinkShape
-from protocol.config import Config, duration, resolve
+from protocol.config import Config, resolve
 from protocol.cost import Pace
 from protocol.errors import ConfigError
 from protocol.graph import Phase
+from protocol.parsers import duration
 from protocol.predict import calibrated, predict
 
 pytestmark = [pytest.mark.system, pytest.mark.alone, pytest.mark.timeout(120)]
