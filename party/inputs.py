@@ -18,7 +18,8 @@ import numpy as np
 from protocol.draws import Draw
 from protocol.errors import ConfigError, DataError
 from protocol.fixedpoint import Array, check
-from protocol.jobs import Input, Job, bind
+from protocol.inputs import bind
+from protocol.jobs import Input, Job
 from protocol.prg import fresh_seed
 from protocol.tables import tables
 

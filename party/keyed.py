@@ -13,7 +13,8 @@ import numpy as np
 from protocol.config import nearest
 from protocol.errors import DataError
 from protocol.graph import Array
-from protocol.jobs import ROLES, Job, bind
+from protocol.inputs import bind
+from protocol.jobs import ROLES, Job
 from protocol.matching import Matching, matching
 from protocol.prg import fresh_seed
 from protocol.tables import tables

@@ -26,11 +26,12 @@ from protocol import estimators
 from protocol.config import nearest
 from protocol.cost import LAN, Network
 from protocol.errors import ConfigError, JobError, MpcError
-from protocol.jobs import Job, Traced, trace
+from protocol.jobs import Job
 from protocol.networks import prediction
 from protocol.origin import cell, source
 from protocol.parsers import yes_or_no
 from protocol.signals import OWNED
+from protocol.tracing import Traced, trace
 from protocol.views import Shape
 
 from .formats.job_toml import job_of

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .digest import Carried, Listing, Operation, Revealed, Setting, canonical
-from .graph import EVERYTHING, Carry, Op, Phase, Source
+from .graph import Carry, Op, Phase, Source
 from .jobs import ROLES
 from .ops.coarse import Coarse
 from .ops.comparison import Compare, Mux
@@ -27,6 +27,7 @@ from .ops.stepwise import AddStepwise, Keep, MultiplyStepwise
 from .ops.stored import Stored
 from .ops.structure import Structure
 from .ops.sums import Sum
+from .ranges import EVERYTHING
 from .views import Index, Rows, Take
 
 LONGEST = 160  # characters of a phrase

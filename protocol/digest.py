@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 
 from .errors import JobError
-from .graph import NOWHERE, Carry, Graph, Interval, Op, Origin, Phase, Terms
+from .graph import NOWHERE, Carry, Graph, Op, Origin, Phase, Terms
+from .ranges import Interval
 from .views import Shape
 
 SHORT = 8  # bytes of a digest in a chain that is sent to find a difference: 2^-64 to miss one

@@ -22,55 +22,14 @@ from numpy.typing import NDArray
 
 from .errors import JobError
 from .origin import caller
+from .ranges import EVERYTHING, UNKNOWN, Interval, Spread, uniform
 from .schedule import Phase as Phase
 from .schedule import Schedule
 from .views import Shape, View
 
 Array = NDArray[np.float64]
-Interval = tuple[float, float]
 Checked = Callable[[int, dict[str, Array]], tuple[bool, bool]]
 """Is told how many steps are done, and what a check reveals; says whether the steps end, and whether the finish is to have what is now."""
-EVERYTHING: Interval = (-math.inf, math.inf)
-
-
-class Spread(NamedTuple):
-    """What the entries of a tensor are likely to be, if they are independent: the size of their mean, and their deviation."""
-
-    mean: float
-    deviation: float
-
-    @property
-    def rms(self) -> float:
-        return math.hypot(self.mean, self.deviation)
-
-    def scaled(self, factor: float) -> Spread:
-        return Spread(_times(self.mean, factor), _times(self.deviation, factor))
-
-    def total(self, count: int) -> Spread:
-        """Of a sum of `count` such entries."""
-        return Spread(_times(self.mean, count), _times(self.deviation, math.sqrt(count)))
-
-    def __add__(self, other: Spread) -> Spread:  # type: ignore[override]
-        return Spread(self.mean + other.mean, math.hypot(self.deviation, other.deviation))
-
-    def times(self, other: Spread, same: bool = False) -> Spread:
-        """Of a product of two entries; of the square of one, if they are the same."""
-        (a, x), (b, y) = self, other
-        deviation = math.hypot(_times(a, y), _times(b, x), _times(x, y))
-        return Spread(_times(a, b) + (_times(x, y) if same else 0.0), deviation)
-
-
-def _times(a: float, b: float) -> float:
-    return 0.0 if a == 0.0 or b == 0.0 else a * b
-
-
-def uniform(interval: Interval) -> Spread:
-    """Of entries anywhere in `interval`."""
-    least, most = interval
-    return Spread(abs(least + most) / 2, (most - least) / math.sqrt(12)) if math.isfinite(most - least) else UNKNOWN
-
-
-UNKNOWN = Spread(math.inf, math.inf)
 
 
 class Origin(NamedTuple):

@@ -29,7 +29,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .graph import EVERYTHING, Array, Carry, Interval, Node, Phase, Source, Terms, whole
+from .graph import Array, Carry, Node, Phase, Source, Terms, whole
 from .jobs import Job
 from .ops import Secret, concatenate
 from .ops.comparison import Compare
@@ -37,6 +37,7 @@ from .ops.ended import Ended
 from .ops.statement import Within
 from .ops.stored import Stored
 from .ops.truncation import Rescale
+from .ranges import EVERYTHING, Interval
 from .sizing import WIDE_SIZE, Sizes
 from .solver import WORD, size
 from .variables import GUARDS

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .draws import Draw
-from .errors import JobError
+from .errors import DataError, JobError
 from .ops import Secret
 from .ops.tensor import number
 from .origin import caller
+from .views import Shape
 
 ROLES = ("alice", "bob")
 JOINT = "joint"
@@ -119,3 +120,23 @@ def inside(name: str, bundle: Bundle) -> dict[str, Input]:
 def member(bundle: str, part: str) -> str:
     """The name of a part of a bundle."""
     return f"{bundle}.{part}" if part else bundle
+
+
+def bind(inputs: Mapping[str, Input], shapes: Mapping[str, Shape]) -> dict[str, Shape]:
+    """Check actual shapes against declared ones, names of axes included; DataError names the tensors that disagree."""
+    lengths: dict[str, tuple[int, str]] = {}
+    for name, declared in inputs.items():
+        actual = shapes[name]
+        if len(actual) != len(declared.shape):
+            raise DataError(f"tensor {name} has shape {actual}; the job declares {declared.shape}")
+        for want, got in zip(declared.shape, actual, strict=True):
+            if isinstance(want, int):
+                if want != got:
+                    raise DataError(f"tensor {name} has shape {actual}; the job declares {declared.shape}")
+            elif want in lengths and lengths[want][0] != got:
+                raise DataError(
+                    f"tensor {name} has {got} along axis {want!r}, but tensor {lengths[want][1]} has {lengths[want][0]}"
+                )
+            else:
+                lengths.setdefault(want, (got, name))
+    return dict(shapes)

@@ -21,7 +21,7 @@ from .describe import often, reveals
 from .digest import Listing
 from .graph import Phase, Terms
 from .guard import Guards, guarded, revealed_range
-from .jobs import ROLES, Traced
+from .jobs import ROLES
 from .lowering import Joins, Lowering
 from .matching import matching
 from .ops.stored import Stored
@@ -30,6 +30,7 @@ from .parts import order
 from .program import PhaseCode
 from .schedule import Schedule
 from .solver import size
+from .tracing import Traced
 from .variables import GUARDS, SHARE_OF
 
 SHARE = 20  # a check for no less than so many times its own cost

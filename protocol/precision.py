@@ -18,7 +18,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .graph import EVERYTHING, Carry, Node, Phase, Source, Spread
+from .graph import Carry, Node, Phase, Source
 from .lowering import Secure
 from .ops.coarse import Coarse
 from .ops.comparison import Mux, Test
@@ -31,6 +31,7 @@ from .ops.public import AddPublic, MatMulPublic, MultiplyPublic
 from .ops.selection import Settled
 from .ops.stored import Stored
 from .ops.truncation import Rescale
+from .ranges import EVERYTHING, Spread
 from .sizing import Sizes
 
 DEVIATIONS = 4.0

@@ -15,11 +15,12 @@ from .errors import OutOfRangeError
 from .graph import Array, Phase
 from .guard import sentence
 from .history import History
-from .jobs import Job, trace
+from .jobs import Job
 from .machine import Machine
 from .plan import Plan, make_plan
 from .prg import epoch_seed, fresh_seed, fresh_ticket, join_tickets
 from .ring import Words
+from .tracing import trace
 
 
 @dataclass

@@ -14,9 +14,10 @@ from party.local import free_address
 from protocol import contract_codec
 from protocol.channel import Allow, Connection
 from protocol.contract import Dealing
-from protocol.jobs import Input, Job, trace
+from protocol.jobs import Input, Job
 from protocol.log import Log
 from protocol.plan import make_plan
+from protocol.tracing import trace
 from protocol.wire import Kind, Message
 
 TICKET = f"{1:032x}-{2:032x}"  # both parties'

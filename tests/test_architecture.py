@@ -14,7 +14,7 @@ MOST_LINES = 400
 
 # Lower ones know nothing of higher ones, those on one line not of each other. A name stands for its package.
 ORDER = [
-    ("errors", "files", "origin", "schedule"),
+    ("errors", "files", "origin", "ranges", "schedule"),
     ("kernels", "preparation"),
     ("ring",),
     ("prg", "fixedpoint"),
@@ -26,6 +26,7 @@ ORDER = [
     ("ops",),
     ("inputs",),
     ("jobs",),
+    ("tracing",),
     ("describe", "guard", "together"),
     ("tables",),
     ("matching",),

@@ -15,12 +15,13 @@ from party.jobs.single import Single
 from party.loading import load_job
 from protocol.cost import PhaseCost
 from protocol.graph import Phase
-from protocol.jobs import Input, Job, trace
+from protocol.jobs import Input, Job
 from protocol.kernels.digits import counts, groups, planes_dealt
 from protocol.nn import MSE, SGD, AvgPool2d, Conv2d, Dense, Flatten, ReLU, Sequential, Training
 from protocol.ops import avg_pool2d, conv2d, gradient, polynomial, relu
 from protocol.plan import Plan, make_plan
 from protocol.precision import relative_errors
+from protocol.tracing import trace
 
 N = 640  # a multiple of 64: bits travel 64 to a word
 

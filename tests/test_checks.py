@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from protocol.errors import JobError, OutOfRangeError
 from protocol.graph import Phase
 from protocol.history import History
-from protocol.jobs import Input, Job, trace
+from protocol.jobs import Input, Job
 from protocol.plan import SHARE, Plan, make_plan
 from protocol.schedule import Schedule
 from protocol.simulate import Simulation, simulate
+from protocol.tracing import trace
 
 RNG = np.random.default_rng(4)
 X = RNG.uniform(-1, 1, (16, 3))

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from protocol.errors import JobError
-from protocol.jobs import Input, Job, trace
+from protocol.jobs import Input, Job
 from protocol.ops import exp, maximum, relu, sigmoid, tanh
 from protocol.ops.truncation import Rescale
 from protocol.plan import make_plan
 from protocol.precision import relative_errors
 from protocol.simulate import simulate
 from protocol.solver import size
+from protocol.tracing import trace
 
 RNG = np.random.default_rng(11)
 

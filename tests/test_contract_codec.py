@@ -17,10 +17,11 @@ from protocol import contract_codec
 from protocol.contract import Dealing
 from protocol.errors import ConfigError, ProtocolError
 from protocol.graph import Phase
-from protocol.jobs import Job, trace
+from protocol.jobs import Job
 from protocol.plan import make_plan
 from protocol.planfile import load_plan, save_plan
 from protocol.schedule import Schedule
+from protocol.tracing import trace
 
 
 def dealing_of(job: Job) -> Dealing:

@@ -13,11 +13,12 @@ from party.loading import load_job
 from protocol.errors import JobError, OutOfRangeError
 from protocol.graph import Phase
 from protocol.guard import beyond
-from protocol.jobs import Input, Job, trace
+from protocol.jobs import Input, Job
 from protocol.nn import MSE, SGD, Dense, ReLU, Sequential, Training
 from protocol.ops import exp, polynomial, relu, sigmoid, within
 from protocol.plan import Plan, make_plan
 from protocol.simulate import Simulation, simulate
+from protocol.tracing import trace
 
 
 def defaults(job: Job) -> dict[str, np.ndarray]:

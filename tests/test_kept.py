@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from protocol.errors import DataError, JobError
-from protocol.jobs import Input, Job, trace
+from protocol.jobs import Input, Job
 from protocol.nn import MSE, SGD, CrossEntropy, Dense, Dropout, ReLU, Sequential, Training, accuracy
 from protocol.ops.stored import Stored
 from protocol.plan import make_plan
 from protocol.ring import ring
 from protocol.simulate import Simulation, simulate
+from protocol.tracing import trace
 
 
 def values(run: Simulation) -> dict[str, np.ndarray]:

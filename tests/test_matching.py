@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from protocol.errors import JobError
-from protocol.jobs import Input, Job, trace
+from protocol.jobs import Input, Job
 from protocol.matching import matching
 from protocol.plan import make_plan
 from protocol.tables import Labels, Table
+from protocol.tracing import trace
 
 
 def job_with(**declared: Any) -> Job:

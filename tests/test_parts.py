@@ -12,11 +12,12 @@ from nn.test_layers import drawn
 from protocol import contract, simulate
 from protocol.contract import Dealing
 from protocol.dealing import ALICE, BOB, Deal, alice_material, bob_material, dealt_part, own_masks
-from protocol.jobs import Input, trace
+from protocol.jobs import Input
 from protocol.machine import Machine
 from protocol.nn import SGD, Conv2d, CrossEntropy, Dense, Flatten, MaxPool2d, ReLU, Sequential, Training, accuracy
 from protocol.plan import Plan, make_plan
 from protocol.schedule import Phase
+from protocol.tracing import trace
 
 SEEDS = bytes([1]) * 32, bytes([2]) * 32
 RANDOM = np.random.default_rng(3)

@@ -16,11 +16,12 @@ from party.inputs import default_tensor
 from party.jobs.seed import Seed
 from protocol import contract_codec
 from protocol.graph import Phase
-from protocol.jobs import Input, Job, trace
+from protocol.jobs import Input, Job
 from protocol.nn import Training
 from protocol.ops import concatenate, polynomial, sigmoid
 from protocol.plan import Plan, make_plan
 from protocol.simulate import Simulation, simulate
+from protocol.tracing import trace
 
 ULP = 2.0**-20
 OPENING = re.compile(r"(\w+) round (\d+) opens ([^#]+)#(\d+) (\(.*?\)), masked")

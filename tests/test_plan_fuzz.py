@@ -19,9 +19,10 @@ from protocol.cost import LAN, Network
 from protocol.dealing import Deal
 from protocol.errors import ProtocolError
 from protocol.graph import Phase
-from protocol.jobs import Input, Job, trace
+from protocol.jobs import Input, Job
 from protocol.ops import concatenate, conv2d, relu, sigmoid, softmax, take
 from protocol.plan import make_plan
+from protocol.tracing import trace
 from protocol.validate import Limits
 
 LIMITS = Limits(memory=64 << 20, work=1 << 30, parts=1 << 10, message=32 << 20)

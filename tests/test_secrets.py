@@ -30,11 +30,12 @@ from protocol.channel.memory import pair
 from protocol.dealing import Deal, alice_material, bob_material
 from protocol.errors import DataError, JobError, MpcError
 from protocol.graph import Graph, Phase, Source
-from protocol.jobs import Input, Job, trace
+from protocol.jobs import Input, Job
 from protocol.machine import Machine
 from protocol.ops import Secret
 from protocol.plan import make_plan
 from protocol.simulate import simulate
+from protocol.tracing import trace
 from protocol.wire import Kind, Message
 
 VALUE = 1234.0625  # exact at 16 fraction bits

@@ -9,13 +9,14 @@ import pytest
 
 from protocol.errors import JobError
 from protocol.graph import Graph, Op, Source
-from protocol.jobs import Input, Job, Traced, trace
+from protocol.jobs import Input, Job
 from protocol.ops import Secret
 from protocol.ops.public import AddPublic, MatMulPublic, MultiplyPublic
 from protocol.ops.truncation import Rescale
 from protocol.plan import make_plan
 from protocol.sizing import Numerics, Sizes
 from protocol.solver import size
+from protocol.tracing import Traced, trace
 
 
 def traced(step, finish, shape=(8, 8), **attributes) -> Traced:

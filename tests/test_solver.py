@@ -8,12 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocol.graph import Carry, Phase
-from protocol.jobs import Input, Job, trace
+from protocol.jobs import Input, Job
 from protocol.ops import maximum, relu, sigmoid
 from protocol.ops.truncation import Rescale
 from protocol.plan import make_plan
 from protocol.simulate import simulate
 from protocol.solver import size
+from protocol.tracing import trace
 
 RNG = np.random.default_rng(5)
 

@@ -9,11 +9,12 @@ import pytest
 
 from protocol.describe import difference, rank, words
 from protocol.errors import JobError
-from protocol.jobs import Job, trace
+from protocol.jobs import Job
 from protocol.nn import BinaryCrossEntropy, Dense, Sequential, Training, accuracy
 from protocol.preparation import layout
 from protocol.simulate import simulate
 from protocol.tables import BOTH, Clip, Days, Fill, Labels, Log1p, MinMax, OneHot, Standardise, Table, tables
+from protocol.tracing import trace
 
 
 def job_with(**tables: Table) -> Job:

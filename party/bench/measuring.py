@@ -12,8 +12,8 @@ from protocol.contract import Dealing
 from protocol.dealing import Deal
 from protocol.errors import MpcError
 from protocol.graph import Array, Phase
-from protocol.jobs import Traced
 from protocol.prg import fresh_seed
+from protocol.tracing import Traced
 
 from ..api import plan as make_plan
 from ..inputs import default_tensor

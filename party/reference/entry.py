@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from protocol.graph import Array, Interval
+from protocol.graph import Array
+from protocol.ranges import Interval
 from protocol.views import Shape
 
 FRACTION_BITS = 20

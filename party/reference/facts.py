@@ -11,10 +11,11 @@ import numpy as np
 from protocol.cost import LAN, Network, PhaseCost
 from protocol.errors import JobError
 from protocol.graph import Array, Graph, Phase, Source
-from protocol.jobs import Input, Job, Variables, trace
+from protocol.jobs import Input, Job, Variables
 from protocol.ops import Secret, gradient
 from protocol.plan import make_plan
 from protocol.simulate import simulate
+from protocol.tracing import trace
 
 from ..jobs.samples import uniform
 from .entry import FRACTION_BITS, UNIT, Entry, Operand

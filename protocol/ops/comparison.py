@@ -14,9 +14,10 @@ from ..correlations import bits as spec
 from ..correlations.shifts import Truncate, scaled
 from ..correlations.totals import Totals
 from ..errors import JobError
-from ..graph import Array, Interval, Node, Spread, Tensor
+from ..graph import Array, Node, Tensor
 from ..lowering import Lowering, Secure
 from ..program import Share, Value
+from ..ranges import Interval, Spread
 from ..ring import Words, ring
 from ..sizing import Demands, Sizes
 from ..views import Shape, Unpack, View

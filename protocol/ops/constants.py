@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import fixedpoint
-from ..graph import Array, Interval, Node
+from ..graph import Array, Node
 from ..lowering import Lowering
 from ..program import Share
+from ..ranges import Interval
 from ..sizing import Sizes
 from ..views import Shape
 from .linear import Linear

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ..graph import Array, Interval, Node, Spread
+from ..graph import Array, Node
 from ..lowering import Lowering
 from ..program import Share
+from ..ranges import Interval, Spread
 from ..sizing import Sizes
 from ..views import Shape
 from .linear import Linear

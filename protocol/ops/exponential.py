@@ -9,9 +9,10 @@ import numpy as np
 
 from ..correlations.exponentials import MOST_ARGUMENT, MOST_FACTOR, MOST_HIGH, WIDTH, Exponential, Exponentials
 from ..errors import JobError
-from ..graph import Array, Interval, Node, Tensor
+from ..graph import Array, Node, Tensor
 from ..lowering import Lowering, Secure
 from ..program import Share
+from ..ranges import Interval
 from ..sizing import Demands, Sizes
 from ..views import Shape
 from .cotangents import weighted

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..graph import EVERYTHING, Array, Graph, Node
+from ..graph import Array, Graph, Node
+from ..ranges import EVERYTHING
 from .linear import Negate
 from .public import MultiplyPublic
 from .stepwise import MultiplyStepwise

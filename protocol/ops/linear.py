@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import JobError
-from ..graph import Array, Interval, Node, Spread
+from ..graph import Array, Node
 from ..lowering import Lowering, Secure
 from ..program import Share
+from ..ranges import Interval, Spread
 from ..ring import ring
 from ..sizing import Demands, Sizes
 from ..views import Shape

@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 
 from ..correlations import Field, Mask, bits
 from ..correlations.conjunctions import Conjunctions
-from ..graph import Array, Interval, Node, Spread
+from ..graph import Array, Node
 from ..kernels.digits import spread
 from ..lowering import Lowering
 from ..program import Operand, Value
+from ..ranges import Interval, Spread
 from ..ring import WORD
 from ..sizing import Demands
 from ..views import Reshape, Shape, differences, pad, take

@@ -8,10 +8,11 @@ from math import pi
 import numpy as np
 
 from ..correlations.waves import Series, Waves
-from ..graph import EVERYTHING, Array, Interval, Node, Tensor
+from ..graph import Array, Node, Tensor
 from ..kernels.rotation import UNIT
 from ..lowering import Lowering, Secure
 from ..program import Share
+from ..ranges import EVERYTHING, Interval
 from ..ring import limbs_for
 from ..sizing import Demands, Sizes
 from ..views import Shape

@@ -9,10 +9,11 @@ import numpy as np
 
 from ..correlations.powers import Polynomial, Powers, fit
 from ..errors import JobError
-from ..graph import Array, Interval, Node, Tensor
+from ..graph import Array, Node, Tensor
 from ..kernels.layout import MAX_LIMBS
 from ..lowering import Lowering, Secure
 from ..program import Share
+from ..ranges import Interval
 from ..ring import limbs_for
 from ..sizing import Demands, Sizes
 from ..views import Shape

@@ -11,9 +11,10 @@ import numpy as np
 from ..correlations.monomials import Contraction, Exponents, FusedPolynomial, Monomials, needed
 from ..correlations.products import Product
 from ..errors import JobError
-from ..graph import Array, Interval, Node, Phase, Spread, Tensor, whole
+from ..graph import Array, Node, Phase, Tensor, whole
 from ..lowering import Lowering, Secure
 from ..program import Share, Value
+from ..ranges import Interval, Spread
 from ..ring import limbs_for
 from ..sizing import Demands, Sizes
 from ..views import Shape

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from .. import fixedpoint
 from ..errors import JobError
-from ..graph import Array, Interval, Node, Spread, Tensor
+from ..graph import Array, Node, Tensor
 from ..lowering import Lowering, Secure
 from ..program import Share
+from ..ranges import Interval, Spread
 from ..ring import ring
 from ..sizing import Sizes
 from ..views import Shape

@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..graph import EVERYTHING, UNKNOWN, Array, Graph, Leaf, Node, Phase
+from ..graph import Array, Graph, Leaf, Node, Phase
+from ..ranges import EVERYTHING, UNKNOWN
 from .comparison import Mux
 from .linear import Aligned, Linear
 from .products import MatMul, Multiply

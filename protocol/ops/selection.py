@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..graph import Array, Graph, Interval, Node, Op
+from ..graph import Array, Graph, Node, Op
 from ..lowering import Lowering
 from ..program import Share
+from ..ranges import Interval
 from ..sizing import Demands, Sizes
 from ..views import Shape
 from .comparison import Compare, Mux, Test

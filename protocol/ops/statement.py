@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from ..graph import Carry, Graph, Interval, Node
+from ..graph import Carry, Graph, Node
+from ..ranges import Interval
 from .structure import Structure
 
 

@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 
 from .. import fixedpoint
 from ..errors import JobError
-from ..graph import Array, Graph, Interval, Node, Phase, Spread, Tensor
+from ..graph import Array, Graph, Node, Phase, Tensor
 from ..lowering import Lowering, clock
 from ..prg import agreed, keystream
 from ..program import Share
+from ..ranges import Interval, Spread
 from ..ring import ring
 from ..views import Shape
 from .axes import agreed_seed

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 
 from ..correlations import Field
 from ..correlations.shifts import Truncate
-from ..graph import Array, Leaf, Node, Phase, Spread, trained
+from ..graph import Array, Leaf, Node, Phase, trained
 from ..lowering import Lowering, Secure
 from ..program import Share
+from ..ranges import Spread
 from ..ring import limbs_for
 from ..sizing import Demands, Sizes
 

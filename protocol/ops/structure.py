@@ -10,9 +10,10 @@ from typing import Any, cast
 import numpy as np
 
 from ..errors import JobError
-from ..graph import Array, Interval, Node, Spread, Tensor
+from ..graph import Array, Node, Tensor
 from ..lowering import Lowering
 from ..program import Share
+from ..ranges import Interval, Spread
 from ..views import Pad, Shape, View
 from ..views import Rows as RowsView
 from .adjoints import adjoint

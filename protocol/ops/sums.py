@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ..graph import Array, Interval, Node, Spread, Tensor
+from ..graph import Array, Node, Tensor
 from ..lowering import Lowering
 from ..program import Share
+from ..ranges import Interval, Spread
 from ..ring import Words, ring
 from ..views import Broadcast, Shape
 from .linear import Linear, times, total_bounds

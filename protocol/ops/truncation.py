@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..correlations.shifts import Truncate
-from ..graph import Array, Interval, Node
+from ..graph import Array, Node
 from ..lowering import Lowering, Secure
 from ..program import Share
+from ..ranges import Interval
 from ..sizing import Demands, Sizes
 from ..views import Shape
 

@@ -11,9 +11,10 @@ from nn.test_layers import both, drawn
 from party.loading import load_job
 from protocol.errors import JobError
 from protocol.estimators import CNNClassifier, MLPClassifier, MLPRegressor
-from protocol.jobs import Job, trace
+from protocol.jobs import Job
 from protocol.nn import Adam, Conv2d, Dense, Flatten, MaxPool2d, ReLU, Tanh
 from protocol.simulate import simulate
+from protocol.tracing import trace
 
 
 def given(kind: type[Job], **parameters: Any) -> Any:

@@ -9,8 +9,9 @@ import pytest
 
 from protocol.errors import JobError
 from protocol.estimators import LinearRegression, Ridge
-from protocol.jobs import Job, trace
+from protocol.jobs import Job
 from protocol.simulate import simulate
+from protocol.tracing import trace
 
 SCALES = np.array([1.0, 0.1, 25.0, 3.0, 200.0])
 

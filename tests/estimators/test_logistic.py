@@ -10,8 +10,8 @@ from nn.test_layers import both
 
 from protocol.errors import JobError
 from protocol.estimators import LogisticRegression
-from protocol.jobs import trace
 from protocol.simulate import Simulation
+from protocol.tracing import trace
 
 linear_model = pytest.importorskip("sklearn.linear_model")
 

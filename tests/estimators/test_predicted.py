@@ -14,9 +14,10 @@ from party.shared import begin
 from protocol.errors import ConfigError, DataError, JobError
 from protocol.estimators import LinearRegression
 from protocol.graph import Array
-from protocol.jobs import Job, trace
+from protocol.jobs import Job
 from protocol.nn.prediction import prediction
 from protocol.simulate import simulate
+from protocol.tracing import trace
 
 linear_model = pytest.importorskip("sklearn.linear_model")
 UNITS = np.array([1.0, 0.1, 30.0])

@@ -9,8 +9,8 @@ import pytest
 
 from protocol.errors import JobError
 from protocol.estimators import GroupStatistics, Statistics
-from protocol.jobs import trace
 from protocol.simulate import simulate
+from protocol.tracing import trace
 
 X = np.random.default_rng(4).standard_normal((80, 4)) * [1.0, 30.0, 0.2, 200.0] + [5.0, -40.0, 0.0, 300.0]
 X[:, 1] += 20.0 * X[:, 0]

@@ -12,8 +12,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from party.formats.onnx.importing import Model, import_model
 from party.formats.onnx.reading import read_model
-from protocol.jobs import trace
 from protocol.networks import prediction, write
+from protocol.tracing import trace
 
 
 def graph_of(

@@ -26,10 +26,11 @@ from party.keyed import all_inputs
 from party.loading import load_job
 from party.local import Trio
 from protocol import nn
-from protocol.jobs import Input, Job, trace
+from protocol.jobs import Input, Job
 from protocol.networks import Imported, write
 from protocol.nn import SGD, CrossEntropy, Training
 from protocol.simulate import simulate
+from protocol.tracing import trace
 
 RANDOM = np.random.default_rng(5)
 NETWORKS: dict[str, tuple[tuple[int, ...], list[nn.Layer]]] = {

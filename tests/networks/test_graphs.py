@@ -14,10 +14,10 @@ from onnx.reference import ReferenceEvaluator
 
 from protocol.errors import JobError
 from protocol.guard import sentence
-from protocol.jobs import trace
 from protocol.networks import prediction, write
 from protocol.plan import make_plan
 from protocol.simulate import simulate
+from protocol.tracing import trace
 
 RANDOM = np.random.default_rng(7)
 

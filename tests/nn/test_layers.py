@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from protocol.draws import Draw, glorot, he
 from protocol.errors import JobError
-from protocol.jobs import Input, Job, trace
+from protocol.jobs import Input, Job
 from protocol.nn import (
     MSE,
     SGD,
@@ -31,6 +31,7 @@ from protocol.nn import (
 )
 from protocol.ops import gradient, softmax, within
 from protocol.simulate import Simulation, simulate
+from protocol.tracing import trace
 
 KEY = b"k" * 32
 

@@ -9,7 +9,7 @@ from oracle import secure
 
 from protocol.errors import JobError
 from protocol.graph import Phase
-from protocol.jobs import Input, trace
+from protocol.jobs import Input
 from protocol.machine import Machine
 from protocol.nn import (
     MSE,
@@ -42,6 +42,7 @@ from protocol.plan import make_plan
 from protocol.simulate import simulate
 from protocol.simulate import twin as plainly
 from protocol.tables import Labels, Table
+from protocol.tracing import trace
 
 metrics = pytest.importorskip("sklearn.metrics")
 

@@ -11,7 +11,7 @@ from oracle import ULP, F, check, job_of, numbers, secure
 from protocol import contract_codec
 from protocol.errors import JobError
 from protocol.graph import Phase
-from protocol.jobs import Input, Job, trace
+from protocol.jobs import Input, Job
 from protocol.kernels import digits
 from protocol.ops import (
     absolute,
@@ -28,6 +28,7 @@ from protocol.ops import (
 from protocol.ops.comparison import Compare
 from protocol.plan import make_plan
 from protocol.simulate import simulate
+from protocol.tracing import trace
 
 EDGES = np.array([0.0, ULP, -ULP, 1.0, -1.0, 8.0, -8.0, 8 + ULP, 8 - ULP, 1024.0, -1024.0, 1023.5])
 X = np.concatenate([EDGES, numbers((118,), 1, 1000.0)]).reshape(10, 13)

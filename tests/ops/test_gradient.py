@@ -16,7 +16,7 @@ from party.inputs import default_tensor
 from party.loading import load_job
 from protocol.errors import JobError
 from protocol.graph import Graph, Phase, Source
-from protocol.jobs import Input, Job, trace
+from protocol.jobs import Input, Job
 from protocol.ops import (
     Secret,
     avg_pool2d,
@@ -34,6 +34,7 @@ from protocol.ops import (
 )
 from protocol.plan import make_plan
 from protocol.simulate import simulate
+from protocol.tracing import trace
 
 Shape = tuple[int, ...]
 

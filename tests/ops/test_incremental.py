@@ -7,18 +7,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-import protocol.jobs
+import protocol.tracing
 from party.inputs import default_tensor
 from party.loading import load_job
 from protocol.dealing import Deal, alice_material, bob_material
 from protocol.graph import Carry, Phase
-from protocol.jobs import Input, Job, trace
+from protocol.jobs import Input, Job
 from protocol.machine import Machine
 from protocol.ops import sigmoid
 from protocol.plan import make_plan
 from protocol.prg import fresh_seed
 from protocol.ring import ring
 from protocol.simulate import simulate
+from protocol.tracing import trace
 
 F = 20
 SHAPES = {"x": (5, 3), "y": (5, 2), "w": (3, 2)}
@@ -81,7 +82,7 @@ def test_the_weights_are_not_opened_and_the_numbers_are_the_same(step, monkeypat
     carried = simulate(job, inputs, steps, guard=False)
     assert not opens_weights(job)
     rewritten = trace(job, {name: each.shape for name, each in inputs.items()}, steps).graph
-    monkeypatch.setattr(protocol.jobs, "carry_products", lambda graph, numerics: graph)
+    monkeypatch.setattr(protocol.tracing, "carry_products", lambda graph, numerics: graph)
     plain = trace(job, {name: each.shape for name, each in inputs.items()}, steps).graph
     assert opens_weights(job)
     made_again = simulate(job, inputs, steps, guard=False)

@@ -16,7 +16,7 @@ from party.loading import load_job
 from protocol.correlations.bits import WIDEST
 from protocol.cost import LAN, Network
 from protocol.graph import Phase
-from protocol.jobs import Input, Job, trace
+from protocol.jobs import Input, Job
 from protocol.kernels.digits import planes_dealt
 from protocol.lowering import Joins, Lowering
 from protocol.ops import absolute, clip, max, max_pool2d, maximum, minimum, relu, sign, softmax, where
@@ -25,6 +25,7 @@ from protocol.ops.truncation import Rescale
 from protocol.plan import Plan, make_plan
 from protocol.simulate import simulate
 from protocol.solver import size
+from protocol.tracing import trace
 
 FAR = Network(rtt=1.0, dealer_bandwidth=0.0)  # where a round is worth anything that is dealt
 EDGES = np.array([0.0, ULP, -ULP, 1.0, -1.0, 8.0, 8 + ULP, 8 - ULP, 1024.0, -1024.0, 1023.5])

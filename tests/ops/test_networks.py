@@ -7,7 +7,7 @@ import pytest
 from oracle import ULP, numbers, secure
 
 from protocol.graph import Graph, Source
-from protocol.jobs import Input, Job, trace
+from protocol.jobs import Input, Job
 from protocol.ops import (
     Secret,
     avg_pool2d,
@@ -23,6 +23,7 @@ from protocol.ops import (
     softmax,
 )
 from protocol.simulate import simulate
+from protocol.tracing import trace
 
 
 def residual(x, first, second):

@@ -7,7 +7,7 @@ import pytest
 from oracle import secure
 
 from protocol.errors import JobError
-from protocol.jobs import Input, Job, trace
+from protocol.jobs import Input, Job
 from protocol.ops import (
     absolute,
     avg_pool2d,
@@ -25,6 +25,7 @@ from protocol.ops import (
 )
 from protocol.plan import make_plan
 from protocol.simulate import simulate
+from protocol.tracing import trace
 
 POLYNOMIALS = [(0, 0, 1), (0, 0, 0, 1), (0, 0, 0, 0, 0, 1), (0, 0.3, 0, -0.01), (1.0, -0.7, 0.31, 0.2)]
 

@@ -9,9 +9,9 @@ from ops.bounds import Bounded
 from ops.programs import COARSEST, Program, programs
 
 from protocol.errors import JobError
-from protocol.jobs import trace
 from protocol.plan import make_plan
 from protocol.simulate import execute
+from protocol.tracing import trace
 
 COUNTS = {"made": 0, "refused": 0}
 

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from protocol.graph import Graph, Phase
-from protocol.jobs import Input, Job, trace
+from protocol.jobs import Input, Job
 from protocol.ops import gradient, relu, sigmoid
 from protocol.ops.public import MultiplyPublic, dyadic
 from protocol.ops.rates import move_rates
 from protocol.plan import make_plan
 from protocol.simulate import simulate
+from protocol.tracing import trace
 
 RNG = np.random.default_rng(8)
 SHAPES = {"x": (64, 120), "y": (64, 8), "w0": (120, 96), "w1": (96, 8)}
@@ -69,7 +70,7 @@ def test_the_numbers_are_those_of_the_twin(f, rate):
 @pytest.mark.parametrize("rate", [0.1, falling], ids=["constant", "schedule"])
 def test_it_costs_less_than_opening_what_is_as_large_as_the_weights(monkeypatch, rate):
     moved = make_plan(trace(job_of(rate, 14), SHAPES), 0, (0, 1), guard=False).costs[Phase.STEP]
-    monkeypatch.setattr("protocol.jobs.move_rates", lambda graph: graph)
+    monkeypatch.setattr("protocol.tracing.move_rates", lambda graph: graph)
     as_written = make_plan(trace(job_of(rate, 14), SHAPES), 0, (0, 1), guard=False).costs[Phase.STEP]
     assert moved.rounds <= as_written.rounds
     assert sum(moved.sent) < sum(as_written.sent)
@@ -116,7 +117,7 @@ def test_whatever_is_moved_the_graph_means_the_same(monkeypatch, error, rates):
         def finish(self, v):
             v.reveal(w0=v.w0, w1=v.w1, x=v.x)
 
-    monkeypatch.setattr("protocol.jobs.move_rates", lambda graph: graph)
+    monkeypatch.setattr("protocol.tracing.move_rates", lambda graph: graph)
     graph = trace(Net(), SHAPES, 4).graph
     moved = move_rates(graph)
     assert moved is not graph

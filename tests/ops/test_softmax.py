@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from oracle import secure
 
 from protocol.errors import JobError, OutOfRangeError
-from protocol.jobs import Input, Job, trace
+from protocol.jobs import Input, Job
 from protocol.ops import cross_entropy, gradient, log_softmax, logsumexp, relu, softmax, within
 from protocol.plan import make_plan
 from protocol.simulate import simulate
+from protocol.tracing import trace
 
 
 def true_sum(z: np.ndarray, axis: int = -1) -> np.ndarray:

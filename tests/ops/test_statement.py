@@ -7,11 +7,12 @@ import pytest
 
 from protocol.errors import JobError
 from protocol.graph import Carry, Phase
-from protocol.jobs import Input, Job, Traced, trace
+from protocol.jobs import Input, Job
 from protocol.ops import polynomial, within
 from protocol.ops.statement import Within
 from protocol.plan import make_plan
 from protocol.simulate import simulate
+from protocol.tracing import Traced, trace
 
 
 class Both(Job):

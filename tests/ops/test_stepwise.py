@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from oracle import ULP, F, numbers
 
 from protocol.errors import JobError
-from protocol.jobs import Input, Job, trace
+from protocol.jobs import Input, Job
 from protocol.ops import dropout, gradient, sigmoid
 from protocol.plan import make_plan
 from protocol.simulate import simulate
+from protocol.tracing import trace
 
 FEW = settings(max_examples=20, deadline=None)
 X = numbers((3, 4), 1)

@@ -35,8 +35,8 @@ from party.view import RunView
 from protocol.channel import Connection
 from protocol.channel.memory import pair
 from protocol.errors import LinkError, MpcError
-from protocol.jobs import trace
 from protocol.log import Log
+from protocol.tracing import trace
 from protocol.validate import Limits
 from protocol.wire import Kind
 

@@ -21,7 +21,7 @@ from party.observing import StepObserver
 from party.runner import Progress
 from party.stopwatch import Stopwatch
 from protocol.errors import ConfigError, JobError
-from protocol.jobs import trace
+from protocol.tracing import trace
 
 
 def test_workloads_are_chosen_by_name_or_beginning():

@@ -16,7 +16,8 @@ from ends import PARTIES, Killed, World, install
 from party.observing import StepObserver
 from party.session import Report, Run
 from protocol.history import History
-from protocol.jobs import Job, trace
+from protocol.jobs import Job
+from protocol.tracing import trace
 
 STEPS, EVERY = 7, 3
 

@@ -16,8 +16,9 @@ from sentences import rejected
 from party.inputs import default_tensor
 from party.loading import BUILTIN, blame, load_job
 from protocol.errors import DataError, JobError
-from protocol.jobs import Job, trace
+from protocol.jobs import Job
 from protocol.simulate import simulate
+from protocol.tracing import trace
 
 OWN = """\
 from __future__ import annotations

@@ -17,9 +17,10 @@ from protocol.channel import KeyPair
 from protocol.dealing import Deal, alice_material, bob_material
 from protocol.errors import MaterialError
 from protocol.graph import Phase
-from protocol.jobs import Input, Job, trace
+from protocol.jobs import Input, Job
 from protocol.material import HEAD, MAGIC, ONCE, Extent, Header, Layout, Seal, period, row_for
 from protocol.plan import make_plan
+from protocol.tracing import trace
 
 KEYS = {role: KeyPair.generate(role) for role in ("alice", "bob", "dealer")}
 OWNERS = {role: KEYS[role].public for role in ("alice", "bob")}

@@ -20,12 +20,13 @@ from party.predicting import learners, predicted
 from party.shared import begin
 from protocol.cost import LAN
 from protocol.errors import ConfigError, DataError, JobError
-from protocol.jobs import Input, Job, trace
+from protocol.jobs import Input, Job
 from protocol.nn import MSE, BinaryCrossEntropy, CrossEntropy, Dense, Dropout, ReLU, Sequential, Training
 from protocol.nn.prediction import KINDS, architecture, prediction
 from protocol.ops.stored import Stored
 from protocol.simulate import simulate
 from protocol.tables import Labels, MinMax, Standardise, Table
+from protocol.tracing import trace
 
 
 class Classes(Training):

@@ -19,7 +19,8 @@ from party.links import Addresses
 from party.rows import Keyed
 from party.session import Run, RunView
 from protocol.errors import AgreementError, DataError
-from protocol.jobs import Input, Job, trace
+from protocol.jobs import Input, Job
+from protocol.tracing import trace
 
 STEPS = 40
 

@@ -26,11 +26,12 @@ from protocol import simulate as simulation
 from protocol.cost import LAN, Network
 from protocol.dealing import Deal
 from protocol.graph import Phase
-from protocol.jobs import Input, Job, trace
+from protocol.jobs import Input, Job
 from protocol.ops import concatenate, polynomial, relu, sigmoid
 from protocol.plan import Plan, make_plan
 from protocol.prg import fresh_seed
 from protocol.simulate import Simulation, simulate
+from protocol.tracing import trace
 
 FALSE_ALARM = 1e-8  # of each test function; there are fewer than 100
 RUNS = 240  # 15 to a cell

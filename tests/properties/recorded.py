@@ -27,12 +27,13 @@ from party.view import RunView
 from protocol.channel import KeyPair
 from protocol.errors import MaterialError, MpcError
 from protocol.graph import Phase
-from protocol.jobs import Input, Job, trace
+from protocol.jobs import Input, Job
 from protocol.log import Log
 from protocol.machine import Machine
 from protocol.material import Extent
 from protocol.ops import dropout
 from protocol.plan import make_plan
+from protocol.tracing import trace
 
 KEYS = {role: KeyPair.generate(role) for role in ("alice", "bob", "dealer")}
 OWNERS = {role: KEYS[role].public for role in ("alice", "bob")}

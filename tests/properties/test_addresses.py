@@ -11,9 +11,9 @@ from party.jobs.seed import Seed
 from party.jobs.xor import Xor
 from protocol import prg
 from protocol.graph import Phase
-from protocol.jobs import trace
 from protocol.plan import make_plan
 from protocol.simulate import simulate
+from protocol.tracing import trace
 
 STEP = Phase.STEP
 

@@ -13,7 +13,7 @@ import pytest
 
 from party.loading import load_job
 from party.local import Child, Trio
-from protocol.jobs import trace
+from protocol.tracing import trace
 
 SECONDS = 60.0
 

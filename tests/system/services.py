@@ -14,8 +14,8 @@ import pytest
 
 from party.loading import load_job
 from party.local import Child
-from protocol.jobs import trace
 from protocol.plan import make_plan
+from protocol.tracing import trace
 
 FIELDS = ["time", "level", "event", "role", "session", "epoch", "step", "message"]
 

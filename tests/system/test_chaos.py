@@ -16,7 +16,7 @@ import pytest
 
 from party.loading import load_job
 from party.local import Trio
-from protocol.jobs import trace
+from protocol.tracing import trace
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(3600)]
 ITERATIONS = 18_000

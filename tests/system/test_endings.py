@@ -14,7 +14,7 @@ import pytest
 from party.jobs import seed
 from party.loading import load_job
 from party.local import Trio
-from protocol.jobs import trace
+from protocol.tracing import trace
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 DEADLY = str(Path(__file__).parent / "deadly")

@@ -27,8 +27,8 @@ from party.loading import load_job
 from party.local import Trio
 from protocol.channel import KeyPair
 from protocol.channel.door import STRANGERS
-from protocol.jobs import trace
 from protocol.processes import raise_limits
+from protocol.tracing import trace
 from protocol.wire import Kind, Message
 from protocol.wire.codec import encode
 

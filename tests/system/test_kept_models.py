@@ -14,9 +14,9 @@ from services import SECONDS, ended, said
 
 from party.local import Trio
 from party.shared import SharedModel, begin
-from protocol.jobs import trace
 from protocol.keyring import other_key
 from protocol.nn.prediction import prediction
+from protocol.tracing import trace
 
 pytestmark = pytest.mark.system
 

@@ -18,7 +18,7 @@ from services import SECONDS, ended, said
 from party.loading import load_job
 from party.local import Trio
 from protocol.history import History
-from protocol.jobs import trace
+from protocol.tracing import trace
 
 pytestmark = pytest.mark.system
 

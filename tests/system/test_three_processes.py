@@ -16,8 +16,9 @@ from services import SECONDS, ended, said
 
 from party.loading import load_job
 from party.local import Child, Trio
-from protocol.jobs import Job, trace
+from protocol.jobs import Job
 from protocol.plan import Plan, make_plan
+from protocol.tracing import trace
 
 pytestmark = pytest.mark.system
 
