@@ -33,7 +33,7 @@ def check_output(path: Path, axes: int = 2) -> None:
 
 def save_results(path: Path, results: Mapping[str, Any]) -> None:
     """All results to a .npz, the first to a .npy or .csv; for the owner alone, complete or not at all."""
-    arrays = {name: np.asarray(result, np.float64) for name, result in results.items()}
+    arrays = {name: _real(result) for name, result in results.items()}
     if not arrays:
         raise ConfigError(f"--out {path}: nothing was revealed to this party, so there is nothing to write")
     first = next(iter(arrays.values()))
@@ -45,6 +45,12 @@ def save_results(path: Path, results: Mapping[str, Any]) -> None:
         raise DataError(
             f"the results could not be written to {path} ({error.strerror}); mend that and run again"
         ) from None
+
+
+def _real(result: Any) -> Array:
+    """float64; weights of an imported model that are float32 stay so."""
+    array = np.asarray(result)
+    return array if array.dtype == np.float32 else array.astype(np.float64, copy=False)
 
 
 def _write(stream: IO[bytes], suffix: str, arrays: Mapping[str, Array], first: Array) -> None:

@@ -86,7 +86,7 @@ class Node(Struct, frozen=True):
     @property
     def label(self) -> str:
         """For messages."""
-        return f"{self.operator} {self.name or self.outputs[0]!r}"
+        return f"{self.operator} {self.name or next(filter(None, self.outputs), '')!r}"
 
 
 class Architecture(Struct, frozen=True):

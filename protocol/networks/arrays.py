@@ -21,11 +21,11 @@ def identity(x: Value) -> Value:
 
 
 @operator("Dropout", public=(1, 2))
-def dropout(x: Value, ratio: Any = None, training_mode: Any = None, *, seed: int = 0, is_test: int = 1) -> Value:
-    """At prediction, nothing."""
+def dropout(x: Value, ratio: Any = None, training_mode: Any = None, *, seed: int = 0, is_test: int = 1) -> Any:
+    """At prediction, nothing; its mask keeps all."""
     if training_mode is not None and single(training_mode):
         raise JobError("it is in training mode; export the model for inference")
-    return x
+    return x, np.ones(x.shape, np.bool_)
 
 
 @operator("Cast", since=6)
@@ -145,10 +145,11 @@ def sliced(x: Value, starts: Any, ends: Any, axes: Any = None, steps: Any = None
     key: list[Any] = [slice(None)] * x.ndim
     for axis, start, end, step in zip(places, whole(starts), whole(ends), strides, strict=True):
         length = x.shape[axis]
-        stop: int | None = end
-        if step < 0 and (end < -length or end == -length - 1):
-            stop = None
-        key[axis] = slice(start, stop, step)
+        first, last = (place + length if place < 0 else place for place in (start, end))
+        if step < 0:  # from the first entry, where it begins before that
+            key[axis] = slice(max(first, 0), None if last < 0 else last, step)
+        else:
+            key[axis] = slice(max(first, 0), max(last, 0), step)
     return x[tuple(key)]
 
 

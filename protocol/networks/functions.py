@@ -157,6 +157,14 @@ def gemm(
     return product if c is None else product + (c if beta == 1.0 else c * beta)
 
 
+@operator("BatchNormalization", since=7)
+def batch_normalization(*operands: Value, training_mode: int = 0, **attributes: Any) -> Value:
+    """The import makes it a part of its neighbours; this says why where it cannot."""
+    if training_mode:
+        raise JobError("it is in training mode; export the model for inference")
+    raise JobError("its scales, shifts, means and variances must be constants of the model")
+
+
 @operator("Einsum", since=12)
 def einsum(*operands: Value, equation: str) -> Value:
     return ops.einsum(equation, *operands)

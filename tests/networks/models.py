@@ -41,12 +41,12 @@ def saved(model: Any, folder: Path) -> Path:
     return path
 
 
-def of_sklearn(estimator: Any, rows: np.ndarray, folder: Path) -> Path:
+def of_sklearn(estimator: Any, rows: np.ndarray, folder: Path, **options: Any) -> Path:
     from skl2onnx import to_onnx
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return saved(to_onnx(estimator, rows[:1].astype(np.float32)), folder)
+        return saved(to_onnx(estimator, rows[:1].astype(np.float32), **options), folder)
 
 
 def imported(path: Path, **options: Any) -> Model:

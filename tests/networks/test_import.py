@@ -20,7 +20,8 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import MinMaxScaler, Normalizer, StandardScaler
+from sklearn.preprocessing import MinMaxScaler, Normalizer, PolynomialFeatures, StandardScaler
+from sklearn.tree import DecisionTreeClassifier
 
 from party.__main__ import main
 from party.given import assigned
@@ -50,6 +51,7 @@ PIPELINES: list[tuple[str, Any, Any, float, list[str]]] = [
     ("one against the rest", (OneVsRestClassifier(LogisticRegression()),), IRIS, 2e-3, ["Gemm", "Sigmoid"]),
     ("rows of length 1", (Normalizer(), LogisticRegression()), IRIS, 1e-4, ["Normalizer", "Gemm", "ArgMax", "Softmax"]),
     ("linear", (MinMaxScaler(), LinearRegression()), DIABETES, 2e-2, ["Gemm"]),
+    ("powers", (PolynomialFeatures(2), DecisionTreeClassifier(max_depth=3, random_state=0)), IRIS, 1e-4, []),
 ]  # fmt: skip
 
 
@@ -70,6 +72,19 @@ def test_a_pipeline_computes_what_onnxruntime_computes(steps, data, bound, nodes
     for name, value in wanted.items():
         for found in (plain[name], secure[name]):
             assert np.abs(found.reshape(value.shape) - value).max() <= (0.0 if "label" in name else bound), name
+
+
+def test_an_older_operator_set_whose_softmax_computes_with_lengths(tmp_path):
+    """What it is made of passes lengths to a Reshape; labels behind it are whole numbers all the same."""
+    x, y = IRIS
+    model = make_pipeline(StandardScaler(), MLPClassifier((4,), max_iter=5, random_state=0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        path = of_sklearn(model.fit(x, y), x, tmp_path, target_opset=12)
+    made = imported(path, rows={"X": x}, reveal="both")
+    found, wanted = twin(job_of(made, tmp_path), inputs_of(made, X=x)), by_onnxruntime(path, X=x)
+    assert np.array_equal(found["output_label"], wanted["output_label"])
+    assert np.abs(found["output_probability"] - wanted["output_probability"]).max() <= 1e-4
 
 
 def test_what_stands_on_a_threshold_goes_the_way_it_goes_in_onnxruntime(tmp_path):
@@ -159,6 +174,19 @@ def wrong(folder: Path, kind: str) -> Path:
         case "constant":
             nodes = [helper.make_node("Shape", ["x"], ["s"]), helper.make_node("Cast", ["s"], ["y"], to=1)]
             saved(graph_of(nodes, {"x": ["n", 4]}, {"y": [2]}), folder)
+        case "written":
+            node = helper.make_node("Constant", [], ["y"], value_floats=[1.0, 2.0])
+            saved(graph_of([node], {"x": ["n", 4]}, {"y": [2]}), folder)
+        case "training":
+            node = helper.make_node("BatchNormalization", ["x", *"gbmv"], ["y", "p", "q"], training_mode=1, name="norm")
+            saved(
+                graph_of([node], {"x": ["n", 2]}, {"y": ["n", 2]}, {each: np.ones(2, np.float32) for each in "gbmv"}),
+                folder,
+            )
+        case "nameless":
+            node = helper.make_node("LSTM", ["x", "w", "r"], ["", "y"], hidden_size=1)
+            weights = {"w": np.ones((1, 4, 2), np.float32), "r": np.ones((1, 4, 1), np.float32)}
+            saved(graph_of([node], {"x": ["n", 1, 2]}, {"y": [1, 1, 1]}, weights), folder)
         case "attribute":
             node = helper.make_node("Pad", ["x", "p"], ["y"], mode="odd")
             saved(graph_of([node], {"x": ["n", 2]}, {"y": ["n", 2]}, {"p": np.zeros(4, np.int64)}), folder)
@@ -176,6 +204,9 @@ def wrong(folder: Path, kind: str) -> Path:
         ("external", "weights in other files"),
         ("nan", "the weights w of the model have NaN"),
         ("constant", "the output y depends on no input"),
+        ("written", "the output y depends on no input"),
+        ("training", "BatchNormalization 'norm': it is in training mode"),
+        ("nameless", "LSTM 'y': there is no such operator here"),
         ("attribute", "Pad"),
     ],
 )

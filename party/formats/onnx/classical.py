@@ -213,7 +213,7 @@ def _tree_regressor(draft: Draft, step: Step) -> list[Step]:
     if kind not in ("SUM", "AVERAGE"):
         raise Unable(f"it takes the {kind} of its trees; their SUM and AVERAGE are offered")
     trees = len(set(step.attributes["nodes_treeids"]))
-    return [_trees(draft, step, "target", count, step.outputs[0], 1.0 / trees if kind == "AVERAGE" else 1.0)]
+    return _trees(draft, step, "target", count, step.outputs[0], 1.0 / trees if kind == "AVERAGE" else 1.0)
 
 
 def _tree_classifier(draft: Draft, step: Step) -> list[Step]:
@@ -224,16 +224,16 @@ def _tree_classifier(draft: Draft, step: Step) -> list[Step]:
         step.attributes["class_ids"] = [0] * len(weights)
         ensemble = _trees(draft, step, "class", 1, scores)
         if min(weights) >= 0.0:
-            return [ensemble, *_two_classes(draft, step, scores, labels, 0.5, "COMPLEMENT")]
+            return [*ensemble, *_two_classes(draft, step, scores, labels, 0.5, "COMPLEMENT")]
         return [
-            ensemble,
+            *ensemble,
             *_two_classes(draft, step, scores, labels, 0.0, "LOGISTIC" if post == "LOGISTIC" else "NEGATIVE"),
         ]
-    return [_trees(draft, step, "class", len(labels), scores), *_many_classes(draft, step, scores, labels, post)]
+    return [*_trees(draft, step, "class", len(labels), scores), *_many_classes(draft, step, scores, labels, post)]
 
 
-def _trees(draft: Draft, step: Step, kind: str, count: int, out: str, factor: float = 1.0) -> Step:
-    """All trees as the matrices of the operator Trees."""
+def _trees(draft: Draft, step: Step, kind: str, count: int, out: str, factor: float = 1.0) -> list[Step]:
+    """All trees as the matrices of the operator Trees, of the columns up to the last that they look at."""
     its = step.attributes
     nodes: dict[int, dict[int, int]] = {}
     for place, (tree, node) in enumerate(zip(its["nodes_treeids"], its["nodes_nodeids"], strict=True)):
@@ -244,7 +244,8 @@ def _trees(draft: Draft, step: Step, kind: str, count: int, out: str, factor: fl
         worth.setdefault((tree, node), np.zeros(count))[target] += weight * factor
     forest = [_tree(its, tree, places, worth, count) for tree, places in nodes.items()]
     m, ends = max(1, *(len(tests) for tests, _ in forest)), max(len(leaves) for _, leaves in forest)
-    width = _width(draft, step)
+    known = _width(draft, step)
+    width = known or max(its["nodes_featureids"]) + 1
     features, thresholds = np.zeros((width, len(forest), m)), np.zeros((len(forest), m))
     paths, turns = (
         np.zeros((len(forest), m, ends)),
@@ -270,16 +271,21 @@ def _trees(draft: Draft, step: Step, kind: str, count: int, out: str, factor: fl
     }
     draft.kinds[out] = "float"
     names = [draft.constant(value, f"{step.name or 'trees'}.{part}") for part, value in parts.items()]
-    return Step("Trees", [step.inputs[0], *names], [out], name=step.name)
+    trees = Step("Trees", [step.inputs[0], *names], [out], name=step.name)
+    if known:
+        return [trees]
+    start, end, axis = (draft.constant(np.array([n]), f"{out}.ends", literal=True) for n in (0, width, 1))
+    trees.inputs[0] = f"{out}.columns"
+    return [Step("Slice", [step.inputs[0], start, end, axis], trees.inputs[:1], name=step.name), trees]
 
 
-def _width(draft: Draft, step: Step) -> int:
-    """How many columns the input has; at least those that are looked at."""
+def _width(draft: Draft, step: Step) -> int | None:
+    """How many columns the input has, where that is known."""
     makers, name = draft.makers(), step.inputs[0]
     while name not in draft.inputs and name not in draft.shapes and name in makers and makers[name].operator in ALIKE:
         name = makers[name].inputs[0]
     shape = draft.inputs.get(name) or draft.shapes.get(name) or (None,)
-    return shape[-1] if isinstance(shape[-1], int) else max(step.attributes["nodes_featureids"]) + 1
+    return shape[-1] if isinstance(shape[-1], int) else None
 
 
 Test = tuple[int, float, float]

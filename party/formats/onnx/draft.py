@@ -27,7 +27,7 @@ class Step:
 
     @property
     def label(self) -> str:
-        return f"{self.operator} {self.name or (self.outputs[0] if self.outputs else '')!r}"
+        return f"{self.operator} {self.name or next(filter(None, self.outputs), '')!r}"
 
 
 @dataclass(eq=False)

@@ -6,6 +6,7 @@ those that an operator must have in public, as the limits of a Clip: these are t
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from .classical import lower
 from .draft import Draft, Step
 from .folding import fold
 from .patterns import free_batch, recognise, summing
-from .ranges import Ranges, fitted, reach
+from .ranges import CONSTANT, Ranges, fitted, reach
 from .reading import refuse
 from .simplifying import simplify
 
@@ -60,6 +61,8 @@ def import_model(
     problems = lower(draft)
     if not problems:
         simplify(draft)
+        problems = [CONSTANT.format(label) for label, name in draft.outputs.items() if name in draft.constants]
+    if not problems:
         if any_batch:
             free_batch(draft)
         recognise(draft)
@@ -144,13 +147,16 @@ def _split(draft: Draft, names: Mapping[str, str], ranges: Ranges, reveal: Any) 
 def _weight(name: str, value: Any) -> Array:
     if not np.isfinite(value).all():
         raise DataError(f"the weights {name} of the model have NaN or infinity: train it again, or export it anew")
-    return np.asarray(value, np.float64)
+    return np.asarray(
+        value, None if value.dtype == np.float32 else np.float64
+    )  # as they were: large ones, half the memory
 
 
 def _typical(value: Array) -> float | None:
     """The root mean square of many weights around 0, up to the next power of two; None for others."""
-    size = float(np.sqrt(np.mean(value * value)))
-    around_zero = value.size >= MANY and abs(float(value.mean())) <= size / 4
+    flat = value.ravel(order="K")
+    size = math.sqrt(float(np.einsum("i,i->", flat, flat, dtype=np.float64)) / max(1, flat.size))
+    around_zero = value.size >= MANY and abs(float(value.mean(dtype=np.float64))) <= size / 4
     return min(reach(np.array(size)), reach(value)) if around_zero else None
 
 

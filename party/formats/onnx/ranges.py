@@ -42,10 +42,12 @@ MOVES = {
     "Expand",
 }
 
+CONSTANT = "the output {} depends on no input: it is a constant of the model"
+
 
 def reach(value: Any) -> float:
     """The least power of two that no entry of a constant exceeds."""
-    peak = float(np.abs(value).max(initial=0.0))
+    peak = max(float(value.max(initial=0.0)), -float(value.min(initial=0.0)))
     return 2.0 ** max(-20, math.ceil(math.log2(peak))) if peak > 0.0 else 2.0**-20
 
 
@@ -88,7 +90,7 @@ def fitted(network: Architecture, weights: Mapping[str, Array], rows: Mapping[st
         nodes.append(node)
     for name, tensor in network.outputs.items():
         if tensor in known and not isinstance(known[tensor], Secret):
-            problems.append(f"the output {name} depends on no input: it is a constant of the model")
+            problems.append(CONSTANT.format(name))
     wide = {name: value._node.peak for name, value in known.items() if isinstance(value, Secret)}
     widest = max(wide, key=lambda name: wide[name])
     return Tried(msgspec.structs.replace(network, nodes=tuple(nodes)), problems, widest, wide[widest])
@@ -130,7 +132,8 @@ def _limits(network: Architecture, weights: Mapping[str, Array], rows: Mapping[s
     seen: dict[str, float] = {}
     for given in _batches(network, rows):
         graph = Graph()
-        known = _inputs(network, graph, max((len(array) for array in given.values()), default=ROWS)) | dict(weights)
+        known = _inputs(network, graph, max((len(array) for array in given.values()), default=ROWS))
+        known |= {name: np.asarray(array, np.float64) for name, array in weights.items()}
         for node in network.nodes:
             if node.operator in OPERATORS and all(name in known for name in node.inputs):
                 try:

@@ -133,7 +133,10 @@ def _draft(path: Path, model: Any, opset: int) -> Draft:
     for node in graph.node:
         attributes = {each.name: _attribute(helper.get_attribute_value(each)) for each in node.attribute}
         domain = CLASSICAL if node.domain == CLASSICAL else ""
-        draft.steps.append(Step(node.op_type, list(node.input), list(node.output), attributes, node.name, domain))
+        operands = list(node.input)
+        while operands and not operands[-1]:  # the last ones, left out
+            operands.pop()
+        draft.steps.append(Step(node.op_type, operands, list(node.output), attributes, node.name, domain))
     return draft
 
 

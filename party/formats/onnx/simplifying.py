@@ -8,6 +8,7 @@ import numpy as np
 from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
+from protocol.networks import OPERATORS
 from protocol.networks.arrays import FLOATS, TRUTH, WHOLES
 
 from .draft import Constant, Draft, Step
@@ -133,5 +134,6 @@ def _is_shape(draft: Draft, name: str) -> bool:
         if step is not None:
             if step.operator == "Shape":
                 return True
-            waiting += step.inputs
+            sizes = OPERATORS[step.operator].public if step.operator in OPERATORS else ()
+            waiting += [each for n, each in enumerate(step.inputs) if n not in sizes]
     return False
