@@ -22,7 +22,7 @@ from .schedule import Phase, Schedule
 from .validate import Limits, check
 from .views import VIEWS, View
 
-VERSION = 2
+VERSION = 3
 
 
 def pack(dealing: Dealing) -> bytes:

@@ -71,7 +71,7 @@ def test_products():
 
 @pytest.mark.parametrize(
     ("operation", "degree", "limbs"),
-    [("poly9", 9, 4), ("sigmoid", 9, 4), ("sigmoid-derivative", 8, 4), ("poly16", 16, 6)],
+    [("poly9", 9, 2), ("sigmoid", 9, 2), ("sigmoid-derivative", 8, 2), ("poly16", 16, 3)],
 )
 def test_polynomials_deal_both_readings_of_every_power(operation, degree, limbs):
     assert single(operation) == costs(1, 8.0, 2 * degree * limbs * 8.0)
@@ -125,7 +125,7 @@ def test_an_exchange_is_one_small_message():
 
 
 def test_the_seed_job():
-    assert step_of(load_job("seed")) == PhaseCost(2, (128, 128), 6400)
+    assert step_of(load_job("seed")) == PhaseCost(2, (128, 128), 5248)
 
 
 def test_logistic_regression():

@@ -122,10 +122,11 @@ def test_polynomial_and_readings(limbs: int, degree: int, party: int) -> None:
     coefficients = words(2, degree + 1, limbs)
     for known in ((1, 64, 0), (1, 64, 30), (1, 50, 7), (2, 100, 40), (2, 70, 6)):  # source, bits, shift
         c, dealt = numbers(1, known[0], 3, 2), words(3, 3, 2, 2, degree, limbs)
-        for out_limbs in (1, limbs):
-            same("polynomial", party, c, coefficients, dealt, *known, 37, 64 * limbs - 3, out_limbs)
-        if degree:
-            same("readings", c, *known, degree, limbs)
+        for unit in (0, 64 * limbs - 74):
+            for out_limbs in (1, limbs):
+                same("polynomial", party, c, coefficients, dealt, *known, unit, 37, 64 * limbs - 3, out_limbs)
+            if degree and (not unit or unit >= known[1] - known[2] - 1):
+                same("readings", c, *known, degree, unit, limbs)
 
 
 @every_width
@@ -195,11 +196,11 @@ def test_two_parties_get_the_polynomial(module: ModuleType, degree: int, limbs: 
     aligned = [int(a * (1 << fine)) << (scale * (degree - i)) for i, a in enumerate(reals)]
     down, full = fine + scale * (degree - 1), fine + scale * degree
     c = ring(1).encode(x + r.astype(object))
-    powers = module.readings(r, 1, bits, shift, degree, limbs)
+    powers = module.readings(r, 1, bits, shift, degree, 0, limbs)
     mine = rng.integers(0, 2**64, powers.shape, dtype=np.uint64)  # uniform, as the local shift demands
     dealt = (mine, reference.wide_sub(powers, mine))
     table = from_integers(aligned, limbs)
-    parts = [module.polynomial(p, c, table, dealt[p], 1, bits, shift, down, full + 40, 2) for p in (0, 1)]
+    parts = [module.polynomial(p, c, table, dealt[p], 1, bits, shift, 0, down, full + 40, 2) for p in (0, 1)]
     totals = to_integers(reference.wide_add(*parts))
     for value, got in zip(x >> shift, totals.tolist(), strict=True):
         signed = got - 2**128 if got >> 127 else got
@@ -225,15 +226,15 @@ def test_polynomial_object_uses_its_powers() -> None:
 def test_what_the_dealer_calls_is_checked() -> None:
     a = words(1, 3, 1)
     for bad in (
-        lambda: kernels.readings(a, 2, 64, 0, 2, 2),
-        lambda: kernels.readings(a, 1, 64, 0, 2, 9),
+        lambda: kernels.readings(a, 2, 64, 0, 2, 0, 2),
+        lambda: kernels.readings(a, 1, 64, 0, 2, 0, 9),
         lambda: kernels.monomial_sums(a, words(2, 1, 2), np.zeros((1, 2), np.int64), 1),
         lambda: kernels.outer(words(3, 2, 4, 3, 2), words(4, 3, 3, 1, 1, 2)),
         lambda: kernels.combine_rows(words(5, 2, 4), words(6, 3, 4), np.empty((3, 4), np.uint64), 2, True),
     ):
         with pytest.raises(ValueError):
             bad()
-    assert kernels.readings(a[:, 0], 1, 64, 0, 0, 2).shape == (3, 2, 0, 2)
+    assert kernels.readings(a[:, 0], 1, 64, 0, 0, 0, 2).shape == (3, 2, 0, 2)
 
 
 @pytest.mark.skipif(kernels.BACKEND == "numpy", reason="needs a compiler")

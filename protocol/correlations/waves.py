@@ -23,7 +23,7 @@ from typing import ClassVar
 import numpy as np
 
 from ..kernels import waves
-from ..kernels.layout import I64, widen
+from ..kernels.layout import I64
 from ..kernels.rotation import ANGLE, UNIT, tables
 from ..ring import Words, ring
 from .base import Field, Mask
@@ -59,7 +59,7 @@ class Waves:
         return Need(2 * words + size, 4 * size)
 
     def deal(self, masks: list[Words]) -> list[Words]:
-        return [widen(waves.harmonics(self.angles(masks[0]), self.count), self.limbs, signed=True)]
+        return [waves.harmonics(self.angles(masks[0]), self.count, self.limbs)]
 
     def angles(self, words: Words) -> Words:
         """θ of an opening or a mask, as a fraction of a turn at ANGLE bits."""

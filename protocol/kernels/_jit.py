@@ -257,3 +257,4 @@ mul = _operator("mul", word_operand=False)
 scale = _operator("mul", word_operand=True)
 shift_left = _operator("shl", word_operand=True)  # the count must be below 64·L, as LLVM demands
 shift_right = _operator("lshr", word_operand=True)
+shift_signed = _operator("ashr", word_operand=True)

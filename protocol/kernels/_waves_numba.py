@@ -36,12 +36,16 @@ def _first(word: int, table: Table) -> tuple[int, int]:
 
 
 @entry(1, 1)
-def _harmonics(angles: In, table: Table, count: int, out: Out) -> None:
+def _harmonics(angles: In, table: Table, count: int, limbs: int, out: Out) -> None:
+    at = 0
     for e in range(angles.size):
         x, y = _first(angles[e], table)
         u, v = _turn(x, y, x, y)
-        for j in range(count):
-            out[2 * (e * count + j)], out[2 * (e * count + j) + 1] = x, y
+        for _ in range(count):
+            out[at], out[at + limbs] = x, y
+            for i in range(1, limbs):
+                out[at + i], out[at + limbs + i] = x >> 63, y >> 63
+            at += 2 * limbs
             x, y = _turn(x, y, u, v)
 
 
@@ -75,8 +79,8 @@ def _series(
         store_part(out, e * out_limbs, out_limbs, value)
 
 
-def harmonics(angles: U64, count: int, out: U64) -> None:
-    _harmonics[1](angles, rotation.tables().reshape(-1), count, out)
+def harmonics(angles: U64, count: int, limbs: int, out: U64) -> None:
+    _harmonics[1](angles, rotation.tables().reshape(-1), count, limbs, out)
 
 
 def series(

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import rotation
-from .layout import I64, U64
+from .layout import I64, U64, widen
 from .reference import from_integers, to_integers
 
 
@@ -23,8 +23,8 @@ def _circle(angles: U64, count: int) -> I64:
     return np.array(found, np.int64)
 
 
-def harmonics(angles: U64, count: int, out: U64) -> None:
-    out[...] = np.moveaxis(_circle(angles, count), 2, 0).reshape(-1).view(np.uint64)
+def harmonics(angles: U64, count: int, limbs: int, out: U64) -> None:
+    out[...] = widen(np.moveaxis(_circle(angles, count), 2, 0), limbs, signed=True).reshape(-1)
 
 
 def series(

@@ -14,6 +14,7 @@ U64 = NDArray[np.uint64]
 I64 = NDArray[np.int64]
 
 MAX_LIMBS = 8
+GUARD = 10  # bits by which rounded powers, and what multiplies them, are finer while they are made
 
 UINT64 = np.dtype(np.uint64)  # the object, not the type: NumPy finds it faster
 _INT64 = np.dtype(np.int64)

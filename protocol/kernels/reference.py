@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .layout import (
+    GUARD,
     I64,
     U64,
     batch_shape,
@@ -216,13 +217,21 @@ def contracted(ex: U64, share: U64, coefficients: U64, dealt: U64) -> U64:
     return from_integers(to_integers(ex) @ to_integers(share) - np.swapaxes(terms, 0, 1), ex.shape[-1])
 
 
-def readings(r: U64, source: int, bits: int, shift: int, degree: int, limbs: int) -> U64:
+def readings(r: U64, source: int, bits: int, shift: int, degree: int, unit: int, limbs: int) -> U64:
     """ρ^1 … ρ^degree for both readings of ρ; see `poly.readings`."""
     number = np.asarray(_read(r, source) % (1 << bits))
     unsigned = number >> shift
     wrapped = unsigned - ((number >> (bits - 1)) << (bits - shift))
-    exponents = np.arange(1, degree + 1, dtype=object)
-    return from_integers(np.stack([wrapped, unsigned], axis=-1)[..., None] ** exponents, limbs)
+    rho: Integers = np.stack([wrapped, unsigned - (1 << (bits - shift - 1))], axis=-1)
+    if not unit:
+        return from_integers(rho[..., None] ** np.arange(1, degree + 1, dtype=object), limbs)
+    size = abs(rho) << (64 - (bits - shift))
+    fine, powers = size << (unit + GUARD) >> 63, []
+    for n in range(degree):
+        fine = fine * size >> 63 if n else fine
+        value = (fine + (1 << (GUARD - 1))) >> GUARD
+        powers.append(value if n % 2 else np.where(rho < 0, -value, value))
+    return from_integers(np.stack(powers, axis=-1) if powers else np.empty((*rho.shape, 0), object), limbs)
 
 
 def polynomial(
@@ -233,6 +242,7 @@ def polynomial(
     source: int,
     bits: int,
     shift: int,
+    unit: int,
     out_shift: int,
     offset_bits: int,
     out_limbs: int,
@@ -244,13 +254,31 @@ def polynomial(
     constants, powers = to_integers(coefficients), to_integers(shares).reshape(primed.size, 2, d)
     results = []
     for number, dealt in zip(primed.ravel().tolist(), powers, strict=True):
-        gamma, reading = (number >> shift) - (1 << (bits - 2 - shift)), number >> (bits - 1)
+        reading = number >> (bits - 1)
+        gamma = (number >> shift) - (1 + 2 * reading << (bits - 2 - shift))
         value = offset if party == 0 else 0
+        if unit:
+            factors = _rounded_factors(constants, gamma << (64 - (bits - shift)), modulus)
+        else:
+            factors = [sum(constants[n] * comb(n, k) * gamma ** (n - k) for n in range(k, d + 1)) for k in range(d + 1)]
         for k in range(party, d + 1):
-            factor = sum(constants[n] * comb(n, k) * gamma ** (n - k) for n in range(k, d + 1))
-            value += (-1) ** k * factor * (dealt[reading][k - 1] if k else 1)
+            value += (-1) ** k * factors[k] * (dealt[reading][k - 1] if k else 1 << unit)
         if party == 0:
             results.append(int(value) % modulus // 2**out_shift - (offset >> out_shift))
         else:
             results.append(-(int(-value) % modulus // 2**out_shift))
     return _written(np.array(results, dtype=object).reshape(primed.shape), out_limbs)
+
+
+def _rounded_factors(constants: Integers, gamma: int, modulus: int) -> list[int]:
+    """Σ_n A_n·binom(n, k)·γ^(n − k) for each k, in the steps of `poly`; γ at 63 bits."""
+
+    def signed(value: int) -> int:
+        return (value + modulus // 2) % modulus - modulus // 2
+
+    sign, factors = (-1 if gamma < 0 else 1), list[int]()
+    for n in range(len(constants) - 1, -1, -1):
+        moved = [signed(factor * abs(gamma)) >> 63 for factor in factors]
+        a = int(constants[n]) * sign**n
+        factors = [signed(sum(pair)) for pair in zip([*moved, 0], [a, *factors], strict=True)]
+    return [(signed(factor + (1 << (GUARD - 1))) >> GUARD) * sign**k for k, factor in enumerate(factors)]

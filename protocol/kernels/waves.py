@@ -16,11 +16,11 @@ else:
     from . import _waves_numba as half  # type: ignore[no-redef]
 
 
-def harmonics(angles: U64, count: int) -> I64:
-    """(...) -> (..., count, 2): cosine and sine of 1, 3, 5 … times the angle."""
-    out = np.empty((*angles.shape, count, 2), np.uint64)
-    half.harmonics(angles.ravel(), count, out.reshape(-1))
-    return out.view(np.int64)
+def harmonics(angles: U64, count: int, limbs: int) -> U64:
+    """(...) -> (..., count, 2, limbs): cosine and sine of 1, 3, 5 … times the angle."""
+    out = np.empty((*angles.shape, count, 2, limbs), np.uint64)
+    half.harmonics(angles.ravel(), count, limbs, out.reshape(-1))
+    return out
 
 
 def series(

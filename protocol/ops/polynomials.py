@@ -7,7 +7,7 @@ from math import frexp, inf, isfinite, isinf
 
 import numpy as np
 
-from ..correlations.powers import Polynomial, Powers, fit
+from ..correlations.powers import Polynomial, Powers, fit, fit_rounded
 from ..errors import JobError
 from ..graph import Array, Node, Tensor
 from ..kernels.layout import MAX_LIMBS
@@ -21,6 +21,7 @@ from .cotangents import weighted
 
 MAX_DEGREE = 16
 COARSE = 16  # fraction bits at which a fitted function reads its argument: its own error is larger
+_MORE = 1.02  # times the limit is still told apart from anything else, whatever rounding did to x
 LIMIT_BITS = 20  # limits are up to 2^20: at 40 fraction bits, what is public then fits an int64
 
 # Degree-9 least-squares fit of the sigmoid on [−10, 10], at most 0.023 off for |x| ≤ 8 and 0.050 at 10
@@ -109,19 +110,23 @@ class Poly(Secure):
         argument = min(scale, self.argument_bits or sizes.numerics.fraction_bits)
         mask = replace(mask, bits=min(mask.bits, 62 + scale - argument))  # so that what is public fits an int64
         most = sizes.integer_bits(node) - 1
-        coefficients, full, value_bits, limbs = fit(self.coefficients, argument, limit, out_scale, out_bits, most)
-        if limbs > MAX_LIMBS:
+        form = fit(self.coefficients, argument, limit, out_scale, out_bits, most)
+        width = min(mask.bits - scale + argument, argument + frexp(_MORE * limit + 2.0 ** (4 - argument))[1] + 2)
+        narrow = fit_rounded(self.coefficients, argument, width, limit, out_scale, out_bits, most)
+        if narrow.limbs < form.limbs:
+            form, mask = narrow, replace(mask, bits=width + scale - argument)
+        if form.limbs > MAX_LIMBS:
             line = f" ({node.origin.line})" if node.origin.line else ""
             raise JobError(
                 f"{self.label} of degree {len(self.coefficients) - 1}{line} for |x| ≤ {limit:g} at {argument} fraction bits needs "
-                f"{64 * limbs} bits, and there are {64 * MAX_LIMBS}: give a smaller limit, or argument_bits below {argument}, "
+                f"{64 * form.limbs} bits, and there are {64 * MAX_LIMBS}: give a smaller limit, or argument_bits below {argument}, "
                 f"with which x is read in steps of {2.0 ** -(argument - 1):.1e} or more"
             )
-        powers = Powers(mask, scale - argument, len(self.coefficients) - 1, limbs)
-        form = Polynomial(powers, coefficients, full, value_bits, out_scale, limbs_for(out_bits))
+        powers = Powers(mask, scale - argument, len(self.coefficients) - 1, form.limbs, form.unit)
+        of_x = Polynomial(powers, *form[:3], out_scale, limbs_for(out_bits))
         (dealt,) = lowering.deal(powers, c.phase)
-        out = lowering.call(lambda c, d: form.consume(party, c, d), c, dealt)
-        return lowering.as_share(out, node.shape, out_scale, 64 * form.out_limbs, form.out_limbs)
+        out = lowering.call(lambda c, d: of_x.consume(party, c, d), c, dealt)
+        return lowering.as_share(out, node.shape, out_scale, 64 * of_x.out_limbs, of_x.out_limbs)
 
 
 def warn_beyond(lowering: Lowering, label: str, x: Node, limit: float) -> None:

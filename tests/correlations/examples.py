@@ -11,7 +11,7 @@ from protocol.correlations.bits import Bit, Digits, Gate, Join, packed
 from protocol.correlations.conjunctions import Conjunctions
 from protocol.correlations.exponentials import Exponential, Exponentials
 from protocol.correlations.monomials import Contraction, FusedPolynomial, Monomials, needed
-from protocol.correlations.powers import Polynomial, Powers, fit
+from protocol.correlations.powers import Polynomial, Powers, fit, fit_rounded
 from protocol.correlations.products import Product
 from protocol.correlations.shifts import ShiftedMask, Truncate
 from protocol.correlations.totals import Totals
@@ -48,10 +48,17 @@ def mask(phase, index, shape, source=1, bits=None, shift=0, limbs=None, views=()
 
 
 def polynomial(a: Mask, shift: int, real: tuple[float, ...], bound: float, out_limbs: int = 1) -> Example:
-    coefficients, full, value_bits, limbs = fit(real, 16, bound, 20, 64 * out_limbs)
-    spec = Powers(a, shift, len(real) - 1, limbs)
-    form = Polynomial(spec, coefficients, full, value_bits, 20, out_limbs)
-    return Example(spec, {}, form, int(bound * 2 ** (16 + shift)))
+    found = fit(real, 16, bound, 20, 64 * out_limbs)
+    spec = Powers(a, shift, len(real) - 1, found.limbs)
+    form = Polynomial(spec, *found[:3], 20, out_limbs)
+    return Example(spec, {}, (form, real), int(bound * 2 ** (16 + shift)))
+
+
+def rounded(a: Mask, shift: int, real: tuple[float, ...], bound: float, out_limbs: int = 1) -> Example:
+    found = fit_rounded(real, 16, a.bits - shift, bound, 20, 64 * out_limbs)
+    spec = Powers(a, shift, len(real) - 1, found.limbs, found.unit)
+    form = Polynomial(spec, *found[:3], 20, out_limbs)
+    return Example(spec, {}, (form, real), int(bound * 2 ** (16 + shift)))
 
 
 def waves(a: Mask, out_limbs: int = 1, **more: Any) -> Example:
@@ -190,6 +197,10 @@ EXAMPLES = [
     polynomial(mask(STEP, 0, (4, 5)), 4, (0.5, 0.2, 0, -8e-3, 0, 1.8e-4, 0, -1.9e-6, 0, 7.2e-9), 10.0),
     polynomial(mask(SETUP, 0, (3,), 2, bits=64, limbs=1), 20, (-1.0, 1.0), 16.0),
     polynomial(mask(STEP, 0, (3, 4), views=[Broadcast((3, 4))]), 3, (0.0,) * 16 + (1.0,), 1.5),
+    rounded(mask(STEP, 0, (4, 5), bits=26), 4, (0.5, 0.2, 0, -8e-3, 0, 1.8e-4, 0, -1.9e-6, 0, 7.2e-9), 10.0),
+    rounded(mask(STEP, 0, (40,), bits=22), 0, (0.5, 0.2, 0, -8e-3, 0, 1.8e-4, 0, -1.9e-6, 0, 7.2e-9), 16.0, 2),
+    rounded(mask(SETUP, 0, (3,), 2, bits=60, limbs=1), 40, (-1.0, 1.0, 0.125, 0.3), 2.0),
+    rounded(mask(STEP, 0, (3, 4), bits=22, views=[Broadcast((3, 4))]), 3, (0.0,) * 16 + (1.0,), 1.5),
     fused((mask(STEP, 0, (2, 3), 2), mask(STEP, 1, (2, 3), 2)), G2, 2),
     fused((mask(STEP, 0, (4,), 1, 64, 6, 3),), CUBE, 3),
     fused((mask(SETUP, 0, (), 1, limbs=2), mask(STEP, 0, (), 2, 120, 17)), G2, 2),
