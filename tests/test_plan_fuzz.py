@@ -51,6 +51,18 @@ class Everything(Job):
         )
 
 
+class Gated(Job):
+    """What joins in numbers where a round is worth much."""
+
+    w = Input("alice", shape=(4, 3), low=-2, high=2)
+
+    def step(self, v):
+        v.w = relu(v.w) * 0.5
+
+    def finish(self, v):
+        v.reveal(w=v.w)
+
+
 def dealing_of(job: Job, network: Network = LAN) -> Dealing:
     shapes = {name: each.shape for name, each in job.inputs.items()}
     return make_plan(trace(job, shapes, 50, network), 0, (0, 1)).dealing
@@ -115,7 +127,7 @@ def test_the_good_plan_is_good():
 
 
 def test_hostile_numbers_in_comparisons_that_join_in_numbers():
-    far = dealing_of(Everything(), Network(rtt=1.0))
+    far = dealing_of(Gated(), Network(rtt=1.0))
     tree = msgpack.unpackb(contract_codec.pack(far))
     assert read(tree) == far
     safe_to_deal(far)
@@ -128,12 +140,13 @@ def test_hostile_numbers_in_comparisons_that_join_in_numbers():
                 safe_to_deal(dealing)
 
 
-def test_every_number_replaced_by_hostile_ones():
-    """Systematically: each number of the plan by each of a list. Accepted plans are dealt."""
+def test_every_number_replaced_by_hostile_ones(pytestconfig):
+    """Systematically: each number of the plan by a third of a list, in turn, or by all with --hostile. Accepted plans are dealt."""
     accepted = refused = 0
     begin = time.process_time()
-    for path in NUMBERS:
-        for value in HOSTILE:
+    every = 1 if pytestconfig.getoption("--hostile") else 3
+    for number, path in enumerate(NUMBERS):
+        for value in HOSTILE[number % every :: every]:
             if value == at(path):
                 continue
             dealing = read(changed(TREE, path, value))
@@ -143,7 +156,7 @@ def test_every_number_replaced_by_hostile_ones():
                 if accepted % 10 == 0:
                     safe_to_deal(dealing)
     assert refused > 5 * accepted and refused > 1000, (accepted, refused)
-    assert time.process_time() - begin < 60
+    assert time.process_time() - begin < 60 / every
 
 
 class Functions(Job):
@@ -265,9 +278,9 @@ def test_bombs_cost_nothing():
     for bomb in (*bombs, nested, [contract_codec.VERSION, 5, 0, [nested, empty, empty, empty]]):
         data = msgpack.packb(bomb)
         tracemalloc.start()
-        begin = time.monotonic()
+        begin = time.process_time()
         assert read(data) is None, str(bomb)[:100]
-        assert time.monotonic() - begin < 3
+        assert time.process_time() - begin < 3
         assert tracemalloc.get_traced_memory()[1] < 1 << 20 or len(data) > 100_000
         tracemalloc.stop()
     assert read(b"\xdd\xff\xff\xff\xff" + bytes(100)) is None

@@ -116,7 +116,7 @@ def fresh(words: np.ndarray) -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def planned_once() -> Iterator[None]:
-    """Hundreds of runs of one job: its plan is made once, everything else is fresh."""
+    """Hundreds of runs of one job: its plan is made, and read by the dealer, once; everything else is fresh."""
     plans: dict[Any, Plan] = {}
     planned = simulation.make_plan
 
@@ -130,6 +130,8 @@ def planned_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(simulation, "trace", lambda *told: told)
         patch.setattr(simulation, "make_plan", known)
+        patch.setattr(simulation, "pack", lambda dealing: dealing)
+        patch.setattr(simulation, "unpack", lambda dealing: dealing)
         yield
 
 

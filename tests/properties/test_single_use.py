@@ -81,7 +81,11 @@ def interfere(scene: Scene, chooser: random.Random, backup: Path) -> str:
     return f"{role}: {what}"
 
 
-@pytest.mark.parametrize("seed", range(8))
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "seed" in metafunc.fixturenames:
+        metafunc.parametrize("seed", range(metafunc.config.getoption("--scenarios")))
+
+
 @pytest.mark.parametrize("kind", ["seed", "minibatches", "shuffled"])
 async def test_no_mask_meets_two_values(kind, seed, recorder, tmp_path):
     chooser = random.Random(f"{kind}-{seed}")
