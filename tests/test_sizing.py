@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 import numpy as np
@@ -197,3 +198,63 @@ def test_tracing_takes_time_in_proportion_to_the_operations():
 
     seconds(200)
     assert seconds(4000) < 80 * seconds(400)  # 10 in proportion, 100 if every node looked at all others
+
+
+# ---- what sizes are made of ------------------------------------------------------------------------------
+
+
+def node(low: float, high: float, shape=(4,)):
+    graph = Graph()
+    return graph.add(Source("x", shape, 0), interval=(low, high))
+
+
+@pytest.mark.parametrize(
+    ("peak", "bits"), [(0.0, 3), (0.4, 2), (0.5, 3), (0.99, 3), (1.0, 4), (1.5, 4), (2.0, 5), (1023.0, 13)]
+)
+def test_integer_bits_are_those_of_the_range_its_sign_and_two_more(peak, bits):
+    found = node(-peak, peak)
+    assert Sizes(Graph(), Numerics()).integer_bits(found) == bits
+
+
+def test_the_limit_is_the_range_as_long_as_the_integer_bits_hold_it():
+    usual = 2.0**13
+    sizes = Sizes(Graph(), Numerics(integer_bits=16, margin=4.0))
+    assert sizes.limit(node(-100.0, 7.0)) == 100.0
+    assert sizes.limit(node(-100.0, 7.0)) == 100.0  # of another node that is equal
+    wide = node(-1e9, 1e9)  # uniform, with a deviation of 5.8e8
+    assert sizes.limit(wide) == 1e9
+    assert sizes.limit(wide) == sizes.limits[wide] == 1e9
+    assert sizes.limit(node(-math.inf, math.inf)) == pytest.approx(usual)
+
+
+def test_room_is_the_scale_and_the_integer_bits_less_one_that_would_take_a_limb():
+    sizes, one = Sizes(Graph(), Numerics()), node(-1.0, 1.0)
+    for scale, bits in ((20, 24), (59, 63), (60, 64), (61, 64), (62, 66), (124, 128), (125, 128)):
+        sizes.scales[one] = scale
+        assert sizes.room(one) == bits
+    full = node(-1023.99, 1023.99)  # all but reached, so that the spare bit is needed
+    sizes.scales[full] = 65 - sizes.integer_bits(full)
+    assert sizes.room(full) == 65
+
+
+def test_a_product_reads_operands_at_the_jobs_fraction_bits_and_never_finer():
+    sizes, x = Sizes(Graph(), Numerics(20)), node(-1.0, 1.0)
+    for scale, shift in ((0, 0), (12, 0), (20, 0), (33, 13), (60, 40)):
+        sizes.scales[x] = scale
+        assert (sizes.operand_shift(x), sizes.operand_scale(x)) == (shift, scale - shift)
+
+
+def test_what_is_opened_is_what_a_node_is_a_view_of():
+    x = secret((4, 6))
+    sizes, base = Sizes(x._graph, Numerics()), x._node
+    assert sizes.base(base) == (base, ())
+    found, views = sizes.base(x.T.reshape(3, 8)._node)
+    assert found is base and len(views) == 2
+    assert sizes.base(x[1:3]._node)[0] is base  # of the setup, where it is opened whole
+
+
+@pytest.mark.parametrize("values", [{"fraction_bits": 3}, {"fraction_bits": 41}, {"fraction_bits": 16.0}, {"integer_bits": 3},
+                                    {"integer_bits": 41}, {"integer_bits": True}, {"margin": 3.9}, {"margin": 2.0**21}])  # fmt: skip
+def test_numerics_that_cannot_be_are_refused(values):
+    with pytest.raises(JobError, match=next(iter(values))):
+        Numerics(**values)
