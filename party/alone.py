@@ -17,6 +17,8 @@ from protocol.simulate import Simulation, twin
 from protocol.simulate import simulate as simulated
 
 from .agreement import LEARNERS, who_learns
+from .exporting import Exportable
+from .formats.preparation import Fitted
 from .given import Given, handed
 from .keyed import all_inputs
 from .loading import AnyJob, any_job, blame
@@ -80,11 +82,12 @@ def plain(
 
     `view` is told what was read.
     """
-    work, inputs = _all(job, data, tensors, view)
+    work, inputs, model = _all(job, data, tensors, view)
     begun = time.monotonic()
     with blame(source(type(work)), limited=False):
         values, history, steps = twin(work, inputs, iterations, LEARNERS[work.reveal])
-    return Result.of(Report(results=values, history=history, iterations=steps, seconds=time.monotonic() - begun))
+    report = Report(results=values, history=history, iterations=steps, seconds=time.monotonic() - begun)
+    return Result.of(report, exportable=model)
 
 
 def simulate(
@@ -104,13 +107,13 @@ def simulate(
     `view` is told what was read. OutOfRangeError where values left the range assumed for them, unless that is accepted. The report's
     bytes are alice's.
     """
-    work, inputs = _all(job, data, tensors, view)
+    work, inputs, model = _all(job, data, tensors, view)
     begun = time.monotonic()
     with blame(source(type(work)), limited=False):
         found = simulated(
             work, inputs, iterations, LEARNERS[who_learns(work, reveal)], None, guard, accept_out_of_range
         )
-    return Result.of(report_of(found, time.monotonic() - begun), accept_out_of_range)
+    return Result.of(report_of(found, time.monotonic() - begun), accept_out_of_range, model)
 
 
 def report_of(found: Simulation, seconds: float) -> Report:
@@ -129,8 +132,11 @@ def report_of(found: Simulation, seconds: float) -> Report:
     )
 
 
-def _all(job: AnyJob, data: Any, tensors: Mapping[str, Any], view: RunView | None) -> tuple[Job, dict[str, Array]]:
-    """A job and the tensors of both; `data` as `handed` takes it, or what a command was given."""
-    work = any_job(job)
+def _all(
+    job: AnyJob, data: Any, tensors: Mapping[str, Any], view: RunView | None
+) -> tuple[Job, dict[str, Array], Exportable]:
+    """A job, the tensors of both, and its model; `data` as `handed` takes it, or what a command was given."""
+    work, fitted = any_job(job), dict[str, Fitted]()
     given = data if isinstance(data, Given) else handed(data, tensors)
-    return work, all_inputs(work, given, lambda: KEY, note=(view or RunView()).note)
+    inputs = all_inputs(work, given, lambda: KEY, note=(view or RunView()).note, fitted=fitted)
+    return work, inputs, Exportable.of(work, inputs, fitted)

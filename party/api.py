@@ -43,9 +43,11 @@ from .agreement import Intent, who_learns
 from .alone import plain as plain
 from .alone import plan as plan
 from .alone import simulate as simulate
+from .awake import awake
 from .bars import own_bar
 from .checkpoint import Store
 from .display import Watching
+from .exporting import Exportable
 from .given import Given, handed
 from .keyed import brought
 from .links import PEER, Addresses
@@ -161,7 +163,9 @@ class Party:
         try:
             run = await self._prepared(partial(self.prepare, job, given, **more))
             with contextlib.closing(run):
-                return Result.of(await run.run(), self.accept_out_of_range)
+                report = await run.run()
+                exportable = Exportable.of(run.intent.job, run.brought, run.preparation())
+                return Result.of(report, self.accept_out_of_range, exportable)
         except MpcError as error:
             raise error.with_traceback(None) from error.__cause__  # its sentence says it all
         except asyncio.CancelledError:
@@ -212,7 +216,7 @@ class Party:
 
         made = asyncio.ensure_future(asyncio.to_thread(prepare))
         try:
-            return await asyncio.shield(made)
+            return await awake(made)
         except asyncio.CancelledError:
             made.add_done_callback(let_go)
             raise

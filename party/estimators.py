@@ -14,10 +14,11 @@ Alone, on data of both, session="simulate" does the same through the real protoc
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import inspect
 from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -40,7 +41,7 @@ from .formats.job_choices import steps
 from .formats.job_schema import Wrong
 from .given import Given, handed
 from .loading import checked
-from .rehearsing import Rehearsed, rehearse
+from .rehearsing import Rehearsed, aside, rehearse
 from .result import Result
 
 Session = Party | Literal["simulate"]
@@ -123,11 +124,21 @@ class Estimator:
             result = await where.run(job, given, keep=True)
             self.model_: Any = result.model
         else:
-            result, self.model_ = await asyncio.to_thread(rehearse, job, given)
+            result, self.model_ = await aside(partial(rehearse, job, given))
         self.job_, self.result_ = job, result
         self.history_ = {name: np.array([float(each) for each in found]) for name, found in result.history.items()}
         self._learnt(result.values)
         return self
+
+    def export(self, path: str | Path) -> list[str]:
+        """Write the model as ONNX, where its weights were revealed to this party; see `Result.export`."""
+        result: Result = self._fitted("result_")
+        return result.export(path)
+
+    def _fitted(self, name: str) -> Any:
+        if not hasattr(self, name):
+            raise ConfigError(f"this {type(self).__name__} has no model yet; call fit first")
+        return getattr(self, name)
 
     def _session(self, session: Session | None) -> Session:
         where = self.session if session is None else session  # type: ignore[attr-defined]
@@ -160,6 +171,8 @@ class Estimator:
             }
         rows: dict[str, Any] = {"rows": BOTH} if "both" in owners else {"key": given["key"]}
         body: dict[str, Any] = {name: value for name, value in given.items() if name not in DATA}
+        for name, value in body.items():
+            self._fits(name, value)
         body["x"] = (
             Table(columns=owners["both"], steps=done, **rows)
             if "both" in owners
@@ -176,6 +189,16 @@ class Estimator:
                 )
             body["features"] = width
         return checked(type(self.kind.__name__, (self.kind,), body))  # type: ignore[return-value]
+
+    def _fits(self, name: str, value: Any) -> None:
+        """ConfigError for a parameter of another kind than its default."""
+        default = self._defaults[name]
+        kind = type(default) if isinstance(default, (bool, int, float)) else object
+        if isinstance(value, np.generic):
+            value = value.item()
+        if kind is not object and not isinstance(value, (int, float) if kind is float else kind):
+            what = {bool: "True or False", int: "a whole number", float: "a number"}[kind]
+            raise ConfigError(f"{type(self).__name__}({name}={value!r}): it is {what}, as {default!r}")
 
     def _outcome(
         self, owner: str | None, column: Any, x: Any, y: Any, rows: Mapping[str, Any], body: dict[str, Any]
@@ -207,16 +230,14 @@ class Estimator:
         return None if found is None else self._named(found)
 
     async def _told(self, kind: str, x: Any, session: Session | None) -> Array | None:
-        where, given = self._session(session), _given(x, None)
-        if not hasattr(self, "model_"):
-            raise ConfigError(f"this {type(self).__name__} has no model yet; call fit first")
-        if isinstance(where, Party) == isinstance(self.model_, Rehearsed):
+        where, given, model = self._session(session), _given(x, None), self._fitted("model_")
+        if isinstance(where, Party) == isinstance(model, Rehearsed):
             raise ConfigError("a model predicts where it was trained: with a Party, or simulated")
         if isinstance(where, Party):
-            found = await where.predict(self.model_, given, job=self.job_, kind=kind)
+            found = await where.predict(model, given, job=self.job_, kind=kind)
         else:
             owner = prediction(self.job_, "bob").to["predictions"]
-            found = await asyncio.to_thread(self.model_.predict, given, owner if owner in ROLES else "bob", None, kind)
+            found = await aside(partial(model.predict, given, owner if owner in ROLES else "bob", kind))
         return found.values.get(kind)
 
     def _named(self, found: Array) -> Any:
@@ -224,7 +245,11 @@ class Estimator:
 
     def score(self, X: Any, y: Any, session: Session | None = None) -> float:
         """How good predictions of X are, for y that this party has in the clear: accuracy, or R²."""
-        return self._score(np.asarray(y), np.asarray(self.predict(X, session)))
+        if (found := self.predict(X, session)) is None:
+            raise ConfigError(
+                "the other party has been told what is predicted, as it brought the rows or has the target; score there"
+            )
+        return self._score(np.asarray(y), np.asarray(found))
 
     def _score(self, y: NDArray[Any], found: NDArray[Any]) -> float:
         raise NotImplementedError
@@ -323,9 +348,11 @@ class MLPRegressor(Regressor):
 
 def _names(x: Any) -> Sequence[str]:
     """Of the columns of a frame; none of what has no names."""
-    return (
-        [str(name) for name in x.columns] if hasattr(x, "columns") else [*map(str, x)] if isinstance(x, Mapping) else []
-    )
+    if isinstance(x, Mapping):
+        return [*map(str, x)]
+    if hasattr(x, "collect"):  # what is no table yet
+        return []
+    return [*map(str, getattr(x, "column_names", getattr(x, "columns", ())))]
 
 
 def _given(x: Any, y: Any) -> Given:

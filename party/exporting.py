@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,35 @@ from protocol.tables import Table
 from .formats.preparation import Fitted
 
 
+@dataclass(frozen=True)
+class Exportable:
+    """What makes a model of the weights that a run reveals: its job, weights that it does not change, and, by tensor, what preparation
+    learnt.
+    """
+
+    job: Job
+    untrained: Mapping[str, Array] = field(repr=False)
+    fitted: Mapping[str, Fitted] = field(repr=False)
+
+    @staticmethod
+    def of(job: Job, brought: Mapping[str, Array], fitted: Mapping[str, Fitted]) -> Exportable:
+        """`brought`: this party's tensors."""
+        layers = [each for each in job.stated().values() if isinstance(each, Imported)]
+        kept = {f"{each.name}.{name}" for each in layers for name in each.parameters()} - {
+            name for each in layers for name in each.trained()
+        }
+        return Exportable(job, {name: array for name, array in brought.items() if name in kept}, fitted)
+
+    def write(self, path: Path, revealed: Mapping[str, Array]) -> list[str]:
+        """As `write_model`."""
+        return write_model(path, self.job, {**self.untrained, **revealed}, self.fitted)
+
+
 def check_model(job: Job) -> None:
     """Before a run: can what it reveals be written as ONNX? ConfigError if not."""
     from .formats.onnx import exporting  # noqa: F401, which says what is not installed
 
-    if model_of(job) is None and not isinstance(getattr(job, "fit_intercept", None), bool):
+    if model_of(job) is None and not _linear(job):
         raise ConfigError(
             f"the job {type(job).__name__} has no model that ONNX has a form of; write its results to a .npz"
         )
@@ -43,6 +68,10 @@ def write_model(path: Path, job: Job, weights: Mapping[str, Array], fitted: Mapp
         rows = job.stated().get("x")
         read = _columns(rows, fitted) if isinstance(rows, Table) else ("n", len(coef))
         model = export_linear(weights, _link(job, coef.shape[1]), {"x": read})
+    elif _linear(job):
+        raise ConfigError(
+            f"the coefficients of {type(job).__name__} were not revealed to this party: a run with weights = 'both', at both, reveals them"
+        )
     else:
         raise ConfigError(
             f"the job {type(job).__name__} has no model of layers, as Training has, and the weights have no coef"
@@ -62,6 +91,10 @@ def write_model(path: Path, job: Job, weights: Mapping[str, Array], fitted: Mapp
             for name in sorted(rough)
         ),
     ]
+
+
+def _linear(job: Job) -> bool:
+    return isinstance(getattr(job, "fit_intercept", None), bool)
 
 
 def model_of(job: Job) -> Layer | None:

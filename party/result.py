@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from protocol.errors import DataError, OutOfRangeError
+from protocol.errors import ConfigError, DataError, OutOfRangeError
 from protocol.graph import Array
 from protocol.guard import sentence
 
 from .display import flat
+from .exporting import Exportable
 from .session import Report
 from .shared import SharedModel
 
@@ -34,9 +36,10 @@ class Result:
     model: SharedModel | None = None
     rows: NDArray[np.int64] | None = None
     report: Report
+    exportable: Exportable | None = None
 
     @staticmethod
-    def of(report: Report, accept_out_of_range: bool = False) -> Result:
+    def of(report: Report, accept_out_of_range: bool = False, exportable: Exportable | None = None) -> Result:
         """What a report says; OutOfRangeError where values left their range, unless that is accepted."""
         out_of_range(report, accept_out_of_range)
         history = report.history
@@ -47,6 +50,7 @@ class Result:
             model=report.model,
             rows=report.rows,
             report=report,
+            exportable=exportable,
         )
 
     def __getitem__(self, name: str) -> Array:
@@ -55,6 +59,19 @@ class Result:
             there = ", ".join(self.values) or "nothing"
             raise DataError(f"{name} was not revealed to this party; what was: {there}")
         return self.values[name]
+
+    def export(self, path: str | Path) -> list[str]:
+        """Write the model, whose weights were revealed to this party, as ONNX: as `--out MODEL.onnx` does, preparation included.
+
+        Gives sentences about it. ConfigError, DataError or JobError where that cannot be.
+        """
+        if Path(path).suffix.lower() != ".onnx":
+            raise ConfigError(f"export({str(path)!r}): say where the model goes, a path that ends in .onnx")
+        if self.exportable is None:
+            raise ConfigError(
+                "there is no model in this result: what was predicted has none; export what a training gave"
+            )
+        return self.exportable.write(Path(path), self.values)
 
     def to_pandas(self, name: str) -> Any:
         """The array of that name as a pandas Series (one axis, or one column) or DataFrame."""

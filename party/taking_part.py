@@ -14,14 +14,13 @@ from protocol.errors import ConfigError, MpcError
 from protocol.jobs import Job
 from protocol.keyring import PLAINTEXT
 from protocol.log import configure
-from protocol.networks import Imported
 from protocol.processes import run_until_signalled
 from protocol.signals import held, reacting, unwind
 
 from .api import Party
 from .data import check_output, save_results
 from .display import Terminal, shown
-from .exporting import check_model, model_of, write_model
+from .exporting import Exportable, check_model
 from .given import given
 from .result import counts, out_of_range
 from .runner import Halted
@@ -98,7 +97,7 @@ def finish(settings: Config, work: Run, report: Report, terminal: Terminal, meas
         report,
         terminal,
         {"job": Path(job).name} | summary(intent.role, intent.iterations, report) | measured,
-        partial(_save_model, work) if settings.out is not None and _is_model(settings.out) else save_report,
+        partial(save_model, work) if settings.out is not None and _is_model(settings.out) else save_report,
     )
 
 
@@ -150,15 +149,13 @@ def _is_model(path: Path) -> bool:
     return path.suffix.lower() == ".onnx"
 
 
-def _save_model(work: Run, path: Path, report: Report) -> str:
+def save_model(work: Run, path: Path, report: Report) -> str:
     """The model as ONNX, its tables' preparation included. Where that cannot be, the results as they are, so that nothing is lost."""
-    layer = model_of(work.intent.job)
-    kept = {name for name in layer.names() if name not in layer.trained()} if isinstance(layer, Imported) else set()
-    untrained = {name: array for name, array in work.brought.items() if name in kept}
     try:
-        return "; ".join(write_model(path, work.intent.job, untrained | report.results, work.preparation()))
+        model = Exportable.of(work.intent.job, work.brought, work.preparation())
+        return "; ".join(model.write(path, report.results))
     except MpcError as error:
-        instead = path.with_suffix(".npz")
+        instead = path.with_name(f"{path.name}.npz")  # and not the .npz of weights that may stand beside it
         save_report(instead, report)
         raise type(error)(f"{error}; the results are in {instead}, and export makes a model of them") from None
 

@@ -146,17 +146,28 @@ def written(path: Path, name: str, header: bool | None = None) -> list[str | Non
 
 
 def frame_of(table: Any, source: str = "what was given") -> Frame:
-    """A pandas or polars frame, a mapping from names to columns, or an array of two axes, whose columns are called 0, 1, 2 …"""
+    """A frame or a series of pandas or polars, a table of pyarrow, a mapping from names to columns, or an array of two axes, whose
+    columns are called 0, 1, 2 …, as that of a series without a name is."""
     if isinstance(table, Frame):
         return table
-    if isinstance(table, Mapping):
+    if hasattr(table, "to_frame"):  # a series
+        table = table.to_numpy() if table.name in (None, "") else {table.name: table.to_numpy()}
+    if hasattr(table, "column_names"):  # of pyarrow
+        found = [(name, table.column(n).to_numpy()) for n, name in enumerate(table.column_names)]
+    elif isinstance(table, Mapping):
         found = [(str(name), np.asarray(column)) for name, column in table.items()]
     elif hasattr(table, "iloc"):  # pandas, where two columns may have one name
         found = [(str(name), table.iloc[:, n].to_numpy()) for n, name in enumerate(table.columns)]
-    elif hasattr(table, "columns"):
+    elif not hasattr(table, "collect") and hasattr(table, "columns"):
         found = [(str(name), table[name].to_numpy()) for name in table.columns]
     else:
-        return _array(np.asarray(table), source)
+        array = np.asarray(table)
+        if array.dtype == object and not array.ndim:
+            raise DataError(
+                f"{source} is a {type(table).__name__}, and no table; bring a frame of pandas or polars (.collect() makes one), a mapping "
+                "from names to columns, or an array (.toarray() makes one of a sparse matrix)"
+            )
+        return _array(array, source)
     columns = tuple(_column(column, name, source) for name, column in found)
     if len({len(column) for column in columns}) > 1:
         raise DataError(f"{source} has columns of different lengths; bring a table")

@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow
 import pytest
+import scipy.sparse
 import zstandard
 
 from party.formats.frames import Frame, frame_of, read
@@ -124,6 +126,16 @@ def test_arrays_are_tables_without_names(tmp_path: Path) -> None:
     named = np.array([(1, 2.5), (3, 4.5)], [("a", int), ("b", float)])
     assert plain(frame_of(named)) == {"a": [1, 3], "b": [2.5, 4.5]}
     assert plain(frame_of({"a": [1, 2], "b": ["x", None]})) == {"a": [1, 2], "b": ["x", None]}
+
+
+def test_series_are_columns_and_what_is_no_table_is_named() -> None:
+    assert plain(frame_of(pd.Series([1, 2], name="a"))) == plain(frame_of(pl.Series("a", [1, 2]))) == {"a": [1, 2]}
+    assert plain(frame_of(pd.Series(["x", "y"], dtype="category"))) == {"0": ["x", "y"]}
+    assert plain(frame_of(pl.Series([True, False]))) == {"0": [1, 0]}
+    assert plain(frame_of(pyarrow.table({"a": [1, 2], "b": ["x", None]}))) == {"a": [1, 2], "b": ["x", None]}
+    for table in (pl.LazyFrame({"a": [1]}), scipy.sparse.eye(3)):
+        with pytest.raises(DataError, match=f"is a {type(table).__name__}, and no table; bring a frame"):
+            frame_of(table)
 
 
 def test_a_sheet_is_picked_by_name(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,10 @@ from party.given import Given
 from party.keyed import all_inputs
 from party.loading import load_job
 from party.local import Trio
+from party.session import Report
+from party.taking_part import save_model
 from protocol import nn
+from protocol.errors import DataError
 from protocol.jobs import Input, Job
 from protocol.networks import Imported, write
 from protocol.nn import SGD, CrossEntropy, Training
@@ -159,6 +163,21 @@ def test_a_model_that_was_trained_and_revealed_runs_in_onnxruntime(tmp_path, cap
         assert words in said and said.count("\n") == 1
     assert main(["export", "--job", "seed", "--out", "x.onnx", "--weights", str(tmp_path / "part.npz")]) == 2
     assert "has no model of layers" in capsys.readouterr().err
+
+
+def test_a_run_whose_model_cannot_be_written_keeps_its_results(tmp_path):
+    """And leaves alone what stands beside it."""
+    (tmp_path / "digits.py").write_text(JOB)
+    (tmp_path / "model.npz").write_text("other weights")
+    run: Any = SimpleNamespace(
+        intent=SimpleNamespace(job=load_job(str(tmp_path / "digits.py"))), brought={}, preparation=dict
+    )
+    with pytest.raises(
+        DataError, match=r"the weights lack model.0.bias.*; the results are in .*model.onnx.npz, and export"
+    ):
+        save_model(run, tmp_path / "model.onnx", Report(results={"model.0.weight": np.ones((16, 64))}))
+    assert np.load(tmp_path / "model.onnx.npz")["model.0.weight"].shape == (16, 64)
+    assert (tmp_path / "model.npz").read_text() == "other weights" and not (tmp_path / "model.onnx").exists()
 
 
 def test_estimators_go_out_by_their_names(tmp_path):

@@ -16,6 +16,7 @@ from protocol.errors import ConfigError
 linear_model = pytest.importorskip("sklearn.linear_model")
 base = pytest.importorskip("sklearn.base")
 selection = pytest.importorskip("sklearn.model_selection")
+runtime = pytest.importorskip("onnxruntime")
 RANDOM = np.random.default_rng(3)
 X = RANDOM.standard_normal((90, 3)) * [1.0, 0.2, 20.0] + 4.0
 SIGNAL = (X - 4.0) @ [1.5, -4.0, 0.1] + 0.5 * RANDOM.standard_normal(90)
@@ -32,7 +33,7 @@ def test_a_regression_is_scikit_learns():
     assert fit.coef_.shape == (3,)
 
 
-def test_a_classification_of_columns_of_both_is_scikit_learns():
+def test_a_classification_of_columns_of_both_is_scikit_learns(tmp_path):
     frame = pd.DataFrame(X, columns=["age", "dose", "weight"]).assign(ill=Y)
     parameters = {"features": {"alice": ["age"], "bob": ["dose", "weight"]}, "target": {"bob": "ill"}, "match": "order"}
     fit = LogisticRegression(**parameters, steps=["standardise"], max_iter=30, held_out=0.2, auc="both").fit(
@@ -47,6 +48,11 @@ def test_a_classification_of_columns_of_both_is_scikit_learns():
     assert p.shape == (90, 2) and np.abs(p - best.predict_proba(scaled)).max() < 0.02
     assert (fit.predict(frame, session="simulate") == best.predict(scaled)).mean() > 0.97
     assert fit.result_["auc"] > 0.9
+    said = fit.export(tmp_path / "ill.onnx")
+    assert "of age, dose, weight" in said[0]
+    onnx = runtime.InferenceSession(str(tmp_path / "ill.onnx"))
+    (found,) = onnx.run(None, {name: frame[[name]].to_numpy() for name in ("age", "dose", "weight")})
+    assert np.abs(found - p[:, 1:]).max() < 2e-3
 
 
 def test_networks_learn():
@@ -58,9 +64,9 @@ def test_networks_learn():
         "batch_size": 16,
         "learning_rate_init": 0.1,
     }
-    fit = MLPClassifier(**parameters).fit(scaled, Y)
+    fit = MLPClassifier(**parameters).fit(pd.DataFrame(scaled), pd.Series(Y, name="ill"))
     assert [w.shape for w in fit.coefs_] == [(3, 4), (4, 2)] and len(fit.history_["accuracy"]) == 4
-    assert fit.score(scaled, Y) > 0.8
+    assert fit.score(scaled, pd.Series(Y)) > 0.8
     p = fit.predict_proba(scaled[:5])
     assert p.shape == (5, 2) and p.sum(axis=1) == pytest.approx(1.0, abs=1e-2)
     target = SIGNAL / SIGNAL.std()
@@ -75,6 +81,16 @@ def test_scikit_learn_takes_them():
     assert repr(model.set_params(held_out=0.0)) == "LinearRegression(session='simulate')"
     found = selection.cross_val_score(model, X, SIGNAL, cv=2)
     assert found == pytest.approx(selection.cross_val_score(linear_model.LinearRegression(), X, SIGNAL, cv=2), abs=2e-3)
+
+
+async def test_a_rehearsal_that_is_cancelled_computes_no_more():
+    """It would go on for hours, and the interpreter would wait for its thread."""
+    fit = asyncio.create_task(LogisticRegression(max_iter=10**6, session="simulate").fit_async(X / 24, Y))
+    await asyncio.sleep(0.1)
+    fit.cancel()
+    with pytest.raises(asyncio.CancelledError, match="the run was interrupted"):
+        await fit
+    await asyncio.wait_for(asyncio.get_running_loop().shutdown_default_executor(), 60)
 
 
 async def test_two_parties_fit_and_predict_and_the_model_stays(tmp_path, monkeypatch):
@@ -95,8 +111,14 @@ async def test_two_parties_fit_and_predict_and_the_model_stays(tmp_path, monkeyp
         best = linear_model.LinearRegression().fit(X[10:80], SIGNAL[10:80])
         assert not hasattr(a, "coef_") and b.coef_ == pytest.approx(best.coef_, abs=1e-2)
         none, told = await asyncio.gather(a.predict_async(hers, session=alice), b.predict_async(his, session=bob))
+        score = asyncio.to_thread(a.score, hers, SIGNAL[10:], alice)
+        (untold, _) = await asyncio.gather(score, b.predict_async(his, session=bob), return_exceptions=True)
+    assert isinstance(untold, ConfigError) and "the other party has been told what is predicted" in str(untold)
     assert none is None and np.sort(told) == pytest.approx(np.sort(best.predict(X[10:80])), abs=2e-2)
     a.model_.save(tmp_path / "a.share")
+    with pytest.raises(ConfigError, match="the coefficients of LinearRegression were not revealed to this party"):
+        a.export(tmp_path / "a.onnx")
+    assert "x.alice, dose, weight" in b.export(tmp_path / "b.onnx")[0]
 
 
 @pytest.mark.parametrize(
@@ -109,6 +131,9 @@ async def test_two_parties_fit_and_predict_and_the_model_stays(tmp_path, monkeyp
         (lambda: Ridge(steps=["standard"], session="simulate").fit(X, SIGNAL), "steps: 'standard' is no step; did you mean 'standardise'"),
         (lambda: LogisticRegression(target="y").fit(None, session=Party("bob")), 'classes=\\["no", "yes"\\] says which'),
         (lambda: Ridge(steps=["log"], target="t").fit({"a": [1, 2], "t": [3, 4]}, session="simulate"), "steps: 'log' is no step"),
+        (lambda: LogisticRegression(max_iter="x", session="simulate").fit(X, Y), "\\(max_iter='x'\\): it is a whole number, as 50"),
+        (lambda: Ridge(alpha=None, session="simulate").fit(X, SIGNAL), "alpha=None\\): it is a number"),
+        (lambda: Ridge().export("x.onnx"), "no model yet"),
         (lambda: MLPRegressor(target="y").fit(None, session=Party("bob")), "features: a network's first weights are drawn"),
     ],
 )  # fmt: skip

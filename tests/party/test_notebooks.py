@@ -44,6 +44,13 @@ data = {"bob": {"x": [[0.5, 0.25], [0.1, 0.2]]}, "alice": {"w": [[1.0], [2.0]]}}
 """
 RUN = "(await Party({role!r}, **{where}).train(Fit, data[{role!r}])).values['weights'].tolist()"
 ENDLESS = "await Party({role!r}, session='b', **{where}).train(Fit, data[{role!r}], iterations=10**8, view=Begun())"
+REHEARSAL = """
+from party import LogisticRegression
+
+fit = LogisticRegression(session="simulate", max_iter=10**7)
+Path("rehearsing").touch()
+await fit.fit_async([[0.5, 0.25], [0.1, 0.2], [0.3, 0.9]], [0, 1, 1])
+"""
 ALONE = "plain(Fit, data['alice'] | data['bob'])['weights'].tolist()"
 WRONG = """
 class Wrong(Fit):
@@ -102,8 +109,15 @@ async def test_two_notebooks(tmp_path, monkeypatch):
             )
             assert his["ename"] == "Stopped" and his["evalue"].startswith("alice stopped: it was interrupted")
 
+            rehearsal = asyncio.create_task(alice.run(REHEARSAL, as_is=True))
+            while not (tmp_path / "rehearsing").exists():
+                await asyncio.sleep(0.05)
+            await alice.interrupt()
+            (ended,) = await asyncio.wait_for(rehearsal, 20)
+            assert (ended["ename"], ended["evalue"]) == ("CancelledError", "the run was interrupted")
+
             (wrong,) = await alice.run(WRONG, as_is=True)
-            assert wrong["ename"] == "JobError" and wrong["evalue"].startswith("Cell In[4]:3: "), wrong["evalue"]
+            assert wrong["ename"] == "JobError" and wrong["evalue"].startswith("Cell In[5]:3: "), wrong["evalue"]
 
 
 # ---- those that come with the package ------------------------------------------------------------------------------
