@@ -27,9 +27,9 @@ from protocol.dealing import Deal, Place
 from protocol.errors import ConfigError, LinkError, MaterialError
 from protocol.keyring import is_loopback
 from protocol.log import Log
-from protocol.ring import Words
 
-from .workers import Workers
+from .turns import Made
+from .workers import Workers, made
 
 _PATIENCE = 10.0  # seconds that a connection may take, and between two words about an absent cluster
 _PAUSE = 0.5  # seconds between two attempts
@@ -46,12 +46,12 @@ class Order:
     chunk: Chunk = field(repr=False)
 
 
-def fulfil(order: Order) -> Words | str:
+def fulfil(order: Order) -> Made | str:
     """On a worker: the chunk, or why there is none. Exceptions would be logged there with all they refer to."""
     if order.version != __version__:
         return f"a worker of the cluster has version {__version__} and the dealer {order.version}; install the same"
     try:
-        return Deal(_read(order.plan), keys=order.keys).corrections(*order.chunk)
+        return made(Deal(_read(order.plan), keys=order.keys), order.chunk)
     except MemoryError:
         return "a worker of the cluster ran out of memory"
     except Exception as error:
@@ -87,7 +87,11 @@ class Cluster(Workers):
         threads: int = self._client.scheduler_info()["total_threads"] if self._client is not None else 0
         return max(1, threads)
 
-    def make(self, deal: Deal, chunk: Chunk) -> asyncio.Future[Words]:
+    @property
+    def here(self) -> int:
+        return 0
+
+    def make(self, deal: Deal, chunk: Chunk) -> asyncio.Future[Made]:
         return asyncio.ensure_future(self._make(deal, chunk))
 
     async def open(self) -> None:
@@ -105,7 +109,7 @@ class Cluster(Workers):
             await self._client.close(timeout=1)
         await super().close()
 
-    async def _make(self, deal: Deal, chunk: Chunk) -> Words:
+    async def _make(self, deal: Deal, chunk: Chunk) -> Made:
         if deal not in self._plans:
             self._plans[deal] = contract_codec.pack(deal.dealing)
         order = Order(__version__, self._plans[deal], deal.keys(*chunk[:3]), chunk)
@@ -130,15 +134,15 @@ class Cluster(Workers):
                 raise MaterialError(found)
             return found
 
-    async def _awaited(self, future: Any) -> Words | str:
+    async def _awaited(self, future: Any) -> Made | str:
         """What became of it; says so where nobody is there to make it."""
         waiting = asyncio.ensure_future(future.result())
         try:
             while not (await asyncio.wait({waiting}, timeout=_PATIENCE))[0]:
                 if self._client is not None and not self._client.scheduler_info()["total_threads"]:
                     self._log("the Dask cluster has no workers; waiting for some", "cluster", "warning")
-            made: Words | str = waiting.result()
-            return made
+            found: Made | str = waiting.result()
+            return found
         finally:
             waiting.cancel()
 

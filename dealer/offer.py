@@ -9,6 +9,7 @@ from protocol import contract_codec
 from protocol.contract import Dealing
 from protocol.errors import ProtocolError
 from protocol.prg import is_joined
+from protocol.schedule import Phase
 from protocol.validate import Limits
 from protocol.wire import Message
 
@@ -51,3 +52,9 @@ class Offer:
     def memory(self) -> int:
         """Bytes that the dealer holds for as long as it deals: the plan, and the masks of the setup that it needs later."""
         return OBJECTS * self.size + 8 * self.dealing.lasting_words
+
+    @property
+    def making(self) -> int:
+        """Bytes that are held while its largest chunk is made."""
+        steps = min(self.dealing.phases[Phase.STEP].steps_per_chunk, max(1, self.dealing.steps))
+        return max((steps if phase == Phase.STEP else 1) * self.dealing.step_bytes(phase) for phase in Phase)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 
 from protocol.channel import Allow, Connection, KeyPair, LinkShape, Listener, Options
 from protocol.log import Log
@@ -16,6 +18,7 @@ from .cluster import Cluster
 from .session import Session
 from .stock import Stock
 from .tally import Tally
+from .turns import Turns
 from .workers import Workers
 
 _HEADER = 128 << 10  # bytes of a message without its plan
@@ -35,6 +38,8 @@ class Settings:
     max_plan_size: int = 1 << 20
     max_step_memory: int = 512 << 20
     max_stock: int = 96 << 20
+    max_memory: int = 4 << 30
+    weights: Mapping[str, float] = field(default_factory=dict)  # by names of sessions, or patterns of them; else 1
     shape: LinkShape | None = None  # of what is sent to the parties
 
     @property
@@ -52,9 +57,10 @@ class Service:
     def __init__(self, settings: Settings, log: Log) -> None:
         self.settings, self._log = settings, log
         self.tally, self.workers = Tally(), _workers(settings, log)
+        self._turns = Turns(self.workers)
         self._sessions: dict[str, Session] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self.stock = Stock(settings.max_stock, settings.max_sessions)
+        self.stock = Stock(settings.max_stock, settings.max_sessions, settings.max_memory, lambda: self.workers.here)
         self._listener: Listener | None = None
 
     @property
@@ -122,7 +128,7 @@ class Service:
                 await self._refuse(connection)
                 return
             own = self.settings.limits, self.stock, self._log, self.tally
-            session = self._sessions[name] = Session(name, self.workers, self._share, *own)
+            session = self._sessions[name] = Session(name, self.workers, self._turns, *own, self._weight(name))
             self.tally.sessions += 1
             self.stock.add(session)
         try:
@@ -135,9 +141,10 @@ class Service:
                 del self._sessions[name]
                 self.stock.discard(session)
 
-    def _share(self) -> int:
-        """Workers for each session."""
-        return max(1, self.workers.count // max(1, len(self._sessions)))
+    def _weight(self, session: str) -> float:
+        """As the first name or pattern says that fits."""
+        found = (weight for name, weight in self.settings.weights.items() if fnmatchcase(session, name))
+        return next(found, 1.0)
 
     def _refused(self, reason: str, address: str) -> None:
         self.tally.refused += 1

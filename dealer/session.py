@@ -5,8 +5,8 @@ offers carry the same tickets and the same digest, an epoch begins: fresh seeds,
 mixed, and a stream to Bob that runs ahead of him as far as his credit and the dealer's stock allow. A new pair of offers ends
 the epoch before; no mask is ever dealt again.
 
-A session has as many chunks in the making as its share of the workers, and one that waits to be sent, so the workers' queue
-serves all sessions in turn. Whatever goes wrong here ends this session, in a sentence, and no other.
+A session has as many chunks in the making as there are workers, and one that waits to be sent; `turns.py` says whose is made
+next. Whatever goes wrong here ends this session, in a sentence, and no other.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import asyncio
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,6 +35,7 @@ from protocol.wire.frames import split
 from .offer import Offer
 from .stock import Stock
 from .tally import Tally
+from .turns import Place, Turns
 from .workers import Workers
 
 PROBE = 1 << 20  # bytes of one buffer of a probe
@@ -63,7 +63,7 @@ class Making:
     number: int
     chunk: Chunk
     size: int
-    words: asyncio.Future[Words] = field(repr=False)
+    words: asyncio.Task[Words] = field(repr=False)
 
 
 class Session:
@@ -71,14 +71,14 @@ class Session:
         self,
         name: str,
         workers: Workers,
-        share: Callable[[], int],
+        turns: Turns,
         limits: Limits,
         stock: Stock,
         log: Log,
         tally: Tally | None = None,
+        weight: float = 1.0,
     ) -> None:
-        """`share` tells how many workers this session may use now."""
-        self.name, self._workers, self._share = name, workers, share
+        self.name, self._workers, self._turns, self._place = name, workers, turns, Place(weight)
         self._limits, self._stock, self._log = limits, stock, log
         self._tally = tally or Tally()
         self.steps: int | None = None  # of the plan that is dealt for
@@ -106,6 +106,11 @@ class Session:
     def fixed(self) -> int:
         """Bytes held as long as the present offers stand."""
         return max((party.offer.memory for party in self._parties.values() if party.offer), default=0)
+
+    @property
+    def making(self) -> int:
+        """Bytes that a worker holds while it makes a chunk for them."""
+        return max((party.offer.making for party in self._parties.values() if party.offer), default=0)
 
     @property
     def ahead(self) -> int:
@@ -153,8 +158,9 @@ class Session:
             party.offer = await loop.run_in_executor(self._workers, Offer.read, message, self._limits)
             if not self._stock.admits(self):
                 raise MaterialError(
-                    f"the dealer has no memory left for a session that needs {self.fixed >> 20} MiB all the time; "
-                    "come back when others have ended, or raise its --max-stock"
+                    f"the dealer has no memory left for a session that needs {_mib(self.fixed)} all the time and "
+                    f"{_mib(self.making)} for each chunk in the making; come back when others have ended, use smaller "
+                    f"minibatches, or raise the dealer's --max-memory, now {_mib(self._stock.memory)}"
                 )
             self._pair()
         elif message.kind is Kind.CREDIT:
@@ -230,9 +236,9 @@ class Session:
             number = 0
             while coming is not None or making:
                 size = offer.dealing.bytes_of(coming) if coming is not None else 0
-                if coming is not None and len(making) <= self._share() and self._stock.allows(self, size):
+                if coming is not None and len(making) <= self._workers.count and self._stock.allows(self, size):
                     self._made += size
-                    making.append(Making(number, coming, size, self._workers.make(deal, coming)))
+                    making.append(Making(number, coming, size, self._making(deal, coming)))
                     coming, number = next(plan, None), number + 1
                 elif making:
                     where = making[0].chunk.place
@@ -254,6 +260,9 @@ class Session:
                 each.words.cancel()
                 self._made -= each.size
 
+    def _making(self, deal: Deal, chunk: Chunk) -> asyncio.Task[Words]:
+        return asyncio.create_task(self._turns.make(self._place, deal, chunk))
+
     async def _send(self, bob: Party, made: Making) -> None:
         """As soon as it is made and bob's credit lets it go."""
         words, chunk = await made.words, made.chunk
@@ -269,6 +278,10 @@ class Session:
         self._tally.bytes += made.size
         if chunk.phase == Phase.STEP:
             self.sent = chunk.first + chunk.rows
+
+
+def _mib(size: int) -> str:
+    return f"{-(-size >> 20):,} MiB"
 
 
 def _blame(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
 from protocol.config import Setting
@@ -26,6 +27,18 @@ def makers(text: str) -> int | str:
     raise ConfigError(f"{text!r} is not the address of a Dask scheduler; write it like dask://host:8786")
 
 
+def weight(text: str) -> tuple[str, float]:
+    """Names of sessions, and their weight."""
+    name, _, number = text.rpartition("=")
+    try:
+        found = float(number)
+    except ValueError:
+        found = 0.0
+    if not re.fullmatch(r"[A-Za-z0-9._*?-]{1,64}", name) or not 1e-3 <= found <= 1e3:
+        raise ConfigError(f"{text!r} is no weight of a session; write it like night-*=0.5, from 0.001 to 1000")
+    return name, found
+
+
 OF_THE_PARTIES = (
     "accept_out_of_range alice any_batch bandwidth bob both calibrate checkpoint_every classes dealer "
     "dealer_bandwidth dealer_key dealer_link estimator fresh groups guard header held_out html json keep label markdown "
@@ -38,6 +51,7 @@ LIMITS = (
     Setting("max_sessions", "sessions at a time", whole(1, 100_000), "64", metavar="N"),
     Setting("max_step_memory", "memory that one step of a plan may need", size, "512MiB", metavar="SIZE"),
     Setting("max_plan_size", "size of a plan, as it is sent", size, "1MiB", metavar="SIZE"),
+    Setting("max_memory", "memory that all sessions together may need by their plans", size, "4GiB", metavar="SIZE"),
     Setting("max_stock", "material held ahead of the parties, all sessions together", size, "96MiB", metavar="SIZE"),
 )
 TRUST = (
@@ -63,6 +77,13 @@ SERVE = (
         metavar="N|dask://…",
     ),
     Setting("timeout", "silence after which a party is given up", positive(duration), "30s", metavar="TIME"),
+    Setting(
+        "weight",
+        "how much of the workers a session may have beside others, which have 1; names may be patterns: 'night-*=0.5'",
+        weight,
+        many=True,
+        metavar="SESSION=NUMBER",
+    ),
     *LIMITS,
     *TRUST,
     *WATCH,

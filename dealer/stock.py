@@ -1,15 +1,16 @@
 """How much the dealer holds for its sessions: a total that they share, so that one that stands still costs the others nothing.
 
-Two things are held for a session. What is *fixed* for its life: its plan, and the masks of its setup, which every step needs.
-And what is *ahead*: material that is made and not yet acknowledged by Bob. A session may always have one chunk ahead, and its
-guaranteed part; beyond that it borrows, up to its fair share, as long as the total is not used up.
+Three things are held for a session. What is *fixed* for its life: its plan, and the masks of its setup, which every step needs.
+What a worker holds while it is *making* a chunk. Both follow from its plan, and are asked for before it is admitted. And what
+is *ahead*: material that is made and not yet acknowledged by Bob. A session may always have one chunk ahead, and its guaranteed
+part; beyond that it borrows, up to its fair share, as long as the total is not used up.
 
 Nothing is booked: what sessions hold is asked of them, so that no path can forget to give back. Pure: no clock, no sockets.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 
@@ -20,12 +21,16 @@ class Holder(Protocol):
     def fixed(self) -> int: ...
 
     @property
+    def making(self) -> int: ...
+
+    @property
     def ahead(self) -> int: ...
 
 
 class Stock:
-    def __init__(self, total: int, sessions: int) -> None:
-        self.total = total
+    def __init__(self, total: int, sessions: int, memory: int, workers: Callable[[], int]) -> None:
+        """`total` bytes ahead, for so many sessions; `memory` for everything, with so many `workers` in this process."""
+        self.total, self.memory, self._workers = total, memory, workers
         self._guaranteed = total // sessions
         self._holders: set[Holder] = set()
 
@@ -41,9 +46,14 @@ class Stock:
         self._holders.discard(holder)
 
     def admits(self, holder: Holder) -> bool:
-        """May what is fixed for this session be held, beside the others?"""
-        others = sum(each.fixed for each in self._holders if each is not holder)
-        return others == 0 or others + holder.fixed <= self.total
+        """Is there memory for this session, beside the others?"""
+        return self.needed({*self._holders, holder}) <= self.memory
+
+    def needed(self, holders: Iterable[Holder] | None = None) -> int:
+        """Bytes that these, or all, need at most: what is fixed, twice the total ahead, and a chunk for every worker."""
+        found = [*(self._holders if holders is None else holders)]
+        largest = max((each.making for each in found), default=0)
+        return sum(each.fixed for each in found) + 2 * self.total + self._workers() * largest
 
     def allows(self, holder: Holder, size: int) -> bool:
         """May this session have `size` bytes more ahead, now?"""

@@ -11,10 +11,18 @@ from typing import ParamSpec, TypeVar
 
 from protocol.contract import Chunk
 from protocol.dealing import Deal
-from protocol.ring import Words
+
+from .turns import Made
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+def made(deal: Deal, chunk: Chunk) -> Made:
+    """(count, words), and seconds."""
+    begun = time.perf_counter()
+    words = deal.corrections(*chunk)
+    return words, time.perf_counter() - begun
 
 
 class Workers(ThreadPoolExecutor):
@@ -31,6 +39,11 @@ class Workers(ThreadPoolExecutor):
     def count(self) -> int:
         """Chunks that can be made at a time."""
         return self._max_workers
+
+    @property
+    def here(self) -> int:
+        """Of them, those that are made in this process's memory."""
+        return self.count
 
     @property
     def queue(self) -> int:
@@ -61,9 +74,9 @@ class Workers(ThreadPoolExecutor):
         future.add_done_callback(ended)
         return future
 
-    def make(self, deal: Deal, chunk: Chunk) -> asyncio.Future[Words]:
-        """Bob's dealt words of a chunk, once somebody has made them: (count, words)."""
-        return asyncio.get_running_loop().run_in_executor(self, deal.corrections, *chunk)
+    def make(self, deal: Deal, chunk: Chunk) -> asyncio.Future[Made]:
+        """Bob's dealt words of a chunk, once somebody has made them."""
+        return asyncio.get_running_loop().run_in_executor(self, made, deal, chunk)
 
     async def open(self) -> None:
         """Before the first chunk is made."""

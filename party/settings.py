@@ -26,7 +26,7 @@ from protocol.web.options import WATCH
 
 DEALER = "tcp://127.0.0.1:7700"
 PEER = "tcp://127.0.0.1:7701"
-OF_THE_DEALER = "alice_key allow bob_key listen max_plan_size max_sessions max_step_memory max_stock plan valid workers"
+OF_THE_DEALER = "alice_key allow bob_key listen max_memory max_plan_size max_sessions max_step_memory max_stock plan valid weight workers"
 """Settings that only the dealer has: its variables may stand in the same environment."""
 
 

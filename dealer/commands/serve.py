@@ -35,6 +35,8 @@ def run(config: Config) -> int:
         max_plan_size=config.max_plan_size,
         max_step_memory=config.max_step_memory,
         max_stock=config.max_stock,
+        max_memory=config.max_memory,
+        weights=dict(config.weight),
         shape=parse_shape(config.link) if config.link else None,
     )
     kernels.ready(log)

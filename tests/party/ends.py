@@ -22,6 +22,7 @@ from halves import together
 import party.session as sessions
 from dealer.session import Session
 from dealer.stock import Stock
+from dealer.turns import Turns
 from dealer.workers import Workers
 from party import agreement
 from party.agreement import Intent
@@ -84,7 +85,9 @@ class World:
                 link.ended(LinkError("the dealer is gone"))
         for task in self._serving:
             task.cancel()
-        self._dealer = Session("s", self._workers, lambda: 1, Limits(), Stock(96 << 20, 64), Log("dealer"))
+        self._dealer = Session(
+            "s", self._workers, Turns(self._workers), Limits(), Stock(96 << 20, 64, 1 << 30, lambda: 1), Log("dealer")
+        )
 
     async def meet(self, role: str) -> Connection:
         other = "bob" if role == "alice" else "alice"

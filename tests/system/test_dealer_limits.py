@@ -161,6 +161,16 @@ async def test_a_failure_while_making_material_ends_that_session_only(keys, monk
         assert await dealt(keys, address, "after", good) > 0
 
 
+async def test_a_session_whose_plan_does_not_fit_beside_the_others_is_told(keys):
+    async with serving(keys, max_stock=MIB, max_memory=4 * MIB) as address:
+        bob = await keys.connect(address, "bob", "dealer", "big")
+        bob.send(offer("big", plan(1 << 16)))
+        said = await reason(bob)
+        assert "no memory left for a session that needs" in said and "--max-memory, now 4 MiB" in said, said
+        await bob.close(0)
+        assert await dealt(keys, address, "small", plan(4, 10)) > 0
+
+
 async def test_probes_are_bounded(keys):
     async with serving(keys) as address:
         bob = await keys.connect(address, "bob", "dealer", "doctor-1")
@@ -323,10 +333,9 @@ def test_idle_and_unauthenticated_connections_change_nothing(keys):
 
 def test_the_stock_is_shared_fairly():
     class Holder:
-        fixed = 0
-        ahead = 0
+        fixed = making = ahead = 0
 
-    stock = Stock(96, 8)
+    stock = Stock(96, 8, 1000, lambda: 1)
     holders = [Holder() for _ in range(8)]
     for each in holders:
         stock.add(each)
@@ -348,7 +357,3 @@ def test_the_stock_is_shared_fairly():
     for each in holders:
         each.ahead = 0
     assert stock.allows(large, 1000)
-    asleep.fixed, large.fixed = 90, 10
-    assert not stock.admits(large) and stock.admits(asleep) is False
-    asleep.fixed = 0
-    assert stock.admits(large)

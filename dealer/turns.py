@@ -1,0 +1,102 @@
+"""Whose chunk is made next: sessions share the workers' seconds by weight, for as long as each has something to be made.
+
+Stride scheduling (Waldspurger and Weihl, MIT/LCS/TM-528, 1995). Every session has a *pass*: seconds that workers spent on it,
+divided by its weight. When a worker is free, the session with the least is next. One that comes, or has stood still, goes on
+from where the others are, so nothing is saved up by waiting. A chunk counts in advance as long as the session's last one took,
+and is put right when it is made. Since seconds are shared and not chunks, one whose chunks are large gains nothing by that.
+
+No clock, no sockets: workers say how long they took.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from protocol.contract import Chunk
+from protocol.dealing import Deal
+from protocol.ring import Words
+
+Made = tuple[Words, float]
+"""Bob's dealt words of a chunk, and the seconds that a worker took for them."""
+
+
+class Makers(Protocol):
+    """The workers, as far as this is concerned."""
+
+    @property
+    def count(self) -> int:
+        """Chunks that can be made at a time."""
+
+    def make(self, deal: Deal, chunk: Chunk) -> asyncio.Future[Made]: ...
+
+
+@dataclass(eq=False)
+class Place:
+    """A session's, in the queue."""
+
+    weight: float = 1.0
+    passed: float = 0.0  # seconds over weight
+    last: float = 0.0  # seconds that its last chunk took
+    making: int = 0
+    waiting: deque[asyncio.Future[float]] = field(default_factory=deque)
+
+
+class Turns:
+    def __init__(self, makers: Makers) -> None:
+        self._makers = makers
+        self._waiting: set[Place] = set()
+        self._busy = 0
+        self._now = 0.0  # the pass of whoever was served last
+
+    async def make(self, place: Place, deal: Deal, chunk: Chunk) -> Words:
+        """The words of a chunk, made when it is this session's turn."""
+        charged = await self._turn(place)
+        try:
+            words, place.last = await self._makers.make(deal, chunk)
+            place.passed += (place.last - charged) / place.weight
+            return words
+        finally:
+            self._done(place)
+
+    async def _turn(self, place: Place) -> float:
+        """Until a worker is free for this session; the seconds that were put down to it for now."""
+        if not place.making and not place.waiting:
+            place.passed = max(place.passed, self._now)
+        turn: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+        place.waiting.append(turn)
+        self._waiting.add(place)
+        self._go_on()
+        try:
+            return await turn
+        except asyncio.CancelledError:
+            if turn.cancelled():
+                place.waiting.remove(turn)
+                if not place.waiting:
+                    self._waiting.discard(place)
+            else:  # it had been given a worker
+                self._done(place)
+            raise
+
+    def _done(self, place: Place) -> None:
+        self._busy -= 1
+        place.making -= 1
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Give workers that are free to those who wait."""
+        while self._busy < self._makers.count:
+            ready = [place for place in self._waiting if any(not turn.done() for turn in place.waiting)]
+            if not ready:
+                return
+            place = min(ready, key=lambda each: each.passed)
+            turn = next(turn for turn in place.waiting if not turn.done())
+            place.waiting.remove(turn)
+            if not place.waiting:
+                self._waiting.discard(place)
+            self._now = place.passed
+            self._busy, place.making = self._busy + 1, place.making + 1
+            place.passed += place.last / place.weight
+            turn.set_result(place.last)
