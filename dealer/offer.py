@@ -55,6 +55,10 @@ class Offer:
 
     @property
     def making(self) -> int:
-        """Bytes that are held while its largest chunk is made."""
-        steps = min(self.dealing.phases[Phase.STEP].steps_per_chunk, max(1, self.dealing.steps))
-        return max((steps if phase == Phase.STEP else 1) * self.dealing.step_bytes(phase) for phase in Phase)
+        return making(self.dealing)
+
+
+def making(dealing: Dealing) -> int:
+    """Bytes that a worker holds while it makes the largest chunk."""
+    steps = min(dealing.phases[Phase.STEP].steps_per_chunk, max(1, dealing.steps))
+    return max((steps if phase == Phase.STEP else 1) * dealing.step_bytes(phase) for phase in Phase)

@@ -15,6 +15,9 @@ PROGRAM = Program(
         "precompute": Command(
             "make a job's material ahead, a file for each party", tables.PRECOMPUTE, "dealer.commands.precompute"
         ),
+        "measure": Command(
+            "how much of a plan's material the workers make in a second", tables.MEASURE, "dealer.commands.measure"
+        ),
         "keygen": Command(
             "make the dealer's key pair, and print its public key", tables.KEYGEN, "dealer.commands.keygen"
         ),

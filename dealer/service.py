@@ -56,7 +56,7 @@ class Settings:
 class Service:
     def __init__(self, settings: Settings, log: Log) -> None:
         self.settings, self._log = settings, log
-        self.tally, self.workers = Tally(), _workers(settings, log)
+        self.tally, self.workers = Tally(), workers_of(settings.workers, settings.keys is None, log)
         self._turns = Turns(self.workers)
         self._sessions: dict[str, Session] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -158,7 +158,6 @@ class Service:
         await connection.close(linger=0.5, reason=reason)
 
 
-def _workers(settings: Settings, log: Log) -> Workers:
-    if isinstance(settings.workers, int):
-        return Workers(settings.workers)
-    return Cluster(settings.workers, settings.keys is None, log)
+def workers_of(workers: int | str, plaintext: bool, log: Log) -> Workers:
+    """So many threads, or the cluster at this address; ConfigError where it cannot be used."""
+    return Workers(workers) if isinstance(workers, int) else Cluster(workers, plaintext, log)

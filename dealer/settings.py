@@ -41,7 +41,7 @@ def weight(text: str) -> tuple[str, float]:
 
 OF_THE_PARTIES = (
     "accept_out_of_range alice any_batch bandwidth bob both calibrate checkpoint_every classes dealer "
-    "dealer_bandwidth dealer_key dealer_link estimator fresh groups guard header held_out html json keep label markdown "
+    "dealer_bandwidth dealer_key dealer_link estimator fresh groups guard header held_out html keep label markdown "
     "match material measure model new_keys operations output peak peer peer_key plain predict range reveal role rtt save "
     "scale seconds_per_cell simulate size state steps table target threads wait weights workloads yes"
 )
@@ -63,19 +63,20 @@ TRUST = (
         "insecure_plaintext", "no keys and no encryption at all; refused on addresses other than loopback", flag=True
     ),
 )
+WORKERS = Setting(
+    "workers",
+    "threads that make material, or dask://HOST:8786: the scheduler of a Dask cluster that makes it",
+    makers,
+    "1",
+    metavar="N|dask://…",
+)
 SERVE = (
     Setting("listen", "where parties find the dealer", listen_address, "tcp://127.0.0.1:7700", metavar="ADDRESS"),
     Setting(
         "link",
         "make the links to the parties slower: rtt=40ms,jitter=5ms,bandwidth=100mbit, or a profile: lan … mobile",
     ),
-    Setting(
-        "workers",
-        "threads that make material, or dask://HOST:8786: the scheduler of a Dask cluster that makes it",
-        makers,
-        "1",
-        metavar="N|dask://…",
-    ),
+    WORKERS,
     Setting("timeout", "silence after which a party is given up", positive(duration), "30s", metavar="TIME"),
     Setting(
         "weight",
@@ -90,7 +91,7 @@ SERVE = (
     Setting("quiet", "say nothing", flag=True),
     LOG_FORMAT,
 )
-PRECOMPUTE = (
+JOB = (
     Setting(
         "plan", "the plan to make material for, from `python -m party plan --save FILE`", file_path, metavar="FILE"
     ),
@@ -99,6 +100,9 @@ PRECOMPUTE = (
     Setting("param", "a parameter of the job", many=True, metavar="NAME=VALUE"),
     Setting("shape", "the shape of a tensor", many=True, metavar="NAME=ROWSxCOLUMNS"),
     Setting("data", "a tensor, of which only the shape is taken", many=True, metavar="NAME=FILE"),
+)
+PRECOMPUTE = (
+    *JOB,
     Setting("session", "the one session that the material is for", session_name, "default"),
     Setting(
         "spare",
@@ -115,6 +119,14 @@ PRECOMPUTE = (
     LIMITS[1],
     *TRUST[:3],
     Setting("quiet", "say nothing but the files' names", flag=True),
+    LOG_FORMAT,
+)
+MEASURE = (
+    *JOB,
+    WORKERS,
+    Setting("json", "print JSON", flag=True),
+    TRUST[-1],
+    Setting("quiet", "say nothing but the result", flag=True),
     LOG_FORMAT,
 )
 KEYGEN = (

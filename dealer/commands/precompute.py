@@ -1,28 +1,19 @@
-"""`python -m dealer precompute`: a job's material on disk, one sealed file for each party, so that no dealer is needed online.
-
-The dealer works from a plan, which is shapes and nothing else: the file that `python -m party plan --save` wrote. With --job that command is
-run first, in a process of its own: user code never enters this one.
-"""
+"""`python -m dealer precompute`: a job's material on disk, one sealed file for each party, so that no dealer is needed online."""
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
-import tempfile
 import time
-from pathlib import Path
 
 from protocol.config import Config
-from protocol.contract import Dealing
-from protocol.errors import ConfigError, UsageError
+from protocol.errors import ConfigError
 from protocol.keyring import other_key, own_key
 from protocol.log import configure
 from protocol.material import Extent
-from protocol.planfile import load_plan
 from protocol.schedule import Phase
 
 from ..store import names, precompute
+from .planned import planned
 
 SECONDS = 5.0  # between two lines about how far it is
 
@@ -41,7 +32,7 @@ def run(config: Config) -> int:
         raise ConfigError(
             "material is sealed for the parties' keys: give --alice-key and --bob-key, the lines that their keygen printed"
         )
-    dealing = _dealing(config)
+    dealing = planned(config)
     largest = max(dealing.step_bytes(phase) for phase in Phase)
     if largest > config.max_step_memory:
         raise ConfigError(
@@ -77,34 +68,3 @@ def run(config: Config) -> int:
         print(f"{path}  {path.stat().st_size:,} bytes")
     sys.stdout.flush()
     return 0
-
-
-def _dealing(config: Config) -> Dealing:
-    of_job = {name: getattr(config, name) for name in ("iterations", "param", "shape", "data")}
-    if config.plan is not None:
-        given = [name for name, value in {"job": config.job, **of_job}.items() if value not in (None, ())]
-        if given:
-            raise ConfigError(
-                f"--plan and --{given[0]} are two ways to say the same: a plan file has its job and numbers in it"
-            )
-        return load_plan(config.plan)
-    if config.job is None:
-        raise ConfigError(
-            "say what the material is for: --plan FILE (from `python -m party plan --save`) or --job NAME|FILE.py"
-        )
-    with tempfile.TemporaryDirectory(prefix="mpc-plan-") as folder:
-        file = Path(folder) / "job.plan"
-        command = [sys.executable, "-m", "party", "plan", "--job", config.job, "--json", "--save", str(file)]
-        for name, value in of_job.items():
-            for text in value if isinstance(value, tuple) else () if value is None else (str(value),):
-                command += [f"--{name}", text]
-        outside = {
-            name: value for name, value in os.environ.items() if not name.startswith("MPC_")
-        }  # every option is given
-        made = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, env=outside
-        )
-        if made.returncode:
-            lines = made.stderr.strip().splitlines()
-            raise UsageError((lines[-1] if lines else "the plan could not be made").removeprefix("party: "))
-        return load_plan(file)

@@ -1,0 +1,101 @@
+"""`python -m dealer measure`: how much of a plan's material these workers make in a second, and in how much memory.
+
+The material is thrown away. What it costs to send and to encrypt is not in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import resource
+import time
+from collections import deque
+from dataclasses import asdict, dataclass
+
+from protocol import kernels
+from protocol.config import Config
+from protocol.contract import Chunk, Dealing
+from protocol.dealing import Deal
+from protocol.errors import ConfigError
+from protocol.log import configure
+from protocol.prg import fresh_seed
+from protocol.schedule import Phase
+
+from ..offer import making
+from ..service import workers_of
+from ..turns import Made
+from ..workers import Workers
+from .planned import planned
+
+SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Rate:
+    workers: int
+    chunks: int  # that were made
+    seconds: float  # for all of them
+    working: float  # seconds of workers in them
+    bytes: int  # dealt in them
+    steps: float  # that they are for
+
+    @property
+    def overhead(self) -> float:
+        """Seconds of a worker that a chunk takes beyond its making: its way there and back, and idling."""
+        return max(0.0, self.workers * self.seconds - self.working) / self.chunks
+
+
+def run(config: Config) -> int:
+    log, _ = configure("dealer", config.log_format, config.quiet)
+    dealing = planned(config)
+    chunks = [*itertools.islice((chunk for chunk in dealing.chunks() if chunk.phase == Phase.STEP), 4096)]
+    if not chunks:
+        raise ConfigError("nothing is dealt for the steps of this plan")
+    kernels.ready(log)
+    rate = asyncio.run(_measured(workers_of(config.workers, config.insecure_plaintext, log), dealing, chunks))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+    step = 8 * dealing.phases[Phase.STEP].dealt_words
+    if config.json:
+        print(
+            json.dumps(
+                asdict(rate) | {"overhead": rate.overhead, "step_bytes": step, "making": making(dealing), "peak": peak}
+            )
+        )
+        return 0
+    print(
+        f"{rate.workers} at work for {rate.seconds:.1f} s: {rate.bytes / rate.seconds / 1e6:,.1f} MB a second, "
+        f"{rate.steps / rate.seconds:,.1f} steps of {step:,} bytes.\n"
+        f"A chunk of {rate.bytes / rate.chunks / 1e6:,.2f} MB took {1e3 * rate.working / rate.chunks:,.2f} ms to make and "
+        f"{1e3 * rate.overhead:,.2f} ms besides.\n"
+        f"Memory: {making(dealing) / 1e6:,.1f} MB for each chunk in the making; this process had {peak / 1e6:,.0f} MB at most."
+    )
+    return 0
+
+
+async def _measured(workers: Workers, dealing: Dealing, chunks: list[Chunk]) -> Rate:
+    """Every worker has one chunk, and one more waits, for `SECONDS`; after two for each that are not counted."""
+    try:
+        await workers.open()
+        deal = Deal(dealing, fresh_seed(), fresh_seed())
+        await asyncio.gather(
+            *(workers.make(deal, chunk) for chunk, _ in zip(itertools.cycle(chunks), range(2 * workers.count)))
+        )
+        coming = itertools.cycle(chunks)
+
+        def order() -> tuple[Chunk, asyncio.Future[Made]]:
+            chunk = next(coming)
+            return chunk, workers.make(deal, chunk)
+
+        begun, working, size, made, steps = time.perf_counter(), 0.0, 0, 0, 0.0
+        running = deque(order() for _ in range(workers.count + 1))
+        while running:
+            chunk, future = running.popleft()
+            working += (await future)[1]
+            made, size = made + 1, size + dealing.bytes_of(chunk)
+            steps += chunk.rows / len(dealing.phases[chunk.phase].parts)
+            if time.perf_counter() - begun < SECONDS:
+                running.append(order())
+        return Rate(workers.count, made, time.perf_counter() - begun, working, size, steps)
+    finally:
+        await workers.close()

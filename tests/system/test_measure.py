@@ -1,0 +1,34 @@
+"""`python -m dealer measure` tells what the workers make, in numbers that belong together."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from dealer.program import PROGRAM
+from party.program import PROGRAM as PARTY
+from protocol.planfile import load_plan
+from protocol.schedule import Phase
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_figures_belong_together(workers, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("dealer.commands.measure.SECONDS", 0.1)
+    file = tmp_path / "seed.plan"
+    assert PARTY.main(["plan", "--job", "seed", "--save", str(file)]) == 0
+    capsys.readouterr()
+    words = ["measure", "--plan", str(file), "--workers", str(workers)]
+    assert PROGRAM.main([*words, "--json"]) == 0
+    found, own = json.loads(capsys.readouterr().out), load_plan(file).phases[Phase.STEP]
+    assert found["workers"] == workers and found["chunks"] > workers
+    assert found["step_bytes"] == 8 * own.dealt_words and found["bytes"] == pytest.approx(found["steps"] * found["step_bytes"])
+    assert 0 < found["working"] <= workers * found["seconds"] * 1.5 and found["seconds"] >= 0.1
+    assert found["making"] == own.steps_per_chunk * load_plan(file).step_bytes(Phase.STEP) < found["peak"]
+    assert PROGRAM.main(words) == 0
+    assert f"{workers} at work" in capsys.readouterr().out
+
+
+def test_a_plan_without_material_is_told_so(tmp_path, capsys):
+    assert PROGRAM.main(["measure", "--job", "seed", "--iterations", "0"]) == 2
+    assert "nothing is dealt for the steps of this plan" in capsys.readouterr().err
