@@ -127,8 +127,16 @@ class Service:
             if len(self._sessions) >= self.settings.max_sessions:
                 await self._refuse(connection)
                 return
-            own = self.settings.limits, self.stock, self._log, self.tally
-            session = self._sessions[name] = Session(name, self.workers, self._turns, *own, self._weight(name))
+            session = self._sessions[name] = Session(
+                name,
+                self.workers,
+                self._turns,
+                self.settings.limits,
+                self.stock,
+                self._log,
+                self.tally,
+                weight=self._weight(name),
+            )
             self.tally.sessions += 1
             self.stock.add(session)
         try:

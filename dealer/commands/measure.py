@@ -20,6 +20,7 @@ from protocol.dealing import Deal
 from protocol.errors import ConfigError
 from protocol.log import configure
 from protocol.prg import fresh_seed
+from protocol.processes import run_until_signalled
 from protocol.schedule import Phase
 
 from ..offer import making
@@ -53,7 +54,7 @@ def run(config: Config) -> int:
     if not chunks:
         raise ConfigError("nothing is dealt for the steps of this plan")
     kernels.ready(log)
-    rate = asyncio.run(_measured(workers_of(config.workers, config.insecure_plaintext, log), dealing, chunks))
+    rate = run_until_signalled(_measured(workers_of(config.workers, config.insecure_plaintext, log), dealing, chunks))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
     step = 8 * dealing.phases[Phase.STEP].dealt_words
     if config.json:

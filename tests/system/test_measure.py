@@ -22,7 +22,9 @@ def test_the_figures_belong_together(workers, tmp_path, capsys, monkeypatch):
     assert PROGRAM.main([*words, "--json"]) == 0
     found, own = json.loads(capsys.readouterr().out), load_plan(file).phases[Phase.STEP]
     assert found["workers"] == workers and found["chunks"] > workers
-    assert found["step_bytes"] == 8 * own.dealt_words and found["bytes"] == pytest.approx(found["steps"] * found["step_bytes"])
+    assert found["step_bytes"] == 8 * own.dealt_words and found["bytes"] == pytest.approx(
+        found["steps"] * found["step_bytes"]
+    )
     assert 0 < found["working"] <= workers * found["seconds"] * 1.5 and found["seconds"] >= 0.1
     assert found["making"] == own.steps_per_chunk * load_plan(file).step_bytes(Phase.STEP) < found["peak"]
     assert PROGRAM.main(words) == 0
