@@ -108,7 +108,9 @@ async def test_a_turn_that_is_given_up_is_the_next_ones():
 
 
 def test_weights_are_those_of_the_first_pattern_that_fits():
-    settings = Settings("tcp://127.0.0.1:0", None, None, weights=dict(map(weight, ("night-1=3", "night-*=0.5"))))
+    settings = Settings(
+        listen="tcp://127.0.0.1:0", keys=None, allow=None, weights=dict(map(weight, ("night-1=3", "night-*=0.5")))
+    )
     service = Service(settings, Log("dealer"))
     assert [service._weight(name) for name in ("night-1", "night-2", "day")] == [3, 0.5, 1]
     for wrong in ("", "x", "x=", "=1", "x=0", "x=-1", "x=nan", "x=1e9", "a b=1"):

@@ -28,7 +28,7 @@ def planned(config: Config) -> Dealing:
         return load_plan(config.plan)
     if config.job is None:
         raise ConfigError(
-            "say what material is wanted: --plan FILE (from `python -m party plan --save`) or --job NAME|FILE.py"
+            "say what the material is for: --plan FILE (from `python -m party plan --save`) or --job NAME|FILE.py"
         )
     with tempfile.TemporaryDirectory(prefix="mpc-plan-") as folder:
         file = Path(folder) / "job.plan"
