@@ -30,6 +30,7 @@ from ..workers import Workers
 from .planned import planned
 
 SECONDS = 5.0
+MOST = 4096  # chunks of steps, before the first comes again
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,6 @@ class Rate:
     seconds: float  # for all of them
     working: float  # seconds of workers in them
     bytes: int  # dealt in them
-    steps: float  # that they are for
 
     @property
     def overhead(self) -> float:
@@ -50,23 +50,23 @@ class Rate:
 def run(config: Config) -> int:
     log, _ = configure("dealer", config.log_format, config.quiet)
     dealing = planned(config)
-    chunks = [*itertools.islice((chunk for chunk in dealing.chunks() if chunk.phase == Phase.STEP), 4096)]
+    what, chunks = "steps", [*itertools.islice((each for each in dealing.chunks() if each.phase == Phase.STEP), MOST)]
+    unit = 8 * dealing.phases[Phase.STEP].dealt_words
+    if not chunks:  # a prediction, say, which is all in the setup
+        what, chunks = "runs", [*dealing.chunks()]
+        unit = sum(map(dealing.bytes_of, chunks))
     if not chunks:
-        raise ConfigError("nothing is dealt for the steps of this plan")
+        raise ConfigError("nothing is dealt for this plan")
     kernels.ready(log)
     rate = run_until_signalled(_measured(workers_of(config.workers, config.insecure_plaintext, log), dealing, chunks))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
-    step = 8 * dealing.phases[Phase.STEP].dealt_words
     if config.json:
-        print(
-            json.dumps(
-                asdict(rate) | {"overhead": rate.overhead, "step_bytes": step, "making": making(dealing), "peak": peak}
-            )
-        )
+        more = {"overhead": rate.overhead, f"bytes_of_{what}": unit, "making": making(dealing), "peak": peak}
+        print(json.dumps(asdict(rate) | more))
         return 0
     print(
         f"{rate.workers} at work for {rate.seconds:.1f} s: {rate.bytes / rate.seconds / 1e6:,.1f} MB a second, "
-        f"{rate.steps / rate.seconds:,.1f} steps of {step:,} bytes.\n"
+        f"{rate.bytes / rate.seconds / unit:,.2f} {what} of {unit:,} bytes.\n"
         f"A chunk of {rate.bytes / rate.chunks / 1e6:,.2f} MB took {1e3 * rate.working / rate.chunks:,.2f} ms to make and "
         f"{1e3 * rate.overhead:,.2f} ms besides.\n"
         f"Memory: {making(dealing) / 1e6:,.1f} MB for each chunk in the making; this process had {peak / 1e6:,.0f} MB at most."
@@ -75,7 +75,10 @@ def run(config: Config) -> int:
 
 
 async def _measured(workers: Workers, dealing: Dealing, chunks: list[Chunk]) -> Rate:
-    """Every worker has one chunk, and one more waits, for `SECONDS`; after two for each that are not counted."""
+    """Every worker has one chunk, and one more waits: for `SECONDS`, and until a run that has no steps is made as a whole.
+
+    The first two chunks of every worker are not counted.
+    """
     try:
         await workers.open()
         deal = Deal(dealing, fresh_seed(), fresh_seed())
@@ -88,15 +91,15 @@ async def _measured(workers: Workers, dealing: Dealing, chunks: list[Chunk]) -> 
             chunk = next(coming)
             return chunk, workers.make(deal, chunk)
 
-        begun, working, size, made, steps = time.perf_counter(), 0.0, 0, 0, 0.0
+        begun, working, size, made = time.perf_counter(), 0.0, 0, 0
         running = deque(order() for _ in range(workers.count + 1))
         while running:
             chunk, future = running.popleft()
             working += (await future)[1]
             made, size = made + 1, size + dealing.bytes_of(chunk)
-            steps += chunk.rows / len(dealing.phases[chunk.phase].parts)
-            if time.perf_counter() - begun < SECONDS:
+            whole = chunk.phase == Phase.STEP or made + len(running) >= len(chunks)
+            if not whole or time.perf_counter() - begun < SECONDS:
                 running.append(order())
-        return Rate(workers.count, made, time.perf_counter() - begun, working, size, steps)
+        return Rate(workers.count, made, time.perf_counter() - begun, working, size)
     finally:
         await workers.close()
