@@ -4,7 +4,8 @@ Entry i is the largest where it is no smaller than those behind it, and larger t
 (`correlations/conjunctions.py`). So of equal entries it is the first, and exactly one of k is picked: the sum of all, each gated by its
 bit, is the largest, to the last place. Differences of what is open are open, so that only the entries are.
 
-A comparison and one round, for up to ten entries; another for up to 16.
+A comparison and one round, for up to ten entries; another for up to 16. The comparison takes one less than others where few bytes more are
+dealt for it, or the caller asks for that.
 """
 
 from __future__ import annotations
@@ -55,11 +56,12 @@ class Differ(Structure):
 class Top(Test):
     """1 where the first of the largest of `of` entries stands, by their `Differ`: (of·(of − 1)/2, m) → (k, m), of the first k entries.
 
-    64 divides m.
+    64 divides m. soon: in as few rounds as can be, whatever is dealt for it.
     """
 
     of: int
     k: int
+    soon: bool = False
     name = "top"
 
     def shape(self, *shapes: Shape) -> Shape:
@@ -79,7 +81,7 @@ class Top(Test):
 
     def _masked(self, lowering: Lowering, node: Node) -> tuple[Value, Mask]:
         (x,) = node.inputs
-        below = sign_bit(lowering, sign_test(lowering, x, 0, 0, bitwise=True))
+        below = sign_bit(lowering, sign_test(lowering, x, 0, 0, bitwise=True, soon=self.soon))
         pairs, flipped = _pairs(self.of, self.k)
         words, n = node.shape[1] // WORD, self.of - 1
         flips = np.where(flipped, np.uint64(2**64 - 1), np.uint64(0))[..., None]
@@ -110,24 +112,24 @@ def _pairs(of: int, k: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     return numbers[at, others], others > at
 
 
-def largest(x: Secret, floor: bool = False) -> Secret:
+def largest(x: Secret, floor: bool = False, soon: bool = False) -> Secret:
     """The largest along the last axis, which stays with length 1, and with `floor` 0 where that is larger: exact.
 
-    Its gradient goes where `is_largest` is 1.
+    Its gradient goes where `is_largest` is 1. soon: in as few rounds as can be, whatever is dealt for it.
     """
     if x.shape[-1] == 1 and not floor:
         return x
     if x.shape[-1] > MOST_COMPARED:
-        return largest(concatenate([largest(part) for part in _parts(x)], axis=-1), floor)
+        return largest(concatenate([largest(part, soon=soon) for part in _parts(x)], axis=-1), floor, soon)
     if len(pieces := _pieces(x)) > 1:
-        return concatenate([largest(piece, floor) for piece in pieces], axis=_longest(x))
+        return concatenate([largest(piece, floor, soon) for piece in pieces], axis=_longest(x))
     low, high = x._node.interval
-    picked = is_largest(x, floor)._apply(Mux(whole=True), x).sum(axis=-1, keepdims=True)
+    picked = is_largest(x, floor, soon)._apply(Mux(whole=True), x).sum(axis=-1, keepdims=True)
     bounded(picked, *((max(low, 0.0), max(high, 0.0)) if floor else (low, high)))  # one of them
-    return differentiated(picked, [x], lambda n, g: is_largest(x, floor) * g)
+    return differentiated(picked, [x], lambda n, g: is_largest(x, floor, soon) * g)
 
 
-def is_largest(x: Secret, floor: bool = False) -> Secret:
+def is_largest(x: Secret, floor: bool = False, soon: bool = False) -> Secret:
     """1 where the largest along the last axis stands, the first of equal ones, and with `floor` if it is 0 at least; 0 elsewhere.
 
     The comparisons are those of `largest`.
@@ -137,15 +139,17 @@ def is_largest(x: Secret, floor: bool = False) -> Secret:
         return x * 0.0 + 1.0
     if k > MOST_COMPARED:
         parts = _parts(x)
-        best = is_largest(concatenate([largest(part) for part in parts], axis=-1), floor)
-        return concatenate([is_largest(part) * best[..., n : n + 1] for n, part in enumerate(parts)], axis=-1)
+        best = is_largest(concatenate([largest(part, soon=soon) for part in parts], axis=-1), floor, soon)
+        return concatenate(
+            [is_largest(part, soon=soon) * best[..., n : n + 1] for n, part in enumerate(parts)], axis=-1
+        )
     if len(pieces := _pieces(x)) > 1:
-        return concatenate([is_largest(piece, floor) for piece in pieces], axis=_longest(x))
+        return concatenate([is_largest(piece, floor, soon) for piece in pieces], axis=_longest(x))
     columns = x.reshape(m, k).transpose()
     if floor or m % WORD:  # a zero to be compared with; and full words of bits
         columns = columns._apply(Structure(pad(columns.shape, ((0, 0, int(floor)), (0, 0, -m % WORD)))))
     apart = columns._apply(Differ(differences(columns.shape)))
-    return apart._apply(Top(columns.shape[0], k))[:, :m].transpose().reshape(*lead, k)
+    return apart._apply(Top(columns.shape[0], k, soon))[:, :m].transpose().reshape(*lead, k)
 
 
 def _parts(x: Secret) -> list[Secret]:

@@ -3,8 +3,8 @@
 A plan says of each size of tensor in how few rounds its comparisons are to be done, the opening of what is compared included
 (`Joins`): by bits alone, which sends and deals least; in three, where the digits of a first join, up to 8 in one, join in numbers
 (`correlations/totals.py`); or in two, where the mask is cut into four digits at most, which are as wide as that takes, and of
-each a bit for every value is dealt. What needs the outcome as a bit does without numbers: where rounds are dear, nine wide digits at most
-join at once.
+each a bit for every value is dealt. What needs the outcome as a bit does without numbers: where rounds are dear, or little more is dealt
+for it, nine wide digits at most join at once.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from ..sizing import Sizes
 from ..views import Shape, View, index
 
 MOST_JOINED = 8  # digits that join in the round before the last, in three rounds
+SPARED = 125_000  # bytes that a local network's dealer sends in a millisecond, which is what a round takes there
 GATED = 3  # the outcome and two more are dealt for a gate: what digits and words are weighed by
 
 
@@ -43,10 +44,13 @@ class Sign(NamedTuple):
     opening: Operand | None
 
 
-def sign_test(lowering: Lowering, x: Node, limit: int, shift: int, bitwise: bool = False) -> Sign:
-    """[X >> shift < limit] for x = X·2^-scale. See `correlations/bits.py`. `bitwise`: it is a bit that is wanted, and no number."""
+def sign_test(lowering: Lowering, x: Node, limit: int, shift: int, bitwise: bool = False, soon: bool = False) -> Sign:
+    """[X >> shift < limit] for x = X·2^-scale. See `correlations/bits.py`. `bitwise`: it is a bit that is wanted, and no number.
+
+    soon: … in as few rounds as can be, whatever is dealt for it.
+    """
     key = ("sign test", x, limit, shift)
-    found: Sign = lowering.once(key, lambda: _sign_test(lowering, x, limit, shift, bitwise))
+    found: Sign = lowering.once(key, lambda: _sign_test(lowering, x, limit, shift, bitwise, soon))
     return found
 
 
@@ -87,7 +91,14 @@ def at_once(bits: int) -> int:
     return min(few, key=lambda n: planes_dealt(bits, n)[1] + counts((n,))[1], default=0)
 
 
-def _sign_test(lowering: Lowering, x: Node, limit: int, shift: int, bitwise: bool) -> Sign:
+def _little_more(bits: int, size: int) -> bool:
+    """Is no more than `SPARED` dealt in addition where the digits of so many masks join all at once?"""
+    count = at_once(bits)
+    more = planes_dealt(bits, count)[1] + counts((count,))[1] - planes_dealt(bits)[1] if count else 0
+    return size * more <= 8 * SPARED
+
+
+def _sign_test(lowering: Lowering, x: Node, limit: int, shift: int, bitwise: bool, soon: bool) -> Sign:
     party, name = lowering.party, f"comparison of {x.op.name}#{x.order} with {limit}"
     c, mask, scale = lowering.opened(x)
     if math.isfinite(x.peak):  # of what is not bounded, all bits are compared
@@ -101,7 +112,7 @@ def _sign_test(lowering: Lowering, x: Node, limit: int, shift: int, bitwise: boo
             lambda: lowering.call(lambda c: opened_operand(c, wide, whole, shift, mask.limbs), c),
         )
     rounds, known = lowering.joins.rounds(x.size), mask.bits - mask.shift
-    whole_join = at_once(known) if bitwise and rounds < 5 else 0
+    whole_join = at_once(known) if bitwise and (soon or rounds < 5 or _little_more(known, x.size)) else 0
     count, last = (whole_join, 1) if whole_join else cut(known, 5 if bitwise else rounds)
     digits = spec.Digits(mask, count)
     reach = 1 << (digits.bits - 2)

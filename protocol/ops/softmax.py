@@ -160,7 +160,7 @@ def _tree(x: Secret, coarse: bool) -> Secret:
 
 def _by_maximum(x: Secret) -> Secret:
     k = x.shape[-1]
-    top = largest(x)
+    top = largest(x, soon=True)  # what that takes is little beside the exponentials
     total = bounded(_exponentials(x, top).sum(axis=-1, keepdims=True), 1.0, float(k))
     return top + (log_of_sum(total, k) if k <= LARGEST_COARSE else log(total))
 

@@ -43,7 +43,7 @@ def test_coefficients_are_near_those_of_scikit_learn(classes, intercept):
         assert np.abs(found - twin[name]).max() <= 1e-3 * max(1.0, np.abs(twin[name]).max()), name
     assert np.abs((run.results[0]["coef"] - best.coef_.T) * scale).max() <= 0.05
     assert ("intercept" in run.results[0]) == intercept
-    assert run.plan.costs[1].rounds <= (9 if classes == 2 else 13)
+    assert run.plan.costs[1].rounds <= (9 if classes == 2 else 12)
 
 
 def test_scores_and_accuracy_are_of_rows_held_out():
