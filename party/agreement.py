@@ -66,6 +66,11 @@ class Intent:
         both = "start both with the same"
         return f"{both}, and one of them with the rows" if isinstance(self.job, Prediction) else both
 
+    @property
+    def _predicted(self) -> str:
+        told = self.job.to if isinstance(self.job, Prediction) else {}
+        return ", ".join(f"{kind} for {who}" for kind, who in sorted(told.items()))
+
     def body(self) -> dict[str, Any]:
         return {
             "must agree": {
@@ -81,6 +86,7 @@ class Intent:
                 "--keep": "given" if self.keeps else "not given",
                 "--model": "not given" if self.model is None else "given",
                 **{f"the owner of {name}": declared.owner for name, declared in sorted(self.job.inputs.items())},
+                **({"what is predicted": self._predicted} if isinstance(self.job, Prediction) else {}),
             },
             "shapes": _plain(self.shapes),
             "accepts": self.accepts,

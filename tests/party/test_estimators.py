@@ -113,6 +113,12 @@ async def test_two_parties_fit_and_predict_and_the_model_stays(tmp_path, monkeyp
         none, told = await asyncio.gather(a.predict_async(hers, session=alice), b.predict_async(his, session=bob))
         score = asyncio.to_thread(a.score, hers, SIGNAL[10:], alice)
         (untold, _) = await asyncio.gather(score, b.predict_async(his, session=bob), return_exceptions=True)
+        faults = await asyncio.gather(
+            Party("alice", wait=20, **where).predict(a.model_, hers, job=a.job_, to={"predictions": "both"}),
+            b.predict_async(his, session=bob),
+            return_exceptions=True,
+        )
+    assert "what is predicted is 'predictions for both' for alice and 'predictions for bob' for bob" in str(faults[0])
     assert isinstance(untold, ConfigError) and "the other party has been told what is predicted" in str(untold)
     assert none is None and np.sort(told) == pytest.approx(np.sort(best.predict(X[10:80])), abs=2e-2)
     a.model_.save(tmp_path / "a.share")
