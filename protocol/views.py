@@ -10,13 +10,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from types import EllipsisType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import JobError
 from .kernels import bits
 from .prg import agreed, keystream
 from .ring import WORD, ring
@@ -107,12 +105,12 @@ class Index(View):
             start, _, step = item
             if step == 0 or start < 0:
                 return False
-            found.append(len(range(*_key(item).indices(length))))
+            found.append(len(range(*own_key(item).indices(length))))
         return self.shape == (*found, *shape[axis:])
 
     def apply(self, words: NDArray[Any], steps: Steps | None, tail: int) -> NDArray[Any]:
         batch = 0 if steps is None else 1
-        return words[(slice(None),) * batch + tuple(_key(item) for item in self.items)]
+        return words[(slice(None),) * batch + tuple(own_key(item) for item in self.items)]
 
 
 @dataclass(frozen=True)
@@ -124,7 +122,7 @@ class Pad(View):
     def fits(self, shape: Shape) -> bool:
         if len(self.widths) != len(shape) or min((n for width in self.widths for n in width), default=0) < 0:
             return False
-        return self.shape == _padded(shape, self.widths)
+        return self.shape == padded(shape, self.widths)
 
     def apply(self, words: NDArray[Any], steps: Steps | None, tail: int) -> NDArray[Any]:
         batch = 0 if steps is None else 1
@@ -149,7 +147,7 @@ class Windows(View):
         count = len(self.size)
         if not 1 <= count == len(self.stride) <= len(shape) or min((*self.size, *self.stride)) < 1:
             return False
-        places = _places(shape[-count:], self.size, self.stride)
+        places = window_places(shape[-count:], self.size, self.stride)
         return min(places) >= 1 and self.shape == (*shape[:-count], *places, *self.size)
 
     def apply(self, words: NDArray[Any], steps: Steps | None, tail: int) -> NDArray[Any]:
@@ -279,110 +277,19 @@ VIEWS: dict[str, type[View]] = {
 }
 
 
-def _key(item: int | tuple[int, int, int] | None) -> Any:
+def own_key(item: int | tuple[int, int, int] | None) -> Any:
     if not isinstance(item, tuple):
         return item
     start, stop, step = item
     return slice(start, None if stop < 0 else stop, step)
 
 
-def index(shape: Shape, key: Any) -> Index:
-    """NumPy's basic indexing (integers, slices, None, Ellipsis) as a view, checked against `shape`."""
-    keys = list(key) if isinstance(key, tuple) else [key]
-    used = sum(item is not None and not isinstance(item, EllipsisType) for item in keys)
-    if used > len(shape) or sum(isinstance(item, EllipsisType) for item in keys) > 1:
-        raise JobError(f"too many indices for a tensor of shape {shape}: {used}")
-    if not any(isinstance(item, EllipsisType) for item in keys):
-        keys.append(Ellipsis)
-    items: list[int | tuple[int, int, int] | None] = []
-    axis = 0
-    for item in keys:
-        if isinstance(item, EllipsisType):
-            for _ in range(len(shape) - used):
-                items.append((0, shape[axis], 1))
-                axis += 1
-        elif item is None:
-            items.append(None)
-        elif isinstance(item, slice):
-            if item.step == 0:
-                raise JobError(f"a slice of a tensor of shape {shape} has step 0")
-            start, stop, step = item.indices(shape[axis])
-            items.append((start, stop, step) if range(start, stop, step) else (0, 0, 1))
-            axis += 1
-        elif isinstance(item, (int, np.integer)) and not isinstance(item, bool):
-            if not -shape[axis] <= item < shape[axis]:
-                raise JobError(f"index {item} is out of range for axis {axis} of a tensor of shape {shape}")
-            items.append(int(item) % shape[axis])
-            axis += 1
-        else:
-            raise JobError(
-                f"a secret tensor is indexed by integers, slices, None and ..., not by {type(item).__name__}; "
-                "take(x, places, axis) gives several places"
-            )
-    probe = np.broadcast_to(np.empty((), np.int8), shape)[tuple(_key(item) for item in items)]
-    return Index(probe.shape, tuple(items))
-
-
-def differences(shape: Shape) -> Differences:
-    """Of all pairs along the first axis, which has two entries at least."""
-    return Differences((shape[0] * (shape[0] - 1) // 2, *shape[1:]))
-
-
-def pad(shape: Shape, widths: tuple[tuple[int, int, int], ...]) -> Pad:
-    """(before, between, after) for every axis."""
-    found = Pad(_padded(shape, widths), widths)
-    if not found.fits(shape):
-        raise JobError(f"cannot pad shape {shape} by {widths}")
-    return found
-
-
-def _padded(shape: Shape, widths: tuple[tuple[int, int, int], ...]) -> Shape:
+def padded(shape: Shape, widths: tuple[tuple[int, int, int], ...]) -> Shape:
     return tuple(
         before + max(0, n + (n - 1) * between) + after
         for n, (before, between, after) in zip(shape, widths, strict=False)
     )
 
 
-def take(shape: Shape, axis: int, places: Any) -> Take:
-    """The entries at `places`, whole numbers that count from the end where they are negative, along an axis ≥ 0."""
-    length = shape[axis]
-    chosen = tuple(int(place) for place in places)
-    if chosen and not -length <= min(chosen) <= max(chosen) < length:
-        wrong = next(place for place in chosen if not -length <= place < length)
-        raise JobError(f"place {wrong} is out of range for axis {axis} of a tensor of shape {shape}")
-    places = tuple(place % length for place in chosen)
-    return Take((*shape[:axis], len(places), *shape[axis + 1 :]), axis, places)
-
-
-def windows(shape: Shape, size: Shape, stride: Shape) -> Windows:
-    """`size` and `stride` of the last axes, as many as there are of each."""
-    lead, own = shape[: -len(size)], shape[-len(size) :]
-    found = Windows((*lead, *_places(own, size, stride), *size), size, stride)
-    if not found.fits(shape):
-        raise JobError(f"windows of {size}, {stride} apart, do not fit a tensor of shape {shape}")
-    return found
-
-
-def _places(shape: Shape, size: Shape, stride: Shape) -> Shape:
+def window_places(shape: Shape, size: Shape, stride: Shape) -> Shape:
     return tuple((n - k) // max(step, 1) + 1 for n, k, step in zip(shape, size, stride, strict=False))
-
-
-def transpose(shape: Shape, axes: Shape | None) -> Transpose:
-    order = (
-        tuple(reversed(range(len(shape)))) if axes is None else tuple(axis + len(shape) * (axis < 0) for axis in axes)
-    )
-    if sorted(order) != list(range(len(shape))):
-        raise JobError(f"cannot transpose shape {shape} by axes {axes}")
-    return Transpose(tuple(shape[axis] for axis in order), order)
-
-
-def reshape(shape: Shape, new: Shape) -> Reshape:
-    size = math.prod(shape)
-    if new.count(-1) == 1:
-        known = -math.prod(new)
-        if known == 0 or size % known:
-            raise JobError(f"cannot reshape {shape} to {new}")
-        new = tuple(size // known if n == -1 else n for n in new)
-    if math.prod(new) != size or min(new, default=0) < 0:
-        raise JobError(f"cannot reshape {shape} to {new}: {size} elements")
-    return Reshape(new)

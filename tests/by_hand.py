@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from party.jobs import cnn, logreg, mlp, seed, xor
-from protocol import views
+from protocol import structural
 from protocol.ops import avg_pool2d, conv2d, polynomial, relu, sigmoid
 from protocol.ops.structure import seen
 
@@ -66,7 +66,7 @@ class Cnn(cnn.Cnn):
         n, channels, height, width = d.shape
         each = (d / 4).reshape(n, channels, height, 1, width, 1).broadcast_to((n, channels, height, 2, width, 2))
         spread = each.reshape(pixels.shape).transpose(1, 0, 2, 3).reshape(channels, -1)
-        windows = seen(x, views.windows(x.shape, (5, 5), (2, 2))).transpose((0, 2, 3, 1, 4, 5)).reshape((-1, 25))
+        windows = seen(x, structural.windows(x.shape, (5, 5), (2, 2))).transpose((0, 2, 3, 1, 4, 5)).reshape((-1, 25))
         v.k -= rate * (spread @ windows).reshape(v.k.shape)
         v.c -= rate * d.sum(axis=(0, 2, 3)).reshape(8, 1, 1)
 

@@ -19,6 +19,7 @@ ORDER = [
     ("ring",),
     ("prg", "fixedpoint"),
     ("views",),
+    ("structural",),
     ("correlations", "graph"),
     ("contract", "program", "digest", "draws"),
     ("sizing", "validate", "cost", "parts"),

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .. import views
+from .. import structural, views
 from ..errors import JobError
 from ..views import Shape, View
 
@@ -22,13 +22,13 @@ def adjoint(view: View, shape: Shape) -> list[Chain]:
     """Chains of views whose results on a cotangent of `view` are to be added up; `shape` is that of what it looks at."""
     match view:
         case views.Reshape():
-            return [(views.reshape(view.shape, shape),)]
+            return [(structural.reshape(view.shape, shape),)]
         case views.Transpose(axes=axes):
-            return [(views.transpose(view.shape, tuple(int(axis) for axis in np.argsort(axes))),)]
+            return [(structural.transpose(view.shape, tuple(int(axis) for axis in np.argsort(axes))),)]
         case views.Broadcast():
             return [()]
         case views.Pad(widths=widths):
-            return [(views.index(view.shape, _places(widths, shape)),)]
+            return [(structural.index(view.shape, _places(widths, shape)),)]
         case views.Index():
             return [_of_index(view, shape)]
         case views.Windows():
@@ -74,9 +74,9 @@ def _of_index(view: views.Index, shape: Shape) -> Chain:
             widths.append((least, abs(found.step) - 1 if len(found) > 1 else 0, length - 1 - most))
         else:
             widths.append((0, 0, length))
-    chain: list[View] = [views.reshape(view.shape, tuple(kept))]
+    chain: list[View] = [structural.reshape(view.shape, tuple(kept))]
     if any(flip.step for flip in flips):
-        chain.append(views.index(tuple(kept), tuple(flips)))
+        chain.append(structural.index(tuple(kept), tuple(flips)))
     return (*chain, *_padded(tuple(kept), tuple(widths)))
 
 
@@ -91,12 +91,12 @@ def _of_take(view: views.Take, shape: Shape) -> Chain:
             rows.append([zero] * length)
         rows[seen[place]][place] = entry
         seen[place] += 1
-    chain: list[View] = [views.pad(view.shape, tuple((0, 0, int(n == axis)) for n in range(len(shape))))]
-    chain.append(views.take(chain[-1].shape, axis, [entry for row in rows for entry in row]))
+    chain: list[View] = [structural.pad(view.shape, tuple((0, 0, int(n == axis)) for n in range(len(shape))))]
+    chain.append(structural.take(chain[-1].shape, axis, [entry for row in rows for entry in row]))
     if len(rows) > 1:
-        chain.append(views.reshape(chain[-1].shape, (*shape[:axis], len(rows), *shape[axis:])))
+        chain.append(structural.reshape(chain[-1].shape, (*shape[:axis], len(rows), *shape[axis:])))
         others = [n for n in range(len(shape) + 1) if n != axis]
-        chain.append(views.transpose(chain[-1].shape, (axis, *others)))
+        chain.append(structural.transpose(chain[-1].shape, (axis, *others)))
     return tuple(chain)
 
 
@@ -108,11 +108,13 @@ def _of_windows(view: views.Windows, shape: Shape) -> Chain:
     chain = [*_padded(view.shape, ((0, 0, 0),) * (lead + count) + gaps)]
     spread = chain[-1].shape if chain else view.shape
     order = (*range(lead), *(axis for n in range(count) for axis in (lead + n, lead + count + n)))
-    chain.append(views.transpose(spread, order))
+    chain.append(structural.transpose(spread, order))
     tiled = (*shape[:lead], *(places * step for places, step in zip(view.shape[lead:], view.stride, strict=False)))
-    chain.append(views.reshape(chain[-1].shape, tiled))
+    chain.append(structural.reshape(chain[-1].shape, tiled))
     if any(have > want for have, want in zip(tiled, shape, strict=True)):
-        chain.append(views.index(tiled, tuple(slice(min(have, want)) for have, want in zip(tiled, shape, strict=True))))
+        chain.append(
+            structural.index(tiled, tuple(slice(min(have, want)) for have, want in zip(tiled, shape, strict=True)))
+        )
     rest = tuple((0, 0, want - have) for have, want in zip(chain[-1].shape, shape, strict=True))
     return (*chain, *_padded(chain[-1].shape, rest))
 
@@ -122,7 +124,7 @@ def _of_overlapping(view: views.Windows, shape: Shape) -> Iterator[Chain]:
     count = len(view.size)
     lead = len(shape) - count
     for at in np.ndindex(*view.size):
-        part = views.index(view.shape, (Ellipsis, *at))
+        part = structural.index(view.shape, (Ellipsis, *at))
         widths = tuple(
             (start, step - 1, length - 1 - start - (places - 1) * step)
             for start, step, length, places in zip(at, view.stride, shape[lead:], part.shape[lead:], strict=True)
@@ -131,4 +133,4 @@ def _of_overlapping(view: views.Windows, shape: Shape) -> Iterator[Chain]:
 
 
 def _padded(shape: Shape, widths: tuple[tuple[int, int, int], ...]) -> Chain:
-    return (views.pad(shape, widths),) if any(any(width) for width in widths) else ()
+    return (structural.pad(shape, widths),) if any(any(width) for width in widths) else ()

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import views
+from .. import structural
 from ..errors import JobError
 from ..views import Shape
 from .gradient import differentiated
@@ -133,7 +133,7 @@ def _input_gradient(
         widths.append((before, step - 1, length + reach - before - (last - first - 1) * step - 1))
     if tuple(each.stop - each.start for each in inside) != g.shape[2:]:
         g = g[(slice(None), slice(None), *inside)]
-    spread = seen(g, views.pad(g.shape, ((0, 0, 0), (0, 0, 0), *widths)))
+    spread = seen(g, structural.pad(g.shape, ((0, 0, 0), (0, 0, 0), *widths)))
     axes = len(widths)
     turned = kernels[(slice(None), slice(None), *[slice(None, None, -1)] * axes)]
     o, c = kernels.shape[:2]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import views
+from .. import structural
 from ..errors import JobError
 from ..graph import Array
 from .arrays import axis_of
@@ -24,7 +24,7 @@ def take(a: Secret, indices: Any, axis: int | None = None) -> Secret:
     secret("take", a)
     places = _places("take", indices)
     x, at = (a.ravel(), 0) if axis is None else (a, axis_of(a, axis))
-    found = x._apply(Structure(views.take(x.shape, at, places.ravel())))
+    found = x._apply(Structure(structural.take(x.shape, at, places.ravel())))
     return found.reshape((*x.shape[:at], *places.shape, *x.shape[at + 1 :])) if places.ndim != 1 else found
 
 
@@ -35,7 +35,7 @@ def pad(array: Secret, pad_width: Any, mode: str = "constant", constant_values: 
     widths = _widths(pad_width, array.ndim)
     if mode == "constant":
         filled = np.asarray(constant_values)
-        edge = views.pad(array.shape, tuple((before, 0, after) for before, after in widths))
+        edge = structural.pad(array.shape, tuple((before, 0, after) for before, after in widths))
         padded = array._apply(Structure(edge)) if any(map(any, widths)) else array
         return (
             padded + np.pad(np.zeros(array.shape), widths, constant_values=public(filled)) if filled.any() else padded

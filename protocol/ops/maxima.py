@@ -26,7 +26,8 @@ from ..program import Operand, Value
 from ..ranges import Interval, Spread
 from ..ring import WORD
 from ..sizing import Demands
-from ..views import Reshape, Shape, differences, pad, take
+from ..structural import differences, pad, take
+from ..views import Reshape, Shape
 from .comparison import Mux, Test
 from .gradient import differentiated
 from .signs import sign_bit, sign_test

@@ -28,7 +28,8 @@ from ..program import Operand, Value
 from ..ranges import Interval
 from ..ring import limbs_for
 from ..sizing import Sizes
-from ..views import Shape, View, index
+from ..structural import index
+from ..views import Shape, View
 
 MOST_JOINED = 8  # digits that join in the round before the last, in three rounds
 SPARED = 125_000  # bytes that a local network's dealer sends in a millisecond, which is what a round takes there

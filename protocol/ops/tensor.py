@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from .. import views
+from .. import structural, views
 from ..errors import JobError
 from ..graph import Array, Graph, Node, Op, Phase
 from ..views import Shape
@@ -167,18 +167,18 @@ class Secret:
         return spelling.call(np.matmul, (other, self), {})  # type: ignore[no-any-return]
 
     def __getitem__(self, key: Any) -> Secret:
-        return self._apply(Structure(views.index(self.shape, key)))
+        return self._apply(Structure(structural.index(self.shape, key)))
 
     def transpose(self, *axes: Any) -> Secret:
         order = axes[0] if len(axes) == 1 and not isinstance(axes[0], (int, np.integer)) else axes
         found = None if order is None or order == () else whole_numbers("transpose", order)
         same = found is not None and found == tuple(range(self.ndim))
-        return self if same else self._apply(Structure(views.transpose(self.shape, found)))
+        return self if same else self._apply(Structure(structural.transpose(self.shape, found)))
 
     def reshape(self, *shape: Any) -> Secret:
         new = shape[0] if len(shape) == 1 and not isinstance(shape[0], (int, np.integer)) else shape
         lengths = whole_numbers("reshape", new)
-        return self if lengths == self.shape else self._apply(Structure(views.reshape(self.shape, lengths)))
+        return self if lengths == self.shape else self._apply(Structure(structural.reshape(self.shape, lengths)))
 
     def broadcast_to(self, shape: Shape) -> Secret:
         if _broadcast(self.shape, shape) != shape:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import views
+from .. import structural
 from ..errors import JobError
 from ..views import Shape
 from .structure import seen
@@ -69,9 +69,9 @@ def windows(x: Any, size: Shape, stride: Shape, padding: Edges, dilation: Shape)
     """Every window of the last axes, as many as `size` has: (…, h, w) → (…, h', w', *size). A chain of views."""
     lead = ((0, 0, 0),) * (x.ndim - len(size))
     if any(map(any, padding)):
-        x = seen(x, views.pad(x.shape, (*lead, *((before, 0, after) for before, after in padding))))
+        x = seen(x, structural.pad(x.shape, (*lead, *((before, 0, after) for before, after in padding))))
     reach = tuple((k - 1) * apart + 1 for k, apart in zip(size, dilation, strict=True))
-    found: Any = seen(x, views.windows(x.shape, reach, stride))
+    found: Any = seen(x, structural.windows(x.shape, reach, stride))
     if reach != size:
         found = found[(..., *(slice(None, None, apart) for apart in dilation))]
     return found

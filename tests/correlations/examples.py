@@ -19,8 +19,8 @@ from protocol.correlations.waves import Series, Waves
 from protocol.graph import Phase
 from protocol.kernels.digits import counts, groups
 from protocol.schedule import Schedule
+from protocol.structural import index as columns
 from protocol.views import Broadcast, Index, Reshape, Rows, Take, Transpose, Unpack
-from protocol.views import index as columns
 
 STEPS = 5
 SETUP, STEP = Phase.SETUP, Phase.STEP

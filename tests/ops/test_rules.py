@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import numbers
 
-from protocol import views
+from protocol import structural, views
 from protocol.errors import JobError
 from protocol.graph import Graph, Op, Source
 from protocol.lowering import Secure
@@ -63,20 +63,20 @@ def keys(draw: Any) -> tuple[Shape, views.View]:
     for length in shape:
         item = draw(st.one_of(st.integers(-length, length - 1), st.builds(slice, ends, ends, steps)))
         items += [item, *draw(st.sampled_from([[], [None]]))]
-    return shape, views.index(shape, tuple(items))
+    return shape, structural.index(shape, tuple(items))
 
 
 @st.composite
 def windows(draw: Any) -> tuple[Shape, views.View]:
     size = draw(st.tuples(DIMS, DIMS))
     shape = (*draw(SHAPES)[:1], *(draw(st.integers(length, 7)) for length in size))
-    return shape, views.windows(shape, size, draw(st.tuples(DIMS, DIMS)))
+    return shape, structural.windows(shape, size, draw(st.tuples(DIMS, DIMS)))
 
 
 @st.composite
 def padded(draw: Any) -> tuple[Shape, views.View]:
     shape = draw(SHAPES)
-    return shape, views.pad(shape, tuple(draw(st.tuples(*[st.integers(0, 2)] * 3)) for _ in shape))
+    return shape, structural.pad(shape, tuple(draw(st.tuples(*[st.integers(0, 2)] * 3)) for _ in shape))
 
 
 @st.composite
@@ -84,16 +84,16 @@ def taken(draw: Any) -> tuple[Shape, views.View]:
     shape = draw(SHAPES)
     axis = draw(st.integers(0, len(shape) - 1))
     places = draw(st.lists(st.integers(-shape[axis], shape[axis] - 1), max_size=5))
-    return shape, views.take(shape, axis, places)
+    return shape, structural.take(shape, axis, places)
 
 
 def structures() -> Any:
     def transposed(shape: Shape) -> Any:
-        return st.permutations(range(len(shape))).map(lambda axes: (shape, views.transpose(shape, tuple(axes))))
+        return st.permutations(range(len(shape))).map(lambda axes: (shape, structural.transpose(shape, tuple(axes))))
 
     return st.one_of(
         SHAPES.flatmap(transposed),
-        SHAPES.map(lambda shape: (shape, views.reshape(shape, (-1,)))),
+        SHAPES.map(lambda shape: (shape, structural.reshape(shape, (-1,)))),
         broadcasting().map(lambda two: (two[1], views.Broadcast(np.broadcast_shapes(*two)))),
         keys(),
         windows(),

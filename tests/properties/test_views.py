@@ -10,20 +10,8 @@ from hypothesis.extra import numpy as hnp
 
 from protocol.errors import JobError
 from protocol.ring import ring
-from protocol.views import (
-    SEEDS,
-    Broadcast,
-    Rows,
-    Take,
-    View,
-    differences,
-    index,
-    pad,
-    reshape,
-    take,
-    transpose,
-    windows,
-)
+from protocol.structural import differences, index, pad, reshape, take, transpose, windows
+from protocol.views import SEEDS, Broadcast, Rows, Take, View
 
 SHAPES = hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4)
 MANY = settings(max_examples=200, deadline=None)
