@@ -29,10 +29,11 @@ from .agreement import Agreed, Intent, agree, expect, stopped
 from .attending import Attendance
 from .checkpoint import ANOTHER, Store
 from .ending import Ending
+from .file_intake import FileIntake
 from .formats.preparation import Fitted
 from .intake import Intake, Supply
 from .links import Addresses, Links, opened
-from .material import FileIntake, Material
+from .material import Material
 from .observing import StepObserver
 from .rows import Keyed, Matched, Places
 from .runner import Halted, Runner

@@ -12,8 +12,8 @@ from .graph import Graph, Phase, Terms
 from .ops import Secret
 from .ops.coarse import Coarse
 from .ops.constants import Constant
+from .ops.public import public
 from .ops.stepwise import Stepwise, schedule
-from .ops.tensor import public
 from .views import Shape
 
 GUARDS = {

@@ -34,6 +34,7 @@ from .functions import (
     logistic_loss,
     maximum,
     minimum,
+    polynomial,
     relu,
     relu_derivative,
     sigmoid,
@@ -48,7 +49,7 @@ from .inverses import divide, log, log1p, reciprocal, rsqrt, sqrt
 from .rectifiers import elu, leaky_relu
 from .softmax import cross_entropy, log_softmax, logsumexp, softmax
 from .stepwise import Stepwise, dropout
-from .tensor import Secret, concatenate, polynomial
+from .tensor import Secret, concatenate
 
 __all__ = [
     "Secret",

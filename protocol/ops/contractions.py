@@ -10,9 +10,9 @@ import numpy as np
 
 from ..errors import JobError
 from .products import MatMul
-from .public import MatMulPublic
+from .public import MatMulPublic, public
 from .spelling import offers
-from .tensor import Secret, public
+from .tensor import Secret
 
 Labels = list[str]
 

@@ -16,8 +16,9 @@ from .. import structural
 from ..errors import JobError
 from ..views import Shape
 from .gradient import differentiated
+from .public import public
 from .structure import seen
-from .tensor import Secret, public
+from .tensor import Secret
 from .windows import Edges, by_axis, edges, windows
 
 

@@ -17,9 +17,10 @@ from .functions import absolute, is_binary, not_equal
 from .indexing import take
 from .inverses import divide, log, sqrt
 from .linear import broadcast
+from .public import public
 from .softmax import logsumexp
 from .spelling import offers
-from .tensor import Secret, concatenate, public, secret
+from .tensor import Secret, concatenate, secret
 
 Axis = int | Sequence[int] | None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,11 +20,11 @@ from .linear import Add, Negate
 from .periodic import SIGMOID, SIGMOID_DERIVATIVE, Fourier
 from .polynomials import COARSE, SIGMOID_10, Poly, derivative
 from .products import Multiply
-from .public import AddPublic
+from .public import AddPublic, public
 from .spelling import offers
 from .statement import Within
 from .structure import Concatenate
-from .tensor import Secret, bounded, number, public, secret
+from .tensor import Secret, bounded, number, secret
 
 
 def relu(x: Secret) -> Secret:
@@ -244,3 +244,24 @@ def _sigmoid(
     if method == "accurate":
         return everywhere(x)
     raise JobError(f'sigmoid has no method {method!r}; there are "interpolated", "fourier" and "accurate"')
+
+
+def polynomial(
+    x: Secret, coefficients: Sequence[float], limit: float = 16.0, argument_bits: int | None = None
+) -> Secret:
+    """Σ coefficients[n]·x^n, in one round; x must stay within ±limit (the result has no meaning beyond).
+
+    As exact as a product. With `argument_bits` below the job's fraction bits, x is read at no more than that: coarser, for fewer
+    dealt bytes.
+    """
+    secret("polynomial", x)
+    if argument_bits is not None and (type(argument_bits) is not int or not 4 <= argument_bits <= 40):
+        raise JobError(f"argument_bits is a whole number from 4 to 40, not {argument_bits!r}")
+    try:
+        given = list(coefficients)
+    except TypeError:
+        raise JobError(f"polynomial takes a list of public numbers, the constant first, not {coefficients!r}") from None
+    chosen = tuple(number(f"coefficient {n} of a polynomial", c) for n, c in enumerate(given))
+    while len(chosen) > 2 and chosen[-1] == 0.0:
+        chosen = chosen[:-1]
+    return x._apply(Poly(chosen, number("polynomial's limit", limit), argument_bits=argument_bits))

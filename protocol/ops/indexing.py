@@ -11,9 +11,10 @@ from .. import structural
 from ..errors import JobError
 from ..graph import Array
 from .arrays import axis_of
+from .public import public
 from .spelling import offers
 from .structure import Structure
-from .tensor import Secret, number, public, secret
+from .tensor import Secret, number, secret
 
 MODES = ("edge", "reflect", "symmetric", "wrap")
 

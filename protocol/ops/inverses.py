@@ -27,8 +27,9 @@ from ..errors import JobError
 from .functions import within
 from .gradient import differentiated
 from .inverse_series import NARROW, SLACK, WIDE, fit
+from .public import public
 from .spelling import offers
-from .tensor import Secret, bounded, public, secret
+from .tensor import Secret, bounded, secret
 
 SMALLEST, LARGEST = 2.0**-20, 2.0**20
 """What x is taken to lie between where nothing closer is known: by what x is made of, an Input's range, or `within`."""

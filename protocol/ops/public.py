@@ -24,6 +24,30 @@ from ..views import Shape
 from .cotangents import sole
 from .linear import Aligned, Linear, broadcast, times
 
+LARGEST = 2.0**80  # of public constants
+
+
+def defers(other: Any) -> bool:
+    """Whether arrays leave their operators to `other`, as NumPy asks: it says what is computed."""
+    return getattr(other, "__array_ufunc__", other) is None and other is not None
+
+
+def public(value: Any) -> Array:
+    """A public constant as a float64 array; JobError where it is not finite numbers of a size that any ring could hold."""
+    try:
+        array = np.asarray(value)
+        array = array.astype(np.float64) if array.dtype.kind == "O" else array  # integers above 2^64
+    except (TypeError, ValueError, OverflowError):
+        raise JobError("a public constant must be a finite number or an array of them") from None
+    if array.dtype.kind not in "fiub" or not np.all(np.isfinite(array)):
+        raise JobError("a public constant must be a finite number or an array of them")
+    found = array.astype(np.float64)
+    if found.size and (peak := float(np.abs(found).max())) > LARGEST:
+        raise JobError(
+            f"a public constant of {peak:.3g} is too large to compute with; scale it to at most {LARGEST:.3g}"
+        )
+    return found
+
 
 @dataclass(frozen=True)
 class Public(Secure):

@@ -29,8 +29,8 @@ from ..views import Shape
 from .axes import agreed_seed
 from .constants import Constant
 from .linear import Linear, broadcast
-from .public import AddPublic, MultiplyPublic, as_integers
-from .tensor import Secret, number, public, secret
+from .public import AddPublic, MultiplyPublic, as_integers, public
+from .tensor import Secret, number, secret
 
 SIGNIFICANT = 32  # bits of a schedule's numbers
 WORD = 1 << 64

@@ -15,7 +15,7 @@ import numpy as np
 
 from .. import structural, views
 from ..errors import JobError
-from ..graph import Array, Graph, Node, Op, Phase
+from ..graph import Graph, Node, Op, Phase
 from ..views import Shape
 from . import spelling
 from .axes import agreed_seed, axes_of, whole_numbers
@@ -23,12 +23,10 @@ from .comparison import Compare, Mux, is_bit
 from .linear import Add, Negate, broadcast
 from .polynomials import Poly
 from .products import Multiply
-from .public import AddPublic, MultiplyPublic
+from .public import AddPublic, MultiplyPublic, defers, public
 from .spelling import refusing
 from .structure import Concatenate, Structure
 from .sums import CumSum, Sum
-
-LARGEST = 2.0**80  # of public constants
 
 
 class MissingError(JobError, AttributeError):
@@ -291,28 +289,6 @@ class Secret:
     __invert__ = refusing("has no ~: write 1 - a for the outcome a of a comparison")
 
 
-def defers(other: Any) -> bool:
-    """Whether arrays leave their operators to `other`, as NumPy asks: it says what is computed."""
-    return getattr(other, "__array_ufunc__", other) is None and other is not None
-
-
-def public(value: Any) -> Array:
-    """A public constant as a float64 array; JobError where it is not finite numbers of a size that any ring could hold."""
-    try:
-        array = np.asarray(value)
-        array = array.astype(np.float64) if array.dtype.kind == "O" else array  # integers above 2^64
-    except (TypeError, ValueError, OverflowError):
-        raise JobError("a public constant must be a finite number or an array of them") from None
-    if array.dtype.kind not in "fiub" or not np.all(np.isfinite(array)):
-        raise JobError("a public constant must be a finite number or an array of them")
-    found = array.astype(np.float64)
-    if found.size and (peak := float(np.abs(found).max())) > LARGEST:
-        raise JobError(
-            f"a public constant of {peak:.3g} is too large to compute with; scale it to at most {LARGEST:.3g}"
-        )
-    return found
-
-
 def bounded(x: Secret, low: float, high: float) -> Secret:
     """The same tensor, known to lie in [low, high]: what the interval arithmetic of its parts cannot see. It is so, whoever uses it."""
     least, most = x._node.interval
@@ -344,27 +320,6 @@ def concatenate(parts: Sequence[Secret], axis: int = 0) -> Secret:
     first, *rest = parts
     (at,) = axes_of((axis,), first.ndim)
     return first._apply(Concatenate(at), *rest)
-
-
-def polynomial(
-    x: Secret, coefficients: Sequence[float], limit: float = 16.0, argument_bits: int | None = None
-) -> Secret:
-    """Σ coefficients[n]·x^n, in one round; x must stay within ±limit (the result has no meaning beyond).
-
-    As exact as a product. With `argument_bits` below the job's fraction bits, x is read at no more than that: coarser, for fewer
-    dealt bytes.
-    """
-    secret("polynomial", x)
-    if argument_bits is not None and (type(argument_bits) is not int or not 4 <= argument_bits <= 40):
-        raise JobError(f"argument_bits is a whole number from 4 to 40, not {argument_bits!r}")
-    try:
-        given = list(coefficients)
-    except TypeError:
-        raise JobError(f"polynomial takes a list of public numbers, the constant first, not {coefficients!r}") from None
-    chosen = tuple(number(f"coefficient {n} of a polynomial", c) for n, c in enumerate(given))
-    while len(chosen) > 2 and chosen[-1] == 0.0:
-        chosen = chosen[:-1]
-    return x._apply(Poly(chosen, number("polynomial's limit", limit), argument_bits=argument_bits))
 
 
 def _broadcast(a: Shape, b: Shape) -> Shape | None:

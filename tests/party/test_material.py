@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dealer.store import names, precompute
+from party.file_intake import FileIntake
 from party.loading import load_job
-from party.material import FileIntake, Material
+from party.material import Material
 from protocol.channel import KeyPair
 from protocol.dealing import Deal, alice_material, bob_material
 from protocol.errors import MaterialError
