@@ -2,11 +2,11 @@
 
     from party import Party, plain, simulate
 
-    result = await Party("bob", peer_key=…, dealer_key=…).train(job, x=X, y=y)     # in a notebook, or in any coroutine
-    result = Party("bob").train_sync(job, x=X, y=y)                                # elsewhere
-    result = simulate(job, x=X, y=y, w=w)                                          # all three roles here, through the real protocol
-    result = plain(job, x=X, y=y, w=w)                                             # float64 with NumPy, nothing hidden
-    print(plan(job, x=(1000, 20)))                                                 # rounds, bytes and reveals, before anything runs
+    result = await Party("bob", peer_key=…, dealer_key=…).train(job, x=X, y=y)  # in a coroutine
+    result = Party("bob").train_sync(job, x=X, y=y)  # elsewhere
+    result = simulate(job, x=X, y=y, w=w)  # all three roles here, through the real protocol
+    result = plain(job, x=X, y=y, w=w)  # float64 with NumPy, nothing hidden
+    print(plan(job, x=(1000, 20)))  # rounds, bytes and reveals, before anything runs
 
 A job is a class derived from `Job`, an instance of one, the name of a built-in job, or a path that ends in .py. Tensors are arrays,
 frames of pandas or polars, or paths of files; names with dots go into a mapping: `train(job, {"model.0.weight": w}, x=X)`. A frame, or the

@@ -10,7 +10,7 @@ stem from one epoch, so a checkpoint is known by (ticket, step), where the ticke
 * the number of an epoch is on disk before the epoch begins, so no number is ever used twice.
 
     SESSION.ROLE.STEP.TICKET.checkpoint    shares after a step
-    SESSION.ROLE.rows                      the rows that both have, where tables are matched by ids (rows.py)
+    SESSION.ROLE.rows                      the rows that both have, where tables are matched by ids
     SESSION.ROLE.ending, .results          the end of a run
     SESSION.ROLE.epoch, .key               the highest epoch begun; the key of the digests of inputs
 """

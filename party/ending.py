@@ -3,10 +3,10 @@
 The reveals of a job are one message each way, the last of the finish. It holds this party's share of each result for the
 other, so with the other's own share it *is* the result. An attempt (named by its ticket) ends in these steps:
 
-    1  seal     record durably: the message to send, and this party's own shares      → file `ending`
+    1  seal     record durably: the message to send, and this party's own shares → file `ending`
     2           say "sealed"; wait for the peer's
     3  reveal   send the message; wait for the peer's; compute the results
-    4  finish   record them durably, and with them what `ending` holds                → file `results`
+    4  finish   record them durably, and with them what `ending` holds → file `results`
     5  part     say BYE: "my results are durable"; wait for the peer's
 
 A model that is kept is among the results: its shares are among those that are sealed, and beside them what both re-share them by.
@@ -17,13 +17,13 @@ both hold a record that finishes the same attempt without the dealer and without
 On disk at the one × at the other, for one ticket, and what they do when they meet. W: working, no record. S: sealed.
 R: results. In brackets, what each may have sent before it was killed.
 
-    one                     the other               when they meet
-    W [nothing]             W [nothing]             go on from the newest common checkpoint: nothing was revealed
-    S [sealed]              W [nothing]             the same: by 2, the one that is sealed did not send its reveal
-    S [sealed, reveal]      S [sealed, reveal]      both send their reveals (again), and go on with 4
-    R [reveal, BYE]         S [sealed, reveal]      R sends its reveal again, S goes on with 4; R's results stand
-    R [reveal, BYE]         R [reveal, BYE]         BYE
-    R [reveal, BYE]         W: both files are lost  the newest common checkpoint, or the beginning; see below
+    one                    the other              when they meet
+    W [nothing]            W [nothing]            go on from the newest common checkpoint
+    S [sealed]             W [nothing]            the same: by 2, the sealed one did not send its reveal
+    S [sealed, reveal]     S [sealed, reveal]     both send their reveals (again), and go on with 4
+    R [reveal, BYE]        S [sealed, reveal]     R sends its reveal again, S goes on with 4; R's results stand
+    R [reveal, BYE]        R [reveal, BYE]        BYE
+    R [reveal, BYE]        W, both files lost     the newest common checkpoint, or the beginning
 
 Each row is an agreement of both: they tell each other which tickets they can finish (`offer`), and take the newest that is on
 both lists (`common`). A record that is damaged or deleted is as one that was never written; `results` replaces a lost `ending`

@@ -2,11 +2,12 @@
 
     from party import LogisticRegression, Party
 
-    model = LogisticRegression(features={"alice": ["age", "income"], "bob": ["visits"]}, target={"bob": "default"}, classes=["no", "yes"],
-                               key="patient", steps=["standardise"], weights="none")      # the same at both parties
-    model.fit(frame, session=Party("bob"))                # each with a frame of its own; in a notebook: await model.fit_async(…)
+    model = LogisticRegression(  # the same at both parties
+        features={"alice": ["age", "income"], "bob": ["visits"]}, key="patient", weights="none",
+        target={"bob": "default"}, classes=["no", "yes"], steps=["standardise"])
+    model.fit(frame, session=Party("bob"))  # each its own frame; in a notebook: await model.fit_async(…)
     risks = model.predict_proba(new, session=Party("bob"))
-    model.model_.save("default.bob")                      # this party's half: the model stays shared
+    model.model_.save("default.bob")  # this party's half: the model stays shared
 
 Alone, on data of both, session="simulate" does the same through the real protocol in this process: LogisticRegression(session="simulate")
 .fit(X, y). Parameters are those of the estimators by name (`protocol.estimators`), which have scikit-learn's names.

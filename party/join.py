@@ -1,10 +1,10 @@
 """Which rows both parties have: private set intersection of their ids, by Diffie–Hellman on Curve25519.
 
-    H(x)   an id as a point (points.py), hashed under both parties' keys, the session's name and fresh nonces of both
+    H(x)   an id as a point (points.py), hashed under both keys, the session's name and fresh nonces of both
     a, b   scalars of alice and of bob, drawn for one join and never kept
 
     1. each sends how many ids it has, and its nonce
-    2. alice sends a·H(x) of her ids in an order drawn for the purpose      bob sends b·H(y) likewise
+    2. alice sends a·H(x) of her ids in an order drawn for the purpose, bob b·H(y) likewise
     3. bob sends b·(a·H(x)) of what he received, in the order it came in    alice sends a·(b·H(y))
     4. both now hold ab·H of alice's ids and of bob's. Equal points are equal ids: each knows which of its own they are.
        Sorted by these points, common rows stand in one order at both. A digest of them is compared.

@@ -2,14 +2,14 @@
 
     MpcError                     exit code
     ├── UsageError                   2   this process was asked for something impossible
-    │   ├── ConfigError                  an option, an environment variable, a configuration file, a key
+    │   ├── ConfigError                  an option, a variable, a configuration file, a key
     │   ├── JobError                     a job file, or an operation in it
     │   └── DataError                    a data file or an array: shape, dtype, range
     ├── AgreementError               3   the parties were not started with the same intentions
-    ├── LinkError                    4   the peer or the dealer is away: never came, fell silent, said goodbye
-    ├── Stopped                      4   the other side gave up, said why, and will not be back by itself
+    ├── LinkError                    4   the peer or the dealer never came, fell silent, said goodbye
+    ├── Stopped                      4   the other side gave up, said why, and will not be back
     ├── ProtocolError                5   the other side sent what the plan does not allow
-    └── MaterialError                6   the dealt randomness is exhausted, spent, or not for this session
+    └── MaterialError                6   dealt randomness is exhausted, spent, or of another session
 
 Any of them, and MemoryError, ends a process with 7 instead if this host lacked something that may be there again:
 room on a disk, descriptors, memory. Service managers start again after every code but 0 and 2.

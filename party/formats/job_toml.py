@@ -1,7 +1,7 @@
 """A job as a TOML file: who has which columns, how they are prepared, what is learnt from them, and who learns the outcome.
 
     [rows]
-    key = "patient"                        # rows are matched by ids; or match = "order": they belong together one by one
+    key = "patient"                        # rows are matched by ids; or match = "order"
     held_out = 0.25
     [columns]
     alice = ["age", "income"]
@@ -9,7 +9,7 @@
     label = { owner = "bob", column = "default", classes = ["no", "yes"] }
     steps = ["standardise", { do = "clip", low = -4, high = 4 }]
     [model]
-    estimator = "logistic-regression"      # or layers = ["dense 16", "relu", "dense 2"], and a section [train]
+    estimator = "logistic-regression"      # or layers = ["dense 16", "relu", "dense 2"] and [train]
     C = 1.0
     [reveal]
     weights = "none"

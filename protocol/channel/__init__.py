@@ -1,7 +1,7 @@
 """Connections between processes: over ZeroMQ with keys, or in memory for tests; optionally over a slower
 link.
 
-Listener(...).accept() → Connection        connect(...) → Connection        memory.pair(...) → two of them
+Listener(...).accept() → Connection    connect(...) → Connection    memory.pair(...) → two of them
 """
 
 from __future__ import annotations

@@ -12,8 +12,8 @@
 
 Each step is an identity, so the result is exact. β and s are all that it takes to use b, however often:
 
-    [b]   = β + (1 − 2β)·[s]                                                        `Bit` deals [s]
-    [b·y] = β·[y] + (1 − 2β)·[s·y],                                                 `Gate` deals [s·ρ], [s·w]
+    [b]   = β + (1 − 2β)·[s]                        `Bit` deals [s]
+    [b·y] = β·[y] + (1 − 2β)·[s·y],                  `Gate` deals [s·ρ], [s·w]
             [s·y] = γ·[s] − [s·ρ] + (1 − msb(c'))·[s·w]
 
 for a y opened as c and read at a lower scale, y >> shift = γ − ρ + (1 − msb(c'))·w (`shifts.py`). So ReLU,

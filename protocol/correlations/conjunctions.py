@@ -2,7 +2,8 @@
 
 Bits b_1 … b_n are opened as B_j = b_j ⊕ s_j. The dealer deals the products of the mask bits of every set S of two or more, and
 
-    [Π_j b_j] = [Π_j (B_j ⊕ s_j)]     is folded one factor after the other:     u[S] ← B_j·u[S] ⊕ u[S ∪ {j}],     u[S] = [Π_S s].
+    [Π_j b_j] = [Π_j (B_j ⊕ s_j)]     is folded one factor after the other:
+    u[S] ← B_j·u[S] ⊕ u[S ∪ {j}],     u[S] = [Π_S s].
 
 Up to `WIDEST` bits go into one product; of more, the products are as many bits, to be opened and multiplied in their turn.
 

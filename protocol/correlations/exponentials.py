@@ -4,7 +4,7 @@ x in (8 − 8·2^h, 0] is an integer X at `argument` = a fraction bits, so k = a
 Cut both into their highest h bits and the rest, c = 2^l·c_hi + c_lo with l = a + 3, r likewise. For s = r_hi − c_hi mod 2^h and
 δ = c_lo − r_lo,
 
-    X = −s·2^l + δ  mod 2^k,      so      e^x = Σ_s [r_hi = c_hi + s] · e^(c_lo/2^a − 8s) · e^(−r_lo/2^a)
+    X = −s·2^l + δ  mod 2^k,  so  e^x = Σ_s [r_hi = c_hi + s] · e^(c_lo/2^a − 8s) · e^(−r_lo/2^a)
 
 No borrow has to be known: s counts windows of 8, δ may be of either sign, and the product of the three factors is right for both. The
 dealer deals T[v] = [v = r_hi]·e^(−r_lo/2^a) for the 2^h values of v, one of them not zero, and the rest is public. Windows from

@@ -5,7 +5,7 @@ Let x be known modulo 2^k with |x| < 2^(k−2), and c = x + r mod 2^k be open. T
 Therefore, with no probability of failure, within one unit in the last place, and unbiased (the carry of r's
 low bits rounds up as often as it should),
 
-    [x >> s] = (c' >> s) − [r >> s] + (1 − msb(c'))·[msb(r)·2^(k−s)] − 2^(k−2−s)              (`Truncate`)
+    [x >> s] = (c' >> s) − [r >> s] + (1 − msb(c'))·[msb(r)·2^(k−s)] − 2^(k−2−s)     (`Truncate`)
 
 and modulo 2^(k−s) the wrap term vanishes, so c' >> s is itself an opening of x >> s under the mask r >> s in
 that smaller ring: a product takes it as it is, without a round, given shares of r >> s

@@ -2,12 +2,14 @@
 
 Of two to four digits that are left, "less" l_i and "equal" e_i, the outcome is b = l_0 ⊕ t (`bits.py`: the top bits are in l_0), where
 
-    t = e_0·l_1 + e_0·e_1·l_2 + …       has at most one term that is 1: it is a sum of numbers, and  b = l_0 + (1 − 2·l_0)·t.
+    t = e_0·l_1 + e_0·e_1·l_2 + …  has at most one term that is 1: it is a sum of numbers, and
+    b = l_0 + (1 − 2·l_0)·t.
 
 The parties open L_0 = l_0 ⊕ β, E_i = e_i ⊕ a_i (not of the last digit) and L_i = l_i ⊕ b_i. Each factor is a public combination of its
 mask bit and 1, as e_i = E_i + (1 − 2·E_i)·a_i, and 1 − 2·l_0 = (1 − 2·L_0)·(1 − 2·β). So for any number g, with κ = 1 − 2·β, b·g is one of
 
-    [β·g]  and  [κ·g·Π_S a]  and  [κ·g·Π_S a·b_i],    S a set of digits before the i-th:     3·2^(n−1) − 2 words for n digits.
+    [β·g]  and  [κ·g·Π_S a]  and  [κ·g·Π_S a·b_i],
+    S a set of digits before the i-th:  3·2^(n−1) − 2 words for n digits.
 
 g is 1 for the outcome itself. For b·y, y opened as c and read at y >> shift = γ − ρ + (1 − msb(c'))·w (`shifts.py`), it is ρ and w too:
 

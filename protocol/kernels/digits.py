@@ -7,7 +7,7 @@ and indices.
 A number is cut into digits of 4 bits or another width, as evenly as can be, highest first. Against a public c,
 a digit r is two bits, "less" = [c < r] and "equal" = [c = r], and neighbouring digits join into a wider one:
 
-    less = less_0 ⊕ equal_0·less_1 ⊕ equal_0·equal_1·less_2 ⊕ …,     equal = equal_0·equal_1·equal_2·…
+    less = less_0 ⊕ equal_0·less_1 ⊕ equal_0·equal_1·less_2 ⊕ …,  equal = equal_0·equal_1·equal_2·…
 
 For that a group of m digits opens equal_0 … equal_(e−1), less_1 … less_(m−1), masked, in this order; e = m,
 but m − 1 in the last group, whose "equal" nobody needs. `products` deals products of masks in the order in

@@ -3,9 +3,9 @@
 A tree has m tests [sign · x_feature ≤ threshold] and L leaves. Which feature a test looks at, its threshold, which tests lie on the
 way to which leaf, and what the leaves are worth are all secret, and all are multiplied with, never looked up:
 
-1. [u] = [x] · [features]           which entry of x each test looks at: one-hot columns, negated for ≥ and >
-2. [b] = [u − thresholds ≤ 0]       every test of every tree, whether it lies on the way of this row or not
-3. [c] = [b] · [paths] + [turns]    for every leaf, how many tests on the way to it turn elsewhere: a sum along its path
+1. [u] = [x] · [features]           which entry of x each test reads: one-hot, negated for ≥ and >
+2. [b] = [u − thresholds ≤ 0]       every test of every tree, on the way of this row or not
+3. [c] = [b] · [paths] + [turns]    for every leaf, how many tests on its path turn elsewhere
 4. [y] = [c ≤ ½] · [leaves]         no wrong turn: this is the leaf; all others are multiplied by 0
 
 Two comparisons and three products: 10 rounds or so, whatever the depth. With one row of leaves a tree, m·L numbers are dealt for each

@@ -2,7 +2,7 @@
 
 A step that trains a linear layer on tensors that never change opens its weights only to multiply them:
 
-    z = x @ w;   w ← w ± c·(l @ g)          x, l known before the steps (l is xᵀ, as a rule), c public
+    z = x @ w;   w ← w ± c·(l @ g)     x, l known before the steps (l is xᵀ, as a rule), c public
 
 Since x @ (w ± c·(l @ g)) = z ± c·((x @ l) @ g), the same step may carry z beside w,
 

@@ -2,7 +2,7 @@
 
 *Normalisation.* With b_e = [x < 4^e] for e = L + 1 … U − 1, all on one opening of x and one mask's digits, and with 4^L ≤ x < 4^U,
 
-    N = 4^(1−U) + Σ_e (4^(1−e) − 4^(−e))·b_e,       y = x·N = 4^(1−U)·x + Σ_e (4^(1−e) − 4^(−e))·b_e·x
+    N = 4^(1−U) + Σ_e (4^(1−e) − 4^(−e))·b_e,  y = x·N = 4^(1−U)·x + Σ_e (4^(1−e) − 4^(−e))·b_e·x
 
 telescope to N = 4^(−E) and y ∈ [1, 4) for the E with 4^E ≤ x < 4^(E+1). The factors are powers of two and their differences, so both are
 exact; b_e·x is a `Gate` on what is open. √N, 1/√N and log N are sums over the same bits. A short series of waves gives F(y), and

@@ -1,6 +1,7 @@
 """A public factor of a gradient is applied where the gradient begins.
 
-    w ← w − c·(x @ (b·(d @ u)))   is   w ← w − 2^-k·(x @ (b·((m·d) @ u))),   c = m·2^-k, public, as a rate divided by the size of a batch
+    w ← w − c·(x @ (b·(d @ u)))   is   w ← w − 2^-k·(x @ (b·((m·d) @ u))),   c = m·2^-k public,
+    as a rate divided by the size of a batch
 
 c has f significant bits, so what it is multiplied by gets f more, for which there is no room beside w; a truncation would open a tensor
 as large as w. A power of two takes none. m, from 1 to 2, belongs to what all parameters' gradients are made of: d, the derivative of a

@@ -6,8 +6,8 @@ number received without a gap (`ack`). An unnumbered header carries the last num
 reads it learns of a gap. Sent messages are retained until acknowledged; sending again is moving `handed`
 back ("go back n").
 
-    sender     acked ≤ handed ≤ sent        handed: passed to the transport since it was last (re)opened
-    receiver   received                     only received + 1 is acceptable; anything else is dropped
+    sender     acked ≤ handed ≤ sent   handed: passed to the transport since it was last (re)opened
+    receiver   received                only received + 1 is acceptable; anything else is dropped
 
 In lockstep traffic each reply carries the acknowledgement, and this adds no message of its own. In a
 one-way stream the receiver owes an acknowledgement after `ACK_COUNT` messages or `ACK_BYTES` (but never
