@@ -19,9 +19,9 @@ R: results. In brackets, what each may have sent before it was killed.
 
     one                    the other              when they meet
     W [nothing]            W [nothing]            go on from the newest common checkpoint
-    S [sealed]             W [nothing]            the same: by 2, the sealed one did not send its reveal
+    S [sealed]             W [nothing]            the same: the sealed one sent no reveal (2)
     S [sealed, reveal]     S [sealed, reveal]     both send their reveals (again), and go on with 4
-    R [reveal, BYE]        S [sealed, reveal]     R sends its reveal again, S goes on with 4; R's results stand
+    R [reveal, BYE]        S [sealed, reveal]     R sends its reveal again, S goes on with 4
     R [reveal, BYE]        R [reveal, BYE]        BYE
     R [reveal, BYE]        W, both files lost     the newest common checkpoint, or the beginning
 

@@ -1,6 +1,6 @@
 """Which rows both parties have: private set intersection of their ids, by Diffie–Hellman on Curve25519.
 
-    H(x)   an id as a point (points.py), hashed under both keys, the session's name and fresh nonces of both
+    H(x)   an id as a point (points.py), hashed under both keys, the session and fresh nonces
     a, b   scalars of alice and of bob, drawn for one join and never kept
 
     1. each sends how many ids it has, and its nonce

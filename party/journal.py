@@ -7,7 +7,7 @@ counts is the most that any of the three says. Numbers only grow:
     step 4096        rows of the steps below this are taken
     check 2          the same for the checks
     finish 1         the same for the finish
-    sent 0 3f9a…     digest of what this party sent in round 0 of setup: nothing else may be sent there
+    sent 0 3f9a…     digest of what this party sent in round 0 of setup, and no other may be
     received 0 …     the same for what came from the peer
     program 0 …      digest of the plan that it was first used for: no other ever uses it
 

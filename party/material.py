@@ -1,7 +1,7 @@
 """A run's material from a file instead of from a dealer: open it, agree with the peer how much of it is used, take the rest in order.
 
     Material    the opened file: its seal, this party's seed, its journal
-    Place       which rows this attempt begins at, agreed with the peer: both use the same row for a step
+    Place       which rows this attempt begins at, agreed with the peer: the same row for a step
     FileIntake  the rows of one attempt, with the interface of `intake.Intake` (file_intake.py)
 
 Single use. A row is handed out only after the journal has it as taken, durably, in blocks; an attempt begins behind the

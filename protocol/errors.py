@@ -6,7 +6,7 @@
     │   ├── JobError                     a job file, or an operation in it
     │   └── DataError                    a data file or an array: shape, dtype, range
     ├── AgreementError               3   the parties were not started with the same intentions
-    ├── LinkError                    4   the peer or the dealer never came, fell silent, said goodbye
+    ├── LinkError                    4   the peer or the dealer never came, fell silent, left
     ├── Stopped                      4   the other side gave up, said why, and will not be back
     ├── ProtocolError                5   the other side sent what the plan does not allow
     └── MaterialError                6   dealt randomness is exhausted, spent, or of another session

@@ -2,8 +2,8 @@
 
 The model, one `Link` per direction, each the sender's outgoing one:
 
-    a message of n bytes offered at t leaves the bottleneck at   free = max(t, free) + 8 n / bandwidth
-    and arrives at                                               free + rtt / 2 ± jitter / 2, uniformly
+    a message of n bytes offered at t leaves the bottleneck at  free = max(t, free) + 8 n / bandwidth
+    and arrives at                                              free + rtt / 2 ± jitter / 2, uniformly
 
 but never before an earlier one (FIFO, as in TCP). Both directions together add `rtt ± jitter`; each end
 shapes what it sends, so both ends are given the same shape.

@@ -24,7 +24,8 @@ from .tensor import Secret, bounded
 PERIOD = 32.0
 FINER = 4  # bits, so that roundings do not add up over the levels of a tree, nor grow with the period
 PI = Decimal("3.14159265358979323846264338327950288")
-# |a − b| up to which a period T serves, with the harmonics that leave 5e-6, and those that leave 6e-4 for a correction
+# |a − b| up to which a period T serves, with the harmonics that leave 5e-6,
+# and those that leave 6e-4 for a correction
 TABLE = ((5.0, 32, 8, 5), (21.0, 64, 16, 10), (50.0, 128, 32, 20))
 WIDEST = 48.0  # max − min of what a tree joins: its differences are at most log 2 larger
 LARGEST_FINE, LARGEST_COARSE = 16, 64
