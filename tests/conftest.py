@@ -8,7 +8,7 @@ settings.load_profile("busy")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--kills", type=int, default=30, help="how many processes the chaos test kills")
+    parser.addoption("--kills", type=int, default=15, help="how many processes the chaos test kills")
     parser.addoption("--chaos-seed", type=int, default=0, help="repeat a chaos run")
     parser.addoption("--soak", type=int, default=10, help="how many seconds the soak test lasts")
     parser.addoption(

@@ -19,7 +19,7 @@ from party.local import Trio
 from protocol.tracing import trace
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(3600)]
-ITERATIONS = 18_000
+A_KILL = 800  # iterations in which it happens, or more of them than it takes
 VICTIMS = [("alice",), ("bob",), ("dealer",), ("alice", "bob"), ("bob", "dealer"), ("alice", "bob", "dealer")]
 
 
@@ -29,11 +29,11 @@ def twin(iterations: int) -> dict[str, np.ndarray]:
     return trace(job, {name: array.shape for name, array in inputs.items()}).graph.run_clear(inputs, iterations)
 
 
-def start(trio: Trio, role: str) -> None:
+def start(trio: Trio, role: str, iterations: int) -> None:
     options = [
         "--json",
         "--iterations",
-        str(ITERATIONS),
+        str(iterations),
         "--checkpoint-every",
         "100ms",
         "--timeout",
@@ -46,12 +46,13 @@ def start(trio: Trio, role: str) -> None:
 
 def test_killed_at_random_the_run_reaches_the_same_weights(request, capsys):
     kills = request.config.getoption("kills")
+    iterations = A_KILL * kills
     seed = request.config.getoption("chaos_seed") or random.SystemRandom().randrange(1 << 32)
     chooser = random.Random(seed)
     recoveries: list[float] = []
     with Trio("chaos") as trio:
         for role in ("dealer", "alice", "bob"):
-            start(trio, role)
+            start(trio, role, iterations)
         done = 0
         while done < kills:
             reached = running(trio)
@@ -63,7 +64,7 @@ def test_killed_at_random_the_run_reaches_the_same_weights(request, capsys):
                 trio.children[role].process.kill()
             for role in victims:
                 trio.children[role].process.wait()
-                start(trio, role)
+                start(trio, role, iterations)
             begin = time.monotonic()
             running(trio, after=reached)
             recoveries.append(time.monotonic() - begin)
@@ -74,7 +75,7 @@ def test_killed_at_random_the_run_reaches_the_same_weights(request, capsys):
         for text in said.values():
             assert "Traceback" not in text
     assert done >= kills, f"the job ended after {done} kills (chaos seed {seed})"
-    for name, value in twin(ITERATIONS).items():
+    for name, value in twin(iterations).items():
         for report in reports:
             error = np.abs(np.asarray(report["results"][name]) - value).max()
             assert error <= 1e-3, f"{name} is off by {error:.2g} (chaos seed {seed})"
