@@ -25,6 +25,7 @@ from ._jit import (
 from .layout import U64
 
 _turn = kernel(rotation.turn)
+_SIDE_BY_SIDE = 64
 _HALF, _LOW = rotation.HALF, (1 << rotation.HALF) - 1
 
 
@@ -37,16 +38,24 @@ def _first(word: int, table: Table) -> tuple[int, int]:
 
 @entry(1, 1)
 def _harmonics(angles: In, table: Table, count: int, limbs: int, out: Out) -> None:
-    at = 0
-    for e in range(angles.size):
-        x, y = _first(angles[e], table)
-        u, v = _turn(x, y, x, y)
-        for _ in range(count):
-            out[at], out[at + limbs] = x, y
-            for i in range(1, limbs):
-                out[at + i], out[at + limbs + i] = x >> 63, y >> 63
-            at += 2 * limbs
-            x, y = _turn(x, y, u, v)
+    """So many angles at a time that the compiler turns them side by side."""
+    several = np.ones((4, _SIDE_BY_SIDE), np.int64)
+    x, y, u, v = several[0], several[1], several[2], several[3]
+    for start in range(0, angles.size, _SIDE_BY_SIDE):
+        many = min(_SIDE_BY_SIDE, angles.size - start)
+        for i in range(many):
+            x[i], y[i] = _first(angles[start + i], table)
+        for i in range(many):
+            u[i], v[i] = _turn(x[i], y[i], x[i], y[i])
+        for j in range(count):
+            at = 2 * limbs * (start * count + j)
+            for i in range(many):
+                out[at], out[at + limbs] = x[i], y[i]
+                for k in range(1, limbs):
+                    out[at + k], out[at + limbs + k] = x[i] >> 63, y[i] >> 63
+                at += 2 * limbs * count
+            for i in range(_SIDE_BY_SIDE):
+                x[i], y[i] = _turn(x[i], y[i], u[i], v[i])
 
 
 @kernel
