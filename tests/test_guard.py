@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from leaves import Leaves
 
 from party.inputs import default_tensor
 from party.loading import load_job
@@ -38,18 +39,6 @@ def told(job: Job, *words: str, iterations: int | None = None, **options: Any) -
     run = simulate(job, defaults(job), iterations, accept_out_of_range=True, **options)
     assert run.beyond
     return run
-
-
-class Leaves(Job):
-    iterations = 10
-    x = Input("bob", shape=(2, 2), low=-4, high=4, default=[[-1.25, -1.75], [-1.5, 0.75]])
-    p = Input("alice", shape=(2, 2), low=-4, high=4, default=np.eye(2))
-
-    def step(self, v):
-        v.p = v.p @ v.x.T
-
-    def finish(self, v):
-        v.reveal(p=v.p)
 
 
 class Unscaled(Job):

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 
+import leaves
 import numpy as np
 import pytest
 from services import SECONDS, ended, said
@@ -338,35 +339,16 @@ def wait_for(child: Child, words: str, seconds: float = 30.0) -> None:
         time.sleep(0.02)
 
 
-LEAVES = """
-import numpy as np
-from protocol.jobs import Input, Job
-
-
-class Leaves(Job):
-    iterations = 10
-    x = Input("bob", shape=(2, 2), low=-4, high=4, default=[[-1.25, -1.75], [-1.5, 0.75]])
-    p = Input("alice", shape=(2, 2), low=-4, high=4, default=np.eye(2))
-
-    def step(self, v):
-        v.p = v.p @ v.x.T
-
-    def finish(self, v):
-        v.reveal(p=v.p)
-"""
-
-
 def test_values_that_leave_their_range_end_both_and_are_written_only_where_that_is_accepted(tmp_path):
     """Alice learns, Bob does not; both are told, and told again when they are started again."""
-    (tmp_path / "leaves.py").write_text(LEAVES)
-    common = ["--job", str(tmp_path / "leaves.py"), "--reveal", "alice"]
+    common = ["--job", leaves.__file__, "--reveal", "alice"]
     own = {role: ["--state", str(tmp_path / role), "--out", str(tmp_path / f"{role}.npz")] for role in ("alice", "bob")}
     with Trio() as trio:
         for _ in range(2):
             both(trio, *common, **own)
             for role in ("alice", "bob"):
                 assert ended(trio.children[role]) == 8
-                assert "v.p (leaves.py:12): " in said(trio.children[role])
+                assert "v.p (leaves.py:14): " in said(trio.children[role])
                 assert not trio.children[role].output and not (tmp_path / f"{role}.npz").exists()
             trio.children["dealer"].stop()
         both(trio, *common, "--accept-out-of-range", **own)
