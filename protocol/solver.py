@@ -135,6 +135,9 @@ class _Solver:
                 sizes.scales[node] = _scale(sizes, node, firsts)
                 if sizes.room(node) > MOST_BITS and self._coarser(sizes, node.inputs, node):
                     sizes.scales[node] = _scale(sizes, node, firsts)
+            large = [node for node in work.nodes if isinstance(node.op, Carry) and sizes.room(node) > MOST_BITS]
+            if [node for node in large if self._coarser(sizes, _made_of(work, node), node)]:
+                return sizes
             ends = {label: max(sizes.scales[node], sizes.scales[work.initial[label]])
                     for label, node in work.updated.items()}  # fmt: skip
             if ends == carried:
@@ -213,7 +216,7 @@ class _Solver:
         if self._can_cut(sizes, node):
             self._cut(node)
             return sizes.room(node)
-        if sizes.room(node) > limit and self._coarser(sizes, node.inputs, node):
+        if sizes.room(node) > limit and self._coarser(sizes, _made_of(sizes.graph, node), node):
             return min(limit, sizes.room(node))
         if node.phase == Phase.SETUP and limit < MOST_BITS and node.size <= WIDE_ONCE:
             self._wide.add(self._origin[node])  # it is opened once, and a truncation might cost a round a step
@@ -232,6 +235,11 @@ class _Solver:
     def _ends(self, node: Node) -> list[Node]:
         """What computes with `node`, or with a view of it."""
         return [end for use in self._uses.get(node, []) for end in ([use] if use.op.view is None else self._ends(use))]
+
+
+def _made_of(graph: Graph, node: Node) -> tuple[Node, ...]:
+    """What has the fraction bits that `node` has: its operands, or of a carried variable what it becomes."""
+    return (graph.updated[node.op.label],) if isinstance(node.op, Carry) else node.inputs
 
 
 def _words(sizes: Sizes) -> int:

@@ -16,7 +16,7 @@ from protocol.graph import Phase
 from protocol.guard import beyond
 from protocol.jobs import Input, Job
 from protocol.nn import MSE, SGD, Dense, ReLU, Sequential, Training
-from protocol.ops import exp, polynomial, relu, sigmoid, within
+from protocol.ops import exp, gradient, polynomial, relu, sigmoid, within
 from protocol.plan import Plan, make_plan
 from protocol.simulate import Simulation, simulate
 from protocol.tracing import trace
@@ -209,3 +209,21 @@ def test_no_more_entries_are_said_to_be_outside_than_there_are(count, words):
 def test_the_name_of_the_counts_is_taken():
     with pytest.raises(JobError, match="out_of_range is what the guard reveals"):
         plan_of(finishing(lambda a: a, finish=lambda self, v: v.reveal(out_of_range=v.a)))
+
+
+def test_what_is_said_of_gradients_on_the_way_is_looked_at():
+    class Steep(Job):
+        a, b, check_every = Input("alice", (3,), -2, 2), Input("bob", (3,), -8, 8), 1
+
+        def step(self, v):
+            h = relu(v.a * v.b + 9.0)
+            (g,) = gradient((h * h * v.b).sum(), [v.a], peak=64.0)
+            v.a -= 0.001 * g
+
+        def finish(self, v):
+            v.reveal(a=v.a)
+
+    a = np.array([0.5, -0.5, 1.0])
+    simulate(Steep(), {"a": a, "b": np.full(3, 1.0)}, 1)
+    with pytest.raises(OutOfRangeError, match="2 of 3 entries outside \\[-64, 64\\]"):
+        simulate(Steep(), {"a": a, "b": np.full(3, 7.0)}, 1)

@@ -155,3 +155,4 @@ def _assume(tensor: Any, node: Node, peak: float) -> None:
             f"the gradient at {node.op.name} of shape {node.shape} is assumed to stay in [{-peak:g}, {peak:g}]"
         )
         tensor._node.interval = (max(least, -peak), min(most, peak))
+        tensor._node.declared = tensor._node.interval

@@ -101,7 +101,8 @@ def divide(x1: Any, x2: Any) -> Secret:
     """x1 / x2. A secret divisor lies in [2^-20, 2^20]: a comparison and two rounds; two in all where it is known to lie within
     a factor of 10.
 
-    Off by at most |x1/x2|·(1e-5 + 10·2^-f) + (2 + 1/x2)·2^-f, for x2 ≤ 2^f. A divisor beyond that range is counted by the guard.
+    Off by at most |x1/x2|·(1e-5 + 10·2^-f) + (2 + 1/x2)·2^-f, and by |x1|·2^-f more where x2 may be above 2^f. A divisor
+    beyond that range is counted by the guard.
     JobError for a public divisor with zeros.
     """
     if not isinstance(x2, Secret):
@@ -138,7 +139,7 @@ def rsqrt(x: Secret) -> Secret:
 def sqrt(x: Secret) -> Secret:
     """√x for x in [2^-20, 2^20]; a comparison and two rounds, one in all where x is known to lie within a factor of 10.
 
-    Off by at most (1e-5 + 2^-f)·√x + 2^-f. Beyond that range the result is meaningless: the guard counts such x.
+    Off by at most (1e-5 + 2·2^-f)·√x + 2^-f. Beyond that range the result is meaningless: the guard counts such x.
     """
     n = _Normalised("sqrt", x)
     found = n.function("sqrt", 1.0, n.top**0.5) * n.power(-0.5)

@@ -112,7 +112,7 @@ def _elu(x: Bounded) -> Bounded:
 
 FUNCTIONS: dict[str, Function] = {
     "relu": Function(relu, lambda x: x.monotone(np.maximum(x.value, 0.0))),
-    "sign": Function(sign, lambda x: x.told(np.sign(x.value), x.sure(0.0))),
+    "sign": Function(sign, lambda x: x.told(np.sign(x.value), x.sure(0.0), 2.0)),
     "leaky_relu": Function(leaky_relu, _leaky),
     "elu": Function(elu, _elu),
     "sigmoid": Function(

@@ -38,7 +38,7 @@ INVERSES = {
         reciprocal, lambda x: 1 / x, lambda m: m**-2, lambda m, _, u: (1e-5 + 10 * u) / m + u, lambda low, _: 1 / low
     ),
     "sqrt": Inverse(
-        sqrt, np.sqrt, lambda m: 0.5 * m**-0.5, lambda _, most, u: (1e-5 + u) * math.sqrt(most) + u,
+        sqrt, np.sqrt, lambda m: 0.5 * m**-0.5, lambda _, most, u: (1e-5 + 2 * u) * math.sqrt(most) + u,
         lambda _, high: math.sqrt(high),
     ),
     "rsqrt": Inverse(
@@ -65,13 +65,13 @@ POSITIVE: dict[str, tuple[Callable[[Any, float], Any], Callable[[Bounded, float]
 
 
 def quotient(a: Bounded, b: Bounded) -> Bounded:
-    """a / b: at most |a/b|·(1e-5 + 10·u) + (2 + 1/b)·u off, for operands read at f bits."""
+    """a / b: at most |a/b|·(1e-5 + 10·u) + (2 + 1/b)·u off, and |a|·u more for b above 1/u, for operands read at f bits."""
     m = b.least(SMALLEST)
     if b.peak + 2 * b.unit > LARGEST:
         raise UnfitError
     most = a.peak / m
     moved = (a.error + a.unit) / m + most / m * (b.error + b.unit)
-    promised = most * (1e-5 + 10 * a.unit) + (2 + 1 / m) * a.unit
+    promised = most * (1e-5 + 10 * a.unit) + (2 + 1 / m) * a.unit + (a.peak * a.unit if b.peak > 1 / a.unit else 0.0)
     return a.of(a.value / b.value, moved + promised, a.reach / max(b.floor, SMALLEST), 2 * a.f)
 
 

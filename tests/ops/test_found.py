@@ -9,7 +9,8 @@ import pytest
 from oracle import job_of, secure
 
 from protocol.jobs import Input, Job
-from protocol.ops import argmax, exp, gradient, is_max, maximum, relu, softplus, tanh, within
+from protocol.ops import argmax, exp, gradient, is_max, maximum, relu, softplus, sqrt, tanh, within
+from protocol.ops.stepwise import schedule
 from protocol.simulate import simulate
 
 X = np.array([-0.75, 0.25, 0.5])
@@ -27,14 +28,14 @@ def test_outcomes_of_comparisons_are_compared_and_may_be_said_to_lie_in_a_range(
     assert finished(lambda x: within((x > 0.0) * (x < 0.0), -0.5, 0.5), X).tolist() == [0, 0, 0]
 
 
-def stepping(step: Any, steps: int, **inputs: np.ndarray) -> Any:
+def stepping(step: Any, steps: int, fraction_bits: int = 16, **inputs: np.ndarray) -> Any:
     """The variables a, b … of ±8 after so many steps, checked after each."""
 
     def finish(_: Job, v: Any) -> None:
         v.reveal({name: v[name] for name in inputs})
 
     ranges = {name: Input("alice", array.shape, -8, 8) for name, array in inputs.items()}
-    body = {"step": lambda self, v: step(v), "finish": finish, "check_every": 1, "fraction_bits": 16}
+    body = {"step": lambda self, v: step(v), "finish": finish, "check_every": 1, "fraction_bits": fraction_bits}
     return simulate(type("Stepping", (Job,), ranges | body)(), inputs, steps).results[0]
 
 
@@ -169,3 +170,27 @@ def test_what_is_gated_by_a_test_may_be_another_test():
     got = secure(function, X.reshape(3, 1)).results[0]
     assert got["top"].ravel().tolist() == [0, 0, 1]
     assert got["square"].ravel().tolist() == [40, 40, 41]
+
+
+def test_a_variable_that_is_finer_than_its_range_allows_is_cut_where_it_is_made():
+    """The quotient of a step fits two limbs, and is smaller than what the variable may be."""
+
+    def step(v):
+        small = v.a / (abs(v.a) + 40.0)
+        (g,) = gradient((1.0 / (small * small + 1.0)).sum(), [small])
+        v.a = schedule(small._graph, lambda step: 0.75 / (1 + step)) * g
+
+    small = X / (np.abs(X) + 40)
+    got = stepping(step, 1, fraction_bits=30, a=X)["a"]
+    assert np.abs(got + 1.5 * small / (small * small + 1) ** 2).max() <= 2e-5
+
+
+def test_a_root_far_above_1_is_a_product_with_a_rounded_public_number():
+    got = finished(lambda x: sqrt(x + 600.0), X, fraction_bits=12)
+    assert np.abs(got - np.sqrt(X + 600)).max() <= (1e-5 + 2 * 2.0**-12) * 25 + 2.0**-12
+
+
+def test_a_quotient_by_more_than_the_fraction_bits_tell():
+    x, y = np.full(1, 350.0), np.full(1, 230.0)
+    got = finished(lambda x, y: x / (y * y + 1.0), x, y, limit=512.0, fraction_bits=15)
+    assert abs(got[0] - 350 / (230**2 + 1)) <= 350 * 2.0**-15 + 3 * 2.0**-15
