@@ -165,6 +165,8 @@ class OneHot(Step):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if isinstance(self.categories, str) or not isinstance(self.categories, Iterable):
+            raise JobError(f"OneHot(categories={self.categories!r}): a list of them, as in categories=['no', 'yes']")
         found = tuple(text(each) for each in self.categories)
         object.__setattr__(self, "categories", found)
         if len(set(found)) != len(found) or len(found) == 1:
@@ -192,6 +194,8 @@ def text(cell: object) -> str:
 
 def names(given: str | Iterable[str], where: str) -> Names:
     """One name or several, as a tuple; JobError for what is none, or is there twice."""
+    if not isinstance(given, Iterable):
+        raise JobError(f"{where} takes names of columns, not {type(given).__name__}")
     found = (given,) if isinstance(given, str) else tuple(given)
     for each in found:
         if not isinstance(each, str) or not each.strip():

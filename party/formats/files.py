@@ -52,9 +52,26 @@ def split(path: Path) -> tuple[Path, str]:
 def kind_of(path: Path) -> str:
     """ "text", "npy", "idx" and so on; "" for what cannot be read."""
     name = path.name.lower()
-    if Path(name).suffix in PACKED:
-        name = Path(name).stem
+    packed = Path(name).suffix in PACKED
+    kind = _kind(Path(name).stem if packed else name)
+    if not kind and name.endswith(".zip"):  # train.zip, with a train.csv in it
+        try:
+            with zipfile.ZipFile(path) as archive:
+                inside = _members(archive)
+        except (OSError, zipfile.BadZipFile):
+            return ""
+        kind = _kind(Path(inside[0]).name.lower()) if len(inside) == 1 else ""
+    return kind
+
+
+def _kind(name: str) -> str:
     return "idx" if _IDX.search(name) else KINDS.get(Path(name).suffix, "")
+
+
+def _members(archive: zipfile.ZipFile) -> list[str]:
+    """The files in it, without those that a file manager adds."""
+    there = (each for each in archive.namelist() if not each.endswith("/") and not each.startswith("__MACOSX"))
+    return [each for each in there if not Path(each).name.startswith(".")]
 
 
 @contextmanager
@@ -88,7 +105,7 @@ def _unpacked(raw: IO[bytes], suffix: str) -> Iterator[IO[bytes]]:
     elif suffix == ".zip":
         try:
             archive = zipfile.ZipFile(raw)
-            names = [each for each in archive.namelist() if not each.endswith("/") and not each.startswith("__MACOSX")]
+            names = _members(archive)
             if len(names) != 1:
                 raise Fault(f"holds {len(names)} files; a .zip with one file in it can be read")
             member = archive.open(names[0])

@@ -16,6 +16,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from protocol import preparation
 from protocol.errors import DataError
 
 from . import arrays, text
@@ -124,7 +125,7 @@ def read(path: Path, header: bool | None = None) -> Frame:
             return _array(arrays.read(stream, file, kind, part), str(path))
         try:
             return _by_pandas(stream, kind, part, str(path))
-        except (Fault, OSError):
+        except (Fault, DataError, OSError):
             raise
         except Exception as error:  # the seam: pandas and what it reads with raise nearly anything
             if isinstance(error, ImportError):
@@ -198,7 +199,7 @@ def _column(values: NDArray[Any], name: str, source: str) -> Column:
     if values.dtype.kind == "M":
         return values
     if values.dtype.kind not in "OUST":
-        raise DataError(f"{source}: column {name} holds {values.dtype} values; bring numbers, text or dates")
+        return values  # of no kind that is of use, which is said where the column is asked for
     cells = [None if _missing(cell) else cell for cell in values.tolist()]
     there = [cell for cell in cells if cell is not None]
     if all(
@@ -238,7 +239,8 @@ def _text(stream: IO[bytes], file: Path, header: bool | None) -> Frame:
     except text.NotNumbers as fault:
         if form.header is None:
             raise Fault(
-                f"{fault.fault}; a table of other things than numbers needs a header with the columns' names"
+                f"{fault.fault}; a table of other things than numbers needs a header with the columns' names; "
+                "if that line is one, say --header yes"
             ) from None
         return _typed(stream, file, form, place, fault)
     names = form.header or tuple(map(str, range(found.shape[1])))
@@ -293,16 +295,24 @@ def _by_pandas(stream: IO[bytes], kind: str, part: str, source: str) -> Frame:
         sheets = pandas.read_excel(data, sheet_name=None, header=None)
         if part and part not in sheets:
             raise Fault(f"has no sheet {part}; it has: {listed(list(sheets))}")
+        if not part:
+            sheets = {name: cells for name, cells in sheets.items() if cells.size} or sheets
         if not part and len(sheets) > 1:
             raise Fault(f"has {len(sheets)} sheets, {listed(list(sheets))}; say which: FILE.xlsx:SHEET")
-        cells = sheets[part or next(iter(sheets))]
-        if len(cells) < 2:
-            raise Fault("has no rows below a header; write the data to it")
-        names = [str(name) for name in cells.iloc[0]]
-        body = cells.iloc[1:].infer_objects()
-        found = frame_of(body.set_axis(names, axis=1), source)
-        return Frame(
-            found.names, found.columns, source, ", below a header", lambda row: f"row {row + 2:,} of the sheet"
-        )
+        return _sheet(sheets[part or next(iter(sheets))], source)
     table = pandas.read_parquet(data) if kind == "parquet" else pandas.read_feather(data)
-    return frame_of(table, source)
+    own = [name for name in table.index.names if name is not None and name not in table.columns]
+    return frame_of(table.reset_index(own) if own else table, source)  # an index with a name is a column of the file
+
+
+def _sheet(cells: Any, source: str) -> Frame:
+    """A sheet's cells, a pandas frame. Empty rows and columns count for nothing; the first row that is left is the header."""
+    cells = cells.dropna(axis=0, how="all").dropna(axis=1, how="all")
+    if len(cells) < 2:
+        raise Fault("has no rows below a header; write the data to it")
+    names = ["" if _missing(name) else preparation.text(name) for name in cells.iloc[0]]
+    named = len(names) > 1 and not names[0] and all(names[1:])
+    form = text.Form("", "", tuple(names[named:]), named, "")
+    rows = cells.index[1:].to_numpy()
+    found = frame_of(cells.iloc[1:, int(named) :].infer_objects().set_axis(list(form.header or ()), axis=1), source)
+    return Frame(found.names, found.columns, source, form.about, lambda row: f"row {rows[row] + 1:,} of the sheet")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_origin
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -115,16 +115,27 @@ def section(kind: type[S], name: str, content: Mapping[str, Any]) -> S:
             raise Wrong(
                 [*path, unknown[1]], f"is no key here{nearest(unknown[1], known)} (there are {', '.join(known)})"
             ) from None
-        raise Wrong(path, text[0].lower() + text[1:].replace("`", "")) from None
+        if text.startswith("Invalid enum value"):
+            choices = (each for each in _types(kind, path[1:]) if get_origin(each) is Literal)
+            allowed = (word for each in choices for word in each.__args__)
+            text += f" (there are {', '.join(map(str, allowed))})"
+        if needed := re.match(r"Object missing required field `(.*)`", text):
+            text = f"needs {needed[1]} = … too"
+        raise Wrong(path, text[0].lower() + text[1:].replace("`", "").replace(" | null", "")) from None
+
+
+def _types(kind: Any, path: Iterable[str]) -> tuple[Any, ...]:
+    """What the field under `path` may be."""
+    found: tuple[Any, ...] = (kind,)
+    for name in path:
+        kind = next((each for each in found if hasattr(each, "__struct_fields__")), kind)
+        inner = {each.name: each.type for each in msgspec.structs.fields(kind)}.get(name)
+        found = (inner, *(each for each in getattr(inner, "__args__", ()) if get_origin(inner) is not Literal))
+    return found
 
 
 def _keys(kind: Any, path: Iterable[str]) -> tuple[str, ...]:
     """The keys of the record that is found under `path`."""
-    for name in path:
-        types = {each.name: each.type for each in msgspec.structs.fields(kind)}
-        inner = types.get(name)
-        kind = next(
-            (each for each in (inner, *getattr(inner, "__args__", ())) if hasattr(each, "__struct_fields__")), kind
-        )
+    kind = next((each for each in _types(kind, path) if hasattr(each, "__struct_fields__")), kind)
     found: tuple[str, ...] = kind.__struct_fields__
     return found

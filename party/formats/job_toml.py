@@ -43,6 +43,7 @@ from .job_schema import (
     Early,
     Label,
     Model,
+    Names,
     Rows,
     Target,
     Train,
@@ -127,6 +128,13 @@ def _features(rows: Rows, columns: Columns) -> Table:
             ["columns"],
             "say whose they are: alice = ['age'], bob = ['visits'], one or both of them; or both = ['age'], for rows of both",
         )
+    learnt = columns.label or columns.target
+    if learnt is not None and learnt.column in _sources(getattr(columns, learnt.owner or "both")):
+        raise Wrong(
+            ["columns", learnt.owner or "both"], f"has {learnt.column!r}, which is what is to be learnt; leave it out"
+        )
+    if columns.low is not None and columns.high is not None and not columns.low < columns.high:
+        raise Wrong(["columns", "low"], f"is to be below high = {columns.high:g}")
     common: dict[str, Any] = {
         "steps": steps(["columns", "steps"], columns.steps),
         "low": columns.low,
@@ -146,6 +154,11 @@ def _features(rows: Rows, columns: Columns) -> Table:
         return _made("columns", lambda: Table(**own, match=rows.match, key=rows.key, **common))
     ((role, names),) = own.items()
     return _made("columns", lambda: Table(role, names, key=_key(rows, role), **common))
+
+
+def _sources(names: Names | None) -> Collection[str]:
+    """The names in the file, where they are given."""
+    return () if names is None or isinstance(names, int) else names.values() if isinstance(names, dict) else names
 
 
 def _key(rows: Rows, owner: str | None) -> str | None:

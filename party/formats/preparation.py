@@ -116,6 +116,8 @@ class _Work:
             return values
         if column.dtype.kind == "M":
             raise self.fault(f"column {name} holds dates; declare Days({name!r}), or leave it out")
+        if column.dtype.kind != "O":
+            raise self.fault(f"column {name} holds {column.dtype} values; bring numbers, text or dates")
         first = next((row for row, cell in enumerate(column) if cell is not None), 0)
         bad = next((row for row, cell in enumerate(column) if cell is not None and not _is_number(cell)), first)
         way = f"declare OneHot({name!r}) if it holds categories, or leave it out" if bad == first else "mend that cell"

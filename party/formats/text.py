@@ -40,6 +40,7 @@ class Form:
     named: bool
     decimal: str
     unsure: bool = False  # whether the first line could be data as well
+    short: bool = False  # whether the header leaves out the cell above names of rows, as R's write.table does
 
     @property
     def about(self) -> str:
@@ -63,6 +64,10 @@ def form_of(stream: IO[bytes], header: bool | None) -> Form:
     separator, rows = _separator(stream, encoding)
     if not rows:
         raise Fault("has no rows of numbers; write the data to it")
+    short = separator in " \t" and len({len(row) for row in rows[1:]}) == 1 and len(rows[1]) == len(rows[0]) + 1
+    short = short and _is_header(rows[0], ".") and any(row[-1].strip() for row in rows[1:])
+    if short:
+        rows[0].insert(0, "")
     first, unsure = rows[0], False
     named = len(first) > 1 and not first[0].strip() and all(map(str.strip, first[1:]))
     cells = [cell for row in rows for cell in row]
@@ -74,7 +79,7 @@ def form_of(stream: IO[bytes], header: bool | None) -> Form:
             header, unsure = _counts(first[named:], [row[named:] for row in rows[1:]])
         header = header or named
     names = tuple(name.strip().removeprefix("# ") for name in first[named:]) if header else None
-    return Form(encoding, separator, names, named, decimal, unsure)
+    return Form(encoding, separator, names, named, decimal, unsure, short)
 
 
 def numbers(stream: IO[bytes], form: Form) -> Array:
@@ -104,6 +109,8 @@ def records(stream: IO[bytes], form: Form) -> Generator[tuple[int, Row], None, N
     """The line on which it ends, and the cells, of every row, the header's too; a Fault for what is no such file."""
     width = 0
     for line, row in _rows(stream, form.encoding, form.separator):
+        if form.short and not width:
+            row.insert(0, "")
         if width and len(row) != width:
             raise Fault(f"has {len(row)} columns in line {line} and {width} before; make all lines alike")
         width = len(row)

@@ -19,6 +19,7 @@ import scipy.sparse
 import zstandard
 
 from party.formats.frames import Frame, frame_of, read
+from party.formats.preparation import fit
 from protocol.errors import DataError
 
 TABLE = pd.DataFrame(
@@ -98,6 +99,7 @@ def test_an_index_that_was_written_too_is_taken_for_names_of_rows(tmp_path: Path
         ("0,1\n0.5,-0.2\n0.1,0.7\n", {"0": [0.5, 0.1], "1": [-0.2, 0.7]}),
         ("# a,b\n1,2\n", {"a": [1.0], "b": [2.0]}),
         ("a|b\n1,5|x\n2,5|y\n", {"a": [1.5, 2.5], "b": ["x", "y"]}),
+        ('"a" "b"\n"1" 1 2.5\n"2" 3 NA\n', {"a": [1, 3], "b": [2.5, None]}),  # R's write.table
     ],
 )
 def test_text_of_all_forms(tmp_path: Path, content: str, wanted: dict[str, Any]) -> None:
@@ -136,6 +138,38 @@ def test_series_are_columns_and_what_is_no_table_is_named() -> None:
     for table in (pl.LazyFrame({"a": [1]}), scipy.sparse.eye(3)):
         with pytest.raises(DataError, match=f"is a {type(table).__name__}, and no table; bring a frame"):
             frame_of(table)
+
+
+def test_an_index_with_a_name_is_a_column_of_the_file(tmp_path: Path) -> None:
+    table = TABLE[["age"]].set_index(pd.Index(["p7", "p1", "p3"], name="patient"))
+    for suffix in ("parquet", "csv"):
+        getattr(table, f"to_{suffix}")(path := tmp_path / f"table.{suffix}")
+        assert plain(read(path)) == {"patient": ["p7", "p1", "p3"], "age": [31, 52, 40]}
+
+
+def test_a_column_that_is_of_no_use_does_no_harm_until_it_is_asked_for(tmp_path: Path) -> None:
+    pd.DataFrame({"a": [1.5, 2.0], "took": pd.to_timedelta([1, 2], "h")}).to_parquet(tmp_path / "table.parquet")
+    frame = read(tmp_path / "table.parquet")
+    assert fit(frame.select([("a", 0)]), []).apply(frame).tolist() == [[1.5], [2.0]]
+    with pytest.raises(DataError, match=r"table\.parquet: column took holds timedelta64\[.*\] values; bring numbers"):
+        fit(frame, []).apply(frame)
+
+
+def test_empty_rows_columns_and_sheets_of_a_workbook_count_for_nothing(tmp_path: Path) -> None:
+    cells = [[None] * 4, [None, None, "a", "b"], [None, 1, 0.5, "x"], [None] * 4, [None, 2, 3, "y"], [None] * 4]
+    with pd.ExcelWriter(tmp_path / "book.xlsx") as book:
+        pd.DataFrame(cells).to_excel(book, sheet_name="Data", header=False, index=False)
+        pd.DataFrame().to_excel(book, sheet_name="Empty")
+    frame = read(tmp_path / "book.xlsx")
+    assert plain(frame) == {"a": [0.5, 3], "b": ["x", "y"]}
+    assert (frame.about, frame.at(1)) == (", below a header and beside names of rows", "row 5 of the sheet")
+
+
+def test_the_file_in_an_archive_says_what_it_is(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "train.zip", "w") as archive:
+        archive.writestr("train.csv", "a,b\n1,2\n")
+        archive.writestr(".DS_Store", "x")
+    assert plain(read(tmp_path / "train.zip")) == {"a": [1.0], "b": [2.0]}
 
 
 def test_a_sheet_is_picked_by_name(tmp_path: Path) -> None:

@@ -170,7 +170,6 @@ def test_rows_of_one_party_cannot_be_matched(tmp_path):
         ('match = "order"', 'match = "order"\nkey = "id"', r"job\.toml:2: rows: .*one of the two"),
         ('match = "order"', 'key = { alice = "id" }', r"job\.toml:6: columns: .*the name of a column for each owner"),
         ('match = "order"', 'key = { carol = "id" }', r"job\.toml:6: columns: .*the name of a column for each owner"),
-        ('match = "order"', 'key = 7', r"job\.toml:3: rows\.key: expected"),
         ('"logistic-regression"', '"logisticregression"', r"model\.estimator: 'logisticregression' is none; did you mean 'logistic-"),
         ('"standardise"', '"standardize"', r"job\.toml:10: columns\.steps: 'standardize' is no step; did you mean 'standardise'\?"),
         ("low = -4", "lower = -4", r"job\.toml:10: columns\.steps\.lower: 'clip' takes no such option; did you mean 'low'\?"),
@@ -179,7 +178,13 @@ def test_rows_of_one_party_cannot_be_matched(tmp_path):
         ('weights = "alice"', 'weights = "carol"', r"reveal\.weights: who learns it is one of alice, bob, both, none"),
         ('estimator = "logistic-regression"', 'estimator = "ridge"', r"columns\.label: has no use here: the model is ridge"),
         ("[model]", "[model", r"job\.toml is no TOML: .*line 12"),
-        ('owner = "bob", column', 'owner = "carol", column', r"job\.toml:9: columns\.label\.owner: invalid enum value 'carol'"),
+        ('owner = "bob", column', 'owner = "carol", column', r"job\.toml:9: columns\.label\.owner: .*'carol' \(there are alice, bob\)"),
+        ('match = "order"', 'match = "id"', r"job\.toml:3: rows\.match: invalid enum value 'id' \(there are order\)"),
+        ('match = "order"', 'key = 7', r"job\.toml:3: rows\.key: expected str \| object, got int"),
+        ('bob = [', 'bob = ["default", ', r"job\.toml:8: columns\.bob: has 'default', which is what is to be learnt"),
+        ('[columns]', '[columns]\nlow = 3\nhigh = -3', r"job\.toml:7: columns\.low: is to be below high = -3"),
+        ('"standardise"', '{ do = "fill", columns = 3 }', r"job\.toml:10: columns\.steps: Fill\(columns=…\) takes names of columns, not int"),
+        ('"standardise"', '{ do = "one-hot", categories = "ab" }', r"job\.toml:10: columns\.steps: OneHot\(categories='ab'\): a list"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named(tmp_path, was, now, words):

@@ -10,6 +10,7 @@ import pytest
 
 from party.__main__ import main
 from party.commands.demo import _fault
+from party.formats.preparation import fit
 from party.inputs import Given
 from party.keyed import all_inputs
 from party.loading import load_job
@@ -46,6 +47,19 @@ def test_a_score_too_far_from_the_twins_is_a_fault(secure):
     assert "and 0.01 between them is allowed" in _fault(summary)
     metrics["secure"]["accuracy"] = 0.899
     assert _fault(summary) is None, "weights of a long training may differ"
+
+
+def test_whichever_patients_are_held_out_a_column_holds_them(tmp_path):
+    job, rows = (
+        load_job("breast-cancer"),
+        np.loadtxt(load_job("breast-cancer").files(tmp_path)["alice"], str, delimiter=","),
+    )
+    names, numbers = list(rows[0, 1:]), rows[1:, 1:].astype(float)
+    far = np.argsort(numbers[:, names.index("area error")])[
+        -4:
+    ]  # those that without themselves are furthest from the mean
+    learnt = fit({name: np.delete(numbers[:, n], far) for n, name in enumerate(names)}, job.x.part("alice").steps)
+    assert np.abs(learnt.apply(dict(zip(names, numbers.T, strict=True)))).max() <= job.x.high
 
 
 def test_breast_cancer_is_diagnosed_as_well_as_by_scikit_learn(tmp_path):
