@@ -211,12 +211,13 @@ def joined(mine: bytes, theirs: object, role: str, who: str) -> bytes:
 def begin(job: Job, model: SharedModel) -> None:
     """Have `job` begin with the model; DataError if it was trained as another."""
     names = {each.label for each in model.tensors}
-    ours = names & {*job.declared, *job.uses}
+    needed = (*job.uses, *job.renews)
+    ours = names & {*job.declared, *needed}
     bundles = {name.partition(".")[0] for name in ours if "." in name}
     missing = [name for name in job.declared if name.partition(".")[0] in bundles and name not in names]
-    missing += [name for name in job.uses if name not in names]
+    missing += [name for name in needed if name not in names]
     known = _architecture(job)
-    if isinstance(job, Supervised) and not isinstance(job, Training):
+    if isinstance(job, Supervised) and not isinstance(job, Training) and not job.renews:
         raise DataError(
             f"{type(job).__name__} is fitted anew from its rows, and begins with no model; `predict` is what {model} is for"
         )

@@ -49,6 +49,9 @@ class Job:
     reveal: ClassVar[str] = "both"
     keep: ClassVar[Sequence[str]] = ()  # variables that can stay shared at the end, by name or pattern: "w", "model.*"
     uses: ClassVar[Sequence[str]] = ()  # what an earlier run must have kept, of what is not declared
+    renews: ClassVar[
+        Sequence[str]
+    ] = ()  # what setup makes anew, from what an earlier run has kept of it where there was one
     check_every: ClassVar[int] = (
         0  # steps from one check to the next; 0: as many as make checks a twentieth of the cost
     )

@@ -155,7 +155,7 @@ def _trace(
     job.setup(v)
     start: dict[str, Secret] = dict(object.__getattribute__(v, "_values"))
     for name in job.stored:
-        if start[name] is not values[name]:
+        if start[name] is not values[name] and name not in job.renews:
             raise JobError(
                 f"setup() assigns v.{name}, which an earlier run has left: begin it only if {name!r} not in v"
             )

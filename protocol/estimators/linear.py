@@ -74,7 +74,7 @@ class LeastSquares(Supervised):
             v.centre, v.mean = x.mean(axis=0, keepdims=True), y.mean(axis=0, keepdims=True)
             mx, my = v.centre, v.mean
             a, b, square = a - mx.T @ mx, b - mx.T @ my, square - (my * my).reshape(-1)
-        s, v.scale = equilibrated(a, self.penalty / n, peaks[0])
+        s, v.scale, _ = equilibrated(a, self.penalty / n, peaks[0])
         v.size, unsize = deviations(square)
         v.coef = solve(s, scaled(b, v.scale, unsize, peaks[0]), float(k), self.condition)
         w = v.coef * v.scale.reshape(-1, 1) * v.size

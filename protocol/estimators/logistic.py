@@ -4,13 +4,14 @@ The Hessian of the loss is never more than Xᵀ·X/4n (of a softmax: /2n) beside
 inverted once, before the first step, as `solve.py` says; then every step costs two products, the sigmoid or softmax between them,
 and moves the coefficients by inverse Hessian times gradient, with momentum. That takes tens of steps where gradient descent takes
 thousands, needs no rate, and columns may have any units. As scikit-learn does, it minimises C times the sum of the rows' losses plus half
-the sum of squares of the coefficients, the intercept left out.
+the sum of squares of the coefficients, the intercept left out. It begins with zeros,
+or with a model that was kept, in the units of whatever rows there are now.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
@@ -57,6 +58,11 @@ class LogisticRegression(Supervised):
         return ("coef", "scale", *(("centre", "intercept") if self.fit_intercept else ()))
 
     @property
+    def renews(self) -> Sequence[str]:  # type: ignore[override]
+        """Other rows have other means and deviations."""
+        return self.keep
+
+    @property
     def iterations(self) -> int:  # type: ignore[override]
         """max_iter"""
         return self.max_iter
@@ -72,10 +78,15 @@ class LogisticRegression(Supervised):
         x, y = self.split(v, held_out=False)
         (n, k), t = x.shape, y.shape[-1]
         self._penalty, self._curvature = 1.0 / (self.C * n), 0.25 if t == 1 else 0.5
+        before = {name: v[name] for name in self.keep if name in v}
+        if before and before["coef"].shape != (k, t):
+            raise JobError(
+                f"the model has coefficients of shape {before['coef'].shape}, and these rows take {(k, t)}: columns, outcomes"
+            )
         v.labels, v.centre = y, x.mean(axis=0, keepdims=True) if self.fit_intercept else v.zeros((1, k))
         a = x.T @ x / n - v.centre.T @ v.centre if self.fit_intercept else x.T @ x / n
         peak = max(abs(end) for end in x._node.interval)
-        s, v.scale = equilibrated(a * self._curvature, self._penalty, peak)
+        s, v.scale, unscale = equilibrated(a * self._curvature, self._penalty, peak)
         p = inverse(s, float(k), self.condition)
         size = math.sqrt(n / self._curvature)  # of entries of columns whose mean square is at most 1 / curvature
         v.columns = bounded((x - v.centre) * v.scale.reshape(1, -1), -size, size)
@@ -85,9 +96,19 @@ class LogisticRegression(Supervised):
         v.decay = bounded(
             p * bounded(decay, 0.0, 1.0), -2.0 * math.sqrt(self.condition), 2.0 * math.sqrt(self.condition)
         )
-        v.coef, v.ahead = v.zeros((k, t)), v.zeros((k, t))
+        v.coef, intercept = self._standing(before, v.centre, unscale) if before else (v.zeros((k, t)), v.zeros((1, t)))
+        v.ahead = v.coef
         if self.fit_intercept:
-            v.intercept, v.next = v.zeros((1, t)), v.zeros((1, t))
+            v.intercept, v.next = intercept, intercept
+
+    def _standing(self, before: Mapping[str, Secret], centre: Secret, unscale: Secret) -> tuple[Secret, Secret]:
+        """The coefficients and the intercept of an earlier run, in the units of these rows and from their centre."""
+        coef = before["coef"]
+        now = within(coef * (before["scale"] * unscale).reshape(-1, 1), -COEFFICIENTS, COEFFICIENTS)
+        if not self.fit_intercept:
+            return now, coef
+        moved = within((centre - before["centre"]) * before["scale"].reshape(1, -1), -LOGITS, LOGITS)
+        return now, within(before["intercept"] + moved @ coef, -LOGITS, LOGITS)
 
     def step(self, v: Variables) -> None:
         ahead = within(v.ahead, -COEFFICIENTS, COEFFICIENTS)

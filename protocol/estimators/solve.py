@@ -66,14 +66,16 @@ def scaled(matrix: Secret, rows: Secret, columns: Secret, peak: float) -> Secret
     return bounded(half * columns.reshape(1, -1), -1.0, 1.0)
 
 
-def equilibrated(a: Secret, penalty: float, peak: float) -> tuple[Secret, Secret]:
-    """D·(a + penalty·I)·D and D's diagonal (k,), powers of two such that the diagonal of the product lies in [1/4, 1); see `deviations`.
+def equilibrated(a: Secret, penalty: float, peak: float) -> tuple[Secret, Secret, Secret]:
+    """D·(a + penalty·I)·D, D's diagonal (k,) and one over that; these are powers of two, or 0, see `deviations`.
+
+    The diagonal of the product lies in [1/4, 1).
 
     a: mean products of columns that lie in ±peak.
     """
-    _, d = deviations(diagonal(a) + penalty if penalty else diagonal(a))
+    undo, d = deviations(diagonal(a) + penalty if penalty else diagonal(a))
     s = scaled(a, d, d, peak)
-    return (s + np.eye(a.shape[0]) * (penalty * (d * d)) if penalty else s), d
+    return (s + np.eye(a.shape[0]) * (penalty * (d * d)) if penalty else s), d, undo
 
 
 def diagonal(matrix: Secret) -> Secret:

@@ -6,11 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from halves import halves, together
 from nn.test_layers import both
 
+from party.shared import begin
 from protocol.errors import JobError
 from protocol.estimators import LogisticRegression
-from protocol.simulate import Simulation
+from protocol.jobs import Variables
+from protocol.simulate import Simulation, simulate
 from protocol.tracing import trace
 
 linear_model = pytest.importorskip("sklearn.linear_model")
@@ -53,6 +56,36 @@ def test_scores_and_accuracy_are_of_rows_held_out():
     assert run.results[1]["scores"].shape == (40, 1)
     assert np.abs(run.results[1]["scores"] - twin["scores"]).max() <= 1e-3
     assert run.results[0]["accuracy"] == pytest.approx(float(twin["accuracy"]), abs=1e-3) and twin["accuracy"] >= 0.75
+
+
+@pytest.mark.parametrize(("classes", "intercept"), [(2, True), (3, False)])
+def test_a_model_that_was_kept_is_where_other_rows_begin(classes, intercept):
+    """The same coefficients, whatever these rows' means and deviations are."""
+    x, y = rows(classes, 60)
+    one_hot = y[:, None] * 1.0 if classes == 2 else np.eye(classes)[y]
+
+    class Brief(LogisticRegression):
+        max_iter = 3
+        fit_intercept = intercept
+
+    pair = halves(Brief(), {"x": x, "y": one_hot})
+    kept, shares = together(pair), [half.generations[0].shares for half in pair]
+    coef = kept["coef"] * kept["scale"].reshape(-1, 1)
+
+    class Still(Brief):
+        def step(self, v: Variables) -> None:
+            """It stays where it began."""
+
+    Still.__name__ = "Brief"
+    begin(job := Still(), pair[0])
+    others = x[:50] * [3.0, 0.2, 1.0] + [5.0, 0.0, -30.0]
+    found = simulate(job, {"x": others, "y": one_hot[:50]}, shares=shares).results[0]
+    assert np.abs(found["coef"] - coef).max() <= 1e-4
+    if intercept:
+        assert np.abs(found["intercept"] - (kept["intercept"] - kept["centre"] @ coef)).max() <= 1e-4
+    begin(job := Brief(), pair[0])
+    with pytest.raises(JobError, match=r"the model has coefficients of shape \(3, \d\), and these rows take \(2, \d\)"):
+        trace(job, {"x": (40, 2), "y": (40, one_hot.shape[1])})
 
 
 @pytest.mark.parametrize(
