@@ -211,7 +211,7 @@ class Party:
         """What `prepare` gives, made in a thread: reading data and compiling take their time, and the loop may have other work."""
 
         def let_go(done: asyncio.Future[Run]) -> None:
-            if done.exception() is None:
+            if not done.cancelled() and done.exception() is None:  # a loop that ends cancels what there is
                 done.result().close()
 
         made = asyncio.ensure_future(asyncio.to_thread(prepare))

@@ -160,6 +160,16 @@ async def test_cancelled_it_ends_at_both_within_seconds(home):
             await asyncio.wait_for(his, 15)
 
 
+def test_a_loop_that_ends_while_data_are_read_ends_without_a_word(caplog):
+    async def cell() -> None:
+        reading = asyncio.ensure_future(Party("bob")._prepared(lambda: time.sleep(0.1)))  # type: ignore[arg-type]
+        await asyncio.sleep(0)
+        reading.cancel()
+
+    asyncio.run(cell())
+    assert not caplog.records
+
+
 async def test_the_loop_goes_on_with_other_work(home):
     """Reading, planning and steps leave it to others: here they get their turns, however long a plan takes."""
     turns, meanwhile = 0, []

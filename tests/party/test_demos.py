@@ -49,17 +49,13 @@ def test_a_score_too_far_from_the_twins_is_a_fault(secure):
     assert _fault(summary) is None, "weights of a long training may differ"
 
 
-def test_whichever_patients_are_held_out_a_column_holds_them(tmp_path):
-    job, rows = (
-        load_job("breast-cancer"),
-        np.loadtxt(load_job("breast-cancer").files(tmp_path)["alice"], str, delimiter=","),
-    )
-    names, numbers = list(rows[0, 1:]), rows[1:, 1:].astype(float)
-    far = np.argsort(numbers[:, names.index("area error")])[
-        -4:
-    ]  # those that without themselves are furthest from the mean
-    learnt = fit({name: np.delete(numbers[:, n], far) for n, name in enumerate(names)}, job.x.part("alice").steps)
-    assert np.abs(learnt.apply(dict(zip(names, numbers.T, strict=True)))).max() <= job.x.high
+def test_whichever_patients_are_held_out_a_column_holds_them():
+    """In one run of sixty or so, one of them is more than 16 deviations from those that are learnt from."""
+    table = load_job("breast-cancer").x
+    for part in table.parts:
+        near, far = np.linspace(0.0, 1.0, 400), np.array([1e3])
+        learnt = fit(dict.fromkeys(part.known, near), part.steps)
+        assert np.abs(learnt.apply(dict.fromkeys(part.known, far))).max() <= table.high
 
 
 def test_breast_cancer_is_diagnosed_as_well_as_by_scikit_learn(tmp_path):
