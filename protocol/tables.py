@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from . import together
 from .errors import JobError
 from .jobs import ROLES, Bundle, Input, Job
-from .ops import Secret, concatenate, take
+from .ops import Secret, concatenate, take, within
 from .preparation import (
     Clip,
     Days,
@@ -122,6 +122,7 @@ class Table(Bundle):
         self.key = self._keys(key, own)
         parts = [self._part(role, found) for role, found in own.items()]
         self._check_steps([part.known for part in parts])
+        self.filled: Names = ()  # columns whose mean, of the rows of both, stands where they have no value
         own_steps, self.shared = self._shared(parts[0].known) if self.horizontal else (self.steps, ())
         self.parts = tuple(replace(part, steps=tuple(_own(own_steps, part, parts))) for part in parts)
         if self.row_shape is not None and any(part.width not in (None, prod(self.row_shape)) for part in self.parts):
@@ -201,10 +202,18 @@ class Table(Bundle):
                     if not is_pattern(name) and name not in there | made:
                         raise JobError(f"{step} is done to a column {name} that the table does not have")
                 made |= {each for name in there | made for each in step.made(name) or ()}
-            if self.horizontal and step.learns and not (isinstance(step, Shared) and step is self.steps[-1]):
+            filled = isinstance(step, Fill) and step is self.steps[-2:][0] and step.how == "mean"
+            filled = filled and isinstance(self.steps[-1], Standardise)
+            if (
+                self.horizontal
+                and step.learns
+                and not filled
+                and not (isinstance(step, Shared) and step is self.steps[-1])
+            ):
                 raise JobError(
                     f"{step} would learn something else from the rows of each party: in a table with rows of both, declare the numbers, "
-                    "MinMax(low=0, high=9), Fill(how='constant'), OneHot(categories=[…]); Standardise() or MinMax() may come last"
+                    "MinMax(low=0, high=9), Fill(how='constant'), OneHot(categories=[…]); Standardise() or MinMax() may come last, and "
+                    "Fill() before such a Standardise()"
                 )
 
     def _shared(self, known: Names | None) -> tuple[tuple[Step, ...], Names]:
@@ -212,6 +221,7 @@ class Table(Bundle):
         if not self.steps or not isinstance(self.steps[-1], Shared) or not self.steps[-1].learns:
             return self.steps, ()
         *before, last = self.steps
+        fill = before.pop() if before and before[-1].learns else None
         reached = {} if known is None else ranges(known, before, -np.inf, np.inf)
         made = reached.keys() - {*(known or ())}
         columns = touched(last, before, list(reached), made)
@@ -221,7 +231,14 @@ class Table(Bundle):
                 "the columns, and declare MinMax(low=…, high=…) or Clip(low=…, high=…) before it"
             )
         spread = [MinMax(name, low=reached[name][0], high=reached[name][1], onto=(-WIDE, WIDE)) for name in columns]
-        return (*before, *spread), tuple(columns)
+        if fill is None:
+            return (*before, *spread), tuple(columns)
+        self.filled = tuple(touched(fill, before, list(reached), made))
+        if not self.filled or not {*self.filled} <= {*columns} or self.row_shape is not None:
+            raise JobError(
+                f"{fill} fills columns that {last} is then done to, in a table without a shape: name these, or none"
+            )
+        return (*before, *spread, Fill(self.filled, how="constant", indicator=True)), tuple(columns)
 
     @property
     def owners(self) -> tuple[str, ...]:
@@ -239,7 +256,8 @@ class Table(Bundle):
     @property
     def shape(self) -> tuple[int | str, ...]:
         """Of v.NAME, as far as the job says it."""
-        widths = [part.width for part in self.parts[: 1 if self.horizontal else 2]]
+        gone = 0 if self._indicated else len(self.filled)
+        widths = [part.width and part.width - gone for part in self.parts[: 1 if self.horizontal else 2]]
         rows = sum(self.rows.values()) if isinstance(self.rows, Mapping) else self.rows
         if self.row_shape is not None:
             return (rows, *self.row_shape)
@@ -281,7 +299,8 @@ class Table(Bundle):
             return {"": x}
         own = layout(self.parts[0].known or (), self.parts[0].steps) or ()
         places = [own.index(name) for name in self.shared]
-        rest = [n for n in range(len(own)) if n not in places]
+        gaps = [own.index(f"{name} is missing") for name in self.filled]
+        rest = [n for n in range(len(own)) if n not in places and (self._indicated or n not in gaps)]
         if self.learnt[0] not in parts and not self.horizontal:
             raise JobError(
                 f"{self.name} is prepared with what the training learnt on shares, and the model has none of that"
@@ -290,14 +309,24 @@ class Table(Bundle):
         raw = take(flat, places, axis=1)
         step = self.steps[-1]
         assert isinstance(step, Shared)
+        missing: Secret | None = None
+        if gaps:  # a column that is not filled has none
+            there = np.array([[float(a == b) for b in self.shared] for a in self.filled])
+            missing = within(take(flat, gaps, axis=1) @ there, 0.0, 1.0)
         if self.learnt[0] in parts:
             first, inverse = (parts[name] for name in self.learnt)
         else:
-            first, inverse = together.learnt(step, raw, learnt_from(x.shape[0]))
-        done = together.done(step, raw, first, inverse)
+            first, inverse = together.learnt(step, raw, learnt_from(x.shape[0]), missing)
+        done = together.done(step, raw, first, inverse, missing)
         whole = concatenate([done, take(flat, rest, axis=1)], axis=1) if rest else done
         ordered = take(whole, np.argsort([*places, *rest]), axis=1)
-        return {"": ordered.reshape(x.shape)} | dict(zip(self.learnt, (first, inverse), strict=True))
+        shaped = ordered if self.row_shape is None else ordered.reshape(x.shape)
+        return {"": shaped} | dict(zip(self.learnt, (first, inverse), strict=True))
+
+    @property
+    def _indicated(self) -> bool:
+        """Whether columns that say where a value was missing stay, beside those that are filled on shares."""
+        return bool(self.filled) and getattr(self.steps[-2], "indicator", False)
 
     @property
     def learnt(self) -> tuple[str, ...]:

@@ -13,32 +13,42 @@ from .ops import Secret, max, min, reciprocal, rsqrt, take, within
 from .preparation import MinMax, Standardise
 
 Shared = Standardise | MinMax
+SPARSE = 2.0**-10  # the least part of the rows in which a column has values
 WIDE = 16.0  # what columns are brought to before, and how many deviations they may reach
 
 
-def learnt(step: Shared, x: Secret, rows: NDArray[np.intp]) -> tuple[Secret, Secret]:
-    """What the step subtracts from each column and multiplies it by, from these rows of x (n, columns)."""
-    part = x if len(rows) == x.shape[0] else take(x, rows, axis=0)
-    return moments(part) if isinstance(step, Standardise) else extremes(part)
+def learnt(step: Shared, x: Secret, rows: NDArray[np.intp], missing: Secret | None = None) -> tuple[Secret, Secret]:
+    """What the step subtracts from each column and multiplies it by, from these rows of x (n, columns).
+
+    missing: 1 where x has no value, and is 0, for the mean to be filled in before the step, which is Standardise.
+    """
+    if len(rows) < x.shape[0]:
+        x, missing = take(x, rows, axis=0), None if missing is None else take(missing, rows, axis=0)
+    return moments(x, missing) if isinstance(step, Standardise) else extremes(x)
 
 
-def done(step: Shared, x: Secret, first: Secret, inverse: Secret) -> Secret:
+def done(step: Shared, x: Secret, first: Secret, inverse: Secret, missing: Secret | None = None) -> Secret:
     """The columns after the step."""
-    moved = (x - first) * inverse
+    moved = (x - first if missing is None else x - first + missing * first) * inverse
     if isinstance(step, Standardise):
         return within(moved, -WIDE, WIDE)
     start, end = step.onto
     return within(start + moved * (end - start), *step.reach(0.0, 0.0))
 
 
-def moments(x: Secret) -> tuple[Secret, Secret]:
-    """The mean and one over the deviation of each column.
+def moments(x: Secret, missing: Secret | None = None) -> tuple[Secret, Secret]:
+    """The mean and one over the deviation of each column; with `missing`, of one in which its mean is filled in.
 
+    The mean of a column in which fewer than a part in 1,024 of the rows has a value is taken for 0, the middle of its range.
     A column whose deviation is below a part in 2,048 of its range, a constant one above all, gets 0, and so becomes zeros. Relative
     error of the deviation σ: about 1e-5 + 2^-f/σ².
     """
     mean = x.mean(axis=0, keepdims=True)
-    centred = x - mean
+    if missing is not None:
+        there = 1.0 - missing.mean(axis=0, keepdims=True)
+        enough = there >= SPARSE
+        mean = within(mean * (enough * reciprocal(within(there + (1.0 - enough), SPARSE, 2.0))), -WIDE, WIDE)
+    centred = x - mean if missing is None else x - mean + missing * mean
     variance = (centred * centred).mean(axis=0, keepdims=True)
     least = (WIDE / 1024) ** 2
     return mean, (variance >= least) * rsqrt(within(variance, least, WIDE**2))

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from party.inputs import Given, own_inputs
 from protocol.describe import difference, rank, words
 from protocol.errors import JobError
 from protocol.jobs import Job
@@ -101,6 +102,28 @@ def test_the_smallest_and_the_largest_of_rows_of_both_are_found_on_shares():
     assert np.abs(found[:, 1] - whole[:, 1]).max() < 1e-3 and np.abs(found[:, 2] + 1).max() < 1e-3
 
 
+@pytest.mark.parametrize("indicator", [False, True])
+def test_gaps_are_filled_with_the_mean_of_the_rows_of_both(indicator):
+    steps = [MinMax(low=0, high=8), Fill(["a", "c"], indicator=indicator), Standardise()]
+    job = job_with(x=Table(columns=["a", "b", "c", "d"], rows=BOTH, steps=steps))
+    random, inputs, tables = np.random.default_rng(1), {}, []
+    for role, rows in (("alice", 20), ("bob", 30)):
+        table = random.uniform(1, 7, (rows, 4))
+        table[::3, 0] = table[:: 1 if role == "bob" else 4, 2] = np.nan  # bob has no value of c at all
+        table[:, 3] = 2.5
+        inputs |= own_inputs(job, role, Given(tables={"": dict(zip("abcd", table.T, strict=True))})).arrays
+        tables.append(table)
+    whole = np.vstack(tables)
+    gaps, filled = np.isnan(whole), np.where(np.isnan(whole), np.nanmean(whole, axis=0), whole)
+    wanted = (filled - filled.mean(axis=0)) / np.where([True, True, True, False], filled.std(axis=0), 1.0)
+    found = simulate(job, inputs).results[0]["x"]
+    if indicator:
+        assert np.abs(found[:, [1, 4]] - gaps[:, [0, 2]]).max() < 1e-3
+        found = found[:, [0, 2, 3, 5]]
+    assert found.shape == (50, 4) and job.x.shape[1] == 4 + 2 * indicator
+    assert np.abs(found - wanted).max() < 1e-3
+
+
 def test_pictures_of_both_are_standardised_pixel_by_pixel():
     job = job_with(x=Table(shape=(1, 2, 2), rows=BOTH, steps=[MinMax(low=0, high=255), Standardise()]))
     random = np.random.default_rng(1)
@@ -180,6 +203,11 @@ def test_ranges_follow_from_the_steps(steps, interval):
         (lambda: Table(columns=["a"], rows=BOTH, steps=[MinMax()]), ["on shares", "MinMax(low=…, high=…)"]),
         (lambda: Table(columns=["a"], rows=BOTH, steps=[Fill()]), ["rows of both", "declare the numbers"]),
         (lambda: Table(columns=["a"], rows=BOTH, steps=[Standardise()]), ["on shares", "MinMax(low=…, high=…)"]),
+        (
+            lambda: Table(columns=["a", "b"], rows=BOTH, steps=[MinMax(low=0, high=1), Fill("a"), Standardise("b")]),
+            ["fills columns"],
+        ),
+        (lambda: Table(columns=["a"], rows=BOTH, steps=[MinMax(low=0, high=1), Fill("a"), MinMax()]), ["rows of both"]),
         (lambda: Table(columns=["a *"], rows=BOTH, steps=[MinMax(low=0, high=1), Standardise()]), ["name the columns"]),
         (lambda: Table(columns=["a"], rows=BOTH, steps=[Clip(), Standardise(), Clip()]), ["may come last"]),
         (lambda: Labels("bob", classes=1), ["two classes"]),

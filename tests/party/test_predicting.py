@@ -25,7 +25,7 @@ from protocol.nn import MSE, BinaryCrossEntropy, CrossEntropy, Dense, Dropout, R
 from protocol.nn.prediction import KINDS, architecture, prediction
 from protocol.ops.stored import Stored
 from protocol.simulate import simulate
-from protocol.tables import Labels, MinMax, Standardise, Table
+from protocol.tables import Fill, Labels, MinMax, Standardise, Table
 from protocol.tracing import trace
 
 
@@ -201,7 +201,9 @@ def test_columns_of_both_stay_with_both_and_rows_of_both_become_those_of_one():
 
 
 class OfBoth(Training):
-    x = Table(columns=["a", "b"], rows={"alice": 30, "bob": 20}, steps=[MinMax(low=0, high=9), Standardise()])
+    x = Table(
+        columns=["a", "b"], rows={"alice": 30, "bob": 20}, steps=[MinMax(low=0, high=9), Fill("b"), Standardise()]
+    )
     y = Labels(column="c", classes=["no", "yes"], one_hot=False, rows={"alice": 30, "bob": 20})
     model = Sequential(Dense(2, 1))
     loss = BinaryCrossEntropy()
@@ -213,6 +215,7 @@ def test_rows_are_standardised_as_those_of_both_were_that_nobody_knows():
 
     def rows(count: int) -> dict[str, np.ndarray]:
         a, b = random.uniform(0, 9, count), random.uniform(2, 3, count)
+        b[::4] = np.nan
         return {"a": a, "b": b, "c": np.where(a > 4, "yes", "no")}
 
     own = {role: rows(count) for role, count in (("alice", 30), ("bob", 20))}
@@ -231,6 +234,7 @@ def test_rows_are_standardised_as_those_of_both_were_that_nobody_knows():
             np.column_stack([t["a"], t["b"]])
             for t in ({k: np.concatenate([own["alice"][k], own["bob"][k]]) for k in "ab"}, new)
         )
+        whole, these = (np.where(np.isnan(t), np.nanmean(whole, axis=0), t) for t in (whole, these))
         z = (these - whole.mean(axis=0)) / whole.std(axis=0)
         wanted = z @ weights["model.0.weight"].T + weights["model.0.bias"]
         assert np.abs(run.results[0]["scores"] - wanted).max() < 1e-3
@@ -241,7 +245,7 @@ def test_rows_are_standardised_as_those_of_both_were_that_nobody_knows():
     lacking = prediction(OfBoth(), "bob")
     begin(lacking, replace(pair[0], tensors=tuple(each for each in pair[0].tensors if each.label[0] != "x")))
     with pytest.raises(JobError, match="x is prepared with what the training learnt on shares, and the model has none"):
-        trace(lacking, {"x": (3, 2)})
+        trace(lacking, {"x": (3, 3)})
 
 
 def test_a_prediction_is_planned_as_it_is_run(tmp_path, capsys):
