@@ -20,8 +20,8 @@ owner of a column. All of it is compared when two parties agree.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -49,6 +49,7 @@ from .preparation import (
     text,
     touched,
 )
+from .table_parts import Part, own_steps_of
 from .together import WIDE, Shared
 from .views import Shape
 
@@ -57,30 +58,6 @@ __all__ = ["Clip", "Days", "Fill", "Labels", "Log1p", "MinMax", "OneHot", "Part"
 Columns = str | int | Sequence[str] | Mapping[str, str] | None
 BOTH = "alice+bob"  # rows of both parties
 RANGE = (-1024.0, 1024.0)  # where nothing is declared, and no step says more
-
-
-@dataclass(frozen=True)
-class Part:
-    """What one party brings of a table. `columns`: its names in the job and in the file, or their number, or None for all the rest."""
-
-    owner: str
-    columns: tuple[tuple[str, str], ...] | int | None
-    steps: tuple[Step, ...] = ()
-
-    @property
-    def known(self) -> Names | None:
-        """The names of the columns in the job, where they follow from the job alone."""
-        if isinstance(self.columns, int):
-            return tuple(str(n) for n in range(self.columns))
-        if self.columns is None or any(is_pattern(source) for _, source in self.columns):
-            return None
-        return tuple(name for name, _ in self.columns)
-
-    @property
-    def width(self) -> int | None:
-        """How many columns there are after all steps, where that follows from the job alone."""
-        made = None if self.known is None else layout(self.known, self.steps)
-        return None if made is None else len(made)
 
 
 class Table(Bundle):
@@ -124,7 +101,7 @@ class Table(Bundle):
         self._check_steps([part.known for part in parts])
         self.filled: Names = ()  # columns whose mean, of the rows of both, stands where they have no value
         own_steps, self.shared = self._shared(parts[0].known) if self.horizontal else (self.steps, ())
-        self.parts = tuple(replace(part, steps=tuple(_own(own_steps, part, parts))) for part in parts)
+        self.parts = tuple(replace(part, steps=tuple(own_steps_of(own_steps, part, parts))) for part in parts)
         if self.row_shape is not None and any(part.width not in (None, prod(self.row_shape)) for part in self.parts):
             raise JobError(
                 f"shape={self.row_shape} holds {prod(self.row_shape)} numbers, and the table has other columns"
@@ -373,18 +350,6 @@ class Labels(Table):
         self.classes = tuple(text(each) for each in found)
         step = OneHot(categories=self.classes, drop_first=not one_hot)
         super().__init__(owner, 1 if column is None else column, rows=rows, key=key, steps=[step])
-
-
-def _own(steps: Iterable[Step], part: Part, parts: Iterable[Part]) -> Iterator[Step]:
-    """The steps that concern a part: without names of the columns of others, and of what becomes of these."""
-    foreign = {name for each in parts if each is not part for name in each.known or ()} - {*(part.known or ())}
-    for step in steps:
-        left = tuple(name for name in step.columns if name not in foreign)
-        foreign |= {each for name in foreign & {*step.columns} for each in step.made(name) or ()}
-        if left or not step.columns:
-            yield replace(step, columns=left)
-        if not step.columns:
-            foreign |= {each for name in foreign for each in step.made(name) or ()}
 
 
 def _count(value: object) -> bool:

@@ -29,6 +29,7 @@ ORDER = [
     ("jobs",),
     ("tracing",),
     ("describe", "guard", "together"),
+    ("table_parts",),
     ("tables",),
     ("matching",),
     ("plan",),

@@ -13,9 +13,7 @@ import errno
 import json
 import secrets
 import socket
-import statistics
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,20 +21,19 @@ from pathlib import Path
 from protocol import __version__, kernels
 from protocol.channel import Allow, Connection, KeyPair, Listener, Options, PublicKey, connect
 from protocol.config import Config
-from protocol.errors import ConfigError, DataError, LinkError, MpcError, ProtocolError
+from protocol.errors import ConfigError, DataError, LinkError, MpcError
 from protocol.keyring import PLAINTEXT, needed_key, own_key, shared_folder
 from protocol.parsers import Address
 from protocol.processes import run_until_signalled
 from protocol.wire import Kind, Message
-from protocol.wire.codec import payload_bytes
 
 from ..links import PEER
+from ..measures import bandwidth, greeting, round_trip
 from ..shared import SharedModel
 
 PATIENCE = 5.0  # seconds for anything that others have to answer
 GOODBYE = 2.0  # seconds that one doctor waits for the other's measurements to be done
 PINGS = 20
-BULK = 8  # MiB that the dealer sends to measure the bandwidth by
 DIFFERENCE = 5.0  # seconds that clocks may differ
 
 OK, WARN, FAIL = "ok", "warn", "FAIL"
@@ -306,16 +303,9 @@ class Doctor:
             self.found(f"version of {who}", FAIL, text)
 
     async def _greet(self, dealer: Connection) -> None:
-        before = time.time()
-        reply = await dealer.exchange(Message(Kind.HELLO, self._session, body={"version": __version__}), PATIENCE)
-        after, body = time.time(), reply.body or {}
-        version, clock = body.get("version"), body.get("time")
-        if reply.kind is Kind.ABORT:
-            raise LinkError(f"the dealer does not take this session: {body.get('reason')}")
-        if reply.kind is not Kind.WELCOME or not isinstance(version, str) or not isinstance(clock, float):
-            raise ProtocolError("the dealer did not answer a greeting")
+        version, difference = await greeting(dealer, self._session, PATIENCE)
         self._version("dealer", version)
-        difference = self.figures["clock_difference"] = clock - (before + after) / 2
+        self.figures["clock_difference"] = difference
         if abs(difference) > DIFFERENCE:
             text = f"the dealer's clock is {difference:+.1f} s off this one; let both be set by NTP, or logs will not match"
             self.found("clock", WARN, text)
@@ -323,33 +313,13 @@ class Doctor:
             self.found("clock", OK, f"{difference:+.3f} s off the dealer's")
 
     async def _pings(self, other: Connection) -> float:
-        found: list[float] = []
-        for _ in range(PINGS):
-            other.rtt = None
-            other.probe()
-            deadline = time.monotonic() + PATIENCE
-            while other.rtt is None:
-                if time.monotonic() > deadline or other.failure is not None:
-                    raise other.failure or LinkError(f"{other.role} does not answer pings")
-                await asyncio.sleep(0.0005)
-            found.append(other.rtt)
-        rtt = statistics.median(found)
+        rtt = await round_trip(other, PINGS, PATIENCE)
         self.figures["rtt" if other.role == "dealer" else "peer_rtt"] = rtt
         self.found(f"round trip to {other.role}", OK, f"{1e3 * rtt:.2f} ms, the median of {PINGS}")
         return rtt
 
     async def _bandwidth(self, dealer: Connection, rtt: float) -> None:
-        """A mebibyte first, so that a slow link is not asked for more."""
-        rate = 0.0
-        for mebibytes in (1, BULK):
-            begin = time.monotonic()
-            reply = await dealer.exchange(Message(Kind.HELLO, self._session, body={"probe": mebibytes}), 60.0)
-            seconds = max(time.monotonic() - begin - rtt, 1e-6)
-            if reply.kind is not Kind.CHUNK or payload_bytes(reply) != mebibytes << 20:
-                raise ProtocolError("the dealer did not send what it was asked for")
-            rate = self.figures["bandwidth"] = 8 * (mebibytes << 20) / seconds
-            if seconds > 0.5:
-                break
+        rate = self.figures["bandwidth"] = await bandwidth(dealer, self._session, rtt)
         self.found("bandwidth", OK, f"{rate / 1e6:,.1f} Mbit/s from the dealer")
 
 

@@ -35,15 +35,13 @@ from . import sockets
 from .connection import Connection
 from .door import Authenticator, Watch, caller
 from .keys import Allow, KeyPair
+from .refusals import Refusals, Refused
 from .shaping import LinkShape
 from .terms import Options, Waiting
 
 TAKEOVER = 5.0  # seconds of silence after which a new instance may replace one whose TCP connection still stands
 AGAIN = 10.0  # seconds in which a port that was just let go of must be free
 _STRANGERS = 1024  # routing ids without an OPEN that are remembered, so that each is answered once
-_REFUSALS = 100  # told in a minute: what strangers say must not fill a disk
-
-Refused = Callable[[str, str], None]
 
 
 class _Route:
@@ -103,9 +101,7 @@ class Listener:
         self.roles = frozenset(roles) - {role}
         self._shape = shape
         self._most = most
-        self._on_refused = refused
-        self._told: collections.OrderedDict[tuple[str, str], float] = collections.OrderedDict()
-        self._minute, self._said = monotonic(), 0  # refusals told in this minute
+        self._refusals = Refusals(refused)
         self._instance = secrets.token_bytes(16)
         self._routes: dict[bytes, _Route] = {}
         self._sessions: dict[tuple[str, str, str], _Route] = {}
@@ -138,7 +134,7 @@ class Listener:
         if self._keys is not None:
             sockets.serve_curve(self.socket, self._keys)
         self.address = sockets.bind(self.socket, address)
-        self._watch = Watch(self.socket, self._keys is not None, self._refuse)
+        self._watch = Watch(self.socket, self._keys is not None, self._refusals.told)
         self._reader = sockets.Reader(self.socket, self._read)
 
     async def accept(self, timeout: float = math.inf, waiting: Callable[[Waiting], None] | None = None) -> Connection:
@@ -275,7 +271,7 @@ class Listener:
         try:
             message, _, _, link = decode(frames, self.options.limits, self.role)
         except ProtocolError as error:
-            self._refuse(str(error), address)
+            self._refusals.told(str(error), address)
             return
         if message.kind is Kind.OPEN:
             self._open(routing_id, user, address, descriptor, message, link)
@@ -289,7 +285,7 @@ class Listener:
         body = message.body or {}
         role, instance, attempt = body.get("role"), body.get("instance"), body.get("attempt")
         if type(role) is not str or type(instance) is not bytes or len(instance) != 16 or type(attempt) is not int:
-            self._refuse("its greeting is malformed", address)
+            self._refusals.told("its greeting is malformed", address)
             return
         reason = ""
         if role not in self.roles:
@@ -299,7 +295,7 @@ class Listener:
         elif not message.session or not message.session.isprintable():
             reason = "its session has no proper name"
         if reason:
-            self._refuse(reason, address)
+            self._refusals.told(reason, address)
             self._reply(routing_id, Kind.GONE, message.session, role, link, {"reason": reason})
             return
         name = (user, role, message.session)
@@ -315,12 +311,12 @@ class Listener:
             return
         if route is not None and self._alive(route):
             reason = f"{role} is connected already in session {message.session}"
-            self._refuse(reason, address)
+            self._refusals.told(reason, address)
             self._reply(routing_id, Kind.WHO, message.session, role, link, {"reason": reason})
             return
         if len(self._sessions) >= self._most:
             reason = f"there are {self._most} sessions already"
-            self._refuse(reason, address)
+            self._refusals.told(reason, address)
             self._reply(routing_id, Kind.GONE, message.session, role, link, {"reason": reason})
             return
         if route is not None and route.connection is not None:
@@ -379,22 +375,4 @@ class Listener:
     def _turned_away(self, reason: str, address: str) -> None:
         """By its key."""
         self._watch.judged(address)
-        self._refuse(reason, address)
-
-    def _refuse(self, reason: str, address: str) -> None:
-        if self._on_refused is None:
-            return
-        now = monotonic()
-        if now - self._told.get((reason, address), float("-inf")) < 60:
-            return
-        self._told[reason, address] = now
-        if now - self._minute >= 60:
-            self._minute, self._said = now, 0
-        self._said += 1
-        if self._said > _REFUSALS:
-            if self._said == _REFUSALS + 1:
-                self._on_refused("as were so many others that the rest of this minute is not told", address)
-            return
-        if len(self._told) > _STRANGERS:
-            self._told.popitem(last=False)
-        self._on_refused(reason, address)
+        self._refusals.told(reason, address)

@@ -1,0 +1,49 @@
+"""What one party brings of a table: its columns, and the steps that concern them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from .preparation import (
+    Names,
+    Step,
+    is_pattern,
+    layout,
+)
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one party brings of a table. `columns`: its names in the job and in the file, or their number, or None for all the rest."""
+
+    owner: str
+    columns: tuple[tuple[str, str], ...] | int | None
+    steps: tuple[Step, ...] = ()
+
+    @property
+    def known(self) -> Names | None:
+        """The names of the columns in the job, where they follow from the job alone."""
+        if isinstance(self.columns, int):
+            return tuple(str(n) for n in range(self.columns))
+        if self.columns is None or any(is_pattern(source) for _, source in self.columns):
+            return None
+        return tuple(name for name, _ in self.columns)
+
+    @property
+    def width(self) -> int | None:
+        """How many columns there are after all steps, where that follows from the job alone."""
+        made = None if self.known is None else layout(self.known, self.steps)
+        return None if made is None else len(made)
+
+
+def own_steps_of(steps: Iterable[Step], part: Part, parts: Iterable[Part]) -> Iterator[Step]:
+    """The steps that concern a part: without names of the columns of others, and of what becomes of these."""
+    foreign = {name for each in parts if each is not part for name in each.known or ()} - {*(part.known or ())}
+    for step in steps:
+        left = tuple(name for name in step.columns if name not in foreign)
+        foreign |= {each for name in foreign & {*step.columns} for each in step.made(name) or ()}
+        if left or not step.columns:
+            yield replace(step, columns=left)
+        if not step.columns:
+            foreign |= {each for name in foreign for each in step.made(name) or ()}
