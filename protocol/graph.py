@@ -271,17 +271,23 @@ class Graph:
                 found.setdefault(use, []).append(node)
         return found
 
-    def truncated(self, cuts: Mapping[Node, Op]) -> tuple[Graph, dict[Node, Node]]:
-        """A copy of what is live, in nodes of its own, in which cuts[node] stands between `node` and all that uses it.
+    def truncated(
+        self, cuts: Mapping[Node, Op], apart: Callable[[Node, Node], bool] | None = None
+    ) -> tuple[Graph, dict[Node, Node]]:
+        """A copy of what is live, in nodes of its own, in which cuts[node] stands between `node` and all that uses it,
+        but what is `apart`: told of a node and its user.
 
         Also which node of this graph each node of the copy stands for.
         """
-        new, twin, origin = Graph(), dict[Node, Node](), dict[Node, Node]()
+        new, twin, origin, plain = Graph(), dict[Node, Node](), dict[Node, Node](), dict[Node, Node]()
         live = self.live()
         for node in self.nodes:
             if node not in live:
                 continue
-            made = replace(node, inputs=tuple(twin[use] for use in node.inputs), order=len(new.nodes))
+            found = (plain if apart is not None and apart(use, node) else twin for use in node.inputs)
+            inputs = tuple(table[use] for table, use in zip(found, node.inputs, strict=True))
+            made = replace(node, inputs=inputs, order=len(new.nodes))
+            plain[node] = made
             new.nodes.append(made)
             origin[made] = node
             if node in cuts:

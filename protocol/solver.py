@@ -60,6 +60,7 @@ class _Solver:
         # nodes whose users read them truncated, to how many bits, in the order of decision
         self._cuts: dict[Node, int] = {}
         self._wide: set[Node] = set()  # large tensors that take two limbs all the same
+        self._apart: set[Node] = set()  # of those that are cut: sums have them as they are
         self._origin: dict[Node, Node] = {}  # node of the copy at hand → node of `graph`; the keys of the other two
         self._uses: dict[Node, list[Node]] = {}
         self._before = 0, 0
@@ -87,7 +88,8 @@ class _Solver:
     def refine(self) -> None:
         """Have carried variables read with more bits than f, where that takes none that are not there, while that takes little time.
 
-        A weight is small where there are many, and all that they are multiplied with adds up their last bits.
+        A weight is small where there are many, and all that they are multiplied with adds up their last bits. And have what is
+        added to them added to all of their bits, or the roundings of all steps add up.
         """
         solved, most = self.sizes, _words(self.sizes)
         tries = RELAXING // max(1, len(solved.graph.nodes))
@@ -103,12 +105,26 @@ class _Solver:
                 except JobError:
                     pass
                 self._cuts, self._wide = cuts, wide
+            cuts, wide, tries = dict(self._cuts), set(self._wide), tries - 1
+            self._apart.add(cut)
+            try:
+                ok = tries > 0 and self._fits() and _words(self.sizes) <= most and self._cuts.keys() == cuts.keys()
+            except JobError:
+                ok = False
+            if ok:
+                solved = self.sizes
+            else:
+                self._apart.discard(cut)
+                self._cuts, self._wide = cuts, wide
         self.sizes = solved
 
     def _fits(self) -> bool:
         """Size a copy that has the remedies so far; False, and more of them, where it does not fit."""
         self._before = len(self._cuts), len(self._wide)
-        work, self._origin = self._graph.truncated({node: self._truncation(bits) for node, bits in self._cuts.items()})
+        work, self._origin = self._graph.truncated(
+            {node: self._truncation(bits) for node, bits in self._cuts.items()},
+            lambda use, node: use in self._apart and node.op.name in ("add", "subtract"),
+        )
         self._uses = work.uses()
         self.sizes = self._scaled(work)
         if not self._remedied():
