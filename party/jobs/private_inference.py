@@ -34,7 +34,7 @@ class Prepared:
     exported: Array = field(repr=False)  # and what onnxruntime takes them for
     tolerances: Mapping[str, float] = field(default_factory=lambda: {"accuracy": 0.005, "as onnxruntime": 0.005})
 
-    def scores(self, results: Mapping[str, Array], inputs: Mapping[str, Array]) -> dict[str, float]:
+    def measure(self, results: Mapping[str, Array], inputs: Mapping[str, Array]) -> dict[str, float]:
         """Parts of the pictures: of which the class is right, and is the one that onnxruntime gives."""
         found = results["label"]
         return {

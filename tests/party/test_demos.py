@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from party.__main__ import main
-from party.commands.demo import _fault
+from party.commands.demo import _fault, _metrics
 from party.formats.preparation import fit
 from party.inputs import Given
+from party.jobs.private_inference import Prepared
 from party.keyed import all_inputs
 from party.loading import load_job
 from protocol.simulate import simulate
@@ -47,6 +48,17 @@ def test_a_score_too_far_from_the_twins_is_a_fault(secure):
     assert "and 0.01 between them is allowed" in _fault(summary)
     metrics["secure"]["accuracy"] = 0.899
     assert _fault(summary) is None, "weights of a long training may differ"
+
+
+def test_private_inference_is_judged_by_what_onnxruntime_says(tmp_path):
+    judge = Prepared(tmp_path, (), labels=np.array([1, 2, 3, 4]), exported=np.array([1, 2, 3, 5]))
+    reports = {"bob": {"results": {"label": [1, 2, 0, 5]}, "history": {}}}
+    found = _metrics(judge, {}, reports, {"label": np.array([1, 2, 3, 5])}, {})
+    assert found["secure"] == {"accuracy": 0.5, "as onnxruntime": 0.75}
+    assert found["plain"] == {"accuracy": 0.75, "as onnxruntime": 1.0}
+    assert "and 0.005 between them is allowed" in _fault(
+        {"equal": True, "max_abs_weight_error": 0.0, "metrics": found, "tolerances": judge.tolerances}
+    )
 
 
 def test_whichever_patients_are_held_out_a_column_holds_them():
