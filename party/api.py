@@ -20,13 +20,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import contextvars
 import copy
-from collections.abc import Callable, Coroutine, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from protocol import kernels
 from protocol.channel import parse_shape
@@ -62,8 +60,8 @@ from .seen import Seen
 from .session import Run
 from .shared import Named, SharedModel, begin, keeper
 from .view import RunView, RunViews
+from .waiting import wait_for
 
-T = TypeVar("T")
 _TABLE = {setting.name: setting for setting in tables.PARTY}
 
 
@@ -354,26 +352,3 @@ def _read(name: str, given: Any) -> Any:
 
 
 # ---- outside of coroutines ---------------------------------------------------------------------------------------
-
-
-def wait_for(work: Coroutine[Any, Any, T]) -> T:
-    """What `work` gives. KeyboardInterrupt cancels it, and is raised when it has tidied up."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(work)
-    started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[T]]] = Future()
-
-    async def announced() -> T:
-        task = asyncio.ensure_future(work)
-        started.set_result((asyncio.get_running_loop(), task))
-        return await task
-
-    with ThreadPoolExecutor(1, "mpc-run") as thread:
-        ended = thread.submit(contextvars.copy_context().run, asyncio.run, announced())
-        try:
-            return ended.result()
-        except KeyboardInterrupt:
-            loop, task = started.result()
-            loop.call_soon_threadsafe(task.cancel)
-            raise

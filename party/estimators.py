@@ -36,7 +36,7 @@ from protocol.nn.supervised import Supervised
 from protocol.preparation import Step
 from protocol.tables import BOTH, Labels, Table
 
-from .api import Party, wait_for
+from .api import Party
 from .formats.frames import frame_of
 from .formats.job_choices import steps
 from .formats.job_schema import Wrong
@@ -44,6 +44,7 @@ from .given import Given, handed
 from .loading import checked
 from .rehearsing import Rehearsed, aside, rehearse
 from .result import Result
+from .waiting import wait_for
 
 Session = Party | Literal["simulate"]
 FOLLOWS = ("features", "classes", "targets", "penalty")
