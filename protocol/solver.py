@@ -23,6 +23,8 @@ MOST_BITS = 2 * WORD
 RELAXING = 20_000  # nodes sized in all while superfluous truncations are looked for, and while finer ones are
 FINER = (8, 6, 4, 2)  # bits more than f that a variable is read with, the most that fit
 
+NARROWER = "declare a narrower range, or state one with within(x, low, high)"
+
 
 def size(graph: Graph, numerics: Numerics, truncation: Callable[[int], Op]) -> Sizes:
     """Scales and widths of what is live in `graph`, in a copy with truncation(f) where the bits do not fit.
@@ -40,10 +42,10 @@ def size(graph: Graph, numerics: Numerics, truncation: Callable[[int], Op]) -> S
             except JobError:
                 continue
             raise JobError(
-                f"{error}; declare a narrower range, or take {fewer} fraction bits (now {numerics.fraction_bits}), "
+                f"{error}; {NARROWER}, or take {fewer} fraction bits (now {numerics.fraction_bits}), "
                 f"which leaves steps of {2.0**-fewer:.1e}"
             ) from None
-        raise JobError(f"{error}; declare a narrower range") from None
+        raise JobError(f"{error}; {NARROWER}") from None
 
 
 def _solved(graph: Graph, numerics: Numerics, truncation: Callable[[int], Op]) -> Sizes:

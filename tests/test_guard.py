@@ -123,6 +123,33 @@ def test_a_rate_a_hundred_times_too_high():
     told(net(5.0), "entries outside")
 
 
+@pytest.mark.parametrize("peak", [1.0, 1e-3, 1e-7])
+def test_what_no_gradient_is_said_to_exceed(peak):
+    class Peaks(Job):
+        iterations = 3
+        x = Input("bob", (8, 3), -4, 4, default=np.linspace(-1, 1, 24).reshape(8, 3))
+        w = Input("alice", (3, 4), -4, 4, default=np.linspace(-1, 1, 12).reshape(3, 4))
+        u = Input("alice", (4, 1), -4, 4, default=np.ones((4, 1)))
+
+        def step(self, v):
+            out = relu(v.x @ v.w) @ v.u
+            v.w = v.w - 0.1 * gradient((out * out).mean(), [v.w], peak=peak)[0]
+
+        def finish(self, v):
+            v.reveal(w=v.w)
+
+    if peak < 1.0:  # a mean of 8 has gradients of an eighth of what the tensor behind it holds
+        told(Peaks(), "matmul of shape (8, 4)", "entries outside", iterations=1)
+    else:
+        assert not simulate(Peaks(), defaults(Peaks())).beyond
+
+
+@pytest.mark.parametrize("peak", [0, -1.0, np.nan, "1"])
+def test_a_peak_is_a_number_above_0(peak):
+    with pytest.raises(JobError, match="gradient's peak"):
+        plan_of(finishing(lambda x: gradient((x * x).sum(), [x], peak=peak)[0]))
+
+
 class Fast(Training):
     x = Input("bob", (64, 4), 0, 1, default=np.random.default_rng(1).uniform(0, 1, (64, 4)))
     y = Input("bob", (64, 1), 0, 1, default=np.ones((64, 1)))

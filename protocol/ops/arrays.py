@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import JobError
 from ..views import Shape
 from .spelling import OFFERED, SENTENCES, offers
-from .tensor import Secret, concatenate
+from .tensor import Secret, concatenate, public
 
 OPERATORS: dict[Any, tuple[str, str]] = {
     np.add: ("__add__", "__radd__"),
@@ -153,17 +153,20 @@ def flip(m: Secret, axis: int | Sequence[int] | None = None) -> Secret:
 
 @offers(np.stack)
 def stack(arrays: Sequence[Secret], axis: int = 0) -> Secret:
-    return concatenate([expand_dims(_secret("stack", each), axis) for each in arrays], axis)
+    return concatenate(
+        [(expand_dims if isinstance(each, Secret) else np.expand_dims)(each, axis) for each in arrays], axis
+    )
 
 
 @offers(np.vstack)
 def vstack(tup: Sequence[Secret]) -> Secret:
-    return concatenate([each if each.ndim > 1 else each.reshape(1, -1) for each in tup], 0)
+    parts = [each if isinstance(each, Secret) else public(each) for each in tup]
+    return concatenate([each if each.ndim > 1 else each.reshape(1, -1) for each in parts], 0)
 
 
 @offers(np.hstack)
 def hstack(tup: Sequence[Secret]) -> Secret:
-    return concatenate(tup, 0 if all(each.ndim == 1 for each in tup) else 1)
+    return concatenate(tup, 0 if all(np.ndim(each) == 1 for each in tup) else 1)
 
 
 def axis_of(a: Secret, axis: int) -> int:

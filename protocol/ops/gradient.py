@@ -10,6 +10,7 @@ end, together with the rate: in fixed point a gradient divided by the batch earl
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -21,18 +22,20 @@ from ..graph import Array, Graph, Leaf, Node, Rule, Tensor
 from ..views import Shape
 from .constants import Constant
 from .cotangents import sole
-from .tensor import Secret
+from .tensor import Secret, number
 
 
 def gradient(loss: Secret, of: Sequence[Secret], peak: float | None = None) -> list[Secret]:
     """∂loss/∂t for each tensor t of `of`, of t's shape. `loss` holds one number.
 
-    peak: what every gradient on the way is said to stay within, in absolute value; listed among the plan's assumptions as what
-    `within` says is. Without it, only what interval arithmetic proves is known.
+    peak: what every gradient on the way is said to stay within, in absolute value; listed among the plan's assumptions, and watched
+    by the guard, as what `within` says is. Without it, only what interval arithmetic proves is known.
 
-    JobError if the loss does not depend on a tensor, or through an operation that has no gradient.
+    JobError if peak is not above 0, if the loss does not depend on a tensor, or through an operation that has no gradient.
     """
     graph, end, targets = loss._graph, loss._node, [tensor._node for tensor in of]
+    if peak is not None and not (peak := number("gradient's peak", peak)) > 0.0:
+        raise JobError(f"gradient's peak is what no gradient exceeds, a number above 0, not {peak:g}")
     if end.size != 1:
         raise JobError(f"gradient() of a tensor of shape {end.shape}: a loss is one number; take its sum() or mean()")
     if not targets:
@@ -47,7 +50,7 @@ def gradient(loss: Secret, of: Sequence[Secret], peak: float | None = None) -> l
             if use not in reaches or (found := _pulled(graph, node, n, flows[node])) is None:
                 continue
             if peak is not None and use not in targets and _is_new(found.tensor, len(forward)):
-                _assume(found.tensor, use, peak)
+                _assume(found, use, peak)
             flows[use] = flows[use] + found if use in flows else found
     for node, tensor in zip(targets, of, strict=True):
         if node not in flows:
@@ -147,12 +150,13 @@ def _is_new(tensor: Tensor, count: int) -> bool:
     return isinstance(tensor, Secret) and tensor._node.order >= count
 
 
-def _assume(tensor: Any, node: Node, peak: float) -> None:
-    """The interval of a cotangent: what is proven, but no wider than ±peak."""
+def _assume(flow: _Flow, node: Node, peak: float) -> None:
+    """The interval of a cotangent's tensor: what is proven, but no wider than ±peak with the public factor that is kept out of it."""
+    tensor, reach = cast(Secret, flow.tensor), peak / abs(flow.factor) if flow.factor else math.inf
     least, most = tensor._node.interval
-    if max(-least, most) > peak:
+    if max(-least, most) > reach:
         tensor._graph.assume(
             f"the gradient at {node.op.name} of shape {node.shape} is assumed to stay in [{-peak:g}, {peak:g}]"
         )
-        tensor._node.interval = (max(least, -peak), min(most, peak))
+        tensor._node.interval = (max(least, -reach), min(most, reach))
         tensor._node.declared = tensor._node.interval

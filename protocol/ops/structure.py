@@ -27,7 +27,7 @@ class Concatenate(Aligned):
 
     def shape(self, *shapes: Shape) -> Shape:
         rests = {(*shape[: self.axis], *shape[self.axis + 1 :]) for shape in shapes}
-        if len(rests) != 1:
+        if len(rests) != 1 or len({len(shape) for shape in shapes}) != 1:
             raise JobError(f"concatenate along axis {self.axis}: shapes {shapes} differ elsewhere")
         total = sum(shape[self.axis] for shape in shapes)
         return (*shapes[0][: self.axis], total, *shapes[0][self.axis + 1 :])

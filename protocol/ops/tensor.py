@@ -20,6 +20,7 @@ from ..views import Shape
 from . import spelling
 from .axes import agreed_seed, axes_of, whole_numbers
 from .comparison import Compare, Mux, is_bit
+from .constants import Constant
 from .linear import Add, Negate, broadcast
 from .polynomials import Poly
 from .products import Multiply
@@ -312,12 +313,14 @@ def number(what: str, value: Any) -> float:
     return found
 
 
-def concatenate(parts: Sequence[Secret], axis: int = 0) -> Secret:
-    if not len(parts):
-        raise JobError("concatenate needs at least one tensor")
-    if public_parts := [type(part).__name__ for part in parts if not isinstance(part, Secret)]:
-        raise JobError(f"concatenate takes secret tensors only, not {', '.join(public_parts)}")
-    first, *rest = parts
+def concatenate(parts: Sequence[Any], axis: int = 0) -> Secret:
+    """One behind the other along an axis; some may be public arrays, as a column of ones."""
+    graph = next((part._graph for part in parts if isinstance(part, Secret)), None)
+    if graph is None:
+        raise JobError("concatenate needs at least one secret tensor; use NumPy for what is public")
+    first, *rest = (
+        part if isinstance(part, Secret) else Secret(graph, graph.apply(Constant(public(part)))) for part in parts
+    )
     (at,) = axes_of((axis,), first.ndim)
     return first._apply(Concatenate(at), *rest)
 

@@ -169,6 +169,19 @@ def test_gradients_of_places_taken_several_times():
         assert secret.bytes_sent[0] <= 8 * (2 * X.size) + 8 * weights.size  # a view: opened at its own size
 
 
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: np.concatenate([x, np.ones((7, 1))], axis=1) @ np.array([[0.5], [-2.0], [3.0], [100.3]]),
+        lambda x: np.hstack([np.full((7, 1), 1e-5), x * x]),
+        lambda x: np.vstack([[1, 2, 3], x]) * 2.0,
+        lambda x: np.stack([x, np.zeros((7, 3))], axis=1),
+    ],
+)
+def test_some_parts_of_what_is_joined_may_be_public(function):
+    check(function, numbers((7, 3), 4), bound=3 * ULP)
+
+
 def test_labels_as_vectors():
     found = one_hot([[1, 0], [2, 2]], 3)
     assert np.array_equal(found, np.eye(3)[[[1, 0], [2, 2]]])
