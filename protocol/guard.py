@@ -16,7 +16,7 @@ whatever the value is; it is compared as any comparison compares. Of all that, t
 their phase. They are zeros as long as a run goes on, so a CHECK reveals nothing but that it goes on.
 
 It cannot see a value that wraps around the whole ring within a step and comes to lie inside its range again, nor one that leaves its
-range between two CHECKs and comes back.
+range between two CHECKs and comes back. What a step doubles would do so in silence, so there CHECKs come often (`patience`).
 
 *What is revealed* is compared with its range by whoever learns it.
 """
@@ -29,13 +29,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .graph import Array, Carry, Node, Phase, Source, Terms, whole
+from .graph import Array, Carry, Graph, Node, Phase, Source, Terms, whole
 from .jobs import Job
 from .ops import Secret, concatenate
 from .ops.comparison import Compare
 from .ops.ended import Ended
+from .ops.linear import Add, Aligned
+from .ops.public import MatMulPublic, MultiplyPublic
 from .ops.statement import Within
 from .ops.stored import Stored
+from .ops.structure import Structure
 from .ops.truncation import Rescale
 from .ranges import EVERYTHING, Interval
 from .sizing import WIDE_SIZE, Sizes
@@ -114,6 +117,56 @@ def guarded(sizes: Sizes, job: Job, steps: int) -> tuple[Sizes, Guards]:
     result = size(graph, sizes.numerics, Rescale)
     stated = {node: limit for node, limit in result.assumed.items() if not isinstance(node.op, Ended)}
     return replace(result, assumed=stated), guards
+
+
+def patience(graph: Graph) -> int | None:
+    """The most steps between two CHECKs in which nothing that doubles can leave the ring unseen. None: nothing doubles.
+
+    A variable that is multiplied by an even number loses its leading bits in the ring, and gets zeros for them: a number times 2^64
+    is 0 there, which is in any range. What is multiplied by anything else, or truncated, becomes noise, which is not.
+    """
+    peaks = {node.op.label: node.peak for node in graph.nodes if isinstance(node.op, Carry)}
+    found: list[int] = []
+    for label, node in graph.updated.items():
+        peak = peaks.get(label, math.inf)
+        if 0.0 < peak < min(node.peak, math.inf) and _doubles(graph, label):
+            growth = node.peak / peak
+            found.append(max(1, int(math.log(WIDER) / math.log(growth) + 1e-9)) if math.isfinite(growth) else 1)
+    return min(found, default=None)
+
+
+def _doubles(graph: Graph, label: str) -> bool:
+    """Whether a step makes of a variable an even multiple of it, on every way, by public numbers alone."""
+    fewest: dict[Node, int] = {}  # factors 2 on a way from the node to the variable's next value
+    waiting = [(graph.updated[label], 0)]
+    found = False
+    while waiting:
+        node, twos = waiting.pop()
+        if fewest.get(node, twos + 1) <= twos:
+            continue
+        fewest[node] = twos
+        if isinstance(node.op, Carry) and node.op.label == label:
+            found = True
+            if twos < 1:
+                return False
+        alike = int(node.op == Add() and node.inputs[0] is node.inputs[1])
+        waiting += [(use, twos + alike + _twos(node)) for use in reversed(node.inputs)]
+    return found
+
+
+def _twos(node: Node) -> int:
+    """How often 2 divides the public factors that a linear operation multiplies its operands by; far below 0 of any other operation."""
+    match node.op:
+        case MultiplyPublic(constant=c) | MatMulPublic(constant=c):
+            numbers = [float(each).as_integer_ratio() for each in np.unique(c[c != 0.0])]
+            return min((_lowest(top) - _lowest(bottom) for top, bottom in numbers), default=WORD)
+        case Structure() | Aligned():
+            return 0
+    return -(1 << 30)
+
+
+def _lowest(number: int) -> int:
+    return (number & -number).bit_length()
 
 
 def _grain(sizes: Sizes, guard: Guard, room: float, end: float) -> int | None:

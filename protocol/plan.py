@@ -20,7 +20,7 @@ from .cost import LOOPBACK, PhaseCost, online_seconds, run_seconds
 from .describe import often, reveals
 from .digest import Listing
 from .graph import Phase, Terms
-from .guard import Guards, guarded, revealed_range
+from .guard import Guards, guarded, patience, revealed_range
 from .jobs import ROLES
 from .lowering import Joins, Lowering
 from .matching import matching
@@ -126,9 +126,8 @@ class Plan:
 
     def sized(self, iterations: int) -> Plan:
         """The plan for another number of iterations, as far as its cost is concerned."""
-        stated = self.traced.job.check_every
-        every = _interval(stated, iterations, self.costs)
-        return replace(self, dealing=replace(self.dealing, schedule=Schedule(iterations, every)))
+        schedule = _schedule(self.traced, self.costs, iterations)
+        return replace(self, dealing=replace(self.dealing, schedule=schedule))
 
     @property
     def rounds(self) -> int:
@@ -199,8 +198,13 @@ def _dealing(code: PhaseCode) -> PhaseDealing:
     return found
 
 
-def _schedule(traced: Traced, costs: tuple[PhaseCost, ...]) -> Schedule:
-    return Schedule(traced.iterations, _interval(traced.job.check_every, traced.iterations, costs))
+def _schedule(traced: Traced, costs: tuple[PhaseCost, ...], steps: int | None = None) -> Schedule:
+    """Of so many steps; of the job's own, unless said otherwise."""
+    steps = traced.iterations if steps is None else steps
+    every = _interval(traced.job.check_every, steps, costs)
+    if every and not traced.job.check_every and (most := patience(traced.graph)):
+        every = min(every, most)
+    return Schedule(steps, every)
 
 
 def _costs(traced: Traced, lowering: Lowering) -> list[tuple[PhaseCost, int]]:
