@@ -9,8 +9,9 @@ import numpy as np
 
 from ..errors import JobError
 from ..views import Shape
+from .public import public
 from .spelling import OFFERED, SENTENCES, offers
-from .tensor import Secret, concatenate, public
+from .tensor import Secret, concatenate
 
 OPERATORS: dict[Any, tuple[str, str]] = {
     np.add: ("__add__", "__radd__"),
