@@ -1,4 +1,5 @@
-"""`python -m dealer`: deals correlated randomness to any number of sessions, and learns nothing but shapes."""
+"""`python -m dealer`: deals correlated randomness to any number of sessions, and learns nothing but
+shapes."""
 
 from __future__ import annotations
 
@@ -9,10 +10,13 @@ from protocol.signals import attend
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The program with these words, or with those of the command line; then signals are this program's too."""
+    """The program with these words, or with those of the command line; then signals are this
+    program's too."""
     if arguments is None:
         attend("dealer")
-    from .program import PROGRAM  # only now: a signal may come at any moment, and imports take most of a start
+    from .program import (
+        PROGRAM,
+    )  # only now: a signal may come at any moment, and imports take most of a start
 
     return PROGRAM.main(arguments)
 

@@ -1,12 +1,15 @@
-"""Material made by the workers of an existing Dask cluster: `python -m dealer --workers dask://SCHEDULER:8786`.
+"""Material made by the workers of an existing Dask cluster: `python -m dealer --workers
+dask://SCHEDULER:8786`.
 
-Material is a pure function of keys, plan and rows, so whoever makes a chunk, and however often, makes the same bytes; the
-session sends chunks in order, whichever is ready first. A chunk whose worker dies is made by another (Dask does that); if the
-scheduler is lost, everything that was not finished is ordered again once it is back.
+Material is a pure function of keys, plan and rows, so whoever makes a chunk, and however often,
+makes the same bytes; the session sends chunks in order, whichever is ready first. A chunk whose
+worker dies is made by another (Dask does that); if the scheduler is lost, everything that was not
+finished is ordered again once it is back.
 
-The cluster is part of the dealer: its scheduler and workers see keys, so they belong on hosts that neither party controls. A
-worker is given the keys of the rows that it makes (`Deal.keys`) and forgets them with the task; what it made stays on it
-until the dealer has it. Everything travels over Dask's TLS, or, with `--insecure-plaintext`, on loopback.
+The cluster is part of the dealer: its scheduler and workers see keys, so they belong on hosts that
+neither party controls. A worker is given the keys of the rows that it makes (`Deal.keys`) and
+forgets them with the task; what it made stays on it until the dealer has it. Everything travels
+over Dask's TLS, or, with `--insecure-plaintext`, on loopback.
 """
 
 from __future__ import annotations
@@ -31,14 +34,17 @@ from protocol.log import Log
 from .turns import Made
 from .workers import Workers, made
 
-_PATIENCE = 10.0  # seconds that a connection may take, and between two words about an absent cluster
+_PATIENCE = (
+    10.0  # seconds that a connection may take, and between two words about an absent cluster
+)
 _PAUSE = 0.5  # seconds between two attempts
 _read = lru_cache(maxsize=8)(contract_codec.unpack)
 
 
 @dataclass(frozen=True)
 class Order:
-    """A chunk to be made. Dask shows in its logs what a task was given, so of this nothing is shown."""
+    """A chunk to be made. Dask shows in its logs what a task was given, so of this nothing is
+    shown."""
 
     version: str
     plan: bytes = field(repr=False)
@@ -47,9 +53,13 @@ class Order:
 
 
 def fulfil(order: Order) -> Made | str:
-    """On a worker: the chunk, or why there is none. Exceptions would be logged there with all they refer to."""
+    """On a worker: the chunk, or why there is none. Exceptions would be logged there with all they
+    refer to."""
     if order.version != __version__:
-        return f"a worker of the cluster has version {__version__} and the dealer {order.version}; install the same"
+        return (
+            f"a worker of the cluster has version {__version__} and the dealer {order.version};"
+            " install the same"
+        )
     try:
         return made(Deal(_read(order.plan), keys=order.keys), order.chunk)
     except MemoryError:
@@ -60,22 +70,32 @@ def fulfil(order: Order) -> Made | str:
 
 class Cluster(Workers):
     def __init__(self, address: str, plaintext: bool, log: Log) -> None:
-        """`address` is dask://HOST:PORT of the scheduler. ConfigError where Dask is not installed, or has no keys."""
+        """`address` is dask://HOST:PORT of the scheduler. ConfigError where Dask is not installed,
+        or has no keys."""
         super().__init__(1)  # for the rest of a dealer's work
         self._log, self._client, self._connecting = log, None, asyncio.Lock()
-        self._plans: WeakKeyDictionary[Deal, bytes] = WeakKeyDictionary()  # packed once for all chunks
+        self._plans: WeakKeyDictionary[Deal, bytes] = (
+            WeakKeyDictionary()
+        )  # packed once for all chunks
         self._distributed = _library()
         where = urlsplit(address)
         security = self._distributed.Security()
-        self._options: dict[str, Any] = {"asynchronous": True, "set_as_default": False, "timeout": _PATIENCE}
+        self._options: dict[str, Any] = {
+            "asynchronous": True,
+            "set_as_default": False,
+            "timeout": _PATIENCE,
+        }
         if plaintext:
             if not is_loopback(f"tcp://{where.netloc}"):
-                raise ConfigError(f"{address} is not on loopback, where alone --insecure-plaintext is taken")
+                raise ConfigError(
+                    f"{address} is not on loopback, where alone --insecure-plaintext is taken"
+                )
             self._address = f"tcp://{where.netloc}"
         elif security.tls_ca_file is None or security.tls_client_cert is None:
             raise ConfigError(
-                "a Dask cluster is used over TLS only: name ca-file and client.cert and client.key under "
-                "distributed.comm.tls in Dask's configuration (DASK_DISTRIBUTED__COMM__TLS__CA_FILE and so on)"
+                "a Dask cluster is used over TLS only: name ca-file and client.cert and client.key"
+                " under distributed.comm.tls in Dask's configuration"
+                " (DASK_DISTRIBUTED__COMM__TLS__CA_FILE and so on)"
             )
         else:
             self._address = f"tls://{where.netloc}"
@@ -84,7 +104,9 @@ class Cluster(Workers):
 
     @property
     def count(self) -> int:
-        threads: int = self._client.scheduler_info()["total_threads"] if self._client is not None else 0
+        threads: int = (
+            self._client.scheduler_info()["total_threads"] if self._client is not None else 0
+        )
         return max(1, threads)
 
     @property
@@ -99,10 +121,13 @@ class Cluster(Workers):
             self._client = await self._distributed.Client(self._address, **self._options)
         except (OSError, ValueError) as error:
             raise LinkError(
-                f"no Dask scheduler answers at {self._address} within {_PATIENCE:.0f} s ({type(error).__name__}); "
-                "start it, or look at its address and certificates"
+                f"no Dask scheduler answers at {self._address} within {_PATIENCE:.0f} s"
+                f" ({type(error).__name__}); start it, or look at its address and certificates"
             ) from None
-        self._log(f"{self.count} threads of the Dask cluster at {self._address} make the material", "cluster")
+        self._log(
+            f"{self.count} threads of the Dask cluster at {self._address} make the material",
+            "cluster",
+        )
 
     async def close(self) -> None:
         if self._client is not None:
@@ -140,24 +165,33 @@ class Cluster(Workers):
         try:
             while not (await asyncio.wait({waiting}, timeout=_PATIENCE))[0]:
                 if self._client is not None and not self._client.scheduler_info()["total_threads"]:
-                    self._log("the Dask cluster has no workers; waiting for some", "cluster", "warning")
+                    self._log(
+                        "the Dask cluster has no workers; waiting for some", "cluster", "warning"
+                    )
             found: Made | str = waiting.result()
             return found
         finally:
             waiting.cancel()
 
     async def _connected(self) -> Any:
-        """The client, once it is connected: it tries by itself for a while, and then another does."""
+        """The client, once it is connected: it tries by itself for a while, and then another
+        does."""
         async with self._connecting:
             said = -_PATIENCE
             loop = asyncio.get_running_loop()
             while self._client is None or self._client.status != "running":
                 if loop.time() - said >= _PATIENCE:
                     said = loop.time()
-                    self._log(f"the Dask scheduler at {self._address} is away; waiting for it", "cluster", "warning")
+                    self._log(
+                        f"the Dask scheduler at {self._address} is away; waiting for it",
+                        "cluster",
+                        "warning",
+                    )
                 if self._client is None or self._client.status == "closed":
                     with contextlib.suppress(OSError):
-                        self._client = await self._distributed.Client(self._address, **self._options)
+                        self._client = await self._distributed.Client(
+                            self._address, **self._options
+                        )
                 await asyncio.sleep(_PAUSE)
             return self._client
 
@@ -166,6 +200,10 @@ def _library() -> Any:
     try:
         import distributed
     except ImportError:
-        raise ConfigError("--workers dask://… needs Dask: python -m pip install 'mpc-playground[cluster]'") from None
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is said by the dealer
+        raise ConfigError(
+            "--workers dask://… needs Dask: python -m pip install 'mpc-playground[cluster]'"
+        ) from None
+    logging.getLogger("distributed").setLevel(
+        logging.CRITICAL
+    )  # what matters is said by the dealer
     return distributed

@@ -1,4 +1,5 @@
-"""What the dealer's page shows (`--page`): sessions, links, workers, and the shapes that are dealt, which is all that it knows."""
+"""What the dealer's page shows (`--page`): sessions, links, workers, and the shapes that are dealt,
+which is all that it knows."""
 
 from __future__ import annotations
 
@@ -32,7 +33,8 @@ class Events(logging.Handler):
 
 
 def parts(service: Service) -> Callable[[], Mapping[str, Any]]:
-    """A function that gives the parts of the page as they stand. From now on it remembers what is logged."""
+    """A function that gives the parts of the page as they stand. From now on it remembers what is
+    logged."""
     events, rates = Events(), {role: Rate() for role in ("alice", "bob")}
     known: WeakKeyDictionary[Session, tuple[Dealing, dict[str, list[str]]]] = WeakKeyDictionary()
     LOGGER.addHandler(events)
@@ -42,7 +44,13 @@ def parts(service: Service) -> Callable[[], Mapping[str, Any]]:
         for role, rate in rates.items():
             there = [session.links[role] for session in sessions if role in session.links]
             moved = sum(link.counters.wire_bytes for link in there)
-            state = "connected" if any(link.connected for link in there) else "interrupted" if there else "nobody here"
+            state = (
+                "connected"
+                if any(link.connected for link in there)
+                else "interrupted"
+                if there
+                else "nobody here"
+            )
             found.append(
                 {
                     "ends": ["dealer", role],
@@ -98,12 +106,15 @@ def _session(session: Session) -> dict[str, Any]:
 
 
 def _shapes(dealing: Dealing) -> dict[str, list[str]]:
-    return {phase.name.lower(): _lines(own) for phase, own in zip(Phase, dealing.phases, strict=True)}
+    return {
+        phase.name.lower(): _lines(own) for phase, own in zip(Phase, dealing.phases, strict=True)
+    }
 
 
 def _lines(own: PhaseDealing) -> list[str]:
     """Each kind of correlation with the shapes of what is dealt, and how often."""
     found = Counter(
-        f"{spec.kind}: {', '.join(str(field.full_shape) for field in spec.fields)}" for spec in own.correlations
+        f"{spec.kind}: {', '.join(str(field.full_shape) for field in spec.fields)}"
+        for spec in own.correlations
     )
     return [line if times == 1 else f"{line}, {times} times" for line, times in found.items()]

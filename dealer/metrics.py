@@ -1,4 +1,5 @@
-"""What the dealer tells Prometheus (`--metrics`): sessions, workers, stock. Names of sessions are in it; of what they compute nothing."""
+"""What the dealer tells Prometheus (`--metrics`): sessions, workers, stock. Names of sessions are
+in it; of what they compute nothing."""
 
 from __future__ import annotations
 
@@ -12,25 +13,40 @@ SESSIONS = Measure("mpc_dealer_sessions", False, "sessions that are open")
 MOST = Measure("mpc_dealer_max_sessions", False, "sessions that may be open at a time")
 OPENED = Measure("mpc_dealer_opened_sessions", True, "sessions that were opened")
 PARTIES = Measure("mpc_dealer_parties", False, "parties that are connected", ("role",))
-EPOCHS = Measure("mpc_dealer_epochs", True, "streams of material that were begun, one for each attempt at a run")
+EPOCHS = Measure(
+    "mpc_dealer_epochs", True, "streams of material that were begun, one for each attempt at a run"
+)
 REFUSED = Measure("mpc_dealer_refused", True, "connections and parties that were turned away")
-FAILED = Measure("mpc_dealer_failures", True, "sessions that ended because material could not be made")
+FAILED = Measure(
+    "mpc_dealer_failures", True, "sessions that ended because material could not be made"
+)
 CHUNKS = Measure("mpc_dealer_chunks", True, "chunks of material that were sent")
 DEALT = Measure("mpc_dealer_dealt_bytes", True, "bytes of material that were sent")
-CREDIT = Measure("mpc_dealer_credit_wait_seconds", True, "seconds that material was ready, and its party had enough")
+CREDIT = Measure(
+    "mpc_dealer_credit_wait_seconds",
+    True,
+    "seconds that material was ready, and its party had enough",
+)
 WORKERS = Measure("mpc_dealer_workers", False, "threads that make material")
 BUSY = Measure("mpc_dealer_busy_workers", False, "of them at work")
 QUEUE = Measure("mpc_dealer_queued_tasks", False, "tasks that wait for a worker")
 WORK = Measure("mpc_dealer_work_seconds", True, "seconds that workers worked, all together")
 AHEAD = Measure("mpc_dealer_ahead_bytes", False, "material that is made and not yet acknowledged")
-LIMIT = Measure("mpc_dealer_max_stock_bytes", False, "material that may be held ahead, all sessions together")
+LIMIT = Measure(
+    "mpc_dealer_max_stock_bytes", False, "material that may be held ahead, all sessions together"
+)
 STEP = Measure("mpc_dealer_session_step", False, "steps that material was sent for", ("session",))
 STEPS = Measure("mpc_dealer_session_planned_steps", False, "steps that are planned", ("session",))
 
 
 def samples(service: Service) -> Iterator[Sample]:
     """All of it, as it stands."""
-    tally, workers, stock, sessions = service.tally, service.workers, service.stock, service.sessions
+    tally, workers, stock, sessions = (
+        service.tally,
+        service.workers,
+        service.stock,
+        service.sessions,
+    )
     yield SESSIONS, (), len(sessions)
     yield MOST, (), service.settings.max_sessions
     yield OPENED, (), tally.sessions

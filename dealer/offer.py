@@ -1,4 +1,5 @@
-"""What a party brings to the dealer: its plan, and when it wants to begin. Nothing in it depends on a value."""
+"""What a party brings to the dealer: its plan, and when it wants to begin. Nothing in it depends on
+a value."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ OBJECTS = 50  # a plan in memory is about so many times as large as on the wire
 
 @dataclass(frozen=True, kw_only=True)
 class Offer:
-    """Two parties belong together when they bring the same ticket: both of theirs, joined, which enter every mask."""
+    """Two parties belong together when they bring the same ticket: both of theirs, joined, which
+    enter every mask."""
 
     ticket: str
     digest: str
@@ -34,23 +36,33 @@ class Offer:
         ticket, digest = body.get("ticket"), body.get("digest")
         start, epoch = body.get("start"), body.get("epoch")
         if (
-            not (isinstance(ticket, str) and isinstance(digest, str) and type(start) is int and type(epoch) is int)
+            not (
+                isinstance(ticket, str)
+                and isinstance(digest, str)
+                and type(start) is int
+                and type(epoch) is int
+            )
             or len(message.buffers) != 1
             or not is_joined(ticket)
             or not 0 <= epoch < 1 << 48
         ):
-            raise ProtocolError("a plan came without its ticket, digest, first step, epoch or contents")
+            raise ProtocolError(
+                "a plan came without its ticket, digest, first step, epoch or contents"
+            )
         data = bytes(message.buffers[0])
         if hashlib.blake2b(data, digest_size=16).hexdigest() != digest:
             raise ProtocolError("a plan came with the digest of another")
         dealing = contract_codec.unpack(data, limits)
         if not 0 <= start <= dealing.steps:
             raise ProtocolError(f"a plan of {dealing.steps} steps is to start at step {start}")
-        return Offer(ticket=ticket, digest=digest, start=start, epoch=epoch, dealing=dealing, size=len(data))
+        return Offer(
+            ticket=ticket, digest=digest, start=start, epoch=epoch, dealing=dealing, size=len(data)
+        )
 
     @property
     def memory(self) -> int:
-        """Bytes that the dealer holds for as long as it deals: the plan, and the masks of the setup that it needs later."""
+        """Bytes that the dealer holds for as long as it deals: the plan, and the masks of the setup
+        that it needs later."""
         return OBJECTS * self.size + 8 * self.dealing.lasting_words
 
     @property

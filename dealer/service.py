@@ -1,4 +1,5 @@
-"""The dealer: one listening socket, any number of sessions, a pool of workers that make material."""
+"""The dealer: one listening socket, any number of sessions, a pool of workers that make
+material."""
 
 from __future__ import annotations
 
@@ -39,14 +40,21 @@ class Settings:
     max_step_memory: int = 512 << 20
     max_stock: int = 96 << 20
     max_memory: int = 4 << 30
-    weights: Mapping[str, float] = field(default_factory=dict)  # by names of sessions, or patterns of them; else 1
+    weights: Mapping[str, float] = field(
+        default_factory=dict
+    )  # by names of sessions, or patterns of them; else 1
     shape: LinkShape | None = None  # of what is sent to the parties
 
     @property
     def options(self) -> Options:
         """A party says little to the dealer, apart from its plan."""
         wire = Wire(_HEADER, self.max_plan_size, self.max_plan_size + _HEADER, 1)
-        return Options(self.timeout, inbox_count=256, inbox_bytes=4 * (self.max_plan_size + _HEADER), limits=wire)
+        return Options(
+            self.timeout,
+            inbox_count=256,
+            inbox_bytes=4 * (self.max_plan_size + _HEADER),
+            limits=wire,
+        )
 
     @property
     def limits(self) -> Limits:
@@ -60,7 +68,12 @@ class Service:
         self._turns = Turns(self.workers)
         self._sessions: dict[str, Session] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self.stock = Stock(settings.max_stock, settings.max_sessions, settings.max_memory, lambda: self.workers.here)
+        self.stock = Stock(
+            settings.max_stock,
+            settings.max_sessions,
+            settings.max_memory,
+            lambda: self.workers.here,
+        )
         self._listener: Listener | None = None
 
     @property
@@ -69,13 +82,15 @@ class Service:
         return [*self._sessions.values()]
 
     def reload(self, allow: Allow | None) -> None:
-        """Let these in from now on, and nobody else; who is inside and no longer on the list goes."""
+        """Let these in from now on, and nobody else; who is inside and no longer on the list
+        goes."""
         if self._listener is not None and allow is not None:
             self._listener.reload(allow)
             self._log(f"the list of allowed keys was read again: {len(allow)} keys", "reloaded")
 
     async def run(self) -> None:
-        """Serve until cancelled. LinkError if there is a cluster to work for the dealer, and it does not answer."""
+        """Serve until cancelled. LinkError if there is a cluster to work for the dealer, and it
+        does not answer."""
         try:
             await self.workers.open()
             await self._listen()
@@ -120,7 +135,8 @@ class Service:
         return f"{len(self._sessions)} sessions: {', '.join([*self._sessions][:5]) or 'none'}"
 
     async def _serve(self, connection: Connection) -> None:
-        """One party, in its session, from its coming to its going. Whatever happens, the dealer goes on."""
+        """One party, in its session, from its coming to its going. Whatever happens, the dealer
+        goes on."""
         name = connection.session
         session = self._sessions.get(name)
         if session is None:
@@ -142,7 +158,10 @@ class Service:
         try:
             await session.serve(connection)
         except Exception as error:
-            text = f"{connection.role} lost session {name} by a fault of the dealer's program: {type(error).__name__}"
+            text = (
+                f"{connection.role} lost session {name} by a fault of the dealer's program:"
+                f" {type(error).__name__}"
+            )
             self._log(text, "failed", "error", name)
         finally:
             if session.empty and self._sessions.get(name) is session:
@@ -151,7 +170,9 @@ class Service:
 
     def _weight(self, session: str) -> float:
         """As the first name or pattern says that fits."""
-        found = (weight for name, weight in self.settings.weights.items() if fnmatchcase(session, name))
+        found = (
+            weight for name, weight in self.settings.weights.items() if fnmatchcase(session, name)
+        )
         return next(found, 1.0)
 
     def _refused(self, reason: str, address: str) -> None:
@@ -159,7 +180,10 @@ class Service:
         self._log(f"refused {address or 'a connection'}: {reason}", "refused", "warning")
 
     async def _refuse(self, connection: Connection) -> None:
-        reason = f"the dealer has {len(self._sessions)} sessions, which is all it takes; come back later, or raise its --max-sessions"
+        reason = (
+            f"the dealer has {len(self._sessions)} sessions, which is all it takes; come back"
+            " later, or raise its --max-sessions"
+        )
         self.tally.refused += 1
         self._log(f"refused {connection.peer}: {reason}", "refused", "warning", connection.session)
         connection.send(Message(Kind.ABORT, connection.session, body={"reason": reason}))

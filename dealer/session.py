@@ -1,12 +1,14 @@
 """One session at the dealer: two parties with one plan, and the stream of material they consume.
 
-The dealer knows a session by its name, an offer of each party (plan digest, first step, ticket), and nothing else. When both
-offers carry the same tickets and the same digest, an epoch begins: fresh seeds, into which the tickets of both parties are
-mixed, and a stream to Bob that runs ahead of him as far as his credit and the dealer's stock allow. A new pair of offers ends
-the epoch before; no mask is ever dealt again.
+The dealer knows a session by its name, an offer of each party (plan digest, first step, ticket),
+and nothing else. When both offers carry the same tickets and the same digest, an epoch begins:
+fresh seeds, into which the tickets of both parties are mixed, and a stream to Bob that runs ahead
+of him as far as his credit and the dealer's stock allow. A new pair of offers ends the epoch
+before; no mask is ever dealt again.
 
-A session has as many chunks in the making as there are workers, and one that waits to be sent; `turns.py` says whose is made
-next. Whatever goes wrong here ends this session, in a sentence, and no other.
+A session has as many chunks in the making as there are workers, and one that waits to be sent;
+`turns.py` says whose is made next. Whatever goes wrong here ends this session, in a sentence, and
+no other.
 """
 
 from __future__ import annotations
@@ -105,12 +107,16 @@ class Session:
     @property
     def fixed(self) -> int:
         """Bytes held as long as the present offers stand."""
-        return max((party.offer.memory for party in self._parties.values() if party.offer), default=0)
+        return max(
+            (party.offer.memory for party in self._parties.values() if party.offer), default=0
+        )
 
     @property
     def making(self) -> int:
         """Bytes that a worker holds while it makes a chunk for them."""
-        return max((party.offer.making for party in self._parties.values() if party.offer), default=0)
+        return max(
+            (party.offer.making for party in self._parties.values() if party.offer), default=0
+        )
 
     @property
     def ahead(self) -> int:
@@ -131,7 +137,13 @@ class Session:
             while await self._answer(party, await connection.receive()):
                 pass
         except MpcError as error:
-            self._log(f"{role} left session {self.name}: {error}", "left", "warning", self.name, self._epoch)
+            self._log(
+                f"{role} left session {self.name}: {error}",
+                "left",
+                "warning",
+                self.name,
+                self._epoch,
+            )
             if not isinstance(error, LinkError):
                 self._abort(str(error), party)
         finally:
@@ -143,7 +155,10 @@ class Session:
 
     async def _turn_away(self, connection: Connection) -> None:
         """Somebody with another key has this role and session name already."""
-        reason = f"another {connection.role} has a session {self.name} here; choose another name with --session"
+        reason = (
+            f"another {connection.role} has a session {self.name} here; choose another name with"
+            " --session"
+        )
         self._tally.refused += 1
         self._log(f"refused {connection.peer}: {reason}", "refused", "warning", self.name)
         connection.send(Message(Kind.ABORT, self.name, body={"reason": reason}))
@@ -155,31 +170,46 @@ class Session:
         if message.kind is Kind.PLAN:
             party.offer = None
             loop = asyncio.get_running_loop()
-            party.offer = await loop.run_in_executor(self._workers, Offer.read, message, self._limits)
+            party.offer = await loop.run_in_executor(
+                self._workers, Offer.read, message, self._limits
+            )
             if not self._stock.admits(self):
                 raise MaterialError(
-                    f"the dealer has no memory left for a session that needs {_mib(self.fixed)} all the time and "
-                    f"{_mib(self.making)} for each chunk in the making; come back when others have ended, use smaller "
-                    f"minibatches, or raise the dealer's --max-memory, now {_mib(self._stock.memory)}"
+                    f"the dealer has no memory left for a session that needs {_mib(self.fixed)} all"
+                    f" the time and {_mib(self.making)} for each chunk in the making; come back"
+                    " when others have ended, use smaller minibatches, or raise the dealer's"
+                    f" --max-memory, now {_mib(self._stock.memory)}"
                 )
             self._pair()
         elif message.kind is Kind.CREDIT:
-            if message.epoch == self._epoch and party.credit.granted(body.get("chunks"), body.get("bytes")):
+            if message.epoch == self._epoch and party.credit.granted(
+                body.get("chunks"), body.get("bytes")
+            ):
                 party.more.set()
         elif message.kind is Kind.HELLO:
             self._greet(party, body.get("probe"))
         elif message.kind is Kind.BYE:
-            self._log(f"{role} finished session {self.name}", "finished", session=self.name, epoch=self._epoch)
+            self._log(
+                f"{role} finished session {self.name}",
+                "finished",
+                session=self.name,
+                epoch=self._epoch,
+            )
             return False
         elif message.kind is Kind.ABORT:
-            self._log(f"{role} gave up session {self.name}", "left", session=self.name, epoch=self._epoch)
+            self._log(
+                f"{role} gave up session {self.name}", "left", session=self.name, epoch=self._epoch
+            )
             return False
         else:
-            raise ProtocolError(f"{role} sent the dealer a {message.kind.name}, which it has no use for")
+            raise ProtocolError(
+                f"{role} sent the dealer a {message.kind.name}, which it has no use for"
+            )
         return True
 
     def _greet(self, party: Party, probe: object) -> None:
-        """For `party doctor`: version and clock, or a number of mebibytes of nothing, to measure the bandwidth by."""
+        """For `party doctor`: version and clock, or a number of mebibytes of nothing, to measure
+        the bandwidth by."""
         if probe is None:
             body = {"version": __version__, "time": time.time()}
             party.connection.send(Message(Kind.WELCOME, self.name, body=body))
@@ -187,14 +217,19 @@ class Session:
         party.probes += 1
         if type(probe) is not int or not 1 <= probe <= MOST_PROBED or party.probes > PROBES:
             raise ProtocolError(
-                f"{party.connection.role} asked for a probe that is not from 1 to {MOST_PROBED} MiB, or for too many"
+                f"{party.connection.role} asked for a probe that is not from 1 to {MOST_PROBED}"
+                " MiB, or for too many"
             )
-        party.connection.send(Message(Kind.CHUNK, self.name, body={"probe": probe}, buffers=(_PROBE,) * probe))
+        party.connection.send(
+            Message(Kind.CHUNK, self.name, body={"probe": probe}, buffers=(_PROBE,) * probe)
+        )
 
     def _abort(self, reason: str, *parties: Party) -> None:
         for party in parties:
             if party.connection.failure is None:
-                party.connection.send(Message(Kind.ABORT, self.name, body={"reason": reason[:2000]}))
+                party.connection.send(
+                    Message(Kind.ABORT, self.name, body={"reason": reason[:2000]})
+                )
 
     def _pair(self) -> None:
         """Begin an epoch once both parties offer the same thing."""
@@ -205,7 +240,8 @@ class Session:
             return  # one of them is still with an earlier attempt
         if alice.offer != bob.offer:
             error = AgreementError(
-                "the dealer got two different plans for one session; start both parties with the same job"
+                "the dealer got two different plans for one session; start both parties with the"
+                " same job"
             )
             self._abort(str(error), alice, bob)
             return
@@ -218,14 +254,24 @@ class Session:
         seeds = fresh_seed(), fresh_seed()
         for party, seed in zip((alice, bob), seeds, strict=True):
             party.credit, party.more = Credit(), asyncio.Event()
-            party.connection.send(Message(Kind.SEED, self.name, self._epoch, 0, {"ticket": offer.ticket}, (seed,)))
-        text = f"session {self.name}, epoch {self._epoch}: dealing steps {offer.start} to {offer.dealing.steps}"
+            party.connection.send(
+                Message(Kind.SEED, self.name, self._epoch, 0, {"ticket": offer.ticket}, (seed,))
+            )
+        text = (
+            f"session {self.name}, epoch {self._epoch}: dealing steps {offer.start} to"
+            f" {offer.dealing.steps}"
+        )
         self._log(text, "dealing", session=self.name, epoch=self._epoch, step=offer.start)
-        mixed = [epoch_seed(seed, self.name, offer.ticket, offer.epoch) for seed in seeds]  # as each party does
+        mixed = [
+            epoch_seed(seed, self.name, offer.ticket, offer.epoch) for seed in seeds
+        ]  # as each party does
         self._stream = asyncio.create_task(self._deal(alice, bob, offer, (mixed[0], mixed[1])))
 
-    async def _deal(self, alice: Party, bob: Party, offer: Offer, seeds: tuple[bytes, bytes]) -> None:
-        """The stream of one epoch, to its end or its failure: chunks are made side by side and sent in order."""
+    async def _deal(
+        self, alice: Party, bob: Party, offer: Offer, seeds: tuple[bytes, bytes]
+    ) -> None:
+        """The stream of one epoch, to its end or its failure: chunks are made side by side and sent
+        in order."""
         making: deque[Making] = deque()
         where = "its plan"
         try:
@@ -236,7 +282,11 @@ class Session:
             number = 0
             while coming is not None or making:
                 size = offer.dealing.bytes_of(coming) if coming is not None else 0
-                if coming is not None and len(making) <= self._workers.count and self._stock.allows(self, size):
+                if (
+                    coming is not None
+                    and len(making) <= self._workers.count
+                    and self._stock.allows(self, size)
+                ):
                     self._made += size
                     making.append(Making(number, coming, size, self._making(deal, coming)))
                     coming, number = next(plan, None), number + 1
@@ -248,10 +298,12 @@ class Session:
                     await asyncio.sleep(_PAUSE)
         except LinkError:
             pass  # serve() sees the same and says so
-        except (
-            Exception
-        ) as error:  # workers run kernels on what others sent: whatever it is, it ends this session alone
-            reason = f"the dealer could not make the material for {where} of session {self.name}: {_blame(error)}"
+        # workers run kernels on what others sent: whatever it is, it ends this session alone
+        except Exception as error:
+            reason = (
+                f"the dealer could not make the material for {where} of session {self.name}:"
+                f" {_blame(error)}"
+            )
             self._tally.failed += 1
             self._log(reason, "failed", "error", self.name, offer.epoch)
             self._abort(reason, alice, bob)
@@ -272,8 +324,15 @@ class Session:
             await bob.more.wait()
         self._tally.waited_for_credit += time.monotonic() - ready
         bob.credit.spend(made.size)
-        body = {"phase": int(chunk.phase), "first": chunk.first, "count": chunk.rows, "part": chunk.part}
-        bob.connection.send(Message(Kind.CHUNK, self.name, self._epoch, made.number, body, split(words)))
+        body = {
+            "phase": int(chunk.phase),
+            "first": chunk.first,
+            "count": chunk.rows,
+            "part": chunk.part,
+        }
+        bob.connection.send(
+            Message(Kind.CHUNK, self.name, self._epoch, made.number, body, split(words))
+        )
         self._tally.chunks += 1
         self._tally.bytes += made.size
         if chunk.phase == Phase.STEP:
@@ -292,4 +351,6 @@ def _blame(error: Exception) -> str:
         return "it ran out of memory; use smaller tensors or minibatches, or fewer sessions"
     frames = traceback.extract_tb(error.__traceback__)
     place = f" in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
-    return f"{type(error).__name__}{place}; this is a fault of the dealer's program, please report it"
+    return (
+        f"{type(error).__name__}{place}; this is a fault of the dealer's program, please report it"
+    )

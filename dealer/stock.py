@@ -1,11 +1,14 @@
-"""How much the dealer holds for its sessions: a total that they share, so that one that stands still costs the others nothing.
+"""How much the dealer holds for its sessions: a total that they share, so that one that stands
+still costs the others nothing.
 
-Three things are held for a session. What is *fixed* for its life: its plan, and the masks of its setup, which every step needs.
-What a worker holds while it is *making* a chunk. Both follow from its plan, and are asked for before it is admitted. And what
-is *ahead*: material that is made and not yet acknowledged by Bob. A session may always have one chunk ahead, and its guaranteed
-part; beyond that it borrows, up to its fair share, as long as the total is not used up.
+Three things are held for a session. What is *fixed* for its life: its plan, and the masks of its
+setup, which every step needs. What a worker holds while it is *making* a chunk. Both follow from
+its plan, and are asked for before it is admitted. And what is *ahead*: material that is made and
+not yet acknowledged by Bob. A session may always have one chunk ahead, and its guaranteed part;
+beyond that it borrows, up to its fair share, as long as the total is not used up.
 
-Nothing is booked: what sessions hold is asked of them, so that no path can forget to give back. Pure: no clock, no sockets.
+Nothing is booked: what sessions hold is asked of them, so that no path can forget to give back.
+Pure: no clock, no sockets.
 """
 
 from __future__ import annotations
@@ -29,7 +32,8 @@ class Holder(Protocol):
 
 class Stock:
     def __init__(self, total: int, sessions: int, memory: int, workers: Callable[[], int]) -> None:
-        """`total` bytes ahead, for so many sessions; `memory` for everything, with so many `workers` in this process."""
+        """`total` bytes ahead, for so many sessions; `memory` for everything, with so many
+        `workers` in this process."""
         self.total, self.memory, self._workers = total, memory, workers
         self._guaranteed = total // sessions
         self._holders: set[Holder] = set()
@@ -50,7 +54,8 @@ class Stock:
         return self.needed({*self._holders, holder}) <= self.memory
 
     def needed(self, holders: Iterable[Holder] | None = None) -> int:
-        """Bytes that these, or all, need at most: what is fixed, twice the total ahead, and a chunk for every worker."""
+        """Bytes that these, or all, need at most: what is fixed, twice the total ahead, and a chunk
+        for every worker."""
         found = [*(self._holders if holders is None else holders)]
         largest = max((each.making for each in found), default=0)
         return sum(each.fixed for each in found) + 2 * self.total + self._workers() * largest

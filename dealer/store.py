@@ -1,8 +1,9 @@
 """Material made ahead: a job's corrections for both parties, sealed, in one file each.
 
-A file is complete or does not exist: both are written under other names, synced, and then named, the folder synced after. Whatever ends
-the work before that (a full disk, a signal) leaves nothing behind. Memory is a few cells, however large the files are: workers
-deal and seal the next cells while one is being written.
+A file is complete or does not exist: both are written under other names, synced, and then named,
+the folder synced after. Whatever ends the work before that (a full disk, a signal) leaves nothing
+behind. Memory is a few cells, however large the files are: workers deal and seal the next cells
+while one is being written.
 """
 
 from __future__ import annotations
@@ -47,17 +48,22 @@ def precompute(
     valid: float = VALID,
     progress: Progress = lambda done, total: None,
 ) -> str:
-    """Write both files, for the owners' keys; the material's id. ConfigError in one sentence if they cannot be written."""
+    """Write both files, for the owners' keys; the material's id. ConfigError in one sentence if
+    they cannot be written."""
     paths = names(folder, session)
     for path in paths.values():
         if path.exists():
-            raise ConfigError(f"{path} exists, and may be in use; move it away, or choose another --session or --out")
+            raise ConfigError(
+                f"{path} exists, and may be in use; move it away, or choose another --session or"
+                " --out"
+            )
     for phase in (Phase.STEP, Phase.CHECK, Phase.FINISH):
         period(dealing, phase)  # refuses what cannot be shifted by rows
     layouts = {role: Layout(dealing, extent, role) for role in ROLES}
     if layouts["bob"].largest > MAX_CELL:
         raise ConfigError(
-            "one operation of this plan deals more than 2 GB, which does not fit a cell; use smaller tensors or minibatches"
+            "one operation of this plan deals more than 2 GB, which does not fit a cell; use"
+            " smaller tensors or minibatches"
         )
     material, seeds = fresh_id(), {role: fresh_seed() for role in ROLES}
     made = time.time_ns()
@@ -122,8 +128,8 @@ class _Pair:
             disk = os.statvfs(self._folder)
             if (free := disk.f_bavail * disk.f_frsize) < self._size:
                 raise ConfigError(
-                    f"the material needs {self._size:,} bytes and {self._folder} has {free:,} free; nothing was written: make room, "
-                    "choose another --out, or fewer --iterations"
+                    f"the material needs {self._size:,} bytes and {self._folder} has {free:,} free;"
+                    " nothing was written: make room, choose another --out, or fewer --iterations"
                 )
             for role, path in self._paths.items():
                 temporary = path.with_name(f".{path.name}.new")
@@ -133,7 +139,9 @@ class _Pair:
                     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
                     file.close()
-                    raise ConfigError(f"another process is writing {path}; let it end first") from None
+                    raise ConfigError(
+                        f"another process is writing {path}; let it end first"
+                    ) from None
                 self._files[role] = temporary, file
                 os.fchmod(descriptor, 0o600)
                 file.truncate(0)
@@ -184,5 +192,6 @@ class _Pair:
 
     def _cannot(self, error: OSError) -> ConfigError:
         return ConfigError(
-            f"the material cannot be written to {self._folder}: {error.strerror}; nothing was left there"
+            f"the material cannot be written to {self._folder}: {error.strerror}; nothing was left"
+            " there"
         )

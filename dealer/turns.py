@@ -1,9 +1,12 @@
-"""Whose chunk is made next: sessions share the workers' seconds by weight, for as long as each has something to be made.
+"""Whose chunk is made next: sessions share the workers' seconds by weight, for as long as each has
+something to be made.
 
-Stride scheduling (Waldspurger and Weihl, MIT/LCS/TM-528, 1995). Every session has a *pass*: seconds that workers spent on it,
-divided by its weight. When a worker is free, the session with the least is next. One that comes, or has stood still, goes on
-from where the others are, so nothing is saved up by waiting. A chunk counts in advance as long as the session's last one took,
-and is put right when it is made. Since seconds are shared and not chunks, one whose chunks are large gains nothing by that.
+Stride scheduling (Waldspurger and Weihl, MIT/LCS/TM-528, 1995). Every session has a *pass*: seconds
+that workers spent on it, divided by its weight. When a worker is free, the session with the least
+is next. One that comes, or has stood still, goes on from where the others are, so nothing is saved
+up by waiting. A chunk counts in advance as long as the session's last one took, and is put right
+when it is made. Since seconds are shared and not chunks, one whose chunks are large gains nothing
+by that.
 
 No clock, no sockets: workers say how long they took.
 """
@@ -88,7 +91,9 @@ class Turns:
     def _go_on(self) -> None:
         """Give workers that are free to those who wait."""
         while self._busy < self._makers.count:
-            ready = [place for place in self._waiting if any(not turn.done() for turn in place.waiting)]
+            ready = [
+                place for place in self._waiting if any(not turn.done() for turn in place.waiting)
+            ]
             if not ready:
                 return
             place = min(ready, key=lambda each: each.passed)

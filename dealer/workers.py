@@ -1,4 +1,5 @@
-"""Who makes material: threads of this process. `cluster.py` has the other kind, the workers of a Dask cluster."""
+"""Who makes material: threads of this process. `cluster.py` has the other kind, the workers of a
+Dask cluster."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""One of the two parties: `python -m party`, or a library. What libraries use is loaded when it is asked for."""
+"""One of the two parties: `python -m party`, or a library. What libraries use is loaded when it is
+asked for."""
 
 from __future__ import annotations
 
@@ -26,7 +27,9 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     # only now: a command attends to signals before it imports what takes time
-    return getattr(import_module(f"{__name__}.{'estimators' if name in ESTIMATORS else 'api'}"), name)
+    return getattr(
+        import_module(f"{__name__}.{'estimators' if name in ESTIMATORS else 'api'}"), name
+    )
 
 
 def __dir__() -> list[str]:

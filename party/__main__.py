@@ -9,10 +9,13 @@ from protocol.signals import attend
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The program with these words, or with those of the command line; then signals are this program's too."""
+    """The program with these words, or with those of the command line; then signals are this
+    program's too."""
     if arguments is None:
         attend("party")
-    from .program import PROGRAM  # only now: a signal may come at any moment, and imports take most of a start
+    from .program import (
+        PROGRAM,
+    )  # only now: a signal may come at any moment, and imports take most of a start
 
     return PROGRAM.main(arguments)
 

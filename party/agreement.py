@@ -1,4 +1,5 @@
-"""What two parties tell each other before anything secret moves, and how they find the first thing that differs."""
+"""What two parties tell each other before anything secret moves, and how they find the first thing
+that differs."""
 
 from __future__ import annotations
 
@@ -27,13 +28,22 @@ from .loading import trace_job, unblocked
 from .material import Material, Place
 from .shared import SharedModel, joined
 
-LEFT_OVER = (Kind.ROUND, Kind.CHUNK, Kind.PLAN, Kind.SEED, Kind.JOIN, Kind.BYE, Kind.END)  # of the attempt before
+LEFT_OVER = (
+    Kind.ROUND,
+    Kind.CHUNK,
+    Kind.PLAN,
+    Kind.SEED,
+    Kind.JOIN,
+    Kind.BYE,
+    Kind.END,
+)  # of the attempt before
 MOST_WORDS = 2000  # characters that a party says of one statement
 LEARNERS = {"alice": (0,), "bob": (1,), "both": (0, 1), "none": ()}
 
 
 def who_learns(job: Job, given: str | None) -> str:
-    """Whom the results are revealed to: as is said, or as the job says. ConfigError for what is no answer."""
+    """Whom the results are revealed to: as is said, or as the job says. ConfigError for what is no
+    answer."""
     found = job.reveal if given is None else given
     if found not in LEARNERS:
         raise ConfigError(f"reveal: {found!r} is not one of {', '.join(LEARNERS)}")
@@ -48,11 +58,15 @@ class Intent:
     job: Job
     iterations: int | None  # None: as many as follow from the shapes
     reveal: str
-    shapes: dict[str, Shape]  # of what this party brings, as far as they are known before rows are matched
+    shapes: dict[
+        str, Shape
+    ]  # of what this party brings, as far as they are known before rows are matched
     material: str = "from the dealer"
     guard: bool = True
     network: Network = LAN  # what is planned for
-    accepts: bool = False  # results that are out of range; a run goes on with such values if both do
+    accepts: bool = (
+        False  # results that are out of range; a run goes on with such values if both do
+    )
     model: SharedModel | None = None  # what the run begins with
 
     @property
@@ -64,7 +78,9 @@ class Intent:
     def advice(self) -> str:
         """What to do where the parties were started differently."""
         both = "start both with the same"
-        return f"{both}, and one of them with the rows" if isinstance(self.job, Prediction) else both
+        return (
+            f"{both}, and one of them with the rows" if isinstance(self.job, Prediction) else both
+        )
 
     @property
     def _predicted(self) -> str:
@@ -85,8 +101,15 @@ class Intent:
                 "network to plan for": str(self.network),
                 "--keep": "given" if self.keeps else "not given",
                 "--model": "not given" if self.model is None else "given",
-                **{f"the owner of {name}": declared.owner for name, declared in sorted(self.job.inputs.items())},
-                **({"what is predicted": self._predicted} if isinstance(self.job, Prediction) else {}),
+                **{
+                    f"the owner of {name}": declared.owner
+                    for name, declared in sorted(self.job.inputs.items())
+                },
+                **(
+                    {"what is predicted": self._predicted}
+                    if isinstance(self.job, Prediction)
+                    else {}
+                ),
             },
             "shapes": _plain(self.shapes),
             "accepts": self.accepts,
@@ -107,7 +130,8 @@ class Intent:
 async def expect(connection: Connection, kind: Kind) -> Message:
     """The next message of `kind`; a peer that gives up instead is quoted.
 
-    HELLO and SEED begin an attempt: what is left over from the attempt before, on the same connection, is passed over.
+    HELLO and SEED begin an attempt: what is left over from the attempt before, on the same
+    connection, is passed over.
     """
     while True:
         message = await connection.receive()
@@ -119,7 +143,9 @@ async def expect(connection: Connection, kind: Kind) -> Message:
             if not beginning or isinstance(error, Stopped):
                 raise error
         elif not beginning or message.kind not in LEFT_OVER:
-            raise ProtocolError(f"{connection.role} sent {message.kind.name} where {kind.name} was expected")
+            raise ProtocolError(
+                f"{connection.role} sent {message.kind.name} where {kind.name} was expected"
+            )
 
 
 def stopped(connection: Connection, message: Message) -> MpcError:
@@ -127,7 +153,9 @@ def stopped(connection: Connection, message: Message) -> MpcError:
     body = message.body or {}
     reason = body.get("reason")
     text = reason if isinstance(reason, str) and reason.isprintable() else "no reason given"
-    return (LinkError if body.get("back") is True else Stopped)(f"{connection.role} stopped: {text}")
+    return (LinkError if body.get("back") is True else Stopped)(
+        f"{connection.role} stopped: {text}"
+    )
 
 
 class Records(Protocol):
@@ -151,13 +179,16 @@ class Matching(Protocol):
 
 @dataclass(frozen=True)
 class Start:
-    """Where both go on: at a checkpoint (None: at the beginning), or at the end of an earlier attempt."""
+    """Where both go on: at a checkpoint (None: at the beginning), or at the end of an earlier
+    attempt."""
 
     epoch: int
     point: Point | None = None
     place: Place | None = None  # in the material, where that is a file
     lasting: bool = False  # whether one of the two can come back after it was killed
-    ending: tuple[str, bool] | None = None  # the attempt that both can finish, and whether the peer lacks its results
+    ending: tuple[str, bool] | None = (
+        None  # the attempt that both can finish, and whether the peer lacks its results
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,19 +199,24 @@ class Agreed:
     ticket: str
     start: Start
     accepted: bool = False  # whether both accept values that are out of range
-    shares: Mapping[str, Words] = field(default_factory=dict, repr=False)  # of the model that it begins with
+    shares: Mapping[str, Words] = field(
+        default_factory=dict, repr=False
+    )  # of the model that it begins with
     salt: bytes = field(default=b"", repr=False)  # of both, for the shares of what is kept
 
 
 async def greet(
     peer: Connection, role: str, mine: Mapping[str, Any], advice: str = "start both with the same"
 ) -> Mapping[str, Any]:
-    """Exchange greetings; the peer's. AgreementError names the first that "must agree" and does not."""
+    """Exchange greetings; the peer's. AgreementError names the first that "must agree" and does
+    not."""
     peer.send(Message(Kind.HELLO, peer.session, body=dict(mine)))
     theirs = (await expect(peer, Kind.HELLO)).body or {}
     ours, other = mine["must agree"], theirs.get("must agree")
     if not isinstance(other, dict) or not is_ticket(theirs.get("ticket")):
-        raise ProtocolError(f"{peer.role} sent a greeting that does not say what it was started with")
+        raise ProtocolError(
+            f"{peer.role} sent a greeting that does not say what it was started with"
+        )
     for key in [*ours, *(key for key in other if key not in ours)]:
         if ours.get(key) != other.get(key):
             raise AgreementError(
@@ -203,7 +239,9 @@ async def agree(
     mine["must agree"]["rows"] = "as they stand" if matching is None else "matched by id"
     mine["rows"] = None if matching is None else matching.digest
     theirs = await greet(peer, intent.role, mine, intent.advice)
-    shares = {} if intent.model is None else intent.model.common(theirs.get("share"), peer.role).shares
+    shares = (
+        {} if intent.model is None else intent.model.common(theirs.get("share"), peer.role).shares
+    )
     salt = joined(mine["salt"], theirs.get("salt"), intent.role, peer.role) if intent.keeps else b""
     own: Mapping[str, Shape] = intent.shapes
     others = theirs.get("shapes")
@@ -218,12 +256,23 @@ async def agree(
         return make_plan(traced, ROLES.index(intent.role), LEARNERS[intent.reveal], intent.guard)
 
     plan = await unblocked(planned)
-    tickets = (mine["ticket"], theirs["ticket"]) if intent.role == "alice" else (theirs["ticket"], mine["ticket"])
+    tickets = (
+        (mine["ticket"], theirs["ticket"])
+        if intent.role == "alice"
+        else (theirs["ticket"], mine["ticket"])
+    )
     if store is not None:
         store.bind(plan.digest if matching is None else f"{plan.digest} {matching.digest}")
     start = await _compare(peer, plan, store, material, records)
     accepted = intent.accepts and theirs.get("accepts") is True
-    return Agreed(plan=plan, ticket=join_tickets(*tickets), start=start, accepted=accepted, shares=shares, salt=salt)
+    return Agreed(
+        plan=plan,
+        ticket=join_tickets(*tickets),
+        start=start,
+        accepted=accepted,
+        shares=shares,
+        salt=salt,
+    )
 
 
 def _plain(shapes: Mapping[str, Shape]) -> dict[str, list[int]]:
@@ -236,11 +285,15 @@ def _peer_shapes(peer: Connection, job: Job, raw: object) -> dict[str, Shape]:
     wanted = {name for name, declared in job.inputs.items() if declared.owner == peer.role}
     shapes: dict[str, Shape] = {}
     for name, shape in raw.items():
-        if not isinstance(shape, list) or not all(type(n) is int and 0 <= n < 1 << 40 for n in shape):
+        if not isinstance(shape, list) or not all(
+            type(n) is int and 0 <= n < 1 << 40 for n in shape
+        ):
             raise ProtocolError(f"{peer.role} sent a shape that is none for tensor {name!r}")
         shapes[name] = tuple(shape)
     if set(shapes) != wanted:
-        raise ProtocolError(f"{peer.role} brings {sorted(shapes)}; the job wants {sorted(wanted)} from it")
+        raise ProtocolError(
+            f"{peer.role} brings {sorted(shapes)}; the job wants {sorted(wanted)} from it"
+        )
     return shapes
 
 
@@ -279,7 +332,8 @@ def _start(
     records: Records,
     material: tuple[Material, object] | None,
 ) -> Start:
-    """The end that both can go on with, or else the newest checkpoint that both hold, a new epoch, a place in the material."""
+    """The end that both can go on with, or else the newest checkpoint that both hold, a new epoch,
+    a place in the material."""
     held, last = theirs.get("points"), theirs.get("epoch")
     if not isinstance(held, list) or type(last) is not int or not 0 <= last < 1 << 40:
         raise ProtocolError(f"{peer.role} did not say which checkpoints it holds")
@@ -287,36 +341,58 @@ def _start(
     if (ending := records.common(theirs.get("ending"), peer.role)) is not None:
         return Start(max(epoch, last), lasting=lasting, ending=ending)
     point = next((point for point in points if [point.ticket, point.step] in held), None)
-    place = None if material is None else material[0].settle(material[1], peer.role, 0 if point is None else point.step)
+    place = (
+        None
+        if material is None
+        else material[0].settle(material[1], peer.role, 0 if point is None else point.step)
+    )
     if store is not None:
         store.reserve(max(epoch, last) + 1)
     return Start(max(epoch, last) + 1, point, place, lasting)
 
 
 async def _difference(peer: Connection, listing: Listing) -> AgreementError:
-    """The first statement in which two jobs differ, in a sentence, for digests that differ. Both parties call it.
+    """The first statement in which two jobs differ, in a sentence, for digests that differ. Both
+    parties call it.
 
-    Each learns of the other's job the digests of its beginnings, then what that one statement does; of where it stands in a file, nothing.
+    Each learns of the other's job the digests of its beginnings, then what that one statement does;
+    of where it stands in a file, nothing.
     """
-    peer.send(Message(Kind.PLAN, peer.session, body={"statements": len(listing.statements)}, buffers=(listing.short,)))
+    peer.send(
+        Message(
+            Kind.PLAN,
+            peer.session,
+            body={"statements": len(listing.statements)},
+            buffers=(listing.short,),
+        )
+    )
     message = await expect(peer, Kind.PLAN)
     number = listing.first_difference(bytes(message.buffers[0]) if message.buffers else b"")
     if number is None:
         return AgreementError(
-            f"{peer.role} derives another plan from the same job; install the same versions of this software, Python and NumPy at both"
+            f"{peer.role} derives another plan from the same job; install the same versions of this"
+            " software, Python and NumPy at both"
         )
-    mine = ["".join(c if c.isprintable() else "?" for c in text[:MOST_WORDS]) for text in words(listing, number)]
+    mine = [
+        "".join(c if c.isprintable() else "?" for c in text[:MOST_WORDS])
+        for text in words(listing, number)
+    ]
     peer.send(Message(Kind.PLAN, peer.session, body={"words": mine, "rank": rank(listing, number)}))
     body = (await expect(peer, Kind.PLAN)).body or {}
     theirs, their_rank = body.get("words"), body.get("rank")
     if (
         not isinstance(theirs, list)
         or len(theirs) != DETAILS
-        or not all(isinstance(text, str) and len(text) <= MOST_WORDS and text.isprintable() for text in theirs)
+        or not all(
+            isinstance(text, str) and len(text) <= MOST_WORDS and text.isprintable()
+            for text in theirs
+        )
         or type(their_rank) is not int
         or not 0 <= their_rank < RANKS
     ):
         raise ProtocolError(f"{peer.role} did not say how its job differs")
     me = next(role for role in ROLES if role != peer.role)
     text = difference(listing, number, me, peer.role, theirs, their_rank)
-    return AgreementError(f"{text}; the two jobs differ, and both must start the same", told="the two jobs differ")
+    return AgreementError(
+        f"{text}; the two jobs differ, and both must start the same", told="the two jobs differ"
+    )

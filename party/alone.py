@@ -1,4 +1,5 @@
-"""What one process does with a job by itself, on the tensors of both parties: plan it, run it in the clear, simulate it."""
+"""What one process does with a job by itself, on the tensors of both parties: plan it, run it in
+the clear, simulate it."""
 
 from __future__ import annotations
 
@@ -27,7 +28,9 @@ from .result import Result
 from .session import Report
 from .view import RunView
 
-KEY = bytes(32)  # what is drawn is no secret here, and drawn alike by each, so that results can be compared
+KEY = bytes(
+    32
+)  # what is drawn is no secret here, and drawn alike by each, so that results can be compared
 
 
 def plan(
@@ -43,14 +46,17 @@ def plan(
     dealer_link: str | None = None,
     **tensors: Any,
 ) -> Planned:
-    """What a run of `job` costs. A tensor is a shape, as in x=(1000, 20), or given as for a run; some shapes the job knows itself.
+    """What a run of `job` costs. A tensor is a shape, as in x=(1000, 20), or given as for a run;
+    some shapes the job knows itself.
 
-    `link`, as "rtt=40ms,bandwidth=100mbit" or "ocean", is what the prediction is for; `network` is what is planned for.
-    ConfigError for a shape that is not known.
+    `link`, as "rtt=40ms,bandwidth=100mbit" or "ocean", is what the prediction is for; `network` is
+    what is planned for. ConfigError for a shape that is not known.
     """
     work, given = any_job(job), handed(data, tensors)
     shapes = {name: each for name, each in given.data.items() if _is_shape(each)}
-    given = replace(given, data={name: each for name, each in given.data.items() if name not in shapes})
+    given = replace(
+        given, data={name: each for name, each in given.data.items() if name not in shapes}
+    )
     found = planned(
         work,
         job if isinstance(job, str) else type(work).__name__,
@@ -62,7 +68,9 @@ def plan(
         network=network,
         option="plan(…):",
     )
-    return found.over(parse_shape(link or "none"), parse_shape(dealer_link) if dealer_link else None)
+    return found.over(
+        parse_shape(link or "none"), parse_shape(dealer_link) if dealer_link else None
+    )
 
 
 def _is_shape(given: Any) -> bool:
@@ -78,7 +86,8 @@ def plain(
     view: RunView | None = None,
     **tensors: Any,
 ) -> Result:
-    """The plaintext twin of a run: the same job in float64 with NumPy, on the tensors of both parties; nothing is hidden.
+    """The plaintext twin of a run: the same job in float64 with NumPy, on the tensors of both
+    parties; nothing is hidden.
 
     `view` is told what was read.
     """
@@ -86,7 +95,9 @@ def plain(
     begun = time.monotonic()
     with blame(source(type(work)), limited=False):
         values, history, steps = twin(work, inputs, iterations, LEARNERS[work.reveal])
-    report = Report(results=values, history=history, iterations=steps, seconds=time.monotonic() - begun)
+    report = Report(
+        results=values, history=history, iterations=steps, seconds=time.monotonic() - begun
+    )
     return Result.of(report, exportable=model)
 
 
@@ -102,16 +113,23 @@ def simulate(
     view: RunView | None = None,
     **tensors: Any,
 ) -> Result:
-    """Both parties and a dealer in this process, through the real protocol, on the tensors of both: to try a job out.
+    """Both parties and a dealer in this process, through the real protocol, on the tensors of both:
+    to try a job out.
 
-    `view` is told what was read. OutOfRangeError where values left the range assumed for them, unless that is accepted. The report's
-    bytes are alice's.
+    `view` is told what was read. OutOfRangeError where values left the range assumed for them,
+    unless that is accepted. The report's bytes are alice's.
     """
     work, inputs, model = _all(job, data, tensors, view)
     begun = time.monotonic()
     with blame(source(type(work)), limited=False):
         found = simulated(
-            work, inputs, iterations, LEARNERS[who_learns(work, reveal)], None, guard, accept_out_of_range
+            work,
+            inputs,
+            iterations,
+            LEARNERS[who_learns(work, reveal)],
+            None,
+            guard,
+            accept_out_of_range,
         )
     return Result.of(report_of(found, time.monotonic() - begun), accept_out_of_range, model)
 
@@ -135,7 +153,8 @@ def report_of(found: Simulation, seconds: float) -> Report:
 def _all(
     job: AnyJob, data: Any, tensors: Mapping[str, Any], view: RunView | None
 ) -> tuple[Job, dict[str, Array], Exportable]:
-    """A job, the tensors of both, and its model; `data` as `handed` takes it, or what a command was given."""
+    """A job, the tensors of both, and its model; `data` as `handed` takes it, or what a command was
+    given."""
     work, fitted = any_job(job), dict[str, Fitted]()
     given = data if isinstance(data, Given) else handed(data, tensors)
     inputs = all_inputs(work, given, lambda: KEY, note=(view or RunView()).note, fitted=fitted)

@@ -8,12 +8,14 @@
     result = plain(job, x=X, y=y, w=w)  # float64 with NumPy, nothing hidden
     print(plan(job, x=(1000, 20)))  # rounds, bytes and reveals, before anything runs
 
-A job is a class derived from `Job`, an instance of one, the name of a built-in job, or a path that ends in .py. Tensors are arrays,
-frames of pandas or polars, or paths of files; names with dots go into a mapping: `train(job, {"model.0.weight": w}, x=X)`. A frame, or the
-path of a file, instead of the mapping brings all tables of the job (protocol.tables): `train(job, frame)`.
+A job is a class derived from `Job`, an instance of one, the name of a built-in job, or a path that
+ends in .py. Tensors are arrays, frames of pandas or polars, or paths of files; names with dots go
+into a mapping: `train(job, {"model.0.weight": w}, x=X)`. A frame, or the path of a file, instead of
+the mapping brings all tables of the job (protocol.tables): `train(job, frame)`.
 
-Nothing here touches signals, limits of the process or the event loop's policy: that is what commands do. Every failure is an
-`MpcError` (protocol.errors) with the sentence that the command would print.
+Nothing here touches signals, limits of the process or the event loop's policy: that is what
+commands do. Every failure is an `MpcError` (protocol.errors) with the sentence that the command
+would print.
 """
 
 from __future__ import annotations
@@ -66,11 +68,12 @@ _TABLE = {setting.name: setting for setting in tables.PARTY}
 
 
 class Party:
-    """One of the two parties: who it is, how it finds the two others and trusts them, how patient it is, what it keeps.
+    """One of the two parties: who it is, how it finds the two others and trusts them, how patient
+    it is, what it keeps.
 
-    Every argument is an option of `python -m party` and means what `python -m party run --help` says; left out, it is what the
-    command has by default. Times are seconds or texts such as "5m", rates bits per second or "100mbit". ConfigError names the
-    argument that cannot be used.
+    Every argument is an option of `python -m party` and means what `python -m party run --help`
+    says; left out, it is what the command has by default. Times are seconds or texts such as "5m",
+    rates bits per second or "100mbit". ConfigError names the argument that cannot be used.
     """
 
     def __init__(
@@ -146,18 +149,27 @@ class Party:
         view: RunView | None = None,
         **tensors: Any,
     ) -> Result:
-        """Take part in one run of `job` with these tensors, this party's own, and give what it learnt.
+        """Take part in one run of `job` with these tensors, this party's own, and give what it
+        learnt.
 
-        `iterations` and `reveal` (alice, bob, both, none) replace what the job says; both parties must say the same, and whether
-        they keep what the job says can stay shared: `result.model`, of which each has its half, to save. `model`: the half of an
-        earlier one, or its file, to begin with. `view` is told how far it is; by default a bar shows it, in a notebook or on a terminal, and
-        the logger mpc.alice or mpc.bob hears of it. Cancelled, it ends at both parties, and the other is told so.
+        `iterations` and `reveal` (alice, bob, both, none) replace what the job says; both parties
+        must say the same, and whether they keep what the job says can stay shared: `result.model`,
+        of which each has its half, to save. `model`: the half of an earlier one, or its file, to
+        begin with. `view` is told how far it is; by default a bar shows it, in a notebook or on a
+        terminal, and the logger mpc.alice or mpc.bob hears of it. Cancelled, it ends at both
+        parties, and the other is told so.
         """
         given = handed(data, tensors)
         half = SharedModel.read(model) if isinstance(model, (str, Path)) else model
         if view is None:
             view = Watching(self.role, Log(self.role, self.session), own_bar(self.role))
-        more: dict[str, Any] = {"iterations": iterations, "reveal": reveal, "keep": keep, "model": half, "view": view}
+        more: dict[str, Any] = {
+            "iterations": iterations,
+            "reveal": reveal,
+            "keep": keep,
+            "model": half,
+            "view": view,
+        }
         try:
             run = await self._prepared(partial(self.prepare, job, given, **more))
             with contextlib.closing(run):
@@ -167,14 +179,17 @@ class Party:
         except MpcError as error:
             raise error.with_traceback(None) from error.__cause__  # its sentence says it all
         except asyncio.CancelledError:
-            raise asyncio.CancelledError("the run was interrupted, and the others were told so") from None
+            raise asyncio.CancelledError(
+                "the run was interrupted, and the others were told so"
+            ) from None
         finally:
             view.ended()
 
     train = run
 
     def run_sync(self, job: AnyJob, data: Any = None, /, **more: Any) -> Result:
-        """The same for code that is not a coroutine. Where an event loop is running already, it runs in a thread with its own."""
+        """The same for code that is not a coroutine. Where an event loop is running already, it
+        runs in a thread with its own."""
         return wait_for(self.run(job, data, **more))
 
     train_sync = run_sync
@@ -191,25 +206,39 @@ class Party:
         view: RunView | None = None,
         **tensors: Any,
     ) -> Result:
-        """What a model that stays shared, of which this is one half, says of new rows; these are given by one of the parties.
+        """What a model that stays shared, of which this is one half, says of new rows; these are
+        given by one of the parties.
 
-        `job` is what trained it; without it, the file that did. `to`, the same at both, says who learns what: {"classes": "bob"},
-        also "probabilities", "scores", and "predictions", which is classes or scores; without it whoever brings the rows learns the `kind`.
+        `job` is what trained it; without it, the file that did. `to`, the same at both, says who
+        learns what: {"classes": "bob"}, also "probabilities", "scores", and "predictions", which is
+        classes or scores; without it whoever brings the rows learns the `kind`.
         """
         half = SharedModel.read(model) if isinstance(model, (str, Path)) else model
         given = handed(data, tensors)
-        wanted = predicted(half, None if job is None else any_job(job), {}, bool(given.data or given.tables), to, kind)
+        wanted = predicted(
+            half,
+            None if job is None else any_job(job),
+            {},
+            bool(given.data or given.tables),
+            to,
+            kind,
+        )
         return await self.run(wanted, data, model=half, view=view, **tensors)
 
-    def predict_sync(self, model: SharedModel | str | Path, data: Any = None, /, **more: Any) -> Result:
+    def predict_sync(
+        self, model: SharedModel | str | Path, data: Any = None, /, **more: Any
+    ) -> Result:
         """The same for code that is not a coroutine."""
         return wait_for(self.predict(model, data, **more))
 
     async def _prepared(self, prepare: Callable[[], Run]) -> Run:
-        """What `prepare` gives, made in a thread: reading data and compiling take their time, and the loop may have other work."""
+        """What `prepare` gives, made in a thread: reading data and compiling take their time, and
+        the loop may have other work."""
 
         def let_go(done: asyncio.Future[Run]) -> None:
-            if not done.cancelled() and done.exception() is None:  # a loop that ends cancels what there is
+            if (
+                not done.cancelled() and done.exception() is None
+            ):  # a loop that ends cancels what there is
                 done.result().close()
 
         made = asyncio.ensure_future(asyncio.to_thread(prepare))
@@ -232,12 +261,20 @@ class Party:
         fresh: bool = False,
         named: Named = Named(),  # noqa: B008, a tuple
     ) -> Run:
-        """Everything before the first word to anybody: the job, this party's tensors, keys, records of earlier attempts.
+        """Everything before the first word to anybody: the job, this party's tensors, keys, records
+        of earlier attempts.
 
-        `fresh` sets the state of this session aside; `named` is how the job was given, for a model that is kept.
+        `fresh` sets the state of this session aside; `named` is how the job was given, for a model
+        that is kept.
         """
         watch, seen = Watch.of(self), Seen()
-        view = RunViews(*(() if view is None else (view,)), seen) if watch else RunView() if view is None else view
+        view = (
+            RunViews(*(() if view is None else (view,)), seen)
+            if watch
+            else RunView()
+            if view is None
+            else view
+        )
         work = copy.copy(any_job(job))
         work.kept = work.keep if keep else ()
         named = Named(job) if isinstance(job, str) else named
@@ -246,14 +283,18 @@ class Party:
         store = None if self.state is None else Store(self.state, self.session, self.role)
         if fresh:
             if store is None:
-                raise ConfigError("--fresh sets the state of a session aside; say where that is: --state DIR")
+                raise ConfigError(
+                    "--fresh sets the state of a session aside; say where that is: --state DIR"
+                )
             if (aside := store.set_aside()) is not None:
                 view.note(f"the state of session {self.session} was moved to {aside}", "aside")
         to = self.addresses()
         if model is not None:
             model.check(self.role, to.public_keys(self.role))
         learnt = {} if model is None else model.learnt
-        inputs, keyed = brought(work, self.role, given, fresh_seed if store is None else store.key, learnt)
+        inputs, keyed = brought(
+            work, self.role, given, fresh_seed if store is None else store.key, learnt
+        )
         for sentence in inputs.read:
             view.note(sentence, "read")
         material = None if self.material is None else self._material(self.material)
@@ -271,7 +312,11 @@ class Party:
         )
         kernels.ready(view.note)
         kernels.set_threads(self.threads)
-        keep_it = keeper(self.role, to.public_keys(self.role), work, named, model, inputs.fitted) if keep else None
+        keep_it = (
+            keeper(self.role, to.public_keys(self.role), work, named, model, inputs.fitted)
+            if keep
+            else None
+        )
         shown = parts(self.role, self.session, Path(named.file).name or type(work).__name__, seen)
         run = Run(
             intent,
@@ -283,7 +328,9 @@ class Party:
             material=material,
             threads=self.threads,
             keeper=keep_it,
-            serving=None if watch is None else watch.serving(view.note, shown, partial(samples, seen)),
+            serving=None
+            if watch is None
+            else watch.serving(view.note, shown, partial(samples, seen)),
         )
         run.fitted = inputs.fitted
         return run
@@ -314,7 +361,12 @@ class Party:
     def addresses(self, dealt: bool = True) -> Addresses:
         """Addresses and keys of the two others; of the peer alone where nothing is dealt."""
         peer, dealer = self.peer, self.dealer if self.material is None and dealt else None
-        keys = own_key(self.role, self.key, [peer] if dealer is None else [peer, dealer], self.insecure_plaintext)
+        keys = own_key(
+            self.role,
+            self.key,
+            [peer] if dealer is None else [peer, dealer],
+            self.insecure_plaintext,
+        )
         shared = keys is not None and self.key is None
         return Addresses(
             session=self.session,
@@ -323,8 +375,12 @@ class Party:
             timeout=self.timeout,
             wait=self.wait,
             keys=keys,
-            peer_key=needed_key(PEER[self.role], self.peer_key, shared, "--peer-key") if keys else None,
-            dealer_key=needed_key("dealer", self.dealer_key, shared, "--dealer-key") if keys and dealer else None,
+            peer_key=needed_key(PEER[self.role], self.peer_key, shared, "--peer-key")
+            if keys
+            else None,
+            dealer_key=needed_key("dealer", self.dealer_key, shared, "--dealer-key")
+            if keys and dealer
+            else None,
             peer_shape=parse_shape(self.link) if self.link else None,
             dealer_shape=parse_shape(self.dealer_link) if self.dealer_link else None,
         )
@@ -333,11 +389,16 @@ class Party:
         """The file that takes the dealer's place, opened with this party's key."""
         keys = own_key(self.role, self.key, (), False)
         return open_material(
-            file, self.role, self.session, keys, other_key("dealer", self.dealer_key, self.key is None)
+            file,
+            self.role,
+            self.session,
+            keys,
+            other_key("dealer", self.dealer_key, self.key is None),
         )
 
 
-# ---- what was given ----------------------------------------------------------------------------------------------
+# ---- what was given
+# ----------------------------------------------------------------------------------------------
 
 
 def _read(name: str, given: Any) -> Any:
@@ -347,8 +408,11 @@ def _read(name: str, given: Any) -> Any:
         return setting.fallback()
     text = str(given)
     if isinstance(given, (int, float)):
-        text = {"TIME": f"{given!r}s", "RATE": f"{given!r}bit" if given else "none"}.get(setting.metavar or "", text)
+        text = {"TIME": f"{given!r}s", "RATE": f"{given!r}bit" if given else "none"}.get(
+            setting.metavar or "", text
+        )
     return setting.read(text, name)
 
 
-# ---- outside of coroutines ---------------------------------------------------------------------------------------
+# ---- outside of coroutines
+# ---------------------------------------------------------------------------------------

@@ -1,4 +1,5 @@
-"""What a session itself does at the steps of one attempt: it judges checks, writes checkpoints, and seals the end."""
+"""What a session itself does at the steps of one attempt: it judges checks, writes checkpoints, and
+seals the end."""
 
 from __future__ import annotations
 
@@ -24,8 +25,9 @@ from .observing import CHECKPOINT, HALT, StepObserver
 class Attendance(StepObserver):
     """Of one party in one attempt.
 
-    A checkpoint is taken when alice's clock says that one is due, or either party is asked to halt. The request travels in the
-    first round of a step, so that both parties write at the end of the same step.
+    A checkpoint is taken when alice's clock says that one is due, or either party is asked to halt.
+    The request travels in the first round of a step, so that both parties write at the end of the
+    same step.
     """
 
     agreed: Agreed
@@ -36,7 +38,9 @@ class Attendance(StepObserver):
     store: Store | None
     interval: float  # seconds between two checkpoints
     halting: Callable[[], bool]  # whether this party is asked to halt
-    revealed: Callable[[int, Mapping[str, Array], tuple[str, ...]], None]  # told what a check revealed
+    revealed: Callable[
+        [int, Mapping[str, Array], tuple[str, ...]], None
+    ]  # told what a check revealed
     _due: float = 0.0
     _last: Point | None = field(default=None, init=False)
 
@@ -65,7 +69,9 @@ class Attendance(StepObserver):
     def checkpoint(self, step: int) -> None:
         if self.store is not None:
             self._last = Point(self.agreed.ticket, step)
-            self.store.save(self._last, self.agreed.start.epoch, self.machine.state(), self.history.body())
+            self.store.save(
+                self._last, self.agreed.start.epoch, self.machine.state(), self.history.body()
+            )
 
     def confirmed(self) -> None:
         if self.store is not None and self._last is not None:

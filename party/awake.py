@@ -10,7 +10,8 @@ TICK = 0.2  # seconds
 
 
 async def awake(made: asyncio.Future[T]) -> T:
-    """What `made` gives. Meanwhile the loop wakes now and then: a notebook's sees no interrupt while it sleeps.
+    """What `made` gives. Meanwhile the loop wakes now and then: a notebook's sees no interrupt
+    while it sleeps.
 
     Cancelled, `made` goes on.
     """

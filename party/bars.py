@@ -1,4 +1,5 @@
-"""A bar that shows how far a run is, and lines below it: on a terminal, in a notebook, or nowhere."""
+"""A bar that shows how far a run is, and lines below it: on a terminal, in a notebook, or
+nowhere."""
 
 from __future__ import annotations
 
@@ -100,7 +101,8 @@ def own_bar(role: str) -> Bar | None:
 
 
 def curve(values: Sequence[float], most: int = 16) -> str:
-    """The course of some numbers in one character each, the lowest at the bottom; of many, every so many-th and the last."""
+    """The course of some numbers in one character each, the lowest at the bottom; of many, every so
+    many-th and the last."""
     thinned = (
         [values[-1 - round(n * (len(values) - 1) / (most - 1))] for n in range(most)][::-1]
         if len(values) > most
@@ -109,4 +111,6 @@ def curve(values: Sequence[float], most: int = 16) -> str:
     known = [value for value in thinned if abs(value) < float("inf")]
     low, high = min(known, default=0.0), max(known, default=0.0)
     step = (high - low) / (len(_HEIGHTS) - 1) or 1.0
-    return "".join(_HEIGHTS[round((value - low) / step)] if value in known else "?" for value in thinned)
+    return "".join(
+        _HEIGHTS[round((value - low) / step)] if value in known else "?" for value in thinned
+    )

@@ -1,6 +1,8 @@
-"""Files that check themselves: a line that says what they are, a digest over everything, then plain data.
+"""Files that check themselves: a line that says what they are, a digest over everything, then plain
+data.
 
-A file is complete or does not exist (`files.durable`), readable by its owner alone; what was cut off or altered is noticed.
+A file is complete or does not exist (`files.durable`), readable by its owner alone; what was cut
+off or altered is noticed.
 """
 
 from __future__ import annotations
@@ -20,11 +22,13 @@ _DIGEST = 32
 
 
 class Damaged(Exception):
-    """Why a file is not one that was written here; the end of a sentence that begins with its name."""
+    """Why a file is not one that was written here; the end of a sentence that begins with its
+    name."""
 
 
 def write(path: Path, magic: bytes, body: Mapping[str, Any]) -> None:
-    """Write plain data durably, in place of what is there; any OSError is the caller's to put into words."""
+    """Write plain data durably, in place of what is there; any OSError is the caller's to put into
+    words."""
     data = msgpack.packb(body)
     with durable(path) as file:
         file.write(magic + hashlib.blake2b(data, digest_size=_DIGEST).digest() + data)

@@ -1,12 +1,17 @@
-"""The state folder: what a killed party needs to go on from the newest step that both parties hold, and to end (ending.py).
+"""The state folder: what a killed party needs to go on from the newest step that both parties hold,
+and to end (ending.py).
 
-A checkpoint is this party's shares of the carried variables after a step. The shares of one step fit together only if both
-stem from one epoch, so a checkpoint is known by (ticket, step), where the ticket names the epoch's attempt. The rules:
+A checkpoint is this party's shares of the carried variables after a step. The shares of one step
+fit together only if both stem from one epoch, so a checkpoint is known by (ticket, step), where the
+ticket names the epoch's attempt. The rules:
 
-* a file is complete or does not exist: written beside, synced, renamed, the folder synced; readable by its owner alone;
+* a file is complete or does not exist: written beside, synced, renamed, the folder synced; readable
+  by its owner alone;
 * it checks itself: a digest over everything; a file that fails is skipped, never deleted;
-* it belongs to the inputs it was computed from: each has a keyed digest of this party's own tensors, the key beside it;
-* the newest that the peer is known to hold, the one before it, and everything newer are kept; older ones go;
+* it belongs to the inputs it was computed from: each has a keyed digest of this party's own
+  tensors, the key beside it;
+* the newest that the peer is known to hold, the one before it, and everything newer are kept; older
+  ones go;
 * the number of an epoch is on disk before the epoch begins, so no number is ever used twice.
 
     SESSION.ROLE.STEP.TICKET.checkpoint    shares after a step
@@ -61,7 +66,9 @@ class Store:
         self._common: list[Point] = []  # that the peer holds too, oldest first
         name = re.escape(self._prefix)
         self._checkpoint = re.compile(rf"{name}\.\d{{12}}\.[0-9a-z-]+\.checkpoint")
-        self._of_a_run = re.compile(rf"{name}\.(\d{{12}}\.[0-9a-z-]+\.checkpoint|rows|ending|results)")
+        self._of_a_run = re.compile(
+            rf"{name}\.(\d{{12}}\.[0-9a-z-]+\.checkpoint|rows|ending|results)"
+        )
         try:
             own_folder(folder)
             probe = folder / f".{self._prefix}.probe"
@@ -69,14 +76,18 @@ class Store:
             probe.unlink()
             remove_unfinished(folder, self._prefix)  # this party was killed while it wrote them
         except OSError as error:
-            raise ConfigError(f"the state folder {folder} cannot be written: {error.strerror}") from None
+            raise ConfigError(
+                f"the state folder {folder} cannot be written: {error.strerror}"
+            ) from None
 
     def key(self) -> bytes:
-        """A secret of this folder, which what this party draws follows from: a run that goes on has drawn the same."""
+        """A secret of this folder, which what this party draws follows from: a run that goes on has
+        drawn the same."""
         return self._key(new=not self._files(self._of_a_run))
 
     def belong(self, fingerprint: str, inputs: Mapping[str, Array]) -> None:
-        """State of the run that `fingerprint` names counts from now on; DataError if it is of other inputs than these."""
+        """State of the run that `fingerprint` names counts from now on; DataError if it is of other
+        inputs than these."""
         self._fingerprint = fingerprint
         found = [body for body in map(self._read, self._files(self._of_a_run)) if self._ours(body)]
         key = self._key(new=not found)
@@ -85,7 +96,8 @@ class Store:
             for name, digest in self._inputs.items():
                 if not hmac.compare_digest(str(body["inputs"].get(name)), digest):
                     raise DataError(
-                        f"{name} is not the tensor that the state in {self.folder} was computed from; bring that, {ANOTHER}"
+                        f"{name} is not the tensor that the state in {self.folder} was computed"
+                        f" from; bring that, {ANOTHER}"
                     )
 
     def bind(self, digest: str) -> None:
@@ -93,7 +105,8 @@ class Store:
         self._digest = digest
 
     def set_aside(self) -> Path | None:
-        """Move the state of this session into a folder of its own, which is returned; epochs go on from where they were."""
+        """Move the state of this session into a folder of its own, which is returned; epochs go on
+        from where they were."""
         found = self._files(self._of_a_run)
         if not found:
             return None
@@ -108,15 +121,21 @@ class Store:
             sync_folder(aside)
             sync_folder(self.folder)
         except OSError as error:
-            raise ConfigError(f"the state in {self.folder} cannot be set aside: {error.strerror}") from None
+            raise ConfigError(
+                f"the state in {self.folder} cannot be set aside: {error.strerror}"
+            ) from None
         return aside
 
-    # ---- checkpoints --------------------------------------------------------------------------------------------
+    # ---- checkpoints
+    # --------------------------------------------------------------------------------------------
 
     @property
     def points(self) -> list[Point]:
-        """Every readable checkpoint of this plan, newest step first; those of one step in the same order at both parties."""
-        bodies = [body for body in map(self._read, self._files(self._checkpoint)) if self._counts(body)]
+        """Every readable checkpoint of this plan, newest step first; those of one step in the same
+        order at both parties."""
+        bodies = [
+            body for body in map(self._read, self._files(self._checkpoint)) if self._counts(body)
+        ]
         points = [Point(body["ticket"], body["step"]) for body in bodies]
         return sorted(points, key=lambda point: (point.step, point.ticket), reverse=True)
 
@@ -124,7 +143,9 @@ class Store:
         """The shares at a point, in the plan's order of carried variables."""
         body = self._read(self._path(point))
         if not self._counts(body):
-            raise ConfigError(f"the checkpoint of step {point.step} in {self.folder} has become unreadable")
+            raise ConfigError(
+                f"the checkpoint of step {point.step} in {self.folder} has become unreadable"
+            )
         self._common = [point]
         return unpacked(body["state"])
 
@@ -133,7 +154,9 @@ class Store:
         body = self._read(self._path(point))
         return body.get("history") if self._counts(body) else None
 
-    def save(self, point: Point, epoch: int, state: list[Words], history: Mapping[str, Any] | None = None) -> None:
+    def save(
+        self, point: Point, epoch: int, state: list[Words], history: Mapping[str, Any] | None = None
+    ) -> None:
         """Write a checkpoint durably: shares, and what checks have revealed."""
         body = {
             "ticket": point.ticket,
@@ -155,7 +178,8 @@ class Store:
                 with contextlib.suppress(OSError):
                     path.unlink()
 
-    # ---- epochs -------------------------------------------------------------------------------------------------
+    # ---- epochs
+    # ----------------------------------------------------------------------------------------------
 
     def epoch(self) -> int:
         """The highest epoch on record."""
@@ -166,14 +190,16 @@ class Store:
         """Record durably that this epoch is used, before it is."""
         self._write(self._named("epoch"), {"epoch": epoch})
 
-    # ---- the rows, and the end ----------------------------------------------------------------------------------
+    # ---- the rows, and the end
+    # ----------------------------------------------------------------------------------
 
     def record(self, name: str, body: Mapping[str, Any]) -> None:
         """Write "rows", "ending" or "results" durably. The body has an "epoch"."""
         self._write(self._named(name), body)
 
     def recorded(self, name: str, any_plan: bool = False) -> dict[str, Any] | None:
-        """The record of this name, if it is whole and of this run (and, unless `any_plan`, of the plan that is bound)."""
+        """The record of this name, if it is whole and of this run (and, unless `any_plan`, of the
+        plan that is bound)."""
         body = self._read(self._named(name))
         return body if self._ours(body) and (any_plan or self._counts(body)) else None
 
@@ -185,7 +211,8 @@ class Store:
         except OSError as error:
             raise self._cannot(self._named(name), error) from None
 
-    # ---- files --------------------------------------------------------------------------------------------------
+    # ---- files
+    # ----------------------------------------------------------------------------------------------
 
     def _named(self, name: str) -> Path:
         return self.folder / f"{self._prefix}.{name}"
@@ -203,20 +230,26 @@ class Store:
         return body is not None and body.get("digest") == self._digest and self._ours(body)
 
     def _key(self, new: bool) -> bytes:
-        """The key of this folder's digests of inputs and of its draws; made if there is none and nothing depends on it."""
+        """The key of this folder's digests of inputs and of its draws; made if there is none and
+        nothing depends on it."""
         body = self._read(self._named("key"))
         if body is not None:
             return bytes(body["key"])
         if not new:
             raise ConfigError(
-                f"{self._named('key')} is missing or damaged, so nobody can tell which inputs the state beside it is of; {ANOTHER}"
+                f"{self._named('key')} is missing or damaged, so nobody can tell which inputs the"
+                f" state beside it is of; {ANOTHER}"
             )
         key = secrets.token_bytes(32)
         self._write(self._named("key"), {"key": key})
         return key
 
     def _write(self, path: Path, body: Mapping[str, Any]) -> None:
-        belonging = {"digest": self._digest, "fingerprint": self._fingerprint, "inputs": self._inputs}
+        belonging = {
+            "digest": self._digest,
+            "fingerprint": self._fingerprint,
+            "inputs": self._inputs,
+        }
         try:
             checked.write(path, MAGIC, {**belonging, **body})
         except OSError as error:
@@ -224,7 +257,8 @@ class Store:
 
     def _cannot(self, path: Path, error: OSError) -> ConfigError:
         return ConfigError(
-            f"{path} cannot be written: {error.strerror}; nothing is lost: mend that, and give the same command again"
+            f"{path} cannot be written: {error.strerror}; nothing is lost: mend that, and give the"
+            " same command again"
         )
 
     def _read(self, path: Path) -> Any:
@@ -237,7 +271,9 @@ class Store:
 
 def _keyed(key: bytes, name: str, array: Array) -> str:
     """A digest of a tensor that tells nothing about it without the key."""
-    digest = hashlib.blake2b(f"{name} {array.dtype.str} {array.shape}\n".encode(), key=key, digest_size=_DIGEST)
+    digest = hashlib.blake2b(
+        f"{name} {array.dtype.str} {array.shape}\n".encode(), key=key, digest_size=_DIGEST
+    )
     rows = array if array.ndim else array[None]
     for piece in pieces(rows):
         digest.update(np.ascontiguousarray(rows[piece]))

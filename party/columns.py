@@ -1,4 +1,5 @@
-"""A party's part of the job's tables: which columns of a file or a frame each takes, and how these are prepared."""
+"""A party's part of the job's tables: which columns of a file or a frame each takes, and how these
+are prepared."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ from .rows import Cut
 
 @dataclass(frozen=True)
 class Prepared:
-    """A party's part of a table: its columns as they were read, under the job's names, and the steps with what they learnt.
+    """A party's part of a table: its columns as they were read, under the job's names, and the
+    steps with what they learnt.
 
     fitted: None as long as it is not known which rows count.
     """
@@ -37,7 +39,9 @@ class Prepared:
 
     def __str__(self) -> str:
         names = self.frame.names
-        shown = listed(names, 3) if len(names) <= 3 else f"{listed(names[:1])} … {listed(names[-1:])}"
+        shown = (
+            listed(names, 3) if len(names) <= 3 else f"{listed(names[:1])} … {listed(names[-1:])}"
+        )
         made = names if self.fitted is None else self.fitted.names
         became = f", which become {len(made):,}" if len(made) != len(names) else ""
         rest = f"; not used: {listed(self.unused)}" if self.unused else ""
@@ -71,17 +75,23 @@ def own_tables(
                 learns = any(step.learns for step in steps)
                 if learns and isinstance(job, Prediction):
                     raise DataError(
-                        f"{tensor} is prepared with numbers that were learnt from rows of the training, and {role}'s half of the "
-                        "model has none: whoever brought those brings new ones"
+                        f"{tensor} is prepared with numbers that were learnt from rows of the"
+                        f" training, and {role}'s half of the model has none: whoever brought those"
+                        " brings new ones"
                     )
                 if not cut.pending(tensor):
-                    known = fit(own.take(job.training_rows(len(own)) if learns else np.arange(0)), steps)
+                    known = fit(
+                        own.take(job.training_rows(len(own)) if learns else np.arange(0)), steps
+                    )
             found[tensor] = Prepared(own, None if cut.pending(tensor) else known, unused)
     return found
 
 
-def choose(frame: Frame, parts: Mapping[str, Part], keys: Collection[str] = ()) -> dict[str, list[tuple[str, int]]]:
-    """Which columns of a frame each of these tables takes, by the names that the job calls them and where they stand.
+def choose(
+    frame: Frame, parts: Mapping[str, Part], keys: Collection[str] = ()
+) -> dict[str, list[tuple[str, int]]]:
+    """Which columns of a frame each of these tables takes, by the names that the job calls them and
+    where they stand.
 
     Columns of ids, `keys`, are taken by a table that names them alone.
     """
@@ -110,8 +120,9 @@ def choose(frame: Frame, parts: Mapping[str, Part], keys: Collection[str] = ()) 
     for name, part in parts.items():
         if isinstance(part.columns, int) and part.columns != len(rest):
             raise DataError(
-                f"table {name}: {frame.source} has {len(rest)} columns that no other table of the job takes, "
-                f"and {name} takes {part.columns}; name the columns in the job, or bring a file with these alone"
+                f"table {name}: {frame.source} has {len(rest)} columns that no other table of the"
+                f" job takes, and {name} takes {part.columns}; name the columns in the job, or"
+                " bring a file with these alone"
             )
         if isinstance(part.columns, int):
             found[name] = [(str(n), at) for n, at in enumerate(rest)]

@@ -41,8 +41,9 @@ PREDICT = (
     *(setting for setting in JOB if setting.name not in ("job", "iterations", "reveal")),
     Setting(
         "reveal",
-        "who learns what: classes=bob, probabilities=alice, scores=both, or bob alone for the predictions, which are classes or "
-        "scores; both parties say the same; default: the predictions go to whoever brings the rows",
+        "who learns what: classes=bob, probabilities=alice, scores=both, or bob alone for the"
+        " predictions, which are classes or scores; both parties say the same; default: the"
+        " predictions go to whoever brings the rows",
         many=True,
         metavar="[KIND=]WHO",
     ),
@@ -72,11 +73,14 @@ ROTATE = (
 ALONE = (
     Setting(
         "plain",
-        "run the job in the clear, in float64, in this process alone: --data has the tensors of both",
+        "run the job in the clear, in float64, in this process alone: --data has the tensors of"
+        " both",
         flag=True,
     ),
     Setting(
-        "simulate", "run both parties and a dealer in this process alone: --data has the tensors of both", flag=True
+        "simulate",
+        "run both parties and a dealer in this process alone: --data has the tensors of both",
+        flag=True,
     ),
 )
 RUN = (ROLE, *JOB, KEEP, MODEL, *PARTY[1:], FRESH, MEASURE, *ALONE, *OUTPUT, LOG_FORMAT)
@@ -84,9 +88,20 @@ PLAN = (
     *JOB,
     KEEP,
     MODEL,
-    Setting("predict", "plan a prediction with the model: who learns what", many=True, metavar="[KIND=]WHO"),
+    Setting(
+        "predict",
+        "plan a prediction with the model: who learns what",
+        many=True,
+        metavar="[KIND=]WHO",
+    ),
     GUARD,
-    Setting("shape", "the shape of a tensor that is not at hand", shape_of, many=True, metavar="NAME=ROWSxCOLUMNS"),
+    Setting(
+        "shape",
+        "the shape of a tensor that is not at hand",
+        shape_of,
+        many=True,
+        metavar="NAME=ROWSxCOLUMNS",
+    ),
     *NETWORK,
     Setting(
         "spare",
@@ -101,7 +116,12 @@ PLAN = (
         file_path,
         metavar="FILE",
     ),
-    Setting("html", "write the plan as a page with pictures, for a browser", file_path, metavar="FILE.html"),
+    Setting(
+        "html",
+        "write the plan as a page with pictures, for a browser",
+        file_path,
+        metavar="FILE.html",
+    ),
     LINK[0],
     LINK[1],
     OUTPUT[1],
@@ -110,7 +130,9 @@ DEMO = (
     *JOB,
     *NETWORK,
     GUARD,
-    Setting("timeout", "how long the whole demo may take", positive(duration), "10m", metavar="TIME"),
+    Setting(
+        "timeout", "how long the whole demo may take", positive(duration), "10m", metavar="TIME"
+    ),
     *LINK,
     *OUTPUT,
     ACCEPT,
@@ -124,7 +146,9 @@ BENCH = (
         metavar="NAME",
     ),
     Setting("scale", "sizes, as a multiple of the usual ones", ratio, "1", metavar="FACTOR"),
-    Setting("size", "the size itself: elements, rows of a matrix, or iterations", whole(1), metavar="N"),
+    Setting(
+        "size", "the size itself: elements, rows of a matrix, or iterations", whole(1), metavar="N"
+    ),
     Setting("json", "print one JSON object per workload, one to a line", flag=True),
 )
 OPERATIONS = (
@@ -141,31 +165,62 @@ OPERATIONS = (
 LAB = (
     *(setting for setting in JOB if setting.name != "reveal"),
     Setting("rtt", "round-trip times", several(duration), "0,10,40,100,200ms", metavar="TIME,…"),
-    Setting("bandwidth", "bandwidths; none: no limit", several(rate), "10mbit,100mbit,1gbit", metavar="RATE,…"),
-    Setting("dealer_link", "the links to the dealer, in every cell; default: like the one between the parties"),
     Setting(
-        "seconds_per_cell", "how long the iterations of one cell should take", positive(duration), "5s", metavar="TIME"
+        "bandwidth",
+        "bandwidths; none: no limit",
+        several(rate),
+        "10mbit,100mbit,1gbit",
+        metavar="RATE,…",
+    ),
+    Setting(
+        "dealer_link",
+        "the links to the dealer, in every cell; default: like the one between the parties",
+    ),
+    Setting(
+        "seconds_per_cell",
+        "how long the iterations of one cell should take",
+        positive(duration),
+        "5s",
+        metavar="TIME",
     ),
     Setting("out", "the folder for tables and pictures", file_path, "lab", metavar="DIR"),
-    Setting("html", "write a report as a page with pictures, for a browser", file_path, metavar="FILE.html"),
+    Setting(
+        "html",
+        "write a report as a page with pictures, for a browser",
+        file_path,
+        metavar="FILE.html",
+    ),
     *OUTPUT[1:],
 )
 INIT = (
     Setting("out", "the file that is written", file_path, "job.toml", metavar="FILE.toml"),
-    Setting("estimator", "what is to be learnt: logistic-regression, ridge, statistics and so on", metavar="NAME"),
+    Setting(
+        "estimator",
+        "what is to be learnt: logistic-regression, ridge, statistics and so on",
+        metavar="NAME",
+    ),
     Setting("alice", "columns of alice: names, or how many there are", metavar="NAME,…|N"),
     Setting("bob", "columns of bob", metavar="NAME,…|N"),
     Setting("both", "columns of which each has rows of her or his own", metavar="NAME,…|N"),
-    Setting("label", "the column of classes, with its owner, as in bob:default", metavar="WHO:NAME"),
+    Setting(
+        "label", "the column of classes, with its owner, as in bob:default", metavar="WHO:NAME"
+    ),
     Setting("classes", "its classes, in order, or how many", metavar="NAME,…|N"),
-    Setting("target", "the column that a regression is to predict, as in bob:price", metavar="WHO:NAME"),
+    Setting(
+        "target", "the column that a regression is to predict, as in bob:price", metavar="WHO:NAME"
+    ),
     Setting("groups", "the column of groups, as in bob:region", metavar="WHO:NAME"),
     Setting(
         "match",
-        "the column of ids by which rows of both are matched; or order, where both have the same rows in the same order",
+        "the column of ids by which rows of both are matched; or order, where both have the same"
+        " rows in the same order",
         metavar="NAME|order",
     ),
-    Setting("steps", "preparation of the columns: standardise, min-max, log1p, or none", metavar="NAME,…"),
+    Setting(
+        "steps",
+        "preparation of the columns: standardise, min-max, log1p, or none",
+        metavar="NAME,…",
+    ),
     Setting("held_out", "the part of the rows that is held out", metavar="PART"),
     Setting("param", "a parameter of the estimator", many=True, metavar="NAME=VALUE"),
     Setting("reveal", "who learns the result: alice, bob, both or none"),
@@ -174,21 +229,49 @@ INIT = (
 )
 IMPORT = (
     Setting("model", "the ONNX file", many=True, bare=True, metavar="MODEL.onnx"),
-    Setting("out", "NAME.json and NAME.npz are written; default: the model's name", file_path, metavar="NAME"),
-    Setting("range", "the range of the numbers of an input", range_of, many=True, metavar="INPUT=LOW:HIGH"),
-    Setting("calibrate", "rows of this party's that show how large numbers get", many=True, metavar="[INPUT=]FILE"),
-    Setting("peak", "what no number in a layer is said to exceed", magnitude, metavar="NUMBER"),
-    Setting("any_batch", "take any number of rows, though the model was exported for a fixed one", flag=True),
-    Setting("output", "an output of the model that is wanted; default: all", many=True, metavar="NAME"),
     Setting(
-        "reveal", "who learns the outputs: alice, bob, both or none", choice("alice", "bob", "both", "none"), "bob"
+        "out",
+        "NAME.json and NAME.npz are written; default: the model's name",
+        file_path,
+        metavar="NAME",
+    ),
+    Setting(
+        "range",
+        "the range of the numbers of an input",
+        range_of,
+        many=True,
+        metavar="INPUT=LOW:HIGH",
+    ),
+    Setting(
+        "calibrate",
+        "rows of this party's that show how large numbers get",
+        many=True,
+        metavar="[INPUT=]FILE",
+    ),
+    Setting("peak", "what no number in a layer is said to exceed", magnitude, metavar="NUMBER"),
+    Setting(
+        "any_batch",
+        "take any number of rows, though the model was exported for a fixed one",
+        flag=True,
+    ),
+    Setting(
+        "output", "an output of the model that is wanted; default: all", many=True, metavar="NAME"
+    ),
+    Setting(
+        "reveal",
+        "who learns the outputs: alice, bob, both or none",
+        choice("alice", "bob", "both", "none"),
+        "bob",
     ),
 )
 EXPORT = (
     *(setting for setting in JOB if setting.name in ("job", "param", "table", "header")),
     Setting("role", "whose rows --table has, where both have some", choice("alice", "bob")),
     Setting(
-        "weights", "a .npz of weights, as a run wrote it; a later one beats an earlier", many=True, metavar="FILE.npz"
+        "weights",
+        "a .npz of weights, as a run wrote it; a later one beats an earlier",
+        many=True,
+        metavar="FILE.npz",
     ),
     Setting("out", "the ONNX file to write", file_path, metavar="MODEL.onnx"),
 )
@@ -199,6 +282,9 @@ NOTEBOOKS = (
 KEYGEN = (
     ROLE,
     Setting(
-        "out", "the secret key file; default: <role>.key in the user's configuration folder", file_path, metavar="FILE"
+        "out",
+        "the secret key file; default: <role>.key in the user's configuration folder",
+        file_path,
+        metavar="FILE",
     ),
 )

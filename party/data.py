@@ -18,24 +18,37 @@ SUFFIXES = (".npy", ".npz", ".csv")
 
 
 def check_output(path: Path, axes: int = 2) -> None:
-    """Before a run: can results be written to `path`? The first of them has `axes` axes; CSV takes two."""
+    """Before a run: can results be written to `path`? The first of them has `axes` axes; CSV takes
+    two."""
     if path.suffix.lower() not in SUFFIXES:
-        raise ConfigError(f"--out {path} has none of the endings that can be written: {', '.join(SUFFIXES)}")
+        raise ConfigError(
+            f"--out {path} has none of the endings that can be written: {', '.join(SUFFIXES)}"
+        )
     if path.suffix.lower() == ".csv" and axes > 2:
-        raise ConfigError(f"--out {path}: a CSV file has two axes and the result has {axes}; write .npy or .npz")
+        raise ConfigError(
+            f"--out {path}: a CSV file has two axes and the result has {axes}; write .npy or .npz"
+        )
     if path.is_dir():
         raise ConfigError(f"--out {path} is a directory; name a file")
     if not path.parent.is_dir():
-        raise ConfigError(f"--out {path}: the directory {path.parent} does not exist; make it first")
+        raise ConfigError(
+            f"--out {path}: the directory {path.parent} does not exist; make it first"
+        )
     if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise ConfigError(f"--out {path}: the directory {path.parent} cannot be written to; see to its permissions")
+        raise ConfigError(
+            f"--out {path}: the directory {path.parent} cannot be written to; see to its"
+            " permissions"
+        )
 
 
 def save_results(path: Path, results: Mapping[str, Any]) -> None:
-    """All results to a .npz, the first to a .npy or .csv; for the owner alone, complete or not at all."""
+    """All results to a .npz, the first to a .npy or .csv; for the owner alone, complete or not at
+    all."""
     arrays = {name: _real(result) for name, result in results.items()}
     if not arrays:
-        raise ConfigError(f"--out {path}: nothing was revealed to this party, so there is nothing to write")
+        raise ConfigError(
+            f"--out {path}: nothing was revealed to this party, so there is nothing to write"
+        )
     first = next(iter(arrays.values()))
     check_output(path, first.ndim)
     try:
@@ -43,7 +56,8 @@ def save_results(path: Path, results: Mapping[str, Any]) -> None:
             _write(stream, path.suffix.lower(), arrays, first)
     except OSError as error:
         raise DataError(
-            f"the results could not be written to {path} ({error.strerror}); mend that and run again"
+            f"the results could not be written to {path} ({error.strerror}); mend that and run"
+            " again"
         ) from None
 
 

@@ -1,5 +1,6 @@
-"""What a person or a service manager sees while a party runs: who is awaited, what will be revealed, how far
-it is, that it is alive. Lines on standard error, a bar where that is a terminal, notifications where wanted.
+"""What a person or a service manager sees while a party runs: who is awaited, what will be
+revealed, how far it is, that it is alive. Lines on standard error, a bar where that is a terminal,
+notifications where wanted.
 """
 
 from __future__ import annotations
@@ -27,7 +28,11 @@ from .intake import Supply
 from .runner import Runner
 from .seen import Seen
 
-FIRST, LEAST, MOST = (1, 2), 5, 300  # seconds at which a state that lasts is said: 1, 2, 5, 10, 20, 40, … and every 300
+FIRST, LEAST, MOST = (
+    (1, 2),
+    5,
+    300,
+)  # seconds at which a state that lasts is said: 1, 2, 5, 10, 20, 40, … and every 300
 REPEATED = ("lost", "note")  # events that come again for as long as their cause is not mended
 
 
@@ -48,7 +53,8 @@ class Watching(Seen):
     # ── what a run tells ──────────────────────────────────────────────────────────────────────────
 
     def note(self, text: str, event: str = "note") -> None:
-        """Say it; what comes again and again, but for its numbers, at once and then ever more rarely."""
+        """Say it; what comes again and again, but for its numbers, at once and then ever more
+        rarely."""
         if event in REPEATED:
             key, now = re.sub(r"\d+", "", text), time.monotonic()
             due, pause = self._again.get(key, (now, LEAST))
@@ -90,7 +96,9 @@ class Watching(Seen):
             said = ", ".join(f"{name} {flat(value)}" for name, value in found.items())
             self._log(f"after step {step:,}: {said}", "checked")
 
-    def running(self, runner: Runner, intake: Supply, peer: Connection, dealer: Connection | None) -> None:
+    def running(
+        self, runner: Runner, intake: Supply, peer: Connection, dealer: Connection | None
+    ) -> None:
         super().running(runner, intake, peer, dealer)
         if self._bar is not None:
             self._draw(self._bar)
@@ -109,7 +117,11 @@ class Watching(Seen):
 
         def ended(task: asyncio.Task[None]) -> None:
             if not task.cancelled() and (error := task.exception()) is not None:
-                self._log(f"what is shown here stopped: {type(error).__name__}: {error}", "display failed", "warning")
+                self._log(
+                    f"what is shown here stopped: {type(error).__name__}: {error}",
+                    "display failed",
+                    "warning",
+                )
 
         task = asyncio.create_task(work)
         task.add_done_callback(ended)
@@ -140,11 +152,17 @@ class Watching(Seen):
             "keystream" if self._role == "alice" else f"{self.stock:,} steps in stock",
             f"attempt {counts.attempts}" if counts.attempts > 1 else "",
         ]
-        lines = [", ".join(filter(None, figures)), ", ".join(f"{link.whom} {link.state}" for link in self.links)]
+        lines = [
+            ", ".join(filter(None, figures)),
+            ", ".join(f"{link.whom} {link.state}" for link in self.links),
+        ]
         if self.status.startswith("waiting"):
             lines.append(self.status)
         if self.curves:
-            found = (f"{name} {values[-1]:.5g} {curve(values)}" for name, (_, values) in self.curves.items())
+            found = (
+                f"{name} {values[-1]:.5g} {curve(values)}"
+                for name, (_, values) in self.curves.items()
+            )
             lines.append(", ".join(found))
         over = progress.phase == Phase.FINISH
         return progress.steps if over else progress.step, max(progress.steps, 1), lines
@@ -184,24 +202,36 @@ class Terminal(Watching):
 
 
 def shown(values: Any, digits: int = 8, most: int = 1000) -> str:
-    """An array for a person to read: small numbers are not shown as 0, and what is left out of long ones is said."""
+    """An array for a person to read: small numbers are not shown as 0, and what is left out of long
+    ones is said."""
     array = np.asarray(values)
     sizes = np.abs(array[np.isfinite(array) & (array != 0)])
-    fixed = not sizes.size or bool(sizes.min() >= 10.0 ** (3 - digits))  # else in scientific notation
+    fixed = not sizes.size or bool(
+        sizes.min() >= 10.0 ** (3 - digits)
+    )  # else in scientific notation
     with np.printoptions(precision=digits, suppress=fixed, threshold=most):
         text = str(array)
-    left_out = f" (shortened: it has {array.size:,} values; --out FILE keeps them all)" if array.size > most else ""
+    left_out = (
+        f" (shortened: it has {array.size:,} values; --out FILE keeps them all)"
+        if array.size > most
+        else ""
+    )
     return text + left_out
 
 
 def flat(value: Any) -> str:
     """A small array in a line, or the shape of one that is none."""
     array = np.asarray(value)
-    return f"of shape {array.shape}" if array.size > 8 else " ".join(f"{each:.5g}" for each in array.flat)
+    return (
+        f"of shape {array.shape}"
+        if array.size > 8
+        else " ".join(f"{each:.5g}" for each in array.flat)
+    )
 
 
 def _due(seconds: int) -> int:
-    """The last moment, up to now, at which a state that has lasted for so many whole seconds is said; 0: none yet."""
+    """The last moment, up to now, at which a state that has lasted for so many whole seconds is
+    said; 0: none yet."""
     if seconds < LEAST:
         return max((each for each in FIRST if each <= seconds), default=0)
     if seconds >= MOST:

@@ -1,7 +1,9 @@
-"""The end of a run, as a protocol: a result is computed once, and whatever is killed, both parties come to have it.
+"""The end of a run, as a protocol: a result is computed once, and whatever is killed, both parties
+come to have it.
 
-The reveals of a job are one message each way, the last of the finish. It holds this party's share of each result for the
-other, so with the other's own share it *is* the result. An attempt (named by its ticket) ends in these steps:
+The reveals of a job are one message each way, the last of the finish. It holds this party's share
+of each result for the other, so with the other's own share it *is* the result. An attempt (named by
+its ticket) ends in these steps:
 
     1  seal     record durably: the message to send, and this party's own shares → file `ending`
     2           say "sealed"; wait for the peer's
@@ -9,12 +11,15 @@ other, so with the other's own share it *is* the result. An attempt (named by it
     4  finish   record them durably, and with them what `ending` holds → file `results`
     5  part     say BYE: "my results are durable"; wait for the peer's
 
-A model that is kept is among the results: its shares are among those that are sealed, and beside them what both re-share them by.
+A model that is kept is among the results: its shares are among those that are sealed, and beside
+them what both re-share them by.
 
-One invariant carries everything: **nobody sends a reveal before both are sealed** (2). So if either has learnt anything,
-both hold a record that finishes the same attempt without the dealer and without new masks: each sends the same message again.
+One invariant carries everything: **nobody sends a reveal before both are sealed** (2). So if either
+has learnt anything, both hold a record that finishes the same attempt without the dealer and
+without new masks: each sends the same message again.
 
-On disk at the one × at the other, for one ticket, and what they do when they meet. W: working, no record. S: sealed.
+On disk at the one × at the other, for one ticket, and what they do when they meet. W: working, no
+record. S: sealed.
 R: results. In brackets, what each may have sent before it was killed.
 
     one                    the other              when they meet
@@ -25,15 +30,17 @@ R: results. In brackets, what each may have sent before it was killed.
     R [reveal, BYE]        R [reveal, BYE]        BYE
     R [reveal, BYE]        W, both files lost     the newest common checkpoint, or the beginning
 
-Each row is an agreement of both: they tell each other which tickets they can finish (`offer`), and take the newest that is on
-both lists (`common`). A record that is damaged or deleted is as one that was never written; `results` replaces a lost `ending`
-and the reverse. Only where a party has lost both is the finish computed again, under new masks. The values are then rounded by
-new coins, so that whoever learnt them before sees two roundings of them, and learns that much more about their next digits;
-the older results are removed when the newer attempt is sealed, so both report the same.
+Each row is an agreement of both: they tell each other which tickets they can finish (`offer`), and
+take the newest that is on both lists (`common`). A record that is damaged or deleted is as one that
+was never written; `results` replaces a lost `ending` and the reverse. Only where a party has lost
+both is the finish computed again, under new masks. The values are then rounded by new coins, so
+that whoever learnt them before sees two roundings of them, and learns that much more about their
+next digits; the older results are removed when the newer attempt is sealed, so both report the
+same.
 
-A party without a state folder keeps the same records in its memory: if only the other has a folder, and is killed, this one
-waits for it and gives it what it lacks. If this one is killed, it has lost both (the last row). If neither has a folder,
-nobody can come back, and 1, 2 and 5 are left out.
+A party without a state folder keeps the same records in its memory: if only the other has a folder,
+and is killed, this one waits for it and gives it what it lacks. If this one is killed, it has lost
+both (the last row). If neither has a folder, nobody can come back, and 1, 2 and 5 are left out.
 """
 
 from __future__ import annotations
@@ -70,7 +77,9 @@ class Seal:
     message: Words = field(repr=False)
     own: list[Words] = field(repr=False)
     history: History = field(repr=False)  # what checks revealed before
-    salt: bytes = field(default=b"", repr=False)  # what new shares of a model that is kept follow from
+    salt: bytes = field(
+        default=b"", repr=False
+    )  # what new shares of a model that is kept follow from
 
     def body(self) -> dict[str, Any]:
         return {
@@ -132,7 +141,10 @@ class Ending:
         if done is not None:
             seal = Seal.read(done)
             self._seals[seal.ticket] = seal
-            self._finished, self._results = seal.ticket, {name: array(each) for name, each in done["results"].items()}
+            self._finished, self._results = (
+                seal.ticket,
+                {name: array(each) for name, each in done["results"].items()},
+            )
             self.beyond, self.history = tuple(done["beyond"]), seal.history
             self.model = SharedModel.of(done["model"]) if done.get("model") else None
         if sealed is not None:
@@ -141,16 +153,24 @@ class Ending:
             if self._finished is not None and seal.epoch > self._seals[self._finished].epoch:
                 self._finished = None  # sealed after these results were given up
 
-    # ---- what the peer is told, and tells -----------------------------------------------------------------------
+    # ---- what the peer is told, and tells
+    # -----------------------------------------------------------------------
 
     def offer(self) -> list[list[Any]]:
-        """For each attempt that can be finished from here: ticket, epoch, and whether its results are on record."""
-        return [[seal.ticket, seal.epoch, seal.ticket == self._finished] for seal in self._seals.values()]
+        """For each attempt that can be finished from here: ticket, epoch, and whether its results
+        are on record."""
+        return [
+            [seal.ticket, seal.epoch, seal.ticket == self._finished]
+            for seal in self._seals.values()
+        ]
 
     def common(self, theirs: object, who: str) -> tuple[str, bool] | None:
         """The newest attempt that both can finish, and whether the peer still lacks its results."""
         if not isinstance(theirs, list) or not all(
-            isinstance(each, list) and len(each) == 3 and isinstance(each[0], str) and type(each[2]) is bool
+            isinstance(each, list)
+            and len(each) == 3
+            and isinstance(each[0], str)
+            and type(each[2]) is bool
             for each in theirs
         ):
             raise ProtocolError(f"{who} did not say what it has of the end of the run")
@@ -161,7 +181,8 @@ class Ending:
         ticket = max(found, key=lambda seal: (seal.epoch, seal.ticket)).ticket
         return ticket, lacks[ticket]
 
-    # ---- the steps ----------------------------------------------------------------------------------------------
+    # ---- the steps
+    # ----------------------------------------------------------------------------------------------
 
     async def seal(
         self,
@@ -175,7 +196,14 @@ class Ending:
     ) -> None:
         """Steps 1 and 2. When this returns, both parties can finish this attempt for ever."""
         own = [np.array(words) for words in machine.sealed()]
-        seal = Seal(ticket=ticket, epoch=epoch, message=np.array(message), own=own, history=history, salt=salt)
+        seal = Seal(
+            ticket=ticket,
+            epoch=epoch,
+            message=np.array(message),
+            own=own,
+            history=history,
+            salt=salt,
+        )
         if self._store is not None:
             self._store.record("ending", seal.body())
             if self._finished is not None:
@@ -185,11 +213,14 @@ class Ending:
         await _hear(peer, ticket, SEALED)
 
     async def deliver(self, peer: Connection, machine: Machine, ticket: str, lacks: bool) -> None:
-        """Steps 3 and 4 from what is on record, as far as each party needs them. `machine` has run nothing."""
+        """Steps 3 and 4 from what is on record, as far as each party needs them. `machine` has run
+        nothing."""
         seal = self._seals[ticket]
         if lacks:
             body = {"ticket": ticket, "stage": REVEAL}
-            peer.send(Message(Kind.END, peer.session, seal.epoch, body=body, buffers=split(seal.message)))
+            peer.send(
+                Message(Kind.END, peer.session, seal.epoch, body=body, buffers=split(seal.message))
+            )
         if ticket == self._finished:
             return
         reply = await _hear(peer, ticket, REVEAL)
@@ -201,13 +232,22 @@ class Ending:
         self.finish(ticket, machine, seal.history, seal.salt)
 
     def finish(self, ticket: str, machine: Machine, history: History, salt: bytes = b"") -> None:
-        """Step 4. When this returns, the results that `machine` has are durable, if anything is, and whether they are in range."""
-        results, self.beyond, self.history = machine.results(), (*history.beyond, *machine.beyond()), history
+        """Step 4. When this returns, the results that `machine` has are durable, if anything is,
+        and whether they are in range."""
+        results, self.beyond, self.history = (
+            machine.results(),
+            (*history.beyond, *machine.beyond()),
+            history,
+        )
         self.model = None if self._keeper is None else self._keeper(machine, ticket, history, salt)
         seal = self._seals.get(ticket)
         if self._store is not None and seal is not None:
             found = {name: plain(each) for name, each in results.items()}
-            more = {"results": found, "beyond": list(self.beyond), "model": self.model and self.model.body()}
+            more = {
+                "results": found,
+                "beyond": list(self.beyond),
+                "model": self.model and self.model.body(),
+            }
             self._store.record("results", {**seal.body(), **more})
         self._finished, self._results = ticket, results
 

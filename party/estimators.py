@@ -1,16 +1,18 @@
-"""Estimators with scikit-learn's face: constructor, fit, predict, predict_proba, score, get_params, set_params; `sklearn.clone` takes them.
+"""Estimators with scikit-learn's face: constructor, fit, predict, predict_proba, score, get_params,
+set_params; `sklearn.clone` takes them.
 
     from party import LogisticRegression, Party
 
     model = LogisticRegression(  # the same at both parties
         features={"alice": ["age", "income"], "bob": ["visits"]}, key="patient", weights="none",
         target={"bob": "default"}, classes=["no", "yes"], steps=["standardise"])
-    model.fit(frame, session=Party("bob"))  # each its own frame; in a notebook: await model.fit_async(…)
-    risks = model.predict_proba(new, session=Party("bob"))
+    model.fit(frame, session=Party("bob"))  # each its own frame; in a notebook: await
+    model.fit_async(…) risks = model.predict_proba(new, session=Party("bob"))
     model.model_.save("default.bob")  # this party's half: the model stays shared
 
-Alone, on data of both, session="simulate" does the same through the real protocol in this process: LogisticRegression(session="simulate")
-.fit(X, y). Parameters are those of the estimators by name (`protocol.estimators`), which have scikit-learn's names.
+Alone, on data of both, session="simulate" does the same through the real protocol in this process:
+LogisticRegression(session="simulate") .fit(X, y). Parameters are those of the estimators by name
+(`protocol.estimators`), which have scikit-learn's names.
 """
 
 from __future__ import annotations
@@ -31,10 +33,11 @@ from protocol.errors import ConfigError
 from protocol.estimators.networks import Network
 from protocol.graph import Array
 from protocol.jobs import ROLES
+from protocol.labels import Labels
 from protocol.nn.prediction import prediction
 from protocol.nn.supervised import Supervised
 from protocol.preparation import Step
-from protocol.tables import BOTH, Labels, Table
+from protocol.tables import BOTH, Table
 
 from .api import Party
 from .formats.frames import frame_of
@@ -64,16 +67,20 @@ DATA: dict[str, Any] = {
 class Estimator:
     """What the estimators share.
 
-    features: names of columns, or how many there are, of `owner`, "alice", "bob", or "both" for rows of both; {"alice": […], "bob": […]}
-    for columns of both; None for all columns but the target. target: the column that is learnt, {"bob": "default"} where it is not the
-    owner's. key: the column of ids by which rows are matched, or match="order". steps: preparation, as in a job's file
-    ("standardise") or of `protocol.tables`. session: a `Party`, or "simulate". All the rest are parameters of the job of this name.
+    features: names of columns, or how many there are, of `owner`, "alice", "bob", or "both" for
+        rows of both; {"alice": […], "bob": […]} for columns of both; None for all columns but the
+        target. target: the column that is learnt, {"bob": "default"} where it is not the owner's.
+        key: the column of ids by which rows are matched, or match="order". steps: preparation, as
+        in a job's file ("standardise") or of `protocol.tables`. session: a `Party`, or "simulate".
+        All the rest are parameters of the job of this name.
     """
 
     kind: ClassVar[type[Supervised]]
 
     def __init_subclass__(cls) -> None:
-        known = {name: value for name, value in cls.kind().parameters.items() if name not in FOLLOWS}
+        known = {
+            name: value for name, value in cls.kind().parameters.items() if name not in FOLLOWS
+        }
         cls._defaults = DATA | known
         named = [
             inspect.Parameter(each, inspect.Parameter.KEYWORD_ONLY, default=value)
@@ -97,23 +104,30 @@ class Estimator:
         for name, value in parameters.items():
             if name not in self._defaults:
                 raise ConfigError(
-                    f"{type(self).__name__} has no parameter {name}{nearest(name, self._defaults)} (it has: {', '.join(self._defaults)})"
+                    f"{type(self).__name__} has no parameter {name}{nearest(name, self._defaults)}"
+                    f" (it has: {', '.join(self._defaults)})"
                 )
             setattr(self, name, value)
         return self
 
     def __repr__(self) -> str:
         changed = {
-            name: value for name, value in self.get_params().items() if repr(value) != repr(self._defaults[name])
+            name: value
+            for name, value in self.get_params().items()
+            if repr(value) != repr(self._defaults[name])
         }
-        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in changed.items())})"
+        arguments = ", ".join(f"{name}={value!r}" for name, value in changed.items())
+        return f"{type(self).__name__}({arguments})"
 
-    # ---- fit ----------------------------------------------------------------------------------------------------
+    # ---- fit
+    # ----------------------------------------------------------------------------------------------
 
     def fit(self, X: Any = None, y: Any = None, session: Session | None = None) -> Self:
-        """Train with the peer, who calls this too; at alice and at bob with a frame of their own, or with none.
+        """Train with the peer, who calls this too; at alice and at bob with a frame of their own,
+        or with none.
 
-        X: a frame of pandas or polars, an array, or the path of a table. y: the target, where it is not a column of X.
+        X: a frame of pandas or polars, an array, or the path of a table. y: the target, where it is
+            not a column of X.
         """
         return wait_for(self.fit_async(X, y, session))
 
@@ -128,12 +142,16 @@ class Estimator:
         else:
             result, self.model_ = await aside(partial(rehearse, job, given))
         self.job_, self.result_ = job, result
-        self.history_ = {name: np.array([float(each) for each in found]) for name, found in result.history.items()}
+        self.history_ = {
+            name: np.array([float(each) for each in found])
+            for name, found in result.history.items()
+        }
         self._learnt(result.values)
         return self
 
     def export(self, path: str | Path) -> list[str]:
-        """Write the model as ONNX, where its weights were revealed to this party; see `Result.export`."""
+        """Write the model as ONNX, where its weights were revealed to this party; see
+        `Result.export`."""
         result: Result = self._fitted("result_")
         return result.export(path)
 
@@ -145,15 +163,20 @@ class Estimator:
     def _session(self, session: Session | None) -> Session:
         where = self.session if session is None else session  # type: ignore[attr-defined]
         if not isinstance(where, Party) and where != "simulate":
-            raise ConfigError('say where this runs: session=Party("bob", …) with a peer, or session="simulate" alone')
+            raise ConfigError(
+                'say where this runs: session=Party("bob", …) with a peer, or session="simulate"'
+                " alone"
+            )
         return where
 
     def _job(self, x: Any, y: Any, alone: bool) -> Supervised:
-        """What both parties run, as the parameters declare it; `alone`, what they leave open follows from the data."""
+        """What both parties run, as the parameters declare it; `alone`, what they leave open
+        follows from the data."""
         given = self.get_params()
         try:
             done: list[Step] = [
-                each if isinstance(each, Step) else steps(["steps"], [each])[0] for each in given["steps"]
+                each if isinstance(each, Step) else steps(["steps"], [each])[0]
+                for each in given["steps"]
             ]
         except Wrong as wrong:
             raise ConfigError(f"steps: {wrong}") from None
@@ -161,15 +184,22 @@ class Estimator:
         owners = features if isinstance(features, Mapping) else {owner: features}
         if owner not in (*ROLES, "both") or not {*owners} <= {*ROLES, "both"}:
             raise ConfigError(
-                f"owner={owner!r}, features={features!r}: rows and columns are alice's, bob's, or those of both"
+                f"owner={owner!r}, features={features!r}: rows and columns are alice's, bob's, or"
+                " those of both"
             )
-        (whose, column) = (
-            next(iter(given["target"].items())) if isinstance(given["target"], Mapping) else (None, given["target"])
+        whose, column = (
+            next(iter(given["target"].items()))
+            if isinstance(given["target"], Mapping)
+            else (None, given["target"])
         )
         whose = whose or (owner if owner in owners else next(iter(owners)))
         if features is None and alone and x is not None and issubclass(self.kind, Network):
             owners = {
-                owner: [name for name in names if name not in (column, given["key"])] if names else np.shape(x)[1]
+                owner: (
+                    [name for name in names if name not in (column, given["key"])]
+                    if names
+                    else np.shape(x)[1]
+                )
             }
         rows: dict[str, Any] = {"rows": BOTH} if "both" in owners else {"key": given["key"]}
         body: dict[str, Any] = {name: value for name, value in given.items() if name not in DATA}
@@ -178,16 +208,19 @@ class Estimator:
         body["x"] = (
             Table(columns=owners["both"], steps=done, **rows)
             if "both" in owners
-            else Table(**owners, match=given["match"], steps=done, **rows)
-            if len(owners) == 2
-            else Table(*next(iter(owners.items())), steps=done, **rows)
+            else (
+                Table(**owners, match=given["match"], steps=done, **rows)
+                if len(owners) == 2
+                else Table(*next(iter(owners.items())), steps=done, **rows)
+            )
         )
         body["y"] = self._outcome(None if "both" in owners else whose, column, x, y, rows, body)
         if issubclass(self.kind, Network):
             width = body["x"].shape[1]
             if not isinstance(width, int):
                 raise ConfigError(
-                    "features: a network's first weights are drawn before the parties meet, so name the columns"
+                    "features: a network's first weights are drawn before the parties meet, so name"
+                    " the columns"
                 )
             body["features"] = width
         return checked(type(self.kind.__name__, (self.kind,), body))  # type: ignore[return-value]
@@ -200,10 +233,18 @@ class Estimator:
             value = value.item()
         if kind is not object and not isinstance(value, (int, float) if kind is float else kind):
             what = {bool: "True or False", int: "a whole number", float: "a number"}[kind]
-            raise ConfigError(f"{type(self).__name__}({name}={value!r}): it is {what}, as {default!r}")
+            raise ConfigError(
+                f"{type(self).__name__}({name}={value!r}): it is {what}, as {default!r}"
+            )
 
     def _outcome(
-        self, owner: str | None, column: Any, x: Any, y: Any, rows: Mapping[str, Any], body: dict[str, Any]
+        self,
+        owner: str | None,
+        column: Any,
+        x: Any,
+        y: Any,
+        rows: Mapping[str, Any],
+        body: dict[str, Any],
     ) -> Table:
         raise NotImplementedError
 
@@ -217,12 +258,15 @@ class Estimator:
             self.coef_: Array = values["coef"].T
             self.intercept_: Any = values.get("intercept", np.zeros(len(self.coef_)))
 
-    # ---- predict ------------------------------------------------------------------------------------------------
+    # ---- predict
+    # ----------------------------------------------------------------------------------------------
 
     def predict(self, X: Any = None, session: Session | None = None) -> Any:
-        """What the model says of new rows: of this party, or X=None of the peer; columns of both are brought by both.
+        """What the model says of new rows: of this party, or X=None of the peer; columns of both
+        are brought by both.
 
-        Whoever brings the rows, or else has the target, learns it; the other gets None. The model stays shared.
+        Whoever brings the rows, or else has the target, learns it; the other gets None. The model
+        stays shared.
         """
         return wait_for(self.predict_async(X, session))
 
@@ -239,17 +283,21 @@ class Estimator:
             found = await where.predict(model, given, job=self.job_, kind=kind)
         else:
             owner = prediction(self.job_, "bob").to["predictions"]
-            found = await aside(partial(model.predict, given, owner if owner in ROLES else "bob", kind))
+            found = await aside(
+                partial(model.predict, given, owner if owner in ROLES else "bob", kind)
+            )
         return found.values.get(kind)
 
     def _named(self, found: Array) -> Any:
         return found[:, 0] if found.ndim == 2 and found.shape[1] == 1 else found
 
     def score(self, X: Any, y: Any, session: Session | None = None) -> float:
-        """How good predictions of X are, for y that this party has in the clear: accuracy, or R²."""
+        """How good predictions of X are, for y that this party has in the clear: accuracy, or
+        R²."""
         if (found := self.predict(X, session)) is None:
             raise ConfigError(
-                "the other party has been told what is predicted, as it brought the rows or has the target; score there"
+                "the other party has been told what is predicted, as it brought the rows or has the"
+                " target; score there"
             )
         return self._score(np.asarray(y), np.asarray(found))
 
@@ -264,12 +312,19 @@ class Estimator:
 
 
 class Classifier(Estimator):
-    """classes: those of the target, in order, or how many (0, 1, 2 …); simulated with y, those that it has."""
+    """classes: those of the target, in order, or how many (0, 1, 2 …); simulated with y, those that
+    it has."""
 
     kind: ClassVar[type[Supervised]] = estimators.LogisticRegression
 
     def _outcome(
-        self, owner: str | None, column: Any, x: Any, y: Any, rows: Mapping[str, Any], body: dict[str, Any]
+        self,
+        owner: str | None,
+        column: Any,
+        x: Any,
+        y: Any,
+        rows: Mapping[str, Any],
+        body: dict[str, Any],
     ) -> Table:
         classes = self.get_params()["classes"]
         if classes is None and y is not None:
@@ -277,7 +332,10 @@ class Classifier(Estimator):
         elif classes is None and isinstance(column, str) and column in _names(x):
             classes = np.unique(frame_of(x)[column]).tolist()
         if classes is None:
-            raise ConfigError('classes=["no", "yes"] says which the target has, in order; both parties say the same')
+            raise ConfigError(
+                'classes=["no", "yes"] says which the target has, in order; both parties say the'
+                " same"
+            )
         self.classes_ = np.asarray(range(classes) if isinstance(classes, int) else classes)
         if issubclass(self.kind, Network):
             body["classes"] = len(self.classes_)
@@ -291,7 +349,9 @@ class Classifier(Estimator):
         """Of each class, (rows, classes); None where they are for the other party."""
         return wait_for(self.predict_proba_async(X, session))
 
-    async def predict_proba_async(self, X: Any = None, session: Session | None = None) -> Array | None:
+    async def predict_proba_async(
+        self, X: Any = None, session: Session | None = None
+    ) -> Array | None:
         """The same for coroutines and notebooks."""
         found = await self._told("probabilities", X, session)
         return found if found is None or found.shape[1] > 1 else np.hstack([1.0 - found, found])
@@ -306,7 +366,13 @@ class Regressor(Estimator):
     kind: ClassVar[type[Supervised]] = estimators.LinearRegression
 
     def _outcome(
-        self, owner: str | None, column: Any, x: Any, y: Any, rows: Mapping[str, Any], body: dict[str, Any]
+        self,
+        owner: str | None,
+        column: Any,
+        x: Any,
+        y: Any,
+        rows: Mapping[str, Any],
+        body: dict[str, Any],
     ) -> Table:
         width = 1 if np.ndim(y) < 2 else np.shape(y)[1]
         if issubclass(self.kind, Network):
@@ -323,7 +389,8 @@ class Regressor(Estimator):
 
 
 class LogisticRegression(Classifier):
-    """Of two classes and of several; see `protocol.estimators.LogisticRegression` for its parameters."""
+    """Of two classes and of several; see `protocol.estimators.LogisticRegression` for its
+    parameters."""
 
 
 class LinearRegression(Regressor):
@@ -358,7 +425,8 @@ def _names(x: Any) -> Sequence[str]:
 
 
 def _given(x: Any, y: Any) -> Given:
-    """What `fit` is given, as tables: one for all, those of two parties {"alice": …, "bob": …}, or x and y apart."""
+    """What `fit` is given, as tables: one for all, those of two parties {"alice": …, "bob": …}, or
+    x and y apart."""
     if isinstance(x, Mapping) and {*x} <= {*ROLES}:
         return Given(tables=dict(x))
     if y is not None:

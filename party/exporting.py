@@ -21,8 +21,8 @@ from .formats.preparation import Fitted
 
 @dataclass(frozen=True)
 class Exportable:
-    """What makes a model of the weights that a run reveals: its job, weights that it does not change, and, by tensor, what preparation
-    learnt.
+    """What makes a model of the weights that a run reveals: its job, weights that it does not
+    change, and, by tensor, what preparation learnt.
     """
 
     job: Job
@@ -36,7 +36,9 @@ class Exportable:
         kept = {f"{each.name}.{name}" for each in layers for name in each.parameters()} - {
             name for each in layers for name in each.trained()
         }
-        return Exportable(job, {name: array for name, array in brought.items() if name in kept}, fitted)
+        return Exportable(
+            job, {name: array for name, array in brought.items() if name in kept}, fitted
+        )
 
     def write(self, path: Path, revealed: Mapping[str, Array]) -> list[str]:
         """As `write_model`."""
@@ -49,12 +51,16 @@ def check_model(job: Job) -> None:
 
     if model_of(job) is None and not _linear(job):
         raise ConfigError(
-            f"the job {type(job).__name__} has no model that ONNX has a form of; write its results to a .npz"
+            f"the job {type(job).__name__} has no model that ONNX has a form of; write its results"
+            " to a .npz"
         )
 
 
-def write_model(path: Path, job: Job, weights: Mapping[str, Array], fitted: Mapping[str, Fitted]) -> list[str]:
-    """The model, with its tables' preparation as far as that is known: `fitted`, by tensor. Sentences to say about it.
+def write_model(
+    path: Path, job: Job, weights: Mapping[str, Array], fitted: Mapping[str, Fitted]
+) -> list[str]:
+    """The model, with its tables' preparation as far as that is known: `fitted`, by tensor.
+    Sentences to say about it.
 
     ConfigError, DataError or JobError where that cannot be.
     """
@@ -70,11 +76,13 @@ def write_model(path: Path, job: Job, weights: Mapping[str, Array], fitted: Mapp
         model = export_linear(weights, _link(job, coef.shape[1]), {"x": read})
     elif _linear(job):
         raise ConfigError(
-            f"the coefficients of {type(job).__name__} were not revealed to this party: a run with weights = 'both', at both, reveals them"
+            f"the coefficients of {type(job).__name__} were not revealed to this party: a run with"
+            " weights = 'both', at both, reveals them"
         )
     else:
         raise ConfigError(
-            f"the job {type(job).__name__} has no model of layers, as Training has, and the weights have no coef"
+            f"the job {type(job).__name__} has no model of layers, as Training has, and the weights"
+            " have no coef"
         )
     try:
         save_model(path, model)
@@ -85,9 +93,13 @@ def write_model(path: Path, job: Job, weights: Mapping[str, Array], fitted: Mapp
     inputs = [each.name for each in model.graph.input]
     shown = ", ".join(inputs if len(inputs) <= 8 else [*inputs[:4], "…", *inputs[-3:]])
     return [
-        f"{path}: {len(model.graph.node)} nodes, of {shown}; rows along axis 0, as many as there are",
+        (
+            f"{path}: {len(model.graph.node)} nodes, of {shown}; rows along axis 0, as many as"
+            " there are"
+        ),
         *(
-            f"its {name} is the true function; the one that was trained with is at most {OFF[name]:g} off it"
+            f"its {name} is the true function; the one that was trained with is at most"
+            f" {OFF[name]:g} off it"
             for name in sorted(rough)
         ),
     ]
@@ -101,7 +113,10 @@ def model_of(job: Job) -> Layer | None:
     """The model of a job; ConfigError if it has several."""
     found = {name: each for name, each in job.stated().items() if isinstance(each, Layer)}
     if len(found) > 1:
-        raise ConfigError(f"the job {type(job).__name__} has several models, {', '.join(found)}: one can be exported")
+        raise ConfigError(
+            f"the job {type(job).__name__} has several models, {', '.join(found)}: one can be"
+            " exported"
+        )
     return next(iter(found.values()), None)
 
 
@@ -113,21 +128,30 @@ def _read(job: Job, layer: Layer, fitted: Mapping[str, Fitted]) -> dict[str, Any
     if isinstance(layer, Imported):
         return {name: each.shape for name, each in layer.network.inputs.items()}
     if not isinstance(rows, Input):
-        raise ConfigError(f"the job {type(job).__name__} has no tensor x, so what its model reads is not known")
+        raise ConfigError(
+            f"the job {type(job).__name__} has no tensor x, so what its model reads is not known"
+        )
     return {"x": rows.shape}
 
 
 def _columns(table: Table, fitted: Mapping[str, Fitted]) -> Any:
-    """Of a table with rows of both that is standardised on shares nobody knows the preparation: its rows come prepared."""
+    """Of a table with rows of both that is standardised on shares nobody knows the preparation: its
+    rows come prepared."""
     from .formats.onnx.preparing import Columns
 
     if table.shared:
         return table.shape
     if table.horizontal:
         part = table.parts[0]
-        known = next((fitted[name] for name in map(table.tensor, table.owners) if name in fitted), None)
-        return Columns({table.name: part}, {} if known is None else {table.name: known}, table.row_shape)
-    return Columns({table.tensor(part.owner): part for part in table.parts}, fitted, table.row_shape)
+        known = next(
+            (fitted[name] for name in map(table.tensor, table.owners) if name in fitted), None
+        )
+        return Columns(
+            {table.name: part}, {} if known is None else {table.name: known}, table.row_shape
+        )
+    return Columns(
+        {table.tensor(part.owner): part for part in table.parts}, fitted, table.row_shape
+    )
 
 
 def _link(job: Job, outputs: int) -> str:

@@ -14,7 +14,8 @@ from .material import Material, Place
 
 
 class _Blocks:
-    """How far ahead the journal is written: about a second of work, and an eighth of the spare rows at most."""
+    """How far ahead the journal is written: about a second of work, and an eighth of the spare rows
+    at most."""
 
     def __init__(self, most: int) -> None:
         self._most, self._size, self._last = most, 1, 0.0
@@ -31,7 +32,8 @@ class _Blocks:
 class FileIntake:
     """Material of one attempt, from a file. The interface is that of `intake.Intake`.
 
-    While the rows of one chunk are in use those of the next are read and recorded, so a crash costs no more than these two.
+    While the rows of one chunk are in use those of the next are read and recorded, so a crash costs
+    no more than these two.
     """
 
     def __init__(self, material: Material, place: Place, start: int) -> None:
@@ -41,12 +43,16 @@ class FileIntake:
         self._blocks = _Blocks((material.header.steps - self._dealing.steps) // 8)
         self._open = True
         self._ready = 0
-        self._now: tuple[Phase, int, int] | None = None  # a step that is taken in parts, and its row
+        self._now: tuple[Phase, int, int] | None = (
+            None  # a step that is taken in parts, and its row
+        )
         self.waits = 0
         self.waited = 0.0  # seconds
         self.bytes_received = 0
         self._in_parts = len(self._dealing.phases[Phase.STEP].parts) > 1
-        self._next = asyncio.get_running_loop().create_future() if self._in_parts else self._read(start)
+        self._next = (
+            asyncio.get_running_loop().create_future() if self._in_parts else self._read(start)
+        )
 
     @property
     def stock(self) -> int:
@@ -80,7 +86,9 @@ class FileIntake:
 
     async def part(self, phase: Phase, step: int, number: int) -> list[Words]:
         """This party's shares of what is dealt in one part of a step, by field."""
-        fields, size = await asyncio.to_thread(self._material.part, phase, self._row(phase, step), number)
+        fields, size = await asyncio.to_thread(
+            self._material.part, phase, self._row(phase, step), number
+        )
         self.bytes_received += size
         return fields
 
@@ -112,7 +120,9 @@ class FileIntake:
         row, end = self._first + step, self._first + self._dealing.steps
         if row >= end:
             return 0, [], 0
-        found = self._material.rows(Phase.STEP, row, self._dealing.schedule.together(Phase.STEP, step))
+        found = self._material.rows(
+            Phase.STEP, row, self._dealing.schedule.together(Phase.STEP, step)
+        )
         if not self._open:
             raise MaterialError("this attempt at the job is over")
         behind = row + found[0]
@@ -122,7 +132,8 @@ class FileIntake:
         return found
 
     def _once(self, phase: Phase) -> tuple[int, list[Words], int]:
-        """Setup, whose only row is opened to the same values every time; or the next row of the checks or the finish."""
+        """Setup, whose only row is opened to the same values every time; or the next row of the
+        checks or the finish."""
         return self._material.rows(phase, self._reserved(phase), 1)
 
     def _reserved(self, phase: Phase) -> int:

@@ -1,4 +1,5 @@
-"""What a run is given: the options of a command, or the arguments of the library, by tensor and by table."""
+"""What a run is given: the options of a command, or the arguments of the library, by tensor and by
+table."""
 
 from __future__ import annotations
 
@@ -18,9 +19,11 @@ from .loading import check_tensors
 
 @dataclass(frozen=True, repr=False)
 class Given:
-    """What tensors and tables are brought from: a `Path` is a file, anything else an array or a frame.
+    """What tensors and tables are brought from: a `Path` is a file, anything else an array or a
+    frame.
 
-    data: by tensor, or by table. tables: the same, and under the name of a party, or "", what all of its tables take columns from.
+    data: by tensor, or by table. tables: the same, and under the name of a party, or "", what all
+        of its tables take columns from.
     """
 
     data: Mapping[str, Any] = field(default_factory=dict)
@@ -36,26 +39,33 @@ class Given:
         return [*data, *(part for text in named for part in ("--table", text)), *header]
 
     def of(self, job: Job, role: str) -> Given:
-        """What one party brings, of what is given for both; ConfigError for a name that means nothing in the job."""
+        """What one party brings, of what is given for both; ConfigError for a name that means
+        nothing in the job."""
         owners = {name: {declared.owner} for name, declared in job.inputs.items()}
         named = {name: set(table.owners) for name, table in tables(job).items()}
         known = {"": set(ROLES), **{each: {each} for each in ROLES}, **named}
-        known |= {table.tensor(each): {each} for table in tables(job).values() for each in table.owners}
+        known |= {
+            table.tensor(each): {each} for table in tables(job).values() for each in table.owners
+        }
         check_tensors(job, self.data.keys() - named.keys(), self.option)
         for name in self.tables:
             if name not in known:
                 raise ConfigError(
-                    f"--table {name}=…: the job {type(job).__name__} has no table {name}{nearest(name, known)} "
-                    f"(it has: {', '.join(named) or 'none; --data NAME=FILE brings a tensor'})"
+                    f"--table {name}=…: the job {type(job).__name__} has no table"
+                    f" {name}{nearest(name, known)} (it has:"
+                    f" {', '.join(named) or 'none; --data NAME=FILE brings a tensor'})"
                 )
         data = {name: each for name, each in self.data.items() if role in (owners | named)[name]}
         return replace(
-            self, data=data, tables={name: each for name, each in self.tables.items() if role in known[name]}
+            self,
+            data=data,
+            tables={name: each for name, each in self.tables.items() if role in known[name]},
         )
 
 
 def assigned(texts: Iterable[str], option: str, plain: bool = False) -> dict[str, Path]:
-    """["x=train.npy", …] → {"x": Path("train.npy"), …}; a .npz without a name stands for all arrays in it.
+    """["x=train.npy", …] → {"x": Path("train.npy"), …}; a .npz without a name stands for all arrays
+    in it.
 
     plain: a file without a name stands for itself, under "".
     """
@@ -66,7 +76,8 @@ def assigned(texts: Iterable[str], option: str, plain: bool = False) -> dict[str
             name, path = "", text
         elif not (name and equals and path):
             raise ConfigError(
-                f"{option} {text!r} is not an assignment; write {option} NAME=FILE, as in {option} x=train.npy"
+                f"{option} {text!r} is not an assignment; write {option} NAME=FILE, as in {option}"
+                " x=train.npy"
             )
         if name in found:
             what = f"tensor {name}" if name else "a table"
@@ -81,9 +92,14 @@ def _arrays_of(text: str) -> list[str]:
         return [text]
     try:
         with zipfile.ZipFile(text) as archive:
-            return [f"{name.removesuffix('.npy')}={text}:{name.removesuffix('.npy')}" for name in archive.namelist()]
+            return [
+                f"{name.removesuffix('.npy')}={text}:{name.removesuffix('.npy')}"
+                for name in archive.namelist()
+            ]
     except (OSError, zipfile.BadZipFile):
-        raise DataError(f"--data {text}: there is no such file, or it is no .npz; check the path") from None
+        raise DataError(
+            f"--data {text}: there is no such file, or it is no .npz; check the path"
+        ) from None
 
 
 def given(settings: Config) -> Given:
@@ -98,13 +114,18 @@ def header_of(settings: Config) -> bool | None:
 
 
 def handed(data: Any, tensors: Mapping[str, Any]) -> Given:
-    """What a user of the library hands over: tensors by name; or a table from which all tables of the job take columns; or that already.
+    """What a user of the library hands over: tensors by name; or a table from which all tables of
+    the job take columns; or that already.
 
     A text is the path of a file; None is as good as nothing.
     """
     if isinstance(data, Given):
         return data
     named = {**(data if isinstance(data, Mapping) else {}), **tensors}
-    found = {name: Path(each) if isinstance(each, str) else each for name, each in named.items() if each is not None}
+    found = {
+        name: Path(each) if isinstance(each, str) else each
+        for name, each in named.items()
+        if each is not None
+    }
     table = Path(data) if isinstance(data, str) else data
     return Given(found, {} if table is None or isinstance(table, Mapping) else {"": table})

@@ -1,7 +1,8 @@
-"""A party's own tensors: from files and tables, checked against what the job declares, or from the job's defaults.
+"""A party's own tensors: from files and tables, checked against what the job declares, or from the
+job's defaults.
 
-Every fault ends in one DataError that names the tensor, the file and what to do. It may name lines and positions, never values:
-the data are secret.
+Every fault ends in one DataError that names the tensor, the file and what to do. It may name lines
+and positions, never values: the data are secret.
 """
 
 from __future__ import annotations
@@ -33,16 +34,20 @@ from .rows import Cut, Places
 
 @dataclass
 class Inputs:
-    """`arrays` by tensor; a sentence for each that was read; what preparation learnt, by tensor: secret, and kept with a model.
+    """`arrays` by tensor; a sentence for each that was read; what preparation learnt, by tensor:
+    secret, and kept with a model.
 
-    pending: tables as they were read, by tensor, of which it is not known yet which rows count; they are no arrays yet.
+    pending: tables as they were read, by tensor, of which it is not known yet which rows count;
+        they are no arrays yet.
     """
 
     arrays: dict[str, Array] = field(default_factory=dict, repr=False)
     pending: dict[str, Frame] = field(default_factory=dict, repr=False)
     read: list[str] = field(default_factory=list)
     fitted: dict[str, Fitted] = field(default_factory=dict)
-    unsure: list[str] = field(default_factory=list)  # tensors from files whose first line may be a header
+    unsure: list[str] = field(
+        default_factory=list
+    )  # tensors from files whose first line may be a header
 
 
 def own_inputs(
@@ -53,21 +58,32 @@ def own_inputs(
     learnt: Mapping[str, Fitted] = MappingProxyType({}),
     rows: Places | None = None,
 ) -> Inputs:
-    """This party's tensors, as given or by the job's defaults, checked; what is to be drawn is, by this key.
+    """This party's tensors, as given or by the job's defaults, checked; what is to be drawn is, by
+    this key.
 
-    learnt: what preparation learnt from the rows of an earlier run, by tensor; these are prepared alike.
-    rows: where rows are matched, the places of those that count, in order; None: all that there are.
+    learnt: what preparation learnt from the rows of an earlier run, by tensor; these are prepared
+        alike.
+    rows: where rows are matched, the places of those that count, in order; None: all that there
+        are.
     """
     own = given.of(job, role)
     for name in given.data.keys() - own.data.keys():
         owner = job.inputs[name].owner if name in job.inputs else "the other party"
-        raise DataError(f"{given.option} {name}=…: {role} does not bring a tensor {name}; it is {owner}'s to bring")
+        raise DataError(
+            f"{given.option} {name}=…: {role} does not bring a tensor {name}; it is {owner}'s to"
+            " bring"
+        )
     for name in given.tables.keys() - own.tables.keys():
-        raise DataError(f"--table {name}=…: {role} brings nothing of that; it is the other party's to bring")
-    named = {table.tensor(role): name for name, table in tables(job).items() if role in table.owners}
+        raise DataError(
+            f"--table {name}=…: {role} brings nothing of that; it is the other party's to bring"
+        )
+    named = {
+        table.tensor(role): name for name, table in tables(job).items() if role in table.owners
+    }
     if given.tables and not named:
         raise ConfigError(
-            f"--table: {role} brings no table in the job {type(job).__name__}; --data NAME=FILE brings tensors"
+            f"--table: {role} brings no table in the job {type(job).__name__}; --data NAME=FILE"
+            " brings tensors"
         )
     cut = Cut.of(job, rows)
     found = read_inputs(job, role, own, learnt, rows)
@@ -80,7 +96,10 @@ def own_inputs(
         if name in named:
             way = f"bring it with --table FILE, or --table {named[name]}=FILE"
             if given.option == "data":
-                way = f"give a frame or the path of a file for all tables, or {named[name]}=… for this one"
+                way = (
+                    f"give a frame or the path of a file for all tables, or {named[name]}=… for"
+                    " this one"
+                )
             raise DataError(f"{name} is a table of named columns; {way}")
         found.arrays[name] = cut.rows_of(name, default_tensor(name, mine[name], key))
     found.arrays = {name: found.arrays[name] for name in mine}
@@ -103,7 +122,9 @@ def read_inputs(
             found.pending[name] = prepared.frame
             continue
         array = prepared.fitted.apply(prepared.frame)
-        found.arrays[name] = _checked(name, array, cut.declared(name), prepared.frame.source, "table")
+        found.arrays[name] = _checked(
+            name, array, cut.declared(name), prepared.frame.source, "table"
+        )
         found.fitted[name] = prepared.fitted
     rest = {
         name: each
@@ -114,11 +135,15 @@ def read_inputs(
         read = _read(name, each, given)
         where = str(each) if isinstance(each, Path) else "as given"
         array = cut.rows_of(name, np.asarray(read.array))
-        found.arrays[name] = _checked(name, array, cut.declared(name), where, read.kind, not cut.pending(name))
+        found.arrays[name] = _checked(
+            name, array, cut.declared(name), where, read.kind, not cut.pending(name)
+        )
         if read.unsure:
             found.unsure.append(name)
         if isinstance(each, Path):
-            found.read.append(f"{name}: {size_of(found.arrays[name].shape)} from {where}{read.about}")
+            found.read.append(
+                f"{name}: {size_of(found.arrays[name].shape)} from {where}{read.about}"
+            )
     return found
 
 
@@ -131,7 +156,9 @@ def _read(name: str, given: Any, of: Given) -> Read:
             np.array(given.to_numpy() if hasattr(given, "to_numpy") else given), "given"
         )  # a copy: it may change
     except ValueError:
-        raise DataError(f"tensor {name} has rows of different lengths; make all rows alike") from None
+        raise DataError(
+            f"tensor {name} has rows of different lengths; make all rows alike"
+        ) from None
 
 
 def load_tensor(name: str, path: Path, declared: Input) -> Array:
@@ -141,52 +168,73 @@ def load_tensor(name: str, path: Path, declared: Input) -> Array:
 
 
 def default_tensor(name: str, declared: Input, key: Callable[[], bytes] = fresh_seed) -> Array:
-    """The value that the job itself gives for an Input; where it is to be drawn, by this secret key."""
+    """The value that the job itself gives for an Input; where it is to be drawn, by this secret
+    key."""
     if declared.default is None:
         raise DataError(
-            f"tensor {name} has no default in the job; bring it with --data {name}=FILE, or --data FILE.npz, which has it by its name"
+            f"tensor {name} has no default in the job; bring it with --data {name}=FILE, or --data"
+            " FILE.npz, which has it by its name"
         )
     if isinstance(declared.default, Draw):
         shape = tuple(length for length in declared.shape if isinstance(length, int))
         if len(shape) != len(declared.shape):
             raise DataError(
-                f"tensor {name} has axes of unknown length, so it cannot be drawn; declare their lengths in the job"
+                f"tensor {name} has axes of unknown length, so it cannot be drawn; declare their"
+                " lengths in the job"
             )
         drawn = declared.default.array(key(), name, shape)
         return drawn.clip(declared.low, declared.high)
     try:
         found = np.asarray(declared.default)
     except ValueError:
-        raise DataError(f"tensor {name} (the job's default) has rows of different lengths; mend the job") from None
+        raise DataError(
+            f"tensor {name} (the job's default) has rows of different lengths; mend the job"
+        ) from None
     return _checked(name, found, declared, "the job's default", "default")
 
 
-# ---- checks --------------------------------------------------------------------------------------------
+# ---- checks
+# --------------------------------------------------------------------------------------------
 
 
-def _checked(name: str, found: Any, declared: Input, where: str, kind: str, values: bool = True) -> Array:
+def _checked(
+    name: str, found: Any, declared: Input, where: str, kind: str, values: bool = True
+) -> Array:
     """As the Input wants it. `values`: whether these are looked at too, and not the shape alone.
 
-    kind: what it was read from; files of some kinds do not tell a row from a column, or a picture from a row.
+    kind: what it was read from; files of some kinds do not tell a row from a column, or a picture
+        from a row.
     """
     actual = np.asarray(found)
     want = declared.shape
     rest = tuple(length for length in want[1:] if isinstance(length, int))
     if actual.ndim == 1 and len(want) == 2 and want[1] == 1:
         actual = actual[:, None]
-    elif kind == "text" and len(want) < 2 and sum(length != 1 for length in actual.shape) <= len(want):
+    elif (
+        kind == "text"
+        and len(want) < 2
+        and sum(length != 1 for length in actual.shape) <= len(want)
+    ):
         actual = actual.reshape((-1,) * len(want))
-    elif kind in ("idx", "table") and want and len(rest) == len(want) - 1 and actual.shape[1:] != rest:
-        actual = actual.reshape(len(actual), *rest) if prod(rest) == prod(actual.shape[1:]) else actual
+    elif (
+        kind in ("idx", "table")
+        and want
+        and len(rest) == len(want) - 1
+        and actual.shape[1:] != rest
+    ):
+        actual = (
+            actual.reshape(len(actual), *rest) if prod(rest) == prod(actual.shape[1:]) else actual
+        )
     sizes = zip(want, actual.shape, strict=False)
     if actual.ndim != len(want) or any(isinstance(w, int) and w != got for w, got in sizes):
         raise DataError(
-            f"tensor {name} ({where}) has shape {shape_of(actual.shape)}; the job declares {shape_of(want)}: "
-            "bring data of that shape"
+            f"tensor {name} ({where}) has shape {shape_of(actual.shape)}; the job declares"
+            f" {shape_of(want)}: bring data of that shape"
         )
     if not actual.size:
         raise DataError(
-            f"tensor {name} ({where}) holds no values; its shape is {shape_of(actual.shape)}: bring some rows"
+            f"tensor {name} ({where}) holds no values; its shape is {shape_of(actual.shape)}: bring"
+            " some rows"
         )
     if not values:
         return actual
@@ -199,8 +247,13 @@ def _check_rows(mine: Mapping[str, Input], found: Inputs, given: Given) -> None:
         bind(mine, {name: array.shape for name, array in found.arrays.items()})
     except DataError as error:
         table = given.tables.get("")
-        sources = {name: _origin(given.data.get(name, given.tables.get(name, table))) for name in mine}
-        sources |= {name: f"{sources[name]}, without a header unless --header yes says so" for name in found.unsure}
+        sources = {
+            name: _origin(given.data.get(name, given.tables.get(name, table))) for name in mine
+        }
+        sources |= {
+            name: f"{sources[name]}, without a header unless --header yes says so"
+            for name in found.unsure
+        }
         named = "; ".join(f"{name} is {source}" for name, source in sources.items())
         raise DataError(f"{error} ({named})") from None
 

@@ -1,9 +1,12 @@
-"""Where a party's material comes from: its seed, and for Bob the dealer's stream of corrections (`Intake`), or a file (material.py).
+"""Where a party's material comes from: its seed, and for Bob the dealer's stream of corrections
+(`Intake`), or a file (material.py).
 
-`chunk(phase, step)` gives the rows of as many consecutive steps as are at hand, up to the next CHECK; of a step that is dealt in parts,
-`masks` and `part` give one after the other. What is dealt for the finish comes before the steps and is kept, outside of the dealer's
-credit, until they are over. `waits` counts how often the online
-phase had to stand still for the dealer, the first chunk of an epoch not counted; `waited` is the time it stood, all told.
+`chunk(phase, step)` gives the rows of as many consecutive steps as are at hand, up to the next
+CHECK; of a step that is dealt in parts, `masks` and `part` give one after the other. What is dealt
+for the finish comes before the steps and is kept, outside of the dealer's credit, until they are
+over. `waits` counts how often the online
+phase had to stand still for the dealer, the first chunk of an epoch not counted; `waited` is the
+time it stood, all told.
 """
 
 from __future__ import annotations
@@ -67,19 +70,36 @@ class Intake:
     """Material of one epoch for one party."""
 
     def __init__(
-        self, dealer: Connection, dealing: Dealing, party: int, seed: bytes, epoch: int, start: int = 0
+        self,
+        dealer: Connection,
+        dealing: Dealing,
+        party: int,
+        seed: bytes,
+        epoch: int,
+        start: int = 0,
     ) -> None:
         """`start`: the first step of the epoch."""
-        self._dealer, self._dealing, self._party, self._seed, self._epoch = dealer, dealing, party, seed, epoch
+        self._dealer, self._dealing, self._party, self._seed, self._epoch = (
+            dealer,
+            dealing,
+            party,
+            seed,
+            epoch,
+        )
         largest = max(
-            8 * own.largest_part * dealing.batch(phase, 0) for phase, own in zip(Phase, dealing.phases, strict=True)
+            8 * own.largest_part * dealing.batch(phase, 0)
+            for phase, own in zip(Phase, dealing.phases, strict=True)
         )
         self._expected = dealing.chunks(start)
         self._last: deque[_Corrections] = deque()  # what is dealt for the finish
-        self._window = CreditWindow(AHEAD_CHUNKS, max(AHEAD_BYTES, largest + min(largest, AHEAD_BYTES)))
+        self._window = CreditWindow(
+            AHEAD_CHUNKS, max(AHEAD_BYTES, largest + min(largest, AHEAD_BYTES))
+        )
         self._queue: deque[_Corrections] = deque()
         self._arrived = asyncio.Event()
-        self._stored = start < dealing.steps  # whether the finish is dealt before steps, and kept until they are over
+        self._stored = (
+            start < dealing.steps
+        )  # whether the finish is dealt before steps, and kept until they are over
         self._failure: MpcError | None = None
         self._held = 0
         self._number = 0
@@ -94,12 +114,18 @@ class Intake:
     @property
     def stock(self) -> int:
         """Steps at hand beyond the chunk in use."""
-        return sum(len(each.words) for each in self._queue if each.chunk.phase == Phase.STEP and not each.chunk.part)
+        return sum(
+            len(each.words)
+            for each in self._queue
+            if each.chunk.phase == Phase.STEP and not each.chunk.part
+        )
 
     @property
     def stock_bytes(self) -> int:
         """Of material that has arrived and is not used up, the chunk in use included."""
-        return self._held + sum(each.words.nbytes for queue in (self._queue, self._last) for each in queue)
+        return self._held + sum(
+            each.words.nbytes for queue in (self._queue, self._last) for each in queue
+        )
 
     async def chunk(self, phase: Phase, step: int) -> tuple[int, list[Words]]:
         """The number of steps from `step` on that are at hand, and their rows by field."""
@@ -107,7 +133,9 @@ class Intake:
         if self._party == 0 or not own.dealt_words:
             count = self._dealing.batch(phase, step)
             corrections = None if self._party == 0 else np.empty((count, 0), np.uint64)
-            return count, assembled(self._dealing, phase, await self._expanded(phase, step), corrections)
+            return count, assembled(
+                self._dealing, phase, await self._expanded(phase, step), corrections
+            )
         words = await self._next(phase, step, 0)
         return len(words), assembled(self._dealing, phase, await self._expanded(phase, step), words)
 
@@ -116,10 +144,13 @@ class Intake:
         return [*own_masks(self._dealing, self._seed, self._party, phase, step, numbers)]
 
     async def part(self, phase: Phase, step: int, number: int) -> list[Words]:
-        """This party's shares of what is dealt in one part of a step, by field. Parts are taken in order."""
+        """This party's shares of what is dealt in one part of a step, by field. Parts are taken in
+        order."""
         corrections = await self._next(phase, step, number) if self._party else None
         place = phase, step, number, corrections
-        return await asyncio.get_running_loop().run_in_executor(None, dealt_part, self._dealing, self._seed, *place)
+        return await asyncio.get_running_loop().run_in_executor(
+            None, dealt_part, self._dealing, self._seed, *place
+        )
 
     async def _next(self, phase: Phase, step: int, part: int) -> Words:
         """The corrections that the dealer sent for this place, which is the next one."""
@@ -131,13 +162,15 @@ class Intake:
         got = found.chunk
         if (got.phase, got.first, got.part) != (phase, step, part):
             raise ProtocolError(
-                f"the dealer sent material for step {got.first} of {got.phase.name}, not {step} of {phase.name}"
+                f"the dealer sent material for step {got.first} of {got.phase.name}, not {step} of"
+                f" {phase.name}"
             )
         self._held = 0 if queue is self._last and self._stored else found.words.nbytes
         return found.words
 
     async def stocked(self, end: int) -> None:
-        """Until everything for the steps before `end` is here, and what is next is expanded, however much it is."""
+        """Until everything for the steps before `end` is here, and what is next is expanded,
+        however much it is."""
         self._window.chunks = self._window.size = 1 << 40
         if self._party == 1 and self._dealing.phases[Phase.STEP].dealt_words:
             self._grant()
@@ -147,7 +180,8 @@ class Intake:
             await asyncio.wait({self._ahead[1]})
 
     async def _expanded(self, phase: Phase, step: int) -> Words:
-        """This party's own words for the chunk at `step`; those of the next chunk are begun, beside the rounds of this one."""
+        """This party's own words for the chunk at `step`; those of the next chunk are begun, beside
+        the rounds of this one."""
         loop, ahead = asyncio.get_running_loop(), self._ahead
         count = self._dealing.batch(phase, step)
         if ahead is not None and ahead[0] == (phase, step):
@@ -156,7 +190,9 @@ class Intake:
             words = own_words(self._dealing, self._seed, self._party, phase, step, count)
         if (after := step + count) < self._dealing.count(phase) and phase == Phase.STEP:
             place = phase, after, self._dealing.batch(phase, after)
-            future = loop.run_in_executor(None, own_words, self._dealing, self._seed, self._party, *place)
+            future = loop.run_in_executor(
+                None, own_words, self._dealing, self._seed, self._party, *place
+            )
             self._ahead = (phase, after), future
         return words
 
@@ -205,13 +241,16 @@ class Intake:
                 elif message.kind is Kind.ABORT:
                     raise stopped(self._dealer, message)
                 else:
-                    raise ProtocolError(f"the dealer sent a {message.kind.name} while material was expected")
+                    raise ProtocolError(
+                        f"the dealer sent a {message.kind.name} while material was expected"
+                    )
         except MpcError as error:
             self._failure = error
             self._arrived.set()
 
     def _take(self, found: _Corrections) -> None:
-        """Put them where it is looked for. What is dealt for the finish is kept: it takes no credit unless the finish is next."""
+        """Put them where it is looked for. What is dealt for the finish is kept: it takes no credit
+        unless the finish is next."""
         finish = found.chunk.phase == Phase.FINISH
         (self._last if finish else self._queue).append(found)
         if finish and self._stored:
@@ -228,14 +267,17 @@ class Intake:
         due = next(self._expected, None)
         if due is None or [*due] != found:
             raise ProtocolError(
-                f"the dealer sent material for {found[2]} steps from {found[1]} on of {Phase(found[0]).name}, where others are due"
+                f"the dealer sent material for {found[2]} steps from {found[1]} on of"
+                f" {Phase(found[0]).name}, where others are due"
             )
         phase, first, count, part = due
         own = self._dealing.phases[phase]
         size = count * own.parts[part].words
         buffers = pieces(message.buffers, size)
         if buffers is None or message.number != self._number:
-            raise ProtocolError(f"the dealer sent a chunk of the wrong size for {count} steps of {phase.name}")
+            raise ProtocolError(
+                f"the dealer sent a chunk of the wrong size for {count} steps of {phase.name}"
+            )
         self._number += 1
         self._window.arrived(8 * size)
         self.bytes_received += 8 * size

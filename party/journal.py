@@ -1,8 +1,10 @@
-"""What of a file of material has been used: written down durably, in two places, *before* it is used.
+"""What of a file of material has been used: written down durably, in two places, *before* it is
+used.
 
-One journal lies beside the material (`FILE.used`), its twin in the user's state folder under the material's id; copying or restoring
-the material takes at most one of them back. The peer keeps the same numbers and says them at every start (party/agreement.py). What
-counts is the most that any of the three says. Numbers only grow:
+One journal lies beside the material (`FILE.used`), its twin in the user's state folder under the
+material's id; copying or restoring the material takes at most one of them back. The peer keeps the
+same numbers and says them at every start (party/agreement.py). What counts is the most that any of
+the three says. Numbers only grow:
 
     step 4096        rows of the steps below this are taken
     check 2          the same for the checks
@@ -11,8 +13,9 @@ counts is the most that any of the three says. Numbers only grow:
     received 0 …     the same for what came from the peer
     program 0 …      digest of the plan that it was first used for: no other ever uses it
 
-A line is appended and synced; each ends in a checksum. A last line that is torn was never acted upon, and is dropped; damage
-anywhere else means that nobody knows what was used, and the material is refused.
+A line is appended and synced; each ends in a checksum. A last line that is torn was never acted
+upon, and is dropped; damage anywhere else means that nobody knows what was used, and the material
+is refused.
 """
 
 from __future__ import annotations
@@ -35,7 +38,8 @@ COUNTED = ("step", "check", "finish")
 
 
 class Journal:
-    """The record of one party's use of one material. Safe to call from several threads; one process at a time has it."""
+    """The record of one party's use of one material. Safe to call from several threads; one process
+    at a time has it."""
 
     def __init__(self, material: str, role: str, places: list[Path]) -> None:
         self.step = self.check = self.finish = 0
@@ -65,7 +69,8 @@ class Journal:
                 os.close(descriptor)
         self._files = []
 
-    # ---- what is recorded ---------------------------------------------------------------------------------------
+    # ---- what is recorded
+    # ---------------------------------------------------------------------------------------
 
     def reserve_steps(self, end: int) -> None:
         """Rows of the steps below `end` are taken, from the moment this returns on and forever."""
@@ -88,7 +93,8 @@ class Journal:
         return self.opened("program", 0, program)
 
     def opened(self, side: str, number: int, digest: str) -> bool:
-        """What was "sent" or "received" in a round of setup; False if the record has something else there."""
+        """What was "sent" or "received" in a round of setup; False if the record has something else
+        there."""
         with self._guard:
             known: list[str] = getattr(self, side)
             if number < len(known):
@@ -98,18 +104,25 @@ class Journal:
                 return True
             return False
 
-    # ---- what the peer is told, and tells -----------------------------------------------------------------------
+    # ---- what the peer is told, and tells
+    # -----------------------------------------------------------------------
 
     def body(self) -> dict[str, Any]:
         numbers = {name: getattr(self, name) for name in COUNTED}
         return {**numbers, "sent": list(self.sent), "received": list(self.received)}
 
     def absorb(self, theirs: object, who: str) -> Mapping[str, Any]:
-        """The peer's record, taken over where it has more; MaterialError where the two contradict each other."""
+        """The peer's record, taken over where it has more; MaterialError where the two contradict
+        each other."""
         body: Mapping[str, Any] = theirs if isinstance(theirs, dict) else {}
         numbers: list[Any] = [body.get(name) for name in COUNTED]
-        lists: list[Any] = [body.get("received"), body.get("sent")]  # what they received is what was sent here
-        if not all(type(n) is int and 0 <= n < 1 << 42 for n in numbers) or not all(_digests(each) for each in lists):
+        lists: list[Any] = [
+            body.get("received"),
+            body.get("sent"),
+        ]  # what they received is what was sent here
+        if not all(type(n) is int and 0 <= n < 1 << 42 for n in numbers) or not all(
+            _digests(each) for each in lists
+        ):
             raise ProtocolError(f"{who} did not say how much of the material it has used")
         lines: list[str] = []
         with self._guard:
@@ -120,8 +133,9 @@ class Journal:
                         lines.append(f"{side} {number} {digest}")
                     elif mine[number] != digest:
                         raise MaterialError(
-                            f"the records of {who} and this party say different things about the use of the material; "
-                            "make new material with `python -m dealer precompute`"
+                            f"the records of {who} and this party say different things about the"
+                            " use of the material; make new material with `python -m dealer"
+                            " precompute`"
                         )
             for name, taken in zip(COUNTED, numbers, strict=True):
                 if taken > getattr(self, name):
@@ -129,7 +143,8 @@ class Journal:
             self._record(lines)
         return body
 
-    # ---- files --------------------------------------------------------------------------------------------------
+    # ---- files
+    # ----------------------------------------------------------------------------------------------
 
     def _record(self, lines: list[str]) -> None:
         if lines:
@@ -149,8 +164,9 @@ class Journal:
             known.append(digest)
         elif known[number] != digest:
             raise MaterialError(
-                f"the two records of used material, {' and '.join(str(path) for path, _ in self._files)}, say different things; "
-                "make new material with `python -m dealer precompute`"
+                "the two records of used material,"
+                f" {' and '.join(str(path) for path, _ in self._files)}, say different things; make"
+                " new material with `python -m dealer precompute`"
             )
 
     def _lines(self) -> list[str]:
@@ -162,10 +178,14 @@ class Journal:
         return opened + [f"{name} {getattr(self, name)}" for name in COUNTED if getattr(self, name)]
 
     def _checked(self, line: str) -> str:
-        return f"{line} {hashlib.blake2b(f'{self._label} {line}'.encode(), digest_size=4).hexdigest()}\n"
+        return (
+            f"{line}"
+            f" {hashlib.blake2b(f'{self._label} {line}'.encode(), digest_size=4).hexdigest()}\n"
+        )
 
     def _open(self, path: Path) -> int:
-        """The journal at `path`, made if there is none, complete from its first moment on; locked for this process."""
+        """The journal at `path`, made if there is none, complete from its first moment on; locked
+        for this process."""
         try:
             own_folder(path.parent)
             if not path.exists():
@@ -201,11 +221,14 @@ class Journal:
                     good += len(raw)
                 elif number == 0 or number < len(pieces) - 1:
                     raise MaterialError(
-                        f"{path}, the record of used material, is damaged or of other material, so nobody knows what is unused; "
-                        "make new material with `python -m dealer precompute`"
+                        f"{path}, the record of used material, is damaged or of other material, so"
+                        " nobody knows what is unused; make new material with `python -m dealer"
+                        " precompute`"
                     )
             if not lines:
-                raise MaterialError(f"{path}, the record of used material, is empty; make new material")
+                raise MaterialError(
+                    f"{path}, the record of used material, is empty; make new material"
+                )
             if good < len(data):
                 os.ftruncate(descriptor, good)
                 os.fsync(descriptor)
@@ -230,7 +253,8 @@ class Journal:
 
     def _cannot(self, path: Path, error: OSError) -> MaterialError:
         return MaterialError(
-            f"{path}, the record of used material, cannot be written ({error.strerror}); nothing is used without a record"
+            f"{path}, the record of used material, cannot be written ({error.strerror}); nothing is"
+            " used without a record"
         )
 
 
@@ -238,5 +262,8 @@ def _digests(found: object) -> bool:
     return (
         isinstance(found, list)
         and len(found) <= MAX_ROUNDS
-        and all(isinstance(each, str) and len(each) == 32 and not set(each) - set("0123456789abcdef") for each in found)
+        and all(
+            isinstance(each, str) and len(each) == 32 and not set(each) - set("0123456789abcdef")
+            for each in found
+        )
     )

@@ -1,4 +1,5 @@
-"""What a party brings, where the rows of a job's tables may be matched by ids: its tensors once both know which rows count."""
+"""What a party brings, where the rows of a job's tables may be matched by ids: its tensors once
+both know which rows count."""
 
 from __future__ import annotations
 
@@ -36,7 +37,8 @@ def brought(
     key: Callable[[], bytes] = fresh_seed,
     learnt: Mapping[str, Fitted] = MappingProxyType({}),
 ) -> tuple[Inputs, Keyed | None]:
-    """This party's tensors; where rows are matched, of all rows that it has, and what it takes to find those that count.
+    """This party's tensors; where rows are matched, of all rows that it has, and what it takes to
+    find those that count.
 
     What preparation learnt is of the rows that count once `prepare` has been called.
     """
@@ -48,11 +50,16 @@ def brought(
     for name in rows.tensors:
         read = inputs.pending.get(name, inputs.arrays.get(name))
         if read is not None and len(read) != len(ids):
-            raise DataError(f"{name} has {len(read):,} rows and {where} {len(ids):,} ids; bring one for each")
+            raise DataError(
+                f"{name} has {len(read):,} rows and {where} {len(ids):,} ids; bring one for each"
+            )
 
     def prepare(places: Places) -> Mapping[str, Array]:
         if isinstance(rows.rows, int) and rows.rows != len(places):
-            said = f"both have {len(places):,} rows in common, and the job declares rows={rows.rows}; declare as many, or a name"
+            said = (
+                f"both have {len(places):,} rows in common, and the job declares rows={rows.rows};"
+                " declare as many, or a name"
+            )
             raise DataError(said, told=said)
         cut = own_inputs(job, role, given, key, learnt, places)
         inputs.fitted.clear()
@@ -60,7 +67,9 @@ def brought(
         return cut.arrays
 
     pending: dict[str, Array] = {name: frame.digest() for name, frame in inputs.pending.items()}
-    return inputs, Keyed(ids, prepare, inputs.arrays | pending | {where: np.frombuffer(b"\0".join(ids), np.uint8)})
+    return inputs, Keyed(
+        ids, prepare, inputs.arrays | pending | {where: np.frombuffer(b"\0".join(ids), np.uint8)}
+    )
 
 
 def all_inputs(
@@ -71,20 +80,27 @@ def all_inputs(
     note: Callable[[str, str], None] = lambda text, event: None,
     fitted: dict[str, Fitted] | None = None,
 ) -> dict[str, Array]:
-    """The tensors of both parties, where one process has them all. `order`: the places of common rows, by party; else by their ids.
+    """The tensors of both parties, where one process has them all. `order`: the places of common
+    rows, by party; else by their ids.
 
-    note: told what was read. fitted: what preparation has learnt, by tensor; what it learns now is put there.
+    note: told what was read. fitted: what preparation has learnt, by tensor; what it learns now is
+        put there.
     """
     rows = matching(job)
     having = {owner for table in tables(job).values() for owner in table.owners} or {*ROLES}
     sides = {role: given.of(job, role) for role in ROLES}
     for role in {*ROLES} - having:  # what all tables take columns from is for those who have one
-        sides[role] = replace(sides[role], tables={name: each for name, each in given.tables.items() if name == role})
+        sides[role] = replace(
+            sides[role], tables={name: each for name, each in given.tables.items() if name == role}
+        )
     if rows is not None:
         found = {role: _with_ids(job, role, side, rows) for role, side in sides.items()}
         sides = {role: side for role, (side, _, _) in found.items()}
         if order is None:
-            places = {role: {each: place for place, each in enumerate(ids)} for role, (_, ids, _) in found.items()}
+            places = {
+                role: {each: place for place, each in enumerate(ids)}
+                for role, (_, ids, _) in found.items()
+            }
             common = sorted(places["alice"].keys() & places["bob"].keys())
             if not common:
                 raise DataError("no id is in both tables; see whether both write them alike")
@@ -103,13 +119,15 @@ def all_inputs(
 
 
 def _with_ids(job: Job, role: str, given: Given, rows: Matching) -> tuple[Given, list[bytes], str]:
-    """What is given, with its tables read, once; this party's ids; and the column that they are in, for sentences."""
+    """What is given, with its tables read, once; this party's ids; and the column that they are in,
+    for sentences."""
     declared = tables(job)
     keyed = next(table for table in declared.values() if role in table.key)
     source = source_of(keyed, role, given)
     if source is None:
         raise DataError(
-            f"{keyed.tensor(role)} is matched by ids; bring it with --table FILE, or --table {keyed.name}=FILE"
+            f"{keyed.tensor(role)} is matched by ids; bring it with --table FILE, or --table"
+            f" {keyed.name}=FILE"
         )
     frames: dict[Path, Frame] = {}
 
@@ -118,19 +136,25 @@ def _with_ids(job: Job, role: str, given: Given, rows: Matching) -> tuple[Given,
             return each
         return frames.get(each) or frames.setdefault(each, read(each, given.header))
 
-    named = {*declared, *(table.tensor(role) for table in declared.values() if role in table.owners)}
+    named = {
+        *declared,
+        *(table.tensor(role) for table in declared.values() if role in table.owners),
+    }
     data = {name: loaded(each) if name in named else each for name, each in given.data.items()}
     column, frame = rows.keys[role], frame_of(loaded(source))
     if column not in frame.names:
         raise DataError(
-            f"{frame.source} has no column {column!r} of ids{nearest(column, frame.names)} (it has: {listed(frame.names)})"
+            f"{frame.source} has no column {column!r} of ids{nearest(column, frame.names)} (it has:"
+            f" {listed(frame.names)})"
         )
     found: Iterable[Any] = frame[column]
     if isinstance(source, Path) and kind_of(split(source)[0]) == "text":
         found = written(source, column, given.header)
     where = f"column {column}"
     return (
-        replace(given, data=data, tables={name: loaded(each) for name, each in given.tables.items()}),
+        replace(
+            given, data=data, tables={name: loaded(each) for name, each in given.tables.items()}
+        ),
         normalised(found, f"{where} of {frame.source}", frame.place),
         where,
     )

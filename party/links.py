@@ -1,7 +1,7 @@
 """Finding the peer and the dealer, and finding them again.
 
-Alice listens for Bob; both connect to the dealer. A connection that is still good is kept; one that failed is made anew, for as
-long as the caller is willing to wait.
+Alice listens for Bob; both connect to the dealer. A connection that is still good is kept; one that
+failed is made anew, for as long as the caller is willing to wait.
 """
 
 from __future__ import annotations
@@ -12,7 +12,17 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 
-from protocol.channel import Allow, Connection, KeyPair, LinkShape, Listener, Options, PublicKey, Waiting, connect
+from protocol.channel import (
+    Allow,
+    Connection,
+    KeyPair,
+    LinkShape,
+    Listener,
+    Options,
+    PublicKey,
+    Waiting,
+    connect,
+)
 from protocol.errors import LinkError, MpcError
 from protocol.wire import Kind, Message
 
@@ -23,7 +33,8 @@ PEER = {"alice": "bob", "bob": "alice"}
 
 @dataclass(frozen=True, kw_only=True)
 class Addresses:
-    """Where the others are and how to know them. Alice listens at `peer`; Bob connects to it. Times in seconds."""
+    """Where the others are and how to know them. Alice listens at `peer`; Bob connects to it. Times
+    in seconds."""
 
     session: str
     peer: str
@@ -48,7 +59,11 @@ class Links:
     """Both links of one party. Use `opened`."""
 
     def __init__(
-        self, role: str, to: Addresses, note: Callable[[str], None], waiting: Callable[[Waiting], None]
+        self,
+        role: str,
+        to: Addresses,
+        note: Callable[[str], None],
+        waiting: Callable[[Waiting], None],
     ) -> None:
         self._role, self._to, self._note, self._waiting = role, to, note, waiting
         self._options = Options(timeout=to.timeout)
@@ -64,7 +79,8 @@ class Links:
         return PEER[self._role]
 
     async def both(self) -> tuple[Connection, Connection | None]:
-        """The peer and the dealer if there is one, side by side; the first failure ends the wait for the other."""
+        """The peer and the dealer if there is one, side by side; the first failure ends the wait
+        for the other."""
         if self._to.dealer is None:
             return await self.peer(), None
         tasks = [asyncio.create_task(self.peer()), asyncio.create_task(self.dealer())]
@@ -98,10 +114,16 @@ class Links:
         old, self._to = self._to, replace(self._to, peer_key=to.peer_key, dealer_key=to.dealer_key)
         if to.peer_key != old.peer_key and to.peer_key is not None and self._listener is not None:
             self._listener.reload(Allow([to.peer_key]))
-        changed = ((self._peer, to.peer_key != old.peer_key), (self._dealer, to.dealer_key != old.dealer_key))
-        for connection in (link for link, other in changed if other and link is not None and link.failure is None):
+        changed = (
+            (self._peer, to.peer_key != old.peer_key),
+            (self._dealer, to.dealer_key != old.dealer_key),
+        )
+        for connection in (
+            link for link, other in changed if other and link is not None and link.failure is None
+        ):
             connection.abandon(
-                LinkError(f"the key of {connection.peer} is no longer the one to expect"), "its key was exchanged"
+                LinkError(f"the key of {connection.peer} is no longer the one to expect"),
+                "its key was exchanged",
             )
 
     def tell(self, message: Message) -> None:
@@ -115,16 +137,23 @@ class Links:
                     connection.send(message)
 
     def abort(self, reason: str, back: bool) -> None:
-        """Tell the others that this attempt ends here, and whether this party will be back; why, the peer alone."""
+        """Tell the others that this attempt ends here, and whether this party will be back; why,
+        the peer alone."""
         self._why = reason
         for connection, text in ((self._peer, reason[:2000]), (self._dealer, ENDED)):
-            self._send(Message(Kind.ABORT, self._to.session, body={"reason": text, "back": back}), connection)
+            self._send(
+                Message(Kind.ABORT, self._to.session, body={"reason": text, "back": back}),
+                connection,
+            )
 
     async def close(self) -> None:
         found = [connection for connection in (self._peer, self._dealer) if connection is not None]
         try:
             await asyncio.gather(
-                *(connection.close(FAREWELL, self._why if connection is self._peer else "") for connection in found)
+                *(
+                    connection.close(FAREWELL, self._why if connection is self._peer else "")
+                    for connection in found
+                )
             )
         finally:
             if self._listener is not None:
@@ -164,15 +193,21 @@ class Links:
                 roles=("bob",),
                 options=self._options,
                 shape=to.peer_shape,
-                refused=lambda reason, address: self._note(f"refused {address or 'a connection'}: {reason}"),
+                refused=lambda reason, address: self._note(
+                    f"refused {address or 'a connection'}: {reason}"
+                ),
             )
         deadline = time.monotonic() + self.wait
         while True:
             connection = await self._listener.accept(deadline - time.monotonic(), self._waiting)
             if connection.session == to.session and connection.failure is None:
                 return connection
-            if not connection.session.startswith("doctor-"):  # who asks only whether somebody is here, and leaves
-                await connection.close(0.2, f"this is session {to.session}; give both parties the same --session")
+            if not connection.session.startswith(
+                "doctor-"
+            ):  # who asks only whether somebody is here, and leaves
+                await connection.close(
+                    0.2, f"this is session {to.session}; give both parties the same --session"
+                )
 
 
 @contextlib.asynccontextmanager

@@ -1,4 +1,5 @@
-"""What a party's page shows (`--page`): its own run as `Seen` has it, the plan, and what was revealed to this party."""
+"""What a party's page shows (`--page`): its own run as `Seen` has it, the plan, and what was
+revealed to this party."""
 
 from __future__ import annotations
 
@@ -21,7 +22,12 @@ DOING = {
     Phase.CHECK: "computing a check",
     Phase.FINISH: "computing what is revealed at the end",
 }
-PHASES = {Phase.SETUP: "before", Phase.STEP: "each step", Phase.CHECK: "each check", Phase.FINISH: "after"}
+PHASES = {
+    Phase.SETUP: "before",
+    Phase.STEP: "each step",
+    Phase.CHECK: "each check",
+    Phase.FINISH: "after",
+}
 
 
 def parts(role: str, session: str, job: str, seen: Seen) -> Callable[[], Mapping[str, Any]]:
@@ -73,7 +79,9 @@ def _now(peer: str, seen: Seen) -> dict[str, Any]:
     counts, progress, pace = seen.counts, seen.progress, seen.pace()
     step, steps = (0, 0) if progress is None else (progress.step, progress.steps)
     return {
-        "status": seen.status if progress is None or seen.status.startswith("waiting") else DOING[progress.phase],
+        "status": seen.status
+        if progress is None or seen.status.startswith("waiting")
+        else DOING[progress.phase],
         "peer": peer,
         "step": step,
         "steps": steps,
@@ -97,7 +105,10 @@ def _plan(plan: Plan) -> dict[str, Any]:
         }
         for phase, cost in zip(Phase, plan.costs, strict=True)
     ]
-    each = [{"opens": round.opens or round.reveals, "sent": round.sent} for round in rounds(plan, Phase.STEP)]
+    each = [
+        {"opens": round.opens or round.reveals, "sent": round.sent}
+        for round in rounds(plan, Phase.STEP)
+    ]
     return {"phases": phases, "rounds": each, "reveals": plan.reveals}
 
 

@@ -1,7 +1,8 @@
 """Jobs by name or from a user's file, with their parameters set.
 
-A job file is Python and runs with all rights of the process: it is this party's own. What goes wrong in it is
-a mistake of the user's, so it ends in a JobError with file and line, never a traceback (`blame`).
+A job file is Python and runs with all rights of the process: it is this party's own. What goes
+wrong in it is a mistake of the user's, so it ends in a JobError with file and line, never a
+traceback (`blame`).
 """
 
 from __future__ import annotations
@@ -81,7 +82,8 @@ NAMED = BUILTIN | estimators.BY_NAME | DEMOS  # estimators are for a party's own
 
 
 def load_job(name_or_path: str, params: Mapping[str, str] | None = None) -> Job:
-    """The job of that name, the one in that .py or .toml file, or the network in that .json file, with `params` (--param NAME=VALUE) set."""
+    """The job of that name, the one in that .py or .toml file, or the network in that .json file,
+    with `params` (--param NAME=VALUE) set."""
     if name_or_path in NAMED:
         kind = NAMED[name_or_path]
     elif name_or_path.endswith(".py"):
@@ -91,12 +93,16 @@ def load_job(name_or_path: str, params: Mapping[str, str] | None = None) -> Job:
     elif name_or_path.endswith(".json"):
         kind = prediction(Path(name_or_path))
     elif name_or_path.endswith(".onnx"):
-        raise JobError(f"{name_or_path} is a model: import it first, with `python -m party import {name_or_path}`")
+        raise JobError(
+            f"{name_or_path} is a model: import it first, with `python -m party import"
+            f" {name_or_path}`"
+        )
     else:
         near = nearest(name_or_path, NAMED)
         raise JobError(
-            f"there is no job {name_or_path!r}{near} (built in: {', '.join(NAMED)}; "
-            "your own is given as a path that ends in .py or .toml, an imported network as one that ends in .json)"
+            f"there is no job {name_or_path!r}{near} (built in: {', '.join(NAMED)}; your own is"
+            " given as a path that ends in .py or .toml, an imported network as one that ends in"
+            " .json)"
         )
     return checked(kind, params or {})
 
@@ -107,11 +113,13 @@ def any_job(given: AnyJob) -> Job:
 
 
 def checked(job: Job | type[Job], params: Mapping[str, str] = {}) -> Job:
-    """A job, made if it is given as its class, with `params` set; JobError if its attributes are not what a job's are."""
+    """A job, made if it is given as its class, with `params` set; JobError if its attributes are
+    not what a job's are."""
     kind = job if isinstance(job, type) else type(job)
     if not issubclass(kind, Job):
         raise JobError(
-            f"a job is a class derived from Job, one of its instances, a name or a file, not {kind.__name__}"
+            "a job is a class derived from Job, one of its instances, a name or a file, not"
+            f" {kind.__name__}"
         )
     with blame(source(kind)):
         made = job() if isinstance(job, type) else job
@@ -133,14 +141,16 @@ class _Endless(BaseException):
 
 @contextmanager
 def _limited() -> Iterator[None]:
-    """_Endless in the middle of whatever is done inside for longer than `LIMIT` seconds; in the main thread of a command alone."""
+    """_Endless in the middle of whatever is done inside for longer than `LIMIT` seconds; in the
+    main thread of a command alone."""
     if not OWNED.get() or threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def late(_number: int, _frame: FrameType | None) -> None:
         raise _Endless(
-            f"this does not come to an end within {LIMIT:g} s; a job's methods are run once, on shapes alone"
+            f"this does not come to an end within {LIMIT:g} s; a job's methods are run once, on"
+            " shapes alone"
         )
 
     before = signal.signal(signal.SIGALRM, late)
@@ -154,7 +164,8 @@ def _limited() -> Iterator[None]:
 
 @contextmanager
 def blame(file: str | Path, limited: bool = True) -> Iterator[None]:
-    """Turn what the job in `file` (see `source`) raises into a JobError with its line; an MpcError not from there stays."""
+    """Turn what the job in `file` (see `source`) raises into a JobError with its line; an MpcError
+    not from there stays."""
     try:
         with _limited() if limited else nullcontext():
             yield
@@ -174,7 +185,8 @@ def blame(file: str | Path, limited: bool = True) -> Iterator[None]:
 
 
 def _ours(file: str | Path) -> bool:
-    """Whether the job is one of this program's own: its user has no use for the place in the code."""
+    """Whether the job is one of this program's own: its user has no use for the place in the
+    code."""
     return str(file).startswith(str(Path(protocol.__file__).parent))
 
 
@@ -188,14 +200,17 @@ def _from_file(path: Path) -> type[Job]:
             raise JobError(f"the job file {path} is no file; check --job")
         source = path.read_bytes()
     except OSError as error:
-        raise JobError(f"the job file {path} cannot be read ({error.strerror}); check --job") from None
+        raise JobError(
+            f"the job file {path} cannot be read ({error.strerror}); check --job"
+        ) from None
     file = path.resolve()
     name = f"_mpc_job_{hashlib.blake2b(bytes(file), digest_size=8).hexdigest()}"
     spec = importlib.util.spec_from_file_location(name, file)
     assert spec is not None
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
     with blame(file):
-        # not spec.loader: its bytecode cache misses a change within one second, and litters the directory
+        # not spec.loader: its bytecode cache misses a change within one second, and litters the
+        # directory
         exec(compile(source, str(file), "exec"), module.__dict__)
     return _only_job(path, module)
 
@@ -213,19 +228,25 @@ def _only_job(path: Path, module: ModuleType) -> type[Job]:
 
 
 def _check_attributes(job: Job) -> None:
-    """JobError for an attribute that is meant for one of Job's own and misspelt, or that stands in the way of one."""
+    """JobError for an attribute that is meant for one of Job's own and misspelt, or that stands in
+    the way of one."""
     for name in job.inputs:
         if hasattr(Job, name):
-            raise JobError(f"{name} = Input(…): {name} is a name of every job's own; give the tensor another")
+            raise JobError(
+                f"{name} = Input(…): {name} is a name of every job's own; give the tensor another"
+            )
     for name in job.parameters:
         close = difflib.get_close_matches(name, _OWN, 1, 0.8)
         if close and name not in _OWN:
             raise JobError(
-                f"{name} = {job.parameters[name]!r}: {close[0]!r} is what a job has; call a parameter otherwise"
+                f"{name} = {job.parameters[name]!r}: {close[0]!r} is what a job has; call a"
+                " parameter otherwise"
             )
     for name in ("setup", "step", "finish"):
         if not callable(getattr(job, name)):
-            raise JobError(f"{name} must be a method of the job, not {type(getattr(job, name)).__name__}")
+            raise JobError(
+                f"{name} must be a method of the job, not {type(getattr(job, name)).__name__}"
+            )
 
 
 def _set(job: Job, name: str, text: str) -> None:
@@ -235,8 +256,8 @@ def _set(job: Job, name: str, text: str) -> None:
         raise JobError(f"--param {name} is not a parameter of the job; use --{name}")
     if name not in known:
         raise JobError(
-            f"--param {name}: the job {type(job).__name__} has no such parameter{nearest(name, known)} "
-            f"(it has: {', '.join(known)})"
+            f"--param {name}: the job {type(job).__name__} has no such"
+            f" parameter{nearest(name, known)} (it has: {', '.join(known)})"
         )
     kind = type(known[name])
     if kind is int and _annotated_float(job, name):
@@ -247,7 +268,9 @@ def _set(job: Job, name: str, text: str) -> None:
             raise ValueError
     except (ValueError, ConfigError):
         wanted = {bool: "yes or no", int: "a whole number", float: "a finite number"}[kind]
-        raise JobError(f"--param {name}={text!r}: the job {type(job).__name__} needs {wanted}") from None
+        raise JobError(
+            f"--param {name}={text!r}: the job {type(job).__name__} needs {wanted}"
+        ) from None
     setattr(job, name, value)
 
 
@@ -273,17 +296,20 @@ def check_tensors(job: Job, names: Iterable[str], option: str) -> None:
     for name in names:
         if name not in job.inputs:
             raise ConfigError(
-                f"{option} {name}=…: the job {type(job).__name__} has no tensor {name}{nearest(name, job.inputs)} "
-                f"(it has: {', '.join(job.inputs)})"
+                f"{option} {name}=…: the job {type(job).__name__} has no tensor"
+                f" {name}{nearest(name, job.inputs)} (it has: {', '.join(job.inputs)})"
             )
 
 
 async def unblocked(work: Callable[[], T]) -> T:
-    """What `work` gives. A command does it here, limited in time as a job's code is; a library in a thread, for the loop is not its own."""
+    """What `work` gives. A command does it here, limited in time as a job's code is; a library in a
+    thread, for the loop is not its own."""
     return work() if OWNED.get() else await asyncio.to_thread(work)
 
 
-def trace_job(job: Job, shapes: Mapping[str, Shape], iterations: int | None, network: Network = LAN) -> Traced:
+def trace_job(
+    job: Job, shapes: Mapping[str, Shape], iterations: int | None, network: Network = LAN
+) -> Traced:
     """Trace a job for a network; what its own code raises is blamed on its file and line."""
     with blame(source(type(job))):
         return trace(job, shapes, iterations, network)

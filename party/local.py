@@ -1,7 +1,7 @@
 """All three processes on this machine: for the demo, the laboratory, the benchmark and the tests.
 
-Real processes with real sockets on loopback; each has its own session name and free ports, so that several sets can run
-side by side. Nothing is left behind: leaving the context ends every process.
+Real processes with real sockets on loopback; each has its own session name and free ports, so that
+several sets can run side by side. Nothing is left behind: leaving the context ends every process.
 """
 
 from __future__ import annotations
@@ -28,9 +28,11 @@ from protocol.signals import held, reacting, unwind
 
 
 def free_address() -> str:
-    """A loopback address that nobody uses right now, of those that systems do not give to outgoing connections.
+    """A loopback address that nobody uses right now, of those that systems do not give to outgoing
+    connections.
 
-    One that the system chose (port 0) could go to a process that dials before the dealer listens there.
+    One that the system chose (port 0) could go to a process that dials before the dealer listens
+    there.
     """
     while True:
         port = 20_000 + secrets.randbelow(12_000)
@@ -43,7 +45,12 @@ class Child:
     """One process; its standard output and error go to files, or its error to ours."""
 
     def __init__(
-        self, name: str, arguments: Sequence[str], folder: Path, environment: Mapping[str, str], shown: bool
+        self,
+        name: str,
+        arguments: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        shown: bool,
     ) -> None:
         self.name = name
         self._out = folder / f"{name}.out"
@@ -82,9 +89,12 @@ class Child:
 
 
 class Trio:
-    """A dealer and two parties. `with Trio(...) as trio: trio.start("dealer"); …; trio.wait(seconds)`."""
+    """A dealer and two parties. `with Trio(...) as trio: trio.start("dealer"); …;
+    trio.wait(seconds)`."""
 
-    def __init__(self, session: str = "local", environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, session: str = "local", environment: Mapping[str, str] | None = None
+    ) -> None:
         self.session = session
         self.dealer, self.peer = free_address(), free_address()
         self.children: dict[str, Child] = {}
@@ -99,7 +109,10 @@ class Trio:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         with held():
             for child in self.children.values():
@@ -117,18 +130,28 @@ class Trio:
         environment: Mapping[str, str] | None = None,
         command: str = "run",
     ) -> Child:
-        """Start (or start again) `role` with further command-line arguments and environment variables; a party with a command."""
+        """Start (or start again) `role` with further command-line arguments and environment
+        variables; a party with a command."""
         if role == "dealer":
             words = ["dealer", "--listen", self.dealer]
         else:
-            where = ["--peer", self.peer] + (["--dealer", self.dealer] if command != "rotate" else [])
+            where = ["--peer", self.peer] + (
+                ["--dealer", self.dealer] if command != "rotate" else []
+            )
             words = ["party", command, "--role", role, "--session", self.session, *where]
-        child = Child(role, [*words, *arguments], self.folder, self._environment | dict(environment or {}), shown)
+        child = Child(
+            role,
+            [*words, *arguments],
+            self.folder,
+            self._environment | dict(environment or {}),
+            shown,
+        )
         self.children[role] = child
         return child
 
     def wait(self, seconds: float) -> None:
-        """Until both parties have ended; LinkError if one fails (OutOfRangeError, if that is why), or neither ends in time."""
+        """Until both parties have ended; LinkError if one fails (OutOfRangeError, if that is why),
+        or neither ends in time."""
         deadline = time.monotonic() + seconds
         parties = [self.children[role] for role in ("alice", "bob")]
         while any(child.process.poll() is None for child in parties):
@@ -144,7 +167,8 @@ class Trio:
                 raise _failure(child)
 
     def reports(self) -> dict[str, dict[str, Any]]:
-        """What both parties, started with --json, said in the end; LinkError if one said nothing."""
+        """What both parties, started with --json, said in the end; LinkError if one said
+        nothing."""
         found = {}
         for role in ("alice", "bob"):
             lines = self.children[role].output.strip().splitlines()
@@ -164,8 +188,13 @@ class Trio:
 def _failure(child: Child) -> MpcError:
     code, last = child.process.returncode, _last_line(child.errors)
     if code == OutOfRangeError.exit_code:
-        return OutOfRangeError(last or f"values left the range that was assumed for them, as {child.name} says above")
-    return LinkError(f"{child.name} ended with exit code {code}: {last or 'it said nothing but what stands above'}")
+        return OutOfRangeError(
+            last or f"values left the range that was assumed for them, as {child.name} says above"
+        )
+    return LinkError(
+        f"{child.name} ended with exit code {code}:"
+        f" {last or 'it said nothing but what stands above'}"
+    )
 
 
 def _last_line(text: str) -> str:

@@ -21,18 +21,25 @@ async def greeting(dealer: Connection, session: str, patience: float) -> tuple[s
     LinkError if it takes no such session, ProtocolError if it answers something else.
     """
     before = time.time()
-    reply = await dealer.exchange(Message(Kind.HELLO, session, body={"version": __version__}), patience)
+    reply = await dealer.exchange(
+        Message(Kind.HELLO, session, body={"version": __version__}), patience
+    )
     after, body = time.time(), reply.body or {}
     version, clock = body.get("version"), body.get("time")
     if reply.kind is Kind.ABORT:
         raise LinkError(f"the dealer does not take this session: {body.get('reason')}")
-    if reply.kind is not Kind.WELCOME or not isinstance(version, str) or not isinstance(clock, float):
+    if (
+        reply.kind is not Kind.WELCOME
+        or not isinstance(version, str)
+        or not isinstance(clock, float)
+    ):
         raise ProtocolError("the dealer did not answer a greeting")
     return version, clock - (before + after) / 2
 
 
 async def round_trip(other: Connection, pings: int, patience: float) -> float:
-    """Seconds, the median of so many pings. LinkError if one is not answered in `patience` seconds."""
+    """Seconds, the median of so many pings. LinkError if one is not answered in `patience`
+    seconds."""
     found: list[float] = []
     for _ in range(pings):
         other.rtt = None
@@ -47,7 +54,8 @@ async def round_trip(other: Connection, pings: int, patience: float) -> float:
 
 
 async def bandwidth(dealer: Connection, session: str, rtt: float) -> float:
-    """Bits per second from the dealer: of one mebibyte first, so that a slow link is not asked for more."""
+    """Bits per second from the dealer: of one mebibyte first, so that a slow link is not asked for
+    more."""
     rate = 0.0
     for mebibytes in (1, BULK):
         begin = time.monotonic()

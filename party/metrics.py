@@ -1,4 +1,5 @@
-"""What a party tells Prometheus of its run (`--metrics`): counts, bytes, seconds. No value of anything, revealed or not."""
+"""What a party tells Prometheus of its run (`--metrics`): counts, bytes, seconds. No value of
+anything, revealed or not."""
 
 from __future__ import annotations
 
@@ -9,7 +10,9 @@ from protocol.web.measures import Measure, Sample
 
 from .seen import Seen
 
-ATTEMPTS = Measure("mpc_attempts", True, "attempts at the run: more than one where a link or a process was lost")
+ATTEMPTS = Measure(
+    "mpc_attempts", True, "attempts at the run: more than one where a link or a process was lost"
+)
 STEP = Measure("mpc_step", False, "steps that are done")
 PLANNED = Measure("mpc_planned_steps", False, "steps that are planned; the run may end earlier")
 STEPS = Measure("mpc_steps", True, "steps computed, with those that were computed again")
@@ -17,20 +20,31 @@ ROUNDS = Measure("mpc_rounds", True, "rounds exchanged with the other party")
 MESSAGES = Measure("mpc_round_messages", True, "messages of rounds", ("direction",))
 BYTES = Measure("mpc_round_bytes", True, "bytes of rounds, as the plan counts them", ("direction",))
 PHASE = Measure("mpc_phase_seconds", True, "seconds in each phase of the run", ("phase",))
-WAITED = Measure("mpc_waited_seconds", True, "seconds of them in which somebody else was waited for", ("whom",))
+WAITED = Measure(
+    "mpc_waited_seconds", True, "seconds of them in which somebody else was waited for", ("whom",)
+)
 WAITS = Measure("mpc_waits_for_material", True, "times that the rounds had to wait for the dealer")
 RECEIVED = Measure("mpc_material_received_bytes", True, "bytes of material that arrived")
 CONSUMED = Measure("mpc_material_consumed_bytes", True, "bytes of them that were used up")
 STOCK = Measure("mpc_material_stock_steps", False, "steps that material is here for")
 CHECKS = Measure("mpc_checks", True, "checks that revealed what they had to")
 GUARDED = Measure("mpc_guarded_ranges", False, "ranges that the plan assumes, and the run watches")
-LEFT = Measure("mpc_left_ranges", False, "of what values left, and the run went on as it was told to accept")
-CONNECTED = Measure("mpc_link_connected", False, "1 while the link is there", ("link",))
-LINK_MESSAGES = Measure("mpc_link_messages", True, "messages of any kind over a link", ("link", "direction"))
-LINK_BYTES = Measure(
-    "mpc_link_bytes", True, "bytes over a link, with headers and what was sent again", ("link", "direction")
+LEFT = Measure(
+    "mpc_left_ranges", False, "of what values left, and the run went on as it was told to accept"
 )
-RECONNECTS = Measure("mpc_link_reconnects", True, "times that a link was interrupted and made again", ("link",))
+CONNECTED = Measure("mpc_link_connected", False, "1 while the link is there", ("link",))
+LINK_MESSAGES = Measure(
+    "mpc_link_messages", True, "messages of any kind over a link", ("link", "direction")
+)
+LINK_BYTES = Measure(
+    "mpc_link_bytes",
+    True,
+    "bytes over a link, with headers and what was sent again",
+    ("link", "direction"),
+)
+RECONNECTS = Measure(
+    "mpc_link_reconnects", True, "times that a link was interrupted and made again", ("link",)
+)
 RESENT = Measure("mpc_link_resent_messages", True, "messages that were sent again", ("link",))
 
 

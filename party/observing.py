@@ -1,7 +1,8 @@
-"""What may take part in the steps of a run without being part of them: checkpoints, checks, records of material, measurements,
-and whoever shows how far it is.
+"""What may take part in the steps of a run without being part of them: checkpoints, checks, records
+of material, measurements, and whoever shows how far it is.
 
-A `Runner` is given its observers when it is made. At each place of a run it calls all of them, in that order.
+A `Runner` is given its observers when it is made. At each place of a run it calls all of them, in
+that order.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 from protocol.ring import Words
 
 CHECKPOINT, HALT, STOP = "checkpoint", "halt", "stop"
-"""Words in the first round of a step: write a checkpoint at its end; the same, and end there; the run is over."""
+"""Words in the first round of a step: write a checkpoint at its end; the same, and end there; the
+run is over."""
 
 
 class StepObserver:
@@ -25,7 +27,8 @@ class StepObserver:
         """Before a step, once its material is at hand."""
 
     def request(self) -> str | None:
-        """After that: CHECKPOINT or HALT, if this party asks for one of them. The first observer that asks is heard."""
+        """After that: CHECKPOINT or HALT, if this party asks for one of them. The first observer
+        that asks is heard."""
         return None
 
     def after(self, step: int) -> None:

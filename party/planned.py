@@ -1,4 +1,5 @@
-"""A plan as a value: what a run will cost, exactly, before anything runs, and how long it should take over a given link."""
+"""A plan as a value: what a run will cost, exactly, before anything runs, and how long it should
+take over a given link."""
 
 from __future__ import annotations
 
@@ -37,7 +38,8 @@ PERFECT = LinkShape()
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Planned:
-    """What a job costs: exact counts of rounds, payload bytes and reveals; printed, the table and sentences of `python -m party plan`."""
+    """What a job costs: exact counts of rounds, payload bytes and reveals; printed, the table and
+    sentences of `python -m party plan`."""
 
     name: str
     plan: Plan
@@ -46,7 +48,8 @@ class Planned:
 
     @property
     def rounds(self) -> int:
-        """Exchanges, one after the other; the run may end early at a check, so this is an upper bound."""
+        """Exchanges, one after the other; the run may end early at a check, so this is an upper
+        bound."""
         return self.plan.rounds
 
     @property
@@ -70,11 +73,13 @@ class Planned:
         return predict(self.plan, self.link, self.dealer_link)
 
     def over(self, link: LinkShape, dealer_link: LinkShape | None = None) -> Planned:
-        """The same over other links; the dealer's is like the one between the parties if it is not given."""
+        """The same over other links; the dealer's is like the one between the parties if it is not
+        given."""
         return replace(self, link=link, dealer_link=dealer_link or link)
 
     def material_bytes(self, spare: float = 0.1) -> dict[str, int]:
-        """What `python -m dealer precompute` writes for each party, with so much more rows than steps."""
+        """What `python -m dealer precompute` writes for each party, with so much more rows than
+        steps."""
         extent = Extent.of(self.plan.dealing, spare)
         return {role: Layout(self.plan.dealing, extent, role).size for role in ROLES}
 
@@ -92,7 +97,10 @@ class Planned:
             "messages": 2 * self.rounds,
             "bytes_sent": self.bytes_sent,
             "dealt_bytes": self.dealt_bytes,
-            "per_iteration": {"rounds": plan.costs[Phase.STEP].rounds, "bytes_sent": list(plan.costs[Phase.STEP].sent)},
+            "per_iteration": {
+                "rounds": plan.costs[Phase.STEP].rounds,
+                "bytes_sent": list(plan.costs[Phase.STEP].sent),
+            },
             "check_every": plan.dealing.schedule.every,
             "memory_bytes": {"party": plan.party_memory, "dealer": plan.dealer_memory},
             "predicted_seconds": predicted.seconds,
@@ -111,7 +119,9 @@ class Planned:
     def text(self) -> str:
         """The table, and what follows from it in sentences."""
         page = io.StringIO()
-        self.show(Console(file=page, width=100, highlight=False, soft_wrap=True, force_jupyter=False))
+        self.show(
+            Console(file=page, width=100, highlight=False, soft_wrap=True, force_jupyter=False)
+        )
         return page.getvalue().rstrip()
 
     def __repr__(self) -> str:
@@ -120,7 +130,9 @@ class Planned:
     def show(self, console: Console) -> None:
         """Print the same."""
         plan = self.plan
-        table = Table(title=f"job {self.name}: {plan.dealing.steps:,} iterations", title_justify="left")
+        table = Table(
+            title=f"job {self.name}: {plan.dealing.steps:,} iterations", title_justify="left"
+        )
         for heading in ("", "rounds", "messages", "alice sends", "bob sends", "dealt to bob"):
             table.add_column(heading, justify="right" if heading else "left")
         every = plan.dealing.schedule.every
@@ -132,23 +144,38 @@ class Planned:
             row = (cost.rounds, 2 * cost.rounds, *cost.sent, cost.dealt)
             table.add_row(label, *(f"{n:,}" for n in row))
         table.add_section()
-        total = (plan.rounds, 2 * plan.rounds, plan.bytes_sent(0), plan.bytes_sent(1), plan.dealt_bytes)
+        total = (
+            plan.rounds,
+            2 * plan.rounds,
+            plan.bytes_sent(0),
+            plan.bytes_sent(1),
+            plan.dealt_bytes,
+        )
         table.add_row("in all", *(f"{n:,}" for n in total))
         console.print(table)
         if every:
             console.print(
-                f"A check comes after every {every:,} iterations and after the last; the run may end at any, so these are upper bounds."
+                f"A check comes after every {every:,} iterations and after the last; the run may"
+                " end at any, so these are upper bounds."
             )
-        console.print("Bytes are payload. Alice is dealt a 32-byte seed; so is Bob, besides the above.")
+        console.print(
+            "Bytes are payload. Alice is dealt a 32-byte seed; so is Bob, besides the above."
+        )
         console.print(
             f"Memory: about {plan.party_memory / 1e6:.1f} MB of tensors and material at a party, "
             f"{plan.dealer_memory / 1e6:.1f} MB at the dealer."
         )
         predicted = self.predicted
         each = (
-            f", {1000 * predicted.step_seconds / plan.dealing.steps:.3g} ms an iteration" if plan.dealing.steps else ""
+            f", {1000 * predicted.step_seconds / plan.dealing.steps:.3g} ms an iteration"
+            if plan.dealing.steps
+            else ""
         )
-        both = f"{self.link}" if self.dealer_link == self.link else f"{self.link}, and {self.dealer_link} to the dealer"
+        both = (
+            f"{self.link}"
+            if self.dealer_link == self.link
+            else f"{self.link}, and {self.dealer_link} to the dealer"
+        )
         console.print(f"Predicted: {predicted.seconds:.2f} s online over {both}{each}.")
         if plan.kept:
             console.print(f"Kept: {plan.keeps}.", markup=False)
@@ -178,7 +205,8 @@ def planned(
 ) -> Planned:
     """The plan of `job` for tensors that are given as for a run, or known by their shapes.
 
-    option: where a shape can be said. learnt: what preparation learnt with the model that the job begins with.
+    option: where a shape can be said. learnt: what preparation learnt with the model that the job
+        begins with.
     """
     traced = trace_job(job, shapes_of(job, files, shapes, option, learnt), iterations, network)
     return Planned(name=name, plan=make_plan(traced, 0, LEARNERS[reveal or job.reveal], guard))
@@ -191,20 +219,27 @@ def shapes_of(
     option: str = "--shape",
     learnt: Mapping[str, Fitted] = MappingProxyType({}),
 ) -> dict[str, Shape]:
-    """Shapes from files, as they are given, from the job's own numbers, from axes of one name, or from its defaults."""
+    """Shapes from files, as they are given, from the job's own numbers, from axes of one name, or
+    from its defaults."""
     check_tensors(job, given, option)
     read: dict[str, Shape] = {}
     for role in ROLES:
         own = read_inputs(job, role, files, learnt)
         read |= {name: array.shape for name, array in own.arrays.items()}
-        read |= {name: (len(frame), *_widths(job, name, frame)) for name, frame in own.pending.items()}
+        read |= {
+            name: (len(frame), *_widths(job, name, frame)) for name, frame in own.pending.items()
+        }
     if (rows := matching(job)) is not None:  # at most so many are common
         most = min((shape[0] for name, shape in read.items() if name in rows.tensors), default=0)
         most = rows.rows if isinstance(rows.rows, int) else most
         read |= {name: (most, *shape[1:]) for name, shape in read.items() if name in rows.tensors}
     shapes, axes = read | dict(given), dict[str, int]()
     for name, shape in shapes.items():
-        axes |= {axis: n for axis, n in zip(job.inputs[name].shape, shape, strict=False) if isinstance(axis, str)}
+        axes |= {
+            axis: n
+            for axis, n in zip(job.inputs[name].shape, shape, strict=False)
+            if isinstance(axis, str)
+        }
     for name, declared in job.inputs.items():
         found = tuple(axes.get(n, 0) if isinstance(n, str) else n for n in declared.shape)
         if name in shapes:
@@ -214,7 +249,9 @@ def shapes_of(
         elif declared.default is not None:
             shapes[name] = default_tensor(name, declared).shape
         else:
-            raise ConfigError(f"the shape of {name} is not known here: give {option} {name}=ROWSxCOLUMNS")
+            raise ConfigError(
+                f"the shape of {name} is not known here: give {option} {name}=ROWSxCOLUMNS"
+            )
     return shapes
 
 
@@ -223,5 +260,9 @@ def _widths(job: Job, name: str, frame: Frame) -> tuple[int, ...]:
     declared = tuple(length for length in job.inputs[name].shape[1:] if isinstance(length, int))
     if declared:
         return declared
-    parts = {table.tensor(role): table.part(role) for table in tables(job).values() for role in table.owners}
+    parts = {
+        table.tensor(role): table.part(role)
+        for table in tables(job).values()
+        for role in table.owners
+    }
     return (len(fit(frame, parts[name].steps).names),)

@@ -1,11 +1,12 @@
 """Ids as points of Curve25519 whose logarithms nobody knows, and their multiples.
 
-A point stands for itself as its u-coordinate: 32 bytes, little-endian. Any 32 bytes would do for X25519, but half of them
-lie on the curve's quadratic twist, and multiples stay where their point was: whoever sees k·H(id) would learn one bit of
-H(id), and could rule out half of the ids that it thinks possible. So ids are mapped onto the curve (Elligator 2), all
-of them to the same side.
+A point stands for itself as its u-coordinate: 32 bytes, little-endian. Any 32 bytes would do for
+X25519, but half of them lie on the curve's quadratic twist, and multiples stay where their point
+was: whoever sees k·H(id) would learn one bit of H(id), and could rule out half of the ids that it
+thinks possible. So ids are mapped onto the curve (Elligator 2), all of them to the same side.
 
-The ids' bits decide how long the arithmetic takes here; it is done in a party's own process, many ids at a time.
+The ids' bits decide how long the arithmetic takes here; it is done in a party's own process, many
+ids at a time.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ A = 486_662  # the curve is v² = u³ + A·u² + u
 
 
 def hashed(ids: Iterable[bytes], key: bytes) -> bytes:
-    """The points of `ids`, one after the other: the same for the same key, and without any relation for another."""
+    """The points of `ids`, one after the other: the same for the same key, and without any relation
+    for another."""
     start = hashlib.sha512(b"mpc-join-id\0" + len(key).to_bytes(8, "big") + key)
     fields = []
     for each in ids:
@@ -32,12 +34,16 @@ def hashed(ids: Iterable[bytes], key: bytes) -> bytes:
 
 
 def multiplied(points: bytes, by: X25519PrivateKey) -> bytes:
-    """Every point times a secret scalar. ValueError for a point of small order, which would give 0 whatever the scalar.
+    """Every point times a secret scalar. ValueError for a point of small order, which would give 0
+    whatever the scalar.
 
-    X25519's scalars are multiples of 8, so what remains lies in the group of prime order. (RFC 7748, 5)
+    X25519's scalars are multiples of 8, so what remains lies in the group of prime order. (RFC
+    7748, 5)
     """
     exchange, public = by.exchange, X25519PublicKey.from_public_bytes
-    return b"".join([exchange(public(points[at : at + POINT])) for at in range(0, len(points), POINT)])
+    return b"".join(
+        [exchange(public(points[at : at + POINT])) for at in range(0, len(points), POINT)]
+    )
 
 
 def elligator(fields: Sequence[int]) -> list[int]:
@@ -50,7 +56,8 @@ def elligator(fields: Sequence[int]) -> list[int]:
 
 
 def _inverses(numbers: Sequence[int]) -> list[int]:
-    """1/n mod P of each, by one inversion of their product (Montgomery's trick). None may be 0, as 2r² + 1 never is: -2 is no square."""
+    """1/n mod P of each, by one inversion of their product (Montgomery's trick). None may be 0, as
+    2r² + 1 never is: -2 is no square."""
     before, product = [], 1
     for number in numbers:
         before.append(product)
@@ -63,7 +70,8 @@ def _inverses(numbers: Sequence[int]) -> list[int]:
 
 
 def _symbol(number: int) -> int:
-    """Legendre's symbol of a number below P: 1 of a square, -1 of none, 0 of 0. A quarter of the time of number^((P-1)/2)."""
+    """Legendre's symbol of a number below P: 1 of a square, -1 of none, 0 of 0. A quarter of the
+    time of number^((P-1)/2)."""
     a, n, symbol = number, P, 1
     while a:
         twos = (a & -a).bit_length() - 1

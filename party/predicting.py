@@ -1,4 +1,5 @@
-"""Which prediction a party wants of a model that stays shared, as a job: whose the rows are, and who learns what."""
+"""Which prediction a party wants of a model that stays shared, as a job: whose the rows are, and
+who learns what."""
 
 from __future__ import annotations
 
@@ -27,8 +28,9 @@ def predicted(
 ) -> Prediction:
     """What `model` says of the rows of this party, if it brings any, or else of its peer's.
 
-    job: what trained the model; where it is not given, the file that it was trained from, with its parameters and then these. to: who
-    learns which of the `KINDS`; without it, who would learn the predictions learns what `kind` says; see `prediction`.
+    job: what trained the model; where it is not given, the file that it was trained from, with its
+        parameters and then these. to: who learns which of the `KINDS`; without it, who would learn
+        the predictions learns what `kind` says; see `prediction`.
     """
     if job is None:
         if not model.file:
@@ -36,16 +38,24 @@ def predicted(
         try:
             job = load_job(model.file, {**model.parameters, **parameters})
         except JobError as error:
-            raise JobError(f"{error} ({model} was trained from that; --job says where it is now)") from None
+            raise JobError(
+                f"{error} ({model} was trained from that; --job says where it is now)"
+            ) from None
     if not isinstance(job, Supervised):
         raise ConfigError(
-            f"the job {type(job).__name__} learns no y from x, so it has no predictions; run it with --model"
+            f"the job {type(job).__name__} learns no y from x, so it has no predictions; run it"
+            " with --model"
         )
     for each, who in (to or {}).items():
         if each not in KINDS:
-            raise ConfigError(f"there are no {each!r} to learn{nearest(each, KINDS)} (there are: {', '.join(KINDS)})")
+            raise ConfigError(
+                f"there are no {each!r} to learn{nearest(each, KINDS)} (there are:"
+                f" {', '.join(KINDS)})"
+            )
         if who not in WHO:
-            raise ConfigError(f"{each} are learnt by {', '.join(WHO[:-1])} or {WHO[-1]}, not by {who!r}")
+            raise ConfigError(
+                f"{each} are learnt by {', '.join(WHO[:-1])} or {WHO[-1]}, not by {who!r}"
+            )
     return prediction(job, model.role if brings else PEER[model.role], to, kind)
 
 

@@ -9,11 +9,13 @@ from .settings import OF_THE_DEALER
 
 PROGRAM = Program(
     "party",
-    "Train or evaluate a model on data that its owner will not show: alice brings the model, bob the data,\n"
-    "a dealer on a third host the randomness.",
+    "Train or evaluate a model on data that its owner will not show: alice brings the model, bob"
+    " the data,\na dealer on a third host the randomness.",
     {
         "run": Command(
-            "take part in a session (the default): --role alice or --role bob", tables.RUN, "party.commands.run"
+            "take part in a session (the default): --role alice or --role bob",
+            tables.RUN,
+            "party.commands.run",
         ),
         "predict": Command(
             "what a model that was kept says of new rows, together with the other party",
@@ -25,16 +27,28 @@ PROGRAM = Program(
             tables.ROTATE,
             "party.commands.rotate",
         ),
-        "plan": Command("what a job will cost, before anything runs", tables.PLAN, "party.commands.plan"),
-        "operations": Command(
-            "every operation: its range, error, rounds, bytes, gradient", tables.OPERATIONS, "party.commands.operations"
+        "plan": Command(
+            "what a job will cost, before anything runs", tables.PLAN, "party.commands.plan"
         ),
-        "init": Command("a job's TOML file, from options and a few questions", tables.INIT, "party.commands.init"),
+        "operations": Command(
+            "every operation: its range, error, rounds, bytes, gradient",
+            tables.OPERATIONS,
+            "party.commands.operations",
+        ),
+        "init": Command(
+            "a job's TOML file, from options and a few questions",
+            tables.INIT,
+            "party.commands.init",
+        ),
         "keygen": Command(
-            "make this party's key pair, and print its public key", tables.KEYGEN, "party.commands.keygen"
+            "make this party's key pair, and print its public key",
+            tables.KEYGEN,
+            "party.commands.keygen",
         ),
         "doctor": Command(
-            "check keys, files and links before a run, and say how to mend them", tables.RUN, "party.commands.doctor"
+            "check keys, files and links before a run, and say how to mend them",
+            tables.RUN,
+            "party.commands.doctor",
         ),
         "import": Command(
             "an ONNX model as a network for both parties, and weights that stay with their owner",
@@ -42,10 +56,14 @@ PROGRAM = Program(
             "party.commands.import_model",
         ),
         "export": Command(
-            "a model whose weights were revealed, as an ONNX file", tables.EXPORT, "party.commands.export"
+            "a model whose weights were revealed, as an ONNX file",
+            tables.EXPORT,
+            "party.commands.export",
         ),
         "lab": Command(
-            "what latency and bandwidth cost a job: measured, predicted and drawn", tables.LAB, "party.commands.lab"
+            "what latency and bandwidth cost a job: measured, predicted and drawn",
+            tables.LAB,
+            "party.commands.lab",
         ),
         "demo": Command(
             "all three processes on this machine, and a check against the plaintext twin",
@@ -58,11 +76,15 @@ PROGRAM = Program(
             "party.commands.notebooks",
         ),
         "bench": Command(
-            "seconds, bytes and errors of every workload on this machine", tables.BENCH, "party.commands.bench"
+            "seconds, bytes and errors of every workload on this machine",
+            tables.BENCH,
+            "party.commands.bench",
         ),
     },
     default="run",
-    epilog="On one machine:   python -m dealer & python -m party --role bob & python -m party --role alice\n"
-    "Its cost, before: python -m party plan --job seed --rtt 40ms --bandwidth 100mbit",
+    epilog=(
+        "On one machine:   python -m dealer & python -m party --role bob & python -m party --role"
+        " alice\nIts cost, before: python -m party plan --job seed --rtt 40ms --bandwidth 100mbit"
+    ),
     elsewhere=OF_THE_DEALER.split(),
 )

@@ -1,4 +1,5 @@
-"""A model that stays shared, tried out alone: both halves of it in this process, through the real protocol, on tensors of both."""
+"""A model that stays shared, tried out alone: both halves of it in this process, through the real
+protocol, on tensors of both."""
 
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ Observe = Callable[[int, Words], None]
 
 @dataclass(frozen=True)
 class Rehearsed:
-    """What a rehearsal leaves: both parties' shares of the model, and what preparation has learnt, by tensor."""
+    """What a rehearsal leaves: both parties' shares of the model, and what preparation has learnt,
+    by tensor."""
 
     job: Supervised
     tensors: tuple[Stored, ...]
@@ -40,12 +42,16 @@ class Rehearsed:
     fitted: dict[str, Fitted] = field(repr=False)
 
     def predict(self, given: Given, owner: str, kind: str, observe: Observe) -> Result:
-        """What the model says of rows that `owner` brings; see `prediction`, and `simulate` for what observes it."""
+        """What the model says of rows that `owner` brings; see `prediction`, and `simulate` for
+        what observes it."""
         work, begun = prediction(self.job, owner, None, kind), time.monotonic()
         work.begin_with(self.tensors, self.steps)
         inputs = all_inputs(work, given, lambda: KEY, fitted=self.fitted)
         return Result.of(
-            report_of(simulate(work, inputs, observe=observe, shares=self.shares), time.monotonic() - begun)
+            report_of(
+                simulate(work, inputs, observe=observe, shares=self.shares),
+                time.monotonic() - begun,
+            )
         )
 
 
@@ -61,7 +67,8 @@ def rehearse(job: Supervised, given: Given, observe: Observe) -> tuple[Result, R
 
 
 async def aside(work: Callable[[Observe], T]) -> T:
-    """What a simulation in a thread of its own gives, while the loop goes on; cancelled, the simulation ends at its next message."""
+    """What a simulation in a thread of its own gives, while the loop goes on; cancelled, the
+    simulation ends at its next message."""
     ended = threading.Event()
 
     def observe(sender: int, words: Words) -> None:

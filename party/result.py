@@ -1,4 +1,5 @@
-"""What a run gave, as a user of the library has it: arrays by name, what was learnt while it ran, and what it cost."""
+"""What a run gave, as a user of the library has it: arrays by name, what was learnt while it ran,
+and what it cost."""
 
 from __future__ import annotations
 
@@ -23,10 +24,14 @@ from .shared import SharedModel
 class Result:
     """Of a run, of its simulation, or of its plaintext twin.
 
-    values: what was revealed to this party at the end, float64 by name; of a simulation or a twin, what was revealed to anybody.
-    history: what was revealed after each check, by name; `steps` says after how many steps each check was.
-    model: this party's half of what stays shared, if the run was asked to keep it: `result.model.save("m.share")`.
-    rows: where rows were matched by ids, which rows of this party's table count, from 0, in the order of what has a row each.
+    values: what was revealed to this party at the end, float64 by name; of a simulation or a twin,
+        what was revealed to anybody.
+    history: what was revealed after each check, by name; `steps` says after how many steps each
+        check was.
+    model: this party's half of what stays shared, if the run was asked to keep it:
+        `result.model.save("m.share")`.
+    rows: where rows were matched by ids, which rows of this party's table count, from 0, in the
+        order of what has a row each.
     report: seconds, rounds, bytes and more, as measured.
     """
 
@@ -39,8 +44,11 @@ class Result:
     exportable: Exportable | None = None
 
     @staticmethod
-    def of(report: Report, accept_out_of_range: bool = False, exportable: Exportable | None = None) -> Result:
-        """What a report says; OutOfRangeError where values left their range, unless that is accepted."""
+    def of(
+        report: Report, accept_out_of_range: bool = False, exportable: Exportable | None = None
+    ) -> Result:
+        """What a report says; OutOfRangeError where values left their range, unless that is
+        accepted."""
         out_of_range(report, accept_out_of_range)
         history = report.history
         return Result(
@@ -61,15 +69,19 @@ class Result:
         return self.values[name]
 
     def export(self, path: str | Path) -> list[str]:
-        """Write the model, whose weights were revealed to this party, as ONNX: as `--out MODEL.onnx` does, preparation included.
+        """Write the model, whose weights were revealed to this party, as ONNX: as `--out
+        MODEL.onnx` does, preparation included.
 
         Gives sentences about it. ConfigError, DataError or JobError where that cannot be.
         """
         if Path(path).suffix.lower() != ".onnx":
-            raise ConfigError(f"export({str(path)!r}): say where the model goes, a path that ends in .onnx")
+            raise ConfigError(
+                f"export({str(path)!r}): say where the model goes, a path that ends in .onnx"
+            )
         if self.exportable is None:
             raise ConfigError(
-                "there is no model in this result: what was predicted has none; export what a training gave"
+                "there is no model in this result: what was predicted has none; export what a"
+                " training gave"
             )
         return self.exportable.write(Path(path), self.values)
 
@@ -78,10 +90,14 @@ class Result:
         try:
             import pandas
         except ImportError:
-            raise DataError("to_pandas needs pandas; install it with pip install pandas, or use .values") from None
+            raise DataError(
+                "to_pandas needs pandas; install it with pip install pandas, or use .values"
+            ) from None
         array = self[name]
         if array.ndim > 2:
-            raise DataError(f"{name} has {array.ndim} axes, and a table has two; take .values[{name!r}]")
+            raise DataError(
+                f"{name} has {array.ndim} axes, and a table has two; take .values[{name!r}]"
+            )
         return (
             pandas.DataFrame(array)
             if array.ndim == 2 and array.shape[1] != 1
@@ -99,12 +115,18 @@ class Result:
             f"{name} {array.shape}" + (f" {flat(array)}" if array.size <= 8 else "")
             for name, array in self.values.items()
         ]
-        lines += [f"{name}, at check {len(found)}: {flat(found[-1])}" for name, found in self.history.items()]
-        return "\n  ".join([f"<Result of {said}>", *(lines or ["nothing was revealed to this party"])])
+        lines += [
+            f"{name}, at check {len(found)}: {flat(found[-1])}"
+            for name, found in self.history.items()
+        ]
+        return "\n  ".join(
+            [f"<Result of {said}>", *(lines or ["nothing was revealed to this party"])]
+        )
 
 
 def out_of_range(report: Report, accepted: bool) -> str:
-    """What to say of values that left their range, "" where none has; OutOfRangeError unless that is accepted."""
+    """What to say of values that left their range, "" where none has; OutOfRangeError unless that
+    is accepted."""
     if report.beyond and not accepted:
         raise OutOfRangeError(sentence(report.beyond))
     return sentence(report.beyond) if report.beyond else ""
@@ -114,6 +136,6 @@ def counts(report: Report) -> str:
     """What a run took, in a line."""
     rate = report.rounds / report.seconds if report.seconds else 0.0
     return (
-        f"{report.rounds:,} rounds ({rate:,.0f} a second), "
-        f"{report.bytes_sent:,} bytes sent, {report.bytes_received:,} received, {report.dealt_bytes:,} dealt"
+        f"{report.rounds:,} rounds ({rate:,.0f} a second), {report.bytes_sent:,} bytes sent,"
+        f" {report.bytes_received:,} received, {report.dealt_bytes:,} dealt"
     )

@@ -5,8 +5,9 @@
     3  say "written"; wait for the peer's
     4  write: the next generation alone
 
-Killed anywhere, each has at least the generation before, and whoever has gone on has the next as well, until it knows that the peer
-has it too (3). So the newest that both hold is one of the two, whatever they do next: predict, train or rotate again.
+Killed anywhere, each has at least the generation before, and whoever has gone on has the next as
+well, until it knows that the peer has it too (3). So the newest that both hold is one of the two,
+whatever they do next: predict, train or rotate again.
 """
 
 from __future__ import annotations
@@ -29,9 +30,14 @@ WRITTEN = "written"
 
 
 async def rotate(
-    model: SharedModel, path: Path, to: Addresses, note: Callable[[str], None], waiting: Callable[[Waiting], None]
+    model: SharedModel,
+    path: Path,
+    to: Addresses,
+    note: Callable[[str], None],
+    waiting: Callable[[Waiting], None],
 ) -> SharedModel:
-    """Rotate the model in the file `path` together with the peer, who does the same; the new one. MpcError in one sentence."""
+    """Rotate the model in the file `path` together with the peer, who does the same; the new one.
+    MpcError in one sentence."""
     async with opened(model.role, to, note, waiting) as links:
         try:
             peer, own = await links.peer(), fresh_seed()

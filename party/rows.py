@@ -1,8 +1,10 @@
-"""The rows of a run whose tables are matched by ids: found with the peer once (join.py), and the same in every later attempt.
+"""The rows of a run whose tables are matched by ids: found with the peer once (join.py), and the
+same in every later attempt.
 
-A run that goes on from a checkpoint must compute with the same rows in the same order, and every join gives a new order. So each party
-keeps what it found with its state, durably, before anything is computed from it, and says which join that was when the two meet
-(`digest`). If both have the same, it is used; if not, one of them never got so far or has lost it, and both join again.
+A run that goes on from a checkpoint must compute with the same rows in the same order, and every
+join gives a new order. So each party keeps what it found with its state, durably, before anything
+is computed from it, and says which join that was when the two meet (`digest`). If both have the
+same, it is used; if not, one of them never got so far or has lost it, and both join again.
 """
 
 from __future__ import annotations
@@ -33,8 +35,8 @@ R = TypeVar("R", Array, Frame)
 class Keyed:
     """What a party brings to a job whose rows are matched.
 
-    ids: `normalised`, a row each. prepare: this party's tensors of the rows at these places, in this order. read: what both
-    were read from, by name, for a state to belong to.
+    ids: `normalised`, a row each. prepare: this party's tensors of the rows at these places, in
+        this order. read: what both were read from, by name, for a state to belong to.
     """
 
     ids: Sequence[bytes] = field(repr=False)
@@ -53,7 +55,13 @@ class Matched:
         keys: Sequence[str] = (),
         threads: int = 1,
     ) -> None:
-        self._keyed, self._note, self._store, self._keys, self._threads = keyed, note, store, keys, threads
+        self._keyed, self._note, self._store, self._keys, self._threads = (
+            keyed,
+            note,
+            store,
+            keys,
+            threads,
+        )
         self._rows: Rows | None = None
         self.arrays: Mapping[str, Array] = {}
 
@@ -63,16 +71,20 @@ class Matched:
         if self._rows is None and self._store is not None:
             body = self._store.recorded("rows", any_plan=True)
             if body is not None:
-                self._rows = Rows(np.frombuffer(body["places"], np.int64), body["theirs"], body["common"])
+                self._rows = Rows(
+                    np.frombuffer(body["places"], np.int64), body["theirs"], body["common"]
+                )
         return None if self._rows is None else self._rows.digest
 
     @property
     def places(self) -> Places | None:
-        """The rows of this party's table that both have, in their common order, if they are known here."""
+        """The rows of this party's table that both have, in their common order, if they are known
+        here."""
         return None if self.digest is None or self._rows is None else self._rows.places
 
     def prepared(self) -> bool:
-        """Prepare the rows that both have, unless that is done; False if they are not known here."""
+        """Prepare the rows that both have, unless that is done; False if they are not known
+        here."""
         if (places := self.places) is None:
             return False
         if not self.arrays:
@@ -80,18 +92,28 @@ class Matched:
         return True
 
     async def settle(self, peer: Connection, theirs: object) -> Mapping[str, Shape]:
-        """This party's shapes, of the rows that both know or find now. `theirs` is the peer's `digest`, as it sent it."""
+        """This party's shapes, of the rows that both know or find now. `theirs` is the peer's
+        `digest`, as it sent it."""
         if self.digest is None or self.digest != theirs:
             self._note(
-                f"matching rows with {peer.role}: each learns which of its own ids the other has too, and how many ids the other has",
+                f"matching rows with {peer.role}: each learns which of its own ids the other has"
+                " too, and how many ids the other has",
                 "matching",
             )
             self._rows = await join(
-                peer, self._keyed.ids, self._keys, self._threads, lambda text: self._note(text, "matching")
+                peer,
+                self._keyed.ids,
+                self._keys,
+                self._threads,
+                lambda text: self._note(text, "matching"),
             )
             self.arrays = {}
             if self._store is not None:
-                body = {"places": self._rows.places.tobytes(), "theirs": self._rows.theirs, "common": self._rows.digest}
+                body = {
+                    "places": self._rows.places.tobytes(),
+                    "theirs": self._rows.theirs,
+                    "common": self._rows.digest,
+                }
                 self._store.record("rows", {"epoch": self._store.epoch(), **body})
         await asyncio.to_thread(self.prepared)
         return {name: array.shape for name, array in self.arrays.items()}
@@ -99,7 +121,8 @@ class Matched:
 
 @dataclass(frozen=True)
 class Cut:
-    """Which rows count of tensors that are cut to what both parties have. `tensors`: their names; `rows` None: not known yet."""
+    """Which rows count of tensors that are cut to what both parties have. `tensors`: their names;
+    `rows` None: not known yet."""
 
     inputs: Mapping[str, Input]
     tensors: Collection[str]
@@ -111,7 +134,8 @@ class Cut:
         return cls(job.inputs, () if found is None else found.tensors, rows)
 
     def pending(self, name: str) -> bool:
-        """Whether it is not known yet which rows of this tensor count: nothing is said of any before."""
+        """Whether it is not known yet which rows of this tensor count: nothing is said of any
+        before."""
         return self.rows is None and name in self.tensors
 
     def rows_of(self, name: str, read: R) -> R:

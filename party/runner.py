@@ -1,11 +1,12 @@
 """The online phase: drive the machine through the plan, one exchange with the peer a round.
 
-The hot path. Nothing here allocates a task or a timer for a round; the connection watches the clock. Once a step, in its
-first round, each party may ask for a checkpoint or a halt; both see both requests, so both act at the end of the same step. Where a
-CHECK follows that step, they act behind it: a checkpoint stands for all that its steps have revealed.
+The hot path. Nothing here allocates a task or a timer for a round; the connection watches the
+clock. Once a step, in its first round, each party may ask for a checkpoint or a halt; both see both
+requests, so both act at the end of the same step. Where a CHECK follows that step, they act behind
+it: a checkpoint stands for all that its steps have revealed.
 
-After a CHECK the run may go straight to the finish. Both parties decide that by the same numbers, and say so in the first round of
-the finish; whoever does not expect it ends in a sentence.
+After a CHECK the run may go straight to the finish. Both parties decide that by the same numbers,
+and say so in the first round of the finish; whoever does not expect it ends in a sentence.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ class Progress:
     rounds: int = 0
     seconds: float = 0.0  # of the online phase, once it is over
     step_seconds: float = 0.0  # of all steps, once they are over
-    waited_for_peer: float = 0.0  # seconds, from a round's message being sent until the peer's is there
+    waited_for_peer: float = (
+        0.0  # seconds, from a round's message being sent until the peer's is there
+    )
     # seconds in a phase, as far as steps are done; and in each round of it, all steps together
     spent: dict[Phase, float] = field(default_factory=lambda: dict.fromkeys(Phase, 0.0))
     by_round: dict[Phase, list[float]] = field(default_factory=dict)
@@ -74,11 +77,13 @@ class Runner:
         self._finishes = 0  # rounds of the finish so far
 
     async def meet(self) -> None:
-        """One exchange of a message of a hundred bytes that says nothing: both parties are here. For measurements."""
+        """One exchange of a message of a hundred bytes that says nothing: both parties are here.
+        For measurements."""
         await self._exchange(_SMALL_MESSAGE, len(_SMALL_MESSAGE))
 
     async def run(self, restored: list[Words] | None = None) -> None:
-        """Setup, the remaining steps (from `restored` shares if any), finish. Errors name the step they happened at."""
+        """Setup, the remaining steps (from `restored` shares if any), finish. Errors name the step
+        they happened at."""
         progress, machine = self.progress, self._machine
         begun = time.monotonic()
         try:
@@ -105,11 +110,16 @@ class Runner:
         progress = self.progress
         if progress.phase in (Phase.STEP, Phase.CHECK):
             return f"step {progress.step} of {progress.steps}"
-        return f"the {progress.phase.name.lower()}, {'before' if progress.phase == Phase.SETUP else 'after'} the steps"
+        return (
+            f"the {progress.phase.name.lower()},"
+            f" {'before' if progress.phase == Phase.SETUP else 'after'} the steps"
+        )
 
     async def _phase(self, phase: Phase, first: int, total: int) -> None:
         machine, progress = self._machine, self.progress
-        exchange = {Phase.SETUP: self._witnessed, Phase.FINISH: self._sealed}.get(phase, self._exchange)
+        exchange = {Phase.SETUP: self._witnessed, Phase.FINISH: self._sealed}.get(
+            phase, self._exchange
+        )
         progress.phase = phase
         rounds, in_parts = range(machine.rounds(phase)), machine.in_parts(phase)
         by_round = progress.by_round.setdefault(phase, [0.0] * len(rounds))
@@ -121,13 +131,17 @@ class Runner:
                 if stepping:
                     for observer in self._observers:
                         await observer.before(step)
-                    self._request = next(filter(None, (observer.request() for observer in self._observers)), None)
+                    self._request = next(
+                        filter(None, (observer.request() for observer in self._observers)), None
+                    )
                 machine.begin(phase, step, [field[offset] for field in fields])
                 begun = time.perf_counter()
                 for number in rounds:
                     if in_parts:
                         await self._supply(phase, step, number)
-                    machine.receive(number, *await exchange(machine.send(number), machine.expects(number)))
+                    machine.receive(
+                        number, *await exchange(machine.send(number), machine.expects(number))
+                    )
                     now = time.perf_counter()
                     by_round[number] += now - begun
                     begun = now
@@ -154,7 +168,8 @@ class Runner:
             self._machine.supply(load, material)
 
     def _close_check(self, step: int) -> bool:
-        """Behind a CHECK: whether the run is over, before its last step; if not, what was asked for in the step before it."""
+        """Behind a CHECK: whether the run is over, before its last step; if not, what was asked for
+        in the step before it."""
         over = False
         for observer in self._observers:
             over |= observer.checked(step)
@@ -165,7 +180,8 @@ class Runner:
         return False
 
     def _close_step(self, step: int) -> None:
-        """Act on what was asked for. After the last step the run ends, whoever asked for what: the finish needs that step's values."""
+        """Act on what was asked for. After the last step the run ends, whoever asked for what: the
+        finish needs that step's values."""
         granted, self._granted = self._granted, None
         if granted is None or step == self.progress.steps:
             return
@@ -186,7 +202,8 @@ class Runner:
         return reply
 
     async def _sealed(self, words: Words, expected: int) -> list[Words]:
-        """A round of the finish. In the last one the shares of the results are sent: not before both can end."""
+        """A round of the finish. In the last one the shares of the results are sent: not before
+        both can end."""
         self._finishes += 1
         if self._finishes == self._machine.rounds(Phase.FINISH):
             for observer in self._observers:
@@ -226,8 +243,9 @@ class Runner:
 
     def _apart(self) -> AgreementError:
         return AgreementError(
-            f"{self._peer.role} and this party do not agree on whether the run ends after step {self.progress.step}; "
-            "stop() must compare revealed numbers, and nothing that may differ from host to host"
+            f"{self._peer.role} and this party do not agree on whether the run ends after step"
+            f" {self.progress.step}; stop() must compare revealed numbers, and nothing that may"
+            " differ from host to host"
         )
 
     def _wrong(self, reply: Message, number: int) -> MpcError:
@@ -242,6 +260,7 @@ class Runner:
             return ProtocolError(f"{who} sent {reply.kind.name} in round {number}")
         if reply.epoch != self._epoch or reply.number != number:
             return ProtocolError(
-                f"{who} is in round {reply.number} of epoch {reply.epoch}, not in {number} of {self._epoch}"
+                f"{who} is in round {reply.number} of epoch {reply.epoch}, not in {number} of"
+                f" {self._epoch}"
             )
         return ProtocolError(f"{who} sent a message of the wrong size in round {number}")

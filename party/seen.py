@@ -1,6 +1,8 @@
-"""What there is to see of a run, for whoever shows it: counts over all its attempts, how fast it goes, its links, what was revealed.
+"""What there is to see of a run, for whoever shows it: counts over all its attempts, how fast it
+goes, its links, what was revealed.
 
-`Seen` keeps it up to date; the terminal, the page and the metrics read it. Nothing secret is in it but what was revealed to this party.
+`Seen` keeps it up to date; the terminal, the page and the metrics read it. Nothing secret is in it
+but what was revealed to this party.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ EVENTS = 200  # that are remembered
 
 @dataclass(frozen=True, kw_only=True)
 class Counts:
-    """Of one attempt, or of several together. Bytes are payload, as a plan counts them; seconds where nothing else is said."""
+    """Of one attempt, or of several together. Bytes are payload, as a plan counts them; seconds
+    where nothing else is said."""
 
     attempts: int = 0
     steps: int = 0  # that were done, those again that a crash made do again
@@ -43,7 +46,12 @@ class Counts:
     finish: float = 0.0
 
     def __add__(self, other: Counts) -> Counts:
-        return Counts(**{each.name: getattr(self, each.name) + getattr(other, each.name) for each in fields(Counts)})
+        return Counts(
+            **{
+                each.name: getattr(self, each.name) + getattr(other, each.name)
+                for each in fields(Counts)
+            }
+        )
 
 
 class Link(NamedTuple):
@@ -71,7 +79,10 @@ class _Attempt:
 
     def __post_init__(self) -> None:
         counters = self.peer.counters
-        self._start, self._before = self.runner.progress.step, (counters.bytes_sent, counters.bytes_received)
+        self._start, self._before = (
+            self.runner.progress.step,
+            (counters.bytes_sent, counters.bytes_received),
+        )
 
     @property
     def counts(self) -> Counts:
@@ -99,16 +110,23 @@ class Seen(RunView):
         # of what checks revealed, if it is one number: steps, values
         self.curves: dict[str, tuple[list[int], list[float]]] = {}
         self.checks = 0
-        self.beyond: tuple[str, ...] = ()  # what checks found out of range, a phrase each, where that is accepted
-        self.events: deque[tuple[float, str]] = deque(maxlen=EVENTS)  # when, in seconds since 1970, and a sentence
-        self.counters: dict[str, list[Counters]] = {}  # of all links so far, by who is at the other end
+        self.beyond: tuple[
+            str, ...
+        ] = ()  # what checks found out of range, a phrase each, where that is accepted
+        self.events: deque[tuple[float, str]] = deque(
+            maxlen=EVENTS
+        )  # when, in seconds since 1970, and a sentence
+        self.counters: dict[
+            str, list[Counters]
+        ] = {}  # of all links so far, by who is at the other end
         self.waits = 0  # how often somebody who is needed was waited for, a second each
         self._now: _Attempt | None = None
         self._earlier = Counts()
         self._awaited: tuple[str, int] = ("", 0)  # who was waited for last, after how many rounds
         self._rate = Rate()
 
-    # ---- what a run tells ---------------------------------------------------------------------------------------
+    # ---- what a run tells
+    # ---------------------------------------------------------------------------------------
 
     def note(self, text: str, event: str = "note") -> None:
         self._remember(text)
@@ -131,14 +149,20 @@ class Seen(RunView):
         for name, value in found.items():
             if value.size == 1:
                 steps, values = self.curves.setdefault(name, ([], []))
-                while steps and steps[-1] >= step:  # of an attempt that was given up behind its last checkpoint
+                while (
+                    steps and steps[-1] >= step
+                ):  # of an attempt that was given up behind its last checkpoint
                     del steps[-1], values[-1]
                 steps.append(step)
                 values.append(float(value.reshape(())))
 
-    def running(self, runner: Runner, intake: Supply, peer: Connection, dealer: Connection | None) -> None:
+    def running(
+        self, runner: Runner, intake: Supply, peer: Connection, dealer: Connection | None
+    ) -> None:
         self._now = _Attempt(runner, intake, peer, dealer)
-        self._remember(f"the rounds of epoch {self.epoch} begin before step {runner.progress.step + 1:,}")
+        self._remember(
+            f"the rounds of epoch {self.epoch} begin before step {runner.progress.step + 1:,}"
+        )
         for link in self.links:
             known = self.counters.setdefault(link.whom, [])
             if not any(link.counters is each for each in known):
@@ -147,7 +171,8 @@ class Seen(RunView):
     def _remember(self, text: str) -> None:
         self.events.append((time.time(), text))
 
-    # ---- what is to be seen -------------------------------------------------------------------------------------
+    # ---- what is to be seen
+    # -------------------------------------------------------------------------------------
 
     @property
     def counts(self) -> Counts:
@@ -204,14 +229,21 @@ class Seen(RunView):
     def pace(self) -> Pace:
         """How fast it goes. To be asked regularly."""
         counts = self.counts
-        return Pace(*self._rate.of(counts.steps, counts.rounds, counts.bytes_sent + counts.bytes_received))
+        return Pace(
+            *self._rate.of(counts.steps, counts.rounds, counts.bytes_sent + counts.bytes_received)
+        )
 
     @property
     def by_round(self) -> list[float]:
-        """Seconds that a step of this attempt spent in each of its rounds, on average; [] before the first is done."""
+        """Seconds that a step of this attempt spent in each of its rounds, on average; [] before
+        the first is done."""
         progress = self.progress
         done = 0 if self._now is None else self._now.counts.steps
-        return [spent / done for spent in progress.by_round[Phase.STEP]] if progress is not None and done else []
+        return (
+            [spent / done for spent in progress.by_round[Phase.STEP]]
+            if progress is not None and done
+            else []
+        )
 
 
 def _state(connection: Connection) -> str:

@@ -1,10 +1,11 @@
-"""One party's run: find the peer and the dealer, agree, compute, report; and begin again where it broke off.
+"""One party's run: find the peer and the dealer, agree, compute, report; and begin again where it
+broke off.
 
     links → agreement → seed → rounds → the end (ending.py)
 
-An *attempt* is one epoch: fresh seeds, from the newest step that both parties hold; or the end of an earlier one, gone on with.
-Without a state folder there is one attempt; with one, a lost peer or dealer is waited for. Any other end is told to the others
-in a sentence and raised here.
+An *attempt* is one epoch: fresh seeds, from the newest step that both parties hold; or the end of
+an earlier one, gone on with. Without a state folder there is one attempt; with one, a lost peer or
+dealer is waited for. Any other end is told to the others in a sentence and raised here.
 """
 
 from __future__ import annotations
@@ -40,7 +41,10 @@ from .runner import Halted, Runner
 from .shared import Keeper, SharedModel
 from .view import RunView
 
-SETTLE, LONG = 0.2, 5.0  # seconds between two attempts, the pause growing while they end sooner than LONG
+SETTLE, LONG = (
+    0.2,
+    5.0,
+)  # seconds between two attempts, the pause growing while they end sooner than LONG
 FAREWELL = 30.0  # seconds that a party with its results waits for a peer that may lack them
 
 
@@ -104,7 +108,9 @@ class Run:
         self._matched: Matched | None = None
         if isinstance(inputs, Keyed):
             self._matched = Matched(inputs, view.note, store, to.public_keys(intent.role), threads)
-        self._inputs = inputs.read if isinstance(inputs, Keyed) else inputs  # as read, until rows are matched
+        self._inputs = (
+            inputs.read if isinstance(inputs, Keyed) else inputs
+        )  # as read, until rows are matched
         if store is not None:
             store.belong(intent.fingerprint, self._inputs)
         self._ending = Ending(store, keeper)
@@ -116,7 +122,8 @@ class Run:
         self._links: Links | None = None
 
     def halt(self) -> bool:
-        """Ask for an orderly stop; False where there is no step to finish, or no folder to keep it in."""
+        """Ask for an orderly stop; False where there is no step to finish, or no folder to keep it
+        in."""
         self._halting = self._store is not None
         return self._halting and self._stepping
 
@@ -136,7 +143,8 @@ class Run:
         return self._inputs
 
     def preparation(self) -> Mapping[str, Fitted]:
-        """What the preparation of this party's tables learnt from the rows that count, by tensor; of those that are not known, nothing."""
+        """What the preparation of this party's tables learnt from the rows that count, by tensor;
+        of those that are not known, nothing."""
         if self._matched is not None and not self._matched.prepared():
             return {}
         return self.fitted
@@ -144,13 +152,17 @@ class Run:
     async def run(self) -> Report:
         """The whole run. MpcError in one sentence for whatever ends it; Halted after `halt`."""
         view = self._view
-        async with self._serving, opened(self.intent.role, self._to, view.note, view.waiting) as links:
+        async with (
+            self._serving,
+            opened(self.intent.role, self._to, view.note, view.waiting) as links,
+        ):
             self._links = links
             pause = SETTLE
             if self._done is not None:
                 self._view.note(
-                    f"this run is finished; seeing for up to {self._patience():.0f} s whether {links.whom} lacks its results "
-                    "(for another run, name another --session, or start with --fresh)",
+                    f"this run is finished; seeing for up to {self._patience():.0f} s whether"
+                    f" {links.whom} lacks its results (for another run, name another --session, or"
+                    " start with --fresh)",
                     "finished",
                 )
             while True:
@@ -164,20 +176,29 @@ class Run:
                         raise Halted from None
                     patience = self._patience()
                     if self._done is not None and patience <= SETTLE:
-                        return self._done  # the peer may lack its results, but we cannot wait for it for ever
+                        return (
+                            self._done
+                        )  # the peer may lack its results, but we cannot wait for it for ever
                     if (self._store is None and not self._ending.begun) or patience <= SETTLE:
                         links.abort(str(error), back=False)
                         raise
-                    self._view.note(f"{error}; waiting up to {patience:.0f} s to go on from there", "lost")
+                    self._view.note(
+                        f"{error}; waiting up to {patience:.0f} s to go on from there", "lost"
+                    )
                     links.abort(str(error), back=True)
                     pause = SETTLE if time.monotonic() - begun > LONG else min(2 * pause, LONG)
                     await asyncio.sleep(pause)
                 except Halted:
-                    links.abort("it was asked to end, and will go on when it is started again", back=True)
+                    links.abort(
+                        "it was asked to end, and will go on when it is started again", back=True
+                    )
                     if self._halting:
                         raise
                 except BaseException as error:
-                    links.abort(reason(error), back=self._store is not None and not isinstance(error, MpcError))
+                    links.abort(
+                        reason(error),
+                        back=self._store is not None and not isinstance(error, MpcError),
+                    )
                     raise
 
     def _patience(self) -> float:
@@ -192,18 +213,24 @@ class Run:
         else:
             peer, dealer = await links.both()
             self._view.linked()
-        agreed = await agree(peer, self.intent, self._store, self._material, self._ending, self._matched)
+        agreed = await agree(
+            peer, self.intent, self._store, self._material, self._ending, self._matched
+        )
         if self._matched is not None:
             self._inputs = self._matched.arrays
         if ended and not self._ending.begun and self._store is not None:
-            raise ConfigError(f"the state in {self._store.folder} is of another program's run: {ANOTHER}")
+            raise ConfigError(
+                f"the state in {self._store.folder} is of another program's run: {ANOTHER}"
+            )
         self._view.begins(agreed.start.epoch)
         if agreed.start.ending is not None:
             self._done = await self._finished(peer, agreed)
         else:
             if self._ending.begun:
                 if self._done is not None:
-                    self._view.note(f"{peer.role} has nothing of this run's end: both compute it again", "again")
+                    self._view.note(
+                        f"{peer.role} has nothing of this run's end: both compute it again", "again"
+                    )
                 self._done, links.wait = None, self._to.wait
                 dealer = None if self._to.dealer is None else await links.dealer()
                 self._view.linked()
@@ -215,19 +242,24 @@ class Run:
         return self._done
 
     async def _part(self, peer: Connection) -> None:
-        """Until the peer says that its results are durable; LinkError if it may come back for them."""
+        """Until the peer says that its results are durable; LinkError if it may come back for
+        them."""
         try:
             await expect(peer, Kind.BYE)
         except LinkError:
             raise
         except MpcError as error:
-            self._view.note(f"{error}; what it lacks is kept here: start both again, and it gets it", "kept")
+            self._view.note(
+                f"{error}; what it lacks is kept here: start both again, and it gets it", "kept"
+            )
 
     async def _finished(self, peer: Connection, agreed: Agreed) -> Report:
         """The end of an earlier attempt: each gives what the other lacks."""
         assert agreed.start.ending is not None
         ticket, lacks = agreed.start.ending
-        self._view.note(f"the steps are done; finishing with {peer.role} what was broken off", "resumed")
+        self._view.note(
+            f"the steps are done; finishing with {peer.role} what was broken off", "resumed"
+        )
         await self._ending.deliver(peer, Machine(agreed.plan, self._party), ticket, lacks)
         return self._done or self._recorded(self._ending.results or {})
 
@@ -247,7 +279,9 @@ class Run:
             recomputed=self._recomputed,
         )
 
-    async def _computed(self, peer: Connection, dealer: Connection | None, agreed: Agreed) -> Report:
+    async def _computed(
+        self, peer: Connection, dealer: Connection | None, agreed: Agreed
+    ) -> Report:
         """The steps that remain, and the finish."""
         plan, epoch, point = agreed.plan, agreed.start.epoch, agreed.start.point
         start = 0 if point is None else point.step
@@ -256,18 +290,26 @@ class Run:
             self._view.planned(plan)
         if start or self._attempts > 1:
             self._recomputed += max(0, self._reached - start)
-            self._view.note(f"going on from step {start} of {plan.dealing.steps}, epoch {epoch}", "resumed")
+            self._view.note(
+                f"going on from step {start} of {plan.dealing.steps}, epoch {epoch}", "resumed"
+            )
         intake = await self._supply(peer, dealer, agreed, start)
         machine = Machine(plan, self._party)
         machine.load(self._inputs, agreed.shares)
-        history = History.read(None if point is None or self._store is None else self._store.told(point))
-        runner = Runner(machine, peer, intake, epoch, start, self._observers(machine, peer, history, agreed))
+        history = History.read(
+            None if point is None or self._store is None else self._store.told(point)
+        )
+        runner = Runner(
+            machine, peer, intake, epoch, start, self._observers(machine, peer, history, agreed)
+        )
         setup_seconds = time.monotonic() - self._begun
         sent, received = peer.counters.bytes_sent, peer.counters.bytes_received
         self._view.running(runner, intake, peer, dealer)
         self._stepping = True
         try:
-            await runner.run(None if point is None or self._store is None else self._store.load(point))
+            await runner.run(
+                None if point is None or self._store is None else self._store.load(point)
+            )
         finally:
             self._stepping = False
             intake.close()
@@ -296,7 +338,9 @@ class Run:
             step_seconds=runner.progress.step_seconds,
         )
 
-    async def _supply(self, peer: Connection, dealer: Connection | None, agreed: Agreed, start: int) -> Supply:
+    async def _supply(
+        self, peer: Connection, dealer: Connection | None, agreed: Agreed, start: int
+    ) -> Supply:
         """Where this attempt's material comes from."""
         if dealer is not None:
             dealt = await _join(peer, dealer, agreed, start)
@@ -305,7 +349,9 @@ class Run:
         assert self._material is not None and agreed.start.place is not None
         return FileIntake(self._material, agreed.start.place, start)
 
-    def _observers(self, machine: Machine, peer: Connection, history: History, agreed: Agreed) -> list[StepObserver]:
+    def _observers(
+        self, machine: Machine, peer: Connection, history: History, agreed: Agreed
+    ) -> list[StepObserver]:
         """Who takes part in the steps: the record of material, this session, and who looks on."""
         own = Attendance(
             agreed=agreed,
@@ -322,7 +368,8 @@ class Run:
 
 
 async def _join(peer: Connection, dealer: Connection, agreed: Agreed, start: int) -> bytes:
-    """Bring the plan to the dealer; this epoch's seed. A peer that gives up meanwhile ends the wait."""
+    """Bring the plan to the dealer; this epoch's seed. A peer that gives up meanwhile ends the
+    wait."""
     dealing = agreed.plan.dealing
     body = {
         "ticket": agreed.ticket,
@@ -330,7 +377,9 @@ async def _join(peer: Connection, dealer: Connection, agreed: Agreed, start: int
         "start": start,
         "epoch": agreed.start.epoch,
     }
-    dealer.send(Message(Kind.PLAN, dealer.session, body=body, buffers=(contract_codec.pack(dealing),)))
+    dealer.send(
+        Message(Kind.PLAN, dealer.session, body=body, buffers=(contract_codec.pack(dealing),))
+    )
     seed = asyncio.create_task(_seed(dealer, agreed.ticket))
     try:
         while not seed.done():
@@ -362,5 +411,7 @@ def reason(error: BaseException) -> str:
     if isinstance(error, MpcError):
         return error.for_peer
     return (
-        "it was interrupted" if isinstance(error, (asyncio.CancelledError, KeyboardInterrupt)) else "an internal error"
+        "it was interrupted"
+        if isinstance(error, (asyncio.CancelledError, KeyboardInterrupt))
+        else "an internal error"
     )

@@ -1,15 +1,18 @@
-"""A model that stays shared: a file at each party with its own shares of the parameters, of which one alone says nothing.
+"""A model that stays shared: a file at each party with its own shares of the parameters, of which
+one alone says nothing.
 
     x·2^scale = share of alice + share of bob  mod 2^bits         for each tensor x of the model
 
-Both files are of one run, which has given the model an id that both know. Shares of one *generation* fit together, and no others:
-those that the run left are the first, every re-sharing makes the next, of tag T' from that of tag T. A file can hold two, the newest
-and the one before it, for as long as the peer may not have the newest; both go by the newest that both hold.
+Both files are of one run, which has given the model an id that both know. Shares of one
+*generation* fit together, and no others: those that the run left are the first, every re-sharing
+makes the next, of tag T' from that of tag T. A file can hold two, the newest and the one before it,
+for as long as the peer may not have the newest; both go by the newest that both hold.
 
-*Re-sharing.* Each party sends the other 32 fresh bytes. From both, and the ids, they expand the same words z, uniform modulo 2^bits;
-alice takes share + z, bob share − z. Their sum is what it was, and a share of the one generation together with the other party's of
-another is as good as random: whoever has stolen the one learns nothing from the other. What a run leaves is re-shared too, so that
-a file is uniform even where nothing has been computed with what a party brought.
+*Re-sharing.* Each party sends the other 32 fresh bytes. From both, and the ids, they expand the
+same words z, uniform modulo 2^bits; alice takes share + z, bob share − z. Their sum is what it was,
+and a share of the one generation together with the other party's of another is as good as random:
+whoever has stolen the one learns nothing from the other. What a run leaves is re-shared too, so
+that a file is uniform even where nothing has been computed with what a party brought.
 """
 
 from __future__ import annotations
@@ -39,7 +42,8 @@ from .loading import blame
 
 MAGIC = b"mpc-share-1\n"
 Keeper = Callable[[Machine, str, History, bytes], "SharedModel"]
-"""What makes a half of the model of a finished run: from its ticket, its history, and what both drew for the shares."""
+"""What makes a half of the model of a finished run: from its ticket, its history, and what both
+drew for the shares."""
 _FIELDS = ("label", "dims", "scale_in", "bits", "low", "high", "proven")
 
 
@@ -92,11 +96,15 @@ class SharedModel:
     def __str__(self) -> str:
         return f"the share {self.path or f'of the model {self.name}'}"
 
-    # ---- the file -----------------------------------------------------------------------------------------------
+    # ---- the file
+    # ----------------------------------------------------------------------------------------------
 
     def body(self) -> dict[str, Any]:
         """All of it as plain data."""
-        plain = {each: getattr(self, each) for each in ("id", "role", "job", "file", "architecture", "steps")}
+        plain = {
+            each: getattr(self, each)
+            for each in ("id", "role", "job", "file", "architecture", "steps")
+        }
         return plain | {
             "keys": list(self.keys),
             "parameters": dict(self.parameters),
@@ -111,7 +119,8 @@ class SharedModel:
             checked.write(Path(path), MAGIC, self.body())
         except OSError as error:
             raise ConfigError(
-                f"the share {path} cannot be written ({error.strerror}); mend that and give the same command again"
+                f"the share {path} cannot be written ({error.strerror}); mend that and give the"
+                " same command again"
             ) from None
 
     @staticmethod
@@ -120,31 +129,45 @@ class SharedModel:
         try:
             return replace(SharedModel.of(checked.read(Path(path), MAGIC)), path=Path(path))
         except (KeyError, TypeError, ValueError):
-            raise DataError(f"the share {path} is not one of this version; keep the model again") from None
+            raise DataError(
+                f"the share {path} is not one of this version; keep the model again"
+            ) from None
         except OSError as error:
-            raise DataError(f"the share {path} cannot be read ({error.strerror}); check --model") from None
+            raise DataError(
+                f"the share {path} cannot be read ({error.strerror}); check --model"
+            ) from None
         except checked.Damaged as fault:
-            raise DataError(f"the share {path} {fault}; give the file that --keep wrote, or a copy of it") from None
+            raise DataError(
+                f"the share {path} {fault}; give the file that --keep wrote, or a copy of it"
+            ) from None
 
     @staticmethod
     def of(body: Mapping[str, Any]) -> SharedModel:
         tensors = tuple(Stored(label, tuple(dims), *rest) for label, dims, *rest in body["tensors"])
         generations = tuple(Generation.read(each) for each in body["generations"])
-        return SharedModel(**{**body, "keys": tuple(body["keys"]), "tensors": tensors, "generations": generations})
+        return SharedModel(
+            **{**body, "keys": tuple(body["keys"]), "tensors": tensors, "generations": generations}
+        )
 
     def check(self, role: str, keys: tuple[str, ...]) -> None:
-        """DataError if it is not this party's, or was shared under other keys than `Addresses.public_keys` gives now."""
+        """DataError if it is not this party's, or was shared under other keys than
+        `Addresses.public_keys` gives now."""
         if self.role != role:
-            raise DataError(f"{self} is {self.role}'s, and this party is {role}; give the other file of the two")
+            raise DataError(
+                f"{self} is {self.role}'s, and this party is {role}; give the other file of the two"
+            )
         for who, was, now in zip(ROLES, self.keys or ("", ""), keys or ("", ""), strict=True):
             if was != now:
                 said, found = (f"{line[:16]}…" if line else "none" for line in (was, now))
                 raise DataError(
-                    f"{self} belongs to alice and bob as they were known then: {who}'s key was {said}, and is {found} now; "
-                    f"give that one with {'--key' if who == role else '--peer-key'}, or, if it was replaced, `rotate --new-keys` at both"
+                    f"{self} belongs to alice and bob as they were known then: {who}'s key was"
+                    f" {said}, and is {found} now; give that one with"
+                    f" {'--key' if who == role else '--peer-key'}, or, if it was replaced, `rotate"
+                    " --new-keys` at both"
                 )
 
-    # ---- generations --------------------------------------------------------------------------------------------
+    # ---- generations
+    # --------------------------------------------------------------------------------------------
 
     def offer(self) -> list[Any]:
         """What the peer is told of it."""
@@ -158,27 +181,33 @@ class SharedModel:
             or not isinstance(theirs[0], str)
             or not isinstance(theirs[1], list)
             or not theirs[1]
-            or not all(isinstance(each, list) and len(each) == 2 and type(each[0]) is int for each in theirs[1])
+            or not all(
+                isinstance(each, list) and len(each) == 2 and type(each[0]) is int
+                for each in theirs[1]
+            )
         ):
             raise ProtocolError(f"{who} did not say which share it has")
         if theirs[0] != self.id:
             shown = theirs[0][:8] if theirs[0].isalnum() else "another"
             raise AgreementError(
-                f"the two shares are not of one model: {self.role}'s is of {self.name}, {who}'s of {shown}; "
-                "give the two files that one run wrote"
+                f"the two shares are not of one model: {self.role}'s is of {self.name}, {who}'s of"
+                f" {shown}; give the two files that one run wrote"
             )
         for each in self.generations:
             if [each.number, each.tag] in theirs[1]:
                 return each
         raise AgreementError(
-            f"the two shares do not fit together: {self.role} has generation {self.generations[0].number}, and {who} "
-            f"{theirs[1][0][0]}; an older file is of no use once both have rotated: give the two newest"
+            f"the two shares do not fit together: {self.role} has generation"
+            f" {self.generations[0].number}, and {who} {theirs[1][0][0]}; an older file is of no"
+            " use once both have rotated: give the two newest"
         )
 
     def rotated(self, old: Generation, seed: bytes) -> SharedModel:
         """With shares of the next generation in front of the old ones, by what both have sent."""
         tag = derive(seed, "tag", self.id, old.tag).hex()
-        shares = reshared(old.shares, self.tensors, self.role, derive(seed, "shares", self.id, old.tag))
+        shares = reshared(
+            old.shares, self.tensors, self.role, derive(seed, "shares", self.id, old.tag)
+        )
         return replace(self, generations=(Generation(old.number + 1, tag, shares), old))
 
     def settled(self, generation: Generation) -> SharedModel:
@@ -186,8 +215,11 @@ class SharedModel:
         return replace(self, generations=(generation,))
 
 
-def reshared(shares: Mapping[str, Words], tensors: tuple[Stored, ...], role: str, key: bytes) -> dict[str, Words]:
-    """Other shares of the same tensors; the peer makes the ones that fit them from the same key (16 bytes)."""
+def reshared(
+    shares: Mapping[str, Words], tensors: tuple[Stored, ...], role: str, key: bytes
+) -> dict[str, Words]:
+    """Other shares of the same tensors; the peer makes the ones that fit them from the same key (16
+    bytes)."""
     found = {}
     for each in tensors:
         arithmetic, own = ring(each.limbs), shares[each.label]
@@ -205,7 +237,8 @@ def joined(mine: bytes, theirs: object, role: str, who: str) -> bytes:
     return hashlib.blake2b(first + second, digest_size=SEED_BYTES, person=b"mpc-share").digest()
 
 
-# ---- what a run does with it -------------------------------------------------------------------------------------
+# ---- what a run does with it
+# -------------------------------------------------------------------------------------
 
 
 def begin(job: Job, model: SharedModel) -> None:
@@ -214,36 +247,44 @@ def begin(job: Job, model: SharedModel) -> None:
     needed = (*job.uses, *job.renews)
     ours = names & {*job.declared, *needed}
     bundles = {name.partition(".")[0] for name in ours if "." in name}
-    missing = [name for name in job.declared if name.partition(".")[0] in bundles and name not in names]
+    missing = [
+        name for name in job.declared if name.partition(".")[0] in bundles and name not in names
+    ]
     missing += [name for name in needed if name not in names]
     known = _architecture(job)
     if isinstance(job, Supervised) and not isinstance(job, Training) and not job.renews:
         raise DataError(
-            f"{type(job).__name__} is fitted anew from its rows, and begins with no model; `predict` is what {model} is for"
+            f"{type(job).__name__} is fitted anew from its rows, and begins with no model;"
+            f" `predict` is what {model} is for"
         )
     try:
         if not ours or missing or (known and model.architecture and known != model.architecture):
             raise DataError("this job has another network, or none")
         job.begin_with(model.tensors, model.steps)
     except DataError as error:
-        raise DataError(f"{model} is of a model that the job {model.job} trained, with "
-                        f"{', '.join(sorted(names)[:4])}{', …' * (len(names) > 4)}: {error}; give that job") from None  # fmt: skip
+        raise DataError(
+            f"{model} is of a model that the job {model.job} trained, with "
+            f"{', '.join(sorted(names)[:4])}{', …' * (len(names) > 4)}: {error}; give that job"
+        ) from None
 
 
 def check_place(path: Path, job: Job, begins: Path | None, lasting: bool) -> None:
-    """ConfigError if a model of this job cannot be kept at `path`, for a run that begins with the share at `begins`.
+    """ConfigError if a model of this job cannot be kept at `path`, for a run that begins with the
+    share at `begins`.
 
     lasting: whether the run has a state folder, so that a model that is there may be its own.
     """
     if not job.keep:
         raise ConfigError(
-            f"--keep: the job {type(job).__name__} does not say what can stay shared; name its variables there: keep = ('w',)"
+            f"--keep: the job {type(job).__name__} does not say what can stay shared; name its"
+            " variables there: keep = ('w',)"
         )
     if not path.parent.is_dir() or path.is_dir():
         raise ConfigError(f"--keep {path} is no place for a file; name one in a folder that exists")
     if lasting and path == begins:
         raise ConfigError(
-            f"--keep {path} would take the place of what the run begins with, and --state may need that again; name another"
+            f"--keep {path} would take the place of what the run begins with, and --state may need"
+            " that again; name another"
         )
     if path.exists() and path != begins and not lasting:
         raise ConfigError(f"--keep {path}: there is a file already; move it away, or name another")
@@ -257,7 +298,10 @@ def put(model: SharedModel, path: Path, begins: Path | None) -> None:
         except DataError:
             own = False
         if not own:
-            raise ConfigError(f"--keep {path}: there is another file; move it away, and give the same command again")
+            raise ConfigError(
+                f"--keep {path}: there is another file; move it away, and give the same command"
+                " again"
+            )
     model.save(path)
 
 
@@ -281,11 +325,14 @@ def keeper(
     before: SharedModel | None = None,
     fitted: Mapping[str, Fitted] = MappingProxyType({}),
 ) -> Keeper:
-    """What makes the half that `role` has of the model of a finished run, which began with `before`."""
+    """What makes the half that `role` has of the model of a finished run, which began with
+    `before`."""
     known = _architecture(job)
 
     def keep(machine: Machine, ticket: str, history: History, salt: bytes) -> SharedModel:
-        learnt = {name: each.to_json() for name, each in fitted.items()}  # now, when it is known which rows count
+        learnt = {
+            name: each.to_json() for name, each in fitted.items()
+        }  # now, when it is known which rows count
         plan = machine.plan
         tensors = tuple(plan.kept.values())
         done = plan.dealing.steps if history.trained is None else history.trained

@@ -1,10 +1,10 @@
 """What a party measures of its own run: `--measure N` takes every N steps as one repeat.
 
-The first third of the repeats run freely, as they would for a user: the dealer works at the same time, and
-waiting for it counts. Then everything that is still to come is fetched from the dealer, so that the dealer
-is idle, and each repeat is timed by itself, from a meeting of both parties to its last step: that is the
-online phase alone. The meetings in between also give the round-trip time of the same sockets in the same
-run. Both parties must measure alike, since they meet.
+The first third of the repeats run freely, as they would for a user: the dealer works at the same
+time, and waiting for it counts. Then everything that is still to come is fetched from the dealer,
+so that the dealer is idle, and each repeat is timed by itself, from a meeting of both parties to
+its last step: that is the online phase alone. The meetings in between also give the round-trip time
+of the same sockets in the same run. Both parties must measure alike, since they meet.
 """
 
 from __future__ import annotations
@@ -44,14 +44,17 @@ class Stopwatch(RunView):
         self._waits, self._waited = 0, 0.0
         self._met = 0
 
-    def running(self, runner: Runner, intake: Supply, peer: Connection, dealer: Connection | None) -> None:
+    def running(
+        self, runner: Runner, intake: Supply, peer: Connection, dealer: Connection | None
+    ) -> None:
         """Measure this attempt."""
         self._runner, self._supply = runner, intake
         repeats = max(1, runner.progress.steps // self._every)
         self._free = max(1, repeats // 3) * self._every
 
     def figures(self) -> dict[str, Any]:
-        """Seconds of each repeat, and what was seen around them. Meetings are messages beyond the plan's."""
+        """Seconds of each repeat, and what was seen around them. Meetings are messages beyond the
+        plan's."""
         return {
             "steps": self._every,
             "seconds": self._seconds,

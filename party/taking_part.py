@@ -1,4 +1,5 @@
-"""A run as a command takes part in it: what the options say, from the first word to the file of results."""
+"""A run as a command takes part in it: what the options say, from the first word to the file of
+results."""
 
 from __future__ import annotations
 
@@ -45,9 +46,15 @@ def half(settings: Config) -> SharedModel:
 
 
 def take_part(
-    settings: Config, job: Job, model: SharedModel | None, *, watch: Stopwatch | None = None, **more: Any
+    settings: Config,
+    job: Job,
+    model: SharedModel | None,
+    *,
+    watch: Stopwatch | None = None,
+    **more: Any,
 ) -> int:
-    """One run of `job`, which begins with `model`; `more` is for `Party.prepare`. Returns the exit code."""
+    """One run of `job`, which begins with `model`; `more` is for `Party.prepare`. Returns the exit
+    code."""
     log, lines = configure(role_of(settings), settings.log_format, settings.quiet, settings.session)
     if settings.out is not None and _is_model(settings.out):
         check_model(job)
@@ -56,7 +63,9 @@ def take_part(
         check_output(settings.out)
     terminal = Terminal(settings.role, log, lines, settings.quiet)
     view = terminal if watch is None else RunViews(terminal, watch)
-    work = Party.of(settings).prepare(job, given(settings), model=model, view=view, fresh=settings.fresh, **more)
+    work = Party.of(settings).prepare(
+        job, given(settings), model=model, view=view, fresh=settings.fresh, **more
+    )
     if settings.insecure_plaintext:
         log(PLAINTEXT, "plaintext", "warning")
 
@@ -68,20 +77,28 @@ def take_part(
         try:
             report = run_until_signalled(work.run(), work.halt, reload)
         except Halted:
-            terminal.note("stopped after a step, as asked; the same command goes on from there", "halted")
+            terminal.note(
+                "stopped after a step, as asked; the same command goes on from there", "halted"
+            )
             return 0
     with reacting(unwind):
-        finish(settings, work, report, terminal, {} if watch is None else {"measured": watch.figures()})
+        finish(
+            settings, work, report, terminal, {} if watch is None else {"measured": watch.figures()}
+        )
     return 0
 
 
-def finish(settings: Config, work: Run, report: Report, terminal: Terminal, measured: dict[str, Any]) -> None:
-    """Write and print what was learnt, and what it cost. OutOfRangeError instead if it is out of range and nobody accepts that."""
+def finish(
+    settings: Config, work: Run, report: Report, terminal: Terminal, measured: dict[str, Any]
+) -> None:
+    """Write and print what was learnt, and what it cost. OutOfRangeError instead if it is out of
+    range and nobody accepts that."""
     intent = work.intent
     learnt = ", ".join(f"{name} {array.shape}" for name, array in report.results.items())
     terminal.note(f"revealed to {intent.role}: {learnt or 'nothing'}", "revealed")
     terminal.note(
-        f"done in {report.seconds:.2f} s online: {counts(report)}; waited for material {report.waits_for_material} times",
+        f"done in {report.seconds:.2f} s online: {counts(report)}; waited for material"
+        f" {report.waits_for_material} times",
         "done",
     )
     if beyond := out_of_range(report, settings.accept_out_of_range):
@@ -89,7 +106,10 @@ def finish(settings: Config, work: Run, report: Report, terminal: Terminal, meas
     if report.model is not None:
         with held():
             put(report.model, settings.keep, settings.model)
-        terminal.note(f"wrote {intent.role}'s share of the model {report.model.name} to {settings.keep}", "written")
+        terminal.note(
+            f"wrote {intent.role}'s share of the model {report.model.name} to {settings.keep}",
+            "written",
+        )
     job = settings.job or type(intent.job).__name__
     put_out(
         settings,
@@ -97,7 +117,11 @@ def finish(settings: Config, work: Run, report: Report, terminal: Terminal, meas
         report,
         terminal,
         {"job": Path(job).name} | summary(intent.role, intent.iterations, report) | measured,
-        partial(save_model, work) if settings.out is not None and _is_model(settings.out) else save_report,
+        (
+            partial(save_model, work)
+            if settings.out is not None and _is_model(settings.out)
+            else save_report
+        ),
     )
 
 
@@ -109,7 +133,8 @@ def put_out(
     said: dict[str, Any],
     save: Callable[[Path, Report], str],
 ) -> None:
-    """Results to the file that was asked for, and to standard output as text, or with all that is `said` as JSON."""
+    """Results to the file that was asked for, and to standard output as text, or with all that is
+    `said` as JSON."""
     if settings.out is not None:
         if report.results:
             with held():  # it ends by itself in a moment, and this is what it was started for
@@ -126,13 +151,15 @@ def put_out(
             print(f"nothing was revealed to {who}")
         elif report.rows is not None:
             print(
-                f"rows, from 0, of {who}'s table that these are of, where there is one for each:\n{shown(report.rows)}"
+                f"rows, from 0, of {who}'s table that these are of, where there is one for"
+                f" each:\n{shown(report.rows)}"
             )
     sys.stdout.flush()
 
 
 def save_report(path: Path, report: Report) -> str:
-    """Results, and where rows were matched which of the own ones they are of; the names of the files."""
+    """Results, and where rows were matched which of the own ones they are of; the names of the
+    files."""
     if report.rows is None:
         save_results(path, report.results)
     elif path.suffix.lower() == ".npz":
@@ -141,7 +168,10 @@ def save_report(path: Path, report: Report) -> str:
         beside = path.with_suffix(f".rows{path.suffix}")
         save_results(path, report.results)
         save_results(beside, {"rows": report.rows})
-        return f"{path}, and {beside}: which rows of the own table, from 0, the results are of, where there is one for each"
+        return (
+            f"{path}, and {beside}: which rows of the own table, from 0, the results are of, where"
+            " there is one for each"
+        )
     return str(path)
 
 
@@ -150,14 +180,19 @@ def _is_model(path: Path) -> bool:
 
 
 def save_model(work: Run, path: Path, report: Report) -> str:
-    """The model as ONNX, its tables' preparation included. Where that cannot be, the results as they are, so that nothing is lost."""
+    """The model as ONNX, its tables' preparation included. Where that cannot be, the results as
+    they are, so that nothing is lost."""
     try:
         model = Exportable.of(work.intent.job, work.brought, work.preparation())
         return "; ".join(model.write(path, report.results))
     except MpcError as error:
-        instead = path.with_name(f"{path.name}.npz")  # and not the .npz of weights that may stand beside it
+        instead = path.with_name(
+            f"{path.name}.npz"
+        )  # and not the .npz of weights that may stand beside it
         save_report(instead, report)
-        raise type(error)(f"{error}; the results are in {instead}, and export makes a model of them") from None
+        raise type(error)(
+            f"{error}; the results are in {instead}, and export makes a model of them"
+        ) from None
 
 
 def summary(role: str, iterations: int | None, report: Report) -> dict[str, Any]:
@@ -186,7 +221,10 @@ def summary(role: str, iterations: int | None, report: Report) -> dict[str, Any]
         **({} if report.rows is None else {"rows": report.rows.tolist()}),
         "history": {
             "steps": report.history.steps,
-            **{name: [each.tolist() for each in found] for name, found in report.history.values.items()},
+            **{
+                name: [each.tolist() for each in found]
+                for name, found in report.history.values.items()
+            },
         },
         "results": {name: array.tolist() for name, array in report.results.items()},
     }

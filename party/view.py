@@ -14,7 +14,8 @@ from .runner import Runner
 
 
 class RunView(StepObserver):
-    """Looks on from the first word of a run to its last, and at its steps. The default says nothing."""
+    """Looks on from the first word of a run to its last, and at its steps. The default says
+    nothing."""
 
     def note(self, text: str, event: str = "note") -> None:
         """A sentence for people, and a word for programs."""
@@ -32,9 +33,12 @@ class RunView(StepObserver):
         """The plan is agreed; once in a run."""
 
     def revealed(self, step: int, found: Mapping[str, Array], beyond: tuple[str, ...]) -> None:
-        """What a check after so many steps revealed to this party; what left its range so far, where that is accepted."""
+        """What a check after so many steps revealed to this party; what left its range so far,
+        where that is accepted."""
 
-    def running(self, runner: Runner, intake: Supply, peer: Connection, dealer: Connection | None) -> None:
+    def running(
+        self, runner: Runner, intake: Supply, peer: Connection, dealer: Connection | None
+    ) -> None:
         """The rounds of an attempt begin; the steps that follow are these."""
 
     def ended(self) -> None:
@@ -71,7 +75,9 @@ class RunViews(RunView):
         for view in self._views:
             view.revealed(step, found, beyond)
 
-    def running(self, runner: Runner, intake: Supply, peer: Connection, dealer: Connection | None) -> None:
+    def running(
+        self, runner: Runner, intake: Supply, peer: Connection, dealer: Connection | None
+    ) -> None:
         for view in self._views:
             view.running(runner, intake, peer, dealer)
 

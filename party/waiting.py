@@ -1,4 +1,5 @@
-"""Code that is no coroutine waits for one: with an event loop of its own, and interrupted as other code is."""
+"""Code that is no coroutine waits for one: with an event loop of its own, and interrupted as other
+code is."""
 
 from __future__ import annotations
 

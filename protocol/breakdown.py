@@ -1,6 +1,8 @@
-"""What a plan's rounds and bytes are for: every opening and every dealt tensor, by the operation that it was made for.
+"""What a plan's rounds and bytes are for: every opening and every dealt tensor, by the operation
+that it was made for.
 
-The counts are those of `PhaseCost`, cut into parts: the parts of a phase add up to its cost, to the byte.
+The counts are those of `PhaseCost`, cut into parts: the parts of a phase add up to its cost, to the
+byte.
 """
 
 from __future__ import annotations
@@ -84,7 +86,11 @@ def rounds(plan: Plan, phase: Phase) -> list[Round]:
     found = []
     for stage in _rounds(plan, phase):
         each = [_sent(opening) for opening in stage.openings]
-        masked = (_said(plan, causes[opening.target])[0] for opening in stage.openings if opening.mask is not None)
+        masked = (
+            _said(plan, causes[opening.target])[0]
+            for opening in stage.openings
+            if opening.mask is not None
+        )
         bare = (opening.name for opening in stage.openings if opening.mask is None)
         sent = sum(alice for alice, _ in each), sum(bob for _, bob in each)
         found.append(Round(sent, tuple(dict.fromkeys(masked)), tuple(bare)))
@@ -96,7 +102,10 @@ def kinds(plan: Plan, phase: Phase) -> list[Kind]:
     found: dict[str, list[int]] = {}
     for spec in plan.lowering.phases[phase].correlations:
         found.setdefault(spec.kind, []).append(sum(_bytes(field) for field in spec.fields))
-    return sorted((Kind(name, len(each), sum(each)) for name, each in found.items()), key=lambda kind: -kind.dealt)
+    return sorted(
+        (Kind(name, len(each), sum(each)) for name, each in found.items()),
+        key=lambda kind: -kind.dealt,
+    )
 
 
 def _rounds(plan: Plan, phase: Phase) -> Iterator[Stage]:
@@ -113,11 +122,14 @@ def _bytes(field: Field) -> int:
 
 
 def _said(plan: Plan, node: Node) -> tuple[str, str]:
-    """The operation's name, and where the job says it. What sizing has put in is named as what it stands behind."""
+    """The operation's name, and where the job says it. What sizing has put in is named as what it
+    stands behind."""
     if isinstance(node.op, Rescale):
         (node,) = node.inputs
     guarding = any(isinstance(whole(each).op, Ended) for each in (node, *node.inputs))
-    if guarding or any(plan.lowering.sizes.graph.revealed.get(label) is node for label in GUARDS.values()):
+    if guarding or any(
+        plan.lowering.sizes.graph.revealed.get(label) is node for label in GUARDS.values()
+    ):
         return GUARD, ""
     name = node.op.label if isinstance(node.op, Leaf) else node.op.name
     files = {cell(file) or Path(file).name for file in map(source, type(plan.traced.job).__mro__)}

@@ -1,4 +1,5 @@
-"""A program of several commands, declared as a table; every way it can be misused ends in one sentence and exit code 2."""
+"""A program of several commands, declared as a table; every way it can be misused ends in one
+sentence and exit code 2."""
 
 from __future__ import annotations
 
@@ -31,9 +32,11 @@ class Command:
 
 @dataclass(frozen=True)
 class Program:
-    """`default` is the command that options alone are given to; `section` the part of a configuration file to read.
+    """`default` is the command that options alone are given to; `section` the part of a
+    configuration file to read.
 
-    `elsewhere` names the settings that only other programs have, which may share the environment with this one.
+    `elsewhere` names the settings that only other programs have, which may share the environment
+    with this one.
     """
 
     name: str
@@ -60,12 +63,16 @@ class Program:
         commands = main.add_subparsers(dest="command", metavar="COMMAND", required=True)
         for name, command in self.commands.items():
             text = f"{command.help[0].upper()}{command.help[1:]}."
-            add_options(commands.add_parser(name, help=command.help, description=text), command.settings)
+            add_options(
+                commands.add_parser(name, help=command.help, description=text), command.settings
+            )
         return main
 
     def main(self, arguments: Sequence[str] | None = None) -> int:
         words = list(sys.argv[1:] if arguments is None else arguments)
-        if not words or (words[0].startswith("-") and words[0] not in ("-h", "--help", "--version")):
+        if not words or (
+            words[0].startswith("-") and words[0] not in ("-h", "--help", "--version")
+        ):
             words = [self.default, *words]
         if arguments is None:
             keep_secrets()

@@ -1,13 +1,13 @@
 """Settings of a program: option beats environment variable beats configuration file beats default.
 
-A program declares its settings as a table of `Setting`; `add_options` tells argparse about them and `resolve`
-looks each of them up in the four places. Wherever a value comes from, it is text that the setting's parser
-reads, so one sentence rejects it everywhere and names the place; `Config.origin` keeps the place for errors
-that are only found later.
+A program declares its settings as a table of `Setting`; `add_options` tells argparse about them and
+`resolve` looks each of them up in the four places. Wherever a value comes from, it is text that the
+setting's parser reads, so one sentence rejects it everywhere and names the place; `Config.origin`
+keeps the place for errors that are only found later.
 
-A file is TOML; its keys are the long option names (dashes or underscores). What stands in the section
-[alice], [bob] or [dealer] of the process that reads it beats the top level. A parser is a function from text
-to value that raises ConfigError with the end of a sentence.
+A file is TOML; its keys are the long option names (dashes or underscores). What stands in the
+section [alice], [bob] or [dealer] of the process that reads it beats the top level. A parser is a
+function from text to value that raises ConfigError with the end of a sentence.
 """
 
 from __future__ import annotations
@@ -28,15 +28,22 @@ from .errors import ConfigError
 from .parsers import yes_or_no
 
 SECTIONS = ("alice", "bob", "dealer")
-OTHER_VARIABLES = {"MPC_CONFIG", "MPC_KERNELS", "MPC_HOME", "MPC_PYTHON", "MPC_VENV", "MPC_FUZZ_SEED"}  # no settings
+OTHER_VARIABLES = {
+    "MPC_CONFIG",
+    "MPC_KERNELS",
+    "MPC_HOME",
+    "MPC_PYTHON",
+    "MPC_VENV",
+    "MPC_FUZZ_SEED",
+}  # no settings
 
 
 @dataclass(frozen=True)
 class Setting:
     """One setting. A `default` that is a str is parsed like any other value.
 
-    `many`: may be given repeatedly; its value is a tuple. In the environment: separated by blanks, quoted as
-    in a shell; in a file: a list, or a table whose entries k = "v" stand for "k=v".
+    `many`: may be given repeatedly; its value is a tuple. In the environment: separated by blanks,
+        quoted as in a shell; in a file: a list, or a table whose entries k = "v" stand for "k=v".
     `flag`: --name and --no-name; elsewhere yes or no.
     `bare`: its values are the words of the command line that belong to no option; goes with `many`.
     """
@@ -99,25 +106,43 @@ class Config:
         return replace(self, _values={**self._values, **values})
 
     def __repr__(self) -> str:
-        return "\n".join(f"{name} = {value!r}  # {self._origins[name]}" for name, value in self._values.items())
+        return "\n".join(
+            f"{name} = {value!r}  # {self._origins[name]}" for name, value in self._values.items()
+        )
 
 
 def add_options(parser: argparse.ArgumentParser, settings: Iterable[Setting]) -> None:
     """Declare the settings, and --config, as options; `resolve` parses what they are given."""
-    group = parser.add_argument_group("settings", "option beats environment variable beats --config file")
-    group.add_argument("--config", metavar="FILE", default=argparse.SUPPRESS, help="TOML file of settings [MPC_CONFIG]")
+    group = parser.add_argument_group(
+        "settings", "option beats environment variable beats --config file"
+    )
+    group.add_argument(
+        "--config",
+        metavar="FILE",
+        default=argparse.SUPPRESS,
+        help="TOML file of settings [MPC_CONFIG]",
+    )
     for setting in settings:
         shown = "" if setting.default is None or setting.many else f", default {setting.default}"
-        kind: dict[str, Any] = {"action": "append" if setting.many else "store", "metavar": setting.metavar}
+        kind: dict[str, Any] = {
+            "action": "append" if setting.many else "store",
+            "metavar": setting.metavar,
+        }
         if setting.flag:
             kind = {"action": argparse.BooleanOptionalAction}
         if setting.bare:
             group.add_argument(
-                setting.name, nargs="*", metavar=setting.metavar, default=argparse.SUPPRESS, help=setting.help
+                setting.name,
+                nargs="*",
+                metavar=setting.metavar,
+                default=argparse.SUPPRESS,
+                help=setting.help,
             )
             continue
         text = f"{setting.help} [{setting.variable}{shown}]".replace("%", "%%")
-        group.add_argument(setting.option, dest=setting.name, default=argparse.SUPPRESS, help=text, **kind)
+        group.add_argument(
+            setting.option, dest=setting.name, default=argparse.SUPPRESS, help=text, **kind
+        )
 
 
 def resolve(
@@ -129,8 +154,9 @@ def resolve(
 ) -> Config:
     """Every setting's value and origin.
 
-    `section` is the file's section to read; None: the one that the setting `role` names. `others` are names
-    of settings that only other commands have, and that may stand in a file shared with them.
+    `section` is the file's section to read; None: the one that the setting `role` names. `others`
+    are names of settings that only other commands have, and that may stand in a file shared with
+    them.
     """
     table = {setting.name: setting for setting in settings}
     given: Mapping[str, Any] = vars(options)
@@ -163,7 +189,9 @@ def resolve(
     if section is None and "role" in table:
         section = look_up("role")
     if section in sections:
-        from_file |= _keys(sections[section], {*table, *others}, f"file {file}, section [{section}]")
+        from_file |= _keys(
+            sections[section], {*table, *others}, f"file {file}, section [{section}]"
+        )
     for name in table:
         look_up(name)
     again = partial(resolve, table.values(), options, section, environment, others)
@@ -171,7 +199,8 @@ def resolve(
 
 
 def check_variables(known: Iterable[str], environment: Mapping[str, str] = os.environ) -> None:
-    """ConfigError for a variable MPC_… that means nothing. `known` are the names of all settings of all programs."""
+    """ConfigError for a variable MPC_… that means nothing. `known` are the names of all settings of
+    all programs."""
     variables = {f"MPC_{name.upper()}" for name in known} | OTHER_VARIABLES
     for name, value in environment.items():
         if name.startswith("MPC_") and value and name not in variables:
@@ -200,13 +229,16 @@ def _keys(given: Mapping[str, Any], known: set[str], where: str) -> dict[str, An
             hint = nearest(key, words) or f"; there are: {', '.join(words)}"
             raise ConfigError(f"{where}: unknown key {key!r}{hint}")
         if name in found:
-            raise ConfigError(f"{where}: {key!r} is there twice, with dashes and with underscores; keep one")
+            raise ConfigError(
+                f"{where}: {key!r} is there twice, with dashes and with underscores; keep one"
+            )
         found[name] = value
     return found
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """The middle of a sentence about an unknown word: a known one that looks like it, if any does."""
+    """The middle of a sentence about an unknown word: a known one that looks like it, if any
+    does."""
     near = difflib.get_close_matches(word, list(known), 1)
     return f"; did you mean {near[0]!r}?" if near else ""
 
@@ -220,11 +252,15 @@ def _split(texts: str, where: str) -> list[str]:
 
 def _from_file(setting: Setting, value: Any, where: str) -> Any:
     if not setting.many:
-        return setting.read(_text(value, where, numbers=setting.flag or setting.parse is not str), where)
+        return setting.read(
+            _text(value, where, numbers=setting.flag or setting.parse is not str), where
+        )
     if isinstance(value, dict):
         texts = [f"{key}={_text(item, where, numbers=True)}" for key, item in value.items()]
         return setting.read(texts, where)
-    return setting.read([_text(item, where) for item in (value if isinstance(value, list) else [value])], where)
+    return setting.read(
+        [_text(item, where) for item in (value if isinstance(value, list) else [value])], where
+    )
 
 
 def _text(value: Any, where: str, numbers: bool = False) -> str:
@@ -236,4 +272,10 @@ def _text(value: Any, where: str, numbers: bool = False) -> str:
     raise ConfigError(f"{where}: text is expected here, not {_KINDS.get(type(value), 'a date')}")
 
 
-_KINDS = {bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "a table"}
+_KINDS = {
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    list: "a list",
+    dict: "a table",
+}

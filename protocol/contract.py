@@ -1,7 +1,8 @@
-"""The contract of a run: what is drawn and dealt, phase by phase. Both parties hold to it, and the dealer works from it alone.
+"""The contract of a run: what is drawn and dealt, phase by phase. Both parties hold to it, and the
+dealer works from it alone.
 
-Data and counts; nothing of user code, and nothing secret. `contract_codec.py` writes and reads it, `validate.py` says whether
-one that somebody sent is sound.
+Data and counts; nothing of user code, and nothing secret. `contract_codec.py` writes and reads it,
+`validate.py` says whether one that somebody sent is sound.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ PART_BYTES = 16 << 20
 
 
 class Chunk(NamedTuple):
-    """Executions [first, first + rows) of a phase, dealt together; or, where one is dealt in parts, this part of it."""
+    """Executions [first, first + rows) of a phase, dealt together; or, where one is dealt in parts,
+    this part of it."""
 
     phase: Phase
     first: int
@@ -30,11 +32,14 @@ class Chunk(NamedTuple):
 
     @property
     def place(self) -> str:
-        return f"step {self.first}" if self.phase == Phase.STEP else f"the {self.phase.name.lower()}"
+        return (
+            f"step {self.first}" if self.phase == Phase.STEP else f"the {self.phase.name.lower()}"
+        )
 
 
 class Part(NamedTuple):
-    """Correlations [first, end) of a phase, whose tensors are the dealt words [start, stop) of a step."""
+    """Correlations [first, end) of a phase, whose tensors are the dealt words [start, stop) of a
+    step."""
 
     first: int
     end: int
@@ -72,9 +77,11 @@ class PhaseDealing:
 
     @cached_property
     def parts(self) -> tuple[Part, ...]:
-        """What is dealt for one step, cut between correlations: into parts of `PART_BYTES`, or of one larger correlation.
+        """What is dealt for one step, cut between correlations: into parts of `PART_BYTES`, or of
+        one larger correlation.
 
-        A step of several parts is made, sent and computed with one after the other, so that nobody has to hold all of it.
+        A step of several parts is made, sent and computed with one after the other, so that nobody
+        has to hold all of it.
         """
         found, first, start, stop = list[Part](), 0, 0, 0
         for number, spec in enumerate(self.correlations):
@@ -98,16 +105,28 @@ class PhaseDealing:
 
     @property
     def steps_per_chunk(self) -> int:
-        """Steps that travel together: about a mebibyte, counting what has to be held for them; one, if it comes in parts."""
+        """Steps that travel together: about a mebibyte, counting what has to be held for them; one,
+        if it comes in parts."""
         if len(self.parts) > 1:
             return 1
-        return max(1, CHUNK_BYTES // (8 * max(1, self.dealt_words + max(self.mask_words, self.operand_words))))
+        return max(
+            1,
+            CHUNK_BYTES
+            // (8 * max(1, self.dealt_words + max(self.mask_words, self.operand_words))),
+        )
 
     @cached_property
     def operand_words(self) -> int:
-        """The largest correlation's operands, as far as they are different in every step: views may make much of little."""
-        operands = ([mask for mask in spec.operands if mask.varies(Phase.STEP)] for spec in self.correlations)
-        return max((sum(math.prod(mask.shape) * mask.limbs for mask in masks) for masks in operands), default=0)
+        """The largest correlation's operands, as far as they are different in every step: views may
+        make much of little."""
+        operands = (
+            [mask for mask in spec.operands if mask.varies(Phase.STEP)]
+            for spec in self.correlations
+        )
+        return max(
+            (sum(math.prod(mask.shape) * mask.limbs for mask in masks) for masks in operands),
+            default=0,
+        )
 
 
 @dataclass(frozen=True)
@@ -138,17 +157,22 @@ class Dealing:
                 first += size
 
     def chunks(self, start: int = 0) -> Iterator[Chunk]:
-        """What is streamed to Bob, in order; steps from `start` on. Phases in which nothing is dealt are left out."""
+        """What is streamed to Bob, in order; steps from `start` on. Phases in which nothing is
+        dealt are left out."""
         for phase, first, count in self.batches(start):
             if self.phases[phase].dealt_words:
-                yield from (Chunk(phase, first, count, part) for part in range(len(self.phases[phase].parts)))
+                yield from (
+                    Chunk(phase, first, count, part)
+                    for part in range(len(self.phases[phase].parts))
+                )
 
     def bytes_of(self, chunk: Chunk) -> int:
         """What is sent for it."""
         return 8 * chunk.rows * self.phases[chunk.phase].parts[chunk.part].words
 
     def making_words(self, phase: int) -> int:
-        """What the dealer holds while it makes one step of a phase, or its most demanding part: masks, values, both shares; words."""
+        """What the dealer holds while it makes one step of a phase, or its most demanding part:
+        masks, values, both shares; words."""
         own = self.phases[phase]
         if len(own.parts) == 1:
             return 4 * own.mask_words + 3 * own.dealt_words

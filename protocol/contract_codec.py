@@ -1,7 +1,8 @@
-"""Contracts as bytes: nested lists, dataclass fields in order, tuples as lists, correlations and views tagged by name.
+"""Contracts as bytes: nested lists, dataclass fields in order, tuples as lists, correlations and
+views tagged by name.
 
-Reading is driven by the type annotations of the classes themselves, so that nothing is built but what they say; whether it is
-sound is asked of `validate.py` before anybody sees it.
+Reading is driven by the type annotations of the classes themselves, so that nothing is built but
+what they say; whether it is sound is asked of `validate.py` before anybody sees it.
 """
 
 from __future__ import annotations
@@ -38,13 +39,19 @@ def digest(dealing: Dealing) -> str:
 
 
 def unpack(data: bytes, limits: Limits | None = None) -> Dealing:
-    """The contract in `data`, checked field by field, sound, and within `limits`; ProtocolError for anything else."""
+    """The contract in `data`, checked field by field, sound, and within `limits`; ProtocolError for
+    anything else."""
     limits = limits or Limits()
     try:
         version, steps, every, phases = msgpack.unpackb(data, strict_map_key=True)
         if type(version) is not int or version != VERSION:
             raise ValueError("another version")
-        if type(steps) is not int or not 0 <= steps < 1 << 40 or type(phases) is not list or len(phases) != len(Phase):
+        if (
+            type(steps) is not int
+            or not 0 <= steps < 1 << 40
+            or type(phases) is not list
+            or len(phases) != len(Phase)
+        ):
             raise ValueError("a malformed header")
         if type(every) is not int or not 0 <= every <= steps:
             raise ValueError("checks that are further apart than there are steps")
@@ -53,7 +60,9 @@ def unpack(data: bytes, limits: Limits | None = None) -> Dealing:
         setup, step, between, finish = [_unpack(PhaseDealing, phase) for phase in phases]
     except Exception as error:  # msgpack and Python have a dozen, and theirs may quote what arrived
         why = f" ({error})" if type(error) is ValueError else ""
-        raise ProtocolError(f"a plan could not be read{why}; are both sides of the same version?") from None
+        raise ProtocolError(
+            f"a plan could not be read{why}; are both sides of the same version?"
+        ) from None
     dealing = Dealing((setup, step, between, finish), Schedule(steps, every))
     check(dealing, limits)
     return dealing
@@ -61,7 +70,10 @@ def unpack(data: bytes, limits: Limits | None = None) -> Dealing:
 
 def _pack(value: Any) -> Any:
     if isinstance(value, View):
-        return [type(value).__name__, *(_pack(getattr(value, f.name)) for f in dataclasses.fields(value))]
+        return [
+            type(value).__name__,
+            *(_pack(getattr(value, f.name)) for f in dataclasses.fields(value)),
+        ]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         body = [_pack(getattr(value, f.name)) for f in dataclasses.fields(value)]
         return [value.kind, *body] if hasattr(value, "kind") else body
@@ -78,7 +90,12 @@ def _unpack(kind: Any, data: Any) -> Any:
     """The inverse, driven by the type annotations; ValueError where the data does not fit them."""
     if kind is Correlation or kind is View:
         table: Mapping[str, type] = KINDS if kind is Correlation else VIEWS
-        if not isinstance(data, list) or not data or not isinstance(data[0], str) or data[0] not in table:
+        if (
+            not isinstance(data, list)
+            or not data
+            or not isinstance(data[0], str)
+            or data[0] not in table
+        ):
             raise ValueError("a kind that is not known here")
         kind, data = table[data[0]], data[1:]
     elif hasattr(kind, "kind"):
@@ -88,7 +105,12 @@ def _unpack(kind: Any, data: Any) -> Any:
         hints = _hints(made)
         if not isinstance(data, list) or len(data) != len(hints):
             raise ValueError(f"{made.__name__} has {len(hints)} parts")
-        return made(**{name: _unpack(hint, item) for (name, hint), item in zip(hints.items(), data, strict=True)})
+        return made(
+            **{
+                name: _unpack(hint, item)
+                for (name, hint), item in zip(hints.items(), data, strict=True)
+            }
+        )
     origin, args = get_origin(kind), get_args(kind)
     if origin is tuple:
         items = data if isinstance(data, list) else []
@@ -99,7 +121,11 @@ def _unpack(kind: Any, data: Any) -> Any:
     if args:  # a union
         if data is None and NoneType in args:
             return None
-        fitting = [a for a in args if (get_origin(a) is tuple) == isinstance(data, list) and a is not NoneType]
+        fitting = [
+            a
+            for a in args
+            if (get_origin(a) is tuple) == isinstance(data, list) and a is not NoneType
+        ]
         if not fitting:
             raise ValueError("another type was expected")
         return _unpack(fitting[0], data)

@@ -1,13 +1,13 @@
 """Material: what a step's masks and dealt tensors are made of, on both ends.
 
-`Deal` is the dealer's side and a pure function of (seeds of the epoch, plan, phase, range of steps): any worker can make
-any batch in any order, twice if need be. `alice_material` and `bob_material` are the parties' side. For each
-step and phase a party has one row of words: its mask shares, then its dealt shares. All of Alice's row and
-the masks of Bob's are keystreams; the dealt part of Bob's row, value − Alice's share, is the only thing that
-travels.
+`Deal` is the dealer's side and a pure function of (seeds of the epoch, plan, phase, range of
+steps): any worker can make any batch in any order, twice if need be. `alice_material` and
+`bob_material` are the parties' side. For each step and phase a party has one row of words: its mask
+shares, then its dealt shares. All of Alice's row and the masks of Bob's are keystreams; the dealt
+part of Bob's row, value − Alice's share, is the only thing that travels.
 
-Every block of `steps_per_chunk` rows has keys of its own, derived from the seeds. So a worker on another host, which is
-given the keys of the rows that it makes, can make no other row.
+Every block of `steps_per_chunk` rows has keys of its own, derived from the seeds. So a worker on
+another host, which is given the keys of the rows that it makes, can make no other row.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ from .ring import Words, ring
 from .schedule import Phase
 
 ALICE, BOB = 0, 1
-LARGE = 1 << 20  # words dealt for one step, or one part of it, from which on they are made in pieces
+LARGE = (
+    1 << 20
+)  # words dealt for one step, or one part of it, from which on they are made in pieces
 PIECE = 1 << 16  # words of one, so that it stays in a processor's cache until it is masked
 
 
@@ -58,7 +60,8 @@ def _rows(
     start: int = 0,
     stop: int | None = None,
 ) -> Words:
-    """Words [start, stop) of rows [first, first + count): Alice's are her masks and what is dealt, Bob's his masks."""
+    """Words [start, stop) of rows [first, first + count): Alice's are her masks and what is dealt,
+    Bob's his masks."""
     own, found = dealing.phases[phase], []
     words, size = own.mask_words + (own.dealt_words if party == ALICE else 0), own.steps_per_chunk
     for block in _blocks(dealing, phase, first, count):
@@ -68,7 +71,8 @@ def _rows(
 
 
 class Deal:
-    """The dealer's generator for one epoch of a session, or with `keys` for the rows that these are of."""
+    """The dealer's generator for one epoch of a session, or with `keys` for the rows that these are
+    of."""
 
     def __init__(
         self,
@@ -90,12 +94,17 @@ class Deal:
         return block_key(self._seeds[party], phase, block)
 
     def keys(self, phase: Phase, first: int, count: int) -> dict[Place, bytes]:
-        """All that is needed to make these rows, and no other; and the masks of the setup where these rows use them."""
+        """All that is needed to make these rows, and no other; and the masks of the setup where
+        these rows use them."""
         places = [(phase, block) for block in _blocks(self.dealing, phase, first, count)]
-        operands = (mask for spec in self.dealing.phases[phase].correlations for mask in spec.operands)
+        operands = (
+            mask for spec in self.dealing.phases[phase].correlations for mask in spec.operands
+        )
         if any(mask.phase == Phase.SETUP for mask in operands):
             places.append((Phase.SETUP, 0))
-        return {(party, *place): self._key(party, *place) for party in (ALICE, BOB) for place in places}
+        return {
+            (party, *place): self._key(party, *place) for party in (ALICE, BOB) for place in places
+        }
 
     def _mask(self, phase: Phase, index: int, first: int, count: int) -> Words:
         own = self.dealing.phases[phase]
@@ -107,9 +116,12 @@ class Deal:
         return _combined(field, alice, bob)
 
     def corrections(self, phase: Phase, first: int, count: int, part: int | None = None) -> Words:
-        """Bob's dealt words for steps [first, first + count): (count, dealt_words), or those of one part alone."""
+        """Bob's dealt words for steps [first, first + count): (count, dealt_words), or those of one
+        part alone."""
         own = self.dealing.phases[phase]
-        here = Part(0, len(own.correlations), 0, own.dealt_words) if part is None else own.parts[part]
+        here = (
+            Part(0, len(own.correlations), 0, own.dealt_words) if part is None else own.parts[part]
+        )
         masks: dict[tuple[int, int], Words] = {}
         steps = np.arange(first, first + count)
         out = np.empty((count, here.words), np.uint64)
@@ -117,7 +129,8 @@ class Deal:
         if here.words == own.dealt_words:
             stop = own.mask_words if in_pieces else None
             theirs, yours = (
-                _rows(self.dealing, keys, n, phase, first, count, 0, stop) for n, keys in enumerate(self._keys)
+                _rows(self.dealing, keys, n, phase, first, count, 0, stop)
+                for n, keys in enumerate(self._keys)
             )
             at = 0
             for index, field in enumerate(own.masks):
@@ -143,7 +156,9 @@ class Deal:
             operands = [value(mask) for mask in spec.operands]
             if in_pieces:
                 there = slice(at, at := at + sum(field.words for field in spec.fields))
-                self._deal_in_pieces(spec, operands, phase, first, here.start + there.start, out[0, there])
+                self._deal_in_pieces(
+                    spec, operands, phase, first, here.start + there.start, out[0, there]
+                )
                 continue
             values = spec.deal(operands)
             for dealt, field in zip(values, spec.fields, strict=True):
@@ -157,24 +172,31 @@ class Deal:
     ) -> None:
         """Bob's words of one correlation, from dealt word `at` of a step on."""
         own = self.dealing.phases[phase]
-        key, words = self._keys[ALICE](phase, step // own.steps_per_chunk), own.mask_words + own.dealt_words
+        key, words = (
+            self._keys[ALICE](phase, step // own.steps_per_chunk),
+            own.mask_words + own.dealt_words,
+        )
         ends = list(itertools.accumulate((field.words for field in spec.fields), initial=0))
         shares = [Stream(key, step, words, own.mask_words + at + end) for end in ends[:-1]]
         for piece in _pieces(spec, operands):
-            for number, (field, dealt) in enumerate(zip(spec.fields, spec.deal(piece), strict=True)):
+            for number, (field, dealt) in enumerate(
+                zip(spec.fields, spec.deal(piece), strict=True)
+            ):
                 there = slice(ends[number], ends[number] + dealt.size)
                 _masked(field, np.ascontiguousarray(dealt).reshape(-1), shares[number], out[there])
                 ends[number] = there.stop
 
 
 def _pieces(spec: Correlation, operands: list[Words]) -> Iterator[list[Words]]:
-    """Operands of one step, cut into runs of whole grains for which about `PIECE` words are dealt."""
+    """Operands of one step, cut into runs of whole grains for which about `PIECE` words are
+    dealt."""
     elements = math.prod(spec.operands[0].shape)
     if not spec.grain:
         yield operands
         return
     flat = [
-        each.reshape(1, elements, *ring(mask.limbs).tail) for mask, each in zip(spec.operands, operands, strict=True)
+        each.reshape(1, elements, *ring(mask.limbs).tail)
+        for mask, each in zip(spec.operands, operands, strict=True)
     ]
     grains = -(-elements // spec.grain)
     each = sum(field.words for field in spec.fields) // max(1, grains)
@@ -203,15 +225,19 @@ def _combined(field: Field, a: Words, b: Words) -> Words:
 
 
 def _combine(field: Field, a: Words, b: Words, out: Words, minus: bool) -> None:
-    """out = a ± b, or a ^ b: (steps, words), each row contiguous; `a` may have one row for all steps."""
+    """out = a ± b, or a ^ b: (steps, words), each row contiguous; `a` may have one row for all
+    steps."""
     if field.xor:
         np.bitwise_xor(a, b, out=out)
     else:
         kernels.combine_rows(a, b, out, field.limbs, minus)
 
 
-def own_words(dealing: Dealing, seed: bytes, party: int, phase: Phase, first: int, count: int) -> Words:
-    """What a party expands from its seed for a range of steps, a row each: Alice all of her material, Bob his masks."""
+def own_words(
+    dealing: Dealing, seed: bytes, party: int, phase: Phase, first: int, count: int
+) -> Words:
+    """What a party expands from its seed for a range of steps, a row each: Alice all of her
+    material, Bob his masks."""
     return _rows(dealing, partial(block_key, seed), party, phase, first, count)
 
 
@@ -222,13 +248,21 @@ def own_masks(
     own, keys = dealing.phases[phase], partial(block_key, seed)
     for index in masks:
         field, at = own.masks[index], own.mask_places[index]
-        yield _rows(dealing, keys, party, phase, step, 1, at, at + field.words).reshape(field.full_shape)
+        yield _rows(dealing, keys, party, phase, step, 1, at, at + field.words).reshape(
+            field.full_shape
+        )
 
 
 def dealt_part(
-    dealing: Dealing, seed: bytes, phase: Phase, step: int, part: int, corrections: Words | None = None
+    dealing: Dealing,
+    seed: bytes,
+    phase: Phase,
+    step: int,
+    part: int,
+    corrections: Words | None = None,
 ) -> list[Words]:
-    """A party's shares of what is dealt in one part of a step, by field: Alice's from her seed, Bob's from the dealer's corrections."""
+    """A party's shares of what is dealt in one part of a step, by field: Alice's from her seed,
+    Bob's from the dealer's corrections."""
     own = dealing.phases[phase]
     here = own.parts[part]
     if corrections is None:
@@ -240,20 +274,32 @@ def dealt_part(
     return [each[0] for each in fields_of(words, fields, 1)]
 
 
-def assembled(dealing: Dealing, phase: Phase, words: Words, corrections: Words | None = None) -> list[Words]:
-    """A party's masks and dealt shares, one (count, *full_shape) array per field. Bob's dealt shares are the dealer's corrections."""
+def assembled(
+    dealing: Dealing, phase: Phase, words: Words, corrections: Words | None = None
+) -> list[Words]:
+    """A party's masks and dealt shares, one (count, *full_shape) array per field. Bob's dealt
+    shares are the dealer's corrections."""
     own = dealing.phases[phase]
     if corrections is None:
         return fields_of(words, [*own.masks, *own.dealt], len(words))
-    corrections = np.require(corrections, requirements=["C", "A"])  # a received buffer may begin at any byte
-    return [*fields_of(words, own.masks, len(words)), *fields_of(corrections, own.dealt, len(words))]
+    corrections = np.require(
+        corrections, requirements=["C", "A"]
+    )  # a received buffer may begin at any byte
+    return [
+        *fields_of(words, own.masks, len(words)),
+        *fields_of(corrections, own.dealt, len(words)),
+    ]
 
 
-def alice_material(dealing: Dealing, seed: bytes, phase: Phase, first: int, count: int) -> list[Words]:
+def alice_material(
+    dealing: Dealing, seed: bytes, phase: Phase, first: int, count: int
+) -> list[Words]:
     return assembled(dealing, phase, own_words(dealing, seed, ALICE, phase, first, count))
 
 
 def bob_material(
     dealing: Dealing, seed: bytes, phase: Phase, first: int, count: int, corrections: Words
 ) -> list[Words]:
-    return assembled(dealing, phase, own_words(dealing, seed, BOB, phase, first, count), corrections)
+    return assembled(
+        dealing, phase, own_words(dealing, seed, BOB, phase, first, count), corrections
+    )

@@ -1,7 +1,9 @@
-"""A job's statements in the user's words: what a reveal is made of, and how one statement differs from another.
+"""A job's statements in the user's words: what a reveal is made of, and how one statement differs
+from another.
 
-Two readings of a graph. A *phrase* names a value: "a comparison with 0.75 of bob's x". It stays short however deep the graph is:
-what lies too deep is named by the tensors that it is made of. *Words* say what one statement does: "adds 0.75".
+Two readings of a graph. A *phrase* names a value: "a comparison with 0.75 of bob's x". It stays
+short however deep the graph is: what lies too deep is named by the tensors that it is made of.
+*Words* say what one statement does: "adds 0.75".
 """
 
 from __future__ import annotations
@@ -40,7 +42,8 @@ Words = tuple[
 ]  # a statement in few words; with attributes and operands; with all that tells it from others
 
 
-# ---- what is revealed -------------------------------------------------------------------------------------------
+# ---- what is revealed
+# -------------------------------------------------------------------------------------------
 
 
 def reveals(listing: Listing, learners: Sequence[int], every: int = 0) -> list[str]:
@@ -53,7 +56,10 @@ def reveals(listing: Listing, learners: Sequence[int], every: int = 0) -> list[s
     for each in listing.statements:
         if isinstance(each, Revealed) and not each.terms.kept:
             who = _who(each.terms.learners(tuple(learners))) + often(each.terms.phase, every)
-            found.append(f"{each.label} {listing.operations[each.node].shape} to {who}: {phrases.whole(each.node)}")
+            found.append(
+                f"{each.label} {listing.operations[each.node].shape} to {who}:"
+                f" {phrases.whole(each.node)}"
+            )
     return found
 
 
@@ -71,9 +77,13 @@ class Phrases:
 
     def __init__(self, listing: Listing) -> None:
         self._nodes = listing.operations
-        settings = {each.name: each.value for each in listing.statements if isinstance(each, Setting)}
+        settings = {
+            each.name: each.value for each in listing.statements if isinstance(each, Setting)
+        }
         self._iterations = int(settings["iterations"])  # type: ignore[arg-type]
-        self._carried = {each.label: each for each in listing.statements if isinstance(each, Carried)}
+        self._carried = {
+            each.label: each for each in listing.statements if isinstance(each, Carried)
+        }
         self._sources = [node.op for node in self._nodes if isinstance(node.op, (Source, Stored))]
         self._made_of = self._depend()
         self._said = 0  # which inputs the phrase in the making names
@@ -91,13 +101,16 @@ class Phrases:
                 for use in node.operands:
                     bits |= found[use]
                 found.append(bits)
-            new = {label: found[each.start] | found[each.end] for label, each in self._carried.items()}
+            new = {
+                label: found[each.start] | found[each.end] for label, each in self._carried.items()
+            }
             if new == carries:
                 return found
             carries = new
 
     def whole(self, n: int) -> str:
-        """A phrase of at most about `LONGEST` characters, as deep as fits, that leaves no input out."""
+        """A phrase of at most about `LONGEST` characters, as deep as fits, that leaves no input
+        out."""
         bits = self._made_of[n]
         for depth in range(DEEPEST, 0, -1):
             self._said = 0
@@ -113,7 +126,10 @@ class Phrases:
         self._said |= bits
         found = [op for place, op in enumerate(self._sources) if bits >> place & 1]
         parts = []
-        for party, whose in [*((party, f"{role}'s") for party, role in enumerate(ROLES)), (None, "the kept")]:
+        for party, whose in [
+            *((party, f"{role}'s") for party, role in enumerate(ROLES)),
+            (None, "the kept"),
+        ]:
             names = [op.label for op in found if getattr(op, "owner", None) == party]
             more = [f"{len(names) - NAMED} more"] if len(names) > NAMED + 1 else []
             if names:
@@ -141,7 +157,11 @@ class Phrases:
         if len(node.operands) > WIDEST:
             return f"{_article(op.name)} of {self._inputs(self._made_of[n])}"
         inner = [self.phrase(use, depth - 1) for use in node.operands]
-        return _PHRASES[type(op)](op, *inner) if type(op) in _PHRASES else f"{_article(op.name)} of {_list(inner)}"
+        return (
+            _PHRASES[type(op)](op, *inner)
+            if type(op) in _PHRASES
+            else f"{_article(op.name)} of {_list(inner)}"
+        )
 
     def _moved(self, limit: float, n: int) -> tuple[float, int]:
         """x + c compared with a limit is x compared with limit − c."""
@@ -160,11 +180,15 @@ class Phrases:
             return None
         shape = self._nodes[total.operands[0]].shape
         count = int(np.prod([shape[axis] for axis in total.op.axes]))
-        return total.operands[0] if count and float(node.op.constant.flat[0]) == 1.0 / count else None
+        return (
+            total.operands[0] if count and float(node.op.constant.flat[0]) == 1.0 / count else None
+        )
 
 
 _PHRASES: dict[type[Op], Callable[..., str]] = {
-    Add: lambda op, a, b: f"the difference of {a} and {b}" if op.minus else f"the sum of {a} and {b}",
+    Add: lambda op, a, b: (
+        f"the difference of {a} and {b}" if op.minus else f"the sum of {a} and {b}"
+    ),
     AddPublic: lambda op, a: f"{a} {_added(op.constant)}",
     MultiplyPublic: lambda op, a: f"{_array(op.constant)} times {a}",
     AddStepwise: lambda op, a: f"{a} plus a number of the step's",
@@ -181,11 +205,13 @@ _PHRASES: dict[type[Op], Callable[..., str]] = {
 }
 
 
-# ---- what one statement does ------------------------------------------------------------------------------------
+# ---- what one statement does
+# ------------------------------------------------------------------------------------
 
 
 def words(listing: Listing, number: int) -> Words:
-    """Statement `number` as a clause that follows a party's name, in three degrees of detail. No place in a file is in it."""
+    """Statement `number` as a clause that follows a party's name, in three degrees of detail. No
+    place in a file is in it."""
     if number >= len(listing.statements):
         return ("says nothing more",) * 3
     statement, phrases = listing.statements[number], Phrases(listing)
@@ -197,7 +223,11 @@ def words(listing: Listing, number: int) -> Words:
     if isinstance(statement, Carried):
         label, end = statement.label, phrases.whole(statement.end)
         text = f"carries {label} on as {end}"
-        return text, f"{text}, first {phrases.whole(statement.start)}", f"{text} (#{statement.end}, #{statement.start})"
+        return (
+            text,
+            f"{text}, first {phrases.whole(statement.start)}",
+            f"{text} (#{statement.end}, #{statement.start})",
+        )
     if isinstance(statement, Revealed):
         if statement.terms.kept:
             text = f"keeps a {statement.label}: {phrases.whole(statement.node)}"
@@ -217,7 +247,10 @@ def words(listing: Listing, number: int) -> Words:
     return (
         short,
         middle,
-        f"{short} ({statement.shape}, {statement.phase.name.lower()}, {numbers or 'no operand'}, {mark})",
+        (
+            f"{short} ({statement.shape}, {statement.phase.name.lower()},"
+            f" {numbers or 'no operand'}, {mark})"
+        ),
     )
 
 
@@ -234,7 +267,8 @@ def part(listing: Listing, number: int) -> str:
 
 
 def rank(listing: Listing, number: int) -> int:
-    """Where in a listing's order statement `number` stands: settings, operations by phase, what is carried, what is revealed."""
+    """Where in a listing's order statement `number` stands: settings, operations by phase, what is
+    carried, what is revealed."""
     if number >= len(listing.statements):
         return RANKS - 1
     statement = listing.statements[number]
@@ -249,10 +283,14 @@ def rank(listing: Listing, number: int) -> int:
 RANKS = 9
 
 
-def difference(listing: Listing, number: int, me: str, peer: str, theirs: Sequence[str], their_rank: int) -> str:
-    """The sentence for `me`, whose file is named in it: "step: bob adds 0.5 where alice adds 0.75 (check.py:12)".
+def difference(
+    listing: Listing, number: int, me: str, peer: str, theirs: Sequence[str], their_rank: int
+) -> str:
+    """The sentence for `me`, whose file is named in it: "step: bob adds 0.5 where alice adds 0.75
+    (check.py:12)".
 
-    Where one job says something that the other does not say at all, its next statement is of a later kind, and says nothing.
+    Where one job says something that the other does not say at all, its next statement is of a
+    later kind, and says nothing.
     """
     mine, own_rank = words(listing, number), rank(listing, number)
     line = listing.origins[number].line if number < len(listing.origins) else ""
@@ -261,7 +299,10 @@ def difference(listing: Listing, number: int, me: str, peer: str, theirs: Sequen
         return f"{part(listing, number)}: {me} {mine[0]}{at}, which {peer} does not"
     if own_rank > their_rank:
         return f"{peer} {theirs[0]}, which {me} does not"
-    other, own = next((pair for pair in zip(theirs, mine, strict=True) if pair[0] != pair[1]), (theirs[2], mine[2]))
+    other, own = next(
+        (pair for pair in zip(theirs, mine, strict=True) if pair[0] != pair[1]),
+        (theirs[2], mine[2]),
+    )
     return f"{part(listing, number)}: {peer} {other} where {me} {own}{at}"
 
 
@@ -278,7 +319,11 @@ def _verb(statement: Operation) -> str:
         verb = "adds" if isinstance(op, AddStepwise) else "multiplies by"
         return f"{verb} a schedule, {_array(op.constant)}"
     if isinstance(op, AddPublic):
-        return f"subtracts {_array(-op.constant)}" if _negative(op.constant) else f"adds {_array(op.constant)}"
+        return (
+            f"subtracts {_array(-op.constant)}"
+            if _negative(op.constant)
+            else f"adds {_array(op.constant)}"
+        )
     if isinstance(op, MultiplyPublic):
         return f"multiplies by {_array(op.constant)}"
     if isinstance(op, Compare):
@@ -299,7 +344,9 @@ def _given(op: Op) -> list[str]:
         op, (Source, Stored, Carry, AddPublic, MultiplyPublic, Compare, Structure, Coarse)
     ) or not is_dataclass(op):
         return []
-    return [f"with {each.name} {_value(getattr(op, each.name))}" for each in fields(op) if each.init]
+    return [
+        f"with {each.name} {_value(getattr(op, each.name))}" for each in fields(op) if each.init
+    ]
 
 
 def _value(value: Any) -> str:

@@ -1,11 +1,13 @@
-"""What a job says, statement by statement, and the digest by which two parties know that they mean the same.
+"""What a job says, statement by statement, and the digest by which two parties know that they mean
+the same.
 
-A `Listing` is taken of the graph as it was traced, before anything is rewritten or sized: settings, every operation with all
-its attributes, what is carried, what is revealed. It holds nothing that is derived by floating point (ranges that follow from
-others, scales, widths), so it is equal on every processor, Python and NumPy; it depends on no hash seed and no file name.
+A `Listing` is taken of the graph as it was traced, before anything is rewritten or sized: settings,
+every operation with all its attributes, what is carried, what is revealed. It holds nothing that is
+derived by floating point (ranges that follow from others, scales, widths), so it is equal on every
+processor, Python and NumPy; it depends on no hash seed and no file name.
 
-Nothing has to be remembered here when an operation is added: statements and operations are dataclasses, and all their fields are
-taken. What has no canonical form is refused.
+Nothing has to be remembered here when an operation is added: statements and operations are
+dataclasses, and all their fields are taken. What has no canonical form is refused.
 """
 
 from __future__ import annotations
@@ -39,7 +41,8 @@ class Setting:
 
 @dataclass(frozen=True)
 class Operation:
-    """A node; its operands by number. `declared`: in which range the job says that its values lie."""
+    """A node; its operands by number. `declared`: in which range the job says that its values
+    lie."""
 
     op: Op
     operands: tuple[int, ...]
@@ -50,7 +53,8 @@ class Operation:
 
 @dataclass(frozen=True)
 class Carried:
-    """A variable that the step assigns: the nodes of its first value, and of its value when a step ends."""
+    """A variable that the step assigns: the nodes of its first value, and of its value when a step
+    ends."""
 
     label: str
     start: int
@@ -81,7 +85,8 @@ class Listing:
 
     @cached_property
     def chain(self) -> tuple[bytes, ...]:
-        """The digest of every beginning of the listing: from the first difference on, all differ."""
+        """The digest of every beginning of the listing: from the first difference on, all
+        differ."""
         found: list[bytes] = []
         last = b"mpc-program-1"
         for statement in self.statements:
@@ -99,7 +104,8 @@ class Listing:
         return b"".join(each[:SHORT] for each in self.chain)
 
     def first_difference(self, theirs: bytes) -> int | None:
-        """The number of the first statement that is not as in `theirs`, the `short` of another listing."""
+        """The number of the first statement that is not as in `theirs`, the `short` of another
+        listing."""
         mine = self.short
         for at in range(0, max(len(mine), len(theirs)), SHORT):
             if mine[at : at + SHORT] != theirs[at : at + SHORT]:
@@ -113,14 +119,23 @@ class Listing:
 
 def listing(graph: Graph, settings: Mapping[str, int | float | str | bool]) -> Listing:
     """The statements of a traced graph that nothing has rewritten yet."""
-    found: list[tuple[Statement, Origin]] = [(Setting(name, value), NOWHERE) for name, value in settings.items()]
+    found: list[tuple[Statement, Origin]] = [
+        (Setting(name, value), NOWHERE) for name, value in settings.items()
+    ]
     number = {node: n for n, node in enumerate(graph.nodes)}
     for node in graph.nodes:
         operands = tuple(number[use] for use in node.inputs)
-        origin = graph.origins.get(node.op.label, NOWHERE) if isinstance(node.op, Carry) else node.origin
+        origin = (
+            graph.origins.get(node.op.label, NOWHERE) if isinstance(node.op, Carry) else node.origin
+        )
         found.append((Operation(node.op, operands, node.shape, node.phase, node.declared), origin))
     for label, end in graph.updated.items():
-        found.append((Carried(label, number[graph.initial[label]], number[end]), graph.origins.get(label, NOWHERE)))
+        found.append(
+            (
+                Carried(label, number[graph.initial[label]], number[end]),
+                graph.origins.get(label, NOWHERE),
+            )
+        )
     for label, node in graph.revealed.items():
         found.append(
             (
@@ -133,7 +148,8 @@ def listing(graph: Graph, settings: Mapping[str, int | float | str | bool]) -> L
 
 
 def canonical(value: Any) -> bytes:
-    """`value` as bytes that are equal for equal values and for no others; JobError for what has no such form."""
+    """`value` as bytes that are equal for equal values and for no others; JobError for what has no
+    such form."""
     tag, body = _form(value)
     return tag + len(body).to_bytes(8, "big") + body
 
@@ -167,4 +183,7 @@ def _form(value: Any) -> tuple[bytes, bytes]:
             return b"d", canonical(kind.__qualname__) + b"".join(
                 canonical(name) + canonical(getattr(value, name)) for name in given
             )
-    raise JobError(f"a {kind.__name__} has no canonical form, so two parties could not tell whether they mean the same")
+    raise JobError(
+        f"a {kind.__name__} has no canonical form, so two parties could not tell whether they mean"
+        " the same"
+    )

@@ -1,7 +1,8 @@
 """What a tensor is drawn from where nobody brings a file: the initial weights of a network.
 
-A draw is secret, like any other tensor that a party brings, so it comes from the keyed generator: the same key, label and
-shape give the same numbers, which is how a party that was killed goes on with the weights that it had drawn.
+A draw is secret, like any other tensor that a party brings, so it comes from the keyed generator:
+the same key, label and shape give the same numbers, which is how a party that was killed goes on
+with the weights that it had drawn.
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ from .graph import Array
 from .prg import derive, keystream
 from .views import Shape
 
-_TAIL = 6.0  # deviations from the middle; one number in 5·10⁸ lies beyond, and is drawn onto the end
+_TAIL = (
+    6.0  # deviations from the middle; one number in 5·10⁸ lies beyond, and is drawn onto the end
+)
 
 
 @dataclass(frozen=True)
 class Draw:
-    """A normal distribution around 0, cut off at six deviations; `uniform`: a uniform one with that deviation."""
+    """A normal distribution around 0, cut off at six deviations; `uniform`: a uniform one with that
+    deviation."""
 
     deviation: float
     uniform: bool = False
@@ -31,7 +35,8 @@ class Draw:
         return (math.sqrt(3.0) if self.uniform else _TAIL) * self.deviation
 
     def half(self) -> Draw:
-        """What two parties draw each so that their sum is a draw of this deviation, and exactly normal where this is."""
+        """What two parties draw each so that their sum is a draw of this deviation, and exactly
+        normal where this is."""
         return Draw(self.deviation / math.sqrt(2.0), self.uniform)
 
     def array(self, key: bytes, label: str, shape: Shape) -> Array:
@@ -53,5 +58,6 @@ def he(fan_in: int) -> Draw:
 
 
 def glorot(fan_in: int, fan_out: int) -> Draw:
-    """For layers before a sigmoid, a tanh or nothing: deviation √(2 / (fan_in + fan_out)) (Glorot and Bengio 2010)."""
+    """For layers before a sigmoid, a tanh or nothing: deviation √(2 / (fan_in + fan_out)) (Glorot
+    and Bengio 2010)."""
     return Draw(math.sqrt(2.0 / (fan_in + fan_out)))

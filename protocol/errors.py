@@ -11,13 +11,15 @@
     ├── ProtocolError                5   the other side sent what the plan does not allow
     └── MaterialError                6   dealt randomness is exhausted, spent, or of another session
 
-Any of them, and MemoryError, ends a process with 7 instead if this host lacked something that may be there again:
-room on a disk, descriptors, memory. Service managers start again after every code but 0 and 2.
+Any of them, and MemoryError, ends a process with 7 instead if this host lacked something that may
+be there again: room on a disk, descriptors, memory. Service managers start again after every code
+but 0 and 2.
 
-Rules: a message is one sentence that says what happened, where, and what to do. No message ever contains a
-secret value, a share, a mask or a key. Foreign exceptions (zmq, OSError, msgpack) are translated at the seam
-where they arise; `exit_code` is what a command line returns for the error. `told` is what the peer is told in its place, where the
-text may name a path, a line of a job, or what a user's own code said; the dealer is told neither.
+Rules: a message is one sentence that says what happened, where, and what to do. No message ever
+    contains a secret value, a share, a mask or a key. Foreign exceptions (zmq, OSError, msgpack)
+    are translated at the seam where they arise; `exit_code` is what a command line returns for the
+    error. `told` is what the peer is told in its place, where the text may name a path, a line of a
+    job, or what a user's own code said; the dealer is told neither.
 """
 
 from __future__ import annotations
@@ -42,10 +44,13 @@ class MpcError(Exception):
         return str(self) if self.told is None else self.told
 
     def at(self, place: str) -> MpcError:
-        """The same, and where in a run it happened, unless a peer whose last words they are has said so."""
+        """The same, and where in a run it happened, unless a peer whose last words they are has
+        said so."""
         if _PLACED.search(self.for_peer):
             return self
-        return type(self)(f"{self} (at {place})", told=None if self.told is None else f"{self.told} (at {place})")
+        return type(self)(
+            f"{self} (at {place})", told=None if self.told is None else f"{self.told} (at {place})"
+        )
 
 
 class UsageError(MpcError):
@@ -104,10 +109,13 @@ _MAY_PASS = {
 
 
 def exit_code(error: BaseException) -> int:
-    """What a process that ends with `error` returns. An OSError that it arose from is looked at too."""
+    """What a process that ends with `error` returns. An OSError that it arose from is looked at
+    too."""
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, MemoryError) or (isinstance(cause, OSError) and cause.errno in _MAY_PASS):
+        if isinstance(cause, MemoryError) or (
+            isinstance(cause, OSError) and cause.errno in _MAY_PASS
+        ):
             return LACKING
         cause = cause.__cause__ or cause.__context__
     return error.exit_code if isinstance(error, MpcError) else 1

@@ -1,7 +1,8 @@
 """Real numbers as integers at a scale: x is stored as round(x · 2^scale).
 
-Encoding is the last place where a party still sees its own values, so it is where bad ones are stopped: a sentence
-names the tensor, the first offending position and the limit, never the value itself.
+Encoding is the last place where a party still sees its own values, so it is where bad ones are
+stopped: a sentence names the tensor, the first offending position and the limit, never the value
+itself.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ PIECE = 1 << 20  # entries of a large array that are worked on at once
 
 
 def encode(values: NDArray[Any], scale: int, limbs: int) -> Words:
-    """Numbers → ring elements at `scale` fraction bits, rounded to nearest; large arrays piece by piece."""
+    """Numbers → ring elements at `scale` fraction bits, rounded to nearest; large arrays piece by
+    piece."""
     array = np.asarray(values)
     if array.size <= PIECE:
         return _encoded(array, scale, limbs)
@@ -43,7 +45,8 @@ def _encoded(values: NDArray[Any], scale: int, limbs: int) -> Words:
 
 
 def pieces(array: NDArray[Any]) -> Iterator[slice]:
-    """Slices of the first axis of about `PIECE` entries; what was read of a mapped file for one of them is let go after it."""
+    """Slices of the first axis of about `PIECE` entries; what was read of a mapped file for one of
+    them is let go after it."""
     base: Any = array
     while isinstance(base, np.ndarray):
         base = base.base
@@ -68,7 +71,8 @@ STANDARD = "subtract from every column its mean, and divide it by its standard d
 
 
 def check(name: str, values: Any, low: float, high: float, where: str = "") -> NDArray[Any]:
-    """`values` as they are, in their own type, if every entry is a finite number in [low, high]; DataError otherwise."""
+    """`values` as they are, in their own type, if every entry is a finite number in [low, high];
+    DataError otherwise."""
     source = f" ({where})" if where else ""
     array = np.asarray(values)
     if array.dtype.kind not in "fiub":
@@ -76,13 +80,17 @@ def check(name: str, values: Any, low: float, high: float, where: str = "") -> N
     flat = array if array.ndim else array[None]
     if any(not np.isfinite(flat[piece]).all() for piece in pieces(flat)):
         bad = ~np.isfinite(array)
-        raise DataError(f"tensor {name}{source} has NaN or infinity at position {_first(bad)}; clean the data first")
+        raise DataError(
+            f"tensor {name}{source} has NaN or infinity at position {_first(bad)}; clean the data"
+            " first"
+        )
     if any(_beyond(flat[piece].astype(np.float64), low, high).any() for piece in pieces(flat)):
         array = array.astype(np.float64)
         bad = _beyond(array, low, high)
         raise DataError(
-            f"tensor {name}{source} leaves its declared range [{low:g}, {high:g}] in {np.count_nonzero(bad):,} of {array.size:,} "
-            f"entries, the first at position {_first(bad)}, {_excess(array, low, high)}; {_remedy(array, low, high)}"
+            f"tensor {name}{source} leaves its declared range [{low:g}, {high:g}] in"
+            f" {np.count_nonzero(bad):,} of {array.size:,} entries, the first at position"
+            f" {_first(bad)}, {_excess(array, low, high)}; {_remedy(array, low, high)}"
         )
     return array
 
@@ -93,26 +101,44 @@ def _beyond(array: Array, low: float, high: float) -> NDArray[np.bool_]:
 
 def _excess(array: Array, low: float, high: float) -> str:
     """By how much the worst entry is out, as a part of the range."""
-    return f"by up to {max(float(array.max()) - high, low - float(array.min())) / (high - low):.2g} times the range's width"
+    return (
+        f"by up to {max(float(array.max()) - high, low - float(array.min())) / (high - low):.2g}"
+        " times the range's width"
+    )
 
 
 def _remedy(array: Array, low: float, high: float) -> str:
-    """What would bring all entries into [low, high], and does not make small columns vanish beside large ones."""
+    """What would bring all entries into [low, high], and does not make small columns vanish beside
+    large ones."""
     columns = array.reshape(-1, array.shape[-1] if array.ndim > 1 else 1)
     peaks = np.abs(columns).max(axis=0)
     with np.errstate(over="ignore"):  # what is not finite is not advised
         power = 2.0 ** np.ceil(np.log2(peaks.max()))
         deviations = columns.std(axis=0)
-        away = np.abs((columns - columns.mean(axis=0)) / np.where(deviations > 0.0, deviations, 1.0)).max()
-    standard = float(away) if len(columns) >= SAMPLE and np.isfinite(deviations).all() and deviations.all() else np.inf
+        away = np.abs(
+            (columns - columns.mean(axis=0)) / np.where(deviations > 0.0, deviations, 1.0)
+        ).max()
+    standard = (
+        float(away)
+        if len(columns) >= SAMPLE and np.isfinite(deviations).all() and deviations.all()
+        else np.inf
+    )
     if standard <= min(high, -low):
-        return f"standardise it ({STANDARD}), which leaves it within ±{np.ceil(100 * standard) / 100:g}"
+        return (
+            f"standardise it ({STANDARD}), which leaves it within"
+            f" ±{np.ceil(100 * standard) / 100:g}"
+        )
     alike = peaks.max() / ALIKE <= peaks[peaks > 0.0].min()
     if not alike and np.isfinite(standard):
         reach = 2.0 ** np.ceil(np.log2(standard))
-        return f"standardise it ({STANDARD}), and declare a range of ±{reach:g} in the job, at both parties"
+        return (
+            f"standardise it ({STANDARD}), and declare a range of ±{reach:g} in the job, at both"
+            " parties"
+        )
     wide = f"declare a range of ±{power:g} in the job, at both parties"
-    fitting = (2.0**n for n in range(1, 64) if low <= array.min() / 2.0**n and array.max() / 2.0**n <= high)
+    fitting = (
+        2.0**n for n in range(1, 64) if low <= array.min() / 2.0**n and array.max() / 2.0**n <= high
+    )
     factor = next(fitting, None) if alike else None
     return wide if factor is None else f"divide it by {factor:g}, or {wide}"
 

@@ -1,13 +1,16 @@
 """A traced computation: nodes of operations on secret tensors, known by shape and range alone.
 
-A node belongs to one of four phases: SETUP (once, before), STEP (repeated), CHECK (now and then between steps, and after the
-last), FINISH (once, after). Everything else in the project walks this graph: the float64 twin, the lowering to protocol rounds,
-the plan. When which phase runs is said by `schedule.Schedule`.
+A node belongs to one of four phases: SETUP (once, before), STEP (repeated), CHECK (now and then
+between steps, and after the last), FINISH (once, after). Everything else in the project walks this
+graph: the float64 twin, the lowering to protocol rounds, the plan. When which phase runs is said by
+`schedule.Schedule`.
 
-Here is what an operation *means*: its shape, its range, its value in the clear. How it is *computed* on shares is added
-by its subclasses: scales and widths in `sizing.Sized`, the protocol in `lowering.Secure`. One operation of a job is one
-class in one place (`ops/`), with all its readings side by side. Leaves (what a party brings, what a step carries on) are
-data without a protocol: sizing and lowering know what to do with them. Nothing here may know of fixed point or shares.
+Here is what an operation *means*: its shape, its range, its value in the clear. How it is
+*computed* on shares is added by its subclasses: scales and widths in `sizing.Sized`, the protocol
+in `lowering.Secure`. One operation of a job is one class in one place (`ops/`), with all its
+readings side by side. Leaves (what a party brings, what a step carries on) are data without a
+protocol: sizing and lowering know what to do with them. Nothing here may know of fixed point or
+shares.
 """
 
 from __future__ import annotations
@@ -29,11 +32,13 @@ from .views import Shape, View
 
 Array = NDArray[np.float64]
 Checked = Callable[[int, dict[str, Array]], tuple[bool, bool]]
-"""Is told how many steps are done, and what a check reveals; says whether the steps end, and whether the finish is to have what is now."""
+"""Is told how many steps are done, and what a check reveals; says whether the steps end, and
+whether the finish is to have what is now."""
 
 
 class Origin(NamedTuple):
-    """Which part of a job said something, and in which line of its file: for messages to the job's owner alone."""
+    """Which part of a job said something, and in which line of its file: for messages to the job's
+    owner alone."""
 
     phase: Phase | None = None
     line: str = ""
@@ -58,7 +63,8 @@ class Terms(NamedTuple):
 
 
 class Tensor(Protocol):
-    """What a backward rule computes with: a secret tensor, or a public array as long as nothing secret has met it."""
+    """What a backward rule computes with: a secret tensor, or a public array as long as nothing
+    secret has met it."""
 
     @property
     def shape(self) -> Shape: ...
@@ -77,7 +83,8 @@ class Tensor(Protocol):
 
 
 class Op:
-    """What an operation means. Frozen and hashable, for equal operations on equal nodes are one node."""
+    """What an operation means. Frozen and hashable, for equal operations on equal nodes are one
+    node."""
 
     name: str = "op"
     view: View | None = None  # set where the operation commutes with masking
@@ -95,7 +102,8 @@ class Op:
         return EVERYTHING
 
     def spread(self, *uses: Node) -> Spread | None:
-        """What the result's entries are likely to be, given `likely` of the operands; None for anywhere within `bounds`."""
+        """What the result's entries are likely to be, given `likely` of the operands; None for
+        anywhere within `bounds`."""
         return None
 
     def clear(self, step: int, *arrays: Array) -> Array:
@@ -103,17 +111,19 @@ class Op:
         raise NotImplementedError
 
     def factor(self, n: int) -> float | None:
-        """c where operand `n` enters the result as c · operand, with one public number c; None elsewhere.
+        """c where operand `n` enters the result as c · operand, with one public number c; None
+        elsewhere.
 
         Reverse mode keeps such numbers out of the tensors, and asks for no `cotangent`.
         """
         return None
 
     def cotangent(self, n: int, g: Tensor, out: Tensor, *operands: Tensor) -> Tensor | None:
-        """What operand `n` contributes to the loss where the result `out` contributes `g`; None where nothing flows.
+        """What operand `n` contributes to the loss where the result `out` contributes `g`; None
+        where nothing flows.
 
-        It is linear in g, and has the shape of `out` broadcast from that of the operand, or the operand's own. JobError where
-        the operation has no gradient.
+        It is linear in g, and has the shape of `out` broadcast from that of the operand, or the
+        operand's own. JobError where the operation has no gradient.
         """
         raise JobError(f"there is no gradient through {self.name}")
 
@@ -157,7 +167,8 @@ def whole(node: Node) -> Node:
 
 @dataclass(frozen=True)
 class Leaf(Op):
-    """A tensor that no operation makes: it has a shape and a label, and its interval is told to the graph."""
+    """A tensor that no operation makes: it has a shape and a label, and its interval is told to the
+    graph."""
 
     label: str
     dims: Shape
@@ -183,7 +194,8 @@ class Carry(Leaf):
 
 
 def trained(interval: Interval) -> Spread:
-    """Of a variable that a step changes: its range is one it must never leave, so it is likely to stay well inside."""
+    """Of a variable that a step changes: its range is one it must never leave, so it is likely to
+    stay well inside."""
     low, high = interval
     return Spread(abs(low + high) / 2, (high - low) / 16) if math.isfinite(high - low) else UNKNOWN
 
@@ -192,7 +204,8 @@ def trained(interval: Interval) -> Spread:
 class Rule:
     """The gradient of a node by `inputs`, which stands for those of everything in between.
 
-    `pull(n, g)` is what inputs[n] contributes to the loss where the node contributes g; None where nothing flows.
+    `pull(n, g)` is what inputs[n] contributes to the loss where the node contributes g; None where
+    nothing flows.
     """
 
     inputs: tuple[Node, ...]
@@ -205,19 +218,29 @@ class Graph:
     def __init__(self) -> None:
         self.nodes: list[Node] = []
         self.phase, self.outside = Phase.SETUP, ""  # the line that has it made
-        self.iterations, self.begun = 1, 0  # steps that there are to be, and those of earlier runs, which they follow
+        self.iterations, self.begun = (
+            1,
+            0,
+        )  # steps that there are to be, and those of earlier runs, which they follow
         self.initial: dict[str, Node] = {}  # carried variable → its value when the steps begin
         self.updated: dict[str, Node] = {}  # … → its value when a step ends
         self.revealed: dict[str, Node] = {}
-        self.terms: dict[str, Terms] = {}  # of what is revealed otherwise than at the end, to whom --reveal names
-        self.settled: set[Node] = set()  # what selections choose from: one number each, for all who use it
+        self.terms: dict[
+            str, Terms
+        ] = {}  # of what is revealed otherwise than at the end, to whom --reveal names
+        self.settled: set[Node] = (
+            set()
+        )  # what selections choose from: one number each, for all who use it
         self.assumptions: list[str] = []  # what the job says of its values, in words
         self.rules: dict[Node, Rule] = {}  # nodes whose gradient is known as a whole
         self._applied: dict[tuple[Op, tuple[Node, ...]], Node] = {}
-        self.origins: dict[str, Origin] = {}  # carried variable, or "reveal " and a label → where it was assigned last
+        self.origins: dict[
+            str, Origin
+        ] = {}  # carried variable, or "reveal " and a label → where it was assigned last
 
     def apply(self, op: Op, *inputs: Node) -> Node:
-        """The node of op(inputs): the one there is, or a new one. JobError where the operands do not fit."""
+        """The node of op(inputs): the one there is, or a new one. JobError where the operands do
+        not fit."""
         key = (op, inputs)
         if key not in self._applied:
             self._applied[key] = self.add(op, *inputs)
@@ -230,19 +253,34 @@ class Graph:
             phase = max(phase, self.phase)
         elif phase >= Phase.CHECK and any(Phase.SETUP < node.phase < phase for node in inputs):
             raise JobError(
-                f"{op.name} of what step() or check() has kept outside of v: it has no value here; assign it to v in step(), as in "
-                "v.total = …, and setup() gives it a first value"
+                f"{op.name} of what step() or check() has kept outside of v: it has no value here;"
+                " assign it to v in step(), as in v.total = …, and setup() gives it a first value"
             )
         shape = op.shape(*(node.shape for node in inputs))
         found = op.bounds(*inputs) if interval is None else interval
-        least, most = (-math.inf if math.isnan(found[0]) else found[0], math.inf if math.isnan(found[1]) else found[1])
-        spread = op.spread(*inputs) or (trained if isinstance(op, Carry) else uniform)((least, most))
-        node = Node(op, inputs, shape, (least, most), phase, len(self.nodes), origin=self.here(), spread=spread)
+        least, most = (
+            -math.inf if math.isnan(found[0]) else found[0],
+            math.inf if math.isnan(found[1]) else found[1],
+        )
+        spread = op.spread(*inputs) or (trained if isinstance(op, Carry) else uniform)(
+            (least, most)
+        )
+        node = Node(
+            op,
+            inputs,
+            shape,
+            (least, most),
+            phase,
+            len(self.nodes),
+            origin=self.here(),
+            spread=spread,
+        )
         self.nodes.append(node)
         return node
 
     def here(self) -> Origin:
-        """What the job is at; without a line where no line of the job is at work, but an inherited step."""
+        """What the job is at; without a line where no line of the job is at work, but an inherited
+        step."""
         line = caller()
         return Origin(self.phase, "" if line == self.outside else line)
 
@@ -274,17 +312,24 @@ class Graph:
     def truncated(
         self, cuts: Mapping[Node, Op], apart: Callable[[Node, Node], bool] | None = None
     ) -> tuple[Graph, dict[Node, Node]]:
-        """A copy of what is live, in nodes of its own, in which cuts[node] stands between `node` and all that uses it,
-        but what is `apart`: told of a node and its user.
+        """A copy of what is live, in nodes of its own, in which cuts[node] stands between `node`
+        and all that uses it, but what is `apart`: told of a node and its user.
 
         Also which node of this graph each node of the copy stands for.
         """
-        new, twin, origin, plain = Graph(), dict[Node, Node](), dict[Node, Node](), dict[Node, Node]()
+        new, twin, origin, plain = (
+            Graph(),
+            dict[Node, Node](),
+            dict[Node, Node](),
+            dict[Node, Node](),
+        )
         live = self.live()
         for node in self.nodes:
             if node not in live:
                 continue
-            found = (plain if apart is not None and apart(use, node) else twin for use in node.inputs)
+            found = (
+                plain if apart is not None and apart(use, node) else twin for use in node.inputs
+            )
             inputs = tuple(table[use] for table, use in zip(found, node.inputs, strict=True))
             made = replace(node, inputs=inputs, order=len(new.nodes))
             plain[node] = made
@@ -309,7 +354,8 @@ class Graph:
         return new, origin
 
     def before(self, node: Node, new: Node) -> Node:
-        """Place `new` directly before `node` in topological order; all operands of `new` must stand before it already."""
+        """Place `new` directly before `node` in topological order; all operands of `new` must stand
+        before it already."""
         self.nodes.remove(new)
         self.nodes.insert(self.nodes.index(node), new)
         self._number()
@@ -329,12 +375,21 @@ class Graph:
 
     def reveals_of(self, phase: Phase) -> dict[str, Node]:
         """What is revealed in a phase."""
-        return {label: node for label, node in self.revealed.items() if self.terms.get(label, Terms()).phase == phase}
+        return {
+            label: node
+            for label, node in self.revealed.items()
+            if self.terms.get(label, Terms()).phase == phase
+        }
 
     def run_clear(
-        self, inputs: Mapping[str, Any], iterations: int, every: int = 0, checked: Checked | None = None
+        self,
+        inputs: Mapping[str, Any],
+        iterations: int,
+        every: int = 0,
+        checked: Checked | None = None,
     ) -> dict[str, Array]:
-        """The float64 twin: the same graph with NumPy, in the clear. After each `every` steps `checked` is told what is revealed."""
+        """The float64 twin: the same graph with NumPy, in the clear. After each `every` steps
+        `checked` is told what is revealed."""
         values: dict[Node, Array] = {}
 
         def run(phase: Phase, step: int, state: dict[str, Array]) -> None:

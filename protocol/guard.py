@@ -1,22 +1,27 @@
 """Values that leave the range which they are taken to stay in are noticed, while a run goes on.
 
-A plan assumes ranges that nothing proves: those that a job states (`within`, trained variables), those where a function is fitted,
-those that are likely where the proven range would cost bits. Beyond them numbers wrap around, and look like numbers.
+A plan assumes ranges that nothing proves: those that a job states (`within`, trained variables),
+those where a function is fitted, those that are likely where the proven range would cost bits.
+Beyond them numbers wrap around, and look like numbers.
 
-*The guard* counts, on shares, the entries that are outside, one count an assumption, and reveals the counts to both parties as
-`out_of_range`. Values of the setup are counted there, values of a step by every CHECK (those of the step before it), values of the
-finish at the end. A count that is not zero ends the run where it is revealed.
+*The guard* counts, on shares, the entries that are outside, one count an assumption, and reveals
+the counts to both parties as `out_of_range`. Values of the setup are counted there, values of a
+step by every CHECK (those of the step before it), values of the finish at the end. A count that is
+not zero ends the run where it is revealed.
 
-What counts as outside is what the user would call so: a value may lie anywhere in a range that the job declares, up to what
-roundings add, and no range is halved to have a margin. Ranges that are assumed from what is likely have a margin of 64 in them
-already, and the ring has room beyond every range, so that a value is seen on its way out long before it wraps around.
+What counts as outside is what the user would call so: a value may lie anywhere in a range that the
+job declares, up to what roundings add, and no range is halved to have a margin. Ranges that are
+assumed from what is likely have a margin of 64 in them already, and the ring has room beyond every
+range, so that a value is seen on its way out long before it wraps around.
 
-Hides: each value is opened under a mask of the phase that looks at it, so no mask meets two values, and every opening is uniform
-whatever the value is; it is compared as any comparison compares. Of all that, the counts alone are revealed, in the last message of
-their phase. They are zeros as long as a run goes on, so a CHECK reveals nothing but that it goes on.
+Hides: each value is opened under a mask of the phase that looks at it, so no mask meets two values,
+    and every opening is uniform whatever the value is; it is compared as any comparison compares.
+    Of all that, the counts alone are revealed, in the last message of their phase. They are zeros
+    as long as a run goes on, so a CHECK reveals nothing but that it goes on.
 
-It cannot see a value that wraps around the whole ring within a step and comes to lie inside its range again, nor one that leaves its
-range between two CHECKs and comes back. What a step doubles would do so in silence, so there CHECKs come often (`patience`).
+It cannot see a value that wraps around the whole ring within a step and comes to lie inside its
+range again, nor one that leaves its range between two CHECKs and comes back. What a step doubles
+would do so in silence, so there CHECKs come often (`patience`).
 
 *What is revealed* is compared with its range by whoever learns it.
 """
@@ -46,13 +51,14 @@ from .solver import WORD, size
 from .variables import GUARDS
 
 ADVICE = (
-    "numbers that leave their range wrap around, and what is computed from them is no answer: bring the inputs to a common scale "
-    "(standardise them), lower the rate of a training, or declare wider ranges and more integer_bits; "
-    "--accept-out-of-range gives the results all the same"
+    "numbers that leave their range wrap around, and what is computed from them is no answer: bring"
+    " the inputs to a common scale (standardise them), lower the rate of a training, or declare"
+    " wider ranges and more integer_bits; --accept-out-of-range gives the results all the same"
 )
 
 
-WIDER = 16.0  # times its range: so far, at least, the ring tells a value that has left it from one inside
+# times its range: so far, at least, the ring tells a value that has left it from one inside
+WIDER = 16.0
 
 
 @dataclass(frozen=True)
@@ -73,20 +79,23 @@ Guards = Mapping[Phase, tuple[Guard, ...]]  # by the phase that reveals the coun
 
 
 def beyond(what: str, count: int, size: int, interval: Interval) -> str:
-    """A phrase for it. An entry that has wrapped may count at both ends of its range: a count above `size` is at least half of it."""
+    """A phrase for it. An entry that has wrapped may count at both ends of its range: a count above
+    `size` is at least half of it."""
     number = f"{count:,}" if count <= size else f"at least {min(size, -(-count // 2)):,}"
     return f"{what}: {number} of {size:,} entries outside [{interval[0]:.6g}, {interval[1]:.6g}]"
 
 
 def slack(interval: Interval, scale: int, proven: bool = False) -> float:
-    """What roundings may add to an end of a range: units in the last place, and a part of the range. More where the end is proven:
-    what a value is made of may be larger than the value, and so may its roundings."""
+    """What roundings may add to an end of a range: units in the last place, and a part of the
+    range. More where the end is proven: what a value is made of may be larger than the value, and
+    so may its roundings."""
     units, part = (2.0**6, 2.0**-4) if proven else (2.0**4, 2.0**-10)
     return units * 2.0**-scale + part * max(abs(end) for end in interval)
 
 
 def guarded(sizes: Sizes, job: Job, steps: int) -> tuple[Sizes, Guards]:
-    """The same graph, in a copy that also counts the entries that have left their ranges; and what is counted."""
+    """The same graph, in a copy that also counts the entries that have left their ranges; and what
+    is counted."""
     found = _assumptions(sizes, job, steps)
     if not found:
         return sizes, {}
@@ -104,26 +113,34 @@ def guarded(sizes: Sizes, job: Job, steps: int) -> tuple[Sizes, Guards]:
         outside = []
         if not (guard.exact and proven[0] >= low):
             room = _room(sizes, node, guard, reach[node], low <= proven[0])
-            outside.append(x._apply(Compare(low - room, fraction_bits=_grain(sizes, guard, room, low))))
+            outside.append(
+                x._apply(Compare(low - room, fraction_bits=_grain(sizes, guard, room, low)))
+            )
         if not (guard.exact and proven[1] <= high):
             room = _room(sizes, node, guard, reach[node], high >= proven[1])
             grain = _grain(sizes, guard, room, high)
-            outside.append(x._apply(Compare(high + room, inclusive=True, negated=True, fraction_bits=grain)))
+            outside.append(
+                x._apply(Compare(high + room, inclusive=True, negated=True, fraction_bits=grain))
+            )
         counts.setdefault(told, []).append(sum(outside[1:], start=outside[0]).sum().reshape((1,)))
         guards[told] = (*guards.get(told, ()), guard)
     for told, parts in counts.items():
         graph.revealed[GUARDS[told]] = concatenate(parts)._node
         graph.terms[GUARDS[told]] = Terms(told, (0, 1))
     result = size(graph, sizes.numerics, Rescale)
-    stated = {node: limit for node, limit in result.assumed.items() if not isinstance(node.op, Ended)}
+    stated = {
+        node: limit for node, limit in result.assumed.items() if not isinstance(node.op, Ended)
+    }
     return replace(result, assumed=stated), guards
 
 
 def patience(graph: Graph) -> int | None:
-    """The most steps between two CHECKs in which nothing that doubles can leave the ring unseen. None: nothing doubles.
+    """The most steps between two CHECKs in which nothing that doubles can leave the ring unseen.
+    None: nothing doubles.
 
-    A variable that is multiplied by an even number loses its leading bits in the ring, and gets zeros for them: a number times 2^64
-    is 0 there, which is in any range. What is multiplied by anything else, or truncated, becomes noise, which is not.
+    A variable that is multiplied by an even number loses its leading bits in the ring, and gets
+    zeros for them: a number times 2^64 is 0 there, which is in any range. What is multiplied by
+    anything else, or truncated, becomes noise, which is not.
     """
     peaks = {node.op.label: node.peak for node in graph.nodes if isinstance(node.op, Carry)}
     found: list[int] = []
@@ -131,12 +148,17 @@ def patience(graph: Graph) -> int | None:
         peak = peaks.get(label, math.inf)
         if 0.0 < peak < min(node.peak, math.inf) and _doubles(graph, label):
             growth = node.peak / peak
-            found.append(max(1, int(math.log(WIDER) / math.log(growth) + 1e-9)) if math.isfinite(growth) else 1)
+            found.append(
+                max(1, int(math.log(WIDER) / math.log(growth) + 1e-9))
+                if math.isfinite(growth)
+                else 1
+            )
     return min(found, default=None)
 
 
 def _doubles(graph: Graph, label: str) -> bool:
-    """Whether a step makes of a variable an even multiple of it, on every way, by public numbers alone."""
+    """Whether a step makes of a variable an even multiple of it, on every way, by public numbers
+    alone."""
     fewest: dict[Node, int] = {}  # factors 2 on a way from the node to the variable's next value
     waiting = [(graph.updated[label], 0)]
     found = False
@@ -155,7 +177,8 @@ def _doubles(graph: Graph, label: str) -> bool:
 
 
 def _twos(node: Node) -> int:
-    """How often 2 divides the public factors that a linear operation multiplies its operands by; far below 0 of any other operation."""
+    """How often 2 divides the public factors that a linear operation multiplies its operands by;
+    far below 0 of any other operation."""
     match node.op:
         case MultiplyPublic(constant=c) | MatMulPublic(constant=c):
             numbers = [float(each).as_integer_ratio() for each in np.unique(c[c != 0.0])]
@@ -170,7 +193,8 @@ def _lowest(number: int) -> int:
 
 
 def _grain(sizes: Sizes, guard: Guard, room: float, end: float) -> int | None:
-    """How many fraction bits are looked at, so that nothing inside is counted: those of the job, or what a quarter of the room is."""
+    """How many fraction bits are looked at, so that nothing inside is counted: those of the job, or
+    what a quarter of the room is."""
     if not guard.exact:
         return 3 - math.frexp(room)[1]
     f = sizes.numerics.fraction_bits
@@ -178,23 +202,31 @@ def _grain(sizes: Sizes, guard: Guard, room: float, end: float) -> int | None:
 
 
 def _reach(sizes: Sizes, found: list[tuple[Node, Guard]]) -> dict[Node, float]:
-    """How far the ring tells a value from one inside its range: of a large tensor as far as one limb does, if that is far enough."""
+    """How far the ring tells a value from one inside its range: of a large tensor as far as one
+    limb does, if that is far enough."""
     least: dict[Node, float] = {}
     for node, guard in found:
         likely = 2 * node.likely.mean + sizes.numerics.margin * node.likely.deviation
-        least[node] = max(least.get(node, 0.0), likely, WIDER * max(abs(end) for end in guard.interval))
+        least[node] = max(
+            least.get(node, 0.0), likely, WIDER * max(abs(end) for end in guard.interval)
+        )
     reach = {}
     for node, far in least.items():
         limb = math.nextafter(2.0 ** (WORD - 3 - sizes.scales[node]), 0.0)
-        reach[node] = sizes.limit(node) if node.size <= WIDE_SIZE else min(max(far, limb), sizes.limit(node))
+        reach[node] = (
+            sizes.limit(node) if node.size <= WIDE_SIZE else min(max(far, limb), sizes.limit(node))
+        )
     return reach
 
 
 def _room(sizes: Sizes, node: Node, guard: Guard, limit: float, proven: bool) -> float:
-    """How far beyond an end of its range a value is counted: no further than the ring tells from the other end."""
+    """How far beyond an end of its range a value is counted: no further than the ring tells from
+    the other end."""
     if guard.exact:
         return 0.0
-    scale = max(sizes.scales[node], sizes.numerics.fraction_bits)  # what is coarser has not been rounded
+    scale = max(
+        sizes.scales[node], sizes.numerics.fraction_bits
+    )  # what is coarser has not been rounded
     least = slack(guard.interval, scale)
     ring = 2.0 ** (math.frexp(limit)[1] + 1)
     return min(slack(guard.interval, scale, proven), max(least, 0.9995 * ring - 2 * limit))
@@ -205,7 +237,9 @@ def _assumptions(sizes: Sizes, job: Job, steps: int) -> list[tuple[Node, Guard]]
     graph = sizes.graph
     found: list[tuple[Node, Guard]] = []
 
-    def guard(node: Node, interval: Interval, what: str, exact: bool = False, abrupt: bool = False) -> None:
+    def guard(
+        node: Node, interval: Interval, what: str, exact: bool = False, abrupt: bool = False
+    ) -> None:
         if (
             node.size == 0
             or (node.phase in (Phase.STEP, Phase.CHECK) and steps == 0)
@@ -232,8 +266,14 @@ def _assumptions(sizes: Sizes, job: Job, steps: int) -> list[tuple[Node, Guard]]
                 guard(x, node.op.domain, what, exact=True, abrupt=node.op.abrupt)
     ranges = {node.op.label: node.interval for node in graph.nodes if isinstance(node.op, Carry)}
     for label, node in graph.updated.items() if steps else ():
-        if ranges.get(label, EVERYTHING) != EVERYTHING and not _inside(node.interval, ranges[label]):
-            guard(node, ranges[label], f"v.{label}{_line(graph.origins[label].line if label in graph.origins else '')}")
+        if ranges.get(label, EVERYTHING) != EVERYTHING and not _inside(
+            node.interval, ranges[label]
+        ):
+            guard(
+                node,
+                ranges[label],
+                f"v.{label}{_line(graph.origins[label].line if label in graph.origins else '')}",
+            )
     for node in graph.nodes:
         what = f"{node.op.name} of shape {node.shape}{_line(node.origin.line)}"
         if node.declared != EVERYTHING and not _inside(_proven(node, job), node.declared):
@@ -278,13 +318,18 @@ def revealed_range(sizes: Sizes, label: str) -> Interval:
     return _common(node.interval, (-limit, limit))
 
 
-def judged(sizes: Sizes, guards: tuple[Guard, ...], counts: Array, results: Mapping[str, Array]) -> tuple[str, ...]:
-    """What the counts of the guards, and the results themselves, say of values that left their range, a phrase each."""
+def judged(
+    sizes: Sizes, guards: tuple[Guard, ...], counts: Array, results: Mapping[str, Array]
+) -> tuple[str, ...]:
+    """What the counts of the guards, and the results themselves, say of values that left their
+    range, a phrase each."""
     found = [guard.beyond(int(count)) for guard, count in zip(guards, counts, strict=True) if count]
     for label, array in results.items():
         interval = revealed_range(sizes, label)
         room = slack(interval, sizes.scales[sizes.graph.revealed[label]], proven=True)
-        outside = int(np.count_nonzero(~((array >= interval[0] - room) & (array <= interval[1] + room))))
+        outside = int(
+            np.count_nonzero(~((array >= interval[0] - room) & (array <= interval[1] + room)))
+        )
         if outside:
             found.append(beyond(f"revealed {label}", outside, array.size, interval))
     return tuple(found)
@@ -293,4 +338,7 @@ def judged(sizes: Sizes, guards: tuple[Guard, ...], counts: Array, results: Mapp
 def sentence(phrases: tuple[str, ...], most: int = 3) -> str:
     """One sentence of what `judged` found."""
     more = f", and {len(phrases) - most} more" if len(phrases) > most else ""
-    return f"values left the range that was assumed for them: {', '.join(phrases[:most])}{more}; {ADVICE}"
+    return (
+        f"values left the range that was assumed for them: {', '.join(phrases[:most])}{more};"
+        f" {ADVICE}"
+    )

@@ -20,30 +20,37 @@ TOLD = "values left the range that was assumed for them, as its own output says"
 
 @dataclass
 class History:
-    """One party's copy: what each check revealed to it, and what it found out of range and was told to accept."""
+    """One party's copy: what each check revealed to it, and what it found out of range and was told
+    to accept."""
 
     steps: list[int] = field(default_factory=list)  # after how many steps each check was
     values: dict[str, list[Array]] = field(default_factory=dict)  # by label, one for each check
     beyond: tuple[str, ...] = ()  # a phrase each
     best: int | None = (
-        None  # after how many steps the variables were those that the finish has, where they are not the last
+        # after how many steps the variables were those that the finish has, where they are not the
+        # last
+        None
     )
 
     def add(self, machine: Machine, steps: int, accepted: bool) -> dict[str, Array]:
         """Take over what a check after so many steps revealed, which is returned.
 
-        OutOfRangeError where both parties see that values left their range, unless both accept that.
+        OutOfRangeError where both parties see that values left their range, unless both accept
+        that.
         """
         found = machine.results(Phase.CHECK)
         both = machine.beyond(Phase.CHECK, known=True)
         if both and not accepted:
             raise OutOfRangeError(sentence(both), told=TOLD)
-        self.beyond = tuple(dict.fromkeys([*self.beyond, *both, *machine.beyond(Phase.CHECK, known=False)]))
+        self.beyond = tuple(
+            dict.fromkeys([*self.beyond, *both, *machine.beyond(Phase.CHECK, known=False)])
+        )
         self.note(steps, found)
         return found
 
     def note(self, steps: int, found: Mapping[str, Array]) -> tuple[bool, bool]:
-        """Put down what a check after so many steps revealed. As `Checked` says it: the run goes on."""
+        """Put down what a check after so many steps revealed. As `Checked` says it: the run goes
+        on."""
         self.steps.append(steps)
         for label, value in found.items():
             self.values.setdefault(label, []).append(value)
@@ -55,7 +62,8 @@ class History:
         return self.best if self.best is not None or not self.steps else self.steps[-1]
 
     def improved(self, plan: Plan) -> bool:
-        """Whether the job says that the finish is to have the variables as they stand; JobError as for `over`."""
+        """Whether the job says that the finish is to have the variables as they stand; JobError as
+        for `over`."""
         job = plan.traced.job
         if type(job).improved is Job.improved or not job.improved(self._shared(plan, "improved")):
             return False
@@ -63,19 +71,27 @@ class History:
         return True
 
     def over(self, plan: Plan) -> bool:
-        """Whether the job says that the run ends here; JobError if it asks for what one party alone knows."""
+        """Whether the job says that the run ends here; JobError if it asks for what one party alone
+        knows."""
         job = plan.traced.job
         return type(job).stop is not Job.stop and bool(job.stop(self._shared(plan, "stop")))
 
     def _shared(self, plan: Plan, asks: str) -> _Shared:
-        found = _Shared({label: tuple(self.values[label]) for label in plan.revealed(Phase.CHECK, 0, 1)})
+        found = _Shared(
+            {label: tuple(self.values[label]) for label in plan.revealed(Phase.CHECK, 0, 1)}
+        )
         found.asks = asks
         return found
 
     def body(self) -> dict[str, Any]:
         """As plain data."""
         values = {name: [plain(each) for each in found] for name, found in self.values.items()}
-        return {"steps": list(self.steps), "values": values, "beyond": list(self.beyond), "best": self.best}
+        return {
+            "steps": list(self.steps),
+            "values": values,
+            "beyond": list(self.beyond),
+            "best": self.best,
+        }
 
     @staticmethod
     def read(body: Mapping[str, Any] | None) -> History:
@@ -105,6 +121,6 @@ class _Shared(dict[str, Sequence[Array]]):
     def __missing__(self, label: str) -> Sequence[Array]:
         there = ", ".join(self) or "none"
         raise JobError(
-            f'{self.asks}() asks for {label!r}, and is decided on what check() reveals to both: v.reveal(to="both", {label}=…) '
-            f"(there: {there})"
+            f"{self.asks}() asks for {label!r}, and is decided on what check() reveals to both:"
+            f' v.reveal(to="both", {label}=…) (there: {there})'
         )

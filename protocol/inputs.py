@@ -23,18 +23,21 @@ JOINT = "joint"
 
 @dataclass(frozen=True)
 class Input:
-    """A tensor that `owner` brings. `shape` may name axes ("n"): equal names must have equal lengths.
+    """A tensor that `owner` brings. `shape` may name axes ("n"): equal names must have equal
+    lengths.
 
-    Every value must lie in [low, high]; that is checked where it is encoded. For a variable that training changes, the
-    range is also what the plan assumes the values stay in.
+    Every value must lie in [low, high]; that is checked where it is encoded. For a variable that
+    training changes, the range is also what the plan assumes the values stay in.
 
-    default: what it is where its owner gives no file: an array, or a `Draw`, which its owner then draws.
+    default: what it is where its owner gives no file: an array, or a `Draw`, which its owner then
+        draws.
 
-    typical: the root mean square of its entries, about 0, where that is known: products of it are then taken to be as large as that makes
-    likely, with the plan's usual margin, instead of as large as numbers anywhere in the range would make them.
+    typical: the root mean square of its entries, about 0, where that is known: products of it are
+        then taken to be as large as that makes likely, with the plan's usual margin, instead of as
+        large as numbers anywhere in the range would make them.
 
-    An owner "joint" stands for both: each brings a tensor of its own, NAME.alice and NAME.bob, from a file or drawn, and v.NAME is
-    their sum, which neither of them knows.
+    An owner "joint" stands for both: each brings a tensor of its own, NAME.alice and NAME.bob, from
+    a file or drawn, and v.NAME is their sum, which neither of them knows.
     """
 
     owner: str
@@ -48,12 +51,17 @@ class Input:
     def __post_init__(self) -> None:
         object.__setattr__(self, "line", self.line or caller())
         if self.owner not in (*ROLES, JOINT):
-            raise JobError(f"an Input belongs to 'alice', to 'bob' or to both, 'joint', not to {self.owner!r}")
+            raise JobError(
+                f"an Input belongs to 'alice', to 'bob' or to both, 'joint', not to {self.owner!r}"
+            )
         for name in ("low", "high"):  # a NumPy scalar would make intervals wrap in its own few bits
             object.__setattr__(self, name, number(f"an Input's {name}", getattr(self, name)))
         if not self.low < self.high:
             raise JobError(f"an Input's range needs low < high, not [{self.low}, {self.high}]")
-        if self.typical is not None and not 0.0 < number("an Input's typical", self.typical) < math.inf:
+        if (
+            self.typical is not None
+            and not 0.0 < number("an Input's typical", self.typical) < math.inf
+        ):
             raise JobError(f"an Input's typical is a number above 0, not {self.typical!r}")
 
     @property
@@ -61,7 +69,8 @@ class Input:
         return ROLES.index(self.owner)
 
     def brought(self, name: str) -> dict[str, Input]:
-        """What the parties bring for it, by name: itself, or the two tensors that it is the sum of."""
+        """What the parties bring for it, by name: itself, or the two tensors that it is the sum
+        of."""
         if self.owner != JOINT:
             return {name: self}
         default: Any = None
@@ -69,12 +78,20 @@ class Input:
             default = self.default.half()
         elif self.default is not None:
             default = np.asarray(self.default) / 2
-        half = replace(self, owner=ROLES[0], low=self.low / 2, high=self.high / 2, default=default, typical=None)
+        half = replace(
+            self,
+            owner=ROLES[0],
+            low=self.low / 2,
+            high=self.high / 2,
+            default=default,
+            typical=None,
+        )
         return {f"{name}.{role}": replace(half, owner=role) for role in ROLES}
 
 
 class Bundle:
-    """Several Inputs as one attribute of a job, which are called by its name and theirs: model.0.weight."""
+    """Several Inputs as one attribute of a job, which are called by its name and theirs:
+    model.0.weight."""
 
     name: str = ""
     line: str = ""  # where it is declared
@@ -89,16 +106,18 @@ class Bundle:
     def gathered(
         self, parts: Mapping[str, Secret], learnt_from: Callable[[int], NDArray[np.intp]]
     ) -> dict[str, Secret]:
-        """What the job computes with instead of these inputs, both by their names within the bundle.
+        """What the job computes with instead of these inputs, both by their names within the
+        bundle.
 
-        parts: in a run that begins with a model, also what of it is called so, as what was `learnt`. learnt_from: which of so many
-        rows the job learns from.
+        parts: in a run that begins with a model, also what of it is called so, as what was
+            `learnt`. learnt_from: which of so many rows the job learns from.
         """
         return dict(parts)
 
     @property
     def learnt(self) -> tuple[str, ...]:
-        """What `gathered` computes, from rows that are brought, that stays with a model that is kept."""
+        """What `gathered` computes, from rows that are brought, that stays with a model that is
+        kept."""
         return ()
 
     def settings(self) -> dict[str, str]:
@@ -107,13 +126,14 @@ class Bundle:
 
 
 def inside(name: str, bundle: Bundle) -> dict[str, Input]:
-    """A bundle's inputs; JobError where what it was given makes none, as a width that is no number."""
+    """A bundle's inputs; JobError where what it was given makes none, as a width that is no
+    number."""
     try:
         return bundle.inputs()
     except (TypeError, ValueError, ArithmeticError) as error:
         raise JobError(
-            f"{name} = {type(bundle).__name__}(…): the shapes of its tensors do not follow from what it was given; "
-            f"check that every size is a whole number above zero ({error})"
+            f"{name} = {type(bundle).__name__}(…): the shapes of its tensors do not follow from"
+            f" what it was given; check that every size is a whole number above zero ({error})"
         ) from None
 
 
@@ -123,7 +143,8 @@ def member(bundle: str, part: str) -> str:
 
 
 def bind(inputs: Mapping[str, Input], shapes: Mapping[str, Shape]) -> dict[str, Shape]:
-    """Check actual shapes against declared ones, names of axes included; DataError names the tensors that disagree."""
+    """Check actual shapes against declared ones, names of axes included; DataError names the
+    tensors that disagree."""
     lengths: dict[str, tuple[int, str]] = {}
     for name, declared in inputs.items():
         actual = shapes[name]
@@ -132,10 +153,13 @@ def bind(inputs: Mapping[str, Input], shapes: Mapping[str, Shape]) -> dict[str, 
         for want, got in zip(declared.shape, actual, strict=True):
             if isinstance(want, int):
                 if want != got:
-                    raise DataError(f"tensor {name} has shape {actual}; the job declares {declared.shape}")
+                    raise DataError(
+                        f"tensor {name} has shape {actual}; the job declares {declared.shape}"
+                    )
             elif want in lengths and lengths[want][0] != got:
                 raise DataError(
-                    f"tensor {name} has {got} along axis {want!r}, but tensor {lengths[want][1]} has {lengths[want][0]}"
+                    f"tensor {name} has {got} along axis {want!r}, but tensor {lengths[want][1]}"
+                    f" has {lengths[want][0]}"
                 )
             else:
                 lengths.setdefault(want, (got, name))

@@ -1,4 +1,5 @@
-"""A job: which tensors each party brings, what a step does with them, and what is revealed at the end.
+"""A job: which tensors each party brings, what a step does with them, and what is revealed at the
+end.
 
     class Linear(Job):
         iterations = 100
@@ -11,9 +12,10 @@
         def finish(self, v):
             v.reveal(weights=v.w)
 
-`setup`, `step` and `finish` are run once each, on shapes alone, to trace the graph that is then executed as often as
-`iterations` says. `v` holds the job's variables: its inputs, and whatever `setup` assigns. A variable that `step`
-assigns is carried from one iteration to the next. `check`, if there is one, may reveal how far it has come, see `Job.check`.
+`setup`, `step` and `finish` are run once each, on shapes alone, to trace the graph that is then
+executed as often as `iterations` says. `v` holds the job's variables: its inputs, and whatever
+`setup` assigns. A variable that `step` assigns is carried from one iteration to the next. `check`,
+if there is one, may reveal how far it has come, see `Job.check`.
 """
 
 from __future__ import annotations
@@ -44,11 +46,17 @@ class Job:
 
     iterations: ClassVar[int | None] = 1  # None: they follow from the shapes, see `steps`
     fraction_bits: ClassVar[int | None] = None  # the plan chooses, see choice.py
-    precision: ClassVar[float] = 1e-4  # and this is what it heeds: how far a result may be off, as a part of its range
+    precision: ClassVar[float] = (
+        1e-4  # and this is what it heeds: how far a result may be off, as a part of its range
+    )
     integer_bits: ClassVar[int] = 16
     reveal: ClassVar[str] = "both"
-    keep: ClassVar[Sequence[str]] = ()  # variables that can stay shared at the end, by name or pattern: "w", "model.*"
-    uses: ClassVar[Sequence[str]] = ()  # what an earlier run must have kept, of what is not declared
+    keep: ClassVar[
+        Sequence[str]
+    ] = ()  # variables that can stay shared at the end, by name or pattern: "w", "model.*"
+    uses: ClassVar[
+        Sequence[str]
+    ] = ()  # what an earlier run must have kept, of what is not declared
     renews: ClassVar[
         Sequence[str]
     ] = ()  # what setup makes anew, from what an earlier run has kept of it where there was one
@@ -57,12 +65,15 @@ class Job:
     )
 
     kept: Sequence[str] = ()  # those that do in this run: `keep`, or none
-    stored: Mapping[str, Stored] = {}  # what it begins with, kept by an earlier run; see `begin_with`
+    stored: Mapping[
+        str, Stored
+    ] = {}  # what it begins with, kept by an earlier run; see `begin_with`
     _begun = 0  # steps of earlier runs
     _fewest_bits = 0  # that the plan goes down to, where it chooses
 
     def begin_with(self, stored: Iterable[Stored], begun: int = 0) -> None:
-        """Have these tensors, of which both hold shares since an earlier run, as variables, in place of what would be brought.
+        """Have these tensors, of which both hold shares since an earlier run, as variables, in
+        place of what would be brought.
 
         begun: how many steps led to them; schedules, orders of rows and dropout go on from there.
         DataError where one does not have the shape that the job declares, or may leave the range.
@@ -73,15 +84,20 @@ class Job:
             bind({name: declared}, {name: each.dims})
             if each.low < declared.low or each.high > declared.high:
                 raise DataError(
-                    f"tensor {name} was kept in [{each.low:g}, {each.high:g}]; the job declares [{declared.low:g}, {declared.high:g}]"
+                    f"tensor {name} was kept in [{each.low:g}, {each.high:g}]; the job declares"
+                    f" [{declared.low:g}, {declared.high:g}]"
                 )
         self.stored, self._begun = found, begun
         self.__dict__.pop("inputs", None)
 
     def steps(self, shapes: Mapping[str, Shape]) -> int:
-        """How many iterations there are, given the shapes of all that is brought; called before the job is traced."""
+        """How many iterations there are, given the shapes of all that is brought; called before the
+        job is traced."""
         if self.iterations is None:
-            raise JobError(f"job {type(self).__name__} does not say how many iterations it has; give --iterations")
+            raise JobError(
+                f"job {type(self).__name__} does not say how many iterations it has; give"
+                " --iterations"
+            )
         return self.iterations
 
     def setup(self, v: Variables) -> None:
@@ -91,20 +107,25 @@ class Job:
         """One iteration."""
 
     def check(self, v: Variables) -> None:
-        """After every `check_every` steps and after the last; may call v.reveal(name=tensor, …) of how far it has come.
+        """After every `check_every` steps and after the last; may call v.reveal(name=tensor, …) of
+        how far it has come.
 
-        `v` holds the variables as the steps before have left them. What is revealed stands in the plan, like any other reveal.
+        `v` holds the variables as the steps before have left them. What is revealed stands in the
+        plan, like any other reveal.
         """
 
     def stop(self, history: Mapping[str, Sequence[Array]]) -> bool:
-        """Asked after each check: whether the run goes to its finish now. `history`: what checks revealed to both, an array each.
+        """Asked after each check: whether the run goes to its finish now. `history`: what checks
+        revealed to both, an array each.
 
-        Both parties ask their own copy, and must come to the same answer: compare the numbers, and compute little with them.
+        Both parties ask their own copy, and must come to the same answer: compare the numbers, and
+        compute little with them.
         """
         return False
 
     def improved(self, history: Mapping[str, Sequence[Array]]) -> bool:
-        """Asked after each check, before `stop`: whether the variables as they stand are the best so far, which the finish then has.
+        """Asked after each check, before `stop`: whether the variables as they stand are the best
+        so far, which the finish then has.
 
         Without such a check it has the last ones. Both parties ask, as they do `stop`.
         """
@@ -112,59 +133,89 @@ class Job:
 
     def finish(self, v: Variables) -> None:
         """Once, after the last step; calls v.reveal(name=tensor, …)."""
-        raise JobError(f"job {type(self).__name__} reveals nothing: define finish() and call v.reveal(name=tensor)")
+        raise JobError(
+            f"job {type(self).__name__} reveals nothing: define finish() and call"
+            " v.reveal(name=tensor)"
+        )
 
     def stated(self) -> dict[str, Input | Bundle]:
-        """What the job declares to be brought, by name: what its class has, or where a class replaces what another had, that.
+        """What the job declares to be brought, by name: what its class has, or where a class
+        replaces what another had, that.
 
         A job whose tensors depend on its parameters replaces this, and adds them.
         """
-        found = {name: value for base in reversed(type(self).__mro__) for name, value in vars(base).items()}
+        found = {
+            name: value
+            for base in reversed(type(self).__mro__)
+            for name, value in vars(base).items()
+        }
         return {name: value for name, value in found.items() if isinstance(value, (Input, Bundle))}
 
     @cached_property
     def declared(self) -> dict[str, Input]:
-        """The tensors that the job says are brought, those of bundles too, by name: the same order at both parties."""
+        """The tensors that the job says are brought, those of bundles too, by name: the same order
+        at both parties."""
         found: dict[str, Input] = {}
         for name, value in self.stated().items():
             if isinstance(value, Input):
                 found[name] = value
             else:
                 parts = inside(name, value).items()
-                found |= {member(name, part): replace(each, line=value.line) for part, each in parts}
+                found |= {
+                    member(name, part): replace(each, line=value.line) for part, each in parts
+                }
         return dict(sorted(found.items()))
 
     @cached_property
     def bundles(self) -> dict[str, Bundle]:
         """By name, in that order."""
-        return {name: value for name, value in sorted(self.stated().items()) if isinstance(value, Bundle)}
+        return {
+            name: value
+            for name, value in sorted(self.stated().items())
+            if isinstance(value, Bundle)
+        }
 
     @cached_property
     def inputs(self) -> dict[str, Input]:
         """What each party brings, by name, in that order."""
-        brought = [each.brought(name) for name, each in self.declared.items() if name not in self.stored]
+        brought = [
+            each.brought(name) for name, each in self.declared.items() if name not in self.stored
+        ]
         return {name: each for one in brought for name, each in one.items()}
 
     @property
     def parameters(self) -> dict[str, int | float | str | bool]:
-        """The plain numbers, strings and flags of the class: what --param may change, and both parties must share."""
-        found = {name: value for base in reversed(type(self).__mro__) for name, value in vars(base).items()} | vars(
-            self
-        )
+        """The plain numbers, strings and flags of the class: what --param may change, and both
+        parties must share."""
+        found = {
+            name: value
+            for base in reversed(type(self).__mro__)
+            for name, value in vars(base).items()
+        } | vars(self)
         return {
             name: value
             for name, value in sorted(found.items())
-            if type(value) in (int, float, str, bool) and name[0] != "_" and name not in ("iterations", "reveal")
+            if type(value) in (int, float, str, bool)
+            and name[0] != "_"
+            and name not in ("iterations", "reveal")
         }
 
     def training_rows(self, rows: int) -> NDArray[np.intp]:
-        """Which of so many rows of a table the job learns from: those that preparation may look at."""
+        """Which of so many rows of a table the job learns from: those that preparation may look
+        at."""
         return np.arange(rows)
 
     @property
     def numerics(self) -> Numerics:
         """What the job states; with the usual fraction bits where it leaves them to the plan."""
         if type(self.precision) not in (int, float) or not 0.0 < self.precision <= 1.0:
-            raise JobError(f"precision is a part of a value's range, above 0 and up to 1, not {self.precision!r}")
+            raise JobError(
+                "precision is a part of a value's range, above 0 and up to 1, not"
+                f" {self.precision!r}"
+            )
         usual = Numerics(integer_bits=self.integer_bits)
-        return usual if self.fraction_bits is None else replace(usual, fraction_bits=self.fraction_bits)
+        return (
+            usual
+            if self.fraction_bits is None
+            else replace(usual, fraction_bits=self.fraction_bits)
+        )

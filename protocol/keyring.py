@@ -1,8 +1,9 @@
 """Which keys a process uses: its own, or on loopback a set that all processes of one user share.
 
-Every link is encrypted and both ends are known to each other. Between hosts each process has a key file of its own and the
-public keys of the others. On one machine, where all three processes belong to one user, keys are made at first use in that
-user's state directory, so that nothing has to be configured and nothing travels in the clear.
+Every link is encrypted and both ends are known to each other. Between hosts each process has a key
+file of its own and the public keys of the others. On one machine, where all three processes belong
+to one user, keys are made at first use in that user's state directory, so that nothing has to be
+configured and nothing travels in the clear.
 """
 
 from __future__ import annotations
@@ -35,39 +36,47 @@ def is_loopback(address: str) -> bool:
 
 
 def make_key(role: str, file: Path | None) -> tuple[PublicKey, Path]:
-    """Make a key pair of `role` in a new file, and the folders it needs; the public key, and where the secret is."""
+    """Make a key pair of `role` in a new file, and the folders it needs; the public key, and where
+    the secret is."""
     path = config_folder() / f"{role}.key" if file is None else file
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(
-            f"the folder {path.parent} for the key cannot be made: {error.strerror}; name another with --out"
+            f"the folder {path.parent} for the key cannot be made: {error.strerror}; name another"
+            " with --out"
         ) from None
     pair = KeyPair.generate(role)
     pair.save(path)
     return pair.public, path
 
 
-def own_key(role: str, file: Path | None, addresses: Sequence[str], insecure: bool) -> KeyPair | None:
-    """This process's key pair; None for plain text, which only loopback addresses and an explicit option allow."""
+def own_key(
+    role: str, file: Path | None, addresses: Sequence[str], insecure: bool
+) -> KeyPair | None:
+    """This process's key pair; None for plain text, which only loopback addresses and an explicit
+    option allow."""
     outside = [address for address in addresses if not is_loopback(address)]
     if insecure:
         if outside:
             raise ConfigError(
-                f"--insecure-plaintext is for loopback only, and {outside[0]} is not; give each process a key"
+                f"--insecure-plaintext is for loopback only, and {outside[0]} is not; give each"
+                " process a key"
             )
         return None
     if file is not None:
         return KeyPair.load(file, role)
     if outside:
         raise ConfigError(
-            f"{outside[0]} is another host, so {role} needs a key: make one with keygen and name it with --key"
+            f"{outside[0]} is another host, so {role} needs a key: make one with keygen and name it"
+            " with --key"
         )
     return _shared(role)
 
 
 def other_key(role: str, line: str | None, shared: bool) -> PublicKey | None:
-    """The public key of `role` from its line, or the one that this user's processes share on loopback."""
+    """The public key of `role` from its line, or the one that this user's processes share on
+    loopback."""
     if line is not None:
         return PublicKey.parse(line, role)
     return _shared(role).public if shared else None
@@ -78,13 +87,15 @@ def needed_key(role: str, line: str | None, shared: bool, option: str) -> Public
     key = other_key(role, line, shared)
     if key is None:
         raise ConfigError(
-            f"with --key, the public key of {role} is needed too: give the line that its keygen printed with {option}"
+            f"with --key, the public key of {role} is needed too: give the line that its keygen"
+            f" printed with {option}"
         )
     return key
 
 
 def shared_folder() -> Path:
-    """Where the keys for loopback are; among temporary files if this user has no other place: they can be made again."""
+    """Where the keys for loopback are; among temporary files if this user has no other place: they
+    can be made again."""
     try:
         folder = state_folder() / "loopback-keys"
         why = f"{folder} cannot be written to"
@@ -93,7 +104,10 @@ def shared_folder() -> Path:
     if folder is not None and usable(folder):
         return folder
     if (place := temporary_folder()) is None or not usable(place / "loopback-keys"):
-        raise ConfigError(f"there is no place for loopback keys ({why}); set XDG_STATE_HOME to a folder of this user's")
+        raise ConfigError(
+            f"there is no place for loopback keys ({why}); set XDG_STATE_HOME to a folder of this"
+            " user's"
+        )
     return place / "loopback-keys"
 
 

@@ -1,15 +1,17 @@
-"""What a process says while it works, by the standard library's `logging`: loggers mpc.alice, mpc.bob, mpc.dealer.
+"""What a process says while it works, by the standard library's `logging`: loggers mpc.alice,
+mpc.bob, mpc.dealer.
 
-A library says nothing unless `logging` is told to. A command calls `configure`: a line an event on standard error, text for people,
-JSON for programs.
+A library says nothing unless `logging` is told to. A command calls `configure`: a line an event on
+standard error, text for people, JSON for programs.
 
-    alice: going on from step 4000 of 10000, epoch 2
-    {"time": "2026-01-31T09:07:50.123Z", "level": "info", "event": "resumed", "role": "alice", "session": "a",
+    alice: going on from step 4000 of 10000, epoch 2 {"time": "2026-01-31T09:07:50.123Z", "level":
+        "info", "event": "resumed", "role": "alice", "session": "a",
      "epoch": 2, "step": 4000, "message": "going on from step 4000 of 10000, epoch 2"}
 
-A JSON line (broken here, to be read) always has these eight fields, null where one means nothing; a record has `event`, `role`, `session`,
-`epoch` and `step` as attributes. Rules: a message is made of names, addresses, counts, times, never of a value, a share, a mask or a key;
-everything a process says goes through here.
+A JSON line (broken here, to be read) always has these eight fields, null where one means nothing; a
+record has `event`, `role`, `session`, `epoch` and `step` as attributes. Rules: a message is made of
+names, addresses, counts, times, never of a value, a share, a mask or a key; everything a process
+says goes through here.
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ from .config import Setting
 from .parsers import choice
 
 LOGGER = logging.getLogger("mpc")
-LOGGER.addHandler(logging.NullHandler())  # or `logging` would write warnings to standard error by itself
+LOGGER.addHandler(
+    logging.NullHandler()
+)  # or `logging` would write warnings to standard error by itself
 
 SETTING = Setting(
     "log_format",
@@ -38,12 +42,16 @@ _MANAGERS = ("JOURNAL_STREAM", "INVOCATION_ID", "SUPERVISOR_ENABLED")  # which o
 
 
 def for_programs(form: str, terminal: bool, environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether lines are to be JSON: when asked for, or when standard error goes to a service manager."""
-    return form == "json" or (form == "auto" and not terminal and any(environment.get(name) for name in _MANAGERS))
+    """Whether lines are to be JSON: when asked for, or when standard error goes to a service
+    manager."""
+    return form == "json" or (
+        form == "auto" and not terminal and any(environment.get(name) for name in _MANAGERS)
+    )
 
 
 class Log:
-    """The log of one role: `log("bob joined", "joined", session="a")`. `where` is (epoch, step), if any."""
+    """The log of one role: `log("bob joined", "joined", session="a")`. `where` is (epoch, step), if
+    any."""
 
     def __init__(self, role: str, session: str | None = None) -> None:
         self.where: Callable[[], tuple[int | None, int | None]] = lambda: (None, None)
@@ -82,13 +90,28 @@ class Json(logging.Formatter):
     """For programs: an object of eight fields."""
 
     def format(self, record: logging.LogRecord) -> str:
-        time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        named = {name: getattr(record, name, None) for name in ("event", "role", "session", "epoch", "step")}
-        return json.dumps({"time": time, "level": record.levelname.lower(), **named, "message": record.getMessage()})
+        time = (
+            datetime.fromtimestamp(record.created, UTC)
+            .isoformat(timespec="milliseconds")
+            .replace("+00:00", "Z")
+        )
+        named = {
+            name: getattr(record, name, None)
+            for name in ("event", "role", "session", "epoch", "step")
+        }
+        return json.dumps(
+            {
+                "time": time,
+                "level": record.levelname.lower(),
+                **named,
+                "message": record.getMessage(),
+            }
+        )
 
 
 class Lines(logging.Handler):
-    """Standard error, a line an event. Whoever draws on the terminal puts a `write` of its own here, for text."""
+    """Standard error, a line an event. Whoever draws on the terminal puts a `write` of its own
+    here, for text."""
 
     def __init__(self, form: str = "auto") -> None:
         super().__init__()
@@ -104,8 +127,11 @@ def _to_stderr(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def configure(role: str, form: str = "auto", quiet: bool = False, session: str | None = None) -> tuple[Log, Lines]:
-    """For the command that a process runs: its log, shown on standard error; quiet leaves out what is only information."""
+def configure(
+    role: str, form: str = "auto", quiet: bool = False, session: str | None = None
+) -> tuple[Log, Lines]:
+    """For the command that a process runs: its log, shown on standard error; quiet leaves out what
+    is only information."""
     log, lines = Log(role, session), Lines(form)
     LOGGER.setLevel(logging.WARNING if quiet else logging.INFO)
     LOGGER.handlers, LOGGER.propagate = [lines], False
@@ -117,5 +143,6 @@ _configured: list[Log] = []
 
 
 def process_log(name: str) -> Log:
-    """The log that this process's command has configured; before it came so far, one by the program's name."""
+    """The log that this process's command has configured; before it came so far, one by the
+    program's name."""
     return _configured[0] if _configured else configure(name)[0]

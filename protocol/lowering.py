@@ -1,11 +1,13 @@
-"""From a graph of secret tensors to rounds: what is opened when, what must be dealt, and the code in between.
+"""From a graph of secret tensors to rounds: what is opened when, what must be dealt, and the code
+in between.
 
-Scales and widths have been decided (`sizing.size`) when this begins. *Emission* runs forward and schedules as early as possible:
-a value that depends on n openings of its phase has level n, and everything of one level that must be opened travels in the same
-message.
+Scales and widths have been decided (`sizing.size`) when this begins. *Emission* runs forward and
+schedules as early as possible: a value that depends on n openings of its phase has level n, and
+everything of one level that must be opened travels in the same message.
 
-Operations know nothing of registers and levels; they ask `Lowering` for shares, openings, correlations and calls.
-The emitted code does not depend on secrets, only on shapes and on which party runs it; the plan depends on neither.
+Operations know nothing of registers and levels; they ask `Lowering` for shares, openings,
+correlations and calls. The emitted code does not depend on secrets, only on shapes and on which
+party runs it; the plan depends on neither.
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ class Secure(Sized):
 
 
 class Joins(NamedTuple):
-    """Up to how many elements tensors are compared in three rounds, and in two where their bits allow it, by more that is dealt."""
+    """Up to how many elements tensors are compared in three rounds, and in two where their bits
+    allow it, by more that is dealt."""
 
     three: int = 0
     two: int = 0
@@ -43,22 +46,34 @@ class Joins(NamedTuple):
         if not self.three:
             return "by bits alone"
         two = [f"in two rounds up to {self.two:,} elements"] if self.two else []
-        three = [f"in three rounds up to {self.three:,}{'' if two else ' elements'}"] if self.three > self.two else []
+        three = (
+            [f"in three rounds up to {self.three:,}{'' if two else ' elements'}"]
+            if self.three > self.two
+            else []
+        )
         return " and ".join(two + three)
 
     def rounds(self, size: int) -> int:
-        """How many a comparison of `size` elements may take, the opening of what is compared included."""
+        """How many a comparison of `size` elements may take, the opening of what is compared
+        included."""
         return 2 if 0 < size <= self.two else 3 if 0 < size <= self.three else 5
 
 
 class Lowering:
-    """A sized graph, lowered for one party on construction. `learners`: who learns what is revealed to nobody in particular."""
+    """A sized graph, lowered for one party on construction. `learners`: who learns what is revealed
+    to nobody in particular."""
 
     def __init__(
-        self, sizes: Sizes, party: int, learners: tuple[int, ...] = (0, 1), joins: Joins | None = None
+        self,
+        sizes: Sizes,
+        party: int,
+        learners: tuple[int, ...] = (0, 1),
+        joins: Joins | None = None,
     ) -> None:
         self.sizes, self.party, self.learners, self.joins = sizes, party, learners, joins or Joins()
-        self.warnings = list(dict.fromkeys(_assumption(node, limit) for node, limit in sizes.assumed.items()))
+        self.warnings = list(
+            dict.fromkeys(_assumption(node, limit) for node, limit in sizes.assumed.items())
+        )
         self.phases = {phase: PhaseCode() for phase in Phase}
         self.inputs: dict[str, Share] = {}
         self.reveals: dict[str, tuple[int, Share]] = {}
@@ -66,7 +81,9 @@ class Lowering:
         self._shares: dict[Node, Share] = {}
         self._state: dict[str, Share] = {}  # carried variable → where it is kept between steps
         self._memo: dict[Any, Any] = {}
-        self.causes: dict[int, Node] = {}  # register of what is opened or dealt → the operation that it is for
+        self.causes: dict[
+            int, Node
+        ] = {}  # register of what is opened or dealt → the operation that it is for
         self._emitting: list[Node] = []
         self._emit()
 
@@ -90,13 +107,16 @@ class Lowering:
             self.phases[Phase.STEP].stage(value.level if value.phase == Phase.STEP else 0)
         for phase in (Phase.CHECK, Phase.FINISH):
             revealed = {label: self.share(node) for label, node in graph.reveals_of(phase).items()}
-            level = max((share.level for share in revealed.values() if share.phase == phase), default=0)
+            level = max(
+                (share.level for share in revealed.values() if share.phase == phase), default=0
+            )
             for label, share in revealed.items():
                 self._reveal(label, share, phase, level)
                 self.causes[self.reveals[label][0]] = graph.revealed[label]
 
     def _allocate_state(self, label: str, first: Node) -> None:
-        """Create the register that holds the carried variable `label`, and start it with the value of `first`."""
+        """Create the register that holds the carried variable `label`, and start it with the value
+        of `first`."""
         scale, bits = self.sizes.carried_scales[label], self.sizes.carried_needs[label]
         limbs = limbs_for(bits)
         value = self.aligned(first, scale, limbs)
@@ -105,7 +125,8 @@ class Lowering:
         self._state[label] = state
 
     def _reveal(self, label: str, share: Share, phase: Phase, level: int) -> None:
-        """All reveals of a phase are in one message, the last: both have what it takes to end before either gives its share."""
+        """All reveals of a phase are in one message, the last: both have what it takes to end
+        before either gives its share."""
         target = self._register()
         bits = min(share.bits, 64 * share.limbs)
         terms = self.sizes.graph.terms.get(label, Terms())
@@ -174,7 +195,12 @@ class Lowering:
         """The same share in fewer limbs."""
         if share.limbs == limbs:
             return share
-        key = ("narrow", share.register, share.phase, limbs)  # other shares may be in that register, with another scale
+        key = (
+            "narrow",
+            share.register,
+            share.phase,
+            limbs,
+        )  # other shares may be in that register, with another scale
         out = self.once(key, lambda: self.call(lambda x: ring(share.limbs).resize(x, limbs), share))
         return self.as_share(out, share.shape, share.scale, min(share.bits, 64 * limbs), limbs)
 
@@ -188,25 +214,34 @@ class Lowering:
         return self.as_share(out, share.shape, scale, min(share.bits + shift, 64 * limbs), limbs)
 
     def lasting(self, share: Share) -> Share:
-        """The same share in a register that holds it when the step is over: that of a carried variable is given its next value then."""
+        """The same share in a register that holds it when the step is over: that of a carried
+        variable is given its next value then."""
         if share.register not in {state.register for state in self._state.values()}:
             return share
         return replace(share, register=self.call(lambda words: words, share).register)
 
-    def as_share(self, value: Value, shape: tuple[int, ...], scale: int, bits: int, limbs: int) -> Share:
+    def as_share(
+        self, value: Value, shape: tuple[int, ...], scale: int, bits: int, limbs: int
+    ) -> Share:
         return Share(value.register, value.phase, value.level, shape, scale, bits, limbs)
 
-    def call(self, function: Callable[..., Words], *inputs: Value, uses_step: bool = False) -> Value:
-        """Code that computes `function` of the inputs as soon as all of them are there; its value."""
+    def call(
+        self, function: Callable[..., Words], *inputs: Value, uses_step: bool = False
+    ) -> Value:
+        """Code that computes `function` of the inputs as soon as all of them are there; its
+        value."""
         phase = max((value.phase for value in inputs), default=Phase.SETUP)
         phase = max(phase, Phase.STEP) if uses_step else phase
         level = max((value.level for value in inputs if value.phase == phase), default=0)
         out = self._register()
-        self.phases[phase].stage(level).code.append(make_code(function, out, [value.register for value in inputs]))
+        self.phases[phase].stage(level).code.append(
+            make_code(function, out, [value.register for value in inputs])
+        )
         return Value(out, phase, level)
 
     def open_value(self, value: Value, field: Field, name: str, bits: int = 0) -> Operand:
-        """Open what is in a register under a fresh mask of its phase: the one place where masks and openings are made.
+        """Open what is in a register under a fresh mask of its phase: the one place where masks and
+        openings are made.
 
         bits: modulo how many the value is known, if not modulo what the field holds.
         """
@@ -223,27 +258,43 @@ class Lowering:
         return Operand(
             Value(target, value.phase, value.level + 1),
             Value(mask, value.phase, 0),
-            Mask(int(value.phase), index, field.limbs, bits or 64 * field.limbs, 0, field.limbs, field.shape),
+            Mask(
+                int(value.phase),
+                index,
+                field.limbs,
+                bits or 64 * field.limbs,
+                0,
+                field.limbs,
+                field.shape,
+            ),
         )
 
     def opened(self, node: Node, limbs: int = 0) -> tuple[Value, Mask, int]:
-        """The opening c of `node`, its mask, and its scale; `limbs` to read fewer limbs. What is opened is `Sizes.base`."""
+        """The opening c of `node`, its mask, and its scale; `limbs` to read fewer limbs. What is
+        opened is `Sizes.base`."""
         base, views = self.sizes.base(node)
         share, whole = self.share(base), self._opening(base)
         limbs = limbs or share.limbs
         c = whole.public
         if limbs < share.limbs:
             c = self.once(
-                ("c", base, limbs), lambda: self.call(lambda c: ring(share.limbs).resize(c, limbs), whole.public)
+                ("c", base, limbs),
+                lambda: self.call(lambda c: ring(share.limbs).resize(c, limbs), whole.public),
             )
         c = self.through(views, ("c", base, limbs), c, limbs)
         bits = min(share.bits, 64 * limbs)
-        return c, replace(whole.mask, bits=bits, limbs=limbs, shape=node.shape, views=views), share.scale
+        return (
+            c,
+            replace(whole.mask, bits=bits, limbs=limbs, shape=node.shape, views=views),
+            share.scale,
+        )
 
     def _opening(self, base: Node) -> Operand:
         def make() -> Operand:
             share = self.share(base)
-            whole = self.open_value(share, Field(share.shape, share.limbs), f"{base.op.name}#{base.order}")
+            whole = self.open_value(
+                share, Field(share.shape, share.limbs), f"{base.op.name}#{base.order}"
+            )
             self.causes[whole.public.register] = base
             return whole
 
@@ -259,7 +310,8 @@ class Lowering:
         wide = plain.limbs
         flat = replace(plain, shift=shift, limbs=limbs)
         public = self.once(
-            ("public", base, limbs), lambda: self.call(lambda c: opened_operand(c, wide, flat.bits, shift, limbs), c)
+            ("public", base, limbs),
+            lambda: self.call(lambda c: opened_operand(c, wide, flat.bits, shift, limbs), c),
         )
 
         def mask_share() -> Value:
@@ -307,5 +359,9 @@ def clock() -> Value:
 
 
 def _assumption(node: Node, limit: float) -> str:
-    proven = f"only ±{node.peak:.3g} is certain" if math.isfinite(node.peak) else "nothing is certain of it"
+    proven = (
+        f"only ±{node.peak:.3g} is certain"
+        if math.isfinite(node.peak)
+        else "nothing is certain of it"
+    )
     return f"{node.op.name} of shape {node.shape} is assumed to stay within ±{limit:.3g}; {proven}"

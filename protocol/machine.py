@@ -6,11 +6,12 @@ Drive it so, for each phase and step:
     for n in machine.rounds(phase):  outgoing = machine.send(n);  machine.receive(n, incoming)
     machine.end()
 
-or where the material comes in parts (`parts.py`), which `begin` is then not given: before each `send(n)`, and before `end()`, every
-load of `machine.loads(n)` is handed to `machine.supply` with the material that it names.
+or where the material comes in parts (`parts.py`), which `begin` is then not given: before each
+`send(n)`, and before `end()`, every load of `machine.loads(n)` is handed to `machine.supply` with
+the material that it names.
 
-One message a round, whatever is opened in it: a flat array of words, opening after opening in the plan's
-order. Every opening of the project passes through `send` and `receive`.
+One message a round, whatever is opened in it: a flat array of words, opening after opening in the
+plan's order. Every opening of the project passes through `send` and `receive`.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ Place = tuple[int, int]  # where an opening lies in a message: first word, end
 
 
 class _Sent(NamedTuple):
-    """What `send` does for one opening: registers[target] = combine(registers[share], registers[mask])."""
+    """What `send` does for one opening: registers[target] = combine(registers[share],
+    registers[mask])."""
 
     combine: Callable[..., Words]
     share: int
@@ -47,7 +49,8 @@ class _Sent(NamedTuple):
 
 
 class _Received(NamedTuple):
-    """What `receive` does for one opening: registers[target] = combine(registers[target], theirs)."""
+    """What `receive` does for one opening: registers[target] = combine(registers[target],
+    theirs)."""
 
     combine: Callable[..., Words]
     target: int
@@ -73,7 +76,9 @@ class _Program(NamedTuple):
     material: list[int]  # registers, in plan order
     carries: list[tuple[int, int]]
     phase: Phase
-    loads: list[list[Load]]  # before each round and before the end; [] where all material is there from the beginning
+    loads: list[
+        list[Load]
+    ]  # before each round and before the end; [] where all material is there from the beginning
 
 
 _EMPTY = np.empty(0, np.uint64)
@@ -99,7 +104,9 @@ class Machine:
                 rounds.append(self._round(runs, stage.openings))
                 runs = []
         found = loads(code, dealing.parts, self._kept(phase)) if in_parts else []
-        return _Program(rounds, runs, code.mask_registers + code.dealt_registers, code.carries, phase, found)
+        return _Program(
+            rounds, runs, code.mask_registers + code.dealt_registers, code.carries, phase, found
+        )
 
     def _kept(self, phase: Phase) -> set[int]:
         """Registers that are read when the phase is over, or in another one."""
@@ -108,8 +115,15 @@ class Machine:
         found |= {register for pair in lowering.phases[phase].carries for register in pair}
         for other in set(Phase) - {phase}:
             code = lowering.phases[other]
-            found |= {register for stage in code.stages for each in stage.code for register in each.inputs}
-            found |= {register for o in code.openings for register in (o.share, o.mask) if register is not None}
+            found |= {
+                register for stage in code.stages for each in stage.code for register in each.inputs
+            }
+            found |= {
+                register
+                for o in code.openings
+                for register in (o.share, o.mask)
+                if register is not None
+            }
             found |= {source for _, source in code.carries}
         return found
 
@@ -122,24 +136,31 @@ class Machine:
             combine = np.bitwise_xor if o.field.xor else arithmetic.add
             place = (out, out + words) if 1 - self.party in o.learners else None
             mine = partial(_revealed, arithmetic, o.bits) if o.mask is None else combine
-            sent.append(_Sent(mine, o.share, o.share if o.mask is None else o.mask, o.target, place, shape))
+            sent.append(
+                _Sent(mine, o.share, o.share if o.mask is None else o.mask, o.target, place, shape)
+            )
             if place:
                 out += words
             if self.party in o.learners:
-                received.append(_Received(combine, o.target, (back, back + words), shape, o.field.limbs > 1))
+                received.append(
+                    _Received(combine, o.target, (back, back + words), shape, o.field.limbs > 1)
+                )
                 back += words
         return _Round(code, sent, received, out, back)
 
     def load(self, inputs: Mapping[str, Array], shares: Mapping[str, Words] | None = None) -> None:
         """Place this party's inputs: the owner's share is the tensor, the other's is zero.
 
-        The first time such a tensor meets the wire it is masked, and a peer's share of anything revealed is
-        determined by the result and one's own share; so this trivial sharing gives nothing away. `shares`: this party's, of what
-        both hold since an earlier run.
+        The first time such a tensor meets the wire it is masked, and a peer's share of anything
+        revealed is determined by the result and one's own share; so this trivial sharing gives
+        nothing away. `shares`: this party's, of what both hold since an earlier run.
         """
         graph = self.plan.traced.graph
         for node in graph.nodes:
-            if not isinstance(node.op, (Source, Stored)) or node.op.label not in self.plan.lowering.inputs:
+            if (
+                not isinstance(node.op, (Source, Stored))
+                or node.op.label not in self.plan.lowering.inputs
+            ):
                 continue
             share = self.plan.lowering.inputs[node.op.label]
             if isinstance(node.op, Stored):
@@ -160,7 +181,8 @@ class Machine:
         return bool(self._programs[phase].loads)
 
     def begin(self, phase: Phase, step: int, material: list[Words]) -> None:
-        """Start a step: `material` holds the step's mask shares, then its dealt shares, in plan order; nothing if they come in parts."""
+        """Start a step: `material` holds the step's mask shares, then its dealt shares, in plan
+        order; nothing if they come in parts."""
         now = self._now = self._programs[phase]
         registers = self.registers
         registers[STEP_REGISTER] = step
@@ -179,7 +201,8 @@ class Machine:
         return found[number] if found else []
 
     def supply(self, load: Load, material: Iterable[Words]) -> None:
-        """This party's shares of the masks of a load, then of what is dealt in its part; what can be computed then is."""
+        """This party's shares of the masks of a load, then of what is dealt in its part; what can
+        be computed then is."""
         registers = self.registers
         for register, words in zip(load.registers, material, strict=True):
             registers[register] = words
@@ -206,7 +229,8 @@ class Machine:
         return self._now.rounds[number].received_words
 
     def receive(self, number: int, words: Words, *more: Words) -> None:
-        """Complete the openings of round `number` with the peer's words, which may come in several pieces."""
+        """Complete the openings of round `number` with the peer's words, which may come in several
+        pieces."""
         this, registers = self._now.rounds[number], self.registers
         if more and any(each.wide for each in this.received):
             words, more = np.concatenate([words, *more]), ()
@@ -241,7 +265,8 @@ class Machine:
             self.registers[target] = words
 
     def state(self) -> list[Words]:
-        """This party's shares of the carried variables, between two steps, and then those that it remembers, if any."""
+        """This party's shares of the carried variables, between two steps, and then those that it
+        remembers, if any."""
         return [*(self.registers[target] for target in self._carried), *self._remembered]
 
     def restore(self, state: list[Words]) -> None:
@@ -256,11 +281,15 @@ class Machine:
         self._remembered = remembered
 
     def sealed(self) -> list[Words]:
-        """This party's shares of what the last round of the finish opens, once `send` has run for it."""
-        return [self.registers[each.target] for each in self._programs[Phase.FINISH].rounds[-1].sent]
+        """This party's shares of what the last round of the finish opens, once `send` has run for
+        it."""
+        return [
+            self.registers[each.target] for each in self._programs[Phase.FINISH].rounds[-1].sent
+        ]
 
     def unseal(self, shares: list[Words]) -> int:
-        """Go to where `sealed` was asked, in a machine that has run nothing; the round whose message is still to come."""
+        """Go to where `sealed` was asked, in a machine that has run nothing; the round whose
+        message is still to come."""
         self._now = self._programs[Phase.FINISH]
         for each, words in zip(self._now.rounds[-1].sent, shares, strict=True):
             self.registers[each.target] = words
@@ -271,7 +300,8 @@ class Machine:
         return {label: self._revealed(label) for label in self.plan.revealed(phase, self.party)}
 
     def beyond(self, phase: Phase = Phase.FINISH, known: bool | None = None) -> tuple[str, ...]:
-        """What this party has learnt in a phase of values that left the range assumed for them, a phrase each.
+        """What this party has learnt in a phase of values that left the range assumed for them, a
+        phrase each.
 
         `known`: only what both parties have learnt, or only what the other has not.
         """
@@ -293,7 +323,9 @@ class Machine:
         return fixedpoint.decode(self.registers[register], share.scale, share.limbs, share.bits)
 
 
-def _revealed(arithmetic: Ring, bits: int, share: Words, _: Words, out: Words | None = None) -> Words:
+def _revealed(
+    arithmetic: Ring, bits: int, share: Words, _: Words, out: Words | None = None
+) -> Words:
     """The share itself, upper bits cleared: a revealed tensor has no mask."""
     low = arithmetic.low_bits(share, bits)
     if out is None:
@@ -302,7 +334,9 @@ def _revealed(arithmetic: Ring, bits: int, share: Words, _: Words, out: Words | 
     return out
 
 
-def _by_pieces(combine: Callable[..., Words], mine: Words, pieces: Iterable[Words], first: int) -> Words:
+def _by_pieces(
+    combine: Callable[..., Words], mine: Words, pieces: Iterable[Words], first: int
+) -> Words:
     """combine(mine, theirs), where theirs lies in `pieces` from word `first` on."""
     flat, out, start = mine.reshape(-1), np.empty(mine.size, np.uint64), -first
     for piece in pieces:
@@ -315,7 +349,8 @@ def _by_pieces(combine: Callable[..., Words], mine: Words, pieces: Iterable[Word
 
 
 def prepare(dealing: Dealing) -> None:
-    """Load what a run of this plan computes with, so that its first step is as fast as the others."""
+    """Load what a run of this plan computes with, so that its first step is as fast as the
+    others."""
     fields = [field for phase in dealing.phases for field in (*phase.masks, *phase.dealt)]
     kernels.preload({1, *(field.limbs for field in fields)})
 

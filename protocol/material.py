@@ -1,31 +1,38 @@
-"""Material on disk: what a dealer wrote ahead of time for one party, sealed for that party's key. Pure: bytes in, bytes out.
+"""Material on disk: what a dealer wrote ahead of time for one party, sealed for that party's key.
+Pure: bytes in, bytes out.
 
-A file is a header in the clear, padded to `HEAD` bytes, and *cells*, each sealed by itself, so that a file may be larger than
-anybody's memory and be read from any place:
+A file is a header in the clear, padded to `HEAD` bytes, and *cells*, each sealed by itself, so that
+a file may be larger than anybody's memory and be read from any place:
 
-    header | cell 0: the party's 32-byte seed | bob only: corrections of setup | … of steps, many to a cell | … of checks | … of finishes
+    header | cell 0: the party's 32-byte seed | bob only: corrections of setup | … of steps, many to
+    a cell | … of checks | … of finishes
 
 What is dealt in parts (`contract.Part`) has a cell for each part of a row.
 
-A *row* is the randomness of one execution of a phase. Rows are consumed in order and never twice; which step a row serves is not
-written in it. So a file with more rows than the job has steps (`Extent`) outlives a crash: the steps that are done again take the
-rows behind those that were reserved. Two things bind a row to more than its own masks. Its correlations know the masks of setup,
-of which a file has one row: after a crash setup is opened again, word for word the same (whoever uses a file sees to it). And a
-minibatch depends on the step, with a `period`: row p may serve step s if p ≡ s modulo that. Rows that are shuffled anew in each
-epoch have none: such a step is done once, and a file does not outlive a crash.
+A *row* is the randomness of one execution of a phase. Rows are consumed in order and never twice;
+which step a row serves is not written in it. So a file with more rows than the job has steps
+(`Extent`) outlives a crash: the steps that are done again take the rows behind those that were
+reserved. Two things bind a row to more than its own masks. Its correlations know the masks of
+setup, of which a file has one row: after a crash setup is opened again, word for word the same
+(whoever uses a file sees to it). And a minibatch depends on the step, with a `period`: row p may
+serve step s if p ≡ s modulo that. Rows that are shuffled anew in each epoch have none: such a step
+is done once, and a file does not outlive a crash.
 
-What a file can promise. Its streams are derived from its seed, its id, its session and the time of its making, so a dealer that
-draws the same seeds again makes other masks. Nothing that the parties add at the time of use can do the same. The dealt values
-are functions of the masks r, fixed when the file is written: to use r' = r + c in r's place takes those functions of r'. With a c
-that both know that is no gain, since (x + r + c) − (x' + r + c') − c + c' is x − x' again; and with a c that a party keeps from the
-other, products such as c·s, for a mask s that nobody knows, would be owed, which only a dealer can give. What the parties do add
-at use is which rows (`Place`): the most that any of their records says. If both parties' records are taken back together to an
-earlier state, rows meet two values; so a file is refused after its last day, and records are kept out of backups.
+What a file can promise. Its streams are derived from its seed, its id, its session and the time of
+its making, so a dealer that draws the same seeds again makes other masks. Nothing that the parties
+add at the time of use can do the same. The dealt values are functions of the masks r, fixed when
+the file is written: to use r' = r + c in r's place takes those functions of r'. With a c that both
+know that is no gain, since (x + r + c) − (x' + r + c') − c + c' is x − x' again; and with a c that
+a party keeps from the other, products such as c·s, for a mask s that nobody knows, would be owed,
+which only a dealer can give. What the parties do add at use is which rows (`Place`): the most that
+any of their records says. If both parties' records are taken back together to an earlier state,
+rows meet two values; so a file is refused after its last day, and records are kept out of backups.
 
-Seal: AES-256-GCM under a key from HKDF-SHA256 of two X25519 secrets, (an ephemeral key, the party's) and (the dealer's, the party's).
-The first makes the key unique to the file, the second says that the dealer wrote it; the info is a digest of the header, the nonce
-the cell's number. The keys are those of the CURVE links, which are Curve25519 too. A damaged, exchanged or shortened cell does not
-open; the file's length follows from its header.
+Seal: AES-256-GCM under a key from HKDF-SHA256 of two X25519 secrets, (an ephemeral key, the
+    party's) and (the dealer's, the party's). The first makes the key unique to the file, the second
+    says that the dealer wrote it; the info is a digest of the header, the nonce the cell's number.
+    The keys are those of the CURVE links, which are Curve25519 too. A damaged, exchanged or
+    shortened cell does not open; the file's length follows from its header.
 """
 
 from __future__ import annotations
@@ -57,7 +64,8 @@ TAG = 16  # bytes that sealing adds to a cell
 MAX_CELL = (1 << 31) - 64  # bytes; the cipher takes no more at a time
 LAST_DATE = 253_402_300_799  # the end of the year 9999, in seconds since 1970
 ONCE = 1 << 62  # the period of what never comes again
-SPARE_ENDS = 7  # at most, of checks and finishes: one for each time that a run is broken off in the middle of one
+# at most, of checks and finishes: one for each time that a run is broken off in the middle of one
+SPARE_ENDS = 7
 
 
 @dataclass(frozen=True)
@@ -70,11 +78,13 @@ class Extent:
 
     @staticmethod
     def of(dealing: Dealing, spare: float) -> Extent:
-        """What the job needs and `spare` (a fraction) more, for steps that are done again after a crash."""
+        """What the job needs and `spare` (a fraction) more, for steps that are done again after a
+        crash."""
         more = math.ceil(spare * dealing.steps)
         every, checks = dealing.schedule.every, dealing.schedule.checks
         step, check, finish = (
-            8 * dealing.phases[phase].dealt_words for phase in (Phase.STEP, Phase.CHECK, Phase.FINISH)
+            8 * dealing.phases[phase].dealt_words
+            for phase in (Phase.STEP, Phase.CHECK, Phase.FINISH)
         )
 
         def ends(size: int) -> int:
@@ -90,7 +100,8 @@ class Extent:
 
 @dataclass(frozen=True, kw_only=True)
 class Header:
-    """What stands in the clear, and is authenticated. `material` is the same in both parties' files; keys are raw."""
+    """What stands in the clear, and is authenticated. `material` is the same in both parties'
+    files; keys are raw."""
 
     role: str
     session: str
@@ -115,12 +126,14 @@ class Header:
         return derive(seed, "file", self.session, self.material, self.made, size=SEED_BYTES)
 
     def check_date(self, now: float) -> None:
-        """MaterialError, the end of a sentence, when the last moment of use is over; `now` in seconds since 1970."""
+        """MaterialError, the end of a sentence, when the last moment of use is over; `now` in
+        seconds since 1970."""
         if now > self.until:
             day = f"{datetime.fromtimestamp(self.until, UTC):%Y-%m-%d %H:%M} UTC"
             raise MaterialError(
-                f"was to be used until {day}, and that is over: its records may have been restored from a backup since; "
-                "make new material with `python -m dealer precompute` (--valid for how long), or check this host's clock"
+                f"was to be used until {day}, and that is over: its records may have been restored"
+                " from a backup since; make new material with `python -m dealer precompute`"
+                " (--valid for how long), or check this host's clock"
             )
 
     def pack(self) -> bytes:
@@ -137,23 +150,32 @@ class Header:
             unpacker.feed(data[len(MAGIC) : HEAD])
             parts = unpacker.unpack()
             wanted = {field.name: field.type for field in fields(Header)}
-            if type(parts) is not list or [type(part).__name__ for part in parts] != list(wanted.values()):
+            if type(parts) is not list or [type(part).__name__ for part in parts] != list(
+                wanted.values()
+            ):
                 raise ValueError
             header = Header(**dict(zip(wanted, parts, strict=True)))
-            if header.pack() != data or not 0 <= header.steps < 1 << 41 or not 1 <= header.finishes < 1 << 16:
+            if (
+                header.pack() != data
+                or not 0 <= header.steps < 1 << 41
+                or not 1 <= header.finishes < 1 << 16
+            ):
                 raise ValueError
             if not 0 <= header.checks < 1 << 42:
                 raise ValueError
             if not 0 <= header.made < 1 << 63 or not 0 <= header.until <= LAST_DATE:
                 raise ValueError
         except (ValueError, TypeError, msgpack.UnpackException):
-            raise MaterialError("is damaged in its header; copy it again from where it was made") from None
+            raise MaterialError(
+                "is damaged in its header; copy it again from where it was made"
+            ) from None
         return header
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A sealed piece: its number, where it lies in the file, and the rows in it. `bytes` are as sealed."""
+    """A sealed piece: its number, where it lies in the file, and the rows in it. `bytes` are as
+    sealed."""
 
     number: int
     offset: int
@@ -175,7 +197,9 @@ class Layout:
         for phase in Phase if role == "bob" else ():
             if self.row_bytes(phase):
                 self._starts[phase] = number, offset
-                cells = -(-extent.rows(phase) // self.rows_per_cell(phase)) * len(dealing.phases[phase].parts)
+                cells = -(-extent.rows(phase) // self.rows_per_cell(phase)) * len(
+                    dealing.phases[phase].parts
+                )
                 number += cells
                 offset += extent.rows(phase) * self.row_bytes(phase) + cells * TAG
         self.size = offset
@@ -187,7 +211,8 @@ class Layout:
         return self._dealing.phases[phase].steps_per_chunk if phase == Phase.STEP else 1
 
     def cell(self, phase: Phase, row: int, part: int = 0) -> Cell | None:
-        """The cell with this row's corrections, or with one part of them; None if the file holds none."""
+        """The cell with this row's corrections, or with one part of them; None if the file holds
+        none."""
         if phase not in self._starts:
             return None
         number, offset = self._starts[phase]
@@ -197,12 +222,16 @@ class Layout:
         count = min(per, self._extent.rows(phase) - index * per)
         place = offset + index * full + 8 * count * parts[part].start + part * TAG
         size = 8 * count * parts[part].words + TAG
-        return Cell(number + index * len(parts) + part, place, size, phase, index * per, count, part)
+        return Cell(
+            number + index * len(parts) + part, place, size, phase, index * per, count, part
+        )
 
     @property
     def largest(self) -> int:
         """Bytes of the largest cell."""
-        return max((cell.bytes for phase in self._starts for cell in self._row(phase, 0)), default=0)
+        return max(
+            (cell.bytes for phase in self._starts for cell in self._row(phase, 0)), default=0
+        )
 
     def cells(self) -> Iterator[Cell]:
         """Every cell of corrections, in the file's order."""
@@ -228,10 +257,13 @@ def period(dealing: Dealing, phase: Phase) -> int:
             for view in mask.views:
                 if isinstance(view, Rows):
                     once = view.seed is not None
-                    found = math.lcm(found, ONCE if once else view.total // math.gcd(view.total, view.shape[0]))
+                    found = math.lcm(
+                        found, ONCE if once else view.total // math.gcd(view.total, view.shape[0])
+                    )
                 elif view.varies:
                     raise MaterialError(
-                        "the job has a view that varies with the step, which material on disk cannot serve"
+                        "the job has a view that varies with the step, which material on disk"
+                        " cannot serve"
                     )
     return found
 
@@ -267,7 +299,8 @@ class Seal:
         made: int,
         until: int,
     ) -> tuple[Header, Seal]:
-        """The dealer's side: a header with a fresh ephemeral key, and the seal that goes with it. Keys are raw."""
+        """The dealer's side: a header with a fresh ephemeral key, and the seal that goes with it.
+        Keys are raw."""
         once = X25519PrivateKey.generate()
         public = once.public_key().public_bytes_raw()
         size = Layout(dealing, extent, role).size
@@ -300,14 +333,17 @@ class Seal:
         return self._cipher.encrypt(cell.number.to_bytes(12, "big"), data, None)
 
     def open(self, cell: Cell, data: bytes) -> bytes:
-        """What was sealed in this very place of this very file; MaterialError, the end of a sentence, otherwise."""
+        """What was sealed in this very place of this very file; MaterialError, the end of a
+        sentence, otherwise."""
         try:
             if len(data) != cell.bytes:
                 raise InvalidTag
             return self._cipher.decrypt(cell.number.to_bytes(12, "big"), data, None)
         except InvalidTag:
             where = "at its seed" if cell.number == 0 else f"at byte {cell.offset:,}"
-            raise MaterialError(f"is damaged {where}; copy it again from where it was made") from None
+            raise MaterialError(
+                f"is damaged {where}; copy it again from where it was made"
+            ) from None
 
 
 def _exchange(own: X25519PrivateKey, other: bytes) -> bytes:

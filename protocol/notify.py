@@ -1,8 +1,8 @@
 """Talking to a service manager by systemd's notification protocol: ready, status, alive, stopping.
 
-Datagrams of lines to $NOTIFY_SOCKET (sd_notify(3)); silence where there is none. WATCHDOG=1 goes out from the
-event loop, twice in $WATCHDOG_USEC, and only when `alive` says so: a loop that is stuck, or a process that
-does nothing, stops feeding and is restarted.
+Datagrams of lines to $NOTIFY_SOCKET (sd_notify(3)); silence where there is none. WATCHDOG=1 goes
+out from the event loop, twice in $WATCHDOG_USEC, and only when `alive` says so: a loop that is
+stuck, or a process that does nothing, stops feeding and is restarted.
 """
 
 from __future__ import annotations
@@ -29,14 +29,19 @@ class Notifier:
         """Seconds between two feedings of the watchdog; None without one."""
 
     def tell(self, *lines: str) -> None:
-        """Send one datagram. If it cannot go out at once it is lost: a manager must not hold up the work."""
+        """Send one datagram. If it cannot go out at once it is lost: a manager must not hold up the
+        work."""
         if self._address:
-            with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as link:
+            with (
+                contextlib.suppress(OSError),
+                socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as link,
+            ):
                 link.setblocking(False)
                 link.sendto("\n".join(lines).encode(), self._address)
 
     async def attend(self, alive: Callable[[], Awaitable[bool]], status: Callable[[], str]) -> None:
-        """Until cancelled: pass on the status when it changes, feed the watchdog while `alive` says yes."""
+        """Until cancelled: pass on the status when it changes, feed the watchdog while `alive` says
+        yes."""
         if not self._address:
             return
         told, due = "", monotonic()
@@ -48,5 +53,9 @@ class Notifier:
                 due = max(due + self.interval, monotonic())
             if lines:
                 self.tell(*lines)
-            wait = LOOK if self.interval is None else min(LOOK, self.interval, max(due - monotonic(), 0.05))
+            wait = (
+                LOOK
+                if self.interval is None
+                else min(LOOK, self.interval, max(due - monotonic(), 0.05))
+            )
             await asyncio.sleep(wait)

@@ -1,4 +1,5 @@
-"""Where in a job something was written: for messages to the job's owner, and never for anybody else."""
+"""Where in a job something was written: for messages to the job's owner, and never for anybody
+else."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ PACKAGE = __name__.partition(".")[0]
 
 
 def caller() -> str:
-    """The innermost line outside this package that led here, as "check.py:12"; "" where there is none."""
+    """The innermost line outside this package that led here, as "check.py:12"; "" where there is
+    none."""
     frame = sys._getframe(1)
     while str(frame.f_globals.get("__name__")).partition(".")[0] == PACKAGE:
         if frame.f_back is None:
@@ -22,16 +24,23 @@ def caller() -> str:
 
 
 def source(kind: type) -> str:
-    """The file that a class was written in, as its code names it: in a notebook, what stands for the cell."""
+    """The file that a class was written in, as its code names it: in a notebook, what stands for
+    the cell."""
     try:
         return inspect.getfile(kind)
     except (TypeError, OSError):  # a notebook's __main__ has none
-        own = [each for base in kind.__mro__ for each in vars(base).values() if isinstance(each, FunctionType)]
+        own = [
+            each
+            for base in kind.__mro__
+            for each in vars(base).values()
+            if isinstance(each, FunctionType)
+        ]
         return own[0].__code__.co_filename if own else f"<{kind.__module__}>"
 
 
 def cell(file: str) -> str | None:
-    """What IPython calls the input that was compiled under this name, as "Cell In[3]"; None for a file."""
+    """What IPython calls the input that was compiled under this name, as "Cell In[3]"; None for a
+    file."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     name = getattr(getattr(shell, "compile", None), "format_code_name", lambda _: None)(file)
     return None if name is None else " ".join(name)

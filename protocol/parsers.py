@@ -1,4 +1,5 @@
-"""Parsers of settings: from text to a value, or ConfigError with the end of a sentence. Quantities have units."""
+"""Parsers of settings: from text to a value, or ConfigError with the end of a sentence. Quantities
+have units."""
 
 from __future__ import annotations
 
@@ -33,7 +34,10 @@ def whole(low: int = 0, high: int = 2**40) -> Callable[[str], int]:
     """A whole number in [low, high]."""
 
     def parse(text: str) -> int:
-        if not re.fullmatch(r"[+-]?\d{1,18}", text.strip(), re.ASCII) or not low <= int(text) <= high:
+        if (
+            not re.fullmatch(r"[+-]?\d{1,18}", text.strip(), re.ASCII)
+            or not low <= int(text) <= high
+        ):
             raise ConfigError(f"{text!r} is not a whole number from {low} to {high}")
         return int(text)
 
@@ -58,7 +62,9 @@ def fraction(text: str) -> float:
     if not re.fullmatch(r"\d{1,6}(\.\d{0,6})?", number.strip(), re.ASCII):
         raise ConfigError(f"{text!r} is not a fraction; write it like 10% or 0.1")
     if percent == 1.0 and float(number) > 1.0:
-        raise ConfigError(f"{text!r} is more than the whole; write {number.strip()}% if that is meant")
+        raise ConfigError(
+            f"{text!r} is more than the whole; write {number.strip()}% if that is meant"
+        )
     return float(number) / percent
 
 
@@ -84,7 +90,9 @@ def _quantity(what: str, units: Mapping[str, float], example: str) -> Callable[[
 
 
 _SECONDS = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
-_BITS = {f"{p}{unit}": 1000**n for n, p in enumerate(["", *"kmgt"]) for unit in ("bit", "bit/s", "bps")}
+_BITS = {
+    f"{p}{unit}": 1000**n for n, p in enumerate(["", *"kmgt"]) for unit in ("bit", "bit/s", "bps")
+}
 _BYTES = {f"{p}b": 1000**n for n, p in enumerate(["", *"kmgt"])}
 _BYTES |= {f"{p}ib": 1024**n for n, p in enumerate("kmgt", 1)}
 
@@ -110,14 +118,20 @@ class Address:
     port: int
 
     def __str__(self) -> str:
-        return f"tcp://[{self.host}]:{self.port}" if ":" in self.host else f"tcp://{self.host}:{self.port}"
+        return (
+            f"tcp://[{self.host}]:{self.port}"
+            if ":" in self.host
+            else f"tcp://{self.host}:{self.port}"
+        )
 
 
 def address(text: str) -> Address:
     """Where somebody listens."""
     found = listen_address(text)
     if found.host == "*" or not found.port:
-        raise ConfigError(f"{text!r} is nowhere to connect to; name the host and a port from 1 to 65535")
+        raise ConfigError(
+            f"{text!r} is nowhere to connect to; name the host and a port from 1 to 65535"
+        )
     return found
 
 
@@ -127,7 +141,9 @@ def listen_address(text: str) -> Address:
         parts = urlsplit(text)
         host, port = parts.hostname or "", parts.port
     except ValueError:  # a port that is none, or brackets that do not match
-        raise ConfigError(f"{text!r} is not an address: its port must be a number up to 65535") from None
+        raise ConfigError(
+            f"{text!r} is not an address: its port must be a number up to 65535"
+        ) from None
     rest = parts.path or parts.query or parts.fragment or parts.username
     if parts.scheme != "tcp" or rest or port is None or not re.fullmatch(r"\*|[\w.:%-]+", host):
         raise ConfigError(f"{text!r} is not an address; write it like tcp://host:port")
@@ -136,7 +152,9 @@ def listen_address(text: str) -> Address:
 
 def session_name(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", text):
-        raise ConfigError(f"{text!r} is not a session name: 1 to 64 of the characters A-Z a-z 0-9 . _ -")
+        raise ConfigError(
+            f"{text!r} is not a session name: 1 to 64 of the characters A-Z a-z 0-9 . _ -"
+        )
     return text
 
 

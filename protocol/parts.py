@@ -1,8 +1,10 @@
-"""How a phase is computed of which no party can hold all material at once: what is dealt comes in parts (`contract.Part`).
+"""How a phase is computed of which no party can hold all material at once: what is dealt comes in
+parts (`contract.Part`).
 
-Its code is the same, in another order. Lowering schedules everything as early as possible; here each piece of code waits for the
-round that needs it, so that what it takes is loaded late. Before each round a party goes through *loads*: masks that it expands from
-its seed, and the next part of what is dealt, then the code up to where another part is needed. Registers are emptied behind their
+Its code is the same, in another order. Lowering schedules everything as early as possible; here
+each piece of code waits for the round that needs it, so that what it takes is loaded late. Before
+each round a party goes through *loads*: masks that it expands from its seed, and the next part of
+what is dealt, then the code up to where another part is needed. Registers are emptied behind their
 last use. Nothing that is opened changes, nor when.
 """
 
@@ -17,7 +19,8 @@ from .program import Code, PhaseCode, Registers
 
 
 class Load(NamedTuple):
-    """Masks by number, a part by number or None, the registers of both, and what is computed once they are there."""
+    """Masks by number, a part by number or None, the registers of both, and what is computed once
+    they are there."""
 
     masks: list[int]
     part: int | None
@@ -26,7 +29,8 @@ class Load(NamedTuple):
 
 
 def loads(phase: PhaseCode, parts: tuple[Part, ...], kept: Collection[int]) -> list[list[Load]]:
-    """Of each round, and of what follows the last one. kept: registers that are read when the phase is over, or in another."""
+    """Of each round, and of what follows the last one. kept: registers that are read when the phase
+    is over, or in another."""
     rounds = _late(phase, kept)
     opened = [stage.openings for stage in phase.stages if stage.openings]
     spent = _last_uses(phase, rounds, kept)
@@ -74,8 +78,12 @@ def order(phase: PhaseCode) -> None:
             for register in each.inputs:
                 when.setdefault(register, number)
     registers = iter(phase.dealt_registers)
-    found = [(spec, [*itertools.islice(registers, len(spec.fields))]) for spec in phase.correlations]
-    found.sort(key=lambda pair: min((when.get(each, len(phase.stages)) for each in pair[1]), default=0))
+    found = [
+        (spec, [*itertools.islice(registers, len(spec.fields))]) for spec in phase.correlations
+    ]
+    found.sort(
+        key=lambda pair: min((when.get(each, len(phase.stages)) for each in pair[1]), default=0)
+    )
     phase.correlations[:] = [spec for spec, _ in found]
     phase.dealt_registers[:] = [register for _, each in found for register in each]
 
@@ -103,8 +111,11 @@ def _late(phase: PhaseCode, kept: Collection[int]) -> list[list[Code]]:
     return rounds
 
 
-def _last_uses(phase: PhaseCode, rounds: list[list[Code]], kept: Collection[int]) -> dict[tuple[int, int], list[int]]:
-    """(round, place in its code, or −1: its openings) → registers of this phase that nobody reads after that."""
+def _last_uses(
+    phase: PhaseCode, rounds: list[list[Code]], kept: Collection[int]
+) -> dict[tuple[int, int], list[int]]:
+    """(round, place in its code, or −1: its openings) → registers of this phase that nobody reads
+    after that."""
     opened = [stage.openings for stage in phase.stages if stage.openings]
     own = {*phase.mask_registers, *phase.dealt_registers} - {*kept}
     own |= {each.out for code in rounds for each in code} - {*kept}

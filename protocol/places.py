@@ -1,7 +1,9 @@
-"""Where a user's files of this project are, and where they go when there is no home that can be written to.
+"""Where a user's files of this project are, and where they go when there is no home that can be
+written to.
 
-A service account or a container may have none. What can be made again at any time (machine code, keys for one machine)
-then goes to a folder of this user's in the place for temporary files; what must last is refused by whoever keeps it.
+A service account or a container may have none. What can be made again at any time (machine code,
+keys for one machine) then goes to a folder of this user's in the place for temporary files; what
+must last is refused by whoever keeps it.
 """
 
 from __future__ import annotations
@@ -32,7 +34,9 @@ def usable(folder: Path) -> bool:
     """Whether this user can write to `folder`, which is made if it is not there."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):  # os.access knows nothing of full disks and sandboxes
+        with tempfile.TemporaryFile(
+            dir=folder
+        ):  # os.access knows nothing of full disks and sandboxes
             return True
     except OSError:
         return False
@@ -49,7 +53,9 @@ def temporary_folder() -> Path | None:
         found = folder.lstat()
     except OSError:
         return None
-    private = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077
+    private = (
+        stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077
+    )
     return folder if private and usable(folder) else None
 
 
@@ -59,4 +65,6 @@ def _folder(variable: str, beneath: str) -> Path:
     try:
         return Path.home() / beneath / NAME
     except RuntimeError:
-        raise ConfigError(f"this user has no home folder; set {variable} to a folder of its own") from None
+        raise ConfigError(
+            f"this user has no home folder; set {variable} to a folder of its own"
+        ) from None

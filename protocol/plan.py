@@ -1,9 +1,10 @@
 """The plan: everything about a run that can be known before anything secret is touched.
 
-Both parties derive it from the job and the shapes and compare it by digest, which binds what the job says (`digest.py`) and what is
-dealt. The dealer works from its own part alone, `contract.Dealing` (masks and correlations by phase), and is told nothing of the job,
-not even by a digest. `PhaseCost` are exact counts. But for the code of the online phase, nothing in a plan depends on which party
-made it.
+Both parties derive it from the job and the shapes and compare it by digest, which binds what the
+job says (`digest.py`) and what is dealt. The dealer works from its own part alone,
+`contract.Dealing` (masks and correlations by phase), and is told nothing of the job, not even by a
+digest. `PhaseCost` are exact counts. But for the code of the online phase, nothing in a plan
+depends on which party made it.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ from .tracing import Traced
 from .variables import GUARDS, SHARE_OF
 
 SHARE = 20  # a check for no less than so many times its own cost
-INTERRUPTION = 1e-3  # seconds: what is dealt for a check travels by itself, and so does what is before and behind it
+# seconds: what is dealt for a check travels by itself, and so does what is before and behind it
+INTERRUPTION = 1e-3
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,8 @@ class Way:
 
     def __str__(self) -> str:
         return (
-            f"{self.joins}: {self.rounds:,} rounds, {self.sent:,} bytes sent by a party, {self.dealt:,} dealt, "
-            f"{self.seconds:.3g} s"
+            f"{self.joins}: {self.rounds:,} rounds, {self.sent:,} bytes sent by a party,"
+            f" {self.dealt:,} dealt, {self.seconds:.3g} s"
         )
 
 
@@ -65,7 +67,9 @@ class Plan:
     outline: list[str]  # every opening and correlation in words
     listing: Listing  # what the job says, and who learns the results
     learners: tuple[int, ...]
-    digest: str  # of the listing, the fraction bits and the dealing: what checkpoints, results and the two parties are bound to
+    # of the listing, the fraction bits and the dealing: what checkpoints, results and the two
+    # parties are bound to
+    digest: str
     guards: Guards = field(default_factory=dict)  # what is assumed
     guarded: bool = True  # whether that is made sure of
 
@@ -76,8 +80,13 @@ class Plan:
         for label in graph.reveals_of(Phase.FINISH):
             if graph.terms.get(label, Terms()).kept:
                 share, name = self.lowering.reveals[label][1], label.removeprefix(SHARE_OF)
-                bits, interval = min(share.bits, 64 * share.limbs), revealed_range(self.lowering.sizes, label)
-                found[name] = Stored(name, share.shape, share.scale, bits, *interval, proven=self.guarded)
+                bits, interval = (
+                    min(share.bits, 64 * share.limbs),
+                    revealed_range(self.lowering.sizes, label),
+                )
+                found[name] = Stored(
+                    name, share.shape, share.scale, bits, *interval, proven=self.guarded
+                )
         return found
 
     @property
@@ -92,10 +101,16 @@ class Plan:
         """What will be revealed, to whom, and what it is made of: a line each."""
         every = self.dealing.schedule.every
         rows = matching(self.traced.job)
-        lines = [*([] if rows is None else [str(rows)]), *reveals(self.listing, self.learners, every)]
+        lines = [
+            *([] if rows is None else [str(rows)]),
+            *reveals(self.listing, self.learners, every),
+        ]
         for phase, guards in self.guards.items():
             who = f"alice and bob{often(phase, every)}"
-            lines.append(f"{GUARDS[phase]} ({len(guards)},) to {who}: how many entries left the range assumed for them")
+            lines.append(
+                f"{GUARDS[phase]} ({len(guards)},) to {who}: how many entries left the range"
+                " assumed for them"
+            )
         return lines
 
     def revealed(self, phase: Phase, *parties: int) -> list[str]:
@@ -104,7 +119,8 @@ class Plan:
         return [
             label
             for label in graph.reveals_of(phase)
-            if label not in GUARDS.values() and {*parties} <= {*graph.terms.get(label, Terms()).learners(self.learners)}
+            if label not in GUARDS.values()
+            and {*parties} <= {*graph.terms.get(label, Terms()).learners(self.learners)}
         ]
 
     @property
@@ -113,13 +129,17 @@ class Plan:
         traced, own = self.traced, self.lowering
         compared = compared_sizes(own.sizes)
         largest = max(compared, default=0)
-        ways = dict.fromkeys([own.joins, Joins(), Joins(largest), Joins(largest, largest)] if largest else [])
+        ways = dict.fromkeys(
+            [own.joins, Joins(), Joins(largest), Joins(largest, largest)] if largest else []
+        )
         found = []
         for joins in ways:
             costs = _costs(traced, Lowering(own.sizes, own.party, own.learners, joins))
             rounds, sent, dealt = (
                 sum(times * each for (_, times), each in zip(costs, counts, strict=True))
-                for counts in zip(*((cost.rounds, max(cost.sent), cost.dealt) for cost, _ in costs), strict=True)
+                for counts in zip(
+                    *((cost.rounds, max(cost.sent), cost.dealt) for cost, _ in costs), strict=True
+                )
             )
             found.append(Way(joins, rounds, sent, dealt, run_seconds(costs, traced.network)))
         return found
@@ -134,7 +154,9 @@ class Plan:
         return sum(cost.rounds * self.dealing.count(Phase(n)) for n, cost in enumerate(self.costs))
 
     def bytes_sent(self, party: int) -> int:
-        return sum(cost.sent[party] * self.dealing.count(Phase(n)) for n, cost in enumerate(self.costs))
+        return sum(
+            cost.sent[party] * self.dealing.count(Phase(n)) for n, cost in enumerate(self.costs)
+        )
 
     @property
     def dealt_bytes(self) -> int:
@@ -142,7 +164,8 @@ class Plan:
 
     @property
     def party_memory(self) -> int:
-        """Bytes of tensors and material at a party: its registers, and what the dealer may be ahead."""
+        """Bytes of tensors and material at a party: its registers, and what the dealer may be
+        ahead."""
         found, ahead = 0, 0
         for phase in Phase:
             own, batch = self.dealing.phases[phase], self.dealing.batch(phase, 0)
@@ -156,24 +179,35 @@ class Plan:
     @property
     def dealer_memory(self) -> int:
         """Bytes at the dealer for one session: two chunks in the making, one on its way."""
-        return 3 * max(self.dealing.step_bytes(phase) * self.dealing.batch(phase, 0) for phase in Phase)
+        return 3 * max(
+            self.dealing.step_bytes(phase) * self.dealing.batch(phase, 0) for phase in Phase
+        )
 
 
 def make_plan(traced: Traced, party: int, learners: tuple[int, ...], guard: bool = True) -> Plan:
-    """Lower a traced job for `party`, with results revealed to `learners`, and to both what the guard counts, if there is one."""
+    """Lower a traced job for `party`, with results revealed to `learners`, and to both what the
+    guard counts, if there is one."""
     sizes = size(traced.graph, traced.numerics, Rescale)
     guards: Guards = {}
     if guard:
         sizes, guards = guarded(sizes, traced.job, traced.iterations)
-    joins = choose_joins(sizes, traced.network, lambda joins: _costs(traced, Lowering(sizes, party, learners, joins)))
+    joins = choose_joins(
+        sizes, traced.network, lambda joins: _costs(traced, Lowering(sizes, party, learners, joins))
+    )
     lowering = Lowering(sizes, party, learners, joins)
     phases = [lowering.phases[phase] for phase in Phase]
     dealt = tuple(_dealing(code) for code in phases)
     costs = tuple(PhaseCost.of(code) for code in phases)
     dealing = Dealing(dealt, _schedule(traced, costs))  # type: ignore[arg-type]
-    outline = [line for phase, code in zip(Phase, phases, strict=True) for line in _outline(phase, code)]
-    listing = traced.listing.with_setting("revealed to", learners).with_setting("guard", (int(guard),))
-    bound = listing.chain[-1] + bytes([traced.numerics.fraction_bits]) + contract_codec.pack(dealing)
+    outline = [
+        line for phase, code in zip(Phase, phases, strict=True) for line in _outline(phase, code)
+    ]
+    listing = traced.listing.with_setting("revealed to", learners).with_setting(
+        "guard", (int(guard),)
+    )
+    bound = (
+        listing.chain[-1] + bytes([traced.numerics.fraction_bits]) + contract_codec.pack(dealing)
+    )
     digest = hashlib.blake2b(bound, digest_size=16).hexdigest()
     return Plan(
         traced=traced,
@@ -215,8 +249,9 @@ def _costs(traced: Traced, lowering: Lowering) -> list[tuple[PhaseCost, int]]:
 
 
 def _interval(stated: int, steps: int, costs: tuple[PhaseCost, ...]) -> int:
-    """Steps from a check to the next: as many as the job says, or as cost `SHARE` times what a check costs, in every respect, and
-    then so many that the last check comes no sooner after the others: all checks together cost no larger part of the run.
+    """Steps from a check to the next: as many as the job says, or as cost `SHARE` times what a
+    check costs, in every respect, and then so many that the last check comes no sooner after the
+    others: all checks together cost no larger part of the run.
 
     A run has no more than its steps: then there is one check, after the last.
     """
@@ -247,4 +282,6 @@ def _outline(phase: Phase, code: PhaseCode) -> Iterator[str]:
             else:
                 yield f"{name} round {round_number} opens {o.name} {o.field.shape}, masked"
     for spec in code.correlations:
-        yield f"{name} deals {spec.kind}: {', '.join(str(field.full_shape) for field in spec.fields)}"
+        yield (
+            f"{name} deals {spec.kind}: {', '.join(str(field.full_shape) for field in spec.fields)}"
+        )

@@ -1,6 +1,8 @@
-"""A plan on its way to the dealer: the dealing part (shapes, masks, correlations, number of steps), and nothing of user code.
+"""A plan on its way to the dealer: the dealing part (shapes, masks, correlations, number of steps),
+and nothing of user code.
 
-`python -m party plan --save FILE` writes one, `python -m dealer precompute --plan FILE` works from it. It holds no secret, and checks
+`python -m party plan --save FILE` writes one, `python -m dealer precompute --plan FILE` works from
+it. It holds no secret, and checks
 itself: what is damaged is refused in one sentence.
 """
 
@@ -32,12 +34,19 @@ def load_plan(path: Path) -> Dealing:
         with Path(path).open("rb") as file:
             raw = file.read(_MOST + 1)
     except OSError as error:
-        raise ConfigError(f"the plan {path} cannot be read: {error.strerror}; check --plan") from None
+        raise ConfigError(
+            f"the plan {path} cannot be read: {error.strerror}; check --plan"
+        ) from None
     head, data = raw[: len(MAGIC) + _DIGEST], raw[len(MAGIC) + _DIGEST :]
     if not raw.startswith(MAGIC):
-        raise ConfigError(f"{path} is not a plan: make one with `python -m party plan --job … --save FILE`")
+        raise ConfigError(
+            f"{path} is not a plan: make one with `python -m party plan --job … --save FILE`"
+        )
     if len(raw) > _MOST or head != MAGIC + hashlib.blake2b(data, digest_size=_DIGEST).digest():
-        raise ConfigError(f"the plan {path} is damaged: make it again with `python -m party plan --job … --save FILE`")
+        raise ConfigError(
+            f"the plan {path} is damaged: make it again with `python -m party plan --job … --save"
+            " FILE`"
+        )
     try:
         return contract_codec.unpack(data)
     except ProtocolError as error:

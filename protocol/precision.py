@@ -1,14 +1,16 @@
 """How exact a plan's results are: the errors of rounding, carried through a graph to first order.
 
-Every error is a `Spread`, as likely values are: what is off by the same amount everywhere (a public number that was rounded), and how
-far the rest lies about it. Roundings are unbiased and taken to be independent, so that those of a sum of N terms grow like √N,
-where a bound on the worst case, which grows like N, would say of a deep network that nothing is known. What counts as *the* error
-of a tensor is `DEVIATIONS` deviations.
+Every error is a `Spread`, as likely values are: what is off by the same amount everywhere (a public
+number that was rounded), and how far the rest lies about it. Roundings are unbiased and taken to be
+independent, so that those of a sum of N terms grow like √N, where a bound on the worst case, which
+grows like N, would say of a deep network that nothing is known. What counts as *the* error of a
+tensor is `DEVIATIONS` deviations.
 
-Three things are not counted: by how much a fitted function (a sigmoid) misses the one it stands for, which is said where it is
-offered; a comparison of two numbers closer than their errors; and, in the steps of a job, the errors of earlier steps. A step begins
-with variables as they are stored, and what is said of a result is what one step and the finish add to it: a training that
-converges forgets its roundings, one that does not amplifies any.
+Three things are not counted: by how much a fitted function (a sigmoid) misses the one it stands
+for, which is said where it is offered; a comparison of two numbers closer than their errors; and,
+in the steps of a job, the errors of earlier steps. A step begins with variables as they are stored,
+and what is said of a result is what one step and the finish add to it: a training that converges
+forgets its roundings, one that does not amplifies any.
 """
 
 from __future__ import annotations
@@ -42,7 +44,8 @@ GRID = 257  # points at which the slope of a function is looked for
 
 
 def relative_errors(sizes: Sizes, steps: int, most: float = math.inf) -> dict[str, float]:
-    """Of every revealed tensor, its error as a part of its range, the range that it is proven, declared or taken to lie in.
+    """Of every revealed tensor, its error as a part of its range, the range that it is proven,
+    declared or taken to lie in.
 
     most: a range counts as no wider than this.
     """
@@ -52,13 +55,19 @@ def relative_errors(sizes: Sizes, steps: int, most: float = math.inf) -> dict[st
         limit = sizes.limit(node)
         width = min(node.interval[1], limit) - max(node.interval[0], -limit)
         error = found[node].mean + DEVIATIONS * found[node].deviation
-        table[label] = error / min(width, most) if width > 0.0 else 0.0 if error == 0.0 else math.inf
+        table[label] = (
+            error / min(width, most) if width > 0.0 else 0.0 if error == 0.0 else math.inf
+        )
     return table
 
 
 def widest_input(sizes: Sizes) -> float:
     """The width of the widest range that a party's tensor has."""
-    widths = (node.interval[1] - node.interval[0] for node in sizes.graph.nodes if isinstance(node.op, Source))
+    widths = (
+        node.interval[1] - node.interval[0]
+        for node in sizes.graph.nodes
+        if isinstance(node.op, Source)
+    )
     return max(widths, default=math.inf)
 
 
@@ -89,25 +98,40 @@ def _error(sizes: Sizes, node: Node, found: dict[Node, Spread]) -> Spread:
         case Mux():
             return _through(node, 1, own[1] if op.whole else _read(sizes, node.inputs[1], own[1]))
         case Bilinear():
-            first, second = (_through(node, n, _read(sizes, use, own[n])) for n, use in enumerate(node.inputs))
+            first, second = (
+                _through(node, n, _read(sizes, use, own[n])) for n, use in enumerate(node.inputs)
+            )
             if node.inputs[0] is node.inputs[1]:
                 return first.scaled(2.0)
             return first + second
         case AddPublic():
             return own[0] + Spread(_rounding(op.constant, scale), 0.0)
         case MultiplyPublic() | MatMulPublic():
-            (x,), rounding = node.inputs, _rounding(op.constant, op.fraction_bits(sizes, node.inputs[0]))
+            (x,), rounding = (
+                node.inputs,
+                _rounding(op.constant, op.fraction_bits(sizes, node.inputs[0])),
+            )
             count = x.shape[-2 if op.left else -1] if isinstance(op, MatMulPublic) else 1
             off = _assumed(sizes, x).scaled(rounding).total(count) if rounding else NONE
             return _through(node, 0, own[0]) + off
         case Coarse():
             return own[0]  # to be coarse is what it is asked for
         case Rescale() | Settled():
-            return own[0] + Spread(0.0, EITHER * 2.0**-scale if sizes.scales[node.inputs[0]] > scale else 0.0)
+            return own[0] + Spread(
+                0.0, EITHER * 2.0**-scale if sizes.scales[node.inputs[0]] > scale else 0.0
+            )
         case Linear():
             shared = len(own) > 1 and len(set(node.inputs)) == 1
-            parts = [_through(node, n, error) for n, error in enumerate(own)] if len(own) == 1 else own
-            return parts[0].scaled(float(len(own))) if shared else _sum(parts) if _adds(node) else _widest(parts)
+            parts = (
+                [_through(node, n, error) for n, error in enumerate(own)] if len(own) == 1 else own
+            )
+            return (
+                parts[0].scaled(float(len(own)))
+                if shared
+                else _sum(parts)
+                if _adds(node)
+                else _widest(parts)
+            )
         case Secure():
             return _applied(sizes, node, own[0])
     raise TypeError(f"{node!r} has no error: its operation is not Secure")
@@ -131,18 +155,23 @@ def _widest(parts: list[Spread]) -> Spread:
 def _through(node: Node, n: int, error: Spread) -> Spread:
     """The error of a node, linear in operand n, if that alone has one."""
     moved = replace(node.inputs[n], spread=error, interval=EVERYTHING)
-    return node.op.spread(*(moved if at == n else use for at, use in enumerate(node.inputs))) or error
+    return (
+        node.op.spread(*(moved if at == n else use for at, use in enumerate(node.inputs))) or error
+    )
 
 
 def _assumed(sizes: Sizes, x: Node) -> Spread:
-    """What x is likely to be, and no more than the plan takes it to be: of a variable without a range, nothing else is known."""
+    """What x is likely to be, and no more than the plan takes it to be: of a variable without a
+    range, nothing else is known."""
     limit = sizes.limit(x)
     return Spread(min(x.likely.mean, limit), min(x.likely.deviation, limit))
 
 
 def _read(sizes: Sizes, x: Node, error: Spread) -> Spread:
     """The error of x as a product reads it."""
-    return error + Spread(0.0, EITHER * 2.0 ** -sizes.operand_scale(x) if sizes.operand_shift(x) else 0.0)
+    return error + Spread(
+        0.0, EITHER * 2.0 ** -sizes.operand_scale(x) if sizes.operand_shift(x) else 0.0
+    )
 
 
 def _applied(sizes: Sizes, node: Node, error: Spread) -> Spread:
@@ -159,7 +188,8 @@ def _applied(sizes: Sizes, node: Node, error: Spread) -> Spread:
 
 
 def _slope(node: Node, low: float, high: float) -> float:
-    """The steepest slope of a function in [low, high], rounded up to four bits: the same whatever computes its sines."""
+    """The steepest slope of a function in [low, high], rounded up to four bits: the same whatever
+    computes its sines."""
     if not low < high:
         return 0.0
     points = np.linspace(low, high, GRID)
@@ -172,6 +202,7 @@ def _slope(node: Node, low: float, high: float) -> float:
 
 
 def _rounding(constant: np.ndarray, bits: int) -> float:
-    """By how much an entry of a public array may be off at so many fraction bits: nothing, or half a unit."""
+    """By how much an entry of a public array may be off at so many fraction bits: nothing, or half
+    a unit."""
     scaled = np.ldexp(constant, bits)
     return 0.0 if np.array_equal(scaled, np.rint(scaled)) else 2.0 ** -(bits + 1)

@@ -1,7 +1,9 @@
-"""How long a plan should take over given links, from its exact counts: `cost.py` applied to its schedule.
+"""How long a plan should take over given links, from its exact counts: `cost.py` applied to its
+schedule.
 
-The dealer's stream comes beside the rounds, in chunks: it begins a round trip after Bob asked for it, and he stands still where the
-next chunk is not there yet. `calibrated` measures, by a short run over a fast link, what the processes themselves need.
+The dealer's stream comes beside the rounds, in chunks: it begins a round trip after Bob asked for
+it, and he stands still where the next chunk is not there yet. `calibrated` measures, by a short run
+over a fast link, what the processes themselves need.
 """
 
 from __future__ import annotations
@@ -24,8 +26,11 @@ class Prediction:
     waited_for_material: float
 
 
-def predict(plan: Plan, peer: LinkShape, dealer: LinkShape | None = None, pace: Pace | None = None) -> Prediction:
-    """The online phase over a link to the peer, and one from the dealer to Bob (by default a perfect one)."""
+def predict(
+    plan: Plan, peer: LinkShape, dealer: LinkShape | None = None, pace: Pace | None = None
+) -> Prediction:
+    """The online phase over a link to the peer, and one from the dealer to Bob (by default a
+    perfect one)."""
     pace, dealer = pace or Pace(), dealer or LinkShape()
     network = Network(peer.rtt, peer.bandwidth, dealer.bandwidth, peer.jitter)
     ticks = [online_seconds(cost, network, pace) for cost in plan.costs]
@@ -49,8 +54,11 @@ def predict(plan: Plan, peer: LinkShape, dealer: LinkShape | None = None, pace: 
     return Prediction(max(now, last) + ticks[Phase.FINISH], steps, waited)
 
 
-def calibrated(plan: Plan, seconds: float, peer: LinkShape, dealer: LinkShape, dealt: float) -> Pace:
-    """The pace at which all iterations take `seconds` over these links, and a byte `dealt` to the dealer."""
+def calibrated(
+    plan: Plan, seconds: float, peer: LinkShape, dealer: LinkShape, dealt: float
+) -> Pace:
+    """The pace at which all iterations take `seconds` over these links, and a byte `dealt` to the
+    dealer."""
     pace = dataclasses.replace(Pace(), dealt=dealt)
     least = predict(plan, peer, dealer, pace.scaled(0.0)).step_seconds
     usual = predict(plan, peer, dealer, pace).step_seconds - least

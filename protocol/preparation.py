@@ -1,8 +1,10 @@
-"""What a table's owner does to its columns in the clear before they enter a job: declared here, done in `party/formats`.
+"""What a table's owner does to its columns in the clear before they enter a job: declared here,
+done in `party/formats`.
 
-Steps are plain data, so both parties declare the same and the agreement compares them. They are applied in order; what a step
-has to learn (a mean, a median, the smallest value) it learns on training rows alone. `columns` of a step: one name or several,
-or patterns ("mean *"); without them, every column that no OneHot names.
+Steps are plain data, so both parties declare the same and the agreement compares them. They are
+applied in order; what a step has to learn (a mean, a median, the smallest value) it learns on
+training rows alone. `columns` of a step: one name or several, or patterns ("mean *"); without them,
+every column that no OneHot names.
 """
 
 from __future__ import annotations
@@ -22,13 +24,16 @@ MARKS = "*?["  # what makes a name a pattern
 
 @dataclass(frozen=True)
 class Step:
-    """One thing that is done to columns. `learns`: whether it depends on the rows that are there."""
+    """One thing that is done to columns. `learns`: whether it depends on the rows that are
+    there."""
 
     columns: str | Sequence[str] = ()
     learns: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "columns", names(self.columns, f"{type(self).__name__}(columns=…)"))
+        object.__setattr__(
+            self, "columns", names(self.columns, f"{type(self).__name__}(columns=…)")
+        )
 
     def made(self, column: str) -> Names | None:
         """What becomes of a column, by name; None where that depends on the rows."""
@@ -40,12 +45,14 @@ class Step:
 
     def __str__(self) -> str:
         given = ((each.name, getattr(self, each.name)) for each in fields(self))
-        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in given if value != ())})"
+        arguments = ", ".join(f"{name}={value!r}" for name, value in given if value != ())
+        return f"{type(self).__name__}({arguments})"
 
 
 @dataclass(frozen=True)
 class Standardise(Step):
-    """Subtract a column's mean and divide by its standard deviation (of the population, as scikit-learn's StandardScaler)."""
+    """Subtract a column's mean and divide by its standard deviation (of the population, as
+    scikit-learn's StandardScaler)."""
 
     learns = True
 
@@ -55,7 +62,8 @@ class Standardise(Step):
 
 @dataclass(frozen=True)
 class MinMax(Step):
-    """Map [low, high] linearly onto `onto`; without low and high, the smallest and the largest value of the training rows."""
+    """Map [low, high] linearly onto `onto`; without low and high, the smallest and the largest
+    value of the training rows."""
 
     low: float | None = None
     high: float | None = None
@@ -78,7 +86,9 @@ class MinMax(Step):
 
     def reach(self, low: float, high: float) -> tuple[float, float]:
         start, end = self.onto
-        more = end - start if self.low is None else 0.0  # new rows may lie outside those that were learnt from
+        more = (
+            end - start if self.low is None else 0.0
+        )  # new rows may lie outside those that were learnt from
         return start - more, end + more
 
 
@@ -109,7 +119,8 @@ class Log1p(Step):
 class Days(Step):
     """A column of dates as days since `since` (YYYY-MM-DD), fractions of days included.
 
-    form: how they are written, as for strptime ("%d.%m.%Y"); without it as ISO 8601 has them, 2020-01-31 or 2020-01-31T08:15.
+    form: how they are written, as for strptime ("%d.%m.%Y"); without it as ISO 8601 has them,
+        2020-01-31 or 2020-01-31T08:15.
     """
 
     since: str = "1970-01-01"
@@ -120,14 +131,18 @@ class Days(Step):
         try:
             date.fromisoformat(self.since)
         except (TypeError, ValueError):
-            raise JobError(f"Days(since={self.since!r}): write a date, as in since='2020-01-31'") from None
+            raise JobError(
+                f"Days(since={self.since!r}): write a date, as in since='2020-01-31'"
+            ) from None
 
 
 @dataclass(frozen=True)
 class Fill(Step):
-    """A number where a cell is empty: "mean" or "median" of the training rows, or "constant", which is `value`.
+    """A number where a cell is empty: "mean" or "median" of the training rows, or "constant", which
+    is `value`.
 
-    indicator: a further column, NAME is missing, of ones where a cell was empty and zeros elsewhere.
+    indicator: a further column, NAME is missing, of ones where a cell was empty and zeros
+        elsewhere.
     """
 
     how: str = "mean"
@@ -137,7 +152,10 @@ class Fill(Step):
     def __post_init__(self) -> None:
         super().__post_init__()
         if set(self.columns) & {"mean", "median", "constant"} and self.how == "mean":
-            raise JobError(f"Fill({self.columns[0]!r}): the columns come first; write Fill(how={self.columns[0]!r})")
+            raise JobError(
+                f"Fill({self.columns[0]!r}): the columns come first; write"
+                f" Fill(how={self.columns[0]!r})"
+            )
         if self.how not in ("mean", "median", "constant"):
             raise JobError(f"Fill(how={self.how!r}): 'mean', 'median' or 'constant'")
         if not _finite(self.value):
@@ -155,8 +173,8 @@ class Fill(Step):
 class OneHot(Step):
     """A column of its own for each of `categories`: 1 where the cell is that category, else 0.
 
-    "" among them stands for empty cells. Without `categories`: those of the training rows, in order; then the number of columns is
-    only known where the table is.
+    "" among them stands for empty cells. Without `categories`: those of the training rows, in
+    order; then the number of columns is only known where the table is.
     drop_first: no column for the first category, so that of two categories one column remains.
     """
 
@@ -166,11 +184,16 @@ class OneHot(Step):
     def __post_init__(self) -> None:
         super().__post_init__()
         if isinstance(self.categories, str) or not isinstance(self.categories, Iterable):
-            raise JobError(f"OneHot(categories={self.categories!r}): a list of them, as in categories=['no', 'yes']")
+            raise JobError(
+                f"OneHot(categories={self.categories!r}): a list of them, as in categories=['no',"
+                " 'yes']"
+            )
         found = tuple(text(each) for each in self.categories)
         object.__setattr__(self, "categories", found)
         if len(set(found)) != len(found) or len(found) == 1:
-            raise JobError(f"OneHot of {len(found)} categories: give two or more, each once, or none")
+            raise JobError(
+                f"OneHot of {len(found)} categories: give two or more, each once, or none"
+            )
 
     @property
     def learns(self) -> bool:  # type: ignore[override]
@@ -185,7 +208,8 @@ class OneHot(Step):
 
 
 def text(cell: object) -> str:
-    """A category as it is compared: text without blanks around it, 1.0 as "1", true and false (TRUE, False) as "1" and "0"."""
+    """A category as it is compared: text without blanks around it, 1.0 as "1", true and false
+    (TRUE, False) as "1" and "0"."""
     if isinstance(cell, (bool, int, float)) and float(cell).is_integer():
         return str(int(cell))
     found = str(cell).strip()
@@ -206,7 +230,8 @@ def names(given: str | Iterable[str], where: str) -> Names:
 
 
 def chosen(patterns: Iterable[str], there: Sequence[str]) -> list[str]:
-    """Those names `there` that a pattern stands for, in the order of the patterns, then of what is there."""
+    """Those names `there` that a pattern stands for, in the order of the patterns, then of what is
+    there."""
     found: dict[str, None] = {}
     exact = set(there)
     for pattern in patterns:
@@ -221,8 +246,11 @@ def is_pattern(name: str) -> bool:
     return any(mark in name for mark in MARKS)
 
 
-def touched(step: Step, steps: Iterable[Step], there: Sequence[str], made: Iterable[str]) -> list[str]:
-    """The columns that a step is done to. `made`: those that OneHot and indicators have made, for steps that name them only."""
+def touched(
+    step: Step, steps: Iterable[Step], there: Sequence[str], made: Iterable[str]
+) -> list[str]:
+    """The columns that a step is done to. `made`: those that OneHot and indicators have made, for
+    steps that name them only."""
     if step.columns or isinstance(step, OneHot):
         return chosen(step.columns or there, there)
     categories = [each.columns or there for each in steps if isinstance(each, OneHot)]
@@ -242,7 +270,9 @@ def layout(columns: Sequence[str], steps: Sequence[Step]) -> Names | None:
     return tuple(found)
 
 
-def ranges(columns: Sequence[str], steps: Sequence[Step], low: float, high: float) -> dict[str, tuple[float, float]]:
+def ranges(
+    columns: Sequence[str], steps: Sequence[Step], low: float, high: float
+) -> dict[str, tuple[float, float]]:
     """The range of each column that the steps make of columns in [low, high]."""
     found = dict.fromkeys(columns, (low, high))
     made: set[str] = set()
@@ -250,7 +280,10 @@ def ranges(columns: Sequence[str], steps: Sequence[Step], low: float, high: floa
         for name in touched(step, steps, list(found), made):
             new = step.reach(*found.pop(name))
             into = step.made(name) or (f"{name}=",)
-            found |= {each: new if each == name or isinstance(step, OneHot) else (0.0, 1.0) for each in into}
+            found |= {
+                each: new if each == name or isinstance(step, OneHot) else (0.0, 1.0)
+                for each in into
+            }
             made |= {each for each in into if each != name}
     return found
 

@@ -1,12 +1,14 @@
 """The only source of masks and shares: AES-128-CTR keystreams addressed by (seed, label, row).
 
-The dealer's seed alone decides nothing: what a party expands is `epoch_seed`, a keyed hash over the seed, the session, the epoch
-and a *ticket* of 128 fresh bits from each party. Tickets are no secret. They are there so that masks repeat only if the
-generators of all three machines do, say because all three are restored from snapshots; one that does not is enough.
+The dealer's seed alone decides nothing: what a party expands is `epoch_seed`, a keyed hash over the
+seed, the session, the epoch and a *ticket* of 128 fresh bits from each party. Tickets are no
+secret. They are there so that masks repeat only if the generators of all three machines do, say
+because all three are restored from snapshots; one that does not is enough.
 
-A *row* is all the randomness of one step. Row n of a stream is the same whoever asks, in whatever order and batch, so
-the dealer's workers, both parties and a resumed run agree without any generator state. `secrets` (the operating
-system) supplies seeds; nothing else in the project draws random numbers for anything that must stay secret.
+A *row* is all the randomness of one step. Row n of a stream is the same whoever asks, in whatever
+order and batch, so the dealer's workers, both parties and a resumed run agree without any generator
+state. `secrets` (the operating system) supplies seeds; nothing else in the project draws random
+numbers for anything that must stay secret.
 """
 
 from __future__ import annotations
@@ -40,7 +42,8 @@ def fresh_ticket() -> str:
 
 
 def is_ticket(found: object) -> bool:
-    """Whether this is one party's ticket; it becomes part of file names, so nothing else may pass."""
+    """Whether this is one party's ticket; it becomes part of file names, so nothing else may
+    pass."""
     return isinstance(found, str) and _TICKET.fullmatch(found) is not None
 
 
@@ -54,9 +57,11 @@ def join_tickets(alice: str, bob: str) -> str:
 
 
 def derive(seed: bytes, *label: str | int, size: int = 16) -> bytes:
-    """A key of `size` bytes for one purpose: keyed BLAKE2b over the label, every part behind its length.
+    """A key of `size` bytes for one purpose: keyed BLAKE2b over the label, every part behind its
+    length.
 
-    Two labels are hashed as the same bytes only if they have the same parts, so keys of different labels are independent.
+    Two labels are hashed as the same bytes only if they have the same parts, so keys of different
+    labels are independent.
     """
     state = hashlib.blake2b(key=seed, digest_size=size, person=b"mpc-stream")
     for part in label:
@@ -66,24 +71,31 @@ def derive(seed: bytes, *label: str | int, size: int = 16) -> bytes:
 
 
 def agreed(seed: int, *label: str | int) -> bytes:
-    """The key of what both parties draw alike, and may know, from a seed that is agreed: 16 bytes."""
+    """The key of what both parties draw alike, and may know, from a seed that is agreed: 16
+    bytes."""
     return derive(b"agreed", seed, *label)
 
 
 def epoch_seed(seed: bytes, session: str, tickets: str, epoch: int) -> bytes:
-    """What one party's streams of one epoch are expanded from: 32 bytes. `tickets` are those of both, joined."""
+    """What one party's streams of one epoch are expanded from: 32 bytes. `tickets` are those of
+    both, joined."""
     return derive(seed, "epoch", session, tickets, epoch, size=SEED_BYTES)
 
 
-def keystream(key: bytes, first_row: int, rows: int, words: int, start: int = 0, stop: int | None = None) -> Words:
-    """Words [start, stop) of rows [first_row, first_row + rows) of a stream with `words` words to a row, uint64.
+def keystream(
+    key: bytes, first_row: int, rows: int, words: int, start: int = 0, stop: int | None = None
+) -> Words:
+    """Words [start, stop) of rows [first_row, first_row + rows) of a stream with `words` words to a
+    row, uint64.
 
     Every row starts on a block boundary; with 2^128 blocks to a key, no two rows overlap.
     """
     stop = words if stop is None else stop
     blocks, skipped = -(-words // _BLOCK_WORDS), start // _BLOCK_WORDS  # of a row
     if rows > 1 and (start, stop) != (0, words):
-        return np.concatenate([keystream(key, first_row + n, 1, words, start, stop) for n in range(rows)])
+        return np.concatenate(
+            [keystream(key, first_row + n, 1, words, start, stop) for n in range(rows)]
+        )
     padded = _BLOCK_WORDS * (-(-stop // _BLOCK_WORDS) - skipped)
     out = np.zeros((rows, padded), np.uint64)
     if out.size:
@@ -93,7 +105,8 @@ def keystream(key: bytes, first_row: int, rows: int, words: int, start: int = 0,
 
 
 class Stream:
-    """Row `row` of that stream from word `start` on, for whoever takes it in order, into arrays of words that are contiguous."""
+    """Row `row` of that stream from word `start` on, for whoever takes it in order, into arrays of
+    words that are contiguous."""
 
     def __init__(self, key: bytes, row: int, words: int, start: int = 0) -> None:
         self._encryptor = _encryptor(key, row * -(-words // _BLOCK_WORDS) + start // _BLOCK_WORDS)

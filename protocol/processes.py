@@ -1,4 +1,5 @@
-"""Running work as a process: no core dumps, uvloop, signals that end it cleanly, and the exit code of whatever happened."""
+"""Running work as a process: no core dumps, uvloop, signals that end it cleanly, and the exit code
+of whatever happened."""
 
 from __future__ import annotations
 
@@ -32,15 +33,19 @@ _PR_SET_DUMPABLE = 4  # prctl(2)
 
 
 def keep_secrets() -> None:
-    """No core dump of this process, and no debugger of another of the user's: its memory has keys and data in it."""
-    with contextlib.suppress(OSError, ValueError):  # in a sandbox, which has its own way to forbid them
+    """No core dump of this process, and no debugger of another of the user's: its memory has keys
+    and data in it."""
+    with contextlib.suppress(
+        OSError, ValueError
+    ):  # in a sandbox, which has its own way to forbid them
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with contextlib.suppress(OSError, AttributeError):  # another system has another way, or none
         ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def raise_limits() -> None:
-    """As many open descriptors as the system grants without being asked: nobody else's connections use them up."""
+    """As many open descriptors as the system grants without being asked: nobody else's connections
+    use them up."""
     with contextlib.suppress(OSError, ValueError):
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -49,9 +54,10 @@ def raise_limits() -> None:
 def settle() -> None:
     """Prepare for a long run on large arrays: memory that was freed is used again.
 
-    Left alone, glibc gives arrays above 32 MiB back to the system every time. With this, a step of the dealer
-    for 100,000 polynomials of degree 9 (58 MB) touches no fresh page instead of 2,000, and takes 37 ms of
-    processor time instead of 46; one for a million comparisons takes the same as before.
+    Left alone, glibc gives arrays above 32 MiB back to the system every time. With this, a step of
+    the dealer for 100,000 polynomials of degree 9 (58 MB) touches no fresh page instead of 2,000,
+    and takes 37 ms of processor time instead of 46; one for a million comparisons takes the same as
+    before.
     """
     with contextlib.suppress(OSError, AttributeError):  # another C library has another way, or none
         allocator = ctypes.CDLL(None)
@@ -64,10 +70,11 @@ def run_until_signalled(
     halt: Callable[[], bool] = lambda: False,
     reload: Callable[[], None] = lambda: None,
 ) -> T:
-    """Run `work` to its end. SIGINT and SIGTERM cancel it, let it tidy up, and are raised as `Signalled`.
+    """Run `work` to its end. SIGINT and SIGTERM cancel it, let it tidy up, and are raised as
+    `Signalled`.
 
-    SIGTERM asks `halt` first: if that says that the work will end by itself, it gets `GRACE` seconds to. SIGHUP
-    calls `reload`, whose MpcError is logged and changes nothing.
+    SIGTERM asks `halt` first: if that says that the work will end by itself, it gets `GRACE`
+    seconds to. SIGHUP calls `reload`, whose MpcError is logged and changes nothing.
     """
     received: list[int] = []
     settle()
@@ -103,7 +110,8 @@ def run_until_signalled(
 
 
 def guarded(name: str, work: Callable[[], int]) -> int:
-    """Run a command line: every error this project knows ends in one sentence in the log and its exit code."""
+    """Run a command line: every error this project knows ends in one sentence in the log and its
+    exit code."""
     owned = OWNED.set(True)
     try:
         return work()

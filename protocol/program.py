@@ -44,7 +44,8 @@ class Share(Value):
 
 @dataclass(frozen=True)
 class Operand:
-    """An opened tensor as a product uses it: public ε, this party's share of its mask, and the mask for the dealer."""
+    """An opened tensor as a product uses it: public ε, this party's share of its mask, and the mask
+    for the dealer."""
 
     public: Value
     share: Value
@@ -53,7 +54,8 @@ class Operand:
 
 @dataclass(frozen=True, kw_only=True)
 class Opening:
-    """Send share + mask share (or share alone, for a reveal to `learners`); the sum arrives in `target`."""
+    """Send share + mask share (or share alone, for a reveal to `learners`); the sum arrives in
+    `target`."""
 
     share: int
     mask: int | None
@@ -74,14 +76,17 @@ class Stage:
 
 @dataclass
 class PhaseCode:
-    """The program of one phase. Registers [material, material + fields) hold the step's masks and dealt tensors."""
+    """The program of one phase. Registers [material, material + fields) hold the step's masks and
+    dealt tensors."""
 
     stages: list[Stage] = field(default_factory=list)
     masks: list[Field] = field(default_factory=list)
     correlations: list[Correlation] = field(default_factory=list)
     mask_registers: list[int] = field(default_factory=list)
     dealt_registers: list[int] = field(default_factory=list)
-    carries: list[tuple[int, int]] = field(default_factory=list)  # (state register, source register), at the end
+    carries: list[tuple[int, int]] = field(
+        default_factory=list
+    )  # (state register, source register), at the end
 
     @property
     def rounds(self) -> int:

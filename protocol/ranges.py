@@ -10,7 +10,8 @@ EVERYTHING: Interval = (-math.inf, math.inf)
 
 
 class Spread(NamedTuple):
-    """What the entries of a tensor are likely to be, if they are independent: the size of their mean, and their deviation."""
+    """What the entries of a tensor are likely to be, if they are independent: the size of their
+    mean, and their deviation."""
 
     mean: float
     deviation: float
@@ -43,7 +44,11 @@ def _times(a: float, b: float) -> float:
 def uniform(interval: Interval) -> Spread:
     """Of entries anywhere in `interval`."""
     least, most = interval
-    return Spread(abs(least + most) / 2, (most - least) / math.sqrt(12)) if math.isfinite(most - least) else UNKNOWN
+    return (
+        Spread(abs(least + most) / 2, (most - least) / math.sqrt(12))
+        if math.isfinite(most - least)
+        else UNKNOWN
+    )
 
 
 UNKNOWN = Spread(math.inf, math.inf)

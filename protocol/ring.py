@@ -1,9 +1,9 @@
 """The rings Z_2^(64·L) that shares live in, behind one interface for every L.
 
-An element of the one-limb ring is a uint64; an element of a wide ring is L uint64 limbs, least significant
-first, on a trailing axis. Code above this module handles tensors by their *leading* shape and never looks at
-the limbs. A value known only modulo 2^k (k ≤ 64·L) is carried in the same words; its upper bits mean nothing
-until `low_bits` clears them.
+An element of the one-limb ring is a uint64; an element of a wide ring is L uint64 limbs, least
+significant first, on a trailing axis. Code above this module handles tensors by their *leading*
+shape and never looks at the limbs. A value known only modulo 2^k (k ≤ 64·L) is carried in the same
+words; its upper bits mean nothing until `low_bits` clears them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ def limbs_for(bits: int) -> int:
 
 
 class Ring:
-    """Arithmetic modulo 2^(64·limbs) on arrays of leading shape + (limbs,) (no limb axis when limbs == 1)."""
+    """Arithmetic modulo 2^(64·limbs) on arrays of leading shape + (limbs,) (no limb axis when limbs
+    == 1)."""
 
     def __init__(self, limbs: int) -> None:
         self.limbs = limbs
@@ -37,7 +38,9 @@ class Ring:
         self.sub: Callable[..., Words] = np.subtract if narrow else kernels.wide_sub
         self.neg: Callable[[Words], Words] = np.negative if narrow else kernels.wide_neg
         self.mul: Callable[[Words, Words], Words] = np.multiply if narrow else kernels.wide_mul
-        self.matmul: Callable[[Words, Words], Words] = kernels.matmul if narrow else kernels.wide_matmul
+        self.matmul: Callable[[Words, Words], Words] = (
+            kernels.matmul if narrow else kernels.wide_matmul
+        )
 
     def encode(self, values: Any) -> Words:
         """Integers of any size (Python ints, or an object array of them) modulo 2^(64·limbs)."""
@@ -54,7 +57,9 @@ class Ring:
     def decode(self, words: Words, bits: int) -> NDArray[Any]:
         """Signed integers (object array) from the low `bits` bits."""
         parts = words[..., None] if self.limbs == 1 else words
-        total = sum(parts[..., i].astype(object) << (WORD * i) for i in range(self.limbs)) % (1 << bits)
+        total = sum(parts[..., i].astype(object) << (WORD * i) for i in range(self.limbs)) % (
+            1 << bits
+        )
         return np.asarray(total - (total >> (bits - 1) << bits), object)
 
     def zeros(self, shape: tuple[int, ...]) -> Words:
@@ -89,7 +94,8 @@ class Ring:
         return words & self.constant((1 << bits) - 1)
 
     def resize(self, words: Words, limbs: int) -> Words:
-        """The same low bits in `limbs` limbs; shares, masks and openings stay right in the smaller ring."""
+        """The same low bits in `limbs` limbs; shares, masks and openings stay right in the smaller
+        ring."""
         if limbs == self.limbs:
             return words
         if limbs > self.limbs:

@@ -1,11 +1,13 @@
-"""In which order the phases of a run are computed and dealt: the one walk that everybody shares who walks them.
+"""In which order the phases of a run are computed and dealt: the one walk that everybody shares who
+walks them.
 
     computed    SETUP, steps, CHECK, steps, CHECK, …, steps, CHECK, FINISH
     dealt       SETUP, FINISH, steps, CHECK, steps, CHECK, …, steps, CHECK
 
-A run may end after any CHECK; then it goes straight to FINISH, and the schedule is an upper bound. What decides that is a value
-that was opened, and no message to the dealer may depend on one. So the finish is dealt before the steps: a run that ends early says
-goodbye, as any other, and nobody has to tell the dealer why, or where it was.
+A run may end after any CHECK; then it goes straight to FINISH, and the schedule is an upper bound.
+What decides that is a value that was opened, and no message to the dealer may depend on one. So the
+finish is dealt before the steps: a run that ends early says goodbye, as any other, and nobody has
+to tell the dealer why, or where it was.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ class Phase(IntEnum):
     FINISH = 3
 
 
-Run = tuple[Phase, int, int]  # a phase, the number of its first execution, and how many follow each other
+Run = tuple[
+    Phase, int, int
+]  # a phase, the number of its first execution, and how many follow each other
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,8 @@ class Schedule:
         return (1, self.steps, self.checks, 1)[phase]
 
     def end(self, step: int) -> int:
-        """Up to where the steps from `step` on follow each other: to the next CHECK, or to the last step."""
+        """Up to where the steps from `step` on follow each other: to the next CHECK, or to the last
+        step."""
         return min(self.steps, (step // self.every + 1) * self.every) if self.every else self.steps
 
     def together(self, phase: Phase, first: int) -> int:
@@ -49,7 +54,8 @@ class Schedule:
         return self.end(first) - first if phase == Phase.STEP else 1
 
     def runs(self, start: int = 0) -> Iterator[Run]:
-        """In the order in which they are computed; the steps from `start` on, where the CHECK before it is done."""
+        """In the order in which they are computed; the steps from `start` on, where the CHECK
+        before it is done."""
         yield Phase.SETUP, 0, 1
         yield from self._steps(start)
         yield Phase.FINISH, 0, 1

@@ -1,8 +1,9 @@
-"""SIGINT and SIGTERM, from a process's first line to its last: never a traceback, always the documented exit code.
+"""SIGINT and SIGTERM, from a process's first line to its last: never a traceback, always the
+documented exit code.
 
-A program calls `attend` before it imports anything heavy: until told otherwise a signal then ends the process at once,
-in one sentence. Whoever has something to tidy up says so with `reacting`. Only the standard library's small modules
-may be imported here.
+A program calls `attend` before it imports anything heavy: until told otherwise a signal then ends
+the process at once, in one sentence. Whoever has something to tidy up says so with `reacting`. Only
+the standard library's small modules may be imported here.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from typing import NoReturn
 
 ENDING = (signal.SIGINT, signal.SIGTERM)
 OWNED = ContextVar("OWNED", default=False)
-"""Whether this process runs a command of ours, so that its signals are ours too; a notebook's are not."""
+"""Whether this process runs a command of ours, so that its signals are ours too; a notebook's are
+not."""
 
 
 class Signalled(KeyboardInterrupt):
@@ -37,7 +39,8 @@ def attend(name: str) -> None:
     def leave(number: int, _frame: FrameType | None) -> NoReturn:
         signalled = Signalled(number)
         try:
-            # by way of the log if that is imported already: an import cannot be begun in the middle of another
+            # by way of the log if that is imported already: an import cannot be begun in the middle
+            # of another
             sys.modules["protocol.log"].process_log(name)(str(signalled), "stopped", "warning")
         except Exception:  # not imported, or interrupted while it wrote
             os.write(2, f"{name}: {signalled}\n".encode())
@@ -45,7 +48,9 @@ def attend(name: str) -> None:
 
     for number in ENDING:
         signal.signal(number, leave)
-    atexit.register(_ignore)  # Python's own end restores the defaults, by which a signal would kill what is done
+    atexit.register(
+        _ignore
+    )  # Python's own end restores the defaults, by which a signal would kill what is done
 
 
 def _ignore() -> None:
@@ -55,7 +60,8 @@ def _ignore() -> None:
 
 @contextmanager
 def reacting(act: Callable[[int], object]) -> Iterator[None]:
-    """Inside, a signal calls `act` with its number, in the main thread between two of its instructions."""
+    """Inside, a signal calls `act` with its number, in the main thread between two of its
+    instructions."""
     if threading.current_thread() is not threading.main_thread():
         yield  # signals are the main thread's affair
         return

@@ -1,4 +1,5 @@
-"""All three roles in one process, in lockstep: for tests and notebooks. Same plan, machines and material as for real.
+"""All three roles in one process, in lockstep: for tests and notebooks. Same plan, machines and
+material as for real.
 
 And the plaintext twin of a run, in float64.
 """
@@ -34,17 +35,26 @@ class Simulation:
     dealt_bytes: int = 0
     beyond: tuple[str, ...] = ()  # what left its range
     steps: int = 0  # that were done
-    history: list[dict[str, list[Array]]] = field(default_factory=list)  # what checks revealed, by party and label
-    kept: list[dict[str, Words]] = field(default_factory=list, repr=False)  # shares of what stays shared, by party
+    history: list[dict[str, list[Array]]] = field(
+        default_factory=list
+    )  # what checks revealed, by party and label
+    kept: list[dict[str, Words]] = field(
+        default_factory=list, repr=False
+    )  # shares of what stays shared, by party
     checked: list[int] = field(default_factory=list)  # after how many steps each check was
 
 
 def twin(
-    job: Job, inputs: Mapping[str, Array], iterations: int | None = None, learners: tuple[int, ...] = (0, 1)
+    job: Job,
+    inputs: Mapping[str, Array],
+    iterations: int | None = None,
+    learners: tuple[int, ...] = (0, 1),
 ) -> tuple[dict[str, Array], History, int]:
-    """`job` in float64 with NumPy, in the clear: results, what checks revealed, and how many iterations it has.
+    """`job` in float64 with NumPy, in the clear: results, what checks revealed, and how many
+    iterations it has.
 
-    It is checked, and may end early, where the secure run is and may; `history` has what anybody is told.
+    It is checked, and may end early, where the secure run is and may; `history` has what anybody is
+    told.
     """
     traced = trace(job, {name: array.shape for name, array in inputs.items()}, iterations)
     history = History()
@@ -73,11 +83,14 @@ def simulate(
     shares: Sequence[Mapping[str, Words]] = ({}, {}),
     network: Network = LAN,
 ) -> Simulation:
-    """Run `job`, planned for `network`, on the inputs of both parties. `observe(sender, words)` sees every message between them.
+    """Run `job`, planned for `network`, on the inputs of both parties. `observe(sender, words)`
+    sees every message between them.
 
-    shares: each party's own, of what the job begins with (`Job.begin_with`): an earlier run's `kept`.
+    shares: each party's own, of what the job begins with (`Job.begin_with`): an earlier run's
+        `kept`.
 
-    OutOfRangeError where values left the range that was declared, proven or assumed for them, unless that is accepted.
+    OutOfRangeError where values left the range that was declared, proven or assumed for them,
+    unless that is accepted.
     """
     shapes = {name: array.shape for name, array in inputs.items()}
     traced = trace(job, shapes, iterations, network)
@@ -132,7 +145,9 @@ def execute(
                             observe(sender, message)
                         machines[1 - sender].receive(number, message)
                     run.rounds += 1
-                run.dealt_bytes += _supply(machines, dealer, seeds, first, machines[0].rounds(phase))
+                run.dealt_bytes += _supply(
+                    machines, dealer, seeds, first, machines[0].rounds(phase)
+                )
                 for machine in machines:
                     machine.end()
         if phase == Phase.STEP:
@@ -150,14 +165,20 @@ def execute(
     run.history = [history.values for history in histories]
     run.checked = histories[0].steps
     run.beyond = max(
-        ((*history.beyond, *machine.beyond()) for history, machine in zip(histories, machines, strict=True)), key=len
+        (
+            (*history.beyond, *machine.beyond())
+            for history, machine in zip(histories, machines, strict=True)
+        ),
+        key=len,
     )
     if run.beyond and not accept_out_of_range:
         raise OutOfRangeError(sentence(run.beyond))
     return run
 
 
-def _supply(machines: list[Machine], dealer: Deal, seeds: Sequence[bytes], step: int, number: int) -> int:
+def _supply(
+    machines: list[Machine], dealer: Deal, seeds: Sequence[bytes], step: int, number: int
+) -> int:
     """What comes in parts before this round, to both; the bytes dealt for it."""
     dealing, phase, size = dealer.dealing, machines[0].phase, 0
     for loads in zip(*(machine.loads(number) for machine in machines), strict=True):
@@ -167,6 +188,8 @@ def _supply(machines: list[Machine], dealer: Deal, seeds: Sequence[bytes], step:
         for party, (machine, load) in enumerate(zip(machines, loads, strict=True)):
             material = [*own_masks(dealing, seeds[party], party, phase, step, load.masks)]
             if part is not None:
-                material += dealt_part(dealing, seeds[party], phase, step, part, corrections if party else None)
+                material += dealt_part(
+                    dealing, seeds[party], phase, step, part, corrections if party else None
+                )
             machine.supply(load, material)
     return size

@@ -1,7 +1,8 @@
 """Which numbers fit where: fraction bits and widths of a graph's nodes.
 
-*Scales* run forward: fraction bits of every node. *Demands* run backward: modulo which 2^k every node must be known so that all
-its consumers are exact. `solver` runs both, and decides where to truncate when the bits do not fit.
+*Scales* run forward: fraction bits of every node. *Demands* run backward: modulo which 2^k every
+node must be known so that all its consumers are exact. `solver` runs both, and decides where to
+truncate when the bits do not fit.
 """
 
 from __future__ import annotations
@@ -16,16 +17,20 @@ from .graph import Graph, Node, Op, Phase, whole
 from .views import View
 
 LEAST_FRACTION_BITS = 4
-WIDE_SIZE = 4096  # tensors up to this many elements take two limbs rather than spend a round on truncation
+WIDE_SIZE = (
+    4096  # tensors up to this many elements take two limbs rather than spend a round on truncation
+)
 
 
 @dataclass(frozen=True)
 class Numerics:
-    """Fixed-point choices of a job: fraction bits f, integer bits (sign and one spare included) that any tensor gets, margin."""
+    """Fixed-point choices of a job: fraction bits f, integer bits (sign and one spare included)
+    that any tensor gets, margin."""
 
     fraction_bits: int = 20
     integer_bits: int = 16
-    margin: float = 64.0  # how many times its likely deviation a value may be where the proven range would cost bits
+    # how many times its likely deviation a value may be where the proven range would cost bits
+    margin: float = 64.0
 
     def __post_init__(self) -> None:
         for name, value, least, most in (
@@ -41,7 +46,9 @@ class Numerics:
 class Sized(Op):
     """An operation whose fraction bits, and the bits it needs of its operands, are known."""
 
-    keeps_scale: bool = False  # its result is multiplied at its own scale, not at the job's fraction bits
+    keeps_scale: bool = (
+        False  # its result is multiplied at its own scale, not at the job's fraction bits
+    )
 
     def scale(self, sizes: Sizes, node: Node) -> int:
         """Fraction bits of the result; those of the operands are in `sizes`."""
@@ -54,15 +61,19 @@ class Sized(Op):
 
 @dataclass(frozen=True)
 class Sizes:
-    """Fraction bits and widths of a graph's nodes. What `size` returns; while it works, what stands so far.
+    """Fraction bits and widths of a graph's nodes. What `size` returns; while it works, what stands
+    so far.
 
-    A carried variable that nothing revealed depends on is in neither `carried_needs` nor, through it, `needs`.
+    A carried variable that nothing revealed depends on is in neither `carried_needs` nor, through
+    it, `needs`.
     """
 
     graph: Graph  # with truncations where they are necessary
     numerics: Numerics
     scales: dict[Node, int] = field(default_factory=dict)
-    needs: dict[Node, int] = field(default_factory=dict)  # bits k: the node must be known modulo 2^k
+    needs: dict[Node, int] = field(
+        default_factory=dict
+    )  # bits k: the node must be known modulo 2^k
     carried_scales: dict[str, int] = field(default_factory=dict)
     carried_needs: dict[str, int] = field(default_factory=dict)
     assumed: dict[Node, float] = field(
@@ -74,33 +85,41 @@ class Sizes:
     _memo: dict[Any, Any] = field(default_factory=dict)
 
     def once(self, key: Any, make: Callable[[], Any]) -> Any:
-        """What `make` returned for this key the first time. Only for what follows from the scales."""
+        """What `make` returned for this key the first time. Only for what follows from the
+        scales."""
         if key not in self._memo:
             self._memo[key] = make()
         return self._memo[key]
 
     def integer_bits(self, node: Node) -> int:
-        """Bits above the binary point of numbers below `limit`, with the sign, one that truncation needs, and a spare one."""
+        """Bits above the binary point of numbers below `limit`, with the sign, one that truncation
+        needs, and a spare one."""
         return max(2, math.frexp(self.limit(node))[1] + 3)
 
     def limit(self, node: Node) -> float:
         """The magnitude that `node` is taken to stay below.
 
-        Its interval, where that needs no more than the job's integer bits. Otherwise `margin` times what is likely, if that is
-        less, but no less than the integer bits hold: beyond that the interval of a deep graph says nothing (a sum of N terms
-        may be N times the largest, and is about √N times), and would be paid for in ring bits.
+        Its interval, where that needs no more than the job's integer bits. Otherwise `margin` times
+        what is likely, if that is less, but no less than the integer bits hold: beyond that the
+        interval of a deep graph says nothing (a sum of N terms may be N times the largest, and is
+        about √N times), and would be paid for in ring bits.
         """
         if node not in self.limits:
-            usual, likely = math.nextafter(2.0 ** (self.numerics.integer_bits - 3), 0.0), node.likely
+            usual, likely = (
+                math.nextafter(2.0 ** (self.numerics.integer_bits - 3), 0.0),
+                node.likely,
+            )
             guess = 2 * likely.mean + self.numerics.margin * likely.deviation
             most = max(usual, guess if math.isfinite(guess) else 0.0)
             self.limits[node] = min(node.peak, most)
         return self.limits[node]
 
     def room(self, node: Node) -> int:
-        """The fewest bits k such that the node's value, taken modulo 2^k, still gives its sign: scale + integer bits.
+        """The fewest bits k such that the node's value, taken modulo 2^k, still gives its sign:
+        scale + integer bits.
 
-        The spare one of them is not worth a limb, if the limit is not all but reached by rounding errors.
+        The spare one of them is not worth a limb, if the limit is not all but reached by rounding
+        errors.
         """
         bits = self.scales[node] + self.integer_bits(node)
         return bits - 1 if bits % 64 == 1 and math.frexp(self.limit(node))[0] < 0.999 else bits
@@ -109,7 +128,9 @@ class Sizes:
         """Bits by which a product shifts `node` down when it reads it."""
         op = whole(node).op
         return (
-            0 if isinstance(op, Sized) and op.keeps_scale else max(0, self.scales[node] - self.numerics.fraction_bits)
+            0
+            if isinstance(op, Sized) and op.keeps_scale
+            else max(0, self.scales[node] - self.numerics.fraction_bits)
         )
 
     def operand_scale(self, node: Node) -> int:
@@ -117,7 +138,8 @@ class Sizes:
         return self.scales[node] - self.operand_shift(node)
 
     def base(self, node: Node) -> tuple[Node, tuple[View, ...]]:
-        """The tensor to open so that `node` is open: `node` is a view of it. Setup tensors are opened whole."""
+        """The tensor to open so that `node` is open: `node` is a view of it. Setup tensors are
+        opened whole."""
         views: list[View] = []
         while node.op.view is not None:
             (inner,) = node.inputs
@@ -129,7 +151,8 @@ class Sizes:
 
 
 class Demands:
-    """The backward pass: what operations say they need of their operands, filled into `sizes.needs`."""
+    """The backward pass: what operations say they need of their operands, filled into
+    `sizes.needs`."""
 
     def __init__(self, sizes: Sizes) -> None:
         self.sizes = sizes
@@ -145,7 +168,8 @@ class Demands:
         needs[node] = max(needs.get(node, 0), bits)
 
     def need_aligned(self, node: Node, scale: int, bits: int) -> None:
-        """`node` is needed modulo 2^bits once it is brought to `scale`, for which it is shifted left."""
+        """`node` is needed modulo 2^bits once it is brought to `scale`, for which it is shifted
+        left."""
         self.need(node, max(1, bits - (scale - self.sizes.scales[node])))
 
     def need_open(self, node: Node, bits: int) -> None:
@@ -162,5 +186,6 @@ class Demands:
 
 
 def assumed(sizes: Sizes, read: Iterable[Node]) -> dict[Node, float]:
-    """Of the nodes that somebody reads, those that are taken to stay below less than their interval allows, and below what."""
+    """Of the nodes that somebody reads, those that are taken to stay below less than their interval
+    allows, and below what."""
     return {node: limit for node in read if (limit := sizes.limit(node)) < node.peak}

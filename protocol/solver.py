@@ -1,10 +1,11 @@
 """Where to truncate, and what takes two limbs: the scales and widths of a whole graph.
 
-Truncation is lazy: a product stays at 2f fraction bits until its bits do not fit. Then there are three remedies: truncate it, truncate
-what it is made from, or truncate what is made from it; and a tensor that none of them helps takes a second limb. An attempt sizes
-the whole graph and collects remedies for all that does not fit; the next attempt has them all. Remedies are only ever added, and
-with all of them every operation reads operands of f bits. So the search ends, and a graph is refused only for an operation that
-does not fit two limbs by itself.
+Truncation is lazy: a product stays at 2f fraction bits until its bits do not fit. Then there are
+three remedies: truncate it, truncate what it is made from, or truncate what is made from it; and a
+tensor that none of them helps takes a second limb. An attempt sizes the whole graph and collects
+remedies for all that does not fit; the next attempt has them all. Remedies are only ever added, and
+with all of them every operation reads operands of f bits. So the search ends, and a graph is
+refused only for an operation that does not fit two limbs by itself.
 """
 
 from __future__ import annotations
@@ -20,17 +21,19 @@ from .sizing import LEAST_FRACTION_BITS, WIDE_SIZE, Demands, Numerics, Sized, Si
 WIDE_ONCE = 1 << 20  # … in setup, where it costs bytes once
 WORD = 64
 MOST_BITS = 2 * WORD
-RELAXING = 20_000  # nodes sized in all while superfluous truncations are looked for, and while finer ones are
+# nodes sized in all while superfluous truncations are looked for, and while finer ones are
+RELAXING = 20_000
 FINER = (8, 6, 4, 2)  # bits more than f that a variable is read with, the most that fit
 
 NARROWER = "declare a narrower range, or state one with within(x, low, high)"
 
 
 def size(graph: Graph, numerics: Numerics, truncation: Callable[[int], Op]) -> Sizes:
-    """Scales and widths of what is live in `graph`, in a copy with truncation(f) where the bits do not fit.
+    """Scales and widths of what is live in `graph`, in a copy with truncation(f) where the bits do
+    not fit.
 
-    JobError where an operation does not fit whatever is truncated before it: which, the bits it needs and has, and the most
-    fraction bits with which it would.
+    JobError where an operation does not fit whatever is truncated before it: which, the bits it
+    needs and has, and the most fraction bits with which it would.
     """
     try:
         return _solved(graph, numerics, truncation)
@@ -42,8 +45,8 @@ def size(graph: Graph, numerics: Numerics, truncation: Callable[[int], Op]) -> S
             except JobError:
                 continue
             raise JobError(
-                f"{error}; {NARROWER}, or take {fewer} fraction bits (now {numerics.fraction_bits}), "
-                f"which leaves steps of {2.0**-fewer:.1e}"
+                f"{error}; {NARROWER}, or take {fewer} fraction bits (now"
+                f" {numerics.fraction_bits}), which leaves steps of {2.0**-fewer:.1e}"
             ) from None
         raise JobError(f"{error}; {NARROWER}") from None
 
@@ -63,7 +66,9 @@ class _Solver:
         self._cuts: dict[Node, int] = {}
         self._wide: set[Node] = set()  # large tensors that take two limbs all the same
         self._apart: set[Node] = set()  # of those that are cut: sums have them as they are
-        self._origin: dict[Node, Node] = {}  # node of the copy at hand → node of `graph`; the keys of the other two
+        self._origin: dict[
+            Node, Node
+        ] = {}  # node of the copy at hand → node of `graph`; the keys of the other two
         self._uses: dict[Node, list[Node]] = {}
         self._before = 0, 0
         self.sizes: Sizes
@@ -73,7 +78,8 @@ class _Solver:
             pass
 
     def relax(self) -> None:
-        """Take back truncations that later ones made superfluous, the first first, while that takes little time."""
+        """Take back truncations that later ones made superfluous, the first first, while that takes
+        little time."""
         solved = self.sizes
         for cut in list(self._cuts)[: RELAXING // max(1, len(solved.graph.nodes))]:
             cuts, wide = dict(self._cuts), set(self._wide)
@@ -88,14 +94,18 @@ class _Solver:
         self.sizes = solved
 
     def refine(self) -> None:
-        """Have carried variables read with more bits than f, where that takes none that are not there, while that takes little time.
+        """Have carried variables read with more bits than f, where that takes none that are not
+        there, while that takes little time.
 
-        A weight is small where there are many, and all that they are multiplied with adds up their last bits. And have what is
-        added to them added to all of their bits, or the roundings of all steps add up.
+        A weight is small where there are many, and all that they are multiplied with adds up their
+        last bits. And have what is added to them added to all of their bits, or the roundings of
+        all steps add up.
         """
         solved, most = self.sizes, _words(self.sizes)
         tries = RELAXING // max(1, len(solved.graph.nodes))
-        for cut in [node for node in self._cuts if isinstance(node.op, Carry) and node.phase == Phase.STEP]:
+        for cut in [
+            node for node in self._cuts if isinstance(node.op, Carry) and node.phase == Phase.STEP
+        ]:
             for finer in FINER[: max(0, tries)]:
                 tries -= 1
                 cuts, wide = dict(self._cuts), set(self._wide)
@@ -110,7 +120,12 @@ class _Solver:
             cuts, wide, tries = dict(self._cuts), set(self._wide), tries - 1
             self._apart.add(cut)
             try:
-                ok = tries > 0 and self._fits() and _words(self.sizes) <= most and self._cuts.keys() == cuts.keys()
+                ok = (
+                    tries > 0
+                    and self._fits()
+                    and _words(self.sizes) <= most
+                    and self._cuts.keys() == cuts.keys()
+                )
             except JobError:
                 ok = False
             if ok:
@@ -121,7 +136,8 @@ class _Solver:
         self.sizes = solved
 
     def _fits(self) -> bool:
-        """Size a copy that has the remedies so far; False, and more of them, where it does not fit."""
+        """Size a copy that has the remedies so far; False, and more of them, where it does not
+        fit."""
         self._before = len(self._cuts), len(self._wide)
         work, self._origin = self._graph.truncated(
             {node: self._truncation(bits) for node, bits in self._cuts.items()},
@@ -140,7 +156,8 @@ class _Solver:
     # Forward.
 
     def _scaled(self, work: Graph) -> Sizes:
-        """Fraction bits, to a fixpoint over the carried variables; remedies for what is too fine for any ring."""
+        """Fraction bits, to a fixpoint over the carried variables; remedies for what is too fine
+        for any ring."""
         f = self._numerics.fraction_bits
         carried, before = dict.fromkeys(work.updated, f), dict.fromkeys(work.updated, f)
         limits: dict[Node, float] = {}
@@ -153,7 +170,11 @@ class _Solver:
                 sizes.scales[node] = _scale(sizes, node, firsts)
                 if sizes.room(node) > MOST_BITS and self._coarser(sizes, node.inputs, node):
                     sizes.scales[node] = _scale(sizes, node, firsts)
-            large = [node for node in work.nodes if isinstance(node.op, Carry) and sizes.room(node) > MOST_BITS]
+            large = [
+                node
+                for node in work.nodes
+                if isinstance(node.op, Carry) and sizes.room(node) > MOST_BITS
+            ]
             if [node for node in large if self._coarser(sizes, _made_of(work, node), node)]:
                 return sizes
             ends = {label: max(sizes.scales[node], sizes.scales[work.initial[label]])
@@ -161,22 +182,31 @@ class _Solver:
             if ends == carried:
                 break
             before, carried = carried, ends
-        else:  # grows from step to step, as in w = 0.9 · w: truncate it once a step, and what it starts with
+        # grows from step to step, as in w = 0.9 · w: truncate it once a step, and what it starts
+        # with
+        else:
             growing = [label for label, scale in ends.items() if scale != before[label]]
-            starts = [work.initial[label] for label in growing if not isinstance(work.initial[label].op, Source)]
+            starts = [
+                work.initial[label]
+                for label in growing
+                if not isinstance(work.initial[label].op, Source)
+            ]
             self._cut(*starts, *(work.updated[label] for label in growing))
             if not self._remedied():
                 line = work.origins[growing[0]].line if growing[0] in work.origins else ""
                 raise JobError(
-                    f"v.{growing[0]}{f' ({line})' if line else ''} needs more fraction bits from step to step; "
-                    "multiply it by fewer numbers"
+                    f"v.{growing[0]}{f' ({line})' if line else ''} needs more fraction bits from"
+                    " step to step; multiply it by fewer numbers"
                 )
-        shown = (node for label, node in work.revealed.items() if not work.terms.get(label, Terms()).kept)
+        shown = (
+            node for label, node in work.revealed.items() if not work.terms.get(label, Terms()).kept
+        )
         self._cut(*(node for node in shown if sizes.scales[node] > f))
         return sizes
 
     def _coarser(self, sizes: Sizes, nodes: Iterable[Node], user: Node) -> bool:
-        """Truncate the finest of `nodes` (what they are views of) that are finer than f and fit; False if none is."""
+        """Truncate the finest of `nodes` (what they are views of) that are finer than f and fit;
+        False if none is."""
         found = {base for node in nodes if self._can_cut(sizes, base := whole(node))}
         finest = max((sizes.scales[node] for node in found), default=0)
         chosen = [node for node in found if sizes.scales[node] == finest]
@@ -193,7 +223,9 @@ class _Solver:
         )
 
     def _cut(self, *nodes: Node) -> None:
-        self._cuts.update(dict.fromkeys((self._origin[node] for node in nodes), self._numerics.fraction_bits))
+        self._cuts.update(
+            dict.fromkeys((self._origin[node] for node in nodes), self._numerics.fraction_bits)
+        )
 
     def _limit(self, node: Node) -> int:
         return MOST_BITS if node.size <= WIDE_SIZE or self._origin[node] in self._wide else WORD
@@ -229,7 +261,8 @@ class _Solver:
                 return
 
     def _remedy(self, sizes: Sizes, node: Node) -> int:
-        """Make `node` fit, in the next attempt; the bits it will need then, as far as that is known now."""
+        """Make `node` fit, in the next attempt; the bits it will need then, as far as that is known
+        now."""
         limit = self._limit(node)
         if self._can_cut(sizes, node):
             self._cut(node)
@@ -237,7 +270,9 @@ class _Solver:
         if sizes.room(node) > limit and self._coarser(sizes, _made_of(sizes.graph, node), node):
             return min(limit, sizes.room(node))
         if node.phase == Phase.SETUP and limit < MOST_BITS and node.size <= WIDE_ONCE:
-            self._wide.add(self._origin[node])  # it is opened once, and a truncation might cost a round a step
+            self._wide.add(
+                self._origin[node]
+            )  # it is opened once, and a truncation might cost a round a step
             return sizes.needs[node]
         users = [use for use in self._ends(node) if self._can_cut(sizes, use)]
         if users:
@@ -252,11 +287,16 @@ class _Solver:
 
     def _ends(self, node: Node) -> list[Node]:
         """What computes with `node`, or with a view of it."""
-        return [end for use in self._uses.get(node, []) for end in ([use] if use.op.view is None else self._ends(use))]
+        return [
+            end
+            for use in self._uses.get(node, [])
+            for end in ([use] if use.op.view is None else self._ends(use))
+        ]
 
 
 def _made_of(graph: Graph, node: Node) -> tuple[Node, ...]:
-    """What has the fraction bits that `node` has: its operands, or of a carried variable what it becomes."""
+    """What has the fraction bits that `node` has: its operands, or of a carried variable what it
+    becomes."""
     return (graph.updated[node.op.label],) if isinstance(node.op, Carry) else node.inputs
 
 
@@ -266,7 +306,8 @@ def _words(sizes: Sizes) -> int:
 
 
 def _scale(sizes: Sizes, node: Node, firsts: dict[Node, int]) -> int:
-    """Fraction bits of one node. What a party brings is encoded as finely as the variable that starts with it."""
+    """Fraction bits of one node. What a party brings is encoded as finely as the variable that
+    starts with it."""
     match node.op:
         case Source():
             return firsts.get(node, sizes.numerics.fraction_bits)
@@ -280,6 +321,7 @@ def _scale(sizes: Sizes, node: Node, firsts: dict[Node, int]) -> int:
 def _refusal(sizes: Sizes, node: Node) -> str:
     line = f" ({node.origin.line})" if node.origin.line else ""
     return (
-        f"{node.op.name} of shape {node.shape}{line} needs {sizes.needs[node]} bits and the ring has {MOST_BITS}: "
-        f"{sizes.scales[node]} fraction bits, and {sizes.integer_bits(node)} for numbers up to ±{sizes.limit(node):.3g}"
+        f"{node.op.name} of shape {node.shape}{line} needs {sizes.needs[node]} bits and the ring"
+        f" has {MOST_BITS}: {sizes.scales[node]} fraction bits, and {sizes.integer_bits(node)} for"
+        f" numbers up to ±{sizes.limit(node):.3g}"
     )

@@ -1,4 +1,5 @@
-"""NumPy's words for structure, as views: checked against the shape of what they are applied to. JobError says what does not fit."""
+"""NumPy's words for structure, as views: checked against the shape of what they are applied to.
+JobError says what does not fit."""
 
 from __future__ import annotations
 
@@ -9,11 +10,24 @@ from typing import Any
 import numpy as np
 
 from .errors import JobError
-from .views import Differences, Index, Pad, Reshape, Shape, Take, Transpose, Windows, own_key, padded, window_places
+from .views import (
+    Differences,
+    Index,
+    Pad,
+    Reshape,
+    Shape,
+    Take,
+    Transpose,
+    Windows,
+    own_key,
+    padded,
+    window_places,
+)
 
 
 def index(shape: Shape, key: Any) -> Index:
-    """NumPy's basic indexing (integers, slices, None, Ellipsis) as a view, checked against `shape`."""
+    """NumPy's basic indexing (integers, slices, None, Ellipsis) as a view, checked against
+    `shape`."""
     keys = list(key) if isinstance(key, tuple) else [key]
     used = sum(item is not None and not isinstance(item, EllipsisType) for item in keys)
     if used > len(shape) or sum(isinstance(item, EllipsisType) for item in keys) > 1:
@@ -37,13 +51,15 @@ def index(shape: Shape, key: Any) -> Index:
             axis += 1
         elif isinstance(item, (int, np.integer)) and not isinstance(item, bool):
             if not -shape[axis] <= item < shape[axis]:
-                raise JobError(f"index {item} is out of range for axis {axis} of a tensor of shape {shape}")
+                raise JobError(
+                    f"index {item} is out of range for axis {axis} of a tensor of shape {shape}"
+                )
             items.append(int(item) % shape[axis])
             axis += 1
         else:
             raise JobError(
-                f"a secret tensor is indexed by integers, slices, None and ..., not by {type(item).__name__}; "
-                "take(x, places, axis) gives several places"
+                "a secret tensor is indexed by integers, slices, None and ..., not by"
+                f" {type(item).__name__}; take(x, places, axis) gives several places"
             )
     probe = np.broadcast_to(np.empty((), np.int8), shape)[tuple(own_key(item) for item in items)]
     return Index(probe.shape, tuple(items))
@@ -63,12 +79,15 @@ def pad(shape: Shape, widths: tuple[tuple[int, int, int], ...]) -> Pad:
 
 
 def take(shape: Shape, axis: int, places: Any) -> Take:
-    """The entries at `places`, whole numbers that count from the end where they are negative, along an axis ≥ 0."""
+    """The entries at `places`, whole numbers that count from the end where they are negative, along
+    an axis ≥ 0."""
     length = shape[axis]
     chosen = tuple(int(place) for place in places)
     if chosen and not -length <= min(chosen) <= max(chosen) < length:
         wrong = next(place for place in chosen if not -length <= place < length)
-        raise JobError(f"place {wrong} is out of range for axis {axis} of a tensor of shape {shape}")
+        raise JobError(
+            f"place {wrong} is out of range for axis {axis} of a tensor of shape {shape}"
+        )
     places = tuple(place % length for place in chosen)
     return Take((*shape[:axis], len(places), *shape[axis + 1 :]), axis, places)
 
@@ -84,7 +103,9 @@ def windows(shape: Shape, size: Shape, stride: Shape) -> Windows:
 
 def transpose(shape: Shape, axes: Shape | None) -> Transpose:
     order = (
-        tuple(reversed(range(len(shape)))) if axes is None else tuple(axis + len(shape) * (axis < 0) for axis in axes)
+        tuple(reversed(range(len(shape))))
+        if axes is None
+        else tuple(axis + len(shape) * (axis < 0) for axis in axes)
     )
     if sorted(order) != list(range(len(shape))):
         raise JobError(f"cannot transpose shape {shape} by axes {axes}")

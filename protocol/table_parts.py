@@ -15,7 +15,8 @@ from .preparation import (
 
 @dataclass(frozen=True)
 class Part:
-    """What one party brings of a table. `columns`: its names in the job and in the file, or their number, or None for all the rest."""
+    """What one party brings of a table. `columns`: its names in the job and in the file, or their
+    number, or None for all the rest."""
 
     owner: str
     columns: tuple[tuple[str, str], ...] | int | None
@@ -38,8 +39,11 @@ class Part:
 
 
 def own_steps_of(steps: Iterable[Step], part: Part, parts: Iterable[Part]) -> Iterator[Step]:
-    """The steps that concern a part: without names of the columns of others, and of what becomes of these."""
-    foreign = {name for each in parts if each is not part for name in each.known or ()} - {*(part.known or ())}
+    """The steps that concern a part: without names of the columns of others, and of what becomes of
+    these."""
+    foreign = {name for each in parts if each is not part for name in each.known or ()} - {
+        *(part.known or ())
+    }
     for step in steps:
         left = tuple(name for name in step.columns if name not in foreign)
         foreign |= {each for name in foreign & {*step.columns} for each in step.made(name) or ()}

@@ -1,20 +1,24 @@
-"""Tables with named columns: who brings which columns or rows, under which names, and how they are prepared.
+"""Tables with named columns: who brings which columns or rows, under which names, and how they are
+prepared.
 
     class Risk(Training):
         x = Table(alice=["age", "income"], bob=["visits", "city"], match="order", rows=1000,
                   steps=[Fill(), OneHot("city", categories=["Bonn", "Cologne"]), Standardise()])
         y = Labels("bob", "default", classes=["no", "yes"])
 
-One owner: Table("bob", ["age", "income"]). Columns of both (vertical): Table(alice=[…], bob=[…]); v.x is the columns of
-alice and then those of bob; key="patient" in place of match="order" matches their rows by ids, and neither shows the other what
-else it has. Rows of both (horizontal): Table(columns=[…], rows="alice+bob"); v.x is the rows of alice and then those of bob, and a
-last step Standardise() or MinMax() is done on shares (together.py): neither learns v["x.mean"], or v["x.low"], and v["x.inverse"], which
-stay with a model that is kept. A table is a `Bundle`: it brings an Input x, or x.alice and x.bob, of which setup makes v.x.
+One owner: Table("bob", ["age", "income"]). Columns of both (vertical): Table(alice=[…], bob=[…]);
+v.x is the columns of alice and then those of bob; key="patient" in place of match="order" matches
+their rows by ids, and neither shows the other what else it has. Rows of both (horizontal):
+Table(columns=[…], rows="alice+bob"); v.x is the rows of alice and then those of bob, and a last
+step Standardise() or MinMax() is done on shares (together.py): neither learns v["x.mean"], or
+v["x.low"], and v["x.inverse"], which stay with a model that is kept. A table is a `Bundle`: it
+brings an Input x, or x.alice and x.bob, of which setup makes v.x.
 
-Columns: names; {"age": "Age (years)"} to call a column of the file otherwise; patterns over the file's names ("mean *"); a
-number, for so many columns whatever their names; None, for all that no other table of the job takes. `party/formats` reads them
-from the owner's --table FILE. Steps (`preparation.py`: Standardise, MinMax, Clip, Log1p, Days, Fill, OneHot) are done by the
-owner of a column. All of it is compared when two parties agree.
+Columns: names; {"age": "Age (years)"} to call a column of the file otherwise; patterns over the
+    file's names ("mean *"); a number, for so many columns whatever their names; None, for all that
+    no other table of the job takes. `party/formats` reads them from the owner's --table FILE. Steps
+    (`preparation.py`: Standardise, MinMax, Clip, Log1p, Days, Fill, OneHot) are done by the owner
+    of a column. All of it is compared when two parties agree.
 """
 
 from __future__ import annotations
@@ -46,14 +50,24 @@ from .preparation import (
     layout,
     names,
     ranges,
-    text,
     touched,
 )
 from .table_parts import Part, own_steps_of
 from .together import WIDE, Shared
 from .views import Shape
 
-__all__ = ["Clip", "Days", "Fill", "Labels", "Log1p", "MinMax", "OneHot", "Part", "Standardise", "Table", "tables"]
+__all__ = [
+    "Clip",
+    "Days",
+    "Fill",
+    "Log1p",
+    "MinMax",
+    "OneHot",
+    "Part",
+    "Standardise",
+    "Table",
+    "tables",
+]
 
 Columns = str | int | Sequence[str] | Mapping[str, str] | None
 BOTH = "alice+bob"  # rows of both parties
@@ -63,9 +77,12 @@ RANGE = (-1024.0, 1024.0)  # where nothing is declared, and no step says more
 class Table(Bundle):
     """See the module's docstring. v.NAME is (rows, columns), or (rows, *shape).
 
-    rows: how many, or a name for an axis whose length the data say, or "alice+bob", or {"alice": 300, "bob": 200}, for rows of both.
-    match: "order": rows that stand in the same place of both files belong together, in a table with columns of both.
-    key: the column of ids by which rows are matched instead, or {"alice": "patient", "bob": "pid"}; see matching.py.
+    rows: how many, or a name for an axis whose length the data say, or "alice+bob", or {"alice":
+        300, "bob": 200}, for rows of both.
+    match: "order": rows that stand in the same place of both files belong together, in a table with
+        columns of both.
+    key: the column of ids by which rows are matched instead, or {"alice": "patient", "bob": "pid"};
+        see matching.py.
     low, high: the range of the prepared values; without them what the steps imply, or ±1024.
     """
 
@@ -89,7 +106,9 @@ class Table(Bundle):
         self.steps, self.match = tuple(steps), match
         self.row_shape = None if shape is None else tuple(shape)
         own: dict[str, Columns] = {
-            role: found for role, found in zip(ROLES, (alice, bob), strict=True) if found is not None
+            role: found
+            for role, found in zip(ROLES, (alice, bob), strict=True)
+            if found is not None
         }
         self._check(owner, columns, own, key)
         if self.horizontal:
@@ -99,23 +118,40 @@ class Table(Bundle):
         self.key = self._keys(key, own)
         parts = [self._part(role, found) for role, found in own.items()]
         self._check_steps([part.known for part in parts])
-        self.filled: Names = ()  # columns whose mean, of the rows of both, stands where they have no value
-        own_steps, self.shared = self._shared(parts[0].known) if self.horizontal else (self.steps, ())
-        self.parts = tuple(replace(part, steps=tuple(own_steps_of(own_steps, part, parts))) for part in parts)
-        if self.row_shape is not None and any(part.width not in (None, prod(self.row_shape)) for part in self.parts):
+        # columns whose mean, of the rows of both, stands where they have no value
+        self.filled: Names = ()
+        own_steps, self.shared = (
+            self._shared(parts[0].known) if self.horizontal else (self.steps, ())
+        )
+        self.parts = tuple(
+            replace(part, steps=tuple(own_steps_of(own_steps, part, parts))) for part in parts
+        )
+        if self.row_shape is not None and any(
+            part.width not in (None, prod(self.row_shape)) for part in self.parts
+        ):
             raise JobError(
-                f"shape={self.row_shape} holds {prod(self.row_shape)} numbers, and the table has other columns"
+                f"shape={self.row_shape} holds {prod(self.row_shape)} numbers, and the table has"
+                " other columns"
             )
-        found = [each for part in self.parts for each in ranges(part.known or ("",), part.steps, *RANGE).values()]
+        found = [
+            each
+            for part in self.parts
+            for each in ranges(part.known or ("",), part.steps, *RANGE).values()
+        ]
         self.low = min(a for a, _ in found) if low is None else low
         self.high = max(b for _, b in found) if high is None else high
 
-    def _check(self, owner: str | None, columns: Columns, own: Mapping[str, Columns], key: object) -> None:
+    def _check(
+        self, owner: str | None, columns: Columns, own: Mapping[str, Columns], key: object
+    ) -> None:
         """JobError for what contradicts itself."""
-        if sum((owner is not None, bool(own), self.horizontal)) != 1 or (own and columns is not None):
+        if sum((owner is not None, bool(own), self.horizontal)) != 1 or (
+            own and columns is not None
+        ):
             raise JobError(
-                "a Table belongs to one party, Table('bob', [columns]); or has columns of both, Table(alice=[columns], "
-                "bob=[columns]); or rows of both, Table(columns=[columns], rows='alice+bob')"
+                "a Table belongs to one party, Table('bob', [columns]); or has columns of both,"
+                " Table(alice=[columns], bob=[columns]); or rows of both, Table(columns=[columns],"
+                " rows='alice+bob')"
             )
         if owner is not None and owner not in ROLES:
             raise JobError(f"a Table belongs to 'alice' or to 'bob', not to {owner!r}")
@@ -125,29 +161,53 @@ class Table(Bundle):
             raise JobError("rows={'alice': 300, 'bob': 200}: a whole number above zero for each")
         if isinstance(self.rows, int) and not _count(self.rows):
             raise JobError("rows=1000: a whole number above zero")
-        if len(own) == 2 and (self.match, key) != ("order", None) and (self.match is not None or key is None):
+        if (
+            len(own) == 2
+            and (self.match, key) != ("order", None)
+            and (self.match is not None or key is None)
+        ):
             raise JobError(
-                "a Table with columns of both says how its rows belong together: key='patient', the column of ids by which they "
-                "are matched, or match='order' where both files have the same rows in the same order"
+                "a Table with columns of both says how its rows belong together: key='patient', the"
+                " column of ids by which they are matched, or match='order' where both files have"
+                " the same rows in the same order"
             )
         if self.horizontal and key is not None:
             raise JobError(
-                "key=… matches rows of one party with rows of the other; a table with rows of both takes them all"
+                "key=… matches rows of one party with rows of the other; a table with rows of both"
+                " takes them all"
             )
         if len(own) != 2 and self.match is not None:
-            raise JobError("match=… is for a Table with columns of both: Table(alice=[…], bob=[…], match='order')")
+            raise JobError(
+                "match=… is for a Table with columns of both: Table(alice=[…], bob=[…],"
+                " match='order')"
+            )
         for step in self.steps:
             if not isinstance(step, Step):
-                raise JobError(f"steps takes Standardise(), Fill() and the like, not {type(step).__name__}")
+                raise JobError(
+                    f"steps takes Standardise(), Fill() and the like, not {type(step).__name__}"
+                )
         if self.row_shape is not None and (len(own) == 2 or not all(map(_count, self.row_shape))):
-            raise JobError("shape=(1, 28, 28): whole numbers above zero, for a table whose columns are not split")
+            raise JobError(
+                "shape=(1, 28, 28): whole numbers above zero, for a table whose columns are not"
+                " split"
+            )
 
     def _keys(self, key: str | Mapping[str, str] | None, owners: Iterable[str]) -> dict[str, str]:
         """The column of ids in each owner's file."""
-        found = dict(key) if isinstance(key, Mapping) else {} if key is None else dict.fromkeys(owners, key)
-        if found and ({*found} != {*owners} or not all(isinstance(each, str) and each for each in found.values())):
+        found = (
+            dict(key)
+            if isinstance(key, Mapping)
+            else {}
+            if key is None
+            else dict.fromkeys(owners, key)
+        )
+        if found and (
+            {*found} != {*owners}
+            or not all(isinstance(each, str) and each for each in found.values())
+        ):
             raise JobError(
-                "key='patient' or key={'alice': 'patient', 'bob': 'pid'}: the name of a column for each owner of the table"
+                "key='patient' or key={'alice': 'patient', 'bob': 'pid'}: the name of a column for"
+                " each owner of the table"
             )
         return found
 
@@ -160,7 +220,9 @@ class Table(Bundle):
             names(columns, "columns={…}")
             sources = names(columns.values(), "columns={…}")
             if any(map(is_pattern, sources)):
-                raise JobError("columns={…} gives one column of the file a name; a pattern has no place in it")
+                raise JobError(
+                    "columns={…} gives one column of the file a name; a pattern has no place in it"
+                )
             found = tuple(zip(columns, sources, strict=True))
         elif columns is None:
             found = prod(self.row_shape) if self.row_shape is not None else None
@@ -177,7 +239,9 @@ class Table(Bundle):
             if there is not None:
                 for name in step.columns:
                     if not is_pattern(name) and name not in there | made:
-                        raise JobError(f"{step} is done to a column {name} that the table does not have")
+                        raise JobError(
+                            f"{step} is done to a column {name} that the table does not have"
+                        )
                 made |= {each for name in there | made for each in step.made(name) or ()}
             filled = isinstance(step, Fill) and step is self.steps[-2:][0] and step.how == "mean"
             filled = filled and isinstance(self.steps[-1], Standardise)
@@ -188,13 +252,15 @@ class Table(Bundle):
                 and not (isinstance(step, Shared) and step is self.steps[-1])
             ):
                 raise JobError(
-                    f"{step} would learn something else from the rows of each party: in a table with rows of both, declare the numbers, "
-                    "MinMax(low=0, high=9), Fill(how='constant'), OneHot(categories=[…]); Standardise() or MinMax() may come last, and "
-                    "Fill() before such a Standardise()"
+                    f"{step} would learn something else from the rows of each party: in a table"
+                    " with rows of both, declare the numbers, MinMax(low=0, high=9),"
+                    " Fill(how='constant'), OneHot(categories=[…]); Standardise() or MinMax() may"
+                    " come last, and Fill() before such a Standardise()"
                 )
 
     def _shared(self, known: Names | None) -> tuple[tuple[Step, ...], Names]:
-        """Of a table with rows of both: the steps that each party does alone, and the columns that the last is then done to on shares."""
+        """Of a table with rows of both: the steps that each party does alone, and the columns that
+        the last is then done to on shares."""
         if not self.steps or not isinstance(self.steps[-1], Shared) or not self.steps[-1].learns:
             return self.steps, ()
         *before, last = self.steps
@@ -204,16 +270,21 @@ class Table(Bundle):
         columns = touched(last, before, list(reached), made)
         if not columns or not all(np.isfinite(reached[name]).all() for name in columns):
             raise JobError(
-                f"{last} over rows of both parties is done on shares, so the names and the ranges of its columns must be known: name "
-                "the columns, and declare MinMax(low=…, high=…) or Clip(low=…, high=…) before it"
+                f"{last} over rows of both parties is done on shares, so the names and the ranges"
+                " of its columns must be known: name the columns, and declare MinMax(low=…,"
+                " high=…) or Clip(low=…, high=…) before it"
             )
-        spread = [MinMax(name, low=reached[name][0], high=reached[name][1], onto=(-WIDE, WIDE)) for name in columns]
+        spread = [
+            MinMax(name, low=reached[name][0], high=reached[name][1], onto=(-WIDE, WIDE))
+            for name in columns
+        ]
         if fill is None:
             return (*before, *spread), tuple(columns)
         self.filled = tuple(touched(fill, before, list(reached), made))
         if not self.filled or not {*self.filled} <= {*columns} or self.row_shape is not None:
             raise JobError(
-                f"{fill} fills columns that {last} is then done to, in a table without a shape: name these, or none"
+                f"{fill} fills columns that {last} is then done to, in a table without a shape:"
+                " name these, or none"
             )
         return (*before, *spread, Fill(self.filled, how="constant", indicator=True)), tuple(columns)
 
@@ -234,7 +305,9 @@ class Table(Bundle):
     def shape(self) -> tuple[int | str, ...]:
         """Of v.NAME, as far as the job says it."""
         gone = 0 if self._indicated else len(self.filled)
-        widths = [part.width and part.width - gone for part in self.parts[: 1 if self.horizontal else 2]]
+        widths = [
+            part.width and part.width - gone for part in self.parts[: 1 if self.horizontal else 2]
+        ]
         rows = sum(self.rows.values()) if isinstance(self.rows, Mapping) else self.rows
         if self.row_shape is not None:
             return (rows, *self.row_shape)
@@ -242,11 +315,15 @@ class Table(Bundle):
 
     def rows_of(self, shapes: Mapping[str, Shape]) -> int:
         """How many rows v.NAME has, given the shapes of all that is brought."""
-        own = [shapes[f"{self.name}.{part.owner}" if len(self.parts) > 1 else self.name][0] for part in self.parts]
+        own = [
+            shapes[f"{self.name}.{part.owner}" if len(self.parts) > 1 else self.name][0]
+            for part in self.parts
+        ]
         return sum(own) if self.horizontal else own[0]
 
     def of_new_rows(self, owner: str) -> Table:
-        """The same columns of any number of rows that `owner` brings; a table with columns of both has rows of both, and its key."""
+        """The same columns of any number of rows that `owner` brings; a table with columns of both
+        has rows of both, and its key."""
         made = copy.copy(self)
         made.rows = "n"
         if len(self.parts) == 1 or self.horizontal:
@@ -260,9 +337,17 @@ class Table(Bundle):
             inside = part.owner if len(self.parts) > 1 else ""
             rows = self.rows
             if self.horizontal:
-                rows = self.rows[part.owner] if isinstance(self.rows, Mapping) else f"{self.name}.{part.owner}.rows"
-            shape = (f"{self.name}.columns" if self.horizontal else f"{self.name}.{part.owner}.columns",)
-            inner: tuple[int | str, ...] = self.row_shape or (shape if part.width is None else (part.width,))
+                rows = (
+                    self.rows[part.owner]
+                    if isinstance(self.rows, Mapping)
+                    else f"{self.name}.{part.owner}.rows"
+                )
+            shape = (
+                f"{self.name}.columns" if self.horizontal else f"{self.name}.{part.owner}.columns",
+            )
+            inner: tuple[int | str, ...] = self.row_shape or (
+                shape if part.width is None else (part.width,)
+            )
             assert not isinstance(rows, Mapping)
             found[inside] = Input(part.owner, (rows, *inner), self.low, self.high)
         return found
@@ -271,16 +356,23 @@ class Table(Bundle):
         self, parts: Mapping[str, Secret], learnt_from: Callable[[int], NDArray[np.intp]]
     ) -> dict[str, Secret]:
         tensors = [parts[part.owner if len(self.parts) > 1 else ""] for part in self.parts]
-        x = concatenate(tensors, axis=0 if self.horizontal else 1) if len(tensors) > 1 else tensors[0]
+        x = (
+            concatenate(tensors, axis=0 if self.horizontal else 1)
+            if len(tensors) > 1
+            else tensors[0]
+        )
         if not self.shared:
             return {"": x}
         own = layout(self.parts[0].known or (), self.parts[0].steps) or ()
         places = [own.index(name) for name in self.shared]
         gaps = [own.index(f"{name} is missing") for name in self.filled]
-        rest = [n for n in range(len(own)) if n not in places and (self._indicated or n not in gaps)]
+        rest = [
+            n for n in range(len(own)) if n not in places and (self._indicated or n not in gaps)
+        ]
         if self.learnt[0] not in parts and not self.horizontal:
             raise JobError(
-                f"{self.name} is prepared with what the training learnt on shares, and the model has none of that"
+                f"{self.name} is prepared with what the training learnt on shares, and the model"
+                " has none of that"
             )
         flat = x.reshape((x.shape[0], len(own)))
         raw = take(flat, places, axis=1)
@@ -302,7 +394,8 @@ class Table(Bundle):
 
     @property
     def _indicated(self) -> bool:
-        """Whether columns that say where a value was missing stay, beside those that are filled on shares."""
+        """Whether columns that say where a value was missing stay, beside those that are filled on
+        shares."""
         return bool(self.filled) and getattr(self.steps[-2], "indicator", False)
 
     @property
@@ -317,39 +410,14 @@ class Table(Bundle):
             columns = part.columns
             said = "all" if columns is None else str(columns)
             if isinstance(columns, tuple):
-                said = ", ".join(name if name == source else f"{name}={source!r}" for name, source in columns)
+                said = ", ".join(
+                    name if name == source else f"{name}={source!r}" for name, source in columns
+                )
             found[f"columns of {part.owner}"] = said
         if self.match is not None:
             found["match"] = self.match
         found |= {f"key of {role}": column for role, column in self.key.items()}
         return found | {f"step {number}": str(step) for number, step in enumerate(self.steps, 1)}
-
-
-class Labels(Table):
-    """A column of classes: v.NAME is (rows, classes), one-hot; of two classes with one_hot=False (rows, 1), 1 for the second.
-
-    classes: their names or numbers as the file has them, in order, or how many there are: 0, 1, 2 and so on.
-    column: which column of the file it is; without it, the file that is given for the labels has one column alone.
-    """
-
-    def __init__(
-        self,
-        owner: str | None = None,
-        column: str | Mapping[str, str] | None = None,
-        *,
-        classes: int | Sequence[str | int | float],
-        one_hot: bool = True,
-        rows: int | str | Mapping[str, int] = "n",
-        key: str | None = None,
-    ) -> None:
-        found = range(classes) if isinstance(classes, int) else classes
-        if isinstance(found, str) or len(found) < 2 or not (one_hot or len(found) == 2):
-            raise JobError(
-                "Labels take two classes or more, classes=['no', 'yes'] or classes=10; one_hot=False takes two"
-            )
-        self.classes = tuple(text(each) for each in found)
-        step = OneHot(categories=self.classes, drop_first=not one_hot)
-        super().__init__(owner, 1 if column is None else column, rows=rows, key=key, steps=[step])
 
 
 def _count(value: object) -> bool:

@@ -1,7 +1,8 @@
-"""The last step of a table with rows of both parties, done on shares: what it learns from the rows of both, neither learns.
+"""The last step of a table with rows of both parties, done on shares: what it learns from the rows
+of both, neither learns.
 
-Each party has brought its columns to ±16 by declared numbers; what stays with a model that is kept is what is subtracted and what is then
-multiplied by, both (1, columns).
+Each party has brought its columns to ±16 by declared numbers; what stays with a model that is kept
+is what is subtracted and what is then multiplied by, both (1, columns).
 """
 
 from __future__ import annotations
@@ -17,17 +18,23 @@ SPARSE = 2.0**-10  # the least part of the rows in which a column has values
 WIDE = 16.0  # what columns are brought to before, and how many deviations they may reach
 
 
-def learnt(step: Shared, x: Secret, rows: NDArray[np.intp], missing: Secret | None = None) -> tuple[Secret, Secret]:
-    """What the step subtracts from each column and multiplies it by, from these rows of x (n, columns).
+def learnt(
+    step: Shared, x: Secret, rows: NDArray[np.intp], missing: Secret | None = None
+) -> tuple[Secret, Secret]:
+    """What the step subtracts from each column and multiplies it by, from these rows of x (n,
+    columns).
 
-    missing: 1 where x has no value, and is 0, for the mean to be filled in before the step, which is Standardise.
+    missing: 1 where x has no value, and is 0, for the mean to be filled in before the step, which
+        is Standardise.
     """
     if len(rows) < x.shape[0]:
         x, missing = take(x, rows, axis=0), None if missing is None else take(missing, rows, axis=0)
     return moments(x, missing) if isinstance(step, Standardise) else extremes(x)
 
 
-def done(step: Shared, x: Secret, first: Secret, inverse: Secret, missing: Secret | None = None) -> Secret:
+def done(
+    step: Shared, x: Secret, first: Secret, inverse: Secret, missing: Secret | None = None
+) -> Secret:
     """The columns after the step."""
     moved = (x - first if missing is None else x - first + missing * first) * inverse
     if isinstance(step, Standardise):
@@ -37,17 +44,21 @@ def done(step: Shared, x: Secret, first: Secret, inverse: Secret, missing: Secre
 
 
 def moments(x: Secret, missing: Secret | None = None) -> tuple[Secret, Secret]:
-    """The mean and one over the deviation of each column; with `missing`, of one in which its mean is filled in.
+    """The mean and one over the deviation of each column; with `missing`, of one in which its mean
+    is filled in.
 
-    The mean of a column in which fewer than a part in 1,024 of the rows has a value is taken for 0, the middle of its range.
-    A column whose deviation is below a part in 2,048 of its range, a constant one above all, gets 0, and so becomes zeros. Relative
-    error of the deviation σ: about 1e-5 + 2^-f/σ².
+    The mean of a column in which fewer than a part in 1,024 of the rows has a value is taken for 0,
+    the middle of its range. A column whose deviation is below a part in 2,048 of its range, a
+    constant one above all, gets 0, and so becomes zeros. Relative error of the deviation σ: about
+    1e-5 + 2^-f/σ².
     """
     mean = x.mean(axis=0, keepdims=True)
     if missing is not None:
         there = 1.0 - missing.mean(axis=0, keepdims=True)
         enough = there >= SPARSE
-        mean = within(mean * (enough * reciprocal(within(there + (1.0 - enough), SPARSE, 2.0))), -WIDE, WIDE)
+        mean = within(
+            mean * (enough * reciprocal(within(there + (1.0 - enough), SPARSE, 2.0))), -WIDE, WIDE
+        )
     centred = x - mean if missing is None else x - mean + missing * mean
     variance = (centred * centred).mean(axis=0, keepdims=True)
     least = (WIDE / 1024) ** 2
@@ -55,9 +66,11 @@ def moments(x: Secret, missing: Secret | None = None) -> tuple[Secret, Secret]:
 
 
 def extremes(x: Secret) -> tuple[Secret, Secret]:
-    """The smallest entry of each column, and one over how far the largest is from it; 0 where that is below a part in 2,048.
+    """The smallest entry of each column, and one over how far the largest is from it; 0 where that
+    is below a part in 2,048.
 
-    Five rounds and 120 comparisons for each 16 rows, again for what these leave. Relative error about 1e-5.
+    Five rounds and 120 comparisons for each 16 rows, again for what these leave. Relative error
+    about 1e-5.
     """
     low = min(x, axis=0, keepdims=True)
     width, least = max(x, axis=0, keepdims=True) - low, WIDE / 1024

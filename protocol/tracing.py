@@ -1,4 +1,5 @@
-"""Tracing: a job run once on shapes alone, and with it the graph that is executed as often as there are steps."""
+"""Tracing: a job run once on shapes alone, and with it the graph that is executed as often as there
+are steps."""
 
 from __future__ import annotations
 
@@ -27,7 +28,9 @@ from .sizing import Numerics
 from .variables import SHARE_OF, Variables
 from .views import Shape
 
-GROWTH = 3.0  # by how much training is taken to enlarge a variable's deviation: in the demos it does by 1.1 to 2.4
+# by how much training is taken to enlarge a variable's deviation: in the demos it does by 1.1 to
+# 2.4
+GROWTH = 3.0
 
 
 @dataclass
@@ -46,7 +49,9 @@ class Traced:
     listing: Listing = field(init=False)  # what the job says, before anything is rewritten
 
 
-def trace(job: Job, shapes: Mapping[str, Shape], iterations: int | None = None, network: Network = LAN) -> Traced:
+def trace(
+    job: Job, shapes: Mapping[str, Shape], iterations: int | None = None, network: Network = LAN
+) -> Traced:
     """Run the job once on shapes; JobError or DataError where it does not fit together.
 
     network: what is left to the plan is chosen for; both parties say the same.
@@ -56,7 +61,10 @@ def trace(job: Job, shapes: Mapping[str, Shape], iterations: int | None = None, 
     if count < 0:
         raise JobError(f"a job runs 0 or more iterations, not {count}")
     if type(job.check_every) is not int or not 0 <= job.check_every < 1 << 40:
-        raise JobError(f"check_every is a whole number of steps, or 0 to leave it to the plan, not {job.check_every!r}")
+        raise JobError(
+            "check_every is a whole number of steps, or 0 to leave it to the plan, not"
+            f" {job.check_every!r}"
+        )
     ranges: dict[str, Interval] = {}  # of the carried variables
     widened: set[str] = set()
     while True:
@@ -65,13 +73,25 @@ def trace(job: Job, shapes: Mapping[str, Shape], iterations: int | None = None, 
             ranges |= {name: _declared(job, name) or starts[name] for name in fresh}
             continue
         # A range that a step does not leave is proven. Others are widened once, then given up.
-        ends = {name: _union(ranges[name], node.interval) for name, node in traced.graph.updated.items()}
-        left = sorted(name for name in ranges if ends[name] != ranges[name] and _declared(job, name) is None)
+        ends = {
+            name: _union(ranges[name], node.interval) for name, node in traced.graph.updated.items()
+        }
+        left = sorted(
+            name for name in ranges if ends[name] != ranges[name] and _declared(job, name) is None
+        )
         if not left:
             stated, traced.numerics = join_factors(state(traced.graph)), job.numerics
             prepare = partial(_prepared, count, network)
             if job.fraction_bits is None:
-                choice = choose(stated, job.numerics, count, float(job.precision), network, prepare, job._fewest_bits)
+                choice = choose(
+                    stated,
+                    job.numerics,
+                    count,
+                    float(job.precision),
+                    network,
+                    prepare,
+                    job._fewest_bits,
+                )
                 traced.numerics, prepared = choice.numerics, choice.graph
                 traced.choice, traced.tried = choice.reason, choice.tried
             else:
@@ -82,8 +102,11 @@ def trace(job: Job, shapes: Mapping[str, Shape], iterations: int | None = None, 
             if job.fraction_bits is None:
                 numbers["fraction_bits"] = "chosen"  # what differs is what the choice follows from
             traced.listing, traced.graph = listing(traced.graph, numbers), prepared
-            traced.assumptions += [_assumed(job, name, ranges[name]) for name in ranges
-                                   if ends[name] != ranges[name] or ranges[name] == EVERYTHING]  # fmt: skip
+            traced.assumptions += [
+                _assumed(job, name, ranges[name])
+                for name in ranges
+                if ends[name] != ranges[name] or ranges[name] == EVERYTHING
+            ]
             return traced
         ranges |= {name: EVERYTHING if name in widened else ends[name] for name in left}
         widened |= set(left)
@@ -96,13 +119,18 @@ def _prepared(steps: int, network: Network, graph: Graph, numerics: Numerics) ->
     return (
         plain
         if moved is graph
-        else cheapest([settle_selected(carry_products(moved, numerics)), plain], numerics, steps, network)
+        else cheapest(
+            [settle_selected(carry_products(moved, numerics)), plain], numerics, steps, network
+        )
     )
 
 
 def _assumed(job: Job, name: str, interval: Interval) -> str:
     if interval != EVERYTHING:
-        return f"{name} is trained and assumed to stay in its declared range [{interval[0]:g}, {interval[1]:g}]"
+        return (
+            f"{name} is trained and assumed to stay in its declared range [{interval[0]:g},"
+            f" {interval[1]:g}]"
+        )
     reach = 2.0 ** (job.integer_bits - 2)
     return f"{name} is carried from step to step and assumed to stay in [{-reach:g}, {reach:g}]"
 
@@ -113,7 +141,8 @@ def _declared(job: Job, name: str) -> Interval | None:
 
 
 def _grown(spread: Spread, declared: Input) -> Spread:
-    """Of a variable that a step changes: no more than some times what it begins with, where that is known."""
+    """Of a variable that a step changes: no more than some times what it begins with, where that is
+    known."""
     begun = declared.default.deviation if isinstance(declared.default, Draw) else declared.typical
     return spread if begun is None else Spread(0.0, min(spread.deviation, GROWTH * begun))
 
@@ -134,8 +163,13 @@ def _trace(
     graph.iterations, graph.begun, graph.outside = count, job._begun, caller()
     values = {}
     for name, declared in sorted(job.inputs.items()):  # whatever order the class has them in
-        node = graph.add(Source(name, shapes[name], declared.party), interval=(declared.low, declared.high))
-        node.declared, node.origin = (float(declared.low), float(declared.high)), Origin(None, declared.line)
+        node = graph.add(
+            Source(name, shapes[name], declared.party), interval=(declared.low, declared.high)
+        )
+        node.declared, node.origin = (
+            (float(declared.low), float(declared.high)),
+            Origin(None, declared.line),
+        )
         if declared.typical is not None:
             node.spread = Spread(0.0, declared.typical)
         values[name] = Secret(graph, node)
@@ -148,16 +182,23 @@ def _trace(
             mine, yours = (values.pop(part) for part in declared.brought(name))
             values[name] = mine + yours
     for name, bundle in job.bundles.items():
-        own = [*inside(name, bundle), *(part for part in bundle.learnt if member(name, part) in job.stored)]
+        own = [
+            *inside(name, bundle),
+            *(part for part in bundle.learnt if member(name, part) in job.stored),
+        ]
         parts = {part: values.pop(member(name, part)) for part in own}
-        values |= {member(name, part): value for part, value in bundle.gathered(parts, job.training_rows).items()}
+        values |= {
+            member(name, part): value
+            for part, value in bundle.gathered(parts, job.training_rows).items()
+        }
     v = Variables(graph, values)
     job.setup(v)
     start: dict[str, Secret] = dict(object.__getattribute__(v, "_values"))
     for name in job.stored:
         if start[name] is not values[name] and name not in job.renews:
             raise JobError(
-                f"setup() assigns v.{name}, which an earlier run has left: begin it only if {name!r} not in v"
+                f"setup() assigns v.{name}, which an earlier run has left: begin it only if"
+                f" {name!r} not in v"
             )
     graph.initial = {name: start[name]._node for name in sorted(ranges)}
     graph.phase = Phase.STEP
@@ -172,7 +213,10 @@ def _trace(
             graph.origins[name] = Origin(Phase.STEP, job.declared[name].line)
     for name in sorted(ranges):
         if after[name].shape != start[name].shape:
-            raise JobError(f"step() changes the shape of v.{name} from {start[name].shape} to {after[name].shape}")
+            raise JobError(
+                f"step() changes the shape of v.{name} from {start[name].shape} to"
+                f" {after[name].shape}"
+            )
     if type(job).check is not Job.check:
         graph.phase = Phase.CHECK
         job.check(Variables(graph, start | _carries(job, graph, start, ranges)))
@@ -181,7 +225,9 @@ def _trace(
     job.finish(v)
     _keep(job, graph, v)
     if not graph.reveals_of(Phase.FINISH):
-        raise JobError(f"job {type(job).__name__} reveals nothing: call v.reveal(name=tensor) in finish()")
+        raise JobError(
+            f"job {type(job).__name__} reveals nothing: call v.reveal(name=tensor) in finish()"
+        )
     traced.assumptions += graph.assumptions
     return traced, assigned, {name: tensor._node.interval for name, tensor in start.items()}
 
@@ -193,15 +239,22 @@ def _keep(job: Job, graph: Graph, v: Variables) -> None:
     for pattern in (*job.kept, *learnt) if job.kept else ():
         found = sorted(name for name in there if fnmatchcase(name, pattern))
         if not found:
-            raise JobError(f"keep: the job has no variable {pattern!r}; it has: {', '.join(sorted(there))}")
+            raise JobError(
+                f"keep: the job has no variable {pattern!r}; it has: {', '.join(sorted(there))}"
+            )
         for name in found:
             graph.revealed[SHARE_OF + name] = there[name]._node
             graph.terms[SHARE_OF + name] = Terms(Phase.FINISH, ())
 
 
-def _carries(job: Job, graph: Graph, start: Mapping[str, Secret], ranges: Mapping[str, Interval]) -> dict[str, Secret]:
+def _carries(
+    job: Job, graph: Graph, start: Mapping[str, Secret], ranges: Mapping[str, Interval]
+) -> dict[str, Secret]:
     """Carried variables as placeholders."""
-    carried = {name: graph.add(Carry(name, start[name].shape), interval=ranges[name]) for name in sorted(ranges)}
+    carried = {
+        name: graph.add(Carry(name, start[name].shape), interval=ranges[name])
+        for name in sorted(ranges)
+    }
     for name in carried.keys() & job.declared.keys():
         carried[name].spread = _grown(carried[name].spread, job.declared[name])
     return {name: Secret(graph, node) for name, node in carried.items()}

@@ -1,7 +1,9 @@
-"""Is a contract that somebody sent sound? Asked before a byte is allocated or a number computed for it.
+"""Is a contract that somebody sent sound? Asked before a byte is allocated or a number computed for
+it.
 
-`contract_codec.unpack` has checked types when it comes here; this checks meaning: every kind says by its own `check` whether a
-correlation can be made and what that takes, and what a step and a chunk need in all must stay within limits.
+`contract_codec.unpack` has checked types when it comes here; this checks meaning: every kind says
+by its own `check` whether a correlation can be made and what that takes, and what a step and a
+chunk need in all must stay within limits.
 
 What must not live here: the meaning of a correlation, which is in its own file.
 """
@@ -31,7 +33,8 @@ class Limits:
 
 
 def check(dealing: Dealing, limits: Limits) -> None:
-    """ProtocolError, in one sentence, unless every chunk of this plan can be made within `limits`."""
+    """ProtocolError, in one sentence, unless every chunk of this plan can be made within
+    `limits`."""
     for phase in Phase:
         _Phase(dealing, phase, limits).run()
 
@@ -55,24 +58,31 @@ class _Phase:
             try:
                 self.it.field(mask)
             except Unfit as error:
-                raise ProtocolError(f"the plan's {name} has a mask, number {number}, that cannot be: {error}") from None
+                raise ProtocolError(
+                    f"the plan's {name} has a mask, number {number}, that cannot be: {error}"
+                ) from None
         for number, spec in enumerate(self.own.correlations):
             try:
                 self.correlation(spec)
                 for field in spec.fields:
                     self.it.field(field)
             except Unfit as error:
-                what = f"the plan's {name} has a correlation, number {number} ({spec.kind}), that cannot be: {error}"
+                what = (
+                    f"the plan's {name} has a correlation, number {number} ({spec.kind}), that"
+                    f" cannot be: {error}"
+                )
                 raise ProtocolError(what) from None
         if 8 * self.own.largest_part > self.limits.message:
             raise ProtocolError(
-                f"one operation of the plan's {name} deals {8 * self.own.largest_part >> 20} MiB, which is more than a message holds "
-                f"({self.limits.message >> 20} MiB); use smaller tensors or minibatches"
+                f"one operation of the plan's {name} deals {8 * self.own.largest_part >> 20} MiB,"
+                f" which is more than a message holds ({self.limits.message >> 20} MiB); use"
+                " smaller tensors or minibatches"
             )
         self.chunk(name)
 
     def chunk(self, name: str) -> None:
-        """Memory and time of a chunk, or of one part of it: what it is made of, and the largest correlation."""
+        """Memory and time of a chunk, or of one part of it: what it is made of, and the largest
+        correlation."""
         count = min(self.own.steps_per_chunk, max(1, self.steps)) if self.phase == Phase.STEP else 1
         self.bound(
             self.it.static + count * (self.dealing.making_words(self.phase) + self.working),
@@ -81,15 +91,16 @@ class _Phase:
         work = count * max(sum(self.work[part.first : part.end]) for part in self.own.parts)
         if work > self.limits.work:
             raise ProtocolError(
-                f"a chunk of {count} steps of the plan's {name} takes {work:.1e} multiplications, and the dealer allows "
-                f"{self.limits.work:.1e}; use smaller tensors or minibatches"
+                f"a chunk of {count} steps of the plan's {name} takes {work:.1e} multiplications,"
+                f" and the dealer allows {self.limits.work:.1e}; use smaller tensors or minibatches"
             )
 
     def bound(self, words: int, what: str) -> None:
         if words > self.most_words:
             raise ProtocolError(
-                f"the plan needs {8 * words / 2**20:.3g} MiB at the dealer for {what}, which allows {self.limits.memory >> 20} MiB; "
-                "use smaller tensors or minibatches, or raise --max-step-memory"
+                f"the plan needs {8 * words / 2**20:.3g} MiB at the dealer for {what}, which allows"
+                f" {self.limits.memory >> 20} MiB; use smaller tensors or minibatches, or raise"
+                " --max-step-memory"
             )
 
     def correlation(self, spec: Correlation) -> None:
@@ -97,5 +108,10 @@ class _Phase:
         self.working = max(self.working, words)
         self.work.append(work)
         if words > self.most_words:
-            need = f"{8 * words >> 20} MiB while it is made, and the dealer allows {self.limits.memory >> 20} MiB"
-            raise Unfit(f"it needs {need}; use smaller tensors or minibatches, or raise --max-step-memory")
+            need = (
+                f"{8 * words >> 20} MiB while it is made, and the dealer allows"
+                f" {self.limits.memory >> 20} MiB"
+            )
+            raise Unfit(
+                f"it needs {need}; use smaller tensors or minibatches, or raise --max-step-memory"
+            )

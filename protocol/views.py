@@ -1,8 +1,9 @@
 """Views: structural maps that commute with masking.
 
-If ε = x + r then view(ε) = view(x) + view(r), so a transposed, sliced or reshaped secret needs no opening of its own:
-the parties apply the view to ε, the dealer applies it to r. `batch` counts leading axes in front of the tensor's own
-shape (the dealer works on many steps at once); `tail` is the ring's limb axis behind it.
+If ε = x + r then view(ε) = view(x) + view(r), so a transposed, sliced or reshaped secret needs no
+opening of its own: the parties apply the view to ε, the dealer applies it to r. `batch` counts
+leading axes in front of the tensor's own shape (the dealer works on many steps at once); `tail` is
+the ring's limb axis behind it.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ class View:
         raise NotImplementedError
 
     def apply(self, words: NDArray[Any], steps: Steps | None, tail: int) -> NDArray[Any]:
-        """`steps` None: one step, no batch axis. Otherwise axis 0 of `words` runs over `steps` (or has length 1)."""
+        """`steps` None: one step, no batch axis. Otherwise axis 0 of `words` runs over `steps` (or
+        has length 1)."""
         raise NotImplementedError
 
     @property
@@ -60,11 +62,17 @@ class Transpose(View):
     axes: Shape
 
     def fits(self, shape: Shape) -> bool:
-        return sorted(self.axes) == list(range(len(shape))) and self.shape == tuple(shape[axis] for axis in self.axes)
+        return sorted(self.axes) == list(range(len(shape))) and self.shape == tuple(
+            shape[axis] for axis in self.axes
+        )
 
     def apply(self, words: NDArray[Any], steps: Steps | None, tail: int) -> NDArray[Any]:
         batch = 0 if steps is None else 1
-        order = [*range(batch), *(batch + axis for axis in self.axes), *range(words.ndim - tail, words.ndim)]
+        order = [
+            *range(batch),
+            *(batch + axis for axis in self.axes),
+            *range(words.ndim - tail, words.ndim),
+        ]
         return words.transpose(order)
 
 
@@ -72,7 +80,9 @@ class Transpose(View):
 class Broadcast(View):
     def fits(self, shape: Shape) -> bool:
         lead = len(self.shape) - len(shape)
-        return lead >= 0 and all(own in (1, into) for own, into in zip(shape, self.shape[lead:], strict=True))
+        return lead >= 0 and all(
+            own in (1, into) for own, into in zip(shape, self.shape[lead:], strict=True)
+        )
 
     def apply(self, words: NDArray[Any], steps: Steps | None, tail: int) -> NDArray[Any]:
         batch = 0 if steps is None else 1
@@ -84,7 +94,8 @@ class Broadcast(View):
 
 @dataclass(frozen=True)
 class Index(View):
-    """Basic indexing; `items` holds integers, (start, stop, step) triples and None (a new axis), one per position."""
+    """Basic indexing; `items` holds integers, (start, stop, step) triples and None (a new axis),
+    one per position."""
 
     items: tuple[int | tuple[int, int, int] | None, ...]
 
@@ -115,18 +126,24 @@ class Index(View):
 
 @dataclass(frozen=True)
 class Pad(View):
-    """Zeros before, between and after the entries, by axis. A zero is masked by a zero, so this commutes too."""
+    """Zeros before, between and after the entries, by axis. A zero is masked by a zero, so this
+    commutes too."""
 
     widths: tuple[tuple[int, int, int], ...]
 
     def fits(self, shape: Shape) -> bool:
-        if len(self.widths) != len(shape) or min((n for width in self.widths for n in width), default=0) < 0:
+        if (
+            len(self.widths) != len(shape)
+            or min((n for width in self.widths for n in width), default=0) < 0
+        ):
             return False
         return self.shape == padded(shape, self.widths)
 
     def apply(self, words: NDArray[Any], steps: Steps | None, tail: int) -> NDArray[Any]:
         batch = 0 if steps is None else 1
-        out = np.zeros(words.shape[:batch] + self.shape + words.shape[words.ndim - tail :], words.dtype)
+        out = np.zeros(
+            words.shape[:batch] + self.shape + words.shape[words.ndim - tail :], words.dtype
+        )
         entries = words.shape[batch : words.ndim - tail]
         places = (
             slice(before, before + max(0, n + (n - 1) * between), between + 1)
@@ -138,7 +155,8 @@ class Pad(View):
 
 @dataclass(frozen=True)
 class Windows(View):
-    """Every window of the last axes: (…, h, w) → (…, places down, places across, *size), `stride` apart."""
+    """Every window of the last axes: (…, h, w) → (…, places down, places across, *size), `stride`
+    apart."""
 
     size: Shape
     stride: Shape
@@ -152,16 +170,22 @@ class Windows(View):
 
     def apply(self, words: NDArray[Any], steps: Steps | None, tail: int) -> NDArray[Any]:
         axes = tuple(range(words.ndim - tail - len(self.size), words.ndim - tail))
-        found = np.lib.stride_tricks.sliding_window_view(words, self.size, axes)  # the windows' axes behind the limbs
-        found = found[(slice(None),) * axes[0] + tuple(slice(None, None, step) for step in self.stride)]
+        found = np.lib.stride_tricks.sliding_window_view(
+            words, self.size, axes
+        )  # the windows' axes behind the limbs
+        found = found[
+            (slice(None),) * axes[0] + tuple(slice(None, None, step) for step in self.stride)
+        ]
         return np.moveaxis(found, axes[-1] + 1, -1) if tail else found
 
 
 @dataclass(frozen=True)
 class Rows(View):
-    """The step's minibatch: shape[0] consecutive rows from row step · shape[0] on, going on from the beginning at the end.
+    """The step's minibatch: shape[0] consecutive rows from row step · shape[0] on, going on from
+    the beginning at the end.
 
-    With an agreed `seed`, the rows of every epoch (as many as there are) stand in an order of its own, drawn from the seed.
+    With an agreed `seed`, the rows of every epoch (as many as there are) stand in an order of its
+    own, drawn from the seed.
     `begun`: steps of earlier runs, which this one goes on from.
     """
 
@@ -170,9 +194,15 @@ class Rows(View):
     begun: int = 0
 
     def fits(self, shape: Shape) -> bool:
-        if (self.seed is not None and not 0 <= self.seed < SEEDS) or not 0 <= self.begun < MOST_STEPS:
+        if (
+            self.seed is not None and not 0 <= self.seed < SEEDS
+        ) or not 0 <= self.begun < MOST_STEPS:
             return False
-        return bool(shape and self.shape) and 1 <= self.total == shape[0] and self.shape[1:] == shape[1:]
+        return (
+            bool(shape and self.shape)
+            and 1 <= self.total == shape[0]
+            and self.shape[1:] == shape[1:]
+        )
 
     @property
     def varies(self) -> bool:
@@ -205,7 +235,8 @@ class Rows(View):
 
 @lru_cache(maxsize=4)
 def _order(seed: int, total: int, epoch: int) -> NDArray[np.int64]:
-    """An order of `total` rows: that of as many words of a keystream, which nobody has to keep secret."""
+    """An order of `total` rows: that of as many words of a keystream, which nobody has to keep
+    secret."""
     order = np.argsort(keystream(agreed(seed, "rows", total, epoch), 0, 1, total)[0], kind="stable")
     order.flags.writeable = False
     return order
@@ -234,15 +265,22 @@ class Take(View):
 class Differences(View):
     """x_i − x_j of all i < j along the first axis: (k, …) → (k·(k − 1)/2, …).
 
-    A difference of openings is one of masks too. What it is modulo 2^bits its low bits say; those above mean nothing.
+    A difference of openings is one of masks too. What it is modulo 2^bits its low bits say; those
+    above mean nothing.
     """
 
     def fits(self, shape: Shape) -> bool:
-        return bool(shape) and shape[0] > 1 and self.shape == (shape[0] * (shape[0] - 1) // 2, *shape[1:])
+        return (
+            bool(shape)
+            and shape[0] > 1
+            and self.shape == (shape[0] * (shape[0] - 1) // 2, *shape[1:])
+        )
 
     def apply(self, words: NDArray[Any], steps: Steps | None, tail: int) -> NDArray[Any]:
         batch = 0 if steps is None else 1
-        out = np.empty((*words.shape[:batch], self.shape[0], *words.shape[batch + 1 :]), words.dtype)
+        out = np.empty(
+            (*words.shape[:batch], self.shape[0], *words.shape[batch + 1 :]), words.dtype
+        )
         rows, found = np.moveaxis(words, batch, 0), np.moveaxis(out, batch, 0)
         at, subtract = 0, ring(words.shape[-1]).sub if tail else np.subtract
         for i in range(len(rows) - 1):
@@ -266,14 +304,15 @@ class Unpack(View):
 
     def apply(self, words: NDArray[Any], steps: Steps | None, tail: int) -> NDArray[Any]:
         head = words.shape[: 0 if steps is None else 1]
-        return bits.unpack_words(words.reshape(*head, -(-math.prod(self.shape) // 64)), math.prod(self.shape)).reshape(
-            head + self.shape
-        )
+        return bits.unpack_words(
+            words.reshape(*head, -(-math.prod(self.shape) // 64)), math.prod(self.shape)
+        ).reshape(head + self.shape)
 
 
 # What a plan may name; another view is refused.
 VIEWS: dict[str, type[View]] = {
-    cls.__name__: cls for cls in (Reshape, Transpose, Broadcast, Index, Pad, Windows, Rows, Take, Unpack, Differences)
+    cls.__name__: cls
+    for cls in (Reshape, Transpose, Broadcast, Index, Pad, Windows, Rows, Take, Unpack, Differences)
 }
 
 
@@ -292,4 +331,6 @@ def padded(shape: Shape, widths: tuple[tuple[int, int, int], ...]) -> Shape:
 
 
 def window_places(shape: Shape, size: Shape, stride: Shape) -> Shape:
-    return tuple((n - k) // max(step, 1) + 1 for n, k, step in zip(shape, size, stride, strict=False))
+    return tuple(
+        (n - k) // max(step, 1) + 1 for n, k, step in zip(shape, size, stride, strict=False)
+    )

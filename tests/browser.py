@@ -1,4 +1,5 @@
-"""Headless Chromium, told what to do by its DevTools protocol: a page is asked until it says what is wanted."""
+"""Headless Chromium, told what to do by its DevTools protocol: a page is asked until it says what
+is wanted."""
 
 from __future__ import annotations
 
@@ -12,8 +13,16 @@ from typing import Any
 
 import aiohttp
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-OPTIONS = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--remote-debugging-port=0"]
+CHROMIUM = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
+OPTIONS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--hide-scrollbars",
+    "--remote-debugging-port=0",
+]
 
 
 class Tab:
@@ -28,7 +37,11 @@ class Tab:
         await self._socket.send_json({"id": self._number, "method": method, "params": parameters})
         while True:
             said = await self._socket.receive_json(timeout=30)
-            if said.get("method") in ("Log.entryAdded", "Runtime.exceptionThrown", "Runtime.consoleAPICalled"):
+            if said.get("method") in (
+                "Log.entryAdded",
+                "Runtime.exceptionThrown",
+                "Runtime.consoleAPICalled",
+            ):
                 self.complaints.append(str(said["params"]))
             if said.get("id") == self._number:
                 assert "error" not in said, said
@@ -47,7 +60,13 @@ class Tab:
 
     async def press(self, key: str) -> None:
         for kind in ("keyDown", "keyUp"):
-            await self.do("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode={"Tab": 9}[key])
+            await self.do(
+                "Input.dispatchKeyEvent",
+                type=kind,
+                key=key,
+                code=key,
+                windowsVirtualKeyCode={"Tab": 9}[key],
+            )
 
     async def prefer(self, scheme: str) -> None:
         """Light or dark."""
@@ -58,7 +77,11 @@ class Tab:
         """The whole page, as PNG."""
         height = await self.ask("document.documentElement.scrollHeight")
         await self.do(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=False,
         )
         found = await self.do("Page.captureScreenshot", captureBeyondViewport=True)
         return base64.b64decode(found["data"])
@@ -85,7 +108,9 @@ async def opened(url: str, folder: Path) -> AsyncIterator[Tab]:
         async with aiohttp.ClientSession() as client:
             async with client.put(f"{at}/json/new?about:blank") as response:
                 page = await response.json()
-            async with client.ws_connect(page["webSocketDebuggerUrl"], max_msg_size=1 << 28) as socket:
+            async with client.ws_connect(
+                page["webSocketDebuggerUrl"], max_msg_size=1 << 28
+            ) as socket:
                 tab = Tab(socket)
                 for part in ("Log", "Runtime", "Page"):
                     await tab.do(f"{part}.enable")

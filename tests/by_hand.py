@@ -1,4 +1,5 @@
-"""The jobs' training steps with gradients derived by hand: what `gradient` is measured by, in numbers and in cost."""
+"""The jobs' training steps with gradients derived by hand: what `gradient` is measured by, in
+numbers and in cost."""
 
 from __future__ import annotations
 
@@ -64,9 +65,17 @@ class Cnn(cnn.Cnn):
         v.w -= rate * (flat.T @ error)
         v.b -= rate * error.sum(axis=0)
         n, channels, height, width = d.shape
-        each = (d / 4).reshape(n, channels, height, 1, width, 1).broadcast_to((n, channels, height, 2, width, 2))
+        each = (
+            (d / 4)
+            .reshape(n, channels, height, 1, width, 1)
+            .broadcast_to((n, channels, height, 2, width, 2))
+        )
         spread = each.reshape(pixels.shape).transpose(1, 0, 2, 3).reshape(channels, -1)
-        windows = seen(x, structural.windows(x.shape, (5, 5), (2, 2))).transpose((0, 2, 3, 1, 4, 5)).reshape((-1, 25))
+        windows = (
+            seen(x, structural.windows(x.shape, (5, 5), (2, 2)))
+            .transpose((0, 2, 3, 1, 4, 5))
+            .reshape((-1, 25))
+        )
         v.k -= rate * (spread @ windows).reshape(v.k.shape)
         v.c -= rate * d.sum(axis=(0, 2, 3)).reshape(8, 1, 1)
 

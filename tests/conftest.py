@@ -3,12 +3,16 @@
 import pytest
 from hypothesis import settings
 
-settings.register_profile("busy", deadline=None)  # a machine that is busy with something else is no fault of a test
+settings.register_profile(
+    "busy", deadline=None
+)  # a machine that is busy with something else is no fault of a test
 settings.load_profile("busy")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--kills", type=int, default=15, help="how many processes the chaos test kills")
+    parser.addoption(
+        "--kills", type=int, default=15, help="how many processes the chaos test kills"
+    )
     parser.addoption("--chaos-seed", type=int, default=0, help="repeat a chaos run")
     parser.addoption("--soak", type=int, default=10, help="how many seconds the soak test lasts")
     parser.addoption(
@@ -17,5 +21,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=4,
         help="how many sequences of crashes are watched by the recorder, of each job",
     )
-    parser.addoption("--hostile", action="store_true", help="replace every number of a plan by every hostile one")
-    parser.addoption("--programs", type=int, default=300, help="how many random programs are compared with float64")
+    parser.addoption(
+        "--hostile", action="store_true", help="replace every number of a plan by every hostile one"
+    )
+    parser.addoption(
+        "--programs",
+        type=int,
+        default=300,
+        help="how many random programs are compared with float64",
+    )

@@ -1,4 +1,5 @@
-"""A job with checks, which ends early when it is told what is enough: a file that parties are given, and a class."""
+"""A job with checks, which ends early when it is told what is enough: a file that parties are
+given, and a class."""
 
 from protocol.jobs import Input, Job
 

@@ -17,23 +17,36 @@ from protocol.simulate import simulate
 def together(halves: Iterable[SharedModel]) -> dict[str, np.ndarray]:
     """The tensors of the model of which these are the two halves."""
     alice, bob = pair = [*halves]
-    assert (alice.id, alice.tensors, alice.generations[0].tag) == (bob.id, bob.tensors, bob.generations[0].tag)
+    assert (alice.id, alice.tensors, alice.generations[0].tag) == (
+        bob.id,
+        bob.tensors,
+        bob.generations[0].tag,
+    )
     found = {}
     for each in alice.tensors:
-        arithmetic, (a, b) = ring(each.limbs), (half.generations[0].shares[each.label] for half in pair)
+        arithmetic, (a, b) = (
+            ring(each.limbs),
+            (half.generations[0].shares[each.label] for half in pair),
+        )
         whole = arithmetic.decode(arithmetic.add(a, b), each.bits)
         found[each.label] = np.asarray(whole, np.float64) * 2.0**-each.scale_in
     return found
 
 
-def halves(job: Job, inputs: Mapping[str, np.ndarray], keys: tuple[str, ...] = ()) -> list[SharedModel]:
+def halves(
+    job: Job, inputs: Mapping[str, np.ndarray], keys: tuple[str, ...] = ()
+) -> list[SharedModel]:
     """What a simulated run of this job leaves to alice and to bob."""
     job.kept = job.keep
     run, salt = simulate(job, inputs), fresh_seed()
     tensors, known = tuple(run.plan.kept.values()), architecture(job)
     found = []
     for n, role in enumerate(ROLES):
-        first = Generation(1, derive(salt, "tag").hex(), reshared(run.kept[n], tensors, role, derive(salt, "shares")))
+        first = Generation(
+            1,
+            derive(salt, "tag").hex(),
+            reshared(run.kept[n], tensors, role, derive(salt, "shares")),
+        )
         found.append(
             SharedModel(
                 id=derive(salt, "id").hex(),

@@ -18,7 +18,8 @@ SECONDS = 60.0
 
 
 class Keys:
-    """A key file for each of the three, and their command-line options. What is there already is used again."""
+    """A key file for each of the three, and their command-line options. What is there already is
+    used again."""
 
     def __init__(self, folder: Path) -> None:
         self.files = {role: folder / f"{role}.key" for role in ("alice", "bob", "dealer")}
@@ -30,15 +31,29 @@ class Keys:
     def options(self, role: str) -> list[str]:
         mine = ["--key", str(self.files[role])]
         if role == "dealer":
-            return [*mine, "--alice-key", str(self.pairs["alice"].public), "--bob-key", str(self.pairs["bob"].public)]
+            return [
+                *mine,
+                "--alice-key",
+                str(self.pairs["alice"].public),
+                "--bob-key",
+                str(self.pairs["bob"].public),
+            ]
         peer = "bob" if role == "alice" else "alice"
-        return [*mine, "--peer-key", str(self.pairs[peer].public), "--dealer-key", str(self.pairs["dealer"].public)]
+        return [
+            *mine,
+            "--peer-key",
+            str(self.pairs[peer].public),
+            "--dealer-key",
+            str(self.pairs["dealer"].public),
+        ]
 
     async def connect(
         self, address: str, role: str, to: str, session: str, options: Options | None = None
     ) -> Connection:
         there = self.pairs[to].public
-        return await connect(address, role, to, session, self.pairs[role], there, timeout=10.0, options=options)
+        return await connect(
+            address, role, to, session, self.pairs[role], there, timeout=10.0, options=options
+        )
 
 
 def run_all(trio: Trio, keys: Keys, *arguments: str, dealer: tuple[str, ...] = ()) -> None:
@@ -61,7 +76,9 @@ def place(address: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def guest(context: zmq.Context, address: str, own: KeyPair | None, server: KeyPair | None) -> zmq.Socket:
+def guest(
+    context: zmq.Context, address: str, own: KeyPair | None, server: KeyPair | None
+) -> zmq.Socket:
     """A raw DEALER socket; without keys it speaks plain text."""
     found = context.socket(zmq.DEALER)
     found.linger, found.sndhwm, found.rcvhwm = 15_000, 0, 1000
@@ -83,7 +100,11 @@ def command(
     *words: str, environment: dict[str, str] | None = None, seconds: float = 40.0
 ) -> subprocess.CompletedProcess:
     return subprocess.run(
-        [sys.executable, "-m", *words], capture_output=True, text=True, timeout=seconds, env=environment
+        [sys.executable, "-m", *words],
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        env=environment,
     )
 
 
@@ -111,7 +132,9 @@ class Recorder:
         self._writers += [writer, back]
         await asyncio.gather(self._copy(reader, back, self.said), self._copy(there, writer, None))
 
-    async def _copy(self, source: asyncio.StreamReader, to: asyncio.StreamWriter, keep: list[bytes] | None) -> None:
+    async def _copy(
+        self, source: asyncio.StreamReader, to: asyncio.StreamWriter, keep: list[bytes] | None
+    ) -> None:
         while data := await source.read(1 << 16):
             if keep is not None:
                 keep.append(data)

@@ -1,4 +1,5 @@
-"""A job whose values leave their declared range after some steps: a file that parties are given, and a class."""
+"""A job whose values leave their declared range after some steps: a file that parties are given,
+and a class."""
 
 import numpy as np
 

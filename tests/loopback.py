@@ -15,10 +15,13 @@ from protocol.log import Log
 
 @contextlib.asynccontextmanager
 async def dealing(into: list[Service] | None = None) -> AsyncIterator[dict[str, str]]:
-    """Where it listens, and where alice may, as arguments for a `Party`; its keys are those of loopback. It is put `into` a list."""
+    """Where it listens, and where alice may, as arguments for a `Party`; its keys are those of
+    loopback. It is put `into` a list."""
     address = free_address()
     known = [key for role in ("alice", "bob") if (key := other_key(role, None, True)) is not None]
-    settings = Settings(listen=address, keys=own_key("dealer", None, [address], False), allow=Allow(known))
+    settings = Settings(
+        listen=address, keys=own_key("dealer", None, [address], False), allow=Allow(known)
+    )
     dealer = Service(settings, Log("dealer"))
     if into is not None:
         into.append(dealer)

@@ -1,4 +1,5 @@
-"""The one oracle: run a function of secret tensors through both parties and the dealer, and compare with NumPy."""
+"""The one oracle: run a function of secret tensors through both parties and the dealer, and compare
+with NumPy."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ ULP = 2.0**-F
 
 
 def job_of(function: Callable[..., Any], arrays: dict[str, np.ndarray], **attributes: Any) -> Job:
-    """A job that reveals function(**inputs) in its finish; inputs alternate between Alice and Bob."""
+    """A job that reveals function(**inputs) in its finish; inputs alternate between Alice and
+    Bob."""
 
     def finish(self: Job, v: Any) -> None:
         outputs = function(*(getattr(v, name) for name in arrays))
@@ -45,8 +47,11 @@ def secure(function: Callable[..., Any], *arrays: Any, **attributes: Any) -> Sim
     return run
 
 
-def check(function: Callable[..., Any], *arrays: Any, bound: float, clear: Any = None, **attributes: Any) -> Simulation:
-    """Assert |secure − clear| ≤ bound everywhere; `clear` defaults to the same function on NumPy arrays."""
+def check(
+    function: Callable[..., Any], *arrays: Any, bound: float, clear: Any = None, **attributes: Any
+) -> Simulation:
+    """Assert |secure − clear| ≤ bound everywhere; `clear` defaults to the same function on NumPy
+    arrays."""
     run = secure(function, *arrays, **attributes)
     expected = function(*(np.asarray(a, np.float64) for a in arrays)) if clear is None else clear
     got = run.results[0]["out"]

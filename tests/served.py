@@ -37,7 +37,9 @@ def plan(size: int, steps: int = 1000) -> Dealing:
     return make_plan(trace(Squares(), {"x": (size,)}, steps), 0, (0, 1)).dealing
 
 
-def offer(session: str, dealing: Dealing | bytes, ticket: str = TICKET, **changes: object) -> Message:
+def offer(
+    session: str, dealing: Dealing | bytes, ticket: str = TICKET, **changes: object
+) -> Message:
     data = dealing if isinstance(dealing, bytes) else contract_codec.pack(dealing)
     digest = hashlib.blake2b(data, digest_size=16).hexdigest()
     body = {"ticket": ticket, "digest": digest, "start": 0, "epoch": 1} | changes
@@ -59,7 +61,9 @@ async def serving(keys: Keys, **limits: int | str) -> AsyncIterator[str]:
     """A dealer in this process; its address."""
     allow = Allow([keys.pairs["alice"].public, keys.pairs["bob"].public])
     address = free_address()
-    service = Service(Settings(listen=address, keys=keys.pairs["dealer"], allow=allow, **limits), Log("dealer"))
+    service = Service(
+        Settings(listen=address, keys=keys.pairs["dealer"], allow=allow, **limits), Log("dealer")
+    )
     task = asyncio.create_task(service.run())
     try:
         yield address
@@ -70,8 +74,12 @@ async def serving(keys: Keys, **limits: int | str) -> AsyncIterator[str]:
 
 
 @contextlib.asynccontextmanager
-async def pair(keys: Keys, address: str, session: str) -> AsyncIterator[tuple[Connection, Connection]]:
-    both = await asyncio.gather(*(keys.connect(address, role, "dealer", session) for role in ("alice", "bob")))
+async def pair(
+    keys: Keys, address: str, session: str
+) -> AsyncIterator[tuple[Connection, Connection]]:
+    both = await asyncio.gather(
+        *(keys.connect(address, role, "dealer", session) for role in ("alice", "bob"))
+    )
     try:
         yield both[0], both[1]
     finally:

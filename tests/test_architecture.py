@@ -1,4 +1,5 @@
-"""The walls: who may import whom, no cycles at any depth, no file of two ideas, no careless randomness."""
+"""The walls: who may import whom, no cycles at any depth, no file of two ideas, no careless
+randomness."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("protocol", "dealer", "party")
 MOST_LINES = 440  # of at most 100 columns
 
-# Lower ones know nothing of higher ones, those on one line not of each other. A name stands for its package.
+# Lower ones know nothing of higher ones, those on one line not of each other. A name stands for its
+# package.
 ORDER = [
     ("errors", "files", "origin", "ranges", "schedule"),
     ("kernels", "preparation"),
@@ -31,7 +33,7 @@ ORDER = [
     ("describe", "guard", "together"),
     ("table_parts",),
     ("tables",),
-    ("matching",),
+    ("matching", "labels"),
     ("plan",),
     ("machine",),
     ("dealing", "history"),
@@ -39,7 +41,8 @@ ORDER = [
 ]
 RANK = {f"protocol.{name}": rank for rank, names in enumerate(ORDER) for name in names}
 
-# Bad weather on a link, for tests and latency experiments, is drawn with `random`: repeatable, not secret.
+# Bad weather on a link, for tests and latency experiments, is drawn with `random`: repeatable, not
+# secret.
 WEATHER = {"protocol.channel.memory", "protocol.channel.shaping"}
 
 
@@ -54,7 +57,8 @@ def modules() -> dict[str, Path]:
 
 
 class _Imports(ast.NodeVisitor):
-    """Absolute names of all that is imported, inside functions and for the type checker alone too."""
+    """Absolute names of all that is imported, inside functions and for the type checker alone
+    too."""
 
     def __init__(self, module: str, path: Path) -> None:
         self.names: set[str] = set()
@@ -93,7 +97,9 @@ def resolve(name: str) -> str | None:
 @cache
 def edges() -> dict[str, frozenset[str]]:
     return {
-        module: frozenset(found for name in imports(module) if (found := resolve(name)) and found != module)
+        module: frozenset(
+            found for name in imports(module) if (found := resolve(name)) and found != module
+        )
         for module in modules()
     }
 
@@ -110,7 +116,9 @@ def reached(module: str) -> set[str]:
 
 def test_imports_for_the_type_checker_are_seen(tmp_path):
     path = tmp_path / "lower.py"
-    path.write_text("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .higher import Thing\n")
+    path.write_text(
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .higher import Thing\n"
+    )
     visitor = _Imports("protocol.lower", path)
     visitor.visit(ast.parse(path.read_text()))
     assert "protocol.higher.Thing" in visitor.names
@@ -137,7 +145,9 @@ def test_the_tree_is_found():
 def test_protocol_knows_neither_the_dealer_nor_a_party():
     for module in modules():
         if module.split(".")[0] == "protocol":
-            assert not {each for each in reached(module) if each.split(".")[0] != "protocol"}, module
+            assert not {each for each in reached(module) if each.split(".")[0] != "protocol"}, (
+                module
+            )
 
 
 def test_the_dealer_and_the_parties_never_meet():
@@ -148,18 +158,31 @@ def test_the_dealer_and_the_parties_never_meet():
 
 @pytest.mark.parametrize("module", sorted(module for module in modules() if part(module) in RANK))
 def test_imports_point_downwards(module):
-    """Through whatever lies between as well: a module that has no place in ORDER cannot be a way up."""
+    """Through whatever lies between as well: a module that has no place in ORDER cannot be a way
+    up."""
     own = RANK[part(module)]
-    wrong = {each for each in reached(module) if part(each) != part(module) and RANK.get(part(each), -1) >= own}
+    wrong = {
+        each
+        for each in reached(module)
+        if part(each) != part(module) and RANK.get(part(each), -1) >= own
+    }
     assert not wrong
-    assert not {each for each in reached(module) if part(each) in ("protocol.wire", "protocol.channel")}
+    assert not {
+        each for each in reached(module) if part(each) in ("protocol.wire", "protocol.channel")
+    }
 
 
 def test_wire_knows_errors_and_files_alone_and_channel_knows_wire():
     assert not edges()["protocol"]
     for module in modules():
         if part(module) in ("protocol.wire", "protocol.channel"):
-            allowed = {"protocol", "protocol.errors", "protocol.files", "protocol.wire", part(module)}
+            allowed = {
+                "protocol",
+                "protocol.errors",
+                "protocol.files",
+                "protocol.wire",
+                part(module),
+            }
             assert {part(each) for each in edges()[module]} <= allowed, module
 
 
@@ -172,14 +195,23 @@ def test_no_cycles_at_any_depth():
 def test_a_file_is_one_idea(folder):
     lengths = {path: len(path.read_text().splitlines()) for path in (ROOT / folder).rglob("*.py")}
     assert lengths
-    assert not {str(path.relative_to(ROOT)): length for path, length in lengths.items() if length > MOST_LINES}
+    assert not {
+        str(path.relative_to(ROOT)): length
+        for path, length in lengths.items()
+        if length > MOST_LINES
+    }
 
 
 def careless(module: str) -> set[str]:
     """Uses of random, numpy.random and pickle, imported or reached as an attribute."""
     tree = ast.parse(modules()[module].read_text())
     bad = {"random", "numpy.random", "pickle", "_pickle", "cPickle", "dill", "marshal", "shelve"}
-    found = {name for name in imports(module) for each in bad if name == each or name.startswith(f"{each}.")}
+    found = {
+        name
+        for name in imports(module)
+        for each in bad
+        if name == each or name.startswith(f"{each}.")
+    }
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             dotted = f"{node.value.id}.{node.attr}"
@@ -192,7 +224,13 @@ def careless(module: str) -> set[str]:
 
 @pytest.mark.parametrize("module", sorted(modules()))
 def test_nothing_secret_is_drawn_carelessly_and_nothing_is_unpickled(module):
-    allowed = {"np.random"} if module.startswith("party.jobs.") else {"random"} if module in WEATHER else set()
+    allowed = (
+        {"np.random"}
+        if module.startswith("party.jobs.")
+        else {"random"}
+        if module in WEATHER
+        else set()
+    )
     assert careless(module) <= allowed
 
 
@@ -200,7 +238,10 @@ def test_the_keystreams_have_one_source():
     """In the core, only `prg` touches the cipher and the operating system's randomness."""
     for module in modules():
         if part(module) in RANK and module != "protocol.prg":
-            assert not {name.split(".")[0] for name in imports(module)} & {"cryptography", "secrets"}, module
+            assert not {name.split(".")[0] for name in imports(module)} & {
+                "cryptography",
+                "secrets",
+            }, module
 
 
 def test_the_packages_declare_their_types():

@@ -1,5 +1,5 @@
-"""What everything costs, counted exactly from plans: the benchmark's workloads at small sizes, and the
-budgets of the design.
+"""What everything costs, counted exactly from plans: the benchmark's workloads at small sizes, and
+the budgets of the design.
 """
 
 from __future__ import annotations
@@ -48,14 +48,19 @@ def costs(rounds: int, sent: float, dealt: float, n: int = N) -> PhaseCost:
 
 
 def comparison(bits: int) -> tuple[int, float, float]:
-    """Rounds, and bytes sent and dealt for each element, of one sign test on `bits` bits that are open
-    already.
+    """Rounds, and bytes sent and dealt for each element, of one sign test on `bits` bits that are
+    open already.
     """
     digits, dealt = planes_dealt(bits)
     rounds, opened = 1, 1  # the last opening
     while digits > 1:
         level = counts(groups(digits))
-        digits, opened, dealt, rounds = len(groups(digits)), opened + level[0], dealt + level[1], rounds + 1
+        digits, opened, dealt, rounds = (
+            len(groups(digits)),
+            opened + level[0],
+            dealt + level[1],
+            rounds + 1,
+        )
     return rounds, opened / 8.0, dealt / 8.0
 
 
@@ -81,7 +86,9 @@ def test_a_fourier_series_deals_six_cosines_and_sines_of_two_limbs():
     assert single("sigmoid-fourier") == costs(1, 8.0, 6 * 2 * 2 * 8.0)
 
 
-@pytest.mark.parametrize(("operation", "harmonics"), [("softplus", 8), ("silu", 10), ("gelu", 10), ("tanh", 8)])
+@pytest.mark.parametrize(
+    ("operation", "harmonics"), [("softplus", 8), ("silu", 10), ("gelu", 10), ("tanh", 8)]
+)
 def test_activations_deal_a_cosine_and_a_sine_of_two_limbs_for_each_harmonic(operation, harmonics):
     assert single(operation) == costs(1, 8.0, harmonics * 2 * 2 * 8.0)
 
@@ -91,7 +98,8 @@ def test_an_exponential_deals_eight_words():
 
 
 def test_softmax_of_ten_classes_takes_five_rounds():
-    """Nine joins of two, each with 16 harmonics, and an exponential in four windows of two limbs for each entry."""
+    """Nine joins of two, each with 16 harmonics, and an exponential in four windows of two limbs
+    for each entry."""
     assert single("softmax") == costs(5, 8 * 1.9, 9 * 16 * 32 / 10 + 64)
 
 
@@ -138,7 +146,8 @@ def test_logistic_regression():
 
 
 def test_a_convolutional_network():
-    """Each tensor is opened once, at its own size: parameters, what the dense layer takes and gives, and gradients."""
+    """Each tensor is opened once, at its own size: parameters, what the dense layer takes and
+    gives, and gradients."""
     found, pictures = step_of(load_job("cnn")), 64
     weights, hidden, out = 8 * 25 + 288 * 10, pictures * 288, pictures * 10
     _, opened, _ = comparison(37)  # z at scale 28, |z| ≤ 52: 34 bits, the sign, and two spare
@@ -147,7 +156,8 @@ def test_a_convolutional_network():
 
 
 def test_a_reciprocal_shares_one_opening_among_its_comparisons():
-    """Of x with 4^-9 … 4^8: their bits, x times each, six waves of two limbs, a shifted mask and a product."""
+    """Of x with 4^-9 … 4^8: their bits, x times each, six waves of two limbs, a shifted mask and a
+    product."""
     exponents, joins = 18, 40
     assert single("reciprocal") == costs(
         6, 4 * 8 + exponents * 21 / 8, (143 + exponents * joins) / 8 + exponents * 16 + 24 * 8 + 16
@@ -155,7 +165,8 @@ def test_a_reciprocal_shares_one_opening_among_its_comparisons():
 
 
 def test_max_pooling_takes_a_comparison_and_a_round():
-    """Of four entries, which are opened, six differences of 24 bits, and of each entry one bit more; a number for that, and a gate."""
+    """Of four entries, which are opened, six differences of 24 bits, and of each entry one bit
+    more; a number for that, and a gate."""
     windows = 64 * 25  # of 1568, in full words
     sent = 6272 * 8 + windows * (6 * (11 + 2 + 1) + 4) // 8
     dealt = windows * (6 * (90 + 27 + 1) + 4 * 4) // 8 + (windows + 1568) * 4 * 8
@@ -208,8 +219,8 @@ def test_budget_of_a_product():
 
 
 def test_a_truncation_whose_consumer_is_a_product_costs_no_round():
-    """x · y · x: the product is opened at scale 2f and read at f; x is opened once, although it is used
-    twice.
+    """x · y · x: the product is opened at scale 2f and read at f; x is opened once, although it is
+    used twice.
     """
     n = 1 << 14  # so many that it is not fused into one round
 
@@ -218,7 +229,11 @@ def test_a_truncation_whose_consumer_is_a_product_costs_no_round():
         v.out = (v.x * v.y) * v.x
 
     inputs = {name: Input("bob", (n,), -4, 4, default=np.zeros(n)) for name in ("x", "y")}
-    body = {"step": step, "setup": lambda self, v: setattr(v, "out", (v.x * v.y) * v.x), "fraction_bits": 12}
+    body = {
+        "step": step,
+        "setup": lambda self, v: setattr(v, "out", (v.x * v.y) * v.x),
+        "fraction_bits": 12,
+    }
     body["finish"] = lambda self, v: v.reveal(out=v.out)
     found = step_of(type("Chain", (Job,), inputs | body)())
     assert found == costs(2, 3 * 8.0, 2 * 8 + 8.0, n)  # two products, and the shifted mask
@@ -229,14 +244,24 @@ def test_a_truncation_whose_consumer_is_a_product_costs_no_round():
     [
         (9, 4.0, 640),
         (9, 8.0, 640),
-        (9, 16.0, 720),  # a fifth limb: more than the budget's 640, for what is beyond the range it was checked on
+        (
+            9,
+            16.0,
+            720,
+            # a fifth limb: more than the budget's 640, for what is beyond the range it was checked
+            # on
+        ),
         (16, 1.0, 2048),
     ],
 )
 def test_budget_of_polynomials(degree, limit, dealt):
     coefficients = [1.0 / (n + 1) / limit**n for n in range(degree + 1)]
-    cost = widest(lambda x: polynomial(x, coefficients, limit=limit), fraction_bits=16, integer_bits=16,
-                  x=Input("bob", (N,), -limit, limit, default=np.zeros(N)))  # fmt: skip
+    cost = widest(
+        lambda x: polynomial(x, coefficients, limit=limit),
+        fraction_bits=16,
+        integer_bits=16,
+        x=Input("bob", (N,), -limit, limit, default=np.zeros(N)),
+    )
     assert within_budget(cost, 1, 8, dealt)
 
 
@@ -249,7 +274,9 @@ def test_budget_of_relu_with_truncation():
     cost = widest(lambda x: relu(x), x=half, fraction_bits=20, integer_bits=16)
     assert within_budget(cost, 4, 30, 140)
     square = widest(lambda x: relu(x * x), x=half, fraction_bits=20, integer_bits=16)
-    assert within_budget(square, 1 + 4, 8 + 30, 8 + 8 + 140)  # the product, its operand and its mask besides
+    assert within_budget(
+        square, 1 + 4, 8 + 30, 8 + 8 + 140
+    )  # the product, its operand and its mask besides
 
 
 def test_budget_of_a_seed_iteration():
@@ -260,7 +287,11 @@ def test_a_check_of_the_guard():
     """Five rounds; of a network's values about as many bytes as a step sends."""
     assert plan_of(load_job("seed")).costs[Phase.CHECK] == PhaseCost(5, (464, 464), 2072)
     step, check = (plan_of(load_job("mlp")).costs[phase] for phase in (Phase.STEP, Phase.CHECK))
-    assert check.rounds == 5 and max(check.sent) <= 1.05 * max(step.sent) and check.dealt <= 1.2 * step.dealt
+    assert (
+        check.rounds == 5
+        and max(check.sent) <= 1.05 * max(step.sent)
+        and check.dealt <= 1.2 * step.dealt
+    )
 
 
 def test_budget_of_a_network_step():
@@ -272,7 +303,11 @@ def test_budget_of_a_network_step():
 
 def test_a_network_step_opens_every_tensor_once():
     plan = plan_of(load_job("mlp"))
-    opened = [line.split(" opens ")[1] for line in plan.outline if line.startswith("step") and " opens " in line]
+    opened = [
+        line.split(" opens ")[1]
+        for line in plan.outline
+        if line.startswith("step") and " opens " in line
+    ]
     tensors = [line for line in opened if not line.startswith("comparison")]
     assert len(tensors) == len(set(tensors))
 
@@ -309,14 +344,17 @@ class LayersMlp(Training):
 class NaiveCnn(Job):
     x, y = Cnn.x, Cnn.y
     k, c, w, b = (
-        Input("alice", shape, -2, 2, default=np.zeros(shape)) for shape in ((8, 1, 5, 5), (8, 1, 1), (288, 10), (10,))
+        Input("alice", shape, -2, 2, default=np.zeros(shape))
+        for shape in ((8, 1, 5, 5), (8, 1, 1), (288, 10), (10,))
     )
     batch = Cnn.batch
 
     def step(self, v):
         x, y = v.x.minibatch(self.batch), v.y.minibatch(self.batch)
         z = relu(avg_pool2d(conv2d(x, v.k, stride=2), 2) + v.c).reshape(self.batch, -1) @ v.w + v.b
-        for name, g in zip("kcwb", gradient(((z - y) ** 2).mean(), [v[name] for name in "kcwb"]), strict=True):
+        for name, g in zip(
+            "kcwb", gradient(((z - y) ** 2).mean(), [v[name] for name in "kcwb"]), strict=True
+        ):
             v[name] -= 0.1 * g
 
     def finish(self, v):
@@ -330,7 +368,8 @@ class LayersCnn(Training):
 
 
 @pytest.mark.parametrize(
-    ("naive", "tuned"), [(NaiveMlp, "mlp"), (LayersMlp, "mlp"), (NaiveCnn, "cnn"), (LayersCnn, "cnn")]
+    ("naive", "tuned"),
+    [(NaiveMlp, "mlp"), (LayersMlp, "mlp"), (NaiveCnn, "cnn"), (LayersCnn, "cnn")],
 )
 def test_what_is_written_without_a_thought_of_numbers_costs_little_more(naive, tuned):
     plan, best = plan_of(naive(), 8), step_of(load_job(tuned))

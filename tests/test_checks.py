@@ -52,7 +52,12 @@ class Stopping(Fit):
 
 
 def plan_of(job: Job, iterations: int | None = None, learners=(0, 1), guard: bool = True) -> Plan:
-    return make_plan(trace(job, {name: array.shape for name, array in DATA.items()}, iterations), 0, learners, guard)
+    return make_plan(
+        trace(job, {name: array.shape for name, array in DATA.items()}, iterations),
+        0,
+        learners,
+        guard,
+    )
 
 
 def twin(job: Job, iterations: int, every: int) -> tuple[dict[str, Any], dict[str, list[Any]]]:
@@ -73,7 +78,8 @@ def agrees(run: Simulation, job: Job, steps: int, every: int) -> None:
                 assert np.abs(mine - theirs).max() < 1e-4
 
 
-# ---- the schedule -------------------------------------------------------------------------------------------------
+# ---- the schedule
+# -------------------------------------------------------------------------------------------------
 
 
 @given(st.integers(0, 60), st.integers(0, 70), st.data())
@@ -81,14 +87,18 @@ def test_the_walks_of_a_schedule_hold_every_step_and_check_once_and_in_order(ste
     schedule = Schedule(steps, min(every, steps))
     start = data.draw(st.integers(0, steps))
     for walk in (schedule.runs, schedule.dealt):
-        found = [(phase, n) for phase, first, count in walk(start) for n in range(first, first + count)]
+        found = [
+            (phase, n) for phase, first, count in walk(start) for n in range(first, first + count)
+        ]
         assert sorted(found) == sorted(set(found))
         assert [n for phase, n in found if phase == Phase.STEP] == list(range(start, steps))
         before = [found[found.index(each) - 1] for each in found if each[0] == Phase.CHECK]
         assert all(phase == Phase.STEP for phase, _ in before)
         ends = {n + 1 for _, n in before}
         if schedule.every:
-            assert ends == {n for n in range(start + 1, steps + 1) if n % schedule.every == 0 or n == steps}
+            assert ends == {
+                n for n in range(start + 1, steps + 1) if n % schedule.every == 0 or n == steps
+            }
             checks = [n for phase, n in found if phase == Phase.CHECK]
             assert checks == list(range(schedule.checks - len(checks), schedule.checks))
         else:
@@ -97,11 +107,15 @@ def test_the_walks_of_a_schedule_hold_every_step_and_check_once_and_in_order(ste
         whole = [run for run in schedule.runs() if run[0] == phase]
         assert sum(count for _, _, count in whole) == schedule.count(phase)
     assert next(iter(schedule.runs()))[0] == Phase.SETUP
-    assert [phase for phase, _, _ in schedule.dealt()][:2] == [Phase.SETUP, Phase.FINISH]  # so that a run may end early
+    assert [phase for phase, _, _ in schedule.dealt()][:2] == [
+        Phase.SETUP,
+        Phase.FINISH,
+    ]  # so that a run may end early
     assert [phase for phase, _, _ in schedule.runs()][-1] == Phase.FINISH
 
 
-# ---- what is revealed, and to whom --------------------------------------------------------------------------------
+# ---- what is revealed, and to whom
+# --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("guard", [True, False])
@@ -118,7 +132,9 @@ def test_a_check_reveals_what_it_says_to_whom_it_says_after_every_interval(guard
     )
 
 
-@pytest.mark.parametrize(("learners", "expected"), [((0,), [["loss"], ["residuals"]]), ((), [[], ["residuals"]])])
+@pytest.mark.parametrize(
+    ("learners", "expected"), [((0,), [["loss"], ["residuals"]]), ((), [[], ["residuals"]])]
+)
 def test_who_learns_what_is_said_by_to_and_for_the_others_by_reveal(learners, expected):
     run = simulate(Fit(), DATA, learners=learners)
     assert [sorted(known) for known in run.history] == expected
@@ -142,7 +158,10 @@ def test_the_plan_lists_what_is_revealed_and_when():
     assert lines[0].startswith("loss () to alice, after every 10 steps: the mean of ")
     assert lines[1].startswith("residuals (16, 1) to bob, after every 10 steps: ")
     assert lines[2].startswith("weights (3, 1) to alice: w after 24 iterations")
-    assert lines[3].startswith("out_of_range (") and " to alice and bob, after every 10 steps: " in lines[3]
+    assert (
+        lines[3].startswith("out_of_range (")
+        and " to alice and bob, after every 10 steps: " in lines[3]
+    )
 
 
 def test_interval_and_receiver_are_agreed():
@@ -163,7 +182,10 @@ def test_interval_and_receiver_are_agreed():
     ("body", "words"),
     [
         ({"check": lambda self, v: v.reveal(weights=v.w)}, "weights is revealed twice"),
-        ({"check": lambda self, v: v.reveal(loss=v.w, to="carol")}, "'alice', 'bob' or 'both', not 'carol'"),
+        (
+            {"check": lambda self, v: v.reveal(loss=v.w, to="carol")},
+            "'alice', 'bob' or 'both', not 'carol'",
+        ),
         ({"step": lambda self, v: v.reveal(w=v.w)}, "nothing is revealed by a step"),
         ({"check": lambda self, v: v.reveal(out_of_range=v.w)}, "what the guard reveals"),
         ({"finish": lambda self, v: None}, "reveals nothing"),
@@ -181,7 +203,8 @@ def test_a_tensor_may_be_called_to():
     assert list(run.results[0]) == ["to"]
 
 
-# ---- what it costs ------------------------------------------------------------------------------------------------
+# ---- what it costs
+# ------------------------------------------------------------------------------------------------
 
 
 def test_a_check_costs_a_twentieth_by_default_and_no_step_a_message():
@@ -189,15 +212,22 @@ def test_a_check_costs_a_twentieth_by_default_and_no_step_a_message():
     plan, plain = plan_of(job), plan_of(type("Bare", (Fit,), {"check": Job.check})(), guard=False)
     step, check = plan.costs[Phase.STEP], plan.costs[Phase.CHECK]
     every = plan.dealing.schedule.every
-    assert step.rounds == plain.costs[Phase.STEP].rounds and step.sent <= plain.costs[Phase.STEP].sent
+    assert (
+        step.rounds == plain.costs[Phase.STEP].rounds and step.sent <= plain.costs[Phase.STEP].sent
+    )
     assert plain.dealing.schedule.every == 0
-    for whole, part in ((check.rounds, step.rounds), (check.sent[0], step.sent[0]), (check.dealt, step.dealt)):
+    for whole, part in (
+        (check.rounds, step.rounds),
+        (check.sent[0], step.sent[0]),
+        (check.dealt, step.dealt),
+    ):
         assert SHARE * whole <= every * part
     assert plan_of(job, 7).dealing.schedule == Schedule(7, 7)  # one at the end
     assert plan_of(job, 0).dealing.schedule == Schedule(0)
 
 
-# ---- how a run ends -----------------------------------------------------------------------------------------------
+# ---- how a run ends
+# -----------------------------------------------------------------------------------------------
 
 
 def test_a_run_stops_where_the_job_says_so():
@@ -206,9 +236,9 @@ def test_a_run_stops_where_the_job_says_so():
     assert 4 < expected < 24
     run = simulate(Stopping(), DATA)
     agrees(run, Stopping(), expected, 4)
-    left = (24 - expected) * run.plan.costs[Phase.STEP].rounds + (24 - expected) // 4 * run.plan.costs[
-        Phase.CHECK
-    ].rounds
+    left = (24 - expected) * run.plan.costs[Phase.STEP].rounds + (
+        24 - expected
+    ) // 4 * run.plan.costs[Phase.CHECK].rounds
     assert run.rounds == run.plan.rounds - left
 
 
@@ -232,7 +262,9 @@ def test_a_value_out_of_range_ends_the_run_at_the_next_check(guard):
 
     sizes: list[int] = []
     with pytest.raises(OutOfRangeError, match=r"v\.w \(test_checks" if guard else "revealed w: "):
-        simulate(Exploding(), DATA, observe=lambda sender, words: sizes.append(words.size), guard=guard)
+        simulate(
+            Exploding(), DATA, observe=lambda sender, words: sizes.append(words.size), guard=guard
+        )
     plan = plan_of(Exploding(), guard=guard)
     assert len(sizes) < 2 * plan.rounds / 4
     accepted = simulate(Exploding(), DATA, guard=guard, accept_out_of_range=True)

@@ -1,4 +1,5 @@
-"""How many fraction bits a plan takes that a job does not state, and what it says of its precision."""
+"""How many fraction bits a plan takes that a job does not state, and what it says of its
+precision."""
 
 from __future__ import annotations
 
@@ -23,9 +24,12 @@ def job_of(function, inputs, low=-1.0, high=1.0, **attributes) -> Job:
         v.reveal(out=function(*(v[name] for name in inputs)))
 
     body = {
-        name: Input(("alice", "bob")[n % 2], each.shape, low, high) for n, (name, each) in enumerate(inputs.items())
+        name: Input(("alice", "bob")[n % 2], each.shape, low, high)
+        for n, (name, each) in enumerate(inputs.items())
     }
-    return type("Chosen", (Job,), body | {"step": lambda self, v: None, "finish": finish} | attributes)()
+    return type(
+        "Chosen", (Job,), body | {"step": lambda self, v: None, "finish": finish} | attributes
+    )()
 
 
 def layers(x, *weights):
@@ -119,7 +123,9 @@ def test_what_is_declared_holds_and_is_not_far_too_much(name, f):
     assert declared <= 200 * off + 8 * 2.0**-f
 
 
-@pytest.mark.parametrize("function", [sigmoid, tanh, lambda x: exp(x - 1), lambda x: sigmoid(x, "fourier")])
+@pytest.mark.parametrize(
+    "function", [sigmoid, tanh, lambda x: exp(x - 1), lambda x: sigmoid(x, "fourier")]
+)
 def test_an_error_grows_by_no_more_than_the_steepest_slope(function):
     inputs = {"x": RNG.uniform(-1, 1, (50,))}
     errors = []

@@ -44,7 +44,10 @@ TABLE = (
 
 
 def read(
-    *words: str, env: dict[str, str] | None = None, section: str | None = None, others: tuple[str, ...] = ()
+    *words: str,
+    env: dict[str, str] | None = None,
+    section: str | None = None,
+    others: tuple[str, ...] = (),
 ) -> Config:
     parser = argparse.ArgumentParser()
     commands = parser.add_subparsers()
@@ -67,12 +70,15 @@ def test_defaults_are_parsed_and_known_as_such() -> None:
 def test_option_beats_environment_beats_section_beats_top_level(tmp_path: Path) -> None:
     file = tmp_path / "x.toml"
     file.write_text(
-        'timeout = "1s"\nsession = "top"\nlog-format = "json"\nnote = "top"\n'
-        '[bob]\nsession = "bobs"\nnote = "bobs"\n[alice]\nsession = "hers"\n[dealer]\nanything = 1\n'
+        'timeout = "1s"\nsession = "top"\nlog-format = "json"\nnote = "top"\n[bob]\nsession ='
+        ' "bobs"\nnote = "bobs"\n[alice]\nsession = "hers"\n[dealer]\nanything = 1\n'
     )
     words = ("--config", str(file), "--role", "bob", "--timeout", "4s")
     config = read(*words, env={"MPC_TIMEOUT": "3s", "MPC_NOTE": "env", "MPC_PEER": ""})
-    found = {name: (getattr(config, name), config.origin(name)) for name in ("timeout", "note", "session")}
+    found = {
+        name: (getattr(config, name), config.origin(name))
+        for name in ("timeout", "note", "session")
+    }
     assert found == {
         "timeout": (4.0, "option"),
         "note": ("env", "environment MPC_NOTE"),
@@ -170,7 +176,11 @@ def test_a_bad_file(tmp_path: Path, content: str | bytes, named: list[str]) -> N
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
-    rejected(ConfigError, lambda: read("--config", str(tmp_path / "no.toml")), ["no.toml", "No such file", "--config"])
+    rejected(
+        ConfigError,
+        lambda: read("--config", str(tmp_path / "no.toml")),
+        ["no.toml", "No such file", "--config"],
+    )
     rejected(ConfigError, lambda: read("--config", str(tmp_path)), [str(tmp_path), "irectory"])
 
 
@@ -193,9 +203,24 @@ def test_a_bad_option_or_variable(words: list[str], env: dict[str, str], named: 
 
 def test_a_misspelt_variable_is_refused() -> None:
     known = ("timeout", "max_stock")
-    check_variables(known, {"MPC_TIMEOUT": "3s", "MPC_KERNELS": "numpy", "MPC_TIMEUOT": "", "HOME": "/", "XMPC_A": "1"})
-    rejected(ConfigError, lambda: check_variables(known, {"MPC_TIMEUOT": "3s"}), ["MPC_TIMEUOT", "'MPC_TIMEOUT'"])
-    rejected(ConfigError, lambda: check_variables(known, {"MPC_XYZ": "3s"}), ["MPC_XYZ", "unset it"])
+    check_variables(
+        known,
+        {
+            "MPC_TIMEOUT": "3s",
+            "MPC_KERNELS": "numpy",
+            "MPC_TIMEUOT": "",
+            "HOME": "/",
+            "XMPC_A": "1",
+        },
+    )
+    rejected(
+        ConfigError,
+        lambda: check_variables(known, {"MPC_TIMEUOT": "3s"}),
+        ["MPC_TIMEUOT", "'MPC_TIMEOUT'"],
+    )
+    rejected(
+        ConfigError, lambda: check_variables(known, {"MPC_XYZ": "3s"}), ["MPC_XYZ", "unset it"]
+    )
 
 
 def test_programs_know_each_others_variables() -> None:
@@ -232,7 +257,9 @@ def test_parsers(parse: Any, text: str, value: Any) -> None:
     assert parse(text) == pytest.approx(value) if isinstance(value, float) else parse(text) == value
 
 
-@pytest.mark.parametrize("text", ["tcp://10.0.0.2:7700", "tcp://dealer.example:1", "tcp://[::1]:65535"])
+@pytest.mark.parametrize(
+    "text", ["tcp://10.0.0.2:7700", "tcp://dealer.example:1", "tcp://[::1]:65535"]
+)
 def test_addresses(text: str) -> None:
     assert str(address(text)) == str(listen_address(text)) == text
 
@@ -246,17 +273,51 @@ def test_an_address_to_listen_on_may_be_open() -> None:
 @pytest.mark.parametrize(
     ("parse", "texts"),
     [
-        (duration, ["30", "40", "0.1", "", "ms", "-1s", "1 day", "nan", "inf", "1e999", "1s2", "0x10", "٣s"]),
+        (
+            duration,
+            [
+                "30",
+                "40",
+                "0.1",
+                "",
+                "ms",
+                "-1s",
+                "1 day",
+                "nan",
+                "inf",
+                "1e999",
+                "1s2",
+                "0x10",
+                "٣s",
+            ],
+        ),
         (size, ["77", "", "64M", "-1", "1e400GB", "1 bit"]),
         (fraction, ["10", "1.5", "ten", "-1%"]),
         (bandwidth, ["100", "", "fast", "1mib", "1e306tbit"]),
         (whole(1, 9), ["0", "10", "1.0", "", "0x1", "1_0", "9" * 30]),
         (session_name, ["", "a/b", "a" * 65, "ä", "a\n"]),
-        (listen_address, ["", "host:7700", "tcp://", "tcp://a", "tcp://a:", "tcp://:1", "tcp://a:65536", "tcp://a:x",
-                          "tcp://a:1/x", "tcp://u@a:1", "tcp://a b:1", "tcp://[::1:1", "ipc://x", "http://a:1"]),
+        (
+            listen_address,
+            [
+                "",
+                "host:7700",
+                "tcp://",
+                "tcp://a",
+                "tcp://a:",
+                "tcp://:1",
+                "tcp://a:65536",
+                "tcp://a:x",
+                "tcp://a:1/x",
+                "tcp://u@a:1",
+                "tcp://a b:1",
+                "tcp://[::1:1",
+                "ipc://x",
+                "http://a:1",
+            ],
+        ),
         (file_path, ["", "\0"]),
     ],
-)  # fmt: skip
+)
 def test_parsers_reject(parse: Any, texts: list[str]) -> None:
     for text in texts:
         rejected(ConfigError, lambda text=text: parse(text), [repr(text)])

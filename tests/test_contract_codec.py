@@ -37,8 +37,12 @@ PLAIN = st.recursive(
     | st.floats()
     | st.text(max_size=8)
     | st.binary(max_size=8)
-    | st.sampled_from(["product", "truncate", "powers", "monomials", "contraction", "Transpose", "Rows", "mul"]),
-    lambda inner: st.lists(inner, max_size=6) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    | st.sampled_from(
+        ["product", "truncate", "powers", "monomials", "contraction", "Transpose", "Rows", "mul"]
+    ),
+    lambda inner: (
+        st.lists(inner, max_size=6) | st.dictionaries(st.text(max_size=4), inner, max_size=3)
+    ),
     max_leaves=20,
 )
 
@@ -89,7 +93,10 @@ def replaced(value: Any, path: tuple[int, ...], new: Any) -> Any:
 
 
 @settings(max_examples=600, deadline=None)
-@given(st.sampled_from(PLACES), PLAIN | st.sampled_from([[], [[]], 0, -1, 2, 3, 65, 1 << 40, [1 << 40] * 3]))
+@given(
+    st.sampled_from(PLACES),
+    PLAIN | st.sampled_from([[], [[]], 0, -1, 2, 3, 65, 1 << 40, [1 << 40] * 3]),
+)
 def test_a_plan_with_one_thing_changed_is_refused_or_whole(path, new):
     unpacked(msgpack.packb(replaced(TREE, path, new)))
 
@@ -124,8 +131,8 @@ def test_a_plan_with_one_byte_changed_is_refused_or_whole(place, byte):
     ],
 )
 def test_a_plan_that_makes_no_sense_is_refused_before_anything_is_dealt(path, value):
-    """The dealer serves several sessions: a plan of the right form that no computation could have is a
-    ProtocolError too, not an exception from the middle of a batch."""
+    """The dealer serves several sessions: a plan of the right form that no computation could have
+    is a ProtocolError too, not an exception from the middle of a batch."""
     setup, step, check, finish = dealing_of(Xor()).phases
     (number, product) = next((n, s) for n, s in enumerate(step.correlations) if s.kind == "product")
     if path[0] == "masks":
@@ -135,7 +142,9 @@ def test_a_plan_that_makes_no_sense_is_refused_before_anything_is_dealt(path, va
         broken = dataclasses.replace(product, b=dataclasses.replace(product.b, **{path[1]: value}))
         changed = (*step.correlations[:number], broken, *step.correlations[number + 1 :])
         step = dataclasses.replace(step, correlations=changed)
-    assert unpacked(contract_codec.pack(Dealing((setup, step, check, finish), Schedule(10)))) is None
+    assert (
+        unpacked(contract_codec.pack(Dealing((setup, step, check, finish), Schedule(10)))) is None
+    )
 
 
 def test_a_plan_file_is_whole_or_refused(tmp_path):

@@ -9,7 +9,16 @@ import pytest
 from party.command_settings import PLAN, RUN
 from party.settings import network
 from protocol.config import resolve
-from protocol.cost import LAN, LOOPBACK, Network, Pace, PhaseCost, dealing_seconds, online_seconds, run_seconds
+from protocol.cost import (
+    LAN,
+    LOOPBACK,
+    Network,
+    Pace,
+    PhaseCost,
+    dealing_seconds,
+    online_seconds,
+    run_seconds,
+)
 
 COST = PhaseCost(4, (1000, 3000), 50_000, tensors=7)
 PACE = Pace(round=1e-3, wake=1e-2, tensor=1e-4, sent=1e-6, held=1e-8, dealt=1e-7)
@@ -31,7 +40,9 @@ def test_the_dealer_is_as_slow_as_its_work_or_its_link():
 def test_a_run_takes_the_slower_of_rounds_and_stream_in_each_phase():
     slow = Network(0.040, 0.0, 1e3)
     for link, each in ((LAN, online_seconds(COST, LAN)), (slow, dealing_seconds(COST.dealt, slow))):
-        assert run_seconds([(COST, 10), (PhaseCost(0, (0, 0), 0), 5)], link) == pytest.approx(10 * each)
+        assert run_seconds([(COST, 10), (PhaseCost(0, (0, 0), 0), 5)], link) == pytest.approx(
+            10 * each
+        )
 
 
 @pytest.mark.parametrize("options", [RUN, PLAN], ids=["run", "plan"])

@@ -47,16 +47,22 @@ class Everything(Job):
         out = sigmoid(v.x.minibatch(2) @ v.w) + sigmoid(v.x.minibatch(2) @ v.w, "fourier")
         v.w -= self.rate * v.x.minibatch(2).T @ (out * 0.5 - v.y.minibatch(2))
         x = dropout(v.x.minibatch(2, shuffle=3), 0.25, 7) + v.schedule(lambda step: 0.5 * step)
-        v.w -= v.schedule(lambda step: 0.25 / (1 + step)) * take(x, [1, 0, 1], 0).cumsum(1).sum(axis=0).reshape(4, 1)
+        v.w -= v.schedule(lambda step: 0.25 / (1 + step)) * take(x, [1, 0, 1], 0).cumsum(1).sum(
+            axis=0
+        ).reshape(4, 1)
 
     def finish(self, v):
-        v.reveal(w=v.w, best=maximum(v.x, -v.x)[1:3].mean(), both=concatenate([v.y, v.w]), cube=v.y**3)
+        v.reveal(
+            w=v.w, best=maximum(v.x, -v.x)[1:3].mean(), both=concatenate([v.y, v.w]), cube=v.y**3
+        )
         v.reveal(chosen=where(v.x > 0.5, v.x, 0.25), bits=4)
         v.reveal(small=within(v.x @ v.w, -0.5, 0.5) * v.y)
 
 
 def listing_of(job: Job, iterations: int | None = None) -> Listing:
-    return trace(job, {name: np.shape(each.default) for name, each in job.inputs.items()}, iterations).listing
+    return trace(
+        job, {name: np.shape(each.default) for name, each in job.inputs.items()}, iterations
+    ).listing
 
 
 def mutants(value: Any) -> Iterator[Any]:
@@ -99,7 +105,9 @@ def operations() -> list[type[Op]]:
         kind = waiting.pop()
         below = kind.__subclasses__()
         waiting += below
-        if kind.__module__.startswith("protocol.") and (not below or "__dataclass_fields__" in vars(kind)):
+        if kind.__module__.startswith("protocol.") and (
+            not below or "__dataclass_fields__" in vars(kind)
+        ):
             found.append(kind)
     return sorted(set(found), key=lambda kind: kind.__qualname__)
 
@@ -129,14 +137,26 @@ def made(kind: Any) -> Any:
 
 def test_operations_are_found_and_no_two_share_a_name():
     names = [kind.__qualname__ for kind in operations()]
-    assert {"Add", "AddPublic", "Compare", "MatMul", "Poly", "Source", "Structure", "Coarse"} <= set(names)
+    assert {
+        "Add",
+        "AddPublic",
+        "Compare",
+        "MatMul",
+        "Poly",
+        "Source",
+        "Structure",
+        "Coarse",
+    } <= set(names)
     assert len(set(names)) == len(names)
 
 
 @pytest.mark.parametrize("kind", operations(), ids=lambda kind: kind.__qualname__)
 def test_every_attribute_of_every_operation_is_in_the_digest(kind):
-    """By reflection: an operation that is added is tested, and one whose attributes have no canonical form fails."""
-    assert "__dataclass_fields__" in vars(kind), "an operation is a dataclass, so that its attributes are known"
+    """By reflection: an operation that is added is tested, and one whose attributes have no
+    canonical form fails."""
+    assert "__dataclass_fields__" in vars(kind), (
+        "an operation is a dataclass, so that its attributes are known"
+    )
     op = made(kind)
     own = canonical(op)
     assert own == canonical(copy.deepcopy(op))
@@ -152,28 +172,49 @@ def test_what_has_no_canonical_form_is_refused():
 
     extra = made(next(kind for kind in operations() if kind.__qualname__ == "Compare"))
     object.__setattr__(extra, "aside", 1)
-    for value in (Careless(), extra, object(), [1], {1: 2}, math.nan, np.array(["a"]), np.array([None]), lambda: 0):
+    for value in (
+        Careless(),
+        extra,
+        object(),
+        [1],
+        {1: 2},
+        math.nan,
+        np.array(["a"]),
+        np.array([None]),
+        lambda: 0,
+    ):
         with pytest.raises(JobError, match="has no canonical form"):
             canonical(value)
 
 
 @pytest.mark.parametrize("job", [Everything, *BUILTIN.values()], ids=lambda job: job.__name__)
 def test_every_statement_of_a_job_is_in_the_digest(job):
-    """Every operation, table, owner, range and setting changed in turn; constants of many numbers in a few of them."""
+    """Every operation, table, owner, range and setting changed in turn; constants of many numbers
+    in a few of them."""
     listing = listing_of(job()).with_setting("revealed to", (0, 1))
     for number, statement in enumerate(listing.statements):
         own = canonical(statement)
         assert all(canonical(other) != own for other in itertools.islice(mutants(statement), 200))
-        others = (*listing.statements[:number], next(mutants(statement)), *listing.statements[number + 1 :])
+        others = (
+            *listing.statements[:number],
+            next(mutants(statement)),
+            *listing.statements[number + 1 :],
+        )
         changed = dataclasses.replace(listing, statements=others)
         assert changed.digest != listing.digest
-        assert changed.first_difference(listing.short) == listing.first_difference(changed.short) == number
+        assert (
+            changed.first_difference(listing.short)
+            == listing.first_difference(changed.short)
+            == number
+        )
     for number in range(1, len(listing.statements)):  # one left out; two swapped
         first, second = listing.statements[number - 1 : number + 1]
         rest = listing.statements[number + 1 :]
         for some in ((first, *rest), (second, first, *rest)):
             assert (
-                dataclasses.replace(listing, statements=(*listing.statements[: number - 1], *some)).digest
+                dataclasses.replace(
+                    listing, statements=(*listing.statements[: number - 1], *some)
+                ).digest
                 != listing.digest
             )
     assert listing.first_difference(listing.short) is None
@@ -182,7 +223,9 @@ def test_every_statement_of_a_job_is_in_the_digest(job):
 
 
 def test_places_and_derived_ranges_are_not_in_the_digest():
-    traced = trace(Everything(), {name: np.shape(each.default) for name, each in Everything().inputs.items()})
+    traced = trace(
+        Everything(), {name: np.shape(each.default) for name, each in Everything().inputs.items()}
+    )
     blank = dataclasses.replace(traced.listing, origins=())
     assert blank.digest == traced.listing.digest
 
@@ -193,8 +236,11 @@ def test_places_and_derived_ranges_are_not_in_the_digest():
 
 
 def test_the_listing_is_of_the_graph_before_it_is_rewritten():
-    """The seed job's x @ w is carried on; that is a choice of the plan, not a statement of the job."""
-    carried = [each for each in words_of(listing_of(load_job("seed"))) if each.startswith("carries")]
+    """The seed job's x @ w is carried on; that is a choice of the plan, not a statement of the
+    job."""
+    carried = [
+        each for each in words_of(listing_of(load_job("seed"))) if each.startswith("carries")
+    ]
     assert carried
     assert all(each.startswith("carries w ") for each in carried)
 
@@ -212,8 +258,12 @@ def test_the_canonical_form_is_the_same_everywhere():
     assert hashlib.blake2b(canonical(value), digest_size=4).hexdigest() == KNOWN
     assert canonical(np.float64(0.5)) == canonical(0.5)
     assert canonical(np.int32(7)) == canonical(7)
-    assert canonical(np.ones(3, ">f8")) == canonical(np.ones(3, "<f8")) != canonical(np.ones(3, "<f4"))
-    assert canonical(np.arange(6).reshape(2, 3).T) == canonical(np.ascontiguousarray(np.arange(6).reshape(2, 3).T))
+    assert (
+        canonical(np.ones(3, ">f8")) == canonical(np.ones(3, "<f8")) != canonical(np.ones(3, "<f4"))
+    )
+    assert canonical(np.arange(6).reshape(2, 3).T) == canonical(
+        np.ascontiguousarray(np.arange(6).reshape(2, 3).T)
+    )
 
 
 SET_JOB = """
@@ -241,13 +291,19 @@ def test_neither_hash_seeds_nor_file_names_are_in_the_digest(tmp_path):
         (tmp_path / name).write_text(SET_JOB)
         command = [sys.executable, "-m", "party", "plan", "--job", str(tmp_path / name), "--json"]
         done = subprocess.run(
-            command, env=os.environ | {"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True, timeout=120
+            command,
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=120,
         )
         found.add(done.stdout.split('"digest": "')[1][:32])
     assert len(found) == 1
 
 
-# ---- words ------------------------------------------------------------------------------------------------------
+# ---- words
+# --------------------------------------------------------------------------------------------------
 
 
 def said_of(body: Any, *learners: int) -> str:
@@ -276,7 +332,10 @@ def said_of(body: Any, *learners: int) -> str:
         (lambda v: v.x[1:3] * 2, "2 times a part of bob's x"),
         (lambda v: v.x * v.x + 1, "the product of bob's x and bob's x plus 1"),
         (lambda v: v.y, "y after 3 iterations, made of alice's y and bob's x"),
-        (lambda v: v.x @ v.y, "the matrix product of bob's x and y after 3 iterations, made of alice's y and bob's x"),
+        (
+            lambda v: v.x @ v.y,
+            "the matrix product of bob's x and y after 3 iterations, made of alice's y and bob's x",
+        ),
     ],
 )
 def test_a_reveal_says_what_it_is_made_of(body, expected):

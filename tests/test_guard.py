@@ -27,11 +27,14 @@ def defaults(job: Job) -> dict[str, np.ndarray]:
 
 
 def plan_of(job: Job, iterations: int | None = None, learners=(0, 1), guard: bool = True) -> Plan:
-    return make_plan(trace(job, {n: a.shape for n, a in defaults(job).items()}, iterations), 0, learners, guard)
+    return make_plan(
+        trace(job, {n: a.shape for n, a in defaults(job).items()}, iterations), 0, learners, guard
+    )
 
 
 def told(job: Job, *words: str, iterations: int | None = None, **options: Any) -> Simulation:
-    """It ends with a sentence that has these words; the run that accepts it, without which nothing is said of the results."""
+    """It ends with a sentence that has these words; the run that accepts it, without which nothing
+    is said of the results."""
     with pytest.raises(OutOfRangeError) as caught:
         simulate(job, defaults(job), iterations, **options)
     for word in words:
@@ -42,7 +45,8 @@ def told(job: Job, *words: str, iterations: int | None = None, **options: Any) -
 
 
 class Unscaled(Job):
-    """Logistic regression of ages and incomes as they come: z = x @ w is far beyond where the sigmoid is fitted."""
+    """Logistic regression of ages and incomes as they come: z = x @ w is far beyond where the
+    sigmoid is fitted."""
 
     iterations = 20
     x = Input("bob", shape=(64, 2), low=0, high=400_000, default=None)
@@ -82,7 +86,10 @@ def net(rate: float) -> Job:
         z = v.x @ v.w
         hidden = relu(z)
         error = hidden @ v.u - v.y
-        v.w, v.u = v.w - v.x.T @ ((z >= 0) * (error @ v.u.T)) * (rate / 32), v.u - hidden.T @ error * (rate / 32)
+        v.w, v.u = (
+            v.w - v.x.T @ ((z >= 0) * (error @ v.u.T)) * (rate / 32),
+            v.u - hidden.T @ error * (rate / 32),
+        )
 
     def finish(self, v):
         v.reveal(w=v.w, u=v.u)
@@ -117,7 +124,10 @@ def test_logistic_regression_of_unscaled_features(method):
 
 def test_a_rate_a_hundred_times_too_high():
     good = net(0.05)
-    run, twin = simulate(good, defaults(good)), trace(good, {n: a.shape for n, a in defaults(good).items()}).graph
+    run, twin = (
+        simulate(good, defaults(good)),
+        trace(good, {n: a.shape for n, a in defaults(good).items()}).graph,
+    )
     for name, value in twin.run_clear(defaults(good), good.iterations).items():
         assert np.abs(run.results[0][name] - value).max() < 1e-3
     told(net(5.0), "entries outside")
@@ -176,7 +186,8 @@ def test_what_doubles_is_noticed_before_the_ring_has_lost_it(function, high):
 
 
 @pytest.mark.parametrize(
-    "function", [lambda x: x * 1.1, lambda x: 3.0 * x, lambda x: x * 0.5, lambda x: 2.0 * x - 1.5 * x]
+    "function",
+    [lambda x: x * 1.1, lambda x: 3.0 * x, lambda x: x * 0.5, lambda x: 2.0 * x - 1.5 * x],
 )
 def test_what_does_not_double_is_checked_no_more_often(function):
     class Odd(Job):
@@ -230,10 +241,13 @@ def test_what_a_job_states_and_where_a_function_is_fitted(function, words):
 
 
 def test_what_is_revealed_is_compared_with_what_is_proven():
-    """Nothing is assumed here; an input out of its range, which its owner would have been told, makes the result so."""
+    """Nothing is assumed here; an input out of its range, which its owner would have been told,
+    makes the result so."""
     job = finishing(lambda a: a * 2.0, iterations=0)
     arrays = {"a": np.array([1.0, 300.0])}
-    with pytest.raises(OutOfRangeError, match=r"revealed out: 1 of 2 entries outside \[-200, 200\]"):
+    with pytest.raises(
+        OutOfRangeError, match=r"revealed out: 1 of 2 entries outside \[-200, 200\]"
+    ):
         simulate(job, arrays)
 
 
@@ -251,7 +265,8 @@ def test_the_guard_costs_no_step_anything_and_at_most_five_rounds(name, iteratio
     guarded, plain = plan_of(job, iterations), plan_of(job, iterations, guard=False)
     assert guarded.guards and guarded.digest != plain.digest
     assert (
-        guarded.costs[Phase.SETUP] == plain.costs[Phase.SETUP] and guarded.costs[Phase.STEP] == plain.costs[Phase.STEP]
+        guarded.costs[Phase.SETUP] == plain.costs[Phase.SETUP]
+        and guarded.costs[Phase.STEP] == plain.costs[Phase.STEP]
     )
     assert guarded.costs[Phase.CHECK].rounds <= 5 and plain.costs[Phase.CHECK].rounds == 0
     assert guarded.costs[Phase.FINISH].rounds <= plain.costs[Phase.FINISH].rounds + 5
@@ -270,7 +285,9 @@ def test_a_job_without_steps_has_nothing_to_look_at_in_them():
     assert not simulate(Leaves(), defaults(Leaves()), 0).plan.guards
 
 
-@pytest.mark.parametrize(("count", "words"), [(64, "64 of 64"), (65, "at least 33 of 64"), (128, "at least 64 of 64")])
+@pytest.mark.parametrize(
+    ("count", "words"), [(64, "64 of 64"), (65, "at least 33 of 64"), (128, "at least 64 of 64")]
+)
 def test_no_more_entries_are_said_to_be_outside_than_there_are(count, words):
     assert beyond("v.w", count, 64, (-1.0, 1.0)) == f"v.w: {words} entries outside [-1, 1]"
 

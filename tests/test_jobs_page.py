@@ -1,4 +1,5 @@
-"""The rounds in the table of `deploy/docs/jobs.md` are those of the table of operations, which is held against the code, and of plans."""
+"""The rounds in the table of `deploy/docs/jobs.md` are those of the table of operations, which is
+held against the code, and of plans."""
 
 from __future__ import annotations
 
@@ -13,19 +14,27 @@ from party.reference.facts import cost
 from protocol import ops
 
 PAGES = Path(__file__).parents[1] / "deploy" / "docs"
-COMPARED = 4  # rounds of a comparison, which the examples of what is done with its outcome begin with
+COMPARED = (
+    4  # rounds of a comparison, which the examples of what is done with its outcome begin with
+)
 
 
 def rows(page: str) -> list[list[str]]:
     """The cells of all tables of a page, without their heads."""
     lines = [line for line in (PAGES / page).read_text().splitlines() if line.startswith("| ")]
     cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
-    return [row for row in cells if (row[-1] not in ("rounds", "gradient") and not set(row[0]) <= {"-"}) or not row[0]]
+    return [
+        row
+        for row in cells
+        if (row[-1] not in ("rounds", "gradient") and not set(row[0]) <= {"-"}) or not row[0]
+    ]
 
 
 def numbers(cell: str) -> set[int]:
     """Of '1, none; 3', '4 or 5' and '10 to 12; 5'."""
-    found = {int(number) for number in re.findall(r"\d+", cell)} | ({0} if "none" in cell else set())
+    found = {int(number) for number in re.findall(r"\d+", cell)} | (
+        {0} if "none" in cell else set()
+    )
     for low, high in re.findall(r"(\d+) to (\d+)", cell):
         found |= set(range(int(low), int(high)))
     return found
@@ -39,7 +48,9 @@ ROWS = [
     for _, what, said in rows("jobs.md")
     if re.fullmatch(r"[^a-z]*(none|\d.*)", said)
 ]
-NAMED = [(name, said) for names, said in ROWS for name in names if name in KNOWN and name != "within"]
+NAMED = [
+    (name, said) for names, said in ROWS for name in names if name in KNOWN and name != "within"
+]
 
 
 def test_the_rows_are_found():
@@ -55,7 +66,9 @@ def test_an_operation_takes_the_rounds_that_its_row_says(name, said):
 def planned(function, *shapes, peak=8.0):
     """Rounds in a local network, of operands in ± peak, or in [1, peak] where it is a pair."""
     low, high = peak if isinstance(peak, tuple) else (-peak, peak)
-    return cost(Entry(secure=function, operands=tuple(Operand(shape, low, high) for shape in shapes))).rounds
+    return cost(
+        Entry(secure=function, operands=tuple(Operand(shape, low, high) for shape in shapes))
+    ).rounds
 
 
 def row(words: str) -> str:
@@ -72,10 +85,22 @@ def test_rounds_of_sizes_and_ranges():
     assert row("of up to 100 or 256") == f"{largest(17)} to {largest(256)}; {pooled}"
     assert largest(17) < largest(100) <= largest(256)
     assert (
-        row("far apart") == f"{planned(ops.softmax, (10, 10), peak=60.0)}; {planned(ops.softmax, (10, 100), peak=60.0)}"
+        row("far apart") == f"{planned(ops.softmax, (10, 10), peak=60.0)};"
+        f" {planned(ops.softmax, (10, 100), peak=60.0)}"
     )
-    inverse = {planned(function, (8,), peak=(1.0, 10.0)) for function in (ops.reciprocal, ops.sqrt, ops.log)}
+    inverse = {
+        planned(function, (8,), peak=(1.0, 10.0))
+        for function in (ops.reciprocal, ops.sqrt, ops.log)
+    }
     divided = planned(lambda x, y: x / y, (8,), (8,), peak=(1.0, 10.0))
     assert row("within a factor of 10") == f"{inverse.pop()}; {divided} for `/`" and not inverse
-    assert [planned(lambda x: np.prod(x, axis=1), (3, n), peak=2.0) for n in (2, 4, 8, 9)] == [1, 2, 3, 4]  # log2 n
-    assert numbers(row("`softplus`")) == {planned(ops.softplus, (8,)), planned(ops.softplus, (8,), peak=1000.0)}
+    assert [planned(lambda x: np.prod(x, axis=1), (3, n), peak=2.0) for n in (2, 4, 8, 9)] == [
+        1,
+        2,
+        3,
+        4,
+    ]  # log2 n
+    assert numbers(row("`softplus`")) == {
+        planned(ops.softplus, (8,)),
+        planned(ops.softplus, (8,), peak=1000.0),
+    }

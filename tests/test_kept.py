@@ -1,4 +1,5 @@
-"""What stays shared at the end of a run is what a later one begins with: exactly, in any ring, and revealed to nobody."""
+"""What stays shared at the end of a run is what a later one begins with: exactly, in any ring, and
+revealed to nobody."""
 
 from __future__ import annotations
 
@@ -21,7 +22,9 @@ def values(run: Simulation) -> dict[str, np.ndarray]:
     for name, stored in run.plan.kept.items():
         arithmetic = ring(stored.limbs)
         whole = arithmetic.add(run.kept[0][name], run.kept[1][name])
-        found[name] = arithmetic.decode(whole, stored.bits).astype(np.float64) * 2.0**-stored.scale_in
+        found[name] = (
+            arithmetic.decode(whole, stored.bits).astype(np.float64) * 2.0**-stored.scale_in
+        )
     return found
 
 
@@ -37,7 +40,8 @@ class Regression(Training):
 def brought(job: Job, seed: int = 0) -> dict[str, np.ndarray]:
     random = np.random.default_rng(seed)
     return {
-        name: random.uniform(max(each.low, -0.5), min(each.high, 0.5), each.shape) for name, each in job.inputs.items()
+        name: random.uniform(max(each.low, -0.5), min(each.high, 0.5), each.shape)
+        for name, each in job.inputs.items()
     }
 
 
@@ -62,7 +66,9 @@ def test_a_training_that_goes_on_equals_one_that_was_not_interrupted():
     again = simulate(second, {"x": inputs["x"], "y": inputs["y"]}, shares=run.kept)
     whole = Regression()
     whole.epochs = 6
-    twin = trace(whole, {name: array.shape for name, array in inputs.items()}).graph.run_clear(inputs, 6)
+    twin = trace(whole, {name: array.shape for name, array in inputs.items()}).graph.run_clear(
+        inputs, 6
+    )
     for name, array in twin.items():
         assert np.abs(again.results[0][name] - array).max() < 1e-4
         assert np.abs(values(again)[name] - array).max() < 1e-4
@@ -86,7 +92,9 @@ def test_schedules_orders_and_dropout_count_on_from_the_steps_before():
     second = Half()
     second.begin_with(run.plan.kept.values(), run.steps)
     again = simulate(second, {name: inputs[name] for name in "xy"}, shares=run.kept)
-    twin = trace(Whole(), {name: array.shape for name, array in inputs.items()}).graph.run_clear(inputs, 12)
+    twin = trace(Whole(), {name: array.shape for name, array in inputs.items()}).graph.run_clear(
+        inputs, 12
+    )
     for name, array in twin.items():
         assert np.abs(again.results[0][name] - array).max() < 1e-4
 
@@ -140,7 +148,8 @@ class Product(Job):
 @pytest.mark.parametrize(("low", "high"), [(-1000.0, 1000.0), (-3.0, 3.0)])
 @pytest.mark.parametrize("bits", [40, 63, 64, 70, 127, 128])
 def test_it_is_read_exactly_in_any_ring(bits, low, high, f):
-    """Shares modulo 2^bits, whatever a later job needs; entries at both ends of the range and at zero."""
+    """Shares modulo 2^bits, whatever a later job needs; entries at both ends of the range and at
+    zero."""
 
     class Reads(Job):
         fraction_bits = f
@@ -162,7 +171,9 @@ def test_it_is_read_exactly_in_any_ring(bits, low, high, f):
     arithmetic = ring(1 if bits <= 64 else 2)
     whole = arithmetic.encode(np.rint(w * 2.0**14).astype(np.int64))
     mine = random.integers(0, 1 << 64, whole.shape, np.uint64)
-    shares = [{"w": arithmetic.low_bits(each, bits)} for each in (mine, arithmetic.sub(whole, mine))]
+    shares = [
+        {"w": arithmetic.low_bits(each, bits)} for each in (mine, arithmetic.sub(whole, mine))
+    ]
     run = simulate(job, {"x": x}, 0, shares=shares)
     grain = 2.0 ** -min(f, 14)
     assert np.abs(run.results[0]["same"] - w).max() <= (0.0 if f >= 14 else grain)
@@ -216,7 +227,10 @@ def test_a_range_that_nobody_made_sure_of_is_guarded():
         job = Product()
         job.begin_with([stored])
         plan = make_plan(trace(job, {}, 0), 0, (0, 1))
-        assert sum("kept tensor" in guard.what for each in plan.guards.values() for guard in each) == guards
+        assert (
+            sum("kept tensor" in guard.what for each in plan.guards.values() for guard in each)
+            == guards
+        )
 
 
 def test_classification_goes_on_with_minibatches():
@@ -234,6 +248,8 @@ def test_classification_goes_on_with_minibatches():
     job = Classes()
     job.begin_with(run.plan.kept.values())
     again = simulate(job, {name: inputs[name] for name in "xy"}, shares=run.kept)
-    twin = trace(job, {name: inputs[name].shape for name in "xy"}).graph.run_clear(inputs | values(run), 6)
+    twin = trace(job, {name: inputs[name].shape for name in "xy"}).graph.run_clear(
+        inputs | values(run), 6
+    )
     for name, array in twin.items():
         assert np.abs(again.results[0][name] - array).max() < 1e-4

@@ -90,7 +90,9 @@ def test_integers_round_trip() -> None:
     ("left", "right"),
     [((3, 4), (3, 4)), ((3, 1), (4,)), ((), (3, 2)), ((0,), (1,)), ((), ()), ((2, 1, 3), (5, 1))],
 )
-def test_elementwise_broadcasting(limbs: int, left: tuple[int, ...], right: tuple[int, ...]) -> None:
+def test_elementwise_broadcasting(
+    limbs: int, left: tuple[int, ...], right: tuple[int, ...]
+) -> None:
     a, b = words(1, *left, limbs), words(2, *right, limbs)
     for name in ("wide_add", "wide_sub", "wide_mul"):
         for operand, other in ((a, b), (b, a)):
@@ -104,7 +106,10 @@ def test_shifts_at_limb_boundaries(limbs: int) -> None:
     for s in (0, 1, 63, 64, 65, 64 * limbs - 1, 64 * limbs, 1000):
         check(kernels.wide_shift_left(a, s), reference.wide_shift_left(a, s))
         for out_limbs in range(1, limbs + 1):
-            check(kernels.wide_shift_right(a, s, out_limbs), reference.wide_shift_right(a, s, out_limbs))
+            check(
+                kernels.wide_shift_right(a, s, out_limbs),
+                reference.wide_shift_right(a, s, out_limbs),
+            )
 
 
 @pytest.mark.parametrize("axis", [None, (), 0, 1, -1, (0, 2), (-1, 1)])
@@ -223,7 +228,9 @@ def test_wrong_operands_are_refused(module: ModuleType) -> None:
 @few
 def test_bits_pack_into_words(bits: list[bool]) -> None:
     packed = kernels.pack_bits(np.array(bits, bool))
-    assert packed.tolist() == [sum(bit << i for i, bit in enumerate(bits[j : j + 64])) for j in range(0, len(bits), 64)]
+    assert packed.tolist() == [
+        sum(bit << i for i, bit in enumerate(bits[j : j + 64])) for j in range(0, len(bits), 64)
+    ]
     assert packed.dtype == np.uint64
     check(kernels.pack_bits(np.array(bits, np.uint8)), packed)
     unpacked = kernels.unpack_bits(packed, len(bits))
@@ -245,14 +252,17 @@ def run(code: str, **environment: str) -> str:
 @pytest.mark.skipif(kernels.BACKEND == "numpy", reason="needs a compiler")
 @pytest.mark.parametrize("processor", ["generic", "icelake-server", "znver4"])
 def test_matmul_as_it_is_compiled_for_another_processor(processor: str) -> None:
-    """The last two differ in the product that pays; without AVX-512 here, only the first can run."""
+    """The last two differ in the product that pays; without AVX-512 here, only the first can
+    run."""
     features = "+sse2"
     if processor != "generic":
         from numba.core.registry import cpu_target  # not where MPC_KERNELS=numpy
 
         features = str(cpu_target.target_context.codegen().magic_tuple()[2])
         if not {"+avx512ifma", "+avx512vnni"} <= {*features.split(",")}:
-            pytest.skip("this processor has no IFMA and VNNI, so what is compiled for one cannot run here")
+            pytest.skip(
+                "this processor has no IFMA and VNNI, so what is compiled for one cannot run here"
+            )
     code = (
         "import numpy as np; from protocol.kernels import matmul;"
         "a = np.random.default_rng(1).integers(0, 2**64, (70, 200), dtype=np.uint64);"
@@ -262,7 +272,10 @@ def test_matmul_as_it_is_compiled_for_another_processor(processor: str) -> None:
 
 
 def test_numpy_backend_does_not_import_numba() -> None:
-    code = "import sys; from protocol import kernels as k; k.ready(print); print(k.BACKEND, 'numba' in sys.modules)"
+    code = (
+        "import sys; from protocol import kernels as k; k.ready(print); print(k.BACKEND, 'numba' in"
+        " sys.modules)"
+    )
     assert run(code, MPC_KERNELS="numpy").split() == ["numpy", "False"]
 
 

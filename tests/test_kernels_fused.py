@@ -47,7 +47,8 @@ def awkward(a: Any) -> Any:
     return strided
 
 
-# ---------------------------------------------------------------- any bits at all: every carry is met
+# ---------------------------------------------------------------- any bits at all: every carry is
+# met
 
 
 @few
@@ -57,22 +58,30 @@ def awkward(a: Any) -> Any:
     seed=st.integers(0, 1000),
     party=st.integers(0, 1),
 )
-def test_opened_and_truncated(widths: tuple[int, int], data: st.DataObject, seed: int, party: int) -> None:
+def test_opened_and_truncated(
+    widths: tuple[int, int], data: st.DataObject, seed: int, party: int
+) -> None:
     source, limbs = widths
     bits = data.draw(st.integers(2, 64 * source))
     shift = data.draw(st.integers(0, bits - 2))
-    c, shifted, wrap = (numbers(seed + i, size, 3, 2) for i, size in enumerate((source, limbs, limbs)))
+    c, shifted, wrap = (
+        numbers(seed + i, size, 3, 2) for i, size in enumerate((source, limbs, limbs))
+    )
     same("opened", c, source, bits, shift, limbs)
     same("truncated", party, c, shifted, wrap, source, bits, shift, limbs)
     same("truncated", party, c, shifted, None, source, bits, shift, limbs)
 
 
 @every_width
-@pytest.mark.parametrize(("left", "right"), [((3, 4), (3, 4)), ((), (3, 2)), ((3, 1), (2,)), ((0,), (1,)), ((), ())])
+@pytest.mark.parametrize(
+    ("left", "right"), [((3, 4), (3, 4)), ((), (3, 2)), ((3, 1), (2,)), ((0,), (1,)), ((), ())]
+)
 @pytest.mark.parametrize("party", [0, 1])
 def test_beaver_mul(limbs: int, left: tuple[int, ...], right: tuple[int, ...], party: int) -> None:
     dealt = numbers(5, limbs, *np.broadcast_shapes(left, right))
-    a, b = ([numbers(i + j, limbs, *shape) for j in range(2)] for i, shape in ((1, left), (3, right)))
+    a, b = (
+        [numbers(i + j, limbs, *shape) for j in range(2)] for i, shape in ((1, left), (3, right))
+    )
     same("beaver_mul", party, *a, *b, dealt, limbs)
     same("beaver_mul", party, *b, *a, dealt, limbs)
 
@@ -90,9 +99,13 @@ def test_beaver_mul(limbs: int, left: tuple[int, ...], right: tuple[int, ...], p
     ],
 )
 @pytest.mark.parametrize("party", [0, 1])
-def test_beaver_matmul(limbs: int, left: tuple[int, ...], right: tuple[int, ...], party: int) -> None:
+def test_beaver_matmul(
+    limbs: int, left: tuple[int, ...], right: tuple[int, ...], party: int
+) -> None:
     shape = np.matmul(np.zeros(left), np.zeros(right)).shape
-    a, b = ([numbers(i + j, limbs, *shape) for j in range(2)] for i, shape in ((1, left), (3, right)))
+    a, b = (
+        [numbers(i + j, limbs, *shape) for j in range(2)] for i, shape in ((1, left), (3, right))
+    )
     same("beaver_matmul", party, *a, *b, numbers(5, limbs, *shape), limbs)
 
 
@@ -110,7 +123,10 @@ def test_monomials(limbs: int, powers: tuple[tuple[int, ...], ...]) -> None:
 def test_combined_contracted_and_outer(limbs: int, party: int) -> None:
     i, n, k, count = 3, 4, 2, 5
     same("combined", party, words(1, n, k, 1 + count, limbs), words(2, n, k, count, limbs))
-    same("contracted", *(words(9, *s, limbs) for s in ((i, n), (n, k), (n, k, count), (n, k, count, i))))
+    same(
+        "contracted",
+        *(words(9, *s, limbs) for s in ((i, n), (n, k), (n, k, count), (n, k, count, i))),
+    )
     for batch in (1, 3):
         same("outer", words(3, batch, i, n, limbs), words(4, 3, n, k, count, limbs))
 
@@ -120,11 +136,28 @@ def test_combined_contracted_and_outer(limbs: int, party: int) -> None:
 @pytest.mark.parametrize("party", [0, 1])
 def test_polynomial_and_readings(limbs: int, degree: int, party: int) -> None:
     coefficients = words(2, degree + 1, limbs)
-    for known in ((1, 64, 0), (1, 64, 30), (1, 50, 7), (2, 100, 40), (2, 70, 6)):  # source, bits, shift
+    for known in (
+        (1, 64, 0),
+        (1, 64, 30),
+        (1, 50, 7),
+        (2, 100, 40),
+        (2, 70, 6),
+    ):  # source, bits, shift
         c, dealt = numbers(1, known[0], 3, 2), words(3, 3, 2, 2, degree, limbs)
         for unit in (0, 64 * limbs - 74):
             for out_limbs in (1, limbs):
-                same("polynomial", party, c, coefficients, dealt, *known, unit, 37, 64 * limbs - 3, out_limbs)
+                same(
+                    "polynomial",
+                    party,
+                    c,
+                    coefficients,
+                    dealt,
+                    *known,
+                    unit,
+                    37,
+                    64 * limbs - 3,
+                    out_limbs,
+                )
             if degree and (not unit or unit >= known[1] - known[2] - 1):
                 same("readings", c, *known, degree, unit, limbs)
 
@@ -149,17 +182,28 @@ def shares(values: Any, limbs: int, seed: int) -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    ("source", "bits", "shift", "limbs"), [(1, 64, 20, 1), (1, 60, 0, 1), (2, 128, 40, 1), (2, 90, 25, 2)]
+    ("source", "bits", "shift", "limbs"),
+    [(1, 64, 20, 1), (1, 60, 0, 1), (2, 128, 40, 1), (2, 90, 25, 2)],
 )
 def test_truncation_is_exact(source: int, bits: int, shift: int, limbs: int) -> None:
-    """Within one unit, extremes of x and r included; modulo 2^(bits−shift) for the public operand."""
+    """Within one unit, extremes of x and r included; modulo 2^(bits−shift) for the public
+    operand."""
     limit, rng = 1 << (bits - 2), np.random.default_rng(bits)
-    x = [0, 1, -1, limit - 1, -limit, *(int(v) * limit >> 63 for v in rng.integers(-(2**63), 2**63, 40))]
+    x = [
+        0,
+        1,
+        -1,
+        limit - 1,
+        -limit,
+        *(int(v) * limit >> 63 for v in rng.integers(-(2**63), 2**63, 40)),
+    ]
     x = [v for v in x for _ in range(3)]
     r = [0, (1 << bits) - 1, int.from_bytes(rng.bytes(16)) % (1 << bits)] * (len(x) // 3)
     spec = Truncate(Mask(1, 0, source, bits, 0, source, (len(x),)), shift, limbs)
     c = ring(source).encode([(v + m) for v, m in zip(x, r, strict=True)])
-    dealt = [shares(field[0], limbs, n) for n, field in enumerate(spec.deal([ring(source).encode([r])]))]
+    dealt = [
+        shares(field[0], limbs, n) for n, field in enumerate(spec.deal([ring(source).encode([r])]))
+    ]
     parts = [spec.consume(party, c, [field[party] for field in dealt]) for party in (0, 1)]
     for v, got in zip(x, ring(limbs).decode(ring(limbs).add(*parts), 64 * limbs), strict=True):
         assert (int(got) - (v >> shift)) % (1 << min(bits - 1, 64 * limbs)) in (0, 1)
@@ -170,11 +214,17 @@ def test_truncation_is_exact(source: int, bits: int, shift: int, limbs: int) -> 
 
 
 @pytest.mark.parametrize("limbs", [1, 2])
-@pytest.mark.parametrize(("bilinear", "left", "right"), [("mul", (3, 2), (2,)), ("matmul", (3, 4), (4, 2))])
+@pytest.mark.parametrize(
+    ("bilinear", "left", "right"), [("mul", (3, 2), (2,)), ("matmul", (3, 4), (4, 2))]
+)
 def test_product(limbs: int, bilinear: str, left: tuple[int, ...], right: tuple[int, ...]) -> None:
-    masks = (Mask(1, n, limbs, 64 * limbs, 0, limbs, shape) for n, shape in enumerate((left, right)))
+    masks = (
+        Mask(1, n, limbs, 64 * limbs, 0, limbs, shape) for n, shape in enumerate((left, right))
+    )
     spec, r = Product(bilinear, *masks, limbs), ring(limbs)
-    secret, mask = ([numbers(n + k, limbs, *s) for n, s in enumerate((left, right))] for k in (1, 3))
+    secret, mask = (
+        [numbers(n + k, limbs, *s) for n, s in enumerate((left, right))] for k in (1, 3)
+    )
     opened = [r.add(x, m) for x, m in zip(secret, mask, strict=True)]
     a, b = (shares(m, limbs, 7) for m in mask)
     dealt = shares(spec.deal([m[None] for m in mask])[0][0], limbs, 8)
@@ -185,22 +235,31 @@ def test_product(limbs: int, bilinear: str, left: tuple[int, ...], right: tuple[
 @both
 @pytest.mark.parametrize(("degree", "limbs"), [(1, 2), (3, 3), (9, 4), (16, 8)])
 @pytest.mark.parametrize(("bits", "shift"), [(64, 0), (64, 24), (40, 3)])
-def test_two_parties_get_the_polynomial(module: ModuleType, degree: int, limbs: int, bits: int, shift: int) -> None:
+def test_two_parties_get_the_polynomial(
+    module: ModuleType, degree: int, limbs: int, bits: int, shift: int
+) -> None:
     """x at scale 16 after the shift: each result is floor(P(x >> shift)·2^16) or one more."""
     rng, n, scale, fine = np.random.default_rng(degree), 40, 16, 44
     x = rng.integers(-(1 << 18), 1 << 18, n).astype(object) << shift  # nothing is lost by the shift
     r = rng.integers(0, 2**64, n, dtype=np.uint64)
     r[: len(EXTREMES)] = EXTREMES
-    reals = [Fraction(int(v), 1 << (fine - 24)) for v in rng.integers(-(1 << 20), 1 << 20, degree + 1)]
+    reals = [
+        Fraction(int(v), 1 << (fine - 24)) for v in rng.integers(-(1 << 20), 1 << 20, degree + 1)
+    ]
     # x^n has scale 16·n, so A_n carries what is missing to 44 + 16·degree.
     aligned = [int(a * (1 << fine)) << (scale * (degree - i)) for i, a in enumerate(reals)]
     down, full = fine + scale * (degree - 1), fine + scale * degree
     c = ring(1).encode(x + r.astype(object))
     powers = module.readings(r, 1, bits, shift, degree, 0, limbs)
-    mine = rng.integers(0, 2**64, powers.shape, dtype=np.uint64)  # uniform, as the local shift demands
+    mine = rng.integers(
+        0, 2**64, powers.shape, dtype=np.uint64
+    )  # uniform, as the local shift demands
     dealt = (mine, reference.wide_sub(powers, mine))
     table = from_integers(aligned, limbs)
-    parts = [module.polynomial(p, c, table, dealt[p], 1, bits, shift, 0, down, full + 40, 2) for p in (0, 1)]
+    parts = [
+        module.polynomial(p, c, table, dealt[p], 1, bits, shift, 0, down, full + 40, 2)
+        for p in (0, 1)
+    ]
     totals = to_integers(reference.wide_add(*parts))
     for value, got in zip(x >> shift, totals.tolist(), strict=True):
         signed = got - 2**128 if got >> 127 else got
@@ -222,7 +281,9 @@ def test_polynomial_object_uses_its_powers() -> None:
 # ---------------------------------------------------------------- what a run may not do
 
 
-@pytest.mark.skipif(kernels.BACKEND == "numpy", reason="the plain ones read no memory but their arguments")
+@pytest.mark.skipif(
+    kernels.BACKEND == "numpy", reason="the plain ones read no memory but their arguments"
+)
 def test_what_the_dealer_calls_is_checked() -> None:
     a = words(1, 3, 1)
     for bad in (
@@ -230,7 +291,9 @@ def test_what_the_dealer_calls_is_checked() -> None:
         lambda: kernels.readings(a, 1, 64, 0, 2, 0, 9),
         lambda: kernels.monomial_sums(a, words(2, 1, 2), np.zeros((1, 2), np.int64), 1),
         lambda: kernels.outer(words(3, 2, 4, 3, 2), words(4, 3, 3, 1, 1, 2)),
-        lambda: kernels.combine_rows(words(5, 2, 4), words(6, 3, 4), np.empty((3, 4), np.uint64), 2, True),
+        lambda: kernels.combine_rows(
+            words(5, 2, 4), words(6, 3, 4), np.empty((3, 4), np.uint64), 2, True
+        ),
     ):
         with pytest.raises(ValueError):
             bad()
@@ -265,6 +328,7 @@ print(*simulate(job, inputs, 3).results[0]["weights"].ravel())
 
 def test_a_job_needs_no_compiler() -> None:
     plain, chosen = (
-        np.array(run(SEED_JOB, MPC_KERNELS=backend).split(), float) for backend in ("numpy", kernels.BACKEND)
+        np.array(run(SEED_JOB, MPC_KERNELS=backend).split(), float)
+        for backend in ("numpy", kernels.BACKEND)
     )
     np.testing.assert_allclose(plain, chosen, atol=1e-4)

@@ -1,4 +1,5 @@
-"""The page of a run: what it is told, that it is read-only, and that a browser shows it, light and dark, with keys alone."""
+"""The page of a run: what it is told, that it is read-only, and that a browser shows it, light and
+dark, with keys alone."""
 
 from __future__ import annotations
 
@@ -65,7 +66,9 @@ async def told(url: str, wanted: set[str]) -> Mapping[str, Any]:
     async with aiohttp.ClientSession() as client, client.get(f"{url}/events") as response:
         assert response.headers["Content-Type"] == "text/event-stream"
         while not wanted <= found.keys():
-            name, _, value = (await response.content.readline()).decode().rstrip("\n").partition(": ")
+            name, _, value = (
+                (await response.content.readline()).decode().rstrip("\n").partition(": ")
+            )
             if name == "event":
                 part = value
             elif name == "data":
@@ -75,18 +78,29 @@ async def told(url: str, wanted: set[str]) -> Mapping[str, Any]:
 
 @pytest.fixture
 async def run(tmp_path, monkeypatch):
-    """A run that stands still in its tenth step: addresses of bob's page, of alice's, of the dealer's."""
+    """A run that stands still in its tenth step: addresses of bob's page, of alice's, of the
+    dealer's."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.setattr(LOGGER, "handlers", [*LOGGER.handlers])
     pages = [free_address().removeprefix("tcp://") for _ in range(2)]
     paused, services = Paused(10), list[Service]()
-    async with dealing(services) as where, page(ANYWHERE, None, dealer.live.parts(services[0])) as dealers:
+    async with (
+        dealing(services) as where,
+        page(ANYWHERE, None, dealer.live.parts(services[0])) as dealers,
+    ):
         y = np.array([SECRET])
         tasks = [
-            asyncio.create_task(Party("bob", page=pages[0], **where).train(Descent, y=y, view=paused)),
-            asyncio.create_task(Party("alice", page=pages[1], **where).train(Descent, x=[8.0], view=RunView())),
+            asyncio.create_task(
+                Party("bob", page=pages[0], **where).train(Descent, y=y, view=paused)
+            ),
+            asyncio.create_task(
+                Party("alice", page=pages[1], **where).train(Descent, x=[8.0], view=RunView())
+            ),
         ]
-        await asyncio.wait([*tasks, asyncio.ensure_future(paused.there.wait())], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(
+            [*tasks, asyncio.ensure_future(paused.there.wait())],
+            return_when=asyncio.FIRST_COMPLETED,
+        )
         assert paused.there.is_set(), [task.exception() for task in tasks if task.done()]
         yield *(f"http://{at}" for at in pages), dealers, paused, tasks
         paused.go_on.set()
@@ -108,10 +122,16 @@ async def test_each_page_is_told_what_its_process_may_know(run):
     assert his["curves"]["distance"]["steps"] == [2, 4, 6, 8, 10] and not hers["curves"]
     assert his["events"][-1][1] == "a check after step 10 revealed distance"
     assert any("distance (1,) to bob" in line for line in his["plan"]["reveals"])
-    assert others["sessions"][0]["steps"] == 12 and others["sessions"][0]["parties"] == ["alice", "bob"]
+    assert others["sessions"][0]["steps"] == 12 and others["sessions"][0]["parties"] == [
+        "alice",
+        "bob",
+    ]
     values = [f"{value:.6g}" for value in his["curves"]["distance"]["values"]]
     for found in (hers, others):
-        assert not any(value in json.dumps(found) for value in (*values, str(SECRET), 'distance"')) or found is hers
+        assert (
+            not any(value in json.dumps(found) for value in (*values, str(SECRET), 'distance"'))
+            or found is hers
+        )
     assert "distance" not in json.dumps(others) and str(SECRET) not in json.dumps([his, hers])
 
 
@@ -119,7 +139,11 @@ async def test_it_is_one_document_that_runs_nothing_but_its_own(run):
     async with aiohttp.ClientSession() as client, client.get(run[0]) as response:
         text, policy = await response.text(), response.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy and "unsafe" not in policy
-    assert not re.search(r"\b(src|href)=\"(?!data:,\")", text) and "url(" not in text and "innerHTML" not in text
+    assert (
+        not re.search(r"\b(src|href)=\"(?!data:,\")", text)
+        and "url(" not in text
+        and "innerHTML" not in text
+    )
     assert "://" not in text.replace("http://www.w3.org/2000/svg", "")
 
 
@@ -140,7 +164,9 @@ async def test_a_browser_shows_it(run, tmp_path):
             await tab.prefer(scheme)
             papers.append(await tab.ask("getComputedStyle(document.body).backgroundColor"))
         assert papers == ["rgb(255, 255, 255)", "rgb(17, 21, 27)"]
-        assert await tab.ask("document.documentElement.scrollWidth <= innerWidth"), "nothing stands beside the window"
+        assert await tab.ask("document.documentElement.scrollWidth <= innerWidth"), (
+            "nothing stands beside the window"
+        )
         reached = []
         for _ in range(3):
             await tab.press("Tab")

@@ -1,4 +1,5 @@
-"""What is said goes through `logging`: nothing by itself from a library, a line an event from a command."""
+"""What is said goes through `logging`: nothing by itself from a library, a line an event from a
+command."""
 
 from __future__ import annotations
 
@@ -56,7 +57,9 @@ def test_a_record_says_who_where_and_what(records):
     ]
 
 
-def test_a_command_says_it_on_standard_error_and_quiet_leaves_out_what_is_only_information(records, capsys):
+def test_a_command_says_it_on_standard_error_and_quiet_leaves_out_what_is_only_information(
+    records, capsys
+):
     log, lines = configure("alice", "text", quiet=True)
     log("one")
     log("two", "two", "warning")
@@ -73,9 +76,9 @@ def test_before_a_command_has_come_so_far_its_program_speaks(records, capsys):
 
 def test_a_library_says_nothing_by_itself():
     code = (
-        "import party; from party import Party, plain, plan, simulate; from protocol.log import Log; "
-        "simulate('seed', iterations=2); plan('seed'); Log('bob')('careful', 'odd', 'warning'); "
-        "import logging; logging.basicConfig(); Log('bob')('heard', 'odd', 'warning')"
+        "import party; from party import Party, plain, plan, simulate; from protocol.log import"
+        " Log; simulate('seed', iterations=2); plan('seed'); Log('bob')('careful', 'odd',"
+        " 'warning'); import logging; logging.basicConfig(); Log('bob')('heard', 'odd', 'warning')"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "WARNING:mpc.bob:heard\n")

@@ -1,4 +1,5 @@
-"""Lowering by small graphs: what is opened in which round, once for all its uses, and with the same code for both parties."""
+"""Lowering by small graphs: what is opened in which round, once for all its uses, and with the same
+code for both parties."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ SHAPE = (4, 4)
 
 
 def lowered(finish: Any, step: Any = None, setup: Any = None, party: int = 0) -> Lowering:
-    """A job of three 4 × 4 tensors in ± 4, at 16 fraction bits; w is alice's, and what a step may change."""
+    """A job of three 4 × 4 tensors in ± 4, at 16 fraction bits; w is alice's, and what a step may
+    change."""
 
     class Made(Job):
         fraction_bits = 16
@@ -44,7 +46,10 @@ def lowered(finish: Any, step: Any = None, setup: Any = None, party: int = 0) ->
 
 def masked(code: PhaseCode) -> list[list[str]]:
     """What is opened under a mask, by round."""
-    rounds = [[opening.name.split("#")[0] for opening in stage.openings if opening.mask] for stage in code.stages]
+    rounds = [
+        [opening.name.split("#")[0] for opening in stage.openings if opening.mask]
+        for stage in code.stages
+    ]
     return [each for each in rounds if each]
 
 
@@ -63,7 +68,9 @@ def test_a_comparison_takes_the_rounds_that_its_size_allows():
 
 def test_what_does_not_wait_for_another_travels_in_one_round():
     """A product is opened once more, where it is revealed or multiplied: to be truncated."""
-    assert phases(lowered(lambda v: v.reveal(out=v.x * v.y))) == {"SETUP": [["input", "input"], ["multiply"]]}
+    assert phases(lowered(lambda v: v.reveal(out=v.x * v.y))) == {
+        "SETUP": [["input", "input"], ["multiply"]]
+    }
     chained = lowered(lambda v: v.reveal(out=(v.x @ v.y) @ v.w))
     assert phases(chained) == {"SETUP": [["input", "input", "input"], ["matmul"], ["matmul"]]}
     beside = lowered(lambda v: v.reveal(a=v.x @ v.y, b=v.y @ v.w))
@@ -81,9 +88,23 @@ def test_what_does_not_wait_for_another_travels_in_one_round():
 )
 def test_a_tensor_is_opened_once_for_all_its_uses_and_views(body):
     made = lowered(lambda v: v.reveal(out=body(v)))
-    registers = [o.share for code in made.phases.values() for stage in code.stages for o in stage.openings if o.mask]
+    registers = [
+        o.share
+        for code in made.phases.values()
+        for stage in code.stages
+        for o in stage.openings
+        if o.mask
+    ]
     assert len(registers) == len(set(registers))
-    assert sum(name == "input" for code in made.phases.values() for each in masked(code) for name in each) <= 3
+    assert (
+        sum(
+            name == "input"
+            for code in made.phases.values()
+            for each in masked(code)
+            for name in each
+        )
+        <= 3
+    )
 
 
 def test_what_is_only_added_is_not_opened_and_what_nobody_reveals_is_not_computed():
@@ -109,7 +130,9 @@ def test_both_parties_have_the_same_rounds_masks_and_correlations():
             other.mask_registers,
             other.correlations,
         )
-        assert [stage.openings for stage in one.stages] == [stage.openings for stage in other.stages]
+        assert [stage.openings for stage in one.stages] == [
+            stage.openings for stage in other.stages
+        ]
         assert (one.carries, one.dealt_registers) == (other.carries, other.dealt_registers)
 
 
@@ -122,7 +145,9 @@ def test_what_no_step_changes_is_computed_before_the_steps():
     assert "matmul" not in [name for each in phases(made).get("STEP", []) for name in each]
     (carried,) = made.phases[Phase.STEP].carries
     (begun,) = made.phases[Phase.SETUP].carries
-    assert carried[0] == begun[0] != carried[1]  # the register of w, given its next value when the step is over
+    assert (
+        carried[0] == begun[0] != carried[1]
+    )  # the register of w, given its next value when the step is over
 
 
 def test_reveals_are_the_last_message_of_their_phase_and_no_mask_hides_them():
@@ -137,8 +162,14 @@ def test_every_opening_and_every_dealt_tensor_says_what_it_is_for():
     for code in made.phases.values():
         targets = [opening.target for stage in code.stages for opening in stage.openings]
         assert {*targets, *code.dealt_registers} <= made.causes.keys()
-    names = {made.causes[register].op.name for code in made.phases.values() for register in code.dealt_registers}
-    assert names <= {"matmul", "multiply", "truncate", "rescale"} and {"matmul", "multiply"} <= names
+    names = {
+        made.causes[register].op.name
+        for code in made.phases.values()
+        for register in code.dealt_registers
+    }
+    assert (
+        names <= {"matmul", "multiply", "truncate", "rescale"} and {"matmul", "multiply"} <= names
+    )
 
 
 def test_assumptions_become_warnings_once():
@@ -147,7 +178,9 @@ def test_assumptions_become_warnings_once():
 
     made = lowered(finish)
     assert len(made.warnings) > 1 and len(set(made.warnings)) == len(made.warnings)
-    assert all("matmul of shape (4, 4) is assumed to stay within ±" in text for text in made.warnings[1:])
+    assert all(
+        "matmul of shape (4, 4) is assumed to stay within ±" in text for text in made.warnings[1:]
+    )
     before = list(made.warnings)
     made.warn(before[0])
     assert made.warnings == before

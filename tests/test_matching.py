@@ -1,4 +1,5 @@
-"""Tables with a key: what a job may say, which tensors are cut to common rows, and what the plan says of it."""
+"""Tables with a key: what a job may say, which tensors are cut to common rows, and what the plan
+says of it."""
 
 from __future__ import annotations
 
@@ -8,9 +9,10 @@ import pytest
 
 from protocol.errors import JobError
 from protocol.jobs import Input, Job
+from protocol.labels import Labels
 from protocol.matching import matching
 from protocol.plan import make_plan
-from protocol.tables import Labels, Table
+from protocol.tables import Table
 from protocol.tracing import trace
 
 
@@ -38,9 +40,10 @@ def test_all_that_has_these_rows_is_cut():
 
 def test_features_of_one_and_labels_of_the_other():
     job = job_with(
-        x=Table("alice", ["age"], key="patient", rows=30), y=Labels("bob", "ill", classes=2, key="pid", rows=30),
+        x=Table("alice", ["age"], key="patient", rows=30),
+        y=Labels("bob", "ill", classes=2, key="pid", rows=30),
         w=Input("alice", (30, 3)),
-    )  # fmt: skip
+    )
     found = matching(job)
     assert found is not None
     assert found.tensors == ("x", "y")
@@ -54,14 +57,23 @@ def test_features_of_one_and_labels_of_the_other():
         (lambda: {"x": Table(alice=["a"], bob=["b"], match="order", key="id")}, "key='patient'"),
         (lambda: {"x": Table(alice=["a"], bob=["b"], key={"alice": "id"})}, "for each owner"),
         (lambda: {"x": Table(alice=["a"], bob=["b"], key="")}, "for each owner"),
-        (lambda: {"x": Table(columns=["a"], rows="alice+bob", key="id")}, "a table with rows of both takes them all"),
+        (
+            lambda: {"x": Table(columns=["a"], rows="alice+bob", key="id")},
+            "a table with rows of both takes them all",
+        ),
         (lambda: {"x": Table("alice", ["a"], key="id")}, "for bob no table of its has a key"),
         (
-            lambda: {"x": Table(alice=["a"], bob=["b"], key="id"), "y": Table("bob", ["c"], key="pid")},
+            lambda: {
+                "x": Table(alice=["a"], bob=["b"], key="id"),
+                "y": Table("bob", ["c"], key="pid"),
+            },
             "for bob its tables have the keys id, pid",
         ),
         (
-            lambda: {"x": Table(alice=["a"], bob=["b"], key="id"), "y": Table("bob", ["c"], key="id", rows=9)},
+            lambda: {
+                "x": Table(alice=["a"], bob=["b"], key="id"),
+                "y": Table("bob", ["c"], key="id", rows=9),
+            },
             "give them the same rows",
         ),
     ],
@@ -78,8 +90,10 @@ def test_the_plan_says_what_is_learnt_and_the_keys_are_agreed_on():
         return make_plan(trace(job, {"x.alice": (4, 1), "x.bob": (4, 1)}), 0, (0, 1))
 
     one, other = plan("patient"), plan({"alice": "patient", "bob": "pid"})
-    assert one.reveals[0] == (
-        "which of their own ids (patient) the other has too, and how many ids the other has, to alice and bob"
+    assert (
+        one.reveals[0]
+        == "which of their own ids (patient) the other has too, and how many ids the other has, to"
+        " alice and bob"
     )
     assert "(patient, pid)" in other.reveals[0]
     assert one.digest != other.digest

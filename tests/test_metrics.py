@@ -1,4 +1,5 @@
-"""Metrics: what is scraped is what the run counts; nobody else may look; the dashboard asks for what there is."""
+"""Metrics: what is scraped is what the run counts; nobody else may look; the dashboard asks for
+what there is."""
 
 from __future__ import annotations
 
@@ -50,7 +51,11 @@ async def scraped(url: str) -> dict[tuple[str, ...], float]:
 
 async def test_what_is_scraped_is_what_the_run_counted(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    at, during, services = free_address().removeprefix("tcp://"), list[Mapping[Any, float]](), list[Service]()
+    at, during, services = (
+        free_address().removeprefix("tcp://"),
+        list[Mapping[Any, float]](),
+        list[Service](),
+    )
 
     class Scraping(RunView):
         async def before(self, step: int) -> None:
@@ -59,8 +64,12 @@ async def test_what_is_scraped_is_what_the_run_counted(tmp_path, monkeypatch):
 
     hers, his = Seen(), Seen()
     async with dealing(services) as where:
-        alice = Party("alice", metrics=at, **where).train("logreg", iterations=8, view=RunViews(hers, Scraping()))
-        _, result = await asyncio.gather(alice, Party("bob", **where).train("logreg", iterations=8, view=his))
+        alice = Party("alice", metrics=at, **where).train(
+            "logreg", iterations=8, view=RunViews(hers, Scraping())
+        )
+        _, result = await asyncio.gather(
+            alice, Party("bob", **where).train("logreg", iterations=8, view=his)
+        )
         report = result.report
         async with metrics(ANYWHERE, None, partial(party.metrics.samples, his)) as url:
             found = await scraped(url)
@@ -68,7 +77,10 @@ async def test_what_is_scraped_is_what_the_run_counted(tmp_path, monkeypatch):
             dealt = await scraped(url)
     assert during[0]["mpc_step",] == 5 and during[0]["mpc_link_connected", "bob"] == 1
     assert found["mpc_rounds_total",] == report.rounds
-    assert found["mpc_round_messages_total", "sent"] + found["mpc_round_messages_total", "received"] == report.messages
+    assert (
+        found["mpc_round_messages_total", "sent"] + found["mpc_round_messages_total", "received"]
+        == report.messages
+    )
     assert found["mpc_round_bytes_total", "sent"] == report.bytes_sent
     assert found["mpc_round_bytes_total", "received"] == report.bytes_received
     assert found["mpc_material_received_bytes_total",] == report.dealt_bytes - 32
@@ -76,7 +88,9 @@ async def test_what_is_scraped_is_what_the_run_counted(tmp_path, monkeypatch):
     assert found["mpc_waited_seconds_total", "peer"] == report.waited_for_peer
     assert found["mpc_step",] == found["mpc_steps_total",] == found["mpc_planned_steps",] == 8
     assert found["mpc_attempts_total",] == 1
-    phases = sum(found["mpc_phase_seconds_total", phase] for phase in ("setup", "step", "check", "finish"))
+    phases = sum(
+        found["mpc_phase_seconds_total", phase] for phase in ("setup", "step", "check", "finish")
+    )
     assert 0 < phases <= report.seconds
     assert dealt["mpc_dealer_dealt_bytes_total",] == report.dealt_bytes - 32
     assert dealt["mpc_dealer_opened_sessions_total",] == dealt["mpc_dealer_epochs_total",] == 1
@@ -86,7 +100,10 @@ async def test_what_is_scraped_is_what_the_run_counted(tmp_path, monkeypatch):
         == 0
         < dealt["mpc_dealer_work_seconds_total",]
     )
-    of_a_session = {"mpc_dealer_session_step", "mpc_dealer_session_planned_steps"}  # while it is open
+    of_a_session = {
+        "mpc_dealer_session_step",
+        "mpc_dealer_session_planned_steps",
+    }  # while it is open
     assert measures() - {name for name, *_ in [*found, *dealt]} == of_a_session
 
 
@@ -102,7 +119,8 @@ def test_the_dashboard_asks_for_all_that_there_is_and_nothing_else():
     assert set(re.findall(r"\bmpc_\w+", " ".join(queries))) == measures()
 
 
-# ---- who may look ------------------------------------------------------------------------------------------------
+# ---- who may look
+# ------------------------------------------------------------------------------------------------
 
 
 async def test_only_loopback_under_its_own_names_or_whoever_knows_the_token():
@@ -116,14 +134,21 @@ async def test_only_loopback_under_its_own_names_or_whoever_knows_the_token():
             assert response.status == 405
         port = int(url.rpartition(":")[2])
         with pytest.raises(
-            ConfigError, match=f"--metrics: nothing can be served at 127.0.0.1:{port} .Address already in use.; name"
+            ConfigError,
+            match=(
+                f"--metrics: nothing can be served at 127.0.0.1:{port} .Address already in use.;"
+                " name"
+            ),
         ):
             async with serving("--metrics", Address("127.0.0.1", port), None, {}):
                 pass
     async with serving("--metrics", ANYWHERE, "0123456789abcdef", {"/": answer}) as url:
         for wrong in ("", "Basic ?", *map(basic, ("me:0123456789abcdeg", "0123456789abcdef:", ""))):
             assert (await got(url, headers={"Authorization": wrong}))[0] == 401
-        assert await got(url, headers={"Authorization": basic("me:0123456789abcdef")}) == (200, "here")
+        assert await got(url, headers={"Authorization": basic("me:0123456789abcdef")}) == (
+            200,
+            "here",
+        )
 
 
 def basic(pair: str) -> str:
@@ -147,12 +172,17 @@ def test_addresses():
 @pytest.mark.parametrize(
     "given, sentence",
     [
-        ({"metrics": "0.0.0.0:9100"}, "0.0.0.0 can be reached from other hosts, so it needs a token"),
+        (
+            {"metrics": "0.0.0.0:9100"},
+            "0.0.0.0 can be reached from other hosts, so it needs a token",
+        ),
         ({"metrics": ":9100", "watch_token": "short"}, "must have one word of 16 to 200"),
         ({"metrics": ":9100", "watch_token": "absent"}, "cannot be read: No such file"),
     ],
 )
-def test_what_cannot_be_served_is_refused_before_anything_else(given, sentence, tmp_path, monkeypatch):
+def test_what_cannot_be_served_is_refused_before_anything_else(
+    given, sentence, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     Path("short").write_text("secret\n")
     with pytest.raises(ConfigError, match=sentence) as caught:
@@ -163,5 +193,7 @@ def test_what_cannot_be_served_is_refused_before_anything_else(given, sentence, 
 def test_a_library_that_is_not_there_is_named_with_its_extra(monkeypatch):
     monkeypatch.delitem(sys.modules, "protocol.web.metrics")
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
-    with pytest.raises(ConfigError, match=r"--metrics needs prometheus_client, .* 'mpc-playground\[metrics\]'"):
+    with pytest.raises(
+        ConfigError, match=r"--metrics needs prometheus_client, .* 'mpc-playground\[metrics\]'"
+    ):
         Party("alice", metrics=":0").run_sync("seed")

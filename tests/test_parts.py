@@ -1,4 +1,5 @@
-"""A step of which nobody holds all material at once: it is dealt and computed in parts, and is the same step."""
+"""A step of which nobody holds all material at once: it is dealt and computed in parts, and is the
+same step."""
 
 from __future__ import annotations
 
@@ -14,7 +15,18 @@ from protocol.contract import Dealing
 from protocol.dealing import ALICE, BOB, Deal, alice_material, bob_material, dealt_part, own_masks
 from protocol.jobs import Input
 from protocol.machine import Machine
-from protocol.nn import SGD, Conv2d, CrossEntropy, Dense, Flatten, MaxPool2d, ReLU, Sequential, Training, accuracy
+from protocol.nn import (
+    SGD,
+    Conv2d,
+    CrossEntropy,
+    Dense,
+    Flatten,
+    MaxPool2d,
+    ReLU,
+    Sequential,
+    Training,
+    accuracy,
+)
 from protocol.plan import Plan, make_plan
 from protocol.schedule import Phase
 from protocol.tracing import trace
@@ -26,7 +38,9 @@ RANDOM = np.random.default_rng(3)
 class Pictures(Training):
     x = Input("bob", (24, 1, 8, 8), 0, 1)
     y = Input("bob", (24, 3), 0, 1)
-    model = Sequential(Conv2d(1, 4, 3, padding=1), MaxPool2d(2), ReLU(), Flatten(), Dense(64, 3), owner="alice")
+    model = Sequential(
+        Conv2d(1, 4, 3, padding=1), MaxPool2d(2), ReLU(), Flatten(), Dense(64, 3), owner="alice"
+    )
     loss, optimiser = CrossEntropy(limit=24), SGD(lr=0.1)
     batch, epochs, held_out = 8, 2, 0.25
     metrics = {"accuracy": accuracy}
@@ -36,7 +50,9 @@ INPUTS = drawn(Pictures(), x=RANDOM.random((24, 1, 8, 8)), y=np.eye(3)[RANDOM.in
 
 
 def planned(party: int = 0) -> Plan:
-    return make_plan(trace(Pictures(), {name: each.shape for name, each in INPUTS.items()}), party, (0, 1))
+    return make_plan(
+        trace(Pictures(), {name: each.shape for name, each in INPUTS.items()}), party, (0, 1)
+    )
 
 
 @pytest.fixture
@@ -57,7 +73,8 @@ def run(plans: list[Plan], monkeypatch) -> tuple[simulate.Simulation, list[bytes
 
 @pytest.mark.parametrize("size", [20_000, 1_000])
 def test_a_run_in_parts_is_the_same_run(size, monkeypatch):
-    """Word by word: only when things are computed is another. Keys are by chunk, so a chunk has one step here."""
+    """Word by word: only when things are computed is another. Keys are by chunk, so a chunk has one
+    step here."""
     monkeypatch.setattr(contract, "CHUNK_BYTES", 1)
     monkeypatch.setattr(contract, "PART_BYTES", size)
     plans = [planned(party) for party in (0, 1)]
@@ -88,12 +105,15 @@ def test_parts_are_what_the_whole_is_made_of(dealing):
         ):
             found = [*own_masks(dealing, SEEDS[party], party, phase, step, numbers)]
             for number, words in enumerate(parts):
-                found += dealt_part(dealing, SEEDS[party], phase, step, number, words if party else None)
+                found += dealt_part(
+                    dealing, SEEDS[party], phase, step, number, words if party else None
+                )
             assert all(np.array_equal(a, b[0]) for a, b in zip(found, rows, strict=True))
 
 
 def loaded(machine: Machine, phase: Phase) -> Iterator[tuple[int, int]]:
-    """Bytes at hand after each load of a step, and bytes of it loaded so far; every word is the same zero."""
+    """Bytes at hand after each load of a step, and bytes of it loaded so far; every word is the
+    same zero."""
     own, total = machine.plan.dealing.phases[phase], 0
     machine.begin(phase, 0, [])
     for number in range(machine.rounds(phase) + 1):
@@ -102,10 +122,15 @@ def loaded(machine: Machine, phase: Phase) -> Iterator[tuple[int, int]]:
             if load.part is not None:
                 part = own.parts[load.part]
                 specs = own.correlations[part.first : part.end]
-                words += [np.zeros(field.full_shape, np.uint64) for spec in specs for field in spec.fields]
+                words += [
+                    np.zeros(field.full_shape, np.uint64) for spec in specs for field in spec.fields
+                ]
             total += sum(each.nbytes for each in words)
             machine.supply(load, words)
-            yield sum(each.nbytes for each in machine.registers if isinstance(each, np.ndarray)), total
+            yield (
+                sum(each.nbytes for each in machine.registers if isinstance(each, np.ndarray)),
+                total,
+            )
         if number < machine.rounds(phase):
             machine.send(number)
             machine.receive(number, np.zeros(machine.expects(number), np.uint64))
@@ -115,14 +140,22 @@ def test_registers_are_emptied_and_parts_come_in_order(dealing):
     machine = Machine(planned(), 0)
     machine.load(INPUTS)
     setup = dealing.phases[Phase.SETUP]
-    machine.begin(Phase.SETUP, 0, [np.zeros(field.full_shape, np.uint64) for field in (*setup.masks, *setup.dealt)])
+    machine.begin(
+        Phase.SETUP,
+        0,
+        [np.zeros(field.full_shape, np.uint64) for field in (*setup.masks, *setup.dealt)],
+    )
     for number in range(machine.rounds(Phase.SETUP)):
         machine.send(number)
         machine.receive(number, np.zeros(machine.expects(number), np.uint64))
     machine.end()
     before = sum(each.nbytes for each in machine.registers if isinstance(each, np.ndarray))
     held, total = zip(*loaded(machine, Phase.STEP), strict=True)
-    assert total[-1] == 8 * (dealing.phases[Phase.STEP].mask_words + dealing.phases[Phase.STEP].dealt_words)
+    assert total[-1] == 8 * (
+        dealing.phases[Phase.STEP].mask_words + dealing.phases[Phase.STEP].dealt_words
+    )
     assert max(held) - before <= 0.7 * total[-1]
     parts = [load.part for n in range(machine.rounds(Phase.STEP) + 1) for load in machine.loads(n)]
-    assert [part for part in parts if part is not None] == [*range(len(dealing.phases[Phase.STEP].parts))]
+    assert [part for part in parts if part is not None] == [
+        *range(len(dealing.phases[Phase.STEP].parts))
+    ]

@@ -51,8 +51,9 @@ def test_a_folder_that_cannot_be_written_to_is_not_usable(tmp_path):
 def test_a_service_account_without_a_home(tmp_path):
     """Nothing can be written to, not even by root, but the place for temporary files."""
     script = (
-        "import sys; from protocol import kernels, keyring; from party.__main__ import main; "
-        "print(kernels.kept()); print(keyring.shared_folder()); sys.exit(main(['plan', '--job', 'seed']))"
+        "import sys; from protocol import kernels, keyring; from party.__main__ import main;"
+        " print(kernels.kept()); print(keyring.shared_folder()); sys.exit(main(['plan', '--job',"
+        " 'seed']))"
     )
     environment = {"PATH": "/usr/bin:/bin", "HOME": "/dev/null/home", "TMPDIR": str(tmp_path)}
     done = subprocess.run(

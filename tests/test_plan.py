@@ -1,4 +1,5 @@
-"""The plan is what happens: counts as measured, openings as promised, and a digest that is a contract."""
+"""The plan is what happens: counts as measured, openings as promised, and a digest that is a
+contract."""
 
 from __future__ import annotations
 
@@ -30,7 +31,10 @@ OPENING = re.compile(r"(\w+) round (\d+) opens ([^#]+)#(\d+) (\(.*?\)), masked")
 
 
 def built_in() -> list[type[Job]]:
-    modules = [importlib.import_module(f"party.jobs.{each.name}") for each in pkgutil.iter_modules(party.jobs.__path__)]
+    modules = [
+        importlib.import_module(f"party.jobs.{each.name}")
+        for each in pkgutil.iter_modules(party.jobs.__path__)
+    ]
     return [
         each
         for module in modules
@@ -45,8 +49,13 @@ def numbers(*shape: int, seed: int = 0, peak: float = 1.0) -> np.ndarray:
 
 def defaults(job: Job) -> dict[str, np.ndarray]:
     """What a job brings along; 32 rows where their number is left open."""
-    arrays = {name: default_tensor(name, each, lambda: bytes(32)) for name, each in job.inputs.items()}
-    return {name: array[:32] if job.inputs[name].shape[:1] == ("n",) else array for name, array in arrays.items()}
+    arrays = {
+        name: default_tensor(name, each, lambda: bytes(32)) for name, each in job.inputs.items()
+    }
+    return {
+        name: array[:32] if job.inputs[name].shape[:1] == ("n",) else array
+        for name, array in arrays.items()
+    }
 
 
 def small(job: Job) -> Job:
@@ -57,8 +66,12 @@ def small(job: Job) -> Job:
     return job
 
 
-def plan_of(job: Job, arrays: dict[str, Any], iterations: int | None = None, learners=(0, 1), role: int = 0) -> Plan:
-    return make_plan(trace(job, {name: np.shape(a) for name, a in arrays.items()}, iterations), role, learners)
+def plan_of(
+    job: Job, arrays: dict[str, Any], iterations: int | None = None, learners=(0, 1), role: int = 0
+) -> Plan:
+    return make_plan(
+        trace(job, {name: np.shape(a) for name, a in arrays.items()}, iterations), role, learners
+    )
 
 
 def openings(plan: Plan, phase: str | None = None) -> list[str]:
@@ -73,7 +86,9 @@ def traced(job: Job, iterations: int | None, *shapes: tuple[str, tuple[int, ...]
     return trace(job, dict(shapes), iterations)
 
 
-def measured(job: Job, arrays: dict[str, Any], iterations: int | None = None, learners=(0, 1)) -> Simulation:
+def measured(
+    job: Job, arrays: dict[str, Any], iterations: int | None = None, learners=(0, 1)
+) -> Simulation:
     """A run whose counts are those of its plan, message by message."""
     sizes: list[list[int]] = [[], []]
 
@@ -81,10 +96,17 @@ def measured(job: Job, arrays: dict[str, Any], iterations: int | None = None, le
         sizes[sender].append(words.nbytes)
 
     found = traced(job, iterations, *((name, np.shape(array)) for name, array in arrays.items()))
-    run = execute([make_plan(found, party, learners) for party in (0, 1)], arrays, observe, accept_out_of_range=True)
+    run = execute(
+        [make_plan(found, party, learners) for party in (0, 1)],
+        arrays,
+        observe,
+        accept_out_of_range=True,
+    )
     plan = run.plan
     assert run.rounds == plan.rounds == len(sizes[0]) == len(sizes[1])
-    assert run.bytes_sent == [plan.bytes_sent(0), plan.bytes_sent(1)] == [sum(each) for each in sizes]
+    assert (
+        run.bytes_sent == [plan.bytes_sent(0), plan.bytes_sent(1)] == [sum(each) for each in sizes]
+    )
     assert run.dealt_bytes == plan.dealt_bytes
     return run
 
@@ -101,7 +123,8 @@ def close(job: Job, arrays: dict[str, Any], iterations: int, bound: float) -> Si
     return run
 
 
-# ---- jobs ------------------------------------------------------------------------------------------------
+# ---- jobs
+# ------------------------------------------------------------------------------------------------
 
 
 LAYERS = {
@@ -111,7 +134,11 @@ LAYERS = {
     "b0": numbers(4, seed=2),
     "w1": numbers(4, 2, seed=3),
 }
-DATA = {"x": numbers(200, 60, seed=4), "y": numbers(200, 1, seed=5, peak=8.0), "w": numbers(60, 1, seed=6)}
+DATA = {
+    "x": numbers(200, 60, seed=4),
+    "y": numbers(200, 1, seed=5, peak=8.0),
+    "w": numbers(60, 1, seed=6),
+}
 MODEL = {"x": numbers(6, 3), "w": numbers(3, 1, seed=1)}
 MIXED = {"a": numbers(3, 4, peak=2.0), "b": numbers(4, seed=1)}
 SETUP_ONLY = {"x": numbers(5), "w": numbers(5, seed=1)}
@@ -129,10 +156,13 @@ JOBS = [
     (TwoModels(), MODEL | {"x2": MODEL["x"], "w2": MODEL["w"]}),
     (Mixed(), MIXED),
 ]
-every = pytest.mark.parametrize(("job", "arrays"), JOBS, ids=[type(job).__name__.lower() for job, _ in JOBS])
+every = pytest.mark.parametrize(
+    ("job", "arrays"), JOBS, ids=[type(job).__name__.lower() for job, _ in JOBS]
+)
 
 
-# ---- plan == measured ------------------------------------------------------------------------------------
+# ---- plan == measured
+# ------------------------------------------------------------------------------------
 
 
 def test_the_built_in_jobs_are_found():
@@ -149,11 +179,17 @@ def test_plan_equals_measured(job, arrays, iterations, learners):
 
 @every
 def test_no_iterations_give_the_initial_values(job, arrays):
-    """One ulp of the job for the product and one for the reveal; a polynomial reads its argument at 16 bits,
-    so it adds its slope times 2^-16. x³ − x + ½ has slope 2 for |x| ≤ 1; xor has two sigmoids in a row and
-    four weights; a product of inputs that are rounded themselves adds their size, up to 1000 each, times half an ulp."""
+    """One ulp of the job for the product and one for the reveal; a polynomial reads its argument at
+    16 bits, so it adds its slope times 2^-16. x³ − x + ½ has slope 2 for |x| ≤ 1; xor has two
+    sigmoids in a row and four weights; a product of inputs that are rounded themselves adds their
+    size, up to 1000 each, times half an ulp."""
     sloped = {"Mixed": 2.0, "Xor": 0.216 * (1 + 4 * 0.216), "Single": 1000.0}
-    close(job, arrays, 0, 2.5 * 2.0**-job.fraction_bits + sloped.get(type(job).__name__, 0.216) * 2.0**-16)
+    close(
+        job,
+        arrays,
+        0,
+        2.5 * 2.0**-job.fraction_bits + sloped.get(type(job).__name__, 0.216) * 2.0**-16,
+    )
 
 
 @every
@@ -165,7 +201,8 @@ def test_both_parties_derive_the_same_plan(job, arrays):
     assert plan_of(small(type(job)()), arrays, 7).digest == alice.digest
 
 
-# ---- what is opened, and in how many rounds --------------------------------------------------------------
+# ---- what is opened, and in how many rounds
+# --------------------------------------------------------------
 
 
 def test_the_seed_job_takes_two_rounds_and_four_messages_an_iteration():
@@ -175,11 +212,19 @@ def test_the_seed_job_takes_two_rounds_and_four_messages_an_iteration():
     checked = plan.costs[Phase.CHECK].rounds
     assert counts[10].rounds - counts[0].rounds == 2 * 10 + checked  # two messages to a round
     assert plan.costs[Phase.STEP].rounds == 2
-    assert openings(plan, "step") == ["variable", "sigmoid"]  # x @ w is carried on, and w not opened
+    assert openings(plan, "step") == [
+        "variable",
+        "sigmoid",
+    ]  # x @ w is carried on, and w not opened
     assert [line for line in plan.outline if "(4, 3)" in line and "opens" in line] == [
         line for line in plan.outline if line.startswith("setup round 1 opens input#1 ")
     ]
-    assert openings(plan, "setup") == ["input", "input", "input", "matmul"]  # x, y and w, each once a job; x @ x.T
+    assert openings(plan, "setup") == [
+        "input",
+        "input",
+        "input",
+        "matmul",
+    ]  # x, y and w, each once a job; x @ x.T
 
 
 @every
@@ -195,7 +240,9 @@ def test_backpropagation_opens_no_tensor_twice_and_no_view_at_all():
     run = close(TwoLayers(), LAYERS, 20, 256 * ULP)
     assert "view" not in openings(run.plan)
     assert openings(run.plan, "setup").count("input") == 3
-    shapes = [each[5] for line in run.plan.outline if (each := OPENING.match(line)) and each[1] == "step"]
+    shapes = [
+        each[5] for line in run.plan.outline if (each := OPENING.match(line)) and each[1] == "step"
+    ]
     assert shapes.count("(5, 4)") <= 2  # w0, and its update if that is truncated on its own
     assert not {"(4, 5)", "(2, 4)", "(4, 6)", "(5, 6)"} & set(shapes)  # a transpose
 
@@ -209,14 +256,17 @@ def test_independent_models_share_their_rounds():
     assert two.dealt_bytes == 2 * one.dealt_bytes
 
 
-# ---- the digest ------------------------------------------------------------------------------------------
+# ---- the digest
+# ------------------------------------------------------------------------------------------
 
 
 def test_whatever_changes_the_run_changes_the_digest():
     arrays = defaults(Seed())
     larger = arrays | {"x": np.zeros((5, 3)), "y": np.zeros((5, 1))}
 
-    def made(body: dict[str, Any] | None = None, arrays=arrays, iterations=100, learners=(0, 1)) -> str:
+    def made(
+        body: dict[str, Any] | None = None, arrays=arrays, iterations=100, learners=(0, 1)
+    ) -> str:
         return plan_of(type("Variant", (Seed,), body or {})(), arrays, iterations, learners).digest
 
     def slower(self, v):
@@ -236,7 +286,8 @@ def test_whatever_changes_the_run_changes_the_digest():
     assert made() == digests["the job itself"] == plan_of(Seed(), arrays, 100).digest
 
 
-# ---- what the plan promises is what comes out ------------------------------------------------------------
+# ---- what the plan promises is what comes out
+# ------------------------------------------------------------
 
 
 def test_a_decaying_variable_stays_right():
@@ -256,10 +307,13 @@ def test_a_variable_of_the_setup():
 
 
 def test_large_tensors_in_minibatches_that_wrap_around():
-    """13 minibatches of 16 of 200 rows wrap once, 26 twice. A step truncates w (1 ulp) and the residual
-    (1 ulp times 16/64): 30 steps and the reveal stay within 39 ulp of the twin, and of plain NumPy."""
+    """13 minibatches of 16 of 200 rows wrap once, 26 twice. A step truncates w (1 ulp) and the
+    residual (1 ulp times 16/64): 30 steps and the reveal stay within 39 ulp of the twin, and of
+    plain NumPy."""
     run = close(Regression(), DATA, 30, 39 * ULP)
-    assert openings(run.plan, "setup") == ["input"]  # x is opened once, as a whole; y is only subtracted from
+    assert openings(run.plan, "setup") == [
+        "input"
+    ]  # x is opened once, as a whole; y is only subtracted from
     assert not any("(200" in line for line in run.plan.outline if not line.startswith("setup"))
     w = DATA["w"]
     for step in range(30):
@@ -270,5 +324,6 @@ def test_large_tensors_in_minibatches_that_wrap_around():
 
 
 def test_everything_at_once():
-    """The cube decides: it reads its argument to a unit at 16 bits, 16 ulp of the job, and its slope is at most 2."""
+    """The cube decides: it reads its argument to a unit at 16 bits, 16 ulp of the job, and its
+    slope is at most 2."""
     close(Mixed(), MIXED, 6, 34 * ULP)

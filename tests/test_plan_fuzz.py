@@ -1,4 +1,5 @@
-"""Plans from strangers: whatever arrives is a sound plan or a ProtocolError, and nothing is allocated to find out."""
+"""Plans from strangers: whatever arrives is a sound plan or a ProtocolError, and nothing is
+allocated to find out."""
 
 from __future__ import annotations
 
@@ -47,7 +48,12 @@ class Everything(Job):
         seen = conv2d(picture, kernels, stride=2, padding=1)
         v.reveal(taken=take(v.a, [0, 2, 2, 1], 0) @ v.w)
         v.reveal(
-            seen=seen, w=v.w, gated=(v.a > 0.25) * v.a, cube=flat * flat * flat, total=(v.a @ v.w).sum(), t=v.a.T @ v.a
+            seen=seen,
+            w=v.w,
+            gated=(v.a > 0.25) * v.a,
+            cube=flat * flat * flat,
+            total=(v.a @ v.w).sum(),
+            t=v.a.T @ v.a,
         )
 
 
@@ -70,12 +76,32 @@ def dealing_of(job: Job, network: Network = LAN) -> Dealing:
 
 GOOD = dealing_of(Everything())
 TREE = msgpack.unpackb(contract_codec.pack(GOOD))
-HOSTILE = [-1, 0, 1, 2, 7, 63, 64, 65, 127, 129, 255, 1 << 16, 1 << 31, 1 << 40, (1 << 47) + 1, -(1 << 40), 1 << 62]
+HOSTILE = [
+    -1,
+    0,
+    1,
+    2,
+    7,
+    63,
+    64,
+    65,
+    127,
+    129,
+    255,
+    1 << 16,
+    1 << 31,
+    1 << 40,
+    (1 << 47) + 1,
+    -(1 << 40),
+    1 << 62,
+]
 
 
 def read(tree: Any) -> Dealing | None:
     try:
-        return contract_codec.unpack(tree if isinstance(tree, bytes) else msgpack.packb(tree), LIMITS)
+        return contract_codec.unpack(
+            tree if isinstance(tree, bytes) else msgpack.packb(tree), LIMITS
+        )
     except ProtocolError as error:
         text = str(error)
         assert text.isprintable() and len(text) < 600
@@ -111,7 +137,8 @@ LISTS = [path for path in PLACES if type(at(path)) is list and path]
 
 
 def safe_to_deal(dealing: Dealing) -> None:
-    """What was accepted can be made: one step of each phase, the last one too, without any error."""
+    """What was accepted can be made: one step of each phase, the last one too, without any
+    error."""
     deal = Deal(dealing, bytes(32), bytes(32))
     for phase in Phase:
         if (count := dealing.count(phase)) and dealing.phases[phase].dealt_words:
@@ -131,8 +158,16 @@ def test_hostile_numbers_in_comparisons_that_join_in_numbers():
     tree = msgpack.unpackb(contract_codec.pack(far))
     assert read(tree) == far
     safe_to_deal(far)
-    specs = [path for path in places(tree) if isinstance(at(path, tree), list) and at(path, tree)[:1] == ["totals"]]
-    numbers = [(*specs[0], *path) for path in places(at(specs[0], tree)) if type(at((*specs[0], *path), tree)) is int]
+    specs = [
+        path
+        for path in places(tree)
+        if isinstance(at(path, tree), list) and at(path, tree)[:1] == ["totals"]
+    ]
+    numbers = [
+        (*specs[0], *path)
+        for path in places(at(specs[0], tree))
+        if type(at((*specs[0], *path), tree)) is int
+    ]
     assert len(numbers) > 20
     for path in numbers:
         for value in HOSTILE:
@@ -141,7 +176,8 @@ def test_hostile_numbers_in_comparisons_that_join_in_numbers():
 
 
 def test_every_number_replaced_by_hostile_ones(pytestconfig):
-    """Systematically: each number of the plan by a third of a list, in turn, or by all with --hostile. Accepted plans are dealt."""
+    """Systematically: each number of the plan by a third of a list, in turn, or by all with
+    --hostile. Accepted plans are dealt."""
     accepted = refused = 0
     begin = time.process_time()
     every = 1 if pytestconfig.getoption("--hostile") else 3
@@ -176,8 +212,14 @@ class Functions(Job):
 @pytest.mark.parametrize("kind", ["waves", "exponentials", "conjunctions"])
 def test_every_number_of_what_a_function_takes_replaced_by_hostile_ones(kind):
     tree = msgpack.unpackb(contract_codec.pack(dealing_of(Functions())))
-    spec = next(path for path in places(tree) if type(at(path, tree)) is list and at(path, tree)[:1] == [kind])
-    numbers = [path for path in places(tree) if path[: len(spec)] == spec and type(at(path, tree)) is int]
+    spec = next(
+        path
+        for path in places(tree)
+        if type(at(path, tree)) is list and at(path, tree)[:1] == [kind]
+    )
+    numbers = [
+        path for path in places(tree) if path[: len(spec)] == spec and type(at(path, tree)) is int
+    ]
     refused = 0
     for path in numbers:
         for value in HOSTILE:
@@ -191,7 +233,9 @@ def test_every_number_of_what_a_function_takes_replaced_by_hostile_ones(kind):
 @settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(
-        st.tuples(st.sampled_from(NUMBERS), st.sampled_from(HOSTILE) | st.integers(-3, 70)), min_size=1, max_size=4
+        st.tuples(st.sampled_from(NUMBERS), st.sampled_from(HOSTILE) | st.integers(-3, 70)),
+        min_size=1,
+        max_size=4,
     )
 )
 def test_several_numbers_changed(changes):
@@ -216,7 +260,9 @@ PLAIN = st.recursive(
     | st.floats()
     | st.text(max_size=6)
     | st.binary(max_size=6),
-    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
     max_leaves=12,
 )
 
@@ -235,7 +281,8 @@ def test_any_bytes(data):
 
 
 def test_bombs_cost_nothing():
-    """Sizes that would be petabytes, ten thousand views, a deep nest, a wide one: refused without the memory."""
+    """Sizes that would be petabytes, ten thousand views, a deep nest, a wide one: refused without
+    the memory."""
     field = [[1 << 40, 1 << 40], 1, False]
     mask = [1, 0, 1, 64, 0, 1, [3, 1], []]
     empty = [[], []]
@@ -247,7 +294,12 @@ def test_bombs_cost_nothing():
             contract_codec.VERSION,
             5,
             0,
-            [empty, [[[[3, 1], 1, False]], [["product", "mul", mask[:7] + [broadcast], mask, 1]]], empty, empty],
+            [
+                empty,
+                [[[[3, 1], 1, False]], [["product", "mul", mask[:7] + [broadcast], mask, 1]]],
+                empty,
+                empty,
+            ],
         ],
         [
             contract_codec.VERSION,
@@ -257,18 +309,36 @@ def test_bombs_cost_nothing():
                 empty,
                 [
                     [[[3, 1], 1, False]],
-                    [["product", "mul", mask[:6] + [[3, 1], [["Reshape", [3, 1]]] * 9_999], mask, 1]],
+                    [
+                        [
+                            "product",
+                            "mul",
+                            mask[:6] + [[3, 1], [["Reshape", [3, 1]]] * 9_999],
+                            mask,
+                            1,
+                        ]
+                    ],
                 ],
                 empty,
                 empty,
             ],
         ],
-        [contract_codec.VERSION, 1 << 39, 0, [empty, [[[[1 << 22, 1], 8, False]], []], empty, empty]],
+        [
+            contract_codec.VERSION,
+            1 << 39,
+            0,
+            [empty, [[[[1 << 22, 1], 8, False]], []], empty, empty],
+        ],
         [
             contract_codec.VERSION,
             5,
             0,
-            [empty, [[[[1], 1, False]], [["powers", [1, 0, 1, 64, 0, 1, [1], []], 0, 1 << 40, 8]]], empty, empty],
+            [
+                empty,
+                [[[[1], 1, False]], [["powers", [1, 0, 1, 64, 0, 1, [1], []], 0, 1 << 40, 8]]],
+                empty,
+                empty,
+            ],
         ],
         [contract_codec.VERSION, 5, 0, [empty, [[[[0, 1 << 40], 1, False]], []], empty, empty]],
     ]
@@ -305,7 +375,8 @@ def test_work_is_bounded():
 
 
 def test_little_made_much_is_made_in_small_chunks():
-    """A scalar a step, broadcast to a million and multiplied down to one again: the operands set the chunk's size."""
+    """A scalar a step, broadcast to a million and multiplied down to one again: the operands set
+    the chunk's size."""
     mask = [1, 0, 1, 64, 0, 1]
     row, column = (
         [*mask, [1, 100_000], [["Broadcast", [1, 100_000]]]],
@@ -315,7 +386,12 @@ def test_little_made_much_is_made_in_small_chunks():
         contract_codec.VERSION,
         1000,
         0,
-        [[[], []], [[[[1, 1], 1, False]], [["product", "matmul", row, column, 1]]], [[], []], [[], []]],
+        [
+            [[], []],
+            [[[[1, 1], 1, False]], [["product", "matmul", row, column, 1]]],
+            [[], []],
+            [[], []],
+        ],
     ]
     dealing = contract_codec.unpack(msgpack.packb(tree), LIMITS)
     assert dealing.phases[Phase.STEP].steps_per_chunk <= 2

@@ -6,14 +6,31 @@ import itertools
 
 import pytest
 
-from protocol.prg import derive, epoch_seed, fresh_ticket, is_joined, is_ticket, join_tickets, keystream
+from protocol.prg import (
+    derive,
+    epoch_seed,
+    fresh_ticket,
+    is_joined,
+    is_ticket,
+    join_tickets,
+    keystream,
+)
 
 SEED = bytes(range(32))
 TICKETS = join_tickets("a" * 32, "b" * 32)
 
 
 def test_labels_are_told_apart_wherever_their_parts_end():
-    labels = [("ab", "c"), ("a", "bc"), ("abc",), ("abc", ""), ("", "abc"), ("a\x1fbc",), ("a", "b", "c"), ()]
+    labels = [
+        ("ab", "c"),
+        ("a", "bc"),
+        ("abc",),
+        ("abc", ""),
+        ("", "abc"),
+        ("a\x1fbc",),
+        ("a", "b", "c"),
+        (),
+    ]
     assert len({derive(SEED, *label) for label in labels}) == len(labels)
 
 
@@ -29,7 +46,11 @@ def test_everything_that_an_epoch_is_known_by_enters_its_seed():
     found = [epoch_seed(*each) for each in [(SEED, "s", TICKETS, 1), *changed.values()]]
     assert all(len(each) == 32 for each in found)
     assert len(set(found)) == len(found)
-    rows = [keystream(derive(each, "material", phase), 0, 1, 2).tobytes() for each in found for phase in range(3)]
+    rows = [
+        keystream(derive(each, "material", phase), 0, 1, 2).tobytes()
+        for each in found
+        for phase in range(3)
+    ]
     assert all(a != b for a, b in itertools.combinations(rows, 2))
 
 

@@ -27,7 +27,9 @@ def failing(number: int, kind: type[MpcError] = DataError) -> int:
     return guarded("test", work)
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM])
+@pytest.mark.parametrize(
+    "number", [errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM]
+)
 def test_what_may_pass_has_a_code_of_its_own(number, capsys):
     assert failing(number) == failing(number, MpcError) == LACKING == 7
     assert "one sentence" in capsys.readouterr().err
@@ -56,7 +58,10 @@ def test_an_error_of_the_system_is_a_sentence_too(capsys, monkeypatch):
 def test_a_full_disk_ends_a_command_so():
     with open("/dev/full", "w") as full:  # noqa: PTH123
         done = subprocess.run(
-            [sys.executable, "-m", "party", "plan", "--job", "seed"], stdout=full, stderr=subprocess.PIPE, text=True
+            [sys.executable, "-m", "party", "plan", "--job", "seed"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
         )
     assert done.returncode == LACKING, done.stderr
     assert "No space left on device" in done.stderr and "Traceback" not in done.stderr
@@ -68,7 +73,9 @@ def test_no_core_dump():
         "from party.__main__ import main; main(); "
         "print(resource.getrlimit(resource.RLIMIT_CORE), ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     assert done.stdout.splitlines()[-1] == "(0, 0) 0"
 
 

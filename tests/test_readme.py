@@ -1,5 +1,5 @@
-"""The README and its pages: jobs plan as they stand there and compute what their twins compute, code for notebooks runs,
-commands have only options that there are, links lead somewhere."""
+"""The README and its pages: jobs plan as they stand there and compute what their twins compute,
+code for notebooks runs, commands have only options that there are, links lead somewhere."""
 
 from __future__ import annotations
 
@@ -25,9 +25,14 @@ from protocol.jobs import Job
 
 ROOT = Path(__file__).parents[1]
 PAGES = {
-    page.relative_to(ROOT): page.read_text() for page in [ROOT / "README.md", *sorted(ROOT.glob("deploy/docs/*.md"))]
+    page.relative_to(ROOT): page.read_text()
+    for page in [ROOT / "README.md", *sorted(ROOT.glob("deploy/docs/*.md"))]
 }
-CODE = [block for text in PAGES.values() for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL)]
+CODE = [
+    block
+    for text in PAGES.values()
+    for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+]
 BLOCKS = [block for block in CODE if "(Job)" in block or "(Training)" in block]
 CELLS = [block for block in CODE if "from party import" in block]
 
@@ -87,14 +92,18 @@ PROGRAMS = {"party": PARTY, "dealer": DEALER}
 
 
 def commands(text: str) -> Iterator[tuple[str, list[str]]]:
-    """The program and the words of every command of ours, in blocks of commands and within sentences."""
+    """The program and the words of every command of ours, in blocks of commands and within
+    sentences."""
     blocks = re.findall(r"```(?:sh)?\n(.*?)```", text, re.DOTALL)
     prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
     lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
     for line in [*lines, *(code.replace("\n", " ") for code in re.findall(r"`([^`]+)`", prose))]:
         if (found := COMMAND.match(line)) and "--help" not in line:
             words = shlex.split(found[3] or "", comments=True)
-            yield found[1] or found[2], [word.replace("ROLE", "alice") for word in words if word not in ("…", "&")]
+            yield (
+                found[1] or found[2],
+                [word.replace("ROLE", "alice") for word in words if word not in ("…", "&")],
+            )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)
@@ -102,7 +111,9 @@ def test_commands_are_commands(page):
     for name, words in commands(PAGES[page]):
         program = PROGRAMS[name]
         given = words if words and not words[0].startswith("-") else [program.default, *words]
-        program.parser().parse_args(given)  # raises ConfigError for an option or a choice that there is not
+        program.parser().parse_args(
+            given
+        )  # raises ConfigError for an option or a choice that there is not
 
 
 def test_enough_commands_are_found():
@@ -125,4 +136,8 @@ def test_links_lead_somewhere(page):
 def test_lines_are_short(page):
     """Prose keeps within 100 columns; tables and blocks within what they need."""
     prose = re.sub(r"```.*?```", "", PAGES[page], flags=re.DOTALL)
-    assert [line for line in prose.splitlines() if len(line) > 100 and line[0] not in "|!" and "](" not in line] == []
+    assert [
+        line
+        for line in prose.splitlines()
+        if len(line) > 100 and line[0] not in "|!" and "](" not in line
+    ] == []

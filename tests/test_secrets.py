@@ -46,7 +46,15 @@ SEED = bytes.fromhex("5ec2e7") * 10 + b"\x5e\xc2"
 def traces() -> list[str]:
     """How the values above could look."""
     encoded = int(VALUE * 2**16)
-    found = ["1234.06", "1.2340625e", str(encoded), f"{encoded:x}", str(WORD), f"{WORD:x}", SEED.hex()[:12]]
+    found = [
+        "1234.06",
+        "1.2340625e",
+        str(encoded),
+        f"{encoded:x}",
+        str(WORD),
+        f"{WORD:x}",
+        SEED.hex()[:12],
+    ]
     return [
         *found,
         repr(SEED)[2:10],
@@ -63,7 +71,13 @@ def silent(text: str) -> None:
 
 def says_nothing(thing: Any, caplog: pytest.LogCaptureFixture) -> None:
     """No way of turning `thing` into text shows a secret."""
-    for text in (repr(thing), str(thing), f"{thing}", f"{thing!r:>200}", f"{[thing]} { ({'a': thing}) }"):
+    for text in (
+        repr(thing),
+        str(thing),
+        f"{thing}",
+        f"{thing!r:>200}",
+        f"{[thing]} { ({'a': thing}) }",
+    ):
         silent(text)
     with caplog.at_level(logging.DEBUG):
         logging.getLogger("test").error("%s %r", thing, thing)
@@ -159,7 +173,11 @@ def test_a_machine_full_of_shares(caplog):
         for field in (*phase.masks, *phase.dealt)
     ]
     setup = made.plan.dealing.phases[0]
-    made.begin(Phase.SETUP, 0, [np.full(f.full_shape, WORD, np.uint64) for f in (*setup.masks, *setup.dealt)])
+    made.begin(
+        Phase.SETUP,
+        0,
+        [np.full(f.full_shape, WORD, np.uint64) for f in (*setup.masks, *setup.dealt)],
+    )
     for number in range(made.rounds(Phase.SETUP)):
         made.receive(number, np.full(len(made.send(number)), WORD, np.uint64))
     made.end()
@@ -174,14 +192,20 @@ def test_a_machine_full_of_shares(caplog):
 def test_what_a_machine_says_of_a_message_that_does_not_fit():
     made = machine()
     setup = made.plan.dealing.phases[0]
-    made.begin(Phase.SETUP, 0, [np.full(f.full_shape, WORD, np.uint64) for f in (*setup.masks, *setup.dealt)])
+    made.begin(
+        Phase.SETUP,
+        0,
+        [np.full(f.full_shape, WORD, np.uint64) for f in (*setup.masks, *setup.dealt)],
+    )
     if made.rounds(Phase.SETUP):
         made.send(0)
     phase = Phase.SETUP if made.rounds(Phase.SETUP) else Phase.STEP
     if phase == Phase.STEP:
         made.end()
         step = made.plan.dealing.phases[1]
-        made.begin(phase, 0, [np.full(f.full_shape, WORD, np.uint64) for f in (*step.masks, *step.dealt)])
+        made.begin(
+            phase, 0, [np.full(f.full_shape, WORD, np.uint64) for f in (*step.masks, *step.dealt)]
+        )
         made.send(0)
     with pytest.raises(Exception) as caught:  # whatever it is, it must say nothing
         made.receive(0, np.full(made.expects(0) - 1, WORD, np.uint64))
@@ -227,7 +251,9 @@ async def test_a_connection_in_the_middle_of_a_message(caplog):
         await asyncio.gather(*(end.close(0) for end in ends))
 
 
-@pytest.mark.parametrize("buffers", [(SEED,), (np.full(3, WORD, np.uint64).tobytes(), memoryview(SEED)), ()])
+@pytest.mark.parametrize(
+    "buffers", [(SEED,), (np.full(3, WORD, np.uint64).tobytes(), memoryview(SEED)), ()]
+)
 def test_a_message(buffers, caplog):
     message = Message(Kind.SEED, "s", 1, 2, {"seed": SEED, "word": WORD, "x": VALUE}, buffers)
     says_nothing(message, caplog)
@@ -239,7 +265,13 @@ def test_a_key_pair(caplog, tmp_path):
     path = tmp_path / "alice.key"
     keys.save(path)
     line = path.read_text().strip()
-    hidden = [line, line.split("-")[-1][:16], keys.secret.hex(), repr(keys.secret), keys.secret_z85.decode()]
+    hidden = [
+        line,
+        line.split("-")[-1][:16],
+        keys.secret.hex(),
+        repr(keys.secret),
+        keys.secret_z85.decode(),
+    ]
     with caplog.at_level(logging.DEBUG):
         logging.getLogger("test").error("%s %r %s", keys, keys, [keys])
     for text in (repr(keys), str(keys), f"{keys}", caplog.text, repr({"keys": keys})):
@@ -299,7 +331,8 @@ def test_material_that_does_not_fit_the_plan():
         silent(str(caught.value))
 
 
-# ---- a sweep: no dataclass shows raw words, arrays or bytes ----------------------------------------------
+# ---- a sweep: no dataclass shows raw words, arrays or bytes
+# ----------------------------------------------
 
 SHOWN = {
     "PublicKey.raw",  # public, and has its own repr
@@ -325,8 +358,16 @@ def raw_fields(kind: type) -> set[str]:
     """Fields of raw material that the generated repr shows; one written by hand is tested above."""
     if not hasattr(kind.__repr__, "__wrapped__"):
         return set()
-    shown = [(each.name, set(re.findall(r"\w+", str(each.type)))) for each in dataclasses.fields(kind) if each.repr]
-    return {f"{kind.__name__}.{name}" for name, words in shown if words & RAW and "Callable" not in words}
+    shown = [
+        (each.name, set(re.findall(r"\w+", str(each.type))))
+        for each in dataclasses.fields(kind)
+        if each.repr
+    ]
+    return {
+        f"{kind.__name__}.{name}"
+        for name, words in shown
+        if words & RAW and "Callable" not in words
+    }
 
 
 def test_no_dataclass_shows_raw_material():
@@ -336,6 +377,10 @@ def test_no_dataclass_shows_raw_material():
             if each.name.endswith("__main__"):
                 continue
             for thing in vars(importlib.import_module(each.name)).values():
-                if isinstance(thing, type) and dataclasses.is_dataclass(thing) and thing.__module__ == each.name:
+                if (
+                    isinstance(thing, type)
+                    and dataclasses.is_dataclass(thing)
+                    and thing.__module__ == each.name
+                ):
                     found |= raw_fields(thing)
     assert found <= SHOWN, sorted(found - SHOWN)

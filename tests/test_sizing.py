@@ -21,7 +21,12 @@ from protocol.tracing import Traced, trace
 
 
 def traced(step, finish, shape=(8, 8), **attributes) -> Traced:
-    body = {"x": Input("alice", shape, -4, 4), "y": Input("bob", shape, -4, 4), "step": step, "finish": finish}
+    body = {
+        "x": Input("alice", shape, -4, 4),
+        "y": Input("bob", shape, -4, 4),
+        "step": step,
+        "finish": finish,
+    }
     return trace(type("Sized", (Job,), body | attributes)(), {"x": shape, "y": shape}, 3)
 
 
@@ -80,7 +85,9 @@ def test_what_nothing_revealed_depends_on_is_neither_sized_nor_carried():
 
 
 def test_what_is_proven_within_the_integer_bits_is_not_assumed():
-    sizes = size(traced(nothing, lambda self, v: v.reveal(out=v.x * v.y @ v.x)).graph, Numerics(), Rescale)
+    sizes = size(
+        traced(nothing, lambda self, v: v.reveal(out=v.x * v.y @ v.x)).graph, Numerics(), Rescale
+    )
     assert sizes.assumed == {}
 
 
@@ -100,7 +107,8 @@ def test_beyond_the_integer_bits_the_likely_range_is_assumed_where_it_is_less():
     assert max(wider.assumed.values()) > 3 * max(limits)
     texts = make_plan(job, 0, (0, 1)).lowering.warnings
     assert (
-        f"matmul of shape (100, 100) is assumed to stay within ±{max(limits):.3g}; only ±1.02e+11 is certain" in texts
+        f"matmul of shape (100, 100) is assumed to stay within ±{max(limits):.3g}; only ±1.02e+11"
+        " is certain" in texts
     )
 
 
@@ -112,9 +120,14 @@ def test_likely_values_follow_means_and_deviations():
     def finish(self, v):
         picture = v.x @ v.y
         v.reveal(
-            product=picture, total=v.x.sum(axis=1), square=v.x * v.x, shifted=v.y + 3.0, scaled=0.5 * v.y,
-            public=v.x @ np.ones((200, 2)), gated=(picture >= 0.0) * picture,
-        )  # fmt: skip
+            product=picture,
+            total=v.x.sum(axis=1),
+            square=v.x * v.x,
+            shifted=v.y + 3.0,
+            scaled=0.5 * v.y,
+            public=v.x @ np.ones((200, 2)),
+            gated=(picture >= 0.0) * picture,
+        )
 
     body = {
         "x": Input("alice", (60, 200), 0, 1),
@@ -122,7 +135,9 @@ def test_likely_values_follow_means_and_deviations():
         "step": nothing,
         "finish": finish,
     }
-    job = trace(type("Likely", (Job,), body)(), {name: each.shape for name, each in inputs.items()}, 0)
+    job = trace(
+        type("Likely", (Job,), body)(), {name: each.shape for name, each in inputs.items()}, 0
+    )
     values = job.graph.run_clear(inputs, 0)
     for name, node in job.graph.revealed.items():
         actual = float(np.sqrt((values[name] ** 2).mean()))
@@ -144,13 +159,23 @@ def test_what_fits_nothing_is_refused_in_one_sentence_with_the_smallest_change_t
     def finish(self, v):
         v.reveal(out=v.x @ v.y)
 
-    vast = {name: Input(owner, (80, 80), -(2.0**30), 2.0**30) for name, owner in (("x", "alice"), ("y", "bob"))}
+    vast = {
+        name: Input(owner, (80, 80), -(2.0**30), 2.0**30)
+        for name, owner in (("x", "alice"), ("y", "bob"))
+    }
     with pytest.raises(
         JobError,
-        match=r"matmul of shape \(80, 80\) \(test_sizing.py:\d+\) needs 150 bits and the ring has 128.* take 29 fraction bits",
+        match=(
+            r"matmul of shape \(80, 80\) \(test_sizing.py:\d+\) needs 150 bits and the ring has"
+            r" 128.* take 29 fraction bits"
+        ),
     ):
-        make_plan(traced(nothing, finish, (80, 80), fraction_bits=40, integer_bits=40, **vast), 0, (0, 1))
-    make_plan(traced(nothing, finish, (80, 80), fraction_bits=29, integer_bits=40, **vast), 0, (0, 1))
+        make_plan(
+            traced(nothing, finish, (80, 80), fraction_bits=40, integer_bits=40, **vast), 0, (0, 1)
+        )
+    make_plan(
+        traced(nothing, finish, (80, 80), fraction_bits=29, integer_bits=40, **vast), 0, (0, 1)
+    )
 
 
 @np.errstate(all="raise")
@@ -168,9 +193,16 @@ def test_equal_operations_on_equal_operands_are_one_node():
     x = secret((3, 3))
     c = np.arange(9.0).reshape(3, 3)
     pairs = [
-        (x + 1.0, x + 1.0), (x * c, x * c.copy()), (x @ c, x @ c), (c @ x, c @ x), (x < 0.5, x < 0.5),
-        (x.T, x.T), (x * x, x * x), (x[0], x[0]), (x + 0.0, x - 0.0),
-    ]  # fmt: skip
+        (x + 1.0, x + 1.0),
+        (x * c, x * c.copy()),
+        (x @ c, x @ c),
+        (c @ x, c @ x),
+        (x < 0.5, x < 0.5),
+        (x.T, x.T),
+        (x * x, x * x),
+        (x[0], x[0]),
+        (x + 0.0, x - 0.0),
+    ]
     for a, b in pairs:
         assert a._node is b._node
 
@@ -178,7 +210,18 @@ def test_equal_operations_on_equal_operands_are_one_node():
 def test_different_constants_are_different_nodes():
     x = secret((3, 3))
     c = np.arange(9.0).reshape(3, 3)
-    made = [x + 1.0, x + np.ones((1, 1)), x * 1.0, x * c, x * (c + 1e-9), x * c.T, x @ c, c @ x, x * x, x * x.T]
+    made = [
+        x + 1.0,
+        x + np.ones((1, 1)),
+        x * 1.0,
+        x * c,
+        x * (c + 1e-9),
+        x * c.T,
+        x @ c,
+        c @ x,
+        x * x,
+        x * x.T,
+    ]
     assert len({each._node for each in made}) == len(made)
 
 
@@ -197,10 +240,13 @@ def test_tracing_takes_time_in_proportion_to_the_operations():
         return time.process_time() - begun
 
     seconds(200)
-    assert seconds(4000) < 80 * seconds(400)  # 10 in proportion, 100 if every node looked at all others
+    assert seconds(4000) < 80 * seconds(
+        400
+    )  # 10 in proportion, 100 if every node looked at all others
 
 
-# ---- what sizes are made of ------------------------------------------------------------------------------
+# ---- what sizes are made of
+# ------------------------------------------------------------------------------
 
 
 def node(low: float, high: float, shape=(4,)):
@@ -209,7 +255,8 @@ def node(low: float, high: float, shape=(4,)):
 
 
 @pytest.mark.parametrize(
-    ("peak", "bits"), [(0.0, 3), (0.4, 2), (0.5, 3), (0.99, 3), (1.0, 4), (1.5, 4), (2.0, 5), (1023.0, 13)]
+    ("peak", "bits"),
+    [(0.0, 3), (0.4, 2), (0.5, 3), (0.99, 3), (1.0, 4), (1.5, 4), (2.0, 5), (1023.0, 13)],
 )
 def test_integer_bits_are_those_of_the_range_its_sign_and_two_more(peak, bits):
     found = node(-peak, peak)
@@ -253,8 +300,19 @@ def test_what_is_opened_is_what_a_node_is_a_view_of():
     assert sizes.base(x[1:3]._node)[0] is base  # of the setup, where it is opened whole
 
 
-@pytest.mark.parametrize("values", [{"fraction_bits": 3}, {"fraction_bits": 41}, {"fraction_bits": 16.0}, {"integer_bits": 3},
-                                    {"integer_bits": 41}, {"integer_bits": True}, {"margin": 3.9}, {"margin": 2.0**21}])  # fmt: skip
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"fraction_bits": 3},
+        {"fraction_bits": 41},
+        {"fraction_bits": 16.0},
+        {"integer_bits": 3},
+        {"integer_bits": 41},
+        {"integer_bits": True},
+        {"margin": 3.9},
+        {"margin": 2.0**21},
+    ],
+)
 def test_numerics_that_cannot_be_are_refused(values):
     with pytest.raises(JobError, match=next(iter(values))):
         Numerics(**values)

@@ -1,4 +1,5 @@
-"""Every graph has a plan: where the solver truncates, what it widens, and that the results are right."""
+"""Every graph has a plan: where the solver truncates, what it widens, and that the results are
+right."""
 
 from __future__ import annotations
 
@@ -26,9 +27,16 @@ def grid(*shape: int, peak: float = 1.0) -> np.ndarray:
 
 def job_of(inputs, step=None, finish=None, **attributes) -> Job:
     """A job on tensors within ±1, by turns alice's and bob's."""
-    body = {name: Input(("alice", "bob")[n % 2], each.shape, -1, 1) for n, (name, each) in enumerate(inputs.items())}
+    body = {
+        name: Input(("alice", "bob")[n % 2], each.shape, -1, 1)
+        for n, (name, each) in enumerate(inputs.items())
+    }
     body |= {"fraction_bits": 20}
-    return type("Made", (Job,), body | {"step": step or (lambda self, v: None), "finish": finish} | attributes)()
+    return type(
+        "Made",
+        (Job,),
+        body | {"step": step or (lambda self, v: None), "finish": finish} | attributes,
+    )()
 
 
 def agrees(job: Job, inputs, iterations: int = 0, within: float = 2e-5):
@@ -77,10 +85,16 @@ def test_the_number_of_rows_decides_what_a_job_costs_and_not_whether_it_runs(row
 
 
 def network(widths: tuple[int, ...], rate: float, momentum: float, batch: int = 32):
-    """Dense layers, ReLU between, squared error, gradient descent with momentum, as anybody writes it."""
+    """Dense layers, ReLU between, squared error, gradient descent with momentum, as anybody writes
+    it."""
     count = len(widths) - 1
-    inputs = {"x": np.abs(grid(128, widths[0])), "y": np.eye(widths[-1])[RNG.integers(0, widths[-1], 128)]}
-    inputs |= {f"w{n}": RNG.normal(size=widths[n : n + 2]) / np.sqrt(widths[n]) / 4 for n in range(count)}
+    inputs = {
+        "x": np.abs(grid(128, widths[0])),
+        "y": np.eye(widths[-1])[RNG.integers(0, widths[-1], 128)],
+    }
+    inputs |= {
+        f"w{n}": RNG.normal(size=widths[n : n + 2]) / np.sqrt(widths[n]) / 4 for n in range(count)
+    }
     inputs |= {f"m{n}": np.zeros(widths[n : n + 2]) for n in range(count)}
 
     def step(self, v):
@@ -94,37 +108,61 @@ def network(widths: tuple[int, ...], rate: float, momentum: float, batch: int = 
             if n:
                 d = (zs[n - 1] >= 0) * (d @ getattr(v, f"w{n}").T)
             change = (
-                momentum * getattr(v, f"m{n}") - (rate / batch) * gradient if momentum else -(rate / batch) * gradient
+                momentum * getattr(v, f"m{n}") - (rate / batch) * gradient
+                if momentum
+                else -(rate / batch) * gradient
             )
             if momentum:
                 setattr(v, f"m{n}", change)
             setattr(v, f"w{n}", getattr(v, f"w{n}") + change)
 
     return job_of(
-        inputs, step, lambda self, v: v.reveal(**{f"w{n}": getattr(v, f"w{n}") for n in range(count)})
+        inputs,
+        step,
+        lambda self, v: v.reveal(**{f"w{n}": getattr(v, f"w{n}") for n in range(count)}),
     ), inputs
 
 
 @pytest.mark.parametrize(
     ("widths", "momentum", "rounds"),
-    [((64, 32, 10), 0.0, 11), ((64, 32, 32, 10), 0.0, 18), ((64, 32, 10), 0.9, 11), ((100, 70, 70, 10), 0.9, 18)],
+    [
+        ((64, 32, 10), 0.0, 11),
+        ((64, 32, 32, 10), 0.0, 18),
+        ((64, 32, 10), 0.9, 11),
+        ((100, 70, 70, 10), 0.9, 18),
+    ],
 )
 def test_networks_at_the_default_fraction_bits(widths, momentum, rounds):
     job, inputs = network(widths, 0.1, momentum)
-    run = agrees(job, inputs, 4, within=2e-3)  # a rectifier that a rounding turns over counts as a row does
+    run = agrees(
+        job, inputs, 4, within=2e-3
+    )  # a rectifier that a rounding turns over counts as a row does
     assert run.plan.costs[Phase.STEP].rounds <= rounds
     sizes = run.plan.lowering.sizes
-    read = [node for node in sizes.graph.nodes if isinstance(node.op, Rescale) and isinstance(node.inputs[0].op, Carry)]
-    finer = {sizes.operand_scale(node) for node in read if node.phase == Phase.STEP and len(node.shape) == 2}
-    assert all(scale > 20 for scale in finer)  # what adds up in a product is not the last bits of weights
+    read = [
+        node
+        for node in sizes.graph.nodes
+        if isinstance(node.op, Rescale) and isinstance(node.inputs[0].op, Carry)
+    ]
+    finer = {
+        sizes.operand_scale(node)
+        for node in read
+        if node.phase == Phase.STEP and len(node.shape) == 2
+    }
+    assert all(
+        scale > 20 for scale in finer
+    )  # what adds up in a product is not the last bits of weights
 
 
 @given(data=st.data())
 @settings(max_examples=60, deadline=None)
 def test_any_small_network_has_a_plan(data):
-    """Rate, momentum, fraction bits and widths together, since each alone is not what broke solvers before."""
+    """Rate, momentum, fraction bits and widths together, since each alone is not what broke solvers
+    before."""
     widths = tuple(data.draw(st.lists(st.integers(2, 90), min_size=2, max_size=5)))
-    job, inputs = network(widths, data.draw(st.sampled_from([0.1, 0.5, 1e-3])), data.draw(st.sampled_from([0.0, 0.9])))
+    job, inputs = network(
+        widths, data.draw(st.sampled_from([0.1, 0.5, 1e-3])), data.draw(st.sampled_from([0.0, 0.9]))
+    )
     type(job).fraction_bits = data.draw(st.integers(8, 30))
     make_plan(trace(job, {name: each.shape for name, each in inputs.items()}, 1), 0, (0, 1))
 

@@ -1,4 +1,5 @@
-"""Sessions share the dealer's workers by weight, whatever their chunks cost; and its memory, by what their plans declare."""
+"""Sessions share the dealer's workers by weight, whatever their chunks cost; and its memory, by
+what their plans declare."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ Session = tuple[str, float, float, float]
 
 
 class Makers:
-    """Workers whose clock only counts. For `Turns` a deal is the name of a session here, and a chunk the seconds it takes."""
+    """Workers whose clock only counts. For `Turns` a deal is the name of a session here, and a
+    chunk the seconds it takes."""
 
     def __init__(self, count: int) -> None:
         self.count, self.now = count, 0.0
@@ -73,7 +75,9 @@ async def spent(workers: int, until: float, *sessions: Session) -> dict[str, flo
 @pytest.mark.parametrize("workers", [1, 2, 3])
 async def test_seconds_are_shared_by_weight(workers):
     """Not chunks: the lightest has the longest."""
-    found = await spent(workers, 2000, ("a", 1, 5.0, 0), ("b", 2, 1.0, 0), ("c", 4, 0.5, 0), ("d", 1, 0.25, 0))
+    found = await spent(
+        workers, 2000, ("a", 1, 5.0, 0), ("b", 2, 1.0, 0), ("c", 4, 0.5, 0), ("d", 1, 0.25, 0)
+    )
     whole = sum(found.values())
     for name, share in {"a": 1 / 8, "b": 2 / 8, "c": 4 / 8, "d": 1 / 8}.items():
         assert found[name] / whole == pytest.approx(share, abs=0.01)
@@ -109,7 +113,10 @@ async def test_a_turn_that_is_given_up_is_the_next_ones():
 
 def test_weights_are_those_of_the_first_pattern_that_fits():
     settings = Settings(
-        listen="tcp://127.0.0.1:0", keys=None, allow=None, weights=dict(map(weight, ("night-1=3", "night-*=0.5")))
+        listen="tcp://127.0.0.1:0",
+        keys=None,
+        allow=None,
+        weights=dict(map(weight, ("night-1=3", "night-*=0.5"))),
     )
     service = Service(settings, Log("dealer"))
     assert [service._weight(name) for name in ("night-1", "night-2", "day")] == [3, 0.5, 1]
@@ -126,7 +133,8 @@ class Declared:
 
 
 def test_what_plans_declare_has_to_fit():
-    """Twice the stock, what is fixed, and the largest chunk once for each worker: 2·10 + 30 + 2·20 = 90."""
+    """Twice the stock, what is fixed, and the largest chunk once for each worker: 2·10 + 30 + 2·20
+    = 90."""
     stock = Stock(10, 4, 90, lambda: 2)
     first, second = Declared(20, 20), Declared(10, 5)
     assert stock.admits(first)
@@ -134,6 +142,10 @@ def test_what_plans_declare_has_to_fit():
     assert stock.admits(second)
     stock.add(second)
     assert stock.needed() == 90
-    assert not stock.admits(Declared(1, 1)) and not stock.admits(Declared(0, 21)) and stock.admits(Declared(0, 20))
+    assert (
+        not stock.admits(Declared(1, 1))
+        and not stock.admits(Declared(0, 21))
+        and stock.admits(Declared(0, 20))
+    )
     stock.discard(second)
     assert stock.admits(Declared(10, 1)) and not stock.admits(Declared(11, 1))

@@ -1,4 +1,5 @@
-"""`python -m dealer keygen`: make the dealer's key pair; the public key goes to standard output, the secret to a file."""
+"""`python -m dealer keygen`: make the dealer's key pair; the public key goes to standard output,
+the secret to a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""`python -m dealer measure`: how much of a plan's material these workers make in a second, and in how much memory.
+"""`python -m dealer measure`: how much of a plan's material these workers make in a second, and in
+how much memory.
 
 The material is thrown away. What it costs to send and to encrypt is not in it.
 """
@@ -43,14 +44,18 @@ class Rate:
 
     @property
     def overhead(self) -> float:
-        """Seconds of a worker that a chunk takes beyond its making: its way there and back, and idling."""
+        """Seconds of a worker that a chunk takes beyond its making: its way there and back, and
+        idling."""
         return max(0.0, self.workers * self.seconds - self.working) / self.chunks
 
 
 def run(config: Config) -> int:
     log, _ = configure("dealer", config.log_format, config.quiet)
     dealing = planned(config)
-    what, chunks = "steps", [*itertools.islice((each for each in dealing.chunks() if each.phase == Phase.STEP), MOST)]
+    what, chunks = (
+        "steps",
+        [*itertools.islice((each for each in dealing.chunks() if each.phase == Phase.STEP), MOST)],
+    )
     unit = 8 * dealing.phases[Phase.STEP].dealt_words
     if not chunks:  # a prediction, say, which is all in the setup
         what, chunks = "runs", [*dealing.chunks()]
@@ -58,24 +63,33 @@ def run(config: Config) -> int:
     if not chunks:
         raise ConfigError("nothing is dealt for this plan")
     kernels.ready(log)
-    rate = run_until_signalled(_measured(workers_of(config.workers, config.insecure_plaintext, log), dealing, chunks))
+    rate = run_until_signalled(
+        _measured(workers_of(config.workers, config.insecure_plaintext, log), dealing, chunks)
+    )
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
     if config.json:
-        more = {"overhead": rate.overhead, f"bytes_of_{what}": unit, "making": making(dealing), "peak": peak}
+        more = {
+            "overhead": rate.overhead,
+            f"bytes_of_{what}": unit,
+            "making": making(dealing),
+            "peak": peak,
+        }
         print(json.dumps(asdict(rate) | more))
         return 0
     print(
-        f"{rate.workers} at work for {rate.seconds:.1f} s: {rate.bytes / rate.seconds / 1e6:,.1f} MB a second, "
-        f"{rate.bytes / rate.seconds / unit:,.2f} {what} of {unit:,} bytes.\n"
-        f"A chunk of {rate.bytes / rate.chunks / 1e6:,.2f} MB took {1e3 * rate.working / rate.chunks:,.2f} ms to make and "
-        f"{1e3 * rate.overhead:,.2f} ms besides.\n"
-        f"Memory: {making(dealing) / 1e6:,.1f} MB for each chunk in the making; this process had {peak / 1e6:,.0f} MB at most."
+        f"{rate.workers} at work for {rate.seconds:.1f} s: {rate.bytes / rate.seconds / 1e6:,.1f}"
+        f" MB a second, {rate.bytes / rate.seconds / unit:,.2f} {what} of {unit:,} bytes.\nA chunk"
+        f" of {rate.bytes / rate.chunks / 1e6:,.2f} MB took {1e3 * rate.working / rate.chunks:,.2f}"
+        f" ms to make and {1e3 * rate.overhead:,.2f} ms besides.\nMemory:"
+        f" {making(dealing) / 1e6:,.1f} MB for each chunk in the making; this process had"
+        f" {peak / 1e6:,.0f} MB at most."
     )
     return 0
 
 
 async def _measured(workers: Workers, dealing: Dealing, chunks: list[Chunk]) -> Rate:
-    """Every worker has one chunk, and one more waits: for `SECONDS`, and until a run that has no steps is made as a whole.
+    """Every worker has one chunk, and one more waits: for `SECONDS`, and until a run that has no
+    steps is made as a whole.
 
     The first two chunks of every worker are not counted.
     """
@@ -83,7 +97,10 @@ async def _measured(workers: Workers, dealing: Dealing, chunks: list[Chunk]) -> 
         await workers.open()
         deal = Deal(dealing, fresh_seed(), fresh_seed())
         await asyncio.gather(
-            *(workers.make(deal, chunk) for chunk, _ in zip(itertools.cycle(chunks), range(2 * workers.count)))
+            *(
+                workers.make(deal, chunk)
+                for chunk, _ in zip(itertools.cycle(chunks), range(2 * workers.count))
+            )
         )
         coming = itertools.cycle(chunks)
 

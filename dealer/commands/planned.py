@@ -1,5 +1,6 @@
-"""The plan that a command works from, which is shapes and nothing else: the file that `python -m party plan --save` wrote. With
---job that command is run first, in a process of its own: user code never enters this one.
+"""The plan that a command works from, which is shapes and nothing else: the file that `python -m
+party plan --save` wrote. With --job that command is run first, in a process of its own: user code
+never enters this one.
 """
 
 from __future__ import annotations
@@ -17,32 +18,56 @@ from protocol.planfile import load_plan
 
 
 def planned(config: Config) -> Dealing:
-    """The plan of --plan, or of --job and what belongs to it; ConfigError or UsageError if there is none."""
+    """The plan of --plan, or of --job and what belongs to it; ConfigError or UsageError if there is
+    none."""
     of_job = {name: getattr(config, name) for name in ("iterations", "param", "shape", "data")}
     if config.plan is not None:
-        given = [name for name, value in {"job": config.job, **of_job}.items() if value not in (None, ())]
+        given = [
+            name for name, value in {"job": config.job, **of_job}.items() if value not in (None, ())
+        ]
         if given:
             raise ConfigError(
-                f"--plan and --{given[0]} are two ways to say the same: a plan file has its job and numbers in it"
+                f"--plan and --{given[0]} are two ways to say the same: a plan file has its job and"
+                " numbers in it"
             )
         return load_plan(config.plan)
     if config.job is None:
         raise ConfigError(
-            "say what the material is for: --plan FILE (from `python -m party plan --save`) or --job NAME|FILE.py"
+            "say what the material is for: --plan FILE (from `python -m party plan --save`) or"
+            " --job NAME|FILE.py"
         )
     with tempfile.TemporaryDirectory(prefix="mpc-plan-") as folder:
         file = Path(folder) / "job.plan"
-        command = [sys.executable, "-m", "party", "plan", "--job", config.job, "--json", "--save", str(file)]
+        command = [
+            sys.executable,
+            "-m",
+            "party",
+            "plan",
+            "--job",
+            config.job,
+            "--json",
+            "--save",
+            str(file),
+        ]
         for name, value in of_job.items():
-            for text in value if isinstance(value, tuple) else () if value is None else (str(value),):
+            for text in (
+                value if isinstance(value, tuple) else () if value is None else (str(value),)
+            ):
                 command += [f"--{name}", text]
         outside = {
             name: value for name, value in os.environ.items() if not name.startswith("MPC_")
         }  # every option is given
         made = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, env=outside
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=outside,
         )
         if made.returncode:
             lines = made.stderr.strip().splitlines()
-            raise UsageError((lines[-1] if lines else "the plan could not be made").removeprefix("party: "))
+            raise UsageError(
+                (lines[-1] if lines else "the plan could not be made").removeprefix("party: ")
+            )
         return load_plan(file)

@@ -1,4 +1,5 @@
-"""`python -m dealer precompute`: a job's material on disk, one sealed file for each party, so that no dealer is needed online."""
+"""`python -m dealer precompute`: a job's material on disk, one sealed file for each party, so that
+no dealer is needed online."""
 
 from __future__ import annotations
 
@@ -30,14 +31,16 @@ def run(config: Config) -> int:
     found = {role: key for role, key in owners.items() if key is not None}
     if keys is None or len(found) < 2:
         raise ConfigError(
-            "material is sealed for the parties' keys: give --alice-key and --bob-key, the lines that their keygen printed"
+            "material is sealed for the parties' keys: give --alice-key and --bob-key, the lines"
+            " that their keygen printed"
         )
     dealing = planned(config)
     largest = max(dealing.step_bytes(phase) for phase in Phase)
     if largest > config.max_step_memory:
         raise ConfigError(
-            f"one step of the plan needs {largest >> 20} MiB here, and {config.max_step_memory >> 20} MiB are allowed; "
-            "use smaller tensors or minibatches, or raise --max-step-memory"
+            f"one step of the plan needs {largest >> 20} MiB here, and"
+            f" {config.max_step_memory >> 20} MiB are allowed; use smaller tensors or minibatches,"
+            " or raise --max-step-memory"
         )
     extent = Extent.of(dealing, config.spare)
     begun = said = time.monotonic()
@@ -60,8 +63,8 @@ def run(config: Config) -> int:
         progress=progress,
     )
     log(
-        f"material {material[:8]} for session {config.session}: {dealing.steps:,} steps and {extent.steps - dealing.steps:,} spare, "
-        f"made in {time.monotonic() - begun:.1f} s",
+        f"material {material[:8]} for session {config.session}: {dealing.steps:,} steps and"
+        f" {extent.steps - dealing.steps:,} spare, made in {time.monotonic() - begun:.1f} s",
         "precomputed",
     )
     for path in names(config.out, config.session).values():

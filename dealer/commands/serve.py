@@ -43,15 +43,22 @@ def run(config: Config) -> int:
     service = Service(settings, log)
 
     async def serve() -> None:
-        async with watch.serving(log, parts(service), partial(samples, service)) if watch else nullcontext():
+        async with (
+            watch.serving(log, parts(service), partial(samples, service))
+            if watch
+            else nullcontext()
+        ):
             await service.run()
 
-    run_until_signalled(serve(), reload=lambda: service.reload(None if keys is None else _allowed(config.reread())))
+    run_until_signalled(
+        serve(), reload=lambda: service.reload(None if keys is None else _allowed(config.reread()))
+    )
     return 0
 
 
 def _allowed(config: Config) -> Allow:
-    """Everybody who may connect, as the options, the configuration file and the list of keys say now."""
+    """Everybody who may connect, as the options, the configuration file and the list of keys say
+    now."""
     if config.allow is not None:
         return Allow.load(config.allow)
     lines, shared = {"alice": config.alice_key, "bob": config.bob_key}, config.key is None
@@ -59,6 +66,7 @@ def _allowed(config: Config) -> Allow:
     keys = [key for key in found if key is not None]
     if len(keys) < 2:
         raise ConfigError(
-            "the dealer needs the public keys of both parties: --alice-key and --bob-key, or --allow FILE"
+            "the dealer needs the public keys of both parties: --alice-key and --bob-key, or"
+            " --allow FILE"
         )
     return Allow(keys)

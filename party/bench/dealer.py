@@ -43,4 +43,6 @@ def throughput(kind: str, least: float = 0.5) -> Throughput:
     steps = dealing.phases[Phase.STEP].steps_per_chunk
     one, two = (dealer_seconds(dealing, steps, workers, least) / steps for workers in (1, 2))
     size = 8 * dealing.phases[Phase.STEP].dealt_words
-    return Throughput(f"dealer: {kind}", elements, (size / one, size / two), (elements / one, elements / two))
+    return Throughput(
+        f"dealer: {kind}", elements, (size / one, size / two), (elements / one, elements / two)
+    )

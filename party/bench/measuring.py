@@ -1,4 +1,5 @@
-"""One workload, measured: three real processes, the same work in float64, and the dealer by itself."""
+"""One workload, measured: three real processes, the same work in float64, and the dealer by
+itself."""
 
 from __future__ import annotations
 
@@ -26,8 +27,8 @@ PATIENCE = 600.0
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """What is known of a workload, for one repeat. Bytes are payload; those sent are one party's, the
-    larger of the two.
+    """What is known of a workload, for one repeat. Bytes are payload; those sent are one party's,
+    the larger of the two.
     """
 
     name: str
@@ -63,7 +64,9 @@ def measure(workload: Workload) -> Line:
         meetings = reports[role]["measured"]["meetings"]
         expected = (plan.rounds + meetings, plan.bytes_sent(party) + 96 * meetings)
         if (reports[role]["rounds"], reports[role]["bytes_sent"]) != expected:
-            raise MpcError(f"{workload.name}: {role} did not send what the plan says: a fault of this program")
+            raise MpcError(
+                f"{workload.name}: {role} did not send what the plan says: a fault of this program"
+            )
     cost, steps = plan.costs[Phase.STEP], workload.steps
     if workload.name == "exchange":
         seconds, rounds, sent, dealt = alice["exchange_seconds"], 1, 96, 0
@@ -95,7 +98,8 @@ def measure(workload: Workload) -> Line:
 
 def _run(workload: Workload) -> dict[str, dict[str, Any]]:
     common = [
-        "--accept-out-of-range",  # several times the steps that a job is made for, for its cost and not for what comes of it
+        # several times the steps that a job is made for, for its cost and not for what comes of it
+        "--accept-out-of-range",
         "--json",
         "--quiet",
         "--wait",
@@ -117,7 +121,8 @@ def _run(workload: Workload) -> dict[str, dict[str, Any]]:
 
 
 def reference_seconds(traced: Traced, inputs: dict[str, Array], steps: int) -> float:
-    """The same steps in float64 with NumPy: the best of three long runs less the best of three short ones."""
+    """The same steps in float64 with NumPy: the best of three long runs less the best of three
+    short ones."""
     repeats = max(1, 8 // steps)
 
     def best(count: int) -> float:
@@ -135,7 +140,10 @@ def dealer_seconds(dealing: Dealing, steps: int, workers: int = 1, least: float 
     """What `workers` threads need to make the material of `steps` steps, measured for about `least`
     seconds.
     """
-    deal, batch = Deal(dealing, fresh_seed(), fresh_seed()), dealing.phases[Phase.STEP].steps_per_chunk
+    deal, batch = (
+        Deal(dealing, fresh_seed(), fresh_seed()),
+        dealing.phases[Phase.STEP].steps_per_chunk,
+    )
     batch = min(batch, steps)
     deal.corrections(Phase.STEP, 0, batch)
     with ThreadPoolExecutor(workers) as pool:

@@ -1,4 +1,5 @@
-"""How often a product is wrong: off by more than 1% of itself, or of 1 where it is smaller than that. In one process."""
+"""How often a product is wrong: off by more than 1% of itself, or of 1 where it is smaller than
+that. In one process."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ BATCH = 1_000_000
 
 
 class Products(Job):
-    """x · y, entry by entry, of `size` multiples of 2^-16 up to `peak`, so that the encoding has no error."""
+    """x · y, entry by entry, of `size` multiples of 2^-16 up to `peak`, so that the encoding has no
+    error."""
 
     iterations = 0
     fraction_bits = 16
@@ -29,7 +31,8 @@ class Products(Job):
     @property
     def inputs(self) -> dict[str, Input]:
         return {
-            name: Input(owner, (self.size,), -self.peak, self.peak) for name, owner in (("x", "alice"), ("y", "bob"))
+            name: Input(owner, (self.size,), -self.peak, self.peak)
+            for name, owner in (("x", "alice"), ("y", "bob"))
         }
 
     def finish(self, v: Variables) -> None:
@@ -55,7 +58,10 @@ def products(peak: float, count: int = COUNT) -> Wrong:
     worst, wrong, job = 0.0, 0, Products()
     job.size, job.peak = min(BATCH, count), peak
     for seed in range(-(-count // BATCH)):
-        x, y = (np.rint(np.asarray(uniform((job.size,), peak, 2 * seed + n)) * 2.0**16) / 2.0**16 for n in (0, 1))
+        x, y = (
+            np.rint(np.asarray(uniform((job.size,), peak, 2 * seed + n)) * 2.0**16) / 2.0**16
+            for n in (0, 1)
+        )
         error = np.abs(simulate(job, {"x": x, "y": y}, 0).results[0]["out"] - x * y)
         worst = max(worst, float(error.max()))
         wrong += int((error > 0.01 * np.maximum(np.abs(x * y), 1.0)).sum())

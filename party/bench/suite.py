@@ -1,4 +1,5 @@
-"""What this machine does with each workload, between three real processes, beside float64 on the same work: measured and printed."""
+"""What this machine does with each workload, between three real processes, beside float64 on the
+same work: measured and printed."""
 
 from __future__ import annotations
 
@@ -26,24 +27,43 @@ R = TypeVar("R", bound=Row)
 
 @dataclass(frozen=True)
 class TableFormat:
-    """A table: its title, and a heading with its cell for every column. The first is as wide as `first` characters."""
+    """A table: its title, and a heading with its cell for every column. The first is as wide as
+    `first` characters."""
 
     title: str
     columns: Sequence[tuple[str, Callable[[Any], str]]]
     first: int = 28
 
     def line(self, cells: Sequence[str]) -> str:
-        """One row; wide enough for what is met, so that each can be printed as soon as it is there."""
+        """One row; wide enough for what is met, so that each can be printed as soon as it is
+        there."""
         others = zip(cells[1:], self.columns[1:], strict=True)
-        return "  ".join([cells[0].ljust(self.first), *(cell.rjust(max(len(head), 9)) for cell, (head, _) in others)])
+        return "  ".join(
+            [
+                cells[0].ljust(self.first),
+                *(cell.rjust(max(len(head), 9)) for cell, (head, _) in others),
+            ]
+        )
 
 
 def _seconds(value: float) -> str:
-    return f"{value:.3f} s" if value >= 1 else f"{value * 1e3:.2f} ms" if value >= 1e-3 else f"{value * 1e6:.0f} µs"
+    return (
+        f"{value:.3f} s"
+        if value >= 1
+        else f"{value * 1e3:.2f} ms"
+        if value >= 1e-3
+        else f"{value * 1e6:.0f} µs"
+    )
 
 
 def _bytes(value: float) -> str:
-    return f"{value / 1e6:.2f} MB" if value >= 1e5 else f"{value / 1e3:.2f} kB" if value >= 1e3 else f"{value:.0f} B"
+    return (
+        f"{value / 1e6:.2f} MB"
+        if value >= 1e5
+        else f"{value / 1e3:.2f} kB"
+        if value >= 1e3
+        else f"{value:.0f} B"
+    )
 
 
 ONLINE = TableFormat(
@@ -102,7 +122,9 @@ def suite(names: Sequence[str], scale: float, size: int | None, as_json: bool) -
     wrong = 0
     if "products" in names:
         for peak in PEAKS:
-            wrong += report.row(PRODUCTS, products(peak, max(1000, round(COUNT * min(scale, 1.0))))).wrong
+            wrong += report.row(
+                PRODUCTS, products(peak, max(1000, round(COUNT * min(scale, 1.0))))
+            ).wrong
     report.say(f"load {os.getloadavg()[0]:.1f} after the last")
     sys.stdout.flush()
     return 1 if wrong else 0

@@ -40,13 +40,17 @@ class Workload:
 
 
 def _single(name: str, operation: str, size: int, held: int = 7) -> Workload:
-    return Workload(name=name, job="single", size=size, params=(("operation", operation),), held=held)
+    return Workload(
+        name=name, job="single", size=size, params=(("operation", operation),), held=held
+    )
 
 
 WORKLOADS = {
     each.name: each
     for each in (
-        Workload(name="exchange", job="single", size=12, params=(("operation", "mul"),), sized="size"),
+        Workload(
+            name="exchange", job="single", size=12, params=(("operation", "mul"),), sized="size"
+        ),
         _single("mul-1M", "mul", 1_000_000, 9),
         _single("matmul-512", "matmul", 512, 9),
         _single("matmul-1024", "matmul", 1024),
@@ -66,15 +70,17 @@ WORKLOADS = {
         Workload(name="mlp-ce", job="mlp-ce", size=128, sized="", free=6, held=14),
         Workload(name="cnn", job="cnn", size=64, sized="", free=6, held=14),
         Workload(name="lenet", job="lenet", size=64, sized="", free=3, held=7),
-        Workload(name="digits-epoch", job="digits-mlp", size=44, sized="", steps=44, free=2, held=4),
+        Workload(
+            name="digits-epoch", job="digits-mlp", size=44, sized="", steps=44, free=2, held=4
+        ),
     )
 }
 OTHERS = ("dealer", "products")
 
 
 def chosen(names: tuple[str, ...]) -> list[str]:
-    """The workloads called by these names, or by the beginning of one; all but `products` if there are
-    none.
+    """The workloads called by these names, or by the beginning of one; all but `products` if there
+    are none.
     """
     found: list[str] = []
     for name in names or (*WORKLOADS, "dealer"):
@@ -82,6 +88,8 @@ def chosen(names: tuple[str, ...]) -> list[str]:
             each for each in (*WORKLOADS, *OTHERS) if each.startswith(f"{name}-")
         ]
         if not matching:
-            raise ConfigError(f"there is no workload {name!r}; there are {', '.join((*WORKLOADS, *OTHERS))}")
+            raise ConfigError(
+                f"there is no workload {name!r}; there are {', '.join((*WORKLOADS, *OTHERS))}"
+            )
         found += [each for each in matching if each not in found]
     return found

@@ -1,4 +1,5 @@
-"""`python -m party demo`: dealer, alice and bob as three real processes on this machine, and a check of what they computed."""
+"""`python -m party demo`: dealer, alice and bob as three real processes on this machine, and a
+check of what they computed."""
 
 from __future__ import annotations
 
@@ -43,14 +44,18 @@ AGREEMENT = 1e-3  # what the largest difference from the plaintext twin must sta
 
 @runtime_checkable
 class Scored(Protocol):
-    """A job that can say how good its results are. `tolerances`, beside it: how far each measure may be from the twin's."""
+    """A job that can say how good its results are. `tolerances`, beside it: how far each measure
+    may be from the twin's."""
 
-    def measure(self, results: Mapping[str, Array], inputs: Mapping[str, Array]) -> dict[str, float]: ...
+    def measure(
+        self, results: Mapping[str, Array], inputs: Mapping[str, Array]
+    ) -> dict[str, float]: ...
 
 
 @runtime_checkable
 class Supplied(Protocol):
-    """A job that brings data to be shown on, written into a folder: tensors by name, and tables by the name of a party or their own."""
+    """A job that brings data to be shown on, written into a folder: tensors by name, and tables by
+    the name of a party or their own."""
 
     def files(self, folder: Path) -> dict[str, Path]: ...
 
@@ -76,26 +81,39 @@ def _demonstrate(settings: Config, judge: Any = None) -> int:
     learners = LEARNERS[settings.reveal or job.reveal]
     if settings.out is not None:
         if not learners:
-            raise ConfigError(f"--out {settings.out}: nothing is revealed to anybody, so there is nothing to write")
+            raise ConfigError(
+                f"--out {settings.out}: nothing is revealed to anybody, so there is nothing to"
+                " write"
+            )
         check_output(settings.out)
     stand_in: str | None = None  # what the data are, where they are not those of the job's name
     with TemporaryDirectory() as folder:
         if isinstance(job, Supplied) and not files.data and not files.tables:
             found, named = job.files(Path(folder)), {*ROLES, *tables(job)}
             brought = {name: path for name, path in found.items() if name not in named}
-            files = replace(files, data=brought, tables={name: path for name, path in found.items() if name in named})
+            files = replace(
+                files,
+                data=brought,
+                tables={name: path for name, path in found.items() if name in named},
+            )
             stand_in = getattr(job, "stand_in", None)
         inputs = all_inputs(job, files)
         data = dict(files.data)
         if not settings.quiet:
-            console.print(f"demo: job {settings.job}, three processes on this machine, every link encrypted")
+            console.print(
+                f"demo: job {settings.job}, three processes on this machine, every link encrypted"
+            )
             if stand_in:
                 console.print(f"demo: the data are {stand_in}")
         for name, declared in job.inputs.items():
-            if isinstance(declared.default, Draw) and name not in data:  # drawn here, so that the twin has it too
+            if (
+                isinstance(declared.default, Draw) and name not in data
+            ):  # drawn here, so that the twin has it too
                 data[name] = Path(folder) / f"{name}.npy"
                 np.save(data[name], inputs[name])
-        reports = _run_trio(settings, job, replace(files, data=data), ROLES[learners[0]] if learners else "alice")
+        reports = _run_trio(
+            settings, job, replace(files, data=data), ROLES[learners[0]] if learners else "alice"
+        )
         if matching(job) is not None:  # in the order that the two found
             order = {role: np.array(report["rows"]) for role, report in reports.items()}
             inputs = all_inputs(job, replace(files, data=data), order=order)
@@ -104,8 +122,12 @@ def _demonstrate(settings: Config, judge: Any = None) -> int:
     history = History()
     every = next(iter(reports["alice"]["history"]["steps"]), 0)
     best = reports["alice"]["best"]
-    plain = graph.run_clear(inputs, iterations, every, lambda n, found: (history.note(n, found)[0], n == best))
-    grains = {name: node.op.grain for name, node in graph.revealed.items() if isinstance(node.op, Coarse)}
+    plain = graph.run_clear(
+        inputs, iterations, every, lambda n, found: (history.note(n, found)[0], n == best)
+    )
+    grains = {
+        name: node.op.grain for name, node in graph.revealed.items() if isinstance(node.op, Coarse)
+    }
     summary = _summary(reports, plain, grains)
     if metrics := _metrics(judge, inputs, reports, plain, history.values):
         summary |= {"metrics": metrics, "tolerances": dict(getattr(judge, "tolerances", {}))}
@@ -125,14 +147,28 @@ def _bench(settings: Config) -> int:
     """`--job bench`; `--param only=NAME,NAME` and `--param scale=0.1` choose."""
     given = parameters(settings.param)
     if extra := given.keys() - {"only", "scale"}:
-        raise ConfigError(f"--param {min(extra)}: the benchmark knows only=NAME,NAME and scale=FACTOR")
+        raise ConfigError(
+            f"--param {min(extra)}: the benchmark knows only=NAME,NAME and scale=FACTOR"
+        )
     names = chosen(tuple(name for name in given.get("only", "").split(",") if name))
     return suite(names, ratio(given.get("scale", "1")), None, settings.json)
 
 
 def _run_trio(settings: Config, job: Job, files: Given, writer: str) -> dict[str, dict[str, Any]]:
-    common = ["--job", settings.job, "--reveal", settings.reveal or job.reveal, "--json", "--wait", "60s"]
-    common += ["--guard", settings.guard, *(["--accept-out-of-range"] if settings.accept_out_of_range else [])]
+    common = [
+        "--job",
+        settings.job,
+        "--reveal",
+        settings.reveal or job.reveal,
+        "--json",
+        "--wait",
+        "60s",
+    ]
+    common += [
+        "--guard",
+        settings.guard,
+        *(["--accept-out-of-range"] if settings.accept_out_of_range else []),
+    ]
     if settings.iterations is not None:
         common += ["--iterations", str(settings.iterations)]
     for text in settings.param:
@@ -157,12 +193,19 @@ def _run_trio(settings: Config, job: Job, files: Given, writer: str) -> dict[str
         return trio.reports()
 
 
-def _summary(reports: dict[str, dict[str, Any]], plain: dict[str, Array], grains: dict[str, float]) -> dict[str, Any]:
-    """One object for both parties: payload bytes, seconds of the slower one, errors beyond the grain that a reveal asked for."""
+def _summary(
+    reports: dict[str, dict[str, Any]], plain: dict[str, Array], grains: dict[str, float]
+) -> dict[str, Any]:
+    """One object for both parties: payload bytes, seconds of the slower one, errors beyond the
+    grain that a reveal asked for."""
     alice, bob = reports["alice"], reports["bob"]
     learnt = [report["results"] for report in (alice, bob) if report["results"]]
     errors = [
-        max(0.0, float(np.abs(np.asarray(results[name]) - plain[name]).max(initial=0.0)) - grains.get(name, 0.0))
+        max(
+            0.0,
+            float(np.abs(np.asarray(results[name]) - plain[name]).max(initial=0.0))
+            - grains.get(name, 0.0),
+        )
         for results in learnt
         for name in results
     ]
@@ -188,7 +231,9 @@ def _summary(reports: dict[str, dict[str, Any]], plain: dict[str, Array], grains
             "predictions": plain["predictions"].tolist() if "predictions" in plain else None,
         },
         "results": {"alice": alice["results"], "bob": bob["results"]},
-        "equal": all(alice["results"][name] == bob["results"][name] for name in _common(alice, bob)),
+        "equal": all(
+            alice["results"][name] == bob["results"][name] for name in _common(alice, bob)
+        ),
         "grains": grains,
         "max_abs_weight_error": max(errors, default=0.0),
     }
@@ -201,14 +246,25 @@ def _metrics(
     plain: dict[str, Array],
     checked: dict[str, list[Array]],
 ) -> dict[str, dict[str, float]]:
-    """How good what came out is, and the twin's: the numbers of the last check, and what a judge with `scores` makes of the results."""
+    """How good what came out is, and the twin's: the numbers of the last check, and what a judge
+    with `scores` makes of the results."""
     found: dict[str, dict[str, float]] = {}
-    secure = {name: np.asarray(each) for report in reports.values() for name, each in report["results"].items()}
-    histories = {name: each for report in reports.values() for name, each in report["history"].items()}
+    secure = {
+        name: np.asarray(each)
+        for report in reports.values()
+        for name, each in report["results"].items()
+    }
+    histories = {
+        name: each for report in reports.values() for name, each in report["history"].items()
+    }
     for of, results, history in (("secure", secure, histories), ("plain", plain, checked)):
-        last = {name: np.asarray(each[-1]) for name, each in history.items() if name in checked and each}
+        last = {
+            name: np.asarray(each[-1]) for name, each in history.items() if name in checked and each
+        }
         found[of] = {
-            name: float(value) for name, value in last.items() if value.ndim == 0 and name != GUARDS[Phase.CHECK]
+            name: float(value)
+            for name, value in last.items()
+            if value.ndim == 0 and name != GUARDS[Phase.CHECK]
         }
         if isinstance(judge, Scored) and results.keys() >= plain.keys():
             found[of] |= judge.measure(results, inputs)
@@ -229,16 +285,23 @@ def _fault(summary: dict[str, Any]) -> str | None:
         secure, plain = (summary["metrics"][of].get(name, math.nan) for of in ("secure", "plain"))
         if not abs(secure - plain) <= allowed:
             return (
-                f"{name} is {secure:.4g}, {plain:.4g} for the plaintext twin, and {allowed:g} between them is allowed"
+                f"{name} is {secure:.4g}, {plain:.4g} for the plaintext twin, and {allowed:g}"
+                " between them is allowed"
             )
-    if tolerances:  # of what a long training ends with, the weights may differ, and what they are good for may not
+    # of what a long training ends with, the weights may differ, and what they are good for may not
+    if tolerances:
         return None
     if not error <= AGREEMENT:  # nan is more than anything
-        return f"the results differ from the plaintext twin by {error:.2g}, and {AGREEMENT:g} is allowed"
+        return (
+            f"the results differ from the plaintext twin by {error:.2g}, and {AGREEMENT:g} is"
+            " allowed"
+        )
     return None
 
 
-def _show(summary: dict[str, Any], reports: dict[str, dict[str, Any]], plain: dict[str, Array]) -> None:
+def _show(
+    summary: dict[str, Any], reports: dict[str, dict[str, Any]], plain: dict[str, Array]
+) -> None:
     def lines(name: str, of: Sequence[str]) -> None:
         for role in of:
             if name in reports[role]["results"]:
@@ -254,7 +317,11 @@ def _show(summary: dict[str, Any], reports: dict[str, dict[str, Any]], plain: di
     if all(results):
         common = _common(reports["alice"], reports["bob"])
         if common:
-            what = "results" if all(len(common) == len(each) for each in results) else "values of what both learn"
+            what = (
+                "results"
+                if all(len(common) == len(each) for each in results)
+                else "values of what both learn"
+            )
             print(f"Alice and Bob obtained {'equal' if summary['equal'] else 'DIFFERENT'} {what}.")
         else:
             print("Alice and Bob obtained different tensors: nothing is revealed to both.")
@@ -265,12 +332,14 @@ def _show(summary: dict[str, Any], reports: dict[str, dict[str, Any]], plain: di
     for name, value in summary.get("metrics", {}).get("secure", {}).items():
         print(f"{name}: {value:.4g}; plaintext twin: {summary['metrics']['plain'][name]:.4g}")
     beyond = " beyond the fraction bits that its reveals ask for" if summary["grains"] else ""
-    print(f"Largest difference from the plaintext twin{beyond}: {summary['max_abs_weight_error']:.2g}")
     print(
-        f"{summary['seconds']:.2f} s online, {summary['rounds']:,} rounds, {summary['messages']:,} messages; "
-        f"sent {summary['bytes_sent']['alice']:,} and {summary['bytes_sent']['bob']:,} bytes, "
-        f"dealt {summary['dealt_bytes']['alice']:,} and {summary['dealt_bytes']['bob']:,} (alice, bob); "
-        f"waited for material {summary['waits_for_material']} times"
+        f"Largest difference from the plaintext twin{beyond}: {summary['max_abs_weight_error']:.2g}"
+    )
+    print(
+        f"{summary['seconds']:.2f} s online, {summary['rounds']:,} rounds, {summary['messages']:,}"
+        f" messages; sent {summary['bytes_sent']['alice']:,} and {summary['bytes_sent']['bob']:,}"
+        f" bytes, dealt {summary['dealt_bytes']['alice']:,} and {summary['dealt_bytes']['bob']:,}"
+        f" (alice, bob); waited for material {summary['waits_for_material']} times"
     )
 
 

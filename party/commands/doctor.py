@@ -1,8 +1,9 @@
-"""`python -m party doctor`: would a run with these settings work? One line a check, and for each failure how to mend it.
+"""`python -m party doctor`: would a run with these settings work? One line a check, and for each
+failure how to mend it.
 
-Takes the options of `run`. Connects with the real handshake, under a session name of its own, so nothing that runs is
-disturbed. Started at alice and at bob at once, it tests the link between them; --wait says how long one waits for the
-other. Exit code 0 unless a check fails.
+Takes the options of `run`. Connects with the real handshake, under a session name of its own, so
+nothing that runs is disturbed. Started at alice and at bob at once, it tests the link between them;
+--wait says how long one waits for the other. Exit code 0 unless a check fails.
 """
 
 from __future__ import annotations
@@ -66,19 +67,29 @@ class Doctor:
         keys, trusted = self._own(addresses)
         peer_role, shared = PEER[self._role], self._settings.key is None
         peer_key = self._other(keys, peer_role, self._settings.peer_key, shared, "--peer-key")
-        dealer_key = self._other(keys, "dealer", self._settings.dealer_key, shared, "--dealer-key") if dealer else None
+        dealer_key = (
+            self._other(keys, "dealer", self._settings.dealer_key, shared, "--dealer-key")
+            if dealer
+            else None
+        )
         self._state()
         if trusted and (keys is None or peer_key is not None):
             self.share(() if keys is None else (str(keys.public), str(peer_key)))
         self._kernels()
         if dealer is None:
-            self.found("dealer", OK, f"not needed: the material comes from {self._settings.material}")
+            self.found(
+                "dealer", OK, f"not needed: the material comes from {self._settings.material}"
+            )
         elif trusted and (keys is None or dealer_key is not None):
             await self._dealer(dealer, keys, dealer_key)
         else:
             self.found("dealer", FAIL, "not tried, for want of a key; mend the keys first")
         if self._role == "alice":
-            if self._port(self._settings.peer) and trusted and (keys is None or peer_key is not None):
+            if (
+                self._port(self._settings.peer)
+                and trusted
+                and (keys is None or peer_key is not None)
+            ):
                 await self._meet(self._settings.peer, keys, peer_key)
         elif trusted and (keys is None or peer_key is not None):
             await self._peer(self._settings.peer, keys, peer_key)
@@ -99,14 +110,22 @@ class Doctor:
         if keys is None:
             self.found("own key", WARN, PLAINTEXT)
         elif settings.key is None:
-            self.found("own key", OK, f"shared by this user's processes on this machine, in {shared_folder()}")
+            self.found(
+                "own key",
+                OK,
+                f"shared by this user's processes on this machine, in {shared_folder()}",
+            )
         else:
             self.found(
-                "own key", OK, f"{settings.key} is of {self._role} and only its owner can read it: {keys.public}"
+                "own key",
+                OK,
+                f"{settings.key} is of {self._role} and only its owner can read it: {keys.public}",
             )
         return keys, True
 
-    def _other(self, keys: KeyPair | None, role: str, line: str | None, shared: bool, option: str) -> PublicKey | None:
+    def _other(
+        self, keys: KeyPair | None, role: str, line: str | None, shared: bool, option: str
+    ) -> PublicKey | None:
         if keys is None and line is None:
             return None
         try:
@@ -130,13 +149,15 @@ class Doctor:
             self.found(
                 "state",
                 FAIL,
-                f"{existing} cannot be written to ({error.strerror}); choose another --state, or mend its owner",
+                f"{existing} cannot be written to ({error.strerror}); choose another --state, or"
+                " mend its owner",
             )
         else:
             self.found("state", OK, f"{folder} can be written")
 
     def share(self, keys: tuple[str, ...]) -> None:
-        """This party's share of the model that the run would begin with. keys: the own one and the other party's, in public."""
+        """This party's share of the model that the run would begin with. keys: the own one and the
+        other party's, in public."""
         file: Path | None = self._settings.model
         if file is None:
             return
@@ -147,9 +168,14 @@ class Doctor:
             self.found("share", FAIL, str(error))
             return
         generation = model.generations[0].number
-        text = f"{file} is {self._role}'s share of the model {model.name}, trained for {model.steps:,} steps, generation {generation}"
+        text = (
+            f"{file} is {self._role}'s share of the model {model.name}, trained for {model.steps:,}"
+            f" steps, generation {generation}"
+        )
         if file.stat().st_mode & 0o077:
-            self.found("share", WARN, f"{text}; others than its owner can read it: chmod 600 {file}")
+            self.found(
+                "share", WARN, f"{text}; others than its owner can read it: chmod 600 {file}"
+            )
         else:
             self.found("share", OK, text)
 
@@ -168,18 +194,24 @@ class Doctor:
             try:
                 probe.bind((host, at.port))
             except PermissionError:
-                self.found("port", FAIL, f"this user may not listen at {at}; choose a port above 1023 with --peer")
+                self.found(
+                    "port",
+                    FAIL,
+                    f"this user may not listen at {at}; choose a port above 1023 with --peer",
+                )
             except OSError as error:
                 if error.errno == errno.EADDRINUSE:
                     text = (
-                        f"something listens at {at} already; if it is not this party's own run, choose another --peer"
+                        f"something listens at {at} already; if it is not this party's own run,"
+                        " choose another --peer"
                     )
                     self.found("port", WARN, text)
                 else:
                     self.found(
                         "port",
                         FAIL,
-                        f"cannot listen at {at} ({error.strerror}); give an address of this host with --peer",
+                        f"cannot listen at {at} ({error.strerror}); give an address of this host"
+                        " with --peer",
                     )
             else:
                 self.found("port", OK, f"{at} is free, for bob to connect to")
@@ -212,15 +244,22 @@ class Doctor:
             )
             try:
                 connection = await listener.accept(self._patience)
-                self.found("bob", OK, f"came to {at}, and is who it should be" if keys else f"came to {at}")
+                self.found(
+                    "bob", OK, f"came to {at}, and is who it should be" if keys else f"came to {at}"
+                )
                 await self._between(connection)
             finally:
                 await listener.close(linger=0.2)
         except MpcError as error:
             if refused:
-                self.found("bob", FAIL, f"{refused[-1]}; compare keys: --peer-key must be bob's own")
+                self.found(
+                    "bob", FAIL, f"{refused[-1]}; compare keys: --peer-key must be bob's own"
+                )
                 return
-            text = "start doctor there at the same time, with --wait 1m at both, and the link between you is tested"
+            text = (
+                "start doctor there at the same time, with --wait 1m at both, and the link between"
+                " you is tested"
+            )
             self.found("bob", WARN, f"{error}; {text}")
 
     async def _peer(self, at: Address, keys: KeyPair | None, key: PublicKey | None) -> None:
@@ -229,13 +268,16 @@ class Doctor:
             await self._between(connection)
 
     async def _between(self, peer: Connection) -> None:
-        """What there is to know of the link to the other party; whoever is done first waits for the other."""
+        """What there is to know of the link to the other party; whoever is done first waits for the
+        other."""
         try:
             if self._role == "bob":  # whoever is called tells its version, and alice never calls
                 self._version(peer.role, peer.software)
             await self._pings(peer)
             peer.send(Message(Kind.BYE, peer.session))
-            with contextlib.suppress(MpcError):  # a party in its run, unlike its doctor, says nothing
+            with contextlib.suppress(
+                MpcError
+            ):  # a party in its run, unlike its doctor, says nothing
                 await peer.receive(GOODBYE)
         except MpcError as error:
             self.found(peer.role, FAIL, f"the link broke while it was tested: {error}")
@@ -258,7 +300,11 @@ class Doctor:
 
     async def _explain(self, who: str, at: Address, trouble: LinkError) -> None:
         """Why nobody answered: is it the address, the network, or the keys?"""
-        absent, mend, option = FAIL, "start it with `python -m dealer`, or correct --dealer", "--dealer-key"
+        absent, mend, option = (
+            FAIL,
+            "start it with `python -m dealer`, or correct --dealer",
+            "--dealer-key",
+        )
         if who != "dealer":
             absent, mend, option = WARN, "it may only have to be started", "--peer-key"
         try:
@@ -269,25 +315,44 @@ class Doctor:
             self.found(
                 who,
                 FAIL,
-                f"nothing came back from {at} in {PATIENCE:.0f} s; check the address, and the firewalls in between",
+                f"nothing came back from {at} in {PATIENCE:.0f} s; check the address, and the"
+                " firewalls in between",
             )
         except OSError as error:
             self.found(
-                who, FAIL, f"{at} cannot be reached ({error.strerror or error}); check the address and the network"
+                who,
+                FAIL,
+                f"{at} cannot be reached ({error.strerror or error}); check the address and the"
+                " network",
             )
         else:
             writer.close()
             self.found(
-                who, FAIL, f"{trouble}; compare keys: its list must have this party's, and {option} must be its own"
+                who,
+                FAIL,
+                f"{trouble}; compare keys: its list must have this party's, and {option} must be"
+                " its own",
             )
 
     async def _connect(
-        self, who: str, at: Address, keys: KeyPair | None, key: PublicKey | None, patience: float = PATIENCE
+        self,
+        who: str,
+        at: Address,
+        keys: KeyPair | None,
+        key: PublicKey | None,
+        patience: float = PATIENCE,
     ) -> Connection | None:
         options = Options(timeout=PATIENCE)
         try:
             connection = await connect(
-                str(at), self._role, who, self._session, keys, key, timeout=patience, options=options
+                str(at),
+                self._role,
+                who,
+                self._session,
+                keys,
+                key,
+                timeout=patience,
+                options=options,
             )
         except LinkError as error:
             await self._explain(who, at, error)
@@ -299,7 +364,10 @@ class Doctor:
         if theirs == __version__:
             self.found(f"version of {who}", OK, __version__)
         else:
-            text = f"{who} runs {theirs or 'an unknown version'} and this is {__version__}; install the same release on both"
+            text = (
+                f"{who} runs {theirs or 'an unknown version'} and this is {__version__}; install"
+                " the same release on both"
+            )
             self.found(f"version of {who}", FAIL, text)
 
     async def _greet(self, dealer: Connection) -> None:
@@ -307,7 +375,10 @@ class Doctor:
         self._version("dealer", version)
         self.figures["clock_difference"] = difference
         if abs(difference) > DIFFERENCE:
-            text = f"the dealer's clock is {difference:+.1f} s off this one; let both be set by NTP, or logs will not match"
+            text = (
+                f"the dealer's clock is {difference:+.1f} s off this one; let both be set by NTP,"
+                " or logs will not match"
+            )
             self.found("clock", WARN, text)
         else:
             self.found("clock", OK, f"{difference:+.3f} s off the dealer's")
@@ -344,5 +415,12 @@ def run(settings: Config) -> int:
         }
         print(json.dumps(report), flush=True)
     else:
-        print(f"{len(failed)} of {len(doctor.findings)} checks failed" if failed else "everything is fine", flush=True)
+        print(
+            (
+                f"{len(failed)} of {len(doctor.findings)} checks failed"
+                if failed
+                else "everything is fine"
+            ),
+            flush=True,
+        )
     return 1 if failed else 0

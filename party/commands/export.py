@@ -40,12 +40,15 @@ def run(settings: Config) -> int:
 
 def _prepared(settings: Config, job: Job) -> Mapping[str, Fitted]:
     """What preparation learns from the rows of the training, where they are given."""
-    given = Given(tables=assigned(settings.table, "--table", plain=True), header=header_of(settings))
+    given = Given(
+        tables=assigned(settings.table, "--table", plain=True), header=header_of(settings)
+    )
     if not given.tables:
         return {}
     if matching(job) is not None:
         raise ConfigError(
-            "the rows of this job are matched by ids, so what its preparation learnt is known where it was run: there, --out MODEL.onnx"
+            "the rows of this job are matched by ids, so what its preparation learnt is known where"
+            " it was run: there, --out MODEL.onnx"
         )
     owners = {owner for table in tables(job).values() for owner in table.owners}
     if settings.role is None and len(owners) != 1:
@@ -60,6 +63,10 @@ def _weights(path: Path) -> dict[str, Array]:
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except OSError as error:
-        raise DataError(f"the weights {path} cannot be read ({error.strerror or 'no .npz'}); check --weights") from None
+        raise DataError(
+            f"the weights {path} cannot be read ({error.strerror or 'no .npz'}); check --weights"
+        ) from None
     except Exception:  # the seam: a bad file makes NumPy raise nearly anything
-        raise DataError(f"the weights {path} are no .npz that a run wrote; check --weights") from None
+        raise DataError(
+            f"the weights {path} are no .npz that a run wrote; check --weights"
+        ) from None

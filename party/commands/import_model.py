@@ -1,4 +1,5 @@
-"""`python -m party import`: an ONNX model as a network for both parties, and weights that stay with their owner."""
+"""`python -m party import`: an ONNX model as a network for both parties, and weights that stay with
+their owner."""
 
 from __future__ import annotations
 
@@ -46,15 +47,23 @@ def run(settings: Config) -> int:
         write(text, network)
     except OSError as error:
         raise DataError(
-            f"the network cannot be written to {text} ({error.strerror}); mend that and import again"
+            f"the network cannot be written to {text} ({error.strerror}); mend that and import"
+            " again"
         ) from None
     save_results(arrays, {f"model.{name}": value for name, value in model.weights.items()})
     count = sum(value.size for value in model.weights.values())
-    print(f"{path}: {len(network.nodes)} operators, {len(model.weights)} weights of {count:,} numbers")
-    print(f"{text}: the architecture. Give it to bob: he learns the operators, all sizes and what follows.")
+    print(
+        f"{path}: {len(network.nodes)} operators, {len(model.weights)} weights of {count:,} numbers"
+    )
+    print(
+        f"{text}: the architecture. Give it to bob: he learns the operators, all sizes and what"
+        " follows."
+    )
     for name, entry in network.inputs.items():
         shape = "x".join(map(str, entry.shape))
-        print(f"  {entry.owner} brings {name} ({shape}), numbers from {entry.low:g} to {entry.high:g}")
+        print(
+            f"  {entry.owner} brings {name} ({shape}), numbers from {entry.low:g} to {entry.high:g}"
+        )
     for name in network.outputs:
         classes = ", ".join(network.classes.get(name, ()))
         print(f"  {network.reveal} learns {name}" + (f" ({classes})" if classes else ""))
@@ -66,16 +75,20 @@ def run(settings: Config) -> int:
         if model.calibrated
         else "from your weights; rows of yours (--calibrate) make them narrower"
     )
-    print(f"  powers of two that bound the weights, their mean size and {len(ranges)} layers, {how}")
+    print(
+        f"  powers of two that bound the weights, their mean size and {len(ranges)} layers, {how}"
+    )
     print(f"{arrays}: the weights, for you alone.")
     name, peak = model.widest
     if peak > WIDE:
         print(
-            f"Note: numbers of {name} may be as large as {peak:.1e}, as far as is known, and many bits are kept for them: show with "
-            "--calibrate how large they get, or say it with --peak."
+            f"Note: numbers of {name} may be as large as {peak:.1e}, as far as is known, and many"
+            " bits are kept for them: show with --calibrate how large they get, or say it with"
+            " --peak."
         )
     print(
-        f"Next: python -m party plan --job {text} --shape …, then at both python -m party --job {text}, and here --data {arrays}"
+        f"Next: python -m party plan --job {text} --shape …, then at both python -m party --job"
+        f" {text}, and here --data {arrays}"
     )
     return 0
 
@@ -88,6 +101,10 @@ def _rows(inputs: Mapping[str, tuple[int | str, ...]], given: Sequence[str]) -> 
         if not equals:
             name, file = next(iter(inputs)), text
         if name not in inputs or (not equals and len(inputs) > 1):
-            raise ConfigError(f"--calibrate {text}: write INPUT=FILE, of the model's inputs {', '.join(inputs)}")
-        found[name] = load_tensor(name, Path(file), Input("alice", ("rows", *inputs[name][1:]), -WIDEST, WIDEST))
+            raise ConfigError(
+                f"--calibrate {text}: write INPUT=FILE, of the model's inputs {', '.join(inputs)}"
+            )
+        found[name] = load_tensor(
+            name, Path(file), Input("alice", ("rows", *inputs[name][1:]), -WIDEST, WIDEST)
+        )
     return found

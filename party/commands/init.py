@@ -1,4 +1,5 @@
-"""`python -m party init`: a job's TOML file, from options, and from answers to what they leave open."""
+"""`python -m party init`: a job's TOML file, from options, and from answers to what they leave
+open."""
 
 from __future__ import annotations
 
@@ -9,7 +10,13 @@ from typing import Any
 
 from protocol.config import Config, nearest
 from protocol.errors import ConfigError
-from protocol.estimators import BY_NAME, LeastSquares, LogisticRegression, MLPClassifier, MLPRegressor
+from protocol.estimators import (
+    BY_NAME,
+    LeastSquares,
+    LogisticRegression,
+    MLPClassifier,
+    MLPRegressor,
+)
 from protocol.estimators.networks import Network
 from protocol.files import durable
 from protocol.jobs import ROLES
@@ -25,21 +32,35 @@ def run(settings: Config) -> int:
     if path.suffix != ".toml":
         raise ConfigError(f"--out {path}: the name of a job's file ends in .toml")
     if path.exists() and not settings.fresh:
-        raise ConfigError(f"--out {path} is there already; name another, or write over it with --fresh")
+        raise ConfigError(
+            f"--out {path} is there already; name another, or write over it with --fresh"
+        )
     text = composed(settings)
     job = checked(job_from(text, path))
     try:
         with durable(path) as stream:
             stream.write(text.encode())
     except OSError as error:
-        raise ConfigError(f"--out {path} cannot be written ({error.strerror}); name another place") from None
+        raise ConfigError(
+            f"--out {path} cannot be written ({error.strerror}); name another place"
+        ) from None
     print(
-        f"party: wrote {path}; the other party needs the same file. What it costs, for 1000 rows, and how to run it:",
+        f"party: wrote {path}; the other party needs the same file. What it costs, for 1000 rows,"
+        " and how to run it:",
         file=sys.stderr,
     )
-    shapes = {name: "x".join(str(n) if isinstance(n, int) else "1000" if at == 0 else "10" for at, n in enumerate(each.shape))
-              for name, each in job.inputs.items() if each.default is None}  # fmt: skip
-    print(f"python -m party plan --job {path} {' '.join(f'--shape {name}={shape}' for name, shape in shapes.items())}")
+    shapes = {
+        name: "x".join(
+            str(n) if isinstance(n, int) else "1000" if at == 0 else "10"
+            for at, n in enumerate(each.shape)
+        )
+        for name, each in job.inputs.items()
+        if each.default is None
+    }
+    print(
+        f"python -m party plan --job {path}"
+        f" {' '.join(f'--shape {name}={shape}' for name, shape in shapes.items())}"
+    )
     for role in ("alice", "bob"):
         table = (
             f" --table {role}.csv"
@@ -53,14 +74,19 @@ def run(settings: Config) -> int:
 def composed(settings: Config) -> str:
     """The file's text."""
     ask = _Asking(settings)
-    name = ask("estimator", f"What is to be learnt? {', '.join(BY_NAME)}", "logistic-regression", _known)
+    name = ask(
+        "estimator", f"What is to be learnt? {', '.join(BY_NAME)}", "logistic-regression", _known
+    )
     kind = BY_NAME[name]
     columns: dict[str, Any] = {}
     both = settings.both or []
     if not both:
         for role in ("alice", "bob"):
             if given := ask(
-                role, f"Columns of {role}: names, or how many there are; nothing if she or he has none", "", _columns
+                role,
+                f"Columns of {role}: names, or how many there are; nothing if she or he has none",
+                "",
+                _columns,
             ):
                 columns[role] = given
     if not columns:
@@ -72,22 +98,35 @@ def composed(settings: Config) -> str:
         )
     classifies = issubclass(kind, (LogisticRegression, MLPClassifier))
     regresses = issubclass(kind, (LeastSquares, MLPRegressor))
-    where = "label" if classifies else "target" if regresses else "groups" if name == "group-statistics" else ""
+    where = (
+        "label"
+        if classifies
+        else "target"
+        if regresses
+        else "groups"
+        if name == "group-statistics"
+        else ""
+    )
     for option in ("label", "target", "groups"):
         if option != where and getattr(settings, option) is not None:
-            raise ConfigError(f"--{option} has no use in {name}{f'; give --{where}' if where else ''}")
+            raise ConfigError(
+                f"--{option} has no use in {name}{f'; give --{where}' if where else ''}"
+            )
     if where:
         owner = "" if "both" in columns else "bob:" if "bob" in columns else "alice:"
         given = ask(
             where,
-            f"Column of {'classes' if where != 'target' else 'targets'}, with its owner, as in bob:NAME",
+            f"Column of {'classes' if where != 'target' else 'targets'}, with its owner, as in"
+            " bob:NAME",
             f"{owner}{where}",
             str,
         )
         role, colon, column = given.rpartition(":")
         columns[where] = ({"owner": role} if colon else {}) | {"column": column}
         if where != "target":
-            columns[where]["classes"] = ask("classes", "Its classes, in order, or how many (0, 1, 2 …)", None, _columns)
+            columns[where]["classes"] = ask(
+                "classes", "Its classes, in order, or how many (0, 1, 2 …)", None, _columns
+            )
     steps = ask(
         "steps",
         "Preparation of columns: standardise, min-max, log1p, or none",
@@ -99,18 +138,28 @@ def composed(settings: Config) -> str:
     rows: dict[str, Any] = {}
     others = [columns[where].get("owner")] if where else []
     if len({name for name in (*columns, *others) if name in ROLES}) == 2:
-        what = "Column of ids by which rows are matched; or order, where both have the same rows in the same order"
+        what = (
+            "Column of ids by which rows are matched; or order, where both have the same rows in"
+            " the same order"
+        )
         found = ask("match", what, None, str)
         rows["match" if found == "order" else "key"] = found
     if hasattr(kind, "held_out"):
-        rows["held_out"] = ask("held_out", "Part of the rows that is held out to see how good it is", "0.2", float)
+        rows["held_out"] = ask(
+            "held_out", "Part of the rows that is held out to see how good it is", "0.2", float
+        )
     ask.used()
     model = {"estimator": name} | _typed(kind, parameters(settings.param))
     learner = ask("reveal", f"Who learns the result: {', '.join(LEARNERS)}", "both", _learner)
     reveal = {"weights" if hasattr(kind, "weights") else "results": learner}
     return "# Both parties hold this file.\n" + "".join(
         f"\n[{section}]\n" + "".join(f"{key} = {toml(value)}\n" for key, value in content.items())
-        for section, content in {"rows": rows, "columns": columns, "model": model, "reveal": reveal}.items()
+        for section, content in {
+            "rows": rows,
+            "columns": columns,
+            "model": model,
+            "reveal": reveal,
+        }.items()
         if content
     )
 
@@ -126,12 +175,19 @@ class _Asking:
         """ConfigError for an option of the data that was given, and that nothing has asked for."""
         for option in ("both", "alice", "bob", "classes", "match", "held_out"):
             if getattr(self._settings, option) is not None and option not in self._asked:
-                why = "; --both is for rows of both, --alice and --bob for columns of each" if option in ROLES else ""
+                why = (
+                    "; --both is for rows of both, --alice and --bob for columns of each"
+                    if option in ROLES
+                    else ""
+                )
                 raise ConfigError(
-                    f"--{option.replace('_', '-')} has no use here, with what else is said{why}; leave it out"
+                    f"--{option.replace('_', '-')} has no use here, with what else is said{why};"
+                    " leave it out"
                 )
 
-    def __call__(self, option: str, question: str, default: str | None, parse: Callable[[str], Any]) -> Any:
+    def __call__(
+        self, option: str, question: str, default: str | None, parse: Callable[[str], Any]
+    ) -> Any:
         self._asked.add(option)
         given = getattr(self._settings, option)
         if given is None and self._settings.yes and default is not None:
@@ -139,9 +195,16 @@ class _Asking:
         if given is None and not sys.stdin.isatty():
             if default is not None:
                 return parse(default)
-            raise ConfigError(f"say --{option.replace('_', '-')}: {question[0].lower()}{question[1:]}")
+            raise ConfigError(
+                f"say --{option.replace('_', '-')}: {question[0].lower()}{question[1:]}"
+            )
         while given is None:
-            print(f"{question}{f' [{default}]' if default else ''}: ", end="", file=sys.stderr, flush=True)
+            print(
+                f"{question}{f' [{default}]' if default else ''}: ",
+                end="",
+                file=sys.stderr,
+                flush=True,
+            )
             answer = sys.stdin.readline()
             if not answer:
                 raise ConfigError("the answers ended before the questions did; nothing was written")
@@ -154,12 +217,16 @@ class _Asking:
         try:
             return parse(given)
         except ValueError:
-            raise ConfigError(f"--{option.replace('_', '-')} {given}: cannot be used; {question}") from None
+            raise ConfigError(
+                f"--{option.replace('_', '-')} {given}: cannot be used; {question}"
+            ) from None
 
 
 def _known(text: str) -> str:
     if text not in BY_NAME:
-        raise ConfigError(f"{text!r} is no estimator{nearest(text, BY_NAME)} (there are {', '.join(BY_NAME)})")
+        raise ConfigError(
+            f"{text!r} is no estimator{nearest(text, BY_NAME)} (there are {', '.join(BY_NAME)})"
+        )
     return text
 
 
@@ -171,7 +238,11 @@ def _learner(text: str) -> str:
 
 def _columns(text: str) -> list[str] | int:
     """ "age, income" as names, "20" as a number of columns, "" as none."""
-    return int(text) if text.strip().isdigit() else [each.strip() for each in text.split(",") if each.strip()]
+    return (
+        int(text)
+        if text.strip().isdigit()
+        else [each.strip() for each in text.split(",") if each.strip()]
+    )
 
 
 def _steps(text: str) -> list[str]:
@@ -191,7 +262,9 @@ def _typed(kind: Any, given: Mapping[str, str]) -> dict[str, Any]:
                 type(known.get(name)), type(known.get(name, ""))
             )(text)
         except ValueError:
-            raise ConfigError(f"--param {name}={text}: a {type(known[name]).__name__} is needed") from None
+            raise ConfigError(
+                f"--param {name}={text}: a {type(known[name]).__name__} is needed"
+            ) from None
     return found
 
 

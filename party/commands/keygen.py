@@ -1,4 +1,5 @@
-"""`python -m party keygen`: make this party's key pair; the public key goes to standard output, the secret to a file."""
+"""`python -m party keygen`: make this party's key pair; the public key goes to standard output, the
+secret to a file."""
 
 from __future__ import annotations
 
@@ -16,8 +17,8 @@ def run(config: Config) -> int:
         raise ConfigError("keygen makes a key for one role: say --role alice or --role bob")
     public, path = make_key(config.role, config.out)
     print(
-        f"party: the secret is in {path}: name it with --key, and never send it. "
-        f"Send this line to {PEER[config.role]} and to the dealer, over a channel that nobody can alter:",
+        f"party: the secret is in {path}: name it with --key, and never send it. Send this line to"
+        f" {PEER[config.role]} and to the dealer, over a channel that nobody can alter:",
         file=sys.stderr,
         flush=True,
     )

@@ -1,4 +1,5 @@
-"""`python -m party lab`: what latency and bandwidth cost a job, measured here, as tables and pictures."""
+"""`python -m party lab`: what latency and bandwidth cost a job, measured here, as tables and
+pictures."""
 
 from __future__ import annotations
 

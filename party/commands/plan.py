@@ -1,4 +1,5 @@
-"""`python -m party plan`: what a run will cost, exactly, before anything runs; and how long it should take over a given link."""
+"""`python -m party plan`: what a run will cost, exactly, before anything runs; and how long it
+should take over a given link."""
 
 from __future__ import annotations
 
@@ -22,7 +23,11 @@ from ..shared import SharedModel, begin, check_place
 
 def run(settings: Config) -> int:
     model = None if settings.model is None else SharedModel.read(settings.model)
-    job = _prediction(settings, model) if settings.predict else load_job(settings.job, parameters(settings.param))
+    job = (
+        _prediction(settings, model)
+        if settings.predict
+        else load_job(settings.job, parameters(settings.param))
+    )
     if model is not None:
         begin(job, model)
     if settings.keep is not None:
@@ -49,31 +54,40 @@ def run(settings: Config) -> int:
     else:
         plan.show(Console(highlight=False, soft_wrap=True))
         print(
-            f"Material made ahead: {on_disk['alice']:,} bytes on disk for alice and {on_disk['bob']:,} for bob, "
-            f"with {settings.spare:.0%} more rows than steps, for what a crash makes do again."
+            f"Material made ahead: {on_disk['alice']:,} bytes on disk for alice and"
+            f" {on_disk['bob']:,} for bob, with {settings.spare:.0%} more rows than steps, for what"
+            " a crash makes do again."
         )
         if settings.save is not None:
-            print(f"Wrote {settings.save}, from which `python -m dealer precompute --plan {settings.save}` works.")
+            print(
+                f"Wrote {settings.save}, from which `python -m dealer precompute --plan"
+                f" {settings.save}` works."
+            )
         if settings.html is not None:
             print(f"Wrote {settings.html}, for a browser.")
     return 0
 
 
 def _prediction(settings: Config, model: SharedModel | None) -> Job:
-    """What `predict` would run: on rows of this party where it has given some, or else of the peer's."""
+    """What `predict` would run: on rows of this party where it has given some, or else of the
+    peer's."""
     if model is None:
         raise ConfigError(
-            "--predict plans what a model says of new rows; say which: --model FILE, this party's share of it"
+            "--predict plans what a model says of new rows; say which: --model FILE, this party's"
+            " share of it"
         )
     if settings.keep is not None:
         raise ConfigError("--keep: a prediction trains nothing that could be kept")
     given = parameters(settings.param)
     job = None if settings.job == JOB[0].default else load_job(settings.job, given)
-    return predicted(model, job, given, bool(settings.data or settings.table), learners(settings.predict))
+    return predicted(
+        model, job, given, bool(settings.data or settings.table), learners(settings.predict)
+    )
 
 
 def _links(settings: Config) -> tuple[LinkShape, LinkShape]:
-    """The links that the prediction is for: between the parties, and to the dealer; as far as nothing else is said, what is planned for."""
+    """The links that the prediction is for: between the parties, and to the dealer; as far as
+    nothing else is said, what is planned for."""
     link = parse_shape(settings.link or "rtt=0ms")
     if settings.rtt is not None or settings.bandwidth is not None:
         link = LinkShape(

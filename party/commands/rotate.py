@@ -1,4 +1,5 @@
-"""`python -m party rotate`: fresh shares of a model that stays shared; then an old copy of one party's file fits nothing any more."""
+"""`python -m party rotate`: fresh shares of a model that stays shared; then an old copy of one
+party's file fits nothing any more."""
 
 from __future__ import annotations
 
@@ -20,7 +21,9 @@ def run(settings: Config) -> int:
     """Meet the peer, who rotates the other half. Returns the exit code."""
     party = Party(role_of(settings), **{name: getattr(settings, name) for name in _OPTIONS})
     terminal = Terminal(
-        party.role, *configure(party.role, settings.log_format, settings.quiet, party.session), settings.quiet
+        party.role,
+        *configure(party.role, settings.log_format, settings.quiet, party.session),
+        settings.quiet,
     )
     model, to = half(settings), party.addresses(dealt=False)
     keys = to.public_keys(party.role)
@@ -29,6 +32,7 @@ def run(settings: Config) -> int:
     model.check(party.role, keys)
     new = run_until_signalled(rotate(model, settings.model, to, terminal.note, terminal.waiting))
     terminal.note(
-        f"rotated {settings.model}: generation {new.generations[0].number} of the model {new.name}", "rotated"
+        f"rotated {settings.model}: generation {new.generations[0].number} of the model {new.name}",
+        "rotated",
     )
     return 0

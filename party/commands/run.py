@@ -40,12 +40,18 @@ def run(settings: Config) -> int:
 
 
 def _alone(settings: Config) -> int:
-    """The same command on the tensors of both parties, in the clear or simulated. Links, keys and state mean nothing then."""
+    """The same command on the tensors of both parties, in the clear or simulated. Links, keys and
+    state mean nothing then."""
     how = "plain" if settings.plain else "simulate"
     if settings.plain and settings.simulate:
-        raise ConfigError("--plain and --simulate are two ways to run a job alone; give one of them")
+        raise ConfigError(
+            "--plain and --simulate are two ways to run a job alone; give one of them"
+        )
     if settings.keep is not None or settings.model is not None:
-        raise ConfigError(f"--{how} runs without a peer, and --keep and --model are for a model that two parties share")
+        raise ConfigError(
+            f"--{how} runs without a peer, and --keep and --model are for a model that two parties"
+            " share"
+        )
     terminal = Terminal(how, *configure(how, settings.log_format, settings.quiet), settings.quiet)
     if settings.out is not None:
         check_output(settings.out)
@@ -64,7 +70,8 @@ def _alone(settings: Config) -> int:
             view=terminal,
         )
         terminal.note(
-            f"done in {found.report.seconds:.2f} s, dealer, alice and bob in one process: {counts(found.report)}",
+            f"done in {found.report.seconds:.2f} s, dealer, alice and bob in one process:"
+            f" {counts(found.report)}",
             "done",
         )
         if beyond := out_of_range(found.report, settings.accept_out_of_range):

@@ -1,1 +1,2 @@
-"""Formats of files that others make, and frames. A fault in the data is one sentence that names places, never values."""
+"""Formats of files that others make, and frames. A fault in the data is one sentence that names
+places, never values."""

@@ -1,4 +1,5 @@
-"""Plain arrays: .npy (memory-mapped where it is large), .npz, IDX as of MNIST, and text of numbers alone. Nothing is ever unpickled."""
+"""Plain arrays: .npy (memory-mapped where it is large), .npz, IDX as of MNIST, and text of numbers
+alone. Nothing is ever unpickled."""
 
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ class Read:
 
 
 def read_tensor(name: str, path: Path, header: bool | None = None) -> Read:
-    """The array in a file (FILE.npz:ARRAY picks one; else the one called `name`); DataError that begins with the tensor and the file."""
+    """The array in a file (FILE.npz:ARRAY picks one; else the one called `name`); DataError that
+    begins with the tensor and the file."""
     file, part = split(path)
     kind, option = kind_of(file), f"--data {name}=FILE"
     with opened(f"tensor {name}", file, option) as stream:
@@ -45,16 +47,27 @@ def read_tensor(name: str, path: Path, header: bool | None = None) -> Read:
 
 
 def read(stream: IO[bytes], file: Path, kind: str, part: str = "", name: str = "") -> NDArray[Any]:
-    """The array in a .npy, .npz or IDX file; of a .npz the one called `part`, or `name`, or the only one."""
+    """The array in a .npy, .npz or IDX file; of a .npz the one called `part`, or `name`, or the
+    only one."""
     if kind == "npy" and file.suffix.lower() not in PACKED and file.stat().st_size >= LARGE:
         return np.asarray(_mapped(file))
-    found = _npy(stream) if kind == "npy" else _npz(stream, part, name) if kind == "npz" else _idx(stream)
+    found = (
+        _npy(stream)
+        if kind == "npy"
+        else _npz(stream, part, name)
+        if kind == "npz"
+        else _idx(stream)
+    )
     return np.asarray(found)
 
 
 def _unreadable(error: Exception) -> Fault:
     """What NumPy or zipfile says of a bad file, as a sentence of ours."""
-    if "allow_pickle" in str(error) or "dtype object" in str(error) or "Python objects" in str(error):
+    if (
+        "allow_pickle" in str(error)
+        or "dtype object" in str(error)
+        or "Python objects" in str(error)
+    ):
         return Fault("holds Python objects, which are never loaded; save an array of numbers")
     if isinstance(error, MemoryError):
         return Fault("announces an array that is larger than the memory; save it again")
@@ -92,7 +105,9 @@ def _npz(stream: IO[bytes], part: str, name: str) -> Any:
         if chosen not in names:
             there = ", ".join(ascii(each)[1:-1] for each in names[:10]) or "nothing"
             way = f"--data {name}=FILE.npz:ARRAY" if name else "FILE.npz:ARRAY"
-            raise Fault(f"holds no array {chosen or 'that is alone'}; it holds {there}: name one as {way}")
+            raise Fault(
+                f"holds no array {chosen or 'that is alone'}; it holds {there}: name one as {way}"
+            )
         try:
             return archive[chosen]
         except Exception as error:  # the seam, as in _npy
@@ -100,7 +115,8 @@ def _npz(stream: IO[bytes], part: str, name: str) -> Any:
 
 
 def _idx(stream: IO[bytes]) -> Any:
-    """The format of http://yann.lecun.com/exdb/mnist: two zero bytes, type, axes; lengths as 32-bit big-endian numbers; entries."""
+    """The format of http://yann.lecun.com/exdb/mnist: two zero bytes, type, axes; lengths as 32-bit
+    big-endian numbers; entries."""
     head = stream.read(4)
     if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in _IDX_TYPES or not 0 < head[3] <= 8:
         raise Fault("is damaged or no IDX file; save it again")
@@ -108,5 +124,7 @@ def _idx(stream: IO[bytes]) -> Any:
     shape = struct.unpack(f">{len(lengths) // 4}I", lengths[: len(lengths) // 4 * 4])
     body = stream.read()
     if len(shape) != head[3] or len(body) != math.prod(shape) * kind.itemsize:
-        raise Fault("is damaged: it does not hold the entries that its header announces; save it again")
+        raise Fault(
+            "is damaged: it does not hold the entries that its header announces; save it again"
+        )
     return np.frombuffer(body, kind).reshape(shape)

@@ -36,7 +36,9 @@ KINDS = {
     ".xlsm": "excel",
 }
 _IDX = re.compile(r"idx\d(-ubyte)?$|\.idx$", re.IGNORECASE)  # train-images-idx3-ubyte
-_PART = re.compile(r"(.+?\.(?:npz|xlsx|xlsm)(?:\.gz|\.zip|\.zst)?):(.*)$", re.IGNORECASE | re.DOTALL)
+_PART = re.compile(
+    r"(.+?\.(?:npz|xlsx|xlsm)(?:\.gz|\.zip|\.zst)?):(.*)$", re.IGNORECASE | re.DOTALL
+)
 
 
 class Fault(Exception):
@@ -70,13 +72,18 @@ def _kind(name: str) -> str:
 
 def _members(archive: zipfile.ZipFile) -> list[str]:
     """The files in it, without those that a file manager adds."""
-    there = (each for each in archive.namelist() if not each.endswith("/") and not each.startswith("__MACOSX"))
+    there = (
+        each
+        for each in archive.namelist()
+        if not each.endswith("/") and not each.startswith("__MACOSX")
+    )
     return [each for each in there if not Path(each).name.startswith(".")]
 
 
 @contextmanager
 def opened(what: str, path: Path, option: str) -> Iterator[IO[bytes]]:
-    """The file's bytes, unpacked; a Fault in the block and what the system says become DataErrors about `what`, given by `option`."""
+    """The file's bytes, unpacked; a Fault in the block and what the system says become DataErrors
+    about `what`, given by `option`."""
     try:
         if path.is_fifo() or path.is_char_device():  # which may never come to an end
             raise Fault("is no file but a pipe or a device; write the data to a file first")
@@ -88,13 +95,17 @@ def opened(what: str, path: Path, option: str) -> Iterator[IO[bytes]]:
     except Fault as fault:
         raise DataError(f"{what}: {path} {fault}") from None
     except (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, zipfile.BadZipFile):
-        raise DataError(f"{what}: {path} is damaged or not compressed as its name says; compress it again") from None
+        raise DataError(
+            f"{what}: {path} is damaged or not compressed as its name says; compress it again"
+        ) from None
     except FileNotFoundError:
         raise DataError(f"{what}: {path} does not exist; check the path in {option}") from None
     except IsADirectoryError:
         raise DataError(f"{what}: {path} is a directory; name a file in {option}") from None
     except OSError as error:
-        raise DataError(f"{what}: {path} cannot be read ({error.strerror}); see to its permissions") from None
+        raise DataError(
+            f"{what}: {path} cannot be read ({error.strerror}); see to its permissions"
+        ) from None
 
 
 @contextmanager
@@ -110,7 +121,9 @@ def _unpacked(raw: IO[bytes], suffix: str) -> Iterator[IO[bytes]]:
                 raise Fault(f"holds {len(names)} files; a .zip with one file in it can be read")
             member = archive.open(names[0])
         except (NotImplementedError, RuntimeError):
-            raise Fault("is encrypted, or compressed in a way that is not read here; compress it again") from None
+            raise Fault(
+                "is encrypted, or compressed in a way that is not read here; compress it again"
+            ) from None
         with archive, member:
             yield member
     elif suffix == ".zst":
@@ -140,5 +153,6 @@ def needed(library: str, why: str) -> Any:
         return importlib.import_module(library)
     except ImportError:
         raise Fault(
-            f"cannot be read here: {why}, which is not installed; pip install 'mpc-playground[tables]'"
+            f"cannot be read here: {why}, which is not installed; pip install"
+            " 'mpc-playground[tables]'"
         ) from None

@@ -1,4 +1,5 @@
-"""Named columns: from files, by pandas where cells are not all numbers, and from pandas or polars frames as they are (duck typing)."""
+"""Named columns: from files, by pandas where cells are not all numbers, and from pandas or polars
+frames as they are (duck typing)."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ from . import arrays, text
 from .files import Fault, kind_of, needed, opened, split
 
 Column = NDArray[Any]
-"""Numbers (float64 with NaN where one is missing, or integers), dates (datetime64, NaT) or text (objects: str, None)."""
+"""Numbers (float64 with NaN where one is missing, or integers), dates (datetime64, NaT) or text
+(objects: str, None)."""
 OPTION = "--table FILE"
 
 
@@ -31,7 +33,8 @@ OPTION = "--table FILE"
 class Frame:
     """Columns of equal length, by name; names may be there twice until one of them is asked for.
 
-    source: the file, or what else it came from. about: what is to be said of how it was read. place: where a row of the source stands.
+    source: the file, or what else it came from. about: what is to be said of how it was read.
+        place: where a row of the source stands.
     """
 
     names: tuple[str, ...]
@@ -41,7 +44,9 @@ class Frame:
     place: Callable[[int], str] = field(default=lambda row: f"row {row + 1:,}")
     rows: NDArray[np.intp] | None = None  # which of the source's rows these are
     named: bool = True  # whether the source itself names its columns
-    array: NDArray[Any] | None = None  # the columns side by side, where they are numbers and came so
+    array: NDArray[Any] | None = (
+        None  # the columns side by side, where they are numbers and came so
+    )
 
     def __len__(self) -> int:
         return len(self.columns[0]) if self.columns else 0
@@ -67,11 +72,16 @@ class Frame:
     def take(self, rows: NDArray[np.intp]) -> Frame:
         """These rows, in this order."""
         own = rows if self.rows is None else self.rows[rows]
-        return replace(self, columns=tuple(column[rows] for column in self.columns), rows=own, array=None)
+        return replace(
+            self, columns=tuple(column[rows] for column in self.columns), rows=own, array=None
+        )
 
     def select(self, chosen: Sequence[tuple[str, int]]) -> Frame:
         """Columns by index, called otherwise."""
-        names, columns = tuple(name for name, _ in chosen), tuple(self.columns[n] for _, n in chosen)
+        names, columns = (
+            tuple(name for name, _ in chosen),
+            tuple(self.columns[n] for _, n in chosen),
+        )
         array = self.array if [n for _, n in chosen] == [*range(len(self.columns))] else None
         return replace(self, names=names, columns=columns, array=array)
 
@@ -79,7 +89,11 @@ class Frame:
         """32 bytes that are others for other names or cells; as secret as these."""
         found = hashlib.blake2b(repr(self.names).encode(), digest_size=32)
         for column in self.columns:
-            found.update(repr(column.tolist()).encode() if column.dtype.kind == "O" else np.ascontiguousarray(column))
+            found.update(
+                repr(column.tolist()).encode()
+                if column.dtype.kind == "O"
+                else np.ascontiguousarray(column)
+            )
         return np.frombuffer(found.digest(), np.uint8)
 
     def at(self, row: int) -> str:
@@ -110,13 +124,15 @@ def size_of(shape: Sequence[int]) -> str:
 
 
 def read(path: Path, header: bool | None = None) -> Frame:
-    """The table in a file; FILE.xlsx:SHEET, FILE.npz:ARRAY pick a part. DataError names lines and columns, never values."""
+    """The table in a file; FILE.xlsx:SHEET, FILE.npz:ARRAY pick a part. DataError names lines and
+    columns, never values."""
     file, part = split(path)
     kind = kind_of(file)
     what = "the table"
     if not kind:
         raise DataError(
-            f"{what}: {file} is of a kind that cannot be read; give {arrays.KINDS}, .parquet, .feather or .xlsx"
+            f"{what}: {file} is of a kind that cannot be read; give {arrays.KINDS}, .parquet,"
+            " .feather or .xlsx"
         )
     with opened(what, file, OPTION) as stream:
         if kind == "text":
@@ -130,13 +146,17 @@ def read(path: Path, header: bool | None = None) -> Frame:
         except Exception as error:  # the seam: pandas and what it reads with raise nearly anything
             if isinstance(error, ImportError):
                 raise Fault(
-                    f"needs a library that is not installed ({error.name}); pip install 'mpc-playground[tables]'"
+                    f"needs a library that is not installed ({error.name}); pip install"
+                    " 'mpc-playground[tables]'"
                 ) from None
-            raise Fault("is damaged or of another format than its name says; save it again") from None
+            raise Fault(
+                "is damaged or of another format than its name says; save it again"
+            ) from None
 
 
 def written(path: Path, name: str, header: bool | None = None) -> list[str | None]:
-    """A column of a text file as it is written there, where a number is not the same as its value: 007 is not 7. None: no entry."""
+    """A column of a text file as it is written there, where a number is not the same as its value:
+    007 is not 7. None: no entry."""
     file, _ = split(path)
     with opened("the table", file, OPTION) as stream:
         form = text.form_of(stream, header)
@@ -147,8 +167,9 @@ def written(path: Path, name: str, header: bool | None = None) -> list[str | Non
 
 
 def frame_of(table: Any, source: str = "what was given") -> Frame:
-    """A frame or a series of pandas or polars, a table of pyarrow, a mapping from names to columns, or an array of two axes, whose
-    columns are called 0, 1, 2 …, as that of a series without a name is."""
+    """A frame or a series of pandas or polars, a table of pyarrow, a mapping from names to columns,
+    or an array of two axes, whose columns are called 0, 1, 2 …, as that of a series without a name
+    is."""
     if isinstance(table, Frame):
         return table
     if hasattr(table, "to_frame"):  # a series
@@ -165,8 +186,9 @@ def frame_of(table: Any, source: str = "what was given") -> Frame:
         array = np.asarray(table)
         if array.dtype == object and not array.ndim:
             raise DataError(
-                f"{source} is a {type(table).__name__}, and no table; bring a frame of pandas or polars (.collect() makes one), a mapping "
-                "from names to columns, or an array (.toarray() makes one of a sparse matrix)"
+                f"{source} is a {type(table).__name__}, and no table; bring a frame of pandas or"
+                " polars (.collect() makes one), a mapping from names to columns, or an array"
+                " (.toarray() makes one of a sparse matrix)"
             )
         return _array(array, source)
     columns = tuple(_column(column, name, source) for name, column in found)
@@ -183,7 +205,9 @@ def _array(array: NDArray[Any], source: str) -> Frame:
     flat = array.reshape(len(array), -1)
     whole = flat if flat.dtype.kind in "iuf" else None
     columns = (
-        tuple(flat.T) if whole is not None else tuple(_column(each, str(n), source) for n, each in enumerate(flat.T))
+        tuple(flat.T)
+        if whole is not None
+        else tuple(_column(each, str(n), source) for n, each in enumerate(flat.T))
     )
     return Frame(tuple(map(str, range(len(columns)))), columns, source, named=False, array=whole)
 
@@ -203,14 +227,24 @@ def _column(values: NDArray[Any], name: str, source: str) -> Column:
     cells = [None if _missing(cell) else cell for cell in values.tolist()]
     there = [cell for cell in cells if cell is not None]
     if all(
-        isinstance(cell, (bool, int, float, np.number, np.bool_)) or hasattr(cell, "as_integer_ratio") for cell in there
+        isinstance(cell, (bool, int, float, np.number, np.bool_))
+        or hasattr(cell, "as_integer_ratio")
+        for cell in there
     ):
         return np.array([np.nan if cell is None else float(cell) for cell in cells])
     if all(isinstance(cell, (date, datetime)) for cell in there):
-        return np.array([None if cell is None else _naive(cell) for cell in cells], "datetime64[us]")
+        return np.array(
+            [None if cell is None else _naive(cell) for cell in cells], "datetime64[us]"
+        )
     found = np.empty(len(cells), object)
     found[:] = [
-        None if cell is None else cell.decode(errors="replace") if isinstance(cell, bytes) else str(cell)
+        (
+            None
+            if cell is None
+            else cell.decode(errors="replace")
+            if isinstance(cell, bytes)
+            else str(cell)
+        )
         for cell in cells
     ]
     return found
@@ -218,7 +252,11 @@ def _column(values: NDArray[Any], name: str, source: str) -> Column:
 
 def _missing(cell: Any) -> bool:
     """None, NaN, pandas.NA, NaT."""
-    return cell is None or type(cell).__name__ in ("NAType", "NaTType") or (isinstance(cell, float) and cell != cell)
+    return (
+        cell is None
+        or type(cell).__name__ in ("NAType", "NaTType")
+        or (isinstance(cell, float) and cell != cell)
+    )
 
 
 def _naive(moment: date) -> date:
@@ -228,7 +266,8 @@ def _naive(moment: date) -> date:
     return moment
 
 
-# ---- files ---------------------------------------------------------------------------------------------
+# ---- files
+# ---------------------------------------------------------------------------------------------
 
 
 def _text(stream: IO[bytes], file: Path, header: bool | None) -> Frame:
@@ -239,16 +278,28 @@ def _text(stream: IO[bytes], file: Path, header: bool | None) -> Frame:
     except text.NotNumbers as fault:
         if form.header is None:
             raise Fault(
-                f"{fault.fault}; a table of other things than numbers needs a header with the columns' names; "
-                "if that line is one, say --header yes"
+                f"{fault.fault}; a table of other things than numbers needs a header with the"
+                " columns' names; if that line is one, say --header yes"
             ) from None
         return _typed(stream, file, form, place, fault)
     names = form.header or tuple(map(str, range(found.shape[1])))
-    return Frame(names, tuple(found.T), str(file), form.about, place, named=form.header is not None, array=found)
+    return Frame(
+        names,
+        tuple(found.T),
+        str(file),
+        form.about,
+        place,
+        named=form.header is not None,
+        array=found,
+    )
 
 
 def _typed(
-    stream: IO[bytes], file: Path, form: text.Form, place: Callable[[int], str], not_numbers: text.NotNumbers
+    stream: IO[bytes],
+    file: Path,
+    form: text.Form,
+    place: Callable[[int], str],
+    not_numbers: text.NotNumbers,
 ) -> Frame:
     """Cells of all kinds, each column with the type that pandas finds for it."""
     try:
@@ -260,7 +311,11 @@ def _typed(
     assert form.header is not None
     try:
         table = pandas.read_csv(
-            lines if form.separator != " " else io.StringIO("\n".join(line.strip() for line in lines)),
+            (
+                lines
+                if form.separator != " "
+                else io.StringIO("\n".join(line.strip() for line in lines))
+            ),
             sep=form.separator,
             decimal=form.decimal,
             header=0,
@@ -277,7 +332,8 @@ def _typed(
     frame = frame_of(table, str(file))
     if len(frame) != not_numbers.rows:
         raise Fault(
-            f"has {not_numbers.rows:,} rows or {len(frame):,}, depending on how its quotes are read; save it again"
+            f"has {not_numbers.rows:,} rows or {len(frame):,}, depending on how its quotes are"
+            " read; save it again"
         )
     return Frame(form.header, frame.columns[form.named :], str(file), form.about, place)
 
@@ -285,7 +341,10 @@ def _typed(
 def _line(file: Path, form: text.Form, row: int) -> str:
     """On which line of the file row `row` of the data ends; the file is read once more for that."""
     with opened("the table", file, OPTION) as stream, closing(text.records(stream, form)) as rows:
-        return next((f"{line:,}" for line, _ in islice(rows, row + (form.header is not None), None)), "unknown")
+        return next(
+            (f"{line:,}" for line, _ in islice(rows, row + (form.header is not None), None)),
+            "unknown",
+        )
 
 
 def _by_pandas(stream: IO[bytes], kind: str, part: str, source: str) -> Frame:
@@ -298,15 +357,20 @@ def _by_pandas(stream: IO[bytes], kind: str, part: str, source: str) -> Frame:
         if not part:
             sheets = {name: cells for name, cells in sheets.items() if cells.size} or sheets
         if not part and len(sheets) > 1:
-            raise Fault(f"has {len(sheets)} sheets, {listed(list(sheets))}; say which: FILE.xlsx:SHEET")
+            raise Fault(
+                f"has {len(sheets)} sheets, {listed(list(sheets))}; say which: FILE.xlsx:SHEET"
+            )
         return _sheet(sheets[part or next(iter(sheets))], source)
     table = pandas.read_parquet(data) if kind == "parquet" else pandas.read_feather(data)
     own = [name for name in table.index.names if name is not None and name not in table.columns]
-    return frame_of(table.reset_index(own) if own else table, source)  # an index with a name is a column of the file
+    return frame_of(
+        table.reset_index(own) if own else table, source
+    )  # an index with a name is a column of the file
 
 
 def _sheet(cells: Any, source: str) -> Frame:
-    """A sheet's cells, a pandas frame. Empty rows and columns count for nothing; the first row that is left is the header."""
+    """A sheet's cells, a pandas frame. Empty rows and columns count for nothing; the first row that
+    is left is the header."""
     cells = cells.dropna(axis=0, how="all").dropna(axis=1, how="all")
     if len(cells) < 2:
         raise Fault("has no rows below a header; write the data to it")
@@ -314,5 +378,14 @@ def _sheet(cells: Any, source: str) -> Frame:
     named = len(names) > 1 and not names[0] and all(names[1:])
     form = text.Form("", "", tuple(names[named:]), named, "")
     rows = cells.index[1:].to_numpy()
-    found = frame_of(cells.iloc[1:, int(named) :].infer_objects().set_axis(list(form.header or ()), axis=1), source)
-    return Frame(found.names, found.columns, source, form.about, lambda row: f"row {rows[row] + 1:,} of the sheet")
+    found = frame_of(
+        cells.iloc[1:, int(named) :].infer_objects().set_axis(list(form.header or ()), axis=1),
+        source,
+    )
+    return Frame(
+        found.names,
+        found.columns,
+        source,
+        form.about,
+        lambda row: f"row {rows[row] + 1:,} of the sheet",
+    )

@@ -1,4 +1,5 @@
-"""What a job's file may choose by name, with options: steps of preparation, losses, metrics, optimisers and schedules of their rates."""
+"""What a job's file may choose by name, with options: steps of preparation, losses, metrics,
+optimisers and schedules of their rates."""
 
 from __future__ import annotations
 
@@ -15,7 +16,12 @@ from protocol.nn.optimisers import Optimiser
 from .job_schema import Wrong
 
 T = TypeVar("T")
-LOSSES = {"logistic": nn.BinaryCrossEntropy(), "cross-entropy": nn.CrossEntropy(), "mse": nn.MSE(), "huber": nn.Huber()}
+LOSSES = {
+    "logistic": nn.BinaryCrossEntropy(),
+    "cross-entropy": nn.CrossEntropy(),
+    "mse": nn.MSE(),
+    "huber": nn.Huber(),
+}
 METRICS: dict[str, Metric] = {"accuracy": nn.accuracy, "auc": nn.auc, "r2": nn.r2}  # and the loss
 OPTIMISERS: dict[str, tuple[type[Optimiser], dict[str, Any]]] = {
     "sgd": (nn.SGD, {"lr": 0.05, "momentum": 0.9}),
@@ -55,15 +61,18 @@ def named(
     name = options.pop(key, None)
     if not isinstance(name, str) or name not in kinds:
         raise Wrong(
-            path, f"{name!r} is no {what}{nearest(str(name), kinds)} (there are {', '.join(kinds)}); "
-            f"with options it is written {{ {key} = {next(iter(kinds))!r}, … }}"
-        )  # fmt: skip
-    known = [*beside]
-    known += [each.name for each in dataclasses.fields(kinds[name]) if each.init and each.name not in more]  # type: ignore[arg-type]
+            path,
+            f"{name!r} is no {what}{nearest(str(name), kinds)} (there are {', '.join(kinds)}); "
+            f"with options it is written {{ {key} = {next(iter(kinds))!r}, … }}",
+        )
+    fields = dataclasses.fields(kinds[name])  # type: ignore[arg-type]
+    known = [*beside, *(each.name for each in fields if each.init and each.name not in more)]
     for option in options:
         if option not in known:
             said = f" (there are {', '.join(known)})" if known else ""
-            raise Wrong([*path, option], f"{name!r} takes no such option{nearest(option, known)}{said}")
+            raise Wrong(
+                [*path, option], f"{name!r} takes no such option{nearest(option, known)}{said}"
+            )
     try:
         return kinds[name](**more, **options)
     except (JobError, TypeError, ValueError) as error:
@@ -75,12 +84,18 @@ def steps(path: Sequence[str], given: Sequence[str | Mapping[str, Any]]) -> list
 
 
 def optimiser(given: str | Mapping[str, Any]) -> Optimiser:
-    """ "adam", or { name = "sgd", lr = 0.1, momentum = 0.9, schedule = "cosine" }; where no name is given, sgd."""
-    path, options = ["train", "optimiser"], dict(given) if isinstance(given, Mapping) else {"name": given}
+    """ "adam", or { name = "sgd", lr = 0.1, momentum = 0.9, schedule = "cosine" }; where no name is
+    given, sgd."""
+    path, options = (
+        ["train", "optimiser"],
+        dict(given) if isinstance(given, Mapping) else {"name": given},
+    )
     name, schedule = options.get("name", "sgd"), options.pop("schedule", None)
     usual = OPTIMISERS[name][1] if isinstance(name, str) and name in OPTIMISERS else {}
     kinds = {each: kind for each, (kind, _) in OPTIMISERS.items()}
     made = named(path, {"name": name} | usual | options, "name", kinds, "optimiser", ["schedule"])
     if schedule is None:
         return made
-    return dataclasses.replace(made, lr=named([*path, "schedule"], schedule, "name", SCHEDULES, "schedule", lr=made.lr))  # type: ignore[type-var]
+    return dataclasses.replace(
+        made, lr=named([*path, "schedule"], schedule, "name", SCHEDULES, "schedule", lr=made.lr)
+    )  # type: ignore[type-var]

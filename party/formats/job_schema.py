@@ -1,4 +1,5 @@
-"""The sections of a job's TOML file as records, checked by msgspec; what is wrong is said with the key and its line."""
+"""The sections of a job's TOML file as records, checked by msgspec; what is wrong is said with the
+key and its line."""
 
 from __future__ import annotations
 
@@ -70,7 +71,12 @@ class Train(Struct, forbid_unknown_fields=True):
     early_stopping: Early | None = None
 
 
-SECTIONS: dict[str, type[Struct]] = {"rows": Rows, "columns": Columns, "model": Model, "train": Train}
+SECTIONS: dict[str, type[Struct]] = {
+    "rows": Rows,
+    "columns": Columns,
+    "model": Model,
+    "train": Train,
+}
 S = TypeVar("S", bound=Struct)
 
 
@@ -83,7 +89,8 @@ class Wrong(Exception):
 
 
 def line_of(text: str, path: Sequence[str]) -> int:
-    """The line, from 1, where a key is given, or else what it belongs to; 0 where neither is there."""
+    """The line, from 1, where a key is given, or else what it belongs to; 0 where neither is
+    there."""
     section: list[str] = []
     best, deepest = 0, 0
     for number, line in enumerate(text.splitlines(), 1):
@@ -113,7 +120,8 @@ def section(kind: type[S], name: str, content: Mapping[str, Any]) -> S:
         if unknown := re.match(r"Object contains unknown field `(.*)`", text):
             known = _keys(kind, path[1:])
             raise Wrong(
-                [*path, unknown[1]], f"is no key here{nearest(unknown[1], known)} (there are {', '.join(known)})"
+                [*path, unknown[1]],
+                f"is no key here{nearest(unknown[1], known)} (there are {', '.join(known)})",
             ) from None
         if text.startswith("Invalid enum value"):
             choices = (each for each in _types(kind, path[1:]) if get_origin(each) is Literal)
@@ -121,7 +129,9 @@ def section(kind: type[S], name: str, content: Mapping[str, Any]) -> S:
             text += f" (there are {', '.join(map(str, allowed))})"
         if needed := re.match(r"Object missing required field `(.*)`", text):
             text = f"needs {needed[1]} = … too"
-        raise Wrong(path, text[0].lower() + text[1:].replace("`", "").replace(" | null", "")) from None
+        raise Wrong(
+            path, text[0].lower() + text[1:].replace("`", "").replace(" | null", "")
+        ) from None
 
 
 def _types(kind: Any, path: Iterable[str]) -> tuple[Any, ...]:
@@ -130,7 +140,10 @@ def _types(kind: Any, path: Iterable[str]) -> tuple[Any, ...]:
     for name in path:
         kind = next((each for each in found if hasattr(each, "__struct_fields__")), kind)
         inner = {each.name: each.type for each in msgspec.structs.fields(kind)}.get(name)
-        found = (inner, *(each for each in getattr(inner, "__args__", ()) if get_origin(inner) is not Literal))
+        found = (
+            inner,
+            *(each for each in getattr(inner, "__args__", ()) if get_origin(inner) is not Literal),
+        )
     return found
 
 

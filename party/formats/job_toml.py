@@ -1,4 +1,5 @@
-"""A job as a TOML file: who has which columns, how they are prepared, what is learnt from them, and who learns the outcome.
+"""A job as a TOML file: who has which columns, how they are prepared, what is learnt from them, and
+who learns the outcome.
 
     [rows]
     key = "patient"                        # rows are matched by ids; or match = "order"
@@ -14,38 +15,44 @@
     [reveal]
     weights = "none"
 
-Both parties hold the same file. What is wrong in it is named with its line, and what would be right.
+Both parties hold the same file. What is wrong in it is named with its line, and what would be
+right.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from protocol import nn
 from protocol.config import nearest
 from protocol.errors import JobError
-from protocol.estimators import BY_NAME, LeastSquares, LogisticRegression, MLPClassifier, MLPRegressor
+from protocol.estimators import (
+    BY_NAME,
+    LeastSquares,
+    LogisticRegression,
+    MLPClassifier,
+    MLPRegressor,
+)
 from protocol.estimators.layout import built
 from protocol.estimators.networks import Network
 from protocol.jobs import Job
+from protocol.labels import Labels
 from protocol.matching import matching
-from protocol.tables import BOTH, Labels, Table
+from protocol.tables import BOTH, Table
 from protocol.views import Shape
 
-from .job_choices import LOSSES, METRICS, optimiser, steps
+from .job_choices import LOSSES, METRICS, optimiser
+from .job_columns import classes_of, features, key_of, made_in, need, outcome
 from .job_schema import (
     LEARNERS,
     SECTIONS,
     Columns,
     Early,
-    Label,
     Model,
-    Names,
     Rows,
-    Target,
     Train,
     Wrong,
     line_of,
@@ -60,7 +67,9 @@ def job_of(path: Path) -> type[Job]:
     try:
         return job_from(path.read_bytes().decode(), path)
     except OSError as error:
-        raise JobError(f"the job file {path} cannot be read ({error.strerror}); check --job") from None
+        raise JobError(
+            f"the job file {path} cannot be read ({error.strerror}); check --job"
+        ) from None
     except UnicodeDecodeError:
         raise JobError(f"{path} is not UTF-8 text; save it as such") from None
 
@@ -73,7 +82,9 @@ def job_from(text: str, path: Path) -> type[Job]:
         raise JobError(f"{path} is no TOML: {error}") from None
     except Wrong as wrong:
         place = line_of(text, wrong.path)
-        raise JobError(f"{path}{f':{place}' if place else ''}: {'.'.join(wrong.path)}: {wrong}") from None
+        raise JobError(
+            f"{path}{f':{place}' if place else ''}: {'.'.join(wrong.path)}: {wrong}"
+        ) from None
     except JobError as error:
         raise JobError(f"{path}: {error}") from None
 
@@ -83,7 +94,8 @@ def _job(content: Mapping[str, Any]) -> type[Job]:
         if name not in {*SECTIONS, "reveal"}:
             raise Wrong(
                 [name],
-                f"there is no such section{nearest(name, SECTIONS)} (there are {', '.join([*SECTIONS, 'reveal'])})",
+                f"there is no such section{nearest(name, SECTIONS)} (there are"
+                f" {', '.join([*SECTIONS, 'reveal'])})",
             )
         if not isinstance(value, dict):
             raise Wrong([name], f"is a section: write [{name}] in a line of its own")
@@ -91,121 +103,49 @@ def _job(content: Mapping[str, Any]) -> type[Job]:
     own = content.get("model", {})
     parameters = {name: value for name, value in own.items() if name not in model_keys}
     rows, columns = section(Rows, "rows", content), section(Columns, "columns", content)
-    model = section(Model, "model", {"model": {name: value for name, value in own.items() if name in model_keys}})
+    model = section(
+        Model,
+        "model",
+        {"model": {name: value for name, value in own.items() if name in model_keys}},
+    )
     reveal = content.get("reveal", {})
     if (model.estimator is None) == (model.layers is None):
         raise Wrong(
-            ["model"], f"give estimator = {next(iter(BY_NAME))!r} or the like, or layers = ['dense 1']; one of the two"
+            ["model"],
+            f"give estimator = {next(iter(BY_NAME))!r} or the like, or layers = ['dense 1']; one of"
+            " the two",
         )
     horizontal = columns.both is not None
     if rows.key is not None and horizontal:
         raise Wrong(
             ["rows", "key"],
-            "matches rows of one party with rows of the other; here rows of both are taken, all of them",
+            "matches rows of one party with rows of the other; here rows of both are taken, all of"
+            " them",
         )
-    x = _features(rows, columns)
+    x = features(rows, columns)
     if model.layers is None:
         if "train" in content:
             raise Wrong(
                 ["train"],
-                "an estimator's parameters belong in [model], under scikit-learn's names: max_iter, batch_size",
+                "an estimator's parameters belong in [model], under scikit-learn's names: max_iter,"
+                " batch_size",
             )
-        made = _estimator(str(model.estimator), model, parameters, rows, columns, x, horizontal, reveal)
+        made = _estimator(
+            str(model.estimator), model, parameters, rows, columns, x, horizontal, reveal
+        )
     elif parameters:
         name = next(iter(parameters))
-        raise Wrong(["model", name], f"is no key here{nearest(name, model_keys)} (there are {', '.join(model_keys)})")
+        raise Wrong(
+            ["model", name],
+            f"is no key here{nearest(name, model_keys)} (there are {', '.join(model_keys)})",
+        )
     else:
-        made = _network(model, rows, columns, x, horizontal, section(Train, "train", content), reveal)
+        made = _network(
+            model, rows, columns, x, horizontal, section(Train, "train", content), reveal
+        )
     if rows.key is not None:
-        _made("rows", lambda: matching(made()))  # there are ids at both
+        made_in("rows", lambda: matching(made()))  # there are ids at both
     return made
-
-
-def _features(rows: Rows, columns: Columns) -> Table:
-    own = {name: value for name in ("alice", "bob") if (value := getattr(columns, name)) is not None}
-    if (columns.both is None) == (not own):
-        raise Wrong(
-            ["columns"],
-            "say whose they are: alice = ['age'], bob = ['visits'], one or both of them; or both = ['age'], for rows of both",
-        )
-    learnt = columns.label or columns.target
-    if learnt is not None and learnt.column in _sources(getattr(columns, learnt.owner or "both")):
-        raise Wrong(
-            ["columns", learnt.owner or "both"], f"has {learnt.column!r}, which is what is to be learnt; leave it out"
-        )
-    if columns.low is not None and columns.high is not None and not columns.low < columns.high:
-        raise Wrong(["columns", "low"], f"is to be below high = {columns.high:g}")
-    common: dict[str, Any] = {
-        "steps": steps(["columns", "steps"], columns.steps),
-        "low": columns.low,
-        "high": columns.high,
-    }
-    if columns.shape is not None:
-        common["shape"] = columns.shape
-    if columns.both is not None:
-        return _made("columns", lambda: Table(columns=columns.both, rows=BOTH, **common))
-    if len(own) == 2:
-        if (rows.match is None) == (rows.key is None):
-            raise Wrong(
-                ["rows"],
-                'key = "patient" names the column of ids by which rows are matched, and match = "order" says that rows in the same '
-                "place of both files belong together; one of the two is needed here",
-            )
-        return _made("columns", lambda: Table(**own, match=rows.match, key=rows.key, **common))
-    ((role, names),) = own.items()
-    return _made("columns", lambda: Table(role, names, key=_key(rows, role), **common))
-
-
-def _sources(names: Names | None) -> Collection[str]:
-    """The names in the file, where they are given."""
-    return () if names is None or isinstance(names, int) else names.values() if isinstance(names, dict) else names
-
-
-def _key(rows: Rows, owner: str | None) -> str | None:
-    """The column of ids in the file of one party."""
-    return rows.key.get(owner or "") if isinstance(rows.key, dict) else rows.key
-
-
-def _made(section: str, make: Callable[[], T]) -> T:
-    try:
-        return make()
-    except JobError as error:
-        raise Wrong([section], str(error)) from None
-
-
-def _outcome(columns: Columns, horizontal: bool, rows: Rows, one_hot: bool = True) -> Table:
-    """The column of labels or targets."""
-    given: Label | Target | None = columns.label or columns.target
-    if given is None or (columns.label and columns.target):
-        raise Wrong(["columns"], "label = { owner = 'bob', column = 'default', classes = ['no', 'yes'] } or target = { owner = 'bob', "
-                    "column = 'price' } says what is learnt; one of the two")  # fmt: skip
-    where = "label" if columns.label else "target"
-    if (given.owner is None) != horizontal:
-        text = (
-            "leave out its owner: both have rows of their own"
-            if horizontal
-            else 'say whose it is: owner = "alice" or "bob"'
-        )
-        raise Wrong(["columns", where], text)
-    common: dict[str, Any] = {"rows": BOTH if horizontal else "n", "key": _key(rows, given.owner)}
-    if isinstance(given, Label):
-        return _made(
-            "columns", lambda: Labels(given.owner, given.column, classes=given.classes, one_hot=one_hot, **common)
-        )
-    done = steps(["columns", where], given.steps)
-    return _made("columns", lambda: Table(given.owner, columns=[given.column], steps=done, **common))
-
-
-def _classes(columns: Columns) -> int:
-    classes = columns.label.classes if columns.label else 0
-    return classes if isinstance(classes, int) else len(classes)
-
-
-def _need(columns: Columns, needed: str | None, what: str) -> None:
-    for name in ("label", "target", "groups"):
-        if (name == needed) != (getattr(columns, name) is not None):
-            text = "says what is learnt, and is needed" if name == needed else "has no use here"
-            raise Wrong(["columns", name], f"{text}: the model is {what}")
 
 
 def _estimator(
@@ -220,7 +160,8 @@ def _estimator(
 ) -> type[Job]:
     if name not in BY_NAME:
         raise Wrong(
-            ["model", "estimator"], f"{name!r} is none{nearest(name, BY_NAME)} (there are {', '.join(BY_NAME)})"
+            ["model", "estimator"],
+            f"{name!r} is none{nearest(name, BY_NAME)} (there are {', '.join(BY_NAME)})",
         )
     kind = BY_NAME[name]
     for key in ("loss", "layers"):
@@ -229,52 +170,68 @@ def _estimator(
     classifies = issubclass(kind, (LogisticRegression, MLPClassifier))
     regresses = issubclass(kind, (LeastSquares, MLPRegressor))
     grouped = name == "group-statistics"
-    _need(columns, "label" if classifies else "target" if regresses else "groups" if grouped else None, name)
+    need(
+        columns,
+        "label" if classifies else "target" if regresses else "groups" if grouped else None,
+        name,
+    )
     body: dict[str, Any] = {"x": x}
     if classifies or regresses:
-        binary = issubclass(kind, LogisticRegression) and _classes(columns) == 2
-        body["y"] = _outcome(columns, horizontal, rows, one_hot=not binary)
+        binary = issubclass(kind, LogisticRegression) and classes_of(columns) == 2
+        body["y"] = outcome(columns, horizontal, rows, one_hot=not binary)
     if columns.groups is not None:
         groups = columns.groups
-        body["groups"] = _made(
+        body["groups"] = made_in(
             "columns",
             lambda: Labels(
                 groups.owner,
                 groups.column,
                 classes=groups.classes,
                 rows=BOTH if horizontal else "n",
-                key=_key(rows, groups.owner),
+                key=key_of(rows, groups.owner),
             ),
         )
     known = kind().parameters
     if issubclass(kind, Network):
-        body |= {"random_state": rows.seed, "validation_fraction": rows.held_out, "initial": model.owner}
+        body |= {
+            "random_state": rows.seed,
+            "validation_fraction": rows.held_out,
+            "initial": model.owner,
+        }
         if columns.shape is None:
             body["features"] = _width(x)
-        body |= {"classes": _classes(columns)} if classifies else {}
+        body |= {"classes": classes_of(columns)} if classifies else {}
     elif "held_out" in known:
         body |= {"held_out": rows.held_out, "seed": rows.seed}
     elif rows.held_out:
         raise Wrong(["rows", "held_out"], f"{name} holds no rows out: it has no use here")
     for key, value in parameters.items():
-        body[key] = _parameter(key, value, {each: known[each] for each in known if each not in body})
+        body[key] = _parameter(
+            key, value, {each: known[each] for each in known if each not in body}
+        )
     return type(kind.__name__, (kind,), body | _reveals(kind, reveal))
 
 
 def _parameter(name: str, value: Any, known: Mapping[str, Any]) -> Any:
     if name not in known:
         there = [*known, "estimator"]
-        raise Wrong(["model", name], f"is no parameter here{nearest(name, there)} (there are {', '.join(there)})")
+        raise Wrong(
+            ["model", name],
+            f"is no parameter here{nearest(name, there)} (there are {', '.join(there)})",
+        )
     default = known[name]
     if isinstance(default, str) and isinstance(value, list):
         return ",".join(str(each) for each in value)  # hidden_layer_sizes = [64, 32]
     if isinstance(default, str) and type(value) is int:
         return str(value)
     if type(value) is not type(default) and not (isinstance(default, float) and type(value) is int):
-        wanted = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}[type(default)]
+        wanted = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}[
+            type(default)
+        ]
         raise Wrong(
             ["model", name],
-            f"is {wanted}, as in {name} = {str(default).lower() if type(default) is bool else repr(default)}",
+            f"is {wanted}, as in {name} ="
+            f" {str(default).lower() if type(default) is bool else repr(default)}",
         )
     return float(value) if isinstance(default, float) else value
 
@@ -284,28 +241,42 @@ def _width(x: Table) -> int:
     if not isinstance(width, int):
         raise Wrong(
             ["columns"],
-            "for a network the number of columns must follow from this file, since its first weights are drawn before the parties meet: "
-            "name the columns, or give their number (bob = 20), and one-hot steps their categories",
+            "for a network the number of columns must follow from this file, since its first"
+            " weights are drawn before the parties meet: name the columns, or give their number"
+            " (bob = 20), and one-hot steps their categories",
         )
     return width
 
 
 def _network(
-    model: Model, rows: Rows, columns: Columns, x: Table, horizontal: bool, train: Train, reveal: Mapping[str, Any]
+    model: Model,
+    rows: Rows,
+    columns: Columns,
+    x: Table,
+    horizontal: bool,
+    train: Train,
+    reveal: Mapping[str, Any],
 ) -> type[Job]:
     loss = model.loss or ("mse" if columns.label is None else "cross-entropy")
-    _need(columns, "label" if loss in ("logistic", "cross-entropy") else "target", f"a network with the loss {loss}")
-    if loss == "logistic" and _classes(columns) != 2:
+    need(
+        columns,
+        "label" if loss in ("logistic", "cross-entropy") else "target",
+        f"a network with the loss {loss}",
+    )
+    if loss == "logistic" and classes_of(columns) != 2:
         raise Wrong(["model", "loss"], 'logistic is for two classes; write loss = "cross-entropy"')
     shape: Shape = tuple(columns.shape) if columns.shape is not None else (_width(x),)
-    outputs = _classes(columns) if loss == "cross-entropy" else 1
+    outputs = classes_of(columns) if loss == "cross-entropy" else 1
     assert model.layers is not None
     try:
         layers, made = built(model.layers, shape)
     except JobError as error:
         raise Wrong(["model", "layers"], str(error)) from None
     if made != (outputs,):
-        raise Wrong(["model", "layers"], f'what they make of a row has the shape {made}; end with "dense {outputs}"')
+        raise Wrong(
+            ["model", "layers"],
+            f'what they make of a row has the shape {made}; end with "dense {outputs}"',
+        )
     known = {"loss": LOSSES[loss]} | METRICS
     for name in ("r2",) if columns.label is not None else ("accuracy", "auc"):
         del known[name]
@@ -316,14 +287,20 @@ def _network(
     early = _early(train.early_stopping, usual, known)
     if early is not None and not rows.held_out:
         raise Wrong(["train", "early_stopping"], "looks at rows held out: give held_out in [rows]")
-    measured = {} if not rows.held_out else {usual: "both"} | ({early.metric: "both"} if early else {}) | told
+    measured = (
+        {}
+        if not rows.held_out
+        else {usual: "both"} | ({early.metric: "both"} if early else {}) | told
+    )
     measured = {name: _learner(name, who) for name, who in measured.items()}
     if early is not None and measured[early.metric] != "both":
-        raise Wrong(["reveal", early.metric], 'early_stopping is decided by both, so both learn it: "both"')
+        raise Wrong(
+            ["reveal", early.metric], 'early_stopping is decided by both, so both learn it: "both"'
+        )
     measured = {name: who for name, who in measured.items() if who != "none"}
     body = {
         "x": x,
-        "y": _outcome(columns, horizontal, rows, one_hot=loss == "cross-entropy"),
+        "y": outcome(columns, horizontal, rows, one_hot=loss == "cross-entropy"),
         "model": nn.Sequential(*layers, owner=model.owner),
         "loss": LOSSES[loss],
         "optimiser": optimiser(train.optimiser),
@@ -344,19 +321,27 @@ def _early(given: Early | None, usual: str, known: Collection[str]) -> nn.EarlyS
     metric = given.metric or usual
     if metric not in known:
         raise Wrong(["train", "early_stopping"], f"looks at {', '.join(known)}, not at {metric!r}")
-    return nn.EarlyStop(metric, given.patience, smaller=metric == "loss", restore_best=given.restore_best)
+    return nn.EarlyStop(
+        metric, given.patience, smaller=metric == "loss", restore_best=given.restore_best
+    )
 
 
-def _reveals(kind: type[Job], given: Mapping[str, Any], metrics: Collection[str] = ()) -> dict[str, Any]:
+def _reveals(
+    kind: type[Job], given: Mapping[str, Any], metrics: Collection[str] = ()
+) -> dict[str, Any]:
     """Who learns what, as the job's attributes; `metrics` are said elsewhere."""
     attributes = {
-        name: name for name in ("weights", *METRICS, "scores") if isinstance(getattr(kind, name, None), str)
+        name: name
+        for name in ("weights", *METRICS, "scores")
+        if isinstance(getattr(kind, name, None), str)
     } or {"results": "reveal"}
     there = [*attributes, *metrics]
     for name, value in given.items():
         if name not in there:
             raise Wrong(
-                ["reveal", name], f"is not revealed by this model{nearest(name, there)} (there are: {', '.join(there)})"
+                ["reveal", name],
+                f"is not revealed by this model{nearest(name, there)} (there are:"
+                f" {', '.join(there)})",
             )
         _learner(name, value)
     return {attributes[name]: value for name, value in given.items() if name in attributes}

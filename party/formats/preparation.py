@@ -1,4 +1,5 @@
-"""The steps that a table declares, done: what is learnt from training rows is plain data, and is applied to any rows.
+"""The steps that a table declares, done: what is learnt from training rows is plain data, and is
+applied to any rows.
 
 fitted = fit(frame.take(training), steps)      # what was learnt
 x = fitted.apply(frame)                        # (rows, columns), float64, without gaps
@@ -18,17 +19,31 @@ import numpy as np
 from protocol import preparation
 from protocol.errors import DataError, JobError
 from protocol.fixedpoint import Array
-from protocol.preparation import Clip, Days, Fill, Log1p, MinMax, OneHot, Standardise, Step, text, touched
+from protocol.preparation import (
+    Clip,
+    Days,
+    Fill,
+    Log1p,
+    MinMax,
+    OneHot,
+    Standardise,
+    Step,
+    text,
+    touched,
+)
 
 from .frames import Column, Frame, frame_of
 
 Learned = Mapping[str, Any]  # by column: numbers, or categories
-STEPS: dict[str, type[Step]] = {each.__name__: each for each in (Standardise, MinMax, Clip, Log1p, Days, Fill, OneHot)}
+STEPS: dict[str, type[Step]] = {
+    each.__name__: each for each in (Standardise, MinMax, Clip, Log1p, Days, Fill, OneHot)
+}
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """Steps with what they have learnt. `columns`: what they are done to, by name; `names`: what these become."""
+    """Steps with what they have learnt. `columns`: what they are done to, by name; `names`: what
+    these become."""
 
     columns: tuple[str, ...]
     steps: tuple[Step, ...]
@@ -36,7 +51,8 @@ class Fitted:
     names: tuple[str, ...] = ()
 
     def apply(self, table: Any) -> Array:
-        """(rows, columns) of a Frame, or of what `frame_of` takes; DataError names line and column of what has no place in it.
+        """(rows, columns) of a Frame, or of what `frame_of` takes; DataError names line and column
+        of what has no place in it.
 
         Without steps, an array of numbers is what it was, in its own type.
         """
@@ -50,9 +66,12 @@ class Fitted:
         return work.finished()
 
     def to_json(self) -> str:
-        """Everything as text; it holds numbers learnt from the data, and is as secret as they are."""
+        """Everything as text; it holds numbers learnt from the data, and is as secret as they
+        are."""
         steps = [{"step": type(step).__name__, **asdict(step)} for step in self.steps]
-        return json.dumps({"columns": self.columns, "steps": steps, "learned": self.learned, "names": self.names})
+        return json.dumps(
+            {"columns": self.columns, "steps": steps, "learned": self.learned, "names": self.names}
+        )
 
     @classmethod
     def from_json(cls, source: str) -> Fitted:
@@ -60,13 +79,17 @@ class Fitted:
         try:
             body = json.loads(source)
             steps = tuple(STEPS[each.pop("step")](**each) for each in body["steps"])
-            learned = tuple({str(name): value for name, value in each.items()} for each in body["learned"])
+            learned = tuple(
+                {str(name): value for name, value in each.items()} for each in body["learned"]
+            )
             columns, names = (tuple(map(str, body[key])) for key in ("columns", "names"))
             if len(learned) != len(steps):
                 raise ValueError
             return cls(columns, steps, learned, names)
         except (ValueError, TypeError, KeyError, AttributeError, JobError):
-            raise DataError("the prepared columns kept with a model are damaged; keep the model again") from None
+            raise DataError(
+                "the prepared columns kept with a model are damaged; keep the model again"
+            ) from None
 
 
 def fit(table: Any, steps: Sequence[Step]) -> Fitted:
@@ -86,11 +109,16 @@ class _Work:
         self.made: set[str] = set()
 
     def do(self, step: Step, steps: Sequence[Step], learned: Learned | None) -> Learned:
-        """One step on the columns that it is meant for, with what was learnt, or learning it now."""
+        """One step on the columns that it is meant for, with what was learnt, or learning it
+        now."""
         there = list(self.columns)
-        patterns = [each for each in step.columns if not preparation.is_pattern(each) and each not in there]
+        patterns = [
+            each for each in step.columns if not preparation.is_pattern(each) and each not in there
+        ]
         if patterns:
-            raise DataError(f"{self.frame.source}: {step} is done to a column {patterns[0]} that is not there")
+            raise DataError(
+                f"{self.frame.source}: {step} is done to a column {patterns[0]} that is not there"
+            )
         found: dict[str, Any] = {}
         new: dict[str, dict[str, Column]] = {}
         for name in touched(step, steps, there, self.made):
@@ -98,7 +126,8 @@ class _Work:
                 found[name] = _learn(step, name, self) if learned is None else learned.get(name)
                 if found[name] is None:
                     raise DataError(
-                        f"{self.frame.source}: nothing was learnt about column {name} for {type(step).__name__}"
+                        f"{self.frame.source}: nothing was learnt about column {name} for"
+                        f" {type(step).__name__}"
                     )
             new[name] = _done(step, name, self, found.get(name))
             self.made |= new[name].keys() - {name}
@@ -112,16 +141,30 @@ class _Work:
         if column.dtype.kind in "iuf":
             values = column.astype(np.float64, copy=False)
             if (infinite := np.flatnonzero(np.isinf(values))).size:
-                raise self.fault(f"column {name} is infinite in {self.frame.at(int(infinite[0]))}; mend that cell")
+                raise self.fault(
+                    f"column {name} is infinite in {self.frame.at(int(infinite[0]))}; mend that"
+                    " cell"
+                )
             return values
         if column.dtype.kind == "M":
             raise self.fault(f"column {name} holds dates; declare Days({name!r}), or leave it out")
         if column.dtype.kind != "O":
-            raise self.fault(f"column {name} holds {column.dtype} values; bring numbers, text or dates")
+            raise self.fault(
+                f"column {name} holds {column.dtype} values; bring numbers, text or dates"
+            )
         first = next((row for row, cell in enumerate(column) if cell is not None), 0)
-        bad = next((row for row, cell in enumerate(column) if cell is not None and not _is_number(cell)), first)
-        way = f"declare OneHot({name!r}) if it holds categories, or leave it out" if bad == first else "mend that cell"
-        raise self.fault(f"column {name} has text where a number is expected in {self.frame.at(bad)}; {way}")
+        bad = next(
+            (row for row, cell in enumerate(column) if cell is not None and not _is_number(cell)),
+            first,
+        )
+        way = (
+            f"declare OneHot({name!r}) if it holds categories, or leave it out"
+            if bad == first
+            else "mend that cell"
+        )
+        raise self.fault(
+            f"column {name} has text where a number is expected in {self.frame.at(bad)}; {way}"
+        )
 
     def finished(self) -> Array:
         """All columns side by side; DataError for gaps."""
@@ -132,8 +175,8 @@ class _Work:
             if len(gaps):
                 more = f" and {len(gaps) - 1:,} more" if len(gaps) > 1 else ""
                 raise self.fault(
-                    f"column {name} has no value in {self.frame.at(int(gaps[0]))}{more}; declare Fill({name!r}) in the table's "
-                    "steps, or remove these rows"
+                    f"column {name} has no value in {self.frame.at(int(gaps[0]))}{more}; declare"
+                    f" Fill({name!r}) in the table's steps, or remove these rows"
                 )
         return out
 
@@ -146,7 +189,9 @@ def _learn(step: Step, name: str, work: _Work) -> list[Any]:
     if isinstance(step, OneHot):
         found = sorted(set(_categories(name, work)))
         if len(found) < 2:
-            raise work.fault(f"column {name} has one category alone in the training rows; leave it out")
+            raise work.fault(
+                f"column {name} has one category alone in the training rows; leave it out"
+            )
         return found
     values = work.numbers(name)
     values = values[~np.isnan(values)]
@@ -157,7 +202,8 @@ def _learn(step: Step, name: str, work: _Work) -> list[Any]:
     low, high = float(values.min()), float(values.max())
     if low == high or (isinstance(step, Standardise) and not values.std() > 0.0):
         raise work.fault(
-            f"column {name} is constant in the training rows, so {type(step).__name__} has nothing to scale; leave it out"
+            f"column {name} is constant in the training rows, so {type(step).__name__} has nothing"
+            " to scale; leave it out"
         )
     return [low, high] if isinstance(step, MinMax) else [float(values.mean()), float(values.std())]
 
@@ -172,14 +218,17 @@ def _done(step: Step, name: str, work: _Work, learned: Any) -> dict[str, Column]
     if isinstance(step, Fill):
         missing = np.isnan(values)
         filled = np.where(missing, learned[0] if learned else step.value, values)
-        return {name: filled} | ({f"{name} is missing": missing.astype(np.float64)} if step.indicator else {})
+        return {name: filled} | (
+            {f"{name} is missing": missing.astype(np.float64)} if step.indicator else {}
+        )
     if isinstance(step, Clip):
         return {name: values.clip(step.low, step.high)}
     if isinstance(step, Log1p):
         bad = np.flatnonzero(values <= -1.0)
         if len(bad):
             raise work.fault(
-                f"column {name} is −1 or less in {work.frame.at(int(bad[0]))}, where Log1p is not defined; clip it first"
+                f"column {name} is −1 or less in {work.frame.at(int(bad[0]))}, where Log1p is not"
+                " defined; clip it first"
             )
         return {name: np.log1p(values)}
     if isinstance(step, MinMax):
@@ -191,22 +240,31 @@ def _done(step: Step, name: str, work: _Work, learned: Any) -> dict[str, Column]
 
 
 def _categories(name: str, work: _Work, known: Sequence[object] = ()) -> list[str]:
-    """The cells of a column as categories, an empty one as ""; DataError for such a one, unless it is `known`."""
-    cells = ["" if cell is None or cell != cell else text(cell) for cell in work.columns[name].tolist()]
+    """The cells of a column as categories, an empty one as ""; DataError for such a one, unless it
+    is `known`."""
+    cells = [
+        "" if cell is None or cell != cell else text(cell) for cell in work.columns[name].tolist()
+    ]
     if "" in cells and "" not in known:
         where = work.frame.at(cells.index(""))
-        raise work.fault(f"column {name} has no category in {where}; list '' among its categories, or remove such rows")
+        raise work.fault(
+            f"column {name} has no category in {where}; list '' among its categories, or remove"
+            " such rows"
+        )
     return cells
 
 
-def _one_hot(step: OneHot, name: str, work: _Work, categories: Sequence[object]) -> dict[str, Column]:
+def _one_hot(
+    step: OneHot, name: str, work: _Work, categories: Sequence[object]
+) -> dict[str, Column]:
     place = {category: n for n, category in enumerate(categories)}
     codes = np.array([place.get(cell, -1) for cell in _categories(name, work, categories)])
     bad = np.flatnonzero(codes < 0)
     if len(bad):
         where = "which the job does not list" if step.categories else "which no training row has"
         raise work.fault(
-            f"column {name} has a category in {work.frame.at(int(bad[0]))} {where}: {len(categories)} are known"
+            f"column {name} has a category in {work.frame.at(int(bad[0]))} {where}:"
+            f" {len(categories)} are known"
         )
     kept = list(enumerate(categories))[step.drop_first :]
     return {f"{name}={category}": (codes == n).astype(np.float64) for n, category in kept}
@@ -226,11 +284,15 @@ def _days(step: Days, name: str, work: _Work) -> Array:
                     if step.form
                     else "like 2020-01-31; say how they are written: Days(form='%d.%m.%Y')"
                 )
-                raise work.fault(f"column {name} has no date in {work.frame.at(row)} {how}") from None
+                raise work.fault(
+                    f"column {name} has no date in {work.frame.at(row)} {how}"
+                ) from None
         column = np.array(moments, "datetime64[us]")
     if column.dtype.kind != "M":
         raise work.fault(f"column {name} holds numbers, not dates; leave out Days")
-    return (column.astype("datetime64[us]") - np.datetime64(step.since, "us")) / np.timedelta64(1, "D")
+    return (column.astype("datetime64[us]") - np.datetime64(step.since, "us")) / np.timedelta64(
+        1, "D"
+    )
 
 
 def _moment(cell: str, form: str) -> datetime:

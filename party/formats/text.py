@@ -1,6 +1,8 @@
-"""Tables in text files: separator, header and row names found by looking, then numbers, each fault with line and column.
+"""Tables in text files: separator, header and row names found by looking, then numbers, each fault
+with line and column.
 
-The standard library's csv cuts lines into cells. Cells that are not all numbers are typed by pandas, in `frames.py`.
+The standard library's csv cuts lines into cells. Cells that are not all numbers are typed by
+pandas, in `frames.py`.
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ Row = list[str]
 
 @dataclass(frozen=True)
 class Form:
-    """How a text file is written. `header`: its names, if it has any; `named`: whether the first column has names of rows."""
+    """How a text file is written. `header`: its names, if it has any; `named`: whether the first
+    column has names of rows."""
 
     encoding: str
     separator: str
@@ -40,7 +43,9 @@ class Form:
     named: bool
     decimal: str
     unsure: bool = False  # whether the first line could be data as well
-    short: bool = False  # whether the header leaves out the cell above names of rows, as R's write.table does
+    short: bool = (
+        False  # whether the header leaves out the cell above names of rows, as R's write.table does
+    )
 
     @property
     def about(self) -> str:
@@ -53,25 +58,37 @@ class NotNumbers(Fault):
     """A cell is no number. `rows`: how many there are below the header."""
 
     def __init__(self, fault: str, rows: int) -> None:
-        super().__init__(f"{fault}; clean the data first, or declare a Table in the job and bring it with --table")
+        super().__init__(
+            f"{fault}; clean the data first, or declare a Table in the job and bring it with"
+            " --table"
+        )
         self.fault, self.rows = fault, rows
 
 
 def form_of(stream: IO[bytes], header: bool | None) -> Form:
-    """Look at the beginning of a file. `header`: whether it has one; None: it has one if its first line looks like one."""
+    """Look at the beginning of a file. `header`: whether it has one; None: it has one if its first
+    line looks like one."""
     start = stream.read(4)
     encoding = "utf-16" if start[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     separator, rows = _separator(stream, encoding)
     if not rows:
         raise Fault("has no rows of numbers; write the data to it")
-    short = separator in " \t" and len({len(row) for row in rows[1:]}) == 1 and len(rows[1]) == len(rows[0]) + 1
+    short = (
+        separator in " \t"
+        and len({len(row) for row in rows[1:]}) == 1
+        and len(rows[1]) == len(rows[0]) + 1
+    )
     short = short and _is_header(rows[0], ".") and any(row[-1].strip() for row in rows[1:])
     if short:
         rows[0].insert(0, "")
     first, unsure = rows[0], False
     named = len(first) > 1 and not first[0].strip() and all(map(str.strip, first[1:]))
     cells = [cell for row in rows for cell in row]
-    comma = separator != "," and any(map(_COMMA.fullmatch, cells)) and not any(map(_POINT.fullmatch, cells))
+    comma = (
+        separator != ","
+        and any(map(_COMMA.fullmatch, cells))
+        and not any(map(_POINT.fullmatch, cells))
+    )
     decimal = "," if comma else "."
     if header is None:
         header = _is_header(first[named:], decimal)
@@ -83,7 +100,8 @@ def form_of(stream: IO[bytes], header: bool | None) -> Form:
 
 
 def numbers(stream: IO[bytes], form: Form) -> Array:
-    """The rows as (rows, columns). NotNumbers names the first cell that is none; any other Fault is about the file's form."""
+    """The rows as (rows, columns). NotNumbers names the first cell that is none; any other Fault is
+    about the file's form."""
     values = array("d")
     width, count, fault = 0, 0, ""
     for line, row in islice(records(stream, form), form.header is not None, None):
@@ -106,13 +124,16 @@ def numbers(stream: IO[bytes], form: Form) -> Array:
 
 
 def records(stream: IO[bytes], form: Form) -> Generator[tuple[int, Row], None, None]:
-    """The line on which it ends, and the cells, of every row, the header's too; a Fault for what is no such file."""
+    """The line on which it ends, and the cells, of every row, the header's too; a Fault for what is
+    no such file."""
     width = 0
     for line, row in _rows(stream, form.encoding, form.separator):
         if form.short and not width:
             row.insert(0, "")
         if width and len(row) != width:
-            raise Fault(f"has {len(row)} columns in line {line} and {width} before; make all lines alike")
+            raise Fault(
+                f"has {len(row)} columns in line {line} and {width} before; make all lines alike"
+            )
         width = len(row)
         yield line, row
 
@@ -127,7 +148,9 @@ def number(cell: str, decimal: str = ".") -> float | None:
         return _LOGICAL.get(cell.strip().lower())
 
 
-def _rows(stream: IO[bytes], encoding: str, separator: str) -> Generator[tuple[int, Row], None, None]:
+def _rows(
+    stream: IO[bytes], encoding: str, separator: str
+) -> Generator[tuple[int, Row], None, None]:
     """Line and cells of rows that are not blank."""
     stream.seek(0)
     lines = io.TextIOWrapper(stream, encoding, newline="")
@@ -141,13 +164,16 @@ def _rows(stream: IO[bytes], encoding: str, separator: str) -> Generator[tuple[i
     except UnicodeError:
         raise Fault("is not UTF-8 text; save it as CSV in UTF-8") from None
     except csv.Error as error:
-        raise Fault(f"is not well-formed CSV in line {rows.line_num} ({error}); save it again") from None
+        raise Fault(
+            f"is not well-formed CSV in line {rows.line_num} ({error}); save it again"
+        ) from None
     finally:
         lines.detach()  # which would close the stream
 
 
 def _separator(stream: IO[bytes], encoding: str) -> tuple[str, list[Row]]:
-    """The first that cuts the first lines into rows of one width, above 1, and those rows; else one that the first line has."""
+    """The first that cuts the first lines into rows of one width, above 1, and those rows; else one
+    that the first line has."""
     for separator in SEPARATORS:
         try:
             rows = _first(stream, encoding, separator)
@@ -168,18 +194,24 @@ def _first(stream: IO[bytes], encoding: str, separator: str) -> list[Row]:
 
 def _is_header(row: Row, decimal: str) -> bool:
     """Whether no cell is a number or says that one is missing, and some are not empty."""
-    names = all(number(cell, decimal) is None and cell.strip().lower() not in MISSING for cell in row)
+    names = all(
+        number(cell, decimal) is None and cell.strip().lower() not in MISSING for cell in row
+    )
     return names and any(map(str.strip, row))
 
 
 def _counts(first: Row, rows: Sequence[Row]) -> tuple[bool, bool]:
-    """Whether a first line 0,1,2,… is a header, as pandas writes it above columns without names; and whether it could be one.
+    """Whether a first line 0,1,2,… is a header, as pandas writes it above columns without names;
+    and whether it could be one.
 
-    It is one above numbers with fractions, or where it counts to 3. A lone 0 above labels, or 0,1 above labels, may be either.
+    It is one above numbers with fractions, or where it counts to 3. A lone 0 above labels, or 0,1
+    above labels, may be either.
     """
     if not rows or [cell.strip() for cell in first] != [str(n) for n in range(len(first))]:
         return False, False
     below = [[row[n].strip() for row in rows if n < len(row)] for n in range(len(first))]
-    fractions = all(any(number(cell) is not None and not cell.isdigit() for cell in cells) for cells in below)
+    fractions = all(
+        any(number(cell) is not None and not cell.isdigit() for cell in cells) for cells in below
+    )
     header = fractions or len(first) > 2
     return header, not header

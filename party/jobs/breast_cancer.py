@@ -1,6 +1,8 @@
-"""Malignant or benign, from thirty measurements of a cell's nucleus, 569 patients: a clinic has twenty of them, a laboratory ten.
+"""Malignant or benign, from thirty measurements of a cell's nucleus, 569 patients: a clinic has
+twenty of them, a laboratory ten.
 
-Each has patients that the other has not, and its own order of them: rows are matched by the patients' numbers, privately.
+Each has patients that the other has not, and its own order of them: rows are matched by the
+patients' numbers, privately.
 """
 
 from __future__ import annotations
@@ -12,7 +14,8 @@ import numpy as np
 
 from protocol.estimators import LogisticRegression
 from protocol.graph import Array
-from protocol.tables import Clip, Labels, Standardise, Table
+from protocol.labels import Labels
+from protocol.tables import Clip, Standardise, Table
 
 from .shipped import bunch, write
 
@@ -26,9 +29,11 @@ CLASSES = ["malignant", "benign"]
 
 
 class BreastCancer(LogisticRegression):
-    """Columns of both; bob has the diagnoses too, and learns the scores of the patients held out. Both learn the accuracy.
+    """Columns of both; bob has the diagnoses too, and learns the scores of the patients held out.
+    Both learn the accuracy.
 
-    Which patients are held out is drawn anew in each run, and one of them may be more deviations from the others than a column may hold.
+    Which patients are held out is drawn anew in each run, and one of them may be more deviations
+    from the others than a column may hold.
     """
 
     x = Table(alice=ALICE, bob=BOB, key="patient", steps=[Standardise(), Clip(low=-16, high=16)])
@@ -50,7 +55,9 @@ class BreastCancer(LogisticRegression):
             paths[role] = write(folder / f"{role}.csv", columns)
         return paths
 
-    def measure(self, results: Mapping[str, Array], inputs: Mapping[str, Array]) -> dict[str, float]:
+    def measure(
+        self, results: Mapping[str, Array], inputs: Mapping[str, Array]
+    ) -> dict[str, float]:
         """Of the patients held out, by bob's scores."""
         y = np.delete(inputs["y"][:, 0], self.training_rows(len(inputs["y"]))) > 0.5
         z = results["scores"][:, 0]

@@ -1,5 +1,6 @@
-"""A small convolutional network for pictures of 28 × 28: eight 5 × 5 kernels two pixels apart, average pooling, ReLU, a dense
-layer; trained on the mean squared error. Pooling comes first since it is free, and leaves ReLU a quarter of the work.
+"""A small convolutional network for pictures of 28 × 28: eight 5 × 5 kernels two pixels apart,
+average pooling, ReLU, a dense layer; trained on the mean squared error. Pooling comes first since
+it is free, and leaves ReLU a quarter of the work.
 """
 
 from __future__ import annotations
@@ -22,9 +23,13 @@ class Cnn(Job):
     integer_bits = 12
     batch = 64
     rate = 0.03125
-    x = Input("bob", shape=("n", 1, 28, 28), low=0, high=1, default=_PICTURES.reshaped(512, 1, 28, 28))
+    x = Input(
+        "bob", shape=("n", 1, 28, 28), low=0, high=1, default=_PICTURES.reshaped(512, 1, 28, 28)
+    )
     y = Input("bob", shape=("n", 10), low=0, high=1, default=classes(_PICTURES, 10))
-    k = Input("alice", shape=(8, 1, 5, 5), low=-2, high=2, default=uniform((8, 1, 5, 5), 0.2, seed=3))
+    k = Input(
+        "alice", shape=(8, 1, 5, 5), low=-2, high=2, default=uniform((8, 1, 5, 5), 0.2, seed=3)
+    )
     c = Input("alice", shape=(8, 1, 1), low=-2, high=2, default=np.zeros((8, 1, 1)))
     w = Input("alice", shape=(288, 10), low=-2, high=2, default=uniform((288, 10), 0.1, seed=4))
     b = Input("alice", shape=(10,), low=-2, high=2, default=np.zeros(10))

@@ -1,4 +1,5 @@
-"""Progression of diabetes after a year from ten measurements, 442 patients: least squares on rows of two hospitals."""
+"""Progression of diabetes after a year from ten measurements, 442 patients: least squares on rows
+of two hospitals."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ ROWS = {"alice": 221, "bob": 221}
 
 
 class Diabetes(LinearRegression):
-    """Each hospital has half of the patients, in the units that they were measured in. Both learn the coefficients."""
+    """Each hospital has half of the patients, in the units that they were measured in. Both learn
+    the coefficients."""
 
     x = Table(columns=COLUMNS, rows=ROWS, low=-512, high=512)
     y = Table(columns=["progression"], rows=ROWS, low=-512, high=512)
@@ -30,11 +32,15 @@ class Diabetes(LinearRegression):
         columns = dict(zip([*COLUMNS, "progression"], [*found.data.T, found.target], strict=True))
         halves = {"alice": slice(ROWS["alice"]), "bob": slice(ROWS["alice"], None)}
         return {
-            role: write(folder / f"{role}.csv", {name: each[half] for name, each in columns.items()})
+            role: write(
+                folder / f"{role}.csv", {name: each[half] for name, each in columns.items()}
+            )
             for role, half in halves.items()
         }
 
-    def measure(self, results: Mapping[str, Array], inputs: Mapping[str, Array]) -> dict[str, float]:
+    def measure(
+        self, results: Mapping[str, Array], inputs: Mapping[str, Array]
+    ) -> dict[str, float]:
         """How far the coefficients are from those of NumPy's least squares."""
         x, y = (np.concatenate([inputs[f"{name}.{role}"] for role in ROWS]) for name in "xy")
         best, *_ = np.linalg.lstsq(np.column_stack([x, np.ones(len(x))]), y, rcond=None)

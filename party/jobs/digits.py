@@ -1,4 +1,5 @@
-"""Handwritten digits, 1,797 pictures of 8 × 8: networks learn ten classes from pictures that Bob alone has."""
+"""Handwritten digits, 1,797 pictures of 8 × 8: networks learn ten classes from pictures that Bob
+alone has."""
 
 from __future__ import annotations
 
@@ -22,10 +23,13 @@ from .shipped import shipped
 
 
 class DigitsMlp(Training):
-    """64-32-10, ReLU, softmax cross-entropy; a fifth of the pictures is held out. Alice learns the weights, both the accuracy."""
+    """64-32-10, ReLU, softmax cross-entropy; a fifth of the pictures is held out. Alice learns the
+    weights, both the accuracy."""
 
     x = Input("bob", (1797, 64), 0, 1, default=shipped("digits", lambda found: found.data / 16))
-    y = Input("bob", (1797, 10), 0, 1, default=shipped("digits", lambda found: np.eye(10)[found.target]))
+    y = Input(
+        "bob", (1797, 10), 0, 1, default=shipped("digits", lambda found: np.eye(10)[found.target])
+    )
     model = Sequential(Dense(64, 32), ReLU(), Dense(32, 10))
     loss = CrossEntropy(limit=24)
     optimiser = SGD(lr=0.1, momentum=0.9)
@@ -36,14 +40,22 @@ class DigitsMlp(Training):
 
 
 def _falling(step: int) -> float:
-    """To nearly zero after 352 steps, eight epochs: what training ends with depends less on roundings."""
+    """To nearly zero after 352 steps, eight epochs: what training ends with depends less on
+    roundings."""
     return 0.08 * max(0.01, 1.0 - step / 352)
 
 
 class DigitsCnn(Training):
-    """Conv–ReLU–max-pooling, twice, then dense. The maximum comes before the ReLU: the same function, with a quarter of the comparisons."""
+    """Conv–ReLU–max-pooling, twice, then dense. The maximum comes before the ReLU: the same
+    function, with a quarter of the comparisons."""
 
-    x = Input("bob", (1797, 1, 8, 8), 0, 1, default=shipped("digits", lambda found: found.images[:, None] / 16))
+    x = Input(
+        "bob",
+        (1797, 1, 8, 8),
+        0,
+        1,
+        default=shipped("digits", lambda found: found.images[:, None] / 16),
+    )
     y = DigitsMlp.y
     model = Sequential(
         *(Conv2d(1, 8, 3, padding=1), MaxPool2d(2), ReLU()),

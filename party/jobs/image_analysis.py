@@ -1,7 +1,9 @@
-"""Private image analysis: Alice has a network that knows the digits 0 to 4, Bob has pictures of 5 to 9, and it learns those too.
+"""Private image analysis: Alice has a network that knows the digits 0 to 4, Bob has pictures of 5
+to 9, and it learns those too.
 
-Alice publishes the network's convolutions, so that Bob computes the features of his pictures by himself, in the clear. The layers
-behind them stay secret: they begin as she has trained them, and are tuned on his features.
+Alice publishes the network's convolutions, so that Bob computes the features of his pictures by
+himself, in the clear. The layers behind them stay secret: they begin as she has trained them, and
+are tuned on his features.
 """
 
 from __future__ import annotations
@@ -48,7 +50,8 @@ def _classifier() -> Sequential:
 
 
 class PrivateImageAnalysis(Training):
-    """256-128-5, sigmoid, dropout, softmax cross-entropy; a quarter of the pictures is held out. Alice learns the weights."""
+    """256-128-5, sigmoid, dropout, softmax cross-entropy; a quarter of the pictures is held out.
+    Alice learns the weights."""
 
     x = Input("bob", ("n", FEATURES), 0, 16)
     y = Input("bob", ("n", CLASSES), 0, 1)
@@ -66,7 +69,9 @@ class PrivateImageAnalysis(Training):
         pictures, labels = found.images[:, None] / 16, found.target
         alices = labels < CLASSES
         network = _trained(pictures[alices], np.eye(CLASSES)[labels[alices]])
-        convolutions = {f"model.{name}": array for name, array in _inside("model.0.", network).items()}
+        convolutions = {
+            f"model.{name}": array for name, array in _inside("model.0.", network).items()
+        }
         arrays = {f"model.{name}": array for name, array in _inside("model.1.", network).items()}
         arrays["x"] = twin(_Features(), {"x": pictures[~alices]} | convolutions)[0]["features"]
         arrays["y"] = np.eye(CLASSES)[labels[~alices] - CLASSES]
@@ -107,10 +112,14 @@ def _trained(pictures: Array, labels: Array) -> dict[str, Array]:
     inputs: dict[str, Array] = {"x": pictures, "y": labels}
     for name, each in job.model.parameters().items():
         start: Any = each.default
-        inputs[f"model.{name}"] = start.array(bytes(32), name, each.shape) if isinstance(start, Draw) else start
+        inputs[f"model.{name}"] = (
+            start.array(bytes(32), name, each.shape) if isinstance(start, Draw) else start
+        )
     return twin(job, inputs)[0]
 
 
 def _inside(path: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
     """Those whose names begin with the path, without it."""
-    return {name.removeprefix(path): array for name, array in arrays.items() if name.startswith(path)}
+    return {
+        name.removeprefix(path): array for name, array in arrays.items() if name.startswith(path)
+    }

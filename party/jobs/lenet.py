@@ -1,7 +1,9 @@
-"""LeNet-5's layers on pictures of 28 × 28: two 5 × 5 convolutions of 6 and 16 kernels, each with 2 × 2 max-pooling and ReLU, and dense
-layers of 120 and 10; trained on the cross-entropy of a softmax. The maximum of a window and 0 is pooling and ReLU at once.
+"""LeNet-5's layers on pictures of 28 × 28: two 5 × 5 convolutions of 6 and 16 kernels, each with 2
+× 2 max-pooling and ReLU, and dense layers of 120 and 10; trained on the cross-entropy of a softmax.
+The maximum of a window and 0 is pooling and ReLU at once.
 
-Its numbers fit one 64-bit word as those of `mlp` do. (Y. LeCun et al., Gradient-based learning applied to document recognition, 1998.)
+Its numbers fit one 64-bit word as those of `mlp` do. (Y. LeCun et al., Gradient-based learning
+applied to document recognition, 1998.)
 """
 
 from __future__ import annotations
@@ -14,7 +16,8 @@ from protocol.ops import Secret, conv2d, cross_entropy, gradient, max_pool2d, re
 from .samples import classes, pictures, uniform
 
 _PICTURES = pictures(512, 784)
-LIMIT = 64.0  # what every pre-activation, and every gradient that arrives at one, is assumed to stay within
+# what every pre-activation, and every gradient that arrives at one, is assumed to stay within
+LIMIT = 64.0
 
 
 class LeNet(Job):
@@ -44,7 +47,9 @@ class LeNet(Job):
         loss = cross_entropy(
             within(h @ v.w1, -6.0, 6.0) + v.b1, y
         )  # and the bias 2: no two classes are more than 16 apart
-        for name, g in zip(self.names, gradient(loss, [v[name] for name in self.names], peak=LIMIT), strict=True):
+        for name, g in zip(
+            self.names, gradient(loss, [v[name] for name in self.names], peak=LIMIT), strict=True
+        ):
             v[name] -= self.rate * g
 
     def finish(self, v: Variables) -> None:

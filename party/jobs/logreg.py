@@ -1,4 +1,5 @@
-"""Logistic regression by stochastic gradient descent: three rounds a step, whatever the number of columns."""
+"""Logistic regression by stochastic gradient descent: three rounds a step, whatever the number of
+columns."""
 
 from __future__ import annotations
 

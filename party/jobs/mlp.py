@@ -11,7 +11,8 @@ _PICTURES = pictures(1024, 784)
 
 
 class Mlp(Job):
-    """Three dense layers. The plan's own choice is 20 fraction bits; 12 take a round and a third of the bytes less."""
+    """Three dense layers. The plan's own choice is 20 fraction bits; 12 take a round and a third of
+    the bytes less."""
 
     iterations = 8
     fraction_bits = 12
@@ -20,9 +21,30 @@ class Mlp(Job):
     rate = 0.125
     x = Input("bob", shape=("n", 784), low=0, high=1, default=_PICTURES)
     y = Input("bob", shape=("n", 10), low=0, high=1, default=classes(_PICTURES, 10))
-    w0 = Input("alice", shape=(784, 128), low=-2, high=2, default=uniform((784, 128), 0.1, seed=3), typical=0.06)
-    w1 = Input("alice", shape=(128, 128), low=-2, high=2, default=uniform((128, 128), 0.1, seed=4), typical=0.06)
-    w2 = Input("alice", shape=(128, 10), low=-2, high=2, default=uniform((128, 10), 0.1, seed=5), typical=0.06)
+    w0 = Input(
+        "alice",
+        shape=(784, 128),
+        low=-2,
+        high=2,
+        default=uniform((784, 128), 0.1, seed=3),
+        typical=0.06,
+    )
+    w1 = Input(
+        "alice",
+        shape=(128, 128),
+        low=-2,
+        high=2,
+        default=uniform((128, 128), 0.1, seed=4),
+        typical=0.06,
+    )
+    w2 = Input(
+        "alice",
+        shape=(128, 10),
+        low=-2,
+        high=2,
+        default=uniform((128, 10), 0.1, seed=5),
+        typical=0.06,
+    )
     b0 = Input("alice", shape=(128,), low=-2, high=2, default=(0.0,) * 128)
     b1 = Input("alice", shape=(128,), low=-2, high=2, default=(0.0,) * 128)
     b2 = Input("alice", shape=(10,), low=-2, high=2, default=(0.0,) * 10)
@@ -45,7 +67,8 @@ class Mlp(Job):
 
 
 class MlpCrossEntropy(Mlp):
-    """The same network, trained on the cross-entropy of a softmax over its ten outputs: four rounds more."""
+    """The same network, trained on the cross-entropy of a softmax over its ten outputs: four rounds
+    more."""
 
     def loss(self, z: Secret, y: Secret) -> Secret:
         return cross_entropy(within(z, -8.0, 8.0), y)

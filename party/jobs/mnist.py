@@ -1,4 +1,5 @@
-"""784-128-128-10 on pictures of 28 × 28: MNIST's, where the user gives its files, and a synthetic stand-in of the same shape otherwise."""
+"""784-128-128-10 on pictures of 28 × 28: MNIST's, where the user gives its files, and a synthetic
+stand-in of the same shape otherwise."""
 
 from __future__ import annotations
 
@@ -7,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from protocol.estimators import MLPClassifier
-from protocol.tables import Labels, MinMax, Table
+from protocol.labels import Labels
+from protocol.tables import MinMax, Table
 
 from .samples import classes, pictures
 
@@ -16,7 +18,8 @@ _PICTURES = pictures(ROWS, 784)
 
 
 class Mnist(MLPClassifier):
-    """One epoch, in batches of 128. Grey values are 0 to 255, as in the files: --table x=train-images-idx3-ubyte.gz, and y= the labels."""
+    """One epoch, in batches of 128. Grey values are 0 to 255, as in the files: --table
+    x=train-images-idx3-ubyte.gz, and y= the labels."""
 
     x = Table("bob", columns=784, steps=[MinMax(low=0, high=255)])
     y = Labels("bob", classes=10)

@@ -1,6 +1,8 @@
-"""Classes of handwritten digits: Alice trains a network with scikit-learn and exports it as ONNX, Bob alone has the pictures to classify.
+"""Classes of handwritten digits: Alice trains a network with scikit-learn and exports it as ONNX,
+Bob alone has the pictures to classify.
 
-What each would do with `python -m party import` and files of their own is done here in a folder, from data that scikit-learn ships.
+What each would do with `python -m party import` and files of their own is done here in a folder,
+from data that scikit-learn ships.
 """
 
 from __future__ import annotations
@@ -32,10 +34,15 @@ class Prepared:
     data: tuple[str, ...]
     labels: Array = field(repr=False)  # what the pictures show,
     exported: Array = field(repr=False)  # and what onnxruntime takes them for
-    tolerances: Mapping[str, float] = field(default_factory=lambda: {"accuracy": 0.005, "as onnxruntime": 0.005})
+    tolerances: Mapping[str, float] = field(
+        default_factory=lambda: {"accuracy": 0.005, "as onnxruntime": 0.005}
+    )
 
-    def measure(self, results: Mapping[str, Array], inputs: Mapping[str, Array]) -> dict[str, float]:
-        """Parts of the pictures: of which the class is right, and is the one that onnxruntime gives."""
+    def measure(
+        self, results: Mapping[str, Array], inputs: Mapping[str, Array]
+    ) -> dict[str, float]:
+        """Parts of the pictures: of which the class is right, and is the one that onnxruntime
+        gives."""
         found = results["label"]
         return {
             "accuracy": float(np.mean(found == self.labels)),
@@ -44,14 +51,17 @@ class Prepared:
 
 
 def prepare(folder: Path) -> Prepared:
-    """Train, export and import the network, and write what each party brings; DataError if a library is missing."""
+    """Train, export and import the network, and write what each party brings; DataError if a
+    library is missing."""
     try:
         datasets, networks, skl2onnx, onnxruntime = map(
-            importlib.import_module, ("sklearn.datasets", "sklearn.neural_network", "skl2onnx", "onnxruntime")
+            importlib.import_module,
+            ("sklearn.datasets", "sklearn.neural_network", "skl2onnx", "onnxruntime"),
         )
     except ImportError as error:
         raise DataError(
-            f"this demo trains a model and exports it: {error.name} is not installed: pip install 'mpc-playground[inference]'"
+            f"this demo trains a model and exports it: {error.name} is not installed: pip install"
+            " 'mpc-playground[inference]'"
         ) from None
     from ..formats.onnx.importing import import_model
     from ..formats.onnx.reading import read_model
@@ -60,14 +70,24 @@ def prepare(folder: Path) -> Prepared:
     x, bobs = x / 16, np.arange(len(x)) % EVERY == 0
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model = networks.MLPClassifier((64, 32), max_iter=60, random_state=0).fit(x[~bobs], y[~bobs])
-        text = skl2onnx.to_onnx(model, x[:1].astype(np.float32), options={"zipmap": False}).SerializeToString()
+        model = networks.MLPClassifier((64, 32), max_iter=60, random_state=0).fit(
+            x[~bobs], y[~bobs]
+        )
+        text = skl2onnx.to_onnx(
+            model, x[:1].astype(np.float32), options={"zipmap": False}
+        ).SerializeToString()
     path, rows = folder / "digits.onnx", x[bobs]
     path.write_bytes(text)
     imported = import_model(read_model(path), rows={"X": x[~bobs]}, outputs=["label"])
-    job, weights, pictures = folder / f"{NAME}.json", folder / "weights.npz", folder / "pictures.npy"
+    job, weights, pictures = (
+        folder / f"{NAME}.json",
+        folder / "weights.npz",
+        folder / "pictures.npy",
+    )
     write(job, imported.network)
     save_results(weights, {f"model.{name}": value for name, value in imported.weights.items()})
     np.save(pictures, rows)
-    exported: Any = onnxruntime.InferenceSession(text).run(["label"], {"X": rows.astype(np.float32)})[0]
+    exported: Any = onnxruntime.InferenceSession(text).run(
+        ["label"], {"X": rows.astype(np.float32)}
+    )[0]
     return Prepared(job, (str(weights), f"X={pictures}"), y[bobs], exported)

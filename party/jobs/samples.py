@@ -1,5 +1,5 @@
-"""Numbers to try a job on: made when they are asked for, from a fixed public seed, the same for everybody.
-Nothing secret.
+"""Numbers to try a job on: made when they are asked for, from a fixed public seed, the same for
+everybody. Nothing secret.
 """
 
 from __future__ import annotations

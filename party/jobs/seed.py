@@ -13,7 +13,9 @@ class Seed(Job):
 
     iterations = 10_000
     fraction_bits = 20
-    x = Input("bob", shape=("n", 3), low=-1, high=1, default=[[0, 0, 1], [0, 1, 1], [1, 0, 1], [1, 1, 1]])
+    x = Input(
+        "bob", shape=("n", 3), low=-1, high=1, default=[[0, 0, 1], [0, 1, 1], [1, 0, 1], [1, 1, 1]]
+    )
     y = Input("bob", shape=("n", 1), low=0, high=1, default=[[0], [0], [1], [1]])
     w = Input(
         "alice",

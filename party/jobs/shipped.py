@@ -1,4 +1,5 @@
-"""Real data that scikit-learn ships, for jobs that show what comes out: read when somebody asks for it, and never from a network."""
+"""Real data that scikit-learn ships, for jobs that show what comes out: read when somebody asks for
+it, and never from a network."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ def bunch(name: str, **options: Any) -> Any:
         datasets = importlib.import_module("sklearn.datasets")
     except ImportError:
         raise DataError(
-            "the data of this job comes with scikit-learn, which is not installed: pip install 'mpc-playground[demo]'"
+            "the data of this job comes with scikit-learn, which is not installed: pip install"
+            " 'mpc-playground[demo]'"
         ) from None
     return getattr(datasets, f"load_{name}")(**options)
 

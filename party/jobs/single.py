@@ -1,5 +1,5 @@
-"""One operation on fresh tensors in every step: what `python -m party bench` measures, and `plan --job
-single` takes apart.
+"""One operation on fresh tensors in every step: what `python -m party bench` measures, and `plan
+--job single` takes apart.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ BINARY: dict[str, tuple[float, Callable[[Secret, Secret], Secret]]] = {
 
 
 class Single(Job):
-    """`operation` on x (and y): vectors of `size` elements; for softmax these in rows of 10, for maxpool in pictures of
-    8 × 28 × 28, for matmul square matrices of `size` rows.
+    """`operation` on x (and y): vectors of `size` elements; for softmax these in rows of 10, for
+    maxpool in pictures of 8 × 28 × 28, for matmul square matrices of `size` rows.
     """
 
     iterations = 1
@@ -90,7 +90,10 @@ class Single(Job):
     @property
     def inputs(self) -> dict[str, Input]:
         if self.operation not in UNARY | BINARY:
-            raise JobError(f"there is no operation {self.operation!r}; there are {', '.join([*UNARY, *BINARY])}")
+            raise JobError(
+                f"there is no operation {self.operation!r}; there are"
+                f" {', '.join([*UNARY, *BINARY])}"
+            )
         peak = UNARY[self.operation][0] if self.operation in UNARY else BINARY[self.operation][0]
         owners = {"x": "alice"} if self.operation in UNARY else {"x": "alice", "y": "bob"}
         return {

@@ -1,9 +1,10 @@
-"""What a job takes over each link of a grid: measured with three processes, beside what its plan predicts.
+"""What a job takes over each link of a grid: measured with three processes, beside what its plan
+predicts.
 
-A cell is a round-trip time and a bandwidth; the links to the dealer are shaped like the one between the
-parties unless said otherwise. Each cell runs as many iterations as are predicted to fit the time it is given,
-and its figures are per iteration. The prediction is calibrated once, by a short run over a fast link and by
-timing the dealer's work here.
+A cell is a round-trip time and a bandwidth; the links to the dealer are shaped like the one between
+the parties unless said otherwise. Each cell runs as many iterations as are predicted to fit the
+time it is given, and its figures are per iteration. The prediction is calibrated once, by a short
+run over a fast link and by timing the dealer's work here.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ from protocol.prg import fresh_seed
 
 from ..local import Trio
 
-QUICK = LinkShape(rtt=0.010)  # where the processes' own work weighs, and what goes on beside the rounds is hidden
+QUICK = LinkShape(
+    rtt=0.010
+)  # where the processes' own work weighs, and what goes on beside the rounds is hidden
 QUICK_SECONDS = 1.5
 LEAST, MOST = 2, 100_000  # iterations of a cell
 SLOW, RUNS = (
@@ -40,7 +43,9 @@ class Order:
     job: str
     plan: Plan
     arguments: tuple[str, ...] = ()  # of both parties
-    files: Mapping[str, Sequence[str]] = field(default_factory=dict)  # what else each party is told: of its files
+    files: Mapping[str, Sequence[str]] = field(
+        default_factory=dict
+    )  # what else each party is told: of its files
 
     def sized(self, iterations: int) -> Plan:
         """The plan for another number of iterations, as far as its cost is concerned."""
@@ -49,7 +54,8 @@ class Order:
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One point of the grid. Times in seconds; the shares are Bob's, to whom the dealer's stream goes."""
+    """One point of the grid. Times in seconds; the shares are Bob's, to whom the dealer's stream
+    goes."""
 
     link: LinkShape
     dealer: LinkShape
@@ -88,7 +94,9 @@ class Cell:
         }
 
 
-def fitting(order: Order, link: LinkShape, dealer: LinkShape, pace: Pace, seconds: float, most: int) -> int:
+def fitting(
+    order: Order, link: LinkShape, dealer: LinkShape, pace: Pace, seconds: float, most: int
+) -> int:
     """How many iterations are predicted to take `seconds`: at least 2, at most `most`."""
     count, probe = LEAST, max(LEAST, min(most, 32))
     for _ in range(3):  # the stream to Bob makes the first iterations slower than the others
@@ -105,7 +113,9 @@ def calibrate(order: Order) -> Pace:
     return calibrated(order.sized(count), taken, QUICK, QUICK, _dealing_pace(order.plan))
 
 
-def measure(order: Order, link: LinkShape, dealer: LinkShape, pace: Pace, seconds: float, most: int) -> Cell:
+def measure(
+    order: Order, link: LinkShape, dealer: LinkShape, pace: Pace, seconds: float, most: int
+) -> Cell:
     """One cell; MpcError in one sentence if it fails."""
     count = fitting(order, link, dealer, pace, seconds, most)
     predicted = predict(order.sized(count), link, dealer, pace)
@@ -119,7 +129,11 @@ def measure(order: Order, link: LinkShape, dealer: LinkShape, pace: Pace, second
 
 
 def _cell(
-    link: LinkShape, dealer: LinkShape, count: int, reports: dict[str, dict[str, Any]], predicted: Prediction
+    link: LinkShape,
+    dealer: LinkShape,
+    count: int,
+    reports: dict[str, dict[str, Any]],
+    predicted: Prediction,
 ) -> Cell:
     bob = reports["bob"]
     return Cell(

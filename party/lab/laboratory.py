@@ -35,26 +35,38 @@ from ..pages.lab import save as save_page
 from ..planned import planned
 from .cells import RUNS, SLOW, Cell, Order, survey
 
-SMALL = {"job": "seed", "rtt": "0,10,40,100ms", "bandwidth": "10mbit,100mbit", "seconds_per_cell": "3s"}
+SMALL = {
+    "job": "seed",
+    "rtt": "0,10,40,100ms",
+    "bandwidth": "10mbit,100mbit",
+    "seconds_per_cell": "3s",
+}
 
 
 def small(folder: Path | None, as_json: bool, quiet: bool) -> int:
     """The lab of the demo: eight cells, a minute and a half."""
     out = Path(tempfile.gettempdir()) / "mpc-lab" if folder is None else folder
     return laboratory(
-        resolve(LAB, argparse.Namespace(**SMALL, out=str(out), json=as_json, quiet=quiet), environment={})
+        resolve(
+            LAB,
+            argparse.Namespace(**SMALL, out=str(out), json=as_json, quiet=quiet),
+            environment={},
+        )
     )
 
 
 def laboratory(settings: Config) -> int:
-    """Measure every cell of the grid, write what was found, and say where. Returns the exit code."""
+    """Measure every cell of the grid, write what was found, and say where. Returns the exit
+    code."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     order = order_of(settings)
     links = grid(settings)
     if not usable(settings.out):
         raise ConfigError(f"the folder {settings.out} cannot be made or written to; check --out")
     if settings.html is not None and not usable(settings.html.parent):
-        raise ConfigError(f"the folder {settings.html.parent} cannot be made or written to; check --html")
+        raise ConfigError(
+            f"the folder {settings.html.parent} cannot be made or written to; check --html"
+        )
 
     def tell(text: str) -> None:
         if not settings.quiet:
@@ -65,7 +77,10 @@ def laboratory(settings: Config) -> int:
 
 
 def _survey(
-    settings: Config, order: Order, links: list[tuple[LinkShape, LinkShape]], told: Callable[[str], None]
+    settings: Config,
+    order: Order,
+    links: list[tuple[LinkShape, LinkShape]],
+    told: Callable[[str], None],
 ) -> int:
     folder: Path = settings.out
     most = order.plan.dealing.steps
@@ -77,7 +92,10 @@ def _survey(
         save_page(found, settings.html)
         written.append(settings.html)
     if importlib.util.find_spec("matplotlib") is None:
-        told("no pictures: install matplotlib for them, with python -m pip install 'mpc-playground[lab]'")
+        told(
+            "no pictures: install matplotlib for them, with python -m pip install"
+            " 'mpc-playground[lab]'"
+        )
     else:
         from .pictures import draw
 
@@ -127,7 +145,9 @@ def order_of(settings: Config) -> Order:
     files = given(settings)
     plan = planned(job, settings.job, files, {}, iterations=settings.iterations, reveal="none").plan
     if not plan.costs[Phase.STEP].rounds:
-        raise ConfigError(f"an iteration of {settings.job} has no rounds, so there is nothing to measure")
+        raise ConfigError(
+            f"an iteration of {settings.job} has no rounds, so there is nothing to measure"
+        )
     arguments = tuple(part for text in settings.param for part in ("--param", text))
     return Order(
         settings.job,
@@ -159,13 +179,22 @@ def as_data(order: Order, cells: Sequence[Cell], pace: Pace, seconds: float) -> 
             "cores": os.cpu_count(),
             "python": platform.python_version(),
         },
-        "scaling": f"each cell runs as many of the job's {order.plan.dealing.steps:,} iterations as are "
-        f"predicted to take {seconds:g} s, at least 2; the time per iteration is that of all iterations over "
-        "their number, the wait for the first material included",
-        "repetition": f"a cell over {SLOW:.0%} slower than predicted was run again, up to {RUNS} times, and "
-        "the fastest counts, because other programs on the machine only ever slow it down: see runs",
+        "scaling": (
+            f"each cell runs as many of the job's {order.plan.dealing.steps:,} iterations as are"
+            f" predicted to take {seconds:g} s, at least 2; the time per iteration is that of all"
+            " iterations over their number, the wait for the first material included"
+        ),
+        "repetition": (
+            f"a cell over {SLOW:.0%} slower than predicted was run again, up to {RUNS} times, and"
+            " the fastest counts, because other programs on the machine only ever slow it down:"
+            " see runs"
+        ),
         "shares": "seconds of bob's online phase: computed, waited_for_peer, waited_for_material",
-        "per_iteration": {"rounds": cost.rounds, "bytes_sent": list(cost.sent), "dealt_bytes": cost.dealt},
+        "per_iteration": {
+            "rounds": cost.rounds,
+            "bytes_sent": list(cost.sent),
+            "dealt_bytes": cost.dealt,
+        },
         "pace": dataclasses.asdict(pace),
         "cells": [cell.row() for cell in cells],
     }

@@ -1,4 +1,5 @@
-"""The laboratory's pictures, for colour, grey and black and white alike. The only file that needs matplotlib.
+"""The laboratory's pictures, for colour, grey and black and white alike. The only file that needs
+matplotlib.
 
 time       milliseconds per iteration against round-trip time, one curve per bandwidth
 shares     what Bob's time went into, one bar per cell
@@ -125,7 +126,11 @@ def shares(job: str, cells: Sequence[Cell]) -> Figure:
 
 def predictions(job: str, cells: Sequence[Cell]) -> Figure:
     figure, axes = _sheet(f"{job}: predicted by the plan, and measured", 5.6, 5.2)
-    points = [1e3 * value for cell in cells for value in (cell.per_iteration, cell.predicted_per_iteration)]
+    points = [
+        1e3 * value
+        for cell in cells
+        for value in (cell.per_iteration, cell.predicted_per_iteration)
+    ]
     ends = (min(points) / 1.5, max(points) * 1.5)
     low, high = ([end * (1 + sign * NEAR) for end in ends] for sign in (-1, 1))
     axes.fill_between(ends, low, high, color="0.88", linewidth=0, label=f"within {NEAR:.0%}")
@@ -173,7 +178,9 @@ def _plain(axes: Axes, which: str) -> None:
 def _by_rate(cells: Sequence[Cell]) -> list[tuple[str, list[Cell]]]:
     """The cells of every bandwidth, the lowest first, each by round-trip time."""
     found: dict[str, list[Cell]] = {}
-    for cell in sorted(cells, key=lambda cell: (cell.link.bandwidth or float("inf"), cell.link.rtt)):
+    for cell in sorted(
+        cells, key=lambda cell: (cell.link.bandwidth or float("inf"), cell.link.rtt)
+    ):
         found.setdefault(_rate(cell), []).append(cell)
     return list(found.items())
 

@@ -1,1 +1,2 @@
-"""Reports as one HTML file each: no script, nothing from elsewhere, readable in the dark, by keyboard and on paper."""
+"""Reports as one HTML file each: no script, nothing from elsewhere, readable in the dark, by
+keyboard and on paper."""

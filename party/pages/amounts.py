@@ -6,7 +6,8 @@ UNITS = (("h", 3600.0), ("min", 60.0), ("s", 1.0), ("ms", 1e-3), ("µs", 1e-6))
 
 
 def unit(seconds: float) -> tuple[str, float]:
-    """The unit of time, and its seconds, in which something as long as this is a number from about 2 on."""
+    """The unit of time, and its seconds, in which something as long as this is a number from about
+    2 on."""
     return next((each for each in UNITS if seconds >= 2 * each[1]), UNITS[-1])
 
 

@@ -1,6 +1,8 @@
-"""Pictures for a page: tables with bars in them, the messages of a protocol on a time line, curves over a logarithmic or even axis.
+"""Pictures for a page: tables with bars in them, the messages of a protocol on a time line, curves
+over a logarithmic or even axis.
 
-Colours come from the page's style, so that a picture is light or dark as the page is. Every picture says in words what it shows.
+Colours come from the page's style, so that a picture is light or dark as the page is. Every picture
+says in words what it shows.
 """
 
 from __future__ import annotations
@@ -18,11 +20,13 @@ LEFT = 64.0
 LANES = (34.0, 150.0)  # y of alice's and of bob's lane
 
 
-# ---- tables ------------------------------------------------------------------------------------------------------
+# ---- tables
+# --------------------------------------------------------------------------------------------------
 
 
 def bar(*parts: tuple[str, float], whole: float, title: str = "") -> Element:
-    """Coloured lengths beside each other, as parts of `whole`; the numbers are in the cells beside it."""
+    """Coloured lengths beside each other, as parts of `whole`; the numbers are in the cells beside
+    it."""
     spans = (
         tag("span", class_=colour, style=f"width:{100 * value / whole:.4g}%")
         for colour, value in parts
@@ -34,27 +38,48 @@ def bar(*parts: tuple[str, float], whole: float, title: str = "") -> Element:
 def key(*entries: tuple[str, Child]) -> Element:
     """What the colours mean."""
     return tag(
-        "ul", *(tag("li", tag("i", class_=colour, aria_hidden="true"), text) for colour, text in entries), class_="key"
+        "ul",
+        *(tag("li", tag("i", class_=colour, aria_hidden="true"), text) for colour, text in entries),
+        class_="key",
     )
 
 
 def table(
-    label: str, headings: Sequence[str], rows: Sequence[Sequence[Child]], numbers: str, taken: int = -1
+    label: str,
+    headings: Sequence[str],
+    rows: Sequence[Sequence[Child]],
+    numbers: str,
+    taken: int = -1,
 ) -> Element:
-    """`numbers`: a letter for each column: "t" for text, "n" for numbers, "b" for bars. Row `taken` is the one that counts."""
+    """`numbers`: a letter for each column: "t" for text, "n" for numbers, "b" for bars. Row `taken`
+    is the one that counts."""
     kinds = {"t": None, "n": "number", "b": "wide"}
-    head = (tag("th", text, scope="col", class_=kinds[kind]) for text, kind in zip(headings, numbers, strict=True))
+    head = (
+        tag("th", text, scope="col", class_=kinds[kind])
+        for text, kind in zip(headings, numbers, strict=True)
+    )
     body = []
     for number, row in enumerate(rows):
         first, *others = zip(row, numbers, strict=True)
         cells = (tag("td", cell, class_=kinds[kind]) for cell, kind in others)
-        body.append(tag("tr", tag("th", first[0], scope="row"), *cells, class_="taken" if number == taken else None))
+        body.append(
+            tag(
+                "tr",
+                tag("th", first[0], scope="row"),
+                *cells,
+                class_="taken" if number == taken else None,
+            )
+        )
     whole = tag("table", tag("thead", tag("tr", *head)), tag("tbody", *body))
     return tag("div", whole, class_="scroll", role="region", aria_label=label, tabindex="0")
 
 
 def folded(
-    label: str, headings: Sequence[str], rows: Sequence[Sequence[Child]], numbers: str, longest: int = 12
+    label: str,
+    headings: Sequence[str],
+    rows: Sequence[Sequence[Child]],
+    numbers: str,
+    longest: int = 12,
 ) -> list[Element]:
     """A table, and the end of a long one folded away."""
     found = [table(label, headings, rows[:longest], numbers)]
@@ -64,7 +89,8 @@ def folded(
     return found
 
 
-# ---- the time line -----------------------------------------------------------------------------------------------
+# ---- the time line
+# -----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -77,7 +103,8 @@ class Crossing:
 
 
 def time_line(crossings: Sequence[Crossing], end: float, dealing: float, said: str) -> Element:
-    """Messages between two lanes, seconds from left to right; under them how long the dealer needs for the same."""
+    """Messages between two lanes, seconds from left to right; under them how long the dealer needs
+    for the same."""
     right = WIDTH - 14
     height = LANES[1] + (92 if dealing else 56)
 
@@ -102,7 +129,9 @@ def time_line(crossings: Sequence[Crossing], end: float, dealing: float, said: s
     if dealing:
         y, long = LANES[1] + 26, x(min(dealing, end)) - LEFT
         drawn.append(tag("text", "dealer", x=0, y=y + 13, class_="strong"))
-        drawn.append(tag("rect", x=LEFT, y=y, width=max(1.5, long), height=18, rx=3, class_="from-dealer"))
+        drawn.append(
+            tag("rect", x=LEFT, y=y, width=max(1.5, long), height=18, rx=3, class_="from-dealer")
+        )
         inside = long > 200
         words = f"{span(dealing)}{', longer than the rounds' if dealing > end else ''}"
         at = LEFT + 10 if inside else LEFT + long + 8
@@ -111,7 +140,8 @@ def time_line(crossings: Sequence[Crossing], end: float, dealing: float, said: s
     return tag("svg", *drawn, viewBox=f"0 0 {WIDTH:g} {height:g}", role="img", aria_label=said)
 
 
-# ---- curves ------------------------------------------------------------------------------------------------------
+# ---- curves
+# --------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -140,17 +170,28 @@ def even(name: str, low: float, high: float, write: Callable[[float], str] = "{:
     return Axis(name, lambda value: (value - low) / far, ticks(low, high, 8), write)
 
 
-def logarithmic(name: str, values: Sequence[float], write: Callable[[float], str] = "{:g}".format) -> Axis:
+def logarithmic(
+    name: str, values: Sequence[float], write: Callable[[float], str] = "{:g}".format
+) -> Axis:
     """An axis on which equal ratios are equal lengths, with room for `values`, all above 0."""
     low, high = math.log10(min(values)) - 0.06, math.log10(max(values)) + 0.06
     steps = (1.0, 2.0, 5.0) if high - low < 2.5 else (1.0,)
     powers = range(math.floor(low), math.ceil(high) + 1)
-    marks = [step * 10.0**power for power in powers for step in steps if low <= math.log10(step * 10.0**power) <= high]
+    marks = [
+        step * 10.0**power
+        for power in powers
+        for step in steps
+        if low <= math.log10(step * 10.0**power) <= high
+    ]
     return Axis(name, lambda value: (math.log10(value) - low) / (high - low), marks, write)
 
 
 def curves(
-    lines: Sequence[Curve], across: Axis, up: Axis, said: str, dot: tuple[float, float, str] | None = None
+    lines: Sequence[Curve],
+    across: Axis,
+    up: Axis,
+    said: str,
+    dot: tuple[float, float, str] | None = None,
 ) -> Element:
     """Lines over two axes; `dot` is one point with words beside it."""
     bottom, top, right = 300.0, 26.0, WIDTH - 120
@@ -173,7 +214,11 @@ def curves(
         if line.joined:
             points = " ".join(f"{x(a):.2f},{y(b):.2f}" for a, b in line.points)
             drawn.append(tag("polyline", points=points, class_=f"curve {kind}"))
-        drawn += [tag("circle", cx=x(a), cy=y(b), r=4, class_=f"point {kind}") for a, b in line.points if line.marked]
+        drawn += [
+            tag("circle", cx=x(a), cy=y(b), r=4, class_=f"point {kind}")
+            for a, b in line.points
+            if line.marked
+        ]
         end_x, end_y = x(line.points[-1][0]), y(line.points[-1][1])
         above = max(end_y + 4, above + 16)  # names do not cover each other
         drawn.append(tag("text", line.name, x=end_x + 10, y=above))
@@ -187,8 +232,12 @@ def ticks(low: float, high: float, most: int) -> list[float]:
     """Round numbers in [low, high], at most `most` + 1 of them."""
     rough = (high - low) / most or 1.0
     power = 10.0 ** math.floor(math.log10(rough))
-    step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough * (1 - 1e-9))
-    return [n * step for n in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
+    step = next(
+        factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough * (1 - 1e-9)
+    )
+    return [
+        n * step for n in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)
+    ]
 
 
 def _scale(

@@ -1,4 +1,5 @@
-"""What the laboratory measured as a page: time against distance, where Bob's time goes, and predicted beside measured."""
+"""What the laboratory measured as a page: time against distance, where Bob's time goes, and
+predicted beside measured."""
 
 from __future__ import annotations
 
@@ -30,8 +31,9 @@ def lab_page(found: Mapping[str, Any]) -> str:
         tag("h1", title),
         tag(
             "p",
-            f"An iteration takes {each['rounds']:,} rounds, in which a party sends {size(max(each['bytes_sent']))}, and "
-            f"{size(each['dealt_bytes'])} that are dealt. Measured between three processes over {len(cells)} links.",
+            f"An iteration takes {each['rounds']:,} rounds, in which a party sends"
+            f" {size(max(each['bytes_sent']))}, and {size(each['dealt_bytes'])} that are dealt."
+            f" Measured between three processes over {len(cells)} links.",
             class_="quiet",
         ),
         *_times(cells, each["rounds"]),
@@ -39,7 +41,11 @@ def lab_page(found: Mapping[str, Any]) -> str:
         *_predictions(cells),
         tag("h2", "How it was measured"),
         tag("ul", *(tag("li", f"{found[text]}.") for text in ("scaling", "repetition"))),
-        tag("p", f"{machine['system']}, {machine['cores']} cores, Python {machine['python']}.", class_="small quiet"),
+        tag(
+            "p",
+            f"{machine['system']}, {machine['cores']} cores, Python {machine['python']}.",
+            class_="small quiet",
+        ),
         tag("p", tag("code", found["command"]), class_="small quiet"),
     )
 
@@ -51,12 +57,17 @@ def _times(cells: Sequence[Row], rounds: int) -> list[Child]:
         Curve(rate, [(cell["rtt_ms"], cell["iteration_ms"]) for cell in own], marked=True)
         for rate, own in _by_rate(cells).items()
     ]
-    said = f"Milliseconds per iteration, from {min(values):g} to {max(values):g}, against round-trip times up to {far:g} ms."
+    said = (
+        f"Milliseconds per iteration, from {min(values):g} to {max(values):g}, against round-trip"
+        f" times up to {far:g} ms."
+    )
     floor = [(cell["rtt_ms"], rounds * cell["rtt_ms"] / 2) for cell in cells if cell["rtt_ms"]]
     if len({rtt for rtt, _ in floor}) > 1:
         lines.append(Curve("latency alone", sorted(set(floor))))
         values += [value for _, value in floor]
-    picture = curves(lines, even("round-trip time, ms", 0.0, far), logarithmic("ms per iteration", values), said)
+    picture = curves(
+        lines, even("round-trip time, ms", 0.0, far), logarithmic("ms per iteration", values), said
+    )
     words = f"Latency alone: {rounds:,} rounds of half a round trip each." if floor else said
     return [tag("h2", "Time per iteration"), tag("figure", picture, tag("figcaption", words))]
 
@@ -93,10 +104,16 @@ def _predictions(cells: Sequence[Row]) -> list[Child]:
         tag("h2", "Predicted and measured"),
         tag(
             "p",
-            "The plan predicts a run from its exact counts and one short run that shows how fast these processes are.",
+            "The plan predicts a run from its exact counts and one short run that shows how fast"
+            " these processes are.",
         ),
         key(("bob", "measured"), ("wait", "predicted")),
-        table("Predicted and measured", ("Link", "iterations", "measured", "predicted", "off by", ""), rows, "tnnnnb"),
+        table(
+            "Predicted and measured",
+            ("Link", "iterations", "measured", "predicted", "off by", ""),
+            rows,
+            "tnnnnb",
+        ),
     ]
 
 

@@ -1,6 +1,7 @@
 """Elements of HTML and SVG as values, and the page that they stand on.
 
-Text and attributes are escaped when a page is written, by the standard library; so a name from a job cannot become markup.
+Text and attributes are escaped when a page is written, by the standard library; so a name from a
+job cannot become markup.
 """
 
 from __future__ import annotations
@@ -12,15 +13,21 @@ from xml.etree.ElementTree import Element, tostring
 from protocol.errors import ConfigError
 
 Child = Element | str | None
-POLICY = "default-src 'none'; style-src 'unsafe-inline'"  # whatever is shown, nothing is loaded or run
+POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'"  # whatever is shown, nothing is loaded or run
+)
 
 
 def tag(name: str, /, *children: Child, **attributes: str | float | None) -> Element:
-    """An element; None, as a child or an attribute, is left out. `class_` is class, `aria_label` is aria-label; numbers are written short."""
+    """An element; None, as a child or an attribute, is left out. `class_` is class, `aria_label` is
+    aria-label; numbers are written short."""
     found = Element(name)
     for key, value in attributes.items():
         if value is not None:
-            found.set(key.rstrip("_").replace("_", "-"), value if isinstance(value, str) else f"{value:.6g}")
+            found.set(
+                key.rstrip("_").replace("_", "-"),
+                value if isinstance(value, str) else f"{value:.6g}",
+            )
     for child in children:
         if isinstance(child, Element):
             found.append(child)
@@ -50,4 +57,6 @@ def write(path: Path, text: str, option: str) -> None:
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise ConfigError(f"the page cannot be written to {path}: {error.strerror}; check {option}") from None
+        raise ConfigError(
+            f"the page cannot be written to {path}: {error.strerror}; check {option}"
+        ) from None

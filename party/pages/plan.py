@@ -1,4 +1,5 @@
-"""A plan as a page: rounds on a time line, bytes by operation, what is dealt, memory, and the ways that were not taken."""
+"""A plan as a page: rounds on a time line, bytes by operation, what is dealt, memory, and the ways
+that were not taken."""
 
 from __future__ import annotations
 
@@ -33,11 +34,17 @@ def plan_page(planned: Planned) -> str:
         if planned.link == planned.dealer_link
         else f"{planned.link}; to the dealer {planned.dealer_link}"
     )
-    over = "a perfect link" if planned.link.free and planned.dealer_link.free else f"a link of {link}"
+    over = (
+        "a perfect link" if planned.link.free and planned.dealer_link.free else f"a link of {link}"
+    )
     return page(
         title,
         tag("h1", title),
-        tag("p", f"Exact counts from the plan, before anything runs, and a prediction for {over}.", class_="quiet"),
+        tag(
+            "p",
+            f"Exact counts from the plan, before anything runs, and a prediction for {over}.",
+            class_="quiet",
+        ),
         _tiles(planned),
         where_time_goes(planned),
         *time_lines(planned),
@@ -58,20 +65,35 @@ def plan_page(planned: Planned) -> str:
 
 
 def _tiles(planned: Planned) -> Element:
-    plan, predicted, sent = planned.plan, planned.predicted, [planned.plan.bytes_sent(party) for party in (0, 1)]
+    plan, predicted, sent = (
+        planned.plan,
+        planned.predicted,
+        [planned.plan.bytes_sent(party) for party in (0, 1)],
+    )
     steps = plan.dealing.steps
     each = f"{span(predicted.step_seconds / steps)} an iteration" if steps else "no iterations"
-    each_sends = f"{sent[0]:,} B" if sent[0] == sent[1] else f"alice {sent[0]:,} B, bob {sent[1]:,} B"
+    each_sends = (
+        f"{sent[0]:,} B" if sent[0] == sent[1] else f"alice {sent[0]:,} B, bob {sent[1]:,} B"
+    )
     tiles = [
-        ("Predicted, online", span(predicted.seconds), f"{steps:,} iterations, {each}" if steps else each),
+        (
+            "Predicted, online",
+            span(predicted.seconds),
+            f"{steps:,} iterations, {each}" if steps else each,
+        ),
         ("Rounds", f"{plan.rounds:,}", f"{2 * plan.rounds:,} messages"),
         ("Sent by a party", size(max(sent)), each_sends),
         ("Dealt", size(plan.dealt_bytes), f"to bob {plan.dealt_bytes:,} B; a seed of 32 B to each"),
     ]
-    return tag("dl", *(tag("div", tag("dt", a), tag("dd", b, tag("small", c))) for a, b, c in tiles), class_="tiles")
+    return tag(
+        "dl",
+        *(tag("div", tag("dt", a), tag("dd", b, tag("small", c))) for a, b, c in tiles),
+        class_="tiles",
+    )
 
 
-# ---- bytes -------------------------------------------------------------------------------------------------------
+# ---- bytes
+# --------------------------------------------------------------------------------------------------
 
 
 def _operations(plan: Plan) -> list[Child]:
@@ -95,9 +117,14 @@ def _operations(plan: Plan) -> list[Child]:
     ]
     return [
         tag("h2", "Bytes by operation"),
-        tag("p", "Of the whole run: what one party sends the other, and what the dealer sends to Bob."),
+        tag(
+            "p",
+            "Of the whole run: what one party sends the other, and what the dealer sends to Bob.",
+        ),
         key(("bob", "sent by a party"), ("dealer", "dealt")),
-        *folded("Bytes by operation", ("Operation", "line", "when", "sent", "dealt", ""), rows, "tttnnb"),
+        *folded(
+            "Bytes by operation", ("Operation", "line", "when", "sent", "dealt", ""), rows, "tttnnb"
+        ),
     ]
 
 
@@ -110,7 +137,9 @@ def _dealt(plan: Plan) -> list[Child]:
         for kind in kinds(plan, phase):
             count, dealt = total.get(kind.name, (0, 0))
             total[kind.name] = count + times * kind.count, dealt + times * kind.dealt
-    ordered = sorted(((name, *counts) for name, counts in total.items() if counts[0]), key=lambda row: -row[2])
+    ordered = sorted(
+        ((name, *counts) for name, counts in total.items() if counts[0]), key=lambda row: -row[2]
+    )
     most = ordered[0][2] if ordered else 1
     rows = [
         (
@@ -124,8 +153,16 @@ def _dealt(plan: Plan) -> list[Child]:
     ]
     return [
         tag("h2", "What the dealer makes"),
-        tag("p", "Functions of random masks, made before there is anything to hide, and each used once."),
-        table("What the dealer makes", ("Correlation", "what it is", "tensors", "dealt", ""), rows, "ttnnb"),
+        tag(
+            "p",
+            "Functions of random masks, made before there is anything to hide, and each used once.",
+        ),
+        table(
+            "What the dealer makes",
+            ("Correlation", "what it is", "tensors", "dealt", ""),
+            rows,
+            "ttnnb",
+        ),
     ]
 
 
@@ -147,7 +184,8 @@ def _memory(planned: Planned) -> list[Child]:
     return [tag("h2", "Memory and disk"), table("Memory and disk", ("", "about", ""), rows, "tnb")]
 
 
-# ---- what else there is ------------------------------------------------------------------------------------------
+# ---- what else there is
+# ------------------------------------------------------------------------------------------
 
 
 def _alternatives(plan: Plan) -> list[Child]:
@@ -167,8 +205,17 @@ def _alternatives(plan: Plan) -> list[Child]:
             for way in ways
         ]
         found += [
-            tag("p", f"How comparisons join, planned for {plan.traced.network}: the first way is taken."),
-            table("Comparisons", ("Comparisons", "rounds", "sent", "dealt", "takes", ""), rows, "tnnnnb", 0),
+            tag(
+                "p",
+                f"How comparisons join, planned for {plan.traced.network}: the first way is taken.",
+            ),
+            table(
+                "Comparisons",
+                ("Comparisons", "rounds", "sent", "dealt", "takes", ""),
+                rows,
+                "tnnnnb",
+                0,
+            ),
         ]
     if tried:
         most = max(one.seconds for one in tried)
@@ -190,7 +237,13 @@ def _alternatives(plan: Plan) -> list[Child]:
             table("Fraction bits", headings, rows, "tnnnnb", chosen),
         ]
     elif not ways:
-        found = [tag("p", "There was nothing to choose: nothing is compared, and the job states its fraction bits.")]
+        found = [
+            tag(
+                "p",
+                "There was nothing to choose: nothing is compared, and the job states its fraction"
+                " bits.",
+            )
+        ]
     return [tag("h2", "Ways that were not taken"), *found]
 
 

@@ -1,4 +1,5 @@
-"""The time that a plan takes, as parts of a page: where it goes, every round on a time line, and the same over other links."""
+"""The time that a plan takes, as parts of a page: where it goes, every round on a time line, and
+the same over other links."""
 
 from __future__ import annotations
 
@@ -18,7 +19,12 @@ from .amounts import span, unit
 from .charts import Crossing, Curve, bar, curves, even, folded, key, table, time_line
 from .markup import Child, tag
 
-NAMES = {Phase.SETUP: "Before", Phase.STEP: "Each iteration", Phase.CHECK: "Each check", Phase.FINISH: "After"}
+NAMES = {
+    Phase.SETUP: "Before",
+    Phase.STEP: "Each iteration",
+    Phase.CHECK: "Each check",
+    Phase.FINISH: "After",
+}
 RATES = {"no limit": 0.0, "100 Mbit/s": 100e6, "10 Mbit/s": 10e6}  # of the curves
 
 
@@ -31,11 +37,14 @@ def _split(cost: PhaseCost, network: Network) -> tuple[float, float, float]:
 
 
 def _network(planned: Planned) -> Network:
-    return Network(planned.link.rtt, planned.link.bandwidth, planned.dealer_link.bandwidth, planned.link.jitter)
+    return Network(
+        planned.link.rtt, planned.link.bandwidth, planned.dealer_link.bandwidth, planned.link.jitter
+    )
 
 
 def where_time_goes(planned: Planned) -> Element:
-    """Where the time of the run goes: latency, bytes, the processes' own work, and waiting for the dealer."""
+    """Where the time of the run goes: latency, bytes, the processes' own work, and waiting for the
+    dealer."""
     plan, network = planned.plan, _network(planned)
     counted = [(plan.costs[phase], plan.dealing.count(phase)) for phase in Phase]
     split = [(times, *_split(cost, network)) for cost, times in counted]
@@ -50,7 +59,10 @@ def where_time_goes(planned: Planned) -> Element:
     whole = latency + crossing + own + waited or 1.0
     long = bar(*((colour, seconds) for colour, (_, seconds) in shares.items()), whole=whole)
     long.set("class", "bar whole")
-    texts = [(colour, f"{name}: {span(seconds)} ({seconds / whole:.0%})") for colour, (name, seconds) in shares.items()]
+    texts = [
+        (colour, f"{name}: {span(seconds)} ({seconds / whole:.0%})")
+        for colour, (name, seconds) in shares.items()
+    ]
     return tag("section", tag("h2", "Where the time goes"), long, key(*texts))
 
 
@@ -60,8 +72,9 @@ def time_lines(planned: Planned) -> list[Child]:
         tag("h2", "Rounds on a time line"),
         tag(
             "p",
-            "In a round each party sends one message and goes on when the other's has come. A band is a message on its way: its slope is "
-            "latency, its width the time that its bytes take. The numbers above are those of the rounds in the tables.",
+            "In a round each party sends one message and goes on when the other's has come. A band"
+            " is a message on its way: its slope is latency, its width the time that its bytes"
+            " take. The numbers above are those of the rounds in the tables.",
         ),
     ]
     main = Phase.STEP if plan.dealing.steps and plan.costs[Phase.STEP].rounds else Phase.FINISH
@@ -73,7 +86,9 @@ def time_lines(planned: Planned) -> list[Child]:
         often = f", {times:,} times" if times > 1 else ""
         heads = tag("b", NAMES[phase]), f": {_count(cost.rounds, 'round')}, {span(seconds)}{often}"
         opened = "open" if phase == main else None
-        found.append(tag("details", tag("summary", *heads), *_phase(plan, phase, network), open=opened))
+        found.append(
+            tag("details", tag("summary", *heads), *_phase(plan, phase, network), open=opened)
+        )
     return found
 
 
@@ -88,7 +103,9 @@ def _phase(plan: Plan, phase: Phase, network: Network) -> list[Element]:
     end = online_seconds(cost, network)
     dealing = dealing_seconds(cost.dealt, network) if cost.dealt else 0.0
     dealt = f", for which the dealer needs {span(dealing)}" if dealing else ""
-    said = f"{NAMES[phase]}: {_count(len(each), 'round')} between alice and bob in {span(end)}{dealt}."
+    said = (
+        f"{NAMES[phase]}: {_count(len(each), 'round')} between alice and bob in {span(end)}{dealt}."
+    )
     rows = [
         (f"{n}", _opened(one.opens, one.reveals), f"{max(one.sent):,}", span(seconds))
         for n, (one, seconds) in enumerate(zip(each, times, strict=True), 1)
@@ -122,9 +139,13 @@ def other_links(planned: Planned) -> list[Child]:
         Curve(rate, [(1e3 * rtt, s / factor) for rtt, s in zip(distances, each, strict=True)])
         for rate, each in found.items()
     ]
-    said = f"The run's time against the round-trip time, from {span(seconds(0, 0))} to {span(high)}."
+    said = (
+        f"The run's time against the round-trip time, from {span(seconds(0, 0))} to {span(high)}."
+    )
     rows = [
-        (name, str(shape), span(run_seconds(costs, _over(shape)))) for name, shape in PROFILES.items() if name != "none"
+        (name, str(shape), span(run_seconds(costs, _over(shape))))
+        for name, shape in PROFILES.items()
+        if name != "none"
     ]
     return [
         tag("h2", "The same plan over other links"),
@@ -139,7 +160,8 @@ def other_links(planned: Planned) -> list[Child]:
             ),
             tag(
                 "figcaption",
-                "Curves are of bandwidths, the dealer's link like the one between the parties; the dot is the stated link.",
+                "Curves are of bandwidths, the dealer's link like the one between the parties; the"
+                " dot is the stated link.",
             ),
         ),
         table("Other links", ("Link", "is", "takes"), rows, "ttn"),

@@ -1,4 +1,5 @@
-"""The table of operations: what each costs, how exact it is and where, taken from real plans and runs of one operation."""
+"""The table of operations: what each costs, how exact it is and where, taken from real plans and
+runs of one operation."""
 
 from .entry import Entry
 from .facts import Facts, facts

@@ -1,6 +1,8 @@
-"""An entry of the table: an example of an operation, the function that it stands for, and what it promises of its error.
+"""An entry of the table: an example of an operation, the function that it stands for, and what it
+promises of its error.
 
-Everything else in the table is found out: the signature and the sentence from the code, costs from a plan, the error from a run.
+Everything else in the table is found out: the signature and the sentence from the code, costs from
+a plan, the error from a run.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ MANY = 1000  # entries of an operand, where nothing else is said
 
 @dataclass(frozen=True)
 class Operand:
-    """A secret tensor that an example is computed of: its shape, and where its entries lie, ends included."""
+    """A secret tensor that an example is computed of: its shape, and where its entries lie, ends
+    included."""
 
     shape: Shape = (MANY,)
     low: float = -8.0
@@ -44,12 +47,14 @@ X = Operand()
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """secure(*secrets) of `operands`, alice's and bob's by turns, and clear(*arrays), the same in NumPy.
+    """secure(*secrets) of `operands`, alice's and bob's by turns, and clear(*arrays), the same in
+    NumPy.
 
     clear: None for what the job's own float64 twin computes, where that is exact by itself.
     error, relative: the result is at most error + relative · |true result| off at 20 fraction bits.
     slope: … and the gradient, in float64, at most this from the true one, as a part of 1 + |it|.
-    of: the function that has the signature and the sentence; `call` and `says` stand for them where there is none.
+    of: the function that has the signature and the sentence; `call` and `says` stand for them where
+        there is none.
     """
 
     secure: Callable[..., Any]
@@ -84,13 +89,16 @@ class Entry:
 def signature(function: Callable[..., Any]) -> str:
     """name(arguments with defaults), without types."""
     found = inspect.signature(function)
-    parameters = [each.replace(annotation=inspect.Parameter.empty) for each in found.parameters.values()]
+    parameters = [
+        each.replace(annotation=inspect.Parameter.empty) for each in found.parameters.values()
+    ]
     text = str(found.replace(parameters=parameters, return_annotation=inspect.Signature.empty))
     return function.__name__ + text.replace("'", '"')
 
 
 def sentence(function: Callable[..., Any]) -> str:
-    """The first of a docstring, without its full stop: up to a colon or semicolon, behind which costs are said."""
+    """The first of a docstring, without its full stop: up to a colon or semicolon, behind which
+    costs are said."""
     text = " ".join((inspect.getdoc(function) or "").split())
     found = re.split(r"[.;:](?:\s|$)", text, maxsplit=1)[0]
     return found[:1].lower() + found[1:] if found[:1].isascii() else found

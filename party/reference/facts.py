@@ -1,4 +1,5 @@
-"""What an entry of the table costs and how exact it is: the plan and a run of a step that computes it of fresh tensors."""
+"""What an entry of the table costs and how exact it is: the plan and a run of a step that computes
+it of fresh tensors."""
 
 from __future__ import annotations
 
@@ -35,7 +36,10 @@ class Example(Job):
     @property
     def inputs(self) -> dict[str, Input]:
         operands = enumerate(self.entry.operands)
-        return {f"x{n}": Input(("alice", "bob")[n % 2], (*each.shape,), each.low, each.high) for n, each in operands}
+        return {
+            f"x{n}": Input(("alice", "bob")[n % 2], (*each.shape,), each.low, each.high)
+            for n, each in operands
+        }
 
     def setup(self, v: Variables) -> None:
         v.out = v.zeros(traced(self.entry)[1].shape)
@@ -51,7 +55,8 @@ class Example(Job):
 
 @dataclass(frozen=True)
 class Facts:
-    """One row. Bytes are those of the whole example: what one party sends to the other, and what is dealt to bob."""
+    """One row. Bytes are those of the whole example: what one party sends to the other, and what is
+    dealt to bob."""
 
     name: str
     meaning: str
@@ -95,7 +100,8 @@ def differentiable(entry: Entry) -> bool:
 
 
 def samples(operands: tuple[Operand, ...]) -> dict[str, Array]:
-    """Multiples of a unit: a grid with both ends, and random ones between them, so that no entry is met by the like of it."""
+    """Multiples of a unit: a grid with both ends, and random ones between them, so that no entry is
+    met by the like of it."""
     found: dict[str, Array] = {}
     for n, each in enumerate(operands):
         count = int(np.prod(each.shape))
@@ -103,8 +109,9 @@ def samples(operands: tuple[Operand, ...]) -> dict[str, Array]:
             values = np.resize(each.among, count)
         else:
             random = np.asarray(uniform((count,), 0.5, n + 1)) + 0.5
-            values = each.low + (each.high - each.low) * np.where(np.arange(count) % 2 == n % 2, random,
-                                                                  np.linspace(0.0, 1.0, count))  # fmt: skip
+            values = each.low + (each.high - each.low) * np.where(
+                np.arange(count) % 2 == n % 2, random, np.linspace(0.0, 1.0, count)
+            )
             values = np.clip(np.rint(values / UNIT) * UNIT, each.low, each.high)
         found[f"x{n}"] = values.reshape(each.shape)
     return found

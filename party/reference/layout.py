@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from .facts import FAR, Facts
 
+_FAR = f"{FAR.rtt * 1e3:.0f} ms"
 INTRODUCTION = f"""# Operations
 
 Made by `python -m party operations --markdown`, of plans and runs of each operation; a test holds
@@ -15,7 +16,7 @@ that range, anew in each step, at 20 fraction bits. Elsewhere `python -m party p
 job costs.
 
 - *Rounds* are those of a local network, and, where they differ, of a link with a round trip of
-  {FAR.rtt * 1e3:.0f} ms: comparisons take fewer there, by more that is dealt. An operand that another operation
+  {_FAR}: comparisons take fewer there, by more that is dealt. An operand that another operation
   has opened is not opened again, so two operations of one tensor take less than their sum.
 - *Sent* is what one party sends to the other, and *dealt* what the dealer sends to Bob, in bytes
   for an entry of the first operand.
@@ -23,7 +24,17 @@ job costs.
   as it was seen in a run. A unit in the last place is 9.5e-7.
 - *Gradient* says whether `gradient()` goes through it.
 """
-HEADS = ("operation", "what it is", "example", "rounds", "sent", "dealt", "error, at most", "seen", "gradient")
+HEADS = (
+    "operation",
+    "what it is",
+    "example",
+    "rounds",
+    "sent",
+    "dealt",
+    "error, at most",
+    "seen",
+    "gradient",
+)
 
 
 def cells(row: Facts) -> tuple[str, ...]:
@@ -45,13 +56,15 @@ def lines(row: Facts) -> str:
     """One row for a terminal."""
     name, meaning, example, rounds, sent, dealt, most, seen, derivative = cells(row)
     return (
-        f"  {name.strip('`')}\n    {meaning}\n    {example}: rounds {rounds}; for an entry {sent} B sent, {dealt} B dealt;\n"
-        f"    error at most {most}, seen {seen}; gradient: {derivative}\n"
+        f"  {name.strip('`')}\n    {meaning}\n    {example}: rounds {rounds}; for an entry {sent} B"
+        f" sent, {dealt} B dealt;\n    error at most {most}, seen {seen}; gradient: {derivative}\n"
     )
 
 
 def promised(row: Facts) -> str:
-    parts = [f"{row.most_error:.1e}"] * bool(row.most_error) + [f"{row.most_relative:.1e}·y"] * bool(row.most_relative)
+    parts = [f"{row.most_error:.1e}"] * bool(row.most_error) + [
+        f"{row.most_relative:.1e}·y"
+    ] * bool(row.most_relative)
     return " + ".join(parts) or "0"
 
 
@@ -71,7 +84,9 @@ def _table(rows: Sequence[tuple[str, ...]]) -> str:
 
 
 def _line(row: Iterable[str], widths: Sequence[int]) -> str:
-    return "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
+    return (
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
+    )
 
 
 def _number(value: float) -> str:

@@ -1,5 +1,5 @@
-"""Connections between processes: over ZeroMQ with keys, or in memory for tests; optionally over a slower
-link.
+"""Connections between processes: over ZeroMQ with keys, or in memory for tests; optionally over a
+slower link.
 
 Listener(...).accept() → Connection    connect(...) → Connection    memory.pair(...) → two of them
 """

@@ -1,11 +1,12 @@
 """One alarm, exact to about a tenth of a millisecond, without spinning.
 
-uvloop counts its timers in whole milliseconds from a clock it reads once per turn of the loop, so that a
-delay is off by up to a millisecond or two, always in the same direction. Linux's timerfd is a descriptor
-that turns readable at an absolute time; Python has it from 3.13, and before that it is three calls into
-libc. Elsewhere the event loop's timer is used, and the accuracy is its own.
+uvloop counts its timers in whole milliseconds from a clock it reads once per turn of the loop, so
+that a delay is off by up to a millisecond or two, always in the same direction. Linux's timerfd is
+a descriptor that turns readable at an absolute time; Python has it from 3.13, and before that it is
+three calls into libc. Elsewhere the event loop's timer is used, and the accuracy is its own.
 
-Rule: `now` and `set` use `time.monotonic`; nobody else may assume that this is the event loop's clock.
+Rule: `now` and `set` use `time.monotonic`; nobody else may assume that this is the event loop's
+    clock.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ _FLAGS = os.O_NONBLOCK | os.O_CLOEXEC
 class _Times(ctypes.Structure):
     """struct itimerspec: interval, then value."""
 
-    _fields_ = [(name, ctypes.c_long) for name in ("interval_s", "interval_ns", "value_s", "value_ns")]
+    _fields_ = [
+        (name, ctypes.c_long) for name in ("interval_s", "interval_ns", "value_s", "value_ns")
+    ]
 
 
 def _timerfd() -> tuple[int, Callable[..., int]] | None:

@@ -1,15 +1,22 @@
 """One end of a link, whatever carries it: what one holds to talk to a peer or to the dealer.
 
-    user ── send / receive / exchange ── Connection ── Reliable + codec ── Transport ── ZeroMQ or memory
+    user ── send / receive / exchange ── Connection ── Reliable + codec ── Transport ── ZeroMQ or
+    memory
 
 A `Transport` only moves frames and may lose them; everything a user relies on is here:
 
-* messages arrive exactly once and in order as long as both processes live, however often the link breaks;
-* `send` never blocks: while the link is down messages are retained, up to the window, and then it is an error;
-* a peer that nothing was heard of for `timeout` seconds is a `LinkError` that names it; one that is merely busy is
-  not: any sign of life counts, and pings ask for one. Time when this process's own event loop stood still does not;
-* the hot path (`exchange`) makes no task, no timer and no timeout object: one periodic `tick` watches everything.
-Rules: one task receives at a time; buffers given to `send` are not written to afterwards; no socket in this file.
+* messages arrive exactly once and in order as long as both processes live, however often the link
+  breaks;
+* `send` never blocks: while the link is down messages are retained, up to the window, and then it
+  is an error;
+* a peer that nothing was heard of for `timeout` seconds is a `LinkError` that names it; one that is
+  merely busy is
+  not: any sign of life counts, and pings ask for one. Time when this process's own event loop stood
+      still does not;
+* the hot path (`exchange`) makes no task, no timer and no timeout object: one periodic `tick`
+  watches everything.
+Rules: one task receives at a time; buffers given to `send` are not written to afterwards; no socket
+    in this file.
 """
 
 from __future__ import annotations
@@ -88,14 +95,18 @@ class Connection:
     # ── what users call ───────────────────────────────────────────────────────────────────────────
 
     def send(self, message: Message) -> None:
-        """Send, now or as soon as the link allows. LinkError when closed or when too much is retained."""
+        """Send, now or as soon as the link allows. LinkError when closed or when too much is
+        retained."""
         if self.failure is not None:
             if self._inbox:
                 return  # what came before the end is received first: it may say why
             raise self._raised()
         kind, of = message.kind, message.session
         if kind not in self._may_say or not RULES[kind].numbered or of != self.session:
-            raise UsageError(f"{self.own_role} does not send {kind.name} to {self.role} in session {of or 'none'}")
+            raise UsageError(
+                f"{self.own_role} does not send {kind.name} to {self.role} in session"
+                f" {of or 'none'}"
+            )
         reliable = self._reliable
         frames = encode(message, reliable.sent + 1, reliable.received, self.link, self.role)
         size = payload_bytes(message) if message.buffers else 0
@@ -111,7 +122,8 @@ class Connection:
             self._transport.look()
 
     async def receive(self, timeout: float | None = None) -> Message:
-        """The next message, in order. LinkError if none comes in `timeout` seconds or the peer is silent."""
+        """The next message, in order. LinkError if none comes in `timeout` seconds or the peer is
+        silent."""
         inbox = self._inbox
         if inbox:
             self._immediate += 1
@@ -147,7 +159,8 @@ class Connection:
         return await self.receive(timeout)
 
     async def flush(self, timeout: float) -> bool:
-        """Wait until all that was sent is acknowledged, up to `timeout` seconds (DOWN while the link is); was it?"""
+        """Wait until all that was sent is acknowledged, up to `timeout` seconds (DOWN while the
+        link is); was it?"""
         reliable = self._reliable
         begin, pause = monotonic(), 0.001
         if reliable.sent > reliable.acked and self.connected:
@@ -160,7 +173,8 @@ class Connection:
         return reliable.sent == reliable.acked
 
     async def close(self, linger: float = 1.0, reason: str = "") -> None:
-        """Say goodbye after waiting up to `linger` seconds for everything sent to be acknowledged."""
+        """Say goodbye after waiting up to `linger` seconds for everything sent to be
+        acknowledged."""
         if self._closed:
             return
         try:
@@ -172,7 +186,8 @@ class Connection:
             self._slow.close()
 
     def abandon(self, error: MpcError, reason: str = "") -> None:
-        """End this connection at once, with the error that its users will see. Queued messages are lost."""
+        """End this connection at once, with the error that its users will see. Queued messages are
+        lost."""
         if self._closed:
             return
         self._closed = True
@@ -197,9 +212,12 @@ class Connection:
             self.refuse(error)
 
     def refuse(self, error: ProtocolError) -> None:
-        """The peer broke the protocol: end the connection, and tell it. What an attacker may have done is passed over."""
+        """The peer broke the protocol: end the connection, and tell it. What an attacker may have
+        done is passed over."""
         if not (isinstance(error, GluedError) and self.counters.forgives()):
-            self.abandon(ProtocolError(f"from {self.peer}: {error}"), reason=f"protocol error: {error}")
+            self.abandon(
+                ProtocolError(f"from {self.peer}: {error}"), reason=f"protocol error: {error}"
+            )
 
     def take(self, message: Message, seq: int, ack: int, link: int, wire: int) -> None:
         """A decoded message came in."""
@@ -213,7 +231,9 @@ class Connection:
         if message.session != self.session:
             raise ProtocolError(f"a {kind.name} message that is not for session {self.session}")
         if kind not in self._allowed:
-            raise ProtocolError(f"a {kind.name} message, which {self.role} never sends to {self.own_role}")
+            raise ProtocolError(
+                f"a {kind.name} message, which {self.role} never sends to {self.own_role}"
+            )
         reliable = self._reliable
         if RULES[kind].numbered:
             if self._held.next:
@@ -304,7 +324,9 @@ class Connection:
             if not waiter.done():
                 waiter.set_result(None)
         elif len(inbox) > self.options.inbox_count or self._inbox_bytes > self.options.inbox_bytes:
-            raise ProtocolError(f"{len(inbox)} messages of {self._inbox_bytes} bytes, more than was asked for")
+            raise ProtocolError(
+                f"{len(inbox)} messages of {self._inbox_bytes} bytes, more than was asked for"
+            )
 
     def _controlled(self, message: Message) -> None:
         kind = message.kind
@@ -318,7 +340,9 @@ class Connection:
             self.writable()
         elif kind is Kind.GONE:
             reason = (message.body or {}).get("reason")
-            why = f": {reason}" if isinstance(reason, str) and reason.isprintable() and reason else ""
+            why = (
+                f": {reason}" if isinstance(reason, str) and reason.isprintable() and reason else ""
+            )
             self.ended(LinkError(f"{self.peer} closed the connection{why}"))
 
     def _stamp(self) -> int:
@@ -328,7 +352,9 @@ class Connection:
         """Send one of the link's own messages; if the transport cannot, it is simply not said."""
         reliable = self._reliable
         message = Message(kind, self.session, 0, number, body)
-        if self._transmit(encode(message, reliable.handed, reliable.received, self.link, self.role)):
+        if self._transmit(
+            encode(message, reliable.handed, reliable.received, self.link, self.role)
+        ):
             self.counters.control_sent += 1
             reliable.mark_told()
 
@@ -386,8 +412,15 @@ class Connection:
         if self.on_waiting is not None and now - self._waited_at >= 1.0:
             self._waited_at = now
             self.on_waiting(Waiting(self.peer, waited, silent, self.connected))
-        if self._deadline and now >= self._deadline and self._waiter is not None and not self._inbox:
+        if (
+            self._deadline
+            and now >= self._deadline
+            and self._waiter is not None
+            and not self._inbox
+        ):
             self._deadline = 0.0
             waiter, self._waiter = self._waiter, None
             if not waiter.done():
-                waiter.set_exception(LinkError(f"no message came from {self.peer} for {waited:.0f} seconds"))
+                waiter.set_exception(
+                    LinkError(f"no message came from {self.peer} for {waited:.0f} seconds")
+                )

@@ -1,9 +1,12 @@
-"""The side that connects: one DEALER socket for one `Connection`, opened again as often as it takes.
+"""The side that connects: one DEALER socket for one `Connection`, opened again as often as it
+takes.
 
-ZeroMQ reconnects a TCP connection by itself; its monitor tells when, and then OPEN is said again and
-everything unacknowledged is sent again. ZMQ_IMMEDIATE keeps messages out of a socket that has no
-connection: what is not sent stays in reliable.py, in one place. After a *protocol* error ZeroMQ gives up
-for ever (a truncated or forged frame is one), so a socket that shows no life for a while is replaced.
+ZeroMQ reconnects a TCP connection by itself; its monitor tells when, and then OPEN is said again
+and everything unacknowledged is sent again. ZMQ_IMMEDIATE keeps messages out of a socket that has
+no
+connection: what is not sent stays in reliable.py, in one place. After a *protocol* error ZeroMQ
+    gives up for ever (a truncated or forged frame is one), so a socket that shows no life for a
+    while is replaced.
 """
 
 from __future__ import annotations
@@ -75,7 +78,9 @@ class Dialler:
         self._life_at = monotonic()
         self._context = sockets.context()
         self._names = itertools.count()
-        self._readers: list[sockets.Reader] = []  # of the socket and of its monitor, while there is a socket
+        self._readers: list[
+            sockets.Reader
+        ] = []  # of the socket and of its monitor, while there is a socket
         self._waiter: asyncio.Future[None] | None = None
 
     # ── what Connection calls ─────────────────────────────────────────────────────────────────────
@@ -98,7 +103,8 @@ class Dialler:
     def tick(self, now: float) -> None:
         connection = self.connection
         if not self._opened:
-            connection.patience()  # how long to wait for someone who never came is `connect`'s business
+            # how long to wait for someone who never came is `connect`'s business
+            connection.patience()
         if connection.connected:
             if (
                 connection.silent >= self._options.renew
@@ -142,12 +148,15 @@ class Dialler:
             self.close()
             raise
         except zmq.ZMQError as error:
-            raise LinkError(f"no socket to {self.address} could be made: {error.strerror}") from None
+            raise LinkError(
+                f"no socket to {self.address} could be made: {error.strerror}"
+            ) from None
 
     def _watch(self) -> sockets.Reader:
         """Hear of the socket's TCP connections."""
         events = _WATCHED if self._opened else _WATCHED_FIRST
-        name = f"inproc://events-{next(self._names)}"  # ZeroMQ lets go of an earlier one's only by and by
+        # ZeroMQ lets go of an earlier one's only by and by
+        name = f"inproc://events-{next(self._names)}"
         self._monitor = self._socket.get_monitor_socket(events, name)
         return sockets.Reader(self._monitor, self._event)
 
@@ -176,16 +185,28 @@ class Dialler:
         elif code in (zmq.EVENT_CONNECT_RETRIED, zmq.EVENT_CLOSED):
             self.trouble = self.trouble or "nobody listens there yet"
         elif code == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
-            self._give_up(f"it refused this key of {self._role}: does its list of allowed keys have it?")
-        elif code == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL and value == zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH:
+            self._give_up(
+                f"it refused this key of {self._role}: does its list of allowed keys have it?"
+            )
+        elif (
+            code == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+            and value == zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH
+        ):
             speaks = "plain text" if self._keys is None else "encryption"
-            self._give_up(f"it does not accept {speaks}: one side has keys and the other was started without")
+            self._give_up(
+                f"it does not accept {speaks}: one side has keys and the other was started without"
+            )
         elif code in (zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL, zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL):
-            ours = "is its public key the right one?" if self._keys is not None else "does it want keys?"
+            ours = (
+                "is its public key the right one?"
+                if self._keys is not None
+                else "does it want keys?"
+            )
             self.trouble = f"it hung up during the handshake: {ours}"
 
     def _give_up(self, why: str) -> None:
-        """Hopeless, unless the link worked before: then somebody in between may be playing tricks."""
+        """Hopeless, unless the link worked before: then somebody in between may be playing
+        tricks."""
         self.trouble = why
         if not self._opened:
             self.connection.ended(LinkError(f"{self.connection.peer}: {why}"))
@@ -208,7 +229,9 @@ class Dialler:
             message, seq, ack, link = decode(frames, self._options.limits, self._role)
             kind = message.kind
             if message.session != self._session:
-                raise ProtocolError(f"a {kind.name} message that is not for session {self._session}")
+                raise ProtocolError(
+                    f"a {kind.name} message that is not for session {self._session}"
+                )
             if kind is Kind.OPENED:
                 self._welcomed(message, link)
             elif kind is Kind.WHO and message.body:
@@ -222,7 +245,8 @@ class Dialler:
             connection.refuse(error)
 
     def _occupied(self, reason: object) -> None:
-        """Somebody holds our place. One that died is replaced before OCCUPIED is over; one that lives stays."""
+        """Somebody holds our place. One that died is replaced before OCCUPIED is over; one that
+        lives stays."""
         if self._opened or not isinstance(reason, str) or not reason.isprintable():
             return
         self.trouble = reason
@@ -240,7 +264,9 @@ class Dialler:
         if body.get("role") != connection.role:
             raise ProtocolError("it is not who the configuration says it is")
         software = body.get("software")
-        connection.software = software[:64] if isinstance(software, str) and software.isprintable() else ""
+        connection.software = (
+            software[:64] if isinstance(software, str) and software.isprintable() else ""
+        )
         again, self._opened = self._opened, True
         if not again:
             self._readers.pop().close()
@@ -262,7 +288,9 @@ class Dialler:
             waited = monotonic() - begin
             if waited >= timeout:
                 why = f": {self.trouble}" if self.trouble else ""
-                error = LinkError(f"{connection.peer} did not answer within {timeout:.0f} seconds{why}")
+                error = LinkError(
+                    f"{connection.peer} did not answer within {timeout:.0f} seconds{why}"
+                )
                 connection.abandon(error)
                 raise error
             if waiting is not None and waited >= 1:
@@ -310,6 +338,8 @@ async def connect(
         dialler.plug()
         await dialler.wait(timeout, waiting)
     except BaseException as error:
-        connection.abandon(error if isinstance(error, LinkError) else LinkError("the attempt was given up"))
+        connection.abandon(
+            error if isinstance(error, LinkError) else LinkError("the attempt was given up")
+        )
         raise
     return connection

@@ -1,14 +1,15 @@
 """The door of a listener: who may finish a handshake, and who was turned away.
 
-`Authenticator` speaks the ZeroMQ Authentication Protocol, answered from an `Allow` list. ZeroMQ asks at
-every CURVE handshake, over `inproc://zeromq.zap.01` of the listening socket's own context. pyzmq's
-authenticators bring a thread or an event loop of their own; this one is read like every other socket here.
-The answer carries a user id, `<role>/<key>`, which ZeroMQ attaches to every later frame of that connection:
-what a peer claims about itself is checked against it.
+`Authenticator` speaks the ZeroMQ Authentication Protocol, answered from an `Allow` list. ZeroMQ
+asks at every CURVE handshake, over `inproc://zeromq.zap.01` of the listening socket's own context.
+pyzmq's authenticators bring a thread or an event loop of their own; this one is read like every
+other socket here. The answer carries a user id, `<role>/<key>`, which ZeroMQ attaches to every
+later frame of that connection: what a peer claims about itself is checked against it.
 
-Clients that do not get as far as showing a key (plain text, the wrong server key, no ZeroMQ at all) are
-seen by `Watch` only, through ZeroMQ's monitor. ZeroMQ accepts whoever comes, for as long as there are descriptors, so
-`Watch` also counts those who have not said who they are, and hangs up on the newest when they are too many.
+Clients that do not get as far as showing a key (plain text, the wrong server key, no ZeroMQ at all)
+are seen by `Watch` only, through ZeroMQ's monitor. ZeroMQ accepts whoever comes, for as long as
+there are descriptors, so `Watch` also counts those who have not said who they are, and hangs up on
+the newest when they are too many.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ STRANGERS = 128  # TCP connections at once of those who have not said who they a
 PATIENCE = 20.0  # seconds in which to say it
 UNKNOWN = "an unknown address"
 _ENDPOINT = "inproc://zeromq.zap.01"
-_FAILED = "its handshake failed: it did not speak CURVE, or it expected another key than this listener's"
+_FAILED = (
+    "its handshake failed: it did not speak CURVE, or it expected another key than this listener's"
+)
 _JUDGED = 256  # hosts remembered
 
 
@@ -89,29 +92,41 @@ class Authenticator:
         role = self.allow.role_of(key)
         if role is None:
             self._refused("its key is not on the list of allowed keys", address)
-            self.trouble = f"somebody at {address} was refused, whose key is not on the list of allowed keys"
+            self.trouble = (
+                f"somebody at {address} was refused, whose key is not on the list of allowed keys"
+            )
             return ""
         if role not in self._roles:
-            self._refused(f"its key {PublicKey(role, key).short} is of {role}, which does not connect here", address)
+            self._refused(
+                f"its key {PublicKey(role, key).short} is of {role}, which does not connect here",
+                address,
+            )
             return ""
         return f"{role}/{key.hex()}"
 
 
 class Watch:
-    """Counts strangers, and reports failed handshakes if CURVE is spoken; the address is a best effort, for the log only.
+    """Counts strangers, and reports failed handshakes if CURVE is spoken; the address is a best
+    effort, for the log only.
 
-    ZeroMQ could say what failed (EVENT_HANDSHAKE_FAILED_PROTOCOL), but must not be asked: it raises that event for every frame
-    that it cannot decrypt, also after the handshake, and sending it overwrites the errno by which its engine would see the error.
-    The engine then takes the frame for back-pressure, stops reading, and keeps the descriptor of a peer that is long gone
-    (libzmq 4.3.5, curve_mechanism_base.cpp). So a handshake has failed here if a connection ends from which no frame came.
+    ZeroMQ could say what failed (EVENT_HANDSHAKE_FAILED_PROTOCOL), but must not be asked: it raises
+    that event for every frame that it cannot decrypt, also after the handshake, and sending it
+    overwrites the errno by which its engine would see the error. The engine then takes the frame
+    for back-pressure, stops reading, and keeps the descriptor of a peer that is long gone (libzmq
+    4.3.5, curve_mechanism_base.cpp). So a handshake has failed here if a connection ends from which
+    no frame came.
     """
 
-    def __init__(self, socket: zmq.Socket[bytes], curve: bool, refused: Callable[[str, str], None]) -> None:
+    def __init__(
+        self, socket: zmq.Socket[bytes], curve: bool, refused: Callable[[str, str], None]
+    ) -> None:
         self._refused = refused
         self._curve = curve
         self._guests: dict[int, _Guest] = {}  # by ZeroMQ's descriptor, in order of arrival
         self._inside: set[int] = set()  # descriptors of those who have said who they are
-        self._judged: list[str] = []  # hosts whose key the authenticator has turned away, and said so
+        self._judged: list[
+            str
+        ] = []  # hosts whose key the authenticator has turned away, and said so
         self._loop = asyncio.get_running_loop()
         self._timer = self._loop.call_later(1.0, self._tidy)
         self._socket = socket
@@ -151,7 +166,8 @@ class Watch:
                 self._refused(_FAILED, host)
 
     def admit(self, descriptor: int, instead_of: int = -1) -> None:
-        """The one behind this descriptor has said who it is; the one that it was before it has not any more."""
+        """The one behind this descriptor has said who it is; the one that it was before it has not
+        any more."""
         self._inside.discard(instead_of)
         if descriptor in self._guests:
             self._inside.add(descriptor)
@@ -170,21 +186,29 @@ class Watch:
                 _hang_up(descriptor, guest)
 
     def _strangers(self) -> list[tuple[int, _Guest]]:
-        return [(descriptor, guest) for descriptor, guest in self._guests.items() if descriptor not in self._inside]
+        return [
+            (descriptor, guest)
+            for descriptor, guest in self._guests.items()
+            if descriptor not in self._inside
+        ]
 
     def _shed(self) -> None:
-        """If there are too many strangers, hang up on the newest of those from the address that has the most."""
+        """If there are too many strangers, hang up on the newest of those from the address that has
+        the most."""
         strangers = [each for each in self._strangers() if not each[1].shed]
         if len(strangers) <= STRANGERS:
             return
         (host, _), *_ = Counter(guest.host for _, guest in strangers).most_common(1)
         descriptor, guest = next(each for each in reversed(strangers) if each[1].host == host)
         _hang_up(descriptor, guest)
-        self._refused(f"more than {STRANGERS} connections at once have not said who they are", guest.host)
+        self._refused(
+            f"more than {STRANGERS} connections at once have not said who they are", guest.host
+        )
 
 
 def caller(frame: zmq.Frame) -> tuple[str, str, int]:
-    """Whose frame this is: the user id that was answered for it, its address, ZeroMQ's descriptor."""
+    """Whose frame this is: the user id that was answered for it, its address, ZeroMQ's
+    descriptor."""
 
     def property_of(name: str) -> str:
         try:
@@ -194,7 +218,11 @@ def caller(frame: zmq.Frame) -> tuple[str, str, int]:
         return value if isinstance(value, str) else ""
 
     descriptor = property_of("__fd")
-    return property_of("User-Id"), property_of("Peer-Address"), int(descriptor) if descriptor.isdigit() else -1
+    return (
+        property_of("User-Id"),
+        property_of("Peer-Address"),
+        int(descriptor) if descriptor.isdigit() else -1,
+    )
 
 
 @dataclass
@@ -232,7 +260,8 @@ def _place(descriptor: int) -> tuple[object, ...]:
 
 
 def _hang_up(descriptor: int, guest: _Guest) -> None:
-    """Shut a connection down, and no other that has its descriptor by now; ZeroMQ sees an end and closes it."""
+    """Shut a connection down, and no other that has its descriptor by now; ZeroMQ sees an end and
+    closes it."""
     guest.shed = True
     with contextlib.suppress(OSError), _copy(descriptor) as copy:
         if guest.place and copy.getpeername() == guest.place:

@@ -1,13 +1,15 @@
-"""Long-lived keys: who may connect, as what. CurveZMQ key pairs, their files, and the list of those allowed.
+"""Long-lived keys: who may connect, as what. CurveZMQ key pairs, their files, and the list of those
+allowed.
 
 A public key is one line that survives being sent by chat or read over the telephone:
 
     mpc1-alice-<56 characters of base32: 32 bytes of key, 3 of SHA-256(role, key)>
 
-The checksum finds mistyping and a changed role; it is no protection against malice, comparing the line is.
-A key is bound to its role: `Allow` says which role an authenticated key has, and nothing a peer claims can
-change it. Keys do not expire. Rules: a secret never appears in a `repr`, an error or a log; a secret file
-that anyone else could read is refused, not repaired, because it may have been read already.
+The checksum finds mistyping and a changed role; it is no protection against malice, comparing the
+line is. A key is bound to its role: `Allow` says which role an authenticated key has, and nothing a
+peer claims can change it. Keys do not expire. Rules: a secret never appears in a `repr`, an error
+or a log; a secret file that anyone else could read is refused, not repaired, because it may have
+been read already.
 """
 
 from __future__ import annotations
@@ -55,12 +57,17 @@ class PublicKey:
 
     @classmethod
     def parse(cls, text: str, role: str | None = None) -> PublicKey:
-        """The key of a line, which must be one of `role` if given. ConfigError says what is wrong with it."""
+        """The key of a line, which must be one of `role` if given. ConfigError says what is wrong
+        with it."""
         if text.strip().startswith(_SECRET):
-            raise ConfigError("a secret key stands where a public key belongs: give the line that keygen printed")
+            raise ConfigError(
+                "a secret key stands where a public key belongs: give the line that keygen printed"
+            )
         found, raw = _parse(_PUBLIC, text)
         if role is not None and found != role:
-            raise ConfigError(f"the key {text.strip()[:24]}… is of {found}, and one of {role} is needed here")
+            raise ConfigError(
+                f"the key {text.strip()[:24]}… is of {found}, and one of {role} is needed here"
+            )
         return cls(found, raw)
 
 
@@ -86,13 +93,16 @@ class KeyPair:
         return cls(PublicKey(role, z85.decode(public)), z85.decode(secret))
 
     def save(self, path: Path) -> None:
-        """Write the secret to a new file that only its owner can read. An existing file is never replaced."""
+        """Write the secret to a new file that only its owner can read. An existing file is never
+        replaced."""
         path = Path(path)
         try:
             with durable(path, replace=False) as file:
                 file.write(f"{_line(_SECRET, self.role, self.secret)}\n".encode())
         except FileExistsError:
-            raise ConfigError(f"{path} exists: a key is never overwritten; move it away first") from None
+            raise ConfigError(
+                f"{path} exists: a key is never overwritten; move it away first"
+            ) from None
         except OSError as error:
             raise ConfigError(f"the key file {path} cannot be written: {error.strerror}") from None
 
@@ -107,8 +117,9 @@ class KeyPair:
                     raise ConfigError(f"the key file {path} is not a regular file")
                 if mode & 0o077:
                     raise ConfigError(
-                        f"the key file {path} can be read by others (mode {stat.S_IMODE(mode):04o}):"
-                        " make a new key, or `chmod 600` it if you are sure that nobody did"
+                        f"the key file {path} can be read by others (mode"
+                        f" {stat.S_IMODE(mode):04o}): make a new key, or `chmod 600` it if you are"
+                        " sure that nobody did"
                     )
                 text = file.read(1024)
         except OSError as error:
@@ -120,12 +131,15 @@ class KeyPair:
         except ConfigError as error:
             raise ConfigError(f"the key file {path}: {error}") from None
         if role is not None and found != role:
-            raise ConfigError(f"the key file {path} is of {found}, and one of {role} is needed here")
+            raise ConfigError(
+                f"the key file {path} is of {found}, and one of {role} is needed here"
+            )
         return cls(PublicKey(found, z85.decode(zmq.curve_public(z85.encode(secret)))), secret)
 
 
 class Allow:
-    """Which public keys may connect. Consulted at every handshake, so `replace` takes effect at once."""
+    """Which public keys may connect. Consulted at every handshake, so `replace` takes effect at
+    once."""
 
     def __init__(self, keys: Iterable[PublicKey] = ()) -> None:
         self._roles: dict[bytes, str] = {}
@@ -170,7 +184,9 @@ def _checksum(prefix: str, role: str, raw: bytes) -> bytes:
 
 
 def _line(prefix: str, role: str, raw: bytes) -> str:
-    return f"{prefix}-{role}-{base64.b32encode(raw + _checksum(prefix, role, raw)).decode().lower()}"
+    return (
+        f"{prefix}-{role}-{base64.b32encode(raw + _checksum(prefix, role, raw)).decode().lower()}"
+    )
 
 
 def _parse(prefix: str, text: str) -> tuple[str, bytes]:
@@ -187,5 +203,8 @@ def _parse(prefix: str, text: str) -> tuple[str, bytes]:
     except (binascii.Error, ValueError):
         data = b""
     if len(data) != 35 or data[32:] != _checksum(prefix, role, data[:32]):
-        raise ConfigError(f"this key of {role} is mistyped: {len(code)} characters behind the role, or a wrong one")
+        raise ConfigError(
+            f"this key of {role} is mistyped: {len(code)} characters behind the role, or a"
+            " wrong one"
+        )
     return role, data[:32]

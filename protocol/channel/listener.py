@@ -1,18 +1,19 @@
 """The side that others connect to: one ROUTER socket, any number of `Connection`s.
 
 ZeroMQ gives every TCP connection a routing id of its own, which nobody else can take (so neither
-ROUTER_HANDOVER nor identities chosen by clients are used: either would let one client step into another's
-place). What a TCP connection *is* it says in OPEN: role, session, and the nonce of its process instance.
-From then on
+ROUTER_HANDOVER nor identities chosen by clients are used: either would let one client step into
+another's place). What a TCP connection *is* it says in OPEN: role, session, and the nonce of its
+process instance. From then on
 
 * the same instance on a new TCP connection is the same `Connection`, rebound and resumed;
 * a frame from a TCP connection that has not said OPEN is answered with WHO, and otherwise ignored;
-* another instance in the same role and session replaces the old one once that is gone or silent: never
-  while it lives;
+* another instance in the same role and session replaces the old one once that is gone or silent:
+  never while it lives;
 * the role must be the one that the key's owner has on the allow-list, at every OPEN.
 
-A frame that breaks the protocol ends the connection it came on and no other. Memory is bounded: by the
-windows of the connections, their number, and the handshake time-out for those who never say who they are.
+A frame that breaks the protocol ends the connection it came on and no other. Memory is bounded: by
+the windows of the connections, their number, and the handshake time-out for those who never say who
+they are.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ from .refusals import Refusals, Refused
 from .shaping import LinkShape
 from .terms import Options, Waiting
 
-TAKEOVER = 5.0  # seconds of silence after which a new instance may replace one whose TCP connection still stands
+# seconds of silence after which a new instance may replace one whose TCP connection still stands
+TAKEOVER = 5.0
 AGAIN = 10.0  # seconds in which a port that was just let go of must be free
 _STRANGERS = 1024  # routing ids without an OPEN that are remembered, so that each is answered once
 
@@ -137,7 +139,9 @@ class Listener:
         self._watch = Watch(self.socket, self._keys is not None, self._refusals.told)
         self._reader = sockets.Reader(self.socket, self._read)
 
-    async def accept(self, timeout: float = math.inf, waiting: Callable[[Waiting], None] | None = None) -> Connection:
+    async def accept(
+        self, timeout: float = math.inf, waiting: Callable[[Waiting], None] | None = None
+    ) -> Connection:
         """The next one who connects. LinkError if nobody does within `timeout` seconds.
 
         `waiting` is called about once a second until then.
@@ -149,8 +153,12 @@ class Listener:
                 raise self._failure or LinkError(f"the listener at {self.address} is closed")
             waited = monotonic() - begin
             if waited >= timeout:
-                why = f": {self._zap.trouble}" if self._zap is not None and self._zap.trouble else ""
-                raise LinkError(f"{who} did not connect to {self.address} within {timeout:.0f} seconds{why}")
+                why = (
+                    f": {self._zap.trouble}" if self._zap is not None and self._zap.trouble else ""
+                )
+                raise LinkError(
+                    f"{who} did not connect to {self.address} within {timeout:.0f} seconds{why}"
+                )
             if waiting is not None and waited >= 1:
                 waiting(Waiting(f"{who} at {self.address}", waited, waited, False))
             self._waiter = self._loop.create_future()
@@ -161,7 +169,9 @@ class Listener:
 
     @property
     def connections(self) -> list[Connection]:
-        return [route.connection for route in self._sessions.values() if route.connection is not None]
+        return [
+            route.connection for route in self._sessions.values() if route.connection is not None
+        ]
 
     def reload(self, allow: Allow) -> None:
         """Exchange the allow-list; connections whose key is no longer on it end."""
@@ -170,7 +180,9 @@ class Listener:
         self._zap.allow = allow
         for route in list(self._sessions.values()):
             if not self._zap.permitted(route.user) and route.connection is not None:
-                error = LinkError(f"the key of {route.connection.peer} was taken off the list of allowed keys")
+                error = LinkError(
+                    f"the key of {route.connection.peer} was taken off the list of allowed keys"
+                )
                 route.connection.abandon(error, "its key was taken off the list of allowed keys")
 
     async def close(self, linger: float = 0.0) -> None:
@@ -184,7 +196,9 @@ class Listener:
         finally:
             self.kill(
                 linger
-            )  # also when the wait is cancelled: a forgotten reader would sit on a descriptor that is used again
+                # also when the wait is cancelled: a forgotten reader would sit on a descriptor that
+                # is used again
+            )
 
     def kill(self, linger: float = 0.0) -> None:
         """Stop without a word, as the end of this process would; connections are not closed."""
@@ -204,7 +218,8 @@ class Listener:
             self._reader.look()
 
     def transmit(self, frames: Sequence[Buffer], routing_id: bytes) -> bool:
-        """Send to one TCP connection. A message that went in halfway costs the socket, and everybody reconnects."""
+        """Send to one TCP connection. A message that went in halfway costs the socket, and
+        everybody reconnects."""
         if self.socket.closed:
             return False
         sent = sockets.send(self.socket, frames, routing_id)
@@ -281,10 +296,23 @@ class Listener:
                 self._strangers.popitem(last=False)
             self._reply(routing_id, Kind.WHO, message.session, "", link)
 
-    def _open(self, routing_id: bytes, user: str, address: str, descriptor: int, message: Message, link: int) -> None:
+    def _open(
+        self,
+        routing_id: bytes,
+        user: str,
+        address: str,
+        descriptor: int,
+        message: Message,
+        link: int,
+    ) -> None:
         body = message.body or {}
         role, instance, attempt = body.get("role"), body.get("instance"), body.get("attempt")
-        if type(role) is not str or type(instance) is not bytes or len(instance) != 16 or type(attempt) is not int:
+        if (
+            type(role) is not str
+            or type(instance) is not bytes
+            or len(instance) != 16
+            or type(attempt) is not int
+        ):
             self._refusals.told("its greeting is malformed", address)
             return
         reason = ""
@@ -322,13 +350,20 @@ class Listener:
         if route is not None and route.connection is not None:
             route.connection.ended(LinkError(f"{route.connection.peer} came back as a new process"))
         route = _Route(self, routing_id)
-        route.user, route.instance, route.attempt, route.descriptor = user, instance, attempt, descriptor
+        route.user, route.instance, route.attempt, route.descriptor = (
+            user,
+            instance,
+            attempt,
+            descriptor,
+        )
         self._accept(role, message.session, route, address)
 
     def _accept(self, role: str, session: str, route: _Route, host: str) -> None:
         link = secrets.randbits(31) | 1 << 31
         where = f"{host or 'somewhere'} (connected to {self.address})"
-        connection = Connection(self.role, role, session, where, route, self.options, self._shape, link)
+        connection = Connection(
+            self.role, role, session, where, route, self.options, self._shape, link
+        )
         route.connection = connection
         self._sessions[route.user, role, session] = route
         self._routes[route.routing_id] = route
@@ -341,7 +376,8 @@ class Listener:
             self._waiter.set_result(None)
 
     def _resume(self, route: _Route, routing_id: bytes, descriptor: int) -> None:
-        """The same instance again, on another TCP connection or because the answer to its OPEN was lost."""
+        """The same instance again, on another TCP connection or because the answer to its OPEN was
+        lost."""
         if self._routes.get(route.routing_id) is route:
             del self._routes[route.routing_id]
         again = route.routing_id != routing_id
@@ -368,7 +404,13 @@ class Listener:
         return connection.connected and connection.silent < TAKEOVER
 
     def _reply(
-        self, routing_id: bytes, kind: Kind, session: str, to: str, link: int, body: Mapping[str, object] | None = None
+        self,
+        routing_id: bytes,
+        kind: Kind,
+        session: str,
+        to: str,
+        link: int,
+        body: Mapping[str, object] | None = None,
     ) -> None:
         self.transmit(encode(Message(kind, session, 0, 0, body), 0, 0, link, to), routing_id)
 

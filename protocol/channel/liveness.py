@@ -1,7 +1,8 @@
 """How long the other side has been silent, judged fairly. Pure: the time is passed in.
 
-Any frame is a sign of life; the hot path only sets `heard`, and `look`, called every `period` seconds,
-turns that into a time. When `look` itself comes late, this process was busy and could not have heard
+Any frame is a sign of life; the hot path only sets `heard`, and `look`, called every `period`
+seconds, turns that into a time. When `look` itself comes late, this process was busy and could not
+have heard
 anything: that time is forgiven.
 """
 
@@ -19,7 +20,8 @@ class Liveness:
         self._heard_at = self._asked_at = self._looked_at = now
 
     def overslept(self, now: float) -> bool:
-        """Was this process away since the last look? Then read what came meanwhile before the next one."""
+        """Was this process away since the last look? Then read what came meanwhile before the next
+        one."""
         asleep = now - self._looked_at - self._period
         self._looked_at = now
         if asleep <= self._period:

@@ -1,9 +1,10 @@
-"""Two connected `Connection`s inside one process: for tests, and for running a job without a network.
+"""Two connected `Connection`s inside one process: for tests, and for running a job without a
+network.
 
-Everything above the transport is the same as over ZeroMQ, codec included, so what passes here and fails
-there is the fault of ZeroMQ or of sockets.py. `Faults` makes the link as bad as a test wants, repeatably: a
-seed, and for every message the chance of being dropped, repeated, held back behind the next one, or of the
-whole link being cut for a moment with everything in it.
+Everything above the transport is the same as over ZeroMQ, codec included, so what passes here and
+fails there is the fault of ZeroMQ or of sockets.py. `Faults` makes the link as bad as a test wants,
+repeatably: a seed, and for every message the chance of being dropped, repeated, held back behind
+the next one, or of the whole link being cut for a moment with everything in it.
 """
 
 from __future__ import annotations

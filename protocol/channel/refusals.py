@@ -1,4 +1,5 @@
-"""Who was refused and why, told once a minute each, and not without end: what strangers say must not fill a disk."""
+"""Who was refused and why, told once a minute each, and not without end: what strangers say must
+not fill a disk."""
 
 from __future__ import annotations
 
@@ -31,7 +32,9 @@ class Refusals:
         self._count += 1
         if self._count > _A_MINUTE:
             if self._count == _A_MINUTE + 1:
-                self._tell("as were so many others that the rest of this minute is not told", address)
+                self._tell(
+                    "as were so many others that the rest of this minute is not told", address
+                )
             return
         if len(self._told) > _KNOWN:
             self._told.popitem(last=False)

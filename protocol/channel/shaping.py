@@ -1,20 +1,22 @@
-"""A slower link than the real one: round-trip time, jitter and bandwidth, for experiments without root.
+"""A slower link than the real one: round-trip time, jitter and bandwidth, for experiments without
+root.
 
 The model, one `Link` per direction, each the sender's outgoing one:
 
-    a message of n bytes offered at t leaves the bottleneck at  free = max(t, free) + 8 n / bandwidth
-    and arrives at                                              free + rtt / 2 ± jitter / 2, uniformly
+    a message of n bytes offered at t leaves the bottleneck at  free = max(t, free) + 8 n /
+    bandwidth and arrives at                                              free + rtt / 2 ± jitter /
+    2, uniformly
 
-but never before an earlier one (FIFO, as in TCP). Both directions together add `rtt ± jitter`; each end
-shapes what it sends, so both ends are given the same shape.
+but never before an earlier one (FIFO, as in TCP). Both directions together add `rtt ± jitter`; each
+end shapes what it sends, so both ends are given the same shape.
 
-The model is pure and exact. `Delay` is the only thing here that touches the event loop: it wakes up within
-a tenth of a millisecond by a timer descriptor where there is one (uvloop's own timers count in whole
-milliseconds), and never spins. Without a shape none of this is reached.
+The model is pure and exact. `Delay` is the only thing here that touches the event loop: it wakes up
+within a tenth of a millisecond by a timer descriptor where there is one (uvloop's own timers count
+in whole milliseconds), and never spins. Without a shape none of this is reached.
 
-A large message takes time on the real link too, which would come on top of the model's. So it is sent ahead,
-announced by a HOLD, and the other end keeps it (`Held`) until a second HOLD says that it is due: only that
-small message has to be in time.
+A large message takes time on the real link too, which would come on top of the model's. So it is
+sent ahead, announced by a HOLD, and the other end keeps it (`Held`) until a second HOLD says that
+it is due: only that small message has to be in time.
 """
 
 from __future__ import annotations
@@ -51,7 +53,11 @@ class LinkShape:
 
     def __str__(self) -> str:
         """In the notation that `parse_shape` reads."""
-        parts = [f"{name}={value * 1000:g}ms" for name, value in (("rtt", self.rtt), ("jitter", self.jitter)) if value]
+        parts = [
+            f"{name}={value * 1000:g}ms"
+            for name, value in (("rtt", self.rtt), ("jitter", self.jitter))
+            if value
+        ]
         if self.bandwidth:
             parts.append(f"bandwidth={self.bandwidth / 1e6:g}mbit")
         return ",".join(parts) or "none"
@@ -72,7 +78,8 @@ _NUMBER = re.compile(r"(\d+(?:\.\d+)?)([a-z]+)")
 
 
 def parse_shape(text: str) -> LinkShape:
-    """`rtt=40ms,jitter=5ms,bandwidth=100mbit`, any of the three; or a profile, changed by any of the three.
+    """`rtt=40ms,jitter=5ms,bandwidth=100mbit`, any of the three; or a profile, changed by any of
+    the three.
 
     ConfigError says what is wrong.
     """
@@ -83,8 +90,8 @@ def parse_shape(text: str) -> LinkShape:
         if not equals:
             if index or name not in PROFILES:
                 raise ConfigError(
-                    f"a link is one of {', '.join(PROFILES)}, or like rtt=40ms,jitter=5ms,bandwidth=100mbit;"
-                    f" {part.strip()!r} is neither"
+                    f"a link is one of {', '.join(PROFILES)}, or like"
+                    f" rtt=40ms,jitter=5ms,bandwidth=100mbit; {part.strip()!r} is neither"
                 )
             base = PROFILES[name]
             continue
@@ -94,7 +101,9 @@ def parse_shape(text: str) -> LinkShape:
             raise ConfigError(f"{name} of a link is given twice")
         found[name] = _quantity(name, value, _RATE if name == "bandwidth" else _TIME)
     shape = LinkShape(
-        found.get("rtt", base.rtt), found.get("jitter", base.jitter), found.get("bandwidth", base.bandwidth)
+        found.get("rtt", base.rtt),
+        found.get("jitter", base.jitter),
+        found.get("bandwidth", base.bandwidth),
     )
     if shape.jitter > shape.rtt:
         raise ConfigError(f"the jitter of a link, {shape.jitter * 1000:g}ms, cannot exceed its rtt")
@@ -106,7 +115,9 @@ def parse_shape(text: str) -> LinkShape:
 def _quantity(name: str, text: str, units: dict[str, float]) -> float:
     match = _NUMBER.fullmatch(text)
     if match is None or match[2] not in units:
-        raise ConfigError(f"{name} of a link is a number with one of the units {', '.join(units)}, not {text!r}")
+        raise ConfigError(
+            f"{name} of a link is a number with one of the units {', '.join(units)}, not {text!r}"
+        )
     value = float(match[1]) * units[match[2]]
     if name == "bandwidth" and value < 1000:
         raise ConfigError("the bandwidth of a link is at least 1kbit")
@@ -178,9 +189,12 @@ class Delay:
 
 
 class Slow:
-    """A transport behind a modelled link. `hold(due)`: the frames of a HOLD about the message being sent."""
+    """A transport behind a modelled link. `hold(due)`: the frames of a HOLD about the message being
+    sent."""
 
-    def __init__(self, transport: Transport, shape: LinkShape, hold: Callable[[bool], list[Buffer]]) -> None:
+    def __init__(
+        self, transport: Transport, shape: LinkShape, hold: Callable[[bool], list[Buffer]]
+    ) -> None:
         self._transport, self._hold = transport, hold
         self._delay = Delay(shape, self._deliver)
         self.tick, self.look, self.crossing = transport.tick, transport.look, self._delay.crossing
@@ -205,7 +219,8 @@ class Slow:
 
 
 class Held:
-    """At the receiving end: messages that are here and, as the modelled link has it, have not arrived."""
+    """At the receiving end: messages that are here and, as the modelled link has it, have not
+    arrived."""
 
     __slots__ = ("_most", "_queue", "next")
 

@@ -1,12 +1,13 @@
-"""The seam to ZeroMQ: a socket read through its file descriptor, its options, and its errors in our words.
+"""The seam to ZeroMQ: a socket read through its file descriptor, its options, and its errors in our
+words.
 
-ZeroMQ's descriptor is *edge-triggered*: it turns readable once when the socket's state changes, and both
-sending and receiving may swallow that edge. Hence the two rules kept here: read until nothing is left, and
-look again after every send. No task per message, nothing that can be cancelled with a message in its hands;
-`zmq.asyncio` does both and was measured slower.
+ZeroMQ's descriptor is *edge-triggered*: it turns readable once when the socket's state changes, and
+both sending and receiving may swallow that edge. Hence the two rules kept here: read until nothing
+is left, and look again after every send. No task per message, nothing that can be cancelled with a
+message in its hands; `zmq.asyncio` does both and was measured slower.
 
-Small frames are copied (quicker than tracking a reference up to about 64 KiB), large ones are handed over.
-Nothing in this file knows what the frames mean.
+Small frames are copied (quicker than tracking a reference up to about 64 KiB), large ones are
+handed over. Nothing in this file knows what the frames mean.
 """
 
 from __future__ import annotations
@@ -31,13 +32,16 @@ _PORT = r"(?:\*|\d{1,4}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5])
 _ADDRESS = re.compile(rf"tcp://(?:[^\s:/\[\]]+|\[[^\s\[\]]+\]):{_PORT}|ipc://\S+")
 _SHAPE = "it is not an address like tcp://host:port"
 _BURST = 256  # messages read before the event loop is given a turn
-_ROOM = 16 << 20  # bytes beyond the limit of a frame that still get an answer in words; ZeroMQ's is to hang up
+_ROOM = (
+    16 << 20
+)  # bytes beyond the limit of a frame that still get an answer in words; ZeroMQ's is to hang up
 _NOW = int(zmq.NOBLOCK)
 _MORE = int(zmq.NOBLOCK | zmq.SNDMORE)
 _NOBODY = (zmq.EAGAIN, zmq.EHOSTUNREACH, zmq.ENOTSOCK, zmq.ETERM)
 _EVENTS, _RCVMORE, _POLLIN = int(zmq.EVENTS), int(zmq.RCVMORE), int(zmq.POLLIN)
 
-# the C extension's own methods: pyzmq's Python layer above them adds half a microsecond to each call
+# the C extension's own methods: pyzmq's Python layer above them adds half a microsecond to each
+# call
 _send: Callable[..., object] = _Backend.send
 _recv = _Backend.recv
 _get: Callable[[Any, int], int] = _Backend.get  # type: ignore[assignment]
@@ -57,7 +61,8 @@ class Reader:
         self._loop.call_soon(self.look)
 
     def look(self) -> None:
-        """Read whatever is there. To be called after every send that was not made from within `read`."""
+        """Read whatever is there. To be called after every send that was not made from within
+        `read`."""
         if self._reading or self._closed:
             return
         self._reading = True
@@ -82,12 +87,15 @@ class Reader:
             self._loop.remove_reader(self._fd)
 
 
-def send(socket: zmq.Socket[bytes], frames: Sequence[Buffer], routing_id: bytes | None = None) -> bool:
+def send(
+    socket: zmq.Socket[bytes], frames: Sequence[Buffer], routing_id: bytes | None = None
+) -> bool:
     """Send one message without blocking; False when there is nobody to take it now.
 
-    A message goes out whole or not at all. If anything fails behind its first frame, ZeroMQ would take the next
-    message, whoever it is for, as the rest of this one: the socket is closed at once, and with it goes what it holds
-    of the message. Whoever owns it finds `socket.closed` and makes another.
+    A message goes out whole or not at all. If anything fails behind its first frame, ZeroMQ would
+    take the next message, whoever it is for, as the rest of this one: the socket is closed at once,
+    and with it goes what it holds of the message. Whoever owns it finds `socket.closed` and makes
+    another.
     """
     begun = False
     try:
@@ -132,22 +140,27 @@ def receive_rest(socket: zmq.Socket[bytes], first: bytes, most: int) -> list[Buf
 
 
 def context() -> zmq.Context[zmq.Socket[bytes]]:
-    """A context of one listener's or connection's own: its handshakes are nobody else's business."""
+    """A context of one listener's or connection's own: its handshakes are nobody else's
+    business."""
     own: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    own.setsockopt(zmq.BLOCKY, 0)  # nothing ever waits for a socket to empty unless it was told to linger
+    own.setsockopt(
+        zmq.BLOCKY, 0
+    )  # nothing ever waits for a socket to empty unless it was told to linger
     return own
 
 
 def configure(socket: zmq.Socket[bytes], options: Options) -> None:
     """The options that every socket of ours has, whichever way it faces.
 
-    ZeroMQ's high-water marks never decide: what may be in flight is bounded by the window of reliable.py (and
-    below it by credit). There is none for sending, where it would drop or block; the one for receiving is
-    beyond what an honest peer's window allows, and stops reading from a dishonest one.
+    ZeroMQ's high-water marks never decide: what may be in flight is bounded by the window of
+    reliable.py (and below it by credit). There is none for sending, where it would drop or block;
+    the one for receiving is beyond what an honest peer's window allows, and stops reading from a
+    dishonest one.
 
-    No ZMTP heartbeats: their timer writes to a connection without looking whether its input has been given up, which ends the
-    process (libzmq 4.3.5, `Assertion failed: !_io_error`, stream_engine_base.cpp). One altered frame, or a peer that floods and
-    leaves, is enough. Silence is noticed by our own pings (liveness.py), a host that vanished by TCP's keep-alive.
+    No ZMTP heartbeats: their timer writes to a connection without looking whether its input has
+    been given up, which ends the process (libzmq 4.3.5, `Assertion failed: !_io_error`,
+    stream_engine_base.cpp). One altered frame, or a peer that floods and leaves, is enough. Silence
+    is noticed by our own pings (liveness.py), a host that vanished by TCP's keep-alive.
     """
     socket.setsockopt(zmq.LINGER, 0)
     socket.setsockopt(zmq.SNDHWM, 0)
@@ -167,7 +180,9 @@ def serve_curve(socket: zmq.Socket[bytes], keys: KeyPair) -> None:
     socket.setsockopt(zmq.CURVE_SERVER, 1)
     socket.setsockopt(zmq.CURVE_SECRETKEY, keys.secret_z85)
     socket.setsockopt(zmq.ZAP_DOMAIN, ZAP_DOMAIN)
-    socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)  # without an answer from the handler nobody comes in
+    socket.setsockopt(
+        zmq.ZAP_ENFORCE_DOMAIN, 1
+    )  # without an answer from the handler nobody comes in
 
 
 def dial_curve(socket: zmq.Socket[bytes], keys: KeyPair, server: PublicKey) -> None:

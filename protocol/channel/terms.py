@@ -1,4 +1,5 @@
-"""The terms of a connection: what it counts, how patient it is, what it tells while waiting, what carries it.
+"""The terms of a connection: what it counts, how patient it is, what it tells while waiting, what
+carries it.
 
 Plain declarations, so that transports and users need not import the machinery of connection.py.
 """
@@ -21,9 +22,11 @@ GLUED = 1000
 
 @dataclass(slots=True)
 class Counters:
-    """What crossed a connection. `bytes_*` are payload: the buffers of the session's messages, each once.
+    """What crossed a connection. `bytes_*` are payload: the buffers of the session's messages, each
+    once.
 
-    `wire_bytes_*` are all frames handed to or taken from the transport, with headers, repeats and pings.
+    `wire_bytes_*` are all frames handed to or taken from the transport, with headers, repeats and
+    pings.
     """
 
     messages_sent: int = 0
@@ -38,7 +41,9 @@ class Counters:
     duplicates: int = 0
     stale: int = 0  # of another link, an earlier instance or an earlier epoch
     reconnects: int = 0
-    glued: int = 0  # messages passed over because frames stood behind them; they are asked for again
+    glued: int = (
+        0  # messages passed over because frames stood behind them; they are asked for again
+    )
 
     @property
     def wire_bytes(self) -> int:
@@ -46,7 +51,8 @@ class Counters:
         return self.wire_bytes_sent + self.wire_bytes_received
 
     def forgives(self) -> bool:
-        """Count a glued message; False once there are more than a network that changes bytes explains."""
+        """Count a glued message; False once there are more than a network that changes bytes
+        explains."""
         self.glued += 1
         return self.glued <= GLUED
 
@@ -74,7 +80,8 @@ class Options:
 
     @property
     def renew(self) -> float:
-        """Seconds of silence, or without an answer, after which whoever dialled tries a new TCP connection."""
+        """Seconds of silence, or without an answer, after which whoever dialled tries a new TCP
+        connection."""
         return self.timeout / 2
 
 
@@ -89,7 +96,8 @@ class Transport(Protocol):
     """What moves frames for one connection."""
 
     def transmit(self, frames: Sequence[Buffer]) -> bool:
-        """Take one message. False: not possible now; `Connection.writable` will be called when it may be."""
+        """Take one message. False: not possible now; `Connection.writable` will be called when it
+        may be."""
 
     def tick(self, now: float) -> None: ...
 

@@ -1,5 +1,5 @@
-"""Kinds of correlated randomness, one file each: what is dealt, how it is consumed, and when it is well-formed, side by
-side.
+"""Kinds of correlated randomness, one file each: what is dealt, how it is consumed, and when it is
+well-formed, side by side.
 
 `KINDS` is the only list of them; a plan that names any other is refused.
 """

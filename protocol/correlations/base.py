@@ -1,7 +1,8 @@
-"""What every kind of correlation is made of: the masks it is a function of, and the tensors that are dealt.
+"""What every kind of correlation is made of: the masks it is a function of, and the tensors that
+are dealt.
 
-A *mask* r is a tensor of uniform ring elements that only the dealer knows; each party holds a share of it, expanded
-from its own seed. Nothing here touches sockets or seeds.
+A *mask* r is a tensor of uniform ring elements that only the dealer knows; each party holds a share
+of it, expanded from its own seed. Nothing here touches sockets or seeds.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from ..views import Shape, Steps, View
 
 @dataclass(frozen=True)
 class Field:
-    """A dealt or masked tensor of one step: leading shape, limbs, and whether its shares add or XOR."""
+    """A dealt or masked tensor of one step: leading shape, limbs, and whether its shares add or
+    XOR."""
 
     shape: Shape
     limbs: int = 1
@@ -32,9 +34,11 @@ class Field:
 
 @dataclass(frozen=True)
 class Mask:
-    """A reference to a mask as an operand uses it: (r mod 2^bits) >> shift, then `views`, as `limbs` limbs.
+    """A reference to a mask as an operand uses it: (r mod 2^bits) >> shift, then `views`, as
+    `limbs` limbs.
 
-    The opening ε of the same operand is treated alike; `opened_operand` in `shifts.py` is that other half.
+    The opening ε of the same operand is treated alike; `opened_operand` in `shifts.py` is that
+    other half.
     """
 
     phase: int

@@ -1,30 +1,35 @@
 """Comparison: the bits of a mask, and values gated by a bit.
 
-*Sign of x − t*, for x known modulo 2^k with |x| < 2^(k−2), public |t| ≤ 2^(k−2), and c = x + r mod 2^k open:
+*Sign of x − t*, for x known modulo 2^k with |x| < 2^(k−2), public |t| ≤ 2^(k−2), and c = x + r mod
+2^k open:
 
-    1.  c_t = c − t.  The top bit of c_t − r is  msb(c_t) ⊕ msb(r) ⊕ [c' < r'], with c' and r' the low k − 1
-        bits of c_t and r.
-    2.  r' is cut into digits d, of 4 bits as a rule; XOR shares of [d ≥ v], v = 1 … 15, are dealt (`Digits`).
-        Against a digit of c', "less" and "equal" are choices among them by public bits: local.
-    3.  Up to four digits join into one, and again, until one is left. Bits that are factors are opened under
-        mask bits; products of up to four of those are dealt (`Join`). One round for each level.
+    1.  c_t = c − t.  The top bit of c_t − r is  msb(c_t) ⊕ msb(r) ⊕ [c' < r'], with c' and r' the
+        low k − 1 bits of c_t and r.
+    2.  r' is cut into digits d, of 4 bits as a rule; XOR shares of [d ≥ v], v = 1 … 15, are dealt
+        (`Digits`). Against a digit of c', "less" and "equal" are choices among them by public bits:
+        local.
+    3.  Up to four digits join into one, and again, until one is left. Bits that are factors are
+        opened under mask bits; products of up to four of those are dealt (`Join`). One round for
+        each level.
     4.  The share of the result b is opened under one more mask bit s: β = b ⊕ s. One round.
 
-Each step is an identity, so the result is exact. β and s are all that it takes to use b, however often:
+Each step is an identity, so the result is exact. β and s are all that it takes to use b, however
+often:
 
     [b]   = β + (1 − 2β)·[s]                        `Bit` deals [s]
     [b·y] = β·[y] + (1 − 2β)·[s·y],                  `Gate` deals [s·ρ], [s·w]
             [s·y] = γ·[s] − [s·ρ] + (1 − msb(c'))·[s·w]
 
-for a y opened as c and read at a lower scale, y >> shift = γ − ρ + (1 − msb(c'))·w (`shifts.py`). So ReLU,
-its truncation included, opens nothing after β; its derivative, and the gradient through it, reuse β and s.
+for a y opened as c and read at a lower scale, y >> shift = γ − ρ + (1 − msb(c'))·w (`shifts.py`).
+So ReLU, its truncation included, opens nothing after β; its derivative, and the gradient through
+it, reuse β and s.
 
-Hides: c is uniform. Every bit opened in 3 and 4 is XORed with a uniform mask bit of its own, used for no
-other opening; so all that is seen is uniform, whatever x is. Products of mask bits, s, s·ρ and s·w reach
-the parties as fresh shares only, which tell nothing about the mask bits.
+Hides: c is uniform. Every bit opened in 3 and 4 is XORed with a uniform mask bit of its own, used
+    for no other opening; so all that is seen is uniform, whatever x is. Products of mask bits, s,
+    s·ρ and s·w reach the parties as fresh shares only, which tell nothing about the mask bits.
 
-Bits travel 64 to a word: element e is bit e mod 64 of word e div 64. All planes of a word's 64 elements lie
-together.
+Bits travel 64 to a word: element e is bit e mod 64 of word e div 64. All planes of a word's 64
+elements lie together.
 """
 
 from __future__ import annotations
@@ -56,9 +61,11 @@ def packed(shape: Shape, planes: int) -> Field:
 
 @dataclass(frozen=True)
 class Digits:
-    """[digit ≥ v] of each of `count` digits of r mod 2^(k−1), and msb(r), for the mask r of k = bits − shift bits that `a` is.
+    """[digit ≥ v] of each of `count` digits of r mod 2^(k−1), and msb(r), for the mask r of k =
+    bits − shift bits that `a` is.
 
-    With a shift, r is the mask of X >> shift, whose opening `shifts.opened_operand` makes of the opening of X.
+    With a shift, r is the mask of X >> shift, whose opening `shifts.opened_operand` makes of the
+    opening of X.
     """
 
     kind: ClassVar[str] = "digits"
@@ -95,7 +102,8 @@ class Digits:
         return [kernels.thermometer(self._planes(masks[0], len(masks[0])), self.widths)]
 
     def consume(self, party: int, c: Words, limit: int, dealt: Words) -> Words:
-        """A share of ("less", "equal") of each digit of r against c − limit, as (words, 2·count)."""
+        """A share of ("less", "equal") of each digit of r against c − limit, as (words,
+        2·count)."""
         source = ring(self.a.limbs)
         moved = source.sub(c, source.constant(limit)) if limit else c
         return kernels.compare(self._planes(moved, 1)[0], dealt, self.widths, party == 0)
@@ -108,7 +116,8 @@ class Digits:
 
 @dataclass(frozen=True)
 class Join:
-    """Products of the mask bits `a` under which one level of digits is opened, of which `sizes` say how many join into one."""
+    """Products of the mask bits `a` under which one level of digits is opened, of which `sizes` say
+    how many join into one."""
 
     kind: ClassVar[str] = "join"
     a: Mask
@@ -180,7 +189,8 @@ class Bit:
 
 @dataclass(frozen=True)
 class Gate:
-    """[s·ρ], and [s·w] where y is read at a lower scale, for a mask bit s and an opened y of one shape.
+    """[s·ρ], and [s·w] where y is read at a lower scale, for a mask bit s and an opened y of one
+    shape.
 
     `a` is the unshifted operand. Without a shift, ρ is its mask itself.
     """
@@ -219,10 +229,14 @@ class Gate:
 
     def deal(self, masks: list[Words]) -> list[Words]:
         bit, r = masks
-        read = self.truncate.deal([r]) if self.truncate else [ring(self.a.limbs).resize(r, self.limbs)]
+        read = (
+            self.truncate.deal([r]) if self.truncate else [ring(self.a.limbs).resize(r, self.limbs)]
+        )
         return [bit_numbers(bit, self.limbs) * each for each in read]
 
-    def consume(self, party: int, beta: Words, c: Words, s: Words, read: list[Words], gated: list[Words]) -> Words:
+    def consume(
+        self, party: int, beta: Words, c: Words, s: Words, read: list[Words], gated: list[Words]
+    ) -> Words:
         """A share of b·y; `read` are this party's shares of ρ and w, `gated` of s·ρ and s·w."""
         bits, shift = self.a.bits, self.shift
         if self.a.limbs == self.limbs == 1:

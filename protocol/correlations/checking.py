@@ -1,8 +1,10 @@
-"""What the rules of all kinds are written with that say whether a correlation somebody sent can be made.
+"""What the rules of all kinds are written with that say whether a correlation somebody sent can be
+made.
 
-Compiled kernels trust their arguments, so whatever passes a kind's `check` must be safe to compute. Pure integers: sizes are
-products of Python's unbounded ones, so nothing overflows, and nothing is allocated. What a whole plan may take is in
-`validate.py`; what must hold for one kind is beside its `deal` and `consume`.
+Compiled kernels trust their arguments, so whatever passes a kind's `check` must be safe to compute.
+Pure integers: sizes are products of Python's unbounded ones, so nothing overflows, and nothing is
+allocated. What a whole plan may take is in `validate.py`; what must hold for one kind is beside its
+`deal` and `consume`.
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ class Need(NamedTuple):
 
 
 class Checker:
-    """The masks that the correlations of one phase may refer to; every method raises `Unfit` where something does not fit."""
+    """The masks that the correlations of one phase may refer to; every method raises `Unfit` where
+    something does not fit."""
 
     def __init__(self, masks: Mapping[int, Sequence[Field]], phase: int, most_words: int) -> None:
         self.masks, self.phase, self.most_words = masks, phase, most_words
@@ -48,8 +51,15 @@ class Checker:
 
     def size(self, shape: Shape) -> int:
         """Its elements."""
-        if len(shape) > AXES or min(shape, default=0) < 0 or max(shape, default=0) > self.most_words:
-            raise Unfit(f"a tensor has at most {AXES} axes, none of them negative or longer than the dealer allows")
+        if (
+            len(shape) > AXES
+            or min(shape, default=0) < 0
+            or max(shape, default=0) > self.most_words
+        ):
+            raise Unfit(
+                f"a tensor has at most {AXES} axes, none of them negative or longer than the dealer"
+                " allows"
+            )
         elements = math.prod(shape)
         if elements > self.most_words:
             raise Unfit(f"a tensor of {elements:.3g} elements is more than the dealer allows")
@@ -82,7 +92,8 @@ class Checker:
         return tuple(found)
 
     def operand(self, mask: Mask, bits: bool = False, plain: bool = False) -> int:
-        """Check a reference to a mask; its words in each step of a chunk. `bits`: packed bits; `plain`: not shifted yet."""
+        """Check a reference to a mask; its words in each step of a chunk. `bits`: packed bits;
+        `plain`: not shifted yet."""
         known = self.masks.get(mask.phase, ())
         if not 0 <= mask.index < len(known):
             raise Unfit("it uses a mask that the plan does not have there")
@@ -110,7 +121,9 @@ class Checker:
         for view in mask.views:
             self.size(view.shape)
             if not view.fits(shape):
-                raise Unfit(f"a view ({type(view).__name__}) does not fit a tensor of shape {shape}")
+                raise Unfit(
+                    f"a view ({type(view).__name__}) does not fit a tensor of shape {shape}"
+                )
             shape = view.shape
             largest = max(largest, math.prod(shape))
         if shape != mask.shape:

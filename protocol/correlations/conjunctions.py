@@ -1,15 +1,19 @@
 """Conjunctions: whether all of a few bits are 1, in the round that opens them.
 
-Bits b_1 … b_n are opened as B_j = b_j ⊕ s_j. The dealer deals the products of the mask bits of every set S of two or more, and
+Bits b_1 … b_n are opened as B_j = b_j ⊕ s_j. The dealer deals the products of the mask bits of
+every set S of two or more, and
 
     [Π_j b_j] = [Π_j (B_j ⊕ s_j)]     is folded one factor after the other:
     u[S] ← B_j·u[S] ⊕ u[S ∪ {j}],     u[S] = [Π_S s].
 
-Up to `WIDEST` bits go into one product; of more, the products are as many bits, to be opened and multiplied in their turn.
+Up to `WIDEST` bits go into one product; of more, the products are as many bits, to be opened and
+multiplied in their turn.
 
-Hides: every B_j is uniform, since its mask bit is, and serves no other opening. Products of mask bits reach the parties as fresh shares.
+Hides: every B_j is uniform, since its mask bit is, and serves no other opening. Products of mask
+    bits reach the parties as fresh shares.
 
-Bits are packed, 64 to a word, and words are all that is seen here: row by row, n of them to a product.
+Bits are packed, 64 to a word, and words are all that is seen here: row by row, n of them to a
+product.
 """
 
 from __future__ import annotations
@@ -28,7 +32,8 @@ from .checking import Checker, Need, Unfit
 
 @dataclass(frozen=True)
 class Conjunctions:
-    """Products of mask bits `a`, (rows, bits, words), of which each of `sizes` in a row makes one."""
+    """Products of mask bits `a`, (rows, bits, words), of which each of `sizes` in a row makes
+    one."""
 
     kind: ClassVar[str] = "conjunctions"
     a: Mask

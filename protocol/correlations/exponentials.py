@@ -1,25 +1,27 @@
 """The exponential of an opened tensor, in the round that opens it.
 
-x in (8 − 8·2^h, 0] is an integer X at `argument` = a fraction bits, so k = a + 3 + h bits tell it, and it is opened as c = X + r mod 2^k.
-Cut both into their highest h bits and the rest, c = 2^l·c_hi + c_lo with l = a + 3, r likewise. For s = r_hi − c_hi mod 2^h and
-δ = c_lo − r_lo,
+x in (8 − 8·2^h, 0] is an integer X at `argument` = a fraction bits, so k = a + 3 + h bits tell it,
+and it is opened as c = X + r mod 2^k. Cut both into their highest h bits and the rest, c = 2^l·c_hi
++ c_lo with l = a + 3, r likewise. For s = r_hi − c_hi mod 2^h and δ = c_lo − r_lo,
 
     X = −s·2^l + δ  mod 2^k,  so  e^x = Σ_s [r_hi = c_hi + s] · e^(c_lo/2^a − 8s) · e^(−r_lo/2^a)
 
-No borrow has to be known: s counts windows of 8, δ may be of either sign, and the product of the three factors is right for both. The
-dealer deals T[v] = [v = r_hi]·e^(−r_lo/2^a) for the 2^h values of v, one of them not zero, and the rest is public. Windows from
-s = 3 on hold less than e^−16 and are left out. The result has as many fraction bits as both factors together, and is not shifted:
-nothing can fail. In a ring of two limbs each party may also shift its share of it down by itself: off by at most one unit, failing
-with probability below 2^-60.
+No borrow has to be known: s counts windows of 8, δ may be of either sign, and the product of the
+three factors is right for both. The dealer deals T[v] = [v = r_hi]·e^(−r_lo/2^a) for the 2^h values
+of v, one of them not zero, and the rest is public. Windows from s = 3 on hold less than e^−16 and
+are left out. The result has as many fraction bits as both factors together, and is not shifted:
+nothing can fail. In a ring of two limbs each party may also shift its share of it down by itself:
+off by at most one unit, failing with probability below 2^-60.
 
-Public factors multiply shares, so both parties must have the very same integers: they are products of two tables made of Python's
-integers. The dealer may use floats, as nobody makes its numbers a second time.
+Public factors multiply shares, so both parties must have the very same integers: they are products
+of two tables made of Python's integers. The dealer may use floats, as nobody makes its numbers a
+second time.
 
-Where X has more fraction bits than `argument`, c and r are both shifted down, which adds one unit or none to X, and never makes
-it positive.
+Where X has more fraction bits than `argument`, c and r are both shifted down, which adds one unit
+or none to X, and never makes it positive.
 
-Hides: only c is open, under a uniform r. T reaches the parties as fresh shares, which tell nothing about r_hi; which entries a party
-reads of it follows from c alone.
+Hides: only c is open, under a uniform r. T reaches the parties as fresh shares, which tell nothing
+    about r_hi; which entries a party reads of it follows from c alone.
 """
 
 from __future__ import annotations
@@ -47,7 +49,8 @@ _FINE = 128  # bits while the tables are made
 
 @dataclass(frozen=True)
 class Exponentials:
-    """T of the masks: (…, 2^high) at `unit` fraction bits. In `a`, bits ≥ argument + 3 + high and shift = 0."""
+    """T of the masks: (…, 2^high) at `unit` fraction bits. In `a`, bits ≥ argument + 3 + high and
+    shift = 0."""
 
     kind: ClassVar[str] = "exponentials"
     a: Mask
@@ -78,16 +81,22 @@ class Exponentials:
         it.between(self.argument, 0, MOST_ARGUMENT, "fraction bits of an exponent")
         it.between(self.unit, 1, 48, "fraction bits of an exponential")
         it.between(self.high, 2, MOST_HIGH, "bits of the number of a window")
-        it.between(self.a.bits, self.argument + WIDTH + self.high, 64 * self.a.limbs, "bits of an exponent")
+        it.between(
+            self.a.bits, self.argument + WIDTH + self.high, 64 * self.a.limbs, "bits of an exponent"
+        )
         size = prod(self.a.shape) * self.windows
         return Need(3 * words + 2 * size * (1 + self.limbs), size)
 
     def deal(self, masks: list[Words]) -> list[Words]:
         high, low = self.split(masks[0])
-        value = np.rint(np.ldexp(np.exp(-np.ldexp(low.astype(np.float64), -self.argument)), self.unit))
+        value = np.rint(
+            np.ldexp(np.exp(-np.ldexp(low.astype(np.float64), -self.argument)), self.unit)
+        )
         dealt = np.zeros((*high.shape, self.windows), np.int64)
         np.put_along_axis(dealt, high[..., None], value.astype(np.int64)[..., None], -1)
-        return [dealt.view(np.uint64) if self.limbs == 1 else widen(dealt, self.limbs, signed=False)]
+        return [
+            dealt.view(np.uint64) if self.limbs == 1 else widen(dealt, self.limbs, signed=False)
+        ]
 
     def split(self, words: Words) -> tuple[np.ndarray, U64]:
         """The window and the rest of an opening or a mask."""
@@ -99,7 +108,8 @@ class Exponentials:
 
 @dataclass(frozen=True)
 class Exponential:
-    """e^x on top of `Exponentials`, at `factor` + unit fraction bits in the ring of its limbs; `factor`: bits of what is public."""
+    """e^x on top of `Exponentials`, at `factor` + unit fraction bits in the ring of its limbs;
+    `factor`: bits of what is public."""
 
     dealt: Exponentials
     factor: int
@@ -113,7 +123,10 @@ class Exponential:
         r, axis = ring(self.dealt.limbs), high.ndim
         coarse, fine = tables(self.dealt.argument, self.factor)
         shift = np.uint64(_split(self.dealt.argument))
-        at, rest = (low >> shift).astype(np.int64), fine[(low & np.uint64(len(fine) - 1)).astype(np.int64)]
+        at, rest = (
+            (low >> shift).astype(np.int64),
+            fine[(low & np.uint64(len(fine) - 1)).astype(np.int64)],
+        )
         half, down = np.uint64(1 << _ROOT), np.uint64(_ROOT + 1)
         total = r.zeros(high.shape)
         for s in range(TERMS):
@@ -124,8 +137,9 @@ class Exponential:
         return total
 
     def shifted(self, party: int, c: Words, dealt: Words, down: int, limbs: int) -> Words:
-        """The same, `down` fraction bits fewer, in `limbs` limbs; at least two are dealt. What is shared is not negative, so neither is
-        the share of party 0 less the opposite of the other's."""
+        """The same, `down` fraction bits fewer, in `limbs` limbs; at least two are dealt. What is
+        shared is not negative, so neither is the share of party 0 less the opposite of the
+        other's."""
         r, target, share = ring(self.dealt.limbs), ring(limbs), self.consume(c, dealt)
         if party == 0:
             return r.shift_right(share, down, limbs)
@@ -139,7 +153,8 @@ def _split(argument: int) -> int:
 
 @cache
 def tables(argument: int, factor: int) -> tuple[U64, U64]:
-    """e^(n·2^t/2^a − 8s) at factor + 1 bits, (TERMS, 2^(l − t)), and e^(n/2^a) at _ROOT bits, (2^t,); t = _split(a)."""
+    """e^(n·2^t/2^a − 8s) at factor + 1 bits, (TERMS, 2^(l − t)), and e^(n/2^a) at _ROOT bits,
+    (2^t,); t = _split(a)."""
     low, one = _split(argument), 1 << _FINE
     window = _exponential(8 * one)
     starts, start = [], one

@@ -1,8 +1,9 @@
 """What every kind of correlation can do.
 
-A *correlation* is a rule that says which functions of masks the dealer must deal (`deal`) and, on the same screen, how a party
-combines them with public openings ε = x + r (`consume`), and whether one that somebody sent can be made at all (`check`). The
-dealer's values leave this package only as shares: Alice's half is a keystream, Bob's half is the difference.
+A *correlation* is a rule that says which functions of masks the dealer must deal (`deal`) and, on
+the same screen, how a party combines them with public openings ε = x + r (`consume`), and whether
+one that somebody sent can be made at all (`check`). The dealer's values leave this package only as
+shares: Alice's half is a keystream, Bob's half is the difference.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from .checking import Checker, Need
 
 
 class Correlation(Protocol):
-    """One kind: frozen, made of shapes and public numbers alone, so that the plan can carry it to the dealer."""
+    """One kind: frozen, made of shapes and public numbers alone, so that the plan can carry it to
+    the dealer."""
 
     kind: ClassVar[str]
 
@@ -31,15 +33,17 @@ class Correlation(Protocol):
 
     @property
     def grain(self) -> int:
-        """Elements of each operand, one tensor as large as the other, that are dealt by themselves: `deal` takes any run of them, as
-        (1, elements[, limbs]), and makes the same run of each field. 0: all belong together."""
+        """Elements of each operand, one tensor as large as the other, that are dealt by themselves:
+        `deal` takes any run of them, as (1, elements[, limbs]), and makes the same run of each
+        field. 0: all belong together."""
         ...
 
     def check(self, it: Checker) -> Need:
-        """What it takes to make; `checking.Unfit` where its parameters or operands do not fit. Afterwards `fields` and `deal`
-        are safe, whoever made it."""
+        """What it takes to make; `checking.Unfit` where its parameters or operands do not fit.
+        Afterwards `fields` and `deal` are safe, whoever made it."""
         ...
 
     def deal(self, masks: list[Words]) -> list[Words]:
-        """Operand masks (batch or 1, *shape[, limbs]) → the values of `fields`, each (batch or 1, *full_shape)."""
+        """Operand masks (batch or 1, *shape[, limbs]) → the values of `fields`, each (batch or 1,
+        *full_shape)."""
         ...

@@ -1,17 +1,19 @@
-"""Products without an opening: a polynomial of several opened tensors, and its product with one more.
+"""Products without an opening: a polynomial of several opened tensors, and its product with one
+more.
 
-With every leaf open as ε_i = x_i + ρ_i, an elementwise polynomial g(x_1 … x_n) = Σ_m a_m Π x_i^(m_i) is
+With every leaf open as ε_i = x_i + ρ_i, an elementwise polynomial g(x_1 … x_n) = Σ_m a_m Π
+x_i^(m_i) is
 
     g = Σ_j C_j(ε) · ρ^j,      C_j(ε) = (−1)^|j| Σ_{m ≥ j} a_m Π binom(m_i, j_i) ε_i^(m_i − j_i)
 
-over exponent vectors j, public-linear in the dealt monomials ρ^j (`Monomials`). A matrix product of one more
-opened tensor X = εX − ρX with g needs the dealt [ρX·ρ^j] for every term of the contraction, and again no
-opening (`Contraction`):
+over exponent vectors j, public-linear in the dealt monomials ρ^j (`Monomials`). A matrix product of
+one more opened tensor X = εX − ρX with g needs the dealt [ρX·ρ^j] for every term of the
+contraction, and again no opening (`Contraction`):
 
     X @ g = εX @ g − Σ_j Σ_n C_j[n,k] · (ρX[i,n] ρ^j[n,k])
 
-It saves a round for more dealt words, so `lower` uses it on small tensors. All scales add up, hence the
-wide ring.
+It saves a round for more dealt words, so `lower` uses it on small tensors. All scales add up, hence
+the wide ring.
 
 Hides: nothing is opened here.
 """
@@ -71,7 +73,9 @@ class Monomials:
                 raise Unfit("one of its monomials has exponents that do not fit its leaves")
             degrees += sum(powers)
         size = prod(shape) * self.limbs
-        return Need(words + size * (len(self.leaves) + len(self.exponents) + 1), size * self.limbs * degrees)
+        return Need(
+            words + size * (len(self.leaves) + len(self.exponents) + 1), size * self.limbs * degrees
+        )
 
     def deal(self, masks: list[Words]) -> list[Words]:
         return [self.powers(masks, self.exponents)]
@@ -87,7 +91,8 @@ class Monomials:
 
 @dataclass(frozen=True)
 class Contraction:
-    """ρX[i,n]·ρ^j[n,k] for j = 0 and every exponent vector of `inner`; dealt with axes (n, k, j, i)."""
+    """ρX[i,n]·ρ^j[n,k] for j = 0 and every exponent vector of `inner`; dealt with axes (n, k, j,
+    i)."""
 
     kind: ClassVar[str] = "contraction"
     x: Mask
@@ -110,7 +115,12 @@ class Contraction:
         words, work = self.inner.check(it)
         words += it.operand(self.x)
         inner = self.inner.leaves[0].shape
-        if len(inner) != 2 or len(self.x.shape) != 2 or self.x.shape[1] != inner[0] or self.x.limbs != self.inner.limbs:
+        if (
+            len(inner) != 2
+            or len(self.x.shape) != 2
+            or self.x.shape[1] != inner[0]
+            or self.x.limbs != self.inner.limbs
+        ):
             raise Unfit("its matrix does not fit its leaves")
         products = prod(inner) * (1 + len(self.inner.exponents)) * self.x.shape[0]
         return Need(words, work + products * self.inner.limbs**2)
@@ -123,7 +133,8 @@ class Contraction:
 
 @dataclass(frozen=True)
 class FusedPolynomial:
-    """g on top of `Monomials`: `terms` maps each exponent vector m to its integer coefficient a_m."""
+    """g on top of `Monomials`: `terms` maps each exponent vector m to its integer coefficient
+    a_m."""
 
     monomials: Monomials
     terms: tuple[tuple[Exponents, int], ...]
@@ -139,13 +150,17 @@ class FusedPolynomial:
                 sign = -1 if sum(j) % 2 else 1
                 rest = tuple(p - q for p, q in zip(m, j, strict=True))
                 row = (where[j], rest)
-                rows[row] = rows.get(row, 0) + sign * a * prod(comb(p, q) for p, q in zip(m, j, strict=True))
+                rows[row] = rows.get(row, 0) + sign * a * prod(
+                    comb(p, q) for p, q in zip(m, j, strict=True)
+                )
         coefficients = ring(self.monomials.limbs).encode(list(rows.values()))
         return coefficients, np.array([(j, *rest) for j, rest in rows], np.int64)
 
     def public(self, openings: list[Words]) -> Words:
         """C_j(ε): (*shape, 1 + len(exponents), limbs)."""
-        return kernels.monomial_sums(np.array(openings), *self.table, 1 + len(self.monomials.exponents))
+        return kernels.monomial_sums(
+            np.array(openings), *self.table, 1 + len(self.monomials.exponents)
+        )
 
     def consume(self, party: int, coefficients: Words, dealt: Words) -> Words:
         """This party's share of g: Σ_j≥1 C_j·[ρ^j], + C_0 at party 0."""

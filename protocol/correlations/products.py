@@ -2,10 +2,12 @@
 
     [B(x,y)] = B(εx,εy) − B(εx,[ρy]) − B([ρx],εy) + [B(ρx,ρy)]           (εx = x + ρx, εy = y + ρy)
 
-Only [B(ρx,ρy)] is dealt; x and y are opened once each, whatever they are used for. Party 0 folds the public
-term into its own: B(εx, εy − ρy0), so a product is two local maps for each party. Beaver, CRYPTO '91.
+Only [B(ρx,ρy)] is dealt; x and y are opened once each, whatever they are used for. Party 0 folds
+the public term into its own: B(εx, εy − ρy0), so a product is two local maps for each party.
+Beaver, CRYPTO '91.
 
-Hides: nothing is opened here. The dealt share is uniform on its own (Bob's) or a keystream (Alice's).
+Hides: nothing is opened here. The dealt share is uniform on its own (Bob's) or a keystream
+    (Alice's).
 """
 
 from __future__ import annotations
@@ -71,16 +73,23 @@ class Product:
         r, ndim = ring(self.limbs), len(self.shape)
         if self.grain:
             return [r.mul(*masks)]
-        ra, rb = (_lift(m, len(o.shape), ndim, self.limbs) for m, o in zip(masks, self.operands, strict=True))
+        ra, rb = (
+            _lift(m, len(o.shape), ndim, self.limbs)
+            for m, o in zip(masks, self.operands, strict=True)
+        )
         return [r.mul(ra, rb) if self.bilinear == "mul" else r.matmul(ra, rb)]
 
-    def consume(self, party: int, ea: Words, ra: Words, eb: Words, rb: Words, dealt: Words) -> Words:
-        """This party's share of B(x, y): [B(ρx,ρy)] − B(εx,[ρy]) − B([ρx],εy), and at party 0 + B(εx,εy)."""
+    def consume(
+        self, party: int, ea: Words, ra: Words, eb: Words, rb: Words, dealt: Words
+    ) -> Words:
+        """This party's share of B(x, y): [B(ρx,ρy)] − B(εx,[ρy]) − B([ρx],εy), and at party 0 +
+        B(εx,εy)."""
         share = kernels.beaver_mul if self.bilinear == "mul" else kernels.beaver_matmul
         return share(party, ea, ra, eb, rb, dealt, self.limbs)
 
 
 def _lift(r: Words, ndim: int, target: int, limbs: int) -> Words:
-    """Give a batch of tensors the target's number of axes, so that broadcasting spares the batch axis."""
+    """Give a batch of tensors the target's number of axes, so that broadcasting spares the batch
+    axis."""
     tail = r.shape[r.ndim - len(ring(limbs).tail) :]
     return r.reshape((r.shape[0],) + (1,) * (target - ndim) + r.shape[1 : 1 + ndim] + tail)

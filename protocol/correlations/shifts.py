@@ -1,14 +1,14 @@
 """Truncation: shifts of a mask, and of its wrap bit.
 
-Let x be known modulo 2^k with |x| < 2^(k−2), and c = x + r mod 2^k be open. Then x' = x + 2^(k−2) lies in [0,
-2^(k−1)), c' = c + 2^(k−2) mod 2^k, and the sum x' + r wraps exactly when msb(r) = 1 and msb(c') = 0.
-Therefore, with no probability of failure, within one unit in the last place, and unbiased (the carry of r's
-low bits rounds up as often as it should),
+Let x be known modulo 2^k with |x| < 2^(k−2), and c = x + r mod 2^k be open. Then x' = x + 2^(k−2)
+lies in [0, 2^(k−1)), c' = c + 2^(k−2) mod 2^k, and the sum x' + r wraps exactly when msb(r) = 1 and
+msb(c') = 0. Therefore, with no probability of failure, within one unit in the last place, and
+unbiased (the carry of r's low bits rounds up as often as it should),
 
     [x >> s] = (c' >> s) − [r >> s] + (1 − msb(c'))·[msb(r)·2^(k−s)] − 2^(k−2−s)     (`Truncate`)
 
-and modulo 2^(k−s) the wrap term vanishes, so c' >> s is itself an opening of x >> s under the mask r >> s in
-that smaller ring: a product takes it as it is, without a round, given shares of r >> s
+and modulo 2^(k−s) the wrap term vanishes, so c' >> s is itself an opening of x >> s under the mask
+r >> s in that smaller ring: a product takes it as it is, without a round, given shares of r >> s
 (`ShiftedMask`).
 
 Hides: only c is open, under a uniform r; c' and its shifts are functions of c.
@@ -29,7 +29,8 @@ from .checking import Checker, Need
 
 @dataclass(frozen=True)
 class ShiftedMask:
-    """[(r mod 2^bits) >> shift], for an operand that is used at a lower scale than it was opened at."""
+    """[(r mod 2^bits) >> shift], for an operand that is used at a lower scale than it was opened
+    at."""
 
     kind: ClassVar[str] = "shifted-mask"
     a: Mask
@@ -59,15 +60,17 @@ def offset(bits: int) -> int:
 
 
 def opened_operand(c: Words, source_limbs: int, bits: int, shift: int, limbs: int) -> Words:
-    """The public half of `Mask`: c ↦ (c' >> shift) − 2^(bits−2−shift), an opening modulo 2^(bits−shift)."""
+    """The public half of `Mask`: c ↦ (c' >> shift) − 2^(bits−2−shift), an opening modulo
+    2^(bits−shift)."""
     if shift:
         return kernels.opened(c, source_limbs, bits, shift, limbs)
     return ring(source_limbs).resize(c, limbs)
 
 
 def scaled(s: Words, c: Words, parts: list[Words], a: Mask, shift: int, limbs: int) -> Words:
-    """γ·[s] − [s·ρ] + (1 − msb(c'))·[s·w], a share of s·(y >> shift) for a y opened as c under the mask `a`: from shares of s and of
-    s·ρ and, with a shift, s·w. s is a number in the ring of `limbs` limbs."""
+    """γ·[s] − [s·ρ] + (1 − msb(c'))·[s·w], a share of s·(y >> shift) for a y opened as c under the
+    mask `a`: from shares of s and of s·ρ and, with a shift, s·w. s is a number in the ring of
+    `limbs` limbs."""
     source, target = ring(a.limbs), ring(limbs)
     gamma = opened_operand(c, a.limbs, a.bits, shift, limbs)
     out = target.sub(target.mul(gamma, s), parts[0])
@@ -79,7 +82,8 @@ def scaled(s: Words, c: Words, parts: list[Words], a: Mask, shift: int, limbs: i
 
 @dataclass(frozen=True)
 class Truncate:
-    """A share of x >> shift in the ring of `limbs` limbs. `a` is unshifted: its bits = k, shift = 0.
+    """A share of x >> shift in the ring of `limbs` limbs. `a` is unshifted: its bits = k, shift =
+    0.
 
     With shift 0 it is x itself, exactly, modulo more than the 2^k that it was known by.
     """
@@ -122,6 +126,9 @@ class Truncate:
         return [shifted, wrap * target.constant(1 << (self.a.bits - self.shift))]
 
     def consume(self, party: int, c: Words, dealt: list[Words]) -> Words:
-        """−[r >> s] + (1 − msb(c'))·[msb(r)·2^(k−s)], and at party 0 the public (c' >> s) − 2^(k−2−s)."""
+        """−[r >> s] + (1 − msb(c'))·[msb(r)·2^(k−s)], and at party 0 the public (c' >> s) −
+        2^(k−2−s)."""
         shifted, wrap = dealt if self.exact else (dealt[0], None)
-        return kernels.truncated(party, c, shifted, wrap, self.a.limbs, self.a.bits, self.shift, self.limbs)
+        return kernels.truncated(
+            party, c, shifted, wrap, self.a.limbs, self.a.bits, self.shift, self.limbs
+        )

@@ -1,24 +1,29 @@
-"""The last join of a comparison, in numbers instead of bits: the outcome, or what it gates, in the round that opens its digits.
+"""The last join of a comparison, in numbers instead of bits: the outcome, or what it gates, in the
+round that opens its digits.
 
-Of two to four digits that are left, "less" l_i and "equal" e_i, the outcome is b = l_0 ⊕ t (`bits.py`: the top bits are in l_0), where
+Of two to four digits that are left, "less" l_i and "equal" e_i, the outcome is b = l_0 ⊕ t
+(`bits.py`: the top bits are in l_0), where
 
     t = e_0·l_1 + e_0·e_1·l_2 + …  has at most one term that is 1: it is a sum of numbers, and
     b = l_0 + (1 − 2·l_0)·t.
 
-The parties open L_0 = l_0 ⊕ β, E_i = e_i ⊕ a_i (not of the last digit) and L_i = l_i ⊕ b_i. Each factor is a public combination of its
-mask bit and 1, as e_i = E_i + (1 − 2·E_i)·a_i, and 1 − 2·l_0 = (1 − 2·L_0)·(1 − 2·β). So for any number g, with κ = 1 − 2·β, b·g is one of
+The parties open L_0 = l_0 ⊕ β, E_i = e_i ⊕ a_i (not of the last digit) and L_i = l_i ⊕ b_i. Each
+factor is a public combination of its mask bit and 1, as e_i = E_i + (1 − 2·E_i)·a_i, and 1 − 2·l_0
+= (1 − 2·L_0)·(1 − 2·β). So for any number g, with κ = 1 − 2·β, b·g is one of
 
     [β·g]  and  [κ·g·Π_S a]  and  [κ·g·Π_S a·b_i],
     S a set of digits before the i-th:  3·2^(n−1) − 2 words for n digits.
 
-g is 1 for the outcome itself. For b·y, y opened as c and read at y >> shift = γ − ρ + (1 − msb(c'))·w (`shifts.py`), it is ρ and w too:
+g is 1 for the outcome itself. For b·y, y opened as c and read at y >> shift = γ − ρ + (1 −
+msb(c'))·w (`shifts.py`), it is ρ and w too:
 
     [b·y] = γ·[b] − [b·ρ] + (1 − msb(c'))·[b·w]
 
 Nothing is opened after the digits, where `bits.py` needs one more round for β.
 
-Hides: every bit that is opened is XORed with a uniform mask bit of its own, used for no other opening; so all that is seen is uniform,
-whatever x is. All products of those bits, ρ and w reach the parties as fresh shares.
+Hides: every bit that is opened is XORed with a uniform mask bit of its own, used for no other
+    opening; so all that is seen is uniform, whatever x is. All products of those bits, ρ and w
+    reach the parties as fresh shares.
 """
 
 from __future__ import annotations
@@ -45,9 +50,11 @@ def words_for(digits: int) -> int:
 
 @dataclass(frozen=True)
 class Totals:
-    """The words above for the mask bits β, a_0 …, b_1 … and g = 1, or for g = ρ and w of the operand that `y` holds.
+    """The words above for the mask bits β, a_0 …, b_1 … and g = 1, or for g = ρ and w of the
+    operand that `y` holds.
 
-    All are of one shape. `y` has one mask, unshifted, or none. Without a shift, ρ is its mask itself, and there is no w.
+    All are of one shape. `y` has one mask, unshifted, or none. Without a shift, ρ is its mask
+    itself, and there is no w.
     """
 
     kind: ClassVar[str] = "totals"
@@ -99,10 +106,13 @@ class Totals:
     def deal(self, masks: list[Words]) -> list[Words]:
         r, n, count = ring(self.limbs), self.digits, len(self.bits)
         payload = self._payload(masks[count:])
-        shape = np.broadcast_shapes(*(bit.shape for bit in masks[:count]), *(r.shape_of(g) for g in payload))
+        shape = np.broadcast_shapes(
+            *(bit.shape for bit in masks[:count]), *(r.shape_of(g) for g in payload)
+        )
         first, *rest = (bit_numbers(bit, self.limbs) for bit in masks[:count])
         return [
-            self._products(np.broadcast_to(g, shape + r.tail), first, rest[: n - 1], rest[n - 1 :]) for g in payload
+            self._products(np.broadcast_to(g, shape + r.tail), first, rest[: n - 1], rest[n - 1 :])
+            for g in payload
         ]
 
     def _payload(self, masks: list[Words]) -> list[Words]:
@@ -122,15 +132,17 @@ class Totals:
         return np.stack([start, *subsets[1:], *products], axis=1)
 
     def consume(self, opened: list[Words], own: list[Words], dealt: list[Words]) -> list[Words]:
-        """This party's shares of b·g for each g, of which `own` are its shares. `opened`: L_0, E_0 …, L_1 …: 0 or 1."""
+        """This party's shares of b·g for each g, of which `own` are its shares. `opened`: L_0, E_0
+        …, L_1 …: 0 or 1."""
         public = [bit_numbers(bit, self.limbs) == 1 for bit in opened]
         return [
-            self._total(public, np.broadcast_to(g, words.shape[1:]), words) for g, words in zip(own, dealt, strict=True)
+            self._total(public, np.broadcast_to(g, words.shape[1:]), words)
+            for g, words in zip(own, dealt, strict=True)
         ]
 
     def _total(self, opened: list[Words], g: Words, dealt: Words) -> Words:
-        """Factors of public bits and masks are folded one after the other: u[S] ← e_i·u[S], which is u[S] − u[S ∪ {i}] where E_i = 1,
-        and u[S ∪ {i}] where it is 0."""
+        """Factors of public bits and masks are folded one after the other: u[S] ← e_i·u[S], which
+        is u[S] − u[S ∪ {i}] where E_i = 1, and u[S ∪ {i}] where it is 0."""
         r, n = ring(self.limbs), self.digits
         less, e = opened[n:], opened[1:n]
         half = 1 << (n - 1)

@@ -1,14 +1,16 @@
 """Waves: any odd Fourier series of an opened tensor, in the round that opens it.
 
-x is opened as c = x + r, and a function with the period 2^m (in units of x's last place) needs c modulo 2^m
-alone. With θ(v) = 2π·v / 2^m, and e^(ijθ(x)) = e^(ijθ(c))·e^(−ijθ(r)),
+x is opened as c = x + r, and a function with the period 2^m (in units of x's last place) needs c
+modulo 2^m alone. With θ(v) = 2π·v / 2^m, and e^(ijθ(x)) = e^(ijθ(c))·e^(−ijθ(r)),
 
-    Σ_j A_j cos jθ(x) + B_j sin jθ(x) = Σ_j P_j·[cos jθ(r)] + Q_j·[sin jθ(r)],  P + iQ = (A − iB)·e^(ijθ(c))
+    Σ_j A_j cos jθ(x) + B_j sin jθ(x) = Σ_j P_j·[cos jθ(r)] + Q_j·[sin jθ(r)],  P + iQ = (A −
+    iB)·e^(ijθ(c))
 
-is public-linear in the dealt cosines and sines of r. These, P and Q are integers at 30 bits, their sum one
-at 60 in a ring of two limbs, and each party shifts its share of it down by itself: off by at most one unit,
-failing with probability below 2^-60. Angles are read to 24 bits. P and Q multiply shares, so both parties
-must have the very same integers; therefore no float is involved (`kernels/rotation.py`).
+is public-linear in the dealt cosines and sines of r. These, P and Q are integers at 30 bits, their
+sum one at 60 in a ring of two limbs, and each party shifts its share of it down by itself: off by
+at most one unit, failing with probability below 2^-60. Angles are read to 24 bits. P and Q multiply
+shares, so both parties must have the very same integers; therefore no float is involved
+(`kernels/rotation.py`).
 
 Hides: only c is open, under a uniform r.
 """
@@ -32,7 +34,8 @@ from .checking import DEGREE, Checker, Need
 
 @dataclass(frozen=True)
 class Waves:
-    """cos jθ(r) and sin jθ(r) for the first `count` odd j. In `a`, 2^bits is the period and shift = 0."""
+    """cos jθ(r) and sin jθ(r) for the first `count` odd j. In `a`, 2^bits is the period and shift =
+    0."""
 
     kind: ClassVar[str] = "waves"
     a: Mask
@@ -74,7 +77,8 @@ class Waves:
 class Series:
     """constant + Σ_j cosines[j]·cos jθ(x) + sines[j]·sin jθ(x) on top of `Waves`.
 
-    Its value, and each coefficient, lies in [−2, 8): what comes above 2^(2·UNIT + 3) must be far from the ring's end.
+    Its value, and each coefficient, lies in [−2, 8): what comes above 2^(2·UNIT + 3) must be far
+    from the ring's end.
     """
 
     waves: Waves
@@ -98,4 +102,6 @@ class Series:
         """This party's share at out_scale: shape of x, `out_limbs` limbs."""
         constant, down = round(self.constant * 2 ** (2 * UNIT)), 2 * UNIT - self.out_scale
         angles = self.waves.angles(c)
-        return waves.series(party, angles, self.terms, constant, dealt, down, self.VALUE_BITS, self.out_limbs)
+        return waves.series(
+            party, angles, self.terms, constant, dealt, down, self.VALUE_BITS, self.out_limbs
+        )

@@ -1,4 +1,5 @@
-"""Estimators ready by name, with scikit-learn's parameters and results: jobs, made of `protocol.ops` and `protocol.nn`."""
+"""Estimators ready by name, with scikit-learn's parameters and results: jobs, made of
+`protocol.ops` and `protocol.nn`."""
 
 from ..jobs import Job
 from .linear import LeastSquares, LinearRegression, Ridge

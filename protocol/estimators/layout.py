@@ -1,4 +1,5 @@
-"""A model as a list of texts, "dense 32", "relu", "dense 10": each layer's input follows from what stands before it."""
+"""A model as a list of texts, "dense 32", "relu", "dense 10": each layer's input follows from what
+stands before it."""
 
 from __future__ import annotations
 
@@ -33,7 +34,9 @@ PLAIN: dict[str, Callable[[], Layer]] = {
 }
 KINDS = {
     "dense": '"dense 32": outputs',
-    "conv": '"conv 8 3": channels, and the size of its kernels, whose result is padded to the same size',
+    "conv": (
+        '"conv 8 3": channels, and the size of its kernels, whose result is padded to the same size'
+    ),
     "maxpool": '"maxpool 2": the size of a window',
     "avgpool": '"avgpool 2": the size of a window',
     "flatten": '"flatten"',
@@ -42,7 +45,8 @@ KINDS = {
 
 
 def built(texts: Iterable[str], shape: Shape) -> tuple[list[Layer], Shape]:
-    """The layers that are called so, for rows of this shape, and the shape of what they make; JobError names the one that is wrong."""
+    """The layers that are called so, for rows of this shape, and the shape of what they make;
+    JobError names the one that is wrong."""
     found: list[Layer] = []
     for text in texts:
         layer, shape = _layer(str(text), shape)
@@ -86,6 +90,10 @@ def _layer(text: str, shape: Shape) -> tuple[Layer, Shape]:
 
 def _of(text: str, shape: Shape, axes: int) -> Shape:
     if len(shape) != axes:
-        what = 'rows of numbers; put "flatten" before it' if axes == 1 else "pictures (channels, height, width)"
+        what = (
+            'rows of numbers; put "flatten" before it'
+            if axes == 1
+            else "pictures (channels, height, width)"
+        )
         raise JobError(f"the layer {text!r} is for {what}, and what stands before it makes {shape}")
     return shape

@@ -1,12 +1,16 @@
-"""Linear and ridge regression: least squares in one pass over the rows. Parameters and results have scikit-learn's names.
+"""Linear and ridge regression: least squares in one pass over the rows. Parameters and results have
+scikit-learn's names.
 
-The rows enter by the moments of their columns, XᵀX/n and Xᵀy/n about the means; what follows has the size of the columns alone, however
-many rows there are. Columns need not be scaled: each is divided by a secret power of two near its deviation, found by comparisons, so
-deviations may lie anywhere from 1/128 to 1024; a column with less is taken to be constant, and its coefficient is 0. Then the
-normal equations are solved as `solve.py` says. Nothing is revealed but what the attributes say.
+The rows enter by the moments of their columns, XᵀX/n and Xᵀy/n about the means; what follows has
+the size of the columns alone, however many rows there are. Columns need not be scaled: each is
+divided by a secret power of two near its deviation, found by comparisons, so deviations may lie
+anywhere from 1/128 to 1024; a column with less is taken to be constant, and its coefficient is 0.
+Then the normal equations are solved as `solve.py` says. Nothing is revealed but what the attributes
+say.
 
-With columns of deviation 0.1 and more, coefficients times their columns' deviations are within 1e-3 of float64's, in units of the target's
-deviation, for condition numbers (of the scaled XᵀX) up to `condition`; what is determined less well is shrunk, as by a ridge.
+With columns of deviation 0.1 and more, coefficients times their columns' deviations are within 1e-3
+of float64's, in units of the target's deviation, for condition numbers (of the scaled XᵀX) up to
+`condition`; what is determined less well is shrunk, as by a ridge.
 
 A model that is kept has the coefficients in these units, and the units.
 """
@@ -33,15 +37,18 @@ REACH = 256.0  # deviations that new rows, and what is predicted of them, may be
 class LeastSquares(Supervised):
     """What linear and ridge regression share, of v.x (n, k) and v.y (n, t).
 
-    held_out: which part of the rows, by an agreed choice, is kept from the fit, for r2, and for `scores`: what the model predicts of each of
-    them. weights: who learns coef (k, t) and intercept (t); r2, scores: who learns these. Each is "alice", "bob", "both" or "none".
+    held_out: which part of the rows, by an agreed choice, is kept from the fit, for r2, and for
+        `scores`: what the model predicts of each of them. weights: who learns coef (k, t) and
+        intercept (t); r2, scores: who learns these. Each is "alice", "bob", "both" or "none".
     """
 
     iterations: ClassVar[int] = 0
     fraction_bits = 28
     fit_intercept = True
     condition = 1e5
-    penalty: ClassVar[float] = 0.0  # of the squares of the coefficients, against the sum of squared errors
+    penalty: ClassVar[float] = (
+        0.0  # of the squares of the coefficients, against the sum of squared errors
+    )
     weights = "both"
     r2 = "both"
     scores = "none"
@@ -63,11 +70,13 @@ class LeastSquares(Supervised):
         (n, k), peaks = x.shape, [max(abs(end) for end in each._node.interval) for each in (x, y)]
         if y.ndim != 2 or y.shape[0] != n:
             raise JobError(
-                f"{type(self).__name__}: x has shape {x.shape} and y {y.shape}; y needs as many rows, and two axes"
+                f"{type(self).__name__}: x has shape {x.shape} and y {y.shape}; y needs as many"
+                " rows, and two axes"
             )
         if max(peaks) > COARSEST:
             raise JobError(
-                f"{type(self).__name__}: columns are declared up to {max(peaks):g}, and {COARSEST:g} is the most; scale them"
+                f"{type(self).__name__}: columns are declared up to {max(peaks):g}, and"
+                f" {COARSEST:g} is the most; scale them"
             )
         a, b, square = x.T @ x / n, x.T @ y / n, (y * y).mean(axis=0)
         if self.fit_intercept:
@@ -78,7 +87,12 @@ class LeastSquares(Supervised):
         v.size, unsize = deviations(square)
         v.coef = solve(s, scaled(b, v.scale, unsize, peaks[0]), float(k), self.condition)
         w = v.coef * v.scale.reshape(-1, 1) * v.size
-        self.told(v, "weights", coef=w, **({"intercept": (my - mx @ w).reshape(-1)} if self.fit_intercept else {}))
+        self.told(
+            v,
+            "weights",
+            coef=w,
+            **({"intercept": (my - mx @ w).reshape(-1)} if self.fit_intercept else {}),
+        )
         if self.held_out:
             x, y = self.split(v, held_out=True)
             y = within((y - my if self.fit_intercept else y) * unsize, -REACH, REACH)
@@ -86,12 +100,15 @@ class LeastSquares(Supervised):
             self.told(v, "scores", scores=self.forward(v, x))
         elif self.weights == "none" and not self.kept:
             raise JobError(
-                f"{type(self).__name__} reveals nothing: weights = 'both', or held_out = 0.2 for r2, or keep the model (--keep FILE)"
+                f"{type(self).__name__} reveals nothing: weights = 'both', or held_out = 0.2 for"
+                " r2, or keep the model (--keep FILE)"
             )
 
     def _standing(self, v: Variables, x: Secret) -> Secret:
         """What is predicted of rows, in deviations from the mean."""
-        x = within((x - v.centre if self.fit_intercept else x) * v.scale.reshape(1, -1), -REACH, REACH)
+        x = within(
+            (x - v.centre if self.fit_intercept else x) * v.scale.reshape(1, -1), -REACH, REACH
+        )
         return within(x @ v.coef, -REACH, REACH)
 
     def forward(self, v: Variables, x: Secret) -> Secret:
@@ -110,7 +127,8 @@ class LinearRegression(LeastSquares):
 
 
 class Ridge(LinearRegression):
-    """Least squares with alpha times the sum of the squares of the coefficients, the intercept left out."""
+    """Least squares with alpha times the sum of the squares of the coefficients, the intercept left
+    out."""
 
     alpha = 1.0
 

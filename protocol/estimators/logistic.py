@@ -1,10 +1,13 @@
-"""Logistic regression, of two classes and of several, by a method of Newton's kind with one Hessian for all steps.
+"""Logistic regression, of two classes and of several, by a method of Newton's kind with one Hessian
+for all steps.
 
-The Hessian of the loss is never more than Xᵀ·X/4n (of a softmax: /2n) besides the penalty (Böhning and Lindsay 1988, Böhning 1992). It is
-inverted once, before the first step, as `solve.py` says; then every step costs two products, the sigmoid or softmax between them,
-and moves the coefficients by inverse Hessian times gradient, with momentum. That takes tens of steps where gradient descent takes
-thousands, needs no rate, and columns may have any units. As scikit-learn does, it minimises C times the sum of the rows' losses plus half
-the sum of squares of the coefficients, the intercept left out. It begins with zeros,
+The Hessian of the loss is never more than Xᵀ·X/4n (of a softmax: /2n) besides the penalty (Böhning
+and Lindsay 1988, Böhning 1992). It is inverted once, before the first step, as `solve.py` says;
+then every step costs two products, the sigmoid or softmax between them, and moves the coefficients
+by inverse Hessian times gradient, with momentum. That takes tens of steps where gradient descent
+takes thousands, needs no rate, and columns may have any units. As scikit-learn does, it minimises C
+times the sum of the rows' losses plus half the sum of squares of the coefficients, the intercept
+left out. It begins with zeros,
 or with a model that was kept, in the units of whatever rows there are now.
 """
 
@@ -36,9 +39,11 @@ LOGITS, COEFFICIENTS = (
 class LogisticRegression(Supervised):
     """x (n, k); y (n, 1) of 0 and 1, or (n, classes) one-hot.
 
-    C: the larger, the smaller the penalty. max_iter: steps; there are always as many. held_out: which part of the rows, by an agreed choice,
-    is kept from training, for metrics. accuracy, auc: who learns these at the end; scores: who learns what the model makes of each of
-    those rows, z = x·coef + intercept; weights: who learns coef (k, t) and intercept (t). Each is "alice", "bob", "both" or "none".
+    C: the larger, the smaller the penalty. max_iter: steps; there are always as many. held_out:
+        which part of the rows, by an agreed choice, is kept from training, for metrics. accuracy,
+        auc: who learns these at the end; scores: who learns what the model makes of each of those
+        rows, z = x·coef + intercept; weights: who learns coef (k, t) and intercept (t). Each is
+        "alice", "bob", "both" or "none".
     """
 
     x: ClassVar[Input | Table] = Input("bob", ("n", "k"))
@@ -69,45 +74,65 @@ class LogisticRegression(Supervised):
 
     @property
     def numerics(self) -> Numerics:
-        """Ranges of the moments are proven: none is guessed from what is likely of numbers about zero."""
+        """Ranges of the moments are proven: none is guessed from what is likely of numbers about
+        zero."""
         return replace(super().numerics, margin=float(1 << 20))
 
     def setup(self, v: Variables) -> None:
         if not self.C > 0.0 or self.max_iter < 1:
-            raise JobError(f"C = {self.C!r} is a number above 0, max_iter = {self.max_iter!r} at least 1")
+            raise JobError(
+                f"C = {self.C!r} is a number above 0, max_iter = {self.max_iter!r} at least 1"
+            )
         x, y = self.split(v, held_out=False)
         (n, k), t = x.shape, y.shape[-1]
         self._penalty, self._curvature = 1.0 / (self.C * n), 0.25 if t == 1 else 0.5
         before = {name: v[name] for name in self.keep if name in v}
         if before and before["coef"].shape != (k, t):
             raise JobError(
-                f"the model has coefficients of shape {before['coef'].shape}, and these rows take {(k, t)}: columns, outcomes"
+                f"the model has coefficients of shape {before['coef'].shape}, and these rows take"
+                f" {(k, t)}: columns, outcomes"
             )
-        v.labels, v.centre = y, x.mean(axis=0, keepdims=True) if self.fit_intercept else v.zeros((1, k))
+        v.labels, v.centre = (
+            y,
+            x.mean(axis=0, keepdims=True) if self.fit_intercept else v.zeros((1, k)),
+        )
         a = x.T @ x / n - v.centre.T @ v.centre if self.fit_intercept else x.T @ x / n
         peak = max(abs(end) for end in x._node.interval)
         s, v.scale, unscale = equilibrated(a * self._curvature, self._penalty, peak)
         p = inverse(s, float(k), self.condition)
-        size = math.sqrt(n / self._curvature)  # of entries of columns whose mean square is at most 1 / curvature
+        size = math.sqrt(
+            n / self._curvature
+        )  # of entries of columns whose mean square is at most 1 / curvature
         v.columns = bounded((x - v.centre) * v.scale.reshape(1, -1), -size, size)
         reach = 2.0 * math.sqrt(self.condition / k)  # ‖P^½‖, and ‖P^½·columnsᵀ/√n‖ ≤ 1/√curvature
         v.newton = bounded(p @ v.columns.T, -reach * size, reach * size)
         decay = self._penalty * (v.scale * v.scale).reshape(1, -1)
         v.decay = bounded(
-            p * bounded(decay, 0.0, 1.0), -2.0 * math.sqrt(self.condition), 2.0 * math.sqrt(self.condition)
+            p * bounded(decay, 0.0, 1.0),
+            -2.0 * math.sqrt(self.condition),
+            2.0 * math.sqrt(self.condition),
         )
-        v.coef, intercept = self._standing(before, v.centre, unscale) if before else (v.zeros((k, t)), v.zeros((1, t)))
+        v.coef, intercept = (
+            self._standing(before, v.centre, unscale)
+            if before
+            else (v.zeros((k, t)), v.zeros((1, t)))
+        )
         v.ahead = v.coef
         if self.fit_intercept:
             v.intercept, v.next = intercept, intercept
 
-    def _standing(self, before: Mapping[str, Secret], centre: Secret, unscale: Secret) -> tuple[Secret, Secret]:
-        """The coefficients and the intercept of an earlier run, in the units of these rows and from their centre."""
+    def _standing(
+        self, before: Mapping[str, Secret], centre: Secret, unscale: Secret
+    ) -> tuple[Secret, Secret]:
+        """The coefficients and the intercept of an earlier run, in the units of these rows and from
+        their centre."""
         coef = before["coef"]
         now = within(coef * (before["scale"] * unscale).reshape(-1, 1), -COEFFICIENTS, COEFFICIENTS)
         if not self.fit_intercept:
             return now, coef
-        moved = within((centre - before["centre"]) * before["scale"].reshape(1, -1), -LOGITS, LOGITS)
+        moved = within(
+            (centre - before["centre"]) * before["scale"].reshape(1, -1), -LOGITS, LOGITS
+        )
         return now, within(before["intercept"] + moved @ coef, -LOGITS, LOGITS)
 
     def step(self, v: Variables) -> None:
@@ -123,7 +148,9 @@ class LogisticRegression(Supervised):
 
     def finish(self, v: Variables) -> None:
         coef = v.coef * v.scale.reshape(-1, 1)
-        intercept = {"intercept": (v.intercept - v.centre @ coef).reshape(-1)} if self.fit_intercept else {}
+        intercept = (
+            {"intercept": (v.intercept - v.centre @ coef).reshape(-1)} if self.fit_intercept else {}
+        )
         self.told(v, "weights", coef=coef, **intercept)
         if self.held_out:
             x, y = self.split(v, held_out=True)
@@ -134,7 +161,8 @@ class LogisticRegression(Supervised):
             self.told(v, "scores", scores=z)
         elif self.weights == "none" and not self.kept:
             raise JobError(
-                f"{type(self).__name__} reveals nothing: weights = 'both', or held_out = 0.2 for metrics, or keep the model (--keep FILE)"
+                f"{type(self).__name__} reveals nothing: weights = 'both', or held_out = 0.2 for"
+                " metrics, or keep the model (--keep FILE)"
             )
 
     def forward(self, v: Variables, x: Secret) -> Secret:

@@ -1,7 +1,9 @@
-"""Multi-layer perceptrons and small convolutional networks from parameters that are called as scikit-learn's.
+"""Multi-layer perceptrons and small convolutional networks from parameters that are called as
+scikit-learn's.
 
-How many columns there are has to be said, for the two parties draw first weights of that shape before they meet: `features`, and `classes`
-or `targets`. How many rows there are follows from the data.
+How many columns there are has to be said, for the two parties draw first weights of that shape
+before they meet: `features`, and `classes` or `targets`. How many rows there are follows from the
+data.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from typing import TypeVar
 
 from ..errors import JobError
 from ..jobs import Bundle, Input
+from ..labels import Labels
 from ..nn import (
     MSE,
     SGD,
@@ -36,15 +39,21 @@ from ..nn import (
 )
 from ..nn.metrics import Metric
 from ..nn.optimisers import Optimiser, Rate
-from ..tables import Labels, Table
+from ..tables import Table
 
 B = TypeVar("B", bound=Bundle)
 RANGE = 16.0  # of columns, which should have a deviation near 1
-ACTIVATIONS: dict[str, type[Layer] | None] = {"relu": ReLU, "tanh": Tanh, "logistic": Sigmoid, "identity": None}
+ACTIVATIONS: dict[str, type[Layer] | None] = {
+    "relu": ReLU,
+    "tanh": Tanh,
+    "logistic": Sigmoid,
+    "identity": None,
+}
 
 
 def sizes(given: object, what: str) -> tuple[int, ...]:
-    """(64, 32) of "64,32", of 64, of [64, 32] and of (64, 32); JobError for what is none of them."""
+    """(64, 32) of "64,32", of 64, of [64, 32] and of (64, 32); JobError for what is none of
+    them."""
     parts = given if isinstance(given, (list, tuple)) else str(given).split(",")
     try:
         found = tuple(int(str(each)) for each in parts if str(each).strip())
@@ -64,12 +73,14 @@ def named(name: str, bundle: B) -> B:
 class Network(Training):
     """What the estimators of this file share.
 
-    hidden_layer_sizes, activation, alpha, batch_size, learning_rate ("constant", or "invscaling" with power_t), learning_rate_init, max_iter
-    (epochs), shuffle, random_state, solver ("sgd" with momentum and nesterovs_momentum, "adam" with beta_1, beta_2 and epsilon),
-    early_stopping (which ends with the best parameters), n_iter_no_change and validation_fraction mean what they mean in scikit-learn's
-    MLPClassifier; defaults are for few steps. Metrics are revealed after every epoch, of the rows held out for validation, to whom
-    accuracy, auc and r2 say, "alice", "bob", "both" or "none"; a regressor's loss to both. initial: who draws the first weights,
-    "alice", "bob" or "joint".
+    hidden_layer_sizes, activation, alpha, batch_size, learning_rate ("constant", or "invscaling"
+    with power_t), learning_rate_init, max_iter (epochs), shuffle, random_state, solver ("sgd" with
+    momentum and nesterovs_momentum, "adam" with beta_1, beta_2 and epsilon), early_stopping (which
+    ends with the best parameters), n_iter_no_change and validation_fraction mean what they mean in
+    scikit-learn's MLPClassifier; defaults are for few steps. Metrics are revealed after every
+    epoch, of the rows held out for validation, to whom accuracy, auc and r2 say, "alice", "bob",
+    "both" or "none"; a regressor's loss to both. initial: who draws the first weights, "alice",
+    "bob" or "joint".
     """
 
     features = 0
@@ -103,7 +114,11 @@ class Network(Training):
     def _dense(self, width: int) -> list[Layer]:
         """Dense layers from so many entries on."""
         hidden = self.hidden_layer_sizes
-        widths = (width, *(sizes(hidden, "hidden_layer_sizes") if hidden not in ("", (), []) else ()), self.outputs)
+        widths = (
+            width,
+            *(sizes(hidden, "hidden_layer_sizes") if hidden not in ("", (), []) else ()),
+            self.outputs,
+        )
         found: list[Layer] = []
         for number, (before, after) in enumerate(pairwise(widths)):
             found += [*(self._activated() if number else []), Dense(before, after)]
@@ -140,7 +155,9 @@ class Network(Training):
         if self.learning_rate not in ("constant", "invscaling"):
             raise JobError(f"learning_rate = {self.learning_rate!r}: 'constant' or 'invscaling'")
         first, power, decay = self.learning_rate_init, self.power_t, self.alpha / self.batch_size
-        rate: Rate = first if self.learning_rate == "constant" else lambda step: first / (step + 1) ** power
+        rate: Rate = (
+            first if self.learning_rate == "constant" else lambda step: first / (step + 1) ** power
+        )
         if self.solver == "adam":
             return Adam(rate, (self.beta_1, self.beta_2), self.epsilon, weight_decay=decay)
         if self.solver != "sgd":
@@ -173,7 +190,9 @@ class Network(Training):
         """As the attributes that are called like metrics say it; the loss to both."""
         said = {name: getattr(self, name) for name in self.measures}
         found = {name: who if isinstance(who, str) else "both" for name, who in said.items()}
-        return {name: who for name, who in found.items() if who != "none" and self.validation_fraction}
+        return {
+            name: who for name, who in found.items() if who != "none" and self.validation_fraction
+        }
 
     @property
     def measures(self) -> Mapping[str, Metric]:
@@ -185,7 +204,9 @@ class Network(Training):
         if not self.early_stopping:
             return None
         metric = next(iter(self.measures))
-        return EarlyStop(metric, self._size("n_iter_no_change"), smaller=metric == "loss", restore_best=True)
+        return EarlyStop(
+            metric, self._size("n_iter_no_change"), smaller=metric == "loss", restore_best=True
+        )
 
 
 class MLPClassifier(Network):
@@ -230,9 +251,11 @@ class MLPRegressor(Network):
 
 
 class CNNClassifier(MLPClassifier):
-    """Of pictures x (n, *input_shape): for each of `channels` a 3 × 3 convolution, 2 × 2 max-pooling and the activation; then dense layers.
+    """Of pictures x (n, *input_shape): for each of `channels` a 3 × 3 convolution, 2 × 2
+    max-pooling and the activation; then dense layers.
 
-    input_shape: channels, height and width, as in "1,28,28". hidden_layer_sizes: of dense layers before the last; "" for none.
+    input_shape: channels, height and width, as in "1,28,28". hidden_layer_sizes: of dense layers
+        before the last; "" for none.
     """
 
     input_shape = ""
@@ -246,7 +269,9 @@ class CNNClassifier(MLPClassifier):
     def _picture(self) -> tuple[int, ...]:
         found = sizes(self.input_shape, "input_shape")
         if len(found) != 3:
-            raise JobError(f"input_shape = {self.input_shape!r}: channels, height and width, as in '1,28,28'")
+            raise JobError(
+                f"input_shape = {self.input_shape!r}: channels, height and width, as in '1,28,28'"
+            )
         return found
 
     def layers(self) -> list[Layer]:
@@ -255,7 +280,8 @@ class CNNClassifier(MLPClassifier):
         for width in sizes(self.channels, "channels"):
             if min(axes) < 2:
                 raise JobError(
-                    f"channels = {self.channels!r}: pictures of {self.input_shape} are too small to be halved so often"
+                    f"channels = {self.channels!r}: pictures of {self.input_shape} are too small to"
+                    " be halved so often"
                 )
             found += [Conv2d(depth, width, 3, padding=1), MaxPool2d(2), *self._activated()]
             depth, axes = width, [length // 2 for length in axes]

@@ -1,8 +1,10 @@
-"""Linear systems of secret, symmetric, positive semidefinite matrices, in few rounds: no division, no square root, no pivoting.
+"""Linear systems of secret, symmetric, positive semidefinite matrices, in few rounds: no division,
+no square root, no pivoting.
 
-The inverse is Newton's (Schulz 1933): X ← X·(2I − A·X) from X = I/c with c ≥ ‖A‖. After s steps an eigenvalue λ of A has become
-(1 − (1 − λ/c)^(2^s)) / λ: the inverse of what is larger than c/2^s or so, and no more than 2^s/c of what is smaller, down to zero. So
-a matrix that has no inverse does no harm: what its data do not determine stays small, as with a ridge. Each step is two products.
+The inverse is Newton's (Schulz 1933): X ← X·(2I − A·X) from X = I/c with c ≥ ‖A‖. After s steps an
+eigenvalue λ of A has become (1 − (1 − λ/c)^(2^s)) / λ: the inverse of what is larger than c/2^s or
+so, and no more than 2^s/c of what is smaller, down to zero. So a matrix that has no inverse does no
+harm: what its data do not determine stays small, as with a ridge. Each step is two products.
 """
 
 from __future__ import annotations
@@ -20,9 +22,11 @@ FINEST, COARSEST = 2.0**-7, 2.0**10  # deviations of columns that are told apart
 
 
 def deviations(squares: Secret) -> tuple[Secret, Secret]:
-    """d and 1/d, powers of two with squares/d² in [1/4, 1), for mean squares from FINEST² up to COARSEST²; both 0 below. Four rounds.
+    """d and 1/d, powers of two with squares/d² in [1/4, 1), for mean squares from FINEST² up to
+    COARSEST²; both 0 below. Four rounds.
 
-    Every power is told by a comparison with a public number, and all are of one opening; so d is exact.
+    Every power is told by a comparison with a public number, and all are of one opening; so d is
+    exact.
     """
     exponents = range(round(math.log2(FINEST)), round(math.log2(COARSEST)))
     above = [squares >= 4.0**n for n in exponents]
@@ -38,10 +42,12 @@ def deviations(squares: Secret) -> tuple[Secret, Secret]:
 
 
 def inverse(a: Secret, norm: float, condition: float) -> Secret:
-    """The inverse of a (k, k), 0 ≤ a ≤ norm as a matrix, for eigenvalues from norm/condition on; see above for smaller ones."""
+    """The inverse of a (k, k), 0 ≤ a ≤ norm as a matrix, for eigenvalues from norm/condition on;
+    see above for smaller ones."""
     if condition < 2.0:
         raise JobError(
-            f"condition = {condition!r} is the largest ratio of two eigenvalues that counts: 2 or more, 1e4 say"
+            f"condition = {condition!r} is the largest ratio of two eigenvalues that counts: 2 or"
+            " more, 1e4 say"
         )
     two: Array = 2.0 * np.eye(a.shape[0])
     x = bounded((-a / norm + two) / norm, -2.0 / norm, 2.0 / norm)
@@ -53,7 +59,8 @@ def inverse(a: Secret, norm: float, condition: float) -> Secret:
 
 
 def solve(a: Secret, b: Secret, norm: float, condition: float) -> Secret:
-    """z (k, t) with a @ z = b (k, t): the inverse, and one step of refinement. b's entries lie in ±1, and bᵀ·a⁻¹·b in [0, 1]."""
+    """z (k, t) with a @ z = b (k, t): the inverse, and one step of refinement. b's entries lie in
+    ±1, and bᵀ·a⁻¹·b in [0, 1]."""
     p = inverse(a, norm, condition)
     reach = 2.0 * math.sqrt(condition / norm)  # |z|² ≤ (bᵀ·a⁻¹·b) / λ, the roundings besides
     z = bounded(p @ b, -reach, reach)
@@ -61,13 +68,15 @@ def solve(a: Secret, b: Secret, norm: float, condition: float) -> Secret:
 
 
 def scaled(matrix: Secret, rows: Secret, columns: Secret, peak: float) -> Secret:
-    """rows (i) · matrix (i, j) · columns (j), of mean products of columns: by Cauchy and Schwarz in ±1. peak: of the columns."""
+    """rows (i) · matrix (i, j) · columns (j), of mean products of columns: by Cauchy and Schwarz in
+    ±1. peak: of the columns."""
     half = bounded(matrix * rows.reshape(-1, 1), -peak, peak)
     return bounded(half * columns.reshape(1, -1), -1.0, 1.0)
 
 
 def equilibrated(a: Secret, penalty: float, peak: float) -> tuple[Secret, Secret, Secret]:
-    """D·(a + penalty·I)·D, D's diagonal (k,) and one over that; these are powers of two, or 0, see `deviations`.
+    """D·(a + penalty·I)·D, D's diagonal (k,) and one over that; these are powers of two, or 0, see
+    `deviations`.
 
     The diagonal of the product lies in [1/4, 1).
 
@@ -85,7 +94,12 @@ def diagonal(matrix: Secret) -> Secret:
 
 
 def inverse_root(squares: Secret) -> Secret:
-    """1/√squares to a relative 1e-5, for squares from FINEST² on; 0 where they are smaller. Ten rounds."""
+    """1/√squares to a relative 1e-5, for squares from FINEST² on; 0 where they are smaller. Ten
+    rounds."""
     there = squares >= FINEST**2
     most = squares._node.interval[1]
-    return bounded(there * rsqrt(bounded(squares + (1.0 - there), FINEST**2 / 2, most + 1.0)), 0.0, 1.0 / FINEST)
+    return bounded(
+        there * rsqrt(bounded(squares + (1.0 - there), FINEST**2 / 2, most + 1.0)),
+        0.0,
+        1.0 / FINEST,
+    )

@@ -1,11 +1,14 @@
-"""Means, variances, covariances and correlations of secret columns, whole or by group: the rows and all that is not asked for stay secret.
+"""Means, variances, covariances and correlations of secret columns, whole or by group: the rows and
+all that is not asked for stay secret.
 
-`measures` names what is revealed, and nothing else is: of a correlation no variance, of a mean by group no count. Of fewer rows than
-`minimum` nothing is told: a table with fewer is refused, and a group with fewer is suppressed on shares, by a comparison of its
-secret count, so that nobody learns how many fewer. A suppressed group has 0 for every measure, and 0 in `shown`.
+`measures` names what is revealed, and nothing else is: of a correlation no variance, of a mean by
+group no count. Of fewer rows than `minimum` nothing is told: a table with fewer is refused, and a
+group with fewer is suppressed on shares, by a comparison of its secret count, so that nobody learns
+how many fewer. A suppressed group has 0 for every measure, and 0 in `shown`.
 
-With groups there are no measures of the whole table: those of all groups but one would tell that one's. Whoever reveals both, in two
-runs, or the same groups with a few rows more, tells what lies between. The number of rows of the table is known to both.
+With groups there are no measures of the whole table: those of all groups but one would tell that
+one's. Whoever reveals both, in two runs, or the same groups with a few rows more, tells what lies
+between. The number of rows of the table is known to both.
 """
 
 from __future__ import annotations
@@ -42,24 +45,35 @@ class _Aggregates(Job):
         """There is none."""
 
     def chosen(self, x: Secret) -> list[str]:
-        """The measures that are asked for; JobError where they are none, or x has too few rows or too large numbers for any."""
+        """The measures that are asked for; JobError where they are none, or x has too few rows or
+        too large numbers for any."""
         found = [each.strip() for each in self.measures.split(",")]
         for each in found:
             if each not in self.known:
                 raise JobError(
-                    f"measures = {self.measures!r}: {each!r} is none; there are {', '.join(self.known)}, as in 'mean,var'"
+                    f"measures = {self.measures!r}: {each!r} is none; there are"
+                    f" {', '.join(self.known)}, as in 'mean,var'"
                 )
         if type(self.minimum) is not int or self.minimum < 1:
-            raise JobError(f"minimum = {self.minimum!r} is the fewest rows that are told of, 1 or more")
+            raise JobError(
+                f"minimum = {self.minimum!r} is the fewest rows that are told of, 1 or more"
+            )
         if x.shape[0] < self.minimum:
-            raise JobError(f"x has {x.shape[0]} rows, and nothing is told of fewer than minimum = {self.minimum}")
+            raise JobError(
+                f"x has {x.shape[0]} rows, and nothing is told of fewer than minimum ="
+                f" {self.minimum}"
+            )
         if _peak(x) > COARSEST:
-            raise JobError(f"columns are declared up to ±{_peak(x):g}, and {COARSEST:g} is the most; scale them")
+            raise JobError(
+                f"columns are declared up to ±{_peak(x):g}, and {COARSEST:g} is the most; scale"
+                " them"
+            )
         return found
 
 
 class Statistics(_Aggregates):
-    """Of all rows: mean, var, std (k), cov and corr (k, k). ddof: what the divisors of squares are less than the rows by, as in NumPy.
+    """Of all rows: mean, var, std (k), cov and corr (k, k). ddof: what the divisors of squares are
+    less than the rows by, as in NumPy.
 
     A column of a deviation below 1/128 is taken to be constant: its std and its correlations are 0.
     """
@@ -71,7 +85,9 @@ class Statistics(_Aggregates):
         x, chosen = v.x, self.chosen(v.x)
         n, peak = x.shape[0], _peak(x)
         if type(self.ddof) is not int or not 0 <= self.ddof < n:
-            raise JobError(f"ddof = {self.ddof!r} is a whole number from 0 to {n - 1}, the rows of x less one")
+            raise JobError(
+                f"ddof = {self.ddof!r} is a whole number from 0 to {n - 1}, the rows of x less one"
+            )
         mean = x.mean(axis=0, keepdims=True)
         found = {"mean": mean.reshape(-1)}
         if "cov" in chosen or "corr" in chosen:
@@ -91,7 +107,8 @@ class Statistics(_Aggregates):
 
 
 class GroupStatistics(_Aggregates):
-    """By group: count (g), mean and var (g, k). `groups` (n, g) says by a 1 in which group a row is; one with only zeros is in none."""
+    """By group: count (g), mean and var (g, k). `groups` (n, g) says by a 1 in which group a row
+    is; one with only zeros is in none."""
 
     groups: ClassVar[Input | Table] = Input("bob", ("n", "g"), 0, 1)
     known = ("count", "mean", "var")
@@ -105,13 +122,20 @@ class GroupStatistics(_Aggregates):
         shown = part >= (self.minimum - 0.5) / n
         found = {"count": part * n}
         if chosen != ["count"]:
-            rows = bounded(part * shown + (1.0 - shown), (self.minimum - 1.0) / n + 0.5 / n, 1.0).reshape(-1, 1)
+            rows = bounded(
+                part * shown + (1.0 - shown), (self.minimum - 1.0) / n + 0.5 / n, 1.0
+            ).reshape(-1, 1)
             mean = found["mean"] = bounded(divide(v.groups.T @ x / n, rows), -peak, peak)
             if "var" in chosen:
                 away = bounded(divide(v.groups.T @ (x * x) / n, rows), 0.0, peak**2) - mean * mean
                 found["var"] = bounded(away, 0.0, peak**2)
         v.reveal(shown=shown)
-        v.reveal({name: shown.reshape((-1,) + (1,) * (found[name].ndim - 1)) * found[name] for name in chosen})
+        v.reveal(
+            {
+                name: shown.reshape((-1,) + (1,) * (found[name].ndim - 1)) * found[name]
+                for name in chosen
+            }
+        )
 
 
 def _peak(x: Secret) -> float:

@@ -1,10 +1,11 @@
 """Arithmetic on arrays of Z_2^64 and Z_2^(64·L), compiled (Numba) or plain (`MPC_KERNELS=numpy`).
 
-Which of the two is in use, nobody needs to know: names, shapes and results are the same. L = 1 is a plain
-uint64 array of any shape; L = 2 to 8 adds a last axis of limbs, low limb first.
+Which of the two is in use, nobody needs to know: names, shapes and results are the same. L = 1 is a
+plain uint64 array of any shape; L = 2 to 8 adds a last axis of limbs, low limb first.
 
-    gemm        products of uint64 matrices          wide       everything elementwise, sums, products
-    fused       one step of a protocol in one call   layout     checks and moves without a compiler
+    gemm        products of uint64 matrices          wide       everything elementwise, sums,
+    products fused       one step of a protocol in one call   layout     checks and moves without a
+    compiler
     poly        the powering triple                  monomials  polynomials of several tensors
     bits        comparisons, 64 elements to a word   waves      Fourier series
     reference   all of it again, in Python integers

@@ -5,7 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from . import digits
-from ._jit import Entry, Function, In, InMatrix, InStack, Out, OutMatrix, OutStack, Table, entry, kernel
+from ._jit import (
+    Entry,
+    Function,
+    In,
+    InMatrix,
+    InStack,
+    Out,
+    OutMatrix,
+    OutStack,
+    Table,
+    entry,
+    kernel,
+)
 
 _thermometer_row = kernel(digits.thermometer)
 _compare_row = kernel(digits.compare)
@@ -111,5 +123,10 @@ def _lazy(kernel: Entry) -> Function:
     return lambda *arguments: kernel[1](*arguments)
 
 
-planes, unpack, thermometer, compare = _lazy(_planes), _lazy(_unpack), _lazy(_thermometer), _lazy(_compare)
+planes, unpack, thermometer, compare = (
+    _lazy(_planes),
+    _lazy(_unpack),
+    _lazy(_thermometer),
+    _lazy(_compare),
+)
 select, products, join, gate = _lazy(_select), _lazy(_products), _lazy(_join), _lazy(_gate)

@@ -1,11 +1,13 @@
-"""What the compiled kernels are made of: `@kernel`, the typed `@entry`, multi-limb integers in registers.
+"""What the compiled kernels are made of: `@kernel`, the typed `@entry`, multi-limb integers in
+registers.
 
-A number of Z_2^(64·L) is a tuple of L limbs, low limb first. The operators below see it as ONE LLVM integer
-of 64·L bits, so that carries become the processor's own add-with-carry chains. The tuple's length is
-part of its type: each kernel is compiled once for each L it meets, and once only.
+A number of Z_2^(64·L) is a tuple of L limbs, low limb first. The operators below see it as ONE LLVM
+integer of 64·L bits, so that carries become the processor's own add-with-carry chains. The tuple's
+length is part of its type: each kernel is compiled once for each L it meets, and once only.
 
-An entry's annotations are its signature, so nothing that a caller passes can start the compiler: `In` takes
-any aligned C-contiguous words, those that may not be written to as well; anything else is a TypeError.
+An entry's annotations are its signature, so nothing that a caller passes can start the compiler:
+`In` takes any aligned C-contiguous words, those that may not be written to as well; anything else
+is a TypeError.
 """
 
 from __future__ import annotations
@@ -48,14 +50,16 @@ _config: Any = numba.config
 
 
 def target() -> tuple[str, str, str]:
-    """What Numba compiles for, which is part of its disk cache's key: platform, processor, features."""
+    """What Numba compiles for, which is part of its disk cache's key: platform, processor,
+    features."""
     context: Any = cpu_target.target_context
     triple, processor, features = context.codegen().magic_tuple()
     return triple, processor, features
 
 
 def _sources() -> tuple[str, str]:
-    """Digests of the kernels' sources, and of where and how old the files are, by which Numba tells them apart."""
+    """Digests of the kernels' sources, and of where and how old the files are, by which Numba tells
+    them apart."""
     sources, files = hashlib.blake2b(digest_size=8), hashlib.blake2b(digest_size=8)
     for path in sorted(_HERE.glob("*.py")):
         sources.update(path.read_bytes())
@@ -64,8 +68,8 @@ def _sources() -> tuple[str, str]:
 
 
 def _cache_folder() -> str:
-    """Where machine code is kept, "" if nowhere. Numba asks whether a kernel's own file has changed, but not those of its
-    helpers, so the name of the folder is a digest of them all.
+    """Where machine code is kept, "" if nowhere. Numba asks whether a kernel's own file has
+    changed, but not those of its helpers, so the name of the folder is a digest of them all.
     """
     name = f"kernels-{SOURCES}"
     if _config.CACHE_DIR:
@@ -85,7 +89,9 @@ _HERE = Path(__file__).parent
 SOURCES, FILES = _sources()
 _config.CACHE_DIR = _cache_folder()
 _KEPT = bool(_config.CACHE_DIR)
-_lock = RLock()  # Numba's compiler has one of its own, but two threads should not make the same kernel
+_lock = (
+    RLock()
+)  # Numba's compiler has one of its own, but two threads should not make the same kernel
 
 
 def _words(axes: int, readonly: bool, kind: Any = types.uint64, rows: bool = False) -> Any:
@@ -108,7 +114,8 @@ _TYPES = {
 
 
 class Entry(dict[int, Function]):
-    """`entry[limbs]` is machine code for that number of limbs: made when first asked for, kept on disk."""
+    """`entry[limbs]` is machine code for that number of limbs: made when first asked for, kept on
+    disk."""
 
     def __init__(self, function: Function, least: int, most: int) -> None:
         self.function, self.least, self.most = function, least, most
@@ -131,12 +138,14 @@ def _compiled(function: Function, limbs: int) -> Function:
 
 
 def entry(least: int, most: int = MAX_LIMBS) -> Callable[[Function], Entry]:
-    """A function that Python calls; it is given ZERO[limbs] if it wants to know the number of limbs."""
+    """A function that Python calls; it is given ZERO[limbs] if it wants to know the number of
+    limbs."""
     return lambda function: Entry(function, least, most)
 
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
-    """A function that entries call, or Python: then it is compiled for each kind of argument it meets."""
+    """A function that entries call, or Python: then it is compiled for each kind of argument it
+    meets."""
     return cast(Callable[P, R], numba.njit(cache=_KEPT, nogil=True, error_model="numpy")(function))
 
 
@@ -163,14 +172,17 @@ def _split(builder: Any, value: Any, count: int) -> Any:
     return limbs
 
 
-def _limb_pointer(context: Any, builder: Any, array_type: Any, array: Any, number: Any, count: int) -> Any:
+def _limb_pointer(
+    context: Any, builder: Any, array_type: Any, array: Any, number: Any, count: int
+) -> Any:
     data = context.make_array(array_type)(context, builder, array).data
     return builder.gep(data, [builder.mul(number, number.type(count))])
 
 
 @intrinsic
 def load(_context: Any, array: Any, number: Any, like: Any) -> Any:
-    """Number `number` of a C-contiguous uint64 array whose last axis is the limbs; `like` tells how many."""
+    """Number `number` of a C-contiguous uint64 array whose last axis is the limbs; `like` tells how
+    many."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         start = _limb_pointer(context, builder, array, args[0], args[1], like.count)
@@ -198,14 +210,17 @@ def store(_context: Any, array: Any, number: Any, value: Any) -> Any:
 
 @intrinsic
 def load_part(_context: Any, array: Any, start: Any, count: Any, like: Any) -> Any:
-    """The `count` words from word `start` on as a number; as many as it has limbs, if those are fewer."""
+    """The `count` words from word `start` on as a number; as many as it has limbs, if those are
+    fewer."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         words = builder.gep(context.make_array(array)(context, builder, args[0]).data, [args[1]])
         limbs = ir.Constant(ir.ArrayType(ir.IntType(64), like.count), ir.Undefined)
         for i in range(like.count):
             there = builder.icmp_signed("<", args[2].type(i), args[2])
-            limb = builder.load(builder.gep(words, [builder.select(there, args[2].type(i), args[2].type(0))]))
+            limb = builder.load(
+                builder.gep(words, [builder.select(there, args[2].type(i), args[2].type(0))])
+            )
             limbs = builder.insert_value(limbs, builder.select(there, limb, limb.type(0)), i)
         return limbs
 
@@ -220,7 +235,9 @@ def store_part(_context: Any, array: Any, start: Any, count: Any, value: Any) ->
         words = builder.gep(context.make_array(array)(context, builder, args[0]).data, [args[1]])
         for i in range(value.count):
             with builder.if_then(builder.icmp_signed("<", args[2].type(i), args[2])):
-                builder.store(builder.extract_value(args[3], i), builder.gep(words, [args[2].type(i)]))
+                builder.store(
+                    builder.extract_value(args[3], i), builder.gep(words, [args[2].type(i)])
+                )
         return context.get_dummy_value()
 
     return types.void(array, types.intp, types.intp, value), generate
@@ -242,7 +259,11 @@ def _operator(name: str, word_operand: bool) -> Function:
     def operator(_context: Any, a: Any, b: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             left = _join(builder, args[0], a.count)
-            right = builder.zext(args[1], left.type) if word_operand else _join(builder, args[1], a.count)
+            right = (
+                builder.zext(args[1], left.type)
+                if word_operand
+                else _join(builder, args[1], a.count)
+            )
             return _split(builder, getattr(builder, name)(left, right), a.count)
 
         return a(a, types.uint64 if word_operand else a), generate

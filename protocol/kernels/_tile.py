@@ -1,9 +1,11 @@
-"""The innermost loop of `gemm`, written in LLVM's vector types so that no optimiser has to discover it.
+"""The innermost loop of `gemm`, written in LLVM's vector types so that no optimiser has to discover
+it.
 
-One call multiplies ROWS rows by COLUMNS columns over a depth of k, all sums held in vector registers.
-AVX-512 has a 64-bit product, `vpmullq`. On AMD's cores it is one operation, and nothing beats it (1024³: 53 ms
-against 102 for what follows, float64 BLAS 42, one core). On Intel's it is three in disguise, and where there are IFMA
-and VNNI, five fused multiply-adds do the work of sixteen products (`FUSED`). With a = a' + 2^52·a'' and b alike,
+One call multiplies ROWS rows by COLUMNS columns over a depth of k, all sums held in vector
+registers. AVX-512 has a 64-bit product, `vpmullq`. On AMD's cores it is one operation, and nothing
+beats it (1024³: 53 ms against 102 for what follows, float64 BLAS 42, one core). On Intel's it is
+three in disguise, and where there are IFMA and VNNI, five fused multiply-adds do the work of
+sixteen products (`FUSED`). With a = a' + 2^52·a'' and b alike,
 
     a·b = lo52(a'·b') + 2^52·(hi52(a'·b') + a''·b' + a'·b'')          mod 2^64,
 
@@ -29,7 +31,9 @@ def _fused_products_pay() -> bool:
 
 FUSED = _fused_products_pay()
 ROWS, COLUMNS = 4, 16
-A_STEP, B_STEP = (ROWS * 3 // 2, COLUMNS * 3 // 2) if FUSED else (ROWS, COLUMNS)  # words for each step of k
+A_STEP, B_STEP = (
+    (ROWS * 3 // 2, COLUMNS * 3 // 2) if FUSED else (ROWS, COLUMNS)
+)  # words for each step of k
 
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
 _V64, _V32 = ir.VectorType(_I64, 8), ir.VectorType(_I32, 16)
@@ -59,7 +63,9 @@ def _load(builder: Any, words: Any, offset: int, kind: Any) -> Any:
 
 
 @intrinsic
-def tile(_context: Any, a: Any, a_start: Any, b: Any, depth: Any, out: Any, out_start: Any, stride: Any) -> Any:
+def tile(
+    _context: Any, a: Any, a_start: Any, b: Any, depth: Any, out: Any, out_start: Any, stride: Any
+) -> Any:
     """out += (panel of `a` at word a_start) @ (panel `b`), `depth` ≥ 1 steps.
 
     The ROWS rows of `out` begin at word out_start, `stride` words apart.
@@ -74,8 +80,13 @@ def tile(_context: Any, a: Any, a_start: Any, b: Any, depth: Any, out: Any, out_
         pairs = _fused(builder, "vpdpwssd", _V32) if FUSED else None
         per_row = [_V64, _V64, _V64, _V64, _V32] if FUSED else [_V64, _V64]
 
-        panel_a, panel_b, corner = builder.gep(data(0), [args[1]]), data(2), builder.gep(data(4), [args[5]])
-        # The rows of `out` come from far away, often evicting each other: ask for them while the loop runs.
+        panel_a, panel_b, corner = (
+            builder.gep(data(0), [args[1]]),
+            data(2),
+            builder.gep(data(4), [args[5]]),
+        )
+        # The rows of `out` come from far away, often evicting each other: ask for them while the
+        # loop runs.
         rows = [builder.gep(corner, [builder.mul(args[6], _I64(r))]) for r in range(ROWS)]
         for row in rows:
             for h in range(2):
@@ -102,9 +113,13 @@ def tile(_context: Any, a: Any, a_start: Any, b: Any, depth: Any, out: Any, out_
                 pair = _splat(builder, builder.load(builder.gep(x_pairs, [_I64(r)])), _V32)
                 lows = [builder.call(low, [sums[r][h], word, columns[h]]) for h in range(2)]
                 highs = [builder.call(high, [sums[r][2 + h], word, columns[h]]) for h in range(2)]
-                new_sums.append([*lows, *highs, builder.call(pairs, [sums[r][4], pair, column_pairs])])
+                new_sums.append(
+                    [*lows, *highs, builder.call(pairs, [sums[r][4], pair, column_pairs])]
+                )
             else:
-                new_sums.append([builder.add(sums[r][h], builder.mul(word, columns[h])) for h in range(2)])
+                new_sums.append(
+                    [builder.add(sums[r][h], builder.mul(word, columns[h])) for h in range(2)]
+                )
         for phis, values in zip(sums, new_sums, strict=True):
             for phi, value in zip(phis, values, strict=True):
                 phi.add_incoming(ir.Constant(phi.type, None), before)

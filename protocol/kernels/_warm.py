@@ -12,7 +12,15 @@ from numba import config
 
 from ..errors import ConfigError
 from ..places import temporary_folder
-from . import _bits_numba, _waves_numba, fused, gemm, monomials, poly, wide  # noqa: F401 - two fill ENTRIES
+from . import (
+    _bits_numba,  # noqa: F401 - fills ENTRIES
+    _waves_numba,  # noqa: F401 - fills ENTRIES
+    fused,
+    gemm,
+    monomials,
+    poly,
+    wide,
+)
 from ._jit import ENTRIES, FILES, target
 
 _ANY_LIMBS = (wide._add, wide._sub, wide._rows, poly._readings, poly._polynomial)
@@ -31,9 +39,11 @@ _FEW_LIMBS = (  # more are met in powering triples alone
 
 
 def preload(limbs: Iterable[int]) -> None:
-    """Make ready, from the disk cache or by compiling, most of what rings of these numbers of limbs call.
+    """Make ready, from the disk cache or by compiling, most of what rings of these numbers of limbs
+    call.
 
-    To wake Numba takes 130 ms, an entry 2 ms: what is left out here is not felt where it is first met.
+    To wake Numba takes 130 ms, an entry 2 ms: what is left out here is not felt where it is first
+    met.
     """
     for count in limbs:
         for entry in _ANY_LIMBS + (_FEW_LIMBS if count <= 2 else ()):
@@ -46,9 +56,12 @@ def kept() -> str:
     folder = str(config.CACHE_DIR)  # type: ignore[attr-defined]
     if not folder:
         raise ConfigError(
-            "there is no folder to keep machine code in, so each start compiles what it meets; set NUMBA_CACHE_DIR"
+            "there is no folder to keep machine code in, so each start compiles what it meets; set"
+            " NUMBA_CACHE_DIR"
         )
-    lasting = "" if _lasts(folder) else ", until that is cleared; set NUMBA_CACHE_DIR to keep it longer"
+    lasting = (
+        "" if _lasts(folder) else ", until that is cleared; set NUMBA_CACHE_DIR to keep it longer"
+    )
     return f"compiled arithmetic is kept in {folder}{lasting}"
 
 
@@ -58,30 +71,40 @@ def _lasts(folder: str) -> bool:
 
 
 def ready(tell: Callable[[str], None]) -> None:
-    """Have every kernel in the disk cache before anybody waits for one: compiles what is not, and tells so first.
+    """Have every kernel in the disk cache before anybody waits for one: compiles what is not, and
+    tells so first.
 
-    Processes that start together do it once, and wait for each other. Where there is no place for a cache, each compiles
-    what it meets when it meets it.
+    Processes that start together do it once, and wait for each other. Where there is no place for a
+    cache, each compiles what it meets when it meets it.
     """
     try:
         place = kept()
     except ConfigError as error:
         return tell(str(error))
     folder = Path(str(config.CACHE_DIR))  # type: ignore[attr-defined]
-    done = folder / f"complete-{target()[1]}-python{platform.python_version()}-numba{numba_version}-{FILES}"
+    done = (
+        folder
+        / f"complete-{target()[1]}-python{platform.python_version()}-numba{numba_version}-{FILES}"
+    )
     if done.exists():
         return None
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "lock").open("w") as lock:
             where = "" if _lasts(str(folder)) else f"; {place}"
-            tell(f"compiling the arithmetic for this processor: once for an installation, about a minute{where}")
+            tell(
+                "compiling the arithmetic for this processor: once for an installation, about a"
+                f" minute{where}"
+            )
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not done.exists():
                 warm()
                 done.touch()
     except OSError:
-        tell(f"nothing can be kept in {folder}, so arithmetic is compiled whenever it is met; set NUMBA_CACHE_DIR")
+        tell(
+            f"nothing can be kept in {folder}, so arithmetic is compiled whenever it is met; set"
+            " NUMBA_CACHE_DIR"
+        )
     return None
 
 

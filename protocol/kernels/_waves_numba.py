@@ -98,5 +98,15 @@ def series(
 ) -> None:  # fmt: skip
     table = rotation.tables().reshape(-1)
     _series[limbs](
-        angles, table, terms, shares.ravel(), out, constant, down, offset_bits, out_limbs, party, ZERO[limbs]
+        angles,
+        table,
+        terms,
+        shares.ravel(),
+        out,
+        constant,
+        down,
+        offset_bits,
+        out_limbs,
+        party,
+        ZERO[limbs],
     )

@@ -38,7 +38,9 @@ def series(
         p, q = rotation.turn(terms[2 * j], terms[2 * j + 1], x, -y)
         value += p.astype(object) * dealt[:, j, 0] - q.astype(object) * dealt[:, j, 1]
     if party == 0:
-        value = ((value + constant + (1 << offset_bits)) % modulus >> down) - (1 << (offset_bits - down))
+        value = ((value + constant + (1 << offset_bits)) % modulus >> down) - (
+            1 << (offset_bits - down)
+        )
     else:
         value = -(-value % modulus >> down)
     out[...] = from_integers(value, out_limbs).reshape(-1)

@@ -1,7 +1,8 @@
-"""Comparisons, 64 elements to a word: bit planes, the algorithms of `digits` on every word, and gated values.
+"""Comparisons, 64 elements to a word: bit planes, the algorithms of `digits` on every word, and
+gated values.
 
-Element e of a tensor is bit e mod 64 of word e div 64. A bit-sliced array has shape (..., words, planes): all
-planes of the same 64 elements lie together, and every pass is a stream.
+Element e of a tensor is bit e mod 64 of word e div 64. A bit-sliced array has shape (..., words,
+planes): all planes of the same 64 elements lie together, and every pass is a stream.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ else:
 
 
 def bit_planes(words: U64, limbs: int, bits: int) -> U64:
-    """(batch, n[, L]) -> (batch, ceil(n/64), bits): plane p is bit p of every element, 0 beyond the last."""
+    """(batch, n[, L]) -> (batch, ceil(n/64), bits): plane p is bit p of every element, 0 beyond the
+    last."""
     words = canonical(words)
     count, n = words.shape[:2]
     out = np.empty((count, -(-n // 64), bits), np.uint64)
@@ -67,7 +69,9 @@ def products(masks: U64, sizes: tuple[int, ...]) -> U64:
     return out
 
 
-def join(pairs: U64, opened: U64, masks: U64, dealt: U64, sizes: tuple[int, ...], public: bool) -> U64:
+def join(
+    pairs: U64, opened: U64, masks: U64, dealt: U64, sizes: tuple[int, ...], public: bool
+) -> U64:
     """(W, 2·digits) -> (W, 2·groups)."""
     out = np.empty((len(pairs), 2 * len(sizes)), np.uint64)
     one = -1 if public else 0
@@ -76,7 +80,9 @@ def join(pairs: U64, opened: U64, masks: U64, dealt: U64, sizes: tuple[int, ...]
     return out
 
 
-def gate(party: int, beta: U64, c: U64, s: U64, read: list[U64], gated: list[U64], bits: int, shift: int) -> U64:
+def gate(
+    party: int, beta: U64, c: U64, s: U64, read: list[U64], gated: list[U64], bits: int, shift: int
+) -> U64:
     """`correlations.bits.Gate.consume` in the ring of one limb; all arrays of one shape."""
     out = np.empty(c.shape, np.uint64)
     rows.gate(

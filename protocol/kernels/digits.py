@@ -1,17 +1,18 @@
 """The bit algorithms of a comparison, each written once for two readers.
 
-Compiled (`_bits_numba`), an argument is a row of words and an element is one word: 64 bits side by side.
-Plain (`_bits_plain`), it is a matrix and an element is a whole column of words. Both see only &, |, ^, ~
-and indices.
+Compiled (`_bits_numba`), an argument is a row of words and an element is one word: 64 bits side by
+side. Plain (`_bits_plain`), it is a matrix and an element is a whole column of words. Both see only
+&, |, ^, ~ and indices.
 
-A number is cut into digits of 4 bits or another width, as evenly as can be, highest first. Against a public c,
-a digit r is two bits, "less" = [c < r] and "equal" = [c = r], and neighbouring digits join into a wider one:
+A number is cut into digits of 4 bits or another width, as evenly as can be, highest first. Against
+a public c, a digit r is two bits, "less" = [c < r] and "equal" = [c = r], and neighbouring digits
+join into a wider one:
 
     less = less_0 ⊕ equal_0·less_1 ⊕ equal_0·equal_1·less_2 ⊕ …,  equal = equal_0·equal_1·equal_2·…
 
-For that a group of m digits opens equal_0 … equal_(e−1), less_1 … less_(m−1), masked, in this order; e = m,
-but m − 1 in the last group, whose "equal" nobody needs. `products` deals products of masks in the order in
-which `join` reads them.
+For that a group of m digits opens equal_0 … equal_(e−1), less_1 … less_(m−1), masked, in this
+order; e = m, but m − 1 in the last group, whose "equal" nobody needs. `products` deals products of
+masks in the order in which `join` reads them.
 """
 
 from __future__ import annotations
@@ -22,9 +23,11 @@ from .layout import I64, U64
 
 
 def thermometer(planes: U64, widths: I64, out: U64) -> None:
-    """Bit planes of r, lowest first → [digit ≥ v], v = 1 … 2^w − 1, of the digits below the top bit; that bit.
+    """Bit planes of r, lowest first → [digit ≥ v], v = 1 … 2^w − 1, of the digits below the top
+    bit; that bit.
 
-    A digit grows by one bit b after the other: [d ≥ v] becomes b ∨ [d ≥ v] below b's own weight, and b ∧ [d ≥ v − weight] above it.
+    A digit grows by one bit b after the other: [d ≥ v] becomes b ∨ [d ≥ v] below b's own weight,
+    and b ∧ [d ≥ v − weight] above it.
     """
     low = top = len(planes) - 1
     at = 0
@@ -41,11 +44,12 @@ def thermometer(planes: U64, widths: I64, out: U64) -> None:
 
 
 def compare(planes: U64, dealt: U64, widths: I64, one: Any, t: U64, out: U64) -> None:
-    """Planes of the public c and a share of `thermometer` of r → a share of (less, equal) for each digit.
+    """Planes of the public c and a share of `thermometer` of r → a share of (less, equal) for each
+    digit.
 
-    The top bits are XORed into the first "less". It is never a factor, so it passes through every `join`, and
-    what is left in the end is the top bit of c − r. `one` is all ones for one party, 0 for the other; `t` has
-    2^w elements for the widest digit, 17 at least.
+    The top bits are XORed into the first "less". It is never a factor, so it passes through every
+    `join`, and what is left in the end is the top bit of c − r. `one` is all ones for one party, 0
+    for the other; `t` has 2^w elements for the widest digit, 17 at least.
     """
 
     def pick(b1: U64, b0: U64, x0: U64, x1: U64, x2: U64, x3: U64) -> U64:
@@ -68,14 +72,22 @@ def compare(planes: U64, dealt: U64, widths: I64, one: Any, t: U64, out: U64) ->
             for v in range(1, 17):
                 t[v] = dealt[at + v - 1] if v < count else zero
             x0, x1 = pick(b1, b0, t[1], t[2], t[3], t[4]), pick(b1, b0, t[5], t[6], t[7], t[8])
-            x2, x3 = pick(b1, b0, t[9], t[10], t[11], t[12]), pick(b1, b0, t[13], t[14], t[15], t[16])
+            x2, x3 = (
+                pick(b1, b0, t[9], t[10], t[11], t[12]),
+                pick(b1, b0, t[13], t[14], t[15], t[16]),
+            )
             less = pick(b3, b2, x0, x1, x2, x3)  # [digit ≥ c + 1]
             x0, x1 = pick(b1, b0, t[0], t[1], t[2], t[3]), pick(b1, b0, t[4], t[5], t[6], t[7])
-            x2, x3 = pick(b1, b0, t[8], t[9], t[10], t[11]), pick(b1, b0, t[12], t[13], t[14], t[15])
+            x2, x3 = (
+                pick(b1, b0, t[8], t[9], t[10], t[11]),
+                pick(b1, b0, t[12], t[13], t[14], t[15]),
+            )
             out[column] = less
             out[column + 1] = less ^ pick(b3, b2, x0, x1, x2, x3)
         else:
-            for more in range(2):  # [digit ≥ c], [digit ≥ c + 1]: the bits of c choose among [digit ≥ v]
+            for more in range(
+                2
+            ):  # [digit ≥ c], [digit ≥ c + 1]: the bits of c choose among [digit ≥ v]
                 for v in range(count - more):
                     t[v] = dealt[at + v - 1 + more] if v + more else one
                 if more:
@@ -106,7 +118,8 @@ def select(digits: U64, sizes: I64, out: U64) -> None:
 
 
 def products(masks: U64, sizes: I64, a: U64, out: U64) -> None:
-    """Masks of the opened bits → the products of them that `join` needs. `a` has 2^m elements for the largest group."""
+    """Masks of the opened bits → the products of them that `join` needs. `a` has 2^m elements for
+    the largest group."""
     at = column = 0
     for group in range(len(sizes)):
         m = sizes[group]
@@ -124,8 +137,11 @@ def products(masks: U64, sizes: I64, a: U64, out: U64) -> None:
         column += e + m - 1
 
 
-def join(digits: U64, opened: U64, masks: U64, dealt: U64, sizes: I64, one: Any, a: U64, u: U64, out: U64) -> None:
-    """Shares of (less, equal) for each group, from those of its digits. `a` and `u` have 2^m elements.
+def join(
+    digits: U64, opened: U64, masks: U64, dealt: U64, sizes: I64, one: Any, a: U64, u: U64, out: U64
+) -> None:
+    """Shares of (less, equal) for each group, from those of its digits. `a` and `u` have 2^m
+    elements.
 
     A product Π (E_i ⊕ a_i) of opened E and masks a is folded by one factor after the other:
     u[S] ← E_i·u[S] ⊕ u[S ∪ {i}].
@@ -181,7 +197,8 @@ def counts(sizes: tuple[int, ...]) -> tuple[int, int]:
 
 
 def widths(bits: int, digits: int = 0) -> tuple[int, ...]:
-    """Of the digits of a number of `bits` bits, the top bit apart: so many digits, or as many as have up to 4 bits."""
+    """Of the digits of a number of `bits` bits, the top bit apart: so many digits, or as many as
+    have up to 4 bits."""
     return spread(bits - 1, digits or -(-(bits - 1) // 4))
 
 

@@ -1,4 +1,5 @@
-"""One step of a protocol in one call: what the correlations consume online. The equations are told there.
+"""One step of a protocol in one call: what the correlations consume online. The equations are told
+there.
 
 Callers vouch for the arguments: aligned uint64 words of the shapes named, in any memory layout.
 """
@@ -75,7 +76,16 @@ def _truncated(
 
 @entry(1)
 def _beaver(
-    ea: In, ra: In, eb: In, rb: In, dealt: In, out: Out, step_a: int, step_b: int, party: int, zero: Limbs
+    ea: In,
+    ra: In,
+    eb: In,
+    rb: In,
+    dealt: In,
+    out: Out,
+    step_a: int,
+    step_b: int,
+    party: int,
+    zero: Limbs,
 ) -> None:
     for i in range(out.size // len(zero)):
         a, b = i * step_a, i * step_b
@@ -88,7 +98,17 @@ def _beaver(
 
 @entry(1)
 def _beaver_matrix(
-    ea: In, ra: In, eb: In, rb: In, dealt: In, out: Out, m: int, k: int, n: int, party: int, zero: Limbs
+    ea: In,
+    ra: In,
+    eb: In,
+    rb: In,
+    dealt: In,
+    out: Out,
+    m: int,
+    k: int,
+    n: int,
+    party: int,
+    zero: Limbs,
 ) -> None:
     for i in range(m):
         for j in range(n):
@@ -103,7 +123,8 @@ def _beaver_matrix(
 
 
 def opened(c: U64, source: int, bits: int, shift: int, limbs: int) -> U64:
-    """((c' mod 2^bits) >> shift) − 2^(bits−2−shift): c (...[, source]) → (...[, limbs]); shift ≤ bits − 2."""
+    """((c' mod 2^bits) >> shift) − 2^(bits−2−shift): c (...[, source]) → (...[, limbs]); shift ≤
+    bits − 2."""
     shape = c.shape if source == 1 else c.shape[:-1]
     out = np.empty(shape if limbs == 1 else (*shape, limbs), UINT64)
     width = max(source, limbs)
@@ -112,22 +133,33 @@ def opened(c: U64, source: int, bits: int, shift: int, limbs: int) -> U64:
 
 
 def truncated(
-    party: int, c: U64, shifted: U64, wrap: U64 | None, source: int, bits: int, shift: int, limbs: int
+    party: int,
+    c: U64,
+    shifted: U64,
+    wrap: U64 | None,
+    source: int,
+    bits: int,
+    shift: int,
+    limbs: int,
 ) -> U64:
     """This party's share of x >> shift: −shifted, + wrap where msb(c') = 0, + `opened` at party 0.
 
-    c (...[, source]); shifted, wrap (None if it is 0 in the target ring) and the result (...[, limbs]).
+    c (...[, source]); shifted, wrap (None if it is 0 in the target ring) and the result (...[,
+    limbs]).
     """
     out = np.empty(shifted.shape, UINT64)
     width = max(source, limbs)
     flat = shifted.ravel()
     wraps = flat[:0] if wrap is None else wrap.ravel()
-    _truncated[width](c.ravel(), flat, wraps, out.ravel(), source, limbs, bits, shift, party, ZERO[width])
+    _truncated[width](
+        c.ravel(), flat, wraps, out.ravel(), source, limbs, bits, shift, party, ZERO[width]
+    )
     return out
 
 
 def beaver_mul(party: int, ea: U64, ra: U64, eb: U64, rb: U64, dealt: U64, limbs: int) -> U64:
-    """dealt − ea·rb − ra·eb, + ea·eb at party 0; a pair of operands broadcasts to the shape of `dealt`."""
+    """dealt − ea·rb − ra·eb, + ea·eb at party 0; a pair of operands broadcasts to the shape of
+    `dealt`."""
     out = np.empty(dealt.shape, UINT64)
     if ea.shape != dealt.shape and ea.size > limbs:
         ea, ra = np.broadcast_to(ea, dealt.shape), np.broadcast_to(ra, dealt.shape)
@@ -148,7 +180,9 @@ def beaver_matmul(party: int, ea: U64, ra: U64, eb: U64, rb: U64, dealt: U64, li
         flat = ea.ravel(), ra.ravel(), eb.ravel(), rb.ravel(), dealt.ravel(), out.ravel()
         _beaver_matrix[limbs](*flat, m, k, n, party, ZERO[limbs])
         return out
-    if limbs == 1:  # −(ea @ (rb or rb − eb) + ra @ eb − dealt), in as few passes over memory as can be
+    if (
+        limbs == 1
+    ):  # −(ea @ (rb or rb − eb) + ra @ eb − dealt), in as few passes over memory as can be
         share: U64 = np.negative(canonical(dealt))
         gemm.matmul(ea, np.subtract(rb, eb) if party == 0 else rb, out=share)
         gemm.matmul(ra, eb, out=share)

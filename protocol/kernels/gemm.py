@@ -1,8 +1,8 @@
 """Products of uint64 matrices modulo 2^64.
 
-Large ones follow Goto and van de Geijn, "Anatomy of high-performance matrix multiplication" (2008): a block
-of `a` is packed to stay in the second-level cache, a panel of `b` to stay in the first, and `tile`
-multiplies them without leaving the registers. Small and narrow ones are not worth packing.
+Large ones follow Goto and van de Geijn, "Anatomy of high-performance matrix multiplication" (2008):
+a block of `a` is packed to stay in the second-level cache, a panel of `b` to stay in the first, and
+`tile` multiplies them without leaving the registers. Small and narrow ones are not worth packing.
 """
 
 from __future__ import annotations
@@ -155,7 +155,8 @@ _pool: ThreadPoolExecutor | None = None
 
 
 def set_threads(n: int) -> None:
-    """Let each large product use `n` threads: 1 at the start, since two parties often share a machine."""
+    """Let each large product use `n` threads: 1 at the start, since two parties often share a
+    machine."""
     global _threads, _pool
     if n < 1:
         raise ValueError(f"cannot compute with {n} threads")
@@ -175,7 +176,8 @@ def _split_rows(pool: ThreadPoolExecutor, a: U64, b: U64, out: U64) -> None:
 
 
 def matmul(a: U64, b: U64, out: U64 | None = None) -> U64:
-    """(..., m, k) @ (..., k, n) -> (..., m, n) mod 2^64, added to `out` if that is given; leading batch axes broadcast."""
+    """(..., m, k) @ (..., k, n) -> (..., m, n) mod 2^64, added to `out` if that is given; leading
+    batch axes broadcast."""
     a, b = canonical(a), canonical(b)
     batch = batch_shape(a, b, 2)
     if out is None:

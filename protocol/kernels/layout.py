@@ -21,7 +21,8 @@ _INT64 = np.dtype(np.int64)
 
 
 def canonical(a: NDArray[Any]) -> U64:
-    """`a` as C-contiguous aligned uint64, copied only if it must be; int64 is reread, others refused."""
+    """`a` as C-contiguous aligned uint64, copied only if it must be; int64 is reread, others
+    refused."""
     if a.dtype is UINT64 and a.flags.carray:  # the usual case, and quick to tell
         return a
     if a.dtype != UINT64:
@@ -35,7 +36,9 @@ def check_wide(*arrays: U64) -> int:
     """The number of limbs, 2 to 8, that the last axes of all `arrays` agree on."""
     limbs = arrays[0].shape[-1] if arrays[0].ndim else 0
     if not 2 <= limbs <= MAX_LIMBS or any(a.ndim == 0 or a.shape[-1] != limbs for a in arrays):
-        raise ValueError(f"expected 2 to 8 limbs, alike, on the last axis: {[a.shape for a in arrays]}")
+        raise ValueError(
+            f"expected 2 to 8 limbs, alike, on the last axis: {[a.shape for a in arrays]}"
+        )
     return limbs
 
 
@@ -48,7 +51,11 @@ def check_numbers(a: U64, limbs: int) -> None:
 def check_axes(a: U64, axis: int | tuple[int, ...] | None) -> tuple[int, ...]:
     """Leading axes of a wide array as sorted non-negative numbers; None is all of them."""
     leading = a.ndim - 1
-    return tuple(range(leading)) if axis is None else tuple(sorted(normalize_axis_tuple(axis, leading)))
+    return (
+        tuple(range(leading))
+        if axis is None
+        else tuple(sorted(normalize_axis_tuple(axis, leading)))
+    )
 
 
 def check_shift(a: U64, s: int, out_limbs: int) -> int:
@@ -60,14 +67,19 @@ def check_shift(a: U64, s: int, out_limbs: int) -> int:
 
 def batch_shape(a: U64, b: U64, matrix_axes: int) -> tuple[int, ...]:
     """The common leading axes of two matrix operands (2 matrix axes, or 3 with limbs)."""
-    if a.ndim < matrix_axes or b.ndim < matrix_axes or a.shape[1 - matrix_axes] != b.shape[-matrix_axes]:
+    if (
+        a.ndim < matrix_axes
+        or b.ndim < matrix_axes
+        or a.shape[1 - matrix_axes] != b.shape[-matrix_axes]
+    ):
         raise ValueError(f"cannot multiply matrices of shapes {a.shape} and {b.shape}")
     of_a, of_b = a.shape[:-matrix_axes], b.shape[:-matrix_axes]
     return of_a if of_a == of_b else np.broadcast_shapes(of_a, of_b)
 
 
 def stack(a: U64, batch: tuple[int, ...], matrix_axes: int) -> U64:
-    """A matrix operand under one leading axis: the whole batch, or length 1 if it serves all of it."""
+    """A matrix operand under one leading axis: the whole batch, or length 1 if it serves all of
+    it."""
     if a.ndim == matrix_axes:
         return a[None]
     matrix = a.shape[-matrix_axes:]

@@ -1,7 +1,8 @@
-"""Polynomials of several tensors without an opening: monomials, a share of the sum, and of a product with it.
+"""Polynomials of several tensors without an opening: monomials, a share of the sum, and of a
+product with it.
 
-Online, callers vouch for the arguments: aligned words of the shapes named. What the dealer calls is checked,
-since its plan comes from a peer.
+Online, callers vouch for the arguments: aligned words of the shapes named. What the dealer calls is
+checked, since its plan comes from a peer.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from .layout import I64, U64, UINT64, check_numbers
 
 
 @entry(2)
-def _monomials(leaves: In, table: In, rows: Table, out: Out, size: int, count: int, width: int, zero: Limbs) -> None:
+def _monomials(
+    leaves: In, table: In, rows: Table, out: Out, size: int, count: int, width: int, zero: Limbs
+) -> None:
     for e in range(size):
         for j in range(count):
             store(out, e * count + j, zero)
@@ -27,7 +30,9 @@ def _monomials(leaves: In, table: In, rows: Table, out: Out, size: int, count: i
 
 
 @entry(2)
-def _outer(x: In, powers: In, out: Out, batch: int, n: int, k: int, rows: int, step: int, zero: Limbs) -> None:
+def _outer(
+    x: In, powers: In, out: Out, batch: int, n: int, k: int, rows: int, step: int, zero: Limbs
+) -> None:
     place = 0
     for s in range(batch):
         for p in range(n):
@@ -69,12 +74,15 @@ def _contracted(
                 e = p * k + q
                 total = add(total, mul(load(ex, i * n + p, zero), load(share, e, zero)))
                 for j in range(e * count, (e + 1) * count):
-                    total = sub(total, mul(load(coefficients, j, zero), load(dealt, j * rows + i, zero)))
+                    total = sub(
+                        total, mul(load(coefficients, j, zero), load(dealt, j * rows + i, zero))
+                    )
             store(out, i * k + q, total)
 
 
 def monomial_sums(leaves: U64, table: U64, rows: I64, count: int) -> U64:
-    """Σ table_row · Π leaf^power for each j: leaves (leaves, ..., L), table (rows, L) → (..., count, L).
+    """Σ table_row · Π leaf^power for each j: leaves (leaves, ..., L), table (rows, L) → (...,
+    count, L).
 
     rows (rows, 1 + leaves): which j < count the row adds to, then a power for each leaf.
     """
@@ -88,7 +96,8 @@ def monomial_sums(leaves: U64, table: U64, rows: I64, count: int) -> U64:
 
 
 def outer(x: U64, powers: U64) -> U64:
-    """x[i, n] · powers[n, k, j]: (batch or 1, i, n, L), (batch, n, k, j, L) → (batch, n, k, j, i, L)."""
+    """x[i, n] · powers[n, k, j]: (batch or 1, i, n, L), (batch, n, k, j, L) → (batch, n, k, j, i,
+    L)."""
     batch, n, k, count, limbs = powers.shape
     rows = x.shape[1]
     if x.shape != (len(x), rows, n, limbs) or len(x) not in (1, batch):
@@ -100,7 +109,8 @@ def outer(x: U64, powers: U64) -> U64:
 
 
 def combined(party: int, coefficients: U64, dealt: U64) -> U64:
-    """Σ_j≥1 C_j·dealt_j, + C_0 at party 0: C (..., 1 + count, L), dealt (..., count, L) → (..., L)."""
+    """Σ_j≥1 C_j·dealt_j, + C_0 at party 0: C (..., 1 + count, L), dealt (..., count, L) → (...,
+    L)."""
     count, limbs = dealt.shape[-2:]
     out = np.empty((*dealt.shape[:-2], limbs), UINT64)
     _combined[limbs](coefficients.ravel(), dealt.ravel(), out.ravel(), count, party, ZERO[limbs])

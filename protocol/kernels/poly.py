@@ -1,6 +1,8 @@
-"""The powering triple: powers of ρ in two readings, and the polynomial of x = γ − ρ from their shares.
+"""The powering triple: powers of ρ in two readings, and the polynomial of x = γ − ρ from their
+shares.
 
-With `unit` = 0 powers are integers. Otherwise they are those of ρ/half, half = 2^(bits − shift − 1), rounded to `unit` fraction bits.
+With `unit` = 0 powers are integers. Otherwise they are those of ρ/half, half = 2^(bits − shift −
+1), rounded to `unit` fraction bits.
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ from .layout import GUARD, U64, UINT64, check_numbers
 
 
 @entry(2)
-def _readings(r: In, out: Out, source: int, bits: int, shift: int, degree: int, unit: int, zero: Limbs) -> None:
+def _readings(
+    r: In, out: Out, source: int, bits: int, shift: int, degree: int, unit: int, zero: Limbs
+) -> None:
     spare, width = 64 * len(zero) - bits, np.uint64(bits - shift)
     half, tie = np.uint64(1) << (width - np.uint64(1)), extend(np.uint64(1 << (GUARD - 1)), zero)
     for e in range(out.size // (2 * degree * len(zero))):
@@ -79,8 +83,8 @@ def _polynomial(
         number = primed(load_part(c, e * source, source, zero), bits, zero)
         reading = shift_right(number, bits - 1)[0] & 1
         top = np.uint64(shift_right(number, shift)[0])
-        # γ is one signed word, so every product below is number by |γ|: for γ >= 0 expand P at |γ|, in powers
-        # of −ρ; for γ < 0 expand Q(x) = P(−x) at |γ|, in powers of +ρ.
+        # γ is one signed word, so every product below is number by |γ|: for γ >= 0 expand P at |γ|,
+        # in powers of −ρ; for γ < 0 expand Q(x) = P(−x) at |γ|, in powers of +ρ.
         origin = quarter + quarter + quarter if reading else quarter
         negative = top < origin
         word = origin - top if negative else top - origin
@@ -103,7 +107,11 @@ def _polynomial(
         if unit:
             for k in range(d + 1):
                 store(taylor, k, shift_signed(add(load(taylor, k, zero), tie), GUARD))
-        value = add(shift_left(load(taylor, 0, zero), unit), shift_left(one, offset_bits)) if party == 0 else zero
+        value = (
+            add(shift_left(load(taylor, 0, zero), unit), shift_left(one, offset_bits))
+            if party == 0
+            else zero
+        )
         first = (2 * e + reading) * d
         for k in range(1, d + 1):
             term = mul(load(taylor, k, zero), load(shares, first + k - 1, zero))
@@ -116,10 +124,11 @@ def _polynomial(
 
 
 def readings(r: U64, source: int, bits: int, shift: int, degree: int, unit: int, limbs: int) -> U64:
-    """ρ^1 … ρ^degree for ρ = (r >> shift) − msb(r)·2^(bits−shift) and ρ = (r >> shift) − half, r known modulo 2^bits.
+    """ρ^1 … ρ^degree for ρ = (r >> shift) − msb(r)·2^(bits−shift) and ρ = (r >> shift) − half, r
+    known modulo 2^bits.
 
-    r (...[, source]) → (..., 2, degree, limbs); source ≤ limbs, bits − shift ≤ 64. With a unit, bits − shift − 1 ≤ unit and
-    unit + GUARD + 64 ≤ 64·limbs.
+    r (...[, source]) → (..., 2, degree, limbs); source ≤ limbs, bits − shift ≤ 64. With a unit,
+    bits − shift − 1 ≤ unit and unit + GUARD + 64 ≤ 64·limbs.
     """
     check_numbers(r, source)
     shape = r.shape if source == 1 else r.shape[:-1]
@@ -143,11 +152,13 @@ def polynomial(
 ) -> U64:
     """This party's share of Σ A_n·(γ − ρ)^n, shifted right by `out_shift` bits: (...[, out_limbs]).
 
-    c (...[, source]) is the opening, known modulo 2^bits; γ = (c' >> shift) − 2^(bits−2−shift) − msb(c')·half, for which
-    64 bits and a sign must be enough. coefficients (d+1, W) in two's complement, with a unit those of powers of x/half and GUARD
-    bits finer than the sum less its unit; shares (..., 2, d, W) as `readings`, of which msb(c') names one; source ≤ W.
-    Each party shifts its own share, exact to one ulp while |P| < 2^offset_bits, but for a chance of
-    2^(offset_bits + 1 − 64·W). The caller vouches for every argument: wrong ones read outside the arrays.
+    c (...[, source]) is the opening, known modulo 2^bits; γ = (c' >> shift) − 2^(bits−2−shift) −
+    msb(c')·half, for which 64 bits and a sign must be enough. coefficients (d+1, W) in two's
+    complement, with a unit those of powers of x/half and GUARD bits finer than the sum less its
+    unit; shares (..., 2, d, W) as `readings`, of which msb(c') names one; source ≤ W. Each party
+    shifts its own share, exact to one ulp while |P| < 2^offset_bits, but for a chance of
+    2^(offset_bits + 1 − 64·W). The caller vouches for every argument: wrong ones read outside the
+    arrays.
     """
     limbs = coefficients.shape[1]
     shape = c.shape if source == 1 else c.shape[:-1]

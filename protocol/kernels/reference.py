@@ -1,4 +1,5 @@
-"""The same functions without a compiler: Python integers in object arrays, slow and easy to believe."""
+"""The same functions without a compiler: Python integers in object arrays, slow and easy to
+believe."""
 
 from __future__ import annotations
 
@@ -79,7 +80,8 @@ def preload(limbs: Iterable[int]) -> None:
 
 
 def matmul(a: U64, b: U64, out: U64 | None = None) -> U64:
-    """(..., m, k) @ (..., k, n) -> (..., m, n) mod 2^64, added to `out` if that is given; leading batch axes broadcast."""
+    """(..., m, k) @ (..., k, n) -> (..., m, n) mod 2^64, added to `out` if that is given; leading
+    batch axes broadcast."""
     a, b = canonical(a), canonical(b)
     batch_shape(a, b, 2)
     product: U64 = np.matmul(a, b)
@@ -160,7 +162,14 @@ def opened(c: U64, source: int, bits: int, shift: int, limbs: int) -> U64:
 
 
 def truncated(
-    party: int, c: U64, shifted: U64, wrap: U64 | None, source: int, bits: int, shift: int, limbs: int
+    party: int,
+    c: U64,
+    shifted: U64,
+    wrap: U64 | None,
+    source: int,
+    bits: int,
+    shift: int,
+    limbs: int,
 ) -> U64:
     """This party's share of x >> shift; see `fused.truncated`."""
     share = -_read(shifted, limbs)
@@ -199,7 +208,8 @@ def monomial_sums(leaves: U64, table: U64, rows: I64, count: int) -> U64:
 
 
 def outer(x: U64, powers: U64) -> U64:
-    """x[i, n] · powers[n, k, j]: (batch or 1, i, n, L), (batch, n, k, j, L) → (batch, n, k, j, i, L)."""
+    """x[i, n] · powers[n, k, j]: (batch or 1, i, n, L), (batch, n, k, j, L) → (batch, n, k, j, i,
+    L)."""
     columns = np.swapaxes(to_integers(x), 1, 2)[:, :, None, None]
     return from_integers(columns * to_integers(powers)[..., None], x.shape[-1])
 
@@ -214,7 +224,9 @@ def combined(party: int, coefficients: U64, dealt: U64) -> U64:
 def contracted(ex: U64, share: U64, coefficients: U64, dealt: U64) -> U64:
     """Σ_n ex[i,n]·share[n,k] − Σ_j Σ_n C[n,k,j]·dealt[n,k,j,i]: (i, k, L)."""
     terms = (to_integers(coefficients)[..., None] * to_integers(dealt)).sum(axis=(0, 2))
-    return from_integers(to_integers(ex) @ to_integers(share) - np.swapaxes(terms, 0, 1), ex.shape[-1])
+    return from_integers(
+        to_integers(ex) @ to_integers(share) - np.swapaxes(terms, 0, 1), ex.shape[-1]
+    )
 
 
 def readings(r: U64, source: int, bits: int, shift: int, degree: int, unit: int, limbs: int) -> U64:
@@ -231,7 +243,9 @@ def readings(r: U64, source: int, bits: int, shift: int, degree: int, unit: int,
         fine = fine * size >> 63 if n else fine
         value = (fine + (1 << (GUARD - 1))) >> GUARD
         powers.append(value if n % 2 else np.where(rho < 0, -value, value))
-    return from_integers(np.stack(powers, axis=-1) if powers else np.empty((*rho.shape, 0), object), limbs)
+    return from_integers(
+        np.stack(powers, axis=-1) if powers else np.empty((*rho.shape, 0), object), limbs
+    )
 
 
 def polynomial(
@@ -247,7 +261,8 @@ def polynomial(
     offset_bits: int,
     out_limbs: int,
 ) -> U64:
-    """This party's share of Σ A_n·(γ − ρ)^n, shifted right by `out_shift` bits; see `poly.polynomial`."""
+    """This party's share of Σ A_n·(γ − ρ)^n, shifted right by `out_shift` bits; see
+    `poly.polynomial`."""
     d, limbs = len(coefficients) - 1, coefficients.shape[-1]
     modulus, offset = 1 << (64 * limbs), 1 << offset_bits
     primed = _primed(c, source, bits)
@@ -260,7 +275,10 @@ def polynomial(
         if unit:
             factors = _rounded_factors(constants, gamma << (64 - (bits - shift)), modulus)
         else:
-            factors = [sum(constants[n] * comb(n, k) * gamma ** (n - k) for n in range(k, d + 1)) for k in range(d + 1)]
+            factors = [
+                sum(constants[n] * comb(n, k) * gamma ** (n - k) for n in range(k, d + 1))
+                for k in range(d + 1)
+            ]
         for k in range(party, d + 1):
             value += (-1) ** k * factors[k] * (dealt[reading][k - 1] if k else 1 << unit)
         if party == 0:
@@ -281,4 +299,6 @@ def _rounded_factors(constants: Integers, gamma: int, modulus: int) -> list[int]
         moved = [signed(factor * abs(gamma)) >> 63 for factor in factors]
         a = int(constants[n]) * sign**n
         factors = [signed(sum(pair)) for pair in zip([*moved, 0], [a, *factors], strict=True)]
-    return [(signed(factor + (1 << (GUARD - 1))) >> GUARD) * sign**k for k, factor in enumerate(factors)]
+    return [
+        (signed(factor + (1 << (GUARD - 1))) >> GUARD) * sign**k for k, factor in enumerate(factors)
+    ]

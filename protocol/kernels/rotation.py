@@ -1,8 +1,8 @@
 """Sines and cosines in integers, the same to the last bit on every machine.
 
-Parties multiply *shares* by these numbers, so a difference of one unit between two hosts (a libm, a vector
-unit) would not be a rounding error but a random result. Hence tables made of Python's integers, and int64
-arithmetic from there on.
+Parties multiply *shares* by these numbers, so a difference of one unit between two hosts (a libm, a
+vector unit) would not be a rounding error but a random result. Hence tables made of Python's
+integers, and int64 arithmetic from there on.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ _TURN = 0x6487ED5110B4611A62633145C06E0E68948127044533E63A0105DF531D  # 2π·2^2
 
 @cache
 def tables() -> I64:
-    """(2, 2^HALF, 2) int64: e^(2πi·n/2^HALF), then e^(2πi·n/2^ANGLE), as (cosine, sine) at UNIT bits."""
+    """(2, 2^HALF, 2) int64: e^(2πi·n/2^HALF), then e^(2πi·n/2^ANGLE), as (cosine, sine) at UNIT
+    bits."""
     return np.stack([_circle(HALF), _circle(ANGLE)])
 
 

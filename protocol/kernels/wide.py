@@ -1,4 +1,5 @@
-"""Elementwise operations, sums and products in Z_2^(64·L), L = 2..8: arrays (..., L), low limb first."""
+"""Elementwise operations, sums and products in Z_2^(64·L), L = 2..8: arrays (..., L), low limb
+first."""
 
 from __future__ import annotations
 
@@ -77,7 +78,18 @@ def _shift(a: In, out: Out, count: int, left: int, out_limbs: int, zero: Limbs) 
 
 
 @entry(2)
-def _matmul(a: In, b: In, out: Out, batch: int, m: int, k: int, n: int, step_a: int, step_b: int, zero: Limbs) -> None:
+def _matmul(
+    a: In,
+    b: In,
+    out: Out,
+    batch: int,
+    m: int,
+    k: int,
+    n: int,
+    step_a: int,
+    step_b: int,
+    zero: Limbs,
+) -> None:
     """(batch or 1, m, k, L) @ (batch or 1, k, n, L) -> (batch, m, n, L)."""
     for s in range(batch):
         for i in range(m):
@@ -123,7 +135,8 @@ def wide_mul(a: U64, b: U64, out: U64 | None = None) -> U64:
 
 
 def combine_rows(a: U64, b: U64, out: U64, limbs: int, minus: bool) -> None:
-    """out = a ± b on (rows, words): rows are contiguous and hold whole numbers; `a` may have but one."""
+    """out = a ± b on (rows, words): rows are contiguous and hold whole numbers; `a` may have but
+    one."""
     if out.shape != b.shape or a.shape not in (b.shape, (1, b.shape[1])):
         raise ValueError(f"rows of shapes {a.shape}, {b.shape} and {out.shape} do not match")
     if limbs == 1:

@@ -1,4 +1,5 @@
-"""Networks as data: an architecture that both parties hold, weights that one of them brings. No file format of others is known here."""
+"""Networks as data: an architecture that both parties hold, weights that one of them brings. No
+file format of others is known here."""
 
 from . import arrays, functions, layers, trees
 from .architecture import Architecture, Constant, Entry, Node, Weight, named, read, write

@@ -1,9 +1,12 @@
-"""What a network computes, without its weights: plain data that both parties hold, as JSON in a file.
+"""What a network computes, without its weights: plain data that both parties hold, as JSON in a
+file.
 
-The weights are named here, with their shapes and limits, and stand elsewhere. Whoever has this file learns all that is in it: the
-operators and how they are joined, sizes, public constants (shapes, limits of a Clip), and ranges, which are powers of two.
+The weights are named here, with their shapes and limits, and stand elsewhere. Whoever has this file
+learns all that is in it: the operators and how they are joined, sizes, public constants (shapes,
+limits of a Clip), and ranges, which are powers of two.
 
-A file comes from another party, so nothing in it is trusted: `read` checks every field, and names what it finds.
+A file comes from another party, so nothing in it is trusted: `read` checks every field, and names
+what it finds.
 """
 
 from __future__ import annotations
@@ -35,7 +38,8 @@ class Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
 
 
 class Entry(Struct, frozen=True):
-    """A tensor that comes in: axes of a name have a length that the data bring. Its values lie in [low, high]."""
+    """A tensor that comes in: axes of a name have a length that the data bring. Its values lie in
+    [low, high]."""
 
     shape: tuple[Length | Name, ...]
     low: float
@@ -44,7 +48,8 @@ class Entry(Struct, frozen=True):
 
 
 class Weight(Struct, frozen=True):
-    """A secret tensor of the network, whose entries lie in [−limit, limit]. `typical`: about how large they are, about 0."""
+    """A secret tensor of the network, whose entries lie in [−limit, limit]. `typical`: about how
+    large they are, about 0."""
 
     shape: tuple[Length, ...]
     limit: float
@@ -74,7 +79,8 @@ class Constant(Struct, frozen=True):
 
 
 class Node(Struct, frozen=True):
-    """One operation. `inputs` and `outputs` are names of tensors, "" for one that is left out. `within`: how large outputs may be."""
+    """One operation. `inputs` and `outputs` are names of tensors, "" for one that is left out.
+    `within`: how large outputs may be."""
 
     operator: str
     inputs: tuple[str, ...]
@@ -90,7 +96,8 @@ class Node(Struct, frozen=True):
 
 
 class Architecture(Struct, frozen=True):
-    """A whole network. `nodes` are in an order in which they can be computed; `classes` names what whole numbers of an output mean."""
+    """A whole network. `nodes` are in an order in which they can be computed; `classes` names what
+    whole numbers of an output mean."""
 
     inputs: dict[Name, Entry]
     weights: dict[Name, Weight]
@@ -125,15 +132,20 @@ def read(path: Path) -> Architecture:
         with path.open("rb") as stream:
             raw = stream.read(MOST + 1)
     except OSError as error:
-        raise JobError(f"the network {path} cannot be read ({error.strerror}); see to its permissions") from None
+        raise JobError(
+            f"the network {path} cannot be read ({error.strerror}); see to its permissions"
+        ) from None
     if len(raw) > MOST:
-        raise JobError(f"the network {path} is larger than {MOST >> 20} MiB: weights do not belong into it")
+        raise JobError(
+            f"the network {path} is larger than {MOST >> 20} MiB: weights do not belong into it"
+        )
     try:
         network = msgspec.json.decode(raw, type=Architecture)
         _check(network)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise JobError(
-            f"{path} is not the file of a network, as `python -m party import` writes it: {' '.join(str(error).split())}"
+            f"{path} is not the file of a network, as `python -m party import` writes it:"
+            f" {' '.join(str(error).split())}"
         ) from None
     except JobError as error:
         raise JobError(f"the network {path}: {error}") from None
@@ -144,14 +156,18 @@ def _check(network: Architecture) -> None:
     """JobError where the parts do not fit together."""
     if network.format != FORMAT:
         raise JobError(
-            f"it is of the format {network.format!r}, and this program reads {FORMAT}: import the model again"
+            f"it is of the format {network.format!r}, and this program reads {FORMAT}: import the"
+            " model again"
         )
     known = {"", *network.inputs, *network.weights, *network.constants}
     if len(known) != 1 + len(network.inputs) + len(network.weights) + len(network.constants):
         raise JobError("a name stands for two tensors")
     for name, constant in network.constants.items():
         if min(constant.shape, default=0) < 0 or math.prod(constant.shape) != len(constant.values):
-            raise JobError(f"the constant {name} has {len(constant.values)} values for the shape {constant.shape}")
+            raise JobError(
+                f"the constant {name} has {len(constant.values)} values for the shape"
+                f" {constant.shape}"
+            )
     for entry in network.inputs.values():
         if not (math.isfinite(entry.high - entry.low) and entry.low < entry.high):
             raise JobError("an input needs a range low < high")

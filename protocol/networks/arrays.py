@@ -1,4 +1,5 @@
-"""Operators that move entries about, compute with shapes, and reduce axes. None of those that move costs a round."""
+"""Operators that move entries about, compute with shapes, and reduce axes. None of those that move
+costs a round."""
 
 from __future__ import annotations
 
@@ -21,7 +22,9 @@ def identity(x: Value) -> Value:
 
 
 @operator("Dropout", public=(1, 2))
-def dropout(x: Value, ratio: Any = None, training_mode: Any = None, *, seed: int = 0, is_test: int = 1) -> Any:
+def dropout(
+    x: Value, ratio: Any = None, training_mode: Any = None, *, seed: int = 0, is_test: int = 1
+) -> Any:
     """At prediction, nothing; its mask keeps all."""
     if training_mode is not None and single(training_mode):
         raise JobError("it is in training mode; export the model for inference")
@@ -30,12 +33,17 @@ def dropout(x: Value, ratio: Any = None, training_mode: Any = None, *, seed: int
 
 @operator("Cast", since=6)
 def cast(x: Value, *, to: int, saturate: int = 1, round_mode: str = "up") -> Value:
-    """Of secret tensors, to real numbers alone; the import leaves out casts of what is whole already."""
+    """Of secret tensors, to real numbers alone; the import leaves out casts of what is whole
+    already."""
     if isinstance(x, Secret):
         if to in FLOATS:
             return x
-        raise JobError("a secret tensor is not rounded to whole numbers, and does not become a truth value")
-    kinds: dict[int, Any] = {TRUTH: np.bool_} | dict.fromkeys(FLOATS, np.float64) | dict.fromkeys(WHOLES, np.int64)
+        raise JobError(
+            "a secret tensor is not rounded to whole numbers, and does not become a truth value"
+        )
+    kinds: dict[int, Any] = (
+        {TRUTH: np.bool_} | dict.fromkeys(FLOATS, np.float64) | dict.fromkeys(WHOLES, np.int64)
+    )
     if to not in kinds:
         raise JobError("it casts to a type that is not a number")
     return x.astype(kinds[to])
@@ -70,8 +78,8 @@ def _completed(lengths: list[int], size: int, old: tuple[int, ...]) -> tuple[int
         return tuple(size // rest if length == -1 else length for length in lengths)
     if -1 in lengths or rest != size:
         raise JobError(
-            f"a tensor of shape {old} does not become {tuple(lengths)}; a batch of another length needs a model exported with a "
-            "batch axis that is free"
+            f"a tensor of shape {old} does not become {tuple(lengths)}; a batch of another length"
+            " needs a model exported with a batch axis that is free"
         )
     return tuple(lengths)
 
@@ -117,7 +125,11 @@ def concat(*parts: Value, axis: int) -> Value:
         return np.concatenate(parts, axis)
     zero = next(part for part in parts if isinstance(part, Secret)).ravel()[:1] * 0.0
     secrets = [
-        part if isinstance(part, Secret) else zero.broadcast_to((part.size,)).reshape(part.shape) + part
+        (
+            part
+            if isinstance(part, Secret)
+            else zero.broadcast_to((part.size,)).reshape(part.shape) + part
+        )
         for part in parts
     ]
     return ops.concatenate(secrets, axis)
@@ -128,7 +140,10 @@ def split(x: Value, sizes: Any = None, *, axis: int = 0, num_outputs: int | None
     length = x.shape[axis]
     if sizes is None:
         if num_outputs is None:
-            raise JobError("into how many parts it splits is not said; export the model with a newer operator set")
+            raise JobError(
+                "into how many parts it splits is not said; export the model with a newer"
+                " operator set"
+            )
         each = -(-length // num_outputs)
         sizes = [min(each, length - n * each) for n in range(num_outputs)]
     ends = np.cumsum(whole(sizes))
@@ -163,7 +178,9 @@ def gather(x: Value, indices: Any, *, axis: int = 0) -> Value:
 
 
 @operator("Pad", since=11, public=(1, 2, 3))
-def pad(x: Value, pads: Any, value: Any = None, axes: Any = None, *, mode: str = "constant") -> Value:
+def pad(
+    x: Value, pads: Any, value: Any = None, axes: Any = None, *, mode: str = "constant"
+) -> Value:
     widths, count = whole(pads), np.size(pads) // 2
     places = [axis % x.ndim for axis in (range(x.ndim) if axes is None else whole(axes))]
     table = [(0, 0)] * x.ndim
@@ -190,8 +207,16 @@ def depth_to_space(x: Value, *, blocksize: int, mode: str = "DCR") -> Value:
     n, c, h, w = x.shape
     b = blocksize
     if mode == "DCR":
-        return x.reshape((n, b, b, c // b**2, h, w)).transpose((0, 3, 4, 1, 5, 2)).reshape((n, c // b**2, h * b, w * b))
-    return x.reshape((n, c // b**2, b, b, h, w)).transpose((0, 1, 4, 2, 5, 3)).reshape((n, c // b**2, h * b, w * b))
+        return (
+            x.reshape((n, b, b, c // b**2, h, w))
+            .transpose((0, 3, 4, 1, 5, 2))
+            .reshape((n, c // b**2, h * b, w * b))
+        )
+    return (
+        x.reshape((n, c // b**2, b, b, h, w))
+        .transpose((0, 1, 4, 2, 5, 3))
+        .reshape((n, c // b**2, h * b, w * b))
+    )
 
 
 @operator("CumSum", since=11, public=(1,))
@@ -212,25 +237,33 @@ def _axes(x: Value, axes: Any, noop: int) -> tuple[int, ...] | None:
 
 
 @operator("ReduceSum", since=13, public=(1,))
-def reduce_sum(x: Value, axes: Any = None, *, keepdims: int = 1, noop_with_empty_axes: int = 0) -> Value:
+def reduce_sum(
+    x: Value, axes: Any = None, *, keepdims: int = 1, noop_with_empty_axes: int = 0
+) -> Value:
     along = _axes(x, axes, noop_with_empty_axes)
     return x if along is None else x.sum(axis=along, keepdims=bool(keepdims))
 
 
 @operator("ReduceMean", since=18, public=(1,))
-def reduce_mean(x: Value, axes: Any = None, *, keepdims: int = 1, noop_with_empty_axes: int = 0) -> Value:
+def reduce_mean(
+    x: Value, axes: Any = None, *, keepdims: int = 1, noop_with_empty_axes: int = 0
+) -> Value:
     along = _axes(x, axes, noop_with_empty_axes)
     return x if along is None else x.mean(axis=along, keepdims=bool(keepdims))
 
 
 @operator("ReduceMax", since=18, public=(1,))
-def reduce_max(x: Value, axes: Any = None, *, keepdims: int = 1, noop_with_empty_axes: int = 0) -> Value:
+def reduce_max(
+    x: Value, axes: Any = None, *, keepdims: int = 1, noop_with_empty_axes: int = 0
+) -> Value:
     along = _axes(x, axes, noop_with_empty_axes)
     return x if along is None else np.max(x, along, keepdims=bool(keepdims))
 
 
 @operator("ReduceMin", since=18, public=(1,))
-def reduce_min(x: Value, axes: Any = None, *, keepdims: int = 1, noop_with_empty_axes: int = 0) -> Value:
+def reduce_min(
+    x: Value, axes: Any = None, *, keepdims: int = 1, noop_with_empty_axes: int = 0
+) -> Value:
     along = _axes(x, axes, noop_with_empty_axes)
     return x if along is None else np.min(x, along, keepdims=bool(keepdims))
 
@@ -238,17 +271,25 @@ def reduce_min(x: Value, axes: Any = None, *, keepdims: int = 1, noop_with_empty
 def _rows(x: Secret, along: tuple[int, ...], keepdims: int) -> tuple[Any, tuple[int, ...]]:
     """x with the axes that are reduced as one, the last; and the shape of what is left."""
     kept = [n for n in range(x.ndim) if n not in along]
-    rows = x.transpose((*kept, *along)).reshape((*(x.shape[n] for n in kept), math.prod(x.shape[n] for n in along)))
-    return rows, tuple(1 if n in along else x.shape[n] for n in range(x.ndim) if keepdims or n not in along)
+    rows = x.transpose((*kept, *along)).reshape(
+        (*(x.shape[n] for n in kept), math.prod(x.shape[n] for n in along))
+    )
+    return rows, tuple(
+        1 if n in along else x.shape[n] for n in range(x.ndim) if keepdims or n not in along
+    )
 
 
 @operator("ReduceProd", since=18, public=(1,))
-def reduce_product(x: Value, axes: Any = None, *, keepdims: int = 1, noop_with_empty_axes: int = 0) -> Value:
+def reduce_product(
+    x: Value, axes: Any = None, *, keepdims: int = 1, noop_with_empty_axes: int = 0
+) -> Value:
     """Of secret tensors, product by product: ⌈log2 n⌉ rounds of n entries."""
     along = _axes(x, axes, noop_with_empty_axes)
     if along is None or not isinstance(x, Secret):
         return x if along is None else np.prod(x, along, keepdims=bool(keepdims))
-    shape = tuple(1 if n in along else x.shape[n] for n in range(x.ndim) if keepdims or n not in along)
+    shape = tuple(
+        1 if n in along else x.shape[n] for n in range(x.ndim) if keepdims or n not in along
+    )
     kept = [n for n in range(x.ndim) if n not in along]
     rows: Any = x.transpose((*kept, *along)).reshape(
         (*(x.shape[n] for n in kept), math.prod(x.shape[n] for n in along))
@@ -261,22 +302,34 @@ def reduce_product(x: Value, axes: Any = None, *, keepdims: int = 1, noop_with_e
 
 
 @operator("ReduceSumSquare", since=18, public=(1,))
-def reduce_sum_square(x: Value, axes: Any = None, *, keepdims: int = 1, noop_with_empty_axes: int = 0) -> Value:
+def reduce_sum_square(
+    x: Value, axes: Any = None, *, keepdims: int = 1, noop_with_empty_axes: int = 0
+) -> Value:
     return reduce_sum(x * x, axes, keepdims=keepdims, noop_with_empty_axes=noop_with_empty_axes)
 
 
 @operator("ReduceL1", since=18, public=(1,))
-def reduce_l1(x: Value, axes: Any = None, *, keepdims: int = 1, noop_with_empty_axes: int = 0) -> Value:
-    return reduce_sum(np.absolute(x), axes, keepdims=keepdims, noop_with_empty_axes=noop_with_empty_axes)
+def reduce_l1(
+    x: Value, axes: Any = None, *, keepdims: int = 1, noop_with_empty_axes: int = 0
+) -> Value:
+    return reduce_sum(
+        np.absolute(x), axes, keepdims=keepdims, noop_with_empty_axes=noop_with_empty_axes
+    )
 
 
 @operator("ReduceL2", since=18, public=(1,))
-def reduce_l2(x: Value, axes: Any = None, *, keepdims: int = 1, noop_with_empty_axes: int = 0) -> Value:
-    return np.sqrt(reduce_sum_square(x, axes, keepdims=keepdims, noop_with_empty_axes=noop_with_empty_axes))
+def reduce_l2(
+    x: Value, axes: Any = None, *, keepdims: int = 1, noop_with_empty_axes: int = 0
+) -> Value:
+    return np.sqrt(
+        reduce_sum_square(x, axes, keepdims=keepdims, noop_with_empty_axes=noop_with_empty_axes)
+    )
 
 
 @operator("ReduceLogSumExp", since=18, public=(1,))
-def reduce_log_sum_exp(x: Value, axes: Any = None, *, keepdims: int = 1, noop_with_empty_axes: int = 0) -> Value:
+def reduce_log_sum_exp(
+    x: Value, axes: Any = None, *, keepdims: int = 1, noop_with_empty_axes: int = 0
+) -> Value:
     along = _axes(x, axes, noop_with_empty_axes)
     if along is None:
         return x
@@ -302,11 +355,14 @@ def argmin(x: Value, *, axis: int = 0, keepdims: int = 1, select_last_index: int
 
 @operator("ArrayFeatureExtractor")
 def array_feature_extractor(table: Value, places: Value) -> Value:
-    """table[…, places]; secret places from 0 on in a public table: a step is added wherever they have passed it."""
+    """table[…, places]; secret places from 0 on in a public table: a step is added wherever they
+    have passed it."""
     if not isinstance(places, Secret):
         return np.take(table, np.asarray(places, np.int64).ravel(), axis=-1)
     if isinstance(table, Secret) or table.ndim > 2 or table.shape[:-1] not in ((), (1,)):
-        raise JobError("it takes what stands at secret places from a table that is not one public row")
+        raise JobError(
+            "it takes what stands at secret places from a table that is not one public row"
+        )
     row = np.asarray(table, np.float64).ravel()
     steps = np.diff(row)
     at = places.reshape((1, -1))

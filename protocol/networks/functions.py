@@ -1,7 +1,7 @@
 """Operators on every entry, and along an axis: arithmetic, comparisons, activations.
 
-What a function needs of its argument's range is looked up in the tensor; where nothing is known, or too little, it takes the form
-that holds everywhere.
+What a function needs of its argument's range is looked up in the tensor; where nothing is known, or
+too little, it takes the form that holds everywhere.
 """
 
 from __future__ import annotations
@@ -38,7 +38,11 @@ def mul(a: Value, b: Value) -> Value:
 
 @operator("Div", since=7)
 def div(a: Value, b: Value) -> Value:
-    if not isinstance(a, Secret) and not isinstance(b, Secret) and {a.dtype.kind, b.dtype.kind} <= set("iu"):
+    if (
+        not isinstance(a, Secret)
+        and not isinstance(b, Secret)
+        and {a.dtype.kind, b.dtype.kind} <= set("iu")
+    ):
         return (np.sign(a) * np.sign(b) * (np.abs(a) // np.abs(b))).astype(np.int64)
     if not isinstance(b, Secret) or interval(b)[0] >= 0.0:
         return a / b
@@ -151,7 +155,9 @@ def gemm(
     transA: int = 0,
     transB: int = 0,
 ) -> Value:
-    a, b = (each.transpose((1, 0)) if turned else each for each, turned in ((a, transA), (b, transB)))
+    a, b = (
+        each.transpose((1, 0)) if turned else each for each, turned in ((a, transA), (b, transB))
+    )
     product = matmul(a, b)
     product = product if alpha == 1.0 else product * alpha
     return product if c is None else product + (c if beta == 1.0 else c * beta)
@@ -257,7 +263,9 @@ def exp(x: Value) -> Value:
     tensor = secret(x)
     low, high = interval(tensor)
     if not high <= 16.0:
-        raise JobError("e^x is offered of what is known to stay below 16: its range is too wide for the ring")
+        raise JobError(
+            "e^x is offered of what is known to stay below 16: its range is too wide for the ring"
+        )
     most = max(0.0, float(math.ceil(high)))
     return ops.exp(ops.clip(tensor, most - 56.0, None) if low < most - 56.0 else tensor, most)
 
@@ -274,7 +282,8 @@ def log_softmax(x: Value, *, axis: int = -1) -> Value:
 
 
 def _near(x: Secret, axis: int) -> Secret:
-    """The same up to a constant, in the range of `ops.softmax`: of many classes that may lie far apart, relative to the largest."""
+    """The same up to a constant, in the range of `ops.softmax`: of many classes that may lie far
+    apart, relative to the largest."""
     low, high = interval(x)
     if x.shape[axis] <= 64 or high - low <= 48.0:
         return x
@@ -299,7 +308,8 @@ def reciprocal(x: Value) -> Value:
 
 @operator("Normalizer")
 def normalizer(x: Value, *, norm: str = "MAX") -> Value:
-    """Rows divided by their largest magnitude, the sum of their magnitudes, or their length; no row may be 0."""
+    """Rows divided by their largest magnitude, the sum of their magnitudes, or their length; no row
+    may be 0."""
     tensor = secret(x)
     match norm:
         case "MAX":
@@ -313,7 +323,13 @@ def normalizer(x: Value, *, norm: str = "MAX") -> Value:
 
 @operator("LayerNormalization", since=17)
 def layer_normalization(
-    x: Value, scale: Value, bias: Value | None = None, *, axis: int = -1, epsilon: float = 1e-5, stash_type: int = 1
+    x: Value,
+    scale: Value,
+    bias: Value | None = None,
+    *,
+    axis: int = -1,
+    epsilon: float = 1e-5,
+    stash_type: int = 1,
 ) -> Value:
     tensor = secret(x)
     along = tuple(range(axis % tensor.ndim, tensor.ndim))
@@ -325,7 +341,9 @@ def layer_normalization(
 def instance_normalization(x: Value, scale: Value, bias: Value, *, epsilon: float = 1e-5) -> Value:
     tensor = secret(x)
     around = (-1,) + (1,) * (tensor.ndim - 2)
-    return _standardised(tensor, tuple(range(2, tensor.ndim)), epsilon) * scale.reshape(around) + bias.reshape(around)
+    return _standardised(tensor, tuple(range(2, tensor.ndim)), epsilon) * scale.reshape(
+        around
+    ) + bias.reshape(around)
 
 
 def _standardised(x: Secret, along: tuple[int, ...], epsilon: float) -> Secret:
@@ -336,8 +354,11 @@ def _standardised(x: Secret, along: tuple[int, ...], epsilon: float) -> Secret:
 
 
 @operator("LRN")
-def local_response(x: Value, *, size: int, alpha: float = 1e-4, beta: float = 0.75, bias: float = 1.0) -> Value:
-    """x / (bias + alpha/size · Σ x² of neighbouring channels)^beta, for the powers that roots make."""
+def local_response(
+    x: Value, *, size: int, alpha: float = 1e-4, beta: float = 0.75, bias: float = 1.0
+) -> Value:
+    """x / (bias + alpha/size · Σ x² of neighbouring channels)^beta, for the powers that roots
+    make."""
     tensor = secret(x)
     apart = np.subtract.outer(
         np.arange(tensor.shape[1]), np.arange(tensor.shape[1])
@@ -345,7 +366,9 @@ def local_response(x: Value, *, size: int, alpha: float = 1e-4, beta: float = 0.
     near = (-((size - 1) // 2) <= apart) & (apart <= size // 2)
     order = (0, *range(2, tensor.ndim), 1)
     squares = (tensor * tensor).transpose(order) @ (near * (alpha / size))
-    total = bounded(squares.transpose((0, tensor.ndim - 1, *range(1, tensor.ndim - 1))) + bias, bias, math.inf)
+    total = bounded(
+        squares.transpose((0, tensor.ndim - 1, *range(1, tensor.ndim - 1))) + bias, bias, math.inf
+    )
     match beta:
         case 1.0:
             return tensor * ops.reciprocal(total)

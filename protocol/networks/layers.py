@@ -1,4 +1,5 @@
-"""Convolutions and pooling in the words of ONNX: one or two axes of places, behind the batch and the channels."""
+"""Convolutions and pooling in the words of ONNX: one or two axes of places, behind the batch and
+the channels."""
 
 from __future__ import annotations
 
@@ -23,7 +24,9 @@ def _places(x: Value) -> tuple[int, ...]:
     return tuple(x.shape[2:])
 
 
-def _edges(auto_pad: str, pads: Lengths, x: Value, size: list[int], stride: list[int], dilation: list[int]) -> Edges:
+def _edges(
+    auto_pad: str, pads: Lengths, x: Value, size: list[int], stride: list[int], dilation: list[int]
+) -> Edges:
     """Zeros before and after, by axis."""
     lengths = _places(x)
     if auto_pad in ("SAME_UPPER", "SAME_LOWER"):
@@ -70,16 +73,25 @@ def conv(
 
 
 def _pooled(
-    x: Value, auto_pad: str, ceil_mode: int, size: Lengths, pads: Lengths, strides: Lengths, dilations: Lengths
+    x: Value,
+    auto_pad: str,
+    ceil_mode: int,
+    size: Lengths,
+    pads: Lengths,
+    strides: Lengths,
+    dilations: Lengths,
 ) -> tuple[list[int], list[int], list[int], Edges, list[int]]:
-    """Size, stride, dilation, padding, and what a last window that begins inside needs beyond it, by axis."""
+    """Size, stride, dilation, padding, and what a last window that begins inside needs beyond it,
+    by axis."""
     axes = len(_places(x))
     if size is None:
         raise JobError("its kernel_shape is missing")
     kernel, stride, dilation = (_by_axis(each, axes) for each in (size, strides, dilations))
     around = _edges(auto_pad, pads, x, kernel, stride, dilation)
     beyond = []
-    for length, (before, after), k, step, apart in zip(_places(x), around, kernel, stride, dilation, strict=True):
+    for length, (before, after), k, step, apart in zip(
+        _places(x), around, kernel, stride, dilation, strict=True
+    ):
         room, reach = length + before + after, (k - 1) * apart + 1
         extra = 0
         if ceil_mode and room >= reach:
@@ -102,19 +114,27 @@ def max_pool(
     storage_order: int = 0,
     strides: Lengths = None,
 ) -> Value:
-    """The largest of every window: a comparison and a round for up to ten entries, another for up to 16. Padding is never picked."""
+    """The largest of every window: a comparison and a round for up to ten entries, another for up
+    to 16. Padding is never picked."""
     tensor = secret(x)
     kernel, stride, dilation, around, beyond = _pooled(
         tensor, auto_pad, ceil_mode, kernel_shape, pads, strides, dilations
     )
-    padding = tuple((before, after + more) for (before, after), more in zip(around, beyond, strict=True))
+    padding = tuple(
+        (before, after + more) for (before, after), more in zip(around, beyond, strict=True)
+    )
     low, high = interval(tensor)
     lift = 0.0
     if any(map(any, padding)) and low < 0.0:
         if not math.isfinite(low):
-            raise JobError("its padding needs to know how small the tensor may be; calibrate the model with rows")
+            raise JobError(
+                "its padding needs to know how small the tensor may be; calibrate the model with"
+                " rows"
+            )
         lift = low
-    seen = windows(tensor - lift if lift else tensor, tuple(kernel), tuple(stride), padding, tuple(dilation))
+    seen = windows(
+        tensor - lift if lift else tensor, tuple(kernel), tuple(stride), padding, tuple(dilation)
+    )
     top = ops.max(seen.reshape((*seen.shape[: 2 + len(kernel)], math.prod(kernel))), -1)
     return bounded(top + lift if lift else top, low, high)
 
@@ -136,11 +156,15 @@ def average_pool(
     kernel, stride, dilation, around, beyond = _pooled(
         tensor, auto_pad, ceil_mode, kernel_shape, pads, strides, dilations
     )
-    padding = tuple((before, after + more) for (before, after), more in zip(around, beyond, strict=True))
+    padding = tuple(
+        (before, after + more) for (before, after), more in zip(around, beyond, strict=True)
+    )
     last = tuple(range(-len(kernel), 0))
     window = (tuple(kernel), tuple(stride))
     counted = np.pad(np.ones(tensor.shape[2:]), around, constant_values=float(count_include_pad))
-    counts = windows(counted, *window, tuple((0, more) for more in beyond), tuple(dilation)).sum(axis=last)
+    counts = windows(counted, *window, tuple((0, more) for more in beyond), tuple(dilation)).sum(
+        axis=last
+    )
     sums = windows(tensor, *window, padding, tuple(dilation)).sum(axis=last)
     if not counts.all():
         raise JobError("a window of it would hold padding alone")
@@ -165,5 +189,6 @@ def global_max_pool(x: Value) -> Value:
 
 @operator("Affine")
 def affine(x: Value, scale: Value, shift: Value) -> Value:
-    """scale · x + shift, by channel: what a batch normalisation is, once it is trained. Not ONNX's own."""
+    """scale · x + shift, by channel: what a batch normalisation is, once it is trained. Not ONNX's
+    own."""
     return x * scale + shift

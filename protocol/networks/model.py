@@ -21,11 +21,14 @@ from .operators import Value, run
 
 
 class Imported(Layer):
-    """The network in a file that `python -m party import` wrote. Its weights are called as there, and `owner` brings them.
+    """The network in a file that `python -m party import` wrote. Its weights are called as there,
+    and `owner` brings them.
 
-    trained: which of its weights a training changes, as patterns of their names, "*" for all; the others stay as they are.
-    What is said of how large layers get holds for the weights of the file, and so not behind weights that are changed.
-    output: which of its outputs the layer computes, or which tensor inside, as the scores before a softmax; the first output by default.
+    trained: which of its weights a training changes, as patterns of their names, "*" for all; the
+        others stay as they are. What is said of how large layers get holds for the weights of the
+        file, and so not behind weights that are changed.
+    output: which of its outputs the layer computes, or which tensor inside, as the scores before a
+        softmax; the first output by default.
     """
 
     def __init__(
@@ -41,13 +44,16 @@ class Imported(Layer):
         there = ", ".join(self.network.weights)
         for pattern in self.patterns:
             if pattern != "*" and not fnmatch.filter(self.network.weights, pattern):
-                raise JobError(f"Imported(trained={pattern!r}): the network has no such weights; it has {there}")
+                raise JobError(
+                    f"Imported(trained={pattern!r}): the network has no such weights; it has"
+                    f" {there}"
+                )
         self.network = _loosened(self.network, self._changed())
         inside = [name for node in self.network.nodes for name in node.outputs if name]
         if output is not None and output not in (*self.network.outputs, *inside):
             raise JobError(
-                f"Imported(output={output!r}): the network has the outputs {', '.join(self.network.outputs)}, and inside "
-                f"{', '.join(inside)}"
+                f"Imported(output={output!r}): the network has the outputs"
+                f" {', '.join(self.network.outputs)}, and inside {', '.join(inside)}"
             )
         chosen = output or next(iter(self.network.outputs))
         self.output = self.network.outputs.get(chosen, chosen)
@@ -63,7 +69,9 @@ class Imported(Layer):
 
     def forward(self, scope: Scope, x: Secret) -> Secret:
         if len(self.network.inputs) != 1:
-            raise JobError(f"the network has several inputs, {', '.join(self.network.inputs)}: a layer has one")
+            raise JobError(
+                f"the network has several inputs, {', '.join(self.network.inputs)}: a layer has one"
+            )
         (name,) = self.network.inputs
         return self._secret(self._tensors(scope, {name: x}), self.output)
 
@@ -73,13 +81,17 @@ class Imported(Layer):
         return {name: self._secret(found, tensor) for name, tensor in self.network.outputs.items()}
 
     def _tensors(self, scope: Scope, inputs: Mapping[str, Secret]) -> dict[str, Value]:
-        return run(self.network, {name: scope[name] for name in self.network.weights} | dict(inputs))
+        return run(
+            self.network, {name: scope[name] for name in self.network.weights} | dict(inputs)
+        )
 
     @staticmethod
     def _secret(found: Mapping[str, Value], tensor: str) -> Secret:
         value = found[tensor]
         if not isinstance(value, Secret):
-            raise JobError(f"the tensor {tensor} depends on no input: it is a constant of the network")
+            raise JobError(
+                f"the tensor {tensor} depends on no input: it is a constant of the network"
+            )
         return value
 
     def trained(self) -> list[str]:
@@ -89,7 +101,11 @@ class Imported(Layer):
         return self.trained()  # what nobody trains stays its owner's
 
     def _changed(self) -> list[str]:
-        return [name for name in self.network.weights if any(fnmatch.fnmatchcase(name, each) for each in self.patterns)]
+        return [
+            name
+            for name in self.network.weights
+            if any(fnmatch.fnmatchcase(name, each) for each in self.patterns)
+        ]
 
 
 def _loosened(network: Architecture, changed: Iterable[str]) -> Architecture:

@@ -1,10 +1,11 @@
 """The closed table of operators: what each does with secret tensors, in the words of ONNX.
 
-An operator is a function of its operands, and of its attributes as keywords: an attribute that it does not have is refused by its
-signature. Operands are secret tensors or public arrays. Where all are public (shapes that are computed with), NumPy computes.
+An operator is a function of its operands, and of its attributes as keywords: an attribute that it
+does not have is refused by its signature. Operands are secret tensors or public arrays. Where all
+are public (shapes that are computed with), NumPy computes.
 
-`since`: from which version of the operator in ONNX on it takes operands and attributes as it does here. `public`: operands that
-must not be secret.
+`since`: from which version of the operator in ONNX on it takes operands and attributes as it does
+    here. `public`: operands that must not be secret.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ from .architecture import Architecture, Node
 
 Value = Any  # a secret tensor or a public array: NumPy's functions take both
 F = TypeVar("F", bound=Callable[..., Any])
-TARGET, NEWEST = 21, 28  # ONNX operator sets: the one that models are brought up to, and the newest that was read
+TARGET, NEWEST = (
+    21,
+    28,
+)  # ONNX operator sets: the one that models are brought up to, and the newest that was read
 
 
 @dataclass(frozen=True)
@@ -75,19 +79,26 @@ def apply(node: Node, operands: Sequence[Value | None]) -> tuple[Value | None, .
 def stated(value: Secret, limit: float, name: str) -> Secret:
     """The same, said to stay within ±limit, where that is news; a plan calls it `name`."""
     low, high = value._node.interval
-    return within(value, max(low, -limit), min(high, limit), name) if 2.0 * limit <= max(-low, high) else value
+    return (
+        within(value, max(low, -limit), min(high, limit), name)
+        if 2.0 * limit <= max(-low, high)
+        else value
+    )
 
 
 def run(network: Architecture, values: Mapping[str, Value]) -> dict[str, Value]:
     """All tensors of a network by name, given its inputs and weights."""
-    known: dict[str, Any] = {"": None} | {name: each.array for name, each in network.constants.items()} | dict(values)
+    known: dict[str, Any] = (
+        {"": None} | {name: each.array for name, each in network.constants.items()} | dict(values)
+    )
     for node in network.nodes:
         known |= computed(node, known)
     return known
 
 
 def computed(node: Node, known: Mapping[str, Any]) -> dict[str, Any]:
-    """The tensors that a node makes; every operation of it is known, for messages, by the node's name."""
+    """The tensors that a node makes; every operation of it is known, for messages, by the node's
+    name."""
     operands = [known[name] for name in node.inputs]
     graphs = [each._graph for each in operands if isinstance(each, Secret)]
     before = len(graphs[0].nodes) if graphs else 0
@@ -108,7 +119,8 @@ def secret(x: Value) -> Secret:
     """JobError for a public array."""
     if not isinstance(x, Secret):
         raise JobError(
-            "it is computed of a constant alone, which is not offered here: fold the model's constants first"
+            "it is computed of a constant alone, which is not offered here: fold the model's"
+            " constants first"
         )
     return x
 

@@ -1,9 +1,30 @@
-"""Layers, losses, optimisers and their training: a shelf above the operations. Names and arguments are PyTorch's."""
+"""Layers, losses, optimisers and their training: a shelf above the operations. Names and arguments
+are PyTorch's."""
 
 from ..draws import Draw, glorot, he
-from .convolutions import AvgPool1d, AvgPool2d, Conv1d, Conv2d, GlobalAvgPool2d, MaxPool1d, MaxPool2d
+from .convolutions import (
+    AvgPool1d,
+    AvgPool2d,
+    Conv1d,
+    Conv2d,
+    GlobalAvgPool2d,
+    MaxPool1d,
+    MaxPool2d,
+)
 from .layer import Layer, Parameter, Residual, Sequential
-from .layers import GELU, Dense, Dropout, Embedding, Flatten, LeakyReLU, ReLU, Sigmoid, SiLU, Softmax, Tanh
+from .layers import (
+    GELU,
+    Dense,
+    Dropout,
+    Embedding,
+    Flatten,
+    LeakyReLU,
+    ReLU,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Tanh,
+)
 from .losses import MSE, BinaryCrossEntropy, CrossEntropy, Huber
 from .metrics import accuracy, auc, r2
 from .normalisations import BatchNorm1d, BatchNorm2d, LayerNorm

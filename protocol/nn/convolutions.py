@@ -1,4 +1,5 @@
-"""Convolutions and pooling of pictures (count, channels, height, width) and sequences. Arguments, and shapes of parameters, are PyTorch's."""
+"""Convolutions and pooling of pictures (count, channels, height, width) and sequences. Arguments,
+and shapes of parameters, are PyTorch's."""
 
 from __future__ import annotations
 
@@ -18,10 +19,11 @@ Axes = int | tuple[int, ...]
 
 @dataclass(eq=False)
 class _Convolution(Layer):
-    """weight (out_channels, in_channels / groups, *kernel_size) slid over x; one round, as a matrix product.
+    """weight (out_channels, in_channels / groups, *kernel_size) slid over x; one round, as a matrix
+    product.
 
-    stride, padding ("same" and "valid" too), dilation: one number, or one for each axis. init: what the weights are drawn from; He's
-    distribution by default.
+    stride, padding ("same" and "valid" too), dilation: one number, or one for each axis. init: what
+    the weights are drawn from; He's distribution by default.
     """
 
     in_channels: int
@@ -36,16 +38,23 @@ class _Convolution(Layer):
     axes = 2
 
     def __post_init__(self) -> None:
-        sizes(self, in_channels=self.in_channels, out_channels=self.out_channels, groups=self.groups)
+        sizes(
+            self, in_channels=self.in_channels, out_channels=self.out_channels, groups=self.groups
+        )
         flags(self, bias=self.bias)
 
     def parameters(self) -> Mapping[str, Parameter]:
         size = self.kernel_size
         sizes = (size,) * self.axes if isinstance(size, int) else tuple(size)
-        if len(sizes) != self.axes or self.in_channels % self.groups or self.out_channels % self.groups:
+        if (
+            len(sizes) != self.axes
+            or self.in_channels % self.groups
+            or self.out_channels % self.groups
+        ):
             raise JobError(
-                f"{type(self).__name__}: kernels of size {size!r} for {self.axes} axes, and {self.in_channels} → "
-                f"{self.out_channels} channels in {self.groups} groups: one size for each axis, and whole groups"
+                f"{type(self).__name__}: kernels of size {size!r} for {self.axes} axes, and"
+                f" {self.in_channels} → {self.out_channels} channels in {self.groups} groups: one"
+                " size for each axis, and whole groups"
             )
         shape = (self.out_channels, self.in_channels // self.groups, *sizes)
         return affine(shape, math.prod(shape[1:]), self.init, self.bias)
@@ -53,7 +62,9 @@ class _Convolution(Layer):
     def forward(self, scope: Scope, x: Secret) -> Secret:
         convolve: Callable[..., Secret] = ops.conv1d if self.axes == 1 else ops.conv2d
         bias = scope["bias"] if self.bias else None
-        return convolve(x, scope["weight"], self.stride, self.padding, self.dilation, self.groups, bias)
+        return convolve(
+            x, scope["weight"], self.stride, self.padding, self.dilation, self.groups, bias
+        )
 
 
 class Conv2d(_Convolution):

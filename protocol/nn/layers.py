@@ -17,7 +17,8 @@ from .layer import Layer, Parameter, Scope, affine, flags, ranges, sizes
 
 @dataclass(eq=False)
 class Dense(Layer):
-    """x @ weight.T + bias, weight (out_features, in_features); a matrix product: one round. PyTorch's Linear.
+    """x @ weight.T + bias, weight (out_features, in_features); a matrix product: one round.
+    PyTorch's Linear.
 
     init: what the weights are drawn from; He's distribution by default.
     """
@@ -37,15 +38,19 @@ class Dense(Layer):
 
     def forward(self, scope: Scope, x: Secret) -> Secret:
         if x.shape[-1:] != (self.in_features,):
-            raise JobError(f"{scope.path}, Dense({self.in_features}, {self.out_features}), of a tensor of shape {x.shape}: its "
-                           f"last axis must have {self.in_features}; put a Flatten() before it if these are pictures")  # fmt: skip
+            raise JobError(
+                f"{scope.path}, Dense({self.in_features}, {self.out_features}), of a tensor of"
+                f" shape {x.shape}: its last axis must have {self.in_features}; put a Flatten()"
+                " before it if these are pictures"
+            )
         out = x @ scope["weight"].T
         return out + scope["bias"] if self.bias else out
 
 
 @dataclass(eq=False)
 class Embedding(Layer):
-    """The row of weight (num_embeddings, embedding_dim) that each secret one-hot vector along the last axis names; one round."""
+    """The row of weight (num_embeddings, embedding_dim) that each secret one-hot vector along the
+    last axis names; one round."""
 
     num_embeddings: int
     embedding_dim: int
@@ -73,7 +78,8 @@ class Flatten(Layer):
 class Dropout(Layer):
     """In training, every entry with probability p as 0, the others divided by 1 − p; no round.
 
-    Which ones is agreed, not secret, and another in each step: it follows from the step, `seed`, and where the layer stands.
+    Which ones is agreed, not secret, and another in each step: it follows from the step, `seed`,
+    and where the layer stands.
     """
 
     p: float = 0.5

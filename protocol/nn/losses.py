@@ -1,4 +1,5 @@
-"""Losses, of predictions or logits `z` and targets `y`, as one number: the mean over all entries, or rows, as PyTorch's default is."""
+"""Losses, of predictions or logits `z` and targets `y`, as one number: the mean over all entries,
+or rows, as PyTorch's default is."""
 
 from __future__ import annotations
 
@@ -6,7 +7,17 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ..errors import JobError
-from ..ops import Secret, absolute, argmax, cross_entropy, logistic_loss, sigmoid, softmax, where, within
+from ..ops import (
+    Secret,
+    absolute,
+    argmax,
+    cross_entropy,
+    logistic_loss,
+    sigmoid,
+    softmax,
+    where,
+    within,
+)
 
 
 class Loss(Protocol):
@@ -15,7 +26,10 @@ class Loss(Protocol):
 
 def _alike(name: str, z: Secret, y: Any) -> None:
     if z.shape != y.shape:
-        raise JobError(f"{name} of predictions of shape {z.shape} and targets of shape {y.shape}: they must be alike")
+        raise JobError(
+            f"{name} of predictions of shape {z.shape} and targets of shape {y.shape}: they must be"
+            " alike"
+        )
 
 
 @dataclass(frozen=True)
@@ -30,7 +44,8 @@ class MSE:
 
 @dataclass(frozen=True)
 class BinaryCrossEntropy:
-    """Of logits and targets of 0 and 1. PyTorch's BCEWithLogitsLoss; label_smoothing draws targets towards a half."""
+    """Of logits and targets of 0 and 1. PyTorch's BCEWithLogitsLoss; label_smoothing draws targets
+    towards a half."""
 
     label_smoothing: float = 0.0
 
@@ -50,10 +65,12 @@ class BinaryCrossEntropy:
 
 @dataclass(frozen=True)
 class CrossEntropy:
-    """Of logits and rows of targets that are one-hot, or sum to 1, along the last axis. PyTorch's CrossEntropyLoss.
+    """Of logits and rows of targets that are one-hot, or sum to 1, along the last axis. PyTorch's
+    CrossEntropyLoss.
 
-    limit: what logits are said to stay within, in absolute value, as `ops.within` says it. Up to 24, the gradient of k classes takes
-    1 + ⌈log2 k⌉ rounds; without it a maximum, unless the layers prove as much.
+    limit: what logits are said to stay within, in absolute value, as `ops.within` says it. Up to
+        24, the gradient of k classes takes 1 + ⌈log2 k⌉ rounds; without it a maximum, unless the
+        layers prove as much.
     """
 
     label_smoothing: float = 0.0
@@ -85,4 +102,6 @@ class Huber:
         _alike("Huber", z, y)
         error = z - y
         size = absolute(error)
-        return where(size <= self.delta, error * error * 0.5, size * self.delta - self.delta**2 / 2).mean()
+        return where(
+            size <= self.delta, error * error * 0.5, size * self.delta - self.delta**2 / 2
+        ).mean()

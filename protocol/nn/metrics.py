@@ -1,4 +1,5 @@
-"""Metrics of predictions or logits `z` and targets `y`, computed on shares: one number, and whoever learns it learns nothing else of them."""
+"""Metrics of predictions or logits `z` and targets `y`, computed on shares: one number, and whoever
+learns it learns nothing else of them."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ LEAST = 2.0**-16  # what is added to what is divided by, so that there is no div
 
 
 def accuracy(z: Secret, y: Secret) -> Secret:
-    """Which part of the rows is predicted right: of one column, logits and targets of 0 or 1; else of logits and one-hot targets."""
+    """Which part of the rows is predicted right: of one column, logits and targets of 0 or 1; else
+    of logits and one-hot targets."""
     if z.shape[-1] == 1:
         bit = z >= 0.0
         return (bit * y + (1 - bit) * (1 - y)).mean()
@@ -24,10 +26,12 @@ def accuracy(z: Secret, y: Secret) -> Secret:
 
 
 def auc(z: Secret, y: Secret) -> Secret:
-    """The area under the ROC curve, of two classes: the part of pairs, one row of each class, that the scores put in order.
+    """The area under the ROC curve, of two classes: the part of pairs, one row of each class, that
+    the scores put in order.
 
-    Pairs of equal scores count half, as in scikit-learn's roc_auc_score; 0 where there is one class alone. All n²/2 pairs of n rows are
-    compared at once, n up to `MOST_COMPARED`. Off by some 1e-4, and by pairs whose scores differ by less than roundings.
+    Pairs of equal scores count half, as in scikit-learn's roc_auc_score; 0 where there is one class
+    alone. All n²/2 pairs of n rows are compared at once, n up to `MOST_COMPARED`. Off by some 1e-4,
+    and by pairs whose scores differ by less than roundings.
     """
     if z.shape[-1] > 2:
         raise JobError(f"auc is of two classes, and this model has {z.shape[-1]}")
@@ -36,12 +40,16 @@ def auc(z: Secret, y: Secret) -> Secret:
     n = z.shape[0]
     if not 2 <= n <= MOST_COMPARED:
         raise JobError(
-            f"auc compares every two of the {n:,} rows held out, and is made for 2 to {MOST_COMPARED:,}: hold out fewer"
+            f"auc compares every two of the {n:,} rows held out, and is made for 2 to"
+            f" {MOST_COMPARED:,}: hold out fewer"
             if n > 1
             else "auc is of two rows held out or more"
         )
     first, second = np.triu_indices(n, 1)
-    ahead, (a, b) = take(z, first, axis=0) - take(z, second, axis=0), (take(y, at, axis=0) for at in (first, second))
+    ahead, (a, b) = (
+        take(z, first, axis=0) - take(z, second, axis=0),
+        (take(y, at, axis=0) for at in (first, second)),
+    )
     half = ((ahead >= 0.0) + (ahead > 0.0)) * 0.5
     ordered = (half * (a - b) + b * (1.0 - a)).mean() * (
         (n - 1) / 2
@@ -52,9 +60,11 @@ def auc(z: Secret, y: Secret) -> Secret:
 
 
 def r2(z: Secret, y: Secret) -> Secret:
-    """The coefficient of determination, 1 − mean squared error / variance of the targets; of several columns the mean.
+    """The coefficient of determination, 1 − mean squared error / variance of the targets; of
+    several columns the mean.
 
-    Targets have a deviation from 1/64 to 1,000. The run ends at a check where it is below 1 − `WORST`.
+    Targets have a deviation from 1/64 to 1,000. The run ends at a check where it is below 1 −
+    `WORST`.
     """
     error = z - y
     ratio = (error * error).mean(axis=0) * reciprocal(y.var(axis=0) + LEAST)

@@ -1,6 +1,8 @@
-"""How a step changes the parameters, given their gradients. Arguments and formulas are those of torch.optim.
+"""How a step changes the parameters, given their gradients. Arguments and formulas are those of
+torch.optim.
 
-State, such as momentum, is carried as any variable is: secret, from step to step, called by the parameter's name and its own.
+State, such as momentum, is carried as any variable is: secret, from step to step, called by the
+parameter's name and its own.
 """
 
 from __future__ import annotations
@@ -27,19 +29,34 @@ class Optimiser:
     clip_value: float | None
 
     def __post_init__(self) -> None:
-        ranges(self, 0.0, math.inf, weight_decay=self.weight_decay, **({} if callable(self.lr) else {"lr": self.lr}))
-        ranges(self, 0.0, math.inf, **({} if self.clip_value is None else {"clip_value": self.clip_value}))
+        ranges(
+            self,
+            0.0,
+            math.inf,
+            weight_decay=self.weight_decay,
+            **({} if callable(self.lr) else {"lr": self.lr}),
+        )
+        ranges(
+            self,
+            0.0,
+            math.inf,
+            **({} if self.clip_value is None else {"clip_value": self.clip_value}),
+        )
 
     def over(self, epoch: int, epochs: float) -> Self:
-        """With the rates of the steps of a training where it has a `Schedule`. epoch: steps of one; epochs: of the training."""
-        return replace(self, lr=self.lr.over(epoch, epochs)) if isinstance(self.lr, Schedule) else self  # type: ignore[type-var]
+        """With the rates of the steps of a training where it has a `Schedule`. epoch: steps of one;
+        epochs: of the training."""
+        if not isinstance(self.lr, Schedule):
+            return self
+        return replace(self, lr=self.lr.over(epoch, epochs))  # type: ignore[type-var]
 
     def state(self) -> Sequence[str]:
         """The names of what is carried for each parameter; each begins with zeros."""
         return ()
 
     def moved(self, p: Secret, g: Secret, state: dict[str, Secret], scheduled: Scheduled) -> Secret:
-        """The parameter after a step; `state` is updated in place. `scheduled` makes a function of the step a public number."""
+        """The parameter after a step; `state` is updated in place. `scheduled` makes a function of
+        the step a public number."""
         raise NotImplementedError
 
     def rate(self, step: int) -> float:
@@ -72,8 +89,9 @@ class Optimiser:
 class SGD(Optimiser):
     """Stochastic gradient descent.
 
-    lr: the rate, a `Schedule`, or a function that gives it for each step, the first being 0. clip_value: what a gradient's entries are
-    clipped to, in absolute value; the rounds of a comparison.
+    lr: the rate, a `Schedule`, or a function that gives it for each step, the first being 0.
+        clip_value: what a gradient's entries are clipped to, in absolute value; the rounds of a
+        comparison.
     """
 
     lr: Rate = 0.001
@@ -100,17 +118,21 @@ class SGD(Optimiser):
         return moved
 
 
-ZOOM = 128.0  # what gradients are multiplied by where their squares are kept: a power of two, which costs nothing
+# what gradients are multiplied by where their squares are kept: a power of two, which costs nothing
+ZOOM = 128.0
 LEAST = 2.0**-18  # of what a root is taken of
 
 
 @dataclass(frozen=True)
 class Adam(Optimiser):
-    """Adam, with √(v̂ + eps²) where PyTorch divides by √v̂ + eps: larger by up to eps, and found by `ops.rsqrt`.
+    """Adam, with √(v̂ + eps²) where PyTorch divides by √v̂ + eps: larger by up to eps, and found by
+    `ops.rsqrt`.
 
-    eps: gradients far below it move a parameter in proportion, those above it by about lr. In fixed point a gradient is off by a unit in
-    the last place or so, which a smaller eps would take for a gradient: its default is 1e-4, PyTorch's 1e-8. weight_decay is added to
-    the gradient. Gradients beyond 8 (root mean square) are beyond the range of `rsqrt`, and the guard counts them.
+    eps: gradients far below it move a parameter in proportion, those above it by about lr. In fixed
+        point a gradient is off by a unit in the last place or so, which a smaller eps would take
+        for a gradient: its default is 1e-4, PyTorch's 1e-8. weight_decay is added to the gradient.
+        Gradients beyond 8 (root mean square) are beyond the range of `rsqrt`, and the guard counts
+        them.
 
     Kingma and Ba, "Adam: a method for stochastic optimization", 2015.
     """
@@ -139,24 +161,35 @@ class Adam(Optimiser):
             return max((self.eps * zoom) ** 2 * (1.0 - second ** (step + 1)), LEAST)
 
         def rate(step: int) -> float:
-            return self.rate(step) * math.sqrt(1.0 - second ** (step + 1)) / (1.0 - first ** (step + 1))
+            return (
+                self.rate(step)
+                * math.sqrt(1.0 - second ** (step + 1))
+                / (1.0 - first ** (step + 1))
+            )
 
         root = rsqrt(bounded(bounded(square, 0.0, math.inf) + scheduled(least), LEAST, math.inf))
         # by Cauchy and Schwarz, and twice that for roundings
-        reach = 2.0 * (1.0 - first) / math.sqrt((1.0 - second) * max(1.0 - first * first / max(second, 1e-9), 1e-9))
+        reach = (
+            2.0
+            * (1.0 - first)
+            / math.sqrt((1.0 - second) * max(1.0 - first * first / max(second, 1e-9), 1e-9))
+        )
         moved: Secret = p - scheduled(rate) * bounded(mean * root, -reach, reach)
         return moved
 
 
 @dataclass(frozen=True)
 class AdamW(Adam):
-    """Adam whose weight_decay shrinks the parameter itself, by lr · weight_decay a step (Loshchilov and Hutter, 2019)."""
+    """Adam whose weight_decay shrinks the parameter itself, by lr · weight_decay a step (Loshchilov
+    and Hutter, 2019)."""
 
     weight_decay: float = 0.01
 
     def moved(self, p: Secret, g: Secret, state: dict[str, Secret], scheduled: Scheduled) -> Secret:
         decay = self.weight_decay
         kept = p * (
-            scheduled(lambda step: 1.0 - self.rate(step) * decay) if callable(self.lr) else 1.0 - self.lr * decay
+            scheduled(lambda step: 1.0 - self.rate(step) * decay)
+            if callable(self.lr)
+            else 1.0 - self.lr * decay
         )
         return Adam.moved(replace(self, weight_decay=0.0), kept, g, state, scheduled)

@@ -29,7 +29,8 @@ class Prediction(Job):
     """One pass over new rows; `prediction` makes it. to: who learns which of `KINDS`."""
 
     iterations = 0
-    _fewest_bits = 16  # an error of scores is none of classes, unless two are close: no reason to have coarse scores
+    # an error of scores is none of classes, unless two are close: no reason to have coarse scores
+    _fewest_bits = 16
     x: ClassVar[Input | Table]
     training: Supervised
     to: Mapping[str, str]
@@ -49,7 +50,8 @@ class Prediction(Job):
     def finish(self, v: Variables) -> None:
         if not isinstance(self.training, Training) and v.x.shape[-1] != v.coef.shape[0]:
             raise JobError(
-                f"the model is of {v.coef.shape[0]} columns, and these rows have {v.x.shape[-1]}; bring the same"
+                f"the model is of {v.coef.shape[0]} columns, and these rows have {v.x.shape[-1]};"
+                " bring the same"
             )
         z = self.training.forward(v, v.x)
         for kind, who in self.to.items():
@@ -62,7 +64,10 @@ class Prediction(Job):
             return z
         method = getattr(loss, "probabilities" if kind == "probabilities" else "classes", None)
         if method is None:
-            raise JobError(f"{type(loss).__name__} is no loss of classes, so there are no {kind}: ask for scores")
+            raise JobError(
+                f"{type(loss).__name__} is no loss of classes, so there are no {kind}: ask for"
+                " scores"
+            )
         told: Secret = method(z)
         return told
 
@@ -70,13 +75,18 @@ class Prediction(Job):
 def prediction(
     training: Supervised, owner: str, to: Mapping[str, str] | None = None, kind: str = "predictions"
 ) -> Prediction:
-    """What the model of `training` says of any number of rows that `owner` brings, or both where the table has columns of both.
+    """What the model of `training` says of any number of rows that `owner` brings, or both where
+    the table has columns of both.
 
-    to: who learns which of `KINDS`; where nothing is said, the predictions, or what `kind` says, go to whoever brings the rows, or else
-    the labels.
+    to: who learns which of `KINDS`; where nothing is said, the predictions, or what `kind` says, go
+        to whoever brings the rows, or else the labels.
     """
     x, y = training.x, training.y
-    rows = x.of_new_rows(owner) if isinstance(x, Table) else Input(owner, ("n", *x.shape[1:]), x.low, x.high)
+    rows = (
+        x.of_new_rows(owner)
+        if isinstance(x, Table)
+        else Input(owner, ("n", *x.shape[1:]), x.low, x.high)
+    )
     place = {"__module__": type(training).__module__}  # faults in its layers are faults in its file
     model = {"model": training.model} if isinstance(training, Training) else {}
     made_of: Any = type("Prediction", (Prediction,), {"x": rows, **model, **place})
@@ -90,17 +100,24 @@ def prediction(
 
 
 def architecture(job: Job) -> str:
-    """A digest of what a training's model computes of one row, whoever has trained it on what; "" where the job does not say that."""
+    """A digest of what a training's model computes of one row, whoever has trained it on what; ""
+    where the job does not say that."""
     if isinstance(job, Prediction):
         job = job.training
     if isinstance(job, Supervised) and not isinstance(job, Training):
         return type(job).__name__
-    if not isinstance(job, Training) or not all(isinstance(length, int) for length in job.x.shape[1:]):
+    if not isinstance(job, Training) or not all(
+        isinstance(length, int) for length in job.x.shape[1:]
+    ):
         return ""
     graph, model = Graph(), job.model
-    shapes: dict[str, Any] = {f"{model.name}.{name}": each.shape for name, each in model.parameters().items()}
+    shapes: dict[str, Any] = {
+        f"{model.name}.{name}": each.shape for name, each in model.parameters().items()
+    }
     shapes["x"] = (1, *job.x.shape[1:])
-    values = {name: Secret(graph, graph.add(Source(name, shape, 0))) for name, shape in shapes.items()}
+    values = {
+        name: Secret(graph, graph.add(Source(name, shape, 0))) for name, shape in shapes.items()
+    }
     graph.phase = Phase.FINISH
     graph.revealed["scores"] = model(Variables(graph, values), values["x"], training=False)._node
     return hashlib.blake2b(listing(graph, {}).chain[-1], digest_size=16).hexdigest()

@@ -1,8 +1,10 @@
-"""Learning rates as public functions of how far a training is, called as in torch.optim.lr_scheduler; they count epochs, and parts of them.
+"""Learning rates as public functions of how far a training is, called as in
+torch.optim.lr_scheduler; they count epochs, and parts of them.
 
     optimiser = SGD(lr=CosineAnnealingLR(0.1, warmup=1), momentum=0.9)
 
-A `Training` knows how many steps an epoch has. Elsewhere say it: SGD(lr=CosineAnnealingLR(0.1).over(epoch=40, epochs=10)).
+A `Training` knows how many steps an epoch has. Elsewhere say it:
+SGD(lr=CosineAnnealingLR(0.1).over(epoch=40, epochs=10)).
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ from .layer import ranges, sizes
 
 @dataclass(frozen=True)
 class Schedule:
-    """Subclass this: `after`. lr: the rate to begin with. warmup: epochs before that, in which the rate grows to it in a line."""
+    """Subclass this: `after`. lr: the rate to begin with. warmup: epochs before that, in which the
+    rate grows to it in a line."""
 
     lr: float
     warmup: float = field(default=0.0, kw_only=True)
@@ -26,11 +29,13 @@ class Schedule:
         ranges(self, 0.0, math.inf, lr=self.lr, warmup=self.warmup)
 
     def after(self, epoch: float, epochs: float) -> float:
-        """The rate after so many epochs of so many, fractions included; those of the warm-up do not count."""
+        """The rate after so many epochs of so many, fractions included; those of the warm-up do not
+        count."""
         raise NotImplementedError
 
     def over(self, epoch: int, epochs: float) -> Callable[[int], float]:
-        """The rate of each step, the first being 0. epoch: steps of one; epochs: of the whole training."""
+        """The rate of each step, the first being 0. epoch: steps of one; epochs: of the whole
+        training."""
 
         def rate(step: int) -> float:
             done = step / epoch - self.warmup
@@ -79,7 +84,8 @@ class ExponentialLR(Schedule):
 
 @dataclass(frozen=True)
 class CosineAnnealingLR(Schedule):
-    """Half a cosine, from lr down to eta_min at the end of the training (Loshchilov and Hutter, 2017)."""
+    """Half a cosine, from lr down to eta_min at the end of the training (Loshchilov and Hutter,
+    2017)."""
 
     eta_min: float = 0.0
 

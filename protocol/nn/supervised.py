@@ -1,4 +1,5 @@
-"""What learns y from x: which rows it learns from, and what its model, as it stands, makes of other rows."""
+"""What learns y from x: which rows it learns from, and what its model, as it stands, makes of other
+rows."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ from .losses import Loss
 
 
 class Supervised(Job):
-    """A job with rows in v.x and v.y. held_out: which part of them is held out; seed: another choice.
+    """A job with rows in v.x and v.y. held_out: which part of them is held out; seed: another
+    choice.
 
     The choice is agreed: the same rows at both parties, whenever the job reads them.
     """
@@ -38,7 +40,10 @@ class Supervised(Job):
     def training_rows(self, rows: int) -> NDArray[np.intp]:
         """Those not held out, in order."""
         if not 0.0 <= self.held_out < 1.0:
-            raise JobError(f"{type(self).__name__}: held_out = {self.held_out!r} is from 0 up to 1 (0.2: a fifth)")
+            raise JobError(
+                f"{type(self).__name__}: held_out = {self.held_out!r} is from 0 up to 1 (0.2: a"
+                " fifth)"
+            )
         order = np.argsort(keystream(agreed(self.seed, "held out"), 0, 1, rows)[0], kind="stable")
         return np.sort(order[round(self.held_out * rows) :])
 
@@ -53,7 +58,8 @@ class Supervised(Job):
         return take(v.x, mine, axis=0), take(v.y, mine, axis=0)
 
     def told(self, v: Variables, name: str, **tensors: Secret) -> None:
-        """Reveal these to whom the attribute `name` says: "alice", "bob" or "both"; to nobody where it says "none"."""
+        """Reveal these to whom the attribute `name` says: "alice", "bob" or "both"; to nobody where
+        it says "none"."""
         if (who := getattr(self, name)) not in (*TO, "none"):
             raise JobError(f"{name} = {who!r}: 'alice', 'bob', 'both' or 'none' learns them")
         if who != "none":

@@ -1,4 +1,5 @@
-"""A training as a job: a model, a loss, an optimiser and rows; setup, steps, checks and finish follow from them.
+"""A training as a job: a model, a loss, an optimiser and rows; setup, steps, checks and finish
+follow from them.
 
     class Digits(Training):
         x = Input("bob", (1797, 64), 0, 1)
@@ -35,9 +36,11 @@ from .supervised import Supervised
 
 @dataclass(frozen=True)
 class EarlyStop:
-    """The run goes to its finish once a metric, revealed to both, has not improved for `patience` checks; None: it does not end early.
+    """The run goes to its finish once a metric, revealed to both, has not improved for `patience`
+    checks; None: it does not end early.
 
-    restore_best: the finish has the variables as they were at the check where the metric was best, and not the last ones.
+    restore_best: the finish has the variables as they were at the check where the metric was best,
+        and not the last ones.
     """
 
     metric: str
@@ -49,7 +52,8 @@ class EarlyStop:
         """How many checks ago the metric was best."""
         if self.metric not in history:
             raise JobError(
-                f"EarlyStop({self.metric!r}): no check reveals that; there are: {', '.join(history) or 'none'}"
+                f"EarlyStop({self.metric!r}): no check reveals that; there are:"
+                f" {', '.join(history) or 'none'}"
             )
         values = [float(each) * (-1.0 if self.smaller else 1.0) for each in history[self.metric]]
         return len(values) - 1 - values.index(max(values))
@@ -58,11 +62,12 @@ class EarlyStop:
 class Training(Supervised):
     """Subclass this; see the module's docstring.
 
-    Every epoch takes the rows in an agreed order of its own, in batches. held_out: which part of them is kept from training, by an
-    agreed choice, for the metrics, which are revealed after every epoch. to: who learns which of them, as in {"auc": "bob"}; whom
-    --reveal names learns those that it does not mention. weights: who learns the model's parameters at the end, "alice", "bob", "both" or
-    "none"; with "none", the metrics are revealed once more instead. keep: what stays shared at the end where that is wanted: the
-    parameters, and the optimiser's state.
+    Every epoch takes the rows in an agreed order of its own, in batches. held_out: which part of
+    them is kept from training, by an agreed choice, for the metrics, which are revealed after every
+    epoch. to: who learns which of them, as in {"auc": "bob"}; whom --reveal names learns those that
+    it does not mention. weights: who learns the model's parameters at the end, "alice", "bob",
+    "both" or "none"; with "none", the metrics are revealed once more instead. keep: what stays
+    shared at the end where that is wanted: the parameters, and the optimiser's state.
     """
 
     model: ClassVar[Layer]
@@ -77,7 +82,9 @@ class Training(Supervised):
     weights = "both"
     keep = ("model.*",)
 
-    _rows: int | None = None  # where x leaves open how many there are: as many as in the shapes that are traced
+    _rows: int | None = (
+        None  # where x leaves open how many there are: as many as in the shapes that are traced
+    )
 
     @property
     def iterations(self) -> int | None:  # type: ignore[override]
@@ -105,7 +112,8 @@ class Training(Supervised):
         for name, who in self.to.items():
             if name not in self.metrics or who not in TO:
                 raise JobError(
-                    f"to = {{{name!r}: {who!r}}}: 'alice', 'bob' or 'both' learns one of {', '.join(self.metrics) or 'no metrics'}"
+                    f"to = {{{name!r}: {who!r}}}: 'alice', 'bob' or 'both' learns one of"
+                    f" {', '.join(self.metrics) or 'no metrics'}"
                 )
         if self.early is not None and self.to.get(self.early.metric, "both") != "both":
             raise JobError(f"EarlyStop({self.early.metric!r}) is decided by both, so both learn it")
@@ -131,7 +139,10 @@ class Training(Supervised):
         """The metrics, on the rows held out, as the model stands."""
         x, y = self.split(v, held_out=True)
         if x is v.x:
-            raise JobError(f"{type(self).__name__}: metrics are of rows held out from training: held_out = 0.2, say")
+            raise JobError(
+                f"{type(self).__name__}: metrics are of rows held out from training: held_out ="
+                " 0.2, say"
+            )
         z = self.forward(v, x)
         return {name: metric(z, y) for name, metric in self.metrics.items()}
 
@@ -153,12 +164,15 @@ class Training(Supervised):
 
     def finish(self, v: Variables) -> None:
         if self.weights not in ("alice", "bob", "both", "none"):
-            raise JobError(f"weights = {self.weights!r}: 'alice', 'bob', 'both' or 'none' learns them")
+            raise JobError(
+                f"weights = {self.weights!r}: 'alice', 'bob', 'both' or 'none' learns them"
+            )
         if self.weights != "none":
             v.reveal({name: v[name] for name in self.model.names()}, to=self.weights)
         elif self.metrics:
             self._told(v, " at the end")
         elif not self.kept:
             raise JobError(
-                f"{type(self).__name__} reveals nothing: give it metrics, or weights = 'both', or keep the model (--keep FILE)"
+                f"{type(self).__name__} reveals nothing: give it metrics, or weights = 'both', or"
+                " keep the model (--keep FILE)"
             )

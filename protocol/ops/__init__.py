@@ -1,4 +1,5 @@
-"""Secure operations. Each is one class: its shape, range, float64 meaning and protocol side by side."""
+"""Secure operations. Each is one class: its shape, range, float64 meaning and protocol side by
+side."""
 
 from . import refusals as _refusals  # noqa: F401, the sentences of what is not offered
 from .activations import erf, gelu, log_sigmoid, silu, softplus, tanh

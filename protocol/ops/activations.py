@@ -1,22 +1,27 @@
-"""Smooth activations: a straight line, which costs nothing, and a short series of waves (`periodic`).
+"""Smooth activations: a straight line, which costs nothing, and a short series of waves
+(`periodic`).
 
-softplus(x) − x/2, SiLU(x) − x/2 and GELU(x) − x/2 are even functions, x/2 is left of all three at the far right, and so each is almost
-the mirror image of itself around (8, 4). That is the symmetry of odd harmonics of period 32, which therefore fit them far better than
-the function itself would be fitted: the more harmonics, the less is left, by a factor of about 3.4 each. tanh and erf are the same of 2x,
-odd instead of even, without a line.
+softplus(x) − x/2, SiLU(x) − x/2 and GELU(x) − x/2 are even functions, x/2 is left of all three at
+the far right, and so each is almost the mirror image of itself around (8, 4). That is the symmetry
+of odd harmonics of period 32, which therefore fit them far better than the function itself would be
+fitted: the more harmonics, the less is left, by a factor of about 3.4 each. tanh and erf are the
+same of 2x, odd instead of even, without a line.
 
-Where x is known to stay within ±8 (tanh: ±4), by what it is made of, an Input's range or `within`, an activation takes one round. Elsewhere
-it takes the four of a comparison: the line or the constant that it approaches is chosen beyond the range by two tests on the opening of x.
-What they gate, the waves, is opened meanwhile.
+Where x is known to stay within ±8 (tanh: ±4), by what it is made of, an Input's range or `within`,
+an activation takes one round. Elsewhere it takes the four of a comparison: the line or the constant
+that it approaches is chosen beyond the range by two tests on the opening of x. What they gate, the
+waves, is opened meanwhile.
 
-The line has one fraction bit more than x. Products and comparisons do not mind; to reveal the result, or to carry it on, takes the
-truncation that any public factor brings.
+The line has one fraction bit more than x. Products and comparisons do not mind; to reveal the
+result, or to carry it on, takes the truncation that any public factor brings.
 
-The fits are minimax ones by Lawson's algorithm on |x| ≤ 8 (tanh, erf: 4). Each costs the opening of x, of which several share one, and
-32 dealt bytes for a harmonic and an element: 6 harmonics for the sigmoid, 8 for softplus, tanh and erf, 10 for SiLU and GELU. A gradient
-comes from the same opening and the same dealt tensors.
+The fits are minimax ones by Lawson's algorithm on |x| ≤ 8 (tanh, erf: 4). Each costs the opening of
+x, of which several share one, and 32 dealt bytes for a harmonic and an element: 6 harmonics for the
+sigmoid, 8 for softplus, tanh and erf, 10 for SiLU and GELU. A gradient comes from the same opening
+and the same dealt tensors.
 
-Hides: x and the gated waves are opened under fresh uniform masks; the comparisons hide what `correlations/bits.py` says.
+Hides: x and the gated waves are opened under fresh uniform masks; the comparisons hide what
+    `correlations/bits.py` says.
 """
 
 from __future__ import annotations
@@ -33,38 +38,103 @@ from .spelling import offers
 from .tensor import Secret, bounded, secret
 
 
-def _series(label: str, constant: float, cosines: tuple[float, ...] = (), sines: tuple[float, ...] = ()) -> Fourier:
+def _series(
+    label: str, constant: float, cosines: tuple[float, ...] = (), sines: tuple[float, ...] = ()
+) -> Fourier:
     zeros = (0.0,) * max(len(cosines), len(sines))
     series = Fourier(constant, cosines or zeros, sines or zeros, LIMIT, label, (0.0, 0.0))
     values = series.clear(0, np.linspace(-16.0, 16.0, 4001))  # a period
     slack = 1e-3
     return Fourier(
-        constant, series.cosines, series.sines, LIMIT, label, (float(values.min()) - slack, float(values.max()) + slack)
+        constant,
+        series.cosines,
+        series.sines,
+        LIMIT,
+        label,
+        (float(values.min()) - slack, float(values.max()) + slack),
     )
 
 
-_SOFTPLUS = _series("softplus", 4.000327062, cosines=(
-    -3.045837005, -0.214737667, -0.036729735, -0.007597078, -0.001735606, -0.00040447, -0.00010602, -2.3958e-05,
-))  # fmt: skip
-_SILU = _series("silu", 3.99733123, cosines=(
-    -3.419006721, -0.418491426, -0.11332941, -0.033039971, -0.009504297, -0.002831407, -0.00078718, -0.000255706,
-    -6.0125e-05, -3.9017e-05,
-))  # fmt: skip
-_GELU = _series("gelu", 3.999972938, cosines=(
-    -3.302955449, -0.407976565, -0.157290263, -0.074341792, -0.034625791, -0.014736031, -0.005544674, -0.00182503,
-    -0.000516096, -0.000134186,
-))  # fmt: skip
-_TANH = _series("tanh", 0.0, sines=(
-    1.196104182, 0.252974982, 0.072125769, 0.02087587, 0.006143438, 0.001733134, 0.000569642, 0.000105363,
-))  # fmt: skip
+_SOFTPLUS = _series(
+    "softplus",
+    4.000327062,
+    cosines=(
+        -3.045837005,
+        -0.214737667,
+        -0.036729735,
+        -0.007597078,
+        -0.001735606,
+        -0.00040447,
+        -0.00010602,
+        -2.3958e-05,
+    ),
+)
+_SILU = _series(
+    "silu",
+    3.99733123,
+    cosines=(
+        -3.419006721,
+        -0.418491426,
+        -0.11332941,
+        -0.033039971,
+        -0.009504297,
+        -0.002831407,
+        -0.00078718,
+        -0.000255706,
+        -6.0125e-05,
+        -3.9017e-05,
+    ),
+)
+_GELU = _series(
+    "gelu",
+    3.999972938,
+    cosines=(
+        -3.302955449,
+        -0.407976565,
+        -0.157290263,
+        -0.074341792,
+        -0.034625791,
+        -0.014736031,
+        -0.005544674,
+        -0.00182503,
+        -0.000516096,
+        -0.000134186,
+    ),
+)
+_TANH = _series(
+    "tanh",
+    0.0,
+    sines=(
+        1.196104182,
+        0.252974982,
+        0.072125769,
+        0.02087587,
+        0.006143438,
+        0.001733134,
+        0.000569642,
+        0.000105363,
+    ),
+)
 
-_ERF = _series("erf", 0.0, sines=(
-    1.225086354, 0.299984012, 0.097130293, 0.027503288, 0.006229468, 0.001090343, 0.000144988, 1.4565e-05,
-))  # fmt: skip
+_ERF = _series(
+    "erf",
+    0.0,
+    sines=(
+        1.225086354,
+        0.299984012,
+        0.097130293,
+        0.027503288,
+        0.006229468,
+        0.001090343,
+        0.000144988,
+        1.4565e-05,
+    ),
+)
 
 
 def softplus(x: Secret) -> Secret:
-    """log(1 + exp(x)); at most 2e-5 off for |x| ≤ 8, 3.4e-4 beyond; its gradient 1e-4, and 4e-4 beyond."""
+    """log(1 + exp(x)); at most 2e-5 off for |x| ≤ 8, 3.4e-4 beyond; its gradient 1e-4, and 4e-4
+    beyond."""
     return _bent("softplus", x, _SOFTPLUS, 0.0)
 
 
@@ -75,7 +145,8 @@ def log_sigmoid(x: Secret) -> Secret:
 
 
 def silu(x: Secret) -> Secret:
-    """x · sigmoid(x); at most 3e-5 off for |x| ≤ 8, 2.8e-3 beyond; its gradient 4e-4, and 3e-3 beyond."""
+    """x · sigmoid(x); at most 3e-5 off for |x| ≤ 8, 2.8e-3 beyond; its gradient 4e-4, and 3e-3
+    beyond."""
     return _bent("silu", x, _SILU, -0.3)
 
 
@@ -85,11 +156,14 @@ def gelu(x: Secret) -> Secret:
 
 
 def tanh(x: Secret) -> Secret:
-    """The hyperbolic tangent; at most 1e-4 off for |x| ≤ 4, 6.8e-4 beyond. Its gradient is that of tanh, 1 − out²."""
+    """The hyperbolic tangent; at most 1e-4 off for |x| ≤ 4, 6.8e-4 beyond. Its gradient is that of
+    tanh, 1 − out²."""
     secret("tanh", x)
     limit = LIMIT / 2
     out = (
-        (x * 2.0)._apply(_TANH) if _inside(x, limit) else bounded(_pieces(x, limit, _TANH, 2.0, -1.0, 1.0), -1.01, 1.01)
+        (x * 2.0)._apply(_TANH)
+        if _inside(x, limit)
+        else bounded(_pieces(x, limit, _TANH, 2.0, -1.0, 1.0), -1.01, 1.01)
     )
     return differentiated(out, [x], lambda n, g: g * (1 - out * out))
 
@@ -105,7 +179,11 @@ def erf(x: Secret) -> Secret:
 
 def sigmoid_everywhere(x: Secret) -> Secret:
     """1 / (1 + exp(−x)), at most 1e-3 off; without its gradient."""
-    return x._apply(SIGMOID) if _inside(x, LIMIT) else bounded(_pieces(x, LIMIT, SIGMOID, 1.0, 0.0, 1.0), -0.01, 1.01)
+    return (
+        x._apply(SIGMOID)
+        if _inside(x, LIMIT)
+        else bounded(_pieces(x, LIMIT, SIGMOID, 1.0, 0.0, 1.0), -0.01, 1.01)
+    )
 
 
 def slope_everywhere(x: Secret) -> Secret:
@@ -133,8 +211,11 @@ def _bent(name: str, x: Secret, series: Fourier, least: float) -> Secret:
     return differentiated(out, [x], pull)
 
 
-def _pieces(x: Secret, limit: float, series: Fourier, stretch: float, below: float, above: float) -> Secret:
-    """The series of stretch·x for −limit ≤ x < limit, constants elsewhere: gated waves, which nothing but their own opening costs."""
+def _pieces(
+    x: Secret, limit: float, series: Fourier, stretch: float, below: float, above: float
+) -> Secret:
+    """The series of stretch·x for −limit ≤ x < limit, constants elsewhere: gated waves, which
+    nothing but their own opening costs."""
     low, high = x < -limit, x >= limit
     waves = (x if stretch == 1.0 else x * stretch)._apply(replace(series, everywhere=True))
     out: Any = (1 - high) * waves - low * waves

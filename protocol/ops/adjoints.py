@@ -1,8 +1,9 @@
 """The adjoint of a view: what a cotangent of the result is for what was looked at.
 
-Where a view neither repeats entries nor lets them overlap, its adjoint is a chain of views again. That matters: the cotangent is then
-opened at its own size, however many zeros stand around it. Only windows that overlap take a sum, of one chain for each place
-in the window. What a broadcast or a taking repeats is summed by whoever asks, who knows the shape.
+Where a view neither repeats entries nor lets them overlap, its adjoint is a chain of views again.
+That matters: the cotangent is then opened at its own size, however many zeros stand around it. Only
+windows that overlap take a sum, of one chain for each place in the window. What a broadcast or a
+taking repeats is summed by whoever asks, who knows the shape.
 """
 
 from __future__ import annotations
@@ -19,12 +20,15 @@ Chain = tuple[View, ...]
 
 
 def adjoint(view: View, shape: Shape) -> list[Chain]:
-    """Chains of views whose results on a cotangent of `view` are to be added up; `shape` is that of what it looks at."""
+    """Chains of views whose results on a cotangent of `view` are to be added up; `shape` is that of
+    what it looks at."""
     match view:
         case views.Reshape():
             return [(structural.reshape(view.shape, shape),)]
         case views.Transpose(axes=axes):
-            return [(structural.transpose(view.shape, tuple(int(axis) for axis in np.argsort(axes))),)]
+            return [
+                (structural.transpose(view.shape, tuple(int(axis) for axis in np.argsort(axes))),)
+            ]
         case views.Broadcast():
             return [()]
         case views.Pad(widths=widths):
@@ -38,8 +42,8 @@ def adjoint(view: View, shape: Shape) -> list[Chain]:
             return [_of_take(view, shape)]
         case views.Rows():
             raise JobError(
-                f"there is no gradient through minibatch() (rows of a tensor of shape {shape}): draw minibatches of data, "
-                "and differentiate by variables that are used whole"
+                f"there is no gradient through minibatch() (rows of a tensor of shape {shape}):"
+                " draw minibatches of data, and differentiate by variables that are used whole"
             )
     raise JobError(f"there is no gradient through the view {type(view).__name__}")
 
@@ -81,7 +85,8 @@ def _of_index(view: views.Index, shape: Shape) -> Chain:
 
 
 def _of_take(view: views.Take, shape: Shape) -> Chain:
-    """To each place its entry, or a zero. Where some are taken several times, as many tensors along a new first axis."""
+    """To each place its entry, or a zero. Where some are taken several times, as many tensors along
+    a new first axis."""
     axis, length = view.axis, shape[view.axis]
     zero = len(view.places)  # where a zero is put behind the entries
     rows: list[list[int]] = [[zero] * length]
@@ -91,7 +96,9 @@ def _of_take(view: views.Take, shape: Shape) -> Chain:
             rows.append([zero] * length)
         rows[seen[place]][place] = entry
         seen[place] += 1
-    chain: list[View] = [structural.pad(view.shape, tuple((0, 0, int(n == axis)) for n in range(len(shape))))]
+    chain: list[View] = [
+        structural.pad(view.shape, tuple((0, 0, int(n == axis)) for n in range(len(shape))))
+    ]
     chain.append(structural.take(chain[-1].shape, axis, [entry for row in rows for entry in row]))
     if len(rows) > 1:
         chain.append(structural.reshape(chain[-1].shape, (*shape[:axis], len(rows), *shape[axis:])))
@@ -109,11 +116,17 @@ def _of_windows(view: views.Windows, shape: Shape) -> Chain:
     spread = chain[-1].shape if chain else view.shape
     order = (*range(lead), *(axis for n in range(count) for axis in (lead + n, lead + count + n)))
     chain.append(structural.transpose(spread, order))
-    tiled = (*shape[:lead], *(places * step for places, step in zip(view.shape[lead:], view.stride, strict=False)))
+    tiled = (
+        *shape[:lead],
+        *(places * step for places, step in zip(view.shape[lead:], view.stride, strict=False)),
+    )
     chain.append(structural.reshape(chain[-1].shape, tiled))
     if any(have > want for have, want in zip(tiled, shape, strict=True)):
         chain.append(
-            structural.index(tiled, tuple(slice(min(have, want)) for have, want in zip(tiled, shape, strict=True)))
+            structural.index(
+                tiled,
+                tuple(slice(min(have, want)) for have, want in zip(tiled, shape, strict=True)),
+            )
         )
     rest = tuple((0, 0, want - have) for have, want in zip(chain[-1].shape, shape, strict=True))
     return (*chain, *_padded(chain[-1].shape, rest))
@@ -127,7 +140,9 @@ def _of_overlapping(view: views.Windows, shape: Shape) -> Iterator[Chain]:
         part = structural.index(view.shape, (Ellipsis, *at))
         widths = tuple(
             (start, step - 1, length - 1 - start - (places - 1) * step)
-            for start, step, length, places in zip(at, view.stride, shape[lead:], part.shape[lead:], strict=True)
+            for start, step, length, places in zip(
+                at, view.stride, shape[lead:], part.shape[lead:], strict=True
+            )
         )
         yield (part, *_padded(part.shape, ((0, 0, 0),) * lead + widths))
 

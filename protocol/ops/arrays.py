@@ -1,4 +1,5 @@
-"""NumPy's functions that are views, sums and products of what secret tensors have. Views cost nothing."""
+"""NumPy's functions that are views, sums and products of what secret tensors have. Views cost
+nothing."""
 
 from __future__ import annotations
 
@@ -68,13 +69,17 @@ def mean(a: Secret, axis: int | Sequence[int] | None = None, keepdims: bool = Fa
 
 
 @offers(np.var)
-def var(a: Secret, axis: int | Sequence[int] | None = None, *, ddof: int = 0, keepdims: bool = False) -> Secret:
+def var(
+    a: Secret, axis: int | Sequence[int] | None = None, *, ddof: int = 0, keepdims: bool = False
+) -> Secret:
     """The mean squared distance from the mean; one round."""
     return _secret("var", a).var(axis, keepdims, ddof)
 
 
 @offers(np.std)
-def std(a: Secret, axis: int | Sequence[int] | None = None, *, ddof: int = 0, keepdims: bool = False) -> Secret:
+def std(
+    a: Secret, axis: int | Sequence[int] | None = None, *, ddof: int = 0, keepdims: bool = False
+) -> Secret:
     """The square root of the variance; as `sqrt` has it, a round more than that."""
     return _secret("std", a).std(axis, keepdims, ddof)
 
@@ -155,7 +160,11 @@ def flip(m: Secret, axis: int | Sequence[int] | None = None) -> Secret:
 @offers(np.stack)
 def stack(arrays: Sequence[Secret], axis: int = 0) -> Secret:
     return concatenate(
-        [(expand_dims if isinstance(each, Secret) else np.expand_dims)(each, axis) for each in arrays], axis
+        [
+            (expand_dims if isinstance(each, Secret) else np.expand_dims)(each, axis)
+            for each in arrays
+        ],
+        axis,
     )
 
 
@@ -178,5 +187,7 @@ def axis_of(a: Secret, axis: int) -> int:
 
 def _secret(name: str, value: Any) -> Secret:
     if not isinstance(value, Secret):
-        raise JobError(f"{name} of a secret tensor and {type(value).__name__} together is not offered")
+        raise JobError(
+            f"{name} of a secret tensor and {type(value).__name__} together is not offered"
+        )
     return value

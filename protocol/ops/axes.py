@@ -34,6 +34,10 @@ def whole_numbers(what: str, values: Any) -> Shape:
 
 def agreed_seed(seed: Any) -> int:
     """JobError unless it is a whole number from 0 to 2^48 − 1."""
-    if isinstance(seed, (bool, np.bool_)) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < SEEDS:
+    if (
+        isinstance(seed, (bool, np.bool_))
+        or not isinstance(seed, (int, np.integer))
+        or not 0 <= seed < SEEDS
+    ):
         raise JobError(f"an agreed seed is a whole number from 0 to 2^48 − 1, not {seed!r}")
     return int(seed)

@@ -15,14 +15,18 @@ from .truncation import Rescale
 class Coarse(Rescale):
     """x at `scale_out` fraction bits, or at its own if it has no more.
 
-    What leaves a party is a share of t, X = x·2^s rounded to a multiple of 2^shift and shifted, and of nothing below:
+    What leaves a party is a share of t, X = x·2^s rounded to a multiple of 2^shift and shifted, and
+    of nothing below:
 
     1. x is opened as c = X + r under its mask, as for any truncation; c is uniform, whatever x is.
-    2. Both shift c, and subtract their shares of r >> shift. A share of t is as good as random; the sum of both says t alone.
+    2. Both shift c, and subtract their shares of r >> shift. A share of t is as good as random; the
+       sum of both says t alone.
 
-    t = ⌊(X + u) / 2^shift⌋ for the public coin u = 2^shift − 1 − (c mod 2^shift), so t and c say that X lies in an interval of
-    length 2^shift, and no more. Two reveals of one node at different bits use one opening, and the coarser interval holds the finer.
-    Revealed again under another mask (in another run, or as another node of the same values) the intervals intersect, which is finer.
+    t = ⌊(X + u) / 2^shift⌋ for the public coin u = 2^shift − 1 − (c mod 2^shift), so t and c say
+    that X lies in an interval of length 2^shift, and no more. Two reveals of one node at different
+    bits use one opening, and the coarser interval holds the finer. Revealed again under another
+    mask (in another run, or as another node of the same values) the intervals intersect, which is
+    finer.
     """
 
     name = "coarse value"

@@ -1,4 +1,5 @@
-"""Comparisons with a public number, and tensors gated by the outcome: all that piecewise functions need."""
+"""Comparisons with a public number, and tensors gated by the outcome: all that piecewise functions
+need."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ from .signs import Sign, opened_bits, sign_bit, sign_test
 
 
 class Test(Secure):
-    """What is 1 or 0 in every entry, and known as an opened β and a mask bit s of each: it gates tensors."""
+    """What is 1 or 0 in every entry, and known as an opened β and a mask bit s of each: it gates
+    tensors."""
 
     negated: bool = False
     flat = True
@@ -47,7 +49,9 @@ class Test(Secure):
         if out is None:
             beta, s = masked_bit(lowering, node)
             form = spec.Bit(s, limbs)
-            out = lowering.call(partial(form.consume, lowering.party), beta, shared_mask_bit(lowering, node, limbs))
+            out = lowering.call(
+                partial(form.consume, lowering.party), beta, shared_mask_bit(lowering, node, limbs)
+            )
         return lowering.as_share(out, node.shape, 0, 64 * limbs, limbs)
 
 
@@ -55,8 +59,9 @@ class Test(Secure):
 class Compare(Test):
     """[x < limit] as 0 or 1 ([x ≤ limit] if `inclusive`); the opposite if `negated`.
 
-    `fraction_bits`: of x no more than these are looked at: x is moved by less than 2^-fraction_bits, up or down, unless it is a
-    multiple of that. The fewer bits, the fewer rounds and the less is sent and dealt; x needs no truncation for it.
+    `fraction_bits`: of x no more than these are looked at: x is moved by less than
+        2^-fraction_bits, up or down, unless it is a multiple of that. The fewer bits, the fewer
+        rounds and the less is sent and dealt; x needs no truncation for it.
     """
 
     limit: float
@@ -95,7 +100,8 @@ class Compare(Test):
 class Mux(Secure):
     """b·y for the outcome b of a `Test` (or a view of one) and a tensor y of the same shape.
 
-    It costs the opening of y, which is read at `fraction_bits`, or `whole`; what the test was about is open already.
+    It costs the opening of y, which is read at `fraction_bits`, or `whole`; what the test was about
+    is open already.
     """
 
     whole: bool = False
@@ -132,7 +138,9 @@ class Mux(Secure):
         assert isinstance(test.op, Test)
         test.op.demand(demands, test, 1)
         y = node.inputs[1]
-        demands.need_open(y, demands.room(y) if self.shift(demands.sizes, y) else max(bits, demands.room(y)))
+        demands.need_open(
+            y, demands.room(y) if self.shift(demands.sizes, y) else max(bits, demands.room(y))
+        )
 
     def emit(self, lowering: Lowering, node: Node) -> Share:
         bit, y = node.inputs
@@ -147,9 +155,17 @@ class Mux(Secure):
         return lowering.as_share(out, node.shape, lowering.sizes.scales[node], known, limbs)
 
     def _at_once(
-        self, lowering: Lowering, bit: Node, c: Value, mask: Mask, shift: int, limbs: int, read: list[Value]
+        self,
+        lowering: Lowering,
+        bit: Node,
+        c: Value,
+        mask: Mask,
+        shift: int,
+        limbs: int,
+        read: list[Value],
     ) -> Value | None:
-        """In the round that opens the test's last digits: if they join in numbers, and y is open by then."""
+        """In the round that opens the test's last digits: if they join in numbers, and y is open by
+        then."""
         found = opened_digits(lowering, bit)
         if found is None or (c.phase, c.level) > (found[0][0].phase, found[0][0].level):
             return None
@@ -160,12 +176,26 @@ class Mux(Secure):
         gated = lowering.deal(form, public[0].phase)
 
         def consume(c: Words, b: Words, *v: Words) -> Words:
-            return scaled(b, c, form.consume(list(v[:n]), list(v[n : n + m]), list(v[n + m :])), mask, shift, limbs)
+            return scaled(
+                b,
+                c,
+                form.consume(list(v[:n]), list(v[n : n + m]), list(v[n + m :])),
+                mask,
+                shift,
+                limbs,
+            )
 
         return lowering.call(consume, c, b, *public, *read, *gated)
 
     def _behind(
-        self, lowering: Lowering, bit: Node, c: Value, mask: Mask, shift: int, limbs: int, read: list[Value]
+        self,
+        lowering: Lowering,
+        bit: Node,
+        c: Value,
+        mask: Mask,
+        shift: int,
+        limbs: int,
+        read: list[Value],
     ) -> Value:
         """From the outcome opened under a mask bit."""
         beta, s = masked_bit(lowering, bit)
@@ -192,11 +222,14 @@ def is_bit(node: Node) -> bool:
 
 
 def masked_bit(lowering: Lowering, node: Node) -> tuple[Value, Mask]:
-    """The outcome b of a test, as b = β ⊕ s: β public, 0 or 1 for each element, and the mask bits s."""
+    """The outcome b of a test, as b = β ⊕ s: β public, 0 or 1 for each element, and the mask bits
+    s."""
     test, views = tested(node)
     assert isinstance(test.op, Test)
     words, mask = test.op.masked(lowering, test)
-    return opened_bits(lowering, words, mask, 0, (Unpack(test.shape), *views), node.shape, _negated(test))
+    return opened_bits(
+        lowering, words, mask, 0, (Unpack(test.shape), *views), node.shape, _negated(test)
+    )
 
 
 def shared_mask_bit(lowering: Lowering, node: Node, limbs: int) -> Value:
@@ -208,17 +241,25 @@ def shared_mask_bit(lowering: Lowering, node: Node, limbs: int) -> Value:
 
 
 def opened_digits(lowering: Lowering, node: Node) -> tuple[list[Value], tuple[Mask, ...]] | None:
-    """Of a test whose last digits join in numbers: those digits as they are opened, 0 or 1, and their mask bits (`totals.py`)."""
+    """Of a test whose last digits join in numbers: those digits as they are opened, 0 or 1, and
+    their mask bits (`totals.py`)."""
     test, views = tested(node)
     opening = _sign(lowering, test).opening if isinstance(test.op, Compare) else None
     if opening is None:
         return None
     last = opening.mask.shape[1] - 1  # the first "less", which stands first in `Totals`
     found = [
-        opened_bits(lowering, opening.public, opening.mask, plane, (Unpack(test.shape), *views), node.shape,
-                    _negated(test) and plane == last)
+        opened_bits(
+            lowering,
+            opening.public,
+            opening.mask,
+            plane,
+            (Unpack(test.shape), *views),
+            node.shape,
+            _negated(test) and plane == last,
+        )
         for plane in (last, *range(last))
-    ]  # fmt: skip
+    ]
     return [value for value, _ in found], tuple(mask for _, mask in found)
 
 
@@ -232,7 +273,9 @@ def outcome(lowering: Lowering, node: Node, limbs: int) -> Value | None:
     (dealt,) = lowering.deal(form, public[0].phase)
     value: Value = lowering.once(
         ("outcome", form, public[0].register),
-        lambda: lowering.call(lambda dealt, *bits: form.consume(list(bits), [one], [dealt])[0], dealt, *public),
+        lambda: lowering.call(
+            lambda dealt, *bits: form.consume(list(bits), [one], [dealt])[0], dealt, *public
+        ),
     )
     return value
 

@@ -1,4 +1,5 @@
-"""A public array as a secret tensor: where training begins with zeros, or with numbers that both know."""
+"""A public array as a secret tensor: where training begins with zeros, or with numbers that both
+know."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ from .public import Public
 
 @dataclass(frozen=True)
 class Constant(Linear, Public):
-    """The array as Alice's share, zeros as Bob's. Encoded at the job's fraction bits; no round, and nothing dealt."""
+    """The array as Alice's share, zeros as Bob's. Encoded at the job's fraction bits; no round, and
+    nothing dealt."""
 
     name = "constant"
 

@@ -1,4 +1,5 @@
-"""Products that sum over axes, of matrices and in Einstein's notation: views, sums, and one product of two tensors."""
+"""Products that sum over axes, of matrices and in Einstein's notation: views, sums, and one product
+of two tensors."""
 
 from __future__ import annotations
 
@@ -35,11 +36,17 @@ def _with_public(a: Any, b: Any) -> Secret:
     x: Secret = b if left else a
     matrix = public(a if left else b)
     if matrix.ndim == 0 or x.ndim == 0:
-        raise JobError(f"matmul of a tensor of shape {x.shape} and a public array of shape {matrix.shape}")
+        raise JobError(
+            f"matmul of a tensor of shape {x.shape} and a public array of shape {matrix.shape}"
+        )
     tall = x if x.ndim > 1 else x.reshape(-1, 1) if left else x.reshape(1, -1)
     flat = matrix if matrix.ndim > 1 else matrix[None] if left else matrix[:, None]
     product = tall._apply(MatMulPublic(flat, left))
-    return _drop(product, matrix.ndim == 1, x.ndim == 1) if left else _drop(product, x.ndim == 1, matrix.ndim == 1)
+    return (
+        _drop(product, matrix.ndim == 1, x.ndim == 1)
+        if left
+        else _drop(product, x.ndim == 1, matrix.ndim == 1)
+    )
 
 
 def _drop(product: Secret, row: bool, column: bool) -> Secret:
@@ -51,15 +58,20 @@ def _drop(product: Secret, row: bool, column: bool) -> Secret:
 
 @offers(np.einsum)
 def einsum(subscripts: str, *operands: Any) -> Secret:
-    """As np.einsum, of one tensor or of two, one of which may be public; "..." and repeated indices included.
+    """As np.einsum, of one tensor or of two, one of which may be public; "..." and repeated indices
+    included.
 
-    One round where both are secret, and no other tensors dealt than those of a matrix product; otherwise none.
+    One round where both are secret, and no other tensors dealt than those of a matrix product;
+    otherwise none.
     """
     if not isinstance(subscripts, str):
         raise JobError("einsum takes its subscripts as a string, as in einsum('ij,jk->ik', a, b)")
     tensors = [each if isinstance(each, Secret) else public(each) for each in operands]
     if len(tensors) > 2:
-        raise JobError(f"einsum of {len(tensors)} tensors: of two at a time, for the order of the products to be yours")
+        raise JobError(
+            f"einsum of {len(tensors)} tensors: of two at a time, for the order of the products to"
+            " be yours"
+        )
     terms, out = _parsed(subscripts, [each.ndim for each in tensors])
     (a, own), (b, other) = [*zip(tensors, terms, strict=True), (None, [])][:2]
     found = contract(a, own, b, other, out=out)
@@ -77,7 +89,9 @@ def dot(a: Any, b: Any) -> Secret:
         return a @ b  # type: ignore[no-any-return]
     a, b = (each if isinstance(each, Secret) else public(each) for each in (a, b))
     if a.shape[-1] != b.shape[-2]:
-        raise JobError(f"dot of shapes {a.shape} and {b.shape}: {a.shape[-1]} and {b.shape[-2]} differ")
+        raise JobError(
+            f"dot of shapes {a.shape} and {b.shape}: {a.shape[-1]} and {b.shape[-2]} differ"
+        )
     left, right = [f"a{n}" for n in range(a.ndim - 1)], [f"b{n}" for n in range(b.ndim - 1)]
     found: Secret = contract(a, [*left, "k"], b, [*right[:-1], "k", right[-1]], out=left + right)
     return found
@@ -91,7 +105,8 @@ def outer(a: Any, b: Any) -> Secret:
 
 
 def contract(a: Any, own: Labels, b: Any = None, other: Sequence[str] = (), *, out: Labels) -> Any:
-    """Σ a·b over all labels that are not in `out`; the axes of a and b are named by `own` and `other`."""
+    """Σ a·b over all labels that are not in `out`; the axes of a and b are named by `own` and
+    `other`."""
     a, left = _diagonal(a, list(own))
     if b is None:
         a, left = _summed(a, left, out)
@@ -102,7 +117,10 @@ def contract(a: Any, own: Labels, b: Any = None, other: Sequence[str] = (), *, o
     b, right = _summed(b, right, [*out, *left])
     both = [each for each in left if each in right and each in out]
     inner = [each for each in left if each in right and each not in out]
-    rows, columns = [each for each in left if each not in right], [each for each in right if each not in left]
+    rows, columns = (
+        [each for each in left if each not in right],
+        [each for each in right if each not in left],
+    )
     lengths = dict(zip(left, a.shape, strict=True)) | dict(zip(right, b.shape, strict=True))
 
     def size(*groups: Labels) -> tuple[int, ...]:
@@ -123,17 +141,23 @@ def contract(a: Any, own: Labels, b: Any = None, other: Sequence[str] = (), *, o
 
 
 def _parsed(subscripts: str, axes: list[int]) -> tuple[list[Labels], Labels]:
-    """The names of the axes of each operand, and of the result; those that "..." stands for count from the last."""
+    """The names of the axes of each operand, and of the result; those that "..." stands for count
+    from the last."""
     text, arrow, wanted = subscripts.replace(" ", "").partition("->")
     terms = text.split(",")
     if len(terms) != len(axes):
-        raise JobError(f"einsum({subscripts!r}) is of {len(terms)} tensors, and {len(axes)} are given")
+        raise JobError(
+            f"einsum({subscripts!r}) is of {len(terms)} tensors, and {len(axes)} are given"
+        )
     spread = 0
     labels = []
     for term, count in zip(terms, axes, strict=True):
         before, dots, after = term.partition("...")
         if (rest := count - len(before + after)) < 0 or (rest and not dots):
-            raise JobError(f"einsum({subscripts!r}): {term!r} names another number of axes than the {count} there are")
+            raise JobError(
+                f"einsum({subscripts!r}): {term!r} names another number of axes than the {count}"
+                " there are"
+            )
         spread = max(spread, rest)
         labels.append([*before, *_dots(rest), *after])
     names = "".join(terms).replace("...", "")
@@ -146,7 +170,9 @@ def _parsed(subscripts: str, axes: list[int]) -> tuple[list[Labels], Labels]:
         if not (each.isascii() and each.isalpha()):
             raise JobError(f"einsum({subscripts!r}): {each!r} is not a letter")
     if len(set(out)) != len(out) or not set(before + after) <= set(names):
-        raise JobError(f"einsum({subscripts!r}): the result names an index twice, or one that no tensor has")
+        raise JobError(
+            f"einsum({subscripts!r}): the result names an index twice, or one that no tensor has"
+        )
     return labels, out
 
 
@@ -160,7 +186,9 @@ def _diagonal(x: Any, labels: Labels) -> tuple[Any, Labels]:
         i = labels.index(twice)
         j = labels.index(twice, i + 1)
         if x.shape[i] != x.shape[j]:
-            raise JobError(f"einsum: index {twice} is {x.shape[i]} and {x.shape[j]} long in one tensor")
+            raise JobError(
+                f"einsum: index {twice} is {x.shape[i]} and {x.shape[j]} long in one tensor"
+            )
         rest = [n for n in range(x.ndim) if n not in (i, j)]
         length, lead = x.shape[i], tuple(x.shape[n] for n in rest)
         x = x.transpose((*rest, i, j)).reshape((*lead, length * length))[..., :: length + 1]
@@ -169,17 +197,26 @@ def _diagonal(x: Any, labels: Labels) -> tuple[Any, Labels]:
 
 
 def _matched(a: Any, b: Any, left: Labels, right: Labels) -> tuple[Any, Any, Labels, Labels]:
-    """Axes of length 1 that are longer in the other tensor are left out; JobError where lengths differ otherwise."""
+    """Axes of length 1 that are longer in the other tensor are left out; JobError where lengths
+    differ otherwise."""
     for each in [each for each in left if each in right]:
         n, m = a.shape[left.index(each)], b.shape[right.index(each)]
         if n == m:
             continue
         if n == 1:
-            a, left = a[(slice(None),) * left.index(each) + (0,)], [other for other in left if other != each]
+            a, left = (
+                a[(slice(None),) * left.index(each) + (0,)],
+                [other for other in left if other != each],
+            )
         elif m == 1:
-            b, right = b[(slice(None),) * right.index(each) + (0,)], [other for other in right if other != each]
+            b, right = (
+                b[(slice(None),) * right.index(each) + (0,)],
+                [other for other in right if other != each],
+            )
         else:
-            raise JobError(f"einsum: index {each} is {n} long in the first tensor and {m} in the second")
+            raise JobError(
+                f"einsum: index {each} is {n} long in the first tensor and {m} in the second"
+            )
     return a, b, left, right
 
 

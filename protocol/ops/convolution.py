@@ -1,8 +1,10 @@
-"""Convolution and average pooling of pictures and sequences, channels before lengths, as products and sums of windows.
+"""Convolution and average pooling of pictures and sequences, channels before lengths, as products
+and sums of windows.
 
-Windows, and zeros around or between pixels, are views: they commute with masking, so a picture is opened once, at its own
-size, for the forward pass and for the gradient of the kernels, however many windows a pixel is in. What is dealt is the
-size of the result. As in deep-learning libraries, a "convolution" does not flip its kernel.
+Windows, and zeros around or between pixels, are views: they commute with masking, so a picture is
+opened once, at its own size, for the forward pass and for the gradient of the kernels, however many
+windows a pixel is in. What is dealt is the size of the result. As in deep-learning libraries, a
+"convolution" does not flip its kernel.
 """
 
 from __future__ import annotations
@@ -23,23 +25,41 @@ from .windows import Edges, by_axis, edges, windows
 
 
 def conv2d(
-    x: Any, kernels: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1, bias: Any = None
+    x: Any,
+    kernels: Any,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+    bias: Any = None,
 ) -> Secret:
-    """(n, c, h, w) and kernels (o, c / groups, kh, kw) → (n, o, h', w'); one round. One of the two may be public: no round.
+    """(n, c, h, w) and kernels (o, c / groups, kh, kw) → (n, o, h', w'); one round. One of the two
+    may be public: no round.
 
-    h' = (h + padding before and after − (kh − 1)·dilation − 1) // stride + 1. `stride` and `dilation` are one number, or one for
-    each axis. `padding` is too, or a pair (before, after) for each axis, or "valid", none, or "same": as much as makes
-    h' = ⌈h / stride⌉, the odd one after. With `groups`, output channels see their own part of the input channels alone.
+    h' = (h + padding before and after − (kh − 1)·dilation − 1) // stride + 1. `stride` and
+    `dilation` are one number, or one for each axis. `padding` is too, or a pair (before, after) for
+    each axis, or "valid", none, or "same": as much as makes h' = ⌈h / stride⌉, the odd one after.
+    With `groups`, output channels see their own part of the input channels alone.
     bias: a number for each output channel, secret or public, that is added; by name.
     """
-    return _biased("conv2d", _convolution("conv2d", 2, x, kernels, stride, padding, dilation, groups), bias)
+    return _biased(
+        "conv2d", _convolution("conv2d", 2, x, kernels, stride, padding, dilation, groups), bias
+    )
 
 
 def conv1d(
-    x: Any, kernels: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1, bias: Any = None
+    x: Any,
+    kernels: Any,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+    bias: Any = None,
 ) -> Secret:
     """(n, c, length) and kernels (o, c / groups, k) → (n, o, length'); all else as in `conv2d`."""
-    return _biased("conv1d", _convolution("conv1d", 1, x, kernels, stride, padding, dilation, groups), bias)
+    return _biased(
+        "conv1d", _convolution("conv1d", 1, x, kernels, stride, padding, dilation, groups), bias
+    )
 
 
 def _biased(name: str, out: Secret, bias: Any) -> Secret:
@@ -48,14 +68,22 @@ def _biased(name: str, out: Secret, bias: Any) -> Secret:
     bias = bias if isinstance(bias, Secret) else public(bias)
     if bias.shape != out.shape[1:2]:
         raise JobError(
-            f"{name} with a bias of shape {bias.shape}: one number for each of {out.shape[1]} output channels"
+            f"{name} with a bias of shape {bias.shape}: one number for each of {out.shape[1]}"
+            " output channels"
         )
     found: Secret = out + bias.reshape((out.shape[1],) + (1,) * (out.ndim - 2))
     return found
 
 
 def _convolution(
-    name: str, axes: int, x: Any, kernels: Any, stride: Any, padding: Any, dilation: Any, groups: Any
+    name: str,
+    axes: int,
+    x: Any,
+    kernels: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    groups: Any,
 ) -> Secret:
     x, kernels = (each if isinstance(each, Secret) else public(each) for each in (x, kernels))
     inputs = [each for each in (x, kernels) if isinstance(each, Secret)]
@@ -67,11 +95,13 @@ def _convolution(
     o, c = kernels.shape[:2]
     if x.shape[1] != c * parts or o % parts:
         raise JobError(
-            f"{name} of pictures of shape {x.shape} and kernels of shape {kernels.shape} in {parts} "
-            f"group{'s' * (parts > 1)}: channels must agree"
+            f"{name} of pictures of shape {x.shape} and kernels of shape {kernels.shape} in {parts}"
+            f" group{'s' * (parts > 1)}: channels must agree"
         )
     if isinstance(stride, (Secret, np.ndarray)):
-        raise JobError(f"{name} takes its bias by name, bias=b: what follows the kernels is the stride")
+        raise JobError(
+            f"{name} takes its bias by name, bias=b: what follows the kernels is the stride"
+        )
     steps, apart = by_axis("stride", stride, axes), by_axis("dilation", dilation, axes)
     around = edges(padding, x.shape[2:], kernels.shape[2:], steps, apart)
     out, patches = _convolved(x, kernels, steps, around, apart, parts)
@@ -84,8 +114,11 @@ def _convolution(
     return differentiated(out, inputs, pull)
 
 
-def _convolved(x: Any, kernels: Any, stride: Shape, padding: Edges, dilation: Shape, groups: int) -> tuple[Any, Any]:
-    """The convolution, and every window as a row: (n·h'·w', c·kh·kw), for each of several groups along a first axis."""
+def _convolved(
+    x: Any, kernels: Any, stride: Shape, padding: Edges, dilation: Shape, groups: int
+) -> tuple[Any, Any]:
+    """The convolution, and every window as a row: (n·h'·w', c·kh·kw), for each of several groups
+    along a first axis."""
     o, size, (n, c) = kernels.shape[0], tuple(kernels.shape[2:]), x.shape[:2]
     flat = math.prod(kernels.shape[1:])
     split = x if groups == 1 else x.reshape((n, groups, c // groups, *x.shape[2:]))
@@ -101,7 +134,10 @@ def _convolved(x: Any, kernels: Any, stride: Shape, padding: Edges, dilation: Sh
     patches = found.transpose((1, 0, *at, 2, *inside)).reshape((groups, rows, flat))
     columns = kernels.reshape((groups, o // groups, flat)).transpose((0, 2, 1))
     out = (patches @ columns).reshape((groups, n, *places, o // groups))
-    return out.transpose((1, 0, out.ndim - 1, *range(2, out.ndim - 1))).reshape((n, o, *places)), patches
+    return (
+        out.transpose((1, 0, out.ndim - 1, *range(2, out.ndim - 1))).reshape((n, o, *places)),
+        patches,
+    )
 
 
 def _kernel_gradient(g: Any, patches: Any, shape: Shape, groups: int) -> Any:
@@ -117,9 +153,11 @@ def _kernel_gradient(g: Any, patches: Any, shape: Shape, groups: int) -> Any:
 def _input_gradient(
     g: Any, kernels: Any, shape: Shape, stride: Shape, padding: Edges, dilation: Shape, groups: int
 ) -> Any:
-    """By the pictures, of `shape`: a convolution of g, spread by the stride, with the kernels turned around.
+    """By the pictures, of `shape`: a convolution of g, spread by the stride, with the kernels
+    turned around.
 
-    A window that holds nothing but the zeros put around a picture has seen no pixel: what g has of these is left out first.
+    A window that holds nothing but the zeros put around a picture has seen no pixel: what g has of
+    these is left out first.
     """
     widths, inside = [], []
     sizes = zip(shape[2:], kernels.shape[2:], g.shape[2:], stride, padding, dilation, strict=True)
@@ -141,15 +179,21 @@ def _input_gradient(
     if groups == 1:
         turned = turned.transpose((1, 0, *range(2, 2 + axes)))
     else:
-        turned = turned.reshape((groups, o // groups, *kernels.shape[1:])).transpose((0, 2, 1, *range(3, 3 + axes)))
+        turned = turned.reshape((groups, o // groups, *kernels.shape[1:])).transpose(
+            (0, 2, 1, *range(3, 3 + axes))
+        )
         turned = turned.reshape((groups * c, o // groups, *kernels.shape[2:]))
     return _convolved(spread, turned, (1,) * axes, ((0, 0),) * axes, dilation, groups)[0]
 
 
-def avg_pool2d(x: Secret, size: Any, stride: Any = None, padding: Any = 0, count_include_pad: bool = True) -> Secret:
-    """The mean of every window of pictures (n, c, h, w): no round. `stride` is `size` by default; padding as in `conv2d`.
+def avg_pool2d(
+    x: Secret, size: Any, stride: Any = None, padding: Any = 0, count_include_pad: bool = True
+) -> Secret:
+    """The mean of every window of pictures (n, c, h, w): no round. `stride` is `size` by default;
+    padding as in `conv2d`.
 
-    count_include_pad: a mean counts the zeros of the padding; otherwise the pixels in a window alone.
+    count_include_pad: a mean counts the zeros of the padding; otherwise the pixels in a window
+        alone.
     """
     pictures("avg_pool2d", x)
     sizes, steps, around = _windows(x, size, stride, padding)
@@ -165,7 +209,9 @@ def avg_pool2d(x: Secret, size: Any, stride: Any = None, padding: Any = 0, count
     return mean
 
 
-def avg_pool1d(x: Secret, size: Any, stride: Any = None, padding: Any = 0, count_include_pad: bool = True) -> Secret:
+def avg_pool1d(
+    x: Secret, size: Any, stride: Any = None, padding: Any = 0, count_include_pad: bool = True
+) -> Secret:
     """The mean of every window of sequences (n, c, length); all else as in `avg_pool2d`."""
     sequences("avg_pool1d", x)
     return avg_pool2d(x[:, :, None], *one_row(size, stride, padding), count_include_pad)[:, :, 0]
@@ -194,20 +240,25 @@ def _windows(x: Secret, size: Any, stride: Any, padding: Any) -> tuple[Shape, Sh
 
 
 def global_avg_pool2d(x: Secret, keepdims: bool = False) -> Secret:
-    """The mean of every channel of pictures: (n, c, h, w) → (n, c), or (n, c, 1, 1) with `keepdims`; no round."""
+    """The mean of every channel of pictures: (n, c, h, w) → (n, c), or (n, c, 1, 1) with
+    `keepdims`; no round."""
     pictures("global_avg_pool2d", x)
     return x.mean(axis=(2, 3), keepdims=keepdims)
 
 
 def pictures(name: str, x: Any) -> None:
     if not isinstance(x, Secret):
-        raise JobError(f"{name} takes a secret tensor, not {type(x).__name__}; use NumPy for what is public")
+        raise JobError(
+            f"{name} takes a secret tensor, not {type(x).__name__}; use NumPy for what is public"
+        )
     _check(x.shape, 4, "pictures")
 
 
 def sequences(name: str, x: Any) -> None:
     if not isinstance(x, Secret):
-        raise JobError(f"{name} takes a secret tensor, not {type(x).__name__}; use NumPy for what is public")
+        raise JobError(
+            f"{name} takes a secret tensor, not {type(x).__name__}; use NumPy for what is public"
+        )
     _check(x.shape, 3, "sequences")
 
 

@@ -1,4 +1,5 @@
-"""What backward rules are written with: public cotangents are arrays, and those of ones are no work."""
+"""What backward rules are written with: public cotangents are arrays, and those of ones are no
+work."""
 
 from __future__ import annotations
 
@@ -14,7 +15,11 @@ def sole(array: Array) -> float | None:
 
 def weighted(x: Tensor, g: Tensor) -> Tensor:
     """x · g, where a public g of ones is no operation at all."""
-    if isinstance(g, np.ndarray) and sole(g) == 1.0 and np.broadcast_shapes(g.shape, x.shape) == x.shape:
+    if (
+        isinstance(g, np.ndarray)
+        and sole(g) == 1.0
+        and np.broadcast_shapes(g.shape, x.shape) == x.shape
+    ):
         return x
     product: Tensor = x * g
     return product

@@ -41,7 +41,8 @@ def log10(x: Secret) -> Secret:
 
 @offers(np.logaddexp)
 def logaddexp(x1: Any, x2: Any) -> Secret:
-    """log(e^x1 + e^x2), elementwise; `logsumexp` of the two, one round where they are known to be no more than 48 apart.
+    """log(e^x1 + e^x2), elementwise; `logsumexp` of the two, one round where they are known to be
+    no more than 48 apart.
 
     One of the two may be public.
     """
@@ -58,7 +59,8 @@ def logaddexp(x1: Any, x2: Any) -> Secret:
 def prod(a: Secret, axis: Axis = None, *, keepdims: bool = False) -> Secret:
     """The product over axes, of all entries by default; ⌈log2 n⌉ rounds for n entries.
 
-    Its range is that of n factors: where they may exceed 1, JobError before long, unless within(a, low, high) says less.
+    Its range is that of n factors: where they may exceed 1, JobError before long, unless within(a,
+    low, high) says less.
     """
     secret("prod", a)
     gone = axes_of(axis, a.ndim)
@@ -71,7 +73,9 @@ def prod(a: Secret, axis: Axis = None, *, keepdims: bool = False) -> Secret:
         half, rest = k // 2, x[..., k - k % 2 :]
         pairs = x[..., :half] * x[..., half : 2 * half]
         x = concatenate([pairs, rest], axis=-1) if k % 2 else pairs
-    return x.reshape(tuple(1 if n in gone else a.shape[n] for n in range(a.ndim) if keepdims or n not in gone))
+    return x.reshape(
+        tuple(1 if n in gone else a.shape[n] for n in range(a.ndim) if keepdims or n not in gone)
+    )
 
 
 @offers(np.ptp)
@@ -88,7 +92,8 @@ def diff(a: Secret, n: int = 1, axis: int = -1) -> Secret:
     (times,) = whole_numbers("diff", (n,))
     if not 0 <= times < a.shape[len(at)]:
         raise JobError(
-            f"diff, {n} times, of {a.shape[len(at)]} entries along axis {axis}: from 0 to one less than there are"
+            f"diff, {n} times, of {a.shape[len(at)]} entries along axis {axis}: from 0 to one less"
+            " than there are"
         )
     for _ in range(times):
         a = a[(*at, slice(1, None))] - a[(*at, slice(None, -1))]
@@ -97,9 +102,11 @@ def diff(a: Secret, n: int = 1, axis: int = -1) -> Secret:
 
 @offers(np.average)
 def average(a: Secret, axis: Axis = None, weights: Any = None, *, keepdims: bool = False) -> Secret:
-    """The mean, or with weights Σ a·w / Σ w, over axes; no round with public weights, a product and a quotient with secret ones.
+    """The mean, or with weights Σ a·w / Σ w, over axes; no round with public weights, a product and
+    a quotient with secret ones.
 
-    weights broadcast to `a`, as np.average's of the shape of `a` do; their sum is not zero, and with secret ones at least 2^-20.
+    weights broadcast to `a`, as np.average's of the shape of `a` do; their sum is not zero, and
+    with secret ones at least 2^-20.
     """
     secret("average", a)
     if weights is None:
@@ -110,7 +117,8 @@ def average(a: Secret, axis: Axis = None, weights: Any = None, *, keepdims: bool
     gone = axes_of(axis, a.ndim)
     if broadcast("average", a.shape, w.shape) != a.shape:
         raise JobError(
-            f"average of a tensor of shape {a.shape} with weights of shape {w.shape}: they must broadcast to it"
+            f"average of a tensor of shape {a.shape} with weights of shape {w.shape}: they must"
+            " broadcast to it"
         )
     if isinstance(w, Secret):
         total: Any = w.broadcast_to(a.shape).sum(gone, keepdims=keepdims)
@@ -140,7 +148,11 @@ def diagonal(a: Secret, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Secr
     rest = [n for n in range(a.ndim) if n not in (first, second)]
     rows, columns = a.shape[first], a.shape[second]
     flat = a.transpose(*rest, first, second).reshape(*(a.shape[n] for n in rest), rows * columns)
-    places = np.arange(rows * columns).reshape(rows, columns).diagonal(*whole_numbers("diagonal", (offset,)))
+    places = (
+        np.arange(rows * columns)
+        .reshape(rows, columns)
+        .diagonal(*whole_numbers("diagonal", (offset,)))
+    )
     return take(flat, places, flat.ndim - 1)
 
 
@@ -168,14 +180,16 @@ def triu(m: Secret, k: int = 0) -> Secret:
 def norm(x: Secret, ord: Any = None, axis: int | None = None, keepdims: bool = False) -> Secret:
     """√Σ x² along an axis, or of all entries; with ord=1 Σ |x|, with ord=np.inf the largest |x|.
 
-    The root is that of `sqrt`: Σ x² lies from 2^-20 to 2^20. JobError for a norm of matrices other than that of all their entries.
+    The root is that of `sqrt`: Σ x² lies from 2^-20 to 2^20. JobError for a norm of matrices other
+    than that of all their entries.
     """
     secret("norm", x)
     if ord is None or (ord == 2 and (axis is not None or x.ndim == 1)):
         return sqrt((x * x).sum(axis, keepdims))
     if axis is None and x.ndim > 1:
         raise JobError(
-            f"norm of a matrix with ord={ord!r} is not offered: without ord it is the root of the sum of all squares"
+            f"norm of a matrix with ord={ord!r} is not offered: without ord it is the root of the"
+            " sum of all squares"
         )
     if ord == 1:
         return absolute(x).sum(axis, keepdims)
@@ -207,14 +221,16 @@ def logical_not(x: Secret) -> Secret:
 
 @offers(np.any)
 def any(a: Secret, axis: Axis = None, *, keepdims: bool = False) -> Secret:
-    """1 where an outcome of a comparison is 1 along axes; their number is compared, so in its rounds."""
+    """1 where an outcome of a comparison is 1 along axes; their number is compared, so in its
+    rounds."""
     _outcomes("any", a)
     return a.sum(axis, keepdims) > 0.5
 
 
 @offers(np.all)
 def all(a: Secret, axis: Axis = None, *, keepdims: bool = False) -> Secret:
-    """1 where all outcomes of comparisons are 1 along axes; their number is compared, so in its rounds."""
+    """1 where all outcomes of comparisons are 1 along axes; their number is compared, so in its
+    rounds."""
     _outcomes("all", a)
     count = math.prod(a.shape[n] for n in axes_of(axis, a.ndim))
     return a.sum(axis, keepdims) > count - 0.5
@@ -222,7 +238,8 @@ def all(a: Secret, axis: Axis = None, *, keepdims: bool = False) -> Secret:
 
 @offers(np.count_nonzero)
 def count_nonzero(a: Secret, axis: Axis = None, *, keepdims: bool = False) -> Secret:
-    """How many entries are not 0, over axes; no round for outcomes of comparisons, otherwise those of `!=`."""
+    """How many entries are not 0, over axes; no round for outcomes of comparisons, otherwise those
+    of `!=`."""
     secret("count_nonzero", a)
     return (a if is_binary(a._node) else not_equal(a, 0.0)).sum(axis, keepdims)
 
@@ -231,4 +248,7 @@ def _outcomes(name: str, *values: Any) -> None:
     secret(name, *values)
     for value in values:
         if not is_binary(value._node):
-            raise JobError(f"{name} takes outcomes of comparisons, not {value!r}: write np.{name}(x > 0) and the like")
+            raise JobError(
+                f"{name} takes outcomes of comparisons, not {value!r}: write np.{name}(x > 0) and"
+                " the like"
+            )

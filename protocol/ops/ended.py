@@ -17,7 +17,8 @@ from .linear import Linear
 class Ended(Linear):
     """x of the setup or of the last step, in the phase that asks for it.
 
-    The share is still in its register when that begins. What that phase opens of it, it opens under masks of its own.
+    The share is still in its register when that begins. What that phase opens of it, it opens under
+    masks of its own.
     """
 
     name = "last value"

@@ -7,7 +7,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..correlations.exponentials import MOST_ARGUMENT, MOST_FACTOR, MOST_HIGH, WIDTH, Exponential, Exponentials
+from ..correlations.exponentials import (
+    MOST_ARGUMENT,
+    MOST_FACTOR,
+    MOST_HIGH,
+    WIDTH,
+    Exponential,
+    Exponentials,
+)
 from ..errors import JobError
 from ..graph import Array, Node, Tensor
 from ..lowering import Lowering, Secure
@@ -24,10 +31,11 @@ from .tensor import Secret, number, secret
 class Exp(Secure):
     """e^x for −8·(2^high − 1) ≤ x ≤ 0; elsewhere the result is meaningless.
 
-    At most 3e-7 + 2^−f off for f fraction bits up to 20. It opens x; 8·2^high bytes are dealt for an element. The result has 2f + 15
-    fraction bits, which it keeps until somebody reads it.
+    At most 3e-7 + 2^−f off for f fraction bits up to 20. It opens x; 8·2^high bytes are dealt for
+    an element. The result has 2f + 15 fraction bits, which it keeps until somebody reads it.
 
-    `ready`: it has f + 1, and needs no truncation before it is multiplied; twice as many bytes are dealt.
+    `ready`: it has f + 1, and needs no truncation before it is multiplied; twice as many bytes are
+        dealt.
     """
 
     high: int = 3
@@ -66,7 +74,8 @@ class Exp(Secure):
         (x,) = node.inputs
         if x.interval[0] < -self.reach or x.interval[1] > 0.0:
             lowering.warn(
-                f"exp: its argument may leave [-{self.reach:g}, 0], and has no meaning beyond; say within(x, …)"
+                f"exp: its argument may leave [-{self.reach:g}, 0], and has no meaning beyond; say"
+                " within(x, …)"
             )
         limbs, party = lowering.limbs(node), lowering.party
         c, mask, scale = lowering.opened(x)
@@ -78,20 +87,24 @@ class Exp(Secure):
         (dealt,) = lowering.deal(spec, c.phase)
         if self.ready:
             down = factor + unit - self.scale(lowering.sizes, node)
-            out = lowering.call(lambda c, dealt: form.shifted(party, c, dealt, down, limbs), c, dealt)
+            out = lowering.call(
+                lambda c, dealt: form.shifted(party, c, dealt, down, limbs), c, dealt
+            )
         else:
             out = lowering.call(form.consume, c, dealt)
         return lowering.as_share(out, node.shape, lowering.sizes.scales[node], 64 * limbs, limbs)
 
 
 def _units(sizes: Sizes) -> tuple[int, int]:
-    """Fraction bits of the public and of the dealt factor. The public one reaches e^8, so the dealt one has 13 bits more."""
+    """Fraction bits of the public and of the dealt factor. The public one reaches e^8, so the dealt
+    one has 13 bits more."""
     factor = min(sizes.numerics.fraction_bits + 1, MOST_FACTOR)
     return factor, factor + 13
 
 
 def windowed(x: Secret, least: float, ready: bool = False) -> Secret:
-    """e^x for least ≤ x ≤ 0 in as few windows as hold that; never more than the dealer's most, 2040 below 0. `ready` as `Exp` has it."""
+    """e^x for least ≤ x ≤ 0 in as few windows as hold that; never more than the dealer's most, 2040
+    below 0. `ready` as `Exp` has it."""
     high = 2
     while high < MOST_HIGH and Exp(high).reach < -least:
         high += 1
@@ -99,8 +112,9 @@ def windowed(x: Secret, least: float, ready: bool = False) -> Secret:
 
 
 def exp(x: Secret, most: float = 0.0) -> Secret:
-    """e^x for most − 56 ≤ x ≤ most: one round, 64 bytes dealt for an element, at most e^most · (3e-7 + 2^−f) off for f fraction
-    bits up to 20. Elsewhere, and be it by one unit above `most`, the result is meaningless; the plan warns where x may go there.
+    """e^x for most − 56 ≤ x ≤ most: one round, 64 bytes dealt for an element, at most e^most ·
+    (3e-7 + 2^−f) off for f fraction bits up to 20. Elsewhere, and be it by one unit above `most`,
+    the result is meaningless; the plan warns where x may go there.
 
     Its gradient is itself. JobError for a `most` that is not a finite number.
     """
@@ -111,4 +125,8 @@ def exp(x: Secret, most: float = 0.0) -> Secret:
 
 
 SENTENCES.add(np.exp)
-offers(np.exp)(refusing("has no np.exp, which would hold everywhere: write exp(x) of protocol.ops, for -56 ≤ x ≤ 0"))
+offers(np.exp)(
+    refusing(
+        "has no np.exp, which would hold everywhere: write exp(x) of protocol.ops, for -56 ≤ x ≤ 0"
+    )
+)

@@ -1,7 +1,8 @@
 """Maxima and minima over axes, and where they stand, with NumPy's names and arguments.
 
-Exact: the result is one of the entries, and of equal ones the first counts. Up to ten entries take a comparison and one round, up to 16
-one more, up to 256 twice that (`maxima.py`). A gradient goes to the entry that was picked, without another comparison.
+Exact: the result is one of the entries, and of equal ones the first counts. Up to ten entries take
+    a comparison and one round, up to 16 one more, up to 256 twice that (`maxima.py`). A gradient
+    goes to the entry that was picked, without another comparison.
 """
 
 from __future__ import annotations
@@ -23,14 +24,19 @@ Axis = int | Sequence[int] | None
 
 
 @offers(np.max, np.amax)
-def max(a: Secret, axis: Axis = None, *, keepdims: bool = False, initial: float | None = None) -> Secret:
-    """The largest along the axes, of all entries by default; no less than `initial`, a public number, which counts as one entry more."""
+def max(
+    a: Secret, axis: Axis = None, *, keepdims: bool = False, initial: float | None = None
+) -> Secret:
+    """The largest along the axes, of all entries by default; no less than `initial`, a public
+    number, which counts as one entry more."""
     rows, shape = _rows("max", a, axis, keepdims)
     return _largest("max", rows, initial).reshape(shape)
 
 
 @offers(np.min, np.amin)
-def min(a: Secret, axis: Axis = None, *, keepdims: bool = False, initial: float | None = None) -> Secret:
+def min(
+    a: Secret, axis: Axis = None, *, keepdims: bool = False, initial: float | None = None
+) -> Secret:
     """The smallest along the axes, of all entries by default; no more than `initial`."""
     rows, shape = _rows("min", a, axis, keepdims)
     return (-_largest("min", -rows, None if initial is None else -initial)).reshape(shape)
@@ -52,26 +58,35 @@ def argmin(a: Secret, axis: int | None = None, *, keepdims: bool = False) -> Sec
 
 
 def is_max(a: Secret, axis: int = -1) -> Secret:
-    """1 where the largest along an axis stands, the first of equal ones, else 0: a one-hot vector of the shape of `a`."""
+    """1 where the largest along an axis stands, the first of equal ones, else 0: a one-hot vector
+    of the shape of `a`."""
     secret("is_max", a)
     (at,) = axes_of(axis, a.ndim)
     _some("is_max", a.shape[at], a, axis)
     return is_largest(a.swapaxes(at, -1)).swapaxes(at, -1)
 
 
-def max_pool2d(x: Secret, size: Any, stride: Any = None, padding: Any = 0, *, initial: float | None = None) -> Secret:
-    """The largest of every window of pictures (n, c, h, w), and no less than `initial`: with 0, the ReLU of it, in the same rounds.
+def max_pool2d(
+    x: Secret, size: Any, stride: Any = None, padding: Any = 0, *, initial: float | None = None
+) -> Secret:
+    """The largest of every window of pictures (n, c, h, w), and no less than `initial`: with 0, the
+    ReLU of it, in the same rounds.
 
-    `stride` is `size` by default; padding, as in `conv2d`, is never picked. A comparison and a round for windows of up to ten pixels
-    (`initial` counts as one), another for up to 16.
+    `stride` is `size` by default; padding, as in `conv2d`, is never picked. A comparison and a
+    round for windows of up to ten pixels (`initial` counts as one), another for up to 16.
     """
     pictures("max_pool2d", x)
     lift = x._node.interval[0] if initial is None else number("the initial of max_pool2d", initial)
     if (initial is None and lift >= 0.0) or not math.isfinite(lift):
         if not math.isfinite(lift) and np.any(np.asarray(padding)):
-            raise JobError("max_pool2d with padding needs the range of its pictures: say it with within(x, low, high)")
+            raise JobError(
+                "max_pool2d with padding needs the range of its pictures: say it with within(x,"
+                " low, high)"
+            )
         lift = 0.0
-    seen = pooled(x - lift if lift else x, size, stride, padding)  # what is padded with is the least there can be
+    seen = pooled(
+        x - lift if lift else x, size, stride, padding
+    )  # what is padded with is the least there can be
     windows = seen.reshape(*seen.shape[:4], math.prod(seen.shape[4:]))
     top: Secret = largest(windows, initial is not None)[..., 0]
     return top + lift if lift else top
@@ -98,7 +113,9 @@ def _rows(name: str, a: Any, axis: Axis, keepdims: bool) -> tuple[Secret, tuple[
     kept = [n for n in range(a.ndim) if n not in gone]
     rows = a.transpose(*kept, *gone) if a.ndim else a
     rows = rows.reshape(*(a.shape[n] for n in kept), math.prod(a.shape[n] for n in gone))
-    return rows, tuple(1 if n in gone else a.shape[n] for n in range(a.ndim) if keepdims or n not in gone)
+    return rows, tuple(
+        1 if n in gone else a.shape[n] for n in range(a.ndim) if keepdims or n not in gone
+    )
 
 
 def _some(name: str, count: int, a: Secret, axis: Axis) -> None:

@@ -2,8 +2,9 @@
 
     d · (c · x) = (d·c) · x,   −(c · x) = (−c) · x
 
-c and d have f significant bits each, and so would d · (c · x) have 2f more than x, which is a truncation more than it takes. And
-where c is small, as the mean's 1/n is that a gradient begins with, the last bits of x would be gone before a large d brings them back.
+c and d have f significant bits each, and so would d · (c · x) have 2f more than x, which is a
+truncation more than it takes. And where c is small, as the mean's 1/n is that a gradient begins
+with, the last bits of x would be gone before a large d brings them back.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ _MINUS = np.asarray(-1.0)
 
 
 def join_factors(graph: Graph) -> Graph:
-    """A traced graph, in a copy where a product with a public number is not multiplied by another; itself where none is."""
+    """A traced graph, in a copy where a product with a public number is not multiplied by another;
+    itself where none is."""
     new, _ = graph.truncated({})
     found = False
     for node in new.nodes:

@@ -28,13 +28,15 @@ from .tensor import Secret, bounded, number, secret
 
 
 def relu(x: Secret) -> Secret:
-    """max(x, 0); read at `fraction_bits`, in the rounds of a comparison, whatever the scale of x."""
+    """max(x, 0); read at `fraction_bits`, in the rounds of a comparison, whatever the scale of
+    x."""
     secret("relu", x)
     return bounded((x >= 0.0) * x, 0.0, math.inf)
 
 
 def relu_derivative(x: Secret) -> Secret:
-    """1 where x ≥ 0, else 0: the comparison that relu(x) makes. A product with it opens its other factor."""
+    """1 where x ≥ 0, else 0: the comparison that relu(x) makes. A product with it opens its other
+    factor."""
     return x >= 0.0
 
 
@@ -46,7 +48,8 @@ def sign(x: Secret) -> Secret:
 
 @offers(np.equal)
 def equal(x1: Any, x2: Any) -> Secret:
-    """1 where both are equal to the last fraction bit, else 0: two comparisons on one opening, in the rounds of one, and no product."""
+    """1 where both are equal to the last fraction bit, else 0: two comparisons on one opening, in
+    the rounds of one, and no product."""
     x, y = (x1, x2) if isinstance(x1, Secret) else (x2, x1)
     return bounded((x >= y) - (x > y), 0.0, 1.0)
 
@@ -67,14 +70,16 @@ def absolute(x: Secret) -> Secret:
 
 @offers(np.where)
 def where(bit: Any, a: Any = None, b: Any = None) -> Secret:
-    """a where the bit is 1, b where it is 0, and equal to the one it picked; opens a − b, unless both are public.
+    """a where the bit is 1, b where it is 0, and equal to the one it picked; opens a − b, unless
+    both are public.
 
-    `bit` is the outcome of a comparison, a product of several or its opposite, or a public array of truth values.
+    `bit` is the outcome of a comparison, a product of several or its opposite, or a public array of
+    truth values.
     """
     if a is None or b is None:
         raise JobError(
-            "where takes two tensors to choose from, where(x > 0, a, b): which entries hold is as secret as they are; "
-            "multiply by the outcome x > 0, or sum it"
+            "where takes two tensors to choose from, where(x > 0, a, b): which entries hold is as"
+            " secret as they are; multiply by the outcome x > 0, or sum it"
         )
     if not isinstance(bit, Secret):
         if not isinstance(a, Secret) and not isinstance(b, Secret):
@@ -83,7 +88,8 @@ def where(bit: Any, a: Any = None, b: Any = None) -> Secret:
         return a * chosen + b * (1.0 - chosen)  # type: ignore[no-any-return]
     if not is_binary(bit._node):
         raise JobError(
-            f"where takes the outcome of a comparison, not {bit!r}: write where(x > 0, a, b) for a tensor x of 0 and 1"
+            f"where takes the outcome of a comparison, not {bit!r}: write where(x > 0, a, b) for a"
+            " tensor x of 0 and 1"
         )
     if not isinstance(a, Secret) and not isinstance(b, Secret):
         return bit * public(a) + (1 - bit) * public(b)
@@ -124,10 +130,11 @@ def minimum(a: Any, b: Any) -> Secret:
 
 @offers(np.clip)
 def clip(x: Secret, low: Any, high: Any) -> Secret:
-    """x kept within [low, high]; read at `fraction_bits`, by two comparisons on one opening, in the rounds of one.
+    """x kept within [low, high]; read at `fraction_bits`, by two comparisons on one opening, in the
+    rounds of one.
 
-    None for a limit that is not wanted, as in NumPy. A limit may be a tensor, secret or public, that broadcasts: then one after the
-    other, in twice as many rounds.
+    None for a limit that is not wanted, as in NumPy. A limit may be a tensor, secret or public,
+    that broadcasts: then one after the other, in twice as many rounds.
     """
     secret("clip", x)
     if any(isinstance(each, Secret) or np.ndim(each) for each in (low, high)):
@@ -145,7 +152,8 @@ def clip(x: Secret, low: Any, high: Any) -> Secret:
 
 
 def is_binary(node: Node) -> bool:
-    """Whether every entry is known to be 0 or 1: outcomes of comparisons, their products, opposites and views."""
+    """Whether every entry is known to be 0 or 1: outcomes of comparisons, their products, opposites
+    and views."""
     op, uses = tested(node)[0].op, tested(node)[0].inputs
     match op:
         case Test():
@@ -184,17 +192,24 @@ def _ends(value: Any) -> Interval:
     if isinstance(value, Secret):
         return value._node.interval
     array = public(value)
-    return (float(array.min(initial=math.inf)), float(array.max(initial=-math.inf))) if array.size else (0.0, 0.0)
+    return (
+        (float(array.min(initial=math.inf)), float(array.max(initial=-math.inf)))
+        if array.size
+        else (0.0, 0.0)
+    )
 
 
 def within(x: Secret, low: float, high: float, name: str = "") -> Secret:
-    """The same tensor, which the job's author says stays in [low, high]: fewer bits, and so fewer rounds. Where it does not,
-    results are meaningless; a plan lists the statement among its assumptions, of what is called `name`. What else uses x is not told."""
+    """The same tensor, which the job's author says stays in [low, high]: fewer bits, and so fewer
+    rounds. Where it does not, results are meaningless; a plan lists the statement among its
+    assumptions, of what is called `name`. What else uses x is not told."""
     secret("within", x)
     low, high = number("within's low", low), number("within's high", high)
     if not low < high:
         raise JobError(f"within needs low < high, not [{low}, {high}]")
-    x._graph.assume(f"{name or x._node.op.name} of shape {x.shape} is assumed to stay in [{low:g}, {high:g}]")
+    x._graph.assume(
+        f"{name or x._node.op.name} of shape {x.shape} is assumed to stay in [{low:g}, {high:g}]"
+    )
     return x._apply(Within(Broadcast(x.shape), low, high))
 
 
@@ -202,27 +217,31 @@ def sigmoid(x: Secret, method: str = "interpolated") -> Secret:
     """1 / (1 + exp(−x)).
 
     "interpolated": the degree-9 polynomial fitted on [−10, 10], at most 0.05 off there; one round.
-    "fourier": a series of six sines, at most 1e-3 off on [−8, 8]; one round. Beyond, it is wrong but bounded.
-    "accurate": that series, and 0 or 1 beyond [−8, 8], at most 1e-3 off everywhere; the rounds of a comparison,
-    one where x is known to lie there.
+    "fourier": a series of six sines, at most 1e-3 off on [−8, 8]; one round. Beyond, it is wrong
+    but bounded. "accurate": that series, and 0 or 1 beyond [−8, 8], at most 1e-3 off everywhere;
+    the rounds of a comparison, one where x is known to lie there.
 
     Its gradient is that of the sigmoid, out · (1 − out): no polynomial or series besides.
     """
-    out = _sigmoid(x, method, Poly(SIGMOID_10, 10.0, "sigmoid", COARSE), SIGMOID, sigmoid_everywhere)
+    out = _sigmoid(
+        x, method, Poly(SIGMOID_10, 10.0, "sigmoid", COARSE), SIGMOID, sigmoid_everywhere
+    )
     return differentiated(out, [x], lambda n, g: g * out * (1 - out))
 
 
 def sigmoid_derivative(x: Secret, method: str = "interpolated") -> Secret:
-    """d sigmoid(x) / dx, with the same bounds, from the same openings and dealt tensors as sigmoid(x)."""
+    """d sigmoid(x) / dx, with the same bounds, from the same openings and dealt tensors as
+    sigmoid(x)."""
     polynomial = Poly(derivative(SIGMOID_10), 10.0, "sigmoid derivative", COARSE)
     return _sigmoid(x, method, polynomial, SIGMOID_DERIVATIVE, slope_everywhere)
 
 
 def logistic_loss(z: Secret, y: Any, method: str = "fourier") -> Secret:
-    """−log of the probability that a sigmoid of z gives to the labels y in [0, 1]: log(1 + exp(z)) − y·z, elementwise.
+    """−log of the probability that a sigmoid of z gives to the labels y in [0, 1]: log(1 + exp(z))
+    − y·z, elementwise.
 
-    The value is as exact as `softplus`, and costs its round if somebody looks at it. The gradient is sigmoid(z, method) − y, as far as that
-    sigmoid holds: one round.
+    The value is as exact as `softplus`, and costs its round if somebody looks at it. The gradient
+    is sigmoid(z, method) − y, as far as that sigmoid holds: one round.
     """
     secret("logistic_loss", z)
     out = softplus(z) - y * z
@@ -234,7 +253,11 @@ def logistic_loss(z: Secret, y: Any, method: str = "fourier") -> Secret:
 
 
 def _sigmoid(
-    x: Secret, method: str, polynomial: Poly, series: Fourier, everywhere: Callable[[Secret], Secret]
+    x: Secret,
+    method: str,
+    polynomial: Poly,
+    series: Fourier,
+    everywhere: Callable[[Secret], Secret],
 ) -> Secret:
     secret("sigmoid", x)
     if method == "interpolated":
@@ -243,24 +266,31 @@ def _sigmoid(
         return x._apply(series)
     if method == "accurate":
         return everywhere(x)
-    raise JobError(f'sigmoid has no method {method!r}; there are "interpolated", "fourier" and "accurate"')
+    raise JobError(
+        f'sigmoid has no method {method!r}; there are "interpolated", "fourier" and "accurate"'
+    )
 
 
 def polynomial(
     x: Secret, coefficients: Sequence[float], limit: float = 16.0, argument_bits: int | None = None
 ) -> Secret:
-    """Σ coefficients[n]·x^n, in one round; x must stay within ±limit (the result has no meaning beyond).
+    """Σ coefficients[n]·x^n, in one round; x must stay within ±limit (the result has no meaning
+    beyond).
 
-    As exact as a product. With `argument_bits` below the job's fraction bits, x is read at no more than that: coarser, for fewer
-    dealt bytes.
+    As exact as a product. With `argument_bits` below the job's fraction bits, x is read at no more
+    than that: coarser, for fewer dealt bytes.
     """
     secret("polynomial", x)
-    if argument_bits is not None and (type(argument_bits) is not int or not 4 <= argument_bits <= 40):
+    if argument_bits is not None and (
+        type(argument_bits) is not int or not 4 <= argument_bits <= 40
+    ):
         raise JobError(f"argument_bits is a whole number from 4 to 40, not {argument_bits!r}")
     try:
         given = list(coefficients)
     except TypeError:
-        raise JobError(f"polynomial takes a list of public numbers, the constant first, not {coefficients!r}") from None
+        raise JobError(
+            f"polynomial takes a list of public numbers, the constant first, not {coefficients!r}"
+        ) from None
     chosen = tuple(number(f"coefficient {n} of a polynomial", c) for n, c in enumerate(given))
     while len(chosen) > 2 and chosen[-1] == 0.0:
         chosen = chosen[:-1]

@@ -1,11 +1,13 @@
 """Reverse-mode differentiation of the traced graph: graph in, graph out.
 
-A gradient is more nodes of the same graph. Nothing is saved for it and nothing is run: the rules (`Op.cotangent`) name nodes of the
-forward pass, equal nodes are one node, so the comparison of a ReLU and the opening of an activation serve both passes; and since
-lowering follows what is revealed, a loss whose value nobody asks for costs nothing.
+A gradient is more nodes of the same graph. Nothing is saved for it and nothing is run: the rules
+(`Op.cotangent`) name nodes of the forward pass, equal nodes are one node, so the comparison of a
+ReLU and the opening of an activation serve both passes; and since lowering follows what is
+revealed, a loss whose value nobody asks for costs nothing.
 
-Reverse mode is linear in the cotangent, so public factors (1/batch, 2, a sign) are kept out of the tensors and applied once, at the
-end, together with the rate: in fixed point a gradient divided by the batch early would lose its last bits.
+Reverse mode is linear in the cotangent, so public factors (1/batch, 2, a sign) are kept out of the
+tensors and applied once, at the end, together with the rate: in fixed point a gradient divided by
+the batch early would lose its last bits.
 """
 
 from __future__ import annotations
@@ -28,16 +30,23 @@ from .tensor import Secret, number
 def gradient(loss: Secret, of: Sequence[Secret], peak: float | None = None) -> list[Secret]:
     """∂loss/∂t for each tensor t of `of`, of t's shape. `loss` holds one number.
 
-    peak: what every gradient on the way is said to stay within, in absolute value; listed among the plan's assumptions, and watched
-    by the guard, as what `within` says is. Without it, only what interval arithmetic proves is known.
+    peak: what every gradient on the way is said to stay within, in absolute value; listed among the
+        plan's assumptions, and watched by the guard, as what `within` says is. Without it, only
+        what interval arithmetic proves is known.
 
-    JobError if peak is not above 0, if the loss does not depend on a tensor, or through an operation that has no gradient.
+    JobError if peak is not above 0, if the loss does not depend on a tensor, or through an
+    operation that has no gradient.
     """
     graph, end, targets = loss._graph, loss._node, [tensor._node for tensor in of]
     if peak is not None and not (peak := number("gradient's peak", peak)) > 0.0:
-        raise JobError(f"gradient's peak is what no gradient exceeds, a number above 0, not {peak:g}")
+        raise JobError(
+            f"gradient's peak is what no gradient exceeds, a number above 0, not {peak:g}"
+        )
     if end.size != 1:
-        raise JobError(f"gradient() of a tensor of shape {end.shape}: a loss is one number; take its sum() or mean()")
+        raise JobError(
+            f"gradient() of a tensor of shape {end.shape}: a loss is one number; take its sum() or"
+            " mean()"
+        )
     if not targets:
         return []
     forward = graph.nodes[: end.order + 1]
@@ -60,11 +69,14 @@ def gradient(loss: Secret, of: Sequence[Secret], peak: float | None = None) -> l
     return [flows[node].value(graph) for node in targets]
 
 
-def differentiated(out: Secret, inputs: Sequence[Secret], pull: Callable[[int, Any], Any]) -> Secret:
-    """`out` itself, with its gradient told: `pull(n, g)` is what inputs[n] contributes to a loss to which `out` contributes g.
+def differentiated(
+    out: Secret, inputs: Sequence[Secret], pull: Callable[[int, Any], Any]
+) -> Secret:
+    """`out` itself, with its gradient told: `pull(n, g)` is what inputs[n] contributes to a loss to
+    which `out` contributes g.
 
-    It must be linear in g, which has the shape of `out` and may be a public array of ones. What `out` was made of is not
-    looked at any more, so `inputs` must be all that it depends on.
+    It must be linear in g, which has the shape of `out` and may be a public array of ones. What
+    `out` was made of is not looked at any more, so `inputs` must be all that it depends on.
     """
     nodes = tuple(tensor._node for tensor in inputs)
     seen, waiting = set(nodes), [out._node]
@@ -73,7 +85,10 @@ def differentiated(out: Secret, inputs: Sequence[Secret], pull: Callable[[int, A
     while waiting:
         node = waiting.pop()
         if isinstance(node.op, Leaf):
-            raise JobError(f"differentiated(): the result also depends on {node!r}, which is not among the inputs")
+            raise JobError(
+                f"differentiated(): the result also depends on {node!r}, which is not among the"
+                " inputs"
+            )
         waiting += [use for use in node.inputs if use not in seen]
         seen.update(node.inputs)
     out._graph.rules[out._node] = Rule(nodes, pull)
@@ -97,7 +112,9 @@ class _Flow:
     def value(self, graph: Graph) -> Secret:
         if isinstance(self.tensor, Secret):
             return self.tensor if self.factor == 1.0 else self.tensor * self.factor
-        return Secret(graph, graph.apply(Constant(np.asarray(self.factor * cast(Array, self.tensor)))))
+        return Secret(
+            graph, graph.apply(Constant(np.asarray(self.factor * cast(Array, self.tensor))))
+        )
 
     def __add__(self, other: _Flow) -> _Flow:
         if self.factor == 0.0 or other.factor == 0.0:
@@ -107,8 +124,12 @@ class _Flow:
             return _Flow.of(1.0, cast(Tensor, self.factor * a + other.factor * b))
         if isinstance(a, Secret) and isinstance(b, Secret) and a._node is b._node:
             return _Flow(self.factor + other.factor, a)
-        if isinstance(a, np.ndarray) or (abs(other.factor) > abs(self.factor) and isinstance(b, Secret)):
-            return other + self  # the sum keeps the larger factor, and that of a secret rather than a public tensor
+        if isinstance(a, np.ndarray) or (
+            abs(other.factor) > abs(self.factor) and isinstance(b, Secret)
+        ):
+            return (
+                other + self
+            )  # the sum keeps the larger factor, and that of a secret rather than a public tensor
         ratio = other.factor / self.factor
         return _Flow(self.factor, a + b if ratio == 1.0 else a + b * ratio)
 
@@ -117,7 +138,9 @@ def _uses(graph: Graph, node: Node) -> tuple[Node, ...]:
     return graph.rules[node].inputs if node in graph.rules else node.inputs
 
 
-def _dependants(graph: Graph, forward: Sequence[Node], targets: Sequence[Node], through_flat: bool = True) -> set[Node]:
+def _dependants(
+    graph: Graph, forward: Sequence[Node], targets: Sequence[Node], through_flat: bool = True
+) -> set[Node]:
     found = set(targets)
     for node in forward:
         if (through_flat or not node.op.flat) and any(use in found for use in _uses(graph, node)):
@@ -141,7 +164,11 @@ def _pulled(graph: Graph, node: Node, n: int, flow: _Flow) -> _Flow | None:
 def _summed(g: Tensor, shape: Shape) -> Tensor:
     """g summed over the axes along which `shape` was broadcast to g's."""
     lead = g.ndim - len(shape)
-    wide = [lead + n for n, (own, now) in enumerate(zip(shape, g.shape[lead:], strict=True)) if own != now]
+    wide = [
+        lead + n
+        for n, (own, now) in enumerate(zip(shape, g.shape[lead:], strict=True))
+        if own != now
+    ]
     axes = (*range(lead), *wide)
     return g if not axes else cast(Tensor, g.sum(axes, keepdims=True).reshape(shape))
 
@@ -151,12 +178,14 @@ def _is_new(tensor: Tensor, count: int) -> bool:
 
 
 def _assume(flow: _Flow, node: Node, peak: float) -> None:
-    """The interval of a cotangent's tensor: what is proven, but no wider than ±peak with the public factor that is kept out of it."""
+    """The interval of a cotangent's tensor: what is proven, but no wider than ±peak with the public
+    factor that is kept out of it."""
     tensor, reach = cast(Secret, flow.tensor), peak / abs(flow.factor) if flow.factor else math.inf
     least, most = tensor._node.interval
     if max(-least, most) > reach:
         tensor._graph.assume(
-            f"the gradient at {node.op.name} of shape {node.shape} is assumed to stay in [{-peak:g}, {peak:g}]"
+            f"the gradient at {node.op.name} of shape {node.shape} is assumed to stay in"
+            f" [{-peak:g}, {peak:g}]"
         )
         tensor._node.interval = (max(least, -reach), min(most, reach))
         tensor._node.declared = tensor._node.interval

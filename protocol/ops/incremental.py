@@ -1,6 +1,7 @@
 """Products that a step carries on instead of making them again: one opening, and its round, fewer.
 
-A step that trains a linear layer on tensors that never change opens its weights only to multiply them:
+A step that trains a linear layer on tensors that never change opens its weights only to multiply
+them:
 
     z = x @ w;   w ← w ± c·(l @ g)     x, l known before the steps (l is xᵀ, as a rule), c public
 
@@ -8,9 +9,10 @@ Since x @ (w ± c·(l @ g)) = z ± c·((x @ l) @ g), the same step may carry z b
 
     z ← z ± c·(k @ g),   k = x @ l, made once
 
-and then no w is opened at all: what travels is z, as it would have anyway. k is kept at the scale at which it is made, so
-this is an identity in the ring, and no error accumulates between z and x @ w: they differ by what they differ by before
-the first step, for which w is read at the job's fraction bits. w itself is carried, and may be revealed, as ever.
+and then no w is opened at all: what travels is z, as it would have anyway. k is kept at the scale
+at which it is made, so this is an identity in the ring, and no error accumulates between z and x @
+w: they differ by what they differ by before the first step, for which w is read at the job's
+fraction bits. w itself is carried, and may be revealed, as ever.
 
 Only small tensors gain: k has a row and a column for every row of x.
 """
@@ -41,9 +43,11 @@ class Update:
 
 
 def carry_products(graph: Graph, numerics: Numerics) -> Graph:
-    """A traced graph with its steps rewritten wherever that spares an opening; the graph itself where that does not fit the ring.
+    """A traced graph with its steps rewritten wherever that spares an opening; the graph itself
+    where that does not fit the ring.
 
-    What is carried is finer than what it replaces, so that a job of many fraction bits may fit only as it was written.
+    What is carried is finer than what it replaces, so that a job of many fraction bits may fit only
+    as it was written.
     """
     rewritten, _ = graph.truncated({})
     before, phase = set(rewritten.updated), rewritten.phase
@@ -61,7 +65,9 @@ def carry_products(graph: Graph, numerics: Numerics) -> Graph:
 
 def _rewrite(graph: Graph) -> None:
     for label, end in list(graph.updated.items()):
-        carry = next((n for n in graph.nodes if n.phase == Phase.STEP and _is_carry(n, label)), None)
+        carry = next(
+            (n for n in graph.nodes if n.phase == Phase.STEP and _is_carry(n, label)), None
+        )
         update = None if carry is None else _update(carry, end)
         if carry is None or update is None or any(node is carry for node in graph.updated.values()):
             continue
@@ -85,7 +91,9 @@ def _update(carry: Node, end: Node) -> Update | None:
     if first is not carry or change is carry:
         return None
     factor = None
-    if isinstance(change.op, MultiplyPublic) and math.prod(change.op.shape(())) == 1:  # one number, in each step
+    if (
+        isinstance(change.op, MultiplyPublic) and math.prod(change.op.shape(())) == 1
+    ):  # one number, in each step
         factor, change = change.op, change.inputs[0]
     if not isinstance(change.op, MatMul) or change.shape != carry.shape or len(change.shape) != 2:
         return None
@@ -95,13 +103,18 @@ def _update(carry: Node, end: Node) -> Update | None:
 
 def _spared(product: Node, carry: Node, update: Update) -> bool:
     """Whether it is x @ w for an x that never changes, and all that the identity needs is small."""
-    if not isinstance(product.op, MatMul) or product.inputs[1] is not carry or product.inputs[0] is carry:
+    if (
+        not isinstance(product.op, MatMul)
+        or product.inputs[1] is not carry
+        or product.inputs[0] is carry
+    ):
         return False
     x = product.inputs[0]
     return (
         x.phase == Phase.SETUP
         and len(x.shape) == 2
-        and max(x.size, product.size, update.left.size, x.shape[0] * update.left.shape[1]) <= WIDE_SIZE
+        and max(x.size, product.size, update.left.size, x.shape[0] * update.left.shape[1])
+        <= WIDE_SIZE
     )
 
 

@@ -1,4 +1,5 @@
-"""Entries at public places, NumPy's functions for them, and labels as one-hot vectors. They are views, and cost nothing."""
+"""Entries at public places, NumPy's functions for them, and labels as one-hot vectors. They are
+views, and cost nothing."""
 
 from __future__ import annotations
 
@@ -21,17 +22,23 @@ MODES = ("edge", "reflect", "symmetric", "wrap")
 
 @offers(np.take)
 def take(a: Secret, indices: Any, axis: int | None = None) -> Secret:
-    """The entries at public `indices` along an axis, or of the tensor as one row; as a[indices] of NumPy; no round."""
+    """The entries at public `indices` along an axis, or of the tensor as one row; as a[indices] of
+    NumPy; no round."""
     secret("take", a)
     places = _places("take", indices)
     x, at = (a.ravel(), 0) if axis is None else (a, axis_of(a, axis))
     found = x._apply(Structure(structural.take(x.shape, at, places.ravel())))
-    return found.reshape((*x.shape[:at], *places.shape, *x.shape[at + 1 :])) if places.ndim != 1 else found
+    return (
+        found.reshape((*x.shape[:at], *places.shape, *x.shape[at + 1 :]))
+        if places.ndim != 1
+        else found
+    )
 
 
 @offers(np.pad)
 def pad(array: Secret, pad_width: Any, mode: str = "constant", constant_values: Any = 0) -> Secret:
-    """As np.pad, in the modes "constant" (zeros, or public numbers), "edge", "reflect", "symmetric" and "wrap"; no round."""
+    """As np.pad, in the modes "constant" (zeros, or public numbers), "edge", "reflect", "symmetric"
+    and "wrap"; no round."""
     secret("pad", array)
     widths = _widths(pad_width, array.ndim)
     if mode == "constant":
@@ -39,16 +46,21 @@ def pad(array: Secret, pad_width: Any, mode: str = "constant", constant_values: 
         edge = structural.pad(array.shape, tuple((before, 0, after) for before, after in widths))
         padded = array._apply(Structure(edge)) if any(map(any, widths)) else array
         return (
-            padded + np.pad(np.zeros(array.shape), widths, constant_values=public(filled)) if filled.any() else padded
+            padded + np.pad(np.zeros(array.shape), widths, constant_values=public(filled))
+            if filled.any()
+            else padded
         )
     if mode not in MODES:
         raise JobError(
-            f'pad has no mode {mode!r} for a secret tensor; there are "constant", {", ".join(map(repr, MODES))}'
+            f'pad has no mode {mode!r} for a secret tensor; there are "constant",'
+            f" {', '.join(map(repr, MODES))}"
         )
     for axis, (before, after) in enumerate(widths):
         if before or after:
             if not array.shape[axis]:
-                raise JobError(f"pad: axis {axis} of a tensor of shape {array.shape} has no entry to take from")
+                raise JobError(
+                    f"pad: axis {axis} of a tensor of shape {array.shape} has no entry to take from"
+                )
             extended: Any = np.pad(np.arange(array.shape[axis]), (before, after), mode)  # type: ignore[call-overload]
             array = take(array, extended, axis)
     return array
@@ -61,7 +73,10 @@ def split(ary: Secret, indices_or_sections: Any, axis: int = 0) -> list[Secret]:
     if np.ndim(indices_or_sections) == 0:
         count = _count("split", indices_or_sections)
         if ary.shape[at] % count:
-            raise JobError(f"split of {ary.shape[at]} entries into {count} equal parts; array_split makes unequal ones")
+            raise JobError(
+                f"split of {ary.shape[at]} entries into {count} equal parts; array_split makes"
+                " unequal ones"
+            )
     return array_split(ary, indices_or_sections, axis)
 
 
@@ -75,7 +90,10 @@ def array_split(ary: Secret, indices_or_sections: Any, axis: int = 0) -> list[Se
         places = _places("split", indices_or_sections).tolist()
     parts = np.array_split(np.arange(ary.shape[at]), places)
     return [
-        ary[(slice(None),) * at + (slice(int(part[0]), int(part[-1]) + 1) if part.size else slice(0, 0),)]
+        ary[
+            (slice(None),) * at
+            + (slice(int(part[0]), int(part[-1]) + 1) if part.size else slice(0, 0),)
+        ]
         for part in parts
     ]
 
@@ -94,7 +112,9 @@ def repeat(a: Secret, repeats: Any, axis: int | None = None) -> Secret:
     x, at = (a.ravel(), 0) if axis is None else (a, axis_of(a, axis))
     times = _places("repeat", repeats)
     if times.ndim > 1 or times.size not in (1, x.shape[at]) or (times < 0).any():
-        raise JobError(f"repeat of {x.shape[at]} entries takes a number ≥ 0, or one for each, not {repeats!r}")
+        raise JobError(
+            f"repeat of {x.shape[at]} entries takes a number ≥ 0, or one for each, not {repeats!r}"
+        )
     return take(x, np.repeat(np.arange(x.shape[at]), times), at)
 
 
@@ -112,10 +132,12 @@ def tile(A: Secret, reps: int | Sequence[int]) -> Secret:
 
 
 def one_hot(labels: Any, num_classes: int) -> Array:
-    """Public labels 0, 1, … as vectors along a new last axis, 1 at the label and 0 elsewhere: a public array."""
+    """Public labels 0, 1, … as vectors along a new last axis, 1 at the label and 0 elsewhere: a
+    public array."""
     if isinstance(labels, Secret):
         raise JobError(
-            "one_hot of a secret tensor: its owner gives labels as one-hot vectors, so that no comparison is needed"
+            "one_hot of a secret tensor: its owner gives labels as one-hot vectors, so that no"
+            " comparison is needed"
         )
     places, count = _places("one_hot", labels), _count("one_hot", num_classes)
     if places.size and not 0 <= places.min() <= places.max() < count:
@@ -127,7 +149,10 @@ def one_hot(labels: Any, num_classes: int) -> Array:
 def _places(name: str, values: Any) -> Any:
     """Public whole numbers as an array."""
     if isinstance(values, Secret):
-        raise JobError(f"{name} by secret places is not offered: multiply by one-hot vectors, x_one_hot @ table")
+        raise JobError(
+            f"{name} by secret places is not offered: multiply by one-hot vectors, x_one_hot @"
+            " table"
+        )
     found = np.asarray(values)
     if found.dtype.kind not in "iu" and found.size:
         raise JobError(f"{name} takes whole numbers, not {found.dtype}")
@@ -152,7 +177,8 @@ def _widths(pad_width: Any, axes: int) -> tuple[tuple[int, int], ...]:
             found = np.broadcast_to(_places("pad", pad_width), (axes, 2))
         except ValueError:
             raise JobError(
-                f"pad of a tensor with {axes} axes by {pad_width!r}: a pair (before, after) for each"
+                f"pad of a tensor with {axes} axes by {pad_width!r}: a pair (before, after) for"
+                " each"
             ) from None
     if (found < 0).any():
         raise JobError(f"pad takes widths ≥ 0, not {pad_width!r}")

@@ -1,19 +1,22 @@
 """1/x, a/x, 1/√x, √x and log x of a secret x > 0, over forty binary orders of magnitude.
 
-*Normalisation.* With b_e = [x < 4^e] for e = L + 1 … U − 1, all on one opening of x and one mask's digits, and with 4^L ≤ x < 4^U,
+*Normalisation.* With b_e = [x < 4^e] for e = L + 1 … U − 1, all on one opening of x and one mask's
+digits, and with 4^L ≤ x < 4^U,
 
     N = 4^(1−U) + Σ_e (4^(1−e) − 4^(−e))·b_e,  y = x·N = 4^(1−U)·x + Σ_e (4^(1−e) − 4^(−e))·b_e·x
 
-telescope to N = 4^(−E) and y ∈ [1, 4) for the E with 4^E ≤ x < 4^(E+1). The factors are powers of two and their differences, so both are
-exact; b_e·x is a `Gate` on what is open. √N, 1/√N and log N are sums over the same bits. A short series of waves gives F(y), and
+telescope to N = 4^(−E) and y ∈ [1, 4) for the E with 4^E ≤ x < 4^(E+1). The factors are powers of
+two and their differences, so both are exact; b_e·x is a `Gate` on what is open. √N, 1/√N and log N
+are sums over the same bits. A short series of waves gives F(y), and
 
     1/x = F(y)·N,    a/x = (a·N)·F(y),    1/√x = F(y)·√N,    √x = F(y)/√N,    log x = F(y) − log N.
 
-Rounds: those of a comparison, one that opens y and one that opens F(y), which log x does without. Where x is known to lie within a
-factor of 10, F(x) alone: one round, and another for a quotient.
+Rounds: those of a comparison, one that opens y and one that opens F(y), which log x does without.
+    Where x is known to lie within a factor of 10, F(x) alone: one round, and another for a
+    quotient.
 
-Hides: x, y, N and F(y) are opened under fresh uniform masks, and the comparisons hide what `correlations/bits.py` says; nothing else
-is opened.
+Hides: x, y, N and F(y) are opened under fresh uniform masks, and the comparisons hide what
+    `correlations/bits.py` says; nothing else is opened.
 """
 
 from __future__ import annotations
@@ -32,7 +35,8 @@ from .spelling import offers
 from .tensor import Secret, bounded, secret
 
 SMALLEST, LARGEST = 2.0**-20, 2.0**20
-"""What x is taken to lie between where nothing closer is known: by what x is made of, an Input's range, or `within`."""
+"""What x is taken to lie between where nothing closer is known: by what x is made of, an Input's
+range, or `within`."""
 
 
 class _Normalised:
@@ -80,16 +84,20 @@ def _positive(name: str, x: Secret) -> Secret:
     secret(name, x)
     low, high = x._node.interval
     if high <= 0.0:
-        raise JobError(f"{name} of a tensor that lies in [{low:g}, {high:g}]: it is for what is above 0")
+        raise JobError(
+            f"{name} of a tensor that lies in [{low:g}, {high:g}]: it is for what is above 0"
+        )
     if low >= SMALLEST and high <= LARGEST:
         return x
     return within(x, max(low, SMALLEST), min(high, LARGEST))
 
 
 def reciprocal(x: Secret) -> Secret:
-    """1/x for x in [2^-20, 2^20]; a comparison and two rounds, one in all where x is known to lie within a factor of 10, as in [1, 10].
+    """1/x for x in [2^-20, 2^20]; a comparison and two rounds, one in all where x is known to lie
+    within a factor of 10, as in [1, 10].
 
-    Off by at most (1e-5 + 10·2^-f)/x + 2^-f for f fraction bits. Beyond that range the result is meaningless: the guard counts such x.
+    Off by at most (1e-5 + 10·2^-f)/x + 2^-f for f fraction bits. Beyond that range the result is
+    meaningless: the guard counts such x.
     """
     n = _Normalised("reciprocal", x)
     found = n.function("reciprocal", 1.0 / n.top, 1.0) * n.power(1.0)
@@ -98,11 +106,11 @@ def reciprocal(x: Secret) -> Secret:
 
 
 def divide(x1: Any, x2: Any) -> Secret:
-    """x1 / x2. A secret divisor lies in [2^-20, 2^20]: a comparison and two rounds; two in all where it is known to lie within
-    a factor of 10.
+    """x1 / x2. A secret divisor lies in [2^-20, 2^20]: a comparison and two rounds; two in all
+    where it is known to lie within a factor of 10.
 
-    Off by at most |x1/x2|·(1e-5 + 10·2^-f) + (2 + 1/x2)·2^-f, and by |x1|·2^-f more where x2 may be above 2^f. A divisor
-    beyond that range is counted by the guard.
+    Off by at most |x1/x2|·(1e-5 + 10·2^-f) + (2 + 1/x2)·2^-f, and by |x1|·2^-f more where x2 may be
+    above 2^f. A divisor beyond that range is counted by the guard.
     JobError for a public divisor with zeros.
     """
     if not isinstance(x2, Secret):
@@ -125,9 +133,11 @@ def divide(x1: Any, x2: Any) -> Secret:
 
 
 def rsqrt(x: Secret) -> Secret:
-    """1/√x for x in [2^-20, 2^20]; a comparison and two rounds, one in all where x is known to lie within a factor of 10.
+    """1/√x for x in [2^-20, 2^20]; a comparison and two rounds, one in all where x is known to lie
+    within a factor of 10.
 
-    Off by at most (1e-5 + 4·2^-f)/√x + 2^-f. Beyond that range the result is meaningless: the guard counts such x.
+    Off by at most (1e-5 + 4·2^-f)/√x + 2^-f. Beyond that range the result is meaningless: the guard
+    counts such x.
     """
     n = _Normalised("rsqrt", x)
     found = n.function("rsqrt", n.top**-0.5, 1.0) * n.power(0.5)
@@ -137,9 +147,11 @@ def rsqrt(x: Secret) -> Secret:
 
 @offers(np.sqrt)
 def sqrt(x: Secret) -> Secret:
-    """√x for x in [2^-20, 2^20]; a comparison and two rounds, one in all where x is known to lie within a factor of 10.
+    """√x for x in [2^-20, 2^20]; a comparison and two rounds, one in all where x is known to lie
+    within a factor of 10.
 
-    Off by at most (1e-5 + 2·2^-f)·√x + 2^-f. Beyond that range the result is meaningless: the guard counts such x.
+    Off by at most (1e-5 + 2·2^-f)·√x + 2^-f. Beyond that range the result is meaningless: the guard
+    counts such x.
     """
     n = _Normalised("sqrt", x)
     found = n.function("sqrt", 1.0, n.top**0.5) * n.power(-0.5)
@@ -149,9 +161,11 @@ def sqrt(x: Secret) -> Secret:
 
 @offers(np.log)
 def log(x: Secret) -> Secret:
-    """The natural logarithm for x in [2^-20, 2^20]; a comparison and a round, one in all where x is known to lie within a factor of 10.
+    """The natural logarithm for x in [2^-20, 2^20]; a comparison and a round, one in all where x is
+    known to lie within a factor of 10.
 
-    Off by at most 1e-5 + 2^(5−f), and by the error of x, relatively. Beyond that range the result is meaningless: the guard counts such x.
+    Off by at most 1e-5 + 2^(5−f), and by the error of x, relatively. Beyond that range the result
+    is meaningless: the guard counts such x.
     """
     n = _Normalised("log", x)
     found = n.function("log", 0.0, math.log(n.top))

@@ -1,4 +1,5 @@
-"""Sums and differences of secret tensors, and what all linear operations share. They cost nothing on the wire."""
+"""Sums and differences of secret tensors, and what all linear operations share. They cost nothing
+on the wire."""
 
 from __future__ import annotations
 
@@ -61,7 +62,8 @@ class Add(Aligned):
         return (a - d, b - c) if self.minus else (a + c, b + d)
 
     def spread(self, *uses: Node) -> Spread | None:
-        """As large as if both had the same signs: what is added in a job's lines is seldom independent, as x + x, or a + y + y, is not."""
+        """As large as if both had the same signs: what is added in a job's lines is seldom
+        independent, as x + x, or a + y + y, is not."""
         (a, x), (b, y) = (use.likely for use in uses)
         return Spread(a + b, x + y)
 
@@ -101,7 +103,9 @@ class Negate(Linear):
     def emit(self, lowering: Lowering, node: Node) -> Share:
         limbs = lowering.limbs(node)
         x = lowering.narrowed(lowering.share(node.inputs[0]), limbs)
-        return lowering.as_share(lowering.call(ring(limbs).neg, x), node.shape, x.scale, x.bits, limbs)
+        return lowering.as_share(
+            lowering.call(ring(limbs).neg, x), node.shape, x.scale, x.bits, limbs
+        )
 
 
 def times(a: float, b: float) -> float:

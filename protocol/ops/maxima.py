@@ -1,11 +1,12 @@
 """The largest of a few, where it stands, and the smallest, from all comparisons of two at once.
 
-Entry i is the largest where it is no smaller than those behind it, and larger than those before it: k − 1 bits, of which all must be 1
-(`correlations/conjunctions.py`). So of equal entries it is the first, and exactly one of k is picked: the sum of all, each gated by its
-bit, is the largest, to the last place. Differences of what is open are open, so that only the entries are.
+Entry i is the largest where it is no smaller than those behind it, and larger than those before it:
+k − 1 bits, of which all must be 1 (`correlations/conjunctions.py`). So of equal entries it is the
+first, and exactly one of k is picked: the sum of all, each gated by its bit, is the largest, to the
+last place. Differences of what is open are open, so that only the entries are.
 
-A comparison and one round, for up to ten entries; another for up to 16. The comparison takes one less than others where few bytes more are
-dealt for it, or the caller asks for that.
+A comparison and one round, for up to ten entries; another for up to 16. The comparison takes one
+less than others where few bytes more are dealt for it, or the caller asks for that.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ from .tensor import Secret, bounded, concatenate
 
 MOST_COMPARED = 16  # entries that are all compared with each other: 120 comparisons
 AT_ONCE = 1 << 18
-"""Entries of a tensor, of which each is dealt up to 150 bytes; a larger one is cut into pieces, side by side."""
+"""Entries of a tensor, of which each is dealt up to 150 bytes; a larger one is cut into pieces,
+side by side."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,8 @@ class Differ(Structure):
 
 @dataclass(frozen=True)
 class Top(Test):
-    """1 where the first of the largest of `of` entries stands, by their `Differ`: (of·(of − 1)/2, m) → (k, m), of the first k entries.
+    """1 where the first of the largest of `of` entries stands, by their `Differ`: (of·(of − 1)/2,
+    m) → (k, m), of the first k entries.
 
     64 divides m. soon: in as few rounds as can be, whatever is dealt for it.
     """
@@ -77,7 +80,9 @@ class Top(Test):
         demands.need_open(x, max(demands.room(x), bits.LEAST_BITS))
 
     def masked(self, lowering: Lowering, node: Node) -> tuple[Value, Mask]:
-        found: tuple[Value, Mask] = lowering.once(("top", node), lambda: self._masked(lowering, node))
+        found: tuple[Value, Mask] = lowering.once(
+            ("top", node), lambda: self._masked(lowering, node)
+        )
         return found
 
     def _masked(self, lowering: Lowering, node: Node) -> tuple[Value, Mask]:
@@ -86,17 +91,29 @@ class Top(Test):
         pairs, flipped = _pairs(self.of, self.k)
         words, n = node.shape[1] // WORD, self.of - 1
         flips = np.where(flipped, np.uint64(2**64 - 1), np.uint64(0))[..., None]
-        views = (Reshape((x.shape[0], words)), take((x.shape[0], words), 0, pairs.ravel()), Reshape((self.k, n, words)))
+        views = (
+            Reshape((x.shape[0], words)),
+            take((x.shape[0], words), 0, pairs.ravel()),
+            Reshape((self.k, n, words)),
+        )
         key = ("top", below.public.register)
         public = lowering.call(lambda w: w ^ flips, lowering.through(views, key, below.public, 1))
         own = lowering.through(views, (*key, "own"), below.share, 1)
-        found = Operand(public, own, replace(below.mask, shape=views[-1].shape, views=(*below.mask.views, *views)))
+        found = Operand(
+            public,
+            own,
+            replace(below.mask, shape=views[-1].shape, views=(*below.mask.views, *views)),
+        )
         while n > 1:
             sizes = spread(n, -(-n // bits.WIDEST))
             form, n = Conjunctions(found.mask, sizes), len(sizes)
             (dealt,) = lowering.deal(form, found.public.phase)
-            each = lowering.call(lambda *v, f=form: f.consume(lowering.party, *v), found.public, found.share, dealt)
-            found = lowering.open_value(each, Field((self.k, n, words), xor=True), f"{self.name}#{node.order}")
+            each = lowering.call(
+                lambda *v, f=form: f.consume(lowering.party, *v), found.public, found.share, dealt
+            )
+            found = lowering.open_value(
+                each, Field((self.k, n, words), xor=True), f"{self.name}#{node.order}"
+            )
         flat = Reshape((self.k * words, 1))
         mask = replace(found.mask, shape=flat.shape, views=(*found.mask.views, flat))
         return lowering.viewed(found.public, flat, 1), mask
@@ -104,24 +121,31 @@ class Top(Test):
 
 @cache
 def _pairs(of: int, k: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """For each of the first k entries and all others, j: which difference tells, and whether [difference < 0] is to be 0, not 1."""
+    """For each of the first k entries and all others, j: which difference tells, and whether
+    [difference < 0] is to be 0, not 1."""
     numbers = np.zeros((of, of), np.int64)
     numbers[np.triu_indices(of, 1)] = np.arange(of * (of - 1) // 2)
     numbers += numbers.T
-    others = np.array([[j for j in range(of) if j != i] for i in range(k)], np.int64).reshape(k, of - 1)
+    others = np.array([[j for j in range(of) if j != i] for i in range(k)], np.int64).reshape(
+        k, of - 1
+    )
     at = np.arange(k)[:, None]
     return numbers[at, others], others > at
 
 
 def largest(x: Secret, floor: bool = False, soon: bool = False) -> Secret:
-    """The largest along the last axis, which stays with length 1, and with `floor` 0 where that is larger: exact.
+    """The largest along the last axis, which stays with length 1, and with `floor` 0 where that is
+    larger: exact.
 
-    Its gradient goes where `is_largest` is 1. soon: in as few rounds as can be, whatever is dealt for it.
+    Its gradient goes where `is_largest` is 1. soon: in as few rounds as can be, whatever is dealt
+    for it.
     """
     if x.shape[-1] == 1 and not floor:
         return x
     if x.shape[-1] > MOST_COMPARED:
-        return largest(concatenate([largest(part, soon=soon) for part in _parts(x)], axis=-1), floor, soon)
+        return largest(
+            concatenate([largest(part, soon=soon) for part in _parts(x)], axis=-1), floor, soon
+        )
     if len(pieces := _pieces(x)) > 1:
         return concatenate([largest(piece, floor, soon) for piece in pieces], axis=_longest(x))
     low, high = x._node.interval
@@ -131,7 +155,8 @@ def largest(x: Secret, floor: bool = False, soon: bool = False) -> Secret:
 
 
 def is_largest(x: Secret, floor: bool = False, soon: bool = False) -> Secret:
-    """1 where the largest along the last axis stands, the first of equal ones, and with `floor` if it is 0 at least; 0 elsewhere.
+    """1 where the largest along the last axis stands, the first of equal ones, and with `floor` if
+    it is 0 at least; 0 elsewhere.
 
     The comparisons are those of `largest`.
     """
@@ -140,15 +165,20 @@ def is_largest(x: Secret, floor: bool = False, soon: bool = False) -> Secret:
         return x * 0.0 + 1.0
     if k > MOST_COMPARED:
         parts = _parts(x)
-        best = is_largest(concatenate([largest(part, soon=soon) for part in parts], axis=-1), floor, soon)
+        best = is_largest(
+            concatenate([largest(part, soon=soon) for part in parts], axis=-1), floor, soon
+        )
         return concatenate(
-            [is_largest(part, soon=soon) * best[..., n : n + 1] for n, part in enumerate(parts)], axis=-1
+            [is_largest(part, soon=soon) * best[..., n : n + 1] for n, part in enumerate(parts)],
+            axis=-1,
         )
     if len(pieces := _pieces(x)) > 1:
         return concatenate([is_largest(piece, floor, soon) for piece in pieces], axis=_longest(x))
     columns = x.reshape(m, k).transpose()
     if floor or m % WORD:  # a zero to be compared with; and full words of bits
-        columns = columns._apply(Structure(pad(columns.shape, ((0, 0, int(floor)), (0, 0, -m % WORD)))))
+        columns = columns._apply(
+            Structure(pad(columns.shape, ((0, 0, int(floor)), (0, 0, -m % WORD))))
+        )
     apart = columns._apply(Differ(differences(columns.shape)))
     return apart._apply(Top(columns.shape[0], k, soon))[:, :m].transpose().reshape(*lead, k)
 
@@ -168,4 +198,6 @@ def _pieces(x: Secret) -> list[Secret]:
     if x.size <= AT_ONCE or len(x.shape) < 2:
         return [x]
     step = max(1, AT_ONCE * x.shape[axis] // x.size)
-    return [x[(slice(None),) * axis + (slice(at, at + step),)] for at in range(0, x.shape[axis], step)]
+    return [
+        x[(slice(None),) * axis + (slice(at, at + step),)] for at in range(0, x.shape[axis], step)
+    ]

@@ -1,4 +1,5 @@
-"""Functions as Fourier series: one round, a small error within an interval, and bounded values beyond it."""
+"""Functions as Fourier series: one round, a small error within an interval, and bounded values
+beyond it."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ PERIOD_BITS = 5  # the period is 32: a power of two, so that it divides the ring
 
 @dataclass(frozen=True)
 class Fourier(Secure):
-    """constant + Σ_j cosines[j]·cos jωx + sines[j]·sin jωx for odd j, ω = 2π/32; fitted for |x| ≤ limit."""
+    """constant + Σ_j cosines[j]·cos jωx + sines[j]·sin jωx for odd j, ω = 2π/32; fitted for |x| ≤
+    limit."""
 
     constant: float
     cosines: tuple[float, ...]
@@ -33,7 +35,9 @@ class Fourier(Secure):
     label: str
     range: Interval
     finer: int = 0  # fraction bits of the result beyond the job's
-    everywhere: bool = False  # taken of any x: who uses it discards what it makes of an x beyond the limit
+    everywhere: bool = (
+        False  # taken of any x: who uses it discards what it makes of an x beyond the limit
+    )
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -52,7 +56,9 @@ class Fourier(Secure):
     def clear(self, step: int, *arrays: Array) -> Array:
         odd = np.arange(1, 2 * len(self.sines), 2) * (2 * pi / 2**PERIOD_BITS)
         angles = arrays[0][..., None] * odd
-        return np.asarray(self.constant + np.cos(angles) @ self.cosines + np.sin(angles) @ self.sines)
+        return np.asarray(
+            self.constant + np.cos(angles) @ self.cosines + np.sin(angles) @ self.sines
+        )
 
     def cotangent(self, n: int, g: Tensor, out: Tensor, *operands: Tensor) -> Tensor:
         """The derivative of the series · g, from the opening and the waves that the series used."""
@@ -77,7 +83,11 @@ class Fourier(Secure):
         (x,) = node.inputs
         if not self.everywhere:
             warn_beyond(lowering, self.label, x, self.limit)
-        out_bits, scale, party = lowering.sizes.needs[node], lowering.sizes.scales[node], lowering.party
+        out_bits, scale, party = (
+            lowering.sizes.needs[node],
+            lowering.sizes.scales[node],
+            lowering.party,
+        )
         c, mask, argument = lowering.opened(x)
         limbs = max(2, limbs_for(2 * UNIT - scale + out_bits))
         waves = Waves(replace(mask, bits=argument + PERIOD_BITS), len(self.sines), limbs)
@@ -87,8 +97,9 @@ class Fourier(Secure):
         return lowering.as_share(out, node.shape, scale, 64 * form.out_limbs, form.out_limbs)
 
 
-# Minimax fits on [−8, 8] of odd harmonics of period 32, by Lawson's algorithm: 2.9e-4 off σ, 7.6e-4 off σ'.
-# At ±8, a quarter of a period from the middle, that of σ is within 6.3e-4 of 0 or 1 and that of σ' is 0.
+# Minimax fits on [−8, 8] of odd harmonics of period 32, by Lawson's algorithm: 2.9e-4 off σ, 7.6e-4
+# off σ'. At ±8, a quarter of a period from the middle, that of σ is within 6.3e-4 of 0 or 1 and
+# that of σ' is 0.
 LIMIT = 8.0
 SINES = (0.59806155, 0.126477657, 0.036073502, 0.010426178, 0.00308479, 0.000943183)
 COSINES = (0.117428489, 0.074503526, 0.03541077, 0.01433748, 0.005436181, 0.002127492)

@@ -24,17 +24,29 @@ COARSE = 16  # fraction bits at which a fitted function reads its argument: its 
 _MORE = 1.02  # times the limit is still told apart from anything else, whatever rounding did to x
 LIMIT_BITS = 20  # limits are up to 2^20: at 40 fraction bits, what is public then fits an int64
 
-# Degree-9 least-squares fit of the sigmoid on [−10, 10], at most 0.023 off for |x| ≤ 8 and 0.050 at 10
-# (SigmoidInterpolated10 of the MPC Playground notebooks).
-SIGMOID_10 = (0.5, 0.2159198015, 0.0, -0.0082176259, 0.0, 0.0001825597, 0.0, -0.0000018848, 0.0, 0.0000000072)
+# Degree-9 least-squares fit of the sigmoid on [−10, 10], at most 0.023 off for |x| ≤ 8 and 0.050 at
+# 10 (SigmoidInterpolated10 of the MPC Playground notebooks).
+SIGMOID_10 = (
+    0.5,
+    0.2159198015,
+    0.0,
+    -0.0082176259,
+    0.0,
+    0.0001825597,
+    0.0,
+    -0.0000018848,
+    0.0,
+    0.0000000072,
+)
 
 
 @dataclass(frozen=True)
 class Poly(Secure):
     """Σ coefficients[n]·x^n for |x| ≤ limit; beyond it the result is meaningless.
 
-    The argument is read at the job's fraction bits, or at `argument_bits` where those are fewer. What is off is then at most
-    one unit in the last place of the result, and what reading x moves it by: nothing if x has no more fraction bits than that.
+    The argument is read at the job's fraction bits, or at `argument_bits` where those are fewer.
+    What is off is then at most one unit in the last place of the result, and what reading x moves
+    it by: nothing if x has no more fraction bits than that.
     """
 
     coefficients: tuple[float, ...]
@@ -52,11 +64,19 @@ class Poly(Secure):
 
     def shape(self, *shapes: Shape) -> Shape:
         if not 1 <= len(self.coefficients) - 1 <= MAX_DEGREE:
-            raise JobError(f"{self.label}: degree {len(self.coefficients) - 1}; 1 to {MAX_DEGREE} are possible")
+            raise JobError(
+                f"{self.label}: degree {len(self.coefficients) - 1}; 1 to {MAX_DEGREE} are possible"
+            )
         if not all(isfinite(a) for a in self.coefficients):
-            raise JobError(f"{self.label}: every coefficient must be a finite number, not {list(self.coefficients)}")
+            raise JobError(
+                f"{self.label}: every coefficient must be a finite number, not"
+                f" {list(self.coefficients)}"
+            )
         if not self.limit > 0.0 or inf > self.limit > 2.0**LIMIT_BITS:
-            raise JobError(f"{self.label}: limit is a number above 0 and up to 2^{LIMIT_BITS}, not {self.limit:g}")
+            raise JobError(
+                f"{self.label}: limit is a number above 0 and up to 2^{LIMIT_BITS}, not"
+                f" {self.limit:g}"
+            )
         return shapes[0]
 
     def bounds(self, *uses: Node) -> Interval:
@@ -90,7 +110,8 @@ class Poly(Secure):
         demands.need_open(x, self._opened_bits(demands.sizes, x, demands.room(x)))
 
     def _opened_bits(self, sizes: Sizes, x: Node, room: int) -> int:
-        """All that x has, in as many words as it takes to tell numbers within ±limit from each other."""
+        """All that x has, in as many words as it takes to tell numbers within ±limit from each
+        other."""
         return min(room, 64 * limbs_for(sizes.scales[x] + frexp(self._limit(sizes, x))[1] + 2))
 
     def _limit(self, sizes: Sizes, x: Node) -> float:
@@ -98,7 +119,8 @@ class Poly(Secure):
         if not isinf(self.limit):
             return self.limit
         return max(
-            min(max(map(abs, x.interval)), 2.0 ** (sizes.integer_bits(x) - 2)), 2.0**-sizes.numerics.fraction_bits
+            min(max(map(abs, x.interval)), 2.0 ** (sizes.integer_bits(x) - 2)),
+            2.0**-sizes.numerics.fraction_bits,
         )
 
     def emit(self, lowering: Lowering, node: Node) -> Share:
@@ -106,21 +128,29 @@ class Poly(Secure):
         warn_beyond(lowering, self.label, x, self.limit)
         sizes, party = lowering.sizes, lowering.party
         out_scale, out_bits, limit = sizes.scales[node], sizes.needs[node], self._limit(sizes, x)
-        c, mask, scale = lowering.opened(x, limbs=limbs_for(self._opened_bits(sizes, x, sizes.room(x))))
+        c, mask, scale = lowering.opened(
+            x, limbs=limbs_for(self._opened_bits(sizes, x, sizes.room(x)))
+        )
         argument = min(scale, self.argument_bits or sizes.numerics.fraction_bits)
-        mask = replace(mask, bits=min(mask.bits, 62 + scale - argument))  # so that what is public fits an int64
+        mask = replace(
+            mask, bits=min(mask.bits, 62 + scale - argument)
+        )  # so that what is public fits an int64
         most = sizes.integer_bits(node) - 1
         form = fit(self.coefficients, argument, limit, out_scale, out_bits, most)
-        width = min(mask.bits - scale + argument, argument + frexp(_MORE * limit + 2.0 ** (4 - argument))[1] + 2)
+        width = min(
+            mask.bits - scale + argument,
+            argument + frexp(_MORE * limit + 2.0 ** (4 - argument))[1] + 2,
+        )
         narrow = fit_rounded(self.coefficients, argument, width, limit, out_scale, out_bits, most)
         if narrow.limbs < form.limbs:
             form, mask = narrow, replace(mask, bits=width + scale - argument)
         if form.limbs > MAX_LIMBS:
             line = f" ({node.origin.line})" if node.origin.line else ""
             raise JobError(
-                f"{self.label} of degree {len(self.coefficients) - 1}{line} for |x| ≤ {limit:g} at {argument} fraction bits needs "
-                f"{64 * form.limbs} bits, and there are {64 * MAX_LIMBS}: give a smaller limit, or argument_bits below {argument}, "
-                f"with which x is read in steps of {2.0 ** -(argument - 1):.1e} or more"
+                f"{self.label} of degree {len(self.coefficients) - 1}{line} for |x| ≤ {limit:g} at"
+                f" {argument} fraction bits needs {64 * form.limbs} bits, and there are"
+                f" {64 * MAX_LIMBS}: give a smaller limit, or argument_bits below {argument}, with"
+                f" which x is read in steps of {2.0 ** -(argument - 1):.1e} or more"
             )
         powers = Powers(mask, scale - argument, len(self.coefficients) - 1, form.limbs, form.unit)
         of_x = Polynomial(powers, *form[:3], out_scale, limbs_for(out_bits))
@@ -132,7 +162,11 @@ class Poly(Secure):
 def warn_beyond(lowering: Lowering, label: str, x: Node, limit: float) -> None:
     """Say in the plan that the argument x of a function may leave ±limit."""
     if max(-x.interval[0], x.interval[1]) > limit:
-        reach = "cannot be bounded; it must stay in" if isinf(max(map(abs, x.interval))) else "may leave"
+        reach = (
+            "cannot be bounded; it must stay in"
+            if isinf(max(map(abs, x.interval)))
+            else "may leave"
+        )
         lowering.warn(f"{label}: its argument {reach} [-{limit:g}, {limit:g}], where it is fitted")
 
 

@@ -1,4 +1,5 @@
-"""Products of two secret tensors: elementwise and matrix products, and small ones fused to save their rounds."""
+"""Products of two secret tensors: elementwise and matrix products, and small ones fused to save
+their rounds."""
 
 from __future__ import annotations
 
@@ -22,7 +23,9 @@ from .cotangents import weighted
 from .linear import Add, Negate, broadcast, times, total_bounds
 from .public import AddPublic, MultiplyPublic
 
-FUSED_WORDS = 1 << 14  # dealt ring elements up to which a product is fused rather than given a round
+FUSED_WORDS = (
+    1 << 14
+)  # dealt ring elements up to which a product is fused rather than given a round
 FUSED_LEAST, FUSED_DEGREE = 3, 4  # degrees: of less it saves no round
 FUSED_BITS = 128
 FUSED_TERMS = 256  # more are not expanded: they would not be small
@@ -72,7 +75,9 @@ class Bilinear(Secure):
 
             out = lowering.call(consume, a.public, a.share, b.public, b.share, dealt)
             known = min(a.mask.bits - a.mask.shift, b.mask.bits - b.mask.shift)
-        share = lowering.as_share(out, node.shape, lowering.sizes.scales[node], min(known, 64 * limbs), limbs)
+        share = lowering.as_share(
+            out, node.shape, lowering.sizes.scales[node], min(known, 64 * limbs), limbs
+        )
         return lowering.narrowed(share, lowering.limbs(node))
 
 
@@ -114,7 +119,9 @@ class MatMul(Bilinear):
     def shape(self, *shapes: Shape) -> Shape:
         a, b = shapes
         if len(a) < 2 or len(b) < 2 or a[-1] != b[-2]:
-            raise JobError(f"matmul of shapes {a} and {b}: inner dimensions must agree, and both need two axes")
+            raise JobError(
+                f"matmul of shapes {a} and {b}: inner dimensions must agree, and both need two axes"
+            )
         return (*broadcast("matmul", a[:-2], b[:-2]), a[-2], b[-1])
 
     def bounds(self, *uses: Node) -> Interval:
@@ -141,7 +148,11 @@ class MatMul(Bilinear):
             return None
         words = prod(g.shape) * x.shape[0] * (1 + len(needed(inner.terms)))
         fused = Fusion(inner.leaves, inner.terms, x)
-        return fused if words <= FUSED_WORDS and fused.scale(sizes) + sizes.integer_bits(node) <= FUSED_BITS else None
+        return (
+            fused
+            if words <= FUSED_WORDS and fused.scale(sizes) + sizes.integer_bits(node) <= FUSED_BITS
+            else None
+        )
 
 
 def _swapped(x: Tensor) -> Tensor:
@@ -154,7 +165,8 @@ Terms = dict[Exponents, tuple[int, int]]  # exponents → (integer coefficient, 
 
 
 class Fusion:
-    """An elementwise polynomial of opened leaves, and possibly one more matrix product from the left."""
+    """An elementwise polynomial of opened leaves, and possibly one more matrix product from the
+    left."""
 
     def __init__(self, leaves: tuple[Node, ...], terms: Terms, left: Node | None = None) -> None:
         self.leaves, self.terms, self.left = leaves, terms, left
@@ -164,7 +176,9 @@ class Fusion:
         return self.leaves if self.left is None else (self.left, *self.leaves)
 
     def degree_scale(self, sizes: Sizes, m: Exponents) -> int:
-        return sum(power * sizes.operand_scale(leaf) for power, leaf in zip(m, self.leaves, strict=True))
+        return sum(
+            power * sizes.operand_scale(leaf) for power, leaf in zip(m, self.leaves, strict=True)
+        )
 
     def inner_scale(self, sizes: Sizes) -> int:
         return max(self.degree_scale(sizes, m) + bits for m, (_, bits) in self.terms.items())
@@ -179,10 +193,15 @@ class Fusion:
         spec = Monomials(tuple(leaf.mask for leaf in leaves), needed(self.terms), limbs)
         sizes = lowering.sizes
         full = self.inner_scale(sizes)
-        terms = tuple((m, a << (full - self.degree_scale(sizes, m) - bits)) for m, (a, bits) in self.terms.items())
+        terms = tuple(
+            (m, a << (full - self.degree_scale(sizes, m) - bits))
+            for m, (a, bits) in self.terms.items()
+        )
         form, party = FusedPolynomial(spec, terms), lowering.party
         (dealt,) = lowering.deal(spec, phase)
-        coefficients = lowering.call(lambda *e: form.public(list(e)), *(leaf.public for leaf in leaves))
+        coefficients = lowering.call(
+            lambda *e: form.public(list(e)), *(leaf.public for leaf in leaves)
+        )
         out = lowering.call(lambda c, d: form.consume(party, c, d), coefficients, dealt)
         masks = [leaf.mask for leaf in leaves]
         if self.left is not None:
@@ -211,17 +230,20 @@ def _fuse(sizes: Sizes, node: Node) -> Fusion | None:
     used = [n for n in range(len(leaves)) if any(m[n] for m in padded)]
     if len(used) > FUSED_LEAVES:
         return None
-    fused = Fusion(tuple(leaves[n] for n in used), {tuple(m[n] for n in used): a for m, a in padded.items()})
+    fused = Fusion(
+        tuple(leaves[n] for n in used), {tuple(m[n] for n in used): a for m, a in padded.items()}
+    )
     words = prod(node.shape) * len(needed(fused.terms))
     fits = fused.scale(sizes) + sizes.integer_bits(node) <= FUSED_BITS
     return fused if fits and words <= FUSED_WORDS else None
 
 
 def _expand(sizes: Sizes, root: Node, leaves: list[Node]) -> Terms | None:
-    """`root` as a polynomial of leaves, keyed by exponents of the leaves seen so far; None where it has too many terms, or degrees
-    too many or too few.
+    """`root` as a polynomial of leaves, keyed by exponents of the leaves seen so far; None where it
+    has too many terms, or degrees too many or too few.
 
-    Every node above it is expanded once, and none if it has too many above it. What would multiply the rounding of a leaf is one itself.
+    Every node above it is expanded once, and none if it has too many above it. What would multiply
+    the rounding of a leaf is one itself.
     """
     above = _above(root)
     if above is None or _degree(above, root.shape) < FUSED_LEAST:
@@ -239,13 +261,19 @@ def _expand(sizes: Sizes, root: Node, leaves: list[Node]) -> Terms | None:
 
 
 def _magnifies(sizes: Sizes, terms: Terms, leaves: list[Node]) -> bool:
-    """Whether a leaf that is shifted when it is read has a coefficient above 1: the last bits, which that takes, would be missing."""
+    """Whether a leaf that is shifted when it is read has a coefficient above 1: the last bits,
+    which that takes, would be missing."""
     large = [m for m, (a, bits) in terms.items() if abs(a) > 1 << bits]
-    return any(power and sizes.operand_shift(leaf) > 0 for m in large for power, leaf in zip(m, leaves, strict=False))
+    return any(
+        power and sizes.operand_shift(leaf) > 0
+        for m in large
+        for power, leaf in zip(m, leaves, strict=False)
+    )
 
 
 def _above(root: Node) -> list[Node] | None:
-    """What `root` is expanded into, operands first, in the order in which they are met; None if it is too much."""
+    """What `root` is expanded into, operands first, in the order in which they are met; None if it
+    is too much."""
     ordered: dict[Node, None] = {}
     waiting = [(root, False)]
     while waiting:
@@ -256,7 +284,9 @@ def _above(root: Node) -> list[Node] | None:
             return None
         else:
             waiting.append((node, True))
-            waiting.extend((use, False) for use in reversed(node.inputs) if _expands(node, root.shape))
+            waiting.extend(
+                (use, False) for use in reversed(node.inputs) if _expands(node, root.shape)
+            )
     return list(ordered)
 
 
@@ -265,7 +295,9 @@ def _degree(above: list[Node], shape: Shape) -> int:
     found: dict[Node, int] = {}
     for node in above:
         degrees = [found[use] for use in node.inputs] if _expands(node, shape) else [1]
-        found[node] = sum(degrees) if isinstance(node.op, Multiply) and len(degrees) > 1 else max(degrees)
+        found[node] = (
+            sum(degrees) if isinstance(node.op, Multiply) and len(degrees) > 1 else max(degrees)
+        )
     return found[above[-1]]
 
 
@@ -286,7 +318,11 @@ def _expansion(node: Node, shape: Shape, found: dict[Node, Terms]) -> Terms | No
     op, (x, *others) = node.op, [found[use] for use in node.inputs]
     match op:
         case Multiply():
-            return _collect((_plus(m, n), (a * b, s + t)) for m, (a, s) in x.items() for n, (b, t) in others[0].items())
+            return _collect(
+                (_plus(m, n), (a * b, s + t))
+                for m, (a, s) in x.items()
+                for n, (b, t) in others[0].items()
+            )
         case Add(minus=minus):
             sign = -1 if minus else 1
             return _collect([*x.items(), *((m, (sign * a, s)) for m, (a, s) in others[0].items())])
@@ -313,4 +349,6 @@ def _collect(items: Any) -> dict[Exponents, tuple[int, int]]:
 
 def _plus(m: Exponents, n: Exponents) -> Exponents:
     size = max(len(m), len(n))
-    return tuple(p + q for p, q in zip(m + (0,) * (size - len(m)), n + (0,) * (size - len(n)), strict=True))
+    return tuple(
+        p + q for p, q in zip(m + (0,) * (size - len(m)), n + (0,) * (size - len(n)), strict=True)
+    )

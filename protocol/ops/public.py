@@ -1,4 +1,5 @@
-"""Secret tensors with public arrays: sums, products and matrix products, which cost nothing on the wire."""
+"""Secret tensors with public arrays: sums, products and matrix products, which cost nothing on the
+wire."""
 
 from __future__ import annotations
 
@@ -33,10 +34,13 @@ def defers(other: Any) -> bool:
 
 
 def public(value: Any) -> Array:
-    """A public constant as a float64 array; JobError where it is not finite numbers of a size that any ring could hold."""
+    """A public constant as a float64 array; JobError where it is not finite numbers of a size that
+    any ring could hold."""
     try:
         array = np.asarray(value)
-        array = array.astype(np.float64) if array.dtype.kind == "O" else array  # integers above 2^64
+        array = (
+            array.astype(np.float64) if array.dtype.kind == "O" else array
+        )  # integers above 2^64
     except (TypeError, ValueError, OverflowError):
         raise JobError("a public constant must be a finite number or an array of them") from None
     if array.dtype.kind not in "fiub" or not np.all(np.isfinite(array)):
@@ -44,7 +48,8 @@ def public(value: Any) -> Array:
     found = array.astype(np.float64)
     if found.size and (peak := float(np.abs(found).max())) > LARGEST:
         raise JobError(
-            f"a public constant of {peak:.3g} is too large to compute with; scale it to at most {LARGEST:.3g}"
+            f"a public constant of {peak:.3g} is too large to compute with; scale it to at most"
+            f" {LARGEST:.3g}"
         )
     return found
 
@@ -58,13 +63,16 @@ class Public(Secure):
 
     def __post_init__(self) -> None:
         array = np.ascontiguousarray(self.constant + 0.0)  # −0 and 0 are equal
-        known = hashlib.blake2b(repr((array.dtype.str, self.constant.shape)).encode(), digest_size=16)
+        known = hashlib.blake2b(
+            repr((array.dtype.str, self.constant.shape)).encode(), digest_size=16
+        )
         known.update(array.tobytes())
         object.__setattr__(self, "digest", known.digest())
 
     @cached_property
     def short(self) -> tuple[int, int] | None:
-        """The constant as (integer, fraction bits), where all its entries are one short dyadic number."""
+        """The constant as (integer, fraction bits), where all its entries are one short dyadic
+        number."""
         first = sole(self.constant)
         if first is None:
             return None
@@ -74,8 +82,8 @@ class Public(Secure):
 
     @cached_property
     def grain(self) -> tuple[int | None, int, int] | None:
-        """Of the entries that are not 0: the fraction bits that make them exact, if those are few; binary exponents of the
-        smallest and the largest. None if there are none.
+        """Of the entries that are not 0: the fraction bits that make them exact, if those are few;
+        binary exponents of the smallest and the largest. None if there are none.
         """
         entries = np.unique(np.abs(self.constant[self.constant != 0.0]))
         if not entries.size:
@@ -86,16 +94,20 @@ class Public(Secure):
         return (None if None in bits else exact), least, most
 
     def fraction_bits(self, sizes: Sizes, x: Node) -> int:
-        """Fraction bits of this as a factor of x: as many as make it exact, or the job's fraction bits as significant ones.
+        """Fraction bits of this as a factor of x: as many as make it exact, or the job's fraction
+        bits as significant ones.
 
-        Those are counted from the smallest entry that is not 0, as far as they show in a product with the largest x; and the
-        result has the job's fraction bits, even if x has none (a bit, a count).
+        Those are counted from the smallest entry that is not 0, as far as they show in a product
+        with the largest x; and the result has the job's fraction bits, even if x has none (a bit, a
+        count).
         """
         if self.grain is None:
             return 0
         exact, least, most = self.grain
         f = sizes.numerics.fraction_bits
-        seen = f + sizes.integer_bits(x) + 1  # finer does not show in the product, even of the largest x
+        seen = (
+            f + sizes.integer_bits(x) + 1
+        )  # finer does not show in the product, even of the largest x
         precise = max(min(f - least + 1, seen), f - most + 1)
         precise = max(min(precise, seen), f - sizes.scales[x])
         found = precise if exact is None else min(exact, max(precise, 0))
@@ -113,7 +125,9 @@ class AddPublic(Aligned, Public):
 
     def bounds(self, *uses: Node) -> Interval:
         a, b = uses[0].interval
-        least, most = (self.constant.min(), self.constant.max()) if self.constant.size else (0.0, 0.0)
+        least, most = (
+            (self.constant.min(), self.constant.max()) if self.constant.size else (0.0, 0.0)
+        )
         return (a + float(least), b + float(most))
 
     def spread(self, *uses: Node) -> Spread | None:
@@ -130,7 +144,11 @@ class AddPublic(Aligned, Public):
         own = sizes.scales[node.inputs[0]]
         with np.errstate(over="ignore"):  # what is too large for a float is a whole number
             scaled = np.ldexp(self.constant, own)
-        return own if np.array_equal(scaled, np.rint(scaled)) else max(own, sizes.numerics.fraction_bits)
+        return (
+            own
+            if np.array_equal(scaled, np.rint(scaled))
+            else max(own, sizes.numerics.fraction_bits)
+        )
 
     def emit(self, lowering: Lowering, node: Node) -> Share:
         limbs, shape = lowering.limbs(node), node.shape
@@ -147,7 +165,8 @@ class AddPublic(Aligned, Public):
 
 @dataclass(frozen=True)
 class MultiplyPublic(Linear, Public):
-    """x · c for a public array c. Powers of two cost no precision and no bits: only the scale's label changes."""
+    """x · c for a public array c. Powers of two cost no precision and no bits: only the scale's
+    label changes."""
 
     name = "multiply by public"
 
@@ -198,7 +217,10 @@ class MatMulPublic(Linear, Public):
         a, b = (c, x) if self.left else (x, c)
         if a[-1] != b[-2]:
             inner = x[-2] if self.left else x[-1]
-            raise JobError(f"matmul of a tensor of shape {x} and a public matrix of shape {c}: {inner} does not fit")
+            raise JobError(
+                f"matmul of a tensor of shape {x} and a public matrix of shape {c}: {inner} does"
+                " not fit"
+            )
         return (*broadcast("matmul", a[:-2], b[:-2]), a[-2], b[-1])
 
     def bounds(self, *uses: Node) -> Interval:
@@ -209,7 +231,10 @@ class MatMulPublic(Linear, Public):
     def spread(self, *uses: Node) -> Spread | None:
         axis, (mean, deviation) = -1 if self.left else -2, uses[0].likely
         sums, norms = np.abs(self.constant.sum(axis=axis)), np.linalg.norm(self.constant, axis=axis)
-        return Spread(times(mean, float(sums.max(initial=0.0))), times(deviation, float(norms.max(initial=0.0))))
+        return Spread(
+            times(mean, float(sums.max(initial=0.0))),
+            times(deviation, float(norms.max(initial=0.0))),
+        )
 
     def clear(self, step: int, *arrays: Array) -> Array:
         return np.asarray(self.constant @ arrays[0] if self.left else arrays[0] @ self.constant)
@@ -233,11 +258,15 @@ class MatMulPublic(Linear, Public):
 
 def as_integers(constant: Array, bits: int) -> NDArray[Any]:
     """round(constant · 2^bits), as Python integers."""
-    return np.asarray(np.frompyfunc(lambda c: round(Fraction(float(c)) * Fraction(2) ** bits), 1, 1)(constant), object)
+    return np.asarray(
+        np.frompyfunc(lambda c: round(Fraction(float(c)) * Fraction(2) ** bits), 1, 1)(constant),
+        object,
+    )
 
 
 def dyadic(value: float) -> int | None:
-    """The number of fraction bits of a float that is a short dyadic number (negative for multiples of two)."""
+    """The number of fraction bits of a float that is a short dyadic number (negative for multiples
+    of two)."""
     mantissa, exponent = math.frexp(value)
     if mantissa == 0.0:
         return 0

@@ -3,9 +3,11 @@
     w ← w − c·(x @ (b·(d @ u)))   is   w ← w − 2^-k·(x @ (b·((m·d) @ u))),   c = m·2^-k public,
     as a rate divided by the size of a batch
 
-c has f significant bits, so what it is multiplied by gets f more, for which there is no room beside w; a truncation would open a tensor
-as large as w. A power of two takes none. m, from 1 to 2, belongs to what all parameters' gradients are made of: d, the derivative of a
-loss, is small, is opened anyway, and read at f bits as before. This is the loss scaling of mixed precision (Micikevicius et al. 2018).
+c has f significant bits, so what it is multiplied by gets f more, for which there is no room beside
+w; a truncation would open a tensor as large as w. A power of two takes none. m, from 1 to 2,
+belongs to what all parameters' gradients are made of: d, the derivative of a loss, is small, is
+opened anyway, and read at f bits as before. This is the loss scaling of mixed precision
+(Micikevicius et al. 2018).
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ class _Factor(NamedTuple):
 
 
 def move_rates(graph: Graph) -> Graph:
-    """A traced graph, in a copy where products with a public factor have it where they begin; itself where there is none."""
+    """A traced graph, in a copy where products with a public factor have it where they begin;
+    itself where there is none."""
     new, _ = graph.truncated({})
     factors = {node: factor for node in new.nodes if (factor := _factor(node))}
     if not factors:
@@ -42,7 +45,9 @@ def move_rates(graph: Graph) -> Graph:
     uses = new.uses()
     leaving = {*new.initial.values(), *new.updated.values(), *new.revealed.values(), *new.settled}
     whole = _moving(new, factors, uses, leaving)
-    asked: dict[Node, dict[Node, _Factor]] = {}  # node → those of its users that are to read it multiplied
+    asked: dict[
+        Node, dict[Node, _Factor]
+    ] = {}  # node → those of its users that are to read it multiplied
     for node, factor in factors.items():
         asked.setdefault(node.inputs[0], {})[node] = factor
         node.op = factor.rest
@@ -52,10 +57,15 @@ def move_rates(graph: Graph) -> Graph:
             continue
         if node in whole and (into := _operand(node, whole)):
             asked.setdefault(into, {})[node] = whole[node]
-            node.interval, node.spread = whole[node].op.bounds(node), whole[node].op.spread(node) or UNKNOWN
+            node.interval, node.spread = (
+                whole[node].op.bounds(node),
+                whole[node].op.spread(node) or UNKNOWN,
+            )
             continue
         for factor in {each.key: each for each in askers.values()}.values():
-            _place(new, node, factor, [user for user, each in askers.items() if each.key == factor.key])
+            _place(
+                new, node, factor, [user for user, each in askers.items() if each.key == factor.key]
+            )
     return new.truncated({})[0]
 
 
@@ -66,7 +76,8 @@ def _moving(
     found: dict[Node, _Factor] = {}
     for node in reversed(graph.nodes):
         wanted = {
-            user: factors.get(user) or (found.get(user) if _linear(user, node) else None) for user in uses.get(node, [])
+            user: factors.get(user) or (found.get(user) if _linear(user, node) else None)
+            for user in uses.get(node, [])
         }
         kinds = {None if each is None else each.key for each in wanted.values()}
         if len(kinds) == 1 and None not in kinds and node not in leaving and node not in factors:
@@ -78,16 +89,20 @@ def _moving(
 
 
 def _linear(node: Node, use: Node) -> bool:
-    """Whether `node` is linear in that operand alone, so that it is multiplied where the operand is."""
+    """Whether `node` is linear in that operand alone, so that it is multiplied where the operand
+    is."""
     if node.inputs.count(use) != 1 or node.declared != EVERYTHING or isinstance(node.op, Within):
         return False
     if isinstance(node.op, Mux):
         return use is node.inputs[1]
-    return isinstance(node.op, (MatMul, Multiply)) or (isinstance(node.op, Linear) and not isinstance(node.op, Aligned))
+    return isinstance(node.op, (MatMul, Multiply)) or (
+        isinstance(node.op, Linear) and not isinstance(node.op, Aligned)
+    )
 
 
 def _operand(node: Node, whole: dict[Node, _Factor]) -> Node | None:
-    """The operand that is to be multiplied instead of `node`: one that all of is, or of a product one that is smaller."""
+    """The operand that is to be multiplied instead of `node`: one that all of is, or of a product
+    one that is smaller."""
     ways = [use for use in node.inputs if _linear(node, use) and use.phase != Phase.SETUP]
     free = [use for use in ways if use in whole and whole[use].key == whole[node].key]
     if not free and isinstance(node.op, MatMul):
@@ -106,7 +121,8 @@ def _place(graph: Graph, node: Node, factor: _Factor, users: list[Node]) -> None
 
 
 def _factor(node: Node) -> _Factor | None:
-    """Of a node that is c · x with a public number c below 1/2 that is not a short sum of powers of two; or one in each step."""
+    """Of a node that is c · x with a public number c below 1/2 that is not a short sum of powers of
+    two; or one in each step."""
     op = node.op
     if not isinstance(op, MultiplyPublic) or isinstance(node.inputs[0].op, Leaf):
         return None

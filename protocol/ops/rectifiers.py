@@ -14,7 +14,8 @@ LEAST = -16.0  # e^−16 is 1e-7
 
 
 def leaky_relu(x: Secret, negative_slope: float = 0.01) -> Secret:
-    """x where x ≥ 0, else negative_slope · x; read at `fraction_bits`, in the rounds of a comparison.
+    """x where x ≥ 0, else negative_slope · x; read at `fraction_bits`, in the rounds of a
+    comparison.
 
     Its gradient makes no other comparison.
     """
@@ -27,7 +28,8 @@ def leaky_relu(x: Secret, negative_slope: float = 0.01) -> Secret:
 
 
 def elu(x: Secret, alpha: float = 1.0) -> Secret:
-    """x where x ≥ 0, else alpha · (e^x − 1); at most alpha · (5e-7 + 2^−f) off for f fraction bits up to 20, and everywhere.
+    """x where x ≥ 0, else alpha · (e^x − 1); at most alpha · (5e-7 + 2^−f) off for f fraction bits
+    up to 20, and everywhere.
 
     The rounds of a comparison, and one of `exp`. Its gradient makes no other comparison.
     """

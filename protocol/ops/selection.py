@@ -1,8 +1,9 @@
 """One value, one number: what is selected by a comparison is read once, for all who use it.
 
-A gate reads its tensor at the job's fraction bits. Where that tensor is finer (a product not yet truncated), somebody who adds
-it, or reveals it, would see another number, up to one unit in the last place away from what the gate let through. So wherever
-a tensor is both selected from and used in full, all its users are given it at the job's fraction bits.
+A gate reads its tensor at the job's fraction bits. Where that tensor is finer (a product not yet
+truncated), somebody who adds it, or reveals it, would see another number, up to one unit in the
+last place away from what the gate let through. So wherever a tensor is both selected from and used
+in full, all its users are given it at the job's fraction bits.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from .truncation import Rescale
 
 @dataclass(frozen=True)
 class Settled(Linear):
-    """x at no more than the job's fraction bits: the number that a gate reads. Like `Rescale`, nothing where it has no more."""
+    """x at no more than the job's fraction bits: the number that a gate reads. Like `Rescale`,
+    nothing where it has no more."""
 
     name = "rounded"
 

@@ -1,13 +1,18 @@
-"""softmax, its logarithm and logsumexp, by logarithms of sums that never leave the range of their terms.
+"""softmax, its logarithm and logsumexp, by logarithms of sums that never leave the range of their
+terms.
 
-p_i = e^(z_i − L), L = log Σ e^(z_i): with L known, every p_i takes one round, and none of them a division. L is found
+p_i = e^(z_i − L), L = log Σ e^(z_i): with L known, every p_i takes one round, and none of them a
+division. L is found
 
-A. by a *tree* of L(a, b) = (a + b)/2 + log(2·cosh((a − b)/2)), the logarithm of e^a + e^b: one round a level, ⌈log2 k⌉ in all,
-   no comparison. What is not a straight line is an even function with a short series of waves, whatever the range is (`logsums`).
-B. by the *maximum* m, where the range of z is too wide for the tree: L = m + log Σ e^(z_i − m), a sum that lies in [1, k].
+A. by a *tree* of L(a, b) = (a + b)/2 + log(2·cosh((a − b)/2)), the logarithm of e^a + e^b: one
+   round a level, ⌈log2 k⌉ in all, no comparison. What is not a straight line is an even function
+   with a short series of waves, whatever the range is (`logsums`).
+B. by the *maximum* m, where the range of z is too wide for the tree: L = m + log Σ e^(z_i − m), a
+sum that lies in [1, k].
 
-Either may be *corrected*: S = Σ e^(z_i − L') is 1 + δ where L' is δ off, and L' + S − 1 is δ²/2 off. That is Newton's step for
-Σ e^(z_i − L) = 1; it costs a round and k exponentials, and lets a coarse tree do.
+Either may be *corrected*: S = Σ e^(z_i − L') is 1 + δ where L' is δ off, and L' + S − 1 is δ²/2
+off. That is Newton's step for Σ e^(z_i − L) = 1; it costs a round and k exponentials, and lets a
+coarse tree do.
 
 Hides: every value is opened under a fresh uniform mask: differences, sums, and z_i − L;
 nothing else is opened.
@@ -29,30 +34,36 @@ from .logsums import LARGEST_COARSE, LARGEST_FINE, WIDEST, joined, log_of_sum
 from .maxima import largest
 from .tensor import Secret, bounded, concatenate, number, secret
 
-LOG2 = 0.6931471805599453  # e^(x − log 2), for x that rounding may take above 0, times two, which costs nothing
+# e^(x − log 2), for x that rounding may take above 0, times two, which costs nothing
+LOG2 = 0.6931471805599453
 
 
 def logsumexp(z: Secret, axis: int = -1, keepdims: bool = False, accurate: bool = False) -> Secret:
     """log Σ e^z along an axis of k entries.
 
-    Where max z − min z ≤ 48 is known (by what z is made of, an Input's range, or `within`), and k ≤ 1400: l = ⌈log2 k⌉ rounds, at most
-    l · (1e-5 + 2^(−1−f)) off for f fraction bits up to 20. Elsewhere by the maximum: its rounds and two more, three for k > 16; at most
-    2e-5 + 2^(4−f) off as long as max z − min z ≤ 2000. For k > 64 also by `log`: another comparison, and at most
-    2e-5 + k·(3e-7 + 2^−f) + 2^(5−f) off.
+    Where max z − min z ≤ 48 is known (by what z is made of, an Input's range, or `within`), and k ≤
+    1400: l = ⌈log2 k⌉ rounds, at most l · (1e-5 + 2^(−1−f)) off for f fraction bits up to 20.
+    Elsewhere by the maximum: its rounds and two more, three for k > 16; at most 2e-5 + 2^(4−f) off
+    as long as max z − min z ≤ 2000. For k > 64 also by `log`: another comparison, and at most 2e-5
+    + k·(3e-7 + 2^−f) + 2^(5−f) off.
 
-    `accurate`: corrected, at most 1e-6 + l²·4e-7 + (k + 4)·2^−f off, in one round more (none by the maximum of k > 16).
+    `accurate`: corrected, at most 1e-6 + l²·4e-7 + (k + 4)·2^−f off, in one round more (none by the
+        maximum of k > 16).
 
     Its gradient is softmax(z). JobError for an axis that there is not, or is empty.
     """
     x = _last("logsumexp", z, axis)
     if x.shape[-1] == 1:
         return z if keepdims else z.squeeze(axis)
-    out = differentiated(_logsumexp(x, accurate), [x], lambda n, g: weighted(softmax(x, accurate=accurate), g))
+    out = differentiated(
+        _logsumexp(x, accurate), [x], lambda n, g: weighted(softmax(x, accurate=accurate), g)
+    )
     return _back(out, axis, z.ndim) if keepdims else _back(out, axis, z.ndim).squeeze(axis)
 
 
 def softmax(z: Secret, axis: int = -1, accurate: bool = False) -> Secret:
-    """e^z / Σ e^z along an axis: one round more than `logsumexp`, and off by at most what that is off, times itself, and 2^(1−f) + 5e-7.
+    """e^z / Σ e^z along an axis: one round more than `logsumexp`, and off by at most what that is
+    off, times itself, and 2^(1−f) + 5e-7.
 
     For 10 classes and |z| ≤ 24, 5 rounds; two classes take two. Its gradient is that of softmax.
     """
@@ -69,7 +80,8 @@ def softmax(z: Secret, axis: int = -1, accurate: bool = False) -> Secret:
 
 
 def log_softmax(z: Secret, axis: int = -1, accurate: bool = False) -> Secret:
-    """z − logsumexp(z) along an axis; in its rounds and with its error. The gradient takes a softmax."""
+    """z − logsumexp(z) along an axis; in its rounds and with its error. The gradient takes a
+    softmax."""
     x = _last("log_softmax", z, axis)
     out = x - _logsumexp(x, accurate)
 
@@ -80,23 +92,31 @@ def log_softmax(z: Secret, axis: int = -1, accurate: bool = False) -> Secret:
     return _back(differentiated(out, [x], pull), axis, z.ndim)
 
 
-def cross_entropy(logits: Secret, labels: Any, label_smoothing: float = 0.0, accurate: bool = False) -> Secret:
-    """−Σ labels · log_softmax(logits) along the last axis, as one number: the mean over all rows. PyTorch's cross_entropy.
+def cross_entropy(
+    logits: Secret, labels: Any, label_smoothing: float = 0.0, accurate: bool = False
+) -> Secret:
+    """−Σ labels · log_softmax(logits) along the last axis, as one number: the mean over all rows.
+    PyTorch's cross_entropy.
 
-    labels: secret or public, the shape of the logits; each row is one-hot, or sums to 1. label_smoothing in [0, 1) moves that part
-    of every row evenly to all classes.
+    labels: secret or public, the shape of the logits; each row is one-hot, or sums to 1.
+        label_smoothing in [0, 1) moves that part of every row evenly to all classes.
 
-    The gradient is (softmax(logits) − labels) / rows: the rounds of softmax. The loss itself costs nothing unless somebody looks
-    at it: then those of `logsumexp`. JobError where the shapes differ, or public rows do not sum to 1.
+    The gradient is (softmax(logits) − labels) / rows: the rounds of softmax. The loss itself costs
+    nothing unless somebody looks at it: then those of `logsumexp`. JobError where the shapes
+    differ, or public rows do not sum to 1.
     """
     secret("cross_entropy", logits)
     smoothing = number("cross_entropy's label_smoothing", label_smoothing)
     if not 0.0 <= smoothing < 1.0:
-        raise JobError(f"cross_entropy's label_smoothing is a number from 0 to 1, not {label_smoothing!r}")
+        raise JobError(
+            f"cross_entropy's label_smoothing is a number from 0 to 1, not {label_smoothing!r}"
+        )
     if not isinstance(labels, Secret):
         labels = np.asarray(labels, np.float64)
         if labels.shape == logits.shape and not np.allclose(labels.sum(axis=-1), 1.0):
-            raise JobError("cross_entropy: every row of the labels must sum to 1, as one-hot rows do")
+            raise JobError(
+                "cross_entropy: every row of the labels must sum to 1, as one-hot rows do"
+            )
     if logits.ndim == 0 or labels.shape != logits.shape or 0 in logits.shape:
         raise JobError(
             f"cross_entropy of logits of shape {logits.shape} and labels of shape {labels.shape}: "
@@ -137,7 +157,11 @@ def _logsumexp(x: Secret, accurate: bool) -> Secret:
     k = x.shape[-1]
     if k == 1:
         return x
-    if math.isfinite(high - low) and high - low <= WIDEST and high - low + math.log(2 * k) <= Exp().reach:
+    if (
+        math.isfinite(high - low)
+        and high - low <= WIDEST
+        and high - low + math.log(2 * k) <= Exp().reach
+    ):
         found, corrected = _tree(x, coarse=accurate), accurate
     else:
         found, corrected = _by_maximum(x), accurate or LARGEST_FINE < k <= LARGEST_COARSE
@@ -147,7 +171,8 @@ def _logsumexp(x: Secret, accurate: bool) -> Secret:
 
 
 def _tree(x: Secret, coarse: bool) -> Secret:
-    """Of terms of one or two entries, as many as a power of two; each joins another then, level by level."""
+    """Of terms of one or two entries, as many as a power of two; each joins another then, level by
+    level."""
     count = 1 << (x.shape[-1] - 1).bit_length() - 1
     pairs = x.shape[-1] - count
     nodes = joined(x[..., :pairs], x[..., pairs : 2 * pairs], coarse)

@@ -1,4 +1,5 @@
-"""NumPy's own names on secret tensors: which of its functions are offered (NEP 13 and NEP 18), and the sentence for the rest."""
+"""NumPy's own names on secret tensors: which of its functions are offered (NEP 13 and NEP 18), and
+the sentence for the rest."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ def call(function: Any, arguments: tuple[Any, ...], options: Mapping[str, Any]) 
     if ours is None:
         known = ", ".join(sorted({each.__name__ for each in OFFERED if each not in SENTENCES}))
         raise JobError(
-            f"np.{function.__name__} is not offered for a secret tensor; of NumPy's functions there are {known}"
+            f"np.{function.__name__} is not offered for a secret tensor; of NumPy's functions there"
+            f" are {known}"
         )
     try:
         inspect.signature(ours).bind(*arguments, **options)

@@ -1,7 +1,7 @@
 """What a job's author says of a tensor's values, for those who read it there.
 
-`within(x, low, high)` is a view of x with a narrower interval. Where nobody reads x but through it, x is given that interval, and
-the view is gone: then x itself needs fewer bits.
+`within(x, low, high)` is a view of x with a narrower interval. Where nobody reads x but through it,
+x is given that interval, and the view is gone: then x itself needs fewer bits.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ class Within(Structure):
 
 
 def state(graph: Graph) -> Graph:
-    """A traced graph, in a copy whose nodes carry what `within` says of them. Its views are left where others read the tensor too."""
+    """A traced graph, in a copy whose nodes carry what `within` says of them. Its views are left
+    where others read the tensor too."""
     if not any(isinstance(node.op, Within) for node in graph.nodes):
         return graph
     new, _ = graph.truncated({})

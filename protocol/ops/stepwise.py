@@ -1,9 +1,12 @@
-"""Public arrays that are another in each step: schedules of rates and the like, and what dropout keeps. They cost nothing.
+"""Public arrays that are another in each step: schedules of rates and the like, and what dropout
+keeps. They cost nothing.
 
-Both parties must multiply their shares by the same integers. A schedule is a function of the step that a job gives; it is called when the
-job is traced, once for each step, and its numbers are rounded to 32 significant bits and become part of the job's digest. So where two
-processors' libraries differ in a last bit, that does not show, and if it did the parties would refuse each other. What dropout
-keeps is drawn from the project's keyed generator, with a key that is agreed and no secret.
+Both parties must multiply their shares by the same integers. A schedule is a function of the step
+that a job gives; it is called when the job is traced, once for each step, and its numbers are
+rounded to 32 significant bits and become part of the job's digest. So where two processors'
+libraries differ in a last bit, that does not show, and if it did the parties would refuse each
+other. What dropout keeps is drawn from the project's keyed generator, with a key that is agreed and
+no secret.
 """
 
 from __future__ import annotations
@@ -55,14 +58,19 @@ class AddStepwise(AddPublic):
         rows = self.constant if lowering.party == 0 else np.zeros_like(self.constant)
 
         def add(words: Any, step: int) -> Any:
-            return r.add(words, fixedpoint.encode(np.broadcast_to(rows[step], shape), x.scale, limbs))
+            return r.add(
+                words, fixedpoint.encode(np.broadcast_to(rows[step], shape), x.scale, limbs)
+            )
 
-        return lowering.as_share(lowering.call(add, x, clock(), uses_step=True), shape, x.scale, x.bits, limbs)
+        return lowering.as_share(
+            lowering.call(add, x, clock(), uses_step=True), shape, x.scale, x.bits, limbs
+        )
 
 
 @dataclass(frozen=True)
 class MultiplyStepwise(MultiplyPublic):
-    """x · c[step], for a public array c whose first axis is the step. Its scale is that of the most demanding step."""
+    """x · c[step], for a public array c whose first axis is the step. Its scale is that of the most
+    demanding step."""
 
     name = "multiply stepwise"
     late = True
@@ -123,7 +131,9 @@ class Keep(Linear):
         limbs, shape = lowering.limbs(node), node.shape
         x = lowering.narrowed(lowering.share(node.inputs[0]), limbs)
         wide = (*shape, *(1 for _ in ring(limbs).tail))
-        out = lowering.call(lambda v, step: v * self.kept(step, shape).reshape(wide), x, clock(), uses_step=True)
+        out = lowering.call(
+            lambda v, step: v * self.kept(step, shape).reshape(wide), x, clock(), uses_step=True
+        )
         return lowering.as_share(out, shape, x.scale, x.bits, limbs)
 
 
@@ -136,7 +146,8 @@ def _secret(g: Tensor, operand: Tensor) -> Secret:
 
 
 class Stepwise:
-    """A public number or array that is another in each step, to be added to secret tensors, or multiplied by them, in step()."""
+    """A public number or array that is another in each step, to be added to secret tensors, or
+    multiplied by them, in step()."""
 
     __slots__ = ("_graph", "_rows")
     __array_ufunc__ = None  # NumPy's arrays leave their operators to this class
@@ -153,7 +164,10 @@ class Stepwise:
         rows = self._rows
         theirs = other._rows if isinstance(other, Stepwise) else public(other)[None]
         axes = max(rows.ndim, theirs.ndim)
-        own, theirs = (each.reshape(len(each), *(1,) * (axes - each.ndim), *each.shape[1:]) for each in (rows, theirs))
+        own, theirs = (
+            each.reshape(len(each), *(1,) * (axes - each.ndim), *each.shape[1:])
+            for each in (rows, theirs)
+        )
         try:
             return Stepwise(self._graph, public(function(own, theirs)))
         except ValueError:
@@ -195,7 +209,8 @@ class Stepwise:
 
 
 def schedule(graph: Graph, function: Callable[[int], Any]) -> Stepwise:
-    """function(0), function(1), … for all steps of a job, as numbers or arrays of one shape. What a job calls as v.schedule.
+    """function(0), function(1), … for all steps of a job, as numbers or arrays of one shape. What a
+    job calls as v.schedule.
 
     A run that goes on from earlier ones counts on from their steps.
     """
@@ -203,14 +218,17 @@ def schedule(graph: Graph, function: Callable[[int], Any]) -> Stepwise:
     if len({row.shape for row in rows}) != 1:
         raise JobError("a schedule gives a number, or an array of one shape, whatever the step")
     mantissas, exponents = np.frexp(np.stack(rows))
-    return Stepwise(graph, np.ldexp(np.rint(np.ldexp(mantissas, SIGNIFICANT)), exponents - SIGNIFICANT))
+    return Stepwise(
+        graph, np.ldexp(np.rint(np.ldexp(mantissas, SIGNIFICANT)), exponents - SIGNIFICANT)
+    )
 
 
 def dropout(x: Secret, p: float, seed: int) -> Secret:
-    """Every entry 0 with probability p in each step, else x / (1 − p): in step(), no round. Both parties know which.
+    """Every entry 0 with probability p in each step, else x / (1 − p): in step(), no round. Both
+    parties know which.
 
-    What is dropped follows from the step, the shape and the agreed `seed`, from 0 to 2^48 − 1: tensors of one shape that are to be dropped
-    apart take different seeds.
+    What is dropped follows from the step, the shape and the agreed `seed`, from 0 to 2^48 − 1:
+    tensors of one shape that are to be dropped apart take different seeds.
     """
     secret("dropout", x)
     share = number("dropout's p", p)
@@ -218,7 +236,9 @@ def dropout(x: Secret, p: float, seed: int) -> Secret:
         raise JobError(f"dropout drops with a probability from 0 to below 1, not {p!r}")
     if not share:
         return x
-    kept: Secret = in_step(x, "dropout")._apply(Keep(agreed_seed(seed), int(Fraction(share) * WORD), x._graph.begun))
+    kept: Secret = in_step(x, "dropout")._apply(
+        Keep(agreed_seed(seed), int(Fraction(share) * WORD), x._graph.begun)
+    )
     return kept * (1.0 / (1.0 - share))
 
 

@@ -2,9 +2,10 @@
 
     x·2^scale = share of alice + share of bob  mod 2^bits,   and x lies in [low, high]
 
-Where the job needs no more of x than is known, each party takes the low bits of its own share: exact, and nothing moves. Where it
-needs x modulo a larger power of two, shares cannot simply be widened: their sum wraps around 2^bits, or does not, and nobody knows
-which. So x is opened once, in setup, under a mask of `bits` bits, and read afresh in the larger ring: a truncation by no bits
+Where the job needs no more of x than is known, each party takes the low bits of its own share:
+exact, and nothing moves. Where it needs x modulo a larger power of two, shares cannot simply be
+widened: their sum wraps around 2^bits, or does not, and nobody knows which. So x is opened once, in
+setup, under a mask of `bits` bits, and read afresh in the larger ring: a truncation by no bits
 (`correlations/shifts.py`), exact since 2^(bits−2) is more than any |x·2^scale|.
 
 Hides: the opening is uniform, whatever x is; the shares themselves never travel.
@@ -28,7 +29,8 @@ from ..sizing import Demands, Sizes
 class Stored(Leaf, Secure):
     """Both bring it: not values, but shares.
 
-    proven: whether the run that wrote the shares made sure of [low, high]; if not, the guard of this one does.
+    proven: whether the run that wrote the shares made sure of [low, high]; if not, the guard of
+        this one does.
     """
 
     scale_in: int
@@ -61,7 +63,9 @@ class Stored(Leaf, Secure):
         limbs = lowering.limbs(node)
         if lowering.sizes.needs[node] <= self.bits:
             return lowering.narrowed(own, limbs)
-        opened = lowering.open_value(own, Field(node.shape, own.limbs), f"{self.name} {self.label}", self.bits)
+        opened = lowering.open_value(
+            own, Field(node.shape, own.limbs), f"{self.name} {self.label}", self.bits
+        )
         spec = Truncate(opened.mask, 0, limbs)
         dealt, party = lowering.deal(spec, Phase.SETUP), lowering.party
         out = lowering.call(lambda c, *d: spec.consume(party, c, list(d)), opened.public, *dealt)

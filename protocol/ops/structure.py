@@ -1,4 +1,5 @@
-"""Where entries stand: views of a tensor, and several tensors as one. They cost nothing on the wire."""
+"""Where entries stand: views of a tensor, and several tensors as one. They cost nothing on the
+wire."""
 
 from __future__ import annotations
 
@@ -44,7 +45,9 @@ class Concatenate(Aligned):
 
     def cotangent(self, n: int, g: Tensor, out: Tensor, *operands: Tensor) -> Tensor:
         start = sum(operand.shape[self.axis] for operand in operands[:n])
-        part: Tensor = g[(slice(None),) * self.axis + (slice(start, start + operands[n].shape[self.axis]),)]
+        part: Tensor = g[
+            (slice(None),) * self.axis + (slice(start, start + operands[n].shape[self.axis]),)
+        ]
         return part
 
     def emit(self, lowering: Lowering, node: Node) -> Share:
@@ -84,7 +87,9 @@ class Structure(Linear):
     def emit(self, lowering: Lowering, node: Node) -> Share:
         limbs = lowering.limbs(node)
         x = lowering.narrowed(lowering.share(node.inputs[0]), limbs)
-        return lowering.as_share(lowering.viewed(x, self.view, limbs), node.shape, x.scale, x.bits, limbs)
+        return lowering.as_share(
+            lowering.viewed(x, self.view, limbs), node.shape, x.scale, x.bits, limbs
+        )
 
 
 def seen(x: Tensor, view: View) -> Tensor:

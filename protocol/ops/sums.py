@@ -26,7 +26,9 @@ class Sum(Linear):
 
     def shape(self, *shapes: Shape) -> Shape:
         kept = [1 if axis in self.axes else n for axis, n in enumerate(shapes[0])]
-        return tuple(kept if self.keepdims else [n for axis, n in enumerate(kept) if axis not in self.axes])
+        return tuple(
+            kept if self.keepdims else [n for axis, n in enumerate(kept) if axis not in self.axes]
+        )
 
     def bounds(self, *uses: Node) -> Interval:
         return total_bounds(uses[0].interval, math.prod(uses[0].shape[axis] for axis in self.axes))
@@ -73,7 +75,9 @@ class CumSum(Linear):
         """What comes after each: the cumulative sum from the other end."""
         turn = (slice(None),) * self.axis + (slice(None, None, -1),)
         back: Any = g[turn]
-        total: Any = np.cumsum(back, self.axis) if isinstance(back, np.ndarray) else back._apply(self)
+        total: Any = (
+            np.cumsum(back, self.axis) if isinstance(back, np.ndarray) else back._apply(self)
+        )
         turned: Tensor = total[turn]
         return turned
 
@@ -86,8 +90,13 @@ class CumSum(Linear):
             """By sums over 1, 2, 4, … entries."""
             reach = 1
             while reach < length:
-                head, shifted = words[(*lead, slice(reach))], words[(*lead, slice(None, length - reach))]
-                words = np.concatenate([head, r.add(words[(*lead, slice(reach, None))], shifted)], axis=self.axis)
+                head, shifted = (
+                    words[(*lead, slice(reach))],
+                    words[(*lead, slice(None, length - reach))],
+                )
+                words = np.concatenate(
+                    [head, r.add(words[(*lead, slice(reach, None))], shifted)], axis=self.axis
+                )
                 reach *= 2
             return words
 

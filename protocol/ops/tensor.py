@@ -1,7 +1,8 @@
 """`Secret`, the tensor a job computes with, and the functions that take one. It reads like NumPy.
 
-A Secret holds a node of the traced graph, never a value. So that nothing secret can steer control flow or slip into a
-log, it refuses `bool`, `float`, `int`, iteration and conversion to an array, and its repr shows a shape and no more.
+A Secret holds a node of the traced graph, never a value. So that nothing secret can steer control
+flow or slip into a log, it refuses `bool`, `float`, `int`, iteration and conversion to an array,
+and its repr shows a shape and no more.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ from .sums import CumSum, Sum
 
 
 class MissingError(JobError, AttributeError):
-    """What a secret tensor does not have; Python asks for attributes in ways that expect its own error."""
+    """What a secret tensor does not have; Python asks for attributes in ways that expect its own
+    error."""
 
 
 class Secret:
@@ -63,12 +65,18 @@ class Secret:
         for other in others:
             if other._graph is not self._graph:
                 raise JobError(f"{self!r} and {other!r} belong to different jobs")
-        return Secret(self._graph, self._graph.apply(op, self._node, *(other._node for other in others)))
+        return Secret(
+            self._graph, self._graph.apply(op, self._node, *(other._node for other in others))
+        )
 
     def __add__(self, other: Any) -> Secret:
         if defers(other):
             return NotImplemented
-        return self._apply(Add(), other) if isinstance(other, Secret) else self._apply(AddPublic(public(other)))
+        return (
+            self._apply(Add(), other)
+            if isinstance(other, Secret)
+            else self._apply(AddPublic(public(other)))
+        )
 
     __radd__ = __add__
 
@@ -82,7 +90,9 @@ class Secret:
     def __rsub__(self, other: Any) -> Secret:
         if isinstance(self._node.op, Compare) and np.ndim(other) == 0 and public(other) == 1.0:
             op = self._node.op
-            return Secret(self._graph, self._node.inputs[0])._apply(replace(op, negated=not op.negated))
+            return Secret(self._graph, self._node.inputs[0])._apply(
+                replace(op, negated=not op.negated)
+            )
         return -self + other  # type: ignore[no-any-return]
 
     def __pos__(self) -> Secret:
@@ -103,7 +113,9 @@ class Secret:
         if not is_bit(bit._node):
             return self._apply(Multiply(), other)
         shape = broadcast("multiply", bit.shape, value.shape)
-        bit, value = (each if each.shape == shape else each.broadcast_to(shape) for each in (bit, value))
+        bit, value = (
+            each if each.shape == shape else each.broadcast_to(shape) for each in (bit, value)
+        )
         return bit._apply(Mux(), value)
 
     __rmul__ = __mul__
@@ -124,11 +136,14 @@ class Secret:
     __eq__, __ne__ = map(spelling.pairing, (np.equal, np.not_equal))
 
     def _compare(self, other: Any, inclusive: bool, negated: bool) -> Secret:
-        """With one public number: on the opening of self, so that several share it. Otherwise on that of the difference."""
+        """With one public number: on the opening of self, so that several share it. Otherwise on
+        that of the difference."""
         if not isinstance(other, Secret) and np.ndim(other) == 0:
             limit = number("what a tensor is compared with", other)
             if math.isinf(limit):
-                raise JobError("a secret tensor is compared with finite numbers: none reaches infinity")
+                raise JobError(
+                    "a secret tensor is compared with finite numbers: none reaches infinity"
+                )
             return self._apply(Compare(limit, inclusive, negated))
         difference: Secret = self - other
         return difference._apply(Compare(0.0, inclusive, negated))
@@ -140,8 +155,13 @@ class Secret:
         return spelling.call(np.divide, (other, self), {})  # type: ignore[no-any-return]
 
     def __pow__(self, exponent: Any) -> Secret:
-        """x·x for 2; for higher powers one round, whatever the exponent; for 0.5 and −1 see `inverses.py`."""
-        kind = "O" if isinstance(exponent, Secret) or np.ndim(exponent) else np.asarray(exponent).dtype.kind
+        """x·x for 2; for higher powers one round, whatever the exponent; for 0.5 and −1 see
+        `inverses.py`."""
+        kind = (
+            "O"
+            if isinstance(exponent, Secret) or np.ndim(exponent)
+            else np.asarray(exponent).dtype.kind
+        )
         match float(exponent) if kind in "iuf" else None:
             case 0.0:
                 return self * 0.0 + 1.0
@@ -156,7 +176,8 @@ class Secret:
             case float(n) if n > 0.0 and n.is_integer():
                 return self._apply(Poly((0.0,) * int(n) + (1.0,), label="power"))
         raise JobError(
-            f"a secret tensor is raised to whole public powers, 0.5 and -1, not {exponent!r}; there is rsqrt(x)"
+            f"a secret tensor is raised to whole public powers, 0.5 and -1, not {exponent!r}; there"
+            " is rsqrt(x)"
         )
 
     def __matmul__(self, other: Any) -> Secret:
@@ -177,7 +198,11 @@ class Secret:
     def reshape(self, *shape: Any) -> Secret:
         new = shape[0] if len(shape) == 1 and not isinstance(shape[0], (int, np.integer)) else shape
         lengths = whole_numbers("reshape", new)
-        return self if lengths == self.shape else self._apply(Structure(structural.reshape(self.shape, lengths)))
+        return (
+            self
+            if lengths == self.shape
+            else self._apply(Structure(structural.reshape(self.shape, lengths)))
+        )
 
     def broadcast_to(self, shape: Shape) -> Secret:
         if _broadcast(self.shape, shape) != shape:
@@ -185,20 +210,26 @@ class Secret:
         return self._apply(Structure(views.Broadcast(shape)))
 
     def minibatch(self, size: int, shuffle: int | None = None) -> Secret:
-        """The step's `size` rows: consecutive ones, the first at step 0, going on from the beginning at the end.
+        """The step's `size` rows: consecutive ones, the first at step 0, going on from the
+        beginning at the end.
 
-        shuffle: an agreed seed, from 0 to 2^48 − 1. Every epoch, which is as many rows as there are, has them in an order of its own,
-        which both parties know; tensors of as many rows with one seed have the same. No round. With material from a file, a step
-        cannot be done again after a crash, for its rows would meet other masks: the run then goes on with a live dealer.
+        shuffle: an agreed seed, from 0 to 2^48 − 1. Every epoch, which is as many rows as there
+            are, has them in an order of its own, which both parties know; tensors of as many rows
+            with one seed have the same. No round. With material from a file, a step cannot be done
+            again after a crash, for its rows would meet other masks: the run then goes on with a
+            live dealer.
         """
         if self._graph.phase != Phase.STEP:
             raise JobError("minibatch() belongs in step(): it takes the rows of the step")
         if not self.ndim or not 1 <= size <= self.shape[0]:
             raise JobError(
-                f"a minibatch of {size} rows of a tensor of shape {self.shape}; a batch has from 1 to as many rows as there are"
+                f"a minibatch of {size} rows of a tensor of shape {self.shape}; a batch has from 1"
+                " to as many rows as there are"
             )
         seed = None if shuffle is None else agreed_seed(shuffle)
-        return self._apply(Structure(views.Rows((size, *self.shape[1:]), self.shape[0], seed, self._graph.begun)))
+        return self._apply(
+            Structure(views.Rows((size, *self.shape[1:]), self.shape[0], seed, self._graph.begun))
+        )
 
     def sum(self, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Secret:
         return self._apply(Sum(axes_of(axis, self.ndim), keepdims))
@@ -209,15 +240,23 @@ class Secret:
             raise JobError(f"the mean of no elements (shape {self.shape}, axis {axis})")
         return self.sum(axis, keepdims) * (1.0 / count)
 
-    def var(self, axis: int | Sequence[int] | None = None, keepdims: bool = False, ddof: int = 0) -> Secret:
-        """The mean squared distance from the mean; one round. Of n entries the sum is divided by n − ddof."""
+    def var(
+        self, axis: int | Sequence[int] | None = None, keepdims: bool = False, ddof: int = 0
+    ) -> Secret:
+        """The mean squared distance from the mean; one round. Of n entries the sum is divided by n
+        − ddof."""
         away = self - self.mean(axis, keepdims=True)
         count = math.prod(self.shape[n] for n in axes_of(axis, self.ndim))
         if type(ddof) is not int or not 0 <= ddof < count:
-            raise JobError(f"var of {count} entries with ddof={ddof!r}: that is a whole number from 0 to {count - 1}")
+            raise JobError(
+                f"var of {count} entries with ddof={ddof!r}: that is a whole number from 0 to"
+                f" {count - 1}"
+            )
         return (away * away).sum(axis, keepdims) * (1.0 / (count - ddof))
 
-    def std(self, axis: int | Sequence[int] | None = None, keepdims: bool = False, ddof: int = 0) -> Secret:
+    def std(
+        self, axis: int | Sequence[int] | None = None, keepdims: bool = False, ddof: int = 0
+    ) -> Secret:
         return self.var(axis, keepdims, ddof) ** 0.5
 
     max, min, argmax, argmin = map(spelling.along, (np.max, np.min, np.argmax, np.argmin))
@@ -233,7 +272,9 @@ class Secret:
         ones = [n for n, length in enumerate(self.shape) if length == 1]
         gone = ones if axis is None else axes_of(axis, self.ndim)
         if not set(gone) <= set(ones):
-            raise JobError(f"squeeze: axis {axis} of a tensor of shape {self.shape} is not of length 1")
+            raise JobError(
+                f"squeeze: axis {axis} of a tensor of shape {self.shape} is not of length 1"
+            )
         return self.reshape(tuple(length for n, length in enumerate(self.shape) if n not in gone))
 
     def swapaxes(self, axis1: int, axis2: int) -> Secret:
@@ -247,7 +288,8 @@ class Secret:
         return found
 
     def cumsum(self, axis: int | None = None) -> Secret:
-        """The sum of all entries up to each, along an axis or, without one, of the tensor as one row; no round."""
+        """The sum of all entries up to each, along an axis or, without one, of the tensor as one
+        row; no round."""
         x = self.ravel() if axis is None else self
         (at,) = axes_of(0 if axis is None else axis, x.ndim)
         return x._apply(CumSum(at))
@@ -257,16 +299,22 @@ class Secret:
 
     def __array_ufunc__(self, function: Any, method: str, *inputs: Any, **options: Any) -> Any:
         if method != "__call__":
-            raise JobError(f"np.{function.__name__}.{method} is not offered for a secret tensor; use sum or mean")
+            raise JobError(
+                f"np.{function.__name__}.{method} is not offered for a secret tensor; use sum or"
+                " mean"
+            )
         return spelling.call(function, inputs, options)
 
-    def __array_function__(self, function: Any, _: Any, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    def __array_function__(
+        self, function: Any, _: Any, arguments: tuple[Any, ...], options: dict[str, Any]
+    ) -> Any:
         return spelling.call(function, arguments, options)
 
     def __getattr__(self, name: str) -> NoReturn:
         there = ", ".join(each for each in dir(Secret) if each[0] != "_")
         raise MissingError(
-            f"a secret tensor has no {name}; it has {there}, and there are the functions of protocol.ops"
+            f"a secret tensor has no {name}; it has {there}, and there are the functions of"
+            " protocol.ops"
         )
 
     def __repr__(self) -> str:
@@ -275,23 +323,38 @@ class Secret:
     def __format__(self, spec: str) -> str:
         return repr(self)
 
-    _refuse = refusing("has no value here: a job cannot look at, compare, iterate over or convert a secret; "
-                       "choose between tensors with where, maximum, minimum or clip")  # fmt: skip
-    __bool__ = __float__ = __int__ = __index__ = __complex__ = __iter__ = __len__ = __contains__ = _refuse
+    _refuse = refusing(
+        "has no value here: a job cannot look at, compare, iterate over or convert a secret; "
+        "choose between tensors with where, maximum, minimum or clip"
+    )
+    __bool__ = __float__ = __int__ = __index__ = __complex__ = __iter__ = __len__ = __contains__ = (
+        _refuse
+    )
     __array__ = __reduce_ex__ = _refuse
-    __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = refusing("has no // and %: divide by a public number with /")
+    __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = refusing(
+        "has no // and %: divide by a public number with /"
+    )
     __divmod__ = __rdivmod__ = refusing("has no divmod: divide by a public number with /")
-    __round__ = __trunc__ = __floor__ = __ceil__ = refusing("is not rounded: v.reveal(…, bits=0) reveals whole numbers")
-    __lshift__ = __rlshift__ = __rshift__ = __rrshift__ = refusing("has no << and >>: multiply by a power of two")
-    __xor__ = __rxor__ = refusing("has no ^: write a + b - 2 * a * b for outcomes a and b of comparisons")
+    __round__ = __trunc__ = __floor__ = __ceil__ = refusing(
+        "is not rounded: v.reveal(…, bits=0) reveals whole numbers"
+    )
+    __lshift__ = __rlshift__ = __rshift__ = __rrshift__ = refusing(
+        "has no << and >>: multiply by a power of two"
+    )
+    __xor__ = __rxor__ = refusing(
+        "has no ^: write a + b - 2 * a * b for outcomes a and b of comparisons"
+    )
     __rpow__ = refusing("cannot be an exponent: powers have whole public exponents, as in x**3")
     __and__ = __rand__ = refusing("has no &: multiply outcomes of comparisons, (x > 0) * (x < 1)")
-    __or__ = __ror__ = refusing("has no |: write 1 - (1 - a) * (1 - b) for outcomes a and b of comparisons")
+    __or__ = __ror__ = refusing(
+        "has no |: write 1 - (1 - a) * (1 - b) for outcomes a and b of comparisons"
+    )
     __invert__ = refusing("has no ~: write 1 - a for the outcome a of a comparison")
 
 
 def bounded(x: Secret, low: float, high: float) -> Secret:
-    """The same tensor, known to lie in [low, high]: what the interval arithmetic of its parts cannot see. It is so, whoever uses it."""
+    """The same tensor, known to lie in [low, high]: what the interval arithmetic of its parts
+    cannot see. It is so, whoever uses it."""
     least, most = x._node.interval
     x._node.interval = (max(least, low), min(most, high))
     return x
@@ -301,12 +364,20 @@ def secret(name: str, *values: Any) -> None:
     """JobError where a function of secrets is given what is public."""
     for value in values:
         if not isinstance(value, Secret):
-            raise JobError(f"{name} takes a secret tensor, not {type(value).__name__}; use NumPy for what is public")
+            raise JobError(
+                f"{name} takes a secret tensor, not {type(value).__name__}; use NumPy for what is"
+                " public"
+            )
 
 
 def number(what: str, value: Any) -> float:
-    """A public number that limits something, as a Python float; JobError for anything but one real number."""
-    if isinstance(value, Secret) or np.ndim(value) != 0 or np.asarray(value).dtype.kind not in "fiub":
+    """A public number that limits something, as a Python float; JobError for anything but one real
+    number."""
+    if (
+        isinstance(value, Secret)
+        or np.ndim(value) != 0
+        or np.asarray(value).dtype.kind not in "fiub"
+    ):
         raise JobError(f"{what} is one public number, not {type(value).__name__} {np.shape(value)}")
     if math.isnan(found := float(value)):
         raise JobError(f"{what} must be a finite number, not NaN")
@@ -319,7 +390,8 @@ def concatenate(parts: Sequence[Any], axis: int = 0) -> Secret:
     if graph is None:
         raise JobError("concatenate needs at least one secret tensor; use NumPy for what is public")
     first, *rest = (
-        part if isinstance(part, Secret) else Secret(graph, graph.apply(Constant(public(part)))) for part in parts
+        part if isinstance(part, Secret) else Secret(graph, graph.apply(Constant(public(part))))
+        for part in parts
     )
     (at,) = axes_of((axis,), first.ndim)
     return first._apply(Concatenate(at), *rest)

@@ -1,4 +1,5 @@
-"""The truncation that sizing inserts where a value has more fraction bits than there is room for."""
+"""The truncation that sizing inserts where a value has more fraction bits than there is room
+for."""
 
 from __future__ import annotations
 

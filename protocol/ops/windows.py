@@ -1,4 +1,5 @@
-"""Where windows stand: sizes, strides and padding as users give them, by axis, and the views that they make."""
+"""Where windows stand: sizes, strides and padding as users give them, by axis, and the views that
+they make."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ Edges = tuple[tuple[int, int], ...]  # zeros before and after, by axis
 
 
 def by_axis(name: str, value: Any, axes: int, least: int = 1) -> Shape:
-    """One whole number for each of so many axes, given as one for all or as a sequence; JobError for anything else."""
+    """One whole number for each of so many axes, given as one for all or as a sequence; JobError
+    for anything else."""
     found = _whole(value, least)
     if found is not None:
         return (found,) * axes
@@ -29,7 +31,8 @@ def by_axis(name: str, value: Any, axes: int, least: int = 1) -> Shape:
 
 
 def edges(padding: Any, lengths: Shape, size: Shape, stride: Shape, dilation: Shape) -> Edges:
-    """Zeros before and after, by axis. `padding`: a number, one or a pair for each axis, "valid" or "same"."""
+    """Zeros before and after, by axis. `padding`: a number, one or a pair for each axis, "valid" or
+    "same"."""
     if isinstance(padding, str):
         if padding == "valid":
             return ((0, 0),) * len(lengths)
@@ -39,13 +42,18 @@ def edges(padding: Any, lengths: Shape, size: Shape, stride: Shape, dilation: Sh
         return ((one, one),) * len(lengths)
     elif isinstance(padding, (tuple, list)) and len(padding) == len(lengths):
         pairs = [each if isinstance(each, (tuple, list)) else (each, each) for each in padding]
-        ends = [(_whole(pair[0], 0), _whole(pair[1], 0)) if len(pair) == 2 else (None, None) for pair in pairs]
-        found = tuple((before, after) for before, after in ends if before is not None and after is not None)
+        ends = [
+            (_whole(pair[0], 0), _whole(pair[1], 0)) if len(pair) == 2 else (None, None)
+            for pair in pairs
+        ]
+        found = tuple(
+            (before, after) for before, after in ends if before is not None and after is not None
+        )
         if len(found) == len(lengths):
             return found
     raise JobError(
-        f'padding is a whole number ≥ 0, one of them or a pair (before, after) for each of {len(lengths)} axes, "same" or "valid", '
-        f"not {padding!r}"
+        "padding is a whole number ≥ 0, one of them or a pair (before, after) for each of"
+        f' {len(lengths)} axes, "same" or "valid", not {padding!r}'
     )
 
 
@@ -66,10 +74,13 @@ def _whole(value: Any, least: int) -> int | None:
 
 
 def windows(x: Any, size: Shape, stride: Shape, padding: Edges, dilation: Shape) -> Any:
-    """Every window of the last axes, as many as `size` has: (…, h, w) → (…, h', w', *size). A chain of views."""
+    """Every window of the last axes, as many as `size` has: (…, h, w) → (…, h', w', *size). A chain
+    of views."""
     lead = ((0, 0, 0),) * (x.ndim - len(size))
     if any(map(any, padding)):
-        x = seen(x, structural.pad(x.shape, (*lead, *((before, 0, after) for before, after in padding))))
+        x = seen(
+            x, structural.pad(x.shape, (*lead, *((before, 0, after) for before, after in padding)))
+        )
     reach = tuple((k - 1) * apart + 1 for k, apart in zip(size, dilation, strict=True))
     found: Any = seen(x, structural.windows(x.shape, reach, stride))
     if reach != size:

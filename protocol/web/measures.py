@@ -12,7 +12,8 @@ SAMPLE = 0.5  # … from figures that are so far apart at least
 
 @dataclass(frozen=True)
 class Measure:
-    """A number that is measured, for each combination of its labels. A counter only grows, and is asked for as NAME_total."""
+    """A number that is measured, for each combination of its labels. A counter only grows, and is
+    asked for as NAME_total."""
 
     name: str
     counter: bool
@@ -24,7 +25,9 @@ class Measure:
         return f"{self.name}_total" if self.counter else self.name
 
 
-Sample = tuple[Measure, tuple[str, ...], float]  # of which measure, the values of its labels, the number
+Sample = tuple[
+    Measure, tuple[str, ...], float
+]  # of which measure, the values of its labels, the number
 
 
 class Rate:
@@ -34,7 +37,8 @@ class Rate:
         self._samples: deque[tuple[float, tuple[float, ...]]] = deque()
 
     def of(self, *totals: float) -> tuple[float, ...]:
-        """Of each of them; to be asked regularly. Zeros until there is something to compare with."""
+        """Of each of them; to be asked regularly. Zeros until there is something to compare
+        with."""
         now, samples = time.monotonic(), self._samples
         if not samples or now - samples[-1][0] >= SAMPLE:
             samples.append((now, totals))
@@ -43,5 +47,6 @@ class Rate:
         begun, before = samples[0]
         passed = now - begun
         return tuple(
-            (total - then) / passed if passed >= SAMPLE else 0.0 for total, then in zip(totals, before, strict=True)
+            (total - then) / passed if passed >= SAMPLE else 0.0
+            for total, then in zip(totals, before, strict=True)
         )

@@ -1,4 +1,5 @@
-"""Counts and times in the format of Prometheus, read where they stand at the moment somebody asks."""
+"""Counts and times in the format of Prometheus, read where they stand at the moment somebody
+asks."""
 
 from __future__ import annotations
 
@@ -34,8 +35,11 @@ class _Reader(Collector):
 
 
 @contextlib.asynccontextmanager
-async def metrics(where: Address, token: str | None, read: Callable[[], Iterable[Sample]]) -> AsyncIterator[str]:
-    """Serve what `read` gives, and what the process itself uses, under /metrics while the block lasts; its value is the URL."""
+async def metrics(
+    where: Address, token: str | None, read: Callable[[], Iterable[Sample]]
+) -> AsyncIterator[str]:
+    """Serve what `read` gives, and what the process itself uses, under /metrics while the block
+    lasts; its value is the URL."""
     registry = CollectorRegistry()
     registry.register(_Reader(read))
     ProcessCollector(registry=registry)

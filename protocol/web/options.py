@@ -25,7 +25,9 @@ def web_address(text: str) -> Address:
     try:
         return listen_address(f"tcp://{host or '127.0.0.1'}:{port}")
     except ConfigError:
-        raise ConfigError(f"{text!r} is nowhere to serve a page at; write it like 127.0.0.1:8080") from None
+        raise ConfigError(
+            f"{text!r} is nowhere to serve a page at; write it like 127.0.0.1:8080"
+        ) from None
 
 
 METRICS = Setting(
@@ -34,7 +36,9 @@ METRICS = Setting(
     web_address,
     metavar="HOST:PORT",
 )
-PAGE = Setting("page", "serve a page that shows the work at this address", web_address, metavar="HOST:PORT")
+PAGE = Setting(
+    "page", "serve a page that shows the work at this address", web_address, metavar="HOST:PORT"
+)
 TOKEN = Setting(
     "watch_token",
     "a file with a token that --page and --metrics ask for as the password; needed beyond loopback",
@@ -49,7 +53,8 @@ def _token(option: str, where: Address, token: Path | None) -> str | None:
     if token is None:
         if not is_loopback(str(where)):
             raise ConfigError(
-                f"{option}: {where.host} can be reached from other hosts, so it needs a token: give --watch-token FILE, or take 127.0.0.1"
+                f"{option}: {where.host} can be reached from other hosts, so it needs a token: give"
+                " --watch-token FILE, or take 127.0.0.1"
             )
         return None
     try:
@@ -59,7 +64,8 @@ def _token(option: str, where: Address, token: Path | None) -> str | None:
         raise ConfigError(f"--watch-token: {token} cannot be read: {why}") from None
     if not re.fullmatch(rf"[\x21-\x7e]{{{SHORTEST},200}}", text):
         raise ConfigError(
-            f"--watch-token: {token} must have one word of {SHORTEST} to 200 letters and digits in it, as `openssl rand -hex 16` prints"
+            f"--watch-token: {token} must have one word of {SHORTEST} to 200 letters and digits in"
+            " it, as `openssl rand -hex 16` prints"
         )
     return text
 
@@ -74,7 +80,8 @@ class Watch:
 
     @staticmethod
     def of(settings: Any) -> Watch | None:
-        """As its settings, or a `Party`'s arguments, say; None for nothing. ConfigError if it cannot be served."""
+        """As its settings, or a `Party`'s arguments, say; None for nothing. ConfigError if it
+        cannot be served."""
         found = Watch(page=settings.page, metrics=settings.metrics, token=settings.watch_token)
         for name, where in (("page", found.page), ("metrics", found.metrics)):
             if where is not None:
@@ -90,12 +97,15 @@ class Watch:
         parts: Callable[[], Mapping[str, Any]],
         samples: Callable[[], Iterable[Sample]],
     ) -> AsyncIterator[None]:
-        """Serve it while the block lasts: the page's `parts`, and the metrics' `samples`, as they stand when somebody asks."""
+        """Serve it while the block lasts: the page's `parts`, and the metrics' `samples`, as they
+        stand when somebody asks."""
         async with contextlib.AsyncExitStack() as stack:
             if self.page is not None:
                 from .page import page
 
-                url = await stack.enter_async_context(page(self.page, _token("--page", self.page, self.token), parts))
+                url = await stack.enter_async_context(
+                    page(self.page, _token("--page", self.page, self.token), parts)
+                )
                 note(f"a page that shows this is at {url}{_openly(self.page)}", "page")
             if self.metrics is not None:
                 from .metrics import metrics
@@ -108,7 +118,11 @@ class Watch:
 
 def _openly(where: Address) -> str:
     """What to say beside a URL that others can reach."""
-    return "" if is_loopback(str(where)) else ", not encrypted: put a proxy with TLS before it, or take a tunnel"
+    return (
+        ""
+        if is_loopback(str(where))
+        else ", not encrypted: put a proxy with TLS before it, or take a tunnel"
+    )
 
 
 @contextlib.contextmanager
@@ -118,5 +132,6 @@ def _extra(option: str, extra: str) -> Iterator[None]:
         yield
     except ImportError as error:
         raise ConfigError(
-            f"{option} needs {error.name}, which is not installed: python -m pip install 'mpc-playground[{extra}]'"
+            f"{option} needs {error.name}, which is not installed: python -m pip install"
+            f" 'mpc-playground[{extra}]'"
         ) from None

@@ -1,6 +1,8 @@
-"""A page that shows a process at work: one document that loads nothing else, kept up to date by server-sent events.
+"""A page that shows a process at work: one document that loads nothing else, kept up to date by
+server-sent events.
 
-What it shows is a mapping of *parts* to plain data. Each browser is sent a part when it is another than what it was sent last.
+What it shows is a mapping of *parts* to plain data. Each browser is sent a part when it is another
+than what it was sent last.
 """
 
 from __future__ import annotations
@@ -40,18 +42,25 @@ async def page(where: Address, token: str | None, parts: Parts) -> AsyncIterator
         nonlocal watching
         if watching >= MOST:
             raise web.HTTPServiceUnavailable(text=f"{MOST} browsers show this page already\n")
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
+        response = web.StreamResponse(
+            headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
+        )
         watching += 1
         sent: dict[str, str] = {}
         try:
             await response.prepare(request)
             await response.write(f"retry: {RETRY}\n\n".encode())
             while True:
-                found = {name: json.dumps(value, separators=(",", ":")) for name, value in parts().items()}
+                found = {
+                    name: json.dumps(value, separators=(",", ":"))
+                    for name, value in parts().items()
+                }
                 new = {name: data for name, data in found.items() if sent.get(name) != data}
                 sent |= new
                 lines = "".join(f"event: {name}\ndata: {data}\n\n" for name, data in new.items())
-                await response.write((lines or ":\n\n").encode())  # a comment shows whether the browser is still there
+                await response.write(
+                    (lines or ":\n\n").encode()
+                )  # a comment shows whether the browser is still there
                 await asyncio.sleep(INTERVAL)
         except ConnectionError:
             return response
@@ -64,10 +73,22 @@ async def page(where: Address, token: str | None, parts: Parts) -> AsyncIterator
 
 def _document() -> tuple[str, str]:
     """The page, and the policy that lets it run its own script and style and nothing else."""
-    part = {name: files(__package__).joinpath(f"live.{name}").read_text("utf-8") for name in ("html", "css", "js")}
+    part = {
+        name: files(__package__).joinpath(f"live.{name}").read_text("utf-8")
+        for name in ("html", "css", "js")
+    }
     text = part["html"].replace("/* style */", part["css"]).replace("/* script */", part["js"])
-    allowed = [f"{kind}-src 'sha256-{_digest(part[name])}'" for kind, name in (("style", "css"), ("script", "js"))]
-    rules = ["default-src 'none'", *allowed, "connect-src 'self'", "img-src data:", "base-uri 'none'"]
+    allowed = [
+        f"{kind}-src 'sha256-{_digest(part[name])}'"
+        for kind, name in (("style", "css"), ("script", "js"))
+    ]
+    rules = [
+        "default-src 'none'",
+        *allowed,
+        "connect-src 'self'",
+        "img-src data:",
+        "base-uri 'none'",
+    ]
     return text, "; ".join([*rules, "form-action 'none'", "frame-ancestors 'none'"])
 
 

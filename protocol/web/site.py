@@ -1,8 +1,9 @@
 """Serving: GET requests, to whoever may look, until the work is done.
 
-Without a token only loopback is served, and only under a name of loopback: a page of somebody else's, open in a browser on this host,
-cannot have its own name resolved to here and read along. With a token, the token is asked for as the password of HTTP's basic
-authentication, whoever the user says to be. Nothing is encrypted: beyond loopback that is for a proxy or a tunnel.
+Without a token only loopback is served, and only under a name of loopback: a page of somebody
+else's, open in a browser on this host, cannot have its own name resolved to here and read along.
+With a token, the token is asked for as the password of HTTP's basic authentication, whoever the
+user says to be. Nothing is encrypted: beyond loopback that is for a proxy or a tunnel.
 """
 
 from __future__ import annotations
@@ -30,8 +31,11 @@ LINGER = 0.2  # seconds that requests under way get when the work is done
 
 
 @contextlib.asynccontextmanager
-async def serving(option: str, where: Address, token: str | None, routes: Mapping[str, Handler]) -> AsyncIterator[str]:
-    """Serve `routes` while the block lasts, whose value is the URL. ConfigError if nothing can be served there."""
+async def serving(
+    option: str, where: Address, token: str | None, routes: Mapping[str, Handler]
+) -> AsyncIterator[str]:
+    """Serve `routes` while the block lasts, whose value is the URL. ConfigError if nothing can be
+    served there."""
 
     @web.middleware
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -39,7 +43,9 @@ async def serving(option: str, where: Address, token: str | None, routes: Mappin
             if not is_loopback(f"http://{request.host}"):
                 raise web.HTTPForbidden(text="this is served under the names of loopback alone\n")
         elif not _knows(token, request.headers.get("Authorization", "")):
-            raise web.HTTPUnauthorized(headers={"WWW-Authenticate": 'Basic realm="mpc", charset="UTF-8"'})
+            raise web.HTTPUnauthorized(
+                headers={"WWW-Authenticate": 'Basic realm="mpc", charset="UTF-8"'}
+            )
         return await handler(request)
 
     async def headed(request: web.Request, response: web.StreamResponse) -> None:
@@ -60,7 +66,8 @@ async def serving(option: str, where: Address, token: str | None, routes: Mappin
                 os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
             )  # the loop's own says it at length
             raise ConfigError(
-                f"{option}: nothing can be served at {where.host}:{where.port} ({why}); name another port or an address of this host"
+                f"{option}: nothing can be served at {where.host}:{where.port} ({why}); name"
+                " another port or an address of this host"
             ) from None
         host, port = runner.addresses[0][:2]
         yield f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,5 +1,5 @@
-"""Messages as bytes and numbers: vocabulary, codec, exactly-once delivery, credit. Pure: no socket, no
-clock."""
+"""Messages as bytes and numbers: vocabulary, codec, exactly-once delivery, credit. Pure: no socket,
+no clock."""
 
 from __future__ import annotations
 

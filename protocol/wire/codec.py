@@ -4,14 +4,15 @@ The first frame is one msgpack array:
 
     [version, kind, link, seq, ack, to, session, epoch, number, body, parts]
 
-`link` names the pair of process instances that talk (0 before they have agreed on one), `seq` and `ack`
-belong to reliable.py. `to` and `session` say for whom the message is: the role of the receiver, and its session.
-Each of `parts` is one buffer: the bytes themselves when small, so that a small message is a single frame, or
-the length of one further frame, taken in order, so that large buffers are never copied here.
+`link` names the pair of process instances that talk (0 before they have agreed on one), `seq` and
+`ack` belong to reliable.py. `to` and `session` say for whom the message is: the role of the
+receiver, and its session. Each of `parts` is one buffer: the bytes themselves when small, so that a
+small message is a single frame, or the length of one further frame, taken in order, so that large
+buffers are never copied here.
 
-Rules: whatever bytes arrive, `decode` returns a message or raises `ProtocolError` with one sentence, and
-never allocates more than a small multiple of what arrived. Nothing that was received is quoted in an error
-except numbers.
+Rules: whatever bytes arrive, `decode` returns a message or raises `ProtocolError` with one
+    sentence, and never allocates more than a small multiple of what arrived. Nothing that was
+    received is quoted in an error except numbers.
 """
 
 from __future__ import annotations
@@ -23,9 +24,20 @@ from typing import Any
 import msgpack
 
 from ..errors import ProtocolError, UsageError
-from .messages import KIND_OF, MAX_NUMBER, MAX_SESSION, PROTOCOL_VERSION, RULES, Buffer, Kind, Message
+from .messages import (
+    KIND_OF,
+    MAX_NUMBER,
+    MAX_SESSION,
+    PROTOCOL_VERSION,
+    RULES,
+    Buffer,
+    Kind,
+    Message,
+)
 
-INLINE_BYTES = 16 << 10  # all small buffers of one message together; measured, see tests/channel/bench.py
+INLINE_BYTES = (
+    16 << 10
+)  # all small buffers of one message together; measured, see tests/channel/bench.py
 MAX_DEPTH = 16
 _LEAVES = frozenset((type(None), bool, int, float, str, bytes))
 _INNER = 4096  # elements of one array or map inside a header
@@ -38,8 +50,9 @@ _BUFFERS = {kind: rule.buffers for kind, rule in RULES.items()}
 class GluedError(ProtocolError):
     """Further frames than the message announces: a whole message, and another behind it.
 
-    A network attacker can do that to two messages of an honest peer, although every frame is encrypted: the flag that says
-    that more frames follow stands outside of what CURVE protects (libzmq 4.3.5), and one changed bit sets it.
+    A network attacker can do that to two messages of an honest peer, although every frame is
+    encrypted: the flag that says that more frames follow stands outside of what CURVE protects
+    (libzmq 4.3.5), and one changed bit sets it.
     """
 
 
@@ -57,7 +70,8 @@ DEFAULT_LIMITS = Limits()
 
 
 def encode(message: Message, seq: int, ack: int, link: int = 0, to: str = "") -> list[Buffer]:
-    """The frames of `message` for the role `to`; the first is `bytes`, further ones are the caller's own buffers."""
+    """The frames of `message` for the role `to`; the first is `bytes`, further ones are the
+    caller's own buffers."""
     kind = message.kind
     body = message.body
     frames: list[Buffer] = [b""]
@@ -77,13 +91,28 @@ def encode(message: Message, seq: int, ack: int, link: int = 0, to: str = "") ->
     if body is not None:
         _check_own_body(kind, body)
     frames[0] = _pack(
-        (PROTOCOL_VERSION, kind, link, seq, ack, to, message.session, message.epoch, message.number, body, parts)
+        (
+            PROTOCOL_VERSION,
+            kind,
+            link,
+            seq,
+            ack,
+            to,
+            message.session,
+            message.epoch,
+            message.number,
+            body,
+            parts,
+        )
     )
     return frames
 
 
-def decode(frames: Sequence[Buffer], limits: Limits = DEFAULT_LIMITS, own: str = "") -> tuple[Message, int, int, int]:
-    """(message, seq, ack, link) of the frames of one message for the role `own`, or ProtocolError."""
+def decode(
+    frames: Sequence[Buffer], limits: Limits = DEFAULT_LIMITS, own: str = ""
+) -> tuple[Message, int, int, int]:
+    """(message, seq, ack, link) of the frames of one message for the role `own`, or
+    ProtocolError."""
     if not frames:
         raise ProtocolError("a message without a single frame arrived")
     first = frames[0]
@@ -95,7 +124,9 @@ def decode(frames: Sequence[Buffer], limits: Limits = DEFAULT_LIMITS, own: str =
         )
     except ProtocolError:
         raise
-    except Exception as error:  # msgpack has a dozen: all mean the same, and its texts quote what arrived
+    except (
+        Exception
+    ) as error:  # msgpack has a dozen: all mean the same, and its texts quote what arrived
         raise _unreadable(first) from error
     if type(version) is not int or version != PROTOCOL_VERSION:
         raise _version(version)
@@ -116,25 +147,38 @@ def decode(frames: Sequence[Buffer], limits: Limits = DEFAULT_LIMITS, own: str =
         and 0 <= epoch <= MAX_NUMBER
         and 0 <= number <= MAX_NUMBER
     ):
-        raise ProtocolError(f"a {kind.name} message arrived whose numbers are not whole numbers in range")
+        raise ProtocolError(
+            f"a {kind.name} message arrived whose numbers are not whole numbers in range"
+        )
     if type(session) is not str or len(session) > MAX_SESSION or type(parts) is not list:
         raise ProtocolError(f"a {kind.name} message arrived with a malformed header")
     if body is not None:
         _check_body(kind, body, len(first))
     if not parts:
         if len(frames) != 1:
-            raise GluedError(f"a {kind.name} message arrived with {len(frames) - 1} frames it does not announce")
+            raise GluedError(
+                f"a {kind.name} message arrived with {len(frames) - 1} frames it does not announce"
+            )
         return Message(kind, session, epoch, number, body), seq, ack, link
     if not _BUFFERS[kind]:
         raise ProtocolError(f"a {kind.name} message arrived with buffers")
     if len(parts) == 1 and type(parts[0]) is bytes and len(frames) == 1:
         return Message(kind, session, epoch, number, body, (parts[0],)), seq, ack, link
-    return Message(kind, session, epoch, number, body, _buffers(kind, parts, frames, limits)), seq, ack, link
+    return (
+        Message(kind, session, epoch, number, body, _buffers(kind, parts, frames, limits)),
+        seq,
+        ack,
+        link,
+    )
 
 
-def _buffers(kind: Kind, parts: list[Any], frames: Sequence[Buffer], limits: Limits) -> tuple[Buffer, ...]:
+def _buffers(
+    kind: Kind, parts: list[Any], frames: Sequence[Buffer], limits: Limits
+) -> tuple[Buffer, ...]:
     if len(parts) > limits.buffers:
-        raise ProtocolError(f"a {kind.name} message of {len(parts)} buffers arrived; the limit is {limits.buffers}")
+        raise ProtocolError(
+            f"a {kind.name} message of {len(parts)} buffers arrived; the limit is {limits.buffers}"
+        )
     found: list[Buffer] = []
     used = 1
     total = 0
@@ -144,11 +188,15 @@ def _buffers(kind: Kind, parts: list[Any], frames: Sequence[Buffer], limits: Lim
             total += len(part)
         elif type(part) is int:
             if used >= len(frames):
-                raise ProtocolError(f"a {kind.name} message arrived with fewer frames than it announces")
+                raise ProtocolError(
+                    f"a {kind.name} message arrived with fewer frames than it announces"
+                )
             frame = frames[used]
             used += 1
             if _nbytes(frame) != part:
-                raise ProtocolError(f"a {kind.name} message arrived with a frame of a length it does not announce")
+                raise ProtocolError(
+                    f"a {kind.name} message arrived with a frame of a length it does not announce"
+                )
             if part > limits.frame:
                 raise ProtocolError(f"a frame of {part} bytes arrived; the limit is {limits.frame}")
             total += part
@@ -156,9 +204,13 @@ def _buffers(kind: Kind, parts: list[Any], frames: Sequence[Buffer], limits: Lim
         else:
             raise ProtocolError(f"a {kind.name} message arrived with a malformed list of buffers")
     if used != len(frames):
-        raise GluedError(f"a {kind.name} message arrived with {len(frames) - used} frames it does not announce")
+        raise GluedError(
+            f"a {kind.name} message arrived with {len(frames) - used} frames it does not announce"
+        )
     if total > limits.total:
-        raise ProtocolError(f"a {kind.name} message of {total} bytes arrived; the limit is {limits.total}")
+        raise ProtocolError(
+            f"a {kind.name} message of {total} bytes arrived; the limit is {limits.total}"
+        )
     return tuple(found)
 
 
@@ -179,7 +231,9 @@ def _check_body(kind: Kind, body: object, size: int) -> None:
     if type(body) is not dict:
         raise ProtocolError(f"a {kind.name} message arrived whose body is not a map")
     if size > limit + INLINE_BYTES + 256 and len(_pack(body)) > limit:
-        raise ProtocolError(f"a {kind.name} message arrived whose body is larger than {limit} bytes")
+        raise ProtocolError(
+            f"a {kind.name} message arrived whose body is larger than {limit} bytes"
+        )
     if not limit:
         raise ProtocolError(f"a {kind.name} message arrived with a body")
     _check_value(kind, body, 0)
@@ -191,7 +245,9 @@ def _check_value(kind: Kind, value: object, depth: int) -> None:
     if type(value) is dict:
         for key, inner in value.items():
             if type(key) is not str:
-                raise ProtocolError(f"a {kind.name} message arrived with a key that is not a string")
+                raise ProtocolError(
+                    f"a {kind.name} message arrived with a key that is not a string"
+                )
             if type(inner) not in _LEAVES:
                 _check_value(kind, inner, depth + 1)
     elif type(value) is list:
@@ -208,24 +264,34 @@ def _check_own_body(kind: Kind, body: object) -> None:
     except Exception as error:
         raise UsageError(f"the body of a {kind.name} message is not plain data: {error}") from error
     if size > _MAX_BODY[kind]:
-        raise UsageError(f"the body of a {kind.name} message is {size} bytes; the limit is {_MAX_BODY[kind]}")
+        raise UsageError(
+            f"the body of a {kind.name} message is {size} bytes; the limit is {_MAX_BODY[kind]}"
+        )
 
 
 def _no_extension(code: int, data: bytes) -> object:
-    raise ProtocolError("a message arrived with a msgpack extension, which this protocol does not use")
+    raise ProtocolError(
+        "a message arrived with a msgpack extension, which this protocol does not use"
+    )
 
 
 def _version(version: object) -> ProtocolError:
     if type(version) is int:
         return ProtocolError(
-            f"the other side speaks protocol version {version} and this one version {PROTOCOL_VERSION}:"
-            " install the same release on both"
+            f"the other side speaks protocol version {version} and this one version"
+            f" {PROTOCOL_VERSION}: install the same release on both"
         )
     return ProtocolError("a message arrived that is not of this protocol")
 
 
 def _unreadable(first: Buffer) -> ProtocolError:
-    """A header of another version may have another length, but its first element is the version for ever."""
-    if len(first) >= 2 and 0x90 <= first[0] <= 0x9F and first[1] < 0x80 and first[1] != PROTOCOL_VERSION:
+    """A header of another version may have another length, but its first element is the version for
+    ever."""
+    if (
+        len(first) >= 2
+        and 0x90 <= first[0] <= 0x9F
+        and first[1] < 0x80
+        and first[1] != PROTOCOL_VERSION
+    ):
         return _version(int(first[1]))
     return ProtocolError("a message arrived that cannot be decoded")

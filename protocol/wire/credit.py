@@ -1,12 +1,12 @@
 """Flow control: how much one side may still send before the other grants more.
 
-The receiver owns the window and grants in messages of its own; the sender may only spend. Both ends are
-kept here so that they are tested against each other without a network. Totals are cumulative and only ever
-grow, so a grant that arrives twice or late changes nothing (the idea of MQTT's and QUIC's MAX_DATA, rather
-than h2's increments).
+The receiver owns the window and grants in messages of its own; the sender may only spend. Both ends
+are kept here so that they are tested against each other without a network. Totals are cumulative
+and only ever grow, so a grant that arrives twice or late changes nothing (the idea of MQTT's and
+QUIC's MAX_DATA, rather than h2's increments).
 
-Pure: no message is built here; the caller puts `CreditWindow.grant()` into a CREDIT body and hands what it
-received to `Credit.granted`.
+Pure: no message is built here; the caller puts `CreditWindow.grant()` into a CREDIT body and hands
+    what it received to `Credit.granted`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ class Credit:
     def spend(self, size: int) -> None:
         if not self.allows(size):
             raise UsageError(
-                f"a chunk of {size} bytes was to be sent with credit for {self.chunks} of {self.bytes} bytes"
+                f"a chunk of {size} bytes was to be sent with credit for {self.chunks} of"
+                f" {self.bytes} bytes"
             )
         self.chunks_spent += 1
         self.bytes_spent += size
@@ -48,7 +49,9 @@ class Credit:
     def granted(self, chunks: object, size: object) -> bool:
         """Take the totals of a CREDIT message; True if they allow more than before."""
         if type(chunks) is not int or type(size) is not int or chunks < 0 or size < 0:
-            raise ProtocolError("a credit arrived that is not a number of chunks and a number of bytes")
+            raise ProtocolError(
+                "a credit arrived that is not a number of chunks and a number of bytes"
+            )
         more = chunks > self.chunks_granted or size > self.bytes_granted
         self.chunks_granted = max(self.chunks_granted, chunks)
         self.bytes_granted = max(self.bytes_granted, size)
@@ -56,17 +59,28 @@ class Credit:
 
 
 class CreditWindow:
-    """The receiver's side: at most `chunks` chunks and `size` bytes on their way or unconsumed at any time.
+    """The receiver's side: at most `chunks` chunks and `size` bytes on their way or unconsumed at
+    any time.
 
     A new grant is due when half of either is consumed: grants are rare and the sender never idles.
     `size` must be at least the largest chunk, or the sender can never send it.
     """
 
-    __slots__ = ("_arrived", "_arrived_bytes", "_consumed", "_consumed_bytes", "_told", "chunks", "size")
+    __slots__ = (
+        "_arrived",
+        "_arrived_bytes",
+        "_consumed",
+        "_consumed_bytes",
+        "_told",
+        "chunks",
+        "size",
+    )
 
     def __init__(self, chunks: int, size: int) -> None:
         if chunks < 1 or size < 1:
-            raise UsageError(f"a credit window of {chunks} chunks and {size} bytes lets nothing through")
+            raise UsageError(
+                f"a credit window of {chunks} chunks and {size} bytes lets nothing through"
+            )
         self.chunks = chunks
         self.size = size
         self._arrived = self._arrived_bytes = 0

@@ -1,6 +1,6 @@
 """Large tensors as many buffers of a message: each is encrypted, sent and decrypted while it fits a
-processor's cache, the next one meanwhile on its way. 16 MB in one piece cost CURVE half as much again, and
-arrive later by the time of a whole encryption.
+processor's cache, the next one meanwhile on its way. 16 MB in one piece cost CURVE half as much
+again, and arrive later by the time of a whole encryption.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ def split(words: Words) -> tuple[Buffer, ...]:
 
 
 def pieces(buffers: Sequence[Buffer], expected: int) -> list[Words] | None:
-    """The words in the buffers of a message, without a copy; None if they are not `expected` whole words."""
+    """The words in the buffers of a message, without a copy; None if they are not `expected` whole
+    words."""
     if len(buffers) == 1:
         return [np.frombuffer(buffers[0], np.uint64)] if len(buffers[0]) == 8 * expected else None
     sizes = [len(buffer) for buffer in buffers]

@@ -1,13 +1,15 @@
 """The closed vocabulary of the wire: who may say what to whom, and how large it may be.
 
-Every message that ever crosses a link is one of `Kind`. Nothing is dispatched by a received name: a number
-that is not in `RULES` is a `ProtocolError`, and so is a kind that the sender's role may not send to the
-receiver's.
+Every message that ever crosses a link is one of `Kind`. Nothing is dispatched by a received name: a
+number that is not in `RULES` is a `ProtocolError`, and so is a kind that the sender's role may not
+send to the receiver's.
 
 Two layers share the vocabulary:
 
-* the session's messages (HELLO … BYE) are *numbered*: delivered exactly once and in order by `reliable.py`;
-* the link's own (OPEN … GONE) are *unnumbered*, idempotent, and never reach the user of a `Connection`.
+* the session's messages (HELLO … BYE) are *numbered*: delivered exactly once and in order by
+  `reliable.py`;
+* the link's own (OPEN … GONE) are *unnumbered*, idempotent, and never reach the user of a
+  `Connection`.
 
 What must not live here: encoding (codec.py), state (reliable.py), sockets.
 """
@@ -40,7 +42,8 @@ class Kind(IntEnum):
     NUDGE = 6  # send again what follows my acknowledgement
     PING = 7
     PONG = 8
-    HOLD = 9  # shaped links only: what follows is early (number 0); what was held up to `number` is due now
+    # shaped links only: what follows is early (number 0); what was held up to `number` is due now
+    HOLD = 9
     # the session's
     HELLO = 16
     WELCOME = 17
@@ -57,10 +60,11 @@ class Kind(IntEnum):
 
 @dataclass(slots=True)
 class Message:
-    """One message. `body` is plain data (None, bool, int, float, str, bytes, list, dict with str keys).
+    """One message. `body` is plain data (None, bool, int, float, str, bytes, list, dict with str
+    keys).
 
-    `buffers` are contiguous and travel without copying when large: whoever sends a message must not write
-    to them afterwards. Received ones are read-only `bytes` or `memoryview`.
+    `buffers` are contiguous and travel without copying when large: whoever sends a message must not
+    write to them afterwards. Received ones are read-only `bytes` or `memoryview`.
     """
 
     kind: Kind
@@ -108,15 +112,21 @@ RULES: dict[Kind, Rule] = {
     Kind.HOLD: Rule(_ANY, False, 0, numbered=False),
     Kind.HELLO: Rule(_ANY, False, _BODY),
     Kind.WELCOME: Rule(_ANY, False, _BODY),
-    Kind.PLAN: Rule(_ANY, True, _PLAN),  # parties send each other the digest, the dealer the plan itself
-    Kind.ROUND: Rule(_PEERS, True, _BODY),  # the dealer receives nothing that depends on an online value
+    Kind.PLAN: Rule(
+        _ANY, True, _PLAN
+    ),  # parties send each other the digest, the dealer the plan itself
+    Kind.ROUND: Rule(
+        _PEERS, True, _BODY
+    ),  # the dealer receives nothing that depends on an online value
     Kind.SEED: Rule(_FROM_DEALER, True, _BODY),
     Kind.CHUNK: Rule(_FROM_DEALER, True, _BODY),
     Kind.CREDIT: Rule(_TO_DEALER, False, _BODY),
     Kind.ABORT: Rule(_ANY, False, _BODY),
     Kind.BYE: Rule(_ANY, False, _BODY),
     Kind.JOIN: Rule(_PEERS, True, _BODY),  # which rows both have, before there is a plan: points
-    Kind.END: Rule(_PEERS, True, _BODY),  # of a run: that a party is sealed, or its share of what is revealed
+    Kind.END: Rule(
+        _PEERS, True, _BODY
+    ),  # of a run: that a party is sealed, or its share of what is revealed
 }
 
 KIND_OF: dict[int, Kind] = {int(kind): kind for kind in Kind}

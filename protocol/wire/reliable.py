@@ -1,20 +1,20 @@
-"""Exactly once and in order, between two process instances, over a link that may drop, repeat, reorder or
-be cut.
+"""Exactly once and in order, between two process instances, over a link that may drop, repeat,
+reorder or be cut.
 
-Every numbered message has a sequence number (1, 2, 3 …). Every header, numbered or not, carries the highest
-number received without a gap (`ack`). An unnumbered header carries the last number sent, so that whoever
-reads it learns of a gap. Sent messages are retained until acknowledged; sending again is moving `handed`
-back ("go back n").
+Every numbered message has a sequence number (1, 2, 3 …). Every header, numbered or not, carries the
+highest number received without a gap (`ack`). An unnumbered header carries the last number sent, so
+that whoever reads it learns of a gap. Sent messages are retained until acknowledged; sending again
+is moving `handed` back ("go back n").
 
     sender     acked ≤ handed ≤ sent   handed: passed to the transport since it was last (re)opened
     receiver   received                only received + 1 is acceptable; anything else is dropped
 
-In lockstep traffic each reply carries the acknowledgement, and this adds no message of its own. In a
-one-way stream the receiver owes an acknowledgement after `ACK_COUNT` messages or `ACK_BYTES` (but never
-after a single message, which its own reply will acknowledge), or after one whole tick.
+In lockstep traffic each reply carries the acknowledgement, and this adds no message of its own. In
+a one-way stream the receiver owes an acknowledgement after `ACK_COUNT` messages or `ACK_BYTES` (but
+never after a single message, which its own reply will acknowledge), or after one whole tick.
 
-Pure: no socket, no frames, no clock of its own (`tick` is told the time). A new instance on either side is
-a new link number and a new object; headers with another link number never get here.
+Pure: no socket, no frames, no clock of its own (`tick` is told the time). A new instance on either
+    side is a new link number and a new object; headers with another link number never get here.
 """
 
 from __future__ import annotations
@@ -43,11 +43,14 @@ class Due(Flag):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """How much may be sent and not acknowledged. A single message may exceed `size` if it is alone."""
+    """How much may be sent and not acknowledged. A single message may exceed `size` if it is
+    alone."""
 
     count: int = 1024
     size: int = 256 << 20  # bytes
-    stall: float = 1.0  # seconds without progress before a probe, and between two nudges for one gap
+    stall: float = (
+        1.0  # seconds without progress before a probe, and between two nudges for one gap
+    )
 
 
 class Reliable(Generic[T]):
@@ -101,10 +104,13 @@ class Reliable(Generic[T]):
     def enqueue(self, item: T, size: int) -> int:
         """Retain an outgoing message of `size` bytes; its sequence number."""
         retained = self._retained
-        if retained and (len(retained) >= self._window.count or self.retained_bytes + size > self._window.size):
+        if retained and (
+            len(retained) >= self._window.count or self.retained_bytes + size > self._window.size
+        ):
             raise LinkError(
-                f"{len(retained)} messages ({self.retained_bytes} bytes) are sent and not acknowledged,"
-                " which is the limit: the other side does not keep up, or credit was exceeded"
+                f"{len(retained)} messages ({self.retained_bytes} bytes) are sent and not"
+                " acknowledged, which is the limit: the other side does not keep up, or credit was"
+                " exceeded"
             )
         retained.append((item, size))
         self.retained_bytes += size
@@ -112,7 +118,8 @@ class Reliable(Generic[T]):
         return self.sent
 
     def mark_handed(self, seq: int) -> None:
-        """The transport has taken message `seq`, whose header carried the present acknowledgement."""
+        """The transport has taken message `seq`, whose header carried the present
+        acknowledgement."""
         self.handed = seq
         if seq > self.ceiling:
             self.ceiling = seq
@@ -150,13 +157,16 @@ class Reliable(Generic[T]):
             return True
         if seq <= self.received:
             self.duplicates += 1
-            self._owed_count = max(self._owed_count, ACK_COUNT)  # the sender missed our acknowledgement
+            self._owed_count = max(
+                self._owed_count, ACK_COUNT
+            )  # the sender missed our acknowledgement
         else:
             self.gap = True
         return False
 
     def unnumbered(self, last: int, ack: int) -> None:
-        """An unnumbered header arrived: `last` is the highest number that its sender has handed over."""
+        """An unnumbered header arrived: `last` is the highest number that its sender has handed
+        over."""
         if ack > self.acked:
             self._acknowledged(ack)
         if last > self.received:
@@ -164,7 +174,9 @@ class Reliable(Generic[T]):
 
     def _acknowledged(self, ack: int) -> None:
         if ack > self.ceiling:
-            raise ProtocolError(f"message {ack} was acknowledged, but only {self.ceiling} were ever sent")
+            raise ProtocolError(
+                f"message {ack} was acknowledged, but only {self.ceiling} were ever sent"
+            )
         retained = self._retained
         for _ in range(ack - self.acked):
             self.retained_bytes -= retained.popleft()[1]
@@ -176,7 +188,8 @@ class Reliable(Generic[T]):
 
     @property
     def owes_ack(self) -> bool:
-        """Enough arrived in one direction that the sender should hear of it without waiting for a reply."""
+        """Enough arrived in one direction that the sender should hear of it without waiting for a
+        reply."""
         count = self._owed_count
         return count > 1 and (count >= ACK_COUNT or self._owed_bytes >= ACK_BYTES)
 

@@ -1,8 +1,8 @@
 """How long a round takes, and how fast bulk moves, between two processes. Run by hand: python
 tests/channel/bench.py
 
-`bare` is what ZeroMQ itself costs with a reader on its descriptor and nothing of ours; the difference is
-our Python.
+`bare` is what ZeroMQ itself costs with a reader on its descriptor and nothing of ours; the
+difference is our Python.
 """
 
 from __future__ import annotations
@@ -75,10 +75,14 @@ async def bare(server: bool, curve: bool, rounds: int, port: int) -> float:
 async def ours(server: bool, curve: bool, rounds: int, port: int) -> tuple[float, float]:
     keys = (BOB if server else ALICE) if curve else None
     if server:
-        listener = Listener(f"tcp://127.0.0.1:{port}", "bob", keys, Allow([ALICE.public]) if curve else None)
+        listener = Listener(
+            f"tcp://127.0.0.1:{port}", "bob", keys, Allow([ALICE.public]) if curve else None
+        )
         link = await listener.accept(10)
     else:
-        link = await connect(f"tcp://127.0.0.1:{port}", "alice", "bob", "bench", keys, BOB.public if curve else None)
+        link = await connect(
+            f"tcp://127.0.0.1:{port}", "alice", "bob", "bench", keys, BOB.public if curve else None
+        )
     payload = b"x" * 100
     begin = time.perf_counter()
     for number in range(rounds):
@@ -107,7 +111,11 @@ def run(what: str, curve: bool, rounds: int, port: int) -> str:
     child.start()
     found = uvloop.run(job(False, curve, rounds, port))
     child.join(20)
-    return f"{found:.1f} us" if isinstance(found, float) else f"{found[0]:.1f} us, bulk {found[1] / 1e6:.0f} MB/s"
+    return (
+        f"{found:.1f} us"
+        if isinstance(found, float)
+        else f"{found[0]:.1f} us, bulk {found[1] / 1e6:.0f} MB/s"
+    )
 
 
 if __name__ == "__main__":
@@ -121,6 +129,7 @@ if __name__ == "__main__":
             for index, what in enumerate(("bare", "ours")):
                 port = 27100 + 10 * turn + 2 * curve + index
                 print(
-                    f"{what} {'CURVE' if curve else 'plain'}: {run(what, curve, options.rounds, port)}",
+                    f"{what} {'CURVE' if curve else 'plain'}:"
+                    f" {run(what, curve, options.rounds, port)}",
                     flush=True,
                 )

@@ -52,7 +52,9 @@ async def listening(curve: bool = True, **more: object) -> AsyncIterator[Listene
         await listener.close()
 
 
-async def dial(address: str, curve: bool = True, session: str = "test", **more: object) -> Connection:
+async def dial(
+    address: str, curve: bool = True, session: str = "test", **more: object
+) -> Connection:
     return await connect(
         address,
         "alice",
@@ -66,7 +68,8 @@ async def dial(address: str, curve: bool = True, session: str = "test", **more: 
 
 
 class Proxy:
-    """Forwards TCP to `address`; can cut, stall, damage, or stop in the middle of what it forwards."""
+    """Forwards TCP to `address`; can cut, stall, damage, or stop in the middle of what it
+    forwards."""
 
     def __init__(self, address: str) -> None:
         self._host, _, port = address.removeprefix("tcp://").rpartition(":")

@@ -1,4 +1,5 @@
-"""Links that are cut, stalled, truncated, damaged while both ends live: nothing lost, nothing twice."""
+"""Links that are cut, stalled, truncated, damaged while both ends live: nothing lost, nothing
+twice."""
 
 from __future__ import annotations
 
@@ -38,9 +39,13 @@ async def through(curve, mischief, count=300, size=100):
         listening(curve, options=OPTIONS) as listener,
         Proxy(listener.address) as proxy,
     ):
-        alice, bob = await asyncio.gather(dial(proxy.address, curve, options=OPTIONS), listener.accept(5))
+        alice, bob = await asyncio.gather(
+            dial(proxy.address, curve, options=OPTIONS), listener.accept(5)
+        )
         trouble = asyncio.create_task(mischief(proxy))
-        await asyncio.wait_for(asyncio.gather(rounds(alice, count, size), rounds(bob, count, size)), 20)
+        await asyncio.wait_for(
+            asyncio.gather(rounds(alice, count, size), rounds(bob, count, size)), 20
+        )
         trouble.cancel()
         for end in (alice, bob):
             assert end.counters.messages_sent == end.counters.messages_received == count
@@ -81,7 +86,9 @@ async def test_away_for_a_while():
         proxy.refusing = False
 
     alice, bob = await through(True, mischief)
-    assert min(alice.counters.reconnects, bob.counters.reconnects) >= 1  # more where the machine is busy
+    assert (
+        min(alice.counters.reconnects, bob.counters.reconnects) >= 1
+    )  # more where the machine is busy
 
 
 async def test_a_short_stall_is_sat_out():
@@ -107,7 +114,8 @@ async def test_a_path_that_swallows_everything_is_given_up_for_a_new_one():
 
 
 async def test_damaged():
-    """With CURVE a flipped bit ends the TCP connection, and ZeroMQ does not come back by itself: we do."""
+    """With CURVE a flipped bit ends the TCP connection, and ZeroMQ does not come back by itself: we
+    do."""
 
     async def mischief(proxy):
         proxy.damage_after = 20_000
@@ -127,7 +135,8 @@ async def test_replayed():
 
 
 async def test_mischief_leaves_no_descriptor_open():
-    """A frame that ZeroMQ gives up on must not leave its engine, and its descriptor, behind; nor a reset in mid-handshake."""
+    """A frame that ZeroMQ gives up on must not leave its engine, and its descriptor, behind; nor a
+    reset in mid-handshake."""
 
     async with listening(options=OPTIONS) as listener, Proxy(listener.address) as proxy:
         alice, bob = await asyncio.gather(dial(proxy.address, options=OPTIONS), listener.accept(5))

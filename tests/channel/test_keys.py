@@ -43,7 +43,9 @@ def test_every_mistyped_character_is_noticed(pair):
             PublicKey.parse(wrong)
 
 
-@pytest.mark.parametrize("text", ["", "mpc1", "mpc1-alice-", "mpc1-alice-ü", "mpc2-alice-aaaa", "hello", "a-b-c-d"])
+@pytest.mark.parametrize(
+    "text", ["", "mpc1", "mpc1-alice-", "mpc1-alice-ü", "mpc2-alice-aaaa", "hello", "a-b-c-d"]
+)
 def test_what_is_not_a_key(text):
     with pytest.raises(ConfigError):
         PublicKey.parse(text)

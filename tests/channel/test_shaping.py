@@ -47,12 +47,17 @@ def test_jitter_is_bounded_and_keeps_the_order():
         ("rtt=250us", LinkShape(rtt=250e-6)),
         ("none", LinkShape()),
         ("ocean", PROFILES["ocean"]),
-        ("ocean,bandwidth=10mbit", LinkShape(PROFILES["ocean"].rtt, PROFILES["ocean"].jitter, 10e6)),
+        (
+            "ocean,bandwidth=10mbit",
+            LinkShape(PROFILES["ocean"].rtt, PROFILES["ocean"].jitter, 10e6),
+        ),
     ],
 )
 def test_notation(text, shape):
     found = parse_shape(text)
-    assert (found.rtt, found.jitter, found.bandwidth) == pytest.approx((shape.rtt, shape.jitter, shape.bandwidth))
+    assert (found.rtt, found.jitter, found.bandwidth) == pytest.approx(
+        (shape.rtt, shape.jitter, shape.bandwidth)
+    )
     assert str(parse_shape(str(found))) == str(found)
 
 
@@ -118,7 +123,8 @@ async def test_bulk_takes_the_time_its_size_demands():
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_large_messages_go_ahead_and_nobody_notices(kind):
-    """Order, the time of arrival and the number of messages are those of the model, whatever the sizes."""
+    """Order, the time of arrival and the number of messages are those of the model, whatever the
+    sizes."""
     sizes = [100, 500_000, 10, 40_000, 300_000, 0]
     async with linked(kind, shape=LinkShape(rtt=0.060, bandwidth=400e6)) as (alice, bob):
         begin = time.monotonic()
@@ -137,7 +143,9 @@ async def test_large_messages_go_ahead_and_nobody_notices(kind):
 async def test_large_messages_survive_a_bad_link_that_is_slow_too(seed):
     faults = Faults(drop=0.05, repeat=0.05, reorder=0.05, cut=0.01, seed=seed)
     options = Options(window=Window(stall=0.05))
-    alice, bob = pair("test", options=options, faults=faults, shape=LinkShape(rtt=0.004, bandwidth=1e9))
+    alice, bob = pair(
+        "test", options=options, faults=faults, shape=LinkShape(rtt=0.004, bandwidth=1e9)
+    )
     for number in range(60):
         alice.send(message(number, bytes(50_000 if number % 3 else 10)))
     assert [(await bob.receive(10)).number for _ in range(60)] == list(range(60))

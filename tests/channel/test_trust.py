@@ -1,4 +1,5 @@
-"""Who is let in, who is turned away and told why, and that neither disturbs those who are inside."""
+"""Who is let in, who is turned away and told why, and that neither disturbs those who are
+inside."""
 
 from __future__ import annotations
 
@@ -34,7 +35,9 @@ async def test_an_unknown_key():
     async with listening(refused=log) as listener:
         for _ in range(2):
             with pytest.raises(LinkError, match="refused this key of alice"):
-                await connect(listener.address, "alice", "bob", "test", stranger, BOB.public, timeout=5)
+                await connect(
+                    listener.address, "alice", "bob", "test", stranger, BOB.public, timeout=5
+                )
         assert log == [("its key is not on the list of allowed keys", "127.0.0.1")]
         assert not listener.connections
 
@@ -69,7 +72,9 @@ async def test_a_client_in_plain_text():
 
 async def test_an_encrypted_client_of_a_listener_in_plain_text():
     async with listening(curve=False) as listener:
-        with pytest.raises(LinkError, match=r"does not accept encryption|is its public key the right one"):
+        with pytest.raises(
+            LinkError, match=r"does not accept encryption|is its public key the right one"
+        ):
             await dial(listener.address, curve=True, timeout=1)
 
 
@@ -122,7 +127,9 @@ async def test_strangers_and_garbage_do_not_disturb(curve):
             intruder.curve_publickey, intruder.curve_secretkey = ALICE.public.z85, ALICE.secret_z85
             intruder.curve_serverkey = BOB.public.z85
         intruder.connect(listener.address)
-        forged = Message(Kind.OPEN, "test", body={"role": "alice", "instance": bytes(16), "attempt": 1})
+        forged = Message(
+            Kind.OPEN, "test", body={"role": "alice", "instance": bytes(16), "attempt": 1}
+        )
         for index in range(300):
             intruder.send_multipart([b"\x9a" + bytes([index % 256]) * index])
             intruder.send_multipart(encode(message(index), index, 0, alice.link, "bob"))
@@ -150,7 +157,9 @@ async def test_a_replayed_greeting_does_not_take_a_connection_over():
         context = zmq.Context()
         replay = context.socket(zmq.DEALER)
         replay.connect(listener.address)
-        replay.send_multipart(encode(Message(Kind.OPEN, "test", body=body), 0, 0, alice.link, "bob"))
+        replay.send_multipart(
+            encode(Message(Kind.OPEN, "test", body=body), 0, 0, alice.link, "bob")
+        )
         await asyncio.sleep(0.2)
         await asyncio.gather(alice.exchange(message(1), 5), bob.exchange(message(1), 5))
         assert bob.counters.reconnects == 0
@@ -176,10 +185,14 @@ async def test_a_second_process_waits_while_the_first_lives():
     log = Log()
     async with listening(refused=log) as listener:
         first, bob = await asyncio.gather(dial(listener.address), listener.accept(5))
-        with pytest.raises(LinkError, match="did not answer within 1 seconds: alice is connected already"):
+        with pytest.raises(
+            LinkError, match="did not answer within 1 seconds: alice is connected already"
+        ):
             await dial(listener.address, timeout=1)
         assert log == [("alice is connected already in session test", "127.0.0.1")]
-        other, _ = await asyncio.gather(dial(listener.address, session="another"), listener.accept(5))
+        other, _ = await asyncio.gather(
+            dial(listener.address, session="another"), listener.accept(5)
+        )
         await asyncio.gather(first.exchange(message(1), 5), bob.exchange(message(1), 5))
         await asyncio.gather(first.close(0), other.close(0))
 
@@ -210,7 +223,9 @@ async def test_sessions_are_bounded():
 async def test_a_client_that_stops_reading_is_bounded_and_the_others_go_on():
     async with listening() as listener:
         alice, bob = await asyncio.gather(dial(listener.address), listener.accept(5))
-        sleepy, victim = await asyncio.gather(dial(listener.address, session="sleepy"), listener.accept(5))
+        sleepy, victim = await asyncio.gather(
+            dial(listener.address, session="sleepy"), listener.accept(5)
+        )
         sleepy._timer.cancel()
         sleepy._transport._readers[0].close()
         chunk = bytes(8 << 20)
@@ -254,7 +269,8 @@ async def test_user_of_a_connection_is_told_who_it_is():
 
 
 async def test_a_flood_of_idle_connections_is_shed_and_leaves_nothing_behind():
-    """1,500 connections that never say who they are: few stand at any time, and those who are inside notice nothing."""
+    """1,500 connections that never say who they are: few stand at any time, and those who are
+    inside notice nothing."""
     raise_limits()
     log = Log()
     async with listening(refused=log) as listener:
@@ -275,7 +291,9 @@ async def test_a_flood_of_idle_connections_is_shed_and_leaves_nothing_behind():
         assert await until(lambda: descriptors() <= before), "descriptors stayed open"
         assert any("have not said who they are" in reason for reason, _ in log)
         async with asyncio.timeout(10):
-            other, _ = await asyncio.gather(dial(listener.address, session="later"), listener.accept(10))
+            other, _ = await asyncio.gather(
+                dial(listener.address, session="later"), listener.accept(10)
+            )
         await asyncio.gather(alice.close(0), other.close(0))
 
 
@@ -300,8 +318,19 @@ async def test_those_who_never_say_who_they_are_are_hung_up_on(monkeypatch):
 async def test_a_refused_key_is_named_by_the_one_who_waited():
     async with listening(refused=Log()) as listener:
         with pytest.raises(LinkError, match="refused this key"):
-            await connect(listener.address, "alice", "bob", "test", KeyPair.generate("alice"), BOB.public, timeout=5)
-        with pytest.raises(LinkError, match=r"did not connect .*: somebody at 127.0.0.1 was refused, whose key is not"):
+            await connect(
+                listener.address,
+                "alice",
+                "bob",
+                "test",
+                KeyPair.generate("alice"),
+                BOB.public,
+                timeout=5,
+            )
+        with pytest.raises(
+            LinkError,
+            match=r"did not connect .*: somebody at 127.0.0.1 was refused, whose key is not",
+        ):
             await listener.accept(0.2)
 
 

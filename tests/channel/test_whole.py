@@ -1,4 +1,5 @@
-"""A message goes out whole, to the one it is for: with a fault injected at each frame of a send, nobody receives a byte of another's."""
+"""A message goes out whole, to the one it is for: with a fault injected at each frame of a send,
+nobody receives a byte of another's."""
 
 from __future__ import annotations
 
@@ -62,7 +63,9 @@ async def test_a_listener_whose_send_fails_at_one_frame(monkeypatch, at, error):
     async with listening() as listener:
         ends = {}
         for name in ("one", "two"):
-            ends[name] = await asyncio.gather(dial(listener.address, session=name), listener.accept(5))
+            ends[name] = await asyncio.gather(
+                dial(listener.address, session=name), listener.accept(5)
+            )
         seen = {name: record(monkeypatch, dialled) for name, (dialled, _) in ends.items()}
         fault = Fault(monkeypatch, at, error)
         ends["one"][1].send(large("one", b"1"))

@@ -1,4 +1,5 @@
-"""What consuming each kind of correlation gives, in Python integers, at one step of dealt material."""
+"""What consuming each kind of correlation gives, in Python integers, at one step of dealt
+material."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ from protocol.views import Rows
 
 @dataclass
 class Operand:
-    """An operand at one step: its opening, shares of its mask, its integers, and x before any shift."""
+    """An operand at one step: its opening, shares of its mask, its integers, and x before any
+    shift."""
 
     opening: np.ndarray
     shares: list[np.ndarray]
@@ -70,13 +72,17 @@ class World:
     @cached_property
     def operand_masks(self) -> list[np.ndarray]:
         """What `deal` was given: the operands of all steps."""
-        return [each.value(self.masks[each.phase, each.index], np.arange(STEPS)) for each in self.spec.operands]
+        return [
+            each.value(self.masks[each.phase, each.index], np.arange(STEPS))
+            for each in self.spec.operands
+        ]
 
     def dealt_at(self, party: int, step: int) -> list[np.ndarray]:
         return [words[step] for words in self.dealt[party]]
 
     def _secret(self, place: tuple[int, int], each: Field) -> np.ndarray:
-        """Integers for each step (words where the field is of bits), the promised extremes among them."""
+        """Integers for each step (words where the field is of bits), the promised extremes among
+        them."""
         count = STEPS if place[0] == STEP else 1
         if each.xor:
             return np.frombuffer(secrets.token_bytes(8 * count * each.words), np.uint64).reshape(
@@ -103,7 +109,11 @@ class World:
             value = x
         for view in m.views:
             tail = 0 if base.xor else len(target.tail)
-            opening = view.at(opening, step) if isinstance(view, Rows) else view.apply(opening, None, tail)
+            opening = (
+                view.at(opening, step)
+                if isinstance(view, Rows)
+                else view.apply(opening, None, tail)
+            )
             value = view.at(value, step) if isinstance(view, Rows) else view.apply(value, None, 0)
         whole = self.operand_masks[number]
         own = whole[step if len(whole) > 1 else 0]
@@ -131,7 +141,9 @@ def low(integers: Any, bits: int) -> np.ndarray:
     return np.asarray(np.asarray(integers, object) % (1 << bits))
 
 
-def equal(limbs: int, shares: list[np.ndarray], expected: Any, bits: int, slack: tuple[int, ...] = (0,)) -> None:
+def equal(
+    limbs: int, shares: list[np.ndarray], expected: Any, bits: int, slack: tuple[int, ...] = (0,)
+) -> None:
     """The shares add up to `expected` (plus one of `slack`) modulo 2^bits."""
     r = ring(limbs)
     total = r.add(*shares)
@@ -141,15 +153,24 @@ def equal(limbs: int, shares: list[np.ndarray], expected: Any, bits: int, slack:
     assert all(value in allowed for value in off.reshape(-1)), off
 
 
-# ---- the equation of each kind, for one step -------------------------------------------------------------
+# ---- the equation of each kind, for one step
+# -------------------------------------------------------------
 
 
 def _product(w: World, t: int) -> None:
     s = w.spec
     a, b = w.operand(0, t), w.operand(1, t)
-    shares = [s.consume(p, a.opening, a.shares[p], b.opening, b.shares[p], *w.dealt_at(p, t)) for p in (0, 1)]
+    shares = [
+        s.consume(p, a.opening, a.shares[p], b.opening, b.shares[p], *w.dealt_at(p, t))
+        for p in (0, 1)
+    ]
     known = min(64 * s.limbs, *(m.bits - m.shift for m in s.operands))
-    equal(s.limbs, shares, a.integers * b.integers if s.bilinear == "mul" else a.integers @ b.integers, known)
+    equal(
+        s.limbs,
+        shares,
+        a.integers * b.integers if s.bilinear == "mul" else a.integers @ b.integers,
+        known,
+    )
 
 
 def _shifted_mask(w: World, t: int) -> None:
@@ -171,7 +192,9 @@ def _powers(w: World, t: int) -> None:
     got = ring(form.out_limbs).decode(ring(form.out_limbs).add(*shares), 64 * form.out_limbs)
     coefficients = [Fraction(a) * 2**form.out_scale / 2 ** (16 * n) for n, a in enumerate(real)]
     if not s.unit:  # what is computed with integers is exact, but for its shift
-        coefficients = [Fraction(c, 2 ** (form.full_scale - form.out_scale)) for c in form.coefficients]
+        coefficients = [
+            Fraction(c, 2 ** (form.full_scale - form.out_scale)) for c in form.coefficients
+        ]
     for value, x in zip(got.reshape(-1), a.source.reshape(-1), strict=True):
         readings = {x >> s.shift, (x >> s.shift) + (s.shift > 0)}
         exact = [sum(c * y**n for n, c in enumerate(coefficients)) for y in readings]
@@ -182,7 +205,10 @@ def _waves(w: World, t: int) -> None:
     """Within one unit, and what angles at 24 bits and coefficients at 30 bits leave open."""
     s, form, a = w.spec, w.example.aux, w.operand(0, t)
     r = ring(form.out_limbs)
-    got = r.decode(r.add(*(form.consume(p, a.opening, w.dealt_at(p, t)[0]) for p in (0, 1))), 64 * form.out_limbs)
+    got = r.decode(
+        r.add(*(form.consume(p, a.opening, w.dealt_at(p, t)[0]) for p in (0, 1))),
+        64 * form.out_limbs,
+    )
     theta = 2 * np.pi * (np.asarray(a.source % (1 << s.a.bits), np.float64) / 2.0**s.a.bits)
     harmonics = list(enumerate(zip(form.cosines, form.sines, strict=True)))
     exact = form.constant + sum(
@@ -194,30 +220,41 @@ def _waves(w: World, t: int) -> None:
 
 
 def _exponentials(w: World, t: int) -> None:
-    """Where x is in the windows, at any scale: within the roundings of both factors, and of an argument that is shifted down."""
+    """Where x is in the windows, at any scale: within the roundings of both factors, and of an
+    argument that is shifted down."""
     s, form, a = w.spec, w.example.aux, w.operand(0, t)
     r = ring(s.limbs)
-    got = r.decode(r.add(*(form.consume(a.opening, w.dealt_at(p, t)[0]) for p in (0, 1))), 64 * s.limbs)
+    got = r.decode(
+        r.add(*(form.consume(a.opening, w.dealt_at(p, t)[0]) for p in (0, 1))), 64 * s.limbs
+    )
     x = -np.asarray(-a.source % (1 << s.a.bits), np.float64) * 2.0 ** (3 + s.high - s.a.bits)
     unit = 2.0**-s.argument if s.a.bits > s.argument + 3 + s.high else 0.0
     bound = np.exp(np.minimum(x + unit, 0)) - np.exp(x) + 2.0**-17 + 2.0**-30 * np.e**8 + 2e-7
     inside = x > 8 - 8 * 2**s.high
     assert np.all((np.abs(np.asarray(got, np.float64) * 2.0**-47 - np.exp(x)) <= bound)[inside])
     for limbs in range(1, s.limbs + 1) if s.limbs > 1 else ():
-        down = ring(limbs).add(*(form.shifted(p, a.opening, w.dealt_at(p, t)[0], 27, limbs) for p in (0, 1)))
+        down = ring(limbs).add(
+            *(form.shifted(p, a.opening, w.dealt_at(p, t)[0], 27, limbs) for p in (0, 1))
+        )
         assert set(np.ravel(ring(limbs).decode(down, 64 * limbs) - (got >> 27))) <= {0, 1}
 
 
 def _conjunctions(w: World, t: int) -> None:
     a = w.operand(0, t)
-    found = np.bitwise_xor(*(w.spec.consume(p, a.opening, a.shares[p], w.dealt_at(p, t)[0]) for p in (0, 1)))
+    found = np.bitwise_xor(
+        *(w.spec.consume(p, a.opening, a.shares[p], w.dealt_at(p, t)[0]) for p in (0, 1))
+    )
     bits = np.split(a.integers, np.cumsum(w.spec.sizes)[:-1], axis=1)
-    assert np.array_equal(found, np.stack([np.bitwise_and.reduce(each, axis=1) for each in bits], axis=1))
+    assert np.array_equal(
+        found, np.stack([np.bitwise_and.reduce(each, axis=1) for each in bits], axis=1)
+    )
 
 
 def _value(terms: dict[tuple[int, ...], int], leaves: list[Operand]) -> np.ndarray:
     zero = np.zeros(leaves[0].integers.shape, object)
-    powers = ((a, [x.integers**p for x, p in zip(leaves, m, strict=True)]) for m, a in terms.items())
+    powers = (
+        (a, [x.integers**p for x, p in zip(leaves, m, strict=True)]) for m, a in terms.items()
+    )
     return sum((a * prod(factors, start=1) + zero for a, factors in powers), zero)
 
 
@@ -255,7 +292,9 @@ def bit(words: np.ndarray, element: int, plane: int) -> int:
 def _digits(w: World, t: int) -> None:
     s, a = w.spec, w.operand(0, t)
     m = s.a
-    r = low(ring(m.limbs).decode(w.operand_masks[0][t if m.phase == STEP else 0], 64 * m.limbs), s.bits).reshape(-1)
+    r = low(
+        ring(m.limbs).decode(w.operand_masks[0][t if m.phase == STEP else 0], 64 * m.limbs), s.bits
+    ).reshape(-1)
     c = low(ring(m.limbs).decode(a.opening, 64 * m.limbs), s.bits).reshape(-1)
     for limit in w.example.aux:
         out = np.bitwise_xor(*(s.consume(p, a.opening, limit, w.dealt_at(p, t)[0]) for p in (0, 1)))
@@ -272,17 +311,23 @@ def _digits(w: World, t: int) -> None:
 
 def _join(w: World, t: int) -> None:
     s, sizes, count = w.spec, w.spec.sizes, sum(w.spec.sizes)
-    digits = np.frombuffer(secrets.token_bytes(16 * s.a.shape[0] * count), np.uint64).reshape(-1, 2 * count)
+    digits = np.frombuffer(secrets.token_bytes(16 * s.a.shape[0] * count), np.uint64).reshape(
+        -1, 2 * count
+    )
     share = random_like(digits)
     digit_shares = [share, digits ^ share]
     masks = w.operand(0, t).shares
     factors, at = [], 0
     for chunk, size in enumerate(sizes):
         last = chunk == len(sizes) - 1  # whose "equal" nobody needs
-        factors += [2 * n + 1 for n in range(at, at + size - last)] + [2 * n for n in range(at + 1, at + size)]
+        factors += [2 * n + 1 for n in range(at, at + size - last)] + [
+            2 * n for n in range(at + 1, at + size)
+        ]
         at += size
     opened = np.bitwise_xor(*(d[:, factors] ^ m for d, m in zip(digit_shares, masks, strict=True)))
-    out = np.bitwise_xor(*(s.consume(p, digit_shares[p], opened, masks[p], w.dealt_at(p, t)[0]) for p in (0, 1)))
+    out = np.bitwise_xor(
+        *(s.consume(p, digit_shares[p], opened, masks[p], w.dealt_at(p, t)[0]) for p in (0, 1))
+    )
     first = 0
     for chunk, size in enumerate(sizes):
         less, same = np.zeros(len(digits), np.uint64), np.full(len(digits), 2**64 - 1, np.uint64)
@@ -308,12 +353,19 @@ def split(limbs: int, words: np.ndarray) -> list[np.ndarray]:
 def _gate(w: World, t: int) -> None:
     s, b, y = w.spec, w.operand(0, t), w.operand(1, t)
     target = ring(s.limbs)
-    number = split(s.limbs, target.encode((b.opening ^ b.integers).astype(object)))  # [s], as `Bit` deals it
+    number = split(
+        s.limbs, target.encode((b.opening ^ b.integers).astype(object))
+    )  # [s], as `Bit` deals it
     own = w.operand_masks[1][t if s.a.phase == STEP else 0][None]
-    values = Truncate(s.a, s.shift, s.limbs).deal([own]) if s.shift else [ring(s.a.limbs).resize(own, s.limbs)]
+    values = (
+        Truncate(s.a, s.shift, s.limbs).deal([own])
+        if s.shift
+        else [ring(s.a.limbs).resize(own, s.limbs)]
+    )
     read = [split(s.limbs, np.ascontiguousarray(each[0])) for each in values]
     shares = [
-        s.consume(p, b.opening, y.opening, number[p], [each[p] for each in read], w.dealt_at(p, t)) for p in (0, 1)
+        s.consume(p, b.opening, y.opening, number[p], [each[p] for each in read], w.dealt_at(p, t))
+        for p in (0, 1)
     ]
     chosen = b.integers.astype(object)
     floor = chosen * (y.source >> s.shift)
@@ -340,7 +392,9 @@ def _totals(w: World, t: int) -> None:
     words = [w.dealt_at(party, t) for party in (0, 1)]
     if not s.y:
         one = [target.constant(1), target.constant(0)]
-        equal(s.limbs, [s.consume(opened, [one[p]], words[p])[0] for p in (0, 1)], whole, 64 * s.limbs)
+        equal(
+            s.limbs, [s.consume(opened, [one[p]], words[p])[0] for p in (0, 1)], whole, 64 * s.limbs
+        )
         return
     y = w.operand(len(s.bits), t)
     own = w.operand_masks[-1][t if s.y[0].phase == STEP else 0][None]
@@ -349,9 +403,17 @@ def _totals(w: World, t: int) -> None:
     bit_shares = split(s.limbs, target.encode(whole))
     parts = [s.consume(opened, [each[p] for each in read], words[p]) for p in (0, 1)]
     for number, value in enumerate(values):
-        equal(s.limbs, [parts[p][number] for p in (0, 1)], whole * target.decode(value[0], 64 * s.limbs), 64 * s.limbs)
+        equal(
+            s.limbs,
+            [parts[p][number] for p in (0, 1)],
+            whole * target.decode(value[0], 64 * s.limbs),
+            64 * s.limbs,
+        )
     shares = [scaled(bit_shares[p], y.opening, parts[p], s.y[0], s.shift, s.limbs) for p in (0, 1)]
-    off = low(target.decode(target.add(*shares), 64 * s.limbs) - whole * (y.source >> s.shift), 64 * s.limbs)
+    off = low(
+        target.decode(target.add(*shares), 64 * s.limbs) - whole * (y.source >> s.shift),
+        64 * s.limbs,
+    )
     assert np.all((off == 0) | ((off == 1) & (whole == 1) & (s.shift > 0))), off
 
 

@@ -1,4 +1,5 @@
-"""The sign test below the graph: exact for every k, value and threshold; hidden; as cheap as said."""
+"""The sign test below the graph: exact for every k, value and threshold; hidden; as cheap as
+said."""
 
 from __future__ import annotations
 
@@ -47,7 +48,9 @@ def below(x: list[int], limit: int, k: int, seen: list[np.ndarray] | None = None
             seen.append(opened)
         join = Join(Mask(0, 1, 1, 64, 0, 1, words), sizes)
         dealt = split(join.deal([(mask[0] ^ mask[1])[None]])[0][0])
-        pairs = [join.consume(party, pairs[party], opened, mask[party], dealt[party]) for party in (0, 1)]
+        pairs = [
+            join.consume(party, pairs[party], opened, mask[party], dealt[party]) for party in (0, 1)
+        ]
         count = len(sizes)
     return Unpack((n,)).apply(pairs[0][:, 0] ^ pairs[1][:, 0], None, 0)
 
@@ -63,7 +66,10 @@ def test_every_value_against_every_threshold(k):
 @pytest.mark.parametrize("k", [4, 5, 6, 17, 20, 36, 61, 62, 63, 64, 65, 100, 127, 128])
 def test_the_ends_of_the_range(k):
     reach = 1 << (k - 2)
-    x = sorted({s * v + d for s in (1, -1) for v in (0, reach // 2, reach - 2) for d in (-1, 0, 1)}) * 11
+    x = (
+        sorted({s * v + d for s in (1, -1) for v in (0, reach // 2, reach - 2) for d in (-1, 0, 1)})
+        * 11
+    )
     for limit in (-reach, 1 - reach, -1, 0, 1, reach - 1, reach):
         assert below(x, limit, k).tolist() == [value < limit for value in x]
 
@@ -131,7 +137,10 @@ def test_a_gate_is_a_product_with_the_bit(n, shift, k):
         whole = gate.truncate.deal([r]) if gate.truncate else [wide.resize(r, target)]
         read = [shared(v[0]) for v in whole]
         gated = [shared(v[0]) for v in gate.deal([s, r])]
-        parts = [gate.consume(p, beta, c, plain[p], [v[p] for v in read], [v[p] for v in gated]) for p in (0, 1)]
+        parts = [
+            gate.consume(p, beta, c, plain[p], [v[p] for v in read], [v[p] for v in gated])
+            for p in (0, 1)
+        ]
         got = narrow.decode(narrow.add(*parts), 64 * target if shift else min(k, 64 * target))
         for bit, value, result in zip(chosen, values, got, strict=True):
             exact = value >> shift if bit else 0
@@ -152,7 +161,8 @@ def test_compiled_and_plain_kernels_agree(n, k, eight, large):
     assert np.array_equal(*planes)
     low = 1 << min(k, 64)
     assert [int(w) % low for w in numbers[1, :, 0]] == [
-        sum(int(planes[0][1, e >> 6, p] >> np.uint64(e & 63)) % 2 << p for p in range(min(k, 64))) for e in range(n)
+        sum(int(planes[0][1, e >> 6, p] >> np.uint64(e & 63)) % 2 << p for p in range(min(k, 64)))
+        for e in range(n)
     ]
     count, dealt = digits.planes_dealt(k, wide)
     widths = np.array(digits.widths(k, wide), np.int64)
@@ -163,7 +173,9 @@ def test_compiled_and_plain_kernels_agree(n, k, eight, large):
         ("pairs", 2 * count), ("opened", opened), ("masks", opened), ("more", products),
     )}  # fmt: skip
     cases = [("thermometer", (grids["planes"], widths), dealt)]
-    cases += [("compare", (grids["planes"], grids["dealt"], widths, one), 2 * count) for one in (0, -1)]
+    cases += [
+        ("compare", (grids["planes"], grids["dealt"], widths, one), 2 * count) for one in (0, -1)
+    ]
     if count > 1:
         cases += [("select", (grids["pairs"], sizes), opened)]
         cases += [("products", (grids["masks"], sizes), products)]

@@ -1,8 +1,8 @@
 """One contract for every kind of correlation: what is dealt, what consuming it gives, and cost.
 
-A kind joins by putting examples into `EXAMPLES` and its equation, in Python integers, into `EQUATIONS`; a
-kind in `KINDS` that has neither fails. Tensors are random over the whole range that the kind promises,
-extremes included, and carry garbage above the bits modulo which they are known.
+A kind joins by putting examples into `EXAMPLES` and its equation, in Python integers, into
+`EQUATIONS`; a kind in `KINDS` that has neither fails. Tensors are random over the whole range that
+the kind promises, extremes included, and carry garbage above the bits modulo which they are known.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ def test_shares_add_up_to_the_relation(example):
     for value, each, a, b in zip(values, example.spec.fields, *w.dealt, strict=True):
         assert value.dtype == np.uint64
         assert value.shape in {(n, *each.full_shape) for n in (1, STEPS)}
-        assert np.array_equal(together(each, a, b), np.broadcast_to(value, (STEPS, *each.full_shape)))
+        assert np.array_equal(
+            together(each, a, b), np.broadcast_to(value, (STEPS, *each.full_shape))
+        )
 
 
 @every
@@ -77,11 +79,15 @@ def test_any_batch_in_any_order_is_the_same(example, monkeypatch):
         for deal in (w.deal, Deal(contract_codec.unpack(contract_codec.pack(w.dealing)), *w.seeds)):
             for a, b in (*reversed(ranges), *ranges):
                 assert np.array_equal(deal.corrections(STEP, a, b - a), whole[a:b])
-                for part, full in zip(alice_material(w.dealing, w.seeds[0], STEP, a, b - a), alice, strict=True):
+                for part, full in zip(
+                    alice_material(w.dealing, w.seeds[0], STEP, a, b - a), alice, strict=True
+                ):
                     assert np.array_equal(part, full[a:b])
     monkeypatch.setattr(dealing_module, "LARGE", 0)
     for size in (16, 50):
         monkeypatch.setattr(dealing_module, "PIECE", size)
         assert np.array_equal(w.deal.corrections(STEP, 3, 1), whole[3:4])
     other = Deal(w.dealing, fresh_seed(), w.seeds[1]).corrections(STEP, 0, STEPS)
-    assert not np.any(other.reshape(STEPS, -1) == whole.reshape(STEPS, -1))  # false alarm: < 10^4 / 2^64
+    assert not np.any(
+        other.reshape(STEPS, -1) == whole.reshape(STEPS, -1)
+    )  # false alarm: < 10^4 / 2^64

@@ -1,4 +1,5 @@
-"""Waves: integers that agree everywhere, any odd series in one round, and the sigmoids made of it."""
+"""Waves: integers that agree everywhere, any odd series in one round, and the sigmoids made of
+it."""
 
 from __future__ import annotations
 
@@ -67,11 +68,15 @@ def test_a_series_of_a_difference(source, bits):
     form = Series(spec, 0.25, (0.3, 0.0, -0.1), (0.5, 0.2, 0.05), 20, 1)
     (dealt,) = spec.deal([r])
     alice = rng.integers(0, 2**64, dealt[0].shape, dtype=np.uint64)
-    parts = [form.consume(p, c[0], share) for p, share in enumerate((alice, wide.sub(dealt[0], alice)))]
+    parts = [
+        form.consume(p, c[0], share) for p, share in enumerate((alice, wide.sub(dealt[0], alice)))
+    ]
     got = (parts[0] + parts[1]).view(np.int64) * 2.0**-20
     x = narrow.decode(narrow.sub(c[0], r[0]), bits).astype(float) * 2 * np.pi / 2.0**bits
     odd = np.arange(1, 6, 2)
-    expected = 0.25 + np.cos(x[:, None] * odd) @ form.cosines + np.sin(x[:, None] * odd) @ form.sines
+    expected = (
+        0.25 + np.cos(x[:, None] * odd) @ form.cosines + np.sin(x[:, None] * odd) @ form.sines
+    )
     assert np.abs(got - expected).max() < 2.0**-19 + 2.0**-20
 
 
@@ -79,7 +84,9 @@ def test_a_series_of_a_difference(source, bits):
 def test_fourier_within_its_interval(f):
     x = np.linspace(-8, 8, 4001)
     options = {"limit": 8.0, "fraction_bits": f}
-    run = check(lambda a: sigmoid(a, method="fourier"), x, bound=1e-3, clear=true_sigmoid(x), **options)
+    run = check(
+        lambda a: sigmoid(a, method="fourier"), x, bound=1e-3, clear=true_sigmoid(x), **options
+    )
     assert run.rounds == 2  # one, and the reveal
     assert not run.plan.lowering.warnings
     slope = true_derivative(x)
@@ -98,9 +105,14 @@ def test_fourier_beyond_its_interval_is_bounded_and_warned_of():
 @pytest.mark.parametrize("f", [16, 20, 24])
 def test_accurate_is_right_everywhere(f, limit):
     both = secure(
-        lambda a: {"s": sigmoid(a, method="accurate"), "d": sigmoid_derivative(a, method="accurate")},
-        WIDE, limit=limit, fraction_bits=f,
-    )  # fmt: skip
+        lambda a: {
+            "s": sigmoid(a, method="accurate"),
+            "d": sigmoid_derivative(a, method="accurate"),
+        },
+        WIDE,
+        limit=limit,
+        fraction_bits=f,
+    )
     found = both.results[0]
     assert np.abs(found["s"] - true_sigmoid(WIDE)).max() < 1e-3
     assert np.abs(found["d"] - true_derivative(WIDE)).max() < 1e-3

@@ -1,4 +1,5 @@
-"""Networks from parameters: the same as from layers by hand, and each parameter does what it is called for."""
+"""Networks from parameters: the same as from layers by hand, and each parameter does what it is
+called for."""
 
 from __future__ import annotations
 
@@ -27,7 +28,9 @@ def given(kind: type[Job], **parameters: Any) -> Any:
 def blobs(rows: int, columns: int, classes: int) -> tuple[np.ndarray, np.ndarray]:
     random = np.random.default_rng(3)
     labels = np.arange(rows) % classes
-    return random.uniform(-2, 2, (classes, columns))[labels] + 0.3 * random.standard_normal((rows, columns)), labels
+    return random.uniform(-2, 2, (classes, columns))[labels] + 0.3 * random.standard_normal(
+        (rows, columns)
+    ), labels
 
 
 def test_a_classifier_learns_and_equals_its_twin():
@@ -49,8 +52,17 @@ def test_a_classifier_learns_and_equals_its_twin():
 
 
 def test_a_regressor_stops_when_its_loss_no_longer_falls():
-    job = given(MLPRegressor, features=4, hidden_layer_sizes="6", activation="tanh", max_iter=30, learning_rate_init=0.15,
-                early_stopping=True, n_iter_no_change=1, validation_fraction=0.25)  # fmt: skip
+    job = given(
+        MLPRegressor,
+        features=4,
+        hidden_layer_sizes="6",
+        activation="tanh",
+        max_iter=30,
+        learning_rate_init=0.15,
+        early_stopping=True,
+        n_iter_no_change=1,
+        validation_fraction=0.25,
+    )
     x, _ = blobs(80, 4, 5)
     run = simulate(job, drawn(job, x=x, y=x[:, :1] - 0.5 * x[:, 1:2]))
     losses = [float(each) for each in run.history[0]["loss"]]
@@ -61,7 +73,13 @@ def test_a_regressor_stops_when_its_loss_no_longer_falls():
 
 def test_pictures_go_through_convolutions():
     job = given(
-        CNNClassifier, input_shape="1,8,6", classes=2, channels="3,4", hidden_layer_sizes="5", batch_size=8, max_iter=1
+        CNNClassifier,
+        input_shape="1,8,6",
+        classes=2,
+        channels="3,4",
+        hidden_layer_sizes="5",
+        batch_size=8,
+        max_iter=1,
     )
     kinds = [Conv2d, MaxPool2d, ReLU, Conv2d, MaxPool2d, ReLU, Flatten, Dense, ReLU, Dense]
     assert [type(layer) for layer in job.layers()] == kinds
@@ -74,7 +92,8 @@ def test_pictures_go_through_convolutions():
 
 def test_parameters_from_the_command_line_decide_what_is_brought():
     job = load_job(
-        "mlp-classifier", {"features": "5", "classes": "4", "hidden_layer_sizes": "7,3", "activation": "tanh"}
+        "mlp-classifier",
+        {"features": "5", "classes": "4", "hidden_layer_sizes": "7,3", "activation": "tanh"},
     )
     assert [type(layer) for layer in job.layers()] == [Dense, Tanh, Dense, Tanh, Dense]
     assert job.declared["model.4.weight"].shape == (4, 3)
@@ -84,20 +103,44 @@ def test_parameters_from_the_command_line_decide_what_is_brought():
 @pytest.mark.parametrize(
     ("name", "parameters", "words"),
     [
-        ("mlp-classifier", {"classes": "2"}, r"^features = 0: say how many there are, as in --param features=10$"),
-        ("mlp-classifier", {"features": "3", "classes": "2", "hidden_layer_sizes": "4;5"}, "hidden_layer_sizes = '4;5': whole numbers"),
-        ("mlp-classifier", {"features": "3", "classes": "2", "activation": "swish"}, "'swish': there are relu, tanh"),
+        (
+            "mlp-classifier",
+            {"classes": "2"},
+            r"^features = 0: say how many there are, as in --param features=10$",
+        ),
+        (
+            "mlp-classifier",
+            {"features": "3", "classes": "2", "hidden_layer_sizes": "4;5"},
+            "hidden_layer_sizes = '4;5': whole numbers",
+        ),
+        (
+            "mlp-classifier",
+            {"features": "3", "classes": "2", "activation": "swish"},
+            "'swish': there are relu, tanh",
+        ),
         ("cnn-classifier", {"classes": "2", "input_shape": "8,8"}, "channels, height and width"),
-        ("cnn-classifier", {"classes": "2", "input_shape": "1,3,3"}, "too small to be halved so often"),
+        (
+            "cnn-classifier",
+            {"classes": "2", "input_shape": "1,3,3"},
+            "too small to be halved so often",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_makes_no_sense_is_said(name, parameters, words):
     with pytest.raises(JobError, match=words):
         load_job(name, parameters)
 
 
 def test_solvers_and_who_learns_which_metric():
-    job = given(MLPClassifier, features=3, classes=2, solver="adam", learning_rate_init=0.01, alpha=0.0, auc="bob")
+    job = given(
+        MLPClassifier,
+        features=3,
+        classes=2,
+        solver="adam",
+        learning_rate_init=0.01,
+        alpha=0.0,
+        auc="bob",
+    )
     assert job.optimiser == Adam(lr=0.01) and job.to == {"accuracy": "both", "auc": "bob"}
     assert [*job.metrics] == ["accuracy", "auc"]
     assert given(MLPRegressor, features=3, r2="both", validation_fraction=0.0).to == {}
@@ -108,4 +151,10 @@ def test_solvers_and_who_learns_which_metric():
 def test_a_rate_that_does_not_exist_is_said():
     job = given(MLPClassifier, features=3, classes=2, learning_rate="adaptive")
     with pytest.raises(JobError, match="'constant' or 'invscaling'"):
-        trace(job, {name: tuple(40 if n == "n" else n for n in each.shape) for name, each in job.inputs.items()})
+        trace(
+            job,
+            {
+                name: tuple(40 if n == "n" else n for n in each.shape)
+                for name, each in job.inputs.items()
+            },
+        )

@@ -33,8 +33,14 @@ def fitted(job: Job, x: np.ndarray, y: np.ndarray, **parameters: Any) -> dict[st
     return run.results[0]
 
 
-def least(x: np.ndarray, y: np.ndarray, alpha: float = 0.0, intercept: bool = True) -> tuple[np.ndarray, np.ndarray]:
-    mx, my = (x.mean(axis=0), y.mean(axis=0)) if intercept else (np.zeros(x.shape[1]), np.zeros(y.shape[1]))
+def least(
+    x: np.ndarray, y: np.ndarray, alpha: float = 0.0, intercept: bool = True
+) -> tuple[np.ndarray, np.ndarray]:
+    mx, my = (
+        (x.mean(axis=0), y.mean(axis=0))
+        if intercept
+        else (np.zeros(x.shape[1]), np.zeros(y.shape[1]))
+    )
     a, b = (x - mx).T @ (x - mx) + alpha * np.eye(x.shape[1]), (x - mx).T @ (y - my)
     coef = np.linalg.pinv(a) @ b
     return coef, my - mx @ coef
@@ -67,7 +73,8 @@ def test_several_targets_are_fitted_at_once_in_as_many_rounds():
 
 
 def test_what_the_data_do_not_determine_does_no_harm():
-    """A constant column gets 0; of two equal ones, each a half; what is predicted is as good as can be."""
+    """A constant column gets 0; of two equal ones, each a half; what is predicted is as good as can
+    be."""
     x, y = rows()
     x = np.column_stack([x, np.full(len(x), 5.0), x[:, 4]])
     found = fitted(LinearRegression(), x, y)
@@ -75,7 +82,9 @@ def test_what_the_data_do_not_determine_does_no_harm():
     assert np.array_equal(found["coef"][5], [0.0])
     assert np.abs(found["coef"][[4, 6]] - best[4] / 2).max() * x[:, 4].std() <= 1e-2 * y.std()
     assert (
-        np.abs(x @ found["coef"] + found["intercept"] - x[:, :5] @ best - (y - x[:, :5] @ best).mean()).max()
+        np.abs(
+            x @ found["coef"] + found["intercept"] - x[:, :5] @ best - (y - x[:, :5] @ best).mean()
+        ).max()
         <= 1e-2 * y.std()
     )
 

@@ -1,4 +1,5 @@
-"""Logistic regression on secret rows is as good as scikit-learn's, whose optimum it comes near to, and equals its own float64 twin."""
+"""Logistic regression on secret rows is as good as scikit-learn's, whose optimum it comes near to,
+and equals its own float64 twin."""
 
 from __future__ import annotations
 
@@ -27,7 +28,9 @@ def rows(classes: int, n: int = 160) -> tuple[np.ndarray, np.ndarray]:
     return x * [1.0, 0.05, 40.0] + 2.0, scores.argmax(axis=1)
 
 
-def fitted(x: np.ndarray, y: np.ndarray, **parameters: Any) -> tuple[Simulation, dict[str, np.ndarray]]:
+def fitted(
+    x: np.ndarray, y: np.ndarray, **parameters: Any
+) -> tuple[Simulation, dict[str, np.ndarray]]:
     job = LogisticRegression()
     for name, value in parameters.items():
         setattr(job, name, value)
@@ -40,7 +43,9 @@ def fitted(x: np.ndarray, y: np.ndarray, **parameters: Any) -> tuple[Simulation,
 def test_coefficients_are_near_those_of_scikit_learn(classes, intercept):
     x, y = rows(classes)
     run, twin = fitted(x, y, C=2.0, fit_intercept=intercept)
-    best = linear_model.LogisticRegression(C=2.0, fit_intercept=intercept, tol=1e-8, max_iter=10000).fit(x, y)
+    best = linear_model.LogisticRegression(
+        C=2.0, fit_intercept=intercept, tol=1e-8, max_iter=10000
+    ).fit(x, y)
     scale = x.std(axis=0)[:, None]
     for name, found in run.results[0].items():
         assert np.abs(found - twin[name]).max() <= 1e-3 * max(1.0, np.abs(twin[name]).max()), name
@@ -55,7 +60,10 @@ def test_scores_and_accuracy_are_of_rows_held_out():
     assert [set(each) for each in run.results] == [{"accuracy"}, {"accuracy", "scores"}]
     assert run.results[1]["scores"].shape == (40, 1)
     assert np.abs(run.results[1]["scores"] - twin["scores"]).max() <= 1e-3
-    assert run.results[0]["accuracy"] == pytest.approx(float(twin["accuracy"]), abs=1e-3) and twin["accuracy"] >= 0.75
+    assert (
+        run.results[0]["accuracy"] == pytest.approx(float(twin["accuracy"]), abs=1e-3)
+        and twin["accuracy"] >= 0.75
+    )
 
 
 @pytest.mark.parametrize(("classes", "intercept"), [(2, True), (3, False)])
@@ -82,9 +90,14 @@ def test_a_model_that_was_kept_is_where_other_rows_begin(classes, intercept):
     found = simulate(job, {"x": others, "y": one_hot[:50]}, shares=shares).results[0]
     assert np.abs(found["coef"] - coef).max() <= 1e-4
     if intercept:
-        assert np.abs(found["intercept"] - (kept["intercept"] - kept["centre"] @ coef)).max() <= 1e-4
+        assert (
+            np.abs(found["intercept"] - (kept["intercept"] - kept["centre"] @ coef)).max() <= 1e-4
+        )
     begin(job := Brief(), pair[0])
-    with pytest.raises(JobError, match=r"the model has coefficients of shape \(3, \d\), and these rows take \(2, \d\)"):
+    with pytest.raises(
+        JobError,
+        match=r"the model has coefficients of shape \(3, \d\), and these rows take \(2, \d\)",
+    ):
         trace(job, {"x": (40, 2), "y": (40, one_hot.shape[1])})
 
 

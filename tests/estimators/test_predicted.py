@@ -1,4 +1,5 @@
-"""What an estimator keeps says of new rows what scikit-learn's says, whoever brings them, and is revealed to nobody."""
+"""What an estimator keeps says of new rows what scikit-learn's says, whoever brings them, and is
+revealed to nobody."""
 
 from __future__ import annotations
 
@@ -41,12 +42,16 @@ def job_of(name: str, parameters: dict[str, Any]) -> Any:
     ("name", "parameters", "peer"),
     [
         ("linear-regression", {}, lambda: linear_model.LinearRegression()),
-        ("ridge", {"alpha": 3.0, "fit_intercept": False}, lambda: linear_model.Ridge(3.0, fit_intercept=False)),
+        (
+            "ridge",
+            {"alpha": 3.0, "fit_intercept": False},
+            lambda: linear_model.Ridge(3.0, fit_intercept=False),
+        ),
         ("logistic-regression", {"max_iter": 30}, lambda: linear_model.LogisticRegression()),
         ("logistic-regression", {"max_iter": 30}, lambda: linear_model.LogisticRegression()),
     ],
     ids=["linear", "ridge", "binary", "multinomial"],
-)  # fmt: skip
+)
 def test_a_kept_estimator_predicts_what_scikit_learns_does(name, parameters, peer, request):
     (x, y), (new, _) = rows(120, 1), rows(15, 2)
     fit = peer()
@@ -71,7 +76,9 @@ def test_a_kept_estimator_predicts_what_scikit_learns_does(name, parameters, pee
     assert run.results[1].keys() == {"scores"}
     assert np.abs(run.results[0]["scores"] - twin["scores"]).max() <= 2e-3
     if name != "logistic-regression":
-        assert np.abs(run.results[0]["predictions"][:, 0] - fit.predict(new)).max() <= 2e-3 * y.std()
+        assert (
+            np.abs(run.results[0]["predictions"][:, 0] - fit.predict(new)).max() <= 2e-3 * y.std()
+        )
         return
     p = run.results[0]["probabilities"]
     known = fit.predict_proba(new)
@@ -97,7 +104,8 @@ def test_what_does_not_go_is_said():
     pair = halves(job_of("linear-regression", {}), {"x": x, "y": y})
     again = job_of("linear-regression", {})
     with pytest.raises(
-        DataError, match="LinearRegression is fitted anew from its rows, and begins with no model; `predict`"
+        DataError,
+        match="LinearRegression is fitted anew from its rows, and begins with no model; `predict`",
     ):
         begin(again, pair[0])
     with pytest.raises(DataError, match="is of a model that the job LinearRegression trained"):
@@ -108,7 +116,9 @@ def test_what_does_not_go_is_said():
         trace(work, {"x": (5, 4)})
     with pytest.raises(JobError, match="reveals nothing: weights = 'both', or held_out"):
         trace(job_of("ridge", {"weights": "none"}), {"x": (5, 3), "y": (5, 1)})
-    with pytest.raises(JobError, match="r2 = 'carol': 'alice', 'bob', 'both' or 'none' learns them"):
+    with pytest.raises(
+        JobError, match="r2 = 'carol': 'alice', 'bob', 'both' or 'none' learns them"
+    ):
         trace(job_of("ridge", {"r2": "carol", "held_out": 0.5}), {"x": (8, 3), "y": (8, 1)})
     with pytest.raises(ConfigError, match="the job Seed learns no y from x"):
         predicted(pair[0], load_job("seed"), {}, False)

@@ -1,4 +1,5 @@
-"""Statistics of secret columns equal NumPy's; a group of few rows is suppressed; nothing but what was asked for is revealed."""
+"""Statistics of secret columns equal NumPy's; a group of few rows is suppressed; nothing but what
+was asked for is revealed."""
 
 from __future__ import annotations
 
@@ -12,7 +13,12 @@ from protocol.estimators import GroupStatistics, Statistics
 from protocol.simulate import simulate
 from protocol.tracing import trace
 
-X = np.random.default_rng(4).standard_normal((80, 4)) * [1.0, 30.0, 0.2, 200.0] + [5.0, -40.0, 0.0, 300.0]
+X = np.random.default_rng(4).standard_normal((80, 4)) * [1.0, 30.0, 0.2, 200.0] + [
+    5.0,
+    -40.0,
+    0.0,
+    300.0,
+]
 X[:, 1] += 20.0 * X[:, 0]
 SIZES = (40, 25, 3, 0, 10)
 
@@ -30,7 +36,10 @@ def test_all_rows(ddof):
     assert np.abs(results["mean"] - X.mean(axis=0)).max() <= 1e-6
     assert np.abs(results["var"] / deviation**2 - 1).max() <= 1e-5
     assert np.abs(results["std"] / deviation - 1).max() <= 2e-5
-    assert np.abs((results["cov"] - np.cov(X.T, ddof=ddof)) / np.outer(deviation, deviation)).max() <= 1e-5
+    assert (
+        np.abs((results["cov"] - np.cov(X.T, ddof=ddof)) / np.outer(deviation, deviation)).max()
+        <= 1e-5
+    )
     assert np.abs(results["corr"] - np.corrcoef(X.T)).max() <= 5e-5
 
 
@@ -42,14 +51,18 @@ def test_nothing_else_is_revealed():
 
 
 def test_a_constant_column_correlates_with_nothing():
-    corr = found(Statistics(), {"x": np.column_stack([X, np.full(80, 7.0)])}, measures="corr")["corr"]
+    corr = found(Statistics(), {"x": np.column_stack([X, np.full(80, 7.0)])}, measures="corr")[
+        "corr"
+    ]
     assert not corr[4].any() and not corr[:, 4].any()
     assert np.abs(corr[:4, :4] - np.corrcoef(X.T)).max() <= 5e-5
 
 
 def grouped(measures: str, **parameters: Any) -> dict[str, np.ndarray]:
     groups = np.zeros((80, len(SIZES)))
-    groups[np.arange(sum(SIZES)), np.repeat(np.arange(len(SIZES)), SIZES)] = 1.0  # two rows are in none
+    groups[np.arange(sum(SIZES)), np.repeat(np.arange(len(SIZES)), SIZES)] = (
+        1.0  # two rows are in none
+    )
     return found(GroupStatistics(), {"x": X, "groups": groups}, measures=measures, **parameters)
 
 
@@ -64,7 +77,10 @@ def test_groups_of_few_rows_are_suppressed():
             continue
         assert results["count"][number] == pytest.approx(size, abs=1e-4)
         assert np.abs(results["mean"][number] / rows.mean(axis=0) - 1).max() <= 1e-4
-        assert np.abs(results["var"][number] - rows.var(axis=0)).max() <= 1e-4 * (rows**2).mean(axis=0).max()
+        assert (
+            np.abs(results["var"][number] - rows.var(axis=0)).max()
+            <= 1e-4 * (rows**2).mean(axis=0).max()
+        )
 
 
 def test_means_by_group_tell_no_counts():
@@ -76,7 +92,12 @@ def test_means_by_group_tell_no_counts():
     ("kind", "rows", "parameters", "words"),
     [
         (Statistics, 9, {}, "x has 9 rows, and nothing is told of fewer than minimum = 10"),
-        (Statistics, 80, {"measures": "mean,median"}, "'median' is none; there are mean, var, std, cov, corr"),
+        (
+            Statistics,
+            80,
+            {"measures": "mean,median"},
+            "'median' is none; there are mean, var, std, cov, corr",
+        ),
         (Statistics, 80, {"ddof": 80}, "whole number from 0 to 79"),
         (Statistics, 80, {"minimum": 0}, "minimum = 0 is the fewest rows"),
     ],

@@ -35,13 +35,19 @@ def written() -> dict[str, bytes]:
         ("a.xlsx", lambda stream: TABLE.to_excel(stream, index=False)),
         (
             "a.csv.zip",
-            lambda stream: TABLE.to_csv(stream, index=False, compression={"method": "zip", "archive_name": "a"}),
+            lambda stream: TABLE.to_csv(
+                stream, index=False, compression={"method": "zip", "archive_name": "a"}
+            ),
         ),
     ):
         write(stream := io.BytesIO())
         found[name] = stream.getvalue()
     csv = TABLE.to_csv(index=False).encode()
-    found |= {"a.csv": csv, "a.csv.gz": gzip.compress(csv, mtime=0), "a.csv.zst": zstandard.compress(csv)}
+    found |= {
+        "a.csv": csv,
+        "a.csv.gz": gzip.compress(csv, mtime=0),
+        "a.csv.zst": zstandard.compress(csv),
+    }
     return found | {"a.idx": b"\0\0\x08\x02\0\0\0\x02\0\0\0\x03abcdef"}
 
 
@@ -89,7 +95,9 @@ def judged(path: Path) -> None:
                 raise
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(pieces=st.lists(st.sampled_from(PIECES), max_size=60))
 def test_text_of_any_kind(tmp_path: Path, pieces: list[str]) -> None:
     (tmp_path / "a.csv").write_bytes("".join(pieces).encode())
@@ -98,7 +106,9 @@ def test_text_of_any_kind(tmp_path: Path, pieces: list[str]) -> None:
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", FILES)
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(data=st.data())
 def test_files_that_something_has_altered(tmp_path: Path, name: str, data: st.DataObject) -> None:
     content = bytearray(FILES[name])

@@ -50,7 +50,18 @@ WANTED = {
 
 @pytest.mark.parametrize(
     "suffix",
-    [".csv", ".tsv", ".csv.gz", ".csv.zip", ".csv.zst", ".txt", ".semicolon.csv", ".parquet", ".feather", ".xlsx"],
+    [
+        ".csv",
+        ".tsv",
+        ".csv.gz",
+        ".csv.zip",
+        ".csv.zst",
+        ".txt",
+        ".semicolon.csv",
+        ".parquet",
+        ".feather",
+        ".xlsx",
+    ],
 )
 def test_what_pandas_writes_comes_back(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"table{suffix}"
@@ -70,7 +81,8 @@ def test_what_pandas_writes_comes_back(tmp_path: Path, suffix: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "frame", [TABLE, pl.from_pandas(TABLE), TABLE.convert_dtypes(), TABLE.astype({"city": "category"})]
+    "frame",
+    [TABLE, pl.from_pandas(TABLE), TABLE.convert_dtypes(), TABLE.astype({"city": "category"})],
 )
 def test_frames_are_taken_as_they_are(frame: Any) -> None:
     found = frame_of(frame)
@@ -106,7 +118,9 @@ def test_text_of_all_forms(tmp_path: Path, content: str, wanted: dict[str, Any])
     path = tmp_path / "a.csv"
     path.write_text(content)
     assert plain(read(path)) == wanted
-    path.write_bytes(content.removeprefix("\ufeff").encode("utf-16"))  # "Unicode text" of a spreadsheet
+    path.write_bytes(
+        content.removeprefix("\ufeff").encode("utf-16")
+    )  # "Unicode text" of a spreadsheet
     assert plain(read(path)) == wanted
 
 
@@ -131,12 +145,21 @@ def test_arrays_are_tables_without_names(tmp_path: Path) -> None:
 
 
 def test_series_are_columns_and_what_is_no_table_is_named() -> None:
-    assert plain(frame_of(pd.Series([1, 2], name="a"))) == plain(frame_of(pl.Series("a", [1, 2]))) == {"a": [1, 2]}
+    assert (
+        plain(frame_of(pd.Series([1, 2], name="a")))
+        == plain(frame_of(pl.Series("a", [1, 2])))
+        == {"a": [1, 2]}
+    )
     assert plain(frame_of(pd.Series(["x", "y"], dtype="category"))) == {"0": ["x", "y"]}
     assert plain(frame_of(pl.Series([True, False]))) == {"0": [1, 0]}
-    assert plain(frame_of(pyarrow.table({"a": [1, 2], "b": ["x", None]}))) == {"a": [1, 2], "b": ["x", None]}
+    assert plain(frame_of(pyarrow.table({"a": [1, 2], "b": ["x", None]}))) == {
+        "a": [1, 2],
+        "b": ["x", None],
+    }
     for table in (pl.LazyFrame({"a": [1]}), scipy.sparse.eye(3)):
-        with pytest.raises(DataError, match=f"is a {type(table).__name__}, and no table; bring a frame"):
+        with pytest.raises(
+            DataError, match=f"is a {type(table).__name__}, and no table; bring a frame"
+        ):
             frame_of(table)
 
 
@@ -148,21 +171,36 @@ def test_an_index_with_a_name_is_a_column_of_the_file(tmp_path: Path) -> None:
 
 
 def test_a_column_that_is_of_no_use_does_no_harm_until_it_is_asked_for(tmp_path: Path) -> None:
-    pd.DataFrame({"a": [1.5, 2.0], "took": pd.to_timedelta([1, 2], "h")}).to_parquet(tmp_path / "table.parquet")
+    pd.DataFrame({"a": [1.5, 2.0], "took": pd.to_timedelta([1, 2], "h")}).to_parquet(
+        tmp_path / "table.parquet"
+    )
     frame = read(tmp_path / "table.parquet")
     assert fit(frame.select([("a", 0)]), []).apply(frame).tolist() == [[1.5], [2.0]]
-    with pytest.raises(DataError, match=r"table\.parquet: column took holds timedelta64\[.*\] values; bring numbers"):
+    with pytest.raises(
+        DataError,
+        match=r"table\.parquet: column took holds timedelta64\[.*\] values; bring numbers",
+    ):
         fit(frame, []).apply(frame)
 
 
 def test_empty_rows_columns_and_sheets_of_a_workbook_count_for_nothing(tmp_path: Path) -> None:
-    cells = [[None] * 4, [None, None, "a", "b"], [None, 1, 0.5, "x"], [None] * 4, [None, 2, 3, "y"], [None] * 4]
+    cells = [
+        [None] * 4,
+        [None, None, "a", "b"],
+        [None, 1, 0.5, "x"],
+        [None] * 4,
+        [None, 2, 3, "y"],
+        [None] * 4,
+    ]
     with pd.ExcelWriter(tmp_path / "book.xlsx") as book:
         pd.DataFrame(cells).to_excel(book, sheet_name="Data", header=False, index=False)
         pd.DataFrame().to_excel(book, sheet_name="Empty")
     frame = read(tmp_path / "book.xlsx")
     assert plain(frame) == {"a": [0.5, 3], "b": ["x", "y"]}
-    assert (frame.about, frame.at(1)) == (", below a header and beside names of rows", "row 5 of the sheet")
+    assert (frame.about, frame.at(1)) == (
+        ", below a header and beside names of rows",
+        "row 5 of the sheet",
+    )
 
 
 def test_the_file_in_an_archive_says_what_it_is(tmp_path: Path) -> None:
@@ -214,7 +252,9 @@ def zipped(**members: bytes) -> bytes:
         ("a.doc", b"1,2\n", ["kind that cannot be read", ".xlsx"]),
     ],
 )
-def test_what_is_no_table_is_one_sentence(tmp_path: Path, name: str, content: bytes, named: list[str]) -> None:
+def test_what_is_no_table_is_one_sentence(
+    tmp_path: Path, name: str, content: bytes, named: list[str]
+) -> None:
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(DataError) as caught:
@@ -235,7 +275,9 @@ def test_a_name_that_is_there_twice_is_only_a_fault_where_it_is_asked_for(tmp_pa
         frame["c"]
 
 
-def test_tables_of_numbers_are_read_without_pandas_and_others_say_that_they_need_it(tmp_path: Path) -> None:
+def test_tables_of_numbers_are_read_without_pandas_and_others_say_that_they_need_it(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "numbers.csv").write_text("a,b\n1,2\n")
     (tmp_path / "words.csv").write_text("a,b\n1,x\n")
     script = (
@@ -245,7 +287,14 @@ def test_tables_of_numbers_are_read_without_pandas_and_others_say_that_they_need
         "try: read(Path(sys.argv[2]))\n"
         "except Exception as error: print(error)\n"
     )
-    command = [sys.executable, "-c", script, *(str(tmp_path / name) for name in ("numbers.csv", "words.csv"))]
+    command = [
+        sys.executable,
+        "-c",
+        script,
+        *(str(tmp_path / name) for name in ("numbers.csv", "words.csv")),
+    ]
     said = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
     assert said.startswith("('a', 'b')\n")
-    assert "has no number in line 2, column 2, and cannot be read here" in said and "[tables]" in said
+    assert (
+        "has no number in line 2, column 2, and cannot be read here" in said and "[tables]" in said
+    )

@@ -1,4 +1,5 @@
-"""Jobs as TOML files: what they describe is what is computed; what is wrong in them is named with its line and what would be right."""
+"""Jobs as TOML files: what they describe is what is computed; what is wrong in them is named with
+its line and what would be right."""
 
 from __future__ import annotations
 
@@ -62,19 +63,34 @@ def loaded(tmp_path: Path, text: str) -> Any:
 
 def test_an_estimator_on_columns_of_both(tmp_path):
     job = loaded(tmp_path, VERTICAL)
-    assert isinstance(job, LogisticRegression) and (job.C, job.max_iter, job.held_out) == (2.0, 10, 0.25)
-    assert {name: each.owner for name, each in job.inputs.items()} == {"x.alice": "alice", "x.bob": "bob", "y": "bob"}
+    assert isinstance(job, LogisticRegression) and (job.C, job.max_iter, job.held_out) == (
+        2.0,
+        10,
+        0.25,
+    )
+    assert {name: each.owner for name, each in job.inputs.items()} == {
+        "x.alice": "alice",
+        "x.bob": "bob",
+        "y": "bob",
+    }
     inputs = drawn(job, 40)
     inputs["y"] = (inputs["x.alice"][:, :1] > 0) * 1.0
     plain, run = both(job, inputs)
-    assert [set(each) for each in run.results] == [{"coef", "intercept", "accuracy"}, {"accuracy", "scores"}]
+    assert [set(each) for each in run.results] == [
+        {"coef", "intercept", "accuracy"},
+        {"accuracy", "scores"},
+    ]
     for name, found in (run.results[0] | run.results[1]).items():
         assert np.abs(found - plain[name]).max() <= 2e-3
 
 
 def test_a_network_of_layers(tmp_path):
     job = loaded(tmp_path, NETWORK)
-    assert isinstance(job, Training) and [type(each) for each in job.model.layers] == [Dense, ReLU, Dense]
+    assert isinstance(job, Training) and [type(each) for each in job.model.layers] == [
+        Dense,
+        ReLU,
+        Dense,
+    ]
     inputs = drawn(job, 40)
     inputs |= {"x": inputs["x"] / 1024, "y": np.eye(3)[np.arange(40) % 3]}
     run = simulate(job, inputs)
@@ -106,22 +122,50 @@ weights = "none"
 
 def test_an_optimiser_its_schedule_and_who_learns_which_metric(tmp_path):
     job = loaded(tmp_path, TRAINED)
-    assert job.optimiser == Adam(lr=CosineAnnealingLR(0.05, eta_min=0.01, warmup=1), betas=[0.8, 0.9])
-    assert job.early == EarlyStop("r2", 2, restore_best=True) and job.to == {"loss": "alice", "r2": "both"}
-    with pytest.raises(JobError, match=r"job\.toml:15: train\.optimiser\.rate: 'adam' takes no such option"):
+    assert job.optimiser == Adam(
+        lr=CosineAnnealingLR(0.05, eta_min=0.01, warmup=1), betas=[0.8, 0.9]
+    )
+    assert job.early == EarlyStop("r2", 2, restore_best=True) and job.to == {
+        "loss": "alice",
+        "r2": "both",
+    }
+    with pytest.raises(
+        JobError, match=r"job\.toml:15: train\.optimiser\.rate: 'adam' takes no such option"
+    ):
         loaded(tmp_path, TRAINED.replace("lr = 0.05", "rate = 0.05"))
 
 
 @pytest.mark.parametrize(
     ("text", "shapes"),
     [
-        ('[columns]\nboth = ["a"]\ntarget = { column = "t" }\n[model]\nestimator = "ridge"\nalpha = 2\n',
-         {"x.alice": ("x.alice.rows", 1), "x.bob": ("x.bob.rows", 1), "y.alice": ("y.alice.rows", 1), "y.bob": ("y.bob.rows", 1)}),
-        ('[columns]\nbob = 3\ngroups = { owner = "bob", column = "g", classes = ["p", "q"] }\n[model]\nestimator = "group-statistics"\n',
-         {"x": ("n", 3), "groups": ("n", 2)}),
-        ('[columns]\nalice = ["a", "b"]\n[model]\nestimator = "statistics"\n[reveal]\nresults = "bob"\n', {"x": ("n", 2)}),
+        (
+            (
+                '[columns]\nboth = ["a"]\ntarget = { column = "t" }\n[model]\nestimator ='
+                ' "ridge"\nalpha = 2\n'
+            ),
+            {
+                "x.alice": ("x.alice.rows", 1),
+                "x.bob": ("x.bob.rows", 1),
+                "y.alice": ("y.alice.rows", 1),
+                "y.bob": ("y.bob.rows", 1),
+            },
+        ),
+        (
+            (
+                '[columns]\nbob = 3\ngroups = { owner = "bob", column = "g", classes = ["p", "q"]'
+                ' }\n[model]\nestimator = "group-statistics"\n'
+            ),
+            {"x": ("n", 3), "groups": ("n", 2)},
+        ),
+        (
+            (
+                '[columns]\nalice = ["a", "b"]\n[model]\nestimator ='
+                ' "statistics"\n[reveal]\nresults = "bob"\n'
+            ),
+            {"x": ("n", 2)},
+        ),
     ],
-)  # fmt: skip
+)
 def test_who_has_what(tmp_path, text, shapes):
     job: Job = loaded(tmp_path, text)
     found = {name: each.shape for name, each in job.inputs.items()}
@@ -135,11 +179,17 @@ def test_parameters_take_numbers_and_lists(tmp_path):
         + '[model]\nestimator = "mlp-classifier"\nhidden_layer_sizes = [7, 5]\nmax_iter = 3\n'
     )
     job = loaded(tmp_path, text)
-    assert job.declared["model.2.weight"].shape == (5, 7) and job.classes == 3 and job.held_out == 0.2
+    assert (
+        job.declared["model.2.weight"].shape == (5, 7) and job.classes == 3 and job.held_out == 0.2
+    )
 
 
-@pytest.mark.parametrize("columns", ['alice = ["age"]\nbob = ["visits"]', 'alice = ["age", "visits"]'])
-@pytest.mark.parametrize(("key", "keys"), [('"id"', ("id", "id")), ('{ alice = "id", bob = "pid" }', ("id", "pid"))])
+@pytest.mark.parametrize(
+    "columns", ['alice = ["age"]\nbob = ["visits"]', 'alice = ["age", "visits"]']
+)
+@pytest.mark.parametrize(
+    ("key", "keys"), [('"id"', ("id", "id")), ('{ alice = "id", bob = "pid" }', ("id", "pid"))]
+)
 def test_rows_may_be_matched_by_ids(tmp_path, columns, key, keys):
     text = VERTICAL.replace('match = "order"', f"key = {key}").replace(
         'alice = ["age", "income"]\nbob = ["visits"]', columns
@@ -153,7 +203,10 @@ def test_rows_may_be_matched_by_ids(tmp_path, columns, key, keys):
 def test_rows_of_one_party_cannot_be_matched(tmp_path):
     text = NETWORK.replace("held_out = 0.2", 'held_out = 0.2\nkey = "id"')
     with pytest.raises(
-        JobError, match=r"job\.toml:2: rows: rows are matched by one column of ids at each party, and for alice"
+        JobError,
+        match=(
+            r"job\.toml:2: rows: rows are matched by one column of ids at each party, and for alice"
+        ),
     ):
         loaded(tmp_path, text)
 
@@ -161,32 +214,109 @@ def test_rows_of_one_party_cannot_be_matched(tmp_path):
 @pytest.mark.parametrize(
     ("was", "now", "words"),
     [
-        ("C = 2", "maxiter = 2", r"job\.toml:14: model\.maxiter: is no parameter here; did you mean 'max_iter'\?"),
+        (
+            "C = 2",
+            "maxiter = 2",
+            r"job\.toml:14: model\.maxiter: is no parameter here; did you mean 'max_iter'\?",
+        ),
         ("max_iter = 10", "max_iter = 'ten'", r"job\.toml:15: model\.max_iter: is a whole number"),
         ("held_out = 0.25", "held_out = 1.5", r"job\.toml:4: rows\.held_out: expected float < 1"),
-        ("held_out", "holdout", r"job\.toml:4: rows\.holdout: is no key here; did you mean 'held_out'\? \(there are match"),
+        (
+            "held_out",
+            "holdout",
+            (
+                r"job\.toml:4: rows\.holdout: is no key here; did you mean 'held_out'\? \(there are"
+                r" match"
+            ),
+        ),
         ("[rows]", "[row]", r"job\.toml:2: row: there is no such section; did you mean 'rows'\?"),
         ('match = "order"', "", r"job\.toml:2: rows: key = \"patient\" names the column of ids"),
         ('match = "order"', 'match = "order"\nkey = "id"', r"job\.toml:2: rows: .*one of the two"),
-        ('match = "order"', 'key = { alice = "id" }', r"job\.toml:6: columns: .*the name of a column for each owner"),
-        ('match = "order"', 'key = { carol = "id" }', r"job\.toml:6: columns: .*the name of a column for each owner"),
-        ('"logistic-regression"', '"logisticregression"', r"model\.estimator: 'logisticregression' is none; did you mean 'logistic-"),
-        ('"standardise"', '"standardize"', r"job\.toml:10: columns\.steps: 'standardize' is no step; did you mean 'standardise'\?"),
-        ("low = -4", "lower = -4", r"job\.toml:10: columns\.steps\.lower: 'clip' takes no such option; did you mean 'low'\?"),
-        ("classes =", "class =", r"job\.toml:9: columns\.label\.class: is no key here; did you mean 'classes'\?"),
-        ('weights = "alice"', 'weight = "alice"', r"job\.toml:18: reveal\.weight: is not revealed by this model; did you mean 'weights'\?"),
-        ('weights = "alice"', 'weights = "carol"', r"reveal\.weights: who learns it is one of alice, bob, both, none"),
-        ('estimator = "logistic-regression"', 'estimator = "ridge"', r"columns\.label: has no use here: the model is ridge"),
+        (
+            'match = "order"',
+            'key = { alice = "id" }',
+            r"job\.toml:6: columns: .*the name of a column for each owner",
+        ),
+        (
+            'match = "order"',
+            'key = { carol = "id" }',
+            r"job\.toml:6: columns: .*the name of a column for each owner",
+        ),
+        (
+            '"logistic-regression"',
+            '"logisticregression"',
+            r"model\.estimator: 'logisticregression' is none; did you mean 'logistic-",
+        ),
+        (
+            '"standardise"',
+            '"standardize"',
+            r"job\.toml:10: columns\.steps: 'standardize' is no step; did you mean 'standardise'\?",
+        ),
+        (
+            "low = -4",
+            "lower = -4",
+            (
+                r"job\.toml:10: columns\.steps\.lower: 'clip' takes no such option; did you mean"
+                r" 'low'\?"
+            ),
+        ),
+        (
+            "classes =",
+            "class =",
+            r"job\.toml:9: columns\.label\.class: is no key here; did you mean 'classes'\?",
+        ),
+        (
+            'weights = "alice"',
+            'weight = "alice"',
+            (
+                r"job\.toml:18: reveal\.weight: is not revealed by this model; did you mean"
+                r" 'weights'\?"
+            ),
+        ),
+        (
+            'weights = "alice"',
+            'weights = "carol"',
+            r"reveal\.weights: who learns it is one of alice, bob, both, none",
+        ),
+        (
+            'estimator = "logistic-regression"',
+            'estimator = "ridge"',
+            r"columns\.label: has no use here: the model is ridge",
+        ),
         ("[model]", "[model", r"job\.toml is no TOML: .*line 12"),
-        ('owner = "bob", column', 'owner = "carol", column', r"job\.toml:9: columns\.label\.owner: .*'carol' \(there are alice, bob\)"),
-        ('match = "order"', 'match = "id"', r"job\.toml:3: rows\.match: invalid enum value 'id' \(there are order\)"),
-        ('match = "order"', 'key = 7', r"job\.toml:3: rows\.key: expected str \| object, got int"),
-        ('bob = [', 'bob = ["default", ', r"job\.toml:8: columns\.bob: has 'default', which is what is to be learnt"),
-        ('[columns]', '[columns]\nlow = 3\nhigh = -3', r"job\.toml:7: columns\.low: is to be below high = -3"),
-        ('"standardise"', '{ do = "fill", columns = 3 }', r"job\.toml:10: columns\.steps: Fill\(columns=…\) takes names of columns, not int"),
-        ('"standardise"', '{ do = "one-hot", categories = "ab" }', r"job\.toml:10: columns\.steps: OneHot\(categories='ab'\): a list"),
+        (
+            'owner = "bob", column',
+            'owner = "carol", column',
+            r"job\.toml:9: columns\.label\.owner: .*'carol' \(there are alice, bob\)",
+        ),
+        (
+            'match = "order"',
+            'match = "id"',
+            r"job\.toml:3: rows\.match: invalid enum value 'id' \(there are order\)",
+        ),
+        ('match = "order"', "key = 7", r"job\.toml:3: rows\.key: expected str \| object, got int"),
+        (
+            "bob = [",
+            'bob = ["default", ',
+            r"job\.toml:8: columns\.bob: has 'default', which is what is to be learnt",
+        ),
+        (
+            "[columns]",
+            "[columns]\nlow = 3\nhigh = -3",
+            r"job\.toml:7: columns\.low: is to be below high = -3",
+        ),
+        (
+            '"standardise"',
+            '{ do = "fill", columns = 3 }',
+            r"job\.toml:10: columns\.steps: Fill\(columns=…\) takes names of columns, not int",
+        ),
+        (
+            '"standardise"',
+            '{ do = "one-hot", categories = "ab" }',
+            r"job\.toml:10: columns\.steps: OneHot\(categories='ab'\): a list",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_is_named(tmp_path, was, now, words):
     with pytest.raises(JobError, match=words):
         loaded(tmp_path, VERTICAL.replace(was, now, 1))
@@ -195,25 +325,78 @@ def test_what_is_wrong_is_named(tmp_path, was, now, words):
 @pytest.mark.parametrize(
     ("was", "now", "words"),
     [
-        ('"dense 3"]', '"dense 4"]', r"job\.toml:8: model\.layers: what they make of a row has the shape \(4,\); end with \"dense 3\""),
+        (
+            '"dense 3"]',
+            '"dense 4"]',
+            (
+                r"job\.toml:8: model\.layers: what they make of a row has the shape \(4,\); end"
+                r" with \"dense 3\""
+            ),
+        ),
         ('"relu"', '"rellu"', r"there is no layer 'rellu'; there are dense"),
         ('"dense 6"', '"dense"', r"the layer 'dense' is written like \"dense 32\": outputs"),
         ('"dense 6"', '"conv 6 3"', r"'conv 6 3' is for pictures"),
-        ("bob = 4", 'bob = ["mean *"]', r"columns: for a network the number of columns must follow"),
+        (
+            "bob = 4",
+            'bob = ["mean *"]',
+            r"columns: for a network the number of columns must follow",
+        ),
         ("held_out = 0.2", "", r"job\.toml:13: train\.early_stopping: looks at rows held out"),
-        ("lr = 0.1", "rate = 0.1", r"job\.toml:10: train\.optimiser\.rate: 'sgd' takes no such option \(there are schedule, lr"),
-        ("{ lr = 0.1 }", '"adm"', r"job\.toml:10: train\.optimiser: 'adm' is no optimiser; did you mean 'adam'\? \(there are sgd, adam"),
-        ("lr = 0.1", 'name = "adam", eps = 0', r"job\.toml:10: train\.optimiser: Adam: eps is a number from"),
-        ("lr = 0.1", 'lr = "fast"', r"job\.toml:10: train\.optimiser: SGD's lr is one public number"),
-        ("lr = 0.1", 'schedule = "cosin"', r"train\.optimiser\.schedule: 'cosin' is no schedule; did you mean 'cosine'\?"),
-        ("lr = 0.1", 'schedule = { name = "step", every = 3 }', r"train\.optimiser\.schedule\.every: 'step' takes no such"),
-        ("= {}", '= { metric = "r2" }', r"job\.toml:13: train\.early_stopping: looks at loss, accuracy, auc, not at 'r2'"),
-        ("[model]", '[reveal]\nr2 = "both"\n[model]', r"job\.toml:8: reveal\.r2: is not revealed by this model"),
-        ("[model]", '[reveal]\naccuracy = "bob"\n[model]', r"job\.toml:8: reveal\.accuracy: early_stopping is decided by both"),
+        (
+            "lr = 0.1",
+            "rate = 0.1",
+            (
+                r"job\.toml:10: train\.optimiser\.rate: 'sgd' takes no such option \(there are"
+                r" schedule, lr"
+            ),
+        ),
+        (
+            "{ lr = 0.1 }",
+            '"adm"',
+            (
+                r"job\.toml:10: train\.optimiser: 'adm' is no optimiser; did you mean 'adam'\?"
+                r" \(there are sgd, adam"
+            ),
+        ),
+        (
+            "lr = 0.1",
+            'name = "adam", eps = 0',
+            r"job\.toml:10: train\.optimiser: Adam: eps is a number from",
+        ),
+        (
+            "lr = 0.1",
+            'lr = "fast"',
+            r"job\.toml:10: train\.optimiser: SGD's lr is one public number",
+        ),
+        (
+            "lr = 0.1",
+            'schedule = "cosin"',
+            r"train\.optimiser\.schedule: 'cosin' is no schedule; did you mean 'cosine'\?",
+        ),
+        (
+            "lr = 0.1",
+            'schedule = { name = "step", every = 3 }',
+            r"train\.optimiser\.schedule\.every: 'step' takes no such",
+        ),
+        (
+            "= {}",
+            '= { metric = "r2" }',
+            r"job\.toml:13: train\.early_stopping: looks at loss, accuracy, auc, not at 'r2'",
+        ),
+        (
+            "[model]",
+            '[reveal]\nr2 = "both"\n[model]',
+            r"job\.toml:8: reveal\.r2: is not revealed by this model",
+        ),
+        (
+            "[model]",
+            '[reveal]\naccuracy = "bob"\n[model]',
+            r"job\.toml:8: reveal\.accuracy: early_stopping is decided by both",
+        ),
         ("layers", "C = 1\nlayers", r"model\.C: is no key here"),
         ("epochs = 2", "epochs = 0", r"job\.toml:12: train\.epochs: expected int >= 1"),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_with_a_network_is_named(tmp_path, was, now, words):
     with pytest.raises(JobError, match=words):
         loaded(tmp_path, NETWORK.replace(was, now, 1))
@@ -221,8 +404,10 @@ def test_what_is_wrong_with_a_network_is_named(tmp_path, was, now, words):
 
 def test_lines_of_keys_are_found():
     text = 'a = 1\n[b]\n"c" = 2\n  d.e = 3\n[f]\nc = 4\n'
-    assert [line_of(text, path) for path in (["a"], ["b"], ["b", "c"], ["b", "d", "e"], ["f", "c"], ["f", "x"], ["g"])] == [
-        1, 2, 3, 4, 6, 5, 0]  # fmt: skip
+    assert [
+        line_of(text, path)
+        for path in (["a"], ["b"], ["b", "c"], ["b", "d", "e"], ["f", "c"], ["f", "x"], ["g"])
+    ] == [1, 2, 3, 4, 6, 5, 0]
 
 
 def test_the_network_of_the_page_is_a_job(tmp_path):

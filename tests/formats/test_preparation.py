@@ -1,4 +1,5 @@
-"""party.formats.preparation: steps compared with scikit-learn's formulas in NumPy, kept as JSON, and every fault with its line."""
+"""party.formats.preparation: steps compared with scikit-learn's formulas in NumPy, kept as JSON,
+and every fault with its line."""
 
 from __future__ import annotations
 
@@ -58,17 +59,28 @@ def test_all_steps_against_numpy():
 
 
 def test_what_was_learnt_is_kept_as_json_and_applied_to_new_rows():
-    steps = [Fill("pay"), Standardise(["age", "pay"]), OneHot("city", categories=["Bonn", "Ulm", "Jena"])]
+    steps = [
+        Fill("pay"),
+        Standardise(["age", "pay"]),
+        OneHot("city", categories=["Bonn", "Ulm", "Jena"]),
+    ]
     fitted = fit(ROWS[["age", "pay", "city"]], steps)
     again = Fitted.from_json(fitted.to_json())
-    assert np.allclose(fit(ROWS[["age"]], [MinMax(onto=(-1, 1))]).apply(ROWS)[:, 0], (ROWS["age"] - 40) / 12)
+    assert np.allclose(
+        fit(ROWS[["age"]], [MinMax(onto=(-1, 1))]).apply(ROWS)[:, 0], (ROWS["age"] - 40) / 12
+    )
     new = pd.DataFrame({"city": ["Ulm"], "pay": [np.nan], "more": [0], "age": [50]})
     age, pay = ROWS["age"].to_numpy(float), np.array([41.5, 23.5, 20.0, 9.0])
     wanted = [(50 - age.mean()) / age.std(), (23.5 - pay.mean()) / pay.std(), 0, 1, 0]
     assert np.allclose(again.apply(new), [wanted], rtol=1e-15)
     assert again.names == layout(("age", "pay", "city"), steps)
     assert "23.5" not in repr(fitted)
-    for damaged in ("", "{}", fitted.to_json()[:-9], fitted.to_json().replace("Standardise", "Nothing")):
+    for damaged in (
+        "",
+        "{}",
+        fitted.to_json()[:-9],
+        fitted.to_json().replace("Standardise", "Nothing"),
+    ):
         with pytest.raises(DataError, match="damaged"):
             Fitted.from_json(damaged)
 
@@ -82,16 +94,24 @@ def test_what_was_learnt_is_kept_as_json_and_applied_to_new_rows():
         ("a,b\n3,7\n3,8\n", [Standardise()], ["column a", "constant", "leave it out"]),
         ("a,b\n3,7\n3,8\n", [MinMax("a")], ["column a", "constant"]),
         ("a,b\n,7\n,8\n", [Fill()], ["column a", "no value in any training row"]),
-        ("a,b\nx,7\ny,8\n", [OneHot("a", categories=["y", "z"])], ["column a", "line 2", "does not list"]),
+        (
+            "a,b\nx,7\ny,8\n",
+            [OneHot("a", categories=["y", "z"])],
+            ["column a", "line 2", "does not list"],
+        ),
         ("a,b\nx,7\nx,8\n", [OneHot("a")], ["one category"]),
         ("a,b\nx,7\n,8\n", [OneHot("a")], ["no category", "line 3"]),
         ("a,b\n-1,7\n2,8\n", [Log1p()], ["column a", "line 2", "Log1p"]),
-        ('a,b\n"x\ny",2020-01-01\nz,secret\n', [OneHot("a"), Days("b")], ["column b", "no date", "line 4", "form"]),
+        (
+            'a,b\n"x\ny",2020-01-01\nz,secret\n',
+            [OneHot("a"), Days("b")],
+            ["column b", "no date", "line 4", "form"],
+        ),
         ("a,b\n2,7\n3,8\n", [Days("a")], ["column a", "not dates"]),
         ("a,b\n2,7\n3,8\n", [Clip("c")], ["column c"]),
         ("a,b\n2,1e999\n3,8\n", [Standardise()], ["column b", "infinite", "line 2"]),
     ],
-)  # fmt: skip
+)
 def test_what_has_no_place_in_a_table_is_one_sentence(
     tmp_path: Path, content: str, steps: list[Any], named: list[str]
 ) -> None:
@@ -107,7 +127,10 @@ def test_what_has_no_place_in_a_table_is_one_sentence(
 
 def test_an_empty_cell_is_a_category_where_that_is_declared():
     frame = {"a": np.array(["x", None, "", "x"], object), "b": np.array([1.0, np.nan, 2, 1])}
-    fitted = fit(frame, [OneHot("a", categories=["x", ""]), OneHot("b", categories=[1, 2, ""], drop_first=True)])
+    fitted = fit(
+        frame,
+        [OneHot("a", categories=["x", ""]), OneHot("b", categories=[1, 2, ""], drop_first=True)],
+    )
     assert fitted.apply(frame).tolist() == [[1, 0, 0, 0], [0, 1, 0, 1], [0, 1, 1, 0], [1, 0, 0, 0]]
 
 

@@ -27,8 +27,14 @@ def graph_of(
     graph = helper.make_graph(
         nodes,
         "test",
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in inputs.items()],
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in outputs.items()],
+        [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+            for name, shape in inputs.items()
+        ],
+        [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+            for name, shape in outputs.items()
+        ],
         [numpy_helper.from_array(value, name) for name, value in (constants or {}).items()],
     )
     ids = [helper.make_opsetid("", opset), helper.make_opsetid("ai.onnx.ml", 3)]
@@ -64,7 +70,9 @@ def inputs_of(model: Model, **rows: np.ndarray) -> dict[str, np.ndarray]:
 
 def twin(job: Any, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """In float64."""
-    return trace(job, {name: array.shape for name, array in inputs.items()}).graph.run_clear(inputs, 0)
+    return trace(job, {name: array.shape for name, array in inputs.items()}).graph.run_clear(
+        inputs, 0
+    )
 
 
 def by_onnxruntime(path: Path, **rows: np.ndarray) -> dict[str, np.ndarray]:
@@ -76,6 +84,8 @@ def by_onnxruntime(path: Path, **rows: np.ndarray) -> dict[str, np.ndarray]:
     found = {}
     for output, value in zip(session.get_outputs(), values, strict=True):
         found[output.name] = (
-            np.array([[row[key] for key in sorted(row)] for row in value]) if isinstance(value, list) else value
+            np.array([[row[key] for key in sorted(row)] for row in value])
+            if isinstance(value, list)
+            else value
         )
     return found

@@ -1,4 +1,5 @@
-"""Models go out as ONNX as they were trained or imported: onnxruntime computes what their float64 twins compute."""
+"""Models go out as ONNX as they were trained or imported: onnxruntime computes what their float64
+twins compute."""
 
 from __future__ import annotations
 
@@ -44,7 +45,9 @@ NETWORKS: dict[str, tuple[tuple[int, ...], list[nn.Layer]]] = {
             nn.Conv2d(2, 4, 3, padding=(1, 0), stride=(1, 2), dilation=(1, 1)),
             nn.ReLU(),
             nn.MaxPool2d(2, padding=1),
-            nn.Residual(nn.Conv2d(4, 4, 3, padding="same", groups=2, bias=False), nn.LeakyReLU(0.2)),
+            nn.Residual(
+                nn.Conv2d(4, 4, 3, padding="same", groups=2, bias=False), nn.LeakyReLU(0.2)
+            ),
             nn.AvgPool2d(2, stride=1, padding=1),
             nn.AvgPool2d(2, padding=1, count_include_pad=False),
             nn.GlobalAvgPool2d(),
@@ -151,7 +154,10 @@ def test_a_model_that_was_trained_and_revealed_runs_in_onnxruntime(tmp_path, cap
     assert main([*command, "--weights", str(tmp_path / "weights.npz")]) == 0
     found = by_onnxruntime(tmp_path / "digits.onnx", x=x)["output"]
     hidden = np.maximum(x @ weights["model.0.weight"].T + weights["model.0.bias"], 0)
-    assert np.abs(found - (hidden @ weights["model.2.weight"].T + weights["model.2.bias"])).max() <= 1e-5
+    assert (
+        np.abs(found - (hidden @ weights["model.2.weight"].T + weights["model.2.bias"])).max()
+        <= 1e-5
+    )
     np.savez(tmp_path / "part.npz", **{"model.0.weight": weights["model.0.weight"]})
     for arguments, words in (
         (["--weights", str(tmp_path / "part.npz")], "the weights lack model.0.bias"),
@@ -161,7 +167,12 @@ def test_a_model_that_was_trained_and_revealed_runs_in_onnxruntime(tmp_path, cap
         assert main([*command, *arguments]) == 2
         said = capsys.readouterr().err
         assert words in said and said.count("\n") == 1
-    assert main(["export", "--job", "seed", "--out", "x.onnx", "--weights", str(tmp_path / "part.npz")]) == 2
+    assert (
+        main(
+            ["export", "--job", "seed", "--out", "x.onnx", "--weights", str(tmp_path / "part.npz")]
+        )
+        == 2
+    )
     assert "has no model of layers" in capsys.readouterr().err
 
 
@@ -170,21 +181,33 @@ def test_a_run_whose_model_cannot_be_written_keeps_its_results(tmp_path):
     (tmp_path / "digits.py").write_text(JOB)
     (tmp_path / "model.npz").write_text("other weights")
     run: Any = SimpleNamespace(
-        intent=SimpleNamespace(job=load_job(str(tmp_path / "digits.py"))), brought={}, preparation=dict
+        intent=SimpleNamespace(job=load_job(str(tmp_path / "digits.py"))),
+        brought={},
+        preparation=dict,
     )
     with pytest.raises(
-        DataError, match=r"the weights lack model.0.bias.*; the results are in .*model.onnx.npz, and export"
+        DataError,
+        match=r"the weights lack model.0.bias.*; the results are in .*model.onnx.npz, and export",
     ):
-        save_model(run, tmp_path / "model.onnx", Report(results={"model.0.weight": np.ones((16, 64))}))
+        save_model(
+            run, tmp_path / "model.onnx", Report(results={"model.0.weight": np.ones((16, 64))})
+        )
     assert np.load(tmp_path / "model.onnx.npz")["model.0.weight"].shape == (16, 64)
-    assert (tmp_path / "model.npz").read_text() == "other weights" and not (tmp_path / "model.onnx").exists()
+    assert (tmp_path / "model.npz").read_text() == "other weights" and not (
+        tmp_path / "model.onnx"
+    ).exists()
 
 
 def test_estimators_go_out_by_their_names(tmp_path):
     """Networks from parameters, and linear models from what they reveal."""
     x = RANDOM.normal(size=(9, 4))
     sizes = ["--param", "features=4", "--param", "classes=3", "--param", "hidden_layer_sizes=5"]
-    network = {"model.0.weight": (5, 4), "model.0.bias": (5,), "model.2.weight": (3, 5), "model.2.bias": (3,)}
+    network = {
+        "model.0.weight": (5, 4),
+        "model.0.bias": (5,),
+        "model.2.weight": (3, 5),
+        "model.2.bias": (3,),
+    }
     weights = {name: RANDOM.normal(size=shape) for name, shape in network.items()}
     hidden = np.maximum(x @ weights["model.0.weight"].T + weights["model.0.bias"], 0)
     scores = hidden @ weights["model.2.weight"].T + weights["model.2.bias"]
@@ -193,12 +216,23 @@ def test_estimators_go_out_by_their_names(tmp_path):
     for job, arrays, wanted in (
         (["mlp-classifier", *sizes], weights, scores),
         (["ridge"], {"coef": coef, "intercept": intercept}, linear),
-        (["logistic-regression"], {"coef": coef, "intercept": intercept}, 1 / (1 + np.exp(-linear))),
+        (
+            ["logistic-regression"],
+            {"coef": coef, "intercept": intercept},
+            1 / (1 + np.exp(-linear)),
+        ),
     ):
         np.savez(tmp_path / "weights.npz", **arrays)
         out = str(tmp_path / "model.onnx")
-        assert main(["export", "--weights", str(tmp_path / "weights.npz"), "--out", out, "--job", *job]) == 0
-        assert np.abs(by_onnxruntime(tmp_path / "model.onnx", x=x)["output"] - wanted).max() <= 1e-5, job
+        assert (
+            main(
+                ["export", "--weights", str(tmp_path / "weights.npz"), "--out", out, "--job", *job]
+            )
+            == 0
+        )
+        assert (
+            np.abs(by_onnxruntime(tmp_path / "model.onnx", x=x)["output"] - wanted).max() <= 1e-5
+        ), job
 
 
 def test_an_imported_network_is_tuned_on_rows_of_bobs_and_goes_out(tmp_path):
@@ -206,7 +240,9 @@ def test_an_imported_network_is_tuned_on_rows_of_bobs_and_goes_out(tmp_path):
     x, y = DIGITS[0] / 16, DIGITS[1]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        path = of_sklearn(MLPClassifier((16,), max_iter=12, random_state=0).fit(x[:600], y[:600] % 5), x, tmp_path)
+        path = of_sklearn(
+            MLPClassifier((16,), max_iter=12, random_state=0).fit(x[:600], y[:600] % 5), x, tmp_path
+        )
     before = imported(path, rows={"X": x}, outputs=["output_probability"])
     write(tmp_path / "network.json", before.network)
     first, _, head, *_ = before.network.nodes
@@ -216,7 +252,9 @@ def test_an_imported_network_is_tuned_on_rows_of_bobs_and_goes_out(tmp_path):
     class Tuned(Training):
         x = Input("bob", (96, 64), 0, 1)
         y = Input("bob", (96, 5), 0, 1)
-        model = Imported(tmp_path / "network.json", trained=last, output=head.outputs[0])  # the softmax is in the loss
+        model = Imported(
+            tmp_path / "network.json", trained=last, output=head.outputs[0]
+        )  # the softmax is in the loss
         loss = CrossEntropy(limit=24)
         optimiser = SGD(lr=0.25)
         weights = "alice"
@@ -228,7 +266,9 @@ def test_an_imported_network_is_tuned_on_rows_of_bobs_and_goes_out(tmp_path):
     assert before.network.nodes[0].within == job.model.network.nodes[0].within != {}
     inputs = inputs_of(before, x=x[600:696], y=np.eye(5)[y[600:696] % 5])
     secure = simulate(job, inputs).results[0]
-    plain = trace(job, {name: each.shape for name, each in inputs.items()}).graph.run_clear(inputs, job.iterations)
+    plain = trace(job, {name: each.shape for name, each in inputs.items()}).graph.run_clear(
+        inputs, job.iterations
+    )
     assert secure.keys() == plain.keys() == {f"model.{name}" for name in last}
     for name, value in plain.items():
         assert np.abs(secure[name] - value).max() <= 1e-3
@@ -249,8 +289,9 @@ from protocol.tables import Clip, Days, Fill, Log1p, MinMax, OneHot, Standardise
 
 class Risk(Training):
     x = Table("bob", ["age", "income", "city", "score", "since"], rows=40, steps=[
-        OneHot("city", drop_first=True), Days("since"), Fill("age", indicator=True), Log1p("income"),
-        MinMax("since", onto=(-1, 1)), Standardise(["age", "income"]), MinMax("score", low=0, high=50), Clip("score", 0.1, 0.9),
+        OneHot("city", drop_first=True), Days("since"), Fill("age", indicator=True),
+        Log1p("income"), MinMax("since", onto=(-1, 1)), Standardise(["age", "income"]),
+        MinMax("score", low=0, high=50), Clip("score", 0.1, 0.9),
     ])
     y = Table("bob", ["y"], rows=40)
     model = Sequential(Dense(7, 3), Tanh(), Dense(3, 1))
@@ -262,25 +303,40 @@ class Risk(Training):
 @pytest.fixture
 def risk(tmp_path) -> tuple[list[str], dict[str, np.ndarray]]:
     """The job and its table on disk, as options; and the columns as its model takes them."""
-    names, days = np.array(["Bern", "Oslo", "Rome"]), np.datetime64("2020-01-01") + np.arange(40) * 9
-    age, income, score = RANDOM.integers(18, 90, 40), RANDOM.lognormal(8, 1, 40), RANDOM.uniform(-9, 70, 40)
+    names, days = (
+        np.array(["Bern", "Oslo", "Rome"]),
+        np.datetime64("2020-01-01") + np.arange(40) * 9,
+    )
+    age, income, score = (
+        RANDOM.integers(18, 90, 40),
+        RANDOM.lognormal(8, 1, 40),
+        RANDOM.uniform(-9, 70, 40),
+    )
     city, y = names[np.arange(40) % 3], RANDOM.normal(size=40)
     rows = [
-        f"{'' if n % 7 == 3 else age[n]},{float(income[n])!r},{city[n]},{float(score[n])!r},{days[n]},{float(y[n])!r}"
+        (
+            f"{'' if n % 7 == 3 else age[n]},{float(income[n])!r},{city[n]},"
+            f"{float(score[n])!r},{days[n]},{float(y[n])!r}"
+        )
         for n in range(40)
     ]
     (tmp_path / "rows.csv").write_text("\n".join(["age,income,city,score,since,y", *rows]))
     (tmp_path / "risk.py").write_text(PREPARED)
     columns = {
-        "age": np.where(np.arange(40) % 7 == 3, np.nan, age), "income": income, "city": city.astype(object), "score": score,
+        "age": np.where(np.arange(40) % 7 == 3, np.nan, age),
+        "income": income,
+        "city": city.astype(object),
+        "score": score,
         "since": (days - np.datetime64("1970-01-01")).astype(float),
-    }  # fmt: skip
+    }
     return ["--job", str(tmp_path / "risk.py")], columns
 
 
 def off(model: Path, weights: Path, columns: dict[str, np.ndarray]) -> float:
     """How far what onnxruntime makes of raw rows is from what the weights make of prepared ones."""
-    (found,) = onnxruntime.InferenceSession(str(model)).run(None, {name: x[:, None] for name, x in columns.items()})
+    (found,) = onnxruntime.InferenceSession(str(model)).run(
+        None, {name: x[:, None] for name, x in columns.items()}
+    )
     job, w = load_job(str(model.parent / "risk.py")), np.load(weights)
     x = all_inputs(job, Given(tables={"": model.parent / "rows.csv"}))["x"]
     assert x.shape == (40, 7)
@@ -306,7 +362,10 @@ def test_a_run_ends_in_a_model(risk, tmp_path):
     job, columns = risk
     with Trio() as trio:
         trio.start("dealer")
-        trio.start("bob", [*job, "--table", str(tmp_path / "rows.csv"), "--out", str(tmp_path / "risk.onnx")])
+        trio.start(
+            "bob",
+            [*job, "--table", str(tmp_path / "rows.csv"), "--out", str(tmp_path / "risk.onnx")],
+        )
         trio.start("alice", [*job, "--out", str(tmp_path / "alice.npz")])
         trio.wait(60.0)
     assert off(tmp_path / "risk.onnx", tmp_path / "alice.npz", columns) <= 1e-5
@@ -314,7 +373,8 @@ def test_a_run_ends_in_a_model(risk, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "steps", ["Standardise(), Clip(low=-2, high=2)", "MinMax('1'), Fill('2', how='constant', value=3)"]
+    "steps",
+    ["Standardise(), Clip(low=-2, high=2)", "MinMax('1'), Fill('2', how='constant', value=3)"],
 )
 def test_columns_without_names_are_one_input(steps, tmp_path):
     x, y = RANDOM.normal(3, 2, (30, 4)), (np.arange(30) % 2)[:, None]
@@ -326,7 +386,14 @@ def test_columns_without_names_are_one_input(steps, tmp_path):
     np.save(tmp_path / "x.npy", x)
     coef, intercept = RANDOM.normal(size=(4, 1)), RANDOM.normal(size=1)
     np.savez(tmp_path / "w.npz", coef=coef, intercept=intercept)
-    command = ["export", "--job", str(tmp_path / "job.py"), "--weights", str(tmp_path / "w.npz"), "--out"]
+    command = [
+        "export",
+        "--job",
+        str(tmp_path / "job.py"),
+        "--weights",
+        str(tmp_path / "w.npz"),
+        "--out",
+    ]
     assert main([*command, str(tmp_path / "raw.onnx"), "--table", f"x={tmp_path / 'x.npy'}"]) == 0
     assert main([*command, str(tmp_path / "prepared.onnx")]) == 0
     job = load_job(str(tmp_path / "job.py"))

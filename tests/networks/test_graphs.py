@@ -1,4 +1,5 @@
-"""Graphs as exporters write them: with shapes that are computed, normalisations, an activation in pieces, old operator sets."""
+"""Graphs as exporters write them: with shapes that are computed, normalisations, an activation in
+pieces, old operator sets."""
 
 from __future__ import annotations
 
@@ -26,16 +27,27 @@ def normal(*shape: int) -> np.ndarray:
 
 
 def node(operator: str, inputs: str, outputs: str, **attributes: Any) -> Any:
-    return helper.make_node(operator, inputs.split(), outputs.split(), name=f"{operator}_{outputs}", **attributes)
+    return helper.make_node(
+        operator, inputs.split(), outputs.split(), name=f"{operator}_{outputs}", **attributes
+    )
 
 
 def convolutional() -> Any:
-    """As PyTorch exports a small network with a free batch: convolution, normalisation, pooling, a flattening by computed lengths."""
+    """As PyTorch exports a small network with a free batch: convolution, normalisation, pooling, a
+    flattening by computed lengths."""
     constants = {
-        "w": normal(4, 2, 3, 3), "b": normal(4), "gamma": np.float32([1, 2, 0.5, 1]), "beta": normal(4), "mean": normal(4),
-        "variance": np.float32([0.5, 1, 2, 1]), "zero": np.int64(0), "first": np.int64([0]), "rest": np.int64([-1]),
-        "dense": normal(3, 36), "offset": normal(3),
-    }  # fmt: skip
+        "w": normal(4, 2, 3, 3),
+        "b": normal(4),
+        "gamma": np.float32([1, 2, 0.5, 1]),
+        "beta": normal(4),
+        "mean": normal(4),
+        "variance": np.float32([0.5, 1, 2, 1]),
+        "zero": np.int64(0),
+        "first": np.int64([0]),
+        "rest": np.int64([-1]),
+        "dense": normal(3, 36),
+        "offset": normal(3),
+    }
     nodes = [
         node("Conv", "x w b", "conv", kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
         node("BatchNormalization", "conv gamma beta mean variance", "norm", epsilon=1e-3),
@@ -52,12 +64,24 @@ def convolutional() -> Any:
 
 
 def transforming() -> Any:
-    """A block of a transformer: layer normalisation, attention with two heads, GELU in pieces, both residual."""
+    """A block of a transformer: layer normalisation, attention with two heads, GELU in pieces, both
+    residual."""
     constants = {
-        "scale": np.float32(np.linspace(0.5, 1.5, 8)), "shift": normal(8), "q": normal(8, 8), "k": normal(8, 8), "v": normal(8, 8),
-        "o": normal(8, 8), "heads": np.int64([0, 5, 2, 4]), "merged": np.int64([0, 5, 8]), "root": np.float32(2.0),
-        "up": normal(8, 12), "down": normal(12, 8), "sqrt2": np.float32(np.sqrt(2)), "one": np.float32(1), "half": np.float32(0.5),
-    }  # fmt: skip
+        "scale": np.float32(np.linspace(0.5, 1.5, 8)),
+        "shift": normal(8),
+        "q": normal(8, 8),
+        "k": normal(8, 8),
+        "v": normal(8, 8),
+        "o": normal(8, 8),
+        "heads": np.int64([0, 5, 2, 4]),
+        "merged": np.int64([0, 5, 8]),
+        "root": np.float32(2.0),
+        "up": normal(8, 12),
+        "down": normal(12, 8),
+        "sqrt2": np.float32(np.sqrt(2)),
+        "one": np.float32(1),
+        "half": np.float32(0.5),
+    }
     nodes = [node("LayerNormalization", "x scale shift", "norm", axis=-1)]
     for name, order in (("q", [0, 2, 1, 3]), ("k", [0, 2, 3, 1]), ("v", [0, 2, 1, 3])):
         nodes += [
@@ -87,7 +111,8 @@ def transforming() -> Any:
 
 
 def odd() -> Any:
-    """What few exporters write: a bias left out by its name, the mask of a dropout, a slice backwards from beyond the first entry."""
+    """What few exporters write: a bias left out by its name, the mask of a dropout, a slice
+    backwards from beyond the first entry."""
     constants = {
         "s": normal(4), "o": normal(4), "w": normal(4, 3),
         "from": np.int64([-9]), "to": np.int64([-8]), "axes": np.int64([1]), "back": np.int64([-1]),
@@ -106,7 +131,12 @@ def odd() -> Any:
 
 
 GRAPHS = {  # model, shape of a row, what its nodes become, how far it may be off
-    "convolutional": (convolutional, (2, 6, 6), "Conv Relu MaxPool Shape Gather Unsqueeze Concat Reshape Gemm", 1e-4),
+    "convolutional": (
+        convolutional,
+        (2, 6, 6),
+        "Conv Relu MaxPool Shape Gather Unsqueeze Concat Reshape Gemm",
+        1e-4,
+    ),
     "odd": (odd, (4,), None, 1e-4),
     "transforming": (transforming, (5, 8), None, 2e-3),
 }
@@ -144,7 +174,12 @@ def test_a_model_for_one_row_takes_many_where_that_is_said(tmp_path):
 def test_inputs_whose_names_a_job_cannot_have_are_renamed_with_all_that_is_said_of_them(tmp_path):
     nodes = [node("MatMul", "gpu_0/data.0 w", "wide"), node("Relu", "wide", "y")]
     path = saved(
-        graph_of(nodes, {"gpu_0/data.0": ["n", 4], "step": ["n", 1]}, {"y": ["n", 2]}, {"w": 100 * normal(4, 2)}),
+        graph_of(
+            nodes,
+            {"gpu_0/data.0": ["n", 4], "step": ["n", 1]},
+            {"y": ["n", 2]},
+            {"w": 100 * normal(4, 2)},
+        ),
         tmp_path,
     )
     rows = RANDOM.uniform(0, 1, (40, 4))
@@ -156,12 +191,21 @@ def test_inputs_whose_names_a_job_cannot_have_are_renamed_with_all_that_is_said_
 
 def test_rows_beyond_those_of_the_calibration_are_noticed_and_not_computed_wrong(tmp_path):
     nodes = [node("MatMul", "x w", "wide"), node("Relu", "wide", "y")]
-    path = saved(graph_of(nodes, {"x": ["n", 4]}, {"y": ["n", 2]}, {"w": np.full((4, 2), 100, np.float32)}), tmp_path)
-    made = imported(path, ranges={"x": (-100, 100)}, rows={"x": np.full((2, 4), 0.01)}, reveal="both")
+    path = saved(
+        graph_of(nodes, {"x": ["n", 4]}, {"y": ["n", 2]}, {"w": np.full((4, 2), 100, np.float32)}),
+        tmp_path,
+    )
+    made = imported(
+        path, ranges={"x": (-100, 100)}, rows={"x": np.full((2, 4), 0.01)}, reveal="both"
+    )
     assert made.network.nodes[0].within == {"wide": 8.0}
-    run = simulate(job_of(made, tmp_path), inputs_of(made, x=np.full((2, 4), 50.0)), accept_out_of_range=True)
+    run = simulate(
+        job_of(made, tmp_path), inputs_of(made, x=np.full((2, 4), 50.0)), accept_out_of_range=True
+    )
     assert "Gemm 'MatMul_wide'" in sentence(run.beyond)
-    assert run.plan.traced.assumptions == ["Gemm 'MatMul_wide' of shape (2, 2) is assumed to stay in [-8, 8]"]
+    assert run.plan.traced.assumptions == [
+        "Gemm 'MatMul_wide' of shape (2, 2) is assumed to stay in [-8, 8]"
+    ]
 
 
 def test_an_old_model_is_brought_up_to_date_and_one_that_cannot_be_is_looked_up_as_it_is(tmp_path):
@@ -182,14 +226,21 @@ def test_an_old_model_is_brought_up_to_date_and_one_that_cannot_be_is_looked_up_
     ]  # this Pad has no way up
     path = saved(graph_of(stuck, {"x": ["n", 3, 1]}, {"y": ["n", 3]}, opset=1), tmp_path)
     with pytest.raises(
-        JobError, match="Squeeze 'Squeeze_y': it is version 1 of this operator, and offered is it from version 13 on"
+        JobError,
+        match=(
+            "Squeeze 'Squeeze_y': it is version 1 of this operator, and offered is it from version"
+            " 13 on"
+        ),
     ):
         imported(path)
 
 
 def test_a_network_of_the_model_zoo_plans(tmp_path):
-    """The package ships it with constants for weights, so its layers are said to stay below a number."""
-    light = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light" / "light_squeezenet.onnx"
+    """The package ships it with constants for weights, so its layers are said to stay below a
+    number."""
+    light = (
+        Path(onnx.__file__).parent / "backend" / "test" / "data" / "light" / "light_squeezenet.onnx"
+    )
     made = imported(light, peak=64.0)
     write(tmp_path / "network.json", made.network)
     job = prediction(tmp_path / "network.json")()

@@ -1,7 +1,9 @@
-"""Every operator of the table against ONNX's own test cases (onnx.backend.test), and a sample of them on shares.
+"""Every operator of the table against ONNX's own test cases (onnx.backend.test), and a sample of
+them on shares.
 
-A case is a model of one node with inputs and outputs; all inputs but the first of real numbers are made constants, as in a model
-that somebody exports: real numbers become weights. What a case asks for that is not offered is refused in a sentence, and listed here.
+A case is a model of one node with inputs and outputs; all inputs but the first of real numbers are
+made constants, as in a model that somebody exports: real numbers become weights. What a case asks
+for that is not offered is refused in a sentence, and listed here.
 """
 
 from __future__ import annotations
@@ -21,8 +23,16 @@ from protocol.errors import MpcError
 from protocol.networks import NEWEST, OPERATORS, TARGET
 from protocol.simulate import simulate
 
-CLASSICAL = {"Scaler", "Normalizer", "LinearClassifier", "LinearRegressor", "ArrayFeatureExtractor", "TreeEnsembleClassifier",
-             "TreeEnsembleRegressor", "ZipMap"}  # fmt: skip
+CLASSICAL = {
+    "Scaler",
+    "Normalizer",
+    "LinearClassifier",
+    "LinearRegressor",
+    "ArrayFeatureExtractor",
+    "TreeEnsembleClassifier",
+    "TreeEnsembleRegressor",
+    "ZipMap",
+}
 OWN = {"Affine", "Trees"}
 FOLDED = {"BatchNormalization", "Constant"}  # which the import itself computes
 WITHOUT = {
@@ -37,7 +47,14 @@ WITHOUT = {
     "Not",
 } | OWN  # no case is of secret reals
 MOST = 400  # entries of a case that is computed on shares
-OFF = {"Sigmoid": 1e-3, "Tanh": 1e-3, "Gelu": 6e-4, "Softplus": 5e-4, "Swish": 3e-3, "Cast": 8e-3}  # at most; 2e-4 else
+OFF = {
+    "Sigmoid": 1e-3,
+    "Tanh": 1e-3,
+    "Gelu": 6e-4,
+    "Softplus": 5e-4,
+    "Swish": 3e-3,
+    "Cast": 8e-3,
+}  # at most; 2e-4 else
 REFUSED = "|".join(
     (
         r"slides over 3 axes",
@@ -68,22 +85,37 @@ def cases() -> dict[str, list[Any]]:
     table: dict[str, list[Any]] = {name: [] for name in sorted(set(OPERATORS) | CLASSICAL | FOLDED)}
     for case in found:
         nodes = [] if case.model is None else case.model.graph.node
-        if len(nodes) == 1 and nodes[0].op_type in table and case.data_sets and not case.name.endswith("_expanded"):
+        if (
+            len(nodes) == 1
+            and nodes[0].op_type in table
+            and case.data_sets
+            and not case.name.endswith("_expanded")
+        ):
             table[nodes[0].op_type].append(case)
     return table
 
 
 def prepared(case: Any) -> tuple[Any, str, np.ndarray, dict[str, np.ndarray]] | None:
-    """A model whose only input is the case's first of real numbers, that input, and what is to come out; None where there is none."""
+    """A model whose only input is the case's first of real numbers, that input, and what is to come
+    out; None where there is none."""
     model = onnx.ModelProto()
     model.CopyFrom(case.model)
     model.ir_version = 10
     inputs, outputs = case.data_sets[0]
     values = dict(zip([each.name for each in model.graph.input], map(_array, inputs), strict=False))
     name = next(
-        (name for name, value in values.items() if value is not None and value.dtype in (np.float32, np.float64)), None
+        (
+            name
+            for name, value in values.items()
+            if value is not None and value.dtype in (np.float32, np.float64)
+        ),
+        None,
     )
-    if name is None or any(value is None for value in values.values()) or not np.isfinite(values[name]).all():
+    if (
+        name is None
+        or any(value is None for value in values.values())
+        or not np.isfinite(values[name]).all()
+    ):
         return None
     model.graph.initializer.extend(
         numpy_helper.from_array(value, each) for each, value in values.items() if each != name
@@ -91,8 +123,13 @@ def prepared(case: Any) -> tuple[Any, str, np.ndarray, dict[str, np.ndarray]] | 
     kept = [each for each in model.graph.input if each.name == name]
     del model.graph.input[:]
     model.graph.input.extend(kept)
-    wanted = dict(zip([each.name for each in model.graph.output], map(_array, outputs), strict=True))
-    if model.graph.node[0].op_type in ("Dropout", "LayerNormalization"):  # what else they make is for training
+    wanted = dict(
+        zip([each.name for each in model.graph.output], map(_array, outputs), strict=True)
+    )
+    if model.graph.node[0].op_type in (
+        "Dropout",
+        "LayerNormalization",
+    ):  # what else they make is for training
         del model.graph.node[0].output[1:], model.graph.output[1:]
         wanted = dict(list(wanted.items())[:1])
     return model, name, values[name].astype(np.float64), wanted
@@ -104,8 +141,11 @@ def _array(value: Any) -> Any:
     return np.asarray(value) if isinstance(value, (np.ndarray, np.generic)) else None
 
 
-def attempt(case: Any, folder: Any) -> tuple[Any, dict[str, np.ndarray], dict[str, np.ndarray]] | str | None:
-    """The job, its inputs and what is to come out; or the sentence that refuses it; None where nothing in it is a secret real number."""
+def attempt(
+    case: Any, folder: Any
+) -> tuple[Any, dict[str, np.ndarray], dict[str, np.ndarray]] | str | None:
+    """The job, its inputs and what is to come out; or the sentence that refuses it; None where
+    nothing in it is a secret real number."""
     found = prepared(case)
     if found is None:
         return None
@@ -113,7 +153,9 @@ def attempt(case: Any, folder: Any) -> tuple[Any, dict[str, np.ndarray], dict[st
     peak = 2.0 ** float(np.ceil(np.log2(max(1.0, np.abs(x).max(initial=0.0)))))
     try:
         made = imported(
-            saved(model, folder), ranges={name: (0.0 if x.min(initial=0.0) >= 0.0 else -peak, peak)}, reveal="both"
+            saved(model, folder),
+            ranges={name: (0.0 if x.min(initial=0.0) >= 0.0 else -peak, peak)},
+            reveal="both",
         )
     except MpcError as error:
         return str(error)
@@ -134,11 +176,15 @@ def test_an_operator_computes_what_onnx_says(operator, tmp_path):
             done.append(found)
     assert bool(done) or operator in WITHOUT | CLASSICAL, "ONNX has no case of it that is computed"
     small = [each for each in done if sum(array.size for array in each[1].values()) <= MOST]
-    for job, inputs, wanted in sorted(small, key=lambda each: sum(array.size for array in each[1].values()))[-1:]:
+    for job, inputs, wanted in sorted(
+        small, key=lambda each: sum(array.size for array in each[1].values())
+    )[-1:]:
         agree(operator, simulate(job, inputs).results[1], wanted, OFF.get(operator, 2e-4) + 1e-3)
 
 
-def agree(name: str, found: dict[str, np.ndarray], wanted: dict[str, np.ndarray], bound: float) -> None:
+def agree(
+    name: str, found: dict[str, np.ndarray], wanted: dict[str, np.ndarray], bound: float
+) -> None:
     assert len(found) == len(wanted), name
     for value, (label, each) in zip(found.values(), wanted.items(), strict=True):
         assert value.shape == each.shape, (name, label)

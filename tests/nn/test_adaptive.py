@@ -1,4 +1,5 @@
-"""Adam, and layers that standardise: twins equal the textbook's NumPy, runs equal their twins, and whole networks train with them."""
+"""Adam, and layers that standardise: twins equal the textbook's NumPy, runs equal their twins, and
+whole networks train with them."""
 
 from __future__ import annotations
 
@@ -29,8 +30,11 @@ from protocol.nn import (
 from protocol.ops import gradient, sigmoid, softmax, tanh
 
 
-def compared(job: Job, steps: int, bound: float, rows: int = 8) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Inputs and the twin's results, which the run's are within `bound` of; the guard found nothing out of range."""
+def compared(
+    job: Job, steps: int, bound: float, rows: int = 8
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Inputs and the twin's results, which the run's are within `bound` of; the guard found nothing
+    out of range."""
     inputs = drawn(job, rows)
     plain, run = both(job, inputs, steps)
     for name, array in plain.items():
@@ -38,12 +42,20 @@ def compared(job: Job, steps: int, bound: float, rows: int = 8) -> tuple[dict[st
     return inputs, plain
 
 
-@pytest.mark.parametrize("optimiser", [
-    Adam(lr=0.01), Adam(lr=lambda step: 0.02 / (1 + step), betas=(0.5, 0.9)), Adam(lr=0.01, weight_decay=0.1),
-    Adam(lr=0.01, clip_value=0.05), AdamW(lr=0.01, weight_decay=0.1),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "optimiser",
+    [
+        Adam(lr=0.01),
+        Adam(lr=lambda step: 0.02 / (1 + step), betas=(0.5, 0.9)),
+        Adam(lr=0.01, weight_decay=0.1),
+        Adam(lr=0.01, clip_value=0.05),
+        AdamW(lr=0.01, weight_decay=0.1),
+    ],
+)
 def test_adam_is_that_of_torch_with_eps_inside_the_root(optimiser):
-    inputs, plain = compared(trainer(Sequential(Dense(4, 2)), MSE(), optimiser, (4,), (2,)), 12, 3e-4)
+    inputs, plain = compared(
+        trainer(Sequential(Dense(4, 2)), MSE(), optimiser, (4,), (2,)), 12, 3e-4
+    )
     p = parameters(inputs)
     w, b = p["model.0.weight"], p["model.0.bias"]
     (first, second), state = optimiser.betas, {"w": (0.0, 0.0), "b": (0.0, 0.0)}
@@ -90,15 +102,24 @@ def test_trained_with_adam_a_network_reaches_the_loss_of_its_twin():
     x = random.uniform(-1, 1, (16, 2))
     inputs = drawn(job, x=x, y=x[:, :1] * x[:, 1:])
     plain, run = both(job, inputs, 25)
-    begin, end = (float(each["loss"]) for each in (run.plan.traced.graph.run_clear(inputs, 0), plain))
+    begin, end = (
+        float(each["loss"]) for each in (run.plan.traced.graph.run_clear(inputs, 0), plain)
+    )
     assert end < begin / 3
     assert abs(float(run.results[0]["loss"]) - end) < 0.1 * end
 
 
-@pytest.mark.parametrize(("norm", "axes", "x"), [
-    (LayerNorm(6), (-1,), (6,)), (LayerNorm((3, 2)), (-2, -1), (3, 2)), (LayerNorm(4, elementwise_affine=False), (-1,), (4,)),
-    (BatchNorm1d(5), (0,), (5,)), (BatchNorm1d(5, affine=False), (0,), (5,)), (BatchNorm2d(2), (0, 2, 3), (2, 3, 3)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("norm", "axes", "x"),
+    [
+        (LayerNorm(6), (-1,), (6,)),
+        (LayerNorm((3, 2)), (-2, -1), (3, 2)),
+        (LayerNorm(4, elementwise_affine=False), (-1,), (4,)),
+        (BatchNorm1d(5), (0,), (5,)),
+        (BatchNorm1d(5, affine=False), (0,), (5,)),
+        (BatchNorm2d(2), (0, 2, 3), (2, 3, 3)),
+    ],
+)
 def test_what_is_standardised_and_its_gradient(norm, axes, x):
     class Normed(Job):
         fraction_bits = 24
@@ -120,11 +141,16 @@ def test_what_is_standardised_and_its_gradient(norm, axes, x):
     assert np.allclose(plain["out"], standardised(t), rtol=2e-5, atol=0)
     step = 1e-6 * np.random.default_rng(0).standard_normal(t.shape)
     rise = ((standardised(t + step) - standardised(t - step)) * u).sum() / 2
-    assert abs(rise - (plain["slope"] * step).sum()) <= 3e-5 * (np.abs(plain["slope"]) * np.abs(step)).sum()
+    assert (
+        abs(rise - (plain["slope"] * step).sum())
+        <= 3e-5 * (np.abs(plain["slope"]) * np.abs(step)).sum()
+    )
 
 
 def test_what_a_batch_norm_has_seen_is_used_for_predictions_and_no_optimiser_changes_it():
-    job = trainer(Sequential(Dense(4, 3), BatchNorm1d(3, momentum=0.2)), MSE(), SGD(lr=0.0), (4,), (3,))
+    job = trainer(
+        Sequential(Dense(4, 3), BatchNorm1d(3, momentum=0.2)), MSE(), SGD(lr=0.0), (4,), (3,)
+    )
     assert "model.1.running_var" in job.model.names()
     assert "model.1.running_var" not in job.model.trained()
     inputs, plain = compared(job, 5, 2e-4)
@@ -135,14 +161,25 @@ def test_what_a_batch_norm_has_seen_is_used_for_predictions_and_no_optimiser_cha
     assert np.allclose(plain["out"], (z - mean) / np.sqrt(var + 1e-5), rtol=2e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("model", [
-    pytest.param(Sequential(*[layer for _ in range(5) for layer in (Dense(6, 6), ReLU())], Dense(6, 2)), id="six-layers"),
-    pytest.param(
-        Sequential(Dense(6, 6), Residual(Dense(6, 6), BatchNorm1d(6), ReLU(), Dense(6, 6)), ReLU(), Dense(6, 2)),
-        id="residual",
-    ),
-    pytest.param(Sequential(Dense(6, 6), LayerNorm(6), GELU(), Dense(6, 2)), id="gelu"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "model",
+    [
+        pytest.param(
+            Sequential(*[layer for _ in range(5) for layer in (Dense(6, 6), ReLU())], Dense(6, 2)),
+            id="six-layers",
+        ),
+        pytest.param(
+            Sequential(
+                Dense(6, 6),
+                Residual(Dense(6, 6), BatchNorm1d(6), ReLU(), Dense(6, 6)),
+                ReLU(),
+                Dense(6, 2),
+            ),
+            id="residual",
+        ),
+        pytest.param(Sequential(Dense(6, 6), LayerNorm(6), GELU(), Dense(6, 2)), id="gelu"),
+    ],
+)
 def test_networks_train_as_their_twins_do(model):
     compared(trainer(model, MSE(), SGD(lr=0.05, momentum=0.9), (6,), (2,)), 20, 1e-4)
 
@@ -168,7 +205,13 @@ class Attention(Job):
         SGD(lr=0.05).step(v, names, gradient(loss, [v[name] for name in names]))
 
     def finish(self, v: Any) -> None:
-        v.reveal({name: v[name] for part in (self.q, self.k, self.w, self.after) for name in part.names()})
+        v.reveal(
+            {
+                name: v[name]
+                for part in (self.q, self.k, self.w, self.after)
+                for name in part.names()
+            }
+        )
 
 
 class Lstm(Job):
@@ -198,12 +241,18 @@ def test_attention_and_a_recurrent_cell_train_as_their_twins_do(job):
     compared(job, 20, 3e-4)
 
 
-@pytest.mark.parametrize(("make", "says"), [
-    (lambda: Adam(betas=(1.0, 0.9)), "betas"),
-    (lambda: Adam(eps=0.0), "eps"),
-    (lambda: compared(trainer(LayerNorm(3), MSE(), SGD(), (4,), (4,)), 0, 0.0), "last axes must be"),
-    (lambda: trainer(LayerNorm(4, eps=0.0), MSE(), SGD(), (4,), (4,)).inputs, "eps lies"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: Adam(betas=(1.0, 0.9)), "betas"),
+        (lambda: Adam(eps=0.0), "eps"),
+        (
+            lambda: compared(trainer(LayerNorm(3), MSE(), SGD(), (4,), (4,)), 0, 0.0),
+            "last axes must be",
+        ),
+        (lambda: trainer(LayerNorm(4, eps=0.0), MSE(), SGD(), (4,), (4,)).inputs, "eps lies"),
+    ],
+)
 def test_what_does_not_fit_is_said(make, says):
     with pytest.raises(JobError, match=says):
         made = make()

@@ -1,4 +1,5 @@
-"""Layers, losses and optimisers: what they compute equals their float64 twins, and the twins equal NumPy code of the textbook."""
+"""Layers, losses and optimisers: what they compute equals their float64 twins, and the twins equal
+NumPy code of the textbook."""
 
 from __future__ import annotations
 
@@ -53,7 +54,9 @@ def drawn(job: Job, rows: int = 8, **given: np.ndarray) -> dict[str, np.ndarray]
     return found
 
 
-def both(job: Job, inputs: dict[str, np.ndarray], steps: int | None = None) -> tuple[dict[str, np.ndarray], Simulation]:
+def both(
+    job: Job, inputs: dict[str, np.ndarray], steps: int | None = None
+) -> tuple[dict[str, np.ndarray], Simulation]:
     """What the float64 twin computes, and the run; of one plan."""
     run = simulate(job, inputs, steps)
     traced = run.plan.traced
@@ -66,7 +69,9 @@ def parameters(inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name: inputs[f"{name}.alice"] + inputs[f"{name}.bob"] for name in sorted(names)}
 
 
-def trainer(layers: Layer, loss: Any, optimiser: Any, x: tuple[int, ...], y: tuple[int, ...]) -> Job:
+def trainer(
+    layers: Layer, loss: Any, optimiser: Any, x: tuple[int, ...], y: tuple[int, ...]
+) -> Job:
     class Trained(Job):
         fraction_bits = 20
         x_ = Input("bob", ("n", *x), -1, 1)
@@ -78,19 +83,32 @@ def trainer(layers: Layer, loss: Any, optimiser: Any, x: tuple[int, ...], y: tup
 
         def step(self, v):
             names = self.model.trained()
-            optimiser.step(v, names, gradient(loss(self.model(v, v.x_), v.y_), [v[name] for name in names]))
+            optimiser.step(
+                v, names, gradient(loss(self.model(v, v.x_), v.y_), [v[name] for name in names])
+            )
 
         def finish(self, v):
-            v.reveal({name: v[name] for name in self.model.trained()} | {"out": self.model(v, v.x_, training=False)})
+            v.reveal(
+                {name: v[name] for name in self.model.trained()}
+                | {"out": self.model(v, v.x_, training=False)}
+            )
 
     return Trained()
 
 
 def test_a_model_is_called_as_a_state_dict_calls_it():
-    job = trainer(Sequential(Dense(4, 3), ReLU(), Dense(3, 2, bias=False), owner="alice"), MSE(), SGD(), (4,), (2,))
+    job = trainer(
+        Sequential(Dense(4, 3), ReLU(), Dense(3, 2, bias=False), owner="alice"),
+        MSE(),
+        SGD(),
+        (4,),
+        (2,),
+    )
     assert list(job.inputs) == ["model.0.bias", "model.0.weight", "model.2.weight", "x_", "y_"]
     assert job.inputs["model.0.weight"].shape == (3, 4)
-    assert {each.owner for name, each in job.inputs.items() if name.startswith("model")} == {"alice"}
+    assert {each.owner for name, each in job.inputs.items() if name.startswith("model")} == {
+        "alice"
+    }
     assert job.model.trained() == ["model.0.weight", "model.0.bias", "model.2.weight"]
 
 
@@ -121,7 +139,9 @@ def test_sgd_is_that_of_torch(optimiser):
                 g = g.clip(-optimiser.clip_value, optimiser.clip_value)
             g = g + optimiser.weight_decay * value
             if optimiser.momentum:
-                state[name] = optimiser.momentum * state.get(name, 0.0) + (1 - optimiser.dampening) * g
+                state[name] = (
+                    optimiser.momentum * state.get(name, 0.0) + (1 - optimiser.dampening) * g
+                )
                 g = g + optimiser.momentum * state[name] if optimiser.nesterov else state[name]
             moved.append(value - optimiser.lr * g)
         w, b = moved
@@ -132,12 +152,18 @@ def test_sgd_is_that_of_torch(optimiser):
         assert np.abs(run.results[0][name] - array).max() <= 2e-5
 
 
-@pytest.mark.parametrize(("loss", "formula"), [
-    (MSE(), lambda z, y: (z - y) ** 2),
-    (BinaryCrossEntropy(), lambda z, y: np.logaddexp(0, z) - y * z),
-    (BinaryCrossEntropy(0.2), lambda z, y: np.logaddexp(0, z) - (0.8 * y + 0.1) * z),
-    (Huber(0.5), lambda z, y: np.where(abs(z - y) <= 0.5, (z - y) ** 2 / 2, 0.5 * (abs(z - y) - 0.25))),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("loss", "formula"),
+    [
+        (MSE(), lambda z, y: (z - y) ** 2),
+        (BinaryCrossEntropy(), lambda z, y: np.logaddexp(0, z) - y * z),
+        (BinaryCrossEntropy(0.2), lambda z, y: np.logaddexp(0, z) - (0.8 * y + 0.1) * z),
+        (
+            Huber(0.5),
+            lambda z, y: np.where(abs(z - y) <= 0.5, (z - y) ** 2 / 2, 0.5 * (abs(z - y) - 0.25)),
+        ),
+    ],
+)
 def test_losses_are_means_over_all_entries(loss, formula):
     class Lossy(Job):
         fraction_bits = 20
@@ -159,13 +185,20 @@ def test_losses_are_means_over_all_entries(loss, formula):
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_cross_entropy_trains_a_model_of_three_classes(smoothing):
     """With labels that are one-hot; the steps of its twin in NumPy."""
-    inputs: dict[str, np.ndarray] = {"w": np.zeros((3, 4)), "x": np.random.default_rng(2).uniform(-1, 1, (9, 4))}
+    inputs: dict[str, np.ndarray] = {
+        "w": np.zeros((3, 4)),
+        "x": np.random.default_rng(2).uniform(-1, 1, (9, 4)),
+    }
     inputs["y"] = np.eye(3)[np.arange(9) % 3]
 
     class Classes(Job):
         iterations = 6
         fraction_bits = 20
-        x, y, w = Input("bob", (9, 4), -1, 1), Input("alice", (9, 3), 0, 1), Input("alice", (3, 4), -2, 2)
+        x, y, w = (
+            Input("bob", (9, 4), -1, 1),
+            Input("alice", (9, 3), 0, 1),
+            Input("alice", (3, 4), -2, 2),
+        )
 
         def step(self, v):
             v.w -= gradient(CrossEntropy(smoothing, limit=8.0)(v.x @ v.w.T, v.y), [v.w])[0]
@@ -196,7 +229,9 @@ def test_a_layer_of_softmax():
 
 
 def test_a_residual_block_adds_what_it_makes_to_what_it_was_given():
-    model = Sequential(Residual(Dense(4, 4), ReLU()), Residual(Dense(4, 2), shortcut=Dense(4, 2)), Flatten())
+    model = Sequential(
+        Residual(Dense(4, 4), ReLU()), Residual(Dense(4, 2), shortcut=Dense(4, 2)), Flatten()
+    )
     job = trainer(model, MSE(), SGD(lr=0.05), (4,), (2,))
     assert "model.1.shortcut.weight" in job.model.trained()
     inputs = drawn(job)
@@ -207,10 +242,15 @@ def test_a_residual_block_adds_what_it_makes_to_what_it_was_given():
 
 def test_layers_that_do_not_fit_say_so():
     with pytest.raises(JobError, match="last axis must have 5"):
-        trace(trainer(Sequential(Dense(5, 2)), MSE(), SGD(), (4,), (2,)), {"x_": (3, 4), "y_": (3, 2)} | {
-            f"model.0.{name}.{role}": shape
-            for name, shape in (("weight", (2, 5)), ("bias", (2,))) for role in ("alice", "bob")
-        })  # fmt: skip
+        trace(
+            trainer(Sequential(Dense(5, 2)), MSE(), SGD(), (4,), (2,)),
+            {"x_": (3, 4), "y_": (3, 2)}
+            | {
+                f"model.0.{name}.{role}": shape
+                for name, shape in (("weight", (2, 5)), ("bias", (2,)))
+                for role in ("alice", "bob")
+            },
+        )
     for made, says in [
         (lambda: Dense(4, (8,)), r"Dense: out_features is a whole number above 0, not \(8,\)"),
         (lambda: Dense(4, 2.0), "Dense: out_features is a whole number"),
@@ -219,7 +259,10 @@ def test_layers_that_do_not_fit_say_so():
         (lambda: Conv2d(1, True, 3), "Conv2d: out_channels is a whole number"),
         (lambda: Embedding(4, -1), "Embedding: embedding_dim is a whole number"),
         (lambda: Dropout(1.5), "Dropout: p is a number from 0 on and below 1, not 1.5"),
-        (lambda: Sequential(Dense(4, 2), Dropout), r"number 1 is the class Dropout; a layer is Dropout\(…\)"),
+        (
+            lambda: Sequential(Dense(4, 2), Dropout),
+            r"number 1 is the class Dropout; a layer is Dropout\(…\)",
+        ),
         (lambda: SGD(momentum=-9), "SGD: momentum is a number from 0 on and below 1, not -9"),
         (lambda: SGD(lr="fast"), "SGD's lr is one public number"),
         (lambda: SGD(weight_decay=-0.1), "SGD: weight_decay is a number from 0 on, not -0.1"),
@@ -245,4 +288,7 @@ def test_draws_have_the_deviation_they_promise(rows, columns, uniform):
         if found.size >= 10_000:
             both = of.half().array(KEY, "a", found.shape) + of.half().array(KEY, "b", found.shape)
             for each in (found, both):
-                assert abs(each.std() / of.deviation - 1) < 0.05 and abs(each.mean()) < 0.05 * of.deviation
+                assert (
+                    abs(each.std() / of.deviation - 1) < 0.05
+                    and abs(each.mean()) < 0.05 * of.deviation
+                )

@@ -10,6 +10,7 @@ from oracle import secure
 from protocol.errors import JobError
 from protocol.graph import Phase
 from protocol.jobs import Input
+from protocol.labels import Labels
 from protocol.machine import Machine
 from protocol.nn import (
     MSE,
@@ -41,7 +42,7 @@ from protocol.ops import one_hot
 from protocol.plan import make_plan
 from protocol.simulate import simulate
 from protocol.simulate import twin as plainly
-from protocol.tables import Labels, Table
+from protocol.tables import Table
 from protocol.tracing import trace
 
 metrics = pytest.importorskip("sklearn.metrics")
@@ -75,7 +76,9 @@ def test_a_network_learns_and_says_so_after_every_epoch():
         assert np.abs(run.results[0][name] - plain[name]).max() <= 2e-3
     history = run.history[0]["accuracy"]
     assert len(history) == 3
-    assert all(abs(24 * float(each) - round(24 * float(each))) < 1e-3 for each in history), "of 24 rows held out"
+    assert all(abs(24 * float(each) - round(24 * float(each))) < 1e-3 for each in history), (
+        "of 24 rows held out"
+    )
     assert float(history[-1]) >= 0.9
 
 
@@ -87,7 +90,11 @@ def test_where_the_rows_are_left_open_epochs_follow_from_the_shapes():
     job = Open()
     assert job.iterations is None
     traced = trace(
-        job, {name: tuple(120 if n == "n" else n for n in (each.shape)) for name, each in job.inputs.items()}
+        job,
+        {
+            name: tuple(120 if n == "n" else n for n in (each.shape))
+            for name, each in job.inputs.items()
+        },
     )
     assert (traced.iterations, job.check_every) == (18, 6)
 
@@ -124,14 +131,22 @@ def test_the_finish_has_what_a_check_found_best():
     assert len(found) == at + 3 and found[-1] > 1.01 * found[at]
     assert float(run.results[0]["loss at the end"]) == pytest.approx(found[at], abs=1e-3)
     assert [set(each) for each in run.history] == [{"loss"}, {"loss", "accuracy"}]
-    assert [set(each) for each in run.results] == [{"loss at the end"}, {"loss at the end", "accuracy at the end"}]
+    assert [set(each) for each in run.results] == [
+        {"loss at the end"},
+        {"loss at the end", "accuracy at the end"},
+    ]
     values, history, _ = plainly(job, inputs)
-    assert history.best == 6 * (at + 1) and float(values["loss at the end"]) == pytest.approx(found[at], abs=2e-3)
+    assert history.best == 6 * (at + 1) and float(values["loss at the end"]) == pytest.approx(
+        found[at], abs=2e-3
+    )
 
 
 def test_what_is_remembered_goes_through_a_checkpoint():
     job = Blobs()
-    machine = Machine(make_plan(trace(job, {name: array.shape for name, array in drawn(job).items()}), 0, (0, 1)), 0)
+    machine = Machine(
+        make_plan(trace(job, {name: array.shape for name, array in drawn(job).items()}), 0, (0, 1)),
+        0,
+    )
     names = len(machine.state())
     for target in machine._carried:
         machine.registers[target] = np.zeros(1, np.uint64)
@@ -149,8 +164,14 @@ def test_what_is_remembered_goes_through_a_checkpoint():
 @pytest.mark.parametrize("columns", [1, 2])
 def test_auc_is_that_of_scikit_learn(columns):
     random = np.random.default_rng(4)
-    for labels, bound in ((random.integers(0, 2, 40), 1e-3), (np.arange(40) == 7, 1e-3), (np.zeros(40, int), 1e-6)):
-        z = np.rint(random.normal(labels[:, None], 1.0, (40, columns)) * 8) / 8  # with some that are equal
+    for labels, bound in (
+        (random.integers(0, 2, 40), 1e-3),
+        (np.arange(40) == 7, 1e-3),
+        (np.zeros(40, int), 1e-6),
+    ):
+        z = (
+            np.rint(random.normal(labels[:, None], 1.0, (40, columns)) * 8) / 8
+        )  # with some that are equal
         z, y = z, labels[:, None] * 1.0 if columns == 1 else np.eye(2)[labels * 1]
         run = secure(lambda z, y: {"auc": auc(z, y)}, z, y, limit=8.0)
         scores = z[:, 0] if columns == 1 else z[:, 1] - z[:, 0]
@@ -169,7 +190,11 @@ def test_r2_is_that_of_scikit_learn(deviation):
 
 
 def test_schedules_are_those_of_torch():
-    step, falling, wave = StepLR(1.0, 2, 0.1), ExponentialLR(1.0, 0.5), CosineAnnealingLR(1.0, 0.2, warmup=1)
+    step, falling, wave = (
+        StepLR(1.0, 2, 0.1),
+        ExponentialLR(1.0, 0.5),
+        CosineAnnealingLR(1.0, 0.2, warmup=1),
+    )
     assert [step.over(3, 5)(n) for n in (0, 5, 6, 11, 12)] == pytest.approx([1, 1, 0.1, 0.1, 0.01])
     assert [falling.over(2, 5)(n) for n in (0, 1, 2, 4)] == pytest.approx([1, 0.5**0.5, 0.5, 0.25])
     rates = [wave.over(4, 5)(n) for n in range(20)]
@@ -195,12 +220,35 @@ def test_one_column_is_right_on_its_side_of_zero():
     assert float(run.history[0]["accuracy"][-1]) >= 0.8
 
 
-@pytest.mark.parametrize(("layers", "shape"), [
-    (lambda: (Conv2d(1, 3, 3, padding="same"), LeakyReLU(), MaxPool2d(2), Conv2d(3, 4, (2, 1), stride=(1, 2), groups=1),
-              ReLU(), GlobalAvgPool2d(), Dense(4, 2)), (1, 6, 6)),
-    (lambda: (Conv1d(2, 4, 3, padding=1, groups=2), ReLU(), AvgPool1d(2, 1, (1,)), MaxPool1d(2, 1), Flatten(), Dropout(0.25),
-              Dense(24, 2)), (2, 6)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("layers", "shape"),
+    [
+        (
+            lambda: (
+                Conv2d(1, 3, 3, padding="same"),
+                LeakyReLU(),
+                MaxPool2d(2),
+                Conv2d(3, 4, (2, 1), stride=(1, 2), groups=1),
+                ReLU(),
+                GlobalAvgPool2d(),
+                Dense(4, 2),
+            ),
+            (1, 6, 6),
+        ),
+        (
+            lambda: (
+                Conv1d(2, 4, 3, padding=1, groups=2),
+                ReLU(),
+                AvgPool1d(2, 1, (1,)),
+                MaxPool1d(2, 1),
+                Flatten(),
+                Dropout(0.25),
+                Dense(24, 2),
+            ),
+            (2, 6),
+        ),
+    ],
+)
 def test_pictures_and_series_train_as_their_twins_do(layers, shape):
     class Pictured(Training):
         x = Input("bob", (24, *shape), -1, 1)

@@ -1,9 +1,12 @@
-"""How far a fixed-point result may be from float64, and the bits it takes: carried through an expression, operation by operation.
+"""How far a fixed-point result may be from float64, and the bits it takes: carried through an
+expression, operation by operation.
 
-A `Bounded` is the exact value (float64), and for all its entries together: how far the computed one may be from it (`error`), how
-large and how small it may be by interval arithmetic (`reach`, `floor`), and how many bits of a ring the operation takes by itself, its
-operands at f fraction bits (`bits`). Every rule below says what its operation promises: a truncation, or a reading at f fraction bits,
-moves a number by at most one unit u = 2^-f; everything else follows from the operation itself.
+A `Bounded` is the exact value (float64), and for all its entries together: how far the computed one
+may be from it (`error`), how large and how small it may be by interval arithmetic (`reach`,
+`floor`), and how many bits of a ring the operation takes by itself, its operands at f fraction bits
+(`bits`). Every rule below says what its operation promises: a truncation, or a reading at f
+fraction bits, moves a number by at most one unit u = 2^-f; everything else follows from the
+operation itself.
 """
 
 from __future__ import annotations
@@ -58,7 +61,10 @@ class Bounded:
     def inside(self, low: float, high: float) -> Bounded:
         """What is said to lie in [low, high], and does, roundings included."""
         room = self.error + 2 * self.unit
-        if self.value.size and not low + room <= self.value.min() <= self.value.max() <= high - room:
+        if (
+            self.value.size
+            and not low + room <= self.value.min() <= self.value.max() <= high - room
+        ):
             raise UnfitError
         return Bounded(self.value, self.error, self.unit, min(self.reach, max(-low, high)))
 
@@ -69,7 +75,9 @@ class Bounded:
         return self.add(other.view(-other.value))
 
     def multiply(self, other: Bounded) -> Bounded:
-        found = self.of(self.value * other.value, self._product(other), self.reach * other.reach, 2 * self.f)
+        found = self.of(
+            self.value * other.value, self._product(other), self.reach * other.reach, 2 * self.f
+        )
         return replace(found, floor=0.0) if other is self else found
 
     def absolute(self) -> Bounded:
@@ -86,10 +94,13 @@ class Bounded:
         return self.peak * y + other.peak * x + x * y + self.unit
 
     def public(self, factor: Any) -> Bounded:
-        """Times a public array, of f significant bits in each entry or to half a unit of the product."""
+        """Times a public array, of f significant bits in each entry or to half a unit of the
+        product."""
         factor = np.asarray(factor, np.float64)
         largest, least = float(np.abs(factor).max(initial=0.0)), float(factor.min(initial=math.inf))
-        found = self.of(self.value * factor, self._publicly(largest), self.reach * largest, self._finely(factor))
+        found = self.of(
+            self.value * factor, self._publicly(largest), self.reach * largest, self._finely(factor)
+        )
         return replace(found, floor=self.floor * least) if self.floor >= 0.0 < least else found
 
     def public_matmul(self, matrix: np.ndarray) -> Bounded:
@@ -101,29 +112,42 @@ class Bounded:
         return self.error * largest + self.peak * largest * self.unit + 2 * self.unit
 
     def _finely(self, factor: np.ndarray) -> int:
-        """The fraction bits of a product with a public number: f of it, and as many as show where x is largest or it is smallest."""
+        """The fraction bits of a product with a public number: f of it, and as many as show where x
+        is largest or it is smallest."""
         entries = np.abs(factor[factor != 0.0])
         small = -math.frexp(float(entries.max()))[1] if entries.size else 0
         return 2 * self.f + max(math.frexp(self.reach)[1] + SPARE, small) + 1
 
     def shifted(self, constant: Any) -> Bounded:
-        largest, least = float(np.abs(constant).max(initial=0.0)), float(np.min(constant, initial=math.inf))
+        largest, least = (
+            float(np.abs(constant).max(initial=0.0)),
+            float(np.min(constant, initial=math.inf)),
+        )
         found = self.of(self.value + constant, self.error + self.unit, self.reach + largest)
         return replace(found, floor=self.floor + least)
 
     def count(self, axis: Axis) -> int:
         """How many entries there are along it."""
         shape = self.value.shape
-        return math.prod(shape if axis is None else [shape[n] for n in ([axis] if isinstance(axis, int) else axis)])
+        return math.prod(
+            shape
+            if axis is None
+            else [shape[n] for n in ([axis] if isinstance(axis, int) else axis)]
+        )
 
     def sum(self, axis: Axis, keepdims: bool = False) -> Bounded:
         count = self.count(axis)
         total = self.value.sum(axis=axis, keepdims=keepdims)
-        return replace(self.of(total, self.error * count + self.unit, self.reach * count), floor=self.floor * count)
+        return replace(
+            self.of(total, self.error * count + self.unit, self.reach * count),
+            floor=self.floor * count,
+        )
 
     def cumsum(self, axis: int) -> Bounded:
         count = self.value.shape[axis]
-        return self.of(self.value.cumsum(axis=axis), self.error * count + self.unit, self.reach * count)
+        return self.of(
+            self.value.cumsum(axis=axis), self.error * count + self.unit, self.reach * count
+        )
 
     def mean(self, axis: Axis, keepdims: bool = False) -> Bounded:
         return self.sum(axis, keepdims).public(1.0 / self.count(axis))
@@ -138,14 +162,21 @@ class Bounded:
         error = n * (self.peak + moved) ** (n - 1) * moved + 4 * self.unit
         return self.of(self.value**n, error, 1.02 * self.reach**n)
 
-    def function(self, clear: Callable[[np.ndarray], Any], slope: float, error: float, reach: float) -> Bounded:
+    def function(
+        self, clear: Callable[[np.ndarray], Any], slope: float, error: float, reach: float
+    ) -> Bounded:
         """One of at most that slope, which promises that error, its argument read at f bits."""
-        return self.of(clear(self.value), slope * (self.error + self.unit) + error + 2 * self.unit, reach)
+        return self.of(
+            clear(self.value), slope * (self.error + self.unit) + error + 2 * self.unit, reach
+        )
 
     def monotone(self, value: Any, *others: Bounded, limit: float = 0.0) -> Bounded:
-        """maximum, minimum, clip, |x|: off by no more than what they choose from, read at f bits."""
+        """maximum, minimum, clip, |x|: off by no more than what they choose from, read at f
+        bits."""
         reach = max([self.reach, limit, *(other.reach for other in others)])
-        return self.of(value, max([self.error, *(other.error for other in others)]) + self.unit, reach)
+        return self.of(
+            value, max([self.error, *(other.error for other in others)]) + self.unit, reach
+        )
 
     def chosen(self, bit: Any, sure: np.ndarray, other: Bounded) -> Bounded:
         """One of two; where the test is not `sure`, either."""

@@ -1,4 +1,5 @@
-"""More kinds of instructions: what is made of several operations, gradients of whole losses, and what is another in each step."""
+"""More kinds of instructions: what is made of several operations, gradients of whole losses, and
+what is another in each step."""
 
 from __future__ import annotations
 
@@ -24,11 +25,17 @@ __all__ = ["KINDS", "Instruction", "Tensors"]
 @kind
 def inverse(draw: Any, tensors: Tensors) -> Instruction:
     n, _ = any_of(draw, tensors)
-    form, name = draw(st.sampled_from(sorted(POSITIVE))), draw(st.sampled_from(sorted(INVERSES_AFTER)))
+    form, name = (
+        draw(st.sampled_from(sorted(POSITIVE))),
+        draw(st.sampled_from(sorted(INVERSES_AFTER))),
+    )
     c = draw(st.sampled_from([0.01, 0.5, 2.0, 40.0]))
     (positive, bounded), (secure, clear) = POSITIVE[form], INVERSES_AFTER[name]
-    return Instruction(f"{name} of {form.format(f't{n}', c=c)}", lambda t: secure(positive(t[n], c)),
-                       lambda t: clear(bounded(t[n], c)))  # fmt: skip
+    return Instruction(
+        f"{name} of {form.format(f't{n}', c=c)}",
+        lambda t: secure(positive(t[n], c)),
+        lambda t: clear(bounded(t[n], c)),
+    )
 
 
 @kind
@@ -52,17 +59,26 @@ def dispersion(draw: Any, tensors: Tensors) -> Instruction | None:
         return None
     match draw(st.sampled_from(["var", "std", "rows"])):
         case "var":
-            return Instruction(f"t{n}.var({axis}, ddof={ddof})", lambda t: t[n].var(axis, ddof=ddof),
-                               lambda t: t[n].var(axis, ddof))  # fmt: skip
+            return Instruction(
+                f"t{n}.var({axis}, ddof={ddof})",
+                lambda t: t[n].var(axis, ddof=ddof),
+                lambda t: t[n].var(axis, ddof),
+            )
         case "std":
-            return Instruction(f"t{n}.std({axis}, ddof={ddof})", lambda t: t[n].std(axis, ddof=ddof),
-                               lambda t: deviation(t[n], axis, ddof))  # fmt: skip
+            return Instruction(
+                f"t{n}.std({axis}, ddof={ddof})",
+                lambda t: t[n].std(axis, ddof=ddof),
+                lambda t: deviation(t[n], axis, ddof),
+            )
     if len(shape) < 2:
         return None
     eps, last = draw(st.sampled_from([1e-5, 0.01, 0.5])), len(shape) - 1
     layer = LayerNorm(shape[-1], eps, elementwise_affine=False)
-    return Instruction(f"LayerNorm(eps={eps}) of t{n}", lambda t: layer.forward(None, t[n]),  # type: ignore[arg-type]
-                       lambda t: standardised(t[n], (last,), eps))  # fmt: skip
+    return Instruction(
+        f"LayerNorm(eps={eps}) of t{n}",
+        lambda t: layer.forward(None, t[n]),  # type: ignore[arg-type]
+        lambda t: standardised(t[n], (last,), eps),
+    )
 
 
 @kind
@@ -79,15 +95,20 @@ def exponential(draw: Any, tensors: Tensors) -> Instruction | None:
                            lambda t: cross_entropy(t[n], labels, accurate=accurate),
                            lambda t: _cross_entropy(t[n], labels, accurate))  # fmt: skip
     secure, clear = ALONG[name]
-    return Instruction(f"{name}(t{n}, {axis}, accurate={accurate})", lambda t: secure(t[n], axis, accurate=accurate),
-                       lambda t: clear(t[n], axis, accurate))  # fmt: skip
+    return Instruction(
+        f"{name}(t{n}, {axis}, accurate={accurate})",
+        lambda t: secure(t[n], axis, accurate=accurate),
+        lambda t: clear(t[n], axis, accurate),
+    )
 
 
 def _cross_entropy(z: Bounded, labels: np.ndarray, accurate: bool) -> Bounded:
     rows = z.function(
-        lambda z: np.logaddexp.reduce(z, axis=-1) - (z * labels).sum(-1), 2.0, log_sum_error(z, -1, accurate),
+        lambda z: np.logaddexp.reduce(z, axis=-1) - (z * labels).sum(-1),
+        2.0,
+        log_sum_error(z, -1, accurate),
         2 * z.reach + 4,
-    )  # fmt: skip
+    )
     return rows.mean(None)
 
 
@@ -123,17 +144,29 @@ def stepwise(draw: Any, tensors: Tensors) -> Instruction | None:
     seed = draw(st.sampled_from([0, 7, 2**48 - 1]))
     match draw(st.sampled_from(["factor", "summand", "difference", "dropout", "rows", "shuffled"])):
         case "factor":
-            return Instruction(f"rate · t{n}", lambda t: schedule(t[n]._graph, _rate) * t[n],
-                               lambda t: t[n].public(_rate(_step(t))))  # fmt: skip
+            return Instruction(
+                f"rate · t{n}",
+                lambda t: schedule(t[n]._graph, _rate) * t[n],
+                lambda t: t[n].public(_rate(_step(t))),
+            )
         case "summand":
-            return Instruction(f"t{n} + rate", lambda t: t[n] + schedule(t[n]._graph, _rate),
-                               lambda t: t[n].shifted(_rate(_step(t))))  # fmt: skip
+            return Instruction(
+                f"t{n} + rate",
+                lambda t: t[n] + schedule(t[n]._graph, _rate),
+                lambda t: t[n].shifted(_rate(_step(t))),
+            )
         case "difference":
-            return Instruction(f"1 / (4 · rate) - t{n}", lambda t: 1.0 / (4.0 * schedule(t[n]._graph, _rate)) - t[n],
-                               lambda t: negative(t[n]).shifted(0.25 / _rate(_step(t))))  # fmt: skip
+            return Instruction(
+                f"1 / (4 · rate) - t{n}",
+                lambda t: 1.0 / (4.0 * schedule(t[n]._graph, _rate)) - t[n],
+                lambda t: negative(t[n]).shifted(0.25 / _rate(_step(t))),
+            )
         case "dropout":
-            return Instruction(f"dropout(t{n}, 0.25, {seed})", lambda t: dropout(t[n], 0.25, seed),
-                               lambda t: _dropped(t[n], seed, _step(t)))  # fmt: skip
+            return Instruction(
+                f"dropout(t{n}, 0.25, {seed})",
+                lambda t: dropout(t[n], 0.25, seed),
+                lambda t: _dropped(t[n], seed, _step(t)),
+            )
     if not shape or not shape[0]:
         return None
     size, order = draw(st.integers(1, shape[0])), draw(st.sampled_from([None, seed]))
@@ -156,7 +189,8 @@ def _dropped(x: Bounded, seed: int, step: int) -> Bounded:
 
 
 def _rows(x: np.ndarray, size: int, seed: int | None, step: int) -> np.ndarray:
-    """In order, these are from row step · size on; in an agreed order, the drawing is the project's own."""
+    """In order, these are from row step · size on; in an agreed order, the drawing is the project's
+    own."""
     if seed is None:
         return x[np.arange(step * size, (step + 1) * size) % len(x)]
     return x[Rows((size, *x.shape[1:]), len(x), seed).rows(step)]

@@ -1,4 +1,5 @@
-"""What roots, quotients and logarithms of random programs promise, and what is made of them: deviations, standardised rows."""
+"""What roots, quotients and logarithms of random programs promise, and what is made of them:
+deviations, standardised rows."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ SMALLEST, LARGEST = 2.0**-20, 2.0**20  # what they are offered for
 
 @dataclass(frozen=True)
 class Inverse:
-    """F(x) for positive x, its steepest slope for x ≥ m, the promised error there, and what it reaches for x in [low, high]."""
+    """F(x) for positive x, its steepest slope for x ≥ m, the promised error there, and what it
+    reaches for x in [low, high]."""
 
     secure: Callable[[Any], Any]
     exact: Callable[[np.ndarray], np.ndarray]
@@ -30,23 +32,38 @@ class Inverse:
         if x.peak + 2 * x.unit > LARGEST:
             raise UnfitError
         error = self.slope(m) * (x.error + x.unit) + self.error(m, x.peak + x.unit, x.unit)
-        return x.of(self.exact(x.value), error, self.reach(max(x.floor, SMALLEST), max(x.reach, SMALLEST)), 2 * x.f)
+        return x.of(
+            self.exact(x.value),
+            error,
+            self.reach(max(x.floor, SMALLEST), max(x.reach, SMALLEST)),
+            2 * x.f,
+        )
 
 
 INVERSES = {
     "reciprocal": Inverse(
-        reciprocal, lambda x: 1 / x, lambda m: m**-2, lambda m, _, u: (1e-5 + 10 * u) / m + u, lambda low, _: 1 / low
+        reciprocal,
+        lambda x: 1 / x,
+        lambda m: m**-2,
+        lambda m, _, u: (1e-5 + 10 * u) / m + u,
+        lambda low, _: 1 / low,
     ),
     "sqrt": Inverse(
-        sqrt, np.sqrt, lambda m: 0.5 * m**-0.5, lambda _, most, u: (1e-5 + 2 * u) * math.sqrt(most) + u,
+        sqrt,
+        np.sqrt,
+        lambda m: 0.5 * m**-0.5,
+        lambda _, most, u: (1e-5 + 2 * u) * math.sqrt(most) + u,
         lambda _, high: math.sqrt(high),
     ),
     "rsqrt": Inverse(
-        rsqrt, lambda x: x**-0.5, lambda m: 0.5 * m**-1.5, lambda m, _, u: (1e-5 + 4 * u) * m**-0.5 + u,
+        rsqrt,
+        lambda x: x**-0.5,
+        lambda m: 0.5 * m**-1.5,
+        lambda m, _, u: (1e-5 + 4 * u) * m**-0.5 + u,
         lambda low, _: low**-0.5,
     ),
     "log": Inverse(log, np.log, lambda m: 1 / m, lambda _, most, u: 1e-5 + 32 * u, lambda *_: 16.0),
-}  # fmt: skip
+}
 SQRT, RSQRT, LOG, RECIPROCAL = (INVERSES[name] for name in ("sqrt", "rsqrt", "log", "reciprocal"))
 INVERSES_AFTER: dict[str, tuple[Callable[[Any], Any], Callable[[Bounded], Bounded]]] = {
     **{name: (each.secure, each.clear) for name, each in INVERSES.items()},
@@ -65,13 +82,18 @@ POSITIVE: dict[str, tuple[Callable[[Any, float], Any], Callable[[Bounded, float]
 
 
 def quotient(a: Bounded, b: Bounded) -> Bounded:
-    """a / b: at most |a/b|·(1e-5 + 10·u) + (2 + 1/b)·u off, and |a|·u more for b above 1/u, for operands read at f bits."""
+    """a / b: at most |a/b|·(1e-5 + 10·u) + (2 + 1/b)·u off, and |a|·u more for b above 1/u, for
+    operands read at f bits."""
     m = b.least(SMALLEST)
     if b.peak + 2 * b.unit > LARGEST:
         raise UnfitError
     most = a.peak / m
     moved = (a.error + a.unit) / m + most / m * (b.error + b.unit)
-    promised = most * (1e-5 + 10 * a.unit) + (2 + 1 / m) * a.unit + (a.peak * a.unit if b.peak > 1 / a.unit else 0.0)
+    promised = (
+        most * (1e-5 + 10 * a.unit)
+        + (2 + 1 / m) * a.unit
+        + (a.peak * a.unit if b.peak > 1 / a.unit else 0.0)
+    )
     return a.of(a.value / b.value, moved + promised, a.reach / max(b.floor, SMALLEST), 2 * a.f)
 
 

@@ -1,4 +1,5 @@
-"""The kinds of instructions of random programs: each of secrets, and of what float64 and the bounds of the operations say of it."""
+"""The kinds of instructions of random programs: each of secrets, and of what float64 and the bounds
+of the operations say of it."""
 
 from __future__ import annotations
 
@@ -37,7 +38,8 @@ class Tensors(list[Bounded]):
 
 @dataclass(frozen=True)
 class Instruction:
-    """Makes one tensor of those before it: of secrets, and of bounded float64 arrays. UnfitError where it is not offered for these."""
+    """Makes one tensor of those before it: of secrets, and of bounded float64 arrays. UnfitError
+    where it is not offered for these."""
 
     text: str
     secure: Callable[[list[Any]], Any]
@@ -45,7 +47,15 @@ class Instruction:
 
 
 NUMBERS = [0.5, -0.25, 3.0, 0.1, -1.7, 0.003, 1.0, 0.0, 1e-9, 100.3]
-NUMPY = [np.float64(0.7), np.float32(-0.3), np.float16(1.5), np.int8(-2), np.uint8(3), np.int64(5), np.bool_(True)]
+NUMPY = [
+    np.float64(0.7),
+    np.float32(-0.3),
+    np.float16(1.5),
+    np.int8(-2),
+    np.uint8(3),
+    np.int64(5),
+    np.bool_(True),
+]
 CONSTANTS = st.sampled_from([*NUMBERS, *NUMPY])
 Maker = Callable[[Any, Tensors], Instruction | None]
 KINDS: dict[str, Maker] = {}
@@ -65,7 +75,9 @@ def like(draw: Any, tensors: Tensors, n: int) -> int:
     """One that may be computed with tensor n, entry by entry."""
     shape = tensors[n].value.shape
     alike = [k for k, tensor in enumerate(tensors) if tensor.value.shape == shape]
-    broadcast = [k for k, tensor in enumerate(tensors) if fits(tensor.value.shape, shape) and k not in alike]
+    broadcast = [
+        k for k, tensor in enumerate(tensors) if fits(tensor.value.shape, shape) and k not in alike
+    ]
     return int(draw(st.sampled_from(alike + broadcast)))
 
 
@@ -91,7 +103,9 @@ def arithmetic(draw: Any, tensors: Tensors) -> Instruction:
         "*": (lambda a, b: a * b, Bounded.multiply),
     }
     secure, clear = table[sign]
-    return Instruction(f"t{n} {sign} t{m}", lambda t: secure(t[n], t[m]), lambda t: clear(t[n], t[m]))
+    return Instruction(
+        f"t{n} {sign} t{m}", lambda t: secure(t[n], t[m]), lambda t: clear(t[n], t[m])
+    )
 
 
 @kind
@@ -99,23 +113,37 @@ def public(draw: Any, tensors: Tensors) -> Instruction:
     n, shape = any_of(draw, tensors)
     c = draw(CONSTANTS)
     text = f"{type(c).__name__}({c})"
-    match draw(st.sampled_from(["factor", "left", "quotient", "shift", "mixed", "offsets", "matrix"])):
+    match draw(
+        st.sampled_from(["factor", "left", "quotient", "shift", "mixed", "offsets", "matrix"])
+    ):
         case "factor":
             return Instruction(f"t{n} * {text}", lambda t: t[n] * c, lambda t: t[n].public(c))
         case "left":
-            return Instruction(f"{text} - t{n}", lambda t: c - t[n], lambda t: t[n].view(-t[n].value).shifted(float(c)))
+            return Instruction(
+                f"{text} - t{n}",
+                lambda t: c - t[n],
+                lambda t: t[n].view(-t[n].value).shifted(float(c)),
+            )
         case "quotient" if abs(c) > 1e-3:
-            return Instruction(f"t{n} / {text}", lambda t: t[n] / c, lambda t: t[n].public(1.0 / float(c)))
+            return Instruction(
+                f"t{n} / {text}", lambda t: t[n] / c, lambda t: t[n].public(1.0 / float(c))
+            )
         case "mixed":
             array = c * np.logspace(-4, 2, shape[-1]) if shape else np.asarray(c)
-            return Instruction(f"t{n} * {array}", lambda t: t[n] * array, lambda t: t[n].public(array))
+            return Instruction(
+                f"t{n} * {array}", lambda t: t[n] * array, lambda t: t[n].public(array)
+            )
         case "offsets":
             array = c * np.logspace(-4, 2, shape[-1]) if shape else np.asarray(c)
-            return Instruction(f"t{n} - {array}", lambda t: t[n] - array, lambda t: t[n].shifted(-1.0 * array))
+            return Instruction(
+                f"t{n} - {array}", lambda t: t[n] - array, lambda t: t[n].shifted(-1.0 * array)
+            )
         case "matrix" if shape:
             matrix = np.outer(np.linspace(-1, 1, shape[-1]), [1.0, 0.001, float(c)])
             return Instruction(
-                f"t{n} @ {matrix.tolist()}", lambda t: t[n] @ matrix, lambda t: t[n].public_matmul(matrix)
+                f"t{n} @ {matrix.tolist()}",
+                lambda t: t[n] @ matrix,
+                lambda t: t[n].public_matmul(matrix),
             )
     return Instruction(f"t{n} + {text}", lambda t: t[n] + c, lambda t: t[n].shifted(float(c)))
 
@@ -126,13 +154,23 @@ def total(draw: Any, tensors: Tensors) -> Instruction | None:
     axis = axis_of(draw, shape)
     match draw(st.sampled_from(["sum", "mean", "cumsum", "var"])):
         case "sum":
-            return Instruction(f"np.sum(t{n}, {axis})", lambda t: np.sum(t[n], axis), lambda t: t[n].sum(axis))
+            return Instruction(
+                f"np.sum(t{n}, {axis})", lambda t: np.sum(t[n], axis), lambda t: t[n].sum(axis)
+            )
         case "mean":
-            return Instruction(f"np.mean(t{n}, {axis})", lambda t: np.mean(t[n], axis), lambda t: t[n].mean(axis))
+            return Instruction(
+                f"np.mean(t{n}, {axis})", lambda t: np.mean(t[n], axis), lambda t: t[n].mean(axis)
+            )
         case "cumsum" if axis is not None:
-            return Instruction(f"np.cumsum(t{n}, {axis})", lambda t: np.cumsum(t[n], axis), lambda t: t[n].cumsum(axis))
+            return Instruction(
+                f"np.cumsum(t{n}, {axis})",
+                lambda t: np.cumsum(t[n], axis),
+                lambda t: t[n].cumsum(axis),
+            )
         case "var":
-            return Instruction(f"np.var(t{n}, {axis})", lambda t: np.var(t[n], axis), lambda t: t[n].var(axis))
+            return Instruction(
+                f"np.var(t{n}, {axis})", lambda t: np.var(t[n], axis), lambda t: t[n].var(axis)
+            )
     return None
 
 
@@ -142,7 +180,11 @@ def power(draw: Any, tensors: Tensors) -> Instruction:
     k, c = draw(st.integers(0, 5)), float(draw(CONSTANTS))
     if k == 0:
         text = f"polynomial(t{n}, (0, 0.75, 0, {c}), limit=8.0)"
-        return Instruction(text, lambda t: polynomial(t[n], (0.0, 0.75, 0.0, c), limit=8.0), lambda t: _cubic(t[n], c))
+        return Instruction(
+            text,
+            lambda t: polynomial(t[n], (0.0, 0.75, 0.0, c), limit=8.0),
+            lambda t: _cubic(t[n], c),
+        )
     if k == 1:
         return Instruction(f"abs(t{n})", lambda t: abs(t[n]), lambda t: t[n].absolute())
     return Instruction(f"t{n} ** {k}", lambda t: t[n] ** k, lambda t: t[n].power(k))
@@ -161,23 +203,44 @@ def selection(draw: Any, tensors: Tensors) -> Instruction:
     a, b = f"t{n}", f"t{m}"
     match draw(st.sampled_from(["larger", "smaller", "limit", "clip", "where", "public where"])):
         case "larger":
-            return Instruction(f"np.maximum({a}, {b})", lambda t: np.maximum(t[n], t[m]),
-                               lambda t: t[n].monotone(np.maximum(t[n].value, t[m].value), t[m]))  # fmt: skip
+            return Instruction(
+                f"np.maximum({a}, {b})",
+                lambda t: np.maximum(t[n], t[m]),
+                lambda t: t[n].monotone(np.maximum(t[n].value, t[m].value), t[m]),
+            )
         case "smaller":
-            return Instruction(f"np.minimum({a}, {b})", lambda t: np.minimum(t[n], t[m]),
-                               lambda t: t[n].monotone(np.minimum(t[n].value, t[m].value), t[m]))  # fmt: skip
+            return Instruction(
+                f"np.minimum({a}, {b})",
+                lambda t: np.minimum(t[n], t[m]),
+                lambda t: t[n].monotone(np.minimum(t[n].value, t[m].value), t[m]),
+            )
         case "limit":
-            return Instruction(f"np.minimum({a}, {c})", lambda t: np.minimum(t[n], c),
-                               lambda t: t[n].monotone(np.minimum(t[n].value, c), limit=abs(c)))  # fmt: skip
+            return Instruction(
+                f"np.minimum({a}, {c})",
+                lambda t: np.minimum(t[n], c),
+                lambda t: t[n].monotone(np.minimum(t[n].value, c), limit=abs(c)),
+            )
         case "clip":
-            return Instruction(f"clip({a}, {c} ± 1)", lambda t: clip(t[n], c - 1, c + 1),
-                               lambda t: t[n].monotone(np.clip(t[n].value, c - 1, c + 1), limit=abs(c) + 1))  # fmt: skip
+            return Instruction(
+                f"clip({a}, {c} ± 1)",
+                lambda t: clip(t[n], c - 1, c + 1),
+                lambda t: t[n].monotone(np.clip(t[n].value, c - 1, c + 1), limit=abs(c) + 1),
+            )
         case "where":
-            return Instruction(f"where({b} > {c}, {a}, t{k})", lambda t: where(t[m] > c, t[n], t[k]),
-                               lambda t: t[n].chosen(t[m].value > c, t[m].sure(c), t[k]))  # fmt: skip
-    return Instruction(f"where({b} <= {c}, 12.345, -0.5)", lambda t: where(t[m] <= c, 12.345, -0.5),
-                       lambda t: t[m].of(np.where(t[m].value <= c, 12.345, -0.5),
-                                         t[m].unit if np.all(t[m].sure(c)) else 13.0, 13.0))  # fmt: skip
+            return Instruction(
+                f"where({b} > {c}, {a}, t{k})",
+                lambda t: where(t[m] > c, t[n], t[k]),
+                lambda t: t[n].chosen(t[m].value > c, t[m].sure(c), t[k]),
+            )
+    return Instruction(
+        f"where({b} <= {c}, 12.345, -0.5)",
+        lambda t: where(t[m] <= c, 12.345, -0.5),
+        lambda t: t[m].of(
+            np.where(t[m].value <= c, 12.345, -0.5),
+            t[m].unit if np.all(t[m].sure(c)) else 13.0,
+            13.0,
+        ),
+    )
 
 
 @kind
@@ -186,13 +249,22 @@ def comparison(draw: Any, tensors: Tensors) -> Instruction:
     m, c = like(draw, tensors, n), draw(CONSTANTS)
     match draw(st.sampled_from(["number", "number", "tensor", "equal"])):
         case "tensor":
-            return Instruction(f"t{n} > t{m}", lambda t: t[n] > t[m],
-                               lambda t: t[n].told(t[n].value > t[m].value, t[n].subtract(t[m]).sure(0.0)))  # fmt: skip
+            return Instruction(
+                f"t{n} > t{m}",
+                lambda t: t[n] > t[m],
+                lambda t: t[n].told(t[n].value > t[m].value, t[n].subtract(t[m]).sure(0.0)),
+            )
         case "equal":
-            return Instruction(f"t{n} == t{m}", lambda t: t[n] == t[m],
-                               lambda t: t[n].told(t[n].value == t[m].value, t[n].subtract(t[m]).sure(0.0)))  # fmt: skip
-    return Instruction(f"t{n} <= {c}", lambda t: t[n] <= c,
-                       lambda t: t[n].told(t[n].value <= float(c), t[n].sure(float(c))))  # fmt: skip
+            return Instruction(
+                f"t{n} == t{m}",
+                lambda t: t[n] == t[m],
+                lambda t: t[n].told(t[n].value == t[m].value, t[n].subtract(t[m]).sure(0.0)),
+            )
+    return Instruction(
+        f"t{n} <= {c}",
+        lambda t: t[n] <= c,
+        lambda t: t[n].told(t[n].value <= float(c), t[n].sure(float(c))),
+    )
 
 
 @kind
@@ -204,24 +276,42 @@ def extreme(draw: Any, tensors: Tensors) -> Instruction | None:
         return None
     match draw(st.sampled_from(["max", "min", "argmax", "is_max"])):
         case "max":
-            return Instruction(f"np.max(t{n}, {axis})", lambda t: np.max(t[n], axis),
-                               lambda t: t[n].monotone(t[n].value.max(axis)))  # fmt: skip
+            return Instruction(
+                f"np.max(t{n}, {axis})",
+                lambda t: np.max(t[n], axis),
+                lambda t: t[n].monotone(t[n].value.max(axis)),
+            )
         case "min":
-            return Instruction(f"np.min(t{n}, {axis})", lambda t: np.min(t[n], axis),
-                               lambda t: t[n].monotone(t[n].value.min(axis)))  # fmt: skip
+            return Instruction(
+                f"np.min(t{n}, {axis})",
+                lambda t: np.min(t[n], axis),
+                lambda t: t[n].monotone(t[n].value.min(axis)),
+            )
         case "argmax":
-            return Instruction(f"argmax(t{n}, {axis})", lambda t: argmax(t[n], axis),
-                               lambda t: t[n].told(t[n].value.argmax(axis), _apart(t[n], axis), count))  # fmt: skip
+            return Instruction(
+                f"argmax(t{n}, {axis})",
+                lambda t: argmax(t[n], axis),
+                lambda t: t[n].told(t[n].value.argmax(axis), _apart(t[n], axis), count),
+            )
     if axis is None:
         return None
-    return Instruction(f"is_max(t{n}, {axis})", lambda t: is_max(t[n], axis),
-                       lambda t: t[n].told(_first(t[n].value, axis), _apart(t[n], axis)))  # fmt: skip
+    return Instruction(
+        f"is_max(t{n}, {axis})",
+        lambda t: is_max(t[n], axis),
+        lambda t: t[n].told(_first(t[n].value, axis), _apart(t[n], axis)),
+    )
 
 
 def _apart(x: Bounded, axis: int | None) -> bool:
     """Whether the two largest entries are so far apart that their roundings do not decide."""
-    sorted_ = np.sort(x.value.ravel() if axis is None else x.value, axis=-1 if axis is None else axis)
-    ends = np.take(sorted_, [-1, -2] if sorted_.shape[-1 if axis is None else axis] > 1 else [-1], axis=axis or 0)
+    sorted_ = np.sort(
+        x.value.ravel() if axis is None else x.value, axis=-1 if axis is None else axis
+    )
+    ends = np.take(
+        sorted_,
+        [-1, -2] if sorted_.shape[-1 if axis is None else axis] > 1 else [-1],
+        axis=axis or 0,
+    )
     gap = np.abs(np.diff(ends, axis=axis or 0))
     return bool(np.all(gap > 2 * (x.error + x.unit)))
 
@@ -255,14 +345,22 @@ def movement(draw: Any, tensors: Tensors) -> Instruction:
     match draw(st.sampled_from([*sorted(views), *joins])):
         case "concatenate":
             axis = draw(st.integers(-len(shape), len(shape) - 1))
-            return Instruction(f"concatenate([t{n}, t{m}], {axis})", lambda t: concatenate([t[n], t[m]], axis),
-                               lambda t: t[n].monotone(np.concatenate([t[n].value, t[m].value], axis), t[m]))  # fmt: skip
+            return Instruction(
+                f"concatenate([t{n}, t{m}], {axis})",
+                lambda t: concatenate([t[n], t[m]], axis),
+                lambda t: t[n].monotone(np.concatenate([t[n].value, t[m].value], axis), t[m]),
+            )
         case "stack":
-            return Instruction(f"stack([t{n}, t{m}])", lambda t: stack([t[n], t[m]]),
-                               lambda t: t[n].monotone(np.stack([t[n].value, t[m].value]), t[m]))  # fmt: skip
+            return Instruction(
+                f"stack([t{n}, t{m}])",
+                lambda t: stack([t[n], t[m]]),
+                lambda t: t[n].monotone(np.stack([t[n].value, t[m].value]), t[m]),
+            )
         case text:
             view = views[text]
-            return Instruction(text.format(f"t{n}"), lambda t: view(t[n]), lambda t: t[n].view(view(t[n].value)))
+            return Instruction(
+                text.format(f"t{n}"), lambda t: view(t[n]), lambda t: t[n].view(view(t[n].value))
+            )
 
 
 @kind
@@ -280,20 +378,31 @@ def matrix(draw: Any, tensors: Tensors) -> Instruction | None:
 
 @kind
 def picture(draw: Any, tensors: Tensors) -> Instruction | None:
-    pictures = [n for n, tensor in enumerate(tensors) if tensor.value.ndim == 4 and min(tensor.value.shape[2:]) >= 2]
+    pictures = [
+        n
+        for n, tensor in enumerate(tensors)
+        if tensor.value.ndim == 4 and min(tensor.value.shape[2:]) >= 2
+    ]
     if not pictures:
         return None
     n = draw(st.sampled_from(pictures))
-    m = draw(st.sampled_from([k for k in pictures if tensors[k].value.shape == tensors[n].value.shape]))
+    m = draw(
+        st.sampled_from([k for k in pictures if tensors[k].value.shape == tensors[n].value.shape])
+    )
     padding = draw(st.integers(0, 1))
     match draw(st.sampled_from(["conv2d", "average", "largest"])):
         case "conv2d":
-            return Instruction(f"conv2d(t{n}, t{m}[:, :, :2, :2], padding={padding})",
-                               lambda t: conv2d(t[n], t[m][:, :, :2, :2], padding=padding),
-                               lambda t: _convolved(t[n], t[m].view(t[m].value[:, :, :2, :2]), padding))  # fmt: skip
+            return Instruction(
+                f"conv2d(t{n}, t{m}[:, :, :2, :2], padding={padding})",
+                lambda t: conv2d(t[n], t[m][:, :, :2, :2], padding=padding),
+                lambda t: _convolved(t[n], t[m].view(t[m].value[:, :, :2, :2]), padding),
+            )
         case "average":
-            return Instruction(f"avg_pool2d(t{n}, 2, 1)", lambda t: avg_pool2d(t[n], 2, 1),
-                               lambda t: t[n].view(_windows(t[n].value, 0)).sum(-1).public(0.25))  # fmt: skip
+            return Instruction(
+                f"avg_pool2d(t{n}, 2, 1)",
+                lambda t: avg_pool2d(t[n], 2, 1),
+                lambda t: t[n].view(_windows(t[n].value, 0)).sum(-1).public(0.25),
+            )
     return Instruction(f"max_pool2d(t{n}, 2, 1)", lambda t: max_pool2d(t[n], 2, 1),
                        lambda t: t[n].monotone(_windows(t[n].value, 0).max(-1)))  # fmt: skip
 
@@ -309,7 +418,9 @@ def _convolved(x: Bounded, kernels: Bounded, padding: int) -> Bounded:
     seen = _windows(x.value, padding).transpose(0, 2, 3, 1, 4)
     rows = x.view(seen.reshape(*seen.shape[:3], -1))
     found = rows.matmul(kernels.view(kernels.value.reshape(kernels.value.shape[0], -1).T))
-    return Bounded(found.value.transpose(0, 3, 1, 2), found.error, found.unit, found.reach, found.bits)
+    return Bounded(
+        found.value.transpose(0, 3, 1, 2), found.error, found.unit, found.reach, found.bits
+    )
 
 
 @kind

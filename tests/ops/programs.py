@@ -1,4 +1,5 @@
-"""Random programs of up to twelve operations of all kinds, as jobs and as what float64 and the bounds of the operations say of them."""
+"""Random programs of up to twelve operations of all kinds, as jobs and as what float64 and the
+bounds of the operations say of them."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ COARSEST = 10  # fraction bits that a plan chooses
 
 @dataclass
 class Program:
-    """Instructions on a growing list of tensors, which begins with the inputs: in each step, and in the finish."""
+    """Instructions on a growing list of tensors, which begins with the inputs: in each step, and in
+    the finish."""
 
     fraction_bits: int | None
     inputs: list[np.ndarray]
@@ -32,12 +34,16 @@ class Program:
     ranges: dict[int, float] = field(default_factory=dict)  # of inputs that steps change
 
     def __str__(self) -> str:
-        inputs = [f"t{n} = {x.tolist()}  # in ±{self._range(n):g}" for n, x in enumerate(self.inputs)]
+        inputs = [
+            f"t{n} = {x.tolist()}  # in ±{self._range(n):g}" for n, x in enumerate(self.inputs)
+        ]
         step = [f"    t{len(self.inputs) + n} = {each.text}" for n, each in enumerate(self.step)]
         step += [f"    t{n} := t{k}" for n, k in self.updates.items()]
         finish = [f"t{len(self.inputs) + n} = {each.text}" for n, each in enumerate(self.finish)]
         head = f"f = {self.fraction_bits}, to {self.to or 'both'}"
-        return "\n".join([head, *inputs, *([f"{self.steps} times:", *step] if self.steps else []), *finish])
+        return "\n".join(
+            [head, *inputs, *([f"{self.steps} times:", *step] if self.steps else []), *finish]
+        )
 
     def _range(self, n: int) -> float:
         return self.ranges.get(n, self.peak)
@@ -68,14 +74,22 @@ class Program:
             f"x{n}": Input(("alice", "bob")[n % 2], array.shape, -self._range(n), self._range(n))
             for n, array in enumerate(self.inputs)
         }
-        body = {"fraction_bits": self.fraction_bits, "step": step, "finish": finish, "check_every": 1}
-        # What steps change stays in its range, but not by as much as a plan takes for likely: a fourth power shows it.
+        body = {
+            "fraction_bits": self.fraction_bits,
+            "step": step,
+            "finish": finish,
+            "check_every": 1,
+        }
+        # What steps change stays in its range, but not by as much as a plan takes for likely: a
+        # fourth power shows it.
         wide = property(lambda job: replace(Job.numerics.__get__(job), margin=2.0**20))
         checked = {"check": check, "numerics": wide} if self.updates else {}
         return type("Program", (Job,), inputs | body | checked)()
 
     def start(self, f: int) -> Tensors:
-        found = [Bounded(array, 2.0**-f, 2.0**-f, self._range(n)) for n, array in enumerate(self.inputs)]
+        found = [
+            Bounded(array, 2.0**-f, 2.0**-f, self._range(n)) for n, array in enumerate(self.inputs)
+        ]
         return Tensors(found, 0)
 
     def after(self, state: Tensors, f: int) -> Tensors:
@@ -96,7 +110,9 @@ class Program:
     def fits(self, f: int) -> bool:
         """Whether each operation by itself fits the ring, its operands at f fraction bits."""
         states, finish = self.expected(f)
-        steps = [tensor for state in [self.start(f), *states[:-1]] for tensor in run(self.step, state)]
+        steps = [
+            tensor for state in [self.start(f), *states[:-1]] for tensor in run(self.step, state)
+        ]
         return all(tensor.bits <= RING for tensor in [*steps, *finish])
 
 
@@ -119,7 +135,10 @@ def programs(draw: Any) -> Program:
     peak = draw(st.sampled_from([0.25, 1.0, 4.0]))
     shape = draw(st.sampled_from(SHAPES))
     random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    inputs = [np.rint(random.uniform(-peak, peak, shape) * 2**usual) / 2**usual for _ in range(draw(st.integers(1, 3)))]
+    inputs = [
+        np.rint(random.uniform(-peak, peak, shape) * 2**usual) / 2**usual
+        for _ in range(draw(st.integers(1, 3)))
+    ]
     program = Program(f, inputs, peak, draw(st.sampled_from([None, None, "alice", "bob"])))
     state = program.start(usual)
     if draw(st.integers(0, 2)) == 2:
@@ -128,12 +147,15 @@ def programs(draw: Any) -> Program:
         for n in range(draw(st.integers(1, len(inputs)))):
             program.updates[n] = alike[-1] if n == 0 else draw(st.sampled_from(alike))
         state = _stepped(program, state, usual, draw(st.integers(1, 3)))
-    _instructions(draw, program.finish, Tensors(state), draw(st.integers(1, 12 - len(program.step))))
+    _instructions(
+        draw, program.finish, Tensors(state), draw(st.integers(1, 12 - len(program.step)))
+    )
     return program
 
 
 def _stepped(program: Program, state: Tensors, f: int, steps: int) -> Tensors:
-    """The inputs after up to so many steps, as many as have small numbers; with ranges that hold them."""
+    """The inputs after up to so many steps, as many as have small numbers; with ranges that hold
+    them."""
     peaks = {n: max(program.peak, state[n].peak) for n in program.updates}
     for _ in range(steps):
         try:

@@ -1,4 +1,5 @@
-"""Smooth activations against NumPy within what each promises, their gradients too, and what they cost."""
+"""Smooth activations against NumPy within what each promises, their gradients too, and what they
+cost."""
 
 from __future__ import annotations
 
@@ -28,19 +29,39 @@ def normal(x: np.ndarray) -> np.ndarray:
 CASES = [
     pytest.param(softplus, 8.0, lambda x: np.log1p(np.exp(x)), sigma, 2e-5, 1e-4, 8, id="softplus"),
     pytest.param(
-        silu, 8.0, lambda x: x * sigma(x), lambda x: sigma(x) * (1 + x * sigma(-x)), 3e-5, 4e-4, 10, id="silu"
+        silu,
+        8.0,
+        lambda x: x * sigma(x),
+        lambda x: sigma(x) * (1 + x * sigma(-x)),
+        3e-5,
+        4e-4,
+        10,
+        id="silu",
     ),
-    pytest.param(gelu, 8.0, lambda x: x * phi(x), lambda x: phi(x) + x * normal(x), 4e-5, 3e-4, 10, id="gelu"),
+    pytest.param(
+        gelu, 8.0, lambda x: x * phi(x), lambda x: phi(x) + x * normal(x), 4e-5, 3e-4, 10, id="gelu"
+    ),
     pytest.param(tanh, 4.0, np.tanh, lambda x: 1 - np.tanh(x) ** 2, 1e-4, 2e-4, 8, id="tanh"),
     pytest.param(
-        secure_erf, 4.0, np.vectorize(erf), lambda x: 2 / np.sqrt(pi) * np.exp(-x * x), 2e-6, 1e-5, 8, id="erf"
+        secure_erf,
+        4.0,
+        np.vectorize(erf),
+        lambda x: 2 / np.sqrt(pi) * np.exp(-x * x),
+        2e-6,
+        1e-5,
+        8,
+        id="erf",
     ),
 ]
 
 
 @pytest.mark.parametrize("f", [14, 24])
-@pytest.mark.parametrize(("function", "limit", "clear", "slope", "error", "steep", "harmonics"), CASES)
-def test_within_the_promised_error_on_the_stated_range(function, limit, clear, slope, error, steep, harmonics, f):
+@pytest.mark.parametrize(
+    ("function", "limit", "clear", "slope", "error", "steep", "harmonics"), CASES
+)
+def test_within_the_promised_error_on_the_stated_range(
+    function, limit, clear, slope, error, steep, harmonics, f
+):
     x = np.linspace(-limit, limit, 2049)
     ulp = 2.0**-f
     run = secure(
@@ -71,7 +92,9 @@ def test_a_gradient_comes_from_the_opening_and_the_waves_of_the_function(functio
 BEYOND = [
     pytest.param(*case.values[:1], *case.values[2:4], most, steep, id=case.id)
     for case, (most, steep) in zip(
-        CASES, [(3.4e-4, 4e-4), (2.8e-3, 3e-3), (4e-5, 3e-4), (6.8e-4, 2e-3), (2e-6, 1e-5)], strict=True
+        CASES,
+        [(3.4e-4, 4e-4), (2.8e-3, 3e-3), (4e-5, 3e-4), (6.8e-4, 2e-3), (2e-6, 1e-5)],
+        strict=True,
     )
 ]
 
@@ -92,7 +115,8 @@ def test_everywhere_in_the_rounds_of_a_comparison(function, clear, slope, error,
 def test_an_activation_of_a_product_takes_the_rounds_of_its_relu():
     a = np.random.default_rng(1).uniform(-3, 3, (8, 8))
     price = [
-        secure(lambda a, b, f=f: f(a @ b) @ a, a, a, fraction_bits=20).rounds for f in (relu, softplus, gelu, tanh)
+        secure(lambda a, b, f=f: f(a @ b) @ a, a, a, fraction_bits=20).rounds
+        for f in (relu, softplus, gelu, tanh)
     ]
     assert len(set(price)) == 1
 

@@ -1,4 +1,5 @@
-"""Every arithmetic operation against NumPy, within what its protocol promises: products and reveals to one ulp."""
+"""Every arithmetic operation against NumPy, within what its protocol promises: products and reveals
+to one ulp."""
 
 from __future__ import annotations
 
@@ -70,13 +71,24 @@ def test_public_factors():
     check(lambda x: x / 3, A, bound=8 * 2.0**-F + ULP)
     check(lambda x: x.mean(axis=0), A, bound=9 * 2.0**-F + ULP)
     check(lambda x: x @ np.eye(4)[:, :2], A, bound=0.0)
-    check(lambda x: np.arange(6.0).reshape(2, 3) @ x, A, bound=0.0, clear=np.arange(6.0).reshape(2, 3) @ A)
+    check(
+        lambda x: np.arange(6.0).reshape(2, 3) @ x,
+        A,
+        bound=0.0,
+        clear=np.arange(6.0).reshape(2, 3) @ A,
+    )
     check(lambda x: matmul(np.arange(3.0), x), A, bound=0.0, clear=np.arange(3.0) @ A)
 
 
 def test_concatenate():
     check(lambda x, y: concatenate([x, y]), A, B, bound=0.0, clear=np.concatenate([A, B]))
-    check(lambda x, y: concatenate([x, y * y], axis=-1), A, B, bound=ULP, clear=np.concatenate([A, B * B], axis=-1))
+    check(
+        lambda x, y: concatenate([x, y * y], axis=-1),
+        A,
+        B,
+        bound=ULP,
+        clear=np.concatenate([A, B * B], axis=-1),
+    )
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3, 5])
@@ -124,7 +136,12 @@ def test_extremes_of_the_range():
     peak = 2.0**14 - ULP
     x = np.array([peak, -peak, 0.0, ULP, -ULP])
     check(lambda x: x * 1.0 + 0, x, bound=0.0, limit=2.0**14)
-    check(lambda x, y: x * y, np.array([100.0, -100.0, 127.0]), np.array([100.0, 100.0, -127.0]), bound=ULP)
+    check(
+        lambda x, y: x * y,
+        np.array([100.0, -100.0, 127.0]),
+        np.array([100.0, 100.0, -127.0]),
+        bound=ULP,
+    )
 
 
 @pytest.mark.parametrize(

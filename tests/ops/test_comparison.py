@@ -1,4 +1,5 @@
-"""Comparisons and piecewise functions against NumPy: exact; and their price, in rounds and bytes."""
+"""Comparisons and piecewise functions against NumPy: exact; and their price, in rounds and
+bytes."""
 
 from __future__ import annotations
 
@@ -38,9 +39,13 @@ ORDERS = [np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not
 
 def order(name):
     return {
-        "less": lambda a, b: a < b, "less_equal": lambda a, b: a <= b, "equal": lambda a, b: a == b,
-        "greater": lambda a, b: a > b, "greater_equal": lambda a, b: a >= b, "not_equal": lambda a, b: a != b,
-    }[name]  # fmt: skip
+        "less": lambda a, b: a < b,
+        "less_equal": lambda a, b: a <= b,
+        "equal": lambda a, b: a == b,
+        "greater": lambda a, b: a > b,
+        "greater_equal": lambda a, b: a >= b,
+        "not_equal": lambda a, b: a != b,
+    }[name]
 
 
 @pytest.mark.parametrize("compare", ORDERS, ids=lambda f: f.__name__)
@@ -68,7 +73,9 @@ def test_a_coarse_comparison_is_wrong_within_its_grain_alone(data, bits, f, incl
     near = limit + np.array([-1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5]) * grain
     x = np.rint(np.clip(np.concatenate([near, numbers((57,), 3, peak)]), -peak, peak) / unit) * unit
     op = Compare(limit, inclusive, negated, bits)
-    run = secure(lambda a: a._apply(op), x, limit=peak * 2.0 ** (f - 16), integer_bits=f, fraction_bits=f)
+    run = secure(
+        lambda a: a._apply(op), x, limit=peak * 2.0 ** (f - 16), integer_bits=f, fraction_bits=f
+    )
     got, expected = run.results[0]["out"], op.clear(0, x)
     on_grid = (np.rint(x / grain) * grain == x) & (np.rint(limit / grain) * grain == limit)
     exact = (np.abs(x - limit) > grain) | on_grid
@@ -88,7 +95,8 @@ def test_a_coarse_comparison_costs_what_its_bits_do():
 @settings(max_examples=30, deadline=None)
 @given(st.data(), st.integers(4, 40), st.integers(0, 58))
 def test_the_ends_of_any_range(data, f, exponent):
-    """|x| up to the largest that 64 bits hold with one bit for the sign and one spare, at any scale."""
+    """|x| up to the largest that 64 bits hold with one bit for the sign and one spare, at any
+    scale."""
     peak = 2.0 ** min(exponent, 62 - f)
     step = 2.0**-f
     most = peak - max(step, peak * 2.0**-50)
@@ -148,7 +156,14 @@ def test_truncation_comes_with_the_gate(f):
     ulp, options = 2.0**-f, {"fraction_bits": f}
     check(lambda a, b: relu(a * b), x, y, bound=ulp, clear=np.maximum(x * y, 0), **options)
     check(lambda a, b: absolute(a * b), x, y, bound=ulp, clear=abs(x * y), **options)
-    check(lambda a, b: clip(a * b, -9, 2000), x, y, bound=2 * ulp, clear=np.clip(x * y, -9, 2000), **options)
+    check(
+        lambda a, b: clip(a * b, -9, 2000),
+        x,
+        y,
+        bound=2 * ulp,
+        clear=np.clip(x * y, -9, 2000),
+        **options,
+    )
     check(lambda a, b: (a < 0) * (a * b), x, y, bound=ulp, clear=(x < 0) * (x * y), **options)
     check(lambda a, b: (a * b < 0) * a, x, y, bound=0, clear=(x * y < 0) * x, **options)
     check(lambda a, b: relu(a @ b.T), x, y, bound=ulp, clear=np.maximum(x @ y.T, 0), **options)
@@ -200,9 +215,17 @@ FULL = {"fraction_bits": 20, "limit": np.inf}
 def test_price_of_a_comparison():
     sent, dealt = tree(64)
     thermometer = 233 / 8
-    assert price(lambda a: a < 0, **FULL) == (4, 8 + sent, thermometer + dealt + 8) == (4, 12.25, 49.125)
+    assert (
+        price(lambda a: a < 0, **FULL)
+        == (4, 8 + sent, thermometer + dealt + 8)
+        == (4, 12.25, 49.125)
+    )
     assert price(lambda a, b: a < b, names=2, **FULL) == (4, 12.25, 49.125)
-    once = (4, 8 + 2 * sent, thermometer + 2 * dealt + 16)  # one opening, two comparisons side by side
+    once = (
+        4,
+        8 + 2 * sent,
+        thermometer + 2 * dealt + 16,
+    )  # one opening, two comparisons side by side
     assert price(lambda a: a == 3, **FULL) == price(lambda a, b: a != b, names=2, **FULL) == once
     assert price(lambda a: a == np.arange(640), **FULL) == once  # an array, once too
     assert price(relu, **FULL) == (4, 12.25, 57.125)
@@ -210,14 +233,19 @@ def test_price_of_a_comparison():
     assert price(lambda a: relu(a * 0.3), **FULL) == (4, 12.25, 81.125)
     assert price(lambda a: relu_derivative(a) + relu(a), **FULL) == (4, 12.25, 57.125)
     assert price(lambda a, b: relu_derivative(a) * b, names=2, **FULL) == (4, 20.25, 57.125)
-    assert price(lambda a: clip(a, -1, 1), **FULL) == (4, 8 + 2 * sent, thermometer + 2 * dealt + 32)
+    assert price(lambda a: clip(a, -1, 1), **FULL) == (
+        4,
+        8 + 2 * sent,
+        thermometer + 2 * dealt + 32,
+    )
     assert price(maximum, names=2, **FULL) == (4, 12.25, 57.125)
     assert price(lambda a: sigmoid(a, method="accurate"), **FULL) == (4, 24.5, 85.125 + 192)
     assert price(lambda a: sigmoid(a, method="fourier")) == (1, 8, 192)
 
 
 def test_a_known_range_is_cheaper():
-    """At F = 16 and |x| ≤ 1024, k = 16 + 11 + 3: 29 bits in eight digits, three of them of three bits."""
+    """At F = 16 and |x| ≤ 1024, k = 16 + 11 + 3: 29 bits in eight digits, three of them of three
+    bits."""
     sent, dealt = tree(30)
     assert price(lambda a: a < 0) == (4, 8 + sent, (3 * 7 + 5 * 15 + 1) / 8 + dealt + 8)
 
@@ -227,9 +255,17 @@ def test_derivative_and_forward_share_everything():
     assert np.array_equal(run.results[0]["g"], np.maximum(X, 0))
     openings = [o.name for stage in run.plan.lowering.phases[0].stages for o in stage.openings]
     assert len(openings) == 4
-    both = secure(lambda a: {"f": sigmoid(a, method="accurate"), "d": sigmoid_derivative(a, method="accurate")}, X)
+    both = secure(
+        lambda a: {
+            "f": sigmoid(a, method="accurate"),
+            "d": sigmoid_derivative(a, method="accurate"),
+        },
+        X,
+    )
     openings = [o for stage in both.plan.lowering.phases[0].stages for o in stage.openings]
-    assert sum(not o.field.xor for o in openings) == 3  # x, and what of waves is gated, of the sigmoid and of its slope
+    assert (
+        sum(not o.field.xor for o in openings) == 3
+    )  # x, and what of waves is gated, of the sigmoid and of its slope
 
 
 class Layer(Job):
@@ -244,7 +280,9 @@ class Layer(Job):
 
     def step(self, v):
         z = v.clean.minibatch(2) @ v.w
-        v.w = v.w - v.clean.minibatch(2).T @ (relu_derivative(z) * (relu(z) - 0.5)) / 8 * (v.x[:1, :1] < 0)
+        v.w = v.w - v.clean.minibatch(2).T @ (relu_derivative(z) * (relu(z) - 0.5)) / 8 * (
+            v.x[:1, :1] < 0
+        )
 
     def finish(self, v):
         v.reveal(w=v.w, bits=v.x < 0.25)
@@ -264,7 +302,8 @@ def test_phases_steps_and_views():
 
 
 class Dropout(Job):
-    """A mask that is compared once and used a few rows at a time in every step; a comparison of a view."""
+    """A mask that is compared once and used a few rows at a time in every step; a comparison of a
+    view."""
 
     x = Input("bob", shape=("n", 3), low=-1, high=1)
     w = Input("alice", shape=(3,), low=-64, high=64)
@@ -274,7 +313,9 @@ class Dropout(Job):
 
     def step(self, v):
         rows = v.x.minibatch(2)
-        v.w = v.w + (v.keep.minibatch(2) * (v.w + rows)).sum(axis=0) / 8 + (rows.T < -0.5).sum(axis=1)
+        v.w = (
+            v.w + (v.keep.minibatch(2) * (v.w + rows)).sum(axis=0) / 8 + (rows.T < -0.5).sum(axis=1)
+        )
 
     def finish(self, v):
         v.reveal(w=v.w)
@@ -283,8 +324,15 @@ class Dropout(Job):
 def test_bits_and_openings_are_seen_through_views():
     x, w = numbers((8, 3), 7, 1.0), numbers((3,), 8, 1.0)
     run = simulate(Dropout(), {"x": x, "w": w}, 6)
-    assert sum(o.name.startswith("input") for p in run.plan.lowering.phases.values() for s in p.stages
-               for o in s.openings) == 1  # fmt: skip
+    assert (
+        sum(
+            o.name.startswith("input")
+            for p in run.plan.lowering.phases.values()
+            for s in p.stages
+            for o in s.openings
+        )
+        == 1
+    )
     for step in range(6):
         rows = x[2 * step % 8 :][:2]
         w = w + ((rows > 0) * (w + rows)).sum(axis=0) / 8 + (rows.T < -0.5).sum(axis=1)
@@ -292,7 +340,9 @@ def test_bits_and_openings_are_seen_through_views():
 
 
 def test_plans_of_both_parties_agree():
-    traced = [trace(job_of(lambda a: clip(a @ a.T, -1, 1), {"x0": X}), {"x0": X.shape}, 0) for _ in (0, 1)]
+    traced = [
+        trace(job_of(lambda a: clip(a @ a.T, -1, 1), {"x0": X}), {"x0": X.shape}, 0) for _ in (0, 1)
+    ]
     plans = [make_plan(t, party, (0, 1)) for party, t in enumerate(traced)]
     assert plans[0].digest == plans[1].digest
 
@@ -321,10 +371,26 @@ def test_equal_is_equal_to_the_last_bit_and_chooses(seed):
     random = np.random.default_rng(seed)
     x, y = numbers((20,), seed), numbers((20,), seed + 1)
     y = np.where(random.random(20) < 0.4, x, np.where(random.random(20) < 0.3, x + ULP, y))
-    run = secure(lambda x, y: {"eq": x == y, "ne": x != y, "np": np.equal(x, y), "three": x == 3.0,
-                               "chosen": where(x == y, x, -1.0), "other": where(x != y, y, 0.0)}, x, y)  # fmt: skip
-    expected = {"eq": x == y, "ne": x != y, "np": x == y, "three": x == 3.0, "chosen": np.where(x == y, x, -1.0),
-                "other": np.where(x != y, y, 0.0)}  # fmt: skip
+    run = secure(
+        lambda x, y: {
+            "eq": x == y,
+            "ne": x != y,
+            "np": np.equal(x, y),
+            "three": x == 3.0,
+            "chosen": where(x == y, x, -1.0),
+            "other": where(x != y, y, 0.0),
+        },
+        x,
+        y,
+    )
+    expected = {
+        "eq": x == y,
+        "ne": x != y,
+        "np": x == y,
+        "three": x == 3.0,
+        "chosen": np.where(x == y, x, -1.0),
+        "other": np.where(x != y, y, 0.0),
+    }
     for name, array in expected.items():
         assert np.array_equal(run.results[0][name], array), name
 

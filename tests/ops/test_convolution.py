@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from oracle import ULP, check, numbers, secure
 
 from protocol.errors import JobError
-from protocol.ops import avg_pool1d, avg_pool2d, conv1d, conv2d, global_avg_pool2d, gradient, max_pool1d
+from protocol.ops import (
+    avg_pool1d,
+    avg_pool2d,
+    conv1d,
+    conv2d,
+    global_avg_pool2d,
+    gradient,
+    max_pool1d,
+)
 
 FEW = settings(max_examples=25, deadline=None)
 
@@ -32,11 +40,18 @@ def same(lengths, size, stride, dilation):
 def convolved(x, kernels, stride=1, padding=0, dilation=1, groups=1):
     """Term by term, over any number of axes."""
     axes = x.ndim - 2
-    stride, dilation = ((each,) * axes if isinstance(each, int) else each for each in (stride, dilation))
+    stride, dilation = (
+        (each,) * axes if isinstance(each, int) else each for each in (stride, dilation)
+    )
     o, c, *size = kernels.shape
-    around = same(x.shape[2:], size, stride, dilation) if padding == "same" else pairs(padding, axes)
+    around = (
+        same(x.shape[2:], size, stride, dilation) if padding == "same" else pairs(padding, axes)
+    )
     x = np.pad(x, [(0, 0), (0, 0), *around])
-    places = [(n - (k - 1) * d - 1) // s + 1 for n, k, s, d in zip(x.shape[2:], size, stride, dilation, strict=True)]
+    places = [
+        (n - (k - 1) * d - 1) // s + 1
+        for n, k, s, d in zip(x.shape[2:], size, stride, dilation, strict=True)
+    ]
     out = np.zeros((x.shape[0], o, *places))
     for at in np.ndindex(*places):
         cells = tuple(slice(p * s, p * s + (k - 1) * d + 1, d)
@@ -44,13 +59,16 @@ def convolved(x, kernels, stride=1, padding=0, dilation=1, groups=1):
         for channel in range(o):
             first = channel // (o // groups) * c
             seen = x[(slice(None), slice(first, first + c), *cells)]
-            out[(slice(None), channel, *at)] = (seen * kernels[channel]).reshape(len(x), -1).sum(axis=1)
+            out[(slice(None), channel, *at)] = (
+                (seen * kernels[channel]).reshape(len(x), -1).sum(axis=1)
+            )
     return out
 
 
 @st.composite
 def cases(draw, axes):
-    """Shapes of pictures and kernels, and all arguments, that go together; as numbers, by axis, or in words."""
+    """Shapes of pictures and kernels, and all arguments, that go together; as numbers, by axis, or
+    in words."""
     n, c, o, groups = (draw(st.integers(1, 2)) for _ in range(4))
     size = [draw(st.integers(1, 3)) for _ in range(axes)]
     stride, dilation = (tuple(draw(st.integers(1, top)) for _ in range(axes)) for top in (3, 2))
@@ -82,7 +100,8 @@ def test_convolution(function, axes, data):
 @settings(max_examples=8, deadline=None)
 @given(st.data())
 def test_gradients_of_convolution_are_the_sums_that_they_are(function, axes, data):
-    """By both operands, of Σ d · conv(x, w): linear in each, so differences by unit tensors are exact."""
+    """By both operands, of Σ d · conv(x, w): linear in each, so differences by unit tensors are
+    exact."""
     shape, kernel, *arguments = data.draw(cases(axes))
     x, w = numbers(shape, 1, 2.0), numbers(kernel, 2, 2.0)
     d = numbers(convolved(x, w, *arguments).shape, 3, 2.0)
@@ -92,9 +111,17 @@ def test_gradients_of_convolution_are_the_sums_that_they_are(function, axes, dat
         return np.array([(d * other(unit)).sum() for unit in units]).reshape(array.shape)
 
     run = secure(
-        lambda x, w, d: dict(zip("xw", gradient((function(x, w, *arguments) * d).sum(), [x, w]), strict=True)), x, w, d
+        lambda x, w, d: dict(
+            zip("xw", gradient((function(x, w, *arguments) * d).sum(), [x, w]), strict=True)
+        ),
+        x,
+        w,
+        d,
     )
-    expected = {"x": by(x, lambda x: convolved(x, w, *arguments)), "w": by(w, lambda w: convolved(x, w, *arguments))}
+    expected = {
+        "x": by(x, lambda x: convolved(x, w, *arguments)),
+        "w": by(w, lambda w: convolved(x, w, *arguments)),
+    }
     for name, array in expected.items():
         assert run.results[0][name].shape == array.shape
         assert np.abs(run.results[0][name] - array).max() <= 8 * ULP
@@ -104,8 +131,10 @@ def test_gradients_of_convolution_are_the_sums_that_they_are(function, axes, dat
 def test_one_of_the_operands_may_be_public(groups):
     x, w = numbers((2, 2, 5, 4), 1, 4.0), numbers((4, 2 // groups, 3, 2), 2, 4.0)
     expected = convolved(x, w, 1, "same", groups=groups)
-    for function, secret in ((lambda x: conv2d(x, w, padding="same", groups=groups), x),
-                             (lambda w: conv2d(x, w, padding="same", groups=groups), w)):  # fmt: skip
+    for function, secret in (
+        (lambda x: conv2d(x, w, padding="same", groups=groups), x),
+        (lambda w: conv2d(x, w, padding="same", groups=groups), w),
+    ):
         run = check(function, secret, bound=ULP, clear=expected)
         assert run.rounds == 2  # the truncation that any public factor brings, and the reveal
     run = secure(lambda x: gradient(conv2d(x, w, padding="same", groups=groups).sum(), [x])[0], x)
@@ -134,14 +163,20 @@ def test_windows_of_sequences_are_those_of_pictures_of_one_row(padding, stride):
         check(lambda x: function(x, 3, stride, padding), x, bound=16 * ULP, clear=expected)
 
 
-@pytest.mark.parametrize(("size", "stride"), [(1, None), (2, None), (3, None), (3, 2), (2, 1), ((2, 3), (3, 1))])
+@pytest.mark.parametrize(
+    ("size", "stride"), [(1, None), (2, None), (3, None), (3, 2), (2, 1), ((2, 3), (3, 1))]
+)
 def test_average_pooling_is_local(size, stride):
     x = numbers((2, 3, 7, 6), 4)
     sizes, steps = pooled(size), pooled(stride or size)
     windows = np.lib.stride_tricks.sliding_window_view(x, sizes, (2, 3))
     expected = windows[:, :, :: steps[0], :: steps[1]].mean(axis=(-2, -1))
-    run = check(lambda x: avg_pool2d(x, size, stride), x, bound=9 * 8 * 2.0**-16 + ULP, clear=expected)
-    assert run.rounds == (1 if size == 1 else 2)  # the truncation that any public factor brings, and the reveal
+    run = check(
+        lambda x: avg_pool2d(x, size, stride), x, bound=9 * 8 * 2.0**-16 + ULP, clear=expected
+    )
+    assert run.rounds == (
+        1 if size == 1 else 2
+    )  # the truncation that any public factor brings, and the reveal
 
 
 def pooled(value):
@@ -149,7 +184,9 @@ def pooled(value):
 
 
 @pytest.mark.parametrize("counted", [True, False])
-@pytest.mark.parametrize(("size", "stride", "padding"), [(3, 2, 1), ((2, 3), (1, 2), ((0, 1), (2, 0))), (2, 2, "same")])
+@pytest.mark.parametrize(
+    ("size", "stride", "padding"), [(3, 2, 1), ((2, 3), (1, 2), ((0, 1), (2, 0))), (2, 2, "same")]
+)
 def test_average_pooling_with_padding(size, stride, padding, counted):
     """As a convolution of every channel by itself, and its gradient as that of the convolution."""
     x = numbers((2, 3, 5, 7), 4)
@@ -158,10 +195,14 @@ def test_average_pooling_with_padding(size, stride, padding, counted):
     counts = convolved(np.ones_like(x), kernel, stride, padding, groups=3)
     divisor = counts if not counted else kernel[0].size
     expected = convolved(x, kernel, stride, padding, groups=3) / divisor
-    check(lambda x: avg_pool2d(x, size, stride, padding, counted), x, bound=80 * ULP, clear=expected)
+    check(
+        lambda x: avg_pool2d(x, size, stride, padding, counted), x, bound=80 * ULP, clear=expected
+    )
     units = np.eye(x.size).reshape(x.size, *x.shape)
     clear = [(convolved(unit, kernel, stride, padding, groups=3) / divisor).sum() for unit in units]
-    run = secure(lambda x: gradient((avg_pool2d(x, size, stride, padding, counted)).sum(), [x])[0], x)
+    run = secure(
+        lambda x: gradient((avg_pool2d(x, size, stride, padding, counted)).sum(), [x])[0], x
+    )
     assert np.abs(run.results[0]["out"] - np.reshape(clear, x.shape)).max() <= 4 * ULP
 
 
@@ -169,7 +210,12 @@ def test_global_average_pooling_is_the_mean_of_a_channel():
     x = numbers((2, 3, 4, 4), 5)
     run = check(global_avg_pool2d, x, bound=ULP, clear=x.mean(axis=(2, 3)))
     assert run.rounds == 2  # the truncation of a reveal that is finer, and the reveal
-    check(lambda x: global_avg_pool2d(x, keepdims=True), x, bound=ULP, clear=x.mean(axis=(2, 3), keepdims=True))
+    check(
+        lambda x: global_avg_pool2d(x, keepdims=True),
+        x,
+        bound=ULP,
+        clear=x.mean(axis=(2, 3), keepdims=True),
+    )
 
 
 @pytest.mark.parametrize(

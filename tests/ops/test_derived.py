@@ -1,4 +1,5 @@
-"""NumPy's functions that are made of others, with the arguments that NumPy's have; one entry of each is in the table."""
+"""NumPy's functions that are made of others, with the arguments that NumPy's have; one entry of
+each is in the table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Every operation, by the table of them: right on whatever shapes and values, differentiated, documented with what it costs."""
+"""Every operation, by the table of them: right on whatever shapes and values, differentiated,
+documented with what it costs."""
 
 from __future__ import annotations
 
@@ -33,7 +34,14 @@ from protocol.ops.truncation import Rescale
 
 PAGE = Path(__file__).parents[2] / "deploy" / "docs" / "operations.md"
 ENTRIES = [entry for entries in CATALOGUE.values() for entry in entries]
-NOT_OPERATIONS = {Constant, Coarse, Ended, Settled, Stored, Rescale}  # a plan, a reveal or a kept model makes them
+NOT_OPERATIONS = {
+    Constant,
+    Coarse,
+    Ended,
+    Settled,
+    Stored,
+    Rescale,
+}  # a plan, a reveal or a kept model makes them
 NOT_OF_SECRETS = {"Secret", "Stepwise", "differentiated", "gradient", "one_hot"}
 SEEN = HEADS.index("seen")
 every = pytest.mark.parametrize(
@@ -43,7 +51,10 @@ every = pytest.mark.parametrize(
 
 @cache
 def rows() -> dict[str, list[Facts]]:
-    return {kind: [facts(entry, measured=False) for entry in entries] for kind, entries in CATALOGUE.items()}
+    return {
+        kind: [facts(entry, measured=False) for entry in entries]
+        for kind, entries in CATALOGUE.items()
+    }
 
 
 def without_what_was_seen(page: str) -> list[str]:
@@ -61,20 +72,48 @@ def test_the_page_is_what_the_code_says():
 
 
 def test_what_the_page_has_seen_is_within_what_is_promised():
-    lines = [line.strip("| ").split(" | ") for line in PAGE.read_text().splitlines() if line.startswith("| `")]
+    lines = [
+        line.strip("| ").split(" | ")
+        for line in PAGE.read_text().splitlines()
+        if line.startswith("| `")
+    ]
     for entry, line in zip(ENTRIES, lines, strict=True):
         assert float(line[SEEN]) <= entry.error + entry.relative * 1024.0, entry.name
 
 
 def test_nothing_is_missing():
-    """Every function that jobs may call, every one of NumPy's, and every class of operation, is in an example."""
-    shown = {function.__name__ for entry in ENTRIES for function in (entry.of, entry.secure) if function is not None}
+    """Every function that jobs may call, every one of NumPy's, and every class of operation, is in
+    an example."""
+    shown = {
+        function.__name__
+        for entry in ENTRIES
+        for function in (entry.of, entry.secure)
+        if function is not None
+    }
     assert set(ops.__all__) - NOT_OF_SECRETS - shown == set()
     calls = " ".join(entry.name for entry in ENTRIES)
-    operators = {"add", "subtract", "multiply", "negative", "positive", "power", "less", "less_equal", "greater",
-                 "greater_equal", "equal", "not_equal", "divide", "shape", "ndim", "size"}  # fmt: skip
+    operators = {
+        "add",
+        "subtract",
+        "multiply",
+        "negative",
+        "positive",
+        "power",
+        "less",
+        "less_equal",
+        "greater",
+        "greater_equal",
+        "equal",
+        "not_equal",
+        "divide",
+        "shape",
+        "ndim",
+        "size",
+    }
     for function, ours in OFFERED.items():
-        assert function in SENTENCES or function.__name__ in operators or f"{ours.__name__}(" in calls, function
+        assert (
+            function in SENTENCES or function.__name__ in operators or f"{ours.__name__}(" in calls
+        ), function
     made: set[type[Op]] = set()
     for entry in ENTRIES:
         operands, out = traced(entry)
@@ -85,7 +124,9 @@ def test_nothing_is_missing():
 
 
 def test_every_row_says_what_it_is():
-    for entry, row in zip(ENTRIES, (row for found in rows().values() for row in found), strict=True):
+    for entry, row in zip(
+        ENTRIES, (row for found in rows().values() for row in found), strict=True
+    ):
         assert 0 < len(entry.meaning) < 110, entry.name
         assert len(cells(row)) == len(HEADS)
 
@@ -117,7 +158,9 @@ def shaped(draw: Any, entry: Entry) -> tuple[Operand, ...]:
         return entry.operands
     if not draw(st.booleans()):
         shapes.reverse()
-    return tuple(replace(each, shape=shapes[n % len(shapes)]) for n, each in enumerate(entry.operands))
+    return tuple(
+        replace(each, shape=shapes[n % len(shapes)]) for n, each in enumerate(entry.operands)
+    )
 
 
 def values(operand: Operand, random: np.random.Generator) -> np.ndarray:
@@ -135,7 +178,8 @@ def values(operand: Operand, random: np.random.Generator) -> np.ndarray:
 @settings(max_examples=2, deadline=None)
 @given(st.data())
 def test_it_is_numpys_within_what_is_promised(entry, data):
-    """On shares, in the rounds and bytes of the plan; the gradient's rule against central differences of the true function."""
+    """On shares, in the rounds and bytes of the plan; the gradient's rule against central
+    differences of the true function."""
     entry = replace(entry, operands=data.draw(shaped(entry)))
     random = np.random.default_rng(data.draw(st.integers(0, 2**32)))
     inputs = {f"x{n}": values(each, random) for n, each in enumerate(entry.operands)}
@@ -159,13 +203,17 @@ def test_its_gradient_is_that_of_the_true_function(entry):
     weights = random.uniform(-1, 1, out.shape)
     loss = (out * weights).sum()
     found = gradient(loss, operands)
-    out._graph.revealed = {"loss": loss._node} | {f"g{n}": each._node for n, each in enumerate(found)}
+    out._graph.revealed = {"loss": loss._node} | {
+        f"g{n}": each._node for n, each in enumerate(found)
+    }
     arrays = [inside(each, random) for each in entry.operands]
     twin = out._graph.run_clear({f"x{n}": array for n, array in enumerate(arrays)}, 1)
 
     def true(arrays: list[np.ndarray]) -> float:
         if entry.clear is None:
-            return float(out._graph.run_clear({f"x{n}": array for n, array in enumerate(arrays)}, 1)["loss"])
+            return float(
+                out._graph.run_clear({f"x{n}": array for n, array in enumerate(arrays)}, 1)["loss"]
+            )
         return float((first(entry.clear(*arrays)) * weights).sum())
 
     for n, array in enumerate(arrays):
@@ -176,7 +224,9 @@ def test_its_gradient_is_that_of_the_true_function(entry):
                 moved[n][place] += sign * 1e-5
                 ends.append(true(moved))
             slope = (ends[0] - ends[1]) / 2e-5
-            assert abs(twin[f"g{n}"][place] - slope) <= entry.slope * (1.0 + abs(slope)) * math.sqrt(out.size), place
+            assert abs(twin[f"g{n}"][place] - slope) <= entry.slope * (
+                1.0 + abs(slope)
+            ) * math.sqrt(out.size), place
 
 
 def inside(operand: Operand, random: np.random.Generator) -> np.ndarray:

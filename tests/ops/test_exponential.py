@@ -14,7 +14,9 @@ def arguments(f: int) -> np.ndarray:
     """All over [−56, 0], with the ends of windows, and what is next to them."""
     edges = np.concatenate([np.arange(-56.0, 1, 8) + each * 2.0**-f for each in (-1, 0, 1)])
     random = np.random.default_rng(f)
-    x = np.concatenate([edges, random.uniform(-56, 0, 500), random.uniform(-4, 0, 1000), [0.0, -(2.0**-f)]])
+    x = np.concatenate(
+        [edges, random.uniform(-56, 0, 500), random.uniform(-4, 0, 1000), [0.0, -(2.0**-f)]]
+    )
     return np.rint(np.clip(x, -56, 0) * 2.0**f) * 2.0**-f
 
 
@@ -34,7 +36,9 @@ def test_it_takes_one_round_and_64_bytes_for_an_element():
     run = secure(lambda x, y: exp(x) * y, x, y, limit=16.0)
     assert run.rounds == alone.rounds + 1
     assert np.abs(run.results[0]["out"] - np.exp(x) * y).max() <= 1e-4
-    assert secure(exp, x, limit=16.0).dealt_bytes == 100 * (64 + 8 + 8)  # and a truncation, two words
+    assert secure(exp, x, limit=16.0).dealt_bytes == 100 * (
+        64 + 8 + 8
+    )  # and a truncation, two words
 
 
 def test_of_a_product_which_has_more_fraction_bits():
@@ -52,7 +56,9 @@ def test_with_another_largest_exponent(most):
 
 def test_beyond_its_range_the_plan_says_so():
     run = secure(exp, np.array([-57.0, 0.0]), limit=64.0)
-    assert any("exp: its argument may leave [-56, 0]" in text for text in run.plan.lowering.warnings)
+    assert any(
+        "exp: its argument may leave [-56, 0]" in text for text in run.plan.lowering.warnings
+    )
 
 
 def test_its_gradient_is_itself():

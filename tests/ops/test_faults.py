@@ -1,7 +1,9 @@
-"""Kinds of faults that random programs of an early version had: the smallest program of each, with what is right.
+"""Kinds of faults that random programs of an early version had: the smallest program of each, with
+what is right.
 
-Others stand with the operation they are about: powers, selections, arrays of mixed sizes, limits of NumPy's types, comparisons of small
-numbers, deep expressions and refusals in `test_numbers.py`; what is revealed side by side, and rows, in `test_solver.py`.
+Others stand with the operation they are about: powers, selections, arrays of mixed sizes, limits of
+NumPy's types, comparisons of small numbers, deep expressions and refusals in `test_numbers.py`;
+what is revealed side by side, and rows, in `test_solver.py`.
 """
 
 from __future__ import annotations
@@ -18,8 +20,14 @@ from protocol.simulate import simulate
 
 def stepped(step: Any, steps: int, reveal: str, f: int = 20, **inputs: np.ndarray) -> np.ndarray:
     body = {name: Input("alice", array.shape, -1, 1) for name, array in inputs.items()}
-    functions = {"step": lambda self, v: step(v), "finish": lambda self, v: v.reveal(out=v[reveal]), "fraction_bits": f}
-    found: np.ndarray = simulate(type("Stepped", (Job,), body | functions)(), inputs, steps).results[0]["out"]
+    functions = {
+        "step": lambda self, v: step(v),
+        "finish": lambda self, v: v.reveal(out=v[reveal]),
+        "fraction_bits": f,
+    }
+    found: np.ndarray = simulate(
+        type("Stepped", (Job,), body | functions)(), inputs, steps
+    ).results[0]["out"]
     return found
 
 
@@ -74,7 +82,8 @@ def test_no_size_decides_whether_a_program_has_a_plan(function, slack, count, f)
 
 @pytest.mark.parametrize(("factor", "f"), [(0.9999, 20), (0.9999, 12), (1 / 3, 20), (0.7, 16)])
 def test_a_thousand_steps_of_a_public_factor(factor, f):
-    """c has f significant bits, and so c·x is within |c·x|·2^−f and one unit in each step; over n steps, n times that at most."""
+    """c has f significant bits, and so c·x is within |c·x|·2^−f and one unit in each step; over n
+    steps, n times that at most."""
 
     def step(v):
         v.x = v.x * factor

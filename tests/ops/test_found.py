@@ -1,4 +1,5 @@
-"""What random programs have found: each fault by the smallest program that showed it, with what is right."""
+"""What random programs have found: each fault by the smallest program that showed it, with what is
+right."""
 
 from __future__ import annotations
 
@@ -35,7 +36,12 @@ def stepping(step: Any, steps: int, fraction_bits: int = 16, **inputs: np.ndarra
         v.reveal({name: v[name] for name in inputs})
 
     ranges = {name: Input("alice", array.shape, -8, 8) for name, array in inputs.items()}
-    body = {"step": lambda self, v: step(v), "finish": finish, "check_every": 1, "fraction_bits": fraction_bits}
+    body = {
+        "step": lambda self, v: step(v),
+        "finish": finish,
+        "check_every": 1,
+        "fraction_bits": fraction_bits,
+    }
     return simulate(type("Stepping", (Job,), ranges | body)(), inputs, steps).results[0]
 
 
@@ -47,7 +53,9 @@ def test_a_comparison_is_carried_and_compared():
     assert stepping(step, 2, a=X + 0.25)["a"].tolist() == [0, 0, 1]
 
 
-@pytest.mark.parametrize("other", [lambda a: a, lambda a: a * 1.0, lambda a: a + 0.0, lambda a: a[::-1][::-1]])
+@pytest.mark.parametrize(
+    "other", [lambda a: a, lambda a: a * 1.0, lambda a: a + 0.0, lambda a: a[::-1][::-1]]
+)
 def test_a_variable_that_takes_the_place_of_another_is_guarded_as_it_was_before_the_step(other):
     """b becomes what a was; what a has become by then is no concern of b's range."""
 
@@ -81,7 +89,10 @@ def test_a_gradient_by_the_outcome_of_a_comparison(bit):
 
     def function(x):
         chosen = bit(x)
-        return {"out": gradient((chosen * x).sum(), [chosen])[0], "two": gradient(relu(chosen).sum(), [chosen])[0]}
+        return {
+            "out": gradient((chosen * x).sum(), [chosen])[0],
+            "two": gradient(relu(chosen).sum(), [chosen])[0],
+        }
 
     run = secure(function, X)
     assert np.array_equal(run.results[0]["out"], X)
@@ -89,7 +100,8 @@ def test_a_gradient_by_the_outcome_of_a_comparison(bit):
 
 
 def test_a_gradient_is_a_tensor_like_any_other():
-    """Its public factor is applied once, and still what is made of it depends on it: by it, on it, and through functions with rules."""
+    """Its public factor is applied once, and still what is made of it depends on it: by it, on it,
+    and through functions with rules."""
 
     def function(x):
         (g,) = gradient((x * x).sum(), [x])
@@ -146,18 +158,25 @@ def test_what_no_step_has_changed_is_not_guarded_as_if_one_had():
 
 
 def test_whole_numbers_times_powers_of_two_are_arguments_of_functions():
-    """A product with 2 is a label of its scale, and that of a number without fraction bits would be below 0."""
+    """A product with 2 is a label of its scale, and that of a number without fraction bits would be
+    below 0."""
     got = secure(
-        lambda x: {"out": exp(4.0 * (x > 0.0) - 4.0), "place": exp(argmax(x) * 2.0 - 8.0)}, X, fraction_bits=20
+        lambda x: {"out": exp(4.0 * (x > 0.0) - 4.0), "place": exp(argmax(x) * 2.0 - 8.0)},
+        X,
+        fraction_bits=20,
     )
     assert np.abs(got.results[0]["out"] - np.exp(4.0 * (X > 0) - 4)).max() <= 2e-6
     assert abs(got.results[0]["place"] - np.exp(-4.0)) <= 2e-6
 
 
 def test_a_product_of_three_reads_what_a_public_factor_has_enlarged():
-    """Not its operand, of which the factor then enlarges the rounding: 1/y is 8 times a series with 3 fraction bits more."""
+    """Not its operand, of which the factor then enlarges the rounding: 1/y is 8 times a series with
+    3 fraction bits more."""
     x = np.full(1, 3.603515625)
-    assert abs(finished(lambda x: x / x, x, limit=4.0, fraction_bits=10)[0] - 1.0) <= 1e-5 + 13 * 2.0**-10
+    assert (
+        abs(finished(lambda x: x / x, x, limit=4.0, fraction_bits=10)[0] - 1.0)
+        <= 1e-5 + 13 * 2.0**-10
+    )
 
 
 def test_what_is_gated_by_a_test_may_be_another_test():

@@ -62,13 +62,25 @@ LABELS = (numbers((3, 4), 2) > 0) * 1.0
         (lambda x: np.minimum(0.5, x), lambda x: x <= 0.5, 2 * ULP),
         (lambda x: maximum(x, PUBLIC), lambda x: x >= PUBLIC, 2 * ULP),
         (lambda x: where(x > 0.0, 3 * x, -x), lambda x: np.where(x > 0, 3, -1), 2 * ULP),
-        (lambda x: where((x > -1) * (x < 1), x * 2, 1.0), lambda x: 2.0 * ((x > -1) & (x < 1)), 2 * ULP),
-        (lambda x: np.where(PUBLIC > 0, x * x, 3 * x), lambda x: np.where(PUBLIC > 0, 2 * x, 3), 8 * ULP),
+        (
+            lambda x: where((x > -1) * (x < 1), x * 2, 1.0),
+            lambda x: 2.0 * ((x > -1) & (x < 1)),
+            2 * ULP,
+        ),
+        (
+            lambda x: np.where(PUBLIC > 0, x * x, 3 * x),
+            lambda x: np.where(PUBLIC > 0, 2 * x, 3),
+            8 * ULP,
+        ),
         (lambda x: np.sign(x) + x, np.ones_like, ULP),
         (lambda x: x**0 + x**1 + x**2, lambda x: 1 + 2 * x, 4 * ULP),
         (lambda x: x**4 / 8, lambda x: x**3 / 2, 4 * ULP),
         (lambda x: np.square(x) + np.flip(np.flip(x, 1), 1), lambda x: 2 * x + 1, 4 * ULP),
-        (lambda x: np.stack([x, 3 * x], 1)[:, 1].swapaxes(0, 1).squeeze().T, lambda x: 3 + 0 * x, 4 * ULP),
+        (
+            lambda x: np.stack([x, 3 * x], 1)[:, 1].swapaxes(0, 1).squeeze().T,
+            lambda x: 3 + 0 * x,
+            4 * ULP,
+        ),
         (lambda x: polynomial(x, (1, 2, 3)), lambda x: 2 + 6 * x, 4 * ULP),
         (lambda x: x - x * x / 2, lambda x: 1 - x, 4 * ULP),
         (lambda x: sigmoid(x, "accurate"), lambda x: sigma(x) * sigma(-x), 1e-3),
@@ -92,7 +104,8 @@ def test_the_gradient_of_functions(function, slope, bound):
     ],
 )
 def test_the_gradient_of_a_selection_goes_to_what_was_picked(function, first):
-    """By the same comparison, of plain tensors and of products, which a selection settles for all who use them."""
+    """By the same comparison, of plain tensors and of products, which a selection settles for all
+    who use them."""
     x, y, d = X, numbers((3, 4), 7, 3.0), numbers((3, 4), 8, 1.0)
     picked = first(x, y)
 
@@ -120,7 +133,9 @@ def comparisons(run: Any) -> int:
 
 
 def test_the_gradient_of_the_variance():
-    got = secure(lambda x: gradient(np.var(x, axis=1).sum(), [x])[0], X, limit=4.0).results[0]["out"]
+    got = secure(lambda x: gradient(np.var(x, axis=1).sum(), [x])[0], X, limit=4.0).results[0][
+        "out"
+    ]
     assert np.abs(got - (X - X.mean(axis=1, keepdims=True)) / 2).max() <= 4 * ULP
 
 
@@ -142,12 +157,20 @@ def convolutions(draw: Any) -> tuple[Shape, Shape, int, int]:
 @settings(max_examples=40, deadline=None)
 @given(convolutions(), st.booleans())
 def test_the_gradient_of_a_convolution_is_its_adjoint(case, secret):
-    """⟨conv(x, w), d⟩ = ⟨x, its gradient by x⟩ = ⟨w, its gradient by w⟩, the convolution being linear in each."""
+    """⟨conv(x, w), d⟩ = ⟨x, its gradient by x⟩ = ⟨w, its gradient by w⟩, the convolution being
+    linear in each."""
     shape, kernel, stride, padding = case
     graph = Graph()
-    x, w = (Secret(graph, graph.add(Source(n, s, 0), interval=(-2, 2))) for n, s in (("x", shape), ("w", kernel)))
+    x, w = (
+        Secret(graph, graph.add(Source(n, s, 0), interval=(-2, 2)))
+        for n, s in (("x", shape), ("w", kernel))
+    )
     out = conv2d(x, w, stride, padding)
-    d = public(out.shape) if not secret else Secret(graph, graph.add(Source("d", out.shape, 1), interval=(-2, 2)))
+    d = (
+        public(out.shape)
+        if not secret
+        else Secret(graph, graph.add(Source("d", out.shape, 1), interval=(-2, 2)))
+    )
     loss = (out * d).sum()
     gx, gw = gradient(loss, [x, w])
     graph.revealed = {"loss": loss._node, "x": gx._node, "w": gw._node}
@@ -159,7 +182,11 @@ def test_the_gradient_of_a_convolution_is_its_adjoint(case, secret):
 
 
 def test_a_convolution_and_its_gradients_open_each_tensor_once():
-    x, w, d = numbers((2, 3, 6, 6), 1, 2.0), numbers((4, 3, 3, 3), 2, 2.0), numbers((2, 4, 6, 6), 3, 2.0)
+    x, w, d = (
+        numbers((2, 3, 6, 6), 1, 2.0),
+        numbers((4, 3, 3, 3), 2, 2.0),
+        numbers((2, 4, 6, 6), 3, 2.0),
+    )
 
     def all_three(x: Secret, w: Secret, d: Secret) -> dict[str, Secret]:
         out = conv2d(x, w, padding=1)
@@ -168,19 +195,35 @@ def test_a_convolution_and_its_gradients_open_each_tensor_once():
 
     run = secure(all_three, x, w, d)
     opened = [line.split()[4] for line in run.plan.outline if " opens " in line]
-    assert [name for name in opened if not name.startswith("matmul")] == ["input#0", "input#1", "input#2"]
+    assert [name for name in opened if not name.startswith("matmul")] == [
+        "input#0",
+        "input#1",
+        "input#2",
+    ]
     assert len(opened) == 3 + 3  # the results, each truncated before it is revealed
 
 
-@pytest.mark.parametrize(("size", "stride"), [(1, None), (2, None), (3, None), (3, 2), (2, 1), (2, 3)])
+@pytest.mark.parametrize(
+    ("size", "stride"), [(1, None), (2, None), (3, None), (3, 2), (2, 1), (2, 3)]
+)
 def test_the_gradient_of_average_pooling_is_its_adjoint_and_takes_no_round(size, stride):
     x = numbers((2, 3, 7, 6), 5)
-    weights = np.ones(avg_pool2d(Secret(g := Graph(), g.add(Source("x", x.shape, 0))), size, stride).shape) / 2
-    run = secure(lambda x, d: gradient((avg_pool2d(x, size, stride) * (d * weights)).sum(), [x])[0], x,
-                 d := numbers(weights.shape, 6))  # fmt: skip
+    weights = (
+        np.ones(
+            avg_pool2d(Secret(g := Graph(), g.add(Source("x", x.shape, 0))), size, stride).shape
+        )
+        / 2
+    )
+    run = secure(
+        lambda x, d: gradient((avg_pool2d(x, size, stride) * (d * weights)).sum(), [x])[0],
+        x,
+        d := numbers(weights.shape, 6),
+    )
     pooled = np.lib.stride_tricks.sliding_window_view(x, (size, size), (2, 3))
     pooled = pooled[:, :, :: stride or size, :: stride or size].mean(axis=(-2, -1))
-    assert abs((run.results[0]["out"] * x).sum() - (pooled * d / 2).sum()) <= 8 * ULP * np.abs(x).sum()
+    assert (
+        abs((run.results[0]["out"] * x).sum() - (pooled * d / 2).sum()) <= 8 * ULP * np.abs(x).sum()
+    )
     assert run.rounds == 2  # the truncation that a public factor brings, and the reveal
 
 
@@ -188,12 +231,15 @@ def test_the_gradient_of_average_pooling_is_its_adjoint_and_takes_no_round(size,
 
 
 def test_gradients_of_gradients():
-    run = secure(lambda x: gradient((gradient((x * x * x).sum(), [x])[0] * x).sum(), [x])[0], X, limit=4.0)
+    run = secure(
+        lambda x: gradient((gradient((x * x * x).sum(), [x])[0] * x).sum(), [x])[0], X, limit=4.0
+    )
     assert np.abs(run.results[0]["out"] - 9 * X**2).max() <= 64 * ULP
 
 
 def test_public_factors_are_applied_once():
-    """The mean over 2^20 entries of numbers of 2^-6: divided early, each gradient would be zero at 16 fraction bits."""
+    """The mean over 2^20 entries of numbers of 2^-6: divided early, each gradient would be zero at
+    16 fraction bits."""
 
     def scaled(x: Secret) -> Secret:
         (g,) = gradient((x * x).sum() / 2**20, [x])
@@ -263,7 +309,9 @@ def test_a_minibatch_of_a_variable_is_refused_and_one_of_data_is_not():
 
         return run
 
-    refused = type("Refused", (Job,), body | {"step": step(lambda v: v.w.minibatch(2) * v.x.minibatch(2))})()
+    refused = type(
+        "Refused", (Job,), body | {"step": step(lambda v: v.w.minibatch(2) * v.x.minibatch(2))}
+    )()
     with pytest.raises(JobError, match="no gradient through minibatch"):
         trace(refused, {"x": (6, 2), "w": (6, 2)})
     allowed = type("Allowed", (Job,), body | {"step": step(lambda v: v.w[:2] * v.x.minibatch(2))})()
@@ -276,7 +324,10 @@ class Momentum(Job):
     w = Input("alice", (2, 1), -4, 4)
 
     def setup(self, v: Any) -> None:
-        for name, start in (("velocity", v.zeros(v.w.shape)), ("target", v.constant([[0.5], [0.25], [-0.5], [1.0]]))):
+        for name, start in (
+            ("velocity", v.zeros(v.w.shape)),
+            ("target", v.constant([[0.5], [0.25], [-0.5], [1.0]])),
+        ):
             v[name] = start
 
     def step(self, v: Any) -> None:
@@ -307,7 +358,9 @@ def test_variables_by_name_and_those_that_begin_with_a_public_array():
 def test_a_job_costs_no_more_than_with_gradients_by_hand_and_computes_the_same(name):
     traced = []
     for job in (load_job(name), JOBS[name]()):
-        inputs = {key: np.asarray(default_tensor(key, declared)) for key, declared in job.inputs.items()}
+        inputs = {
+            key: np.asarray(default_tensor(key, declared)) for key, declared in job.inputs.items()
+        }
         traced.append(trace(job, {key: array.shape for key, array in inputs.items()}, 3))
     for phase in Phase:
         found, by_hand = (make_plan(each, 0, (0, 1)).costs[phase] for each in traced)

@@ -1,4 +1,5 @@
-"""Products that are carried on: fewer openings, the same numbers, and only where the identity holds."""
+"""Products that are carried on: fewer openings, the same numbers, and only where the identity
+holds."""
 
 from __future__ import annotations
 
@@ -66,12 +67,18 @@ def inputs_of(job: Job) -> dict[str, np.ndarray]:
 
 
 def plan_of(job: Job):
-    return make_plan(trace(job, {name: each.shape for name, each in inputs_of(job).items()}, 4), 0, (0, 1))
+    return make_plan(
+        trace(job, {name: each.shape for name, each in inputs_of(job).items()}, 4), 0, (0, 1)
+    )
 
 
 def opens_weights(job: Job) -> bool:
     """In its steps."""
-    lines = [line for line in plan_of(job).outline if line.startswith("step") and "opens variable" in line]
+    lines = [
+        line
+        for line in plan_of(job).outline
+        if line.startswith("step") and "opens variable" in line
+    ]
     return any("(3, 2)" in line for line in lines)
 
 
@@ -95,12 +102,17 @@ def test_the_weights_are_not_opened_and_the_numbers_are_the_same(step, monkeypat
 
 
 def test_no_error_accumulates_between_a_product_and_its_factor():
-    """The shares of z and w put together after every step: z − x @ w, modulo what is known of both, is always the same."""
+    """The shares of z and w put together after every step: z − x @ w, modulo what is known of both,
+    is always the same."""
     job = job_of(minus_with_a_rate)
     inputs = inputs_of(job)
     plans = [make_plan(trace(job, SHAPES, 40), party, (0, 1)) for party in (0, 1)]
     lowering = plans[0].lowering
-    carries = [node for node in lowering.sizes.graph.nodes if isinstance(node.op, Carry) and node.phase == Phase.STEP]
+    carries = [
+        node
+        for node in lowering.sizes.graph.nodes
+        if isinstance(node.op, Carry) and node.phase == Phase.STEP
+    ]
     (of_w,) = (lowering.share(node) for node in carries if node.op.label == "w")
     (of_z,) = (lowering.share(node) for node in carries if node.op.label != "w")
     assert of_z.scale == of_w.scale + F
@@ -108,7 +120,10 @@ def test_no_error_accumulates_between_a_product_and_its_factor():
 
     def difference(machines):
         z, w = (
-            sum(ring(share.limbs).decode(machine.registers[share.register], share.bits) for machine in machines)
+            sum(
+                ring(share.limbs).decode(machine.registers[share.register], share.bits)
+                for machine in machines
+            )
             for share in (of_z, of_w)
         )
         return ((z - x @ w) % 2 ** min(of_w.bits, of_z.bits)).tolist()
@@ -147,14 +162,20 @@ def run(plans, inputs, steps, look) -> list[Any]:
 @pytest.mark.parametrize(
     "step",
     [
-        lambda self, v: setattr(v, "w", v.w + v.x.T @ (v.y - v.x @ v.w) @ (v.w.T @ v.w)),  # opened anyway
+        lambda self, v: setattr(
+            v, "w", v.w + v.x.T @ (v.y - v.x @ v.w) @ (v.w.T @ v.w)
+        ),  # opened anyway
         lambda self, v: setattr(v, "w", v.x.T @ (v.y - v.x @ v.w) - v.w),  # another sign
         lambda self, v: setattr(v, "w", 0.5 * v.w + v.x.T @ (v.y - v.x @ v.w)),  # decays
-        lambda self, v: setattr(v, "w", v.w + v.x.minibatch(2).T @ (v.y.minibatch(2) - v.x.minibatch(2) @ v.w)),
+        lambda self, v: setattr(
+            v, "w", v.w + v.x.minibatch(2).T @ (v.y.minibatch(2) - v.x.minibatch(2) @ v.w)
+        ),
     ],
 )
 def test_other_steps_are_left_alone(step):
-    graph = trace(job_of(step), {name: each.shape for name, each in inputs_of(job_of(step)).items()}, 4).graph
+    graph = trace(
+        job_of(step), {name: each.shape for name, each in inputs_of(job_of(step)).items()}, 4
+    ).graph
     assert list(graph.updated) == ["w"]
 
 
@@ -165,7 +186,9 @@ def test_large_tensors_are_left_alone():
         x=Input("bob", (many, 3), -1, 1, default=np.zeros((many, 3))),
         y=Input("bob", (many, 2), 0, 1, default=np.zeros((many, 2))),
     )
-    assert list(trace(job, {name: each.shape for name, each in inputs_of(job).items()}, 4).graph.updated) == ["w"]
+    assert list(
+        trace(job, {name: each.shape for name, each in inputs_of(job).items()}, 4).graph.updated
+    ) == ["w"]
 
 
 def test_the_seed_job_takes_two_rounds():

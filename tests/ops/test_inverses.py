@@ -1,4 +1,5 @@
-"""1/x, a/x, 1/√x, √x and log x against NumPy within what each promises, their gradients, and what they cost."""
+"""1/x, a/x, 1/√x, √x and log x against NumPy within what each promises, their gradients, and what
+they cost."""
 
 from __future__ import annotations
 
@@ -13,7 +14,9 @@ from protocol.simulate import simulate
 ULP = {f: 2.0**-f for f in (14, 24)}
 # function, itself, the error promised at x for a unit u in the last place
 CASES = [
-    pytest.param(reciprocal, lambda x: 1 / x, lambda x, u: (1e-5 + 10 * u) / x + u, id="reciprocal"),
+    pytest.param(
+        reciprocal, lambda x: 1 / x, lambda x, u: (1e-5 + 10 * u) / x + u, id="reciprocal"
+    ),
     pytest.param(rsqrt, lambda x: x**-0.5, lambda x, u: (1e-5 + 4 * u) * x**-0.5 + u, id="rsqrt"),
     pytest.param(sqrt, np.sqrt, lambda x, u: (1e-5 + u) * x**0.5 + u, id="sqrt"),
     pytest.param(log, np.log, lambda x, u: 1e-5 + 32 * u + 0 * x, id="log"),
@@ -21,7 +24,8 @@ CASES = [
 
 
 def spaced(low: float, high: float, f: int, count: int = 3000) -> np.ndarray:
-    """Numbers of f fraction bits, as many of each magnitude, with both ends and the neighbours of all powers of four."""
+    """Numbers of f fraction bits, as many of each magnitude, with both ends and the neighbours of
+    all powers of four."""
     unit = 2.0**-f
     low = max(low, unit)
     near = [4.0**e + n * unit for e in range(-10, 10) for n in (-1, 0, 1)]
@@ -34,7 +38,9 @@ def of(function, x: np.ndarray, low: float, high: float, f: int):
 
 
 @pytest.mark.parametrize("f", list(ULP))
-@pytest.mark.parametrize(("low", "high"), [(2.0**-20, 2.0**20), (0.5, 1000.0), (1.0, 10.0), (0.03, 0.29)])
+@pytest.mark.parametrize(
+    ("low", "high"), [(2.0**-20, 2.0**20), (0.5, 1000.0), (1.0, 10.0), (0.03, 0.29)]
+)
 @pytest.mark.parametrize(("function", "clear", "bound"), CASES)
 def test_within_the_promised_error_on_the_whole_range(function, clear, bound, low, high, f):
     x = spaced(low, high, f)
@@ -45,11 +51,19 @@ def test_within_the_promised_error_on_the_whole_range(function, clear, bound, lo
 
 def test_rounds_are_those_of_a_comparison_and_one_or_two_and_one_within_a_factor_of_ten():
     x = np.array([1.0, 2.0, 9.0])
-    revealed = {reciprocal: 2, rsqrt: 2, sqrt: 2, log: 1}  # what is a product is truncated before it is revealed
+    revealed = {
+        reciprocal: 2,
+        rsqrt: 2,
+        sqrt: 2,
+        log: 1,
+    }  # what is a product is truncated before it is revealed
     for function, last in revealed.items():
         assert of(function, x, 2.0**-20, 2.0**20, 20).rounds == (5 if function is log else 6) + last
         assert of(function, x, 1.0, 10.0, 20).rounds == 1 + 1
-    assert secure(lambda a, x: a / within(x, 2.0**-20, 2.0**20), x, x, fraction_bits=20).rounds == 6 + 2
+    assert (
+        secure(lambda a, x: a / within(x, 2.0**-20, 2.0**20), x, x, fraction_bits=20).rounds
+        == 6 + 2
+    )
     assert secure(lambda a, x: a / within(x, 1, 10), x, x, fraction_bits=20).rounds == 2 + 2
 
 
@@ -59,7 +73,10 @@ def test_thresholds_share_an_opening_and_a_mask_and_there_are_only_as_many_as_th
     alone = of(lambda x: (x < 4.0) * x, x, 1.0, 16.0, 20)
     assert few.dealt_bytes < many.dealt_bytes < few.dealt_bytes + 2 * alone.dealt_bytes
     both = of(lambda x: sqrt(x) + log(x), x, 1.0, 256.0, 20)
-    assert both.dealt_bytes < many.dealt_bytes + of(log, x, 1.0, 256.0, 20).dealt_bytes - alone.dealt_bytes
+    assert (
+        both.dealt_bytes
+        < many.dealt_bytes + of(log, x, 1.0, 256.0, 20).dealt_bytes - alone.dealt_bytes
+    )
 
 
 @pytest.mark.parametrize("f", [14, 24])
@@ -68,19 +85,43 @@ def test_a_quotient_is_exact_to_what_it_promises(low, high, f):
     x, u = spaced(low, high, f), ULP[f]
     a = np.random.default_rng(5).uniform(-50, 50, x.size)
     run = secure(lambda a, x: a / within(x, low, high), a, x, limit=2.0**11, fraction_bits=f)
-    assert np.all(np.abs(run.results[0]["out"] - a / x) <= np.abs(a / x) * (1e-5 + 10 * u) + (2 + 1 / x) * u)
+    assert np.all(
+        np.abs(run.results[0]["out"] - a / x) <= np.abs(a / x) * (1e-5 + 10 * u) + (2 + 1 / x) * u
+    )
 
 
 def test_operators_and_numpy_say_the_same():
     x = np.array([0.75, 2.0, 30.0])
     out = secure(
         lambda x: {
-            "a": 3.0 / x, "b": x**-1, "c": np.reciprocal(x), "d": x**0.5, "e": np.sqrt(x), "f": np.log(x),
-            "g": np.log1p(x), "h": np.divide(x, x), "i": np.std(x), "j": x.std(ddof=1), "k": divide(x, 4.0),
+            "a": 3.0 / x,
+            "b": x**-1,
+            "c": np.reciprocal(x),
+            "d": x**0.5,
+            "e": np.sqrt(x),
+            "f": np.log(x),
+            "g": np.log1p(x),
+            "h": np.divide(x, x),
+            "i": np.std(x),
+            "j": x.std(ddof=1),
+            "k": divide(x, 4.0),
         },
-        x, fraction_bits=24,
-    ).results[0]  # fmt: skip
-    wanted = [3 / x, 1 / x, 1 / x, x**0.5, x**0.5, np.log(x), np.log1p(x), x / x, x.std(), x.std(ddof=1), x / 4]
+        x,
+        fraction_bits=24,
+    ).results[0]
+    wanted = [
+        3 / x,
+        1 / x,
+        1 / x,
+        x**0.5,
+        x**0.5,
+        np.log(x),
+        np.log1p(x),
+        x / x,
+        x.std(),
+        x.std(ddof=1),
+        x / 4,
+    ]
     for name, value in zip("abcdefghijk", wanted, strict=True):
         assert np.abs(out[name] - value).max() <= 3e-5 * np.abs(value).max() + 1e-5, name
 
@@ -99,7 +140,9 @@ def test_operators_and_numpy_say_the_same():
 @pytest.mark.parametrize("high", [5.0, 64.0])
 def test_gradients(function, slope, high):
     x = np.linspace(0.5, high, 50)
-    run = secure(lambda x: gradient(function(within(x, 0.5, high)).sum(), [x])[0], x, fraction_bits=24)
+    run = secure(
+        lambda x: gradient(function(within(x, 0.5, high)).sum(), [x])[0], x, fraction_bits=24
+    )
     assert np.abs(run.results[0]["out"] - slope(x)).max() <= 3e-5 * np.abs(slope(x)).max()
 
 

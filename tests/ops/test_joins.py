@@ -1,4 +1,5 @@
-"""Comparisons whose last digits join in numbers: as exact as by bits, in two rounds or three, and chosen for a network."""
+"""Comparisons whose last digits join in numbers: as exact as by bits, in two rounds or three, and
+chosen for a network."""
 
 from __future__ import annotations
 
@@ -19,7 +20,18 @@ from protocol.graph import Phase
 from protocol.jobs import Input, Job
 from protocol.kernels.digits import planes_dealt
 from protocol.lowering import Joins, Lowering
-from protocol.ops import absolute, clip, max, max_pool2d, maximum, minimum, relu, sign, softmax, where
+from protocol.ops import (
+    absolute,
+    clip,
+    max,
+    max_pool2d,
+    maximum,
+    minimum,
+    relu,
+    sign,
+    softmax,
+    where,
+)
 from protocol.ops.signs import cut
 from protocol.ops.truncation import Rescale
 from protocol.plan import Plan, make_plan
@@ -44,7 +56,10 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], np.ndarray]] = {
     "maximum": (maximum, np.maximum(X, Y)),
     "minimum": (lambda x, y: minimum(x, 3.0), np.minimum(X, 3.0)),
     "where": (lambda x, y: where(x < y, y, x), np.maximum(X, Y)),
-    "views": (lambda x, y: ((x < y).T[1:] * x.T[1:]).reshape(12, 2, 5), np.where(X < Y, X, 0).T[1:].reshape(12, 2, 5)),
+    "views": (
+        lambda x, y: ((x < y).T[1:] * x.T[1:]).reshape(12, 2, 5),
+        np.where(X < Y, X, 0).T[1:].reshape(12, 2, 5),
+    ),
     "broadcast": (lambda x, y: (x[:, :1] >= 0.0) * y, (X[:, :1] >= 0) * Y),
     "later": (lambda x, y: (x >= 0.0) * relu(y), (X >= 0) * np.maximum(Y, 0)),
 }
@@ -70,7 +85,11 @@ def test_the_ends_of_any_range(data, f, exponent):
     most = peak - np.maximum(step, peak * 2.0**-50)
     ends = [0.0, step, -step, most, -most, peak / 2]
     x = np.array(data.draw(st.lists(st.sampled_from(ends), min_size=1, max_size=40)))
-    options = {"fraction_bits": f, "limit": data.draw(st.sampled_from([peak, np.inf])), "network": FAR}
+    options = {
+        "fraction_bits": f,
+        "limit": data.draw(st.sampled_from([peak, np.inf])),
+        "network": FAR,
+    }
     check(lambda a: a < 0, x, bound=0.0, clear=x < 0, **options)
     check(relu, x, bound=0.0, clear=np.maximum(x, 0), **options)
 
@@ -107,7 +126,12 @@ def test_every_number_of_bits_is_cut_into_digits_that_can_be_dealt():
             assert last == 1 or -(-digits // last) <= WIDEST
             assert digits <= bits - 1 <= WIDEST * digits
             assert 1 <= last <= 4 and (last == 1 or rounds < 5)
-    assert cut(37, 2) == (4, 4) and cut(38, 2) == (10, 2) and cut(64, 3) == (16, 2) and cut(10, 2) == (1, 1)
+    assert (
+        cut(37, 2) == (4, 4)
+        and cut(38, 2) == (10, 2)
+        and cut(64, 3) == (16, 2)
+        and cut(10, 2) == (1, 1)
+    )
 
 
 class Trained(Job):
@@ -132,11 +156,17 @@ SHAPES = {"x": (200, 60), "w": (60, 40), "u": (40, 1)}
 
 
 def planned(network: Network, job: Job | None = None, shapes: Any = None, party: int = 0) -> Plan:
-    return make_plan(trace(job or Trained(), shapes or SHAPES, network=network), party, (0, 1), guard=False)
+    return make_plan(
+        trace(job or Trained(), shapes or SHAPES, network=network), party, (0, 1), guard=False
+    )
 
 
 def test_what_is_chosen_makes_the_run_the_shortest_of_those_that_are_offered():
-    near, far, starved = planned(Network(0.0006)), planned(Network(0.040)), planned(Network(0.040, 1e9, 20e6))
+    near, far, starved = (
+        planned(Network(0.0006)),
+        planned(Network(0.040)),
+        planned(Network(0.040, 1e9, 20e6)),
+    )
     assert near.lowering.joins == Joins(200) and far.lowering.joins == Joins(8000)
     assert starved.lowering.joins == Joins()  # the dealer's link is what everything waits for
     for plan in (near, far, starved):
@@ -163,7 +193,11 @@ def test_it_trains_as_the_twin_does():
     rng = np.random.default_rng(8)  # no value so near a threshold that a rounding decides
     inputs = {name: rng.uniform(-1, 1, shape) for name, shape in SHAPES.items()}
     run = simulate(Trained(), inputs, 5, network=FAR)
-    assert {spec.kind for spec in run.plan.dealing.phases[Phase.STEP].correlations} >= {"totals", "join", "gate"}
+    assert {spec.kind for spec in run.plan.dealing.phases[Phase.STEP].correlations} >= {
+        "totals",
+        "join",
+        "gate",
+    }
     twin = run.plan.traced.graph.run_clear(inputs, 5)["w"]
     assert np.abs(run.results[0]["w"] - twin).max() <= 2e-4
 
@@ -178,8 +212,11 @@ def test_a_network_step_over_a_distance_takes_thirteen_rounds():
 
 
 def test_a_comparison_that_nobody_needs_at_once_is_opened_as_bits():
-    """The gradient's gate comes rounds after the comparison: of its bit, one word is dealt, and of its payload two."""
+    """The gradient's gate comes rounds after the comparison: of its bit, one word is dealt, and of
+    its payload two."""
     traced = trace(Trained(), SHAPES)
     sizes = size(traced.graph, traced.numerics, Rescale)
-    kinds = [spec.kind for spec in Lowering(sizes, 0, joins=Joins(8000)).phases[Phase.STEP].correlations]
+    kinds = [
+        spec.kind for spec in Lowering(sizes, 0, joins=Joins(8000)).phases[Phase.STEP].correlations
+    ]
     assert kinds.count("gate") == 1 and kinds.count("bit") == 1

@@ -9,7 +9,9 @@ from oracle import numbers, secure
 from protocol.ops.maxima import MOST_COMPARED, largest
 
 
-@pytest.mark.parametrize(("shape", "seed"), [((1,), 1), ((65, 2), 2), ((3, 1, 5), 3), ((2, 13), 4), ((3, 20), 5)])
+@pytest.mark.parametrize(
+    ("shape", "seed"), [((1,), 1), ((65, 2), 2), ((3, 1, 5), 3), ((2, 13), 4), ((3, 20), 5)]
+)
 def test_with_a_floor_it_is_no_less_than_0(shape, seed):
     x = numbers(shape, seed, 64.0)
     x = np.where(np.random.default_rng(seed).random(shape) < 0.3, x.flat[0], x)  # ties
@@ -32,16 +34,19 @@ def test_of_a_product_which_has_more_fraction_bits():
 
 
 @pytest.mark.parametrize(
-    ("rows", "k", "rounds"), [(8, 2, 3), (8, 3, 4), (128, 10, 4), (8, 11, 5), (8, 16, 5), (1024, 10, 5), (1024, 16, 6)]
+    ("rows", "k", "rounds"),
+    [(8, 2, 3), (8, 3, 4), (128, 10, 4), (8, 11, 5), (8, 16, 5), (1024, 10, 5), (1024, 16, 6)],
 )
 def test_a_round_is_spared_where_little_more_is_dealt_for_it(rows, k, rounds):
-    """Digits that join all at once are wider: more is dealt, which on a local network a round is not worth of many rows."""
+    """Digits that join all at once are wider: more is dealt, which on a local network a round is
+    not worth of many rows."""
     run = secure(largest, numbers((rows, k), 2), limit=8.0)
     assert run.rounds == rounds + 1
 
 
 def test_only_the_entries_are_opened():
-    """Ten rows and a bit of each pair, and of each entry: what is compared is a difference of what is open."""
+    """Ten rows and a bit of each pair, and of each entry: what is compared is a difference of what
+    is open."""
     run = secure(largest, numbers((64, 10), 2))
     opened = [line for line in run.plan.outline if " opens " in line and "comparison" not in line]
     assert [line.partition(" opens ")[2].split("#")[0] for line in opened] == ["rounded", "top"]

@@ -1,4 +1,5 @@
-"""What networks are made of, written with the operations: forward and backward equal their float64 twins."""
+"""What networks are made of, written with the operations: forward and backward equal their float64
+twins."""
 
 from __future__ import annotations
 
@@ -32,28 +33,38 @@ def residual(x, first, second):
 
 
 def separable(x, depth, point):
-    """A convolution of every channel by itself, dilated, and one of single pixels; then a mean of each channel."""
-    deep = leaky_relu(conv2d(x, depth, stride=(2, 1), padding="same", dilation=2, groups=x.shape[1]), 0.25)
-    return global_avg_pool2d(avg_pool2d(conv2d(deep, point), 2, 1, padding=((0, 1), (1, 0)), count_include_pad=False))
+    """A convolution of every channel by itself, dilated, and one of single pixels; then a mean of
+    each channel."""
+    deep = leaky_relu(
+        conv2d(x, depth, stride=(2, 1), padding="same", dilation=2, groups=x.shape[1]), 0.25
+    )
+    return global_avg_pool2d(
+        avg_pool2d(conv2d(deep, point), 2, 1, padding=((0, 1), (1, 0)), count_include_pad=False)
+    )
 
 
 def attention(x, query, key, value):
     """Two heads over six places."""
     n, places, width = x.shape
-    q, k, v = ((x @ w).reshape(n, places, 2, width // 2).swapaxes(1, 2) for w in (query, key, value))
+    q, k, v = (
+        (x @ w).reshape(n, places, 2, width // 2).swapaxes(1, 2) for w in (query, key, value)
+    )
     weights = softmax(q @ k.swapaxes(-1, -2) * (width // 2) ** -0.5, axis=-1)
     return (weights @ v).swapaxes(1, 2).reshape(n, places, width)
 
 
 def einsums(x, query, key, value):
     """The same in Einstein's notation."""
-    q, k, v = (np.einsum("npw,whd->nhpd", x, w.reshape(w.shape[0], 2, -1)) for w in (query, key, value))
+    q, k, v = (
+        np.einsum("npw,whd->nhpd", x, w.reshape(w.shape[0], 2, -1)) for w in (query, key, value)
+    )
     weights = softmax(np.einsum("nhpd,nhrd->nhpr", q, k) * v.shape[-1] ** -0.5, axis=-1)
     return np.einsum("nhpr,nhrd->nphd", weights, v).reshape(*x.shape)
 
 
 def normalised(x, scale, shift):
-    """By mean and variance of every channel; with a polynomial in the place of 1/√, near a variance of 1/3."""
+    """By mean and variance of every channel; with a polynomial in the place of 1/√, near a variance
+    of 1/3."""
     mean, variance = x.mean(axis=(0, 2, 3), keepdims=True), x.var(axis=(0, 2, 3), keepdims=True)
     inverse = variance * variance * 5.8 - variance * 6.5 + 3.25
     return (x - mean) * inverse * scale.reshape(1, -1, 1, 1) + shift.reshape(1, -1, 1, 1)
@@ -83,11 +94,16 @@ def test_forward_and_backward(name):
     function, shapes = CASES[name]
     arrays = [numbers(shape, seed, 1.0) for seed, shape in enumerate(shapes)]
     graph = Graph()
-    leaves = [Secret(graph, graph.add(Source(f"x{n}", a.shape, n % 2), interval=(-1, 1))) for n, a in enumerate(arrays)]
+    leaves = [
+        Secret(graph, graph.add(Source(f"x{n}", a.shape, n % 2), interval=(-1, 1)))
+        for n, a in enumerate(arrays)
+    ]
     out = function(*leaves)
     weights = numbers(out.shape, 9, 1.0)
     loss = (out * weights).sum()
-    graph.revealed = {"loss": loss._node} | {f"x{n}": g._node for n, g in enumerate(gradient(loss, leaves))}
+    graph.revealed = {"loss": loss._node} | {
+        f"x{n}": g._node for n, g in enumerate(gradient(loss, leaves))
+    }
     clear = graph.run_clear({f"x{n}": a for n, a in enumerate(arrays)}, 0)
 
     def secret(*tensors):
@@ -103,7 +119,10 @@ def test_forward_and_backward(name):
         direction = rng.uniform(-1, 1, array.shape)
         ends = []
         for sign in (1, -1):
-            moved = {f"x{m}": a + (sign * 2.0**-14 * direction if m == n else 0.0) for m, a in enumerate(arrays)}
+            moved = {
+                f"x{m}": a + (sign * 2.0**-14 * direction if m == n else 0.0)
+                for m, a in enumerate(arrays)
+            }
             ends.append(float(graph.run_clear(moved, 0)["loss"]))
         slope = (ends[0] - ends[1]) / 2.0**-13
         assert abs((clear[f"x{n}"] * direction).sum() - slope) <= 2e-3 * (1 + abs(slope)), n
@@ -142,7 +161,9 @@ def test_training_with_all_that_changes_with_the_step_equals_its_twin():
     x = rng.uniform(-1, 1, (12, 5))
     inputs = {"x": x, "y": one_hot(np.arange(12) % 3, 3), "a": rng.uniform(-0.5, 0.5, (8, 5)),
               "b": rng.uniform(-0.5, 0.5, (3, 8))}  # fmt: skip
-    clear = trace(Trained(), {name: each.shape for name, each in inputs.items()}).graph.run_clear(inputs, 20)
+    clear = trace(Trained(), {name: each.shape for name, each in inputs.items()}).graph.run_clear(
+        inputs, 20
+    )
     got = simulate(Trained(), inputs).results
     for name, value in clear.items():
         assert np.array_equal(got[0][name], got[1][name])

@@ -1,4 +1,5 @@
-"""What holds whatever the scales, sizes and types are: powers, selections, public arrays, comparisons of small numbers."""
+"""What holds whatever the scales, sizes and types are: powers, selections, public arrays,
+comparisons of small numbers."""
 
 from __future__ import annotations
 
@@ -27,7 +28,13 @@ from protocol.plan import make_plan
 from protocol.simulate import simulate
 from protocol.tracing import trace
 
-POLYNOMIALS = [(0, 0, 1), (0, 0, 0, 1), (0, 0, 0, 0, 0, 1), (0, 0.3, 0, -0.01), (1.0, -0.7, 0.31, 0.2)]
+POLYNOMIALS = [
+    (0, 0, 1),
+    (0, 0, 0, 1),
+    (0, 0, 0, 0, 0, 1),
+    (0, 0.3, 0, -0.01),
+    (1.0, -0.7, 0.31, 0.2),
+]
 
 
 def exact(shape, f, peak, seed=0):
@@ -53,7 +60,12 @@ def test_a_polynomial_is_read_coarsely_where_that_is_asked_for():
     x, coefficients = exact((50,), 20, 4.0), (0, 0.3, 0, 0, 0, 0, 0, -0.001)
     clear = np.polynomial.polynomial.polyval(x, coefficients)
     fine, coarse = (
-        secure(lambda x: polynomial(x, coefficients, argument_bits=bits), x, fraction_bits=20, limit=4.0)
+        secure(
+            lambda x: polynomial(x, coefficients, argument_bits=bits),
+            x,
+            fraction_bits=20,
+            limit=4.0,
+        )
         for bits in (None, 10)
     )
     assert np.abs(fine.results[0]["out"] - clear).max() <= 2.0**-18
@@ -76,7 +88,8 @@ def test_what_is_selected_equals_an_operand(f):
             "relu": (relu(z) >= z) * (relu(z) >= 0),
             "positive": 1 - (z > 0) * (1 - (relu(z) <= z)),
             "absolute": (absolute(z) >= z) * (absolute(z) >= -z),
-            "clip": (clip(z, -0.3, 0.7) <= 0.7) * (clip(z, -0.3, 0.7) - z <= absolute(clip(z, -0.3, 0.7) - z)),
+            "clip": (clip(z, -0.3, 0.7) <= 0.7)
+            * (clip(z, -0.3, 0.7) - z <= absolute(clip(z, -0.3, 0.7) - z)),
             "limit": maximum(z, 0.3) >= z,
             "where": where(z > 0, z, 1.5) >= z,
         }
@@ -114,11 +127,17 @@ def test_a_public_array_keeps_its_small_entries():
     scale = np.array([4000.0, 0.003])
     got = secure(lambda x: x / scale, x, fraction_bits=20, limit=1e4).results[0]["out"]
     assert np.abs(got - x / scale).max() <= 4 * 2.0**-20
-    for constant in (np.array([3e6 + 0.1, 1.0]), np.array([2.0**20, 2.0**-10]), np.array([1000.0, 0.001])):
+    for constant in (
+        np.array([3e6 + 0.1, 1.0]),
+        np.array([2.0**20, 2.0**-10]),
+        np.array([1000.0, 0.001]),
+    ):
         got = secure(lambda x: x * constant, np.ones((3, 2)), fraction_bits=20).results[0]["out"]
         assert np.abs(got / constant - 1).max() <= 2.0**-9
     matrix = np.array([[1e5 + 0.1, 0], [0, 0.001]])
-    got = secure(lambda x: x @ matrix, np.array([[0.0, 1000.0]]), fraction_bits=20).results[0]["out"]
+    got = secure(lambda x: x @ matrix, np.array([[0.0, 1000.0]]), fraction_bits=20).results[0][
+        "out"
+    ]
     assert abs(got[0, 1] - 1.0) <= 2.0**-18
 
 
@@ -253,7 +272,10 @@ def test_numpys_own_spelling_works(function):
 
 
 def test_comparisons_with_numpy_on_the_left():
-    assert secure(lambda x: np.ones(3) < x, X).results[0]["out"].tolist() == (X > 1).astype(float).tolist()
+    assert (
+        secure(lambda x: np.ones(3) < x, X).results[0]["out"].tolist()
+        == (X > 1).astype(float).tolist()
+    )
 
 
 def test_empty_tensors_are_compared():
@@ -279,7 +301,10 @@ PICTURE, KERNEL = np.ones((1, 1, 4, 4)), np.ones((1, 1, 2, 2))
         (lambda x: np.logical_xor(x > 0, x > 1), r"a \+ b - 2 \* a \* b"),
         (lambda x: np.linalg.norm(x, 2), "ord=2 is not offered"),
         (lambda x: conv2d(PICTURE * x[0, 0], np.ones((3, 1, 2, 2)), np.zeros(3)), "bias=b"),
-        (lambda x: conv2d(PICTURE * x[0, 0], KERNEL, bias=x[0]), "one number for each of 1 output channels"),
+        (
+            lambda x: conv2d(PICTURE * x[0, 0], KERNEL, bias=x[0]),
+            "one number for each of 1 output channels",
+        ),
         (lambda x: np.add.reduce(x), "add.reduce is not offered"),
         (lambda x: np.sum(x, where=[True]), "np.sum of a secret tensor"),
         (lambda x: x / 0, "by zero"),

@@ -1,4 +1,5 @@
-"""Random programs in the simulator against float64: each that fits has a plan, and all that have one keep their bounds."""
+"""Random programs in the simulator against float64: each that fits has a plan, and all that have
+one keep their bounds."""
 
 from __future__ import annotations
 
@@ -27,7 +28,9 @@ def run(program: Program) -> None:
         traced = trace(program.job(), shapes, program.steps)
         plans = [make_plan(traced, party, (0, 1)) for party in (0, 1)]
     except JobError:
-        assert not program.fits(program.fraction_bits or COARSEST), "a program is refused, each operation of which fits"
+        assert not program.fits(program.fraction_bits or COARSEST), (
+            "a program is refused, each operation of which fits"
+        )
         COUNTS["refused"] += 1
         return
     states, tensors = program.expected(plans[0].traced.numerics.fraction_bits)
@@ -45,23 +48,31 @@ def run(program: Program) -> None:
             for step, state in enumerate(states):
                 _same(f"t{n} after {step + 1} steps", history[f"x{n}"][step], state[n])
     if len(parties) == 2:
-        assert all(np.array_equal(mine, simulation.results[1][name]) for name, mine in simulation.results[0].items())
+        assert all(
+            np.array_equal(mine, simulation.results[1][name])
+            for name, mine in simulation.results[0].items()
+        )
 
 
 def _same(name: str, got: np.ndarray, value: Bounded) -> None:
     assert got.shape == value.value.shape, name
     off = float(np.abs(got - value.value).max(initial=0.0))
     allowed = value.error + value.unit
-    assert off <= allowed, f"{name} is off by {off / value.unit:.1f} units, {allowed / value.unit:.1f} are promised"
+    assert off <= allowed, (
+        f"{name} is off by {off / value.unit:.1f} units, {allowed / value.unit:.1f} are promised"
+    )
 
 
 def test_random_programs_compute_what_float64_does(pytestconfig: pytest.Config) -> None:
     count = pytestconfig.getoption("--programs")
-    check = settings(max_examples=count, deadline=None, suppress_health_check=list(HealthCheck), database=None)(
-        given(programs())(run)
-    )
+    check = settings(
+        max_examples=count, deadline=None, suppress_health_check=list(HealthCheck), database=None
+    )(given(programs())(run))
     COUNTS.update(made=0, refused=0)
     check()
-    print(f"{COUNTS['made']} programs, of which {COUNTS['refused']} have no plan, and one operation that does not fit")
+    print(
+        f"{COUNTS['made']} programs, of which {COUNTS['refused']} have no plan, and one operation"
+        " that does not fit"
+    )
     assert COUNTS["made"] >= count // 2
     assert COUNTS["refused"] <= COUNTS["made"] // 20

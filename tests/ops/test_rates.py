@@ -38,7 +38,9 @@ def job_of(rate: Any, f: int) -> Job:
         def step(self, v):
             x, y = v.x.minibatch(20), v.y.minibatch(20)
             error = relu(x @ v.w0) @ v.w1 - y
-            for name, g in zip(("w0", "w1"), gradient((error * error).sum() / 40, [v.w0, v.w1]), strict=True):
+            for name, g in zip(
+                ("w0", "w1"), gradient((error * error).sum() / 40, [v.w0, v.w1]), strict=True
+            ):
                 v[name] -= (v.schedule(rate) if callable(rate) else rate) * g
 
         def finish(self, v):
@@ -50,7 +52,9 @@ def job_of(rate: Any, f: int) -> Job:
 def factors(graph: Graph) -> int:
     """Tensors that are multiplied by a public number which takes bits."""
     found = [node.op.constant for node in graph.nodes if isinstance(node.op, MultiplyPublic)]
-    return sum(any(dyadic(float(each)) is None for each in np.unique(constant)) for constant in found)
+    return sum(
+        any(dyadic(float(each)) is None for each in np.unique(constant)) for constant in found
+    )
 
 
 def falling(step: int) -> float:
@@ -71,7 +75,9 @@ def test_the_numbers_are_those_of_the_twin(f, rate):
 def test_it_costs_less_than_opening_what_is_as_large_as_the_weights(monkeypatch, rate):
     moved = make_plan(trace(job_of(rate, 14), SHAPES), 0, (0, 1), guard=False).costs[Phase.STEP]
     monkeypatch.setattr("protocol.tracing.move_rates", lambda graph: graph)
-    as_written = make_plan(trace(job_of(rate, 14), SHAPES), 0, (0, 1), guard=False).costs[Phase.STEP]
+    as_written = make_plan(trace(job_of(rate, 14), SHAPES), 0, (0, 1), guard=False).costs[
+        Phase.STEP
+    ]
     assert moved.rounds <= as_written.rounds
     assert sum(moved.sent) < sum(as_written.sent)
 
@@ -110,9 +116,13 @@ def test_whatever_is_moved_the_graph_means_the_same(monkeypatch, error, rates):
 
         def step(self, v):
             e = error(v, v.x.minibatch(20), v.y.minibatch(20))
-            for name, rate, g in zip(("w0", "w1"), rates, gradient((e * e).mean(), [v.w0, v.w1]), strict=True):
+            for name, rate, g in zip(
+                ("w0", "w1"), rates, gradient((e * e).mean(), [v.w0, v.w1]), strict=True
+            ):
                 v[name] -= (v.schedule(rate) if callable(rate) else rate) * g
-            v.x = v.x - 0.3 * ((v.x * v.x + 0.5) * np.array([0.2, 0.7] * 60))  # what is added stays what it is
+            v.x = v.x - 0.3 * (
+                (v.x * v.x + 0.5) * np.array([0.2, 0.7] * 60)
+            )  # what is added stays what it is
 
         def finish(self, v):
             v.reveal(w0=v.w0, w1=v.w1, x=v.x)

@@ -50,7 +50,9 @@ def public(shape: Shape, seed: int = 9) -> np.ndarray:
 def broadcasting(draw: Any) -> tuple[Shape, Shape]:
     """Two shapes that broadcast, either way."""
     full = draw(SHAPES)
-    part = tuple(draw(st.sampled_from([1, length])) for length in full)[draw(st.integers(0, len(full))) :]
+    part = tuple(draw(st.sampled_from([1, length])) for length in full)[
+        draw(st.integers(0, len(full))) :
+    ]
     return (full, part) if draw(st.booleans()) else (part, full)
 
 
@@ -61,7 +63,9 @@ def keys(draw: Any) -> tuple[Shape, views.View]:
     steps = st.sampled_from([None, 1, 2, 3, -1, -2])
     items: list[Any] = []
     for length in shape:
-        item = draw(st.one_of(st.integers(-length, length - 1), st.builds(slice, ends, ends, steps)))
+        item = draw(
+            st.one_of(st.integers(-length, length - 1), st.builds(slice, ends, ends, steps))
+        )
         items += [item, *draw(st.sampled_from([[], [None]]))]
     return shape, structural.index(shape, tuple(items))
 
@@ -76,7 +80,9 @@ def windows(draw: Any) -> tuple[Shape, views.View]:
 @st.composite
 def padded(draw: Any) -> tuple[Shape, views.View]:
     shape = draw(SHAPES)
-    return shape, structural.pad(shape, tuple(draw(st.tuples(*[st.integers(0, 2)] * 3)) for _ in shape))
+    return shape, structural.pad(
+        shape, tuple(draw(st.tuples(*[st.integers(0, 2)] * 3)) for _ in shape)
+    )
 
 
 @st.composite
@@ -89,7 +95,9 @@ def taken(draw: Any) -> tuple[Shape, views.View]:
 
 def structures() -> Any:
     def transposed(shape: Shape) -> Any:
-        return st.permutations(range(len(shape))).map(lambda axes: (shape, structural.transpose(shape, tuple(axes))))
+        return st.permutations(range(len(shape))).map(
+            lambda axes: (shape, structural.transpose(shape, tuple(axes)))
+        )
 
     return st.one_of(
         SHAPES.flatmap(transposed),
@@ -112,7 +120,9 @@ def matrices(draw: Any) -> tuple[Shape, Shape]:
 @st.composite
 def sums(draw: Any) -> tuple[Op, Shape]:
     shape = draw(SHAPES)
-    return Sum(tuple(sorted(draw(st.sets(st.integers(0, len(shape) - 1))))), draw(st.booleans())), shape
+    return Sum(
+        tuple(sorted(draw(st.sets(st.integers(0, len(shape) - 1))))), draw(st.booleans())
+    ), shape
 
 
 @st.composite
@@ -133,14 +143,21 @@ CASES: dict[type[Op], Any] = {
         broadcasting().map(lambda two: (MultiplyPublic(np.full(two[0], -0.3)), two[1])),
     ),
     AddStepwise: broadcasting().map(lambda two: (AddStepwise(public((2, *two[0]))), two[1])),
-    MultiplyStepwise: broadcasting().map(lambda two: (MultiplyStepwise(public((2, *two[0]))), two[1])),
+    MultiplyStepwise: broadcasting().map(
+        lambda two: (MultiplyStepwise(public((2, *two[0]))), two[1])
+    ),
     Keep: SHAPES.map(lambda shape: (Keep(7, 1 << 63), shape)),
     MatMulPublic: st.one_of(
-        st.tuples(DIMS, SHAPES).map(lambda case: (MatMulPublic(public((case[1][-1], case[0])), False), (2, *case[1]))),
+        st.tuples(DIMS, SHAPES).map(
+            lambda case: (MatMulPublic(public((case[1][-1], case[0])), False), (2, *case[1]))
+        ),
         matrices().map(lambda two: (MatMulPublic(public(two[1]), False), two[0])),
         matrices().map(lambda two: (MatMulPublic(public(two[0]), True), two[1])),
         st.tuples(DIMS, DIMS, SHAPES).map(
-            lambda case: (MatMulPublic(public((case[0], case[1])), True), (*case[2][:-1], case[1], case[2][-1]))
+            lambda case: (
+                MatMulPublic(public((case[0], case[1])), True),
+                (*case[2][:-1], case[1], case[2][-1]),
+            )
         ),
     ),
     Sum: sums(),
@@ -149,16 +166,25 @@ CASES: dict[type[Op], Any] = {
     Structure: structures().map(lambda case: (Structure(case[1]), case[0])),
     Multiply: broadcasting().map(lambda two: (Multiply(), *two)),
     MatMul: matrices().map(lambda two: (MatMul(), *two)),
-    Compare: st.tuples(SHAPES, st.booleans()).map(lambda case: (Compare(0.3, negated=case[1]), case[0])),
+    Compare: st.tuples(SHAPES, st.booleans()).map(
+        lambda case: (Compare(0.3, negated=case[1]), case[0])
+    ),
     Mux: SHAPES.map(lambda shape: (Mux(), shape, shape)),
     Poly: st.one_of(
         st.tuples(SHAPES, st.integers(1, 6), st.sampled_from([None, 16])).map(
-            lambda case: (Poly(tuple(public((case[1] + 1,)).tolist()), 4.0, argument_bits=case[2]), case[0])
+            lambda case: (
+                Poly(tuple(public((case[1] + 1,)).tolist()), 4.0, argument_bits=case[2]),
+                case[0],
+            )
         ),
-        st.tuples(SHAPES, st.integers(3, 5)).map(lambda case: (Poly((0.0,) * case[1] + (1.0,)), case[0])),
+        st.tuples(SHAPES, st.integers(3, 5)).map(
+            lambda case: (Poly((0.0,) * case[1] + (1.0,)), case[0])
+        ),
     ),
     Exp: SHAPES.map(lambda shape: (Exp(), shape)),
-    Fourier: st.tuples(SHAPES, st.sampled_from([SIGMOID, SIGMOID_DERIVATIVE])).map(lambda case: (case[1], case[0])),
+    Fourier: st.tuples(SHAPES, st.sampled_from([SIGMOID, SIGMOID_DERIVATIVE])).map(
+        lambda case: (case[1], case[0])
+    ),
 }
 NO_GRADIENT = {
     Constant: "it has no operands",
@@ -174,7 +200,11 @@ NO_GRADIENT = {
 def operations(kind: type[Op] = Secure) -> set[type[Op]]:
     """Every concrete operation of the project: the classes that say what they compute, or how."""
     subclasses = [each for each in kind.__subclasses__() if each.__module__.startswith("protocol.")]
-    own = {each for each in subclasses if each.clear is not Op.clear and vars(each).keys() & {"clear", "emit"}}
+    own = {
+        each
+        for each in subclasses
+        if each.clear is not Op.clear and vars(each).keys() & {"clear", "emit"}
+    }
     return own.union(*map(operations, subclasses))
 
 
@@ -186,16 +216,24 @@ def test_every_operation_has_a_rule_that_is_tested_or_a_reason_to_have_none():
 @given(st.data())
 @FEW
 def test_a_rule_equals_central_differences(kind, data):
-    """By each operand, for a loss Σ weights · op(operands): with public cotangents, and with the secret ones of a product."""
+    """By each operand, for a loss Σ weights · op(operands): with public cotangents, and with the
+    secret ones of a product."""
     op, *shapes = data.draw(CASES[kind])
     arrays = [np.asarray(numbers(shape, seed, 2.0) + 0.01) for seed, shape in enumerate(shapes)]
     graph = Graph()
-    leaves = [Secret(graph, graph.add(Source(f"x{n}", shape, 0), interval=(-4, 4))) for n, shape in enumerate(shapes)]
+    leaves = [
+        Secret(graph, graph.add(Source(f"x{n}", shape, 0), interval=(-4, 4)))
+        for n, shape in enumerate(shapes)
+    ]
     operands = [leaf >= 0.0 if kind is Mux and n == 0 else leaf for n, leaf in enumerate(leaves)]
     out = operands[0]._apply(op, *operands[1:])
     weights = public(out.shape, 5)
     chosen = leaves[1:] if kind is Mux else leaves
-    losses = {"public": (out * weights).sum(), "ones": out.sum() / 3, "secret": (out * (out * weights)).sum()}
+    losses = {
+        "public": (out * weights).sum(),
+        "ones": out.sum() / 3,
+        "secret": (out * (out * weights)).sum(),
+    }
     for name, loss in losses.items():
         if kind is Compare:
             with pytest.raises(JobError, match="only through comparisons"):
@@ -211,7 +249,9 @@ def test_a_rule_equals_central_differences(kind, data):
             np.testing.assert_allclose(got[f"g{n}"], expected, rtol=1e-5, atol=1e-5, err_msg=name)
 
 
-def differences(graph: Graph, arrays: list[np.ndarray], index: int, step: float = 2.0**-14) -> np.ndarray:
+def differences(
+    graph: Graph, arrays: list[np.ndarray], index: int, step: float = 2.0**-14
+) -> np.ndarray:
     """∂ of the revealed loss by the input `index`, entry by entry."""
     found = np.zeros(arrays[index].shape)
     for place in np.ndindex(found.shape):
@@ -219,6 +259,8 @@ def differences(graph: Graph, arrays: list[np.ndarray], index: int, step: float 
         for sign in (1, -1):
             moved = [array.copy() for array in arrays]
             moved[index][place] += sign * step
-            values.append(float(np.sum(graph.run_clear({f"x{n}": a for n, a in enumerate(moved)}, 0)["loss"])))
+            values.append(
+                float(np.sum(graph.run_clear({f"x{n}": a for n, a in enumerate(moved)}, 0)["loss"]))
+            )
         found[place] = (values[0] - values[1]) / (2 * step)
     return found

@@ -1,4 +1,5 @@
-"""Operations over shapes of any rank against NumPy's of the same names: places, sums along axes, products over several."""
+"""Operations over shapes of any rank against NumPy's of the same names: places, sums along axes,
+products over several."""
 
 from __future__ import annotations
 
@@ -66,7 +67,13 @@ def test_cumulative_sums_in_any_ring(shape, data):
     axis = data.draw(st.integers(-len(shape), len(shape) - 1))
     x = numbers(shape, 3)
     check(lambda x: np.cumsum(x, axis), x, bound=0.0)
-    check(lambda x: np.cumsum(x * x, axis), x, bound=2 * shape[axis] * ULP, fraction_bits=16, limit=2.0**14)
+    check(
+        lambda x: np.cumsum(x * x, axis),
+        x,
+        bound=2 * shape[axis] * ULP,
+        fraction_bits=16,
+        limit=2.0**14,
+    )
 
 
 @FEW
@@ -84,7 +91,8 @@ def test_means_and_variances(shape, data):
 
 @st.composite
 def einsums(draw):
-    """Subscripts of two tensors, and their shapes: indices of one, of both, in the result or summed, and "..."."""
+    """Subscripts of two tensors, and their shapes: indices of one, of both, in the result or
+    summed, and "..."."""
     letters = draw(st.lists(st.sampled_from("abcd"), min_size=1, max_size=4, unique=True))
     length = {each: draw(st.integers(1, 3)) for each in letters}
     terms, shapes = [], []
@@ -123,7 +131,11 @@ def test_einsum_deals_what_a_matrix_product_does():
     a, b = numbers((2, 3, 4), 1), numbers((4, 5, 2), 2)
     run = secure(lambda a, b: np.einsum("ijk,kli->ijl", a, b), a, b)
     same = secure(lambda a, b: a @ b.transpose(2, 0, 1), a, b)
-    assert (run.rounds, run.bytes_sent, run.dealt_bytes) == (same.rounds, same.bytes_sent, same.dealt_bytes)
+    assert (run.rounds, run.bytes_sent, run.dealt_bytes) == (
+        same.rounds,
+        same.bytes_sent,
+        same.dealt_bytes,
+    )
 
 
 @st.composite
@@ -131,8 +143,17 @@ def products(draw):
     lead = draw(st.lists(st.integers(1, 3), max_size=2))
     n, k, m = (draw(st.integers(1, 4)) for _ in range(3))
     a = [draw(st.sampled_from([1, each])) for each in lead][draw(st.integers(0, len(lead))) :]
-    left, right = draw(st.sampled_from([((*a, n, k), (*lead, k, m)), ((*lead, n, k), (*a, k, m)),
-                                        ((k,), (*lead, k, m)), ((*lead, n, k), (k,)), ((k,), (k,))]))  # fmt: skip
+    left, right = draw(
+        st.sampled_from(
+            [
+                ((*a, n, k), (*lead, k, m)),
+                ((*lead, n, k), (*a, k, m)),
+                ((k,), (*lead, k, m)),
+                ((*lead, n, k), (k,)),
+                ((k,), (k,)),
+            ]
+        )
+    )
     return left, right
 
 
@@ -145,7 +166,11 @@ def test_matrix_products_of_any_rank_of_secret_and_public_tensors(case):
     assert check(lambda y: x @ y, y, bound=ULP).rounds <= 2
     check(np.dot, x, y, bound=ULP)
     check(lambda x: np.dot(x, y), x, bound=ULP)
-    check(lambda y: y.dot(x) if y.shape[-1] == x.shape[max(-2, -x.ndim)] else np.outer(x, y), y, bound=ULP)
+    check(
+        lambda y: y.dot(x) if y.shape[-1] == x.shape[max(-2, -x.ndim)] else np.outer(x, y),
+        y,
+        bound=ULP,
+    )
     check(np.outer, x, y, bound=ULP)
 
 
@@ -162,17 +187,26 @@ def test_gradients_of_places_taken_several_times():
         weights = numbers(function(X).shape, 7, 2.0)
         units = np.eye(X.size).reshape(X.size, *X.shape)
         expected = np.reshape([(weights * function(unit)).sum() for unit in units], X.shape)
-        run = check(lambda x, f=function, w=weights: gradient((f(x) * w).sum(), [x])[0], X, bound=ULP, clear=expected)
+        run = check(
+            lambda x, f=function, w=weights: gradient((f(x) * w).sum(), [x])[0],
+            X,
+            bound=ULP,
+            clear=expected,
+        )
         assert run.rounds <= 2
         secret = secure(lambda x, w, f=function: gradient((f(x) * w).sum(), [x])[0], X, weights)
         assert np.abs(secret.results[0]["out"] - expected).max() <= ULP
-        assert secret.bytes_sent[0] <= 8 * (2 * X.size) + 8 * weights.size  # a view: opened at its own size
+        assert (
+            secret.bytes_sent[0] <= 8 * (2 * X.size) + 8 * weights.size
+        )  # a view: opened at its own size
 
 
 @pytest.mark.parametrize(
     "function",
     [
-        lambda x: np.concatenate([x, np.ones((7, 1))], axis=1) @ np.array([[0.5], [-2.0], [3.0], [100.3]]),
+        lambda x: (
+            np.concatenate([x, np.ones((7, 1))], axis=1) @ np.array([[0.5], [-2.0], [3.0], [100.3]])
+        ),
         lambda x: np.hstack([np.full((7, 1), 1e-5), x * x]),
         lambda x: np.vstack([[1, 2, 3], x]) * 2.0,
         lambda x: np.stack([x, np.zeros((7, 3))], axis=1),
@@ -193,14 +227,22 @@ def test_labels_as_vectors():
 @pytest.mark.parametrize("peak", [8.0, 100.0])
 def test_rectifiers_of_two_pieces(peak):
     x = numbers((4, 50), 5, peak)
-    run = check(lambda x: leaky_relu(x, 0.1), x, bound=2 * ULP + 0.1 * peak * ULP, clear=np.where(x >= 0, x, 0.1 * x))
+    run = check(
+        lambda x: leaky_relu(x, 0.1),
+        x,
+        bound=2 * ULP + 0.1 * peak * ULP,
+        clear=np.where(x >= 0, x, 0.1 * x),
+    )
     assert run.rounds == 4 + 2  # the truncation after 0.1, and the reveal
     assert secure(lambda x: leaky_relu(x @ np.ones((50, 1))), x).rounds == 4 + 2
     clear = np.where(x >= 0, x, 0.5 * np.expm1(np.minimum(x, 0)))
     assert check(lambda x: elu(x, 0.5), x, bound=2 * ULP, clear=clear).rounds == 5 + 2
 
     def slopes(x):
-        return {"leaky": gradient(leaky_relu(x, 0.25).sum(), [x])[0], "elu": gradient(elu(x).sum(), [x])[0]}
+        return {
+            "leaky": gradient(leaky_relu(x, 0.25).sum(), [x])[0],
+            "elu": gradient(elu(x).sum(), [x])[0],
+        }
 
     got = secure(slopes, x).results[0]
     assert np.abs(got["leaky"] - np.where(x >= 0, 1, 0.25)).max() <= ULP
@@ -211,7 +253,10 @@ def test_rectifiers_of_two_pieces(peak):
 def broadcasting(draw):
     """Three shapes that broadcast together."""
     full = draw(SHAPES)
-    return [tuple(draw(st.sampled_from([1, n])) for n in full)[draw(st.integers(0, len(full))) :] for _ in range(3)]
+    return [
+        tuple(draw(st.sampled_from([1, n])) for n in full)[draw(st.integers(0, len(full))) :]
+        for _ in range(3)
+    ]
 
 
 @FEW

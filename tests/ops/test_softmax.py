@@ -1,4 +1,5 @@
-"""softmax and what belongs to it against NumPy within what each promises, their gradients, and what they cost."""
+"""softmax and what belongs to it against NumPy within what each promises, their gradients, and what
+they cost."""
 
 from __future__ import annotations
 
@@ -37,7 +38,8 @@ def promised(k: int, f: int, accurate: bool = False, maximum: bool = False) -> f
 
 
 def classes(rows: int, k: int, peak: float, seed: int = 1) -> np.ndarray:
-    """Of all sorts: alike at either end, one or some of them above the others, close together, anywhere."""
+    """Of all sorts: alike at either end, one or some of them above the others, close together,
+    anywhere."""
     rng = np.random.default_rng(seed)
     z = rng.uniform(-peak, peak, (rows, k))
     z[0], z[1], z[2] = -peak, peak, 0.0
@@ -52,9 +54,18 @@ def classes(rows: int, k: int, peak: float, seed: int = 1) -> np.ndarray:
 @pytest.mark.parametrize("f", [13, 16, 20, 24])
 @pytest.mark.parametrize(
     ("k", "peak", "accurate"),
-    [(2, 8, False), (3, 8, True), (7, 8, False), (10, 2, False), (10, 8, False), (10, 8, True), (10, 24, False),
-     (16, 24, True), (37, 8, False)],
-)  # fmt: skip
+    [
+        (2, 8, False),
+        (3, 8, True),
+        (7, 8, False),
+        (10, 2, False),
+        (10, 8, False),
+        (10, 8, True),
+        (10, 24, False),
+        (16, 24, True),
+        (37, 8, False),
+    ],
+)
 def test_by_the_tree_within_the_promised_error_up_to_the_ends_of_its_range(k, peak, accurate, f):
     z = classes(3 * k + 60, k, peak)
     options: dict[str, Any] = {"limit": float(peak), "fraction_bits": f}
@@ -66,7 +77,9 @@ def test_by_the_tree_within_the_promised_error_up_to_the_ends_of_its_range(k, pe
     assert not run.plan.lowering.warnings
     run = secure(lambda z: softmax(z, accurate=accurate), z, **options)
     p = true_softmax(z)
-    assert np.all(np.abs(run.results[0]["out"] - p) <= p * error * 1.1 + 5e-7 + 4 * 2.0 ** -min(f, 20))
+    assert np.all(
+        np.abs(run.results[0]["out"] - p) <= p * error * 1.1 + 5e-7 + 4 * 2.0 ** -min(f, 20)
+    )
     assert run.rounds == levels + 2  # no truncation
     assert not run.plan.lowering.warnings
 
@@ -102,7 +115,12 @@ def test_any_shape_and_axis(dims, data):
         z, limit=8.0, fraction_bits=20,
     )  # fmt: skip
     total = true_sum(z, axis)
-    expected = {"softmax": np.exp(z - total), "log": z - total, "sum": total.squeeze(axis), "kept": total}
+    expected = {
+        "softmax": np.exp(z - total),
+        "log": z - total,
+        "sum": total.squeeze(axis),
+        "kept": total,
+    }
     for name, value in expected.items():
         assert run.results[0][name].shape == value.shape
         assert np.abs(run.results[0][name] - value).max() <= promised(5, 20) + 2.0**-18
@@ -137,7 +155,10 @@ def test_more_classes_than_a_series_serves_take_another_comparison():
     z[0] = 90.0  # the largest sum
     run = secure(lambda z: {"p": softmax(z), "l": logsumexp(z)}, z, limit=100.0, fraction_bits=20)
     assert np.abs(run.results[0]["p"] - true_softmax(z)).max() <= 2e-5 + 130 * (3e-7 + 2.0**-20)
-    assert np.abs(run.results[0]["l"] - true_sum(z)[:, 0]).max() <= 2e-5 + 130 * (3e-7 + 2.0**-20) + 2.0**-15
+    assert (
+        np.abs(run.results[0]["l"] - true_sum(z)[:, 0]).max()
+        <= 2e-5 + 130 * (3e-7 + 2.0**-20) + 2.0**-15
+    )
     assert secure(softmax, np.zeros((2, 65)), limit=8.0).results[0]["out"].shape == (2, 65)
 
 
@@ -158,7 +179,8 @@ def test_values_that_leave_a_stated_range_are_noticed():
         simulate(Leaves(), {"z": np.asarray(Leaves.z.default)})
 
 
-# ---- gradients ---------------------------------------------------------------------------------------------------
+# ---- gradients
+# --------------------------------------------------------------------------------------------------
 
 
 def test_gradients_of_the_three():
@@ -202,12 +224,16 @@ def test_cross_entropy_and_its_gradient_are_those_of_pytorch(rows, smoothing, pu
 
     run = secure(both, z, y, limit=8.0, fraction_bits=20)
     assert abs(float(run.results[0]["loss"]) - loss) <= promised(k, 20) + 3e-5
-    assert np.abs(run.results[0]["slope"] - slope).max() <= (promised(k, 20) + 2e-5) / math.prod(rows)
+    assert np.abs(run.results[0]["slope"] - slope).max() <= (promised(k, 20) + 2e-5) / math.prod(
+        rows
+    )
 
 
 def test_the_gradient_by_secret_labels():
     z, y = classes(60, 4, 4.0)[:8], one_hot((8,), 4)
-    run = secure(lambda z, y: gradient(cross_entropy(z, y, 0.2), [y])[0], z, y, limit=4.0, fraction_bits=20)
+    run = secure(
+        lambda z, y: gradient(cross_entropy(z, y, 0.2), [y])[0], z, y, limit=4.0, fraction_bits=20
+    )
     assert np.abs(run.results[0]["out"] - 0.8 * (true_sum(z) - z) / 8).max() <= 2e-4
 
 
@@ -221,7 +247,11 @@ def test_a_loss_that_nobody_looks_at_costs_nothing():
         return (softmax(z) - y) * (1.0 / 60)
 
     found, alone = (secure(each, z, y, limit=8.0, fraction_bits=16) for each in (slope, by_hand))
-    assert (found.rounds, found.bytes_sent, found.dealt_bytes) == (alone.rounds, alone.bytes_sent, alone.dealt_bytes)
+    assert (found.rounds, found.bytes_sent, found.dealt_bytes) == (
+        alone.rounds,
+        alone.bytes_sent,
+        alone.dealt_bytes,
+    )
     loss = secure(lambda z, y: cross_entropy(z, y), z, y, limit=8.0, fraction_bits=16)
     assert loss.rounds <= 4 + 2  # and the reveal, with its truncation
 
@@ -242,7 +272,8 @@ def test_what_does_not_fit_ends_in_a_sentence(call, words):
         secure(call, np.zeros((3, 3)), limit=8.0)
 
 
-# ---- training ----------------------------------------------------------------------------------------------------
+# ---- training
+# --------------------------------------------------------------------------------------------------
 
 
 class Network(Job):
@@ -260,7 +291,9 @@ class Network(Job):
     def step(self, v):
         z = within(relu(v.x @ v.w0) @ v.w1 + v.b1, -8, 8)
         names = ("w0", "w1", "b1")
-        for name, g in zip(names, gradient(cross_entropy(z, v.y), [v[name] for name in names]), strict=True):
+        for name, g in zip(
+            names, gradient(cross_entropy(z, v.y), [v[name] for name in names]), strict=True
+        ):
             v[name] -= self.rate * g
 
     def finish(self, v):

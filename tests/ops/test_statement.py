@@ -83,9 +83,15 @@ def test_a_product_that_is_carried_on_has_the_line_of_the_job():
 @pytest.mark.parametrize(
     "body, text",
     [
-        (lambda x: polynomial(x, ("a", 1)), "coefficient 0 of a polynomial is one public number, not str"),
+        (
+            lambda x: polynomial(x, ("a", 1)),
+            "coefficient 0 of a polynomial is one public number, not str",
+        ),
         (lambda x: polynomial(x, 3), "polynomial takes a list of public numbers"),
-        (lambda x: polynomial(x, (1, [2, 3])), "coefficient 1 of a polynomial is one public number"),
+        (
+            lambda x: polynomial(x, (1, [2, 3])),
+            "coefficient 1 of a polynomial is one public number",
+        ),
         (lambda x: polynomial(x, (1, 2), limit="a"), "polynomial's limit is one public number"),
         (lambda x: x.median(), "a secret tensor has no median; it has"),
     ],

@@ -28,7 +28,12 @@ def job_of(step, shape=(3, 4), iterations=6, **body):
         v.total = v.zeros(shape)
 
     inputs = {"x": Input("bob", X.shape, -16, 16), "w": Input("alice", X.shape, -16, 16)}
-    attributes = {"iterations": iterations, "fraction_bits": F, "setup": setup, "step": lambda self, v: step(v)}
+    attributes = {
+        "iterations": iterations,
+        "fraction_bits": F,
+        "setup": setup,
+        "step": lambda self, v: step(v),
+    }
     finish = {"finish": lambda self, v: v.reveal(out=v.total)}
     return type("Steps", (Job,), inputs | attributes | finish | body)()
 
@@ -37,7 +42,9 @@ def run(step, shape=(3, 4), iterations=6, **body):
     job, arrays = job_of(step, shape, iterations, **body), {"x": X, "w": X[::-1]}
     found = simulate(job, arrays)
     assert np.array_equal(found.results[0]["out"], found.results[1]["out"])
-    clear = trace(job, {name: array.shape for name, array in arrays.items()}).graph.run_clear(arrays, iterations)
+    clear = trace(job, {name: array.shape for name, array in arrays.items()}).graph.run_clear(
+        arrays, iterations
+    )
     return found, clear["out"]
 
 
@@ -137,10 +144,16 @@ def test_the_numbers_of_a_schedule_are_in_the_digest_and_their_last_bits_are_not
         def step(v):
             v.total = v.total + v.schedule(function) * v.x
 
-        return trace(job_of(step, iterations=iterations), {"x": X.shape, "w": X.shape}).listing.digest
+        return trace(
+            job_of(step, iterations=iterations), {"x": X.shape, "w": X.shape}
+        ).listing.digest
 
     assert digest(lambda t: 0.1 * (t + 1)) == digest(lambda t: math.nextafter(0.1 * (t + 1), 9.0))
-    found = {digest(lambda t: 0.1 * t), digest(lambda t: 0.1 * t + 1e-6 * (t == 3)), digest(lambda t: 0.2 * t)}
+    found = {
+        digest(lambda t: 0.1 * t),
+        digest(lambda t: 0.1 * t + 1e-6 * (t == 3)),
+        digest(lambda t: 0.2 * t),
+    }
     assert len(found) == 3
 
 
@@ -159,7 +172,11 @@ def test_gradients_of_a_sum_through_a_schedule():
 
 
 @FEW
-@given(st.lists(st.integers(1, 4), max_size=3).map(tuple), st.sampled_from([0.25, 0.5, 0.9]), st.integers(0, 2**48 - 1))
+@given(
+    st.lists(st.integers(1, 4), max_size=3).map(tuple),
+    st.sampled_from([0.25, 0.5, 0.9]),
+    st.integers(0, 2**48 - 1),
+)
 def test_dropout_keeps_entries_or_not_the_same_at_both_parties(shape, p, seed):
     x = numbers(shape, 3)
     job = type("Dropped", (Job,), {
@@ -204,7 +221,11 @@ def test_dropout_costs_nothing_and_its_gradient_drops_the_same():
 
     found, clear = run(with_dropout)
     same, _ = run(without)
-    assert (found.rounds, found.bytes_sent, found.dealt_bytes) == (same.rounds, same.bytes_sent, same.dealt_bytes)
+    assert (found.rounds, found.bytes_sent, found.dealt_bytes) == (
+        same.rounds,
+        same.bytes_sent,
+        same.dealt_bytes,
+    )
     assert np.array_equal(found.results[0]["out"], clear)
     assert np.array_equal(clear, run(forward)[1])
 
@@ -212,7 +233,9 @@ def test_dropout_costs_nothing_and_its_gradient_drops_the_same():
 def test_what_is_dropped_stays_what_it_was():
     """Runs of two versions of this program go on together only if they draw alike."""
     job = job_of(lambda v: setattr(v, "total", dropout(v.x, 0.5, 5)), iterations=3)
-    clear = trace(job, {"x": X.shape, "w": X.shape}).graph.run_clear({"x": np.ones(X.shape), "w": X}, 3)["out"]
+    clear = trace(job, {"x": X.shape, "w": X.shape}).graph.run_clear(
+        {"x": np.ones(X.shape), "w": X}, 3
+    )["out"]
     assert "".join("01"[int(each > 0)] for each in clear.flat) == "001101001000"
 
 
@@ -233,12 +256,18 @@ def test_shuffled_minibatches_see_every_row_once_in_an_epoch(size):
     for each in (clear, same):
         assert np.abs(each - expected).max() <= 1e-9
     assert np.abs(found.results[0]["out"] - expected).max() <= 60 * ULP
-    assert (found.rounds, found.bytes_sent, found.dealt_bytes) == (plain.rounds, plain.bytes_sent, plain.dealt_bytes)
+    assert (found.rounds, found.bytes_sent, found.dealt_bytes) == (
+        plain.rounds,
+        plain.bytes_sent,
+        plain.dealt_bytes,
+    )
 
 
 def test_the_order_of_rows_is_another_in_each_epoch():
     def last(iterations):
-        return run(lambda v: setattr(v, "total", v.x.minibatch(3, shuffle=1)), iterations=iterations)[1]
+        return run(
+            lambda v: setattr(v, "total", v.x.minibatch(3, shuffle=1)), iterations=iterations
+        )[1]
 
     epochs = [last(n) for n in range(1, 9)]
     assert len({epoch.tobytes() for epoch in epochs}) > 2

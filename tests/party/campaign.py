@@ -1,6 +1,7 @@
 """Endings at random, for as long as is wanted: `python tests/party/campaign.py SECONDS [SEED]`.
 
-Either party, both, and the dealer die at random points of the end, in their first life and in later ones.
+Either party, both, and the dealer die at random points of the end, in their first life and in later
+ones.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from ends import PARTIES, Killed, World, install
 
 async def one(chooser: random.Random, world: World, tally: Counter[str]) -> None:
     """A run with up to four deaths of each party."""
-    deaths = {role: {chooser.randrange(60) for _ in range(chooser.randrange(5))} for role in PARTIES}
+    deaths = {
+        role: {chooser.randrange(60) for _ in range(chooser.randrange(5))} for role in PARTIES
+    }
 
     def fault(who: str, number: int, what: str) -> BaseException | None:
         if number not in deaths[who]:
@@ -60,7 +63,9 @@ def main() -> None:
             end = time.monotonic() + seconds
             while time.monotonic() < end:
                 place = Path(folder) / str(len(worlds))
-                worlds.append(World(place, chooser.choice(("both", "both", "alice", "bob", "none")), PARTIES))
+                worlds.append(
+                    World(place, chooser.choice(("both", "both", "alice", "bob", "none")), PARTIES)
+                )
                 await one(chooser, worlds[-1], tally)
 
         asyncio.run(all_of_them())

@@ -1,8 +1,9 @@
-"""Two real parties and a real dealer's session in one process, over in-memory links, with deaths wherever a test wants them.
+"""Two real parties and a real dealer's session in one process, over in-memory links, with deaths
+wherever a test wants them.
 
-A *point* is a moment at which a process can be killed: before and after each write, sync, rename and message of a party, from
-where its end begins. Points are numbered in the order a party comes to them. A party that dies leaves its files as they are and
-its links broken, and says nothing more.
+A *point* is a moment at which a process can be killed: before and after each write, sync, rename
+and message of a party, from where its end begins. Points are numbered in the order a party comes to
+them. A party that dies leaves its files as they are and its links broken, and says nothing more.
 """
 
 from __future__ import annotations
@@ -46,7 +47,9 @@ ITERATIONS = 3
 WHO: ContextVar[str] = ContextVar("WHO", default="")
 JOB = Seed()
 INPUTS = {name: np.asarray(each.default, float) for name, each in JOB.inputs.items()}
-CLEAR = trace(JOB, {name: array.shape for name, array in INPUTS.items()}).graph.run_clear(INPUTS, ITERATIONS)
+CLEAR = trace(JOB, {name: array.shape for name, array in INPUTS.items()}).graph.run_clear(
+    INPUTS, ITERATIONS
+)
 JOB.kept = JOB.keep = ("w",)  # each run leaves a model too
 
 
@@ -55,8 +58,8 @@ class Killed(BaseException):
 
 
 class World:
-    """Everything outside the parties' processes, and what is known of these. `fault` decides at each point: an exception to
-    raise there, or None."""
+    """Everything outside the parties' processes, and what is known of these. `fault` decides at
+    each point: an exception to raise there, or None."""
 
     def __init__(self, folder: Path, reveal: str, stateful: tuple[str, ...]) -> None:
         self.folder, self.reveal, self.stateful = folder, reveal, stateful
@@ -65,7 +68,9 @@ class World:
         self.dead: set[str] = set()  # for as long as it is not started again
         self.ending: set[str] = set()
         self.points: dict[str, list[str]] = {role: [] for role in PARTIES}
-        self.fault: Callable[[str, int, str], BaseException | None] = lambda role, number, what: None
+        self.fault: Callable[[str, int, str], BaseException | None] = lambda role, number, what: (
+            None
+        )
         self.revealed: set[int] = set()  # epochs in which somebody sent its share of the results
         self.learnt: dict[str, dict[str, Any]] = {}
         self.models: dict[str, SharedModel] = {}
@@ -76,7 +81,8 @@ class World:
         self._serving: set[asyncio.Task[None]] = set()
         self.new_dealer()
 
-    # ---- the network --------------------------------------------------------------------------------------------
+    # ---- the network
+    # --------------------------------------------------------------------------------------------
 
     def new_dealer(self) -> None:
         """The dealer is killed, and a new one is started."""
@@ -86,7 +92,12 @@ class World:
         for task in self._serving:
             task.cancel()
         self._dealer = Session(
-            "s", self._workers, Turns(self._workers), Limits(), Stock(96 << 20, 64, 1 << 30, lambda: 1), Log("dealer")
+            "s",
+            self._workers,
+            Turns(self._workers),
+            Limits(),
+            Stock(96 << 20, 64, 1 << 30, lambda: 1),
+            Log("dealer"),
         )
 
     async def meet(self, role: str) -> Connection:
@@ -108,7 +119,8 @@ class World:
         task.add_done_callback(self._serving.discard)
         return mine
 
-    # ---- the processes ------------------------------------------------------------------------------------------
+    # ---- the processes
+    # ------------------------------------------------------------------------------------------
 
     def point(self, what: str) -> None:
         role = WHO.get()
@@ -160,22 +172,30 @@ class World:
         return Run(intent, to, mine, RunView(), store, interval=0.0, keeper=keep)
 
     async def until_done(self, lives: int = 6) -> None:
-        """Start what is not running, as an operator with a unit that restarts would, until both have ended well together."""
+        """Start what is not running, as an operator with a unit that restarts would, until both
+        have ended well together."""
         for _ in range(lives):
             for role in PARTIES:
                 self.start(role)
             while any(not task.done() for task in self.tasks.values()):
-                await asyncio.wait(self.tasks.values(), timeout=30, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(
+                    self.tasks.values(), timeout=30, return_when=asyncio.FIRST_COMPLETED
+                )
                 for role, task in list(self.tasks.items()):
-                    if task.done() and role in self.dead:  # its peer may still be there, and then waits for it
+                    if (
+                        task.done() and role in self.dead
+                    ):  # its peer may still be there, and then waits for it
                         await asyncio.gather(task, return_exceptions=True)
                         self.start(role)
                 if all(task.done() for task in self.tasks.values()):
                     break
                 if any(task.done() for task in self.tasks.values()):
                     await asyncio.wait(self.tasks.values(), timeout=0.5)
-                    for role in PARTIES:  # a result on its own is not the end: whoever waits, its peer is started again
-                        if self.tasks[role].done() and any(not task.done() for task in self.tasks.values()):
+                    # a result on its own is not the end: whoever waits, its peer is started again
+                    for role in PARTIES:
+                        if self.tasks[role].done() and any(
+                            not task.done() for task in self.tasks.values()
+                        ):
                             self.note(role)
                             self.start(role)
             ended = [self.note(role) for role in PARTIES]
@@ -194,8 +214,12 @@ class World:
             return False
 
     def right(self) -> None:
-        """Who is to learn has the right results, equal at both; nobody else has any. Both have halves of one model."""
-        assert np.abs(together([self.models[role] for role in PARTIES])["w"] - CLEAR["weights"]).max() < 1e-4
+        """Who is to learn has the right results, equal at both; nobody else has any. Both have
+        halves of one model."""
+        assert (
+            np.abs(together([self.models[role] for role in PARTIES])["w"] - CLEAR["weights"]).max()
+            < 1e-4
+        )
         for role in PARTIES:
             learns = self.reveal in (role, "both")
             assert set(self.learnt[role]) == (set(CLEAR) if learns else set())
@@ -262,7 +286,9 @@ def install(patch: pytest.MonkeyPatch, current: Callable[[], World]) -> None:
             plans[who, learners] = make(trace(*traced), who, learners, guard)
         return plans[who, learners]
 
-    patch.setattr(agreement, "trace_job", lambda job, shapes, iterations, network: (job, shapes, iterations))
+    patch.setattr(
+        agreement, "trace_job", lambda job, shapes, iterations, network: (job, shapes, iterations)
+    )
     patch.setattr(agreement, "make_plan", known)
     link_in_memory(patch, current)
 

@@ -1,6 +1,8 @@
-"""One party of a join, as a process: ROLE ADDRESS KEYS FIRST COUNT. Prints seconds, processor seconds and its common ids in order (JSON).
+"""One party of a join, as a process: ROLE ADDRESS KEYS FIRST COUNT. Prints seconds, processor
+seconds and its common ids in order (JSON).
 
-PYTHONPATH=.:tests python tests/party/joiner.py measure COUNT times two of them that share half of their ids.
+PYTHONPATH=.:tests python tests/party/joiner.py measure COUNT times two of them that share half of
+their ids.
 """
 
 from __future__ import annotations
@@ -27,14 +29,21 @@ async def party(role: str, address: str, folder: str, first: int, count: int) ->
     begun = time.monotonic()
     ids = normalised(range(first, first + count), "the test")
     if role == "alice":
-        listener = Listener(address, "alice", keys.pairs["alice"], Allow([keys.pairs["bob"].public]), roles=("bob",))
+        listener = Listener(
+            address, "alice", keys.pairs["alice"], Allow([keys.pairs["bob"].public]), roles=("bob",)
+        )
         peer = await listener.accept(30)
     else:
         peer = await keys.connect(address, "bob", "alice", "test")
     rows = await join(peer, ids, public)
     print(
         json.dumps(
-            [time.monotonic() - begun, time.process_time(), rows.theirs, [ids[place].decode() for place in rows.places]]
+            [
+                time.monotonic() - begun,
+                time.process_time(),
+                rows.theirs,
+                [ids[place].decode() for place in rows.places],
+            ]
         )
     )
     await peer.close()
@@ -51,7 +60,9 @@ def two(folder: Path, count: int) -> list[tuple[float, float, int, list[str]]]:
     environment = os.environ | {"PYTHONPATH": f"{tests.parent}{os.pathsep}{tests}"}
     children = [
         subprocess.Popen(
-            [*command, role, address, str(folder), str(first), str(count)], stdout=subprocess.PIPE, env=environment
+            [*command, role, address, str(folder), str(first), str(count)],
+            stdout=subprocess.PIPE,
+            env=environment,
         )
         for role, first in (("alice", 0), ("bob", count // 2))
     ]
@@ -68,6 +79,9 @@ if __name__ == "__main__":
     if sys.argv[1] == "measure":
         with tempfile.TemporaryDirectory() as place:
             for seconds, busy, theirs, found in two(Path(place), int(sys.argv[2])):
-                print(f"{seconds:.1f} s, {busy:.1f} of a processor: {len(found):,} common of {theirs:,}")
+                print(
+                    f"{seconds:.1f} s, {busy:.1f} of a processor: {len(found):,} common of"
+                    f" {theirs:,}"
+                )
     else:
         asyncio.run(party(*sys.argv[1:4], *map(int, sys.argv[4:])))

@@ -1,4 +1,5 @@
-"""Two parties whose jobs differ: neither starts, both say where, and neither learns more of the other's job than that."""
+"""Two parties whose jobs differ: neither starts, both say where, and neither learns more of the
+other's job than that."""
 
 from __future__ import annotations
 
@@ -14,7 +15,14 @@ from party.ending import Ending
 from party.links import ENDED, Addresses, Links
 from party.loading import load_job
 from protocol.channel.memory import pair
-from protocol.errors import AgreementError, ConfigError, DataError, JobError, MpcError, ProtocolError
+from protocol.errors import (
+    AgreementError,
+    ConfigError,
+    DataError,
+    JobError,
+    MpcError,
+    ProtocolError,
+)
 from protocol.wire import Kind, Message
 
 JOB = """
@@ -54,7 +62,9 @@ class Heard:
         self._connection.send(message)
 
 
-def meeting(folder: Path, alice: str, bob: str, **bodies: Any) -> tuple[dict[str, Any], list[Message]]:
+def meeting(
+    folder: Path, alice: str, bob: str, **bodies: Any
+) -> tuple[dict[str, Any], list[Message]]:
     """What `agree` gave to each, and all that was sent."""
     intents = {}
     for role, text in (("alice", alice), ("bob", bob)):
@@ -62,7 +72,9 @@ def meeting(folder: Path, alice: str, bob: str, **bodies: Any) -> tuple[dict[str
         path = folder / role / f"check_{role}.py"
         path.write_text(text)
         job = load_job(str(path))
-        intents[role] = Intent(role=role, job=job, iterations=job.iterations, reveal="both", shapes=SHAPES[role])
+        intents[role] = Intent(
+            role=role, job=job, iterations=job.iterations, reveal="both", shapes=SHAPES[role]
+        )
 
     async def both() -> tuple[list[Any], list[Message]]:
         ends = [Heard(end) for end in pair()]
@@ -91,29 +103,96 @@ def test_the_same_job_in_files_of_two_names_is_agreed_on(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "alice", "bob"),
     [
-        ("* 0.75", "* 0.5", "step: bob multiplies by 0.5 where alice multiplies by 0.75 (check_alice.py:15)",
-         "step: alice multiplies by 0.75 where bob multiplies by 0.5 (check_bob.py:15)"),
-        ("* 0.75", "+ 0.5", "step: bob adds 0.5 where alice multiplies by 0.75 (check_alice.py:15)", None),
-        ("* 0.75", "* 0.7500000000000001", "bob multiplies by 0.7500000000000001 where alice multiplies by 0.75", None),
-        ("< 0.25", "< 0.5", "finish: bob tests for < 0.5 where alice tests for < 0.25 (check_alice.py:18)", None),
+        (
+            "* 0.75",
+            "* 0.5",
+            "step: bob multiplies by 0.5 where alice multiplies by 0.75 (check_alice.py:15)",
+            "step: alice multiplies by 0.75 where bob multiplies by 0.5 (check_bob.py:15)",
+        ),
+        (
+            "* 0.75",
+            "+ 0.5",
+            "step: bob adds 0.5 where alice multiplies by 0.75 (check_alice.py:15)",
+            None,
+        ),
+        (
+            "* 0.75",
+            "* 0.7500000000000001",
+            "bob multiplies by 0.7500000000000001 where alice multiplies by 0.75",
+            None,
+        ),
+        (
+            "< 0.25",
+            "< 0.5",
+            "finish: bob tests for < 0.5 where alice tests for < 0.25 (check_alice.py:18)",
+            None,
+        ),
         ("< 0.25", "<= 0.25", "finish: bob tests for ≤ 0.25 where alice tests for < 0.25", None),
-        ("low=0, high=1", "low=0, high=2", "the inputs: bob takes bob's x (5, 2) in [0, 2] where alice takes bob's x (5, 2) "
-         "in [0, 1] (check_alice.py:9)", None),
-        ("-4, 4", "-4, 5", "bob takes a tensor to lie in [-4, 5] where alice takes a tensor to lie in [-4, 4]", None),
-        ("all=v.w", "all=v.x", "finish: bob reveals all: bob's x where alice reveals all: w after 2 iterations", None),
+        (
+            "low=0, high=1",
+            "low=0, high=2",
+            "the inputs: bob takes bob's x (5, 2) in [0, 2] where alice takes bob's x (5, 2) "
+            "in [0, 1] (check_alice.py:9)",
+            None,
+        ),
+        (
+            "-4, 4",
+            "-4, 5",
+            "bob takes a tensor to lie in [-4, 5] where alice takes a tensor to lie in [-4, 4]",
+            None,
+        ),
+        (
+            "all=v.w",
+            "all=v.x",
+            "finish: bob reveals all: bob's x where alice reveals all: w after 2 iterations",
+            None,
+        ),
         ("poor=", "rich=", "finish: bob reveals rich: a comparison with 0.25", None),
-        ("all=v.w)", "all=v.w, more=v.u)", "bob reveals more: alice's u, which alice does not",
-          "finish: bob reveals more: alice's u (check_bob.py:18), which alice does not"),
-        ("all=v.w)", "all=v.w, bits=8)", "bob keeps 8 fraction bits, which alice does not",
-          "finish: bob keeps 8 fraction bits (check_bob.py:18), which alice does not"),
+        (
+            "all=v.w)",
+            "all=v.w, more=v.u)",
+            "bob reveals more: alice's u, which alice does not",
+            "finish: bob reveals more: alice's u (check_bob.py:18), which alice does not",
+        ),
+        (
+            "all=v.w)",
+            "all=v.w, bits=8)",
+            "bob keeps 8 fraction bits, which alice does not",
+            "finish: bob keeps 8 fraction bits (check_bob.py:18), which alice does not",
+        ),
         ("v.x @ v.w <", "v.x @ v.u <", "finish: bob computes a matmul", None),
-        ("rate = 0.5", "rate = 0.125", "the settings: bob has rate = 0.125 where alice has rate = 0.5", None),
-        ("rate = 0.5", "fraction_bits = 18", "the settings: bob has fraction_bits = 18 where alice has fraction_bits = chosen", None),
-        ("v.w = v.w", "v.u = v.w", "step: bob carries u (2, 1) on where alice carries w (2, 1) on (check_alice.py:15)", None),
-        ('u = Input("alice"', 'u = Input("bob"', "the owner of u is 'alice' for alice and 'bob' for bob", None),
-        ("        out = ", "        out = (v.x @ v.u).sum()\n        out = ", "step: bob computes a matmul", None),
+        (
+            "rate = 0.5",
+            "rate = 0.125",
+            "the settings: bob has rate = 0.125 where alice has rate = 0.5",
+            None,
+        ),
+        (
+            "rate = 0.5",
+            "fraction_bits = 18",
+            "the settings: bob has fraction_bits = 18 where alice has fraction_bits = chosen",
+            None,
+        ),
+        (
+            "v.w = v.w",
+            "v.u = v.w",
+            "step: bob carries u (2, 1) on where alice carries w (2, 1) on (check_alice.py:15)",
+            None,
+        ),
+        (
+            'u = Input("alice"',
+            'u = Input("bob"',
+            "the owner of u is 'alice' for alice and 'bob' for bob",
+            None,
+        ),
+        (
+            "        out = ",
+            "        out = (v.x @ v.u).sum()\n        out = ",
+            "step: bob computes a matmul",
+            None,
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_difference_is_named_at_both_where_its_owner_finds_it(tmp_path, old, new, alice, bob):
     assert old in JOB
     found, sent = meeting(tmp_path, JOB, JOB.replace(old, new))
@@ -137,11 +216,15 @@ def test_of_the_rest_of_a_job_nothing_is_said(tmp_path):
     assert "poor" not in said
 
 
-@pytest.mark.parametrize("words", [None, [], ["a"] * 4, ["a", "b", 1], ["a", "b", "c\n"], ["a", "b", "c" * 5000]])
+@pytest.mark.parametrize(
+    "words", [None, [], ["a"] * 4, ["a", "b", 1], ["a", "b", "c\n"], ["a", "b", "c" * 5000]]
+)
 def test_a_peer_that_does_not_say_how_its_job_differs(tmp_path, words):
     path = tmp_path / "job.py"
     path.write_text(JOB)
-    intent = Intent(role="alice", job=load_job(str(path)), iterations=2, reveal="both", shapes=SHAPES["alice"])
+    intent = Intent(
+        role="alice", job=load_job(str(path)), iterations=2, reveal="both", shapes=SHAPES["alice"]
+    )
 
     async def one() -> None:
         mine, peer = pair("")
@@ -170,7 +253,9 @@ class Ear:
 
 
 def test_why_a_session_is_aborted_is_told_to_the_peer_alone():
-    links = Links("alice", Addresses(session="s", peer="tcp://x:1", dealer="tcp://x:2"), print, print)
+    links = Links(
+        "alice", Addresses(session="s", peer="tcp://x:1", dealer="tcp://x:2"), print, print
+    )
     links._peer, links._dealer = peer, dealer = Ear(), Ear()
     links.abort("parameter rate is 0.456 for bob", back=False)
     assert peer.bodies == [{"reason": "parameter rate is 0.456 for bob", "back": False}]
@@ -190,7 +275,8 @@ def test_what_may_name_a_path_is_not_told(kind):
 
 
 def test_a_coarse_reveal_gives_the_value_rounded_with_a_public_coin():
-    """t = ⌊(X + u) / 2^shift⌋, u from what was opened; X, its low bits included, is in no other message."""
+    """t = ⌊(X + u) / 2^shift⌋, u from what was opened; X, its low bits included, is in no other
+    message."""
     from protocol.jobs import Input, Job
     from protocol.simulate import simulate
 
@@ -214,7 +300,8 @@ def test_a_coarse_reveal_gives_the_value_rounded_with_a_public_coin():
     whole = np.rint(x * 2**20).astype(np.int64)
     assert (run.results[0]["x"] * 2**8 == (whole + (1 << shift) - 1 - coin) >> shift).all()
     assert (np.abs(run.results[0]["x"] - x) < 2.0**-8).all()
-    # the interval of four bits holds that of eight: two reveals of one tensor say no more than the finer
+    # the interval of four bits holds that of eight: two reveals of one tensor say no more than the
+    # finer
     wide = ((alice + bob) % np.uint64(1 << 16)).astype(np.int64)
     low = {
         12: run.results[0]["x"] * 2**20 - ((1 << 12) - 1 - coin),

@@ -1,4 +1,5 @@
-"""The library: three roles as tasks of one event loop, its twin and its simulation, and what it says where it is misused."""
+"""The library: three roles as tasks of one event loop, its twin and its simulation, and what it
+says where it is misused."""
 
 from __future__ import annotations
 
@@ -20,7 +21,15 @@ from party.__main__ import main as commands
 from party.local import free_address
 from party.view import RunView
 from protocol.draws import Draw
-from protocol.errors import AgreementError, ConfigError, DataError, JobError, LinkError, OutOfRangeError, Stopped
+from protocol.errors import (
+    AgreementError,
+    ConfigError,
+    DataError,
+    JobError,
+    LinkError,
+    OutOfRangeError,
+    Stopped,
+)
 from protocol.jobs import Input, Job
 from protocol.tables import MinMax, Table
 
@@ -91,7 +100,9 @@ def test_three_roles_in_one_event_loop(home, in_a_loop):
     assert np.abs(his["weights"] - least_squares()).max() < 1e-3
     assert his.steps == [2, 4, 6, 8] and len(his.history["loss"]) == 4
     assert his.report.rounds == hers.report.rounds > 0
-    assert his.report.bytes_sent >= hers.report.bytes_received > 0  # his last message may come when she has ended
+    assert (
+        his.report.bytes_sent >= hers.report.bytes_received > 0
+    )  # his last message may come when she has ended
     assert "weights (3, 1)" in repr(his) and "loss, at check 4" in repr(his)
 
 
@@ -101,16 +112,21 @@ async def test_what_stays_shared_is_a_half_to_save_and_to_go_on_with(home, tmp_p
 
     async with both() as (alice, bob):
         data = {"x": X, "y": Y}
-        halves = await asyncio.gather(alice.train(Kept, w=W, keep=True), bob.train(Kept, data, keep=True))
+        halves = await asyncio.gather(
+            alice.train(Kept, w=W, keep=True), bob.train(Kept, data, keep=True)
+        )
         assert all(each.model is not None for each in halves)
         halves[0].model.save(tmp_path / "alice.share")
         more = await asyncio.gather(
-            alice.train(Kept, model=tmp_path / "alice.share"), bob.train(Kept, data, model=halves[1].model)
+            alice.train(Kept, model=tmp_path / "alice.share"),
+            bob.train(Kept, data, model=halves[1].model),
         )
         assert np.abs(more[0]["weights"] - least_squares(16)).max() < 1e-3
         assert more[0].model is None
         faults = await asyncio.gather(
-            alice.train(Kept, model=tmp_path / "alice.share"), bob.train(Kept, data), return_exceptions=True
+            alice.train(Kept, model=tmp_path / "alice.share"),
+            bob.train(Kept, data),
+            return_exceptions=True,
         )
     assert "--model is 'given' for alice and 'not given' for bob" in str(faults[0])
 
@@ -120,7 +136,9 @@ async def test_predictions_from_python(home, tmp_path):
     rows = {"x": RNG.uniform(-1, 1, (40, 3)), "y": np.eye(2)[:1].repeat(40, axis=0)[:, :1]}
     new = RNG.uniform(-1, 1, (5, 3))
     async with both() as (alice, bob):
-        halves = await asyncio.gather(alice.train(risk.__file__, keep=True), bob.train(risk.__file__, rows, keep=True))
+        halves = await asyncio.gather(
+            alice.train(risk.__file__, keep=True), bob.train(risk.__file__, rows, keep=True)
+        )
         models = [each.model for each in halves]
         hers, his = await asyncio.gather(
             alice.predict(models[0], to={"probabilities": "both"}),
@@ -128,16 +146,20 @@ async def test_predictions_from_python(home, tmp_path):
         )
         assert np.array_equal(hers["probabilities"], his["probabilities"])
         assert his["probabilities"].shape == (5, 1)
-        faults = await asyncio.gather(alice.predict(models[0]), bob.predict(models[1]), return_exceptions=True)
+        faults = await asyncio.gather(
+            alice.predict(models[0]), bob.predict(models[1]), return_exceptions=True
+        )
     assert (
-        "the owner of x is 'bob' for alice and 'alice' for bob; start both with the same, and one of them with the rows"
-        in str(faults[0])
+        "the owner of x is 'bob' for alice and 'alice' for bob; start both with the same, and one"
+        " of them with the rows" in str(faults[0])
     )
 
 
 async def test_a_difference_is_the_error_of_both_and_the_loop_goes_on(home):
     async with both() as (alice, bob):
-        faults = await asyncio.gather(alice.run(Fit, w=W, iterations=3), bob.run(Fit, x=X, y=Y), return_exceptions=True)
+        faults = await asyncio.gather(
+            alice.run(Fit, w=W, iterations=3), bob.run(Fit, x=X, y=Y), return_exceptions=True
+        )
     assert {type(each) for each in faults} == {AgreementError}
     assert "iterations is 3 for alice and 8 for bob" in str(faults[0])
 
@@ -171,7 +193,8 @@ def test_a_loop_that_ends_while_data_are_read_ends_without_a_word(caplog):
 
 
 async def test_the_loop_goes_on_with_other_work(home):
-    """Reading, planning and steps leave it to others: here they get their turns, however long a plan takes."""
+    """Reading, planning and steps leave it to others: here they get their turns, however long a
+    plan takes."""
     turns, meanwhile, planned = 0, [], 0
 
     async def others() -> None:
@@ -211,10 +234,13 @@ async def test_a_plain_call_from_a_coroutine_has_a_loop_of_its_own(home):
 
 def test_a_plain_call_where_no_loop_runs(home):
     with pytest.raises(LinkError, match="did not answer within"):
-        Party("bob", peer=free_address(), dealer=free_address(), wait="200ms").run_sync(Fit, x=X, y=Y)
+        Party("bob", peer=free_address(), dealer=free_address(), wait="200ms").run_sync(
+            Fit, x=X, y=Y
+        )
 
 
-# ---- alone -------------------------------------------------------------------------------------------------------
+# ---- alone
+# --------------------------------------------------------------------------------------------------
 
 
 def test_the_twin_and_the_simulation_agree():
@@ -323,11 +349,18 @@ def test_the_same_command_runs_a_job_alone(how, tmp_path, capsys):
 
 
 def test_built_in_jobs_by_name_with_their_defaults():
-    assert np.abs(plain("seed", iterations=50)["weights"] - simulate("seed", iterations=50)["weights"]).max() < 1e-3
+    assert (
+        np.abs(
+            plain("seed", iterations=50)["weights"] - simulate("seed", iterations=50)["weights"]
+        ).max()
+        < 1e-3
+    )
 
 
 def test_numbers_and_texts_are_read_alike():
-    texts = Party("bob", wait="2m", rtt="40ms", bandwidth="100mbit", dealer_bandwidth="none", threads=2)
+    texts = Party(
+        "bob", wait="2m", rtt="40ms", bandwidth="100mbit", dealer_bandwidth="none", threads=2
+    )
     numbers = Party("bob", wait=120, rtt=0.04, bandwidth=1e8, dealer_bandwidth=0, threads="2")
     assert vars(texts) == vars(numbers)
 
@@ -340,8 +373,16 @@ def test_numbers_and_texts_are_read_alike():
         (lambda: Party("bob", wait=0), ConfigError, "must be more than zero"),
         (lambda: Party("bob", peer="here"), ConfigError, "peer: 'here' is not an address"),
         (lambda: Party("bob", session="a b"), ConfigError, "not a session name"),
-        (lambda: Party("bob", dealer="tcp://192.0.2.1:7700").run_sync(Fit, x=X, y=Y), ConfigError, "needs a key"),
-        (lambda: Party("bob").run_sync(Fit, x=X, y=Y, reveal="me"), ConfigError, "'me' is not one of alice"),
+        (
+            lambda: Party("bob", dealer="tcp://192.0.2.1:7700").run_sync(Fit, x=X, y=Y),
+            ConfigError,
+            "needs a key",
+        ),
+        (
+            lambda: Party("bob").run_sync(Fit, x=X, y=Y, reveal="me"),
+            ConfigError,
+            "'me' is not one of alice",
+        ),
         (lambda: Party("bob").run_sync(Fit, x=X, y=Y, w=W), DataError, "it is alice's to bring"),
         (lambda: Party("bob").run_sync(Fit, x=X, y=Y[:-1]), DataError, "6"),
         (lambda: Party("bob").run_sync(Fit, x=X, z=Y), ConfigError, "has no tensor z"),
@@ -350,7 +391,11 @@ def test_numbers_and_texts_are_read_alike():
         (lambda: plan(Fit, x=(6, 3), y=(6, 1), link="fast"), ConfigError, "a link is one of"),
         (lambda: plain(Fit, x=X, w=W), DataError, "tensor y has no default"),
         (lambda: plain(Fit, x=2 * X, y=Y, w=W), DataError, r"leaves its declared range \[-1, 1\]"),
-        (lambda: plain(Fit, x=[[1, 2], [3]], y=Y, w=W), DataError, "tensor x has rows of different lengths"),
+        (
+            lambda: plain(Fit, x=[[1, 2], [3]], y=Y, w=W),
+            DataError,
+            "tensor x has rows of different lengths",
+        ),
         (lambda: plain("sead"), JobError, "did you mean 'seed'"),
         (lambda: plain(int), JobError, "not int"),
         (lambda: plain(Fit, x=X, y=Y, w=W)["wieghts"], DataError, "wieghts was not revealed"),

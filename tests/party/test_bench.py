@@ -1,5 +1,5 @@
-"""The benchmark's own parts: choosing workloads, the stopwatch, the tables; and one workload between real
-processes.
+"""The benchmark's own parts: choosing workloads, the stopwatch, the tables; and one workload
+between real processes.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ def test_workloads_are_chosen_by_name_or_beginning():
 
 
 def test_sizes_scale():
-    assert WORKLOADS["mul-1M"].resized(0.1, None).parameters == {"operation": "mul", "size": "100000"}
+    assert WORKLOADS["mul-1M"].resized(0.1, None).parameters == {
+        "operation": "mul",
+        "size": "100000",
+    }
     assert WORKLOADS["mul-1M"].resized(1.0, 50).size == 50
     seed = WORKLOADS["seed-10k"].resized(0.01, None)
     assert (seed.steps, seed.iterations) == (100, 300)
@@ -92,7 +95,13 @@ def test_the_reference_is_the_same_work_in_float64():
     job = Single()
     job.size = 1000
     inputs = {name: np.asarray(each.default) for name, each in job.inputs.items()}
-    assert 0.0 < reference_seconds(trace(job, {name: each.shape for name, each in inputs.items()}), inputs, 3) < 1.0
+    assert (
+        0.0
+        < reference_seconds(
+            trace(job, {name: each.shape for name, each in inputs.items()}), inputs, 3
+        )
+        < 1.0
+    )
 
 
 @pytest.mark.parametrize("peak", PEAKS)

@@ -1,4 +1,5 @@
-"""Checks between two real parties and a dealer: killed at any point, halted, ended early, nothing of the history is lost."""
+"""Checks between two real parties and a dealer: killed at any point, halted, ended early, nothing
+of the history is lost."""
 
 from __future__ import annotations
 
@@ -43,7 +44,12 @@ def world(monkeypatch, tmp_path) -> Iterator[Any]:
 
     def new(job: Job) -> World:
         inputs = {name: np.asarray(each.default, float) for name, each in job.inputs.items()}
-        for name, value in {"JOB": job, "INPUTS": inputs, "ITERATIONS": STEPS, "CLEAR": twin(job, STEPS)[0]}.items():
+        for name, value in {
+            "JOB": job,
+            "INPUTS": inputs,
+            "ITERATIONS": STEPS,
+            "CLEAR": twin(job, STEPS)[0],
+        }.items():
             monkeypatch.setattr(ends, name, value)
         made.append(World(tmp_path / str(len(made)), "both", PARTIES))
         return made[-1]
@@ -52,13 +58,16 @@ def world(monkeypatch, tmp_path) -> Iterator[Any]:
 
 
 def right(world: World, job: Job, steps: int) -> None:
-    """Both know what there is to know after so many steps: the results, and all that checks revealed, once each."""
+    """Both know what there is to know after so many steps: the results, and all that checks
+    revealed, once each."""
     results, history = twin(job, steps)
     for role in PARTIES:
         report: Report = world.tasks[role].result()
         assert np.abs(report.results["weights"] - results["weights"]).max() < 1e-4
         assert sorted(report.history.values) == (["loss"] if role == "alice" else ["error", "loss"])
-        assert report.history.steps == [n for n in range(1, steps + 1) if n % EVERY == 0 or n == STEPS]
+        assert report.history.steps == [
+            n for n in range(1, steps + 1) if n % EVERY == 0 or n == STEPS
+        ]
         for name, found in report.history.values.items():
             for mine, theirs in zip(found, history[name], strict=True):
                 assert np.abs(mine - theirs).max() < 1e-4
@@ -98,11 +107,15 @@ async def test_killed_anywhere_in_steps_and_checks_and_going_on(world, role, par
         fault, deaths = killing(role, at)
         again = world(Fit())
         await run(again, fault)
-        assert not deaths or at >= len(again.points[role])  # how many points a run has depends on who waits for whom
+        assert not deaths or at >= len(
+            again.points[role]
+        )  # how many points a run has depends on who waits for whom
         right(again, Fit(), STEPS)
 
 
-def killing(role: str, at: int) -> tuple[Callable[[str, int, str], BaseException | None], list[int]]:
+def killing(
+    role: str, at: int
+) -> tuple[Callable[[str, int, str], BaseException | None], list[int]]:
     """A fault that kills a party once, at a point of its run, and what is still to come of it."""
     deaths = [at]
 
@@ -158,7 +171,8 @@ async def test_two_who_decide_differently_end_in_a_sentence(world, monkeypatch):
 
 @pytest.mark.parametrize("at", [EVERY - 1, EVERY, STEPS - 1])
 async def test_halted_in_a_step_before_a_check_and_in_the_last(world, monkeypatch, at):
-    """A halt takes effect behind the check; asked for in the last step, the run ends with its results."""
+    """A halt takes effect behind the check; asked for in the last step, the run ends with its
+    results."""
     made = world(Fit())
     runs: dict[str, Run] = {}
     observers = Run._observers

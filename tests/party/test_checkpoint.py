@@ -1,4 +1,5 @@
-"""Checkpoints: complete or absent, self-checking, private, and kept until the peer has a newer one."""
+"""Checkpoints: complete or absent, self-checking, private, and kept until the peer has a newer
+one."""
 
 from __future__ import annotations
 
@@ -35,7 +36,9 @@ def test_what_is_saved_is_loaded(store):
 
 def test_files_are_private_and_nothing_is_left_beside_them(store):
     store.save(Point("t", 1), 1, STATE)
-    assert [stat.S_IMODE(path.stat().st_mode) for path in store.folder.glob("*.checkpoint")] == [0o600]
+    assert [stat.S_IMODE(path.stat().st_mode) for path in store.folder.glob("*.checkpoint")] == [
+        0o600
+    ]
     assert stat.S_IMODE(store.folder.stat().st_mode) == 0o700
 
 
@@ -48,7 +51,9 @@ def test_newest_first_and_only_of_this_plan(store):
     assert store.epoch() == 1  # epochs never repeat, whatever the plan
 
 
-@pytest.mark.parametrize("damage", [lambda raw: raw[:-1], lambda raw: b"", lambda raw: raw[:60] + b"\0" + raw[61:]])
+@pytest.mark.parametrize(
+    "damage", [lambda raw: raw[:-1], lambda raw: b"", lambda raw: raw[:60] + b"\0" + raw[61:]]
+)
 def test_a_damaged_file_is_noticed_and_the_one_before_it_used(store, damage):
     store.save(Point("t", 10), 1, STATE)
     store.save(Point("t", 20), 1, STATE)

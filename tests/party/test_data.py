@@ -29,7 +29,9 @@ def test_results_come_back(tmp_path: Path, suffix: str) -> None:
     np.testing.assert_array_equal(found["weights"] if suffix == ".npz" else found, X)
     if suffix == ".npz":
         with np.load(path, allow_pickle=False) as archive:
-            assert {name: archive[name].tolist() for name in archive} == {k: v.tolist() for k, v in RESULTS.items()}
+            assert {name: archive[name].tolist() for name in archive} == {
+                k: v.tolist() for k, v in RESULTS.items()
+            }
 
 
 def test_csv_results_are_exact(tmp_path: Path) -> None:
@@ -52,7 +54,9 @@ def test_a_failed_write_leaves_nothing_new(tmp_path: Path, monkeypatch: pytest.M
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
 
 
-def test_outputs_are_checked_before_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outputs_are_checked_before_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     check_output(tmp_path / "a.npy", axes=4)
     (tmp_path / "d.npz").mkdir()
     for path, axes, named in (
@@ -62,8 +66,14 @@ def test_outputs_are_checked_before_the_run(tmp_path: Path, monkeypatch: pytest.
         (tmp_path / "d.npz", 2, ["d.npz", "is a directory"]),
         (tmp_path / "no" / "a.npz", 2, ["a.npz", "does not exist"]),
     ):
-        rejected(ConfigError, lambda path=path, axes=axes: check_output(path, axes), ["--out", *named])
-    rejected(ConfigError, lambda: save_results(tmp_path / "a.csv", {"t": np.zeros((1, 1, 1))}), ["a.csv", "3"])
+        rejected(
+            ConfigError, lambda path=path, axes=axes: check_output(path, axes), ["--out", *named]
+        )
+    rejected(
+        ConfigError,
+        lambda: save_results(tmp_path / "a.csv", {"t": np.zeros((1, 1, 1))}),
+        ["a.csv", "3"],
+    )
     rejected(ConfigError, lambda: save_results(tmp_path / "a.npy", {}), ["a.npy", "nothing"])
     monkeypatch.setattr(os, "access", lambda *_: False)
     rejected(ConfigError, lambda: check_output(tmp_path / "a.npz"), ["a.npz", "cannot be written"])

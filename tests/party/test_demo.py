@@ -21,7 +21,12 @@ BYTES = {"bytes_sent": {"alice": 1, "bob": 1}, "dealt_bytes": {"alice": 32, "bob
 
 def summary(equal: bool, error: float) -> dict:
     found = {"weights": [1.0]}
-    outcome = {"equal": equal, "max_abs_weight_error": error, "grains": {}, "results": {"alice": found, "bob": found}}
+    outcome = {
+        "equal": equal,
+        "max_abs_weight_error": error,
+        "grains": {},
+        "results": {"alice": found, "bob": found},
+    }
     return FIGURES | BYTES | outcome
 
 
@@ -29,14 +34,22 @@ def summary(equal: bool, error: float) -> dict:
 def test_what_is_wrong_is_said_first(equal, error, capsys):
     wrong = summary(equal, error)
     assert _fault(wrong)
-    _show(wrong, {role: {"results": wrong["results"][role]} for role in ("alice", "bob")}, {"weights": np.ones(1)})
+    _show(
+        wrong,
+        {role: {"results": wrong["results"][role]} for role in ("alice", "bob")},
+        {"weights": np.ones(1)},
+    )
     assert capsys.readouterr().out.startswith("FAILED: ")
 
 
 def test_what_is_right_is_no_fault(capsys):
     right = summary(True, 1e-6)
     assert _fault(right) is None
-    _show(right, {role: {"results": right["results"][role]} for role in ("alice", "bob")}, {"weights": np.ones(1)})
+    _show(
+        right,
+        {role: {"results": right["results"][role]} for role in ("alice", "bob")},
+        {"weights": np.ones(1)},
+    )
     assert "FAILED" not in capsys.readouterr().out
 
 
@@ -44,14 +57,27 @@ def test_what_is_right_is_no_fault(capsys):
     ("alice", "bob", "fault", "words"),
     [
         ({"w": [1.0]}, {"p": [2.0]}, False, "different tensors: nothing is revealed to both."),
-        ({"w": [1.0], "q": [3.0]}, {"p": [2.0], "q": [3.0]}, False, "obtained equal values of what both learn."),
-        ({"w": [1.0], "q": [3.0]}, {"p": [2.0], "q": [3.0001]}, True, "obtained DIFFERENT values of what both learn."),
+        (
+            {"w": [1.0], "q": [3.0]},
+            {"p": [2.0], "q": [3.0]},
+            False,
+            "obtained equal values of what both learn.",
+        ),
+        (
+            {"w": [1.0], "q": [3.0]},
+            {"p": [2.0], "q": [3.0001]},
+            True,
+            "obtained DIFFERENT values of what both learn.",
+        ),
         ({"q": [3.0]}, {"q": [3.0]}, False, "obtained equal results."),
     ],
 )
 def test_only_what_both_learn_is_compared(alice, bob, fault, words, capsys):
     own = {"job": "j", "iterations": 1, "setup_seconds": 0.0, "bytes_sent": 1, "dealt_bytes": 1}
-    reports = {role: FIGURES | own | {"results": results} for role, results in (("alice", alice), ("bob", bob))}
+    reports = {
+        role: FIGURES | own | {"results": results}
+        for role, results in (("alice", alice), ("bob", bob))
+    }
     plain = {name: np.array(values) for name, values in (bob | alice).items()}
     found = _summary(reports, plain, {})
     assert bool(_fault(found)) == fault
@@ -73,7 +99,8 @@ from protocol.nn import SGD, BinaryCrossEntropy, Dense, ReLU, Sequential, Traini
 
 
 class Halves(Training):
-    x = Input("bob", (40, 4), -1, 1, default=[[n % 7 / 7, -(n % 5) / 5, n / 40, 0.5] for n in range(40)])
+    rows = [[n % 7 / 7, -(n % 5) / 5, n / 40, 0.5] for n in range(40)]
+    x = Input("bob", (40, 4), -1, 1, default=rows)
     y = Input("bob", (40, 1), 0, 1, default=[[n % 2] for n in range(40)])
     model = Sequential(Dense(4, 3), ReLU(), Dense(3, 1))
     loss, optimiser = BinaryCrossEntropy(), SGD(lr=0.1)
@@ -86,10 +113,25 @@ class Halves(Training):
 @pytest.mark.timeout(120)
 def test_a_network_whose_weights_both_draw_equals_its_twin(tmp_path, capsys):
     (tmp_path / "halves.py").write_text(NETWORK)
-    assert main(["demo", "--job", str(tmp_path / "halves.py"), "--quiet", "--json", "--param", "epochs=3"]) == 0
+    assert (
+        main(
+            [
+                "demo",
+                "--job",
+                str(tmp_path / "halves.py"),
+                "--quiet",
+                "--json",
+                "--param",
+                "epochs=3",
+            ]
+        )
+        == 0
+    )
     found = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert found["equal"] and found["iterations"] == 9
-    assert set(found["results"]["alice"]) == {f"model.{n}.{part}" for n in (0, 2) for part in ("weight", "bias")}
+    assert set(found["results"]["alice"]) == {
+        f"model.{n}.{part}" for n in (0, 2) for part in ("weight", "bias")
+    }
 
 
 def test_what_a_party_draws_is_its_own_and_the_same_when_it_goes_on(tmp_path):
@@ -101,5 +143,6 @@ def test_what_a_party_draws_is_its_own_and_the_same_when_it_goes_on(tmp_path):
     assert all(np.array_equal(first[name], again[name]) for name in first)
     assert not np.array_equal(first["model.0.weight.alice"], other["model.0.weight.alice"])
     assert not np.array_equal(
-        first["model.0.weight.alice"], own_inputs(job, "alice", Given()).arrays["model.0.weight.alice"]
+        first["model.0.weight.alice"],
+        own_inputs(job, "alice", Given()).arrays["model.0.weight.alice"],
     )

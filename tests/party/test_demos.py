@@ -1,4 +1,5 @@
-"""Jobs on real data, as three processes with few epochs: what comes out is as good as the plaintext twin's."""
+"""Jobs on real data, as three processes with few epochs: what comes out is as good as the plaintext
+twin's."""
 
 from __future__ import annotations
 
@@ -38,13 +39,21 @@ def test_a_demo_says_how_good_its_results_are(name, measures, least, options, ca
     assert sorted(found["secure"]) == sorted(found["plain"]) == measures
     for measure in measures:
         assert found["secure"][measure] >= least
-        assert abs(found["secure"][measure] - found["plain"][measure]) <= load_job(name).tolerances[measure]
+        assert (
+            abs(found["secure"][measure] - found["plain"][measure])
+            <= load_job(name).tolerances[measure]
+        )
 
 
 @pytest.mark.parametrize("secure", [0.5, float("nan")])
 def test_a_score_too_far_from_the_twins_is_a_fault(secure):
     metrics = {"secure": {"accuracy": secure}, "plain": {"accuracy": 0.9}}
-    summary = {"equal": True, "max_abs_weight_error": 0.1, "metrics": metrics, "tolerances": {"accuracy": 0.01}}
+    summary = {
+        "equal": True,
+        "max_abs_weight_error": 0.1,
+        "metrics": metrics,
+        "tolerances": {"accuracy": 0.01},
+    }
     assert "and 0.01 between them is allowed" in _fault(summary)
     metrics["secure"]["accuracy"] = 0.899
     assert _fault(summary) is None, "weights of a long training may differ"
@@ -57,12 +66,18 @@ def test_private_inference_is_judged_by_what_onnxruntime_says(tmp_path):
     assert found["secure"] == {"accuracy": 0.5, "as onnxruntime": 0.75}
     assert found["plain"] == {"accuracy": 0.75, "as onnxruntime": 1.0}
     assert "and 0.005 between them is allowed" in _fault(
-        {"equal": True, "max_abs_weight_error": 0.0, "metrics": found, "tolerances": judge.tolerances}
+        {
+            "equal": True,
+            "max_abs_weight_error": 0.0,
+            "metrics": found,
+            "tolerances": judge.tolerances,
+        }
     )
 
 
 def test_whichever_patients_are_held_out_a_column_holds_them():
-    """In one run of sixty or so, one of them is more than 16 deviations from those that are learnt from."""
+    """In one run of sixty or so, one of them is more than 16 deviations from those that are learnt
+    from."""
     table = load_job("breast-cancer").x
     for part in table.parts:
         near, far = np.linspace(0.0, 1.0, 400), np.array([1e3])
@@ -88,10 +103,15 @@ def test_breast_cancer_is_diagnosed_as_well_as_by_scikit_learn(tmp_path):
 @pytest.mark.system
 @pytest.mark.timeout(120)
 def test_a_stand_in_for_mnist_is_called_synthetic(capsys):
-    assert main(["demo", "--job", "mnist", "--quiet", "--json", "--param", "hidden_layer_sizes=16"]) == 0
+    assert (
+        main(["demo", "--job", "mnist", "--quiet", "--json", "--param", "hidden_layer_sizes=16"])
+        == 0
+    )
     found = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert found["data"] == "synthetic pictures, not MNIST"
-    assert found["max_abs_weight_error"] <= 1e-2, "a ReLU near zero may fall on the other side than in the twin"
+    assert found["max_abs_weight_error"] <= 1e-2, (
+        "a ReLU near zero may fall on the other side than in the twin"
+    )
     assert set(found["metrics"]["secure"]) == {"accuracy"}
 
 
@@ -101,9 +121,12 @@ def test_mnist_takes_the_files_as_they_are(tmp_path):
     labels = (np.arange(40) % 10).astype(np.uint8)
     for name, array in (("x", pixels), ("y", labels)):
         head = bytes([0, 0, 8, array.ndim]) + b"".join(n.to_bytes(4, "big") for n in array.shape)
-        (tmp_path / f"{name}-idx{array.ndim}-ubyte.gz").write_bytes(gzip.compress(head + array.tobytes()))
+        (tmp_path / f"{name}-idx{array.ndim}-ubyte.gz").write_bytes(
+            gzip.compress(head + array.tobytes())
+        )
     inputs = all_inputs(
-        load_job("mnist"), Given(tables={"x": tmp_path / "x-idx3-ubyte.gz", "y": tmp_path / "y-idx1-ubyte.gz"})
+        load_job("mnist"),
+        Given(tables={"x": tmp_path / "x-idx3-ubyte.gz", "y": tmp_path / "y-idx1-ubyte.gz"}),
     )
     assert np.allclose(inputs["x"], pixels.reshape(40, 784) / 255)
     assert np.array_equal(inputs["y"], np.eye(10)[labels])

@@ -1,4 +1,5 @@
-"""What a person sees: a bar on a terminal while a party runs, and a state that lasts, said once and then rarely."""
+"""What a person sees: a bar on a terminal while a party runs, and a state that lasts, said once and
+then rarely."""
 
 from __future__ import annotations
 
@@ -40,7 +41,17 @@ def test_the_bar_is_drawn_on_a_terminal():
         trio.start("dealer")
         trio.start("bob", ["--iterations", str(steps)])
         master, slave = pty.openpty()
-        command = [sys.executable, "-m", "party", "--role", "alice", "--session", trio.session, "--peer", trio.peer]
+        command = [
+            sys.executable,
+            "-m",
+            "party",
+            "--role",
+            "alice",
+            "--session",
+            trio.session,
+            "--peer",
+            trio.peer,
+        ]
         environment = dict(os.environ) | {"TERM": "xterm", "COLUMNS": "140", "LINES": "24"}
         with subprocess.Popen(
             [*command, "--dealer", trio.dealer, "--iterations", str(steps)],
@@ -53,7 +64,10 @@ def test_the_bar_is_drawn_on_a_terminal():
         os.close(master)
     assert alice.returncode == 0, screen
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen)
-    drawn = [int(done.replace(",", "")) for done in re.findall(r"alice ([\d,]+) of 20,000 [━╸╺ ]+ *\d+%", plain)]
+    drawn = [
+        int(done.replace(",", ""))
+        for done in re.findall(r"alice ([\d,]+) of 20,000 [━╸╺ ]+ *\d+%", plain)
+    ]
     assert len(set(drawn)) > 3, plain
     assert drawn == sorted(drawn)
     assert re.search(r"[\d,]+ rounds, [\d.]+ MB, [\d,]+ rounds/s, [\d.]+ MB/s, keystream", plain)
@@ -69,15 +83,24 @@ def test_what_is_computed_again_is_on_a_curve_once():
 
 def test_a_curve_is_as_high_as_its_numbers():
     assert curve([0.0, 0.5, 1.0]) == "▁▅█"
-    assert curve([2.0, 2.0]) == "▁▁" and curve([]) == "" and curve([1.0, float("nan"), 0.0]) == "█?▁"
-    assert len(long := curve([float(n) for n in range(1000)])) == 16 and long[0] == "▁" and long[-1] == "█"
+    assert (
+        curve([2.0, 2.0]) == "▁▁" and curve([]) == "" and curve([1.0, float("nan"), 0.0]) == "█?▁"
+    )
+    assert (
+        len(long := curve([float(n) for n in range(1000)])) == 16
+        and long[0] == "▁"
+        and long[-1] == "█"
+    )
 
 
 def test_numbers_are_shown_as_what_they_are():
     assert shown([1.5, 2.7e-9]).split() == ["[1.5e+00", "2.7e-09]"]
     assert shown([0.0, 1.5, 2.25, np.nan]) == "[0.   1.5  2.25  nan]"
     assert "--out" not in shown(np.arange(10.0)) and "..." not in shown(np.arange(1000.0))
-    assert "..." in (long := shown(np.arange(5000.0))) and "it has 5,000 values; --out FILE keeps them all" in long
+    assert (
+        "..." in (long := shown(np.arange(5000.0)))
+        and "it has 5,000 values; --out FILE keeps them all" in long
+    )
 
 
 def test_a_state_that_lasts_is_said_ever_more_rarely():

@@ -1,4 +1,5 @@
-"""The end of a run: whoever is killed wherever, no result is lost, none is wrong, and both have the same."""
+"""The end of a run: whoever is killed wherever, no result is lost, none is wrong, and both have the
+same."""
 
 from __future__ import annotations
 
@@ -45,7 +46,8 @@ async def points(scene: Scene, reveal: str = "both") -> dict[str, list[str]]:
 async def killed(
     scene: Scene, role: str, at: int, victims: str, reveal: str, stateful=PARTIES, again: int = -1
 ) -> World:
-    """A run in which `role` dies at its point `at`, others with it; and, if `again`, at that point of its later lives."""
+    """A run in which `role` dies at its point `at`, others with it; and, if `again`, at that point
+    of its later lives."""
     world = scene.new(reveal, stateful)
     deaths = [at] if again < 0 else [at, at + 1 + again]
 
@@ -141,7 +143,9 @@ async def test_records_that_are_lost(scene, role, damage, what):
 async def test_a_disk_that_refuses(scene, role, code):
     """At each step of a write, for a whole life; then the operator mends it."""
     found = [
-        n for n, what in enumerate((await points(scene))[role]) if what.startswith("before") and "message" not in what
+        n
+        for n, what in enumerate((await points(scene))[role])
+        if what.startswith("before") and "message" not in what
     ]
     assert len(found) == 8
     for at in found:

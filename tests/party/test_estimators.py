@@ -1,4 +1,5 @@
-"""Estimators with scikit-learn's face: what they learn is what scikit-learn's learn, alone and with a peer, and scikit-learn takes them."""
+"""Estimators with scikit-learn's face: what they learn is what scikit-learn's learn, alone and with
+a peer, and scikit-learn takes them."""
 
 from __future__ import annotations
 
@@ -24,7 +25,10 @@ Y = np.where(SIGNAL > 0, "yes", "no")
 
 
 def test_a_regression_is_scikit_learns():
-    fit, best = Ridge(alpha=2.0, session="simulate").fit(X, SIGNAL), linear_model.Ridge(2.0).fit(X, SIGNAL)
+    fit, best = (
+        Ridge(alpha=2.0, session="simulate").fit(X, SIGNAL),
+        linear_model.Ridge(2.0).fit(X, SIGNAL),
+    )
     assert fit.coef_ == pytest.approx(best.coef_, abs=1e-2) and fit.intercept_ == pytest.approx(
         best.intercept_, abs=1e-2
     )
@@ -35,11 +39,17 @@ def test_a_regression_is_scikit_learns():
 
 def test_a_classification_of_columns_of_both_is_scikit_learns(tmp_path):
     frame = pd.DataFrame(X, columns=["age", "dose", "weight"]).assign(ill=Y)
-    parameters = {"features": {"alice": ["age"], "bob": ["dose", "weight"]}, "target": {"bob": "ill"}, "match": "order"}
-    fit = LogisticRegression(**parameters, steps=["standardise"], max_iter=30, held_out=0.2, auc="both").fit(
-        frame, session="simulate"
+    parameters = {
+        "features": {"alice": ["age"], "bob": ["dose", "weight"]},
+        "target": {"bob": "ill"},
+        "match": "order",
+    }
+    fit = LogisticRegression(
+        **parameters, steps=["standardise"], max_iter=30, held_out=0.2, auc="both"
+    ).fit(frame, session="simulate")
+    scaled = (X - X[fit.job_.training_rows(90)].mean(axis=0)) / X[fit.job_.training_rows(90)].std(
+        axis=0
     )
-    scaled = (X - X[fit.job_.training_rows(90)].mean(axis=0)) / X[fit.job_.training_rows(90)].std(axis=0)
     mine = fit.job_.training_rows(90)
     best = linear_model.LogisticRegression().fit(scaled[mine], Y[mine])
     assert list(fit.classes_) == ["no", "yes"] and fit.coef_.shape == (1, 3)
@@ -51,7 +61,9 @@ def test_a_classification_of_columns_of_both_is_scikit_learns(tmp_path):
     said = fit.export(tmp_path / "ill.onnx")
     assert "of age, dose, weight" in said[0]
     onnx = runtime.InferenceSession(str(tmp_path / "ill.onnx"))
-    (found,) = onnx.run(None, {name: frame[[name]].to_numpy() for name in ("age", "dose", "weight")})
+    (found,) = onnx.run(
+        None, {name: frame[[name]].to_numpy() for name in ("age", "dose", "weight")}
+    )
     assert np.abs(found - p[:, 1:]).max() < 2e-3
 
 
@@ -80,12 +92,16 @@ def test_scikit_learn_takes_them():
     assert base.is_regressor(model) and base.is_classifier(LogisticRegression())
     assert repr(model.set_params(held_out=0.0)) == "LinearRegression(session='simulate')"
     found = selection.cross_val_score(model, X, SIGNAL, cv=2)
-    assert found == pytest.approx(selection.cross_val_score(linear_model.LinearRegression(), X, SIGNAL, cv=2), abs=2e-3)
+    assert found == pytest.approx(
+        selection.cross_val_score(linear_model.LinearRegression(), X, SIGNAL, cv=2), abs=2e-3
+    )
 
 
 async def test_a_rehearsal_that_is_cancelled_computes_no_more():
     """It would go on for hours, and the interpreter would wait for its thread."""
-    fit = asyncio.create_task(LogisticRegression(max_iter=10**6, session="simulate").fit_async(X / 24, Y))
+    fit = asyncio.create_task(
+        LogisticRegression(max_iter=10**6, session="simulate").fit_async(X / 24, Y)
+    )
     await asyncio.sleep(0.1)
     fit.cancel()
     with pytest.raises(asyncio.CancelledError, match="the run was interrupted"):
@@ -110,19 +126,34 @@ async def test_two_parties_fit_and_predict_and_the_model_stays(tmp_path, monkeyp
         await asyncio.gather(a.fit_async(hers, session=alice), b.fit_async(his, session=bob))
         best = linear_model.LinearRegression().fit(X[10:80], SIGNAL[10:80])
         assert not hasattr(a, "coef_") and b.coef_ == pytest.approx(best.coef_, abs=1e-2)
-        none, told = await asyncio.gather(a.predict_async(hers, session=alice), b.predict_async(his, session=bob))
+        none, told = await asyncio.gather(
+            a.predict_async(hers, session=alice), b.predict_async(his, session=bob)
+        )
         score = asyncio.to_thread(a.score, hers, SIGNAL[10:], alice)
-        (untold, _) = await asyncio.gather(score, b.predict_async(his, session=bob), return_exceptions=True)
+        (untold, _) = await asyncio.gather(
+            score, b.predict_async(his, session=bob), return_exceptions=True
+        )
         faults = await asyncio.gather(
-            Party("alice", wait=20, **where).predict(a.model_, hers, job=a.job_, to={"predictions": "both"}),
+            Party("alice", wait=20, **where).predict(
+                a.model_, hers, job=a.job_, to={"predictions": "both"}
+            ),
             b.predict_async(his, session=bob),
             return_exceptions=True,
         )
-    assert "what is predicted is 'predictions for both' for alice and 'predictions for bob' for bob" in str(faults[0])
-    assert isinstance(untold, ConfigError) and "the other party has been told what is predicted" in str(untold)
-    assert none is None and np.sort(told) == pytest.approx(np.sort(best.predict(X[10:80])), abs=2e-2)
+    assert (
+        "what is predicted is 'predictions for both' for alice and 'predictions for bob' for bob"
+        in str(faults[0])
+    )
+    assert isinstance(
+        untold, ConfigError
+    ) and "the other party has been told what is predicted" in str(untold)
+    assert none is None and np.sort(told) == pytest.approx(
+        np.sort(best.predict(X[10:80])), abs=2e-2
+    )
     a.model_.save(tmp_path / "a.share")
-    with pytest.raises(ConfigError, match="the coefficients of LinearRegression were not revealed to this party"):
+    with pytest.raises(
+        ConfigError, match="the coefficients of LinearRegression were not revealed to this party"
+    ):
         a.export(tmp_path / "a.onnx")
     assert "x.alice, dose, weight" in b.export(tmp_path / "b.onnx")[0]
 
@@ -130,19 +161,48 @@ async def test_two_parties_fit_and_predict_and_the_model_stays(tmp_path, monkeyp
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: LogisticRegression(Cc=1), "LogisticRegression has no parameter Cc; did you mean 'C'"),
+        (
+            lambda: LogisticRegression(Cc=1),
+            "LogisticRegression has no parameter Cc; did you mean 'C'",
+        ),
         (lambda: Ridge().fit(X, SIGNAL), "say where this runs: session=Party"),
-        (lambda: Ridge().predict(X, session="simulate"), "this Ridge has no model yet; call fit first"),
-        (lambda: Ridge(owner="carol", session="simulate").fit(X, SIGNAL), "owner='carol', features=None: rows and columns are"),
-        (lambda: Ridge(steps=["standard"], session="simulate").fit(X, SIGNAL), "steps: 'standard' is no step; did you mean 'standardise'"),
-        (lambda: LogisticRegression(target="y").fit(None, session=Party("bob")), 'classes=\\["no", "yes"\\] says which'),
-        (lambda: Ridge(steps=["log"], target="t").fit({"a": [1, 2], "t": [3, 4]}, session="simulate"), "steps: 'log' is no step"),
-        (lambda: LogisticRegression(max_iter="x", session="simulate").fit(X, Y), "\\(max_iter='x'\\): it is a whole number, as 50"),
-        (lambda: Ridge(alpha=None, session="simulate").fit(X, SIGNAL), "alpha=None\\): it is a number"),
+        (
+            lambda: Ridge().predict(X, session="simulate"),
+            "this Ridge has no model yet; call fit first",
+        ),
+        (
+            lambda: Ridge(owner="carol", session="simulate").fit(X, SIGNAL),
+            "owner='carol', features=None: rows and columns are",
+        ),
+        (
+            lambda: Ridge(steps=["standard"], session="simulate").fit(X, SIGNAL),
+            "steps: 'standard' is no step; did you mean 'standardise'",
+        ),
+        (
+            lambda: LogisticRegression(target="y").fit(None, session=Party("bob")),
+            'classes=\\["no", "yes"\\] says which',
+        ),
+        (
+            lambda: Ridge(steps=["log"], target="t").fit(
+                {"a": [1, 2], "t": [3, 4]}, session="simulate"
+            ),
+            "steps: 'log' is no step",
+        ),
+        (
+            lambda: LogisticRegression(max_iter="x", session="simulate").fit(X, Y),
+            "\\(max_iter='x'\\): it is a whole number, as 50",
+        ),
+        (
+            lambda: Ridge(alpha=None, session="simulate").fit(X, SIGNAL),
+            "alpha=None\\): it is a number",
+        ),
         (lambda: Ridge().export("x.onnx"), "no model yet"),
-        (lambda: MLPRegressor(target="y").fit(None, session=Party("bob")), "features: a network's first weights are drawn"),
+        (
+            lambda: MLPRegressor(target="y").fit(None, session=Party("bob")),
+            "features: a network's first weights are drawn",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_is_said(call, words):
     with pytest.raises(ConfigError, match=words):
         call()

@@ -1,4 +1,5 @@
-"""`python -m party init` writes a job that plans at once, and says what it lacks where there is nobody to ask."""
+"""`python -m party init` writes a job that plans at once, and says what it lacks where there is
+nobody to ask."""
 
 from __future__ import annotations
 
@@ -12,9 +13,14 @@ from party.__main__ import main
 from party.loading import load_job
 
 OPTIONS = {
-    "logistic-regression": "--alice age,income --bob visits --label bob:default --classes no,yes --match patient",
+    "logistic-regression": (
+        "--alice age,income --bob visits --label bob:default --classes no,yes --match patient"
+    ),
     "ridge": "--both a,b --target t --param alpha=2",
-    "mlp-classifier": "--bob 20 --label alice:kind --classes 3 --match order --param hidden_layer_sizes=8 --param max_iter=2",
+    "mlp-classifier": (
+        "--bob 20 --label alice:kind --classes 3 --match order --param hidden_layer_sizes=8 --param"
+        " max_iter=2"
+    ),
     "mlp-regressor": '--alice x,"y" --target bob:t --held-out 0.25 --match order',
     "group-statistics": "--bob x,y --groups bob:g --classes p,q --reveal alice",
     "statistics": "--alice x --param measures=mean,var",
@@ -41,7 +47,11 @@ def test_questions_are_asked_again_until_the_answer_can_be_used(tmp_path, capsys
     monkeypatch.setattr(sys, "stdin", Terminal("logistic\nstatistics\n\nx, y\n\ncarol\nbob\n"))
     assert main(["init", "--out", "s.toml"]) == 0
     job = load_job("s.toml")
-    assert job.reveal == "bob" and job.declared["x"].owner == "bob" and job.declared["x"].shape == ("n", 2)
+    assert (
+        job.reveal == "bob"
+        and job.declared["x"].owner == "bob"
+        and job.declared["x"].shape == ("n", 2)
+    )
     said = capsys.readouterr().err
     assert "'logistic' is no estimator" in said and "'carol' is none of" in said
 
@@ -50,10 +60,16 @@ def test_questions_are_asked_again_until_the_answer_can_be_used(tmp_path, capsys
     ("options", "words"),
     [
         ("", "say --both: columns of which"),
-        ("--alice a --classes no,yes --target bob:t", "--target has no use in logistic-regression; give --label"),
+        (
+            "--alice a --classes no,yes --target bob:t",
+            "--target has no use in logistic-regression; give --label",
+        ),
         ("--bob a --label bob:l", "say --classes: its classes"),
         ("--alice a --label bob:l --classes p,q", "say --match: column of ids"),
-        ("--bob a --label bob:l --classes p,q --param D=2", "job.toml:13: model.D: is no parameter here"),
+        (
+            "--bob a --label bob:l --classes p,q --param D=2",
+            "job.toml:13: model.D: is no parameter here",
+        ),
         ("--bob a --label bob:l --classes p,q --held-out much", "--held-out much: cannot be used"),
         (
             "--estimator statistics --both a --bob b --yes",

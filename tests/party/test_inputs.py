@@ -18,7 +18,8 @@ from party.given import Given, assigned
 from party.inputs import default_tensor, own_inputs
 from protocol.errors import ConfigError, DataError, MpcError
 from protocol.jobs import Input, Job
-from protocol.tables import Labels, MinMax, Table
+from protocol.labels import Labels
+from protocol.tables import MinMax, Table
 
 TABLE = Input("bob", shape=("n", 3), low=-100, high=100)
 COLUMN = Input("bob", shape=("n", 1), low=-100, high=100)
@@ -72,7 +73,9 @@ def test_reads(tmp_path: Path, file: str, content: bytes, declared: Input, expec
 
 def load_tensor(name: str, path: Path, declared: Input, header: bool | None = None) -> Any:
     job = type("OneTensor", (Job,), {name: declared})()
-    return own_inputs(job, declared.owner, Given({name: path}, header=header, option="--data")).arrays[name]
+    return own_inputs(
+        job, declared.owner, Given({name: path}, header=header, option="--data")
+    ).arrays[name]
 
 
 class Evil:
@@ -129,10 +132,14 @@ class Evil:
         ("a", b"1,2,3\n", TABLE, [".npy, .npz, .csv, .tsv, .txt or IDX"]),
     ],
 )
-def test_refuses(tmp_path: Path, file: str, content: bytes, declared: Input, named: list[str]) -> None:
+def test_refuses(
+    tmp_path: Path, file: str, content: bytes, declared: Input, named: list[str]
+) -> None:
     path = tmp_path / file
     (tmp_path / file.partition(":")[0]).write_bytes(content)
-    message = rejected(DataError, lambda: load_tensor("x", path, declared), ["tensor x", "a", *named])
+    message = rejected(
+        DataError, lambda: load_tensor("x", path, declared), ["tensor x", "a", *named]
+    )
     assert str(tmp_path / file.partition(":")[0]) in message
     assert "secret" not in message.replace(str(tmp_path), "")
 
@@ -143,17 +150,29 @@ def test_files_that_cannot_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyP
         lambda: load_tensor("x", tmp_path / "no.npy", TABLE),
         ["tensor x", "no.npy", "does not exist"],
     )
-    rejected(DataError, lambda: load_tensor("x", tmp_path / "no.npz:k", TABLE), ["no.npz does not exist"])
+    rejected(
+        DataError, lambda: load_tensor("x", tmp_path / "no.npz:k", TABLE), ["no.npz does not exist"]
+    )
     (tmp_path / "d.csv").mkdir()
-    rejected(DataError, lambda: load_tensor("x", tmp_path / "d.csv", TABLE), ["tensor x", "d.csv", "directory"])
+    rejected(
+        DataError,
+        lambda: load_tensor("x", tmp_path / "d.csv", TABLE),
+        ["tensor x", "d.csv", "directory"],
+    )
     (tmp_path / "f").write_text("")
-    rejected(DataError, lambda: load_tensor("x", tmp_path / "f" / "a.csv", TABLE), ["tensor x", "a.csv"])
+    rejected(
+        DataError, lambda: load_tensor("x", tmp_path / "f" / "a.csv", TABLE), ["tensor x", "a.csv"]
+    )
 
     def refuse(*_: Any) -> Any:  # root may read everything, so chmod would prove nothing there
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "open", refuse)
-    rejected(DataError, lambda: load_tensor("x", tmp_path / "a.csv", TABLE), ["a.csv", "Permission denied"])
+    rejected(
+        DataError,
+        lambda: load_tensor("x", tmp_path / "a.csv", TABLE),
+        ["a.csv", "Permission denied"],
+    )
 
 
 def test_defaults() -> None:
@@ -177,9 +196,19 @@ def test_bad_defaults(default: Any, named: list[str]) -> None:
 
 
 def test_assignments() -> None:
-    assert assigned(["x=a.npy", "y=b=c.npz:k"], "--data") == {"x": Path("a.npy"), "y": Path("b=c.npz:k")}
-    assert assigned(["a.csv", "y=b.csv"], "--table", plain=True) == {"": Path("a.csv"), "y": Path("b.csv")}
-    rejected(ConfigError, lambda: assigned(["a.csv", "b.csv"], "--table", plain=True), ["--table", "twice"])
+    assert assigned(["x=a.npy", "y=b=c.npz:k"], "--data") == {
+        "x": Path("a.npy"),
+        "y": Path("b=c.npz:k"),
+    }
+    assert assigned(["a.csv", "y=b.csv"], "--table", plain=True) == {
+        "": Path("a.csv"),
+        "y": Path("b.csv"),
+    }
+    rejected(
+        ConfigError,
+        lambda: assigned(["a.csv", "b.csv"], "--table", plain=True),
+        ["--table", "twice"],
+    )
     for bad, named in (
         (["x"], ["'x'", "NAME=FILE"]),
         (["=a.npy"], ["'=a.npy'"]),
@@ -193,7 +222,11 @@ def idx(array: Any) -> bytes:
     array = np.asarray(array)
     kind = {"u1": 8, "i1": 9, "i2": 11, "i4": 12, "f4": 13, "f8": 14}[array.dtype.str[1:]]
     lengths = struct.pack(f">{array.ndim}I", *array.shape)
-    return bytes([0, 0, kind, array.ndim]) + lengths + array.astype(array.dtype.newbyteorder(">")).tobytes()
+    return (
+        bytes([0, 0, kind, array.ndim])
+        + lengths
+        + array.astype(array.dtype.newbyteorder(">")).tobytes()
+    )
 
 
 def zipped(name: str, content: bytes) -> bytes:
@@ -212,7 +245,12 @@ CHANNELS = Input("bob", shape=("n", 1, 3, 4), low=0, high=255)
     ("file", "content", "declared", "expected"),
     [
         ("train-images-idx3-ubyte", idx(PICTURES), WIDE, PICTURES.reshape(2, 12)),
-        ("train-images.idx3-ubyte.gz", gzip.compress(idx(PICTURES), mtime=0), CHANNELS, PICTURES.reshape(2, 1, 3, 4)),
+        (
+            "train-images.idx3-ubyte.gz",
+            gzip.compress(idx(PICTURES), mtime=0),
+            CHANNELS,
+            PICTURES.reshape(2, 1, 3, 4),
+        ),
         ("a.idx", idx(np.array([1.5, -2], np.float32)), COLUMN, [[1.5], [-2]]),
         ("t10k-labels-idx1-ubyte", idx(np.array([3, 1], np.uint8)), VECTOR, [3, 1]),
         ("a.npy.gz", gzip.compress(npy(X), mtime=0), TABLE, X),
@@ -231,7 +269,9 @@ CHANNELS = Input("bob", shape=("n", 1, 3, 4), low=0, high=255)
         ("a.csv", b"0\n1\n0\n", COLUMN, [[0], [1], [0]]),
     ],
 )
-def test_reads_more(tmp_path: Path, file: str, content: bytes, declared: Input, expected: Any) -> None:
+def test_reads_more(
+    tmp_path: Path, file: str, content: bytes, declared: Input, expected: Any
+) -> None:
     (tmp_path / file).write_bytes(content)
     np.testing.assert_array_equal(load_tensor("x", tmp_path / file, declared), expected)
 
@@ -250,7 +290,9 @@ def test_reads_more(tmp_path: Path, file: str, content: bytes, declared: Input, 
 )
 def test_refuses_more(tmp_path: Path, file: str, content: bytes, named: list[str]) -> None:
     (tmp_path / file).write_bytes(content)
-    rejected(DataError, lambda: load_tensor("x", tmp_path / file, TABLE), ["tensor x", file, *named])
+    rejected(
+        DataError, lambda: load_tensor("x", tmp_path / file, TABLE), ["tensor x", file, *named]
+    )
 
 
 def test_a_first_line_of_numbers_is_a_header_where_it_is_said(tmp_path: Path) -> None:
@@ -271,7 +313,9 @@ def test_what_was_read_is_said_and_a_doubtful_header_is_named(tmp_path: Path) ->
         (tmp_path / f"{name}.csv").write_text(content)
     job = type("Two", (Job,), {"x": Input("bob", ("n", 2)), "y": Input("bob", ("n", 1))})()
     files = {name: tmp_path / f"{name}.csv" for name in "xy"}
-    sentence = rejected(DataError, lambda: own_inputs(job, "bob", Given(files)), ["y.csv", "--header yes"])
+    sentence = rejected(
+        DataError, lambda: own_inputs(job, "bob", Given(files)), ["y.csv", "--header yes"]
+    )
     assert "x.csv, without" not in sentence
     found = own_inputs(job, "bob", Given(files, header=True))
     assert found.read == [
@@ -284,7 +328,10 @@ def test_a_table_given_in_python_is_taken_by_name_and_an_array_by_position() -> 
     job = type(
         "Tabled",
         (Job,),
-        {"x": Table("bob", ["a", "b"], steps=[MinMax(low=0, high=10)]), "y": Labels("bob", "c", classes=["no", "yes"])},
+        {
+            "x": Table("bob", ["a", "b"], steps=[MinMax(low=0, high=10)]),
+            "y": Labels("bob", "c", classes=["no", "yes"]),
+        },
     )()
     frame = {"c": ["yes", "no"], "b": [1.0, 2.0], "a": [3, 4]}
     expected = [[0.3, 0.1], [0.4, 0.2]]

@@ -1,4 +1,5 @@
-"""Rows of two tables matched by their ids: against Python's sets, as two processes, and against a peer that breaks the rules."""
+"""Rows of two tables matched by their ids: against Python's sets, as two processes, and against a
+peer that breaks the rules."""
 
 from __future__ import annotations
 
@@ -21,7 +22,9 @@ from protocol.errors import DataError, MpcError, ProtocolError
 from protocol.wire import Kind, Message
 
 
-def joined(alice: Sequence[Any], bob: Sequence[Any], faults: Faults | None = None, **options: Any) -> list[Any]:
+def joined(
+    alice: Sequence[Any], bob: Sequence[Any], faults: Faults | None = None, **options: Any
+) -> list[Any]:
     """What each finds: its rows, or the error that it ends with."""
 
     async def both() -> list[Any]:
@@ -29,7 +32,8 @@ def joined(alice: Sequence[Any], bob: Sequence[Any], faults: Faults | None = Non
         try:
             sides = zip(ends, (alice, bob), strict=True)
             return await asyncio.gather(
-                *(join(end, normalised(ids, "the table"), **options) for end, ids in sides), return_exceptions=True
+                *(join(end, normalised(ids, "the table"), **options) for end, ids in sides),
+                return_exceptions=True,
             )
         finally:
             await asyncio.gather(*(end.close(0) for end in ends))
@@ -41,8 +45,12 @@ def text(value: int | str) -> str:
     return unicodedata.normalize("NFC", value.strip()) if isinstance(value, str) else str(value)
 
 
-IDS = st.lists(st.integers(-30, 30) | st.text(st.characters(codec="utf-8"), max_size=2).filter(str.strip), min_size=1, max_size=40,
-               unique_by=text)  # fmt: skip
+IDS = st.lists(
+    st.integers(-30, 30) | st.text(st.characters(codec="utf-8"), max_size=2).filter(str.strip),
+    min_size=1,
+    max_size=40,
+    unique_by=text,
+)
 
 
 @settings(max_examples=60, deadline=None)
@@ -53,7 +61,10 @@ def test_common_rows_are_those_of_the_sets_and_stand_in_one_order(alice, bob):
     if not common:
         assert {type(each) for each in found} == {DataError}
         return
-    rows = [[text(ids[place]) for place in each.places] for ids, each in zip((alice, bob), found, strict=True)]
+    rows = [
+        [text(ids[place]) for place in each.places]
+        for ids, each in zip((alice, bob), found, strict=True)
+    ]
     assert rows[0] == rows[1]
     assert len(rows[0]) == len(common)
     assert set(rows[0]) == common
@@ -94,15 +105,25 @@ def test_what_is_sent_is_nothing_but_points(monkeypatch):
         ends = pair()
         for end in ends:
             send = end.send
-            monkeypatch.setattr(end, "send", lambda message, send=send: (sent.append(message), send(message)))
+            monkeypatch.setattr(
+                end, "send", lambda message, send=send: (sent.append(message), send(message))
+            )
         await asyncio.gather(
-            *(join(end, normalised(ids, "t")) for end, ids in zip(ends, ([1, 2], [2, 3]), strict=True))
+            *(
+                join(end, normalised(ids, "t"))
+                for end, ids in zip(ends, ([1, 2], [2, 3]), strict=True)
+            )
         )
         await asyncio.gather(*(end.close(0) for end in ends))
 
     asyncio.run(once())
     asyncio.run(once())
-    points = [bytes(buffer)[at : at + POINT] for message in sent for buffer in message.buffers for at in (0, POINT)]
+    points = [
+        bytes(buffer)[at : at + POINT]
+        for message in sent
+        for buffer in message.buffers
+        for at in (0, POINT)
+    ]
     assert len(points) == 16
     assert (
         len(set(points)) == 14
@@ -110,11 +131,14 @@ def test_what_is_sent_is_nothing_but_points(monkeypatch):
     assert {key for message in sent for key in message.body or {}} == {"count", "nonce", "common"}
 
 
-# ---- ids ------------------------------------------------------------------------------------------------
+# ---- ids
+# ------------------------------------------------------------------------------------------------
 
 
 def test_ids_are_compared_as_they_are_written():
-    assert normalised(["é", " a\t", "07", 7, "-0", "A"], "t") == normalised(["é", "a", "07", "7", "-0", "A"], "t")
+    assert normalised(["é", " a\t", "07", 7, "-0", "A"], "t") == normalised(
+        ["é", "a", "07", "7", "-0", "A"], "t"
+    )
     assert normalised([7.0, np.int64(8), np.float32(9)], "t") == [b"7", b"8", b"9"]
     assert normalised(np.array(["x", "y"]), "t") == [b"x", b"y"]
 
@@ -157,7 +181,8 @@ def test_rows_say_nothing():
     assert repr(joined([1], [1])[0]) == "Rows(theirs=1)"
 
 
-# ---- a peer that breaks the rules -----------------------------------------------------------------------
+# ---- a peer that breaks the rules
+# -----------------------------------------------------------------------
 
 
 def join_message(number: int = 0, body: Any = None, *buffers: bytes) -> Message:
@@ -200,14 +225,36 @@ def against(*messages: Message, ids: int = 2) -> MpcError:
         ([join_message(0, HELLO | {"nonce": b"0"})], "bob did not say how many ids it has"),
         ([Message(Kind.PLAN, "memory")], "bob sent PLAN where JOIN was expected"),
         ([join_message(0, HELLO), join_message()], "bob sent other points than it announced"),
-        ([join_message(0, HELLO), join_message(0, None, GOOD[:POINT])], "bob sent other points than it announced"),
-        ([join_message(0, HELLO), join_message(0, None, GOOD + GOOD)], "bob sent other points than it announced"),
-        ([join_message(0, HELLO), join_message(0, None, GOOD, GOOD)], "bob sent other points than it announced"),
-        ([join_message(0, HELLO), join_message(1, None, GOOD)], "bob sent other points than it announced"),
-        ([join_message(0, HELLO), join_message(0, None, GOOD[:POINT] * 2)], "bob sent a point twice"),
-        ([join_message(0, HELLO), join_message(0, None, bytes(POINT) + GOOD[:POINT])], "a point that belongs to no id"),
         (
-            [join_message(0, HELLO), join_message(0, None, GOOD), join_message(0, None, GOOD[:POINT] * 2)],
+            [join_message(0, HELLO), join_message(0, None, GOOD[:POINT])],
+            "bob sent other points than it announced",
+        ),
+        (
+            [join_message(0, HELLO), join_message(0, None, GOOD + GOOD)],
+            "bob sent other points than it announced",
+        ),
+        (
+            [join_message(0, HELLO), join_message(0, None, GOOD, GOOD)],
+            "bob sent other points than it announced",
+        ),
+        (
+            [join_message(0, HELLO), join_message(1, None, GOOD)],
+            "bob sent other points than it announced",
+        ),
+        (
+            [join_message(0, HELLO), join_message(0, None, GOOD[:POINT] * 2)],
+            "bob sent a point twice",
+        ),
+        (
+            [join_message(0, HELLO), join_message(0, None, bytes(POINT) + GOOD[:POINT])],
+            "a point that belongs to no id",
+        ),
+        (
+            [
+                join_message(0, HELLO),
+                join_message(0, None, GOOD),
+                join_message(0, None, GOOD[:POINT] * 2),
+            ],
             "bob gives two ids the same point",
         ),
         (
@@ -219,7 +266,10 @@ def against(*messages: Message, ids: int = 2) -> MpcError:
             ],
             "bob finds other common rows",
         ),
-        ([join_message(0, HELLO), Message(Kind.ABORT, "memory", body={"reason": "enough"})], "bob stopped: enough"),
+        (
+            [join_message(0, HELLO), Message(Kind.ABORT, "memory", body={"reason": "enough"})],
+            "bob stopped: enough",
+        ),
     ],
 )
 def test_a_peer_that_breaks_the_rules_is_refused_in_a_sentence(messages, said):
@@ -231,7 +281,11 @@ def test_a_peer_that_breaks_the_rules_is_refused_in_a_sentence(messages, said):
 def test_two_writings_of_one_point_are_refused():
     """u and u + P are the same point, so that both would answer for one id."""
     again = (9 + 2**255 - 19).to_bytes(POINT, "little")
-    messages = [join_message(0, HELLO), join_message(0, None, GOOD[:POINT] + again), join_message(0, None, GOOD)]
+    messages = [
+        join_message(0, HELLO),
+        join_message(0, None, GOOD[:POINT] + again),
+        join_message(0, None, GOOD),
+    ]
     assert "bob gives two ids the same point" in str(against(*messages))
 
 
@@ -250,7 +304,8 @@ def test_points_sent_back_are_refused():
     assert "or one of this party's own" in asyncio.run(both())
 
 
-# ---- processes ------------------------------------------------------------------------------------------
+# ---- processes
+# ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.system

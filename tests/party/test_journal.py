@@ -1,4 +1,5 @@
-"""The record of what was used: two copies, on disk before anything is handed out, and agreed with the peer's."""
+"""The record of what was used: two copies, on disk before anything is handed out, and agreed with
+the peer's."""
 
 from __future__ import annotations
 
@@ -31,7 +32,13 @@ def test_a_journal_remembers(tmp_path):
     assert not book.opened("sent", 0, "c" * 32)
     assert not book.opened("sent", 2, "c" * 32)
     book.close()
-    assert said(journal(tmp_path)) == {"step": 100, "check": 3, "finish": 1, "sent": ["a" * 32], "received": ["b" * 32]}
+    assert said(journal(tmp_path)) == {
+        "step": 100,
+        "check": 3,
+        "finish": 1,
+        "sent": ["a" * 32],
+        "received": ["b" * 32],
+    }
 
 
 @pytest.mark.parametrize("lost", ["one", "two"])
@@ -101,7 +108,9 @@ def test_two_processes_cannot_have_one_journal(tmp_path):
 def test_the_record_is_on_disk_before_reserve_returns(tmp_path, monkeypatch):
     book, events = journal(tmp_path), []
     real = {"write": os.write, "fsync": os.fsync}
-    monkeypatch.setattr(os, "write", lambda fd, data: (events.append("write"), real["write"](fd, data))[1])
+    monkeypatch.setattr(
+        os, "write", lambda fd, data: (events.append("write"), real["write"](fd, data))[1]
+    )
     monkeypatch.setattr(os, "fsync", lambda fd: (events.append("fsync"), real["fsync"](fd))[1])
     book.reserve_steps(10)
     assert events == ["write", "fsync", "write", "fsync"]
@@ -111,19 +120,37 @@ def test_the_record_is_on_disk_before_reserve_returns(tmp_path, monkeypatch):
 def test_the_peers_record_is_taken_over(tmp_path):
     book = journal(tmp_path)
     book.reserve_steps(50)
-    book.absorb({"step": 70, "check": 4, "finish": 2, "sent": ["a" * 32], "received": ["b" * 32]}, "alice")
-    assert said(book) == {"step": 70, "check": 4, "finish": 2, "sent": ["b" * 32], "received": ["a" * 32]}
+    book.absorb(
+        {"step": 70, "check": 4, "finish": 2, "sent": ["a" * 32], "received": ["b" * 32]}, "alice"
+    )
+    assert said(book) == {
+        "step": 70,
+        "check": 4,
+        "finish": 2,
+        "sent": ["b" * 32],
+        "received": ["a" * 32],
+    }
     book = journal(tmp_path)
     with pytest.raises(MaterialError, match="say different things"):
-        book.absorb({"step": 0, "check": 0, "finish": 0, "sent": ["c" * 32], "received": []}, "alice")
+        book.absorb(
+            {"step": 0, "check": 0, "finish": 0, "sent": ["c" * 32], "received": []}, "alice"
+        )
 
 
-@pytest.mark.parametrize("body", [None, 5, {}, {"step": -1, "check": 0, "finish": 0, "sent": [], "received": []},
-                                  {"step": True, "check": 0, "finish": 0, "sent": [], "received": []},
-                                  {"step": 0, "check": 0, "finish": 0, "sent": ["x"], "received": []},
-                                  {"step": 0, "check": 0, "finish": 0, "sent": [["a" * 32]], "received": []},
-                                  {"step": 0, "check": 0, "finish": 0, "sent": "a" * 32, "received": []},
-                                  {"step": 1 << 60, "check": 0, "finish": 0, "sent": [], "received": []}])  # fmt: skip
+@pytest.mark.parametrize(
+    "body",
+    [
+        None,
+        5,
+        {},
+        {"step": -1, "check": 0, "finish": 0, "sent": [], "received": []},
+        {"step": True, "check": 0, "finish": 0, "sent": [], "received": []},
+        {"step": 0, "check": 0, "finish": 0, "sent": ["x"], "received": []},
+        {"step": 0, "check": 0, "finish": 0, "sent": [["a" * 32]], "received": []},
+        {"step": 0, "check": 0, "finish": 0, "sent": "a" * 32, "received": []},
+        {"step": 1 << 60, "check": 0, "finish": 0, "sent": [], "received": []},
+    ],
+)
 def test_a_peer_that_says_nonsense_is_a_protocol_error(tmp_path, body):
     with pytest.raises(ProtocolError):
         journal(tmp_path).absorb(body, "alice")

@@ -1,4 +1,5 @@
-"""What a party brings to a job whose rows are matched: ids as they are written, and tensors of the rows that count."""
+"""What a party brings to a job whose rows are matched: ids as they are written, and tensors of the
+rows that count."""
 
 from __future__ import annotations
 
@@ -14,12 +15,15 @@ from party.keyed import all_inputs, brought
 from party.planned import planned
 from protocol.errors import DataError
 from protocol.jobs import Input, Job
+from protocol.labels import Labels
 from protocol.preparation import Standardise
-from protocol.tables import Labels, Table
+from protocol.tables import Table
 
 
 class Split(Job):
-    x = Table(alice=["age"], bob=["calls"], key={"alice": "patient", "bob": "pid"}, steps=[Standardise()])
+    x = Table(
+        alice=["age"], bob=["calls"], key={"alice": "patient", "bob": "pid"}, steps=[Standardise()]
+    )
     y = Labels("bob", "ill", classes=["no", "yes"], one_hot=False)
 
     def step(self, v):
@@ -91,16 +95,21 @@ def test_a_column_of_ids_is_no_feature(files):
 
 
 def test_rows_that_do_not_count_may_hold_anything(tmp_path, files):
-    """An empty cell, a number out of range and a class that nobody lists are faults of the rows that both have, and of no others."""
+    """An empty cell, a number out of range and a class that nobody lists are faults of the rows
+    that both have, and of no others."""
     (tmp_path / "alice.csv").write_text(ALICE.replace("9007199254740993,50", "9007199254740993,"))
     (tmp_path / "bob.csv").write_text(BOB.replace("7;1;yes", "7;1;maybe"))
-    (_, alice), (_, bob) = (brought(Weighted(), role, replace(files[role], data=WEIGHTS[role])) for role in files)
+    (_, alice), (_, bob) = (
+        brought(Weighted(), role, replace(files[role], data=WEIGHTS[role])) for role in files
+    )
     assert alice is not None and bob is not None
     assert alice.prepare(np.array([2, 0]))["x.alice"].ravel().tolist() == [1, -1]
     assert bob.prepare(np.array([0, 2]))["weights"].ravel().tolist() == [1, 3]
     with pytest.raises(DataError, match=r"column age has no value in line 5"):
         alice.prepare(np.array([0, 2, 3]))
-    with pytest.raises(DataError, match=r"column ill has a category in line 3 which the job does not list"):
+    with pytest.raises(
+        DataError, match=r"column ill has a category in line 3 which the job does not list"
+    ):
         bob.prepare(np.array([0, 1]))
     with pytest.raises(DataError, match=r"tensor weights .* leaves its declared range"):
         bob.prepare(np.array([0, 3]))
@@ -137,9 +146,18 @@ def test_as_many_rows_as_the_job_declares(files):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (ALICE.replace("\n12,", "\n8,"), "column patient of {} has one id twice, in line 3 and line 4"),
-        (ALICE.replace("\n12,", "\n,"), "column patient of {} has no id that is text or a whole number in line 4"),
-        (ALICE.replace("\n12,", "\nNA,"), "column patient of {} has no id that is text or a whole number in line 4"),
+        (
+            ALICE.replace("\n12,", "\n8,"),
+            "column patient of {} has one id twice, in line 3 and line 4",
+        ),
+        (
+            ALICE.replace("\n12,", "\n,"),
+            "column patient of {} has no id that is text or a whole number in line 4",
+        ),
+        (
+            ALICE.replace("\n12,", "\nNA,"),
+            "column patient of {} has no id that is text or a whole number in line 4",
+        ),
         (ALICE.replace("patient", "id"), "{} has no column 'patient' of ids (it has: id, age)"),
     ],
 )
@@ -162,5 +180,8 @@ def test_a_tensor_of_other_rows(files):
 
 
 def test_a_table_that_is_not_brought():
-    with pytest.raises(DataError, match=r"^x\.alice is matched by ids; bring it with --table FILE, or --table x=FILE$"):
+    with pytest.raises(
+        DataError,
+        match=r"^x\.alice is matched by ids; bring it with --table FILE, or --table x=FILE$",
+    ):
         brought(Split(), "alice", Given())

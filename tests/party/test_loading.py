@@ -1,4 +1,5 @@
-"""party.loading: built-in jobs, a user's own file, parameters; and the figures the jobs are known by."""
+"""party.loading: built-in jobs, a user's own file, parameters; and the figures the jobs are known
+by."""
 
 from __future__ import annotations
 
@@ -132,7 +133,10 @@ def test_no_such_job(name: str, named: list[str]) -> None:
         ("from protocol.jobs import Input\nInput('carol', (1,))", [":2", "'carol'"]),
         ("from protocol.jobs import Job", ["exactly one", "none"]),
         ("from party.jobs.seed import Seed", ["exactly one", "none"]),
-        ("from protocol.jobs import Job\nclass B(Job): ...\nclass A(Job): ...", ["exactly one", "A, B"]),
+        (
+            "from protocol.jobs import Job\nclass B(Job): ...\nclass A(Job): ...",
+            ["exactly one", "A, B"],
+        ),
         (
             "from protocol.jobs import Job\nclass A(Job):\n  def __init__(self):\n    1 / 0",
             [":4", "ZeroDivision"],
@@ -143,7 +147,9 @@ def test_bad_files(tmp_path: Path, text: str, named: list[str]) -> None:
     rejected(JobError, lambda: load_job(write(tmp_path, text), {}), ["mine.py", *named])
 
 
-def test_a_directory_and_a_file_nobody_may_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_directory_and_a_file_nobody_may_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "d.py").mkdir()
     rejected(JobError, lambda: load_job(str(tmp_path / "d.py"), {}), ["d.py", "directory"])
 
@@ -155,8 +161,11 @@ def test_a_directory_and_a_file_nobody_may_read(tmp_path: Path, monkeypatch: pyt
 
 
 def test_blame_while_tracing(tmp_path: Path) -> None:
-    """A mistake in step() is found when the job is traced; what is not the file's fault stays as it is."""
-    text = OWN.replace("    def finish", "    def step(self, v):\n        v.x = v.nothing\n\n    def finish")
+    """A mistake in step() is found when the job is traced; what is not the file's fault stays as it
+    is."""
+    text = OWN.replace(
+        "    def finish", "    def step(self, v):\n        v.x = v.nothing\n\n    def finish"
+    )
     job = load_job(write(tmp_path, text), {})
 
     def traced(shape: tuple[int, ...]) -> None:
@@ -175,13 +184,18 @@ def inputs_of(job: Job) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", BUILTIN)
 def test_jobs_compute_what_their_twin_does(name: str) -> None:
-    """For as many steps as a network takes until a ReLU near zero falls on the other side than in the twin, at most 20."""
+    """For as many steps as a network takes until a ReLU near zero falls on the other side than in
+    the twin, at most 20."""
     job = load_job(name, {})
     steps = min(20, job.iterations)
     ulp = 2.0**-job.fraction_bits
-    inputs = {label: np.rint(array / ulp) * ulp for label, array in inputs_of(job).items()}  # what encoding would do
+    inputs = {
+        label: np.rint(array / ulp) * ulp for label, array in inputs_of(job).items()
+    }  # what encoding would do
     run = simulate(job, inputs, steps)
-    clear = trace(job, {name: array.shape for name, array in inputs.items()}).graph.run_clear(inputs, steps)
+    clear = trace(job, {name: array.shape for name, array in inputs.items()}).graph.run_clear(
+        inputs, steps
+    )
     for results in run.results:
         assert results.keys() == clear.keys()
         for label, expected in clear.items():
@@ -189,7 +203,8 @@ def test_jobs_compute_what_their_twin_does(name: str) -> None:
 
 
 def test_xor_reproduces_the_published_run() -> None:
-    """mortendahl.github.io, 2017/04/17/private-deep-learning-with-mpc: the error printed first of ten."""
+    """mortendahl.github.io, 2017/04/17/private-deep-learning-with-mpc: the error printed first of
+    ten."""
     job = load_job("xor", {})
     inputs = inputs_of(job)
     graph = trace(job, {name: array.shape for name, array in inputs.items()}).graph
@@ -201,15 +216,15 @@ def test_a_job_whose_inputs_come_from_a_set_is_one_job(tmp_path: Path) -> None:
     """The order of a set of names is another in each process."""
     own = write(
         tmp_path,
-        "from protocol.jobs import Input, Job\n\n\nclass Mine(Job):\n"
-        "    locals().update({name: Input('bob', (2,), default=[1, 2]) for name in {'p', 'q', 'r', 's', 't'}})\n\n"
-        "    def finish(self, v):\n        v.reveal(out=v.p + v.t)\n",
+        "from protocol.jobs import Input, Job\n\n\nclass Mine(Job):\n    locals().update({name:"
+        " Input('bob', (2,), default=[1, 2]) for name in {'p', 'q', 'r', 's', 't'}})\n\n    def"
+        " finish(self, v):\n        v.reveal(out=v.p + v.t)\n",
     )
     script = (
-        "import sys; from party.planned import shapes_of; from party.given import Given; "
-        "from party.loading import load_job, trace_job; "
-        "from protocol.plan import make_plan; job = load_job(sys.argv[1]); "
-        "print(list(job.inputs), make_plan(trace_job(job, shapes_of(job, Given(), {}), None), 0, (0, 1)).digest)"
+        "import sys; from party.planned import shapes_of; from party.given import Given; from"
+        " party.loading import load_job, trace_job; from protocol.plan import make_plan; job ="
+        " load_job(sys.argv[1]); print(list(job.inputs), make_plan(trace_job(job, shapes_of(job,"
+        " Given(), {}), None), 0, (0, 1)).digest)"
     )
     found = {
         subprocess.run(

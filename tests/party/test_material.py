@@ -40,7 +40,8 @@ class Minibatches(Job):
 
 def dealing_of(job, iterations):
     shapes = {
-        name: np.shape(each.default) if each.default is not None else each.shape for name, each in job.inputs.items()
+        name: np.shape(each.default) if each.default is not None else each.shape
+        for name, each in job.inputs.items()
     }
     return make_plan(trace(job, shapes, iterations), 0, (0, 1)).dealing
 
@@ -56,7 +57,9 @@ def state(tmp_path, monkeypatch):
 
 
 def make(folder, dealing=SEED, spare=0.5, session="s"):
-    precompute(dealing, Extent.of(dealing, spare), session, folder, KEYS["dealer"], OWNERS, workers=2)
+    precompute(
+        dealing, Extent.of(dealing, spare), session, folder, KEYS["dealer"], OWNERS, workers=2
+    )
     return names(folder, session)
 
 
@@ -66,7 +69,8 @@ def opened(path, role, dealing=SEED, keys=None, dealer=None, session="s", progra
     return found
 
 
-# ---- format ----------------------------------------------------------------------------------------------------------
+# ---- format
+# --------------------------------------------------------------------------------------------------
 
 
 def test_what_is_in_the_files_is_what_a_dealer_would_have_streamed(tmp_path):
@@ -110,7 +114,14 @@ async def test_what_is_dealt_in_parts_is_in_the_files_in_parts(tmp_path, monkeyp
             expected = (
                 alice_material(dealing, material.seed, Phase.STEP, step, 1)
                 if role == "alice"
-                else bob_material(dealing, material.seed, Phase.STEP, step, 1, deal.corrections(Phase.STEP, step, 1))
+                else bob_material(
+                    dealing,
+                    material.seed,
+                    Phase.STEP,
+                    step,
+                    1,
+                    deal.corrections(Phase.STEP, step, 1),
+                )
             )
             assert all((a == b[0]).all() for a, b in zip(found, expected, strict=True))
         supply.close()
@@ -147,7 +158,11 @@ def test_a_seal_names_owner_and_dealer(tmp_path, who):
     paths = make(tmp_path)
     other = KeyPair.generate("bob" if who == "another owner" else "dealer")
     with pytest.raises(MaterialError, match=r"is sealed for the key|was made by the dealer"):
-        opened(paths["bob"], "bob", **({"keys": other} if who == "another owner" else {"dealer": other}))
+        opened(
+            paths["bob"],
+            "bob",
+            **({"keys": other} if who == "another owner" else {"dealer": other}),
+        )
 
 
 def test_a_header_that_names_a_trusted_dealer_who_did_not_write_it(tmp_path):
@@ -167,7 +182,9 @@ def test_a_header_that_names_a_trusted_dealer_who_did_not_write_it(tmp_path):
     )
     layout = Layout(SEED, Extent.of(SEED, 0), "bob")
     path = tmp_path / "forged"
-    path.write_bytes((forged.pack() + seal.seal(layout.secret, bytes(32))).ljust(layout.size, b"\0"))
+    path.write_bytes(
+        (forged.pack() + seal.seal(layout.secret, bytes(32))).ljust(layout.size, b"\0")
+    )
     with pytest.raises(MaterialError, match="damaged at its seed"):
         opened(path, "bob")
 
@@ -219,7 +236,8 @@ def test_a_header_is_one_or_a_material_error(raw):
 
 
 def test_a_dealer_that_draws_the_same_seeds_again_makes_other_masks(tmp_path, monkeypatch):
-    """Restored from a snapshot: the same id, the same seeds. The time of making tells the two files apart."""
+    """Restored from a snapshot: the same id, the same seeds. The time of making tells the two files
+    apart."""
     monkeypatch.setattr("dealer.store.fresh_id", lambda: "ab" * 16)
     monkeypatch.setattr("dealer.store.fresh_seed", lambda: bytes(32))
     words = []
@@ -232,7 +250,8 @@ def test_a_dealer_that_draws_the_same_seeds_again_makes_other_masks(tmp_path, mo
             words += [field.reshape(-1) for field in fields[: len(SEED.phases[Phase.STEP].masks)]]
             material.close()
     found = np.concatenate(words)
-    # alice and bob of one file have the same seed here, so every word is there twice, and no more often
+    # alice and bob of one file have the same seed here, so every word is there twice, and no more
+    # often
     assert set(np.unique(found, return_counts=True)[1]) <= {1, 2}
 
 
@@ -255,7 +274,11 @@ def test_records_are_kept_out_of_backups_and_nothing_of_others_is(tmp_path, stat
     mine = tmp_path / "mine"
     opened(make(mine)["bob"], "bob").close()
     for folder in (mine, state):
-        assert (folder / "CACHEDIR.TAG").read_bytes().startswith(b"Signature: 8a477f597d28d172789f06886806bc55")
+        assert (
+            (folder / "CACHEDIR.TAG")
+            .read_bytes()
+            .startswith(b"Signature: 8a477f597d28d172789f06886806bc55")
+        )
     others = tmp_path / "others"
     others.mkdir()
     (others / "thesis").write_text("")
@@ -292,12 +315,15 @@ def test_a_shuffled_step_takes_its_own_row_or_none(tmp_path):
     material.close()
 
 
-# ---- use -------------------------------------------------------------------------------------------------------------
+# ---- use
+# --------------------------------------------------------------------------------------------------
 
 
 def settled(material, start=0, step=0, finish=0, check=0):
     material.offer()
-    return material.settle({"step": step, "check": check, "finish": finish, "sent": [], "received": []}, "alice", start)
+    return material.settle(
+        {"step": step, "check": check, "finish": finish, "sent": [], "received": []}, "alice", start
+    )
 
 
 async def test_rows_are_recorded_before_they_are_handed_out_and_only_once(tmp_path):
@@ -311,7 +337,9 @@ async def test_rows_are_recorded_before_they_are_handed_out_and_only_once(tmp_pa
             while step < 450:
                 count, fields = await supply.chunk(Phase.STEP, step)
                 first = material.journal.step
-                assert all(row < first for row in range(supply._first + step, supply._first + step + count))
+                assert all(
+                    row < first for row in range(supply._first + step, supply._first + step + count)
+                )
                 seen += [field.tobytes() for field in np.asarray(fields[0]).reshape(count, -1)]
                 step += count
             supply.close()
@@ -348,9 +376,13 @@ def test_setup_is_opened_to_the_same_or_not_at_all(tmp_path):
         material = opened(paths["bob"], "bob")
         material.sending(0, words)
         material.heard(0, words + 1)
-        with pytest.raises(MaterialError, match="was begun with other inputs than this party brings now"):
+        with pytest.raises(
+            MaterialError, match="was begun with other inputs than this party brings now"
+        ):
             material.sending(0, words + 2)
-        with pytest.raises(MaterialError, match="was begun with other inputs than alice brings now"):
+        with pytest.raises(
+            MaterialError, match="was begun with other inputs than alice brings now"
+        ):
             material.heard(0, words)
         material.close()
 
@@ -363,7 +395,8 @@ def test_an_unwritable_folder_is_no_place_for_a_journal(tmp_path, state):
 
 
 def test_material_is_for_the_program_that_it_was_first_used_for(tmp_path):
-    """Two programs may take the same masks; the record, beside the file or in its twin, knows which of them it was."""
+    """Two programs may take the same masks; the record, beside the file or in its twin, knows which
+    of them it was."""
     path = make(tmp_path)["alice"]
     for program in ("a" * 32, "a" * 32):
         opened(path, "alice", program=program).close()

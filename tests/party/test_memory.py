@@ -1,4 +1,5 @@
-"""What large files, and large operations, cost in memory: real processes, because only their peaks count."""
+"""What large files, and large operations, cost in memory: real processes, because only their peaks
+count."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ from protocol.jobs import Input, Job
 from protocol.tables import Table
 
 class Wide(Job):
-    x = Input("bob", ("n", 256), -1, 1) if sys.argv[2] == "tensor" else Table("bob", 256, low=-1, high=1)
+    tensor = Input("bob", ("n", 256), -1, 1)
+    x = tensor if sys.argv[2] == "tensor" else Table("bob", 256, low=-1, high=1)
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -34,11 +36,18 @@ print((peak() - before) / words.nbytes)
 @pytest.mark.system
 @pytest.mark.parametrize("kind", ["tensor", "table"])
 def test_a_float32_file_costs_little_more_than_its_ring_elements(tmp_path: Path, kind: str) -> None:
-    array = np.lib.format.open_memmap(tmp_path / "x.npy", mode="w+", dtype=np.float32, shape=(1 << 17, 256))
+    array = np.lib.format.open_memmap(
+        tmp_path / "x.npy", mode="w+", dtype=np.float32, shape=(1 << 17, 256)
+    )
     array[:] = 0.5
     array.flush()
     command = [sys.executable, "-c", SCRIPT, str(tmp_path / "x.npy"), kind]
-    assert float(subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout) < 1.3
+    assert (
+        float(
+            subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+        )
+        < 1.3
+    )
 
 
 POOLED = """
@@ -48,7 +57,8 @@ from protocol.ops import max_pool2d
 
 class Pooled(Job):
     iterations = 0
-    x = Input("bob", (1, 80, 80, 80), -1, 1, default=np.sin(np.arange(512_000)).reshape(1, 80, 80, 80))
+    waves = np.sin(np.arange(512_000)).reshape(1, 80, 80, 80)
+    x = Input("bob", (1, 80, 80, 80), -1, 1, default=waves)
 
     def step(self, v):
         pass
@@ -71,7 +81,9 @@ def test_no_process_holds_all_that_is_dealt_for_one_step(tmp_path: Path) -> None
     """A process of this project takes some 150 MB before it does anything."""
     (tmp_path / "pooled.py").write_text(POOLED)
     command = [sys.executable, "-c", DEMO, str(tmp_path / "pooled.py")]
-    *_, report, peak = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    *_, report, peak = subprocess.run(
+        command, check=True, capture_output=True, text=True
+    ).stdout.splitlines()
     dealt = json.loads(report)["dealt_bytes"]["bob"]
     assert dealt >= 650e6
     assert int(peak) <= 0.75 * dealt

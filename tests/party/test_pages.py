@@ -1,4 +1,5 @@
-"""What is planned or measured as a page: one file that loads nothing, says in words what it shows, and is light or dark as its reader is."""
+"""What is planned or measured as a page: one file that loads nothing, says in words what it shows,
+and is light or dark as its reader is."""
 
 from __future__ import annotations
 
@@ -61,7 +62,10 @@ def test_a_page_needs_nothing_else(text):
     read = Reader(text)
     assert not read.all("script") and not read.all("link") and not read.all("img")
     assert not [
-        key for _, attributes in read.seen for key in attributes if key in ("src", "href") or key.startswith("on")
+        key
+        for _, attributes in read.seen
+        for key in attributes
+        if key in ("src", "href") or key.startswith("on")
     ]
     assert "url(" not in text and "@import" not in text
     assert read.all("html") == [{"lang": "en"}] and "default-src 'none'" in text
@@ -77,27 +81,42 @@ def test_it_says_what_the_plan_says(found, text):
         *(str(way.joins) for way in found.plan.comparisons),
     ]:
         assert sentence in read.text
-    assert span(found.predicted.seconds) in read.text and "seed.py:27" in read.text and found.plan.digest in read.text
+    assert (
+        span(found.predicted.seconds) in read.text
+        and "seed.py:27" in read.text
+        and found.plan.digest in read.text
+    )
 
 
 def test_it_is_read_without_eyes_and_without_a_mouse(text):
     read = Reader(text)
     pictures = read.all("svg")
-    assert len(pictures) == 5 and all(each["role"] == "img" and each["aria-label"] for each in pictures)
+    assert len(pictures) == 5 and all(
+        each["role"] == "img" and each["aria-label"] for each in pictures
+    )
     assert all(
-        each["tabindex"] == "0" and each["aria-label"] for each in read.all("div") if each.get("role") == "region"
+        each["tabindex"] == "0" and each["aria-label"]
+        for each in read.all("div")
+        if each.get("role") == "region"
     )
     assert all(each["scope"] in ("col", "row") for each in read.all("th"))
     assert len(read.all("summary")) == len(read.all("details")) >= 4
 
 
-@pytest.mark.parametrize(("job", "more"), [("seed", {"iterations": 0}), ("single", {}), ("logreg", {"guard": False})])
+@pytest.mark.parametrize(
+    ("job", "more"), [("seed", {"iterations": 0}), ("single", {}), ("logreg", {"guard": False})]
+)
 def test_jobs_without_steps_or_without_comparisons_have_a_page(job, more):
     assert f"What a run of {job} costs" in Reader(plan_page(plan(job, **more))).text
 
 
 def test_the_laboratory_has_a_page_too():
-    cell = {"bandwidth_mbit": 100.0, "iterations": 7, "predicted_iteration_ms": 21.0, "prediction_error": 0.05}
+    cell = {
+        "bandwidth_mbit": 100.0,
+        "iterations": 7,
+        "predicted_iteration_ms": 21.0,
+        "prediction_error": 0.05,
+    }
     cell |= {"computed": 1.0, "waited_for_peer": 2.0, "waited_for_material": 1.0}
     cells = [cell | {"rtt_ms": rtt, "iteration_ms": rtt + 1} for rtt in (0.0, 20.0, 80.0)]
     cells.append(cells[1] | {"bandwidth_mbit": None})
@@ -106,9 +125,22 @@ def test_the_laboratory_has_a_page_too():
         "cells": cells,
         "per_iteration": {"rounds": 2, "bytes_sent": [128, 128], "dealt_bytes": 6400},
     }
-    found |= {"machine": {"system": "Linux", "cores": 2, "python": "3.11"}, "command": "python -m party lab"}
-    read = Reader(lab_page(found | {"scaling": "each cell runs a while", "repetition": "the fastest counts"}))
-    for words in ("20 ms, 100 Mbit/s", "20 ms, no limit", "latency alone", "50%", "+5.0%", "81 ms", "6,400 B"):
+    found |= {
+        "machine": {"system": "Linux", "cores": 2, "python": "3.11"},
+        "command": "python -m party lab",
+    }
+    read = Reader(
+        lab_page(found | {"scaling": "each cell runs a while", "repetition": "the fastest counts"})
+    )
+    for words in (
+        "20 ms, 100 Mbit/s",
+        "20 ms, no limit",
+        "latency alone",
+        "50%",
+        "+5.0%",
+        "81 ms",
+        "6,400 B",
+    ):
         assert words in read.text
     assert not read.all("script") and len(read.all("svg")) == 1
 
@@ -128,7 +160,9 @@ def test_a_page_that_cannot_be_written_is_refused_in_a_sentence(found, tmp_path)
 
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 @pytest.mark.parametrize(("preference", "paper"), [("1", (255, 255, 255)), ("0", (17, 21, 27))])
-def test_a_browser_shows_it_light_or_dark_and_complains_of_nothing(text, tmp_path, preference, paper):
+def test_a_browser_shows_it_light_or_dark_and_complains_of_nothing(
+    text, tmp_path, preference, paper
+):
     from PIL import Image
 
     (tmp_path / "plan.html").write_text(text)
@@ -140,17 +174,38 @@ def test_a_browser_shows_it_light_or_dark_and_complains_of_nothing(text, tmp_pat
         "--enable-logging=stderr",
         "--log-level=1",
     ]
-    options += [f"--user-data-dir={tmp_path / 'profile'}", f"--blink-settings=preferredColorScheme={preference}"]
-    options += ["--window-size=600,900", f"--screenshot={tmp_path / 'page.png'}", (tmp_path / "plan.html").as_uri()]
-    ran = subprocess.run([CHROMIUM, *options], capture_output=True, text=True, check=True, timeout=120)
+    options += [
+        f"--user-data-dir={tmp_path / 'profile'}",
+        f"--blink-settings=preferredColorScheme={preference}",
+    ]
+    options += [
+        "--window-size=600,900",
+        f"--screenshot={tmp_path / 'page.png'}",
+        (tmp_path / "plan.html").as_uri(),
+    ]
+    ran = subprocess.run(
+        [CHROMIUM, *options], capture_output=True, text=True, check=True, timeout=120
+    )
     assert "CONSOLE" not in ran.stderr, ran.stderr
     colours = Image.open(tmp_path / "page.png").convert("RGB").getcolors(1 << 20)
     assert max(colours)[1] == paper and len(colours) > 20
 
 
 def test_amounts_are_written_as_people_read_them():
-    assert [size(n) for n in (0, 6400, 12_345, 64_153_816)] == ["0 B", "6,400 B", "12.3 kB", "64.2 MB"]
+    assert [size(n) for n in (0, 6400, 12_345, 64_153_816)] == [
+        "0 B",
+        "6,400 B",
+        "12.3 kB",
+        "64.2 MB",
+    ]
     seconds = (0, 85e-6, 0.0416, 6.93, 416.2, 7500)
-    assert [span(each) for each in seconds] == ["0 s", "85 µs", "41.6 ms", "6.93 s", "6 min 56 s", "2 h 5 min"]
+    assert [span(each) for each in seconds] == [
+        "0 s",
+        "85 µs",
+        "41.6 ms",
+        "6.93 s",
+        "6 min 56 s",
+        "2 h 5 min",
+    ]
     assert unit(416)[0] == "min" and unit(0.05)[0] == "ms"
     assert ticks(0, 0.47, 8) == pytest.approx([0, 0.1, 0.2, 0.3, 0.4]) and ticks(0, 0, 8) == [0]

@@ -1,4 +1,5 @@
-"""What a model that stays shared says of new rows: each kind as its twin, and only to whom it is told."""
+"""What a model that stays shared says of new rows: each kind as its twin, and only to whom it is
+told."""
 
 from __future__ import annotations
 
@@ -21,11 +22,21 @@ from party.shared import begin
 from protocol.cost import LAN
 from protocol.errors import ConfigError, DataError, JobError
 from protocol.jobs import Input, Job
-from protocol.nn import MSE, BinaryCrossEntropy, CrossEntropy, Dense, Dropout, ReLU, Sequential, Training
+from protocol.labels import Labels
+from protocol.nn import (
+    MSE,
+    BinaryCrossEntropy,
+    CrossEntropy,
+    Dense,
+    Dropout,
+    ReLU,
+    Sequential,
+    Training,
+)
 from protocol.nn.prediction import KINDS, architecture, prediction
 from protocol.ops.stored import Stored
 from protocol.simulate import simulate
-from protocol.tables import Fill, Labels, MinMax, Standardise, Table
+from protocol.tables import Fill, MinMax, Standardise, Table
 from protocol.tracing import trace
 
 
@@ -43,7 +54,10 @@ class Values(Classes):
 
 def trained(job: Training, seed: int = 0):
     random = np.random.default_rng(seed)
-    inputs = {name: random.uniform(max(-0.5, each.low), 0.5, each.shape) for name, each in job.inputs.items()}
+    inputs = {
+        name: random.uniform(max(-0.5, each.low), 0.5, each.shape)
+        for name, each in job.inputs.items()
+    }
     return halves(job, inputs | {"y": (inputs["y"] > 0).astype(float)})
 
 
@@ -67,9 +81,15 @@ def test_every_kind_equals_its_twin_and_is_told_to_whom_it_is_for(kind, owner):
         assert np.abs(array - twin[name]).max() <= (0.0 if exact else 1e-4)
     if kind is not Values:
         z = twin["scores"]
-        p = 1 / (1 + np.exp(-z)) if z.shape[1] == 1 else np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+        p = (
+            1 / (1 + np.exp(-z))
+            if z.shape[1] == 1
+            else np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+        )
         assert np.abs(run.results[0]["probabilities"] - p).max() < 2e-3
-        assert np.array_equal(run.results[1]["predictions"], (z >= 0) if z.shape[1] == 1 else z.argmax(axis=1))
+        assert np.array_equal(
+            run.results[1]["predictions"], (z >= 0) if z.shape[1] == 1 else z.argmax(axis=1)
+        )
 
 
 def test_who_brings_the_rows_learns_the_predictions_unless_something_else_is_said():
@@ -87,7 +107,7 @@ def test_who_brings_the_rows_learns_the_predictions_unless_something_else_is_sai
 
 
 def test_the_job_is_the_one_that_trained_the_model():
-    (alice, _) = trained(Risk())
+    alice, _ = trained(Risk())
     alice = replace(alice, file=risk.__file__, parameters={"batch": "10"}, path=Path("a.share"))
     job = predicted(alice, None, {"precision": "1e-3"}, False)
     assert (type(job.training).__name__, job.training.batch, job.precision) == ("Risk", 10, 1e-3)
@@ -98,7 +118,10 @@ def test_the_job_is_the_one_that_trained_the_model():
             replace(alice, file="gone.py"),
             "gone.py cannot be read .*the share a.share was trained from that; --job says",
         ),
-        (replace(alice, file="seed", parameters={}), "the job Seed learns no y from x, so it has no predictions"),
+        (
+            replace(alice, file="seed", parameters={}),
+            "the job Seed learns no y from x, so it has no predictions",
+        ),
     ):
         with pytest.raises((ConfigError, JobError), match=words):
             predicted(model, None, {}, False)
@@ -118,7 +141,9 @@ def test_what_is_not_there_to_learn_is_said():
         learners(["scores=bob", "scores=alice"])
     job = predicted(alice, Values(), {}, False, {"classes": "bob"})
     begin(job, alice)
-    with pytest.raises(JobError, match="MSE is no loss of classes, so there are no classes: ask for scores"):
+    with pytest.raises(
+        JobError, match="MSE is no loss of classes, so there are no classes: ask for scores"
+    ):
         trace(job, {"x": (3, 4)})
 
 
@@ -138,7 +163,10 @@ def test_an_architecture_is_what_is_computed_of_a_row():
         == architecture(Alike())
         == architecture(predicted(trained(Values())[0], Values(), {}, False))
     )
-    assert known != architecture(Deeper()) and architecture(load_job("seed")) == architecture(Job()) == ""
+    assert (
+        known != architecture(Deeper())
+        and architecture(load_job("seed")) == architecture(Job()) == ""
+    )
     assert set(KINDS) == {"scores", "probabilities", "classes", "predictions"}
 
 
@@ -181,7 +209,11 @@ def test_new_rows_are_prepared_with_what_was_learnt_from_the_old_ones(tmp_path):
     expected = [(new[name] - old[name].mean()) / old[name].std() for name in ("age", "income")]
     assert np.abs(found - np.stack(expected, axis=1)).max() < 1e-9
     with pytest.raises(
-        DataError, match="numbers that were learnt from rows of the training, and alice's half of the model has none"
+        DataError,
+        match=(
+            "numbers that were learnt from rows of the training, and alice's half of the model has"
+            " none"
+        ),
     ):
         own_inputs(prediction(Tabled(), "alice"), "alice", given)
 
@@ -193,16 +225,18 @@ def test_columns_of_both_stay_with_both_and_rows_of_both_become_those_of_one():
         "x.bob": "bob",
     }
     assert split.to == {"predictions": "bob"}  # who has the labels
-    assert [(name, each.owner, each.shape) for name, each in stacked.declared.items() if name[0] == "x"] == [
-        ("x", "alice", ("n", 2))
-    ]
+    assert [
+        (name, each.owner, each.shape) for name, each in stacked.declared.items() if name[0] == "x"
+    ] == [("x", "alice", ("n", 2))]
     assert stacked.to == {"predictions": "alice"}
     assert architecture(split) == architecture(stacked) == architecture(Tabled()) != ""
 
 
 class OfBoth(Training):
     x = Table(
-        columns=["a", "b"], rows={"alice": 30, "bob": 20}, steps=[MinMax(low=0, high=9), Fill("b"), Standardise()]
+        columns=["a", "b"],
+        rows={"alice": 30, "bob": 20},
+        steps=[MinMax(low=0, high=9), Fill("b"), Standardise()],
     )
     y = Labels(column="c", classes=["no", "yes"], one_hot=False, rows={"alice": 30, "bob": 20})
     model = Sequential(Dense(2, 1))
@@ -243,22 +277,40 @@ def test_rows_are_standardised_as_those_of_both_were_that_nobody_knows():
     begin(again, pair[0])
     assert simulate(again, inputs, shares=[half.generations[0].shares for half in pair]).steps == 2
     lacking = prediction(OfBoth(), "bob")
-    begin(lacking, replace(pair[0], tensors=tuple(each for each in pair[0].tensors if each.label[0] != "x")))
-    with pytest.raises(JobError, match="x is prepared with what the training learnt on shares, and the model has none"):
+    begin(
+        lacking,
+        replace(pair[0], tensors=tuple(each for each in pair[0].tensors if each.label[0] != "x")),
+    )
+    with pytest.raises(
+        JobError,
+        match="x is prepared with what the training learnt on shares, and the model has none",
+    ):
         trace(lacking, {"x": (3, 3)})
 
 
 def test_a_prediction_is_planned_as_it_is_run(tmp_path, capsys):
-    """At the party that brings the rows, and at the other, who says how many there are: one plan, from which material is made."""
+    """At the party that brings the rows, and at the other, who says how many there are: one plan,
+    from which material is made."""
     random = np.random.default_rng(1)
     x = random.uniform(-1, 1, (20, 3))
     pair = halves(load_job("linear-regression"), {"x": x, "y": x @ [[1.0], [2.0], [3.0]]})
     np.save(tmp_path / "new.npy", x[:7])
     digests = []
-    for half, rows in zip(pair, (["--data", f"x={tmp_path}/new.npy"], ["--shape", "x=7x3"]), strict=True):
+    for half, rows in zip(
+        pair, (["--data", f"x={tmp_path}/new.npy"], ["--shape", "x=7x3"]), strict=True
+    ):
         path = tmp_path / f"{half.role}.share"
         replace(half, file="linear-regression").save(path)
-        words = ["plan", "--model", str(path), "--predict", "scores=alice", "--save", str(tmp_path / "plan"), "--json"]
+        words = [
+            "plan",
+            "--model",
+            str(path),
+            "--predict",
+            "scores=alice",
+            "--save",
+            str(tmp_path / "plan"),
+            "--json",
+        ]
         assert commands([*words, *rows]) == 0
         said = json.loads(capsys.readouterr().out)
         digests.append(said["digest"])
@@ -296,7 +348,11 @@ class Wide(Training):
 
 def test_classes_alone_are_no_reason_to_have_coarse_scores():
     job = prediction(Wide(), "bob")
-    job.begin_with(Stored(name, each.shape, 20, 64, -8, 8) for name, each in Wide().declared.items() if name[0] == "m")
+    job.begin_with(
+        Stored(name, each.shape, 20, 64, -8, 8)
+        for name, each in Wide().declared.items()
+        if name[0] == "m"
+    )
     slow = replace(LAN, bandwidth=1e7)  # on which every bit that is not sent saves time
     assert trace(job, {"x": (200, 784)}, None, slow).numerics.fraction_bits >= 16
     job._fewest_bits = 0

@@ -30,7 +30,9 @@ TO = Addresses(session="s", peer="", dealer=None)
 def made() -> list[SharedModel]:
     random = np.random.default_rng(1)
     job = Risk()
-    return halves(job, {name: random.uniform(0, 1, each.shape) for name, each in job.inputs.items()})
+    return halves(
+        job, {name: random.uniform(0, 1, each.shape) for name, each in job.inputs.items()}
+    )
 
 
 @pytest.fixture
@@ -58,7 +60,9 @@ def ends(monkeypatch) -> Callable[[], dict[str, Connection]]:
 
         def abort(self, reason: str, back: bool) -> None:
             with contextlib.suppress(MpcError):
-                current[self.role].send(Message(Kind.ABORT, "s", body={"reason": reason, "back": back}))
+                current[self.role].send(
+                    Message(Kind.ABORT, "s", body={"reason": reason, "back": back})
+                )
 
     @contextlib.asynccontextmanager
     async def opened(role: str, *_: Any) -> AsyncIterator[InMemory]:
@@ -76,7 +80,8 @@ def ends(monkeypatch) -> Callable[[], dict[str, Connection]]:
 async def both(ends: Callable[[], Any], files: dict[str, Path]) -> list[Any]:
     ends()
     return await asyncio.gather(
-        *(rotate(SharedModel.read(path), path, TO, print, print) for path in files.values()), return_exceptions=True
+        *(rotate(SharedModel.read(path), path, TO, print, print) for path in files.values()),
+        return_exceptions=True,
     )
 
 
@@ -105,8 +110,11 @@ async def test_new_shares_of_the_same_numbers(ends, files, made):
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("write", [1, 2])
 @pytest.mark.parametrize("victim", PARTIES)
-async def test_killed_at_any_write_nothing_is_lost(ends, files, made, monkeypatch, victim, write, when):
-    """Each of the two writes of either party fails or is the last it does; then both go on with what they have, and rotate."""
+async def test_killed_at_any_write_nothing_is_lost(
+    ends, files, made, monkeypatch, victim, write, when
+):
+    """Each of the two writes of either party fails or is the last it does; then both go on with
+    what they have, and rotate."""
     before, save, count = together(made), SharedModel.save, []
 
     def failing(self: SharedModel, path: Path) -> None:

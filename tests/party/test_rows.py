@@ -1,4 +1,5 @@
-"""Runs whose tables are matched by ids: the same rows at both, in later attempts too, and noticed where they are not."""
+"""Runs whose tables are matched by ids: the same rows at both, in later attempts too, and noticed
+where they are not."""
 
 from __future__ import annotations
 
@@ -71,7 +72,9 @@ def clear() -> np.ndarray:
     inputs = {"a": a["a"][[mine.index(each) for each in common]], **W}
     inputs |= {name: array[[yours.index(each) for each in common]] for name, array in b.items()}
     job = Split()
-    return trace(job, {name: each.shape for name, each in inputs.items()}).graph.run_clear(inputs, STEPS)["weights"]
+    return trace(job, {name: each.shape for name, each in inputs.items()}).graph.run_clear(
+        inputs, STEPS
+    )["weights"]
 
 
 class Told(RunView):
@@ -103,7 +106,9 @@ class World(ends.World):
     async def both(self) -> list[Any]:
         for role in ends.PARTIES:
             self.start(role)
-        return await asyncio.wait_for(asyncio.gather(*self.tasks.values(), return_exceptions=True), 60)
+        return await asyncio.wait_for(
+            asyncio.gather(*self.tasks.values(), return_exceptions=True), 60
+        )
 
     def joins(self, role: str) -> int:
         return sum(text.startswith("matching rows with") for text in self.told[role])
@@ -126,7 +131,10 @@ async def world(tmp_path, monkeypatch) -> AsyncIterator[Callable[..., World]]:
 async def test_rows_line_up_and_both_learn_how_many_there_are(world):
     here = world()
     right(await here.both())
-    assert any(text.startswith("bob has 9 of the 12 ids here, and 15 in all") for text in here.told["alice"])
+    assert any(
+        text.startswith("bob has 9 of the 12 ids here, and 15 in all")
+        for text in here.told["alice"]
+    )
     assert here.joins("alice") == here.joins("bob") == 1
     assert "each learns which of its own ids the other has too" in here.told["alice"][0]
 
@@ -169,7 +177,8 @@ async def test_a_run_that_goes_on_has_the_same_rows(world, tmp_path):
 
 
 async def test_a_peer_that_dies_while_rows_are_matched_comes_back(world, monkeypatch):
-    """Its successor finds them, and what the run reveals is said although the first attempt had no plan."""
+    """Its successor finds them, and what the run reveals is said although the first attempt had no
+    plan."""
     here = world("alice", "bob")
     planned: list[str] = []
     monkeypatch.setattr(Told, "planned", lambda self, plan: planned.append(self.role))

@@ -1,4 +1,5 @@
-"""Share files: whole or refused, this party's or refused; and shares of one generation alone fit together."""
+"""Share files: whole or refused, this party's or refused; and shares of one generation alone fit
+together."""
 
 from __future__ import annotations
 
@@ -28,13 +29,19 @@ from protocol.prg import fresh_seed
 def pair() -> list[SharedModel]:
     random = np.random.default_rng(0)
     job = Risk()
-    return halves(job, {name: random.uniform(0, 1, each.shape) for name, each in job.inputs.items()})
+    return halves(
+        job, {name: random.uniform(0, 1, each.shape) for name, each in job.inputs.items()}
+    )
 
 
 def same(a: SharedModel, b: SharedModel) -> bool:
     shares = [[each.shares for each in model.generations] for model in (a, b)]
-    alike = replace(a, generations=()) == replace(b, generations=()) and len(shares[0]) == len(shares[1])
-    return alike and all(np.array_equal(x[name], y[name]) for x, y in zip(*shares, strict=True) for name in x)
+    alike = replace(a, generations=()) == replace(b, generations=()) and len(shares[0]) == len(
+        shares[1]
+    )
+    return alike and all(
+        np.array_equal(x[name], y[name]) for x, y in zip(*shares, strict=True) for name in x
+    )
 
 
 def test_a_file_is_read_as_it_was_written_by_its_owner_alone(pair, tmp_path):
@@ -52,7 +59,8 @@ def test_a_file_that_is_not_whole_is_refused(pair, tmp_path):
         for changed in (raw[:place], raw[:place] + bytes([raw[place] ^ 1]) + raw[place + 1 :]):
             path.write_bytes(changed)
             with pytest.raises(
-                DataError, match=rf"the share {re.escape(str(path))} (was cut off|is a file of another)"
+                DataError,
+                match=rf"the share {re.escape(str(path))} (was cut off|is a file of another)",
             ):
                 SharedModel.read(path)
     with pytest.raises(DataError, match=r"cannot be read .No such file"):
@@ -89,7 +97,9 @@ def test_a_file_of_another_party_or_other_keys_is_refused(pair):
     pair[0].check("alice", ())
     with pytest.raises(DataError, match="is alice's, and this party is bob; give the other file"):
         model.check("bob", (alice, bob))
-    with pytest.raises(DataError, match=r"alice's key was mpc1-alice-.*give that one with --key") as caught:
+    with pytest.raises(
+        DataError, match=r"alice's key was mpc1-alice-.*give that one with --key"
+    ) as caught:
         model.check("alice", (other, bob))
     assert other not in str(caught.value)
     with pytest.raises(DataError, match=r"bob's key was mpc1-bob-.*give that one with --peer-key"):
@@ -100,7 +110,8 @@ def test_a_file_of_another_party_or_other_keys_is_refused(pair):
 
 def test_halves_of_different_runs_do_not_go_together(pair):
     with pytest.raises(
-        AgreementError, match=r"not of one model: alice's is of .*give the two files that one run wrote"
+        AgreementError,
+        match=r"not of one model: alice's is of .*give the two files that one run wrote",
     ):
         pair[0].common(["0" * 32, [[1, "x"]]], "bob")
     for said in (None, [], ["x"], ["x", []], ["x", [[1]]], ["x", [["1", "y"]]], {"id": 1}):
@@ -109,7 +120,8 @@ def test_halves_of_different_runs_do_not_go_together(pair):
 
 
 def test_generations(pair):
-    """Whatever was written when one was killed, the newest that both hold is of the same numbers; others do not fit."""
+    """Whatever was written when one was killed, the newest that both hold is of the same numbers;
+    others do not fit."""
     alice, bob = pair
     before = together(pair)
     first, second = fresh_seed(), fresh_seed()
@@ -122,9 +134,13 @@ def test_generations(pair):
         found = one.common(other.offer(), "bob"), other.common(one.offer(), "alice")
         assert [each.number for each in found] == [number] * 2
         assert found[0].tag == found[1].tag
-    c = bob.rotated(bob.generations[0], second)  # alice was killed before she wrote what goes with this
+    c = bob.rotated(
+        bob.generations[0], second
+    )  # alice was killed before she wrote what goes with this
     assert a.common(c.offer(), "bob").number == 1
-    with pytest.raises(AgreementError, match="alice has generation 2, and bob 1; an older file is of no use"):
+    with pytest.raises(
+        AgreementError, match="alice has generation 2, and bob 1; an older file is of no use"
+    ):
         a.settled(a.generations[0]).common(bob.offer(), "bob")
     with pytest.raises(AgreementError, match="do not fit together"):
         a.settled(a.generations[0]).common(c.settled(c.generations[0]).offer(), "bob")
@@ -133,7 +149,9 @@ def test_generations(pair):
 def test_both_make_one_secret():
     one, other = fresh_seed(), fresh_seed()
     assert (
-        joined(one, other, "alice", "bob") == joined(other, one, "bob", "alice") != joined(other, one, "alice", "bob")
+        joined(one, other, "alice", "bob")
+        == joined(other, one, "bob", "alice")
+        != joined(other, one, "alice", "bob")
     )
     for wrong in (None, b"", "text", bytes(31)):
         with pytest.raises(ProtocolError, match="did not send its part"):
@@ -171,7 +189,8 @@ def test_a_model_of_another_job_is_refused(pair):
         assert sorted(job.inputs) == ["x", "y"]
     for job in (Another(), Deeper(), Wider(), Narrow(), load_job("seed")):
         with pytest.raises(
-            DataError, match=r"the share m.share is of a model that the job Risk trained, with model.0.bias"
+            DataError,
+            match=r"the share m.share is of a model that the job Risk trained, with model.0.bias",
         ):
             begin(job, model)
 

@@ -1,11 +1,12 @@
 """What travels is uniform, whatever the secrets are.
 
-Every byte of every masked word that a party receives is tested with a chi-square test for each of its two
-hexadecimal digits (16 cells, 15 degrees of freedom), over RUNS runs with the same inputs and fresh seeds, and
-all bytes of a party together (256 cells). The bound for T statistics is that of Laurent and Massart (2000),
-P(χ²_d ≥ d + 2√(dx) + 2x) ≤ e^−x with x = ln(T / FALSE_ALARM): the false alarms of one test function together
-have probability below FALSE_ALARM, those of the whole file below 1e-6. A bit that is set in fewer than one
-run of six, or in more than five, is found; in an opening without its mask most bits never change.
+Every byte of every masked word that a party receives is tested with a chi-square test for each of
+its two hexadecimal digits (16 cells, 15 degrees of freedom), over RUNS runs with the same inputs
+and fresh seeds, and all bytes of a party together (256 cells). The bound for T statistics is that
+of Laurent and Massart (2000), P(χ²_d ≥ d + 2√(dx) + 2x) ≤ e^−x with x = ln(T / FALSE_ALARM): the
+false alarms of one test function together have probability below FALSE_ALARM, those of the whole
+file below 1e-6. A bit that is set in fewer than one run of six, or in more than five, is found; in
+an opening without its mask most bits never change.
 """
 
 from __future__ import annotations
@@ -60,7 +61,9 @@ class Recorder:
         def observe(sender: int, words: np.ndarray) -> None:
             seen[sender].append(words)
 
-        self.results.append(simulate(job, arrays, iterations, learners, observe, guard, True, shares, network))
+        self.results.append(
+            simulate(job, arrays, iterations, learners, observe, guard, True, shares, network)
+        )
 
     @property
     def plan(self) -> Plan:
@@ -73,7 +76,9 @@ class Recorder:
     def masked(self, sender: int) -> np.ndarray:
         """(runs, words) of everything masked that `sender` sent, in order."""
         layout = masked_words(self.plan)
-        rows = [np.concatenate([m[: layout[n]] for n, m in enumerate(run[sender])]) for run in self.runs]
+        rows = [
+            np.concatenate([m[: layout[n]] for n, m in enumerate(run[sender])]) for run in self.runs
+        ]
         return np.stack(rows)
 
 
@@ -97,7 +102,8 @@ def digits(words: np.ndarray) -> np.ndarray:
 
 
 def uniform(samples: np.ndarray, cells: int, false_alarm: float) -> None:
-    """Each column is uniform over `cells` values; all together raise a false alarm with this probability."""
+    """Each column is uniform over `cells` values; all together raise a false alarm with this
+    probability."""
     expected = len(samples) / cells
     assert expected >= 15
     counts = np.stack([(samples == value).sum(axis=0) for value in range(cells)])
@@ -105,18 +111,22 @@ def uniform(samples: np.ndarray, cells: int, false_alarm: float) -> None:
     x = math.log(statistics.size / false_alarm)
     limit = (cells - 1) + 2 * math.sqrt((cells - 1) * x) + 2 * x
     worst = int(statistics.argmax())
-    assert statistics[worst] <= limit, f"position {worst}: χ² {statistics[worst]:.0f}, limit {limit:.0f}"
+    assert statistics[worst] <= limit, (
+        f"position {worst}: χ² {statistics[worst]:.0f}, limit {limit:.0f}"
+    )
 
 
 def fresh(words: np.ndarray) -> None:
-    """No masked word ever comes twice, in any run. False alarm: n²/2^65 < 3e-8 for n < 900,000 words."""
+    """No masked word ever comes twice, in any run. False alarm: n²/2^65 < 3e-8 for n < 900,000
+    words."""
     assert words.size < 900_000
     assert len(np.unique(words)) == words.size
 
 
 @pytest.fixture(scope="module", autouse=True)
 def planned_once() -> Iterator[None]:
-    """Hundreds of runs of one job: its plan is made, and read by the dealer, once; everything else is fresh."""
+    """Hundreds of runs of one job: its plan is made, and read by the dealer, once; everything else
+    is fresh."""
     plans: dict[Any, Plan] = {}
     planned = simulation.make_plan
 
@@ -163,7 +173,9 @@ def recorded(request) -> dict[str, Recorder]:
 def test_every_opening_is_uniform(recorded, inputs, sender):
     words = recorded[inputs].masked(sender)
     uniform(digits(words), 16, FALSE_ALARM / 2)
-    uniform(words.view(np.uint8).reshape(-1, 1), 256, FALSE_ALARM / 2)  # and whole bytes, all positions together
+    uniform(
+        words.view(np.uint8).reshape(-1, 1), 256, FALSE_ALARM / 2
+    )  # and whole bytes, all positions together
 
 
 @pytest.mark.parametrize("inputs", ["default", "extreme"])
@@ -178,11 +190,14 @@ def test_the_shape_of_the_traffic_does_not_depend_on_the_secrets(recorded):
 
 
 def test_openings_of_different_secrets_are_alike(recorded):
-    """Two-sample chi-square: neither input can be told from the other by any digit of any opening."""
+    """Two-sample chi-square: neither input can be told from the other by any digit of any
+    opening."""
     for sender in (0, 1):
         a, b = (digits(recorded[name].masked(sender)) for name in ("default", "extreme"))
         counts = [np.stack([(each == value).sum(axis=0) for value in range(16)]) for each in (a, b)]
-        statistics = ((counts[0] - counts[1]) ** 2 / np.maximum(counts[0] + counts[1], 1)).sum(axis=0)
+        statistics = ((counts[0] - counts[1]) ** 2 / np.maximum(counts[0] + counts[1], 1)).sum(
+            axis=0
+        )
         x = math.log(2 * statistics.size / FALSE_ALARM)
         assert statistics.max() <= 15 + 2 * math.sqrt(15 * x) + 2 * x
 
@@ -200,7 +215,8 @@ def test_corrections_for_bob_are_uniform_and_never_repeat(make):
     assert not np.any(again == rows[:8])
 
 
-# ---- every operation -------------------------------------------------------------------------------------
+# ---- every operation
+# -------------------------------------------------------------------------------------
 
 COPIES = 16  # of each tensor, along the first axis: as many samples of every position in one run
 OPERATIONS: dict[str, Callable[..., Any]] = {
@@ -250,17 +266,24 @@ COUNT = 512  # elements whose bits fill whole words, so that every hexadecimal d
 
 @pytest.mark.parametrize("dealer", [0.0, 2e5], ids=["two rounds", "three rounds"])
 def test_the_digits_of_comparisons_that_join_in_numbers(dealer):
-    """Every bit that is opened is uniform, whether all numbers are at the limit, a unit below it, or as large as may be."""
+    """Every bit that is opened is uniform, whether all numbers are at the limit, a unit below it,
+    or as large as may be."""
     network = Network(rtt=1.0, dealer_bandwidth=dealer)
     for value in (0.0, -(2.0**-16), 3.99):
         arrays = {"x0": np.full((COUNT,), value)}
         job, record = job_of(relu, arrays, limit=4.0), Recorder()
         for _ in range(RUNS // 8):
             record.run(job, arrays, 0, network=network)
-        kinds = [spec.kind for code in record.plan.lowering.phases.values() for spec in code.correlations]
-        assert kinds.count("totals") == 2 and record.plan.rounds == (4 if dealer else 3)  # one of them reveals
+        kinds = [
+            spec.kind for code in record.plan.lowering.phases.values() for spec in code.correlations
+        ]
+        assert kinds.count("totals") == 2 and record.plan.rounds == (
+            4 if dealer else 3
+        )  # one of them reveals
         for sender in (0, 1):
-            planes = record.masked(sender)[:, COUNT:].reshape(len(record.runs), COUNT // 64, -1)  # behind the numbers
+            planes = record.masked(sender)[:, COUNT:].reshape(
+                len(record.runs), COUNT // 64, -1
+            )  # behind the numbers
             uniform(digits(planes.reshape(RUNS, planes.shape[2])), 16, FALSE_ALARM / 6)
             fresh(planes)
 
@@ -273,7 +296,8 @@ def test_the_test_finds_an_opening_without_a_mask_and_a_mask_used_twice():
         fresh(np.arange(10, dtype=np.uint64) // 2)
 
 
-# ---- the end: who learns what ----------------------------------------------------------------------------
+# ---- the end: who learns what
+# ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("make", [Seed, Xor], ids=["seed", "xor"])
@@ -287,7 +311,9 @@ def test_who_is_not_to_learn_the_result_receives_no_share_of_it(make):
         (sent,) = record.runs
         sizes[learners] = [[len(words) for words in each] for each in sent]
         for sender in (0, 1):
-            assert (sizes[learners][sender][-1] == 0) == (1 - sender not in learners)  # the last round reveals
+            assert (sizes[learners][sender][-1] == 0) == (
+                1 - sender not in learners
+            )  # the last round reveals
             assert (1 - sender in learners) == bool(record.results[0].results[1 - sender])
         if not learners:
             assert sizes[learners] == [masked_words(record.plan)] * 2
@@ -306,13 +332,18 @@ def test_a_reveal_sends_the_known_bits_of_the_share_and_no_more():
     for _ in range(64):
         record.run(job, arrays, 0)
     (reveal,) = [
-        o for stage in record.plan.lowering.phases[Phase.FINISH].stages for o in stage.openings if o.mask is None
+        o
+        for stage in record.plan.lowering.phases[Phase.FINISH].stages
+        for o in stage.openings
+        if o.mask is None
     ]
     assert reveal.bits < 64
     last = np.stack([run[sender][-1] for run in record.runs for sender in (0, 1)])
     assert last.shape == (128, 2)
     assert int(last.max()) < 1 << reveal.bits
-    assert int(last.max()) >= 1 << (reveal.bits - 4)  # and all of those: 256 samples miss the top 4 at 2^-1024
+    assert int(last.max()) >= 1 << (
+        reveal.bits - 4
+    )  # and all of those: 256 samples miss the top 4 at 2^-1024
     expected = arrays["x0"] * arrays["x1"] * 2.0**11
     assert np.abs(record.results[0].results[0]["out"] - expected).max() <= 2.0**-16 * 2.0**5
 
@@ -354,7 +385,8 @@ class Later(Kept):
 
 @pytest.mark.parametrize("value", [0.0, 4.0])
 def test_one_share_of_what_is_kept_is_uniform_and_so_are_its_openings(value):
-    """Of either party, for values at zero and at the end of the range; and when a later run reads them in a wider ring."""
+    """Of either party, for values at zero and at the end of the range; and when a later run reads
+    them in a wider ring."""
     shares: list[list[np.ndarray]] = [[], []]
     later, later_job, kept_job = Recorder(), Later(), Kept()
     arrays = {name: np.full(6, value) for name in "wu"}
@@ -362,9 +394,16 @@ def test_one_share_of_what_is_kept_is_uniform_and_so_are_its_openings(value):
         pair = halves(kept_job, arrays)
         assert all(each.bits >= 48 and each.limbs == 1 for each in pair[0].tensors)
         for side, half in zip(shares, pair, strict=True):
-            side.append(np.concatenate([half.generations[0].shares[name].reshape(-1) for name in "wu"]))
+            side.append(
+                np.concatenate([half.generations[0].shares[name].reshape(-1) for name in "wu"])
+            )
         later_job.begin_with(pair[0].tensors)
-        later.run(later_job, {"x": np.ones((6, 6))}, 0, shares=[half.generations[0].shares for half in pair])
+        later.run(
+            later_job,
+            {"x": np.ones((6, 6))},
+            0,
+            shares=[half.generations[0].shares for half in pair],
+        )
     for side in shares:
         octets = np.stack(side).view(np.uint8).reshape(RUNS, -1, 8)[:, :, :6].reshape(RUNS, -1)
         uniform(np.concatenate([octets & 15, octets >> 4], axis=1), 16, FALSE_ALARM / 4)

@@ -1,4 +1,5 @@
-"""Sessions of one process that crash at chosen openings, and a recorder of what is opened under which mask."""
+"""Sessions of one process that crash at chosen openings, and a recorder of what is opened under
+which mask."""
 
 from __future__ import annotations
 
@@ -41,7 +42,8 @@ ITERATIONS = 60
 
 
 class Minibatches(Job):
-    """Rows that are bound to their step modulo five, a setup of two rounds, and a finish with openings of its own."""
+    """Rows that are bound to their step modulo five, a setup of two rounds, and a finish with
+    openings of its own."""
 
     iterations = ITERATIONS
     x = Input("bob", shape=(10, 3), low=-1, high=1, default=np.linspace(-1, 1, 30).reshape(10, 3))
@@ -73,7 +75,8 @@ class Crash(BaseException):
 
 
 class Recorder:
-    """Every masked opening: (key, word of its keystream) → what was sent under it; and what each row was used for."""
+    """Every masked opening: (key, word of its keystream) → what was sent under it; and what each
+    row was used for."""
 
     def __init__(self) -> None:
         self.opened: dict[tuple[bytes, int], set[bytes]] = defaultdict(set)
@@ -84,7 +87,12 @@ class Recorder:
         self._streams: dict[int, tuple[weakref.ref, list[bytes], int, int]] = {}
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        expand, begin, send, load = protocol.dealing._rows, Machine.begin, Machine.send, Machine.load
+        expand, begin, send, load = (
+            protocol.dealing._rows,
+            Machine.begin,
+            Machine.send,
+            Machine.load,
+        )
         exchange = Runner._exchange
 
         def recorded(dealing, keys, party, phase, first, count, *bounds):
@@ -92,7 +100,12 @@ class Recorder:
             owner = found if found.base is None else found.base
             size = dealing.phases[phase].steps_per_chunk
             found_under = [keys(phase, row // size) for row in range(first, first + count)]
-            self._streams[id(owner)] = (weakref.ref(owner), found_under, first, bounds[0] & ~1 if bounds else 0)
+            self._streams[id(owner)] = (
+                weakref.ref(owner),
+                found_under,
+                first,
+                bounds[0] & ~1 if bounds else 0,
+            )
             return found
 
         def loaded(machine, *inputs):
@@ -104,7 +117,9 @@ class Recorder:
             masks = machine.plan.dealing.phases[phase].masks
             registers = machine.plan.lowering.phases[phase].mask_registers
             machine._places = {
-                register: self.place(words) for register, words in zip(registers, material, strict=False) if words.size
+                register: self.place(words)
+                for register, words in zip(registers, material, strict=False)
+                if words.size
             }
             assert len(masks) == len(registers)
             for key, word in machine._places.values():
@@ -136,7 +151,8 @@ class Recorder:
         monkeypatch.setattr(Runner, "_exchange", exchanged)
 
     def place(self, words: np.ndarray) -> tuple[bytes, int]:
-        """The key of the keystream that these words are part of, and the number of the first in it."""
+        """The key of the keystream that these words are part of, and the number of the first in
+        it."""
         owner = words
         while isinstance(owner.base, np.ndarray):
             owner = owner.base
@@ -174,7 +190,14 @@ class Scene:
 
     def precompute(self, name: str) -> None:
         self.made = self.folder / name
-        precompute(self.dealing, Extent.of(self.dealing, self.spare), "s", self.made, KEYS["dealer"], OWNERS)
+        precompute(
+            self.dealing,
+            Extent.of(self.dealing, self.spare),
+            "s",
+            self.made,
+            KEYS["dealer"],
+            OWNERS,
+        )
 
     def journals(self, role: str) -> list[Path]:
         twins = (self.folder / "home" / "mpc-playground" / "material").glob(f"*.{role}.used")
@@ -183,11 +206,24 @@ class Scene:
     def open(self, role: str) -> Material:
         return Material(names(self.made, "s")[role], role, "s", KEYS[role], KEYS["dealer"].public)
 
-    def run(self, role: str, peer: str, dealer: str | None, material: Material | None, stateful: bool) -> Run:
-        mine = {name: array for name, array in self.inputs.items() if self.job.inputs[name].owner == role}
+    def run(
+        self, role: str, peer: str, dealer: str | None, material: Material | None, stateful: bool
+    ) -> Run:
+        mine = {
+            name: array
+            for name, array in self.inputs.items()
+            if self.job.inputs[name].owner == role
+        }
         label = "from the dealer" if material is None else material.id
         shapes = {name: self.shapes[name] for name in mine}
-        intent = Intent(role=role, job=self.job, iterations=ITERATIONS, reveal="both", shapes=shapes, material=label)
+        intent = Intent(
+            role=role,
+            job=self.job,
+            iterations=ITERATIONS,
+            reveal="both",
+            shapes=shapes,
+            material=label,
+        )
         store = Store(self.folder / f"state-{role}", "s", role) if stateful else None
         to = Addresses(session="s", peer=peer, dealer=dealer, timeout=5.0, wait=10.0)
         return Run(intent, to, mine, RunView(), store, interval=0.02, material=material)
@@ -201,17 +237,28 @@ class Scene:
         try:
             if dealer is not None:
                 service = asyncio.create_task(
-                    Service(DealerSettings(listen=dealer, keys=None, allow=None), Log("dealer")).run()
+                    Service(
+                        DealerSettings(listen=dealer, keys=None, allow=None), Log("dealer")
+                    ).run()
                 )
             else:
                 for role in ("alice", "bob"):
                     materials[role] = self.open(role)
-            runs = [self.run(role, peer, dealer, materials.get(role), stateful) for role in ("alice", "bob")]
+            runs = [
+                self.run(role, peer, dealer, materials.get(role), stateful)
+                for role in ("alice", "bob")
+            ]
             tasks = [asyncio.create_task(run.run()) for run in runs]
-            done, pending = await asyncio.wait(tasks, timeout=30, return_when=asyncio.FIRST_EXCEPTION)
+            done, pending = await asyncio.wait(
+                tasks, timeout=30, return_when=asyncio.FIRST_EXCEPTION
+            )
             assert not pending or any(task.exception() for task in done), "a party hangs"
-            if pending and not any(isinstance(task.exception(), Crash | MaterialError) for task in done):
-                done |= (await asyncio.wait(pending, timeout=10))[0]  # the peer of who crashed may notice first
+            if pending and not any(
+                isinstance(task.exception(), Crash | MaterialError) for task in done
+            ):
+                done |= (await asyncio.wait(pending, timeout=10))[
+                    0
+                ]  # the peer of who crashed may notice first
             errors = [error for task in done if (error := task.exception()) is not None]
             if any(
                 isinstance(error, Crash) for error in errors
@@ -239,7 +286,9 @@ class Scene:
                     await service
             for material in materials.values():
                 material.close()
-            for context in self.recorder.contexts:  # a killed process leaves no socket open; a crash in here does
+            for context in (
+                self.recorder.contexts
+            ):  # a killed process leaves no socket open; a crash in here does
                 context.destroy(linger=0)
 
     def right(self) -> None:

@@ -30,7 +30,10 @@ def test_no_word_of_a_keystream_serves_two_purposes(job, monkeypatch):
         return out
 
     for name, module in list(sys.modules.items()):
-        if name.partition(".")[0] in ("protocol", "party", "dealer") and vars(module).get("keystream") is genuine:
+        if (
+            name.partition(".")[0] in ("protocol", "party", "dealer")
+            and vars(module).get("keystream") is genuine
+        ):
             monkeypatch.setattr(module, "keystream", recorded)
     arrays = {name: np.asarray(each.default, np.float64) for name, each in job.inputs.items()}
     run = simulate(job, arrays, 40)
@@ -43,8 +46,12 @@ def test_no_word_of_a_keystream_serves_two_purposes(job, monkeypatch):
             rows.setdefault(key, set()).update({first + n} if row else ())
     dealt = run.plan.dealing
     words = [2 * own.mask_words + own.dealt_words for own in dealt.phases]
-    assert len(used) == sum(count * dealt.count(phase) for phase, count in zip(Phase, words, strict=True))
-    steps = -(-40 // dealt.phases[STEP].steps_per_chunk)  # the blocks of steps, each with a key of its own
+    assert len(used) == sum(
+        count * dealt.count(phase) for phase, count in zip(Phase, words, strict=True)
+    )
+    steps = -(
+        -40 // dealt.phases[STEP].steps_per_chunk
+    )  # the blocks of steps, each with a key of its own
     sizes = [len(each) for each in rows.values() if each]
     assert sum(sizes) == 2 * (40 + 3) and len(sizes) == 2 * (steps + 3)  # (party, block); one check
 
@@ -54,7 +61,9 @@ def test_no_word_of_a_keystream_serves_two_purposes(job, monkeypatch):
 def test_every_step_is_streamed_once_and_in_order(job, start):
     shapes = {name: np.shape(each.default) for name, each in job.inputs.items()}
     dealt = make_plan(trace(job, shapes, 2000), 0, (0, 1)).dealing
-    ranges = ((phase, range(first, first + count)) for phase, first, count, _ in dealt.chunks(start))
+    ranges = (
+        (phase, range(first, first + count)) for phase, first, count, _ in dealt.chunks(start)
+    )
     seen = [(phase, step) for phase, steps in ranges for step in steps]
     expected = [(Phase.SETUP, 0), (Phase.FINISH, 0)]
     for step in range(start, 2000):

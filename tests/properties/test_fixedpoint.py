@@ -1,4 +1,5 @@
-"""Fixed point against exact rationals, at every scale and width; what is said of data that does not fit."""
+"""Fixed point against exact rationals, at every scale and width; what is said of data that does not
+fit."""
 
 from __future__ import annotations
 
@@ -77,7 +78,8 @@ def test_the_extremes(limbs):
     assert decode(encode(np.empty((0, 3)), 16, limbs), 16, limbs, 60).shape == (0, 3)
 
 
-# ---- what is refused -------------------------------------------------------------------------------------
+# ---- what is refused
+# -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
@@ -95,7 +97,10 @@ def test_nan_and_infinity_are_named_by_position(bad, shape):
 
 
 @settings(deadline=None)
-@given(st.integers(0, 11), st.sampled_from([1.0000000000000002, -1.0000000000000002, 7654.3125, -1e300]))
+@given(
+    st.integers(0, 11),
+    st.sampled_from([1.0000000000000002, -1.0000000000000002, 7654.3125, -1e300]),
+)
 def test_a_value_beyond_the_range_is_named_by_position_and_never_shown(place, value):
     array = np.zeros((3, 4))
     array.flat[place] = value
@@ -110,7 +115,8 @@ def test_a_value_beyond_the_range_is_named_by_position_and_never_shown(place, va
 
 
 @pytest.mark.parametrize(
-    "array", [["7654.3125"], [b"7654"], [7654 + 1j], [None], [{"a": 7654}], [np.datetime64("2024-07-06")]]
+    "array",
+    [["7654.3125"], [b"7654"], [7654 + 1j], [None], [{"a": 7654}], [np.datetime64("2024-07-06")]],
 )
 def test_what_is_no_number_is_refused(array):
     with pytest.raises(DataError, match=r"tensor y holds .* numbers are needed") as caught:
@@ -118,7 +124,9 @@ def test_what_is_no_number_is_refused(array):
     assert "7654" not in str(caught.value)
 
 
-@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int8, np.uint64, np.int64, np.bool_])
+@pytest.mark.parametrize(
+    "dtype", [np.float16, np.float32, np.float64, np.int8, np.uint64, np.int64, np.bool_]
+)
 def test_every_kind_of_number_is_taken(dtype):
     got = check("y", np.array([[0, 1]], dtype), 0, 1)
     assert got.dtype == dtype
@@ -139,7 +147,9 @@ def test_large_arrays_are_encoded_and_checked_piece_by_piece(limbs, monkeypatch)
     whole = encode(array, 20, limbs)
     monkeypatch.setattr(fixedpoint, "PIECE", 16)
     assert np.array_equal(encode(array, 20, limbs), whole)
-    assert np.array_equal(encode(array.T, 20, limbs), whole.transpose(2, 1, 0, *range(3, whole.ndim)))
+    assert np.array_equal(
+        encode(array.T, 20, limbs), whole.transpose(2, 1, 0, *range(3, whole.ndim))
+    )
     array[5, 1, 2] = np.nan
     with pytest.raises(DataError, match=r"position \(5, 1, 2\)"):
         check("x", array, -9, 9)
@@ -148,8 +158,18 @@ def test_large_arrays_are_encoded_and_checked_piece_by_piece(limbs, monkeypatch)
 @pytest.mark.parametrize(
     ("array", "low", "high", "words"),
     [
-        (np.stack([np.linspace(18, 90, 64), np.linspace(1e4, 3e5, 64)], axis=1), -4, 4, "standardise it"),
-        (np.stack([np.linspace(18, 90, 64), np.linspace(1e4, 3e5, 64)], axis=1), -1, 1, "a range of ±2"),
+        (
+            np.stack([np.linspace(18, 90, 64), np.linspace(1e4, 3e5, 64)], axis=1),
+            -4,
+            4,
+            "standardise it",
+        ),
+        (
+            np.stack([np.linspace(18, 90, 64), np.linspace(1e4, 3e5, 64)], axis=1),
+            -1,
+            1,
+            "a range of ±2",
+        ),
         (np.array([1.0, 2.0, 3.0]), 0, 1, "divide it by 4, or declare a range of ±4"),
         (np.array([-1.0, 0.5]), 0, 1, "; declare a range of ±1"),
         (np.array([1.0]), 2, 3, "; declare a range of ±1"),
@@ -158,8 +178,12 @@ def test_large_arrays_are_encoded_and_checked_piece_by_piece(limbs, monkeypatch)
         (np.full((20, 2), 7.0), -1, 1, "divide it by 8"),
     ],
 )
-def test_an_owner_is_told_by_how_much_a_tensor_is_out_and_what_would_bring_it_in(array, low, high, words):
+def test_an_owner_is_told_by_how_much_a_tensor_is_out_and_what_would_bring_it_in(
+    array, low, high, words
+):
     with pytest.raises(DataError) as caught:
         check("x", array, low, high)
     text = str(caught.value)
-    assert words in text and "times the range's width" in text and f"of {array.size} entries" in text
+    assert (
+        words in text and "times the range's width" in text and f"of {array.size} entries" in text
+    )

@@ -1,4 +1,5 @@
-"""The rings Z_2^(64·L), L = 1 … 5, against Python integers: negative numbers, extremes, wrap-around."""
+"""The rings Z_2^(64·L), L = 1 … 5, against Python integers: negative numbers, extremes,
+wrap-around."""
 
 from __future__ import annotations
 
@@ -19,12 +20,17 @@ def integers(limbs: int) -> st.SearchStrategy[int]:
     """Every element of the ring, and what lies around its edges and those of its limbs."""
     top = WORD * limbs
     powers = [WORD * n + d for n in range(limbs + 1) for d in (-1, 0) if WORD * n + d >= 0]
-    edges = [0, *(sign * (1 << power) + e for power in powers for sign in (1, -1) for e in (-1, 0, 1))]
+    edges = [
+        0,
+        *(sign * (1 << power) + e for power in powers for sign in (1, -1) for e in (-1, 0, 1)),
+    ]
     return st.sampled_from(edges) | st.integers(-(1 << top), 1 << top)
 
 
 @st.composite
-def tensors(draw, count: int, shapes: tuple[tuple[int, ...], ...] = ((), (3,), (2, 3), (0,), (1, 2, 2))):
+def tensors(
+    draw, count: int, shapes: tuple[tuple[int, ...], ...] = ((), (3,), (2, 3), (0,), (1, 2, 2))
+):
     """limbs, then `count` object arrays of one shape."""
     limbs, shape = draw(st.sampled_from(LIMBS)), draw(st.sampled_from(shapes))
     size = int(np.prod(shape))
@@ -34,7 +40,9 @@ def tensors(draw, count: int, shapes: tuple[tuple[int, ...], ...] = ((), (3,), (
 
 def signed(values: np.ndarray, bits: int) -> np.ndarray:
     wrapped = np.asarray(values, object) % (1 << bits)
-    return np.asarray(wrapped - (np.asarray(wrapped >= 1 << (bits - 1), object) * (1 << bits)), object)
+    return np.asarray(
+        wrapped - (np.asarray(wrapped >= 1 << (bits - 1), object) * (1 << bits)), object
+    )
 
 
 def same(limbs: int, words: np.ndarray, expected: np.ndarray, bits: int | None = None) -> None:
@@ -74,7 +82,9 @@ def test_addition_subtraction_negation_multiplication(drawn):
 def test_elementwise_operations_broadcast(limbs, data):
     def drawn(*shape):
         size = int(np.prod(shape))
-        return np.array(data.draw(st.lists(integers(limbs), min_size=size, max_size=size)), object).reshape(shape)
+        return np.array(
+            data.draw(st.lists(integers(limbs), min_size=size, max_size=size)), object
+        ).reshape(shape)
 
     r = ring(limbs)
     for x, y in ((drawn(3, 1), drawn(2)), (drawn(2, 1, 2), drawn(3, 1)), (drawn(), drawn(2, 2))):
@@ -98,12 +108,18 @@ def test_elementwise_operations_broadcast(limbs, data):
 def test_matrix_products(a, b, limbs, data):
     def drawn(shape):
         size = int(np.prod(shape))
-        return np.array(data.draw(st.lists(integers(limbs), min_size=size, max_size=size)), object).reshape(shape)
+        return np.array(
+            data.draw(st.lists(integers(limbs), min_size=size, max_size=size)), object
+        ).reshape(shape)
 
     x, y = drawn(a), drawn(b)
     r = ring(limbs)
     columns = x[..., :, :, None] * y[..., None, :, :]
-    expected = columns.sum(axis=-2) if columns.shape[-2] else np.zeros((*columns.shape[:-2], columns.shape[-1]), object)
+    expected = (
+        columns.sum(axis=-2)
+        if columns.shape[-2]
+        else np.zeros((*columns.shape[:-2], columns.shape[-1]), object)
+    )
     same(limbs, r.matmul(r.encode(x), r.encode(y)), expected)
 
 
@@ -114,7 +130,9 @@ def test_shifts(drawn, data):
     r, shift = ring(limbs), data.draw(st.integers(0, WORD * limbs))
     words = r.encode(x)
     same(limbs, r.shift_left(words, shift), x << shift)
-    narrow = data.draw(st.integers(1, 5 if limbs == 1 else limbs))  # a wide ring is never widened by a shift
+    narrow = data.draw(
+        st.integers(1, 5 if limbs == 1 else limbs)
+    )  # a wide ring is never widened by a shift
     same(narrow, r.shift_right(words, shift, narrow), (x % (1 << (WORD * limbs))) >> shift)
     same(limbs, words, x)
 

@@ -1,11 +1,13 @@
-"""No mask meets two values: every opening is recorded, with the place in the keystream that its mask comes from.
+"""No mask meets two values: every opening is recorded, with the place in the keystream that its
+mask comes from.
 
-Whole sessions run in this process (real sockets, real files, the code of `party.session`), live and from files, and are crashed
-at random openings, resumed, and interfered with: files copied, journals lost, backups restored. The recorder knows nothing of epochs,
-rows or journals. It looks at what `Machine` adds to what: the address of the mask in memory says which words of which AES
-keystream it is, and what was sent under it is kept for all of the scenario. A word of a keystream that was ever added to two
-different values, or used for two executions of a step, fails the test. Two tests at the end break the rule on purpose, so that the
-recorder is known to see it.
+Whole sessions run in this process (real sockets, real files, the code of `party.session`), live and
+from files, and are crashed at random openings, resumed, and interfered with: files copied, journals
+lost, backups restored. The recorder knows nothing of epochs, rows or journals. It looks at what
+`Machine` adds to what: the address of the mask in memory says which words of which AES keystream it
+is, and what was sent under it is kept for all of the scenario. A word of a keystream that was ever
+added to two different values, or used for two executions of a step, fails the test. Two tests at
+the end break the rule on purpose, so that the recorder is known to see it.
 """
 
 from __future__ import annotations
@@ -48,7 +50,9 @@ def recorder(monkeypatch, tmp_path):
     monkeypatch.setattr(
         Links,
         "abort",
-        lambda links, reason, back: None if reason == "an internal error" else abort(links, reason, back),
+        lambda links, reason, back: (
+            None if reason == "an internal error" else abort(links, reason, back)
+        ),
     )
     return found
 
@@ -56,7 +60,9 @@ def recorder(monkeypatch, tmp_path):
 def interfere(scene: Scene, chooser: random.Random, backup: Path) -> str:
     """What an operator, a backup tool or a broken disk may do between two lives of ONE party."""
     role = chooser.choice(("alice", "bob"))
-    what = chooser.choice(["nothing", "copy", "beside lost", "twin lost", "both lost", "restored", "torn"])
+    what = chooser.choice(
+        ["nothing", "copy", "beside lost", "twin lost", "both lost", "restored", "torn"]
+    )
     beside = [path for path in scene.journals(role) if path.is_relative_to(scene.made)]
     twins = [path for path in scene.journals(role) if not path.is_relative_to(scene.made)]
     if what == "copy":
@@ -65,13 +71,17 @@ def interfere(scene: Scene, chooser: random.Random, backup: Path) -> str:
         for path in names(scene.made, "s").values():
             shutil.copy(path, target / path.name)
         scene.made = target  # the journals beside stay behind; the twins do not
-    for path in {"beside lost": beside, "twin lost": twins, "both lost": beside + twins}.get(what, []):
+    for path in {"beside lost": beside, "twin lost": twins, "both lost": beside + twins}.get(
+        what, []
+    ):
         path.unlink()
     if what == "restored":
         for path in beside + twins:
             if (backup / role / path.name).exists():
                 shutil.copy(backup / role / path.name, path)
-    if what == "torn" and (files := [path for path in beside + twins if len(path.read_bytes().splitlines()) > 1]):
+    if what == "torn" and (
+        files := [path for path in beside + twins if len(path.read_bytes().splitlines()) > 1]
+    ):
         path = chooser.choice(files)  # a write that was never acted upon
         path.write_bytes(path.read_bytes() + b"step 99")
     for path in scene.journals(role):
@@ -89,7 +99,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.mark.parametrize("kind", ["seed", "minibatches", "shuffled"])
 async def test_no_mask_meets_two_values(kind, seed, recorder, tmp_path):
     chooser = random.Random(f"{kind}-{seed}")
-    job = {"seed": lambda: load_job("seed"), "minibatches": Minibatches, "shuffled": Shuffled}[kind]()
+    job = {"seed": lambda: load_job("seed"), "minibatches": Minibatches, "shuffled": Shuffled}[
+        kind
+    ]()
     scene = Scene(tmp_path, job, recorder, spare=chooser.choice((0.5, 2.0, 5.0)))
     scene.precompute("made-0")
     backup, story, crashes = tmp_path / "backup", [], 0
@@ -98,7 +110,9 @@ async def test_no_mask_meets_two_values(kind, seed, recorder, tmp_path):
         crash_in = chooser.randrange(1, 2 * 3 * ITERATIONS) if life < 10 else 0
         done = await scene.life(crash_in, live)
         crashes += not done
-        story.append(f"{'live' if live else 'file'}, crash in {crash_in}: {'done' if done else 'not done'}")
+        story.append(
+            f"{'live' if live else 'file'}, crash in {crash_in}: {'done' if done else 'not done'}"
+        )
         assert not recorder.violations(), (story, recorder.violations()[:3])
         if done and life >= 4:
             break
@@ -140,7 +154,8 @@ async def test_other_inputs_are_refused_before_anything_is_sent(recorder, tmp_pa
 
 
 async def test_the_recorder_sees_a_journal_that_forgets(recorder, tmp_path, monkeypatch):
-    """With the journals off, the second run takes the rows of the first; that this is noticed proves the tests above."""
+    """With the journals off, the second run takes the rows of the first; that this is noticed
+    proves the tests above."""
     monkeypatch.setattr(Journal, "reserve_steps", lambda self, end: None)
     monkeypatch.setattr(Journal, "reserve_finish", lambda self, end: None)
     scene = Scene(tmp_path, load_job("seed"), recorder, spare=1.0)
@@ -150,7 +165,9 @@ async def test_the_recorder_sees_a_journal_that_forgets(recorder, tmp_path, monk
     assert any("several attempts" in text for text in recorder.violations())
 
 
-async def test_the_recorder_sees_other_inputs_under_the_masks_of_setup(recorder, tmp_path, monkeypatch):
+async def test_the_recorder_sees_other_inputs_under_the_masks_of_setup(
+    recorder, tmp_path, monkeypatch
+):
     monkeypatch.setattr(Material, "sending", lambda self, number, words: None)
     monkeypatch.setattr(Material, "heard", lambda self, number, words: None)
     scene = Scene(tmp_path, load_job("seed"), recorder, spare=3.0)
@@ -162,7 +179,8 @@ async def test_the_recorder_sees_other_inputs_under_the_masks_of_setup(recorder,
 
 
 async def test_a_dealer_whose_seeds_repeat_repeats_no_mask(recorder, tmp_path, monkeypatch):
-    """A dealer restored from a snapshot draws the seeds it drew before. The parties' tickets are fresh, and so is every opening."""
+    """A dealer restored from a snapshot draws the seeds it drew before. The parties' tickets are
+    fresh, and so is every opening."""
     drawn = iter(2 * [bytes(32), bytes(range(32))])
     monkeypatch.setattr(dealer.session, "fresh_seed", lambda: next(drawn))
     scene = Scene(tmp_path, load_job("seed"), recorder, spare=0.0)
@@ -170,7 +188,9 @@ async def test_a_dealer_whose_seeds_repeat_repeats_no_mask(recorder, tmp_path, m
         assert await scene.life(0, live=True, stateful=False)
         scene.right()
     assert next(drawn, None) is None
-    words = np.frombuffer(b"".join(value for values in recorder.opened.values() for value in values), np.uint64)
+    words = np.frombuffer(
+        b"".join(value for values in recorder.opened.values() for value in values), np.uint64
+    )
     assert words.size > 4 * ITERATIONS
     assert len(np.unique(words)) == words.size
     assert not recorder.violations()
@@ -183,7 +203,9 @@ async def test_one_party_with_a_fresh_ticket_is_enough(recorder, tmp_path, monke
     monkeypatch.setattr(dealer.session, "fresh_seed", lambda: next(drawn))
     body = Intent.body
     fixed = {"ticket": "0" * 32}
-    monkeypatch.setattr(Intent, "body", lambda self: body(self) | (fixed if self.role == repeats else {}))
+    monkeypatch.setattr(
+        Intent, "body", lambda self: body(self) | (fixed if self.role == repeats else {})
+    )
     scene = Scene(tmp_path, load_job("seed"), recorder, spare=0.0)
     for _ in range(2):
         assert await scene.life(0, live=True, stateful=False)
@@ -191,7 +213,9 @@ async def test_one_party_with_a_fresh_ticket_is_enough(recorder, tmp_path, monke
     assert not recorder.violations()
 
 
-async def test_the_recorder_sees_seeds_that_repeat_where_no_ticket_is_mixed_in(recorder, tmp_path, monkeypatch):
+async def test_the_recorder_sees_seeds_that_repeat_where_no_ticket_is_mixed_in(
+    recorder, tmp_path, monkeypatch
+):
     drawn = iter(2 * [bytes(32), bytes(range(32))])
     monkeypatch.setattr(dealer.session, "fresh_seed", lambda: next(drawn))
     for module in ("dealer.session", "party.session"):

@@ -1,5 +1,6 @@
-"""Exact truncation: for every |x| < 2^(k−2), every k from 8 to 128 and every shift, within {0, +1} of the
-floor, and unbiased. For k = 8 that is checked for every x, every mask and every shift there is."""
+"""Exact truncation: for every |x| < 2^(k−2), every k from 8 to 128 and every shift, within {0, +1}
+of the floor, and unbiased. For k = 8 that is checked for every x, every mask and every shift there
+is."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ def operand(size: int, bits: int, shift: int = 0, limbs: int | None = None) -> M
 
 
 def truncated(x: np.ndarray, r: np.ndarray, bits: int, shift: int, limbs: int) -> np.ndarray:
-    """x >> shift as both parties compute it, from fresh shares of what is dealt for r; signed integers.
+    """x >> shift as both parties compute it, from fresh shares of what is dealt for r; signed
+    integers.
 
     Both x and r may be any representatives modulo 2^bits.
     """
@@ -47,7 +49,10 @@ def truncated(x: np.ndarray, r: np.ndarray, bits: int, shift: int, limbs: int) -
 
 @st.composite
 def cases(draw):
-    bits = draw(st.sampled_from([8, 9, 16, 31, 32, 33, 62, 63, 64, 65, 66, 96, 127, 128]) | st.integers(8, 128))
+    bits = draw(
+        st.sampled_from([8, 9, 16, 31, 32, 33, 62, 63, 64, 65, 66, 96, 127, 128])
+        | st.integers(8, 128)
+    )
     shift = draw(st.sampled_from([0, 1, bits // 2, bits - 3, bits - 2]) | st.integers(0, bits - 2))
     peak = 1 << (bits - 2)
     near = [
@@ -61,7 +66,9 @@ def cases(draw):
         (1 << shift) - 1 if shift else 0,
     ]
     x = st.sampled_from([n for n in near if abs(n) < peak]) | st.integers(1 - peak, peak - 1)
-    r = st.sampled_from([0, 1, 2 * peak - 1, 2 * peak, 4 * peak - 1, peak, 3 * peak]) | st.integers(0, 4 * peak - 1)
+    r = st.sampled_from([0, 1, 2 * peak - 1, 2 * peak, 4 * peak - 1, peak, 3 * peak]) | st.integers(
+        0, 4 * peak - 1
+    )
     pairs = draw(st.lists(st.tuples(x, r, st.integers(0, 2**70)), min_size=8, max_size=8))
     xs, rs, garbage = (np.array(each, object) for each in zip(*pairs, strict=True))
     return bits, shift, xs, rs, garbage << bits
@@ -80,7 +87,8 @@ def test_truncation_is_right_to_one_unit_for_every_value(case, limbs):
 @settings(max_examples=400, deadline=None)
 @given(cases(), st.integers(1, 3))
 def test_a_shifted_opening_is_an_opening_in_the_smaller_ring(case, limbs):
-    """opened_operand(c) = (x >> s) + ((r mod 2^k) >> s) mod 2^(k−s), and that is the mask which is dealt."""
+    """opened_operand(c) = (x >> s) + ((r mod 2^k) >> s) mod 2^(k−s), and that is the mask which is
+    dealt."""
     bits, shift, x, r, garbage = case
     limbs = min(limbs, 3 if bits <= 64 else 2)
     m = operand(len(x), bits, shift, limbs)
@@ -89,7 +97,9 @@ def test_a_shifted_opening_is_an_opening_in_the_smaller_ring(case, limbs):
     (rho,) = ShiftedMask(m).deal([m.value(source.encode(r - garbage)[None], np.arange(1))])
     known = min(bits - shift, 64 * limbs)
     if shift:
-        assert target.decode(rho[0], 64 * limbs).tolist() == _signed((r % (1 << bits)) >> shift, 64 * limbs)
+        assert target.decode(rho[0], 64 * limbs).tolist() == _signed(
+            (r % (1 << bits)) >> shift, 64 * limbs
+        )
     opened = opened_operand(c, m.source_limbs, bits, shift, limbs)
     off = target.decode(target.sub(opened, rho[0]), known) - (x >> shift)
     assert set((off % (1 << known)).tolist()) <= ({0, 1} if shift else {0})
@@ -102,8 +112,8 @@ def _signed(values: np.ndarray, bits: int) -> list[int]:
 @pytest.mark.parametrize("limbs", [1, 2])
 @pytest.mark.parametrize("shift", range(7))
 def test_every_value_under_every_mask(shift, limbs):
-    """k = 8, exhaustively: within {0, +1} of the floor, exact where nothing is cut off, and unbiased to the
-    last bit: over the 256 masks the results of each x add up to 256·x/2^shift."""
+    """k = 8, exhaustively: within {0, +1} of the floor, exact where nothing is cut off, and
+    unbiased to the last bit: over the 256 masks the results of each x add up to 256·x/2^shift."""
     x = np.repeat(np.arange(-63, 64), 256).astype(object)
     r = np.tile(np.arange(256), 127).astype(object)
     got = truncated(x, r, 8, shift, limbs)
@@ -116,8 +126,9 @@ def test_every_value_under_every_mask(shift, limbs):
 
 @pytest.mark.parametrize(("bits", "limbs"), [(64, 1), (64, 2), (40, 1), (128, 2), (128, 1)])
 def test_unbiased_under_the_masks_that_are_really_dealt(bits, limbs):
-    """Per x, the mean of n = 60,000 roundings is within √(ln(2/p)/2n) = 0.0146 of x/2^shift (Hoeffding),
-    where p = FALSE_ALARM / 16 for each of 16 values; and the extremes of the range are among them."""
+    """Per x, the mean of n = 60,000 roundings is within √(ln(2/p)/2n) = 0.0146 of x/2^shift
+    (Hoeffding), where p = FALSE_ALARM / 16 for each of 16 values; and the extremes of the range are
+    among them."""
     shift, n = 13, 60_000
     peak = 1 << (bits - 2)
     x = np.array(

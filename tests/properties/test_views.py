@@ -18,7 +18,8 @@ MANY = settings(max_examples=200, deadline=None)
 
 
 def agrees(view: View, shape: tuple[int, ...], function) -> None:
-    """The view of distinct words is function(words), for any limbs and with any batch axis in front."""
+    """The view of distinct words is function(words), for any limbs and with any batch axis in
+    front."""
     plain = np.arange(int(np.prod(shape, dtype=int)), dtype=np.uint64).reshape(shape)
     expected = function(plain)
     assert view.shape == expected.shape
@@ -33,7 +34,9 @@ def agrees(view: View, shape: tuple[int, ...], function) -> None:
         assert got.shape == wanted.shape
         assert np.array_equal(got, wanted)
         for batch in (1, 3):
-            offsets = (1000 * np.arange(batch, dtype=np.uint64)).reshape((batch,) + (1,) * words.ndim)
+            offsets = (1000 * np.arange(batch, dtype=np.uint64)).reshape(
+                (batch,) + (1,) * words.ndim
+            )
             steps = np.arange(5, 5 + batch)
             got = view.apply(words + offsets, steps, len(tail))
             assert got.shape == (batch, *wanted.shape)
@@ -70,11 +73,16 @@ def test_transpose(shape, data):
 @pytest.mark.parametrize("limbs", [1, 2])
 def test_differences_of_all_pairs(limbs):
     r, shape = ring(limbs), (4, 3, 2)
-    x = np.random.default_rng(1).integers(-(2**40), 2**40, (5, *shape)).astype(object) << (40 * (limbs - 1))
+    x = np.random.default_rng(1).integers(-(2**40), 2**40, (5, *shape)).astype(object) << (
+        40 * (limbs - 1)
+    )
     i, j = np.triu_indices(4, 1)
     view, words, expected = differences(shape), r.encode(x), x[:, i] - x[:, j]
     assert view.fits(shape) and not view.fits((1, 3, 2)) and not view.fits((5, 3, 2))
-    many, one = view.apply(words, np.arange(5), len(r.tail)), view.apply(words[2], None, len(r.tail))
+    many, one = (
+        view.apply(words, np.arange(5), len(r.tail)),
+        view.apply(words[2], None, len(r.tail)),
+    )
     assert np.array_equal(r.decode(many, 64 * limbs), expected)
     assert np.array_equal(r.decode(one, 64 * limbs), expected[2])
 
@@ -105,26 +113,36 @@ def test_broadcast(shapes):
 @MANY
 @given(SHAPES, st.data())
 def test_padding(shape, data):
-    """Against NumPy, which has no zeros in between: those are rows and columns of a larger array."""
+    """Against NumPy, which has no zeros in between: those are rows and columns of a larger
+    array."""
     widths = tuple(data.draw(st.tuples(*3 * [st.integers(0, 2)])) for _ in shape)
 
     def padded(words):
         for axis, (before, between, after) in enumerate(widths):
             spread = np.repeat(words, between + 1, axis)
-            spread[(slice(None),) * axis + (np.arange(spread.shape[axis]) % (between + 1) != 0,)] = 0
+            spread[
+                (slice(None),) * axis + (np.arange(spread.shape[axis]) % (between + 1) != 0,)
+            ] = 0
             length = max(0, spread.shape[axis] - between)
             spread = np.take(spread, range(length), axis)
             edges = [(before, after) if n == axis else (0, 0) for n in range(words.ndim)]
             words = np.pad(spread, edges)
         return words
 
-    view, plain = pad(shape, widths), np.arange(1, 1 + int(np.prod(shape, dtype=int)), dtype=np.uint64).reshape(shape)
+    view, plain = (
+        pad(shape, widths),
+        np.arange(1, 1 + int(np.prod(shape, dtype=int)), dtype=np.uint64).reshape(shape),
+    )
     assert view.fits(shape)
     assert np.array_equal(view.apply(plain, None, 0), padded(plain))
     two = np.stack([plain, 3 * plain], -1)
-    assert np.array_equal(view.apply(two, None, 1), np.stack([padded(plain), 3 * padded(plain)], -1))
+    assert np.array_equal(
+        view.apply(two, None, 1), np.stack([padded(plain), 3 * padded(plain)], -1)
+    )
     batch = np.stack([two, 5 * two])
-    assert np.array_equal(view.apply(batch, np.arange(2), 1), np.stack([view.apply(each, None, 1) for each in batch]))
+    assert np.array_equal(
+        view.apply(batch, np.arange(2), 1), np.stack([view.apply(each, None, 1) for each in batch])
+    )
 
 
 @MANY
@@ -135,7 +153,10 @@ def test_windows(shape, data):
     stride = tuple(data.draw(st.integers(1, 3)) for _ in size)
 
     def cut(words):
-        places = [range(0, n - k + 1, step) for n, k, step in zip(shape[-count:], size, stride, strict=True)]
+        places = [
+            range(0, n - k + 1, step)
+            for n, k, step in zip(shape[-count:], size, stride, strict=True)
+        ]
         lead = words.shape[:-count]
         out = np.empty((*lead, *(len(each) for each in places), *size), words.dtype)
         for where in np.ndindex(*(len(each) for each in places)):
@@ -177,7 +198,9 @@ def test_rows_wrap_around(total, width, data):
     for limbs in (1, 2):
         shape = (total, *inner) + (() if limbs == 1 else (limbs,))
         words = np.arange(int(np.prod(shape)), dtype=np.uint64).reshape(shape)
-        expected = [np.concatenate([words, words])[step * size % total :][:size] for step in steps.tolist()]
+        expected = [
+            np.concatenate([words, words])[step * size % total :][:size] for step in steps.tolist()
+        ]
         for step, wanted in zip(steps.tolist(), expected, strict=True):
             assert np.array_equal(view.at(words, step), wanted)
         static = view.apply(words[None], steps, limbs - 1)  # one mask for all steps
@@ -201,7 +224,8 @@ def test_shuffled_rows_are_all_rows_in_each_epoch_in_another_order(total, width,
     assert total < 6 or len({tuple(epoch) for epoch in epochs.tolist()}) > 1
     others = [Rows((size, *inner), total, other) for other in (None, (seed + 1) % SEEDS)]
     assert total < 6 or all(
-        not np.array_equal(np.concatenate([other.rows(step) for step in range(3 * total)]), rows) for other in others
+        not np.array_equal(np.concatenate([other.rows(step) for step in range(3 * total)]), rows)
+        for other in others
     )
     steps = np.array(data.draw(st.lists(st.integers(0, 1 << 40), min_size=1, max_size=4)))
     for limbs in (1, 2):
@@ -217,7 +241,11 @@ def test_shuffled_rows_are_all_rows_in_each_epoch_in_another_order(total, width,
 
 def test_an_agreed_order_stays_what_it_was():
     """Runs of two versions of this program go on together only if they draw alike."""
-    assert [Rows((4,), 6, 5).rows(step).tolist() for step in range(3)] == [[0, 3, 2, 4], [1, 5, 0, 5], [2, 4, 1, 3]]
+    assert [Rows((4,), 6, 5).rows(step).tolist() for step in range(3)] == [
+        [0, 3, 2, 4],
+        [1, 5, 0, 5],
+        [2, 4, 1, 3],
+    ]
 
 
 @given(st.integers(1, 30), st.data())

@@ -2,8 +2,8 @@
 
     python filtered.py UNIT COMMAND …
 
-What is forbidden fails with EPERM or EAFNOSUPPORT. Needs libseccomp, and systemd-analyze, which knows what is
-in the sets.
+What is forbidden fails with EPERM or EAFNOSUPPORT. Needs libseccomp, and systemd-analyze, which
+knows what is in the sets.
 """
 
 from __future__ import annotations
@@ -24,7 +24,12 @@ LIBRARY = "libseccomp.so.2"
 
 
 class _Compare(ctypes.Structure):
-    _fields_ = [("arg", ctypes.c_uint), ("op", ctypes.c_int), ("a", ctypes.c_uint64), ("b", ctypes.c_uint64)]
+    _fields_ = [
+        ("arg", ctypes.c_uint),
+        ("op", ctypes.c_int),
+        ("a", ctypes.c_uint64),
+        ("b", ctypes.c_uint64),
+    ]
 
 
 def members(name: str) -> set[str]:
@@ -32,7 +37,11 @@ def members(name: str) -> set[str]:
     shown = subprocess.run(
         ["systemd-analyze", "syscall-filter", name], capture_output=True, text=True, check=True
     ).stdout
-    words = [line.strip() for line in shown.splitlines()[1:] if line.startswith("    ") and "#" not in line]
+    words = [
+        line.strip()
+        for line in shown.splitlines()[1:]
+        if line.startswith("    ") and "#" not in line
+    ]
     found = {word for word in words if not word.startswith("@")}
     return found.union(*(members(word) for word in words if word.startswith("@")))
 
@@ -41,7 +50,9 @@ def allowed(unit: str) -> set[str]:
     found = members("@default")
     for line in re.findall(r"^SystemCallFilter=(.*)$", unit, re.MULTILINE):
         names = line.lstrip("~").split()
-        calls = set[str]().union(*(members(name) if name.startswith("@") else {name} for name in names))
+        calls = set[str]().union(
+            *(members(name) if name.startswith("@") else {name} for name in names)
+        )
         found = found - calls if line.startswith("~") else found | calls
     return found | members("@default")
 
@@ -53,7 +64,9 @@ def main() -> None:
     numbers = {getattr(socket, name) for name in families}
     library = ctypes.CDLL(LIBRARY)
     library.seccomp_init.restype = ctypes.c_void_p
-    filters = [ctypes.c_void_p(library.seccomp_init(each)) for each in (_ERRNO | errno.EPERM, _ALLOW)]
+    filters = [
+        ctypes.c_void_p(library.seccomp_init(each)) for each in (_ERRNO | errno.EPERM, _ALLOW)
+    ]
     for call in calls | {"execve"}:
         number = library.seccomp_syscall_resolve_name(call.encode())
         if number != -1:  # one of this machine's

@@ -1,6 +1,7 @@
 """Three hosts on one machine: network namespaces on a switch, each with an address and a home.
 
-    with Hosts(folder) as hosts: hosts["alice"].run("…"); hosts["bob"].start("…"); hosts.plug("bob", False)
+    with Hosts(folder) as hosts: hosts["alice"].run("…"); hosts["bob"].start("…"); hosts.plug("bob",
+    False)
 
 A fourth namespace is the switch, so that this machine's own network is left alone. Needs root.
 """
@@ -27,7 +28,9 @@ def not_permitted() -> str:
     if tried.returncode:
         return f"network namespaces are not permitted here: {tried.stderr.strip()}"
     made = subprocess.run(
-        ["ip", "-n", name, "link", "add", "name", "br", "type", "bridge"], capture_output=True, text=True
+        ["ip", "-n", name, "link", "add", "name", "br", "type", "bridge"],
+        capture_output=True,
+        text=True,
     )
     subprocess.run(["ip", "netns", "del", name], check=True)
     return f"there are no bridges here: {made.stderr.strip()}" if made.returncode else ""
@@ -41,7 +44,10 @@ class Host:
     def __init__(self, role: str, namespace: str, address: str, folder: Path) -> None:
         self.role, self.namespace, self.address, self.folder = role, namespace, address, folder
         (folder / ".venv" / "bin").mkdir(parents=True)
-        for program in ("mpc-dealer", "mpc-party"):  # what installing would make, without a package index
+        for program in (
+            "mpc-dealer",
+            "mpc-party",
+        ):  # what installing would make, without a package index
             file = folder / ".venv" / "bin" / program
             file.write_text(f'#!/bin/sh\nexec {sys.executable} -m {program[4:]} "$@"\n')
             file.chmod(0o755)
@@ -51,7 +57,9 @@ class Host:
             "PATH": os.environ["PATH"],
             "HOME": str(folder / "home"),
             "TMPDIR": str(folder / "tmp"),
-            "PYTHONPATH": str(ROOT),  # installed once: a host that compiles the arithmetic is not what is tested
+            "PYTHONPATH": str(
+                ROOT
+            ),  # installed once: a host that compiles the arithmetic is not what is tested
         }
 
     def _command(self, script: str) -> list[str]:
@@ -71,7 +79,8 @@ class Host:
         return done.stdout
 
     def start(self, script: str) -> subprocess.Popen[bytes]:
-        """A script of one command, as a process of its own; its output goes to files `out` and `err`."""
+        """A script of one command, as a process of its own; its output goes to files `out` and
+        `err`."""
         with (self.folder / "out").open("ab") as out, (self.folder / "err").open("ab") as err:
             return subprocess.Popen(
                 self._command(f"exec {script}"),

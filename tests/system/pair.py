@@ -57,7 +57,9 @@ class Pair(Trio):
 
     def taken(self, role: str) -> int:
         """Rows of steps that a party's journals say are taken."""
-        lines = [line.split() for path in self.journals(role) for line in path.read_text().splitlines()]
+        lines = [
+            line.split() for path in self.journals(role) for line in path.read_text().splitlines()
+        ]
         return max((int(words[1]) for words in lines if words[0] == "step"), default=0)
 
     def party(self, role: str, *arguments: str) -> Child:
@@ -85,11 +87,18 @@ class Pair(Trio):
 
     def right(self, iterations: int) -> dict:
         """Both reports are there, equal, and what float64 says; alice's."""
-        alice, bob = (json.loads(self.children[role].output.strip().splitlines()[-1]) for role in ("alice", "bob"))
+        alice, bob = (
+            json.loads(self.children[role].output.strip().splitlines()[-1])
+            for role in ("alice", "bob")
+        )
         assert alice["results"] == bob["results"]
         job = load_job("seed")
-        inputs = {name: np.asarray(declared.default, float) for name, declared in job.inputs.items()}
-        plain = trace(job, {name: array.shape for name, array in inputs.items()}).graph.run_clear(inputs, iterations)
+        inputs = {
+            name: np.asarray(declared.default, float) for name, declared in job.inputs.items()
+        }
+        plain = trace(job, {name: array.shape for name, array in inputs.items()}).graph.run_clear(
+            inputs, iterations
+        )
         for name, value in plain.items():
             assert np.abs(np.asarray(alice["results"][name]) - value).max() < 1e-3
         return alice

@@ -1,4 +1,5 @@
-"""What the tests of services share: a service manager's socket, log lines read back, the result to expect."""
+"""What the tests of services share: a service manager's socket, log lines read back, the result to
+expect."""
 
 from __future__ import annotations
 
@@ -26,7 +27,9 @@ def twin(iterations: int) -> dict[str, np.ndarray]:
     """The seed job in plain text."""
     job = load_job("seed")
     inputs = {name: np.asarray(declared.default, float) for name, declared in job.inputs.items()}
-    return trace(job, {name: array.shape for name, array in inputs.items()}).graph.run_clear(inputs, iterations)
+    return trace(job, {name: array.shape for name, array in inputs.items()}).graph.run_clear(
+        inputs, iterations
+    )
 
 
 def rounds_of(iterations: int) -> int:
@@ -38,10 +41,14 @@ def rounds_of(iterations: int) -> int:
 
 def is_the_result(found: dict, iterations: int) -> bool:
     expected = twin(iterations)
-    return all(np.abs(np.asarray(found[name]) - value).max() < 1e-3 for name, value in expected.items())
+    return all(
+        np.abs(np.asarray(found[name]) - value).max() < 1e-3 for name, value in expected.items()
+    )
 
 
-def until(happened: Callable[[], object], seconds: float = 30.0, what: Callable[[], str] = str) -> None:
+def until(
+    happened: Callable[[], object], seconds: float = 30.0, what: Callable[[], str] = str
+) -> None:
     deadline = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < deadline, f"nothing after {seconds} s: {what()}"
@@ -81,7 +88,8 @@ class Manager:
         self._socket.close()
 
     def listen(self, seconds: float, word: str = "\0") -> list[tuple[float, str]]:
-        """What is said in so many seconds, or until a line begins with `word`; fails if none does."""
+        """What is said in so many seconds, or until a line begins with `word`; fails if none
+        does."""
         first, deadline = len(self.said), time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
             self._socket.settimeout(left)

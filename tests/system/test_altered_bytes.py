@@ -1,4 +1,5 @@
-"""A network that changes bytes, between three real processes: links break and are made again, and no process ends."""
+"""A network that changes bytes, between three real processes: links break and are made again, and
+no process ends."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ async def test_altered_frames_at_each_of_the_three_end_no_process_and_no_run(tmp
     changed = 0
 
     async def spoil(*proxies: Proxy) -> None:
-        """Alter or replay something now and then, on either link, in whatever direction it is under way."""
+        """Alter or replay something now and then, on either link, in whatever direction it is under
+        way."""
         nonlocal changed
         while True:
             await asyncio.sleep(chance.uniform(1.0, 3.0))
@@ -36,16 +38,29 @@ async def test_altered_frames_at_each_of_the_three_end_no_process_and_no_run(tmp
 
     with Trio("altered") as trio:
         async with Proxy(trio.dealer) as to_dealer, Proxy(trio.peer) as to_alice:
-            options = ["--json", "--iterations", str(ITERATIONS), "--checkpoint-every", "100ms", "--timeout", "4s"]
+            options = [
+                "--json",
+                "--iterations",
+                str(ITERATIONS),
+                "--checkpoint-every",
+                "100ms",
+                "--timeout",
+                "4s",
+            ]
             options += ["--dealer", to_dealer.address]
             trio.start("dealer", [])
             trio.start("alice", [*options, "--state", str(tmp_path / "alice")])
-            trio.start("bob", [*options, "--state", str(tmp_path / "bob"), "--peer", to_alice.address])
+            trio.start(
+                "bob", [*options, "--state", str(tmp_path / "bob"), "--peer", to_alice.address]
+            )
             while not list((tmp_path / "bob").glob("*.checkpoint")):
                 assert trio.children["bob"].process.poll() is None
                 await asyncio.sleep(0.05)
             trouble = asyncio.create_task(spoil(to_dealer, to_alice))
-            ends = [await asyncio.to_thread(trio.children[role].process.wait, 300) for role in ("alice", "bob")]
+            ends = [
+                await asyncio.to_thread(trio.children[role].process.wait, 300)
+                for role in ("alice", "bob")
+            ]
             trouble.cancel()
             assert ends == [0, 0]
             assert trio.children["dealer"].process.poll() is None

@@ -32,21 +32,43 @@ FILES = {
     "key.txt": "not a key\n",
     "syntax.py": "class (\n",
     "empty.py": "x = 1\n",
-    "raises.py": JOB + "    x = Input('bob', (2,), default=[1, 2])\n\n    def step(self, v):\n        v.x[9]\n",
-    "crash.py": JOB + "    x = Input('bob', (2,), default=[1, 2])\n\n    def step(self, v):\n        1 / 0\n",
+    "raises.py": (
+        JOB
+        + "    x = Input('bob', (2,), default=[1, 2])\n\n    def step(self, v):\n        v.x[9]\n"
+    ),
+    "crash.py": (
+        JOB
+        + "    x = Input('bob', (2,), default=[1, 2])\n\n    def step(self, v):\n        1 / 0\n"
+    ),
     "owner.py": JOB + "    x = Input('carol', (2,))\n",
-    "width.py": "from protocol.nn import Dense, Sequential\n" + JOB + "    model = Sequential(Dense('8', 3))\n",
-    "negative.py": "from protocol.nn import Dense, Sequential\n" + JOB + "    model = Sequential(Dense(4, -8))\n",
-    "silent.py": JOB + "    x = Input('bob', (2,), default=[1, 2])\n\n    def step(self, v):\n        pass\n",
-    "branch.py": JOB + "    x = Input('bob', (2,), default=[1, 2])\n\n    def finish(self, v):\n"
-    "        v.reveal(x=v.x if v.x else v.x)\n",
+    "width.py": (
+        "from protocol.nn import Dense, Sequential\n"
+        + JOB
+        + "    model = Sequential(Dense('8', 3))\n"
+    ),
+    "negative.py": (
+        "from protocol.nn import Dense, Sequential\n"
+        + JOB
+        + "    model = Sequential(Dense(4, -8))\n"
+    ),
+    "silent.py": (
+        JOB + "    x = Input('bob', (2,), default=[1, 2])\n\n    def step(self, v):\n        pass\n"
+    ),
+    "branch.py": (
+        JOB + "    x = Input('bob', (2,), default=[1, 2])\n\n    def finish(self, v):\n"
+        "        v.reveal(x=v.x if v.x else v.x)\n"
+    ),
     "near.py": JOB + "    iteration = 5\n    x = Input('bob', (2,), default=[1, 2])\n",
     "clash.py": JOB + "    step = Input('bob', (2,), default=[1, 2])\n",
     "plain.py": JOB + "    x = Input('bob', (2,), default=[1, 2])\n    finish = 3\n",
-    "endless.py": JOB + "    x = Input('bob', (2,), default=[1, 2])\n\n    def step(self, v):\n"
-    "        while True:\n            pass\n",
-    "fine.py": JOB
-    + "    x = Input('bob', (2,), default=[1, 2])\n\n    def finish(self, v):\n        v.reveal(x=v.x)\n",
+    "endless.py": (
+        JOB + "    x = Input('bob', (2,), default=[1, 2])\n\n    def step(self, v):\n"
+        "        while True:\n            pass\n"
+    ),
+    "fine.py": (
+        JOB + "    x = Input('bob', (2,), default=[1, 2])\n\n    def finish(self, v):\n       "
+        " v.reveal(x=v.x)\n"
+    ),
 }
 
 CASES = [
@@ -80,7 +102,11 @@ CASES = [
     (party, [*ALICE, "--job", "{here}/syntax.py"], "syntax.py:1"),
     (party, [*ALICE, "--job", "{here}/empty.py"], "empty.py"),
     (party, [*ALICE, "--job", "{here}/owner.py"], "belongs to 'alice', to 'bob' or to both"),
-    (party, ["plan", "--job", "{here}/width.py"], "width.py:6: Dense: in_features is a whole number above 0, not '8'"),
+    (
+        party,
+        ["plan", "--job", "{here}/width.py"],
+        "width.py:6: Dense: in_features is a whole number above 0, not '8'",
+    ),
     (
         party,
         ["plan", "--job", "{here}/negative.py"],
@@ -91,19 +117,43 @@ CASES = [
     (party, ["plan", "--job", "{here}/silent.py"], "reveals nothing"),
     (party, ["plan", "--job", "{here}/branch.py"], "has no value here"),
     (party, ["plan", "--job", "{here}/fine.py", "--shape", "x=huge"], "is not a shape"),
-    (party, ["plan", "--job", "{here}/near.py"], "near.py: iteration = 5: 'iterations' is what a job has"),
-    (party, ["plan", "--job", "{here}/clash.py"], "clash.py: step = Input(…): step is a name of every job's own"),
+    (
+        party,
+        ["plan", "--job", "{here}/near.py"],
+        "near.py: iteration = 5: 'iterations' is what a job has",
+    ),
+    (
+        party,
+        ["plan", "--job", "{here}/clash.py"],
+        "clash.py: step = Input(…): step is a name of every job's own",
+    ),
     (party, ["plan", "--job", "{here}/plain.py"], "finish must be a method of the job, not int"),
     (party, ["plan", "--job", "{here}/endless.py"], ": this does not come to an end within 0.5 s"),
     (party, ["plan", "--job", "{here}/pipe.py"], "is no file; check --job"),
     # names and units
     (party, ["plan", "--job", "seed", "--data", "q=/nonexistent.npy"], "has no tensor q"),
-    (party, ["plan", "--job", "seed", "--shape", "q=3x3"], "--shape q=…: the job Seed has no tensor q"),
-    (party, ["plan", "--job", "seed", "--rtt", "40"], "'40' is a duration without a unit; write it like 40ms"),
-    (party, ["plan", "--job", "seed", "--bandwidth", "100"], "without a unit; write it like 100mbit"),
+    (
+        party,
+        ["plan", "--job", "seed", "--shape", "q=3x3"],
+        "--shape q=…: the job Seed has no tensor q",
+    ),
+    (
+        party,
+        ["plan", "--job", "seed", "--rtt", "40"],
+        "'40' is a duration without a unit; write it like 40ms",
+    ),
+    (
+        party,
+        ["plan", "--job", "seed", "--bandwidth", "100"],
+        "without a unit; write it like 100mbit",
+    ),
     (party, ["plan", "--job", "seed", "--spare", "10"], "write 10% if that is meant"),
     (party, ["demo", "--job", "seed", "--data", "q=any.npy"], "has no tensor q"),
-    (party, ["demo", "--reveal", "none", "--out", "{here}/out.npz"], "nothing is revealed to anybody"),
+    (
+        party,
+        ["demo", "--reveal", "none", "--out", "{here}/out.npz"],
+        "nothing is revealed to anybody",
+    ),
     (party, ["lab", "--job", "seed", "--data", "q=any.npy"], "has no tensor q"),
     (party, ["lab", "--out", "{here}/good.csv"], "cannot be made or written to"),
     (party, ["--plain", "--simulate"], "two ways to run a job alone"),
@@ -133,7 +183,11 @@ CASES = [
     (party, [*ALICE, "--dealer", "tcp://192.0.2.1:7700"], "needs a key"),
     (party, [*ALICE, "--dealer", "tcp://192.0.2.1:7700", "--insecure-plaintext"], "loopback only"),
     (party, [*ALICE, "--state", "{here}/good.csv"], "state folder"),
-    (party, [*BOB, "--dealer", "tcp://127.0.0.1:9", "--peer", "tcp://127.0.0.1:9"], "did not answer within 1 seconds"),
+    (
+        party,
+        [*BOB, "--dealer", "tcp://127.0.0.1:9", "--peer", "tcp://127.0.0.1:9"],
+        "did not answer within 1 seconds",
+    ),
     (dealer, ["--listen", "tcp://127.0.0.1"], "not an address"),
     (dealer, ["--listen", "tcp://127.0.0.1:1", "--workers", "0"], "workers"),
     (dealer, ["--listen", "tcp://192.0.2.1:7700"], "needs a key"),
@@ -157,7 +211,9 @@ def here(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("program", "words", "expected"), CASES, ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else None
+    ("program", "words", "expected"),
+    CASES,
+    ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else None,
 )
 def test_one_sentence(program, words, expected, here, capfd):
     code = program([word.format(here=here) for word in words])

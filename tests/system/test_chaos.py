@@ -20,13 +20,22 @@ from protocol.tracing import trace
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(3600)]
 A_KILL = 800  # iterations in which it happens, or more of them than it takes
-VICTIMS = [("alice",), ("bob",), ("dealer",), ("alice", "bob"), ("bob", "dealer"), ("alice", "bob", "dealer")]
+VICTIMS = [
+    ("alice",),
+    ("bob",),
+    ("dealer",),
+    ("alice", "bob"),
+    ("bob", "dealer"),
+    ("alice", "bob", "dealer"),
+]
 
 
 def twin(iterations: int) -> dict[str, np.ndarray]:
     job = load_job("seed")
     inputs = {name: np.asarray(declared.default, float) for name, declared in job.inputs.items()}
-    return trace(job, {name: array.shape for name, array in inputs.items()}).graph.run_clear(inputs, iterations)
+    return trace(job, {name: array.shape for name, array in inputs.items()}).graph.run_clear(
+        inputs, iterations
+    )
 
 
 def start(trio: Trio, role: str, iterations: int) -> None:
@@ -70,7 +79,10 @@ def test_killed_at_random_the_run_reaches_the_same_weights(request, capsys):
             recoveries.append(time.monotonic() - begin)
             done += len(victims)
         trio.wait(120)
-        reports = [json.loads(trio.children[role].output.strip().splitlines()[-1]) for role in ("alice", "bob")]
+        reports = [
+            json.loads(trio.children[role].output.strip().splitlines()[-1])
+            for role in ("alice", "bob")
+        ]
         said = {role: trio.children[role].errors for role in ("alice", "bob")}
         for text in said.values():
             assert "Traceback" not in text
@@ -87,15 +99,20 @@ def test_killed_at_random_the_run_reaches_the_same_weights(request, capsys):
 
 
 def recomputed(texts: Iterable[str]) -> int:
-    """Steps that a surviving party did again: where it was when the others died, less where both went on from."""
+    """Steps that a surviving party did again: where it was when the others died, less where both
+    went on from."""
     pattern = re.compile(r"\(at step (\d+) of .*?going on from step (\d+) of", re.DOTALL)
-    return sum(max(0, int(at) - int(start)) for text in texts for at, start in pattern.findall(text))
+    return sum(
+        max(0, int(at) - int(start)) for text in texts for at, start in pattern.findall(text)
+    )
 
 
 def epochs(trio: Trio) -> int:
     """How many attempts both parties have begun, by what they say."""
     return sum(
-        trio.children[role].errors.count(words) for role in ("alice", "bob") for words in ("going on from", "plan ")
+        trio.children[role].errors.count(words)
+        for role in ("alice", "bob")
+        for words in ("going on from", "plan ")
     )
 
 
@@ -106,6 +123,8 @@ def running(trio: Trio, after: int = -1, seconds: float = 60.0) -> int:
         over = all(trio.children[role].process.poll() is not None for role in ("alice", "bob"))
         if over:
             return found
-        assert time.monotonic() < deadline, "\n".join(child.errors for child in trio.children.values())
+        assert time.monotonic() < deadline, "\n".join(
+            child.errors for child in trio.children.values()
+        )
         time.sleep(0.02)
     return found

@@ -1,4 +1,5 @@
-"""Material that the workers of a real Dask cluster make, over TLS: the same bytes, whatever is killed."""
+"""Material that the workers of a real Dask cluster make, over TLS: the same bytes, whatever is
+killed."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ ROOT = Path(__file__).parents[2]
 
 
 def certificate(folder: Path) -> dict[str, str]:
-    """One self-signed certificate for everybody, as Dask's configuration in environment variables."""
+    """One self-signed certificate for everybody, as Dask's configuration in environment
+    variables."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "cluster")])
     now = datetime.datetime.now(datetime.UTC)
@@ -45,7 +47,9 @@ def certificate(folder: Path) -> dict[str, str]:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(days=1))
         .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False
+        )
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
         .sign(key, hashes.SHA256())
     )
@@ -54,7 +58,9 @@ def certificate(folder: Path) -> dict[str, str]:
     )
     (folder / "both.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM) + private)
     prefix, both = "DASK_DISTRIBUTED__COMM__TLS__", str(folder / "both.pem")
-    return {f"{prefix}CA_FILE": both} | {f"{prefix}{role}__CERT": both for role in ("SCHEDULER", "WORKER", "CLIENT")}
+    return {f"{prefix}CA_FILE": both} | {
+        f"{prefix}{role}__CERT": both for role in ("SCHEDULER", "WORKER", "CLIENT")
+    }
 
 
 class Cluster:
@@ -69,19 +75,33 @@ class Cluster:
         self.workers: list[subprocess.Popen[bytes]] = []
 
     def _start(self, what: str, *arguments: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", f"distributed.cli.dask_{what}", *arguments, "--no-dashboard"]
-        log = self._stack.enter_context((self._folder / f"{what}{len(self.workers)}.log").open("ab"))
-        process = subprocess.Popen(command, env=self._environment, cwd=self._folder, stdout=log, stderr=log)
+        command = [
+            sys.executable,
+            "-m",
+            f"distributed.cli.dask_{what}",
+            *arguments,
+            "--no-dashboard",
+        ]
+        log = self._stack.enter_context(
+            (self._folder / f"{what}{len(self.workers)}.log").open("ab")
+        )
+        process = subprocess.Popen(
+            command, env=self._environment, cwd=self._folder, stdout=log, stderr=log
+        )
         self._stack.callback(process.wait)
         self._stack.callback(process.kill)
         return process
 
     def start_scheduler(self) -> None:
-        self.scheduler = self._start("scheduler", "--host", "127.0.0.1", "--port", str(self.port), "--protocol", "tls")
+        self.scheduler = self._start(
+            "scheduler", "--host", "127.0.0.1", "--port", str(self.port), "--protocol", "tls"
+        )
 
     def start_worker(self) -> None:
         where = f"tls://127.0.0.1:{self.port}"
-        self.workers.append(self._start("worker", where, "--nthreads", "1", "--no-nanny", "--death-timeout", "60"))
+        self.workers.append(
+            self._start("worker", where, "--nthreads", "1", "--no-nanny", "--death-timeout", "60")
+        )
 
     def logs(self) -> str:
         return "".join(path.read_text(errors="replace") for path in self._folder.glob("*.log"))
@@ -108,12 +128,16 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster
 
 
 async def test_the_stream_is_the_same_whatever_is_killed(cluster, tmp_path):
-    """A worker is killed in the run, then the scheduler, which comes back; every chunk arrives once, in order, and right."""
+    """A worker is killed in the run, then the scheduler, which comes back; every chunk arrives
+    once, in order, and right."""
     keys, dealing = Keys(tmp_path), plan(3000, 600)
     order = list(dealing.chunks())
     assert len(order) >= 12
     address = f"dask://127.0.0.1:{cluster.port}"
-    async with serving(keys, workers=address, max_stock=4 << 20) as dealer, pair(keys, dealer, "c") as (alice, bob):
+    async with (
+        serving(keys, workers=address, max_stock=4 << 20) as dealer,
+        pair(keys, dealer, "c") as (alice, bob),
+    ):
         for party in (alice, bob):
             party.send(offer("c", dealing))
         seeds = [bytes((await party.receive(60)).buffers[0]) for party in (alice, bob)]
@@ -126,7 +150,8 @@ async def test_the_stream_is_the_same_whatever_is_killed(cluster, tmp_path):
                 cluster.scheduler.kill()
                 cluster.scheduler.wait()
                 cluster.start_scheduler()
-                cluster.start_worker()  # as a service manager does: without its scheduler a worker ends
+                # as a service manager does: without its scheduler a worker ends
+                cluster.start_worker()
             message = await bob.receive(120)
             assert message.kind is Kind.CHUNK, message.body
             assert message.number == number and message.body["first"] == chunk.first
@@ -150,10 +175,16 @@ def test_a_worker_gets_the_keys_of_its_rows_and_no_other():
         (["--workers", "dask://127.0.0.1:9"], 2, "over TLS only"),
         (["--workers", "dask://cluster.example:9", "--insecure-plaintext"], 2, "not on loopback"),
         (["--workers", "dask://127.0.0.1"], 2, "like dask://host:8786"),
-        (["--workers", "dask://127.0.0.1:9", "--insecure-plaintext"], 4, "no Dask scheduler answers"),
+        (
+            ["--workers", "dask://127.0.0.1:9", "--insecure-plaintext"],
+            4,
+            "no Dask scheduler answers",
+        ),
     ],
 )
-def test_a_cluster_that_cannot_be_used_ends_in_a_sentence(options, code, words, capsys, monkeypatch):
+def test_a_cluster_that_cannot_be_used_ends_in_a_sentence(
+    options, code, words, capsys, monkeypatch
+):
     monkeypatch.setattr("dealer.cluster._PATIENCE", 0.5)
     begin = time.monotonic()
     assert PROGRAM.main(["--listen", "tcp://127.0.0.1:0", *options]) == code

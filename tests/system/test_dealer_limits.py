@@ -1,4 +1,5 @@
-"""The dealer survives its clients: bounded plans, fair shares, bounded memory, and no failure that spreads."""
+"""The dealer survives its clients: bounded plans, fair shares, bounded memory, and no failure that
+spreads."""
 
 from __future__ import annotations
 
@@ -33,12 +34,25 @@ from protocol.wire.codec import payload_bytes
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 MIB = 1 << 20
-NO_TICKETS = (None, 7, "", "t", TICKET[1:], TICKET + "0", TICKET.replace("-", "0"), f"../{TICKET[3:]}", TICKET + "\n")
+NO_TICKETS = (
+    None,
+    7,
+    "",
+    "t",
+    TICKET[1:],
+    TICKET + "0",
+    TICKET.replace("-", "0"),
+    f"../{TICKET[3:]}",
+    TICKET + "\n",
+)
 
 
 async def dealt(keys: Keys, address: str, session: str, dealing: Dealing) -> int:
     """A whole session's material, taken as fast as it comes; bytes."""
-    total, wanted = 0, 8 * sum(own.dealt_words * dealing.count(Phase(n)) for n, own in enumerate(dealing.phases))
+    total, wanted = (
+        0,
+        8 * sum(own.dealt_words * dealing.count(Phase(n)) for n, own in enumerate(dealing.phases)),
+    )
     async with pair(keys, address, session) as (alice, bob):
         for party in (alice, bob):
             party.send(offer(session, dealing))
@@ -65,7 +79,13 @@ async def test_plans_that_are_refused_in_a_sentence(keys):
     good = plan(4)
     field = [[1 << 45], 1, False]
     cases = {
-        "could not be read": [b"", b"\xc1", b"garbage" * 100, msgpack.packb([1, 5]), contract_codec.pack(good)[:-3]],
+        "could not be read": [
+            b"",
+            b"\xc1",
+            b"garbage" * 100,
+            msgpack.packb([1, 5]),
+            contract_codec.pack(good)[:-3],
+        ],
         "has a mask": [malformed([field])],
         "--max-step-memory": [contract_codec.pack(plan(4 << 20))],
         "more masks and correlations": [malformed([[[1], 1, False]] * 40_000)],
@@ -92,14 +112,20 @@ async def test_plans_that_are_refused_in_a_sentence(keys):
             await bob.close(0)
         big = await keys.connect(address, "bob", "dealer", "big")
         big.send(offer("big", bytes(2 * MIB)))
-        with pytest.raises(LinkError, match="a frame of 2097152 bytes arrived; the limit is 1048576"):
+        with pytest.raises(
+            LinkError, match="a frame of 2097152 bytes arrived; the limit is 1048576"
+        ):
             await big.receive(5)
         await big.close(0)
-        assert await dealt(keys, address, "good", good) >= 8 * 1000 * good.phases[Phase.STEP].dealt_words
+        assert (
+            await dealt(keys, address, "good", good)
+            >= 8 * 1000 * good.phases[Phase.STEP].dealt_words
+        )
 
 
 async def test_several_workers_serve_one_session_in_order(keys, monkeypatch):
-    """Whichever chunk is ready first: what comes is the whole stream, chunk by chunk, and two are made at a time."""
+    """Whichever chunk is ready first: what comes is the whole stream, chunk by chunk, and two are
+    made at a time."""
     dealing, real = plan(64, 500), Deal.corrections
     busy, most, guard = 0, 0, threading.Lock()
 
@@ -155,7 +181,9 @@ async def test_a_failure_while_making_material_ends_that_session_only(keys, monk
                     assert party is bob
                 assert message.kind is Kind.ABORT
                 text = (message.body or {})["reason"]
-                assert "could not make the material for step" in text and "ZeroDivisionError" in text
+                assert (
+                    "could not make the material for step" in text and "ZeroDivisionError" in text
+                )
                 assert "12345" not in text
         assert await other > 0
         assert await dealt(keys, address, "after", good) > 0
@@ -166,7 +194,9 @@ async def test_a_session_whose_plan_does_not_fit_beside_the_others_is_told(keys)
         bob = await keys.connect(address, "bob", "dealer", "big")
         bob.send(offer("big", plan(1 << 16)))
         said = await reason(bob)
-        assert "no memory left for a session that needs" in said and "--max-memory, now 4 MiB" in said, said
+        assert (
+            "no memory left for a session that needs" in said and "--max-memory, now 4 MiB" in said
+        ), said
         await bob.close(0)
         assert await dealt(keys, address, "small", plan(4, 10)) > 0
 
@@ -210,7 +240,9 @@ async def test_a_party_whose_name_is_taken_by_another_key_is_told(keys, tmp_path
         "\n".join(str(k.pairs[r].public) for k in (keys, others) for r in ("alice", "bob"))
     )
     with Trio() as trio:
-        dealer = trio.start("dealer", ["--key", str(keys.files["dealer"]), "--allow", str(tmp_path / "listed")])
+        dealer = trio.start(
+            "dealer", ["--key", str(keys.files["dealer"]), "--allow", str(tmp_path / "listed")]
+        )
         await asyncio.to_thread(wait_for, dealer, "ready")
         first = await keys.connect(trio.dealer, "alice", "dealer", "same")
         try:
@@ -245,9 +277,12 @@ asyncio.run(main(*sys.argv[1:]))
 
 
 async def test_a_client_that_stops_reading_costs_bounded_memory(keys, tmp_path):
-    """Bob grants the earth and takes nothing. Others are served meanwhile, and he is given up after the time-out."""
+    """Bob grants the earth and takes nothing. Others are served meanwhile, and he is given up after
+    the time-out."""
     here = Path(__file__).parent
-    environment = dict(os.environ) | {"PYTHONPATH": os.pathsep.join(map(str, (here, here.parent, here.parents[1])))}
+    environment = dict(os.environ) | {
+        "PYTHONPATH": os.pathsep.join(map(str, (here, here.parent, here.parents[1])))
+    }
     with Trio() as trio:
         dealer = trio.start("dealer", [*keys.options("dealer"), "--timeout", "6s"])
         await asyncio.to_thread(wait_for, dealer, "ready")
@@ -264,7 +299,9 @@ async def test_a_client_that_stops_reading_costs_bounded_memory(keys, tmp_path):
         ]
         try:
             for each in sleepers:
-                assert each.stdout is not None and b"asleep" in await asyncio.to_thread(each.stdout.readline)
+                assert each.stdout is not None and b"asleep" in await asyncio.to_thread(
+                    each.stdout.readline
+                )
             most = slowest = 0.0
             for number in range(6):
                 begin = time.monotonic()
@@ -281,11 +318,15 @@ async def test_a_client_that_stops_reading_costs_bounded_memory(keys, tmp_path):
             for each in sleepers:
                 each.kill()
                 each.wait()
-        print(f"three sessions that stopped reading: {most / MIB:.0f} MiB; 24 MB for another in {slowest:.2f} s")
+        print(
+            f"three sessions that stopped reading: {most / MIB:.0f} MiB; 24 MB for another in"
+            f" {slowest:.2f} s"
+        )
 
 
 async def test_a_large_session_does_not_hold_up_a_small_one(keys):
-    """One worker, one chunk at a time for each session: the small one waits for one large chunk at most, never for a queue."""
+    """One worker, one chunk at a time for each session: the small one waits for one large chunk at
+    most, never for a queue."""
     async with serving(keys) as address:
         large = asyncio.create_task(dealt(keys, address, "large", plan(400_000, 60)))
         await asyncio.sleep(0.5)
@@ -306,7 +347,9 @@ def test_idle_and_unauthenticated_connections_change_nothing(keys):
         before = dealer.memory_info().rss
         open_before = dealer.num_fds()
         idle = [
-            raw(address, data) for address in (trio.dealer, trio.peer) for data in (b"",) * 100 + (b"\xff" * 9,) * 100
+            raw(address, data)
+            for address in (trio.dealer, trio.peer)
+            for data in (b"",) * 100 + (b"\xff" * 9,) * 100
         ]
         context = zmq.Context()
         stranger = KeyPair.generate("bob")
@@ -315,7 +358,9 @@ def test_idle_and_unauthenticated_connections_change_nothing(keys):
             guest(context, trio.dealer, keys.pairs["bob"], keys.pairs["dealer"]) for _ in range(50)
         ]  # never say OPEN
         time.sleep(1)
-        assert trio.children["alice"].process.poll() is None, "the session was over before it could be disturbed"
+        assert trio.children["alice"].process.poll() is None, (
+            "the session was over before it could be disturbed"
+        )
         growth = dealer.memory_info().rss - before
         descriptors = dealer.num_fds() - open_before
         trio.wait(60)
@@ -325,7 +370,9 @@ def test_idle_and_unauthenticated_connections_change_nothing(keys):
         results = [json.loads(trio.children[role].output) for role in ("alice", "bob")]
         assert results[0]["results"] == results[1]["results"]
         assert results[0]["attempts"] == 1
-        assert STRANGERS / 2 < descriptors < 2 * STRANGERS  # of the 400 that came: the newest are shed
+        assert (
+            STRANGERS / 2 < descriptors < 2 * STRANGERS
+        )  # of the 400 that came: the newest are shed
         print(f"{descriptors} connections that say nothing: {growth / MIB:.1f} MiB")
         assert growth < 64 * MIB, f"{growth / MIB:.0f} MiB"
         assert len(guests) == len(known) == 50

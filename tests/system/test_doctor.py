@@ -15,15 +15,31 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 
 
 def doctor(role: str, trio: Trio, *words: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "party", "doctor", "--role", role, "--json", "--wait", "60s", *words]
-    return subprocess.Popen([*command, "--peer", trio.peer, "--dealer", trio.dealer], stdout=subprocess.PIPE, text=True)
+    command = [
+        sys.executable,
+        "-m",
+        "party",
+        "doctor",
+        "--role",
+        role,
+        "--json",
+        "--wait",
+        "60s",
+        *words,
+    ]
+    return subprocess.Popen(
+        [*command, "--peer", trio.peer, "--dealer", trio.dealer], stdout=subprocess.PIPE, text=True
+    )
 
 
 def test_both_ends_at_once_test_the_link_between_them():
     with Trio("doctors") as trio:
         trio.start("dealer")
         running = {role: doctor(role, trio) for role in ("alice", "bob")}
-        found = {role: json.loads(process.communicate(timeout=100)[0]) for role, process in running.items()}
+        found = {
+            role: json.loads(process.communicate(timeout=100)[0])
+            for role, process in running.items()
+        }
     for role, other in (("alice", "bob"), ("bob", "alice")):
         checks = {each["check"]: each["state"] for each in found[role]["checks"]}
         assert found[role]["fine"], found[role]
@@ -39,11 +55,20 @@ def test_a_wrong_key_of_the_other_is_named(tmp_path):
     with Trio("doctors") as trio:
         trio.dealer = free_address()  # nobody is there, which is not what this is about
         lines = ["--dealer-key", str(pairs["dealer"].public)]
-        alice = doctor("alice", trio, "--key", str(tmp_path / "alice.key"), "--peer-key", str(stranger), *lines)
+        alice = doctor(
+            "alice", trio, "--key", str(tmp_path / "alice.key"), "--peer-key", str(stranger), *lines
+        )
         bob = doctor(
-            "bob", trio, "--key", str(tmp_path / "bob.key"), "--peer-key", str(pairs["alice"].public), *lines,
-            "--wait", "15s",
-        )  # fmt: skip
+            "bob",
+            trio,
+            "--key",
+            str(tmp_path / "bob.key"),
+            "--peer-key",
+            str(pairs["alice"].public),
+            *lines,
+            "--wait",
+            "15s",
+        )
         bob.communicate(timeout=100)
         alice.terminate()
         said = alice.communicate(timeout=100)[0]

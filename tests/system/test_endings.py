@@ -23,8 +23,18 @@ SECONDS = 60.0
 
 
 def start(trio: Trio, role: str, *arguments: str, die_at: str = "") -> None:
-    options = ["--json", "--iterations", str(ITERATIONS), "--state", str(trio.folder / role), *arguments]
-    environment = {"PYTHONPATH": os.pathsep.join([DEADLY, os.environ.get("PYTHONPATH", "")]), "DIE_AT": die_at}
+    options = [
+        "--json",
+        "--iterations",
+        str(ITERATIONS),
+        "--state",
+        str(trio.folder / role),
+        *arguments,
+    ]
+    environment = {
+        "PYTHONPATH": os.pathsep.join([DEADLY, os.environ.get("PYTHONPATH", "")]),
+        "DIE_AT": die_at,
+    }
     trio.start(role, options, environment=environment if die_at else None)
 
 
@@ -121,9 +131,15 @@ def test_an_edited_job_is_refused_until_the_old_state_is_set_aside(tmp_path):
         for role in ("alice", "bob"):
             start(trio, role, "--job", str(job))
         for role in ("alice", "bob"):
-            assert trio.children[role].process.wait(SECONDS) in (2, 4)  # the one that is first ends the other
+            assert trio.children[role].process.wait(SECONDS) in (
+                2,
+                4,
+            )  # the one that is first ends the other
         errors = trio.children["alice"].errors + trio.children["bob"].errors
-        assert "is of another program's run: name another --session, or start once with --fresh" in errors
+        assert (
+            "is of another program's run: name another --session, or start once with --fresh"
+            in errors
+        )
         assert "Traceback" not in errors
 
 
@@ -181,5 +197,9 @@ def test_the_end_with_material_from_files(tmp_path):
         party("bob")
         trio.wait(SECONDS)
         right(trio)
-        taken = [line.split() for path in tmp_path.glob("*.used") for line in path.read_text().splitlines()]
+        taken = [
+            line.split()
+            for path in tmp_path.glob("*.used")
+            for line in path.read_text().splitlines()
+        ]
         assert {words[1] for words in taken if words[0] == "finish"} == {"1"}

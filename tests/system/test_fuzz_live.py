@@ -1,7 +1,9 @@
-"""A hundred thousand bad frames against the live ports of a running session, which ends with the right result.
+"""A hundred thousand bad frames against the live ports of a running session, which ends with the
+right result.
 
-Malformed, truncated, oversized, repeated and replayed; from holders of a valid key, from strangers, and as raw TCP. Each guest
-sends for real: its socket is closed only when ZeroMQ has handed everything to the network.
+Malformed, truncated, oversized, repeated and replayed; from holders of a valid key, from strangers,
+and as raw TCP. Each guest sends for real: its socket is closed only when ZeroMQ has handed
+everything to the network.
 """
 
 from __future__ import annotations
@@ -45,15 +47,33 @@ def messages(rng: random.Random, role: str, session: str, to: str) -> Iterator[l
     opening = encode(Message(Kind.OPEN, session, body=body), 0, 0, 0, to)
     valid = [
         opening,
-        encode(Message(Kind.ROUND, session, 1, 7, None, (rng.randbytes(144),)), 3, 2, rng.getrandbits(31), to),
         encode(
-            Message(Kind.PLAN, session, body={"digest": "0" * 32}, buffers=(rng.randbytes(300),)), 1, 0, 1 << 31, to
+            Message(Kind.ROUND, session, 1, 7, None, (rng.randbytes(144),)),
+            3,
+            2,
+            rng.getrandbits(31),
+            to,
         ),
-        encode(Message(Kind.CREDIT, session, 1, 0, {"chunks": 1 << 30, "bytes": 1 << 40}), 1, 0, 0, to),
+        encode(
+            Message(Kind.PLAN, session, body={"digest": "0" * 32}, buffers=(rng.randbytes(300),)),
+            1,
+            0,
+            1 << 31,
+            to,
+        ),
+        encode(
+            Message(Kind.CREDIT, session, 1, 0, {"chunks": 1 << 30, "bytes": 1 << 40}), 1, 0, 0, to
+        ),
         encode(Message(Kind.BYE, session), 5, 0, 1 << 31, to),
         encode(Message(Kind.GONE, session, body={"reason": "x"}), 0, 0, rng.getrandbits(31), to),
         encode(Message(Kind.PING, session, number=1), 0, 1 << 40, 0, to),
-        encode(Message(Kind.CHUNK, session, 1, 0, {"phase": 1}, (rng.randbytes(64),)), 1, 0, 1 << 31, to),
+        encode(
+            Message(Kind.CHUNK, session, 1, 0, {"phase": 1}, (rng.randbytes(64),)),
+            1,
+            0,
+            1 << 31,
+            to,
+        ),
     ]
     replayed = valid[1]
     for count in itertools.count():
@@ -70,13 +90,19 @@ def messages(rng: random.Random, role: str, session: str, to: str) -> Iterator[l
             yield [b"\x91" * rng.randrange(3000)]
         elif sort == 5:
             yield [
-                rng.choice([b"\xdd\xff\xff\xff\xff", b"\xc6\xff\xff\xff\xff", b"\xdf\x7f\xff\xff\xff"])
+                rng.choice(
+                    [b"\xdd\xff\xff\xff\xff", b"\xc6\xff\xff\xff\xff", b"\xdf\x7f\xff\xff\xff"]
+                )
                 + rng.randbytes(20)
             ]
         elif sort == 6:
             yield [*frames, *[b""] * rng.randrange(1, 40)]
         elif sort == 7:
-            yield [msgpack.packb([rng.choice([0, 1, 2, 99, "1", None, 2**63]) for _ in range(rng.randrange(12))])]
+            yield [
+                msgpack.packb(
+                    [rng.choice([0, 1, 2, 99, "1", None, 2**63]) for _ in range(rng.randrange(12))]
+                )
+            ]
         elif sort == 8 and count % 50 == 0:
             yield [rng.randbytes(200 * 1024)]  # more than a header may be
         elif sort == 9:
@@ -85,7 +111,9 @@ def messages(rng: random.Random, role: str, session: str, to: str) -> Iterator[l
             yield frames
 
 
-def attack(address: str, own: KeyPair, server: KeyPair, role: str, session: str, seed: int, sent: list[int]) -> None:
+def attack(
+    address: str, own: KeyPair, server: KeyPair, role: str, session: str, seed: int, sent: list[int]
+) -> None:
     """One guest with a valid key, on a TCP connection of its own."""
     context = zmq.Context()
     rng = random.Random(seed)
@@ -103,7 +131,8 @@ def attack(address: str, own: KeyPair, server: KeyPair, role: str, session: str,
 
 
 def strangers(address: str, valid: KeyPair, server: KeyPair, seed: int, sent: list[int]) -> None:
-    """Raw bytes, halves of handshakes, plain text, a key that nobody knows; and one giant of a message with a valid key."""
+    """Raw bytes, halves of handshakes, plain text, a key that nobody knows; and one giant of a
+    message with a valid key."""
     rng = random.Random(seed)
     greeting = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"CURVE".ljust(20, b"\0") + bytes(32)
     plain = greeting.replace(b"CURVE", b"NULL\0")
@@ -119,7 +148,9 @@ def strangers(address: str, valid: KeyPair, server: KeyPair, seed: int, sent: li
             try:
                 with raw(address, data) as client:
                     client.setsockopt(
-                        socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0" if rng.random() < 0.3 else bytes(8)
+                        socket.SOL_SOCKET,
+                        socket.SO_LINGER,
+                        b"\x01\0\0\0\0\0\0\0" if rng.random() < 0.3 else bytes(8),
                     )
                 count += 1
             except OSError:
@@ -145,7 +176,9 @@ def test_the_session_survives_a_hundred_thousand_bad_frames(tmp_path, capsys):
     sent: list[int] = []
     with Trio("fuzz") as trio:
         run_all(trio, keys, "--iterations", str(ITERATIONS), "--link", "rtt=3ms")
-        processes = {name: psutil.Process(child.process.pid) for name, child in trio.children.items()}
+        processes = {
+            name: psutil.Process(child.process.pid) for name, child in trio.children.items()
+        }
         before = {name: process.memory_info().rss for name, process in processes.items()}
         growth = dict.fromkeys(before, 0)
         started = time.monotonic()
@@ -167,7 +200,13 @@ def test_the_session_survives_a_hundred_thousand_bad_frames(tmp_path, capsys):
                 )
                 workers.append(threading.Thread(target=attack, args=arguments, daemon=True))
                 if round_number in (1, 4):
-                    arguments = (address, keys.pairs["bob"], keys.pairs[server], seed + 100 + round_number, sent)
+                    arguments = (
+                        address,
+                        keys.pairs["bob"],
+                        keys.pairs[server],
+                        seed + 100 + round_number,
+                        sent,
+                    )
                     workers.append(threading.Thread(target=strangers, args=arguments, daemon=True))
             for worker in workers:
                 worker.start()
@@ -175,7 +214,9 @@ def test_the_session_survives_a_hundred_thousand_bad_frames(tmp_path, capsys):
                 worker.join(40)
                 assert not worker.is_alive(), "frames were not taken"
             for name, process in processes.items():
-                assert trio.children[name].process.poll() is None, f"{name} ended: {trio.children[name].errors[-2000:]}"
+                assert trio.children[name].process.poll() is None, (
+                    f"{name} ended: {trio.children[name].errors[-2000:]}"
+                )
                 growth[name] = max(growth[name], process.memory_info().rss - before[name])
             time.sleep(0.5)  # so that the attack lasts
         attacked = time.monotonic() - started
@@ -188,7 +229,9 @@ def test_the_session_survives_a_hundred_thousand_bad_frames(tmp_path, capsys):
         dealer_log = trio.children["dealer"].errors
     job = load_job("seed")
     inputs = {name: np.asarray(declared.default, float) for name, declared in job.inputs.items()}
-    twin = trace(job, {name: each.shape for name, each in inputs.items()}).graph.run_clear(inputs, ITERATIONS)
+    twin = trace(job, {name: each.shape for name, each in inputs.items()}).graph.run_clear(
+        inputs, ITERATIONS
+    )
     assert results["alice"]["results"] == results["bob"]["results"]
     assert results["alice"]["attempts"] == results["bob"]["attempts"] == 1
     assert np.abs(np.asarray(results["alice"]["results"]["weights"]) - twin["weights"]).max() < 1e-3
@@ -197,13 +240,15 @@ def test_the_session_survives_a_hundred_thousand_bad_frames(tmp_path, capsys):
     with capsys.disabled():
         mib = ", ".join(f"{name} {each / MIB:+.0f} MiB" for name, each in growth.items())
         print(
-            f"\n{sum(sent):,} frames in {attacked:.1f} s (seed {seed}), {time.monotonic() - begin:.1f} s in all; {mib}"
+            f"\n{sum(sent):,} frames in {attacked:.1f} s (seed {seed}),"
+            f" {time.monotonic() - begin:.1f} s in all; {mib}"
         )
 
 
 @pytest.mark.alone
 def test_the_session_survives_a_flood_of_idle_connections(tmp_path):
-    """1,500 connections to each port that say nothing: the newest are shed, and no descriptor stays."""
+    """1,500 connections to each port that say nothing: the newest are shed, and no descriptor
+    stays."""
     raise_limits()
     keys = Keys(tmp_path)
     with Trio("flood") as trio:
@@ -215,13 +260,17 @@ def test_the_session_survives_a_flood_of_idle_connections(tmp_path):
                 for _ in range(1500):
                     idle.enter_context(raw(address))
                     most = max(most, process.num_fds() - before)
-                assert STRANGERS / 2 < most < 1000, "the flood was not met before a usual limit of descriptors"
+                assert STRANGERS / 2 < most < 1000, (
+                    "the flood was not met before a usual limit of descriptors"
+                )
             deadline = time.monotonic() + 20
             while process.num_fds() > before + 2 and time.monotonic() < deadline:
                 time.sleep(0.05)
             assert process.num_fds() <= before + 2, f"{name} kept descriptors"
             assert "have not said who they are" in trio.children[name].errors
-        assert trio.children["alice"].process.poll() is None, "the session ended before the flood did"
+        assert trio.children["alice"].process.poll() is None, (
+            "the session ended before the flood did"
+        )
         trio.wait(60)
         results = [json.loads(trio.children[role].output) for role in ("alice", "bob")]
         assert results[0]["results"] == results[1]["results"]

@@ -64,7 +64,9 @@ def test_a_model_stays_shared_and_is_trained_further(data, tmp_path):
     with Trio() as trio:
         weights = [name for name in data if name not in "xy"]
         start(
-            trio, [*brings(tmp_path, *weights), "--keep", str(alice)], [*brings(tmp_path, "x", "y"), "--keep", str(bob)]
+            trio,
+            [*brings(tmp_path, *weights), "--keep", str(alice)],
+            [*brings(tmp_path, "x", "y"), "--keep", str(bob)],
         )
         trio.wait(SECONDS)
         for role in ("alice", "bob"):
@@ -91,7 +93,10 @@ def test_a_model_stays_shared_and_is_trained_further(data, tmp_path):
         for name, value in trio.reports()["bob"]["results"].items():
             assert np.abs(np.asarray(value) - expected[name]).max() < 2e-4
         assert SharedModel.read(more[0]).steps == 8
-        assert json.loads(trio.children["bob"].output.splitlines()[-1])["model"] == SharedModel.read(more[1]).id
+        assert (
+            json.loads(trio.children["bob"].output.splitlines()[-1])["model"]
+            == SharedModel.read(more[1]).id
+        )
 
         trio.session = "mixed"  # bob's half of the one, alice's of the other
         start(
@@ -132,7 +137,9 @@ def test_predictions_go_to_whom_they_are_for_and_to_nobody_else(data, tmp_path):
             trio.session = f"{command}{len(common)}"
             for role, path in files.items():
                 words = ["--model", str(path), *own.get(role, []), *common]
-                trio.start(role, words if command == "rotate" else ["--json", *words], command=command)
+                trio.start(
+                    role, words if command == "rotate" else ["--json", *words], command=command
+                )
 
         both("rotate", "--new-keys")
         for role in files:
@@ -144,7 +151,10 @@ def test_predictions_go_to_whom_they_are_for_and_to_nobody_else(data, tmp_path):
         both("predict", "--reveal", "classes=bob", "--reveal", "scores=alice", bob=rows)
         trio.wait(SECONDS)
         found = {role: each["results"] for role, each in trio.reports().items()}
-        assert {role: [*each] for role, each in found.items()} == {"alice": ["scores"], "bob": ["classes"]}
+        assert {role: [*each] for role, each in found.items()} == {
+            "alice": ["scores"],
+            "bob": ["classes"],
+        }
         assert np.abs(np.asarray(found["alice"]["scores"]) - scores()).max() < 1e-4
         assert np.array_equal(found["bob"]["classes"], (scores() >= 0).astype(float))
 
@@ -172,7 +182,13 @@ def test_predictions_go_to_whom_they_are_for_and_to_nobody_else(data, tmp_path):
 
 def test_both_must_say_that_the_model_is_kept(data, tmp_path):
     with Trio() as trio:
-        start(trio, ["--keep", str(tmp_path / "m")], brings(tmp_path, "x", "y"), "--param", "weights=both")
+        start(
+            trio,
+            ["--keep", str(tmp_path / "m")],
+            brings(tmp_path, "x", "y"),
+            "--param",
+            "weights=both",
+        )
         for role, sentence in (
             ("alice", "--keep is 'given' for alice and 'not given' for bob"),
             ("bob", "--keep is 'not given' for bob and 'given' for alice"),

@@ -1,4 +1,5 @@
-"""Keys: made, refused and exchanged, by real processes; whoever is refused is named once, and nobody else notices."""
+"""Keys: made, refused and exchanged, by real processes; whoever is refused is named once, and
+nobody else notices."""
 
 from __future__ import annotations
 
@@ -27,14 +28,18 @@ def keys(tmp_path):
 
 
 def refusals(child) -> list[str]:
-    return [line.partition("refused ")[2] for line in child.errors.splitlines() if "refused " in line]
+    return [
+        line.partition("refused ")[2] for line in child.errors.splitlines() if "refused " in line
+    ]
 
 
-# ---- making them ----------------------------------------------------------------------------------------------
+# ---- making them
+# ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("role", "words"), [("alice", ("party", "keygen", "--role", "alice")), ("dealer", ("dealer", "keygen"))]
+    ("role", "words"),
+    [("alice", ("party", "keygen", "--role", "alice")), ("dealer", ("dealer", "keygen"))],
 )
 def test_keygen(tmp_path, role, words):
     environment = dict(os.environ) | {"XDG_CONFIG_HOME": str(tmp_path)}
@@ -58,10 +63,15 @@ def test_keygen_wants_a_role_and_a_place(tmp_path):
     assert "--role alice or --role bob" in command("party", "keygen").stderr
     (tmp_path / "file").touch()
     failed = command("dealer", "keygen", "--out", str(tmp_path / "file" / "x.key"))
-    assert failed.returncode == 2 and "cannot be made" in failed.stderr and "Traceback" not in failed.stderr
+    assert (
+        failed.returncode == 2
+        and "cannot be made" in failed.stderr
+        and "Traceback" not in failed.stderr
+    )
 
 
-# ---- refusing them --------------------------------------------------------------------------------------------
+# ---- refusing them
+# --------------------------------------------------------------------------------------------
 
 
 async def test_each_is_refused_logged_once_and_the_session_goes_on(keys, tmp_path):
@@ -73,28 +83,53 @@ async def test_each_is_refused_logged_once_and_the_session_goes_on(keys, tmp_pat
         for name, address in ports.items():
             for _ in range(2):
                 with pytest.raises(LinkError, match="refused this key of bob"):
-                    await connect(address, "bob", name, "keys", stranger, keys.pairs[name].public, timeout=10)
-        with pytest.raises(LinkError, match="refused this key of dealer"):  # a known key that has no business there
+                    await connect(
+                        address, "bob", name, "keys", stranger, keys.pairs[name].public, timeout=10
+                    )
+        with pytest.raises(
+            LinkError, match="refused this key of dealer"
+        ):  # a known key that has no business there
             liar = keys.pairs["dealer"]
-            await connect(trio.peer, "dealer", "alice", "keys", liar, keys.pairs["alice"].public, timeout=10)
+            await connect(
+                trio.peer, "dealer", "alice", "keys", liar, keys.pairs["alice"].public, timeout=10
+            )
         bob = keys.pairs["bob"]
         liar = KeyPair(PublicKey("alice", bob.public.raw), bob.secret)
         with pytest.raises(LinkError, match="calls itself alice with a key of bob"):
-            await connect(trio.dealer, "alice", "dealer", "keys", liar, keys.pairs["dealer"].public, timeout=10)
+            await connect(
+                trio.dealer,
+                "alice",
+                "dealer",
+                "keys",
+                liar,
+                keys.pairs["dealer"].public,
+                timeout=10,
+            )
         for address in ports.values():
             plain = guest(context, address, None, None)
             plain.send(b"hello")
             with pytest.raises(LinkError, match=r"does not accept plain text|does it want keys"):
-                await connect(address, "bob", "dealer" if address == trio.dealer else "alice", "keys", None, timeout=2)
+                await connect(
+                    address,
+                    "bob",
+                    "dealer" if address == trio.dealer else "alice",
+                    "keys",
+                    None,
+                    timeout=2,
+                )
             plain.close(0)
         context.destroy(0)
         await replayed_handshake(trio, keys)
         readable = tmp_path / "readable.key"
         KeyPair.generate("bob").save(readable)
         readable.chmod(0o640)
-        failed = await asyncio.to_thread(command, "party", "--role", "bob", "--key", str(readable), "--session", "keys")
+        failed = await asyncio.to_thread(
+            command, "party", "--role", "bob", "--key", str(readable), "--session", "keys"
+        )
         assert failed.returncode == 2 and "can be read by others (mode 0640)" in failed.stderr
-        assert trio.children["alice"].process.poll() is None, "the session ended too early to be disturbed"
+        assert trio.children["alice"].process.poll() is None, (
+            "the session ended too early to be disturbed"
+        )
         await asyncio.to_thread(trio.wait, 60)
         results = [json.loads(trio.children[role].output)["results"] for role in ("alice", "bob")]
         assert results[0] == results[1]
@@ -103,16 +138,23 @@ async def test_each_is_refused_logged_once_and_the_session_goes_on(keys, tmp_pat
             assert sum("its key is not on the list of allowed keys" in line for line in said) == 1
             assert any("did not speak CURVE" in line for line in said), said
             assert len(said) == len(set(said))
-        assert any("calls itself alice with a key of bob" in line for line in refusals(trio.children["dealer"]))
+        assert any(
+            "calls itself alice with a key of bob" in line
+            for line in refusals(trio.children["dealer"])
+        )
         alice = refusals(trio.children["alice"])
-        assert sum("on the list" in line or "which does not connect here" in line for line in alice) <= 2
+        assert (
+            sum("on the list" in line or "which does not connect here" in line for line in alice)
+            <= 2
+        )
         for child in trio.children.values():
             assert "Traceback" not in child.errors
         assert trio.children["dealer"].errors.count("joined session keys") == 2
 
 
 async def replayed_handshake(trio, keys):
-    """What a client said on its way in, said again: the server's half of a CURVE handshake is never the same."""
+    """What a client said on its way in, said again: the server's half of a CURVE handshake is never
+    the same."""
     async with Recorder(trio.dealer) as recorder:
         connection = await keys.connect(recorder.address, "bob", "dealer", "replay")
         await asyncio.to_thread(wait_for, trio.children["dealer"], "bob joined session replay")
@@ -134,7 +176,8 @@ async def replayed_handshake(trio, keys):
     assert any("handshake" in line for line in refusals(trio.children["dealer"]))
 
 
-# ---- loopback, plain text -------------------------------------------------------------------------------------
+# ---- loopback, plain text
+# -------------------------------------------------------------------------------------
 
 
 def test_loopback_is_encrypted_without_being_told(tmp_path):
@@ -143,7 +186,9 @@ def test_loopback_is_encrypted_without_being_told(tmp_path):
         wait_for(dealer, "ready")
         with raw(trio.dealer) as client:
             client.settimeout(5)
-            client.sendall(b"\xff" + bytes(8) + b"\x7f\x03")  # as much of a ZMTP greeting as makes it show its own
+            client.sendall(
+                b"\xff" + bytes(8) + b"\x7f\x03"
+            )  # as much of a ZMTP greeting as makes it show its own
             greeting = b""
             while len(greeting) < 32 and (more := client.recv(64)):
                 greeting += more
@@ -193,22 +238,37 @@ def test_plain_text_is_refused_beyond_this_machine(words):
     assert failed.returncode == 2 and "--insecure-plaintext is for loopback only" in failed.stderr
     assert len(failed.stderr.splitlines()) == 1
     without = command(*words)
-    assert without.returncode == 2 and "is another host" in without.stderr and "keygen" in without.stderr
+    assert (
+        without.returncode == 2
+        and "is another host" in without.stderr
+        and "keygen" in without.stderr
+    )
 
 
 def test_a_key_without_those_of_the_others(keys):
     mine = ["--key", str(keys.files["alice"])]
     failed = command("party", "--role", "alice", *mine)
-    assert failed.returncode == 2 and "--peer-key" in failed.stderr and len(failed.stderr.splitlines()) == 1
+    assert (
+        failed.returncode == 2
+        and "--peer-key" in failed.stderr
+        and len(failed.stderr.splitlines()) == 1
+    )
     failed = command("party", "--role", "alice", *mine, "--peer-key", str(keys.pairs["bob"].public))
-    assert failed.returncode == 2 and "--dealer-key" in failed.stderr and len(failed.stderr.splitlines()) == 1
-    failed = command("dealer", "--key", str(keys.files["dealer"]), "--alice-key", str(keys.pairs["alice"].public))
+    assert (
+        failed.returncode == 2
+        and "--dealer-key" in failed.stderr
+        and len(failed.stderr.splitlines()) == 1
+    )
+    failed = command(
+        "dealer", "--key", str(keys.files["dealer"]), "--alice-key", str(keys.pairs["alice"].public)
+    )
     assert failed.returncode == 2 and "--bob-key" in failed.stderr
     failed = command("party", "--role", "bob", *mine)
     assert failed.returncode == 2 and "is of alice, and one of bob is needed" in failed.stderr
 
 
-# ---- exchanging the list --------------------------------------------------------------------------------------
+# ---- exchanging the list
+# --------------------------------------------------------------------------------------
 
 
 async def test_the_dealer_reads_its_list_again(keys, tmp_path):
@@ -256,7 +316,8 @@ async def test_alice_reads_the_key_of_bob_again(keys, tmp_path):
         await bob.close(0)
 
 
-# ---- the doctor -----------------------------------------------------------------------------------------------
+# ---- the doctor
+# -----------------------------------------------------------------------------------------------
 
 
 def test_the_doctor_finds_nothing(keys, tmp_path):
@@ -266,14 +327,24 @@ def test_the_doctor_finds_nothing(keys, tmp_path):
         alice = trio.start("alice", keys.options("alice"))
         wait_for(alice, "waiting for bob")
         where = ["--dealer", trio.dealer, "--peer", trio.peer, "--state", str(tmp_path / "state")]
-        healthy = command("party", "doctor", "--role", "bob", "--json", *where, *keys.options("bob"))
+        healthy = command(
+            "party", "doctor", "--role", "bob", "--json", *where, *keys.options("bob")
+        )
         assert healthy.returncode == 0, healthy.stdout + healthy.stderr
         report = json.loads(healthy.stdout)
         assert report["fine"] and {each["state"] for each in report["checks"]} == {"ok"}
-        assert 0 < report["rtt"] < 0.5 and report["bandwidth"] > 1e6 and abs(report["clock_difference"]) < 1
+        assert (
+            0 < report["rtt"] < 0.5
+            and report["bandwidth"] > 1e6
+            and abs(report["clock_difference"]) < 1
+        )
         assert not (tmp_path / "state").exists()
         text = command("party", "doctor", "--role", "alice", *where, *keys.options("alice"))
-        assert text.returncode == 0 and "something listens" in text.stdout and "everything is fine" in text.stdout
+        assert (
+            text.returncode == 0
+            and "something listens" in text.stdout
+            and "everything is fine" in text.stdout
+        )
         assert not refusals(trio.children["dealer"]) and alice.process.poll() is None
 
 
@@ -287,14 +358,25 @@ def test_the_doctor_finds_what_is_wrong(keys, tmp_path):
     with Trio() as trio:
         where = ["--dealer", trio.dealer, "--peer", trio.peer]
         nobody = check("--role", "bob", *where, *keys.options("bob"), "--state", "/proc/none")
-        assert nobody["dealer"][0] == "FAIL" and "start it with `python -m dealer`" in nobody["dealer"][1]
+        assert (
+            nobody["dealer"][0] == "FAIL"
+            and "start it with `python -m dealer`" in nobody["dealer"][1]
+        )
         assert nobody["alice"][0] == "warn" and nobody["state"][0] == "FAIL"
         keys.files["bob"].chmod(0o644)
         open_file = check("--role", "bob", *where, *keys.options("bob"))
-        assert open_file["own key"][0] == "FAIL" and "can be read by others" in open_file["own key"][1]
+        assert (
+            open_file["own key"][0] == "FAIL" and "can be read by others" in open_file["own key"][1]
+        )
         keys.files["bob"].chmod(0o600)
         missing = check(
-            "--role", "bob", *where, "--key", str(keys.files["bob"]), "--peer-key", str(keys.pairs["bob"].public)
+            "--role",
+            "bob",
+            *where,
+            "--key",
+            str(keys.files["bob"]),
+            "--peer-key",
+            str(keys.pairs["bob"].public),
         )
         assert missing["key of alice"][0] == missing["key of dealer"][0] == "FAIL"
         other = Keys(_folder(tmp_path / "other"))

@@ -1,4 +1,5 @@
-"""The laboratory on a small grid: the plan's prediction, the bound of a round, what is written and drawn."""
+"""The laboratory on a small grid: the plan's prediction, the bound of a round, what is written and
+drawn."""
 
 from __future__ import annotations
 
@@ -73,7 +74,17 @@ def test_the_two_links_are_shaped_apart(seed):
 
 def test_the_command_writes_tables_and_pictures(tmp_path):
     pytest.importorskip("matplotlib", reason="the lab's pictures need matplotlib")
-    words = ["lab", "--job", "xor", "--rtt", "2,5ms", "--bandwidth", "none", "--seconds-per-cell", "200ms"]
+    words = [
+        "lab",
+        "--job",
+        "xor",
+        "--rtt",
+        "2,5ms",
+        "--bandwidth",
+        "none",
+        "--seconds-per-cell",
+        "200ms",
+    ]
     ran = subprocess.run(
         [
             sys.executable,
@@ -108,8 +119,15 @@ def test_the_command_writes_tables_and_pictures(tmp_path):
 
 def test_the_model(seed):
     """By hand: a round is half a round trip, its bytes, and the pace."""
-    plan, pace = seed.sized(100), Pace(round=1e-3, wake=0.0, tensor=0.0, sent=0.0, held=0.0, dealt=0.0)
-    cost, check, checks = plan.costs[Phase.STEP], plan.costs[Phase.CHECK], plan.dealing.schedule.checks
+    plan, pace = (
+        seed.sized(100),
+        Pace(round=1e-3, wake=0.0, tensor=0.0, sent=0.0, held=0.0, dealt=0.0),
+    )
+    cost, check, checks = (
+        plan.costs[Phase.STEP],
+        plan.costs[Phase.CHECK],
+        plan.dealing.schedule.checks,
+    )
     rounds = 100 * cost.rounds + checks * check.rounds
     assert checks
     assert predict(plan, LinkShape(), pace=pace).step_seconds == pytest.approx(rounds * 1e-3)
@@ -122,7 +140,11 @@ def test_the_model(seed):
     starved = predict(plan, LinkShape(), LinkShape(rtt=0.040, bandwidth=1e6), pace)
     assert starved.waited_for_material > 0.040 + 8 * 100 * cost.dealt / 1e6 - rounds * 1e-3
     rough = predict(plan, LinkShape(rtt=0.060, jitter=0.020), pace=pace)
-    assert 1.01 < rough.step_seconds / predict(plan, LinkShape(rtt=0.060), pace=pace).step_seconds < 1.03
+    assert (
+        1.01
+        < rough.step_seconds / predict(plan, LinkShape(rtt=0.060), pace=pace).step_seconds
+        < 1.03
+    )
 
 
 def test_calibration_finds_the_pace_again(seed):
@@ -138,7 +160,9 @@ def test_somebody_who_waits_is_told_that_it_goes_on(monkeypatch):
     with Patience(said.append) as told:
         told("calibrating")
         until(lambda: len(said) > 2)
-    assert said[0] == "calibrating" and set(said[1:]) <= {f"still at work, {n} s after: calibrating" for n in range(60)}
+    assert said[0] == "calibrating" and set(said[1:]) <= {
+        f"still at work, {n} s after: calibrating" for n in range(60)
+    }
 
 
 def test_the_grid():
@@ -147,7 +171,12 @@ def test_the_grid():
     with pytest.raises(ConfigError, match="duration"):
         several(duration)("10ms,,20ms")
     links = grid(settings(rtt="10,0ms", bandwidth="1gbit,none", dealer_link="rtt=1ms"))
-    assert [(link.rtt, link.bandwidth) for link, _ in links] == [(0, 1e9), (0.01, 1e9), (0, 0), (0.01, 0)]
+    assert [(link.rtt, link.bandwidth) for link, _ in links] == [
+        (0, 1e9),
+        (0.01, 1e9),
+        (0, 0),
+        (0.01, 0),
+    ]
     assert {dealer for _, dealer in links} == {LinkShape(rtt=0.001)}
 
 

@@ -1,7 +1,8 @@
-"""A shaped link in real time: two processes, real sockets, CURVE. To within 1 ms or 2%, whichever is more.
+"""A shaped link in real time: two processes, real sockets, CURVE. To within 1 ms or 2%, whichever
+is more.
 
-Each process shapes what it sends. The clock is the machine's monotonic one, which both processes share,
-so that one direction can be timed alone.
+Each process shapes what it sends. The clock is the machine's monotonic one, which both processes
+share, so that one direction can be timed alone.
 """
 
 from __future__ import annotations
@@ -24,10 +25,13 @@ SMALL = bytes(96)
 
 
 def bob(address: str, shape: LinkShape) -> None:
-    """The other process: exchanges small messages; answers a large one with the time of its arrival."""
+    """The other process: exchanges small messages; answers a large one with the time of its
+    arrival."""
 
     async def main() -> None:
-        link = await connect(address, "bob", "alice", "link", BOB, ALICE.public, shape=shape, timeout=20)
+        link = await connect(
+            address, "bob", "alice", "link", BOB, ALICE.public, shape=shape, timeout=20
+        )
         number = 0
         while True:
             link.send(Message(Kind.ROUND, "link", 1, number, None, (SMALL,)))
@@ -45,7 +49,9 @@ def bob(address: str, shape: LinkShape) -> None:
 @asynccontextmanager
 async def far_bob(there: LinkShape, back: LinkShape) -> AsyncIterator[Connection]:
     """Alice's end; she sends over `there` and he over `back`."""
-    listener = Listener("tcp://127.0.0.1:0", "alice", ALICE, Allow([BOB.public]), roles=("bob",), shape=there)
+    listener = Listener(
+        "tcp://127.0.0.1:0", "alice", ALICE, Allow([BOB.public]), roles=("bob",), shape=there
+    )
     child = multiprocessing.get_context("fork").Process(target=bob, args=(listener.address, back))
     child.start()
     try:
@@ -70,7 +76,8 @@ async def exchanges(link: Connection, count: int) -> list[float]:
 
 
 async def crossing(link: Connection, size: int) -> float:
-    """Seconds from the sending of `size` bytes until they are there; `link` is used for nothing else."""
+    """Seconds from the sending of `size` bytes until they are there; `link` is used for nothing
+    else."""
     message = Message(Kind.ROUND, "link", 1, 0, None, (b"x" * size,))
     await asyncio.sleep(0.05)
     begin = time.monotonic()
@@ -81,7 +88,8 @@ async def crossing(link: Connection, size: int) -> float:
 
 
 async def measured(what: Callable[[], Awaitable[list[float]]], expected: float) -> float:
-    """The median of what was measured, again up to three times: other programs here make it late."""
+    """The median of what was measured, again up to three times: other programs here make it
+    late."""
     for _ in range(4):
         times = await what()
         median = statistics.median(times)
@@ -110,7 +118,9 @@ async def test_each_direction_has_its_own_shape():
         await measured(both, 0.0125)
 
 
-@pytest.mark.parametrize(("size", "bandwidth"), [(250_000, 20e6), (1_000_000, 100e6), (8_000_000, 1e9)])
+@pytest.mark.parametrize(
+    ("size", "bandwidth"), [(250_000, 20e6), (1_000_000, 100e6), (8_000_000, 1e9)]
+)
 async def test_a_message_takes_the_time_its_size_demands(size, bandwidth):
     async with far_bob(LinkShape(rtt=0.010, bandwidth=bandwidth), LinkShape()) as link:
 

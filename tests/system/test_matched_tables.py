@@ -1,4 +1,5 @@
-"""Columns of both parties, in other orders and of rows that are only partly common, through three processes; the job is a TOML file."""
+"""Columns of both parties, in other orders and of rows that are only partly common, through three
+processes; the job is a TOML file."""
 
 from __future__ import annotations
 
@@ -36,7 +37,9 @@ COMMON = 40
 def bring(folder: Path) -> pd.DataFrame:
     """alice.csv, bob.parquet and job.toml in the folder; the rows that are in both, joined."""
     random = np.random.default_rng(5)
-    everybody = pd.DataFrame({"patient": [f"{n:03d}" for n in range(60)], "age": random.integers(20, 70, 60)})
+    everybody = pd.DataFrame(
+        {"patient": [f"{n:03d}" for n in range(60)], "age": random.integers(20, 70, 60)}
+    )
     everybody["income"] = random.uniform(20, 90, 60)
     everybody.loc[[13, 27], "income"] = np.nan
     everybody["visits"] = random.integers(0, 9, 60)
@@ -73,16 +76,23 @@ def test_a_training_on_the_rows_that_both_have(tmp_path: Path) -> None:
             options = ["--job", f"{tmp_path}/job.toml", "--table", f"{tmp_path}/{file}", "--json"]
             for name in ("weight", "bias"):
                 options += ["--data", f"model.0.{name}.{role}={tmp_path}/zeros.npz:{name}"]
-            trio.start(role, [*options, "--out", f"{tmp_path}/of-{role}.{'npz' if role == 'bob' else 'csv'}"])
+            trio.start(
+                role,
+                [*options, "--out", f"{tmp_path}/of-{role}.{'npz' if role == 'bob' else 'csv'}"],
+            )
         trio.wait(SECONDS)
         reports = trio.reports()
         said = trio.children["alice"].errors
     told = "each learns which of its own ids the other has too, and how many ids the other has"
     assert (
-        said.index(told) < said.index("bob has 40 of the 50 ids here, and 50 in all") < said.index("this run reveals")
+        said.index(told)
+        < said.index("bob has 40 of the 50 ids here, and 50 in all")
+        < said.index("this run reveals")
     )
     assert "this run reveals which of their own ids (patient, pid) the other has too" in said
-    lines = [line.replace(str(tmp_path), "") for line in said.splitlines() if "plan" not in line]  # digests have digits
+    lines = [
+        line.replace(str(tmp_path), "") for line in said.splitlines() if "plan" not in line
+    ]  # digests have digits
     assert not [line for line in lines for patient in joined["patient"] if patient in line]
     weight, bias = by_hand(joined)
     for report in reports.values():
@@ -103,14 +113,25 @@ ALICE = ["--role", "alice", "--peer", "tcp://127.0.0.1:0", "--wait", "1s"]
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        (lambda table: table.rename(columns={"patient": "patent"}), ["no column 'patient' of ids; did you mean 'patent'?"]),
-        (lambda table: pd.concat([table, table.iloc[:1]]), ["has one id twice, in line 2 and line 52"]),
-        (lambda table: table.assign(patient=table["patient"].where(table.index != 3)), ["has no id", "in line 5"]),
+        (
+            lambda table: table.rename(columns={"patient": "patent"}),
+            ["no column 'patient' of ids; did you mean 'patent'?"],
+        ),
+        (
+            lambda table: pd.concat([table, table.iloc[:1]]),
+            ["has one id twice, in line 2 and line 52"],
+        ),
+        (
+            lambda table: table.assign(patient=table["patient"].where(table.index != 3)),
+            ["has no id", "in line 5"],
+        ),
     ],
-)  # fmt: skip
+)
 def test_ids_that_cannot_be_matched_are_one_sentence(tmp_path, monkeypatch, capsys, change, named):
     bring(tmp_path)
-    change(pd.read_csv(tmp_path / "alice.csv", dtype=str)).to_csv(tmp_path / "alice.csv", index=False)
+    change(pd.read_csv(tmp_path / "alice.csv", dtype=str)).to_csv(
+        tmp_path / "alice.csv", index=False
+    )
     monkeypatch.chdir(tmp_path)
     assert party([*ALICE, "--job", "job.toml", "--table", "alice.csv"]) == 2
     sentence = capsys.readouterr().err
@@ -140,6 +161,8 @@ def test_a_plan_counts_with_the_most_that_can_be_common(tmp_path, monkeypatch, c
     monkeypatch.chdir(tmp_path)
     command = ["plan", "--job", "job.toml", "--json"]
     assert party([*command, "--table", "alice=alice.csv", "--table", "bob=bob.parquet"]) == 0
-    assert "which of their own ids (patient, pid) the other has too" in (most := capsys.readouterr().out)
+    assert "which of their own ids (patient, pid) the other has too" in (
+        most := capsys.readouterr().out
+    )
     assert party([*command, "--table", "alice=alice.csv"]) == 0
     assert capsys.readouterr().out == most

@@ -1,4 +1,5 @@
-"""Material made ahead, with real processes: no dealer online, kill -9 and resume, copies, backups, exhaustion."""
+"""Material made ahead, with real processes: no dealer online, kill -9 and resume, copies, backups,
+exhaustion."""
 
 from __future__ import annotations
 
@@ -39,7 +40,11 @@ def test_no_dealer_is_needed_and_nothing_is_used_twice(pair):
     pair.both("--iterations", "500")
     pair.ends(0, 0)
     assert pair.right(500)["dealt_bytes"] == 32
-    assert all(path.stat().st_mode & 0o777 == 0o600 for role in ("alice", "bob") for path in pair.journals(role))
+    assert all(
+        path.stat().st_mode & 0o777 == 0o600
+        for role in ("alice", "bob")
+        for path in pair.journals(role)
+    )
     pair.both("--iterations", "500")
     pair.ends(6, 6)
     assert "is used up: 50 of its 550 rows are unused" in pair.said("alice")
@@ -48,9 +53,18 @@ def test_no_dealer_is_needed_and_nothing_is_used_twice(pair):
 
 @pytest.mark.parametrize("victims", [("alice",), ("bob",), ("alice", "bob")], ids="-".join)
 def test_a_killed_party_goes_on_behind_what_was_taken(pair, victims):
-    assert pair.precompute("--job", "seed", "--iterations", "9000", "--spare", "200%").returncode == 0
+    assert (
+        pair.precompute("--job", "seed", "--iterations", "9000", "--spare", "200%").returncode == 0
+    )
     more = {
-        role: ["--iterations", "9000", "--checkpoint-every", "200ms", "--state", str(pair.folder / role)]
+        role: [
+            "--iterations",
+            "9000",
+            "--checkpoint-every",
+            "200ms",
+            "--state",
+            str(pair.folder / role),
+        ]
         for role in ("alice", "bob")
     }
     for role in ("bob", "alice"):
@@ -58,7 +72,12 @@ def test_a_killed_party_goes_on_behind_what_was_taken(pair, victims):
     for round_number in range(3):
         taken = pair.taken("alice")
         until(lambda: pair.taken("alice") > taken + 500)
-        until(lambda: [*(pair.folder / "bob").glob("*.checkpoint")] and [*(pair.folder / "alice").glob("*.checkpoint")])
+        until(
+            lambda: (
+                [*(pair.folder / "bob").glob("*.checkpoint")]
+                and [*(pair.folder / "alice").glob("*.checkpoint")]
+            )
+        )
         for role in victims:
             pair.children[role].process.kill()
             pair.children[role].process.wait()
@@ -87,17 +106,30 @@ def test_without_checkpoints_a_crash_uses_up_what_there_is(pair):
 
 def test_exhausted_material_gives_way_to_a_live_dealer_or_new_material(pair):
     more = {
-        role: ["--iterations", "7500", "--checkpoint-every", "200ms", "--state", str(pair.folder / role)]
+        role: [
+            "--iterations",
+            "7500",
+            "--checkpoint-every",
+            "200ms",
+            "--state",
+            str(pair.folder / role),
+        ]
         for role in ("alice", "bob")
     }
     assert pair.precompute("--job", "seed", "--iterations", "7500", "--spare", "0").returncode == 0
 
     def start(**files: str) -> None:
         for role in ("bob", "alice"):
-            pair.start(role, ["--json", *more[role], *([f"--material={files[role]}"] if files else [])])
+            pair.start(
+                role, ["--json", *more[role], *([f"--material={files[role]}"] if files else [])]
+            )
 
     start(alice=str(pair.file("alice")), bob=str(pair.file("bob")))
-    until(lambda: pair.taken("bob") > 1500 and len([*(pair.folder / "alice").glob("*.checkpoint")]) > 1)
+    until(
+        lambda: (
+            pair.taken("bob") > 1500 and len([*(pair.folder / "alice").glob("*.checkpoint")]) > 1
+        )
+    )
     for role in ("alice", "bob"):
         pair.children[role].process.kill()
         pair.children[role].process.wait()
@@ -119,7 +151,8 @@ def test_exhausted_material_gives_way_to_a_live_dealer_or_new_material(pair):
 
 
 @pytest.mark.parametrize(
-    "mischief", ["copied file", "alice's backup restored", "bob's backup restored", "alice's disk replaced"]
+    "mischief",
+    ["copied file", "alice's backup restored", "bob's backup restored", "alice's disk replaced"],
 )
 def test_no_copy_and_no_backup_brings_used_rows_back(pair, tmp_path, mischief):
     assert pair.precompute("--job", "seed", "--iterations", "300").returncode == 0
@@ -142,15 +175,27 @@ def test_no_copy_and_no_backup_brings_used_rows_back(pair, tmp_path, mischief):
 
 
 def test_other_inputs_never_meet_the_masks_of_the_first(pair, tmp_path):
-    assert pair.precompute("--job", "seed", "--iterations", "200", "--spare", "300%").returncode == 0
+    assert (
+        pair.precompute("--job", "seed", "--iterations", "200", "--spare", "300%").returncode == 0
+    )
     pair.both("--iterations", "200")
     pair.ends(0, 0)
     np.save(tmp_path / "x.npy", np.array([[0, 0, 1], [0, 1, 1], [1, 0, 1], [1, 1, 0]], float))
-    pair.party("bob", "--iterations", "200", "--data", f"x={tmp_path / 'x.npy'}", "--data", f"y={labels(tmp_path)}")
+    pair.party(
+        "bob",
+        "--iterations",
+        "200",
+        "--data",
+        f"x={tmp_path / 'x.npy'}",
+        "--data",
+        f"y={labels(tmp_path)}",
+    )
     pair.party("alice", "--iterations", "200")
     pair.ends(4, 6)
     assert "was begun with other inputs than this party brings now" in pair.said("bob")
-    pair.both("--iterations", "200")  # the same inputs as before, fresh rows for everything that changes
+    pair.both(
+        "--iterations", "200"
+    )  # the same inputs as before, fresh rows for everything that changes
     pair.ends(0, 0)
     pair.right(200)
 
@@ -176,7 +221,9 @@ def test_one_process_at_a_time(pair):
     until(lambda: len(pair.journals("alice")) == 2)
     pair.party("alice", "--iterations", "300")
     assert pair.ended("alice") == 6
-    until(lambda: "another process is using this material" in pair.children["alice"].errors)  # of both, in one file
+    until(
+        lambda: "another process is using this material" in pair.children["alice"].errors
+    )  # of both, in one file
     first.stop(signal.SIGKILL)
 
 
@@ -196,10 +243,22 @@ def test_every_wrong_file_is_one_sentence(pair, tmp_path):
         ("empty", b"", [], "is not a file of material", 6),
         ("half a header", good[:500], [], "is damaged in its header", 6),
         ("another file", b"PK\x03\x04" * 100, [], "is not a file of material", 6),
-        ("damaged seed", good[:1030] + bytes([good[1030] ^ 1]) + good[1031:], [], "is damaged at its seed", 6),
+        (
+            "damaged seed",
+            good[:1030] + bytes([good[1030] ^ 1]) + good[1031:],
+            [],
+            "is damaged at its seed",
+            6,
+        ),
         ("damaged header", good[:60] + bytes([good[60] ^ 1]) + good[61:], [], "is ", 6),
         ("bob's file", bob.read_bytes(), [], "is for bob, and this party is alice", 6),
-        ("another session", good, ["--session", "other"], "is for the session 'pair', not 'other'", 6),
+        (
+            "another session",
+            good,
+            ["--session", "other"],
+            "is for the session 'pair', not 'other'",
+            6,
+        ),
         ("no such file", good, ["--material", "/no/where"], "cannot be read: No such file", 2),
     ]
     for name, data, extra, sentence, code in cases:
@@ -210,7 +269,17 @@ def test_every_wrong_file_is_one_sentence(pair, tmp_path):
     path.write_bytes(good)
     home = {"XDG_STATE_HOME": str(tmp_path / "other home")}
     done = subprocess.run(
-        [sys.executable, "-m", "party", "--role", "alice", "--session", "pair", "--material", str(path)],
+        [
+            sys.executable,
+            "-m",
+            "party",
+            "--role",
+            "alice",
+            "--session",
+            "pair",
+            "--material",
+            str(path),
+        ],
         env=dict(os.environ) | home,
         capture_output=True,
         text=True,

@@ -23,10 +23,15 @@ def test_the_figures_belong_together(workers, tmp_path, capsys, monkeypatch):
     found, own = json.loads(capsys.readouterr().out), load_plan(file).phases[Phase.STEP]
     assert found["workers"] == workers and found["chunks"] > workers
     assert (
-        found["bytes_of_steps"] == 8 * own.dealt_words and found["bytes"] >= found["chunks"] * found["bytes_of_steps"]
+        found["bytes_of_steps"] == 8 * own.dealt_words
+        and found["bytes"] >= found["chunks"] * found["bytes_of_steps"]
     )
     assert 0 < found["working"] <= workers * found["seconds"] * 1.5 and found["seconds"] >= 0.1
-    assert found["making"] == own.steps_per_chunk * load_plan(file).step_bytes(Phase.STEP) < found["peak"]
+    assert (
+        found["making"]
+        == own.steps_per_chunk * load_plan(file).step_bytes(Phase.STEP)
+        < found["peak"]
+    )
     assert PROGRAM.main(words) == 0
     assert f"{workers} at work" in capsys.readouterr().out
 

@@ -1,4 +1,5 @@
-"""Making material ahead: from a plan alone, refused in sentences, on full disks and within limits."""
+"""Making material ahead: from a plan alone, refused in sentences, on full disks and within
+limits."""
 
 from __future__ import annotations
 
@@ -24,11 +25,11 @@ def pair(tmp_path):
 def test_the_dealer_works_from_the_plan_alone(pair, tmp_path):
     job = tmp_path / "own.py"
     job.write_text(
-        "import sys, pathlib\nfrom protocol.jobs import Input, Job\n"
-        f"pathlib.Path({str(tmp_path / 'seen')!r}).write_text(' '.join(sys.modules))\n"
-        "class Own(Job):\n    iterations = 3\n    rate = 0.5\n    x = Input('bob', shape=('n', 2))\n    w = Input('alice', shape=(2, 1))\n"
-        "    def step(self, v):\n        v.w = v.w - self.rate * (v.x.T @ (v.x @ v.w)) / 100\n"
-        "    def finish(self, v):\n        v.reveal(w=v.w)\n"
+        "import sys, pathlib\nfrom protocol.jobs import Input,"
+        f" Job\npathlib.Path({str(tmp_path / 'seen')!r}).write_text(' '.join(sys.modules))\nclass"
+        " Own(Job):\n    iterations = 3\n    rate = 0.5\n    x = Input('bob', shape=('n', 2))\n   "
+        " w = Input('alice', shape=(2, 1))\n    def step(self, v):\n        v.w = v.w - self.rate"
+        " * (v.x.T @ (v.x @ v.w)) / 100\n    def finish(self, v):\n        v.reveal(w=v.w)\n"
     )
     plan = tmp_path / "own.plan"
     command = [
@@ -54,7 +55,9 @@ def test_the_dealer_works_from_the_plan_alone(pair, tmp_path):
     made = pair.precompute("--job", str(job), "--shape", "x=9x2", "--param", "rate=0.25")
     assert made.returncode == 0, made.stderr
     assert pair.file("bob").stat().st_size == sizes
-    assert not any(name.split(".")[0] == "dealer" for name in (tmp_path / "seen").read_text().split())
+    assert not any(
+        name.split(".")[0] == "dealer" for name in (tmp_path / "seen").read_text().split()
+    )
     rng = np.random.default_rng(3)
     x, w = rng.normal(size=(9, 2)), np.array([[1.0], [-2.0]])
     for name, array in (("x", x), ("w", w)):
@@ -65,7 +68,10 @@ def test_the_dealer_works_from_the_plan_alone(pair, tmp_path):
     pair.ends(0, 0)
     for _ in range(3):
         w = w - 0.25 * (x.T @ (x @ w)) / 100
-    assert np.abs(np.asarray(json.loads(pair.children["alice"].output)["results"]["w"]) - w).max() < 1e-4
+    assert (
+        np.abs(np.asarray(json.loads(pair.children["alice"].output)["results"]["w"]) - w).max()
+        < 1e-4
+    )
 
 
 @pytest.mark.parametrize(
@@ -117,7 +123,9 @@ def small_disk(tmp_path):
     folder = tmp_path / "disk"
     folder.mkdir()
     done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)], capture_output=True, text=True
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)],
+        capture_output=True,
+        text=True,
     )
     if done.returncode:
         pytest.skip(f"a small file system cannot be mounted here: {done.stderr.strip()}")
@@ -136,9 +144,16 @@ def test_a_full_disk_is_a_sentence(pair, small_disk):
 def test_a_disk_that_fills_up_meanwhile_leaves_nothing(pair, small_disk):
     pair.made = small_disk
     hog = subprocess.Popen(
-        [sys.executable, "-c", "import sys,time,pathlib\np=pathlib.Path(sys.argv[1])\n"
-         "while not list(p.glob('.*.new')): time.sleep(0.001)\n(p/'hog').write_bytes(bytes(3 << 20))", str(small_disk)]
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-c",
+            (
+                "import sys,time,pathlib\np=pathlib.Path(sys.argv[1])\nwhile not"
+                " list(p.glob('.*.new')): time.sleep(0.001)\n(p/'hog').write_bytes(bytes(3 << 20))"
+            ),
+            str(small_disk),
+        ]
+    )
     made = pair.precompute("--job", "seed", "--iterations", "500")
     hog.wait(20)
     assert made.returncode == 7, made.stdout
@@ -157,4 +172,7 @@ def test_no_room_for_the_record_means_no_use(pair, small_disk):
             pass
     pair.both("--iterations", "300")
     assert {pair.ended("alice"), pair.ended("bob")} == {7}
-    assert "cannot be written (No space left on device); nothing is used without a record" in pair.said("bob")
+    assert (
+        "cannot be written (No space left on device); nothing is used without a record"
+        in pair.said("bob")
+    )

@@ -42,13 +42,19 @@ def test_supervisor_starts_restarts_and_resumes(tmp_path, capsys):
 
     def control(*words: str) -> str:
         command = [sys.executable, "-m", "supervisor.supervisorctl", *configuration, *words]
-        return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=30).stdout
+        return subprocess.run(
+            command, capture_output=True, text=True, env=environment, timeout=30
+        ).stdout
 
     with (tmp_path / "out").open("wb") as out:
         command = [sys.executable, "-m", "supervisor.supervisord", *configuration]
         daemon = subprocess.Popen(command, env=environment, stdout=out, stderr=subprocess.STDOUT)
     try:
-        until(lambda: [*(tmp_path / "alice").glob("*.checkpoint")], 60, lambda: (tmp_path / "out").read_text())
+        until(
+            lambda: [*(tmp_path / "alice").glob("*.checkpoint")],
+            60,
+            lambda: (tmp_path / "out").read_text(),
+        )
         time.sleep(0.5)
         killed, pid = datetime.now().astimezone(), int(control("pid", "alice"))
         os.kill(pid, signal.SIGKILL)
@@ -66,7 +72,9 @@ def test_supervisor_starts_restarts_and_resumes(tmp_path, capsys):
     log = (tmp_path / "supervisord.log").read_text()
     assert "alice (terminated by SIGKILL; not expected)" in log
     assert "alice (exit status 0; expected)" in log
-    resumed = [line for line in events((tmp_path / "alice.log").read_text()) if line["event"] == "resumed"]
+    resumed = [
+        line for line in events((tmp_path / "alice.log").read_text()) if line["event"] == "resumed"
+    ]
     assert len(resumed) == 1
     assert int(re.findall(r"from step (\d+)", resumed[0]["message"])[0]) > 0
     seconds = (datetime.fromisoformat(resumed[0]["time"]) - killed).total_seconds()
@@ -76,7 +84,8 @@ def test_supervisor_starts_restarts_and_resumes(tmp_path, capsys):
     assert is_the_result(found[0], 15_000)
 
 
-# ---- notifications ---------------------------------------------------------------------------------
+# ---- notifications
+# ---------------------------------------------------------------------------------
 
 
 def fed(said: list[tuple[float, str]]) -> list[float]:
@@ -122,7 +131,9 @@ def test_a_party_tells_its_manager(tmp_path):
         os.kill(bob.process.pid, signal.SIGSTOP)
         manager.listen(10, "STATUS=waiting for bob")
         manager.forget()
-        assert len(fed(manager.listen(3.0))) >= 2, "waiting for somebody else is no reason to be restarted"
+        assert len(fed(manager.listen(3.0))) >= 2, (
+            "waiting for somebody else is no reason to be restarted"
+        )
         os.kill(bob.process.pid, signal.SIGCONT)
         alice.process.send_signal(signal.SIGTERM)
         manager.listen(5, "STOPPING=1")
@@ -167,7 +178,8 @@ def test_a_manager_that_is_gone_or_deaf_holds_nobody_up(tmp_path):
     assert Notifier({"WATCHDOG_USEC": "2000000", "WATCHDOG_PID": "1"}).interval is None
 
 
-# ---- logs ------------------------------------------------------------------------------------------
+# ---- logs
+# ------------------------------------------------------------------------------------------
 
 
 def test_logs_are_json_for_programs_and_text_for_people():
@@ -202,7 +214,9 @@ def test_json_logs_say_where_they_are_and_never_what_was_computed(tmp_path):
         lines = events(text)
         assert {line["role"] for line in lines} == {role}
         assert all(datetime.fromisoformat(line["time"]).tzinfo is not None for line in lines)
-        inside = [line for line in lines if line["event"] in ("planned", "done", "dealing", "finished")]
+        inside = [
+            line for line in lines if line["event"] in ("planned", "done", "dealing", "finished")
+        ]
         assert len(inside) >= 2
         assert all(line["session"] == "logged" and line["epoch"] == 1 for line in inside)
         assert any(type(line["step"]) is int for line in inside)
@@ -213,9 +227,21 @@ def test_json_logs_say_where_they_are_and_never_what_was_computed(tmp_path):
 
 
 def test_an_error_is_a_line_of_the_log_too():
-    command = [sys.executable, "-m", "party", "--role", "alice", "--log-format", "json", "--wait", "1s"]
+    command = [
+        sys.executable,
+        "-m",
+        "party",
+        "--role",
+        "alice",
+        "--log-format",
+        "json",
+        "--wait",
+        "1s",
+    ]
     done = subprocess.run(
-        [*command, "--peer", free_address(), "--dealer", free_address()], capture_output=True, text=True
+        [*command, "--peer", free_address(), "--dealer", free_address()],
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 4
     last = events(done.stderr)[-1]

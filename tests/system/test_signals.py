@@ -1,4 +1,5 @@
-"""TERM finishes the step and keeps it; HUP reads the keys of the others again; any moment will do."""
+"""TERM finishes the step and keeps it; HUP reads the keys of the others again; any moment will
+do."""
 
 from __future__ import annotations
 
@@ -43,7 +44,9 @@ def test_term_finishes_the_step_and_the_run_goes_on_when_started_again(tmp_path,
         until(lambda: "going on from step" in alice.errors.rpartition("as asked")[2])
         resumed = time.monotonic() - begin
         trio.wait(90)
-        reports = [json.loads(trio.children[role].output.splitlines()[-1]) for role in ("alice", "bob")]
+        reports = [
+            json.loads(trio.children[role].output.splitlines()[-1]) for role in ("alice", "bob")
+        ]
     assert reports[0]["results"] == reports[1]["results"]
     assert is_the_result(reports[0]["results"], 30_000)
     assert reports[1]["recomputed"] == 0, "both had kept the step that alice ended with"
@@ -69,17 +72,27 @@ def test_hup_rereads_the_keys_of_the_others(tmp_path):
     (tmp_path / "allow").write_text(f"{keys['alice'].public}\n{keys['bob'].public}\n")
 
     def write(bob: KeyPair) -> None:
-        lines = {"key": tmp_path / "alice.key", "peer-key": bob.public, "dealer-key": keys["dealer"].public}
-        (tmp_path / "alice.toml").write_text("".join(f'{key} = "{value}"\n' for key, value in lines.items()))
+        lines = {
+            "key": tmp_path / "alice.key",
+            "peer-key": bob.public,
+            "dealer-key": keys["dealer"].public,
+        }
+        (tmp_path / "alice.toml").write_text(
+            "".join(f'{key} = "{value}"\n' for key, value in lines.items())
+        )
 
     write(keys["bob"])
     common = ["--json", "--iterations", "30000", "--wait", "60s"]
     with Trio() as trio:
-        trio.start("dealer", ["--key", str(tmp_path / "dealer.key"), "--allow", str(tmp_path / "allow")])
+        trio.start(
+            "dealer", ["--key", str(tmp_path / "dealer.key"), "--allow", str(tmp_path / "allow")]
+        )
         own = ["--peer-key", str(keys["alice"].public), "--dealer-key", str(keys["dealer"].public)]
         state = {role: ["--state", str(tmp_path / role)] for role in ("alice", "bob")}
         trio.start("bob", [*common, *own, *state["bob"], "--key", str(tmp_path / "bob.key")])
-        alice = trio.start("alice", [*common, *state["alice"], "--config", str(tmp_path / "alice.toml")])
+        alice = trio.start(
+            "alice", [*common, *state["alice"], "--config", str(tmp_path / "alice.toml")]
+        )
         until(lambda: "this run" in alice.errors, 60)
         time.sleep(0.5)
         (tmp_path / "alice.toml").write_text("peer-key = 7")
@@ -92,22 +105,35 @@ def test_hup_rereads_the_keys_of_the_others(tmp_path):
         write(keys["bob"])
         alice.process.send_signal(signal.SIGHUP)
         trio.wait(90)
-        reports = [json.loads(trio.children[role].output.splitlines()[-1]) for role in ("alice", "bob")]
+        reports = [
+            json.loads(trio.children[role].output.splitlines()[-1]) for role in ("alice", "bob")
+        ]
     assert reports[0]["results"] == reports[1]["results"]
     assert is_the_result(reports[0]["results"], 30_000)
 
 
 COMMANDS = {
     "dealer": ["dealer", "--listen", "tcp://127.0.0.1:0"],
-    "party": ["party", "--role", "bob", "--dealer", "tcp://127.0.0.1:9", "--peer", "tcp://127.0.0.1:9"],
+    "party": [
+        "party",
+        "--role",
+        "bob",
+        "--dealer",
+        "tcp://127.0.0.1:9",
+        "--peer",
+        "tcp://127.0.0.1:9",
+    ],
     "plan": ["party", "plan", "--job", "mlp"],
     "demo": ["party", "demo", "--job", "seed", "--iterations", "1000000"],
 }
 
 
 def has_begun(process: subprocess.Popen[bytes]) -> bool:
-    """Whether Python is up and the program's own first line, which takes the signals, has been run."""
-    caught = re.search(r"^SigCgt:\s+(\w+)", Path(f"/proc/{process.pid}/status").read_text(), re.MULTILINE)
+    """Whether Python is up and the program's own first line, which takes the signals, has been
+    run."""
+    caught = re.search(
+        r"^SigCgt:\s+(\w+)", Path(f"/proc/{process.pid}/status").read_text(), re.MULTILINE
+    )
     return caught is not None and bool(int(caught[1], 16) >> (signal.SIGTERM - 1) & 1)
 
 
@@ -137,7 +163,8 @@ from protocol.signals import attend
 
 class Last:
     def __del__(self, kill=os.kill, own=os.getpid(), number=signal.{name}):
-        kill(own, number)  # when Python takes the modules apart: it has given up our handlers by then
+        # when Python takes the modules apart: it has given up our handlers by then
+        kill(own, number)
 
 last = Last()
 attend("nobody")
@@ -146,5 +173,7 @@ attend("nobody")
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_a_signal_while_python_ends_changes_nothing(name):
-    done = subprocess.run([sys.executable, "-c", ENDING.format(name=name)], capture_output=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", ENDING.format(name=name)], capture_output=True, timeout=60
+    )
     assert (done.returncode, done.stderr) == (0, b"")

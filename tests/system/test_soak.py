@@ -1,4 +1,5 @@
-"""Soak: several sessions side by side through one dealer, over and over; memory and file descriptors stay flat.
+"""Soak: several sessions side by side through one dealer, over and over; memory and file
+descriptors stay flat.
 
 `pytest tests/system/test_soak.py --soak 1800` makes the half hour of it.
 """
@@ -49,8 +50,9 @@ def test_memory_and_descriptors_stay_flat(request, capsys):
     settled, last = seen[SESSIONS - 1], seen[-1]
     with capsys.disabled():
         print(
-            f"\nsoak: {runs} sessions in {seconds} s or a little more; dealer {settled[0] / MIB:.0f} → {last[0] / MIB:.0f} MiB, "
-            f"{settled[1]} → {last[1]} descriptors"
+            f"\nsoak: {runs} sessions in {seconds} s or a little more; dealer"
+            f" {settled[0] / MIB:.0f} → {last[0] / MIB:.0f} MiB, {settled[1]} → {last[1]}"
+            " descriptors"
         )
     assert last[0] <= 1.1 * settled[0] + 8 * MIB
     assert last[1] <= settled[1] + 8 * SESSIONS

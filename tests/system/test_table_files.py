@@ -1,4 +1,5 @@
-"""Columns of both parties, as they stand in files, through three processes; and what a party says that it read."""
+"""Columns of both parties, as they stand in files, through three processes; and what a party says
+that it read."""
 
 from __future__ import annotations
 
@@ -18,8 +19,17 @@ from protocol.tables import Fill, OneHot, Standardise, Table
 
 
 class Risk(Training):
-    x = Table(alice=["age", "income"], bob={"calls": "visits", "city": "city"}, match="order", rows=40,
-              steps=[Fill(columns="income"), OneHot("city", categories=["Bonn", "Ulm"]), Standardise()])
+    x = Table(
+        alice=["age", "income"],
+        bob={"calls": "visits", "city": "city"},
+        match="order",
+        rows=40,
+        steps=[
+            Fill(columns="income"),
+            OneHot("city", categories=["Bonn", "Ulm"]),
+            Standardise(),
+        ],
+    )
     y = Table("bob", ["cost"], rows=40, low=-1, high=1)
     model = Sequential(Dense(5, 1))
     loss, optimiser = MSE(), SGD(lr=0.125)
@@ -30,9 +40,13 @@ class Risk(Training):
 def bring(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """alice.csv and bob.parquet in the folder, and job.py."""
     random = np.random.default_rng(5)
-    alice = pd.DataFrame({"income": random.uniform(20, 90, 40), "id": range(40), "age": random.integers(20, 70, 40)})
+    alice = pd.DataFrame(
+        {"income": random.uniform(20, 90, 40), "id": range(40), "age": random.integers(20, 70, 40)}
+    )
     alice.loc[[3, 17], "income"] = np.nan
-    bob = pd.DataFrame({"city": random.choice(["Bonn", "Ulm"], 40), "visits": random.integers(0, 9, 40)})
+    bob = pd.DataFrame(
+        {"city": random.choice(["Bonn", "Ulm"], 40), "visits": random.integers(0, 9, 40)}
+    )
     bob["cost"] = (bob["visits"] / 9 - alice["age"] / 140).round(3)
     alice.to_csv(folder / "alice.csv", index=False)
     bob.to_parquet(folder / "bob.parquet")
@@ -61,16 +75,26 @@ def test_a_training_on_columns_of_both(tmp_path: Path) -> None:
                 for name in ("weight", "bias")
                 for part in ("--data", f"model.0.{name}.{role}={tmp_path}/zeros.npz:{name}")
             ]
-            trio.start(role, ["--job", str(tmp_path / "job.py"), "--table", str(tmp_path / file), *zeros, "--json"])
+            trio.start(
+                role,
+                [
+                    "--job",
+                    str(tmp_path / "job.py"),
+                    "--table",
+                    str(tmp_path / file),
+                    *zeros,
+                    "--json",
+                ],
+            )
         trio.wait(SECONDS)
         results = trio.reports()["alice"]["results"]
         assert (
-            f"alice: x.alice: 40 rows, 2 columns (age, income) from {tmp_path}/alice.csv, below a header; not used: id\n"
-            in (trio.children["alice"].errors)
+            f"alice: x.alice: 40 rows, 2 columns (age, income) from {tmp_path}/alice.csv, below a"
+            " header; not used: id\n" in (trio.children["alice"].errors)
         )
         assert (
-            f"bob: x.bob: 40 rows, 2 columns (calls, city), which become 3 from {tmp_path}/bob.parquet\n"
-            in trio.children["bob"].errors
+            "bob: x.bob: 40 rows, 2 columns (calls, city), which become 3 from"
+            f" {tmp_path}/bob.parquet\n" in trio.children["bob"].errors
         )
     from party.loading import load_job
 
@@ -94,7 +118,10 @@ ALICE = ["--role", "alice", "--peer", "tcp://127.0.0.1:0", "--wait", "1s"]
         (["--table", "no.csv"], ["no.csv does not exist"]),
         (["--table", "z=alice.csv"], ["no table z"]),
         (["--table", "bob=bob.parquet"], ["the other party's to bring"]),
-        (["--table", "bob.parquet"], ["no column 'age'", "table x of alice", "(it has: city, visits, cost)"]),
+        (
+            ["--table", "bob.parquet"],
+            ["no column 'age'", "table x of alice", "(it has: city, visits, cost)"],
+        ),
         (["--table", "short.csv"], ["shape (39, 2)", "(40, 2)"]),
         (["--table", "text.csv"], ["column age", "line 41"]),
         (["--table", "alice.csv", "--header", "no"], ["needs a header"]),
@@ -104,7 +131,9 @@ ALICE = ["--role", "alice", "--peer", "tcp://127.0.0.1:0", "--wait", "1s"]
 def test_a_table_that_does_not_fit_is_one_sentence(tmp_path, monkeypatch, capsys, arguments, named):
     alice, _ = bring(tmp_path)
     alice.iloc[1:].to_csv(tmp_path / "short.csv", index=False)
-    (alice.astype({"age": object}).assign(age=[*alice["age"][:-1], "old"])).to_csv(tmp_path / "text.csv", index=False)
+    (alice.astype({"age": object}).assign(age=[*alice["age"][:-1], "old"])).to_csv(
+        tmp_path / "text.csv", index=False
+    )
     monkeypatch.chdir(tmp_path)
     assert party([*ALICE, "--job", "job.py", *arguments]) == 2
     sentence = capsys.readouterr().err
@@ -117,12 +146,31 @@ def test_a_plan_and_a_demo_take_tables_too(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert party(["plan", "--job", "job.py", "--json"]) == 0
     without = capsys.readouterr().out
-    assert party(["plan", "--job", "job.py", "--json", "--table", "alice=alice.csv", "--table", "bob=bob.parquet"]) == 0
+    assert (
+        party(
+            [
+                "plan",
+                "--job",
+                "job.py",
+                "--json",
+                "--table",
+                "alice=alice.csv",
+                "--table",
+                "bob=bob.parquet",
+            ]
+        )
+        == 0
+    )
     assert capsys.readouterr().out == without
     tables = ["--table", "alice=alice.csv", "--table", "bob=bob.parquet"]
     assert party(["--plain", "--job", "job.py", *tables]) == 0
-    assert "plain: x.alice: 40 rows, 2 columns (age, income) from alice.csv, below a header" in capsys.readouterr().err
+    assert (
+        "plain: x.alice: 40 rows, 2 columns (age, income) from alice.csv, below a header"
+        in capsys.readouterr().err
+    )
     bring(tmp_path)[0].iloc[1:].to_csv(tmp_path / "alice.csv", index=False)
     (tmp_path / "job.py").write_text(JOB.replace("rows=40", "rows='n'"))
     assert party(["demo", "--job", "job.py", *tables]) == 2
-    assert "tensor x.bob has 40 along axis 'n', but tensor x.alice has 39" in capsys.readouterr().err
+    assert (
+        "tensor x.bob has 40 along axis 'n', but tensor x.alice has 39" in capsys.readouterr().err
+    )

@@ -1,4 +1,5 @@
-"""Checks between the steps of three real processes: ending early, ending out of range, killed and going on, material from files."""
+"""Checks between the steps of three real processes: ending early, ending out of range, killed and
+going on, material from files."""
 
 from __future__ import annotations
 
@@ -47,7 +48,9 @@ def right(trio: Trio, job: Path, steps: int) -> None:
         assert set(report["history"]) == names
         assert report["history"]["steps"] == list(range(50, steps + 1, 50))
         for name in names - {"steps"}:
-            assert np.abs(np.asarray(report["history"][name]) - np.asarray(history[name])).max() < 1e-3
+            assert (
+                np.abs(np.asarray(report["history"][name]) - np.asarray(history[name])).max() < 1e-3
+            )
     assert reports["alice"]["history"]["loss"] == reports["bob"]["history"]["loss"]
 
 
@@ -66,7 +69,9 @@ def test_a_run_that_has_enough_ends_early_and_the_dealer_is_left_in_peace(job):
         assert "error" not in said(trio.children["dealer"])
 
 
-def test_values_out_of_range_end_both_in_the_middle_and_again_unless_both_accept_them(job, tmp_path):
+def test_values_out_of_range_end_both_in_the_middle_and_again_unless_both_accept_them(
+    job, tmp_path
+):
     common = ["--json", "--job", str(job), "--param", "rate=1.5", "--iterations", "1000000"]
     with Trio() as trio:
         trio.start("dealer")
@@ -88,7 +93,9 @@ def test_values_out_of_range_end_both_in_the_middle_and_again_unless_both_accept
             assert report["steps"] == 200 and any("v.w" in each for each in report["out_of_range"])
 
 
-@pytest.mark.parametrize("victims", [("alice",), ("bob",), ("alice", "bob", "dealer")], ids="-".join)
+@pytest.mark.parametrize(
+    "victims", [("alice",), ("bob",), ("alice", "bob", "dealer")], ids="-".join
+)
 def test_killed_between_checks_and_going_on_with_all_of_the_history(job, tmp_path, victims):
     common = ["--json", "--job", str(job), "--checkpoint-every", "0.02s", "--link", "rtt=2ms"]
 
@@ -116,7 +123,18 @@ def test_a_halt_takes_effect_behind_the_check_and_the_next_start_goes_on(job, tm
 
         def start() -> None:
             for role in ("alice", "bob"):
-                trio.start(role, ["--json", "--job", str(job), "--link", "rtt=2ms", "--state", str(tmp_path / role)])
+                trio.start(
+                    role,
+                    [
+                        "--json",
+                        "--job",
+                        str(job),
+                        "--link",
+                        "rtt=2ms",
+                        "--state",
+                        str(tmp_path / role),
+                    ],
+                )
 
         start()
         until(lambda: "after step 150: " in trio.children["alice"].errors, trio)
@@ -137,15 +155,37 @@ def test_material_from_files_with_checks(job, tmp_path, part, steps):
     made = tmp_path / "made"
     given = ["--job", str(job), "--param", f"enough={enough}"]
     with Trio("filed", environment) as trio:
-        command = [sys.executable, "-m", "dealer", "precompute", "--session", "filed", "--out", str(made), "--spare"]
+        command = [
+            sys.executable,
+            "-m",
+            "dealer",
+            "precompute",
+            "--session",
+            "filed",
+            "--out",
+            str(made),
+            "--spare",
+        ]
         done = subprocess.run(
-            [*command, "50%", *given], env=os.environ | environment, capture_output=True, text=True, timeout=60
+            [*command, "50%", *given],
+            env=os.environ | environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
         )
         assert done.returncode == 0, done.stderr
         for round_number in range(2):
             for role in ("bob", "alice"):
-                own = ["--material", str(made / f"filed.{role}.material"), "--state", str(tmp_path / role)]
-                trio.start(role, ["--json", "--link", "rtt=1ms", "--checkpoint-every", "0.02s", *given, *own])
+                own = [
+                    "--material",
+                    str(made / f"filed.{role}.material"),
+                    "--state",
+                    str(tmp_path / role),
+                ]
+                trio.start(
+                    role,
+                    ["--json", "--link", "rtt=1ms", "--checkpoint-every", "0.02s", *given, *own],
+                )
             if round_number == 0:
                 until(lambda: "after step 200: " in trio.children["bob"].errors, trio)
                 for role in ("alice", "bob"):
@@ -156,7 +196,11 @@ def test_material_from_files_with_checks(job, tmp_path, part, steps):
         beside = list(made.glob("*.used"))
         assert len(beside) == 2
         for path in beside:
-            rows = [int(line.split()[1]) for line in path.read_text().splitlines() if line.startswith("check ")]
+            rows = [
+                int(line.split()[1])
+                for line in path.read_text().splitlines()
+                if line.startswith("check ")
+            ]
             assert rows == sorted(set(rows)) and rows[-1] <= steps // 50 + 3
 
 

@@ -1,4 +1,5 @@
-"""The page "Three hosts", done as written between hosts that share only the installation; links that break."""
+"""The page "Three hosts", done as written between hosts that share only the installation; links
+that break."""
 
 from __future__ import annotations
 
@@ -27,7 +28,9 @@ def page() -> dict[str, list[str]]:
     """The commands of that page by the host they are for, in order."""
     text = (ROOT / "deploy/docs/hosts.md").read_text().partition("\n## ")[0]
     found: dict[str, list[str]] = {}
-    for where, script in re.findall(r"```sh\n# (?:on|at) (?:the )?([\w ]+)\n(.*?)```", text, re.DOTALL):
+    for where, script in re.findall(
+        r"```sh\n# (?:on|at) (?:the )?([\w ]+)\n(.*?)```", text, re.DOTALL
+    ):
         found.setdefault(where, []).append(script)
     return found
 
@@ -42,7 +45,8 @@ def hosts(tmp_path: Path) -> Iterator[Hosts]:
 
 @contextlib.contextmanager
 def started(hosts: Hosts, more: str = "") -> Iterator[dict[str, subprocess.Popen[bytes]]]:
-    """Everything that the page says, from nothing to three processes; `more` options for the parties."""
+    """Everything that the page says, from nothing to three processes; `more` options for the
+    parties."""
     commands = page()
     lines = {role: hosts[role].run(commands[role][0]).strip() for role in ROLES}
     processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -66,18 +70,26 @@ def report(host: Host) -> dict:
 
 
 def test_the_readmes_page_from_nothing_to_a_finished_seed_job(hosts, capsys):
-    assert {where: len(scripts) for where, scripts in page().items()} == {"every host": 1} | dict.fromkeys(ROLES, 2)
+    assert {where: len(scripts) for where, scripts in page().items()} == {
+        "every host": 1
+    } | dict.fromkeys(ROLES, 2)
     begin = time.monotonic()
     with started(hosts) as processes:
         for role in ("alice", "bob"):
-            until(lambda role=role: processes[role].poll() is not None, 120, lambda role=role: hosts[role].said)
+            until(
+                lambda role=role: processes[role].poll() is not None,
+                120,
+                lambda role=role: hosts[role].said,
+            )
             assert processes[role].returncode == 0, hosts[role].said
         assert processes["dealer"].poll() is None
         weights = {role: np.load(hosts[role].folder / "weights.npy") for role in ("alice", "bob")}
         ports = {role: hosts[role].run("ss -Hltn | awk '{print $4}'").split() for role in ROLES}
     seconds = time.monotonic() - begin
     assert np.array_equal(weights["alice"], weights["bob"])
-    assert is_the_result({"weights": weights["alice"], "predictions": predictions(hosts["alice"])}, 10_000)
+    assert is_the_result(
+        {"weights": weights["alice"], "predictions": predictions(hosts["alice"])}, 10_000
+    )
     assert ports == {"dealer": ["0.0.0.0:7700"], "alice": [], "bob": []}
     for role in ROLES:
         key = hosts[role].folder / f"{role}.key"
@@ -85,7 +97,8 @@ def test_the_readmes_page_from_nothing_to_a_finished_seed_job(hosts, capsys):
         assert [*hosts[role].folder.glob("*.key")] == [key]
     with capsys.disabled():
         print(
-            f"\n    three hosts: {seconds:.1f} s from the first key to the weights (installing not counted)",
+            f"\n    three hosts: {seconds:.1f} s from the first key to the weights (installing not"
+            " counted)",
             end="",
             flush=True,
         )
@@ -103,7 +116,9 @@ def test_a_cable_that_is_pulled_again_and_again(hosts, capsys):
         away = 0.0
         for number in range(9):
             time.sleep(chance.uniform(0.2, 0.6))
-            assert processes["alice"].poll() is processes["bob"].poll() is None, "finished before the cuts were over"
+            assert processes["alice"].poll() is processes["bob"].poll() is None, (
+                "finished before the cuts were over"
+            )
             begin, seconds = time.monotonic(), chance.uniform(0.2, 1.5)
             if number % 3 == 0:
                 hosts.plug("bob", False)
@@ -120,7 +135,11 @@ def test_a_cable_that_is_pulled_again_and_again(hosts, capsys):
                 hosts.interface(role, True)
             away += time.monotonic() - begin
         for role in ("alice", "bob"):
-            until(lambda role=role: processes[role].poll() is not None, 120, lambda role=role: hosts[role].said)
+            until(
+                lambda role=role: processes[role].poll() is not None,
+                120,
+                lambda role=role: hosts[role].said,
+            )
             assert processes[role].returncode == 0, hosts[role].said
     alice, bob = report(hosts["alice"]), report(hosts["bob"])
     assert alice["results"] == bob["results"]
@@ -129,7 +148,8 @@ def test_a_cable_that_is_pulled_again_and_again(hosts, capsys):
     assert alice["rounds"] == bob["rounds"] == rounds_of(30_000)
     with capsys.disabled():
         print(
-            f"\n    pulled cables: 9 cuts, {away:.1f} s without a link, {alice['seconds']:.1f} s online",
+            f"\n    pulled cables: 9 cuts, {away:.1f} s without a link, {alice['seconds']:.1f} s"
+            " online",
             end="",
             flush=True,
         )
@@ -142,7 +162,9 @@ async def test_a_proxy_that_cuts_stalls_and_truncates():
         async with Proxy(trio.peer) as to_alice, Proxy(trio.dealer) as to_dealer:
             options = ["--json", "--iterations", "30000", "--timeout", "20s"]
             alice = trio.start("alice", [*options, "--dealer", to_dealer.address])
-            bob = trio.start("bob", [*options, "--peer", to_alice.address, "--dealer", to_dealer.address])
+            bob = trio.start(
+                "bob", [*options, "--peer", to_alice.address, "--dealer", to_dealer.address]
+            )
             await asyncio.to_thread(until, lambda: "this run" in alice.errors, 60)
             for number in range(12):
                 await asyncio.sleep(chance.uniform(0.1, 0.4))

@@ -1,4 +1,5 @@
-"""Three real processes on loopback: the built-in jobs, orders of starting, disagreements, deaths."""
+"""Three real processes on loopback: the built-in jobs, orders of starting, disagreements,
+deaths."""
 
 from __future__ import annotations
 
@@ -25,8 +26,13 @@ pytestmark = pytest.mark.system
 
 
 def clear(job: Job, iterations: int, **brought: np.ndarray) -> dict[str, np.ndarray]:
-    inputs = {name: np.asarray(brought.get(name, declared.default), float) for name, declared in job.inputs.items()}
-    return trace(job, {name: array.shape for name, array in inputs.items()}).graph.run_clear(inputs, iterations)
+    inputs = {
+        name: np.asarray(brought.get(name, declared.default), float)
+        for name, declared in job.inputs.items()
+    }
+    return trace(job, {name: array.shape for name, array in inputs.items()}).graph.run_clear(
+        inputs, iterations
+    )
 
 
 def planned(name: str, iterations: int) -> Plan:
@@ -39,12 +45,19 @@ def report(child: Child) -> dict:
     return json.loads(child.output.strip().splitlines()[-1])
 
 
-def both(trio: Trio, *arguments: str, order: tuple[str, ...] = ("dealer", "bob", "alice"), **own: list[str]) -> None:
+def both(
+    trio: Trio,
+    *arguments: str,
+    order: tuple[str, ...] = ("dealer", "bob", "alice"),
+    **own: list[str],
+) -> None:
     for role in order:
         trio.start(role, [] if role == "dealer" else ["--json", *arguments, *own.get(role, [])])
 
 
-@pytest.mark.parametrize("order", list(itertools.permutations(("dealer", "alice", "bob"))), ids="-".join)
+@pytest.mark.parametrize(
+    "order", list(itertools.permutations(("dealer", "alice", "bob"))), ids="-".join
+)
 def test_seed_in_every_order_of_starting(order):
     with Trio() as trio:
         both(trio, "--iterations", "200", order=order)
@@ -198,28 +211,41 @@ def test_different_job_files_of_one_name(tmp_path):
     for role, rate in (("alice", "0.25"), ("bob", "0.25")):
         (tmp_path / role).mkdir()
         text = OWN_JOB.replace("0.25", rate)
-        (tmp_path / role / "job.py").write_text(text if role == "alice" else text.replace("v.x.T @", "2 * v.x.T @"))
+        (tmp_path / role / "job.py").write_text(
+            text if role == "alice" else text.replace("v.x.T @", "2 * v.x.T @")
+        )
     np.save(tmp_path / "x.npy", np.ones((4, 2)))
     np.save(tmp_path / "y.npy", np.ones((4, 1)))
     np.save(tmp_path / "w.npy", np.ones((2, 1)))
     with Trio() as trio:
         both(
             trio,
-            alice=["--job", str(tmp_path / "alice" / "job.py"), "--data", f"w={tmp_path / 'w.npy'}"],
+            alice=[
+                "--job",
+                str(tmp_path / "alice" / "job.py"),
+                "--data",
+                f"w={tmp_path / 'w.npy'}",
+            ],
             bob=[
                 *("--job", str(tmp_path / "bob" / "job.py")),
                 *("--data", f"x={tmp_path / 'x.npy'}", "--data", f"y={tmp_path / 'y.npy'}"),
             ],
         )
         assert [ended(trio.children[role]) for role in ("alice", "bob")] == [3, 3]
-        found = "step: bob multiplies by 2 where alice computes a matmul (job.py:15); the two jobs differ"
+        found = (
+            "step: bob multiplies by 2 where alice computes a matmul (job.py:15); the two jobs"
+            " differ"
+        )
         assert found in said(trio.children["alice"])
-        assert "step: alice computes a matmul where bob multiplies by 2 (job.py:15)" in said(trio.children["bob"])
+        assert "step: alice computes a matmul where bob multiplies by 2 (job.py:15)" in said(
+            trio.children["bob"]
+        )
         assert "job.py" not in trio.children["dealer"].errors
 
 
 def test_a_threshold_that_differs_is_named_and_a_reveal_says_what_it_is(tmp_path):
-    """Two files of one name that differ in a public constant: neither party computes with the other's."""
+    """Two files of one name that differ in a public constant: neither party computes with the
+    other's."""
     for role, limit in (("alice", "0.75"), ("bob", "0.5")):
         (tmp_path / role).mkdir()
         (tmp_path / role / "check.py").write_text(CHECK.replace("LIMIT", limit))
@@ -227,8 +253,12 @@ def test_a_threshold_that_differs_is_named_and_a_reveal_says_what_it_is(tmp_path
     with Trio() as trio:
         both(trio, **jobs)
         assert [ended(trio.children[role]) for role in ("alice", "bob")] == [3, 3]
-        assert "finish: bob subtracts 0.5 where alice subtracts 0.75 (check.py:12)" in said(trio.children["alice"])
-        assert "finish: alice subtracts 0.75 where bob subtracts 0.5 (check.py:12)" in said(trio.children["bob"])
+        assert "finish: bob subtracts 0.5 where alice subtracts 0.75 (check.py:12)" in said(
+            trio.children["alice"]
+        )
+        assert "finish: alice subtracts 0.75 where bob subtracts 0.5 (check.py:12)" in said(
+            trio.children["bob"]
+        )
     with Trio() as trio:
         both(trio, *jobs["alice"])
         assert [ended(trio.children[role]) for role in ("alice", "bob")] == [0, 0]
@@ -335,14 +365,21 @@ def test_who_is_awaited_is_said():
 def wait_for(child: Child, words: str, seconds: float = 30.0) -> None:
     deadline = time.monotonic() + seconds
     while words not in child.errors:
-        assert time.monotonic() < deadline and child.process.poll() is None, f"{child.name} said: {child.errors}"
+        assert time.monotonic() < deadline and child.process.poll() is None, (
+            f"{child.name} said: {child.errors}"
+        )
         time.sleep(0.02)
 
 
-def test_values_that_leave_their_range_end_both_and_are_written_only_where_that_is_accepted(tmp_path):
+def test_values_that_leave_their_range_end_both_and_are_written_only_where_that_is_accepted(
+    tmp_path,
+):
     """Alice learns, Bob does not; both are told, and told again when they are started again."""
     common = ["--job", leaves.__file__, "--reveal", "alice"]
-    own = {role: ["--state", str(tmp_path / role), "--out", str(tmp_path / f"{role}.npz")] for role in ("alice", "bob")}
+    own = {
+        role: ["--state", str(tmp_path / role), "--out", str(tmp_path / f"{role}.npz")]
+        for role in ("alice", "bob")
+    }
     with Trio() as trio:
         for _ in range(2):
             both(trio, *common, **own)
@@ -353,8 +390,13 @@ def test_values_that_leave_their_range_end_both_and_are_written_only_where_that_
             trio.children["dealer"].stop()
         both(trio, *common, "--accept-out-of-range", **own)
         trio.wait(SECONDS)
-        assert any("entries outside" in each for each in report(trio.children["bob"])["out_of_range"])
-        assert np.load(tmp_path / "alice.npz")["p"].shape == (2, 2) and not (tmp_path / "bob.npz").exists()
+        assert any(
+            "entries outside" in each for each in report(trio.children["bob"])["out_of_range"]
+        )
+        assert (
+            np.load(tmp_path / "alice.npz")["p"].shape == (2, 2)
+            and not (tmp_path / "bob.npz").exists()
+        )
 
 
 def test_one_party_does_not_switch_the_guard_off():

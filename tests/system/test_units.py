@@ -28,17 +28,22 @@ UNITS = ("mpc-dealer.service", "mpc-party@.service")
 
 @pytest.fixture
 def analyze(tmp_path: Path):
-    """`systemd-analyze VERB …` on both units, the party's as alice; the programs need not be installed."""
+    """`systemd-analyze VERB …` on both units, the party's as alice; the programs need not be
+    installed."""
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not installed (Debian: apt-get install systemd)")
     for name in UNITS:
         text = (ROOT / "deploy" / "systemd" / name).read_text()
-        (tmp_path / name).write_text(re.sub(r"/opt/mpc-playground/bin/[\w-]+", sys.executable, text))
+        (tmp_path / name).write_text(
+            re.sub(r"/opt/mpc-playground/bin/[\w-]+", sys.executable, text)
+        )
     (tmp_path / "mpc-party@alice.service").symlink_to(tmp_path / UNITS[1])
     paths = [str(tmp_path / name) for name in ("mpc-party@alice.service", UNITS[0])]
 
     def run(*verb: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(["systemd-analyze", *verb, *paths], capture_output=True, text=True, timeout=60)
+        return subprocess.run(
+            ["systemd-analyze", *verb, *paths], capture_output=True, text=True, timeout=60
+        )
 
     return run
 
@@ -53,12 +58,20 @@ def test_units_are_rated_below_two(analyze, capsys):
     ratings = re.findall(r"exposure level for (\S+): ([\d.]+)", done.stdout)
     assert len(ratings) == 2, done.stdout + done.stderr
     assert all(float(rating) < 2.0 for _, rating in ratings)
-    say(capsys, f"systemd-analyze security: {', '.join(f'{unit} {rating}' for unit, rating in ratings)}")
+    say(
+        capsys,
+        f"systemd-analyze security: {', '.join(f'{unit} {rating}' for unit, rating in ratings)}",
+    )
 
 
 def unit(name: str, role: str, folder: Path) -> dict[str, list[str]]:
-    """The settings of a unit, its specifiers put in and its programs replaced by those of the tests."""
-    text = (ROOT / "deploy" / "systemd" / name).read_text().replace("/etc/mpc-playground", str(folder / "etc"))
+    """The settings of a unit, its specifiers put in and its programs replaced by those of the
+    tests."""
+    text = (
+        (ROOT / "deploy" / "systemd" / name)
+        .read_text()
+        .replace("/etc/mpc-playground", str(folder / "etc"))
+    )
     for program, module in (("mpc-party", "-m party"), ("mpc-dealer", "-m dealer"), ("python", "")):
         text = text.replace(f"/opt/mpc-playground/bin/{program} ", f"{sys.executable} {module} ")
     for specifier, value in (("%S", f"{folder}/state"), ("%C", f"{folder}/cache"), ("%i", role)):
@@ -70,13 +83,18 @@ def unit(name: str, role: str, folder: Path) -> dict[str, list[str]]:
 
 
 def test_the_units_restart_with_back_off(tmp_path):
-    """The command before a start, with `echo` for `sleep`: 0, 1, 3, … seconds; old starts are forgiven."""
+    """The command before a start, with `echo` for `sleep`: 0, 1, 3, … seconds; old starts are
+    forgiven."""
     environment = {"PATH": os.environ["PATH"], "RUNTIME_DIRECTORY": str(tmp_path)}
     for name in UNITS:
         line = unit(name, "alice", tmp_path)["ExecStartPre"][0].replace("exec sleep", "echo")
 
         def pause(line: str = line) -> int:
-            return int(subprocess.run(shlex.split(line), capture_output=True, check=True, env=environment).stdout)
+            return int(
+                subprocess.run(
+                    shlex.split(line), capture_output=True, check=True, env=environment
+                ).stdout
+            )
 
         assert [pause() for _ in range(8)] == [0, 1, 3, 7, 15, 31, 60, 60]
         os.utime(tmp_path / "starts", (time.time() - 3600,) * 2)
@@ -90,16 +108,24 @@ def test_managers_start_again_what_may_pass_and_leave_what_is_impossible(tmp_pat
     for name in UNITS:
         settings = unit(name, "alice", tmp_path)
         assert settings["Restart"] == ["on-failure"]
-        left = f"{UsageError.exit_code} {OutOfRangeError.exit_code}" if "party" in name else f"{UsageError.exit_code}"
+        left = (
+            f"{UsageError.exit_code} {OutOfRangeError.exit_code}"
+            if "party" in name
+            else f"{UsageError.exit_code}"
+        )
         assert settings["RestartPreventExitStatus"] == [left]
         assert settings["LimitCORE"] == ["0"]
     programs = (ROOT / "deploy" / "supervisor" / "mpc.conf").read_text()
-    codes = [set(map(int, codes.split(","))) for codes in re.findall(r"^exitcodes = (.*)$", programs, re.M)]
+    codes = [
+        set(map(int, codes.split(",")))
+        for codes in re.findall(r"^exitcodes = (.*)$", programs, re.M)
+    ]
     assert codes == [final, *[final | {OutOfRangeError.exit_code}] * 2]
 
 
 def under_filter(name: str) -> list[str]:
-    """What to put before a command, so that it runs with the system calls and sockets of its unit."""
+    """What to put before a command, so that it runs with the system calls and sockets of its
+    unit."""
     if shutil.which("systemd-analyze") is None or not has_seccomp():
         return []
     return [
@@ -120,7 +146,9 @@ def test_the_filter_forbids_what_it_should():
     if not (command := under_filter(UNITS[0])):
         pytest.skip("systemd-analyze or libseccomp is not installed")
     script = "import os, socket; socket.socket(); print('inet'); os.chroot('/')"
-    done = subprocess.run([*command, sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [*command, sys.executable, "-c", script], capture_output=True, text=True, timeout=60
+    )
     assert done.stdout == "inet\n"
     assert "PermissionError" in done.stderr
 
@@ -130,7 +158,9 @@ def test_the_units_commands_and_configurations_train_the_seed_job(tmp_path):
     (tmp_path / "etc").mkdir()
     keys = {role: KeyPair.generate(role) for role in ("alice", "bob", "dealer")}
     dealer, peer = free_address(), free_address()
-    (tmp_path / "etc" / "allow").write_text(f"{keys['alice'].public}  # a comment\n{keys['bob'].public}\n")
+    (tmp_path / "etc" / "allow").write_text(
+        f"{keys['alice'].public}  # a comment\n{keys['bob'].public}\n"
+    )
     for role, pair in keys.items():
         pair.save(tmp_path / "etc" / f"{role}.key")
         text = (ROOT / "deploy" / "systemd" / f"{role}.toml").read_text()
@@ -146,15 +176,26 @@ def test_the_units_commands_and_configurations_train_the_seed_job(tmp_path):
         for role in keys:
             found = unit(UNITS[0] if role == "dealer" else UNITS[1], role, tmp_path)
             (home := Path(found["WorkingDirectory"][0])).mkdir(parents=True)
-            environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "INVOCATION_ID": "1"}
-            environment |= {"HOME": str(home), "NUMBA_CACHE_DIR": os.environ.get("NUMBA_CACHE_DIR", "")}
+            environment = {
+                "PATH": os.environ["PATH"],
+                "PYTHONPATH": str(ROOT),
+                "INVOCATION_ID": "1",
+            }
+            environment |= {
+                "HOME": str(home),
+                "NUMBA_CACHE_DIR": os.environ.get("NUMBA_CACHE_DIR", ""),
+            }
             with (tmp_path / f"{role}.log").open("wb") as log:
                 command = under_filter(UNITS[0] if role == "dealer" else UNITS[1])
                 command += shlex.split(found["ExecStart"][0])
-                processes[role] = subprocess.Popen(command, cwd=home, env=environment, stderr=log, stdout=log)
+                processes[role] = subprocess.Popen(
+                    command, cwd=home, env=environment, stderr=log, stdout=log
+                )
         parties = [processes["alice"], processes["bob"]]
         until(
-            lambda: any(each.poll() for each in parties) or all(each.poll() == 0 for each in parties),
+            lambda: (
+                any(each.poll() for each in parties) or all(each.poll() == 0 for each in parties)
+            ),
             90,
             logs(tmp_path),
         )

@@ -17,7 +17,12 @@ SMALL = Limits(header=1 << 16, frame=1 << 16, total=1 << 17, buffers=8)
 
 numbers = st.integers(0, 2**63 - 1)
 plain = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False) | st.text() | st.binary(),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63)
+    | st.floats(allow_nan=False)
+    | st.text()
+    | st.binary(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
 )
@@ -71,7 +76,9 @@ def test_small_buffers_share_the_frame_and_large_ones_are_not_copied():
     frames = encode(Message(Kind.ROUND, "s", 1, 1, None, (b"tiny", large)), 1, 0)
     assert len(frames) == 2
     assert frames[1] is large
-    assert len(encode(Message(Kind.ROUND, "s", 1, 1, None, (b"x" * 100,)), 1, 0, 2**32 - 1)[0]) < 135
+    assert (
+        len(encode(Message(Kind.ROUND, "s", 1, 1, None, (b"x" * 100,)), 1, 0, 2**32 - 1)[0]) < 135
+    )
 
 
 def test_a_view_of_wide_elements_is_measured_in_bytes():
@@ -109,7 +116,9 @@ def test_a_message_is_read_by_the_one_it_is_for(to):
         if own == to:
             assert decode(frames, SMALL, own)[0].buffers == (b"seed",)
         else:
-            with pytest.raises(ProtocolError, match=f"a SEED message arrived that is not for {own}"):
+            with pytest.raises(
+                ProtocolError, match=f"a SEED message arrived that is not for {own}"
+            ):
                 decode(frames, SMALL, own)
 
 
@@ -131,7 +140,9 @@ def test_any_field_replaced(data):
 @given(st.integers(0, 400), st.integers(0, 255), st.booleans())
 @settings(max_examples=300, deadline=None)
 def test_a_real_message_damaged(position, value, cut):
-    frame = encode(Message(Kind.PLAN, "session", 1, 2, {"a": [1, {"b": b"c"}]}, (b"x" * 100,)), 3, 4, 5)[0]
+    frame = encode(
+        Message(Kind.PLAN, "session", 1, 2, {"a": [1, {"b": b"c"}]}, (b"x" * 100,)), 3, 4, 5
+    )[0]
     damaged = bytearray(frame)
     position %= len(damaged)
     if cut:

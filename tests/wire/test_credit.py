@@ -1,4 +1,5 @@
-"""Credit: the sender never exceeds what was granted, and never starves while the receiver consumes."""
+"""Credit: the sender never exceeds what was granted, and never starves while the receiver
+consumes."""
 
 from __future__ import annotations
 

@@ -25,7 +25,9 @@ def test_never_more_buffers_than_a_message_may_have():
     assert len(split(words)) <= MOST <= DEFAULT_LIMITS.buffers
 
 
-@pytest.mark.parametrize("buffers", [(), (bytes(8),), (bytes(12), bytes(12)), (bytes(16), bytes(16))])
+@pytest.mark.parametrize(
+    "buffers", [(), (bytes(8),), (bytes(12), bytes(12)), (bytes(16), bytes(16))]
+)
 def test_anything_but_three_whole_words_is_refused(buffers):
     assert pieces(buffers, 3) is None
 

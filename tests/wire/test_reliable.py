@@ -13,11 +13,15 @@ from protocol.wire.reliable import ACK_COUNT, Due, Reliable, Window
 
 
 class Wire:
-    """Two state machines and two bags of headers on their way; everything that is said is a plain tuple."""
+    """Two state machines and two bags of headers on their way; everything that is said is a plain
+    tuple."""
 
     def __init__(self, window: Window) -> None:
         self.ends = [Reliable[int](window), Reliable[int](window)]
-        self.flying: list[list[tuple[str, int, int, int | None]]] = [[], []]  # towards end 0, towards end 1
+        self.flying: list[list[tuple[str, int, int, int | None]]] = [
+            [],
+            [],
+        ]  # towards end 0, towards end 1
         self.got: list[list[int]] = [[], []]
         self.next = [0, 0]
         self.now = 0.0
@@ -90,7 +94,9 @@ class Wire:
 
 steps = st.lists(
     st.tuples(
-        st.sampled_from(["send", "send", "arrive", "arrive", "late", "drop", "repeat", "tick", "cut"]),
+        st.sampled_from(
+            ["send", "send", "arrive", "arrive", "late", "drop", "repeat", "tick", "cut"]
+        ),
         st.integers(0, 1),
         st.integers(0, 50),
     ),

@@ -1,6 +1,8 @@
-"""What scikit-learn's models are in ONNX (the domain ai.onnx.ml), as products, comparisons and sums.
+"""What scikit-learn's models are in ONNX (the domain ai.onnx.ml), as products, comparisons and
+sums.
 
-Coefficients, thresholds and trees stand in attributes there; here they become weights, as secret as any other.
+Coefficients, thresholds and trees stand in attributes there; here they become weights, as secret as
+any other.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ TURNS = {  # mode → sign of the feature, whether "true" is where sign · x ≤
 
 TIE = (
     2.0**-22
-)  # of a number that a test compares: two that are equal in float32, which models are in, are no further apart
+    # of a number that a test compares: two that are equal in float32, which models are in, are no
+    # further apart
+)
 ALIKE = (
     "Affine",
     "Scaler",
@@ -48,20 +52,27 @@ def lower(draft: Draft) -> list[str]:
         rule = _RULES.get(step.operator)
         try:
             if rule is None:
-                raise Unable(f"there is no such operator here; of {step.domain} there are {', '.join(_RULES)}")
+                raise Unable(
+                    f"there is no such operator here; of {step.domain} there are"
+                    f" {', '.join(_RULES)}"
+                )
             draft.replace(step, rule(draft, step))
         except Unable as error:
             problems.append(f"{step.label}: {error}")
             draft.replace(step, [])
         except (KeyError, ValueError, IndexError) as error:
-            problems.append(f"{step.label}: its attributes do not fit together ({' '.join(str(error).split())})")
+            problems.append(
+                f"{step.label}: its attributes do not fit together ({' '.join(str(error).split())})"
+            )
             draft.replace(step, [])
     return problems
 
 
 def _scaler(draft: Draft, step: Step) -> list[Step]:
-    offset, scale = (np.atleast_1d(np.asarray(step.attributes.get(name, default), np.float64)) for name, default in
-                     (("offset", 0.0), ("scale", 1.0)))  # fmt: skip
+    offset, scale = (
+        np.atleast_1d(np.asarray(step.attributes.get(name, default), np.float64))
+        for name, default in (("offset", 0.0), ("scale", 1.0))
+    )
     names = [draft.constant(value, f"{step.outputs[0]}.{part}") for part, value in
              (("scale", scale), ("shift", -offset * scale))]  # fmt: skip
     draft.kinds[step.outputs[0]] = "float"
@@ -70,7 +81,11 @@ def _scaler(draft: Draft, step: Step) -> list[Step]:
 
 def _zip_map(draft: Draft, step: Step) -> list[Step]:
     """Columns stay columns; what they are called is kept."""
-    names = step.attributes.get("classlabels_strings") or step.attributes.get("classlabels_int64s") or []
+    names = (
+        step.attributes.get("classlabels_strings")
+        or step.attributes.get("classlabels_int64s")
+        or []
+    )
     draft.classes[step.outputs[0]] = tuple(map(str, names))
     draft.kinds[step.outputs[0]] = "float"
     return [Step("Identity", step.inputs, step.outputs, name=step.name)]
@@ -79,9 +94,21 @@ def _zip_map(draft: Draft, step: Step) -> list[Step]:
 def _normalizer(draft: Draft, step: Step) -> list[Step]:
     """Of probabilities that add up to 1 already, nothing."""
     maker = draft.makers().get(step.inputs[0])
-    if step.attributes.get("norm", "MAX") == "L1" and maker is not None and maker.attributes.get("sums to one"):
+    if (
+        step.attributes.get("norm", "MAX") == "L1"
+        and maker is not None
+        and maker.attributes.get("sums to one")
+    ):
         return [Step("Identity", step.inputs, step.outputs, name=step.name)]
-    return [Step("Normalizer", step.inputs, step.outputs, {"norm": step.attributes.get("norm", "MAX")}, step.name)]
+    return [
+        Step(
+            "Normalizer",
+            step.inputs,
+            step.outputs,
+            {"norm": step.attributes.get("norm", "MAX")},
+            step.name,
+        )
+    ]
 
 
 def _extractor(draft: Draft, step: Step) -> list[Step]:
@@ -90,7 +117,9 @@ def _extractor(draft: Draft, step: Step) -> list[Step]:
     if table in draft.constants and draft.constants[table].dtype.kind in "OUS":
         names = draft.constants[table].ravel()
         draft.classes[step.outputs[0]] = tuple(str(each) for each in names)
-        table = draft.constant(np.arange(names.size)[None], f"{step.outputs[0]}.places", literal=True)
+        table = draft.constant(
+            np.arange(names.size)[None], f"{step.outputs[0]}.places", literal=True
+        )
     elif table in draft.constants:
         draft.literals.add(table)
     draft.kinds[step.outputs[0]] = "int"
@@ -105,7 +134,9 @@ def _linear_regressor(draft: Draft, step: Step) -> list[Step]:
     return [_product(draft, step.inputs[0], step, count, out)]
 
 
-def _product(draft: Draft, x: str, step: Step, count: int, out: str, rows: Any = None, intercepts: Any = None) -> Step:
+def _product(
+    draft: Draft, x: str, step: Step, count: int, out: str, rows: Any = None, intercepts: Any = None
+) -> Step:
     if rows is None:
         rows = np.asarray(step.attributes["coefficients"], np.float64).reshape(count, -1)
         intercepts = np.asarray(step.attributes.get("intercepts", [0.0] * count), np.float64)
@@ -121,14 +152,18 @@ def _linear_classifier(draft: Draft, step: Step) -> list[Step]:
     labels, post = _labels(step), step.attributes.get("post_transform", "NONE")
     intercepts = np.asarray(step.attributes["intercepts"], np.float64)
     rows = np.asarray(step.attributes["coefficients"], np.float64).reshape(intercepts.size, -1)
-    opposite = len(rows) == 2 and np.array_equal(rows[0], -rows[1]) and intercepts[0] == -intercepts[1]
+    opposite = (
+        len(rows) == 2 and np.array_equal(rows[0], -rows[1]) and intercepts[0] == -intercepts[1]
+    )
     if opposite and post == "LOGISTIC":
         rows, intercepts = rows[1:], intercepts[1:]
     scores = f"{step.outputs[1]}.scores"
     product = _product(draft, step.inputs[0], step, len(rows), scores, rows, intercepts)
     if len(rows) == 1 and len(labels) == 2:
         if post != "LOGISTIC":
-            raise Unable(f"one row of coefficients for two classes is offered with LOGISTIC, not with {post}")
+            raise Unable(
+                f"one row of coefficients for two classes is offered with LOGISTIC, not with {post}"
+            )
         return [product, *_two_classes(draft, step, scores, labels, 0.0, "LOGISTIC")]
     if len(rows) != len(labels):
         raise Unable(f"it has {len(rows)} rows of coefficients for {len(labels)} classes")
@@ -142,7 +177,9 @@ def _labels(step: Step) -> list[Any]:
     raise Unable("it has no labels of its classes")
 
 
-def _many_classes(draft: Draft, step: Step, scores: str, labels: list[Any], post: str) -> list[Step]:
+def _many_classes(
+    draft: Draft, step: Step, scores: str, labels: list[Any], post: str
+) -> list[Step]:
     """The label of the largest score, and the scores transformed."""
     label, out = step.outputs
     steps = [Step("ArgMax", [scores], [f"{label}.place"], {"axis": 1, "keepdims": 0}, step.name)]
@@ -158,7 +195,9 @@ def _many_classes(draft: Draft, step: Step, scores: str, labels: list[Any], post
     return [*steps, Step(operator, [scores], [out], dict(more), step.name)]
 
 
-def _two_classes(draft: Draft, step: Step, score: str, labels: list[Any], limit: float, post: str) -> list[Step]:
+def _two_classes(
+    draft: Draft, step: Step, score: str, labels: list[Any], limit: float, post: str
+) -> list[Step]:
     """Of one score (n, 1), which is compared with `limit`; by LOGISTIC, [σ(−s), σ(s)]."""
     label, out = step.outputs
     place, one = f"{label}.place", draft.constant(1.0, "one", literal=True)
@@ -202,7 +241,8 @@ def _looked_up(draft: Draft, step: Step, place: str, label: str, labels: list[An
     ]
 
 
-# ---- trees ---------------------------------------------------------------------------------------------
+# ---- trees
+# ---------------------------------------------------------------------------------------------
 
 
 def _tree_regressor(draft: Draft, step: Step) -> list[Step]:
@@ -213,7 +253,9 @@ def _tree_regressor(draft: Draft, step: Step) -> list[Step]:
     if kind not in ("SUM", "AVERAGE"):
         raise Unable(f"it takes the {kind} of its trees; their SUM and AVERAGE are offered")
     trees = len(set(step.attributes["nodes_treeids"]))
-    return _trees(draft, step, "target", count, step.outputs[0], 1.0 / trees if kind == "AVERAGE" else 1.0)
+    return _trees(
+        draft, step, "target", count, step.outputs[0], 1.0 / trees if kind == "AVERAGE" else 1.0
+    )
 
 
 def _tree_classifier(draft: Draft, step: Step) -> list[Step]:
@@ -227,19 +269,31 @@ def _tree_classifier(draft: Draft, step: Step) -> list[Step]:
             return [*ensemble, *_two_classes(draft, step, scores, labels, 0.5, "COMPLEMENT")]
         return [
             *ensemble,
-            *_two_classes(draft, step, scores, labels, 0.0, "LOGISTIC" if post == "LOGISTIC" else "NEGATIVE"),
+            *_two_classes(
+                draft, step, scores, labels, 0.0, "LOGISTIC" if post == "LOGISTIC" else "NEGATIVE"
+            ),
         ]
-    return [*_trees(draft, step, "class", len(labels), scores), *_many_classes(draft, step, scores, labels, post)]
+    return [
+        *_trees(draft, step, "class", len(labels), scores),
+        *_many_classes(draft, step, scores, labels, post),
+    ]
 
 
-def _trees(draft: Draft, step: Step, kind: str, count: int, out: str, factor: float = 1.0) -> list[Step]:
-    """All trees as the matrices of the operator Trees, of the columns up to the last that they look at."""
+def _trees(
+    draft: Draft, step: Step, kind: str, count: int, out: str, factor: float = 1.0
+) -> list[Step]:
+    """All trees as the matrices of the operator Trees, of the columns up to the last that they look
+    at."""
     its = step.attributes
     nodes: dict[int, dict[int, int]] = {}
-    for place, (tree, node) in enumerate(zip(its["nodes_treeids"], its["nodes_nodeids"], strict=True)):
+    for place, (tree, node) in enumerate(
+        zip(its["nodes_treeids"], its["nodes_nodeids"], strict=True)
+    ):
         nodes.setdefault(tree, {})[node] = place
     worth: dict[tuple[int, int], np.ndarray[Any, Any]] = {}
-    values = zip(*(its[f"{kind}_{name}"] for name in ("treeids", "nodeids", "ids", "weights")), strict=True)
+    values = zip(
+        *(its[f"{kind}_{name}"] for name in ("treeids", "nodeids", "ids", "weights")), strict=True
+    )
     for tree, node, target, weight in values:
         worth.setdefault((tree, node), np.zeros(count))[target] += weight * factor
     forest = [_tree(its, tree, places, worth, count) for tree, places in nodes.items()]
@@ -254,10 +308,16 @@ def _trees(draft: Draft, step: Step, kind: str, count: int, out: str, factor: fl
     leaves = np.zeros((len(forest), ends, count))
     for t, (tests, tips) in enumerate(forest):
         for n, (feature, sign, threshold) in enumerate(tests):
-            features[feature, t, n], thresholds[t, n] = sign, sign * threshold + TIE * abs(threshold)
+            features[feature, t, n], thresholds[t, n] = (
+                sign,
+                sign * threshold + TIE * abs(threshold),
+            )
         for n, (path, value) in enumerate(tips):
             leaves[t, n], turns[t, 0, n] = value, 0.0
-            for test, passed in path:  # a wrong turn: 1 − b where the path needs b = 1, and b where it needs 0
+            for (
+                test,
+                passed,
+            ) in path:  # a wrong turn: 1 − b where the path needs b = 1, and b where it needs 0
                 paths[t, test, n] = -1.0 if passed else 1.0
                 turns[t, 0, n] += passed
     base = np.asarray(its.get("base_values") or [0.0] * count, np.float64) * np.ones(count)
@@ -270,19 +330,31 @@ def _trees(draft: Draft, step: Step, kind: str, count: int, out: str, factor: fl
         "bias": base,
     }
     draft.kinds[out] = "float"
-    names = [draft.constant(value, f"{step.name or 'trees'}.{part}") for part, value in parts.items()]
+    names = [
+        draft.constant(value, f"{step.name or 'trees'}.{part}") for part, value in parts.items()
+    ]
     trees = Step("Trees", [step.inputs[0], *names], [out], name=step.name)
     if known:
         return [trees]
-    start, end, axis = (draft.constant(np.array([n]), f"{out}.ends", literal=True) for n in (0, width, 1))
+    start, end, axis = (
+        draft.constant(np.array([n]), f"{out}.ends", literal=True) for n in (0, width, 1)
+    )
     trees.inputs[0] = f"{out}.columns"
-    return [Step("Slice", [step.inputs[0], start, end, axis], trees.inputs[:1], name=step.name), trees]
+    return [
+        Step("Slice", [step.inputs[0], start, end, axis], trees.inputs[:1], name=step.name),
+        trees,
+    ]
 
 
 def _width(draft: Draft, step: Step) -> int | None:
     """How many columns the input has, where that is known."""
     makers, name = draft.makers(), step.inputs[0]
-    while name not in draft.inputs and name not in draft.shapes and name in makers and makers[name].operator in ALIKE:
+    while (
+        name not in draft.inputs
+        and name not in draft.shapes
+        and name in makers
+        and makers[name].operator in ALIKE
+    ):
         name = makers[name].inputs[0]
     shape = draft.inputs.get(name) or draft.shapes.get(name) or (None,)
     return shape[-1] if isinstance(shape[-1], int) else None

@@ -32,7 +32,8 @@ class Step:
 
 @dataclass(eq=False)
 class Draft:
-    """`kinds`: "float", "int", "bool" or "string", of tensors whose type is known. `shapes`: None for a length that is open."""
+    """`kinds`: "float", "int", "bool" or "string", of tensors whose type is known. `shapes`: None
+    for a length that is open."""
 
     path: Path
     opset: int
@@ -43,12 +44,17 @@ class Draft:
     kinds: dict[str, str] = field(default_factory=dict)
     shapes: dict[str, tuple[int | None, ...]] = field(default_factory=dict)
     literals: set[str] = field(default_factory=set)  # constants that are numbers of the graph
-    classes: dict[str, tuple[str, ...]] = field(default_factory=dict)  # by tensor: what its whole numbers stand for
-    bases: dict[str, str] = field(default_factory=dict)  # constant → what it is called if nothing else is
+    classes: dict[str, tuple[str, ...]] = field(
+        default_factory=dict
+    )  # by tensor: what its whole numbers stand for
+    bases: dict[str, str] = field(
+        default_factory=dict
+    )  # constant → what it is called if nothing else is
     _count: int = 0
 
     def constant(self, value: Any, name: str, literal: bool = False) -> str:
-        """Enter a constant under a new name; what it is called in the end is `name`, or what that was made of."""
+        """Enter a constant under a new name; what it is called in the end is `name`, or what that
+        was made of."""
         found = base = self.bases.get(name, name)
         while found in self.constants:
             self._count += 1

@@ -1,6 +1,8 @@
-"""A trained model as ONNX: layers of `protocol.nn`, and imported networks, with weights that were revealed.
+"""A trained model as ONNX: layers of `protocol.nn`, and imported networks, with weights that were
+revealed.
 
-Activations are ONNX's own, which are the true functions; what was trained computes them as series, off by as much as `OFF` says.
+Activations are ONNX's own, which are the true functions; what was trained computes them as series,
+off by as much as `OFF` says.
 """
 
 from __future__ import annotations
@@ -30,14 +32,18 @@ OFF = {  # layer or operator → by how much its series may be off the true func
 }
 
 
-Rule = Callable[[Writer, Any, str, str], str]  # of a layer, its path, and what it reads: what it makes
+Rule = Callable[
+    [Writer, Any, str, str], str
+]  # of a layer, its path, and what it reads: what it makes
 
 
 def _dense(w: Writer, layer: nn.Dense, path: str, x: str) -> str:
     weight = w.weight(f"{path}.weight", (layer.out_features, layer.in_features))
     turned = w.node("Transpose", [weight], perm=[1, 0])
     out = w.node("MatMul", [x, turned])
-    return w.node("Add", [out, w.weight(f"{path}.bias", (layer.out_features,))]) if layer.bias else out
+    return (
+        w.node("Add", [out, w.weight(f"{path}.bias", (layer.out_features,))]) if layer.bias else out
+    )
 
 
 def _convolution(w: Writer, layer: Any, path: str, x: str) -> str:
@@ -45,7 +51,11 @@ def _convolution(w: Writer, layer: Any, path: str, x: str) -> str:
     inputs = [x, w.weight(f"{path}.weight", shape)]
     if layer.bias:
         inputs.append(w.weight(f"{path}.bias", shape[:1]))
-    sides = {"group": layer.groups, **_strides(layer, layer.axes), "dilations": _by_axis(layer.dilation, layer.axes)}
+    sides = {
+        "group": layer.groups,
+        **_strides(layer, layer.axes),
+        "dilations": _by_axis(layer.dilation, layer.axes),
+    }
     return w.node("Conv", inputs, kernel_shape=list(shape[2:]), **sides)
 
 
@@ -57,13 +67,27 @@ def _strides(layer: Any, axes: int) -> dict[str, Any]:
     """strides, and pads or auto_pad, of a layer that slides."""
     stride = layer.kernel_size if layer.stride is None else layer.stride
     if isinstance(layer.padding, str):
-        return {"strides": _by_axis(stride, axes), "auto_pad": {"same": "SAME_UPPER", "valid": "VALID"}[layer.padding]}
-    pairs = [each if isinstance(each, (tuple, list)) else (each, each) for each in _by_axis(layer.padding, axes)]
-    return {"strides": _by_axis(stride, axes), "pads": [first for first, _ in pairs] + [last for _, last in pairs]}
+        return {
+            "strides": _by_axis(stride, axes),
+            "auto_pad": {"same": "SAME_UPPER", "valid": "VALID"}[layer.padding],
+        }
+    pairs = [
+        each if isinstance(each, (tuple, list)) else (each, each)
+        for each in _by_axis(layer.padding, axes)
+    ]
+    return {
+        "strides": _by_axis(stride, axes),
+        "pads": [first for first, _ in pairs] + [last for _, last in pairs],
+    }
 
 
 def _max_pool(w: Writer, layer: nn.MaxPool2d, path: str, x: str) -> str:
-    return w.node("MaxPool", [x], kernel_shape=_by_axis(layer.kernel_size, layer.axes), **_strides(layer, layer.axes))
+    return w.node(
+        "MaxPool",
+        [x],
+        kernel_shape=_by_axis(layer.kernel_size, layer.axes),
+        **_strides(layer, layer.axes),
+    )
 
 
 def _average_pool(w: Writer, layer: nn.AvgPool2d, path: str, x: str) -> str:
@@ -100,14 +124,18 @@ LAYERS: dict[type[nn.Layer], Rule] = {
     nn.MaxPool2d: _max_pool,
     nn.AvgPool1d: _average_pool,
     nn.AvgPool2d: _average_pool,
-    nn.GlobalAvgPool2d: lambda w, layer, path, x: w.node("Flatten", [w.node("GlobalAveragePool", [x])]),
+    nn.GlobalAvgPool2d: lambda w, layer, path, x: w.node(
+        "Flatten", [w.node("GlobalAveragePool", [x])]
+    ),
     nn.Flatten: _simple("Flatten"),
     nn.Dropout: lambda w, layer, path, x: x,
     nn.Embedding: lambda w, layer, path, x: w.node(
         "MatMul", [x, w.weight(f"{path}.weight", (layer.num_embeddings, layer.embedding_dim))]
     ),
     nn.ReLU: _simple("Relu"),
-    nn.LeakyReLU: lambda w, layer, path, x: w.node("LeakyRelu", [x], alpha=float(layer.negative_slope)),
+    nn.LeakyReLU: lambda w, layer, path, x: w.node(
+        "LeakyRelu", [x], alpha=float(layer.negative_slope)
+    ),
     nn.GELU: _simple("Gelu"),
     nn.SiLU: lambda w, layer, path, x: w.node("Mul", [x, w.node("Sigmoid", [x])]),
     nn.Tanh: _simple("Tanh"),
@@ -123,19 +151,26 @@ def _written(w: Writer, layer: nn.Layer, path: str, x: str) -> str:
     rule = LAYERS.get(type(layer))
     if rule is None:
         there = ", ".join(each.__name__ for each in LAYERS)
-        raise JobError(f"{path}: a {type(layer).__name__} has no form in ONNX here; there are {there}")
+        raise JobError(
+            f"{path}: a {type(layer).__name__} has no form in ONNX here; there are {there}"
+        )
     if type(layer).__name__ in OFF:
         w.rough.add(type(layer).__name__)
     return rule(w, layer, path, x)
 
 
-# ---- imported networks ---------------------------------------------------------------------------------
+# ---- imported networks
+# ---------------------------------------------------------------------------------
 
 
-def _network(w: Writer, network: Architecture, path: str, inputs: Mapping[str, str]) -> dict[str, str]:
+def _network(
+    w: Writer, network: Architecture, path: str, inputs: Mapping[str, str]
+) -> dict[str, str]:
     """All tensors of a network by name, as they are called in the model."""
     called = {"": ""} | dict(inputs)
-    called |= {name: w.weight(f"{path}.{name}", each.shape) for name, each in network.weights.items()}
+    called |= {
+        name: w.weight(f"{path}.{name}", each.shape) for name, each in network.weights.items()
+    }
     called |= {name: w.constant(each.array) for name, each in network.constants.items()}
     for node in network.nodes:
         operands = [called[name] for name in node.inputs]
@@ -144,7 +179,11 @@ def _network(w: Writer, network: Architecture, path: str, inputs: Mapping[str, s
             called[node.outputs[0]] = rule(w, operands)
             continue
         made = [f"tensor:{len(w.nodes)}.{n}" if name else "" for n, name in enumerate(node.outputs)]
-        w.nodes.append(helper.make_node(node.operator, operands, made, **_attributes(node), domain=_domain(node)))
+        w.nodes.append(
+            helper.make_node(
+                node.operator, operands, made, **_attributes(node), domain=_domain(node)
+            )
+        )
         called |= dict(zip(node.outputs, made, strict=True))
         shown = {"Sigmoid": "Sigmoid", "Tanh": "Tanh", "Gelu": "GELU"}.get(node.operator)
         w.rough |= {shown} if shown else set()
@@ -153,7 +192,11 @@ def _network(w: Writer, network: Architecture, path: str, inputs: Mapping[str, s
 
 def _attributes(node: Node) -> dict[str, Any]:
     if node.operator == "ConstantOfShape":
-        return {"value": numpy_helper.from_array(np.array([node.attributes.get("value", 0.0)], np.float32))}
+        return {
+            "value": numpy_helper.from_array(
+                np.array([node.attributes.get("value", 0.0)], np.float32)
+            )
+        }
     return dict(node.attributes)
 
 
@@ -168,9 +211,14 @@ def _trees(w: Writer, inputs: Sequence[str]) -> str:
     bits = w.node("LessOrEqual", [w.node("MatMul", [x, features]), thresholds])
     bits = w.node("Cast", [bits], to=TensorProto.FLOAT)
     rows = w.node("Reshape", [bits, w.constant(np.array([-1, count, tests]))])
-    wrong = w.node("Add", [w.node("MatMul", [w.node("Transpose", [rows], perm=[1, 0, 2]), paths]), turns])
+    wrong = w.node(
+        "Add", [w.node("MatMul", [w.node("Transpose", [rows], perm=[1, 0, 2]), paths]), turns]
+    )
     picked = w.node("Cast", [w.node("LessOrEqual", [wrong, w.constant(0.5)])], to=TensorProto.FLOAT)
-    flat = w.node("Reshape", [w.node("Transpose", [picked], perm=[1, 0, 2]), w.constant(np.array([-1, count * ends]))])
+    flat = w.node(
+        "Reshape",
+        [w.node("Transpose", [picked], perm=[1, 0, 2]), w.constant(np.array([-1, count * ends]))],
+    )
     return w.node("Add", [w.node("MatMul", [flat, leaves]), bias])
 
 
@@ -181,7 +229,8 @@ _OWN: dict[str, Callable[[Writer, Sequence[str]], str]] = {
 }
 
 
-# ---- files ---------------------------------------------------------------------------------------------
+# ---- files
+# ---------------------------------------------------------------------------------------------
 
 
 Inputs = Mapping[
@@ -189,10 +238,14 @@ Inputs = Mapping[
 ]  # by name: rows of a shape, whose first axis is free, or columns of a table
 
 
-def export_model(layer: nn.Layer, weights: Mapping[str, Array], inputs: Inputs) -> tuple[Any, set[str]]:
-    """An ONNX model of the layer, an attribute of a job, with these weights, of what it reads; and which layers are rough.
+def export_model(
+    layer: nn.Layer, weights: Mapping[str, Array], inputs: Inputs
+) -> tuple[Any, set[str]]:
+    """An ONNX model of the layer, an attribute of a job, with these weights, of what it reads; and
+    which layers are rough.
 
-    DataError for weights that are missing or of another shape, JobError for a layer that has no form in ONNX.
+    DataError for weights that are missing or of another shape, JobError for a layer that has no
+    form in ONNX.
     """
     w = Writer(weights)
     read = {name: _read(w, name, each) for name, each in inputs.items()}
@@ -201,7 +254,9 @@ def export_model(layer: nn.Layer, weights: Mapping[str, Array], inputs: Inputs) 
         if set(network.inputs) != set(read):  # of a training: the network reads its rows
             read = dict(zip(network.inputs, read.values(), strict=True))
         found = _network(w, network, layer.name, read)
-        outputs = [w.node("Identity", [found[name]], label) for label, name in network.outputs.items()]
+        outputs = [
+            w.node("Identity", [found[name]], label) for label, name in network.outputs.items()
+        ]
     else:
         (x,) = read.values()
         outputs = [w.node("Identity", [_written(w, layer, layer.name, x)], "output")]
@@ -209,7 +264,8 @@ def export_model(layer: nn.Layer, weights: Mapping[str, Array], inputs: Inputs) 
 
 
 def export_linear(weights: Mapping[str, Array], link: str, inputs: Inputs) -> Any:
-    """An ONNX model of x @ coef + intercept, as estimators reveal them, and of `link`, an operator, if that is not ""."""
+    """An ONNX model of x @ coef + intercept, as estimators reveal them, and of `link`, an operator,
+    if that is not ""."""
     w = Writer(weights)
     (x,) = (_read(w, name, each) for name, each in inputs.items())
     coef = weights["coef"]
@@ -220,7 +276,11 @@ def export_linear(weights: Mapping[str, Array], link: str, inputs: Inputs) -> An
 
 
 def _read(w: Writer, name: str, given: tuple[int | str, ...] | Columns) -> str:
-    return given.write(w) if isinstance(given, Columns) else w.input(name, TensorProto.FLOAT, given[1:])
+    return (
+        given.write(w)
+        if isinstance(given, Columns)
+        else w.input(name, TensorProto.FLOAT, given[1:])
+    )
 
 
 def save_model(path: Path, model: Any) -> None:

@@ -1,7 +1,8 @@
 """Scales that a layer can take in.
 
-A batch normalisation, a Scaler, sums and products with constants are affine maps by channel, or by column. A chain of them becomes one;
-one behind a convolution or a matrix product becomes part of its weights, and so does one before a matrix product or the tests of trees.
+A batch normalisation, a Scaler, sums and products with constants are affine maps by channel, or by
+column. A chain of them becomes one; one behind a convolution or a matrix product becomes part of
+its weights, and so does one before a matrix product or the tests of trees.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ def _affine(draft: Draft) -> None:
             draft.constant(value, f"{step.outputs[0]}.{part}", literal)
             for part, value in (("scale", scale), ("shift", shift))
         ]
-        draft.replace(step, [Step(AFFINE, [x, *names], step.outputs[:1], name=step.name, literal=literal)])
+        draft.replace(
+            step, [Step(AFFINE, [x, *names], step.outputs[:1], name=step.name, literal=literal)]
+        )
 
 
 def _map(draft: Draft, step: Step) -> tuple[str, Constant, Constant] | None:
@@ -55,7 +58,11 @@ def _map(draft: Draft, step: Step) -> tuple[str, Constant, Constant] | None:
     x, c = step.inputs if constant[1] else step.inputs[::-1]
     array = draft.constants[c]
     rank = draft.shapes.get(x)
-    if array.dtype.kind != "f" or draft.kinds.get(x, "float") != "float" or (rank is None and array.ndim > 2):
+    if (
+        array.dtype.kind != "f"
+        or draft.kinds.get(x, "float") != "float"
+        or (rank is None and array.ndim > 2)
+    ):
         return None
     if rank is not None and (array.ndim > len(rank) or any(
         own not in (1, length) for own, length in zip(array.shape[::-1], rank[::-1], strict=False)
@@ -100,7 +107,11 @@ def _linear(draft: Draft) -> None:
             step.operator = LINEAR
         elif step.operator == LINEAR and not step.attributes.get("transA", 0):
             factor, offset = step.attributes.get("alpha", 1.0), step.attributes.get("beta", 1.0)
-            bias = draft.constants.get(step.inputs[2]) if len(step.inputs) > 2 and step.inputs[2] else None
+            bias = (
+                draft.constants.get(step.inputs[2])
+                if len(step.inputs) > 2 and step.inputs[2]
+                else None
+            )
             if (
                 len(step.inputs) > 2
                 and step.inputs[2]
@@ -108,7 +119,9 @@ def _linear(draft: Draft) -> None:
             ):
                 continue
             turned = matrix.T if step.attributes.get("transB", 0) else matrix
-            step.inputs[1] = draft.constant(turned if factor == 1.0 else turned * factor, f"{step.inputs[1]}")
+            step.inputs[1] = draft.constant(
+                turned if factor == 1.0 else turned * factor, f"{step.inputs[1]}"
+            )
             if bias is not None:
                 step.inputs[2] = draft.constant(bias.ravel() * offset, f"{step.inputs[2]}")
             step.attributes = {}
@@ -120,7 +133,9 @@ def _after(draft: Draft, users: dict[str, list[Step]], step: Step) -> Step | Non
     found = users.get(name, [])
     return (
         found[0]
-        if len(found) == 1 and found[0].inputs.count(name) == 1 and name not in draft.outputs.values()
+        if len(found) == 1
+        and found[0].inputs.count(name) == 1
+        and name not in draft.outputs.values()
         else None
     )
 
@@ -150,13 +165,15 @@ def _chains(draft: Draft) -> None:
 
 
 def _vectors(draft: Draft, step: Step, axis: int, length: int) -> tuple[Constant, Constant] | None:
-    """Scale and shift of an affine map, as numbers along one axis; None where they vary otherwise."""
+    """Scale and shift of an affine map, as numbers along one axis; None where they vary
+    otherwise."""
     scale, shift = (_vector(each, axis, length) for each in _parts(draft, step))
     return None if scale is None or shift is None else (scale, shift)
 
 
 def _vector(value: Constant, axis: int, length: int) -> Constant | None:
-    """A constant that varies along one axis alone, counted from the end, as so many numbers; None for any other."""
+    """A constant that varies along one axis alone, counted from the end, as so many numbers; None
+    for any other."""
     if value.size == 1:
         return np.full(length, float(value.ravel()[0]))
     if value.ndim < -axis or value.shape[axis] != length or value.size != length:
@@ -169,22 +186,38 @@ def _backwards(draft: Draft) -> None:
     users = draft.users()
     for step in draft:
         following = _after(draft, users, step)
-        if step.operator not in (LINEAR, "Conv") or step.domain or following is None or following.operator != AFFINE:
+        if (
+            step.operator not in (LINEAR, "Conv")
+            or step.domain
+            or following is None
+            or following.operator != AFFINE
+        ):
             continue
         if any(name not in draft.constants for name in step.inputs[1:] if name) or (
             step.operator == LINEAR and step.attributes
         ):
             continue
         weights = draft.constants[step.inputs[1]]
-        axis, length = (-1, weights.shape[1]) if step.operator == LINEAR else (1 - weights.ndim, weights.shape[0])
+        axis, length = (
+            (-1, weights.shape[1])
+            if step.operator == LINEAR
+            else (1 - weights.ndim, weights.shape[0])
+        )
         found = _vectors(draft, following, axis, length)
         if found is None:
             continue
         scale, shift = found
-        own = np.zeros(()) if len(step.inputs) < 3 or not step.inputs[2] else draft.constants[step.inputs[2]]
+        own = (
+            np.zeros(())
+            if len(step.inputs) < 3 or not step.inputs[2]
+            else draft.constants[step.inputs[2]]
+        )
         around = (1, -1) if step.operator == LINEAR else (-1,) + (1,) * (weights.ndim - 1)
         scaled = weights if np.all(scale == 1.0) else weights * scale.reshape(around)
-        names = draft.constant(scaled, step.inputs[1]), draft.constant(own * scale + shift, f"{step.outputs[0]}.bias")
+        names = (
+            draft.constant(scaled, step.inputs[1]),
+            draft.constant(own * scale + shift, f"{step.outputs[0]}.bias"),
+        )
         step.inputs[1:] = names
         draft.steps.remove(following)
         step.outputs = following.outputs
@@ -212,7 +245,11 @@ def _forwards(draft: Draft) -> None:
         if found is None:
             continue
         scale, shift = found
-        own = np.zeros(weights.shape[1]) if len(following.inputs) < 3 else draft.constants[following.inputs[2]]
+        own = (
+            np.zeros(weights.shape[1])
+            if len(following.inputs) < 3
+            else draft.constants[following.inputs[2]]
+        )
         following.inputs = [
             step.inputs[0],
             draft.constant(weights * scale[:, None], following.inputs[1]),
@@ -223,7 +260,8 @@ def _forwards(draft: Draft) -> None:
 
 
 def _into_trees(draft: Draft, step: Step, trees: Step) -> bool:
-    """sign · (s·x + t) ≤ θ is sign(s) · sign · x ≤ (θ − sign · t) / |s|: features are still picked by ones."""
+    """sign · (s·x + t) ≤ θ is sign(s) · sign · x ≤ (θ − sign · t) / |s|: features are still picked
+    by ones."""
     features, thresholds = (draft.constants[name] for name in trees.inputs[1:3])
     found = _vectors(draft, step, -1, len(features))
     if found is None:
@@ -247,7 +285,10 @@ def _shown(draft: Draft) -> None:
         if step.operator != AFFINE:
             continue
         x, scale, shift = step.inputs
-        one, none = (bool(np.all(draft.constants[name] == value)) for name, value in ((scale, 1.0), (shift, 0.0)))
+        one, none = (
+            bool(np.all(draft.constants[name] == value))
+            for name, value in ((scale, 1.0), (shift, 0.0))
+        )
         if one:
             step.operator, step.inputs = "Add", [x, shift]
         elif none:

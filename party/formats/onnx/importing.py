@@ -1,7 +1,9 @@
-"""An ONNX model as a network: what bob may know as its architecture, the rest as weights, which stay with alice.
+"""An ONNX model as a network: what bob may know as its architecture, the rest as weights, which
+stay with alice.
 
-Secret is every constant of real numbers, apart from single numbers that are written into the graph (a Constant node, a scalar) and
-those that an operator must have in public, as the limits of a Clip: these are told when a model is imported.
+Secret is every constant of real numbers, apart from single numbers that are written into the graph
+(a Constant node, a scalar) and those that an operator must have in public, as the limits of a Clip:
+these are told when a model is imported.
 """
 
 from __future__ import annotations
@@ -16,7 +18,16 @@ import numpy as np
 
 from protocol.errors import ConfigError, DataError, JobError
 from protocol.graph import Array
-from protocol.networks import OPERATORS, Architecture, Constant, Entry, Imported, Node, Weight, named
+from protocol.networks import (
+    OPERATORS,
+    Architecture,
+    Constant,
+    Entry,
+    Imported,
+    Node,
+    Weight,
+    named,
+)
 
 from .classical import lower
 from .draft import Draft, Step
@@ -32,13 +43,17 @@ LOW, HIGH = -16.0, 16.0  # of an input of which nothing is said
 
 @dataclass
 class Model:
-    """A network, its weights by name, and the names of numbers of the model that the architecture tells."""
+    """A network, its weights by name, and the names of numbers of the model that the architecture
+    tells."""
 
     network: Architecture
     weights: dict[str, Array]
     told: list[str] = field(default_factory=list)
     calibrated: bool = False
-    widest: tuple[str, float] = ("", 0.0)  # the layer that may have the largest numbers, and how large
+    widest: tuple[str, float] = (
+        "",
+        0.0,
+    )  # the layer that may have the largest numbers, and how large
 
 
 def import_model(
@@ -51,17 +66,24 @@ def import_model(
     peak: float = np.inf,
     any_batch: bool = False,
 ) -> Model:
-    """A model that was read. `ranges`: of its inputs, by name. `rows`: for calibration, by input. `outputs`: those wanted; all by default.
-    `peak`: what no number in a layer is said to exceed. `any_batch`: take any number of rows, though it was exported for a fixed one.
+    """A model that was read. `ranges`: of its inputs, by name. `rows`: for calibration, by input.
+    `outputs`: those wanted; all by default.
+    `peak`: what no number in a layer is said to exceed. `any_batch`: take any number of rows,
+        though it was exported for a fixed one.
 
-    JobError with all that cannot be computed, ConfigError for names that there are not, DataError for rows of another shape.
+    JobError with all that cannot be computed, ConfigError for names that there are not, DataError
+    for rows of another shape.
     """
     _chosen(draft, outputs)
     summing(draft)
     problems = lower(draft)
     if not problems:
         simplify(draft)
-        problems = [CONSTANT.format(label) for label, name in draft.outputs.items() if name in draft.constants]
+        problems = [
+            CONSTANT.format(label)
+            for label, name in draft.outputs.items()
+            if name in draft.constants
+        ]
     if not problems:
         if any_batch:
             free_batch(draft)
@@ -69,7 +91,9 @@ def import_model(
         fold(draft)
         names = _names(draft)
         if unknown := [name for name in rows or {} if name not in names]:
-            raise ConfigError(f"rows of calibration for {unknown[0]}: the model has the inputs {', '.join(names)}")
+            raise ConfigError(
+                f"rows of calibration for {unknown[0]}: the model has the inputs {', '.join(names)}"
+            )
         given = {names[name]: np.asarray(array) for name, array in (rows or {}).items()}
         model = _split(draft, names, _ranges(names, ranges or {}, given), reveal)
         given = {name: array for name, array in given.items() if name in model.network.inputs}
@@ -85,19 +109,26 @@ def _names(draft: Draft) -> dict[str, str]:
     """What the model's inputs are called in a job."""
     found: dict[str, str] = {}
     for name in draft.inputs:
-        found[name] = named(re.sub(r"[.\-]", "_", name), {"model", "network", *dir(Imported), *found.values()})
+        found[name] = named(
+            re.sub(r"[.\-]", "_", name), {"model", "network", *dir(Imported), *found.values()}
+        )
     return found
 
 
-def _ranges(names: Mapping[str, str], stated: Ranges, rows: Mapping[str, Array]) -> dict[str, tuple[float, float]]:
-    """Of inputs: those that are stated, or what rows of calibration say, up to the next power of two."""
+def _ranges(
+    names: Mapping[str, str], stated: Ranges, rows: Mapping[str, Array]
+) -> dict[str, tuple[float, float]]:
+    """Of inputs: those that are stated, or what rows of calibration say, up to the next power of
+    two."""
     found: dict[str, tuple[float, float]] = dict.fromkeys(names.values(), (LOW, HIGH))
     for name, array in rows.items():
         peak = reach(array)
         found[name] = (0.0 if array.min(initial=0.0) >= 0.0 else -peak, peak)
     for name, ends in stated.items():
         if name not in (*names, *found):
-            raise ConfigError(f"--range {name}=…: the model has no such input; it has {', '.join(found)}")
+            raise ConfigError(
+                f"--range {name}=…: the model has no such input; it has {', '.join(found)}"
+            )
         found[names.get(name, name)] = ends
     return found
 
@@ -105,7 +136,9 @@ def _ranges(names: Mapping[str, str], stated: Ranges, rows: Mapping[str, Array])
 def _chosen(draft: Draft, outputs: Sequence[str]) -> None:
     for name in outputs:
         if name not in draft.outputs:
-            raise ConfigError(f"--output {name}: the model has no such output; it has {', '.join(draft.outputs)}")
+            raise ConfigError(
+                f"--output {name}: the model has no such output; it has {', '.join(draft.outputs)}"
+            )
     if outputs:
         draft.outputs = {name: draft.outputs[name] for name in outputs}
     draft.prune()
@@ -138,22 +171,32 @@ def _split(draft: Draft, names: Mapping[str, str], ranges: Ranges, reveal: Any) 
             classes[own] = draft.classes[name]
     used = {name for node in nodes for name in node.inputs} | set(outputs.values())
     inputs = {
-        names[name]: Entry(shape, *ranges[names[name]]) for name, shape in draft.inputs.items() if names[name] in used
+        names[name]: Entry(shape, *ranges[names[name]])
+        for name, shape in draft.inputs.items()
+        if names[name] in used
     }
-    table = {name: Weight(value.shape, reach(value), _typical(value)) for name, value in weights.items()}
-    return Model(Architecture(inputs, table, constants, nodes, outputs, classes, reveal), weights, told)
+    table = {
+        name: Weight(value.shape, reach(value), _typical(value)) for name, value in weights.items()
+    }
+    return Model(
+        Architecture(inputs, table, constants, nodes, outputs, classes, reveal), weights, told
+    )
 
 
 def _weight(name: str, value: Any) -> Array:
     if not np.isfinite(value).all():
-        raise DataError(f"the weights {name} of the model have NaN or infinity: train it again, or export it anew")
+        raise DataError(
+            f"the weights {name} of the model have NaN or infinity: train it again, or export it"
+            " anew"
+        )
     return np.asarray(
         value, None if value.dtype == np.float32 else np.float64
     )  # as they were: large ones, half the memory
 
 
 def _typical(value: Array) -> float | None:
-    """The root mean square of many weights around 0, up to the next power of two; None for others."""
+    """The root mean square of many weights around 0, up to the next power of two; None for
+    others."""
     flat = value.ravel(order="K")
     size = math.sqrt(float(np.einsum("i,i->", flat, flat, dtype=np.float64)) / max(1, flat.size))
     around_zero = value.size >= MANY and abs(float(value.mean(dtype=np.float64))) <= size / 4
@@ -161,7 +204,8 @@ def _typical(value: Array) -> float | None:
 
 
 def _public(draft: Draft, name: str) -> bool:
-    """Whether a constant is told: a number of the graph, or what an operator must have in public."""
+    """Whether a constant is told: a number of the graph, or what an operator must have in
+    public."""
     if name in draft.literals:
         return True
     users = draft.users().get(name, [])

@@ -31,7 +31,8 @@ def _is(draft: Draft, step: Step | None, operator: str, value: float) -> str | N
 
 
 def _gelu(draft: Draft) -> None:
-    """x · (1 + erf(x / √2)) / 2, with the half in any of the three places where exporters put it."""
+    """x · (1 + erf(x / √2)) / 2, with the half in any of the three places where exporters put
+    it."""
     for step in draft:
         if step.operator != "Erf":
             continue
@@ -52,10 +53,16 @@ def _gelu(draft: Draft) -> None:
             continue
         (other,) = [name for name in product.inputs if name != plus.outputs[0]] or [""]
         halved = only(product.outputs[0])
-        if other == x and halved is not None and _is(draft, halved, "Mul", 0.5):  # (x · (1 + erf)) · ½
+        if (
+            other == x and halved is not None and _is(draft, halved, "Mul", 0.5)
+        ):  # (x · (1 + erf)) · ½
             product = halved
         elif _is(draft, makers.get(other), "Mul", 0.5) != x:  # (½ x) · (1 + erf)
-            if not _is(draft, product, "Mul", 0.5) or (halved is None) or set(halved.inputs) != {x, product.outputs[0]}:
+            if (
+                not _is(draft, product, "Mul", 0.5)
+                or (halved is None)
+                or set(halved.inputs) != {x, product.outputs[0]}
+            ):
                 continue
             product = halved  # x · (½ (1 + erf))
         draft.replace(product, [Step("Gelu", [x], product.outputs, name=step.name)])
@@ -78,7 +85,8 @@ def _places(draft: Draft) -> None:
 
 
 def free_batch(draft: Draft) -> None:
-    """Any number of rows, though the model was exported for a fixed one: reshapes that keep the first axis say so."""
+    """Any number of rows, though the model was exported for a fixed one: reshapes that keep the
+    first axis say so."""
     lengths = {name: shape[0] for name, shape in draft.inputs.items() if shape}
     draft.inputs = {name: ("n", *shape[1:]) for name, shape in draft.inputs.items() if shape}
     for step in draft:
@@ -87,11 +95,14 @@ def free_batch(draft: Draft) -> None:
             continue
         first = (draft.shapes.get(step.inputs[0]) or (None,))[0]
         if first in lengths.values() and target.ravel()[0] == first:
-            step.inputs[1] = draft.constant(np.concatenate([[0], target.ravel()[1:]]), step.inputs[1])
+            step.inputs[1] = draft.constant(
+                np.concatenate([[0], target.ravel()[1:]]), step.inputs[1]
+            )
 
 
 def summing(draft: Draft) -> None:
-    """Mark what adds up to 1 along the last axis: a later normalisation by the sum changes nothing."""
+    """Mark what adds up to 1 along the last axis: a later normalisation by the sum changes
+    nothing."""
     for step in draft:
         if step.operator == "Softmax":
             step.attributes["sums to one"] = True

@@ -1,8 +1,10 @@
-"""The preparation of a table as nodes of a model: columns come as they are in the file, and leave as the model reads them.
+"""The preparation of a table as nodes of a model: columns come as they are in the file, and leave
+as the model reads them.
 
-Each named column is an input (rows, 1) of its own: float64, NaN where a number is missing; texts where it holds categories; days since
-the day that the job names where it holds dates. Columns without names are one input. What a party's preparation learnt is known to
-that party: columns of the other come as that one prepares them, as one input, float32.
+Each named column is an input (rows, 1) of its own: float64, NaN where a number is missing; texts
+where it holds categories; days since the day that the job names where it holds dates. Columns
+without names are one input. What a party's preparation learnt is known to that party: columns of
+the other come as that one prepares them, as one input, float32.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ from .writing import Writer
 
 @dataclass(frozen=True)
 class Columns:
-    """What a model reads of a table: its parts by tensor, side by side. shape: of a row, where that is not a vector.
+    """What a model reads of a table: its parts by tensor, side by side. shape: of a row, where that
+    is not a vector.
 
     fitted: what preparation learnt, by tensor, as far as it is known here.
     """
@@ -37,7 +40,11 @@ class Columns:
         """The tensor that the model reads, float32."""
         found = [self._part(w, name, part) for name, part in self.parts.items()]
         whole = w.node("Concat", found, axis=1) if len(found) > 1 else found[0]
-        return whole if self.shape is None else w.node("Reshape", [whole, w.constant(np.array([-1, *self.shape]))])
+        return (
+            whole
+            if self.shape is None
+            else w.node("Reshape", [whole, w.constant(np.array([-1, *self.shape]))])
+        )
 
     def _part(self, w: Writer, name: str, part: Part) -> str:
         fitted = self.fitted.get(name)
@@ -47,19 +54,29 @@ class Columns:
 
 
 def _prepared(w: Writer, name: str, fitted: Fitted, named: bool) -> str:
-    texts = {column for step in fitted.steps if isinstance(step, OneHot) for column in _touched(step, fitted)}
+    texts = {
+        column
+        for step in fitted.steps
+        if isinstance(step, OneHot)
+        for column in _touched(step, fitted)
+    }
     if named:
         columns = {
-            column: w.input(column, TensorProto.STRING if column in texts else TensorProto.DOUBLE, (1,))
+            column: w.input(
+                column, TensorProto.STRING if column in texts else TensorProto.DOUBLE, (1,)
+            )
             for column in fitted.columns
         }
     else:
         whole = w.input(name, TensorProto.DOUBLE, (len(fitted.columns),))
-        if not texts and not any(step.columns or len(step.made("x") or ()) != 1 for step in fitted.steps):
+        if not texts and not any(
+            step.columns or len(step.made("x") or ()) != 1 for step in fitted.steps
+        ):
             return _cast(w, _all_alike(w, whole, fitted))
         places = (w.constant(np.array([n])) for n in range(len(fitted.columns)))
         columns = {
-            column: w.node("Gather", [whole, at], axis=1) for column, at in zip(fitted.columns, places, strict=True)
+            column: w.node("Gather", [whole, at], axis=1)
+            for column, at in zip(fitted.columns, places, strict=True)
         }
     made: set[str] = set()
     for step, learned in zip(fitted.steps, fitted.learned, strict=True):
@@ -71,7 +88,12 @@ def _prepared(w: Writer, name: str, fitted: Fitted, named: bool) -> str:
         pairs = (new.get(column, {column: tensor}).items() for column, tensor in columns.items())
         columns = {column: tensor for each in pairs for column, tensor in each}
     return _cast(
-        w, w.node("Concat", list(columns.values()), axis=1) if len(columns) > 1 else next(iter(columns.values()))
+        w,
+        (
+            w.node("Concat", list(columns.values()), axis=1)
+            if len(columns) > 1
+            else next(iter(columns.values()))
+        ),
     )
 
 
@@ -90,7 +112,7 @@ def _all_alike(w: Writer, x: str, fitted: Fitted) -> str:
 def _done(w: Writer, step: Step, column: str, x: str, learned: Any) -> dict[str, str]:
     """What becomes of a column: names and tensors (rows, 1)."""
     if isinstance(step, OneHot):
-        categories = [str(each) for each in (learned or step.categories)]
+        categories = [str(each) for each in learned or step.categories]
         codes = w.node("OneHotEncoder", [x], domain="ai.onnx.ml", cats_strings=categories, zeros=0)
         flat = w.node("Reshape", [codes, w.constant(np.array([-1, len(categories)]))])
         wide = w.node("Cast", [flat], to=TensorProto.DOUBLE)
@@ -98,7 +120,11 @@ def _done(w: Writer, step: Step, column: str, x: str, learned: Any) -> dict[str,
             f"{column}={category}": w.node("Gather", [wide, w.constant(np.array([n]))], axis=1)
             for n, category in list(enumerate(categories))[step.drop_first :]
         }
-    found = {column: _number(w, step, x, None if learned is None else np.array(learned, np.float64)[:, None])}
+    found = {
+        column: _number(
+            w, step, x, None if learned is None else np.array(learned, np.float64)[:, None]
+        )
+    }
     if isinstance(step, Fill) and step.indicator:
         missing = w.node("Cast", [w.node("IsNaN", [x])], to=TensorProto.DOUBLE)
         found[f"{column} is missing"] = missing
@@ -106,7 +132,8 @@ def _done(w: Writer, step: Step, column: str, x: str, learned: Any) -> dict[str,
 
 
 def _number(w: Writer, step: Step, x: str, learned: Any) -> str:
-    """What becomes of numbers. learned: a row for each number that the step has learnt of a column, (numbers, columns)."""
+    """What becomes of numbers. learned: a row for each number that the step has learnt of a column,
+    (numbers, columns)."""
     if isinstance(step, Days):
         return x
     if isinstance(step, Fill):
@@ -123,7 +150,10 @@ def _number(w: Writer, step: Step, x: str, learned: Any) -> str:
     if isinstance(step, Standardise):
         mean, deviation = learned
         return _affine(w, x, mean, 1.0 / deviation, 0.0)
-    raise JobError(f"{step} has no form in ONNX here: export the model without --table, for rows that are prepared")
+    raise JobError(
+        f"{step} has no form in ONNX here: export the model without --table, for rows that are"
+        " prepared"
+    )
 
 
 def _affine(w: Writer, x: str, minus: Any, times: Any, plus: float) -> str:

@@ -1,8 +1,10 @@
-"""How large the tensors of a network get: the fewer bits a plan needs, and a try of all its operators before anything runs.
+"""How large the tensors of a network get: the fewer bits a plan needs, and a try of all its
+operators before anything runs.
 
-With the weights at hand, intervals through all layers are much narrower than with limits of the weights alone, and rows of the
-owner's show what really comes. What is written into the network is the narrower of both as a power of two, the rows' with a margin:
-bob learns it, and it is an assumption that the plan lists and the guard watches.
+With the weights at hand, intervals through all layers are much narrower than with limits of the
+weights alone, and rows of the owner's show what really comes. What is written into the network is
+the narrower of both as a power of two, the rows' with a margin: bob learns it, and it is an
+assumption that the plan lists and the guard watches.
 """
 
 from __future__ import annotations
@@ -22,11 +24,26 @@ from protocol.networks import OPERATORS, Architecture, Entry, Node, computed
 from protocol.ops import Secret
 
 Ranges = Mapping[str, tuple[float, float]]
-MARGIN = 2.0  # by how much values may be larger than those of the rows, before the next power of two
+MARGIN = (
+    2.0  # by how much values may be larger than those of the rows, before the next power of two
+)
 ROWS = 2  # with which a network is tried
 BATCH = 32  # rows of calibration that are computed at once
 MOST_WEIGHTS = 40_000_000  # up to which intervals are computed from weights, unless there are rows
-WIDENING = {"Gemm", "MatMul", "Conv", "Affine", "Add", "Sub", "Mul", "Sum", "ReduceSum", "Einsum", "Pow", "CumSum"}
+WIDENING = {
+    "Gemm",
+    "MatMul",
+    "Conv",
+    "Affine",
+    "Add",
+    "Sub",
+    "Mul",
+    "Sum",
+    "ReduceSum",
+    "Einsum",
+    "Pow",
+    "CumSum",
+}
 SUMS = {"Add", "Sub", "Sum"}
 MOVES = {
     "Neg",
@@ -53,7 +70,8 @@ def reach(value: Any) -> float:
 
 @dataclass(frozen=True)
 class Tried:
-    """A network with its ranges; operator, node and reason of all that cannot be computed; the widest layer, and how wide it is."""
+    """A network with its ranges; operator, node and reason of all that cannot be computed; the
+    widest layer, and how wide it is."""
 
     network: Architecture
     problems: list[str]
@@ -61,8 +79,14 @@ class Tried:
     peak: float
 
 
-def fitted(network: Architecture, weights: Mapping[str, Array], rows: Mapping[str, Any], peak: float = np.inf) -> Tried:
-    """Try all nodes, and state ranges where they are news. What comes after a node that fails is looked up and no more.
+def fitted(
+    network: Architecture,
+    weights: Mapping[str, Array],
+    rows: Mapping[str, Any],
+    peak: float = np.inf,
+) -> Tried:
+    """Try all nodes, and state ranges where they are news. What comes after a node that fails is
+    looked up and no more.
 
     `peak`: what no layer is said to exceed.
     """
@@ -72,7 +96,9 @@ def fitted(network: Architecture, weights: Mapping[str, Array], rows: Mapping[st
     graph = Graph()
     known = _inputs(network, graph, ROWS)
     for name, weight in network.weights.items():
-        known[name] = Secret(graph, graph.add(Source(name, weight.shape, 0), interval=(-weight.limit, weight.limit)))
+        known[name] = Secret(
+            graph, graph.add(Source(name, weight.shape, 0), interval=(-weight.limit, weight.limit))
+        )
     problems, nodes = [], []
     for node in network.nodes:
         if node.operator not in OPERATORS:
@@ -93,14 +119,20 @@ def fitted(network: Architecture, weights: Mapping[str, Array], rows: Mapping[st
             problems.append(CONSTANT.format(name))
     wide = {name: value._node.peak for name, value in known.items() if isinstance(value, Secret)}
     widest = max(wide, key=lambda name: wide[name])
-    return Tried(msgspec.structs.replace(network, nodes=tuple(nodes)), problems, widest, wide[widest])
+    return Tried(
+        msgspec.structs.replace(network, nodes=tuple(nodes)), problems, widest, wide[widest]
+    )
 
 
 def _inputs(network: Architecture, graph: Graph, count: int) -> dict[str, Any]:
-    known: dict[str, Any] = {"": None} | {name: each.array for name, each in network.constants.items()}
+    known: dict[str, Any] = {"": None} | {
+        name: each.array for name, each in network.constants.items()
+    }
     for name, entry in network.inputs.items():
         shape = tuple(length if isinstance(length, int) else count for length in entry.shape)
-        known[name] = Secret(graph, graph.add(Source(name, shape, 1), interval=(entry.low, entry.high)))
+        known[name] = Secret(
+            graph, graph.add(Source(name, shape, 1), interval=(entry.low, entry.high))
+        )
     return known
 
 
@@ -126,8 +158,11 @@ def _news(
     return stated
 
 
-def _limits(network: Architecture, weights: Mapping[str, Array], rows: Mapping[str, Any]) -> dict[str, float]:
-    """Of every tensor that can be computed in the clear, its largest magnitude as a power of two."""
+def _limits(
+    network: Architecture, weights: Mapping[str, Array], rows: Mapping[str, Any]
+) -> dict[str, float]:
+    """Of every tensor that can be computed in the clear, its largest magnitude as a power of
+    two."""
     limits: dict[str, float] = {}
     seen: dict[str, float] = {}
     for given in _batches(network, rows):
@@ -141,7 +176,11 @@ def _limits(network: Architecture, weights: Mapping[str, Array], rows: Mapping[s
                 except MpcError:
                     continue  # said where all nodes are tried
         tensors = {name: value._node for name, value in known.items() if isinstance(value, Secret)}
-        limits |= {name: reach(np.array(node.peak)) for name, node in tensors.items() if np.isfinite(node.peak)}
+        limits |= {
+            name: reach(np.array(node.peak))
+            for name, node in tensors.items()
+            if np.isfinite(node.peak)
+        }
         if given:
             graph.revealed = dict(tensors)
             with np.errstate(all="ignore"):
@@ -155,7 +194,8 @@ def _limits(network: Architecture, weights: Mapping[str, Array], rows: Mapping[s
 
 
 def _batches(network: Architecture, rows: Mapping[str, Any]) -> Iterator[dict[str, Array]]:
-    """Rows of calibration a few at a time, as many as the model takes; without rows for every input, once nothing."""
+    """Rows of calibration a few at a time, as many as the model takes; without rows for every
+    input, once nothing."""
     if rows.keys() != network.inputs.keys():
         yield {}
         return
@@ -172,5 +212,8 @@ def _checked(name: str, entry: Entry, array: Any) -> Array:
     """Rows of calibration in the shape of their input, however many."""
     found = np.asarray(array)
     if found.ndim != len(entry.shape) or found.shape[1:] != entry.shape[1:] or not len(found):
-        raise DataError(f"rows of calibration for {name} have the shape {found.shape}; the model takes {entry.shape}")
+        raise DataError(
+            f"rows of calibration for {name} have the shape {found.shape}; the model takes"
+            f" {entry.shape}"
+        )
     return check(name, found, entry.low, entry.high, "rows of calibration")

@@ -1,7 +1,9 @@
-"""An ONNX file as a draft: checked, brought up to one operator set, with the shapes that it lets infer.
+"""An ONNX file as a draft: checked, brought up to one operator set, with the shapes that it lets
+infer.
 
-Models of an older operator set are converted upwards. Where onnx has no converter for one of their operators, the model is taken as
-it is, and each of its operators is looked up with the version that it has there.
+Models of an older operator set are converted upwards. Where onnx has no converter for one of their
+operators, the model is taken as it is, and each of its operators is looked up with the version that
+it has there.
 """
 
 from __future__ import annotations
@@ -19,16 +21,36 @@ from .draft import Draft, Step
 
 try:
     import onnx
-    from onnx import TensorProto, checker, defs, helper, inliner, numpy_helper, shape_inference, version_converter
+    from onnx import (
+        TensorProto,
+        checker,
+        defs,
+        helper,
+        inliner,
+        numpy_helper,
+        shape_inference,
+        version_converter,
+    )
 except ImportError:
-    raise ConfigError("models are read and written with onnx: python -m pip install 'mpc-playground[onnx]'") from None
+    raise ConfigError(
+        "models are read and written with onnx: python -m pip install 'mpc-playground[onnx]'"
+    ) from None
 
 CLASSICAL = "ai.onnx.ml"
-KINDS = {"f": "float", "i": "int", "u": "int", "b": "bool", "O": "string", "U": "string", "S": "string"}
+KINDS = {
+    "f": "float",
+    "i": "int",
+    "u": "int",
+    "b": "bool",
+    "O": "string",
+    "U": "string",
+    "S": "string",
+}
 
 
 def read_model(path: Path) -> Draft:
-    """DataError for what is no model; JobError, with all operators that are not offered, for one that cannot be computed."""
+    """DataError for what is no model; JobError, with all operators that are not offered, for one
+    that cannot be computed."""
     model = _load(path)
     if model.functions:
         model = inliner.inline_local_functions(model)
@@ -37,7 +59,8 @@ def read_model(path: Path) -> Draft:
         refuse(
             path,
             [
-                f"{each.op_type} {each.name!r}: it is of the domain {each.domain}, which is not ONNX's own"
+                f"{each.op_type} {each.name!r}: it is of the domain {each.domain}, which is not"
+                " ONNX's own"
                 for each in foreign
             ],
         )
@@ -51,7 +74,9 @@ def read_model(path: Path) -> Draft:
 
 def refuse(path: Path, problems: list[str]) -> None:
     """End with all that cannot be done."""
-    shown = "; ".join(problems[:20]) + (f"; and {len(problems) - 20} more" if len(problems) > 20 else "")
+    shown = "; ".join(problems[:20]) + (
+        f"; and {len(problems) - 20} more" if len(problems) > 20 else ""
+    )
     raise JobError(f"the model {path} cannot be computed here: {shown}")
 
 
@@ -61,7 +86,9 @@ def _load(path: Path) -> Any:
             raise DataError(f"the model {path} does not exist or is no file; check the path")
         model = onnx.load(str(path), load_external_data=False)
     except OSError as error:
-        raise DataError(f"the model {path} cannot be read ({error.strerror}); see to its permissions") from None
+        raise DataError(
+            f"the model {path} cannot be read ({error.strerror}); see to its permissions"
+        ) from None
     except DataError:
         raise
     except Exception:  # the seam: protobuf raises what it likes
@@ -76,16 +103,22 @@ def _load(path: Path) -> Any:
     try:
         checker.check_model(model)
     except Exception as error:  # the seam: ValidationError, and others of onnx's own
-        raise DataError(f"the model {path} is not valid ONNX: {' '.join(str(error).split())[:300]}") from None
+        raise DataError(
+            f"the model {path} is not valid ONNX: {' '.join(str(error).split())[:300]}"
+        ) from None
     return model
 
 
 def _opset(model: Any) -> int:
-    return max((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), default=1)
+    return max(
+        (each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), default=1
+    )
 
 
 def _converted(model: Any) -> Any:
-    if _opset(model) >= TARGET or not any(each.domain in ("", "ai.onnx") for each in model.opset_import):
+    if _opset(model) >= TARGET or not any(
+        each.domain in ("", "ai.onnx") for each in model.opset_import
+    ):
         return model
     try:
         return version_converter.convert_version(model, TARGET)
@@ -99,13 +132,20 @@ def _version_fault(node: Any, opset: int) -> str:
     if known is None or node.domain == CLASSICAL:
         return ""
     try:
-        version = defs.get_schema(node.op_type, min(opset, defs.onnx_opset_version()), "").since_version
+        version = defs.get_schema(
+            node.op_type, min(opset, defs.onnx_opset_version()), ""
+        ).since_version
     except Exception:  # the seam: SchemaError
         return f"{node.op_type} {node.name!r}: there is none in the operator set {opset} of ONNX"
     if known.since <= version <= NEWEST:
         return ""
-    wanted = f"from version {known.since} on" if version < known.since else f"up to version {NEWEST}"
-    return f"{node.op_type} {node.name!r}: it is version {version} of this operator, and offered is it {wanted}"
+    wanted = (
+        f"from version {known.since} on" if version < known.since else f"up to version {NEWEST}"
+    )
+    return (
+        f"{node.op_type} {node.name!r}: it is version {version} of this operator, and offered is it"
+        f" {wanted}"
+    )
 
 
 def _inferred(model: Any) -> Any:
@@ -119,11 +159,19 @@ def _draft(path: Path, model: Any, opset: int) -> Draft:
     graph = model.graph
     constants = {each.name: array_of(each) for each in graph.initializer}
     for sparse in graph.sparse_initializer:
-        raise DataError(f"the model {path} has sparse weights ({sparse.values.name}); export it with dense ones")
+        raise DataError(
+            f"the model {path} has sparse weights ({sparse.values.name}); export it with dense ones"
+        )
     literals = {name for name, value in constants.items() if value.ndim == 0}
     inputs: dict[str, tuple[int | str, ...]] = {}
     draft = Draft(
-        path, opset, [], constants, inputs, {each.name: each.name for each in graph.output}, literals=literals
+        path,
+        opset,
+        [],
+        constants,
+        inputs,
+        {each.name: each.name for each in graph.output},
+        literals=literals,
     )
     for each in (*graph.input, *graph.value_info, *graph.output):
         _describe(draft, each)
@@ -131,12 +179,16 @@ def _draft(path: Path, model: Any, opset: int) -> Draft:
         if each.name not in constants:
             inputs[each.name] = _input_shape(path, each)
     for node in graph.node:
-        attributes = {each.name: _attribute(helper.get_attribute_value(each)) for each in node.attribute}
+        attributes = {
+            each.name: _attribute(helper.get_attribute_value(each)) for each in node.attribute
+        }
         domain = CLASSICAL if node.domain == CLASSICAL else ""
         operands = list(node.input)
         while operands and not operands[-1]:  # the last ones, left out
             operands.pop()
-        draft.steps.append(Step(node.op_type, operands, list(node.output), attributes, node.name, domain))
+        draft.steps.append(
+            Step(node.op_type, operands, list(node.output), attributes, node.name, domain)
+        )
     return draft
 
 
@@ -164,7 +216,9 @@ def _input_shape(path: Path, value: Any) -> tuple[int | str, ...]:
     """The first axis is the batch, whose length is the data's to say; others must be known."""
     kind = value.type.tensor_type
     if not value.type.HasField("tensor_type") or not kind.HasField("shape"):
-        raise DataError(f"the model {path}: its input {value.name} has no shape; export it with one")
+        raise DataError(
+            f"the model {path}: its input {value.name} has no shape; export it with one"
+        )
     shape: list[int | str] = []
     for axis, each in enumerate(kind.shape.dim):
         if each.dim_value > 0:
@@ -174,8 +228,8 @@ def _input_shape(path: Path, value: Any) -> tuple[int | str, ...]:
         else:
             name = f" ({each.dim_param})" if each.dim_param else ""
             raise DataError(
-                f"the model {path}: axis {axis}{name} of its input {value.name} has no length; only the batch, axis 0, may be open: "
-                "export the model for rows of one shape"
+                f"the model {path}: axis {axis}{name} of its input {value.name} has no length; only"
+                " the batch, axis 0, may be open: export the model for rows of one shape"
             )
     return tuple(shape)
 

@@ -1,4 +1,5 @@
-"""Nodes that nobody's data reach, or that change nothing at prediction: computed at once, in the clear, or left out."""
+"""Nodes that nobody's data reach, or that change nothing at prediction: computed at once, in the
+clear, or left out."""
 
 from __future__ import annotations
 
@@ -13,7 +14,17 @@ from protocol.networks.arrays import FLOATS, TRUTH, WHOLES
 
 from .draft import Constant, Draft, Step
 
-OUTCOMES = {"ArgMax", "ArgMin", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Equal", "Not", "And"}
+OUTCOMES = {
+    "ArgMax",
+    "ArgMin",
+    "Greater",
+    "GreaterOrEqual",
+    "Less",
+    "LessOrEqual",
+    "Equal",
+    "Not",
+    "And",
+}
 
 
 def simplify(draft: Draft) -> None:
@@ -33,7 +44,11 @@ def _constants(draft: Draft) -> None:
         if values is None:
             kept.append(step)
             continue
-        told = all(name in draft.literals or draft.constants[name].dtype.kind in "iub" for name in step.inputs if name)
+        told = all(
+            name in draft.literals or draft.constants[name].dtype.kind in "iub"
+            for name in step.inputs
+            if name
+        )
         for name, value in zip(step.outputs, values, strict=False):
             if name:
                 draft.constants[name] = value
@@ -50,7 +65,13 @@ def _evaluated(draft: Draft, step: Step) -> list[Constant] | None:
     if step.operator == "ConstantOfShape":
         value = np.asarray(step.attributes.get("value", np.float32(0.0))).ravel()[0]
         return [np.full(draft.constants[step.inputs[0]].tolist(), value)]
-    if step.operator.startswith("Random") or step.operator in ("If", "Loop", "Scan", "Bernoulli", "Multinomial"):
+    if step.operator.startswith("Random") or step.operator in (
+        "If",
+        "Loop",
+        "Scan",
+        "Bernoulli",
+        "Multinomial",
+    ):
         return None
     attributes = {
         name: numpy_helper.from_array(value) if isinstance(value, np.ndarray) else value
@@ -59,21 +80,28 @@ def _evaluated(draft: Draft, step: Step) -> list[Constant] | None:
     node = helper.make_node(step.operator, step.inputs, step.outputs, **attributes)
     feeds = {name: draft.constants[name] for name in step.inputs if name}
     inputs = [
-        helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(value.dtype), value.shape)
+        helper.make_tensor_value_info(
+            name, helper.np_dtype_to_tensor_dtype(value.dtype), value.shape
+        )
         for name, value in feeds.items()
     ]
     outputs = [helper.make_empty_tensor_value_info(name) for name in step.outputs if name]
     model = helper.make_model(
-        helper.make_graph([node], "constant", inputs, outputs), opset_imports=[helper.make_opsetid("", draft.opset)]
+        helper.make_graph([node], "constant", inputs, outputs),
+        opset_imports=[helper.make_opsetid("", draft.opset)],
     )
     try:
         return [np.asarray(each) for each in ReferenceEvaluator(model).run(None, feeds)]
-    except Exception:  # the seam: whatever a kernel raises; the node stays, and is looked up as any other
+    except (
+        Exception
+    ):  # the seam: whatever a kernel raises; the node stays, and is looked up as any other
         return None
 
 
 def _real(value: Any) -> bool:
-    return isinstance(value, float) or (isinstance(value, list) and bool(value) and isinstance(value[0], float))
+    return isinstance(value, float) or (
+        isinstance(value, list) and bool(value) and isinstance(value[0], float)
+    )
 
 
 def _aliases(draft: Draft) -> None:
@@ -104,7 +132,8 @@ def _aliases(draft: Draft) -> None:
 
 
 def _is_whole(draft: Draft, name: str) -> bool:
-    """Whether real numbers are known to be whole: places, labels and outcomes that were moved about and cast."""
+    """Whether real numbers are known to be whole: places, labels and outcomes that were moved about
+    and cast."""
     makers = draft.makers()
     while (step := makers.get(name)) is not None and step.operator in (
         "Cast",
@@ -115,19 +144,22 @@ def _is_whole(draft: Draft, name: str) -> bool:
     ):
         name = step.inputs[0]
     return step is not None and (
-        step.operator in OUTCOMES or (step.operator == "ArrayFeatureExtractor" and _integers(draft, step.inputs[0]))
+        step.operator in OUTCOMES
+        or (step.operator == "ArrayFeatureExtractor" and _integers(draft, step.inputs[0]))
     )
 
 
 def _integers(draft: Draft, name: str) -> bool:
     value = draft.constants.get(name)
     return value is not None and (
-        value.dtype.kind in "iu" or (value.dtype.kind == "f" and np.array_equal(value, np.rint(value)))
+        value.dtype.kind in "iu"
+        or (value.dtype.kind == "f" and np.array_equal(value, np.rint(value)))
     )
 
 
 def _is_shape(draft: Draft, name: str) -> bool:
-    """Whether whole numbers that are computed with stand for lengths: then they stay as they are."""
+    """Whether whole numbers that are computed with stand for lengths: then they stay as they
+    are."""
     makers, waiting = draft.makers(), [name]
     while waiting:
         step = makers.get(waiting.pop())

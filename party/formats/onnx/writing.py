@@ -14,31 +14,40 @@ try:
     import onnx
     from onnx import helper, numpy_helper
 except ImportError:
-    raise ConfigError("models are read and written with onnx: python -m pip install 'mpc-playground[onnx]'") from None
+    raise ConfigError(
+        "models are read and written with onnx: python -m pip install 'mpc-playground[onnx]'"
+    ) from None
 
 OPSET = 21
 
 
 class Writer:
-    """Nodes and constants of a model in the making. Numbers are float32, as runtimes expect them."""
+    """Nodes and constants of a model in the making. Numbers are float32, as runtimes expect
+    them."""
 
     def __init__(self, weights: Mapping[str, Array]) -> None:
         self.weights = weights
         self.inputs: dict[str, Any] = {}
         self.nodes: list[Any] = []
         self.constants: dict[str, Any] = {}
-        self.rough: set[str] = set()  # layers whose function is a series here, and the true one there
+        self.rough: set[str] = (
+            set()
+        )  # layers whose function is a series here, and the true one there
 
     def input(self, name: str, kind: int, shape: Sequence[int | str]) -> str:
-        """What is given to the model: rows of this shape, of numbers or texts; DataError where there is another of that name."""
+        """What is given to the model: rows of this shape, of numbers or texts; DataError where
+        there is another of that name."""
         if name in self.inputs:
             raise DataError(
-                f"two columns are called {name}, and a model takes each input by its name: rename one in the job"
+                f"two columns are called {name}, and a model takes each input by its name: rename"
+                " one in the job"
             )
         self.inputs[name] = helper.make_tensor_value_info(name, kind, ["n", *shape])
         return name
 
-    def node(self, operator: str, inputs: Sequence[str], output: str | None = None, **attributes: Any) -> str:
+    def node(
+        self, operator: str, inputs: Sequence[str], output: str | None = None, **attributes: Any
+    ) -> str:
         """One more node; the name of what it makes."""
         name = output or f"tensor:{len(self.nodes)}"
         given = {key: value for key, value in attributes.items() if value is not None}
@@ -62,11 +71,13 @@ class Writer:
         if name not in self.weights:
             there = ", ".join(self.weights) or "nothing"
             raise DataError(
-                f"the weights lack {name}, they hold {there}: give the files of all parts, --weights FILE.npz each"
+                f"the weights lack {name}, they hold {there}: give the files of all parts,"
+                " --weights FILE.npz each"
             )
         if self.weights[name].shape != tuple(shape):
             raise DataError(
-                f"the weights {name} have the shape {self.weights[name].shape}; the model takes {tuple(shape)}"
+                f"the weights {name} have the shape {self.weights[name].shape}; the model takes"
+                f" {tuple(shape)}"
             )
         return self.constant(np.asarray(self.weights[name], np.float64), name)
 
@@ -76,4 +87,6 @@ class Writer:
         ends = [helper.make_empty_tensor_value_info(name) for name in outputs]
         graph = helper.make_graph(self.nodes, "model", list(self.inputs.values()), ends, constants)
         domains = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", 3)]
-        return onnx.shape_inference.infer_shapes(helper.make_model(graph, opset_imports=domains, ir_version=10))
+        return onnx.shape_inference.infer_shapes(
+            helper.make_model(graph, opset_imports=domains, ir_version=10)
+        )

@@ -1,6 +1,8 @@
-"""On a child's PYTHONPATH: the process kills itself (SIGKILL) at the place that DIE_AT names, such as "after rename .results".
+"""On a child's PYTHONPATH: the process kills itself (SIGKILL) at the place that DIE_AT names, such
+as "after rename .results".
 
-Places: before or after the `rename` of a new file to a name with that ending, and the same for the `sync` of what is written there.
+Places: before or after the `rename` of a new file to a name with that ending, and the same for the
+    `sync` of what is written there.
 """
 
 import os
