@@ -25,8 +25,17 @@ from protocol.errors import ConfigError
 from protocol.files import is_unused, keep_out_of_backups, sync_folder
 from protocol.graph import Phase
 from protocol.jobs import ROLES
-from protocol.material import LAST_DATE, MAX_CELL, Cell, Extent, Layout, Seal, fresh_id, period
 from protocol.prg import fresh_seed
+from protocol.sealed_material import (
+    LAST_DATE,
+    MAX_CELL,
+    Cell,
+    Extent,
+    Layout,
+    Seal,
+    fresh_id,
+    period,
+)
 
 VALID = 30 * 86400.0  # seconds that material may be used for
 Progress = Callable[[int, int], None]  # bytes written, bytes in all

@@ -25,7 +25,7 @@ from protocol.wire import PROTOCOL_VERSION, Kind, Message
 
 from .checkpoint import Point, Store
 from .loading import trace_job, unblocked
-from .material import Material, Place
+from .material_file import Material, Place
 from .shared import SharedModel, joined
 
 LEFT_OVER = (

@@ -18,6 +18,7 @@ from protocol.simulate import Simulation, twin
 from protocol.simulate import simulate as simulated
 
 from .agreement import LEARNERS, who_learns
+from .attempts import Report
 from .exporting import Exportable
 from .formats.preparation import Fitted
 from .given import Given, handed
@@ -25,7 +26,6 @@ from .keyed import all_inputs
 from .loading import AnyJob, any_job, blame
 from .planned import Planned, planned
 from .result import Result
-from .session import Report
 from .view import RunView
 
 KEY = bytes(

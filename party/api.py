@@ -43,6 +43,7 @@ from .agreement import Intent, who_learns
 from .alone import plain as plain
 from .alone import plan as plan
 from .alone import simulate as simulate
+from .attempts import Run
 from .awake import awake
 from .bars import own_bar
 from .checkpoint import Store
@@ -53,13 +54,12 @@ from .keyed import brought
 from .links import PEER, Addresses
 from .live import parts
 from .loading import AnyJob, any_job
-from .material import Material, open_material
+from .material_file import Material, open_material
 from .metrics import samples
 from .planned import Planned as Planned
 from .predicting import predicted
 from .result import Result as Result
 from .seen import Seen
-from .session import Run
 from .shared import Named, SharedModel, begin, keeper
 from .view import RunView, RunViews
 from .waiting import wait_for

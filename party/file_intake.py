@@ -10,7 +10,7 @@ from protocol.errors import MaterialError
 from protocol.graph import Phase
 from protocol.ring import Words
 
-from .material import Material, Place
+from .material_file import Material, Place
 
 
 class _Blocks:

@@ -1,5 +1,5 @@
 """Where a party's material comes from: its seed, and for Bob the dealer's stream of corrections
-(`Intake`), or a file (material.py).
+(`Intake`), or a file (material_file.py).
 
 `chunk(phase, step)` gives the rows of as many consecutive steps as are at hand, up to the next
 CHECK; of a step that is dealt in parts, `masks` and `part` give one after the other. What is dealt

@@ -19,10 +19,10 @@ from protocol.errors import ConfigError
 from protocol.graph import Phase
 from protocol.jobs import ROLES, Job
 from protocol.matching import matching
-from protocol.material import Extent, Layout
 from protocol.plan import Plan, make_plan
 from protocol.planfile import save_plan
 from protocol.predict import Prediction, predict
+from protocol.sealed_material import Extent, Layout
 from protocol.tables import tables
 from protocol.views import Shape
 

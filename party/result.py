@@ -14,9 +14,9 @@ from protocol.errors import ConfigError, DataError, OutOfRangeError
 from protocol.graph import Array
 from protocol.guard import sentence
 
+from .attempts import Report
 from .display import flat
 from .exporting import Exportable
-from .session import Report
 from .shared import SharedModel
 
 

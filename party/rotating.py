@@ -22,8 +22,8 @@ from protocol.prg import fresh_seed, fresh_ticket
 from protocol.wire import PROTOCOL_VERSION, Kind, Message
 
 from .agreement import expect, greet
+from .attempts import reason
 from .links import Addresses, opened
-from .session import reason
 from .shared import SharedModel, joined
 
 WRITTEN = "written"

@@ -19,13 +19,13 @@ from protocol.processes import run_until_signalled
 from protocol.signals import held, reacting, unwind
 
 from .api import Party
+from .attempts import Report, Run
 from .data import check_output, save_results
 from .display import Terminal, shown
 from .exporting import Exportable, check_model
 from .given import given
 from .result import counts, out_of_range
 from .runner import Halted
-from .session import Report, Run
 from .shared import SharedModel, put
 from .stopwatch import Stopwatch
 from .view import RunViews

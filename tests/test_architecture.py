@@ -135,7 +135,7 @@ def test_the_tree_is_found():
         "protocol.ops",
         "protocol.correlations.base",
         "dealer.session",
-        "party.session",
+        "party.attempts",
     } <= set(modules())
     assert set(RANK) <= {part(module) for module in modules()}
     assert "protocol.views" in edges()["protocol.graph"]

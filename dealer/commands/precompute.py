@@ -10,8 +10,8 @@ from protocol.config import Config
 from protocol.errors import ConfigError
 from protocol.keyring import other_key, own_key
 from protocol.log import configure
-from protocol.material import Extent
 from protocol.schedule import Phase
+from protocol.sealed_material import Extent
 
 from ..store import names, precompute
 from .planned import planned

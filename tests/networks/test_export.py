@@ -21,13 +21,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from party.__main__ import main
+from party.attempts import Report
 from party.data import save_results
 from party.formats.onnx.exporting import export_model
 from party.given import Given
 from party.keyed import all_inputs
 from party.loading import load_job
 from party.local import Trio
-from party.session import Report
 from party.taking_part import save_model
 from protocol import nn
 from protocol.errors import DataError

@@ -20,18 +20,17 @@ import numpy as np
 import pytest
 from halves import together
 
-import party.session as sessions
 from dealer.session import Session
 from dealer.stock import Stock
 from dealer.turns import Turns
 from dealer.workers import Workers
-from party import agreement
+from party import agreement, attempts
 from party.agreement import Intent
+from party.attempts import Report, Run
 from party.checkpoint import Store
 from party.ending import REVEAL, Ending
 from party.jobs.seed import Seed
 from party.links import Addresses, Links
-from party.session import Report, Run
 from party.shared import SharedModel, keeper
 from party.view import RunView
 from protocol.channel import Connection
@@ -272,8 +271,8 @@ def link_in_memory(patch: pytest.MonkeyPatch, current: Callable[[], World]) -> N
         finally:
             await links.close()
 
-    patch.setattr(sessions, "opened", opened)
-    patch.setattr(sessions, "SETTLE", 0.002)
+    patch.setattr(attempts, "opened", opened)
+    patch.setattr(attempts, "SETTLE", 0.002)
 
 
 def install(patch: pytest.MonkeyPatch, current: Callable[[], World]) -> None:

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from ends import PARTIES, Killed, World, install
 
+from party.attempts import Report, Run
 from party.observing import StepObserver
-from party.session import Report, Run
 from protocol.history import History
 from protocol.jobs import Job
 from protocol.tracing import trace

@@ -13,14 +13,24 @@ from hypothesis import strategies as st
 from dealer.store import names, precompute
 from party.file_intake import FileIntake
 from party.loading import load_job
-from party.material import Material
+from party.material_file import Material
 from protocol.channel import KeyPair
 from protocol.dealing import Deal, alice_material, bob_material
 from protocol.errors import MaterialError
 from protocol.graph import Phase
 from protocol.jobs import Input, Job
-from protocol.material import HEAD, MAGIC, ONCE, Extent, Header, Layout, Seal, period, row_for
 from protocol.plan import make_plan
+from protocol.sealed_material import (
+    HEAD,
+    MAGIC,
+    ONCE,
+    Extent,
+    Header,
+    Layout,
+    Seal,
+    period,
+    row_for,
+)
 from protocol.tracing import trace
 
 KEYS = {role: KeyPair.generate(role) for role in ("alice", "bob", "dealer")}
@@ -260,9 +270,9 @@ def test_material_is_refused_after_its_last_day(tmp_path, monkeypatch):
     material = opened(paths["bob"], "bob")
     assert material.header.until - material.header.made // 10**9 == 30 * 86400
     now = time.time()
-    monkeypatch.setattr("party.material.time.time", lambda: now + 29 * 86400)
+    monkeypatch.setattr("party.material_file.time.time", lambda: now + 29 * 86400)
     assert settled(material).step == 0
-    monkeypatch.setattr("party.material.time.time", lambda: now + 31 * 86400)
+    monkeypatch.setattr("party.material_file.time.time", lambda: now + 31 * 86400)
     with pytest.raises(MaterialError, match=r"was to be used until \d{4}-\d\d-\d\d \d\d:\d\d UTC"):
         settled(material)
     material.close()

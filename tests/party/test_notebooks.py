@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 JOB = """
 from pathlib import Path
 from party import Party, plain
-from party.session import RunView
+from party.attempts import RunView
 from protocol.jobs import Input, Job
 
 class Fit(Job):

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 from party.agreement import Intent
+from party.attempts import Run, RunView
 from party.checkpoint import Store
 from party.join import Matching, normalised
 from party.links import Addresses
 from party.rows import Keyed
-from party.session import Run, RunView
 from protocol.errors import AgreementError, DataError
 from protocol.jobs import Input, Job
 from protocol.tracing import trace

@@ -18,12 +18,12 @@ from dealer.service import Service
 from dealer.service import Settings as DealerSettings
 from dealer.store import names, precompute
 from party.agreement import Intent
+from party.attempts import Run
 from party.checkpoint import Store
 from party.links import Addresses
 from party.local import free_address
-from party.material import Material
+from party.material_file import Material
 from party.runner import Runner
-from party.session import Run
 from party.view import RunView
 from protocol.channel import KeyPair
 from protocol.errors import MaterialError, MpcError
@@ -31,9 +31,9 @@ from protocol.graph import Phase
 from protocol.jobs import Input, Job
 from protocol.log import Log
 from protocol.machine import Machine
-from protocol.material import Extent
 from protocol.ops import dropout
 from protocol.plan import make_plan
+from protocol.sealed_material import Extent
 from protocol.tracing import trace
 
 KEYS = {role: KeyPair.generate(role) for role in ("alice", "bob", "dealer")}

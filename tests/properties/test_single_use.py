@@ -1,13 +1,13 @@
 """No mask meets two values: every opening is recorded, with the place in the keystream that its
 mask comes from.
 
-Whole sessions run in this process (real sockets, real files, the code of `party.session`), live and
-from files, and are crashed at random openings, resumed, and interfered with: files copied, journals
-lost, backups restored. The recorder knows nothing of epochs, rows or journals. It looks at what
-`Machine` adds to what: the address of the mask in memory says which words of which AES keystream it
-is, and what was sent under it is kept for all of the scenario. A word of a keystream that was ever
-added to two different values, or used for two executions of a step, fails the test. Two tests at
-the end break the rule on purpose, so that the recorder is known to see it.
+Whole sessions run in this process (real sockets, real files, the code of `party.attempts`), live
+and from files, and are crashed at random openings, resumed, and interfered with: files copied,
+journals lost, backups restored. The recorder knows nothing of epochs, rows or journals. It looks at
+what `Machine` adds to what: the address of the mask in memory says which words of which AES
+keystream it is, and what was sent under it is kept for all of the scenario. A word of a keystream
+that was ever added to two different values, or used for two executions of a step, fails the test.
+Two tests at the end break the rule on purpose, so that the recorder is known to see it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from party.agreement import Intent
 from party.journal import Journal
 from party.links import Links
 from party.loading import load_job
-from party.material import Material
+from party.material_file import Material
 from protocol.graph import Phase
 
 pytestmark = pytest.mark.timeout(300)
@@ -218,7 +218,7 @@ async def test_the_recorder_sees_seeds_that_repeat_where_no_ticket_is_mixed_in(
 ):
     drawn = iter(2 * [bytes(32), bytes(range(32))])
     monkeypatch.setattr(dealer.session, "fresh_seed", lambda: next(drawn))
-    for module in ("dealer.session", "party.session"):
+    for module in ("dealer.session", "party.attempts"):
         monkeypatch.setattr(f"{module}.epoch_seed", lambda seed, *label: seed)
     scene = Scene(tmp_path, load_job("seed"), recorder, spare=0.0)
     for _ in range(2):

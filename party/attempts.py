@@ -34,7 +34,7 @@ from .file_intake import FileIntake
 from .formats.preparation import Fitted
 from .intake import Intake, Supply
 from .links import Addresses, Links, opened
-from .material import Material
+from .material_file import Material
 from .observing import StepObserver
 from .rows import Keyed, Matched, Places
 from .runner import Halted, Runner

@@ -30,9 +30,9 @@ from protocol.dealing import ALICE, BOB, alice_material, bob_material, dealt_par
 from protocol.errors import ConfigError, MaterialError
 from protocol.graph import Phase
 from protocol.jobs import ROLES
-from protocol.material import HEAD, ONCE, Cell, Header, Layout, Seal, period, row_for
 from protocol.places import state_folder
 from protocol.ring import Words
+from protocol.sealed_material import HEAD, ONCE, Cell, Header, Layout, Seal, period, row_for
 
 from .journal import COUNTED, Journal
 from .links import PEER
