@@ -47,6 +47,7 @@ from .attempts import Run
 from .awake import awake
 from .bars import own_bar
 from .checkpoint import Store
+from .declining import telling
 from .display import Watching
 from .exporting import Exportable
 from .given import Given, handed
@@ -160,18 +161,18 @@ class Party:
         parties, and the other is told so.
         """
         given = handed(data, tensors)
-        half = SharedModel.read(model) if isinstance(model, (str, Path)) else model
         if view is None:
             view = Watching(self.role, Log(self.role, self.session), own_bar(self.role))
         more: dict[str, Any] = {
             "iterations": iterations,
             "reveal": reveal,
             "keep": keep,
-            "model": half,
             "view": view,
         }
         try:
-            run = await self._prepared(partial(self.prepare, job, given, **more))
+            async with telling(self.role, self.addresses):
+                half = SharedModel.read(model) if isinstance(model, (str, Path)) else model
+                run = await self._prepared(partial(self.prepare, job, given, model=half, **more))
             with contextlib.closing(run):
                 report = await run.run()
                 exportable = Exportable.of(run.intent.job, run.brought, run.preparation())
@@ -213,7 +214,8 @@ class Party:
         learns what: {"classes": "bob"}, also "probabilities", "scores", and "predictions", which is
         classes or scores; without it whoever brings the rows learns the `kind`.
         """
-        half = SharedModel.read(model) if isinstance(model, (str, Path)) else model
+        async with telling(self.role, self.addresses):
+            half = SharedModel.read(model) if isinstance(model, (str, Path)) else model
         given = handed(data, tensors)
         wanted = predicted(
             half,

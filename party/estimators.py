@@ -6,12 +6,13 @@ set_params; `sklearn.clone` takes them.
     model = LogisticRegression(  # the same at both parties
         features={"alice": ["age", "income"], "bob": ["visits"]}, key="patient", weights="none",
         target={"bob": "default"}, classes=["no", "yes"], steps=["standardise"])
-    model.fit(frame, session=Party("bob"))  # each its own frame; in a notebook: await
-    model.fit_async(…) risks = model.predict_proba(new, session=Party("bob"))
+    model.fit(frame, session=Party("bob"))  # each its own frame; notebook: await model.fit_async(…)
+    risks = model.predict_proba(new, session=Party("bob"))
     model.model_.save("default.bob")  # this party's half: the model stays shared
 
-Alone, on data of both, session="simulate" does the same through the real protocol in this process:
-LogisticRegression(session="simulate") .fit(X, y). Parameters are those of the estimators by name
+The model stays shared, and nobody learns the weights unless `weights` names who does. Alone, on
+data of both, session="simulate" does the same through the real protocol in this process:
+LogisticRegression(session="simulate").fit(X, y). Parameters are those of the estimators by name
 (`protocol.estimators`), which have scikit-learn's names.
 """
 
@@ -19,7 +20,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -40,11 +41,11 @@ from protocol.preparation import Step
 from protocol.tables import BOTH, Table
 
 from .api import Party
+from .estimating import check_kind, check_rows, made, names_of, seen
+from .estimating import given as given_to
 from .formats.frames import frame_of
 from .formats.job_choices import steps
 from .formats.job_schema import Wrong
-from .given import Given, handed
-from .loading import checked
 from .rehearsing import Rehearsed, aside, rehearse
 from .result import Result
 from .waiting import wait_for
@@ -52,6 +53,7 @@ from .waiting import wait_for
 Session = Party | Literal["simulate"]
 FOLLOWS = ("features", "classes", "targets", "penalty")
 """Parameters of jobs that follow from what is declared of the data."""
+REVEALED = ("coef_", "intercept_", "coefs_", "intercepts_")
 DATA: dict[str, Any] = {
     "features": None,
     "target": None,
@@ -133,7 +135,7 @@ class Estimator:
 
     async def fit_async(self, X: Any = None, y: Any = None, session: Session | None = None) -> Self:
         """The same for coroutines and notebooks, beside other work."""
-        where, given = self._session(session), _given(X, y)
+        where, given = self._session(session), given_to(X, y)
         job = self._job(X, y, alone=not isinstance(where, Party))
         result: Result
         if isinstance(where, Party):
@@ -142,6 +144,7 @@ class Estimator:
         else:
             result, self.model_ = await aside(partial(rehearse, job, given))
         self.job_, self.result_ = job, result
+        self._seen(X, job)
         self.history_ = {
             name: np.array([float(each) for each in found])
             for name, found in result.history.items()
@@ -155,13 +158,22 @@ class Estimator:
         result: Result = self._fitted("result_")
         return result.export(path)
 
+    def __getattr__(self, name: str) -> Any:
+        """Asked for what is not there: coefficients that nobody revealed, say."""
+        if name in REVEALED and "result_" in vars(self):
+            raise AttributeError(
+                f"{name}: the weights were not revealed to this party, for the model stays shared;"
+                f" {type(self).__name__}(weights='both'), at both, reveals them"
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
     def _fitted(self, name: str) -> Any:
         if not hasattr(self, name):
             raise ConfigError(f"this {type(self).__name__} has no model yet; call fit first")
         return getattr(self, name)
 
     def _session(self, session: Session | None) -> Session:
-        where = self.session if session is None else session  # type: ignore[attr-defined]
+        where = self.session if session is None else session
         if not isinstance(where, Party) and where != "simulate":
             raise ConfigError(
                 'say where this runs: session=Party("bob", …) with a peer, or session="simulate"'
@@ -180,7 +192,7 @@ class Estimator:
             ]
         except Wrong as wrong:
             raise ConfigError(f"steps: {wrong}") from None
-        names, features, owner = _names(x), given["features"], given["owner"]
+        names, features, owner = names_of(x), given["features"], given["owner"]
         owners = features if isinstance(features, Mapping) else {owner: features}
         if owner not in (*ROLES, "both") or not {*owners} <= {*ROLES, "both"}:
             raise ConfigError(
@@ -204,7 +216,7 @@ class Estimator:
         rows: dict[str, Any] = {"rows": BOTH} if "both" in owners else {"key": given["key"]}
         body: dict[str, Any] = {name: value for name, value in given.items() if name not in DATA}
         for name, value in body.items():
-            self._fits(name, value)
+            check_kind(f"{type(self).__name__}({name}={value!r})", value, self._defaults[name])
         body["x"] = (
             Table(columns=owners["both"], steps=done, **rows)
             if "both" in owners
@@ -223,19 +235,7 @@ class Estimator:
                     " the columns"
                 )
             body["features"] = width
-        return checked(type(self.kind.__name__, (self.kind,), body))  # type: ignore[return-value]
-
-    def _fits(self, name: str, value: Any) -> None:
-        """ConfigError for a parameter of another kind than its default."""
-        default = self._defaults[name]
-        kind = type(default) if isinstance(default, (bool, int, float)) else object
-        if isinstance(value, np.generic):
-            value = value.item()
-        if kind is not object and not isinstance(value, (int, float) if kind is float else kind):
-            what = {bool: "True or False", int: "a whole number", float: "a number"}[kind]
-            raise ConfigError(
-                f"{type(self).__name__}({name}={value!r}): it is {what}, as {default!r}"
-            )
+        return made(self.kind, body)
 
     def _outcome(
         self,
@@ -247,6 +247,15 @@ class Estimator:
         body: dict[str, Any],
     ) -> Table:
         raise NotImplementedError
+
+    def _seen(self, x: Any, job: Supervised) -> None:
+        """Put down the columns before preparation, as scikit-learn does, where all are known."""
+        assert isinstance(job.x, Table)
+        count, names = seen(job.x, self.model_.learnt, bool(names_of(x)))
+        if count is not None:
+            self.n_features_in_ = count
+        if names:
+            self.feature_names_in_ = np.array(names, dtype=object)
 
     def _learnt(self, values: Mapping[str, Array]) -> None:
         """Put down what was revealed to this party, as scikit-learn calls it."""
@@ -276,7 +285,9 @@ class Estimator:
         return None if found is None else self._named(found)
 
     async def _told(self, kind: str, x: Any, session: Session | None) -> Array | None:
-        where, given, model = self._session(session), _given(x, None), self._fitted("model_")
+        where, given, model = self._session(session), given_to(x, None), self._fitted("model_")
+        if isinstance(model, Rehearsed):
+            check_rows(x, getattr(self, "n_features_in_", None))
         if isinstance(where, Party) == isinstance(model, Rehearsed):
             raise ConfigError("a model predicts where it was trained: with a Party, or simulated")
         if isinstance(where, Party):
@@ -329,12 +340,12 @@ class Classifier(Estimator):
         classes = self.get_params()["classes"]
         if classes is None and y is not None:
             classes = np.unique(np.asarray(y)).tolist()
-        elif classes is None and isinstance(column, str) and column in _names(x):
+        elif classes is None and isinstance(column, str) and column in names_of(x):
             classes = np.unique(frame_of(x)[column]).tolist()
         if classes is None:
             raise ConfigError(
-                'classes=["no", "yes"] says which the target has, in order; both parties say the'
-                " same"
+                'classes=["no", "yes"] says which the target has, in order, where it is no column'
+                " of what is given here; both parties say the same"
             )
         self.classes_ = np.asarray(range(classes) if isinstance(classes, int) else classes)
         if issubclass(self.kind, Network):
@@ -413,24 +424,3 @@ class MLPRegressor(Regressor):
     """See `protocol.estimators.MLPRegressor`; columns and target should have a deviation near 1."""
 
     kind = estimators.MLPRegressor
-
-
-def _names(x: Any) -> Sequence[str]:
-    """Of the columns of a frame; none of what has no names."""
-    if isinstance(x, Mapping):
-        return [*map(str, x)]
-    if hasattr(x, "collect"):  # what is no table yet
-        return []
-    return [*map(str, getattr(x, "column_names", getattr(x, "columns", ())))]
-
-
-def _given(x: Any, y: Any) -> Given:
-    """What `fit` is given, as tables: one for all, those of two parties {"alice": …, "bob": …}, or
-    x and y apart."""
-    if isinstance(x, Mapping) and {*x} <= {*ROLES}:
-        return Given(tables=dict(x))
-    if y is not None:
-        return handed(None, {"x": x, "y": y})
-    if isinstance(x, Mapping):  # from names to columns: a table
-        return Given(tables={"": x})
-    return handed(x, {})

@@ -29,9 +29,11 @@ from protocol.cost import LAN, Network
 from protocol.errors import ConfigError, JobError, MpcError
 from protocol.jobs import Job
 from protocol.networks import prediction
+from protocol.nn.supervised import Supervised
 from protocol.origin import cell, source
 from protocol.parsers import yes_or_no
 from protocol.signals import OWNED
+from protocol.tables import Table
 from protocol.tracing import Traced, trace
 from protocol.views import Shape
 
@@ -126,12 +128,13 @@ def checked(job: Job | type[Job], params: Mapping[str, str] = {}) -> Job:
     for name, text in params.items():
         _set(made, name, text)
     try:
+        _ = made.numerics  # which checks its ranges and parameters
         _check_attributes(made)
+        _check_learnt(made)
     except JobError as error:
         if _ours(source(kind)):
             raise
         raise JobError(f"{_named(source(kind))}: {error}") from None
-    _ = made.numerics  # which checks its ranges
     return made
 
 
@@ -247,6 +250,21 @@ def _check_attributes(job: Job) -> None:
             raise JobError(
                 f"{name} must be a method of the job, not {type(getattr(job, name)).__name__}"
             )
+
+
+def _check_learnt(job: Job) -> None:
+    """JobError where a column that is learnt is among those that it is learnt from."""
+    x, y = (job.stated().get(name) for name in "xy")
+    if not (isinstance(job, Supervised) and isinstance(x, Table) and isinstance(y, Table)):
+        return
+    for part in y.parts:
+        columns = x.part(part.owner).columns if part.owner in x.owners else ()
+        for _, column in part.columns if isinstance(part.columns, tuple) else ():
+            if isinstance(columns, tuple) and column in (source for _, source in columns):
+                raise JobError(
+                    f"{type(job).__name__}: x of {part.owner} has {column!r}, which is what is to"
+                    " be learnt; leave it out"
+                )
 
 
 def _set(job: Job, name: str, text: str) -> None:

@@ -171,11 +171,12 @@ class Planned:
             if plan.dealing.steps
             else ""
         )
-        both = (
-            f"{self.link}"
-            if self.dealer_link == self.link
-            else f"{self.link}, and {self.dealer_link} to the dealer"
+        both, dealer = (
+            f"{link}" if link != PERFECT else "a link without latency or limit"
+            for link in (self.link, self.dealer_link)
         )
+        if self.dealer_link != self.link:
+            both = f"{both}, and {dealer} to the dealer"
         console.print(f"Predicted: {predicted.seconds:.2f} s online over {both}{each}.")
         if plan.kept:
             console.print(f"Kept: {plan.keeps}.", markup=False)

@@ -39,14 +39,14 @@ class Rehearsed:
     tensors: tuple[Stored, ...]
     steps: int
     shares: Sequence[Mapping[str, Words]] = field(repr=False)
-    fitted: dict[str, Fitted] = field(repr=False)
+    learnt: dict[str, Fitted] = field(repr=False)
 
     def predict(self, given: Given, owner: str, kind: str, observe: Observe) -> Result:
         """What the model says of rows that `owner` brings; see `prediction`, and `simulate` for
         what observes it."""
         work, begun = prediction(self.job, owner, None, kind), time.monotonic()
         work.begin_with(self.tensors, self.steps)
-        inputs = all_inputs(work, given, lambda: KEY, fitted=self.fitted)
+        inputs = all_inputs(work, given, lambda: KEY, fitted=self.learnt)
         return Result.of(
             report_of(
                 simulate(work, inputs, observe=observe, shares=self.shares),

@@ -24,7 +24,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from protocol.errors import AgreementError, ConfigError, DataError, ProtocolError
+from protocol.errors import AgreementError, ConfigError, DataError, ProtocolError, ShareError
+from protocol.files import exposed
 from protocol.history import History
 from protocol.jobs import ROLES, Job
 from protocol.machine import Machine
@@ -44,6 +45,11 @@ MAGIC = b"mpc-share-1\n"
 Keeper = Callable[[Machine, str, History, bytes], "SharedModel"]
 """What makes a half of the model of a finished run: from its ticket, its history, and what both
 drew for the shares."""
+_ELSEWHERE = {
+    ".onnx": "is a model in the clear: `python -m party import {}` makes a job of it for both",
+    ".json": "is a network, and so a job: give it with --job",
+}
+"""What to do with files that are models too."""
 _FIELDS = ("label", "dims", "scale_in", "bits", "low", "high", "proven")
 
 
@@ -125,21 +131,29 @@ class SharedModel:
 
     @staticmethod
     def read(path: str | Path) -> SharedModel:
-        """DataError if that is not a share as it was written."""
+        """ShareError if that is not a share as it was written, or not for its owner alone."""
+        path = Path(path)
         try:
-            return replace(SharedModel.of(checked.read(Path(path), MAGIC)), path=Path(path))
+            model = replace(SharedModel.of(checked.read(path, MAGIC)), path=path)
+            if mode := exposed(path.stat()):
+                raise ShareError(
+                    f"{model} can be read by others (mode {mode}): `chmod 600` it, and then"
+                    " `rotate` at both parties unless you are sure that nobody did"
+                )
+            return model
         except (KeyError, TypeError, ValueError):
-            raise DataError(
+            raise ShareError(
                 f"the share {path} is not one of this version; keep the model again"
             ) from None
         except OSError as error:
-            raise DataError(
+            raise ShareError(
                 f"the share {path} cannot be read ({error.strerror}); check --model"
             ) from None
         except checked.Damaged as fault:
-            raise DataError(
-                f"the share {path} {fault}; give the file that --keep wrote, or a copy of it"
-            ) from None
+            advice = _ELSEWHERE.get(
+                path.suffix.lower(), f"{fault}; give the file that --keep wrote, or a copy of it"
+            )
+            raise ShareError(f"the share {path} {advice.format(path)}") from None
 
     @staticmethod
     def of(body: Mapping[str, Any]) -> SharedModel:
@@ -150,16 +164,16 @@ class SharedModel:
         )
 
     def check(self, role: str, keys: tuple[str, ...]) -> None:
-        """DataError if it is not this party's, or was shared under other keys than
+        """ShareError if it is not this party's, or was shared under other keys than
         `Addresses.public_keys` gives now."""
         if self.role != role:
-            raise DataError(
+            raise ShareError(
                 f"{self} is {self.role}'s, and this party is {role}; give the other file of the two"
             )
         for who, was, now in zip(ROLES, self.keys or ("", ""), keys or ("", ""), strict=True):
             if was != now:
                 said, found = (f"{line[:16]}…" if line else "none" for line in (was, now))
-                raise DataError(
+                raise ShareError(
                     f"{self} belongs to alice and bob as they were known then: {who}'s key was"
                     f" {said}, and is {found} now; give that one with"
                     f" {'--key' if who == role else '--peer-key'}, or, if it was replaced, `rotate"
@@ -242,7 +256,7 @@ def joined(mine: bytes, theirs: object, role: str, who: str) -> bytes:
 
 
 def begin(job: Job, model: SharedModel) -> None:
-    """Have `job` begin with the model; DataError if it was trained as another."""
+    """Have `job` begin with the model; ShareError if it was trained as another."""
     names = {each.label for each in model.tensors}
     needed = (*job.uses, *job.renews)
     ours = names & {*job.declared, *needed}
@@ -253,7 +267,7 @@ def begin(job: Job, model: SharedModel) -> None:
     missing += [name for name in needed if name not in names]
     known = _architecture(job)
     if isinstance(job, Supervised) and not isinstance(job, Training) and not job.renews:
-        raise DataError(
+        raise ShareError(
             f"{type(job).__name__} is fitted anew from its rows, and begins with no model;"
             f" `predict` is what {model} is for"
         )
@@ -262,7 +276,7 @@ def begin(job: Job, model: SharedModel) -> None:
             raise DataError("this job has another network, or none")
         job.begin_with(model.tensors, model.steps)
     except DataError as error:
-        raise DataError(
+        raise ShareError(
             f"{model} is of a model that the job {model.job} trained, with "
             f"{', '.join(sorted(names)[:4])}{', …' * (len(names) > 4)}: {error}; give that job"
         ) from None
@@ -343,7 +357,7 @@ def keeper(
             keys=keys,
             job=type(job).__name__,
             file=str(Path(named.file).resolve()) if Path(named.file).is_file() else named.file,
-            parameters=named.parameters,
+            parameters=dict(named.parameters),
             architecture=known,
             steps=done + (0 if before is None else before.steps),
             tensors=tensors,

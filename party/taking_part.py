@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,9 @@ from .runner import Halted
 from .shared import SharedModel, put
 from .stopwatch import Stopwatch
 from .view import RunViews
+
+Export = Callable[[Path], list[str]]
+"""Writes the model of a run as ONNX; sentences about it."""
 
 
 def role_of(settings: Config) -> str:
@@ -56,11 +58,7 @@ def take_part(
     """One run of `job`, which begins with `model`; `more` is for `Party.prepare`. Returns the exit
     code."""
     log, lines = configure(role_of(settings), settings.log_format, settings.quiet, settings.session)
-    if settings.out is not None and _is_model(settings.out):
-        check_model(job)
-        check_output(settings.out.with_suffix(".npz"))
-    elif settings.out is not None:
-        check_output(settings.out)
+    check_out(settings.out, job)
     terminal = Terminal(settings.role, log, lines, settings.quiet)
     view = terminal if watch is None else RunViews(terminal, watch)
     work = Party.of(settings).prepare(
@@ -117,12 +115,19 @@ def finish(
         report,
         terminal,
         {"job": Path(job).name} | summary(intent.role, intent.iterations, report) | measured,
-        (
-            partial(save_model, work)
-            if settings.out is not None and _is_model(settings.out)
-            else save_report
+        lambda path: Exportable.of(intent.job, work.brought, work.preparation()).write(
+            path, report.results
         ),
     )
+
+
+def check_out(path: Path | None, job: Job) -> None:
+    """ConfigError if what this job reveals cannot be written there: arrays, or a model."""
+    if path is not None and _is_model(path):
+        check_model(job)
+        path = path.with_suffix(".npz")
+    if path is not None:
+        check_output(path)
 
 
 def put_out(
@@ -131,14 +136,18 @@ def put_out(
     report: Report,
     terminal: Terminal,
     said: dict[str, Any],
-    save: Callable[[Path, Report], str],
+    export: Export,
 ) -> None:
     """Results to the file that was asked for, and to standard output as text, or with all that is
     `said` as JSON."""
     if settings.out is not None:
         if report.results:
             with held():  # it ends by itself in a moment, and this is what it was started for
-                wrote = save(settings.out, report)
+                wrote = (
+                    save_model(settings.out, report, export)
+                    if _is_model(settings.out)
+                    else save_report(settings.out, report)
+                )
             terminal.note(f"wrote {wrote}", "written")
         else:
             terminal.note(f"nothing was revealed to {who}, so {settings.out} is not written")
@@ -179,12 +188,11 @@ def _is_model(path: Path) -> bool:
     return path.suffix.lower() == ".onnx"
 
 
-def save_model(work: Run, path: Path, report: Report) -> str:
+def save_model(path: Path, report: Report, export: Export) -> str:
     """The model as ONNX, its tables' preparation included. Where that cannot be, the results as
     they are, so that nothing is lost."""
     try:
-        model = Exportable.of(work.intent.job, work.brought, work.preparation())
-        return "; ".join(model.write(path, report.results))
+        return "; ".join(export(path))
     except MpcError as error:
         instead = path.with_name(
             f"{path.name}.npz"

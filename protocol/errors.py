@@ -5,6 +5,7 @@
     │   ├── ConfigError                  an option, a variable, a configuration file, a key
     │   ├── JobError                     a job file, or an operation in it
     │   └── DataError                    a data file or an array: shape, dtype, range
+    │       └── ShareError               a party's file of a model that stays shared
     ├── AgreementError               3   the parties were not started with the same intentions
     ├── LinkError                    4   the peer or the dealer never came, fell silent, left
     ├── Stopped                      4   the other side gave up, said why, and will not be back
@@ -68,6 +69,10 @@ class JobError(UsageError):
 
 class DataError(UsageError):
     told = "its data cannot be used, as its own output says"
+
+
+class ShareError(DataError):
+    told = "its share of the model cannot be used, as its own output says"
 
 
 class AgreementError(MpcError):

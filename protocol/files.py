@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -80,6 +81,12 @@ def remove_unfinished(folder: Path, name: str) -> None:
                     path.unlink()
                 finally:
                     os.close(descriptor)
+
+
+def exposed(found: os.stat_result) -> str:
+    """The mode of a file which others than its owner may read or write, "0644"; "" of one that they
+    may not."""
+    return f"{stat.S_IMODE(found.st_mode):04o}" if found.st_mode & 0o077 else ""
 
 
 def sync_folder(folder: Path) -> None:

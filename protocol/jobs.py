@@ -35,6 +35,7 @@ from .inputs import ROLES as ROLES
 from .inputs import Bundle as Bundle
 from .inputs import Input as Input
 from .inputs import bind, inside, member
+from .limits import Limit
 from .ops.stored import Stored
 from .sizing import Numerics
 from .variables import Variables as Variables
@@ -60,6 +61,7 @@ class Job:
     renews: ClassVar[
         Sequence[str]
     ] = ()  # what setup makes anew, from what an earlier run has kept of it where there was one
+    limits: ClassVar[Mapping[str, Limit]] = {}  # what parameters may be
     check_every: ClassVar[int] = (
         0  # steps from one check to the next; 0: as many as make checks a twentieth of the cost
     )
@@ -207,7 +209,13 @@ class Job:
 
     @property
     def numerics(self) -> Numerics:
-        """What the job states; with the usual fraction bits where it leaves them to the plan."""
+        """What the job states; with the usual fraction bits where it leaves them to the plan.
+
+        JobError where a parameter is none.
+        """
+        for name, limit in self.limits.items():
+            if not limit.allows(value := getattr(self, name)):
+                raise JobError(f"{name} = {value!r}: {limit.words}")
         if type(self.precision) not in (int, float) or not 0.0 < self.precision <= 1.0:
             raise JobError(
                 "precision is a part of a value's range, above 0 and up to 1, not"

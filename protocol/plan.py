@@ -94,7 +94,10 @@ class Plan:
         """The same in words."""
         names = [f"{name} {each.dims}" for name, each in self.kept.items()]
         verb = "stays" if len(names) == 1 else "stay"
-        return f"{', '.join(names)} {verb} shared between both, revealed to nobody"
+        told = {name for party in (0, 1) for name in self.revealed(Phase.FINISH, party)}
+        also = ", ".join(name for name in self.kept if name in told)
+        rest = f"; revealed as well: {also}" if also else ", revealed to nobody"
+        return f"{', '.join(names)} {verb} shared between both{rest}"
 
     @property
     def reveals(self) -> list[str]:

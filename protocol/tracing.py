@@ -56,6 +56,7 @@ def trace(
 
     network: what is left to the plan is chosen for; both parties say the same.
     """
+    _ = job.numerics  # which checks what the job states
     own = job.steps(shapes)
     count = own if iterations is None else iterations
     if count < 0:

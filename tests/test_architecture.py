@@ -16,7 +16,7 @@ MOST_LINES = 440  # of at most 100 columns
 # Lower ones know nothing of higher ones, those on one line not of each other. A name stands for its
 # package.
 ORDER = [
-    ("errors", "files", "origin", "ranges", "schedule"),
+    ("errors", "files", "limits", "origin", "ranges", "schedule"),
     ("kernels", "preparation"),
     ("ring",),
     ("prg", "fixedpoint"),

@@ -61,6 +61,7 @@ def test_a_training_that_goes_on_equals_one_that_was_not_interrupted():
         for state in ("", ".momentum")
     )
     second = kept(Regression())
+    second.weights = "both"
     second.begin_with(run.plan.kept.values())
     assert sorted(second.inputs) == ["x", "y"]
     again = simulate(second, {"x": inputs["x"], "y": inputs["y"]}, shares=run.kept)
@@ -84,7 +85,7 @@ def test_schedules_orders_and_dropout_count_on_from_the_steps_before():
         batch, epochs = 6, 4  # three steps an epoch, whose last rows belong to the next
 
     class Half(Whole):
-        epochs = 2
+        epochs, weights = 2, "both"
 
     first = kept(Half())
     inputs = brought(first)
@@ -253,3 +254,21 @@ def test_classification_goes_on_with_minibatches():
     )
     for name, array in twin.items():
         assert np.abs(again.results[0][name] - array).max() < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("shared", "weights", "told"),
+    [(False, "auto", "alice and bob"), (True, "auto", ""), (True, "bob", "bob")],
+)
+def test_weights_of_a_model_that_stays_shared_are_revealed_to_whom_is_named(shared, weights, told):
+    """And those of any other to both, unless somebody is named."""
+    job = kept(Regression()) if shared else Regression()
+    job.weights = weights
+    plan = make_plan(trace(job, {name: each.shape for name, each in job.inputs.items()}), 0, (0, 1))
+    lines = [line for line in plan.reveals if line.startswith("model.0.weight")]
+    assert [line.partition(":")[0] for line in lines] == (
+        [f"model.0.weight (4, 3) to {told}"] if told else []
+    )
+    if shared:
+        assert ("revealed as well: model.0.bias, model.0.weight" in plan.keeps) == bool(told)
+        assert ("revealed to nobody" in plan.keeps) == (not told)

@@ -168,16 +168,12 @@ class Doctor:
             self.found("share", FAIL, str(error))
             return
         generation = model.generations[0].number
-        text = (
+        self.found(
+            "share",
+            OK,
             f"{file} is {self._role}'s share of the model {model.name}, trained for {model.steps:,}"
-            f" steps, generation {generation}"
+            f" steps, generation {generation}",
         )
-        if file.stat().st_mode & 0o077:
-            self.found(
-                "share", WARN, f"{text}; others than its owner can read it: chmod 600 {file}"
-            )
-        else:
-            self.found("share", OK, text)
 
     def _kernels(self) -> None:
         try:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from protocol.config import Config
 
+from ..api import Party
+from ..declining import declining
 from ..loading import load_job, parameters
 from ..predicting import learners, predicted
 from ..taking_part import half, role_of, take_part
@@ -11,10 +13,10 @@ from ..taking_part import half, role_of, take_part
 
 def run(settings: Config) -> int:
     """Meet the peer, who brings the other half of the model, and predict. Returns the exit code."""
-    role_of(settings)
-    model, given = half(settings), parameters(settings.param)
-    job = None if settings.job is None else load_job(settings.job, given)
-    brings = bool(settings.data or settings.table)
-    return take_part(
-        settings, predicted(model, job, given, brings, learners(settings.reveal)), model
-    )
+    with declining(role_of(settings), lambda: Party.of(settings).addresses()):
+        model, given = half(settings), parameters(settings.param)
+        job = None if settings.job is None else load_job(settings.job, given)
+        brings = bool(settings.data or settings.table)
+        return take_part(
+            settings, predicted(model, job, given, brings, learners(settings.reveal)), model
+        )

@@ -10,6 +10,7 @@ from protocol.log import configure
 from protocol.processes import run_until_signalled
 
 from ..api import Party
+from ..declining import declining
 from ..display import Terminal
 from ..rotating import rotate
 from ..taking_part import half, role_of
@@ -25,11 +26,13 @@ def run(settings: Config) -> int:
         *configure(party.role, settings.log_format, settings.quiet, party.session),
         settings.quiet,
     )
-    model, to = half(settings), party.addresses(dealt=False)
+    to = party.addresses(dealt=False)
     keys = to.public_keys(party.role)
-    if settings.new_keys:
-        model = replace(model, keys=keys)
-    model.check(party.role, keys)
+    with declining(party.role, lambda: to):
+        model = half(settings)
+        if settings.new_keys:
+            model = replace(model, keys=keys)
+        model.check(party.role, keys)
     new = run_until_signalled(rotate(model, settings.model, to, terminal.note, terminal.waiting))
     terminal.note(
         f"rotated {settings.model}: generation {new.generations[0].number} of the model {new.name}",

@@ -8,35 +8,36 @@ from protocol.config import Config
 from protocol.errors import ConfigError
 from protocol.log import configure
 
-from ..api import plain, simulate
-from ..data import check_output
+from ..api import Party, plain, simulate
+from ..declining import declining
 from ..display import Terminal
 from ..given import given
 from ..loading import load_job, parameters
 from ..result import counts, out_of_range
 from ..shared import Named, SharedModel, check_place
 from ..stopwatch import Stopwatch
-from ..taking_part import put_out, role_of, save_report, summary, take_part
+from ..taking_part import check_out, put_out, role_of, summary, take_part
 
 
 def run(settings: Config) -> int:
     """Load, meet, compute, report. Returns the exit code."""
     if settings.plain or settings.simulate:
         return _alone(settings)
-    role_of(settings)
+    role = role_of(settings)
     job = load_job(settings.job, parameters(settings.param))
     if settings.keep is not None:
         check_place(settings.keep, job, settings.model, settings.state is not None)
-    return take_part(
-        settings,
-        job,
-        None if settings.model is None else SharedModel.read(settings.model),
-        watch=None if settings.measure is None else Stopwatch(settings.measure),
-        iterations=settings.iterations,
-        reveal=settings.reveal,
-        keep=settings.keep is not None,
-        named=Named(settings.job, parameters(settings.param)),
-    )
+    with declining(role, lambda: Party.of(settings).addresses()):
+        return take_part(
+            settings,
+            job,
+            None if settings.model is None else SharedModel.read(settings.model),
+            watch=None if settings.measure is None else Stopwatch(settings.measure),
+            iterations=settings.iterations,
+            reveal=settings.reveal,
+            keep=settings.keep is not None,
+            named=Named(settings.job, parameters(settings.param)),
+        )
 
 
 def _alone(settings: Config) -> int:
@@ -53,9 +54,9 @@ def _alone(settings: Config) -> int:
             " share"
         )
     terminal = Terminal(how, *configure(how, settings.log_format, settings.quiet), settings.quiet)
-    if settings.out is not None:
-        check_output(settings.out)
-    job, data = load_job(settings.job, parameters(settings.param)), given(settings)
+    job = load_job(settings.job, parameters(settings.param))
+    check_out(settings.out, job)
+    data = given(settings)
     if settings.plain:
         found = plain(job, data, iterations=settings.iterations, view=terminal)
         terminal.note(f"done in {found.report.seconds:.2f} s in the clear, with float64", "done")
@@ -77,5 +78,5 @@ def _alone(settings: Config) -> int:
         if beyond := out_of_range(found.report, settings.accept_out_of_range):
             terminal.note(beyond, "out of range")
     said = {"job": Path(settings.job).name} | summary(how, None, found.report)
-    put_out(settings, "anybody", found.report, terminal, said, save_report)
+    put_out(settings, "anybody", found.report, terminal, said, found.export)
     return 0

@@ -209,6 +209,8 @@ def _estimator(
         body[key] = _parameter(
             key, value, {each: known[each] for each in known if each not in body}
         )
+        if key in kind.limits and not kind.limits[key].allows(body[key]):
+            raise Wrong(["model", key], f"is {kind.limits[key].words}, not {value!r}")
     return type(kind.__name__, (kind,), body | _reveals(kind, reveal))
 
 

@@ -27,7 +27,7 @@ import zmq
 from zmq.utils import z85
 
 from ..errors import ConfigError
-from ..files import durable
+from ..files import durable, exposed
 from ..wire.messages import ROLES
 
 _PUBLIC = "mpc1"
@@ -112,14 +112,13 @@ class KeyPair:
         path = Path(path)
         try:
             with path.open() as file:
-                mode = os.fstat(file.fileno()).st_mode
-                if not stat.S_ISREG(mode):
+                status = os.fstat(file.fileno())
+                if not stat.S_ISREG(status.st_mode):
                     raise ConfigError(f"the key file {path} is not a regular file")
-                if mode & 0o077:
+                if mode := exposed(status):
                     raise ConfigError(
-                        f"the key file {path} can be read by others (mode"
-                        f" {stat.S_IMODE(mode):04o}): make a new key, or `chmod 600` it if you are"
-                        " sure that nobody did"
+                        f"the key file {path} can be read by others (mode {mode}): make a new key,"
+                        " or `chmod 600` it if you are sure that nobody did"
                     )
                 text = file.read(1024)
         except OSError as error:

@@ -17,19 +17,20 @@ A model that is kept has the coefficients in these units, and the units.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
 from ..errors import JobError
 from ..jobs import Input, Variables
+from ..limits import ABOVE_0, PART, Limit
 from ..nn import MSE, r2
 from ..nn.losses import Loss
 from ..nn.supervised import Supervised
 from ..ops import Secret, within
 from ..sizing import Numerics
 from ..tables import Table
-from .solve import COARSEST, deviations, equilibrated, scaled, solve
+from .solve import COARSEST, RATIO, deviations, equilibrated, scaled, solve
 
 REACH = 256.0  # deviations that new rows, and what is predicted of them, may be from the mean
 
@@ -39,17 +40,19 @@ class LeastSquares(Supervised):
 
     held_out: which part of the rows, by an agreed choice, is kept from the fit, for r2, and for
         `scores`: what the model predicts of each of them. weights: who learns coef (k, t) and
-        intercept (t); r2, scores: who learns these. Each is "alice", "bob", "both" or "none".
+        intercept (t); r2, scores: who learns these. Each is "alice", "bob", "both" or "none"; for
+        weights, "auto" is both, and nobody if the model stays shared.
     """
 
     iterations: ClassVar[int] = 0
+    limits: ClassVar[Mapping[str, Limit]] = {"condition": RATIO, "held_out": PART}
     fraction_bits = 28
     fit_intercept = True
     condition = 1e5
     penalty: ClassVar[float] = (
         0.0  # of the squares of the coefficients, against the sum of squared errors
     )
-    weights = "both"
+    weights = "auto"
     r2 = "both"
     scores = "none"
 
@@ -98,7 +101,7 @@ class LeastSquares(Supervised):
             y = within((y - my if self.fit_intercept else y) * unsize, -REACH, REACH)
             self.told(v, "r2", r2=r2(self._standing(v, x), y))
             self.told(v, "scores", scores=self.forward(v, x))
-        elif self.weights == "none" and not self.kept:
+        elif self.learner("weights") == "none" and not self.kept:
             raise JobError(
                 f"{type(self).__name__} reveals nothing: weights = 'both', or held_out = 0.2 for"
                 " r2, or keep the model (--keep FILE)"
@@ -131,10 +134,12 @@ class Ridge(LinearRegression):
     out."""
 
     alpha = 1.0
+    limits: ClassVar[Mapping[str, Limit]] = {
+        **LeastSquares.limits,
+        "alpha": ABOVE_0._replace(words="above 0, or linear-regression is meant"),
+    }
 
     @property
     def penalty(self) -> float:  # type: ignore[override]
         """alpha"""
-        if not self.alpha > 0.0:
-            raise JobError(f"alpha = {self.alpha!r}: above 0, or linear-regression is meant")
         return self.alpha

@@ -20,6 +20,7 @@ from typing import ClassVar
 
 from ..errors import JobError
 from ..jobs import Input, Variables
+from ..limits import ABOVE_0, COUNT, PART, Limit
 from ..nn import BinaryCrossEntropy, CrossEntropy, accuracy, auc
 from ..nn.losses import Loss
 from ..nn.supervised import Supervised
@@ -27,7 +28,7 @@ from ..ops import Secret, sigmoid, softmax, within
 from ..ops.tensor import bounded
 from ..sizing import Numerics
 from ..tables import Table
-from .solve import equilibrated, inverse
+from .solve import RATIO, equilibrated, inverse
 
 MOMENTUM = 0.8
 LOGITS, COEFFICIENTS = (
@@ -43,17 +44,24 @@ class LogisticRegression(Supervised):
         which part of the rows, by an agreed choice, is kept from training, for metrics. accuracy,
         auc: who learns these at the end; scores: who learns what the model makes of each of those
         rows, z = x·coef + intercept; weights: who learns coef (k, t) and intercept (t). Each is
-        "alice", "bob", "both" or "none".
+        "alice", "bob", "both" or "none"; for weights, "auto" is both, and nobody if the model stays
+        shared.
     """
 
     x: ClassVar[Input | Table] = Input("bob", ("n", "k"))
     y: ClassVar[Input | Table] = Input("bob", ("n", "t"), 0, 1)
+    limits: ClassVar[Mapping[str, Limit]] = {
+        "C": ABOVE_0,
+        "max_iter": COUNT,
+        "condition": RATIO,
+        "held_out": PART,
+    }
     fraction_bits = 24
     C = 1.0
     max_iter = 50
     fit_intercept = True
     condition = 1e4
-    weights = "both"
+    weights = "auto"
     accuracy = "both"
     auc = "none"
     scores = "none"
@@ -79,10 +87,6 @@ class LogisticRegression(Supervised):
         return replace(super().numerics, margin=float(1 << 20))
 
     def setup(self, v: Variables) -> None:
-        if not self.C > 0.0 or self.max_iter < 1:
-            raise JobError(
-                f"C = {self.C!r} is a number above 0, max_iter = {self.max_iter!r} at least 1"
-            )
         x, y = self.split(v, held_out=False)
         (n, k), t = x.shape, y.shape[-1]
         self._penalty, self._curvature = 1.0 / (self.C * n), 0.25 if t == 1 else 0.5
@@ -159,7 +163,7 @@ class LogisticRegression(Supervised):
             if self.auc != "none":
                 self.told(v, "auc", auc=auc(z, y))
             self.told(v, "scores", scores=z)
-        elif self.weights == "none" and not self.kept:
+        elif self.learner("weights") == "none" and not self.kept:
             raise JobError(
                 f"{type(self).__name__} reveals nothing: weights = 'both', or held_out = 0.2 for"
                 " metrics, or keep the model (--keep FILE)"

@@ -12,11 +12,12 @@ from collections.abc import Mapping
 from functools import cached_property
 from itertools import pairwise
 from math import prod
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from ..errors import JobError
-from ..jobs import Bundle, Input
+from ..jobs import ROLES, Bundle, Input
 from ..labels import Labels
+from ..limits import ABOVE_0, COUNT, NOT_BELOW_0, PART, Limit, one_of
 from ..nn import (
     MSE,
     SGD,
@@ -104,6 +105,24 @@ class Network(Training):
     validation_fraction = 0.1
     initial = "joint"
 
+    limits: ClassVar[Mapping[str, Limit]] = {
+        "activation": one_of(*ACTIVATIONS),
+        "alpha": NOT_BELOW_0,
+        "batch_size": COUNT,
+        "beta_1": PART,
+        "beta_2": PART,
+        "epsilon": ABOVE_0,
+        "initial": one_of(*ROLES, "joint"),
+        "learning_rate": one_of("constant", "invscaling"),
+        "learning_rate_init": ABOVE_0,
+        "max_iter": COUNT,
+        "momentum": PART,
+        "n_iter_no_change": COUNT,
+        "power_t": NOT_BELOW_0,
+        "solver": one_of("sgd", "adam"),
+        "validation_fraction": PART,
+    }
+
     def stated(self) -> dict[str, Input | Bundle]:
         return super().stated() | {"x": self.x, "y": self.y, "model": self.model}
 
@@ -130,8 +149,6 @@ class Network(Training):
         raise NotImplementedError
 
     def _activated(self) -> list[Layer]:
-        if self.activation not in ACTIVATIONS:
-            raise JobError(f"activation = {self.activation!r}: there are {', '.join(ACTIVATIONS)}")
         kind = ACTIVATIONS[self.activation]
         return [] if kind is None else [kind()]
 
@@ -152,26 +169,22 @@ class Network(Training):
 
     @property
     def optimiser(self) -> Optimiser:  # type: ignore[override]
-        if self.learning_rate not in ("constant", "invscaling"):
-            raise JobError(f"learning_rate = {self.learning_rate!r}: 'constant' or 'invscaling'")
         first, power, decay = self.learning_rate_init, self.power_t, self.alpha / self.batch_size
         rate: Rate = (
             first if self.learning_rate == "constant" else lambda step: first / (step + 1) ** power
         )
         if self.solver == "adam":
             return Adam(rate, (self.beta_1, self.beta_2), self.epsilon, weight_decay=decay)
-        if self.solver != "sgd":
-            raise JobError(f"solver = {self.solver!r}: 'sgd' or 'adam'")
         nesterov = self.nesterovs_momentum and self.momentum > 0.0
         return SGD(rate, self.momentum, nesterov=nesterov, weight_decay=decay)
 
     @property
     def batch(self) -> int:  # type: ignore[override]
-        return self._size("batch_size")
+        return self.batch_size
 
     @property
     def epochs(self) -> int:  # type: ignore[override]
-        return self._size("max_iter")
+        return self.max_iter
 
     @property
     def held_out(self) -> float:  # type: ignore[override]
@@ -204,9 +217,7 @@ class Network(Training):
         if not self.early_stopping:
             return None
         metric = next(iter(self.measures))
-        return EarlyStop(
-            metric, self._size("n_iter_no_change"), smaller=metric == "loss", restore_best=True
-        )
+        return EarlyStop(metric, self.n_iter_no_change, smaller=metric == "loss", restore_best=True)
 
 
 class MLPClassifier(Network):

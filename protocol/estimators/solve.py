@@ -13,12 +13,15 @@ import math
 
 import numpy as np
 
-from ..errors import JobError
 from ..graph import Array
+from ..limits import Limit
 from ..ops import Secret, einsum, rsqrt
 from ..ops.tensor import bounded
 
 FINEST, COARSEST = 2.0**-7, 2.0**10  # deviations of columns that are told apart
+RATIO = Limit(
+    "the largest ratio of two eigenvalues that counts, 2 or more, 1e4 say", lambda value: value >= 2
+)
 
 
 def deviations(squares: Secret) -> tuple[Secret, Secret]:
@@ -44,11 +47,6 @@ def deviations(squares: Secret) -> tuple[Secret, Secret]:
 def inverse(a: Secret, norm: float, condition: float) -> Secret:
     """The inverse of a (k, k), 0 ≤ a ≤ norm as a matrix, for eigenvalues from norm/condition on;
     see above for smaller ones."""
-    if condition < 2.0:
-        raise JobError(
-            f"condition = {condition!r} is the largest ratio of two eigenvalues that counts: 2 or"
-            " more, 1e4 say"
-        )
     two: Array = 2.0 * np.eye(a.shape[0])
     x = bounded((-a / norm + two) / norm, -2.0 / norm, 2.0 / norm)
     for step in range(2, math.ceil(math.log2(condition)) + 4):

@@ -13,12 +13,13 @@ between. The number of rows of the table is known to both.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
 from ..errors import JobError
 from ..jobs import Input, Job, Variables
+from ..limits import COUNT, Limit
 from ..ops import Secret, divide
 from ..ops.tensor import bounded
 from ..sizing import Numerics
@@ -35,6 +36,9 @@ class _Aggregates(Job):
     measures = "mean"
     minimum = 10
     known: ClassVar[Sequence[str]] = ()
+    limits: ClassVar[Mapping[str, Limit]] = {
+        "minimum": COUNT._replace(words="the fewest rows that are told of, 1 or more")
+    }
 
     @property
     def numerics(self) -> Numerics:
@@ -54,10 +58,6 @@ class _Aggregates(Job):
                     f"measures = {self.measures!r}: {each!r} is none; there are"
                     f" {', '.join(self.known)}, as in 'mean,var'"
                 )
-        if type(self.minimum) is not int or self.minimum < 1:
-            raise JobError(
-                f"minimum = {self.minimum!r} is the fewest rows that are told of, 1 or more"
-            )
         if x.shape[0] < self.minimum:
             raise JobError(
                 f"x has {x.shape[0]} rows, and nothing is told of fewer than minimum ="

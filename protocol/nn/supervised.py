@@ -57,10 +57,17 @@ class Supervised(Job):
             mine = np.setdiff1d(np.arange(rows), mine)
         return take(v.x, mine, axis=0), take(v.y, mine, axis=0)
 
-    def told(self, v: Variables, name: str, **tensors: Secret) -> None:
-        """Reveal these to whom the attribute `name` says: "alice", "bob" or "both"; to nobody where
-        it says "none"."""
-        if (who := getattr(self, name)) not in (*TO, "none"):
+    def learner(self, name: str) -> str:
+        """Who learns what the attribute `name` is about: "alice", "bob", "both" or "none"; where it
+        says "auto", both, and nobody if the model stays shared, or has before."""
+        who = getattr(self, name)
+        if who == "auto":
+            return "none" if self.kept or self.stored else "both"
+        if who not in (*TO, "none"):
             raise JobError(f"{name} = {who!r}: 'alice', 'bob', 'both' or 'none' learns them")
-        if who != "none":
+        return str(who)
+
+    def told(self, v: Variables, name: str, **tensors: Secret) -> None:
+        """Reveal these to whom the attribute `name` says, see `learner`."""
+        if (who := self.learner(name)) != "none":
             v.reveal(tensors, to=who)

@@ -66,8 +66,9 @@ class Training(Supervised):
     them is kept from training, by an agreed choice, for the metrics, which are revealed after every
     epoch. to: who learns which of them, as in {"auc": "bob"}; whom --reveal names learns those that
     it does not mention. weights: who learns the model's parameters at the end, "alice", "bob",
-    "both" or "none"; with "none", the metrics are revealed once more instead. keep: what stays
-    shared at the end where that is wanted: the parameters, and the optimiser's state.
+    "both" or "none"; "auto" is both, and nobody if the model stays shared (--keep). Where nobody
+    does, the metrics are revealed once more. keep: what stays shared at the end where that is
+    wanted: the parameters, and the optimiser's state.
     """
 
     model: ClassVar[Layer]
@@ -79,7 +80,7 @@ class Training(Supervised):
     batch = 32
     epochs = 1
     shuffle = True
-    weights = "both"
+    weights = "auto"
     keep = ("model.*",)
 
     _rows: int | None = (
@@ -163,12 +164,8 @@ class Training(Supervised):
         return self.early is not None and self.early.restore_best and self.early.since(history) == 0
 
     def finish(self, v: Variables) -> None:
-        if self.weights not in ("alice", "bob", "both", "none"):
-            raise JobError(
-                f"weights = {self.weights!r}: 'alice', 'bob', 'both' or 'none' learns them"
-            )
-        if self.weights != "none":
-            v.reveal({name: v[name] for name in self.model.names()}, to=self.weights)
+        if self.learner("weights") != "none":
+            self.told(v, "weights", **{name: v[name] for name in self.model.names()})
         elif self.metrics:
             self._told(v, " at the end")
         elif not self.kept:

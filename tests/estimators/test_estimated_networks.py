@@ -116,7 +116,7 @@ def test_parameters_from_the_command_line_decide_what_is_brought():
         (
             "mlp-classifier",
             {"features": "3", "classes": "2", "activation": "swish"},
-            "'swish': there are relu, tanh",
+            "activation = 'swish': 'relu', 'tanh', 'logistic' or 'identity'",
         ),
         ("cnn-classifier", {"classes": "2", "input_shape": "8,8"}, "channels, height and width"),
         (
@@ -145,7 +145,7 @@ def test_solvers_and_who_learns_which_metric():
     assert [*job.metrics] == ["accuracy", "auc"]
     assert given(MLPRegressor, features=3, r2="both", validation_fraction=0.0).to == {}
     with pytest.raises(JobError, match="solver = 'lbfgs': 'sgd' or 'adam'"):
-        _ = given(MLPClassifier, solver="lbfgs").optimiser
+        _ = given(MLPClassifier, solver="lbfgs").numerics
 
 
 def test_a_rate_that_does_not_exist_is_said():

@@ -99,7 +99,7 @@ def test_a_constant_target_has_no_slope():
 @pytest.mark.parametrize(
     ("shapes", "parameters", "words"),
     [
-        ({"x": (9, 2), "y": (9, 1)}, {"condition": 0.0}, "condition = 0.0 is the largest ratio"),
+        ({"x": (9, 2), "y": (9, 1)}, {"condition": 0.0}, "condition = 0.0: the largest ratio"),
         ({"x": (9, 2), "y": (9, 1)}, {"alpha": 0.0}, "alpha = 0.0: above 0, or linear-regression"),
     ],
 )

@@ -73,7 +73,7 @@ def test_a_model_that_was_kept_is_where_other_rows_begin(classes, intercept):
     one_hot = y[:, None] * 1.0 if classes == 2 else np.eye(classes)[y]
 
     class Brief(LogisticRegression):
-        max_iter = 3
+        max_iter, weights = 3, "both"
         fit_intercept = intercept
 
     pair = halves(Brief(), {"x": x, "y": one_hot})
@@ -104,7 +104,8 @@ def test_a_model_that_was_kept_is_where_other_rows_begin(classes, intercept):
 @pytest.mark.parametrize(
     ("parameters", "words"),
     [
-        ({"C": 0.0}, "C = 0.0 is a number above 0"),
+        ({"C": 0.0}, "C = 0.0: above 0"),
+        ({"max_iter": 0}, "max_iter = 0: a whole number from 1 on"),
         ({"weights": "carol"}, "weights = 'carol': 'alice', 'bob', 'both' or 'none'"),
         ({"weights": "none"}, "reveals nothing"),
     ],

@@ -99,7 +99,7 @@ def test_means_by_group_tell_no_counts():
             "'median' is none; there are mean, var, std, cov, corr",
         ),
         (Statistics, 80, {"ddof": 80}, "whole number from 0 to 79"),
-        (Statistics, 80, {"minimum": 0}, "minimum = 0 is the fewest rows"),
+        (Statistics, 80, {"minimum": 0}, "minimum = 0: the fewest rows"),
     ],
 )
 def test_what_makes_no_sense_is_said(kind, rows, parameters, words):

@@ -219,6 +219,12 @@ def test_rows_of_one_party_cannot_be_matched(tmp_path):
             "maxiter = 2",
             r"job\.toml:14: model\.maxiter: is no parameter here; did you mean 'max_iter'\?",
         ),
+        ("C = 2", "C = -1", r"job\.toml:14: model\.C: is above 0, not -1"),
+        (
+            "max_iter = 10",
+            "max_iter = 0",
+            r"job\.toml:15: model\.max_iter: is a whole number from 1",
+        ),
         ("max_iter = 10", "max_iter = 'ten'", r"job\.toml:15: model\.max_iter: is a whole number"),
         ("held_out = 0.25", "held_out = 1.5", r"job\.toml:4: rows\.held_out: expected float < 1"),
         (

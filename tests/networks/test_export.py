@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from sklearn.preprocessing import StandardScaler
 from party.__main__ import main
 from party.attempts import Report
 from party.data import save_results
+from party.exporting import Exportable
 from party.formats.onnx.exporting import export_model
 from party.given import Given
 from party.keyed import all_inputs
@@ -180,18 +180,13 @@ def test_a_run_whose_model_cannot_be_written_keeps_its_results(tmp_path):
     """And leaves alone what stands beside it."""
     (tmp_path / "digits.py").write_text(JOB)
     (tmp_path / "model.npz").write_text("other weights")
-    run: Any = SimpleNamespace(
-        intent=SimpleNamespace(job=load_job(str(tmp_path / "digits.py"))),
-        brought={},
-        preparation=dict,
-    )
+    model = Exportable.of(load_job(str(tmp_path / "digits.py")), {}, {})
+    report = Report(results={"model.0.weight": np.ones((16, 64))})
     with pytest.raises(
         DataError,
         match=r"the weights lack model.0.bias.*; the results are in .*model.onnx.npz, and export",
     ):
-        save_model(
-            run, tmp_path / "model.onnx", Report(results={"model.0.weight": np.ones((16, 64))})
-        )
+        save_model(tmp_path / "model.onnx", report, lambda path: model.write(path, report.results))
     assert np.load(tmp_path / "model.onnx.npz")["model.0.weight"].shape == (16, 64)
     assert (tmp_path / "model.npz").read_text() == "other weights" and not (
         tmp_path / "model.onnx"
@@ -353,6 +348,14 @@ def test_raw_rows_are_prepared_by_the_model_itself(risk, tmp_path, capsys):
     assert main([*command, *table]) == 0
     assert "of age, income, city, score, since" in capsys.readouterr().out
     assert off(tmp_path / "risk.onnx", weights, columns) <= 1e-5
+
+
+def test_a_simulation_ends_in_a_model(risk, tmp_path):
+    job, columns = risk
+    command = [*job, "--table", str(tmp_path / "rows.csv"), "--simulate", "--quiet", "--out"]
+    for name in ("risk.onnx", "risk.npz"):
+        assert main([*command, str(tmp_path / name)]) == 0
+    assert off(tmp_path / "risk.onnx", tmp_path / "risk.npz", columns) <= 1e-3
 
 
 @pytest.mark.system

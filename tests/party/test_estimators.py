@@ -4,6 +4,7 @@ a peer, and scikit-learn takes them."""
 from __future__ import annotations
 
 import asyncio
+import pickle
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from loopback import dealing
 
 import party
 from party import LinearRegression, LogisticRegression, MLPClassifier, MLPRegressor, Party, Ridge
-from protocol.errors import ConfigError
+from protocol.errors import ConfigError, DataError
 
 linear_model = pytest.importorskip("sklearn.linear_model")
 base = pytest.importorskip("sklearn.base")
@@ -26,7 +27,7 @@ Y = np.where(SIGNAL > 0, "yes", "no")
 
 def test_a_regression_is_scikit_learns():
     fit, best = (
-        Ridge(alpha=2.0, session="simulate").fit(X, SIGNAL),
+        Ridge(alpha=2.0, weights="both", session="simulate").fit(X, SIGNAL),
         linear_model.Ridge(2.0).fit(X, SIGNAL),
     )
     assert fit.coef_ == pytest.approx(best.coef_, abs=1e-2) and fit.intercept_ == pytest.approx(
@@ -45,7 +46,12 @@ def test_a_classification_of_columns_of_both_is_scikit_learns(tmp_path):
         "match": "order",
     }
     fit = LogisticRegression(
-        **parameters, steps=["standardise"], max_iter=30, held_out=0.2, auc="both"
+        **parameters,
+        steps=["standardise"],
+        max_iter=30,
+        held_out=0.2,
+        auc="both",
+        weights="both",
     ).fit(frame, session="simulate")
     scaled = (X - X[fit.job_.training_rows(90)].mean(axis=0)) / X[fit.job_.training_rows(90)].std(
         axis=0
@@ -67,6 +73,45 @@ def test_a_classification_of_columns_of_both_is_scikit_learns(tmp_path):
     assert np.abs(found - p[:, 1:]).max() < 2e-3
 
 
+def test_a_fitted_estimator_is_what_scikit_learn_expects_of_one():
+    """It knows its columns, says who may know its coefficients, and can be pickled."""
+    frame = pd.DataFrame(X, columns=["age", "dose", "weight"])
+    fit = LinearRegression(session="simulate").fit(frame, SIGNAL)
+    assert fit.n_features_in_ == 3
+    assert list(fit.feature_names_in_) == ["age", "dose", "weight"]
+    with pytest.raises(AttributeError, match=r"coef_: the weights were not revealed.*'both'"):
+        _ = fit.coef_
+    again = pickle.loads(pickle.dumps(fit))  # noqa: S301, our own
+    assert again.predict(frame[:5]) == pytest.approx(fit.predict(frame[:5]), abs=1e-5)
+    assert again.get_params() == fit.get_params()
+    apart = LinearRegression(
+        features={"alice": ["age"], "bob": 2},
+        target={"bob": "y"},
+        match="order",
+        steps=["standardise"],
+    ).fit({"alice": frame[["age"]], "bob": frame.iloc[:, 1:].assign(y=SIGNAL)}, session="simulate")
+    assert apart.n_features_in_ == 3 and not hasattr(apart, "feature_names_in_")
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        (X[:, :2], "X has 2 columns, and what was fitted has 3"),
+        (X[0], r"X.reshape\(1, -1\) is one row"),
+        (pd.DataFrame(X, columns=["age", "dose", "w"]), "has no column 'weight'"),
+    ],
+)
+def test_rows_of_another_shape_are_named(rows, words, fitted):
+    with pytest.raises(DataError, match=words):
+        fitted.predict(rows)
+
+
+@pytest.fixture(scope="module")
+def fitted() -> LinearRegression:
+    frame = pd.DataFrame(X, columns=["age", "dose", "weight"])
+    return LinearRegression(session="simulate").fit(frame, SIGNAL)
+
+
 def test_networks_learn():
     scaled = (X - X.mean(axis=0)) / X.std(axis=0)
     parameters = {
@@ -76,7 +121,9 @@ def test_networks_learn():
         "batch_size": 16,
         "learning_rate_init": 0.1,
     }
-    fit = MLPClassifier(**parameters).fit(pd.DataFrame(scaled), pd.Series(Y, name="ill"))
+    fit = MLPClassifier(**parameters, weights="both").fit(
+        pd.DataFrame(scaled), pd.Series(Y, name="ill")
+    )
     assert [w.shape for w in fit.coefs_] == [(3, 4), (4, 2)] and len(fit.history_["accuracy"]) == 4
     assert fit.score(scaled, pd.Series(Y)) > 0.8
     p = fit.predict_proba(scaled[:5])

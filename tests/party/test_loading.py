@@ -132,6 +132,11 @@ def test_no_such_job(name: str, named: list[str]) -> None:
         ("x = '\0'", [":1: SyntaxError", "null bytes"]),
         ("from protocol.jobs import Input\nInput('carol', (1,))", [":2", "'carol'"]),
         ("from protocol.jobs import Job", ["exactly one", "none"]),
+        (
+            "from protocol.nn import Training\nfrom protocol.tables import Table\n"
+            "class A(Training):\n  x = Table('bob', ['b', 'price'])\n  y = Table('bob', ['price'])",
+            ["x of bob has 'price', which is what is to be learnt; leave it out"],
+        ),
         ("from party.jobs.seed import Seed", ["exactly one", "none"]),
         (
             "from protocol.jobs import Job\nclass B(Job): ...\nclass A(Job): ...",

@@ -3,6 +3,7 @@ together."""
 
 from __future__ import annotations
 
+import asyncio
 import re
 import stat
 from dataclasses import astuple, replace
@@ -11,15 +12,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 from halves import halves, together
+from loopback import dealing
 from risk import Risk
 
-from party import checked
-from party.commands.doctor import FAIL, OK, WARN, Doctor
+from party import Party, checked, declining
+from party.commands.doctor import FAIL, OK, Doctor
 from party.loading import load_job
 from party.shared import SharedModel, begin, check_place, joined, put
 from protocol.channel import KeyPair
 from protocol.config import Config
-from protocol.errors import AgreementError, ConfigError, DataError, ProtocolError
+from protocol.errors import (
+    AgreementError,
+    ConfigError,
+    DataError,
+    ProtocolError,
+    ShareError,
+    Stopped,
+)
 from protocol.jobs import Input, Job
 from protocol.nn import Dense, ReLU, Sequential, Tanh
 from protocol.prg import fresh_seed
@@ -51,6 +60,27 @@ def test_a_file_is_read_as_it_was_written_by_its_owner_alone(pair, tmp_path):
         assert same(SharedModel.read(tmp_path / "m.share"), model)
 
 
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o620])
+def test_a_file_that_others_can_read_is_refused(mode, pair, tmp_path):
+    path = tmp_path / "m.share"
+    pair[0].save(path)
+    path.chmod(mode)
+    with pytest.raises(
+        ShareError, match=rf"can be read by others .mode {mode:04o}.: `chmod 600` it.*`rotate`"
+    ):
+        SharedModel.read(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("risk.onnx", "`python -m party import .*risk.onnx`"), ("risk.json", "give it with --job")],
+)
+def test_a_model_of_another_kind_is_sent_where_it_belongs(name, words, tmp_path):
+    (tmp_path / name).write_bytes(b"a model")
+    with pytest.raises(ShareError, match=words):
+        SharedModel.read(tmp_path / name)
+
+
 def test_a_file_that_is_not_whole_is_refused(pair, tmp_path):
     path = tmp_path / "m.share"
     pair[0].save(path)
@@ -74,7 +104,7 @@ def test_a_file_that_is_not_whole_is_refused(pair, tmp_path):
     ("role", "mode", "state", "words"),
     [
         ("alice", 0o600, OK, "is alice's share of the model"),
-        ("alice", 0o640, WARN, "can read it: chmod 600"),
+        ("alice", 0o640, FAIL, "can be read by others (mode 0640): `chmod 600` it"),
         ("bob", 0o600, FAIL, "is alice's, and this party is bob"),
     ],
 )
@@ -220,3 +250,35 @@ def test_nothing_is_overwritten_by_mistake(pair, tmp_path):
     for place in (tmp_path, tmp_path / "none" / "m.share"):
         with pytest.raises(ConfigError, match="is no place for a file"):
             check_place(place, Risk(), None, False)
+
+
+@pytest.mark.parametrize("unfit", ["alice", "bob"])
+async def test_the_other_party_hears_of_a_share_that_is_of_no_use(
+    unfit, pair, tmp_path, monkeypatch
+):
+    """Cut off, it is found before anybody is met; the other, who waits, is told all the same."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setattr(declining, "PATIENCE", 60.0)
+    models: dict[str, SharedModel | Path] = dict(zip(("alice", "bob"), pair, strict=True))
+    models[unfit] = cut = tmp_path / "cut.share"
+    pair[0].save(cut)
+    cut.write_bytes(cut.read_bytes()[:-1])
+    async with dealing() as where:
+        keys = Party("alice", **where).addresses().public_keys("alice")
+        found = await asyncio.gather(
+            *(
+                Party(role, wait=60, **where).predict(
+                    model if isinstance(model, Path) else replace(model, keys=keys),
+                    job=Risk,
+                    **({"x": np.zeros((2, 3))} if role == "bob" else {}),
+                )
+                for role, model in models.items()
+            ),
+            return_exceptions=True,
+        )
+    here, there = found if unfit == "alice" else found[::-1]
+    assert isinstance(here, ShareError) and "cut.share was cut off or altered" in str(here)
+    assert isinstance(there, Stopped)
+    assert str(there) == (
+        f"{unfit} stopped: its share of the model cannot be used, as its own output says"
+    )

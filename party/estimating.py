@@ -1,0 +1,106 @@
+"""What an estimator is given, the job that follows from it, and the columns that it has seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from protocol.errors import ConfigError, DataError
+from protocol.jobs import ROLES, Job
+from protocol.nn.supervised import Supervised
+from protocol.tables import Table
+
+from .formats.preparation import Fitted
+from .given import Given, handed
+from .loading import checked
+
+
+class _Made(Job):
+    """A job whose class is made of an estimator's parameters, and that can be pickled all the
+    same: the class is made of them again."""
+
+    made_of: tuple[type[Supervised], Mapping[str, Any]]
+
+    def __copy__(self) -> _Made:
+        copied = object.__new__(type(self))
+        vars(copied).update(vars(self))
+        return copied
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return made, self.made_of, vars(self)
+
+
+def made(kind: type[Supervised], body: Mapping[str, Any]) -> Supervised:
+    """A job of that kind with these attributes in its class."""
+    base: Any = _Made
+    own = type(kind.__name__, (base, kind), {**body, "made_of": (kind, body)})
+    return checked(own)  # type: ignore[return-value]
+
+
+def seen(x: Table, learnt: Mapping[str, Fitted], named: bool) -> tuple[int | None, list[str]]:
+    """How many columns a table has before preparation, and what they are called; None and [] where
+    that is not known here.
+
+    learnt: the preparation that this party knows, by tensor. named: whether its columns have names.
+    """
+    count, names, known = 0, list[str](), True
+    for part in x.parts[: 1 if x.horizontal else 2]:
+        owners = x.owners if x.horizontal else (part.owner,)
+        own = next((learnt[each] for each in map(x.tensor, owners) if each in learnt), None)
+        declared = part.columns
+        if own is not None:
+            count, names = count + len(own.columns), [*names, *own.columns]
+            known = known and (isinstance(declared, tuple) or (named and declared is None))
+        elif isinstance(declared, tuple):
+            count, names = count + len(declared), [*names, *(name for name, _ in declared)]
+        elif declared is None:
+            return None, []
+        else:
+            count, known = count + declared, False
+    return count, names if known else []
+
+
+def check_rows(x: Any, count: int | None) -> None:
+    """DataError for an array that does not have so many columns."""
+    if names_of(x) or isinstance(x, (str, Path)) or count is None:
+        return
+    if np.ndim(x) == 1:
+        raise DataError(
+            "X has one axis, and rows of columns are needed: X.reshape(1, -1) is one row"
+        )
+    if np.ndim(x) == 2 and np.shape(x)[1] != count:
+        raise DataError(f"X has {np.shape(x)[1]} columns, and what was fitted has {count}")
+
+
+def check_kind(said: str, value: Any, default: Any) -> None:
+    """ConfigError for a parameter of another kind than its default."""
+    kind = type(default) if isinstance(default, (bool, int, float)) else object
+    if isinstance(value, np.generic):
+        value = value.item()
+    if kind is not object and not isinstance(value, (int, float) if kind is float else kind):
+        what = {bool: "True or False", int: "a whole number", float: "a number"}[kind]
+        raise ConfigError(f"{said}: it is {what}, as {default!r}")
+
+
+def names_of(x: Any) -> Sequence[str]:
+    """Of the columns of a frame; none of what has no names."""
+    if isinstance(x, Mapping):
+        return [] if {*x} <= {*ROLES} else [*map(str, x)]
+    if hasattr(x, "collect"):  # what is no table yet
+        return []
+    return [*map(str, getattr(x, "column_names", getattr(x, "columns", ())))]
+
+
+def given(x: Any, y: Any) -> Given:
+    """What `fit` is given, as tables: one for all, those of two parties {"alice": …, "bob": …}, or
+    x and y apart."""
+    if isinstance(x, Mapping) and {*x} <= {*ROLES}:
+        return Given(tables=dict(x))
+    if y is not None:
+        return handed(None, {"x": x, "y": y})
+    if isinstance(x, Mapping):  # from names to columns: a table
+        return Given(tables={"": x})
+    return handed(x, {})

@@ -1,0 +1,32 @@
+"""What the parameters of a job may be: limits in words, and the tests of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+
+class Limit(NamedTuple):
+    """words: the end of a sentence, "it is …"."""
+
+    words: str
+    holds: Callable[[Any], bool]
+
+    def allows(self, value: object) -> bool:
+        """False of what cannot even be compared."""
+        try:
+            return self.holds(value)
+        except TypeError:
+            return False
+
+
+ABOVE_0 = Limit("above 0", lambda value: value > 0)
+NOT_BELOW_0 = Limit("0 or above", lambda value: value >= 0)
+COUNT = Limit("a whole number from 1 on", lambda value: type(value) is int and value >= 1)
+PART = Limit("from 0 up to 1, without 1 itself", lambda value: 0 <= value < 1)
+
+
+def one_of(*names: str) -> Limit:
+    """One of these texts."""
+    words = ", ".join(map(repr, names[:-1])) + f" or {names[-1]!r}"
+    return Limit(words, names.__contains__)
