@@ -22,7 +22,9 @@ from typing import Any, ParamSpec, TypeVar, cast
 import numba
 from llvmlite import ir
 from numba.core import types
+from numba.core.caching import FunctionCache
 from numba.core.registry import cpu_target
+from numba.core.runtime.nrt import rtsys
 from numba.extending import intrinsic as _numba_intrinsic
 
 from ..errors import ConfigError
@@ -130,11 +132,26 @@ class Entry(dict[int, Function]):
         return self[limbs]
 
 
+class _Cache(FunctionCache):
+    """Machine code from disk without what only a compiler needs: before it looks, Numba's own
+    cache makes ready the types of all of NumPy, and imports SciPy where there is one. That is a
+    quarter of a second of each process."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        rtsys.initialize(target_context)
+        with self._guard_against_spurious_io_errors():
+            return self._load_overload(sig, target_context)  # type: ignore[no-untyped-call]
+
+
 def _compiled(function: Function, limbs: int) -> Function:
     names: dict[str, Any] = dict(_TYPES, Limbs=types.UniTuple(types.int64, limbs))  # type: ignore[no-untyped-call]
     *arguments, result = (names[name] for name in function.__annotations__.values())
-    jit: Any = numba.njit(result(*arguments), cache=_KEPT, nogil=True, error_model="numpy")
-    return cast(Function, jit(function))
+    jit: Any = numba.njit(nogil=True, error_model="numpy")(function)
+    if _KEPT:
+        jit._cache = _Cache(function)  # type: ignore[no-untyped-call]
+    jit.compile(result(*arguments))
+    jit.disable_compile()
+    return cast(Function, jit)
 
 
 def entry(least: int, most: int = MAX_LIMBS) -> Callable[[Function], Entry]:
