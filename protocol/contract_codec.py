@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -24,6 +24,8 @@ from .validate import Limits, check
 from .views import VIEWS, View
 
 VERSION = 3
+
+Reader = Callable[[Any], Any]
 
 
 def pack(dealing: Dealing) -> bytes:
@@ -57,7 +59,7 @@ def unpack(data: bytes, limits: Limits | None = None) -> Dealing:
             raise ValueError("checks that are further apart than there are steps")
         if sum(len(part) for phase in phases for part in phase) > limits.parts:
             raise ValueError("more masks and correlations than are allowed")
-        setup, step, between, finish = [_unpack(PhaseDealing, phase) for phase in phases]
+        setup, step, between, finish = map(_reader(PhaseDealing), phases)
     except Exception as error:  # msgpack and Python have a dozen, and theirs may quote what arrived
         why = f" ({error})" if type(error) is ValueError else ""
         raise ProtocolError(
@@ -81,54 +83,69 @@ def _pack(value: Any) -> Any:
 
 
 @cache
-def _hints(kind: Any) -> dict[str, Any]:
-    hints = get_type_hints(kind)
-    return {f.name: hints[f.name] for f in dataclasses.fields(kind)}
-
-
-def _unpack(kind: Any, data: Any) -> Any:
-    """The inverse, driven by the type annotations; ValueError where the data does not fit them."""
+def _reader(kind: Any) -> Reader:
+    """The inverse, driven by the type annotation `kind`: what makes a value of plain data;
+    ValueError where that does not fit."""
     if kind is Correlation or kind is View:
-        table: Mapping[str, type] = KINDS if kind is Correlation else VIEWS
-        if (
-            not isinstance(data, list)
-            or not data
-            or not isinstance(data[0], str)
-            or data[0] not in table
-        ):
-            raise ValueError("a kind that is not known here")
-        kind, data = table[data[0]], data[1:]
-    elif hasattr(kind, "kind"):
-        data = data[1:] if data[0] == kind.kind else None
-    made: Any = kind
+        return partial(_tagged, KINDS if kind is Correlation else VIEWS)
     if dataclasses.is_dataclass(kind):
-        hints = _hints(made)
-        if not isinstance(data, list) or len(data) != len(hints):
-            raise ValueError(f"{made.__name__} has {len(hints)} parts")
-        return made(
-            **{
-                name: _unpack(hint, item)
-                for (name, hint), item in zip(hints.items(), data, strict=True)
-            }
-        )
+        return partial(_record, kind, getattr(kind, "kind", None))
     origin, args = get_origin(kind), get_args(kind)
+    if origin is tuple and args[-1] is Ellipsis:
+        return partial(_several, args[0])
     if origin is tuple:
-        items = data if isinstance(data, list) else []
-        if not isinstance(data, list) or (args[-1] is not Ellipsis and len(args) != len(items)):
-            raise ValueError("a list was expected")
-        kinds = [args[0]] * len(items) if args[-1] is Ellipsis else list(args)
-        return tuple(_unpack(each, item) for each, item in zip(kinds, items, strict=True))
-    if args:  # a union
-        if data is None and NoneType in args:
-            return None
-        fitting = [
-            a
-            for a in args
-            if (get_origin(a) is tuple) == isinstance(data, list) and a is not NoneType
-        ]
-        if not fitting:
-            raise ValueError("another type was expected")
-        return _unpack(fitting[0], data)
+        return partial(_tuple, args)
+    return partial(_either, args) if args else partial(_plain, kind)
+
+
+@cache
+def _fields(kind: Any) -> tuple[Reader, ...]:
+    hints = get_type_hints(kind)
+    return tuple(_reader(hints[f.name]) for f in dataclasses.fields(kind))
+
+
+def _tagged(table: Mapping[str, type], data: Any) -> Any:
+    if type(data) is not list or not data or type(data[0]) is not str or data[0] not in table:
+        raise ValueError("a kind that is not known here")
+    return _record(table[data[0]], data[0], data)
+
+
+def _record(kind: Any, tag: str | None, data: Any) -> Any:
+    """A dataclass, its `tag` before its fields where it has one."""
+    readers = _fields(kind)
+    skip = tag is not None
+    if type(data) is not list or len(data) != len(readers) + skip or (skip and data[0] != tag):
+        raise ValueError(f"{kind.__name__} has {len(readers)} parts")
+    return kind(*map(_read, readers, data[1:] if skip else data))
+
+
+def _several(kind: Any, data: Any) -> Any:
+    if type(data) is not list:
+        raise ValueError("a list was expected")
+    return tuple(map(_reader(kind), data))
+
+
+def _tuple(kinds: tuple[Any, ...], data: Any) -> Any:
+    if type(data) is not list or len(data) != len(kinds):
+        raise ValueError("a list was expected")
+    return tuple(map(_read, map(_reader, kinds), data))
+
+
+def _either(kinds: tuple[Any, ...], data: Any) -> Any:
+    """The first of a union that has the data's form: nothing, a list, or neither."""
+    if data is None and NoneType in kinds:
+        return None
+    for kind in kinds:
+        if kind is not NoneType and (get_origin(kind) is tuple) == (type(data) is list):
+            return _reader(kind)(data)
+    raise ValueError("another type was expected")
+
+
+def _plain(kind: Any, data: Any) -> Any:
     if type(data) is not kind or (kind is int and not -(1 << 48) <= data < 1 << 48):
         raise ValueError(f"{kind.__name__} expected")
     return data
+
+
+def _read(reader: Reader, data: Any) -> Any:
+    return reader(data)
