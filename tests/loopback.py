@@ -16,7 +16,7 @@ from protocol.log import Log
 @contextlib.asynccontextmanager
 async def dealing(into: list[Service] | None = None) -> AsyncIterator[dict[str, str]]:
     """Where it listens, and where alice may, as arguments for a `Party`; its keys are those of
-    loopback. It is put `into` a list."""
+    loopback, and a busy machine's silence is none. It is put `into` a list."""
     address = free_address()
     known = [key for role in ("alice", "bob") if (key := other_key(role, None, True)) is not None]
     settings = Settings(
@@ -27,7 +27,7 @@ async def dealing(into: list[Service] | None = None) -> AsyncIterator[dict[str, 
         into.append(dealer)
     service = asyncio.create_task(dealer.run())
     try:
-        yield {"peer": free_address(), "dealer": address}
+        yield {"peer": free_address(), "dealer": address, "timeout": "3m"}
     finally:
         service.cancel()
         await asyncio.gather(service, return_exceptions=True)

@@ -202,6 +202,13 @@ def test_a_file_is_one_idea(folder):
     }
 
 
+def test_what_measures_time_alone_is_where_it_is_looked_for():
+    """`deploy/test` runs these by themselves, and collects no other folder for that."""
+    mark = "pytest.mark." + "alone"
+    marked = {path for path in (ROOT / "tests").rglob("test_*.py") if mark in path.read_text()}
+    assert marked and all(path.parent.name == "system" for path in marked)
+
+
 def careless(module: str) -> set[str]:
     """Uses of random, numpy.random and pickle, imported or reached as an attribute."""
     tree = ast.parse(modules()[module].read_text())

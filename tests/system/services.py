@@ -47,7 +47,7 @@ def is_the_result(found: dict, iterations: int) -> bool:
 
 
 def until(
-    happened: Callable[[], object], seconds: float = 30.0, what: Callable[[], str] = str
+    happened: Callable[[], object], seconds: float = 60.0, what: Callable[[], str] = str
 ) -> None:
     deadline = time.monotonic() + seconds
     while not happened():

@@ -24,6 +24,7 @@ import psutil
 import pytest
 import zmq
 from keyed import Keys, guest, raw, run_all
+from services import until
 
 from party.loading import load_job
 from party.local import Trio
@@ -247,8 +248,8 @@ def test_the_session_survives_a_hundred_thousand_bad_frames(tmp_path, capsys):
 
 @pytest.mark.alone
 def test_the_session_survives_a_flood_of_idle_connections(tmp_path):
-    """1,500 connections to each port that say nothing: the newest are shed, and no descriptor
-    stays."""
+    """1,500 connections to each port that say nothing, 500 at a time: the newest are shed, and no
+    descriptor stays."""
     raise_limits()
     keys = Keys(tmp_path)
     with Trio("flood") as trio:
@@ -257,16 +258,15 @@ def test_the_session_survives_a_flood_of_idle_connections(tmp_path):
             process = psutil.Process(trio.children[name].process.pid)
             before, most = process.num_fds(), 0
             with contextlib.ExitStack() as idle:
-                for _ in range(1500):
+                for number in range(1500):
                     idle.enter_context(raw(address))
                     most = max(most, process.num_fds() - before)
+                    if number % 500 == 499:  # however busy the machine is, it has seen to them
+                        until(lambda: process.num_fds() - before <= STRANGERS + 10, 60)
                 assert STRANGERS / 2 < most < 1000, (
                     "the flood was not met before a usual limit of descriptors"
                 )
-            deadline = time.monotonic() + 20
-            while process.num_fds() > before + 2 and time.monotonic() < deadline:
-                time.sleep(0.05)
-            assert process.num_fds() <= before + 2, f"{name} kept descriptors"
+            until(lambda: process.num_fds() <= before + 2, 60, lambda: f"{name} kept descriptors")
             assert "have not said who they are" in trio.children[name].errors
         assert trio.children["alice"].process.poll() is None, (
             "the session ended before the flood did"
