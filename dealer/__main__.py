@@ -14,9 +14,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     program's too."""
     if arguments is None:
         attend("dealer")
-    from .program import (
-        PROGRAM,
-    )  # only now: a signal may come at any moment, and imports take most of a start
+    # only now: a signal may come at any moment, and imports take most of a start
+    from .program import PROGRAM
 
     return PROGRAM.main(arguments)
 

@@ -74,9 +74,8 @@ class Cluster(Workers):
         or has no keys."""
         super().__init__(1)  # for the rest of a dealer's work
         self._log, self._client, self._connecting = log, None, asyncio.Lock()
-        self._plans: WeakKeyDictionary[Deal, bytes] = (
-            WeakKeyDictionary()
-        )  # packed once for all chunks
+        # packed once for all chunks
+        self._plans: WeakKeyDictionary[Deal, bytes] = WeakKeyDictionary()
         self._distributed = _library()
         where = urlsplit(address)
         security = self._distributed.Security()
@@ -203,7 +202,6 @@ def _library() -> Any:
         raise ConfigError(
             "--workers dask://… needs Dask: python -m pip install 'mpc-playground[cluster]'"
         ) from None
-    logging.getLogger("distributed").setLevel(
-        logging.CRITICAL
-    )  # what matters is said by the dealer
+    # what matters is said by the dealer
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
     return distributed

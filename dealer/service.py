@@ -40,9 +40,8 @@ class Settings:
     max_step_memory: int = 512 << 20
     max_stock: int = 96 << 20
     max_memory: int = 4 << 30
-    weights: Mapping[str, float] = field(
-        default_factory=dict
-    )  # by names of sessions, or patterns of them; else 1
+    # by names of sessions, or patterns of them; else 1
+    weights: Mapping[str, float] = field(default_factory=dict)
     shape: LinkShape | None = None  # of what is sent to the parties
 
     @property

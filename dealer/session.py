@@ -262,9 +262,8 @@ class Session:
             f" {offer.dealing.steps}"
         )
         self._log(text, "dealing", session=self.name, epoch=self._epoch, step=offer.start)
-        mixed = [
-            epoch_seed(seed, self.name, offer.ticket, offer.epoch) for seed in seeds
-        ]  # as each party does
+        # as each party does
+        mixed = [epoch_seed(seed, self.name, offer.ticket, offer.epoch) for seed in seeds]
         self._stream = asyncio.create_task(self._deal(alice, bob, offer, (mixed[0], mixed[1])))
 
     async def _deal(

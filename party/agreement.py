@@ -28,15 +28,8 @@ from .loading import trace_job, unblocked
 from .material_file import Material, Place
 from .shared import SharedModel, joined
 
-LEFT_OVER = (
-    Kind.ROUND,
-    Kind.CHUNK,
-    Kind.PLAN,
-    Kind.SEED,
-    Kind.JOIN,
-    Kind.BYE,
-    Kind.END,
-)  # of the attempt before
+# of the attempt before
+LEFT_OVER = (Kind.ROUND, Kind.CHUNK, Kind.PLAN, Kind.SEED, Kind.JOIN, Kind.BYE, Kind.END)
 MOST_WORDS = 2000  # characters that a party says of one statement
 LEARNERS = {"alice": (0,), "bob": (1,), "both": (0, 1), "none": ()}
 
@@ -58,9 +51,8 @@ class Intent:
     job: Job
     iterations: int | None  # None: as many as follow from the shapes
     reveal: str
-    shapes: dict[
-        str, Shape
-    ]  # of what this party brings, as far as they are known before rows are matched
+    # of what this party brings, as far as they are known before rows are matched
+    shapes: dict[str, Shape]
     material: str = "from the dealer"
     guard: bool = True
     network: Network = LAN  # what is planned for
@@ -199,9 +191,8 @@ class Agreed:
     ticket: str
     start: Start
     accepted: bool = False  # whether both accept values that are out of range
-    shares: Mapping[str, Words] = field(
-        default_factory=dict, repr=False
-    )  # of the model that it begins with
+    # of the model that it begins with
+    shares: Mapping[str, Words] = field(default_factory=dict, repr=False)
     salt: bytes = field(default=b"", repr=False)  # of both, for the shares of what is kept
 
 

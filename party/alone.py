@@ -28,9 +28,8 @@ from .planned import Planned, planned
 from .result import Result
 from .view import RunView
 
-KEY = bytes(
-    32
-)  # what is drawn is no secret here, and drawn alike by each, so that results can be compared
+# what is drawn is no secret here, and drawn alike by each, so that results can be compared
+KEY = bytes(32)
 
 
 def plan(

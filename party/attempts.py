@@ -41,10 +41,8 @@ from .runner import Halted, Runner
 from .shared import Keeper, SharedModel
 from .view import RunView
 
-SETTLE, LONG = (
-    0.2,
-    5.0,
-)  # seconds between two attempts, the pause growing while they end sooner than LONG
+# seconds between two attempts, the pause growing while they end sooner than LONG
+SETTLE, LONG = 0.2, 5.0
 FAREWELL = 30.0  # seconds that a party with its results waits for a peer that may lack them
 
 
@@ -108,9 +106,8 @@ class Run:
         self._matched: Matched | None = None
         if isinstance(inputs, Keyed):
             self._matched = Matched(inputs, view.note, store, to.public_keys(intent.role), threads)
-        self._inputs = (
-            inputs.read if isinstance(inputs, Keyed) else inputs
-        )  # as read, until rows are matched
+        # as read, until rows are matched
+        self._inputs = inputs.read if isinstance(inputs, Keyed) else inputs
         if store is not None:
             store.belong(intent.fingerprint, self._inputs)
         self._ending = Ending(store, keeper)
@@ -176,9 +173,8 @@ class Run:
                         raise Halted from None
                     patience = self._patience()
                     if self._done is not None and patience <= SETTLE:
-                        return (
-                            self._done
-                        )  # the peer may lack its results, but we cannot wait for it for ever
+                        # the peer may lack its results, but we cannot wait for it for ever
+                        return self._done
                     if (self._store is None and not self._ending.begun) or patience <= SETTLE:
                         links.abort(str(error), back=False)
                         raise

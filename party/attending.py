@@ -38,9 +38,8 @@ class Attendance(StepObserver):
     store: Store | None
     interval: float  # seconds between two checkpoints
     halting: Callable[[], bool]  # whether this party is asked to halt
-    revealed: Callable[
-        [int, Mapping[str, Array], tuple[str, ...]], None
-    ]  # told what a check revealed
+    # told what a check revealed
+    revealed: Callable[[int, Mapping[str, Array], tuple[str, ...]], None]
     _due: float = 0.0
     _last: Point | None = field(default=None, init=False)
 

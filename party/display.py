@@ -28,11 +28,8 @@ from .intake import Supply
 from .runner import Runner
 from .seen import Seen
 
-FIRST, LEAST, MOST = (
-    (1, 2),
-    5,
-    300,
-)  # seconds at which a state that lasts is said: 1, 2, 5, 10, 20, 40, … and every 300
+# seconds at which a state that lasts is said: 1, 2, 5, 10, 20, 40, … and every 300
+FIRST, LEAST, MOST = (1, 2), 5, 300
 REPEATED = ("lost", "note")  # events that come again for as long as their cause is not mended
 
 
@@ -206,9 +203,8 @@ def shown(values: Any, digits: int = 8, most: int = 1000) -> str:
     ones is said."""
     array = np.asarray(values)
     sizes = np.abs(array[np.isfinite(array) & (array != 0)])
-    fixed = not sizes.size or bool(
-        sizes.min() >= 10.0 ** (3 - digits)
-    )  # else in scientific notation
+    # else in scientific notation
+    fixed = not sizes.size or bool(sizes.min() >= 10.0 ** (3 - digits))
     with np.printoptions(precision=digits, suppress=fixed, threshold=most):
         text = str(array)
     left_out = (

@@ -77,9 +77,8 @@ class Seal:
     message: Words = field(repr=False)
     own: list[Words] = field(repr=False)
     history: History = field(repr=False)  # what checks revealed before
-    salt: bytes = field(
-        default=b"", repr=False
-    )  # what new shares of a model that is kept follow from
+    # what new shares of a model that is kept follow from
+    salt: bytes = field(default=b"", repr=False)
 
     def body(self) -> dict[str, Any]:
         return {

@@ -45,9 +45,8 @@ class Inputs:
     pending: dict[str, Frame] = field(default_factory=dict, repr=False)
     read: list[str] = field(default_factory=list)
     fitted: dict[str, Fitted] = field(default_factory=dict)
-    unsure: list[str] = field(
-        default_factory=list
-    )  # tensors from files whose first line may be a header
+    # tensors from files whose first line may be a header
+    unsure: list[str] = field(default_factory=list)
 
 
 def own_inputs(

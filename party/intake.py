@@ -97,9 +97,8 @@ class Intake:
         )
         self._queue: deque[_Corrections] = deque()
         self._arrived = asyncio.Event()
-        self._stored = (
-            start < dealing.steps
-        )  # whether the finish is dealt before steps, and kept until they are over
+        # whether the finish is dealt before steps, and kept until they are over
+        self._stored = start < dealing.steps
         self._failure: MpcError | None = None
         self._held = 0
         self._number = 0

@@ -61,9 +61,8 @@ MOST = 1 << 26  # ids of a table
 class Rows:
     """The rows that both have, at one party."""
 
-    places: NDArray[np.int64] = field(
-        repr=False
-    )  # of this party's table, from 0, in the order that is common to both
+    # of this party's table, from 0, in the order that is common to both
+    places: NDArray[np.int64] = field(repr=False)
     theirs: int  # ids that the other has
     digest: str = field(repr=False)  # of the common points: the same at both
 
@@ -168,9 +167,8 @@ class Matching:
         self.mine, self.theirs = len(ids), theirs
         self._scalar = X25519PrivateKey.generate()
         drawn = keystream(fresh_seed()[:16], 0, self.mine, 1)[:, 0]
-        self._order = np.argsort(
-            drawn, kind="stable"
-        )  # row of the table at each place of what is sent
+        # row of the table at each place of what is sent
+        self._order = np.argsort(drawn, kind="stable")
         self._sent: dict[int, bytes] = {}
         self._points: dict[int, bytes] = {}  # of the peer
         self._doubled: dict[int, bytes] = {}  # of the peer, times both scalars

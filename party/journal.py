@@ -116,10 +116,8 @@ class Journal:
         each other."""
         body: Mapping[str, Any] = theirs if isinstance(theirs, dict) else {}
         numbers: list[Any] = [body.get(name) for name in COUNTED]
-        lists: list[Any] = [
-            body.get("received"),
-            body.get("sent"),
-        ]  # what they received is what was sent here
+        # what they received is what was sent here
+        lists: list[Any] = [body.get("received"), body.get("sent")]
         if not all(type(n) is int and 0 <= n < 1 << 42 for n in numbers) or not all(
             _digests(each) for each in lists
         ):

@@ -165,9 +165,8 @@ class Material(StepObserver):
         self.check_date()
         said, told = self._said, self.journal.absorb(theirs, who)
         dealing = self.dealing
-        checked = (
-            start // dealing.schedule.every if dealing.schedule.every else 0
-        )  # checks that are done
+        # checks that are done
+        checked = start // dealing.schedule.every if dealing.schedule.every else 0
         begun = {name: max(said[name], told[name]) for name in COUNTED}
         place = Place(
             row_for(start, begun["step"], period(dealing, Phase.STEP)),

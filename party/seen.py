@@ -110,15 +110,12 @@ class Seen(RunView):
         # of what checks revealed, if it is one number: steps, values
         self.curves: dict[str, tuple[list[int], list[float]]] = {}
         self.checks = 0
-        self.beyond: tuple[
-            str, ...
-        ] = ()  # what checks found out of range, a phrase each, where that is accepted
-        self.events: deque[tuple[float, str]] = deque(
-            maxlen=EVENTS
-        )  # when, in seconds since 1970, and a sentence
-        self.counters: dict[
-            str, list[Counters]
-        ] = {}  # of all links so far, by who is at the other end
+        # what checks found out of range, a phrase each, where that is accepted
+        self.beyond: tuple[str, ...] = ()
+        # when, in seconds since 1970, and a sentence
+        self.events: deque[tuple[float, str]] = deque(maxlen=EVENTS)
+        # of all links so far, by who is at the other end
+        self.counters: dict[str, list[Counters]] = {}
         self.waits = 0  # how often somebody who is needed was waited for, a second each
         self._now: _Attempt | None = None
         self._earlier = Counts()

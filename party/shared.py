@@ -344,9 +344,8 @@ def keeper(
     known = _architecture(job)
 
     def keep(machine: Machine, ticket: str, history: History, salt: bytes) -> SharedModel:
-        learnt = {
-            name: each.to_json() for name, each in fitted.items()
-        }  # now, when it is known which rows count
+        # now, when it is known which rows count
+        learnt = {name: each.to_json() for name, each in fitted.items()}
         plan = machine.plan
         tensors = tuple(plan.kept.values())
         done = plan.dealing.steps if history.trained is None else history.trained

@@ -194,9 +194,8 @@ def save_model(path: Path, report: Report, export: Export) -> str:
     try:
         return "; ".join(export(path))
     except MpcError as error:
-        instead = path.with_name(
-            f"{path.name}.npz"
-        )  # and not the .npz of weights that may stand beside it
+        # and not the .npz of weights that may stand beside it
+        instead = path.with_name(f"{path.name}.npz")
         save_report(instead, report)
         raise type(error)(
             f"{error}; the results are in {instead}, and export makes a model of them"

@@ -91,9 +91,8 @@ class PhaseCost:
     rounds: int
     sent: tuple[int, int]  # payload bytes by party
     dealt: int  # bytes to Bob
-    tensors: int = field(
-        default=0, compare=False
-    )  # masks, and correlations: what takes a few calls each
+    # masks, and correlations: what takes a few calls each
+    tensors: int = field(default=0, compare=False)
 
     @classmethod
     def of(cls, code: PhaseCode) -> PhaseCost:

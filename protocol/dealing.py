@@ -28,9 +28,8 @@ from .ring import Words, ring
 from .schedule import Phase
 
 ALICE, BOB = 0, 1
-LARGE = (
-    1 << 20
-)  # words dealt for one step, or one part of it, from which on they are made in pieces
+# words dealt for one step, or one part of it, from which on they are made in pieces
+LARGE = 1 << 20
 PIECE = 1 << 16  # words of one, so that it stays in a processor's cache until it is masked
 
 
@@ -282,9 +281,8 @@ def assembled(
     own = dealing.phases[phase]
     if corrections is None:
         return fields_of(words, [*own.masks, *own.dealt], len(words))
-    corrections = np.require(
-        corrections, requirements=["C", "A"]
-    )  # a received buffer may begin at any byte
+    # a received buffer may begin at any byte
+    corrections = np.require(corrections, requirements=["C", "A"])
     return [
         *fields_of(words, own.masks, len(words)),
         *fields_of(corrections, own.dealt, len(words)),

@@ -218,25 +218,20 @@ class Graph:
     def __init__(self) -> None:
         self.nodes: list[Node] = []
         self.phase, self.outside = Phase.SETUP, ""  # the line that has it made
-        self.iterations, self.begun = (
-            1,
-            0,
-        )  # steps that there are to be, and those of earlier runs, which they follow
+        # steps that there are to be, and those of earlier runs, which they follow
+        self.iterations, self.begun = 1, 0
         self.initial: dict[str, Node] = {}  # carried variable → its value when the steps begin
         self.updated: dict[str, Node] = {}  # … → its value when a step ends
         self.revealed: dict[str, Node] = {}
-        self.terms: dict[
-            str, Terms
-        ] = {}  # of what is revealed otherwise than at the end, to whom --reveal names
-        self.settled: set[Node] = (
-            set()
-        )  # what selections choose from: one number each, for all who use it
+        # of what is revealed otherwise than at the end, to whom --reveal names
+        self.terms: dict[str, Terms] = {}
+        # what selections choose from: one number each, for all who use it
+        self.settled: set[Node] = set()
         self.assumptions: list[str] = []  # what the job says of its values, in words
         self.rules: dict[Node, Rule] = {}  # nodes whose gradient is known as a whole
         self._applied: dict[tuple[Op, tuple[Node, ...]], Node] = {}
-        self.origins: dict[
-            str, Origin
-        ] = {}  # carried variable, or "reveal " and a label → where it was assigned last
+        # carried variable, or "reveal " and a label → where it was assigned last
+        self.origins: dict[str, Origin] = {}
 
     def apply(self, op: Op, *inputs: Node) -> Node:
         """The node of op(inputs): the one there is, or a new one. JobError where the operands do

@@ -224,9 +224,8 @@ def _room(sizes: Sizes, node: Node, guard: Guard, limit: float, proven: bool) ->
     the other end."""
     if guard.exact:
         return 0.0
-    scale = max(
-        sizes.scales[node], sizes.numerics.fraction_bits
-    )  # what is coarser has not been rounded
+    # what is coarser has not been rounded
+    scale = max(sizes.scales[node], sizes.numerics.fraction_bits)
     least = slack(guard.interval, scale)
     ring = 2.0 ** (math.frexp(limit)[1] + 1)
     return min(slack(guard.interval, scale, proven), max(least, 0.9995 * ring - 2 * limit))

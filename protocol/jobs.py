@@ -52,12 +52,10 @@ class Job:
     )
     integer_bits: ClassVar[int] = 16
     reveal: ClassVar[str] = "both"
-    keep: ClassVar[
-        Sequence[str]
-    ] = ()  # variables that can stay shared at the end, by name or pattern: "w", "model.*"
-    uses: ClassVar[
-        Sequence[str]
-    ] = ()  # what an earlier run must have kept, of what is not declared
+    # variables that can stay shared at the end, by name or pattern: "w", "model.*"
+    keep: ClassVar[Sequence[str]] = ()
+    # what an earlier run must have kept, of what is not declared
+    uses: ClassVar[Sequence[str]] = ()
     renews: ClassVar[
         Sequence[str]
     ] = ()  # what setup makes anew, from what an earlier run has kept of it where there was one
@@ -67,9 +65,8 @@ class Job:
     )
 
     kept: Sequence[str] = ()  # those that do in this run: `keep`, or none
-    stored: Mapping[
-        str, Stored
-    ] = {}  # what it begins with, kept by an earlier run; see `begin_with`
+    # what it begins with, kept by an earlier run; see `begin_with`
+    stored: Mapping[str, Stored] = {}
     _begun = 0  # steps of earlier runs
     _fewest_bits = 0  # that the plan goes down to, where it chooses
 

@@ -27,9 +27,8 @@ from .config import Setting
 from .parsers import choice
 
 LOGGER = logging.getLogger("mpc")
-LOGGER.addHandler(
-    logging.NullHandler()
-)  # or `logging` would write warnings to standard error by itself
+# or `logging` would write warnings to standard error by itself
+LOGGER.addHandler(logging.NullHandler())
 
 SETTING = Setting(
     "log_format",

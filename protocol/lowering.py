@@ -81,9 +81,8 @@ class Lowering:
         self._shares: dict[Node, Share] = {}
         self._state: dict[str, Share] = {}  # carried variable → where it is kept between steps
         self._memo: dict[Any, Any] = {}
-        self.causes: dict[
-            int, Node
-        ] = {}  # register of what is opened or dealt → the operation that it is for
+        # register of what is opened or dealt → the operation that it is for
+        self.causes: dict[int, Node] = {}
         self._emitting: list[Node] = []
         self._emit()
 
@@ -195,12 +194,8 @@ class Lowering:
         """The same share in fewer limbs."""
         if share.limbs == limbs:
             return share
-        key = (
-            "narrow",
-            share.register,
-            share.phase,
-            limbs,
-        )  # other shares may be in that register, with another scale
+        # other shares may be in that register, with another scale
+        key = ("narrow", share.register, share.phase, limbs)
         out = self.once(key, lambda: self.call(lambda x: ring(share.limbs).resize(x, limbs), share))
         return self.as_share(out, share.shape, share.scale, min(share.bits, 64 * limbs), limbs)
 

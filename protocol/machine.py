@@ -76,9 +76,8 @@ class _Program(NamedTuple):
     material: list[int]  # registers, in plan order
     carries: list[tuple[int, int]]
     phase: Phase
-    loads: list[
-        list[Load]
-    ]  # before each round and before the end; [] where all material is there from the beginning
+    # before each round and before the end; [] where all material is there from the beginning
+    loads: list[list[Load]]
 
 
 _EMPTY = np.empty(0, np.uint64)

@@ -86,9 +86,8 @@ class MinMax(Step):
 
     def reach(self, low: float, high: float) -> tuple[float, float]:
         start, end = self.onto
-        more = (
-            end - start if self.low is None else 0.0
-        )  # new rows may lie outside those that were learnt from
+        # new rows may lie outside those that were learnt from
+        more = end - start if self.low is None else 0.0
         return start - more, end + more
 
 

@@ -84,9 +84,8 @@ class PhaseCode:
     correlations: list[Correlation] = field(default_factory=list)
     mask_registers: list[int] = field(default_factory=list)
     dealt_registers: list[int] = field(default_factory=list)
-    carries: list[tuple[int, int]] = field(
-        default_factory=list
-    )  # (state register, source register), at the end
+    # (state register, source register), at the end
+    carries: list[tuple[int, int]] = field(default_factory=list)
 
     @property
     def rounds(self) -> int:

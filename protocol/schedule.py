@@ -24,9 +24,8 @@ class Phase(IntEnum):
     FINISH = 3
 
 
-Run = tuple[
-    Phase, int, int
-]  # a phase, the number of its first execution, and how many follow each other
+# a phase, the number of its first execution, and how many follow each other
+Run = tuple[Phase, int, int]
 
 
 @dataclass(frozen=True)

@@ -48,9 +48,8 @@ def attend(name: str) -> None:
 
     for number in ENDING:
         signal.signal(number, leave)
-    atexit.register(
-        _ignore
-    )  # Python's own end restores the defaults, by which a signal would kill what is done
+    # Python's own end restores the defaults, by which a signal would kill what is done
+    atexit.register(_ignore)
 
 
 def _ignore() -> None:

@@ -35,12 +35,10 @@ class Simulation:
     dealt_bytes: int = 0
     beyond: tuple[str, ...] = ()  # what left its range
     steps: int = 0  # that were done
-    history: list[dict[str, list[Array]]] = field(
-        default_factory=list
-    )  # what checks revealed, by party and label
-    kept: list[dict[str, Words]] = field(
-        default_factory=list, repr=False
-    )  # shares of what stays shared, by party
+    # what checks revealed, by party and label
+    history: list[dict[str, list[Array]]] = field(default_factory=list)
+    # shares of what stays shared, by party
+    kept: list[dict[str, Words]] = field(default_factory=list, repr=False)
     checked: list[int] = field(default_factory=list)  # after how many steps each check was
 
 

@@ -71,9 +71,8 @@ class Sizes:
     graph: Graph  # with truncations where they are necessary
     numerics: Numerics
     scales: dict[Node, int] = field(default_factory=dict)
-    needs: dict[Node, int] = field(
-        default_factory=dict
-    )  # bits k: the node must be known modulo 2^k
+    # bits k: the node must be known modulo 2^k
+    needs: dict[Node, int] = field(default_factory=dict)
     carried_scales: dict[str, int] = field(default_factory=dict)
     carried_needs: dict[str, int] = field(default_factory=dict)
     assumed: dict[Node, float] = field(

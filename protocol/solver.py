@@ -66,9 +66,8 @@ class _Solver:
         self._cuts: dict[Node, int] = {}
         self._wide: set[Node] = set()  # large tensors that take two limbs all the same
         self._apart: set[Node] = set()  # of those that are cut: sums have them as they are
-        self._origin: dict[
-            Node, Node
-        ] = {}  # node of the copy at hand → node of `graph`; the keys of the other two
+        # node of the copy at hand → node of `graph`; the keys of the other two
+        self._origin: dict[Node, Node] = {}
         self._uses: dict[Node, list[Node]] = {}
         self._before = 0, 0
         self.sizes: Sizes
@@ -270,9 +269,8 @@ class _Solver:
         if sizes.room(node) > limit and self._coarser(sizes, _made_of(sizes.graph, node), node):
             return min(limit, sizes.room(node))
         if node.phase == Phase.SETUP and limit < MOST_BITS and node.size <= WIDE_ONCE:
-            self._wide.add(
-                self._origin[node]
-            )  # it is opened once, and a truncation might cost a round a step
+            # it is opened once, and a truncation might cost a round a step
+            self._wide.add(self._origin[node])
             return sizes.needs[node]
         users = [use for use in self._ends(node) if self._can_cut(sizes, use)]
         if users:

@@ -170,9 +170,8 @@ class Windows(View):
 
     def apply(self, words: NDArray[Any], steps: Steps | None, tail: int) -> NDArray[Any]:
         axes = tuple(range(words.ndim - tail - len(self.size), words.ndim - tail))
-        found = np.lib.stride_tricks.sliding_window_view(
-            words, self.size, axes
-        )  # the windows' axes behind the limbs
+        # the windows' axes behind the limbs
+        found = np.lib.stride_tricks.sliding_window_view(words, self.size, axes)
         found = found[
             (slice(None),) * axes[0] + tuple(slice(None, None, step) for step in self.stride)
         ]

@@ -3,9 +3,8 @@
 import pytest
 from hypothesis import settings
 
-settings.register_profile(
-    "busy", deadline=None
-)  # a machine that is busy with something else is no fault of a test
+# a machine that is busy with something else is no fault of a test
+settings.register_profile("busy", deadline=None)
 settings.load_profile("busy")
 
 

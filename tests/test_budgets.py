@@ -274,9 +274,8 @@ def test_budget_of_relu_with_truncation():
     cost = widest(lambda x: relu(x), x=half, fraction_bits=20, integer_bits=16)
     assert within_budget(cost, 4, 30, 140)
     square = widest(lambda x: relu(x * x), x=half, fraction_bits=20, integer_bits=16)
-    assert within_budget(
-        square, 1 + 4, 8 + 30, 8 + 8 + 140
-    )  # the product, its operand and its mask besides
+    # the product, its operand and its mask besides
+    assert within_budget(square, 1 + 4, 8 + 30, 8 + 8 + 140)
 
 
 def test_budget_of_a_seed_iteration():

@@ -107,10 +107,8 @@ def test_the_walks_of_a_schedule_hold_every_step_and_check_once_and_in_order(ste
         whole = [run for run in schedule.runs() if run[0] == phase]
         assert sum(count for _, _, count in whole) == schedule.count(phase)
     assert next(iter(schedule.runs()))[0] == Phase.SETUP
-    assert [phase for phase, _, _ in schedule.dealt()][:2] == [
-        Phase.SETUP,
-        Phase.FINISH,
-    ]  # so that a run may end early
+    # so that a run may end early
+    assert [phase for phase, _, _ in schedule.dealt()][:2] == [Phase.SETUP, Phase.FINISH]
     assert [phase for phase, _, _ in schedule.runs()][-1] == Phase.FINISH
 
 

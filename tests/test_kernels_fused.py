@@ -251,9 +251,8 @@ def test_two_parties_get_the_polynomial(
     down, full = fine + scale * (degree - 1), fine + scale * degree
     c = ring(1).encode(x + r.astype(object))
     powers = module.readings(r, 1, bits, shift, degree, 0, limbs)
-    mine = rng.integers(
-        0, 2**64, powers.shape, dtype=np.uint64
-    )  # uniform, as the local shift demands
+    # uniform, as the local shift demands
+    mine = rng.integers(0, 2**64, powers.shape, dtype=np.uint64)
     dealt = (mine, reference.wide_sub(powers, mine))
     table = from_integers(aligned, limbs)
     parts = [

@@ -145,9 +145,8 @@ def test_what_no_step_changes_is_computed_before_the_steps():
     assert "matmul" not in [name for each in phases(made).get("STEP", []) for name in each]
     (carried,) = made.phases[Phase.STEP].carries
     (begun,) = made.phases[Phase.SETUP].carries
-    assert (
-        carried[0] == begun[0] != carried[1]
-    )  # the register of w, given its next value when the step is over
+    # the register of w, given its next value when the step is over
+    assert carried[0] == begun[0] != carried[1]
 
 
 def test_reveals_are_the_last_message_of_their_phase_and_no_mask_hides_them():

@@ -100,10 +100,8 @@ async def test_what_is_scraped_is_what_the_run_counted(tmp_path, monkeypatch):
         == 0
         < dealt["mpc_dealer_work_seconds_total",]
     )
-    of_a_session = {
-        "mpc_dealer_session_step",
-        "mpc_dealer_session_planned_steps",
-    }  # while it is open
+    # while it is open
+    of_a_session = {"mpc_dealer_session_step", "mpc_dealer_session_planned_steps"}
     assert measures() - {name for name, *_ in [*found, *dealt]} == of_a_session
 
 

@@ -212,19 +212,13 @@ def test_the_seed_job_takes_two_rounds_and_four_messages_an_iteration():
     checked = plan.costs[Phase.CHECK].rounds
     assert counts[10].rounds - counts[0].rounds == 2 * 10 + checked  # two messages to a round
     assert plan.costs[Phase.STEP].rounds == 2
-    assert openings(plan, "step") == [
-        "variable",
-        "sigmoid",
-    ]  # x @ w is carried on, and w not opened
+    # x @ w is carried on, and w not opened
+    assert openings(plan, "step") == ["variable", "sigmoid"]
     assert [line for line in plan.outline if "(4, 3)" in line and "opens" in line] == [
         line for line in plan.outline if line.startswith("setup round 1 opens input#1 ")
     ]
-    assert openings(plan, "setup") == [
-        "input",
-        "input",
-        "input",
-        "matmul",
-    ]  # x, y and w, each once a job; x @ x.T
+    # x, y and w, each once a job; x @ x.T
+    assert openings(plan, "setup") == ["input", "input", "input", "matmul"]
 
 
 @every
@@ -311,9 +305,8 @@ def test_large_tensors_in_minibatches_that_wrap_around():
     residual (1 ulp times 16/64): 30 steps and the reveal stay within 39 ulp of the twin, and of
     plain NumPy."""
     run = close(Regression(), DATA, 30, 39 * ULP)
-    assert openings(run.plan, "setup") == [
-        "input"
-    ]  # x is opened once, as a whole; y is only subtracted from
+    # x is opened once, as a whole; y is only subtracted from
+    assert openings(run.plan, "setup") == ["input"]
     assert not any("(200" in line for line in run.plan.outline if not line.startswith("setup"))
     w = DATA["w"]
     for step in range(30):

@@ -111,9 +111,8 @@ def test_commands_are_commands(page):
     for name, words in commands(PAGES[page]):
         program = PROGRAMS[name]
         given = words if words and not words[0].startswith("-") else [program.default, *words]
-        program.parser().parse_args(
-            given
-        )  # raises ConfigError for an option or a choice that there is not
+        # raises ConfigError for an option or a choice that there is not
+        program.parser().parse_args(given)
 
 
 def test_enough_commands_are_found():

@@ -240,9 +240,8 @@ def test_tracing_takes_time_in_proportion_to_the_operations():
         return time.process_time() - begun
 
     seconds(200)
-    assert seconds(4000) < 80 * seconds(
-        400
-    )  # 10 in proportion, 100 if every node looked at all others
+    # 10 in proportion, 100 if every node looked at all others
+    assert seconds(4000) < 80 * seconds(400)
 
 
 # ---- what sizes are made of

@@ -134,9 +134,8 @@ def network(widths: tuple[int, ...], rate: float, momentum: float, batch: int = 
 )
 def test_networks_at_the_default_fraction_bits(widths, momentum, rounds):
     job, inputs = network(widths, 0.1, momentum)
-    run = agrees(
-        job, inputs, 4, within=2e-3
-    )  # a rectifier that a rounding turns over counts as a row does
+    # a rectifier that a rounding turns over counts as a row does
+    run = agrees(job, inputs, 4, within=2e-3)
     assert run.plan.costs[Phase.STEP].rounds <= rounds
     sizes = run.plan.lowering.sizes
     read = [
@@ -149,9 +148,8 @@ def test_networks_at_the_default_fraction_bits(widths, momentum, rounds):
         for node in read
         if node.phase == Phase.STEP and len(node.shape) == 2
     }
-    assert all(
-        scale > 20 for scale in finer
-    )  # what adds up in a product is not the last bits of weights
+    # what adds up in a product is not the last bits of weights
+    assert all(scale > 20 for scale in finer)
 
 
 @given(data=st.data())

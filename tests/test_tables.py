@@ -139,9 +139,8 @@ def test_gaps_are_filled_with_the_mean_of_the_rows_of_both(indicator):
     random, inputs, tables = np.random.default_rng(1), {}, []
     for role, rows in (("alice", 20), ("bob", 30)):
         table = random.uniform(1, 7, (rows, 4))
-        table[::3, 0] = table[:: 1 if role == "bob" else 4, 2] = (
-            np.nan
-        )  # bob has no value of c at all
+        # bob has no value of c at all
+        table[::3, 0] = table[:: 1 if role == "bob" else 4, 2] = np.nan
         table[:, 3] = 2.5
         inputs |= own_inputs(
             job, role, Given(tables={"": dict(zip("abcd", table.T, strict=True))})

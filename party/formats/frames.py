@@ -363,9 +363,8 @@ def _by_pandas(stream: IO[bytes], kind: str, part: str, source: str) -> Frame:
         return _sheet(sheets[part or next(iter(sheets))], source)
     table = pandas.read_parquet(data) if kind == "parquet" else pandas.read_feather(data)
     own = [name for name in table.index.names if name is not None and name not in table.columns]
-    return frame_of(
-        table.reset_index(own) if own else table, source
-    )  # an index with a name is a column of the file
+    # an index with a name is a column of the file
+    return frame_of(table.reset_index(own) if own else table, source)
 
 
 def _sheet(cells: Any, source: str) -> Frame:

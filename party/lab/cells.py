@@ -25,9 +25,8 @@ from protocol.prg import fresh_seed
 
 from ..local import Trio
 
-QUICK = LinkShape(
-    rtt=0.010
-)  # where the processes' own work weighs, and what goes on beside the rounds is hidden
+# where the processes' own work weighs, and what goes on beside the rounds is hidden
+QUICK = LinkShape(rtt=0.010)
 QUICK_SECONDS = 1.5
 LEAST, MOST = 2, 100_000  # iterations of a cell
 SLOW, RUNS = (
@@ -43,9 +42,8 @@ class Order:
     job: str
     plan: Plan
     arguments: tuple[str, ...] = ()  # of both parties
-    files: Mapping[str, Sequence[str]] = field(
-        default_factory=dict
-    )  # what else each party is told: of its files
+    # what else each party is told: of its files
+    files: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def sized(self, iterations: int) -> Plan:
         """The plan for another number of iterations, as far as its cost is concerned."""

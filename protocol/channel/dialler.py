@@ -78,9 +78,8 @@ class Dialler:
         self._life_at = monotonic()
         self._context = sockets.context()
         self._names = itertools.count()
-        self._readers: list[
-            sockets.Reader
-        ] = []  # of the socket and of its monitor, while there is a socket
+        # of the socket and of its monitor, while there is a socket
+        self._readers: list[sockets.Reader] = []
         self._waiter: asyncio.Future[None] | None = None
 
     # ── what Connection calls ─────────────────────────────────────────────────────────────────────

@@ -124,9 +124,8 @@ class Watch:
         self._curve = curve
         self._guests: dict[int, _Guest] = {}  # by ZeroMQ's descriptor, in order of arrival
         self._inside: set[int] = set()  # descriptors of those who have said who they are
-        self._judged: list[
-            str
-        ] = []  # hosts whose key the authenticator has turned away, and said so
+        # hosts whose key the authenticator has turned away, and said so
+        self._judged: list[str] = []
         self._loop = asyncio.get_running_loop()
         self._timer = self._loop.call_later(1.0, self._tidy)
         self._socket = socket

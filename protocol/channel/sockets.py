@@ -32,9 +32,8 @@ _PORT = r"(?:\*|\d{1,4}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5])
 _ADDRESS = re.compile(rf"tcp://(?:[^\s:/\[\]]+|\[[^\s\[\]]+\]):{_PORT}|ipc://\S+")
 _SHAPE = "it is not an address like tcp://host:port"
 _BURST = 256  # messages read before the event loop is given a turn
-_ROOM = (
-    16 << 20
-)  # bytes beyond the limit of a frame that still get an answer in words; ZeroMQ's is to hang up
+# bytes beyond the limit of a frame that still get an answer in words; ZeroMQ's is to hang up
+_ROOM = 16 << 20
 _NOW = int(zmq.NOBLOCK)
 _MORE = int(zmq.NOBLOCK | zmq.SNDMORE)
 _NOBODY = (zmq.EAGAIN, zmq.EHOSTUNREACH, zmq.ENOTSOCK, zmq.ETERM)
@@ -143,9 +142,8 @@ def context() -> zmq.Context[zmq.Socket[bytes]]:
     """A context of one listener's or connection's own: its handshakes are nobody else's
     business."""
     own: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    own.setsockopt(
-        zmq.BLOCKY, 0
-    )  # nothing ever waits for a socket to empty unless it was told to linger
+    # nothing ever waits for a socket to empty unless it was told to linger
+    own.setsockopt(zmq.BLOCKY, 0)
     return own
 
 
@@ -180,9 +178,8 @@ def serve_curve(socket: zmq.Socket[bytes], keys: KeyPair) -> None:
     socket.setsockopt(zmq.CURVE_SERVER, 1)
     socket.setsockopt(zmq.CURVE_SECRETKEY, keys.secret_z85)
     socket.setsockopt(zmq.ZAP_DOMAIN, ZAP_DOMAIN)
-    socket.setsockopt(
-        zmq.ZAP_ENFORCE_DOMAIN, 1
-    )  # without an answer from the handler nobody comes in
+    # without an answer from the handler nobody comes in
+    socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
 
 
 def dial_curve(socket: zmq.Socket[bytes], keys: KeyPair, server: PublicKey) -> None:

@@ -175,9 +175,8 @@ def fit_rounded(
     total = sum(abs(Fraction(a)) * (reach * 3 / 2) ** n for n, a in enumerate(real))
     spread = out_scale + int(total).bit_length()
     unit = max(spread + 3, width - 1)
-    off = (degree + 1) * (
-        Fraction(1, 2) + Fraction(3, 2) ** degree / 2**GUARD
-    )  # of public numbers, in their units
+    # of public numbers, in their units
+    off = (degree + 1) * (Fraction(1, 2) + Fraction(3, 2) ** degree / 2**GUARD)
     finer = int(off * 16 / 3).bit_length()
     full = out_scale + finer + unit
     integers = tuple(

@@ -104,9 +104,8 @@ class LogisticRegression(Supervised):
         peak = max(abs(end) for end in x._node.interval)
         s, v.scale, unscale = equilibrated(a * self._curvature, self._penalty, peak)
         p = inverse(s, float(k), self.condition)
-        size = math.sqrt(
-            n / self._curvature
-        )  # of entries of columns whose mean square is at most 1 / curvature
+        # of entries of columns whose mean square is at most 1 / curvature
+        size = math.sqrt(n / self._curvature)
         v.columns = bounded((x - v.centre) * v.scale.reshape(1, -1), -size, size)
         reach = 2.0 * math.sqrt(self.condition / k)  # ‖P^½‖, and ‖P^½·columnsᵀ/√n‖ ≤ 1/√curvature
         v.newton = bounded(p @ v.columns.T, -reach * size, reach * size)

@@ -91,9 +91,8 @@ _HERE = Path(__file__).parent
 SOURCES, FILES = _sources()
 _config.CACHE_DIR = _cache_folder()
 _KEPT = bool(_config.CACHE_DIR)
-_lock = (
-    RLock()
-)  # Numba's compiler has one of its own, but two threads should not make the same kernel
+# Numba's compiler has one of its own, but two threads should not make the same kernel
+_lock = RLock()
 
 
 def _words(axes: int, readonly: bool, kind: Any = types.uint64, rows: bool = False) -> Any:

@@ -31,9 +31,8 @@ def _fused_products_pay() -> bool:
 
 FUSED = _fused_products_pay()
 ROWS, COLUMNS = 4, 16
-A_STEP, B_STEP = (
-    (ROWS * 3 // 2, COLUMNS * 3 // 2) if FUSED else (ROWS, COLUMNS)
-)  # words for each step of k
+# words for each step of k
+A_STEP, B_STEP = (ROWS * 3 // 2, COLUMNS * 3 // 2) if FUSED else (ROWS, COLUMNS)
 
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
 _V64, _V32 = ir.VectorType(_I64, 8), ir.VectorType(_I32, 16)

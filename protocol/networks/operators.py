@@ -23,10 +23,8 @@ from .architecture import Architecture, Node
 
 Value = Any  # a secret tensor or a public array: NumPy's functions take both
 F = TypeVar("F", bound=Callable[..., Any])
-TARGET, NEWEST = (
-    21,
-    28,
-)  # ONNX operator sets: the one that models are brought up to, and the newest that was read
+# ONNX operator sets: the one that models are brought up to, and the newest that was read
+TARGET, NEWEST = 21, 28
 
 
 @dataclass(frozen=True)

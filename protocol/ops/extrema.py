@@ -84,9 +84,8 @@ def max_pool2d(
                 " low, high)"
             )
         lift = 0.0
-    seen = pooled(
-        x - lift if lift else x, size, stride, padding
-    )  # what is padded with is the least there can be
+    # what is padded with is the least there can be
+    seen = pooled(x - lift if lift else x, size, stride, padding)
     windows = seen.reshape(*seen.shape[:4], math.prod(seen.shape[4:]))
     top: Secret = largest(windows, initial is not None)[..., 0]
     return top + lift if lift else top

@@ -127,9 +127,8 @@ class _Flow:
         if isinstance(a, np.ndarray) or (
             abs(other.factor) > abs(self.factor) and isinstance(b, Secret)
         ):
-            return (
-                other + self
-            )  # the sum keeps the larger factor, and that of a secret rather than a public tensor
+            # the sum keeps the larger factor, and that of a secret rather than a public tensor
+            return other + self
         ratio = other.factor / self.factor
         return _Flow(self.factor, a + b if ratio == 1.0 else a + b * ratio)
 

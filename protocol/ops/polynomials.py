@@ -132,9 +132,8 @@ class Poly(Secure):
             x, limbs=limbs_for(self._opened_bits(sizes, x, sizes.room(x)))
         )
         argument = min(scale, self.argument_bits or sizes.numerics.fraction_bits)
-        mask = replace(
-            mask, bits=min(mask.bits, 62 + scale - argument)
-        )  # so that what is public fits an int64
+        # so that what is public fits an int64
+        mask = replace(mask, bits=min(mask.bits, 62 + scale - argument))
         most = sizes.integer_bits(node) - 1
         form = fit(self.coefficients, argument, limit, out_scale, out_bits, most)
         width = min(

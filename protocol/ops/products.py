@@ -23,9 +23,8 @@ from .cotangents import weighted
 from .linear import Add, Negate, broadcast, times, total_bounds
 from .public import AddPublic, MultiplyPublic
 
-FUSED_WORDS = (
-    1 << 14
-)  # dealt ring elements up to which a product is fused rather than given a round
+# dealt ring elements up to which a product is fused rather than given a round
+FUSED_WORDS = 1 << 14
 FUSED_LEAST, FUSED_DEGREE = 3, 4  # degrees: of less it saves no round
 FUSED_BITS = 128
 FUSED_TERMS = 256  # more are not expanded: they would not be small

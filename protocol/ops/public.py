@@ -38,9 +38,8 @@ def public(value: Any) -> Array:
     any ring could hold."""
     try:
         array = np.asarray(value)
-        array = (
-            array.astype(np.float64) if array.dtype.kind == "O" else array
-        )  # integers above 2^64
+        # integers above 2^64
+        array = array.astype(np.float64) if array.dtype.kind == "O" else array
     except (TypeError, ValueError, OverflowError):
         raise JobError("a public constant must be a finite number or an array of them") from None
     if array.dtype.kind not in "fiub" or not np.all(np.isfinite(array)):
@@ -105,9 +104,8 @@ class Public(Secure):
             return 0
         exact, least, most = self.grain
         f = sizes.numerics.fraction_bits
-        seen = (
-            f + sizes.integer_bits(x) + 1
-        )  # finer does not show in the product, even of the largest x
+        # finer does not show in the product, even of the largest x
+        seen = f + sizes.integer_bits(x) + 1
         precise = max(min(f - least + 1, seen), f - most + 1)
         precise = max(min(precise, seen), f - sizes.scales[x])
         found = precise if exact is None else min(exact, max(precise, 0))

@@ -45,9 +45,8 @@ def move_rates(graph: Graph) -> Graph:
     uses = new.uses()
     leaving = {*new.initial.values(), *new.updated.values(), *new.revealed.values(), *new.settled}
     whole = _moving(new, factors, uses, leaving)
-    asked: dict[
-        Node, dict[Node, _Factor]
-    ] = {}  # node → those of its users that are to read it multiplied
+    # node → those of its users that are to read it multiplied
+    asked: dict[Node, dict[Node, _Factor]] = {}
     for node, factor in factors.items():
         asked.setdefault(node.inputs[0], {})[node] = factor
         node.op = factor.rest

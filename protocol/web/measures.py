@@ -25,9 +25,8 @@ class Measure:
         return f"{self.name}_total" if self.counter else self.name
 
 
-Sample = tuple[
-    Measure, tuple[str, ...], float
-]  # of which measure, the values of its labels, the number
+# of which measure, the values of its labels, the number
+Sample = tuple[Measure, tuple[str, ...], float]
 
 
 class Rate:

@@ -58,9 +58,8 @@ async def page(where: Address, token: str | None, parts: Parts) -> AsyncIterator
                 new = {name: data for name, data in found.items() if sent.get(name) != data}
                 sent |= new
                 lines = "".join(f"event: {name}\ndata: {data}\n\n" for name, data in new.items())
-                await response.write(
-                    (lines or ":\n\n").encode()
-                )  # a comment shows whether the browser is still there
+                # a comment shows whether the browser is still there
+                await response.write((lines or ":\n\n").encode())
                 await asyncio.sleep(INTERVAL)
         except ConnectionError:
             return response

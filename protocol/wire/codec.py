@@ -35,9 +35,8 @@ from .messages import (
     Message,
 )
 
-INLINE_BYTES = (
-    16 << 10
-)  # all small buffers of one message together; measured, see tests/channel/bench.py
+# all small buffers of one message together; measured, see tests/channel/bench.py
+INLINE_BYTES = 16 << 10
 MAX_DEPTH = 16
 _LEAVES = frozenset((type(None), bool, int, float, str, bytes))
 _INNER = 4096  # elements of one array or map inside a header

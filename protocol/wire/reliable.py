@@ -157,9 +157,8 @@ class Reliable(Generic[T]):
             return True
         if seq <= self.received:
             self.duplicates += 1
-            self._owed_count = max(
-                self._owed_count, ACK_COUNT
-            )  # the sender missed our acknowledgement
+            # the sender missed our acknowledgement
+            self._owed_count = max(self._owed_count, ACK_COUNT)
         else:
             self.gap = True
         return False

@@ -86,9 +86,8 @@ async def test_away_for_a_while():
         proxy.refusing = False
 
     alice, bob = await through(True, mischief)
-    assert (
-        min(alice.counters.reconnects, bob.counters.reconnects) >= 1
-    )  # more where the machine is busy
+    # more where the machine is busy
+    assert min(alice.counters.reconnects, bob.counters.reconnects) >= 1
 
 
 async def test_a_short_stall_is_sat_out():

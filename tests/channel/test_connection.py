@@ -243,9 +243,8 @@ async def test_a_shaped_round_takes_half_its_round_trip(kind):
         begin = time.monotonic()
         await asyncio.gather(run(alice, spent), run(bob, []))
         assert time.monotonic() - begin >= 30 * 0.015
-        assert (
-            0.0145 <= sorted(spent)[15] <= 0.029
-        )  # of a busy machine too, and less than a whole round trip
+        # of a busy machine too, and less than a whole round trip
+        assert 0.0145 <= sorted(spent)[15] <= 0.029
 
 
 async def test_two_messages_glued_by_the_network_are_asked_for_again():

@@ -353,9 +353,8 @@ def split(limbs: int, words: np.ndarray) -> list[np.ndarray]:
 def _gate(w: World, t: int) -> None:
     s, b, y = w.spec, w.operand(0, t), w.operand(1, t)
     target = ring(s.limbs)
-    number = split(
-        s.limbs, target.encode((b.opening ^ b.integers).astype(object))
-    )  # [s], as `Bit` deals it
+    # [s], as `Bit` deals it
+    number = split(s.limbs, target.encode((b.opening ^ b.integers).astype(object)))
     own = w.operand_masks[1][t if s.a.phase == STEP else 0][None]
     values = (
         Truncate(s.a, s.shift, s.limbs).deal([own])

@@ -88,6 +88,5 @@ def test_any_batch_in_any_order_is_the_same(example, monkeypatch):
         monkeypatch.setattr(dealing_module, "PIECE", size)
         assert np.array_equal(w.deal.corrections(STEP, 3, 1), whole[3:4])
     other = Deal(w.dealing, fresh_seed(), w.seeds[1]).corrections(STEP, 0, STEPS)
-    assert not np.any(
-        other.reshape(STEPS, -1) == whole.reshape(STEPS, -1)
-    )  # false alarm: < 10^4 / 2^64
+    # false alarm: < 10^4 / 2^64
+    assert not np.any(other.reshape(STEPS, -1) == whole.reshape(STEPS, -1))

@@ -118,9 +118,8 @@ def test_text_of_all_forms(tmp_path: Path, content: str, wanted: dict[str, Any])
     path = tmp_path / "a.csv"
     path.write_text(content)
     assert plain(read(path)) == wanted
-    path.write_bytes(
-        content.removeprefix("\ufeff").encode("utf-16")
-    )  # "Unicode text" of a spreadsheet
+    # "Unicode text" of a spreadsheet
+    path.write_bytes(content.removeprefix("\ufeff").encode("utf-16"))
     assert plain(read(path)) == wanted
 
 

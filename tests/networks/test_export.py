@@ -247,9 +247,8 @@ def test_an_imported_network_is_tuned_on_rows_of_bobs_and_goes_out(tmp_path):
     class Tuned(Training):
         x = Input("bob", (96, 64), 0, 1)
         y = Input("bob", (96, 5), 0, 1)
-        model = Imported(
-            tmp_path / "network.json", trained=last, output=head.outputs[0]
-        )  # the softmax is in the loss
+        # the softmax is in the loss
+        model = Imported(tmp_path / "network.json", trained=last, output=head.outputs[0])
         loss = CrossEntropy(limit=24)
         optimiser = SGD(lr=0.25)
         weights = "alice"

@@ -145,9 +145,8 @@ def test_a_pipeline_computes_what_onnxruntime_computes(steps, data, bound, nodes
         path = of_sklearn(make_pipeline(*steps).fit(x, y), x, tmp_path)
     rows = x[:24]
     model = imported(path, rows={"X": x[:200]}, reveal="both")
-    assert [node.operator for node in model.network.nodes][
-        : len(nodes)
-    ] == nodes  # scalers are gone
+    # scalers are gone
+    assert [node.operator for node in model.network.nodes][: len(nodes)] == nodes
     job, inputs = job_of(model, tmp_path), inputs_of(model, X=rows)
     plain, secure, wanted = (
         twin(job, inputs),
@@ -247,10 +246,8 @@ def test_the_command_writes_both_files_for_their_owner_alone(tmp_path, capsys):
         assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
     network = read(tmp_path / "m.json")
     assert (network.inputs["X"].low, network.inputs["X"].high) == (0.0, 1.0)
-    assert [node.operator for node in network.nodes] == [
-        "Gemm",
-        "ArgMax",
-    ]  # nothing is computed that is not wanted
+    # nothing is computed that is not wanted
+    assert [node.operator for node in network.nodes] == ["Gemm", "ArgMax"]
     files = assigned([str(tmp_path / "m.npz")], "--data")
     assert sorted(files) == sorted(f"model.{name}" for name in network.weights)
     assert main([*command, "--output", "label"]) == 2

@@ -47,14 +47,8 @@ WITHOUT = {
     "Not",
 } | OWN  # no case is of secret reals
 MOST = 400  # entries of a case that is computed on shares
-OFF = {
-    "Sigmoid": 1e-3,
-    "Tanh": 1e-3,
-    "Gelu": 6e-4,
-    "Softplus": 5e-4,
-    "Swish": 3e-3,
-    "Cast": 8e-3,
-}  # at most; 2e-4 else
+# at most; 2e-4 else
+OFF = {"Sigmoid": 1e-3, "Tanh": 1e-3, "Gelu": 6e-4, "Softplus": 5e-4, "Swish": 3e-3, "Cast": 8e-3}
 REFUSED = "|".join(
     (
         r"slides over 3 axes",

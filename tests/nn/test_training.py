@@ -169,9 +169,8 @@ def test_auc_is_that_of_scikit_learn(columns):
         (np.arange(40) == 7, 1e-3),
         (np.zeros(40, int), 1e-6),
     ):
-        z = (
-            np.rint(random.normal(labels[:, None], 1.0, (40, columns)) * 8) / 8
-        )  # with some that are equal
+        # with some that are equal
+        z = np.rint(random.normal(labels[:, None], 1.0, (40, columns)) * 8) / 8
         z, y = z, labels[:, None] * 1.0 if columns == 1 else np.eye(2)[labels * 1]
         run = secure(lambda z, y: {"auc": auc(z, y)}, z, y, limit=8.0)
         scores = z[:, 0] if columns == 1 else z[:, 1] - z[:, 0]

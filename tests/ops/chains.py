@@ -38,9 +38,8 @@ from protocol.ops import (
     where,
 )
 
-Pull = Callable[
-    [Bounded, Bounded, Bounded, Bounded], Bounded
-]  # of a, b, the result, and what the result contributes
+# of a, b, the result, and what the result contributes
+Pull = Callable[[Bounded, Bounded, Bounded, Bounded], Bounded]
 
 
 @dataclass(frozen=True)

@@ -221,11 +221,8 @@ def test_price_of_a_comparison():
         == (4, 12.25, 49.125)
     )
     assert price(lambda a, b: a < b, names=2, **FULL) == (4, 12.25, 49.125)
-    once = (
-        4,
-        8 + 2 * sent,
-        thermometer + 2 * dealt + 16,
-    )  # one opening, two comparisons side by side
+    # one opening, two comparisons side by side
+    once = (4, 8 + 2 * sent, thermometer + 2 * dealt + 16)
     assert price(lambda a: a == 3, **FULL) == price(lambda a, b: a != b, names=2, **FULL) == once
     assert price(lambda a: a == np.arange(640), **FULL) == once  # an array, once too
     assert price(relu, **FULL) == (4, 12.25, 57.125)
@@ -263,9 +260,8 @@ def test_derivative_and_forward_share_everything():
         X,
     )
     openings = [o for stage in both.plan.lowering.phases[0].stages for o in stage.openings]
-    assert (
-        sum(not o.field.xor for o in openings) == 3
-    )  # x, and what of waves is gated, of the sigmoid and of its slope
+    # x, and what of waves is gated, of the sigmoid and of its slope
+    assert sum(not o.field.xor for o in openings) == 3
 
 
 class Layer(Job):

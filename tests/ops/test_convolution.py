@@ -174,9 +174,8 @@ def test_average_pooling_is_local(size, stride):
     run = check(
         lambda x: avg_pool2d(x, size, stride), x, bound=9 * 8 * 2.0**-16 + ULP, clear=expected
     )
-    assert run.rounds == (
-        1 if size == 1 else 2
-    )  # the truncation that any public factor brings, and the reveal
+    # the truncation that any public factor brings, and the reveal
+    assert run.rounds == (1 if size == 1 else 2)
 
 
 def pooled(value):

@@ -34,14 +34,8 @@ from protocol.ops.truncation import Rescale
 
 PAGE = Path(__file__).parents[2] / "deploy" / "docs" / "operations.md"
 ENTRIES = [entry for entries in CATALOGUE.values() for entry in entries]
-NOT_OPERATIONS = {
-    Constant,
-    Coarse,
-    Ended,
-    Settled,
-    Stored,
-    Rescale,
-}  # a plan, a reveal or a kept model makes them
+# a plan, a reveal or a kept model makes them
+NOT_OPERATIONS = {Constant, Coarse, Ended, Settled, Stored, Rescale}
 NOT_OF_SECRETS = {"Secret", "Stepwise", "differentiated", "gradient", "one_hot"}
 SEEN = HEADS.index("seen")
 every = pytest.mark.parametrize(

@@ -36,9 +36,8 @@ def test_it_takes_one_round_and_64_bytes_for_an_element():
     run = secure(lambda x, y: exp(x) * y, x, y, limit=16.0)
     assert run.rounds == alone.rounds + 1
     assert np.abs(run.results[0]["out"] - np.exp(x) * y).max() <= 1e-4
-    assert secure(exp, x, limit=16.0).dealt_bytes == 100 * (
-        64 + 8 + 8
-    )  # and a truncation, two words
+    # and a truncation, two words
+    assert secure(exp, x, limit=16.0).dealt_bytes == 100 * (64 + 8 + 8)
 
 
 def test_of_a_product_which_has_more_fraction_bits():

@@ -51,12 +51,8 @@ def test_within_the_promised_error_on_the_whole_range(function, clear, bound, lo
 
 def test_rounds_are_those_of_a_comparison_and_one_or_two_and_one_within_a_factor_of_ten():
     x = np.array([1.0, 2.0, 9.0])
-    revealed = {
-        reciprocal: 2,
-        rsqrt: 2,
-        sqrt: 2,
-        log: 1,
-    }  # what is a product is truncated before it is revealed
+    # what is a product is truncated before it is revealed
+    revealed = {reciprocal: 2, rsqrt: 2, sqrt: 2, log: 1}
     for function, last in revealed.items():
         assert of(function, x, 2.0**-20, 2.0**20, 20).rounds == (5 if function is log else 6) + last
         assert of(function, x, 1.0, 10.0, 20).rounds == 1 + 1

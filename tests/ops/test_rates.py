@@ -120,9 +120,8 @@ def test_whatever_is_moved_the_graph_means_the_same(monkeypatch, error, rates):
                 ("w0", "w1"), rates, gradient((e * e).mean(), [v.w0, v.w1]), strict=True
             ):
                 v[name] -= (v.schedule(rate) if callable(rate) else rate) * g
-            v.x = v.x - 0.3 * (
-                (v.x * v.x + 0.5) * np.array([0.2, 0.7] * 60)
-            )  # what is added stays what it is
+            # what is added stays what it is
+            v.x = v.x - 0.3 * ((v.x * v.x + 0.5) * np.array([0.2, 0.7] * 60))
 
         def finish(self, v):
             v.reveal(w0=v.w0, w1=v.w1, x=v.x)

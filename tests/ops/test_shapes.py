@@ -196,9 +196,8 @@ def test_gradients_of_places_taken_several_times():
         assert run.rounds <= 2
         secret = secure(lambda x, w, f=function: gradient((f(x) * w).sum(), [x])[0], X, weights)
         assert np.abs(secret.results[0]["out"] - expected).max() <= ULP
-        assert (
-            secret.bytes_sent[0] <= 8 * (2 * X.size) + 8 * weights.size
-        )  # a view: opened at its own size
+        # a view: opened at its own size
+        assert secret.bytes_sent[0] <= 8 * (2 * X.size) + 8 * weights.size
 
 
 @pytest.mark.parametrize(

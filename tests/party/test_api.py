@@ -100,9 +100,8 @@ def test_three_roles_in_one_event_loop(home, in_a_loop):
     assert np.abs(his["weights"] - least_squares()).max() < 1e-3
     assert his.steps == [2, 4, 6, 8] and len(his.history["loss"]) == 4
     assert his.report.rounds == hers.report.rounds > 0
-    assert (
-        his.report.bytes_sent >= hers.report.bytes_received > 0
-    )  # his last message may come when she has ended
+    # his last message may come when she has ended
+    assert his.report.bytes_sent >= hers.report.bytes_received > 0
     assert "weights (3, 1)" in repr(his) and "loss, at check 4" in repr(his)
 
 

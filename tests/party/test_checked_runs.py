@@ -107,9 +107,8 @@ async def test_killed_anywhere_in_steps_and_checks_and_going_on(world, role, par
         fault, deaths = killing(role, at)
         again = world(Fit())
         await run(again, fault)
-        assert not deaths or at >= len(
-            again.points[role]
-        )  # how many points a run has depends on who waits for whom
+        # how many points a run has depends on who waits for whom
+        assert not deaths or at >= len(again.points[role])
         right(again, Fit(), STEPS)
 
 

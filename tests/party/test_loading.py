@@ -194,9 +194,8 @@ def test_jobs_compute_what_their_twin_does(name: str) -> None:
     job = load_job(name, {})
     steps = min(20, job.iterations)
     ulp = 2.0**-job.fraction_bits
-    inputs = {
-        label: np.rint(array / ulp) * ulp for label, array in inputs_of(job).items()
-    }  # what encoding would do
+    # what encoding would do
+    inputs = {label: np.rint(array / ulp) * ulp for label, array in inputs_of(job).items()}
     run = simulate(job, inputs, steps)
     clear = trace(job, {name: array.shape for name, array in inputs.items()}).graph.run_clear(
         inputs, steps

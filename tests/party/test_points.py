@@ -23,14 +23,8 @@ VECTORS = [
     (0x1A68A1AF9F663592291AF987203393F707305C7BAC9C8D63D6A729BDC553DC19,
      0x3BCD651EE54D5F7B6013898AAB251EE8ECC0688166FCE6E9548D38472F6BD196),
 ]  # fmt: skip
-SMALL_ORDER = [
-    0,
-    1,
-    P - 1,
-    P,
-    P + 1,
-    2**255 - 1 - 18,
-]  # the last three are 0, 1 and 0 again, written otherwise
+# the last three are 0, 1 and 0 again, written otherwise
+SMALL_ORDER = [0, 1, P - 1, P, P + 1, 2**255 - 1 - 18]
 
 
 def test_the_map_is_the_one_of_the_rfc():

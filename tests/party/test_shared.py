@@ -164,9 +164,8 @@ def test_generations(pair):
         found = one.common(other.offer(), "bob"), other.common(one.offer(), "alice")
         assert [each.number for each in found] == [number] * 2
         assert found[0].tag == found[1].tag
-    c = bob.rotated(
-        bob.generations[0], second
-    )  # alice was killed before she wrote what goes with this
+    # alice was killed before she wrote what goes with this
+    c = bob.rotated(bob.generations[0], second)
     assert a.common(c.offer(), "bob").number == 1
     with pytest.raises(
         AgreementError, match="alice has generation 2, and bob 1; an older file is of no use"

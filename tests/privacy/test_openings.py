@@ -173,9 +173,8 @@ def recorded(request) -> dict[str, Recorder]:
 def test_every_opening_is_uniform(recorded, inputs, sender):
     words = recorded[inputs].masked(sender)
     uniform(digits(words), 16, FALSE_ALARM / 2)
-    uniform(
-        words.view(np.uint8).reshape(-1, 1), 256, FALSE_ALARM / 2
-    )  # and whole bytes, all positions together
+    # and whole bytes, all positions together
+    uniform(words.view(np.uint8).reshape(-1, 1), 256, FALSE_ALARM / 2)
 
 
 @pytest.mark.parametrize("inputs", ["default", "extreme"])
@@ -277,13 +276,11 @@ def test_the_digits_of_comparisons_that_join_in_numbers(dealer):
         kinds = [
             spec.kind for code in record.plan.lowering.phases.values() for spec in code.correlations
         ]
-        assert kinds.count("totals") == 2 and record.plan.rounds == (
-            4 if dealer else 3
-        )  # one of them reveals
+        # one of them reveals
+        assert kinds.count("totals") == 2 and record.plan.rounds == (4 if dealer else 3)
         for sender in (0, 1):
-            planes = record.masked(sender)[:, COUNT:].reshape(
-                len(record.runs), COUNT // 64, -1
-            )  # behind the numbers
+            # behind the numbers
+            planes = record.masked(sender)[:, COUNT:].reshape(len(record.runs), COUNT // 64, -1)
             uniform(digits(planes.reshape(RUNS, planes.shape[2])), 16, FALSE_ALARM / 6)
             fresh(planes)
 
@@ -311,9 +308,8 @@ def test_who_is_not_to_learn_the_result_receives_no_share_of_it(make):
         (sent,) = record.runs
         sizes[learners] = [[len(words) for words in each] for each in sent]
         for sender in (0, 1):
-            assert (sizes[learners][sender][-1] == 0) == (
-                1 - sender not in learners
-            )  # the last round reveals
+            # the last round reveals
+            assert (sizes[learners][sender][-1] == 0) == (1 - sender not in learners)
             assert (1 - sender in learners) == bool(record.results[0].results[1 - sender])
         if not learners:
             assert sizes[learners] == [masked_words(record.plan)] * 2
@@ -341,9 +337,8 @@ def test_a_reveal_sends_the_known_bits_of_the_share_and_no_more():
     last = np.stack([run[sender][-1] for run in record.runs for sender in (0, 1)])
     assert last.shape == (128, 2)
     assert int(last.max()) < 1 << reveal.bits
-    assert int(last.max()) >= 1 << (
-        reveal.bits - 4
-    )  # and all of those: 256 samples miss the top 4 at 2^-1024
+    # and all of those: 256 samples miss the top 4 at 2^-1024
+    assert int(last.max()) >= 1 << (reveal.bits - 4)
     expected = arrays["x0"] * arrays["x1"] * 2.0**11
     assert np.abs(record.results[0].results[0]["out"] - expected).max() <= 2.0**-16 * 2.0**5
 

@@ -256,9 +256,8 @@ class Scene:
             if pending and not any(
                 isinstance(task.exception(), Crash | MaterialError) for task in done
             ):
-                done |= (await asyncio.wait(pending, timeout=10))[
-                    0
-                ]  # the peer of who crashed may notice first
+                # the peer of who crashed may notice first
+                done |= (await asyncio.wait(pending, timeout=10))[0]
             errors = [error for task in done if (error := task.exception()) is not None]
             if any(
                 isinstance(error, Crash) for error in errors

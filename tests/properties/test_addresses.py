@@ -49,9 +49,8 @@ def test_no_word_of_a_keystream_serves_two_purposes(job, monkeypatch):
     assert len(used) == sum(
         count * dealt.count(phase) for phase, count in zip(Phase, words, strict=True)
     )
-    steps = -(
-        -40 // dealt.phases[STEP].steps_per_chunk
-    )  # the blocks of steps, each with a key of its own
+    # the blocks of steps, each with a key of its own
+    steps = -(-40 // dealt.phases[STEP].steps_per_chunk)
     sizes = [len(each) for each in rows.values() if each]
     assert sum(sizes) == 2 * (40 + 3) and len(sizes) == 2 * (steps + 3)  # (party, block); one check
 

@@ -130,9 +130,8 @@ def test_shifts(drawn, data):
     r, shift = ring(limbs), data.draw(st.integers(0, WORD * limbs))
     words = r.encode(x)
     same(limbs, r.shift_left(words, shift), x << shift)
-    narrow = data.draw(
-        st.integers(1, 5 if limbs == 1 else limbs)
-    )  # a wide ring is never widened by a shift
+    # a wide ring is never widened by a shift
+    narrow = data.draw(st.integers(1, 5 if limbs == 1 else limbs))
     same(narrow, r.shift_right(words, shift, narrow), (x % (1 << (WORD * limbs))) >> shift)
     same(limbs, words, x)
 

@@ -370,9 +370,8 @@ def test_idle_and_unauthenticated_connections_change_nothing(keys):
         results = [json.loads(trio.children[role].output) for role in ("alice", "bob")]
         assert results[0]["results"] == results[1]["results"]
         assert results[0]["attempts"] == 1
-        assert (
-            STRANGERS / 2 < descriptors < 2 * STRANGERS
-        )  # of the 400 that came: the newest are shed
+        # of the 400 that came: the newest are shed
+        assert STRANGERS / 2 < descriptors < 2 * STRANGERS
         print(f"{descriptors} connections that say nothing: {growth / MIB:.1f} MiB")
         assert growth < 64 * MIB, f"{growth / MIB:.0f} MiB"
         assert len(guests) == len(known) == 50

@@ -131,10 +131,8 @@ def test_an_edited_job_is_refused_until_the_old_state_is_set_aside(tmp_path):
         for role in ("alice", "bob"):
             start(trio, role, "--job", str(job))
         for role in ("alice", "bob"):
-            assert trio.children[role].process.wait(SECONDS) in (
-                2,
-                4,
-            )  # the one that is first ends the other
+            # the one that is first ends the other
+            assert trio.children[role].process.wait(SECONDS) in (2, 4)
         errors = trio.children["alice"].errors + trio.children["bob"].errors
         assert (
             "is of another program's run: name another --session, or start once with --fresh"

@@ -186,9 +186,8 @@ def test_loopback_is_encrypted_without_being_told(tmp_path):
         wait_for(dealer, "ready")
         with raw(trio.dealer) as client:
             client.settimeout(5)
-            client.sendall(
-                b"\xff" + bytes(8) + b"\x7f\x03"
-            )  # as much of a ZMTP greeting as makes it show its own
+            # as much of a ZMTP greeting as makes it show its own
+            client.sendall(b"\xff" + bytes(8) + b"\x7f\x03")
             greeting = b""
             while len(greeting) < 32 and (more := client.recv(64)):
                 greeting += more

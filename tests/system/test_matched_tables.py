@@ -90,9 +90,8 @@ def test_a_training_on_the_rows_that_both_have(tmp_path: Path) -> None:
         < said.index("this run reveals")
     )
     assert "this run reveals which of their own ids (patient, pid) the other has too" in said
-    lines = [
-        line.replace(str(tmp_path), "") for line in said.splitlines() if "plan" not in line
-    ]  # digests have digits
+    # digests have digits
+    lines = [line.replace(str(tmp_path), "") for line in said.splitlines() if "plan" not in line]
     assert not [line for line in lines for patient in joined["patient"] if patient in line]
     weight, bias = by_hand(joined)
     for report in reports.values():

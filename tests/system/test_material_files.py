@@ -193,9 +193,8 @@ def test_other_inputs_never_meet_the_masks_of_the_first(pair, tmp_path):
     pair.party("alice", "--iterations", "200")
     pair.ends(4, 6)
     assert "was begun with other inputs than this party brings now" in pair.said("bob")
-    pair.both(
-        "--iterations", "200"
-    )  # the same inputs as before, fresh rows for everything that changes
+    # the same inputs as before, fresh rows for everything that changes
+    pair.both("--iterations", "200")
     pair.ends(0, 0)
     pair.right(200)
 
@@ -221,9 +220,8 @@ def test_one_process_at_a_time(pair):
     until(lambda: len(pair.journals("alice")) == 2)
     pair.party("alice", "--iterations", "300")
     assert pair.ended("alice") == 6
-    until(
-        lambda: "another process is using this material" in pair.children["alice"].errors
-    )  # of both, in one file
+    # of both, in one file
+    until(lambda: "another process is using this material" in pair.children["alice"].errors)
     first.stop(signal.SIGKILL)
 
 

@@ -18,10 +18,8 @@ class Wire:
 
     def __init__(self, window: Window) -> None:
         self.ends = [Reliable[int](window), Reliable[int](window)]
-        self.flying: list[list[tuple[str, int, int, int | None]]] = [
-            [],
-            [],
-        ]  # towards end 0, towards end 1
+        # towards end 0, towards end 1
+        self.flying: list[list[tuple[str, int, int, int | None]]] = [[], []]
         self.got: list[list[int]] = [[], []]
         self.next = [0, 0]
         self.now = 0.0

@@ -44,12 +44,10 @@ class Draft:
     kinds: dict[str, str] = field(default_factory=dict)
     shapes: dict[str, tuple[int | None, ...]] = field(default_factory=dict)
     literals: set[str] = field(default_factory=set)  # constants that are numbers of the graph
-    classes: dict[str, tuple[str, ...]] = field(
-        default_factory=dict
-    )  # by tensor: what its whole numbers stand for
-    bases: dict[str, str] = field(
-        default_factory=dict
-    )  # constant → what it is called if nothing else is
+    # by tensor: what its whole numbers stand for
+    classes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    # constant → what it is called if nothing else is
+    bases: dict[str, str] = field(default_factory=dict)
     _count: int = 0
 
     def constant(self, value: Any, name: str, literal: bool = False) -> str:

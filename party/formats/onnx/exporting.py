@@ -32,9 +32,8 @@ OFF = {  # layer or operator → by how much its series may be off the true func
 }
 
 
-Rule = Callable[
-    [Writer, Any, str, str], str
-]  # of a layer, its path, and what it reads: what it makes
+# of a layer, its path, and what it reads: what it makes
+Rule = Callable[[Writer, Any, str, str], str]
 
 
 def _dense(w: Writer, layer: nn.Dense, path: str, x: str) -> str:

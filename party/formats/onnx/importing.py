@@ -50,10 +50,8 @@ class Model:
     weights: dict[str, Array]
     told: list[str] = field(default_factory=list)
     calibrated: bool = False
-    widest: tuple[str, float] = (
-        "",
-        0.0,
-    )  # the layer that may have the largest numbers, and how large
+    # the layer that may have the largest numbers, and how large
+    widest: tuple[str, float] = ("", 0.0)
 
 
 def import_model(

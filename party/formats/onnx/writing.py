@@ -30,9 +30,8 @@ class Writer:
         self.inputs: dict[str, Any] = {}
         self.nodes: list[Any] = []
         self.constants: dict[str, Any] = {}
-        self.rough: set[str] = (
-            set()
-        )  # layers whose function is a series here, and the true one there
+        # layers whose function is a series here, and the true one there
+        self.rough: set[str] = set()
 
     def input(self, name: str, kind: int, shape: Sequence[int | str]) -> str:
         """What is given to the model: rows of this shape, of numbers or texts; DataError where
