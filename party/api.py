@@ -238,9 +238,8 @@ class Party:
         the loop may have other work."""
 
         def let_go(done: asyncio.Future[Run]) -> None:
-            if (
-                not done.cancelled() and done.exception() is None
-            ):  # a loop that ends cancels what there is
+            # a loop that ends cancels what there is
+            if not done.cancelled() and done.exception() is None:
                 done.result().close()
 
         made = asyncio.ensure_future(asyncio.to_thread(prepare))

@@ -52,9 +52,8 @@ class Report:
 
     results: dict[str, Array] = field(repr=False)
     beyond: tuple[str, ...] = ()  # what says that values left their range, a phrase each
-    rows: Places | None = field(
-        default=None, repr=False
-    )  # where rows were matched: which of the own ones, in their order
+    # where rows were matched: which of the own ones, in their order
+    rows: Places | None = field(default=None, repr=False)
     seconds: float = 0.0  # online phase
     setup_seconds: float = 0.0  # links, agreement, plan
     iterations: int | None = None  # that were planned

@@ -42,9 +42,8 @@ class Watching(Seen):
         self._drawing = False
         self._tasks: list[asyncio.Task[None]] = []
         self._said: dict[str, int] = {}  # of a wait, by whom it is for: when it was said last
-        self._again: dict[
-            str, tuple[float, float]
-        ] = {}  # of a repeated event: when it may be said next, after what pause
+        # of a repeated event: when it may be said next, after what pause
+        self._again: dict[str, tuple[float, float]] = {}
         log.where = lambda: (self.epoch, None if (now := self.progress) is None else now.step)
 
     # ── what a run tells ──────────────────────────────────────────────────────────────────────────

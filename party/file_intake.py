@@ -110,9 +110,8 @@ class FileIntake:
     def _read(self, step: int) -> asyncio.Future[tuple[int, list[Words], int]]:
         """Begin to make the rows from `step` on ready."""
         task = asyncio.ensure_future(asyncio.to_thread(self._take, step))
-        task.add_done_callback(
-            lambda task: task.cancelled() or task.exception()
-        )  # told to whoever takes it, or to nobody
+        # told to whoever takes it, or to nobody
+        task.add_done_callback(lambda task: task.cancelled() or task.exception())
         return task
 
     def _take(self, step: int) -> tuple[int, list[Words], int]:

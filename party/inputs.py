@@ -151,9 +151,8 @@ def _read(name: str, given: Any, of: Given) -> Read:
     if isinstance(given, Path):
         return read_tensor(name, given, of.header)
     try:
-        return Read(
-            np.array(given.to_numpy() if hasattr(given, "to_numpy") else given), "given"
-        )  # a copy: it may change
+        # a copy: it may change
+        return Read(np.array(given.to_numpy() if hasattr(given, "to_numpy") else given), "given")
     except ValueError:
         raise DataError(
             f"tensor {name} has rows of different lengths; make all rows alike"

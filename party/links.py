@@ -202,9 +202,8 @@ class Links:
             connection = await self._listener.accept(deadline - time.monotonic(), self._waiting)
             if connection.session == to.session and connection.failure is None:
                 return connection
-            if not connection.session.startswith(
-                "doctor-"
-            ):  # who asks only whether somebody is here, and leaves
+            # who asks only whether somebody is here, and leaves
+            if not connection.session.startswith("doctor-"):
                 await connection.close(
                     0.2, f"this is session {to.session}; give both parties the same --session"
                 )

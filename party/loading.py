@@ -54,13 +54,14 @@ from .jobs.xor import Xor
 T = TypeVar("T")
 AnyJob = Job | type[Job] | str
 LIMIT = 120.0  # seconds that a job's own code may take, each time it is run
+# what a job may set of what every job has
 _OWN = (
     "iterations",
     "fraction_bits",
     "precision",
     "integer_bits",
     "reveal",
-)  # what a job may set of what every job has
+)
 
 BUILTIN: dict[str, type[Job]] = {
     "seed": Seed,

@@ -146,9 +146,8 @@ class Seen(RunView):
         for name, value in found.items():
             if value.size == 1:
                 steps, values = self.curves.setdefault(name, ([], []))
-                while (
-                    steps and steps[-1] >= step
-                ):  # of an attempt that was given up behind its last checkpoint
+                # of an attempt that was given up behind its last checkpoint
+                while steps and steps[-1] >= step:
                     del steps[-1], values[-1]
                 steps.append(step)
                 values.append(float(value.reshape(())))

@@ -83,9 +83,8 @@ class SharedModel:
     architecture: str  # a digest of what it computes, if that is known
     steps: int  # of training
     tensors: tuple[Stored, ...]
-    fitted: Mapping[str, str] = field(
-        repr=False
-    )  # what preparation learnt from this party's tables, by tensor: as secret as they are
+    # what preparation learnt from this party's tables, by tensor: as secret as they are
+    fitted: Mapping[str, str] = field(repr=False)
     generations: tuple[Generation, ...]  # the newest first
     path: Path | None = field(default=None, compare=False)  # where it was read
 

@@ -28,6 +28,7 @@ from .errors import ConfigError
 from .parsers import yes_or_no
 
 SECTIONS = ("alice", "bob", "dealer")
+# no settings
 OTHER_VARIABLES = {
     "MPC_CONFIG",
     "MPC_KERNELS",
@@ -35,7 +36,7 @@ OTHER_VARIABLES = {
     "MPC_PYTHON",
     "MPC_VENV",
     "MPC_FUZZ_SEED",
-}  # no settings
+}
 
 
 @dataclass(frozen=True)

@@ -37,9 +37,8 @@ DEEPEST = 6  # operations inside each other
 WIDEST = 3  # operands that are described one by one
 NAMED = 6  # tensors listed by name, of each party
 DETAILS = 3
-Words = tuple[
-    str, str, str
-]  # a statement in few words; with attributes and operands; with all that tells it from others
+# a statement in few words; with attributes and operands; with all that tells it from others
+Words = tuple[str, str, str]
 
 
 # ---- what is revealed

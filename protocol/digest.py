@@ -176,9 +176,8 @@ def _form(value: Any) -> tuple[bytes, bytes]:
     if dataclasses.is_dataclass(kind):
         fields = dataclasses.fields(kind)
         aside = getattr(value, "__dict__", {}).keys() - {each.name for each in fields}
-        if all(
-            isinstance(getattr(kind, name, None), cached_property) for name in aside
-        ):  # which follow from the fields
+        # which follow from the fields
+        if all(isinstance(getattr(kind, name, None), cached_property) for name in aside):
             given = (each.name for each in fields if each.init)  # the others follow from these
             return b"d", canonical(kind.__qualname__) + b"".join(
                 canonical(name) + canonical(getattr(value, name)) for name in given

@@ -105,8 +105,7 @@ def _beside(path: Path) -> tuple[int, Path]:
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
         with contextlib.suppress(OSError):  # a file system without locks
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-        if os.fstat(
-            descriptor
-        ).st_nlink:  # else another process took it for a left-over before it was locked
+        # else another process took it for a left-over before it was locked
+        if os.fstat(descriptor).st_nlink:
             return descriptor, Path(name)
         os.close(descriptor)

@@ -35,9 +35,8 @@ def encode(values: NDArray[Any], scale: int, limbs: int) -> Words:
 
 
 def _encoded(values: NDArray[Any], scale: int, limbs: int) -> Words:
-    rounded = np.asarray(
-        np.multiply(values, math.ldexp(1.0, scale), dtype=np.float64)
-    )  # exact: only the exponent moves
+    # exact: only the exponent moves
+    rounded = np.asarray(np.multiply(values, math.ldexp(1.0, scale), dtype=np.float64))
     np.rint(rounded, out=rounded)
     if limbs == 1 and (not rounded.size or np.abs(rounded).max() < 2.0**62):
         return rounded.astype(np.int64).view(np.uint64)

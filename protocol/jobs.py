@@ -56,13 +56,11 @@ class Job:
     keep: ClassVar[Sequence[str]] = ()
     # what an earlier run must have kept, of what is not declared
     uses: ClassVar[Sequence[str]] = ()
-    renews: ClassVar[
-        Sequence[str]
-    ] = ()  # what setup makes anew, from what an earlier run has kept of it where there was one
+    # what setup makes anew, from what an earlier run has kept of it where there was one
+    renews: ClassVar[Sequence[str]] = ()
     limits: ClassVar[Mapping[str, Limit]] = {}  # what parameters may be
-    check_every: ClassVar[int] = (
-        0  # steps from one check to the next; 0: as many as make checks a twentieth of the cost
-    )
+    # steps from one check to the next; 0: as many as make checks a twentieth of the cost
+    check_every: ClassVar[int] = 0
 
     kept: Sequence[str] = ()  # those that do in this run: `keep`, or none
     # what it begins with, kept by an earlier run; see `begin_with`

@@ -64,9 +64,8 @@ def loads(phase: PhaseCode, parts: tuple[Part, ...], kept: Collection[int]) -> l
             for read in (opening.share, opening.mask):
                 if read is not None:
                     need(read)
-    found[-1] += [
-        Load([], number, dealt[number], []) for number in range(through, len(parts))
-    ]  # what nobody needs arrives too
+    # what nobody needs arrives too
+    found[-1] += [Load([], number, dealt[number], []) for number in range(through, len(parts))]
     return found
 
 

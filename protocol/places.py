@@ -34,9 +34,8 @@ def usable(folder: Path) -> bool:
     """Whether this user can write to `folder`, which is made if it is not there."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(
-            dir=folder
-        ):  # os.access knows nothing of full disks and sandboxes
+        # os.access knows nothing of full disks and sandboxes
+        with tempfile.TemporaryFile(dir=folder):
             return True
     except OSError:
         return False

@@ -35,9 +35,8 @@ _PR_SET_DUMPABLE = 4  # prctl(2)
 def keep_secrets() -> None:
     """No core dump of this process, and no debugger of another of the user's: its memory has keys
     and data in it."""
-    with contextlib.suppress(
-        OSError, ValueError
-    ):  # in a sandbox, which has its own way to forbid them
+    # in a sandbox, which has its own way to forbid them
+    with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with contextlib.suppress(OSError, AttributeError):  # another system has another way, or none
         ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)

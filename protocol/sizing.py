@@ -75,12 +75,10 @@ class Sizes:
     needs: dict[Node, int] = field(default_factory=dict)
     carried_scales: dict[str, int] = field(default_factory=dict)
     carried_needs: dict[str, int] = field(default_factory=dict)
-    assumed: dict[Node, float] = field(
-        default_factory=dict
-    )  # what is not proven: the magnitude that a node stays below
-    limits: dict[Node, float] = field(
-        default_factory=dict
-    )  # of what `limit` was asked; those of all sizes of one graph
+    # what is not proven: the magnitude that a node stays below
+    assumed: dict[Node, float] = field(default_factory=dict)
+    # of what `limit` was asked; those of all sizes of one graph
+    limits: dict[Node, float] = field(default_factory=dict)
     _memo: dict[Any, Any] = field(default_factory=dict)
 
     def once(self, key: Any, make: Callable[[], Any]) -> Any:

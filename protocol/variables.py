@@ -16,10 +16,11 @@ from .ops.public import public
 from .ops.stepwise import Stepwise, schedule
 from .views import Shape
 
+# reveals: how many values left, see guard.py
 GUARDS = {
     Phase.CHECK: "out_of_range",
     Phase.FINISH: "out_of_range at the end",
-}  # reveals: how many values left, see guard.py
+}
 SHARE_OF = "share of "  # and a variable's name: what stays shared at the end
 TO = {"alice": (0,), "bob": (1,), "both": (0, 1)}
 

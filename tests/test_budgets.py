@@ -377,6 +377,5 @@ def test_what_is_written_without_a_thought_of_numbers_costs_little_more(naive, t
     assert max(found.sent) <= 1.5 * max(best.sent)
     assert found.dealt <= 1.5 * best.dealt
     assert max(relative_errors(plan.lowering.sizes, 8).values()) <= 1e-4
-    assert (
-        found == make_plan(plan.traced, 0, (0, 1), guard=False).costs[Phase.STEP]
-    )  # what is guarded is not opened twice
+    # what is guarded is not opened twice
+    assert found == make_plan(plan.traced, 0, (0, 1), guard=False).costs[Phase.STEP]

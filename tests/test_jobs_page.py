@@ -94,12 +94,13 @@ def test_rounds_of_sizes_and_ranges():
     }
     divided = planned(lambda x, y: x / y, (8,), (8,), peak=(1.0, 10.0))
     assert row("within a factor of 10") == f"{inverse.pop()}; {divided} for `/`" and not inverse
+    # log2 n
     assert [planned(lambda x: np.prod(x, axis=1), (3, n), peak=2.0) for n in (2, 4, 8, 9)] == [
         1,
         2,
         3,
         4,
-    ]  # log2 n
+    ]
     assert numbers(row("`softplus`")) == {
         planned(ops.softplus, (8,)),
         planned(ops.softplus, (8,), peak=1000.0),

@@ -136,13 +136,8 @@ def test_combined_contracted_and_outer(limbs: int, party: int) -> None:
 @pytest.mark.parametrize("party", [0, 1])
 def test_polynomial_and_readings(limbs: int, degree: int, party: int) -> None:
     coefficients = words(2, degree + 1, limbs)
-    for known in (
-        (1, 64, 0),
-        (1, 64, 30),
-        (1, 50, 7),
-        (2, 100, 40),
-        (2, 70, 6),
-    ):  # source, bits, shift
+    # source, bits, shift
+    for known in ((1, 64, 0), (1, 64, 30), (1, 50, 7), (2, 100, 40), (2, 70, 6)):
         c, dealt = numbers(1, known[0], 3, 2), words(3, 3, 2, 2, degree, limbs)
         for unit in (0, 64 * limbs - 74):
             for out_limbs in (1, limbs):

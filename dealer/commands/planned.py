@@ -54,9 +54,8 @@ def planned(config: Config) -> Dealing:
                 value if isinstance(value, tuple) else () if value is None else (str(value),)
             ):
                 command += [f"--{name}", text]
-        outside = {
-            name: value for name, value in os.environ.items() if not name.startswith("MPC_")
-        }  # every option is given
+        # every option is given
+        outside = {name: value for name, value in os.environ.items() if not name.startswith("MPC_")}
         made = subprocess.run(
             command,
             stdin=subprocess.DEVNULL,

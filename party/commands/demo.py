@@ -106,9 +106,8 @@ def _demonstrate(settings: Config, judge: Any = None) -> int:
             if stand_in:
                 console.print(f"demo: the data are {stand_in}")
         for name, declared in job.inputs.items():
-            if (
-                isinstance(declared.default, Draw) and name not in data
-            ):  # drawn here, so that the twin has it too
+            # drawn here, so that the twin has it too
+            if isinstance(declared.default, Draw) and name not in data:
                 data[name] = Path(folder) / f"{name}.npy"
                 np.save(data[name], inputs[name])
         reports = _run_trio(

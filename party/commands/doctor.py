@@ -271,9 +271,8 @@ class Doctor:
                 self._version(peer.role, peer.software)
             await self._pings(peer)
             peer.send(Message(Kind.BYE, peer.session))
-            with contextlib.suppress(
-                MpcError
-            ):  # a party in its run, unlike its doctor, says nothing
+            # a party in its run, unlike its doctor, says nothing
+            with contextlib.suppress(MpcError):
                 await peer.receive(GOODBYE)
         except MpcError as error:
             self.found(peer.role, FAIL, f"the link broke while it was tested: {error}")

@@ -44,9 +44,8 @@ class LeNet(Job):
         x, y = v.x.minibatch(self.batch), v.y.minibatch(self.batch)
         h = _features(_features(x, v.k0, v.c0), v.k1, v.c1).reshape(self.batch, -1)
         h = relu(within(h @ v.w0, -LIMIT, LIMIT) + v.b0)
-        loss = cross_entropy(
-            within(h @ v.w1, -6.0, 6.0) + v.b1, y
-        )  # and the bias 2: no two classes are more than 16 apart
+        # and the bias 2: no two classes are more than 16 apart
+        loss = cross_entropy(within(h @ v.w1, -6.0, 6.0) + v.b1, y)
         for name, g in zip(
             self.names, gradient(loss, [v[name] for name in self.names], peak=LIMIT), strict=True
         ):

@@ -29,10 +29,11 @@ from ..local import Trio
 QUICK = LinkShape(rtt=0.010)
 QUICK_SECONDS = 1.5
 LEAST, MOST = 2, 100_000  # iterations of a cell
+# a cell this much slower than predicted is run again: other programs only ever slow it down
 SLOW, RUNS = (
     0.1,
     3,
-)  # a cell this much slower than predicted is run again: other programs only ever slow it down
+)
 
 
 @dataclass(frozen=True)

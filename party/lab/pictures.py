@@ -63,9 +63,10 @@ def times(job: str, cells: Sequence[Cell], rounds: int) -> Figure:
     if len(floor) > 1:
         bound = [rounds * rtt / 2 for rtt in floor]
         label = f"{rounds} rounds of half a round trip"
+        # above the grid
         axes.plot(
             floor, bound, color="0.65", linewidth=6, solid_capstyle="butt", zorder=1.8, label=label
-        )  # above the grid
+        )
     if len(rtts) > 1:
         axes.set_xscale("symlog", linthresh=smallest, linscale=0.4)
     axes.set_yscale("log")

@@ -43,9 +43,8 @@ _WATCHED = (
     | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
     | zmq.EVENT_HANDSHAKE_FAILED_AUTH
 )
-_WATCHED_FIRST = (
-    _WATCHED | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
-)  # until the link has worked; see door.Watch for what it does
+# until the link has worked; see door.Watch for what it does
+_WATCHED_FIRST = _WATCHED | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
 
 
 class Dialler:
@@ -105,9 +104,8 @@ class Dialler:
             # how long to wait for someone who never came is `connect`'s business
             connection.patience()
         if connection.connected:
-            if (
-                connection.silent >= self._options.renew
-            ):  # a path that swallows everything; TCP would try for a quarter of an hour
+            # a path that swallows everything; TCP would try for a quarter of an hour
+            if connection.silent >= self._options.renew:
                 self._renew()
                 connection.interrupted()
             return

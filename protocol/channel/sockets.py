@@ -168,9 +168,8 @@ def configure(socket: zmq.Socket[bytes], options: Options) -> None:
     socket.setsockopt(zmq.TCP_KEEPALIVE_IDLE, 20)
     socket.setsockopt(zmq.TCP_KEEPALIVE_INTVL, 5)
     socket.setsockopt(zmq.TCP_KEEPALIVE_CNT, 4)
-    socket.setsockopt(
-        zmq.TCP_MAXRT, 40_000
-    )  # milliseconds without an acknowledgement of what was sent; keep-alive is not for that
+    # milliseconds without an acknowledgement of what was sent; keep-alive is not for that
+    socket.setsockopt(zmq.TCP_MAXRT, 40_000)
 
 
 def serve_curve(socket: zmq.Socket[bytes], keys: KeyPair) -> None:

@@ -31,10 +31,11 @@ from ..tables import Table
 from .solve import RATIO, equilibrated, inverse
 
 MOMENTUM = 0.8
+# what they are assumed to stay within; coefficients in units of their columns' deviations
 LOGITS, COEFFICIENTS = (
     128.0,
     64.0,
-)  # what they are assumed to stay within; coefficients in units of their columns' deviations
+)
 
 
 class LogisticRegression(Supervised):

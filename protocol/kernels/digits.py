@@ -85,9 +85,8 @@ def compare(planes: U64, dealt: U64, widths: I64, one: Any, t: U64, out: U64) ->
             out[column] = less
             out[column + 1] = less ^ pick(b3, b2, x0, x1, x2, x3)
         else:
-            for more in range(
-                2
-            ):  # [digit ≥ c], [digit ≥ c + 1]: the bits of c choose among [digit ≥ v]
+            # [digit ≥ c], [digit ≥ c + 1]: the bits of c choose among [digit ≥ v]
+            for more in range(2):
                 for v in range(count - more):
                     t[v] = dealt[at + v - 1 + more] if v + more else one
                 if more:

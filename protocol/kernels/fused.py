@@ -180,9 +180,8 @@ def beaver_matmul(party: int, ea: U64, ra: U64, eb: U64, rb: U64, dealt: U64, li
         flat = ea.ravel(), ra.ravel(), eb.ravel(), rb.ravel(), dealt.ravel(), out.ravel()
         _beaver_matrix[limbs](*flat, m, k, n, party, ZERO[limbs])
         return out
-    if (
-        limbs == 1
-    ):  # −(ea @ (rb or rb − eb) + ra @ eb − dealt), in as few passes over memory as can be
+    # −(ea @ (rb or rb − eb) + ra @ eb − dealt), in as few passes over memory as can be
+    if limbs == 1:
         share: U64 = np.negative(canonical(dealt))
         gemm.matmul(ea, np.subtract(rb, eb) if party == 0 else rb, out=share)
         gemm.matmul(ra, eb, out=share)

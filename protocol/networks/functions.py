@@ -360,9 +360,8 @@ def local_response(
     """x / (bias + alpha/size · Σ x² of neighbouring channels)^beta, for the powers that roots
     make."""
     tensor = secret(x)
-    apart = np.subtract.outer(
-        np.arange(tensor.shape[1]), np.arange(tensor.shape[1])
-    )  # of a channel from the one that is divided
+    # of a channel from the one that is divided
+    apart = np.subtract.outer(np.arange(tensor.shape[1]), np.arange(tensor.shape[1]))
     near = (-((size - 1) // 2) <= apart) & (apart <= size // 2)
     order = (0, *range(2, tensor.ndim), 1)
     squares = (tensor * tensor).transpose(order) @ (near * (alpha / size))

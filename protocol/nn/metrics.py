@@ -51,9 +51,8 @@ def auc(z: Secret, y: Secret) -> Secret:
         (take(y, at, axis=0) for at in (first, second)),
     )
     half = ((ahead >= 0.0) + (ahead > 0.0)) * 0.5
-    ordered = (half * (a - b) + b * (1.0 - a)).mean() * (
-        (n - 1) / 2
-    )  # a·(1 − b) where a is ahead, b·(1 − a) where b is; over n
+    # a·(1 − b) where a is ahead, b·(1 − a) where b is; over n
+    ordered = (half * (a - b) + b * (1.0 - a)).mean() * ((n - 1) / 2)
     positives = y.mean()
     pairs = within(positives * (1.0 - positives) * n, 0.0, n / 4)
     return within(ordered * reciprocal(pairs + LEAST), 0.0, 1.0)

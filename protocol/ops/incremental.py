@@ -91,9 +91,8 @@ def _update(carry: Node, end: Node) -> Update | None:
     if first is not carry or change is carry:
         return None
     factor = None
-    if (
-        isinstance(change.op, MultiplyPublic) and math.prod(change.op.shape(())) == 1
-    ):  # one number, in each step
+    # one number, in each step
+    if isinstance(change.op, MultiplyPublic) and math.prod(change.op.shape(())) == 1:
         factor, change = change.op, change.inputs[0]
     if not isinstance(change.op, MatMul) or change.shape != carry.shape or len(change.shape) != 2:
         return None

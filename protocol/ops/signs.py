@@ -145,9 +145,8 @@ def _sign_test(
             shift + spec.LEAST_BITS,
         )
         mask = replace(mask, bits=min(mask.bits, bits))
-    if (
-        shift
-    ):  # an opening of X >> shift, under the mask r >> shift, is a function of the opening of X
+    # an opening of X >> shift, under the mask r >> shift, is a function of the opening of X
+    if shift:
         wide, whole = mask.limbs, mask.bits
         mask = replace(mask, shift=shift, limbs=limbs_for(whole - shift))
         c = lowering.once(
@@ -184,9 +183,8 @@ def _sign_test(
 
 def _sign_bit(lowering: Lowering, sign: Sign) -> Operand:
     pairs = sign.pairs
-    if (
-        sign.opening is not None
-    ):  # the last digits join once more, in bits: all but the first "less" is open for it
+    # the last digits join once more, in bits: all but the first "less" is open for it
+    if sign.opening is not None:
         opened, mask = sign.opening, sign.opening.mask
         columns = index(mask.shape, (slice(None), slice(0, -1)))
         join = spec.Join(

@@ -62,9 +62,8 @@ async def serving(
         try:
             await web.TCPSite(runner, None if where.host == "*" else where.host, where.port).start()
         except OSError as error:
-            why = (
-                os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
-            )  # the loop's own says it at length
+            # the loop's own says it at length
+            why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
             raise ConfigError(
                 f"{option}: nothing can be served at {where.host}:{where.port} ({why}); name"
                 " another port or an address of this host"

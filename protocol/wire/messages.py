@@ -112,21 +112,18 @@ RULES: dict[Kind, Rule] = {
     Kind.HOLD: Rule(_ANY, False, 0, numbered=False),
     Kind.HELLO: Rule(_ANY, False, _BODY),
     Kind.WELCOME: Rule(_ANY, False, _BODY),
-    Kind.PLAN: Rule(
-        _ANY, True, _PLAN
-    ),  # parties send each other the digest, the dealer the plan itself
-    Kind.ROUND: Rule(
-        _PEERS, True, _BODY
-    ),  # the dealer receives nothing that depends on an online value
+    # parties send each other the digest, the dealer the plan itself
+    Kind.PLAN: Rule(_ANY, True, _PLAN),
+    # the dealer receives nothing that depends on an online value
+    Kind.ROUND: Rule(_PEERS, True, _BODY),
     Kind.SEED: Rule(_FROM_DEALER, True, _BODY),
     Kind.CHUNK: Rule(_FROM_DEALER, True, _BODY),
     Kind.CREDIT: Rule(_TO_DEALER, False, _BODY),
     Kind.ABORT: Rule(_ANY, False, _BODY),
     Kind.BYE: Rule(_ANY, False, _BODY),
     Kind.JOIN: Rule(_PEERS, True, _BODY),  # which rows both have, before there is a plan: points
-    Kind.END: Rule(
-        _PEERS, True, _BODY
-    ),  # of a run: that a party is sealed, or its share of what is revealed
+    # of a run: that a party is sealed, or its share of what is revealed
+    Kind.END: Rule(_PEERS, True, _BODY),
 }
 
 KIND_OF: dict[int, Kind] = {int(kind): kind for kind in Kind}

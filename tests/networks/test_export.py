@@ -254,9 +254,8 @@ def test_an_imported_network_is_tuned_on_rows_of_bobs_and_goes_out(tmp_path):
         weights = "alice"
 
     job = Tuned()
-    assert (
-        before.network.nodes[2].within and not job.model.network.nodes[2].within
-    )  # it is no longer what it was when it was calibrated
+    # it is no longer what it was when it was calibrated
+    assert before.network.nodes[2].within and not job.model.network.nodes[2].within
     assert before.network.nodes[0].within == job.model.network.nodes[0].within != {}
     inputs = inputs_of(before, x=x[600:696], y=np.eye(5)[y[600:696] % 5])
     secure = simulate(job, inputs).results[0]

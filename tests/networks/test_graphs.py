@@ -220,10 +220,11 @@ def test_an_old_model_is_brought_up_to_date_and_one_that_cannot_be_is_looked_up_
     x = RANDOM.uniform(-1, 1, (2, 3, 1))
     wanted = np.exp(x[..., 0]) / np.exp(x[..., 0]).sum(axis=1, keepdims=True)
     assert np.abs(twin(job_of(made, tmp_path), inputs_of(made, x=x))["y"] - wanted).max() <= 2e-5
+    # this Pad has no way up
     stuck = [
         node("Pad", "x", "same", paddings=[0] * 6),
         node("Squeeze", "same", "y", axes=[2]),
-    ]  # this Pad has no way up
+    ]
     path = saved(graph_of(stuck, {"x": ["n", 3, 1]}, {"y": ["n", 3]}, opset=1), tmp_path)
     with pytest.raises(
         JobError,

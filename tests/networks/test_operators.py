@@ -120,10 +120,8 @@ def prepared(case: Any) -> tuple[Any, str, np.ndarray, dict[str, np.ndarray]] | 
     wanted = dict(
         zip([each.name for each in model.graph.output], map(_array, outputs), strict=True)
     )
-    if model.graph.node[0].op_type in (
-        "Dropout",
-        "LayerNormalization",
-    ):  # what else they make is for training
+    # what else they make is for training
+    if model.graph.node[0].op_type in ("Dropout", "LayerNormalization"):
         del model.graph.node[0].output[1:], model.graph.output[1:]
         wanted = dict(list(wanted.items())[:1])
     return model, name, values[name].astype(np.float64), wanted

@@ -64,9 +64,8 @@ def test_within_the_promised_error_on_the_stated_range(
 ):
     x = np.linspace(-limit, limit, 2049)
     ulp = 2.0**-f
-    run = secure(
-        lambda x: 2 * function(x), x, limit=limit, fraction_bits=f
-    )  # of a line with 1/2, all bits: no truncation
+    # of a line with 1/2, all bits: no truncation
+    run = secure(lambda x: 2 * function(x), x, limit=limit, fraction_bits=f)
     assert np.abs(run.results[0]["out"] / 2 - clear(x)).max() <= error + 4 * ulp
     assert not run.plan.lowering.warnings
     assert run.rounds == 2  # one, and the reveal

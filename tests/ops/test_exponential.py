@@ -24,9 +24,8 @@ def arguments(f: int) -> np.ndarray:
 def test_over_its_range_and_at_the_ends_of_windows(f):
     x = arguments(f)
     run = secure(exp, x, limit=56.0, fraction_bits=f)
-    assert np.abs(run.results[0]["out"] - np.exp(x)).max() <= 3e-7 + 2 * 2.0 ** -min(
-        f, 20
-    )  # and the reveal's truncation
+    # and the reveal's truncation
+    assert np.abs(run.results[0]["out"] - np.exp(x)).max() <= 3e-7 + 2 * 2.0 ** -min(f, 20)
     assert run.rounds == 3  # one; the truncation of a result that nobody multiplies; the reveal
 
 

@@ -162,9 +162,8 @@ def run(plans, inputs, steps, look) -> list[Any]:
 @pytest.mark.parametrize(
     "step",
     [
-        lambda self, v: setattr(
-            v, "w", v.w + v.x.T @ (v.y - v.x @ v.w) @ (v.w.T @ v.w)
-        ),  # opened anyway
+        # opened anyway
+        lambda self, v: setattr(v, "w", v.w + v.x.T @ (v.y - v.x @ v.w) @ (v.w.T @ v.w)),
         lambda self, v: setattr(v, "w", v.x.T @ (v.y - v.x @ v.w) - v.w),  # another sign
         lambda self, v: setattr(v, "w", 0.5 * v.w + v.x.T @ (v.y - v.x @ v.w)),  # decays
         lambda self, v: setattr(

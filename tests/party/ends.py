@@ -181,9 +181,8 @@ class World:
                     self.tasks.values(), timeout=30, return_when=asyncio.FIRST_COMPLETED
                 )
                 for role, task in list(self.tasks.items()):
-                    if (
-                        task.done() and role in self.dead
-                    ):  # its peer may still be there, and then waits for it
+                    # its peer may still be there, and then waits for it
+                    if task.done() and role in self.dead:
                         await asyncio.gather(task, return_exceptions=True)
                         self.start(role)
                 if all(task.done() for task in self.tasks.values()):

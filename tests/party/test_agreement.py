@@ -93,10 +93,11 @@ def test_the_same_job_in_files_of_two_names_is_agreed_on(tmp_path):
     found, sent = meeting(tmp_path, JOB, "# another comment\n\n" + JOB)
     assert found["alice"].plan.digest == found["bob"].plan.digest
     assert found["alice"].ticket == found["bob"].ticket
+    # of a job they agree on, nothing but digests
     assert [message.kind for message in sent] == 2 * [
         Kind.HELLO,
         Kind.PLAN,
-    ]  # of a job they agree on, nothing but digests
+    ]
     assert not any(message.buffers for message in sent)
 
 

@@ -306,10 +306,11 @@ def test_a_first_line_of_numbers_is_a_header_where_it_is_said(tmp_path: Path) ->
 
 
 def test_what_was_read_is_said_and_a_doubtful_header_is_named(tmp_path: Path) -> None:
+    # as pandas writes columns without names
     for name, content in (
         ("x", "0,1\n0.5,-0.2\n0.1,0.7\n"),
         ("y", "0\n1\n0\n"),
-    ):  # as pandas writes columns without names
+    ):
         (tmp_path / f"{name}.csv").write_text(content)
     job = type("Two", (Job,), {"x": Input("bob", ("n", 2)), "y": Input("bob", ("n", 1))})()
     files = {name: tmp_path / f"{name}.csv" for name in "xy"}

@@ -125,9 +125,8 @@ def test_what_is_sent_is_nothing_but_points(monkeypatch):
         for at in (0, POINT)
     ]
     assert len(points) == 16
-    assert (
-        len(set(points)) == 14
-    )  # the common id's, times both scalars, comes from either side in each of the two joins
+    # the common id's, times both scalars, comes from either side in each of the two joins
+    assert len(set(points)) == 14
     assert {key for message in sent for key in message.body or {}} == {"count", "nonce", "common"}
 
 

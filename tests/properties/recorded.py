@@ -259,9 +259,8 @@ class Scene:
                 # the peer of who crashed may notice first
                 done |= (await asyncio.wait(pending, timeout=10))[0]
             errors = [error for task in done if (error := task.exception()) is not None]
-            if any(
-                isinstance(error, Crash) for error in errors
-            ):  # the other has lost its peer, maybe in the same moment
+            # the other has lost its peer, maybe in the same moment
+            if any(isinstance(error, Crash) for error in errors):
                 return False
             if any(isinstance(error, MaterialError) for error in errors):
                 self.refused += 1
@@ -285,9 +284,8 @@ class Scene:
                     await service
             for material in materials.values():
                 material.close()
-            for context in (
-                self.recorder.contexts
-            ):  # a killed process leaves no socket open; a crash in here does
+            # a killed process leaves no socket open; a crash in here does
+            for context in self.recorder.contexts:
                 context.destroy(linger=0)
 
     def right(self) -> None:

@@ -44,10 +44,8 @@ class Host:
     def __init__(self, role: str, namespace: str, address: str, folder: Path) -> None:
         self.role, self.namespace, self.address, self.folder = role, namespace, address, folder
         (folder / ".venv" / "bin").mkdir(parents=True)
-        for program in (
-            "mpc-dealer",
-            "mpc-party",
-        ):  # what installing would make, without a package index
+        # what installing would make, without a package index
+        for program in ("mpc-dealer", "mpc-party"):
             file = folder / ".venv" / "bin" / program
             file.write_text(f'#!/bin/sh\nexec {sys.executable} -m {program[4:]} "$@"\n')
             file.chmod(0o755)
@@ -57,9 +55,8 @@ class Host:
             "PATH": os.environ["PATH"],
             "HOME": str(folder / "home"),
             "TMPDIR": str(folder / "tmp"),
-            "PYTHONPATH": str(
-                ROOT
-            ),  # installed once: a host that compiles the arithmetic is not what is tested
+            # installed once: a host that compiles the arithmetic is not what is tested
+            "PYTHONPATH": str(ROOT),
         }
 
     def _command(self, script: str) -> list[str]:

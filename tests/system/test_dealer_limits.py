@@ -354,9 +354,10 @@ def test_idle_and_unauthenticated_connections_change_nothing(keys):
         context = zmq.Context()
         stranger = KeyPair.generate("bob")
         guests = [guest(context, trio.dealer, stranger, keys.pairs["dealer"]) for _ in range(50)]
+        # never say OPEN
         known = [
             guest(context, trio.dealer, keys.pairs["bob"], keys.pairs["dealer"]) for _ in range(50)
-        ]  # never say OPEN
+        ]
         time.sleep(1)
         assert trio.children["alice"].process.poll() is None, (
             "the session was over before it could be disturbed"

@@ -119,9 +119,8 @@ def attack(
     context = zmq.Context()
     rng = random.Random(seed)
     client = guest(context, address, own, server)
-    pool = list(
-        itertools.islice(messages(rng, role, session, server.public.role), FRAMES // 6)
-    )  # each comes about six times
+    # each comes about six times
+    pool = list(itertools.islice(messages(rng, role, session, server.public.role), FRAMES // 6))
     for count in range(FRAMES):
         client.send_multipart(pool[rng.randrange(len(pool))])
         if count % 3000 == 2999:

@@ -86,9 +86,8 @@ async def test_each_is_refused_logged_once_and_the_session_goes_on(keys, tmp_pat
                     await connect(
                         address, "bob", name, "keys", stranger, keys.pairs[name].public, timeout=10
                     )
-        with pytest.raises(
-            LinkError, match="refused this key of dealer"
-        ):  # a known key that has no business there
+        # a known key that has no business there
+        with pytest.raises(LinkError, match="refused this key of dealer"):
             liar = keys.pairs["dealer"]
             await connect(
                 trio.peer, "dealer", "alice", "keys", liar, keys.pairs["alice"].public, timeout=10

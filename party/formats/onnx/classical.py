@@ -301,10 +301,11 @@ def _trees(
     known = _width(draft, step)
     width = known or max(its["nodes_featureids"]) + 1
     features, thresholds = np.zeros((width, len(forest), m)), np.zeros((len(forest), m))
+    # a leaf that there is not is never picked
     paths, turns = (
         np.zeros((len(forest), m, ends)),
         np.ones((len(forest), 1, ends)),
-    )  # a leaf that there is not is never picked
+    )
     leaves = np.zeros((len(forest), ends, count))
     for t, (tests, tips) in enumerate(forest):
         for n, (feature, sign, threshold) in enumerate(tests):
@@ -314,10 +315,11 @@ def _trees(
             )
         for n, (path, value) in enumerate(tips):
             leaves[t, n], turns[t, 0, n] = value, 0.0
+            # a wrong turn: 1 − b where the path needs b = 1, and b where it needs 0
             for (
                 test,
                 passed,
-            ) in path:  # a wrong turn: 1 − b where the path needs b = 1, and b where it needs 0
+            ) in path:
                 paths[t, test, n] = -1.0 if passed else 1.0
                 turns[t, 0, n] += passed
     base = np.asarray(its.get("base_values") or [0.0] * count, np.float64) * np.ones(count)

@@ -232,9 +232,8 @@ _OWN: dict[str, Callable[[Writer, Sequence[str]], str]] = {
 # ---------------------------------------------------------------------------------------------
 
 
-Inputs = Mapping[
-    str, tuple[int | str, ...] | Columns
-]  # by name: rows of a shape, whose first axis is free, or columns of a table
+# by name: rows of a shape, whose first axis is free, or columns of a table
+Inputs = Mapping[str, tuple[int | str, ...] | Columns]
 
 
 def export_model(

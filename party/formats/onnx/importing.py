@@ -187,9 +187,8 @@ def _weight(name: str, value: Any) -> Array:
             f"the weights {name} of the model have NaN or infinity: train it again, or export it"
             " anew"
         )
-    return np.asarray(
-        value, None if value.dtype == np.float32 else np.float64
-    )  # as they were: large ones, half the memory
+    # as they were: large ones, half the memory
+    return np.asarray(value, None if value.dtype == np.float32 else np.float64)
 
 
 def _typical(value: Array) -> float | None:

@@ -53,9 +53,8 @@ def _gelu(draft: Draft) -> None:
             continue
         (other,) = [name for name in product.inputs if name != plus.outputs[0]] or [""]
         halved = only(product.outputs[0])
-        if (
-            other == x and halved is not None and _is(draft, halved, "Mul", 0.5)
-        ):  # (x · (1 + erf)) · ½
+        # (x · (1 + erf)) · ½
+        if other == x and halved is not None and _is(draft, halved, "Mul", 0.5):
             product = halved
         elif _is(draft, makers.get(other), "Mul", 0.5) != x:  # (½ x) · (1 + erf)
             if (
