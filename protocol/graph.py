@@ -32,13 +32,16 @@ from .views import Shape, View
 
 Array = NDArray[np.float64]
 Checked = Callable[[int, dict[str, Array]], tuple[bool, bool]]
-"""Is told how many steps are done, and what a check reveals; says whether the steps end, and
-whether the finish is to have what is now."""
+"""Called after every CHECK with the number of steps done and what it revealed, by name. Returns
+(end, best): whether the steps end here, and whether the finish is to have the variables of now."""
 
 
 class Origin(NamedTuple):
-    """Which part of a job said something, and in which line of its file: for messages to the job's
-    owner alone."""
+    """The place in a job that made a node: the phase whose method ran, and "file:line" or "".
+
+    It is for messages to this party's own user; the peer's file may differ, and it is not part of
+    the plan.
+    """
 
     phase: Phase | None = None
     line: str = ""
@@ -48,7 +51,8 @@ NOWHERE = Origin()
 
 
 class Terms(NamedTuple):
-    """When a tensor is revealed, and to which parties: None for those that --reveal names."""
+    """In which phase a tensor is revealed, and to which parties: 0 Alice, 1 Bob; None: those that
+    the option --reveal names."""
 
     phase: Phase = Phase.FINISH
     to: tuple[int, ...] | None = None
@@ -63,8 +67,8 @@ class Terms(NamedTuple):
 
 
 class Tensor(Protocol):
-    """What a backward rule computes with: a secret tensor, or a public array as long as nothing
-    secret has met it."""
+    """The operand of a backward rule (`Op.cotangent`): a secret tensor, or a NumPy array where
+    everything that led to it is public."""
 
     @property
     def shape(self) -> Shape: ...
@@ -83,8 +87,10 @@ class Tensor(Protocol):
 
 
 class Op:
-    """What an operation means. Frozen and hashable, for equal operations on equal nodes are one
-    node."""
+    """The meaning of an operation: shape, range, value and gradient, without protocol.
+
+    Subclasses are frozen and hashable: the graph makes equal operations on equal nodes one node.
+    """
 
     name: str = "op"
     view: View | None = None  # set where the operation commutes with masking
@@ -98,38 +104,43 @@ class Op:
         raise NotImplementedError
 
     def bounds(self, *uses: Node) -> Interval:
-        """An interval that holds every entry of the result."""
+        """A proven interval of the result's entries, given `Node.interval` of the operands."""
         return EVERYTHING
 
     def spread(self, *uses: Node) -> Spread | None:
-        """What the result's entries are likely to be, given `likely` of the operands; None for
-        anywhere within `bounds`."""
+        """Mean and deviation that the result's entries are expected to have, given `Node.likely` of
+        the operands; None: uniform over `bounds`. An estimate, which the guard watches over."""
         return None
 
     def clear(self, step: int, *arrays: Array) -> Array:
-        """The operation in float64."""
+        """The operation in float64, on arrays of the operands' shapes. step: for operations that
+        depend on it."""
         raise NotImplementedError
 
     def factor(self, n: int) -> float | None:
-        """c where operand `n` enters the result as c · operand, with one public number c; None
-        elsewhere.
+        """The public number c for which the result is c · (operand `n`) + (something without it);
+        None if there is none.
 
-        Reverse mode keeps such numbers out of the tensors, and asks for no `cotangent`.
+        Reverse mode multiplies such numbers up and applies them last, so that a loss that is a mean
+        costs no precision; it then asks for no `cotangent`.
         """
         return None
 
     def cotangent(self, n: int, g: Tensor, out: Tensor, *operands: Tensor) -> Tensor | None:
-        """What operand `n` contributes to the loss where the result `out` contributes `g`; None
-        where nothing flows.
+        """The backward rule: the gradient of the loss by operand `n`, given `g`, that by the result
+        `out`; None where it is zero.
 
-        It is linear in g, and has the shape of `out` broadcast from that of the operand, or the
-        operand's own. JobError where the operation has no gradient.
+        It is linear in g. Its shape is that of operand `n`, or that of `out`, which the caller then
+        sums down to the operand's. JobError where the operation has no gradient.
         """
         raise JobError(f"there is no gradient through {self.name}")
 
 
 @dataclass(eq=False, slots=True)
 class Node:
+    """One operation on operands that stand before it in the graph. Nodes are equal if they are the
+    same object."""
+
     op: Op
     inputs: tuple[Node, ...]
     shape: Shape
@@ -147,7 +158,7 @@ class Node:
 
     @property
     def likely(self) -> Spread:
-        """`spread`, as far as the interval allows it."""
+        """`spread`, with mean and deviation limited to the largest magnitude of the interval."""
         return Spread(min(self.spread.mean, self.peak), min(self.spread.deviation, self.peak))
 
     @property
@@ -159,7 +170,7 @@ class Node:
 
 
 def whole(node: Node) -> Node:
-    """What `node` is a view of, or itself."""
+    """The tensor that `node` is a view of, through any number of views; or `node` itself."""
     while node.op.view is not None:
         (node,) = node.inputs
     return node
@@ -167,8 +178,8 @@ def whole(node: Node) -> Node:
 
 @dataclass(frozen=True)
 class Leaf(Op):
-    """A tensor that no operation makes: it has a shape and a label, and its interval is told to the
-    graph."""
+    """A tensor that no operation makes. `label`: its name in the job; dims: its shape. Its interval
+    is declared when it is added to the graph."""
 
     label: str
     dims: Shape
@@ -187,25 +198,26 @@ class Source(Leaf):
 
 @dataclass(frozen=True)
 class Carry(Leaf):
-    """A variable that the step reassigns, as it stands when a step (or the finish) begins."""
+    """The value of a carried variable at the beginning of a step, a check or the finish. A variable
+    is carried if `step` assigns it."""
 
     name = "variable"
     late = True
 
 
 def trained(interval: Interval) -> Spread:
-    """Of a variable that a step changes: its range is one it must never leave, so it is likely to
-    stay well inside."""
+    """The spread assumed for a carried variable with a declared interval, which it must never
+    leave: a deviation of a sixteenth of the interval's width."""
     low, high = interval
     return Spread(abs(low + high) / 2, (high - low) / 16) if math.isfinite(high - low) else UNKNOWN
 
 
 @dataclass(frozen=True)
 class Rule:
-    """The gradient of a node by `inputs`, which stands for those of everything in between.
+    """A backward rule for a node made of several operations, which replaces theirs.
 
-    `pull(n, g)` is what inputs[n] contributes to the loss where the node contributes g; None where
-    nothing flows.
+    inputs: the nodes by which it gives the gradient. pull(n, g): the gradient of the loss by
+    inputs[n], given g, that by the node; None where it is zero.
     """
 
     inputs: tuple[Node, ...]
@@ -234,15 +246,16 @@ class Graph:
         self.origins: dict[str, Origin] = {}
 
     def apply(self, op: Op, *inputs: Node) -> Node:
-        """The node of op(inputs): the one there is, or a new one. JobError where the operands do
-        not fit."""
+        """The node of op(inputs): an equal one if the graph has it, else a new one. JobError where
+        the operands' shapes do not fit."""
         key = (op, inputs)
         if key not in self._applied:
             self._applied[key] = self.add(op, *inputs)
         return self._applied[key]
 
     def add(self, op: Op, *inputs: Node, interval: Interval | None = None) -> Node:
-        """A new node of op(inputs), whatever there is."""
+        """A new node of op(inputs), even if the graph has an equal one. interval: in place of
+        `op.bounds`. JobError as for `apply`."""
         phase = max((node.phase for node in inputs), default=Phase.SETUP)
         if op.late or (op.view is not None and op.view.varies):
             phase = max(phase, self.phase)
@@ -274,17 +287,19 @@ class Graph:
         return node
 
     def here(self) -> Origin:
-        """What the job is at; without a line where no line of the job is at work, but an inherited
-        step."""
+        """The phase and the line of the job that are being traced; no line where the code that
+        runs is a base class's own, not the job's."""
         line = caller()
         return Origin(self.phase, "" if line == self.outside else line)
 
     def assume(self, text: str) -> None:
+        """Note an assumption about values, as a sentence for the plan; once each."""
         if text not in self.assumptions:
             self.assumptions.append(text)
 
     def live(self) -> set[Node]:
-        """The nodes that something revealed depends on, through carried variables too."""
+        """The nodes on which something revealed depends, through carried variables too; the others
+        need not be computed."""
         ends = {label: (self.initial[label], node) for label, node in self.updated.items()}
         found: set[Node] = set()
         waiting = list(self.revealed.values())
@@ -297,7 +312,7 @@ class Graph:
         return found
 
     def uses(self) -> dict[Node, list[Node]]:
-        """What each node is an operand of."""
+        """The nodes that have each node as an operand, in topological order."""
         found: dict[Node, list[Node]] = {}
         for node in self.nodes:
             for use in node.inputs:
@@ -307,10 +322,11 @@ class Graph:
     def truncated(
         self, cuts: Mapping[Node, Op], apart: Callable[[Node, Node], bool] | None = None
     ) -> tuple[Graph, dict[Node, Node]]:
-        """A copy of what is live, in nodes of its own, in which cuts[node] stands between `node`
-        and all that uses it, but what is `apart`: told of a node and its user.
+        """A copy of the live nodes in which the operation cuts[node] is applied to `node`, and its
+        result replaces `node` as an operand; except for users for which apart(node, user) is true.
 
-        Also which node of this graph each node of the copy stands for.
+        Returns (copy, origin): origin[n] is the node of this graph that node n of the copy stands
+        for.
         """
         new, twin, origin, plain = (
             Graph(),
@@ -357,7 +373,7 @@ class Graph:
         return new
 
     def keep(self, nodes: Iterable[Node]) -> None:
-        """Have these nodes, in this order, and no others."""
+        """Replace the list of nodes by these, which are in topological order."""
         self.nodes = list(nodes)
         self._number()
 
@@ -366,10 +382,11 @@ class Graph:
             each.order = order
 
     def of_phase(self, phase: Phase) -> Iterable[Node]:
+        """The nodes computed in a phase, in topological order."""
         return (node for node in self.nodes if node.phase == phase)
 
     def reveals_of(self, phase: Phase) -> dict[str, Node]:
-        """What is revealed in a phase."""
+        """The nodes revealed in a phase, by name."""
         return {
             label: node
             for label, node in self.revealed.items()
@@ -383,8 +400,12 @@ class Graph:
         every: int = 0,
         checked: Checked | None = None,
     ) -> dict[str, Array]:
-        """The float64 twin: the same graph with NumPy, in the clear. After each `every` steps
-        `checked` is told what is revealed."""
+        """The float64 twin: run the graph with NumPy, in the clear, and return what it reveals at
+        the end, by name.
+
+        inputs: arrays by label. every: steps between checks, after each of which `checked` is
+        called; 0, or no `checked`: no checks.
+        """
         values: dict[Node, Array] = {}
 
         def run(phase: Phase, step: int, state: dict[str, Array]) -> None:

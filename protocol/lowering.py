@@ -31,13 +31,15 @@ class Secure(Sized):
     """An operation with a protocol: how two parties compute it on shares."""
 
     def emit(self, lowering: Lowering, node: Node) -> Share:
-        """Produce the code of the online phase and return the share of the result."""
+        """Add what computes `node` to `lowering` (openings, dealt material, calls), and return the
+        register that holds this party's share of the result. It must not depend on secrets."""
         raise NotImplementedError
 
 
 class Joins(NamedTuple):
-    """Up to how many elements tensors are compared in three rounds, and in two where their bits
-    allow it, by more that is dealt."""
+    """The largest tensors, in elements, that are compared in three rounds, and in two where their
+    bits allow it. Fewer rounds cost more dealt bytes, so it depends on the link; larger tensors
+    take five rounds."""
 
     three: int = 0
     two: int = 0
@@ -54,14 +56,17 @@ class Joins(NamedTuple):
         return " and ".join(two + three)
 
     def rounds(self, size: int) -> int:
-        """How many a comparison of `size` elements may take, the opening of what is compared
-        included."""
+        """Rounds that a comparison of `size` elements may take, with the opening of its operand."""
         return 2 if 0 < size <= self.two else 3 if 0 < size <= self.three else 5
 
 
 class Lowering:
-    """A sized graph, lowered for one party on construction. `learners`: who learns what is revealed
-    to nobody in particular."""
+    """The lowering of a sized graph to rounds for one party; the constructor does all of it.
+
+    party: 0 Alice, 1 Bob. learners: the parties that learn what the job reveals without naming a
+    receiver. joins: see `Joins`. Afterwards `phases` has the code, the openings and the dealt
+    material by phase, `reveals` the register and share by name, `inputs` the shares to begin with.
+    """
 
     def __init__(
         self,
@@ -124,8 +129,8 @@ class Lowering:
         self._state[label] = state
 
     def _reveal(self, label: str, share: Share, phase: Phase, level: int) -> None:
-        """All reveals of a phase are in one message, the last: both have what it takes to end
-        before either gives its share."""
+        """Reveal `share` in the phase's last message, with all other reveals: by then both parties
+        hold everything else that it takes to finish."""
         target = self._register()
         bits = min(share.bits, 64 * share.limbs)
         terms = self.sizes.graph.terms.get(label, Terms())
@@ -147,7 +152,7 @@ class Lowering:
         return self.registers - 1
 
     def share(self, node: Node) -> Share:
-        """The share of `node`: an operation's is emitted when it is asked for first."""
+        """This party's share of `node`; the first call emits the operation."""
         if node not in self._shares:
             self._shares[node] = self._share(node)
         return self._shares[node]
@@ -166,7 +171,8 @@ class Lowering:
         raise TypeError(f"{node!r} has no protocol: its operation is not Secure")
 
     def input(self, label: str, shape: tuple[int, ...], scale: int, bits: int) -> Share:
-        """The share that this party begins with of what is called so."""
+        """The share of the input tensor `label` that this party holds when the run begins; bits:
+        of its ring elements."""
         limbs = limbs_for(bits)
         self.inputs[label] = Share(self._register(), Phase.SETUP, 0, shape, scale, bits, limbs)
         return self.inputs[label]
@@ -181,17 +187,18 @@ class Lowering:
             self.causes |= dict.fromkeys(registers, self._emitting[-1])
 
     def once(self, key: Any, make: Callable[[], Any]) -> Any:
-        """What `make` returned for this key the first time."""
+        """The result of make(), computed at the first call with this key and kept for the others."""
         if key not in self._memo:
             self._memo[key] = make()
         return self._memo[key]
 
     def warn(self, text: str) -> None:
+        """Add a sentence to the plan's warnings; once each."""
         if text not in self.warnings:
             self.warnings.append(text)
 
     def narrowed(self, share: Share, limbs: int) -> Share:
-        """The same share in fewer limbs."""
+        """The same share, reduced modulo 2^(64 · limbs)."""
         if share.limbs == limbs:
             return share
         # other shares may be in that register, with another scale
@@ -200,7 +207,8 @@ class Lowering:
         return self.as_share(out, share.shape, share.scale, min(share.bits, 64 * limbs), limbs)
 
     def aligned(self, node: Node, scale: int, limbs: int) -> Share:
-        """The share of `node` at a scale at least its own, in `limbs` limbs."""
+        """The share of `node` shifted left to `scale` fraction bits, which are at least its own,
+        modulo 2^(64 · limbs)."""
         share = self.narrowed(self.share(node), limbs)
         shift = scale - share.scale
         if shift == 0:
@@ -209,8 +217,8 @@ class Lowering:
         return self.as_share(out, share.shape, scale, min(share.bits + shift, 64 * limbs), limbs)
 
     def lasting(self, share: Share) -> Share:
-        """The same share in a register that holds it when the step is over: that of a carried
-        variable is given its next value then."""
+        """The same share in a register that keeps its value when the step ends. A carried
+        variable's register does not, since it receives the next value then: it is copied."""
         if share.register not in {state.register for state in self._state.values()}:
             return share
         return replace(share, register=self.call(lambda words: words, share).register)
@@ -223,8 +231,11 @@ class Lowering:
     def call(
         self, function: Callable[..., Words], *inputs: Value, uses_step: bool = False
     ) -> Value:
-        """Code that computes `function` of the inputs as soon as all of them are there; its
-        value."""
+        """Schedule a local computation at the first level where all inputs are known.
+
+        function: takes the ring words of `inputs`, and returns those of the result, whose register
+        is returned. uses_step: it depends on the number of the step, so it belongs to STEP.
+        """
         phase = max((value.phase for value in inputs), default=Phase.SETUP)
         phase = max(phase, Phase.STEP) if uses_step else phase
         level = max((value.level for value in inputs if value.phase == phase), default=0)
@@ -235,10 +246,11 @@ class Lowering:
         return Value(out, phase, level)
 
     def open_value(self, value: Value, field: Field, name: str, bits: int = 0) -> Operand:
-        """Open what is in a register under a fresh mask of its phase: the one place where masks and
-        openings are made.
+        """Open a share under a fresh mask: both parties send share + mask share, and learn
+        value + mask. This is the only place that makes masks and openings.
 
-        bits: modulo how many the value is known, if not modulo what the field holds.
+        value: the register of the share. field: shape and limbs of what is sent. name: for messages
+        and the plan. bits: the value is known modulo 2^bits; 0: modulo 2^(64 · field.limbs).
         """
         code = self.phases[value.phase]
         mask, target = self._register(), self._register()
@@ -265,8 +277,11 @@ class Lowering:
         )
 
     def opened(self, node: Node, limbs: int = 0) -> tuple[Value, Mask, int]:
-        """The opening c of `node`, its mask, and its scale; `limbs` to read fewer limbs. What is
-        opened is `Sizes.base`."""
+        """The opening c = node + mask, the mask, and the fraction bits of both.
+
+        `Sizes.base` of the node is opened, once for all of its views. limbs: read them modulo
+        2^(64 · limbs); 0: as they were opened.
+        """
         base, views = self.sizes.base(node)
         share, whole = self.share(base), self._opening(base)
         limbs = limbs or share.limbs
@@ -297,7 +312,8 @@ class Lowering:
         return opening
 
     def operand(self, node: Node, limbs: int) -> Operand:
-        """`node`, opened, as the operand of a product in the ring of `limbs` limbs."""
+        """`node`, opened, as the operand of a product: opening and mask, both shifted down to
+        `Sizes.operand_scale` and brought to the ring of `limbs` limbs."""
         base, views = self.sizes.base(node)
         shift = self.sizes.operand_shift(node)
         own = self._opening(base).share
@@ -322,19 +338,22 @@ class Lowering:
         )
 
     def through(self, views: tuple[View, ...], key: Any, value: Value, limbs: int) -> Value:
-        """`value`, known by `key`, seen through all of `views`, each applied once."""
+        """`value` with `views` applied one after the other. key: identifies the value; a view that
+        was applied to it before is not computed again."""
         for depth, view in enumerate(views):
             value = self.once((key, views[: depth + 1]), partial(self.viewed, value, view, limbs))
         return value
 
     def viewed(self, value: Value, view: View, limbs: int) -> Value:
+        """`value` with one view applied; limbs: of the ring that its words are in."""
         tail = len(ring(limbs).tail)
         if isinstance(view, Rows):
             return self.call(lambda x, step: view.at(x, step), value, clock(), uses_step=True)
         return self.call(lambda x: view.apply(x, None, tail), value)
 
     def deal(self, spec: Correlation, phase: Phase) -> list[Value]:
-        """The dealt tensors of a correlation that is fresh in `phase`."""
+        """The registers of the tensors that the dealer deals for `spec`, anew each time `phase`
+        runs. Equal correlations of a phase are dealt once."""
 
         def register() -> list[Value]:
             code = self.phases[phase]

@@ -1,8 +1,8 @@
 """Which numbers fit where: fraction bits and widths of a graph's nodes.
 
-*Scales* run forward: fraction bits of every node. *Demands* run backward: modulo which 2^k every
-node must be known so that all its consumers are exact. `solver` runs both, and decides where to
-truncate when the bits do not fit.
+*Scales* are computed forward: the number of fraction bits of every node. *Demands* are computed
+backward: for every node the least k such that its users are exact if it is known modulo 2^k.
+`solver` runs both, and decides where to truncate when the bits do not fit.
 """
 
 from __future__ import annotations
@@ -24,12 +24,16 @@ WIDE_SIZE = (
 
 @dataclass(frozen=True)
 class Numerics:
-    """Fixed-point choices of a job: fraction bits f, integer bits (sign and one spare included)
-    that any tensor gets, margin."""
+    """A job's choices of fixed-point format. JobError for values out of range.
+
+    fraction_bits: f; a number x is kept as the integer nearest to x · 2^f. integer_bits: bits above
+    the binary point that every tensor gets, including the sign, one for truncation and a spare one.
+    margin: a value is taken to stay below so many of its expected deviations, where its proven
+    interval would cost more bits.
+    """
 
     fraction_bits: int = 20
     integer_bits: int = 16
-    # how many times its likely deviation a value may be where the proven range would cost bits
     margin: float = 64.0
 
     def __post_init__(self) -> None:
@@ -44,28 +48,32 @@ class Numerics:
 
 
 class Sized(Op):
-    """An operation whose fraction bits, and the bits it needs of its operands, are known."""
+    """An operation with rules for `Sizes`: the fraction bits of its result, and the bits it needs
+    of its operands."""
 
     keeps_scale: bool = (
         False  # its result is multiplied at its own scale, not at the job's fraction bits
     )
 
     def scale(self, sizes: Sizes, node: Node) -> int:
-        """Fraction bits of the result; those of the operands are in `sizes`."""
+        """Fraction bits of the result of `node`; those of its operands are in `sizes.scales`."""
         raise NotImplementedError
 
     def demand(self, demands: Demands, node: Node, bits: int) -> None:
-        """State what this node needs of its operands if its result is to be known modulo 2^bits."""
+        """Call `demands.need…` for each operand, with what it takes for the result of `node` to be
+        known modulo 2^bits."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Fraction bits and widths of a graph's nodes. What `size` returns; while it works, what stands
-    so far.
+    """Fraction bits and widths of a graph's nodes: the result of `solver.size`, and its working
+    state until then.
 
-    A carried variable that nothing revealed depends on is in neither `carried_needs` nor, through
-    it, `needs`.
+    scales: fraction bits, by node. needs: bits k, by node, which must be known modulo 2^k; nodes on
+    which nothing revealed depends are left out. carried_scales, carried_needs: the same of carried
+    variables, by label. assumed: the magnitude that a node is assumed to stay below, for those
+    whose interval does not prove it. limits: memo of `limit`, shared by all sizes of one graph.
     """
 
     graph: Graph  # with truncations where they are necessary

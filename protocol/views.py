@@ -1,9 +1,11 @@
 """Views: structural maps that commute with masking.
 
 If ε = x + r then view(ε) = view(x) + view(r), so a transposed, sliced or reshaped secret needs no
-opening of its own: the parties apply the view to ε, the dealer applies it to r. `batch` counts
-leading axes in front of the tensor's own shape (the dealer works on many steps at once); `tail` is
-the ring's limb axis behind it.
+opening of its own: the parties apply the view to ε, the dealer applies it to r.
+
+Arrays of ring words have up to three groups of axes: (batch, *shape, limbs). The batch axis is
+there when the dealer works on many steps at once; the limb axis where a ring element takes more
+than one 64-bit word.
 """
 
 from __future__ import annotations
@@ -28,22 +30,29 @@ MOST_STEPS = 1 << 40  # of all runs that go on from each other
 
 @dataclass(frozen=True)
 class View:
-    """One structural map. `shape` is the result's shape."""
+    """One structural map of tensors. `shape`: the shape of its result, without batch and limbs."""
 
     shape: Shape
 
     def fits(self, shape: Shape) -> bool:
-        """Whether it is a map of tensors of `shape`, whoever made it: then `apply` is safe."""
+        """Whether this map can be applied to a tensor of `shape`.
+
+        A plan that arrived from another process is checked with it; `apply` relies on the answer.
+        """
         raise NotImplementedError
 
     def apply(self, words: NDArray[Any], steps: Steps | None, tail: int) -> NDArray[Any]:
-        """`steps` None: one step, no batch axis. Otherwise axis 0 of `words` runs over `steps` (or
-        has length 1)."""
+        """The map's result for an array of ring words.
+
+        words: (batch, *shape of the operand, limbs). steps: the numbers of the steps that the batch
+        axis runs over, of which the array has one entry each, or a single one for all; None for one
+        step, without a batch axis. tail: how many limb axes there are, 0 or 1.
+        """
         raise NotImplementedError
 
     @property
     def varies(self) -> bool:
-        """Whether the map depends on the step."""
+        """Whether the result depends on the number of the step: then `apply` needs `steps`."""
         return False
 
 
@@ -180,12 +189,12 @@ class Windows(View):
 
 @dataclass(frozen=True)
 class Rows(View):
-    """The step's minibatch: shape[0] consecutive rows from row step · shape[0] on, going on from
-    the beginning at the end.
+    """The minibatch of a step: shape[0] consecutive rows, beginning at row step · shape[0] modulo
+    `total`.
 
-    With an agreed `seed`, the rows of every epoch (as many as there are) stand in an order of its
-    own, drawn from the seed.
-    `begun`: steps of earlier runs, which this one goes on from.
+    total: rows of the whole tensor, which are one epoch. seed: public and agreed; with it the rows
+    of every epoch stand in a fresh order, which is drawn from it; None keeps the file's order.
+    begun: steps of earlier runs that this run continues; they are counted in.
     """
 
     total: int
@@ -208,6 +217,7 @@ class Rows(View):
         return True
 
     def rows(self, step: int) -> NDArray[np.int64]:
+        """The numbers of the step's rows in the whole tensor, in the minibatch's order."""
         size, total, step = self.shape[0], self.total, self.begun + step
         places = step * size % total + np.arange(size)  # from the epoch's beginning on
         if self.seed is None:
@@ -219,6 +229,7 @@ class Rows(View):
         return rows
 
     def at(self, words: NDArray[Any], step: int) -> NDArray[Any]:
+        """The rows of one step; `words` has no batch axis. A view of it, where no row is moved."""
         start = (self.begun + step) * self.shape[0] % self.total
         if self.seed is None and start + self.shape[0] <= self.total:
             return words[start : start + self.shape[0]]
@@ -316,6 +327,8 @@ VIEWS: dict[str, type[View]] = {
 
 
 def own_key(item: int | tuple[int, int, int] | None) -> Any:
+    """One position of `Index.items` as NumPy's basic indexing takes it; a stop below 0 stands for
+    the axis's end."""
     if not isinstance(item, tuple):
         return item
     start, stop, step = item
@@ -323,6 +336,7 @@ def own_key(item: int | tuple[int, int, int] | None) -> Any:
 
 
 def padded(shape: Shape, widths: tuple[tuple[int, int, int], ...]) -> Shape:
+    """The shape after `Pad`: widths are (zeros before, between entries, after), by axis."""
     return tuple(
         before + max(0, n + (n - 1) * between) + after
         for n, (before, between, after) in zip(shape, widths, strict=False)
@@ -330,6 +344,7 @@ def padded(shape: Shape, widths: tuple[tuple[int, int, int], ...]) -> Shape:
 
 
 def window_places(shape: Shape, size: Shape, stride: Shape) -> Shape:
+    """How many windows of `size` fit along each axis when their beginnings are `stride` apart."""
     return tuple(
         (n - k) // max(step, 1) + 1 for n, k, step in zip(shape, size, stride, strict=False)
     )
