@@ -69,8 +69,8 @@ _TABLE = {setting.name: setting for setting in tables.PARTY}
 
 
 class Party:
-    """One of the two parties: who it is, how it finds the two others and trusts them, how patient
-    it is, what it keeps.
+    """One of the two parties, with its settings: role, session, addresses and keys of the others,
+    timeouts, links, and where it keeps its state.
 
     Every argument is an option of `python -m party` and means what `python -m party run --help`
     says; left out, it is what the command has by default. Times are seconds or texts such as "5m",
@@ -130,7 +130,7 @@ class Party:
 
     @staticmethod
     def of(settings: Config) -> Party:
-        """The party that a command's settings describe."""
+        """The party with the settings of a command."""
         given = {name: getattr(settings, name) for name in _TABLE if name not in ("role", "guard")}
         return Party(settings.role, guard=settings.guard == "on", **given)
 
@@ -150,15 +150,18 @@ class Party:
         view: RunView | None = None,
         **tensors: Any,
     ) -> Result:
-        """Take part in one run of `job` with these tensors, this party's own, and give what it
-        learnt.
+        """Take part in one run of `job`, and return what this party learns from it.
 
-        `iterations` and `reveal` (alice, bob, both, none) replace what the job says; both parties
-        must say the same, and whether they keep what the job says can stay shared: `result.model`,
-        of which each has its half, to save. `model`: the half of an earlier one, or its file, to
-        begin with. `view` is told how far it is; by default a bar shows it, in a notebook or on a
-        terminal, and the logger mpc.alice or mpc.bob hears of it. Cancelled, it ends at both
-        parties, and the other is told so.
+        data, tensors: this party's inputs: arrays by name, frames or paths for tables.
+        iterations, reveal (alice, bob, both, none), keep: as the options of `party run`; both
+            parties must give the same. With keep=True, `result.model` is this party's share of the
+            model, to save.
+        model: this party's share of an earlier model, or its file, to begin with.
+        view: its methods are called as the run proceeds; by default a bar in a notebook or on a
+            terminal, and the logger mpc.alice or mpc.bob.
+
+        Raises MpcError with one sentence for whatever ends the run early. When it is cancelled, the
+        run ends at both parties.
         """
         given = handed(data, tensors)
         if view is None:
@@ -189,8 +192,8 @@ class Party:
     train = run
 
     def run_sync(self, job: AnyJob, data: Any = None, /, **more: Any) -> Result:
-        """The same for code that is not a coroutine. Where an event loop is running already, it
-        runs in a thread with its own."""
+        """`run`, called from code that is not a coroutine. If the calling thread has a running
+        event loop, the run has a thread and a loop of its own, and this call still blocks."""
         return wait_for(self.run(job, data, **more))
 
     train_sync = run_sync
@@ -207,12 +210,15 @@ class Party:
         view: RunView | None = None,
         **tensors: Any,
     ) -> Result:
-        """What a model that stays shared, of which this is one half, says of new rows; these are
-        given by one of the parties.
+        """Predict with a model that stays shared: both parties call this, one of them with rows.
 
-        `job` is what trained it; without it, the file that did. `to`, the same at both, says who
-        learns what: {"classes": "bob"}, also "probabilities", "scores", and "predictions", which is
-        classes or scores; without it whoever brings the rows learns the `kind`.
+        model: this party's share, or its file. data, tensors: the rows, from one party.
+        job: the job that trained the model; None: the job file named in the share.
+        to: who learns what, the same at both: {"classes": "bob"}; also "probabilities", "scores",
+            and "predictions" (classes, or scores where there are none). None: the party with the
+            rows learns the `kind`.
+
+        Raises MpcError, and may be cancelled, as `run`.
         """
         async with telling(self.role, self.addresses):
             half = SharedModel.read(model) if isinstance(model, (str, Path)) else model
@@ -230,12 +236,12 @@ class Party:
     def predict_sync(
         self, model: SharedModel | str | Path, data: Any = None, /, **more: Any
     ) -> Result:
-        """The same for code that is not a coroutine."""
+        """`predict`, called from code that is not a coroutine, as `run_sync` calls `run`."""
         return wait_for(self.predict(model, data, **more))
 
     async def _prepared(self, prepare: Callable[[], Run]) -> Run:
-        """What `prepare` gives, made in a thread: reading data and compiling take their time, and
-        the loop may have other work."""
+        """The result of prepare(), called in a thread: reading data and compiling take seconds, in
+        which the event loop must not block."""
 
         def let_go(done: asyncio.Future[Run]) -> None:
             # a loop that ends cancels what there is
@@ -262,11 +268,11 @@ class Party:
         fresh: bool = False,
         named: Named = Named(),  # noqa: B008, a tuple
     ) -> Run:
-        """Everything before the first word to anybody: the job, this party's tensors, keys, records
-        of earlier attempts.
+        """Do everything that precedes the first message: load the job, read and encode this
+        party's inputs, read keys and the records of earlier attempts.
 
-        `fresh` sets the state of this session aside; `named` is how the job was given, for a model
-        that is kept.
+        fresh: first move the state of this session aside. named: how the user named the job, which
+        is noted in a model that is kept. The other arguments: see `run`. Raises MpcError.
         """
         watch, seen = Watch.of(self), Seen()
         view = (
@@ -346,7 +352,8 @@ class Party:
         reveal: str | None = None,
         **tensors: Any,
     ) -> Planned:
-        """What a run will cost, as `party.plan` does, for this party's network and links."""
+        """The cost of a run of `job`: rounds, bytes, dealt bytes, memory and predicted seconds, as
+        `party.plan` gives them, for this party's link settings."""
         return plan(
             job,
             data,
@@ -360,7 +367,8 @@ class Party:
         )
 
     def addresses(self, dealt: bool = True) -> Addresses:
-        """Addresses and keys of the two others; of the peer alone where nothing is dealt."""
+        """Addresses and keys of the peer and of the dealer; of the peer alone if dealt is False or
+        a file of material takes the dealer's place. ConfigError for missing or wrong keys."""
         peer, dealer = self.peer, self.dealer if self.material is None and dealt else None
         keys = own_key(
             self.role,
@@ -398,8 +406,7 @@ class Party:
         )
 
 
-# ---- what was given
-# ----------------------------------------------------------------------------------------------
+# ---- what was given ------------------------------------------------------------------------------
 
 
 def _read(name: str, given: Any) -> Any:
@@ -415,5 +422,4 @@ def _read(name: str, given: Any) -> Any:
     return setting.read(text, name)
 
 
-# ---- outside of coroutines
-# ---------------------------------------------------------------------------------------
+# ---- outside of coroutines -----------------------------------------------------------------------

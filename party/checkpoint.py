@@ -126,8 +126,7 @@ class Store:
             ) from None
         return aside
 
-    # ---- checkpoints
-    # --------------------------------------------------------------------------------------------
+    # ---- checkpoints -----------------------------------------------------------------------------
 
     @property
     def points(self) -> list[Point]:
@@ -178,8 +177,7 @@ class Store:
                 with contextlib.suppress(OSError):
                     path.unlink()
 
-    # ---- epochs
-    # ----------------------------------------------------------------------------------------------
+    # ---- epochs ----------------------------------------------------------------------------------
 
     def epoch(self) -> int:
         """The highest epoch on record."""
@@ -190,8 +188,7 @@ class Store:
         """Record durably that this epoch is used, before it is."""
         self._write(self._named("epoch"), {"epoch": epoch})
 
-    # ---- the rows, and the end
-    # ----------------------------------------------------------------------------------
+    # ---- the rows, and the end -------------------------------------------------------------------
 
     def record(self, name: str, body: Mapping[str, Any]) -> None:
         """Write "rows", "ending" or "results" durably. The body has an "epoch"."""
@@ -211,8 +208,7 @@ class Store:
         except OSError as error:
             raise self._cannot(self._named(name), error) from None
 
-    # ---- files
-    # ----------------------------------------------------------------------------------------------
+    # ---- files -----------------------------------------------------------------------------------
 
     def _named(self, name: str) -> Path:
         return self.folder / f"{self._prefix}.{name}"

@@ -152,8 +152,7 @@ class Ending:
             if self._finished is not None and seal.epoch > self._seals[self._finished].epoch:
                 self._finished = None  # sealed after these results were given up
 
-    # ---- what the peer is told, and tells
-    # -----------------------------------------------------------------------
+    # ---- what the peer is told, and tells --------------------------------------------------------
 
     def offer(self) -> list[list[Any]]:
         """For each attempt that can be finished from here: ticket, epoch, and whether its results
@@ -180,8 +179,7 @@ class Ending:
         ticket = max(found, key=lambda seal: (seal.epoch, seal.ticket)).ticket
         return ticket, lacks[ticket]
 
-    # ---- the steps
-    # ----------------------------------------------------------------------------------------------
+    # ---- the steps -------------------------------------------------------------------------------
 
     async def seal(
         self,

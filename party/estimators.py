@@ -121,8 +121,7 @@ class Estimator:
         arguments = ", ".join(f"{name}={value!r}" for name, value in changed.items())
         return f"{type(self).__name__}({arguments})"
 
-    # ---- fit
-    # ----------------------------------------------------------------------------------------------
+    # ---- fit -------------------------------------------------------------------------------------
 
     def fit(self, X: Any = None, y: Any = None, session: Session | None = None) -> Self:
         """Train with the peer, who calls this too; at alice and at bob with a frame of their own,
@@ -267,8 +266,7 @@ class Estimator:
             self.coef_: Array = values["coef"].T
             self.intercept_: Any = values.get("intercept", np.zeros(len(self.coef_)))
 
-    # ---- predict
-    # ----------------------------------------------------------------------------------------------
+    # ---- predict ---------------------------------------------------------------------------------
 
     def predict(self, X: Any = None, session: Session | None = None) -> Any:
         """What the model says of new rows: of this party, or X=None of the peer; columns of both

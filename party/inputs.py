@@ -191,8 +191,7 @@ def default_tensor(name: str, declared: Input, key: Callable[[], bytes] = fresh_
     return _checked(name, found, declared, "the job's default", "default")
 
 
-# ---- checks
-# --------------------------------------------------------------------------------------------
+# ---- checks --------------------------------------------------------------------------------------
 
 
 def _checked(

@@ -69,8 +69,7 @@ class Journal:
                 os.close(descriptor)
         self._files = []
 
-    # ---- what is recorded
-    # ---------------------------------------------------------------------------------------
+    # ---- what is recorded ------------------------------------------------------------------------
 
     def reserve_steps(self, end: int) -> None:
         """Rows of the steps below `end` are taken, from the moment this returns on and forever."""
@@ -104,8 +103,7 @@ class Journal:
                 return True
             return False
 
-    # ---- what the peer is told, and tells
-    # -----------------------------------------------------------------------
+    # ---- what the peer is told, and tells --------------------------------------------------------
 
     def body(self) -> dict[str, Any]:
         numbers = {name: getattr(self, name) for name in COUNTED}
@@ -141,8 +139,7 @@ class Journal:
             self._record(lines)
         return body
 
-    # ---- files
-    # ----------------------------------------------------------------------------------------------
+    # ---- files -----------------------------------------------------------------------------------
 
     def _record(self, lines: list[str]) -> None:
         if lines:

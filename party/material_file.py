@@ -260,8 +260,7 @@ class Material(StepObserver):
         except MaterialError as error:
             raise self._wrong(error) from None
 
-    # ---- setup, which every attempt opens again
-    # -----------------------------------------------------------------
+    # ---- setup, which every attempt opens again --------------------------------------------------
 
     def sending(self, number: int, words: Words) -> None:
         """Before a round of setup is sent."""

@@ -35,7 +35,7 @@ _SMALL_MESSAGE = np.zeros(12, np.uint64)
 
 @dataclass
 class Progress:
-    """Where the online phase stands; read by whoever shows it."""
+    """How far the online phase is: steps done, of how many, rounds, seconds."""
 
     step: int
     steps: int
@@ -52,11 +52,15 @@ class Progress:
 
 
 class Halted(Exception):
-    """Both parties stopped after a step because one of them was asked to end."""
+    """Both parties stopped behind a checkpoint, because one of them was told to end (TERM)."""
 
 
 class Runner:
-    """One attempt at the remaining steps, from `start` on."""
+    """Drives one attempt at a run: setup, the steps from number `start` on, checks and finish.
+
+    machine: this party's registers and code. peer: the link for the rounds. intake: the source of
+    dealt material. epoch: number of the attempt. observers: called around steps and checks.
+    """
 
     def __init__(
         self,
@@ -77,13 +81,13 @@ class Runner:
         self._finishes = 0  # rounds of the finish so far
 
     async def meet(self) -> None:
-        """One exchange of a message of a hundred bytes that says nothing: both parties are here.
-        For measurements."""
+        """Exchange 96 bytes of zeros with the peer, so that a measurement begins at both parties
+        at the same time."""
         await self._exchange(_SMALL_MESSAGE, len(_SMALL_MESSAGE))
 
     async def run(self, restored: list[Words] | None = None) -> None:
-        """Setup, the remaining steps (from `restored` shares if any), finish. Errors name the step
-        they happened at."""
+        """Run to the end. restored: the shares of the carried variables at step `start`, from a
+        checkpoint. Raises Halted; every MpcError names the phase or step in which it arose."""
         progress, machine = self.progress, self._machine
         begun = time.monotonic()
         try:
@@ -107,6 +111,7 @@ class Runner:
             progress.seconds = time.monotonic() - begun
 
     def place(self) -> str:
+        """The phase or step that is being computed, in words."""
         progress = self.progress
         if progress.phase in (Phase.STEP, Phase.CHECK):
             return f"step {progress.step} of {progress.steps}"
@@ -160,7 +165,7 @@ class Runner:
                         self._close_step(step)
 
     async def _supply(self, phase: Phase, step: int, number: int) -> None:
-        """What comes in parts before a round."""
+        """Give the machine the parts of the dealt material that round `number` needs first."""
         for load in self._machine.loads(number):
             material = self._intake.masks(phase, step, load.masks)
             if load.part is not None:
@@ -168,8 +173,8 @@ class Runner:
             self._machine.supply(load, material)
 
     def _close_check(self, step: int) -> bool:
-        """Behind a CHECK: whether the run is over, before its last step; if not, what was asked for
-        in the step before it."""
+        """Tell observers of a CHECK. True if one of them ends the run early; otherwise do what was
+        requested in the step before it."""
         over = False
         for observer in self._observers:
             over |= observer.checked(step)
@@ -180,8 +185,8 @@ class Runner:
         return False
 
     def _close_step(self, step: int) -> None:
-        """Act on what was asked for. After the last step the run ends, whoever asked for what: the
-        finish needs that step's values."""
+        """Write the checkpoint, or halt, as both parties agreed in the step; not after the last
+        step, whose values the finish needs."""
         granted, self._granted = self._granted, None
         if granted is None or step == self.progress.steps:
             return
@@ -192,7 +197,8 @@ class Runner:
             raise Halted
 
     async def _witnessed(self, words: Words, expected: int) -> list[Words]:
-        """A round of setup, shown to whoever must know what its masks met."""
+        """A round of setup, whose words the observers see: an attempt that resumes must send the
+        same words under the same masks."""
         number, self._witnesses = self._witnesses, self._witnesses + 1
         for observer in self._observers:
             observer.sending(number, words)
@@ -202,8 +208,8 @@ class Runner:
         return reply
 
     async def _sealed(self, words: Words, expected: int) -> list[Words]:
-        """A round of the finish. In the last one the shares of the results are sent: not before
-        both can end."""
+        """A round of the finish. The last one sends the shares of the results; before it observers
+        seal them, which ensures that both parties can end even if one is killed."""
         self._finishes += 1
         if self._finishes == self._machine.rounds(Phase.FINISH):
             for observer in self._observers:

@@ -122,8 +122,7 @@ class Seen(RunView):
         self._awaited: tuple[str, int] = ("", 0)  # who was waited for last, after how many rounds
         self._rate = Rate()
 
-    # ---- what a run tells
-    # ---------------------------------------------------------------------------------------
+    # ---- what a run tells ------------------------------------------------------------------------
 
     def note(self, text: str, event: str = "note") -> None:
         self._remember(text)
@@ -167,8 +166,7 @@ class Seen(RunView):
     def _remember(self, text: str) -> None:
         self.events.append((time.time(), text))
 
-    # ---- what is to be seen
-    # -------------------------------------------------------------------------------------
+    # ---- what is to be seen ----------------------------------------------------------------------
 
     @property
     def counts(self) -> Counts:

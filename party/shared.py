@@ -101,8 +101,7 @@ class SharedModel:
     def __str__(self) -> str:
         return f"the share {self.path or f'of the model {self.name}'}"
 
-    # ---- the file
-    # ----------------------------------------------------------------------------------------------
+    # ---- the file --------------------------------------------------------------------------------
 
     def body(self) -> dict[str, Any]:
         """All of it as plain data."""
@@ -179,8 +178,7 @@ class SharedModel:
                     " --new-keys` at both"
                 )
 
-    # ---- generations
-    # --------------------------------------------------------------------------------------------
+    # ---- generations -----------------------------------------------------------------------------
 
     def offer(self) -> list[Any]:
         """What the peer is told of it."""
@@ -250,8 +248,7 @@ def joined(mine: bytes, theirs: object, role: str, who: str) -> bytes:
     return hashlib.blake2b(first + second, digest_size=SEED_BYTES, person=b"mpc-share").digest()
 
 
-# ---- what a run does with it
-# -------------------------------------------------------------------------------------
+# ---- what a run does with it ---------------------------------------------------------------------
 
 
 def begin(job: Job, model: SharedModel) -> None:

@@ -41,8 +41,7 @@ DETAILS = 3
 Words = tuple[str, str, str]
 
 
-# ---- what is revealed
-# -------------------------------------------------------------------------------------------
+# ---- what is revealed ----------------------------------------------------------------------------
 
 
 def reveals(listing: Listing, learners: Sequence[int], every: int = 0) -> list[str]:
@@ -204,8 +203,7 @@ _PHRASES: dict[type[Op], Callable[..., str]] = {
 }
 
 
-# ---- what one statement does
-# ------------------------------------------------------------------------------------
+# ---- what one statement does ---------------------------------------------------------------------
 
 
 def words(listing: Listing, number: int) -> Words:

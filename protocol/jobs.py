@@ -69,11 +69,12 @@ class Job:
     _fewest_bits = 0  # that the plan goes down to, where it chooses
 
     def begin_with(self, stored: Iterable[Stored], begun: int = 0) -> None:
-        """Have these tensors, of which both hold shares since an earlier run, as variables, in
-        place of what would be brought.
+        """Begin with tensors that an earlier run has kept as shares, in place of inputs or initial
+        values of these names.
 
-        begun: how many steps led to them; schedules, orders of rows and dropout go on from there.
-        DataError where one does not have the shape that the job declares, or may leave the range.
+        begun: how many steps led to them; learning-rate schedules, orders of rows and dropout
+        continue from there. DataError where a shape differs from the one that the job declares, or
+        a range exceeds it.
         """
         found = {each.label: each for each in stored}
         for name in found.keys() & self.declared.keys():
@@ -88,8 +89,8 @@ class Job:
         self.__dict__.pop("inputs", None)
 
     def steps(self, shapes: Mapping[str, Shape]) -> int:
-        """How many iterations there are, given the shapes of all that is brought; called before the
-        job is traced."""
+        """The number of iterations, given the shapes of all inputs by name. Called before the job
+        is traced; override it where `iterations` is None. JobError if it is not known."""
         if self.iterations is None:
             raise JobError(
                 f"job {type(self).__name__} does not say how many iterations it has; give"
@@ -98,48 +99,52 @@ class Job:
         return self.iterations
 
     def setup(self, v: Variables) -> None:
-        """Once, before the first step."""
+        """Traced for what is computed once, before the first step: v.name = … makes variables."""
 
     def step(self, v: Variables) -> None:
-        """One iteration."""
+        """Traced for one iteration; a variable that it assigns is carried to the next.
+
+        It is called a few times with the same effect, on shapes alone, until the ranges of the
+        carried variables are known: whatever else it does (print, draw numbers) is done each time.
+        """
 
     def check(self, v: Variables) -> None:
-        """After every `check_every` steps and after the last; may call v.reveal(name=tensor, …) of
-        how far it has come.
+        """Traced for what is computed after every `check_every` steps and after the last: metrics
+        of the training so far, revealed by v.reveal(name=tensor, …).
 
-        `v` holds the variables as the steps before have left them. What is revealed stands in the
-        plan, like any other reveal.
+        `v` holds the variables as the last step has left them. The reveals are part of the plan,
+        like any other.
         """
 
     def stop(self, history: Mapping[str, Sequence[Array]]) -> bool:
-        """Asked after each check: whether the run goes to its finish now. `history`: what checks
-        revealed to both, an array each.
+        """Called after each check: whether the run ends here, with its finish.
 
-        Both parties ask their own copy, and must come to the same answer: compare the numbers, and
-        compute little with them.
+        history: for each name revealed to both parties, the arrays of all checks so far. Each party
+        calls its own copy, and both must get the same answer: compare the numbers, and compute
+        little with them.
         """
         return False
 
     def improved(self, history: Mapping[str, Sequence[Array]]) -> bool:
-        """Asked after each check, before `stop`: whether the variables as they stand are the best
-        so far, which the finish then has.
+        """Called after each check, before `stop`: whether the variables of now are the best so far.
 
-        Without such a check it has the last ones. Both parties ask, as they do `stop`.
+        The finish is computed from the best ones, or from the last where no check called them so.
+        history, and who calls it: as for `stop`.
         """
         return False
 
     def finish(self, v: Variables) -> None:
-        """Once, after the last step; calls v.reveal(name=tensor, …)."""
+        """Traced for what is computed once, after the last step; calls v.reveal(name=tensor, …)."""
         raise JobError(
             f"job {type(self).__name__} reveals nothing: define finish() and call"
             " v.reveal(name=tensor)"
         )
 
     def stated(self) -> dict[str, Input | Bundle]:
-        """What the job declares to be brought, by name: what its class has, or where a class
-        replaces what another had, that.
+        """The inputs that the job declares, by name: attributes of its class and its base classes,
+        of which the most derived counts.
 
-        A job whose tensors depend on its parameters replaces this, and adds them.
+        A job whose inputs depend on its parameters overrides this, and adds them.
         """
         found = {
             name: value
@@ -150,8 +155,8 @@ class Job:
 
     @cached_property
     def declared(self) -> dict[str, Input]:
-        """The tensors that the job says are brought, those of bundles too, by name: the same order
-        at both parties."""
+        """All declared input tensors, those of bundles included, sorted by name, so that both
+        parties have the same order."""
         found: dict[str, Input] = {}
         for name, value in self.stated().items():
             if isinstance(value, Input):
@@ -165,7 +170,7 @@ class Job:
 
     @cached_property
     def bundles(self) -> dict[str, Bundle]:
-        """By name, in that order."""
+        """The declared bundles (tables, for one), sorted by name."""
         return {
             name: value
             for name, value in sorted(self.stated().items())
@@ -174,7 +179,8 @@ class Job:
 
     @cached_property
     def inputs(self) -> dict[str, Input]:
-        """What each party brings, by name, in that order."""
+        """The input tensors of this run, sorted by name: `declared` without those that an earlier
+        run has kept."""
         brought = [
             each.brought(name) for name, each in self.declared.items() if name not in self.stored
         ]
@@ -182,8 +188,8 @@ class Job:
 
     @property
     def parameters(self) -> dict[str, int | float | str | bool]:
-        """The plain numbers, strings and flags of the class: what --param may change, and both
-        parties must share."""
+        """The job's public parameters by name: attributes that are numbers, strings or flags. The
+        option --param sets them; both parties must have the same."""
         found = {
             name: value
             for base in reversed(type(self).__mro__)
@@ -198,16 +204,14 @@ class Job:
         }
 
     def training_rows(self, rows: int) -> NDArray[np.intp]:
-        """Which of so many rows of a table the job learns from: those that preparation may look
-        at."""
+        """The numbers of the rows, of so many, that the job learns from: means, categories and the
+        like are fitted on these alone."""
         return np.arange(rows)
 
     @property
     def numerics(self) -> Numerics:
-        """What the job states; with the usual fraction bits where it leaves them to the plan.
-
-        JobError where a parameter is none.
-        """
+        """The fixed-point format that the job states; where it leaves the fraction bits to the
+        plan, the default ones. JobError for a parameter beyond its limits."""
         for name, limit in self.limits.items():
             if not limit.allows(value := getattr(self, name)):
                 raise JobError(f"{name} = {value!r}: {limit.words}")

@@ -187,7 +187,7 @@ class Lowering:
             self.causes |= dict.fromkeys(registers, self._emitting[-1])
 
     def once(self, key: Any, make: Callable[[], Any]) -> Any:
-        """The result of make(), computed at the first call with this key and kept for the others."""
+        """The result of make(), computed at the first call with this key and kept for later."""
         if key not in self._memo:
             self._memo[key] = make()
         return self._memo[key]

@@ -4,6 +4,7 @@ the job says it."""
 from __future__ import annotations
 
 import pytest
+from plan_jobs import line
 
 from party import plan
 from protocol.breakdown import GUARD, kinds, parts, rounds
@@ -28,13 +29,15 @@ def test_the_parts_of_a_phase_add_up_to_its_cost(job):
 def test_an_operation_is_named_as_the_job_says_it():
     found = plan("seed").plan
     step = {part.name: part for part in parts(found, Phase.STEP)}
-    assert step["sigmoid (4, 1)"].rounds == (2,) and step["sigmoid (4, 1)"].line == "seed.py:27"
+    assert step["sigmoid (4, 1)"].rounds == (2,) and step["sigmoid (4, 1)"].line == line(
+        "seed", "sigmoid("
+    )
     assert not step["matmul (3, 1)"].rounds and step["matmul (3, 1)"].dealt
     (guard,) = parts(found, Phase.CHECK)
     assert (guard.name, guard.line) == (GUARD, "")
     finish = {part.name: part for part in parts(found, Phase.FINISH)}
     assert finish["w (3, 1)"].dealt and {part.line for part in finish.values()} == {
         "",
-        "seed.py:33",
+        line("seed", "v.reveal("),
     }
     assert rounds(found, Phase.FINISH)[-1].reveals[:2] == ("weights", "predictions")

@@ -78,8 +78,7 @@ def agrees(run: Simulation, job: Job, steps: int, every: int) -> None:
                 assert np.abs(mine - theirs).max() < 1e-4
 
 
-# ---- the schedule
-# -------------------------------------------------------------------------------------------------
+# ---- the schedule --------------------------------------------------------------------------------
 
 
 @given(st.integers(0, 60), st.integers(0, 70), st.data())
@@ -112,8 +111,7 @@ def test_the_walks_of_a_schedule_hold_every_step_and_check_once_and_in_order(ste
     assert [phase for phase, _, _ in schedule.runs()][-1] == Phase.FINISH
 
 
-# ---- what is revealed, and to whom
-# --------------------------------------------------------------------------------
+# ---- what is revealed, and to whom ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize("guard", [True, False])
@@ -201,8 +199,7 @@ def test_a_tensor_may_be_called_to():
     assert list(run.results[0]) == ["to"]
 
 
-# ---- what it costs
-# ------------------------------------------------------------------------------------------------
+# ---- what it costs -------------------------------------------------------------------------------
 
 
 def test_a_check_costs_a_twentieth_by_default_and_no_step_a_message():
@@ -224,8 +221,7 @@ def test_a_check_costs_a_twentieth_by_default_and_no_step_a_message():
     assert plan_of(job, 0).dealing.schedule == Schedule(0)
 
 
-# ---- how a run ends
-# -----------------------------------------------------------------------------------------------
+# ---- how a run ends ------------------------------------------------------------------------------
 
 
 def test_a_run_stops_where_the_job_says_so():

@@ -302,8 +302,7 @@ def test_neither_hash_seeds_nor_file_names_are_in_the_digest(tmp_path):
     assert len(found) == 1
 
 
-# ---- words
-# --------------------------------------------------------------------------------------------------
+# ---- words ---------------------------------------------------------------------------------------
 
 
 def said_of(body: Any, *learners: int) -> str:

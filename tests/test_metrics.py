@@ -117,8 +117,7 @@ def test_the_dashboard_asks_for_all_that_there_is_and_nothing_else():
     assert set(re.findall(r"\bmpc_\w+", " ".join(queries))) == measures()
 
 
-# ---- who may look
-# ------------------------------------------------------------------------------------------------
+# ---- who may look --------------------------------------------------------------------------------
 
 
 async def test_only_loopback_under_its_own_names_or_whoever_knows_the_token():

@@ -123,8 +123,7 @@ def close(job: Job, arrays: dict[str, Any], iterations: int, bound: float) -> Si
     return run
 
 
-# ---- jobs
-# ------------------------------------------------------------------------------------------------
+# ---- jobs ----------------------------------------------------------------------------------------
 
 
 LAYERS = {
@@ -161,8 +160,7 @@ every = pytest.mark.parametrize(
 )
 
 
-# ---- plan == measured
-# ------------------------------------------------------------------------------------
+# ---- plan == measured ----------------------------------------------------------------------------
 
 
 def test_the_built_in_jobs_are_found():
@@ -201,8 +199,7 @@ def test_both_parties_derive_the_same_plan(job, arrays):
     assert plan_of(small(type(job)()), arrays, 7).digest == alice.digest
 
 
-# ---- what is opened, and in how many rounds
-# --------------------------------------------------------------
+# ---- what is opened, and in how many rounds ------------------------------------------------------
 
 
 def test_the_seed_job_takes_two_rounds_and_four_messages_an_iteration():
@@ -250,8 +247,7 @@ def test_independent_models_share_their_rounds():
     assert two.dealt_bytes == 2 * one.dealt_bytes
 
 
-# ---- the digest
-# ------------------------------------------------------------------------------------------
+# ---- the digest ----------------------------------------------------------------------------------
 
 
 def test_whatever_changes_the_run_changes_the_digest():
@@ -280,8 +276,7 @@ def test_whatever_changes_the_run_changes_the_digest():
     assert made() == digests["the job itself"] == plan_of(Seed(), arrays, 100).digest
 
 
-# ---- what the plan promises is what comes out
-# ------------------------------------------------------------
+# ---- what the plan promises is what comes out ----------------------------------------------------
 
 
 def test_a_decaying_variable_stays_right():

@@ -331,8 +331,7 @@ def test_material_that_does_not_fit_the_plan():
         silent(str(caught.value))
 
 
-# ---- a sweep: no dataclass shows raw words, arrays or bytes
-# ----------------------------------------------
+# ---- a sweep: no dataclass shows raw words, arrays or bytes --------------------------------------
 
 SHOWN = {
     "PublicKey.raw",  # public, and has its own repr

@@ -244,8 +244,7 @@ def test_tracing_takes_time_in_proportion_to_the_operations():
     assert seconds(4000) < 80 * seconds(400)
 
 
-# ---- what sizes are made of
-# ------------------------------------------------------------------------------
+# ---- what sizes are made of ----------------------------------------------------------------------
 
 
 def node(low: float, high: float, shape=(4,)):

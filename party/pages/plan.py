@@ -92,8 +92,7 @@ def _tiles(planned: Planned) -> Element:
     )
 
 
-# ---- bytes
-# --------------------------------------------------------------------------------------------------
+# ---- bytes ---------------------------------------------------------------------------------------
 
 
 def _operations(plan: Plan) -> list[Child]:
@@ -184,8 +183,7 @@ def _memory(planned: Planned) -> list[Child]:
     return [tag("h2", "Memory and disk"), table("Memory and disk", ("", "about", ""), rows, "tnb")]
 
 
-# ---- what else there is
-# ------------------------------------------------------------------------------------------
+# ---- what else there is --------------------------------------------------------------------------
 
 
 def _alternatives(plan: Plan) -> list[Child]:

@@ -153,8 +153,7 @@ def equal(
     assert all(value in allowed for value in off.reshape(-1)), off
 
 
-# ---- the equation of each kind, for one step
-# -------------------------------------------------------------
+# ---- the equation of each kind, for one step -----------------------------------------------------
 
 
 def _product(w: World, t: int) -> None:

@@ -179,8 +179,7 @@ def test_values_that_leave_a_stated_range_are_noticed():
         simulate(Leaves(), {"z": np.asarray(Leaves.z.default)})
 
 
-# ---- gradients
-# --------------------------------------------------------------------------------------------------
+# ---- gradients -----------------------------------------------------------------------------------
 
 
 def test_gradients_of_the_three():
@@ -272,8 +271,7 @@ def test_what_does_not_fit_ends_in_a_sentence(call, words):
         secure(call, np.zeros((3, 3)), limit=8.0)
 
 
-# ---- training
-# --------------------------------------------------------------------------------------------------
+# ---- training ------------------------------------------------------------------------------------
 
 
 class Network(Job):

@@ -80,8 +80,7 @@ class World:
         self._serving: set[asyncio.Task[None]] = set()
         self.new_dealer()
 
-    # ---- the network
-    # --------------------------------------------------------------------------------------------
+    # ---- the network -----------------------------------------------------------------------------
 
     def new_dealer(self) -> None:
         """The dealer is killed, and a new one is started."""
@@ -118,8 +117,7 @@ class World:
         task.add_done_callback(self._serving.discard)
         return mine
 
-    # ---- the processes
-    # ------------------------------------------------------------------------------------------
+    # ---- the processes ---------------------------------------------------------------------------
 
     def point(self, what: str) -> None:
         role = WHO.get()

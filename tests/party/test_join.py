@@ -130,8 +130,7 @@ def test_what_is_sent_is_nothing_but_points(monkeypatch):
     assert {key for message in sent for key in message.body or {}} == {"count", "nonce", "common"}
 
 
-# ---- ids
-# ------------------------------------------------------------------------------------------------
+# ---- ids -----------------------------------------------------------------------------------------
 
 
 def test_ids_are_compared_as_they_are_written():
@@ -180,8 +179,7 @@ def test_rows_say_nothing():
     assert repr(joined([1], [1])[0]) == "Rows(theirs=1)"
 
 
-# ---- a peer that breaks the rules
-# -----------------------------------------------------------------------
+# ---- a peer that breaks the rules ----------------------------------------------------------------
 
 
 def join_message(number: int = 0, body: Any = None, *buffers: bytes) -> Message:
@@ -303,8 +301,7 @@ def test_points_sent_back_are_refused():
     assert "or one of this party's own" in asyncio.run(both())
 
 
-# ---- processes
-# ------------------------------------------------------------------------------------------
+# ---- processes -----------------------------------------------------------------------------------
 
 
 @pytest.mark.system

@@ -79,8 +79,7 @@ def opened(path, role, dealing=SEED, keys=None, dealer=None, session="s", progra
     return found
 
 
-# ---- format
-# --------------------------------------------------------------------------------------------------
+# ---- format --------------------------------------------------------------------------------------
 
 
 def test_what_is_in_the_files_is_what_a_dealer_would_have_streamed(tmp_path):
@@ -325,8 +324,7 @@ def test_a_shuffled_step_takes_its_own_row_or_none(tmp_path):
     material.close()
 
 
-# ---- use
-# --------------------------------------------------------------------------------------------------
+# ---- use -----------------------------------------------------------------------------------------
 
 
 def settled(material, start=0, step=0, finish=0, check=0):

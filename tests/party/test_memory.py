@@ -21,8 +21,10 @@ from protocol.jobs import Input, Job
 from protocol.tables import Table
 
 class Wide(Job):
-    tensor = Input("bob", ("n", 256), -1, 1)
-    x = tensor if sys.argv[2] == "tensor" else Table("bob", 256, low=-1, high=1)
+    if sys.argv[2] == "tensor":
+        x = Input("bob", ("n", 256), -1, 1)
+    else:
+        x = Table("bob", 256, low=-1, high=1)
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -143,8 +143,7 @@ async def test_two_notebooks(tmp_path, monkeypatch):
             )
 
 
-# ---- those that come with the package
-# ------------------------------------------------------------------------------
+# ---- those that come with the package ------------------------------------------------------------
 
 SHIPPED = {
     path.stem: nbformat.read(path, 4) for path in (ROOT / "party" / "notebooks").glob("*.ipynb")

@@ -8,6 +8,7 @@ import subprocess
 from html.parser import HTMLParser
 
 import pytest
+from plan_jobs import line
 
 from party import plan
 from party.pages.amounts import size, span, unit
@@ -83,7 +84,7 @@ def test_it_says_what_the_plan_says(found, text):
         assert sentence in read.text
     assert (
         span(found.predicted.seconds) in read.text
-        and "seed.py:27" in read.text
+        and line("seed", "sigmoid(") in read.text
         and found.plan.digest in read.text
     )
 

@@ -214,8 +214,7 @@ def test_corrections_for_bob_are_uniform_and_never_repeat(make):
     assert not np.any(again == rows[:8])
 
 
-# ---- every operation
-# -------------------------------------------------------------------------------------
+# ---- every operation -----------------------------------------------------------------------------
 
 COPIES = 16  # of each tensor, along the first axis: as many samples of every position in one run
 OPERATIONS: dict[str, Callable[..., Any]] = {
@@ -293,8 +292,7 @@ def test_the_test_finds_an_opening_without_a_mask_and_a_mask_used_twice():
         fresh(np.arange(10, dtype=np.uint64) // 2)
 
 
-# ---- the end: who learns what
-# ----------------------------------------------------------------------------
+# ---- the end: who learns what --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("make", [Seed, Xor], ids=["seed", "xor"])

@@ -78,8 +78,7 @@ def test_the_extremes(limbs):
     assert decode(encode(np.empty((0, 3)), 16, limbs), 16, limbs, 60).shape == (0, 3)
 
 
-# ---- what is refused
-# -------------------------------------------------------------------------------------
+# ---- what is refused -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])

@@ -33,8 +33,7 @@ def refusals(child) -> list[str]:
     ]
 
 
-# ---- making them
-# ----------------------------------------------------------------------------------------------
+# ---- making them ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -70,8 +69,7 @@ def test_keygen_wants_a_role_and_a_place(tmp_path):
     )
 
 
-# ---- refusing them
-# --------------------------------------------------------------------------------------------
+# ---- refusing them -------------------------------------------------------------------------------
 
 
 async def test_each_is_refused_logged_once_and_the_session_goes_on(keys, tmp_path):
@@ -175,8 +173,7 @@ async def replayed_handshake(trio, keys):
     assert any("handshake" in line for line in refusals(trio.children["dealer"]))
 
 
-# ---- loopback, plain text
-# -------------------------------------------------------------------------------------
+# ---- loopback, plain text ------------------------------------------------------------------------
 
 
 def test_loopback_is_encrypted_without_being_told(tmp_path):
@@ -265,8 +262,7 @@ def test_a_key_without_those_of_the_others(keys):
     assert failed.returncode == 2 and "is of alice, and one of bob is needed" in failed.stderr
 
 
-# ---- exchanging the list
-# --------------------------------------------------------------------------------------
+# ---- exchanging the list -------------------------------------------------------------------------
 
 
 async def test_the_dealer_reads_its_list_again(keys, tmp_path):
@@ -314,8 +310,7 @@ async def test_alice_reads_the_key_of_bob_again(keys, tmp_path):
         await bob.close(0)
 
 
-# ---- the doctor
-# -----------------------------------------------------------------------------------------------
+# ---- the doctor ----------------------------------------------------------------------------------
 
 
 def test_the_doctor_finds_nothing(keys, tmp_path):

@@ -84,8 +84,7 @@ def test_supervisor_starts_restarts_and_resumes(tmp_path, capsys):
     assert is_the_result(found[0], 15_000)
 
 
-# ---- notifications
-# ---------------------------------------------------------------------------------
+# ---- notifications -------------------------------------------------------------------------------
 
 
 def fed(said: list[tuple[float, str]]) -> list[float]:
@@ -178,8 +177,7 @@ def test_a_manager_that_is_gone_or_deaf_holds_nobody_up(tmp_path):
     assert Notifier({"WATCHDOG_USEC": "2000000", "WATCHDOG_PID": "1"}).interval is None
 
 
-# ---- logs
-# ------------------------------------------------------------------------------------------
+# ---- logs ----------------------------------------------------------------------------------------
 
 
 def test_logs_are_json_for_programs_and_text_for_people():

@@ -241,8 +241,7 @@ def _looked_up(draft: Draft, step: Step, place: str, label: str, labels: list[An
     ]
 
 
-# ---- trees
-# ---------------------------------------------------------------------------------------------
+# ---- trees ---------------------------------------------------------------------------------------
 
 
 def _tree_regressor(draft: Draft, step: Step) -> list[Step]:

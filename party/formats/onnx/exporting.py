@@ -158,8 +158,7 @@ def _written(w: Writer, layer: nn.Layer, path: str, x: str) -> str:
     return rule(w, layer, path, x)
 
 
-# ---- imported networks
-# ---------------------------------------------------------------------------------
+# ---- imported networks ---------------------------------------------------------------------------
 
 
 def _network(
@@ -228,8 +227,7 @@ _OWN: dict[str, Callable[[Writer, Sequence[str]], str]] = {
 }
 
 
-# ---- files
-# ---------------------------------------------------------------------------------------------
+# ---- files ---------------------------------------------------------------------------------------
 
 
 # by name: rows of a shape, whose first axis is free, or columns of a table
