@@ -58,6 +58,7 @@ from .loading import AnyJob, any_job
 from .material_file import Material, open_material
 from .metrics import samples
 from .planned import Planned as Planned
+from .planned import network
 from .predicting import predicted
 from .result import Result as Result
 from .seen import Seen
@@ -313,7 +314,7 @@ class Party:
             shapes={} if keyed else {name: array.shape for name, array in inputs.arrays.items()},
             material="from the dealer" if material is None else f"the file {material.id[:8]}",
             guard=self.guard,
-            network=tables.network(self),
+            network=network(self),
             accepts=self.accept_out_of_range,
             model=model,
         )
@@ -360,7 +361,7 @@ class Party:
             iterations=iterations,
             reveal=reveal,
             guard=self.guard,
-            network=tables.network(self),
+            network=network(self),
             link=self.link,
             dealer_link=self.dealer_link,
             **tensors,

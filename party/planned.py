@@ -191,6 +191,16 @@ class Planned:
             console.print(f"Note: {text}.")
 
 
+def network(settings: Any) -> Network:
+    """What is planned for: a local network, as far as `settings` say nothing else."""
+    given = {
+        name: value
+        for name in ("rtt", "bandwidth", "dealer_bandwidth")
+        if (value := getattr(settings, name)) is not None
+    }
+    return replace(LAN, **given)
+
+
 def planned(
     job: Job,
     name: str,

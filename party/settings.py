@@ -4,13 +4,10 @@ of configuration files."""
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import math
 from collections.abc import Callable
-from typing import Any
 
 from protocol.config import Setting
-from protocol.cost import LAN, Network
 from protocol.errors import ConfigError
 from protocol.parsers import (
     address,
@@ -298,13 +295,3 @@ PARTY = (
     *WATCH,
 )
 """What makes a party, whatever it runs: the arguments of `api.Party` too."""
-
-
-def network(settings: Any) -> Network:
-    """What is planned for: a local network, as far as nothing else is said."""
-    given = {
-        name: value
-        for name in ("rtt", "bandwidth", "dealer_bandwidth")
-        if (value := getattr(settings, name)) is not None
-    }
-    return dataclasses.replace(LAN, **given)

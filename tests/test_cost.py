@@ -7,7 +7,7 @@ from argparse import Namespace
 import pytest
 
 from party.command_settings import PLAN, RUN
-from party.settings import network
+from party.planned import network
 from protocol.config import resolve
 from protocol.cost import (
     LAN,

@@ -15,9 +15,9 @@ from protocol.jobs import Job
 from ..given import given
 from ..loading import load_job, parameters
 from ..pages.plan import save as save_page
-from ..planned import planned
+from ..planned import network, planned
 from ..predicting import learners, predicted
-from ..settings import JOB, network
+from ..settings import JOB
 from ..shared import SharedModel, begin, check_place
 
 
