@@ -279,6 +279,16 @@ def test_numpy_backend_does_not_import_numba() -> None:
     assert run(code, MPC_KERNELS="numpy").split() == ["numpy", "False"]
 
 
+@pytest.mark.skipif(kernels.BACKEND == "numpy", reason="needs a compiler")
+def test_what_is_on_disk_does_not_wake_the_compiler() -> None:
+    """Whose types of NumPy's functions, and SciPy, take a quarter of a second to import."""
+    code = (
+        "import sys; from protocol import kernels as k; k.ready(str); k.preload([1, 2]);"
+        "print({'numba.np.arraymath', 'scipy.linalg'} & {*sys.modules})"
+    )
+    assert run(code).strip() == "set()"
+
+
 def test_missing_numba_is_one_warning() -> None:
     hide = "import importlib.util as u; u.find_spec = lambda name, package=None: None"
     out = run(f"{hide}; from protocol import kernels as k; print(k.BACKEND)", MPC_KERNELS="numba")

@@ -90,3 +90,14 @@ def test_signals_unwind_are_held_and_handed_back():
     assert caught.value.exit_code == 0 and seen == ["not yet"]
     assert signal.getsignal(signal.SIGTERM) is before
     assert Signalled(signal.SIGINT).exit_code == 130
+
+
+@pytest.mark.parametrize("program", ["party", "dealer"])
+def test_options_are_read_without_the_arithmetic(program):
+    """A start takes 0.1 s until it is known what is wanted, and help and a wrong option no more."""
+    code = (
+        f"import sys, {program}.program as found; found.PROGRAM.parser();"
+        "print({'numpy', 'numba', 'rich', 'cryptography'} & {*sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True)
+    assert done.stdout.strip() == b"set()"
