@@ -14,7 +14,7 @@ import zmq
 from party.local import Child, Trio
 from protocol.channel import Connection, KeyPair, Options, connect
 
-SECONDS = 60.0
+SECONDS = 240.0
 
 
 class Keys:

@@ -148,7 +148,7 @@ async def test_it_is_one_document_that_runs_nothing_but_its_own(run):
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 async def test_a_browser_shows_it(run, tmp_path):
     bobs, _, _, paused, tasks = run
     async with opened(bobs, tmp_path) as tab:

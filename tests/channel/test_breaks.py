@@ -15,7 +15,7 @@ from protocol.wire.reliable import Window
 
 from .links import Proxy, dial, listening, message
 
-pytestmark = pytest.mark.timeout(25)
+pytestmark = pytest.mark.timeout(120)
 
 OPTIONS = Options(timeout=5, ping=0.2, window=Window(stall=0.3))
 

@@ -17,7 +17,7 @@ from protocol.wire.reliable import Window
 
 from .links import KINDS, linked, message
 
-pytestmark = pytest.mark.timeout(20)
+pytestmark = pytest.mark.timeout(120)
 
 
 @pytest.fixture(params=KINDS)

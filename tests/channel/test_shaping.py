@@ -15,7 +15,7 @@ from protocol.wire.reliable import Window
 
 from .links import KINDS, linked, message
 
-pytestmark = pytest.mark.timeout(20)
+pytestmark = pytest.mark.timeout(120)
 
 
 def test_delay_alone():

@@ -21,7 +21,7 @@ from protocol.wire.codec import encode
 
 from .links import ALICE, BOB, DEALER, dial, linked, listening, message
 
-pytestmark = pytest.mark.timeout(20)
+pytestmark = pytest.mark.timeout(120)
 
 
 class Log(list):

@@ -16,7 +16,7 @@ from protocol.wire.codec import encode
 
 from .links import dial, listening
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(120)
 LARGE = 100_000  # bytes: a frame of its own
 FRAMES = 4  # of a message from a listener: the routing id, the header, two large buffers
 

@@ -357,7 +357,7 @@ def test_a_simulation_ends_in_a_model(risk, tmp_path):
 
 
 @pytest.mark.system
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(600)
 def test_a_run_ends_in_a_model(risk, tmp_path):
     """At bob, with the preparation that he alone knows."""
     job, columns = risk

@@ -86,7 +86,7 @@ def test_only_what_both_learn_is_compared(alice, bob, fault, words, capsys):
 
 
 @pytest.mark.system
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 def test_the_result_is_written_by_whoever_learns_it(tmp_path):
     words = ["demo", "--job", "seed", "--iterations", "20", "--quiet", "--reveal", "bob"]
     assert main([*words, "--out", str(tmp_path / "got.npz")]) == 0
@@ -110,7 +110,7 @@ class Halves(Training):
 
 
 @pytest.mark.system
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 def test_a_network_whose_weights_both_draw_equals_its_twin(tmp_path, capsys):
     (tmp_path / "halves.py").write_text(NETWORK)
     assert (

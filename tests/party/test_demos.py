@@ -23,7 +23,7 @@ metrics = pytest.importorskip("sklearn.metrics")
 
 
 @pytest.mark.system
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("name", "measures", "least", "options"),
     [
@@ -101,7 +101,7 @@ def test_breast_cancer_is_diagnosed_as_well_as_by_scikit_learn(tmp_path):
 
 
 @pytest.mark.system
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 def test_a_stand_in_for_mnist_is_called_synthetic(capsys):
     assert (
         main(["demo", "--job", "mnist", "--quiet", "--json", "--param", "hidden_layer_sizes=16"])

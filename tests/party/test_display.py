@@ -34,7 +34,7 @@ def read_screen(master: int) -> str:
 
 
 @pytest.mark.system
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 def test_the_bar_is_drawn_on_a_terminal():
     steps = 20_000
     with Trio("drawn") as trio:

@@ -78,7 +78,7 @@ sys.exit(code)
 
 
 @pytest.mark.system
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 def test_no_process_holds_all_that_is_dealt_for_one_step(tmp_path: Path) -> None:
     """A process of this project takes some 150 MB before it does anything."""
     (tmp_path / "pooled.py").write_text(POOLED)

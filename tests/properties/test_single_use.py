@@ -31,7 +31,7 @@ from party.loading import load_job
 from party.material_file import Material
 from protocol.graph import Phase
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture

@@ -70,7 +70,7 @@ class Host:
             env=self._environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=240,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout

@@ -15,7 +15,7 @@ from party.loading import load_job
 from party.local import Child, Trio
 from protocol.tracing import trace
 
-SECONDS = 60.0
+SECONDS = 240.0
 
 
 class Pair(Trio):
@@ -42,7 +42,7 @@ class Pair(Trio):
             env=self._environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=240,
             **more,
         )
 
@@ -104,7 +104,7 @@ class Pair(Trio):
         return alice
 
 
-def until(condition, seconds: float = 30.0) -> None:
+def until(condition, seconds: float = SECONDS) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not come to pass"

@@ -20,7 +20,7 @@ from protocol.tracing import trace
 
 FIELDS = ["time", "level", "event", "role", "session", "epoch", "step", "message"]
 
-SECONDS = 60.0  # that anything may take
+SECONDS = 240.0  # that anything may take
 
 
 def twin(iterations: int) -> dict[str, np.ndarray]:
@@ -47,7 +47,7 @@ def is_the_result(found: dict, iterations: int) -> bool:
 
 
 def until(
-    happened: Callable[[], object], seconds: float = 60.0, what: Callable[[], str] = str
+    happened: Callable[[], object], seconds: float = SECONDS, what: Callable[[], str] = str
 ) -> None:
     deadline = time.monotonic() + seconds
     while not happened():

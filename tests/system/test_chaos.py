@@ -78,7 +78,7 @@ def test_killed_at_random_the_run_reaches_the_same_weights(request, capsys):
             running(trio, after=reached)
             recoveries.append(time.monotonic() - begin)
             done += len(victims)
-        trio.wait(120)
+        trio.wait(240)
         reports = [
             json.loads(trio.children[role].output.strip().splitlines()[-1])
             for role in ("alice", "bob")

@@ -29,7 +29,7 @@ from protocol.prg import epoch_seed
 from protocol.schedule import Phase
 from protocol.wire import Kind
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 ROOT = Path(__file__).parents[2]
 
 

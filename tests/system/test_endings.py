@@ -16,10 +16,10 @@ from party.loading import load_job
 from party.local import Trio
 from protocol.tracing import trace
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 DEADLY = str(Path(__file__).parent / "deadly")
 ITERATIONS = 40
-SECONDS = 60.0
+SECONDS = 240.0
 
 
 def start(trio: Trio, role: str, *arguments: str, die_at: str = "") -> None:

@@ -35,7 +35,7 @@ from protocol.tracing import trace
 from protocol.wire import Kind, Message
 from protocol.wire.codec import encode
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 ITERATIONS = 5250  # at 3 ms a round trip, two rounds a step keep it busy for some 20 s
 ROUNDS = 8
 FRAMES = 8_000  # by each guest with a key, each round
@@ -221,7 +221,7 @@ def test_the_session_survives_a_hundred_thousand_bad_frames(tmp_path, capsys):
             time.sleep(0.5)  # so that the attack lasts
         attacked = time.monotonic() - started
         assert sum(sent) >= 100_000
-        trio.wait(60)
+        trio.wait(240)
         results = {role: json.loads(trio.children[role].output) for role in ("alice", "bob")}
         for child in trio.children.values():
             assert "Traceback" not in child.errors, child.errors[-2000:]
@@ -270,7 +270,7 @@ def test_the_session_survives_a_flood_of_idle_connections(tmp_path):
         assert trio.children["alice"].process.poll() is None, (
             "the session ended before the flood did"
         )
-        trio.wait(60)
+        trio.wait(240)
         results = [json.loads(trio.children[role].output) for role in ("alice", "bob")]
         assert results[0]["results"] == results[1]["results"]
         assert results[0]["attempts"] == results[1]["attempts"] == 1

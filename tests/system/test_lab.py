@@ -27,7 +27,7 @@ from protocol.graph import Phase
 from protocol.parsers import duration
 from protocol.predict import calibrated, predict
 
-pytestmark = [pytest.mark.system, pytest.mark.alone, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.system, pytest.mark.alone, pytest.mark.timeout(600)]
 NEAR = 0.15
 LINKS = [LinkShape(rtt=rtt, bandwidth=rate) for rtt in (0.020, 0.060) for rate in (100e6, 20e6)]
 

@@ -19,7 +19,7 @@ import pytest
 from protocol.channel import Allow, Connection, KeyPair, LinkShape, Listener, connect
 from protocol.wire import Kind, Message
 
-pytestmark = [pytest.mark.system, pytest.mark.alone, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.system, pytest.mark.alone, pytest.mark.timeout(600)]
 ALICE, BOB = KeyPair.generate("alice"), KeyPair.generate("bob")
 SMALL = bytes(96)
 

@@ -281,7 +281,7 @@ def test_every_wrong_file_is_one_sentence(pair, tmp_path):
         env=dict(os.environ) | home,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
     )
     assert done.returncode == 6
     assert "is sealed for the key mpc1-alice-" in done.stderr

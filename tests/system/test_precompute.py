@@ -46,7 +46,7 @@ def test_the_dealer_works_from_the_plan_alone(pair, tmp_path):
         "--save",
         str(plan),
     ]
-    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    subprocess.run(command, check=True, capture_output=True, timeout=240)
     (tmp_path / "seen").unlink()
     assert pair.precompute("--plan", str(plan)).returncode == 0
     assert not (tmp_path / "seen").exists()
@@ -155,7 +155,7 @@ def test_a_disk_that_fills_up_meanwhile_leaves_nothing(pair, small_disk):
         ]
     )
     made = pair.precompute("--job", "seed", "--iterations", "500")
-    hog.wait(20)
+    hog.wait(60)
     assert made.returncode == 7, made.stdout
     assert "cannot be written" in made.stderr
     assert [path.name for path in small_disk.iterdir()] == ["hog"]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from services import Manager, events, is_the_result, logs, say, until
+from services import SECONDS, Manager, events, is_the_result, logs, say, until
 
 from party.display import Terminal
 from party.local import Child, Trio, free_address
@@ -22,7 +22,7 @@ from protocol.channel import Waiting
 from protocol.log import Lines, Log, for_programs
 from protocol.notify import Notifier
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 ROOT = Path(__file__).parents[2]
 
 
@@ -43,7 +43,7 @@ def test_supervisor_starts_restarts_and_resumes(tmp_path, capsys):
     def control(*words: str) -> str:
         command = [sys.executable, "-m", "supervisor.supervisorctl", *configuration, *words]
         return subprocess.run(
-            command, capture_output=True, text=True, env=environment, timeout=30
+            command, capture_output=True, text=True, env=environment, timeout=240
         ).stdout
 
     with (tmp_path / "out").open("wb") as out:
@@ -52,7 +52,7 @@ def test_supervisor_starts_restarts_and_resumes(tmp_path, capsys):
     try:
         until(
             lambda: [*(tmp_path / "alice").glob("*.checkpoint")],
-            60,
+            SECONDS,
             lambda: (tmp_path / "out").read_text(),
         )
         time.sleep(0.5)
@@ -60,15 +60,15 @@ def test_supervisor_starts_restarts_and_resumes(tmp_path, capsys):
         os.kill(pid, signal.SIGKILL)
         until(
             lambda: "EXITED" in control("status", "alice") and "EXITED" in control("status", "bob"),
-            90,
+            SECONDS,
             logs(tmp_path),
         )
         assert int(control("pid", "dealer")) > 0
         control("shutdown")
-        assert daemon.wait(30) == 0
+        assert daemon.wait(60) == 0
     finally:
         daemon.terminate()
-        daemon.wait(30)
+        daemon.wait(60)
     log = (tmp_path / "supervisord.log").read_text()
     assert "alice (terminated by SIGKILL; not expected)" in log
     assert "alice (exit status 0; expected)" in log
@@ -112,7 +112,7 @@ def test_the_dealer_tells_its_manager(tmp_path):
         assert "STATUS=0 sessions: none" in {line for _, line in manager.said}
         child.process.send_signal(signal.SIGTERM)
         manager.listen(5, "STOPPING=1")
-        assert child.process.wait(10) == 0
+        assert child.process.wait(60) == 0
 
 
 def test_a_party_tells_its_manager(tmp_path):
@@ -136,7 +136,7 @@ def test_a_party_tells_its_manager(tmp_path):
         os.kill(bob.process.pid, signal.SIGCONT)
         alice.process.send_signal(signal.SIGTERM)
         manager.listen(5, "STOPPING=1")
-        assert alice.process.wait(15) == 0
+        assert alice.process.wait(60) == 0
 
 
 async def test_no_progress_and_nobody_to_wait_for_is_no_life(tmp_path):
@@ -204,7 +204,7 @@ def test_json_logs_say_where_they_are_and_never_what_was_computed(tmp_path):
                     str(tmp_path / role),
                 ],
             )
-        trio.wait(60)
+        trio.wait(240)
         trio.children["dealer"].stop()
         logs = {role: child.errors for role, child in trio.children.items()}
         assert trio.children["alice"].output == "", "what a service prints ends in a log"

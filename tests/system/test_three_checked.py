@@ -171,7 +171,7 @@ def test_material_from_files_with_checks(job, tmp_path, part, steps):
             env=os.environ | environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=240,
         )
         assert done.returncode == 0, done.stderr
         for round_number in range(2):

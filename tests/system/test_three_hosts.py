@@ -17,11 +17,11 @@ import numpy as np
 import pytest
 from channel.links import Proxy
 from hosts import ROLES, ROOT, Host, Hosts, not_permitted
-from services import is_the_result, rounds_of, until
+from services import SECONDS, is_the_result, rounds_of, until
 
 from party.local import Trio
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 
 def page() -> dict[str, list[str]]:
@@ -78,7 +78,7 @@ def test_the_readmes_page_from_nothing_to_a_finished_seed_job(hosts, capsys):
         for role in ("alice", "bob"):
             until(
                 lambda role=role: processes[role].poll() is not None,
-                120,
+                SECONDS,
                 lambda role=role: hosts[role].said,
             )
             assert processes[role].returncode == 0, hosts[role].said
@@ -137,7 +137,7 @@ def test_a_cable_that_is_pulled_again_and_again(hosts, capsys):
         for role in ("alice", "bob"):
             until(
                 lambda role=role: processes[role].poll() is not None,
-                120,
+                SECONDS,
                 lambda role=role: hosts[role].said,
             )
             assert processes[role].returncode == 0, hosts[role].said
@@ -165,7 +165,7 @@ async def test_a_proxy_that_cuts_stalls_and_truncates():
             bob = trio.start(
                 "bob", [*options, "--peer", to_alice.address, "--dealer", to_dealer.address]
             )
-            await asyncio.to_thread(until, lambda: "this run" in alice.errors, 60)
+            await asyncio.to_thread(until, lambda: "this run" in alice.errors)
             for number in range(12):
                 await asyncio.sleep(chance.uniform(0.1, 0.4))
                 assert alice.process.poll() is None, alice.errors
@@ -178,7 +178,10 @@ async def test_a_proxy_that_cuts_stalls_and_truncates():
                     proxy.go_on()
                 else:
                     proxy.truncate_after = 20_000
-            ended = (lambda: all(child.process.poll() is not None for child in (alice, bob)), 120)
+            ended = (
+                lambda: all(child.process.poll() is not None for child in (alice, bob)),
+                SECONDS,
+            )
             await asyncio.to_thread(until, *ended)
         assert alice.process.returncode == bob.process.returncode == 0, alice.errors + bob.errors
         reports = [json.loads(child.output.splitlines()[-1]) for child in (alice, bob)]

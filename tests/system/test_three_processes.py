@@ -91,7 +91,7 @@ def test_parties_with_several_threads_and_a_dealer_with_several_workers():
 def test_seed_reaches_the_reference_after_ten_thousand_iterations():
     with Trio() as trio:
         both(trio)
-        trio.wait(100)
+        trio.wait(240)
         alice = report(trio.children["alice"])
     assert alice["iterations"] == 10_000
     assert alice["rounds"] == planned("seed", 10_000).rounds
@@ -288,7 +288,7 @@ class Counting(Job):
         both(trio, "--iterations", "1000000", "--timeout", "3s", "--job", str(job))
         wait_for(trio.children["alice"], "after step")
         trio.children["bob"].process.kill()
-        assert ended(trio.children["alice"], 60) == 4
+        assert ended(trio.children["alice"], SECONDS) == 4
         assert "bob" in said(trio.children["alice"])
         assert "(at step" in trio.children["alice"].errors
 
@@ -300,8 +300,8 @@ def test_a_silent_peer_is_named_within_the_timeout():
         time.sleep(2.0)
         os.kill(trio.children["bob"].process.pid, signal.SIGSTOP)
         begin = time.monotonic()
-        assert ended(trio.children["alice"], 20) == 4
-        assert 2.0 <= time.monotonic() - begin <= 8.0
+        assert ended(trio.children["alice"], SECONDS) == 4
+        assert 2.0 <= time.monotonic() - begin <= 30.0
         assert "nothing was heard from bob" in said(trio.children["alice"])
         os.kill(trio.children["bob"].process.pid, signal.SIGCONT)
 
@@ -312,8 +312,8 @@ def test_a_dead_dealer_ends_both_with_a_sentence():
         wait_for(trio.children["alice"], "this run")
         time.sleep(2.0)
         trio.children["dealer"].process.kill()
-        assert ended(trio.children["bob"], 30) == 4
-        assert ended(trio.children["alice"], 30) == 4
+        assert ended(trio.children["bob"], SECONDS) == 4
+        assert ended(trio.children["alice"], SECONDS) == 4
         assert "dealer" in said(trio.children["bob"])
         assert "dealer" in said(trio.children["alice"])
 
@@ -325,12 +325,12 @@ def test_signals_end_all_cleanly(number, code):
         wait_for(trio.children["alice"], "this run")
         time.sleep(2.0)
         trio.children["alice"].process.send_signal(number)
-        assert ended(trio.children["alice"], 15) == code
-        assert ended(trio.children["bob"], 15) == 4
+        assert ended(trio.children["alice"], SECONDS) == code
+        assert ended(trio.children["bob"], SECONDS) == 4
         assert "alice stopped: it was interrupted" in said(trio.children["bob"])
         said(trio.children["alice"])
         trio.children["dealer"].process.send_signal(number)
-        assert ended(trio.children["dealer"], 15) == code
+        assert ended(trio.children["dealer"], SECONDS) == code
 
 
 def test_a_second_alice_is_refused_and_the_first_undisturbed():
@@ -344,7 +344,7 @@ def test_a_second_alice_is_refused_and_the_first_undisturbed():
             ],
             capture_output=True,
             text=True,
-            timeout=40,
+            timeout=240,
         )
         assert second.returncode not in (0, None)
         assert "alice is connected already in session" in second.stderr
@@ -357,12 +357,12 @@ def test_who_is_awaited_is_said():
     with Trio() as trio:
         trio.start("dealer")
         alice = trio.start("alice", ["--wait", "3s"])
-        assert ended(alice, 20) == 4
+        assert ended(alice, SECONDS) == 4
         assert "waiting for bob at tcp://127.0.0.1:" in said(alice)
         assert "bob did not connect" in alice.errors
 
 
-def wait_for(child: Child, words: str, seconds: float = 30.0) -> None:
+def wait_for(child: Child, words: str, seconds: float = SECONDS) -> None:
     deadline = time.monotonic() + seconds
     while words not in child.errors:
         assert time.monotonic() < deadline and child.process.poll() is None, (
