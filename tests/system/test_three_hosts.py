@@ -178,11 +178,8 @@ async def test_a_proxy_that_cuts_stalls_and_truncates():
                     proxy.go_on()
                 else:
                     proxy.truncate_after = 20_000
-            ended = (
-                lambda: all(child.process.poll() is not None for child in (alice, bob)),
-                SECONDS,
-            )
-            await asyncio.to_thread(until, *ended)
+            both = (alice.process, bob.process)
+            await asyncio.to_thread(until, lambda: None not in [each.poll() for each in both])
         assert alice.process.returncode == bob.process.returncode == 0, alice.errors + bob.errors
         reports = [json.loads(child.output.splitlines()[-1]) for child in (alice, bob)]
     assert reports[0]["results"] == reports[1]["results"]
