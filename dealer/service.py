@@ -12,11 +12,10 @@ from protocol.channel import Allow, Connection, KeyPair, LinkShape, Listener, Op
 from protocol.log import Log
 from protocol.notify import Notifier
 from protocol.validate import Limits
-from protocol.wire import Kind, Message
 from protocol.wire.codec import Limits as Wire
 
 from .cluster import Cluster
-from .session import Session
+from .session import Session, refuse
 from .stock import Stock
 from .tally import Tally
 from .turns import Turns
@@ -183,10 +182,7 @@ class Service:
             f"the dealer has {len(self._sessions)} sessions, which is all it takes; come back"
             " later, or raise its --max-sessions"
         )
-        self.tally.refused += 1
-        self._log(f"refused {connection.peer}: {reason}", "refused", "warning", connection.session)
-        connection.send(Message(Kind.ABORT, connection.session, body={"reason": reason}))
-        await connection.close(linger=0.5, reason=reason)
+        await refuse(connection, reason, self.tally, self._log)
 
 
 def workers_of(workers: int | str, plaintext: bool, log: Log) -> Workers:

@@ -47,6 +47,14 @@ _PAUSE = 0.02  # seconds between two looks at the stock when it is used up
 _PROBE = bytes(PROBE)
 
 
+async def refuse(connection: Connection, reason: str, tally: Tally, log: Log) -> None:
+    """Tell a party why it is not taken, count and log it, and hang up."""
+    tally.refused += 1
+    log(f"refused {connection.peer}: {reason}", "refused", "warning", connection.session)
+    connection.send(Message(Kind.ABORT, connection.session, body={"reason": reason}))
+    await connection.close(linger=0.5, reason=reason)
+
+
 @dataclass
 class Party:
     """A connected party and what it last offered."""
@@ -159,10 +167,7 @@ class Session:
             f"another {connection.role} has a session {self.name} here; choose another name with"
             " --session"
         )
-        self._tally.refused += 1
-        self._log(f"refused {connection.peer}: {reason}", "refused", "warning", self.name)
-        connection.send(Message(Kind.ABORT, self.name, body={"reason": reason}))
-        await connection.close(linger=0.5, reason=reason)
+        await refuse(connection, reason, self._tally, self._log)
 
     async def _answer(self, party: Party, message: Message) -> bool:
         """Act on one message; False when it was the last."""

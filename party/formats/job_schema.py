@@ -15,7 +15,6 @@ from protocol.config import nearest
 Role = Literal["alice", "bob"]
 LEARNERS = ("alice", "bob", "both", "none")
 Count = Annotated[int, Meta(ge=1)]
-Positive = Annotated[float, Meta(gt=0.0)]
 Names = Count | Annotated[list[str], Meta(min_length=1)] | dict[str, str]
 
 

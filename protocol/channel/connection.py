@@ -244,7 +244,6 @@ class Connection:
             for early in self._held.due(message.number):
                 self._numbered(*early)
         else:
-            counters.control_received += 1
             reliable.unnumbered(seq, ack)
             self._controlled(message)
         if reliable.gap and reliable.wants_nudge(monotonic()):

@@ -36,7 +36,6 @@ class Counters:
     wire_bytes_sent: int = 0
     wire_bytes_received: int = 0
     control_sent: int = 0
-    control_received: int = 0
     resent: int = 0
     duplicates: int = 0
     stale: int = 0  # of another link, an earlier instance or an earlier epoch
