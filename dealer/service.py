@@ -12,7 +12,7 @@ from protocol.channel import Allow, Connection, KeyPair, LinkShape, Listener, Op
 from protocol.log import Log
 from protocol.notify import Notifier
 from protocol.validate import Limits
-from protocol.wire.codec import Limits as Wire
+from protocol.wire.codec import MessageLimits
 
 from .cluster import Cluster
 from .session import Session, refuse
@@ -46,7 +46,7 @@ class Settings:
     @property
     def options(self) -> Options:
         """A party says little to the dealer, apart from its plan."""
-        wire = Wire(_HEADER, self.max_plan_size, self.max_plan_size + _HEADER, 1)
+        wire = MessageLimits(_HEADER, self.max_plan_size, self.max_plan_size + _HEADER, 1)
         return Options(
             self.timeout,
             inbox_count=256,

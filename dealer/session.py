@@ -37,7 +37,7 @@ from protocol.wire.frames import split
 from .offer import Offer
 from .stock import Stock
 from .tally import Tally
-from .turns import Place, Turns
+from .turns import Queued, Turns
 from .workers import Workers
 
 PROBE = 1 << 20  # bytes of one buffer of a probe
@@ -88,7 +88,7 @@ class Session:
         tally: Tally | None = None,
         weight: float = 1.0,
     ) -> None:
-        self.name, self._workers, self._turns, self._place = name, workers, turns, Place(weight)
+        self.name, self._workers, self._turns, self._queued = name, workers, turns, Queued(weight)
         self._limits, self._stock, self._log = limits, stock, log
         self._tally = tally or Tally()
         self.steps: int | None = None  # of the plan that is dealt for
@@ -317,7 +317,7 @@ class Session:
                 self._made -= each.size
 
     def _making(self, deal: Deal, chunk: Chunk) -> asyncio.Task[Words]:
-        return asyncio.create_task(self._turns.make(self._place, deal, chunk))
+        return asyncio.create_task(self._turns.make(self._queued, deal, chunk))
 
     async def _send(self, bob: Party, made: Making) -> None:
         """As soon as it is made and bob's credit lets it go."""

@@ -37,8 +37,8 @@ class Makers(Protocol):
 
 
 @dataclass(eq=False)
-class Place:
-    """A session's, in the queue."""
+class Queued:
+    """A session that waits for its turns."""
 
     weight: float = 1.0
     passed: float = 0.0  # seconds over weight
@@ -50,58 +50,60 @@ class Place:
 class Turns:
     def __init__(self, makers: Makers) -> None:
         self._makers = makers
-        self._waiting: set[Place] = set()
+        self._waiting: set[Queued] = set()
         self._busy = 0
         self._now = 0.0  # the pass of whoever was served last
 
-    async def make(self, place: Place, deal: Deal, chunk: Chunk) -> Words:
+    async def make(self, queued: Queued, deal: Deal, chunk: Chunk) -> Words:
         """The words of a chunk, made when it is this session's turn."""
-        charged = await self._turn(place)
+        charged = await self._turn(queued)
         try:
-            words, place.last = await self._makers.make(deal, chunk)
-            place.passed += (place.last - charged) / place.weight
+            words, queued.last = await self._makers.make(deal, chunk)
+            queued.passed += (queued.last - charged) / queued.weight
             return words
         finally:
-            self._done(place)
+            self._done(queued)
 
-    async def _turn(self, place: Place) -> float:
+    async def _turn(self, queued: Queued) -> float:
         """Until a worker is free for this session; the seconds that were put down to it for now."""
-        if not place.making and not place.waiting:
-            place.passed = max(place.passed, self._now)
+        if not queued.making and not queued.waiting:
+            queued.passed = max(queued.passed, self._now)
         turn: asyncio.Future[float] = asyncio.get_running_loop().create_future()
-        place.waiting.append(turn)
-        self._waiting.add(place)
+        queued.waiting.append(turn)
+        self._waiting.add(queued)
         self._go_on()
         try:
             return await turn
         except asyncio.CancelledError:
             if turn.cancelled():
-                place.waiting.remove(turn)
-                if not place.waiting:
-                    self._waiting.discard(place)
+                queued.waiting.remove(turn)
+                if not queued.waiting:
+                    self._waiting.discard(queued)
             else:  # it had been given a worker
-                self._done(place)
+                self._done(queued)
             raise
 
-    def _done(self, place: Place) -> None:
+    def _done(self, queued: Queued) -> None:
         self._busy -= 1
-        place.making -= 1
+        queued.making -= 1
         self._go_on()
 
     def _go_on(self) -> None:
         """Give workers that are free to those who wait."""
         while self._busy < self._makers.count:
             ready = [
-                place for place in self._waiting if any(not turn.done() for turn in place.waiting)
+                queued
+                for queued in self._waiting
+                if any(not turn.done() for turn in queued.waiting)
             ]
             if not ready:
                 return
-            place = min(ready, key=lambda each: each.passed)
-            turn = next(turn for turn in place.waiting if not turn.done())
-            place.waiting.remove(turn)
-            if not place.waiting:
-                self._waiting.discard(place)
-            self._now = place.passed
-            self._busy, place.making = self._busy + 1, place.making + 1
-            place.passed += place.last / place.weight
-            turn.set_result(place.last)
+            queued = min(ready, key=lambda each: each.passed)
+            turn = next(turn for turn in queued.waiting if not turn.done())
+            queued.waiting.remove(turn)
+            if not queued.waiting:
+                self._waiting.discard(queued)
+            self._now = queued.passed
+            self._busy, queued.making = self._busy + 1, queued.making + 1
+            queued.passed += queued.last / queued.weight
+            turn.set_result(queued.last)

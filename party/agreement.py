@@ -25,7 +25,7 @@ from protocol.wire import PROTOCOL_VERSION, Kind, Message
 
 from .checkpoint import Point, Store
 from .loading import trace_job, unblocked
-from .material_file import Material, Place
+from .material_file import FirstRows, Material
 from .shared import SharedModel, joined
 
 # of the attempt before
@@ -176,7 +176,7 @@ class Start:
 
     epoch: int
     point: Point | None = None
-    place: Place | None = None  # in the material, where that is a file
+    place: FirstRows | None = None  # in the material, where that is a file
     lasting: bool = False  # whether one of the two can come back after it was killed
     ending: tuple[str, bool] | None = (
         None  # the attempt that both can finish, and whether the peer lacks its results

@@ -10,7 +10,7 @@ from protocol.errors import MaterialError
 from protocol.graph import Phase
 from protocol.ring import Words
 
-from .material_file import Material, Place
+from .material_file import FirstRows, Material
 
 
 class _Blocks:
@@ -36,7 +36,7 @@ class FileIntake:
     no more than these two.
     """
 
-    def __init__(self, material: Material, place: Place, start: int) -> None:
+    def __init__(self, material: Material, place: FirstRows, start: int) -> None:
         self._material, self._dealing = material, material.dealing
         self._start, self._first = start, place.step - start  # step s takes row first + s
         self._check, self._finish = place.check, place.finish

@@ -2,7 +2,7 @@
 it is used, take the rest in order.
 
     Material    the opened file: its seal, this party's seed, its journal
-    Place       which rows this attempt begins at, agreed with the peer: the same row for a step
+    FirstRows   which rows this attempt begins at, agreed with the peer: the same row for a step
     FileIntake  the rows of one attempt, with the interface of `intake.Intake` (file_intake.py)
 
 Single use. A row is handed out only after the journal has it as taken, durably, in blocks; an
@@ -42,7 +42,7 @@ AFRESH = "make new material with `python -m dealer precompute`"
 
 
 @dataclass(frozen=True)
-class Place:
+class FirstRows:
     """The rows that an attempt begins at."""
 
     step: int
@@ -159,7 +159,7 @@ class Material(StepObserver):
         self._said = self.journal.body()
         return self._said
 
-    def settle(self, theirs: object, who: str, start: int) -> Place:
+    def settle(self, theirs: object, who: str, start: int) -> FirstRows:
         """The peer's record and this one, joined: where an attempt from step `start` begins;
         MaterialError if it is used up or too old."""
         self.check_date()
@@ -168,7 +168,7 @@ class Material(StepObserver):
         # checks that are done
         checked = start // dealing.schedule.every if dealing.schedule.every else 0
         begun = {name: max(said[name], told[name]) for name in COUNTED}
-        place = Place(
+        place = FirstRows(
             row_for(start, begun["step"], period(dealing, Phase.STEP)),
             row_for(checked, begun["check"], period(dealing, Phase.CHECK)),
             row_for(0, begun["finish"], period(dealing, Phase.FINISH)),

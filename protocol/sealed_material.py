@@ -24,9 +24,10 @@ add at the time of use can do the same. The dealt values are functions of the ma
 the file is written: to use r' = r + c in r's place takes those functions of r'. With a c that both
 know that is no gain, since (x + r + c) − (x' + r + c') − c + c' is x − x' again; and with a c that
 a party keeps from the other, products such as c·s, for a mask s that nobody knows, would be owed,
-which only a dealer can give. What the parties do add at use is which rows (`Place`): the most that
-any of their records says. If both parties' records are taken back together to an earlier state,
-rows meet two values; so a file is refused after its last day, and records are kept out of backups.
+which only a dealer can give. What the parties do add at use is which rows (`FirstRows`): the most
+that any of their records says. If both parties' records are taken back together to an earlier
+state, rows meet two values; so a file is refused after its last day, and records are kept out of
+backups.
 
 Seal: AES-256-GCM under a key from HKDF-SHA256 of two X25519 secrets, (an ephemeral key, the
     party's) and (the dealer's, the party's). The first makes the key unique to the file, the second

@@ -13,7 +13,7 @@ import pytest
 from dealer.service import Service, Settings
 from dealer.settings import weight
 from dealer.stock import Stock
-from dealer.turns import Made, Place, Turns
+from dealer.turns import Made, Queued, Turns
 from protocol.errors import ConfigError
 from protocol.log import Log
 
@@ -55,13 +55,13 @@ async def spent(workers: int, until: float, *sessions: Session) -> dict[str, flo
     makers = Makers(workers)
     turns = Turns(makers)
 
-    async def ask(name: str, place: Place, seconds: float) -> None:
+    async def ask(name: str, place: Queued, seconds: float) -> None:
         while True:
             await turns.make(place, name, seconds)  # type: ignore[arg-type]
 
     async def attend(name: str, own: float, seconds: float, when: float) -> None:
         await makers.at(when)
-        place = Place(own)
+        place = Queued(own)
         await asyncio.gather(*(ask(name, place, seconds) for _ in range(workers + 1)))
 
     tasks = [asyncio.create_task(attend(*each)) for each in sessions]
@@ -95,7 +95,7 @@ async def test_one_alone_has_every_worker():
 async def test_a_turn_that_is_given_up_is_the_next_ones():
     """While it waits, at the moment it is given, and while its chunk is made."""
     makers = Makers(1)
-    turns, one, other = Turns(makers), Place(), Place()
+    turns, one, other = Turns(makers), Queued(), Queued()
     tasks = [asyncio.create_task(turns.make(place, "s", 1.0)) for place in (one, one, other)]  # type: ignore[arg-type]
     for _ in range(3):
         await asyncio.sleep(0)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from ..wire.codec import DEFAULT_LIMITS, Limits
+from ..wire.codec import DEFAULT_LIMITS, MessageLimits
 from ..wire.messages import Buffer
 from ..wire.reliable import Window
 
@@ -75,7 +75,7 @@ class Options:
     window: Window = field(default_factory=Window)
     inbox_count: int = 4096  # received, and not yet taken by the user
     inbox_bytes: int = 1 << 30
-    limits: Limits = DEFAULT_LIMITS
+    limits: MessageLimits = DEFAULT_LIMITS
 
     @property
     def renew(self) -> float:

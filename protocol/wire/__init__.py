@@ -3,7 +3,7 @@ no clock."""
 
 from __future__ import annotations
 
-from .codec import DEFAULT_LIMITS, Limits
+from .codec import DEFAULT_LIMITS, MessageLimits
 from .credit import CreditWindow
 from .messages import PROTOCOL_VERSION, ROLES, Kind, Message
 from .reliable import Reliable
@@ -14,7 +14,7 @@ __all__ = [
     "ROLES",
     "CreditWindow",
     "Kind",
-    "Limits",
     "Message",
+    "MessageLimits",
     "Reliable",
 ]

@@ -56,7 +56,7 @@ class GluedError(ProtocolError):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class MessageLimits:
     """What one message may weigh. Sizes in bytes."""
 
     header: int = 8 << 20  # the first frame: body and small buffers
@@ -65,7 +65,7 @@ class Limits:
     buffers: int = 1024
 
 
-DEFAULT_LIMITS = Limits()
+DEFAULT_LIMITS = MessageLimits()
 
 
 def encode(message: Message, seq: int, ack: int, link: int = 0, to: str = "") -> list[Buffer]:
@@ -108,7 +108,7 @@ def encode(message: Message, seq: int, ack: int, link: int = 0, to: str = "") ->
 
 
 def decode(
-    frames: Sequence[Buffer], limits: Limits = DEFAULT_LIMITS, own: str = ""
+    frames: Sequence[Buffer], limits: MessageLimits = DEFAULT_LIMITS, own: str = ""
 ) -> tuple[Message, int, int, int]:
     """(message, seq, ack, link) of the frames of one message for the role `own`, or
     ProtocolError."""
@@ -172,7 +172,7 @@ def decode(
 
 
 def _buffers(
-    kind: Kind, parts: list[Any], frames: Sequence[Buffer], limits: Limits
+    kind: Kind, parts: list[Any], frames: Sequence[Buffer], limits: MessageLimits
 ) -> tuple[Buffer, ...]:
     if len(parts) > limits.buffers:
         raise ProtocolError(

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocol.errors import ProtocolError, UsageError
-from protocol.wire.codec import INLINE_BYTES, MAX_DEPTH, Limits, decode, encode
+from protocol.wire.codec import INLINE_BYTES, MAX_DEPTH, MessageLimits, decode, encode
 from protocol.wire.messages import PROTOCOL_VERSION, RULES, Kind, Message, kinds_between
 
-SMALL = Limits(header=1 << 16, frame=1 << 16, total=1 << 17, buffers=8)
+SMALL = MessageLimits(header=1 << 16, frame=1 << 16, total=1 << 17, buffers=8)
 
 numbers = st.integers(0, 2**63 - 1)
 plain = st.recursive(
@@ -45,7 +45,7 @@ def header(**changes: object) -> list[object]:
     return list((fields | changes).values())
 
 
-def rejected(frames: list[bytes], limits: Limits = SMALL) -> str:
+def rejected(frames: list[bytes], limits: MessageLimits = SMALL) -> str:
     with pytest.raises(ProtocolError) as caught:
         decode(frames, limits)
     text = str(caught.value)
