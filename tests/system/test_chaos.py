@@ -13,6 +13,7 @@ from collections.abc import Iterable
 
 import numpy as np
 import pytest
+from services import SECONDS
 
 from party.loading import load_job
 from party.local import Trio
@@ -116,7 +117,7 @@ def epochs(trio: Trio) -> int:
     )
 
 
-def running(trio: Trio, after: int = -1, seconds: float = 60.0) -> int:
+def running(trio: Trio, after: int = -1, seconds: float = SECONDS) -> int:
     """Wait until both parties are in an attempt that began after `after`."""
     deadline = time.monotonic() + seconds
     while (found := epochs(trio)) <= after or found < 2:

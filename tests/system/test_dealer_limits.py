@@ -310,7 +310,7 @@ async def test_a_client_that_stops_reading_costs_bounded_memory(keys, tmp_path):
                 most = max(most, process.memory_info().rss - before)
             assert most < 256 * MIB, f"{most / MIB:.0f} MiB"
             assert slowest < 10, f"{slowest:.1f} s"
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 60
             while dealer.errors.count("nothing was heard from bob") < 3:
                 assert time.monotonic() < deadline, dealer.errors
                 await asyncio.sleep(0.1)
