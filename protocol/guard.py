@@ -20,8 +20,8 @@ Hides: each value is opened under a mask of the phase that looks at it, so no ma
     as long as a run goes on, so a CHECK reveals nothing but that it goes on.
 
 It cannot see a value that wraps around the whole ring within a step and comes to lie inside its
-range again, nor one that leaves its range between two CHECKs and comes back. What a step doubles
-would do so in silence, so there CHECKs come often (`patience`).
+range again, nor one that leaves its range between two CHECKs and comes back. What would do so in
+silence, because the ring forgets it, is checked before it can (`lasting.py`).
 
 *What is revealed* is compared with its range by whoever learns it.
 """
@@ -34,18 +34,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .graph import Array, Carry, Graph, Node, Phase, Source, Terms, whole
+from .graph import Array, Carry, Node, Phase, Source, Terms, whole
 from .jobs import Job
+from .lasting import forgotten
 from .ops import Secret, concatenate
 from .ops.comparison import Compare
 from .ops.ended import Ended
-from .ops.linear import Add, Aligned
-from .ops.public import MatMulPublic, MultiplyPublic
 from .ops.statement import Within
 from .ops.stored import Stored
-from .ops.structure import Structure
 from .ops.truncation import Rescale
-from .ranges import EVERYTHING, Interval
+from .ranges import EVERYTHING, Interval, Spread
 from .sizing import WIDE_SIZE, Sizes
 from .solver import WORD, size
 from .variables import GUARDS
@@ -101,14 +99,19 @@ def guarded(sizes: Sizes, job: Job, steps: int) -> tuple[Sizes, Guards]:
         return sizes, {}
     graph, origin = sizes.graph.truncated({})
     twin = {node: made for made, node in origin.items()}
-    reach = _reach(sizes, found)
+    forgetting = {sizes.graph.updated[label] for label in forgotten(sizes.graph)}
+    reach = _reach(sizes, found, forgetting)
     counts: dict[Phase, list[Secret]] = {}
     guards: dict[Phase, tuple[Guard, ...]] = {}
     for node, guard in found:
         graph.phase = Phase.CHECK if node.phase == Phase.STEP else node.phase
         told = Phase.FINISH if node.phase == Phase.FINISH or not steps else Phase.CHECK
         x = Secret(graph, graph.apply(Ended(), twin[node]))
-        x._node.interval = _common(x._node.interval, (-reach[node], reach[node]))
+        reached = -reach[node], reach[node]
+        if node in forgetting:
+            x._node.interval, x._node.spread = reached, Spread(reach[node], 0.0)
+        else:
+            x._node.interval = _common(x._node.interval, reached)
         (low, high), proven = guard.interval, _proven(node, job)
         outside = []
         if not (guard.exact and proven[0] >= low):
@@ -134,64 +137,6 @@ def guarded(sizes: Sizes, job: Job, steps: int) -> tuple[Sizes, Guards]:
     return replace(result, assumed=stated), guards
 
 
-def patience(graph: Graph) -> int | None:
-    """The most steps between two CHECKs in which nothing that doubles can leave the ring unseen.
-    None: nothing doubles.
-
-    A variable that is multiplied by an even number loses its leading bits in the ring, and gets
-    zeros for them: a number times 2^64 is 0 there, which is in any range. What is multiplied by
-    anything else, or truncated, becomes noise, which is not.
-    """
-    peaks = {node.op.label: node.peak for node in graph.nodes if isinstance(node.op, Carry)}
-    found: list[int] = []
-    for label, node in graph.updated.items():
-        peak = peaks.get(label, math.inf)
-        if 0.0 < peak < min(node.peak, math.inf) and _doubles(graph, label):
-            growth = node.peak / peak
-            found.append(
-                max(1, int(math.log(WIDER) / math.log(growth) + 1e-9))
-                if math.isfinite(growth)
-                else 1
-            )
-    return min(found, default=None)
-
-
-def _doubles(graph: Graph, label: str) -> bool:
-    """Whether a step makes of a variable an even multiple of it, on every way, by public numbers
-    alone."""
-    fewest: dict[Node, int] = {}  # factors 2 on a way from the node to the variable's next value
-    waiting = [(graph.updated[label], 0)]
-    found = False
-    while waiting:
-        node, twos = waiting.pop()
-        if fewest.get(node, twos + 1) <= twos:
-            continue
-        fewest[node] = twos
-        if isinstance(node.op, Carry) and node.op.label == label:
-            found = True
-            if twos < 1:
-                return False
-        alike = int(node.op == Add() and node.inputs[0] is node.inputs[1])
-        waiting += [(use, twos + alike + _twos(node)) for use in reversed(node.inputs)]
-    return found
-
-
-def _twos(node: Node) -> int:
-    """How often 2 divides the public factors that a linear operation multiplies its operands by;
-    far below 0 of any other operation."""
-    match node.op:
-        case MultiplyPublic(constant=c) | MatMulPublic(constant=c):
-            numbers = [float(each).as_integer_ratio() for each in np.unique(c[c != 0.0])]
-            return min((_lowest(top) - _lowest(bottom) for top, bottom in numbers), default=WORD)
-        case Structure() | Aligned():
-            return 0
-    return -(1 << 30)
-
-
-def _lowest(number: int) -> int:
-    return (number & -number).bit_length()
-
-
 def _grain(sizes: Sizes, guard: Guard, room: float, end: float) -> int | None:
     """How many fraction bits are looked at, so that nothing inside is counted: those of the job, or
     what a quarter of the room is."""
@@ -201,7 +146,9 @@ def _grain(sizes: Sizes, guard: Guard, room: float, end: float) -> int | None:
     return None if guard.abrupt or not math.ldexp(end, f).is_integer() else f
 
 
-def _reach(sizes: Sizes, found: list[tuple[Node, Guard]]) -> dict[Node, float]:
+def _reach(
+    sizes: Sizes, found: list[tuple[Node, Guard]], forgetting: set[Node]
+) -> dict[Node, float]:
     """How far the ring tells a value from one inside its range: of a large tensor as far as one
     limb does, if that is far enough."""
     least: dict[Node, float] = {}
@@ -213,9 +160,12 @@ def _reach(sizes: Sizes, found: list[tuple[Node, Guard]]) -> dict[Node, float]:
     reach = {}
     for node, far in least.items():
         limb = math.nextafter(2.0 ** (WORD - 3 - sizes.scales[node]), 0.0)
-        reach[node] = (
-            sizes.limit(node) if node.size <= WIDE_SIZE else min(max(far, limb), sizes.limit(node))
-        )
+        if node in forgetting:  # the further, the rarer its checks may be
+            reach[node] = max(sizes.limit(node), limb)
+        elif node.size <= WIDE_SIZE:
+            reach[node] = sizes.limit(node)
+        else:
+            reach[node] = min(max(far, limb), sizes.limit(node))
     return reach
 
 
@@ -264,6 +214,10 @@ def _assumptions(sizes: Sizes, job: Job, steps: int) -> list[tuple[Node, Guard]]
             if not _inside(_proven(x, job), node.op.domain):
                 guard(x, node.op.domain, what, exact=True, abrupt=node.op.abrupt)
     ranges = {node.op.label: node.interval for node in graph.nodes if isinstance(node.op, Carry)}
+    for label in sorted(forgotten(graph)):  # that are declared nowhere, and that nothing reads
+        if ranges.get(label, EVERYTHING) == EVERYTHING:
+            limit = sizes.limit(graph.updated[label])
+            ranges[label] = -limit, limit
     for label, node in graph.updated.items() if steps else ():
         if ranges.get(label, EVERYTHING) != EVERYTHING and not _inside(
             node.interval, ranges[label]

@@ -21,8 +21,9 @@ from .cost import LOOPBACK, PhaseCost, online_seconds, run_seconds
 from .describe import often, reveals
 from .digest import Listing
 from .graph import Phase, Terms
-from .guard import Guards, guarded, patience, revealed_range
+from .guard import Guards, guarded, revealed_range
 from .jobs import ROLES
+from .lasting import forgotten, patience
 from .lowering import Joins, Lowering
 from .matching import matching
 from .ops.stored import Stored
@@ -30,6 +31,7 @@ from .ops.truncation import Rescale
 from .parts import order
 from .program import PhaseCode
 from .schedule import Schedule
+from .sizing import Sizes
 from .solver import size
 from .tracing import Traced
 from .variables import GUARDS, SHARE_OF
@@ -149,7 +151,7 @@ class Plan:
 
     def sized(self, iterations: int) -> Plan:
         """The plan for another number of iterations, as far as its cost is concerned."""
-        schedule = _schedule(self.traced, self.costs, iterations)
+        schedule = _schedule(self.traced, self.lowering.sizes, self.costs, iterations)
         return replace(self, dealing=replace(self.dealing, schedule=schedule))
 
     @property
@@ -201,7 +203,9 @@ def make_plan(traced: Traced, party: int, learners: tuple[int, ...], guard: bool
     phases = [lowering.phases[phase] for phase in Phase]
     dealt = tuple(_dealing(code) for code in phases)
     costs = tuple(PhaseCost.of(code) for code in phases)
-    dealing = Dealing(dealt, _schedule(traced, costs))  # type: ignore[arg-type]
+    dealing = Dealing(dealt, _schedule(traced, sizes, costs))  # type: ignore[arg-type]
+    if guards and (most := patience(sizes)) and most <= dealing.schedule.every:
+        lowering.warn(_haste(sizes, traced.job.check_every, most))
     outline = [
         line for phase, code in zip(Phase, phases, strict=True) for line in _outline(phase, code)
     ]
@@ -226,6 +230,22 @@ def make_plan(traced: Traced, party: int, learners: tuple[int, ...], guard: bool
     )
 
 
+def _haste(sizes: Sizes, stated: int, most: int) -> str:
+    """Why checks come as often as they do, or should."""
+    names = ", ".join(f"v.{label}" for label in sorted(forgotten(sizes.graph))) or "what decays"
+    often = "every step" if most == 1 else f"{most} steps"
+    if stated > most:
+        return (
+            f"check_every = {stated} leaves {names} time to leave its range, wrap around and be"
+            f" back in it unseen; a check after {often} would show it"
+        )
+    return (
+        f"a check comes after {often}, for {names} may leave its range, wrap around and be back in"
+        " it later; narrower ranges of what it is multiplied by make checks rarer, and so does"
+        " check_every, at that risk"
+    )
+
+
 def _dealing(code: PhaseCode) -> PhaseDealing:
     """What is dealt for a phase: where that comes in parts, in the order in which it is needed."""
     found = PhaseDealing(tuple(code.masks), tuple(code.correlations))
@@ -235,11 +255,13 @@ def _dealing(code: PhaseCode) -> PhaseDealing:
     return found
 
 
-def _schedule(traced: Traced, costs: tuple[PhaseCost, ...], steps: int | None = None) -> Schedule:
+def _schedule(
+    traced: Traced, sizes: Sizes, costs: tuple[PhaseCost, ...], steps: int | None = None
+) -> Schedule:
     """Of so many steps; of the job's own, unless said otherwise."""
     steps = traced.iterations if steps is None else steps
     every = _interval(traced.job.check_every, steps, costs)
-    if every and not traced.job.check_every and (most := patience(traced.graph)):
+    if every and not traced.job.check_every and (most := patience(sizes)):
         every = min(every, most)
     return Schedule(steps, every)
 
@@ -247,7 +269,7 @@ def _schedule(traced: Traced, costs: tuple[PhaseCost, ...], steps: int | None = 
 def _costs(traced: Traced, lowering: Lowering) -> list[tuple[PhaseCost, int]]:
     """Of the phases of a run, and how often each is executed."""
     costs = tuple(PhaseCost.of(lowering.phases[phase]) for phase in Phase)
-    schedule = _schedule(traced, costs)
+    schedule = _schedule(traced, lowering.sizes, costs)
     return [(cost, schedule.count(phase)) for phase, cost in zip(Phase, costs, strict=True)]
 
 

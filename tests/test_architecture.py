@@ -29,7 +29,7 @@ ORDER = [
     ("ops",),
     ("inputs",),
     ("jobs",),
-    ("tracing",),
+    ("tracing", "lasting"),
     ("describe", "guard", "together"),
     ("table_parts",),
     ("tables",),

@@ -13,7 +13,7 @@ from party.inputs import default_tensor
 from party.loading import load_job
 from protocol.errors import JobError, OutOfRangeError
 from protocol.graph import Phase
-from protocol.guard import beyond, patience
+from protocol.guard import beyond
 from protocol.jobs import Input, Job
 from protocol.nn import MSE, SGD, Dense, ReLU, Sequential, Training
 from protocol.ops import exp, gradient, polynomial, relu, sigmoid, within
@@ -183,24 +183,6 @@ def test_what_doubles_is_noticed_before_the_ring_has_lost_it(function, high):
             v.reveal(x=v.x)
 
     told(Doubles(), "v.x", "entries outside")
-
-
-@pytest.mark.parametrize(
-    "function",
-    [lambda x: x * 1.1, lambda x: 3.0 * x, lambda x: x * 0.5, lambda x: 2.0 * x - 1.5 * x],
-)
-def test_what_does_not_double_is_checked_no_more_often(function):
-    class Odd(Job):
-        iterations = 50
-        x = Input("bob", (3,), -1, 1, default=np.zeros(3))
-
-        def step(self, v):
-            v.x = function(v.x)
-
-        def finish(self, v):
-            v.reveal(x=v.x)
-
-    assert patience(plan_of(Odd()).traced.graph) is None
 
 
 class Fast(Training):

@@ -1,0 +1,262 @@
+"""How long it shows that a carried variable has left its range.
+
+The ring forgets: a number that is doubled in every step loses its leading bits and gets zeros for
+them, and is 0 in the end, which is in any range; relu(1.5·x) is 0 as soon as x has wrapped around
+and is negative. A variable that a step adds something to does not forget: once it has wrapped, it
+is as good as random, and stays so. So of the former the plan asks how many steps there may be in
+which nothing wraps, from the ranges alone, and checks no later.
+
+*Ways* say what a step makes of a variable x: c·x, for one public number c; products of it with
+secrets or public arrays, which may cancel the last bits of c·x if all their factors may be whole
+numbers (a training's rate is none, nor is a quotient); and anything else.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from .graph import Carry, Graph, Leaf, Node, Phase
+from .ops.ended import Ended
+from .ops.linear import Linear
+from .ops.products import Bilinear
+from .ops.public import AddPublic, MatMulPublic, MultiplyPublic
+from .ops.selection import Settled
+from .ops.statement import Within
+from .ops.structure import Structure
+from .ops.truncation import Rescale
+from .ranges import EVERYTHING, Interval
+from .sizing import Sizes
+
+FADED = 16.0  # of a variable's range: as small as numbers are that are random in the ring, or wider
+MOST_BOUNDS = 200_000  # intervals computed to find how many steps there may be
+
+
+class Ways(NamedTuple):
+    """From a variable to a node: c·x; of products with it, how often 2 divides their public factors
+    at most (negative: fractions); whether there is anything else."""
+
+    c: float = 0.0
+    twos: float = -math.inf
+    other: bool = False
+
+    @property
+    def linear(self) -> float:
+        """`twos` of all that is linear in the variable."""
+        return max(self.twos, 0.0) if self.c else self.twos
+
+    @property
+    def lasts(self) -> bool:
+        """Whether noise in a variable is noise after a step that does these things to it."""
+        return self.c != 0.0 and _twos([self.c]) <= 0.0 and self.twos < 0.0
+
+    @property
+    def fades(self) -> bool:
+        """Whether it does so for a while, in a step that may make more noise."""
+        return self.lasts and abs(self.c) < 1.0 and (self.twos > -math.inf or self.other)
+
+    @property
+    def any(self) -> bool:
+        return bool(self.c) or self.twos > -math.inf or self.other
+
+
+NOWAY = Ways()
+
+
+def forgotten(graph: Graph) -> set[str]:
+    """The carried variables that may have left their range and be in it again, because the ring has
+    forgotten their leading bits, or because a step makes little of large numbers."""
+    return _forgotten(graph, _all_ways(graph))
+
+
+def patience(sizes: Sizes) -> int | None:
+    """The most steps from a check to the next, so that no variable leaves its range, wraps around
+    and is back in it unseen. None: as many as there are.
+
+    One step leads no further than the plan allows for; of more than one, every value must stay
+    where it is known without wrapping around, if all begin in range.
+    """
+    found: int | None = sizes.once("patience", lambda: _patience(sizes))
+    return found
+
+
+def _patience(sizes: Sizes) -> int | None:
+    ways = _all_ways(sizes.graph)
+    own = [found[label] for label, found in ways.items() if label in found]
+    fading = [max(1, int(math.log(FADED) / -math.log(abs(way.c)))) for way in own if way.fades]
+    exposed = _forgotten(sizes.graph, ways)
+    return min([*fading, *(_steps_that_hold(sizes, exposed) if exposed else ())], default=None)
+
+
+def _forgotten(graph: Graph, ways: dict[str, dict[str, Ways]]) -> set[str]:
+    """Those that a way through such variables leads back to, if that they stay in their range is
+    not proven."""
+    keeps = {label for label, found in ways.items() if found.get(label, NOWAY).lasts}
+    if not any(node.declared != EVERYTHING for node in graph.of_phase(Phase.STEP)):
+        keeps |= _stays(graph)
+    reached: dict[str, set[str]] = {label: set() for label in ways.keys() - keeps}
+    for label in reached:
+        for other in ways[label].keys() - keeps:
+            reached[other].add(label)
+    return {label for label in reached if label in _closure(reached, label)}
+
+
+def _stays(graph: Graph) -> set[str]:
+    """The variables that a step keeps in their range, whatever they are in it."""
+    ranges = {node.op.label: node.interval for node in graph.nodes if isinstance(node.op, Carry)}
+    found = set()
+    for label, node in graph.updated.items():
+        # what is carried on beside another, as a product of it, is only said to be in its range
+        beside = any(isinstance(use.op, Carry) for use in node.inputs)
+        after = node.op.bounds(*node.inputs) if beside else node.interval
+        if ranges[label] != EVERYTHING and _union(ranges[label], after) == ranges[label]:
+            found.add(label)
+    return found
+
+
+def _all_ways(graph: Graph) -> dict[str, dict[str, Ways]]:
+    """By variable, to the next values of those that depend on it."""
+    rounded = _rounded(graph)
+    return {label: _ways(graph, label, rounded) for label in graph.updated}
+
+
+def _rounded(graph: Graph) -> set[Node]:
+    """What is no whole number, whatever the inputs are, but by chance."""
+    found: set[Node] = set()
+    for node in graph.nodes:
+        op = node.op
+        own = (
+            isinstance(op, (MultiplyPublic, MatMulPublic)) and _twos(np.unique(op.constant)) < 0.0
+            if isinstance(op, (Linear, Bilinear, Leaf, Rescale, AddPublic))
+            else not op.flat
+        )
+        if own or any(use in found for use in node.inputs):
+            found.add(node)
+    return found
+
+
+def _ways(graph: Graph, label: str, rounded: set[Node]) -> dict[str, Ways]:
+    found: dict[Node, Ways] = {}
+    for node in graph.of_phase(Phase.STEP):
+        if isinstance(node.op, Carry):
+            way = Ways(c=1.0) if node.op.label == label else NOWAY
+        else:
+            way = _through(node, [found.get(use, NOWAY) for use in node.inputs], rounded)
+        if way.any:
+            found[node] = way
+    return {
+        other: found[node] for other, node in graph.updated.items() if found.get(node, NOWAY).any
+    }
+
+
+def _through(node: Node, uses: list[Ways], rounded: set[Node]) -> Ways:
+    op = node.op
+    if op.flat or not any(way.any for way in uses):
+        return NOWAY
+    other = any(way.other for way in uses)
+    if isinstance(op, (Structure, Rescale, Settled)):
+        return uses[0]
+    factors = [op.factor(n) for n in range(len(uses))]
+    if None not in factors:
+        scaled = [
+            Ways(way.c * factor, way.twos + _twos([factor])) if factor else NOWAY
+            for way, factor in zip(uses, factors, strict=True)
+            if factor is not None
+        ]
+        return Ways(sum(way.c for way in scaled), max(way.twos for way in scaled), other)
+    linear = max(way.linear for way in uses)
+    if isinstance(op, (MultiplyPublic, MatMulPublic)):
+        return Ways(twos=linear + _twos(np.unique(op.constant)), other=other)
+    if isinstance(op, (Linear, Bilinear)):
+        fraction = any(
+            use in rounded and not way.any for use, way in zip(node.inputs, uses, strict=True)
+        )
+        return Ways(twos=linear - fraction, other=other)
+    return Ways(other=True)
+
+
+def _twos(numbers: Iterable[float]) -> float:
+    """How often 2 divides one of them at most; negative for fractions."""
+    ratios = [float(each).as_integer_ratio() for each in numbers if each]
+    return max((_lowest(top) - _lowest(bottom) for top, bottom in ratios), default=-math.inf)
+
+
+def _lowest(number: int) -> int:
+    return (number & -number).bit_length()
+
+
+def _closure(reached: dict[str, set[str]], label: str) -> set[str]:
+    found: set[str] = set()
+    waiting = [label]
+    while waiting:
+        fresh = reached[waiting.pop()] - found
+        found |= fresh
+        waiting += fresh
+    return found
+
+
+def _steps_that_hold(sizes: Sizes, exposed: set[str]) -> list[int]:
+    """How many steps may follow a check; nothing where no number of them leads anywhere."""
+    graph = sizes.graph
+    ranges = {label: _range(sizes, label) for label in exposed}
+    allowed: dict[Node, float] = {}
+    most = max(1, MOST_BOUNDS // max(1, len(graph.nodes)))
+    for step in range(most):
+        intervals = _intervals(graph, ranges)
+        for node, (low, high) in intervals.items():
+            peak = max(-low, high)
+            if step == 0:
+                allowed[node] = max(peak, _holds(sizes, node))
+            elif not peak < allowed[node]:
+                return [step]
+        after = {
+            label: _union(ranges[label], intervals.get(graph.updated[label], ranges[label]))
+            for label in exposed
+        }
+        if after == ranges:
+            return []
+        ranges = after
+    return [most]
+
+
+def _range(sizes: Sizes, label: str) -> Interval:
+    carried = [
+        node
+        for node in sizes.graph.nodes
+        if isinstance(node.op, Carry) and node.op.label == label and node.interval != EVERYTHING
+    ]
+    if carried:
+        return carried[0].interval
+    limit = sizes.limit(sizes.graph.updated[label])
+    return -limit, limit
+
+
+def _intervals(graph: Graph, ranges: dict[str, Interval]) -> dict[Node, Interval]:
+    """Of all that a step makes of these variables if they lie in these ranges, whatever the job
+    says of it."""
+    made: dict[Node, Node] = {}
+    for node in graph.nodes:
+        if isinstance(node.op, Carry):
+            if node.phase == Phase.STEP and node.op.label in ranges:
+                made[node] = replace(node, interval=ranges[node.op.label])
+        elif any(use in made for use in node.inputs) and (
+            node.phase == Phase.STEP or isinstance(node.op, Ended)
+        ):
+            inputs = tuple(made.get(use, use) for use in node.inputs)
+            op = node.op
+            found = inputs[0].interval if isinstance(op, Within) else op.bounds(*inputs)
+            made[node] = replace(node, inputs=inputs, interval=found)
+    return {node: each.interval for node, each in made.items()}
+
+
+def _holds(sizes: Sizes, node: Node) -> float:
+    """Up to where the node's value is known without wrapping around."""
+    return math.ldexp(1.0, sizes.needs[node] - 2 - sizes.scales[node]) if node in sizes.needs else 0
+
+
+def _union(*intervals: Interval) -> Interval:
+    return min(low for low, _ in intervals), max(high for _, high in intervals)
