@@ -73,6 +73,11 @@ def check(name: str, values: Any, low: float, high: float, where: str = "") -> N
     """`values` as they are, in their own type, if every entry is a finite number in [low, high];
     DataError otherwise."""
     source = f" ({where})" if where else ""
+    if np.ma.is_masked(values):
+        raise DataError(
+            f"tensor {name}{source} has masked entries, the first at position"
+            f" {_first(np.ma.getmaskarray(values))}; fill them or leave them out"
+        )
     array = np.asarray(values)
     if array.dtype.kind not in "fiub":
         raise DataError(f"tensor {name}{source} holds {array.dtype} values; numbers are needed")

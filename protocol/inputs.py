@@ -56,8 +56,12 @@ class Input:
             )
         for name in ("low", "high"):  # a NumPy scalar would make intervals wrap in its own few bits
             object.__setattr__(self, name, number(f"an Input's {name}", getattr(self, name)))
-        if not self.low < self.high:
-            raise JobError(f"an Input's range needs low < high, not [{self.low}, {self.high}]")
+        if not -math.inf < self.low < self.high < math.inf:
+            raise JobError(
+                "an Input's range needs low < high, two finite numbers that no value leaves, not"
+                f" [{self.low:g}, {self.high:g}]"
+            )
+        object.__setattr__(self, "shape", _axes(self.shape))
         if (
             self.typical is not None
             and not 0.0 < number("an Input's typical", self.typical) < math.inf
@@ -87,6 +91,25 @@ class Input:
             typical=None,
         )
         return {f"{name}.{role}": replace(half, owner=role) for role in ROLES}
+
+
+def _axes(shape: Any) -> tuple[int | str, ...]:
+    """JobError for what is no shape."""
+    found = tuple(shape) if isinstance(shape, (tuple, list)) else None
+    if found is None or not all(
+        each if isinstance(each, str) else is_count(each) for each in found
+    ):
+        raise JobError(
+            "an Input's shape is a tuple of whole numbers above 0 and names of axes, as in"
+            f" ('n', 3), not {shape!r}"
+        )
+    return tuple(each if isinstance(each, str) else int(each) for each in found)
+
+
+def is_count(value: Any) -> bool:
+    """Whether it is a whole number above 0."""
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    return whole and int(value) > 0
 
 
 class Bundle:

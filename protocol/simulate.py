@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
+from typing import Any
 
 from .contract_codec import pack, unpack
 from .cost import LAN, Network
 from .dealing import Deal, alice_material, bob_material, dealt_part, own_masks
-from .errors import OutOfRangeError
+from .errors import DataError, OutOfRangeError
+from .fixedpoint import check
 from .graph import Array, Phase
 from .guard import sentence
 from .history import History
@@ -54,6 +57,7 @@ def twin(
     It is checked, and may end early, where the secure run is and may; `history` has what anybody is
     told.
     """
+    inputs = _numbers(job, inputs)
     traced = trace(job, {name: array.shape for name, array in inputs.items()}, iterations)
     history = History()
     if not traced.graph.reveals_of(Phase.CHECK):
@@ -87,13 +91,24 @@ def simulate(
     shares: each party's own, of what the job begins with (`Job.begin_with`): an earlier run's
         `kept`.
 
-    OutOfRangeError where values left the range that was declared, proven or assumed for them,
-    unless that is accepted.
+    DataError for inputs that are no finite numbers, or of another shape. OutOfRangeError where
+    values left the range that was declared, proven or assumed for them, unless that is accepted.
     """
+    inputs = _numbers(job, inputs)
     shapes = {name: array.shape for name, array in inputs.items()}
     traced = trace(job, shapes, iterations, network)
     plans = [make_plan(traced, party, learners, guard) for party in (0, 1)]
     return execute(plans, inputs, observe, accept_out_of_range, shares)
+
+
+def _numbers(job: Job, inputs: Mapping[str, Any]) -> dict[str, Array]:
+    """What both bring, as a party's own is checked, but for its range."""
+    if missing := sorted(job.inputs.keys() - inputs.keys()):
+        raise DataError(
+            f"job {type(job).__name__} is brought nothing for {', '.join(missing)}; give an array"
+            " for each of its inputs"
+        )
+    return {name: check(name, array, -inf, inf) for name, array in inputs.items()}
 
 
 def execute(

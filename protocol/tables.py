@@ -34,6 +34,7 @@ from numpy.typing import NDArray
 
 from . import together
 from .errors import JobError
+from .inputs import is_count
 from .jobs import ROLES, Bundle, Input, Job
 from .ops import Secret, concatenate, take, within
 from .preparation import (
@@ -156,10 +157,10 @@ class Table(Bundle):
         if owner is not None and owner not in ROLES:
             raise JobError(f"a Table belongs to 'alice' or to 'bob', not to {owner!r}")
         if isinstance(self.rows, Mapping) and (
-            set(self.rows) != set(ROLES) or not all(map(_count, self.rows.values()))
+            set(self.rows) != set(ROLES) or not all(map(is_count, self.rows.values()))
         ):
             raise JobError("rows={'alice': 300, 'bob': 200}: a whole number above zero for each")
-        if isinstance(self.rows, int) and not _count(self.rows):
+        if isinstance(self.rows, int) and not is_count(self.rows):
             raise JobError("rows=1000: a whole number above zero")
         if (
             len(own) == 2
@@ -186,7 +187,7 @@ class Table(Bundle):
                 raise JobError(
                     f"steps takes Standardise(), Fill() and the like, not {type(step).__name__}"
                 )
-        if self.row_shape is not None and (len(own) == 2 or not all(map(_count, self.row_shape))):
+        if self.row_shape is not None and (len(own) == 2 or not all(map(is_count, self.row_shape))):
             raise JobError(
                 "shape=(1, 28, 28): whole numbers above zero, for a table whose columns are not"
                 " split"
@@ -213,7 +214,7 @@ class Table(Bundle):
 
     def _part(self, owner: str, columns: Columns) -> Part:
         if isinstance(columns, int):
-            if not _count(columns):
+            if not is_count(columns):
                 raise JobError(f"a Table has a whole number of columns above zero, not {columns!r}")
             found: Any = columns
         elif isinstance(columns, Mapping):
@@ -418,10 +419,6 @@ class Table(Bundle):
             found["match"] = self.match
         found |= {f"key of {role}": column for role, column in self.key.items()}
         return found | {f"step {number}": str(step) for number, step in enumerate(self.steps, 1)}
-
-
-def _count(value: object) -> bool:
-    return type(value) is int and value > 0
 
 
 def tables(job: Job) -> dict[str, Table]:

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
 from functools import partial
 
+import numpy as np
+
 from .choice import Tried, cheapest, choose
 from .cost import LAN, Network
 from .digest import Listing, listing
@@ -31,6 +33,7 @@ from .views import Shape
 # by how much training is taken to enlarge a variable's deviation: in the demos it does by 1.1 to
 # 2.4
 GROWTH = 3.0
+MOST_STEPS = 1 << 40
 
 
 @dataclass
@@ -59,9 +62,11 @@ def trace(
     _ = job.numerics  # which checks what the job states
     own = job.steps(shapes)
     count = own if iterations is None else iterations
-    if count < 0:
-        raise JobError(f"a job runs 0 or more iterations, not {count}")
-    if type(job.check_every) is not int or not 0 <= job.check_every < 1 << 40:
+    if isinstance(count, np.integer):
+        count = int(count)
+    if type(count) is not int or not 0 <= count < MOST_STEPS:
+        raise JobError(f"a job runs a whole number of iterations, from 0 to 2^40, not {count!r}")
+    if type(job.check_every) is not int or not 0 <= job.check_every < MOST_STEPS:
         raise JobError(
             "check_every is a whole number of steps, or 0 to leave it to the plan, not"
             f" {job.check_every!r}"

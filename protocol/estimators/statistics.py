@@ -13,6 +13,7 @@ between. The number of rows of the table is known to both.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import ClassVar
@@ -21,6 +22,7 @@ from ..errors import JobError
 from ..jobs import Input, Job, Variables
 from ..limits import COUNT, Limit
 from ..ops import Secret, divide
+from ..ops.inverses import SMALLEST
 from ..ops.tensor import bounded
 from ..sizing import Numerics
 from ..tables import Table
@@ -118,13 +120,17 @@ class GroupStatistics(_Aggregates):
         n, peak = x.shape[0], _peak(x)
         if v.groups.shape[0] != n:
             raise JobError(f"groups has {v.groups.shape[0]} rows and x {n}; both need the same")
+        least = (self.minimum - 0.5) / n
+        if least < SMALLEST and chosen != ["count"]:
+            raise JobError(
+                f"minimum = {self.minimum}: of {n:,} rows means are told of groups of"
+                f" {math.ceil(n * SMALLEST + 0.5)} or more, so that they are exact enough"
+            )
         part = bounded(v.groups.mean(axis=0), 0.0, 1.0)
-        shown = part >= (self.minimum - 0.5) / n
+        shown = part >= least
         found = {"count": part * n}
         if chosen != ["count"]:
-            rows = bounded(
-                part * shown + (1.0 - shown), (self.minimum - 1.0) / n + 0.5 / n, 1.0
-            ).reshape(-1, 1)
+            rows = bounded(part * shown + (1.0 - shown), least, 1.0).reshape(-1, 1)
             mean = found["mean"] = bounded(divide(v.groups.T @ x / n, rows), -peak, peak)
             if "var" in chosen:
                 away = bounded(divide(v.groups.T @ (x * x) / n, rows), 0.0, peak**2) - mean * mean

@@ -205,8 +205,8 @@ def within(x: Secret, low: float, high: float, name: str = "") -> Secret:
     assumptions, of what is called `name`. What else uses x is not told."""
     secret("within", x)
     low, high = number("within's low", low), number("within's high", high)
-    if not low < high:
-        raise JobError(f"within needs low < high, not [{low}, {high}]")
+    if not -math.inf < low < high < math.inf:
+        raise JobError(f"within needs low < high, two finite numbers, not [{low:g}, {high:g}]")
     x._graph.assume(
         f"{name or x._node.op.name} of shape {x.shape} is assumed to stay in [{low:g}, {high:g}]"
     )

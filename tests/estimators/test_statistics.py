@@ -88,6 +88,18 @@ def test_means_by_group_tell_no_counts():
     assert grouped("mean", minimum=3)["shown"].tolist() == [1, 1, 1, 0, 1]
 
 
+def test_a_group_of_one_row_and_one_of_none():
+    groups = np.zeros((80, 3))
+    groups[:79, 0] = groups[79, 1] = 1.0
+    job = GroupStatistics()
+    results = found(job, {"x": X, "groups": groups}, measures="count,mean,var", minimum=1)
+    assert results["shown"].tolist() == [1, 1, 0]
+    assert np.abs(results["count"] - [79, 1, 0]).max() <= 1e-4
+    assert np.abs(results["mean"][1] - X[79]).max() <= 1e-4 * np.abs(X).max()
+    assert np.abs(results["var"][1]).max() <= 1e-4 * np.abs(X).max() ** 2
+    assert not any(results[name][2].any() for name in ("count", "mean", "var"))
+
+
 @pytest.mark.parametrize(
     ("kind", "rows", "parameters", "words"),
     [
@@ -100,6 +112,7 @@ def test_means_by_group_tell_no_counts():
         ),
         (Statistics, 80, {"ddof": 80}, "whole number from 0 to 79"),
         (Statistics, 80, {"minimum": 0}, "minimum = 0: the fewest rows"),
+        (GroupStatistics, 5_000_000, {"minimum": 1}, "means are told of groups of 6 or more"),
     ],
 )
 def test_what_makes_no_sense_is_said(kind, rows, parameters, words):
