@@ -193,7 +193,7 @@ FUNCTIONS: dict[str, tuple[Entry, ...]] = {
             secure=lambda x: ops.clip(x, -1.0, 2.0),
             of=ops.clip,
             clear=lambda x: np.clip(x, -1.0, 2.0),
-            says="x kept within [low, high]",
+            says="x kept within [a_min, a_max]",
         ),
         Entry(
             call="where(bit, a, b)",

@@ -3,7 +3,22 @@ side."""
 
 from . import refusals as _refusals  # noqa: F401, the sentences of what is not offered
 from .activations import erf, gelu, log_sigmoid, silu, softplus, tanh
-from .arrays import expand_dims, flip, squeeze, stack, swapaxes
+from .arrays import (
+    broadcast_to,
+    cumsum,
+    expand_dims,
+    flip,
+    mean,
+    moveaxis,
+    reshape,
+    squeeze,
+    stack,
+    std,
+    sum,
+    swapaxes,
+    transpose,
+    var,
+)
 from .contractions import dot, einsum, matmul, outer
 from .convolution import avg_pool1d, avg_pool2d, conv1d, conv2d, global_avg_pool2d
 from .derived import (
@@ -64,12 +79,14 @@ __all__ = [
     "average",
     "avg_pool1d",
     "avg_pool2d",
+    "broadcast_to",
     "clip",
     "concatenate",
     "conv1d",
     "conv2d",
     "count_nonzero",
     "cross_entropy",
+    "cumsum",
     "diagonal",
     "diff",
     "differentiated",
@@ -105,8 +122,10 @@ __all__ = [
     "max_pool1d",
     "max_pool2d",
     "maximum",
+    "mean",
     "min",
     "minimum",
+    "moveaxis",
     "norm",
     "one_hot",
     "outer",
@@ -118,6 +137,7 @@ __all__ = [
     "relu",
     "relu_derivative",
     "repeat",
+    "reshape",
     "roll",
     "rsqrt",
     "sigmoid",
@@ -130,13 +150,17 @@ __all__ = [
     "sqrt",
     "squeeze",
     "stack",
+    "std",
+    "sum",
     "swapaxes",
     "take",
     "tanh",
     "tile",
     "trace",
+    "transpose",
     "tril",
     "triu",
+    "var",
     "where",
     "within",
 ]

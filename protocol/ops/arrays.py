@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import JobError
 from ..views import Shape
+from .axes import axes_of, listed
 from .public import public
 from .spelling import OFFERED, SENTENCES, offers
 from .tensor import Secret, concatenate
@@ -135,25 +136,27 @@ def swapaxes(a: Secret, axis1: int, axis2: int) -> Secret:
 
 
 @offers(np.moveaxis)
-def moveaxis(a: Secret, source: int, destination: int) -> Secret:
-    order = [axis for axis in range(a.ndim) if axis != axis_of(a, source)]
-    order.insert(axis_of(a, destination), axis_of(a, source))
-    return a.transpose(*order)
+def moveaxis(a: Secret, source: int | Sequence[int], destination: int | Sequence[int]) -> Secret:
+    taken, put = listed(source, a.ndim), listed(destination, a.ndim)
+    if len(taken) != len(put):
+        raise JobError(f"moveaxis of axes {source} to {destination}: as many of both are needed")
+    order = [axis for axis in range(a.ndim) if axis not in taken]
+    for at, axis in sorted(zip(put, taken, strict=True)):
+        order.insert(at, axis)
+    return a.transpose(order)
 
 
 @offers(np.expand_dims)
-def expand_dims(a: Secret, axis: int) -> Secret:
-    """A new axis of length 1 at `axis` of the result."""
-    if isinstance(axis, bool) or not isinstance(axis, int) or not -a.ndim - 1 <= axis <= a.ndim:
-        raise JobError(f"expand_dims: axis {axis} of a tensor that will have {a.ndim + 1} axes")
-    at = axis % (a.ndim + 1)
-    return a.reshape((*a.shape[:at], 1, *a.shape[at:]))
+def expand_dims(a: Secret, axis: int | Sequence[int]) -> Secret:
+    """New axes of length 1, at these places of the result."""
+    ndim = a.ndim + (len(axis) if isinstance(axis, (tuple, list)) else 1)
+    new, lengths = axes_of(axis, ndim), iter(a.shape)
+    return a.reshape(tuple(1 if n in new else next(lengths) for n in range(ndim)))
 
 
 @offers(np.flip)
 def flip(m: Secret, axis: int | Sequence[int] | None = None) -> Secret:
-    chosen = range(m.ndim) if axis is None else [axis] if isinstance(axis, int) else axis
-    turned = {axis_of(m, n) for n in chosen}
+    turned = axes_of(axis, m.ndim)
     return m[tuple(slice(None, None, -1 if n in turned else 1) for n in range(m.ndim))]
 
 
@@ -180,9 +183,8 @@ def hstack(tup: Sequence[Secret]) -> Secret:
 
 
 def axis_of(a: Secret, axis: int) -> int:
-    if isinstance(axis, bool) or not isinstance(axis, int) or not -a.ndim <= axis < a.ndim:
-        raise JobError(f"axis {axis} of a tensor with {a.ndim} axes")
-    return axis % a.ndim
+    (at,) = axes_of((axis,), a.ndim)
+    return at
 
 
 def _secret(name: str, value: Any) -> Secret:

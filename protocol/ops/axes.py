@@ -12,14 +12,21 @@ from ..views import SEEDS, Shape
 
 
 def axes_of(axis: Any, ndim: int) -> Shape:
-    axes = (
-        tuple(range(ndim))
-        if axis is None
-        else whole_numbers("axis", axis if isinstance(axis, (tuple, list)) else (axis,))
-    )
-    if any(not -ndim <= n < ndim for n in axes) or len({n % ndim for n in axes}) != len(axes):
-        raise JobError(f"axis {axis} of a tensor with {ndim} axes")
-    return tuple(sorted(n % ndim for n in axes))
+    """Axes counted from 0, in ascending order; all where `axis` is None. JobError for one that
+    there is not, or that is named twice."""
+    return tuple(range(ndim)) if axis is None else tuple(sorted(listed(axis, ndim)))
+
+
+def listed(axis: Any, ndim: int) -> Shape:
+    """One axis or several, counted from 0, in the order given."""
+    axes = whole_numbers("axis", axis if isinstance(axis, (tuple, list)) else (axis,))
+    for n in axes:
+        if not -ndim <= n < ndim:
+            raise JobError(f"axis {n} of a tensor with {ndim} axes")
+    found = tuple(n % ndim for n in axes)
+    if len(set(found)) != len(found):
+        raise JobError(f"axis {axis} names one axis twice; name each once")
+    return found
 
 
 def whole_numbers(what: str, values: Any) -> Shape:

@@ -133,6 +133,11 @@ def inner(a: Any, b: Any) -> Secret:
     a, b = (each if isinstance(each, Secret) else public(each) for each in (a, b))
     if a.ndim == 0 or b.ndim == 0:
         return a * b  # type: ignore[no-any-return]
+    if a.shape[-1] != b.shape[-1]:
+        raise JobError(
+            f"inner of shapes {a.shape} and {b.shape}: the last axes, {a.shape[-1]} and"
+            f" {b.shape[-1]} long, must be alike"
+        )
     left, right = [f"a{n}" for n in range(a.ndim - 1)], [f"b{n}" for n in range(b.ndim - 1)]
     found: Secret = contract(a, [*left, "k"], b, [*right, "k"], out=left + right)
     return found

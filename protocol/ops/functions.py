@@ -129,24 +129,24 @@ def minimum(a: Any, b: Any) -> Secret:
 
 
 @offers(np.clip)
-def clip(x: Secret, low: Any, high: Any) -> Secret:
-    """x kept within [low, high]; read at `fraction_bits`, by two comparisons on one opening, in the
-    rounds of one.
+def clip(x: Secret, a_min: Any, a_max: Any) -> Secret:
+    """x kept within [a_min, a_max]; read at `fraction_bits`, by two comparisons on one opening, in
+    the rounds of one.
 
     None for a limit that is not wanted, as in NumPy. A limit may be a tensor, secret or public,
     that broadcasts: then one after the other, in twice as many rounds.
     """
     secret("clip", x)
-    if any(isinstance(each, Secret) or np.ndim(each) for each in (low, high)):
-        raised = x if low is None else maximum(x, low)
-        return raised if high is None else minimum(raised, high)
-    low = -math.inf if low is None else number("clip's low", low)
-    high = math.inf if high is None else number("clip's high", high)
+    if any(isinstance(each, Secret) or np.ndim(each) for each in (a_min, a_max)):
+        raised = x if a_min is None else maximum(x, a_min)
+        return raised if a_max is None else minimum(raised, a_max)
+    low = -math.inf if a_min is None else number("clip's a_min", a_min)
+    high = math.inf if a_max is None else number("clip's a_max", a_max)
     if math.isinf(low) or math.isinf(high):
         least = x if math.isinf(low) else maximum(x, low)
         return least if math.isinf(high) else minimum(least, high)
     if not low < high:
-        raise JobError(f"clip needs low < high, not [{low}, {high}]")
+        raise JobError(f"clip needs a_min < a_max, not [{low}, {high}]")
     below, above = x < low, x > high
     return bounded((1 - below) * x - above * x + below * low + above * high, low, high)
 

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import JobError
+from .axes import axes_of
 from .cotangents import weighted
 from .exponential import Exp, windowed
 from .gradient import differentiated
@@ -140,11 +141,10 @@ def cross_entropy(
 def _last(name: str, z: Secret, axis: int) -> Secret:
     """z with `axis` last."""
     secret(name, z)
-    if not isinstance(axis, int) or not -z.ndim <= axis < z.ndim:
-        raise JobError(f"{name} along axis {axis!r} of a tensor with {z.ndim} axes")
-    if z.shape[axis] == 0:
+    (at,) = axes_of((axis,), z.ndim)
+    if z.shape[at] == 0:
         raise JobError(f"{name} of no classes (shape {z.shape}, axis {axis})")
-    return z if axis in (-1, z.ndim - 1) else z.swapaxes(axis, -1)
+    return z if at == z.ndim - 1 else z.swapaxes(at, -1)
 
 
 def _back(x: Secret, axis: int, ndim: int) -> Secret:

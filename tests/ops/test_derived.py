@@ -44,6 +44,8 @@ def test_they_are_numpys(function, arrays, bound):
     ("function", "says"),
     [
         (lambda x: np.prod(x[:0], axis=0), "prod of no entries"),
+        (lambda x: np.inner(x[:, :1], x), "1 and 4 long, must be alike"),
+        (lambda x: np.inner(x, np.ones((2, 1))), "4 and 1 long, must be alike"),
         (lambda x: np.diff(x, 4), "from 0 to one less"),
         (lambda x: np.diagonal(x, 0, 1, -1), "of one axis"),
         (lambda x: np.linalg.norm(x[0], 3), "there are 1, 2 and np.inf"),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from oracle import ULP, check, numbers, secure
 
 from protocol.errors import JobError
-from protocol.ops import elu, gradient, leaky_relu, one_hot, take
+from protocol.ops import elu, gradient, leaky_relu, one_hot, softmax, take
 
 FEW = settings(max_examples=20, deadline=None)
 X, Y = numbers((3, 4), 1), numbers((2, 3, 4), 2)
@@ -50,6 +50,9 @@ SHAPES = st.lists(st.integers(1, 4), min_size=1, max_size=4).map(tuple)
         lambda x: np.cumsum(x),
         lambda x: x.cumsum(axis=-2),
         lambda x: np.flip(np.stack([x, x], -1), (0, 2)),
+        lambda x: np.flip(x, np.int64(-1)),
+        lambda x: np.expand_dims(x, (0, -1)),
+        lambda x: np.moveaxis(np.stack([x, x], -1), (0, -1), (1, 0)),
         lambda x: np.einsum("ij->j", x),
         lambda x: np.einsum("ji", x),
         lambda x: np.einsum("ii->i", x[:, :3]),
@@ -270,7 +273,7 @@ def test_selections_of_any_rank_broadcast(shapes):
         (lambda x, a, b: np.maximum(x, a) + np.minimum(a, b), 2 * ULP),
         (lambda x, a, b: np.clip(x + whole, low, high) + 0 * (a + b), 2 * ULP),
         (lambda x, a, b: np.clip(x + whole, np.minimum(a, b), np.maximum(a, b)), 2 * ULP),
-        (lambda x, a, b: np.clip(x, None, 1.5) + np.abs(a) + np.sign(b), 2 * ULP),
+        (lambda x, a, b: np.clip(x, a_min=None, a_max=1.5) + np.abs(a) + np.sign(b), 2 * ULP),
         (lambda x, a, b: np.fmax(x, a) * (b > 0), 2 * ULP),
         (lambda x, a, b: (x > a) * (a <= b) + whole, 0.0),
     ):
@@ -295,6 +298,11 @@ def test_selections_of_any_rank_broadcast(shapes):
         (lambda x: np.repeat(x, [1, 2], 0), "for each"),
         (lambda x: np.tile(x, -1), "≥ 0"),
         (lambda x: np.cumsum(x, 2), "axis 2"),
+        (lambda x: np.flip(x, (0, -2)), "names one axis twice"),
+        (lambda x: np.flip(x, 1.0), "whole numbers"),
+        (lambda x: np.expand_dims(x, (0, 4)), "a tensor with 4 axes"),
+        (lambda x: np.moveaxis(x, (0, 1), 0), "as many of both"),
+        (lambda x: softmax(x, 2), "axis 2"),
         (lambda x: np.var(x, 0, ddof=3), "ddof"),
         (lambda x: np.einsum("ij,jk->ik", x), "2 tensors"),
         (lambda x: np.einsum("ij,jk", x, x), "index j is 4 long in the first tensor and 3"),
