@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .arguments import flags, positive, sizes
 from .graph import Array
 from .prg import derive, keystream
 from .views import Shape
@@ -28,6 +29,10 @@ class Draw:
 
     deviation: float
     uniform: bool = False
+
+    def __post_init__(self) -> None:
+        positive(self, deviation=self.deviation)
+        flags(self, uniform=self.uniform)
 
     @property
     def reach(self) -> float:
@@ -54,10 +59,12 @@ class Draw:
 
 def he(fan_in: int) -> Draw:
     """For layers before a ReLU: deviation √(2 / fan_in) (He et al. 2015)."""
+    sizes("he", fan_in=fan_in)
     return Draw(math.sqrt(2.0 / fan_in))
 
 
 def glorot(fan_in: int, fan_out: int) -> Draw:
     """For layers before a sigmoid, a tanh or nothing: deviation √(2 / (fan_in + fan_out)) (Glorot
     and Bengio 2010)."""
+    sizes("glorot", fan_in=fan_in, fan_out=fan_out)
     return Draw(math.sqrt(2.0 / (fan_in + fan_out)))

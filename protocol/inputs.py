@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -142,6 +142,10 @@ class Bundle:
         """What `gathered` computes, from rows that are brought, that stays with a model that is
         kept."""
         return ()
+
+    def sources(self) -> Iterable[object]:
+        """What of it brings tensors, under one name in a job."""
+        return (self,)
 
     def settings(self) -> dict[str, str]:
         """What it declares besides its inputs, and both parties must declare alike, in words."""

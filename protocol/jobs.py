@@ -158,10 +158,18 @@ class Job:
         """All declared input tensors, those of bundles included, sorted by name, so that both
         parties have the same order."""
         found: dict[str, Input] = {}
+        held: dict[int, str] = {}  # by whom, of what brings tensors
         for name, value in self.stated().items():
             if isinstance(value, Input):
                 found[name] = value
             else:
+                for each in value.sources():
+                    if held.setdefault(id(each), name) != name:
+                        raise JobError(
+                            f"{held[id(each)]} and {name} hold one {type(each).__name__}, whose"
+                            " tensors have one name in a job: make another for one of them, or one"
+                            " model of both"
+                        )
                 parts = inside(name, value).items()
                 found |= {
                     member(name, part): replace(each, line=value.line) for part, each in parts

@@ -17,7 +17,7 @@ MOST_LINES = 440  # of at most 100 columns
 # package.
 ORDER = [
     ("errors", "files", "limits", "origin", "ranges", "schedule"),
-    ("kernels", "preparation"),
+    ("arguments", "kernels", "preparation"),
     ("ring",),
     ("prg", "fixedpoint"),
     ("views",),

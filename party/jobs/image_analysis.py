@@ -110,7 +110,7 @@ def _trained(pictures: Array, labels: Array) -> dict[str, Array]:
     """The parameters of Alice's network, trained in the clear, the same each time."""
     job = _Alices()
     inputs: dict[str, Array] = {"x": pictures, "y": labels}
-    for name, each in job.model.parameters().items():
+    for name, each in job.model.tensors().items():
         start: Any = each.default
         inputs[f"model.{name}"] = (
             start.array(bytes(32), name, each.shape) if isinstance(start, Draw) else start

@@ -6,13 +6,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from .. import ops
-from ..draws import Draw
+from ..arguments import flags, sizes
 from ..errors import JobError
 from ..ops import Secret
-from .layer import Layer, Parameter, Scope, affine, flags, sizes
+from ..ops.windows import Edges, by_axis, edges
+from ..views import Shape
+from .layer import Layer, Parameter, Scope, affine
 
 Axes = int | tuple[int, ...]
 
@@ -23,7 +25,7 @@ class _Convolution(Layer):
     product.
 
     stride, padding ("same" and "valid" too), dilation: one number, or one for each axis. init: what
-    the weights are drawn from; He's distribution by default.
+    the weights are drawn from, or the array that they are; He's distribution by default.
     """
 
     in_channels: int
@@ -34,7 +36,7 @@ class _Convolution(Layer):
     dilation: Axes = 1
     groups: int = 1
     bias: bool = True
-    init: Draw | None = None
+    init: Any = None
     axes = 2
 
     def __post_init__(self) -> None:
@@ -42,22 +44,17 @@ class _Convolution(Layer):
             self, in_channels=self.in_channels, out_channels=self.out_channels, groups=self.groups
         )
         flags(self, bias=self.bias)
+        _slides(self, self.axes, "stride", "dilation")
+        if self.in_channels % self.groups or self.out_channels % self.groups:
+            raise JobError(
+                f"{type(self).__name__}: {self.in_channels} → {self.out_channels} channels in"
+                f" {self.groups} groups: whole groups are needed of both"
+            )
 
     def parameters(self) -> Mapping[str, Parameter]:
-        size = self.kernel_size
-        sizes = (size,) * self.axes if isinstance(size, int) else tuple(size)
-        if (
-            len(sizes) != self.axes
-            or self.in_channels % self.groups
-            or self.out_channels % self.groups
-        ):
-            raise JobError(
-                f"{type(self).__name__}: kernels of size {size!r} for {self.axes} axes, and"
-                f" {self.in_channels} → {self.out_channels} channels in {self.groups} groups: one"
-                " size for each axis, and whole groups"
-            )
-        shape = (self.out_channels, self.in_channels // self.groups, *sizes)
-        return affine(shape, math.prod(shape[1:]), self.init, self.bias)
+        size = by_axis("kernel_size", self.kernel_size, self.axes)
+        shape = (self.out_channels, self.in_channels // self.groups, *size)
+        return affine(self, shape, math.prod(shape[1:]), self.init, self.bias)
 
     def forward(self, scope: Scope, x: Secret) -> Secret:
         convolve: Callable[..., Secret] = ops.conv1d if self.axes == 1 else ops.conv2d
@@ -65,6 +62,34 @@ class _Convolution(Layer):
         return convolve(
             x, scope["weight"], self.stride, self.padding, self.dilation, self.groups, bias
         )
+
+
+def _slides(layer: Any, axes: int, *others: str) -> tuple[Shape, Edges]:
+    """The kernel's size and the padding, by axis, of what slides; JobError where they, or `others`,
+    are not what `ops.windows` takes."""
+    name = type(layer).__name__
+    for each in others:
+        by_axis(f"{name}: {each}", getattr(layer, each), axes)
+    size = by_axis(f"{name}: kernel_size", layer.kernel_size, axes)
+    return size, edges(layer.padding, size, size, size, size, name=f"{name}: padding")
+
+
+@dataclass(eq=False)
+class _Pool(Layer):
+    """What the layers that look at windows have in common."""
+
+    kernel_size: Axes
+    stride: Axes | None = None
+    padding: Any = 0
+    axes: ClassVar[int] = 2
+
+    def __post_init__(self) -> None:
+        size, around = _slides(self, self.axes, *([] if self.stride is None else ["stride"]))
+        if any(2 * max(pair) > k for k, pair in zip(size, around, strict=True)):
+            raise JobError(
+                f"{type(self).__name__}: padding is at most half of kernel_size, not"
+                f" {self.padding!r} of {self.kernel_size!r}"
+            )
 
 
 class Conv2d(_Convolution):
@@ -77,28 +102,22 @@ class Conv1d(_Convolution):
 
 
 @dataclass(eq=False)
-class AvgPool2d(Layer):
+class AvgPool2d(_Pool):
     """The mean of every window; no round. stride: kernel_size by default."""
 
-    kernel_size: Axes
-    stride: Axes | None = None
-    padding: Axes = 0
     count_include_pad: bool = True
-    axes = 2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        flags(self, count_include_pad=self.count_include_pad)
 
     def forward(self, scope: Scope, x: Secret) -> Secret:
         pool: Callable[..., Secret] = ops.avg_pool1d if self.axes == 1 else ops.avg_pool2d
         return pool(x, self.kernel_size, self.stride, self.padding, self.count_include_pad)
 
 
-@dataclass(eq=False)
-class MaxPool2d(Layer):
+class MaxPool2d(_Pool):
     """The largest of every window; a comparison and a round. stride: kernel_size by default."""
-
-    kernel_size: Axes
-    stride: Axes | None = None
-    padding: Axes = 0
-    axes = 2
 
     def forward(self, scope: Scope, x: Secret) -> Secret:
         pool: Callable[..., Secret] = ops.max_pool1d if self.axes == 1 else ops.max_pool2d

@@ -13,18 +13,18 @@ shapes of layers are PyTorch's.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from ..arguments import made
 from ..draws import Draw, he
 from ..errors import JobError
+from ..inputs import member
 from ..jobs import JOINT, ROLES, Bundle, Input, Variables
 from ..ops import Secret
-from ..ops.tensor import number
 from ..views import Shape
 
 # what a parameter is taken to stay below in absolute value; training beyond it is noticed by the
@@ -45,55 +45,32 @@ class Parameter:
     trained: bool = True  # False: no optimiser changes it, but perhaps the layer itself
 
 
-def affine(shape: Shape, fan_in: int, init: Draw | None, bias: bool) -> dict[str, Parameter]:
+def affine(owner: Layer, shape: Shape, fan_in: int, init: Any, bias: bool) -> dict[str, Parameter]:
     """weight of this shape, drawn from `init` or from He's distribution, and a bias for each of its
-    rows."""
-    found = {"weight": Parameter(shape, he(fan_in) if init is None else init)}
+    rows; JobError where `init` is neither a draw nor an array of that shape."""
+    if init is None:
+        init = he(fan_in)
+    if not isinstance(init, Draw) and np.shape(init) != shape:
+        raise JobError(
+            f"{type(owner).__name__}: init is what weights are drawn from, as he({fan_in}), or an"
+            f" array of shape {shape}, not {type(init).__name__} {np.shape(init) or ''}"
+        )
+    found = {"weight": Parameter(shape, init)}
     return found | ({"bias": Parameter(shape[:1], np.zeros(shape[0]))} if bias else {})
-
-
-def nested(layers: Mapping[str, Layer]) -> dict[str, Parameter]:
-    """The parameters of layers inside another, by their names there."""
-    return {
-        f"{name}.{own}": each
-        for name, layer in layers.items()
-        for own, each in layer.parameters().items()
-    }
-
-
-def sizes(owner: object, **values: Any) -> None:
-    """JobError unless each is a whole number above 0."""
-    for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-            raise JobError(
-                f"{type(owner).__name__}: {name} is a whole number above 0, not {value!r}"
-            )
-
-
-def flags(owner: object, **values: Any) -> None:
-    """JobError unless each is True or False."""
-    for name, value in values.items():
-        if type(value) is not bool:
-            raise JobError(f"{type(owner).__name__}: {name} is True or False, not {value!r}")
-
-
-def ranges(owner: object, low: float, below: float, **values: Any) -> None:
-    """JobError unless each is a number from `low` on and below `below`."""
-    for name, value in values.items():
-        if not low <= number(f"{type(owner).__name__}'s {name}", value) < below:
-            limit = "" if below == math.inf else f" and below {below:g}"
-            raise JobError(
-                f"{type(owner).__name__}: {name} is a number from {low:g} on{limit}, not {value!r}"
-            )
 
 
 @dataclass(frozen=True)
 class Scope:
-    """A layer's own variables during one pass: scope["weight"] is v["model.0.weight"]."""
+    """A layer's own variables during one pass: scope["weight"] is v["model.0.weight"].
+
+    paths: of the layers that have parameters, by their `id`: one that stands in several places
+        has the same parameters in all of them.
+    """
 
     v: Variables
     path: str
     training: bool
+    paths: Mapping[int, str] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Secret:
         return self.v[f"{self.path}.{name}"]
@@ -101,24 +78,62 @@ class Scope:
     def __setitem__(self, name: str, value: Secret) -> None:
         self.v[f"{self.path}.{name}"] = value
 
-    def inside(self, name: str) -> Scope:
-        """The scope of a layer in this one."""
-        return Scope(self.v, f"{self.path}.{name}", self.training)
+    def apply(self, name: str, layer: Layer, x: Secret) -> Secret:
+        """What a layer inside, which is called so, makes of x."""
+        return layer.made_of(
+            replace(self, path=self.paths.get(id(layer), f"{self.path}.{name}")), x
+        )
+
+
+class _LayerError(JobError):
+    """One that says already which layer it is of."""
 
 
 class Layer(Bundle):
-    """Subclass this: `parameters` and `forward`. `owner` is whose the parameters are; "joint":
-    drawn so that neither knows them."""
+    """Subclass this: `forward`, and `parameters` or `inside`. `owner` is whose the parameters are;
+    "joint": drawn so that neither knows them."""
 
     owner: str = JOINT
 
     def parameters(self) -> Mapping[str, Parameter]:
-        """By name, those of layers inside included, as in "0.weight"."""
+        """Its own, by name."""
+        return {}
+
+    def inside(self) -> Mapping[str, Layer]:
+        """The layers that it is made of, by name; `forward` has scope.apply(name, layer, x) of
+        them."""
         return {}
 
     def forward(self, scope: Scope, x: Secret) -> Secret:
         """What the layer makes of x."""
         raise NotImplementedError
+
+    def made_of(self, scope: Scope, x: Secret) -> Secret:
+        """The same; a JobError says which layer it is of."""
+        try:
+            return self.forward(scope, x)
+        except _LayerError:
+            raise
+        except JobError as error:
+            named = _LayerError(f"{scope.path}, {type(self).__name__}: {error}")
+            raise named.with_traceback(error.__traceback__) from None
+
+    def places(self) -> dict[str, Layer]:
+        """The layers that have parameters, this one included, by their paths from here: each once,
+        where it stands first."""
+        found: dict[str, Layer] = {"": self} if self.parameters() else {}
+        for name, layer in self.inside().items():
+            for path, each in layer.places().items():
+                if not any(each is other for other in found.values()):
+                    found[member(name, path)] = each
+        return found
+
+    def paths(self) -> dict[int, str]:
+        """Of these layers, by their `id`, as the job calls them."""
+        return {id(layer): member(self.name, path) for path, layer in self.places().items()}
+
+    def sources(self) -> Iterable[object]:
+        return self.places().values()
 
     def __call__(self, v: Variables, x: Secret, *, training: bool = True) -> Secret:
         """What the model makes of x, a batch along axis 0, with the parameters as they stand in
@@ -131,7 +146,7 @@ class Layer(Bundle):
                 f"a {type(self).__name__} computes as an attribute of a job's class: model ="
                 " Sequential(…)"
             )
-        return self.forward(Scope(v, self.name, training), x)
+        return self.made_of(Scope(v, self.name, training, self.paths()), x)
 
     def inputs(self) -> dict[str, Input]:
         if self.owner not in (*ROLES, JOINT):
@@ -142,40 +157,41 @@ class Layer(Bundle):
             name: Input(
                 self.owner, each.shape, each.low, each.high, each.default, typical=each.typical
             )
-            for name, each in self.parameters().items()
+            for name, each in self.tensors().items()
+        }
+
+    def tensors(self) -> dict[str, Parameter]:
+        """The parameters of all its layers, as in "0.weight"."""
+        return {
+            f"{path}.{name}" if path else name: each
+            for path, layer in self.places().items()
+            for name, each in layer.parameters().items()
         }
 
     def names(self) -> list[str]:
         """The names of all its variables, as the job's `v` has them: PyTorch's `state_dict`."""
-        return [f"{self.name}.{name}" for name in self.parameters()]
+        return [f"{self.name}.{name}" for name in self.tensors()]
 
     def trained(self) -> list[str]:
         """Of those, what an optimiser changes: PyTorch's `parameters`."""
-        return [f"{self.name}.{name}" for name, each in self.parameters().items() if each.trained]
+        return [f"{self.name}.{name}" for name, each in self.tensors().items() if each.trained]
 
 
 class Sequential(Layer):
-    """One layer after another; model.0 is the first."""
+    """One layer after another; model.0 is the first. One that stands in several places shares its
+    weights there, as in PyTorch."""
 
     def __init__(self, *layers: Layer, owner: str = JOINT) -> None:
         for at, layer in enumerate(layers):
-            if isinstance(layer, type) and issubclass(layer, Layer):
-                raise JobError(
-                    f"Sequential: number {at} is the class {layer.__name__}; a layer is"
-                    f" {layer.__name__}(…)"
-                )
-            if not isinstance(layer, Layer):
-                raise JobError(
-                    f"Sequential takes layers, not {type(layer).__name__} as number {at}"
-                )
+            made(self, f"number {at}", layer, Layer, "a layer")
         self.layers, self.owner = layers, owner
 
-    def parameters(self) -> Mapping[str, Parameter]:
-        return nested({str(number): layer for number, layer in enumerate(self.layers)})
+    def inside(self) -> Mapping[str, Layer]:
+        return {str(at): layer for at, layer in enumerate(self.layers)}
 
     def forward(self, scope: Scope, x: Secret) -> Secret:
-        for at, layer in enumerate(self.layers):
-            x = layer.forward(scope.inside(str(at)), x)
+        for name, layer in self.inside().items():
+            x = scope.apply(name, layer, x)
         return x
 
 
@@ -184,19 +200,20 @@ class Residual(Layer):
     Parameters: block.…, shortcut.…"""
 
     def __init__(self, *block: Layer, shortcut: Layer | None = None, owner: str = JOINT) -> None:
+        if shortcut is not None:
+            made(self, "shortcut", shortcut, Layer, "a layer")
         self.block, self.shortcut, self.owner = Sequential(*block), shortcut, owner
 
-    def parameters(self) -> Mapping[str, Parameter]:
-        return nested(
-            {"block": self.block} | ({} if self.shortcut is None else {"shortcut": self.shortcut})
+    def inside(self) -> Mapping[str, Layer]:
+        return {"block": self.block} | (
+            {} if self.shortcut is None else {"shortcut": self.shortcut}
         )
 
     def forward(self, scope: Scope, x: Secret) -> Secret:
-        past = x if self.shortcut is None else self.shortcut.forward(scope.inside("shortcut"), x)
-        out = self.block.forward(scope.inside("block"), x)
+        past = x if self.shortcut is None else scope.apply("shortcut", self.shortcut, x)
+        out = scope.apply("block", self.block, x)
         if out.shape != past.shape:
             raise JobError(
-                f"Residual: the block makes {out.shape} of what is {past.shape} beside it; give a"
-                " shortcut"
+                f"the block makes {out.shape} of what is {past.shape} beside it; give a shortcut"
             )
         return past + out

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, ClassVar
 
 from .. import ops
+from ..arguments import flags, ranges, sizes
 from ..draws import Draw
 from ..errors import JobError
 from ..ops import Secret
-from .layer import Layer, Parameter, Scope, affine, flags, ranges, sizes
+from ..ops.axes import agreed_seed
+from .layer import Layer, Parameter, Scope, affine
 
 
 @dataclass(eq=False)
@@ -20,13 +23,13 @@ class Dense(Layer):
     """x @ weight.T + bias, weight (out_features, in_features); a matrix product: one round.
     PyTorch's Linear.
 
-    init: what the weights are drawn from; He's distribution by default.
+    init: what the weights are drawn from, or the array that they are; He's distribution by default.
     """
 
     in_features: int
     out_features: int
     bias: bool = True
-    init: Draw | None = None
+    init: Any = None
 
     def __post_init__(self) -> None:
         sizes(self, in_features=self.in_features, out_features=self.out_features)
@@ -34,14 +37,14 @@ class Dense(Layer):
 
     def parameters(self) -> Mapping[str, Parameter]:
         shape = (self.out_features, self.in_features)
-        return affine(shape, self.in_features, self.init, self.bias)
+        return affine(self, shape, self.in_features, self.init, self.bias)
 
     def forward(self, scope: Scope, x: Secret) -> Secret:
         if x.shape[-1:] != (self.in_features,):
             raise JobError(
-                f"{scope.path}, Dense({self.in_features}, {self.out_features}), of a tensor of"
-                f" shape {x.shape}: its last axis must have {self.in_features}; put a Flatten()"
-                " before it if these are pictures"
+                f"{self.in_features} → {self.out_features} of a tensor of shape {x.shape}: its"
+                f" last axis must have {self.in_features}; put a Flatten() before it if these are"
+                " pictures"
             )
         out = x @ scope["weight"].T
         return out + scope["bias"] if self.bias else out
@@ -54,15 +57,21 @@ class Embedding(Layer):
 
     num_embeddings: int
     embedding_dim: int
-    init: Draw = Draw(1.0)  # noqa: RUF009, frozen
+    init: Any = Draw(1.0)  # noqa: RUF009, frozen
 
     def __post_init__(self) -> None:
         sizes(self, num_embeddings=self.num_embeddings, embedding_dim=self.embedding_dim)
 
     def parameters(self) -> Mapping[str, Parameter]:
-        return {"weight": Parameter((self.num_embeddings, self.embedding_dim), self.init)}
+        shape = (self.num_embeddings, self.embedding_dim)
+        return affine(self, shape, self.num_embeddings, self.init, bias=False)
 
     def forward(self, scope: Scope, x: Secret) -> Secret:
+        if x.shape[-1:] != (self.num_embeddings,):
+            raise JobError(
+                f"of a tensor of shape {x.shape}: its last axis has the one-hot vectors, of"
+                f" {self.num_embeddings} entries each"
+            )
         return x @ scope["weight"]
 
 
@@ -87,6 +96,7 @@ class Dropout(Layer):
 
     def __post_init__(self) -> None:
         ranges(self, 0.0, 1.0, p=self.p)
+        agreed_seed(self.seed)
 
     def forward(self, scope: Scope, x: Secret) -> Secret:
         if not scope.training:
@@ -105,13 +115,16 @@ class LeakyReLU(Layer):
         return ops.leaky_relu(x, self.negative_slope)
 
 
+@dataclass(eq=False)
 class Activation(Layer):
-    """A function of every entry."""
+    """A function of every entry. inplace: as PyTorch's; the result is the same."""
 
-    function: Callable[[Secret], Secret]
+    inplace: bool = False
+    function: ClassVar[Any]  # of a Secret
 
     def forward(self, scope: Scope, x: Secret) -> Secret:
-        return type(self).function(x)
+        made: Secret = self.function(x)
+        return made
 
 
 class ReLU(Activation):

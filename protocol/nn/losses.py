@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from ..arguments import positive, ranges
 from ..errors import JobError
 from ..ops import (
     Secret,
@@ -49,6 +50,9 @@ class BinaryCrossEntropy:
 
     label_smoothing: float = 0.0
 
+    def __post_init__(self) -> None:
+        ranges(self, 0.0, 1.0, label_smoothing=self.label_smoothing)
+
     def __call__(self, z: Secret, y: Any) -> Secret:
         _alike("BinaryCrossEntropy", z, y)
         smooth = self.label_smoothing
@@ -76,6 +80,11 @@ class CrossEntropy:
     label_smoothing: float = 0.0
     limit: float | None = None
 
+    def __post_init__(self) -> None:
+        ranges(self, 0.0, 1.0, label_smoothing=self.label_smoothing)
+        if self.limit is not None:
+            positive(self, limit=self.limit)
+
     def __call__(self, z: Secret, y: Any) -> Secret:
         _alike("CrossEntropy", z, y)
         return cross_entropy(self._limited(z), y, self.label_smoothing)
@@ -97,6 +106,9 @@ class Huber:
     """error²/2 where |error| ≤ delta, else delta·(|error| − delta/2). PyTorch's HuberLoss."""
 
     delta: float = 1.0
+
+    def __post_init__(self) -> None:
+        positive(self, delta=self.delta)
 
     def __call__(self, z: Secret, y: Any) -> Secret:
         _alike("Huber", z, y)

@@ -14,12 +14,13 @@ section 3).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
+from ..arguments import flags, ranges, sizes
 from ..errors import JobError
 from ..ops import Secret, differentiated, rsqrt
 from ..ops.cotangents import weighted
@@ -48,22 +49,18 @@ def _standardised(x: Secret, axes: tuple[int, ...], eps: float) -> tuple[Secret,
     return differentiated(out, [x], pull), mean, variance
 
 
-@dataclass(eq=False)
 class _Norm(Layer):
     """What the layers of this file have in common: eps, and a factor and a summand for each
     feature."""
 
-    def _affine(self, shape: Shape) -> dict[str, Parameter]:
-        return {
-            "weight": Parameter(shape, np.ones(shape)),
-            "bias": Parameter(shape, np.zeros(shape)),
-        }
+    eps: float
 
-    def _checked(self, eps: float) -> None:
-        if not 2.0**-18 <= eps <= 1.0:
-            raise JobError(
-                f"{type(self).__name__}: eps lies between 2^-18 (4e-6) and 1, not at {eps!r}"
-            )
+    def __post_init__(self) -> None:
+        ranges(self, 2.0**-18, 1.0, eps=self.eps)
+
+    def _affine(self, shape: Shape, bias: bool = True) -> dict[str, Parameter]:
+        weight = {"weight": Parameter(shape, np.ones(shape))}
+        return weight | ({"bias": Parameter(shape, np.zeros(shape))} if bias else {})
 
 
 @dataclass(eq=False)
@@ -71,46 +68,64 @@ class LayerNorm(_Norm):
     """Each row standardised over its last axes, which have the shape `normalized_shape`; then ·
     weight + bias."""
 
-    normalized_shape: int | tuple[int, ...]
+    normalized_shape: int | Sequence[int]
     eps: float = 1e-5
     elementwise_affine: bool = True
+    bias: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        flags(self, elementwise_affine=self.elementwise_affine, bias=self.bias)
+        own = self.own
+        sizes(
+            self,
+            normalized_shape=len(own),
+            **{f"normalized_shape[{n}]": k for n, k in enumerate(own)},
+        )
 
     @property
     def own(self) -> Shape:
         shape = self.normalized_shape
-        return (shape,) if isinstance(shape, int) else tuple(shape)
+        return tuple(shape) if isinstance(shape, Sequence) else (shape,)
 
     def parameters(self) -> Mapping[str, Parameter]:
-        self._checked(self.eps)
-        return self._affine(self.own) if self.elementwise_affine else {}
+        return self._affine(self.own, self.bias) if self.elementwise_affine else {}
 
     def forward(self, scope: Scope, x: Secret) -> Secret:
         if x.shape[-len(self.own) :] != self.own or x.ndim <= len(self.own):
             raise JobError(
-                f"LayerNorm({self.normalized_shape}) of a tensor of shape {x.shape}: its last axes"
-                f" must be {self.own}"
+                f"of a tensor of shape {x.shape}: behind rows, its last axes must be {self.own}"
             )
         out, _, _ = _standardised(x, tuple(range(x.ndim - len(self.own), x.ndim)), self.eps)
-        return out * scope["weight"] + scope["bias"] if self.elementwise_affine else out
+        if self.elementwise_affine:
+            out = out * scope["weight"]
+        return out + scope["bias"] if self.elementwise_affine and self.bias else out
 
 
 @dataclass(eq=False)
 class BatchNorm1d(_Norm):
-    """Each feature (axis 1) standardised over the batch; then · weight + bias.
+    """Each feature (axis 1) of (n, c), or of sequences (n, c, length), standardised over the batch
+    and all places; then · weight + bias.
 
     In training by the mean and variance of the batch, which move running_mean and running_var by
-    `momentum`; for predictions by those. Both are secret, carried from step to step, and no
-    optimiser changes them.
+    `momentum`, or with None make them the mean of all steps so far; for predictions by those. Both
+    are secret, carried from step to step, and no optimiser changes them.
     """
 
     num_features: int
     eps: float = 1e-5
-    momentum: float = 0.1
+    momentum: float | None = 0.1
     affine: bool = True
-    axes: ClassVar[tuple[int, ...]] = (0,)
+    ranks: ClassVar[tuple[int, ...]] = (2, 3)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        sizes(self, num_features=self.num_features)
+        flags(self, affine=self.affine)
+        if self.momentum is not None:
+            ranges(self, 0.0, math.nextafter(1.0, 2.0), momentum=self.momentum)
 
     def parameters(self) -> Mapping[str, Parameter]:
-        self._checked(self.eps)
         shape = (self.num_features,)
         found = self._affine(shape) if self.affine else {}
         return found | {
@@ -119,27 +134,30 @@ class BatchNorm1d(_Norm):
         }
 
     def forward(self, scope: Scope, x: Secret) -> Secret:
-        name, shape = type(self).__name__, (1, self.num_features, *(1 for _ in self.axes[1:]))
-        if x.ndim != len(shape) or x.shape[1] != self.num_features:
+        if x.ndim not in self.ranks or x.shape[1] != self.num_features:
             raise JobError(
-                f"{name}({self.num_features}) of a tensor of shape {x.shape}: {len(shape)} axes are"
+                f"of a tensor of shape {x.shape}: {' or '.join(map(str, self.ranks))} axes are"
                 f" needed, and {self.num_features} along axis 1"
             )
+        axes = (0, *range(2, x.ndim))
+        shape = (1, self.num_features) + (1,) * (x.ndim - 2)
         if scope.training:
             count = x.size // self.num_features
             if count < 2:
                 raise JobError(
-                    f"{name}: a batch of one value a feature has no variance; take a larger batch"
+                    "a batch of one value a feature has no variance; take a larger batch"
                 )
-            out, mean, variance = _standardised(x, self.axes, self.eps)
+            out, mean, variance = _standardised(x, axes, self.eps)
+            part: Any = self.momentum
+            rest: Any = None if part is None else 1.0 - part
+            if part is None:
+                part = scope.v.schedule(lambda step: 1.0 / (step + 1))
+                rest = scope.v.schedule(lambda step: step / (step + 1))
             for label, value in (
                 ("running_mean", mean),
                 ("running_var", variance * (count / (count - 1))),
             ):
-                scope[label] = (
-                    scope[label] * (1.0 - self.momentum)
-                    + value.reshape(self.num_features) * self.momentum
-                )
+                scope[label] = scope[label] * rest + value.reshape(self.num_features) * part
         else:
             root = rsqrt(bounded(scope["running_var"], 0.0, math.inf) + self.eps)
             out = (x - scope["running_mean"].reshape(shape)) * root.reshape(shape)
@@ -154,4 +172,4 @@ class BatchNorm1d(_Norm):
 class BatchNorm2d(BatchNorm1d):
     """The same of pictures (n, c, h, w): each channel over the batch and all places."""
 
-    axes: ClassVar[tuple[int, ...]] = (0, 2, 3)
+    ranks: ClassVar[tuple[int, ...]] = (4,)

@@ -7,14 +7,16 @@ parameter's name and its own.
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
+from ..arguments import flags, instead, positive, ranges
+from ..errors import JobError
 from ..ops import Secret, clip, rsqrt
 from ..ops.tensor import bounded
-from .layer import flags, ranges
 from .schedules import Schedule
 
 Rate = float | Callable[[int], float]
@@ -29,19 +31,20 @@ class Optimiser:
     clip_value: float | None
 
     def __post_init__(self) -> None:
-        ranges(
-            self,
-            0.0,
-            math.inf,
-            weight_decay=self.weight_decay,
-            **({} if callable(self.lr) else {"lr": self.lr}),
-        )
-        ranges(
-            self,
-            0.0,
-            math.inf,
-            **({} if self.clip_value is None else {"clip_value": self.clip_value}),
-        )
+        instead(self, "lr", self.lr)
+        if not callable(self.lr):
+            positive(self, lr=self.lr)
+        else:
+            try:
+                inspect.signature(self.lr).bind(0)
+            except TypeError as error:
+                raise JobError(
+                    f"{type(self).__name__}: lr is a number, or a function of the step, which this"
+                    f" one is not ({error})"
+                ) from None
+        ranges(self, 0.0, math.inf, weight_decay=self.weight_decay)
+        if self.clip_value is not None:
+            positive(self, clip_value=self.clip_value)
 
     def over(self, epoch: int, epochs: float) -> Self:
         """With the rates of the steps of a training where it has a `Schedule`. epoch: steps of one;
@@ -103,16 +106,23 @@ class SGD(Optimiser):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        ranges(self, 0.0, 1.0, momentum=self.momentum)
+        ranges(self, 0.0, 1.0, momentum=self.momentum, dampening=self.dampening)
         flags(self, nesterov=self.nesterov)
+        if self.nesterov and (not self.momentum or self.dampening):
+            raise JobError("SGD: nesterov needs a momentum, and no dampening")
 
     def state(self) -> Sequence[str]:
         return ("momentum",) if self.momentum else ()
 
+    def _undamped(self, step: int) -> float:
+        """What part of a gradient the momentum takes: of the first all, as PyTorch has it."""
+        return 1.0 - self.dampening if step else 1.0
+
     def moved(self, p: Secret, g: Secret, state: dict[str, Secret], scheduled: Scheduled) -> Secret:
         g = self.penalised(p, g)
         if self.momentum:
-            state["momentum"] = state["momentum"] * self.momentum + g * (1.0 - self.dampening)
+            fresh = g * scheduled(self._undamped) if self.dampening else g
+            state["momentum"] = state["momentum"] * self.momentum + fresh
             g = g + state["momentum"] * self.momentum if self.nesterov else state["momentum"]
         moved: Secret = p - (scheduled(self.rate) if callable(self.lr) else self.lr) * g
         return moved
@@ -145,6 +155,8 @@ class Adam(Optimiser):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if not isinstance(self.betas, (tuple, list)) or len(self.betas) != 2:
+            raise JobError(f"{type(self).__name__}: betas are two numbers, not {self.betas!r}")
         ranges(self, 0.0, 1.0, **{f"betas[{n}]": beta for n, beta in enumerate(self.betas)})
         ranges(self, 2.0**-20, 1.0, eps=self.eps)
 

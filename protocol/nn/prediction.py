@@ -112,7 +112,7 @@ def architecture(job: Job) -> str:
         return ""
     graph, model = Graph(), job.model
     shapes: dict[str, Any] = {
-        f"{model.name}.{name}": each.shape for name, each in model.parameters().items()
+        f"{model.name}.{name}": each.shape for name, each in model.tensors().items()
     }
     shapes["x"] = (1, *job.x.shape[1:])
     values = {

@@ -13,8 +13,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from ..arguments import positive, ranges, sizes
 from ..errors import JobError
-from .layer import ranges, sizes
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,8 @@ class Schedule:
     warmup: float = field(default=0.0, kw_only=True)
 
     def __post_init__(self) -> None:
-        ranges(self, 0.0, math.inf, lr=self.lr, warmup=self.warmup)
+        positive(self, lr=self.lr)
+        ranges(self, 0.0, math.inf, warmup=self.warmup)
 
     def after(self, epoch: float, epochs: float) -> float:
         """The rate after so many epochs of so many, fractions included; those of the warm-up do not
@@ -36,6 +37,8 @@ class Schedule:
     def over(self, epoch: int, epochs: float) -> Callable[[int], float]:
         """The rate of each step, the first being 0. epoch: steps of one; epochs: of the whole
         training."""
+        sizes(self, epoch=epoch)
+        positive(self, epochs=epochs)
 
         def rate(step: int) -> float:
             done = step / epoch - self.warmup

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arguments import ranges
 from ..errors import JobError
 from ..jobs import Input, Job, Variables
 from ..ops import Secret, take
@@ -39,11 +40,7 @@ class Supervised(Job):
 
     def training_rows(self, rows: int) -> NDArray[np.intp]:
         """Those not held out, in order."""
-        if not 0.0 <= self.held_out < 1.0:
-            raise JobError(
-                f"{type(self).__name__}: held_out = {self.held_out!r} is from 0 up to 1 (0.2: a"
-                " fifth)"
-            )
+        ranges(self, 0.0, 1.0, held_out=self.held_out)
         order = np.argsort(keystream(agreed(self.seed, "held out"), 0, 1, rows)[0], kind="stable")
         return np.sort(order[round(self.held_out * rows) :])
 

@@ -20,9 +20,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from ..arguments import flags, instead, made, sizes
 from ..errors import JobError
 from ..graph import Array
-from ..jobs import Variables
+from ..jobs import Bundle, Input, Variables
 from ..ops import Secret, gradient
 from ..tables import Table
 from ..variables import TO
@@ -48,13 +49,14 @@ class EarlyStop:
     smaller: bool = False  # is better, as of a loss
     restore_best: bool = False
 
+    def __post_init__(self) -> None:
+        made(self, "metric", self.metric, str, "the name of a metric")
+        if self.patience is not None:
+            sizes(self, patience=self.patience)
+        flags(self, smaller=self.smaller, restore_best=self.restore_best)
+
     def since(self, history: Mapping[str, Sequence[Array]]) -> int:
         """How many checks ago the metric was best."""
-        if self.metric not in history:
-            raise JobError(
-                f"EarlyStop({self.metric!r}): no check reveals that; there are:"
-                f" {', '.join(history) or 'none'}"
-            )
         values = [float(each) * (-1.0 if self.smaller else 1.0) for each in history[self.metric]]
         return len(values) - 1 - values.index(max(values))
 
@@ -90,8 +92,7 @@ class Training(Supervised):
     @property
     def iterations(self) -> int | None:  # type: ignore[override]
         """Steps of all epochs; None as long as nobody knows how many rows there are."""
-        if not self.epochs >= 1 or not self.batch >= 1:
-            raise JobError(f"{type(self).__name__}: epochs and batch are at least 1")
+        sizes(self, epochs=self.epochs, batch=self.batch)
         return None if (each := self._steps()) is None else self.epochs * each
 
     @property
@@ -108,6 +109,20 @@ class Training(Supervised):
     def steps(self, shapes: Mapping[str, Shape]) -> int:
         self._rows = self.x.rows_of(shapes) if isinstance(self.x, Table) else shapes["x"][0]
         return super().steps(shapes)
+
+    def stated(self) -> dict[str, Input | Bundle]:
+        made(self, "model", getattr(self, "model", None), Layer, "a layer, as Sequential(…)")
+        instead(self, "loss", getattr(self, "loss", None))
+        made(self, "optimiser", self.optimiser, Optimiser, "an optimiser, as SGD(lr=0.1)")
+        made(self, "metrics", self.metrics, Mapping, "a table of names and functions")
+        if self.early is not None:
+            made(self, "early", self.early, EarlyStop, "an EarlyStop(…)")
+            if self.early.metric not in self.metrics:
+                raise JobError(
+                    f"EarlyStop({self.early.metric!r}): the metrics of this training are"
+                    f" {', '.join(self.metrics) or 'none'}"
+                )
+        return super().stated()
 
     def setup(self, v: Variables) -> None:
         for name, who in self.to.items():

@@ -30,7 +30,14 @@ def by_axis(name: str, value: Any, axes: int, least: int = 1) -> Shape:
     raise JobError(f"{name} is one whole number ≥ {least}{several}, not {value!r}")
 
 
-def edges(padding: Any, lengths: Shape, size: Shape, stride: Shape, dilation: Shape) -> Edges:
+def edges(
+    padding: Any,
+    lengths: Shape,
+    size: Shape,
+    stride: Shape,
+    dilation: Shape,
+    name: str = "padding",
+) -> Edges:
     """Zeros before and after, by axis. `padding`: a number, one or a pair for each axis, "valid" or
     "same"."""
     if isinstance(padding, str):
@@ -52,7 +59,7 @@ def edges(padding: Any, lengths: Shape, size: Shape, stride: Shape, dilation: Sh
         if len(found) == len(lengths):
             return found
     raise JobError(
-        "padding is a whole number ≥ 0, one of them or a pair (before, after) for each of"
+        f"{name} is a whole number ≥ 0, one of them or a pair (before, after) for each of"
         f' {len(lengths)} axes, "same" or "valid", not {padding!r}'
     )
 

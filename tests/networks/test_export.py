@@ -77,6 +77,7 @@ NETWORKS: dict[str, tuple[tuple[int, ...], list[nn.Layer]]] = {
             nn.Dense(4, 2),
         ],
     ),
+    "weights of one layer in two places": ((4,), [SHARED := nn.Dense(4, 4), nn.ReLU(), SHARED]),
 }
 
 

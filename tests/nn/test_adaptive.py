@@ -117,6 +117,8 @@ def test_trained_with_adam_a_network_reaches_the_loss_of_its_twin():
         (LayerNorm(4, elementwise_affine=False), (-1,), (4,)),
         (BatchNorm1d(5), (0,), (5,)),
         (BatchNorm1d(5, affine=False), (0,), (5,)),
+        (BatchNorm1d(2), (0, 2), (2, 3)),
+        (LayerNorm([4], bias=False), (-1,), (4,)),
         (BatchNorm2d(2), (0, 2, 3), (2, 3, 3)),
     ],
 )
@@ -147,16 +149,17 @@ def test_what_is_standardised_and_its_gradient(norm, axes, x):
     )
 
 
-def test_what_a_batch_norm_has_seen_is_used_for_predictions_and_no_optimiser_changes_it():
-    job = trainer(
-        Sequential(Dense(4, 3), BatchNorm1d(3, momentum=0.2)), MSE(), SGD(lr=0.0), (4,), (3,)
-    )
+@pytest.mark.parametrize(("momentum", "kept"), [(0.2, 0.8**5), (None, 0.0)])
+def test_what_a_batch_norm_has_seen_is_used_for_predictions_and_no_optimiser_changes_it(
+    momentum, kept
+):
+    layers = Sequential(Dense(4, 3), BatchNorm1d(3, momentum=momentum))
+    job = trainer(layers, MSE(), SGD(lr=1e-9), (4,), (3,))
     assert "model.1.running_var" in job.model.names()
     assert "model.1.running_var" not in job.model.trained()
     inputs, plain = compared(job, 5, 2e-4)
     p = parameters(inputs)
     z = inputs["x_"] @ p["model.0.weight"].T + p["model.0.bias"]
-    kept = 0.8**5
     mean, var = z.mean(0) * (1 - kept), z.var(0, ddof=1) * (1 - kept) + kept
     assert np.allclose(plain["out"], (z - mean) / np.sqrt(var + 1e-5), rtol=2e-5, atol=1e-6)
 
@@ -250,7 +253,8 @@ def test_attention_and_a_recurrent_cell_train_as_their_twins_do(job):
             lambda: compared(trainer(LayerNorm(3), MSE(), SGD(), (4,), (4,)), 0, 0.0),
             "last axes must be",
         ),
-        (lambda: trainer(LayerNorm(4, eps=0.0), MSE(), SGD(), (4,), (4,)).inputs, "eps lies"),
+        (lambda: LayerNorm(4, eps=0.0), "LayerNorm: eps is a number from 3.8"),
+        (lambda: Adam(betas=0.9), "Adam: betas are two numbers, not 0.9"),
     ],
 )
 def test_what_does_not_fit_is_said(make, says):

@@ -16,6 +16,8 @@ from protocol.jobs import Input, Job
 from protocol.nn import (
     MSE,
     SGD,
+    AvgPool2d,
+    BatchNorm1d,
     BinaryCrossEntropy,
     Conv2d,
     CrossEntropy,
@@ -25,10 +27,13 @@ from protocol.nn import (
     Flatten,
     Huber,
     Layer,
+    LayerNorm,
+    MaxPool2d,
     ReLU,
     Residual,
     Sequential,
     Softmax,
+    StepLR,
 )
 from protocol.ops import gradient, softmax, within
 from protocol.simulate import Simulation, simulate
@@ -139,9 +144,8 @@ def test_sgd_is_that_of_torch(optimiser):
                 g = g.clip(-optimiser.clip_value, optimiser.clip_value)
             g = g + optimiser.weight_decay * value
             if optimiser.momentum:
-                state[name] = (
-                    optimiser.momentum * state.get(name, 0.0) + (1 - optimiser.dampening) * g
-                )
+                fresh = (1 - optimiser.dampening) * g if name in state else g
+                state[name] = optimiser.momentum * state.get(name, 0.0) + fresh
                 g = g + optimiser.momentum * state[name] if optimiser.nesterov else state[name]
             moved.append(value - optimiser.lr * g)
         w, b = moved
@@ -240,6 +244,49 @@ def test_a_residual_block_adds_what_it_makes_to_what_it_was_given():
         assert np.abs(run.results[0][name] - array).max() <= 2e-4, name
 
 
+def test_a_layer_that_stands_in_several_places_has_one_set_of_weights():
+    """As in PyTorch: its gradient is the sum over all places; dropout is drawn for each of them."""
+    shared = Dense(4, 4)
+    model = Sequential(shared, Residual(Sequential(shared)), Dense(4, 2), shared)
+    assert list(model.tensors()) == ["0.weight", "0.bias", "2.weight", "2.bias"]
+
+    job = trainer(Sequential(shared, Residual(shared)), MSE(), SGD(lr=0.1), (4,), (4,))
+    inputs = drawn(job)
+    p, (x, y) = parameters(inputs), (inputs["x_"], inputs["y_"])
+    w, b = p["model.0.weight"], p["model.0.bias"]
+    first = x @ w.T + b
+    d = 2 * (first + first @ w.T + b - y) / y.size
+    back = d + d @ w
+    plain, run = both(job, inputs, 1)
+    assert np.allclose(plain["model.0.weight"], w - 0.1 * (d.T @ first + back.T @ x), atol=1e-12)
+    assert np.allclose(plain["model.0.bias"], b - 0.1 * (d + back).sum(axis=0), atol=1e-12)
+    for name, array in plain.items():
+        assert np.abs(run.results[0][name] - array).max() <= 2e-5, name
+
+
+def test_a_layer_has_one_name_in_a_job():
+    class Twice(Job):
+        x = Input("bob", (3, 2), -1, 1)
+        encoder = Sequential(Dense(2, 4), Dense(4, 2))
+        decoder = Sequential(encoder.layers[1], ReLU())
+
+    class Called(Twice):
+        decoder = other = Dense(2, 2)
+
+    for job, says in (
+        (Twice(), "encoder and decoder hold one Dense"),
+        (Called(), "decoder and oth"),
+    ):
+        with pytest.raises(JobError, match=says):
+            _ = job.inputs
+
+
+def test_an_error_says_which_layer_it_is_of():
+    model = Sequential(Flatten(), Residual(Dense(4, 4), Dense(3, 4)))
+    with pytest.raises(JobError, match=r"^model\.1\.block\.1, Dense: 3 → 4 of a tensor"):
+        simulate(job := trainer(model, MSE(), SGD(), (4,), (4,)), drawn(job), 0)
+
+
 def test_layers_that_do_not_fit_say_so():
     with pytest.raises(JobError, match="last axis must have 5"):
         trace(
@@ -261,16 +308,42 @@ def test_layers_that_do_not_fit_say_so():
         (lambda: Dropout(1.5), "Dropout: p is a number from 0 on and below 1, not 1.5"),
         (
             lambda: Sequential(Dense(4, 2), Dropout),
-            r"number 1 is the class Dropout; a layer is Dropout\(…\)",
+            r"number 1 is the class Dropout; write Dropout\(…\)",
         ),
+        (lambda: Sequential(Dense(2, 2), 0.5), "Sequential: number 1 is a layer, not 0.5"),
+        (lambda: Residual(Dense(2, 2), shortcut=Dense), "shortcut is the class Dense"),
+        (lambda: Dropout(0.5, seed="a"), "an agreed seed is a whole number"),
+        (lambda: Conv2d(1, 1, 2.0), "Conv2d: kernel_size is one whole number ≥ 1"),
+        (lambda: Conv2d(1, 1, 2, stride=0), "Conv2d: stride is one whole number ≥ 1"),
+        (lambda: Conv2d(1, 1, 2, padding="full"), "Conv2d: padding is a whole number ≥ 0"),
+        (lambda: Conv2d(2, 3, 2, groups=2), "2 → 3 channels in 2 groups: whole groups"),
+        (lambda: MaxPool2d(-2), "MaxPool2d: kernel_size is one whole number ≥ 1"),
+        (lambda: AvgPool2d(2, padding=2), "padding is at most half of kernel_size, not 2 of 2"),
+        (lambda: AvgPool2d(2, count_include_pad=1), "count_include_pad is True or False"),
+        (lambda: BatchNorm1d(4.0), "BatchNorm1d: num_features is a whole number above 0"),
+        (lambda: BatchNorm1d(4, momentum=2), "BatchNorm1d: momentum is a number from 0 on"),
+        (lambda: LayerNorm((4, "2")), r"LayerNorm: normalized_shape\[1\] is a whole number"),
+        (lambda: LayerNorm(()), "LayerNorm: normalized_shape is a whole number above 0"),
+        (lambda: Dense(4, 2, init=he).parameters(), "init is what weights are drawn from, as he"),
+        (lambda: Dense(4, 2, init=np.ones((4, 2))).parameters(), r"shape \(2, 4\), not ndarray"),
+        (lambda: he(0), "he: fan_in is a whole number above 0, not 0"),
+        (lambda: Draw(-1.0), "Draw: deviation is a number above 0, not -1"),
+        (lambda: CrossEntropy(1.5), "label_smoothing is a number from 0 on and below 1, not 1.5"),
+        (lambda: CrossEntropy(limit=0.0), "CrossEntropy: limit is a number above 0"),
+        (lambda: Huber("1"), "Huber: delta is a number above 0, not '1'"),
+        (lambda: SGD(lr=0), "SGD: lr is a number above 0, not 0"),
+        (lambda: SGD(lr=StepLR), r"SGD: lr is the class StepLR; write StepLR\(…\)"),
+        (lambda: SGD(lr=lambda: 0.1), "lr is a number, or a function of the step"),
+        (lambda: SGD(momentum=0.9, dampening=1.5), "SGD: dampening is a number from 0 on"),
+        (lambda: SGD(nesterov=True), "SGD: nesterov needs a momentum"),
+        (lambda: SGD(clip_value=0), "SGD: clip_value is a number above 0"),
+        (lambda: StepLR(0.1).over(2.5, 10), "StepLR: epoch is a whole number above 0"),
         (lambda: SGD(momentum=-9), "SGD: momentum is a number from 0 on and below 1, not -9"),
-        (lambda: SGD(lr="fast"), "SGD's lr is one public number"),
+        (lambda: SGD(lr="fast"), "SGD: lr is a number above 0, not 'fast'"),
         (lambda: SGD(weight_decay=-0.1), "SGD: weight_decay is a number from 0 on, not -0.1"),
     ]:
         with pytest.raises(JobError, match=says):
             made()
-    with pytest.raises(JobError, match="takes layers, not float"):
-        Sequential(Dense(2, 2), 0.5)
     with pytest.raises(JobError, match="as an attribute of a job's class"):
         Dense(2, 2)({}, None)
 

@@ -271,9 +271,25 @@ def test_what_does_not_fit_is_said():
     with pytest.raises(JobError, match="held out from training"):
         trace(job, shapes)
 
-    class Misnamed(Blobs):
-        early = EarlyStop("acuracy")
-
-    x, y = blobs(120, 6, 3)
-    with pytest.raises(JobError, match="no check reveals that; there are: accuracy"):
-        simulate(Misnamed(), drawn(Misnamed(), x=x, y=y))
+    for attributes, says in [
+        ({"early": EarlyStop("acuracy")}, "'acuracy'.: the metrics of this training are accuracy"),
+        ({"early": EarlyStop}, r"Other: early is the class EarlyStop; write EarlyStop\(…\)"),
+        ({"model": Dense}, r"model is the class Dense; write Dense\(…\)"),
+        ({"loss": CrossEntropy}, r"loss is the class CrossEntropy; write CrossEntropy\(…\)"),
+        ({"optimiser": SGD}, r"optimiser is the class SGD; write SGD\(…\)"),
+        ({"metrics": accuracy}, "metrics is a table of names and functions"),
+        ({"epochs": 2.5}, "Other: epochs is a whole number above 0, not 2.5"),
+        ({"batch": "all"}, "Other: batch is a whole number above 0, not 'all'"),
+        ({"held_out": "fifth"}, "held_out is a number from 0 on and below 1, not 'fifth'"),
+    ]:
+        other = type("Other", (Blobs,), attributes)()
+        with pytest.raises(JobError, match=says):
+            trace(other, {name: each.shape for name, each in other.inputs.items()})
+    for make, says in [
+        (lambda: EarlyStop(accuracy), "EarlyStop: metric is the name of a metric"),
+        (lambda: EarlyStop("accuracy", patience=0), "patience is a whole number above 0, not 0"),
+        (lambda: EarlyStop("accuracy", patience=2.5), "patience is a whole number above 0"),
+        (lambda: EarlyStop("accuracy", smaller="yes"), "smaller is True or False, not 'yes'"),
+    ]:
+        with pytest.raises(JobError, match=says):
+            make()

@@ -155,7 +155,7 @@ def _written(w: Writer, layer: nn.Layer, path: str, x: str) -> str:
         )
     if type(layer).__name__ in OFF:
         w.rough.add(type(layer).__name__)
-    return rule(w, layer, path, x)
+    return rule(w, layer, w.paths.get(id(layer), path), x)
 
 
 # ---- imported networks ---------------------------------------------------------------------------
@@ -243,7 +243,7 @@ def export_model(
     DataError for weights that are missing or of another shape, JobError for a layer that has no
     form in ONNX.
     """
-    w = Writer(weights)
+    w = Writer(weights, layer.paths())
     read = {name: _read(w, name, each) for name, each in inputs.items()}
     if isinstance(layer, Imported):
         network = layer.network
@@ -262,7 +262,7 @@ def export_model(
 def export_linear(weights: Mapping[str, Array], link: str, inputs: Inputs) -> Any:
     """An ONNX model of x @ coef + intercept, as estimators reveal them, and of `link`, an operator,
     if that is not ""."""
-    w = Writer(weights)
+    w = Writer(weights, {})
     (x,) = (_read(w, name, each) for name, each in inputs.items())
     coef = weights["coef"]
     out = w.node("MatMul", [x, w.weight("coef", coef.shape)])

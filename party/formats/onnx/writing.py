@@ -25,8 +25,8 @@ class Writer:
     """Nodes and constants of a model in the making. Numbers are float32, as runtimes expect
     them."""
 
-    def __init__(self, weights: Mapping[str, Array]) -> None:
-        self.weights = weights
+    def __init__(self, weights: Mapping[str, Array], paths: Mapping[int, str]) -> None:
+        self.weights, self.paths = weights, paths  # `paths` as `Layer.paths` has them
         self.inputs: dict[str, Any] = {}
         self.nodes: list[Any] = []
         self.constants: dict[str, Any] = {}
