@@ -372,7 +372,7 @@ def test_what_is_wrong_is_named(tmp_path, was, now, words):
         (
             "lr = 0.1",
             'lr = "fast"',
-            r"job\.toml:10: train\.optimiser: SGD's lr is one public number",
+            r"job\.toml:10: train\.optimiser: SGD: lr is a number above 0, not 'fast'",
         ),
         (
             "lr = 0.1",
