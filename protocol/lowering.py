@@ -311,17 +311,17 @@ class Lowering:
         opening: Operand = self.once(("opening", base), make)
         return opening
 
-    def operand(self, node: Node, limbs: int) -> Operand:
+    def operand(self, node: Node, limbs: int, whole: bool = False) -> Operand:
         """`node`, opened, as the operand of a product: opening and mask, both shifted down to
-        `Sizes.operand_scale` and brought to the ring of `limbs` limbs."""
+        `Sizes.operand_scale`, or not if `whole`, and brought to the ring of `limbs` limbs."""
         base, views = self.sizes.base(node)
-        shift = self.sizes.operand_shift(node)
+        shift = 0 if whole else self.sizes.operand_shift(node)
         own = self._opening(base).share
         c, plain, _ = self.opened(base)
         wide = plain.limbs
         flat = replace(plain, shift=shift, limbs=limbs)
         public = self.once(
-            ("public", base, limbs),
+            ("public", base, limbs, shift),
             lambda: self.call(lambda c: opened_operand(c, wide, flat.bits, shift, limbs), c),
         )
 
@@ -330,10 +330,10 @@ class Lowering:
                 return self.deal(ShiftedMask(flat), Phase(flat.phase))[0]
             return self.call(lambda r: ring(wide).resize(r, limbs), own)
 
-        share = self.once(("mask", base, limbs), mask_share)
+        share = self.once(("mask", base, limbs, shift), mask_share)
         return Operand(
-            self.through(views, ("public", base, limbs), public, limbs),
-            self.through(views, ("mask", base, limbs), share, limbs),
+            self.through(views, ("public", base, limbs, shift), public, limbs),
+            self.through(views, ("mask", base, limbs, shift), share, limbs),
             replace(flat, shape=node.shape, views=views),
         )
 

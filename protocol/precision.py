@@ -96,7 +96,7 @@ def _error(sizes: Sizes, node: Node, found: dict[Node, Spread]) -> Spread:
         case Test():
             return NONE
         case Mux():
-            return _through(node, 1, own[1] if op.whole else _read(sizes, node.inputs[1], own[1]))
+            return _through(node, 1, _read(sizes, node.inputs[1], own[1]))
         case Bilinear():
             first, second = (
                 _through(node, n, _read(sizes, use, own[n])) for n, use in enumerate(node.inputs)

@@ -176,7 +176,7 @@ def test_max_pooling_takes_a_comparison_and_a_round():
 @pytest.mark.parametrize(
     ("job", "cost"),
     [
-        ("lenet", PhaseCost(32, (9_693_808,) * 2, 31_629_792)),
+        ("lenet", PhaseCost(32, (7_973_488,) * 2, 28_189_152)),
         ("digits-mlp", PhaseCost(15, (109_648,) * 2, 625_312)),
     ],
 )

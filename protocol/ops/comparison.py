@@ -147,7 +147,11 @@ class Mux(Secure):
         limbs, shift = lowering.limbs(node), self.shift(lowering.sizes, y)
         c, mask, _ = lowering.opened(y, limbs=0 if shift else limbs)
         truncate = Truncate(mask, shift, limbs) if shift else None
-        read = lowering.deal(truncate, c.phase) if truncate else [lowering.operand(y, limbs).share]
+        read = (
+            lowering.deal(truncate, c.phase)
+            if truncate
+            else [lowering.operand(y, limbs, whole=True).share]
+        )
         out = self._at_once(lowering, bit, c, mask, shift, limbs, read)
         if out is None:
             out = self._behind(lowering, bit, c, mask, shift, limbs, read)

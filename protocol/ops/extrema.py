@@ -1,8 +1,9 @@
 """Maxima and minima over axes, and where they stand, with NumPy's names and arguments.
 
-Exact: the result is one of the entries, and of equal ones the first counts. Up to ten entries take
-    a comparison and one round, up to 16 one more, up to 256 twice that (`maxima.py`). A gradient
-    goes to the entry that was picked, without another comparison.
+Exact: the result is one of the entries, and of equal ones the first counts; what is finer than the
+job's fraction bits, as a product, is compared at these. Up to ten entries take a comparison and one
+round, up to 16 one more, up to 256 twice that (`maxima.py`). A gradient goes to the entry that was
+picked, without another comparison.
 """
 
 from __future__ import annotations

@@ -3,7 +3,10 @@
 Entry i is the largest where it is no smaller than those behind it, and larger than those before it:
 k − 1 bits, of which all must be 1 (`correlations/conjunctions.py`). So of equal entries it is the
 first, and exactly one of k is picked: the sum of all, each gated by its bit, is the largest, to the
-last place. Differences of what is open are open, so that only the entries are.
+last place. Differences of what is open are open, so that only the entries are. What is finer than
+the job's fraction bits, as a product, is compared at these: its opening, shifted, is one under its
+shifted mask. So which of entries less than two units apart counts is left to roundings, but one
+does, and it is let through as it is.
 
 A comparison and one round, for up to ten entries; another for up to 16. The comparison takes one
 less than others where few bytes more are dealt for it, or the caller asks for that.
@@ -77,7 +80,8 @@ class Top(Test):
 
     def demand(self, demands: Demands, node: Node, bits_: int) -> None:
         (x,) = node.inputs
-        demands.need_open(x, max(demands.room(x), bits.LEAST_BITS))
+        unread = demands.sizes.operand_shift(x)
+        demands.need_open(x, max(demands.room(x), unread + bits.LEAST_BITS))
 
     def masked(self, lowering: Lowering, node: Node) -> tuple[Value, Mask]:
         found: tuple[Value, Mask] = lowering.once(
@@ -87,7 +91,8 @@ class Top(Test):
 
     def _masked(self, lowering: Lowering, node: Node) -> tuple[Value, Mask]:
         (x,) = node.inputs
-        below = sign_bit(lowering, sign_test(lowering, x, 0, 0, bitwise=True, soon=self.soon))
+        unread = lowering.sizes.operand_shift(x)
+        below = sign_bit(lowering, sign_test(lowering, x, 0, unread, bitwise=True, soon=self.soon))
         pairs, flipped = _pairs(self.of, self.k)
         words, n = node.shape[1] // WORD, self.of - 1
         flips = np.where(flipped, np.uint64(2**64 - 1), np.uint64(0))[..., None]

@@ -1,8 +1,9 @@
 """One value, one number: what is selected by a comparison is read once, for all who use it.
 
-A gate reads its tensor at the job's fraction bits. Where that tensor is finer (a product not yet
-truncated), somebody who adds it, or reveals it, would see another number, up to one unit in the
-last place away from what the gate let through. So wherever a tensor is both selected from and used
+A gate reads its tensor at the job's fraction bits, unless it reads it whole. Where that tensor is
+finer (a product not yet truncated), somebody who adds it, or reveals it, would see another number,
+up to one unit in the last place away from what the gate let through. So wherever a tensor is both
+selected from and used
 in full, all its users are given it at the job's fraction bits.
 """
 
@@ -16,7 +17,7 @@ from ..program import Share
 from ..ranges import Interval
 from ..sizing import Demands, Sizes
 from ..views import Shape
-from .comparison import Compare, Mux, Test
+from .comparison import Mux, Test
 from .linear import Linear
 from .products import Bilinear
 from .truncation import Rescale
@@ -65,8 +66,8 @@ def settle_selected(graph: Graph) -> Graph:
                     ends.append(user)
                     selected |= user in graph.settled
                 elif isinstance(user.op, Mux) and user.inputs[1] is here:
-                    selected = True
-                elif not isinstance(user.op, (Compare, Mux, Bilinear)):
+                    selected |= not user.op.whole
+                elif not isinstance(user.op, (Test, Mux, Bilinear)):
                     full = True
         if selected and full:
             cuts[node] = Settled()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from oracle import numbers, secure
 
-from protocol.ops.maxima import MOST_COMPARED, largest
+from protocol.ops.maxima import MOST_COMPARED, is_largest, largest
 
 
 @pytest.mark.parametrize(
@@ -49,4 +49,23 @@ def test_only_the_entries_are_opened():
     is open."""
     run = secure(largest, numbers((64, 10), 2))
     opened = [line for line in run.plan.outline if " opens " in line and "comparison" not in line]
-    assert [line.partition(" opens ")[2].split("#")[0] for line in opened] == ["rounded", "top"]
+    assert [line.partition(" opens ")[2].split("#")[0] for line in opened] == ["input", "top"]
+
+
+def test_a_product_is_not_cut_before_it_is_compared():
+    """Its opening tells what it is at the job's fraction bits, and of entries that are equal
+    there, one counts."""
+    x = numbers((64, 5), 3)[:, [0, 1, 0, 2, 1]]
+    products = x * x
+    picked, apart = (
+        secure(lambda x, f=function: f(x * x), x, limit=8.0)
+        for function in (is_largest, lambda x: largest(x) - x)
+    )
+    for run in (picked, apart):
+        opened = [line.partition(" opens ")[2] for line in run.plan.outline if " opens " in line]
+        assert not any(line.startswith("rounded") for line in opened)
+    bits, ulp = picked.results[0]["out"], 2.0**-16
+    assert np.array_equal(bits.sum(axis=-1), np.ones(64))
+    assert np.abs((bits * products).sum(axis=-1) - products.max(axis=-1)).max() <= 4 * ulp
+    wanted = products.max(axis=-1, keepdims=True) - products
+    assert np.abs(apart.results[0]["out"] - wanted).max() <= 8 * ulp

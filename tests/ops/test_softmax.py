@@ -101,6 +101,15 @@ def test_by_the_maximum_where_the_range_is_wide(k, peak, accurate):
     assert run.rounds == {2: 6, 10: 7, 20: 12}[k] + accurate + 1  # and the reveal
 
 
+def test_logits_that_are_a_product_take_no_round_more():
+    """They are compared on the opening of the product, at the job's fraction bits."""
+    x, w = np.random.default_rng(1).uniform(-4, 4, (2, 10, 10))
+    run = secure(lambda x, w: softmax(x @ w), x, w, limit=4.0, fraction_bits=20)
+    assert run.rounds == 1 + 7 + 1
+    error = promised(10, 20, False, maximum=True)
+    assert np.abs(run.results[0]["out"] - true_softmax(x @ w)).max() <= error * 1.1 + 2.0**-16
+
+
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=3), st.data())
 def test_any_shape_and_axis(dims, data):
