@@ -143,6 +143,17 @@ def test_one_of_the_operands_may_be_public(groups):
     assert np.abs(run.results[0]["out"] - np.reshape(clear, x.shape)).max() <= ULP
 
 
+def test_the_gradient_of_a_tensor_convolved_with_itself_is_that_of_both_operands():
+    x, step = numbers((2, 2, 3, 3), 1) / 8, numbers((2, 2, 3, 3), 2) * 1e-6
+    found = secure(lambda x: gradient(conv2d(x, x, padding=1).sum(), [x])[0], x).results[0]["out"]
+
+    def total(x):
+        return convolved(x, x, padding=1).sum()
+
+    rise = (total(x + step) - total(x - step)) / 2
+    assert abs(rise - (found * step).sum()) <= 1e-3 * np.abs(found * step).sum()
+
+
 def test_a_bias_is_a_number_for_each_output_channel():
     x, w, b = numbers((2, 2, 5, 5), 1, 2.0), numbers((3, 2, 2, 2), 2, 2.0), numbers((3,), 3, 2.0)
     expected = convolved(x, w) + b[:, None, None]
