@@ -167,8 +167,8 @@ class Job:
                     if held.setdefault(id(each), name) != name:
                         raise JobError(
                             f"{held[id(each)]} and {name} hold one {type(each).__name__}, whose"
-                            " tensors have one name in a job: make another for one of them, or one"
-                            " model of both"
+                            " tensors have one name in a job: make one model of both, or another"
+                            " for one of them; one that a model has twice is made outside the class"
                         )
                 parts = inside(name, value).items()
                 found |= {

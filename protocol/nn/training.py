@@ -23,7 +23,7 @@ from typing import ClassVar
 from ..arguments import flags, instead, made, sizes
 from ..errors import JobError
 from ..graph import Array
-from ..jobs import Bundle, Input, Variables
+from ..jobs import Variables
 from ..ops import Secret, gradient
 from ..tables import Table
 from ..variables import TO
@@ -110,7 +110,20 @@ class Training(Supervised):
         self._rows = self.x.rows_of(shapes) if isinstance(self.x, Table) else shapes["x"][0]
         return super().steps(shapes)
 
-    def stated(self) -> dict[str, Input | Bundle]:
+    def setup(self, v: Variables) -> None:
+        self._check_parts()
+        for name, who in self.to.items():
+            if name not in self.metrics or who not in TO:
+                raise JobError(
+                    f"to = {{{name!r}: {who!r}}}: 'alice', 'bob' or 'both' learns one of"
+                    f" {', '.join(self.metrics) or 'no metrics'}"
+                )
+        if self.early is not None and self.to.get(self.early.metric, "both") != "both":
+            raise JobError(f"EarlyStop({self.early.metric!r}) is decided by both, so both learn it")
+        self.optimiser.start(v, self.model.trained())
+
+    def _check_parts(self) -> None:
+        """JobError where something that a training is made of is nothing of the kind."""
         made(self, "model", getattr(self, "model", None), Layer, "a layer, as Sequential(…)")
         instead(self, "loss", getattr(self, "loss", None))
         made(self, "optimiser", self.optimiser, Optimiser, "an optimiser, as SGD(lr=0.1)")
@@ -122,18 +135,6 @@ class Training(Supervised):
                     f"EarlyStop({self.early.metric!r}): the metrics of this training are"
                     f" {', '.join(self.metrics) or 'none'}"
                 )
-        return super().stated()
-
-    def setup(self, v: Variables) -> None:
-        for name, who in self.to.items():
-            if name not in self.metrics or who not in TO:
-                raise JobError(
-                    f"to = {{{name!r}: {who!r}}}: 'alice', 'bob' or 'both' learns one of"
-                    f" {', '.join(self.metrics) or 'no metrics'}"
-                )
-        if self.early is not None and self.to.get(self.early.metric, "both") != "both":
-            raise JobError(f"EarlyStop({self.early.metric!r}) is decided by both, so both learn it")
-        self.optimiser.start(v, self.model.trained())
 
     def step(self, v: Variables) -> None:
         seed = self.seed if self.shuffle else None
