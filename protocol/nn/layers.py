@@ -110,6 +110,10 @@ class LeakyReLU(Layer):
     """x where x ≥ 0, else negative_slope · x; the rounds of a comparison."""
 
     negative_slope: float = 0.01
+    inplace: bool = False
+
+    def __post_init__(self) -> None:
+        flags(self, inplace=self.inplace)
 
     def forward(self, scope: Scope, x: Secret) -> Secret:
         return ops.leaky_relu(x, self.negative_slope)
@@ -121,6 +125,9 @@ class Activation(Layer):
 
     inplace: bool = False
     function: ClassVar[Any]  # of a Secret
+
+    def __post_init__(self) -> None:
+        flags(self, inplace=self.inplace)
 
     def forward(self, scope: Scope, x: Secret) -> Secret:
         made: Secret = self.function(x)

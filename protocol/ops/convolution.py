@@ -202,10 +202,7 @@ def avg_pool2d(
     if count_include_pad or not any(map(any, around)):
         mean = found.mean(axis=(-2, -1))
         return mean
-    counts = windows(np.ones(x.shape[2:]), sizes, steps, around, (1, 1)).sum(axis=(-2, -1))
-    if not counts.all():
-        raise JobError(f"avg_pool2d: a window of {sizes}, {steps} apart, would hold padding alone")
-    mean = found.sum(axis=(-2, -1)) * (1.0 / counts)
+    mean = found.sum(axis=(-2, -1)) * (1.0 / _held("avg_pool2d", x, sizes, steps, around))
     return mean
 
 
@@ -229,8 +226,18 @@ def one_row(size: Any, stride: Any, padding: Any) -> tuple[Any, Any, Any]:
 
 def pooled(x: Secret, size: Any, stride: Any, padding: Any) -> Secret:
     """Every window of pictures, zeros around them: (n, c, h', w', *size). A view."""
-    found: Secret = windows(x, *_windows(x, size, stride, padding), (1, 1))
+    sizes, steps, around = _windows(x, size, stride, padding)
+    _held("max_pool2d", x, sizes, steps, around)
+    found: Secret = windows(x, sizes, steps, around, (1, 1))
     return found
+
+
+def _held(name: str, x: Secret, sizes: Shape, steps: Shape, around: Edges) -> Any:
+    """How many pixels are in each window; JobError where there are none in one."""
+    counts = windows(np.ones(x.shape[2:]), sizes, steps, around, (1, 1)).sum(axis=(-2, -1))
+    if not counts.all():
+        raise JobError(f"{name}: a window of {sizes}, {steps} apart, would hold padding alone")
+    return counts
 
 
 def _windows(x: Secret, size: Any, stride: Any, padding: Any) -> tuple[Shape, Shape, Edges]:

@@ -312,6 +312,7 @@ def test_layers_that_do_not_fit_say_so():
         ),
         (lambda: Sequential(Dense(2, 2), 0.5), "Sequential: number 1 is a layer, not 0.5"),
         (lambda: Residual(Dense(2, 2), shortcut=Dense), "shortcut is the class Dense"),
+        (lambda: ReLU(6), "ReLU: inplace is True or False, not 6"),
         (lambda: Dropout(0.5, seed="a"), "an agreed seed is a whole number"),
         (lambda: Conv2d(1, 1, 2.0), "Conv2d: kernel_size is one whole number ≥ 1"),
         (lambda: Conv2d(1, 1, 2, stride=0), "Conv2d: stride is one whole number ≥ 1"),

@@ -17,6 +17,7 @@ from protocol.ops import (
     global_avg_pool2d,
     gradient,
     max_pool1d,
+    max_pool2d,
 )
 
 FEW = settings(max_examples=25, deadline=None)
@@ -247,7 +248,8 @@ def test_global_average_pooling_is_the_mean_of_a_channel():
         (lambda x, w: conv2d(x, w, groups=0), "groups"),
         (lambda x, w: conv2d(np.ones((1, 1, 2, 2)), np.ones((1, 1, 1, 1))), "public values only"),
         (lambda x, w: avg_pool2d(x, 6), "do not fit"),
-        (lambda x, w: avg_pool2d(x, 1, 1, 1, False), "padding alone"),
+        (lambda x, w: avg_pool2d(x, 1, 1, 1, False), "avg_pool2d: .* padding alone"),
+        (lambda x, w: max_pool2d(x, 2, padding=2), "max_pool2d: .* padding alone"),
         (lambda x, w: global_avg_pool2d(x[0]), "4 axes are needed"),
         (lambda x, w: avg_pool2d(np.ones((1, 1, 2, 2)), 2), "takes a secret tensor"),
     ],
