@@ -7,7 +7,9 @@ revealed, a loss whose value nobody asks for costs nothing.
 
 Reverse mode is linear in the cotangent, so public factors (1/batch, 2, a sign) are kept out of the
 tensors and applied once, at the end, together with the rate: in fixed point a gradient divided by
-the batch early would lose its last bits.
+the batch early would lose its last bits. One multiplied late would enlarge all roundings before: so
+a factor above 1 is kept as a smaller one, and the power of two, which is exact and free, applied at
+once.
 """
 
 from __future__ import annotations
@@ -104,9 +106,15 @@ class _Flow:
 
     @classmethod
     def of(cls, factor: float, tensor: Tensor) -> _Flow:
-        """Of a public tensor whose entries are one number, that number goes to the factor."""
-        if isinstance(tensor, np.ndarray) and (number := sole(tensor)) is not None:
-            return cls(factor * number, cast(Tensor, np.ones(tensor.shape)))
+        """Of a public tensor whose entries are one number, that number goes to the factor. Into a
+        secret one goes what the factor is above 1."""
+        if isinstance(tensor, np.ndarray):
+            if (number := sole(tensor)) is not None:
+                return cls(factor * number, cast(Tensor, np.ones(tensor.shape)))
+        elif abs(factor) > 1.0:
+            mantissa, exponent = math.frexp(factor)
+            twos = math.ldexp(1.0, exponent - (abs(mantissa) == 0.5))
+            return cls(factor / twos, tensor * twos)
         return cls(factor, tensor)
 
     def value(self, graph: Graph) -> Secret:

@@ -10,7 +10,19 @@ import pytest
 from oracle import job_of, secure
 
 from protocol.jobs import Input, Job
-from protocol.ops import argmax, exp, gradient, is_max, maximum, relu, softplus, sqrt, tanh, within
+from protocol.ops import (
+    argmax,
+    exp,
+    gradient,
+    is_max,
+    maximum,
+    relu,
+    rsqrt,
+    softplus,
+    sqrt,
+    tanh,
+    within,
+)
 from protocol.ops.stepwise import schedule
 from protocol.simulate import simulate
 
@@ -213,3 +225,18 @@ def test_a_quotient_by_more_than_the_fraction_bits_tell():
     x, y = np.full(1, 350.0), np.full(1, 230.0)
     got = finished(lambda x, y: x / (y * y + 1.0), x, y, limit=512.0, fraction_bits=15)
     assert abs(got[0] - 350 / (230**2 + 1)) <= 350 * 2.0**-15 + 3 * 2.0**-15
+
+
+def test_a_public_factor_far_above_1_does_not_enlarge_the_roundings_of_a_gradient():
+    """The e^8 of exp(x, 8) is no factor to be applied to what has been truncated."""
+    x, f = np.linspace(-3.5, 3.5, 200), 12
+    got = finished(
+        lambda x: gradient(exp(rsqrt(sqrt(abs(x) + 1.0) + 1.0), 8.0).sum(), [x])[0],
+        x,
+        limit=4.0,
+        fraction_bits=f,
+    )
+    root = np.sqrt(np.abs(x) + 1)
+    slope = -np.sign(x) * (root + 1) ** -1.5 / (4 * root)
+    off = np.abs(got - np.exp((root + 1) ** -0.5) * slope)
+    assert np.all(off <= np.exp(8) * (3e-7 + 2.0**-f) * np.abs(slope) + 4 * 2.0**-f)
