@@ -270,7 +270,7 @@ def _check_learnt(job: Job) -> None:
 
 def _set(job: Job, name: str, text: str) -> None:
     """One --param; the value takes the type of the attribute it replaces."""
-    known = {"fraction_bits": 0} | job.parameters
+    known = {"fraction_bits": 0, "precision": 0.0} | job.parameters
     if name in ("iterations", "reveal"):
         raise JobError(f"--param {name} is not a parameter of the job; use --{name}")
     if name not in known:

@@ -7,6 +7,11 @@ The candidates are planned one after the other, from the finest on, and the chea
 are precise enough is taken, the finest of those that are as good as equal: no bit is given up for
 less than a hundredth of a second of a run.
 
+Where the finest candidate is not precise enough, and a precision is stated, it gets as many bits
+more as that takes. Where none is stated, it gets as many more as the narrowest range takes to be
+told apart so finely: bounds on errors are those of the worst arguments, which for a root or a
+quotient are far from all that come. What no number of bits makes precise enough is refused.
+
 What is computed in many layers may have a range far wider than its values, and a part of that would
 be large; so for the coarser candidates a range counts as no wider than those of what the parties
 bring, and the errors of all steps add up, like √steps.
@@ -25,6 +30,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import NamedTuple
 
 from .cost import LAN, Network, PhaseCost, online_seconds, run_seconds
@@ -33,16 +39,20 @@ from .graph import Graph, Phase
 from .lowering import Joins, Lowering
 from .ops.comparison import Test
 from .ops.truncation import Rescale
-from .precision import relative_errors, widest_input
-from .sizing import Numerics, Sizes
-from .solver import size
+from .precision import Worst, coarsest, least_precise, relative_errors, widest_input
+from .sizing import MOST_FRACTION_BITS, Numerics, Sizes
+from .solver import NARROWER, RingError, size
 
+PRECISION = 1e-4  # unless a job states another: how far a result may be off, as a part of its range
 CANDIDATES = (20, 18, 16, 14, 12, 10)
 # seconds: what a whole run would save at least, if a bit is given up, or more is dealt, for it
 EQUAL = 0.010
 MOST_SIZES = 4  # of tensors that are compared, for each of which a plan is lowered
 FEWER = 3  # rounds that a comparison may save
 SEARCHED = 4_000  # nodes up to which a graph is planned more than once
+
+
+Costs = Sequence[tuple[PhaseCost, int]]  # of the phases, and how often each is executed
 
 
 class Tried(NamedTuple):
@@ -78,9 +88,17 @@ class _Tried:
     numerics: Numerics
     graph: Graph
     run: _Run
-    label: str  # the least precise of what is revealed,
-    error: float  # and its error, as a part of its range
-    strict: float  # the same, with no range counted as wider than those of what the parties bring
+    worst: Worst  # the least precise of what is revealed,
+    strict: float  # its error, with no range counted as wider than those of what the parties bring
+    coarsest: Worst  # and what has the narrowest range
+
+    @classmethod
+    def of(cls, sizes: Sizes, graph: Graph, steps: int, run: _Run) -> _Tried:
+        strict = max(relative_errors(sizes, steps, widest_input(sizes)).values()) * math.sqrt(
+            max(1, steps)
+        )
+        worst, narrow = least_precise(sizes, steps), coarsest(sizes)
+        return cls(sizes.numerics, graph, run, worst, strict, narrow)
 
     @property
     def f(self) -> int:
@@ -91,18 +109,29 @@ def choose(
     graph: Graph,
     numerics: Numerics,
     steps: int,
-    precision: float,
+    stated: float | None,
     network: Network,
     prepare: Callable[[Graph, Numerics], Graph],
+    costs: Callable[[Sizes], Costs],
     fewest: int = 0,
 ) -> Choice:
     """The cheapest number of fraction bits with which every revealed tensor is off by at most
-    `precision` of its range.
+    `stated` of its range. Where none is stated, PRECISION, as far as ranges too narrow for it go.
 
-    `prepare` rewrites a traced graph for a number of fraction bits. Where no candidate is that
-    precise, the finest that can be planned. JobError if none can. fewest: what is not gone below,
-    if so many can be planned.
+    `prepare` rewrites a traced graph for a number of fraction bits; `costs` are those of a run.
+    fewest: what is not gone below, if so many can be planned. JobError where no number can be
+    planned, or none is that precise: what precision is within reach, and what would change that.
     """
+
+    precision = PRECISION if stated is None else stated
+    judged = attrgetter("coarsest" if stated is None else "worst")
+
+    def attempt(f: int) -> _Tried:
+        finer = replace(numerics, fraction_bits=f)
+        prepared = prepare(graph, finer)
+        sizes = size(prepared, finer, Rescale)
+        return _Tried.of(sizes, prepared, steps, _run(costs(sizes), network))
+
     tried: list[_Tried] = []
     coarse: _Tried | None = None
     refusal: JobError | None = None
@@ -110,10 +139,13 @@ def choose(
         if tried and f < fewest:
             break
         try:
-            one = _try(graph, replace(numerics, fraction_bits=f), steps, network, prepare)
+            one = attempt(f)
         except JobError as error:
             refusal = refusal or error
             continue
+        if not tried and judged(one).error > precision:
+            tried, coarse = [_finer(attempt, one, precision, judged)], one
+            break
         if tried and one.strict > precision:
             coarse = one
             break
@@ -125,8 +157,53 @@ def choose(
         raise refusal
     least = min(one.run.seconds for one in tried)
     best = next(one for one in tried if one.run.seconds < least + EQUAL)  # the finest of equal ones
-    public = tuple(Tried(one.f, *one.run, one.error) for one in tried)
-    return Choice(best.numerics, best.graph, _reason(tried, best, coarse, precision), public)
+    public = tuple(Tried(one.f, *one.run, one.worst.error) for one in tried)
+    reason = _reason(tried, best, coarse, precision)
+    return Choice(best.numerics, best.graph, reason, public)
+
+
+def _finer(
+    attempt: Callable[[int], _Tried],
+    best: _Tried,
+    precision: float,
+    judged: Callable[[_Tried], Worst],
+) -> _Tried:
+    """With as few bits more as make it precise enough. JobError where none do."""
+    most, wall = MOST_FRACTION_BITS, f"f = {MOST_FRACTION_BITS} is the finest there is"
+    while (error := judged(best).error) > precision:
+        missing = math.log2(error / precision) if math.isfinite(error) else math.inf
+        f = best.f + math.ceil(min(missing, most - best.f))
+        try:
+            found = attempt(f) if f > best.f else best
+        except RingError as refusal:
+            most, wall = max(best.f, min(f - 1, refusal.most)), f"with f = {f}, {refusal.what}"
+            continue
+        if judged(found).error >= error:
+            raise JobError(_unmet(best, precision, judged(best), wall if best.f == most else ""))
+        best = found
+    return best
+
+
+def _unmet(best: _Tried, precision: float, worst: Worst, wall: str) -> str:
+    """That no number of fraction bits is precise enough. wall: why there are none beyond these."""
+    error, label, width = worst
+    why = wall or "finer ones are no better, for a function on the way is no more exact"
+    ways = ["state fraction_bits"]
+    if math.isfinite(error):
+        digit = 10.0 ** math.floor(math.log10(error))
+        if error < 0.5:
+            ways = [f"state precision={math.ceil(error / digit) * digit:.0e}"]
+        if width < 1.0:
+            times = 2.0 ** math.ceil(math.log2(error / precision))
+            ways.append(
+                f"multiply what it is made of so that its range is {times:.0e} times as wide"
+            )
+        elif best.f < MOST_FRACTION_BITS:
+            ways.append(NARROWER)
+    return (
+        f"precision={precision:g} is out of reach: {label}, in a range {width:.1e} wide, is off by"
+        f" about {error:.1e} of it with f = {best.f}, and {why}; {', or '.join(ways)}"
+    )
 
 
 def cheapest(graphs: Sequence[Graph], numerics: Numerics, steps: int, network: Network) -> Graph:
@@ -135,13 +212,15 @@ def cheapest(graphs: Sequence[Graph], numerics: Numerics, steps: int, network: N
     found: list[tuple[float, int]] = []
     for n, graph in enumerate(graphs):
         try:
-            found.append((_run(size(graph, numerics, Rescale), steps, network).seconds, n))
+            lowered = Lowering(size(graph, numerics, Rescale), 0).phases
+            costs = [
+                (PhaseCost.of(code), steps if phase == Phase.STEP else 1)
+                for phase, code in lowered.items()
+            ]
+            found.append((run_seconds(costs, network), n))
         except JobError:
             continue
     return graphs[min(found)[1]] if found else graphs[-1]
-
-
-Costs = Sequence[tuple[PhaseCost, int]]  # of the phases, and how often each is executed
 
 
 def choose_joins(sizes: Sizes, network: Network, costs: Callable[[Joins], Costs]) -> Joins:
@@ -185,27 +264,7 @@ def compared_sizes(sizes: Sizes, phases: dict[Phase, int] | None = None) -> list
     return sorted(found)[-MOST_SIZES:]
 
 
-def _try(
-    graph: Graph,
-    numerics: Numerics,
-    steps: int,
-    network: Network,
-    prepare: Callable[[Graph, Numerics], Graph],
-) -> _Tried:
-    prepared = prepare(graph, numerics)
-    sizes = size(prepared, numerics, Rescale)
-    label, error = max(relative_errors(sizes, steps).items(), key=lambda item: item[1])
-    strict = max(relative_errors(sizes, steps, widest_input(sizes)).values()) * math.sqrt(
-        max(1, steps)
-    )
-    return _Tried(numerics, prepared, _run(sizes, steps, network), label, error, strict)
-
-
-def _run(sizes: Sizes, steps: int, network: Network) -> _Run:
-    phases = Lowering(sizes, 0).phases
-    costs = [
-        (PhaseCost.of(code), steps if phase == Phase.STEP else 1) for phase, code in phases.items()
-    ]
+def _run(costs: Costs, network: Network) -> _Run:
     rounds = sum(times * cost.rounds for cost, times in costs)
     volume = sum(times * (max(cost.sent) + cost.dealt) for cost, times in costs)
     return _Run(run_seconds(costs, network), rounds, volume)
@@ -213,12 +272,9 @@ def _run(sizes: Sizes, steps: int, network: Network) -> _Run:
 
 def _reason(tried: list[_Tried], best: _Tried, coarse: _Tried | None, precision: float) -> str:
     """Why these fraction bits, in one line. coarse: what was not precise enough."""
-    off = f"{best.label} is off by about {best.error:.1e} of its range"
-    if best.error > precision:
-        return (
-            f"f = {best.f}: the finest that was planned; {off}, more than the precision of"
-            f" {precision:g} asked for: state fraction_bits, or a coarser precision"
-        )
+    off = f"{best.worst.label} is off by about {best.worst.error:.1e} of its range"
+    if best.worst.error > precision:
+        return f"f = {best.f}: {off} at worst: state precision={precision:g} to have more"
     why = "nothing coarser was planned"
     if finer := [one for one in tried if one.f > best.f]:
         rounds, volume = (
@@ -229,6 +285,8 @@ def _reason(tried: list[_Tried], best: _Tried, coarse: _Tried | None, precision:
         why = f"{finer[-1].f} would cost {more} more"
     elif any(one.f < best.f for one in tried):
         why = f"coarser would save less than {1e3 * EQUAL:g} ms"
+    elif coarse is not None and coarse.worst.error > precision:
+        why = f"with {coarse.f} it is {coarse.worst.error:.1e}, more than {precision:g}"
     elif coarse is not None:
         why = (
             f"{coarse.f} might be off by {coarse.strict:.1e} after all steps, more than"

@@ -47,8 +47,8 @@ class Job:
 
     iterations: ClassVar[int | None] = 1  # None: they follow from the shapes, see `steps`
     fraction_bits: ClassVar[int | None] = None  # the plan chooses, see choice.py
-    precision: ClassVar[float] = (
-        1e-4  # and this is what it heeds: how far a result may be off, as a part of its range
+    precision: ClassVar[float | None] = (
+        None  # and this is what it heeds: how far a result may be off, as a part of its range
     )
     integer_bits: ClassVar[int] = 16
     reveal: ClassVar[str] = "both"
@@ -223,7 +223,9 @@ class Job:
         for name, limit in self.limits.items():
             if not limit.allows(value := getattr(self, name)):
                 raise JobError(f"{name} = {value!r}: {limit.words}")
-        if type(self.precision) not in (int, float) or not 0.0 < self.precision <= 1.0:
+        if self.precision is not None and (
+            type(self.precision) not in (int, float) or not 0.0 < self.precision <= 1.0
+        ):
             raise JobError(
                 "precision is a part of a value's range, above 0 and up to 1, not"
                 f" {self.precision!r}"

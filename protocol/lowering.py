@@ -23,12 +23,19 @@ from .correlations.shifts import ShiftedMask, opened_operand
 from .graph import Carry, Node, Phase, Source, Terms
 from .program import STEP_REGISTER, Opening, Operand, PhaseCode, Share, Value, make_code
 from .ring import Words, limbs_for, ring
-from .sizing import Sized, Sizes
+from .sizing import MOST_FRACTION_BITS, Sized, Sizes
 from .views import Rows, View
 
 
 class Secure(Sized):
-    """An operation with a protocol: how two parties compute it on shares."""
+    """An operation with a protocol: how two parties compute it on shares.
+
+    A function of one tensor reads it at `argument_bits`, at most, the job's fraction bits where it
+    is None, and is no more exact than with `finest` of them.
+    """
+
+    argument_bits: int | None = None
+    finest: int = MOST_FRACTION_BITS
 
     def emit(self, lowering: Lowering, node: Node) -> Share:
         """Add what computes `node` to `lowering` (openings, dealt material, calls), and return the

@@ -10,14 +10,14 @@ depends on which party made it.
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from . import contract_codec
+from .checks import checked, run_costs
 from .choice import choose_joins, compared_sizes
 from .contract import Dealing, PhaseDealing
-from .cost import LOOPBACK, PhaseCost, online_seconds, run_seconds
+from .cost import PhaseCost, run_seconds
 from .describe import often, reveals
 from .digest import Listing
 from .graph import Phase, Terms
@@ -30,15 +30,10 @@ from .ops.stored import Stored
 from .ops.truncation import Rescale
 from .parts import order
 from .program import PhaseCode
-from .schedule import Schedule
 from .sizing import Sizes
 from .solver import size
 from .tracing import Traced
 from .variables import GUARDS, SHARE_OF
-
-SHARE = 20  # a check for no less than so many times its own cost
-# seconds: what is dealt for a check travels by itself, and so does what is before and behind it
-INTERRUPTION = 1e-3
 
 
 @dataclass(frozen=True)
@@ -139,7 +134,8 @@ class Plan:
         )
         found = []
         for joins in ways:
-            costs = _costs(traced, Lowering(own.sizes, own.party, own.learners, joins))
+            lowering = Lowering(own.sizes, own.party, own.learners, joins)
+            costs = run_costs(traced.job, lowering, traced.iterations)
             rounds, sent, dealt = (
                 sum(times * each for (_, times), each in zip(costs, counts, strict=True))
                 for counts in zip(
@@ -151,7 +147,7 @@ class Plan:
 
     def sized(self, iterations: int) -> Plan:
         """The plan for another number of iterations, as far as its cost is concerned."""
-        schedule = _schedule(self.traced, self.lowering.sizes, self.costs, iterations)
+        schedule = checked(self.traced.job, self.lowering.sizes, self.costs, iterations)
         return replace(self, dealing=replace(self.dealing, schedule=schedule))
 
     @property
@@ -197,14 +193,19 @@ def make_plan(traced: Traced, party: int, learners: tuple[int, ...], guard: bool
     if guard:
         sizes, guards = guarded(sizes, traced.job, traced.iterations)
     joins = choose_joins(
-        sizes, traced.network, lambda joins: _costs(traced, Lowering(sizes, party, learners, joins))
+        sizes,
+        traced.network,
+        lambda joins: run_costs(
+            traced.job, Lowering(sizes, party, learners, joins), traced.iterations
+        ),
     )
     lowering = Lowering(sizes, party, learners, joins)
     phases = [lowering.phases[phase] for phase in Phase]
     dealt = tuple(_dealing(code) for code in phases)
     costs = tuple(PhaseCost.of(code) for code in phases)
-    dealing = Dealing(dealt, _schedule(traced, sizes, costs))  # type: ignore[arg-type]
-    if guards and (most := patience(sizes)) and most <= dealing.schedule.every:
+    schedule = checked(traced.job, sizes, costs, traced.iterations)
+    dealing = Dealing(dealt, schedule)  # type: ignore[arg-type]
+    if guards and (most := patience(sizes)) and most <= schedule.every:
         lowering.warn(_haste(sizes, traced.job.check_every, most))
     outline = [
         line for phase, code in zip(Phase, phases, strict=True) for line in _outline(phase, code)
@@ -253,47 +254,6 @@ def _dealing(code: PhaseCode) -> PhaseDealing:
         order(code)
         found = PhaseDealing(tuple(code.masks), tuple(code.correlations))
     return found
-
-
-def _schedule(
-    traced: Traced, sizes: Sizes, costs: tuple[PhaseCost, ...], steps: int | None = None
-) -> Schedule:
-    """Of so many steps; of the job's own, unless said otherwise."""
-    steps = traced.iterations if steps is None else steps
-    every = _interval(traced.job.check_every, steps, costs)
-    if every and not traced.job.check_every and (most := patience(sizes)):
-        every = min(every, most)
-    return Schedule(steps, every)
-
-
-def _costs(traced: Traced, lowering: Lowering) -> list[tuple[PhaseCost, int]]:
-    """Of the phases of a run, and how often each is executed."""
-    costs = tuple(PhaseCost.of(lowering.phases[phase]) for phase in Phase)
-    schedule = _schedule(traced, lowering.sizes, costs)
-    return [(cost, schedule.count(phase)) for phase, cost in zip(Phase, costs, strict=True)]
-
-
-def _interval(stated: int, steps: int, costs: tuple[PhaseCost, ...]) -> int:
-    """Steps from a check to the next: as many as the job says, or as cost `SHARE` times what a
-    check costs, in every respect, and then so many that the last check comes no sooner after the
-    others: all checks together cost no larger part of the run.
-
-    A run has no more than its steps: then there is one check, after the last.
-    """
-    step, check = costs[Phase.STEP], costs[Phase.CHECK]
-    if not check.rounds or not steps:
-        return 0
-    pairs = [
-        (check.rounds, step.rounds),
-        (max(check.sent), max(step.sent)),
-        (check.dealt, step.dealt),
-        (
-            math.ceil(1e9 * (online_seconds(check, LOOPBACK) + INTERRUPTION)),
-            math.ceil(1e9 * online_seconds(step, LOOPBACK)),
-        ),
-    ]
-    needed = [-(-SHARE * whole // part) if part else steps for whole, part in pairs if whole]
-    return min(steps, stated or -(-steps // max(1, steps // max(needed))))
 
 
 def _outline(phase: Phase, code: PhaseCode) -> Iterator[str]:

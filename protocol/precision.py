@@ -16,7 +16,9 @@ forgets its roundings, one that does not amplifies any.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -27,7 +29,6 @@ from .ops.comparison import Mux, Test
 from .ops.constants import Constant
 from .ops.linear import Linear
 from .ops.periodic import Fourier
-from .ops.polynomials import Poly
 from .ops.products import Bilinear
 from .ops.public import AddPublic, MatMulPublic, MultiplyPublic
 from .ops.selection import Settled
@@ -43,22 +44,49 @@ EITHER = 0.5  # … at most, of what is rounded up or down at random
 GRID = 257  # points at which the slope of a function is looked for
 
 
+class Worst(NamedTuple):
+    """The tensor that is the least precise, by its error as a part of its range."""
+
+    error: float
+    label: str
+    width: float  # of its range
+
+
 def relative_errors(sizes: Sizes, steps: int, most: float = math.inf) -> dict[str, float]:
     """Of every revealed tensor, its error as a part of its range, the range that it is proven,
     declared or taken to lie in.
 
     most: a range counts as no wider than this.
     """
-    found = errors(sizes, steps)
-    table = {}
+    return {worst.label: worst.error for worst in _relative(sizes, errors(sizes, steps), most)}
+
+
+def least_precise(sizes: Sizes, steps: int) -> Worst:
+    return max(_relative(sizes, errors(sizes, steps)))
+
+
+def coarsest(sizes: Sizes) -> Worst:
+    """The same of the last rounding alone, of all that is revealed and of what parties bring: how
+    far a range is too narrow for the fraction bits."""
+    rounding = Spread(0.0, EITHER * 2.0**-sizes.numerics.fraction_bits)
+    brought = [
+        Worst(DEVIATIONS * NEAREST * 2.0 ** -sizes.scales[node] / width, node.op.label, width)
+        for node in sizes.graph.nodes
+        if isinstance(node.op, Source) and (width := node.interval[1] - node.interval[0]) > 0.0
+    ]
+    shown = dict.fromkeys(sizes.graph.revealed.values(), rounding)
+    return max([*_relative(sizes, shown), *brought])
+
+
+def _relative(
+    sizes: Sizes, found: Mapping[Node, Spread], most: float = math.inf
+) -> Iterator[Worst]:
     for label, node in sizes.graph.revealed.items():
         limit = sizes.limit(node)
         width = min(node.interval[1], limit) - max(node.interval[0], -limit)
         error = found[node].mean + DEVIATIONS * found[node].deviation
-        table[label] = (
-            error / min(width, most) if width > 0.0 else 0.0 if error == 0.0 else math.inf
-        )
-    return table
+        # what has one value is known beforehand, and nobody has to compute it
+        yield Worst(error / min(width, most) if width > 0.0 else 0.0, label, width)
 
 
 def widest_input(sizes: Sizes) -> float:
@@ -133,7 +161,7 @@ def _error(sizes: Sizes, node: Node, found: dict[Node, Spread]) -> Spread:
                 else _widest(parts)
             )
         case Secure():
-            return _applied(sizes, node, own[0])
+            return _applied(sizes, node, op, own[0])
     raise TypeError(f"{node!r} has no error: its operation is not Secure")
 
 
@@ -174,17 +202,16 @@ def _read(sizes: Sizes, x: Node, error: Spread) -> Spread:
     )
 
 
-def _applied(sizes: Sizes, node: Node, error: Spread) -> Spread:
+def _applied(sizes: Sizes, node: Node, op: Secure, error: Spread) -> Spread:
     """Of a function: what its argument is off by, times its steepest slope there, and one unit."""
     (x,), f = node.inputs, sizes.numerics.fraction_bits
-    if isinstance(node.op, Poly):
-        argument = min(f, node.op.argument_bits or f)
-        error += Spread(0.0, EITHER * 2.0**-argument if sizes.scales[x] > argument else 0.0)
+    argument = min(f, op.argument_bits or f)
+    error += Spread(0.0, EITHER * 2.0**-argument if sizes.scales[x] > argument else 0.0)
     limit = sizes.limit(x)
-    domain = (-node.op.limit, node.op.limit) if isinstance(node.op, Fourier) else node.op.domain
+    domain = (-op.limit, op.limit) if isinstance(op, Fourier) else op.domain
     low = max(x.interval[0], -limit, domain[0])
     high = min(x.interval[1], limit, domain[1])
-    return error.scaled(_slope(node, low, high)) + Spread(0.0, 2.0**-f)
+    return error.scaled(_slope(node, low, high)) + Spread(0.0, 2.0 ** -min(f, op.finest))
 
 
 def _slope(node: Node, low: float, high: float) -> float:

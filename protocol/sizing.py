@@ -16,7 +16,7 @@ from .errors import JobError
 from .graph import Graph, Node, Op, Phase, whole
 from .views import View
 
-LEAST_FRACTION_BITS = 4
+LEAST_FRACTION_BITS, MOST_FRACTION_BITS = 4, 40
 WIDE_SIZE = (
     4096  # tensors up to this many elements take two limbs rather than spend a round on truncation
 )
@@ -38,7 +38,7 @@ class Numerics:
 
     def __post_init__(self) -> None:
         for name, value, least, most in (
-            ("fraction_bits", self.fraction_bits, LEAST_FRACTION_BITS, 40),
+            ("fraction_bits", self.fraction_bits, LEAST_FRACTION_BITS, MOST_FRACTION_BITS),
             ("integer_bits", self.integer_bits, 4, 40),
         ):
             if type(value) is not int or not least <= value <= most:

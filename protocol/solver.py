@@ -28,27 +28,38 @@ FINER = (8, 6, 4, 2)  # bits more than f that a variable is read with, the most 
 NARROWER = "declare a narrower range, or state one with within(x, low, high)"
 
 
+class RingError(JobError):
+    """What does not fit the ring, `what`, and `most`, the fraction bits with which it would: 0
+    where none do."""
+
+    def __init__(self, text: str, *, what: str = "", most: int = 0, told: str | None = None):
+        super().__init__(text, told=told)
+        self.what, self.most = what, most
+
+
 def size(graph: Graph, numerics: Numerics, truncation: Callable[[int], Op]) -> Sizes:
     """Scales and widths of what is live in `graph`, in a copy with truncation(f) where the bits do
     not fit.
 
-    JobError where an operation does not fit whatever is truncated before it: which, the bits it
+    RingError where an operation does not fit whatever is truncated before it: which, the bits it
     needs and has, and the most fraction bits with which it would.
     """
     try:
         return _solved(graph, numerics, truncation)
     except JobError as error:
-        fewer = numerics.fraction_bits
+        what, fewer = str(error), numerics.fraction_bits
         while (fewer := fewer - 1) >= LEAST_FRACTION_BITS:
             try:
                 _solved(graph, replace(numerics, fraction_bits=fewer), truncation)
             except JobError:
                 continue
-            raise JobError(
-                f"{error}; {NARROWER}, or take {fewer} fraction bits (now"
-                f" {numerics.fraction_bits}), which leaves steps of {2.0**-fewer:.1e}"
+            raise RingError(
+                f"{what}; {NARROWER}, or take {fewer} fraction bits (now"
+                f" {numerics.fraction_bits}), which leaves steps of {2.0**-fewer:.1e}",
+                what=what,
+                most=fewer,
             ) from None
-        raise JobError(f"{error}; {NARROWER}") from None
+        raise RingError(f"{what}; {NARROWER}", what=what) from None
 
 
 def _solved(graph: Graph, numerics: Numerics, truncation: Callable[[int], Op]) -> Sizes:

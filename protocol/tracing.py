@@ -10,14 +10,17 @@ from functools import partial
 
 import numpy as np
 
+from .checks import run_costs
 from .choice import Tried, cheapest, choose
-from .cost import LAN, Network
+from .cost import LAN, Network, PhaseCost
 from .digest import Listing, listing
 from .draws import Draw
 from .errors import JobError
 from .graph import Carry, Graph, Origin, Phase, Source, Terms
+from .guard import guarded
 from .inputs import JOINT, Input, bind, inside, member
 from .jobs import Job
+from .lowering import Lowering
 from .ops import Secret
 from .ops.factors import join_factors
 from .ops.incremental import carry_products
@@ -26,7 +29,7 @@ from .ops.selection import settle_selected
 from .ops.statement import state
 from .origin import caller
 from .ranges import EVERYTHING, Interval, Spread
-from .sizing import Numerics
+from .sizing import Numerics, Sizes
 from .variables import SHARE_OF, Variables
 from .views import Shape
 
@@ -93,9 +96,10 @@ def trace(
                     stated,
                     job.numerics,
                     count,
-                    float(job.precision),
+                    job.precision,
                     network,
                     prepare,
+                    partial(_costs, job, count),
                     job._fewest_bits,
                 )
                 traced.numerics, prepared = choice.numerics, choice.graph
@@ -129,6 +133,11 @@ def _prepared(steps: int, network: Network, graph: Graph, numerics: Numerics) ->
             [settle_selected(carry_products(moved, numerics)), plain], numerics, steps, network
         )
     )
+
+
+def _costs(job: Job, steps: int, sizes: Sizes) -> list[tuple[PhaseCost, int]]:
+    """Of a run with such a plan, guarded as usual."""
+    return run_costs(job, Lowering(guarded(sizes, job, steps)[0], 0), steps)
 
 
 def _assumed(job: Job, name: str, interval: Interval) -> str:

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from protocol.checks import SHARE
 from protocol.errors import JobError, OutOfRangeError
 from protocol.graph import Phase
 from protocol.history import History
 from protocol.jobs import Input, Job
-from protocol.plan import SHARE, Plan, make_plan
+from protocol.plan import Plan, make_plan
 from protocol.schedule import Schedule
 from protocol.simulate import Simulation, simulate
 from protocol.tracing import trace

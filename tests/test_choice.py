@@ -3,12 +3,14 @@ precision."""
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
 from protocol.errors import JobError
 from protocol.jobs import Input, Job
-from protocol.ops import exp, maximum, relu, sigmoid, tanh
+from protocol.ops import exp, maximum, relu, sigmoid, sqrt, tanh, within
 from protocol.ops.truncation import Rescale
 from protocol.plan import make_plan
 from protocol.precision import relative_errors
@@ -64,15 +66,83 @@ def test_no_bit_is_given_up_for_a_moment_of_a_run():
 def test_fewer_bits_are_taken_where_more_would_cost_a_round_and_precision_allows_it():
     inputs = network()
     found = {}
-    for precision in (1e-3, 1e-9):
+    for precision in (1e-3, 1e-7):
         job = job_of(layers, inputs, precision=precision)
         traced = trace(job, shapes(inputs))
         found[precision] = traced, make_plan(traced, 0, (0, 1), guard=False)
-    coarse, fine = found[1e-3], found[1e-9]
+    coarse, fine = found[1e-3], found[1e-7]
     assert coarse[0].numerics.fraction_bits < 20 == fine[0].numerics.fraction_bits
     assert "would cost" in coarse[0].choice
     assert coarse[1].bytes_sent(0) < fine[1].bytes_sent(0) or coarse[1].rounds < fine[1].rounds
-    assert "more than the precision of 1e-09 asked for" in fine[0].choice
+
+
+def test_as_many_bits_more_are_taken_as_a_stated_precision_takes():
+    inputs = {"x": RNG.uniform(-1, 1, (40,)), "y": RNG.uniform(-1, 1, (40,))}
+    for precision in (1e-8, 1e-11):
+        run = simulate(job_of(lambda x, y: x * y - 0.3, inputs, precision=precision), inputs, 0)
+        traced = run.plan.traced
+        assert "with 20 it is 1.1e-06" in traced.choice, traced.choice
+        assert np.abs(run.results[0]["out"] - (inputs["x"] * inputs["y"] - 0.3)).max() <= precision
+        fewer = traced.numerics.fraction_bits - 1
+        less = trace(job_of(lambda x, y: x * y - 0.3, inputs, fraction_bits=fewer), shapes(inputs))
+        assert relative_errors(size(less.graph, less.numerics, Rescale), 0)["out"] > precision
+
+
+def test_a_range_far_below_1_is_told_apart_as_finely_as_any():
+    inputs = {"x": RNG.uniform(-1e-6, 1e-6, (40,)), "y": RNG.uniform(-1e-6, 1e-6, (40,))}
+    job = job_of(lambda x, y: x - 0.25 * y, inputs, -1e-6, 1e-6)
+    got = simulate(job, inputs, 0).results[0]["out"]
+    assert np.abs(got - (inputs["x"] - 0.25 * inputs["y"])).max() <= 1e-4 * 2.5e-6
+
+
+@pytest.mark.parametrize(
+    ("function", "low", "stated", "said"),
+    [
+        (lambda x: x * x, 1e-6, {}, "so that its range is 3e+04 times as wide"),
+        (lambda x: x * x, 1e-6, {"precision": 1e-3}, "in a range 1.0e-12 wide"),
+        (lambda x: x * 0.3, 1.0, {"precision": 1e-13}, "f = 40 is the finest there is; state"),
+        (
+            lambda x: x * x * 2.0**-70,
+            2.0**36,
+            {"precision": 1e-10, "integer_bits": 40},
+            "declare a narrower",
+        ),
+        (lambda x: sigmoid(x, "fourier"), 1.0, {"precision": 1e-9}, "state precision=2e-06"),
+    ],
+)
+def test_a_precision_out_of_reach_is_refused_with_what_would_change_that(
+    function, low, stated, said
+):
+    inputs = {"x": np.ones((4,))}
+    with pytest.raises(JobError, match="is out of reach: out, in a range") as refused:
+        trace(job_of(function, inputs, -low, low, **stated), shapes(inputs))
+    assert said in str(refused.value)
+    found = re.search(r"state precision=(\S+?)(,|$)", str(refused.value))
+    if found:  # and what it says is within reach is
+        again = stated | {"precision": float(found[1])}
+        trace(job_of(function, inputs, -low, low, **again), shapes(inputs))
+
+
+def test_a_bound_for_the_worst_argument_costs_nothing_unless_a_precision_is_stated():
+    inputs = {"x": np.ones((4,))}
+    usual = trace(job_of(sqrt, inputs), shapes(inputs))
+    assert usual.numerics.fraction_bits == 20
+    assert "of its range at worst: state precision=0.0001" in usual.choice
+    sure = trace(job_of(sqrt, inputs, precision=1e-4), shapes(inputs))
+    assert sure.numerics.fraction_bits > 20
+
+
+def test_what_the_guard_costs_is_part_of_what_is_compared():
+    inputs = {"x": np.ones((1000,))}
+    found = {}
+    for function in (lambda x: x.sum(), lambda x: within(x, -0.5, 0.5).sum()):
+        traced = trace(job_of(function, inputs), shapes(inputs))
+        plan = make_plan(traced, 0, (0, 1))
+        (tried,) = [each for each in traced.tried if each.fraction_bits == 20]
+        found[function] = tried.rounds
+        assert tried.rounds == plan.rounds
+        assert tried.bytes == plan.bytes_sent(0) + plan.dealt_bytes
+    assert len(set(found.values())) == 2
 
 
 def test_what_a_job_states_is_taken():

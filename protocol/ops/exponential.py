@@ -42,6 +42,8 @@ class Exp(Secure):
     ready: bool = False
     name = "exp"
     abrupt = True
+    argument_bits = MOST_ARGUMENT
+    finest = MOST_FACTOR - 1
 
     @property
     def domain(self) -> Interval:  # type: ignore[override]

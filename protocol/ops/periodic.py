@@ -10,7 +10,7 @@ import numpy as np
 
 from ..correlations.waves import Series, Waves
 from ..graph import Array, Node, Tensor
-from ..kernels.rotation import UNIT
+from ..kernels.rotation import ANGLE, UNIT
 from ..lowering import Lowering, Secure
 from ..program import Share
 from ..ranges import EVERYTHING, Interval
@@ -21,6 +21,7 @@ from .cotangents import weighted
 from .polynomials import warn_beyond
 
 PERIOD_BITS = 5  # the period is 32: a power of two, so that it divides the ring
+ROUNDINGS = 4  # bits of what up to 16 harmonics are rounded by
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,9 @@ class Fourier(Secure):
     everywhere: bool = (
         False  # taken of any x: who uses it discards what it makes of an x beyond the limit
     )
+
+    argument_bits = ANGLE - PERIOD_BITS
+    finest = UNIT - ROUNDINGS
 
     @property
     def name(self) -> str:  # type: ignore[override]

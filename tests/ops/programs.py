@@ -4,6 +4,7 @@ bounds of the operations say of them."""
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -106,6 +107,19 @@ class Program:
         for _ in range(self.steps):
             states.append(self.after(states[-1], f))
         return states[1:], run(self.finish, Tensors(states[-1]))
+
+    def refused(self, why: str) -> bool:
+        """Whether a refusal is right: an operation does not fit by itself, or a range is too narrow
+        for the finest fraction bits that fit."""
+        if not (
+            narrow := re.search(r"in a range (\S+) wide.*(with f = (\d+),|f = 40 is the)", why)
+        ):
+            return not self.fits(self.fraction_bits or COARSEST)
+        finest = int(narrow[3]) - 1 if narrow[3] else 40
+        too_narrow = 1e-4 * float(narrow[1]) <= 2.1 * 2.0**-finest
+        return (
+            self.fraction_bits is None and too_narrow and not (narrow[3] and self.fits(finest + 1))
+        )
 
     def fits(self, f: int) -> bool:
         """Whether each operation by itself fits the ring, its operands at f fraction bits."""

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, note, settings
 from ops.bounds import Bounded
-from ops.programs import COARSEST, Program, programs
+from ops.programs import Program, programs
 
 from protocol.errors import JobError
 from protocol.plan import make_plan
@@ -27,10 +27,8 @@ def run(program: Program) -> None:
     try:
         traced = trace(program.job(), shapes, program.steps)
         plans = [make_plan(traced, party, (0, 1)) for party in (0, 1)]
-    except JobError:
-        assert not program.fits(program.fraction_bits or COARSEST), (
-            "a program is refused, each operation of which fits"
-        )
+    except JobError as error:
+        assert program.refused(str(error)), f"a program is refused that has a plan: {error}"
         COUNTS["refused"] += 1
         return
     states, tensors = program.expected(plans[0].traced.numerics.fraction_bits)
