@@ -23,6 +23,7 @@ WORD = 64
 MOST_BITS = 2 * WORD
 # nodes sized in all while superfluous truncations are looked for, and while finer ones are
 RELAXING = 20_000
+FUTILE = 16  # truncations in a row that turn out to be necessary, after which no more are tried
 FINER = (8, 6, 4, 2)  # bits more than f that a variable is read with, the most that fit
 
 NARROWER = "declare a narrower range, or state one with within(x, low, high)"
@@ -89,18 +90,20 @@ class _Solver:
 
     def relax(self) -> None:
         """Take back truncations that later ones made superfluous, the first first, while that takes
-        little time."""
-        solved = self.sizes
+        little time and there are some."""
+        solved, futile = self.sizes, 0
         for cut in list(self._cuts)[: RELAXING // max(1, len(solved.graph.nodes))]:
             cuts, wide = dict(self._cuts), set(self._wide)
             del self._cuts[cut]
             try:
                 if self._fits():
-                    solved = self.sizes
+                    solved, futile = self.sizes, 0
                     continue
             except JobError:
                 pass
             self._cuts, self._wide = cuts, wide
+            if (futile := futile + 1) == FUTILE:
+                break
         self.sizes = solved
 
     def refine(self) -> None:

@@ -303,11 +303,11 @@ def _degree(above: list[Node], shape: Shape) -> int:
 def _expands(node: Node, shape: Shape) -> bool:
     """Whether `node` is a sum or product, of that shape, of tensors of that shape."""
     op = node.op
-    if node.shape != shape or any(use.shape != shape for use in node.inputs):
-        return False
     if isinstance(op, (AddPublic, MultiplyPublic)):
-        return op.short is not None
-    return isinstance(op, (Multiply, Add, Negate))
+        expands = op.short is not None
+    else:
+        expands = isinstance(op, (Multiply, Add, Negate))
+    return expands and node.shape == shape and all(use.shape == shape for use in node.inputs)
 
 
 def _expansion(node: Node, shape: Shape, found: dict[Node, Terms]) -> Terms | None:
