@@ -148,7 +148,7 @@ FUNCTIONS: dict[str, Function] = {
         lambda x: sigmoid(x, "accurate"), lambda x: x.function(sigma, 0.26, 1e-3, 1.1)
     ),
     "tanh": Function(tanh, everywhere(4.0, np.tanh, 1.0, 1e-4, 6.8e-4)),
-    "erf": Function(erf, everywhere(4.0, error_function, 1.13, 2e-6, 2e-6)),
+    "erf": Function(erf, everywhere(4.0, error_function, 1.13, 3e-6, 3e-6)),
     "softplus": Function(
         softplus, everywhere(8.0, lambda x: np.logaddexp(0, x), 1.0, 2e-5, 3.4e-4)
     ),
