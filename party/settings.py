@@ -90,8 +90,8 @@ ROLE = Setting(
 JOB = (
     Setting(
         "job",
-        "a built-in job (seed, xor, logreg, mlp), a Python file with a Job, or a network that"
-        " `import` wrote",
+        "a job by name (seed, mlp, logistic-regression, …; a name that is none lists them), a .toml"
+        " file, a Python file with a Job, or a network that `import` wrote",
         default="seed",
         metavar="NAME|FILE",
     ),

@@ -79,6 +79,8 @@ def run(settings: Config) -> int:
         f"  powers of two that bound the weights, their mean size and {len(ranges)} layers, {how}"
     )
     print(f"{arrays}: the weights, for you alone.")
+    for note in model.notes:
+        print(f"Note: {note}.")
     name, peak = model.widest
     if peak > WIDE:
         print(

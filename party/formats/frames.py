@@ -317,6 +317,7 @@ def _typed(
             ),
             sep=form.separator,
             decimal=form.decimal,
+            skiprows=form.skipped,
             header=0,
             names=list(range(form.named + len(form.header))),
             index_col=False,

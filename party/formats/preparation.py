@@ -9,6 +9,7 @@ Fitted.from_json(fitted.to_json()).apply(new)  # on rows that come later
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -35,6 +36,7 @@ from protocol.preparation import (
 from .frames import Column, Frame, frame_of
 
 Learned = Mapping[str, Any]  # by column: numbers, or categories
+_GROUPED = re.compile(r"[+-]?\d{1,3}([.,'\u2019\s]\d{3})+([.,]\d+)?")
 STEPS: dict[str, type[Step]] = {
     each.__name__: each for each in (Standardise, MinMax, Clip, Log1p, Days, Fill, OneHot)
 }
@@ -162,6 +164,8 @@ class _Work:
             if bad == first
             else "mend that cell"
         )
+        if _GROUPED.fullmatch(str(column[bad])):
+            way = "save the numbers without marks between thousands"
         raise self.fault(
             f"column {name} has text where a number is expected in {self.frame.at(bad)}; {way}"
         )

@@ -11,7 +11,7 @@ import csv
 import io
 import re
 from array import array
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
@@ -29,6 +29,7 @@ MISSING = ("na", "n/a", "nan", "null", "none", "?", ".", "-")  # what stands for
 _LOGICAL = {"true": 1.0, "false": 0.0}
 _COMMA = re.compile(r"\s*[+-]?\d*,\d+([eE][+-]?\d+)?\s*")
 _POINT = re.compile(r"\s*[+-]?\d*\.\d+([eE][+-]?\d+)?\s*")
+_NAMES_SEPARATOR = re.compile(r'"?sep=."?\s*', re.IGNORECASE)
 Row = list[str]
 
 
@@ -43,6 +44,7 @@ class Form:
     named: bool
     decimal: str
     unsure: bool = False  # whether the first line could be data as well
+    skipped: int = 0  # lines above the header: Excel's, which names the separator
     short: bool = (
         False  # whether the header leaves out the cell above names of rows, as R's write.table does
     )
@@ -96,7 +98,8 @@ def form_of(stream: IO[bytes], header: bool | None) -> Form:
             header, unsure = _counts(first[named:], [row[named:] for row in rows[1:]])
         header = header or named
     names = tuple(name.strip().removeprefix("# ") for name in first[named:]) if header else None
-    return Form(encoding, separator, names, named, decimal, unsure, short)
+    skipped = int(bool(_NAMES_SEPARATOR.fullmatch(_head(stream, encoding))))
+    return Form(encoding, separator, names, named, decimal, unsure, skipped, short)
 
 
 def numbers(stream: IO[bytes], form: Form) -> Array:
@@ -155,7 +158,7 @@ def _rows(
     stream.seek(0)
     lines = io.TextIOWrapper(stream, encoding, newline="")
     blanks = separator == " "
-    source = (f"{line.strip()}\n" for line in lines) if blanks else lines
+    source = (f"{line.strip()}\n" for line in lines) if blanks else _data(lines)
     rows = csv.reader(source, delimiter=separator, strict=True, skipinitialspace=blanks)
     try:
         for row in rows:
@@ -171,6 +174,12 @@ def _rows(
         lines.detach()  # which would close the stream
 
 
+def _data(lines: Iterable[str]) -> Iterator[str]:
+    """The lines, with an empty one in place of Excel's first line that names the separator."""
+    for number, line in enumerate(lines):
+        yield "\n" if not number and _NAMES_SEPARATOR.fullmatch(line) else line
+
+
 def _separator(stream: IO[bytes], encoding: str) -> tuple[str, list[Row]]:
     """The first that cuts the first lines into rows of one width, above 1, and those rows; else one
     that the first line has."""
@@ -181,10 +190,15 @@ def _separator(stream: IO[bytes], encoding: str) -> tuple[str, list[Row]]:
             continue
         if rows and len(rows[0]) > 1 and len({len(row) for row in rows}) == 1:
             return separator, rows
-    stream.seek(0)
-    head = stream.read(1 << 16).decode(encoding, "replace").lstrip().partition("\n")[0].strip()
+    head = _head(stream, encoding)
     separator = next((each for each in SEPARATORS if each in head), ",")
     return separator, _first(stream, encoding, separator)
+
+
+def _head(stream: IO[bytes], encoding: str) -> str:
+    """The first line that is not blank."""
+    stream.seek(0)
+    return stream.read(1 << 16).decode(encoding, "replace").lstrip().partition("\n")[0].strip()
 
 
 def _first(stream: IO[bytes], encoding: str, separator: str) -> list[Row]:

@@ -111,6 +111,8 @@ def test_an_index_that_was_written_too_is_taken_for_names_of_rows(tmp_path: Path
         ("0,1\n0.5,-0.2\n0.1,0.7\n", {"0": [0.5, 0.1], "1": [-0.2, 0.7]}),
         ("# a,b\n1,2\n", {"a": [1.0], "b": [2.0]}),
         ("a|b\n1,5|x\n2,5|y\n", {"a": [1.5, 2.5], "b": ["x", "y"]}),
+        ("sep=;\na;b\n1,5;x\n2;y\n", {"a": [1.5, 2], "b": ["x", "y"]}),  # Excel's first line
+        ('"sep=,"\r\na,b\r\n1.5,2\r\n2,3\r\n', {"a": [1.5, 2], "b": [2, 3]}),
         ('"a" "b"\n"1" 1 2.5\n"2" 3 NA\n', {"a": [1, 3], "b": [2.5, None]}),  # R's write.table
     ],
 )

@@ -12,7 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from .classes import TIE, Unable, labels_of, many_classes, two_classes
 from .draft import Draft, Step
+from .encoders import binarizer, imputer, label_encoder, one_hot_encoder
+from .machines import svm_classifier, svm_regressor
 
 TURNS = {  # mode → sign of the feature, whether "true" is where sign · x ≤ sign · threshold fails
     "BRANCH_LEQ": (1.0, False),
@@ -21,11 +24,6 @@ TURNS = {  # mode → sign of the feature, whether "true" is where sign · x ≤
     "BRANCH_LT": (-1.0, True),
 }
 
-TIE = (
-    2.0**-22
-    # of a number that a test compares: two that are equal in float32, which models are in, are no
-    # further apart
-)
 ALIKE = (
     "Affine",
     "Scaler",
@@ -37,10 +35,6 @@ ALIKE = (
     "Div",
     "Normalizer",
 )  # the shape of the first operand
-
-
-class Unable(Exception):
-    """Why a step cannot be computed."""
 
 
 def lower(draft: Draft) -> list[str]:
@@ -149,7 +143,7 @@ def _product(
 
 
 def _linear_classifier(draft: Draft, step: Step) -> list[Step]:
-    labels, post = _labels(step), step.attributes.get("post_transform", "NONE")
+    labels, post = labels_of(step), step.attributes.get("post_transform", "NONE")
     intercepts = np.asarray(step.attributes["intercepts"], np.float64)
     rows = np.asarray(step.attributes["coefficients"], np.float64).reshape(intercepts.size, -1)
     opposite = (
@@ -164,81 +158,10 @@ def _linear_classifier(draft: Draft, step: Step) -> list[Step]:
             raise Unable(
                 f"one row of coefficients for two classes is offered with LOGISTIC, not with {post}"
             )
-        return [product, *_two_classes(draft, step, scores, labels, 0.0, "LOGISTIC")]
+        return [product, *two_classes(draft, step, scores, labels, 0.0, "LOGISTIC")]
     if len(rows) != len(labels):
         raise Unable(f"it has {len(rows)} rows of coefficients for {len(labels)} classes")
-    return [product, *_many_classes(draft, step, scores, labels, post)]
-
-
-def _labels(step: Step) -> list[Any]:
-    for name in ("classlabels_int64s", "classlabels_ints", "classlabels_strings"):
-        if found := step.attributes.get(name):
-            return list(found)
-    raise Unable("it has no labels of its classes")
-
-
-def _many_classes(
-    draft: Draft, step: Step, scores: str, labels: list[Any], post: str
-) -> list[Step]:
-    """The label of the largest score, and the scores transformed."""
-    label, out = step.outputs
-    steps = [Step("ArgMax", [scores], [f"{label}.place"], {"axis": 1, "keepdims": 0}, step.name)]
-    steps += _looked_up(draft, step, f"{label}.place", label, labels)
-    operator, more = {
-        "NONE": ("Identity", {}),
-        "SOFTMAX": ("Softmax", {"axis": 1, "sums to one": True}),
-        "LOGISTIC": ("Sigmoid", {}),
-    }.get(post, ("", {}))
-    if not operator:
-        raise Unable(f"its post_transform {post} is not offered")
-    draft.kinds[out] = "float"
-    return [*steps, Step(operator, [scores], [out], dict(more), step.name)]
-
-
-def _two_classes(
-    draft: Draft, step: Step, score: str, labels: list[Any], limit: float, post: str
-) -> list[Step]:
-    """Of one score (n, 1), which is compared with `limit`; by LOGISTIC, [σ(−s), σ(s)]."""
-    label, out = step.outputs
-    place, one = f"{label}.place", draft.constant(1.0, "one", literal=True)
-    bound = draft.constant(limit, f"{label}.limit", literal=True)
-    flat = draft.constant(np.array([-1]), f"{label}.shape", literal=True)
-    steps = [
-        Step("Greater", [score, bound], [f"{place}.column"], name=step.name),
-        Step("Reshape", [f"{place}.column", flat], [place], name=step.name),
-        *_looked_up(draft, step, place, label, labels),
-    ]
-    second, first = f"{out}.second", f"{out}.first"
-    match post:
-        case "LOGISTIC":
-            steps += [
-                Step("Sigmoid", [score], [second], name=step.name),
-                Step("Sub", [one, second], [first], name=step.name),
-            ]
-        case "COMPLEMENT":
-            steps.append(Step("Sub", [one, score], [first], name=step.name))
-            second = score
-        case _:
-            steps.append(Step("Neg", [score], [first], name=step.name))
-            second = score
-    draft.kinds[out] = draft.kinds[second] = draft.kinds[first] = "float"
-    sums = {"sums to one": True} if post != "NEGATIVE" else {}
-    return [*steps, Step("Concat", [first, second], [out], {"axis": 1, **sums}, step.name)]
-
-
-def _looked_up(draft: Draft, step: Step, place: str, label: str, labels: list[Any]) -> list[Step]:
-    """The labels at secret places 0, 1, …; text stays a place, and the network knows the texts."""
-    draft.kinds[label] = draft.kinds[place] = "int"
-    if isinstance(labels[0], str):
-        draft.classes[label] = tuple(labels)
-    if isinstance(labels[0], str) or labels == list(range(len(labels))):
-        return [Step("Identity", [place], [label], name=step.name)]
-    table = draft.constant(np.array([labels], np.int64), f"{label}.labels", literal=True)
-    flat = draft.constant(np.array([-1]), f"{label}.shape", literal=True)
-    return [
-        Step("ArrayFeatureExtractor", [table, place], [f"{label}.row"], name=step.name),
-        Step("Reshape", [f"{label}.row", flat], [label], name=step.name),
-    ]
+    return [product, *many_classes(draft, step, scores, labels, post)]
 
 
 # ---- trees ---------------------------------------------------------------------------------------
@@ -258,23 +181,23 @@ def _tree_regressor(draft: Draft, step: Step) -> list[Step]:
 
 
 def _tree_classifier(draft: Draft, step: Step) -> list[Step]:
-    labels, post = _labels(step), step.attributes.get("post_transform", "NONE")
+    labels, post = labels_of(step), step.attributes.get("post_transform", "NONE")
     ids, weights = set(step.attributes["class_ids"]), step.attributes["class_weights"]
     scores = f"{step.outputs[1]}.scores"
     if len(labels) == 2 and len(ids) == 1:  # one score, as onnxruntime reads it
         step.attributes["class_ids"] = [0] * len(weights)
         ensemble = _trees(draft, step, "class", 1, scores)
         if min(weights) >= 0.0:
-            return [*ensemble, *_two_classes(draft, step, scores, labels, 0.5, "COMPLEMENT")]
+            return [*ensemble, *two_classes(draft, step, scores, labels, 0.5, "COMPLEMENT")]
         return [
             *ensemble,
-            *_two_classes(
+            *two_classes(
                 draft, step, scores, labels, 0.0, "LOGISTIC" if post == "LOGISTIC" else "NEGATIVE"
             ),
         ]
     return [
         *_trees(draft, step, "class", len(labels), scores),
-        *_many_classes(draft, step, scores, labels, post),
+        *many_classes(draft, step, scores, labels, post),
     ]
 
 
@@ -404,4 +327,10 @@ _RULES: dict[str, Callable[[Draft, Step], list[Step]]] = {
     "LinearRegressor": _linear_regressor,
     "TreeEnsembleClassifier": _tree_classifier,
     "TreeEnsembleRegressor": _tree_regressor,
+    "SVMClassifier": svm_classifier,
+    "SVMRegressor": svm_regressor,
+    "Binarizer": binarizer,
+    "Imputer": imputer,
+    "OneHotEncoder": one_hot_encoder,
+    "LabelEncoder": label_encoder,
 }

@@ -48,6 +48,8 @@ class Draft:
     classes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     # constant → what it is called if nothing else is
     bases: dict[str, str] = field(default_factory=dict)
+    # what is to be said of the model
+    notes: list[str] = field(default_factory=list)
     _count: int = 0
 
     def constant(self, value: Any, name: str, literal: bool = False) -> str:

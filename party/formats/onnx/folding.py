@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .classical import TIE
+from .classes import TIE
 from .draft import Constant, Draft, Step
 
 AFFINE = "Affine"  # x, scale, shift: as the network's own operator

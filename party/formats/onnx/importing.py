@@ -49,6 +49,7 @@ class Model:
     network: Architecture
     weights: dict[str, Array]
     told: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)  # what is to be said of it besides
     calibrated: bool = False
     # the layer that may have the largest numbers, and how large
     widest: tuple[str, float] = ("", 0.0)
@@ -97,7 +98,7 @@ def import_model(
         given = {name: array for name, array in given.items() if name in model.network.inputs}
         tried = fitted(model.network, model.weights, given, peak)
         model.network, problems, model.calibrated = tried.network, tried.problems, bool(given)
-        model.widest = (tried.widest, tried.peak)
+        model.widest, model.notes = (tried.widest, tried.peak), draft.notes
     if problems:
         refuse(draft.path, problems)
     return model

@@ -12,6 +12,7 @@ from .draft import Draft, Step
 def recognise(draft: Draft) -> None:
     """All of them, in place."""
     _gelu(draft)
+    _normalised(draft)
     _places(draft)
 
 
@@ -65,6 +66,36 @@ def _gelu(draft: Draft) -> None:
                 continue
             product = halved  # x · (½ (1 + erf))
         draft.replace(product, [Step("Gelu", [x], product.outputs, name=step.name)])
+    draft.prune()
+
+
+def _normalised(draft: Draft) -> None:
+    """x − log Σ eˣ of every row, and e to that: the probabilities of naive Bayes."""
+    for step in draft:
+        makers = draft.makers()
+        if step.operator == "Exp" and step.inputs[0] in makers:
+            before = makers[step.inputs[0]]
+            if before.operator == "LogSoftmax":
+                draft.replace(
+                    step,
+                    [Step("Softmax", before.inputs, step.outputs, {"axis": 1}, step.name)],
+                )
+        if step.operator != "Sub" or step.inputs[1] not in makers:
+            continue
+        total = makers[step.inputs[1]]
+        column = total.operator == "Reshape"  # of sums without their axis
+        if column:
+            target = draft.constants.get(total.inputs[1], np.array([]))
+            total = makers.get(total.inputs[0], total)
+            column = np.array_equal(target, [-1, 1])
+        if total.operator != "ReduceLogSumExp" or total.inputs[0] != step.inputs[0]:
+            continue
+        axes = draft.constants.get(total.inputs[1], ()) if len(total.inputs) == 2 else ()
+        if np.array_equal(axes, [1]) and column != bool(total.attributes.get("keepdims", 1)):
+            draft.replace(
+                step,
+                [Step("LogSoftmax", step.inputs[:1], step.outputs, {"axis": 1}, step.name)],
+            )
     draft.prune()
 
 
