@@ -149,7 +149,10 @@ class _Work:
                 )
             return values
         if column.dtype.kind == "M":
-            raise self.fault(f"column {name} holds dates; declare Days({name!r}), or leave it out")
+            raise self.fault(
+                f"column {name} holds dates; declare Days({name!r}) before what else is done to it,"
+                " or leave it out"
+            )
         if column.dtype.kind != "O":
             raise self.fault(
                 f"column {name} holds {column.dtype} values; bring numbers, text or dates"
@@ -160,7 +163,8 @@ class _Work:
             first,
         )
         way = (
-            f"declare OneHot({name!r}) if it holds categories, or leave it out"
+            f"declare OneHot({name!r}) if it holds categories, or Days({name!r}) if dates, before"
+            " what else is done to it, or leave it out"
             if bad == first
             else "mend that cell"
         )

@@ -93,6 +93,11 @@ def test_what_was_learnt_is_kept_as_json_and_applied_to_new_rows():
         ("a,b\n1,7\n,8\n,9\n", [], ["column a", "no value", "line 3 and 1 more", "Fill('a')"]),
         ("a;b\n1.234,5;1\n2.345,5;2\n", [Standardise()], ["column a", "marks between thousands"]),
         ("a,b\n3,7\n3,8\n", [Standardise()], ["column a", "constant", "leave it out"]),
+        (
+            "a,b\n2020-01-02,7\n,8\n",
+            [Fill(), Days("a")],
+            ["column a", "line 2", "Days('a') if dates, before what else"],
+        ),
         ("a,b\n3,7\n3,8\n", [MinMax("a")], ["column a", "constant"]),
         ("a,b\n,7\n,8\n", [Fill()], ["column a", "no value in any training row"]),
         (
