@@ -24,6 +24,7 @@ def summary(equal: bool, error: float) -> dict:
     outcome = {
         "equal": equal,
         "max_abs_weight_error": error,
+        "relative_error": error,
         "grains": {},
         "results": {"alice": found, "bob": found},
     }
