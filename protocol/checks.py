@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from .cost import LOOPBACK, PhaseCost, online_seconds
 from .graph import Phase
-from .jobs import Job
+from .job import Job
 from .lasting import patience
 from .lowering import Lowering
 from .schedule import Schedule

@@ -35,7 +35,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .graph import Array, Carry, Node, Phase, Source, Terms, whole
-from .jobs import Job
+from .job import Job
 from .lasting import forgotten
 from .ops import Secret, concatenate
 from .ops.comparison import Compare

@@ -19,7 +19,7 @@ from .errors import JobError
 from .graph import Carry, Graph, Origin, Phase, Source, Terms
 from .guard import guarded
 from .inputs import JOINT, Input, bind, inside, member
-from .jobs import Job
+from .job import Job
 from .lowering import Lowering
 from .ops import Secret
 from .ops.factors import join_factors
