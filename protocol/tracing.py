@@ -3,6 +3,7 @@ are steps."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
@@ -106,6 +107,7 @@ def trace(
                 traced.choice, traced.tried = choice.reason, choice.tried
             else:
                 prepared = prepare(stated, job.numerics)
+            _check_grain(job, traced.numerics)
             numbers = {"iterations": count, **asdict(traced.numerics), **job.parameters}
             for name, bundle in job.bundles.items():
                 numbers |= {f"{name}, {what}": value for what, value in bundle.settings().items()}
@@ -120,6 +122,19 @@ def trace(
             return traced
         ranges |= {name: EVERYTHING if name in widened else ends[name] for name in left}
         widened |= set(left)
+
+
+def _check_grain(job: Job, numerics: Numerics) -> None:
+    """JobError for an input of which nothing is left at these fraction bits."""
+    for name, declared in job.inputs.items():
+        peak, grain = max(-declared.low, declared.high), 2.0**-numerics.fraction_bits
+        if peak < grain:
+            raise JobError(
+                f"{name} is declared in [{declared.low:g}, {declared.high:g}], and numbers have"
+                f" {numerics.fraction_bits} fraction bits here, steps of {grain:.1e}: nothing of it"
+                f" would be left; bring it multiplied by 2^{-math.frexp(peak)[1]}, in a"
+                " range about 1"
+            )
 
 
 def _prepared(steps: int, network: Network, graph: Graph, numerics: Numerics) -> Graph:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from protocol.errors import DataError, JobError
-from protocol.jobs import Input, Job
+from protocol.jobs import Input, Job, trace
 from protocol.ops import within
 from protocol.simulate import simulate, twin
 from protocol.tables import Table
@@ -47,6 +47,16 @@ def test_a_range_is_two_finite_numbers(low, high):
 def test_a_shape_is_whole_numbers_above_0_and_names(shape):
     with pytest.raises(JobError, match=r"an Input's shape is a tuple of whole numbers above 0"):
         Input("bob", shape)
+
+
+@pytest.mark.parametrize(("peak", "bits"), [(1e-9, 29), (2.0**-21, 20)])
+def test_a_range_has_at_least_a_step_of_the_numbers(peak, bits):
+    with pytest.raises(
+        JobError, match=rf"nothing of it would be left; .* multiplied by 2\^{bits},"
+    ):
+        trace(declaring(x=Input("bob", (2,), -peak, peak)), {"x": (2,)})
+    fine = declaring(x=Input("bob", (2,), -peak, peak), fraction_bits=40)
+    assert trace(fine, {"x": (2,)}).numerics.fraction_bits == 40
 
 
 def test_a_shape_may_be_a_list_of_numpy_s_numbers():
