@@ -16,7 +16,7 @@ import numpy as np
 
 from .. import structural, views
 from ..errors import JobError
-from ..graph import Graph, Node, Op, Phase
+from ..graph import Graph, Node, Op, Phase, whole
 from ..views import Shape
 from . import spelling
 from .axes import agreed_seed, axes_of, whole_numbers
@@ -29,6 +29,8 @@ from .public import AddPublic, MultiplyPublic, defers, public
 from .spelling import refusing
 from .structure import Concatenate, Structure
 from .sums import CumSum, Sum
+
+ROOTED = 2.0**10  # what is further from its mean has a square beyond where `sqrt` is defined
 
 
 class MissingError(JobError, AttributeError):
@@ -257,7 +259,14 @@ class Secret:
     def std(
         self, axis: int | Sequence[int] | None = None, keepdims: bool = False, ddof: int = 0
     ) -> Secret:
-        return self.var(axis, keepdims, ddof) ** 0.5
+        """The root of the variance. Of an input whose range is wide it is that of a part, 2^-k of
+        it: its square would lie beyond where `sqrt` is defined."""
+        declared = whole(self._node).declared
+        half = (declared[1] - declared[0]) / 2
+        if not ROOTED < half < math.inf:
+            return self.var(axis, keepdims, ddof) ** 0.5
+        unit = 2.0 ** math.ceil(math.log2(half / ROOTED))
+        return (self * (1.0 / unit)).var(axis, keepdims, ddof) ** 0.5 * unit
 
     max, min, argmax, argmin = map(spelling.along, (np.max, np.min, np.argmax, np.argmin))
     prod, any, all = map(spelling.along, (np.prod, np.any, np.all))

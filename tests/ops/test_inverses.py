@@ -142,6 +142,23 @@ def test_gradients(function, slope, high):
     assert np.abs(run.results[0]["out"] - slope(x)).max() <= 3e-5 * np.abs(slope(x)).max()
 
 
+@pytest.mark.parametrize(("high", "part"), [(1e3, 1.0), (5e5, 1.0), (5e5, 1e-2), (1e9, 1e-2)])
+def test_the_deviation_of_incomes(high, part):
+    """Its square is beyond where a root is defined."""
+    incomes = np.rint(np.random.default_rng(2).uniform(0, part * high, (40, 3)))
+
+    class Deviations(Job):
+        iterations = 0
+        x = Input("bob", (40, 3), 0, high)
+
+        def finish(self, v):
+            v.reveal(all=np.std(v.x), columns=v.x.std(axis=0, ddof=1))
+
+    found = simulate(Deviations(), {"x": incomes}).results[0]
+    assert abs(found["all"] / incomes.std() - 1) < 2e-5
+    assert np.abs(found["columns"] / incomes.std(axis=0, ddof=1) - 1).max() < 2e-5
+
+
 def test_what_is_not_in_the_range_is_counted_by_the_guard():
     class Roots(Job):
         fraction_bits = 20
