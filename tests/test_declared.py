@@ -54,7 +54,7 @@ def test_a_range_has_at_least_a_step_of_the_numbers(peak, bits):
     with pytest.raises(
         JobError, match=rf"nothing of it would be left; .* multiplied by 2\^{bits},"
     ):
-        trace(declaring(x=Input("bob", (2,), -peak, peak)), {"x": (2,)})
+        trace(declaring(x=Input("bob", (2,), -peak, peak), fraction_bits=20), {"x": (2,)})
     fine = declaring(x=Input("bob", (2,), -peak, peak), fraction_bits=40)
     assert trace(fine, {"x": (2,)}).numerics.fraction_bits == 40
 
