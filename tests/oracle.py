@@ -26,11 +26,20 @@ def job_of(function: Callable[..., Any], arrays: dict[str, np.ndarray], **attrib
 
     limit = attributes.pop("limit", 1024.0)
     inputs = {
-        name: Input(("alice", "bob")[n % 2], shape=array.shape, low=-limit, high=limit)
+        name: _brought(("alice", "bob")[n % 2], array.shape, limit)
         for n, (name, array) in enumerate(arrays.items())
     }
     body = {"fraction_bits": F, "step": lambda self, v: None, "finish": finish} | attributes
     return type("Oracle", (Job,), inputs | body)()
+
+
+def _brought(owner: str, shape: tuple[int, ...], limit: float) -> Input:
+    """A tensor in [−limit, limit]; without a limit it may be anything, as what is carried may,
+    which nobody can declare."""
+    found = Input(owner, shape, -min(limit, 1e9), min(limit, 1e9))
+    object.__setattr__(found, "low", -limit)
+    object.__setattr__(found, "high", limit)
+    return found
 
 
 def secure(function: Callable[..., Any], *arrays: Any, **attributes: Any) -> Simulation:

@@ -348,7 +348,7 @@ def test_misuse():
         with pytest.raises(JobError, match=match):
             secure(function, X)
 
-    fails(lambda x: clip(x, 2, 1), "low < high")
+    fails(lambda x: clip(x, 2, 1), "a_min < a_max")
     fails(lambda x: x < np.nan, "finite")
     fails(lambda x: 1.0 * (not (x < 0)), "no value")
     fails(lambda x: sigmoid(x, method="magic"), "no method")
