@@ -28,8 +28,10 @@ from protocol import __version__, contract_codec
 from protocol.contract import Chunk
 from protocol.dealing import Deal, Place
 from protocol.errors import ConfigError, LinkError, MaterialError
+from protocol.extras import needed
 from protocol.keyring import is_loopback
 from protocol.log import Log
+from protocol.wording import counted
 
 from .turns import Made
 from .workers import Workers, made
@@ -124,7 +126,8 @@ class Cluster(Workers):
                 f" ({type(error).__name__}); start it, or look at its address and certificates"
             ) from None
         self._log(
-            f"{self.count} threads of the Dask cluster at {self._address} make the material",
+            f"material is made by {counted(self.count, 'thread')} of the Dask cluster at"
+            f" {self._address}",
             "cluster",
         )
 
@@ -196,12 +199,8 @@ class Cluster(Workers):
 
 
 def _library() -> Any:
-    try:
+    with needed("--workers dask://…", "cluster"):
         import distributed
-    except ImportError:
-        raise ConfigError(
-            "--workers dask://… needs Dask: python -m pip install 'mpc-playground[cluster]'"
-        ) from None
     # what matters is said by the dealer
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     return distributed

@@ -13,6 +13,7 @@ from protocol.prg import is_joined
 from protocol.schedule import Phase
 from protocol.validate import Limits
 from protocol.wire import Message
+from protocol.wording import counted
 
 OBJECTS = 50  # a plan in memory is about so many times as large as on the wire
 
@@ -54,7 +55,9 @@ class Offer:
             raise ProtocolError("a plan came with the digest of another")
         dealing = contract_codec.unpack(data, limits)
         if not 0 <= start <= dealing.steps:
-            raise ProtocolError(f"a plan of {dealing.steps} steps is to start at step {start}")
+            raise ProtocolError(
+                f"a plan of {counted(dealing.steps, 'step')} is to start at step {start}"
+            )
         return Offer(
             ticket=ticket, digest=digest, start=start, epoch=epoch, dealing=dealing, size=len(data)
         )

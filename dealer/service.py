@@ -13,6 +13,7 @@ from protocol.log import Log
 from protocol.notify import Notifier
 from protocol.validate import Limits
 from protocol.wire.codec import MessageLimits
+from protocol.wording import counted
 
 from .cluster import Cluster
 from .session import Session, refuse
@@ -84,7 +85,9 @@ class Service:
         goes."""
         if self._listener is not None and allow is not None:
             self._listener.reload(allow)
-            self._log(f"the list of allowed keys was read again: {len(allow)} keys", "reloaded")
+            self._log(
+                f"the list of allowed keys was read again: {counted(len(allow), 'key')}", "reloaded"
+            )
 
     async def run(self) -> None:
         """Serve until cancelled. LinkError if there is a cluster to work for the dealer, and it
@@ -130,7 +133,8 @@ class Service:
         return True
 
     def _status(self) -> str:
-        return f"{len(self._sessions)} sessions: {', '.join([*self._sessions][:5]) or 'none'}"
+        some = ", ".join([*self._sessions][:5]) or "none"
+        return f"{counted(len(self._sessions), 'session')}: {some}"
 
     async def _serve(self, connection: Connection) -> None:
         """One party, in its session, from its coming to its going. Whatever happens, the dealer
@@ -179,8 +183,8 @@ class Service:
 
     async def _refuse(self, connection: Connection) -> None:
         reason = (
-            f"the dealer has {len(self._sessions)} sessions, which is all it takes; come back"
-            " later, or raise its --max-sessions"
+            f"the dealer has {counted(len(self._sessions), 'session')}, which is all it takes; come"
+            " back later, or raise its --max-sessions"
         )
         await refuse(connection, reason, self.tally, self._log)
 

@@ -17,6 +17,7 @@ from protocol.jobs import Job
 from protocol.nn.prediction import Prediction
 from protocol.preparation import chosen as matches
 from protocol.tables import Part, Table, tables
+from protocol.wording import counted
 
 from .formats.frames import Frame, frame_of, listed, size_of
 from .formats.frames import read as read_table
@@ -120,9 +121,9 @@ def choose(
     for name, part in parts.items():
         if isinstance(part.columns, int) and part.columns != len(rest):
             raise DataError(
-                f"table {name}: {frame.source} has {len(rest)} columns that no other table of the"
-                f" job takes, and {name} takes {part.columns}; name the columns in the job, or"
-                " bring a file with these alone"
+                f"table {name}: {frame.source} has {counted(len(rest), 'column')} that no other"
+                f" table of the job takes, and {name} takes {part.columns}; name the columns in"
+                " the job, or bring a file with these alone"
             )
         if isinstance(part.columns, int):
             found[name] = [(str(n), at) for n, at in enumerate(rest)]

@@ -15,6 +15,7 @@ from protocol.jobs import Job
 from protocol.networks import Imported
 from protocol.nn import Layer
 from protocol.tables import Table
+from protocol.wording import counted
 
 from .formats.preparation import Fitted
 
@@ -47,7 +48,7 @@ class Exportable:
 
 def check_model(job: Job) -> None:
     """Before a run: can what it reveals be written as ONNX? ConfigError if not."""
-    from .formats.onnx import exporting  # noqa: F401, which says what is not installed
+    from .formats import onnx  # noqa: F401, which says what is not installed
 
     if model_of(job) is None and not _linear(job):
         raise ConfigError(
@@ -94,8 +95,8 @@ def write_model(
     shown = ", ".join(inputs if len(inputs) <= 8 else [*inputs[:4], "…", *inputs[-3:]])
     return [
         (
-            f"{path}: {len(model.graph.node)} nodes, of {shown}; rows along axis 0, as many as"
-            " there are"
+            f"{path}: {counted(len(model.graph.node), 'node')}, of {shown}; rows along axis 0,"
+            " as many as there are"
         ),
         *(
             f"its {name} is the true function; the one that was trained with is at most"

@@ -27,6 +27,7 @@ from protocol.ring import Words
 from protocol.wire import Kind, Message
 from protocol.wire.credit import CreditWindow
 from protocol.wire.frames import joined, pieces
+from protocol.wording import counted
 
 from .agreement import stopped
 
@@ -266,7 +267,7 @@ class Intake:
         due = next(self._expected, None)
         if due is None or [*due] != found:
             raise ProtocolError(
-                f"the dealer sent material for {found[2]} steps from {found[1]} on of"
+                f"the dealer sent material for {counted(found[2], 'step')} from {found[1]} on of"
                 f" {Phase(found[0]).name}, where others are due"
             )
         phase, first, count, part = due
@@ -275,7 +276,8 @@ class Intake:
         buffers = pieces(message.buffers, size)
         if buffers is None or message.number != self._number:
             raise ProtocolError(
-                f"the dealer sent a chunk of the wrong size for {count} steps of {phase.name}"
+                f"the dealer sent a chunk of the wrong size for {counted(count, 'step')} of"
+                f" {phase.name}"
             )
         self._number += 1
         self._window.arrived(8 * size)

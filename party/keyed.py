@@ -19,6 +19,7 @@ from protocol.jobs import ROLES, Job
 from protocol.matching import Matching, matching
 from protocol.prg import fresh_seed
 from protocol.tables import tables
+from protocol.wording import counted
 
 from .columns import source_of
 from .formats.files import kind_of, split
@@ -51,14 +52,15 @@ def brought(
         read = inputs.pending.get(name, inputs.arrays.get(name))
         if read is not None and len(read) != len(ids):
             raise DataError(
-                f"{name} has {len(read):,} rows and {where} {len(ids):,} ids; bring one for each"
+                f"{name} has {counted(len(read), 'row')} and {where} {counted(len(ids), 'id')};"
+                " bring one for each"
             )
 
     def prepare(places: Places) -> Mapping[str, Array]:
         if isinstance(rows.rows, int) and rows.rows != len(places):
             said = (
-                f"both have {len(places):,} rows in common, and the job declares rows={rows.rows};"
-                " declare as many, or a name"
+                f"both have {counted(len(places), 'row')} in common, and the job declares"
+                f" rows={rows.rows}; declare as many, or a name"
             )
             raise DataError(said, told=said)
         cut = own_inputs(job, role, given, key, learnt, places)

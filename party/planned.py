@@ -25,6 +25,7 @@ from protocol.predict import Prediction, predict
 from protocol.sealed_material import Extent, Layout
 from protocol.tables import tables
 from protocol.views import Shape
+from protocol.wording import counted, recurring
 
 from .agreement import LEARNERS
 from .formats.frames import Frame
@@ -131,7 +132,8 @@ class Planned:
         """Print the same."""
         plan = self.plan
         table = Table(
-            title=f"job {self.name}: {plan.dealing.steps:,} iterations", title_justify="left"
+            title=f"job {self.name}: {counted(plan.dealing.steps, 'iteration')}",
+            title_justify="left",
         )
         for heading in ("", "rounds", "messages", "alice sends", "bob sends", "dealt to bob"):
             table.add_column(heading, justify="right" if heading else "left")
@@ -155,8 +157,8 @@ class Planned:
         console.print(table)
         if every:
             console.print(
-                f"A check comes after every {every:,} iterations and after the last; the run may"
-                " end at any, so these are upper bounds."
+                f"A check comes after {recurring(every, 'iteration')} and after the last; the"
+                " run may end at any, so these are upper bounds."
             )
         console.print(
             "Bytes are payload. Alice is dealt a 32-byte seed; so is Bob, besides the above."

@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from protocol.errors import ConfigError, DataError, OutOfRangeError
+from protocol.extras import needed
 from protocol.graph import Array
 from protocol.guard import sentence
+from protocol.wording import counted
 
 from .attempts import Report
 from .display import flat
@@ -87,12 +89,8 @@ class Result:
 
     def to_pandas(self, name: str) -> Any:
         """The array of that name as a pandas Series (one axis, or one column) or DataFrame."""
-        try:
+        with needed("to_pandas", "tables", DataError):
             import pandas
-        except ImportError:
-            raise DataError(
-                "to_pandas needs pandas; install it with pip install pandas, or use .values"
-            ) from None
         array = self[name]
         if array.ndim > 2:
             raise DataError(
@@ -136,6 +134,7 @@ def counts(report: Report) -> str:
     """What a run took, in a line."""
     rate = report.rounds / report.seconds if report.seconds else 0.0
     return (
-        f"{report.rounds:,} rounds ({rate:,.0f} a second), {report.bytes_sent:,} bytes sent,"
-        f" {report.bytes_received:,} received, {report.dealt_bytes:,} dealt"
+        f"{counted(report.rounds, 'round')} ({rate:,.0f} a second),"
+        f" {counted(report.bytes_sent, 'byte')} sent, {report.bytes_received:,} received,"
+        f" {report.dealt_bytes:,} dealt"
     )

@@ -42,6 +42,7 @@ from .ops.truncation import Rescale
 from .precision import Worst, coarsest, least_precise, relative_errors, widest_input
 from .sizing import MOST_FRACTION_BITS, Numerics, Sizes
 from .solver import NARROWER, RingError, size
+from .wording import counted
 
 PRECISION = 1e-4  # unless a job states another: how far a result may be off, as a part of its range
 CANDIDATES = (20, 18, 16, 14, 12, 10)
@@ -55,14 +56,37 @@ SEARCHED = 4_000  # nodes up to which a graph is planned more than once
 Costs = Sequence[tuple[PhaseCost, int]]  # of the phases, and how often each is executed
 
 
-class Tried(NamedTuple):
-    """A number of fraction bits that was planned: what a run costs so, and how precise it is."""
+class _Run(NamedTuple):
+    """Of a whole run."""
 
-    fraction_bits: int
     seconds: float
     rounds: int
     bytes: int  # that Bob sends and is dealt
-    error: float  # of the least precise of what is revealed, as a part of its range
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A number of fraction bits that was planned, the graph prepared for it, and what a run costs
+    so before comparisons are chosen."""
+
+    numerics: Numerics
+    graph: Graph
+    run: _Run
+    worst: Worst  # the least precise of what is revealed,
+    strict: float  # its error, with no range counted as wider than those of what the parties bring
+    coarsest: Worst  # and what has the narrowest range
+
+    @classmethod
+    def of(cls, sizes: Sizes, graph: Graph, steps: int, run: _Run) -> Tried:
+        strict = max(relative_errors(sizes, steps, widest_input(sizes)).values()) * math.sqrt(
+            max(1, steps)
+        )
+        worst, narrow = least_precise(sizes, steps), coarsest(sizes)
+        return cls(sizes.numerics, graph, run, worst, strict, narrow)
+
+    @property
+    def f(self) -> int:
+        return self.numerics.fraction_bits
 
 
 @dataclass(frozen=True)
@@ -73,36 +97,6 @@ class Choice:
     graph: Graph  # prepared for them
     reason: str
     tried: tuple[Tried, ...]  # the finest first; what is chosen is among them
-
-
-class _Run(NamedTuple):
-    """Of a whole run."""
-
-    seconds: float
-    rounds: int
-    bytes: int  # that Bob sends and is dealt
-
-
-@dataclass(frozen=True)
-class _Tried:
-    numerics: Numerics
-    graph: Graph
-    run: _Run
-    worst: Worst  # the least precise of what is revealed,
-    strict: float  # its error, with no range counted as wider than those of what the parties bring
-    coarsest: Worst  # and what has the narrowest range
-
-    @classmethod
-    def of(cls, sizes: Sizes, graph: Graph, steps: int, run: _Run) -> _Tried:
-        strict = max(relative_errors(sizes, steps, widest_input(sizes)).values()) * math.sqrt(
-            max(1, steps)
-        )
-        worst, narrow = least_precise(sizes, steps), coarsest(sizes)
-        return cls(sizes.numerics, graph, run, worst, strict, narrow)
-
-    @property
-    def f(self) -> int:
-        return self.numerics.fraction_bits
 
 
 def choose(
@@ -126,14 +120,14 @@ def choose(
     precision = PRECISION if stated is None else stated
     judged = attrgetter("coarsest" if stated is None else "worst")
 
-    def attempt(f: int) -> _Tried:
+    def attempt(f: int) -> Tried:
         finer = replace(numerics, fraction_bits=f)
         prepared = prepare(graph, finer)
         sizes = size(prepared, finer, Rescale)
-        return _Tried.of(sizes, prepared, steps, _run(costs(sizes), network))
+        return Tried.of(sizes, prepared, steps, _run(costs(sizes), network))
 
-    tried: list[_Tried] = []
-    coarse: _Tried | None = None
+    tried: list[Tried] = []
+    coarse: Tried | None = None
     refusal: JobError | None = None
     for f in CANDIDATES:
         if tried and f < fewest:
@@ -157,17 +151,16 @@ def choose(
         raise refusal
     least = min(one.run.seconds for one in tried)
     best = next(one for one in tried if one.run.seconds < least + EQUAL)  # the finest of equal ones
-    public = tuple(Tried(one.f, *one.run, one.worst.error) for one in tried)
     reason = _reason(tried, best, coarse, precision)
-    return Choice(best.numerics, best.graph, reason, public)
+    return Choice(best.numerics, best.graph, reason, tuple(tried))
 
 
 def _finer(
-    attempt: Callable[[int], _Tried],
-    best: _Tried,
+    attempt: Callable[[int], Tried],
+    best: Tried,
     precision: float,
-    judged: Callable[[_Tried], Worst],
-) -> _Tried:
+    judged: Callable[[Tried], Worst],
+) -> Tried:
     """With as few bits more as make it precise enough. JobError where none do."""
     most, wall = MOST_FRACTION_BITS, f"f = {MOST_FRACTION_BITS} is the finest there is"
     while (error := judged(best).error) > precision:
@@ -184,7 +177,7 @@ def _finer(
     return best
 
 
-def _unmet(best: _Tried, precision: float, worst: Worst, wall: str) -> str:
+def _unmet(best: Tried, precision: float, worst: Worst, wall: str) -> str:
     """That no number of fraction bits is precise enough. wall: why there are none beyond these."""
     error, label, width = worst
     why = wall or "finer ones are no better, for a function on the way is no more exact"
@@ -270,7 +263,7 @@ def _run(costs: Costs, network: Network) -> _Run:
     return _Run(run_seconds(costs, network), rounds, volume)
 
 
-def _reason(tried: list[_Tried], best: _Tried, coarse: _Tried | None, precision: float) -> str:
+def _reason(tried: list[Tried], best: Tried, coarse: Tried | None, precision: float) -> str:
     """Why these fraction bits, in one line. coarse: what was not precise enough."""
     off = f"{best.worst.label} is off by about {best.worst.error:.1e} of its range"
     if best.worst.error > precision:
@@ -281,7 +274,7 @@ def _reason(tried: list[_Tried], best: _Tried, coarse: _Tried | None, precision:
             finer[-1].run.rounds - best.run.rounds,
             finer[-1].run.bytes - best.run.bytes,
         )
-        more = f"{rounds:,} round{'s' * (rounds != 1)}" if rounds > 0 else f"{volume:,} bytes"
+        more = counted(rounds, "round") if rounds > 0 else f"{volume:,} bytes"
         why = f"{finer[-1].f} would cost {more} more"
     elif any(one.f < best.f for one in tried):
         why = f"coarser would save less than {1e3 * EQUAL:g} ms"

@@ -31,6 +31,7 @@ from .ops.structure import Structure
 from .ops.sums import Sum
 from .ranges import EVERYTHING
 from .views import Index, Rows, Take
+from .wording import counted, recurring
 
 LONGEST = 160  # characters of a phrase
 DEEPEST = 6  # operations inside each other
@@ -63,7 +64,7 @@ def reveals(listing: Listing, learners: Sequence[int], every: int = 0) -> list[s
 
 def often(phase: Phase, every: int) -> str:
     """How often what is revealed in a phase is, after who learns it."""
-    return f", after every {every:,} steps" if phase == Phase.CHECK else ""
+    return f", after {recurring(every, 'step')}" if phase == Phase.CHECK else ""
 
 
 def _who(parties: Sequence[int]) -> str:
@@ -141,7 +142,7 @@ class Phrases:
         if isinstance(op, (Source, Stored)):
             return self._inputs(self._made_of[n])
         if isinstance(op, Carry):
-            times = f"{self._iterations:,} iteration{'s' * (self._iterations != 1)}"
+            times = counted(self._iterations, "iteration")
             return f"{op.label} after {times}" if node.phase == Phase.FINISH else op.label
         if op.view is not None and not isinstance(op.view, (Index, Rows, Take)):
             return self.phrase(node.operands[0], depth)  # the same numbers, elsewhere

@@ -23,6 +23,7 @@ from .views import (
     padded,
     window_places,
 )
+from .wording import counted
 
 
 def index(shape: Shape, key: Any) -> Index:
@@ -120,5 +121,5 @@ def reshape(shape: Shape, new: Shape) -> Reshape:
             raise JobError(f"cannot reshape {shape} to {new}")
         new = tuple(size // known if n == -1 else n for n in new)
     if math.prod(new) != size or min(new, default=0) < 0:
-        raise JobError(f"cannot reshape {shape} to {new}: {size} elements")
+        raise JobError(f"cannot reshape {shape} to {new}: {counted(size, 'element')}")
     return Reshape(new)

@@ -56,6 +56,7 @@ from .preparation import (
 from .table_parts import Part, own_steps_of
 from .together import WIDE, Shared
 from .views import Shape
+from .wording import counted
 
 __all__ = [
     "Clip",
@@ -131,8 +132,8 @@ class Table(Bundle):
             part.width not in (None, prod(self.row_shape)) for part in self.parts
         ):
             raise JobError(
-                f"shape={self.row_shape} holds {prod(self.row_shape)} numbers, and the table has"
-                " other columns"
+                f"shape={self.row_shape} holds {counted(prod(self.row_shape), 'number')}, and the"
+                " table has other columns"
             )
         found = [
             each

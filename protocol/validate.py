@@ -17,6 +17,7 @@ from .correlations import Correlation
 from .correlations.checking import Checker, Unfit
 from .errors import ProtocolError
 from .schedule import Phase
+from .wording import counted
 
 
 @dataclass(frozen=True)
@@ -86,13 +87,14 @@ class _Phase:
         count = min(self.own.steps_per_chunk, max(1, self.steps)) if self.phase == Phase.STEP else 1
         self.bound(
             self.it.static + count * (self.dealing.making_words(self.phase) + self.working),
-            f"making a chunk of {count} steps of its {name}",
+            f"making a chunk of {counted(count, 'step')} of its {name}",
         )
         work = count * max(sum(self.work[part.first : part.end]) for part in self.own.parts)
         if work > self.limits.work:
             raise ProtocolError(
-                f"a chunk of {count} steps of the plan's {name} takes {work:.1e} multiplications,"
-                f" and the dealer allows {self.limits.work:.1e}; use smaller tensors or minibatches"
+                f"a chunk of {counted(count, 'step')} of the plan's {name} takes {work:.1e}"
+                f" multiplications, and the dealer allows {self.limits.work:.1e}; use"
+                " smaller tensors or minibatches"
             )
 
     def bound(self, words: int, what: str) -> None:

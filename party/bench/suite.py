@@ -12,6 +12,8 @@ from typing import Any, Protocol, TypeVar
 
 from rich.console import Console
 
+from protocol.wording import counted
+
 from . import dealer
 from .measuring import measure
 from .products import COUNT, PEAKS, products
@@ -111,7 +113,8 @@ PRODUCTS = TableFormat(
 def suite(names: Sequence[str], scale: float, size: int | None, as_json: bool) -> int:
     """Measure and print; 1 if a product came out wrong."""
     report = _Report(as_json)
-    report.say(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before the first workload")
+    cores = counted(os.cpu_count() or 1, "core")
+    report.say(f"{cores}, load {os.getloadavg()[0]:.1f} before the first workload")
     for name in names:
         if name in WORKLOADS:
             report.say(f"{name} …")

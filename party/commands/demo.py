@@ -25,6 +25,7 @@ from protocol.matching import matching
 from protocol.ops.coarse import Coarse
 from protocol.tables import tables
 from protocol.variables import GUARDS
+from protocol.wording import counted
 
 from ..agreement import LEARNERS
 from ..bench.suite import suite
@@ -341,10 +342,11 @@ def _show(
         f"Largest difference from the plaintext twin{beyond}: {summary['max_abs_weight_error']:.2g}"
     )
     print(
-        f"{summary['seconds']:.2f} s online, {summary['rounds']:,} rounds, {summary['messages']:,}"
-        f" messages; sent {summary['bytes_sent']['alice']:,} and {summary['bytes_sent']['bob']:,}"
-        f" bytes, dealt {summary['dealt_bytes']['alice']:,} and {summary['dealt_bytes']['bob']:,}"
-        f" (alice, bob); waited for material {summary['waits_for_material']} times"
+        f"{summary['seconds']:.2f} s online, {counted(summary['rounds'], 'round')},"
+        f" {summary['messages']:,} messages; sent {summary['bytes_sent']['alice']:,} and"
+        f" {summary['bytes_sent']['bob']:,} bytes, dealt {summary['dealt_bytes']['alice']:,} and"
+        f" {summary['dealt_bytes']['bob']:,} (alice, bob); waited for material"
+        f" {counted(summary['waits_for_material'], 'time')}"
     )
 
 

@@ -12,6 +12,7 @@ from protocol.errors import ConfigError, DataError
 from protocol.graph import Array
 from protocol.jobs import Input
 from protocol.networks import write
+from protocol.wording import counted
 
 from ..data import save_results
 from ..inputs import load_tensor
@@ -53,7 +54,8 @@ def run(settings: Config) -> int:
     save_results(arrays, {f"model.{name}": value for name, value in model.weights.items()})
     count = sum(value.size for value in model.weights.values())
     print(
-        f"{path}: {len(network.nodes)} operators, {len(model.weights)} weights of {count:,} numbers"
+        f"{path}: {counted(len(network.nodes), 'operator')},"
+        f" {counted(len(model.weights), 'weight')} of {counted(count, 'number')}"
     )
     print(
         f"{text}: the architecture. Give it to bob: he learns the operators, all sizes and what"
@@ -76,7 +78,8 @@ def run(settings: Config) -> int:
         else "from your weights; rows of yours (--calibrate) make them narrower"
     )
     print(
-        f"  powers of two that bound the weights, their mean size and {len(ranges)} layers, {how}"
+        f"  powers of two that bound the weights, their mean size and"
+        f" {counted(len(ranges), 'layer')}, {how}"
     )
     print(f"{arrays}: the weights, for you alone.")
     for note in model.notes:

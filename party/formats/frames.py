@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from protocol import preparation
 from protocol.errors import DataError
+from protocol.wording import counted
 
 from . import arrays, text
 from .files import Fault, kind_of, needed, opened, split
@@ -66,7 +67,7 @@ class Frame:
         found = self._places.get(name, [])
         if len(found) == 1:
             return found[0]
-        what = "no column" if not found else f"{len(found)} columns of the name"
+        what = "no column" if not found else f"{counted(len(found), 'column')} of the name"
         raise DataError(f"{self.source} has {what} {name!r}; it has: {listed(self.names)}")
 
     def take(self, rows: NDArray[np.intp]) -> Frame:
@@ -120,7 +121,7 @@ def size_of(shape: Sequence[int]) -> str:
     if len(shape) != 2:
         return f"shape {shape_of(shape)}"
     rows, columns = shape
-    return f"{rows:,} row{'s' * (rows != 1)}, {columns:,} column{'s' * (columns != 1)}"
+    return f"{counted(rows, 'row')}, {counted(columns, 'column')}"
 
 
 def read(path: Path, header: bool | None = None) -> Frame:

@@ -20,6 +20,7 @@ from typing import IO
 import numpy as np
 
 from protocol.fixedpoint import Array
+from protocol.wording import counted
 
 from .files import Fault
 
@@ -135,7 +136,8 @@ def records(stream: IO[bytes], form: Form) -> Generator[tuple[int, Row], None, N
             row.insert(0, "")
         if width and len(row) != width:
             raise Fault(
-                f"has {len(row)} columns in line {line} and {width} before; make all lines alike"
+                f"has {counted(len(row), 'column')} in line {line} and {width} before;"
+                " make all lines alike"
             )
         width = len(row)
         yield line, row

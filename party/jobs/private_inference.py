@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from protocol.errors import DataError
+from protocol.extras import needed
 from protocol.graph import Array
 from protocol.networks import write
 
@@ -53,16 +54,11 @@ class Prepared:
 def prepare(folder: Path) -> Prepared:
     """Train, export and import the network, and write what each party brings; DataError if a
     library is missing."""
-    try:
+    with needed("this demo, which trains a model and exports it,", "inference", DataError):
         datasets, networks, skl2onnx, onnxruntime = map(
             importlib.import_module,
             ("sklearn.datasets", "sklearn.neural_network", "skl2onnx", "onnxruntime"),
         )
-    except ImportError as error:
-        raise DataError(
-            f"this demo trains a model and exports it: {error.name} is not installed: pip install"
-            " 'mpc-playground[inference]'"
-        ) from None
     from ..formats.onnx.importing import import_model
     from ..formats.onnx.reading import read_model
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from protocol.errors import DataError
+from protocol.extras import needed
 from protocol.graph import Array
 
 from .samples import Sample
@@ -17,13 +18,8 @@ from .samples import Sample
 
 def bunch(name: str, **options: Any) -> Any:
     """What sklearn.datasets.load_NAME(**options) gives."""
-    try:
+    with needed("the data of this job, which comes with scikit-learn,", "demo", DataError):
         datasets = importlib.import_module("sklearn.datasets")
-    except ImportError:
-        raise DataError(
-            "the data of this job comes with scikit-learn, which is not installed: pip install"
-            " 'mpc-playground[demo]'"
-        ) from None
     return getattr(datasets, f"load_{name}")(**options)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import csv
 import dataclasses
-import importlib.util
 import json
 import os
 import platform
@@ -24,9 +23,11 @@ from protocol.channel import LinkShape, parse_shape
 from protocol.config import Config, resolve
 from protocol.cost import Pace
 from protocol.errors import ConfigError
+from protocol.extras import needed
 from protocol.graph import Phase
 from protocol.jobs import ROLES
 from protocol.places import usable
+from protocol.wording import counted
 
 from ..command_settings import LAB
 from ..given import given
@@ -84,21 +85,16 @@ def _survey(
 ) -> int:
     folder: Path = settings.out
     most = order.plan.dealing.steps
-    told(f"job {settings.job}, {len(links)} cells of about {settings.seconds_per_cell:g} s")
+    each = f"about {settings.seconds_per_cell:g} s"
+    draw = drawing(told)
+    told(f"job {settings.job}, {counted(len(links), 'cell')} of {each}")
     pace, cells = survey(order, links, settings.seconds_per_cell, most, told)
     found = as_data(order, cells, pace, settings.seconds_per_cell)
     written = write(folder, found)
     if settings.html is not None:
         save_page(found, settings.html)
         written.append(settings.html)
-    if importlib.util.find_spec("matplotlib") is None:
-        told(
-            "no pictures: install matplotlib for them, with python -m pip install"
-            " 'mpc-playground[lab]'"
-        )
-    else:
-        from .pictures import draw
-
+    if draw is not None:
         written += draw(folder, found["job"], cells, order.plan.costs[Phase.STEP].rounds)
     if settings.json:
         print(json.dumps(found))
@@ -106,6 +102,17 @@ def _survey(
         print("\n".join(str(path) for path in written))
     sys.stdout.flush()
     return 0
+
+
+def drawing(told: Callable[[str], None]) -> Callable[..., list[Path]] | None:
+    """What draws the pictures; None, and what to install, where there is nothing to draw with."""
+    try:
+        with needed("the lab, for pictures,", "lab"):
+            from .pictures import draw
+    except ConfigError as error:
+        told(f"tables without pictures: {error}")
+        return None
+    return draw
 
 
 class Patience:
@@ -180,14 +187,14 @@ def as_data(order: Order, cells: Sequence[Cell], pace: Pace, seconds: float) -> 
             "python": platform.python_version(),
         },
         "scaling": (
-            f"each cell runs as many of the job's {order.plan.dealing.steps:,} iterations as are"
-            f" predicted to take {seconds:g} s, at least 2; the time per iteration is that of all"
-            " iterations over their number, the wait for the first material included"
+            f"each cell runs as many of the job's {counted(order.plan.dealing.steps, 'iteration')}"
+            f" as are predicted to take {seconds:g} s, at least 2; the time per iteration is that"
+            " of all iterations over their number, the wait for the first material included"
         ),
         "repetition": (
             f"a cell over {SLOW:.0%} slower than predicted was run again, up to {RUNS} times, and"
-            " the fastest counts, because other programs on the machine only ever slow it down:"
-            " see runs"
+            " the fastest counts, because other programs on the machine only ever slow it down;"
+            ' "runs" says how often each was run'
         ),
         "shares": "seconds of bob's online phase: computed, waited_for_peer, waited_for_material",
         "per_iteration": {

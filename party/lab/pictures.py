@@ -15,6 +15,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
+from protocol.wording import counted
+
 from .cells import Cell
 
 STYLES = (("o", "-", 11.0), ("s", "--", 7.0), ("^", "-.", 4.5), ("D", ":", 3.5), ("v", "-", 3.0))
@@ -62,7 +64,7 @@ def times(job: str, cells: Sequence[Cell], rounds: int) -> Figure:
     floor = [rtt for rtt in rtts if rtt]
     if len(floor) > 1:
         bound = [rounds * rtt / 2 for rtt in floor]
-        label = f"{rounds} rounds of half a round trip"
+        label = f"{counted(rounds, 'round')} of half a round trip"
         # above the grid
         axes.plot(
             floor, bound, color="0.65", linewidth=6, solid_capstyle="butt", zorder=1.8, label=label

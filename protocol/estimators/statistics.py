@@ -26,6 +26,7 @@ from ..ops.inverses import SMALLEST
 from ..ops.tensor import bounded
 from ..sizing import Numerics
 from ..tables import Table
+from ..wording import counted
 from .solve import COARSEST, diagonal, inverse_root
 
 
@@ -62,7 +63,7 @@ class _Aggregates(Job):
                 )
         if x.shape[0] < self.minimum:
             raise JobError(
-                f"x has {x.shape[0]} rows, and nothing is told of fewer than minimum ="
+                f"x has {counted(x.shape[0], 'row')}, and nothing is told of fewer than minimum ="
                 f" {self.minimum}"
             )
         if _peak(x) > COARSEST:
@@ -119,7 +120,8 @@ class GroupStatistics(_Aggregates):
         x, chosen = v.x, self.chosen(v.x)
         n, peak = x.shape[0], _peak(x)
         if v.groups.shape[0] != n:
-            raise JobError(f"groups has {v.groups.shape[0]} rows and x {n}; both need the same")
+            has = counted(v.groups.shape[0], "row")
+            raise JobError(f"groups has {has} and x {n}; both need the same")
         least = (self.minimum - 0.5) / n
         if least < SMALLEST and chosen != ["count"]:
             raise JobError(

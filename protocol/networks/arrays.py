@@ -11,6 +11,7 @@ import numpy as np
 from .. import ops
 from ..errors import JobError
 from ..ops import Secret
+from ..wording import counted
 from .operators import Value, operator, secret, single, whole
 
 FLOATS, WHOLES, TRUTH = (1, 10, 11, 16), (2, 3, 4, 5, 6, 7, 12, 13), 9  # codes of types in ONNX
@@ -173,7 +174,9 @@ def gather(x: Value, indices: Any, *, axis: int = 0) -> Value:
     length = x.shape[axis]
     places = np.asarray(indices, np.int64)
     if places.size and not -length <= places.min() <= places.max() < length:
-        raise JobError(f"it takes places beyond the {length} entries of the axis")
+        raise JobError(
+            f"it takes places beyond the {counted(length, 'entry', 'entries')} of the axis"
+        )
     return np.take(x, places % length, axis=axis)
 
 

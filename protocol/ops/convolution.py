@@ -17,6 +17,7 @@ import numpy as np
 from .. import structural
 from ..errors import JobError
 from ..views import Shape
+from ..wording import counted
 from .gradient import differentiated
 from .public import public
 from .structure import seen
@@ -95,8 +96,8 @@ def _convolution(
     o, c = kernels.shape[:2]
     if x.shape[1] != c * parts or o % parts:
         raise JobError(
-            f"{name} of pictures of shape {x.shape} and kernels of shape {kernels.shape} in {parts}"
-            f" group{'s' * (parts > 1)}: channels must agree"
+            f"{name} of pictures of shape {x.shape} and kernels of shape {kernels.shape} in"
+            f" {counted(parts, 'group')}: channels must agree"
         )
     if isinstance(stride, (Secret, np.ndarray)):
         raise JobError(

@@ -11,6 +11,7 @@ import numpy as np
 from .. import structural
 from ..errors import JobError
 from ..graph import Array
+from ..wording import counted
 from .arrays import axis_of
 from .public import public
 from .spelling import offers
@@ -74,8 +75,8 @@ def split(ary: Secret, indices_or_sections: Any, axis: int = 0) -> list[Secret]:
         count = _count("split", indices_or_sections)
         if ary.shape[at] % count:
             raise JobError(
-                f"split of {ary.shape[at]} entries into {count} equal parts; array_split makes"
-                " unequal ones"
+                f"split of {counted(ary.shape[at], 'entry', 'entries')} into {count} equal parts;"
+                " array_split makes unequal ones"
             )
     return array_split(ary, indices_or_sections, axis)
 
@@ -113,7 +114,8 @@ def repeat(a: Secret, repeats: Any, axis: int | None = None) -> Secret:
     times = _places("repeat", repeats)
     if times.ndim > 1 or times.size not in (1, x.shape[at]) or (times < 0).any():
         raise JobError(
-            f"repeat of {x.shape[at]} entries takes a number ≥ 0, or one for each, not {repeats!r}"
+            f"repeat of {counted(x.shape[at], 'entry', 'entries')} takes a number ≥ 0, or one for"
+            f" each, not {repeats!r}"
         )
     return take(x, np.repeat(np.arange(x.shape[at]), times), at)
 
@@ -141,7 +143,8 @@ def one_hot(labels: Any, num_classes: int) -> Array:
         )
     places, count = _places("one_hot", labels), _count("one_hot", num_classes)
     if places.size and not 0 <= places.min() <= places.max() < count:
-        raise JobError(f"one_hot: labels from {places.min()} to {places.max()} in {count} classes")
+        classes = counted(count, "class", "classes")
+        raise JobError(f"one_hot: labels from {places.min()} to {places.max()} in {classes}")
     found: Array = np.eye(count)[places]
     return found
 

@@ -18,6 +18,7 @@ from .. import structural, views
 from ..errors import JobError
 from ..graph import Graph, Node, Op, Phase, whole
 from ..views import Shape
+from ..wording import counted
 from . import spelling
 from .axes import agreed_seed, axes_of, whole_numbers
 from .comparison import Compare, Mux, is_bit
@@ -225,8 +226,8 @@ class Secret:
             raise JobError("minibatch() belongs in step(): it takes the rows of the step")
         if not self.ndim or not 1 <= size <= self.shape[0]:
             raise JobError(
-                f"a minibatch of {size} rows of a tensor of shape {self.shape}; a batch has from 1"
-                " to as many rows as there are"
+                f"a minibatch of {counted(size, 'row')} of a tensor of shape {self.shape}; a batch"
+                " has from 1 to as many rows as there are"
             )
         seed = None if shuffle is None else agreed_seed(shuffle)
         return self._apply(
@@ -251,8 +252,8 @@ class Secret:
         count = math.prod(self.shape[n] for n in axes_of(axis, self.ndim))
         if type(ddof) is not int or not 0 <= ddof < count:
             raise JobError(
-                f"var of {count} entries with ddof={ddof!r}: that is a whole number from 0 to"
-                f" {count - 1}"
+                f"var of {counted(count, 'entry', 'entries')} with ddof={ddof!r}: that is a whole"
+                f" number from 0 to {count - 1}"
             )
         return (away * away).sum(axis, keepdims) * (1.0 / (count - ddof))
 

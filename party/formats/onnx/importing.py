@@ -47,7 +47,7 @@ class Model:
     tells."""
 
     network: Architecture
-    weights: dict[str, Array]
+    weights: dict[str, Array] = field(repr=False)
     told: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  # what is to be said of it besides
     calibrated: bool = False

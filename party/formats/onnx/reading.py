@@ -13,28 +13,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
+from onnx import (
+    TensorProto,
+    checker,
+    defs,
+    helper,
+    inliner,
+    numpy_helper,
+    shape_inference,
+    version_converter,
+)
 
-from protocol.errors import ConfigError, DataError, JobError
+from protocol.errors import DataError, JobError
 from protocol.networks import NEWEST, OPERATORS, TARGET
 
 from .draft import Draft, Step
-
-try:
-    import onnx
-    from onnx import (
-        TensorProto,
-        checker,
-        defs,
-        helper,
-        inliner,
-        numpy_helper,
-        shape_inference,
-        version_converter,
-    )
-except ImportError:
-    raise ConfigError(
-        "models are read and written with onnx: python -m pip install 'mpc-playground[onnx]'"
-    ) from None
 
 CLASSICAL = "ai.onnx.ml"
 KINDS = {

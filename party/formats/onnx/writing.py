@@ -6,17 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import onnx
+from onnx import helper, numpy_helper
 
-from protocol.errors import ConfigError, DataError
+from protocol.errors import DataError
 from protocol.graph import Array
-
-try:
-    import onnx
-    from onnx import helper, numpy_helper
-except ImportError:
-    raise ConfigError(
-        "models are read and written with onnx: python -m pip install 'mpc-playground[onnx]'"
-    ) from None
 
 OPSET = 21
 

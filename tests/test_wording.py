@@ -1,0 +1,46 @@
+"""Numbers in sentences: one of a thing has no s."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from party import plan, simulate
+from party.pages.plan import plan_page
+from party.result import counts
+from protocol.jobs import Input, Job
+from protocol.wording import counted, recurring
+
+SEVERAL = r"(?<![\d.,])1 (rounds|iterations|steps|messages|bytes|checks|elements)\b"
+
+
+class Once(Job):
+    """One round of each kind."""
+
+    iterations = check_every = 1
+    fraction_bits = 16
+    x = Input("bob", shape=(1,), low=-1, high=1)
+
+    def step(self, v):
+        v.x = v.x * v.x
+
+    def check(self, v):
+        v.reveal(seen=v.x)
+
+    def finish(self, v):
+        v.reveal(x=v.x)
+
+
+def test_one_and_many():
+    assert [counted(n, "round") for n in (0, 1, 2000)] == ["0 rounds", "1 round", "2,000 rounds"]
+    assert [counted(n, "entry", "entries") for n in (1, 2)] == ["1 entry", "2 entries"]
+    assert [recurring(n, "step") for n in (1, 5)] == ["every step", "every 5 steps"]
+
+
+def test_a_run_of_one_iteration_is_told_so():
+    planned = plan(Once)
+    done = simulate(Once, x=np.array([0.5]))
+    for text in (planned.text, plan_page(planned), counts(done.report)):
+        assert not (wrong := re.search(SEVERAL, text)), text[wrong.start() - 40 : wrong.end() + 20]
+    assert "after every step" in " ".join(planned.plan.reveals)
