@@ -71,6 +71,7 @@ def parts(service: Service) -> Callable[[], Mapping[str, Any]]:
 
     def read() -> Mapping[str, Any]:
         sessions, tally, workers = service.sessions, service.tally, service.workers
+        stock = service.stock
         return {
             "about": {"role": "dealer", "title": f"dealer at {service.settings.listen}"},
             "now": {"status": f"sessions that are open: {len(sessions)}"},
@@ -81,7 +82,9 @@ def parts(service: Service) -> Callable[[], Mapping[str, Any]]:
             "figures": [
                 ("material sent", tally.bytes, "B"),
                 ("chunks", tally.chunks, ""),
-                ("held ahead", service.stock.ahead, "B"),
+                ("held ahead", stock.ahead, "B"),
+                ("memory declared", stock.needed(), "B"),
+                ("memory allowed", stock.memory, "B"),
                 ("workers at work", workers.busy, ""),
                 ("workers", workers.count, ""),
                 ("tasks waiting", workers.queue, ""),

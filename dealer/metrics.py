@@ -35,6 +35,19 @@ AHEAD = Measure("mpc_dealer_ahead_bytes", False, "material that is made and not 
 LIMIT = Measure(
     "mpc_dealer_max_stock_bytes", False, "material that may be held ahead, all sessions together"
 )
+DECLARED = Measure(
+    "mpc_dealer_declared_memory_bytes",
+    False,
+    "memory that the open sessions need at most, as their plans declare",
+)
+HELD = Measure(
+    "mpc_dealer_held_memory_bytes",
+    False,
+    "of it in use: plans, masks of setups, material ahead",
+)
+MEMORY = Measure(
+    "mpc_dealer_max_memory_bytes", False, "memory that sessions may declare, all together"
+)
 STEP = Measure("mpc_dealer_session_step", False, "steps that material was sent for", ("session",))
 STEPS = Measure("mpc_dealer_session_planned_steps", False, "steps that are planned", ("session",))
 
@@ -64,6 +77,9 @@ def samples(service: Service) -> Iterator[Sample]:
     yield WORK, (), workers.seconds
     yield AHEAD, (), stock.ahead
     yield LIMIT, (), stock.total
+    yield DECLARED, (), stock.needed()
+    yield HELD, (), stock.held
+    yield MEMORY, (), stock.memory
     for session in sessions:
         if session.steps is not None:
             yield STEP, (session.name,), session.sent

@@ -179,6 +179,7 @@ class Session:
                 self._workers, Offer.read, message, self._limits
             )
             if not self._stock.admits(self):
+                self._tally.refused += 1
                 raise MaterialError(
                     f"the dealer has no memory left for a session that needs {_mib(self.fixed)} all"
                     f" the time and {_mib(self.making)} for each chunk in the making; come back"

@@ -141,7 +141,7 @@ SERVE = (
     *LIMITS,
     *TRUST,
     *WATCH,
-    Setting("quiet", "say nothing", flag=True),
+    Setting("quiet", "say nothing but what may be wrong", flag=True),
     LOG_FORMAT,
 )
 JOB = (

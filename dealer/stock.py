@@ -43,6 +43,11 @@ class Stock:
         """Bytes that are ahead, of all."""
         return sum(each.ahead for each in self._holders)
 
+    @property
+    def held(self) -> int:
+        """Bytes that are fixed or ahead, of all."""
+        return sum(each.fixed + each.ahead for each in self._holders)
+
     def add(self, holder: Holder) -> None:
         self._holders.add(holder)
 

@@ -24,6 +24,7 @@ from protocol.history import History
 from protocol.jobs import ROLES
 from protocol.machine import Machine
 from protocol.prg import SEED_BYTES, epoch_seed
+from protocol.signals import Halted
 from protocol.wire import Kind, Message
 
 from .agreement import Agreed, Intent, agree, expect, stopped
@@ -37,7 +38,7 @@ from .links import Addresses, Links, opened
 from .material_file import Material
 from .observing import StepObserver
 from .rows import Keyed, Matched, Places
-from .runner import Halted, Runner
+from .runner import Runner
 from .shared import Keeper, SharedModel
 from .view import RunView
 

@@ -23,6 +23,7 @@ from protocol.errors import AgreementError, LinkError, MpcError, ProtocolError
 from protocol.graph import Phase
 from protocol.machine import Machine
 from protocol.ring import Words
+from protocol.signals import Halted
 from protocol.wire import Kind, Message
 from protocol.wire.frames import joined, pieces, split
 
@@ -49,10 +50,6 @@ class Progress:
     # seconds in a phase, as far as steps are done; and in each round of it, all steps together
     spent: dict[Phase, float] = field(default_factory=lambda: dict.fromkeys(Phase, 0.0))
     by_round: dict[Phase, list[float]] = field(default_factory=dict)
-
-
-class Halted(Exception):
-    """Both parties stopped behind a checkpoint, because one of them was told to end (TERM)."""
 
 
 class Runner:

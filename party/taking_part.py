@@ -15,7 +15,8 @@ from protocol.jobs import Job
 from protocol.keyring import PLAINTEXT
 from protocol.log import configure
 from protocol.processes import run_until_signalled
-from protocol.signals import held, reacting, unwind
+from protocol.signals import Halted, held, reacting, unwind
+from protocol.wording import counted
 
 from .api import Party
 from .attempts import Report, Run
@@ -24,7 +25,6 @@ from .display import Terminal, shown
 from .exporting import Exportable, check_model
 from .given import given
 from .result import counts, out_of_range
-from .runner import Halted
 from .shared import SharedModel, put
 from .stopwatch import Stopwatch
 from .view import RunViews
@@ -96,7 +96,7 @@ def finish(
     terminal.note(f"revealed to {intent.role}: {learnt or 'nothing'}", "revealed")
     terminal.note(
         f"done in {report.seconds:.2f} s online: {counts(report)}; waited for material"
-        f" {report.waits_for_material} times",
+        f" {counted(report.waits_for_material, 'time')}",
         "done",
     )
     if beyond := out_of_range(report, settings.accept_out_of_range):

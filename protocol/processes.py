@@ -121,7 +121,7 @@ def guarded(name: str, work: Callable[[], int]) -> int:
         process_log(name)(_sentence(error), "failed", "error")
         return exit_code(error)
     except Signalled as signalled:
-        process_log(name)(str(signalled), "stopped", "warning")
+        process_log(name)(str(signalled), "stopped")
         return signalled.exit_code
     except KeyboardInterrupt:
         return 130

@@ -33,6 +33,10 @@ class Signalled(KeyboardInterrupt):
         self.exit_code = 130 if number == signal.SIGINT else 0
 
 
+class Halted(Exception):
+    """Both parties stopped behind a checkpoint, because one of them was told to end (TERM)."""
+
+
 def attend(name: str) -> None:
     """From now on a signal ends this process at once, in a sentence that begins with `name`."""
 
@@ -41,7 +45,7 @@ def attend(name: str) -> None:
         try:
             # by way of the log if that is imported already: an import cannot be begun in the middle
             # of another
-            sys.modules["protocol.log"].process_log(name)(str(signalled), "stopped", "warning")
+            sys.modules["protocol.log"].process_log(name)(str(signalled), "stopped")
         except Exception:  # not imported, or interrupted while it wrote
             os.write(2, f"{name}: {signalled}\n".encode())
         os._exit(signalled.exit_code)

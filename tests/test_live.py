@@ -4,6 +4,7 @@ dark, with keys alone."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 from collections.abc import Mapping
@@ -20,13 +21,16 @@ from dealer.service import Service
 from party import Party
 from party.local import free_address
 from party.view import RunView
+from protocol.errors import LinkError
 from protocol.jobs import Input, Job
 from protocol.log import LOGGER
 from protocol.parsers import Address
+from protocol.signals import Halted
 from protocol.web.page import page
 
 ANYWHERE = Address("127.0.0.1", 0)
 SECRET = 1234.0625
+CURVE = {"steps": [1, 2], "values": [0.5, 0.75]}
 
 
 class Descent(Job):
@@ -155,6 +159,12 @@ async def test_a_browser_shows_it(run, tmp_path):
         await tab.until("document.querySelectorAll('#graphs polyline').length == 1")
         await tab.until("document.getElementById('rounds').rows.length > 0")
         assert await tab.ask("document.title") == "bob: Descent, session default"
+        await tab.ask(f"curves({json.dumps(dict.fromkeys(('short', 'long' * 40), CURVE))})")
+        hues = """[...document.querySelectorAll("figure")].map((each) => [
+            getComputedStyle(each.querySelector("span")).color,
+            getComputedStyle(each.querySelector("polyline")).stroke])"""
+        (short, its), (long, own) = await tab.ask(hues)
+        assert short == its != long == own, "a name has the colour of its curve"
         assert "10 of 12 steps" in await tab.ask("document.getElementById('pace').textContent")
         assert "alice and bob: connected" in await tab.ask(
             "document.getElementById('picture').getAttribute('aria-label')"
@@ -167,6 +177,16 @@ async def test_a_browser_shows_it(run, tmp_path):
         assert await tab.ask("document.documentElement.scrollWidth <= innerWidth"), (
             "nothing stands beside the window"
         )
+        await tab.do(
+            "Emulation.setDeviceMetricsOverride",
+            width=360,
+            height=900,
+            deviceScaleFactor=1,
+            mobile=False,
+        )
+        await tab.ask(f"about({json.dumps({'role': 'bob', 'title': 'x' * 80})})")
+        assert await tab.ask("document.documentElement.scrollWidth") == 360
+        await tab.ask("about(seen.about)")
         reached = []
         for _ in range(3):
             await tab.press("Tab")
@@ -176,4 +196,30 @@ async def test_a_browser_shows_it(run, tmp_path):
         assert not tab.complaints
         paused.go_on.set()
         await asyncio.gather(*tasks)
-        await tab.until("document.getElementById('status').classList.contains('ended')")
+        await tab.until("document.getElementById('status').textContent.startsWith('The run is')")
+        assert "left" not in await tab.ask("document.getElementById('pace').textContent")
+        assert await tab.ask("document.title") == "done, bob: Descent, session default"
+        assert await tab.ask("source.readyState === EventSource.CLOSED"), "nobody is asked any more"
+        assert await tab.ask("document.body.className") == "bob done"
+        assert not tab.complaints
+
+
+@pytest.mark.parametrize(
+    "error, why",
+    [
+        (None, ""),
+        (LinkError("bob went away"), "bob went away"),
+        (asyncio.CancelledError(), "it was asked to end"),
+        (Halted(), "it was asked to end; the same command goes on from there"),
+        (ValueError(SECRET), "a fault of its program (ValueError)"),
+    ],
+)
+async def test_every_browser_is_told_how_it_ended(error, why):
+    with contextlib.nullcontext() if error is None else pytest.raises(type(error)):
+        async with page(ANYWHERE, None, lambda: {"now": {}}) as url:
+            watching = [asyncio.create_task(told(url, {"end"})) for _ in range(2)]
+            await told(url, {"now"})
+            if error is not None:
+                raise error
+    for found in await asyncio.gather(*watching):
+        assert found == {"now": {}, "end": why}

@@ -61,6 +61,9 @@ async def test_what_is_scraped_is_what_the_run_counted(tmp_path, monkeypatch):
         async def before(self, step: int) -> None:
             if step == 5:
                 during.append(await scraped(f"http://{at}/metrics"))
+                during.append(
+                    {measure.asked: it for measure, _, it in dealer.metrics.samples(services[0])}
+                )
 
     hers, his = Seen(), Seen()
     async with dealing(services) as where:
@@ -76,6 +79,13 @@ async def test_what_is_scraped_is_what_the_run_counted(tmp_path, monkeypatch):
         async with metrics(ANYWHERE, None, partial(dealer.metrics.samples, services[0])) as url:
             dealt = await scraped(url)
     assert during[0]["mpc_step",] == 5 and during[0]["mpc_link_connected", "bob"] == 1
+    held, declared, most = (
+        during[1][f"mpc_dealer_{name}_memory_bytes"] for name in ("held", "declared", "max")
+    )
+    empty = dealt["mpc_dealer_declared_memory_bytes",]
+    assert 0 < held < declared < most == services[0].settings.max_memory
+    assert empty == 2 * dealt["mpc_dealer_max_stock_bytes",] < declared
+    assert dealt["mpc_dealer_held_memory_bytes",] == 0
     assert found["mpc_rounds_total",] == report.rounds
     assert (
         found["mpc_round_messages_total", "sent"] + found["mpc_round_messages_total", "received"]

@@ -7,10 +7,12 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 
 from protocol.errors import LACKING, ConfigError, DataError, LinkError, MpcError, exit_code
+from protocol.log import LOGGER, configure
 from protocol.processes import guarded
 from protocol.signals import Signalled, held, reacting, unwind
 
@@ -90,6 +92,17 @@ def test_signals_unwind_are_held_and_handed_back():
     assert caught.value.exit_code == 0 and seen == ["not yet"]
     assert signal.getsignal(signal.SIGTERM) is before
     assert Signalled(signal.SIGINT).exit_code == 130
+
+
+@pytest.mark.parametrize("number, code", [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_being_asked_to_end_is_told_and_with_quiet_is_not(number, code, capsys, monkeypatch):
+    monkeypatch.setattr("protocol.log._configured", [])
+    monkeypatch.setattr(LOGGER, "handlers", [])
+    monkeypatch.setattr(LOGGER, "propagate", False)
+    for quiet, said in ((True, ""), (False, f"dealer: ended by {number.name}\n")):
+        configure("dealer", "text", quiet)
+        assert guarded("dealer", partial(unwind, number)) == code
+        assert capsys.readouterr().err == said
 
 
 @pytest.mark.parametrize("program", ["party", "dealer"])

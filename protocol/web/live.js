@@ -56,7 +56,7 @@ function now(it) {
   const words = [`${count(it.step)} of ${count(it.steps)} steps`];
   if (it.epoch) words.push(`epoch ${it.epoch[0]} of ${it.epoch[1]}`);
   if (it.pace.steps) words.push(`${Number(it.pace.steps.toPrecision(3))} steps/s`, `${count(Math.round(it.pace.rounds))} rounds/s`);
-  if (it.left !== null) words.push(`about ${span(it.left)} left`);
+  if (it.left) words.push(`about ${span(it.left)} left`);
   put(by("pace"), words.join(" · "));
   whole(it);
   rounds();
@@ -126,7 +126,7 @@ function links(it) {
 function curves(it) {
   const names = Object.keys(it);
   show("curves", names.length > 0);
-  by("graphs").replaceChildren(...names.map((name) => {
+  by("graphs").replaceChildren(...names.map((name, nth) => {
     const { steps, values } = it[name];
     const known = values.filter((value) => value !== null);
     const low = Math.min(...known), high = Math.max(...known), width = Math.max(1, steps[steps.length - 1] - steps[0]);
@@ -136,7 +136,7 @@ function curves(it) {
     const label = `${name}: ${last} after step ${count(steps[steps.length - 1])}; lowest ${digits(low)}, highest ${digits(high)}`;
     const svg = make("svg", { viewBox: "0 0 300 100", preserveAspectRatio: "none", role: "img", "aria-label": label },
       make("polyline", { class: "curve", points: points.length > 1 ? points.join(" ") : `0,50 300,50` }));
-    return make("figure", {}, make("figcaption", {}, make("span", {}, name), make("b", {}, last)), svg,
+    return make("figure", { class: `c${nth % 6}` }, make("figcaption", {}, make("span", {}, name), make("b", {}, last)), svg,
       make("p", { class: "quiet small" }, `after steps ${count(steps[0])} to ${count(steps[steps.length - 1])}; from ${digits(low)} to ${digits(high)}`));
   }));
 }
@@ -168,7 +168,15 @@ function events(it) {
   }));
 }
 
-const parts = { about, now, plan, links, curves, sessions, shapes, figures, events };
+function end(why) {
+  source.close(); // nobody is there to be asked any more
+  const it = seen.about.role === "dealer" ? "The dealer" : "The run";
+  document.body.classList.add(why ? "stopped" : "done");
+  put(by("status"), `${why ? `${it} stopped: ${why}` : `${it} is done`}; below is what it showed last.`);
+  document.title = `${why ? "stopped" : "done"}, ${document.title}`;
+}
+
+const parts = { about, now, plan, links, curves, sessions, shapes, figures, events, end };
 const source = new EventSource("events");
 for (const [name, handle] of Object.entries(parts)) {
   source.addEventListener(name, (event) => { seen[name] = JSON.parse(event.data); handle(seen[name]); });

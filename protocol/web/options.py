@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 
 from ..config import Setting
 from ..errors import ConfigError
+from ..extras import needed
 from ..keyring import is_loopback
 from ..parsers import Address, file_path, listen_address
 from .measures import Sample
@@ -86,7 +87,7 @@ class Watch:
         for name, where in (("page", found.page), ("metrics", found.metrics)):
             if where is not None:
                 _token(f"--{name}", where, found.token)
-                with _extra(f"--{name}", name):
+                with needed(f"--{name}", name):
                     import_module(f".{name}", __package__)
         return found if found.page or found.metrics else None
 
@@ -123,15 +124,3 @@ def _openly(where: Address) -> str:
         if is_loopback(str(where))
         else ", not encrypted: put a proxy with TLS before it, or take a tunnel"
     )
-
-
-@contextlib.contextmanager
-def _extra(option: str, extra: str) -> Iterator[None]:
-    """ConfigError that says what to install if a library is not there."""
-    try:
-        yield
-    except ImportError as error:
-        raise ConfigError(
-            f"{option} needs {error.name}, which is not installed: python -m pip install"
-            f" 'mpc-playground[{extra}]'"
-        ) from None

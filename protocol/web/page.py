@@ -2,7 +2,7 @@
 server-sent events.
 
 What it shows is a mapping of *parts* to plain data. Each browser is sent a part when it is another
-than what it was sent last.
+than what it was sent last, and at the end how the work ended, so that it stops asking.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from typing import Any
 
 from aiohttp import web
 
+from ..errors import MpcError
 from ..parsers import Address
+from ..signals import Halted
 from .site import serving
 
 INTERVAL = 0.5  # seconds between two looks at what has changed
@@ -32,7 +34,7 @@ Parts = Callable[[], Mapping[str, Any]]
 async def page(where: Address, token: str | None, parts: Parts) -> AsyncIterator[str]:
     """Serve what `parts` gives at / while the block lasts, whose value is the URL."""
     text, policy = _document()
-    watching = 0
+    watching, over = 0, asyncio.get_running_loop().create_future()  # why it ended, "" if it is done
 
     async def document(request: web.Request) -> web.Response:
         headers = {"Content-Security-Policy": policy, "X-Frame-Options": "DENY"}
@@ -51,23 +53,42 @@ async def page(where: Address, token: str | None, parts: Parts) -> AsyncIterator
             await response.prepare(request)
             await response.write(f"retry: {RETRY}\n\n".encode())
             while True:
+                end = {"end": over.result()} if over.done() else {}
                 found = {
                     name: json.dumps(value, separators=(",", ":"))
-                    for name, value in parts().items()
+                    for name, value in {**parts(), **end}.items()
                 }
                 new = {name: data for name, data in found.items() if sent.get(name) != data}
                 sent |= new
                 lines = "".join(f"event: {name}\ndata: {data}\n\n" for name, data in new.items())
                 # a comment shows whether the browser is still there
                 await response.write((lines or ":\n\n").encode())
-                await asyncio.sleep(INTERVAL)
+                if end:
+                    return response
+                await asyncio.wait([over], timeout=INTERVAL)
         except ConnectionError:
             return response
         finally:
             watching -= 1
 
     async with serving("--page", where, token, {"/": document, "/events": events}) as url:
-        yield url
+        try:
+            yield url
+        except BaseException as error:
+            over.set_result(_why(error))
+            raise
+        over.set_result("")
+
+
+def _why(error: BaseException) -> str:
+    """Why the work did not come to its end."""
+    if isinstance(error, MpcError):
+        return str(error)
+    if isinstance(error, Halted):
+        return "it was asked to end; the same command goes on from there"
+    if isinstance(error, (asyncio.CancelledError, KeyboardInterrupt)):
+        return "it was asked to end"
+    return f"a fault of its program ({type(error).__name__})"
 
 
 def _document() -> tuple[str, str]:
