@@ -6,7 +6,8 @@ from __future__ import annotations
 import importlib
 import io
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import cycle
 from typing import Any, Protocol
 
 from rich.console import Console, RenderableType
@@ -15,6 +16,12 @@ from rich.table import Table
 from rich.text import Text
 
 _HEIGHTS = "▁▂▃▄▅▆▇█"
+_COLOURS = ("cyan", "magenta", "yellow", "green", "blue", "red")  # of curves, in order
+_NAME = 32  # characters of a curve's name that are shown
+_MOST = 8  # curves
+
+
+Line = str | Text  # a string is of less weight than the bar
 
 
 class Bar(Protocol):
@@ -23,7 +30,7 @@ class Bar(Protocol):
     interval: float
     early: bool
 
-    def show(self, completed: int, total: int, lines: Sequence[str]) -> None: ...
+    def show(self, completed: int, total: int, lines: Sequence[Line]) -> None: ...
 
     def close(self) -> None: ...
 
@@ -31,7 +38,7 @@ class Bar(Protocol):
 class _Page(Progress):
     """The bar, and the lines."""
 
-    lines: Sequence[str] = ()
+    lines: Sequence[Line] = ()
 
     def __init__(self, role: str, console: Console) -> None:
         columns = (
@@ -46,9 +53,10 @@ class _Page(Progress):
     def get_renderables(self) -> Iterable[RenderableType]:
         yield self.make_tasks_table(self.tasks)
         for line in self.lines:
-            yield Text(f"  {line}", style="dim", no_wrap=True, overflow="ellipsis")
+            text = Text(line, style="dim") if isinstance(line, str) else line
+            yield Text("  ", no_wrap=True, overflow="ellipsis").append_text(text)
 
-    def put(self, completed: int, total: int, lines: Sequence[str]) -> None:
+    def put(self, completed: int, total: int, lines: Sequence[Line]) -> None:
         self.lines = lines
         self.update(self.task, completed=completed, total=total)
 
@@ -61,7 +69,7 @@ class TerminalBar:
     def __init__(self, role: str, console: Console) -> None:
         self._page = _Page(role, console)
 
-    def show(self, completed: int, total: int, lines: Sequence[str]) -> None:
+    def show(self, completed: int, total: int, lines: Sequence[Line]) -> None:
         self._page.put(completed, total, lines)
         self._page.start()  # which does nothing from the second time on
 
@@ -78,7 +86,7 @@ class NotebookBar:
         self._page = _Page(role, Console(file=io.StringIO(), force_jupyter=False))
         self._handle: Any = None
 
-    def show(self, completed: int, total: int, lines: Sequence[str]) -> None:
+    def show(self, completed: int, total: int, lines: Sequence[Line]) -> None:
         self._page.put(completed, total, lines)
         page = Table.grid()
         for row in self._page.get_renderables():
@@ -98,6 +106,25 @@ def own_bar(role: str) -> Bar | None:
     if console.is_jupyter:
         return NotebookBar(role)
     return TerminalBar(role, console) if sys.stderr.isatty() else None
+
+
+def curves(found: Mapping[str, Sequence[float]]) -> list[Line]:
+    """A line for each: its name, the last number, and the course of all, in the colour of the
+    name. A long name loses its middle; of many, the first are shown."""
+    shown = [(_short(name), f"{found[name][-1]:.5g}", found[name]) for name in [*found][:_MOST]]
+    long, wide = (max((len(each[n]) for each in shown), default=0) for n in (0, 1))
+    lines: list[Line] = [
+        Text.assemble(
+            (name.ljust(long), colour), (f" {last:<{wide}} ", "dim"), (curve(values), colour)
+        )
+        for (name, last, values), colour in zip(shown, cycle(_COLOURS), strict=False)
+    ]
+    return lines + ([f"and {len(found) - _MOST} more"] if len(found) > _MOST else [])
+
+
+def _short(name: str) -> str:
+    half = (_NAME - 1) // 2
+    return name if len(name) <= _NAME else f"{name[:half]}…{name[-half:]}"
 
 
 def curve(values: Sequence[float], most: int = 16) -> str:

@@ -22,8 +22,9 @@ from protocol.jobs import ROLES
 from protocol.log import Lines, Log
 from protocol.notify import Notifier
 from protocol.plan import Plan
+from protocol.wording import counted
 
-from .bars import Bar, TerminalBar, curve
+from .bars import Bar, Line, TerminalBar, curves
 from .intake import Supply
 from .runner import Runner
 from .seen import Seen
@@ -73,8 +74,8 @@ class Watching(Seen):
         super().planned(plan)
         sent = plan.bytes_sent(ROLES.index(self._role))
         self.note(
-            f"plan {plan.digest[:12]}: {plan.rounds:,} rounds, {sent:,} bytes to send, "
-            f"{plan.dealt_bytes:,} bytes dealt to bob",
+            f"plan {plan.digest[:12]}: {counted(plan.rounds, 'round')},"
+            f" {counted(sent, 'byte')} to send, {plan.dealt_bytes:,} bytes dealt to bob",
             "planned",
         )
         for line in plan.reveals:
@@ -135,7 +136,7 @@ class Watching(Seen):
             self._drawing = True
             self._beside(draw())
 
-    def _drawn(self) -> tuple[int, int, list[str]]:
+    def _drawn(self) -> tuple[int, int, list[Line]]:
         """What the bar shows: how far it is, how fast, the two links, what was revealed last."""
         if (progress := self.progress) is None:
             return 0, 1, [self.status]
@@ -143,23 +144,18 @@ class Watching(Seen):
         moved = counts.bytes_sent + counts.bytes_received
         figures = [
             "epoch {} of {}".format(*epoch) if (epoch := self.training_epoch) else "",
-            f"{counts.rounds:,} rounds, {moved / 1e6:.1f} MB",
+            f"{counted(counts.rounds, 'round')}, {moved / 1e6:.1f} MB",
             f"{pace.rounds:,.0f} rounds/s, {pace.bytes / 1e6:.2f} MB/s" if pace.rounds else "",
-            "keystream" if self._role == "alice" else f"{self.stock:,} steps in stock",
+            "keystream" if self._role == "alice" else f"{counted(self.stock, 'step')} in stock",
             f"attempt {counts.attempts}" if counts.attempts > 1 else "",
         ]
-        lines = [
+        lines: list[Line] = [
             ", ".join(filter(None, figures)),
             ", ".join(f"{link.whom} {link.state}" for link in self.links),
         ]
         if self.status.startswith("waiting"):
             lines.append(self.status)
-        if self.curves:
-            found = (
-                f"{name} {values[-1]:.5g} {curve(values)}"
-                for name, (_, values) in self.curves.items()
-            )
-            lines.append(", ".join(found))
+        lines += curves({name: values for name, (_, values) in self.curves.items()})
         over = progress.phase == Phase.FINISH
         return progress.steps if over else progress.step, max(progress.steps, 1), lines
 

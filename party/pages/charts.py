@@ -16,6 +16,7 @@ from .amounts import span
 from .markup import Child, tag
 
 WIDTH = 960.0
+LETTER = 8  # of a name, about
 LEFT = 64.0
 LANES = (34.0, 150.0)  # y of alice's and of bob's lane
 
@@ -190,8 +191,10 @@ def curves(
     said: str,
     dot: tuple[float, float, str] | None = None,
 ) -> Element:
-    """Lines over two axes; `dot` is one point with words beside it."""
-    bottom, top, right = 300.0, 26.0, WIDTH - 120
+    """Lines over two axes, each with its name behind it in its colour; `dot` is one point with
+    words beside it."""
+    room = max(120, *(20 + LETTER * len(line.name) for line in lines))
+    bottom, top, right = 300.0, 26.0, WIDTH - min(room, WIDTH / 2)
 
     def x(value: float) -> float:
         return LEFT + across.place(value) * (right - LEFT)
@@ -218,10 +221,11 @@ def curves(
         ]
         end_x, end_y = x(line.points[-1][0]), y(line.points[-1][1])
         above = max(end_y + 4, above + 16)  # names do not cover each other
-        drawn.append(tag("text", line.name, x=end_x + 10, y=above))
+        drawn.append(tag("text", line.name, x=end_x + 10, y=above, class_=f"name {kind}"))
     if dot is not None:
         drawn.append(tag("circle", cx=x(dot[0]), cy=y(dot[1]), r=5, class_="mark"))
-        drawn.append(tag("text", dot[2], x=x(dot[0]) + 10, y=y(dot[1]) + 18, class_="strong"))
+        below = y(dot[1]) + (18 if y(dot[1]) < bottom - 24 else -10)
+        drawn.append(tag("text", dot[2], x=x(dot[0]) + 10, y=below, class_="strong"))
     return tag("svg", *drawn, viewBox=f"0 0 {WIDTH:g} {bottom + 50:g}", role="img", aria_label=said)
 
 

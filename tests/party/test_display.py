@@ -13,7 +13,7 @@ import sys
 import numpy as np
 import pytest
 
-from party.bars import curve
+from party.bars import Line, curve, curves
 from party.display import Terminal, _due, shown
 from party.local import Trio
 from party.seen import Seen
@@ -36,7 +36,7 @@ def read_screen(master: int) -> str:
 @pytest.mark.system
 @pytest.mark.timeout(600)
 def test_the_bar_is_drawn_on_a_terminal():
-    steps = 20_000
+    steps = 6_000
     with Trio("drawn") as trio:
         trio.start("dealer")
         trio.start("bob", ["--iterations", str(steps)])
@@ -60,13 +60,17 @@ def test_the_bar_is_drawn_on_a_terminal():
             env=environment,
         ) as alice:
             os.close(slave)
-            screen = read_screen(master)
+            try:
+                screen = read_screen(master)
+            except BaseException:  # what nobody reads any more is never written to its end
+                alice.kill()
+                raise
         os.close(master)
     assert alice.returncode == 0, screen
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen)
     drawn = [
         int(done.replace(",", ""))
-        for done in re.findall(r"alice ([\d,]+) of 20,000 [━╸╺ ]+ *\d+%", plain)
+        for done in re.findall(r"alice ([\d,]+) of 6,000 [━╸╺ ]+ *\d+%", plain)
     ]
     assert len(set(drawn)) > 3, plain
     assert drawn == sorted(drawn)
@@ -91,6 +95,19 @@ def test_a_curve_is_as_high_as_its_numbers():
         and long[0] == "▁"
         and long[-1] == "█"
     )
+
+
+def test_each_curve_has_a_line_in_the_colour_of_its_name():
+    long = "accuracy of the rows that were held out, weighted"
+    found = curves({"loss": [3.0, 2.0], long: [0.5, 0.75]})
+    assert [str(line).split()[-2:] for line in found] == [["2", "█▁"], ["0.75", "▁█"]]
+    assert str(found[1]).startswith("accuracy of the…d out, weighted 0.75")
+    places = {str(line).index(line.split()[-1]) for line in map(str, found)}
+    assert len(places) == 1, "courses stand below each other"
+    colours = [[span.style for span in line.spans if span.style != "dim"] for line in found]
+    assert all(name == course for name, course in colours) and colours[0] != colours[1]
+    many: list[Line] = curves({f"m{n}": [1.0] for n in range(20)})
+    assert len(many) == 9 and many[-1] == "and 12 more" and curves({}) == []
 
 
 def test_numbers_are_shown_as_what_they_are():
