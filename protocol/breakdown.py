@@ -28,7 +28,9 @@ class Part:
     """What one execution of a phase costs for one operation."""
 
     name: str  # "matmul (128, 10)", "w (3, 1)"
-    line: str  # where the job says it, as "mlp.py:49"; "" for what it does not say
+    # the part of a model and the line of the job that say it, as "model.0, Dense" and "mlp.py:49";
+    # "" for what neither says
+    where: str
     rounds: tuple[int, ...]  # in which something is opened for it, the phase's first being 1
     sent: tuple[int, int]  # bytes, by alice and by bob
     dealt: int  # bytes
@@ -122,7 +124,7 @@ def _bytes(field: Field) -> int:
 
 
 def _said(plan: Plan, node: Node) -> tuple[str, str]:
-    """The operation's name, and where the job says it. What sizing has put in is named as what it
+    """The operation's name, and what says it. What sizing has put in is named as what it
     stands behind."""
     if isinstance(node.op, Rescale):
         (node,) = node.inputs
@@ -133,5 +135,6 @@ def _said(plan: Plan, node: Node) -> tuple[str, str]:
         return GUARD, ""
     name = node.op.label if isinstance(node.op, Leaf) else node.op.name
     files = {cell(file) or Path(file).name for file in map(source, type(plan.traced.job).__mro__)}
-    stated = not isinstance(node.op, Leaf) and node.origin.line.rpartition(":")[0] in files
-    return f"{name} {node.shape}", node.origin.line if stated else ""
+    _, line, place = (None, "", "") if isinstance(node.op, Leaf) else node.origin
+    stated = line if line.rpartition(":")[0] in files else ""
+    return f"{name} {node.shape}", ", ".join(filter(None, (place, stated)))

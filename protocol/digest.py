@@ -24,7 +24,8 @@ from typing import Any
 import numpy as np
 
 from .errors import JobError
-from .graph import NOWHERE, Carry, Graph, Op, Origin, Phase, Terms
+from .graph import Carry, Graph, Op, Phase, Terms
+from .origin import NOWHERE, Origin
 from .ranges import Interval
 from .views import Shape
 

@@ -16,7 +16,8 @@ shares.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
@@ -24,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import JobError
-from .origin import caller
+from .origin import NOWHERE, Origin, caller
 from .ranges import EVERYTHING, UNKNOWN, Interval, Spread, uniform
 from .schedule import Phase as Phase
 from .schedule import Schedule
@@ -34,20 +35,6 @@ Array = NDArray[np.float64]
 Checked = Callable[[int, dict[str, Array]], tuple[bool, bool]]
 """Called after every CHECK with the number of steps done and what it revealed, by name. Returns
 (end, best): whether the steps end here, and whether the finish is to have the variables of now."""
-
-
-class Origin(NamedTuple):
-    """The place in a job that made a node: the phase whose method ran, and "file:line" or "".
-
-    It is for messages to this party's own user; the peer's file may differ, and it is not part of
-    the plan.
-    """
-
-    phase: Phase | None = None
-    line: str = ""
-
-
-NOWHERE = Origin()
 
 
 class Terms(NamedTuple):
@@ -241,6 +228,7 @@ class Graph:
         self.settled: set[Node] = set()
         self.assumptions: list[str] = []  # what the job says of its values, in words
         self.rules: dict[Node, Rule] = {}  # nodes whose gradient is known as a whole
+        self._place = ""
         self._applied: dict[tuple[Op, tuple[Node, ...]], Node] = {}
         # carried variable, or "reveal " and a label → where it was assigned last
         self.origins: dict[str, Origin] = {}
@@ -290,7 +278,16 @@ class Graph:
         """The phase and the line of the job that are being traced; no line where the code that
         runs is a base class's own, not the job's."""
         line = caller()
-        return Origin(self.phase, "" if line == self.outside else line)
+        return Origin(self.phase, "" if line == self.outside else line, self._place)
+
+    @contextmanager
+    def placed(self, name: str) -> Iterator[None]:
+        """Operations that are made meanwhile are of this part of a model."""
+        before, self._place = self._place, name
+        try:
+            yield
+        finally:
+            self._place = before
 
     def assume(self, text: str) -> None:
         """Note an assumption about values, as a sentence for the plan; once each."""

@@ -43,10 +43,12 @@ from .ops.ended import Ended
 from .ops.statement import Within
 from .ops.stored import Stored
 from .ops.truncation import Rescale
+from .origin import NOWHERE
 from .ranges import EVERYTHING, Interval, Spread
 from .sizing import WIDE_SIZE, Sizes
 from .solver import WORD, size
 from .variables import GUARDS
+from .wording import counted
 
 ADVICE = (
     "numbers that leave their range wrap around, and what is computed from them is no answer: bring"
@@ -80,7 +82,8 @@ def beyond(what: str, count: int, size: int, interval: Interval) -> str:
     """A phrase for it. An entry that has wrapped may count at both ends of its range: a count above
     `size` is at least half of it."""
     number = f"{count:,}" if count <= size else f"at least {min(size, -(-count // 2)):,}"
-    return f"{what}: {number} of {size:,} entries outside [{interval[0]:.6g}, {interval[1]:.6g}]"
+    entries = counted(size, "entry", "entries")
+    return f"{what}: {number} of {entries} outside [{interval[0]:.6g}, {interval[1]:.6g}]"
 
 
 def slack(interval: Interval, scale: int, proven: bool = False) -> float:
@@ -210,7 +213,7 @@ def _assumptions(sizes: Sizes, job: Job, steps: int) -> list[tuple[Node, Guard]]
     for node in graph.nodes:
         if node.op.domain != EVERYTHING and node in sizes.needs:
             (x,) = node.inputs
-            what = f"the argument of {node.op.name} of shape {node.shape}{_line(node.origin.line)}"
+            what = f"the argument of {node.op.name} of shape {node.shape}{node.origin.beside}"
             if not _inside(_proven(x, job), node.op.domain):
                 guard(x, node.op.domain, what, exact=True, abrupt=node.op.abrupt)
     ranges = {node.op.label: node.interval for node in graph.nodes if isinstance(node.op, Carry)}
@@ -225,10 +228,10 @@ def _assumptions(sizes: Sizes, job: Job, steps: int) -> list[tuple[Node, Guard]]
             guard(
                 node,
                 ranges[label],
-                f"v.{label}{_line(graph.origins[label].line if label in graph.origins else '')}",
+                f"v.{label}{graph.origins.get(label, NOWHERE).beside}",
             )
     for node in graph.nodes:
-        what = f"{node.op.name} of shape {node.shape}{_line(node.origin.line)}"
+        what = f"{node.op.name} of shape {node.shape}{node.origin.beside}"
         if node.declared != EVERYTHING and not _inside(_proven(node, job), node.declared):
             guard(node, node.declared, what)
         if node in sizes.assumed:
@@ -250,10 +253,6 @@ def _proven(node: Node, job: Job) -> Interval:
         case Within():
             return node.inputs[0].interval
     return node.op.bounds(*node.inputs)
-
-
-def _line(line: str) -> str:
-    return f" ({line})" if line else ""
 
 
 def _common(a: Interval, b: Interval) -> Interval:

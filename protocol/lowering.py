@@ -385,4 +385,5 @@ def _assumption(node: Node, limit: float) -> str:
         if math.isfinite(node.peak)
         else "nothing is certain of it"
     )
-    return f"{node.op.name} of shape {node.shape} is assumed to stay within ±{limit:.3g}; {proven}"
+    what = f"{node.op.name} of shape {node.shape}{node.origin.beside}"
+    return f"{what} is assumed to stay within ±{limit:.3g}; {proven}"

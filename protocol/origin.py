@@ -7,8 +7,34 @@ import inspect
 import sys
 from pathlib import Path
 from types import FunctionType
+from typing import NamedTuple
+
+from .schedule import Phase
 
 PACKAGE = __name__.partition(".")[0]
+
+
+class Origin(NamedTuple):
+    """The place in a job that made a node: the phase whose method ran, "file:line" or "", and the
+    part of a model or "".
+
+    It is for messages to this party's own user; the peer's file may differ, and it is not part of
+    the plan.
+    """
+
+    phase: Phase | None = None
+    line: str = ""
+    place: str = ""  # "model.0, Dense"
+
+    @property
+    def beside(self) -> str:
+        """Part and line as they stand behind what they are of: " (model.0, Dense, mlp.py:12)"; or
+        nothing."""
+        found = ", ".join(filter(None, (self.place, self.line)))
+        return f" ({found})" if found else ""
+
+
+NOWHERE = Origin()
 
 
 def caller() -> str:

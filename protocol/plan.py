@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass, field, replace
 
 from . import contract_codec
@@ -20,6 +21,7 @@ from .contract import Dealing, PhaseDealing
 from .cost import PhaseCost, run_seconds
 from .describe import often, reveals
 from .digest import Listing
+from .errors import JobError
 from .graph import Phase, Terms
 from .guard import Guards, guarded, revealed_range
 from .jobs import ROLES
@@ -34,6 +36,7 @@ from .sizing import Sizes
 from .solver import size
 from .tracing import Traced
 from .variables import GUARDS, SHARE_OF
+from .wording import counted
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class Way:
 
     def __str__(self) -> str:
         return (
-            f"{self.joins}: {self.rounds:,} rounds, {self.sent:,} bytes sent by a party,"
+            f"{self.joins}: {counted(self.rounds, 'round')}, {self.sent:,} bytes sent by a party,"
             f" {self.dealt:,} dealt, {self.seconds:.3g} s"
         )
 
@@ -145,6 +148,35 @@ class Plan:
             found.append(Way(joins, rounds, sent, dealt, run_seconds(costs, traced.network)))
         return found
 
+    @property
+    def precisions(self) -> list[tuple[Plan, float]]:
+        """The plan with each number of fraction bits among which was chosen, the finest first, and
+        the error of the least precise of what is revealed, as a part of its range. Of a job that
+        states them, none."""
+        traced, found = self.traced, []
+        for one in traced.tried:
+            if one.numerics == traced.numerics:
+                plan = self
+            else:
+                other = copy(traced)
+                other.numerics, other.graph = one.numerics, one.graph
+                try:
+                    plan = make_plan(other, self.lowering.party, self.learners, self.guarded)
+                except JobError:  # with the guard it does not fit into the ring
+                    continue
+            found.append((plan, one.error))
+        return found
+
+    @property
+    def seconds(self) -> float:
+        """Of a run over the network that is planned for."""
+        return run_seconds(self.executions, self.traced.network)
+
+    @property
+    def executions(self) -> list[tuple[PhaseCost, int]]:
+        """What each phase costs, and how often it is executed."""
+        return [(self.costs[phase], self.dealing.count(phase)) for phase in Phase]
+
     def sized(self, iterations: int) -> Plan:
         """The plan for another number of iterations, as far as its cost is concerned."""
         schedule = checked(self.traced.job, self.lowering.sizes, self.costs, iterations)
@@ -152,16 +184,14 @@ class Plan:
 
     @property
     def rounds(self) -> int:
-        return sum(cost.rounds * self.dealing.count(Phase(n)) for n, cost in enumerate(self.costs))
+        return sum(times * cost.rounds for cost, times in self.executions)
 
     def bytes_sent(self, party: int) -> int:
-        return sum(
-            cost.sent[party] * self.dealing.count(Phase(n)) for n, cost in enumerate(self.costs)
-        )
+        return sum(times * cost.sent[party] for cost, times in self.executions)
 
     @property
     def dealt_bytes(self) -> int:
-        return sum(cost.dealt * self.dealing.count(Phase(n)) for n, cost in enumerate(self.costs))
+        return sum(times * cost.dealt for cost, times in self.executions)
 
     @property
     def party_memory(self) -> int:

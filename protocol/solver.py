@@ -331,9 +331,8 @@ def _scale(sizes: Sizes, node: Node, firsts: dict[Node, int]) -> int:
 
 
 def _refusal(sizes: Sizes, node: Node) -> str:
-    line = f" ({node.origin.line})" if node.origin.line else ""
     return (
-        f"{node.op.name} of shape {node.shape}{line} needs {sizes.needs[node]} bits and the ring"
-        f" has {MOST_BITS}: {sizes.scales[node]} fraction bits, and {sizes.integer_bits(node)} for"
-        f" numbers up to ±{sizes.limit(node):.3g}"
+        f"{node.op.name} of shape {node.shape}{node.origin.beside} needs {sizes.needs[node]} bits"
+        f" and the ring has {MOST_BITS}: {sizes.scales[node]} fraction bits, and"
+        f" {sizes.integer_bits(node)} for numbers up to ±{sizes.limit(node):.3g}"
     )

@@ -17,7 +17,7 @@ from .cost import LAN, Network, PhaseCost
 from .digest import Listing, listing
 from .draws import Draw
 from .errors import JobError
-from .graph import Carry, Graph, Origin, Phase, Source, Terms
+from .graph import Carry, Graph, Phase, Source, Terms
 from .guard import guarded
 from .inputs import JOINT, Input, bind, inside, member
 from .job import Job
@@ -28,7 +28,7 @@ from .ops.incremental import carry_products
 from .ops.rates import move_rates
 from .ops.selection import settle_selected
 from .ops.statement import state
-from .origin import caller
+from .origin import Origin, caller
 from .ranges import EVERYTHING, Interval, Spread
 from .sizing import Numerics, Sizes
 from .variables import SHARE_OF, Variables

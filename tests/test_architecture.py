@@ -16,8 +16,8 @@ MOST_LINES = 440  # of at most 100 columns
 # Lower ones know nothing of higher ones, those on one line not of each other. A name stands for its
 # package.
 ORDER = [
-    ("errors", "files", "limits", "origin", "ranges", "schedule"),
-    ("arguments", "kernels", "preparation"),
+    ("errors", "files", "limits", "ranges", "schedule", "wording"),
+    ("arguments", "kernels", "origin", "preparation"),
     ("ring",),
     ("prg", "fixedpoint"),
     ("views",),

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
 
+from protocol.wording import counted
+
 from .amounts import size, span
 from .charts import Curve, bar, curves, even, key, logarithmic, table
 from .markup import Child, page, tag, write
@@ -31,9 +33,9 @@ def lab_page(found: Mapping[str, Any]) -> str:
         tag("h1", title),
         tag(
             "p",
-            f"An iteration takes {each['rounds']:,} rounds, in which a party sends"
+            f"An iteration takes {counted(each['rounds'], 'round')}, in which a party sends"
             f" {size(max(each['bytes_sent']))}, and {size(each['dealt_bytes'])} that are dealt."
-            f" Measured between three processes over {len(cells)} links.",
+            f" Measured between three processes over {counted(len(cells), 'link')}.",
             class_="quiet",
         ),
         *_times(cells, each["rounds"]),
@@ -43,7 +45,8 @@ def lab_page(found: Mapping[str, Any]) -> str:
         tag("ul", *(tag("li", f"{found[text]}.") for text in ("scaling", "repetition"))),
         tag(
             "p",
-            f"{machine['system']}, {machine['cores']} cores, Python {machine['python']}.",
+            f"{machine['system']}, {counted(machine['cores'], 'core')},"
+            f" Python {machine['python']}.",
             class_="small quiet",
         ),
         tag("p", tag("code", found["command"]), class_="small quiet"),
@@ -68,7 +71,9 @@ def _times(cells: Sequence[Row], rounds: int) -> list[Child]:
     picture = curves(
         lines, even("round-trip time, ms", 0.0, far), logarithmic("ms per iteration", values), said
     )
-    words = f"Latency alone: {rounds:,} rounds of half a round trip each." if floor else said
+    words = (
+        f"Latency alone: {counted(rounds, 'round')} of half a round trip each." if floor else said
+    )
     return [tag("h2", "Time per iteration"), tag("figure", picture, tag("figcaption", words))]
 
 
@@ -93,6 +98,7 @@ def _predictions(cells: Sequence[Row]) -> list[Child]:
         (
             _link(cell),
             f"{cell['iterations']:,}",
+            f"{cell['runs']}",
             span(cell["iteration_ms"] / 1e3),
             span(cell["predicted_iteration_ms"] / 1e3),
             f"{cell['prediction_error']:+.1%}",
@@ -110,9 +116,9 @@ def _predictions(cells: Sequence[Row]) -> list[Child]:
         key(("bob", "measured"), ("wait", "predicted")),
         table(
             "Predicted and measured",
-            ("Link", "iterations", "measured", "predicted", "off by", ""),
+            ("Link", "iterations", "runs", "measured", "predicted", "off by", ""),
             rows,
-            "tnnnnb",
+            "tnnnnnb",
         ),
     ]
 

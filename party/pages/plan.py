@@ -12,6 +12,7 @@ from protocol.breakdown import Part, kinds, parts
 from protocol.graph import Phase
 from protocol.jobs import ROLES
 from protocol.plan import Plan
+from protocol.wording import counted
 
 from ..planned import Planned
 from .amounts import size, span
@@ -79,9 +80,9 @@ def _tiles(planned: Planned) -> Element:
         (
             "Predicted, online",
             span(predicted.seconds),
-            f"{steps:,} iterations, {each}" if steps else each,
+            f"{counted(steps, 'iteration')}, {each}" if steps else each,
         ),
-        ("Rounds", f"{plan.rounds:,}", f"{2 * plan.rounds:,} messages"),
+        ("Rounds", f"{plan.rounds:,}", f"{counted(2 * plan.rounds, 'message')}"),
         ("Sent by a party", size(max(sent)), each_sends),
         ("Dealt", size(plan.dealt_bytes), f"to bob {plan.dealt_bytes:,} B; a seed of 32 B to each"),
     ]
@@ -106,7 +107,7 @@ def _operations(plan: Plan) -> list[Child]:
     rows = [
         (
             part.name,
-            tag("code", part.line) if part.line else "",
+            tag("code", part.where) if part.where else "",
             NAMES[phase].lower(),
             size(times * max(part.sent)),
             size(times * part.dealt),
@@ -122,7 +123,10 @@ def _operations(plan: Plan) -> list[Child]:
         ),
         key(("bob", "sent by a party"), ("dealer", "dealt")),
         *folded(
-            "Bytes by operation", ("Operation", "line", "when", "sent", "dealt", ""), rows, "tttnnb"
+            "Bytes by operation",
+            ("Operation", "where", "when", "sent", "dealt", ""),
+            rows,
+            "tttnnb",
         ),
     ]
 
@@ -187,7 +191,7 @@ def _memory(planned: Planned) -> list[Child]:
 
 
 def _alternatives(plan: Plan) -> list[Child]:
-    ways, tried = plan.comparisons, plan.traced.tried
+    ways, precisions = plan.comparisons, plan.precisions
     found: list[Child] = []
     if ways:
         most = max(way.seconds for way in ways)
@@ -215,24 +219,26 @@ def _alternatives(plan: Plan) -> list[Child]:
                 0,
             ),
         ]
-    if tried:
-        most = max(one.seconds for one in tried)
-        rows = [
+    if precisions:
+        most = max(other.seconds for other, _ in precisions)
+        numbers = [
             (
-                f"{one.fraction_bits}",
-                f"{one.rounds:,}",
-                size(one.bytes),
-                f"{one.error:.1e}",
-                span(one.seconds),
-                bar(("bob", one.seconds), whole=most),
+                f"{other.traced.numerics.fraction_bits}",
+                f"{other.rounds:,}",
+                size(max(map(other.bytes_sent, (0, 1)))),
+                size(other.dealt_bytes),
+                f"{error:.1e}",
+                span(other.seconds),
+                bar(("bob", other.seconds), whole=most),
             )
-            for one in tried
+            for other, error in precisions
         ]
-        chosen = [one.fraction_bits for one in tried].index(plan.traced.numerics.fraction_bits)
-        headings = ("Fraction bits", "rounds", "bytes", "error, of its range", "takes", "")
+        chosen = [other for other, _ in precisions].index(plan)
+        headings = ("Fraction bits", "rounds", "sent", "dealt", "error, of its range", "takes", "")
+        said = f"Fraction bits, planned for {plan.traced.network}: {numbers[chosen][0]} are taken."
         found += [
-            tag("p", f"Fraction bits, chosen: {plan.traced.choice}."),
-            table("Fraction bits", headings, rows, "tnnnnb", chosen),
+            tag("p", said),
+            table("Fraction bits", headings, numbers, "tnnnnnb", chosen),
         ]
     elif not ways:
         found = [

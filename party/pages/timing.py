@@ -13,6 +13,7 @@ from protocol.channel.shaping import PROFILES
 from protocol.cost import PACE, Network, PhaseCost, dealing_seconds, online_seconds, run_seconds
 from protocol.graph import Phase
 from protocol.plan import Plan
+from protocol.wording import counted
 
 from ..planned import Planned
 from .amounts import span, unit
@@ -46,8 +47,7 @@ def where_time_goes(planned: Planned) -> Element:
     """Where the time of the run goes: latency, bytes, the processes' own work, and waiting for the
     dealer."""
     plan, network = planned.plan, _network(planned)
-    counted = [(plan.costs[phase], plan.dealing.count(phase)) for phase in Phase]
-    split = [(times, *_split(cost, network)) for cost, times in counted]
+    split = [(times, *_split(cost, network)) for cost, times in plan.executions]
     latency, crossing, own = (sum(row[0] * row[n] for row in split) for n in (1, 2, 3))
     waited = planned.predicted.waited_for_material
     shares = {
@@ -84,7 +84,7 @@ def time_lines(planned: Planned) -> list[Child]:
             continue
         seconds = online_seconds(cost, network)
         often = f", {times:,} times" if times > 1 else ""
-        heads = tag("b", NAMES[phase]), f": {_count(cost.rounds, 'round')}, {span(seconds)}{often}"
+        heads = tag("b", NAMES[phase]), f": {counted(cost.rounds, 'round')}, {span(seconds)}{often}"
         opened = "open" if phase == main else None
         found.append(
             tag("details", tag("summary", *heads), *_phase(plan, phase, network), open=opened)
@@ -103,9 +103,8 @@ def _phase(plan: Plan, phase: Phase, network: Network) -> list[Element]:
     end = online_seconds(cost, network)
     dealing = dealing_seconds(cost.dealt, network) if cost.dealt else 0.0
     dealt = f", for which the dealer needs {span(dealing)}" if dealing else ""
-    said = (
-        f"{NAMES[phase]}: {_count(len(each), 'round')} between alice and bob in {span(end)}{dealt}."
-    )
+    between = f"{counted(len(each), 'round')} between alice and bob in {span(end)}"
+    said = f"{NAMES[phase]}: {between}{dealt}."
     rows = [
         (f"{n}", _opened(one.opens, one.reveals), f"{max(one.sent):,}", span(seconds))
         for n, (one, seconds) in enumerate(zip(each, times, strict=True), 1)
@@ -124,7 +123,7 @@ def _opened(opens: Sequence[str], reveals: Sequence[str]) -> str:
 
 def other_links(planned: Planned) -> list[Child]:
     plan = planned.plan
-    costs = [(plan.costs[phase], plan.dealing.count(phase)) for phase in Phase]
+    costs = plan.executions
     far = max(0.2, 1.25 * planned.link.rtt)
     distances = [far * n / 40 for n in range(41)]
 
@@ -170,7 +169,3 @@ def other_links(planned: Planned) -> list[Child]:
 
 def _over(link: LinkShape) -> Network:
     return Network(link.rtt, link.bandwidth, link.bandwidth, link.jitter)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'s' * (number != 1)}"

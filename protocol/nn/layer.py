@@ -109,13 +109,15 @@ class Layer(Bundle):
         raise NotImplementedError
 
     def made_of(self, scope: Scope, x: Secret) -> Secret:
-        """The same; a JobError says which layer it is of."""
+        """The same; its operations, and a JobError, are known by the layer's name."""
+        name = f"{scope.path}, {type(self).__name__}"
         try:
-            return self.forward(scope, x)
+            with x._graph.placed(name):
+                return self.forward(scope, x)
         except _LayerError:
             raise
         except JobError as error:
-            named = _LayerError(f"{scope.path}, {type(self).__name__}: {error}")
+            named = _LayerError(f"{name}: {error}")
             raise named.with_traceback(error.__traceback__) from None
 
     def places(self) -> dict[str, Layer]:

@@ -140,10 +140,14 @@ class Training(Supervised):
         seed = self.seed if self.shuffle else None
         x, y = (rows.minibatch(self.batch, shuffle=seed) for rows in self.split(v, held_out=False))
         names = self.model.trained()
-        loss = self.loss(self.model(v, x), y)
+        z = self.model(v, x)
+        with z._graph.placed(type(self.loss).__name__):
+            loss = self.loss(z, y)
         each = self._steps() or 1
         optimiser = self.optimiser.over(each, self.epochs + self._begun / each)
-        optimiser.step(v, names, gradient(loss, [v[name] for name in names]))
+        gradients = gradient(loss, [v[name] for name in names])
+        with z._graph.placed(type(optimiser).__name__):
+            optimiser.step(v, names, gradients)
 
     def check(self, v: Variables) -> None:
         self._told(v, "")
@@ -161,7 +165,11 @@ class Training(Supervised):
                 " 0.2, say"
             )
         z = self.forward(v, x)
-        return {name: metric(z, y) for name, metric in self.metrics.items()}
+        found = {}
+        for name, metric in self.metrics.items():
+            with z._graph.placed(name):
+                found[name] = metric(z, y)
+        return found
 
     def forward(self, v: Variables, x: Secret) -> Secret:
         return self.model(v, x, training=False)

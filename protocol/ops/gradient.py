@@ -57,12 +57,13 @@ def gradient(loss: Secret, of: Sequence[Secret], peak: float | None = None) -> l
     for node in reversed(forward):
         if node not in flows or node not in reaches:
             continue
-        for n, use in enumerate(_uses(graph, node)):
-            if use not in reaches or (found := _pulled(graph, node, n, flows[node])) is None:
-                continue
-            if peak is not None and use not in targets and _is_new(found.tensor, len(forward)):
-                _assume(found, use, peak)
-            flows[use] = flows[use] + found if use in flows else found
+        with graph.placed(node.origin.place):
+            for n, use in enumerate(_uses(graph, node)):
+                if use not in reaches or (found := _pulled(graph, node, n, flows[node])) is None:
+                    continue
+                if peak is not None and use not in targets and _is_new(found.tensor, len(forward)):
+                    _assume(found, use, peak)
+                flows[use] = flows[use] + found if use in flows else found
     for node, tensor in zip(targets, of, strict=True):
         if node not in flows:
             depends = end in _dependants(graph, forward, [node])

@@ -144,12 +144,12 @@ class Poly(Secure):
         if narrow.limbs < form.limbs:
             form, mask = narrow, replace(mask, bits=width + scale - argument)
         if form.limbs > MAX_LIMBS:
-            line = f" ({node.origin.line})" if node.origin.line else ""
             raise JobError(
-                f"{self.label} of degree {len(self.coefficients) - 1}{line} for |x| ≤ {limit:g} at"
-                f" {argument} fraction bits needs {64 * form.limbs} bits, and there are"
-                f" {64 * MAX_LIMBS}: give a smaller limit, or argument_bits below {argument}, with"
-                f" which x is read in steps of {2.0 ** -(argument - 1):.1e} or more"
+                f"{self.label} of degree {len(self.coefficients) - 1}{node.origin.beside} for"
+                f" |x| ≤ {limit:g} at {argument} fraction bits needs {64 * form.limbs} bits, and"
+                f" there are {64 * MAX_LIMBS}: give a smaller limit, or argument_bits below"
+                f" {argument}, with which x is read in steps of {2.0 ** -(argument - 1):.1e}"
+                " or more"
             )
         powers = Powers(mask, scale - argument, len(self.coefficients) - 1, form.limbs, form.unit)
         of_x = Polynomial(powers, *form[:3], out_scale, limbs_for(out_bits))

@@ -12,7 +12,7 @@ from plan_jobs import line
 
 from party import plan
 from party.pages.amounts import size, span, unit
-from party.pages.charts import ticks
+from party.pages.charts import WIDTH, Curve, curves, even, ticks
 from party.pages.lab import lab_page
 from party.pages.markup import page, tag, write
 from party.pages.plan import plan_page, save
@@ -115,6 +115,7 @@ def test_the_laboratory_has_a_page_too():
     cell = {
         "bandwidth_mbit": 100.0,
         "iterations": 7,
+        "runs": 2,
         "predicted_iteration_ms": 21.0,
         "prediction_error": 0.05,
     }
@@ -144,6 +145,20 @@ def test_the_laboratory_has_a_page_too():
     ):
         assert words in read.text
     assert not read.all("script") and len(read.all("svg")) == 1
+
+
+def test_a_curve_has_its_name_behind_it_in_its_colour_however_long():
+    axis = even("", 0.0, 1.0)
+    lines = [Curve("short", [(0.0, 0.0), (1.0, 1.0)]), Curve("l" * 40, [(0.0, 0.0), (1.0, 0.5)])]
+    drawn = curves(lines, axis, axis, "two", (0.5, 0.01, "1 s")).iter()
+    found = [(each.get("class", ""), each) for each in drawn]
+    for kind, of in zip(("kind-1", "kind-2"), lines, strict=True):
+        (own,) = (each for classes, each in found if classes == f"curve {kind}")
+        (name,) = (each for classes, each in found if classes == f"name {kind}")
+        assert name.text == of.name and own.get("points")
+        assert float(name.get("x", 0)) + 7 * len(of.name) < WIDTH
+    (dot,) = (each for classes, each in found if classes == "strong")
+    assert float(dot.get("y", 0)) < 300, "it does not stand on the axis"
 
 
 def test_what_a_job_is_called_does_not_become_markup():
