@@ -164,7 +164,7 @@ class Plan:
                     plan = make_plan(other, self.lowering.party, self.learners, self.guarded)
                 except JobError:  # with the guard it does not fit into the ring
                     continue
-            found.append((plan, one.error))
+            found.append((plan, one.worst.error))
         return found
 
     @property

@@ -138,10 +138,10 @@ def test_what_the_guard_costs_is_part_of_what_is_compared():
     for function in (lambda x: x.sum(), lambda x: within(x, -0.5, 0.5).sum()):
         traced = trace(job_of(function, inputs), shapes(inputs))
         plan = make_plan(traced, 0, (0, 1))
-        (tried,) = [each for each in traced.tried if each.fraction_bits == 20]
-        found[function] = tried.rounds
-        assert tried.rounds == plan.rounds
-        assert tried.bytes == plan.bytes_sent(0) + plan.dealt_bytes
+        (tried,) = [each for each in traced.tried if each.f == 20]
+        found[function] = tried.run.rounds
+        assert tried.run.rounds == plan.rounds
+        assert tried.run.bytes == plan.bytes_sent(0) + plan.dealt_bytes
     assert len(set(found.values())) == 2
 
 

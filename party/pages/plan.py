@@ -233,7 +233,7 @@ def _alternatives(plan: Plan) -> list[Child]:
             )
             for other, error in precisions
         ]
-        chosen = [other for other, _ in precisions].index(plan)
+        chosen = [other is plan for other, _ in precisions].index(True)
         headings = ("Fraction bits", "rounds", "sent", "dealt", "error, of its range", "takes", "")
         said = f"Fraction bits, planned for {plan.traced.network}: {numbers[chosen][0]} are taken."
         found += [
