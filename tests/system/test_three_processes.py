@@ -385,7 +385,7 @@ def test_values_that_leave_their_range_end_both_and_are_written_only_where_that_
             both(trio, *common, **own)
             for role in ("alice", "bob"):
                 assert ended(trio.children[role]) == 8
-                assert "v.p (leaves.py:14): " in said(trio.children[role])
+                assert "v.p (leaves.py:15): " in said(trio.children[role])
                 assert not trio.children[role].output and not (tmp_path / f"{role}.npz").exists()
             trio.children["dealer"].stop()
         both(trio, *common, "--accept-out-of-range", **own)
