@@ -41,6 +41,13 @@ def positive(owner: object, **values: Any) -> None:
             raise _wrong(owner, name, "a number above 0", value)
 
 
+def among(owner: object, choices: tuple[str, ...], **values: Any) -> None:
+    """JobError unless each is one of the choices."""
+    for name, value in values.items():
+        if value not in choices:
+            raise _wrong(owner, name, " or ".join(map(repr, choices)), value)
+
+
 def made(owner: object, name: str, value: Any, kind: type[Any], wanted: str) -> None:
     """JobError unless the value is an instance of `kind`, which is `wanted`, and no class."""
     instead(owner, name, value)

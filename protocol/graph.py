@@ -82,6 +82,7 @@ class Op:
     name: str = "op"
     view: View | None = None  # set where the operation commutes with masking
     domain: Interval = EVERYTHING  # where the operand must lie: beyond it the result has no meaning
+    elsewhere: str = ""  # what takes operands beyond it, in words
     abrupt: bool = False  # … not even one unit in the last place beyond it
     late: bool = False  # belongs to the phase that asks for it, and not to that of its operands
     flat: bool = False  # constant wherever it has a derivative: no gradient goes through it

@@ -70,9 +70,11 @@ class Guard:
     size: int
     exact: bool = False  # roundings may not lead out of it
     abrupt: bool = False  # … not even the smallest
+    elsewhere: str = ""  # what takes values outside, in words
 
     def beyond(self, count: int) -> str:
-        return beyond(self.what, count, self.size, self.interval)
+        instead = f" ({self.elsewhere})" if self.elsewhere else ""
+        return beyond(self.what, count, self.size, self.interval) + instead
 
 
 Guards = Mapping[Phase, tuple[Guard, ...]]  # by the phase that reveals the counts, in their order
@@ -190,7 +192,12 @@ def _assumptions(sizes: Sizes, job: Job, steps: int) -> list[tuple[Node, Guard]]
     found: list[tuple[Node, Guard]] = []
 
     def guard(
-        node: Node, interval: Interval, what: str, exact: bool = False, abrupt: bool = False
+        node: Node,
+        interval: Interval,
+        what: str,
+        exact: bool = False,
+        abrupt: bool = False,
+        elsewhere: str = "",
     ) -> None:
         if (
             node.size == 0
@@ -208,14 +215,14 @@ def _assumptions(sizes: Sizes, job: Job, steps: int) -> list[tuple[Node, Guard]]
         narrower = _common(interval, node.interval)
         interval = narrower if narrower[0] <= narrower[1] and not exact else interval
         if not any(_inside(other.interval, interval) for each, other in found if each is node):
-            found.append((node, Guard(what, interval, node.size, exact, abrupt)))
+            found.append((node, Guard(what, interval, node.size, exact, abrupt, elsewhere)))
 
     for node in graph.nodes:
         if node.op.domain != EVERYTHING and node in sizes.needs:
             (x,) = node.inputs
             what = f"the argument of {node.op.name} of shape {node.shape}{node.origin.beside}"
             if not _inside(_proven(x, job), node.op.domain):
-                guard(x, node.op.domain, what, exact=True, abrupt=node.op.abrupt)
+                guard(x, node.op.domain, what, True, node.op.abrupt, node.op.elsewhere)
     ranges = {node.op.label: node.interval for node in graph.nodes if isinstance(node.op, Carry)}
     for label in sorted(forgotten(graph)):  # that are declared nowhere, and that nothing reads
         if ranges.get(label, EVERYTHING) == EVERYTHING:

@@ -318,7 +318,7 @@ FUNCTIONS: dict[str, tuple[Entry, ...]] = {
             error=5e-5,
             slope=1e-4,
             clear=lambda z: -np.mean(((z - log_sum(z)) * labels(z)).sum(-1)),
-            says="the mean over rows of −Σ labels · log_softmax(logits)",
+            says="the mean of −Σ labels · log_softmax(logits), rows of sum 1",
         ),
     ),
     "Inverses, roots, logarithms": (

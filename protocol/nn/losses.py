@@ -3,10 +3,13 @@ or rows, as PyTorch's default is."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ..arguments import positive, ranges
+import numpy as np
+
+from ..arguments import among, positive, ranges
 from ..errors import JobError
 from ..ops import (
     Secret,
@@ -20,17 +23,27 @@ from ..ops import (
     within,
 )
 
+# what to do with the number of a class for each row
+ONE_HOT = (
+    "; the number of a class for each row becomes a one-hot row where y is declared as Labels(…,"
+    " classes=…), or by one_hot(y, classes) if y is public"
+)
+
 
 class Loss(Protocol):
     def __call__(self, z: Secret, y: Any) -> Secret: ...
 
 
-def _alike(name: str, z: Secret, y: Any) -> None:
-    if z.shape != y.shape:
-        raise JobError(
-            f"{name} of predictions of shape {z.shape} and targets of shape {y.shape}: they must be"
-            " alike"
-        )
+def alike(name: str, z: Secret, y: Any, hint: str = "") -> None:
+    """JobError, with the hint, unless predictions and targets have one shape."""
+    if z.shape == np.shape(y):
+        return
+    if math.prod(z.shape) == math.prod(np.shape(y)):
+        hint = f"; y.reshape{z.shape} is, if their entries are in one order"
+    raise JobError(
+        f"{name} of predictions of shape {z.shape} and targets of shape {np.shape(y)}: they must"
+        f" be alike{hint}"
+    )
 
 
 @dataclass(frozen=True)
@@ -38,7 +51,7 @@ class MSE:
     """The mean squared error. PyTorch's MSELoss."""
 
     def __call__(self, z: Secret, y: Any) -> Secret:
-        _alike("MSE", z, y)
+        alike("MSE", z, y)
         error: Secret = z - y
         return (error * error).mean()
 
@@ -46,17 +59,24 @@ class MSE:
 @dataclass(frozen=True)
 class BinaryCrossEntropy:
     """Of logits and targets of 0 and 1. PyTorch's BCEWithLogitsLoss; label_smoothing draws targets
-    towards a half."""
+    towards a half.
+
+    method: of the gradient's sigmoid, as `ops.sigmoid` has it. "fourier": one round, and the guard
+        ends a run whose logits leave ±8; "accurate": of any logits, in the rounds of a comparison.
+    """
 
     label_smoothing: float = 0.0
+    method: str = "fourier"
 
     def __post_init__(self) -> None:
         ranges(self, 0.0, 1.0, label_smoothing=self.label_smoothing)
+        among(self, ("fourier", "interpolated", "accurate"), method=self.method)
 
     def __call__(self, z: Secret, y: Any) -> Secret:
-        _alike("BinaryCrossEntropy", z, y)
+        alike("BinaryCrossEntropy", z, y)
         smooth = self.label_smoothing
-        return logistic_loss(z, y * (1.0 - smooth) + smooth / 2 if smooth else y).mean()
+        y = y * (1.0 - smooth) + smooth / 2 if smooth else y
+        return logistic_loss(z, y, self.method).mean()
 
     def probabilities(self, z: Secret) -> Secret:
         """Of 1, for each logit: at most 1e-3 off; the rounds of a comparison, and one."""
@@ -70,7 +90,8 @@ class BinaryCrossEntropy:
 @dataclass(frozen=True)
 class CrossEntropy:
     """Of logits and rows of targets that are one-hot, or sum to 1, along the last axis. PyTorch's
-    CrossEntropyLoss.
+    CrossEntropyLoss. Rows that sum to something else, as a mask or weights of classes make them:
+    see `ops.cross_entropy`.
 
     limit: what logits are said to stay within, in absolute value, as `ops.within` says it. Up to
         24, the gradient of k classes takes 1 + ⌈log2 k⌉ rounds; without it a maximum, unless the
@@ -86,7 +107,12 @@ class CrossEntropy:
             positive(self, limit=self.limit)
 
     def __call__(self, z: Secret, y: Any) -> Secret:
-        _alike("CrossEntropy", z, y)
+        if z.shape[-1:] == (1,):
+            raise JobError(
+                f"CrossEntropy of one column of logits, {z.shape}: the softmax of one class is 1,"
+                " whatever the logit; take BinaryCrossEntropy, or a column for each class"
+            )
+        alike("CrossEntropy", z, y, ONE_HOT if np.shape(y) == z.shape[:-1] else "")
         return cross_entropy(self._limited(z), y, self.label_smoothing)
 
     def _limited(self, z: Secret) -> Secret:
@@ -111,7 +137,7 @@ class Huber:
         positive(self, delta=self.delta)
 
     def __call__(self, z: Secret, y: Any) -> Secret:
-        _alike("Huber", z, y)
+        alike("Huber", z, y)
         error = z - y
         size = absolute(error)
         return where(

@@ -18,7 +18,7 @@ from ..ring import limbs_for
 from ..sizing import Demands, Sizes
 from ..views import Shape
 from .cotangents import weighted
-from .polynomials import warn_beyond
+from .polynomials import elsewhere, warn_beyond
 
 PERIOD_BITS = 5  # the period is 32: a power of two, so that it divides the ring
 ROUNDINGS = 4  # bits of what up to 16 harmonics are rounded by
@@ -50,6 +50,10 @@ class Fourier(Secure):
     @property
     def domain(self) -> Interval:  # type: ignore[override]
         return EVERYTHING if self.everywhere else (-self.limit, self.limit)
+
+    @property
+    def elsewhere(self) -> str:  # type: ignore[override]
+        return elsewhere(self.label)
 
     def shape(self, *shapes: Shape) -> Shape:
         return shapes[0]

@@ -62,6 +62,10 @@ class Poly(Secure):
     def domain(self) -> Interval:  # type: ignore[override]
         return (-self.limit, self.limit)
 
+    @property
+    def elsewhere(self) -> str:  # type: ignore[override]
+        return elsewhere(self.label)
+
     def shape(self, *shapes: Shape) -> Shape:
         if not 1 <= len(self.coefficients) - 1 <= MAX_DEGREE:
             raise JobError(
@@ -166,7 +170,19 @@ def warn_beyond(lowering: Lowering, label: str, x: Node, limit: float) -> None:
             if isinf(max(map(abs, x.interval)))
             else "may leave"
         )
-        lowering.warn(f"{label}: its argument {reach} [-{limit:g}, {limit:g}], where it is fitted")
+        lowering.warn(
+            f"{label}: its argument {reach} [-{limit:g}, {limit:g}], where it is fitted"
+            + (f" ({instead})" if (instead := elsewhere(label)) else "")
+        )
+
+
+def elsewhere(label: str) -> str:
+    """What takes arguments beyond where the function of this label is fitted, in words."""
+    return (
+        'method="accurate", of sigmoid, logistic_loss and BinaryCrossEntropy, takes any'
+        if label.startswith("sigmoid")
+        else ""
+    )
 
 
 def derivative(coefficients: tuple[float, ...]) -> tuple[float, ...]:

@@ -99,7 +99,10 @@ def cross_entropy(
     """−Σ labels · log_softmax(logits) along the last axis, as one number: the mean over all rows.
     PyTorch's cross_entropy.
 
-    labels: secret or public, the shape of the logits; each row is one-hot, or sums to 1.
+    labels: secret or public, the shape of the logits; each row is one-hot, or sums to 1: of secret
+        rows nobody checks it, and of a row that does not (zeros as a mask, weights of classes)
+        logsumexp(logits) − Σ labels · logits is taken instead. For such rows write −(labels *
+        log_softmax(logits)).sum(axis=-1).mean(), whose gradient takes a round more.
         label_smoothing in [0, 1) moves that part of every row evenly to all classes.
 
     The gradient is (softmax(logits) − labels) / rows: the rounds of softmax. The loss itself costs

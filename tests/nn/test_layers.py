@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocol.draws import Draw, glorot, he
-from protocol.errors import JobError
+from protocol.errors import JobError, OutOfRangeError
 from protocol.jobs import Input, Job
 from protocol.nn import (
     MSE,
@@ -161,6 +161,7 @@ def test_sgd_is_that_of_torch(optimiser):
     [
         (MSE(), lambda z, y: (z - y) ** 2),
         (BinaryCrossEntropy(), lambda z, y: np.logaddexp(0, z) - y * z),
+        (BinaryCrossEntropy(method="accurate"), lambda z, y: np.logaddexp(0, z) - y * z),
         (BinaryCrossEntropy(0.2), lambda z, y: np.logaddexp(0, z) - (0.8 * y + 0.1) * z),
         (
             Huber(0.5),
@@ -184,6 +185,28 @@ def test_losses_are_means_over_all_entries(loss, formula):
     assert abs(run.results[0]["loss"] - formula(z, y).mean()) <= 1e-4
     slope = (formula(z + small, y) - formula(z - small, y)) / (2 * small) / z.size
     assert np.abs(run.results[0]["g"] - slope).max() <= 1e-3
+
+
+def test_logits_far_from_zero_have_a_method_of_their_own():
+    def job(method):
+        def finish(self, v):
+            v.reveal(g=gradient(BinaryCrossEntropy(method=method)(v.z, v.y), [v.z])[0])
+
+        body = {"z": Input("alice", (4, 1), -99, 99), "y": Input("bob", (4, 1), 0, 1)}
+        return type(
+            "Far", (Job,), body | {"iterations": 0, "finish": finish, "step": lambda *_: None}
+        )()
+
+    inputs = {
+        "z": np.array([[-60.0], [-2.0], [3.0], [70.0]]),
+        "y": np.array([[0.0], [1], [0], [0]]),
+    }
+    g = simulate(job("accurate"), inputs).results[0]["g"]
+    assert np.abs(g - (1 / (1 + np.exp(-inputs["z"])) - inputs["y"]) / 4).max() <= 1e-3
+    with pytest.raises(
+        OutOfRangeError, match=r'2 of 4 .*\[-8, 8\] \(method="accurate", of sigmoid'
+    ):
+        simulate(job("fourier"), inputs)
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
@@ -330,6 +353,10 @@ def test_layers_that_do_not_fit_say_so():
         (lambda: he(0), "he: fan_in is a whole number above 0, not 0"),
         (lambda: Draw(-1.0), "Draw: deviation is a number above 0, not -1"),
         (lambda: CrossEntropy(1.5), "label_smoothing is a number from 0 on and below 1, not 1.5"),
+        (
+            lambda: BinaryCrossEntropy(method="exact"),
+            "method is 'fourier' or 'interpolated' or 'acc",
+        ),
         (lambda: CrossEntropy(limit=0.0), "CrossEntropy: limit is a number above 0"),
         (lambda: Huber("1"), "Huber: delta is a number above 0, not '1'"),
         (lambda: SGD(lr=0), "SGD: lr is a number above 0, not 0"),

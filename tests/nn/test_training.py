@@ -9,7 +9,7 @@ from oracle import secure
 
 from protocol.errors import JobError
 from protocol.graph import Phase
-from protocol.jobs import Input
+from protocol.jobs import Input, Job
 from protocol.labels import Labels
 from protocol.machine import Machine
 from protocol.nn import (
@@ -38,7 +38,7 @@ from protocol.nn import (
     auc,
     r2,
 )  # fmt: skip
-from protocol.ops import one_hot
+from protocol.ops import one_hot, within
 from protocol.plan import make_plan
 from protocol.simulate import simulate
 from protocol.simulate import twin as plainly
@@ -172,7 +172,7 @@ def test_auc_is_that_of_scikit_learn(columns):
         # with some that are equal
         z = np.rint(random.normal(labels[:, None], 1.0, (40, columns)) * 8) / 8
         z, y = z, labels[:, None] * 1.0 if columns == 1 else np.eye(2)[labels * 1]
-        run = secure(lambda z, y: {"auc": auc(z, y)}, z, y, limit=8.0)
+        run = secure(lambda z, y: {"auc": auc(z, within(y, 0, 1))}, z, y, limit=8.0)
         scores = z[:, 0] if columns == 1 else z[:, 1] - z[:, 0]
         best = metrics.roc_auc_score(labels, scores) if labels.any() else 0.0
         assert abs(float(run.results[0]["auc"]) - best) <= bound
@@ -186,6 +186,40 @@ def test_r2_is_that_of_scikit_learn(deviation):
     z = y + random.normal(0.0, deviation / 2, (60, 2))
     run = secure(lambda z, y: {"r2": r2(z, y)}, z, y, limit=1024.0)
     assert float(run.results[0]["r2"]) == pytest.approx(metrics.r2_score(y, z), abs=5e-3)
+
+
+def test_accuracy_of_one_axis_is_that_of_its_entries():
+    def finish(self, v):
+        v.reveal(accuracy=accuracy(v.z, v.y), auc=auc(v.z, v.y))
+
+    body = {name: Input("bob", (40,), low, 1) for name, low in (("z", -1), ("y", 0))}
+    job = type("One", (Job,), body | {"iterations": 0, "step": lambda *_: None, "finish": finish})
+    z = np.random.default_rng(4).uniform(-1, 1, 40)
+    y = (z + np.random.default_rng(5).uniform(-1, 1, 40) > 0.0).astype(float)
+    found = simulate(job(), {"z": z, "y": y}).results[0]
+    assert float(found["accuracy"]) == pytest.approx(np.mean((z >= 0) == y), abs=1e-3)
+    assert float(found["auc"]) == pytest.approx(metrics.roc_auc_score(y, z), abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("measure", "z", "y", "low", "says"),
+    [
+        (accuracy, (8, 1), (8, 1), -1, r"accuracy is of labels of 0 and 1, .* \[-1, 1\]: declare"),
+        (accuracy, (8, 3), (8, 3), -1, "with low=0, high=1"),
+        (auc, (8, 1), (8, 1), -1, "auc is of labels of 0 and 1"),
+        (accuracy, (8, 1), (8,), 0, r"they must be alike; y.reshape\(8, 1\) is"),
+        (r2, (8,), (8, 1), 0, r"y.reshape\(8,\) is"),
+        (accuracy, (8, 3), (8,), 0, r"one-hot row where y is declared as Labels\("),
+        (BinaryCrossEntropy(), (8, 1), (8,), 0, r"y.reshape\(8, 1\) is"),
+        (CrossEntropy(), (8, 3), (8,), 0, r"one-hot row where y is declared as Labels\("),
+        (CrossEntropy(), (8, 1), (8, 1), 0, "take BinaryCrossEntropy, or a column for each class"),
+    ],
+)
+def test_targets_that_are_none_of_these_predictions_are_refused(measure, z, y, low, says):
+    body = {"z": Input("bob", z), "y": Input("bob", y, low, 1), "step": lambda *_: None}
+    finish = {"finish": lambda self, v: v.reveal(out=measure(v.z, v.y))}
+    with pytest.raises(JobError, match=says):
+        trace(type("One", (Job,), body | finish | {"iterations": 0})(), {"z": z, "y": y})
 
 
 def test_schedules_are_those_of_torch():

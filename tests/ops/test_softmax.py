@@ -245,6 +245,16 @@ def test_the_gradient_by_secret_labels():
     assert np.abs(run.results[0]["out"] - 0.8 * (true_sum(z) - z) / 8).max() <= 2e-4
 
 
+def test_rows_of_labels_that_do_not_sum_to_1_have_a_gradient_for_a_round_more():
+    z, y = classes(20, 3, 4.0), np.random.default_rng(1).uniform(0, 1, (20, 3)).round(3)
+    run = secure(
+        lambda z, y: gradient(-(y * log_softmax(z)).sum(axis=-1).mean(), [z])[0],
+        z, y, limit=4.0, fraction_bits=20,
+    )  # fmt: skip
+    expected = (true_softmax(z) * y.sum(axis=-1, keepdims=True) - y) / 20
+    assert np.abs(run.results[0]["out"] - expected).max() <= 1e-4
+
+
 def test_a_loss_that_nobody_looks_at_costs_nothing():
     z, y = classes(60, 10, 8.0), one_hot((60,), 10)
 
