@@ -39,8 +39,8 @@ class Given:
         return [*data, *(part for text in named for part in ("--table", text)), *header]
 
     def of(self, job: Job, role: str) -> Given:
-        """What one party brings, of what is given for both; ConfigError for a name that means
-        nothing in the job."""
+        """What one party brings, of what is given for both; DataError or ConfigError for a name of
+        a tensor or of a table that means nothing in the job."""
         owners = {name: {declared.owner} for name, declared in job.inputs.items()}
         named = {name: set(table.owners) for name, table in tables(job).items()}
         known = {"": set(ROLES), **{each: {each} for each in ROLES}, **named}

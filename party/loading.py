@@ -26,7 +26,7 @@ import protocol
 from protocol import estimators
 from protocol.config import nearest
 from protocol.cost import LAN, Network
-from protocol.errors import ConfigError, JobError, MpcError
+from protocol.errors import ConfigError, DataError, JobError, MpcError
 from protocol.jobs import Job
 from protocol.networks import prediction
 from protocol.nn.supervised import Supervised
@@ -311,10 +311,10 @@ def parameters(texts: Iterable[str]) -> dict[str, str]:
 
 
 def check_tensors(job: Job, names: Iterable[str], option: str) -> None:
-    """ConfigError for a name that is no tensor of the job's; `option` is where it was given."""
+    """DataError for a name that is no tensor of the job's; `option` is where it was given."""
     for name in names:
         if name not in job.inputs:
-            raise ConfigError(
+            raise DataError(
                 f"{option} {name}=…: the job {type(job).__name__} has no tensor"
                 f" {name}{nearest(name, job.inputs)} (it has: {', '.join(job.inputs)})"
             )

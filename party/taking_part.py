@@ -21,6 +21,7 @@ from protocol.wording import counted
 from .api import Party
 from .attempts import Report, Run
 from .data import check_output, save_results
+from .declining import declining
 from .display import Terminal, shown
 from .exporting import Exportable, check_model
 from .given import given
@@ -61,9 +62,11 @@ def take_part(
     check_out(settings.out, job)
     terminal = Terminal(settings.role, log, lines, settings.quiet)
     view = terminal if watch is None else RunViews(terminal, watch)
-    work = Party.of(settings).prepare(
-        job, given(settings), model=model, view=view, fresh=settings.fresh, **more
-    )
+    party = Party.of(settings)
+    with declining(party.role, party.addresses):
+        work = party.prepare(
+            job, given(settings), model=model, view=view, fresh=settings.fresh, **more
+        )
     if settings.insecure_plaintext:
         log(PLAINTEXT, "plaintext", "warning")
 

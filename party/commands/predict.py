@@ -17,6 +17,5 @@ def run(settings: Config) -> int:
         model, given = half(settings), parameters(settings.param)
         job = None if settings.job is None else load_job(settings.job, given)
         brings = bool(settings.data or settings.table)
-        return take_part(
-            settings, predicted(model, job, given, brings, learners(settings.reveal)), model
-        )
+        wanted = predicted(model, job, given, brings, learners(settings.reveal))
+    return take_part(settings, wanted, model)

@@ -28,16 +28,17 @@ def run(settings: Config) -> int:
     if settings.keep is not None:
         check_place(settings.keep, job, settings.model, settings.state is not None)
     with declining(role, lambda: Party.of(settings).addresses()):
-        return take_part(
-            settings,
-            job,
-            None if settings.model is None else SharedModel.read(settings.model),
-            watch=None if settings.measure is None else Stopwatch(settings.measure),
-            iterations=settings.iterations,
-            reveal=settings.reveal,
-            keep=settings.keep is not None,
-            named=Named(settings.job, parameters(settings.param)),
-        )
+        model = None if settings.model is None else SharedModel.read(settings.model)
+    return take_part(
+        settings,
+        job,
+        model,
+        watch=None if settings.measure is None else Stopwatch(settings.measure),
+        iterations=settings.iterations,
+        reveal=settings.reveal,
+        keep=settings.keep is not None,
+        named=Named(settings.job, parameters(settings.param)),
+    )
 
 
 def _alone(settings: Config) -> int:

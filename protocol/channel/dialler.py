@@ -179,7 +179,9 @@ class Dialler:
         elif code == zmq.EVENT_DISCONNECTED:
             self._ready = False
             self.connection.interrupted()
-        elif code in (zmq.EVENT_CONNECT_RETRIED, zmq.EVENT_CLOSED):
+        elif code == zmq.EVENT_CLOSED:  # whoever may have hung up before is gone
+            self.trouble = "nobody listens there yet"
+        elif code == zmq.EVENT_CONNECT_RETRIED:
             self.trouble = self.trouble or "nobody listens there yet"
         elif code == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
             self._give_up(

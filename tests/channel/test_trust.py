@@ -94,6 +94,23 @@ async def test_nobody_there():
     assert seen and not any(waiting.connected for waiting in seen)
 
 
+async def test_somebody_who_hung_up_and_went_is_not_there():
+    """So ends a run whose peer, of the same address, is just ending an earlier one."""
+    met = asyncio.Event()
+
+    async def hang_up(_reader, writer):
+        writer.close()
+        met.set()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    late = asyncio.create_task(dial(f"tcp://127.0.0.1:{port}", timeout=1))
+    await met.wait()
+    server.close()
+    with pytest.raises(LinkError, match="did not answer within 1 seconds: nobody listens there"):
+        await late
+
+
 async def test_the_list_is_exchanged_while_running():
     async with listening(refused=Log()) as listener:
         alice, bob = await asyncio.gather(dial(listener.address), listener.accept(5))

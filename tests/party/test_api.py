@@ -37,6 +37,7 @@ RNG = np.random.default_rng(5)
 X = RNG.uniform(-1, 1, (6, 3))
 W = RNG.uniform(-1, 1, (3, 1))
 Y = X @ np.array([[0.5], [-1.0], [0.25]])
+BRIEF = Party("bob", wait=0.05)
 
 
 class Fit(Job):
@@ -381,9 +382,9 @@ def test_numbers_and_texts_are_read_alike():
             ConfigError,
             "'me' is not one of alice",
         ),
-        (lambda: Party("bob").run_sync(Fit, x=X, y=Y, w=W), DataError, "it is alice's to bring"),
-        (lambda: Party("bob").run_sync(Fit, x=X, y=Y[:-1]), DataError, "6"),
-        (lambda: Party("bob").run_sync(Fit, x=X, z=Y), ConfigError, "has no tensor z"),
+        (lambda: BRIEF.run_sync(Fit, x=X, y=Y, w=W), DataError, "it is alice's to bring"),
+        (lambda: BRIEF.run_sync(Fit, x=X, y=Y[:-1]), DataError, "6"),
+        (lambda: BRIEF.run_sync(Fit, x=X, z=Y), DataError, "has no tensor z"),
         (lambda: plan(Fit), ConfigError, "the shape of x is not known here"),
         (lambda: plan(Fit, x=(6, 3), y=(5, 1)), DataError, "along axis 'n'"),
         (lambda: plan(Fit, x=(6, 3), y=(6, 1), link="fast"), ConfigError, "a link is one of"),

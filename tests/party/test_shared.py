@@ -281,3 +281,19 @@ async def test_the_other_party_hears_of_a_share_that_is_of_no_use(
     assert str(there) == (
         f"{unfit} stopped: its share of the model cannot be used, as its own output says"
     )
+
+
+@pytest.mark.parametrize("unfit", ["alice", "bob"])
+async def test_the_other_party_hears_of_data_that_are_of_no_use(unfit, monkeypatch):
+    monkeypatch.setattr(declining, "PATIENCE", 60.0)
+    own = {"alice": {}, "bob": {"x": np.zeros((2, 3)), "y": np.zeros((2, 1))}}
+    own[unfit] = {"w" if unfit == "alice" else "x": np.zeros((2, 2))}
+    async with dealing() as where:
+        found = await asyncio.gather(
+            *(Party(role, wait=60, **where).run("seed", data) for role, data in own.items()),
+            return_exceptions=True,
+        )
+    here, there = found if unfit == "alice" else found[::-1]
+    assert isinstance(here, DataError) and "shape" in str(here)
+    assert isinstance(there, Stopped)
+    assert str(there) == f"{unfit} stopped: its data cannot be used, as its own output says"

@@ -12,7 +12,7 @@ from party import loading
 from party.__main__ import main as party
 
 ALICE = ["--role", "alice", "--peer", "tcp://127.0.0.1:0", "--wait", "1s"]
-BOB = ["--role", "bob", "--wait", "1s"]
+BOB = ["--role", "bob", "--wait", "0.05s"]
 JOB = "from protocol.jobs import Input, Job\n\n\nclass Mine(Job):\n"
 
 FILES = {
@@ -185,7 +185,7 @@ CASES = [
     (party, [*ALICE, "--state", "{here}/good.csv"], "state folder"),
     (
         party,
-        [*BOB, "--dealer", "tcp://127.0.0.1:9", "--peer", "tcp://127.0.0.1:9"],
+        [*BOB, "--wait", "1s", "--dealer", "tcp://127.0.0.1:9", "--peer", "tcp://127.0.0.1:9"],
         "did not answer within 1 seconds",
     ),
     (dealer, ["--listen", "tcp://127.0.0.1"], "not an address"),
