@@ -185,6 +185,8 @@ def blame(file: str | Path, limited: bool = True) -> Iterator[None]:
             place = f"{_named(file)}:{lines[-1]}" if lines else _named(file)
         if not isinstance(error, (MpcError, _Endless)):
             text = f"{type(error).__name__}: {text}" if text else type(error).__name__
+        if "unexpected keyword argument 'dim'" in text:
+            text += "; it is called axis here, as in NumPy"
         raise JobError(f"{place}: {text}") from None
 
 

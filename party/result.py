@@ -3,6 +3,7 @@ and what it cost."""
 
 from __future__ import annotations
 
+from collections.abc import ItemsView, Iterator, KeysView
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,8 @@ from .shared import SharedModel
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Result:
-    """Of a run, of its simulation, or of its plaintext twin.
+    """Of a run, of its simulation, or of its plaintext twin: a mapping of `values`, as in
+    result["weights"], "weights" in result and dict(result).
 
     values: what was revealed to this party at the end, float64 by name; of a simulation or a twin,
         what was revealed to anybody.
@@ -69,6 +71,25 @@ class Result:
             there = ", ".join(self.values) or "nothing"
             raise DataError(f"{name} was not revealed to this party; what was: {there}")
         return self.values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.values)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __bool__(self) -> bool:
+        """True, where nothing was revealed too."""
+        return True
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.values
+
+    def keys(self) -> KeysView[str]:
+        return self.values.keys()
+
+    def items(self) -> ItemsView[str, Array]:
+        return self.values.items()
 
     def export(self, path: str | Path) -> list[str]:
         """Write the model, whose weights were revealed to this party, as ONNX: as `--out

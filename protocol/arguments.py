@@ -63,6 +63,12 @@ def instead(owner: object, name: str, value: Any) -> None:
         )
 
 
+def computing(owner: object, name: str, value: Any, wanted: str) -> None:
+    """JobError unless the value can be called, and so is what is `wanted`."""
+    if not callable(value):
+        raise _wrong(owner, name, wanted, value)
+
+
 def _is_number(value: Any) -> bool:
     return not isinstance(value, bool) and isinstance(value, (int, float, np.integer, np.floating))
 

@@ -66,6 +66,8 @@ def decode(words: Words, scale: int, limbs: int, bits: int) -> Array:
 
 SAMPLE = 8  # rows from which on a mean and a deviation say something
 ALIKE = 16.0  # the largest entries of columns that one factor scales well
+# where a range is declared, in words
+DECLARED = "low and high of an Input, limit of a layer"
 STANDARD = "subtract from every column its mean, and divide it by its standard deviation"
 
 
@@ -136,10 +138,10 @@ def _remedy(array: Array, low: float, high: float) -> str:
     if not alike and np.isfinite(standard):
         reach = 2.0 ** np.ceil(np.log2(standard))
         return (
-            f"standardise it ({STANDARD}), and declare a range of ±{reach:g} in the job, at both"
-            " parties"
+            f"standardise it ({STANDARD}), and declare a range of ±{reach:g} in the job"
+            f" ({DECLARED}), at both parties"
         )
-    wide = f"declare a range of ±{power:g} in the job, at both parties"
+    wide = f"declare a range of ±{power:g} in the job ({DECLARED}), at both parties"
     fitting = (
         2.0**n for n in range(1, 64) if low <= array.min() / 2.0**n and array.max() / 2.0**n <= high
     )

@@ -34,6 +34,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from .fixedpoint import DECLARED
 from .graph import Array, Carry, Node, Phase, Source, Terms, whole
 from .job import Job
 from .lasting import forgotten
@@ -53,7 +54,8 @@ from .wording import counted
 ADVICE = (
     "numbers that leave their range wrap around, and what is computed from them is no answer: bring"
     " the inputs to a common scale (standardise them), lower the rate of a training, or declare"
-    " wider ranges and more integer_bits; --accept-out-of-range gives the results all the same"
+    f" wider ranges ({DECLARED}) and more integer_bits; --accept-out-of-range gives the results all"
+    " the same"
 )
 
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from .. import ops
-from ..arguments import flags, sizes
+from ..arguments import flags, positive, sizes
 from ..errors import JobError
 from ..ops import Secret
 from ..ops.windows import Edges, by_axis, edges
 from ..views import Shape
-from .layer import Layer, Parameter, Scope, affine
+from .layer import LIMIT, Layer, Parameter, Scope, affine
 
 Axes = int | tuple[int, ...]
 
@@ -25,7 +25,8 @@ class _Convolution(Layer):
     product.
 
     stride, padding ("same" and "valid" too), dilation: one number, or one for each axis. init: what
-    the weights are drawn from, or the array that they are; He's distribution by default.
+    the weights are drawn from, or the array that they are; He's distribution by default. limit:
+    what weights and biases stay within, in absolute value; the guard watches it.
     """
 
     in_channels: int
@@ -37,9 +38,11 @@ class _Convolution(Layer):
     groups: int = 1
     bias: bool = True
     init: Any = None
+    limit: float = LIMIT
     axes = 2
 
     def __post_init__(self) -> None:
+        positive(self, limit=self.limit)
         sizes(
             self, in_channels=self.in_channels, out_channels=self.out_channels, groups=self.groups
         )
@@ -92,10 +95,12 @@ class _Pool(Layer):
             )
 
 
+@dataclass(eq=False)
 class Conv2d(_Convolution):
     __doc__ = _Convolution.__doc__
 
 
+@dataclass(eq=False)
 class Conv1d(_Convolution):
     __doc__ = _Convolution.__doc__
     axes = 1
@@ -124,12 +129,14 @@ class MaxPool2d(_Pool):
         return pool(x, self.kernel_size, self.stride, self.padding)
 
 
+@dataclass(eq=False)
 class AvgPool1d(AvgPool2d):
     """AvgPool2d's mean, of windows of sequences (count, channels, length)."""
 
     axes = 1
 
 
+@dataclass(eq=False)
 class MaxPool1d(MaxPool2d):
     """MaxPool2d's largest, of windows of sequences (count, channels, length)."""
 

@@ -47,7 +47,8 @@ class Parameter:
 
 def affine(owner: Layer, shape: Shape, fan_in: int, init: Any, bias: bool) -> dict[str, Parameter]:
     """weight of this shape, drawn from `init` or from He's distribution, and a bias for each of its
-    rows; JobError where `init` is neither a draw nor an array of that shape."""
+    rows, within ±owner.limit; JobError where `init` is neither a draw nor an array of that
+    shape."""
     if init is None:
         init = he(fan_in)
     if not isinstance(init, Draw) and np.shape(init) != shape:
@@ -55,8 +56,9 @@ def affine(owner: Layer, shape: Shape, fan_in: int, init: Any, bias: bool) -> di
             f"{type(owner).__name__}: init is what weights are drawn from, as he({fan_in}), or an"
             f" array of shape {shape}, not {type(init).__name__} {np.shape(init) or ''}"
         )
-    found = {"weight": Parameter(shape, init)}
-    return found | ({"bias": Parameter(shape[:1], np.zeros(shape[0]))} if bias else {})
+    within = (-owner.limit, owner.limit)
+    found = {"weight": Parameter(shape, init, *within)}
+    return found | ({"bias": Parameter(shape[:1], np.zeros(shape[0]), *within)} if bias else {})
 
 
 @dataclass(frozen=True)
@@ -91,9 +93,11 @@ class _LayerError(JobError):
 
 class Layer(Bundle):
     """Subclass this: `forward`, and `parameters` or `inside`. `owner` is whose the parameters are;
-    "joint": drawn so that neither knows them."""
+    "joint": drawn so that neither knows them. `limit` is what each of its weights and biases is
+    taken to stay within, in absolute value."""
 
     owner: str = JOINT
+    limit: float = LIMIT
 
     def parameters(self) -> Mapping[str, Parameter]:
         """Its own, by name."""
@@ -153,7 +157,8 @@ class Layer(Bundle):
     def inputs(self) -> dict[str, Input]:
         if self.owner not in (*ROLES, JOINT):
             raise JobError(
-                f"the parameters of a model are 'alice''s, 'bob''s or 'joint', not {self.owner!r}'s"
+                "the parameters of a model belong to 'alice', to 'bob' or to both, 'joint', not to"
+                f" {self.owner!r}"
             )
         return {
             name: Input(

@@ -10,12 +10,12 @@ from functools import partial
 from typing import Any, ClassVar
 
 from .. import ops
-from ..arguments import flags, ranges, sizes
+from ..arguments import flags, positive, ranges, sizes
 from ..draws import Draw
 from ..errors import JobError
 from ..ops import Secret
 from ..ops.axes import agreed_seed
-from .layer import Layer, Parameter, Scope, affine
+from .layer import LIMIT, Layer, Parameter, Scope, affine
 
 
 @dataclass(eq=False)
@@ -24,15 +24,18 @@ class Dense(Layer):
     PyTorch's Linear.
 
     init: what the weights are drawn from, or the array that they are; He's distribution by default.
+    limit: what weights and biases stay within, in absolute value; the guard watches it.
     """
 
     in_features: int
     out_features: int
     bias: bool = True
     init: Any = None
+    limit: float = LIMIT
 
     def __post_init__(self) -> None:
         sizes(self, in_features=self.in_features, out_features=self.out_features)
+        positive(self, limit=self.limit)
         flags(self, bias=self.bias)
 
     def parameters(self) -> Mapping[str, Parameter]:
@@ -58,8 +61,10 @@ class Embedding(Layer):
     num_embeddings: int
     embedding_dim: int
     init: Any = Draw(1.0)  # noqa: RUF009, frozen
+    limit: float = LIMIT
 
     def __post_init__(self) -> None:
+        positive(self, limit=self.limit)
         sizes(self, num_embeddings=self.num_embeddings, embedding_dim=self.embedding_dim)
 
     def parameters(self) -> Mapping[str, Parameter]:
@@ -134,22 +139,27 @@ class Activation(Layer):
         return made
 
 
+@dataclass(eq=False)
 class ReLU(Activation):
     function = staticmethod(ops.relu)
 
 
+@dataclass(eq=False)
 class GELU(Activation):
     function = staticmethod(ops.gelu)
 
 
+@dataclass(eq=False)
 class SiLU(Activation):
     function = staticmethod(ops.silu)
 
 
+@dataclass(eq=False)
 class Tanh(Activation):
     function = staticmethod(ops.tanh)
 
 
+@dataclass(eq=False)
 class Sigmoid(Activation):
     function = staticmethod(partial(ops.sigmoid, method="accurate"))
 

@@ -20,13 +20,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..arguments import flags, ranges, sizes
+from ..arguments import flags, positive, ranges, sizes
 from ..errors import JobError
 from ..ops import Secret, differentiated, rsqrt
 from ..ops.cotangents import weighted
 from ..ops.tensor import bounded
 from ..views import Shape
-from .layer import Layer, Parameter, Scope
+from .layer import LIMIT, Layer, Parameter, Scope
 
 WIDEST = 1024.0  # what a running mean, and the root of a running variance, are taken to stay below
 
@@ -57,10 +57,12 @@ class _Norm(Layer):
 
     def __post_init__(self) -> None:
         ranges(self, 2.0**-18, 1.0, eps=self.eps)
+        positive(self, limit=self.limit)
 
     def _affine(self, shape: Shape, bias: bool = True) -> dict[str, Parameter]:
-        weight = {"weight": Parameter(shape, np.ones(shape))}
-        return weight | ({"bias": Parameter(shape, np.zeros(shape))} if bias else {})
+        within = (-self.limit, self.limit)
+        weight = {"weight": Parameter(shape, np.ones(shape), *within)}
+        return weight | ({"bias": Parameter(shape, np.zeros(shape), *within)} if bias else {})
 
 
 @dataclass(eq=False)
@@ -72,6 +74,7 @@ class LayerNorm(_Norm):
     eps: float = 1e-5
     elementwise_affine: bool = True
     bias: bool = True
+    limit: float = LIMIT
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -116,6 +119,7 @@ class BatchNorm1d(_Norm):
     eps: float = 1e-5
     momentum: float | None = 0.1
     affine: bool = True
+    limit: float = LIMIT
     ranks: ClassVar[tuple[int, ...]] = (2, 3)
 
     def __post_init__(self) -> None:

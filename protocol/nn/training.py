@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..arguments import flags, instead, made, sizes
+from ..arguments import computing, flags, instead, made, sizes
 from ..errors import JobError
 from ..graph import Array
 from ..jobs import Variables
@@ -125,9 +125,14 @@ class Training(Supervised):
     def _check_parts(self) -> None:
         """JobError where something that a training is made of is nothing of the kind."""
         made(self, "model", getattr(self, "model", None), Layer, "a layer, as Sequential(…)")
-        instead(self, "loss", getattr(self, "loss", None))
+        loss = getattr(self, "loss", None)
+        instead(self, "loss", loss)
+        computing(self, "loss", loss, "a loss, as CrossEntropy()")
         made(self, "optimiser", self.optimiser, Optimiser, "an optimiser, as SGD(lr=0.1)")
         made(self, "metrics", self.metrics, Mapping, "a table of names and functions")
+        for name, metric in self.metrics.items():
+            instead(self, f"metrics[{name!r}]", metric)
+            computing(self, f"metrics[{name!r}]", metric, "a metric or a loss, as accuracy")
         if self.early is not None:
             made(self, "early", self.early, EarlyStop, "an EarlyStop(…)")
             if self.early.metric not in self.metrics:

@@ -26,7 +26,7 @@ from ..graph import Array, Graph, Leaf, Node, Rule, Tensor
 from ..views import Shape
 from .constants import Constant
 from .cotangents import sole
-from .tensor import Secret, number
+from .tensor import Secret, number, secret
 
 
 def gradient(loss: Secret, of: Sequence[Secret], peak: float | None = None) -> list[Secret]:
@@ -39,6 +39,9 @@ def gradient(loss: Secret, of: Sequence[Secret], peak: float | None = None) -> l
     JobError if peak is not above 0, if the loss does not depend on a tensor, or through an
     operation that has no gradient.
     """
+    secret("gradient", loss)
+    if isinstance(of, Secret):
+        raise JobError("gradient(loss, tensors) is of a list of tensors: gradient(loss, [x])[0]")
     graph, end, targets = loss._graph, loss._node, [tensor._node for tensor in of]
     if peak is not None and not (peak := number("gradient's peak", peak)) > 0.0:
         raise JobError(

@@ -44,8 +44,8 @@ def call(function: Any, arguments: tuple[Any, ...], options: Mapping[str, Any]) 
 def along(function: Any) -> Callable[..., Any]:
     """A method, with axes, that is a function of NumPy's too."""
 
-    def method(self: Any, axis: Any = None, keepdims: bool = False) -> Any:
-        return call(function, (self, axis), {"keepdims": keepdims})
+    def method(self: Any, axis: Any = None, keepdims: bool = False, **options: Any) -> Any:
+        return call(function, (self, axis), {"keepdims": keepdims} | options)
 
     return method
 

@@ -52,6 +52,12 @@ class Secret:
     def shape(self) -> Shape:
         return self._node.shape
 
+    def __len__(self) -> int:
+        """The length of axis 0, as NumPy's."""
+        if not self.shape:
+            raise JobError(f"{self!r} is one number: it has no length")
+        return self.shape[0]
+
     @property
     def ndim(self) -> int:
         return len(self.shape)
@@ -337,10 +343,12 @@ class Secret:
         "has no value here: a job cannot look at, compare, iterate over or convert a secret; "
         "choose between tensors with where, maximum, minimum or clip"
     )
-    __bool__ = __float__ = __int__ = __index__ = __complex__ = __iter__ = __len__ = __contains__ = (
-        _refuse
-    )
+    __bool__ = __float__ = __int__ = __index__ = __complex__ = __iter__ = __contains__ = _refuse
     __array__ = __reduce_ex__ = _refuse
+    __setitem__ = __delitem__ = refusing(
+        "is not changed in place: make another, with concatenate of its parts, or with where(a"
+        " condition, one, another)"
+    )
     __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = refusing(
         "has no // and %: divide by a public number with /"
     )

@@ -117,6 +117,16 @@ def test_a_model_is_called_as_a_state_dict_calls_it():
     assert job.model.trained() == ["model.0.weight", "model.0.bias", "model.2.weight"]
 
 
+@pytest.mark.parametrize(
+    "layer",
+    [Dense(4, 2, limit=16), Conv2d(1, 2, 3, limit=16), LayerNorm(4, limit=16),
+     BatchNorm1d(4, limit=16)],
+)  # fmt: skip
+def test_a_layer_declares_how_far_its_weights_go(layer):
+    found = layer.tensors()
+    assert {(found[name].low, found[name].high) for name in ("weight", "bias")} == {(-16, 16)}
+
+
 def test_a_joint_model_is_the_sum_of_what_both_draw():
     job = trainer(Sequential(Dense(4, 3)), MSE(), SGD(), (4,), (3,))
     assert list(job.inputs)[:2] == ["model.0.bias.alice", "model.0.bias.bob"]
@@ -324,6 +334,8 @@ def test_layers_that_do_not_fit_say_so():
     for made, says in [
         (lambda: Dense(4, (8,)), r"Dense: out_features is a whole number above 0, not \(8,\)"),
         (lambda: Dense(4, 2.0), "Dense: out_features is a whole number"),
+        (lambda: Dense(4, 2, limit=0), "Dense: limit is a number above 0, not 0"),
+        (lambda: Conv2d(1, 1, 3, limit="8"), "Conv2d: limit is a number above 0, not '8'"),
         (lambda: Dense(0, 2), "Dense: in_features is a whole number above 0, not 0"),
         (lambda: Dense(4, 2, bias="no"), "Dense: bias is True or False, not 'no'"),
         (lambda: Conv2d(1, True, 3), "Conv2d: out_channels is a whole number"),

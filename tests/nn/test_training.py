@@ -311,6 +311,12 @@ def test_what_does_not_fit_is_said():
         ({"model": Dense}, r"model is the class Dense; write Dense\(…\)"),
         ({"loss": CrossEntropy}, r"loss is the class CrossEntropy; write CrossEntropy\(…\)"),
         ({"optimiser": SGD}, r"optimiser is the class SGD; write SGD\(…\)"),
+        ({"loss": "mse"}, r"Other: loss is a loss, as CrossEntropy\(\), not 'mse'"),
+        (
+            {"metrics": {"a": "auc"}},
+            r"metrics\['a'\] is a metric or a loss, as accuracy, not 'auc'",
+        ),
+        ({"metrics": {"a": MSE}}, r"metrics\['a'\] is the class MSE; write MSE\(…\)"),
         ({"metrics": accuracy}, "metrics is a table of names and functions"),
         ({"epochs": 2.5}, "Other: epochs is a whole number above 0, not 2.5"),
         ({"batch": "all"}, "Other: batch is a whole number above 0, not 'all'"),

@@ -118,9 +118,11 @@ def test_an_initial_value_counts_as_an_entry_more_as_numpys_does(initial):
         lambda x: {
             "max": largest(x, (2, 3), initial=initial),
             "min": smallest(x, 1, initial=initial),
+            "method": x.max(axis=(2, 3), initial=initial),
         },
         x,
     )
+    assert np.array_equal(low.results[0]["method"], low.results[0]["max"])
     assert np.array_equal(low.results[0]["max"], x.max(axis=(2, 3), initial=initial))
     assert np.array_equal(low.results[0]["min"], x.min(axis=1, initial=initial))
     run = secure(lambda x: max_pool2d(x, 2, padding=(0, 1), initial=initial), x)

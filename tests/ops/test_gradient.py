@@ -19,6 +19,7 @@ from protocol.graph import Graph, Phase, Source
 from protocol.jobs import Input, Job
 from protocol.ops import (
     Secret,
+    absolute,
     avg_pool2d,
     clip,
     conv2d,
@@ -28,6 +29,7 @@ from protocol.ops import (
     maximum,
     minimum,
     polynomial,
+    relu,
     sigmoid,
     where,
     within,
@@ -258,6 +260,20 @@ def test_flows_of_different_factors_meet():
     assert np.abs(got - 2 * (X / 8 - 3 + w)).max() <= 64 * ULP
 
 
+@pytest.mark.parametrize(
+    ("function", "slope"),
+    [
+        (relu, [1.0, 1.0, 1.0]),
+        (absolute, [1.0, 1.0, 1.0]),
+        (lambda x: x.max(axis=0), [1.0, 0.0, 0.0]),
+        (lambda x: x.min(axis=0), [1.0, 0.0, 0.0]),
+    ],
+)
+def test_the_gradient_at_zero_and_of_equal_entries(function, slope):
+    run = secure(lambda x: gradient(function(x).sum(), [x])[0], np.zeros(3))
+    assert np.array_equal(run.results[0]["out"], slope)
+
+
 def test_a_tensor_and_what_is_made_of_it_together():
     """∂/∂z is not what flows on to x alone, and x still gets what flows through z."""
 
@@ -285,6 +301,8 @@ def test_a_gradient_is_a_secret_like_any_other():
     ("function", "says"),
     [
         (lambda x: gradient(x, [x]), "a loss is one number"),
+        (lambda x: gradient(x.sum(), x), r"a list of tensors: gradient\(loss, \[x\]\)\[0\]"),
+        (lambda x: gradient(2.0, [x]), "gradient takes a secret tensor, not float"),
         (lambda x: gradient(x[:1].sum(), [2 * x]), "in no way"),
         (lambda x: gradient((x > 0.0).sum(), [x]), "only through comparisons"),
         (lambda x: differentiated(x, [x], lambda n, g: g), "its own input"),

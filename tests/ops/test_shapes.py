@@ -226,6 +226,10 @@ def test_labels_as_vectors():
             one_hot(wrong, 3)
 
 
+def test_a_length_is_public():
+    assert np.array_equal(secure(lambda x: x[len(x) - 1], X).results[0]["out"], X[-1])
+
+
 @pytest.mark.parametrize("peak", [8.0, 100.0])
 def test_rectifiers_of_two_pieces(peak):
     x = numbers((4, 50), 5, peak)
@@ -323,6 +327,9 @@ def test_selections_of_any_rank_broadcast(shapes):
         (lambda x: 7 % x, "divide by a public number"),
         (lambda x: divmod(x, 2), "divide by a public number"),
         (lambda x: round(x, 2), "bits=0"),
+        (lambda x: x.__setitem__(0, 1.0), "not changed in place: make another, with concatenate"),
+        (lambda x: len(x.sum()), "it has no length"),
+        (lambda x: x.max(axis=1, where=x), "np.max of a secret tensor: got an unexpected keyword"),
         (lambda x: math.floor(x), "bits=0"),
         (lambda x: x << 1, "power of two"),
         (lambda x: x ^ x, "outcomes"),

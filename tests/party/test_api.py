@@ -282,6 +282,8 @@ def test_files_frames_and_names_with_dots(tmp_path):
     assert np.array_equal(run["weights"], plain(Fit, x=X, y=Y, w=W)["weights"])
     assert list(run.to_pandas("weights")) == list(run["weights"].ravel())
     assert run.to_pandas("weights").name == "weights"
+    assert "weights" in run and "x" not in run and len(run) == len(list(run)) == len(run.values)
+    assert dict(run).keys() == run.keys() and dict(run.items())["weights"] is run["weights"]
 
 
 def test_values_out_of_range_are_an_error_unless_accepted():

@@ -181,6 +181,11 @@ def test_blame_while_tracing(tmp_path: Path) -> None:
     rejected(JobError, lambda: traced((2,)), [f"mine.py:{line}: ", "v.nothing"])
     with pytest.raises(DataError):
         traced((3,))
+    own = OWN.replace(
+        "    def finish", "    def step(self, v):\n        v.x.sum(dim=0)\n\n    def finish"
+    )
+    job = load_job(write(tmp_path, own), {})
+    rejected(JobError, lambda: traced((2,)), ["'dim'; it is called axis here"])
 
 
 def inputs_of(job: Job) -> dict[str, Any]:
