@@ -144,7 +144,6 @@ def test_a_secret_tensor_and_its_node(caplog):
         list,
         tuple,
         iter,
-        len,
         np.asarray,
         copy.copy,
         copy.deepcopy,
