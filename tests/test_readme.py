@@ -84,7 +84,7 @@ async def test_a_job_is_tried_out_alone():
 
 
 def test_they_are_all_found():
-    assert (len(BLOCKS), len(CELLS)) == (6, 3)
+    assert (len(BLOCKS), len(CELLS)) == (7, 3)
 
 
 COMMAND = re.compile(r"^(?:\S*/)?(?:python -m (party|dealer)|mpc-(party|dealer))(?: (.*))?$")
