@@ -336,7 +336,10 @@ def _typed(
             f"has {not_numbers.rows:,} rows or {len(frame):,}, depending on how its quotes are"
             " read; save it again"
         )
-    return Frame(form.header, frame.columns[form.named :], str(file), form.about, place)
+    columns = frame.columns[form.named :]
+    found = {n: each for n, each in enumerate(columns) if each.dtype.kind in "iuf"}
+    text.check_marks(stream, form, found)
+    return Frame(form.header, columns, str(file), form.about, place)
 
 
 def _line(file: Path, form: text.Form, row: int) -> str:

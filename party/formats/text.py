@@ -11,7 +11,7 @@ import csv
 import io
 import re
 from array import array
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
@@ -30,6 +30,7 @@ MISSING = ("na", "n/a", "nan", "null", "none", "?", ".", "-")  # what stands for
 _LOGICAL = {"true": 1.0, "false": 0.0}
 _COMMA = re.compile(r"\s*[+-]?\d*,\d+([eE][+-]?\d+)?\s*")
 _POINT = re.compile(r"\s*[+-]?\d*\.\d+([eE][+-]?\d+)?\s*")
+_MARKED = re.compile(r"\s*[+-]?[1-9]\d{0,2}\.\d{3}\s*")  # 1.250: 1250, or 1.25
 _NAMES_SEPARATOR = re.compile(r'"?sep=."?\s*', re.IGNORECASE)
 Row = list[str]
 
@@ -124,7 +125,54 @@ def numbers(stream: IO[bytes], form: Form) -> Array:
         raise NotNumbers(fault, count)
     if not values:
         raise Fault("has no rows of numbers; write the data to it")
-    return np.frombuffer(values, np.float64).reshape(-1, width - form.named)
+    table = np.frombuffer(values, np.float64).reshape(-1, width - form.named)
+    check_marks(stream, form, dict(enumerate(table.T)))
+    return table
+
+
+def check_marks(stream: IO[bytes], form: Form, columns: Mapping[int, Array]) -> None:
+    """Fault where dots may be marks between thousands: 1.250 beside 950, or in a file with
+    semicolons or decimal commas, as those have who write 1.250 for 1250.
+
+    `columns`: what was read, by place. A number such as 0.125, 1.5 or 1.2500 anywhere says that
+    dots are decimal points, and one above 999 that its column has no marks.
+    """
+    if not _has(stream, b".") or (form.decimal == "." and any(map(_is_fine, columns.values()))):
+        return
+    open_ = {n for n, values in columns.items() if not (np.abs(values) >= 1000.0).any()}
+    lines: dict[int, int] = {}
+    expected = open_ if form.separator == ";" or form.decimal == "," else set()
+    whole: set[int] = set()
+    with closing(records(stream, form)) as rows:
+        for line, row in islice(rows, form.header is not None, None):
+            cells = row[form.named :]
+            for n in columns:
+                cell = cells[n].strip()
+                if _MARKED.fullmatch(cell):
+                    lines.setdefault(n, line)
+                elif form.decimal == "." and _POINT.fullmatch(cell):
+                    return
+                elif len(cell.lstrip("+-")) == 3 and cell.lstrip("+-").isdigit():
+                    whole.add(n)
+    for n in sorted(lines.keys() & open_ & (whole | expected)):
+        name = form.header[n] if form.header else n + 1 + form.named
+        raise Fault(
+            f"has a dot in line {lines[n]}, column {name}, that may be a mark between thousands or"
+            " a decimal point; save the numbers without marks between thousands, or, if it is a"
+            " decimal point, with four decimals"
+        )
+
+
+def _has(stream: IO[bytes], mark: bytes) -> bool:
+    stream.seek(0)
+    return any(mark in block for block in iter(lambda: stream.read(1 << 20), b""))
+
+
+def _is_fine(values: Array) -> bool:
+    """Whether some number has more than three decimals, or is between 0 and 1."""
+    there = values[np.isfinite(values)]
+    size = np.abs(there)
+    return bool(((np.round(there, 3) != there) | ((size > 0.0) & (size < 1.0))).any())
 
 
 def records(stream: IO[bytes], form: Form) -> Generator[tuple[int, Row], None, None]:

@@ -125,6 +125,46 @@ def test_text_of_all_forms(tmp_path: Path, content: str, wanted: dict[str, Any])
     assert plain(read(path)) == wanted
 
 
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        ("id;pay\np;1.250\nq;950\nr;12.400\n", "line 2, column pay"),
+        ("age;pay\n30;950\n31;1.250\n", "line 3, column pay"),
+        ("age,pay\n30,950\n31,1.250\n", "line 3, column pay"),
+        ("pay;age\n1.250;2,5\n2.300;3,5\n", "line 2, column pay"),
+        ("1.250;3\n950;4\n", "line 1, column 1"),
+        ("age;pay\n30;1.250\n31;2.300\n", "line 2, column pay"),
+    ],
+)
+def test_dots_that_may_stand_between_thousands_are_refused(
+    tmp_path: Path, content: str, named: str
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(content)
+    with pytest.raises(DataError, match=f"{named}, .* without marks between thousands"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "id,a\np,1.250\nq,2.300\n",
+        "a,b\n1.250,7\n2.300,950\n",
+        "a;b\n1.250;7\n0.125;950\n",
+        "a;b\n1.250;7\n2.5;950\n",
+        "a;b\n1.2500;7\n2.3000;950\n",
+        "a,b\n1.250,7\n1950,9\n",
+        "a,b\n1.257,7\n2,9\n",
+    ],
+)
+def test_dots_are_decimal_points_in_ordinary_files(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(content)
+    frame = read(path)
+    first = content.splitlines()[1].replace(";", ",").split(",")[frame.names.index("a")]
+    assert frame["a"][0] == float(first)
+
+
 def test_what_pandas_reads_is_as_exact_as_what_is_read_here(tmp_path: Path) -> None:
     values = np.random.default_rng(1).normal(size=200) * 10.0 ** np.arange(-100, 100)
     frame = pd.DataFrame({"v": values, "t": "text"})
@@ -234,7 +274,7 @@ def zipped(**members: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("name", "content", "named"),
     [
-        ("a.csv", b"a,b\n1,x\n2\n", ["line 3", "1 columns", "2 before"]),
+        ("a.csv", b"a,b\n1,x\n2\n", ["line 3", "1 column in", "2 before"]),
         ("a.csv", b"a,b\n1,x\n2,y,z\n", ["line 3"]),
         ("a.csv", b'a,b\n1,x\n2,"y\n', ["line 3", "CSV"]),
         ("a.csv", b"1,x\n2,y\n", ["needs a header"]),
