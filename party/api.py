@@ -11,7 +11,8 @@
 A job is a class derived from `Job`, an instance of one, the name of a built-in job, or a path that
 ends in .py. Tensors are arrays, frames of pandas or polars, or paths of files; names with dots go
 into a mapping: `train(job, {"model.0.weight": w}, x=X)`. A frame, or the path of a file, instead of
-the mapping brings all tables of the job (protocol.tables): `train(job, frame)`.
+the mapping brings all tables of the job (protocol.tables): `train(job, frame)`; alice=frame and
+bob=frame, all of one party: `simulate(job, alice=a, bob=b)`.
 
 Nothing here touches signals, limits of the process or the event loop's policy: that is what
 commands do. Every failure is an `MpcError` (protocol.errors) with the sentence that the command

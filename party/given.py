@@ -16,6 +16,8 @@ from protocol.tables import tables
 
 from .loading import check_tensors
 
+WHOSE = "--table alice=FILE and --table bob=FILE bring all tables of each"
+
 
 @dataclass(frozen=True, repr=False)
 class Given:
@@ -54,6 +56,7 @@ class Given:
                     f"--table {name}=…: the job {type(job).__name__} has no table"
                     f" {name}{nearest(name, known)} (it has:"
                     f" {', '.join(named) or 'none; --data NAME=FILE brings a tensor'})"
+                    f"{f'; {WHOSE}' if named else ''}"
                 )
         data = {name: each for name, each in self.data.items() if role in (owners | named)[name]}
         return replace(
@@ -80,8 +83,8 @@ def assigned(texts: Iterable[str], option: str, plain: bool = False) -> dict[str
                 " x=train.npy"
             )
         if name in found:
-            what = f"tensor {name}" if name else "a table"
-            raise ConfigError(f"{option} gives {what} twice, {found[name]} and {path}; keep one")
+            what, way = (f"tensor {name}", "keep one") if name else ("a table", WHOSE)
+            raise ConfigError(f"{option} gives {what} twice, {found[name]} and {path}; {way}")
         found[name] = Path(path)
     return found
 
@@ -127,5 +130,8 @@ def handed(data: Any, tensors: Mapping[str, Any]) -> Given:
         for name, each in named.items()
         if each is not None
     }
+    tables: dict[str, Any] = {role: found.pop(role) for role in ROLES if role in found}
     table = Path(data) if isinstance(data, str) else data
-    return Given(found, {} if table is None or isinstance(table, Mapping) else {"": table})
+    if not (table is None or isinstance(table, Mapping)):
+        tables[""] = table
+    return Given(found, tables)

@@ -46,7 +46,7 @@ def run(settings: Config) -> int:
         ) from None
     print(
         f"party: wrote {path}; the other party needs the same file. What it costs, for 1000 rows,"
-        " and how to run it:",
+        " how it is tried out alone, and how to run it:",
         file=sys.stderr,
     )
     shapes = {
@@ -61,12 +61,11 @@ def run(settings: Config) -> int:
         f"python -m party plan --job {path}"
         f" {' '.join(f'--shape {name}={shape}' for name, shape in shapes.items())}"
     )
-    for role in ("alice", "bob"):
-        table = (
-            f" --table {role}.csv"
-            if any(each.owner == role and each.default is None for each in job.inputs.values())
-            else ""
-        )
+    brings = {each.owner for each in job.inputs.values() if each.default is None}
+    both = "".join(f" --table {role}={role}.csv" for role in ROLES if role in brings)
+    print(f"python -m party --simulate --job {path}{both}")
+    for role in ROLES:
+        table = f" --table {role}.csv" if role in brings else ""
         print(f"python -m party --role {role} --job {path}{table}")
     return 0
 
@@ -118,7 +117,7 @@ def composed(settings: Config) -> str:
             where,
             f"Column of {'classes' if where != 'target' else 'targets'}, with its owner, as in"
             " bob:NAME",
-            f"{owner}{where}",
+            f"{owner}{where}" if sys.stdin.isatty() or settings.yes else None,
             str,
         )
         role, colon, column = given.rpartition(":")

@@ -178,14 +178,16 @@ def _is_fine(values: Array) -> bool:
 def records(stream: IO[bytes], form: Form) -> Generator[tuple[int, Row], None, None]:
     """The line on which it ends, and the cells, of every row, the header's too; a Fault for what is
     no such file."""
-    width = 0
+    width = count = 0
     for line, row in _rows(stream, form.encoding, form.separator):
+        count += 1
         if form.short and not width:
             row.insert(0, "")
         if width and len(row) != width:
+            title = count == 2  # what is before may be one
             raise Fault(
-                f"has {counted(len(row), 'column')} in line {line} and {width} before;"
-                " make all lines alike"
+                f"has {counted(len(row), 'column')} in line {line} and {width} before; make all"
+                f" lines alike{', or remove what stands above the header' if title else ''}"
             )
         width = len(row)
         yield line, row

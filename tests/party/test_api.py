@@ -274,6 +274,19 @@ def test_a_table_is_for_the_party_that_the_job_takes_one_of():
         plain(Fit, frame)
 
 
+def test_tables_of_both_are_given_by_party():
+    class Vertical(Job):
+        x = Table(alice=["a"], bob=["b"], match="order", steps=[MinMax(low=-1, high=1)])
+
+        def finish(self, v):
+            v.reveal(total=v.x.sum())
+
+    frame = {"a": X[:, 0], "b": X[:, 1]}
+    expected = (X[:, :2] + 1).sum() / 2
+    assert plain(Vertical, alice=frame, bob=frame)["total"] == pytest.approx(expected)
+    assert "It reveals" in str(plan(Vertical, {"alice": frame}, bob=frame))
+
+
 def test_files_frames_and_names_with_dots(tmp_path):
     pandas = pytest.importorskip("pandas")
     np.save(tmp_path / "w.npy", W)

@@ -37,7 +37,10 @@ def test_what_is_written_plans_at_once(estimator, tmp_path, capsys, monkeypatch)
     monkeypatch.chdir(tmp_path)
     assert main(["init", "--estimator", estimator, "--yes", *OPTIONS[estimator].split()]) == 0
     plan, *runs = capsys.readouterr().out.splitlines()
-    assert len(runs) == 2 and plan.startswith("python -m party plan --job job.toml --shape ")
+    assert len(runs) == 3 and plan.startswith("python -m party plan --job job.toml --shape ")
+    brings = [each for each in ("alice", "bob") if f" --table {each}.csv" in "".join(runs[1:])]
+    both = "".join(f" --table {each}={each}.csv" for each in brings)
+    assert runs[0] == f"python -m party --simulate --job job.toml{both}"
     assert main(plan.split()[3:]) == 0
     assert "It reveals" in capsys.readouterr().out
 
@@ -65,6 +68,7 @@ def test_questions_are_asked_again_until_the_answer_can_be_used(tmp_path, capsys
             "--target has no use in logistic-regression; give --label",
         ),
         ("--bob a --label bob:l", "say --classes: its classes"),
+        ("--estimator ridge --bob a,b", "say --target: column of targets, with its owner"),
         ("--alice a --label bob:l --classes p,q", "say --match: column of ids"),
         (
             "--bob a --label bob:l --classes p,q --param D=2",

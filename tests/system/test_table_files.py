@@ -114,9 +114,12 @@ ALICE = ["--role", "alice", "--peer", "tcp://127.0.0.1:0", "--wait", "1s"]
     ("arguments", "named"),
     [
         ([], ["x.alice is a table of named columns", "--table FILE, or --table x=FILE"]),
-        (["--table", "alice.csv", "--table", "bob.parquet"], ["--table gives a table twice"]),
+        (
+            ["--table", "alice.csv", "--table", "bob.parquet"],
+            ["--table gives a table twice", "--table alice=FILE and --table bob=FILE bring all"],
+        ),
         (["--table", "no.csv"], ["no.csv does not exist"]),
-        (["--table", "z=alice.csv"], ["no table z"]),
+        (["--table", "z=alice.csv"], ["no table z", "; --table alice=FILE and --table bob=FILE"]),
         (["--table", "bob=bob.parquet"], ["the other party's to bring"]),
         (
             ["--table", "bob.parquet"],
