@@ -178,9 +178,8 @@ def _is_fine(values: Array) -> bool:
 def records(stream: IO[bytes], form: Form) -> Generator[tuple[int, Row], None, None]:
     """The line on which it ends, and the cells, of every row, the header's too; a Fault for what is
     no such file."""
-    width = count = 0
-    for line, row in _rows(stream, form.encoding, form.separator):
-        count += 1
+    width = 0
+    for count, (line, row) in enumerate(_rows(stream, form.encoding, form.separator), 1):
         if form.short and not width:
             row.insert(0, "")
         if width and len(row) != width:
