@@ -121,7 +121,7 @@ FUNCTIONS: dict[str, tuple[Entry, ...]] = {
             secure=lambda x: x < 0.5,
             clear=lambda x: x < 0.5,
             error=0.0,
-            says="1 or 0, exactly; <= > >= cost the same",
+            says="1 or 0, exactly, for c rounded as x is; <= > >= cost the same",
         ),
         Entry(
             call="x < y",

@@ -23,6 +23,7 @@ from ..ring import Words, ring
 from ..sizing import Demands, Sizes
 from ..views import Shape, Unpack, View
 from .cotangents import weighted
+from .public import as_integers
 from .signs import Sign, opened_bits, sign_bit, sign_test
 
 
@@ -59,6 +60,9 @@ class Test(Secure):
 class Compare(Test):
     """[x < limit] as 0 or 1 ([x ≤ limit] if `inclusive`); the opposite if `negated`.
 
+    `limit`: rounded as x is, so that an entry that was 0.3 before it was encoded equals 0.3: to
+        the nearest multiple of 2^-s for the fraction bits s of x, or the job's if x has fewer (a
+        count). So is an entry of a public array that x is compared with.
     `fraction_bits`: of x no more than these are looked at: x is moved by less than
         2^-fraction_bits, up or down, unless it is a multiple of that. The fewer bits, the fewer
         rounds and the less is sent and dealt; x needs no truncation for it.
@@ -90,10 +94,13 @@ class Compare(Test):
         found = sign_bit(lowering, _sign(lowering, node))
         return found.public, found.mask
 
-    def threshold(self, scale: int) -> int:
-        """The integer t for which the test is X < t, X = x·2^scale."""
-        exact = Fraction(self.limit) * Fraction(2) ** scale
-        return math.floor(exact) + 1 if self.inclusive else math.ceil(exact)
+    def threshold(self, sizes: Sizes, x: Node) -> int:
+        """The integer t for which the test is X < t, X = x·2^bits at the `bits` that are seen."""
+        own = sizes.scales[x]
+        finest = max(own, sizes.numerics.fraction_bits)
+        (rounded,) = as_integers(np.array([self.limit]), finest)
+        limit = Fraction(rounded) * Fraction(2) ** (self.seen(own) - finest)
+        return math.floor(limit) + 1 if self.inclusive else math.ceil(limit)
 
 
 @dataclass(frozen=True)
@@ -293,5 +300,4 @@ def _sign(lowering: Lowering, test: Node) -> Sign:
     op, (x,) = test.op, test.inputs
     assert isinstance(op, Compare)
     scale = lowering.sizes.scales[x]
-    bits = op.seen(scale)
-    return sign_test(lowering, x, op.threshold(bits), scale - bits)
+    return sign_test(lowering, x, op.threshold(lowering.sizes, x), scale - op.seen(scale))

@@ -48,8 +48,8 @@ def sign(x: Secret) -> Secret:
 
 @offers(np.equal)
 def equal(x1: Any, x2: Any) -> Secret:
-    """1 where both are equal to the last fraction bit, else 0: two comparisons on one opening, in
-    the rounds of one, and no product."""
+    """1 where both are equal to the last fraction bit, to which a public one is rounded, else 0:
+    two comparisons on one opening, in the rounds of one, and no product."""
     x, y = (x1, x2) if isinstance(x1, Secret) else (x2, x1)
     return bounded((x >= y) - (x > y), 0.0, 1.0)
 

@@ -130,7 +130,8 @@ class Secret:
     __rmul__ = __mul__
 
     def __lt__(self, other: Any) -> Secret:
-        """Where self < other: 1, elsewhere 0. Exact."""
+        """Where self < other: 1, elsewhere 0. Exact; a public number is rounded as self is, so that
+        an entry that was 0.3 equals 0.3."""
         return self._compare(other, inclusive=False, negated=False)
 
     def __le__(self, other: Any) -> Secret:
@@ -145,8 +146,8 @@ class Secret:
     __eq__, __ne__ = map(spelling.pairing, (np.equal, np.not_equal))
 
     def _compare(self, other: Any, inclusive: bool, negated: bool) -> Secret:
-        """With one public number: on the opening of self, so that several share it. Otherwise on
-        that of the difference."""
+        """With one public number: on the opening of self, so that several share it (how it is
+        rounded: `Compare`). Otherwise on that of the difference."""
         if not isinstance(other, Secret) and np.ndim(other) == 0:
             limit = number("what a tensor is compared with", other)
             if math.isinf(limit):
