@@ -62,7 +62,8 @@ class Compare(Test):
 
     `limit`: rounded as x is, so that an entry that was 0.3 before it was encoded equals 0.3: to
         the nearest multiple of 2^-s for the fraction bits s of x, or the job's if x has fewer (a
-        count). So is an entry of a public array that x is compared with.
+        count). So is an entry of a public array that x is compared with. What would be rounded to
+        0 is not: no x lies between 0 and it.
     `fraction_bits`: of x no more than these are looked at: x is moved by less than
         2^-fraction_bits, up or down, unless it is a multiple of that. The fewer bits, the fewer
         rounds and the less is sent and dealt; x needs no truncation for it.
@@ -99,7 +100,8 @@ class Compare(Test):
         own = sizes.scales[x]
         finest = max(own, sizes.numerics.fraction_bits)
         (rounded,) = as_integers(np.array([self.limit]), finest)
-        limit = Fraction(rounded) * Fraction(2) ** (self.seen(own) - finest)
+        limit = Fraction(rounded) / 2**finest or Fraction(self.limit)
+        limit *= Fraction(2) ** self.seen(own)
         return math.floor(limit) + 1 if self.inclusive else math.ceil(limit)
 
 

@@ -59,7 +59,7 @@ def test_order_is_exact(compare):
     check(compare, X, Y, bound=0.0, clear=compare(X, Y))
     check(lambda a: compare(Y, a), X, bound=0.0, clear=compare(Y, X))
     for limit in (0, ULP, -ULP, 0.3, 1024, -1024.0, 1e9, -1e300, 2.0**-40):
-        stored = np.rint(limit / ULP) * ULP  # as an entry of X would be
+        stored = np.rint(limit / ULP) * ULP or limit  # as an entry of X would be, but for 0
         check(lambda a, limit=limit: run(a, limit), X, bound=0.0, clear=compare(X, stored))
 
 
