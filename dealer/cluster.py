@@ -115,7 +115,7 @@ class Cluster(Workers):
         return 0
 
     def make(self, deal: Deal, chunk: Chunk) -> asyncio.Future[Made]:
-        return asyncio.ensure_future(self._make(deal, chunk))
+        return asyncio.ensure_future(self._counted(deal, chunk))
 
     async def open(self) -> None:
         try:
@@ -135,6 +135,20 @@ class Cluster(Workers):
         if self._client is not None:
             await self._client.close(timeout=1)
         await super().close()
+
+    async def _counted(self, deal: Deal, chunk: Chunk) -> Made:
+        """A chunk, ordered and fetched; the worker says how long it computed, its way not
+        counted."""
+        with self._guard:
+            self.busy += 1
+        try:
+            words, seconds = await self._make(deal, chunk)
+        finally:
+            with self._guard:
+                self.busy -= 1
+        with self._guard:
+            self.seconds += seconds
+        return words, seconds
 
     async def _make(self, deal: Deal, chunk: Chunk) -> Made:
         if deal not in self._plans:

@@ -27,10 +27,16 @@ CREDIT = Measure(
     True,
     "seconds that material was ready, and its party had enough",
 )
-WORKERS = Measure("mpc_dealer_workers", False, "threads that make material")
-BUSY = Measure("mpc_dealer_busy_workers", False, "of them at work")
+WORKERS = Measure("mpc_dealer_workers", False, "threads that make material, here or in a cluster")
+BUSY = Measure(
+    "mpc_dealer_busy_workers", False, "of them at work; of a cluster, chunks that are ordered there"
+)
 QUEUE = Measure("mpc_dealer_queued_tasks", False, "tasks that wait for a worker")
-WORK = Measure("mpc_dealer_work_seconds", True, "seconds that workers worked, all together")
+WORK = Measure(
+    "mpc_dealer_work_seconds",
+    True,
+    "seconds that workers worked, all together; those of a cluster, without the way there and back",
+)
 AHEAD = Measure("mpc_dealer_ahead_bytes", False, "material that is made and not yet acknowledged")
 LIMIT = Measure(
     "mpc_dealer_max_stock_bytes", False, "material that may be held ahead, all sessions together"

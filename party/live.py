@@ -38,7 +38,8 @@ def parts(role: str, session: str, job: str, seen: Seen) -> Callable[[], Mapping
     def links() -> dict[str, Any]:
         found = []
         for link in seen.links:
-            moved = link.counters.wire_bytes
+            # over all attempts
+            moved = sum(each.wire_bytes for each in seen.counters[link.whom])
             found.append(
                 {
                     "ends": [role, link.whom],

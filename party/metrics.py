@@ -19,13 +19,21 @@ STEPS = Measure("mpc_steps", True, "steps computed, with those that were compute
 ROUNDS = Measure("mpc_rounds", True, "rounds exchanged with the other party")
 MESSAGES = Measure("mpc_round_messages", True, "messages of rounds", ("direction",))
 BYTES = Measure("mpc_round_bytes", True, "bytes of rounds, as the plan counts them", ("direction",))
-PHASE = Measure("mpc_phase_seconds", True, "seconds in each phase of the run", ("phase",))
+PHASE = Measure(
+    "mpc_phase_seconds",
+    True,
+    "seconds of rounds in each phase of the plan; setup is what is opened before the first step,"
+    " not the report's setup_seconds of links, agreement and plan",
+    ("phase",),
+)
 WAITED = Measure(
     "mpc_waited_seconds", True, "seconds of them in which somebody else was waited for", ("whom",)
 )
 WAITS = Measure("mpc_waits_for_material", True, "times that the rounds had to wait for the dealer")
 RECEIVED = Measure("mpc_material_received_bytes", True, "bytes of material that arrived")
-CONSUMED = Measure("mpc_material_consumed_bytes", True, "bytes of them that were used up")
+CONSUMED = Measure(
+    "mpc_material_consumed_bytes", True, "bytes of them that are no longer in stock"
+)
 STOCK = Measure("mpc_material_stock_steps", False, "steps that material is here for")
 CHECKS = Measure("mpc_checks", True, "checks that revealed what they had to")
 GUARDED = Measure("mpc_guarded_ranges", False, "ranges that the plan assumes, and the run watches")

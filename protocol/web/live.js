@@ -137,7 +137,7 @@ function curves(it) {
     const svg = make("svg", { viewBox: "0 0 300 100", preserveAspectRatio: "none", role: "img", "aria-label": label },
       make("polyline", { class: "curve", points: points.length > 1 ? points.join(" ") : `0,50 300,50` }));
     return make("figure", { class: `c${nth % 6}` }, make("figcaption", {}, make("span", {}, name), make("b", {}, last)), svg,
-      make("p", { class: "quiet small" }, `after steps ${count(steps[0])} to ${count(steps[steps.length - 1])}; from ${digits(low)} to ${digits(high)}`));
+      make("p", { class: "quiet small" }, `after steps ${count(steps[0])} to ${count(steps[steps.length - 1])}; between ${digits(low)} and ${digits(high)}`));
   }));
 }
 
