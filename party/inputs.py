@@ -103,6 +103,7 @@ def own_inputs(
         found.arrays[name] = cut.rows_of(name, default_tensor(name, mine[name], key))
     found.arrays = {name: found.arrays[name] for name in mine}
     _check_rows(mine, found, own)
+    _check_deviations(job, found)
     return found
 
 
@@ -253,6 +254,24 @@ def _check_rows(mine: Mapping[str, Input], found: Inputs, given: Given) -> None:
         }
         named = "; ".join(f"{name} is {source}" for name, source in sources.items())
         raise DataError(f"{error} ({named})") from None
+
+
+def _check_deviations(job: Job, found: Inputs) -> None:
+    """DataError for a column that varies, and by less than the job tells apart: its result would be
+    0. Of rows of both, each looks at its own."""
+    for name, array in found.arrays.items():
+        finest = job.finest.get(name.partition(".")[0], 0.0)
+        if not finest or array.ndim != 2:
+            continue
+        vary = array.min(axis=0) != array.max(axis=0)
+        faint = np.flatnonzero(vary & (array.std(axis=0) < finest))
+        if faint.size:
+            n = int(faint[0])
+            column = found.fitted[name].names[n] if name in found.fitted else n + 1
+            raise DataError(
+                f"tensor {name}: column {column} has a deviation below {finest:g}, with which it"
+                " counts as constant here; standardise it, or bring it in smaller units"
+            )
 
 
 def _origin(given: Any) -> str:

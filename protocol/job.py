@@ -36,6 +36,8 @@ class Job:
     uses: ClassVar[Sequence[str]] = ()
     # what setup makes anew, from what an earlier run has kept of it where there was one
     renews: ClassVar[Sequence[str]] = ()
+    # by input, the smallest deviation of a column that does not count as constant
+    finest: ClassVar[Mapping[str, float]] = {}
     limits: ClassVar[Mapping[str, Limit]] = {}  # what parameters may be
     # steps from one check to the next; 0: as many as make checks a twentieth of the cost
     check_every: ClassVar[int] = 0

@@ -44,14 +44,17 @@ def run(settings: Config) -> int:
         any_batch=settings.any_batch,
     )
     network = model.network
+    if model.weights:
+        save_results(arrays, {f"model.{name}": each for name, each in model.weights.items()})
     try:
         write(text, network)
     except OSError as error:
+        if model.weights:
+            arrays.unlink(missing_ok=True)
         raise DataError(
             f"the network cannot be written to {text} ({error.strerror}); mend that and import"
             " again"
         ) from None
-    save_results(arrays, {f"model.{name}": value for name, value in model.weights.items()})
     count = sum(value.size for value in model.weights.values())
     print(
         f"{path}: {counted(len(network.nodes), 'operator')},"
@@ -81,7 +84,11 @@ def run(settings: Config) -> int:
         f"  powers of two that bound the weights, their mean size and"
         f" {counted(len(ranges), 'layer')}, {how}"
     )
-    print(f"{arrays}: the weights, for you alone.")
+    print(
+        f"{arrays}: the weights, for you alone."
+        if model.weights
+        else f"{arrays} is not written: the model has no weights to keep secret."
+    )
     for note in model.notes:
         print(f"Note: {note}.")
     name, peak = model.widest
@@ -93,7 +100,7 @@ def run(settings: Config) -> int:
         )
     print(
         f"Next: python -m party plan --job {text} --shape …, then at both python -m party --job"
-        f" {text}, and here --data {arrays}"
+        f" {text}{f', and here --data {arrays}' if model.weights else ''}"
     )
     return 0
 

@@ -26,6 +26,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from msgspec import structs
+
 from protocol import nn
 from protocol.config import nearest
 from protocol.errors import JobError
@@ -122,6 +124,8 @@ def _job(content: Mapping[str, Any]) -> type[Job]:
             "matches rows of one party with rows of the other; here rows of both are taken, all of"
             " them",
         )
+    if model.estimator == "cnn-classifier":
+        columns, parameters = _pictures(columns, parameters)
     x = features(rows, columns)
     if model.layers is None:
         if "train" in content:
@@ -146,6 +150,25 @@ def _job(content: Mapping[str, Any]) -> type[Job]:
     if rows.key is not None:
         made_in("rows", lambda: matching(made()))  # there are ids at both
     return made
+
+
+def _pictures(columns: Columns, parameters: Mapping[str, Any]) -> tuple[Columns, Mapping[str, Any]]:
+    """A flat table's columns in the shape that input_shape says, or the other way round."""
+    given = parameters.get("input_shape") or columns.shape
+    try:
+        shape = [int(n) for n in (given.split(",") if isinstance(given, str) else given or ())]
+    except (TypeError, ValueError):
+        shape = []
+    if len(shape) != 3 or min(shape) < 1 or (columns.shape or shape) != shape:
+        raise Wrong(
+            ["model", "input_shape"],
+            "is channels, height and width of the pictures that the columns are, as in input_shape"
+            ' = "1,8,8" for 64 columns (party init: --param input_shape=1,8,8)',
+        )
+    return structs.replace(columns, shape=shape), {
+        **parameters,
+        "input_shape": ",".join(map(str, shape)),
+    }
 
 
 def _estimator(

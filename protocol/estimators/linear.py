@@ -5,6 +5,7 @@ The rows enter by the moments of their columns, XᵀX/n and Xᵀy/n about the me
 the size of the columns alone, however many rows there are. Columns need not be scaled: each is
 divided by a secret power of two near its deviation, found by comparisons, so deviations may lie
 anywhere from 1/128 to 1024; a column with less is taken to be constant, and its coefficient is 0.
+An owner whose column varies by less is told so before the run.
 Then the normal equations are solved as `solve.py` says. Nothing is revealed but what the attributes
 say.
 
@@ -30,7 +31,7 @@ from ..nn.supervised import Supervised
 from ..ops import Secret, within
 from ..sizing import Numerics
 from ..tables import Table
-from .solve import COARSEST, RATIO, deviations, equilibrated, scaled, solve
+from .solve import COARSEST, FINEST, RATIO, deviations, equilibrated, scaled, solve
 
 REACH = 256.0  # deviations that new rows, and what is predicted of them, may be from the mean
 
@@ -45,6 +46,7 @@ class LeastSquares(Supervised):
     """
 
     iterations: ClassVar[int] = 0
+    finest: ClassVar[Mapping[str, float]] = {"x": FINEST, "y": FINEST}
     limits: ClassVar[Mapping[str, Limit]] = {"condition": RATIO, "held_out": PART}
     fraction_bits = 28
     fit_intercept = True

@@ -27,7 +27,7 @@ from ..ops.tensor import bounded
 from ..sizing import Numerics
 from ..tables import Table
 from ..wording import counted
-from .solve import COARSEST, diagonal, inverse_root
+from .solve import COARSEST, FINEST, diagonal, inverse_root
 
 
 class _Aggregates(Job):
@@ -79,10 +79,16 @@ class Statistics(_Aggregates):
     less than the rows by, as in NumPy.
 
     A column of a deviation below 1/128 is taken to be constant: its std and its correlations are 0.
+    An owner whose column varies by less is told so before the run.
     """
 
     known = ("mean", "var", "std", "cov", "corr")
     ddof = 0
+
+    @property
+    def finest(self) -> Mapping[str, float]:  # type: ignore[override]
+        asked = {each.strip() for each in self.measures.split(",")}
+        return {"x": FINEST} if asked & {"std", "corr"} else {}
 
     def finish(self, v: Variables) -> None:
         x, chosen = v.x, self.chosen(v.x)

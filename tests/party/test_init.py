@@ -21,6 +21,9 @@ OPTIONS = {
         "--bob 20 --label alice:kind --classes 3 --match order --param hidden_layer_sizes=8 --param"
         " max_iter=2"
     ),
+    "cnn-classifier": (
+        "--bob 64 --label bob:d --classes 2 --param input_shape=1,8,8 --param max_iter=2"
+    ),
     "mlp-regressor": '--alice x,"y" --target bob:t --held-out 0.25 --match order',
     "group-statistics": "--bob x,y --groups bob:g --classes p,q --reveal alice",
     "statistics": "--alice x --param measures=mean,var",
@@ -80,6 +83,10 @@ def test_questions_are_asked_again_until_the_answer_can_be_used(tmp_path, capsys
             "--bob has no use here, with what else is said; --both is for rows of both",
         ),
         ("--estimator statistics --bob b --match id --yes", "--match has no use here"),
+        (
+            "--estimator cnn-classifier --bob 64 --label bob:d --classes 2 --yes",
+            "model.input_shape: is channels, height and width",
+        ),
         ("--out job.txt", "ends in .toml"),
         ("--estimator lasso", "'lasso' is no estimator"),
     ],

@@ -17,6 +17,7 @@ from sentences import rejected
 from party.given import Given, assigned
 from party.inputs import default_tensor, own_inputs
 from protocol.errors import ConfigError, DataError, MpcError
+from protocol.estimators import LinearRegression, Statistics
 from protocol.jobs import Input, Job
 from protocol.labels import Labels
 from protocol.tables import MinMax, Table
@@ -364,3 +365,21 @@ def test_a_table_given_in_python_is_taken_by_name_and_an_array_by_position() -> 
 def test_a_table_that_does_not_fit_is_named(given: Given, named: list[str]) -> None:
     job = type("Tabled", (Job,), {"x": Table("bob", ["a", "b"])})()
     rejected(MpcError, lambda: own_inputs(job, "bob", given), named)
+
+
+@pytest.mark.parametrize(
+    ("job", "faint"),
+    [
+        (type("Std", (Statistics,), {"measures": "std"})(), True),
+        (Statistics(), False),
+        (LinearRegression(), True),
+    ],
+)
+def test_a_column_that_would_count_as_constant_is_named(job: Any, faint: bool) -> None:
+    rows = np.stack([np.arange(20.0), np.ones(20), np.arange(20) / 20000], 1)
+    given = Given({"x": rows} | ({"y": rows[:, :1]} if "y" in job.inputs else {}), {})
+    if not faint:
+        own_inputs(job, "bob", given)
+        return
+    with pytest.raises(DataError, match="column 3 has a deviation below"):
+        own_inputs(job, "bob", given)
