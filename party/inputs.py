@@ -258,10 +258,12 @@ def _check_rows(mine: Mapping[str, Input], found: Inputs, given: Given) -> None:
 
 def _check_deviations(job: Job, found: Inputs) -> None:
     """DataError for a column that varies, and by less than the job tells apart: its result would be
-    0. Of rows of both, each looks at its own."""
+    0. Not for rows of both, which vary more together than the rows of each."""
+    known = tables(job)
     for name, array in found.arrays.items():
-        finest = job.finest.get(name.partition(".")[0], 0.0)
-        if not finest or array.ndim != 2:
+        whole = name.partition(".")[0]
+        finest = job.finest.get(whole, 0.0)
+        if not finest or array.ndim != 2 or (whole in known and known[whole].horizontal):
             continue
         vary = array.min(axis=0) != array.max(axis=0)
         faint = np.flatnonzero(vary & (array.std(axis=0) < finest))

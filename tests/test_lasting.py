@@ -96,7 +96,7 @@ def test_a_regression_whose_products_are_carried_on_beside_its_weights():
         def finish(self, v):
             v.reveal(w=v.w)
 
-    with pytest.raises(OutOfRangeError, match=r"v\.w .*1 of 1 entries outside"):
+    with pytest.raises(OutOfRangeError, match=r"v\.w .*1 of 1 entry outside"):
         simulate(Regression(), {"w": np.ones((1, 1)), "x": np.array([[1.0], [2.0]])})
 
 

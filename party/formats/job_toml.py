@@ -152,7 +152,7 @@ def _job(content: Mapping[str, Any]) -> type[Job]:
     return made
 
 
-def _pictures(columns: Columns, parameters: Mapping[str, Any]) -> tuple[Columns, Mapping[str, Any]]:
+def _pictures(columns: Columns, parameters: dict[str, Any]) -> tuple[Columns, dict[str, Any]]:
     """A flat table's columns in the shape that input_shape says, or the other way round."""
     given = parameters.get("input_shape") or columns.shape
     try:

@@ -280,7 +280,7 @@ async def test_the_dealer_reads_its_list_again(keys, tmp_path):
         assert alice.failure is None
         listed.write_text(f"{keys.pairs['bob'].public}  # alice is gone\n")
         dealer.process.send_signal(signal.SIGHUP)
-        await asyncio.to_thread(wait_for, dealer, "read again: 1 keys")
+        await asyncio.to_thread(wait_for, dealer, "read again: 1 key")
         with pytest.raises(LinkError, match="taken off"):
             await alice.receive(10)
         with pytest.raises(LinkError, match="refused this key"):
