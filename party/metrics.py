@@ -31,8 +31,14 @@ WAITED = Measure(
 )
 WAITS = Measure("mpc_waits_for_material", True, "times that the rounds had to wait for the dealer")
 RECEIVED = Measure("mpc_material_received_bytes", True, "bytes of material that arrived")
-CONSUMED = Measure("mpc_material_consumed_bytes", True, "bytes of them that are no longer in stock")
-STOCK = Measure("mpc_material_stock_steps", False, "steps that material is here for")
+CONSUMED = Measure(
+    "mpc_material_consumed_bytes",
+    True,
+    "bytes of them that were used up; the chunk in use is not yet",
+)
+STOCK = Measure(
+    "mpc_material_stock_steps", False, "steps that material is here for, beyond the chunk in use"
+)
 CHECKS = Measure("mpc_checks", True, "checks that revealed what they had to")
 GUARDED = Measure("mpc_guarded_ranges", False, "ranges that the plan assumes, and the run watches")
 LEFT = Measure(
