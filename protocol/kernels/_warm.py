@@ -9,6 +9,7 @@ from pathlib import Path
 
 from numba import __version__ as numba_version
 from numba import config
+from numba.core.registry import cpu_target
 
 from ..errors import ConfigError
 from ..places import temporary_folder
@@ -42,9 +43,10 @@ def preload(limbs: Iterable[int]) -> None:
     """Make ready, from the disk cache or by compiling, most of what rings of these numbers of limbs
     call.
 
-    To wake Numba takes 130 ms, an entry 2 ms: what is left out here is not felt where it is first
-    met.
+    An entry takes 2 ms. Some of those that are left out here need the types of all of NumPy, which
+    take a quarter of a second: no round of a run is to wait for these, so they are made ready too.
     """
+    cpu_target.target_context.refresh()
     for count in limbs:
         for entry in _ANY_LIMBS + (_FEW_LIMBS if count <= 2 else ()):
             if entry.least <= count <= entry.most:
