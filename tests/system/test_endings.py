@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from services import until
 
 from party.jobs import seed
 from party.loading import load_job
@@ -189,6 +190,8 @@ def test_the_end_with_material_from_files(tmp_path):
         party("alice", die_at="after rename .ending")
         party("bob", die_at="after rename .results")
         dies(trio, "alice")
+        # sealed too: before that he would need the material of all steps again
+        until(lambda: any((trio.folder / "bob").rglob("*.ending")), SECONDS)
         trio.children["bob"].stop(signal.SIGKILL)
         trio.start("dealer")  # `wait` looks at all three
         party("alice")

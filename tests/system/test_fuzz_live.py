@@ -253,6 +253,8 @@ def test_the_session_survives_a_flood_of_idle_connections(tmp_path):
     keys = Keys(tmp_path)
     with Trio("flood") as trio:
         run_all(trio, keys, "--iterations", "3000", "--link", "rtt=3ms")
+        # all links are up: what is open from now on is the flood's
+        until(lambda: "dealing steps" in trio.children["dealer"].errors, 60)
         for name, address in (("dealer", trio.dealer), ("alice", trio.peer)):
             process = psutil.Process(trio.children[name].process.pid)
             before, most = process.num_fds(), 0
