@@ -11,11 +11,17 @@ import numpy as np
 from .errors import JobError
 
 
+def is_count(value: Any) -> bool:
+    """Whether it is a whole number above 0."""
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    return whole and int(value) > 0
+
+
 def sizes(owner: object, **values: Any) -> None:
     """JobError unless each is a whole number above 0. owner: who takes the arguments, or its
     name."""
     for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        if not is_count(value):
             raise _wrong(owner, name, "a whole number above 0", value)
 
 

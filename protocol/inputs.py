@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .arguments import is_count
 from .draws import Draw
 from .errors import DataError, JobError
 from .ops import Secret
@@ -104,12 +105,6 @@ def _axes(shape: Any) -> tuple[int | str, ...]:
             f" ('n', 3), not {shape!r}"
         )
     return tuple(each if isinstance(each, str) else int(each) for each in found)
-
-
-def is_count(value: Any) -> bool:
-    """Whether it is a whole number above 0."""
-    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    return whole and int(value) > 0
 
 
 class Bundle:

@@ -33,8 +33,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import together
+from .arguments import is_count
 from .errors import JobError
-from .inputs import is_count
 from .jobs import ROLES, Bundle, Input, Job
 from .ops import Secret, concatenate, take, within
 from .preparation import (

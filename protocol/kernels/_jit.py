@@ -134,7 +134,7 @@ class Entry(dict[int, Function]):
 class _Cache(FunctionCache):
     """Machine code from disk without what only a compiler needs: before it looks, Numba's own
     cache makes ready the types of all of NumPy, and imports SciPy where there is one. That is a
-    quarter of a second of each process."""
+    quarter of a second of each process but of a party, which does it before its run (`preload`)."""
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         rtsys.initialize(target_context)
