@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator, Callable
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +112,8 @@ class World:
     async def to_dealer(self, role: str) -> Connection:
         mine, theirs = pair("s", roles=(role, "dealer"))
         self._ends.setdefault(role, []).append(mine)
-        task = asyncio.create_task(self._dealer.serve(theirs))
+        # in a context of its own: what the dealer sends is no point of the party that came to it
+        task = asyncio.create_task(self._dealer.serve(theirs), context=Context())
         self._serving.add(task)
         task.add_done_callback(self._serving.discard)
         return mine

@@ -23,7 +23,7 @@ ITERATIONS = 40
 SECONDS = 240.0
 
 
-def start(trio: Trio, role: str, *arguments: str, die_at: str = "") -> None:
+def start(trio: Trio, role: str, *arguments: str, die_at: str = "", behind: str = "") -> None:
     options = [
         "--json",
         "--iterations",
@@ -35,6 +35,7 @@ def start(trio: Trio, role: str, *arguments: str, die_at: str = "") -> None:
     environment = {
         "PYTHONPATH": os.pathsep.join([DEADLY, os.environ.get("PYTHONPATH", "")]),
         "DIE_AT": die_at,
+        "DIE_BEHIND": behind,
     }
     trio.start(role, options, environment=environment if die_at else None)
 
@@ -65,8 +66,10 @@ def dies(trio: Trio, role: str) -> None:
 def test_killed_at_the_end_all_three_start_again(alice, bob):
     with Trio() as trio:
         trio.start("dealer")
-        start(trio, "alice", die_at=alice)
-        start(trio, "bob", die_at=bob)
+        # where both die, neither before the other has what it sent: it would wait for it to return
+        root = str(trio.folder).lstrip("/")
+        start(trio, "alice", die_at=alice, behind=f"{root}/bob/**/*.results.*.new" if bob else "")
+        start(trio, "bob", die_at=bob, behind=f"{root}/alice/**/*.results")
         for role, place in (("alice", alice), ("bob", bob)):
             if place:
                 dies(trio, role)

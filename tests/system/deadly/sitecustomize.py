@@ -2,11 +2,13 @@
 as "after rename .results".
 
 Places: before or after the `rename` of a new file to a name with that ending, and the same for the
-    `sync` of what is written there.
+    `sync` of what is written there. With DIE_BEHIND, a pattern of paths below the root, it stands
+    still there until a file matches, so that its peer has had all that it sent.
 """
 
 import os
 import signal
+import time
 from pathlib import Path
 
 if place := os.environ.get("DIE_AT"):
@@ -14,6 +16,9 @@ if place := os.environ.get("DIE_AT"):
     fsync, replace = os.fsync, Path.replace
 
     def die() -> None:
+        behind = os.environ.get("DIE_BEHIND")
+        while behind and not any(Path("/").glob(behind)):
+            time.sleep(0.05)
         os.kill(os.getpid(), signal.SIGKILL)
 
     def sync(descriptor: int) -> None:
