@@ -236,7 +236,7 @@ def _checked(
         )
     if not values:
         return actual
-    return check(name, actual, declared.low, declared.high, where)
+    return check(name, actual, declared.low, declared.high, where, declared.row_sum)
 
 
 def _check_rows(mine: Mapping[str, Input], found: Inputs, given: Given) -> None:

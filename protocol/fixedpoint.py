@@ -71,9 +71,20 @@ DECLARED = "low and high of an Input, limit of a layer"
 STANDARD = "subtract from every column its mean, and divide it by its standard deviation"
 
 
-def check(name: str, values: Any, low: float, high: float, where: str = "") -> NDArray[Any]:
-    """`values` as they are, in their own type, if every entry is a finite number in [low, high];
-    DataError otherwise."""
+UNEVEN = 2.0**-6  # by which the sum of a row may be off: shares of classes may have two places
+
+
+def check(
+    name: str,
+    values: Any,
+    low: float,
+    high: float,
+    where: str = "",
+    row_sum: float | None = None,
+) -> NDArray[Any]:
+    """`values` as they are, in their own type, if every entry is a finite number in [low, high],
+    and the entries along the last axis add up to `row_sum` where that is given; DataError
+    otherwise."""
     source = f" ({where})" if where else ""
     if np.ma.is_masked(values):
         raise DataError(
@@ -98,7 +109,27 @@ def check(name: str, values: Any, low: float, high: float, where: str = "") -> N
             f" {np.count_nonzero(bad):,} of {array.size:,} entries, the first at position"
             f" {_first(bad)}, {_excess(array, low, high)}; {_remedy(array, low, high)}"
         )
+    if row_sum is not None:
+        _check_rows(f"tensor {name}{source}", flat, row_sum)
     return array
+
+
+def _check_rows(what: str, array: NDArray[Any], row_sum: float) -> None:
+    """DataError where the entries along the last axis do not add up to `row_sum`."""
+    rows = array.reshape(-1, array.shape[-1])
+    sums = np.concatenate([rows[piece].sum(axis=-1, dtype=np.float64) for piece in pieces(rows)])
+    bad = np.abs(sums - row_sum).reshape(array.shape[:-1]) > UNEVEN * max(1.0, abs(row_sum))
+    if bad.any():
+        raise DataError(
+            f"{what} has rows that do not add up to {row_sum:g}, as is declared of them:"
+            f" {np.count_nonzero(bad):,} of {bad.size:,}, the first at position {_first(bad)};"
+            + (
+                " a row of labels has a 1 for its class and 0 elsewhere, or a share of 1 for each"
+                " class: leave out rows without a class, and divide others by their sum"
+                if row_sum == 1.0
+                else " mend the rows, or declare no row_sum in the job"
+            )
+        )
 
 
 def _beyond(array: Array, low: float, high: float) -> NDArray[np.bool_]:

@@ -228,6 +228,7 @@ class Graph:
         # what selections choose from: one number each, for all who use it
         self.settled: set[Node] = set()
         self.assumptions: list[str] = []  # what the job says of its values, in words
+        self.row_sums: dict[str, float] = {}  # by input, what its owner checks rows to add up to
         self.rules: dict[Node, Rule] = {}  # nodes whose gradient is known as a whole
         self._place = ""
         self._applied: dict[tuple[Op, tuple[Node, ...]], Node] = {}

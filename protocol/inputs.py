@@ -37,6 +37,9 @@ class Input:
         then taken to be as large as that makes likely, with the plan's usual margin, instead of as
         large as numbers anywhere in the range would make them.
 
+    row_sum: what the entries along the last axis add up to, of every row: 1 of one-hot labels. Also
+        checked where it is encoded, to within `fixedpoint.UNEVEN`.
+
     An owner "joint" stands for both: each brings a tensor of its own, NAME.alice and NAME.bob, from
     a file or drawn, and v.NAME is their sum, which neither of them knows.
     """
@@ -47,6 +50,7 @@ class Input:
     high: float = 1024.0
     default: Any = None
     typical: float | None = field(default=None, kw_only=True)
+    row_sum: float | None = field(default=None, kw_only=True)
     line: str = field(default="", repr=False, compare=False, kw_only=True)  # where it is declared
 
     def __post_init__(self) -> None:
@@ -68,6 +72,13 @@ class Input:
             and not 0.0 < number("an Input's typical", self.typical) < math.inf
         ):
             raise JobError(f"an Input's typical is a number above 0, not {self.typical!r}")
+        if self.row_sum is not None:
+            object.__setattr__(self, "row_sum", number("an Input's row_sum", self.row_sum))
+            if self.owner == JOINT or not self.shape:
+                raise JobError(
+                    "an Input's row_sum is of rows that one party brings; this one"
+                    f" {'is of both' if self.shape else 'has no axes'}"
+                )
 
     @property
     def party(self) -> int:

@@ -202,6 +202,8 @@ def _trace(
         )
         if declared.typical is not None:
             node.spread = Spread(0.0, declared.typical)
+        if declared.row_sum is not None:
+            graph.row_sums[name] = declared.row_sum
         values[name] = Secret(graph, node)
     for name, stored in sorted(job.stored.items()):
         node = graph.add(stored, interval=(stored.low, stored.high))

@@ -29,7 +29,7 @@ class LeNet(Job):
     batch = 64
     rate = 0.03125
     x = Input("bob", ("n", 1, 28, 28), low=0, high=1, default=_PICTURES.reshaped(512, 1, 28, 28))
-    y = Input("bob", ("n", 10), low=0, high=1, default=classes(_PICTURES, 10))
+    y = Input("bob", ("n", 10), 0, 1, default=classes(_PICTURES, 10), row_sum=1)
     k0 = Input("alice", (6, 1, 5, 5), low=-2, high=2, default=uniform((6, 1, 5, 5), 0.2, seed=3))
     k1 = Input("alice", (16, 6, 5, 5), low=-2, high=2, default=uniform((16, 6, 5, 5), 0.1, seed=4))
     w0 = Input("alice", (256, 120), low=-2, high=2, default=uniform((256, 120), 0.1, seed=5))

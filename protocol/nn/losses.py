@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
 from ..arguments import among, positive, ranges
 from ..errors import JobError
+from ..graph import Source, whole
 from ..ops import (
     Secret,
     absolute,
@@ -28,6 +29,7 @@ ONE_HOT = (
     "; the number of a class for each row becomes a one-hot row where y is declared as Labels(…,"
     " classes=…), or by one_hot(y, classes) if y is public"
 )
+ROUNDED = 2.0**-4  # by how much labels that are computed may be known to leave [0, 1]
 
 
 class Loss(Protocol):
@@ -44,6 +46,36 @@ def alike(name: str, z: Secret, y: Any, hint: str = "") -> None:
         f"{name} of predictions of shape {z.shape} and targets of shape {np.shape(y)}: they must"
         f" be alike{hint}"
     )
+
+
+def labelled(name: str, z: Secret, y: Any) -> None:
+    """JobError unless these can be logits and labels: from 0 to 1, of one shape."""
+    alike(name, z, y, ONE_HOT if np.shape(y) == z.shape[:-1] else "")
+    if isinstance(y, Secret):
+        low, high = y._node.interval
+        lie, way = "may lie anywhere", ", or say within(y, 0, 1) of what is computed"
+    else:
+        low, high = float(np.min(y, initial=0.0)), float(np.max(y, initial=1.0))
+        lie, way = "lie", ""
+    if low < -ROUNDED or high > 1.0 + ROUNDED:
+        raise JobError(
+            f"{name} is of labels from 0 to 1, and these {lie} in [{low:g}, {high:g}]: bring labels"
+            " -1 and 1 as (y + 1) / 2, 0 and 1 as they are, and declare them with low=0,"
+            f" high=1{way}"
+        )
+
+
+def _summing(y: Any) -> None:
+    """Have the plan say that rows of labels are taken to add up to 1, where they are brought as
+    they are, and nobody checks it."""
+    if not isinstance(y, Secret):
+        return
+    op = whole(y._node).op
+    if isinstance(op, Source) and y._graph.row_sums.get(op.label) != 1.0:
+        y._graph.assume(
+            f"every row of {op.label} is assumed to add up to 1; its owner checks that if it is"
+            " declared with row_sum=1"
+        )
 
 
 @dataclass(frozen=True)
@@ -73,7 +105,7 @@ class BinaryCrossEntropy:
         among(self, ("fourier", "interpolated", "accurate"), method=self.method)
 
     def __call__(self, z: Secret, y: Any) -> Secret:
-        alike("BinaryCrossEntropy", z, y)
+        labelled("BinaryCrossEntropy", z, y)
         smooth = self.label_smoothing
         y = y * (1.0 - smooth) + smooth / 2 if smooth else y
         return logistic_loss(z, y, self.method).mean()
@@ -90,8 +122,9 @@ class BinaryCrossEntropy:
 @dataclass(frozen=True)
 class CrossEntropy:
     """Of logits and rows of targets that are one-hot, or sum to 1, along the last axis. PyTorch's
-    CrossEntropyLoss. Rows that sum to something else, as a mask or weights of classes make them:
-    see `ops.cross_entropy`.
+    CrossEntropyLoss. In a `Training` the owner of y checks that; in other jobs, where y is declared
+    with row_sum=1. Rows that sum to something else, as a mask or weights of classes make them: see
+    `ops.cross_entropy`.
 
     limit: what logits are said to stay within, in absolute value, as `ops.within` says it. Up to
         24, the gradient of k classes takes 1 + ⌈log2 k⌉ rounds; without it a maximum, unless the
@@ -100,6 +133,7 @@ class CrossEntropy:
 
     label_smoothing: float = 0.0
     limit: float | None = None
+    row_sum: ClassVar[float] = 1.0  # what rows of targets add up to
 
     def __post_init__(self) -> None:
         ranges(self, 0.0, 1.0, label_smoothing=self.label_smoothing)
@@ -112,7 +146,8 @@ class CrossEntropy:
                 f"CrossEntropy of one column of logits, {z.shape}: the softmax of one class is 1,"
                 " whatever the logit; take BinaryCrossEntropy, or a column for each class"
             )
-        alike("CrossEntropy", z, y, ONE_HOT if np.shape(y) == z.shape[:-1] else "")
+        labelled("CrossEntropy", z, y)
+        _summing(y)
         return cross_entropy(self._limited(z), y, self.label_smoothing)
 
     def _limited(self, z: Secret) -> Secret:

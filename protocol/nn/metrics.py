@@ -9,24 +9,12 @@ import numpy as np
 
 from ..errors import JobError
 from ..ops import Secret, is_max, reciprocal, take, within
-from .losses import ONE_HOT, alike
+from .losses import alike, labelled
 
 Metric = Callable[[Secret, Secret], Secret]  # of predictions and targets: one number
 MOST_COMPARED = 1024  # rows whose scores are all compared with each other
 WORST = 256.0  # by how much the mean squared error may exceed the variance, for `r2`
-ROUNDED = 2.0**-4  # by how much labels that are computed may be known to leave [0, 1]
 LEAST = 2.0**-16  # what is added to what is divided by, so that there is no division by zero
-
-
-def _labelled(name: str, z: Secret, y: Secret) -> None:
-    """JobError unless these can be logits and labels of 0 and 1, or one-hot."""
-    alike(name, z, y, ONE_HOT if y.shape == z.shape[:-1] else "")
-    low, high = y._node.interval
-    if low < -ROUNDED or high > 1.0 + ROUNDED:
-        raise JobError(
-            f"{name} is of labels of 0 and 1, and these may lie anywhere in [{low:g}, {high:g}]:"
-            " declare them with low=0, high=1, or say within(y, 0, 1) of what is computed"
-        )
 
 
 def accuracy(z: Secret, y: Secret) -> Secret:
@@ -35,7 +23,7 @@ def accuracy(z: Secret, y: Secret) -> Secret:
 
     JobError where the shapes differ, or targets may lie outside [0, 1] by what is declared of them.
     """
-    _labelled("accuracy", z, y)
+    labelled("accuracy", z, y)
     if z.ndim == 1 or z.shape[-1] == 1:
         bit = z >= 0.0
         return (bit * y + (1 - bit) * (1 - y)).mean()
@@ -50,7 +38,7 @@ def auc(z: Secret, y: Secret) -> Secret:
     alone. All n²/2 pairs of n rows are compared at once, n up to `MOST_COMPARED`. Off by some 1e-4,
     and by pairs whose scores differ by less than roundings.
     """
-    _labelled("auc", z, y)
+    labelled("auc", z, y)
     if z.ndim == 1:
         z, y = z.reshape(-1, 1), y.reshape(-1, 1)
     if z.shape[-1] > 2:

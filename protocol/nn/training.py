@@ -17,13 +17,14 @@ Whatever a job can have it can have too: more inputs, a `check` or a `finish` of
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import ClassVar
 
 from ..arguments import computing, flags, instead, made, sizes
 from ..errors import JobError
 from ..graph import Array
-from ..jobs import Variables
+from ..jobs import JOINT, Input, Variables
 from ..ops import Secret, gradient
 from ..tables import Table
 from ..variables import TO
@@ -109,6 +110,16 @@ class Training(Supervised):
     def steps(self, shapes: Mapping[str, Shape]) -> int:
         self._rows = self.x.rows_of(shapes) if isinstance(self.x, Table) else shapes["x"][0]
         return super().steps(shapes)
+
+    @cached_property
+    def declared(self) -> dict[str, Input]:
+        """What rows of y add up to follows from the loss, unless columns of both make them."""
+        found, wanted = super().declared, getattr(getattr(self, "loss", None), "row_sum", None)
+        of_both = ("y.alice", "y.bob") if isinstance(self.y, Table) and self.y.horizontal else ()
+        for name in found.keys() & {"y", *of_both} if wanted is not None else ():
+            if found[name].row_sum is None and found[name].owner != JOINT:
+                found[name] = replace(found[name], row_sum=wanted)
+        return found
 
     def setup(self, v: Variables) -> None:
         self._check_parts()

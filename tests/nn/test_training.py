@@ -204,9 +204,11 @@ def test_accuracy_of_one_axis_is_that_of_its_entries():
 @pytest.mark.parametrize(
     ("measure", "z", "y", "low", "says"),
     [
-        (accuracy, (8, 1), (8, 1), -1, r"accuracy is of labels of 0 and 1, .* \[-1, 1\]: declare"),
+        (accuracy, (8, 1), (8, 1), -1, r"accuracy is of labels from 0 to 1, .* \[-1, 1\]: bring"),
         (accuracy, (8, 3), (8, 3), -1, "with low=0, high=1"),
-        (auc, (8, 1), (8, 1), -1, "auc is of labels of 0 and 1"),
+        (auc, (8, 1), (8, 1), -1, "auc is of labels from 0 to 1"),
+        (BinaryCrossEntropy(), (8, 1), (8, 1), -1, r"bring labels -1 and 1 as \(y \+ 1\) / 2"),
+        (CrossEntropy(), (8, 3), (8, 3), -1, "CrossEntropy is of labels from 0 to 1"),
         (accuracy, (8, 1), (8,), 0, r"they must be alike; y.reshape\(8, 1\) is"),
         (r2, (8,), (8, 1), 0, r"y.reshape\(8,\) is"),
         (accuracy, (8, 3), (8,), 0, r"one-hot row where y is declared as Labels\("),

@@ -16,10 +16,11 @@ from sentences import rejected
 
 from party.given import Given, assigned
 from party.inputs import default_tensor, own_inputs
-from protocol.errors import ConfigError, DataError, MpcError
+from protocol.errors import ConfigError, DataError, JobError, MpcError
 from protocol.estimators import LinearRegression, Statistics
 from protocol.jobs import Input, Job
 from protocol.labels import Labels
+from protocol.nn import CrossEntropy, Dense, Training
 from protocol.tables import MinMax, Table
 
 TABLE = Input("bob", shape=("n", 3), low=-100, high=100)
@@ -383,3 +384,43 @@ def test_a_column_that_would_count_as_constant_is_named(job: Any, faint: bool) -
         return
     with pytest.raises(DataError, match="column 3 has a deviation below"):
         own_inputs(job, "bob", given)
+
+
+SUMMING = Input("bob", ("n", 3), 0, 1, row_sum=1)
+TRAINED = {"x": Input("bob", ("n", 2)), "model": Dense(2, 3), "loss": CrossEntropy()}
+TABLED = Table("bob", ["a", "b", "c"], low=0, high=1)
+
+
+@pytest.mark.parametrize(
+    ("job", "name"),
+    [
+        (type("Declared", (Job,), {"y": SUMMING}), "y"),
+        (type("Rows", (Training,), TRAINED | {"y": Input("bob", ("n", 3), 0, 1)}), "y"),
+        (type("Columns", (Training,), TRAINED | {"y": TABLED}), "y"),
+        (
+            type(
+                "Both",
+                (Training,),
+                TRAINED | {"y": Table(columns=["a", "b", "c"], rows="alice+bob", low=0, high=1)},
+            ),
+            "y.bob",
+        ),
+    ],
+)
+def test_rows_of_labels_are_checked_by_their_owner(job: Any, name: str) -> None:
+    def bring(rows: Any) -> Any:
+        frame = dict(zip("abc", np.transpose(rows), strict=True))
+        y = {"y": rows if isinstance(job().stated()["y"], Input) else frame}
+        x = {"x": [[0.0, 0.0]] * 4} if "x" in job().inputs else {}
+        return own_inputs(job(), "bob", Given(y | x, option="--data")).arrays[name]
+
+    rows = np.eye(3)[[0, 1, 2, 1]]
+    np.testing.assert_array_equal(bring(rows), rows)
+    assert bring([[0.33, 0.33, 0.33]] * 4).shape == (4, 3)
+    sentence = [f"tensor {name}", "2 of 4, the first at position (1,)", "divide others by"]
+    rejected(DataError, lambda: bring(rows * [[1], [0], [1], [0.5]]), sentence)
+
+
+def test_what_rows_add_up_to_is_of_rows_of_one_party() -> None:
+    rejected(JobError, lambda: Input("joint", (2, 2), row_sum=1), ["rows that one party brings"])
+    rejected(JobError, lambda: Input("bob", (), row_sum=1), ["has no axes"])
