@@ -84,7 +84,7 @@ class Watching(Seen):
             self.note(f"kept: {plan.keeps}", "kept")
         if plan.traced.choice:
             self.note(f"fraction bits, chosen: {plan.traced.choice}")
-        for text in [*plan.traced.assumptions, *plan.lowering.warnings]:
+        for text in plan.notes:
             self.note(f"note: {text}")
 
     def revealed(self, step: int, found: Mapping[str, Any], beyond: tuple[str, ...]) -> None:

@@ -189,8 +189,8 @@ class Planned:
         for n, way in enumerate(plan.comparisons):
             how = "would be" if n else f"are made, for {plan.traced.network},"
             console.print(f"Comparisons {how} {way}.", markup=False)
-        for text in [*plan.traced.assumptions, *plan.lowering.warnings]:
-            console.print(f"Note: {text}.")
+        for text in plan.notes:
+            console.print(f"Note: {text}.", markup=False)
 
 
 def network(settings: Any) -> Network:

@@ -179,7 +179,9 @@ def _finer(
 
 def _unmet(best: Tried, precision: float, worst: Worst, wall: str) -> str:
     """That no number of fraction bits is precise enough. wall: why there are none beyond these."""
-    error, label, width = worst
+    error, label, width, cause = worst
+    if cause:
+        return f"precision={precision:g} is out of reach with f = {best.f}: {_unbounded(worst)}"
     why = wall or "finer ones are no better, for a function on the way is no more exact"
     ways = ["state fraction_bits"]
     if math.isfinite(error):
@@ -263,9 +265,20 @@ def _run(costs: Costs, network: Network) -> _Run:
     return _Run(run_seconds(costs, network), rounds, volume)
 
 
+def _unbounded(worst: Worst) -> str:
+    """That nothing is known beforehand of its error, why, and how to see it."""
+    return (
+        f"how far {worst.label} is off cannot be bounded beforehand, as {worst.cause} may enlarge"
+        " errors to all of its range: compare --simulate with --plain on data like yours, or state"
+        f" more fraction_bits, up to {MOST_FRACTION_BITS}"
+    )
+
+
 def _reason(tried: list[Tried], best: Tried, coarse: Tried | None, precision: float) -> str:
     """Why these fraction bits, in one line. coarse: what was not precise enough."""
     off = f"{best.worst.label} is off by about {best.worst.error:.1e} of its range"
+    if best.worst.cause:
+        return f"f = {best.f}: {_unbounded(best.worst)}"
     if best.worst.error > precision:
         return f"f = {best.f}: {off} at worst: state precision={precision:g} to have more"
     why = "nothing coarser was planned"

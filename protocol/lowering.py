@@ -380,10 +380,6 @@ def clock() -> Value:
 
 
 def _assumption(node: Node, limit: float) -> str:
-    proven = (
-        f"only ±{node.peak:.3g} is certain"
-        if math.isfinite(node.peak)
-        else "nothing is certain of it"
-    )
-    what = f"{node.op.name} of shape {node.shape}{node.origin.beside}"
-    return f"{what} is assumed to stay within ±{limit:.3g}; {proven}"
+    proven = f"proven ±{node.peak:.3g}" if math.isfinite(node.peak) else "nothing proven"
+    where = ", ".join(filter(None, (node.origin.place, node.origin.line, proven)))
+    return f"{node.op.name} of shape {node.shape} ({where}) is assumed to stay within ±{limit:.3g}"

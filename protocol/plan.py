@@ -36,7 +36,7 @@ from .sizing import Sizes
 from .solver import size
 from .tracing import Traced
 from .variables import GUARDS, SHARE_OF
-from .wording import counted
+from .wording import counted, together
 
 
 @dataclass(frozen=True)
@@ -147,6 +147,11 @@ class Plan:
             )
             found.append(Way(joins, rounds, sent, dealt, run_seconds(costs, traced.network)))
         return found
+
+    @property
+    def notes(self) -> list[str]:
+        """What is assumed of values, and what else there is to know, in sentences."""
+        return together([*self.traced.assumptions, *self.lowering.warnings])
 
     @property
     def precisions(self) -> list[tuple[Plan, float]]:

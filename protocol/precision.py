@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -50,6 +51,9 @@ class Worst(NamedTuple):
     error: float
     label: str
     width: float  # of its range
+    # of what is off by all of its range, the operation by which that happens; none where the range
+    # is that of a rounding
+    cause: str = ""
 
 
 def relative_errors(sizes: Sizes, steps: int, most: float = math.inf) -> dict[str, float]:
@@ -62,31 +66,67 @@ def relative_errors(sizes: Sizes, steps: int, most: float = math.inf) -> dict[st
 
 
 def least_precise(sizes: Sizes, steps: int) -> Worst:
-    return max(_relative(sizes, errors(sizes, steps)))
+    found = errors(sizes, steps)
+    worst = max(_relative(sizes, found))
+    if worst.error < 1.0:
+        return worst
+    node = _lost(sizes, steps, found, sizes.graph.revealed[worst.label])
+    if _part(sizes, node, _last_rounding(sizes)) >= 1.0:
+        return worst
+    return worst._replace(cause=f"{node.op.name}{node.origin.beside}")
+
+
+def _lost(sizes: Sizes, steps: int, found: Mapping[Node, Spread], node: Node) -> Node:
+    """The first on the way to `node` that is off by all of its range."""
+    graph, seen = sizes.graph, {node}
+    while True:
+        uses = node.inputs
+        if isinstance(node.op, Carry) and node.phase > Phase.STEP:
+            uses = ((graph.updated if steps else graph.initial)[node.op.label],)
+        off, use = max(
+            ((_part(sizes, use, found[use]), use) for use in uses if use not in seen),
+            key=itemgetter(0),
+            default=(0.0, node),
+        )
+        if off < 1.0:
+            return node
+        node = use
+        seen.add(use)
 
 
 def coarsest(sizes: Sizes) -> Worst:
     """The same of the last rounding alone, of all that is revealed and of what parties bring: how
     far a range is too narrow for the fraction bits."""
-    rounding = Spread(0.0, EITHER * 2.0**-sizes.numerics.fraction_bits)
     brought = [
         Worst(DEVIATIONS * NEAREST * 2.0 ** -sizes.scales[node] / width, node.op.label, width)
         for node in sizes.graph.nodes
         if isinstance(node.op, Source) and (width := node.interval[1] - node.interval[0]) > 0.0
     ]
-    shown = dict.fromkeys(sizes.graph.revealed.values(), rounding)
+    shown = dict.fromkeys(sizes.graph.revealed.values(), _last_rounding(sizes))
     return max([*_relative(sizes, shown), *brought])
+
+
+def _last_rounding(sizes: Sizes) -> Spread:
+    return Spread(0.0, EITHER * 2.0**-sizes.numerics.fraction_bits)
 
 
 def _relative(
     sizes: Sizes, found: Mapping[Node, Spread], most: float = math.inf
 ) -> Iterator[Worst]:
     for label, node in sizes.graph.revealed.items():
-        limit = sizes.limit(node)
-        width = min(node.interval[1], limit) - max(node.interval[0], -limit)
-        error = found[node].mean + DEVIATIONS * found[node].deviation
-        # what has one value is known beforehand, and nobody has to compute it
-        yield Worst(error / min(width, most) if width > 0.0 else 0.0, label, width)
+        yield Worst(_part(sizes, node, found[node], most), label, _width(sizes, node))
+
+
+def _part(sizes: Sizes, node: Node, error: Spread, most: float = math.inf) -> float:
+    """The error as a part of the range: 0 of what has one value, which is known beforehand, so that
+    nobody has to compute it."""
+    width = min(_width(sizes, node), most)
+    return (error.mean + DEVIATIONS * error.deviation) / width if width > 0.0 else 0.0
+
+
+def _width(sizes: Sizes, node: Node) -> float:
+    limit = sizes.limit(node)
+    return min(node.interval[1], limit) - max(node.interval[0], -limit)
 
 
 def widest_input(sizes: Sizes) -> float:
@@ -124,10 +164,11 @@ def _error(sizes: Sizes, node: Node, found: dict[Node, Spread]) -> Spread:
         case Test():
             return NONE
         case Mux():
-            return _through(node, 1, _read(sizes, node.inputs[1], own[1]))
+            return _through(sizes, node, 1, _read(sizes, node.inputs[1], own[1]))
         case Bilinear():
             first, second = (
-                _through(node, n, _read(sizes, use, own[n])) for n, use in enumerate(node.inputs)
+                _through(sizes, node, n, _read(sizes, use, own[n]))
+                for n, use in enumerate(node.inputs)
             )
             if node.inputs[0] is node.inputs[1]:
                 return first.scaled(2.0)
@@ -141,7 +182,7 @@ def _error(sizes: Sizes, node: Node, found: dict[Node, Spread]) -> Spread:
             )
             count = x.shape[-2 if op.left else -1] if isinstance(op, MatMulPublic) else 1
             off = _assumed(sizes, x).scaled(rounding).total(count) if rounding else NONE
-            return _through(node, 0, own[0]) + off
+            return _through(sizes, node, 0, own[0]) + off
         case Coarse():
             return own[0]  # to be coarse is what it is asked for
         case Rescale() | Settled():
@@ -151,7 +192,9 @@ def _error(sizes: Sizes, node: Node, found: dict[Node, Spread]) -> Spread:
         case Linear():
             shared = len(own) > 1 and len(set(node.inputs)) == 1
             parts = (
-                [_through(node, n, error) for n, error in enumerate(own)] if len(own) == 1 else own
+                [_through(sizes, node, n, error) for n, error in enumerate(own)]
+                if len(own) == 1
+                else own
             )
             return (
                 parts[0].scaled(float(len(own)))
@@ -180,12 +223,15 @@ def _widest(parts: list[Spread]) -> Spread:
     return Spread(max(part.mean for part in parts), max(part.deviation for part in parts))
 
 
-def _through(node: Node, n: int, error: Spread) -> Spread:
+def _through(sizes: Sizes, node: Node, n: int, error: Spread) -> Spread:
     """The error of a node, linear in operand n, if that alone has one."""
-    moved = replace(node.inputs[n], spread=error, interval=EVERYTHING)
-    return (
-        node.op.spread(*(moved if at == n else use for at, use in enumerate(node.inputs))) or error
-    )
+    uses = [
+        replace(use, spread=error, interval=EVERYTHING)
+        if at == n
+        else replace(use, spread=_assumed(sizes, use))
+        for at, use in enumerate(node.inputs)
+    ]
+    return node.op.spread(*uses) or error
 
 
 def _assumed(sizes: Sizes, x: Node) -> Spread:

@@ -158,7 +158,7 @@ def _costs(job: Job, steps: int, sizes: Sizes) -> list[tuple[PhaseCost, int]]:
 def _assumed(job: Job, name: str, interval: Interval) -> str:
     if interval != EVERYTHING:
         return (
-            f"{name} is trained and assumed to stay in its declared range [{interval[0]:g},"
+            f"{name} is trained and assumed to stay in the declared range [{interval[0]:g},"
             f" {interval[1]:g}]"
         )
     reach = 2.0 ** (job.integer_bits - 2)

@@ -10,6 +10,7 @@ import pytest
 
 from protocol.errors import JobError
 from protocol.jobs import Input, Job
+from protocol.nn import MSE, Adam, Dense, LayerNorm, Sequential, Training
 from protocol.ops import exp, maximum, relu, sigmoid, sqrt, tanh, within
 from protocol.ops.truncation import Rescale
 from protocol.plan import make_plan
@@ -130,6 +131,56 @@ def test_a_bound_for_the_worst_argument_costs_nothing_unless_a_precision_is_stat
     assert "of its range at worst: state precision=0.0001" in usual.choice
     sure = trace(job_of(sqrt, inputs, precision=1e-4), shapes(inputs))
     assert sure.numerics.fraction_bits > 20
+
+
+def deviation(x):
+    return x.std(axis=0)
+
+
+class Fitted(Training):
+    x = Input("bob", (40, 6), -1, 1)
+    y = Input("bob", (40, 1), 0, 1)
+    model = Sequential(Dense(6, 5), LayerNorm(5), Dense(5, 1), owner="joint")
+    loss, optimiser = MSE(), Adam(lr=0.01)
+    batch, epochs = 8, 2
+
+
+def test_where_no_bound_is_of_use_that_is_said_with_the_operation_and_two_ways_on():
+    """A bound of all of the range, or without end, is no number to act on."""
+    deviations = job_of(deviation, {"x": np.ones((40, 3))}, -8, 8)
+    by_hand = trace(deviations, {"x": (40, 3)})
+    layered = trace(Fitted(), {n: each.shape for n, each in Fitted().inputs.items()})
+    for traced, cause in (
+        (by_hand, r"\w+ \(test_choice.py:\d+\)"),
+        (layered, r"[\w ]+ \(model\S+ \w+\)"),
+    ):
+        assert re.fullmatch(
+            rf"f = 20: how far [\w.]+ is off cannot be bounded beforehand, as {cause} may enlarge"
+            " errors to all of its range: compare --simulate with --plain on data like yours, or"
+            " state more fraction_bits, up to 40",
+            traced.choice,
+        ), traced.choice
+    with pytest.raises(JobError, match=r"out of reach with f = .*: how far .* cannot be bounded"):
+        trace(type("Precise", (Fitted,), {"precision": 1e-4})(), layered.shapes)
+    notes = make_plan(layered, 0, (0, 1)).notes
+    assert len(notes) == len({re.sub(r".* (is|are) ", "", note) for note in notes}) <= 16, notes
+
+
+def test_a_variable_without_a_range_is_no_wider_in_a_bound_than_the_plan_takes_it_to_be():
+    class Product(Job):
+        x = Input("bob", (4,), -1, 1)
+
+        def setup(self, v):
+            v.m = v.zeros((4,))
+
+        def step(self, v):
+            v.m = v.m * 0.9 + v.x
+
+        def finish(self, v):
+            v.reveal(m=v.m * v.x)
+
+    sizes = size(trace(Product(), {"x": (4,)}, 5).graph, Product().numerics, Rescale)
+    assert 0.0 < relative_errors(sizes, 5)["m"] < 1.0
 
 
 def test_what_the_guard_costs_is_part_of_what_is_compared():

@@ -10,7 +10,7 @@ from party import plan, simulate
 from party.pages.plan import plan_page
 from party.result import counts
 from protocol.jobs import Input, Job
-from protocol.wording import counted, recurring
+from protocol.wording import counted, recurring, together
 
 SEVERAL = r"(?<![\d.,])1 (rounds|iterations|steps|messages|bytes|checks|elements)\b"
 
@@ -36,6 +36,20 @@ def test_one_and_many():
     assert [counted(n, "round") for n in (0, 1, 2000)] == ["0 rounds", "1 round", "2,000 rounds"]
     assert [counted(n, "entry", "entries") for n in (1, 2)] == ["1 entry", "2 entries"]
     assert [recurring(n, "step") for n in (1, 5)] == ["every step", "every 5 steps"]
+
+
+def test_what_is_said_of_several_things_is_said_once():
+    limit, own = "assumed to stay within ±8", "exp: its argument may leave [-56, 0]"
+    one = f"sum of shape (2,) (Dense) is {limit}"
+    assert together([one, own, "w is trained and so on"]) == [one, own, "w is trained and so on"]
+    many = [f"w{n} is {limit}" for n in range(7)]
+    assert together([many[0], own, many[1]]) == [f"w0 and w1 are {limit}", own]
+    assert together(many[:4]) == [f"w0, w1, w2 and w3 are {limit}"]
+    assert together(many) == [f"w0, w1, w2 and 4 more are {limit}"]
+    assert together(["a is assumed to be", "a is assumed to be 1"]) == [
+        "a is assumed to be",
+        "a is assumed to be 1",
+    ]
 
 
 def test_a_run_of_one_iteration_is_told_so():

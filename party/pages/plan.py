@@ -255,7 +255,7 @@ def _words(plan: Plan) -> list[Child]:
     found: list[Child] = [tag("h2", "What is revealed"), _list(plan.reveals or ["nothing"])]
     if plan.kept:
         found.append(tag("p", f"Kept: {plan.keeps}."))
-    notes = [*plan.traced.assumptions, *plan.lowering.warnings]
+    notes = plan.notes
     return [*found, tag("h2", "What is assumed"), _list(notes)] if notes else found
 
 

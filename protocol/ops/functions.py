@@ -207,8 +207,10 @@ def within(x: Secret, low: float, high: float, name: str = "") -> Secret:
     low, high = number("within's low", low), number("within's high", high)
     if not -math.inf < low < high < math.inf:
         raise JobError(f"within needs low < high, two finite numbers, not [{low:g}, {high:g}]")
+    beside = "" if name else x._node.origin.beside
     x._graph.assume(
-        f"{name or x._node.op.name} of shape {x.shape} is assumed to stay in [{low:g}, {high:g}]"
+        f"{name or x._node.op.name} of shape {x.shape}{beside} is assumed to stay in"
+        f" [{low:g}, {high:g}]"
     )
     return x._apply(Within(Broadcast(x.shape), low, high))
 

@@ -78,7 +78,7 @@ def test_it_says_what_the_plan_says(found, text):
         assert f"{number:,}" in read.text
     for sentence in [
         *found.reveals,
-        *found.plan.traced.assumptions,
+        *found.plan.notes,
         *(str(way.joins) for way in found.plan.comparisons),
     ]:
         assert sentence in read.text
