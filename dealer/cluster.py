@@ -26,7 +26,7 @@ from weakref import WeakKeyDictionary
 
 from protocol import __version__, contract_codec
 from protocol.contract import Chunk
-from protocol.dealing import Deal, Place
+from protocol.dealing import Deal, KeyPlace
 from protocol.errors import ConfigError, LinkError, MaterialError
 from protocol.extras import needed
 from protocol.keyring import is_loopback
@@ -44,17 +44,17 @@ _read = lru_cache(maxsize=8)(contract_codec.unpack)
 
 
 @dataclass(frozen=True)
-class Order:
+class ChunkTask:
     """A chunk to be made. Dask shows in its logs what a task was given, so of this nothing is
     shown."""
 
     version: str
     plan: bytes = field(repr=False)
-    keys: Mapping[Place, bytes] = field(repr=False)
+    keys: Mapping[KeyPlace, bytes] = field(repr=False)
     chunk: Chunk = field(repr=False)
 
 
-def fulfil(order: Order) -> Made | str:
+def fulfil(order: ChunkTask) -> Made | str:
     """On a worker: the chunk, or why there is none. Exceptions would be logged there with all they
     refer to."""
     if order.version != __version__:
@@ -153,7 +153,7 @@ class Cluster(Workers):
     async def _make(self, deal: Deal, chunk: Chunk) -> Made:
         if deal not in self._plans:
             self._plans[deal] = contract_codec.pack(deal.dealing)
-        order = Order(__version__, self._plans[deal], deal.keys(*chunk[:3]), chunk)
+        order = ChunkTask(__version__, self._plans[deal], deal.keys(*chunk[:3]), chunk)
         while True:
             client = await self._connected()
             future = client.submit(fulfil, order, pure=False)

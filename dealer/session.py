@@ -56,7 +56,7 @@ async def refuse(connection: Connection, reason: str, tally: Tally, log: Log) ->
 
 
 @dataclass
-class Party:
+class ConnectedParty:
     """A connected party and what it last offered."""
 
     connection: Connection
@@ -93,7 +93,7 @@ class Session:
         self._tally = tally or Tally()
         self.steps: int | None = None  # of the plan that is dealt for
         self.sent = 0  # steps that material was sent for
-        self._parties: dict[str, Party] = {}
+        self._parties: dict[str, ConnectedParty] = {}
         self._epoch = 0
         self._stream: asyncio.Task[None] | None = None
         self._made = 0
@@ -139,7 +139,7 @@ class Session:
         if present is not None and present.connection.failure is None:
             await self._turn_away(connection)
             return
-        party = self._parties[role] = Party(connection)
+        party = self._parties[role] = ConnectedParty(connection)
         self._log(f"{role} joined session {self.name}", "joined", session=self.name)
         try:
             while await self._answer(party, await connection.receive()):
@@ -169,7 +169,7 @@ class Session:
         )
         await refuse(connection, reason, self._tally, self._log)
 
-    async def _answer(self, party: Party, message: Message) -> bool:
+    async def _answer(self, party: ConnectedParty, message: Message) -> bool:
         """Act on one message; False when it was the last."""
         role, body = party.connection.role, message.body or {}
         if message.kind is Kind.PLAN:
@@ -213,7 +213,7 @@ class Session:
             )
         return True
 
-    def _greet(self, party: Party, probe: object) -> None:
+    def _greet(self, party: ConnectedParty, probe: object) -> None:
         """For `party doctor`: version and clock, or a number of mebibytes of nothing, to measure
         the bandwidth by."""
         if probe is None:
@@ -230,7 +230,7 @@ class Session:
             Message(Kind.CHUNK, self.name, body={"probe": probe}, buffers=(_PROBE,) * probe)
         )
 
-    def _abort(self, reason: str, *parties: Party) -> None:
+    def _abort(self, reason: str, *parties: ConnectedParty) -> None:
         for party in parties:
             if party.connection.failure is None:
                 party.connection.send(
@@ -273,7 +273,7 @@ class Session:
         self._stream = asyncio.create_task(self._deal(alice, bob, offer, (mixed[0], mixed[1])))
 
     async def _deal(
-        self, alice: Party, bob: Party, offer: Offer, seeds: tuple[bytes, bytes]
+        self, alice: ConnectedParty, bob: ConnectedParty, offer: Offer, seeds: tuple[bytes, bytes]
     ) -> None:
         """The stream of one epoch, to its end or its failure: chunks are made side by side and sent
         in order."""
@@ -320,7 +320,7 @@ class Session:
     def _making(self, deal: Deal, chunk: Chunk) -> asyncio.Task[Words]:
         return asyncio.create_task(self._turns.make(self._queued, deal, chunk))
 
-    async def _send(self, bob: Party, made: Making) -> None:
+    async def _send(self, bob: ConnectedParty, made: Making) -> None:
         """As soon as it is made and bob's credit lets it go."""
         words, chunk = await made.words, made.chunk
         ready = time.monotonic()

@@ -30,9 +30,9 @@ from protocol.sealed_material import (
     LAST_DATE,
     MAX_CELL,
     Cell,
+    CellCipher,
     Extent,
     Layout,
-    Seal,
     fresh_id,
     period,
 )
@@ -82,7 +82,7 @@ def precompute(
         done = 0
         seals = {}
         for role in ROLES:
-            header, seals[role] = Seal.to_write(
+            header, seals[role] = CellCipher.to_write(
                 role=role,
                 session=session,
                 material=material,

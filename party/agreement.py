@@ -160,7 +160,7 @@ class Records(Protocol):
     def common(self, theirs: object, who: str) -> tuple[str, bool] | None: ...
 
 
-class Matching(Protocol):
+class RowMatching(Protocol):
     """Rows that are matched by their ids, before anything has a shape (rows.py)."""
 
     @property
@@ -223,7 +223,7 @@ async def agree(
     store: Store | None,
     material: Material | None,
     records: Records,
-    matching: Matching | None = None,
+    matching: RowMatching | None = None,
 ) -> Agreed:
     """Exchange intentions, plans and checkpoints. AgreementError names the first difference."""
     mine = intent.body()

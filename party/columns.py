@@ -16,7 +16,7 @@ from protocol.errors import DataError
 from protocol.jobs import Job
 from protocol.nn.prediction import Prediction
 from protocol.preparation import chosen as matches
-from protocol.tables import Part, Table, tables
+from protocol.tables import Table, TablePart, tables
 from protocol.wording import counted
 
 from .formats.frames import Frame, frame_of, listed, size_of
@@ -55,7 +55,7 @@ def own_tables(
 ) -> dict[str, Prepared]:
     """What this party brings of the job's tables, by tensor."""
     declared = {name: table for name, table in tables(job).items() if role in table.owners}
-    groups: dict[Any, dict[str, Part]] = {}  # tables that take columns from one source
+    groups: dict[Any, dict[str, TablePart]] = {}  # tables that take columns from one source
     sources: dict[Any, Any] = {}
     for name, table in declared.items():
         if (source := source_of(table, role, given)) is not None:
@@ -89,7 +89,7 @@ def own_tables(
 
 
 def choose(
-    frame: Frame, parts: Mapping[str, Part], keys: Collection[str] = ()
+    frame: Frame, parts: Mapping[str, TablePart], keys: Collection[str] = ()
 ) -> dict[str, list[tuple[str, int]]]:
     """Which columns of a frame each of these tables takes, by the names that the job calls them and
     where they stand.

@@ -69,7 +69,7 @@ SEALED, REVEAL = "sealed", "reveal"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seal:
+class Conclusion:
     """What it takes to finish an attempt: the words for the peer, and this party's own shares."""
 
     ticket: str
@@ -91,10 +91,10 @@ class Seal:
         }
 
     @staticmethod
-    def read(body: Mapping[str, Any]) -> Seal:
+    def read(body: Mapping[str, Any]) -> Conclusion:
         message, own = unpacked([body["message"]])[0], unpacked(body["own"])
         history = History.read(body.get("history"))
-        return Seal(
+        return Conclusion(
             ticket=body["ticket"],
             epoch=body["epoch"],
             message=message,
@@ -109,7 +109,7 @@ class Ending:
 
     def __init__(self, store: Store | None, keeper: Keeper | None = None) -> None:
         self._store, self._keeper = store, keeper
-        self._seals: dict[str, Seal] = {}  # by ticket
+        self._seals: dict[str, Conclusion] = {}  # by ticket
         self._finished: str | None = None  # the ticket of the results
         self._results: dict[str, Array] = {}
         self.beyond: tuple[str, ...] = ()  # what in them left its range
@@ -138,7 +138,7 @@ class Ending:
             return
         sealed, done = (self._store.recorded(name, any_plan) for name in ("ending", "results"))
         if done is not None:
-            seal = Seal.read(done)
+            seal = Conclusion.read(done)
             self._seals[seal.ticket] = seal
             self._finished, self._results = (
                 seal.ticket,
@@ -147,7 +147,7 @@ class Ending:
             self.beyond, self.history = tuple(done["beyond"]), seal.history
             self.model = SharedModel.of(done["model"]) if done.get("model") else None
         if sealed is not None:
-            seal = Seal.read(sealed)
+            seal = Conclusion.read(sealed)
             self._seals[seal.ticket] = seal
             if self._finished is not None and seal.epoch > self._seals[self._finished].epoch:
                 self._finished = None  # sealed after these results were given up
@@ -193,7 +193,7 @@ class Ending:
     ) -> None:
         """Steps 1 and 2. When this returns, both parties can finish this attempt for ever."""
         own = [np.array(words) for words in machine.sealed()]
-        seal = Seal(
+        seal = Conclusion(
             ticket=ticket,
             epoch=epoch,
             message=np.array(message),

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from protocol import estimators
 from protocol.config import nearest
 from protocol.errors import ConfigError
-from protocol.estimators.networks import Network
+from protocol.estimators.networks import MultilayerPerceptron
 from protocol.graph import Array
 from protocol.jobs import ROLES
 from protocol.labels import Labels
@@ -204,7 +204,12 @@ class Estimator:
             else (None, given["target"])
         )
         whose = whose or (owner if owner in owners else next(iter(owners)))
-        if features is None and alone and x is not None and issubclass(self.kind, Network):
+        if (
+            features is None
+            and alone
+            and x is not None
+            and issubclass(self.kind, MultilayerPerceptron)
+        ):
             owners = {
                 owner: (
                     [name for name in names if name not in (column, given["key"])]
@@ -226,7 +231,7 @@ class Estimator:
             )
         )
         body["y"] = self._outcome(None if "both" in owners else whose, column, x, y, rows, body)
-        if issubclass(self.kind, Network):
+        if issubclass(self.kind, MultilayerPerceptron):
             width = body["x"].shape[1]
             if not isinstance(width, int):
                 raise ConfigError(
@@ -346,9 +351,9 @@ class Classifier(Estimator):
                 " of what is given here; both parties say the same"
             )
         self.classes_ = np.asarray(range(classes) if isinstance(classes, int) else classes)
-        if issubclass(self.kind, Network):
+        if issubclass(self.kind, MultilayerPerceptron):
             body["classes"] = len(self.classes_)
-        binary = len(self.classes_) == 2 and not issubclass(self.kind, Network)
+        binary = len(self.classes_) == 2 and not issubclass(self.kind, MultilayerPerceptron)
         return Labels(owner, column, classes=classes, one_hot=not binary, **rows)
 
     def _named(self, found: Array) -> Any:
@@ -384,7 +389,7 @@ class Regressor(Estimator):
         body: dict[str, Any],
     ) -> Table:
         width = 1 if np.ndim(y) < 2 else np.shape(y)[1]
-        if issubclass(self.kind, Network):
+        if issubclass(self.kind, MultilayerPerceptron):
             body["targets"] = width
         return Table(owner, width if column is None else [column], **rows)
 

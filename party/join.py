@@ -58,7 +58,7 @@ MOST = 1 << 26  # ids of a table
 
 
 @dataclass(frozen=True)
-class Rows:
+class CommonRows:
     """The rows that both have, at one party."""
 
     # of this party's table, from 0, in the order that is common to both
@@ -119,7 +119,7 @@ async def join(
     keys: Sequence[str] = (),
     threads: int = 1,
     note: Callable[[str], None] = lambda text: None,
-) -> Rows:
+) -> CommonRows:
     """Find the rows that both have. Both parties call it at the same point of their talk.
 
     ids: `normalised`, a row each. keys: alice's and bob's public keys, where their link has any.
@@ -131,7 +131,7 @@ async def join(
     count, theirs = _greeting(peer.role, (await expect(peer, Kind.JOIN)).body or {})
     note(f"matching {len(ids):,} ids with {count:,} of {peer.role}")
     both = nonce + theirs if peer.own_role == "alice" else theirs + nonce
-    own = Matching(peer.role, ids, count, derive(both, "join", peer.session, *keys, size=32))
+    own = Intersection(peer.role, ids, count, derive(both, "join", peer.session, *keys, size=32))
     with ThreadPoolExecutor(threads) as pool:
         await _swap(peer, pool, threads, own.points, own.mine, own.take_points, own.theirs)
         own.check_points()
@@ -158,7 +158,7 @@ async def join(
     return rows
 
 
-class Matching:
+class Intersection:
     """One party's side of a join, without a link: points go out and come in by chunks, rows come
     out."""
 
@@ -211,7 +211,7 @@ class Matching:
     def take_answer(self, chunk: int, points: bytes) -> None:
         self._answers[chunk] = points
 
-    def rows(self) -> Rows:
+    def rows(self) -> CommonRows:
         """Step 4. ProtocolError if points that should be different are not."""
         ours, theirs = _points(self._answers), _points(self._doubled)
         if len(np.unique(ours)) != self.mine or len(np.unique(theirs)) != self.theirs:
@@ -219,7 +219,9 @@ class Matching:
                 f"{self._who} gives two ids the same point; it does not match ids as it should"
             )
         common, places, _ = np.intersect1d(ours, theirs, assume_unique=True, return_indices=True)
-        return Rows(self._order[places], self.theirs, hashlib.sha256(common.tobytes()).hexdigest())
+        return CommonRows(
+            self._order[places], self.theirs, hashlib.sha256(common.tobytes()).hexdigest()
+        )
 
 
 def _points(chunks: dict[int, bytes]) -> NDArray[np.void]:

@@ -44,7 +44,7 @@ from .jobs.diabetes import Diabetes
 from .jobs.digits import DigitsCnn, DigitsMlp
 from .jobs.image_analysis import PrivateImageAnalysis
 from .jobs.lenet import LeNet
-from .jobs.logreg import LogisticRegression
+from .jobs.logreg import Logreg
 from .jobs.mlp import Mlp, MlpCrossEntropy
 from .jobs.mnist import Mnist
 from .jobs.seed import Seed
@@ -66,7 +66,7 @@ _OWN = (
 BUILTIN: dict[str, type[Job]] = {
     "seed": Seed,
     "xor": Xor,
-    "logreg": LogisticRegression,
+    "logreg": Logreg,
     "mlp": Mlp,
     "mlp-ce": MlpCrossEntropy,
     "cnn": Cnn,

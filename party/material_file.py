@@ -32,7 +32,7 @@ from protocol.graph import Phase
 from protocol.jobs import ROLES
 from protocol.places import state_folder
 from protocol.ring import Words
-from protocol.sealed_material import HEAD, ONCE, Cell, Header, Layout, Seal, period, row_for
+from protocol.sealed_material import HEAD, ONCE, Cell, CellCipher, Header, Layout, period, row_for
 
 from .journal import COUNTED, Journal
 from .links import PEER
@@ -68,7 +68,7 @@ class Material(StepObserver):
         try:
             self.header = Header.unpack(raw)
             self._check(session, keys, dealer, size)
-            self._seal = Seal.to_read(self.header, keys.secret)
+            self._seal = CellCipher.to_read(self.header, keys.secret)
             self._dealing: Dealing | None = None
             self._layout: Layout
             self._said: dict[str, Any] = {}

@@ -21,7 +21,7 @@ from protocol.jobs import ROLES, Job
 from protocol.matching import matching
 from protocol.plan import Plan, make_plan
 from protocol.planfile import save_plan
-from protocol.predict import Prediction, predict
+from protocol.predict import PredictedTime, predict
 from protocol.sealed_material import Extent, Layout
 from protocol.tables import tables
 from protocol.views import Shape
@@ -69,7 +69,7 @@ class Planned:
         return self.plan.reveals
 
     @property
-    def predicted(self) -> Prediction:
+    def predicted(self) -> PredictedTime:
         """Seconds over the links."""
         return predict(self.plan, self.link, self.dealer_link)
 

@@ -25,7 +25,7 @@ from protocol.views import Shape
 
 from .checkpoint import Store
 from .formats.frames import Frame
-from .join import Rows, join
+from .join import CommonRows, join
 
 Places = NDArray[np.int64]
 R = TypeVar("R", Array, Frame)
@@ -62,7 +62,7 @@ class Matched:
             keys,
             threads,
         )
-        self._rows: Rows | None = None
+        self._rows: CommonRows | None = None
         self.arrays: Mapping[str, Array] = {}
 
     @property
@@ -71,7 +71,7 @@ class Matched:
         if self._rows is None and self._store is not None:
             body = self._store.recorded("rows", any_plan=True)
             if body is not None:
-                self._rows = Rows(
+                self._rows = CommonRows(
                     np.frombuffer(body["places"], np.int64), body["theirs"], body["common"]
                 )
         return None if self._rows is None else self._rows.digest

@@ -54,7 +54,7 @@ class Counts:
         )
 
 
-class Link(NamedTuple):
+class LinkStatus(NamedTuple):
     """One of the two links, as it is now."""
 
     whom: str
@@ -62,7 +62,7 @@ class Link(NamedTuple):
     counters: Counters
 
 
-class Pace(NamedTuple):
+class Rates(NamedTuple):
     """Per second, of late."""
 
     steps: float = 0.0
@@ -194,12 +194,14 @@ class Seen(RunView):
         return 0 if self._now is None else self._now.intake.stock_bytes
 
     @property
-    def links(self) -> list[Link]:
+    def links(self) -> list[LinkStatus]:
         """To the peer, and to the dealer if there is one."""
         if self._now is None:
             return []
         found = (self._now.peer, self._now.dealer)
-        return [Link(each.role, _state(each), each.counters) for each in found if each is not None]
+        return [
+            LinkStatus(each.role, _state(each), each.counters) for each in found if each is not None
+        ]
 
     @property
     def training_epoch(self) -> tuple[int, int] | None:
@@ -220,10 +222,10 @@ class Seen(RunView):
             return "agreeing with the others"
         return f"step {progress.step} of {progress.steps}, epoch {self.epoch}"
 
-    def pace(self) -> Pace:
+    def pace(self) -> Rates:
         """How fast it goes. To be asked regularly."""
         counts = self.counts
-        return Pace(
+        return Rates(
             *self._rate.of(counts.steps, counts.rounds, counts.bytes_sent + counts.bytes_received)
         )
 

@@ -24,7 +24,7 @@ GUARD = "guard"
 
 
 @dataclass(frozen=True)
-class Part:
+class OperationCost:
     """What one execution of a phase costs for one operation."""
 
     name: str  # "matmul (128, 10)", "w (3, 1)"
@@ -37,16 +37,16 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Round:
+class RoundCost:
     """One message each way."""
 
     sent: tuple[int, int]  # bytes, by alice and by bob
-    opens: tuple[str, ...]  # for which operations, as `Part.name`
+    opens: tuple[str, ...]  # for which operations, as `OperationCost.name`
     reveals: tuple[str, ...]  # labels
 
 
 @dataclass(frozen=True)
-class Kind:
+class KindCost:
     """All correlations of one kind in a phase."""
 
     name: str
@@ -54,7 +54,7 @@ class Kind:
     dealt: int  # bytes
 
 
-def parts(plan: Plan, phase: Phase) -> list[Part]:
+def parts(plan: Plan, phase: Phase) -> list[OperationCost]:
     """Of all operations that something is opened or dealt for, in the order of the job."""
     code, causes = plan.lowering.phases[phase], plan.lowering.causes
     found: dict[tuple[str, str], list[tuple[int, tuple[int, int], int]]] = {}
@@ -72,7 +72,7 @@ def parts(plan: Plan, phase: Phase) -> list[Part]:
     for field in (field for spec in code.correlations for field in spec.fields):
         note(causes[next(registers)], 0, (0, 0), _bytes(field))
     return [
-        Part(
+        OperationCost(
             *key,
             rounds=tuple(sorted({number for number, _, _ in costs} - {0})),
             sent=(sum(sent[0] for _, sent, _ in costs), sum(sent[1] for _, sent, _ in costs)),
@@ -82,7 +82,7 @@ def parts(plan: Plan, phase: Phase) -> list[Part]:
     ]
 
 
-def rounds(plan: Plan, phase: Phase) -> list[Round]:
+def rounds(plan: Plan, phase: Phase) -> list[RoundCost]:
     """Of one execution of a phase, in order."""
     causes = plan.lowering.causes
     found = []
@@ -95,17 +95,17 @@ def rounds(plan: Plan, phase: Phase) -> list[Round]:
         )
         bare = (opening.name for opening in stage.openings if opening.mask is None)
         sent = sum(alice for alice, _ in each), sum(bob for _, bob in each)
-        found.append(Round(sent, tuple(dict.fromkeys(masked)), tuple(bare)))
+        found.append(RoundCost(sent, tuple(dict.fromkeys(masked)), tuple(bare)))
     return found
 
 
-def kinds(plan: Plan, phase: Phase) -> list[Kind]:
+def kinds(plan: Plan, phase: Phase) -> list[KindCost]:
     """What is dealt for one execution of a phase, by kind of correlation, the largest first."""
     found: dict[str, list[int]] = {}
     for spec in plan.lowering.phases[phase].correlations:
         found.setdefault(spec.kind, []).append(sum(_bytes(field) for field in spec.fields))
     return sorted(
-        (Kind(name, len(each), sum(each)) for name, each in found.items()),
+        (KindCost(name, len(each), sum(each)) for name, each in found.items()),
         key=lambda kind: -kind.dealt,
     )
 

@@ -10,7 +10,7 @@ from .graph import Phase
 from .job import Job
 from .lasting import patience
 from .lowering import Lowering
-from .schedule import Schedule
+from .schedule import PhaseSchedule
 from .sizing import Sizes
 
 SHARE = 20  # a check for no less than so many times its own cost
@@ -18,12 +18,12 @@ SHARE = 20  # a check for no less than so many times its own cost
 INTERRUPTION = 1e-3
 
 
-def checked(job: Job, sizes: Sizes, costs: Sequence[PhaseCost], steps: int) -> Schedule:
+def checked(job: Job, sizes: Sizes, costs: Sequence[PhaseCost], steps: int) -> PhaseSchedule:
     """When a run of so many steps is checked, by what its phases cost."""
     every = _interval(job.check_every, steps, costs)
     if every and not job.check_every and (most := patience(sizes)):
         every = min(every, most)
-    return Schedule(steps, every)
+    return PhaseSchedule(steps, every)
 
 
 def run_costs(job: Job, lowering: Lowering, steps: int) -> list[tuple[PhaseCost, int]]:

@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from .correlations import Correlation, Field
-from .schedule import Phase, Run, Schedule
+from .schedule import Phase, PhaseRun, PhaseSchedule
 
 CHUNK_BYTES = 1 << 20
 PART_BYTES = 16 << 20
@@ -37,7 +37,7 @@ class Chunk(NamedTuple):
         )
 
 
-class Part(NamedTuple):
+class DealtPart(NamedTuple):
     """Correlations [first, end) of a phase, whose tensors are the dealt words [start, stop) of a
     step."""
 
@@ -76,28 +76,28 @@ class PhaseDealing:
         return sum(field.words for field in self.dealt)
 
     @cached_property
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[DealtPart, ...]:
         """What is dealt for one step, cut between correlations: into parts of `PART_BYTES`, or of
         one larger correlation.
 
         A step of several parts is made, sent and computed with one after the other, so that nobody
         has to hold all of it.
         """
-        found, first, start, stop = list[Part](), 0, 0, 0
+        found, first, start, stop = list[DealtPart](), 0, 0, 0
         for number, spec in enumerate(self.correlations):
             words = sum(field.words for field in spec.fields)
             if stop > start and 8 * (stop + words - start) > PART_BYTES:
-                found.append(Part(first, number, start, stop))
+                found.append(DealtPart(first, number, start, stop))
                 first, start = number, stop
             stop += words
-        return (*found, Part(first, len(self.correlations), start, stop))
+        return (*found, DealtPart(first, len(self.correlations), start, stop))
 
     @property
     def largest_part(self) -> int:
         """Its words."""
         return max(part.words for part in self.parts)
 
-    def masks_of(self, part: Part, phase: int) -> int:
+    def masks_of(self, part: DealtPart, phase: int) -> int:
         """Words of the masks of this phase, which is `phase`, that a part refers to."""
         specs = self.correlations[part.first : part.end]
         used = {mask.index for spec in specs for mask in spec.operands if mask.phase == phase}
@@ -134,7 +134,7 @@ class Dealing:
     """The dealer's part of a plan."""
 
     phases: tuple[PhaseDealing, PhaseDealing, PhaseDealing, PhaseDealing]
-    schedule: Schedule
+    schedule: PhaseSchedule
 
     @property
     def steps(self) -> int:
@@ -147,7 +147,7 @@ class Dealing:
         """Executions of a phase that are dealt together, from the one with this number on."""
         return min(self.phases[phase].steps_per_chunk, self.schedule.together(phase, first))
 
-    def batches(self, start: int = 0) -> Iterator[Run]:
+    def batches(self, start: int = 0) -> Iterator[PhaseRun]:
         """Everything in the order in which it is dealt, cut into batches; steps from `start` on."""
         for phase, first, count in self.schedule.dealt(start):
             end = first + count

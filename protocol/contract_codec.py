@@ -20,7 +20,7 @@ import msgpack
 from .contract import Dealing, PhaseDealing
 from .correlations import KINDS, Correlation
 from .errors import ProtocolError
-from .schedule import Phase, Schedule
+from .schedule import Phase, PhaseSchedule
 from .validate import Limits, check
 from .views import VIEWS, View
 
@@ -66,7 +66,7 @@ def unpack(data: bytes, limits: Limits | None = None) -> Dealing:
         raise ProtocolError(
             f"a plan could not be read{why}; are both sides of the same version?"
         ) from None
-    dealing = Dealing((setup, step, between, finish), Schedule(steps, every))
+    dealing = Dealing((setup, step, between, finish), PhaseSchedule(steps, every))
     check(dealing, limits)
     return dealing
 

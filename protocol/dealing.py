@@ -20,7 +20,7 @@ from functools import partial
 import numpy as np
 
 from . import kernels
-from .contract import Dealing, Part
+from .contract import Dealing, DealtPart
 from .correlations import Correlation, Field, Mask
 from .machine import fields_of, prepare
 from .prg import Stream, derive, keystream
@@ -33,7 +33,7 @@ LARGE = 1 << 20
 PIECE = 1 << 16  # words of one, so that it stays in a processor's cache until it is masked
 
 
-Place = tuple[int, Phase, int]
+KeyPlace = tuple[int, Phase, int]
 """Of a key: the party whose rows it expands, their phase, the number of their block."""
 Keys = Callable[[Phase, int], bytes]
 """One party's keys by phase and block."""
@@ -79,7 +79,7 @@ class Deal:
         alice_seed: bytes = b"",
         bob_seed: bytes = b"",
         *,
-        keys: Mapping[Place, bytes] | None = None,
+        keys: Mapping[KeyPlace, bytes] | None = None,
     ) -> None:
         prepare(dealing)
         self.dealing = dealing
@@ -92,7 +92,7 @@ class Deal:
             return self._given[party, phase, block]
         return block_key(self._seeds[party], phase, block)
 
-    def keys(self, phase: Phase, first: int, count: int) -> dict[Place, bytes]:
+    def keys(self, phase: Phase, first: int, count: int) -> dict[KeyPlace, bytes]:
         """All that is needed to make these rows, and no other; and the masks of the setup where
         these rows use them."""
         places = [(phase, block) for block in _blocks(self.dealing, phase, first, count)]
@@ -119,7 +119,9 @@ class Deal:
         part alone."""
         own = self.dealing.phases[phase]
         here = (
-            Part(0, len(own.correlations), 0, own.dealt_words) if part is None else own.parts[part]
+            DealtPart(0, len(own.correlations), 0, own.dealt_words)
+            if part is None
+            else own.parts[part]
         )
         masks: dict[tuple[int, int], Words] = {}
         steps = np.arange(first, first + count)

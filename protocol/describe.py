@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from .digest import Carried, Listing, Operation, Revealed, Setting, canonical
+from .digest import Carried, JobSetting, Listing, Operation, Revealed, canonical
 from .graph import Carry, Op, Phase, Source
 from .jobs import ROLES
 from .ops.coarse import Coarse
@@ -77,7 +77,7 @@ class Phrases:
     def __init__(self, listing: Listing) -> None:
         self._nodes = listing.operations
         settings = {
-            each.name: each.value for each in listing.statements if isinstance(each, Setting)
+            each.name: each.value for each in listing.statements if isinstance(each, JobSetting)
         }
         self._iterations = int(settings["iterations"])  # type: ignore[arg-type]
         self._carried = {
@@ -213,7 +213,7 @@ def words(listing: Listing, number: int) -> Words:
     if number >= len(listing.statements):
         return ("says nothing more",) * 3
     statement, phrases = listing.statements[number], Phrases(listing)
-    if isinstance(statement, Setting):
+    if isinstance(statement, JobSetting):
         value = statement.value  # of "revealed to": the parties
         said = _who(value) if isinstance(value, tuple) else str(value)
         short = f"has {statement.name} = {said}"
@@ -257,7 +257,7 @@ def part(listing: Listing, number: int) -> str:
     if number >= len(listing.statements):
         return "the end of the job"
     statement, origin = listing.statements[number], listing.origins[number]
-    if isinstance(statement, Setting):
+    if isinstance(statement, JobSetting):
         return "the settings"
     if isinstance(statement, Operation) and isinstance(statement.op, (Source, Stored)):
         return "the inputs"
@@ -270,7 +270,7 @@ def rank(listing: Listing, number: int) -> int:
     if number >= len(listing.statements):
         return RANKS - 1
     statement = listing.statements[number]
-    if isinstance(statement, Setting):
+    if isinstance(statement, JobSetting):
         return 0
     if isinstance(statement, Operation):
         phase = listing.origins[number].phase

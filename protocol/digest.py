@@ -33,7 +33,7 @@ SHORT = 8  # bytes of a digest in a chain that is sent to find a difference: 2^-
 
 
 @dataclass(frozen=True)
-class Setting:
+class JobSetting:
     """A number of the whole job: a parameter, the fraction bits, who learns the results."""
 
     name: str
@@ -69,7 +69,7 @@ class Revealed:
     terms: Terms = Terms()  # noqa: RUF009 - a tuple
 
 
-Statement = Setting | Operation | Carried | Revealed
+Statement = JobSetting | Operation | Carried | Revealed
 
 
 @dataclass(frozen=True)
@@ -115,13 +115,13 @@ class Listing:
 
     def with_setting(self, name: str, value: tuple[int, ...]) -> Listing:
         """The same, said first."""
-        return Listing((Setting(name, value), *self.statements), (NOWHERE, *self.origins))
+        return Listing((JobSetting(name, value), *self.statements), (NOWHERE, *self.origins))
 
 
 def listing(graph: Graph, settings: Mapping[str, int | float | str | bool]) -> Listing:
     """The statements of a traced graph that nothing has rewritten yet."""
     found: list[tuple[Statement, Origin]] = [
-        (Setting(name, value), NOWHERE) for name, value in settings.items()
+        (JobSetting(name, value), NOWHERE) for name, value in settings.items()
     ]
     number = {node: n for n, node in enumerate(graph.nodes)}
     for node in graph.nodes:

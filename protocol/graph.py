@@ -3,7 +3,7 @@
 A node belongs to one of four phases: SETUP (once, before), STEP (repeated), CHECK (now and then
 between steps, and after the last), FINISH (once, after). Everything else in the project walks this
 graph: the float64 twin, the lowering to protocol rounds, the plan. When which phase runs is said by
-`schedule.Schedule`.
+`schedule.PhaseSchedule`.
 
 Here is what an operation *means*: its shape, its range, its value in the clear. How it is
 *computed* on shares is added by its subclasses: scales and widths in `sizing.Sized`, the protocol
@@ -28,7 +28,7 @@ from .errors import JobError
 from .origin import NOWHERE, Origin, caller
 from .ranges import EVERYTHING, UNKNOWN, Interval, Spread, uniform
 from .schedule import Phase as Phase
-from .schedule import Schedule
+from .schedule import PhaseSchedule
 from .views import Shape, View
 
 Array = NDArray[np.float64]
@@ -201,7 +201,7 @@ def trained(interval: Interval) -> Spread:
 
 
 @dataclass(frozen=True)
-class Rule:
+class BackwardRule:
     """A backward rule for a node made of several operations, which replaces theirs.
 
     inputs: the nodes by which it gives the gradient. pull(n, g): the gradient of the loss by
@@ -229,7 +229,7 @@ class Graph:
         self.settled: set[Node] = set()
         self.assumptions: list[str] = []  # what the job says of its values, in words
         self.row_sums: dict[str, float] = {}  # by input, what its owner checks rows to add up to
-        self.rules: dict[Node, Rule] = {}  # nodes whose gradient is known as a whole
+        self.rules: dict[Node, BackwardRule] = {}  # nodes whose gradient is known as a whole
         self._place = ""
         self._applied: dict[tuple[Op, tuple[Node, ...]], Node] = {}
         # carried variable, or "reveal " and a label → where it was assigned last
@@ -421,7 +421,9 @@ class Graph:
 
         state: dict[str, Array] = {}
         best, ended, steps = state, False, 0  # best: what the finish has, if it is not the last
-        for phase, first, count in Schedule(iterations, 0 if checked is None else every).runs():
+        for phase, first, count in PhaseSchedule(
+            iterations, 0 if checked is None else every
+        ).runs():
             for step in range(first, first + count) if not ended or phase == Phase.FINISH else ():
                 run(phase, step, (phase == Phase.FINISH and best) or state)
                 if phase in (Phase.SETUP, Phase.STEP):

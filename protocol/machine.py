@@ -33,7 +33,7 @@ from .program import STEP_REGISTER, Opening, Registers
 from .ring import Ring, Words, ring
 from .variables import GUARDS, SHARE_OF
 
-Place = tuple[int, int]  # where an opening lies in a message: first word, end
+Span = tuple[int, int]  # where an opening lies in a message: first word, end
 
 
 class _Sent(NamedTuple):
@@ -44,7 +44,7 @@ class _Sent(NamedTuple):
     share: int
     mask: int
     target: int
-    place: Place | None  # None: the peer does not learn it
+    place: Span | None  # None: the peer does not learn it
     shape: tuple[int, ...]
 
 
@@ -54,7 +54,7 @@ class _Received(NamedTuple):
 
     combine: Callable[..., Words]
     target: int
-    place: Place
+    place: Span
     shape: tuple[int, ...]
     wide: bool  # elements of several words: not to be cut anywhere
 

@@ -1,5 +1,5 @@
 """How a phase is computed of which no party can hold all material at once: what is dealt comes in
-parts (`contract.Part`).
+parts (`contract.DealtPart`).
 
 Its code is the same, in another order. Lowering schedules everything as early as possible; here
 each piece of code waits for the round that needs it, so that what it takes is loaded late. Before
@@ -14,7 +14,7 @@ import itertools
 from collections.abc import Callable, Collection
 from typing import NamedTuple
 
-from .contract import Part
+from .contract import DealtPart
 from .program import Code, PhaseCode, Registers
 
 
@@ -28,7 +28,9 @@ class Load(NamedTuple):
     code: list[Callable[[Registers], None]]
 
 
-def loads(phase: PhaseCode, parts: tuple[Part, ...], kept: Collection[int]) -> list[list[Load]]:
+def loads(
+    phase: PhaseCode, parts: tuple[DealtPart, ...], kept: Collection[int]
+) -> list[list[Load]]:
     """Of each round, and of what follows the last one. kept: registers that are read when the phase
     is over, or in another."""
     rounds = _late(phase, kept)
@@ -136,7 +138,7 @@ def _last_uses(
     return found
 
 
-def _by_part(phase: PhaseCode, parts: tuple[Part, ...]) -> list[list[int]]:
+def _by_part(phase: PhaseCode, parts: tuple[DealtPart, ...]) -> list[list[int]]:
     """The registers that each part fills."""
     registers = iter(phase.dealt_registers)
     counts = [len(spec.fields) for spec in phase.correlations]

@@ -18,7 +18,7 @@ from .plan import Plan
 
 
 @dataclass(frozen=True)
-class Prediction:
+class PredictedTime:
     """Seconds."""
 
     seconds: float  # of the online phase
@@ -28,7 +28,7 @@ class Prediction:
 
 def predict(
     plan: Plan, peer: LinkShape, dealer: LinkShape | None = None, pace: Pace | None = None
-) -> Prediction:
+) -> PredictedTime:
     """The online phase over a link to the peer, and one from the dealer to Bob (by default a
     perfect one)."""
     pace, dealer = pace or Pace(), dealer or LinkShape()
@@ -51,7 +51,7 @@ def predict(
             begun = now
     steps = now - begun
     waited += max(0.0, last - now)
-    return Prediction(max(now, last) + ticks[Phase.FINISH], steps, waited)
+    return PredictedTime(max(now, last) + ticks[Phase.FINISH], steps, waited)
 
 
 def calibrated(

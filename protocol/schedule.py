@@ -25,11 +25,11 @@ class Phase(IntEnum):
 
 
 # a phase, the number of its first execution, and how many follow each other
-Run = tuple[Phase, int, int]
+PhaseRun = tuple[Phase, int, int]
 
 
 @dataclass(frozen=True)
-class Schedule:
+class PhaseSchedule:
     """`steps` STEPs, with a CHECK after every `every` of them and after the last; 0 for none."""
 
     steps: int
@@ -52,20 +52,20 @@ class Schedule:
         """How many executions of a phase follow each other from the one with this number on."""
         return self.end(first) - first if phase == Phase.STEP else 1
 
-    def runs(self, start: int = 0) -> Iterator[Run]:
+    def runs(self, start: int = 0) -> Iterator[PhaseRun]:
         """In the order in which they are computed; the steps from `start` on, where the CHECK
         before it is done."""
         yield Phase.SETUP, 0, 1
         yield from self._steps(start)
         yield Phase.FINISH, 0, 1
 
-    def dealt(self, start: int = 0) -> Iterator[Run]:
+    def dealt(self, start: int = 0) -> Iterator[PhaseRun]:
         """In the order in which material is dealt for them."""
         yield Phase.SETUP, 0, 1
         yield Phase.FINISH, 0, 1
         yield from self._steps(start)
 
-    def _steps(self, start: int) -> Iterator[Run]:
+    def _steps(self, start: int) -> Iterator[PhaseRun]:
         while start < self.steps:
             end = self.end(start)
             yield Phase.STEP, start, end - start

@@ -7,7 +7,7 @@ a file may be larger than anybody's memory and be read from any place:
     header | cell 0: the party's 32-byte seed | bob only: corrections of setup | … of steps, many to
     a cell | … of checks | … of finishes
 
-What is dealt in parts (`contract.Part`) has a cell for each part of a row.
+What is dealt in parts (`contract.DealtPart`) has a cell for each part of a row.
 
 A *row* is the randomness of one execution of a phase. Rows are consumed in order and never twice;
 which step a row serves is not written in it. So a file with more rows than the job has steps
@@ -278,7 +278,7 @@ def fresh_id() -> str:
     return secrets.token_hex(16)
 
 
-class Seal:
+class CellCipher:
     """Seals, or opens, the cells of one file."""
 
     def __init__(self, header: Header, ephemeral_secret: bytes, static_secret: bytes) -> None:
@@ -299,7 +299,7 @@ class Seal:
         owner: bytes,
         made: int,
         until: int,
-    ) -> tuple[Header, Seal]:
+    ) -> tuple[Header, CellCipher]:
         """The dealer's side: a header with a fresh ephemeral key, and the seal that goes with it.
         Keys are raw."""
         once = X25519PrivateKey.generate()
@@ -322,13 +322,13 @@ class Seal:
             ephemeral=public,
         )
         static = X25519PrivateKey.from_private_bytes(dealer_secret)
-        return header, Seal(header, _exchange(once, owner), _exchange(static, owner))
+        return header, CellCipher(header, _exchange(once, owner), _exchange(static, owner))
 
     @staticmethod
-    def to_read(header: Header, owner_secret: bytes) -> Seal:
+    def to_read(header: Header, owner_secret: bytes) -> CellCipher:
         """The party's side, with its secret key and the header of its file."""
         own = X25519PrivateKey.from_private_bytes(owner_secret)
-        return Seal(header, _exchange(own, header.ephemeral), _exchange(own, header.dealer))
+        return CellCipher(header, _exchange(own, header.ephemeral), _exchange(own, header.dealer))
 
     def seal(self, cell: Cell, data: bytes | memoryview) -> bytes:
         return self._cipher.encrypt(cell.number.to_bytes(12, "big"), data, None)

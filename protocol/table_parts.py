@@ -14,7 +14,7 @@ from .preparation import (
 
 
 @dataclass(frozen=True)
-class Part:
+class TablePart:
     """What one party brings of a table. `columns`: its names in the job and in the file, or their
     number, or None for all the rest."""
 
@@ -38,7 +38,9 @@ class Part:
         return None if made is None else len(made)
 
 
-def own_steps_of(steps: Iterable[Step], part: Part, parts: Iterable[Part]) -> Iterator[Step]:
+def own_steps_of(
+    steps: Iterable[Step], part: TablePart, parts: Iterable[TablePart]
+) -> Iterator[Step]:
     """The steps that concern a part: without names of the columns of others, and of what becomes of
     these."""
     foreign = {name for each in parts if each is not part for name in each.known or ()} - {

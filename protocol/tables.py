@@ -53,7 +53,7 @@ from .preparation import (
     ranges,
     touched,
 )
-from .table_parts import Part, own_steps_of
+from .table_parts import TablePart, own_steps_of
 from .together import WIDE, Shared
 from .views import Shape
 from .wording import counted
@@ -65,9 +65,9 @@ __all__ = [
     "Log1p",
     "MinMax",
     "OneHot",
-    "Part",
     "Standardise",
     "Table",
+    "TablePart",
     "tables",
 ]
 
@@ -213,7 +213,7 @@ class Table(Bundle):
             )
         return found
 
-    def _part(self, owner: str, columns: Columns) -> Part:
+    def _part(self, owner: str, columns: Columns) -> TablePart:
         if isinstance(columns, int):
             if not is_count(columns):
                 raise JobError(f"a Table has a whole number of columns above zero, not {columns!r}")
@@ -232,7 +232,7 @@ class Table(Bundle):
             found = tuple((name, name) for name in names(columns, "a Table's columns=…"))
         if found == ():
             raise JobError("a Table has at least one column")
-        return Part(owner, found)
+        return TablePart(owner, found)
 
     def _check_steps(self, known: Sequence[Names | None]) -> None:
         there = None if None in known else {name for each in known for name in each or ()}
@@ -295,7 +295,7 @@ class Table(Bundle):
         """Who brings a part of it."""
         return tuple(part.owner for part in self.parts)
 
-    def part(self, role: str) -> Part:
+    def part(self, role: str) -> TablePart:
         """What `role`, one of its owners, brings."""
         return next(part for part in self.parts if part.owner == role)
 

@@ -27,7 +27,7 @@ class Xor(xor.Xor):
         v.w0 += v.x.T @ l1_delta
 
 
-class LogisticRegression(logreg.LogisticRegression):
+class Logreg(logreg.Logreg):
     def step(self, v: Any) -> None:
         x, y = v.x.minibatch(self.batch), v.y.minibatch(self.batch)
         error = sigmoid(x @ v.w, self.method) - y
@@ -80,4 +80,4 @@ class Cnn(cnn.Cnn):
         v.c -= rate * d.sum(axis=(0, 2, 3)).reshape(8, 1, 1)
 
 
-JOBS = {"seed": Seed, "xor": Xor, "logreg": LogisticRegression, "mlp": Mlp, "cnn": Cnn}
+JOBS = {"seed": Seed, "xor": Xor, "logreg": Logreg, "mlp": Mlp, "cnn": Cnn}

@@ -195,6 +195,20 @@ def test_no_cycles_at_any_depth():
     assert not cycles
 
 
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_two_public_classes_of_a_package_have_one_name(package):
+    """Whoever looks a name up finds one thing."""
+    names = [
+        node.name
+        for module, path in modules().items()
+        if module.split(".")[0] == package
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    ]
+    assert names
+    assert not {name for name in names if names.count(name) > 1}
+
+
 @pytest.mark.parametrize("folder", [*PACKAGES, "tests"])
 def test_a_file_is_one_idea(folder):
     lengths = {path: len(path.read_text().splitlines()) for path in (ROOT / folder).rglob("*.py")}

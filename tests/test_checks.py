@@ -15,7 +15,7 @@ from protocol.graph import Phase
 from protocol.history import History
 from protocol.jobs import Input, Job
 from protocol.plan import Plan, make_plan
-from protocol.schedule import Schedule
+from protocol.schedule import PhaseSchedule
 from protocol.simulate import Simulation, simulate
 from protocol.tracing import trace
 
@@ -84,7 +84,7 @@ def agrees(run: Simulation, job: Job, steps: int, every: int) -> None:
 
 @given(st.integers(0, 60), st.integers(0, 70), st.data())
 def test_the_walks_of_a_schedule_hold_every_step_and_check_once_and_in_order(steps, every, data):
-    schedule = Schedule(steps, min(every, steps))
+    schedule = PhaseSchedule(steps, min(every, steps))
     start = data.draw(st.integers(0, steps))
     for walk in (schedule.runs, schedule.dealt):
         found = [
@@ -121,7 +121,7 @@ def test_a_check_reveals_what_it_says_to_whom_it_says_after_every_interval(guard
     agrees(run, Fit(), 24, 10)
     assert [sorted(known) for known in run.history] == [["loss"], ["loss", "residuals"]]
     assert len(run.history[0]["loss"]) == 3  # after 10, 20 and 24
-    assert run.plan.dealing.schedule == Schedule(24, 10)
+    assert run.plan.dealing.schedule == PhaseSchedule(24, 10)
     assert (run.rounds, run.bytes_sent, run.dealt_bytes) == (
         run.plan.rounds,
         [run.plan.bytes_sent(0), run.plan.bytes_sent(1)],
@@ -218,8 +218,8 @@ def test_a_check_costs_a_twentieth_by_default_and_no_step_a_message():
         (check.dealt, step.dealt),
     ):
         assert SHARE * whole <= every * part
-    assert plan_of(job, 7).dealing.schedule == Schedule(7, 7)  # one at the end
-    assert plan_of(job, 0).dealing.schedule == Schedule(0)
+    assert plan_of(job, 7).dealing.schedule == PhaseSchedule(7, 7)  # one at the end
+    assert plan_of(job, 0).dealing.schedule == PhaseSchedule(0)
 
 
 # ---- how a run ends ------------------------------------------------------------------------------

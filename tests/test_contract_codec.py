@@ -20,7 +20,7 @@ from protocol.graph import Phase
 from protocol.jobs import Job
 from protocol.plan import make_plan
 from protocol.planfile import load_plan, save_plan
-from protocol.schedule import Schedule
+from protocol.schedule import PhaseSchedule
 from protocol.tracing import trace
 
 
@@ -143,7 +143,8 @@ def test_a_plan_that_makes_no_sense_is_refused_before_anything_is_dealt(path, va
         changed = (*step.correlations[:number], broken, *step.correlations[number + 1 :])
         step = dataclasses.replace(step, correlations=changed)
     assert (
-        unpacked(contract_codec.pack(Dealing((setup, step, check, finish), Schedule(10)))) is None
+        unpacked(contract_codec.pack(Dealing((setup, step, check, finish), PhaseSchedule(10))))
+        is None
     )
 
 

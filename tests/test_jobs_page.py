@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from party.reference.entry import Entry, Operand
+from party.reference.entry import Argument, Entry
 from party.reference.facts import cost
 from protocol import ops
 
@@ -67,7 +67,7 @@ def planned(function, *shapes, peak=8.0):
     """Rounds in a local network, of operands in ± peak, or in [1, peak] where it is a pair."""
     low, high = peak if isinstance(peak, tuple) else (-peak, peak)
     return cost(
-        Entry(secure=function, operands=tuple(Operand(shape, low, high) for shape in shapes))
+        Entry(secure=function, operands=tuple(Argument(shape, low, high) for shape in shapes))
     ).rounds
 
 

@@ -35,7 +35,7 @@ MOST = 4096  # chunks of steps, before the first comes again
 
 
 @dataclass(frozen=True)
-class Rate:
+class MakingRate:
     workers: int
     chunks: int  # that were made
     seconds: float  # for all of them
@@ -87,7 +87,7 @@ def run(config: Config) -> int:
     return 0
 
 
-async def _measured(workers: Workers, dealing: Dealing, chunks: list[Chunk]) -> Rate:
+async def _measured(workers: Workers, dealing: Dealing, chunks: list[Chunk]) -> MakingRate:
     """Every worker has one chunk, and one more waits: for `SECONDS`, and until a run that has no
     steps is made as a whole.
 
@@ -117,6 +117,6 @@ async def _measured(workers: Workers, dealing: Dealing, chunks: list[Chunk]) -> 
             whole = chunk.phase == Phase.STEP or made + len(running) >= len(chunks)
             if not whole or time.perf_counter() - begun < SECONDS:
                 running.append(order())
-        return Rate(workers.count, made, time.perf_counter() - begun, working, size)
+        return MakingRate(workers.count, made, time.perf_counter() - begun, working, size)
     finally:
         await workers.close()

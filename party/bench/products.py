@@ -40,7 +40,7 @@ class Products(Job):
 
 
 @dataclass(frozen=True)
-class Wrong:
+class ProductErrors:
     """Of `n` products of numbers up to `peak`: the largest error, and how many are wrong."""
 
     name: str
@@ -53,7 +53,7 @@ class Wrong:
         return asdict(self)
 
 
-def products(peak: float, count: int = COUNT) -> Wrong:
+def products(peak: float, count: int = COUNT) -> ProductErrors:
     """`count` products of numbers up to `peak` at 16 fraction bits, against float64."""
     worst, wrong, job = 0.0, 0, Products()
     job.size, job.peak = min(BATCH, count), peak
@@ -65,4 +65,4 @@ def products(peak: float, count: int = COUNT) -> Wrong:
         error = np.abs(simulate(job, {"x": x, "y": y}, 0).results[0]["out"] - x * y)
         worst = max(worst, float(error.max()))
         wrong += int((error > 0.01 * np.maximum(np.abs(x * y), 1.0)).sum())
-    return Wrong(f"mul up to {peak:,.0f}", count, peak, worst, wrong)
+    return ProductErrors(f"mul up to {peak:,.0f}", count, peak, worst, wrong)

@@ -17,7 +17,7 @@ from protocol.estimators import (
     MLPClassifier,
     MLPRegressor,
 )
-from protocol.estimators.networks import Network
+from protocol.estimators.networks import MultilayerPerceptron
 from protocol.files import durable
 from protocol.jobs import ROLES
 
@@ -252,7 +252,7 @@ def _steps(text: str) -> list[str]:
 def _typed(kind: Any, given: Mapping[str, str]) -> dict[str, Any]:
     """--param NAME=VALUE as TOML has them; what is wrong with them is said when the job is made."""
     known = kind().parameters
-    if issubclass(kind, Network) and "features" in given:
+    if issubclass(kind, MultilayerPerceptron) and "features" in given:
         raise ConfigError("--param features: it follows from the columns")
     found: dict[str, Any] = {}
     for name, text in given.items():

@@ -297,7 +297,7 @@ def _text(stream: IO[bytes], file: Path, header: bool | None) -> Frame:
 def _typed(
     stream: IO[bytes],
     file: Path,
-    form: text.Form,
+    form: text.TextForm,
     place: Callable[[int], str],
     not_numbers: text.NotNumbers,
 ) -> Frame:
@@ -342,7 +342,7 @@ def _typed(
     return Frame(form.header, columns, str(file), form.about, place)
 
 
-def _line(file: Path, form: text.Form, row: int) -> str:
+def _line(file: Path, form: text.TextForm, row: int) -> str:
     """On which line of the file row `row` of the data ends; the file is read once more for that."""
     with opened("the table", file, OPTION) as stream, closing(text.records(stream, form)) as rows:
         return next(
@@ -379,7 +379,7 @@ def _sheet(cells: Any, source: str) -> Frame:
         raise Fault("has no rows below a header; write the data to it")
     names = ["" if _missing(name) else preparation.text(name) for name in cells.iloc[0]]
     named = len(names) > 1 and not names[0] and all(names[1:])
-    form = text.Form("", "", tuple(names[named:]), named, "")
+    form = text.TextForm("", "", tuple(names[named:]), named, "")
     rows = cells.index[1:].to_numpy()
     found = frame_of(
         cells.iloc[1:, int(named) :].infer_objects().set_axis(list(form.header or ()), axis=1),

@@ -10,12 +10,12 @@ from protocol.labels import Labels
 from protocol.tables import BOTH, Table
 
 from .job_choices import steps
-from .job_schema import Columns, Label, Names, Rows, Target, Wrong
+from .job_schema import ColumnsSection, Label, Names, RowsSection, Target, Wrong
 
 T = TypeVar("T")
 
 
-def features(rows: Rows, columns: Columns) -> Table:
+def features(rows: RowsSection, columns: ColumnsSection) -> Table:
     own = {
         name: value for name in ("alice", "bob") if (value := getattr(columns, name)) is not None
     }
@@ -66,7 +66,7 @@ def _sources(names: Names | None) -> Collection[str]:
     )
 
 
-def key_of(rows: Rows, owner: str | None) -> str | None:
+def key_of(rows: RowsSection, owner: str | None) -> str | None:
     """The column of ids in the file of one party."""
     return rows.key.get(owner or "") if isinstance(rows.key, dict) else rows.key
 
@@ -78,7 +78,9 @@ def made_in(section: str, make: Callable[[], T]) -> T:
         raise Wrong([section], str(error)) from None
 
 
-def outcome(columns: Columns, horizontal: bool, rows: Rows, one_hot: bool = True) -> Table:
+def outcome(
+    columns: ColumnsSection, horizontal: bool, rows: RowsSection, one_hot: bool = True
+) -> Table:
     """The column of labels or targets."""
     given: Label | Target | None = columns.label or columns.target
     if given is None or (columns.label and columns.target):
@@ -109,12 +111,12 @@ def outcome(columns: Columns, horizontal: bool, rows: Rows, one_hot: bool = True
     )
 
 
-def classes_of(columns: Columns) -> int:
+def classes_of(columns: ColumnsSection) -> int:
     classes = columns.label.classes if columns.label else 0
     return classes if isinstance(classes, int) else len(classes)
 
 
-def need(columns: Columns, needed: str | None, what: str) -> None:
+def need(columns: ColumnsSection, needed: str | None, what: str) -> None:
     for name in ("label", "target", "groups"):
         if (name == needed) != (getattr(columns, name) is not None):
             text = "says what is learnt, and is needed" if name == needed else "has no use here"

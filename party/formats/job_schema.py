@@ -18,7 +18,7 @@ Count = Annotated[int, Meta(ge=1)]
 Names = Count | Annotated[list[str], Meta(min_length=1)] | dict[str, str]
 
 
-class Rows(Struct, forbid_unknown_fields=True):
+class RowsSection(Struct, forbid_unknown_fields=True):
     match: Literal["order"] | None = None
     key: str | dict[str, str] | None = None
     held_out: Annotated[float, Meta(ge=0.0, lt=1.0)] = 0.0
@@ -37,7 +37,7 @@ class Target(Struct, forbid_unknown_fields=True):
     steps: list[str | dict[str, Any]] = field(default_factory=list)
 
 
-class Columns(Struct, forbid_unknown_fields=True):
+class ColumnsSection(Struct, forbid_unknown_fields=True):
     alice: Names | None = None
     bob: Names | None = None
     both: Names | None = None
@@ -50,7 +50,7 @@ class Columns(Struct, forbid_unknown_fields=True):
     high: float | None = None
 
 
-class Model(Struct, forbid_unknown_fields=True):
+class ModelSection(Struct, forbid_unknown_fields=True):
     estimator: str | None = None
     layers: Annotated[list[str], Meta(min_length=1)] | None = None
     loss: Literal["logistic", "cross-entropy", "mse", "huber"] | None = None
@@ -63,7 +63,7 @@ class Early(Struct, forbid_unknown_fields=True):
     restore_best: bool = False
 
 
-class Train(Struct, forbid_unknown_fields=True):
+class TrainSection(Struct, forbid_unknown_fields=True):
     optimiser: str | dict[str, Any] = "sgd"
     batch: Count = 32
     epochs: Count = 10
@@ -71,10 +71,10 @@ class Train(Struct, forbid_unknown_fields=True):
 
 
 SECTIONS: dict[str, type[Struct]] = {
-    "rows": Rows,
-    "columns": Columns,
-    "model": Model,
-    "train": Train,
+    "rows": RowsSection,
+    "columns": ColumnsSection,
+    "model": ModelSection,
+    "train": TrainSection,
 }
 S = TypeVar("S", bound=Struct)
 

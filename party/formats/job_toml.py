@@ -39,7 +39,7 @@ from protocol.estimators import (
     MLPRegressor,
 )
 from protocol.estimators.layout import built
-from protocol.estimators.networks import Network
+from protocol.estimators.networks import MultilayerPerceptron
 from protocol.jobs import Job
 from protocol.labels import Labels
 from protocol.matching import matching
@@ -51,11 +51,11 @@ from .job_columns import classes_of, features, key_of, made_in, need, outcome
 from .job_schema import (
     LEARNERS,
     SECTIONS,
-    Columns,
+    ColumnsSection,
     Early,
-    Model,
-    Rows,
-    Train,
+    ModelSection,
+    RowsSection,
+    TrainSection,
     Wrong,
     line_of,
     section,
@@ -101,12 +101,15 @@ def _job(content: Mapping[str, Any]) -> type[Job]:
             )
         if not isinstance(value, dict):
             raise Wrong([name], f"is a section: write [{name}] in a line of its own")
-    model_keys = Model.__struct_fields__
+    model_keys = ModelSection.__struct_fields__
     own = content.get("model", {})
     parameters = {name: value for name, value in own.items() if name not in model_keys}
-    rows, columns = section(Rows, "rows", content), section(Columns, "columns", content)
+    rows, columns = (
+        section(RowsSection, "rows", content),
+        section(ColumnsSection, "columns", content),
+    )
     model = section(
-        Model,
+        ModelSection,
         "model",
         {"model": {name: value for name, value in own.items() if name in model_keys}},
     )
@@ -145,14 +148,16 @@ def _job(content: Mapping[str, Any]) -> type[Job]:
         )
     else:
         made = _network(
-            model, rows, columns, x, horizontal, section(Train, "train", content), reveal
+            model, rows, columns, x, horizontal, section(TrainSection, "train", content), reveal
         )
     if rows.key is not None:
         made_in("rows", lambda: matching(made()))  # there are ids at both
     return made
 
 
-def _pictures(columns: Columns, parameters: dict[str, Any]) -> tuple[Columns, dict[str, Any]]:
+def _pictures(
+    columns: ColumnsSection, parameters: dict[str, Any]
+) -> tuple[ColumnsSection, dict[str, Any]]:
     """A flat table's columns in the shape that input_shape says, or the other way round."""
     given = parameters.get("input_shape") or columns.shape
     try:
@@ -173,10 +178,10 @@ def _pictures(columns: Columns, parameters: dict[str, Any]) -> tuple[Columns, di
 
 def _estimator(
     name: str,
-    model: Model,
+    model: ModelSection,
     parameters: Mapping[str, Any],
-    rows: Rows,
-    columns: Columns,
+    rows: RowsSection,
+    columns: ColumnsSection,
     x: Table,
     horizontal: bool,
     reveal: Mapping[str, Any],
@@ -215,7 +220,7 @@ def _estimator(
             ),
         )
     known = kind().parameters
-    if issubclass(kind, Network):
+    if issubclass(kind, MultilayerPerceptron):
         body |= {
             "random_state": rows.seed,
             "validation_fraction": rows.held_out,
@@ -274,12 +279,12 @@ def _width(x: Table) -> int:
 
 
 def _network(
-    model: Model,
-    rows: Rows,
-    columns: Columns,
+    model: ModelSection,
+    rows: RowsSection,
+    columns: ColumnsSection,
     x: Table,
     horizontal: bool,
-    train: Train,
+    train: TrainSection,
     reveal: Mapping[str, Any],
 ) -> type[Job]:
     loss = model.loss or ("mse" if columns.label is None else "cross-entropy")

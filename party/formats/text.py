@@ -36,7 +36,7 @@ Row = list[str]
 
 
 @dataclass(frozen=True)
-class Form:
+class TextForm:
     """How a text file is written. `header`: its names, if it has any; `named`: whether the first
     column has names of rows."""
 
@@ -69,7 +69,7 @@ class NotNumbers(Fault):
         self.fault, self.rows = fault, rows
 
 
-def form_of(stream: IO[bytes], header: bool | None) -> Form:
+def form_of(stream: IO[bytes], header: bool | None) -> TextForm:
     """Look at the beginning of a file. `header`: whether it has one; None: it has one if its first
     line looks like one."""
     start = stream.read(4)
@@ -101,10 +101,10 @@ def form_of(stream: IO[bytes], header: bool | None) -> Form:
         header = header or named
     names = tuple(name.strip().removeprefix("# ") for name in first[named:]) if header else None
     skipped = int(bool(_NAMES_SEPARATOR.fullmatch(_head(stream, encoding))))
-    return Form(encoding, separator, names, named, decimal, unsure, skipped, short)
+    return TextForm(encoding, separator, names, named, decimal, unsure, skipped, short)
 
 
-def numbers(stream: IO[bytes], form: Form) -> Array:
+def numbers(stream: IO[bytes], form: TextForm) -> Array:
     """The rows as (rows, columns). NotNumbers names the first cell that is none; any other Fault is
     about the file's form."""
     values = array("d")
@@ -130,7 +130,7 @@ def numbers(stream: IO[bytes], form: Form) -> Array:
     return table
 
 
-def check_marks(stream: IO[bytes], form: Form, columns: Mapping[int, Array]) -> None:
+def check_marks(stream: IO[bytes], form: TextForm, columns: Mapping[int, Array]) -> None:
     """Fault where dots may be marks between thousands: 1.250 beside 950, or in a file with
     semicolons or decimal commas, as those have who write 1.250 for 1250.
 
@@ -175,7 +175,7 @@ def _is_fine(values: Array) -> bool:
     return bool(((np.round(there, 3) != there) | ((size > 0.0) & (size < 1.0))).any())
 
 
-def records(stream: IO[bytes], form: Form) -> Generator[tuple[int, Row], None, None]:
+def records(stream: IO[bytes], form: TextForm) -> Generator[tuple[int, Row], None, None]:
     """The line on which it ends, and the cells, of every row, the header's too; a Fault for what is
     no such file."""
     width = 0

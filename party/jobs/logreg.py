@@ -11,7 +11,7 @@ from .samples import halves, uniform
 _ROWS = uniform((10_000, 100), 1.0)
 
 
-class LogisticRegression(Job):
+class Logreg(Job):
     """One epoch over 10,000 rows of 100 columns, in batches of 128.
 
     rate / batch is a power of two, so the update costs no precision and no truncation.

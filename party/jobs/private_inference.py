@@ -28,7 +28,7 @@ EVERY = 5  # of so many pictures one is Bob's, and the network has not seen it
 
 
 @dataclass(frozen=True)
-class Prepared:
+class DemoCase:
     """The job, what both bring to it, and by what its results are judged."""
 
     job: Path
@@ -51,7 +51,7 @@ class Prepared:
         }
 
 
-def prepare(folder: Path) -> Prepared:
+def prepare(folder: Path) -> DemoCase:
     """Train, export and import the network, and write what each party brings; DataError if a
     library is missing."""
     with needed("this demo, which trains a model and exports it,", "inference", DataError):
@@ -86,4 +86,4 @@ def prepare(folder: Path) -> Prepared:
     exported: Any = onnxruntime.InferenceSession(text).run(
         ["label"], {"X": rows.astype(np.float32)}
     )[0]
-    return Prepared(job, (str(weights), f"X={pictures}"), y[bobs], exported)
+    return DemoCase(job, (str(weights), f"X={pictures}"), y[bobs], exported)

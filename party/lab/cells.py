@@ -20,7 +20,7 @@ from protocol.cost import Pace
 from protocol.dealing import Deal
 from protocol.graph import Phase
 from protocol.plan import Plan
-from protocol.predict import Prediction, calibrated, predict
+from protocol.predict import PredictedTime, calibrated, predict
 from protocol.prg import fresh_seed
 
 from ..local import Trio
@@ -37,7 +37,7 @@ SLOW, RUNS = (
 
 
 @dataclass(frozen=True)
-class Order:
+class PlannedJob:
     """A job as the parties are told of it, and its plan; the results are revealed to nobody."""
 
     job: str
@@ -52,7 +52,7 @@ class Order:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cell:
+class Measurement:
     """One point of the grid. Times in seconds; the shares are Bob's, to whom the dealer's stream
     goes."""
 
@@ -94,7 +94,7 @@ class Cell:
 
 
 def fitting(
-    order: Order, link: LinkShape, dealer: LinkShape, pace: Pace, seconds: float, most: int
+    order: PlannedJob, link: LinkShape, dealer: LinkShape, pace: Pace, seconds: float, most: int
 ) -> int:
     """How many iterations are predicted to take `seconds`: at least 2, at most `most`."""
     count, probe = LEAST, max(LEAST, min(most, 32))
@@ -104,7 +104,7 @@ def fitting(
     return count
 
 
-def calibrate(order: Order) -> Pace:
+def calibrate(order: PlannedJob) -> Pace:
     """The pace of this machine at this job."""
     count = fitting(order, QUICK, QUICK, Pace(), QUICK_SECONDS, MOST)
     reports = run(order, count, QUICK, QUICK, 60.0)
@@ -113,12 +113,12 @@ def calibrate(order: Order) -> Pace:
 
 
 def measure(
-    order: Order, link: LinkShape, dealer: LinkShape, pace: Pace, seconds: float, most: int
-) -> Cell:
+    order: PlannedJob, link: LinkShape, dealer: LinkShape, pace: Pace, seconds: float, most: int
+) -> Measurement:
     """One cell; MpcError in one sentence if it fails."""
     count = fitting(order, link, dealer, pace, seconds, most)
     predicted = predict(order.sized(count), link, dealer, pace)
-    cells: list[Cell] = []
+    cells: list[Measurement] = []
     while len(cells) < RUNS:
         reports = run(order, count, link, dealer, 60 + 5 * predicted.seconds)
         cells.append(_cell(link, dealer, count, reports, predicted))
@@ -132,10 +132,10 @@ def _cell(
     dealer: LinkShape,
     count: int,
     reports: dict[str, dict[str, Any]],
-    predicted: Prediction,
-) -> Cell:
+    predicted: PredictedTime,
+) -> Measurement:
     bob = reports["bob"]
-    return Cell(
+    return Measurement(
         link=link,
         dealer=dealer,
         iterations=count,
@@ -150,12 +150,12 @@ def _cell(
 
 
 def survey(
-    order: Order,
+    order: PlannedJob,
     links: Sequence[tuple[LinkShape, LinkShape]],
     seconds: float,
     most: int,
     told: Callable[[str], None] = lambda text: None,
-) -> tuple[Pace, list[Cell]]:
+) -> tuple[Pace, list[Measurement]]:
     """Every (link, dealer's link) of the grid, in order."""
     told("calibrating")
     pace = calibrate(order)
@@ -172,7 +172,7 @@ def survey(
 
 
 def run(
-    order: Order, iterations: int, link: LinkShape, dealer: LinkShape, patience: float
+    order: PlannedJob, iterations: int, link: LinkShape, dealer: LinkShape, patience: float
 ) -> dict[str, dict[str, Any]]:
     """The reports of both parties after one run of three processes over these links."""
     options = ["--job", order.job, "--iterations", str(iterations), *order.arguments]

@@ -34,7 +34,7 @@ from ..given import given
 from ..loading import load_job, parameters
 from ..pages.lab import save as save_page
 from ..planned import planned
-from .cells import RUNS, SLOW, Cell, Order, survey
+from .cells import RUNS, SLOW, Measurement, PlannedJob, survey
 
 SMALL = {
     "job": "seed",
@@ -79,7 +79,7 @@ def laboratory(settings: Config) -> int:
 
 def _survey(
     settings: Config,
-    order: Order,
+    order: PlannedJob,
     links: list[tuple[LinkShape, LinkShape]],
     told: Callable[[str], None],
 ) -> int:
@@ -146,7 +146,7 @@ class Patience:
                 self._tell(f"still at work, {now - self._at:.0f} s after: {self._last}")
 
 
-def order_of(settings: Config) -> Order:
+def order_of(settings: Config) -> PlannedJob:
     """The job, bound to shapes."""
     job = load_job(settings.job, parameters(settings.param))
     files = given(settings)
@@ -156,7 +156,7 @@ def order_of(settings: Config) -> Order:
             f"an iteration of {settings.job} has no rounds, so there is nothing to measure"
         )
     arguments = tuple(part for text in settings.param for part in ("--param", text))
-    return Order(
+    return PlannedJob(
         settings.job,
         plan,
         arguments,
@@ -175,7 +175,9 @@ def grid(settings: Config) -> list[tuple[LinkShape, LinkShape]]:
     return [(link, fixed or link) for link in links]
 
 
-def as_data(order: Order, cells: Sequence[Cell], pace: Pace, seconds: float) -> dict[str, Any]:
+def as_data(
+    order: PlannedJob, cells: Sequence[Measurement], pace: Pace, seconds: float
+) -> dict[str, Any]:
     """Everything that was found out, and how, as plain data."""
     cost = order.plan.costs[Phase.STEP]
     return {

@@ -17,7 +17,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocat
 
 from protocol.wording import counted
 
-from .cells import Cell
+from .cells import Measurement
 
 STYLES = (("o", "-", 11.0), ("s", "--", 7.0), ("^", "-.", 4.5), ("D", ":", 3.5), ("v", "-", 3.0))
 SHARES = (
@@ -29,7 +29,7 @@ RESOLUTION = 110  # dots per inch of the PNG
 NEAR = 0.15  # what a prediction should stay within
 
 
-def draw(folder: Path, job: str, cells: Sequence[Cell], rounds: int) -> list[Path]:
+def draw(folder: Path, job: str, cells: Sequence[Measurement], rounds: int) -> list[Path]:
     """Every picture as PNG and SVG; the files written."""
     written = []
     for name, figure in (
@@ -44,7 +44,7 @@ def draw(folder: Path, job: str, cells: Sequence[Cell], rounds: int) -> list[Pat
     return written
 
 
-def times(job: str, cells: Sequence[Cell], rounds: int) -> Figure:
+def times(job: str, cells: Sequence[Measurement], rounds: int) -> Figure:
     figure, axes = _sheet(f"{job}: what latency costs", 6.8, 4.6)
     rtts = sorted({1e3 * cell.link.rtt for cell in cells})
     for (rate, own), (marker, line, size) in zip(_by_rate(cells), _styles(cells), strict=True):
@@ -84,7 +84,7 @@ def times(job: str, cells: Sequence[Cell], rounds: int) -> Figure:
     return figure
 
 
-def shares(job: str, cells: Sequence[Cell]) -> Figure:
+def shares(job: str, cells: Sequence[Measurement]) -> Figure:
     ordered = sorted(cells, key=lambda cell: (cell.link.rtt, cell.link.bandwidth or float("inf")))
     figure, axes = _sheet(f"{job}: where Bob's time goes", max(6.0, 0.42 * len(ordered) + 2.2), 4.8)
     places, groups, at = [], dict[float, list[float]](), 0.0
@@ -127,7 +127,7 @@ def shares(job: str, cells: Sequence[Cell]) -> Figure:
     return figure
 
 
-def predictions(job: str, cells: Sequence[Cell]) -> Figure:
+def predictions(job: str, cells: Sequence[Measurement]) -> Figure:
     figure, axes = _sheet(f"{job}: predicted by the plan, and measured", 5.6, 5.2)
     points = [
         1e3 * value
@@ -178,9 +178,9 @@ def _plain(axes: Axes, which: str) -> None:
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
-def _by_rate(cells: Sequence[Cell]) -> list[tuple[str, list[Cell]]]:
+def _by_rate(cells: Sequence[Measurement]) -> list[tuple[str, list[Measurement]]]:
     """The cells of every bandwidth, the lowest first, each by round-trip time."""
-    found: dict[str, list[Cell]] = {}
+    found: dict[str, list[Measurement]] = {}
     for cell in sorted(
         cells, key=lambda cell: (cell.link.bandwidth or float("inf"), cell.link.rtt)
     ):
@@ -188,11 +188,11 @@ def _by_rate(cells: Sequence[Cell]) -> list[tuple[str, list[Cell]]]:
     return list(found.items())
 
 
-def _styles(cells: Sequence[Cell]) -> list[tuple[str, str, float]]:
+def _styles(cells: Sequence[Measurement]) -> list[tuple[str, str, float]]:
     return [STYLES[n % len(STYLES)] for n in range(len(_by_rate(cells)))]
 
 
-def _rate(cell: Cell) -> str:
+def _rate(cell: Measurement) -> str:
     rate = cell.link.bandwidth
     for unit, size in (("Gbit/s", 1e9), ("Mbit/s", 1e6), ("kbit/s", 1e3)):
         if rate >= size:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
-from protocol.breakdown import Part, kinds, parts
+from protocol.breakdown import OperationCost, kinds, parts
 from protocol.graph import Phase
 from protocol.jobs import ROLES
 from protocol.plan import Plan
@@ -97,7 +97,7 @@ def _tiles(planned: Planned) -> Element:
 
 
 def _operations(plan: Plan) -> list[Child]:
-    found: list[tuple[float, Part, Phase, int]] = []
+    found: list[tuple[float, OperationCost, Phase, int]] = []
     for phase in Phase:
         times = plan.dealing.count(phase)
         for part in parts(plan, phase) if times else ():

@@ -25,7 +25,7 @@ MANY = 1000  # entries of an operand, where nothing else is said
 
 
 @dataclass(frozen=True)
-class Operand:
+class Argument:
     """A secret tensor that an example is computed of: its shape, and where its entries lie, ends
     included."""
 
@@ -42,7 +42,7 @@ class Operand:
         return f"[{self.low:g}, {self.high:g}]"
 
 
-X = Operand()
+X = Argument()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +59,7 @@ class Entry:
 
     secure: Callable[..., Any]
     clear: Callable[..., Any] | None = None
-    operands: tuple[Operand, ...] = (X,)
+    operands: tuple[Argument, ...] = (X,)
     error: float = UNIT
     relative: float = 0.0
     slope: float = 1e-6

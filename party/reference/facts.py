@@ -19,7 +19,7 @@ from protocol.simulate import simulate
 from protocol.tracing import trace
 
 from ..jobs.samples import uniform
-from .entry import FRACTION_BITS, UNIT, Entry, Operand
+from .entry import FRACTION_BITS, UNIT, Argument, Entry
 
 FAR = Network(rtt=0.04)  # where a round is worth what is dealt to save it
 
@@ -99,7 +99,7 @@ def differentiable(entry: Entry) -> bool:
     return True
 
 
-def samples(operands: tuple[Operand, ...]) -> dict[str, Array]:
+def samples(operands: tuple[Argument, ...]) -> dict[str, Array]:
     """Multiples of a unit: a grid with both ends, and random ones between them, so that no entry is
     met by the like of it."""
     found: dict[str, Array] = {}

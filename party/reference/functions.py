@@ -9,13 +9,13 @@ import numpy as np
 from protocol import ops
 
 from .clear import ERF, first_largest, labels, log_sum, pooled, sigma, softmax
-from .entry import UNIT, Entry, Operand, X
+from .entry import UNIT, Argument, Entry, X
 
 Y = X
-ROWS = Operand((100, 10))
-CLOSE, FAR = Operand(low=1.0, high=10.0), Operand(low=2.0**-10, high=2.0**10)
-BITS = Operand(low=0.0, high=1.0, among=(0.0, 1.0))
-WIDE = Operand(low=-30.0, high=30.0)
+ROWS = Argument((100, 10))
+CLOSE, FAR = Argument(low=1.0, high=10.0), Argument(low=2.0**-10, high=2.0**10)
+BITS = Argument(low=0.0, high=1.0, among=(0.0, 1.0))
+WIDE = Argument(low=-30.0, high=30.0)
 
 
 FUNCTIONS: dict[str, tuple[Entry, ...]] = {
@@ -23,7 +23,7 @@ FUNCTIONS: dict[str, tuple[Entry, ...]] = {
         Entry(
             secure=ops.exp,
             clear=np.exp,
-            operands=(Operand(low=-56.0, high=0.0),),
+            operands=(Argument(low=-56.0, high=0.0),),
             error=3e-7 + 2 * UNIT,
             says="e^x from most − 56 to most",
         ),
@@ -71,14 +71,14 @@ FUNCTIONS: dict[str, tuple[Entry, ...]] = {
         Entry(
             secure=ops.tanh,
             clear=np.tanh,
-            operands=(Operand(low=-4.0, high=4.0),),
+            operands=(Argument(low=-4.0, high=4.0),),
             error=1e-4,
             slope=2e-4,
         ),
         Entry(
             secure=ops.erf,
             clear=ERF,
-            operands=(Operand(low=-4.0, high=4.0),),
+            operands=(Argument(low=-4.0, high=4.0),),
             error=4e-6,
             slope=1e-5,
             says="the error function",
@@ -270,14 +270,14 @@ FUNCTIONS: dict[str, tuple[Entry, ...]] = {
         Entry(
             secure=lambda x: ops.max_pool1d(x, 2),
             of=ops.max_pool1d,
-            operands=(Operand((1, 4, 250)),),
+            operands=(Argument((1, 4, 250)),),
             clear=lambda x: x.reshape(*x.shape[:2], -1, 2).max(axis=-1),
         ),
         Entry(
             secure=lambda x: ops.max_pool2d(x, 2),
             of=ops.max_pool2d,
             clear=lambda x: pooled(x, 2),
-            operands=(Operand((1, 4, 16, 16)),),
+            operands=(Argument((1, 4, 16, 16)),),
         ),
         Entry(
             secure=ops.softmax,
@@ -291,7 +291,7 @@ FUNCTIONS: dict[str, tuple[Entry, ...]] = {
             call="softmax(z)",
             secure=ops.softmax,
             clear=softmax,
-            operands=(Operand((10, 100), -60.0, 60.0),),
+            operands=(Argument((10, 100), -60.0, 60.0),),
             error=2e-4,
             slope=1e-3,
             says="the same of 100 classes that may be far apart",
@@ -405,7 +405,7 @@ FUNCTIONS: dict[str, tuple[Entry, ...]] = {
         Entry(
             secure=ops.log1p,
             clear=np.log1p,
-            operands=(Operand(low=0.0, high=1000.0),),
+            operands=(Argument(low=0.0, high=1000.0),),
             error=1e-5 + 32 * UNIT,
             slope=1e-3,
             says="log(1 + x)",

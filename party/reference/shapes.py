@@ -8,11 +8,11 @@ from protocol import ops
 from protocol.ops.arrays import broadcast_to, hstack, moveaxis, ravel, reshape, transpose, vstack
 from protocol.ops.stepwise import schedule
 
-from .entry import UNIT, Entry, Operand
+from .entry import UNIT, Argument, Entry
 
-ROWS = Operand((10, 100))
-PICTURES = Operand((1, 4, 16, 16))
-SEQUENCES = Operand((1, 4, 250))
+ROWS = Argument((10, 100))
+PICTURES = Argument((1, 4, 16, 16))
+SEQUENCES = Argument((1, 4, 250))
 
 
 def pooled(x: np.ndarray) -> np.ndarray:
@@ -50,7 +50,7 @@ SHAPES: dict[str, tuple[Entry, ...]] = {
         ),
         _view(lambda x: ops.expand_dims(x, 1), lambda x: x[:, None], of=ops.expand_dims),
         _view(
-            ops.squeeze, np.squeeze, "without axes of length 1", operands=(Operand((10, 1, 100)),)
+            ops.squeeze, np.squeeze, "without axes of length 1", operands=(Argument((10, 1, 100)),)
         ),
         _view(
             lambda x: ops.swapaxes(x, 0, 1), lambda x: x.T, "two axes exchanged", of=ops.swapaxes

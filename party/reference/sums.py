@@ -20,11 +20,11 @@ from protocol.ops import (
 )
 from protocol.ops.arrays import cumsum, mean, square, std, sum, var
 
-from .entry import UNIT, Entry, Operand, X
+from .entry import UNIT, Argument, Entry, X
 
 Y = X
-MATRIX = Operand((32, 32), -4.0, 4.0)
-ROWS = Operand((10, 100))
+MATRIX = Argument((32, 32), -4.0, 4.0)
+ROWS = Argument((10, 100))
 HALVES = np.linspace(-1.0, 1.0, 65)[::2][:32].reshape(32, 1)  # multiples of a unit
 
 
@@ -118,16 +118,16 @@ SUMS: dict[str, tuple[Entry, ...]] = {
         ),
         Entry(secure=square, clear=np.square, says="x · x, which opens x alone"),
         Entry(secure=matmul, clear=np.matmul, operands=(MATRIX, MATRIX)),
-        Entry(secure=dot, clear=np.dot, operands=(Operand((100,)), Operand((100,)))),
+        Entry(secure=dot, clear=np.dot, operands=(Argument((100,)), Argument((100,)))),
         Entry(secure=inner, clear=np.inner, operands=(MATRIX, MATRIX)),
         Entry(
             secure=lambda x: prod(x, 1),
             of=prod,
             clear=lambda x: x.prod(1),
-            operands=(Operand((250, 4), -4.0, 4.0),),
+            operands=(Argument((250, 4), -4.0, 4.0),),
             error=512 * UNIT,
         ),
-        Entry(secure=outer, clear=np.outer, operands=(Operand((32,)), Operand((32,)))),
+        Entry(secure=outer, clear=np.outer, operands=(Argument((32,)), Argument((32,)))),
         Entry(
             secure=lambda x, y: einsum("ij,kj->ik", x, y),
             of=einsum,
@@ -137,13 +137,13 @@ SUMS: dict[str, tuple[Entry, ...]] = {
         Entry(
             secure=conv2d,
             clear=convolved,
-            operands=(Operand((1, 4, 16, 16)), Operand((8, 4, 3, 3), -1.0, 1.0)),
+            operands=(Argument((1, 4, 16, 16)), Argument((8, 4, 3, 3), -1.0, 1.0)),
             says="pictures convolved with kernels; one of the two may be public",
         ),
         Entry(
             secure=conv1d,
             clear=convolved,
-            operands=(Operand((1, 4, 250)), Operand((8, 4, 3), -1.0, 1.0)),
+            operands=(Argument((1, 4, 250)), Argument((8, 4, 3), -1.0, 1.0)),
             says="sequences convolved with kernels",
         ),
         Entry(secure=var, clear=np.var, operands=(ROWS,), error=32 * UNIT),
@@ -154,7 +154,7 @@ SUMS: dict[str, tuple[Entry, ...]] = {
             call="x**n",
             secure=lambda x: x**5,
             clear=lambda x: x**5,
-            operands=(Operand(low=-2.0, high=2.0),),
+            operands=(Argument(low=-2.0, high=2.0),),
             error=4 * UNIT,
             says="a power, n whole and public; here 5",
         ),

@@ -43,7 +43,7 @@ _WATCHED = (
     | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
     | zmq.EVENT_HANDSHAKE_FAILED_AUTH
 )
-# until the link has worked; see door.Watch for what it does
+# until the link has worked; see door.SocketMonitor for what it does
 _WATCHED_FIRST = _WATCHED | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
 
 

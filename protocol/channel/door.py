@@ -7,9 +7,9 @@ other socket here. The answer carries a user id, `<role>/<key>`, which ZeroMQ at
 later frame of that connection: what a peer claims about itself is checked against it.
 
 Clients that do not get as far as showing a key (plain text, the wrong server key, no ZeroMQ at all)
-are seen by `Watch` only, through ZeroMQ's monitor. ZeroMQ accepts whoever comes, for as long as
-there are descriptors, so `Watch` also counts those who have not said who they are, and hangs up on
-the newest when they are too many.
+are seen by `SocketMonitor` only, through ZeroMQ's monitor. ZeroMQ accepts whoever comes, for as
+long as there are descriptors, so `SocketMonitor` also counts those who have not said who they are,
+and hangs up on the newest when they are too many.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class Authenticator:
         return f"{role}/{key.hex()}"
 
 
-class Watch:
+class SocketMonitor:
     """Counts strangers, and reports failed handshakes if CURVE is spoken; the address is a best
     effort, for the log only.
 

@@ -34,7 +34,7 @@ from ..wire.codec import decode, encode
 from ..wire.messages import PARTIES, ROLES, Buffer, Kind, Message
 from . import sockets
 from .connection import Connection
-from .door import Authenticator, Watch, caller
+from .door import Authenticator, SocketMonitor, caller
 from .keys import Allow, KeyPair
 from .refusals import Refusals, Refused
 from .shaping import LinkShape
@@ -136,7 +136,7 @@ class Listener:
         if self._keys is not None:
             sockets.serve_curve(self.socket, self._keys)
         self.address = sockets.bind(self.socket, address)
-        self._watch = Watch(self.socket, self._keys is not None, self._refusals.told)
+        self._watch = SocketMonitor(self.socket, self._keys is not None, self._refusals.told)
         self._reader = sockets.Reader(self.socket, self._read)
 
     async def accept(

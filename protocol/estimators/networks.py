@@ -71,7 +71,7 @@ def named(name: str, bundle: B) -> B:
     return bundle
 
 
-class Network(Training):
+class MultilayerPerceptron(Training):
     """What the estimators of this file share.
 
     hidden_layer_sizes, activation, alpha, batch_size, learning_rate ("constant", or "invscaling"
@@ -220,7 +220,7 @@ class Network(Training):
         return EarlyStop(metric, self.n_iter_no_change, smaller=metric == "loss", restore_best=True)
 
 
-class MLPClassifier(Network):
+class MLPClassifier(MultilayerPerceptron):
     """x (n, features); y one-hot (n, classes), or labels in a table."""
 
     classes = 0
@@ -241,7 +241,7 @@ class MLPClassifier(Network):
         return named("y", Labels("bob", classes=self._size("classes")))
 
 
-class MLPRegressor(Network):
+class MLPRegressor(MultilayerPerceptron):
     """x (n, features); y (n, targets), of a deviation near 1."""
 
     targets = 1

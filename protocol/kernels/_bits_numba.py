@@ -6,7 +6,7 @@ import numpy as np
 
 from . import digits
 from ._jit import (
-    Entry,
+    EntryPoint,
     Function,
     In,
     InMatrix,
@@ -118,7 +118,7 @@ def _gate(
         out[i] = masked + beta[i] * (y - masked - masked)
 
 
-def _lazy(kernel: Entry) -> Function:
+def _lazy(kernel: EntryPoint) -> Function:
     """Compiled, or loaded from the disk cache, when first called, or before by `preload`."""
     return lambda *arguments: kernel[1](*arguments)
 

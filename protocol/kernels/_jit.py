@@ -47,7 +47,7 @@ OutRows = U64
 Table = I64  # flat
 
 ZERO: tuple[Limbs, ...] = tuple((0,) * limbs for limbs in range(MAX_LIMBS + 1))
-ENTRIES: list[Entry] = []
+ENTRIES: list[EntryPoint] = []
 _config: Any = numba.config
 
 
@@ -114,7 +114,7 @@ _TYPES = {
 }
 
 
-class Entry(dict[int, Function]):
+class EntryPoint(dict[int, Function]):
     """`entry[limbs]` is machine code for that number of limbs: made when first asked for, kept on
     disk."""
 
@@ -153,10 +153,10 @@ def _compiled(function: Function, limbs: int) -> Function:
     return cast(Function, jit)
 
 
-def entry(least: int, most: int = MAX_LIMBS) -> Callable[[Function], Entry]:
+def entry(least: int, most: int = MAX_LIMBS) -> Callable[[Function], EntryPoint]:
     """A function that Python calls; it is given ZERO[limbs] if it wants to know the number of
     limbs."""
-    return lambda function: Entry(function, least, most)
+    return lambda function: EntryPoint(function, least, most)
 
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:

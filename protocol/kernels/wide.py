@@ -9,7 +9,7 @@ import numpy as np
 
 from ._jit import (
     ZERO,
-    Entry,
+    EntryPoint,
     In,
     InRows,
     Limbs,
@@ -103,7 +103,7 @@ def _matmul(
                     store(out, row + j, add(load(out, row + j, zero), term))
 
 
-def _elementwise(entry: Entry, a: U64, b: U64, out: U64 | None) -> U64:
+def _elementwise(entry: EntryPoint, a: U64, b: U64, out: U64 | None) -> U64:
     a, b = canonical(a), canonical(b)
     if a.shape == b.shape and a.ndim:
         shape, limbs, step_a, step_b = a.shape, a.shape[-1], 1, 1

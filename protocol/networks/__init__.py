@@ -2,8 +2,17 @@
 file format of others is known here."""
 
 from . import arrays, functions, layers, trees
-from .architecture import Architecture, Constant, Entry, Node, Weight, named, read, write
-from .model import Imported, Prediction, prediction
+from .architecture import (
+    Architecture,
+    InputTensor,
+    NetworkNode,
+    PublicArray,
+    Weight,
+    named,
+    read,
+    write,
+)
+from .model import Imported, Inference, prediction
 from .operators import NEWEST, OPERATORS, TARGET, Value, computed, run
 
 __all__ = [
@@ -11,11 +20,11 @@ __all__ = [
     "OPERATORS",
     "TARGET",
     "Architecture",
-    "Constant",
-    "Entry",
     "Imported",
-    "Node",
-    "Prediction",
+    "Inference",
+    "InputTensor",
+    "NetworkNode",
+    "PublicArray",
     "Value",
     "Weight",
     "arrays",

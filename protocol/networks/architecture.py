@@ -37,7 +37,7 @@ class Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     """Plain data: no field that is not declared, and none of another type."""
 
 
-class Entry(Struct, frozen=True):
+class InputTensor(Struct, frozen=True):
     """A tensor that comes in: axes of a name have a length that the data bring. Its values lie in
     [low, high]."""
 
@@ -56,7 +56,7 @@ class Weight(Struct, frozen=True):
     typical: float | None = None
 
 
-class Constant(Struct, frozen=True):
+class PublicArray(Struct, frozen=True):
     """A public array, in C order; a limit that is infinite is the largest number."""
 
     dtype: Literal["int64", "float64", "bool"]
@@ -64,7 +64,7 @@ class Constant(Struct, frozen=True):
     values: tuple[bool | int | float, ...]
 
     @classmethod
-    def of(cls, array: Any) -> Constant:
+    def of(cls, array: Any) -> PublicArray:
         kind: Any = {"i": "int64", "u": "int64", "b": "bool", "f": "float64"}[array.dtype.kind]
         finite = (
             np.nan_to_num(np.asarray(array, DTYPES[kind]), posinf=LARGEST, neginf=-LARGEST)
@@ -78,7 +78,7 @@ class Constant(Struct, frozen=True):
         return np.array(self.values, DTYPES[self.dtype]).reshape(self.shape)
 
 
-class Node(Struct, frozen=True):
+class NetworkNode(Struct, frozen=True):
     """One operation. `inputs` and `outputs` are names of tensors, "" for one that is left out.
     `within`: how large outputs may be."""
 
@@ -99,10 +99,10 @@ class Architecture(Struct, frozen=True):
     """A whole network. `nodes` are in an order in which they can be computed; `classes` names what
     whole numbers of an output mean."""
 
-    inputs: dict[Name, Entry]
+    inputs: dict[Name, InputTensor]
     weights: dict[Name, Weight]
-    constants: dict[str, Constant]
-    nodes: tuple[Node, ...]
+    constants: dict[str, PublicArray]
+    nodes: tuple[NetworkNode, ...]
     outputs: dict[Name, str]
     classes: dict[str, tuple[str, ...]] = {}
     reveal: Literal["alice", "bob", "both", "none"] = "bob"

@@ -119,7 +119,7 @@ def _loosened(network: Architecture, changed: Iterable[str]) -> Architecture:
     return msgspec.structs.replace(network, nodes=tuple(nodes))
 
 
-class Prediction(Job):
+class Inference(Job):
     """What a network says of rows: no steps, and a finish that reveals its outputs."""
 
     iterations = 0
@@ -131,7 +131,7 @@ class Prediction(Job):
         v.reveal(self.model.outputs(Scope(v, "model", training=False), inputs))
 
 
-def prediction(path: Path) -> type[Prediction]:
+def prediction(path: Path) -> type[Inference]:
     """The job that predicts with the network in a file."""
     network = read(path)
     module = ModuleType(f"_mpc_network_{network.digest}")
@@ -143,6 +143,6 @@ def prediction(path: Path) -> type[Prediction]:
     }
     body |= {"__module__": module.__name__, "network": network.digest, "reveal": network.reveal}
     model = Imported(network, trained=())
-    found = type("Prediction", (Prediction,), body | {"model": model})
+    found = type("Prediction", (Inference,), body | {"model": model})
     model.line = path.name
     return found

@@ -19,7 +19,7 @@ import numpy as np
 
 from ..errors import JobError
 from ..ops import Secret, within
-from .architecture import Architecture, Node
+from .architecture import Architecture, NetworkNode
 
 Value = Any  # a secret tensor or a public array: NumPy's functions take both
 F = TypeVar("F", bound=Callable[..., Any])
@@ -48,7 +48,7 @@ def operator(*names: str, since: int = 1, public: tuple[int, ...] = ()) -> Calla
     return enter
 
 
-def apply(node: Node, operands: Sequence[Value | None]) -> tuple[Value | None, ...]:
+def apply(node: NetworkNode, operands: Sequence[Value | None]) -> tuple[Value | None, ...]:
     """What a node makes of its operands; JobError for what it cannot do."""
     known = OPERATORS.get(node.operator)
     if known is None:
@@ -94,7 +94,7 @@ def run(network: Architecture, values: Mapping[str, Value]) -> dict[str, Value]:
     return known
 
 
-def computed(node: Node, known: Mapping[str, Any]) -> dict[str, Any]:
+def computed(node: NetworkNode, known: Mapping[str, Any]) -> dict[str, Any]:
     """The tensors that a node makes; every operation of it is known, for messages, by the node's
     name."""
     operands = [known[name] for name in node.inputs]

@@ -22,7 +22,7 @@ from typing import Any, cast
 import numpy as np
 
 from ..errors import JobError
-from ..graph import Array, Graph, Leaf, Node, Rule, Tensor
+from ..graph import Array, BackwardRule, Graph, Leaf, Node, Tensor
 from ..views import Shape
 from .constants import Constant
 from .cotangents import sole
@@ -97,7 +97,7 @@ def differentiated(
             )
         waiting += [use for use in node.inputs if use not in seen]
         seen.update(node.inputs)
-    out._graph.rules[out._node] = Rule(nodes, pull)
+    out._graph.rules[out._node] = BackwardRule(nodes, pull)
     return out
 
 

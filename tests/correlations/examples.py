@@ -18,7 +18,7 @@ from protocol.correlations.totals import Totals
 from protocol.correlations.waves import Series, Waves
 from protocol.graph import Phase
 from protocol.kernels.digits import counts, groups
-from protocol.schedule import Schedule
+from protocol.schedule import PhaseSchedule
 from protocol.structural import index as columns
 from protocol.views import Broadcast, Index, Reshape, Rows, Take, Transpose, Unpack
 
@@ -328,5 +328,5 @@ def dealing(example: Example) -> Dealing:
     nothing = PhaseDealing((), ())
     return Dealing(
         (PhaseDealing(setup, ()), PhaseDealing(step, (example.spec,)), nothing, nothing),
-        Schedule(STEPS),
+        PhaseSchedule(STEPS),
     )

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from party.formats.onnx.importing import Model, import_model
+from party.formats.onnx.importing import ImportedModel, import_model
 from party.formats.onnx.reading import read_model
 from protocol.networks import prediction, write
 from protocol.tracing import trace
@@ -55,16 +55,16 @@ def of_sklearn(estimator: Any, rows: np.ndarray, folder: Path, **options: Any) -
         return saved(to_onnx(estimator, rows[:1].astype(np.float32), **options), folder)
 
 
-def imported(path: Path, **options: Any) -> Model:
+def imported(path: Path, **options: Any) -> ImportedModel:
     return import_model(read_model(path), **options)
 
 
-def job_of(model: Model, folder: Path) -> Any:
+def job_of(model: ImportedModel, folder: Path) -> Any:
     write(folder / "network.json", model.network)
     return prediction(folder / "network.json")()
 
 
-def inputs_of(model: Model, **rows: np.ndarray) -> dict[str, np.ndarray]:
+def inputs_of(model: ImportedModel, **rows: np.ndarray) -> dict[str, np.ndarray]:
     return dict(rows) | {f"model.{name}": value for name, value in model.weights.items()}
 
 

@@ -18,7 +18,7 @@ from ops.test_rules import operations
 
 from party.__main__ import main
 from party.reference import CATALOGUE, Entry, Facts, facts
-from party.reference.entry import UNIT, Operand
+from party.reference.entry import UNIT, Argument
 from party.reference.facts import differentiable, error, first, traced
 from party.reference.layout import HEADS, cells, markdown
 from protocol import ops
@@ -137,7 +137,7 @@ def test_the_command_prints_rows_of_the_page(capsys):
 
 
 @st.composite
-def shaped(draw: Any, entry: Entry) -> tuple[Operand, ...]:
+def shaped(draw: Any, entry: Entry) -> tuple[Argument, ...]:
     """Operands of other shapes, where the example allows for them."""
     sizes = {each.shape for each in entry.operands}
     if sizes == {(1000,)}:
@@ -157,7 +157,7 @@ def shaped(draw: Any, entry: Entry) -> tuple[Operand, ...]:
     )
 
 
-def values(operand: Operand, random: np.random.Generator) -> np.ndarray:
+def values(operand: Argument, random: np.random.Generator) -> np.ndarray:
     """Anywhere in the range, at its ends, near zero, and again and again the same."""
     if operand.among:
         return random.choice(operand.among, operand.shape)
@@ -181,7 +181,7 @@ def test_it_is_numpys_within_what_is_promised(entry, data):
     assert kept, f"off by {off}, promised {entry.error} + {entry.relative} of the result"
 
 
-def small(operand: Operand) -> Operand:
+def small(operand: Argument) -> Argument:
     """Of fewer entries, for the same example."""
     shape = {(1000,): (5,), (10, 100): (2, 4), (100, 10): (2, 5), (1, 4, 16, 16): (1, 4, 4, 4)}
     return replace(operand, shape=shape.get(operand.shape, operand.shape))
@@ -223,7 +223,7 @@ def test_its_gradient_is_that_of_the_true_function(entry):
             ) * math.sqrt(out.size), place
 
 
-def inside(operand: Operand, random: np.random.Generator) -> np.ndarray:
+def inside(operand: Argument, random: np.random.Generator) -> np.ndarray:
     """Away from the ends, where a function may end too."""
     low, high = operand.interval
     return random.uniform(low + 0.01 * (high - low), high - 0.01 * (high - low), operand.shape)

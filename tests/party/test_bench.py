@@ -12,7 +12,7 @@ import pytest
 
 from party.bench.dealer import KINDS, throughput
 from party.bench.measuring import Line, reference_seconds
-from party.bench.products import PEAKS, Wrong, products
+from party.bench.products import PEAKS, ProductErrors, products
 from party.bench.suite import suite
 from party.bench.workloads import WORKLOADS, chosen
 from party.jobs.samples import classes, halves, pictures, uniform
@@ -138,7 +138,7 @@ def test_each_row_is_printed_when_it_is_there(monkeypatch, capsys):
 
     def found(peak, count):
         seen.append(capsys.readouterr().out)
-        return Wrong(f"up to {peak}", 1000, peak, 1e-6, 0)
+        return ProductErrors(f"up to {peak}", 1000, peak, 1e-6, 0)
 
     monkeypatch.setattr("party.bench.suite.PEAKS", (1.0, 2.0, 3.0))
     monkeypatch.setattr("party.bench.suite.products", found)

@@ -13,7 +13,7 @@ from party.__main__ import main
 from party.commands.demo import _fault, _metrics
 from party.formats.preparation import fit
 from party.inputs import Given
-from party.jobs.private_inference import Prepared
+from party.jobs.private_inference import DemoCase
 from party.keyed import all_inputs
 from party.loading import load_job
 from protocol.simulate import simulate
@@ -60,7 +60,7 @@ def test_a_score_too_far_from_the_twins_is_a_fault(secure):
 
 
 def test_private_inference_is_judged_by_what_onnxruntime_says(tmp_path):
-    judge = Prepared(tmp_path, (), labels=np.array([1, 2, 3, 4]), exported=np.array([1, 2, 3, 5]))
+    judge = DemoCase(tmp_path, (), labels=np.array([1, 2, 3, 4]), exported=np.array([1, 2, 3, 5]))
     reports = {"bob": {"results": {"label": [1, 2, 0, 5]}, "history": {}}}
     found = _metrics(judge, {}, reports, {"label": np.array([1, 2, 3, 5])}, {})
     assert found["secure"] == {"accuracy": 0.5, "as onnxruntime": 0.75}

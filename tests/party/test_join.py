@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from party import join as joining
-from party.join import Matching, Rows, join, normalised
+from party.join import CommonRows, Intersection, join, normalised
 from party.points import POINT
 from protocol.channel.memory import Faults, pair
 from protocol.errors import DataError, MpcError, ProtocolError
@@ -74,7 +74,7 @@ def test_common_rows_are_those_of_the_sets_and_stand_in_one_order(alice, bob):
 
 def test_rows_are_places_of_the_own_table():
     first, second = joined(["c", "a", "b"], ["b", "x", "c"])
-    assert isinstance(first, Rows)
+    assert isinstance(first, CommonRows)
     assert sorted(first.places.tolist()) == [0, 2]
     assert sorted(second.places.tolist()) == [0, 2]
 
@@ -93,7 +93,7 @@ def test_the_order_is_new_in_every_join_and_tells_nothing_of_the_table():
     ids = list(range(30))
     orders = [joined(ids, ids)[0].places.tolist() for _ in range(2)]
     assert orders[0] != orders[1]
-    matching = [Matching("bob", normalised(ids, "the table"), 1, b"key") for _ in range(2)]
+    matching = [Intersection("bob", normalised(ids, "the table"), 1, b"key") for _ in range(2)]
     assert [*matching[0]._order] != [*matching[1]._order]
 
 
@@ -176,7 +176,7 @@ def test_no_common_id_is_said_to_both():
 
 
 def test_rows_say_nothing():
-    assert repr(joined([1], [1])[0]) == "Rows(theirs=1)"
+    assert repr(joined([1], [1])[0]) == "CommonRows(theirs=1)"
 
 
 # ---- a peer that breaks the rules ----------------------------------------------------------------

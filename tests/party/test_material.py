@@ -24,10 +24,10 @@ from protocol.sealed_material import (
     HEAD,
     MAGIC,
     ONCE,
+    CellCipher,
     Extent,
     Header,
     Layout,
-    Seal,
     period,
     row_for,
 )
@@ -177,7 +177,7 @@ def test_a_seal_names_owner_and_dealer(tmp_path, who):
 def test_a_header_that_names_a_trusted_dealer_who_did_not_write_it(tmp_path):
     """Anybody can write the public keys; without the dealer's secret the seed does not open."""
     forger = KeyPair.generate("dealer")
-    forged, seal = Seal.to_write(
+    forged, seal = CellCipher.to_write(
         role="bob",
         session="s",
         material="0" * 32,
@@ -215,7 +215,7 @@ def test_cells_cannot_change_places(tmp_path):
 @given(st.data())
 @settings(max_examples=300, deadline=None)
 def test_every_flipped_bit_of_a_header_is_noticed(data):
-    header, seal = Seal.to_write(
+    header, seal = CellCipher.to_write(
         role="alice",
         session="s",
         material="ab" * 16,
@@ -233,7 +233,7 @@ def test_every_flipped_bit_of_a_header_is_noticed(data):
     raw[at] ^= 1 << data.draw(st.integers(0, 7))
     with pytest.raises(MaterialError):
         read = Header.unpack(bytes(raw[:HEAD]))
-        Seal.to_read(read, KEYS["alice"].secret).open(layout.secret, bytes(raw[HEAD:]))
+        CellCipher.to_read(read, KEYS["alice"].secret).open(layout.secret, bytes(raw[HEAD:]))
 
 
 @given(st.binary(max_size=2 * HEAD))

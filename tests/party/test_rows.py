@@ -16,7 +16,7 @@ import pytest
 from party.agreement import Intent
 from party.attempts import Run, RunView
 from party.checkpoint import Store
-from party.join import Matching, normalised
+from party.join import Intersection, normalised
 from party.links import Addresses
 from party.rows import Keyed
 from protocol.errors import AgreementError, DataError
@@ -182,14 +182,14 @@ async def test_a_peer_that_dies_while_rows_are_matched_comes_back(world, monkeyp
     here = world("alice", "bob")
     planned: list[str] = []
     monkeypatch.setattr(Told, "planned", lambda self, plan: planned.append(self.role))
-    answer = Matching.answer
+    answer = Intersection.answer
 
-    def dying(self: Matching, chunk: int) -> bytes:
+    def dying(self: Intersection, chunk: int) -> bytes:
         if self._who == "alice" and not here.dead and len(planned) == 0 and here.joins("bob") == 1:
             here.loop.call_soon_threadsafe(here.kill, "bob")
         return answer(self, chunk)
 
-    monkeypatch.setattr(Matching, "answer", dying)
+    monkeypatch.setattr(Intersection, "answer", dying)
     for role in ends.PARTIES:
         here.start(role)
     await asyncio.gather(here.tasks["bob"], return_exceptions=True)

@@ -19,7 +19,7 @@ from protocol.dealing import Deal, alice_material, bob_material
 from protocol.graph import Phase
 from protocol.prg import fresh_seed
 from protocol.ring import limbs_for, ring
-from protocol.schedule import Schedule
+from protocol.schedule import PhaseSchedule
 
 FALSE_ALARM = 1e-9
 
@@ -158,7 +158,7 @@ def test_unbiased_under_the_masks_that_are_really_dealt(bits, limbs):
             PhaseDealing((), ()),
             PhaseDealing((), ()),
         ),
-        Schedule(n),
+        PhaseSchedule(n),
     )
     seeds = fresh_seed(), fresh_seed()
     corrections = Deal(dealing, *seeds).corrections(Phase.STEP, 0, n)

@@ -14,7 +14,7 @@ import pytest
 from services import until
 
 from party.command_settings import LAB
-from party.lab.cells import Cell, Order, calibrate, measure
+from party.lab.cells import Measurement, PlannedJob, calibrate, measure
 from party.lab.laboratory import Patience, grid, order_of
 from party.pages.lab import lab_page
 from party.planned import Planned
@@ -39,7 +39,7 @@ def settings(**given: str) -> Config:
 
 
 @pytest.fixture(scope="module")
-def seed() -> Order:
+def seed() -> PlannedJob:
     return order_of(settings(job="seed"))
 
 
@@ -48,7 +48,7 @@ def pace(seed) -> Pace:
     return calibrate(seed)
 
 
-def measured(right: Callable[[Cell], bool], *what: Any) -> Cell:
+def measured(right: Callable[[Measurement], bool], *what: Any) -> Measurement:
     """A cell, measured again up to three times: other programs make it slower."""
     for _ in range(4):
         cell = measure(*what, 1.0, 10_000)

@@ -19,7 +19,7 @@ from protocol import nn
 from protocol.errors import JobError
 from protocol.files import durable
 from protocol.graph import Array
-from protocol.networks import Architecture, Imported, Node
+from protocol.networks import Architecture, Imported, NetworkNode
 
 from .preparing import Columns
 from .writing import Writer
@@ -188,7 +188,7 @@ def _network(
     return called
 
 
-def _attributes(node: Node) -> dict[str, Any]:
+def _attributes(node: NetworkNode) -> dict[str, Any]:
     if node.operator == "ConstantOfShape":
         return {
             "value": numpy_helper.from_array(
@@ -198,7 +198,7 @@ def _attributes(node: Node) -> dict[str, Any]:
     return dict(node.attributes)
 
 
-def _domain(node: Node) -> str:
+def _domain(node: NetworkNode) -> str:
     return "ai.onnx.ml" if node.operator in ("Normalizer", "ArrayFeatureExtractor") else ""
 
 

@@ -21,10 +21,10 @@ from protocol.graph import Array
 from protocol.networks import (
     OPERATORS,
     Architecture,
-    Constant,
-    Entry,
     Imported,
-    Node,
+    InputTensor,
+    NetworkNode,
+    PublicArray,
     Weight,
     named,
 )
@@ -42,7 +42,7 @@ LOW, HIGH = -16.0, 16.0  # of an input of which nothing is said
 
 
 @dataclass
-class Model:
+class ImportedModel:
     """A network, its weights by name, and the names of numbers of the model that the architecture
     tells."""
 
@@ -64,7 +64,7 @@ def import_model(
     reveal: str = "bob",
     peak: float = np.inf,
     any_batch: bool = False,
-) -> Model:
+) -> ImportedModel:
     """A model that was read. `ranges`: of its inputs, by name. `rows`: for calibration, by input.
     `outputs`: those wanted; all by default.
     `peak`: what no number in a layer is said to exceed. `any_batch`: take any number of rows,
@@ -143,10 +143,10 @@ def _chosen(draft: Draft, outputs: Sequence[str]) -> None:
     draft.prune()
 
 
-def _split(draft: Draft, names: Mapping[str, str], ranges: Ranges, reveal: Any) -> Model:
+def _split(draft: Draft, names: Mapping[str, str], ranges: Ranges, reveal: Any) -> ImportedModel:
     """What is told, and what stays. Weights and outputs get names that a job may have."""
     weights: dict[str, Array] = {}
-    constants: dict[str, Constant] = {}
+    constants: dict[str, PublicArray] = {}
     called, told = dict(names), []
     for name, value in draft.constants.items():
         if value.dtype.kind == "f" and not _public(draft, name):
@@ -156,7 +156,7 @@ def _split(draft: Draft, names: Mapping[str, str], ranges: Ranges, reveal: Any) 
         if value.dtype.kind not in "fiub":
             raise JobError(f"the constant {name} of the model holds no numbers")
         called[name] = f"constant:{name}"
-        constants[called[name]] = Constant.of(value)
+        constants[called[name]] = PublicArray.of(value)
         told += [name] if value.dtype.kind == "f" else []
     for name in (each for step in draft.steps for each in step.outputs if each):
         called[name] = named(name, called.values())
@@ -170,14 +170,14 @@ def _split(draft: Draft, names: Mapping[str, str], ranges: Ranges, reveal: Any) 
             classes[own] = draft.classes[name]
     used = {name for node in nodes for name in node.inputs} | set(outputs.values())
     inputs = {
-        names[name]: Entry(shape, *ranges[names[name]])
+        names[name]: InputTensor(shape, *ranges[names[name]])
         for name, shape in draft.inputs.items()
         if names[name] in used
     }
     table = {
         name: Weight(value.shape, reach(value), _typical(value)) for name, value in weights.items()
     }
-    return Model(
+    return ImportedModel(
         Architecture(inputs, table, constants, nodes, outputs, classes, reveal), weights, told
     )
 
@@ -215,7 +215,7 @@ def _public(draft: Draft, name: str) -> bool:
     )
 
 
-def _node(step: Step, called: Mapping[str, str]) -> Node:
+def _node(step: Step, called: Mapping[str, str]) -> NetworkNode:
     attributes = {}
     for name, value in step.attributes.items():
         if name == "sums to one":
@@ -227,7 +227,7 @@ def _node(step: Step, called: Mapping[str, str]) -> Node:
         elif not isinstance(value, (int, float, str)):
             value = str(type(value).__name__)
         attributes[name] = value
-    return Node(
+    return NetworkNode(
         step.operator,
         tuple(called.get(name, name) for name in step.inputs),
         tuple(called[name] if name else "" for name in step.outputs),

@@ -18,7 +18,7 @@ from onnx import TensorProto
 
 from protocol.errors import JobError
 from protocol.preparation import Clip, Days, Fill, Log1p, MinMax, OneHot, Standardise, Step, touched
-from protocol.tables import Part
+from protocol.tables import TablePart
 
 from ..preparation import Fitted
 from .writing import Writer
@@ -32,7 +32,7 @@ class Columns:
     fitted: what preparation learnt, by tensor, as far as it is known here.
     """
 
-    parts: Mapping[str, Part]
+    parts: Mapping[str, TablePart]
     fitted: Mapping[str, Fitted]
     shape: tuple[int, ...] | None = None
 
@@ -46,7 +46,7 @@ class Columns:
             else w.node("Reshape", [whole, w.constant(np.array([-1, *self.shape]))])
         )
 
-    def _part(self, w: Writer, name: str, part: Part) -> str:
+    def _part(self, w: Writer, name: str, part: TablePart) -> str:
         fitted = self.fitted.get(name)
         if fitted is None:
             return w.input(name, TensorProto.FLOAT, (part.width or f"{name}.columns",))

@@ -20,7 +20,7 @@ import numpy as np
 from protocol.errors import DataError, MpcError
 from protocol.fixedpoint import check
 from protocol.graph import Array, Graph, Source
-from protocol.networks import OPERATORS, Architecture, Entry, Node, computed
+from protocol.networks import OPERATORS, Architecture, InputTensor, NetworkNode, computed
 from protocol.ops import Secret
 
 Ranges = Mapping[str, tuple[float, float]]
@@ -146,7 +146,11 @@ def _looked_at(network: Architecture) -> set[str]:
 
 
 def _news(
-    node: Node, found: Mapping[str, Any], limits: Mapping[str, float], read: set[str], peak: float
+    node: NetworkNode,
+    found: Mapping[str, Any],
+    limits: Mapping[str, float],
+    read: set[str],
+    peak: float,
 ) -> dict[str, float]:
     if node.operator not in WIDENING:
         return {}
@@ -208,7 +212,7 @@ def _batches(network: Architecture, rows: Mapping[str, Any]) -> Iterator[dict[st
             yield part
 
 
-def _checked(name: str, entry: Entry, array: Any) -> Array:
+def _checked(name: str, entry: InputTensor, array: Any) -> Array:
     """Rows of calibration in the shape of their input, however many."""
     found = np.asarray(array)
     if found.ndim != len(entry.shape) or found.shape[1:] != entry.shape[1:] or not len(found):
