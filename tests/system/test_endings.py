@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from services import until
 
 from party.jobs import seed
 from party.loading import load_job
@@ -187,14 +186,14 @@ def test_the_end_with_material_from_files(tmp_path):
             capture_output=True,
         )
 
-        def party(role: str, die_at: str = "") -> None:
-            start(trio, role, "--material", str(tmp_path / f"filed.{role}.material"), die_at=die_at)
+        def party(role: str, **dying: str) -> None:
+            start(trio, role, "--material", str(tmp_path / f"filed.{role}.material"), **dying)
 
-        party("alice", die_at="after rename .ending")
+        # bob sealed too: before that he would need the material of all steps again
+        sealed = f"{trio.folder}/bob/**/*.ending".lstrip("/")
+        party("alice", die_at="after rename .ending", behind=sealed)
         party("bob", die_at="after rename .results")
         dies(trio, "alice")
-        # sealed too: before that he would need the material of all steps again
-        until(lambda: any((trio.folder / "bob").rglob("*.ending")), SECONDS)
         trio.children["bob"].stop(signal.SIGKILL)
         trio.start("dealer")  # `wait` looks at all three
         party("alice")
