@@ -12,7 +12,7 @@ from .. import ops
 from ..errors import JobError
 from ..ops import Secret
 from ..ops.tensor import bounded
-from ..ops.windows import Edges, windows
+from ..ops.windows import Edges, beyond, windows
 from .operators import Value, interval, operator, secret
 
 Lengths = list[int] | None
@@ -88,18 +88,9 @@ def _pooled(
         raise JobError("its kernel_shape is missing")
     kernel, stride, dilation = (_by_axis(each, axes) for each in (size, strides, dilations))
     around = _edges(auto_pad, pads, x, kernel, stride, dilation)
-    beyond = []
-    for length, (before, after), k, step, apart in zip(
-        _places(x), around, kernel, stride, dilation, strict=True
-    ):
-        room, reach = length + before + after, (k - 1) * apart + 1
-        extra = 0
-        if ceil_mode and room >= reach:
-            last = -(-(room - reach) // step)
-            last -= last * step >= length + before  # it would begin behind the tensor
-            extra = max(0, last * step + reach - room)
-        beyond.append(extra)
-    return kernel, stride, dilation, around, beyond
+    sides = (tuple(kernel), tuple(stride), around, tuple(dilation))
+    more = beyond(tuple(_places(x)), *sides) if ceil_mode else (0,) * axes
+    return kernel, stride, dilation, around, list(more)
 
 
 @operator("MaxPool", since=8)
@@ -117,11 +108,11 @@ def max_pool(
     """The largest of every window: a comparison and a round for up to ten entries, another for up
     to 16. Padding is never picked."""
     tensor = secret(x)
-    kernel, stride, dilation, around, beyond = _pooled(
+    kernel, stride, dilation, around, behind = _pooled(
         tensor, auto_pad, ceil_mode, kernel_shape, pads, strides, dilations
     )
     padding = tuple(
-        (before, after + more) for (before, after), more in zip(around, beyond, strict=True)
+        (before, after + more) for (before, after), more in zip(around, behind, strict=True)
     )
     low, high = interval(tensor)
     lift = 0.0
@@ -153,16 +144,16 @@ def average_pool(
 ) -> Value:
     """The mean of every window; no round."""
     tensor = secret(x)
-    kernel, stride, dilation, around, beyond = _pooled(
+    kernel, stride, dilation, around, behind = _pooled(
         tensor, auto_pad, ceil_mode, kernel_shape, pads, strides, dilations
     )
     padding = tuple(
-        (before, after + more) for (before, after), more in zip(around, beyond, strict=True)
+        (before, after + more) for (before, after), more in zip(around, behind, strict=True)
     )
     last = tuple(range(-len(kernel), 0))
     window = (tuple(kernel), tuple(stride))
     counted = np.pad(np.ones(tensor.shape[2:]), around, constant_values=float(count_include_pad))
-    counts = windows(counted, *window, tuple((0, more) for more in beyond), tuple(dilation)).sum(
+    counts = windows(counted, *window, tuple((0, more) for more in behind), tuple(dilation)).sum(
         axis=last
     )
     sums = windows(tensor, *window, padding, tuple(dilation)).sum(axis=last)

@@ -108,25 +108,39 @@ class Conv1d(_Convolution):
 
 @dataclass(eq=False)
 class AvgPool2d(_Pool):
-    """The mean of every window; no round. stride: kernel_size by default."""
+    """The mean of every window; no round. stride: kernel_size by default. ceil_mode: a window that
+    begins inside counts though it ends behind."""
 
+    ceil_mode: bool = False
     count_include_pad: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        flags(self, count_include_pad=self.count_include_pad)
+        flags(self, ceil_mode=self.ceil_mode, count_include_pad=self.count_include_pad)
 
     def forward(self, scope: Scope, x: Secret) -> Secret:
         pool: Callable[..., Secret] = ops.avg_pool1d if self.axes == 1 else ops.avg_pool2d
-        return pool(x, self.kernel_size, self.stride, self.padding, self.count_include_pad)
+        sides = (self.kernel_size, self.stride, self.padding)
+        return pool(x, *sides, self.count_include_pad, self.ceil_mode)
 
 
+@dataclass(eq=False)
 class MaxPool2d(_Pool):
-    """The largest of every window; a comparison and a round. stride: kernel_size by default."""
+    """The largest of every window; a comparison and a round. stride: kernel_size by default.
+    ceil_mode: as in AvgPool2d."""
+
+    dilation: Axes = 1
+    ceil_mode: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _slides(self, self.axes, "dilation")
+        flags(self, ceil_mode=self.ceil_mode)
 
     def forward(self, scope: Scope, x: Secret) -> Secret:
         pool: Callable[..., Secret] = ops.max_pool1d if self.axes == 1 else ops.max_pool2d
-        return pool(x, self.kernel_size, self.stride, self.padding)
+        sides = (self.kernel_size, self.stride, self.padding)
+        return pool(x, *sides, self.dilation, self.ceil_mode)
 
 
 @dataclass(eq=False)

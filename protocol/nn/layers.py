@@ -14,7 +14,7 @@ from ..arguments import flags, positive, ranges, sizes
 from ..draws import Draw
 from ..errors import JobError
 from ..ops import Secret
-from ..ops.axes import agreed_seed
+from ..ops.axes import agreed_seed, axes_of
 from .layer import LIMIT, Layer, Parameter, Scope, affine
 
 
@@ -82,10 +82,22 @@ class Embedding(Layer):
 
 @dataclass(eq=False)
 class Flatten(Layer):
-    """All axes but the first as one."""
+    """The axes from start_dim to end_dim as one: all but the first, by default."""
+
+    start_dim: int = 1
+    end_dim: int = -1
+
+    def __post_init__(self) -> None:
+        for name in ("start_dim", "end_dim"):
+            if type(axis := getattr(self, name)) is not int:
+                raise JobError(f"Flatten: {name} is the number of an axis, not {axis!r}")
 
     def forward(self, scope: Scope, x: Secret) -> Secret:
-        return x.reshape(x.shape[0], math.prod(x.shape[1:]))
+        first, last = (axes_of(axis, x.ndim)[0] for axis in (self.start_dim, self.end_dim))
+        if first > last:
+            raise JobError(f"axes {self.start_dim} to {self.end_dim} of shape {x.shape} are none")
+        joined = math.prod(x.shape[first : last + 1])
+        return x.reshape(*x.shape[:first], joined, *x.shape[last + 1 :])
 
 
 @dataclass(eq=False)

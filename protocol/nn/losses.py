@@ -65,6 +65,14 @@ def labelled(name: str, z: Secret, y: Any) -> None:
         )
 
 
+def _weights(owner: object, **values: Any) -> None:
+    """JobError unless each is a number above 0, or several."""
+    for name, value in values.items():
+        several = value if isinstance(value, (list, tuple, np.ndarray)) else [value]
+        for each in np.asarray(several, object).flat:
+            positive(owner, **{name: each})
+
+
 def _summing(y: Any) -> None:
     """Have the plan say that rows of labels are taken to add up to 1, where they are brought as
     they are, and nobody checks it."""
@@ -93,22 +101,26 @@ class BinaryCrossEntropy:
     """Of logits and targets of 0 and 1. PyTorch's BCEWithLogitsLoss; label_smoothing draws targets
     towards a half.
 
+    pos_weight: by how much errors of the label 1 count, a number above 0 or one for each column;
+        the gradient takes a round more.
     method: of the gradient's sigmoid, as `ops.sigmoid` has it. "fourier": one round, and the guard
         ends a run whose logits leave ±8; "accurate": of any logits, in the rounds of a comparison.
     """
 
     label_smoothing: float = 0.0
     method: str = "fourier"
+    pos_weight: Any = 1.0
 
     def __post_init__(self) -> None:
         ranges(self, 0.0, 1.0, label_smoothing=self.label_smoothing)
+        _weights(self, pos_weight=self.pos_weight)
         among(self, ("fourier", "interpolated", "accurate"), method=self.method)
 
     def __call__(self, z: Secret, y: Any) -> Secret:
         labelled("BinaryCrossEntropy", z, y)
         smooth = self.label_smoothing
         y = y * (1.0 - smooth) + smooth / 2 if smooth else y
-        return logistic_loss(z, y, self.method).mean()
+        return logistic_loss(z, y, self.method, self.pos_weight).mean()
 
     def probabilities(self, z: Secret) -> Secret:
         """Of 1, for each logit: at most 1e-3 off; the rounds of a comparison, and one."""
@@ -129,16 +141,21 @@ class CrossEntropy:
     limit: what logits are said to stay within, in absolute value, as `ops.within` says it. Up to
         24, the gradient of k classes takes 1 + ⌈log2 k⌉ rounds; without it a maximum, unless the
         layers prove as much.
+    weight: by how much each class counts, numbers above 0; the gradient takes a round more. The
+        mean is over rows, as `ops.cross_entropy` says.
     """
 
     label_smoothing: float = 0.0
     limit: float | None = None
+    weight: Any = None
     row_sum: ClassVar[float] = 1.0  # what rows of targets add up to
 
     def __post_init__(self) -> None:
         ranges(self, 0.0, 1.0, label_smoothing=self.label_smoothing)
         if self.limit is not None:
             positive(self, limit=self.limit)
+        if self.weight is not None:
+            _weights(self, weight=self.weight)
 
     def __call__(self, z: Secret, y: Any) -> Secret:
         if z.shape[-1:] == (1,):
@@ -148,7 +165,7 @@ class CrossEntropy:
             )
         labelled("CrossEntropy", z, y)
         _summing(y)
-        return cross_entropy(self._limited(z), y, self.label_smoothing)
+        return cross_entropy(self._limited(z), y, self.label_smoothing, weight=self.weight)
 
     def _limited(self, z: Secret) -> Secret:
         return z if self.limit is None else within(z, -self.limit, self.limit)

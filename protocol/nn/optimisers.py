@@ -20,6 +20,7 @@ from ..ops.tensor import bounded
 from .schedules import Schedule
 
 Rate = float | Callable[[int], float]
+ROUNDED = 1e-12  # how far below 0 the last rates of a line may be, by rounding
 Scheduled = Callable[[Callable[[int], float]], Any]
 
 
@@ -63,8 +64,13 @@ class Optimiser:
         raise NotImplementedError
 
     def rate(self, step: int) -> float:
-        """The rate of a step, the first being 0."""
-        return self.lr(step) if callable(self.lr) else self.lr
+        """The rate of a step, the first being 0; JobError where a function gives none."""
+        if not callable(self.lr):
+            return self.lr
+        found = self.lr(step)
+        found = 0.0 if isinstance(found, float) and -ROUNDED <= found < 0.0 else found
+        ranges(type(self).__name__, 0.0, math.inf, **{f"lr({step})": found})
+        return found
 
     def penalised(self, p: Secret, g: Secret) -> Secret:
         """The gradient clipped, and with the weight decay of the parameter."""
@@ -140,9 +146,10 @@ class Adam(Optimiser):
 
     eps: gradients far below it move a parameter in proportion, those above it by about lr. In fixed
         point a gradient is off by a unit in the last place or so, which a smaller eps would take
-        for a gradient: its default is 1e-4, PyTorch's 1e-8. weight_decay is added to the gradient.
-        Gradients beyond 8 (root mean square) are beyond the range of `rsqrt`, and the guard counts
-        them.
+        for a gradient: its default is 1e-4, PyTorch's 1e-8, and 2^-16 is the least. While few
+        steps are done, v̂ is known less exactly, and eps is no less than 2^-16 / √(1 − beta_2^step):
+        5e-4 in the first. weight_decay is added to the gradient. Gradients beyond 8 (root mean
+        square) are beyond the range of `rsqrt`, and the guard counts them.
 
     Kingma and Ba, "Adam: a method for stochastic optimization", 2015.
     """
@@ -158,7 +165,14 @@ class Adam(Optimiser):
         if not isinstance(self.betas, (tuple, list)) or len(self.betas) != 2:
             raise JobError(f"{type(self).__name__}: betas are two numbers, not {self.betas!r}")
         ranges(self, 0.0, 1.0, **{f"betas[{n}]": beta for n, beta in enumerate(self.betas)})
-        ranges(self, 2.0**-20, 1.0, eps=self.eps)
+        least = math.sqrt(LEAST) / ZOOM
+        positive(self, eps=self.eps)
+        if not least <= self.eps < 1.0:
+            raise JobError(
+                f"{type(self).__name__}: eps is a number from {least:.2g} on and below 1, not"
+                f" {self.eps:g}: a gradient is exact to some {least:.0e} here, and below that a"
+                " parameter would be moved by roundings; the default is 1e-4"
+            )
 
     def state(self) -> Sequence[str]:
         return ("exp_avg", "exp_avg_sq")

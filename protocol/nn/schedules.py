@@ -65,7 +65,7 @@ class StepLR(Schedule):
     def __post_init__(self) -> None:
         super().__post_init__()
         sizes(self, step_size=self.step_size)
-        ranges(self, 0.0, math.inf, gamma=self.gamma)
+        positive(self, gamma=self.gamma)
 
     def after(self, epoch: float, epochs: float) -> float:
         return float(self.lr * self.gamma ** (epoch // self.step_size))
@@ -79,7 +79,7 @@ class ExponentialLR(Schedule):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        ranges(self, 0.0, math.inf, gamma=self.gamma)
+        positive(self, gamma=self.gamma)
 
     def after(self, epoch: float, epochs: float) -> float:
         return float(self.lr * self.gamma**epoch)

@@ -10,6 +10,7 @@ windows a pixel is in. What is dealt is the size of the result. As in deep-learn
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from .gradient import differentiated
 from .public import public
 from .structure import seen
 from .tensor import Secret
-from .windows import Edges, by_axis, edges, windows
+from .windows import Edges, beyond, by_axis, edges, windows
 
 
 def conv2d(
@@ -188,31 +189,43 @@ def _input_gradient(
 
 
 def avg_pool2d(
-    x: Secret, size: Any, stride: Any = None, padding: Any = 0, count_include_pad: bool = True
+    x: Secret,
+    size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    count_include_pad: bool = True,
+    ceil_mode: bool = False,
 ) -> Secret:
     """The mean of every window of pictures (n, c, h, w): no round. `stride` is `size` by default;
     padding as in `conv2d`.
 
     count_include_pad: a mean counts the zeros of the padding; otherwise the pixels in a window
-        alone.
+        alone. ceil_mode: a window that begins inside counts though it ends behind, and what is
+        behind is not counted.
     """
     pictures("avg_pool2d", x)
-    sizes, steps, around = _windows(x, size, stride, padding)
-    found = windows(x, sizes, steps, around, (1, 1))
+    places = Places.of(x, size, stride, padding, 1, ceil_mode)
+    found = places.windows(x)
     mean: Secret
-    if count_include_pad or not any(map(any, around)):
+    if not any(map(any, places.around)) or (count_include_pad and not any(places.behind)):
         mean = found.mean(axis=(-2, -1))
         return mean
-    mean = found.sum(axis=(-2, -1)) * (1.0 / _held("avg_pool2d", x, sizes, steps, around))
+    mean = found.sum(axis=(-2, -1)) * (1.0 / places.held("avg_pool2d", x, count_include_pad))
     return mean
 
 
 def avg_pool1d(
-    x: Secret, size: Any, stride: Any = None, padding: Any = 0, count_include_pad: bool = True
+    x: Secret,
+    size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    count_include_pad: bool = True,
+    ceil_mode: bool = False,
 ) -> Secret:
     """The mean of every window of sequences (n, c, length); all else as in `avg_pool2d`."""
     sequences("avg_pool1d", x)
-    return avg_pool2d(x[:, :, None], *one_row(size, stride, padding), count_include_pad)[:, :, 0]
+    sides = one_row(size, stride, padding)
+    return avg_pool2d(x[:, :, None], *sides, count_include_pad, ceil_mode)[:, :, 0]
 
 
 def one_row(size: Any, stride: Any, padding: Any) -> tuple[Any, Any, Any]:
@@ -225,26 +238,61 @@ def one_row(size: Any, stride: Any, padding: Any) -> tuple[Any, Any, Any]:
     return (1, length), step, padding
 
 
-def pooled(x: Secret, size: Any, stride: Any, padding: Any) -> Secret:
+def pooled(
+    x: Secret, size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
+) -> Secret:
     """Every window of pictures, zeros around them: (n, c, h', w', *size). A view."""
-    sizes, steps, around = _windows(x, size, stride, padding)
-    _held("max_pool2d", x, sizes, steps, around)
-    found: Secret = windows(x, sizes, steps, around, (1, 1))
+    places = Places.of(x, size, stride, padding, dilation, ceil_mode)
+    places.held("max_pool2d", x, False)
+    found: Secret = places.windows(x)
     return found
 
 
-def _held(name: str, x: Secret, sizes: Shape, steps: Shape, around: Edges) -> Any:
-    """How many pixels are in each window; JobError where there are none in one."""
-    counts = windows(np.ones(x.shape[2:]), sizes, steps, around, (1, 1)).sum(axis=(-2, -1))
-    if not counts.all():
-        raise JobError(f"{name}: a window of {sizes}, {steps} apart, would hold padding alone")
-    return counts
+@dataclass(frozen=True)
+class Places:
+    """Where the windows of a pooling stand. around: zeros before and after, by axis, those `behind`
+    the padding that a last window needs included."""
 
+    size: Shape
+    stride: Shape
+    dilation: Shape
+    around: Edges
+    behind: Shape
 
-def _windows(x: Secret, size: Any, stride: Any, padding: Any) -> tuple[Shape, Shape, Edges]:
-    sizes = by_axis("size", size, 2)
-    steps = sizes if stride is None else by_axis("stride", stride, 2)
-    return sizes, steps, edges(padding, x.shape[2:], sizes, steps, (1, 1))
+    @classmethod
+    def of(
+        cls, x: Secret, size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
+    ) -> Places:
+        lengths, sizes, apart = (
+            x.shape[2:],
+            by_axis("size", size, 2),
+            by_axis("dilation", dilation, 2),
+        )
+        steps = sizes if stride is None else by_axis("stride", stride, 2)
+        around = edges(padding, lengths, sizes, steps, apart)
+        more = beyond(lengths, sizes, steps, around, apart) if ceil_mode else (0, 0)
+        wider = tuple((a, b + c) for (a, b), c in zip(around, more, strict=True))
+        return cls(sizes, steps, apart, wider, more)
+
+    def windows(self, x: Any) -> Any:
+        return windows(x, self.size, self.stride, self.around, self.dilation)
+
+    def held(self, name: str, x: Secret, padding: bool) -> Any:
+        """How many pixels are in each window, those of the padding included or not; JobError where
+        there are none in one."""
+        seen = np.zeros([n + sum(edge) for n, edge in zip(x.shape[2:], self.around, strict=True)])
+        within = [
+            (0, n + before + after - more) if padding else (before, before + n)
+            for n, (before, after), more in zip(x.shape[2:], self.around, self.behind, strict=True)
+        ]
+        seen[tuple(slice(*each) for each in within)] = 1.0
+        none = ((0, 0),) * len(self.size)
+        counts = windows(seen, self.size, self.stride, none, self.dilation).sum(axis=(-2, -1))
+        if not counts.all():
+            raise JobError(
+                f"{name}: a window of {self.size}, {self.stride} apart, would hold padding alone"
+            )
+        return counts
 
 
 def global_avg_pool2d(x: Secret, keepdims: bool = False) -> Secret:

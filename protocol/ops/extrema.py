@@ -20,6 +20,7 @@ from .convolution import one_row, pictures, pooled, sequences
 from .maxima import is_largest, largest
 from .spelling import offers
 from .tensor import Secret, number, secret
+from .windows import by_axis
 
 Axis = int | Sequence[int] | None
 
@@ -68,34 +69,51 @@ def is_max(a: Secret, axis: int = -1) -> Secret:
 
 
 def max_pool2d(
-    x: Secret, size: Any, stride: Any = None, padding: Any = 0, *, initial: float | None = None
+    x: Secret,
+    size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    *,
+    initial: float | None = None,
 ) -> Secret:
     """The largest of every window of pictures (n, c, h, w), and no less than `initial`: with 0, the
     ReLU of it, in the same rounds.
 
-    `stride` is `size` by default; padding, as in `conv2d`, is never picked. A comparison and a
-    round for windows of up to ten pixels (`initial` counts as one), another for up to 16.
+    `stride` is `size` by default; padding, as in `conv2d`, is never picked. ceil_mode: a window
+    that begins inside counts though it ends behind. A comparison and a round for windows of up to
+    ten pixels (`initial` counts as one), another for up to 16.
     """
     pictures("max_pool2d", x)
     lift = x._node.interval[0] if initial is None else number("the initial of max_pool2d", initial)
     if (initial is None and lift >= 0.0) or not math.isfinite(lift):
-        if not math.isfinite(lift) and np.any(np.asarray(padding)):
+        if not math.isfinite(lift) and (np.any(np.asarray(padding)) or ceil_mode):
             raise JobError(
-                "max_pool2d with padding needs the range of its pictures: say it with within(x,"
-                " low, high)"
+                "max_pool2d with padding, or ceil_mode, needs the range of its pictures: say it"
+                " with within(x, low, high)"
             )
         lift = 0.0
     # what is padded with is the least there can be
-    seen = pooled(x - lift if lift else x, size, stride, padding)
+    seen = pooled(x - lift if lift else x, size, stride, padding, dilation, ceil_mode)
     windows = seen.reshape(*seen.shape[:4], math.prod(seen.shape[4:]))
     top: Secret = largest(windows, initial is not None)[..., 0]
     return top + lift if lift else top
 
 
-def max_pool1d(x: Secret, size: Any, stride: Any = None, padding: Any = 0) -> Secret:
+def max_pool1d(
+    x: Secret,
+    size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+) -> Secret:
     """The largest of every window of sequences (n, c, length); all else as in `max_pool2d`."""
     sequences("max_pool1d", x)
-    return max_pool2d(x[:, :, None], *one_row(size, stride, padding))[:, :, 0]
+    apart = (1, *by_axis("dilation", dilation, 1))
+    sides = one_row(size, stride, padding)
+    return max_pool2d(x[:, :, None], *sides, apart, ceil_mode)[:, :, 0]
 
 
 def _largest(name: str, rows: Secret, initial: float | None) -> Secret:

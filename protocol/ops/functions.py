@@ -238,18 +238,34 @@ def sigmoid_derivative(x: Secret, method: str = "interpolated") -> Secret:
     return _sigmoid(x, method, polynomial, SIGMOID_DERIVATIVE, slope_everywhere)
 
 
-def logistic_loss(z: Secret, y: Any, method: str = "fourier") -> Secret:
+def logistic_loss(z: Secret, y: Any, method: str = "fourier", pos_weight: Any = 1.0) -> Secret:
     """−log of the probability that a sigmoid of z gives to the labels y in [0, 1]: log(1 + exp(z))
     − y·z, elementwise.
 
     The value is as exact as `softplus`, and costs its round if somebody looks at it. The gradient
     is sigmoid(z, method) − y, as far as that sigmoid holds: one round.
+
+    pos_weight: p, a public number above 0, or an array of them that broadcasts to the labels, by
+        which errors of the label 1 count: (1 + (p − 1)·y)·log(1 + exp(z)) − p·y·z, and the gradient
+        (1 + (p − 1)·y)·sigmoid(z) − p·y takes a round more. JobError for any other.
     """
     secret("logistic_loss", z)
-    out = softplus(z) - y * z
+    p = public(pos_weight)
+    sides = list(zip(p.shape[::-1], np.shape(y)[::-1], strict=False))
+    if np.any(p <= 0.0) or p.ndim > np.ndim(y) or any(a not in (1, b) for a, b in sides):
+        raise JobError(
+            "logistic_loss: pos_weight is a number above 0, or an array of them that broadcasts to"
+            f" the labels, of shape {np.shape(y)}"
+        )
+    plain = bool(np.all(p == 1.0))
+    count = 1.0 if plain else 1.0 + (p - 1.0) * y  # of how many examples of weight 1
+    hit = y if plain else p * y
+    out = count * softplus(z) - hit * z
 
     def pull(n: int, g: Any) -> Any:
-        return g * (sigmoid(z, method) - y) if n == 0 else -1.0 * g * z
+        if n == 0:
+            return g * (count * sigmoid(z, method) - hit)
+        return -1.0 * g * z if plain else g * ((p - 1.0) * softplus(z) - p * z)
 
     return differentiated(out, [z, y] if isinstance(y, Secret) else [z], pull)
 

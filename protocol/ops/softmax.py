@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import JobError
+from ..wording import counted
 from .axes import axes_of
 from .cotangents import weighted
 from .exponential import Exp, windowed
@@ -33,6 +34,7 @@ from .gradient import differentiated
 from .inverses import log
 from .logsums import LARGEST_COARSE, LARGEST_FINE, WIDEST, joined, log_of_sum
 from .maxima import largest
+from .public import public
 from .tensor import Secret, bounded, concatenate, number, secret
 
 # e^(x − log 2), for x that rounding may take above 0, times two, which costs nothing
@@ -94,7 +96,11 @@ def log_softmax(z: Secret, axis: int = -1, accurate: bool = False) -> Secret:
 
 
 def cross_entropy(
-    logits: Secret, labels: Any, label_smoothing: float = 0.0, accurate: bool = False
+    logits: Secret,
+    labels: Any,
+    label_smoothing: float = 0.0,
+    accurate: bool = False,
+    weight: Any = None,
 ) -> Secret:
     """−Σ labels · log_softmax(logits) along the last axis, as one number: the mean over all rows.
     PyTorch's cross_entropy.
@@ -104,6 +110,10 @@ def cross_entropy(
         logsumexp(logits) − Σ labels · logits is taken instead. For such rows write −(labels *
         log_softmax(logits)).sum(axis=-1).mean(), whose gradient takes a round more.
         label_smoothing in [0, 1) moves that part of every row evenly to all classes.
+    weight: public numbers above 0 by which classes count, one each: −Σ weight · labels ·
+        log_softmax(logits), whose gradient takes a round more. The mean is over rows, as PyTorch's
+        is of labels that are probabilities (of the numbers of classes, it divides by the sum of
+        the weights of the rows, which is secret here).
 
     The gradient is (softmax(logits) − labels) / rows: the rounds of softmax. The loss itself costs
     nothing unless somebody looks at it: then those of `logsumexp`. JobError where the shapes
@@ -128,14 +138,24 @@ def cross_entropy(
         )
     classes = logits.shape[-1]
     y = labels * (1.0 - smoothing) + smoothing / classes if smoothing else labels
+    by_class: Any = 1.0 if weight is None else public(weight)
+    if weight is not None and (by_class.shape != (classes,) or not np.all(by_class > 0.0)):
+        of = counted(classes, "class", "classes")
+        raise JobError(f"cross_entropy: weight is a number above 0 for each of {of}")
+    y = y if weight is None else y * by_class
     total = _logsumexp(logits, accurate).reshape(logits.shape[:-1])
-    rows = total - (logits * y).sum(axis=-1)
+    share: Any = 1.0 if weight is None else y.sum(axis=-1)  # of a row, in rows of weight 1
+    rows = total * share - (logits * y).sum(axis=-1)
 
     def pull(n: int, g: Any) -> Any:
         flow = g.reshape((*g.shape, 1))
         if n == 0:
-            return weighted(softmax(logits, accurate=accurate) - y, flow)
-        return weighted(log_softmax(logits, accurate=accurate) * (smoothing - 1.0), flow)
+            expected = softmax(logits, accurate=accurate)
+            if weight is not None:
+                expected = expected * share.reshape((*share.shape, 1))
+            return weighted(expected - y, flow)
+        likely = log_softmax(logits, accurate=accurate) * (smoothing - 1.0)
+        return weighted(likely if weight is None else likely * by_class, flow)
 
     rows = differentiated(rows, [logits, labels] if isinstance(labels, Secret) else [logits], pull)
     return rows.mean()

@@ -70,6 +70,19 @@ def _same(length: int, size: int, stride: int, dilation: int) -> tuple[int, int]
     return total // 2, total - total // 2
 
 
+def beyond(lengths: Shape, size: Shape, stride: Shape, padding: Edges, dilation: Shape) -> Shape:
+    """By axis, what a last window needs behind the padding where windows that begin inside the
+    picture, or the zeros before it, count though they end behind: PyTorch's ceil_mode."""
+    found = []
+    sides = zip(lengths, size, stride, padding, dilation, strict=True)
+    for length, k, step, (before, after), apart in sides:
+        room, reach = length + before + after, (k - 1) * apart + 1
+        last = -(-(room - reach) // step) if room >= reach else 0
+        last -= last * step >= length + before  # it would begin behind
+        found.append(max(0, last * step + reach - room) if room >= reach else 0)
+    return tuple(found)
+
+
 def _whole(value: Any, least: int) -> int | None:
     if isinstance(value, (bool, np.bool_)):
         return None

@@ -68,6 +68,18 @@ NETWORKS: dict[str, tuple[tuple[int, ...], list[nn.Layer]]] = {
             nn.GELU(),
         ],
     ),
+    "pictures that windows leave": (
+        (2, 7, 6),
+        [
+            nn.MaxPool2d(2, ceil_mode=True),
+            nn.Conv2d(2, 3, 2, padding=2),
+            nn.MaxPool2d(2, 2, 1, dilation=2),
+            nn.AvgPool2d(2, stride=2, ceil_mode=True),
+            nn.Flatten(2),
+            nn.Dense(4, 3),
+            nn.Flatten(),
+        ],
+    ),
     "rows": (
         (6,),
         [

@@ -115,9 +115,13 @@ def test_it_ends_once_nothing_improves():
 def test_the_finish_has_what_a_check_found_best():
     """Rates below zero undo what two epochs have learnt, and the run goes on for a while."""
 
+    class Climbing(SGD):
+        def rate(self, step):
+            return 0.5 if step < 12 else -0.1
+
     class Best(Blobs):
         epochs, weights = 6, "none"
-        optimiser = SGD(lr=lambda step: 0.5 if step < 12 else -0.1)
+        optimiser = Climbing(lr=lambda step: 0.5)
         early = EarlyStop("loss", patience=2, smaller=True, restore_best=True)
         metrics = {"loss": CrossEntropy(limit=24), "accuracy": accuracy}
         to = {"accuracy": "bob"}

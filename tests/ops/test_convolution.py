@@ -217,6 +217,72 @@ def test_average_pooling_with_padding(size, stride, padding, counted):
     assert np.abs(run.results[0]["out"] - np.reshape(clear, x.shape)).max() <= 4 * ULP
 
 
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize(
+    ("lengths", "size", "stride", "padding", "apart"),
+    [
+        ((5, 7), 2, 2, 0, 1),
+        ((6, 6), 3, 2, 1, 1),
+        ((5, 4), (2, 3), (3, 2), 0, 1),
+        ((4, 4), 2, 4, 0, 1),
+        ((4, 5), 2, 3, 1, 1),  # the last window would begin behind the picture
+        ((8, 7), 2, 3, 0, 2),
+    ],
+)
+def test_ceil_mode_lets_a_window_that_begins_inside_end_behind(
+    lengths, size, stride, padding, apart, whole
+):
+    """PyTorch's formulas, window by window: what is behind the padding is neither picked nor
+    counted, what is padded is not picked, and counted if `whole`."""
+    x = numbers((2, 3, *lengths), 4) - 16.0
+    sizes, steps, edges = pooled(size), pooled(stride), pooled(padding)
+    starts = []
+    for n, k, step, edge in zip(lengths, sizes, steps, edges, strict=True):
+        count = -(-(n + 2 * edge - (k - 1) * apart - 1) // step) + 1
+        count -= (count - 1) * step >= n + edge
+        starts.append([each * step - edge for each in range(count)])
+    top, mean = (np.zeros((2, 3, *map(len, starts))) for _ in range(2))
+    for i, j in np.ndindex(*top.shape[2:]):
+        reach = [
+            [at for at in range(first, first + k * apart, apart) if at < n + edge]
+            for first, k, n, edge in zip(
+                (starts[0][i], starts[1][j]), sizes, lengths, edges, strict=True
+            )
+        ]
+        rows, columns = (
+            [at for at in a if 0 <= at < n] for a, n in zip(reach, lengths, strict=True)
+        )
+        seen = x[:, :, rows][..., columns]
+        count = np.prod([len(each) for each in (reach if whole else (rows, columns))])
+        top[:, :, i, j], mean[:, :, i, j] = seen.max((2, 3)), seen.sum((2, 3)) / count
+    around = lambda x: max_pool2d(x, size, stride, padding, apart, True)  # noqa: E731
+    check(around, x, bound=0.0, clear=top)
+    if apart == 1:
+        sides = (size, stride, padding, whole, True)
+        check(lambda x: avg_pool2d(x, *sides), x, bound=160 * ULP, clear=mean)
+    row = x[:, :, :, 0]
+    longer = max_pool1d, row, (sizes[0], steps[0], edges[0], apart, True)
+    check(
+        lambda x: longer[0](x, *longer[2]),
+        row,
+        bound=0.0,
+        clear=[
+            [
+                [
+                    max(
+                        each[at]
+                        for at in range(first, first + sizes[0] * apart, apart)
+                        if 0 <= at < lengths[0]
+                    )
+                    for first in starts[0]
+                ]
+                for each in channels
+            ]
+            for channels in row
+        ],
+    )
+
+
 def test_global_average_pooling_is_the_mean_of_a_channel():
     x = numbers((2, 3, 4, 4), 5)
     run = check(global_avg_pool2d, x, bound=ULP, clear=x.mean(axis=(2, 3)))

@@ -237,6 +237,30 @@ def test_cross_entropy_and_its_gradient_are_those_of_pytorch(rows, smoothing, pu
     )
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_classes_count_by_their_weight(smoothing):
+    """PyTorch's formula of labels that are probabilities."""
+    z, y, weight = classes(20, 3, 4.0), one_hot((20,), 3), np.array([0.5, 1.0, 4.0])
+    smooth = (y * (1 - smoothing) + smoothing / 3) * weight
+    slope = (true_softmax(z) * smooth.sum(-1, keepdims=True) - smooth) / 20
+    by_labels = -(1 - smoothing) * weight * (z - true_sum(z)) / 20
+
+    def all_of(z, y):
+        found = cross_entropy(z, y, smoothing, weight=weight)
+        dz, dy = gradient(found, [z, y])
+        return {"loss": found, "dz": dz, "dy": dy}
+
+    run = secure(all_of, z, y, limit=4.0, fraction_bits=20)
+    assert abs(run.results[0]["loss"] + (smooth * (z - true_sum(z))).sum(-1).mean()) <= 2e-4
+    assert np.abs(run.results[0]["dz"] - slope).max() <= 1e-4
+    assert np.abs(run.results[0]["dy"] - by_labels).max() <= 4e-4
+    counted, plain = (
+        secure(lambda z, y: gradient(cross_entropy(z, y, weight=w), [z])[0], z, y, limit=4.0)
+        for w in (weight, None)
+    )
+    assert counted.rounds <= plain.rounds + 1
+
+
 def test_the_gradient_by_secret_labels():
     z, y = classes(60, 4, 4.0)[:8], one_hot((8,), 4)
     run = secure(
@@ -281,6 +305,8 @@ def test_a_loss_that_nobody_looks_at_costs_nothing():
         (lambda z: logsumexp(z[:, :0]), "no classes"),
         (lambda z: cross_entropy(z, np.zeros((3, 3))), "must sum to 1"),
         (lambda z: cross_entropy(z, np.eye(4)), "they must be alike"),
+        (lambda z: cross_entropy(z, z, weight=(1.0, 2.0)), "above 0 for each of 3 classes"),
+        (lambda z: cross_entropy(z, z, weight=(1.0, 2.0, 0.0)), "above 0 for each of 3 classes"),
         (lambda z: cross_entropy(z, z, 1.0), "a number from 0 to 1"),
         (lambda z: cross_entropy(z, z, math.nan), "finite number"),
     ],

@@ -85,13 +85,31 @@ def _max_pool(w: Writer, layer: nn.MaxPool2d, path: str, x: str) -> str:
         "MaxPool",
         [x],
         kernel_shape=_by_axis(layer.kernel_size, layer.axes),
+        dilations=_by_axis(layer.dilation, layer.axes),
+        ceil_mode=int(layer.ceil_mode),
         **_strides(layer, layer.axes),
     )
 
 
 def _average_pool(w: Writer, layer: nn.AvgPool2d, path: str, x: str) -> str:
-    sides = {"count_include_pad": int(layer.count_include_pad), **_strides(layer, layer.axes)}
+    sides = {
+        "count_include_pad": int(layer.count_include_pad),
+        "ceil_mode": int(layer.ceil_mode),
+        **_strides(layer, layer.axes),
+    }
     return w.node("AveragePool", [x], kernel_shape=_by_axis(layer.kernel_size, layer.axes), **sides)
+
+
+def _flatten(w: Writer, layer: nn.Flatten, path: str, x: str) -> str:
+    start, end = layer.start_dim, layer.end_dim
+    if (start, end) == (1, -1):
+        return w.node("Flatten", [x])
+    if start < 0 or end != -1:
+        raise JobError(
+            f"{path}: Flatten({start}, {end}) has no form in ONNX where the number of axes is not"
+            " known; count start_dim from the front, and leave out end_dim"
+        )
+    return w.node("Reshape", [x, w.constant(np.array([0] * start + [-1]))])
 
 
 def _sequential(w: Writer, layer: nn.Sequential, path: str, x: str) -> str:
@@ -126,7 +144,7 @@ LAYERS: dict[type[nn.Layer], Rule] = {
     nn.GlobalAvgPool2d: lambda w, layer, path, x: w.node(
         "Flatten", [w.node("GlobalAveragePool", [x])]
     ),
-    nn.Flatten: _simple("Flatten"),
+    nn.Flatten: _flatten,
     nn.Dropout: lambda w, layer, path, x: x,
     nn.Embedding: lambda w, layer, path, x: w.node(
         "MatMul", [x, w.weight(f"{path}.weight", (layer.num_embeddings, layer.embedding_dim))]
