@@ -48,6 +48,7 @@ from protocol.channel import Connection
 from protocol.errors import DataError, ProtocolError
 from protocol.prg import SEED_BYTES, derive, fresh_seed, keystream
 from protocol.wire import Kind, Message
+from protocol.wording import span
 
 from .agreement import expect
 from .points import POINT, hashed, multiplied
@@ -153,7 +154,7 @@ async def join(
     seconds = time.monotonic() - begun
     note(
         f"{peer.role} has {len(rows.places):,} of the {len(ids):,} ids here, and {count:,} in all"
-        f" ({seconds:.1f} s)"
+        f" ({span(seconds)})"
     )
     return rows
 

@@ -11,7 +11,8 @@ from types import MappingProxyType
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.measure import Measurement
+from rich.table import Column, Table
 
 from protocol.channel import LinkShape
 from protocol.cost import LAN, Network
@@ -25,7 +26,7 @@ from protocol.predict import PredictedTime, predict
 from protocol.sealed_material import Extent, Layout
 from protocol.tables import tables
 from protocol.views import Shape
-from protocol.wording import counted, recurring
+from protocol.wording import counted, recurring, size, span
 
 from .agreement import LEARNERS
 from .formats.frames import Frame
@@ -35,6 +36,9 @@ from .inputs import default_tensor, read_inputs
 from .loading import check_tensors, trace_job
 
 PERFECT = LinkShape()
+COUNTS = ("rounds", "messages", "alice sends", "bob sends", "dealt to bob")
+WIDEST = 1000  # columns that a table may ask for
+LABELS = ("before", "each iteration", "each check", "after")  # by phase
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -71,7 +75,17 @@ class Planned:
     @property
     def predicted(self) -> PredictedTime:
         """Seconds over the links."""
-        return predict(self.plan, self.link, self.dealer_link)
+        return self.prediction(self.plan)
+
+    @property
+    def network(self) -> Network:
+        """The links as one."""
+        link = self.link
+        return Network(link.rtt, link.bandwidth, self.dealer_link.bandwidth, link.jitter)
+
+    def prediction(self, plan: Plan) -> PredictedTime:
+        """Seconds over the same links, of another plan for the same job."""
+        return predict(plan, self.link, self.dealer_link)
 
     def over(self, link: LinkShape, dealer_link: LinkShape | None = None) -> Planned:
         """The same over other links; the dealer's is like the one between the parties if it is not
@@ -111,7 +125,7 @@ class Planned:
             "kept": {name: list(each.dims) for name, each in plan.kept.items()},
             "fraction_bits": plan.traced.numerics.fraction_bits,
             "choice": plan.traced.choice,
-            "comparisons": [str(way) for way in plan.comparisons],
+            "comparisons": [self._way(way) for way in plan.comparisons],
             "assumptions": plan.traced.assumptions,
             "warnings": plan.lowering.warnings,
         }
@@ -131,30 +145,9 @@ class Planned:
     def show(self, console: Console) -> None:
         """Print the same."""
         plan = self.plan
-        table = Table(
-            title=f"job {self.name}: {counted(plan.dealing.steps, 'iteration')}",
-            title_justify="left",
-        )
-        for heading in ("", "rounds", "messages", "alice sends", "bob sends", "dealt to bob"):
-            table.add_column(heading, justify="right" if heading else "left")
         every = plan.dealing.schedule.every
-        labels = ("before", "each iteration", "each check", "after")
-        for phase, label in zip(Phase, labels, strict=True):
-            if phase == Phase.CHECK and not every:
-                continue
-            cost = plan.costs[phase]
-            row = (cost.rounds, 2 * cost.rounds, *cost.sent, cost.dealt)
-            table.add_row(label, *(f"{n:,}" for n in row))
-        table.add_section()
-        total = (
-            plan.rounds,
-            2 * plan.rounds,
-            plan.bytes_sent(0),
-            plan.bytes_sent(1),
-            plan.dealt_bytes,
-        )
-        table.add_row("in all", *(f"{n:,}" for n in total))
-        console.print(table)
+        console.print(f"job {self.name}: {counted(plan.dealing.steps, 'iteration')}", markup=False)
+        self._show_counts(console)
         if every:
             console.print(
                 f"A check comes after {recurring(every, 'iteration')} and after the last; the"
@@ -164,22 +157,20 @@ class Planned:
             "Bytes are payload. Alice is dealt a 32-byte seed; so is Bob, besides the above."
         )
         console.print(
-            f"Memory: about {plan.party_memory / 1e6:.1f} MB of tensors and material at a party, "
-            f"{plan.dealer_memory / 1e6:.1f} MB at the dealer."
+            f"Memory: about {size(plan.party_memory)} of tensors and material at a party,"
+            f" {size(plan.dealer_memory)} at the dealer."
         )
         predicted = self.predicted
-        each = (
-            f", {1000 * predicted.step_seconds / plan.dealing.steps:.3g} ms an iteration"
-            if plan.dealing.steps
-            else ""
-        )
+        each = ""
+        if steps := plan.dealing.steps:
+            each = f", {span(predicted.step_seconds / steps)} an iteration, with checks and waits"
         both, dealer = (
             f"{link}" if link != PERFECT else "a link without latency or limit"
             for link in (self.link, self.dealer_link)
         )
         if self.dealer_link != self.link:
             both = f"{both}, and {dealer} to the dealer"
-        console.print(f"Predicted: {predicted.seconds:.2f} s online over {both}{each}.")
+        console.print(f"Predicted: {span(predicted.seconds)} online over {both}{each}.")
         if plan.kept:
             console.print(f"Kept: {plan.keeps}.", markup=False)
         for line in self.reveals:
@@ -188,9 +179,42 @@ class Planned:
             console.print(f"Fraction bits, chosen: {plan.traced.choice}.", markup=False)
         for n, way in enumerate(plan.comparisons):
             how = "would be" if n else f"are made, for {plan.traced.network},"
-            console.print(f"Comparisons {how} {way}.", markup=False)
+            console.print(f"Comparisons {how} {self._way(way)}.", markup=False)
         for text in plan.notes:
             console.print(f"Note: {text}.", markup=False)
+
+    def _way(self, way: Plan) -> str:
+        """How comparisons join in a plan, and what a run costs so."""
+        return (
+            f"{way.lowering.joins}: {counted(way.rounds, 'round')},"
+            f" {max(map(way.bytes_sent, (0, 1))):,} bytes sent by a party, {way.dealt_bytes:,}"
+            f" dealt, {span(self.prediction(way).seconds)}"
+        )
+
+    def _show_counts(self, console: Console) -> None:
+        """A table of exact counts; where that would not fit, a sentence for each row."""
+        plan = self.plan
+        table = Table(*(Column(each, justify="right", no_wrap=True) for each in ("", *COUNTS)))
+        table.columns[0].justify = "left"
+        rows: list[tuple[str, int, int, int, int, int]] = [
+            (label, cost.rounds, 2 * cost.rounds, *cost.sent, cost.dealt)
+            for label, (cost, times) in zip(LABELS, plan.executions, strict=True)
+            if label != LABELS[Phase.CHECK] or times
+        ]
+        alice, bob = map(plan.bytes_sent, (0, 1))
+        rows.append(("in all", plan.rounds, 2 * plan.rounds, alice, bob, plan.dealt_bytes))
+        for label, *counts in rows:
+            table.add_row(label, *(f"{n:,}" for n in counts), end_section=label == LABELS[-1])
+        if Measurement.get(console, console.options.update(max_width=WIDEST), table).minimum <= (
+            console.width
+        ):
+            console.print(table)
+            return
+        for label, rounds, messages, alice, bob, dealt in rows:
+            console.print(
+                f"{label}: {counted(rounds, 'round')}, {counted(messages, 'message')}, alice sends"
+                f" {counted(alice, 'byte')}, bob sends {bob:,}, dealt to bob {dealt:,}"
+            )
 
 
 def network(settings: Any) -> Network:

@@ -15,7 +15,7 @@ from protocol.errors import ConfigError, DataError, OutOfRangeError
 from protocol.extras import needed
 from protocol.graph import Array
 from protocol.guard import sentence
-from protocol.wording import counted
+from protocol.wording import counted, span
 
 from .attempts import Report
 from .display import flat
@@ -126,9 +126,9 @@ class Result:
     def __repr__(self) -> str:
         """Names and shapes, small arrays whole, and the cost in a line."""
         said = (
-            f"{self.report.seconds:.2f} s: {counts(self.report)}"
+            f"{span(self.report.seconds)}: {counts(self.report)}"
             if self.report.rounds
-            else f"{self.report.seconds:.2f} s in the clear"
+            else f"{span(self.report.seconds)} in the clear"
         )
         lines = [
             f"{name} {array.shape}" + (f" {flat(array)}" if array.size <= 8 else "")

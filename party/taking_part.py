@@ -16,7 +16,7 @@ from protocol.keyring import PLAINTEXT
 from protocol.log import configure
 from protocol.processes import run_until_signalled
 from protocol.signals import Halted, held, reacting, unwind
-from protocol.wording import counted
+from protocol.wording import counted, span
 
 from .api import Party
 from .attempts import Report, Run
@@ -98,7 +98,7 @@ def finish(
     learnt = ", ".join(f"{name} {array.shape}" for name, array in report.results.items())
     terminal.note(f"revealed to {intent.role}: {learnt or 'nothing'}", "revealed")
     terminal.note(
-        f"done in {report.seconds:.2f} s online: {counts(report)}; waited for material"
+        f"done in {span(report.seconds)} online: {counts(report)}; waited for material"
         f" {counted(report.waits_for_material, 'time')}",
         "done",
     )

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
+import numpy as np
+
 from .correlations import Correlation, Field
 from .schedule import Phase, PhaseRun, PhaseSchedule
 
@@ -155,6 +157,12 @@ class Dealing:
                 size = self.batch(phase, first)
                 yield phase, first, size
                 first += size
+
+    @cached_property
+    def walk(self) -> tuple[np.ndarray, np.ndarray]:
+        """The same from the first step on: phases, and how many executions of each."""
+        found = np.array([(phase, count) for phase, _, count in self.batches()], np.int64)
+        return found[:, 0], found[:, 1]
 
     def chunks(self, start: int = 0) -> Iterator[Chunk]:
         """What is streamed to Bob, in order; steps from `start` on. Phases in which nothing is

@@ -18,7 +18,7 @@ from . import contract_codec
 from .checks import checked, run_costs
 from .choice import choose_joins, compared_sizes
 from .contract import Dealing, PhaseDealing
-from .cost import PhaseCost, run_seconds
+from .cost import PhaseCost
 from .describe import often, reveals
 from .digest import Listing
 from .errors import JobError
@@ -36,24 +36,7 @@ from .sizing import Sizes
 from .solver import size
 from .tracing import Traced
 from .variables import GUARDS, SHARE_OF
-from .wording import counted, together
-
-
-@dataclass(frozen=True)
-class Way:
-    """How comparisons may join, and what a run costs so."""
-
-    joins: Joins
-    rounds: int
-    sent: int  # bytes, by the party that sends more
-    dealt: int  # bytes
-    seconds: float  # over the network that is planned for
-
-    def __str__(self) -> str:
-        return (
-            f"{self.joins}: {counted(self.rounds, 'round')}, {self.sent:,} bytes sent by a party,"
-            f" {self.dealt:,} dealt, {self.seconds:.3g} s"
-        )
+from .wording import together
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,26 +110,19 @@ class Plan:
         ]
 
     @property
-    def comparisons(self) -> list[Way]:
-        """How comparisons join, then the other ways; none where nothing is compared."""
-        traced, own = self.traced, self.lowering
-        compared = compared_sizes(own.sizes)
-        largest = max(compared, default=0)
-        ways = dict.fromkeys(
-            [own.joins, Joins(), Joins(largest), Joins(largest, largest)] if largest else []
-        )
-        found = []
-        for joins in ways:
-            lowering = Lowering(own.sizes, own.party, own.learners, joins)
-            costs = run_costs(traced.job, lowering, traced.iterations)
-            rounds, sent, dealt = (
-                sum(times * each for (_, times), each in zip(costs, counts, strict=True))
-                for counts in zip(
-                    *((cost.rounds, max(cost.sent), cost.dealt) for cost, _ in costs), strict=True
-                )
-            )
-            found.append(Way(joins, rounds, sent, dealt, run_seconds(costs, traced.network)))
-        return found
+    def comparisons(self) -> list[Plan]:
+        """This plan, then those whose comparisons join in other ways; none where nothing is
+        compared."""
+        own = self.lowering
+        largest = max(compared_sizes(own.sizes), default=0)
+        others = dict.fromkeys([Joins(), Joins(largest), Joins(largest, largest)])
+        others.pop(own.joins, None)
+        return [self, *map(self._joined, others)] if largest else []
+
+    def _joined(self, joins: Joins) -> Plan:
+        own = self.lowering
+        lowering = Lowering(own.sizes, own.party, own.learners, joins)
+        return _made(self.traced, lowering, self.guards, self.guarded)
 
     @property
     def notes(self) -> list[str]:
@@ -171,11 +147,6 @@ class Plan:
                     continue
             found.append((plan, one.worst.error))
         return found
-
-    @property
-    def seconds(self) -> float:
-        """Of a run over the network that is planned for."""
-        return run_seconds(self.executions, self.traced.network)
 
     @property
     def executions(self) -> list[tuple[PhaseCost, int]]:
@@ -234,7 +205,11 @@ def make_plan(traced: Traced, party: int, learners: tuple[int, ...], guard: bool
             traced.job, Lowering(sizes, party, learners, joins), traced.iterations
         ),
     )
-    lowering = Lowering(sizes, party, learners, joins)
+    return _made(traced, Lowering(sizes, party, learners, joins), guards, guard)
+
+
+def _made(traced: Traced, lowering: Lowering, guards: Guards, guard: bool) -> Plan:
+    sizes, learners = lowering.sizes, lowering.learners
     phases = [lowering.phases[phase] for phase in Phase]
     dealt = tuple(_dealing(code) for code in phases)
     costs = tuple(PhaseCost.of(code) for code in phases)

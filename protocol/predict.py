@@ -11,6 +11,8 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
+import numpy as np
+
 from .channel.shaping import LinkShape
 from .cost import HEADER, Network, Pace, dealing_seconds, online_seconds
 from .graph import Phase
@@ -33,25 +35,22 @@ def predict(
     perfect one)."""
     pace, dealer = pace or Pace(), dealer or LinkShape()
     network = Network(peer.rtt, peer.bandwidth, dealer.bandwidth, peer.jitter)
-    ticks = [online_seconds(cost, network, pace) for cost in plan.costs]
-    now = waited = 0.0
-    sent = dealer.rtt / 2  # when the dealer's link is free: Bob's credit has to get there first
-    begun = last = 0.0  # when the steps begin; when what the finish needs is there
-    for phase, _, count in plan.dealing.batches():
-        size, here = 8 * count * plan.dealing.phases[phase].dealt_words, 0.0
-        if size:
-            sent += dealing_seconds(size + HEADER, network, pace)
-            here = sent + dealer.rtt / 2
-        if phase == Phase.FINISH:
-            last = here
-            continue
-        waited += max(0.0, here - now)
-        now = max(now, here) + count * ticks[phase]
-        if phase == Phase.SETUP:
-            begun = now
-    steps = now - begun
-    waited += max(0.0, last - now)
-    return PredictedTime(max(now, last) + ticks[Phase.FINISH], steps, waited)
+    ticks = np.array([online_seconds(cost, network, pace) for cost in plan.costs])
+    phases, counts = plan.dealing.walk
+    sizes = 8 * counts * np.array([own.dealt_words for own in plan.dealing.phases])[phases]
+    each, which = np.unique(sizes, return_inverse=True)
+    sending = np.array([size and dealing_seconds(size + HEADER, network, pace) for size in each])
+    # Bob's credit has to get to the dealer first
+    here = np.where(sizes > 0, dealer.rtt + np.cumsum(sending[which]), 0.0)
+    online, own = phases != Phase.FINISH, ticks[phases] * counts
+    before = np.cumsum(own[online]) - own[online]  # with no wait
+    # the longest that any batch so far was late
+    late = np.maximum.accumulate(np.maximum(here[online] - before, 0.0))
+    begun, over = ((before + own[online] + late)[n] for n in (0, -1))  # of the steps
+    last = max(0.0, float(here[~online].max()) - over)  # for what the finish needs
+    return PredictedTime(
+        float(over + last + ticks[Phase.FINISH]), float(over - begun), float(late[-1] + last)
+    )
 
 
 def calibrated(

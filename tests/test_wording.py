@@ -10,7 +10,7 @@ from party import plan, simulate
 from party.pages.plan import plan_page
 from party.result import counts
 from protocol.jobs import Input, Job
-from protocol.wording import counted, recurring, together
+from protocol.wording import counted, recurring, size, span, together, unit
 
 SEVERAL = r"(?<![\d.,])1 (rounds|iterations|steps|messages|bytes|checks|elements)\b"
 
@@ -58,3 +58,29 @@ def test_a_run_of_one_iteration_is_told_so():
     for text in (planned.text, plan_page(planned), counts(done.report)):
         assert not (wrong := re.search(SEVERAL, text)), text[wrong.start() - 40 : wrong.end() + 20]
     assert "after every step" in " ".join(planned.plan.reveals)
+
+
+def test_amounts_are_written_as_people_read_them():
+    assert [size(n) for n in (0, 6400, 12_345, 64_153_816)] == [
+        "0 B",
+        "6,400 B",
+        "12.3 kB",
+        "64.2 MB",
+    ]
+    seconds = (0, 85e-6, 0.0416, 6.93, 416.2, 7500)
+    assert [span(each) for each in seconds] == [
+        "0 s",
+        "85 µs",
+        "41.6 ms",
+        "6.93 s",
+        "6 min 56 s",
+        "2 h 5 min",
+    ]
+    assert [span(each) for each in (1e-9, 119.6, 3599.6, 2300.0, 1e6)] == [
+        "0.001 µs",
+        "2 min 0 s",
+        "1 h 0 min",
+        "38 min 20 s",
+        "277 h 47 min",
+    ]
+    assert unit(416)[0] == "min" and unit(0.05)[0] == "ms"

@@ -23,6 +23,7 @@ from protocol.log import configure
 from protocol.prg import fresh_seed
 from protocol.processes import run_until_signalled
 from protocol.schedule import Phase
+from protocol.wording import size, span
 
 from ..offer import making
 from ..service import workers_of
@@ -77,12 +78,12 @@ def run(config: Config) -> int:
         print(json.dumps(asdict(rate) | more))
         return 0
     print(
-        f"{rate.workers} at work for {rate.seconds:.1f} s: {rate.bytes / rate.seconds / 1e6:,.1f}"
-        f" MB a second, {rate.bytes / rate.seconds / unit:,.2f} {what} of {unit:,} bytes.\nA chunk"
-        f" of {rate.bytes / rate.chunks / 1e6:,.2f} MB took {1e3 * rate.working / rate.chunks:,.2f}"
-        f" ms to make and {1e3 * rate.overhead:,.2f} ms besides.\nMemory:"
-        f" {making(dealing) / 1e6:,.1f} MB for each chunk in the making; this process had"
-        f" {peak / 1e6:,.0f} MB at most."
+        f"{rate.workers} at work for {span(rate.seconds)}:"
+        f" {rate.bytes / rate.seconds / 1e6:,.1f} MB a second,"
+        f" {rate.bytes / rate.seconds / unit:,.2f} {what} of {unit:,} bytes.\nA chunk of"
+        f" {size(rate.bytes / rate.chunks)} took {span(rate.working / rate.chunks)} to make and"
+        f" {span(rate.overhead)} besides.\nMemory: {size(making(dealing))} for each chunk in the"
+        f" making; this process had {size(peak)} at most."
     )
     return 0
 

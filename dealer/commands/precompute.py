@@ -12,7 +12,7 @@ from protocol.keyring import other_key, own_key
 from protocol.log import configure
 from protocol.schedule import Phase
 from protocol.sealed_material import Extent
-from protocol.wording import counted
+from protocol.wording import counted, span
 
 from ..store import names, precompute
 from .planned import planned
@@ -65,7 +65,7 @@ def run(config: Config) -> int:
     )
     log(
         f"material {material[:8]} for session {config.session}: {counted(dealing.steps, 'step')}"
-        f" and {extent.steps - dealing.steps:,} spare, made in {time.monotonic() - begun:.1f} s",
+        f" and {extent.steps - dealing.steps:,} spare, made in {span(time.monotonic() - begun)}",
         "precomputed",
     )
     for path in names(config.out, config.session).values():

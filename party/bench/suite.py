@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 from rich.console import Console
 
-from protocol.wording import counted
+from protocol.wording import counted, size, span
 
 from . import dealer
 from .measuring import measure
@@ -48,44 +48,24 @@ class TableFormat:
         )
 
 
-def _seconds(value: float) -> str:
-    return (
-        f"{value:.3f} s"
-        if value >= 1
-        else f"{value * 1e3:.2f} ms"
-        if value >= 1e-3
-        else f"{value * 1e6:.0f} µs"
-    )
-
-
-def _bytes(value: float) -> str:
-    return (
-        f"{value / 1e6:.2f} MB"
-        if value >= 1e5
-        else f"{value / 1e3:.2f} kB"
-        if value >= 1e3
-        else f"{value:.0f} B"
-    )
-
-
 ONLINE = TableFormat(
     "Online: one repeat with its material at hand; free: the dealer at work on the same machine",
     (
         ("workload", lambda r: r.name),
         ("n", lambda r: f"{r.n:,}"),
-        ("median", lambda r: _seconds(r.seconds_median)),
-        ("least", lambda r: _seconds(r.seconds_min)),
+        ("median", lambda r: span(r.seconds_median)),
+        ("least", lambda r: span(r.seconds_min)),
         ("repeats", lambda r: str(r.repeats)),
         ("rounds", lambda r: f"{r.rounds:,}"),
-        ("sent", lambda r: _bytes(r.bytes_sent)),
-        ("dealt", lambda r: _bytes(r.dealt_bytes)),
-        ("dealer", lambda r: _seconds(r.dealer_seconds)),
-        ("free", lambda r: _seconds(r.free_seconds)),
+        ("sent", lambda r: size(r.bytes_sent)),
+        ("dealt", lambda r: size(r.dealt_bytes)),
+        ("dealer", lambda r: span(r.dealer_seconds)),
+        ("free", lambda r: span(r.free_seconds)),
         ("waits", lambda r: str(r.waits_for_material)),
-        ("cpu", lambda r: _seconds(r.cpu_seconds)),
+        ("cpu", lambda r: span(r.cpu_seconds)),
         ("rss", lambda r: f"{r.peak_rss_mb:.0f} MB"),
-        ("exchange", lambda r: f"{r.rtt_us:.0f} µs"),
-        ("float64", lambda r: _seconds(r.reference_seconds)),
+        ("exchange", lambda r: span(r.rtt_us / 1e6)),
+        ("float64", lambda r: span(r.reference_seconds)),
         ("ratio", lambda r: f"{r.ratio:.1f}"),
     ),
 )
@@ -93,8 +73,8 @@ DEALER = TableFormat(
     "Dealer: material of each kind, nothing else running",
     (
         ("kind", lambda r: r.name.removeprefix("dealer: ")),
-        ("1 worker", lambda r: f"{_bytes(r.bytes_per_second[0])}/s"),
-        ("2 workers", lambda r: f"{_bytes(r.bytes_per_second[1])}/s"),
+        ("1 worker", lambda r: f"{size(r.bytes_per_second[0])}/s"),
+        ("2 workers", lambda r: f"{size(r.bytes_per_second[1])}/s"),
         ("elements, 1 worker", lambda r: f"{r.per_second[0]:,.0f}/s"),
         ("2 workers", lambda r: f"{r.per_second[1]:,.0f}/s"),
     ),

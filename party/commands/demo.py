@@ -25,7 +25,7 @@ from protocol.matching import matching
 from protocol.ops.coarse import Coarse
 from protocol.tables import tables
 from protocol.variables import GUARDS
-from protocol.wording import counted
+from protocol.wording import counted, span
 
 from ..agreement import LEARNERS
 from ..bench.suite import suite
@@ -342,7 +342,7 @@ def _show(
         f"Largest difference from the plaintext twin{beyond}: {summary['max_abs_weight_error']:.2g}"
     )
     print(
-        f"{summary['seconds']:.2f} s online, {counted(summary['rounds'], 'round')},"
+        f"{span(summary['seconds'])} online, {counted(summary['rounds'], 'round')},"
         f" {summary['messages']:,} messages; sent {summary['bytes_sent']['alice']:,} and"
         f" {summary['bytes_sent']['bob']:,} bytes, dealt {summary['dealt_bytes']['alice']:,} and"
         f" {summary['dealt_bytes']['bob']:,} (alice, bob); waited for material"

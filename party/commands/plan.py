@@ -4,6 +4,7 @@ should take over a given link."""
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from rich.console import Console
 
@@ -88,16 +89,13 @@ def _prediction(settings: Config, model: SharedModel | None) -> Job:
 def _links(settings: Config) -> tuple[LinkShape, LinkShape]:
     """The links that the prediction is for: between the parties, and to the dealer; as far as
     nothing else is said, what is planned for."""
-    link = parse_shape(settings.link or "rtt=0ms")
-    if settings.rtt is not None or settings.bandwidth is not None:
-        link = LinkShape(
-            settings.rtt if settings.rtt is not None else link.rtt,
-            link.jitter,
-            settings.bandwidth if settings.bandwidth is not None else link.bandwidth,
-        )
+    told = {name: getattr(settings, name) for name in ("rtt", "bandwidth", "dealer_bandwidth")}
+    told = {name: value for name, value in told.items() if value is not None}
+    whole = network(settings)
+    link = LinkShape(whole.rtt, 0.0, whole.bandwidth) if told else LinkShape()
+    if settings.link:
+        own = {name: value for name, value in told.items() if name != "dealer_bandwidth"}
+        link = replace(parse_shape(settings.link), **own)
     if settings.dealer_link:
         return link, parse_shape(settings.dealer_link)
-    told = settings.rtt, settings.bandwidth, settings.dealer_bandwidth
-    if told == (None, None, None):
-        return link, link
-    return link, LinkShape(link.rtt, link.jitter, network(settings).dealer_bandwidth)
+    return link, replace(link, bandwidth=whole.dealer_bandwidth) if told else link

@@ -7,6 +7,7 @@ from pathlib import Path
 from protocol.config import Config
 from protocol.errors import ConfigError
 from protocol.log import configure
+from protocol.wording import span
 
 from ..api import Party, plain, simulate
 from ..declining import declining
@@ -60,7 +61,7 @@ def _alone(settings: Config) -> int:
     data = given(settings)
     if settings.plain:
         found = plain(job, data, iterations=settings.iterations, view=terminal)
-        terminal.note(f"done in {found.report.seconds:.2f} s in the clear, with float64", "done")
+        terminal.note(f"done in {span(found.report.seconds)} in the clear, with float64", "done")
     else:
         found = simulate(
             job,
@@ -72,7 +73,7 @@ def _alone(settings: Config) -> int:
             view=terminal,
         )
         terminal.note(
-            f"done in {found.report.seconds:.2f} s, dealer, alice and bob in one process:"
+            f"done in {span(found.report.seconds)}, dealer, alice and bob in one process:"
             f" {counts(found.report)}",
             "done",
         )

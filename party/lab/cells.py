@@ -22,6 +22,7 @@ from protocol.graph import Phase
 from protocol.plan import Plan
 from protocol.predict import PredictedTime, calibrated, predict
 from protocol.prg import fresh_seed
+from protocol.wording import span
 
 from ..local import Trio
 
@@ -163,8 +164,8 @@ def survey(
     for number, (link, dealer) in enumerate(links, 1):
         cell = measure(order, link, dealer, pace, seconds, most)
         told(
-            f"{number} of {len(links)}: {link}: {1e3 * cell.per_iteration:.3g} ms an iteration "
-            f"({cell.iterations:,} of them), predicted {1e3 * cell.predicted_per_iteration:.3g} ms "
+            f"{number} of {len(links)}: {link}: {span(cell.per_iteration)} an iteration "
+            f"({cell.iterations:,} of them), predicted {span(cell.predicted_per_iteration)} "
             f"({cell.error:+.0%})"
         )
         cells.append(cell)

@@ -27,7 +27,7 @@ from protocol.extras import needed
 from protocol.graph import Phase
 from protocol.jobs import ROLES
 from protocol.places import usable
-from protocol.wording import counted
+from protocol.wording import counted, span
 
 from ..command_settings import LAB
 from ..given import given
@@ -143,7 +143,7 @@ class Patience:
             now = time.monotonic()
             if now - max(said, self._at) >= self.LONGEST:
                 said = now
-                self._tell(f"still at work, {now - self._at:.0f} s after: {self._last}")
+                self._tell(f"still at work, {span(round(now - self._at))} after: {self._last}")
 
 
 def order_of(settings: Config) -> PlannedJob:

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
-from .amounts import span
+from protocol.wording import span
+
 from .markup import Child, tag
 
 WIDTH = 960.0
@@ -52,7 +53,7 @@ def table(
     taken: int = -1,
 ) -> Element:
     """`numbers`: a letter for each column: "t" for text, "n" for numbers, "b" for bars. Row `taken`
-    is the one that counts."""
+    is the one that is taken, and says so."""
     kinds = {"t": None, "n": "number", "b": "wide"}
     head = (
         tag("th", text, scope="col", class_=kinds[kind])
@@ -61,11 +62,14 @@ def table(
     body = []
     for number, row in enumerate(rows):
         first, *others = zip(row, numbers, strict=True)
+        name: tuple[Child, ...] = (first[0],)
+        if number == taken:
+            name += (tag("span", " taken", class_="small quiet"),)
         cells = (tag("td", cell, class_=kinds[kind]) for cell, kind in others)
         body.append(
             tag(
                 "tr",
-                tag("th", first[0], scope="row"),
+                tag("th", *name, scope="row"),
                 *cells,
                 class_="taken" if number == taken else None,
             )

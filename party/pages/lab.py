@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
 
-from protocol.wording import counted
+from protocol.wording import counted, size, span
 
-from .amounts import size, span
 from .charts import Curve, bar, curves, even, key, logarithmic, table
 from .markup import Child, page, tag, write
 

@@ -1,5 +1,5 @@
-"""A plan as a page: rounds on a time line, bytes by operation, what is dealt, memory, and the ways
-that were not taken."""
+"""A plan as a page: rounds on a time line, bytes by operation, what is dealt, memory, and what else
+could have been planned."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from protocol.breakdown import OperationCost, kinds, parts
 from protocol.graph import Phase
 from protocol.jobs import ROLES
 from protocol.plan import Plan
-from protocol.wording import counted
+from protocol.wording import counted, size, span
 
 from ..planned import Planned
-from .amounts import size, span
 from .charts import bar, folded, key, table
 from .markup import Child, page, tag, write
 from .timing import NAMES, other_links, time_lines, where_time_goes
@@ -52,7 +51,7 @@ def plan_page(planned: Planned) -> str:
         *_operations(plan),
         *_dealt(plan),
         *_memory(planned),
-        *_alternatives(plan),
+        *_alternatives(planned, over),
         *other_links(planned),
         *_words(plan),
         tag(
@@ -72,7 +71,11 @@ def _tiles(planned: Planned) -> Element:
         [planned.plan.bytes_sent(party) for party in (0, 1)],
     )
     steps = plan.dealing.steps
-    each = f"{span(predicted.step_seconds / steps)} an iteration" if steps else "no iterations"
+    each = (
+        f"{span(predicted.step_seconds / steps)} each, with checks and waits"
+        if steps
+        else "no iterations"
+    )
     each_sends = (
         f"{sent[0]:,} B" if sent[0] == sent[1] else f"alice {sent[0]:,} B, bob {sent[1]:,} B"
     )
@@ -190,65 +193,63 @@ def _memory(planned: Planned) -> list[Child]:
 # ---- what else there is --------------------------------------------------------------------------
 
 
-def _alternatives(plan: Plan) -> list[Child]:
-    ways, precisions = plan.comparisons, plan.precisions
+def _alternatives(planned: Planned, over: str) -> list[Child]:
+    """Plans that differ in one respect. Their seconds are predicted as those of the run are."""
+    plan = planned.plan
+    head = tag("h2", "The way that is taken, and others")
     found: list[Child] = []
-    if ways:
-        most = max(way.seconds for way in ways)
-        rows = [
-            (
-                str(way.joins),
-                f"{way.rounds:,}",
-                size(way.sent),
-                size(way.dealt),
-                span(way.seconds),
-                bar(("bob", way.seconds), whole=most),
-            )
-            for way in ways
+    if plan.comparisons:
+        joins = [(str(way.lowering.joins), way) for way in plan.comparisons]
+        found += _compared("Comparisons", ("How comparisons join",), "t", joins, planned)
+    if plan.precisions:
+        bits = [
+            (f"{way.traced.numerics.fraction_bits}", f"{error:.1e}", way)
+            for way, error in plan.precisions
         ]
-        found += [
-            tag(
-                "p",
-                f"How comparisons join, planned for {plan.traced.network}: the first way is taken.",
-            ),
-            table(
-                "Comparisons",
-                ("Comparisons", "rounds", "sent", "dealt", "takes", ""),
-                rows,
-                "tnnnnb",
-                0,
-            ),
-        ]
-    if precisions:
-        most = max(other.seconds for other, _ in precisions)
-        numbers = [
-            (
-                f"{other.traced.numerics.fraction_bits}",
-                f"{other.rounds:,}",
-                size(max(map(other.bytes_sent, (0, 1)))),
-                size(other.dealt_bytes),
-                f"{error:.1e}",
-                span(other.seconds),
-                bar(("bob", other.seconds), whole=most),
-            )
-            for other, error in precisions
-        ]
-        chosen = [other is plan for other, _ in precisions].index(True)
-        headings = ("Fraction bits", "rounds", "sent", "dealt", "error, of its range", "takes", "")
-        said = f"Fraction bits, planned for {plan.traced.network}: {numbers[chosen][0]} are taken."
-        found += [
-            tag("p", said),
-            table("Fraction bits", headings, numbers, "tnnnnnb", chosen),
-        ]
-    elif not ways:
-        found = [
-            tag(
-                "p",
-                "There was nothing to choose: nothing is compared, and the job states its fraction"
-                " bits.",
-            )
-        ]
-    return [tag("h2", "Ways that were not taken"), *found]
+        headings = "Fraction bits", "error, of its range"
+        found += _compared("Fraction bits", headings, "nn", bits, planned)
+    if not found:
+        said = "nothing is compared, and the job states its fraction bits."
+        return [head, tag("p", f"There was nothing to choose: {said}")]
+    said = f"What is taken was chosen for {plan.traced.network}."
+    if planned.network != plan.traced.network:
+        said += (
+            f" The times are those over {over}; --rtt, --bandwidth and --dealer-bandwidth choose"
+            " for another."
+        )
+    elif any(
+        planned.prediction(way).seconds < planned.predicted.seconds for way in plan.comparisons
+    ):
+        said += (
+            " The choice counts the slower of rounds and dealing in every phase. The times here let"
+            " what is dealt for one phase come beside the rounds of another, so a way that was not"
+            " taken may be a little shorter."
+        )
+    return [head, tag("p", said), *found]
+
+
+def _compared(
+    caption: str,
+    headings: tuple[str, ...],
+    kinds: str,
+    ways: Sequence[tuple[*tuple[str, ...], Plan]],
+    planned: Planned,
+) -> list[Child]:
+    seconds = [planned.prediction(way).seconds for *_, way in ways]
+    rows: list[tuple[Child, ...]] = [
+        (
+            *words,
+            f"{way.rounds:,}",
+            size(max(map(way.bytes_sent, (0, 1)))),
+            size(way.dealt_bytes),
+            span(each),
+            bar(("bob", each), whole=max(seconds)),
+        )
+        for (*words, way), each in zip(ways, seconds, strict=True)
+    ]
+    chosen = [way is planned.plan for *_, way in ways].index(True)
+    columns = (*headings, "rounds", "sent", "dealt", "takes", "")
+    return [table(caption, columns, rows, f"{kinds}nnnnb", chosen)]
 
 
 def _words(plan: Plan) -> list[Child]:

@@ -10,13 +10,13 @@ from xml.etree.ElementTree import Element
 from protocol.breakdown import rounds
 from protocol.channel import LinkShape
 from protocol.channel.shaping import PROFILES
-from protocol.cost import PACE, Network, PhaseCost, dealing_seconds, online_seconds, run_seconds
+from protocol.cost import PACE, Network, PhaseCost, dealing_seconds, online_seconds
 from protocol.graph import Phase
 from protocol.plan import Plan
-from protocol.wording import counted
+from protocol.predict import predict
+from protocol.wording import counted, span, unit
 
 from ..planned import Planned
-from .amounts import span, unit
 from .charts import Crossing, Curve, bar, curves, even, folded, key, table, time_line
 from .markup import Child, tag
 
@@ -37,16 +37,10 @@ def _split(cost: PhaseCost, network: Network) -> tuple[float, float, float]:
     return both - crossing, crossing, online_seconds(cost, network) - both
 
 
-def _network(planned: Planned) -> Network:
-    return Network(
-        planned.link.rtt, planned.link.bandwidth, planned.dealer_link.bandwidth, planned.link.jitter
-    )
-
-
 def where_time_goes(planned: Planned) -> Element:
     """Where the time of the run goes: latency, bytes, the processes' own work, and waiting for the
     dealer."""
-    plan, network = planned.plan, _network(planned)
+    plan, network = planned.plan, planned.network
     split = [(times, *_split(cost, network)) for cost, times in plan.executions]
     latency, crossing, own = (sum(row[0] * row[n] for row in split) for n in (1, 2, 3))
     waited = planned.predicted.waited_for_material
@@ -67,7 +61,7 @@ def where_time_goes(planned: Planned) -> Element:
 
 
 def time_lines(planned: Planned) -> list[Child]:
-    plan, network = planned.plan, _network(planned)
+    plan, network = planned.plan, planned.network
     found: list[Child] = [
         tag("h2", "Rounds on a time line"),
         tag(
@@ -123,15 +117,17 @@ def _opened(opens: Sequence[str], reveals: Sequence[str]) -> str:
 
 def other_links(planned: Planned) -> list[Child]:
     plan = planned.plan
-    costs = plan.executions
     far = max(0.2, 1.25 * planned.link.rtt)
     distances = [far * n / 40 for n in range(41)]
 
-    def seconds(rtt: float, rate: float) -> float:
-        return run_seconds(costs, Network(rtt, rate, rate))
+    def seconds(link: LinkShape) -> float:
+        return predict(plan, link, link).seconds
 
-    stated = run_seconds(costs, _network(planned))
-    found = {name: [seconds(rtt, rate) for rtt in distances] for name, rate in RATES.items()}
+    stated = planned.predicted.seconds
+    found = {
+        name: [seconds(LinkShape(rtt, 0.0, rate)) for rtt in distances]
+        for name, rate in RATES.items()
+    }
     high = max(stated, *(each[-1] for each in found.values()))
     name, factor = unit(high)
     lines = [
@@ -139,10 +135,11 @@ def other_links(planned: Planned) -> list[Child]:
         for rate, each in found.items()
     ]
     said = (
-        f"The run's time against the round-trip time, from {span(seconds(0, 0))} to {span(high)}."
+        "The run's time against the round-trip time, from"
+        f" {span(min(min(each) for each in found.values()))} to {span(high)}."
     )
     rows = [
-        (name, str(shape), span(run_seconds(costs, _over(shape))))
+        (name, str(shape), span(seconds(shape)))
         for name, shape in PROFILES.items()
         if name != "none"
     ]
@@ -165,7 +162,3 @@ def other_links(planned: Planned) -> list[Child]:
         ),
         table("Other links", ("Link", "is", "takes"), rows, "ttn"),
     ]
-
-
-def _over(link: LinkShape) -> Network:
-    return Network(link.rtt, link.bandwidth, link.bandwidth, link.jitter)

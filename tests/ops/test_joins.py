@@ -4,6 +4,7 @@ chosen for a network."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from oracle import ULP, check, numbers, secure
 
 from party.inputs import default_tensor
 from party.loading import load_job
+from protocol.channel import LinkShape
 from protocol.correlations.bits import WIDEST
 from protocol.cost import LAN, Network
 from protocol.graph import Phase
@@ -35,6 +37,7 @@ from protocol.ops import (
 from protocol.ops.signs import cut
 from protocol.ops.truncation import Rescale
 from protocol.plan import Plan, make_plan
+from protocol.predict import predict
 from protocol.simulate import simulate
 from protocol.solver import size
 from protocol.tracing import trace
@@ -170,7 +173,9 @@ def test_what_is_chosen_makes_the_run_the_shortest_of_those_that_are_offered():
     assert near.lowering.joins == Joins(200) and far.lowering.joins == Joins(8000)
     assert starved.lowering.joins == Joins()  # the dealer's link is what everything waits for
     for plan in (near, far, starved):
-        seconds = [way.seconds for way in plan.comparisons]
+        link = LinkShape(plan.traced.network.rtt, 0.0, plan.traced.network.bandwidth)
+        dealer = replace(link, bandwidth=plan.traced.network.dealer_bandwidth)
+        seconds = [predict(way, link, dealer).seconds for way in plan.comparisons]
         assert seconds[0] <= min(seconds) * 1.01
 
 

@@ -3,20 +3,26 @@ and is light or dark as its reader is."""
 
 from __future__ import annotations
 
+import io
+import re
 import shutil
 import subprocess
 from html.parser import HTMLParser
 
 import pytest
 from plan_jobs import line
+from rich.console import Console
 
 from party import plan
-from party.pages.amounts import size, span, unit
-from party.pages.charts import WIDTH, Curve, curves, even, ticks
+from party.pages.charts import WIDTH, Curve, curves, even
 from party.pages.lab import lab_page
 from party.pages.markup import page, tag, write
 from party.pages.plan import plan_page, save
+from protocol.channel import LinkShape
+from protocol.cost import Network
 from protocol.errors import ConfigError
+from protocol.predict import predict
+from protocol.wording import span
 
 VOID = {"meta", "br", "img", "link", "input", "hr"}
 CHROMIUM = shutil.which("chromium")
@@ -79,7 +85,7 @@ def test_it_says_what_the_plan_says(found, text):
     for sentence in [
         *found.reveals,
         *found.plan.notes,
-        *(str(way.joins) for way in found.plan.comparisons),
+        *(str(way.lowering.joins) for way in found.plan.comparisons),
     ]:
         assert sentence in read.text
     assert (
@@ -87,6 +93,35 @@ def test_it_says_what_the_plan_says(found, text):
         and line("seed", "sigmoid(") in read.text
         and found.plan.digest in read.text
     )
+
+
+@pytest.mark.parametrize("network", [Network(0.04, 100e6, 100e6), Network()], ids=["far", "lan"])
+def test_one_plan_over_one_link_takes_one_time_wherever_it_is_said(network):
+    """In the figures, on the curve, among the ways that there were, and in the terminal."""
+    link = LinkShape(0.04, 0.0, 100e6)
+    found = plan("mlp", iterations=5000, network=network).over(link)
+    (one, read), said = (found.predicted.seconds, Reader(plan_page(found))), found.text
+    assert one > 1000 and f"Predicted: {span(one)} online" in said
+    ways = [*found.plan.comparisons, *(way for way, _ in found.plan.precisions)]
+    taken = [way for way in ways if way is found.plan]
+    assert len(taken) == 1 + bool(found.plan.precisions)
+    assert read.text.count(span(one)) >= 2 + len(taken)
+    for way in ways:
+        assert span(predict(way, link, link).seconds) in read.text
+    for text in (read.text, said):
+        assert not re.search(r"\de[+-]?\d+ ?(s|ms)\b", text)
+    chosen = f"What is taken was chosen for {found.plan.traced.network}."
+    assert chosen in read.text and ("choose for another" in read.text) == (network == Network())
+
+
+@pytest.mark.parametrize("width", [80, 100, 200])
+def test_no_digit_is_lost_on_a_narrow_terminal(width):
+    found, page = plan("mlp", iterations=10_000), io.StringIO()
+    found.show(Console(file=page, width=width, force_terminal=True, color_system=None))
+    read = re.sub(r"\s+", " ", page.getvalue())
+    assert "…" not in read and ("┃" in read) == (width >= 100)
+    for number in (found.rounds, *found.bytes_sent.values(), found.plan.dealt_bytes):
+        assert f"{number:,}" in read
 
 
 def test_it_is_read_without_eyes_and_without_a_mouse(text):
@@ -205,23 +240,3 @@ def test_a_browser_shows_it_light_or_dark_and_complains_of_nothing(
     assert "CONSOLE" not in ran.stderr, ran.stderr
     colours = Image.open(tmp_path / "page.png").convert("RGB").getcolors(1 << 20)
     assert max(colours)[1] == paper and len(colours) > 20
-
-
-def test_amounts_are_written_as_people_read_them():
-    assert [size(n) for n in (0, 6400, 12_345, 64_153_816)] == [
-        "0 B",
-        "6,400 B",
-        "12.3 kB",
-        "64.2 MB",
-    ]
-    seconds = (0, 85e-6, 0.0416, 6.93, 416.2, 7500)
-    assert [span(each) for each in seconds] == [
-        "0 s",
-        "85 µs",
-        "41.6 ms",
-        "6.93 s",
-        "6 min 56 s",
-        "2 h 5 min",
-    ]
-    assert unit(416)[0] == "min" and unit(0.05)[0] == "ms"
-    assert ticks(0, 0.47, 8) == pytest.approx([0, 0.1, 0.2, 0.3, 0.4]) and ticks(0, 0, 8) == [0]
