@@ -23,7 +23,7 @@ from .ops.coarse import Coarse
 from .ops.comparison import Compare, Mux
 from .ops.linear import Add, Negate
 from .ops.products import MatMul, Multiply
-from .ops.public import AddPublic, MatMulPublic, MultiplyPublic
+from .ops.public import AddPublic, MatMulPublic, MultiplyPublic, Picked
 from .ops.statement import Within
 from .ops.stepwise import AddStepwise, Keep, MultiplyStepwise
 from .ops.stored import Stored
@@ -190,6 +190,7 @@ _PHRASES: dict[type[Op], Callable[..., str]] = {
     ),
     AddPublic: lambda op, a: f"{a} {_added(op.constant)}",
     MultiplyPublic: lambda op, a: f"{_array(op.constant)} times {a}",
+    Picked: lambda op, a: f"{_array(op.constant)} where {a}",
     AddStepwise: lambda op, a: f"{a} plus a number of the step's",
     MultiplyStepwise: lambda op, a: f"{a} times a number of the step's",
     Keep: lambda op, a: f"{a} after dropout",

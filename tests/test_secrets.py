@@ -344,6 +344,7 @@ SHOWN = {
     "Constant.constant",
     "MatMulPublic.constant",
     "MultiplyPublic.constant",
+    "Picked.constant",
     "Simulation.results",  # revealed
     "Simulation.history",
     "History.values",

@@ -23,7 +23,7 @@ from ..ring import Words, ring
 from ..sizing import Demands, Sizes
 from ..views import Shape, Unpack, View
 from .cotangents import weighted
-from .public import as_integers
+from .public import as_integers, stored
 from .signs import Sign, opened_bits, sign_bit, sign_test
 
 
@@ -64,6 +64,8 @@ class Compare(Test):
         the nearest multiple of 2^-s for the fraction bits s of x, or the job's if x has fewer (a
         count). So is an entry of a public array that x is compared with. What would be rounded to
         0 is not: no x lies between 0 and it.
+    `picked`: the limit is what is taken instead of some x, and rounded as it is then (`Picked`): to
+        the job's fraction bits, even where x has more.
     `fraction_bits`: of x no more than these are looked at: x is moved by less than
         2^-fraction_bits, up or down, unless it is a multiple of that. The fewer bits, the fewer
         rounds and the less is sent and dealt; x needs no truncation for it.
@@ -73,6 +75,7 @@ class Compare(Test):
     inclusive: bool = False
     negated: bool = False
     fraction_bits: int | None = None
+    picked: bool = False
     name = "comparison"
 
     def shape(self, *shapes: Shape) -> Shape:
@@ -97,8 +100,8 @@ class Compare(Test):
 
     def threshold(self, sizes: Sizes, x: Node) -> int:
         """The integer t for which the test is X < t, X = x·2^bits at the `bits` that are seen."""
-        own = sizes.scales[x]
-        finest = max(own, sizes.numerics.fraction_bits)
+        own, f = sizes.scales[x], sizes.numerics.fraction_bits
+        finest = f if self.picked and stored(math.frexp(self.limit)[1], f) else max(own, f)
         (rounded,) = as_integers(np.array([self.limit]), finest)
         limit = Fraction(rounded) / 2**finest or Fraction(self.limit)
         limit *= Fraction(2) ** self.seen(own)

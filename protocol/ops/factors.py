@@ -14,7 +14,7 @@ import numpy as np
 from ..graph import Array, Graph, Node
 from ..ranges import EVERYTHING
 from .linear import Negate
-from .public import MultiplyPublic
+from .public import MultiplyPublic, Picked
 from .stepwise import MultiplyStepwise
 
 _MINUS = np.asarray(-1.0)
@@ -50,6 +50,8 @@ def _number(node: Node) -> Array | None:
     match node.op:
         case Negate():
             return _MINUS
+        case Picked():
+            return None
         case MultiplyPublic(constant=constant) if node.op.shape(()) == ():
             return constant
     return None

@@ -20,7 +20,7 @@ from .linear import Add, Negate
 from .periodic import SIGMOID, SIGMOID_DERIVATIVE, Fourier
 from .polynomials import COARSE, SIGMOID_10, Poly, derivative
 from .products import Multiply
-from .public import AddPublic, public
+from .public import AddPublic, Picked, public
 from .spelling import offers
 from .statement import Within
 from .structure import Concatenate
@@ -92,7 +92,7 @@ def where(bit: Any, a: Any = None, b: Any = None) -> Secret:
             " tensor x of 0 and 1"
         )
     if not isinstance(a, Secret) and not isinstance(b, Secret):
-        return bit * public(a) + (1 - bit) * public(b)
+        return _picked(bit, a) + _picked(1 - bit, b)
     return _select(bit, _settled(a), _settled(b))
 
 
@@ -105,8 +105,8 @@ def maximum(a: Any, b: Any) -> Secret:
     low, high = a._node.interval
     if not isinstance(b, Secret) and np.ndim(b) == 0:
         limit = number("the limit of maximum", b)
-        bit = a >= limit
-        return bounded(bit * a + (1 - bit) * limit, max(low, limit), max(high, limit))
+        bit = a._compare(limit, False, True, picked=True)
+        return bounded(bit * a + _picked(1 - bit, limit), max(low, limit), max(high, limit))
     least, most = _ends(b)
     a, b = _settled(a), _settled(b)
     return bounded(_select(a >= b, a, b), max(low, least), max(high, most))
@@ -121,8 +121,8 @@ def minimum(a: Any, b: Any) -> Secret:
     low, high = a._node.interval
     if not isinstance(b, Secret) and np.ndim(b) == 0:
         limit = number("the limit of minimum", b)
-        bit = a <= limit
-        return bounded(bit * a + (1 - bit) * limit, min(low, limit), min(high, limit))
+        bit = a._compare(limit, True, False, picked=True)
+        return bounded(bit * a + _picked(1 - bit, limit), min(low, limit), min(high, limit))
     least, most = _ends(b)
     a, b = _settled(a), _settled(b)
     return bounded(_select(a <= b, a, b), min(low, least), min(high, most))
@@ -147,8 +147,9 @@ def clip(x: Secret, a_min: Any, a_max: Any) -> Secret:
         return least if math.isinf(high) else minimum(least, high)
     if not low < high:
         raise JobError(f"clip needs a_min < a_max, not [{low}, {high}]")
-    below, above = x < low, x > high
-    return bounded((1 - below) * x - above * x + below * low + above * high, low, high)
+    below, above = x._compare(low, False, False, picked=True), x._compare(high, True, True, True)
+    inside = (1 - below) * x - above * x
+    return bounded(inside + _picked(below, low) + _picked(above, high), low, high)
 
 
 def is_binary(node: Node) -> bool:
@@ -178,6 +179,10 @@ def _select(bit: Secret, a: Any, b: Any) -> Secret:
     chosen: Secret = bit * (a - b) + b
     (low, high), (least, most) = _ends(a), _ends(b)
     return bounded(chosen, min(low, least), max(high, most))
+
+
+def _picked(bit: Secret, value: Any) -> Secret:
+    return bit._apply(Picked(public(value)))
 
 
 def _settled(value: Any) -> Any:

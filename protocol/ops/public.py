@@ -204,6 +204,27 @@ class MultiplyPublic(Linear, Public):
 
 
 @dataclass(frozen=True)
+class Picked(MultiplyPublic):
+    """b · c for an outcome b: what is picked where b is 1.
+
+    c is rounded as a value is that is stored, to the job's fraction bits, and so it is equal to
+    itself there; but for one so small that less than half of them would be left of it.
+    """
+
+    name = "pick public"
+
+    def fraction_bits(self, sizes: Sizes, x: Node) -> int:
+        own, f = super().fraction_bits(sizes, x), sizes.numerics.fraction_bits
+        return min(own, f) if self.grain is None or stored(self.grain[1], f) else own
+
+
+def stored(exponent: int, fraction_bits: int) -> bool:
+    """Whether a public number with this binary exponent is rounded, where it is picked, to so many
+    fraction bits."""
+    return exponent > -(fraction_bits // 2)
+
+
+@dataclass(frozen=True)
 class MatMulPublic(Linear, Public):
     """x @ c, or c @ x, for public matrices c, as numpy.matmul on operands of at least two axes."""
 

@@ -22,7 +22,7 @@ from ..ranges import EVERYTHING, UNKNOWN
 from .comparison import Mux
 from .linear import Aligned, Linear
 from .products import MatMul, Multiply
-from .public import MultiplyPublic, dyadic
+from .public import MultiplyPublic, Picked, dyadic
 from .statement import Within
 from .stepwise import MultiplyStepwise
 
@@ -123,7 +123,9 @@ def _factor(node: Node) -> _Factor | None:
     """Of a node that is c · x with a public number c below 1/2 that is not a short sum of powers of
     two; or one in each step."""
     op = node.op
-    if not isinstance(op, MultiplyPublic) or isinstance(node.inputs[0].op, Leaf):
+    if not isinstance(op, MultiplyPublic) or isinstance(op, Picked):
+        return None
+    if isinstance(node.inputs[0].op, Leaf):
         return None
     stepwise = isinstance(op, MultiplyStepwise)
     if math.prod(op.shape(())) != 1 or node.shape != node.inputs[0].shape:

@@ -145,7 +145,7 @@ class Secret:
 
     __eq__, __ne__ = map(spelling.pairing, (np.equal, np.not_equal))
 
-    def _compare(self, other: Any, inclusive: bool, negated: bool) -> Secret:
+    def _compare(self, other: Any, inclusive: bool, negated: bool, picked: bool = False) -> Secret:
         """With one public number: on the opening of self, so that several share it (how it is
         rounded: `Compare`). Otherwise on that of the difference."""
         if not isinstance(other, Secret) and np.ndim(other) == 0:
@@ -154,7 +154,10 @@ class Secret:
                 raise JobError(
                     "a secret tensor is compared with finite numbers: none reaches infinity"
                 )
-            return self._apply(Compare(limit, inclusive, negated))
+            # what few bits hold is rounded nowhere, and one comparison whatever is asked
+            return self._apply(
+                Compare(limit, inclusive, negated, picked=picked and bool(limit % 2.0**-4))
+            )
         difference: Secret = self - other
         return difference._apply(Compare(0.0, inclusive, negated))
 

@@ -69,3 +69,58 @@ def test_what_is_chosen_by_a_public_number_is_what_it_was_compared_with():
         "where": [1, 0, 0, 0, 0],
         "same": [1, 1, 0, 0, 0],
     }
+
+
+@pytest.mark.parametrize("f", [10, 16, 20, 23])
+def test_a_limit_that_is_picked_equals_itself(f):
+    """Whatever x is: an input, a product of more fraction bits than the job's, a count. And what is
+    kept within limits is, to the last bit."""
+    tenths = np.arange(1, 10) / 10
+    forms = {"input": lambda x: x, "product": lambda x: x * x, "count": lambda x: (x < x[4]) * 1.0}
+
+    def chosen(x):
+        found = {}
+        for name, form in forms.items():
+            for n, c in enumerate(tenths[:-1]):
+                of, upper = form(x), tenths[n + 1]
+                low, high, both = maximum(of, c), minimum(of, c), clip(of, c, upper)
+                either = where(x > x[4], c, upper)
+                found[f"{name} {n}"] = concatenate(
+                    [low == c, low >= c, high == c, high <= c, both == c, both >= c]
+                    + [both == upper, both <= upper, either == c, either == upper]
+                )
+        return found
+
+    got = secure(chosen, tenths, limit=1.0, fraction_bits=f).results[0]
+    ones, slack = np.ones(9, bool), 2.0**-f
+    for name, form in forms.items():
+        of = np.array(form(tenths), float)
+        for n, c in enumerate(tenths[:-1]):
+            upper, later = tenths[n + 1], tenths > tenths[4]
+            sure = np.stack(
+                [of <= c, ones, of >= c, ones, of <= c, ones, of >= upper, ones, later, ~later]
+            )
+            # a product next to a limit may have been rounded to either side of it
+            near = np.abs(of - c) < slack, np.abs(of - upper) < slack
+            open_ = np.zeros((10, 9), bool)
+            open_[[0, 2, 4]], open_[6] = near[0], near[1]
+            same = got[f"{name} {n}"].reshape(10, 9).astype(bool) == sure
+            assert np.all(same | open_), (name, c)
+
+
+def test_a_limit_too_small_to_be_stored_is_picked_as_exactly_as_a_factor():
+    x = np.array([-0.5, 0.0, 0.5])
+    run = secure(
+        lambda x: {
+            "max": maximum(x, 1e-6) * 1e3,
+            "where": where(x > 0.0, 1e-6, -1e-6) * 1e3,
+            "larger": where(x > 0.0, 1e-3, 0.0) * 8.0,
+        },
+        x,
+        limit=1.0,
+        fraction_bits=16,
+    )
+    got = run.results[0]
+    assert np.abs(got["max"] - np.maximum(x, 1e-6) * 1e3).max() <= 2.0**-12
+    assert np.abs(got["where"] - np.where(x > 0, 1e-3, -1e-3)).max() <= 2.0**-12
+    assert np.abs(got["larger"] - np.where(x > 0, 8e-3, 0.0)).max() <= 8 * 2.0**-16
