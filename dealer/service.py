@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from protocol.channel import Allow, Connection, KeyPair, LinkShape, Listener, Options
+from protocol.errors import ConfigError
 from protocol.log import Log
 from protocol.notify import Notifier
 from protocol.validate import Limits
@@ -25,6 +26,7 @@ from .workers import Workers
 _HEADER = 128 << 10  # bytes of a message without its plan
 _WORK = 1 << 37  # multiplications in one chunk: some ten seconds of one core
 _PARTS = 1 << 15
+MIB = 1 << 20
 _MESSAGE = 256 << 20
 
 
@@ -43,6 +45,15 @@ class Settings:
     # by names of sessions, or patterns of them; else 1
     weights: Mapping[str, float] = field(default_factory=dict)
     shape: LinkShape | None = None  # of what is sent to the parties
+
+    def __post_init__(self) -> None:
+        """ConfigError if no session would ever be admitted."""
+        if self.max_memory <= (stock := 2 * self.max_stock):
+            raise ConfigError(
+                f"--max-memory of {self.max_memory / MIB:,.6g} MiB leaves nothing for any session:"
+                f" twice --max-stock, {stock / MIB:,.6g} MiB, is set aside for what is ahead; give"
+                " more memory, or less stock"
+            )
 
     @property
     def options(self) -> Options:

@@ -35,7 +35,7 @@ from protocol.wire.credit import Credit
 from protocol.wire.frames import split
 
 from .offer import Offer
-from .stock import Stock
+from .stock import Stock, mib
 from .tally import Tally
 from .turns import Queued, Turns
 from .workers import Workers
@@ -180,11 +180,13 @@ class Session:
             )
             if not self._stock.admits(self):
                 self._tally.refused += 1
+                alone = self._stock.needed([self]) > self._stock.memory
                 raise MaterialError(
-                    f"the dealer has no memory left for a session that needs {_mib(self.fixed)} all"
-                    f" the time and {_mib(self.making)} for each chunk in the making; come back"
-                    " when others have ended, use smaller minibatches, or raise the dealer's"
-                    f" --max-memory, now {_mib(self._stock.memory)}"
+                    f"the dealer has no memory{'' if alone else ' left'} for a session that needs"
+                    f" {mib(self.fixed)} all the time and {mib(self.making)} for each chunk in the"
+                    f" making; {'' if alone else 'come back when others have ended, '}use smaller"
+                    " minibatches, or raise the dealer's --max-memory, now"
+                    f" {mib(self._stock.memory)}"
                 )
             self._pair()
         elif message.kind is Kind.CREDIT:
@@ -342,10 +344,6 @@ class Session:
         self._tally.bytes += made.size
         if chunk.phase == Phase.STEP:
             self.sent = chunk.first + chunk.rows
-
-
-def _mib(size: int) -> str:
-    return f"{-(-size >> 20):,} MiB"
 
 
 def _blame(error: Exception) -> str:

@@ -75,5 +75,10 @@ class Stock:
         return own + size <= share and everybody + size <= self.total
 
 
+def mib(size: int) -> str:
+    """Of memory that is needed: "4 MiB"."""
+    return f"{-(-size >> 20):,} MiB"
+
+
 def _count(amounts: Iterable[int]) -> int:
     return sum(amount > 0 for amount in amounts)

@@ -218,7 +218,7 @@ class Run:
             raise ConfigError(
                 f"the state in {self._store.folder} is of another program's run: {ANOTHER}"
             )
-        self._view.begins(agreed.start.epoch)
+        self._view.begins(agreed.start.epoch, *filter(None, (peer, dealer)))
         if agreed.start.ending is not None:
             self._done = await self._finished(peer, agreed)
         else:

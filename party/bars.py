@@ -11,7 +11,7 @@ from itertools import cycle
 from typing import Any, Protocol
 
 from rich.console import Console, RenderableType
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -45,7 +45,6 @@ class _Page(Progress):
             TextColumn(f"{role} {{task.completed:,.0f}} of {{task.total:,.0f}}"),
             BarColumn(bar_width=24),
             TaskProgressColumn(),
-            TimeRemainingColumn(compact=True),
         )
         super().__init__(*columns, console=console, transient=False, refresh_per_second=5)
         self.task = self.add_task("", total=None)

@@ -22,7 +22,7 @@ from protocol.jobs import ROLES
 from protocol.log import Lines, Log
 from protocol.notify import Notifier
 from protocol.plan import Plan
-from protocol.wording import counted
+from protocol.wording import counted, span
 
 from .bars import Bar, Line, TerminalBar, curves
 from .intake import Supply
@@ -141,11 +141,13 @@ class Watching(Seen):
         if (progress := self.progress) is None:
             return 0, 1, [self.status]
         counts, pace = self.counts, self.pace()
+        left = self.left(pace)
         moved = counts.bytes_sent + counts.bytes_received
         figures = [
             "epoch {} of {}".format(*epoch) if (epoch := self.training_epoch) else "",
             f"{counted(counts.rounds, 'round')}, {moved / 1e6:.1f} MB",
             f"{pace.rounds:,.0f} rounds/s, {pace.bytes / 1e6:.2f} MB/s" if pace.rounds else "",
+            f"about {span(round(left))} left" if left is not None and progress.step else "",
             "keystream" if self._role == "alice" else f"{counted(self.stock, 'step')} in stock",
             f"attempt {counts.attempts}" if counts.attempts > 1 else "",
         ]
@@ -153,7 +155,7 @@ class Watching(Seen):
             ", ".join(filter(None, figures)),
             ", ".join(f"{link.whom} {link.state}" for link in self.links),
         ]
-        if self.status.startswith("waiting"):
+        if self.awaited or not self.going:
             lines.append(self.status)
         lines += curves({name: values for name, (_, values) in self.curves.items()})
         over = progress.phase == Phase.FINISH

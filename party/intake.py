@@ -14,11 +14,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
+from time import monotonic
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from protocol.channel import Connection
+from protocol.channel import Connection, Waiting
 from protocol.contract import Chunk, Dealing
 from protocol.dealing import assembled, dealt_part, own_masks, own_words
 from protocol.errors import MpcError, ProtocolError
@@ -106,6 +108,8 @@ class Intake:
         self._first = True
         self._through = 0  # steps whose corrections have arrived
         self._ahead: tuple[tuple[Phase, int], asyncio.Future[Words]] | None = None
+        self._since = 0.0  # when the rounds began to stand still for the dealer; 0: they do not
+        self._report, dealer.on_waiting = dealer.on_waiting, self._needed
         self.waits = 0
         self.waited = 0.0  # seconds
         self.bytes_received = 0
@@ -197,19 +201,28 @@ class Intake:
         return words
 
     def close(self) -> None:
+        self._dealer.on_waiting = self._report
         if self._task is not None:
             self._task.cancel()
         if self._ahead is not None:
             self._ahead[1].cancel()
 
     async def _wait(self, queue: deque[_Corrections]) -> None:
-        loop = asyncio.get_running_loop()
-        begin = loop.time()
-        while not queue:
-            await self._arrival()
-        self.waited += loop.time() - begin
+        begin = self._since = monotonic()
+        try:
+            while not queue:
+                await self._arrival()
+        finally:
+            self._since = 0.0
+        self.waited += monotonic() - begin
         self.waits += not self._first
         self._first = False
+
+    def _needed(self, state: Waiting) -> None:
+        """Whoever reads ahead always waits for the dealer: that is told while the rounds stand
+        still for it."""
+        if self._since and self._report is not None:
+            self._report(replace(state, seconds=min(state.seconds, monotonic() - self._since)))
 
     async def _arrival(self) -> None:
         if self._failure is not None:

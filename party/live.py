@@ -81,14 +81,14 @@ def _now(peer: str, seen: Seen) -> dict[str, Any]:
     step, steps = (0, 0) if progress is None else (progress.step, progress.steps)
     return {
         "status": seen.status
-        if progress is None or seen.status.startswith("waiting")
+        if progress is None or seen.awaited or not seen.going
         else DOING[progress.phase],
         "peer": peer,
         "step": step,
         "steps": steps,
         "epoch": seen.training_epoch,
         "pace": pace._asdict(),
-        "left": (steps - step) / pace.steps if pace.steps else None,
+        "left": seen.left(pace),
         "online": counts.setup + counts.step + counts.check + counts.finish,
         "waited": {"peer": counts.waited_for_peer, "material": counts.waited_for_material},
         "by_round": seen.by_round,

@@ -75,7 +75,6 @@ class _Attempt:
     runner: Runner
     intake: Supply
     peer: Connection
-    dealer: Connection | None
 
     def __post_init__(self) -> None:
         counters = self.peer.counters
@@ -117,7 +116,9 @@ class Seen(RunView):
         # of all links so far, by who is at the other end
         self.counters: dict[str, list[Counters]] = {}
         self.waits = 0  # how often somebody who is needed was waited for, a second each
-        self._now: _Attempt | None = None
+        self.going = False  # whether an attempt's rounds have begun, and none after it
+        self._now: _Attempt | None = None  # that attempt, or the last one
+        self._links: tuple[Connection, ...] = ()
         self._earlier = Counts()
         self._awaited: tuple[str, int] = ("", 0)  # who was waited for last, after how many rounds
         self._rate = Rate()
@@ -127,14 +128,14 @@ class Seen(RunView):
     def note(self, text: str, event: str = "note") -> None:
         self._remember(text)
 
-    def begins(self, epoch: int) -> None:
-        self._earlier, self._now = self.counts, None
+    def begins(self, epoch: int, *links: Connection) -> None:
+        self._earlier, self.going = self.counts, False
         self.epoch, self._awaited = epoch, ("", 0)
+        self._linked(*links)
 
     def waiting(self, state: Waiting) -> None:
-        if not self.stock or not state.peer.startswith("dealer"):
-            self._awaited = (state.peer, self.rounds)
-            self.waits += 1
+        self._awaited = (state.peer, self.rounds)
+        self.waits += 1
 
     def planned(self, plan: Plan) -> None:
         self.plan = plan
@@ -154,12 +155,17 @@ class Seen(RunView):
     def running(
         self, runner: Runner, intake: Supply, peer: Connection, dealer: Connection | None
     ) -> None:
-        self._now = _Attempt(runner, intake, peer, dealer)
+        self._now, self.going = _Attempt(runner, intake, peer), True
+        self._rate = Rate()
+        self._linked(*filter(None, (peer, dealer)))
         self._remember(
             f"the rounds of epoch {self.epoch} begin before step {runner.progress.step + 1:,}"
         )
-        for link in self.links:
-            known = self.counters.setdefault(link.whom, [])
+
+    def _linked(self, *links: Connection) -> None:
+        self._links = links
+        for link in links:
+            known = self.counters.setdefault(link.role, [])
             if not any(link.counters is each for each in known):
                 known.append(link.counters)
 
@@ -171,37 +177,32 @@ class Seen(RunView):
     @property
     def counts(self) -> Counts:
         """Over all attempts so far."""
-        return self._earlier if self._now is None else self._earlier + self._now.counts
+        return self._earlier + self._now.counts if self._now and self.going else self._earlier
 
     @property
     def progress(self) -> Progress | None:
-        """Of the attempt that is going on."""
+        """Of the attempt that is going on, and until the next one begins of the last."""
         return None if self._now is None else self._now.runner.progress
 
     @property
     def rounds(self) -> int:
         """Of this attempt."""
-        return 0 if self._now is None else self._now.runner.progress.rounds
+        return self._now.runner.progress.rounds if self._now and self.going else 0
 
     @property
     def stock(self) -> int:
         """Steps for which material is here, beyond the chunk in use."""
-        return 0 if self._now is None else self._now.intake.stock
+        return self._now.intake.stock if self._now and self.going else 0
 
     @property
     def stock_bytes(self) -> int:
         """Bytes of material that are here."""
-        return 0 if self._now is None else self._now.intake.stock_bytes
+        return self._now.intake.stock_bytes if self._now and self.going else 0
 
     @property
     def links(self) -> list[LinkStatus]:
         """To the peer, and to the dealer if there is one."""
-        if self._now is None:
-            return []
-        found = (self._now.peer, self._now.dealer)
-        return [
-            LinkStatus(each.role, _state(each), each.counters) for each in found if each is not None
-        ]
+        return [LinkStatus(each.role, _state(each), each.counters) for each in self._links]
 
     @property
     def training_epoch(self) -> tuple[int, int] | None:
@@ -213,12 +214,17 @@ class Seen(RunView):
         return min(progress.step // each + 1, job.epochs), job.epochs
 
     @property
+    def awaited(self) -> str:
+        """Who is waited for, "" for nobody."""
+        awaited, rounds = self._awaited
+        return awaited if rounds == self.rounds else ""
+
+    @property
     def status(self) -> str:
         """In a line: what the run is at, or who is waited for."""
-        awaited, rounds = self._awaited
-        if awaited and rounds == self.rounds:
-            return f"waiting for {awaited}"
-        if (progress := self.progress) is None:
+        if self.awaited:
+            return f"waiting for {self.awaited}"
+        if (progress := self.progress) is None or not self.going:
             return "agreeing with the others"
         return f"step {progress.step} of {progress.steps}, epoch {self.epoch}"
 
@@ -228,6 +234,14 @@ class Seen(RunView):
         return Rates(
             *self._rate.of(counts.steps, counts.rounds, counts.bytes_sent + counts.bytes_received)
         )
+
+    def left(self, pace: Rates) -> float | None:
+        """Seconds that the remaining steps take at this pace; None where nobody knows, as while
+        somebody is waited for."""
+        progress = self.progress
+        if progress is None or not self.going or self.awaited or not pace.steps:
+            return None
+        return (progress.steps - progress.step) / pace.steps
 
     @property
     def by_round(self) -> list[float]:

@@ -132,19 +132,21 @@ class Connection:
                 await asyncio.sleep(0)
         else:
             self._immediate = 0
+            if self._waiter is not None:
+                raise UsageError(f"two tasks receive from {self.peer} at once")
             self._wait_since = self._waited_at = monotonic()
             self._deadline = 0.0 if timeout is None else self._wait_since + timeout
-            while not inbox:
-                if self.failure is not None:
-                    raise self._raised()
-                if self._waiter is not None:
-                    raise UsageError(f"two tasks receive from {self.peer} at once")
-                self._waiter = waiter = self._loop.create_future()
-                try:
-                    await waiter
-                finally:
-                    self._waiter = None
-            self._wait_since = 0.0
+            try:
+                while not inbox:
+                    if self.failure is not None:
+                        raise self._raised()
+                    self._waiter = waiter = self._loop.create_future()
+                    try:
+                        await waiter
+                    finally:
+                        self._waiter = None
+            finally:
+                self._wait_since = 0.0
         message, size = inbox.popleft()
         self._inbox_bytes -= size
         return message

@@ -104,6 +104,20 @@ async def test_patience_with_a_peer_that_lives(kind):
     assert seen and "bob at" in seen[0].peer and seen[0].connected and seen[0].seconds >= 1
 
 
+async def test_who_waits_no_longer_is_not_said_to_wait(kind):
+    seen: list[Waiting] = []
+    async with linked(kind, Options(timeout=5.0, ping=0.2)) as (alice, _):
+        alice.on_waiting = seen.append
+        waiting = asyncio.create_task(alice.receive())
+        await asyncio.sleep(1.6)
+        assert seen and not waiting.done()
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        seen.clear()
+        await asyncio.sleep(1.6)
+        assert not seen
+
+
 async def test_a_blocked_event_loop_is_not_a_dead_peer(kind):
     async with linked(kind, Options(timeout=0.5, ping=0.1)) as (alice, bob):
         alice.send(message(1))

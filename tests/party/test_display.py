@@ -74,7 +74,10 @@ def test_the_bar_is_drawn_on_a_terminal():
     ]
     assert len(set(drawn)) > 3, plain
     assert drawn == sorted(drawn)
-    assert re.search(r"[\d,]+ rounds, [\d.]+ MB, [\d,]+ rounds/s, [\d.]+ MB/s, keystream", plain)
+    assert re.search(
+        r"[\d,]+ rounds, [\d.]+ MB, [\d,]+ rounds/s, [\d.]+ MB/s, about \d+ s left, keystream",
+        plain,
+    )
     assert re.search(r"bob connected.*, dealer connected", plain)
 
 

@@ -19,6 +19,7 @@ import zmq
 from keyed import Keys, guest, raw, run_all, wait_for
 from served import TICKET, credit, offer, pair, plan, reason, serving
 
+from dealer.service import Settings
 from dealer.stock import Stock
 from party.local import Trio
 from protocol import contract_codec
@@ -26,7 +27,7 @@ from protocol.channel import KeyPair
 from protocol.channel.door import STRANGERS
 from protocol.contract import Dealing
 from protocol.dealing import Deal
-from protocol.errors import LinkError
+from protocol.errors import ConfigError, LinkError
 from protocol.graph import Phase
 from protocol.prg import epoch_seed
 from protocol.wire import Kind, Message
@@ -195,10 +196,18 @@ async def test_a_session_whose_plan_does_not_fit_beside_the_others_is_told(keys)
         bob.send(offer("big", plan(1 << 16)))
         said = await reason(bob)
         assert (
-            "no memory left for a session that needs" in said and "--max-memory, now 4 MiB" in said
+            "no memory for a session that needs" in said
+            and "come back" not in said
+            and "--max-memory, now 4 MiB" in said
         ), said
         await bob.close(0)
         assert await dealt(keys, address, "small", plan(4, 10)) > 0
+
+
+@pytest.mark.parametrize("stock", [MIB, MIB + 1, 3 * MIB])
+def test_a_dealer_that_would_take_nobody_does_not_start(keys, stock):
+    with pytest.raises(ConfigError, match=r"--max-memory of 2 MiB leaves nothing.*--max-stock"):
+        Settings(listen="", keys=None, allow=None, max_stock=stock, max_memory=2 * MIB)
 
 
 async def test_probes_are_bounded(keys):
