@@ -10,7 +10,7 @@ depends on which party made it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 
@@ -194,6 +194,16 @@ class Plan:
 def make_plan(traced: Traced, party: int, learners: tuple[int, ...], guard: bool = True) -> Plan:
     """Lower a traced job for `party`, with results revealed to `learners`, and to both what the
     guard counts, if there is one."""
+    return make_plans(traced, learners, guard, (party,))[0]
+
+
+def make_plans(
+    traced: Traced,
+    learners: tuple[int, ...],
+    guard: bool = True,
+    parties: Sequence[int] = (0, 1),
+) -> list[Plan]:
+    """`make_plan` for each of `parties`; what is the same at both is decided once."""
     sizes = size(traced.graph, traced.numerics, Rescale)
     guards: Guards = {}
     if guard:
@@ -202,10 +212,12 @@ def make_plan(traced: Traced, party: int, learners: tuple[int, ...], guard: bool
         sizes,
         traced.network,
         lambda joins: run_costs(
-            traced.job, Lowering(sizes, party, learners, joins), traced.iterations
+            traced.job, Lowering(sizes, parties[0], learners, joins), traced.iterations
         ),
     )
-    return _made(traced, Lowering(sizes, party, learners, joins), guards, guard)
+    return [
+        _made(traced, Lowering(sizes, party, learners, joins), guards, guard) for party in parties
+    ]
 
 
 def _made(traced: Traced, lowering: Lowering, guards: Guards, guard: bool) -> Plan:

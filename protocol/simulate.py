@@ -21,7 +21,7 @@ from .guard import sentence
 from .history import History
 from .jobs import Job
 from .machine import Machine
-from .plan import Plan, make_plan
+from .plan import Plan, make_plan, make_plans
 from .prg import epoch_seed, fresh_seed, fresh_ticket, join_tickets
 from .ring import Words
 from .tracing import trace
@@ -97,8 +97,9 @@ def simulate(
     inputs = _numbers(job, inputs)
     shapes = {name: array.shape for name, array in inputs.items()}
     traced = trace(job, shapes, iterations, network)
-    plans = [make_plan(traced, party, learners, guard) for party in (0, 1)]
-    return execute(plans, inputs, observe, accept_out_of_range, shares)
+    return execute(
+        make_plans(traced, learners, guard), inputs, observe, accept_out_of_range, shares
+    )
 
 
 def _numbers(job: Job, inputs: Mapping[str, Any]) -> dict[str, Array]:

@@ -22,7 +22,7 @@ from protocol.graph import Phase
 from protocol.jobs import Job
 from protocol.nn import Training
 from protocol.ops import sigmoid
-from protocol.plan import Plan, make_plan
+from protocol.plan import Plan, make_plan, make_plans
 from protocol.simulate import Simulation, execute
 from protocol.tracing import Traced, trace
 
@@ -165,6 +165,16 @@ every = pytest.mark.parametrize(
 
 def test_the_built_in_jobs_are_found():
     assert {"Seed", "Xor"} <= {job.__name__ for job in built_in()}
+
+
+@every
+def test_both_parties_plans_made_at_once_are_those_that_each_makes_alone(job, arrays):
+    found = traced(job, 3, *((name, np.shape(array)) for name, array in arrays.items()))
+    for role, plan in enumerate(make_plans(found, (1,))):
+        alone = make_plan(found, role, (1,))
+        assert plan.lowering.party == role
+        assert plan.digest == alone.digest and plan.outline == alone.outline
+        assert plan.notes == alone.notes and plan.costs == alone.costs
 
 
 @every

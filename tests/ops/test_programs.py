@@ -10,7 +10,7 @@ from ops.bounds import Bounded
 from ops.programs import Program, programs
 
 from protocol.errors import JobError
-from protocol.plan import make_plan
+from protocol.plan import make_plans
 from protocol.simulate import execute
 from protocol.tracing import trace
 
@@ -26,7 +26,7 @@ def run(program: Program) -> None:
     shapes = {name: array.shape for name, array in arrays.items()}
     try:
         traced = trace(program.job(), shapes, program.steps)
-        plans = [make_plan(traced, party, (0, 1)) for party in (0, 1)]
+        plans = make_plans(traced, (0, 1))
     except JobError as error:
         assert program.refused(str(error)), f"a program is refused that has a plan: {error}"
         COUNTS["refused"] += 1
