@@ -176,7 +176,7 @@ class Planned:
         for line in self.reveals:
             console.print(f"It reveals {line}.", markup=False)
         if plan.traced.choice:
-            console.print(f"Fraction bits, chosen: {plan.traced.choice}.", markup=False)
+            console.print(f"Fraction bits: {plan.traced.choice}.", markup=False)
         for n, way in enumerate(plan.comparisons):
             how = "would be" if n else f"are made, for {plan.traced.network},"
             console.print(f"Comparisons {how} {self._way(way)}.", markup=False)

@@ -8,9 +8,11 @@ are precise enough is taken, the finest of those that are as good as equal: no b
 less than a hundredth of a second of a run.
 
 Where the finest candidate is not precise enough, and a precision is stated, it gets as many bits
-more as that takes. Where none is stated, it gets as many more as the narrowest range takes to be
-told apart so finely: bounds on errors are those of the worst arguments, which for a root or a
-quotient are far from all that come. What no number of bits makes precise enough is refused.
+more as that takes; and what fitted functions miss is part of the error then. Where none is stated,
+it gets as many more as the narrowest range takes to be told apart so finely: bounds on errors are
+those of the worst arguments, which for a root or a quotient are far from all that come. What no
+number of bits makes precise enough is refused, as is a precision that stated fraction bits do not
+have.
 
 What is computed in many layers may have a range far wider than its values, and a part of that would
 be large; so for the coarser candidates a range counts as no wider than those of what the parties
@@ -39,10 +41,10 @@ from .graph import Graph, Phase
 from .lowering import Joins, Lowering
 from .ops.comparison import Test
 from .ops.truncation import Rescale
-from .precision import Worst, coarsest, least_precise, relative_errors, widest_input
+from .precision import Worst, coarsest, least_precise, missed, relative_errors, widest_input
 from .sizing import MOST_FRACTION_BITS, Numerics, Sizes
 from .solver import NARROWER, RingError, size
-from .wording import counted
+from .wording import NAMED, counted
 
 PRECISION = 1e-4  # unless a job states another: how far a result may be off, as a part of its range
 CANDIDATES = (20, 18, 16, 14, 12, 10)
@@ -73,16 +75,20 @@ class Tried:
     graph: Graph
     run: _Run
     worst: Worst  # the least precise of what is revealed,
+    rounded: float  # its error, or another's, without what fitted functions miss,
     strict: float  # its error, with no range counted as wider than those of what the parties bring
     coarsest: Worst  # and what has the narrowest range
 
     @classmethod
-    def of(cls, sizes: Sizes, graph: Graph, steps: int, run: _Run) -> Tried:
+    def of(cls, sizes: Sizes, graph: Graph, steps: int, run: _Run, fits: bool) -> Tried:
         strict = max(relative_errors(sizes, steps, widest_input(sizes)).values()) * math.sqrt(
             max(1, steps)
         )
         worst, narrow = least_precise(sizes, steps), coarsest(sizes)
-        return cls(sizes.numerics, graph, run, worst, strict, narrow)
+        rounded = worst.error
+        if fits and missed(graph):
+            worst = least_precise(sizes, steps, fits=True)
+        return cls(sizes.numerics, graph, run, worst, rounded, strict, narrow)
 
     @property
     def f(self) -> int:
@@ -124,7 +130,8 @@ def choose(
         finer = replace(numerics, fraction_bits=f)
         prepared = prepare(graph, finer)
         sizes = size(prepared, finer, Rescale)
-        return Tried.of(sizes, prepared, steps, _run(costs(sizes), network))
+        run = _run(costs(sizes), network)
+        return Tried.of(sizes, prepared, steps, run, fits=stated is not None)
 
     tried: list[Tried] = []
     coarse: Tried | None = None
@@ -164,6 +171,8 @@ def _finer(
     """With as few bits more as make it precise enough. JobError where none do."""
     most, wall = MOST_FRACTION_BITS, f"f = {MOST_FRACTION_BITS} is the finest there is"
     while (error := judged(best).error) > precision:
+        if best.rounded <= precision and judged(best) is best.worst:
+            raise JobError(_unmet(best, precision, best.worst, fits=_fitted(best.graph)))
         missing = math.log2(error / precision) if math.isfinite(error) else math.inf
         f = best.f + math.ceil(min(missing, most - best.f))
         try:
@@ -177,18 +186,21 @@ def _finer(
     return best
 
 
-def _unmet(best: Tried, precision: float, worst: Worst, wall: str) -> str:
-    """That no number of fraction bits is precise enough. wall: why there are none beyond these."""
+def _unmet(best: Tried, precision: float, worst: Worst, wall: str = "", fits: str = "") -> str:
+    """That no number of fraction bits is precise enough. wall: why there are none beyond these;
+    fits: what none would change."""
     error, label, width, cause = worst
     if cause:
         return f"precision={precision:g} is out of reach with f = {best.f}: {_unbounded(worst)}"
-    why = wall or "finer ones are no better, for a function on the way is no more exact"
+    why = fits or wall or "finer ones are no better, for a function on the way is no more exact"
     ways = ["state fraction_bits"]
     if math.isfinite(error):
         digit = 10.0 ** math.floor(math.log10(error))
         if error < 0.5:
             ways = [f"state precision={math.ceil(error / digit) * digit:.0e}"]
-        if width < 1.0:
+        if fits:
+            pass
+        elif width < 1.0:
             times = 2.0 ** math.ceil(math.log2(error / precision))
             ways.append(
                 f"multiply what it is made of so that its range is {times:.0e} times as wide"
@@ -198,6 +210,29 @@ def _unmet(best: Tried, precision: float, worst: Worst, wall: str) -> str:
     return (
         f"precision={precision:g} is out of reach: {label}, in a range {width:.1e} wide, is off by"
         f" about {error:.1e} of it with f = {best.f}, and {why}; {', or '.join(ways)}"
+    )
+
+
+def _fitted(graph: Graph, least: float = 0.0) -> str:
+    """Which functions miss those that they stand for by more than `least`, and by how much."""
+    found = [f"{name} is fitted, up to {off:.1g} off" for name, off in missed(graph).items()
+             if off > least]  # fmt: skip
+    more = f", and {len(found) - NAMED} more are" if len(found) > NAMED else ""
+    return ", ".join(found[:NAMED]) + more
+
+
+def as_stated(graph: Graph, numerics: Numerics, steps: int, precision: float) -> str:
+    """How precise a plan with stated fraction bits is, in one line. JobError where that is not as
+    precise as is stated as well."""
+    error, label, _, cause = worst = least_precise(size(graph, numerics, Rescale), steps, fits=True)
+    f = numerics.fraction_bits
+    if error <= precision:
+        return f"f = {f}, as stated: {label} is off by about {error:.1e} of its range"
+    off = _unbounded(worst) if cause else f"{label} is off by about {error:.1e} of its range"
+    why = f" ({found})" if (found := _fitted(graph, precision)) else ""
+    raise JobError(
+        f"fraction_bits={f} and precision={precision:g} are both stated, and contradict each other:"
+        f" {off}{why}; state one of them"
     )
 
 
@@ -279,6 +314,8 @@ def _reason(tried: list[Tried], best: Tried, coarse: Tried | None, precision: fl
     off = f"{best.worst.label} is off by about {best.worst.error:.1e} of its range"
     if best.worst.cause:
         return f"f = {best.f}: {_unbounded(best.worst)}"
+    if best.worst.error == best.rounded and (fits := _fitted(best.graph, precision)):
+        off += f", not counting that {fits}"
     if best.worst.error > precision:
         return f"f = {best.f}: {off} at worst: state precision={precision:g} to have more"
     why = "nothing coarser was planned"

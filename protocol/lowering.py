@@ -31,11 +31,13 @@ class Secure(Sized):
     """An operation with a protocol: how two parties compute it on shares.
 
     A function of one tensor reads it at `argument_bits`, at most, the job's fraction bits where it
-    is None, and is no more exact than with `finest` of them.
+    is None, and is no more exact than with `finest` of them. One that is fitted is off by up to
+    `missed` from what it is called after, even if nothing were rounded.
     """
 
     argument_bits: int | None = None
     finest: int = MOST_FRACTION_BITS
+    missed: float = 0.0
 
     def emit(self, lowering: Lowering, node: Node) -> Share:
         """Add what computes `node` to `lowering` (openings, dealt material, calls), and return the

@@ -6,11 +6,11 @@ independent, so that those of a sum of N terms grow like √N, where a bound on 
 grows like N, would say of a deep network that nothing is known. What counts as *the* error of a
 tensor is `DEVIATIONS` deviations.
 
-Three things are not counted: by how much a fitted function (a sigmoid) misses the one it stands
-for, which is said where it is offered; a comparison of two numbers closer than their errors; and,
-in the steps of a job, the errors of earlier steps. A step begins with variables as they are stored,
-and what is said of a result is what one step and the finish add to it: a training that converges
-forgets its roundings, one that does not amplifies any.
+By how much a fitted function (a sigmoid) misses the one it stands for is counted where that is
+asked for, as being off by the same amount everywhere. Two things are not: a comparison of two
+numbers closer than their errors; and, in the steps of a job, the errors of earlier steps. A step
+begins with variables as they are stored, and what is said of a result is what one step and the
+finish add to it: a training that converges forgets its roundings, one that does not amplifies any.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .graph import Carry, Node, Phase, Source
+from .graph import Carry, Graph, Node, Phase, Source
 from .lowering import Secure
 from .ops.coarse import Coarse
 from .ops.comparison import Mux, Test
@@ -65,14 +65,16 @@ def relative_errors(sizes: Sizes, steps: int, most: float = math.inf) -> dict[st
     return {worst.label: worst.error for worst in _relative(sizes, errors(sizes, steps), most)}
 
 
-def least_precise(sizes: Sizes, steps: int) -> Worst:
-    found = errors(sizes, steps)
+def least_precise(sizes: Sizes, steps: int, fits: bool = False) -> Worst:
+    """`fits`: with what fitted functions miss."""
+    found = errors(sizes, steps, fits)
     worst = max(_relative(sizes, found))
     if worst.error < 1.0:
         return worst
-    node = _lost(sizes, steps, found, sizes.graph.revealed[worst.label])
+    node = sizes.graph.revealed[worst.label]
     if _part(sizes, node, _last_rounding(sizes)) >= 1.0:
         return worst
+    node = _lost(sizes, steps, found, node)
     return worst._replace(cause=f"{node.op.name}{node.origin.beside}")
 
 
@@ -139,8 +141,20 @@ def widest_input(sizes: Sizes) -> float:
     return max(widths, default=math.inf)
 
 
-def errors(sizes: Sizes, steps: int) -> dict[Node, Spread]:
-    """The error of every node; of those of the steps, in one of them."""
+def missed(graph: Graph) -> dict[str, float]:
+    """The fitted functions, with the lines that ask for them, and by how much they miss what they
+    are called after; those that miss the most first."""
+    found = {
+        f"{node.op.name}{node.origin.beside}": node.op.missed
+        for node in graph.live()
+        if isinstance(node.op, Secure) and node.op.missed
+    }
+    return dict(sorted(found.items(), key=lambda each: (-each[1], each[0])))
+
+
+def errors(sizes: Sizes, steps: int, fits: bool = False) -> dict[Node, Spread]:
+    """The error of every node; of those of the steps, in one of them. `fits`: with what fitted
+    functions miss."""
     graph = sizes.graph
     found: dict[Node, Spread] = {}
     for node in sorted(graph.nodes, key=lambda node: (node.phase, node.order)):
@@ -149,6 +163,8 @@ def errors(sizes: Sizes, steps: int) -> dict[Node, Spread]:
             found[node] = found[graph.updated[label] if steps else graph.initial[label]]
         else:
             found[node] = _error(sizes, node, found)
+            if fits and isinstance(node.op, Secure):
+                found[node] += Spread(node.op.missed, 0.0)
     return found
 
 

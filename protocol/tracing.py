@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 
 from .checks import run_costs
-from .choice import Tried, cheapest, choose
+from .choice import Tried, as_stated, cheapest, choose
 from .cost import LAN, Network, PhaseCost
 from .digest import Listing, listing
 from .draws import Draw
@@ -107,6 +107,8 @@ def trace(
                 traced.choice, traced.tried = choice.reason, choice.tried
             else:
                 prepared = prepare(stated, job.numerics)
+                if job.precision is not None:
+                    traced.choice = as_stated(prepared, job.numerics, count, job.precision)
             _check_grain(job, traced.numerics)
             numbers = {"iterations": count, **asdict(traced.numerics), **job.parameters}
             for name, bundle in job.bundles.items():

@@ -3,6 +3,7 @@ precision."""
 
 from __future__ import annotations
 
+import math
 import re
 
 import numpy as np
@@ -11,10 +12,26 @@ import pytest
 from protocol.errors import JobError
 from protocol.jobs import Input, Job
 from protocol.nn import MSE, Adam, Dense, LayerNorm, Sequential, Training
-from protocol.ops import exp, maximum, relu, sigmoid, sqrt, tanh, within
+from protocol.ops import (
+    erf,
+    exp,
+    gelu,
+    log,
+    logsumexp,
+    maximum,
+    relu,
+    rsqrt,
+    sigmoid,
+    sigmoid_derivative,
+    silu,
+    softplus,
+    sqrt,
+    tanh,
+    within,
+)
 from protocol.ops.truncation import Rescale
 from protocol.plan import make_plan
-from protocol.precision import relative_errors
+from protocol.precision import DEVIATIONS, errors, relative_errors
 from protocol.simulate import simulate
 from protocol.solver import size
 from protocol.tracing import trace
@@ -108,7 +125,8 @@ def test_a_range_far_below_1_is_told_apart_as_finely_as_any():
             {"precision": 1e-10, "integer_bits": 40},
             "declare a narrower",
         ),
-        (lambda x: sigmoid(x, "fourier"), 1.0, {"precision": 1e-9}, "state precision=2e-06"),
+        (lambda x: sigmoid(x, "fourier"), 1.0, {"precision": 1e-9}, "state precision=3e-04"),
+        (lambda x: sigmoid(x), 1.0, {"precision": 1e-2}, "is fitted, up to 0.05 off; state"),
     ],
 )
 def test_a_precision_out_of_reach_is_refused_with_what_would_change_that(
@@ -198,7 +216,7 @@ def test_what_the_guard_costs_is_part_of_what_is_compared():
 
 def test_what_a_job_states_is_taken():
     inputs = network()
-    traced = trace(job_of(layers, inputs, fraction_bits=15, precision=0.5), shapes(inputs))
+    traced = trace(job_of(layers, inputs, fraction_bits=15), shapes(inputs))
     assert traced.numerics.fraction_bits == 15
     assert traced.choice == ""
 
@@ -254,6 +272,93 @@ def test_an_error_grows_by_no_more_than_the_steepest_slope(function):
         traced = trace(job_of(function, inputs, fraction_bits=f), shapes(inputs))
         errors.append(relative_errors(size(traced.graph, traced.numerics, Rescale), 0)["out"])
     assert errors[1] < errors[0] < 1e-2
+
+
+def logs_of_sums(x):
+    return np.log(np.exp(x.reshape(-1, 3)).sum(axis=-1))
+
+
+def test_what_fitted_functions_miss_counts_where_a_precision_is_stated():
+    """Within what is declared then, and with a word of what is not counted otherwise."""
+    inputs = {"x": RNG.uniform(-8, 8, (400,))}
+    truth = 1.0 / (1.0 + np.exp(-inputs["x"]))
+    for precision in (0.1, 0.05):
+        run = simulate(job_of(sigmoid, inputs, -8, 8, precision=precision), inputs, 0)
+        assert np.abs(run.results[0]["out"] - truth).max() <= precision
+        (off,) = re.findall(r"is off by about (\S+) of its range", run.plan.traced.choice)
+        assert 0.02 < float(off) <= precision
+    with pytest.raises(
+        JobError, match=r"sigmoid is fitted, up to 0.05 off; state precision=5e-02$"
+    ):
+        trace(job_of(lambda x: 1 * sigmoid(x), inputs, -8, 8, precision=1e-2), shapes(inputs))
+    usual = trace(job_of(lambda x: sigmoid(x) + tanh(x), inputs, -8, 8), shapes(inputs)).choice
+    assert re.search(
+        r"of its range, not counting that sigmoid is fitted, up to 0.05 off, tanh is fitted, up to"
+        r" 0.0007 off$",
+        usual,
+    ), usual
+    assert "fitted" not in trace(job_of(gelu, inputs, -8, 8), shapes(inputs)).choice
+
+
+def test_fraction_bits_and_a_precision_are_both_taken_or_refused_together():
+    inputs = {"x": np.ones((4,)), "y": np.ones((4,))}
+    both = job_of(lambda x, y: x * y - 0.3, inputs, fraction_bits=12, precision=1e-3)
+    assert re.fullmatch(
+        r"f = 12, as stated: out is off by about \S+ of its range",
+        trace(both, shapes(inputs)).choice,
+    )
+    for function, precision, said in (
+        (lambda x, y: x * y - 0.3, 1e-6, r"out is off by about \S+ of its range; state one of"),
+        (
+            lambda x, y: sigmoid(x * y),
+            1e-3,
+            r"of its range \(sigmoid.* is fitted, up to 0.05 off\);",
+        ),
+        (lambda x, y: x / y, 1e-3, r"as \w+ .*may enlarge errors to all of its range"),
+    ):
+        job = job_of(function, inputs, fraction_bits=12, precision=precision)
+        with pytest.raises(JobError, match=f"both stated, and contradict each other: .*{said}"):
+            trace(job, shapes(inputs))
+
+
+LOGISTIC = (lambda x: 1 / (1 + np.exp(-x)), lambda x: np.exp(-x) / (1 + np.exp(-x)) ** 2)
+
+
+@pytest.mark.parametrize(
+    ("function", "truth", "far"),
+    [
+        (sigmoid, LOGISTIC[0], False),
+        (lambda x: sigmoid(x, "fourier"), LOGISTIC[0], False),
+        (lambda x: sigmoid(x, "accurate"), LOGISTIC[0], True),
+        (sigmoid_derivative, LOGISTIC[1], False),
+        (lambda x: sigmoid_derivative(x, "fourier"), LOGISTIC[1], False),
+        (softplus, lambda x: np.logaddexp(0, x), True),
+        (silu, lambda x: x / (1 + np.exp(-x)), True),
+        (gelu, lambda x: x * (1 + np.vectorize(math.erf)(x / 2**0.5)) / 2, True),
+        (tanh, np.tanh, True),
+        (erf, np.vectorize(math.erf), True),
+        (lambda x: sqrt(x + 9.0), lambda x: np.sqrt(x + 9), False),
+        (lambda x: rsqrt(x + 9.0), lambda x: 1 / np.sqrt(x + 9), False),
+        (lambda x: log(x + 9.0), lambda x: np.log(x + 9), False),
+        (lambda x: 1 / (x + 9.0), lambda x: 1 / (x + 9), False),
+        (lambda x: sqrt(x * 0.25 + 3.0), lambda x: np.sqrt(x * 0.25 + 3), False),
+        (lambda x: logsumexp(x.reshape(-1, 3), axis=-1), logs_of_sums, False),
+    ],
+)
+def test_functions_miss_no_more_than_is_counted(function, truth, far):
+    """In the clear, where nothing but a fit is off."""
+    for limit in (8.0, 30.0) if far else (8.0,):
+        x = np.linspace(-limit, limit, 3000)
+        job = job_of(function, {"x": x}, -limit, limit, fraction_bits=28)
+        graph = trace(job, {"x": x.shape}).graph
+        sizes = size(graph, job.numerics, Rescale)
+        node = sizes.graph.revealed["out"]
+        counted, rounded = (
+            error.mean + DEVIATIONS * error.deviation
+            for error in (errors(sizes, 0, fits)[node] for fits in (True, False))
+        )
+        off = np.abs(graph.run_clear({"x": x}, 0)["out"] - truth(x)).max()
+        assert off <= counted - rounded <= 300 * off
 
 
 @pytest.mark.parametrize("precision", [0.0, -1.0, 2.0, "fine", True])

@@ -39,7 +39,11 @@ from .tensor import Secret, bounded, secret
 
 
 def _series(
-    label: str, constant: float, cosines: tuple[float, ...] = (), sines: tuple[float, ...] = ()
+    label: str,
+    constant: float,
+    misses: tuple[float, float],
+    cosines: tuple[float, ...] = (),
+    sines: tuple[float, ...] = (),
 ) -> Fourier:
     zeros = (0.0,) * max(len(cosines), len(sines))
     series = Fourier(constant, cosines or zeros, sines or zeros, LIMIT, label, (0.0, 0.0))
@@ -52,12 +56,14 @@ def _series(
         LIMIT,
         label,
         (float(values.min()) - slack, float(values.max()) + slack),
+        misses=misses,
     )
 
 
 _SOFTPLUS = _series(
     "softplus",
     4.000327062,
+    (2e-5, 3.4e-4),
     cosines=(
         -3.045837005,
         -0.214737667,
@@ -72,6 +78,7 @@ _SOFTPLUS = _series(
 _SILU = _series(
     "silu",
     3.99733123,
+    (3e-5, 2.8e-3),
     cosines=(
         -3.419006721,
         -0.418491426,
@@ -88,6 +95,7 @@ _SILU = _series(
 _GELU = _series(
     "gelu",
     3.999972938,
+    (4e-5, 4e-5),
     cosines=(
         -3.302955449,
         -0.407976565,
@@ -104,6 +112,7 @@ _GELU = _series(
 _TANH = _series(
     "tanh",
     0.0,
+    (1e-4, 6.8e-4),
     sines=(
         1.196104182,
         0.252974982,
@@ -119,6 +128,7 @@ _TANH = _series(
 _ERF = _series(
     "erf",
     0.0,
+    (3e-6, 3e-6),
     sines=(
         1.225086354,
         0.299984012,

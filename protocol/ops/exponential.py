@@ -44,6 +44,7 @@ class Exp(Secure):
     abrupt = True
     argument_bits = MOST_ARGUMENT
     finest = MOST_FACTOR - 1
+    missed = 3e-7
 
     @property
     def domain(self) -> Interval:  # type: ignore[override]

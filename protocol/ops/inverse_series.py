@@ -17,6 +17,7 @@ from .tensor import Secret, bounded
 
 NARROW, WIDE = 4.0, 10.0  # y lies in [1, this]
 SLACK = 1e-3  # roundings of the argument and of the series
+MISSED = 1e-5  # what the functions are off, at most, as a part of their largest value
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,9 @@ def fit(name: str, top: float) -> Fit:
     middle, stretch = (1.0 + top) / 2, 2.0 if top == NARROW else 1.0
     limit = (top - 1.0) / 2 * stretch + 2 * SLACK
     finer = int(math.log2(abs(factor)))  # the result has the job's fraction bits
-    return Fit(
-        factor, Fourier(constant, cosines, sines, limit, name, (-2.0, 8.0), finer), middle, stretch
-    )
+    off = MISSED * (top**0.5 if name == "sqrt" else 1.0) / abs(factor)
+    series = Fourier(constant, cosines, sines, limit, name, (-2.0, 8.0), finer, misses=(off, off))
+    return Fit(factor, series, middle, stretch)
 
 
 _SERIES = {

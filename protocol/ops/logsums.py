@@ -32,6 +32,7 @@ PI = Decimal("3.14159265358979323846264338327950288")
 # |a − b| up to which a period T serves, with the harmonics that leave 5e-6,
 # and those that leave 6e-4 for a correction
 TABLE = ((5.0, 32, 8, 5), (21.0, 64, 16, 10), (50.0, 128, 32, 20))
+LEFT, LEFT_COARSE = 2e-5, 6e-4
 WIDEST = 48.0  # max − min of what a tree joins: its differences are at most log 2 larger
 LARGEST_FINE, LARGEST_COARSE = 16, 64
 
@@ -63,8 +64,16 @@ def mirrored(period: int, count: int, limit: float) -> Fourier:
                 -float(round(8 * PI / (period * omega * (grown - 1 / grown)) * Decimal(shrink), 10))
             )
     reach = shrink * limit / 2 + 0.1
+    off = shrink * (LEFT if count in {row[2] for row in TABLE} else LEFT_COARSE)
     return Fourier(
-        4.0, tuple(cosines), (0.0,) * count, shrink * limit, "softplus", (0.0, reach), FINER
+        4.0,
+        tuple(cosines),
+        (0.0,) * count,
+        shrink * limit,
+        "softplus",
+        (0.0, reach),
+        FINER,
+        misses=(off, off),
     )
 
 
@@ -121,6 +130,7 @@ _LOG_16 = Fourier(
     3.76,
     "log of a sum",
     (0.99, 3.8),
+    misses=(1e-5, 1e-5),
 )
 _LOG_64 = Fourier(
     0.77386123,
@@ -163,4 +173,5 @@ _LOG_64 = Fourier(
     3.95,
     "log of a sum",
     (0.99, 2.06),
+    misses=(1e-3, 1e-3),
 )

@@ -22,6 +22,7 @@ from .polynomials import elsewhere, warn_beyond
 
 PERIOD_BITS = 5  # the period is 32: a power of two, so that it divides the ring
 ROUNDINGS = 4  # bits of what up to 16 harmonics are rounded by
+STEEP = 16.0  # times what a fit is said to be off, its derivative may be
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class Fourier(Secure):
     everywhere: bool = (
         False  # taken of any x: who uses it discards what it makes of an x beyond the limit
     )
+    # how far it is off what it is fitted to, and what is taken in its place beyond the limit
+    misses: tuple[float, float] = (0.0, 0.0)
 
     argument_bits = ANGLE - PERIOD_BITS
     finest = UNIT - ROUNDINGS
@@ -46,6 +49,10 @@ class Fourier(Secure):
     @property
     def name(self) -> str:  # type: ignore[override]
         return self.label
+
+    @property
+    def missed(self) -> float:  # type: ignore[override]
+        return self.misses[self.everywhere]
 
     @property
     def domain(self) -> Interval:  # type: ignore[override]
@@ -79,6 +86,7 @@ class Fourier(Secure):
         return replace(
             self, constant=0.0, cosines=tuple(cosines.tolist()), sines=tuple(sines.tolist()),
             label=f"{self.label} derivative", range=(-reach, reach), finer=0,
+            misses=(STEEP * self.misses[0], STEEP * self.misses[0] + self.misses[1]),
         )  # fmt: skip
 
     def scale(self, sizes: Sizes, node: Node) -> int:
@@ -113,5 +121,7 @@ SINES = (0.59806155, 0.126477657, 0.036073502, 0.010426178, 0.00308479, 0.000943
 COSINES = (0.117428489, 0.074503526, 0.03541077, 0.01433748, 0.005436181, 0.002127492)
 ZEROS = (0.0,) * len(SINES)
 
-SIGMOID = Fourier(0.5, ZEROS, SINES, LIMIT, "sigmoid", (-0.01, 1.01))
-SIGMOID_DERIVATIVE = Fourier(0.0, COSINES, ZEROS, LIMIT, "sigmoid derivative", (-0.26, 0.26))
+SIGMOID = Fourier(0.5, ZEROS, SINES, LIMIT, "sigmoid", (-0.01, 1.01), misses=(3e-4, 1e-3))
+SIGMOID_DERIVATIVE = Fourier(
+    0.0, COSINES, ZEROS, LIMIT, "sigmoid derivative", (-0.26, 0.26), misses=(8e-4, 1e-3)
+)

@@ -53,6 +53,7 @@ class Poly(Secure):
     limit: float = inf
     label: str = "polynomial"
     argument_bits: int | None = None
+    missed: float = 0.0
 
     @property
     def name(self) -> str:  # type: ignore[override]
