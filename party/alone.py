@@ -8,8 +8,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from protocol.channel import parse_shape
 from protocol.cost import LAN, Network
+from protocol.errors import OutOfRangeError
 from protocol.graph import Array
 from protocol.history import History
 from protocol.jobs import Job
@@ -94,6 +97,12 @@ def plain(
     begun = time.monotonic()
     with blame(source(type(work)), limited=False):
         values, history, steps = twin(work, inputs, iterations, LEARNERS[work.reveal])
+    for name, array in values.items():
+        if not np.isfinite(array).all():
+            raise OutOfRangeError(
+                f"{name} is not finite, in float64 too: what is computed grows without end; bring"
+                " the inputs to a common scale (standardise them), or lower the rate of a training"
+            )
     report = Report(
         results=values, history=history, iterations=steps, seconds=time.monotonic() - begun
     )

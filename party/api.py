@@ -181,7 +181,10 @@ class Party:
             with contextlib.closing(run):
                 report = await run.run()
                 exportable = Exportable.of(run.intent.job, run.brought, run.preparation())
-                return Result.of(report, self.accept_out_of_range, exportable)
+                result = Result.of(report, self.accept_out_of_range, exportable)
+            for remark in result.remarks:
+                view.note(f"note: {remark}")
+            return result
         except MpcError as error:
             raise error.with_traceback(None) from error.__cause__  # its sentence says it all
         except asyncio.CancelledError:

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import warnings
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -149,6 +150,8 @@ class Estimator:
             for name, found in result.history.items()
         }
         self._learnt(result.values)
+        for remark in result.remarks:
+            warnings.warn(remark, stacklevel=1)
         return self
 
     def export(self, path: str | Path) -> list[str]:

@@ -21,8 +21,11 @@ from protocol.errors import ConfigError, DataError
 from protocol.fixedpoint import Array, check
 from protocol.inputs import bind
 from protocol.jobs import Input, Job
+from protocol.preparation import Standardise
 from protocol.prg import fresh_seed
 from protocol.tables import tables
+from protocol.together import FAINTEST
+from protocol.wording import counted
 
 from .columns import own_tables
 from .formats.arrays import Read, read_tensor
@@ -206,7 +209,7 @@ def _checked(
     actual = np.asarray(found)
     want = declared.shape
     rest = tuple(length for length in want[1:] if isinstance(length, int))
-    if actual.ndim == 1 and len(want) == 2 and want[1] == 1:
+    if actual.ndim == 1 and len(want) == 2 and (want[1] == 1 or isinstance(want[1], str)):
         actual = actual[:, None]
     elif (
         kind == "text"
@@ -258,22 +261,48 @@ def _check_rows(mine: Mapping[str, Input], found: Inputs, given: Given) -> None:
 
 def _check_deviations(job: Job, found: Inputs) -> None:
     """DataError for a column that varies, and by less than the job tells apart: its result would be
-    0. Not for rows of both, which vary more together than the rows of each."""
+    0. Of rows of both, which may vary more together than the rows of each, a sentence."""
     known = tables(job)
     for name, array in found.arrays.items():
         whole = name.partition(".")[0]
-        finest = job.finest.get(whole, 0.0)
-        if not finest or array.ndim != 2 or (whole in known and known[whole].horizontal):
+        table = known.get(whole)
+        names = list(found.fitted[name].names) if name in found.fitted else []
+        if array.ndim != 2:
+            continue
+        if table is not None and table.shared:
+            places = [names.index(each) for each in table.shared if each in names]
+            step, here = table.steps[-1], array[:, places]
+            size = here.std(axis=0) if isinstance(step, Standardise) else np.ptp(here, axis=0)
+            for n in np.flatnonzero((np.ptp(here, axis=0) > 0) & (size < FAINTEST)):
+                found.read.append(
+                    f"{name}: column {names[places[n]]} varies in the rows here by less than a part"
+                    " in 2,048 of the range that the job declares for it; if it does in the rows of"
+                    " both, it counts as constant: declare a narrower range"
+                )
+            continue
+        finest = job.finest(whole, len(array))
+        if not finest:
             continue
         vary = array.min(axis=0) != array.max(axis=0)
         faint = np.flatnonzero(vary & (array.std(axis=0) < finest))
-        if faint.size:
-            n = int(faint[0])
-            column = found.fitted[name].names[n] if name in found.fitted else n + 1
-            raise DataError(
-                f"tensor {name}: column {column} has a deviation below {finest:g}, with which it"
-                " counts as constant here; standardise it, or bring it in smaller units"
+        if not faint.size:
+            continue
+        column, values = names[faint[0]] if names else faint[0] + 1, array[:, faint[0]]
+        if table is not None and table.horizontal:
+            found.read.append(
+                f"{name}: column {column} has a deviation below {finest:.2g} in the rows here; if"
+                " it has in the rows of both, it counts as constant, and its result is 0: bring it"
+                " in smaller units"
             )
+            continue
+        said = f"has a deviation below {finest:.2g}, with which it counts as constant here;"
+        way = "standardise it, or bring it in smaller units"
+        if {*np.unique(values)} == {0.0, 1.0}:
+            ones = int(values.sum())
+            fewer = min(ones, len(values) - ones)
+            said = f"is {int(ones == fewer)} in {counted(fewer, 'row')} of {len(values):,}, and so"
+            said, way = f"{said} counts as constant here;", "put rare categories together into one"
+        raise DataError(f"tensor {name}: column {column} {said} {way}")
 
 
 def _origin(given: Any) -> str:

@@ -108,6 +108,14 @@ class Result:
             )
         return self.exportable.write(Path(path), self.values)
 
+    @property
+    def remarks(self) -> list[str]:
+        """Sentences about how far a training has come, that its loss still fell, say; none where
+        nothing that was revealed tells."""
+        if self.exportable is None:
+            return []
+        return self.exportable.job.remarks(self.values, self.history)
+
     def to_pandas(self, name: str) -> Any:
         """The array of that name as a pandas Series (one axis, or one column) or DataFrame."""
         with needed("to_pandas", "tables", DataError):
@@ -138,9 +146,8 @@ class Result:
             f"{name}, at check {len(found)}: {flat(found[-1])}"
             for name, found in self.history.items()
         ]
-        return "\n  ".join(
-            [f"<Result of {said}>", *(lines or ["nothing was revealed to this party"])]
-        )
+        lines = lines or ["nothing was revealed to this party"]
+        return "\n  ".join([f"<Result of {said}>", *lines, *self.remarks])
 
 
 def out_of_range(report: Report, accepted: bool) -> str:

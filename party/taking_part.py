@@ -104,6 +104,8 @@ def finish(
     )
     if beyond := out_of_range(report, settings.accept_out_of_range):
         terminal.note(beyond, "out of range")
+    for remark in intent.job.remarks(report.results, report.history.values):
+        terminal.note(f"note: {remark}")
     if report.model is not None:
         with held():
             put(report.model, settings.keep, settings.model)

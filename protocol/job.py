@@ -36,8 +36,6 @@ class Job:
     uses: ClassVar[Sequence[str]] = ()
     # what setup makes anew, from what an earlier run has kept of it where there was one
     renews: ClassVar[Sequence[str]] = ()
-    # by input, the smallest deviation of a column that does not count as constant
-    finest: ClassVar[Mapping[str, float]] = {}
     limits: ClassVar[Mapping[str, Limit]] = {}  # what parameters may be
     # steps from one check to the next; 0: as many as make checks a twentieth of the cost
     check_every: ClassVar[int] = 0
@@ -119,6 +117,18 @@ class Job:
             f"job {type(self).__name__} reveals nothing: define finish() and call"
             " v.reveal(name=tensor)"
         )
+
+    def finest(self, name: str, rows: int) -> float:
+        """The smallest deviation, in so many rows, of a column of the input or table `name` that
+        does not count as constant; 0.0: any."""
+        return 0.0
+
+    def remarks(
+        self, results: Mapping[str, Array], history: Mapping[str, Sequence[Array]]
+    ) -> list[str]:
+        """Sentences about how far a training has come, for whoever learnt this at its end and
+        after its checks."""
+        return []
 
     def stated(self) -> dict[str, Input | Bundle]:
         """The inputs that the job declares, by name: attributes of its class and its base classes,

@@ -16,6 +16,7 @@ from .preparation import MinMax, Standardise
 Shared = Standardise | MinMax
 SPARSE = 2.0**-10  # the least part of the rows in which a column has values
 WIDE = 16.0  # what columns are brought to before, and how many deviations they may reach
+FAINTEST = WIDE / 1024  # the least deviation, or width, of a column that is not taken for constant
 
 
 def learnt(
@@ -61,7 +62,7 @@ def moments(x: Secret, missing: Secret | None = None) -> tuple[Secret, Secret]:
         )
     centred = x - mean if missing is None else x - mean + missing * mean
     variance = (centred * centred).mean(axis=0, keepdims=True)
-    least = (WIDE / 1024) ** 2
+    least = FAINTEST**2
     return mean, (variance >= least) * rsqrt(within(variance, least, WIDE**2))
 
 
@@ -73,5 +74,5 @@ def extremes(x: Secret) -> tuple[Secret, Secret]:
     about 1e-5.
     """
     low = min(x, axis=0, keepdims=True)
-    width, least = max(x, axis=0, keepdims=True) - low, WIDE / 1024
-    return low, (width >= least) * reciprocal(within(width, least, 2.0 * WIDE))
+    width = max(x, axis=0, keepdims=True) - low
+    return low, (width >= FAINTEST) * reciprocal(within(width, FAINTEST, 2.0 * WIDE))

@@ -79,6 +79,8 @@ def _alone(settings: Config) -> int:
         )
         if beyond := out_of_range(found.report, settings.accept_out_of_range):
             terminal.note(beyond, "out of range")
+    for remark in found.remarks:
+        terminal.note(f"note: {remark}")
     said = {"job": Path(settings.job).name} | summary(how, None, found.report)
     put_out(settings, "anybody", found.report, terminal, said, found.export)
     return 0

@@ -362,7 +362,7 @@ def _reveals(
     """Who learns what, as the job's attributes; `metrics` are said elsewhere."""
     attributes = {
         name: name
-        for name in ("weights", *METRICS, "scores")
+        for name in ("weights", *METRICS, "scores", "converged")
         if isinstance(getattr(kind, name, None), str)
     } or {"results": "reveal"}
     there = [*attributes, *metrics]

@@ -4,7 +4,7 @@ scikit-learn's names.
 The rows enter by the moments of their columns, XᵀX/n and Xᵀy/n about the means; what follows has
 the size of the columns alone, however many rows there are. Columns need not be scaled: each is
 divided by a secret power of two near its deviation, found by comparisons, so deviations may lie
-anywhere from 1/128 to 1024; a column with less is taken to be constant, and its coefficient is 0.
+anywhere from 1/1024 to 1024; a column with less is taken to be constant, and its coefficient is 0.
 An owner whose column varies by less is told so before the run.
 Then the normal equations are solved as `solve.py` says. Nothing is revealed but what the attributes
 say.
@@ -31,7 +31,7 @@ from ..nn.supervised import Supervised
 from ..ops import Secret, within
 from ..sizing import Numerics
 from ..tables import Table
-from .solve import COARSEST, FINEST, RATIO, deviations, equilibrated, scaled, solve
+from .solve import COARSEST, FINEST, HEAVIEST, RATIO, deviations, equilibrated, scaled, solve
 
 REACH = 256.0  # deviations that new rows, and what is predicted of them, may be from the mean
 
@@ -46,7 +46,6 @@ class LeastSquares(Supervised):
     """
 
     iterations: ClassVar[int] = 0
-    finest: ClassVar[Mapping[str, float]] = {"x": FINEST, "y": FINEST}
     limits: ClassVar[Mapping[str, Limit]] = {"condition": RATIO, "held_out": PART}
     fraction_bits = 28
     fit_intercept = True
@@ -67,6 +66,9 @@ class LeastSquares(Supervised):
         """Ranges are proven here: none is guessed from what is likely of numbers about zero."""
         return replace(super().numerics, margin=float(1 << 20))
 
+    def finest(self, name: str, rows: int) -> float:
+        return FINEST
+
     def step(self, v: Variables) -> None:
         """There is none."""
 
@@ -82,6 +84,11 @@ class LeastSquares(Supervised):
             raise JobError(
                 f"{type(self).__name__}: columns are declared up to {max(peaks):g}, and"
                 f" {COARSEST:g} is the most; scale them"
+            )
+        if self.penalty / n > HEAVIEST:
+            raise JobError(
+                f"alpha = {self.penalty:g}: with {n:,} rows it is at most {HEAVIEST * n:.2g}; what"
+                " is larger leaves coefficients that are too near 0 to compute with"
             )
         a, b, square = x.T @ x / n, x.T @ y / n, (y * y).mean(axis=0)
         if self.fit_intercept:

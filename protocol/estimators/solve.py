@@ -18,7 +18,9 @@ from ..limits import Limit
 from ..ops import Secret, einsum, rsqrt
 from ..ops.tensor import bounded
 
-FINEST, COARSEST = 2.0**-7, 2.0**10  # deviations of columns that are told apart
+FINEST, COARSEST = 2.0**-10, 2.0**10  # deviations of columns that are told apart
+# of a penalty's part in a mean square, so that the sum stays near the largest that is told apart
+HEAVIEST = COARSEST**2 / 2
 RATIO = Limit(
     "the largest ratio of two eigenvalues that counts, 2 or more, 1e4 say", lambda value: value >= 2
 )

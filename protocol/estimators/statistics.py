@@ -78,17 +78,16 @@ class Statistics(_Aggregates):
     """Of all rows: mean, var, std (k), cov and corr (k, k). ddof: what the divisors of squares are
     less than the rows by, as in NumPy.
 
-    A column of a deviation below 1/128 is taken to be constant: its std and its correlations are 0.
+    A column of a deviation below 1/1024 is taken to be constant: its std and its correlations are 0.
     An owner whose column varies by less is told so before the run.
     """
 
     known = ("mean", "var", "std", "cov", "corr")
     ddof = 0
 
-    @property
-    def finest(self) -> Mapping[str, float]:  # type: ignore[override]
+    def finest(self, name: str, rows: int) -> float:
         asked = {each.strip() for each in self.measures.split(",")}
-        return {"x": FINEST} if asked & {"std", "corr"} else {}
+        return FINEST if name == "x" and asked & {"std", "corr"} else 0.0
 
     def finish(self, v: Variables) -> None:
         x, chosen = v.x, self.chosen(v.x)

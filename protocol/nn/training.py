@@ -203,6 +203,17 @@ class Training(Supervised):
     def improved(self, history: Mapping[str, Sequence[Array]]) -> bool:
         return self.early is not None and self.early.restore_best and self.early.since(history) == 0
 
+    def remarks(
+        self, results: Mapping[str, Array], history: Mapping[str, Sequence[Array]]
+    ) -> list[str]:
+        losses = [float(each) for each in history.get("loss", ())]
+        if len(losses) < 3 or losses[-1] != min(losses) or losses[-1] > 0.98 * losses[-2]:
+            return []
+        return [
+            f"the loss still fell in the last epoch, from {losses[-2]:.4g} to {losses[-1]:.4g}: more"
+            " epochs would take it further"
+        ]
+
     def finish(self, v: Variables) -> None:
         if self.learner("weights") != "none":
             self.told(v, "weights", **{name: v[name] for name in self.model.names()})

@@ -89,6 +89,28 @@ def test_what_the_data_do_not_determine_does_no_harm():
     )
 
 
+def test_a_category_that_three_of_a_hundred_thousand_rows_have():
+    random = np.random.default_rng(1)
+    x = np.stack([random.normal(size=100_000), np.zeros(100_000)], 1)
+    x[random.choice(100_000, 3, False), 1] = 1.0
+    y = x @ [[1.0], [5.0]] + random.normal(size=(100_000, 1))
+    found = simulate(LinearRegression(), {"x": x, "y": y}).results[0]
+    best, _ = least(x, y)
+    # in deviations, as promised, and the rare one's coefficient itself
+    assert np.abs((found["coef"] - best) * x.std(axis=0)[:, None] / y.std()).max() <= 1e-5
+    assert found["coef"][1, 0] == pytest.approx(best[1, 0], rel=1e-3)
+
+
+@pytest.mark.parametrize("deviation", [0.01, 0.0015])
+def test_faint_columns_are_told_apart(deviation):
+    random = np.random.default_rng(2)
+    x = random.standard_normal((300, 3)) * deviation
+    y = x @ [[1.0], [-2.0], [0.5]] + deviation * random.standard_normal((300, 1))
+    found = simulate(LinearRegression(), {"x": x, "y": y}).results[0]
+    best, _ = least(x, y)
+    assert np.abs((found["coef"] - best) * x.std(axis=0)[:, None] / y.std()).max() <= 1e-3
+
+
 def test_a_constant_target_has_no_slope():
     x, _ = rows()
     found = fitted(LinearRegression(), x, np.full((len(x), 1), 11.0))

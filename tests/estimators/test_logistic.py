@@ -101,6 +101,61 @@ def test_a_model_that_was_kept_is_where_other_rows_begin(classes, intercept):
         trace(job, {"x": (40, 2), "y": (40, one_hot.shape[1])})
 
 
+def test_it_says_whether_the_coefficients_have_settled():
+    """Classes that columns tell apart nearly without error take more steps than there are; what
+    is said follows from one revealed bit, which whoever learns the coefficients learns."""
+    random = np.random.default_rng(3)
+    x = random.standard_normal((150, 3)) * [1.0, 0.05, 40.0]
+    y = (x @ [20.0, -160.0, 1.0] + random.logistic(size=150) > 0) * 1
+    best = linear_model.LogisticRegression(C=100.0, tol=1e-8, max_iter=10000).fit(x, y).coef_[0]
+    found = {}
+    for steps in (20, 200):
+        job = LogisticRegression()
+        job.C, job.max_iter, job.weights = 100.0, steps, "bob"
+        run = simulate(job, {"x": x, "y": y[:, None] * 1.0})
+        assert "converged" not in run.results[0]
+        told = run.results[1]
+        off = np.abs(told["coef"].ravel() - best) * x.std(axis=0)
+        settled = float(told["converged"]) == pytest.approx(1.0)
+        found[steps] = settled, off.max() / np.abs(best * x.std(axis=0)).max()
+        assert (job.remarks(told, {}) == []) == settled
+    assert not found[20][0] and found[20][1] > 0.05
+    assert found[200][0] and found[200][1] < 0.01
+    job.max_iter = 1
+    (said,) = job.remarks({"converged": np.array(0.0)}, {})
+    assert "had not settled after 1 step:" in said
+
+
+def test_a_category_that_few_rows_have_beside_a_light_penalty():
+    """Its coefficient was 0: the square of its deviation, as of the penalty, was below the least
+    that was told apart."""
+    random = np.random.default_rng(1)
+    x = np.stack([random.normal(size=20_000), np.zeros(20_000)], 1)
+    x[random.choice(20_000, 3, False), 1] = 1.0
+    y = (x @ [1.0, 5.0] + random.normal(size=20_000) > 1) * 1
+    run, twin = fitted(x, y, C=100.0)
+    best = linear_model.LogisticRegression(C=100.0, tol=1e-8, max_iter=1000).fit(x, y).coef_.T
+    assert np.abs(run.results[0]["coef"] / best - 1.0).max() <= 2e-3
+    assert np.abs(run.results[0]["coef"] - twin["coef"]).max() <= 1e-3
+
+
+@pytest.mark.parametrize("rows_there", [10, 40])
+def test_a_penalty_that_leaves_nothing_is_refused_and_the_heaviest_is_right(rows_there):
+    x, y = rows(2, rows_there)
+    labels = y[:, None] * 1.0
+    job = LogisticRegression()
+    job.C = 1e-9
+    with pytest.raises(JobError, match=f"C = 1e-09: with {rows_there} rows it is .* or more"):
+        simulate(job, {"x": x, "y": labels})
+    job = LogisticRegression()
+    job.C = 1.01 / (2.0**19 * rows_there)
+    run, twin = fitted(x, y, C=job.C)
+    best = linear_model.LogisticRegression(C=job.C, tol=1e-9, max_iter=10000).fit(x, y)
+    for coef in (run.results[0]["coef"], twin["coef"]):
+        assert np.abs(coef - best.coef_.T).max() <= 1e-6
+    assert np.abs(run.results[0]["intercept"] - best.intercept_).max() <= 2e-3
+
+
 @pytest.mark.parametrize(
     ("parameters", "words"),
     [
