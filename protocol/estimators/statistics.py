@@ -78,8 +78,8 @@ class Statistics(_Aggregates):
     """Of all rows: mean, var, std (k), cov and corr (k, k). ddof: what the divisors of squares are
     less than the rows by, as in NumPy.
 
-    A column of a deviation below 1/1024 is taken to be constant: its std and its correlations are 0.
-    An owner whose column varies by less is told so before the run.
+    A column of a deviation below 1/1024 is taken to be constant: its std and its correlations are
+    0. An owner whose column varies by less is told so before the run.
     """
 
     known = ("mean", "var", "std", "cov", "corr")

@@ -210,8 +210,8 @@ class Training(Supervised):
         if len(losses) < 3 or losses[-1] != min(losses) or losses[-1] > 0.98 * losses[-2]:
             return []
         return [
-            f"the loss still fell in the last epoch, from {losses[-2]:.4g} to {losses[-1]:.4g}: more"
-            " epochs would take it further"
+            f"the loss still fell in the last epoch, from {losses[-2]:.4g} to {losses[-1]:.4g}:"
+            " more epochs would take it further"
         ]
 
     def finish(self, v: Variables) -> None:

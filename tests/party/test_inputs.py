@@ -17,11 +17,10 @@ from sentences import rejected
 from party.given import Given, assigned
 from party.inputs import default_tensor, own_inputs
 from protocol.errors import ConfigError, DataError, JobError, MpcError
-from protocol.estimators import LinearRegression, LogisticRegression, Statistics
 from protocol.jobs import Input, Job
 from protocol.labels import Labels
 from protocol.nn import CrossEntropy, Dense, Training
-from protocol.tables import MinMax, Standardise, Table
+from protocol.tables import MinMax, Table
 
 TABLE = Input("bob", shape=("n", 3), low=-100, high=100)
 COLUMN = Input("bob", shape=("n", 1), low=-100, high=100)
@@ -368,38 +367,6 @@ def test_a_table_that_does_not_fit_is_named(given: Given, named: list[str]) -> N
     rejected(MpcError, lambda: own_inputs(job, "bob", given), named)
 
 
-def weak(C: float) -> LogisticRegression:
-    job = LogisticRegression()
-    job.C = C
-    return job
-
-
-@pytest.mark.parametrize(
-    ("job", "faint"),
-    [
-        (type("Std", (Statistics,), {"measures": "std"})(), True),
-        (Statistics(), False),
-        (LinearRegression(), True),
-        (weak(1e-3), False),  # the penalty tells them apart
-        (weak(1e6), True),
-    ],
-)
-@pytest.mark.parametrize("rare", [False, True])
-def test_a_column_that_would_count_as_constant_is_named(job: Any, faint: bool, rare: bool) -> None:
-    n = 2_000_000 if rare else 20
-    third = np.arange(n) == 5 if rare else np.arange(n) / (1000 * n)
-    rows = np.stack([np.arange(n) * (20 / n), np.ones(n), third], 1)
-    labels = isinstance(job, LogisticRegression)
-    y = np.arange(n)[:, None] % 2 if labels else rows[:, :1]
-    given = Given({"x": rows} | ({"y": y} if "y" in job.inputs else {}), {})
-    if not faint:
-        own_inputs(job, "bob", given)
-        return
-    said = "is 1 in 1 row of 2,000,000, and so counts" if rare else "has a deviation below 0.00"
-    with pytest.raises(DataError, match=f"column 3 {said}"):
-        own_inputs(job, "bob", given)
-
-
 SUMMING = Input("bob", ("n", 3), 0, 1, row_sum=1)
 TRAINED = {"x": Input("bob", ("n", 2)), "model": Dense(2, 3), "loss": CrossEntropy()}
 TABLED = Table("bob", ["a", "b", "c"], low=0, high=1)
@@ -438,15 +405,3 @@ def test_rows_of_labels_are_checked_by_their_owner(job: Any, name: str) -> None:
 def test_what_rows_add_up_to_is_of_rows_of_one_party() -> None:
     rejected(JobError, lambda: Input("joint", (2, 2), row_sum=1), ["rows that one party brings"])
     rejected(JobError, lambda: Input("bob", (), row_sum=1), ["has no axes"])
-
-
-@pytest.mark.parametrize("step", [[], [MinMax(low=0, high=1000), Standardise()]])
-def test_of_rows_of_both_a_column_that_may_count_as_constant_is_said(step: Any) -> None:
-    """The other's rows may lie elsewhere, which nobody may know here."""
-    table = Table(columns=["a", "b", "c"], rows="alice+bob", steps=step)
-    job = type("Both", (LinearRegression,), {"x": table})()
-    faint = np.arange(20) / (20_000 if not step else 1000)
-    rows = {"a": np.arange(20.0), "b": np.ones(20), "c": faint}
-    found = own_inputs(job, "bob", Given({"y": np.arange(20.0)[:, None]}, {"x": rows}))
-    said = [each for each in found.read if "counts as constant" in each]
-    assert len(said) == 1 and said[0].startswith("x.bob: column c "), found.read
