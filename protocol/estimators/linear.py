@@ -11,7 +11,8 @@ say.
 
 With columns of deviation 0.1 and more, coefficients times their columns' deviations are within 1e-3
 of float64's, in units of the target's deviation, for condition numbers (of the scaled XᵀX) up to
-`condition`; what is determined less well is shrunk, as by a ridge.
+`condition`; what is determined less well is shrunk, as by a ridge. Of well-conditioned columns that
+all have a deviation d, the error grows as 3e-9/d², to 2e-3 for the faintest.
 
 A model that is kept has the coefficients in these units, and the units.
 """
