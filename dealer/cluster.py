@@ -17,9 +17,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
@@ -36,9 +38,9 @@ from protocol.wording import counted
 from .turns import Made
 from .workers import Workers, made
 
-_PATIENCE = (
-    10.0  # seconds that a connection may take, and between two words about an absent cluster
-)
+# seconds that a connection may take, and that a cluster is absent before it is spoken of
+_PATIENCE = 10.0
+_MOST = 300.0  # seconds between two words about it, growing up to here
 _PAUSE = 0.5  # seconds between two attempts
 _read = lru_cache(maxsize=8)(contract_codec.unpack)
 
@@ -70,10 +72,37 @@ def fulfil(order: ChunkTask) -> Made | str:
         return f"a worker of the cluster failed with {type(error).__name__}"
 
 
+class _Absent:
+    """Something that is waited for: spoken of ever more rarely, and not for ever."""
+
+    def __init__(self, log: Log, what: str, wait: float, patience: float = 0.0) -> None:
+        self._log, self._what, self._wait, self._patience = log, what, wait, patience
+        self._since, self._pause = monotonic(), patience
+
+    def look(self, here: bool = False) -> None:
+        """LinkError if it has been away for too long."""
+        now = monotonic()
+        if here:
+            self._since, self._pause = now, self._patience
+        elif now - self._since > self._wait:
+            raise LinkError(
+                f"{self._what}, for {self._wait:.0f} s now; start what is missing, or look at the"
+                " cluster's logs"
+            )
+        elif now - self._since >= self._pause:
+            self._log(f"{self._what}; waiting", "cluster", "warning")
+            self._pause = now - self._since + min(max(now - self._since, _PATIENCE), _MOST)
+
+
 class Cluster(Workers):
-    def __init__(self, address: str, plaintext: bool, log: Log) -> None:
+    def __init__(self, address: str, plaintext: bool, log: Log, wait: float = math.inf) -> None:
         """`address` is dask://HOST:PORT of the scheduler. ConfigError where Dask is not installed,
-        or has no keys."""
+        or has no keys.
+
+        wait: seconds for a scheduler that is lost, or workers that there are none of; then making
+            a chunk ends with LinkError.
+        """
+        self._wait = wait
         super().__init__(1)  # for the rest of a dealer's work
         self._log, self._client, self._connecting = log, None, asyncio.Lock()
         # packed once for all chunks
@@ -164,6 +193,8 @@ class Cluster(Workers):
                     "workers of the cluster died again and again making it; give them more memory"
                 ) from None
             except (self._distributed.CancelledError, OSError):
+                with self._guard:
+                    self.again += 1
                 continue  # the scheduler is gone, and with it all that it knew
             except ImportError as error:
                 raise MaterialError(
@@ -178,12 +209,11 @@ class Cluster(Workers):
     async def _awaited(self, future: Any) -> Made | str:
         """What became of it; says so where nobody is there to make it."""
         waiting = asyncio.ensure_future(future.result())
+        absent = _Absent(self._log, "the Dask cluster has no workers", self._wait, _PATIENCE)
         try:
-            while not (await asyncio.wait({waiting}, timeout=_PATIENCE))[0]:
-                if self._client is not None and not self._client.scheduler_info()["total_threads"]:
-                    self._log(
-                        "the Dask cluster has no workers; waiting for some", "cluster", "warning"
-                    )
+            while not (await asyncio.wait({waiting}, timeout=_PAUSE))[0]:
+                here = self._client is None or self._client.scheduler_info()["total_threads"]
+                absent.look(bool(here))
             found: Made | str = waiting.result()
             return found
         finally:
@@ -193,16 +223,11 @@ class Cluster(Workers):
         """The client, once it is connected: it tries by itself for a while, and then another
         does."""
         async with self._connecting:
-            said = -_PATIENCE
-            loop = asyncio.get_running_loop()
+            absent = _Absent(
+                self._log, f"the Dask scheduler at {self._address} is away", self._wait
+            )
             while self._client is None or self._client.status != "running":
-                if loop.time() - said >= _PATIENCE:
-                    said = loop.time()
-                    self._log(
-                        f"the Dask scheduler at {self._address} is away; waiting for it",
-                        "cluster",
-                        "warning",
-                    )
+                absent.look()
                 if self._client is None or self._client.status == "closed":
                     with contextlib.suppress(OSError):
                         self._client = await self._distributed.Client(
@@ -215,6 +240,8 @@ class Cluster(Workers):
 def _library() -> Any:
     with needed("--workers dask://…", "cluster"):
         import distributed
-    # what matters is said by the dealer
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    # What matters is said by the dealer. Dask has given some of its loggers levels of their own.
+    for name in [*logging.root.manager.loggerDict]:
+        if name.partition(".")[0] in ("distributed", "tornado"):
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     return distributed

@@ -37,6 +37,12 @@ WORK = Measure(
     True,
     "seconds that workers worked, all together; those of a cluster, without the way there and back",
 )
+AGAIN = Measure(
+    "mpc_dealer_reordered_chunks",
+    True,
+    "chunks that were ordered from a cluster again, since its scheduler was lost with them; what a"
+    " lost worker had in hand the cluster itself gives to another",
+)
 AHEAD = Measure("mpc_dealer_ahead_bytes", False, "material that is made and not yet acknowledged")
 LIMIT = Measure(
     "mpc_dealer_max_stock_bytes", False, "material that may be held ahead, all sessions together"
@@ -81,6 +87,7 @@ def samples(service: Service) -> Iterator[Sample]:
     yield BUSY, (), workers.busy
     yield QUEUE, (), workers.queue
     yield WORK, (), workers.seconds
+    yield AGAIN, (), workers.again
     yield AHEAD, (), stock.ahead
     yield LIMIT, (), stock.total
     yield DECLARED, (), stock.needed()

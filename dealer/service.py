@@ -4,6 +4,7 @@ material."""
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -200,6 +201,7 @@ class Service:
         await refuse(connection, reason, self.tally, self._log)
 
 
-def workers_of(workers: int | str, plaintext: bool, log: Log) -> Workers:
-    """So many threads, or the cluster at this address; ConfigError where it cannot be used."""
-    return Workers(workers) if isinstance(workers, int) else Cluster(workers, plaintext, log)
+def workers_of(workers: int | str, plaintext: bool, log: Log, wait: float = math.inf) -> Workers:
+    """So many threads, or the cluster at this address; ConfigError where it cannot be used. wait:
+    seconds for a cluster that is away."""
+    return Workers(workers) if isinstance(workers, int) else Cluster(workers, plaintext, log, wait)

@@ -33,6 +33,7 @@ class Workers(ThreadPoolExecutor):
         super().__init__(threads, "deal")
         self.busy = 0  # tasks that are being worked on
         self.seconds = 0.0  # of work that is done, all workers together
+        self.again = 0  # chunks that were ordered again, for a cluster's scheduler was lost
         self._asked = self._begun = self._dropped = 0
         self._guard = threading.Lock()
 

@@ -57,13 +57,17 @@ async def reason(connection: Connection) -> str:
 
 
 @contextlib.asynccontextmanager
-async def serving(keys: Keys, **limits: int | str) -> AsyncIterator[str]:
-    """A dealer in this process; its address."""
+async def serving(
+    keys: Keys, services: list[Service] | None = None, **limits: int | str
+) -> AsyncIterator[str]:
+    """A dealer in this process; its address. It is put into `services`."""
     allow = Allow([keys.pairs["alice"].public, keys.pairs["bob"].public])
     address = free_address()
     service = Service(
         Settings(listen=address, keys=keys.pairs["dealer"], allow=allow, **limits), Log("dealer")
     )
+    if services is not None:
+        services.append(service)
     task = asyncio.create_task(service.run())
     try:
         yield address

@@ -32,6 +32,7 @@ from ..workers import Workers
 from .planned import planned
 
 SECONDS = 5.0
+AWAY = 30.0  # seconds that a cluster may be away
 MOST = 4096  # chunks of steps, before the first comes again
 
 
@@ -65,7 +66,7 @@ def run(config: Config) -> int:
         raise ConfigError("nothing is dealt for this plan")
     kernels.ready(log)
     rate = run_until_signalled(
-        _measured(workers_of(config.workers, config.insecure_plaintext, log), dealing, chunks)
+        _measured(workers_of(config.workers, config.insecure_plaintext, log, AWAY), dealing, chunks)
     )
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
     if config.json:
@@ -94,6 +95,7 @@ async def _measured(workers: Workers, dealing: Dealing, chunks: list[Chunk]) -> 
 
     The first two chunks of every worker are not counted.
     """
+    running = deque[tuple[Chunk, asyncio.Future[Made]]]()
     try:
         await workers.open()
         deal = Deal(dealing, fresh_seed(), fresh_seed())
@@ -110,7 +112,7 @@ async def _measured(workers: Workers, dealing: Dealing, chunks: list[Chunk]) -> 
             return chunk, workers.make(deal, chunk)
 
         begun, working, size, made = time.perf_counter(), 0.0, 0, 0
-        running = deque(order() for _ in range(workers.count + 1))
+        running.extend(order() for _ in range(workers.count + 1))
         while running:
             chunk, future = running.popleft()
             working += (await future)[1]
@@ -120,4 +122,7 @@ async def _measured(workers: Workers, dealing: Dealing, chunks: list[Chunk]) -> 
                 running.append(order())
         return MakingRate(workers.count, made, time.perf_counter() - begun, working, size)
     finally:
+        for _, future in running:
+            future.cancel()
+        await asyncio.gather(*(future for _, future in running), return_exceptions=True)
         await workers.close()

@@ -3,6 +3,7 @@ killed."""
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import ipaddress
 import os
@@ -11,8 +12,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,7 +25,9 @@ from cryptography.x509.oid import NameOID
 from keyed import Keys
 from served import TICKET, credit, offer, pair, plan, serving
 
+from dealer.metrics import samples
 from dealer.program import PROGRAM
+from dealer.service import Service
 from protocol.dealing import Deal
 from protocol.prg import epoch_seed
 from protocol.schedule import Phase
@@ -34,8 +38,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def certificate(folder: Path) -> dict[str, str]:
-    """One self-signed certificate for everybody, as Dask's configuration in environment
-    variables."""
+    """One self-signed certificate for everybody, as `certificate_variables` names it."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "cluster")])
     now = datetime.datetime.now(datetime.UTC)
@@ -57,6 +60,11 @@ def certificate(folder: Path) -> dict[str, str]:
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     (folder / "both.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM) + private)
+    return certificate_variables(folder)
+
+
+def certificate_variables(folder: Path) -> dict[str, str]:
+    """Dask's configuration in environment variables."""
     prefix, both = "DASK_DISTRIBUTED__COMM__TLS__", str(folder / "both.pem")
     return {f"{prefix}CA_FILE": both} | {
         f"{prefix}{role}__CERT": both for role in ("SCHEDULER", "WORKER", "CLIENT")
@@ -127,17 +135,33 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster
         dask.config.refresh()
 
 
+def measured(service: Service, name: str) -> float:
+    """A number that Prometheus would be told."""
+    return next(it for each, _, it in samples(service) if each.name == f"mpc_dealer_{name}")
+
+
+async def until(reached: Callable[[], bool]) -> None:
+    for _ in range(600):
+        if reached():
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError("it takes too long")
+
+
 async def test_the_stream_is_the_same_whatever_is_killed(cluster, tmp_path):
-    """A worker is killed in the run, then the scheduler, which comes back; every chunk arrives
-    once, in order, and right."""
-    keys, dealing = Keys(tmp_path), plan(3000, 600)
+    """A worker is killed with a chunk in hand, then the scheduler, which comes back; every chunk
+    arrives once, in order, and right, and is counted once."""
+    keys, dealing, services = Keys(tmp_path), plan(3000, 600), list[Service]()
     order = list(dealing.chunks())
     assert len(order) >= 12
     address = f"dask://127.0.0.1:{cluster.port}"
+    begun = time.monotonic()
     async with (
-        serving(keys, workers=address, max_stock=4 << 20) as dealer,
+        serving(keys, services, workers=address, max_stock=4 << 20) as dealer,
         pair(keys, dealer, "c") as (alice, bob),
     ):
+        seen = partial(measured, services[0])
+        await until(lambda: seen("workers") == 2)
         for party in (alice, bob):
             party.send(offer("c", dealing))
         seeds = [bytes((await party.receive(60)).buffers[0]) for party in (alice, bob)]
@@ -145,10 +169,18 @@ async def test_the_stream_is_the_same_whatever_is_killed(cluster, tmp_path):
         deal = Deal(dealing, *(epoch_seed(seed, "c", TICKET, 1) for seed in seeds))
         for number, chunk in enumerate(order):
             if number == 3:
+                os.kill(cluster.workers[0].pid, signal.SIGSTOP)
+                await asyncio.sleep(1.0)  # what it is given now it will not make
+                assert seen("busy_workers") > 0
                 os.kill(cluster.workers[0].pid, signal.SIGKILL)
+                await until(lambda: seen("workers") == 1)
+                assert seen("reordered_chunks") == 0, "another worker was given it by the cluster"
             if number == 7:
+                os.kill(cluster.workers[1].pid, signal.SIGSTOP)
+                await until(lambda: seen("busy_workers") > 0)
                 cluster.scheduler.kill()
                 cluster.scheduler.wait()
+                os.kill(cluster.workers[1].pid, signal.SIGKILL)
                 cluster.start_scheduler()
                 # as a service manager does: without its scheduler a worker ends
                 cluster.start_worker()
@@ -156,7 +188,37 @@ async def test_the_stream_is_the_same_whatever_is_killed(cluster, tmp_path):
             assert message.kind is Kind.CHUNK, message.body
             assert message.number == number and message.body["first"] == chunk.first
             assert b"".join(message.buffers) == deal.corrections(*chunk).tobytes()
+        await until(lambda: seen("busy_workers") == 0)
+        assert seen("chunks") == len(order) == message.number + 1 and seen("failures") == 0
+        assert seen("dealt_bytes") == sum(map(dealing.bytes_of, order))
+        assert seen("workers") == 1 <= seen("reordered_chunks") <= 2
+        assert 0 < seen("work_seconds") < 2 * (time.monotonic() - begun)
     assert "Compute Failed" not in cluster.logs()
+
+
+def test_a_measurement_ends_where_its_cluster_is_lost(cluster, tmp_path):
+    """In a sentence, and Dask itself says nothing on the terminal."""
+    code = "import sys, dealer.commands.measure as it; it.AWAY = 3.0; it.SECONDS = 60.0;"
+    code += "import dealer.__main__; sys.exit(dealer.__main__.main())"
+    words = ["measure", "--job", "seed", "--workers", f"dask://127.0.0.1:{cluster.port}"]
+    with subprocess.Popen(
+        [sys.executable, "-c", code, *words],
+        env=os.environ | certificate_variables(tmp_path),
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as measuring:
+        try:
+            assert "material is made by" in measuring.stderr.readline()
+            time.sleep(1.0)
+            cluster.scheduler.kill()
+            said = measuring.stderr.read()
+            assert measuring.wait(60) == 4, said
+        finally:
+            measuring.kill()
+    lines = said.strip().splitlines()
+    assert all(line.startswith("dealer: the Dask") for line in lines), said
+    assert "is away, for 3 s now; start what is missing" in lines[-1]
 
 
 def test_a_worker_gets_the_keys_of_its_rows_and_no_other():
