@@ -140,6 +140,11 @@ class Cluster(Workers):
         return max(1, threads)
 
     @property
+    def orders(self) -> int:
+        """Two for each thread: while one chunk is on its way the next is made."""
+        return 2 * self.count
+
+    @property
     def here(self) -> int:
         return 0
 

@@ -291,7 +291,7 @@ class Session:
                 size = offer.dealing.bytes_of(coming) if coming is not None else 0
                 if (
                     coming is not None
-                    and len(making) <= self._workers.count
+                    and len(making) <= self._workers.orders
                     and self._stock.allows(self, size)
                 ):
                     self._made += size

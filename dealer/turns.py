@@ -30,8 +30,8 @@ class Makers(Protocol):
     """The workers, as far as this is concerned."""
 
     @property
-    def count(self) -> int:
-        """Chunks that can be made at a time."""
+    def orders(self) -> int:
+        """Chunks that may be ordered at a time."""
 
     def make(self, deal: Deal, chunk: Chunk) -> asyncio.Future[Made]: ...
 
@@ -90,7 +90,7 @@ class Turns:
 
     def _go_on(self) -> None:
         """Give workers that are free to those who wait."""
-        while self._busy < self._makers.count:
+        while self._busy < self._makers.orders:
             ready = [
                 queued
                 for queued in self._waiting

@@ -43,6 +43,11 @@ class Workers(ThreadPoolExecutor):
         return self._max_workers
 
     @property
+    def orders(self) -> int:
+        """Chunks that are ordered at a time."""
+        return self.count
+
+    @property
     def here(self) -> int:
         """Of them, those that are made in this process's memory."""
         return self.count

@@ -26,7 +26,7 @@ class Makers:
     chunk the seconds it takes."""
 
     def __init__(self, count: int) -> None:
-        self.count, self.now = count, 0.0
+        self.orders, self.now = count, 0.0
         self.spent: dict[str, float] = {}
         self.events: list[tuple[float, int, asyncio.Future[Any], Any]] = []
 

@@ -90,7 +90,7 @@ def run(config: Config) -> int:
 
 
 async def _measured(workers: Workers, dealing: Dealing, chunks: list[Chunk]) -> MakingRate:
-    """Every worker has one chunk, and one more waits: for `SECONDS`, and until a run that has no
+    """Every worker has as many chunks as a dealer would give it, and one more waits: for `SECONDS`, and until a run that has no
     steps is made as a whole.
 
     The first two chunks of every worker are not counted.
@@ -112,7 +112,7 @@ async def _measured(workers: Workers, dealing: Dealing, chunks: list[Chunk]) -> 
             return chunk, workers.make(deal, chunk)
 
         begun, working, size, made = time.perf_counter(), 0.0, 0, 0
-        running.extend(order() for _ in range(workers.count + 1))
+        running.extend(order() for _ in range(max(workers.orders, workers.count + 1)))
         while running:
             chunk, future = running.popleft()
             working += (await future)[1]

@@ -153,7 +153,7 @@ async def test_the_stream_is_the_same_whatever_is_killed(cluster, tmp_path):
     arrives once, in order, and right, and is counted once."""
     keys, dealing, services = Keys(tmp_path), plan(3000, 600), list[Service]()
     order = list(dealing.chunks())
-    assert len(order) >= 12
+    assert len(order) >= 60
     address = f"dask://127.0.0.1:{cluster.port}"
     begun = time.monotonic()
     async with (
@@ -162,14 +162,17 @@ async def test_the_stream_is_the_same_whatever_is_killed(cluster, tmp_path):
     ):
         seen = partial(measured, services[0])
         await until(lambda: seen("workers") == 2)
+        assert services[0].workers.orders == 4, "one is on its way while another is made"
         for party in (alice, bob):
             party.send(offer("c", dealing))
         seeds = [bytes((await party.receive(60)).buffers[0]) for party in (alice, bob)]
-        bob.send(credit("c"))
+        # no more than is in stock is made ahead, so there is always something that is being made
+        bob.send(credit("c", 4))
         deal = Deal(dealing, *(epoch_seed(seed, "c", TICKET, 1) for seed in seeds))
         for number, chunk in enumerate(order):
             if number == 3:
                 os.kill(cluster.workers[0].pid, signal.SIGSTOP)
+                bob.send(credit("c", 20))
                 await asyncio.sleep(1.0)  # what it is given now it will not make
                 assert seen("busy_workers") > 0
                 os.kill(cluster.workers[0].pid, signal.SIGKILL)
@@ -177,6 +180,7 @@ async def test_the_stream_is_the_same_whatever_is_killed(cluster, tmp_path):
                 assert seen("reordered_chunks") == 0, "another worker was given it by the cluster"
             if number == 7:
                 os.kill(cluster.workers[1].pid, signal.SIGSTOP)
+                bob.send(credit("c"))
                 await until(lambda: seen("busy_workers") > 0)
                 cluster.scheduler.kill()
                 cluster.scheduler.wait()
@@ -191,7 +195,7 @@ async def test_the_stream_is_the_same_whatever_is_killed(cluster, tmp_path):
         await until(lambda: seen("busy_workers") == 0)
         assert seen("chunks") == len(order) == message.number + 1 and seen("failures") == 0
         assert seen("dealt_bytes") == sum(map(dealing.bytes_of, order))
-        assert seen("workers") == 1 <= seen("reordered_chunks") <= 2
+        assert seen("workers") == 1 <= seen("reordered_chunks") <= 4
         assert 0 < seen("work_seconds") < 2 * (time.monotonic() - begun)
     assert "Compute Failed" not in cluster.logs()
 
