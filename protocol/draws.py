@@ -39,6 +39,11 @@ class Draw:
         """No number drawn is larger."""
         return (math.sqrt(3.0) if self.uniform else _TAIL) * self.deviation
 
+    @property
+    def usual(self) -> float:
+        """One number in 80 that is drawn is larger, or none."""
+        return min(self.reach, 2.5 * self.deviation)
+
     def half(self) -> Draw:
         """What two parties draw each so that their sum is a draw of this deviation, and exactly
         normal where this is."""

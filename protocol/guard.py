@@ -242,7 +242,7 @@ def _assumptions(sizes: Sizes, job: Job, steps: int) -> list[tuple[Node, Guard]]
     for node in graph.nodes:
         what = f"{node.op.name} of shape {node.shape}{node.origin.beside}"
         if node.declared != EVERYTHING and not _inside(_proven(node, job), node.declared):
-            guard(node, node.declared, what)
+            guard(node, node.declared, what, elsewhere=node.elsewhere)
         if node in sizes.assumed:
             guard(node, (-sizes.assumed[node], sizes.assumed[node]), what)
     return found

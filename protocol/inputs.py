@@ -72,6 +72,7 @@ class Input:
             and not 0.0 < number("an Input's typical", self.typical) < math.inf
         ):
             raise JobError(f"an Input's typical is a number above 0, not {self.typical!r}")
+        self._check_draw()
         if self.row_sum is not None:
             object.__setattr__(self, "row_sum", number("an Input's row_sum", self.row_sum))
             if self.owner == JOINT or not self.shape:
@@ -79,6 +80,20 @@ class Input:
                     "an Input's row_sum is of rows that one party brings; this one"
                     f" {'is of both' if self.shape else 'has no axes'}"
                 )
+
+    def _check_draw(self) -> None:
+        """JobError where the range cuts off more than a few of the numbers that are drawn."""
+        if not isinstance(self.default, Draw):
+            return
+        draw, room = self.default, min(-self.low, self.high)
+        if self.owner == JOINT:
+            draw, room = draw.half(), room / 2
+        if draw.usual > room:
+            raise JobError(
+                f"a draw of deviation {self.default.deviation:.3g} does not fit into"
+                f" [{self.low:g}, {self.high:g}]: draw smaller numbers, as Draw(…) or init=Draw(…)"
+                " does, or declare a wider range, which of a layer is its limit"
+            )
 
     @property
     def party(self) -> int:

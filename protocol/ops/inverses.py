@@ -27,11 +27,12 @@ from typing import Any
 import numpy as np
 
 from ..errors import JobError
-from .functions import within
+from ..views import Broadcast
 from .gradient import differentiated
 from .inverse_series import NARROW, SLACK, WIDE, fit
 from .public import public
 from .spelling import offers
+from .statement import Within
 from .tensor import Secret, bounded, secret
 
 SMALLEST, LARGEST = 2.0**-20, 2.0**20
@@ -89,7 +90,19 @@ def _positive(name: str, x: Secret) -> Secret:
         )
     if low >= SMALLEST and high <= LARGEST:
         return x
-    return within(x, max(low, SMALLEST), min(high, LARGEST))
+    least, most = max(low, SMALLEST), min(high, LARGEST)
+    below = (
+        f"; of what may be 0, {name} takes x + eps, and of either sign a / x is sign(x) * a /"
+        " absolute(x)"
+        if low <= 0.0
+        else ""
+    )
+    x._graph.assume(
+        f"what {name} is taken of, {x._node.op.name} of shape {x.shape}, is assumed to stay in"
+        f" [{least:g}, {most:g}]" + (", and may lie below by what is known of it" if below else "")
+    )
+    instead = f"{name} is made for [2^-20, 2^20]{below}"
+    return x._apply(Within(Broadcast(x.shape), least, most, instead))
 
 
 def reciprocal(x: Secret) -> Secret:
@@ -164,8 +177,10 @@ def log(x: Secret) -> Secret:
     """The natural logarithm for x in [2^-20, 2^20]; a comparison and a round, one in all where x is
     known to lie within a factor of 10.
 
-    Off by at most 1e-5 + 2^(5−f), and by the error of x, relatively. Beyond that range the result
-    is meaningless: the guard counts such x.
+    Off by at most 1e-5 + 2^(5−f), and by the error of x, relatively: what is brought is rounded to
+    f bits, of which 1e-5 keeps three if there are 20, and its logarithm is 0.05 off. The plan says
+    so, and takes more bits for a job with a precision, 1e-4 say. Beyond that range the result is
+    meaningless: the guard counts such x.
     """
     n = _Normalised("log", x)
     found = n.function("log", 0.0, math.log(n.top))

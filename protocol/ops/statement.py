@@ -20,6 +20,7 @@ class Within(Structure):
 
     low: float = -math.inf
     high: float = math.inf
+    instead: str = ""  # what takes entries elsewhere, in words
     name = "within"
 
     @property
@@ -44,10 +45,12 @@ def state(graph: Graph) -> Graph:
         if not isinstance(node.op, Within):
             continue
         node.declared = _common(node.declared, node.op.interval)
+        node.elsewhere = node.op.instead
         (x,) = node.inputs
         if isinstance(x.op, Carry) or x in leaving or len(uses[x]) > 1:
             continue
         x.interval, x.declared = node.interval, _common(x.declared, node.declared)
+        x.elsewhere = node.elsewhere or x.elsewhere
         if node in leaving:
             leaving.add(x)
         uses[x] = uses.get(node, [])

@@ -68,6 +68,10 @@ from protocol.simulate import simulate
         (lambda: LayerNorm(()), "LayerNorm: normalized_shape is a whole number above 0"),
         (lambda: Dense(4, 2, init=he).parameters(), "init is what weights are drawn from, as he"),
         (lambda: Dense(4, 2, init=np.ones((4, 2))).parameters(), r"shape \(2, 4\), not ndarray"),
+        (
+            lambda: Dense(1, 9, limit=4).inputs(),
+            r"1.41 does not fit into \[-4, 4\]: draw",
+        ),
         (lambda: he(0), "he: fan_in is a whole number above 0, not 0"),
         (lambda: Draw(-1.0), "Draw: deviation is a number above 0, not -1"),
         (lambda: CrossEntropy(1.5), "label_smoothing is a number from 0 on and below 1, not 1.5"),

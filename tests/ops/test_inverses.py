@@ -7,9 +7,23 @@ import numpy as np
 import pytest
 from oracle import secure
 
+from protocol.errors import OutOfRangeError
 from protocol.jobs import Input, Job
-from protocol.ops import divide, gradient, log, log1p, reciprocal, rsqrt, sqrt, within
+from protocol.ops import (
+    absolute,
+    divide,
+    gradient,
+    log,
+    log1p,
+    log2,
+    reciprocal,
+    rsqrt,
+    sign,
+    sqrt,
+    within,
+)
 from protocol.simulate import simulate
+from protocol.tracing import trace
 
 ULP = {f: 2.0**-f for f in (14, 24)}
 # function, itself, the error promised at x for a unit u in the last place
@@ -171,3 +185,46 @@ def test_what_is_not_in_the_range_is_counted_by_the_guard():
     assert run.beyond
     assert any("9.5" in line or "sqrt" in line for line in run.plan.traced.assumptions)
     assert np.allclose(run.results[0]["out"][2:], [1.0, 2.0], atol=1e-4)
+
+
+def test_a_divisor_of_either_sign_has_a_sentence_and_what_it_says_divides():
+    class Quotients(Job):
+        fraction_bits = 24
+        a, x = Input("bob", (4,), -8, 8), Input("alice", (4,), -8, 8)
+
+        def finish(self, v):
+            v.reveal(out=self.quotient(v.a, v.x))
+
+    class Plain(Quotients):
+        quotient = staticmethod(lambda a, x: a / x)
+
+    class Signed(Quotients):
+        quotient = staticmethod(lambda a, x: sign(x) * a / absolute(x))
+
+    inputs = {"a": np.array([-1.0, 2.0, 3.0, 8.0]), "x": np.array([-0.25, 0.5, -7.0, 3.0])}
+    with pytest.raises(OutOfRangeError, match=r"either sign a / x is sign\(x\) \* a / absolute"):
+        simulate(Plain(), inputs, 0)
+    (assumed,) = trace(Plain(), dict.fromkeys("ax", (4,)), 0).assumptions
+    assert "what division is taken of" in assumed and "may lie below" in assumed
+    exact = inputs["a"] / inputs["x"]
+    found = simulate(Signed(), inputs, 0).results[0]["out"]
+    assert np.abs(found - exact).max() <= 1e-4
+
+
+def test_logarithms_of_small_numbers_are_as_exact_as_a_job_asks():
+    """Rounded to 20 fraction bits, 1e-5 is 5% off; the plan says so."""
+    x = np.array([1e-6, 1e-5, 3.3e-5, 1e-4, 0.5])
+
+    class Logs(Job):
+        x = Input("bob", (5,), 1e-6, 1)
+
+        def finish(self, v):
+            v.reveal(out=log2(v.x))
+
+    class Exact(Logs):
+        precision = 1e-4
+
+    rough, exact = (simulate(job(), {"x": x}, 0) for job in (Logs, Exact))
+    assert "out is off by about 7" in rough.plan.traced.choice
+    assert np.abs(rough.results[0]["out"] - np.log2(x)).max() <= 0.07
+    assert np.abs(exact.results[0]["out"] - np.log2(x)).max() <= 1e-4 * 20

@@ -13,11 +13,15 @@ import sys
 import numpy as np
 import pytest
 
+from party import simulate
 from party.bars import Line, curve, curves
 from party.display import Terminal, _due, shown
 from party.local import Trio
 from party.seen import Seen
+from party.view import RunView
+from protocol.jobs import Input, Job
 from protocol.log import LOGGER, Lines, Log
+from protocol.ops import log
 
 
 def read_screen(master: int) -> str:
@@ -144,3 +148,18 @@ def test_what_comes_again_is_said_once_and_then_rarely(monkeypatch, caplog):
         "something else",
         *["going on from "] * 2,
     ]
+
+
+def test_a_simulation_says_what_its_plan_chose_and_assumes():
+    class Logs(Job):
+        x = Input("bob", (2,), -1, 1)
+
+        def finish(self, v):
+            v.reveal(out=log(v.x))
+
+    said = []
+    view = RunView()
+    view.note = lambda text, event="note": said.append(text)
+    simulate(Logs, x=[1e-5, 0.5], view=view)
+    assert any(text.startswith("fraction bits: f = 20: out is off by") for text in said)
+    assert any("what log is taken of" in text for text in said)
