@@ -10,17 +10,18 @@ from typing import Any, TypeVar
 from protocol import nn, preparation
 from protocol.config import nearest
 from protocol.errors import JobError
+from protocol.nn.losses import Loss
 from protocol.nn.metrics import Metric
 from protocol.nn.optimisers import Optimiser
 
 from .job_schema import Wrong
 
 T = TypeVar("T")
-LOSSES = {
-    "logistic": nn.BinaryCrossEntropy(),
-    "cross-entropy": nn.CrossEntropy(),
-    "mse": nn.MSE(),
-    "huber": nn.Huber(),
+LOSSES: dict[str, type[Loss]] = {
+    "logistic": nn.BinaryCrossEntropy,
+    "cross-entropy": nn.CrossEntropy,
+    "mse": nn.MSE,
+    "huber": nn.Huber,
 }
 METRICS: dict[str, Metric] = {"accuracy": nn.accuracy, "auc": nn.auc, "r2": nn.r2}  # and the loss
 OPTIMISERS: dict[str, tuple[type[Optimiser], dict[str, Any]]] = {
@@ -81,6 +82,12 @@ def named(
 
 def steps(path: Sequence[str], given: Sequence[str | Mapping[str, Any]]) -> list[preparation.Step]:
     return [named(path, each, "do", STEPS, "step") for each in given]
+
+
+def loss(given: str | Mapping[str, Any]) -> tuple[str, Loss]:
+    """ "logistic", or { name = "logistic", method = "accurate" }: its name, and itself."""
+    made = named(["model", "loss"], given, "name", LOSSES, "loss")
+    return next(name for name, kind in LOSSES.items() if type(made) is kind), made
 
 
 def optimiser(given: str | Mapping[str, Any]) -> Optimiser:

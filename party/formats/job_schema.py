@@ -53,7 +53,7 @@ class ColumnsSection(Struct, forbid_unknown_fields=True):
 class ModelSection(Struct, forbid_unknown_fields=True):
     estimator: str | None = None
     layers: Annotated[list[str], Meta(min_length=1)] | None = None
-    loss: Literal["logistic", "cross-entropy", "mse", "huber"] | None = None
+    loss: str | dict[str, Any] | None = None
     owner: Literal["alice", "bob", "joint"] = "joint"
 
 

@@ -46,7 +46,8 @@ from protocol.matching import matching
 from protocol.tables import BOTH, Table
 from protocol.views import Shape
 
-from .job_choices import LOSSES, METRICS, optimiser
+from .job_choices import METRICS, optimiser
+from .job_choices import loss as chosen_loss
 from .job_columns import classes_of, features, key_of, made_in, need, outcome
 from .job_schema import (
     LEARNERS,
@@ -287,7 +288,8 @@ def _network(
     train: TrainSection,
     reveal: Mapping[str, Any],
 ) -> type[Job]:
-    loss = model.loss or ("mse" if columns.label is None else "cross-entropy")
+    usual_loss = "mse" if columns.label is None else "cross-entropy"
+    loss, made_loss = chosen_loss(usual_loss if model.loss is None else model.loss)
     need(
         columns,
         "label" if loss in ("logistic", "cross-entropy") else "target",
@@ -307,7 +309,7 @@ def _network(
             ["model", "layers"],
             f'what they make of a row has the shape {made}; end with "dense {outputs}"',
         )
-    known = {"loss": LOSSES[loss]} | METRICS
+    known = {"loss": made_loss} | METRICS
     for name in ("r2",) if columns.label is not None else ("accuracy", "auc"):
         del known[name]
     told = {name: reveal[name] for name in known if name in reveal}
@@ -332,7 +334,7 @@ def _network(
         "x": x,
         "y": outcome(columns, horizontal, rows, one_hot=loss == "cross-entropy"),
         "model": nn.Sequential(*layers, owner=model.owner),
-        "loss": LOSSES[loss],
+        "loss": made_loss,
         "optimiser": optimiser(train.optimiser),
         "batch": train.batch,
         "epochs": train.epochs,

@@ -166,7 +166,7 @@ class Adam(Optimiser):
             raise JobError(f"{type(self).__name__}: betas are two numbers, not {self.betas!r}")
         ranges(self, 0.0, 1.0, **{f"betas[{n}]": beta for n, beta in enumerate(self.betas)})
         least = math.sqrt(LEAST) / ZOOM
-        positive(self, eps=self.eps)
+        ranges(self, 0.0, math.inf, eps=self.eps)
         if not least <= self.eps < 1.0:
             raise JobError(
                 f"{type(self).__name__}: eps is a number from {least:.2g} on and below 1, not"

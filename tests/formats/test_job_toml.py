@@ -16,7 +16,11 @@ from protocol.errors import JobError
 from protocol.estimators import LogisticRegression
 from protocol.jobs import Job
 from protocol.matching import matching
-from protocol.nn import Adam, CosineAnnealingLR, Dense, EarlyStop, ReLU, Training
+from protocol.nn import (
+    Dense,
+    ReLU,
+    Training,
+)
 from protocol.simulate import simulate
 
 VERTICAL = """# both hold this file
@@ -95,44 +99,6 @@ def test_a_network_of_layers(tmp_path):
     inputs |= {"x": inputs["x"] / 1024, "y": np.eye(3)[np.arange(40) % 3]}
     run = simulate(job, inputs)
     assert run.steps == 4 and len(run.history[0]["accuracy"]) == 2
-
-
-TRAINED = """
-[rows]
-held_out = 0.25
-[columns]
-bob = 3
-target = { owner = "bob", column = "price" }
-[model]
-layers = ["dense 1"]
-[train]
-batch = 10
-epochs = 4
-early_stopping = { patience = 2, restore_best = true, metric = "r2" }
-[train.optimiser]
-name = "adam"
-lr = 0.05
-betas = [0.8, 0.9]
-schedule = { name = "cosine", warmup = 1, eta_min = 0.01 }
-[reveal]
-loss = "alice"
-weights = "none"
-"""
-
-
-def test_an_optimiser_its_schedule_and_who_learns_which_metric(tmp_path):
-    job = loaded(tmp_path, TRAINED)
-    assert job.optimiser == Adam(
-        lr=CosineAnnealingLR(0.05, eta_min=0.01, warmup=1), betas=[0.8, 0.9]
-    )
-    assert job.early == EarlyStop("r2", 2, restore_best=True) and job.to == {
-        "loss": "alice",
-        "r2": "both",
-    }
-    with pytest.raises(
-        JobError, match=r"job\.toml:15: train\.optimiser\.rate: 'adam' takes no such option"
-    ):
-        loaded(tmp_path, TRAINED.replace("lr = 0.05", "rate = 0.05"))
 
 
 @pytest.mark.parametrize(
