@@ -19,7 +19,7 @@ from protocol.preparation import chosen as matches
 from protocol.tables import Table, TablePart, tables
 from protocol.wording import counted
 
-from .formats.frames import Frame, frame_of, listed, size_of
+from .formats.frames import Frame, first_line, frame_of, listed, size_of
 from .formats.frames import read as read_table
 from .formats.preparation import Fitted, fit
 from .given import Given
@@ -64,7 +64,7 @@ def own_tables(
     found = {}
     for key, parts in groups.items():
         source = sources[key]
-        frame = read_table(source, given.header) if isinstance(source, Path) else frame_of(source)
+        frame = frame_of(source) if not isinstance(source, Path) else _read(source, given, parts)
         keys = {declared[name].key[role] for name in parts if declared[name].key}
         chosen = choose(frame, parts, keys)
         taken = {n for columns in chosen.values() for _, n in columns}
@@ -86,6 +86,21 @@ def own_tables(
                     )
             found[tensor] = Prepared(own, None if cut.pending(tensor) else known, unused)
     return found
+
+
+def _read(path: Path, given: Given, parts: Mapping[str, TablePart]) -> Frame:
+    """A file's table. A first line of numbers is its header where it has the names of columns that
+    are asked for: 2019, 2020."""
+    frame = read_table(path, given.header)
+    asked = {
+        source
+        for part in parts.values()
+        if isinstance(part.columns, tuple)
+        for _, source in part.columns
+    }
+    if frame.named or given.header is not None or not asked:
+        return frame
+    return read_table(path, True) if asked <= {*first_line(path)} else frame
 
 
 def choose(
@@ -111,9 +126,15 @@ def choose(
                 continue
             matching = [each for each in matches([source], frame.names) if each not in exact]
             if not matching:
+                has = (
+                    f"it has: {listed(frame.names)}"
+                    if frame.named
+                    else f"it names none, and has {len(frame.names):,}; if its first line is a"
+                    " header, say --header yes"
+                )
                 raise DataError(
                     f"table {name} of {parts[name].owner}: {frame.source} has no column {source!r}"
-                    f"{nearest(source, frame.names)} (it has: {listed(frame.names)})"
+                    f"{nearest(source, frame.names)} ({has})"
                 )
             found[name] += [(each, frame.index(each)) for each in matching]
     taken = {n for columns in found.values() for _, n in columns}

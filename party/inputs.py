@@ -126,7 +126,11 @@ def read_inputs(
             continue
         array = prepared.fitted.apply(prepared.frame)
         found.arrays[name] = _checked(
-            name, array, cut.declared(name), prepared.frame.source, "table"
+            name,
+            array,
+            cut.declared(name),
+            _where(prepared.frame.source, prepared.frame.about),
+            "table",
         )
         found.fitted[name] = prepared.fitted
     rest = {
@@ -136,7 +140,7 @@ def read_inputs(
     }
     for name, each in rest.items():
         read = _read(name, each, given)
-        where = str(each) if isinstance(each, Path) else "as given"
+        where = _where(str(each), read.about) if isinstance(each, Path) else "as given"
         array = cut.rows_of(name, np.asarray(read.array))
         found.arrays[name] = _checked(
             name, array, cut.declared(name), where, read.kind, not cut.pending(name)
@@ -145,9 +149,15 @@ def read_inputs(
             found.unsure.append(name)
         if isinstance(each, Path):
             found.read.append(
-                f"{name}: {size_of(found.arrays[name].shape)} from {where}{read.about}"
+                f"{name}: {size_of(found.arrays[name].shape)} from {each}{read.about}"
             )
     return found
+
+
+def _where(source: str, about: str) -> str:
+    """What a sentence about the numbers of a file calls it."""
+    headless = "read without a header, which --header yes says it has"
+    return f"{source}, {headless}" if "without a header" in about else source
 
 
 def _read(name: str, given: Any, of: Given) -> Read:

@@ -155,6 +155,15 @@ def read(path: Path, header: bool | None = None) -> Frame:
             ) from None
 
 
+def first_line(path: Path) -> tuple[str, ...]:
+    """The cells of the first line of a text file, as names; of other files none."""
+    file, _ = split(path)
+    if kind_of(file) != "text":
+        return ()
+    with opened("the table", file, OPTION) as stream:
+        return text.form_of(stream, True).header or ()
+
+
 def written(path: Path, name: str, header: bool | None = None) -> list[str | None]:
     """A column of a text file as it is written there, where a number is not the same as its value:
     007 is not 7. None: no entry."""

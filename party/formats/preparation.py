@@ -34,8 +34,10 @@ from protocol.preparation import (
 )
 
 from .frames import Column, Frame, frame_of
+from .text import number
 
 Learned = Mapping[str, Any]  # by column: numbers, or categories
+_DECIMAL = re.compile(r"[+-]?\d*,\d+")
 _GROUPED = re.compile(r"[+-]?\d{1,3}([.,'\u2019\s]\d{3})+([.,]\d+)?")
 STEPS: dict[str, type[Step]] = {
     each.__name__: each for each in (Standardise, MinMax, Clip, Log1p, Days, Fill, OneHot)
@@ -170,6 +172,8 @@ class _Work:
         )
         if _GROUPED.fullmatch(str(column[bad])):
             way = "save the numbers without marks between thousands"
+        elif _DECIMAL.fullmatch(str(column[bad])):
+            way = "save the file with decimal points alone, or with decimal commas alone"
         raise self.fault(
             f"column {name} has text where a number is expected in {self.frame.at(bad)}; {way}"
         )
@@ -309,8 +313,4 @@ def _moment(cell: str, form: str) -> datetime:
 
 
 def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
+    return number(cell) is not None

@@ -28,6 +28,8 @@ SEPARATORS = "\t;,| "
 SAMPLE = 50  # lines that separators are tried on
 MISSING = ("na", "n/a", "nan", "null", "none", "?", ".", "-")  # what stands for an empty cell
 _LOGICAL = {"true": 1.0, "false": 0.0}
+# 1,5 but not 1,500, which may be 1500
+_CLEAR_COMMA = re.compile(r"\s*[+-]?(0?|\d{4,}|\d+(?=,(\d{1,2}|\d{4,})\s*$)),\d+\s*")
 _COMMA = re.compile(r"\s*[+-]?\d*,\d+([eE][+-]?\d+)?\s*")
 _POINT = re.compile(r"\s*[+-]?\d*\.\d+([eE][+-]?\d+)?\s*")
 _MARKED = re.compile(r"\s*[+-]?[1-9]\d{0,2}\.\d{3}\s*")  # 1.250: 1250, or 1.25
@@ -55,7 +57,8 @@ class TextForm:
     def about(self) -> str:
         """After "from train.csv": what was made of the first line and the first column."""
         found = ", without a header" if self.header is None else ", below a header"
-        return found + (" and beside names of rows" if self.named else "")
+        found += " and beside names of rows" if self.named else ""
+        return found + (", with decimal commas" if self.separator == self.decimal == "," else "")
 
 
 class NotNumbers(Fault):
@@ -88,11 +91,9 @@ def form_of(stream: IO[bytes], header: bool | None) -> TextForm:
     first, unsure = rows[0], False
     named = len(first) > 1 and not first[0].strip() and all(map(str.strip, first[1:]))
     cells = [cell for row in rows for cell in row]
-    comma = (
-        separator != ","
-        and any(map(_COMMA.fullmatch, cells))
-        and not any(map(_POINT.fullmatch, cells))
-    )
+    # in a file cut by commas they stand in quotes
+    clear = _CLEAR_COMMA if separator == "," else _COMMA
+    comma = any(map(clear.fullmatch, cells)) and not any(map(_POINT.fullmatch, cells))
     decimal = "," if comma else "."
     if header is None:
         header = _is_header(first[named:], decimal)
@@ -109,11 +110,14 @@ def numbers(stream: IO[bytes], form: TextForm) -> Array:
     about the file's form."""
     values = array("d")
     width, count, fault = 0, 0, ""
+    simple = form.encoding != "utf-16" and not _has(stream, b"_", ascii_alone=True)
     for line, row in islice(records(stream, form), form.header is not None, None):
         width, count = len(row), count + 1
         if fault:
             continue  # the form of the lines is looked at to the end
         try:
+            if not (simple or all(map(_is_simple, row[form.named :]))):
+                raise ValueError
             values.extend(array("d", map(float, row[form.named :])))
         except ValueError:
             found = [number(cell, form.decimal) for cell in row[form.named :]]
@@ -163,9 +167,19 @@ def check_marks(stream: IO[bytes], form: TextForm, columns: Mapping[int, Array])
         )
 
 
-def _has(stream: IO[bytes], mark: bytes) -> bool:
+def _has(stream: IO[bytes], mark: bytes, ascii_alone: bool = False) -> bool:
+    """Whether the file has that byte, or, ascii_alone, any beyond ASCII."""
     stream.seek(0)
-    return any(mark in block for block in iter(lambda: stream.read(1 << 20), b""))
+    return any(
+        mark in block or (ascii_alone and not block.isascii())
+        for block in iter(lambda: stream.read(1 << 20), b"")
+    )
+
+
+def _is_simple(cell: str) -> bool:
+    """Whether Python's float() means by it what others do, who have no 1_000 and no digits but
+    0 to 9."""
+    return "_" not in cell and (cell.isascii() or not any(map(str.isdigit, cell)))
 
 
 def _is_fine(values: Array) -> bool:
@@ -195,6 +209,8 @@ def records(stream: IO[bytes], form: TextForm) -> Generator[tuple[int, Row], Non
 def number(cell: str, decimal: str = ".") -> float | None:
     """What a cell says, TRUE and FALSE too; None where it is no number."""
     try:
+        if not _is_simple(cell):
+            return None
         return float(cell)
     except ValueError:
         if decimal == "," and _COMMA.fullmatch(cell):

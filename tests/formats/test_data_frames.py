@@ -18,6 +18,7 @@ import pytest
 import scipy.sparse
 import zstandard
 
+from party.formats.arrays import read_tensor
 from party.formats.frames import Frame, frame_of, read
 from party.formats.preparation import fit
 from protocol.errors import DataError
@@ -110,6 +111,8 @@ def test_an_index_that_was_written_too_is_taken_for_names_of_rows(tmp_path: Path
         ('a,b\n"two\nlines",1\n"x, y",0\n', {"a": ["two\nlines", "x, y"], "b": [1, 0]}),
         ("0,1\n0.5,-0.2\n0.1,0.7\n", {"0": [0.5, 0.1], "1": [-0.2, 0.7]}),
         ("# a,b\n1,2\n", {"a": [1.0], "b": [2.0]}),
+        ('a,b\n"1,5",2\n3,"0,125"\n', {"a": [1.5, 3.0], "b": [2.0, 0.125]}),
+        ('a,b\n"1,5",x\n"12,250",y\n', {"a": [1.5, 12.25], "b": ["x", "y"]}),
         ("a|b\n1,5|x\n2,5|y\n", {"a": [1.5, 2.5], "b": ["x", "y"]}),
         ("sep=;\na;b\n1,5;x\n2;y\n", {"a": [1.5, 2], "b": ["x", "y"]}),  # Excel's first line
         ('"sep=,"\r\na,b\r\n1.5,2\r\n2,3\r\n', {"a": [1.5, 2], "b": [2, 3]}),
@@ -163,6 +166,36 @@ def test_dots_are_decimal_points_in_ordinary_files(tmp_path: Path, content: str)
     frame = read(path)
     first = content.splitlines()[1].replace(";", ",").split(",")[frame.names.index("a")]
     assert frame["a"][0] == float(first)
+
+
+@pytest.mark.parametrize("cell", ["1_000", "\u0661\u0662", "\uff11\uff12"])
+@pytest.mark.parametrize("more", [("", "", ""), (",c", ",x", ",y")])
+def test_what_only_python_takes_for_a_number_is_named_by_its_line(
+    tmp_path: Path, cell: str, more: tuple[str, str, str]
+) -> None:
+    """Whatever the other columns hold, which decide who reads the file."""
+    path = tmp_path / "a.csv"
+    header, second, third = more
+    path.write_text(f"ä,b{header}\n1,2{second}\n3,4{third}\n{cell},5{second}\n6,7{third}\n")
+    frame = read(path)
+    with pytest.raises(DataError, match="column ä has text where a number is expected in line 4"):
+        fit(frame.select([("ä", 0)]), []).apply(frame)
+    if not header:
+        with pytest.raises(DataError, match="has no number in line 4, column 1"):
+            read_tensor("x", path)
+
+
+@pytest.mark.parametrize(
+    ("cell", "way"),
+    [('"1,500"', "without marks between thousands"), ("1,5", "with decimal points alone, or")],
+)
+def test_a_comma_in_a_number_says_what_to_do(tmp_path: Path, cell: str, way: str) -> None:
+    path = tmp_path / "a.csv"
+    separator = "," if cell[0] == '"' else ";"
+    path.write_text(f"a{separator}b\n{cell}{separator}2.5\n{cell}{separator}4.25\n")
+    frame = read(path)
+    with pytest.raises(DataError, match=way):
+        fit(frame.select([("a", 0)]), []).apply(frame)
 
 
 def test_what_pandas_reads_is_as_exact_as_what_is_read_here(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def test_an_estimator_on_columns_of_both(tmp_path):
     inputs["y"] = (inputs["x.alice"][:, :1] > 0) * 1.0
     plain, run = both(job, inputs)
     assert [set(each) for each in run.results] == [
-        {"coef", "intercept", "accuracy"},
+        {"coef", "intercept", "converged", "accuracy"},
         {"accuracy", "scores"},
     ]
     for name, found in (run.results[0] | run.results[1]).items():
@@ -333,7 +333,7 @@ def test_what_is_wrong_is_named(tmp_path, was, now, words):
         (
             "lr = 0.1",
             'name = "adam", eps = 0',
-            r"job\.toml:10: train\.optimiser: Adam: eps is a number from",
+            r"job\.toml:10: train\.optimiser: Adam: eps is a number above 0",
         ),
         (
             "lr = 0.1",

@@ -306,6 +306,17 @@ def test_a_first_line_of_numbers_is_a_header_where_it_is_said(tmp_path: Path) ->
     assert len(load_tensor("x", path, declared, header=False)) == 2
 
 
+def test_a_header_of_numbers_is_known_by_the_names_that_the_job_asks_for(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("2019,2020,3\n1,2,5\n3,4,6\n")
+    job = type("Years", (Job,), {"x": Table("bob", ["2020", "2019"])})()
+    given = Given(tables={"": tmp_path / "a.csv"})
+    found = own_inputs(job, "bob", given)
+    assert found.arrays["x"].tolist() == [[2, 1], [4, 3]]
+    for asked, said in ((["2020", "2021"], "names none, and has 3"), (3, "read without a header")):
+        job = type("Others", (Job,), {"x": Table("bob", asked)})()
+        rejected(DataError, lambda: own_inputs(job, "bob", given), [said, "--header yes"])
+
+
 def test_what_was_read_is_said_and_a_doubtful_header_is_named(tmp_path: Path) -> None:
     # as pandas writes columns without names
     for name, content in (
