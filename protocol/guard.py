@@ -122,12 +122,12 @@ def guarded(sizes: Sizes, job: Job, steps: int) -> tuple[Sizes, Guards]:
         (low, high), proven = guard.interval, _proven(node, job)
         outside = []
         if not (guard.exact and proven[0] >= low):
-            room = _room(sizes, node, guard, reach[node], low <= proven[0])
+            room = _room(sizes, node, guard, reach[node], low, low <= proven[0])
             outside.append(
                 x._apply(Compare(low - room, fraction_bits=_grain(sizes, guard, room, low)))
             )
         if not (guard.exact and proven[1] <= high):
-            room = _room(sizes, node, guard, reach[node], high >= proven[1])
+            room = _room(sizes, node, guard, reach[node], -high, high >= proven[1])
             grain = _grain(sizes, guard, room, high)
             outside.append(
                 x._apply(Compare(high + room, inclusive=True, negated=True, fraction_bits=grain))
@@ -176,16 +176,23 @@ def _reach(
     return reach
 
 
-def _room(sizes: Sizes, node: Node, guard: Guard, limit: float, proven: bool) -> float:
+def _room(
+    sizes: Sizes, node: Node, guard: Guard, limit: float, inward: float, proven: bool
+) -> float:
     """How far beyond an end of its range a value is counted: no further than the ring tells from
-    the other end."""
+    the other end.
+
+    inward: by how much the end lies on the range's side of 0. What is said to lie above 0, as a
+    divisor, is counted where it does not, however wide its range is, unless it is proven.
+    """
     if guard.exact:
         return 0.0
     # what is coarser has not been rounded
     scale = max(sizes.scales[node], sizes.numerics.fraction_bits)
     least = slack(guard.interval, scale)
     ring = 2.0 ** (math.frexp(limit)[1] + 1)
-    return min(slack(guard.interval, scale, proven), max(least, 0.9995 * ring - 2 * limit))
+    room = min(slack(guard.interval, scale, proven), max(least, 0.9995 * ring - 2 * limit))
+    return min(room, inward / 2) if inward > 0.0 and not proven else room
 
 
 def _assumptions(sizes: Sizes, job: Job, steps: int) -> list[tuple[Node, Guard]]:

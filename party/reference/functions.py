@@ -359,7 +359,7 @@ FUNCTIONS: dict[str, tuple[Entry, ...]] = {
             error=UNIT,
             relative=1e-5 + UNIT,
             slope=1e-3,
-            says="√x for x from 2^-20 to 2^20",
+            says="√x for x from 2^-20 to 2^20, and 0 below",
         ),
         Entry(
             secure=ops.rsqrt,

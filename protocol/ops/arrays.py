@@ -81,7 +81,7 @@ def var(
 def std(
     a: Secret, axis: int | Sequence[int] | None = None, *, ddof: int = 0, keepdims: bool = False
 ) -> Secret:
-    """The square root of the variance; as `sqrt` has it, a round more than that."""
+    """The square root of the variance; as `sqrt` has it, a round more than that: 0 below 2^-10."""
     return _secret("std", a).std(axis, keepdims, ddof)
 
 

@@ -37,17 +37,19 @@ from .tensor import Secret, bounded, secret
 
 SMALLEST, LARGEST = 2.0**-20, 2.0**20
 """What x is taken to lie between where nothing closer is known: by what x is made of, an Input's
-range, or `within`."""
+range, or `within`. A root is taken of 0 too."""
 
 
 class _Normalised:
     """x as y · 4^E with y in [1, 4), or, within a factor of 10, as y · scale with y in [1, 10]."""
 
-    def __init__(self, name: str, x: Secret) -> None:
-        self.x = _positive(name, x)
+    def __init__(self, name: str, x: Secret, zero: bool = False) -> None:
+        """`zero`: x may be 0, whose y has no meaning, and whose 4^E is 0."""
+        self.x = _positive(name, x, 0.0 if zero else SMALLEST)
         self.low, self.high = self.x._node.interval
+        self.zero, self.low = self.low < SMALLEST, max(self.low, SMALLEST)
         self.bits: list[tuple[int, Secret]] = []
-        if self.high / self.low <= WIDE:
+        if self.high / self.low <= WIDE and not self.zero:
             self.top, self.first, self.last, self.step = WIDE, 0, 1, self.low
             exponent = math.floor(math.log2(self.low))
             if self.high <= math.ldexp(WIDE, exponent):
@@ -68,10 +70,12 @@ class _Normalised:
 
     def power(self, p: float) -> Secret | float:
         """4^(−pE), exactly, for a p of which 4^p is a power of two; or step^(−p)."""
-        if not self.bits:
+        if self.top == WIDE:
             return float(self.step**-p)
         least, most = 4.0 ** (p * (1 - self.last)), 4.0 ** (-p * self.first)
         total: Any = 0.0
+        if self.zero:
+            total, most = (self.x < 4.0**self.first) * -most, 0.0
         for e, bit in self.bits:
             total = bit * (4.0 ** (p * (1 - e)) - 4.0 ** (-p * e)) + total
         return bounded(total + least, min(least, most), max(least, most))
@@ -80,29 +84,31 @@ class _Normalised:
         return bounded(found, low - abs(low) * SLACK, high + abs(high) * SLACK)
 
 
-def _positive(name: str, x: Secret) -> Secret:
-    """x, said to lie in [2^-20, 2^20] where it is not known to lie in a narrower range above 0."""
+def _positive(name: str, x: Secret, least: float) -> Secret:
+    """x, said to lie in [least, 2^20] where it is not known to lie in a narrower range."""
     secret(name, x)
     low, high = x._node.interval
-    if high <= 0.0:
+    if high <= SMALLEST:
+        above = "0" if high <= 0.0 else "2^-20; multiply what it is made of"
         raise JobError(
-            f"{name} of a tensor that lies in [{low:g}, {high:g}]: it is for what is above 0"
+            f"{name} of a tensor that lies in [{low:g}, {high:g}]: it is for what is above {above}"
         )
-    if low >= SMALLEST and high <= LARGEST:
+    if low >= least and high <= LARGEST:
         return x
-    least, most = max(low, SMALLEST), min(high, LARGEST)
     below = (
         f"; of what may be 0, {name} takes x + eps, and of either sign a / x is sign(x) * a /"
         " absolute(x)"
-        if low <= 0.0
+        if low <= 0.0 < least
         else ""
     )
+    lower = ", and may lie below by what is known of it" if low < least and low <= 0.0 else ""
+    low, high = max(low, least), min(high, LARGEST)
     x._graph.assume(
         f"what {name} is taken of, {x._node.op.name} of shape {x.shape}, is assumed to stay in"
-        f" [{least:g}, {most:g}]" + (", and may lie below by what is known of it" if below else "")
+        f" [{low:g}, {high:g}]{lower}"
     )
-    instead = f"{name} is made for [2^-20, 2^20]{below}"
-    return x._apply(Within(Broadcast(x.shape), least, most, instead))
+    instead = f"{name} is made for [{'2^-20' if least else '0'}, 2^20]{below}"
+    return x._apply(Within(Broadcast(x.shape), low, high, instead))
 
 
 def reciprocal(x: Secret) -> Secret:
@@ -160,15 +166,15 @@ def rsqrt(x: Secret) -> Secret:
 
 @offers(np.sqrt)
 def sqrt(x: Secret) -> Secret:
-    """√x for x in [2^-20, 2^20]; a comparison and two rounds, one in all where x is known to lie
-    within a factor of 10.
+    """√x for x in [2^-20, 2^20], and 0 from 0 to 2^-20; a comparison and two rounds, one in all
+    where x is known to lie within a factor of 10.
 
     Off by at most (1e-5 + 2·2^-f)·√x + 2^-f. Beyond that range the result is meaningless: the guard
-    counts such x.
+    counts such x. The gradient, 1/(2√x), is that of `rsqrt`, which has none at 0.
     """
-    n = _Normalised("sqrt", x)
+    n = _Normalised("sqrt", x, zero=True)
     found = n.function("sqrt", 1.0, n.top**0.5) * n.power(-0.5)
-    out = n.result(found, n.low**0.5, n.high**0.5)
+    out = n.result(found, 0.0 if n.zero else n.low**0.5, n.high**0.5)
     return differentiated(out, [x], lambda i, g: rsqrt(x) * g * 0.5)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from oracle import secure
 
-from protocol.errors import OutOfRangeError
+from protocol.errors import JobError, OutOfRangeError
 from protocol.jobs import Input, Job
 from protocol.ops import (
     absolute,
@@ -183,7 +183,7 @@ def test_what_is_not_in_the_range_is_counted_by_the_guard():
 
     run = simulate(Roots(), {"x": np.array([-1.0, 0.0, 1.0, 4.0])}, 1, accept_out_of_range=True)
     assert run.beyond
-    assert any("9.5" in line or "sqrt" in line for line in run.plan.traced.assumptions)
+    assert any("assumed to stay in [0, 8]" in line for line in run.plan.traced.assumptions)
     assert np.allclose(run.results[0]["out"][2:], [1.0, 2.0], atol=1e-4)
 
 
@@ -228,3 +228,55 @@ def test_logarithms_of_small_numbers_are_as_exact_as_a_job_asks():
     assert "out is off by about 7" in rough.plan.traced.choice
     assert np.abs(rough.results[0]["out"] - np.log2(x)).max() <= 0.07
     assert np.abs(exact.results[0]["out"] - np.log2(x)).max() <= 1e-4 * 20
+
+
+@pytest.mark.parametrize("low", [0.0, -8.0])
+@pytest.mark.parametrize("f", [8, 12, 16, 20, 24, 30])
+def test_a_root_is_taken_of_0(f, low):
+    """And what is so small that its root is below 2^-10 has the root 0."""
+
+    class Roots(Job):
+        fraction_bits, iterations = f, 0
+        x = Input("bob", (8,), low, 8)
+
+        def finish(self, v):
+            v.reveal(out=sqrt(v.x), spread=v.x[:1].std(), length=np.linalg.norm(v.x[:1]))
+
+    x = np.rint(np.array([0, 2.0**-24, 2.0**-20, 1e-5, 1e-3, 0.1, 1.0, 7.9]) * 2**f) / 2**f
+    run = simulate(Roots(), {"x": x})
+    found, twin = run.results[0], run.plan.traced.graph.run_clear({"x": x}, 0)
+    assert not run.beyond
+    for out in (found["out"], twin["out"]):
+        small = x < 2.0**-20
+        assert not out[small].any()
+        near = np.abs(out - np.sqrt(x)) <= (1e-5 + 2 * 2.0**-f) * np.sqrt(x) + 2 * 2.0**-f
+        assert near[~small].all()
+    assert found["spread"] == found["length"] == 0.0
+
+
+@pytest.mark.parametrize("low", [0.0, -8.0])
+@pytest.mark.parametrize(
+    "function", [reciprocal, log, rsqrt, lambda x: divide(x, x)], ids=["1/x", "log", "rsqrt", "x/x"]
+)
+def test_what_has_no_inverse_is_counted_however_wide_the_range_is(function, low):
+    class Inverses(Job):
+        fraction_bits, iterations = 20, 0
+        x = Input("bob", (5,), low, 1000)
+
+        def finish(self, v):
+            v.reveal(out=function(v.x))
+
+    fine = np.array([2.0**-20, 2.0**-18, 1e-3, 1.0, 900.0])
+    assert not simulate(Inverses(), {"x": fine}).beyond
+    for x in (0.0, *((-(2.0**-20), -0.005, -0.5) if low else ())):
+        run = simulate(Inverses(), {"x": np.append(fine[1:], x)}, accept_out_of_range=True)
+        assert any("1 of 5 entries outside [9.53674e-07, 1000]" in said for said in run.beyond)
+
+
+@pytest.mark.parametrize(
+    ("factor", "said"),
+    [(-1.0, "above 0$"), (2.0**-21, "above 2\\^-20; multiply what it is made of$")],
+)
+def test_a_tensor_without_an_inverse_is_refused(factor, said):
+    with pytest.raises(JobError, match=said):
+        secure(lambda x: sqrt(x * x * factor), np.ones(3), limit=1.0)
