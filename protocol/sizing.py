@@ -73,7 +73,8 @@ class Sizes:
     scales: fraction bits, by node. needs: bits k, by node, which must be known modulo 2^k; nodes on
     which nothing revealed depends are left out. carried_scales, carried_needs: the same of carried
     variables, by label. assumed: the magnitude that a node is assumed to stay below, for those
-    whose interval does not prove it. limits: memo of `limit`, shared by all sizes of one graph.
+    whose interval does not prove it. limits: memo of `limit`; expansions: of what products are made
+    of, by `ops.products`. Both are shared by all sizes of one graph.
     """
 
     graph: Graph  # with truncations where they are necessary
@@ -87,6 +88,7 @@ class Sizes:
     assumed: dict[Node, float] = field(default_factory=dict)
     # of what `limit` was asked; those of all sizes of one graph
     limits: dict[Node, float] = field(default_factory=dict)
+    expansions: dict[Node, Any] = field(default_factory=dict)
     _memo: dict[Any, Any] = field(default_factory=dict)
 
     def once(self, key: Any, make: Callable[[], Any]) -> Any:

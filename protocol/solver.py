@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Any
 
 from .errors import JobError
 from .graph import Carry, Graph, Node, Op, Phase, Source, Terms, whole
@@ -174,8 +175,15 @@ class _Solver:
         f = self._numerics.fraction_bits
         carried, before = dict.fromkeys(work.updated, f), dict.fromkeys(work.updated, f)
         limits: dict[Node, float] = {}
+        expansions: dict[Node, Any] = {}
         for _ in range(3 + len(carried)):
-            sizes = Sizes(work, self._numerics, carried_scales=carried, limits=limits)
+            sizes = Sizes(
+                work,
+                self._numerics,
+                carried_scales=carried,
+                limits=limits,
+                expansions=expansions,
+            )
             firsts: dict[Node, int] = {}
             for label, first in work.initial.items():
                 firsts[first] = max(f, firsts.get(first, f), carried[label])

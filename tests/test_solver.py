@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from protocol.graph import Carry, Phase
 from protocol.jobs import Input, Job
-from protocol.ops import maximum, relu, sigmoid
+from protocol.nn import Adam, AdamW, CrossEntropy, Dense, ReLU, Sequential, Training
+from protocol.ops import maximum, products, relu, sigmoid
 from protocol.ops.truncation import Rescale
 from protocol.plan import make_plan
 from protocol.simulate import simulate
@@ -166,6 +167,37 @@ def test_any_small_network_has_a_plan(data):
     )
     type(job).fraction_bits = data.draw(st.integers(8, 30))
     make_plan(trace(job, {name: each.shape for name, each in inputs.items()}, 1), 0, (0, 1))
+
+
+@pytest.mark.parametrize("optimiser", [Adam(lr=0.1, clip_value=0.5), AdamW(lr=0.01)])
+def test_what_is_remembered_of_products_is_what_would_be_found_again(optimiser, monkeypatch):
+    """Between two passes the scales change, and with them which leaves are shifted."""
+    body = {
+        "x": Input("bob", (16, 4), -4, 4),
+        "y": Input("bob", (16, 2), 0, 1),
+        "model": Sequential(Dense(4, 3), ReLU(), Dense(3, 2)),
+        "loss": CrossEntropy(),
+        "optimiser": optimiser,
+        "batch": 8,
+    }
+    job = type("Network", (Training,), body)()
+    found = trace(job, {name: each.shape for name, each in job.inputs.items()}, 2)
+    sizes, again = size(found.graph, found.numerics, Rescale), 0
+
+    def expanded(sizes, root):
+        nonlocal again
+        again += root in sizes.expansions
+        remembered = expand(sizes, root)
+        leaves = []
+        assert remembered == (products._expand(sizes, root, leaves), leaves)
+        return remembered
+
+    expand = products._expanded
+    monkeypatch.setattr(products, "_expanded", expanded)
+    checked = size(found.graph, found.numerics, Rescale)
+    assert again > 100
+    assert [*sizes.scales.values()] == [*checked.scales.values()]
+    assert [*sizes.needs.values()] == [*checked.needs.values()]
 
 
 # ── a truncation that later ones made superfluous is none ─────────────────────────────────────────

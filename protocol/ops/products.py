@@ -221,8 +221,7 @@ def elementwise_fusion(sizes: Sizes, node: Node) -> Fusion | None:
 def _fuse(sizes: Sizes, node: Node) -> Fusion | None:
     if not prod(node.shape):
         return None
-    leaves: list[Node] = []
-    terms = _expand(sizes, node, leaves)
+    terms, leaves = _expanded(sizes, node)
     if terms is None or max(sum(m) for m in terms) < FUSED_LEAST:
         return None
     padded = {m + (0,) * (len(leaves) - len(m)): a for m, a in terms.items()}
@@ -237,21 +236,40 @@ def _fuse(sizes: Sizes, node: Node) -> Fusion | None:
     return fused if fits and words <= FUSED_WORDS else None
 
 
+def _expanded(sizes: Sizes, root: Node) -> tuple[Terms | None, list[Node]]:
+    """What `_expand` finds, and its leaves; as the last time, where the same ones are shifted."""
+    leaves, shifted, terms = sizes.expansions.get(root, ([], [], None))
+    if root not in sizes.expansions or shifted != _shifted(sizes, root, leaves):
+        leaves = []
+        terms = _expand(sizes, root, leaves)
+        sizes.expansions[root] = leaves, _shifted(sizes, root, leaves), terms
+    return terms, leaves
+
+
+def _shifted(sizes: Sizes, root: Node, leaves: list[Node]) -> list[int]:
+    """The places of leaves that are shifted when they are read."""
+    return [
+        n for n, leaf in enumerate(leaves) if leaf is not root and sizes.operand_shift(leaf) > 0
+    ]
+
+
 def _expand(sizes: Sizes, root: Node, leaves: list[Node]) -> Terms | None:
     """`root` as a polynomial of leaves, keyed by exponents of the leaves seen so far; None where it
     has too many terms, or degrees too many or too few.
 
     Every node above it is expanded once, and none if it has too many above it. What would multiply
-    the rounding of a leaf is one itself.
+    the rounding of a leaf is one itself. Of the sizes, nothing counts but which leaves are shifted.
     """
     above = _above(root)
     if above is None or _degree(above, root.shape) < FUSED_LEAST:
         return None
     found: dict[Node, Terms] = {}
+    shifted: list[int] = []
     for node in above:
         terms = _expansion(node, root.shape, found)
-        if terms is None or _magnifies(sizes, terms, leaves):
+        if terms is None or _magnifies(terms, shifted):
             leaves.append(node)
+            shifted = _shifted(sizes, root, leaves)
             terms = {(0,) * (len(leaves) - 1) + (1,): (1, 0)}
         if len(terms) > FUSED_TERMS or max(sum(m) for m in terms) > FUSED_DEGREE:
             return None
@@ -259,14 +277,14 @@ def _expand(sizes: Sizes, root: Node, leaves: list[Node]) -> Terms | None:
     return found[root]
 
 
-def _magnifies(sizes: Sizes, terms: Terms, leaves: list[Node]) -> bool:
+def _magnifies(terms: Terms, shifted: list[int]) -> bool:
     """Whether a leaf that is shifted when it is read has a coefficient above 1: the last bits,
     which that takes, would be missing."""
-    large = [m for m, (a, bits) in terms.items() if abs(a) > 1 << bits]
-    return any(
-        power and sizes.operand_shift(leaf) > 0
-        for m in large
-        for power, leaf in zip(m, leaves, strict=False)
+    return bool(shifted) and any(
+        n < len(m) and m[n] > 0
+        for m, (a, bits) in terms.items()
+        if abs(a) > 1 << bits
+        for n in shifted
     )
 
 
@@ -302,12 +320,12 @@ def _degree(above: list[Node], shape: Shape) -> int:
 
 def _expands(node: Node, shape: Shape) -> bool:
     """Whether `node` is a sum or product, of that shape, of tensors of that shape."""
+    if node.shape != shape or any(use.shape != shape for use in node.inputs):
+        return False
     op = node.op
     if isinstance(op, (AddPublic, MultiplyPublic)):
-        expands = op.short is not None
-    else:
-        expands = isinstance(op, (Multiply, Add, Negate))
-    return expands and node.shape == shape and all(use.shape == shape for use in node.inputs)
+        return op.short is not None
+    return isinstance(op, (Multiply, Add, Negate))
 
 
 def _expansion(node: Node, shape: Shape, found: dict[Node, Terms]) -> Terms | None:
