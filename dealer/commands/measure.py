@@ -90,8 +90,8 @@ def run(config: Config) -> int:
 
 
 async def _measured(workers: Workers, dealing: Dealing, chunks: list[Chunk]) -> MakingRate:
-    """Every worker has as many chunks as a dealer would give it, and one more waits: for `SECONDS`, and until a run that has no
-    steps is made as a whole.
+    """Every worker has as many chunks as a dealer would give it, and one more waits: for `SECONDS`,
+    and until a run that has no steps is made as a whole.
 
     The first two chunks of every worker are not counted.
     """
