@@ -27,6 +27,7 @@ from protocol.log import LOGGER
 from protocol.parsers import Address
 from protocol.signals import Halted
 from protocol.web.page import page
+from protocol.wording import span
 
 ANYWHERE = Address("127.0.0.1", 0)
 SECRET = 1234.0625
@@ -187,6 +188,17 @@ async def test_a_browser_shows_it(run, tmp_path):
         await tab.ask(f"about({json.dumps({'role': 'bob', 'title': 'x' * 80})})")
         assert await tab.ask("document.documentElement.scrollWidth") == 360
         await tab.ask("about(seen.about)")
+        letters = """Math.min(...[...document.querySelectorAll("#picture text")].map((each) =>
+            parseFloat(getComputedStyle(each).fontSize) * each.getScreenCTM().a))"""
+        assert await tab.ask(letters) >= 11, "what is said of the links is read on a telephone"
+        outside = """[...document.querySelectorAll("#picture text")].filter((each) => {
+            const own = each.getBBox(), [, , width, height] =
+                each.ownerSVGElement.getAttribute("viewBox").split(" ");
+            return own.x < 0 || own.y < 0 || own.x + own.width > width ||
+                own.y + own.height > height; }).map((each) => each.textContent)"""
+        assert await tab.ask(outside) == []
+        spans = [0, 85e-6, 0.0416, 1.0, 6.93, 119.4, 119.6, 416.2, 3599.6, 7500, 2263.97]
+        assert await tab.ask(f"{spans}.map(span)") == [span(each) for each in spans]
         reached = []
         for _ in range(3):
             await tab.press("Tab")

@@ -163,8 +163,9 @@ def survey(
     cells = []
     for number, (link, dealer) in enumerate(links, 1):
         cell = measure(order, link, dealer, pace, seconds, most)
+        over = "no latency or limit" if link.free else link
         told(
-            f"{number} of {len(links)}: {link}: {span(cell.per_iteration)} an iteration "
+            f"{number} of {len(links)}: {over}: {span(cell.per_iteration)} an iteration "
             f"({cell.iterations:,} of them), predicted {span(cell.predicted_per_iteration)} "
             f"({cell.error:+.0%})"
         )

@@ -18,6 +18,7 @@ from .markup import Child, tag
 
 WIDTH = 960.0
 LETTER = 8  # of a name, about
+BRIEF = 24  # letters that are not broken into lines
 LEFT = 64.0
 LANES = (34.0, 150.0)  # y of alice's and of bob's lane
 
@@ -54,28 +55,37 @@ def table(
 ) -> Element:
     """`numbers`: a letter for each column: "t" for text, "n" for numbers, "b" for bars. Row `taken`
     is the one that is taken, and says so."""
-    kinds = {"t": None, "n": "number", "b": "wide"}
+    kinds = [
+        {"n": "number", "b": "wide"}.get(kind) or _text(column)
+        for kind, *column in zip(numbers, *rows, strict=True)
+    ]
     head = (
-        tag("th", text, scope="col", class_=kinds[kind])
-        for text, kind in zip(headings, numbers, strict=True)
+        tag("th", text, scope="col", class_=kind)
+        for text, kind in zip(headings, kinds, strict=True)
     )
     body = []
     for number, row in enumerate(rows):
-        first, *others = zip(row, numbers, strict=True)
+        first, *others = zip(row, kinds, strict=True)
         name: tuple[Child, ...] = (first[0],)
         if number == taken:
             name += (tag("span", " taken", class_="small quiet"),)
-        cells = (tag("td", cell, class_=kinds[kind]) for cell, kind in others)
+        cells = (tag("td", cell, class_=kind) for cell, kind in others)
         body.append(
             tag(
                 "tr",
-                tag("th", *name, scope="row"),
+                tag("th", *name, scope="row", class_=first[1]),
                 *cells,
                 class_="taken" if number == taken else None,
             )
         )
     whole = tag("table", tag("thead", tag("tr", *head)), tag("tbody", *body))
     return tag("div", whole, class_="scroll", role="region", aria_label=label, tabindex="0")
+
+
+def _text(column: Sequence[Child]) -> str:
+    """How a column of text stands in a narrow window: in lines of a readable width."""
+    texts = ("".join(each.itertext()) if isinstance(each, Element) else each for each in column)
+    return "brief" if all(len(each or "") <= BRIEF for each in texts) else "words"
 
 
 def folded(

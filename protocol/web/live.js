@@ -21,12 +21,13 @@ function scaled(n, units) {
 const bytes = (n) => scaled(n, ["B", "kB", "MB", "GB", "TB"]);
 const perSecond = (n) => scaled(n, ["B/s", "kB/s", "MB/s", "GB/s"]);
 const digits = (x) => (x === null ? "not a number" : Number(x.toPrecision(5)).toString());
-const seconds = (s) => `${s < 0.0005 ? 0 : Number(s.toPrecision(3))} s`;
-function span(seconds) {
-  const s = Math.round(seconds);
-  if (s < 60) return `${s} s`;
-  if (s < 3600) return `${Math.floor(s / 60)} min ${s % 60} s`;
-  return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
+// as `wording.span` writes it
+function span(s) {
+  const minutes = Math.round(s / 60), whole = Math.round(s);
+  if (whole >= 3600) return `${count(Math.floor(minutes / 60))} h ${minutes % 60} min`;
+  if (whole >= 120) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  const [unit, value] = s >= 1 || !s ? ["s", s] : s >= 1e-3 ? ["ms", 1e3 * s] : ["µs", 1e6 * s];
+  return `${value >= 100 ? count(Math.round(value)) : Number(value.toPrecision(3))} ${unit}`;
 }
 
 const row = (heading, ...cells) => make("tr", {}, make("th", { scope: "row", ...heading[1] }, heading[0]), ...cells);
@@ -56,7 +57,7 @@ function now(it) {
   const words = [`${count(it.step)} of ${count(it.steps)} steps`];
   if (it.epoch) words.push(`epoch ${it.epoch[0]} of ${it.epoch[1]}`);
   if (it.pace.steps) words.push(`${Number(it.pace.steps.toPrecision(3))} steps/s`, `${count(Math.round(it.pace.rounds))} rounds/s`);
-  if (it.left) words.push(`about ${span(it.left)} left`);
+  if (it.left) words.push(`about ${span(Math.round(it.left))} left`);
   put(by("pace"), words.join(" · "));
   whole(it);
   rounds();
@@ -72,7 +73,7 @@ function whole(it) {
   const total = shares.reduce((sum, [, , spent]) => sum + spent, 0);
   show("time", total > 0);
   if (!total) return;
-  const texts = shares.map(([, name, spent]) => `${name}: ${seconds(spent)}, ${Math.round((100 * spent) / total)}%`);
+  const texts = shares.map(([, name, spent]) => `${name}: ${span(spent)}, ${Math.round((100 * spent) / total)}%`);
   by("whole").setAttribute("aria-label", texts.join("; "));
   by("whole").replaceChildren(...shares.map(([kind, , spent]) => {
     const part = make("span", { class: kind });
@@ -100,25 +101,34 @@ function rounds() {
     number(spent.length ? (1000 * spent[n]).toPrecision(3) : "–"), barCell(spent.length ? spent[n] / most : 0))));
 }
 
-const PLACES = { alice: [90, 190], bob: [550, 190], dealer: [320, 45] };
+// where the three stand, and what is said of each link; on a narrow window its letters would be too small to read
+const NARROW = matchMedia("(max-width: 32rem)");
+const WIDE_PLACES = { alice: [90, 190], bob: [550, 190], dealer: [320, 45], size: "0 0 640 250", words: [[320, 215], [110, 100], [530, 100]] };
+const NARROW_PLACES = { alice: [50, 215], bob: [310, 215], dealer: [180, 45], size: "0 0 360 290", words: [[180, 232], [62, 82], [298, 82]] };
+NARROW.addEventListener("change", () => { if (seen.links) links(seen.links); });
+
 function links(it) {
   show("links");
+  const places = NARROW.matches ? NARROW_PLACES : WIDE_PLACES;
   const ends = [["alice", "bob"], ["alice", "dealer"], ["bob", "dealer"]];
   const drawn = [], said = [];
-  for (const [a, b] of ends) {
+  ends.forEach(([a, b], nth) => {
     const link = it.links.find((each) => [a, b].includes(each.ends[0]) && [a, b].includes(each.ends[1]));
-    const [x1, y1] = PLACES[a], [x2, y2] = PLACES[b];
+    const [x1, y1] = places[a], [x2, y2] = places[b], [x, y] = places.words[nth];
     const state = link ? `${link.state}${link.rate > 0 ? " moving" : ""}` : "unseen";
     drawn.push(make("line", { x1, y1, x2, y2, class: `link ${state}` }));
-    const lines = link ? [link.state, `${bytes(link.bytes)}, ${perSecond(link.rate)}`] : ["not seen from here"];
-    const [x, y] = b === "bob" ? [320, 215] : [(x1 + x2) / 2 + (a === "alice" ? -95 : 95), (y1 + y2) / 2 - 18];
-    lines.forEach((line, n) => drawn.push(make("text", { x, y: y + 17 * n }, line)));
-    said.push(`${a} and ${b}: ${lines.join(", ")}`);
-  }
-  for (const [name, [x, y]] of Object.entries(PLACES)) {
+    const moved = link ? [bytes(link.bytes), perSecond(link.rate)] : [];
+    const words = link ? [link.state, ...(NARROW.matches ? moved : [moved.join(", ")])] : [a, b].includes(it.own) ? ["not there yet"] :
+      NARROW.matches ? ["not seen", "from here"] : ["not seen from here"];
+    words.forEach((line, n) => drawn.push(make("text", { x, y: y + 17 * n }, line)));
+    said.push(`${a} and ${b}: ${words.join(", ")}`);
+  });
+  for (const name of ["alice", "bob", "dealer"]) {
+    const [x, y] = places[name];
     drawn.push(make("circle", { cx: x, cy: y, r: 38, class: name + (name === it.own ? " ours" : "") }));
     drawn.push(make("text", { x, y: y + 5, class: "name" }, name));
   }
+  by("picture").setAttribute("viewBox", places.size);
   by("picture").setAttribute("aria-label", said.join("; "));
   by("picture").replaceChildren(...drawn);
 }
@@ -157,7 +167,7 @@ function shapes(it) {
 function figures(it) {
   show("figures");
   by("tiles").replaceChildren(...it.map(([name, value, unit]) => make("div", {}, make("dt", {}, name),
-    make("dd", {}, unit === "B" ? bytes(value) : unit === "s" ? seconds(value) : count(value)))));
+    make("dd", {}, unit === "B" ? bytes(value) : unit === "s" ? span(value) : count(value)))));
 }
 
 function events(it) {
