@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import ast
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from sentences import rejected
 
 from dealer.program import PROGRAM as dealer
 from party.program import PROGRAM as party
+from protocol.commandline import Program
 from protocol.config import Config, Setting, add_options, check_variables, resolve
 from protocol.errors import ConfigError
 from protocol.parsers import (
@@ -321,3 +324,20 @@ def test_an_address_to_listen_on_may_be_open() -> None:
 def test_parsers_reject(parse: Any, texts: list[str]) -> None:
     for text in texts:
         rejected(ConfigError, lambda text=text: parse(text), [repr(text)])
+
+
+@pytest.mark.parametrize("program", [party, dealer], ids=lambda program: program.name)
+def test_a_command_asks_for_its_own_settings_alone(program: Program) -> None:
+    """A `Config` has its settings as attributes of any type, so that no type checker sees this."""
+    asked = 0
+    for name, command in program.commands.items():
+        path = find_spec(command.module).origin
+        found = {
+            node.attr
+            for node in ast.walk(ast.parse(Path(path).read_text()))
+            if isinstance(node, ast.Attribute) and ast.unparse(node.value) in ("settings", "config")
+        }
+        known = {setting.name for setting in command.settings} | set(dir(Config))
+        assert found <= known | {"reread"}, name
+        asked += len(found)
+    assert asked > 5
