@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 import zipfile
 from collections.abc import Mapping
@@ -62,16 +64,21 @@ def save_results(path: Path, results: Mapping[str, Any]) -> None:
 
 
 def _real(result: Any) -> Array:
-    """float64; weights of an imported model that are float32 stay so."""
+    """float64; weights of an imported model that are float32 stay so, and names of classes."""
     array = np.asarray(result)
-    return array if array.dtype == np.float32 else array.astype(np.float64, copy=False)
+    return array if array.dtype.kind == "U" or array.dtype == np.float32 else array.astype(float)
 
 
 def _write(stream: IO[bytes], suffix: str, arrays: Mapping[str, Array], first: Array) -> None:
     if suffix == ".npy":
         np.lib.format.write_array(stream, first, allow_pickle=False)
     elif suffix == ".csv":
-        np.savetxt(stream, np.atleast_1d(first), fmt="%.17g", delimiter=",")
+        if first.dtype.kind == "U":
+            text = io.TextIOWrapper(stream, "utf-8", newline="")
+            csv.writer(text, lineterminator="\n").writerows(np.atleast_1d(first).reshape(-1, 1))
+            text.detach()
+        else:
+            np.savetxt(stream, np.atleast_1d(first), fmt="%.17g", delimiter=",")
     else:  # numpy.savez would not take tensors called "file" or "allow_pickle"
         with zipfile.ZipFile(stream, "w") as archive:
             for name, each in arrays.items():

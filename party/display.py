@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 
 from protocol.channel import Connection, Waiting
@@ -198,17 +199,18 @@ def shown(values: Any, digits: int = 8, most: int = 1000) -> str:
     """An array for a person to read: small numbers are not shown as 0, and what is left out of long
     ones is said."""
     array = np.asarray(values)
+    if array.dtype.kind == "U":  # names of classes
+        return str(array) if array.size <= most else f"{array}{_shortened(array)}"
     sizes = np.abs(array[np.isfinite(array) & (array != 0)])
     # else in scientific notation
     fixed = not sizes.size or bool(sizes.min() >= 10.0 ** (3 - digits))
     with np.printoptions(precision=digits, suppress=fixed, threshold=most):
         text = str(array)
-    left_out = (
-        f" (shortened: it has {array.size:,} values; --out FILE keeps them all)"
-        if array.size > most
-        else ""
-    )
-    return text + left_out
+    return text + (_shortened(array) if array.size > most else "")
+
+
+def _shortened(array: NDArray[Any]) -> str:
+    return f" (shortened: it has {array.size:,} values; --out FILE keeps them all)"
 
 
 def flat(value: Any) -> str:

@@ -193,7 +193,8 @@ def blame(file: str | Path, limited: bool = True) -> Iterator[None]:
 def _ours(file: str | Path) -> bool:
     """Whether the job is one of this program's own: its user has no use for the place in the
     code."""
-    return str(file).startswith(str(Path(protocol.__file__).parent))
+    packages = (Path(protocol.__file__).parent, Path(__file__).parent)
+    return any(Path(file).is_relative_to(each) for each in packages)
 
 
 def _named(file: str | Path) -> str:

@@ -4,13 +4,19 @@ who learns what."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
 
 from protocol.config import nearest
 from protocol.errors import ConfigError, JobError
+from protocol.graph import Array
 from protocol.jobs import Job
+from protocol.labels import Labels
 from protocol.nn.prediction import KINDS, Prediction, prediction
 from protocol.nn.supervised import Supervised
 
+from .formats.text import number
 from .links import PEER
 from .loading import load_job
 from .shared import SharedModel
@@ -57,6 +63,24 @@ def predicted(
                 f"{each} are learnt by {', '.join(WHO[:-1])} or {WHO[-1]}, not by {who!r}"
             )
     return prediction(job, model.role if brings else PEER[model.role], to, kind)
+
+
+def in_words(job: Job, results: Mapping[str, Array]) -> dict[str, Any]:
+    """What a prediction revealed, its numbers of classes replaced by what the table of the training
+    calls these."""
+    labels = job.training.y if isinstance(job, Prediction) else None
+    if not isinstance(job, Prediction) or not isinstance(labels, Labels):
+        return dict(results)
+    names = np.array(labels.classes)
+    if all(number(each) is not None for each in labels.classes):
+        names = names.astype(float)
+    outcome: Any = job.training.outcome
+    return {
+        name: names[array.round().astype(int)]
+        if name in ("classes", "predictions") and hasattr(outcome(array), "classes")
+        else array
+        for name, array in results.items()
+    }
 
 
 def learners(texts: Iterable[str]) -> dict[str, str]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from .declining import declining
 from .display import Terminal, shown
 from .exporting import Exportable, check_model
 from .given import given
+from .predicting import in_words
 from .result import counts, out_of_range
 from .shared import SharedModel, put
 from .stopwatch import Stopwatch
@@ -95,6 +97,7 @@ def finish(
     """Write and print what was learnt, and what it cost. OutOfRangeError instead if it is out of
     range and nobody accepts that."""
     intent = work.intent
+    report = replace(report, results=in_words(intent.job, report.results))
     learnt = ", ".join(f"{name} {array.shape}" for name, array in report.results.items())
     terminal.note(f"revealed to {intent.role}: {learnt or 'nothing'}", "revealed")
     terminal.note(

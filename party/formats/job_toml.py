@@ -240,7 +240,17 @@ def _estimator(
         )
         if key in kind.limits and not kind.limits[key].allows(body[key]):
             raise Wrong(["model", key], f"is {kind.limits[key].words}, not {value!r}")
-    return type(kind.__name__, (kind,), body | _reveals(kind, reveal))
+    made = type(kind.__name__, (kind,), body | _reveals(kind, reveal))
+    try:
+        made().stated()  # its layers too
+    except JobError as error:
+        key, _, rest = str(error).partition(": ")
+        key = key.partition(" = ")[0]
+        raise Wrong(
+            ["model", key] if key in parameters else ["model"],
+            rest if key in parameters else str(error),
+        ) from None
+    return made
 
 
 def _parameter(name: str, value: Any, known: Mapping[str, Any]) -> Any:

@@ -3,6 +3,7 @@ its line and what would be right."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -333,7 +334,7 @@ def test_what_is_wrong_is_named(tmp_path, was, now, words):
         (
             "lr = 0.1",
             'name = "adam", eps = 0',
-            r"job\.toml:10: train\.optimiser: Adam: eps is a number above 0",
+            r"job\.toml:10: train\.optimiser: Adam: eps is a number",
         ),
         (
             "lr = 0.1",
@@ -372,6 +373,21 @@ def test_what_is_wrong_is_named(tmp_path, was, now, words):
 def test_what_is_wrong_with_a_network_is_named(tmp_path, was, now, words):
     with pytest.raises(JobError, match=words):
         loaded(tmp_path, NETWORK.replace(was, now, 1))
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("hidden_layer_sizes = [0]", "whole numbers above 0, as in '64,32'"),
+        ('activation = "swishy"', "is 'relu', 'tanh', 'logistic' or 'identity', not 'swishy'"),
+        ("max_iter = 0", "is a whole number from 1 on, not 0"),
+    ],
+)
+def test_what_is_wrong_with_an_estimators_parameter_is_named_by_its_line(tmp_path, key, words):
+    text = NETWORK.partition("[model]")[0] + f'[model]\nestimator = "mlp-classifier"\n{key}\n'
+    line, name = len(text.splitlines()), key.partition(" ")[0]
+    with pytest.raises(JobError, match=rf"job\.toml:{line}: model\.{name}: {re.escape(words)}"):
+        loaded(tmp_path, text)
 
 
 def test_lines_of_keys_are_found():

@@ -4,6 +4,7 @@ told."""
 from __future__ import annotations
 
 import json
+from csv import reader
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,10 +15,12 @@ from halves import halves, together
 from risk import Risk
 
 from party.__main__ import main as commands
+from party.data import save_results
+from party.display import shown
 from party.given import Given
 from party.inputs import own_inputs
 from party.loading import load_job
-from party.predicting import learners, predicted
+from party.predicting import in_words, learners, predicted
 from party.shared import begin
 from protocol.cost import LAN
 from protocol.errors import ConfigError, DataError, JobError
@@ -104,6 +107,35 @@ def test_who_brings_the_rows_learns_the_predictions_unless_something_else_is_sai
         assert (job.x.owner, job.to) == (owner, {"predictions": owner})
     assert learners(["bob", "scores=both"]) == {"predictions": "bob", "scores": "both"}
     assert predicted(alice, Risk(), {}, False, {"classes": "both"}).to == {"classes": "both"}
+
+
+def labelled(classes, one_hot: bool, kind: type[Training] = Classes) -> Training:
+    y = Labels("bob", "y", classes=classes, one_hot=one_hot)
+    return type("Labelled", (kind,), {"y": y})()
+
+
+def test_classes_are_called_as_the_table_calls_them(tmp_path):
+    numbers = np.array([2.0, 0.0, 1.0])
+    three = prediction(labelled(["no", "möglich", 'ja, "sicher"'], True), "bob")
+    told = in_words(three, {"predictions": numbers, "classes": numbers, "probabilities": numbers})
+    assert told["predictions"].tolist() == told["classes"].tolist()
+    assert told["classes"].tolist() == ['ja, "sicher"', "no", "möglich"]
+    assert told["probabilities"] is numbers
+    save_results(tmp_path / "p.csv", {"classes": told["classes"]})
+    with (tmp_path / "p.csv").open(newline="", encoding="utf-8") as stream:
+        assert list(reader(stream)) == [['ja, "sicher"'], ["no"], ["möglich"]]
+    for name in ("p.npy", "p.npz"):
+        save_results(tmp_path / name, {"classes": told["classes"]})
+        found = np.load(tmp_path / name)
+        assert (found if name == "p.npy" else found["classes"]).tolist() == [*told["classes"]]
+    assert "möglich" in shown(told["classes"])
+    grades = prediction(labelled([3, 5, 7.5], True), "bob")
+    assert in_words(grades, {"classes": numbers})["classes"].tolist() == [7.5, 3.0, 5.0]
+    binary = type("Binary", (Risk,), {"y": labelled(["no", "yes"], False).y})()
+    found = in_words(prediction(binary, "bob"), {"predictions": np.array([[1.0], [0.0]])})
+    assert found["predictions"].tolist() == [["yes"], ["no"]]
+    for job in (prediction(labelled(["a", "b", "c"], True, Values), "bob"), Risk()):
+        assert in_words(job, {"predictions": numbers})["predictions"] is numbers
 
 
 def test_the_job_is_the_one_that_trained_the_model():
