@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .ops import Secret, max, min, reciprocal, rsqrt, take, within
+from .ops import Secret, max, min, reciprocal, take, within
+from .ops.inverses import cut_off
 from .preparation import MinMax, Standardise
 
 Shared = Standardise | MinMax
@@ -62,8 +63,7 @@ def moments(x: Secret, missing: Secret | None = None) -> tuple[Secret, Secret]:
         )
     centred = x - mean if missing is None else x - mean + missing * mean
     variance = (centred * centred).mean(axis=0, keepdims=True)
-    least = FAINTEST**2
-    return mean, (variance >= least) * rsqrt(within(variance, least, WIDE**2))
+    return mean, cut_off("rsqrt", within(variance, 0.0, WIDE**2), FAINTEST**2)
 
 
 def extremes(x: Secret) -> tuple[Secret, Secret]:
@@ -75,4 +75,4 @@ def extremes(x: Secret) -> tuple[Secret, Secret]:
     """
     low = min(x, axis=0, keepdims=True)
     width = max(x, axis=0, keepdims=True) - low
-    return low, (width >= FAINTEST) * reciprocal(within(width, FAINTEST, 2.0 * WIDE))
+    return low, cut_off("reciprocal", within(width, 0.0, 2.0 * WIDE), FAINTEST)

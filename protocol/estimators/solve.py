@@ -15,7 +15,7 @@ import numpy as np
 
 from ..graph import Array
 from ..limits import Limit
-from ..ops import Secret, einsum, rsqrt
+from ..ops import Secret, einsum
 from ..ops.tensor import bounded
 
 FINEST, COARSEST = 2.0**-10, 2.0**10  # deviations of columns that are told apart
@@ -91,15 +91,3 @@ def diagonal(matrix: Secret) -> Secret:
     """The entries (k,) on the diagonal of a (k, k)."""
     found: Secret = einsum("ii->i", matrix)
     return found
-
-
-def inverse_root(squares: Secret) -> Secret:
-    """1/√squares to a relative 1e-5, for squares from FINEST² on; 0 where they are smaller. Ten
-    rounds."""
-    there = squares >= FINEST**2
-    most = squares._node.interval[1]
-    return bounded(
-        there * rsqrt(bounded(squares + (1.0 - there), FINEST**2 / 2, most + 1.0)),
-        0.0,
-        1.0 / FINEST,
-    )

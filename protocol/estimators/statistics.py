@@ -22,12 +22,12 @@ from ..errors import JobError
 from ..jobs import Input, Job, Variables
 from ..limits import COUNT, Limit
 from ..ops import Secret, divide
-from ..ops.inverses import SMALLEST
+from ..ops.inverses import SMALLEST, cut_off
 from ..ops.tensor import bounded
 from ..sizing import Numerics
 from ..tables import Table
 from ..wording import counted
-from .solve import COARSEST, FINEST, diagonal, inverse_root
+from .solve import COARSEST, FINEST, diagonal
 
 
 class _Aggregates(Job):
@@ -107,7 +107,7 @@ class Statistics(_Aggregates):
             squares = bounded((away * away).mean(axis=0), 0.0, peak**2)
         found["var"] = squares * (n / (n - self.ddof))
         if "std" in chosen or "corr" in chosen:
-            root = inverse_root(squares)
+            root = cut_off("rsqrt", squares, FINEST**2)
             found["std"] = bounded(squares * root, 0.0, peak) * (n / (n - self.ddof)) ** 0.5
         if "corr" in chosen:
             half = bounded(covariances * root.reshape(-1, 1), -peak, peak)

@@ -43,11 +43,11 @@ range, or `within`. A root is taken of 0 too."""
 class _Normalised:
     """x as y · 4^E with y in [1, 4), or, within a factor of 10, as y · scale with y in [1, 10]."""
 
-    def __init__(self, name: str, x: Secret, zero: bool = False) -> None:
-        """`zero`: x may be 0, whose y has no meaning, and whose 4^E is 0."""
+    def __init__(self, name: str, x: Secret, zero: float = 0.0) -> None:
+        """`zero`: x may lie below this power of four; there y has no meaning, and 4^E is 0."""
         self.x = _positive(name, x, 0.0 if zero else SMALLEST)
         self.low, self.high = self.x._node.interval
-        self.zero, self.low = self.low < SMALLEST, max(self.low, SMALLEST)
+        self.zero, self.low = self.low < zero, max(self.low, zero)
         self.bits: list[tuple[int, Secret]] = []
         if self.high / self.low <= WIDE and not self.zero:
             self.top, self.first, self.last, self.step = WIDE, 0, 1, self.low
@@ -73,12 +73,11 @@ class _Normalised:
         if self.top == WIDE:
             return float(self.step**-p)
         least, most = 4.0 ** (p * (1 - self.last)), 4.0 ** (-p * self.first)
-        total: Any = 0.0
-        if self.zero:
-            total, most = (self.x < 4.0**self.first) * -most, 0.0
+        total: Any = (self.x < 4.0**self.first) * -most if self.zero else 0.0
         for e, bit in self.bits:
             total = bit * (4.0 ** (p * (1 - e)) - 4.0 ** (-p * e)) + total
-        return bounded(total + least, min(least, most), max(least, most))
+        low = 0.0 if self.zero else min(least, most)
+        return bounded(total + least, low, max(least, most))
 
     def result(self, found: Secret, low: float, high: float) -> Secret:
         return bounded(found, low - abs(low) * SLACK, high + abs(high) * SLACK)
@@ -122,6 +121,13 @@ def reciprocal(x: Secret) -> Secret:
     found = n.function("reciprocal", 1.0 / n.top, 1.0) * n.power(1.0)
     out = n.result(found, 1.0 / n.high, 1.0 / n.low)
     return differentiated(out, [x], lambda i, g: -(out * out) * g)
+
+
+def cut_off(name: str, x: Secret, least: float) -> Secret:
+    """1/x or 1/√x, "reciprocal" or "rsqrt", where x is `least` at least, a power of four from 2^-20
+    on, and 0 where it is smaller: in the rounds of those, and as exact."""
+    n, p = _Normalised(name, x, zero=least), {"reciprocal": 1.0, "rsqrt": 0.5}[name]
+    return n.result(n.function(name, n.top**-p, 1.0) * n.power(p), 0.0, n.low**-p)
 
 
 def divide(x1: Any, x2: Any) -> Secret:
@@ -172,7 +178,7 @@ def sqrt(x: Secret) -> Secret:
     Off by at most (1e-5 + 2·2^-f)·√x + 2^-f. Beyond that range the result is meaningless: the guard
     counts such x. The gradient, 1/(2√x), is that of `rsqrt`, which has none at 0.
     """
-    n = _Normalised("sqrt", x, zero=True)
+    n = _Normalised("sqrt", x, zero=SMALLEST)
     found = n.function("sqrt", 1.0, n.top**0.5) * n.power(-0.5)
     out = n.result(found, 0.0 if n.zero else n.low**0.5, n.high**0.5)
     return differentiated(out, [x], lambda i, g: rsqrt(x) * g * 0.5)

@@ -22,9 +22,11 @@ from protocol.ops import (
     sqrt,
     within,
 )
+from protocol.ops.inverses import cut_off
 from protocol.simulate import simulate
 from protocol.tracing import trace
 
+INVERSES = {"reciprocal": reciprocal, "rsqrt": rsqrt}
 ULP = {f: 2.0**-f for f in (14, 24)}
 # function, itself, the error promised at x for a unit u in the last place
 CASES = [
@@ -280,3 +282,24 @@ def test_what_has_no_inverse_is_counted_however_wide_the_range_is(function, low)
 def test_a_tensor_without_an_inverse_is_refused(factor, said):
     with pytest.raises(JobError, match=said):
         secure(lambda x: sqrt(x * x * factor), np.ones(3), limit=1.0)
+
+
+@pytest.mark.parametrize("least", [2.0**-20, 2.0**-6, 1.0])
+@pytest.mark.parametrize(
+    ("name", "exact"), [("reciprocal", lambda x: 1 / x), ("rsqrt", lambda x: x**-0.5)]
+)
+def test_an_inverse_that_is_0_of_what_is_small_costs_nothing_more(name, exact, least):
+    x = np.array([0.0, 2.0**-20, 2.0**-19, 2.0**-7, 2.0**-6, 0.9, 1.0, 3.0, 30.0])
+    run = secure(
+        lambda x: cut_off(name, within(x, 0.0, 32.0), least), x, limit=64.0, fraction_bits=28
+    )
+    plain = secure(
+        lambda x: INVERSES[name](within(x, least, 32.0)),
+        x[x >= least],
+        limit=64.0,
+        fraction_bits=28,
+    )
+    out, large = run.results[0]["out"], x >= least
+    assert not out[~large].any()
+    assert np.abs(out[large] * x[large] / (exact(x[large]) * x[large]) - 1).max() <= 1e-4
+    assert run.rounds <= plain.rounds
