@@ -23,7 +23,7 @@ from protocol.jobs import ROLES
 from protocol.log import Lines, Log
 from protocol.notify import Notifier
 from protocol.plan import Plan
-from protocol.wording import counted, span
+from protocol.wording import counted, size, span
 
 from .bars import Bar, Line, TerminalBar, curves
 from .intake import Supply
@@ -143,16 +143,19 @@ class Watching(Seen):
         counts, pace = self.counts, self.pace()
         left = self.left(pace)
         moved = counts.bytes_sent + counts.bytes_received
-        figures = [
+        # each of a length that 80 columns hold
+        done = [
             "epoch {} of {}".format(*epoch) if (epoch := self.training_epoch) else "",
-            f"{counted(counts.rounds, 'round')}, {moved / 1e6:.1f} MB",
-            f"{pace.rounds:,.0f} rounds/s, {pace.bytes / 1e6:.2f} MB/s" if pace.rounds else "",
             f"about {span(round(left))} left" if left is not None and progress.step else "",
-            "keystream" if self._role == "alice" else f"{counted(self.stock, 'step')} in stock",
+            f"{counted(counts.rounds, 'round')}, {size(moved)}",
             f"attempt {counts.attempts}" if counts.attempts > 1 else "",
         ]
+        rate = [
+            f"{pace.rounds:,.0f} rounds/s, {size(pace.bytes)}/s" if pace.rounds else "",
+            "keystream" if self._role == "alice" else f"{counted(self.stock, 'step')} in stock",
+        ]
         lines: list[Line] = [
-            ", ".join(filter(None, figures)),
+            *(", ".join(filter(None, figures)) for figures in (done, rate)),
             ", ".join(f"{link.whom} {link.state}" for link in self.links),
         ]
         if self.awaited or not self.going:

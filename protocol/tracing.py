@@ -118,7 +118,7 @@ def trace(
             traced.listing, traced.graph = listing(traced.graph, numbers), prepared
             traced.assumptions += [
                 _assumed(job, name, ranges[name])
-                for name in ranges
+                for name in sorted(ranges)
                 if ends[name] != ranges[name] or ranges[name] == EVERYTHING
             ]
             return traced
