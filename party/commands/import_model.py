@@ -18,6 +18,7 @@ from ..data import save_results
 from ..inputs import load_tensor
 
 WIDEST = 2.0**60  # of a number in rows of calibration
+DIVIDING = ("Div", "Normalizer", "Reciprocal")
 WIDE = 2.0**24  # of a number in a layer, for which a plan has bits to spare
 
 
@@ -84,6 +85,19 @@ def run(settings: Config) -> int:
         f"  powers of two that bound the weights, their mean size and"
         f" {counted(len(ranges), 'layer')}, {how}"
     )
+    print(
+        "The error that a plan states is that of rows that fill these bounds; on others it is"
+        " smaller, often by ten or a hundred times: compare with --simulate on rows of yours."
+    )
+    for node in network.nodes:
+        if node.operator in DIVIDING and node.inputs[-1] not in {
+            *network.weights,
+            *network.constants,
+        }:
+            print(
+                f"Note: {node.label} divides by what may be near 0, as far as is known, so the"
+                " error that a plan states says nothing of rows where it is not."
+            )
     print(
         f"{arrays}: the weights, for you alone."
         if model.weights

@@ -21,7 +21,7 @@ from networks.models import (
     saved,
     twin,
 )
-from onnx import helper
+from onnx import TensorProto, helper
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris
 from sklearn.ensemble import (
     GradientBoostingClassifier,
@@ -281,6 +281,76 @@ def test_three_processes_predict_and_bob_alone_learns_what(tmp_path, capsys):
     wanted = by_onnxruntime(path, X=x[:40] / 16)["output_label"]
     assert np.array_equal(np.load(tmp_path / "labels.npy"), wanted)
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["max_abs_weight_error"] == 0.0
+
+
+@pytest.mark.system
+def test_three_processes_predict_with_a_model_without_weights(tmp_path, capsys):
+    """Alice has nothing to keep secret, and brings nothing; no file of weights is written or
+    asked for."""
+    nodes = [
+        helper.make_node("Normalizer", ["x"], ["a"], domain="ai.onnx.ml", norm="L2"),
+        helper.make_node("Relu", ["a"], ["y"]),
+    ]
+    path = saved(graph_of(nodes, {"x": ["n", 4]}, {"y": ["n", 4]}), tmp_path)
+    out = tmp_path / "unit"
+    assert main(["import", str(path), "--out", str(out), "--range", "x=-4:4"]) == 0
+    said = capsys.readouterr().out
+    assert "unit.npz is not written: the model has no weights" in said and "--data" not in said
+    assert re.search(r"Note: .*Normalizer.* divides by what may be near 0", said)
+    assert not (tmp_path / "unit.npz").exists()
+    rows = RANDOM.uniform(-4, 4, (20, 4))
+    np.savetxt(tmp_path / "new.csv", rows, delimiter=",")
+    command = ["demo", "--job", f"{out}.json", "--data", f"x={tmp_path / 'new.csv'}", "--quiet"]
+    assert main([*command, "--json", "--out", str(tmp_path / "y.npy")]) == 0
+    wanted = by_onnxruntime(path, x=rows)["y"]
+    assert np.abs(np.load(tmp_path / "y.npy") - wanted).max() <= 1e-4
+
+
+def test_a_model_without_weights_asks_its_owner_for_nothing(tmp_path):
+    path = saved(
+        graph_of([helper.make_node("Relu", ["x"], ["y"])], {"x": ["n", 3]}, {"y": ["n", 3]}),
+        tmp_path,
+    )
+    model = imported(path)
+    assert model.weights == {} and model.network.weights == {}
+    job = job_of(model, tmp_path)
+    assert {name: each.owner for name, each in job.inputs.items()} == {"x": "bob"}
+    rows = RANDOM.uniform(-4, 4, (5, 3))
+    results = simulate(job, {"x": rows}, learners=(1,)).results
+    assert results[0] == {}
+    assert np.abs(results[1]["y"] - by_onnxruntime(path, x=rows)["y"]).max() <= 1e-4
+
+
+@pytest.mark.parametrize("opset", [12, 21])
+@pytest.mark.parametrize("what", ["shape", "type"])
+def test_an_output_of_which_no_shape_is_declared_is_computed(what, opset, tmp_path):
+    """Runtimes take such models; where the shape does not follow from the graph it is not
+    needed."""
+    weights = {"w": RANDOM.normal(size=(4, 3)).astype(np.float32)}
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["a"]),
+        helper.make_node("Relu", ["a"], ["y"]),
+        helper.make_node("Normalizer", ["a"], ["z"], domain="ai.onnx.ml", norm="L1"),
+        helper.make_node("ArgMax", ["a"], ["best"], axis=1, keepdims=0),
+    ]
+    graph = graph_of(nodes, {"x": ["n", 4]}, {"y": None, "z": None, "best": None}, weights, opset)
+    graph.graph.output[2].type.tensor_type.elem_type = TensorProto.INT64
+    if what == "type":
+        for each in graph.graph.output:
+            each.ClearField("type")
+    path = saved(graph, tmp_path)
+    model = imported(path, ranges={"x": (-4.0, 4.0)})
+    rows = RANDOM.uniform(-4, 4, (5, 4))
+    found = simulate(job_of(model, tmp_path), inputs_of(model, x=rows)).results[1]
+    a = rows.astype(np.float32) @ weights["w"]
+    wanted = {
+        "y": np.maximum(a, 0),
+        "z": a / np.abs(a).sum(axis=1, keepdims=True),
+        "best": a.argmax(axis=1),
+    }
+    assert {*found} == {*wanted}
+    for name, array in wanted.items():
+        assert found[name].shape == array.shape and np.abs(found[name] - array).max() <= 1e-4
 
 
 def test_a_limit_that_is_infinite_is_none(tmp_path):

@@ -94,13 +94,41 @@ def _load(path: Path) -> Any:
         )
     if not model.graph.node:
         raise DataError(f"the model {path} has no nodes; export it again")
+    bare = _describe_outputs(model)
     try:
         checker.check_model(model)
     except Exception as error:  # the seam: ValidationError, and others of onnx's own
         raise DataError(
             f"the model {path} is not valid ONNX: {' '.join(str(error).split())[:300]}"
         ) from None
+    for each in bare:
+        each.ClearField("type")
     return model
+
+
+def _describe_outputs(model: Any) -> list[Any]:
+    """Give outputs that have no type or no shape, as runtimes take them, those that follow from
+    the graph. Of outputs where none does, which are returned, a type that only the checker is to
+    see."""
+
+    def lacks(value: Any) -> bool:
+        kind = value.type.tensor_type
+        return not value.type.WhichOneof("value") or (
+            value.type.HasField("tensor_type") and not (kind.elem_type and kind.HasField("shape"))
+        )
+
+    bare = [each for each in model.graph.output if lacks(each)]
+    if not bare:
+        return []
+    known = {each.name: each.type for each in (*model.graph.input, *_inferred(model).graph.output)}
+    for each in bare:
+        if each.name in known:
+            each.type.CopyFrom(known[each.name])
+    bare = [each for each in bare if lacks(each)]
+    for each in bare:
+        each.type.tensor_type.elem_type = each.type.tensor_type.elem_type or TensorProto.FLOAT
+        each.type.tensor_type.shape.SetInParent()
+    return bare
 
 
 def _opset(model: Any) -> int:
