@@ -95,6 +95,9 @@ class _Absent:
 
 
 class Cluster(Workers):
+    """Workers on a Dask cluster; what else a dealer computes, such as plans, stays in a thread of
+    this process."""
+
     def __init__(self, address: str, plaintext: bool, log: Log, wait: float = math.inf) -> None:
         """`address` is dask://HOST:PORT of the scheduler. ConfigError where Dask is not installed,
         or has no keys.

@@ -33,6 +33,9 @@ _MESSAGE = 256 << 20
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
+    """What a dealer was told. timeout in seconds, after which a silent party is given up; every
+    max_… but max_sessions in bytes."""
+
     listen: str
     keys: KeyPair | None
     allow: Allow | None
@@ -73,6 +76,9 @@ class Settings:
 
 
 class Service:
+    """The dealer's process: it accepts links, admits sessions within its limits, and closes
+    them."""
+
     def __init__(self, settings: Settings, log: Log) -> None:
         self.settings, self._log = settings, log
         self.tally, self.workers = Tally(), workers_of(settings.workers, settings.keys is None, log)

@@ -77,6 +77,9 @@ class Making:
 
 
 class Session:
+    """One session: what its parties offered, the epoch that runs, and the stream of that epoch to
+    Bob."""
+
     def __init__(
         self,
         name: str,

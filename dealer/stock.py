@@ -31,6 +31,8 @@ class Holder(Protocol):
 
 
 class Stock:
+    """The bytes that all sessions of a dealer may hold, and whether one may have more."""
+
     def __init__(self, total: int, sessions: int, memory: int, workers: Callable[[], int]) -> None:
         """`total` bytes ahead, for so many sessions; `memory` for everything, with so many
         `workers` in this process."""

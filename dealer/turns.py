@@ -48,6 +48,8 @@ class Queued:
 
 
 class Turns:
+    """Who waits for a worker, and who is next: the session with the least pass."""
+
     def __init__(self, makers: Makers) -> None:
         self._makers = makers
         self._waiting: set[Queued] = set()

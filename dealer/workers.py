@@ -59,6 +59,9 @@ class Workers(ThreadPoolExecutor):
             return self._asked - self._begun - self._dropped
 
     def submit(self, task: Callable[P, T], /, *args: P.args, **more: P.kwargs) -> Future[T]:
+        """Run task(*args) in a thread of this process, as one of those that are counted as busy;
+        its future."""
+
         def timed() -> T:
             with self._guard:
                 self._begun, self.busy = self._begun + 1, self.busy + 1

@@ -47,6 +47,7 @@ class Attendance(StepObserver):
         self._due = time.monotonic() + self.interval
 
     def checked(self, step: int) -> bool:
+        """Take in what a check after `step` steps revealed; whether the job ends here."""
         plan = self.agreed.plan
         found = self.history.add(self.machine, step, self.agreed.accepted)
         self.revealed(step, found, self.history.beyond)
@@ -56,6 +57,8 @@ class Attendance(StepObserver):
             return self.history.over(plan)
 
     def request(self) -> str | None:
+        """What this party asks for before a step: HALT, or a CHECKPOINT when alice's interval is
+        over, or nothing."""
         if self.store is None:
             return None
         if self.halting():
@@ -66,6 +69,8 @@ class Attendance(StepObserver):
         return None
 
     def checkpoint(self, step: int) -> None:
+        """Write a checkpoint of this step, if there is a folder for it; it counts once the peer has
+        one too."""
         if self.store is not None:
             self._last = Point(self.agreed.ticket, step)
             self.store.save(

@@ -176,7 +176,8 @@ class Intersection:
         self._answers: dict[int, bytes] = {}  # ours, times both scalars
 
     def points(self, chunk: int) -> bytes:
-        """Step 2: a chunk of our points."""
+        """Step 2: a chunk of this party's points, `POINT` bytes each, times its scalar, in an order
+        drawn at random."""
         places = self._order[chunk * CHUNK : (chunk + 1) * CHUNK]
         self._sent[chunk] = multiplied(
             hashed((self._ids[place] for place in places), self._key), self._scalar
@@ -199,7 +200,8 @@ class Intersection:
             )
 
     def answer(self, chunk: int) -> bytes:
-        """Step 3: a chunk of the peer's points, times our scalar."""
+        """Step 3: a chunk of the peer's points, times this party's scalar as well, in the peer's
+        order."""
         try:
             self._doubled[chunk] = multiplied(self._points[chunk], self._scalar)
         except ValueError:

@@ -79,11 +79,14 @@ class Journal:
                 self._record([f"step {end}"])
 
     def reserve_check(self, end: int) -> None:
+        """Record, durably, that the rows of checks below `end` are used up, before one of them is
+        handed out."""
         with self._guard:
             if end > self.check:
                 self._record([f"check {end}"])
 
     def reserve_finish(self, end: int) -> None:
+        """The same of the rows of the finish."""
         with self._guard:
             if end > self.finish:
                 self._record([f"finish {end}"])

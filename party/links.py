@@ -95,6 +95,8 @@ class Links:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def peer(self) -> Connection:
+        """The link to the other party: the one that is there, or a new one, which alice accepts and
+        bob dials. LinkError if the other does not come in time."""
         self._why = ""
         if self._peer is None or self._peer.failure is not None:
             self._peer = None
@@ -103,6 +105,8 @@ class Links:
         return self._peer
 
     async def dealer(self) -> Connection:
+        """The link to the dealer, made anew if the one before has failed; LinkError if the dealer
+        does not answer in time."""
         if self._dealer is None or self._dealer.failure is not None:
             self._dealer = None
             self._dealer = await self._dial("dealer")

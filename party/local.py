@@ -79,7 +79,7 @@ class Child:
             self.process.send_signal(number)
 
     def stop(self, number: int = signal.SIGTERM, patience: float = 5.0) -> None:
-        """Ask it to end, and see to it that it does."""
+        """Send it a signal, and kill it if it has not ended `patience` seconds later."""
         self.ask(number)
         try:
             self.process.wait(patience)

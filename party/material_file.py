@@ -208,6 +208,7 @@ class Material(StepObserver):
 
     @property
     def dealing(self) -> Dealing:
+        """The plan's contract; MaterialError before `bind` has been told of the plan."""
         if self._dealing is None:
             raise MaterialError("material is used before its plan is known")
         return self._dealing

@@ -22,8 +22,8 @@ A = 486_662  # the curve is v² = u³ + A·u² + u
 
 
 def hashed(ids: Iterable[bytes], key: bytes) -> bytes:
-    """The points of `ids`, one after the other: the same for the same key, and without any relation
-    for another."""
+    """The points of `ids`, `POINT` bytes each, one after the other. The same id has the same point
+    under the same key; points under different keys have no relation. (Elligator 2 of SHA-512)"""
     start = hashlib.sha512(b"mpc-join-id\0" + len(key).to_bytes(8, "big") + key)
     fields = []
     for each in ids:

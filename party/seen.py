@@ -141,6 +141,7 @@ class Seen(RunView):
         self.plan = plan
 
     def revealed(self, step: int, found: Mapping[str, Array], beyond: tuple[str, ...]) -> None:
+        """A check after `step` steps revealed `found`; single numbers go on a curve, by name."""
         self.checks, self.beyond = self.checks + 1, beyond
         self._remember(f"a check after step {step:,} revealed {', '.join(found) or 'nothing'}")
         for name, value in found.items():
@@ -155,6 +156,7 @@ class Seen(RunView):
     def running(
         self, runner: Runner, intake: Supply, peer: Connection, dealer: Connection | None
     ) -> None:
+        """An attempt's rounds begin, over these links."""
         self._now, self.going = _Attempt(runner, intake, peer), True
         self._rate = Rate()
         self._linked(*filter(None, (peer, dealer)))

@@ -55,6 +55,7 @@ class Program:
         return {setting.name for each in self.commands.values() for setting in each.settings}
 
     def parser(self) -> argparse.ArgumentParser:
+        """An argparse parser with a subcommand for each command, whose settings are its options."""
         main = _Parser(
             prog=f"python -m {self.name}",
             description=self.description,
@@ -71,6 +72,8 @@ class Program:
         return main
 
     def main(self, arguments: Sequence[str] | None = None) -> int:
+        """Run the command that `arguments` (default: those of the process) name, or the default
+        one; its exit code. Every MpcError ends in its sentence on standard error."""
         words = list(sys.argv[1:] if arguments is None else arguments)
         if not words or (
             words[0].startswith("-") and words[0] not in ("-h", "--help", "--version")

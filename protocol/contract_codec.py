@@ -30,6 +30,7 @@ Reader = Callable[[Any], Any]
 
 
 def pack(dealing: Dealing) -> bytes:
+    """The contract as bytes, which `unpack` reads; equal contracts give equal bytes."""
     packed: bytes = msgpack.packb(
         [VERSION, dealing.steps, dealing.schedule.every, [_pack(phase) for phase in dealing.phases]]
     )
@@ -42,8 +43,8 @@ def digest(dealing: Dealing) -> str:
 
 
 def unpack(data: bytes, limits: Limits | None = None) -> Dealing:
-    """The contract in `data`, checked field by field, sound, and within `limits`; ProtocolError for
-    anything else."""
+    """The contract in the bytes that `pack` made, checked field by field, sound, and within
+    `limits`; ProtocolError for any other bytes."""
     limits = limits or Limits()
     try:
         version, steps, every, phases = msgpack.unpackb(data, strict_map_key=True)

@@ -294,12 +294,17 @@ def assembled(
 def alice_material(
     dealing: Dealing, seed: bytes, phase: Phase, first: int, count: int
 ) -> list[Words]:
+    """Alice's shares of the masks, and of what is dealt, for `count` executions of a phase from
+    `first` on: arrays of ring words (count, *shape[, limbs]), in the plan's order. All of them come
+    from her seed."""
     return assembled(dealing, phase, own_words(dealing, seed, ALICE, phase, first, count))
 
 
 def bob_material(
     dealing: Dealing, seed: bytes, phase: Phase, first: int, count: int, corrections: Words
 ) -> list[Words]:
+    """Bob's, as `alice_material`: masks from his seed, and what is dealt from the dealer's
+    `corrections`, a row of words an execution."""
     return assembled(
         dealing, phase, own_words(dealing, seed, BOB, phase, first, count), corrections
     )

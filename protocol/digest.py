@@ -64,6 +64,8 @@ class Carried:
 
 @dataclass(frozen=True)
 class Revealed:
+    """A result: the number of its node, and to whom it is revealed, and when."""
+
     label: str
     node: int
     terms: Terms = Terms()  # noqa: RUF009 - a tuple

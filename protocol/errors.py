@@ -32,6 +32,9 @@ _PLACED = re.compile(r"\(at (step \d+ of \d+|the \w+, (before|after) the steps)\
 
 
 class MpcError(Exception):
+    """The end of a command or of a run, in one sentence. told: what the peer is told instead, where
+    the sentence names what only this party may know. exit_code: of the process that ends by it."""
+
     exit_code = 1
     told: str | None = None
 
@@ -42,6 +45,7 @@ class MpcError(Exception):
 
     @property
     def for_peer(self) -> str:
+        """The sentence for the peer."""
         return str(self) if self.told is None else self.told
 
     def at(self, place: str) -> MpcError:

@@ -235,6 +235,8 @@ class Lowering:
     def as_share(
         self, value: Value, shape: tuple[int, ...], scale: int, bits: int, limbs: int
     ) -> Share:
+        """Shares in the register of `value`, of a tensor of this shape at `scale` fraction bits,
+        right modulo 2^bits."""
         return Share(value.register, value.phase, value.level, shape, scale, bits, limbs)
 
     def call(

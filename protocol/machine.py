@@ -84,6 +84,9 @@ _EMPTY = np.empty(0, np.uint64)
 
 
 class Machine:
+    """One party's run of a plan: registers of ring words, and the phases' code, which reads and
+    writes them. party: 0 for alice, 1 for bob."""
+
     def __init__(self, plan: Plan, party: int) -> None:
         self.plan, self.party = plan, party
         self.registers: Registers = [None] * plan.lowering.registers
@@ -180,8 +183,8 @@ class Machine:
         return bool(self._programs[phase].loads)
 
     def begin(self, phase: Phase, step: int, material: list[Words]) -> None:
-        """Start a step: `material` holds the step's mask shares, then its dealt shares, in plan
-        order; nothing if they come in parts."""
+        """Start execution `step` of a phase. material: this party's shares of the masks, then of
+        what is dealt, ring words in the plan's order; empty where they come in parts."""
         now = self._now = self._programs[phase]
         registers = self.registers
         registers[STEP_REGISTER] = step
@@ -264,8 +267,8 @@ class Machine:
             self.registers[target] = words
 
     def state(self) -> list[Words]:
-        """This party's shares of the carried variables, between two steps, and then those that it
-        remembers, if any."""
+        """This party's shares of the carried variables between two steps, in the plan's order, as
+        ring words (*shape[, limbs]); behind them those that `remember` has kept, if any."""
         return [*(self.registers[target] for target in self._carried), *self._remembered]
 
     def restore(self, state: list[Words]) -> None:

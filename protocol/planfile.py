@@ -21,6 +21,8 @@ _MOST = 64 << 20  # bytes
 
 
 def save_plan(path: Path, dealing: Dealing) -> None:
+    """Write what a dealer has to know of a plan, behind its digest; nothing in it is secret.
+    ConfigError where the file cannot be written."""
     data = contract_codec.pack(dealing)
     try:
         Path(path).write_bytes(MAGIC + hashlib.blake2b(data, digest_size=_DIGEST).digest() + data)

@@ -66,7 +66,8 @@ def relative_errors(sizes: Sizes, steps: int, most: float = math.inf) -> dict[st
 
 
 def least_precise(sizes: Sizes, steps: int, fits: bool = False) -> Worst:
-    """`fits`: with what fitted functions miss."""
+    """The result with the largest error after so many steps, as a part of its range, and what
+    causes it. fits: with what fitted functions miss."""
     found = errors(sizes, steps, fits)
     worst = max(_relative(sizes, found))
     if worst.error < 1.0:

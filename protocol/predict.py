@@ -31,8 +31,8 @@ class PredictedTime:
 def predict(
     plan: Plan, peer: LinkShape, dealer: LinkShape | None = None, pace: Pace | None = None
 ) -> PredictedTime:
-    """The online phase over a link to the peer, and one from the dealer to Bob (by default a
-    perfect one)."""
+    """Seconds of the online phase over a link to the peer, and one from the dealer to Bob, by
+    default one without latency or limit. pace: what the processes themselves need."""
     pace, dealer = pace or Pace(), dealer or LinkShape()
     network = Network(peer.rtt, peer.bandwidth, dealer.bandwidth, peer.jitter)
     ticks = np.array([online_seconds(cost, network, pace) for cost in plan.costs])

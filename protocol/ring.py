@@ -76,6 +76,7 @@ class Ring:
         return kernels.wide_sum(words, axis, keepdims)
 
     def shift_left(self, words: Words, shift: int) -> Words:
+        """Every element times 2^shift, modulo the ring; zeros if nothing of it is left."""
         if self.limbs == 1:
             return words << np.uint64(shift) if shift < WORD else np.zeros_like(words)
         return kernels.wide_shift_left(words, shift)

@@ -18,6 +18,9 @@ from enum import IntEnum
 
 
 class Phase(IntEnum):
+    """A part of a job: setup once, a step as often as it has iterations, a check between steps, the
+    finish once."""
+
     SETUP = 0
     STEP = 1
     CHECK = 2

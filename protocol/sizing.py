@@ -171,6 +171,7 @@ class Demands:
         return self.sizes.room(node)
 
     def need(self, node: Node, bits: int) -> None:
+        """`node` must be known modulo 2^bits, or more if more was asked for."""
         needs = self.sizes.needs
         needs[node] = max(needs.get(node, 0), bits)
 
@@ -188,6 +189,7 @@ class Demands:
         self.need_open(node, bits + self.sizes.operand_shift(node))
 
     def need_carried(self, label: str, bits: int) -> None:
+        """The same of a carried variable, at the end of a step."""
         needs = self.sizes.carried_needs
         needs[label] = max(needs.get(label, 0), bits)
 

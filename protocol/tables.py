@@ -357,6 +357,9 @@ class Table(Bundle):
     def gathered(
         self, parts: Mapping[str, Secret], learnt_from: Callable[[int], NDArray[np.intp]]
     ) -> dict[str, Secret]:
+        """The tensor of the whole table, from the parts that alice and bob brought, and what was
+        learnt of columns of both, all by name; "" names the tensor. learnt_from(n): which of n rows
+        are learnt from."""
         tensors = [parts[part.owner if len(self.parts) > 1 else ""] for part in self.parts]
         x = (
             concatenate(tensors, axis=0 if self.horizontal else 1)
@@ -402,11 +405,14 @@ class Table(Bundle):
 
     @property
     def learnt(self) -> tuple[str, ...]:
+        """Names of the tensors, one entry a column, that steps on columns of both have learnt: a
+        secret of both."""
         if not self.shared:
             return ()
         return ("mean" if isinstance(self.steps[-1], Standardise) else "low", "inverse")
 
     def settings(self) -> dict[str, str]:
+        """What of the table is part of the agreement, by what it is called there."""
         found: dict[str, str] = {}
         for part in self.parts:
             columns = part.columns

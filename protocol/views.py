@@ -58,6 +58,8 @@ class View:
 
 @dataclass(frozen=True)
 class Reshape(View):
+    """The same entries in C order, in another shape."""
+
     def fits(self, shape: Shape) -> bool:
         return math.prod(self.shape) == math.prod(shape)
 
@@ -68,6 +70,8 @@ class Reshape(View):
 
 @dataclass(frozen=True)
 class Transpose(View):
+    """Axis n of the result is axis axes[n] of the tensor, as in numpy.transpose."""
+
     axes: Shape
 
     def fits(self, shape: Shape) -> bool:
@@ -87,6 +91,8 @@ class Transpose(View):
 
 @dataclass(frozen=True)
 class Broadcast(View):
+    """As numpy.broadcast_to: axes of length 1, and new ones in front, are repeated."""
+
     def fits(self, shape: Shape) -> bool:
         lead = len(self.shape) - len(shape)
         return lead >= 0 and all(

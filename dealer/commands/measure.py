@@ -38,6 +38,9 @@ MOST = 4096  # chunks of steps, before the first comes again
 
 @dataclass(frozen=True)
 class MakingRate:
+    """How fast workers made chunks: seconds of the clock, of workers, and bytes of dealt
+    material."""
+
     workers: int
     chunks: int  # that were made
     seconds: float  # for all of them

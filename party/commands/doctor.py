@@ -42,6 +42,9 @@ OK, WARN, FAIL = "ok", "warn", "FAIL"
 
 @dataclass(frozen=True)
 class Finding:
+    """The outcome of one check: its name, how it went, and a sentence that says what to do if it
+    failed."""
+
     check: str
     state: str
     text: str

@@ -16,6 +16,8 @@ T = TypeVar("T")
 
 
 def features(rows: RowsSection, columns: ColumnsSection) -> Table:
+    """The table of what is known of a row: [columns], with the columns that are learnt left out.
+    Wrong, where it does not say whose they are."""
     own = {
         name: value for name in ("alice", "bob") if (value := getattr(columns, name)) is not None
     }
@@ -72,6 +74,7 @@ def key_of(rows: RowsSection, owner: str | None) -> str | None:
 
 
 def made_in(section: str, make: Callable[[], T]) -> T:
+    """What `make` returns; its JobError becomes a Wrong of this section of the file."""
     try:
         return make()
     except JobError as error:
@@ -117,6 +120,8 @@ def classes_of(columns: ColumnsSection) -> int:
 
 
 def need(columns: ColumnsSection, needed: str | None, what: str) -> None:
+    """Wrong, unless exactly the column that a model learns is given: "label", "target", "groups",
+    or None for none. what: the model, for the sentence."""
     for name in ("label", "target", "groups"):
         if (name == needed) != (getattr(columns, name) is not None):
             text = "says what is learnt, and is needed" if name == needed else "has no use here"

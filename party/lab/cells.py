@@ -116,7 +116,8 @@ def calibrate(order: PlannedJob) -> Pace:
 def measure(
     order: PlannedJob, link: LinkShape, dealer: LinkShape, pace: Pace, seconds: float, most: int
 ) -> Measurement:
-    """One cell; MpcError in one sentence if it fails."""
+    """One cell, of as many iterations as take about `seconds`, at most `most`; MpcError in one
+    sentence if it fails."""
     count = fitting(order, link, dealer, pace, seconds, most)
     predicted = predict(order.sized(count), link, dealer, pace)
     cells: list[Measurement] = []
@@ -176,7 +177,8 @@ def survey(
 def run(
     order: PlannedJob, iterations: int, link: LinkShape, dealer: LinkShape, patience: float
 ) -> dict[str, dict[str, Any]]:
-    """The reports of both parties after one run of three processes over these links."""
+    """The reports of both parties, by role, after one run of three processes over these links;
+    MpcError if one fails, or they take more than `patience` seconds."""
     options = ["--job", order.job, "--iterations", str(iterations), *order.arguments]
     options += [
         "--reveal",

@@ -156,7 +156,8 @@ class Connection:
         return self._inbox[0][0] if self._inbox else None
 
     async def exchange(self, message: Message, timeout: float | None = None) -> Message:
-        """One round: send one message and wait for the next."""
+        """One round: send one message and wait for the next, up to `timeout` seconds (None: without
+        end). Errors as of `receive`."""
         self.send(message)
         return await self.receive(timeout)
 

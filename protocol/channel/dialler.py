@@ -84,6 +84,8 @@ class Dialler:
     # ── what Connection calls ─────────────────────────────────────────────────────────────────────
 
     def transmit(self, frames: Sequence[Buffer]) -> bool:
+        """As `Transport.transmit`. A message that went in halfway costs the socket, and `tick`
+        makes another."""
         if not self._readers:
             return False
         sent = sockets.send(self._socket, frames)
@@ -99,6 +101,8 @@ class Dialler:
             reader.look()
 
     def tick(self, now: float) -> None:
+        """What is due at `now` (seconds, of the monotonic clock): to give up, to say OPEN again, or
+        to replace a socket through which nothing comes."""
         connection = self.connection
         if not self._opened:
             # how long to wait for someone who never came is `connect`'s business
@@ -280,7 +284,8 @@ class Dialler:
             self._waiter.set_result(None)
 
     async def wait(self, timeout: float, waiting: Callable[[Waiting], None] | None) -> None:
-        """Until the connection is open."""
+        """Until the connection is open, up to `timeout` seconds; then LinkError, as for whatever
+        closes it. waiting: called with how long this has taken."""
         begin = monotonic()
         connection = self.connection
         while not self._opened and connection.failure is None:

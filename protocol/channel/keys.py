@@ -88,6 +88,7 @@ class KeyPair:
 
     @classmethod
     def generate(cls, role: str) -> KeyPair:
+        """A new CURVE key pair of a role, from the operating system's randomness."""
         _check_role(role)
         public, secret = zmq.curve_keypair()
         return cls(PublicKey(role, z85.decode(public)), z85.decode(secret))

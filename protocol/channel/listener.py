@@ -169,6 +169,7 @@ class Listener:
 
     @property
     def connections(self) -> list[Connection]:
+        """Those that are open, interrupted ones too."""
         return [
             route.connection for route in self._sessions.values() if route.connection is not None
         ]

@@ -21,6 +21,8 @@ class Refusals:
         self._minute, self._count = monotonic(), 0  # told in this minute
 
     def told(self, reason: str, address: str) -> None:
+        """Say why the caller at an address was refused: once a minute for each reason and address,
+        and a limited number a minute in all."""
         if self._tell is None:
             return
         now = monotonic()

@@ -121,7 +121,7 @@ def send(
 
 
 def receive(socket: zmq.Socket[bytes]) -> bytes:
-    """One small frame."""
+    """One frame of a few bytes, which are copied; zmq.Again if none is there."""
     frame: bytes = _recv(socket, _NOW)
     return frame
 
@@ -201,6 +201,8 @@ def bind(socket: zmq.Socket[bytes], address: str) -> str:
 
 
 def dial(socket: zmq.Socket[bytes], address: str) -> None:
+    """Connect to tcp://HOST:PORT; ConfigError for what is no such address, or none of this host's
+    networks. ZeroMQ goes on trying by itself."""
     if not _ADDRESS.fullmatch(address):
         raise ConfigError(f"cannot connect to {address}: {_SHAPE}")
     socket.setsockopt(zmq.IPV6, "[" in address)

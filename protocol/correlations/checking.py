@@ -83,6 +83,8 @@ class Checker:
             raise Unfit(f"it shifts {source} limbs into {limbs}")
 
     def broadcast(self, a: Shape, b: Shape) -> Shape:
+        """The shape that two shapes have together, as NumPy's rules say; Unfit if they have
+        none."""
         length = max(len(a), len(b))
         found = []
         for x, y in zip((1,) * (length - len(a)) + a, (1,) * (length - len(b)) + b, strict=True):

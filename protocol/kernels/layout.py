@@ -59,6 +59,8 @@ def check_axes(a: U64, axis: int | tuple[int, ...] | None) -> tuple[int, ...]:
 
 
 def check_shift(a: U64, s: int, out_limbs: int) -> int:
+    """The limbs of `a`; ValueError where a shift by `s` bits to `out_limbs` limbs has no
+    meaning."""
     limbs = check_wide(a)
     if s < 0 or not 1 <= out_limbs <= limbs:
         raise ValueError(f"cannot shift {limbs} limbs by {s} bits into {out_limbs} limbs")

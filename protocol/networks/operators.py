@@ -29,6 +29,9 @@ TARGET, NEWEST = 21, 28
 
 @dataclass(frozen=True)
 class Operator:
+    """An entry of the table: the function that computes it, from which version of ONNX's operator
+    on, and the numbers of the operands that must be public."""
+
     function: Callable[..., Any]
     since: int
     public: tuple[int, ...]

@@ -82,6 +82,8 @@ class Add(Aligned):
 
 @dataclass(frozen=True)
 class Negate(Linear):
+    """−x, by which each party negates its share; no round."""
+
     name = "negative"
 
     def shape(self, *shapes: Shape) -> Shape:

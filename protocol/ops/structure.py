@@ -23,6 +23,9 @@ from .linear import Aligned, Linear
 
 @dataclass(frozen=True)
 class Concatenate(Aligned):
+    """Tensors one after the other along an axis, as numpy.concatenate; the shapes differ there
+    alone."""
+
     axis: int
     name = "concatenate"
 

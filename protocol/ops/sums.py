@@ -20,6 +20,9 @@ from .structure import seen
 
 @dataclass(frozen=True)
 class Sum(Linear):
+    """As numpy.sum over `axes`, of which none is negative. Each party adds up its shares; no
+    round."""
+
     axes: Shape
     keepdims: bool
     name = "sum"

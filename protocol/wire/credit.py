@@ -38,6 +38,7 @@ class Credit:
         return self.chunks >= 1 and self.bytes >= size
 
     def spend(self, size: int) -> None:
+        """Count a chunk of so many bytes as sent; UsageError if no credit is left for it."""
         if not self.allows(size):
             raise UsageError(
                 f"a chunk of {size} bytes was to be sent with credit for {self.chunks} of"

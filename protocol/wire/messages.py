@@ -33,6 +33,9 @@ Body: TypeAlias = Mapping[str, Any] | None
 
 
 class Kind(IntEnum):
+    """What a message is. The numbers are those on the wire, so none is ever used again for another
+    kind."""
+
     # the link's own
     OPEN = 1  # client → server: this is who I am; again after every reconnect
     OPENED = 2  # server → client: this is the link's number
