@@ -38,7 +38,7 @@ from typing import NamedTuple
 from .cost import LAN, Network, PhaseCost, online_seconds, run_seconds
 from .errors import JobError
 from .graph import Graph, Phase
-from .lowering import Joins, Lowering
+from .lowering import Joins
 from .ops.comparison import Test
 from .ops.truncation import Rescale
 from .precision import Worst, coarsest, least_precise, missed, relative_errors, widest_input
@@ -236,18 +236,18 @@ def as_stated(graph: Graph, numerics: Numerics, steps: int, precision: float) ->
     )
 
 
-def cheapest(graphs: Sequence[Graph], numerics: Numerics, steps: int, network: Network) -> Graph:
+def cheapest(
+    graphs: Sequence[Graph],
+    numerics: Numerics,
+    network: Network,
+    costs: Callable[[Sizes], Costs],
+) -> Graph:
     """The one whose plan costs least, the first of equal ones, of graphs that compute the same. The
-    last where none can be planned."""
+    last where none can be planned. `costs` are those of a run."""
     found: list[tuple[float, int]] = []
     for n, graph in enumerate(graphs):
         try:
-            lowered = Lowering(size(graph, numerics, Rescale), 0).phases
-            costs = [
-                (PhaseCost.of(code), steps if phase == Phase.STEP else 1)
-                for phase, code in lowered.items()
-            ]
-            found.append((run_seconds(costs, network), n))
+            found.append((run_seconds(costs(size(graph, numerics, Rescale)), network), n))
         except JobError:
             continue
     return graphs[min(found)[1]] if found else graphs[-1]

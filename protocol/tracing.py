@@ -4,7 +4,7 @@ are steps."""
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
 from functools import partial
@@ -12,8 +12,8 @@ from functools import partial
 import numpy as np
 
 from .checks import run_costs
-from .choice import Tried, as_stated, cheapest, choose
-from .cost import LAN, Network, PhaseCost
+from .choice import Costs, Tried, as_stated, cheapest, choose
+from .cost import LAN, Network
 from .digest import Listing, listing
 from .draws import Draw
 from .errors import JobError
@@ -91,7 +91,8 @@ def trace(
         )
         if not left:
             stated, traced.numerics = join_factors(state(traced.graph)), job.numerics
-            prepare = partial(_prepared, count, network)
+            costs = partial(_costs, job, count)
+            prepare = partial(_prepared, costs, network)
             if job.fraction_bits is None:
                 choice = choose(
                     stated,
@@ -100,7 +101,7 @@ def trace(
                     job.precision,
                     network,
                     prepare,
-                    partial(_costs, job, count),
+                    costs,
                     job._fewest_bits,
                 )
                 traced.numerics, prepared = choice.numerics, choice.graph
@@ -139,7 +140,9 @@ def _check_grain(job: Job, numerics: Numerics) -> None:
             )
 
 
-def _prepared(steps: int, network: Network, graph: Graph, numerics: Numerics) -> Graph:
+def _prepared(
+    costs: Callable[[Sizes], Costs], network: Network, graph: Graph, numerics: Numerics
+) -> Graph:
     """What is lowered: with products carried on, and rates moved where that costs less."""
     plain = settle_selected(carry_products(graph, numerics))
     moved = move_rates(graph)
@@ -147,12 +150,12 @@ def _prepared(steps: int, network: Network, graph: Graph, numerics: Numerics) ->
         plain
         if moved is graph
         else cheapest(
-            [settle_selected(carry_products(moved, numerics)), plain], numerics, steps, network
+            [settle_selected(carry_products(moved, numerics)), plain], numerics, network, costs
         )
     )
 
 
-def _costs(job: Job, steps: int, sizes: Sizes) -> list[tuple[PhaseCost, int]]:
+def _costs(job: Job, steps: int, sizes: Sizes) -> Costs:
     """Of a run with such a plan, guarded as usual."""
     return run_costs(job, Lowering(guarded(sizes, job, steps)[0], 0), steps)
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 
 import math
 import re
+from functools import partial
 
 import numpy as np
 import pytest
 
+from protocol.choice import cheapest
+from protocol.cost import LAN
 from protocol.errors import JobError
 from protocol.jobs import Input, Job
 from protocol.nn import MSE, Adam, Dense, LayerNorm, Sequential, Training
@@ -34,7 +37,7 @@ from protocol.plan import make_plan
 from protocol.precision import DEVIATIONS, errors, relative_errors
 from protocol.simulate import simulate
 from protocol.solver import size
-from protocol.tracing import trace
+from protocol.tracing import _costs, trace
 
 RNG = np.random.default_rng(11)
 
@@ -212,6 +215,18 @@ def test_what_the_guard_costs_is_part_of_what_is_compared():
         assert tried.run.rounds == plan.rounds
         assert tried.run.bytes == plan.bytes_sent(0) + plan.dealt_bytes
     assert len(set(found.values())) == 2
+
+
+def test_graphs_that_compute_the_same_are_compared_with_what_guards_them():
+    inputs = {"x": np.ones((1000,))}
+    plain, watched = (
+        job_of(function, inputs)
+        for function in (lambda x: (x * x).sum(), lambda x: (within(x, -0.5, 0.5) * x).sum())
+    )
+    graphs = [trace(job, shapes(inputs)).graph for job in (watched, plain)]
+    costs = partial(_costs, plain, 0)
+    assert cheapest(graphs, plain.numerics, LAN, costs) is graphs[1]
+    assert cheapest(graphs[::-1], plain.numerics, LAN, costs) is graphs[1]
 
 
 def test_what_a_job_states_is_taken():
