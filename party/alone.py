@@ -20,11 +20,11 @@ from protocol.origin import source
 from protocol.simulate import Simulation, twin
 from protocol.simulate import simulate as simulated
 
-from .agreement import LEARNERS, who_learns
 from .attempts import Report
 from .exporting import Exportable
 from .formats.preparation import Fitted
 from .given import Given, handed
+from .intent import LEARNERS, who_learns
 from .keyed import all_inputs
 from .loading import AnyJob, any_job, blame
 from .planned import Planned, planned

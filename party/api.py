@@ -40,7 +40,6 @@ from protocol.prg import fresh_seed
 from protocol.web.options import Watch
 
 from . import settings as tables
-from .agreement import Intent, who_learns
 from .alone import plain as plain
 from .alone import plan as plan
 from .alone import simulate as simulate
@@ -52,6 +51,7 @@ from .declining import telling
 from .display import Watching
 from .exporting import Exportable
 from .given import Given, handed
+from .intent import Intent, who_learns
 from .keyed import brought
 from .links import PEER, Addresses
 from .live import parts

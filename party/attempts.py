@@ -27,13 +27,14 @@ from protocol.prg import SEED_BYTES, epoch_seed
 from protocol.signals import Halted
 from protocol.wire import Kind, Message
 
-from .agreement import Agreed, Intent, agree, expect, stopped
+from .agreement import Agreed, agree, expect, stopped
 from .attending import Attendance
 from .checkpoint import ANOTHER, Store
 from .ending import Ending
 from .file_intake import FileIntake
 from .formats.preparation import Fitted
 from .intake import Intake, Supply
+from .intent import Intent
 from .links import Addresses, Links, opened
 from .material_file import Material
 from .observing import StepObserver

@@ -28,11 +28,11 @@ from protocol.tables import tables
 from protocol.views import Shape
 from protocol.wording import counted, recurring, size, span
 
-from .agreement import LEARNERS
 from .formats.frames import Frame
 from .formats.preparation import Fitted, fit
 from .given import Given
 from .inputs import default_tensor, read_inputs
+from .intent import LEARNERS
 from .loading import check_tensors, trace_job
 
 PERFECT = LinkShape()

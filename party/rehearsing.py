@@ -17,12 +17,12 @@ from protocol.ops.stored import Stored
 from protocol.ring import Words
 from protocol.simulate import simulate
 
-from .agreement import LEARNERS
 from .alone import KEY, report_of
 from .awake import awake
 from .exporting import Exportable
 from .formats.preparation import Fitted
 from .given import Given
+from .intent import LEARNERS
 from .keyed import all_inputs
 from .result import Result
 

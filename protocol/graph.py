@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from .errors import JobError
 from .origin import NOWHERE, Origin, caller
-from .ranges import EVERYTHING, UNKNOWN, Interval, Spread, uniform
+from .ranges import EVERYTHING, UNKNOWN, Interval, Spread, trained, uniform
 from .schedule import Phase as Phase
 from .schedule import PhaseSchedule
 from .views import Shape, View
@@ -192,13 +192,6 @@ class Carry(Leaf):
 
     name = "variable"
     late = True
-
-
-def trained(interval: Interval) -> Spread:
-    """The spread assumed for a carried variable with a declared interval, which it must never
-    leave: a deviation of a sixteenth of the interval's width."""
-    low, high = interval
-    return Spread(abs(low + high) / 2, (high - low) / 16) if math.isfinite(high - low) else UNKNOWN
 
 
 @dataclass(frozen=True)

@@ -27,12 +27,12 @@ from protocol.tables import tables
 from protocol.variables import GUARDS
 from protocol.wording import counted, span
 
-from ..agreement import LEARNERS
 from ..bench.suite import suite
 from ..bench.workloads import chosen
 from ..data import check_output
 from ..display import shown
 from ..given import Given, given
+from ..intent import LEARNERS
 from ..jobs import private_inference
 from ..keyed import all_inputs
 from ..lab.laboratory import small

@@ -99,33 +99,29 @@ def where(bit: Any, a: Any = None, b: Any = None) -> Secret:
 @offers(np.maximum, np.fmax)
 def maximum(a: Any, b: Any) -> Secret:
     """The larger of two, elementwise, and equal to it; one of them may be public."""
-    if not isinstance(a, Secret):
-        a, b = b, a
-    secret("maximum", a)
-    low, high = a._node.interval
-    if not isinstance(b, Secret) and np.ndim(b) == 0:
-        limit = number("the limit of maximum", b)
-        bit = a._compare(limit, False, True, picked=True)
-        return bounded(bit * a + _picked(1 - bit, limit), max(low, limit), max(high, limit))
-    least, most = _ends(b)
-    a, b = _settled(a), _settled(b)
-    return bounded(_select(a >= b, a, b), max(low, least), max(high, most))
+    return _extreme("maximum", a, b)
 
 
 @offers(np.minimum, np.fmin)
 def minimum(a: Any, b: Any) -> Secret:
     """The smaller of two, elementwise, and equal to it; one of them may be public."""
+    return _extreme("minimum", a, b)
+
+
+def _extreme(name: str, a: Any, b: Any) -> Secret:
     if not isinstance(a, Secret):
         a, b = b, a
-    secret("minimum", a)
+    secret(name, a)
+    smaller, pick = name == "minimum", min if name == "minimum" else max
     low, high = a._node.interval
     if not isinstance(b, Secret) and np.ndim(b) == 0:
-        limit = number("the limit of minimum", b)
-        bit = a._compare(limit, True, False, picked=True)
-        return bounded(bit * a + _picked(1 - bit, limit), min(low, limit), min(high, limit))
+        limit = number(f"the limit of {name}", b)
+        bit = a._compare(limit, smaller, not smaller, picked=True)
+        return bounded(bit * a + _picked(1 - bit, limit), pick(low, limit), pick(high, limit))
     least, most = _ends(b)
     a, b = _settled(a), _settled(b)
-    return bounded(_select(a <= b, a, b), min(low, least), min(high, most))
+    found = _select(a <= b if smaller else a >= b, a, b)
+    return bounded(found, pick(low, least), pick(high, most))
 
 
 @offers(np.clip)

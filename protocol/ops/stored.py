@@ -17,10 +17,10 @@ from dataclasses import dataclass
 
 from ..correlations import Field
 from ..correlations.shifts import Truncate
-from ..graph import Array, Leaf, Node, Phase, trained
+from ..graph import Array, Leaf, Node, Phase
 from ..lowering import Lowering, Secure
 from ..program import Share
-from ..ranges import Spread
+from ..ranges import Spread, trained
 from ..ring import limbs_for
 from ..sizing import Demands, Sizes
 

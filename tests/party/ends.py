@@ -25,10 +25,10 @@ from dealer.stock import Stock
 from dealer.turns import Turns
 from dealer.workers import Workers
 from party import agreement, attempts
-from party.agreement import Intent
 from party.attempts import Report, Run
 from party.checkpoint import Store
 from party.ending import REVEAL, Ending
+from party.intent import Intent
 from party.jobs.seed import Seed
 from party.links import Addresses, Links
 from party.shared import SharedModel, keeper

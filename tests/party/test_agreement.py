@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from party.agreement import Intent, agree
+from party.agreement import agree
 from party.ending import Ending
+from party.intent import Intent
 from party.links import ENDED, Addresses, Links
 from party.loading import load_job
 from protocol.channel.memory import pair

@@ -8,8 +8,9 @@ import asyncio
 import numpy as np
 import pytest
 
-from party.agreement import Intent, agree
+from party.agreement import agree
 from party.ending import Ending
+from party.intent import Intent
 from party.loading import load_job
 from protocol.channel.memory import pair
 from protocol.errors import ProtocolError

@@ -13,9 +13,9 @@ import ends
 import numpy as np
 import pytest
 
-from party.agreement import Intent
 from party.attempts import Run, RunView
 from party.checkpoint import Store
+from party.intent import Intent
 from party.join import Intersection, normalised
 from party.links import Addresses
 from party.rows import Keyed

@@ -17,9 +17,9 @@ import protocol.dealing
 from dealer.service import Service
 from dealer.service import Settings as DealerSettings
 from dealer.store import names, precompute
-from party.agreement import Intent
 from party.attempts import Run
 from party.checkpoint import Store
+from party.intent import Intent
 from party.links import Addresses
 from party.local import free_address
 from party.material_file import Material

@@ -24,7 +24,7 @@ import dealer.session
 import protocol.channel.sockets
 import protocol.dealing
 from dealer.store import names
-from party.agreement import Intent
+from party.intent import Intent
 from party.journal import Journal
 from party.links import Links
 from party.loading import load_job
