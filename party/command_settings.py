@@ -218,7 +218,8 @@ INIT = (
     ),
     Setting(
         "steps",
-        "preparation of the columns: standardise, min-max, log1p, or none",
+        "preparation of the columns, in order: fill, standardise, min-max, log1p; of one alone,"
+        " one-hot:NAME, days:NAME, fill:NAME; or none",
         metavar="NAME,…",
     ),
     Setting("held_out", "the part of the rows that is held out", metavar="PART"),

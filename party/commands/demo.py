@@ -22,6 +22,7 @@ from protocol.graph import Array, Phase
 from protocol.history import History
 from protocol.jobs import ROLES, Job
 from protocol.matching import matching
+from protocol.nn.supervised import Supervised
 from protocol.ops.coarse import Coarse
 from protocol.tables import tables
 from protocol.variables import GUARDS
@@ -29,7 +30,6 @@ from protocol.wording import counted, span
 
 from ..bench.suite import suite
 from ..bench.workloads import chosen
-from ..data import check_output
 from ..display import shown
 from ..given import Given, given
 from ..intent import LEARNERS
@@ -39,6 +39,7 @@ from ..lab.laboratory import small
 from ..loading import load_job, parameters, trace_job
 from ..local import Trio
 from ..settings import ratio
+from ..taking_part import check_out
 
 # what the largest difference from the plaintext twin must stay below, of the twin's largest entry
 # where that is above 1
@@ -88,7 +89,7 @@ def _demonstrate(settings: Config, judge: Any = None) -> int:
                 f"--out {settings.out}: nothing is revealed to anybody, so there is nothing to"
                 " write"
             )
-        check_output(settings.out)
+        check_out(settings.out, job)
     stand_in: str | None = None  # what the data are, where they are not those of the job's name
     with TemporaryDirectory() as folder:
         if isinstance(job, Supplied) and not files.data and not files.tables:
@@ -114,7 +115,7 @@ def _demonstrate(settings: Config, judge: Any = None) -> int:
                 data[name] = Path(folder) / f"{name}.npy"
                 np.save(data[name], inputs[name])
         reports = _run_trio(
-            settings, job, replace(files, data=data), ROLES[learners[0]] if learners else "alice"
+            settings, job, replace(files, data=data), _writer(job, learners, settings.out)
         )
         if matching(job) is not None:  # in the order that the two found
             order = {role: np.array(report["rows"]) for role, report in reports.items()}
@@ -143,6 +144,18 @@ def _demonstrate(settings: Config, judge: Any = None) -> int:
             print(f"The data were {stand_in}.")
     sys.stdout.flush()
     return 1 if _fault(summary) else 0
+
+
+def _writer(job: Job, learners: tuple[int, ...], out: Path | None) -> str:
+    """Who writes the results: who learns the weights, where a job says that; of both, for a model,
+    whoever knows how its rows are prepared."""
+    told = [ROLES[party] for party in learners] or ["alice"]
+    if isinstance(job, Supervised) and (who := job.learner("weights")) in told:
+        return who
+    if out is not None and out.suffix.lower() == ".onnx":
+        owners = [role for each in tables(job).values() for role in each.owners]
+        return next((role for role in owners if role in told), told[0])
+    return told[0]
 
 
 def _bench(settings: Config) -> int:

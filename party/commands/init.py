@@ -128,7 +128,8 @@ def composed(settings: Config) -> str:
             )
     steps = ask(
         "steps",
-        "Preparation of columns: standardise, min-max, log1p, or none",
+        "Preparation of columns, in order: fill, standardise, min-max, log1p; of one alone,"
+        " one-hot:NAME, days:NAME, fill:NAME; or none",
         "standardise" if where and "both" not in columns else "none",
         _steps,
     )
@@ -244,9 +245,13 @@ def _columns(text: str) -> list[str] | int:
     )
 
 
-def _steps(text: str) -> list[str]:
+def _steps(text: str) -> list[str | dict[str, str]]:
+    """ "fill, one-hot:city, standardise" as a job's file has it."""
     found = _columns(text)
-    return [] if found == ["none"] or not isinstance(found, list) else found
+    if found == ["none"] or not isinstance(found, list):
+        return []
+    parts = [each.partition(":") for each in found]
+    return [{"do": do, "columns": column} if column else do for do, _, column in parts]
 
 
 def _typed(kind: Any, given: Mapping[str, str]) -> dict[str, Any]:

@@ -152,8 +152,8 @@ class _Work:
             return values
         if column.dtype.kind == "M":
             raise self.fault(
-                f"column {name} holds dates; declare Days({name!r}) before what else is done to it,"
-                " or leave it out"
+                f"column {name} holds dates; declare {_declared('days', name)} before what else is"
+                " done to it, or leave it out"
             )
         if column.dtype.kind != "O":
             raise self.fault(
@@ -165,8 +165,8 @@ class _Work:
             first,
         )
         way = (
-            f"declare OneHot({name!r}) if it holds categories, or Days({name!r}) if dates, before"
-            " what else is done to it, or leave it out"
+            f"declare {_declared('one-hot', name)} if it holds categories, or the same with days"
+            " if dates, before what else is done to it, or leave it out"
             if bad == first
             else "mend that cell"
         )
@@ -188,7 +188,7 @@ class _Work:
                 more = f" and {len(gaps) - 1:,} more" if len(gaps) > 1 else ""
                 raise self.fault(
                     f"column {name} has no value in {self.frame.at(int(gaps[0]))}{more}; declare"
-                    f" Fill({name!r}) in the table's steps, or remove these rows"
+                    f" {_declared('fill', name)} or remove these rows"
                 )
         return out
 
@@ -294,7 +294,8 @@ def _days(step: Days, name: str, work: _Work) -> Array:
                 how = (
                     f"as {step.form!r} has them"
                     if step.form
-                    else "like 2020-01-31; say how they are written: Days(form='%d.%m.%Y')"
+                    else "like 2020-01-31; say how they are written: form = '%d.%m.%Y' beside the"
+                    " step's name, Days(form='%d.%m.%Y') in Python"
                 )
                 raise work.fault(
                     f"column {name} has no date in {work.frame.at(row)} {how}"
@@ -310,6 +311,13 @@ def _days(step: Days, name: str, work: _Work) -> Array:
 def _moment(cell: str, form: str) -> datetime:
     found = datetime.strptime(cell, form) if form else datetime.fromisoformat(cell.strip())
     return found if found.tzinfo is None else found.astimezone(UTC).replace(tzinfo=None)
+
+
+def _declared(step: str, column: str) -> str:
+    """A step for one column, as a job's file and as Python write it."""
+    kind = {"one-hot": OneHot, "days": Days, "fill": Fill}[step]
+    file = f'{{ do = "{step}", columns = {json.dumps(column, ensure_ascii=False)} }}'
+    return f"among the steps {file}, in Python {kind.__name__}({column!r}),"
 
 
 def _is_number(cell: str) -> bool:

@@ -3,6 +3,7 @@ and every fault with its line."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,7 @@ def test_what_was_learnt_is_kept_as_json_and_applied_to_new_rows():
         (
             "a,b\n2020-01-02,7\n,8\n",
             [Fill(), Days("a")],
-            ["column a", "line 2", "Days('a') if dates, before what else"],
+            ["column a", "line 2", "the same with days if dates, before what else"],
         ),
         ("a,b\n3,7\n3,8\n", [MinMax("a")], ["column a", "constant"]),
         ("a,b\n,7\n,8\n", [Fill()], ["column a", "no value in any training row"]),
@@ -157,7 +158,10 @@ def test_a_category_of_a_row_that_nobody_learnt_from_is_named():
 
 def test_dates_of_a_frame_need_days():
     frame = frame_of({"a": np.array(["2020-01-02", "NaT"], "datetime64[D]")})
-    with pytest.raises(DataError, match=r"dates; declare Days\('a'\)"):
+    with pytest.raises(
+        DataError,
+        match=re.escape('dates; declare among the steps { do = "days", columns = "a" }, in '),
+    ):
         fit(frame, []).apply(frame)
     steps = [Days(since="2020-01-01"), Fill(how="constant", value=7)]
     assert fit(frame, steps).apply(frame).tolist() == [[1.0], [7.0]]

@@ -8,6 +8,7 @@ import math
 import numpy as np
 import pytest
 
+from party import plain
 from party.__main__ import main
 from party.checkpoint import Store
 from party.commands.demo import _fault, _show, _summary
@@ -92,6 +93,45 @@ def test_the_result_is_written_by_whoever_learns_it(tmp_path):
     words = ["demo", "--job", "seed", "--iterations", "20", "--quiet", "--reveal", "bob"]
     assert main([*words, "--out", str(tmp_path / "got.npz")]) == 0
     assert set(np.load(tmp_path / "got.npz")) == {"weights", "predictions"}
+
+
+@pytest.mark.system
+@pytest.mark.timeout(600)
+def test_a_table_of_init_ends_in_a_model_of_whoever_knows_its_preparation(tmp_path):
+    """From an export with categories, dates and gaps to a file that onnxruntime takes rows of the
+    same table by; the weights are for bob alone, and so is the file."""
+    runtime = pytest.importorskip("onnxruntime")
+    random = np.random.default_rng(3)
+    n, city = 120, np.array(["Bonn", "Köln", "Ulm"])
+    rows = [
+        (random.normal(45, 12), city[k % 3], f"2021-0{1 + k % 9}-0{1 + k % 7}") for k in range(n)
+    ]
+    table, job, out = tmp_path / "b.csv", tmp_path / "job.toml", tmp_path / "m.onnx"
+    text = [f"{'' if k % 11 == 5 else f'{a:.2f}'},{c},{d}" for k, (a, c, d) in enumerate(rows)]
+    labels = [["no", "yes"][a + 5 * (c == "Ulm") > 46] for a, c, _ in rows]
+    lines = [f"{row},{label}" for row, label in zip(text, labels, strict=True)]
+    table.write_bytes("\r\n".join(["\ufeffage,city,since,y", *lines]).encode())
+    steps = "fill:age,one-hot:city,days:since,standardise"
+    columns = ["--bob", "age,city,since", "--label", "bob:y", "--classes", "no,yes"]
+    made = ["init", "--out", str(job), *columns, "--steps", steps, "--reveal", "bob", "--yes"]
+    assert main([*made, "--estimator", "logistic-regression", "--held-out", "0"]) == 0
+    run = ["demo", "--job", str(job), "--table", f"bob={table}", "--quiet", "--out", str(out)]
+    assert main(run) == 0
+    age = np.array(
+        [[np.nan if k % 11 == 5 else float(f"{a:.2f}")] for k, (a, _, _) in enumerate(rows)]
+    )
+    days = np.array([[d] for _, _, d in rows], "datetime64[D]").astype(float)
+    cities = np.array([[c] for _, c, _ in rows], object)
+    (found,) = runtime.InferenceSession(str(out)).run(
+        None, {"age": age, "city": cities, "since": days}
+    )
+    twin = plain(str(job), bob=str(table))
+    filled = np.where(np.isnan(age), np.nanmean(age), age)
+    hot = (cities == city).astype(float)
+    x = np.hstack([(each - each.mean()) / each.std() for each in (filled,)] + [hot])
+    x = np.hstack([x, (days - days.mean()) / days.std()])
+    z = x @ twin["coef"] + twin["intercept"]
+    assert np.abs(found - 1.0 / (1.0 + np.exp(-z))).max() <= 1e-4
 
 
 NETWORK = """
