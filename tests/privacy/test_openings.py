@@ -127,19 +127,19 @@ def fresh(words: np.ndarray) -> None:
 def planned_once() -> Iterator[None]:
     """Hundreds of runs of one job: its plan is made, and read by the dealer, once; everything else
     is fresh."""
-    plans: dict[Any, Plan] = {}
-    planned = simulation.make_plan
+    plans: dict[Any, list[Plan]] = {}
+    planned = simulation.make_plans
 
-    def known(traced: Any, party: int, learners: tuple[int, ...], guard: bool) -> Plan:
+    def known(traced: Any, learners: tuple[int, ...], guard: bool) -> list[Plan]:
         job, shapes, iterations, network = traced
-        key = (job, tuple(shapes.items()), iterations, network, party, learners, guard)
+        key = (job, tuple(shapes.items()), iterations, network, learners, guard)
         if key not in plans:
-            plans[key] = planned(trace(job, shapes, iterations, network), party, learners, guard)
+            plans[key] = planned(trace(job, shapes, iterations, network), learners, guard)
         return plans[key]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(simulation, "trace", lambda *told: told)
-        patch.setattr(simulation, "make_plan", known)
+        patch.setattr(simulation, "make_plans", known)
         patch.setattr(simulation, "pack", lambda dealing: dealing)
         patch.setattr(simulation, "unpack", lambda dealing: dealing)
         yield
