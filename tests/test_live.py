@@ -31,6 +31,7 @@ from protocol.wording import span
 
 ANYWHERE = Address("127.0.0.1", 0)
 SECRET = 1234.0625
+PACE = {"steps": 12.5, "rounds": 25.0, "bytes": 100.0}
 CURVE = {"steps": [1, 2], "values": [0.5, 0.75]}
 
 
@@ -199,6 +200,14 @@ async def test_a_browser_shows_it(run, tmp_path):
         assert await tab.ask(outside) == []
         spans = [0, 85e-6, 0.0416, 1.0, 6.93, 119.4, 119.6, 416.2, 3599.6, 7500, 2263.97]
         assert await tab.ask(f"{spans}.map(span)") == [span(each) for each in spans]
+        pace = "document.getElementById('pace').textContent"
+        await tab.ask(f"now({{...seen.now, pace: {json.dumps(PACE)}, left: 150}})")
+        assert "2 min 30 s left" in await tab.ask(pace)
+        await tab.ask("source.dispatchEvent(new Event('error'))")
+        assert await tab.ask(pace) == "10 of 12 steps", (
+            "nobody knows more of what is gone"
+        )
+        assert "out of reach" in await tab.ask("document.getElementById('status').textContent")
         reached = []
         for _ in range(3):
             await tab.press("Tab")

@@ -194,5 +194,6 @@ for (const [name, handle] of Object.entries(parts)) {
 source.addEventListener("open", () => by("status").classList.remove("ended"));
 source.addEventListener("error", () => {
   by("status").classList.add("ended");
+  if (seen.now) now({ ...seen.now, pace: {}, left: null }); // nothing is known of how fast it is now
   put(by("status"), "The process has ended, or is out of reach; below is what it showed last.");
 });
