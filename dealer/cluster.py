@@ -73,25 +73,29 @@ def fulfil(order: ChunkTask) -> Made | str:
 
 
 class _Absent:
-    """Something that is waited for: spoken of ever more rarely, and not for ever."""
+    """Something that whoever has ordered a chunk looks for: spoken of ever more rarely, and not for
+    ever."""
 
     def __init__(self, log: Log, what: str, wait: float, patience: float = 0.0) -> None:
         self._log, self._what, self._wait, self._patience = log, what, wait, patience
-        self._since, self._pause = monotonic(), patience
+        self._since = self._looked = -math.inf
+        self._pause = patience
 
     def look(self, here: bool = False) -> None:
         """LinkError if it has been away for too long."""
         now = monotonic()
-        if here:
+        if here or now - self._looked > 2 * _PATIENCE:  # nobody had to look in between
             self._since, self._pause = now, self._patience
-        elif now - self._since > self._wait:
+        self._looked = now
+        away = now - self._since
+        if away > self._wait:
             raise LinkError(
                 f"{self._what}, for {self._wait:.0f} s now; start what is missing, or look at the"
                 " cluster's logs"
             )
-        elif now - self._since >= self._pause:
+        if not here and away >= self._pause:
             self._log(f"{self._what}; waiting", "cluster", "warning")
-            self._pause = now - self._since + min(max(now - self._since, _PATIENCE), _MOST)
+            self._pause = away + min(max(away, _PATIENCE), _MOST)
 
 
 class Cluster(Workers):
@@ -105,7 +109,6 @@ class Cluster(Workers):
         wait: seconds for a scheduler that is lost, or workers that there are none of; then making
             a chunk ends with LinkError.
         """
-        self._wait = wait
         super().__init__(1)  # for the rest of a dealer's work
         self._log, self._client, self._connecting = log, None, asyncio.Lock()
         # packed once for all chunks
@@ -134,13 +137,19 @@ class Cluster(Workers):
             self._address = f"tls://{where.netloc}"
             security.require_encryption = True
             self._options["security"] = security
+        self._away = _Absent(log, f"the Dask scheduler at {self._address} is away", wait)
+        self._workless = _Absent(log, "the Dask cluster has no workers", wait, _PATIENCE)
+
+    @property
+    def threads(self) -> int:
+        """That the cluster has now."""
+        if self._client is None:
+            return 0
+        return int(self._client.scheduler_info()["total_threads"])
 
     @property
     def count(self) -> int:
-        threads: int = (
-            self._client.scheduler_info()["total_threads"] if self._client is not None else 0
-        )
-        return max(1, threads)
+        return max(1, self.threads)
 
     @property
     def orders(self) -> int:
@@ -163,7 +172,7 @@ class Cluster(Workers):
                 f" ({type(error).__name__}); start it, or look at its address and certificates"
             ) from None
         self._log(
-            f"material is made by {counted(self.count, 'thread')} of the Dask cluster at"
+            f"material is made by {counted(self.threads, 'thread')} of the Dask cluster at"
             f" {self._address}",
             "cluster",
         )
@@ -217,11 +226,9 @@ class Cluster(Workers):
     async def _awaited(self, future: Any) -> Made | str:
         """What became of it; says so where nobody is there to make it."""
         waiting = asyncio.ensure_future(future.result())
-        absent = _Absent(self._log, "the Dask cluster has no workers", self._wait, _PATIENCE)
         try:
             while not (await asyncio.wait({waiting}, timeout=_PAUSE))[0]:
-                here = self._client is None or self._client.scheduler_info()["total_threads"]
-                absent.look(bool(here))
+                self._workless.look(self._client is None or self.threads > 0)
             found: Made | str = waiting.result()
             return found
         finally:
@@ -231,11 +238,8 @@ class Cluster(Workers):
         """The client, once it is connected: it tries by itself for a while, and then another
         does."""
         async with self._connecting:
-            absent = _Absent(
-                self._log, f"the Dask scheduler at {self._address} is away", self._wait
-            )
             while self._client is None or self._client.status != "running":
-                absent.look()
+                self._away.look()
                 if self._client is None or self._client.status == "closed":
                     with contextlib.suppress(OSError):
                         self._client = await self._distributed.Client(

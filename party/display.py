@@ -146,7 +146,7 @@ class Watching(Seen):
         # each of a length that 80 columns hold
         done = [
             "epoch {} of {}".format(*epoch) if (epoch := self.training_epoch) else "",
-            f"about {span(round(left))} left" if left is not None and progress.step else "",
+            f"about {span(max(1, round(left)))} left" if left is not None and progress.step else "",
             f"{counted(counts.rounds, 'round')}, {size(moved)}",
             f"attempt {counts.attempts}" if counts.attempts > 1 else "",
         ]

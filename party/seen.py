@@ -243,7 +243,7 @@ class Seen(RunView):
         progress = self.progress
         if progress is None or not self.going or self.awaited or not pace.steps:
             return None
-        return (progress.steps - progress.step) / pace.steps
+        return (progress.steps - progress.step) / pace.steps or None
 
     @property
     def by_round(self) -> list[float]:

@@ -204,9 +204,7 @@ async def test_a_browser_shows_it(run, tmp_path):
         await tab.ask(f"now({{...seen.now, pace: {json.dumps(PACE)}, left: 150}})")
         assert "2 min 30 s left" in await tab.ask(pace)
         await tab.ask("source.dispatchEvent(new Event('error'))")
-        assert await tab.ask(pace) == "10 of 12 steps", (
-            "nobody knows more of what is gone"
-        )
+        assert await tab.ask(pace) == "10 of 12 steps", "nobody knows more of what is gone"
         assert "out of reach" in await tab.ask("document.getElementById('status').textContent")
         reached = []
         for _ in range(3):

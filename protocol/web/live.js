@@ -57,7 +57,7 @@ function now(it) {
   const words = [`${count(it.step)} of ${count(it.steps)} steps`];
   if (it.epoch) words.push(`epoch ${it.epoch[0]} of ${it.epoch[1]}`);
   if (it.pace.steps) words.push(`${Number(it.pace.steps.toPrecision(3))} steps/s`, `${count(Math.round(it.pace.rounds))} rounds/s`);
-  if (it.left) words.push(`about ${span(Math.round(it.left))} left`);
+  if (it.left) words.push(`about ${span(Math.max(1, Math.round(it.left)))} left`);
   put(by("pace"), words.join(" · "));
   whole(it);
   rounds();

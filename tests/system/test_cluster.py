@@ -25,10 +25,12 @@ from cryptography.x509.oid import NameOID
 from keyed import Keys
 from served import TICKET, credit, offer, pair, plan, serving
 
+from dealer.cluster import _Absent
 from dealer.metrics import samples
 from dealer.program import PROGRAM
 from dealer.service import Service
 from protocol.dealing import Deal
+from protocol.errors import LinkError
 from protocol.prg import epoch_seed
 from protocol.schedule import Phase
 from protocol.wire import Kind
@@ -223,6 +225,22 @@ def test_a_measurement_ends_where_its_cluster_is_lost(cluster, tmp_path):
     lines = said.strip().splitlines()
     assert all(line.startswith("dealer: the Dask") for line in lines), said
     assert "is away, for 3 s now; start what is missing" in lines[-1]
+
+
+def test_an_absence_is_spoken_of_once_and_then_ever_more_rarely(monkeypatch):
+    now, said = [0.0], list[tuple[float, str]]()
+    monkeypatch.setattr("dealer.cluster.monotonic", lambda: now[0])
+    absent = _Absent(lambda text, *_: said.append((now[0], text)), "it is away", 1000.0, 10.0)
+    absent.look()
+    now[0] = 100.0  # nobody had to look in between
+    with pytest.raises(LinkError, match="it is away, for 1000 s now; start what is missing"):
+        while now[0] < 3000.0:
+            for _ in range(3):  # as many chunks as are ordered
+                absent.look(here=now[0] == 140.0)
+            now[0] += 0.5
+    since = [at - 140.0 for at, _ in said]
+    assert since == [-30.0, -20.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 620.0, 920.0]
+    assert {text for _, text in said} == {"it is away; waiting"} and now[0] == 1140.5
 
 
 def test_a_worker_gets_the_keys_of_its_rows_and_no_other():
