@@ -37,6 +37,10 @@ from .loading import check_tensors, trace_job
 
 PERFECT = LinkShape()
 COUNTS = ("rounds", "messages", "alice sends", "bob sends", "dealt to bob")
+ELSEWHERE = (
+    "These times are over the links of the prediction; --rtt, --bandwidth and --dealer-bandwidth"
+    " (in Python, network) choose for them"
+)
 WIDEST = 1000  # columns that a table may ask for
 LABELS = ("before", "each iteration", "each check", "after")  # by phase
 
@@ -180,6 +184,8 @@ class Planned:
         for n, way in enumerate(plan.comparisons):
             how = "would be" if n else f"are made, for {plan.traced.network},"
             console.print(f"Comparisons {how} {self._way(way)}.", markup=False)
+        if plan.comparisons and self.network != plan.traced.network:
+            console.print(f"{ELSEWHERE}.")
         for text in plan.notes:
             console.print(f"Note: {text}.", markup=False)
 

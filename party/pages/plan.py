@@ -14,7 +14,7 @@ from protocol.jobs import ROLES
 from protocol.plan import Plan
 from protocol.wording import counted, size, span
 
-from ..planned import Planned
+from ..planned import ELSEWHERE, Planned
 from .charts import bar, folded, key, table
 from .markup import Child, page, tag, write
 from .timing import NAMES, other_links, time_lines, where_time_goes
@@ -51,7 +51,7 @@ def plan_page(planned: Planned) -> str:
         *_operations(plan),
         *_dealt(plan),
         *_memory(planned),
-        *_alternatives(planned, over),
+        *_alternatives(planned),
         *other_links(planned),
         *_words(plan),
         tag(
@@ -193,7 +193,7 @@ def _memory(planned: Planned) -> list[Child]:
 # ---- what else there is --------------------------------------------------------------------------
 
 
-def _alternatives(planned: Planned, over: str) -> list[Child]:
+def _alternatives(planned: Planned) -> list[Child]:
     """Plans that differ in one respect. Their seconds are predicted as those of the run are."""
     plan = planned.plan
     head = tag("h2", "The way that is taken, and others")
@@ -213,10 +213,7 @@ def _alternatives(planned: Planned, over: str) -> list[Child]:
         return [head, tag("p", f"There was nothing to choose: {said}")]
     said = f"What is taken was chosen for {plan.traced.network}."
     if planned.network != plan.traced.network:
-        said += (
-            f" The times are those over {over}; --rtt, --bandwidth and --dealer-bandwidth choose"
-            " for another."
-        )
+        said += f" {ELSEWHERE}."
     elif any(
         planned.prediction(way).seconds < planned.predicted.seconds for way in plan.comparisons
     ):
