@@ -215,7 +215,8 @@ def test_a_measurement_ends_where_its_cluster_is_lost(cluster, tmp_path):
         text=True,
     ) as measuring:
         try:
-            assert "material is made by" in measuring.stderr.readline()
+            lines = iter(measuring.stderr.readline, "")
+            assert any("material is made by" in line for line in lines)  # behind compiled kernels
             time.sleep(1.0)
             cluster.scheduler.kill()
             said = measuring.stderr.read()
