@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-import time
 
 import numpy as np
 import pytest
+from work import calls
 
 from protocol.errors import JobError
 from protocol.graph import Graph, Op, Source
@@ -234,16 +234,17 @@ def test_operations_with_a_public_array_are_known_by_its_digest(kind):
     assert hash(a) == hash(b)
 
 
-def test_tracing_takes_time_in_proportion_to_the_operations():
-    def seconds(count: int) -> float:
-        begun, y = time.process_time(), secret()
-        for n in range(count):
-            y = y + y * float(n)
-        return time.process_time() - begun
+def test_tracing_takes_work_in_proportion_to_the_operations():
+    def work(count: int) -> int:
+        def traced() -> None:
+            y = secret()
+            for n in range(count):
+                y = y + y * float(n)
 
-    seconds(200)
+        return calls(traced)
+
     # 10 in proportion, 100 if every node looked at all others
-    assert seconds(4000) < 80 * seconds(400)
+    assert work(4000) < 20 * work(400)
 
 
 # ---- what sizes are made of ----------------------------------------------------------------------

@@ -3,12 +3,11 @@ right."""
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from work import calls
 
 from protocol.graph import Carry, Phase
 from protocol.jobs import Input, Job
@@ -244,7 +243,7 @@ def test_truncations_grow_with_the_operations_and_not_faster():
 
 
 def test_a_chain_of_products_is_sized_in_proportion_to_its_length():
-    def seconds(count: int) -> float:
+    def work(count: int) -> int:
         def finish(self, v):
             y = v.x
             for _ in range(count):
@@ -252,9 +251,6 @@ def test_a_chain_of_products_is_sized_in_proportion_to_its_length():
             v.reveal(y=y)
 
         made = trace(job_of({"x": grid(100), "w": grid(100)}, finish=finish), SHAPES, 0)
-        begun = time.process_time()
-        size(made.graph, made.numerics, Rescale)
-        return time.process_time() - begun
+        return calls(lambda: size(made.graph, made.numerics, Rescale))
 
-    seconds(20)
-    assert seconds(240) < 8 * seconds(60)  # 4 in proportion, 16 if every product is tried
+    assert work(240) < 6 * work(60)  # 4 in proportion, 16 if every product is tried
