@@ -112,7 +112,8 @@ class Session:
 
     @property
     def dealing(self) -> Dealing | None:
-        """What is dealt for, or will be: shapes."""
+        """The contract of the plan that a party has offered, which is public: shapes, and no
+        secret. None while no party has."""
         return next((party.offer.dealing for party in self._parties.values() if party.offer), None)
 
     @property
@@ -136,7 +137,7 @@ class Session:
         return self._made + (bob.connection.backlog if bob is not None else 0)
 
     async def serve(self, connection: Connection) -> None:
-        """Answer one party until it leaves."""
+        """Take one party's messages, one after the other, until it leaves."""
         role = connection.role
         present = self._parties.get(role)
         if present is not None and present.connection.failure is None:

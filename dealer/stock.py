@@ -18,7 +18,7 @@ from typing import Protocol
 
 
 class Holder(Protocol):
-    """A session, as far as this is concerned. Bytes."""
+    """What `Stock` asks of a session; all of it in bytes."""
 
     @property
     def fixed(self) -> int: ...
@@ -57,18 +57,18 @@ class Stock:
         self._holders.discard(holder)
 
     def admits(self, holder: Holder) -> bool:
-        """Is there memory for this session, beside the others?"""
+        """Whether there is memory for this session beside the others."""
         return self.needed({*self._holders, holder}) <= self.memory
 
     def needed(self, holders: Iterable[Holder] | None = None) -> int:
-        """Bytes that these, or all, need at most: what is fixed, twice the total ahead, and a chunk
-        for every worker."""
+        """The most bytes that `holders` (None: all sessions) can come to hold: what is fixed, twice
+        the total ahead, and the largest chunk once for every worker."""
         found = [*(self._holders if holders is None else holders)]
         largest = max((each.making for each in found), default=0)
         return sum(each.fixed for each in found) + 2 * self.total + self._workers() * largest
 
     def allows(self, holder: Holder, size: int) -> bool:
-        """May this session have `size` bytes more ahead, now?"""
+        """Whether this session may now have `size` bytes more ahead."""
         own = holder.ahead
         everybody = self.ahead
         if own == 0 or own + size <= self._guaranteed:

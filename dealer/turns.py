@@ -27,11 +27,11 @@ Made = tuple[Words, float]
 
 
 class Makers(Protocol):
-    """The workers, as far as this is concerned."""
+    """What `Turns` needs of the workers."""
 
     @property
     def orders(self) -> int:
-        """Chunks that may be ordered at a time."""
+        """How many chunks the workers may have at a time, in the making or waiting at a worker."""
 
     def make(self, deal: Deal, chunk: Chunk) -> asyncio.Future[Made]: ...
 

@@ -50,7 +50,7 @@ ANOTHER = "name another --session, or start once with --fresh, which sets the ol
 
 @dataclass(frozen=True)
 class Point:
-    """A step that can be gone on from, and the attempt it was reached in."""
+    """A step from which a run can resume, and the ticket of the attempt that reached it."""
 
     ticket: str
     step: int
@@ -81,13 +81,13 @@ class Store:
             ) from None
 
     def key(self) -> bytes:
-        """A secret of this folder, which what this party draws follows from: a run that goes on has
-        drawn the same."""
+        """A secret of 32 bytes, drawn once for this folder. What this party draws in a run
+        is derived from it, so that a run that resumes draws the same again."""
         return self._key(new=not self._files(self._of_a_run))
 
     def belong(self, fingerprint: str, inputs: Mapping[str, Array]) -> None:
-        """State of the run that `fingerprint` names counts from now on; DataError if it is of other
-        inputs than these."""
+        """From now on, use state of the run named `fingerprint` and of no other. DataError if that
+        was computed from other inputs than these."""
         self._fingerprint = fingerprint
         found = [body for body in map(self._read, self._files(self._of_a_run)) if self._ours(body)]
         key = self._key(new=not found)
@@ -101,7 +101,8 @@ class Store:
                     )
 
     def bind(self, digest: str) -> None:
-        """Only what is of the plan, and the rows, with this digest counts from now on."""
+        """From now on, use state of this plan, and of these matched rows if there are any, and of
+        no other."""
         self._digest = digest
 
     def set_aside(self) -> Path | None:
@@ -139,7 +140,8 @@ class Store:
         return sorted(points, key=lambda point: (point.step, point.ticket), reverse=True)
 
     def load(self, point: Point) -> list[Words]:
-        """The shares at a point, in the plan's order of carried variables."""
+        """This party's shares of the carried variables at a point, as `Machine.state` gave them.
+        ConfigError if the file can no longer be read."""
         body = self._read(self._path(point))
         if not self._counts(body):
             raise ConfigError(
@@ -156,7 +158,8 @@ class Store:
     def save(
         self, point: Point, epoch: int, state: list[Words], history: Mapping[str, Any] | None = None
     ) -> None:
-        """Write a checkpoint durably: shares, and what checks have revealed."""
+        """Write a checkpoint durably: `state`, as `Machine.state` gives it, and what checks have
+        revealed."""
         body = {
             "ticket": point.ticket,
             "step": point.step,
@@ -167,7 +170,8 @@ class Store:
         self._write(self._path(point), body)
 
     def confirm(self, point: Point) -> None:
-        """The peer holds this point too: what is older than the common one before it may go."""
+        """The peer has written this point too: delete all checkpoints but this one and the one that
+        both had confirmed before it."""
         if point in self._common:
             return
         self._common = [*self._common[-1:], point]
@@ -201,7 +205,8 @@ class Store:
         return body if self._ours(body) and (any_plan or self._counts(body)) else None
 
     def forget(self, name: str) -> None:
-        """Remove a record that no longer says what is so."""
+        """Delete the record of this name, which is out of date; ConfigError if it cannot be
+        deleted."""
         try:
             self._named(name).unlink(missing_ok=True)
             sync_folder(self.folder)

@@ -124,11 +124,11 @@ class Ending:
 
     @property
     def results(self) -> dict[str, Array] | None:
-        """The results, if the run is finished here."""
+        """The results by name, if this party has finished the run; else None."""
         return None if self._finished is None else self._results
 
     def bind(self) -> None:
-        """The store is bound to a plan now: forget what is of another."""
+        """The store is bound to a plan now: forget attempts at any other plan."""
         if self._store is not None:
             self._seals, self._finished = {}, None
             self._read(any_plan=False)
@@ -191,7 +191,9 @@ class Ending:
         salt: bytes,
         message: Words,
     ) -> None:
-        """Steps 1 and 2. When this returns, both parties can finish this attempt for ever."""
+        """Steps 1 and 2. When this returns, either party can finish this attempt, however often it
+        is killed. message: this party's shares of what is revealed to the other. salt: of both, for
+        new shares of what is kept."""
         own = [np.array(words) for words in machine.sealed()]
         seal = Conclusion(
             ticket=ticket,
@@ -229,8 +231,8 @@ class Ending:
         self.finish(ticket, machine, seal.history, seal.salt)
 
     def finish(self, ticket: str, machine: Machine, history: History, salt: bytes = b"") -> None:
-        """Step 4. When this returns, the results that `machine` has are durable, if anything is,
-        and whether they are in range."""
+        """Step 4: take the results from `machine`, and what left its range. If there is a state
+        folder, both are durable when this returns."""
         results, self.beyond, self.history = (
             machine.results(),
             (*history.beyond, *machine.beyond()),

@@ -39,7 +39,7 @@ BESIDE = 4 << 20  # bytes whose copying is worth a thread
 
 
 class Supply(Protocol):
-    """What a run needs of wherever its material comes from."""
+    """What a run needs of the source of its material, be it the dealer or a file."""
 
     waits: int
     waited: float  # seconds
@@ -173,8 +173,8 @@ class Intake:
         return found.words
 
     async def stocked(self, end: int) -> None:
-        """Until everything for the steps before `end` is here, and what is next is expanded,
-        however much it is."""
+        """Wait until all corrections of the steps before `end` have arrived, in spite of any limit
+        on what is ahead, and the next chunk is expanded."""
         self._window.chunks = self._window.size = 1 << 40
         if self._party == 1 and self._dealing.phases[Phase.STEP].dealt_words:
             self._grant()

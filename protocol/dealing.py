@@ -70,8 +70,9 @@ def _rows(
 
 
 class Deal:
-    """The dealer's generator for one epoch of a session, or with `keys` for the rows that these are
-    of."""
+    """The dealer's generator of Bob's corrections for one epoch: made from the seeds of both
+    parties, or from `keys`, which suffice for the rows that they were asked for and for no
+    others."""
 
     def __init__(
         self,
@@ -93,8 +94,8 @@ class Deal:
         return block_key(self._seeds[party], phase, block)
 
     def keys(self, phase: Phase, first: int, count: int) -> dict[KeyPlace, bytes]:
-        """All that is needed to make these rows, and no other; and the masks of the setup where
-        these rows use them."""
+        """The keys of the streams from which these rows are made, and no other rows; besides, those
+        of the setup's masks where the rows use them."""
         places = [(phase, block) for block in _blocks(self.dealing, phase, first, count)]
         operands = (
             mask for spec in self.dealing.phases[phase].correlations for mask in spec.operands
@@ -237,8 +238,8 @@ def _combine(field: Field, a: Words, b: Words, out: Words, minus: bool) -> None:
 def own_words(
     dealing: Dealing, seed: bytes, party: int, phase: Phase, first: int, count: int
 ) -> Words:
-    """What a party expands from its seed for a range of steps, a row each: Alice all of her
-    material, Bob his masks."""
+    """Ring words (count, words of a row) that a party expands from its seed, for executions [first,
+    first + count) of a phase: Alice all of her material, Bob his masks."""
     return _rows(dealing, partial(block_key, seed), party, phase, first, count)
 
 

@@ -379,7 +379,8 @@ class Lowering:
 
 
 def clock() -> Value:
-    """The number of the step, for what `uses_step`."""
+    """The register that holds the number of the step, an operand for functions that are called with
+    `uses_step`."""
     return Value(STEP_REGISTER, Phase.STEP, 0)
 
 

@@ -203,8 +203,8 @@ class Machine:
         return found[number] if found else []
 
     def supply(self, load: Load, material: Iterable[Words]) -> None:
-        """This party's shares of the masks of a load, then of what is dealt in its part; what can
-        be computed then is."""
+        """Take this party's shares of the masks of a load, then of what is dealt in its part, and
+        run the code that has all its operands then."""
         registers = self.registers
         for register, words in zip(load.registers, material, strict=True):
             registers[register] = words
@@ -283,15 +283,16 @@ class Machine:
         self._remembered = remembered
 
     def sealed(self) -> list[Words]:
-        """This party's shares of what the last round of the finish opens, once `send` has run for
-        it."""
+        """This party's shares of what the last round of the finish opens, as ring words; to be
+        asked for once `send` has run for that round."""
         return [
             self.registers[each.target] for each in self._programs[Phase.FINISH].rounds[-1].sent
         ]
 
     def unseal(self, shares: list[Words]) -> int:
-        """Go to where `sealed` was asked, in a machine that has run nothing; the round whose
-        message is still to come."""
+        """Put `shares`, which `sealed` gave in an earlier process, into a machine that has run
+        nothing, as if it stood where that did. The number of the round whose message is still to
+        come."""
         self._now = self._programs[Phase.FINISH]
         for each, words in zip(self._now.rounds[-1].sent, shares, strict=True):
             self.registers[each.target] = words

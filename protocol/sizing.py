@@ -92,8 +92,8 @@ class Sizes:
     _memo: dict[Any, Any] = field(default_factory=dict)
 
     def once(self, key: Any, make: Callable[[], Any]) -> Any:
-        """What `make` returned for this key the first time. Only for what follows from the
-        scales."""
+        """The result of make(), computed at the first call with this key. It may depend on the
+        scales and on nothing else that changes."""
         if key not in self._memo:
             self._memo[key] = make()
         return self._memo[key]
@@ -195,6 +195,6 @@ class Demands:
 
 
 def assumed(sizes: Sizes, read: Iterable[Node]) -> dict[Node, float]:
-    """Of the nodes that somebody reads, those that are taken to stay below less than their interval
-    allows, and below what."""
+    """Nodes that are assumed to stay below a limit that their interval does not prove, with that
+    limit. read: the nodes that are read as signed numbers, where it matters."""
     return {node: limit for node in read if (limit := sizes.limit(node)) < node.peak}
