@@ -171,9 +171,13 @@ def _finer(
     """With as few bits more as make it precise enough. JobError where none do."""
     most, wall = MOST_FRACTION_BITS, f"f = {MOST_FRACTION_BITS} is the finest there is"
     while (error := judged(best).error) > precision:
-        if best.rounded <= precision and judged(best) is best.worst:
-            raise JobError(_unmet(best, precision, best.worst, fits=_fitted(best.graph)))
-        missing = math.log2(error / precision) if math.isfinite(error) else math.inf
+        fitted = error - best.rounded if judged(best) is best.worst else 0.0
+        fits = _fitted(best.graph) if fitted > best.rounded else ""
+        if fits and fitted > precision:
+            raise JobError(_unmet(best, precision, best.worst, fits=fits))
+        # what is left for roundings: something, so that what is said to be within reach is the best
+        room = max(precision - fitted, fitted / 2)
+        missing = math.log2((error - fitted) / room) if math.isfinite(error) else math.inf
         f = best.f + math.ceil(min(missing, most - best.f))
         try:
             found = attempt(f) if f > best.f else best
@@ -181,7 +185,8 @@ def _finer(
             most, wall = max(best.f, min(f - 1, refusal.most)), f"with f = {f}, {refusal.what}"
             continue
         if judged(found).error >= error:
-            raise JobError(_unmet(best, precision, judged(best), wall if best.f == most else ""))
+            wall = wall if best.f == most else ""
+            raise JobError(_unmet(best, precision, judged(best), wall, fits))
         best = found
     return best
 

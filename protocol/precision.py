@@ -181,7 +181,7 @@ def _error(sizes: Sizes, node: Node, found: dict[Node, Spread]) -> Spread:
         case Test():
             return NONE
         case Mux():
-            return _through(sizes, node, 1, _read(sizes, node.inputs[1], own[1]))
+            return _read(sizes, node.inputs[1], own[1])  # or none, where the bit is 0
         case Bilinear():
             first, second = (
                 _through(sizes, node, n, _read(sizes, use, own[n]))
