@@ -29,7 +29,7 @@ from .keyed import all_inputs
 from .loading import AnyJob, any_job, blame
 from .planned import Planned, planned
 from .result import Result
-from .view import RunView, remarks
+from .view import RunView
 
 # what is drawn is no secret here, and drawn alike by each, so that results can be compared
 KEY = bytes(32)
@@ -139,8 +139,8 @@ def simulate(
             guard,
             accept_out_of_range,
         )
-    for text in remarks(found.plan):
-        (view or RunView()).note(text)
+    if view is not None and found.plan.traced.choice:
+        view.note(f"fraction bits: {found.plan.traced.choice}")
     return Result.of(report_of(found, time.monotonic() - begun), accept_out_of_range, model)
 
 

@@ -29,7 +29,6 @@ from .bars import Bar, Line, TerminalBar, curves
 from .intake import Supply
 from .runner import Runner
 from .seen import Seen
-from .view import remarks
 
 # seconds at which a state that lasts is said: 1, 2, 5, 10, 20, 40, … and every 300
 FIRST, LEAST, MOST = (1, 2), 5, 300
@@ -84,8 +83,10 @@ class Watching(Seen):
             self.note(f"this run reveals {line}", "reveals")
         if plan.kept:
             self.note(f"kept: {plan.keeps}", "kept")
-        for text in remarks(plan):
-            self.note(text)
+        if plan.traced.choice:
+            self.note(f"fraction bits: {plan.traced.choice}")
+        for text in plan.notes:
+            self.note(f"note: {text}")
 
     def revealed(self, step: int, found: Mapping[str, Any], beyond: tuple[str, ...]) -> None:
         super().revealed(step, found, beyond)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from protocol.channel import Connection, Waiting
 from protocol.graph import Array
@@ -11,14 +11,6 @@ from protocol.plan import Plan
 from .intake import Supply
 from .observing import StepObserver
 from .runner import Runner
-
-
-def remarks(plan: Plan) -> Iterator[str]:
-    """What a plan chose, and what is to be noted of it, a sentence each."""
-    if plan.traced.choice:
-        yield f"fraction bits: {plan.traced.choice}"
-    for text in plan.notes:
-        yield f"note: {text}"
 
 
 class RunView(StepObserver):

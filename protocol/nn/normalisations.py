@@ -25,9 +25,13 @@ from ..errors import JobError
 from ..ops import Secret, differentiated, rsqrt
 from ..ops.cotangents import weighted
 from ..ops.tensor import bounded
+from ..ranges import Spread
 from ..views import Shape
 from .layer import LIMIT, Layer, Parameter, Scope
 
+# how much smaller than what is likely a deviation is expected to be at times: taken for as small as
+# eps allows, of which it is far, a few layers of gradients would leave the ring
+NARROW = 16.0
 WIDEST = 1024.0  # what a running mean, and the root of a running variance, are taken to stay below
 
 
@@ -40,6 +44,9 @@ def _standardised(x: Secret, axes: tuple[int, ...], eps: float) -> tuple[Secret,
     root = rsqrt(variance + eps)
     reach = math.sqrt(count) + 0.01  # |x − mean| is at most √count deviations
     out = bounded(away * root, -reach, reach)
+    out._node.spread, usual = Spread(0.0, 1.0), away._node.likely.rms
+    if usual > 0.0:
+        root._node.spread = Spread(min(NARROW / usual, root._node.likely.mean), NARROW / usual)
 
     def pull(n: int, g: Any) -> Any:
         flow: Any = weighted(out, g)
@@ -165,6 +172,9 @@ class BatchNorm1d(_Norm):
         else:
             root = rsqrt(bounded(scope["running_var"], 0.0, math.inf) + self.eps)
             out = (x - scope["running_mean"].reshape(shape)) * root.reshape(shape)
+            out._node.spread = Spread(
+                0.0, NARROW
+            )  # of what was learnt, 1; of other rows, who knows
         return (
             out * scope["weight"].reshape(shape) + scope["bias"].reshape(shape)
             if self.affine

@@ -187,6 +187,14 @@ def test_networks_train_as_their_twins_do(model):
     compared(trainer(model, MSE(), SGD(lr=0.05, momentum=0.9), (6,), (2,)), 20, 1e-4)
 
 
+def test_many_norms_below_an_adam_have_a_plan():
+    """What 1/√(var + eps) may be at most, layer upon layer, is far from what gradients are: taken
+    for likely, it needs more than the ring has."""
+    blocks = [layer for _ in range(4) for layer in (Dense(6, 6), BatchNorm1d(6), ReLU())]
+    model = Sequential(*blocks, LayerNorm(6), Dense(6, 2))
+    compared(trainer(model, MSE(), Adam(lr=0.01), (6,), (2,)), 4, 2e-3)
+
+
 def test_pictures_train_with_batch_norm():
     model = Sequential(Conv2d(1, 2, 3), BatchNorm2d(2), ReLU(), Flatten(), Dense(32, 2))
     compared(trainer(model, MSE(), SGD(lr=0.1), (1, 6, 6), (2,)), 20, 1e-4)
