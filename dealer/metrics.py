@@ -50,7 +50,7 @@ LIMIT = Measure(
 DECLARED = Measure(
     "mpc_dealer_declared_memory_bytes",
     False,
-    "memory that the open sessions need at most, as their plans declare",
+    "memory that the open sessions need at most, as their plans declare, with twice the stock",
 )
 HELD = Measure(
     "mpc_dealer_held_memory_bytes",

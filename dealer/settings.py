@@ -70,7 +70,7 @@ LIMITS = (
     Setting("max_plan_size", "size of a plan, as it is sent", size, "1MiB", metavar="SIZE"),
     Setting(
         "max_memory",
-        "memory that all sessions together may need by their plans",
+        "memory that all sessions together may need by their plans, with twice --max-stock",
         size,
         "4GiB",
         metavar="SIZE",
