@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -160,9 +160,20 @@ class Dealing:
 
     @cached_property
     def walk(self) -> tuple[np.ndarray, np.ndarray]:
-        """The same from the first step on: phases, and how many executions of each."""
-        found = np.array([(phase, count) for phase, _, count in self.batches()], np.int64)
+        """The same from the first step on: phases, and how many executions of each. What lies
+        between two checks repeats itself, so a long run is not walked through."""
+        every, steps = self.schedule.every or max(1, self.steps), self.steps
+        before, once = self._batches(every)
+        rest = self._batches(steps % every)[1]
+        found = np.concatenate([before, np.tile(once, (steps // every, 1)), rest])
         return found[:, 0], found[:, 1]
+
+    def _batches(self, steps: int) -> tuple[np.ndarray, np.ndarray]:
+        """Phases and executions: of what is dealt before all steps, and of so many steps."""
+        short = replace(self, schedule=PhaseSchedule(steps, self.schedule.every))
+        each = ((phase, count) for phase, _, count in short.batches())
+        found = np.fromiter(each, np.dtype((np.int64, 2)))
+        return found[:2], found[2:]
 
     def chunks(self, start: int = 0) -> Iterator[Chunk]:
         """What is streamed to Bob, in order; steps from `start` on. Phases in which nothing is

@@ -325,3 +325,16 @@ def test_everything_at_once():
     """The cube decides: it reads its argument to a unit at 16 bits, 16 ulp of the job, and its
     slope is at most 2."""
     close(Mixed(), MIXED, 6, 34 * ULP)
+
+
+@pytest.mark.parametrize("guard", [True, False], ids=["guarded", "unguarded"])
+def test_a_long_run_is_counted_by_what_repeats_itself_in_it(guard):
+    """As if it were walked through, whether or not the last check comes after as many steps as the
+    others."""
+    shapes = {name: default_tensor(name, each).shape for name, each in Seed().inputs.items()}
+    every = make_plan(trace(Seed(), shapes, 5000), 0, (0, 1), guard).dealing.schedule.every
+    assert bool(every) == guard
+    for steps in (0, 1, 116, 117, 118, 234, 10_000, *(n * every for n in (1, 2, 7))):
+        dealing = make_plan(trace(Seed(), shapes, steps), 0, (0, 1), guard).dealing
+        walked = [(int(phase), count) for phase, _, count in dealing.batches()]
+        assert [*zip(*(each.tolist() for each in dealing.walk), strict=True)] == walked
