@@ -24,25 +24,33 @@ def join_factors(graph: Graph) -> Graph:
     """A traced graph, in a copy where a product with a public number is not multiplied by another;
     itself where none is."""
     new, _ = graph.truncated({})
+    shared = {node for node, users in new.uses().items() if len(users) > 1}
+    shared |= {*new.revealed.values(), *new.updated.values(), *new.initial.values(), *new.settled}
     found = False
     for node in new.nodes:
-        if not node.inputs or (factor := _number(node)) is None:
-            continue
-        (inner,) = node.inputs
-        number = _number(inner)
-        if (
-            number is None
-            or inner.declared != EVERYTHING
-            or (isinstance(node.op, Negate) and isinstance(inner.op, Negate))
-        ):
-            continue
-        stepwise = [each for each in (node.op, inner.op) if isinstance(each, MultiplyStepwise)]
-        if len(stepwise) == 2:
-            continue
-        node.op = (MultiplyStepwise if stepwise else MultiplyPublic)(factor * number)
-        node.inputs = inner.inputs
-        found = True
+        while joined := _joined(node, shared):
+            node.op, node.inputs = joined
+            found = True
     return new.truncated({})[0] if found else graph
+
+
+def _joined(node: Node, shared: set[Node]) -> tuple[MultiplyPublic, tuple[Node, ...]] | None:
+    """The one product that `node` is, if it is a number times a number times x, and what x is.
+
+    What others use too keeps its opposite: that costs nothing, and −(c·x) is then the opposite of
+    the number that they see, however that is rounded.
+    """
+    if not node.inputs or (factor := _number(node)) is None:
+        return None
+    (inner,) = node.inputs
+    if (number := _number(inner)) is None or inner.declared != EVERYTHING:
+        return None
+    if isinstance(node.op, Negate) and (isinstance(inner.op, Negate) or inner in shared):
+        return None
+    stepwise = [each for each in (node.op, inner.op) if isinstance(each, MultiplyStepwise)]
+    if len(stepwise) == 2:
+        return None
+    return (MultiplyStepwise if stepwise else MultiplyPublic)(factor * number), inner.inputs
 
 
 def _number(node: Node) -> Array | None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from oracle import secure
 
-from protocol.ops import clip, concatenate, maximum, minimum, where
+from protocol.ops import absolute, clip, concatenate, maximum, minimum, relu, sigmoid, where
 
 ORDERS = {
     "less": lambda a, b: a < b,
@@ -124,3 +124,39 @@ def test_a_limit_too_small_to_be_stored_is_picked_as_exactly_as_a_factor():
     assert np.abs(got["max"] - np.maximum(x, 1e-6) * 1e3).max() <= 2.0**-12
     assert np.abs(got["where"] - np.where(x > 0, 1e-3, -1e-3)).max() <= 2.0**-12
     assert np.abs(got["larger"] - np.where(x > 0, 8e-3, 0.0)).max() <= 8 * 2.0**-16
+
+
+@pytest.mark.parametrize("f", [10, 16, 20, 24])
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda x, y: x,
+        lambda x, y: x * y,
+        lambda x, y: x * 0.3,
+        lambda x, y: x * y * 0.7 + x,
+        lambda x, y: x**3,
+        lambda x, y: sigmoid(x),
+    ],
+    ids=["x", "xy", "0.3x", "0.7xy+x", "x^3", "sigmoid"],
+)
+def test_what_is_chosen_is_on_the_right_side_of_what_it_was_chosen_from(form, f):
+    """In every entry, whatever the scale of both: also of an opposite, which is no number of its
+    own."""
+
+    def holds(x, y):
+        z = form(x, y)
+        low, high, both = maximum(z, 0.1), minimum(z, 0.1), clip(z, -0.3, 0.3)
+        return {
+            "maximum": (low >= z) * (low >= 0.1),
+            "minimum": (high <= z) * (high <= 0.1),
+            "clip": (both <= 0.3) * (both >= -0.3),
+            "relu": (relu(z) >= z) * (relu(z) >= 0.0),
+            "absolute": (absolute(z) >= z) * (absolute(z) >= -z),
+            "one of them": (low == z) + (low == 0.1) >= 1.0,
+            "opposite": (-z + z == 0.0),
+        }
+
+    random = np.random.default_rng(5)
+    x, y = (random.uniform(-1, 1, 200) for _ in range(2))
+    run = secure(holds, x, y, limit=1.0, fraction_bits=f)
+    assert [name for name, found in run.results[0].items() if not found.all()] == []
