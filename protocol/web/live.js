@@ -56,7 +56,7 @@ function now(it) {
   by("done").value = it.step;
   const words = [`${count(it.step)} of ${count(it.steps)} steps`];
   if (it.epoch) words.push(`epoch ${it.epoch[0]} of ${it.epoch[1]}`);
-  if (it.pace.steps) words.push(`${Number(it.pace.steps.toPrecision(3))} steps/s`, `${count(Math.round(it.pace.rounds))} rounds/s`);
+  if (it.pace.steps) words.push(`${count(Number(it.pace.steps.toPrecision(3)))} steps/s`, `${count(Math.round(it.pace.rounds))} rounds/s`);
   if (it.left) words.push(`about ${span(Math.max(1, Math.round(it.left)))} left`);
   put(by("pace"), words.join(" · "));
   whole(it);
@@ -104,7 +104,7 @@ function rounds() {
 // where the three stand, and what is said of each link; on a narrow window its letters would be too small to read
 const NARROW = matchMedia("(max-width: 32rem)");
 const WIDE_PLACES = { alice: [90, 190], bob: [550, 190], dealer: [320, 45], size: "0 0 640 250", words: [[320, 215], [110, 100], [530, 100]] };
-const NARROW_PLACES = { alice: [50, 215], bob: [310, 215], dealer: [180, 45], size: "0 0 360 290", words: [[180, 232], [62, 82], [298, 82]] };
+const NARROW_PLACES = { alice: [50, 215], bob: [310, 215], dealer: [180, 45], size: "0 0 360 290", words: [[180, 238], [62, 82], [298, 82]] };
 NARROW.addEventListener("change", () => { if (seen.links) links(seen.links); });
 
 function links(it) {
