@@ -1,7 +1,12 @@
 """Layers, losses, optimisers and their training: a shelf above the operations. Names and arguments
 are PyTorch's."""
 
+from __future__ import annotations
+
+from typing import Any
+
 from ..draws import Draw, glorot, he
+from ..errors import JobError
 from .convolutions import (
     AvgPool1d,
     AvgPool2d,
@@ -79,3 +84,23 @@ __all__ = [
     "he",
     "r2",
 ]
+
+# what is called otherwise in PyTorch, and by what it is called here
+_OTHERWISE = {
+    "Linear": "Dense",
+    "MSELoss": "MSE",
+    "BCEWithLogitsLoss": "BinaryCrossEntropy",
+    "BCELoss": "BinaryCrossEntropy, of logits: without the Sigmoid before it",
+    "CrossEntropyLoss": "CrossEntropy",
+    "NLLLoss": "CrossEntropy, of logits: without the LogSoftmax before it",
+    "HuberLoss": "Huber",
+    "SmoothL1Loss": "Huber",
+    "AdaptiveAvgPool2d": "GlobalAvgPool2d, of one place",
+    "Module": "Layer",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _OTHERWISE:
+        raise JobError(f"{name} is called {_OTHERWISE[name]} here: import that from protocol.nn")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from test_layers import both, drawn, trainer
 
+from protocol import nn
 from protocol.draws import Draw, he
 from protocol.errors import JobError
 from protocol.jobs import Input, Job
@@ -133,3 +134,12 @@ def test_flatten_joins_the_axes_of_pytorch(dims, shape):
 
     x = drawn(Flat())["x"]
     assert np.abs(simulate(Flat(), {"x": x}).results[0]["out"] - x.reshape(shape)).max() <= 1e-4
+
+
+@pytest.mark.parametrize(
+    ("name", "here"), [("Linear", "Dense"), ("BCELoss", "BinaryCrossEntropy"), ("Module", "Layer")]
+)
+def test_what_is_called_otherwise_in_pytorch_says_how_it_is_called_here(name, here):
+    with pytest.raises(JobError, match=f"{name} is called {here}"):
+        exec(f"from protocol.nn import {name}")
+    assert not hasattr(nn, "Transformer")
