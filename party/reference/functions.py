@@ -329,7 +329,7 @@ FUNCTIONS: dict[str, tuple[Entry, ...]] = {
             error=UNIT,
             relative=1e-5 + 10 * UNIT,
             slope=1e-3,
-            says="1/x for x from 2^-20 to 2^20",
+            says="1/x for x from 2^-20 to 2^20, or in its range",
         ),
         Entry(
             call="reciprocal(x)",
@@ -359,7 +359,7 @@ FUNCTIONS: dict[str, tuple[Entry, ...]] = {
             error=UNIT,
             relative=1e-5 + UNIT,
             slope=1e-3,
-            says="√x for x from 2^-20 to 2^20, and 0 below",
+            says="√x for x from 2^-20 to 2^20, or in its range, and 0 below",
         ),
         Entry(
             secure=ops.rsqrt,
@@ -368,7 +368,7 @@ FUNCTIONS: dict[str, tuple[Entry, ...]] = {
             error=UNIT,
             relative=1e-5 + 4 * UNIT,
             slope=1e-3,
-            says="1/√x for x from 2^-20 to 2^20",
+            says="1/√x for x from 2^-20 to 2^20, or in its range",
         ),
         Entry(
             secure=ops.log,
@@ -376,7 +376,7 @@ FUNCTIONS: dict[str, tuple[Entry, ...]] = {
             operands=(FAR,),
             error=1e-5 + 32 * UNIT,
             slope=1e-3,
-            says="the natural logarithm, from 2^-20 to 2^20",
+            says="the natural logarithm, from 2^-20 to 2^20, or in its range",
         ),
         Entry(
             secure=ops.log2,

@@ -185,8 +185,8 @@ def triu(m: Secret, k: int = 0) -> Secret:
 def norm(x: Secret, ord: Any = None, axis: int | None = None, keepdims: bool = False) -> Secret:
     """√Σ x² along an axis, or of all entries; with ord=1 Σ |x|, with ord=np.inf the largest |x|.
 
-    The root is that of `sqrt`: Σ x² is at most 2^20, and below 2^-20 the norm is 0. JobError for a
-    norm of matrices other than that of all their entries.
+    The root is that of `sqrt`, and 0 where that is. JobError for a norm of matrices other than that
+    of all their entries.
     """
     secret("norm", x)
     if ord is None or (ord == 2 and (axis is not None or x.ndim == 1)):

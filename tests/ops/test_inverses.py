@@ -277,7 +277,7 @@ def test_what_has_no_inverse_is_counted_however_wide_the_range_is(function, low)
 
 @pytest.mark.parametrize(
     ("factor", "said"),
-    [(-1.0, "above 0$"), (2.0**-21, "above 2\\^-20; multiply what it is made of$")],
+    [(-1.0, "above 0$"), (2.0**-41, "above 2\\^-40; multiply what it is made of$")],
 )
 def test_a_tensor_without_an_inverse_is_refused(factor, said):
     with pytest.raises(JobError, match=said):
