@@ -11,7 +11,7 @@ from work import calls
 
 from protocol.graph import Carry, Phase
 from protocol.jobs import Input, Job
-from protocol.nn import Adam, AdamW, CrossEntropy, Dense, ReLU, Sequential, Training
+from protocol.nn import AdamW, CrossEntropy, Dense, ReLU, Sequential, Training
 from protocol.ops import maximum, products, relu, sigmoid
 from protocol.ops.truncation import Rescale
 from protocol.plan import make_plan
@@ -168,15 +168,14 @@ def test_any_small_network_has_a_plan(data):
     make_plan(trace(job, {name: each.shape for name, each in inputs.items()}, 1), 0, (0, 1))
 
 
-@pytest.mark.parametrize("optimiser", [Adam(lr=0.1, clip_value=0.5), AdamW(lr=0.01)])
-def test_what_is_remembered_of_products_is_what_would_be_found_again(optimiser, monkeypatch):
+def test_what_is_remembered_of_products_is_what_would_be_found_again(monkeypatch):
     """Between two passes the scales change, and with them which leaves are shifted."""
     body = {
         "x": Input("bob", (16, 4), -4, 4),
         "y": Input("bob", (16, 2), 0, 1),
         "model": Sequential(Dense(4, 3), ReLU(), Dense(3, 2)),
         "loss": CrossEntropy(),
-        "optimiser": optimiser,
+        "optimiser": AdamW(lr=0.01),
         "batch": 8,
     }
     job = type("Network", (Training,), body)()

@@ -257,7 +257,7 @@ async def test_the_other_party_hears_of_a_share_that_is_of_no_use(
 ):
     """Cut off, it is found before anybody is met; the other, who waits, is told all the same."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    monkeypatch.setattr(declining, "PATIENCE", 60.0)
+    monkeypatch.setattr(declining, "PATIENCE", 300.0)
     models: dict[str, SharedModel | Path] = dict(zip(("alice", "bob"), pair, strict=True))
     models[unfit] = cut = tmp_path / "cut.share"
     pair[0].save(cut)
@@ -266,7 +266,7 @@ async def test_the_other_party_hears_of_a_share_that_is_of_no_use(
         keys = Party("alice", **where).addresses().public_keys("alice")
         found = await asyncio.gather(
             *(
-                Party(role, wait=60, **where).predict(
+                Party(role, wait=300, **where).predict(
                     model if isinstance(model, Path) else replace(model, keys=keys),
                     job=Risk,
                     **({"x": np.zeros((2, 3))} if role == "bob" else {}),
@@ -285,12 +285,12 @@ async def test_the_other_party_hears_of_a_share_that_is_of_no_use(
 
 @pytest.mark.parametrize("unfit", ["alice", "bob"])
 async def test_the_other_party_hears_of_data_that_are_of_no_use(unfit, monkeypatch):
-    monkeypatch.setattr(declining, "PATIENCE", 60.0)
+    monkeypatch.setattr(declining, "PATIENCE", 300.0)
     own = {"alice": {}, "bob": {"x": np.zeros((2, 3)), "y": np.zeros((2, 1))}}
     own[unfit] = {"w" if unfit == "alice" else "x": np.zeros((2, 2))}
     async with dealing() as where:
         found = await asyncio.gather(
-            *(Party(role, wait=60, **where).run("seed", data) for role, data in own.items()),
+            *(Party(role, wait=300, **where).run("seed", data) for role, data in own.items()),
             return_exceptions=True,
         )
     here, there = found if unfit == "alice" else found[::-1]
