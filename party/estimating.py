@@ -12,7 +12,9 @@ from protocol.errors import ConfigError, DataError
 from protocol.jobs import ROLES, Job
 from protocol.nn.supervised import Supervised
 from protocol.tables import Table
+from protocol.wording import counted
 
+from .formats.frames import Frame, frame_of, read
 from .formats.preparation import Fitted
 from .given import Given, handed
 from .loading import checked
@@ -92,6 +94,37 @@ def names_of(x: Any) -> Sequence[str]:
     if hasattr(x, "collect"):  # what is no table yet
         return []
     return [*map(str, getattr(x, "column_names", getattr(x, "columns", ())))]
+
+
+def classes_in(x: Any, y: Any, column: Any) -> list[Any] | None:
+    """The classes of a target, in order, where it is given; None where it is not.
+
+    DataError where one is missing, or there is one alone.
+    """
+    if isinstance(x, (str, Path)) and y is None and isinstance(column, str):
+        x = read(Path(x))
+    if y is not None:
+        whole = np.asarray(y)
+        found = frame_of({"y": whole.ravel()})["y"]
+    elif isinstance(x, Frame) and column in x.names:
+        found = x[column]
+    elif isinstance(column, str) and column in names_of(x):
+        found = frame_of(x)[column]
+    else:
+        return None
+    gaps = [row for row, each in enumerate(found.tolist()) if each is None or each != each]
+    if gaps:
+        raise DataError(
+            f"the target has no value in row {gaps[0] + 1:,}, and {counted(len(gaps), 'row')} in"
+            " all have none; leave these out"
+        )
+    classes: list[Any] = np.unique(found if y is None else whole).tolist()
+    if len(classes) < 2:
+        raise DataError(
+            "the target is of one class alone in the rows that are given, and two are needed:"
+            " classes=['no', 'yes'] says which there can be"
+        )
+    return classes
 
 
 def given(x: Any, y: Any) -> Given:

@@ -32,9 +32,8 @@ from protocol.labels import Labels
 from protocol.nn.supervised import Supervised
 from protocol.tables import Table
 
-from .estimating import names_of
+from .estimating import classes_in
 from .estimator import Estimator, Session
-from .formats.frames import frame_of
 from .waiting import wait_for
 
 
@@ -55,10 +54,8 @@ class Classifier(Estimator):
         body: dict[str, Any],
     ) -> Table:
         classes = self.get_params()["classes"]
-        if classes is None and y is not None:
-            classes = np.unique(np.asarray(y)).tolist()
-        elif classes is None and isinstance(column, str) and column in names_of(x):
-            classes = np.unique(frame_of(x)[column]).tolist()
+        if classes is None:
+            classes = classes_in(x, y, column)
         if classes is None:
             raise ConfigError(
                 'classes=["no", "yes"] says which the target has, in order, where it is no column'

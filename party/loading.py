@@ -316,6 +316,12 @@ def parameters(texts: Iterable[str]) -> dict[str, str]:
 def check_tensors(job: Job, names: Iterable[str], option: str) -> None:
     """DataError for a name that is no tensor of the job's; `option` is where it was given."""
     for name in names:
+        if name not in job.inputs and name in job.parameters:
+            raise DataError(
+                f"{option} {name}=…: {name} is a parameter of the job {type(job).__name__} and no"
+                f" tensor: --param {name}=… sets it, in Python job = {type(job).__name__}();"
+                f" job.{name} = …"
+            )
         if name not in job.inputs:
             raise DataError(
                 f"{option} {name}=…: the job {type(job).__name__} has no tensor"

@@ -255,5 +255,21 @@ def test_what_is_wrong_is_said(call, words):
         call()
 
 
+def test_a_target_with_gaps_or_of_one_class_is_said_and_classes_are_read_from_a_file(tmp_path):
+    rows = [f"{a:.3f},{b:.3f},{label}" for (a, b, _), label in zip(X, Y, strict=True)]
+    (tmp_path / "t.csv").write_text("\n".join(["a,b,y", *rows]))
+    model = LogisticRegression(features=["a", "b"], target="y", max_iter=5)
+    model.fit(str(tmp_path / "t.csv"), session="simulate")
+    assert model.classes_.tolist() == ["no", "yes"]
+    for gap in (None, float("nan")):
+        y = [*Y[:3], gap, *Y[4:]]
+        with pytest.raises(DataError, match="no value in row 4, and 1 row in all"):
+            LogisticRegression().fit(X, np.array(y, object), session="simulate")
+    with pytest.raises(DataError, match="of one class alone"):
+        LogisticRegression().fit(X, np.zeros(len(X)), session="simulate")
+    with pytest.raises(DataError, match="C is a parameter of the job LogisticRegression and no"):
+        party.simulate("logistic-regression", x=X, y=SIGNAL > 0, C=2.0)
+
+
 def test_they_are_part_of_the_library():
     assert all(getattr(party, name).__name__ == name for name in party.ESTIMATORS)
