@@ -295,3 +295,31 @@ def test_what_is_said_of_gradients_on_the_way_is_looked_at():
     simulate(Steep(), {"a": a, "b": np.full(3, 1.0)}, 1)
     with pytest.raises(OutOfRangeError, match="2 of 3 entries outside \\[-64, 64\\]"):
         simulate(Steep(), {"a": a, "b": np.full(3, 7.0)}, 1)
+
+
+@pytest.mark.parametrize("limit", [4.0, 16.0])
+def test_as_many_entries_are_counted_as_leave_the_range_in_float64(limit):
+    """A training that leaves its declared range in the clear ends, and one whose range holds it
+    does not: it is the range that is wrong, and not the plan."""
+    random = np.random.default_rng(6)
+
+    class Leaving(Job):
+        iterations = 3
+        x = Input("bob", (30, 12), -1, 1)
+        w = Input("alice", (12, 5), -limit, limit)
+
+        def step(self, v):
+            v.w = v.w + v.x.T @ (v.x @ v.w) * 0.05
+
+        def finish(self, v):
+            v.reveal(w=v.w)
+
+    inputs = {"x": random.uniform(-1, 1, (30, 12)), "w": random.uniform(-1, 1, (12, 5))}
+    run = simulate(Leaving(), inputs, accept_out_of_range=True)
+    twin = run.plan.traced.graph.run_clear(inputs, 3)["w"]
+    outside = int((np.abs(twin) > 4.0).sum())
+    assert 0 < outside < 60 and np.abs(twin).max() < 16.0
+    assert np.abs(run.results[0]["w"] - twin).max() <= 1e-4
+    counted = [said for said in run.beyond if said.startswith("v.w")]
+    assert len(counted) == (limit == 4.0) == bool(run.beyond)
+    assert not counted or f": {outside} of 60 entries outside [-4, 4]" in counted[0]
