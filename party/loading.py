@@ -60,6 +60,7 @@ _OWN = (
     "fraction_bits",
     "precision",
     "integer_bits",
+    "range_margin",
     "reveal",
 )
 

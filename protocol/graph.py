@@ -136,6 +136,7 @@ class Node:
     phase: Phase
     order: int
     declared: Interval = EVERYTHING  # what the job itself says of the values
+    stated: bool = False  # … with `within`, so that it holds whatever that costs
     elsewhere: str = ""  # what takes values beyond that, in words
     origin: Origin = NOWHERE
     spread: Spread = UNKNOWN

@@ -54,8 +54,11 @@ from .wording import counted
 ADVICE = (
     "numbers that leave their range wrap around, and what is computed from them is no answer: bring"
     " the inputs to a common scale (standardise them), lower the rate of a training, or declare"
-    f" wider ranges ({DECLARED}) and more integer_bits; --accept-out-of-range gives the results all"
-    " the same"
+    f" wider ranges ({DECLARED}); --accept-out-of-range gives the results all the same"
+)
+LIKELY = (
+    "which is likely, not proven: within(x, low, high) of it, a larger range_margin or integer_bits"
+    " have the plan take a wider one"
 )
 
 
@@ -137,7 +140,7 @@ def guarded(sizes: Sizes, job: Job, steps: int) -> tuple[Sizes, Guards]:
     for told, parts in counts.items():
         graph.revealed[GUARDS[told]] = concatenate(parts)._node
         graph.terms[GUARDS[told]] = Terms(told, (0, 1))
-    result = size(graph, sizes.numerics, Rescale)
+    result = size(graph, sizes.numerics, Rescale, [twin[node] for node in sizes.proven])
     stated = {
         node: limit for node, limit in result.assumed.items() if not isinstance(node.op, Ended)
     }
@@ -251,7 +254,7 @@ def _assumptions(sizes: Sizes, job: Job, steps: int) -> list[tuple[Node, Guard]]
         if node.declared != EVERYTHING and not _inside(_proven(node, job), node.declared):
             guard(node, node.declared, what, elsewhere=node.elsewhere)
         if node in sizes.assumed:
-            guard(node, (-sizes.assumed[node], sizes.assumed[node]), what)
+            guard(node, (-sizes.assumed[node], sizes.assumed[node]), what, elsewhere=LIKELY)
     return found
 
 

@@ -15,6 +15,7 @@ from .graph import Array
 from .inputs import Bundle, Input, bind, inside, member
 from .limits import Limit
 from .ops.stored import Stored
+from .ranges import USUAL_MARGIN
 from .sizing import Numerics
 from .variables import Variables
 from .views import Shape
@@ -29,6 +30,7 @@ class Job:
         None  # and this is what it heeds: how far a result may be off, as a part of its range
     )
     integer_bits: ClassVar[int] = 16
+    range_margin: ClassVar[float] = USUAL_MARGIN  # see `Numerics.margin`
     reveal: ClassVar[str] = "both"
     # variables that can stay shared at the end, by name or pattern: "w", "model.*"
     keep: ClassVar[Sequence[str]] = ()
@@ -220,7 +222,7 @@ class Job:
                 "precision is a part of a value's range, above 0 and up to 1, not"
                 f" {self.precision!r}"
             )
-        usual = Numerics(integer_bits=self.integer_bits)
+        usual = Numerics(integer_bits=self.integer_bits, margin=self.range_margin)
         return (
             usual
             if self.fraction_bits is None

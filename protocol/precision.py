@@ -128,7 +128,7 @@ def _part(sizes: Sizes, node: Node, error: Spread, most: float = math.inf) -> fl
 
 
 def _width(sizes: Sizes, node: Node) -> float:
-    limit = sizes.limit(node)
+    limit = sizes.likely_limit(node)  # a proven range may be far wider than its values
     return min(node.interval[1], limit) - max(node.interval[0], -limit)
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 Interval = tuple[float, float]
 EVERYTHING: Interval = (-math.inf, math.inf)
+USUAL_MARGIN = 64.0  # a value is taken to stay below so many of its expected deviations
 
 
 class Spread(NamedTuple):

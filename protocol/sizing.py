@@ -14,6 +14,7 @@ from typing import Any
 
 from .errors import JobError
 from .graph import Graph, Node, Op, Phase, whole
+from .ranges import USUAL_MARGIN
 from .views import View
 
 LEAST_FRACTION_BITS, MOST_FRACTION_BITS = 4, 40
@@ -29,12 +30,12 @@ class Numerics:
     fraction_bits: f; a number x is kept as the integer nearest to x · 2^f. integer_bits: bits above
     the binary point that every tensor gets, including the sign, one for truncation and a spare one.
     margin: a value is taken to stay below so many of its expected deviations, where its proven
-    interval would cost more bits.
+    interval would cost something; a job calls it `range_margin`.
     """
 
     fraction_bits: int = 20
     integer_bits: int = 16
-    margin: float = 64.0
+    margin: float = USUAL_MARGIN
 
     def __post_init__(self) -> None:
         for name, value, least, most in (
@@ -43,8 +44,8 @@ class Numerics:
         ):
             if type(value) is not int or not least <= value <= most:
                 raise JobError(f"{name} is a whole number from {least} to {most}, not {value!r}")
-        if not 4 <= self.margin <= 1 << 20:
-            raise JobError(f"margin is a number from 4 to {1 << 20}, not {self.margin!r}")
+        if type(self.margin) not in (int, float) or not 4 <= self.margin <= 1 << 20:
+            raise JobError(f"range_margin is a number from 4 to {1 << 20}, not {self.margin!r}")
 
 
 class Sized(Op):
@@ -54,6 +55,8 @@ class Sized(Op):
     keeps_scale: bool = (
         False  # its result is multiplied at its own scale, not at the job's fraction bits
     )
+
+    bitwise: bool = False  # it costs by the bits that its operand has, not by the words
 
     def scale(self, sizes: Sizes, node: Node) -> int:
         """Fraction bits of the result of `node`; those of its operands are in `sizes.scales`."""
@@ -73,8 +76,9 @@ class Sizes:
     scales: fraction bits, by node. needs: bits k, by node, which must be known modulo 2^k; nodes on
     which nothing revealed depends are left out. carried_scales, carried_needs: the same of carried
     variables, by label. assumed: the magnitude that a node is assumed to stay below, for those
-    whose interval does not prove it. limits: memo of `limit`; expansions: of what products are made
-    of, by `ops.products`. Both are shared by all sizes of one graph.
+    whose interval does not prove it. proven: the nodes that have all of their interval, though it
+    takes more than the job's integer bits. limits: memo of `limit`; expansions: of what products
+    are made of, by `ops.products`. Both are shared by all sizes of one graph.
     """
 
     graph: Graph  # with truncations where they are necessary
@@ -86,6 +90,7 @@ class Sizes:
     carried_needs: dict[str, int] = field(default_factory=dict)
     # what is not proven: the magnitude that a node stays below
     assumed: dict[Node, float] = field(default_factory=dict)
+    proven: frozenset[Node] = frozenset()
     # of what `limit` was asked; those of all sizes of one graph
     limits: dict[Node, float] = field(default_factory=dict)
     expansions: dict[Node, Any] = field(default_factory=dict)
@@ -104,22 +109,22 @@ class Sizes:
         return max(2, math.frexp(self.limit(node))[1] + 3)
 
     def limit(self, node: Node) -> float:
-        """The magnitude that `node` is taken to stay below.
-
-        Its interval, where that needs no more than the job's integer bits. Otherwise `margin` times
-        what is likely, if that is less, but no less than the integer bits hold: beyond that the
-        interval of a deep graph says nothing (a sum of N terms may be N times the largest, and is
-        about √N times), and would be paid for in ring bits.
-        """
+        """The magnitude that `node` is taken to stay below: that of its interval where the job
+        states it, or where the solver found that it costs nothing; or `likely_limit`."""
         if node not in self.limits:
-            usual, likely = (
-                math.nextafter(2.0 ** (self.numerics.integer_bits - 3), 0.0),
-                node.likely,
-            )
-            guess = 2 * likely.mean + self.numerics.margin * likely.deviation
-            most = max(usual, guess if math.isfinite(guess) else 0.0)
-            self.limits[node] = min(node.peak, most)
+            self.limits[node] = node.peak if node.stated else self.likely_limit(node)
         return self.limits[node]
+
+    def likely_limit(self, node: Node) -> float:
+        """The magnitude of its interval, where that needs no more than the job's integer bits.
+
+        Otherwise `margin` times what is likely, if that is less, but no less than the integer bits
+        hold: beyond that the interval of a deep graph says nothing (a sum of N terms may be N times
+        the largest, and is about √N times), and would be paid for in ring bits.
+        """
+        usual, likely = math.nextafter(2.0 ** (self.numerics.integer_bits - 3), 0.0), node.likely
+        guess = 2 * likely.mean + self.numerics.margin * likely.deviation
+        return min(node.peak, max(usual, guess if math.isfinite(guess) else 0.0))
 
     def room(self, node: Node) -> int:
         """The fewest bits k such that the node's value, taken modulo 2^k, still gives its sign:

@@ -10,9 +10,10 @@ refused only for an operation that does not fit two limbs by itself.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from .errors import JobError
 from .graph import Carry, Graph, Node, Op, Phase, Source, Terms, whole
@@ -25,6 +26,7 @@ MOST_BITS = 2 * WORD
 # nodes sized in all while superfluous truncations are looked for, and while finer ones are
 RELAXING = 20_000
 FUTILE = 16  # truncations in a row that turn out to be necessary, after which no more are tried
+PROVEN_ONCE = 1 << 16  # words in setup and finish that the proof of all ranges is worth
 FINER = (8, 6, 4, 2)  # bits more than f that a variable is read with, the most that fit
 
 NARROWER = "declare a narrower range, or state one with within(x, low, high)"
@@ -39,42 +41,64 @@ class RingError(JobError):
         self.what, self.most = what, most
 
 
-def size(graph: Graph, numerics: Numerics, truncation: Callable[[int], Op]) -> Sizes:
+def size(
+    graph: Graph,
+    numerics: Numerics,
+    truncation: Callable[[int], Op],
+    proven: Iterable[Node] | None = None,
+) -> Sizes:
     """Scales and widths of what is live in `graph`, in a copy with truncation(f) where the bits do
-    not fit.
+    not fit. proven: the nodes that have all of their interval; None: those for which it costs
+    nothing.
 
     RingError where an operation does not fit whatever is truncated before it: which, the bits it
-    needs and has, and the most fraction bits with which it would.
+    needs and has, and the most fraction bits with which it would. They are advised only where all
+    ranges are proven with them: what is merely likely does not hold all data that are in range.
     """
     try:
-        return _solved(graph, numerics, truncation)
+        return _solved(graph, numerics, truncation, proven)
     except JobError as error:
         what, fewer = str(error), numerics.fraction_bits
         while (fewer := fewer - 1) >= LEAST_FRACTION_BITS:
             try:
-                _solved(graph, replace(numerics, fraction_bits=fewer), truncation)
+                found = _solved(graph, replace(numerics, fraction_bits=fewer), truncation, proven)
             except JobError:
                 continue
-            raise RingError(
-                f"{what}; {NARROWER}, or take {fewer} fraction bits (now"
-                f" {numerics.fraction_bits}), which leaves steps of {2.0**-fewer:.1e}",
-                what=what,
-                most=fewer,
-            ) from None
+            advice = (
+                f", or take {fewer} fraction bits (now {numerics.fraction_bits}), which leaves"
+                f" steps of {2.0**-fewer:.1e}"
+            )
+            if any(math.isfinite(node.peak) for node in found.assumed):
+                advice = ""
+            raise RingError(f"{what}; {NARROWER}{advice}", what=what, most=fewer) from None
         raise RingError(f"{what}; {NARROWER}", what=what) from None
 
 
-def _solved(graph: Graph, numerics: Numerics, truncation: Callable[[int], Op]) -> Sizes:
-    solver = _Solver(graph, numerics, truncation)
+def _solved(
+    graph: Graph,
+    numerics: Numerics,
+    truncation: Callable[[int], Op],
+    proven: Iterable[Node] | None,
+) -> Sizes:
+    solver = _Solver(graph, numerics, truncation, proven or ())
     solver.solve()
     solver.relax()
     solver.refine()
+    if proven is None:
+        solver.prove()
     return solver.sizes
 
 
 class _Solver:
-    def __init__(self, graph: Graph, numerics: Numerics, truncation: Callable[[int], Op]) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        numerics: Numerics,
+        truncation: Callable[[int], Op],
+        proven: Iterable[Node],
+    ) -> None:
         self._graph, self._numerics, self._truncation = graph, numerics, truncation
+        self._proven = set(proven)  # nodes that have all of their interval
         # nodes whose users read them truncated, to how many bits, in the order of decision
         self._cuts: dict[Node, int] = {}
         self._wide: set[Node] = set()  # large tensors that take two limbs all the same
@@ -149,6 +173,37 @@ class _Solver:
                 self._cuts, self._wide = cuts, wide
         self.sizes = solved
 
+    def prove(self) -> None:
+        """Give nodes all of their interval that are taken to stay below less, where that takes no
+        more truncations, nothing more in a step, and little in what is computed once: all of them,
+        else one after the other, the least excess first, while that takes little time."""
+        if not self.sizes.assumed:
+            return
+        self._fits()
+        solved, before = self.sizes, _weights(self.sizes)
+        excess = {
+            self._origin[node]: math.frexp(node.peak)[1] - math.frexp(limit)[1]
+            for node, limit in solved.assumed.items()
+            if math.isfinite(node.peak)
+        }
+        order = sorted(excess, key=lambda node: excess[node])
+        tries = RELAXING // len(solved.graph.nodes)
+        for group in [order, *([node] for node in order[:tries])] if order else []:
+            cuts, wide, proven = dict(self._cuts), set(self._wide), set(self._proven)
+            self._proven.update(group)
+            try:
+                while not (fits := self._fits()) and self._cuts == cuts:
+                    pass
+            except JobError:
+                fits = False
+            if fits and self._cuts == cuts and _pays(before, _weights(self.sizes)):
+                solved = self.sizes
+                if group is order:
+                    break
+            else:
+                self._cuts, self._wide, self._proven = cuts, wide, proven
+        self.sizes = solved
+
     def _fits(self) -> bool:
         """Size a copy that has the remedies so far; False, and more of them, where it does not
         fit."""
@@ -174,13 +229,16 @@ class _Solver:
         for any ring."""
         f = self._numerics.fraction_bits
         carried, before = dict.fromkeys(work.updated, f), dict.fromkeys(work.updated, f)
-        limits: dict[Node, float] = {}
+        proven = frozenset(node for node, origin in self._origin.items() if origin in self._proven)
+        limits = {node: node.peak for node in proven}
         expansions: dict[Node, Any] = {}
+        _heed(Sizes(work, self._numerics, limits=limits))
         for _ in range(3 + len(carried)):
             sizes = Sizes(
                 work,
                 self._numerics,
                 carried_scales=carried,
+                proven=proven,
                 limits=limits,
                 expansions=expansions,
             )
@@ -318,6 +376,41 @@ def _made_of(graph: Graph, node: Node) -> tuple[Node, ...]:
     """What has the fraction bits that `node` has: its operands, or of a carried variable what it
     becomes."""
     return (graph.updated[node.op.label],) if isinstance(node.op, Carry) else node.inputs
+
+
+def _heed(sizes: Sizes) -> None:
+    """What a job states of a tensor that others read as well holds for that tensor, too."""
+    for node in sizes.graph.nodes:
+        if node.stated and node.op.view is not None:
+            x = node
+            while x.op.view is not None:
+                (x,) = x.inputs
+                sizes.limits[x] = max(sizes.limit(x), min(node.peak, x.peak))
+
+
+class _Weights(NamedTuple):
+    """What costs."""
+
+    tensors: int  # that are there: a product that is fused has no factors that are products
+    bits: int  # of what is compared
+    repeated: int  # words of a step and a check
+    once: int  # words of setup and finish
+
+
+def _weights(sizes: Sizes) -> _Weights:
+    bits, words = 0, [0, 0]
+    for node in sizes.graph.nodes:
+        if isinstance(node.op, Sized) and node.op.bitwise:
+            bits += node.size * sum(sizes.room(x) for x in node.inputs)
+        once = node.phase in (Phase.SETUP, Phase.FINISH)
+        words[once] += node.size * limbs_for(sizes.needs.get(node, 0))
+    return _Weights(len(sizes.needs), bits, *words)
+
+
+def _pays(before: _Weights, after: _Weights) -> bool:
+    """Whether proven ranges cost as good as nothing."""
+    allowed = before._replace(once=before.once + PROVEN_ONCE)
+    return all(count <= most for count, most in zip(after, allowed, strict=True))
 
 
 def _words(sizes: Sizes) -> int:

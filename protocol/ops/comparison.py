@@ -32,7 +32,7 @@ class Test(Secure):
     tensors."""
 
     negated: bool = False
-    flat = True
+    flat, bitwise = True, True
 
     def bounds(self, *uses: Node) -> Interval:
         return (0.0, 1.0)

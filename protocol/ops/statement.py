@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 
 from ..graph import Carry, Graph, Node
-from ..ranges import Interval
+from ..ranges import USUAL_MARGIN, Interval, Spread
 from .structure import Structure
 
 
@@ -30,6 +30,16 @@ class Within(Structure):
     def bounds(self, *uses: Node) -> Interval:
         return _common(uses[0].interval, self.interval)
 
+    def spread(self, *uses: Node) -> Spread | None:
+        """That of x, but wide enough to make all that is stated likely: what is computed from it
+        is taken to be as large as that implies."""
+        found = super().spread(*uses)
+        if found is None or self.instead:
+            return found
+        least, most = self.bounds(*uses)
+        rest = max(-least, most) - 2 * found.mean
+        return found._replace(deviation=max(found.deviation, rest / USUAL_MARGIN))
+
 
 def state(graph: Graph) -> Graph:
     """A traced graph, in a copy whose nodes carry what `within` says of them. Its views are left
@@ -45,12 +55,13 @@ def state(graph: Graph) -> Graph:
         if not isinstance(node.op, Within):
             continue
         node.declared = _common(node.declared, node.op.interval)
-        node.elsewhere = node.op.instead
+        node.elsewhere, node.stated = node.op.instead, not node.op.instead
         (x,) = node.inputs
         if isinstance(x.op, Carry) or x in leaving or len(uses[x]) > 1:
             continue
         x.interval, x.declared = node.interval, _common(x.declared, node.declared)
-        x.elsewhere = node.elsewhere or x.elsewhere
+        x.spread = node.spread
+        x.elsewhere, x.stated = node.elsewhere or x.elsewhere, node.stated or x.stated
         if node in leaving:
             leaving.add(x)
         uses[x] = uses.get(node, [])

@@ -76,10 +76,12 @@ def test_parameters(tmp_path: Path) -> None:
         "label": "7",
         "fraction_bits": "24",
         "integer_bits": "12",
+        "range_margin": "128",
     }
     job: Any = load_job(path, given)
     assert (job.rate, job.depth, job.fast, job.label) == (0.5, 7, True, "7")
     assert (job.numerics.fraction_bits, job.numerics.integer_bits) == (24, 12)
+    assert job.numerics.margin == 128
     fresh: Any = load_job(path, {})
     assert (fresh.rate, fresh.depth) == (1, 2)
 
