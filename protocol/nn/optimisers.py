@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from ..arguments import flags, instead, positive, ranges
 from ..errors import JobError
-from ..ops import Secret, clip, rsqrt, within
+from ..ops import Secret, clip, rsqrt
 from ..ops.tensor import bounded
 from .schedules import Schedule
 
@@ -136,7 +136,7 @@ class SGD(Optimiser):
 
 # what gradients are multiplied by where their squares are kept: a power of two, which costs nothing
 ZOOM = 128.0
-LEAST, MOST = 2.0**-18, 2.0**20  # of what a root is taken of
+LEAST = 2.0**-18  # of what a root is taken of
 
 
 @dataclass(frozen=True)
@@ -179,15 +179,9 @@ class Adam(Optimiser):
 
     def moved(self, p: Secret, g: Secret, state: dict[str, Secret], scheduled: Scheduled) -> Secret:
         (first, second), zoom = self.betas, ZOOM
-        # the mean of squares stays where `rsqrt` is defined, and so no gradient exceeds its share
-        most = MOST - 1.0
-        peak = math.sqrt(most / (1.0 - second))
-        near = within(self.penalised(p, g) * zoom, -peak, peak, f"{zoom:g} times a gradient")
-        mean = state["exp_avg"] * first + near * (1.0 - first)
-        state["exp_avg"] = mean = bounded(mean, -peak, peak)
-        square = state["exp_avg_sq"] * second + (near * near) * (1.0 - second)
-        square = within(bounded(square, 0.0, math.inf), 0.0, most, "its mean square")
-        state["exp_avg_sq"] = square
+        near = self.penalised(p, g) * zoom
+        mean = state["exp_avg"] = state["exp_avg"] * first + near * (1.0 - first)
+        square = state["exp_avg_sq"] = state["exp_avg_sq"] * second + (near * near) * (1.0 - second)
 
         def least(step: int) -> float:
             return max((self.eps * zoom) ** 2 * (1.0 - second ** (step + 1)), LEAST)
@@ -199,7 +193,7 @@ class Adam(Optimiser):
                 / (1.0 - first ** (step + 1))
             )
 
-        root = rsqrt(bounded(square + scheduled(least), LEAST, MOST))
+        root = rsqrt(bounded(bounded(square, 0.0, math.inf) + scheduled(least), LEAST, math.inf))
         # by Cauchy and Schwarz, and twice that for roundings
         reach = (
             2.0
