@@ -139,7 +139,7 @@ def simulate(
             guard,
             accept_out_of_range,
         )
-    if view is not None and found.plan.traced.choice:
+    if view is not None:
         view.note(f"fraction bits: {found.plan.traced.choice}")
     return Result.of(report_of(found, time.monotonic() - begun), accept_out_of_range, model)
 

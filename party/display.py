@@ -83,8 +83,7 @@ class Watching(Seen):
             self.note(f"this run reveals {line}", "reveals")
         if plan.kept:
             self.note(f"kept: {plan.keeps}", "kept")
-        if plan.traced.choice:
-            self.note(f"fraction bits: {plan.traced.choice}")
+        self.note(f"fraction bits: {plan.traced.choice}")
         for text in plan.notes:
             self.note(f"note: {text}")
 

@@ -179,8 +179,7 @@ class Planned:
             console.print(f"Kept: {plan.keeps}.", markup=False)
         for line in self.reveals:
             console.print(f"It reveals {line}.", markup=False)
-        if plan.traced.choice:
-            console.print(f"Fraction bits: {plan.traced.choice}.", markup=False)
+        console.print(f"Fraction bits: {plan.traced.choice}.", markup=False)
         for n, way in enumerate(plan.comparisons):
             how = "would be" if n else f"are made, for {plan.traced.network},"
             console.print(f"Comparisons {how} {self._way(way)}.", markup=False)

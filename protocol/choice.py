@@ -32,6 +32,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -126,16 +127,17 @@ def choose(
     precision = PRECISION if stated is None else stated
     judged = attrgetter("coarsest" if stated is None else "worst")
 
-    def attempt(f: int) -> Tried:
+    def attempt(f: int, fits: bool = stated is not None) -> Tried:
         finer = replace(numerics, fraction_bits=f)
         prepared = prepare(graph, finer)
         sizes = size(prepared, finer, Rescale)
         run = _run(costs(sizes), network)
-        return Tried.of(sizes, prepared, steps, run, fits=stated is not None)
+        return Tried.of(sizes, prepared, steps, run, fits)
 
     tried: list[Tried] = []
     coarse: Tried | None = None
     refusal: JobError | None = None
+    bounded = False
     for f in CANDIDATES:
         if tried and f < fewest:
             break
@@ -147,9 +149,10 @@ def choose(
         if not tried and judged(one).error > precision:
             tried, coarse = [_finer(attempt, one, precision, judged)], one
             break
-        if tried and one.strict > precision:
+        if tried and (one.strict > precision or (bounded and one.worst.error > precision)):
             coarse = one
             break
+        bounded = stated is not None or one.worst.error <= precision
         tried.append(one)
         if one.strict > precision or len(one.graph.nodes) > SEARCHED:
             break
@@ -158,8 +161,25 @@ def choose(
         raise refusal
     least = min(one.run.seconds for one in tried)
     best = next(one for one in tried if one.run.seconds < least + EQUAL)  # the finest of equal ones
-    reason = _reason(tried, best, coarse, precision)
+    more = ""
+    if best.worst.error > precision and not best.worst.cause:
+        more = _more(partial(attempt, fits=True), tried[0], precision)
+    reason = _reason(tried, best, coarse, precision, steps) + more
     return Choice(best.numerics, best.graph, reason, tuple(tried))
+
+
+def _more(attempt: Callable[[int], Tried], finest: Tried, precision: float) -> str:
+    """What to state for as much precision, tried before it is said."""
+    f = finest.f + math.ceil(max(1.0, math.log2(finest.worst.error / precision)))
+    try:
+        found = attempt(min(f, MOST_FRACTION_BITS))
+    except RingError as refusal:
+        if refusal.most <= finest.f:
+            return ", and finer ones do not fit"
+        return f": state fraction_bits={refusal.most} to have more"
+    if found.worst.error <= precision:
+        return f": state precision={precision:g} to have more"
+    return f": state fraction_bits={found.f} to have more"
 
 
 def _finer(
@@ -194,9 +214,10 @@ def _finer(
 def _unmet(best: Tried, precision: float, worst: Worst, wall: str = "", fits: str = "") -> str:
     """That no number of fraction bits is precise enough. wall: why there are none beyond these;
     fits: what none would change."""
-    error, label, width, cause = worst
+    error, label, width, cause, _ = worst
     if cause:
-        return f"precision={precision:g} is out of reach with f = {best.f}: {_unbounded(worst)}"
+        instead = f"state fraction_bits={best.f} instead"
+        return f"precision={precision:g} is out of reach: {_unbounded(worst, instead)}"
     why = fits or wall or "finer ones are no better, for a function on the way is no more exact"
     ways = ["state fraction_bits"]
     if math.isfinite(error):
@@ -208,7 +229,9 @@ def _unmet(best: Tried, precision: float, worst: Worst, wall: str = "", fits: st
         elif width < 1.0:
             times = 2.0 ** math.ceil(math.log2(error / precision))
             ways.append(
-                f"multiply what it is made of so that its range is {times:.0e} times as wide"
+                f"bring it multiplied by {times:.0e}, and declare a range so much wider"
+                if worst.brought
+                else f"multiply what it is made of so that its range is {times:.0e} times as wide"
             )
         elif best.f < MOST_FRACTION_BITS:
             ways.append(NARROWER)
@@ -226,19 +249,34 @@ def _fitted(graph: Graph, least: float = 0.0) -> str:
     return ", ".join(found[:NAMED]) + more
 
 
-def as_stated(graph: Graph, numerics: Numerics, steps: int, precision: float) -> str:
-    """How precise a plan with stated fraction bits is, in one line. JobError where that is not as
-    precise as is stated as well."""
-    error, label, _, cause = worst = least_precise(size(graph, numerics, Rescale), steps, fits=True)
-    f = numerics.fraction_bits
-    if error <= precision:
-        return f"f = {f}, as stated: {label} is off by about {error:.1e} of its range"
-    off = _unbounded(worst) if cause else f"{label} is off by about {error:.1e} of its range"
-    why = f" ({found})" if (found := _fitted(graph, precision)) else ""
+def as_stated(graph: Graph, numerics: Numerics, steps: int, precision: float | None) -> str:
+    """How precise a plan with stated fraction bits is, in one line. JobError where a precision is
+    stated as well, and they do not have it."""
+    sizes, f = size(graph, numerics, Rescale), numerics.fraction_bits
+    worst = least_precise(sizes, steps, fits=precision is not None)
+    if precision is None:
+        return f"f = {f}, as stated: {_off(worst, graph, PRECISION)}"
+    if worst.error <= precision:
+        return f"f = {f}, as stated: {_off(worst)}"
+    why = f" ({found})" if not worst.cause and (found := _fitted(graph, precision)) else ""
     raise JobError(
         f"fraction_bits={f} and precision={precision:g} are both stated, and contradict each other:"
-        f" {off}{why}; state one of them"
+        f" {_off(worst)}{why}; state one of them"
     )
+
+
+def _off(
+    worst: Worst, graph: Graph | None = None, least: float = 0.0, usual: float = math.inf
+) -> str:
+    """By how much the least precise result is off, in words; of a graph whose fitted functions are
+    not counted, with which of them miss by more than `least`. usual: beyond that, it is the worst
+    arguments that are."""
+    if worst.cause:
+        return _unbounded(worst)
+    found = f"{worst.label} is off by about {worst.error:.1e} of its range"
+    found += " at worst" if worst.error > usual else ""
+    fits = _fitted(graph, least) if graph else ""
+    return f"{found}, not counting that {fits}" if fits else found
 
 
 def cheapest(
@@ -305,24 +343,23 @@ def _run(costs: Costs, network: Network) -> _Run:
     return _Run(run_seconds(costs, network), rounds, volume)
 
 
-def _unbounded(worst: Worst) -> str:
-    """That nothing is known beforehand of its error, why, and how to see it."""
+def _unbounded(worst: Worst, way: str = "") -> str:
+    """That nothing is known beforehand of its error, why, and how to see it, or what to state."""
+    way = way or f"state more fraction_bits, up to {MOST_FRACTION_BITS}"
     return (
         f"how far {worst.label} is off cannot be bounded beforehand, as {worst.cause} may enlarge"
-        " errors to all of its range: compare --simulate with --plain on data like yours, or state"
-        f" more fraction_bits, up to {MOST_FRACTION_BITS}"
+        f" errors to all of its range: compare --simulate with --plain on data like yours, or {way}"
     )
 
 
-def _reason(tried: list[Tried], best: Tried, coarse: Tried | None, precision: float) -> str:
+def _reason(
+    tried: list[Tried], best: Tried, coarse: Tried | None, precision: float, steps: int
+) -> str:
     """Why these fraction bits, in one line. coarse: what was not precise enough."""
-    off = f"{best.worst.label} is off by about {best.worst.error:.1e} of its range"
-    if best.worst.cause:
-        return f"f = {best.f}: {_unbounded(best.worst)}"
-    if best.worst.error == best.rounded and (fits := _fitted(best.graph, precision)):
-        off += f", not counting that {fits}"
+    fitted = best.graph if best.worst.error == best.rounded else None
+    off = _off(best.worst, fitted, precision, precision)
     if best.worst.error > precision:
-        return f"f = {best.f}: {off} at worst: state precision={precision:g} to have more"
+        return f"f = {best.f}: {off}"
     why = "nothing coarser was planned"
     if finer := [one for one in tried if one.f > best.f]:
         rounds, volume = (
@@ -335,9 +372,10 @@ def _reason(tried: list[Tried], best: Tried, coarse: Tried | None, precision: fl
         why = f"coarser would save less than {1e3 * EQUAL:g} ms"
     elif coarse is not None and coarse.worst.error > precision:
         why = f"with {coarse.f} it is {coarse.worst.error:.1e}, more than {precision:g}"
+    elif coarse is not None and coarse.strict > precision:
+        after = " after all steps" if steps > 1 else ""
+        why = f"{coarse.f} might be off by {coarse.strict:.1e}{after}, more than {precision:g}"
     elif coarse is not None:
-        why = (
-            f"{coarse.f} might be off by {coarse.strict:.1e} after all steps, more than"
-            f" {precision:g}"
-        )
+        part, label = coarse.coarsest.error, coarse.coarsest.label
+        why = f"{coarse.f} tells {label} apart to {part:.1e} of its range, more than {precision:g}"
     return f"f = {best.f}: {why}; {off}"

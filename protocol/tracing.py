@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -51,9 +51,14 @@ class Traced:
     graph: Graph = field(default_factory=Graph)
     assumptions: list[str] = field(default_factory=list)
     numerics: Numerics = field(init=False)
-    choice: str = ""  # why it has the fraction bits that the plan chose, if it did
+    reason: str = ""  # why it has the fraction bits that the plan chose, if it did
     tried: tuple[Tried, ...] = ()  # what it chose among
     listing: Listing = field(init=False)  # what the job says, before anything is rewritten
+
+    @cached_property
+    def choice(self) -> str:
+        """Why it has its fraction bits, and how precise it is with them, in one line."""
+        return self.reason or as_stated(self.graph, self.numerics, self.iterations, None)
 
 
 def trace(
@@ -105,11 +110,11 @@ def trace(
                     job._fewest_bits,
                 )
                 traced.numerics, prepared = choice.numerics, choice.graph
-                traced.choice, traced.tried = choice.reason, choice.tried
+                traced.reason, traced.tried = choice.reason, choice.tried
             else:
                 prepared = prepare(stated, job.numerics)
                 if job.precision is not None:
-                    traced.choice = as_stated(prepared, job.numerics, count, job.precision)
+                    traced.reason = as_stated(prepared, job.numerics, count, job.precision)
             _check_grain(job, traced.numerics)
             numbers = {"iterations": count, **asdict(traced.numerics), **job.parameters}
             for name, bundle in job.bundles.items():

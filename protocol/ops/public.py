@@ -94,11 +94,12 @@ class Public(Secure):
 
     def fraction_bits(self, sizes: Sizes, x: Node) -> int:
         """Fraction bits of this as a factor of x: as many as make it exact, or the job's fraction
-        bits as significant ones.
+        bits as significant ones of its largest entry.
 
-        Those are counted from the smallest entry that is not 0, as far as they show in a product
-        with the largest x; and the result has the job's fraction bits, even if x has none (a bit, a
-        count).
+        Of smaller entries that are not 0, as far as they show in a product with the largest x, and
+        of none below 2^-2f of it; and the result has the job's fraction bits, even if x has none
+        (a bit, a count). A small factor has as many significant bits as any: rounded to what shows
+        in one product, it would be off by the same part of itself in every step.
         """
         if self.grain is None:
             return 0
@@ -106,8 +107,7 @@ class Public(Secure):
         f = sizes.numerics.fraction_bits
         # finer does not show in the product, even of the largest x
         seen = f + sizes.integer_bits(x) + 1
-        precise = max(min(f - least + 1, seen), f - most + 1)
-        precise = max(min(precise, seen), f - sizes.scales[x])
+        precise = max(min(f - least + 1, seen), min(f - most + 1, f + seen), f - sizes.scales[x])
         found = precise if exact is None else min(exact, max(precise, 0))
         return max(found, -sizes.scales[x])  # whole numbers have no less than 0
 
