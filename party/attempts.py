@@ -18,8 +18,9 @@ from dataclasses import dataclass, field
 
 from protocol import contract_codec
 from protocol.channel import Connection
-from protocol.errors import ConfigError, LinkError, MpcError, ProtocolError
+from protocol.errors import ConfigError, DataError, LinkError, MpcError, ProtocolError
 from protocol.graph import Array
+from protocol.guard import refused
 from protocol.history import History
 from protocol.jobs import ROLES
 from protocol.machine import Machine
@@ -290,6 +291,10 @@ class Run:
             self._view.note(
                 f"going on from step {start} of {plan.dealing.steps}, epoch {epoch}", "resumed"
             )
+        if not agreed.accepted and (
+            said := refused(plan.traced.graph, self._party, self._inputs, plan.traced.iterations)
+        ):
+            raise DataError(f"tensor {said}")
         intake = await self._supply(peer, dealer, agreed, start)
         machine = Machine(plan, self._party)
         machine.load(self._inputs, agreed.shares)

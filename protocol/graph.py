@@ -24,6 +24,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from .domains import fits
 from .errors import JobError
 from .origin import NOWHERE, Origin, caller
 from .ranges import EVERYTHING, UNKNOWN, Interval, Spread, trained, uniform
@@ -410,6 +411,9 @@ class Graph:
                     values[node] = np.asarray(inputs[node.op.label], np.float64)
                 else:
                     values[node] = node.op.clear(step, *(values[use] for use in node.inputs))
+                if node.elsewhere:
+                    beside = f"{node.origin.beside}, {node.op.name} of shape {node.shape}"
+                    fits(beside, values[node], node.declared, node.elsewhere)
 
         def revealed(phase: Phase) -> dict[str, Array]:
             return {label: values[node] for label, node in self.reveals_of(phase).items()}

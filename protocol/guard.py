@@ -34,8 +34,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from .domains import left, phrase
 from .fixedpoint import DECLARED
-from .graph import Array, Carry, Node, Phase, Source, Terms, whole
+from .graph import Array, Carry, Graph, Leaf, Node, Phase, Source, Terms, whole
 from .job import Job
 from .lasting import forgotten
 from .ops import Secret, concatenate
@@ -49,6 +50,7 @@ from .ranges import EVERYTHING, Interval, Spread
 from .sizing import WIDE_SIZE, Sizes
 from .solver import WORD, size
 from .variables import GUARDS
+from .views import Rows
 from .wording import counted
 
 ADVICE = (
@@ -280,6 +282,63 @@ def _common(a: Interval, b: Interval) -> Interval:
 
 def _inside(a: Interval, b: Interval) -> bool:
     return b[0] <= a[0] and a[1] <= b[1]
+
+
+def refused(graph: Graph, party: int, inputs: Mapping[str, Array], steps: int) -> str:
+    """A phrase for what a party brings, or makes of that alone, and a function of the job is not
+    made for: it finds that before it shares anything. "" where there is none.
+
+    Of minibatches, those of the first epoch are looked at.
+    """
+    for node in graph.nodes:
+        made = _made_of(node) if node.elsewhere else []
+        sources = {each.op for each in made if isinstance(each.op, Leaf)}
+        if not made or not all(isinstance(op, Source) and op.owner == party for op in sources):
+            continue
+        epoch = max(
+            (
+                -(-each.op.view.total // each.op.view.shape[0])
+                for each in made
+                if isinstance(each.op.view, Rows)
+            ),
+            default=1,
+        )
+        values = np.concatenate(
+            [
+                _clear(made, inputs, step).ravel()
+                for step in range(min(epoch, steps) if node.phase == Phase.STEP else 1)
+            ]
+            or [np.zeros(0)]
+        )
+        if (bad := left(values, node.declared)).any():
+            names = ", ".join(sorted(op.label for op in sources if isinstance(op, Source)))
+            return (
+                f"{names}, of which a function is taken{node.origin.beside}:"
+                f" {phrase(values[bad], node.declared, values.size)}; {node.elsewhere}"
+            )
+    return ""
+
+
+def _made_of(node: Node, most: int = 16) -> list[Node]:
+    """What `node` is made of, it the last, in their order; nothing where that is much."""
+    found, ends = {node}, [node]
+    while ends and len(found) <= most:
+        for use in ends.pop().inputs:
+            if use not in found:
+                found.add(use)
+                ends.append(use)
+    return sorted(found, key=lambda each: each.order) if len(found) <= most else []
+
+
+def _clear(made: list[Node], inputs: Mapping[str, Array], step: int) -> Array:
+    values: dict[Node, Array] = {}
+    for node in made:
+        values[node] = (
+            np.asarray(inputs[node.op.label], np.float64)
+            if isinstance(node.op, Leaf)
+            else node.op.clear(step, *(values[use] for use in node.inputs))
+        )
+    return values[made[-1]]
 
 
 def revealed_range(sizes: Sizes, label: str) -> Interval:

@@ -17,7 +17,7 @@ MOST_LINES = 440  # of at most 100 columns
 # package.
 ORDER = [
     ("errors", "files", "limits", "ranges", "schedule", "wording"),
-    ("arguments", "kernels", "origin", "preparation"),
+    ("arguments", "domains", "kernels", "origin", "preparation"),
     ("ring",),
     ("prg", "fixedpoint"),
     ("views",),

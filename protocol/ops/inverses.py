@@ -44,6 +44,9 @@ USUAL, KNOWN, SPAN = 20, 40, 60
 """How many binary orders below the largest x the smallest may lie if that is below 1; if x is known
 to be above 0; and at most, of 1/x."""
 
+QUOTIENTS = ("reciprocal", "division")
+SIGNED = ", and of either sign a / x is sign(x) * a / absolute(x)"
+
 
 class _Normalised:
     """x as y · 4^E with y in [1, 4), or, within a factor of 10, as y · scale with y in [1, 10]."""
@@ -115,7 +118,7 @@ def _window(name: str, x: Secret) -> tuple[float, float]:
     """
     secret(name, x)
     low, high = x._node.interval
-    inverse = name in ("reciprocal", "division")
+    inverse = name in QUOTIENTS
     if not 0.0 < high <= (2.0 ** (SPAN + 4) if inverse else MOST):
         return SMALLEST, LARGEST
     least = min(SMALLEST, high * 2.0**-USUAL)
@@ -138,8 +141,7 @@ def _positive(name: str, x: Secret, least: float, most: float) -> Secret:
     if low >= least and high <= most:
         return x
     below = (
-        f"; of what may be 0, {name} takes x + eps, and of either sign a / x is sign(x) * a /"
-        " absolute(x)"
+        ("; of what may be 0, it takes x + eps" + SIGNED * (low < 0.0 and name in QUOTIENTS))
         if low <= 0.0 < least
         else ""
     )

@@ -1,0 +1,51 @@
+"""Entries for which a function is not made, as the logarithm of what is negative: found in the
+clear, by who has them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import OutOfRangeError
+from .ranges import Interval
+from .wording import counted
+
+ROOM = 2.0**-10  # a part of a range, by which roundings may lead out of it
+
+
+def left(values: NDArray[np.float64], interval: Interval) -> NDArray[np.bool_]:
+    """Which entries lie outside, and further than roundings lead; above 0, not below half of the
+    low end."""
+    low, high = interval
+    room = ROOM * max(abs(low), abs(high))
+    least = low - (min(room, low / 2) if low > 0.0 else room)
+    return np.asarray((values < least) | (values > high + room))
+
+
+def phrase(values: NDArray[np.float64], interval: Interval, size: int) -> str:
+    """What these entries of so many are, in words: "2 of 6 entries are negative, 1 is 0"."""
+    low, high = interval
+    kinds = [
+        ("negative", (values < 0.0) & (low >= 0.0)),
+        ("0", (values == 0.0) & (low > 0.0)),
+        (f"below {low:.6g}", (values < low) & ((values > 0.0) | (low < 0.0))),
+        (f"above {high:.6g}", values > high),
+    ]
+    found = [(name, int(np.count_nonzero(which))) for name, which in kinds if which.any()]
+    (first, count), *rest = found
+    said = [f"{count:,} of {counted(size, 'entry', 'entries')} {_are(count)} {first}"]
+    return ", ".join([*said, *(f"{count:,} {_are(count)} {name}" for name, count in rest)])
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
+def fits(beside: str, values: NDArray[np.float64], interval: Interval, instead: str) -> None:
+    """OutOfRangeError for entries outside. `beside`: where a function is taken of them, and what
+    they are; instead: what it is made for."""
+    if (bad := left(values, interval)).any():
+        raise OutOfRangeError(
+            f"what a function is taken of{beside}: {phrase(values[bad], interval, values.size)};"
+            f" {instead}"
+        )
