@@ -9,6 +9,10 @@ closed form
 
 from the openings of the forward pass: three rounds (Ioffe and Szegedy, "Batch normalization", 2015,
 section 3).
+
+What is standardised may be in any unit: what is likely to be far from its mean, as features that
+nobody has scaled, is multiplied by a power of two first, so that the root keeps its digits. A
+variance counts as no less than 2^-18 then, in the unit that this makes.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ import numpy as np
 
 from ..arguments import flags, positive, ranges, sizes
 from ..errors import JobError
+from ..graph import Source, whole
 from ..ops import Secret, differentiated, rsqrt
 from ..ops.cotangents import weighted
 from ..ops.tensor import bounded
@@ -33,15 +38,19 @@ from .layer import LIMIT, Layer, Parameter, Scope
 # eps allows, of which it is far, a few layers of gradients would leave the ring
 NARROW = 16.0
 WIDEST = 1024.0  # what a running mean, and the root of a running variance, are taken to stay below
+USUAL = 128.0  # deviations up to this are standardised as they are
+LEAST_EPS = 2.0**-18  # what fixed point tells from 0
 
 
 def _standardised(x: Secret, axes: tuple[int, ...], eps: float) -> tuple[Secret, Secret, Secret]:
     """x̂, and the mean and the variance over the axes, which stay with length 1."""
     count = math.prod(x.shape[axis] for axis in axes)
+    far = x._node.likely.deviation
+    unit = 2.0 ** max(0, math.frexp(far / USUAL)[1]) if math.isfinite(far) else 1.0
     mean = x.mean(axes, keepdims=True)
-    away = x - mean
+    away: Any = x - mean if unit == 1.0 else (x - mean) * (1 / unit)
     variance = bounded((away * away).mean(axes, keepdims=True), 0.0, math.inf)
-    root = rsqrt(variance + eps)
+    root = rsqrt(variance + max(eps / unit**2, LEAST_EPS))
     reach = math.sqrt(count) + 0.01  # |x − mean| is at most √count deviations
     out = bounded(away * root, -reach, reach)
     out._node.spread, usual = Spread(0.0, 1.0), away._node.likely.rms
@@ -51,9 +60,22 @@ def _standardised(x: Secret, axes: tuple[int, ...], eps: float) -> tuple[Secret,
     def pull(n: int, g: Any) -> Any:
         flow: Any = weighted(out, g)
         rest = g - g.mean(axes, keepdims=True) - out * flow.mean(axes, keepdims=True)
-        return weighted(root, rest)
+        return weighted(root, rest) if unit == 1.0 else weighted(root, rest) * (1 / unit)
 
-    return differentiated(out, [x], pull), mean, variance
+    spread = variance if unit == 1.0 else variance * unit**2
+    return differentiated(out, [x], pull), mean, spread
+
+
+def _kept(x: Secret) -> None:
+    """JobError for features whose running means would leave their range at once."""
+    node = whole(x._node)
+    most = node.peak if isinstance(node.op, Source) else max(node.likely)
+    if WIDEST < most < math.inf:
+        raise JobError(
+            f"running means are kept within ±{WIDEST:g}, and features may be {most:.3g} here:"
+            f" divide them by 2^{math.ceil(math.log2(most / WIDEST))} or standardise them before,"
+            " and declare the range that they have then, or take LayerNorm, which keeps none"
+        )
 
 
 class _Norm(Layer):
@@ -63,7 +85,7 @@ class _Norm(Layer):
     eps: float
 
     def __post_init__(self) -> None:
-        ranges(self, 2.0**-18, 1.0, eps=self.eps)
+        ranges(self, LEAST_EPS, 1.0, eps=self.eps)
         positive(self, limit=self.limit)
 
     def _affine(self, shape: Shape, bias: bool = True) -> dict[str, Parameter]:
@@ -158,6 +180,7 @@ class BatchNorm1d(_Norm):
                 raise JobError(
                     "a batch of one value a feature has no variance; take a larger batch"
                 )
+            _kept(x)
             out, mean, variance = _standardised(x, axes, self.eps)
             part: Any = self.momentum
             rest: Any = None if part is None else 1.0 - part
