@@ -14,6 +14,7 @@ import numpy as np
 
 from .. import ops
 from ..errors import JobError
+from ..nn.normalisations import LEAST_EPS, unit
 from ..ops import Secret
 from ..ops.tensor import bounded
 from .operators import Value, interval, operator, secret, single
@@ -347,7 +348,9 @@ def instance_normalization(x: Value, scale: Value, bias: Value, *, epsilon: floa
 
 
 def _standardised(x: Secret, along: tuple[int, ...], epsilon: float) -> Secret:
-    away = x - x.mean(axis=along, keepdims=True)
+    away, own = x - x.mean(axis=along, keepdims=True), unit(x)
+    if own > 1.0:
+        away, epsilon = away * (1 / own), max(epsilon / own**2, LEAST_EPS)
     variance = (away * away).mean(axis=along, keepdims=True)
     found: Secret = away * ops.rsqrt(bounded(variance + epsilon, epsilon, math.inf))
     return found

@@ -42,15 +42,19 @@ USUAL = 128.0  # deviations up to this are standardised as they are
 LEAST_EPS = 2.0**-18  # what fixed point tells from 0
 
 
+def unit(x: Secret) -> float:
+    """The power of two, 1 at least, that x is divided by before it is standardised."""
+    far = x._node.likely.deviation
+    return 2.0 ** max(0, math.frexp(far / USUAL)[1]) if math.isfinite(far) else 1.0
+
+
 def _standardised(x: Secret, axes: tuple[int, ...], eps: float) -> tuple[Secret, Secret, Secret]:
     """x̂, and the mean and the variance over the axes, which stay with length 1."""
     count = math.prod(x.shape[axis] for axis in axes)
-    far = x._node.likely.deviation
-    unit = 2.0 ** max(0, math.frexp(far / USUAL)[1]) if math.isfinite(far) else 1.0
-    mean = x.mean(axes, keepdims=True)
-    away: Any = x - mean if unit == 1.0 else (x - mean) * (1 / unit)
+    own, mean = unit(x), x.mean(axes, keepdims=True)
+    away: Any = x - mean if own == 1.0 else (x - mean) * (1 / own)
     variance = bounded((away * away).mean(axes, keepdims=True), 0.0, math.inf)
-    root = rsqrt(variance + max(eps / unit**2, LEAST_EPS))
+    root = rsqrt(variance + max(eps / own**2, LEAST_EPS))
     reach = math.sqrt(count) + 0.01  # |x − mean| is at most √count deviations
     out = bounded(away * root, -reach, reach)
     out._node.spread, usual = Spread(0.0, 1.0), away._node.likely.rms
@@ -60,9 +64,9 @@ def _standardised(x: Secret, axes: tuple[int, ...], eps: float) -> tuple[Secret,
     def pull(n: int, g: Any) -> Any:
         flow: Any = weighted(out, g)
         rest = g - g.mean(axes, keepdims=True) - out * flow.mean(axes, keepdims=True)
-        return weighted(root, rest) if unit == 1.0 else weighted(root, rest) * (1 / unit)
+        return weighted(root, rest) if own == 1.0 else weighted(root, rest) * (1 / own)
 
-    spread = variance if unit == 1.0 else variance * unit**2
+    spread = variance if own == 1.0 else variance * own**2
     return differentiated(out, [x], pull), mean, spread
 
 

@@ -159,6 +159,20 @@ def test_a_graph_computes_what_onnx_says_for_any_number_of_rows(name, tmp_path):
     assert np.abs(simulate(job, inputs).results[1]["y"] - wanted).max() <= 2 * bound
 
 
+@pytest.mark.parametrize("operator", ["LayerNormalization", "InstanceNormalization"])
+def test_what_is_normalised_may_be_in_any_unit(operator, tmp_path):
+    width = 8 if operator == "LayerNormalization" else 3
+    constants = {"scale": np.ones(width, np.float32), "shift": normal(width)}
+    nodes = [node(operator, "x scale shift", "y")]
+    path = saved(graph_of(nodes, {"x": [4, 3, 8]}, {"y": [4, 3, 8]}, constants), tmp_path)
+    made = imported(path, ranges={"x": (0, 3e5)}, reveal="both")
+    job = job_of(made, tmp_path)
+    rng = np.random.default_rng(11)
+    for rows in (rng.uniform(0, 3e5, (4, 3, 8)), rng.choice([0.0, 3e5], (4, 3, 8))):
+        found = simulate(job, inputs_of(made, x=rows)).results[1]["y"]
+        assert np.abs(found - by_onnxruntime(path, x=rows)["y"]).max() <= 1e-3
+
+
 def test_a_model_for_one_row_takes_many_where_that_is_said(tmp_path):
     nodes = [node("Relu", "x", "a"), node("Reshape", "a target", "b"), node("MatMul", "b w", "y")]
     constants = {"target": np.int64([1, 6]), "w": normal(6, 2)}
