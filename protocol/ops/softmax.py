@@ -25,11 +25,13 @@ from typing import Any
 
 import numpy as np
 
+from ..correlations.exponentials import MOST_HIGH
 from ..errors import JobError
 from ..wording import counted
 from .axes import axes_of
 from .cotangents import weighted
 from .exponential import Exp, windowed
+from .functions import maximum
 from .gradient import differentiated
 from .inverses import log
 from .logsums import LARGEST_COARSE, LARGEST_FINE, WIDEST, joined, log_of_sum
@@ -39,6 +41,8 @@ from .tensor import Secret, bounded, concatenate, number, secret
 
 # e^(x − log 2), for x that rounding may take above 0, times two, which costs nothing
 LOG2 = 0.6931471805599453
+FURTHEST = -Exp(MOST_HIGH).reach  # what no window reaches
+NOTHING = -40.0  # e to this is less than 2^-57
 
 
 def logsumexp(z: Secret, axis: int = -1, keepdims: bool = False, accurate: bool = False) -> Secret:
@@ -46,9 +50,9 @@ def logsumexp(z: Secret, axis: int = -1, keepdims: bool = False, accurate: bool 
 
     Where max z − min z ≤ 48 is known (by what z is made of, an Input's range, or `within`), and k ≤
     1400: l = ⌈log2 k⌉ rounds, at most l · (1e-5 + 2^(−1−f)) off for f fraction bits up to 20.
-    Elsewhere by the maximum: its rounds and two more, three for k > 16; at most 2e-5 + 2^(4−f) off
-    as long as max z − min z ≤ 2000. For k > 64 also by `log`: another comparison, and at most 2e-5
-    + k·(3e-7 + 2^−f) + 2^(5−f) off.
+    Elsewhere by the maximum: its rounds and two more, three for k > 16, and those of a comparison
+    where max z − min z may be above 2000; at most 2e-5 + 2^(4−f) off. For k > 64 also by `log`:
+    another comparison, and at most 2e-5 + k·(3e-7 + 2^−f) + 2^(5−f) off.
 
     `accurate`: corrected, at most 1e-6 + l²·4e-7 + (k + 4)·2^−f off, in one round more (none by the
         maximum of k > 16).
@@ -214,8 +218,12 @@ def _by_maximum(x: Secret) -> Secret:
 
 
 def _exponentials(x: Secret, total: Secret, ready: bool = False) -> Secret:
-    """e^(x − total), total ≥ x but for rounding; `ready` to be multiplied."""
+    """e^(x − total), total ≥ x but for rounding; `ready` to be multiplied. Where x may be further
+    below than windows reach, what is far below is compared with that, and 0."""
     low, high = x._node.interval
     least = low - high - math.log(x.shape[-1]) - LOG2 - 0.25
-    parts = windowed(bounded(x - total - LOG2, least, 0.0), least, ready) * 2.0
+    away = bounded(x - total - LOG2, least, 0.0)
+    if least < FURTHEST:
+        away, least = maximum(away, NOTHING), NOTHING
+    parts = windowed(away, least, ready) * 2.0
     return bounded(parts, 0.0, 1.001)

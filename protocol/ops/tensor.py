@@ -354,7 +354,7 @@ class Secret:
         " condition, one, another)"
     )
     __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = refusing(
-        "has no // and %: divide by a public number with /"
+        "has no // and %: write x / y for the quotient; v.reveal(…, bits=0) reveals it rounded"
     )
     __divmod__ = __rdivmod__ = refusing("has no divmod: divide by a public number with /")
     __round__ = __trunc__ = __floor__ = __ceil__ = refusing(

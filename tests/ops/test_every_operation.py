@@ -127,7 +127,7 @@ def test_every_row_says_what_it_is():
 
 def test_the_command_prints_rows_of_the_page(capsys):
     assert main(["operations", "softplus", "--json"]) == 0
-    (row,) = map(json.loads, capsys.readouterr().out.splitlines())
+    row, _ = map(json.loads, capsys.readouterr().out.splitlines())
     assert (row["rounds"], row["sent"], row["dealt"], row["derivative"]) == (1, 8000, 256_000, True)
     assert 0.0 < row["error"] <= row["most_error"]
     assert main(["operations", "softplus"]) == 0

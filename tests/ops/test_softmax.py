@@ -101,6 +101,26 @@ def test_by_the_maximum_where_the_range_is_wide(k, peak, accurate):
     assert run.rounds == {2: 6, 10: 7, 20: 12}[k] + accurate + 1  # and the reveal
 
 
+@pytest.mark.parametrize("peak", [2000.0, 1e5])
+@pytest.mark.parametrize("accurate", [False, True])
+def test_what_no_window_of_exponents_reaches_counts_as_nothing(peak, accurate):
+    """And runs: the guard counted what is far below the largest."""
+
+    class Far(Job):
+        fraction_bits, iterations = 20, 0
+        z = Input("bob", (60, 5), -peak, peak)
+
+        def finish(self, v):
+            v.reveal(p=softmax(v.z, accurate=accurate), total=logsumexp(v.z, -1, True, accurate))
+
+    z = np.rint(classes(60, 5, peak) * 2**20) / 2**20
+    run = simulate(Far(), {"z": z})
+    assert not run.beyond
+    error = promised(5, 20, accurate, maximum=not accurate)
+    assert np.abs(run.results[0]["total"] - true_sum(z)).max() <= error
+    assert np.abs(run.results[0]["p"] - true_softmax(z)).max() <= error + 2.0**-19 + 5e-7
+
+
 def test_logits_that_are_a_product_take_no_round_more():
     """They are compared on the opening of the product, at the job's fraction bits."""
     x, w = np.random.default_rng(1).uniform(-4, 4, (2, 10, 10))
