@@ -4,7 +4,8 @@ What a node is off by has three parts (`Error`), which add up differently:
 
 * a *factor* that all of a tensor is multiplied by, which is what rounding a public number is: it is
   carried on by all that is linear, and is a part of a sum whatever that sums;
-* what is off by the same amount everywhere (a public number that is added), which adds up linearly;
+* what is off by the same amount everywhere (a public number that is added), which adds up linearly:
+  an input is rounded so, as entries may be equal;
 * deviations, of roundings that are unbiased and independent from entry to entry, so that those of a
   sum of N entries grow like √N. Those of two operands add up in quadrature where they share no
   source, and linearly where they do: the rounding of k enters k·(k·x) twice, the same way.
@@ -147,6 +148,8 @@ class _Roundings:
         op, scale, found = node.op, self.sizes.scales[node], self.found
         own = [found[use] for use in node.inputs]
         match op:
+            case Source() if self.bound != Bound.LIKELY:  # equal entries, equal roundings
+                return Error(0.0, Spread(2.0 ** -(scale + 1), 0.0))
             case Source() | Carry():
                 return self._rounded(node, NEAREST * 2.0**-scale)
             case Stored() | Test():  # what is kept is what a later run begins with
@@ -373,12 +376,13 @@ class _Drift:
         error = roundings._drifting(last)
         if not gain:
             return error.flat(0.0)
-        times, squares = _series(gain, steps), _series(gain * gain, steps)
+        squares = math.sqrt(_series(gain * gain, steps))
+        times = squares if label in self.returning else _series(gain, steps)
         width = last.interval[1] - last.interval[0]
         width = min(width, 2.0 * roundings._peak(last))
         drift = min(error.drift * times, max(error.drift, error.most * width))
-        deviation = error.spread.deviation * math.sqrt(squares)
-        if label not in self.returning and last in self.lasting:
+        deviation = error.spread.deviation * squares
+        if last in self.lasting and label not in self.returning:
             deviation += self.lasting[last].spread.deviation * times
         found = Error(0.0, Spread(error.spread.mean * times + drift, deviation), error.sources)
         first = graph.initial[label]

@@ -84,6 +84,9 @@ CASES = {
         repeated(200, lambda a, y, _: a * 0.999 + y * 0.001), x=(-1, 1, 0.9), y=(-1, 1, 0.977)
     ),
     "sums": Case(repeated(50, lambda a, y, _: a + 0.7 * y), x=UNIT, y=NEAR),
+    "a mean of equal entries": Case(
+        lambda x, y: np.mean(x) + 0 * y, x=(0, 1, 0.3 + 0.4 * 2.0**-20), y=UNIT
+    ),
     "a small factor": Case(lambda x, y: (x * 1e-3) * y, x=UNIT, y=(0, 1000, 999.9)),
     "steps of a small rate": Case(lambda w, x: w - 1e-7 * x, 2000, w=(-4, 4, 0.0), x=(-1, 1, 0.77)),
     "steps of a smaller one": Case(
