@@ -60,7 +60,7 @@ def test_what_a_layer_says_is_known_by_its_name_in_both_directions():
     step = {(part.name, part.where) for part in parts(found, Phase.STEP)}
     assert {
         ("add (16, 5)", "model.0, Dense"),
-        ("gate (16, 5)", "model.1, ReLU"),
+        ("choice (16, 5)", "model.1, ReLU"),
         ("matmul (16, 5)", "model.2, Dense"),  # of the gradient
         ("exp (16, 3)", "CrossEntropy"),
     } <= step

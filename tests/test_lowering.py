@@ -168,7 +168,7 @@ def test_every_opening_and_every_dealt_tensor_says_what_it_is_for():
         for register in code.dealt_registers
     }
     assert (
-        names <= {"matmul", "multiply", "truncate", "rescale"} and {"matmul", "multiply"} <= names
+        names <= {"matmul", "multiply", "truncate", "rounding"} and {"matmul", "multiply"} <= names
     )
 
 

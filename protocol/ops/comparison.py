@@ -117,11 +117,11 @@ class Mux(Secure):
     """
 
     whole: bool = False
-    name = "gate"
+    name = "choice"
 
     def shape(self, *shapes: Shape) -> Shape:
         if shapes[0] != shapes[1]:
-            raise JobError(f"gate of shapes {shapes[0]} and {shapes[1]}: they must be equal")
+            raise JobError(f"choice of shapes {shapes[0]} and {shapes[1]}: they must be equal")
         return shapes[0]
 
     def bounds(self, *uses: Node) -> Interval:

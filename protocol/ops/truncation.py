@@ -19,7 +19,7 @@ class Rescale(Secure):
     """x at `scale_out` fraction bits, by one exact truncation (one opening)."""
 
     scale_out: int
-    name = "rescale"
+    name = "rounding"
     keeps_scale = True
 
     def shape(self, *shapes: Shape) -> Shape:
