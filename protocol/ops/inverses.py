@@ -227,6 +227,9 @@ def sqrt(x: Secret) -> Secret:
     meaningless: the guard counts such x. The gradient, 1/(2√x), is that of `rsqrt`, which has none
     at 0.
     """
+    secret("sqrt", x)
+    if x._node.interval == (0.0, 0.0):
+        return x  # a deviation of one row
     n = _Normalised("sqrt", x)
     found = n.times_power(-0.5, n.function("sqrt", 1.0, n.top**0.5))
     out = n.result(found, 0.0 if n.zero else n.low**0.5, n.high**0.5)

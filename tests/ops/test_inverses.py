@@ -303,3 +303,14 @@ def test_an_inverse_that_is_0_of_what_is_small_costs_nothing_more(name, exact, l
     assert not out[~large].any()
     assert np.abs(out[large] * x[large] / (exact(x[large]) * x[large]) - 1).max() <= 1e-4
     assert run.rounds <= plain.rounds
+
+
+def test_the_deviation_of_one_row_is_0():
+    class OfOne(Job):
+        x = Input("bob", shape=(1, 3), low=-4, high=4)
+
+        def finish(self, v):
+            v.reveal(out=v.x.std(axis=0))
+
+    out = simulate(OfOne(), {"x": np.array([[1.0, -2.0, 4.0]])}).results[0]["out"]
+    assert np.array_equal(out, np.zeros(3))
