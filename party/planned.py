@@ -210,7 +210,7 @@ class Planned:
         rows.append(("in all", plan.rounds, 2 * plan.rounds, alice, bob, plan.dealt_bytes))
         for label, *counts in rows:
             table.add_row(label, *(f"{n:,}" for n in counts), end_section=label == LABELS[-1])
-        if Measurement.get(console, console.options.update(max_width=WIDEST), table).minimum <= (
+        if Measurement.get(console, console.options.update(max_width=WIDEST), table).maximum <= (
             console.width
         ):
             console.print(table)
