@@ -16,6 +16,8 @@ import pytest
 from loopback import dealing
 from nbclient import NotebookClient
 
+from party import plan
+from party.jobs.seed import Seed
 from party.local import free_address
 from party.program import PROGRAM
 
@@ -201,6 +203,15 @@ async def test_the_protocols_are_explained_by_what_is_true(tmp_path, monkeypatch
         r"^0 of [\d,]+ words are equal", printed, re.M
     )
     assert 0 < float(printed.partition("the largest error is ")[2].split()[0]) <= 1
+    counts = re.findall(r"opened: (\d+) words", printed) + re.findall(r"0 \((1, \d+)\)", printed)
+    assert counts == ["27", "6", "1, 14", "1, 4", "1, 1"]  # which the text adds up
+    assert "a ring of 256 bits, 192 of them behind the binary point" in printed
+
+
+def test_alice_is_told_of_everything_that_the_plan_reveals():
+    told = "".join(cell.source for cell in SHIPPED["alice"].cells if cell.cell_type == "markdown")
+    revealed = {line.split()[0] for line in plan(Seed).reveals}
+    assert "out_of_range" in revealed and all(name in told for name in revealed)
 
 
 @pytest.mark.system
