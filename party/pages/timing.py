@@ -116,12 +116,17 @@ def _opened(opens: Sequence[str], reveals: Sequence[str]) -> str:
 
 
 def other_links(planned: Planned) -> list[Child]:
-    plan = planned.plan
+    """The dealer's link is what it was stated to be, or like the one between the parties where it
+    was like that."""
+    plan, alike = planned.plan, planned.dealer_link == planned.link
     far = max(0.2, 1.25 * planned.link.rtt)
     distances = [far * n / 40 for n in range(41)]
 
+    def to_dealer(link: LinkShape) -> LinkShape:
+        return link if alike else planned.dealer_link
+
     def seconds(link: LinkShape) -> float:
-        return predict(plan, link, link).seconds
+        return predict(plan, link, to_dealer(link)).seconds
 
     stated = planned.predicted.seconds
     found = {
@@ -139,7 +144,7 @@ def other_links(planned: Planned) -> list[Child]:
         f" {span(min(min(each) for each in found.values()))} to {span(high)}."
     )
     rows = [
-        (name, str(shape), span(seconds(shape)))
+        (name, f"{shape}", f"{to_dealer(shape)}", span(seconds(shape)))
         for name, shape in PROFILES.items()
         if name != "none"
     ]
@@ -156,9 +161,12 @@ def other_links(planned: Planned) -> list[Child]:
             ),
             tag(
                 "figcaption",
-                "Curves are of bandwidths, the dealer's link like the one between the parties; the"
-                " dot is the stated link.",
+                "Curves are of bandwidths between the parties. The dealer's link"
+                f" {'is like theirs' if alike else f'stays {planned.dealer_link}'}; the dot is the"
+                " stated link.",
             ),
         ),
-        table("Other links", ("Link", "is", "takes"), rows, "ttn"),
+        table(
+            "Other links", ("Link", "between the parties", "to the dealer", "takes"), rows, "tttn"
+        ),
     ]

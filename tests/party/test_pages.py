@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 from html.parser import HTMLParser
+from xml.etree import ElementTree
 
 import pytest
 from plan_jobs import line
@@ -20,6 +21,7 @@ from party.pages.markup import page, tag, write
 from party.pages.plan import plan_page, save
 from party.planned import ELSEWHERE
 from protocol.channel import LinkShape
+from protocol.channel.shaping import PROFILES
 from protocol.cost import Network
 from protocol.errors import ConfigError
 from protocol.predict import predict
@@ -114,6 +116,32 @@ def test_one_plan_over_one_link_takes_one_time_wherever_it_is_said(network):
     chosen = f"What is taken was chosen for {found.plan.traced.network}."
     elsewhere = network == Network()
     assert chosen in read.text and (ELSEWHERE in read.text) == (ELSEWHERE in said) == elsewhere
+
+
+@pytest.mark.parametrize("rate", [100e6, 1e9])
+def test_other_links_are_between_the_parties_and_every_row_shows_the_dealers(rate):
+    """What is dealt takes most of this run, so that a dealer's link that was slowed down without a
+    word would make every other link look slow."""
+    link, dealer = LinkShape(0.04, 0.0, 100e6), LinkShape(0.04, 0.0, rate)
+    found = plan("mlp", iterations=100, network=Network(0.04, 100e6, 1e9)).over(link, dealer)
+    kept, rows = rate == 1e9, dict[str, list[str]]()
+    page = ElementTree.fromstring(
+        next(text for text in re.findall("<table>.*?</table>", plan_page(found)) if "ocean" in text)
+    )
+    for row in page.iter("tr"):
+        name, *cells = ("".join(each.itertext()) for each in row)
+        rows[name] = cells
+    assert rows.keys() == {"Link", *PROFILES} - {"none"}
+    for name, (own, third, takes) in rows.items():
+        if name != "Link":
+            shape = PROFILES[name]
+            to_dealer = dealer if kept else shape
+            assert (own, third) == (f"{shape}", f"{to_dealer}")
+            assert takes == span(predict(found.plan, shape, to_dealer).seconds)
+    faster = predict(found.plan, PROFILES["continent"], dealer).seconds
+    assert not kept or faster < found.predicted.seconds
+    dot = f"stays {dealer}" if kept else "is like theirs"
+    assert f"The dealer's link {dot}" in Reader(plan_page(found)).text
 
 
 @pytest.mark.parametrize("iterations", [100, 10_000])
