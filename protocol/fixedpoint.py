@@ -67,7 +67,7 @@ def decode(words: Words, scale: int, limbs: int, bits: int) -> Array:
 SAMPLE = 8  # rows from which on a mean and a deviation say something
 ALIKE = 16.0  # the largest entries of columns that one factor scales well
 # where a range is declared, in words
-DECLARED = "low and high of an Input, limit of a layer"
+DECLARED = "low and high of an Input, limit of a layer or a loss"
 STANDARD = "subtract from every column its mean, and divide it by its standard deviation"
 
 
@@ -124,8 +124,11 @@ def _check_rows(what: str, array: NDArray[Any], row_sum: float) -> None:
             f"{what} has rows that do not add up to {row_sum:g}, as is declared of them:"
             f" {np.count_nonzero(bad):,} of {bad.size:,}, the first at position {_first(bad)};"
             + (
-                " a row of labels has a 1 for its class and 0 elsewhere, or a share of 1 for each"
-                " class: leave out rows without a class, and divide others by their sum"
+                " numbers of classes become one-hot rows where y is declared as Labels(…,"
+                " classes=…), or by np.eye(classes)[y] before they are brought"
+                if row_sum == 1.0 and (array.ndim == 1 or array.shape[-1] == 1)
+                else " a row of labels has a 1 for its class and 0 elsewhere, or a share of 1 for"
+                " each class: leave out rows without a class, and divide others by their sum"
                 if row_sum == 1.0
                 else " mend the rows, or declare no row_sum in the job"
             )

@@ -108,8 +108,9 @@ class LeastSquares(Supervised):
         )
         if self.held_out:
             x, y = self.split(v, held_out=True)
-            y = within((y - my if self.fit_intercept else y) * unsize, -REACH, REACH)
-            self.told(v, "r2", r2=r2(self._standing(v, x), y))
+            if self.learner("r2") != "none":
+                y = within((y - my if self.fit_intercept else y) * unsize, -REACH, REACH)
+                self.told(v, "r2", r2=r2(self._standing(v, x), y))
             self.told(v, "scores", scores=self.forward(v, x))
         elif self.learner("weights") == "none" and not self.kept:
             raise JobError(

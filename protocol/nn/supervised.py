@@ -15,6 +15,7 @@ from ..ops import Secret, take
 from ..prg import agreed, keystream
 from ..tables import Table
 from ..variables import TO
+from ..wording import counted
 from .losses import Loss
 
 
@@ -45,9 +46,19 @@ class Supervised(Job):
         return np.sort(order[round(self.held_out * rows) :])
 
     def split(self, v: Variables, held_out: bool) -> tuple[Secret, Secret]:
-        """The rows for training, or those held out, of v.x and v.y; all where none is held out."""
+        """The rows for training, or those held out, of v.x and v.y; all where none is held out.
+        JobError where a part is, and one of the two has no row."""
         rows = v.x.shape[0]
         mine = self.training_rows(rows)
+        if self.held_out and len(mine) == (rows if held_out else 0):
+            raise JobError(
+                f"held_out = {self.held_out:g} of {counted(rows, 'row')} is"
+                + (
+                    f" no row: held_out = {1 / rows:.2g} is one"
+                    if held_out
+                    else " all of them: none is left to learn from"
+                )
+            )
         if len(mine) == rows:
             return v.x, v.y
         if held_out:

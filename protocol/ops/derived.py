@@ -254,6 +254,6 @@ def _outcomes(name: str, *values: Any) -> None:
     for value in values:
         if not is_binary(value._node):
             raise JobError(
-                f"{name} takes outcomes of comparisons, not {value!r}: write np.{name}(x > 0) and"
-                " the like"
+                f"{name} takes outcomes of comparisons, not {value!r}: write"
+                f" np.{name}({', '.join(f'{x} > 0' for x in 'xy'[: len(values)])}) and the like"
             )

@@ -149,7 +149,7 @@ def _positive(name: str, x: Secret, least: float, most: float) -> Secret:
     ends = [f"2^{math.log2(end):.3g}" if end else "0" for end in (least, most)]
     low, high = max(low, least), min(high, most)
     x._graph.assume(
-        f"what {name} is taken of, {x._node.op.name} of shape {x.shape}, is assumed to stay in"
+        f"what {name} is taken of ({x._node.op.name} of shape {x.shape}) is assumed to stay in"
         f" [{low:g}, {high:g}]{lower}"
     )
     instead = f"{name} is made for [{ends[0]}, {ends[1]}]{below}"

@@ -192,6 +192,12 @@ def test_r2_is_that_of_scikit_learn(deviation):
     assert float(run.results[0]["r2"]) == pytest.approx(metrics.r2_score(y, z), abs=5e-3)
 
 
+def test_r2_is_of_several_rows():
+    z = np.ones((1, 1))
+    with pytest.raises(JobError, match="r2 is of two rows held out or more"):
+        secure(lambda z, y: {"r2": r2(z, y)}, z, z)
+
+
 def test_accuracy_of_one_axis_is_that_of_its_entries():
     def finish(self, v):
         v.reveal(accuracy=accuracy(v.z, v.y), auc=auc(v.z, v.y))
@@ -310,6 +316,12 @@ def test_what_does_not_fit_is_said():
     shapes = {name: array.shape for name, array in drawn(job).items()}
     with pytest.raises(JobError, match="held out from training"):
         trace(job, shapes)
+    for part, says in [
+        (0.001, r"held_out = 0.001 of 120 rows is no row: held_out = 0.0083 is one"),
+        (0.999, r"held_out = 0.999 of 120 rows is all of them: none is left to learn from"),
+    ]:
+        with pytest.raises(JobError, match=says):
+            trace(type("Other", (Blobs,), {"held_out": part})(), shapes)
 
     for attributes, says in [
         ({"early": EarlyStop("acuracy")}, "'acuracy'.: the metrics of this training are accuracy"),

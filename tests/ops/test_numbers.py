@@ -298,6 +298,7 @@ PICTURE, KERNEL = np.ones((1, 1, 4, 4)), np.ones((1, 1, 2, 2))
         (lambda x: np.sin(x), "polynomial"),
         (lambda x: np.where(x > 0), "multiply by the outcome"),
         (lambda x: np.any(x), r"write np.any\(x > 0\)"),
+        (lambda x: np.logical_and(x, x > 1), r"write np.logical_and\(x > 0, y > 0\) and"),
         (lambda x: np.logical_xor(x > 0, x > 1), r"a \+ b - 2 \* a \* b"),
         (lambda x: np.linalg.norm(x, 2), "ord=2 is not offered"),
         (lambda x: conv2d(PICTURE * x[0, 0], np.ones((3, 1, 2, 2)), np.zeros(3)), "bias=b"),

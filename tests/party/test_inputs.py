@@ -17,6 +17,7 @@ from sentences import rejected
 from party.given import Given, assigned
 from party.inputs import default_tensor, own_inputs
 from protocol.errors import ConfigError, DataError, JobError, MpcError
+from protocol.fixedpoint import check
 from protocol.jobs import Input, Job
 from protocol.labels import Labels
 from protocol.nn import CrossEntropy, Dense, Training
@@ -411,6 +412,13 @@ def test_rows_of_labels_are_checked_by_their_owner(job: Any, name: str) -> None:
     assert bring([[0.33, 0.33, 0.33]] * 4).shape == (4, 3)
     sentence = [f"tensor {name}", "2 of 4, the first at position (1,)", "divide others by"]
     rejected(DataError, lambda: bring(rows * [[1], [0], [1], [0.5]]), sentence)
+
+
+@pytest.mark.parametrize("shape", [(3,), (3, 1)])
+def test_numbers_of_classes_are_no_rows_of_labels(shape: tuple[int, ...]) -> None:
+    numbers = np.array([0.0, 1.0, 2.0]).reshape(shape)
+    sentence = ["tensor y", "numbers of classes become one-hot rows", "np.eye(classes)[y]"]
+    rejected(DataError, lambda: check("y", numbers, 0, 2, row_sum=1.0), sentence)
 
 
 def test_what_rows_add_up_to_is_of_rows_of_one_party() -> None:
