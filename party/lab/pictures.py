@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
@@ -48,11 +49,16 @@ def times(job: str, cells: Sequence[Measurement], rounds: int) -> Figure:
     figure, axes = _sheet(f"{job}: what latency costs", 6.8, 4.6)
     rtts = sorted({1e3 * cell.link.rtt for cell in cells})
     for (rate, own), (marker, line, size) in zip(_by_rate(cells), _styles(cells), strict=True):
+        near, far = (1e3 * own[n].link.rtt for n in (0, -1))
+        there = [1e3 * cell.link.rtt for cell in own]
+        # between cells time grows evenly with distance, which on these axes is no straight line
+        line_at = np.union1d(there, np.linspace(near, far, 200))
         axes.plot(
-            [1e3 * cell.link.rtt for cell in own],
-            [1e3 * cell.per_iteration for cell in own],
+            line_at,
+            np.interp(line_at, there, [1e3 * cell.per_iteration for cell in own]),
             line,
             color="black",
+            markevery=np.searchsorted(line_at, there).tolist(),
             marker=marker,
             markersize=size,
             markerfacecolor="white",
@@ -77,8 +83,8 @@ def times(job: str, cells: Sequence[Measurement], rounds: int) -> Figure:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     _plain(axes, "y")
     axes.set_xlim(-0.06 * smallest if rtts[0] == 0 else 0.9 * rtts[0], 1.12 * rtts[-1] or 1)
-    axes.set_xlabel("round-trip time, ms")
-    axes.set_ylabel("time per iteration, ms")
+    axes.set_xlabel("round-trip time, ms" + (", logarithmic" if len(rtts) > 1 else ""))
+    axes.set_ylabel("time per iteration, ms, logarithmic")
     axes.grid(True, which="major", color="0.85", linewidth=0.6)
     axes.legend(title="bandwidth", frameon=False, handlelength=3.5)
     return figure

@@ -1,5 +1,5 @@
 """Pictures for a page: tables with bars in them, the messages of a protocol on a time line, curves
-over a logarithmic or even axis.
+over even axes.
 
 Colours come from the page's style, so that a picture is light or dark as the page is. Every picture
 says in words what it shows.
@@ -180,22 +180,6 @@ def even(name: str, low: float, high: float, write: Callable[[float], str] = "{:
     """An axis on which equal differences are equal lengths."""
     far = high - low or 1.0
     return Axis(name, lambda value: (value - low) / far, ticks(low, high, 8), write)
-
-
-def logarithmic(
-    name: str, values: Sequence[float], write: Callable[[float], str] = "{:g}".format
-) -> Axis:
-    """An axis on which equal ratios are equal lengths, with room for `values`, all above 0."""
-    low, high = math.log10(min(values)) - 0.06, math.log10(max(values)) + 0.06
-    steps = (1.0, 2.0, 5.0) if high - low < 2.5 else (1.0,)
-    powers = range(math.floor(low), math.ceil(high) + 1)
-    marks = [
-        step * 10.0**power
-        for power in powers
-        for step in steps
-        if low <= math.log10(step * 10.0**power) <= high
-    ]
-    return Axis(name, lambda value: (math.log10(value) - low) / (high - low), marks, write)
 
 
 def curves(

@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element
 
 from protocol.wording import counted, size, span
 
-from .charts import Curve, bar, curves, even, key, logarithmic, table
+from .charts import Curve, bar, curves, even, key, table
 from .markup import Child, page, tag, write
 
 Row = Mapping[str, Any]
@@ -53,6 +53,8 @@ def lab_page(found: Mapping[str, Any]) -> str:
 
 
 def _times(cells: Sequence[Row], rounds: int) -> list[Child]:
+    """The axes are even: between two cells time grows evenly with distance, so the lines that join
+    them are what would be measured there."""
     values = [cell["iteration_ms"] for cell in cells]
     far = max(cell["rtt_ms"] for cell in cells)
     lines = [
@@ -63,15 +65,13 @@ def _times(cells: Sequence[Row], rounds: int) -> list[Child]:
         f"Milliseconds per iteration, from {min(values):g} to {max(values):g}, against round-trip"
         f" times up to {far:g} ms."
     )
-    floor = [(cell["rtt_ms"], rounds * cell["rtt_ms"] / 2) for cell in cells if cell["rtt_ms"]]
-    if len({rtt for rtt, _ in floor}) > 1:
-        lines.append(Curve("latency alone", sorted(set(floor))))
-        values += [value for _, value in floor]
+    words, high = said, max(values)
+    if far:
+        lines.append(Curve("latency alone", [(0.0, 0.0), (far, rounds * far / 2)]))
+        words = f"Latency alone: {counted(rounds, 'round')} of half a round trip each."
+        high = max(high, rounds * far / 2)
     picture = curves(
-        lines, even("round-trip time, ms", 0.0, far), logarithmic("ms per iteration", values), said
-    )
-    words = (
-        f"Latency alone: {counted(rounds, 'round')} of half a round trip each." if floor else said
+        lines, even("round-trip time, ms", 0.0, far), even("ms per iteration", 0.0, high), said
     )
     return [tag("h2", "Time per iteration"), tag("figure", picture, tag("figcaption", words))]
 

@@ -10,11 +10,13 @@ import subprocess
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 from plan_jobs import line
 from rich.console import Console
 
 from party import plan
+from party.lab.cells import Measurement
 from party.pages.charts import WIDTH, Curve, curves, even
 from party.pages.lab import lab_page
 from party.pages.markup import page, tag, write
@@ -212,6 +214,43 @@ def test_the_laboratory_has_a_page_too():
     ):
         assert words in read.text
     assert not read.all("script") and len(read.all("svg")) == 1
+    # both axes are even, so that what stands half-way on a line is half-way between its ends
+    (floor,) = (each for each in read.all("polyline") if len(_points(each)) == 2)
+    measured = _points(next(each for each in read.all("polyline") if len(_points(each)) == 3))
+    (left, low), (right, high) = _points(floor)  # (0, 0) and (80 ms, 2 rounds of 40 ms)
+    for (x, y), rtt in zip(measured, (0.0, 20.0, 80.0), strict=True):
+        assert x == pytest.approx(left + (right - left) * rtt / 80, abs=0.02)
+        assert y == pytest.approx(low + (high - low) * (rtt + 1) / 80, abs=0.02)
+
+
+def test_the_laboratorys_picture_joins_cells_by_what_would_be_measured_between_them():
+    pytest.importorskip("matplotlib")
+    from party.lab.pictures import times
+
+    nothing = dict.fromkeys(
+        ("computed", "waited_for_peer", "waited_for_material", "predicted_seconds"), 0.0
+    )
+    cells = [
+        Measurement(
+            link=LinkShape(rtt),
+            dealer=LinkShape(),
+            iterations=1,
+            seconds=1.0,
+            per_iteration=rtt + 1e-3,
+            predicted_per_iteration=1.0,
+            **nothing,
+        )
+        for rtt in (0.0, 0.02, 0.08)
+    ]
+    (axes,) = times("job", cells, 2).axes
+    x, y = (np.asarray(each, float) for each in axes.lines[0].get_data())
+    assert x.size > 100 and np.abs(y - (x + 1)).max() < 1e-9
+    assert [x[at] for at in axes.lines[0].get_markevery()] == pytest.approx([0, 20, 80])
+    assert axes.get_yscale() == "log" and "logarithmic" in axes.get_ylabel()
+
+
+def _points(line: dict[str, str | None]) -> list[tuple[float, ...]]:
+    return [tuple(map(float, each.split(","))) for each in (line["points"] or "").split()]
 
 
 def test_a_curve_has_its_name_behind_it_in_its_colour_however_long():
