@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,26 @@ from .formats.frames import Frame, frame_of, read
 from .formats.preparation import Fitted
 from .given import Given, handed
 from .loading import checked
+
+
+class UnknownParameter(ConfigError, ValueError):
+    """A parameter that an estimator does not have; a ValueError too, as in scikit-learn."""
+
+
+class NotFitted(ConfigError, ValueError, AttributeError):
+    """Of an estimator that has no model yet: what scikit-learn's NotFittedError is, which
+    `not_fitted` adds."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return not_fitted, (str(self),)
+
+
+def not_fitted(text: str) -> NotFitted:
+    """The error for an estimator without a model; scikit-learn's too where that has been imported,
+    since nobody else can ask for it by name."""
+    known = getattr(sys.modules.get("sklearn.exceptions"), "NotFittedError", None)
+    kind = type("NotFitted", (NotFitted, known), {}) if known else NotFitted
+    return kind(text)  # type: ignore[no-any-return]
 
 
 class _Made(Job):

@@ -25,7 +25,7 @@ from protocol.preparation import Step
 from protocol.tables import BOTH, Table
 
 from .api import Party
-from .estimating import check_kind, check_rows, made, names_of, seen
+from .estimating import UnknownParameter, check_kind, check_rows, made, names_of, not_fitted, seen
 from .estimating import given as given_to
 from .formats.job_choices import steps
 from .formats.job_schema import Wrong
@@ -55,7 +55,8 @@ class Estimator:
     features: names of columns, or how many there are, of `owner`, "alice", "bob", or "both" for
         rows of both; {"alice": […], "bob": […]} for columns of both; None for all columns but the
         target. target: the column that is learnt, {"bob": "default"} where it is not the owner's.
-        key: the column of ids by which rows are matched, or match="order". steps: preparation, as
+        key: the column of ids by which rows are matched, {"alice": "patient", "bob": "pid"} where
+        they call it differently, or match="order". steps: preparation, as
         in a job's file ("standardise") or of `protocol.tables`. session: a `Party`, or "simulate".
         All the rest are parameters of the job of this name.
     """
@@ -86,10 +87,10 @@ class Estimator:
         return {name: getattr(self, name) for name in self._defaults}
 
     def set_params(self, **parameters: Any) -> Self:
-        """ConfigError for one that there is not."""
+        """UnknownParameter, a ConfigError and a ValueError, for one that there is not."""
         for name, value in parameters.items():
             if name not in self._defaults:
-                raise ConfigError(
+                raise UnknownParameter(
                     f"{type(self).__name__} has no parameter {name}{nearest(name, self._defaults)}"
                     f" (it has: {', '.join(self._defaults)})"
                 )
@@ -154,7 +155,7 @@ class Estimator:
 
     def _fitted(self, name: str) -> Any:
         if not hasattr(self, name):
-            raise ConfigError(f"this {type(self).__name__} has no model yet; call fit first")
+            raise not_fitted(f"this {type(self).__name__} has no model yet; call fit first")
         return getattr(self, name)
 
     def _session(self, session: Session | None) -> Session:
@@ -190,6 +191,8 @@ class Estimator:
             else (None, given["target"])
         )
         whose = whose or (owner if owner in owners else next(iter(owners)))
+        key = given["key"]
+        keys = key if isinstance(key, Mapping) else dict.fromkeys(ROLES, key)
         if (
             features is None
             and alone
@@ -198,24 +201,25 @@ class Estimator:
         ):
             owners = {
                 owner: (
-                    [name for name in names if name not in (column, given["key"])]
+                    [name for name in names if name not in (column, keys.get(owner))]
                     if names
                     else np.shape(x)[1]
                 )
             }
-        rows: dict[str, Any] = {"rows": BOTH} if "both" in owners else {"key": given["key"]}
+        role, of = next(iter(owners.items()))
         body: dict[str, Any] = {name: value for name, value in given.items() if name not in DATA}
         for name, value in body.items():
             check_kind(f"{type(self).__name__}({name}={value!r})", value, self._defaults[name])
         body["x"] = (
-            Table(columns=owners["both"], steps=done, **rows)
+            Table(columns=owners["both"], steps=done, rows=BOTH)
             if "both" in owners
             else (
-                Table(**owners, match=given["match"], steps=done, **rows)
+                Table(**owners, match=given["match"], steps=done, key=key)
                 if len(owners) == 2
-                else Table(*next(iter(owners.items())), steps=done, **rows)
+                else Table(role, of, steps=done, key=keys.get(role))
             )
         )
+        rows: dict[str, Any] = {"rows": BOTH} if "both" in owners else {"key": keys.get(whose)}
         body["y"] = self._outcome(None if "both" in owners else whose, column, x, y, rows, body)
         if issubclass(self.kind, MultilayerPerceptron):
             width = body["x"].shape[1]

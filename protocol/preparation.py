@@ -16,6 +16,7 @@ from datetime import date
 from fnmatch import fnmatchcase
 from typing import ClassVar
 
+from .arguments import flags
 from .errors import JobError
 
 Names = tuple[str, ...]
@@ -150,6 +151,7 @@ class Fill(Step):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        flags(self, indicator=self.indicator)
         if set(self.columns) & {"mean", "median", "constant"} and self.how == "mean":
             raise JobError(
                 f"Fill({self.columns[0]!r}): the columns come first; write"
@@ -182,6 +184,7 @@ class OneHot(Step):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        flags(self, drop_first=self.drop_first)
         if isinstance(self.categories, str) or not isinstance(self.categories, Iterable):
             raise JobError(
                 f"OneHot(categories={self.categories!r}): a list of them, as in categories=['no',"

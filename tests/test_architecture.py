@@ -17,8 +17,8 @@ MOST_LINES = 440  # of at most 100 columns
 # package.
 ORDER = [
     ("errors", "files", "limits", "ranges", "schedule", "wording"),
-    ("arguments", "domains", "kernels", "origin", "preparation"),
-    ("ring",),
+    ("arguments", "domains", "kernels", "origin"),
+    ("preparation", "ring"),
     ("prg", "fixedpoint"),
     ("views",),
     ("structural",),

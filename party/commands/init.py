@@ -20,10 +20,13 @@ from protocol.estimators import (
 from protocol.estimators.networks import MultilayerPerceptron
 from protocol.files import durable
 from protocol.jobs import ROLES
+from protocol.parsers import yes_or_no
 
 from ..formats.job_schema import LEARNERS
 from ..formats.job_toml import job_from
 from ..loading import checked, parameters
+
+WANTED = {bool: "yes or no", int: "a whole number", float: "a number", str: "a text"}
 
 
 def run(settings: Config) -> int:
@@ -130,7 +133,8 @@ def composed(settings: Config) -> str:
         "steps",
         "Preparation of columns, in order: fill, standardise, min-max, log1p; of one alone,"
         " one-hot:NAME, days:NAME, fill:NAME; or none",
-        "standardise" if where and "both" not in columns else "none",
+        # means of groups are asked for in the columns' own units
+        "standardise" if where in ("label", "target") and "both" not in columns else "none",
         _steps,
     )
     if steps:
@@ -262,13 +266,10 @@ def _typed(kind: Any, given: Mapping[str, str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, text in given.items():
         try:
-            found[name] = {bool: lambda t: t in ("yes", "true", "on")}.get(
-                type(known.get(name)), type(known.get(name, ""))
-            )(text)
-        except ValueError:
-            raise ConfigError(
-                f"--param {name}={text}: a {type(known[name]).__name__} is needed"
-            ) from None
+            kind_of = type(known.get(name, ""))
+            found[name] = yes_or_no(text) if kind_of is bool else kind_of(text)
+        except (ValueError, ConfigError):
+            raise ConfigError(f"--param {name}={text}: {WANTED[kind_of]} is needed") from None
     return found
 
 

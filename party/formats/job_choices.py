@@ -74,6 +74,9 @@ def named(
             raise Wrong(
                 [*path, option], f"{name!r} takes no such option{nearest(option, known)}{said}"
             )
+    for each in fields:
+        if type(each.default) is bool and type(options.get(each.name, False)) is not bool:
+            raise Wrong([*path, each.name], f"is true or false, as in {each.name} = true")
     try:
         return kinds[name](**more, **options)
     except (JobError, TypeError, ValueError) as error:

@@ -7,6 +7,7 @@ from test_job_toml import NETWORK, loaded
 
 from protocol.errors import JobError
 from protocol.nn import Adam, BinaryCrossEntropy, CosineAnnealingLR, EarlyStop, Huber
+from protocol.preparation import Fill, OneHot
 
 TRAINED = """
 [rows]
@@ -44,6 +45,26 @@ def test_an_optimiser_its_schedule_and_who_learns_which_metric(tmp_path):
         JobError, match=r"job\.toml:15: train\.optimiser\.rate: 'adam' takes no such option"
     ):
         loaded(tmp_path, TRAINED.replace("lr = 0.05", "rate = 0.05"))
+
+
+@pytest.mark.parametrize(
+    ("step", "option"),
+    [
+        ("{ do = 'fill', indicator = 'no' }", "indicator"),
+        ("{ do = 'fill', indicator = 0 }", "indicator"),
+        (
+            "{ do = 'one-hot', columns = 'a', categories = [1, 2], drop_first = 'false' }",
+            "drop_first",
+        ),
+    ],
+)
+def test_a_choice_of_true_or_false_takes_no_text(step, option, tmp_path):
+    with pytest.raises(JobError, match=f"steps.{option}: is true or false, as in {option} = true"):
+        loaded(tmp_path, TRAINED.replace("[model]", f"steps = [{step}]\n[model]"))
+    with pytest.raises(JobError, match="Fill: indicator is True or False, not 'no'"):
+        Fill(indicator="no")
+    with pytest.raises(JobError, match="OneHot: drop_first is True or False, not 1"):
+        OneHot("a", drop_first=1)
 
 
 def test_a_loss_takes_its_options(tmp_path):

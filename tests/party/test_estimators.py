@@ -13,6 +13,7 @@ from loopback import dealing
 
 import party
 from party import LinearRegression, LogisticRegression, MLPClassifier, MLPRegressor, Party, Ridge
+from party.estimating import NotFitted
 from protocol.errors import ConfigError, DataError
 
 linear_model = pytest.importorskip("sklearn.linear_model")
@@ -269,6 +270,47 @@ def test_a_target_with_gaps_or_of_one_class_is_said_and_classes_are_read_from_a_
         LogisticRegression().fit(X, np.zeros(len(X)), session="simulate")
     with pytest.raises(DataError, match="C is a parameter of the job LogisticRegression and no"):
         party.simulate("logistic-regression", x=X, y=SIGNAL > 0, C=2.0)
+
+
+@pytest.mark.parametrize("owners", ["both", "one"])
+def test_columns_of_ids_may_have_a_name_at_each(owners):
+    """Of columns of both, and of columns of one with the other's target."""
+    table = pd.DataFrame(X, columns=["a", "b", "c"]).assign(pid=range(90), patient=range(90), y=Y)
+    features = {"alice": ["a", "b"], "bob": ["c"]} if owners == "both" else {"alice": ["a", "b"]}
+    given = {
+        "features": features,
+        "target": {"bob": "y"},
+        "classes": ["no", "yes"],
+        "weights": "both",
+        "session": "simulate",
+    }
+    fit = LogisticRegression(key={"alice": "pid", "bob": "patient"}, **given).fit(table)
+    same = LogisticRegression(key="pid", **given).fit(table)
+    assert fit.coef_ == pytest.approx(same.coef_, abs=1e-3)
+    count = sum(map(len, features.values()))
+    best = linear_model.LogisticRegression().fit(X[:, :count], Y)
+    assert fit.coef_ == pytest.approx(best.coef_, abs=2e-2)
+    ridge = Ridge(
+        features=features, target={"bob": "z"}, key={"alice": "pid", "bob": "patient"},
+        weights="both", session="simulate",
+    ).fit(table.assign(z=SIGNAL))  # fmt: skip
+    assert ridge.coef_ == pytest.approx(
+        linear_model.Ridge().fit(X[:, :count], SIGNAL).coef_, abs=1e-2
+    )
+
+
+def test_errors_are_those_that_scikit_learn_has():
+    exceptions = pytest.importorskip("sklearn.exceptions")
+    with pytest.raises(exceptions.NotFittedError) as unfitted:
+        Ridge(session="simulate").predict(X)
+    assert isinstance(unfitted.value, ConfigError)
+    again = pickle.loads(pickle.dumps(unfitted.value))  # noqa: S301
+    assert isinstance(again, exceptions.NotFittedError) and str(again) == str(unfitted.value)
+    with pytest.raises(ValueError, match="Ridge has no parameter foo") as unknown:
+        Ridge().set_params(foo=1)
+    assert isinstance(unknown.value, ConfigError)
+    without = NotFitted("no model")
+    assert isinstance(without, ValueError) and isinstance(without, AttributeError)
 
 
 def test_they_are_part_of_the_library():

@@ -48,6 +48,13 @@ def test_what_is_written_plans_at_once(estimator, tmp_path, capsys, monkeypatch)
     assert "It reveals" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("estimator", ["statistics", "group-statistics"])
+def test_a_mean_is_of_the_columns_as_they_are(estimator, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["init", "--estimator", estimator, "--yes", *OPTIONS[estimator].split()]) == 0
+    assert "steps" not in Path("job.toml").read_text()
+
+
 def test_questions_are_asked_again_until_the_answer_can_be_used(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "stdin", Terminal("logistic\nstatistics\n\nx, y\n\ncarol\nbob\n"))
@@ -87,6 +94,11 @@ def test_questions_are_asked_again_until_the_answer_can_be_used(tmp_path, capsys
             "--estimator cnn-classifier --bob 64 --label bob:d --classes 2 --yes",
             "model.input_shape: is channels, height and width",
         ),
+        (
+            "--bob a --label bob:l --classes p,q --param fit_intercept=ture",
+            "--param fit_intercept=ture: yes or no is needed",
+        ),
+        ("--bob a --label bob:l --classes p,q --param C=x", "--param C=x: a number is needed"),
         ("--out job.txt", "ends in .toml"),
         ("--estimator lasso", "'lasso' is no estimator"),
     ],
