@@ -3,9 +3,11 @@ the clear, simulate it."""
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,6 +31,7 @@ from .keyed import all_inputs
 from .loading import AnyJob, any_job, blame
 from .planned import Planned, planned
 from .result import Result
+from .shared import SharedModel, begin, keeping
 from .view import RunView
 
 # what is drawn is no secret here, and drawn alike by each, so that results can be compared
@@ -42,6 +45,8 @@ def plan(
     *,
     iterations: int | None = None,
     reveal: str | None = None,
+    keep: bool = False,
+    model: SharedModel | str | Path | None = None,
     guard: bool = True,
     network: Network = LAN,
     link: str | None = None,
@@ -52,9 +57,16 @@ def plan(
     some shapes the job knows itself.
 
     `link`, as "rtt=40ms,bandwidth=100mbit" or "ocean", is what the prediction is for; `network` is
-    what is planned for. ConfigError for a shape that is not known.
+    what is planned for. `keep` and `model` are those of the run (`Party.run`). ConfigError for a
+    shape that is not known, ShareError for a model of another job.
     """
-    work, given = any_job(job), handed(data, tensors)
+    work, given = copy.copy(any_job(job)), handed(data, tensors)
+    half = SharedModel.read(model) if isinstance(model, (str, Path)) else model
+    work.kept = ()
+    if keep:
+        keeping(work)
+    if half is not None:
+        begin(work, half)
     shapes = {name: each for name, each in given.data.items() if _is_shape(each)}
     given = replace(
         given, data={name: each for name, each in given.data.items() if name not in shapes}
@@ -69,6 +81,7 @@ def plan(
         guard=guard,
         network=network,
         option="plan(…):",
+        learnt={} if half is None else half.learnt,
     )
     return found.over(
         parse_shape(link or "none"), parse_shape(dealer_link) if dealer_link else None

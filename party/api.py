@@ -63,7 +63,7 @@ from .planned import network
 from .predicting import predicted
 from .result import Result as Result
 from .seen import Seen
-from .shared import Named, SharedModel, begin, keeper
+from .shared import Named, SharedModel, begin, keeper, keeping
 from .view import RunView, RunViews
 from .waiting import wait_for
 
@@ -288,7 +288,9 @@ class Party:
             else view
         )
         work = copy.copy(any_job(job))
-        work.kept = work.keep if keep else ()
+        work.kept = ()
+        if keep:
+            keeping(work)
         named = Named(job) if isinstance(job, str) else named
         if model is not None:
             begin(work, model)
@@ -355,6 +357,8 @@ class Party:
         *,
         iterations: int | None = None,
         reveal: str | None = None,
+        keep: bool = False,
+        model: SharedModel | str | Path | None = None,
         **tensors: Any,
     ) -> Planned:
         """The cost of a run of `job`: rounds, bytes, dealt bytes, memory and predicted seconds, as
@@ -364,6 +368,8 @@ class Party:
             data,
             iterations=iterations,
             reveal=reveal,
+            keep=keep,
+            model=model,
             guard=self.guard,
             network=network(self),
             link=self.link,

@@ -161,8 +161,10 @@ class Watching(Seen):
         if self.awaited or not self.going:
             lines.append(self.status)
         lines += curves({name: values for name, (_, values) in self.curves.items()})
+        if not progress.steps:  # all there is to do are the rounds before and after
+            return progress.rounds, 0 if self.plan is None else self.plan.rounds, lines
         over = progress.phase == Phase.FINISH
-        return progress.steps if over else progress.step, max(progress.steps, 1), lines
+        return progress.steps if over else progress.step, progress.steps, lines
 
 
 class Terminal(Watching):

@@ -278,17 +278,23 @@ def begin(job: Job, model: SharedModel) -> None:
         ) from None
 
 
-def check_place(path: Path, job: Job, begins: Path | None, lasting: bool) -> None:
-    """ConfigError if a model of this job cannot be kept at `path`, for a run that begins with the
-    share at `begins`.
-
-    lasting: whether the run has a state folder, so that a model that is there may be its own.
-    """
+def keeping(job: Job) -> None:
+    """Have a run of `job` keep what it says; ConfigError if that is nothing."""
     if not job.keep:
         raise ConfigError(
             f"--keep: the job {type(job).__name__} does not say what can stay shared; name its"
             " variables there: keep = ('w',)"
         )
+    job.kept = job.keep
+
+
+def check_place(path: Path, job: Job, begins: Path | None, lasting: bool) -> None:
+    """Have a run of this job keep its model; ConfigError if that cannot be at `path`, for a run
+    that begins with the share at `begins`.
+
+    lasting: whether the run has a state folder, so that a model that is there may be its own.
+    """
+    keeping(job)
     if not path.parent.is_dir() or path.is_dir():
         raise ConfigError(f"--keep {path} is no place for a file; name one in a folder that exists")
     if lasting and path == begins:

@@ -33,7 +33,6 @@ def run(settings: Config) -> int:
         begin(job, model)
     if settings.keep is not None:
         check_place(settings.keep, job, settings.model, lasting=True)
-        job.kept = job.keep
     plan = planned(
         job,
         settings.job,

@@ -14,7 +14,7 @@ from protocol.jobs import ROLES
 from protocol.plan import Plan
 from protocol.wording import counted, size, span
 
-from ..planned import ELSEWHERE, Planned
+from ..planned import Planned
 from .charts import bar, folded, key, table
 from .markup import Child, page, tag, write
 from .timing import NAMES, other_links, time_lines, where_time_goes
@@ -212,8 +212,8 @@ def _alternatives(planned: Planned) -> list[Child]:
         said = "nothing is compared, and the job states its fraction bits."
         return [head, tag("p", f"There was nothing to choose: {said}")]
     said = f"What is taken was chosen for {plan.traced.network}."
-    if planned.network != plan.traced.network:
-        said += f" {ELSEWHERE}."
+    if planned.choosing:
+        said += "".join(f" {text}." for text in planned.choosing)
     elif any(
         planned.prediction(way).seconds < planned.predicted.seconds for way in plan.comparisons
     ):

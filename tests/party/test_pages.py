@@ -21,7 +21,7 @@ from party.pages.charts import WIDTH, Curve, curves, even
 from party.pages.lab import lab_page
 from party.pages.markup import page, tag, write
 from party.pages.plan import plan_page, save
-from party.planned import ELSEWHERE
+from party.planned import ELSEWHERE, USUAL
 from protocol.channel import LinkShape
 from protocol.channel.shaping import PROFILES
 from protocol.cost import Network
@@ -118,6 +118,7 @@ def test_one_plan_over_one_link_takes_one_time_wherever_it_is_said(network):
     chosen = f"What is taken was chosen for {found.plan.traced.network}."
     elsewhere = network == Network()
     assert chosen in read.text and (ELSEWHERE in read.text) == (ELSEWHERE in said) == elsewhere
+    assert (USUAL in read.text) == (USUAL in said) == elsewhere
 
 
 @pytest.mark.parametrize("rate", [100e6, 1e9])
