@@ -38,7 +38,7 @@ def bring(folder: Path) -> pd.DataFrame:
     """alice.csv, bob.parquet and job.toml in the folder; the rows that are in both, joined."""
     random = np.random.default_rng(5)
     everybody = pd.DataFrame(
-        {"patient": [f"{n:03d}" for n in range(60)], "age": random.integers(20, 70, 60)}
+        {"patient": [f"P-{n:03d}" for n in range(60)], "age": random.integers(20, 70, 60)}
     )
     everybody["income"] = random.uniform(20, 90, 60)
     everybody.loc[[13, 27], "income"] = np.nan
@@ -90,9 +90,7 @@ def test_a_training_on_the_rows_that_both_have(tmp_path: Path) -> None:
         < said.index("this run reveals")
     )
     assert "this run reveals which of their own ids (patient, pid) the other has too" in said
-    # digests have digits
-    lines = [line.replace(str(tmp_path), "") for line in said.splitlines() if "plan" not in line]
-    assert not [line for line in lines for patient in joined["patient"] if patient in line]
+    assert not [patient for patient in joined["patient"] if patient in said]
     weight, bias = by_hand(joined)
     for report in reports.values():
         assert np.abs(np.asarray(report["results"]["model.0.weight"]) - weight).max() < 1e-3
