@@ -86,16 +86,15 @@ def ptp(a: Secret, axis: Axis = None, *, keepdims: bool = False) -> Secret:
 
 @offers(np.diff)
 def diff(a: Secret, n: int = 1, axis: int = -1) -> Secret:
-    """Each entry along an axis less the one before it, n times; no round."""
+    """Each entry along an axis less the one before it, n times; no round. None is left where n is
+    as many as there are, or more."""
     secret("diff", a)
     at = (slice(None),) * axis_of(a, axis)
     (times,) = whole_numbers("diff", (n,))
-    if not 0 <= times < a.shape[len(at)]:
-        raise JobError(
-            f"diff, {n} times, of {a.shape[len(at)]} entries along axis {axis}: from 0 to one less"
-            " than there are"
-        )
-    for _ in range(times):
+    if times < 0:
+        raise JobError(f"diff takes a number of times ≥ 0, not {n}")
+    length = a.shape[len(at)]
+    for _ in range(times if times < length else length):
         a = a[(*at, slice(1, None))] - a[(*at, slice(None, -1))]
     return a
 

@@ -141,8 +141,10 @@ def clip(x: Secret, a_min: Any, a_max: Any) -> Secret:
     if math.isinf(low) or math.isinf(high):
         least = x if math.isinf(low) else maximum(x, low)
         return least if math.isinf(high) else minimum(least, high)
-    if not low < high:
-        raise JobError(f"clip needs a_min < a_max, not [{low}, {high}]")
+    if not low <= high:
+        raise JobError(f"clip needs a_min ≤ a_max, not [{low}, {high}]")
+    if low == high:
+        return x * 0.0 + low
     below, above = x._compare(low, False, False, picked=True), x._compare(high, True, True, True)
     inside = (1 - below) * x - above * x
     return bounded(inside + _picked(below, low) + _picked(above, high), low, high)

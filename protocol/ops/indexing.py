@@ -13,6 +13,7 @@ from ..errors import JobError
 from ..graph import Array
 from ..wording import counted
 from .arrays import axis_of
+from .axes import whole_numbers
 from .public import public
 from .spelling import offers
 from .structure import Structure
@@ -100,11 +101,22 @@ def array_split(ary: Secret, indices_or_sections: Any, axis: int = 0) -> list[Se
 
 
 @offers(np.roll)
-def roll(a: Secret, shift: int, axis: int | None = None) -> Secret:
-    """By so many places, over the end back to the beginning; no round."""
+def roll(a: Secret, shift: int | Sequence[int], axis: int | Sequence[int] | None = None) -> Secret:
+    """By so many places, over the end back to the beginning; no round. Of several axes, by one
+    number or one for each; an axis that is named twice is rolled twice, as in NumPy."""
     if axis is None:
-        return roll(a.ravel(), shift, 0).reshape(a.shape)
-    return take(a, np.roll(np.arange(a.shape[axis_of(a, axis)]), _places("roll", shift)), axis)
+        places = int(_places("roll", shift).sum())
+        return roll(a.ravel(), places, 0).reshape(a.shape)
+    axes = np.asarray(whole_numbers("roll's axis", axis if np.ndim(axis) else (axis,)), np.int64)
+    moves = _places("roll", shift)
+    if moves.ndim > 1 or (moves.size != 1 != axes.size and moves.size != axes.size):
+        raise JobError(
+            f"roll takes a number of places, or one for each of its axes, {axis!r}, not {shift!r}"
+        )
+    for n, move in zip(*np.broadcast_arrays(axes, moves), strict=True):
+        at = axis_of(a, int(n))
+        a = take(a, np.roll(np.arange(a.shape[at]), move), at)
+    return a
 
 
 @offers(np.repeat)

@@ -406,8 +406,9 @@ def number(what: str, value: Any) -> float:
     return found
 
 
-def concatenate(parts: Sequence[Any], axis: int = 0) -> Secret:
-    """One behind the other along an axis; some may be public arrays, as a column of ones."""
+def concatenate(parts: Sequence[Any], axis: int | None = 0) -> Secret:
+    """One behind the other along an axis, or in one row where it is None; some may be public
+    arrays, as a column of ones."""
     graph = next((part._graph for part in parts if isinstance(part, Secret)), None)
     if graph is None:
         raise JobError("concatenate needs at least one secret tensor; use NumPy for what is public")
@@ -415,6 +416,8 @@ def concatenate(parts: Sequence[Any], axis: int = 0) -> Secret:
         part if isinstance(part, Secret) else Secret(graph, graph.apply(Constant(public(part))))
         for part in parts
     )
+    if axis is None:
+        return concatenate([part.ravel() for part in (first, *rest)])
     (at,) = axes_of((axis,), first.ndim)
     return first._apply(Concatenate(at), *rest)
 

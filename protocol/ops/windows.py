@@ -39,7 +39,7 @@ def edges(
     name: str = "padding",
 ) -> Edges:
     """Zeros before and after, by axis. `padding`: a number, one or a pair for each axis, "valid" or
-    "same"."""
+    "same"; of one axis, the pair itself too."""
     if isinstance(padding, str):
         if padding == "valid":
             return ((0, 0),) * len(lengths)
@@ -47,8 +47,9 @@ def edges(
             return tuple(map(_same, lengths, size, stride, dilation))
     elif (one := _whole(padding, 0)) is not None:
         return ((one, one),) * len(lengths)
-    elif isinstance(padding, (tuple, list)) and len(padding) == len(lengths):
-        pairs = [each if isinstance(each, (tuple, list)) else (each, each) for each in padding]
+    elif isinstance(padding, (tuple, list)):
+        given = [padding] if len(lengths) == 1 and len(padding) == 2 else padding
+        pairs = [each if isinstance(each, (tuple, list)) else (each, each) for each in given]
         ends = [
             (_whole(pair[0], 0), _whole(pair[1], 0)) if len(pair) == 2 else (None, None)
             for pair in pairs
@@ -56,7 +57,7 @@ def edges(
         found = tuple(
             (before, after) for before, after in ends if before is not None and after is not None
         )
-        if len(found) == len(lengths):
+        if len(found) == len(given) == len(lengths):
             return found
     raise JobError(
         f"{name} is a whole number ≥ 0, one of them or a pair (before, after) for each of"

@@ -118,6 +118,7 @@ def test_the_ends_of_any_range(data, f, exponent):
         (sign, np.sign(X)),
         (lambda x: clip(x, -8, 8), np.clip(X, -8, 8)),
         (lambda x: clip(x, -0.5, 1000), np.clip(X, -0.5, 1000)),
+        (lambda x: clip(x, 1, 1), np.ones_like(X)),
         (lambda x: maximum(x, 3.0), np.maximum(X, 3)),
         (lambda x: minimum(3, x), np.minimum(X, 3)),
         (lambda x: maximum(x, Y), np.maximum(X, Y)),
@@ -349,7 +350,7 @@ def test_misuse():
         with pytest.raises(JobError, match=match):
             secure(function, X)
 
-    fails(lambda x: clip(x, 2, 1), "a_min < a_max")
+    fails(lambda x: clip(x, 2, 1), "a_min ≤ a_max")
     fails(lambda x: x < np.nan, "finite")
     fails(lambda x: 1.0 * (not (x < 0)), "no value")
     fails(lambda x: sigmoid(x, method="magic"), "no method")

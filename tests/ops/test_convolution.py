@@ -164,15 +164,26 @@ def test_a_bias_is_a_number_for_each_output_channel():
     assert np.array_equal(run.results[0]["out"], np.full(3, 2.0 * 4 * 4))
 
 
-@pytest.mark.parametrize(("padding", "stride"), [(0, None), (1, 2), ((1,), 1)])
+@pytest.mark.parametrize(("padding", "stride"), [(0, None), (1, 2), ((1,), 1), ((1, 0), 1)])
 def test_windows_of_sequences_are_those_of_pictures_of_one_row(padding, stride):
     x = numbers((2, 3, 9), 4) - 16.0
-    step, edge = (0, 0, stride or 3), (0, 0, padding if isinstance(padding, int) else padding[0])
+    ends = (padding, padding) if isinstance(padding, int) else (*padding, *padding)[:2]
+    step = stride or 3
     for filled, function, mean in ((0.0, avg_pool1d, True), (-np.inf, max_pool1d, False)):
-        around = np.pad(x, [(each, each) for each in edge], constant_values=filled)
-        seen = np.lib.stride_tricks.sliding_window_view(around, 3, axis=2)[:, :, :: step[2]]
+        around = np.pad(x, ((0, 0), (0, 0), ends), constant_values=filled)
+        seen = np.lib.stride_tricks.sliding_window_view(around, 3, axis=2)[:, :, ::step]
         expected = seen.mean(axis=-1) if mean else seen.max(axis=-1)
         check(lambda x: function(x, 3, stride, padding), x, bound=16 * ULP, clear=expected)
+
+
+def test_a_sequence_is_padded_by_a_pair():
+    x, w = numbers((2, 3, 9), 4, 4.0), numbers((4, 3, 3), 5)
+    expected = convolved(np.pad(x, ((0, 0), (0, 0), (2, 1))), w)
+    for padding in ((2, 1), [2, 1], ((2, 1),)):
+        check(lambda x, w: conv1d(x, w, padding=padding), x, w, bound=ULP, clear=expected)
+    for padding in ((1, 2, 3), (1, -1), ((1, 1), (1, 1))):
+        with pytest.raises(JobError, match="one of them or a pair"):
+            secure(lambda x: conv1d(x, w, padding=padding), x)
 
 
 @pytest.mark.parametrize(
