@@ -108,7 +108,8 @@ class Party:
         watch_token: str | Path | None = None,
     ) -> None:
         if role not in PEER:
-            raise ConfigError("say which party this is: --role alice or --role bob")
+            said = f"a Party is 'alice' or 'bob', not {role!r}" if role else None
+            raise ConfigError(said or "say which party this is: --role alice or --role bob")
         self.role = role
         self.session: str = _read("session", session)
         self.peer, self.dealer = str(_read("peer", peer)), str(_read("dealer", dealer))

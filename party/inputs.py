@@ -257,10 +257,7 @@ def _check_rows(mine: Mapping[str, Input], found: Inputs, given: Given) -> None:
     try:
         bind(mine, {name: array.shape for name, array in found.arrays.items()})
     except DataError as error:
-        table = given.tables.get("")
-        sources = {
-            name: _origin(given.data.get(name, given.tables.get(name, table))) for name in mine
-        }
+        sources = {name: _origin(_source(name, each.owner, given)) for name, each in mine.items()}
         sources |= {
             name: f"{sources[name]}, without a header unless --header yes says so"
             for name in found.unsure
@@ -313,6 +310,14 @@ def _check_deviations(job: Job, found: Inputs) -> None:
             said = f"is {int(ones == fewer)} in {counted(fewer, 'row')} of {len(values):,}, and so"
             said, way = f"{said} counts as constant here;", "put rare categories together into one"
         raise DataError(f"tensor {name}: column {column} {said} {way}")
+
+
+def _source(tensor: str, owner: str, given: Given) -> Any:
+    """What a tensor, or the table that it is a part of, was given as; None if nothing was."""
+    table = tensor.partition(".")[0]
+    found = [given.data[name] for name in (tensor, table) if name in given.data]
+    found += [given.tables[name] for name in (tensor, table, owner, "") if name in given.tables]
+    return next(iter(found), None)
 
 
 def _origin(given: Any) -> str:

@@ -3,6 +3,7 @@ both know which rows count."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +30,8 @@ from .given import Given
 from .inputs import Inputs, own_inputs
 from .join import normalised
 from .rows import Keyed, Places
+
+_FLOAT = re.compile(r"(0|-?[1-9]\d*)\.0+")
 
 
 def brought(
@@ -120,6 +123,14 @@ def all_inputs(
     return arrays
 
 
+def _whole(ids: list[str | None]) -> list[str | None]:
+    """Ids as a text file has them; where all are whole numbers written as 11.0, as pandas writes a
+    column that had gaps, these numbers."""
+    if all(each and _FLOAT.fullmatch(each) for each in ids):
+        return [each and each.partition(".")[0] for each in ids]
+    return ids
+
+
 def _with_ids(job: Job, role: str, given: Given, rows: Matching) -> tuple[Given, list[bytes], str]:
     """What is given, with its tables read, once; this party's ids; and the column that they are in,
     for sentences."""
@@ -151,7 +162,7 @@ def _with_ids(job: Job, role: str, given: Given, rows: Matching) -> tuple[Given,
         )
     found: Iterable[Any] = frame[column]
     if isinstance(source, Path) and kind_of(split(source)[0]) == "text":
-        found = written(source, column, given.header)
+        found = _whole(written(source, column, given.header))
     where = f"column {column}"
     return (
         replace(

@@ -240,7 +240,10 @@ def _keys(given: Mapping[str, Any], known: set[str], where: str) -> dict[str, An
 def nearest(word: str, known: Iterable[str]) -> str:
     """The middle of a sentence about an unknown word: a known one that looks like it, if any
     does."""
-    near = difflib.get_close_matches(word, list(known), 1)
+    words = list(known)
+    alike = [each for each in words if each[:1].casefold() == word[:1].casefold()]
+    near = difflib.get_close_matches(word, words, 1, 0.7)  # of less, "age" looks like "target"
+    near = near or difflib.get_close_matches(word, alike, 1)
     return f"; did you mean {near[0]!r}?" if near else ""
 
 

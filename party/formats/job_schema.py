@@ -18,6 +18,16 @@ Count = Annotated[int, Meta(ge=1)]
 Names = Count | Annotated[list[str], Meta(min_length=1)] | dict[str, str]
 
 
+KINDS = {  # as msgspec calls them, and as TOML has them
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "str": "a text",
+    "array": "a list",
+    "object": "a table { … }",
+}
+
+
 class RowsSection(Struct, forbid_unknown_fields=True):
     match: Literal["order"] | None = None
     key: str | dict[str, str] | None = None
@@ -126,6 +136,13 @@ def section(kind: type[S], name: str, content: Mapping[str, Any]) -> S:
             choices = (each for each in _types(kind, path[1:]) if get_origin(each) is Literal)
             allowed = (word for each in choices for word in each.__args__)
             text += f" (there are {', '.join(map(str, allowed))})"
+            if path[-1] == "owner":
+                text += "; where both have rows of their own, leave it out"
+        if kinds := re.fullmatch(r"Expected `([\w| ]+)`, got `(\w+)`", text):
+            wanted = [KINDS[each] for each in kinds[1].split(" | ") if each in KINDS]
+            text = f"takes {' or '.join(wanted)}, not {KINDS.get(kinds[2], kinds[2])}"
+            if "array" in kinds[1] and kinds[2] == "str" and path:
+                text += f', as in {path[-1]} = ["…"]'
         if needed := re.match(r"Object missing required field `(.*)`", text):
             text = f"needs {needed[1]} = … too"
         raise Wrong(

@@ -267,7 +267,21 @@ def test_rows_of_one_party_cannot_be_matched(tmp_path):
             'match = "id"',
             r"job\.toml:3: rows\.match: invalid enum value 'id' \(there are order\)",
         ),
-        ('match = "order"', "key = 7", r"job\.toml:3: rows\.key: expected str \| object, got int"),
+        (
+            'owner = "bob", column',
+            'owner = "both", column',
+            r"columns\.label\.owner: .*'both' .*rows of their own, leave it out",
+        ),
+        (
+            "[columns]",
+            '[columns]\nshape = "age"',
+            r"columns\.shape: takes a list, not a text, as in shape = \[",
+        ),
+        (
+            'match = "order"',
+            "key = 7",
+            r"job\.toml:3: rows\.key: takes a text or a table \{ … \}, not a whole number",
+        ),
         (
             "bob = [",
             'bob = ["default", ',

@@ -382,7 +382,7 @@ def test_numbers_and_texts_are_read_alike():
 @pytest.mark.parametrize(
     ("misuse", "kind", "words"),
     [
-        (lambda: Party("carol"), ConfigError, "--role alice or --role bob"),
+        (lambda: Party("carol"), ConfigError, "a Party is 'alice' or 'bob', not 'carol'"),
         (lambda: Party("bob", wait="soon"), ConfigError, "wait: 'soon' is not a duration"),
         (lambda: Party("bob", wait=0), ConfigError, "must be more than zero"),
         (lambda: Party("bob", peer="here"), ConfigError, "peer: 'here' is not an address"),

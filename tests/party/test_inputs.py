@@ -379,6 +379,17 @@ def test_a_table_that_does_not_fit_is_named(given: Given, named: list[str]) -> N
     rejected(MpcError, lambda: own_inputs(job, "bob", given), named)
 
 
+@pytest.mark.parametrize("given", [{"x": np.ones((442, 1)), "y": np.ones(100)}, {}])
+def test_what_was_given_for_a_table_of_both_is_not_called_a_default(given):
+    """Of the party's own part, "x.bob", by the table's name or for all tables."""
+    declared = {"x": Table(alice=1, bob=1, match="order"), "y": Input("bob", ("n",))}
+    job = type("Both", (Job,), declared)()
+    whole = given or {"y": np.ones(100)}
+    tables = {} if given else {"bob": {"b": np.ones(442)}}
+    said = rejected(DataError, lambda: own_inputs(job, "bob", Given(whole, tables)), ["442", "100"])
+    assert "default" not in said
+
+
 SUMMING = Input("bob", ("n", 3), 0, 1, row_sum=1)
 TRAINED = {"x": Input("bob", ("n", 2)), "model": Dense(2, 3), "loss": CrossEntropy()}
 TABLED = Table("bob", ["a", "b", "c"], low=0, high=1)

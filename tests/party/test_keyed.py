@@ -67,6 +67,19 @@ def test_ids_are_read_as_they_are_written(files):
     assert bob.ids == [b"12", b"7", b"8", b"007"]
 
 
+def test_ids_that_all_have_a_point_and_a_zero_are_whole_numbers(tmp_path, files):
+    """As pandas writes them; beside others they are what is written."""
+    floats = BOB.replace("007", "0")
+    for id_ in ("12", "7", "8", "0"):
+        floats = floats.replace(f"\n{id_};", f"\n{id_}.0;")
+    (tmp_path / "bob.csv").write_text(floats)
+    assert brought(Split(), "bob", files["bob"])[1].ids == [b"12", b"7", b"8", b"0"]
+    (tmp_path / "bob.csv").write_text(floats.replace("\n7.0", "\n7.1"))
+    assert brought(Split(), "bob", files["bob"])[1].ids == [b"12.0", b"7.1", b"8.0", b"0.0"]
+    (tmp_path / "bob.csv").write_text(floats.replace("\n7.0", "\n07.0"))
+    assert brought(Split(), "bob", files["bob"])[1].ids == [b"12.0", b"07.0", b"8.0", b"0.0"]
+
+
 def test_tensors_are_of_the_rows_that_count_and_so_is_what_is_learnt(files):
     inputs, alice = brought(Split(), "alice", files["alice"])
     assert alice is not None
