@@ -111,6 +111,7 @@ class Cluster(Workers):
         """
         super().__init__(1)  # for the rest of a dealer's work
         self._log, self._client, self._connecting = log, None, asyncio.Lock()
+        self._watch: asyncio.Task[None] | None = None
         # packed once for all chunks
         self._plans: WeakKeyDictionary[Deal, bytes] = WeakKeyDictionary()
         self._distributed = _library()
@@ -141,9 +142,12 @@ class Cluster(Workers):
         self._workless = _Absent(log, "the Dask cluster has no workers", wait, _PATIENCE)
 
     @property
+    def _connected_now(self) -> bool:
+        return self._client is not None and self._client.status == "running"
+
+    @property
     def threads(self) -> int:
-        """That the cluster has now."""
-        if self._client is None:
+        if self._client is None or not self._connected_now:  # then it says what there was
             return 0
         return int(self._client.scheduler_info()["total_threads"])
 
@@ -176,11 +180,29 @@ class Cluster(Workers):
             f" {self._address}",
             "cluster",
         )
+        self._watch = asyncio.create_task(self._watching(self.threads))
 
     async def close(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.gather(self._watch, return_exceptions=True)
         if self._client is not None:
             await self._client.close(timeout=1)
         await super().close()
+
+    async def _watching(self, known: int) -> None:
+        """Connects again, also while nothing is ordered, and says how many threads come and go."""
+        with contextlib.suppress(LinkError):  # which whoever orders a chunk is told too
+            while True:
+                await asyncio.sleep(_PAUSE)
+                if not self._connected_now:
+                    await self._connected()
+                    known = 0
+                if self._connected_now and (now := self.threads) != known:
+                    level = "warning" if now < known else "info"
+                    text = f"the Dask cluster has {counted(now, 'thread')} now, and had {known:,}"
+                    self._log(text, "cluster", level)
+                    known = now
 
     async def _counted(self, deal: Deal, chunk: Chunk) -> Made:
         """A chunk, ordered and fetched; the worker says how long it computed, its way not
@@ -228,7 +250,7 @@ class Cluster(Workers):
         waiting = asyncio.ensure_future(future.result())
         try:
             while not (await asyncio.wait({waiting}, timeout=_PAUSE))[0]:
-                self._workless.look(self._client is None or self.threads > 0)
+                self._workless.look(not self._connected_now or self.threads > 0)
             found: Made | str = waiting.result()
             return found
         finally:
@@ -238,7 +260,8 @@ class Cluster(Workers):
         """The client, once it is connected: it tries by itself for a while, and then another
         does."""
         async with self._connecting:
-            while self._client is None or self._client.status != "running":
+            lost = not self._connected_now
+            while not self._connected_now:
                 self._away.look()
                 if self._client is None or self._client.status == "closed":
                     with contextlib.suppress(OSError):
@@ -246,6 +269,8 @@ class Cluster(Workers):
                             self._address, **self._options
                         )
                 await asyncio.sleep(_PAUSE)
+            if lost:
+                self._log(f"the Dask scheduler at {self._address} is here again", "cluster")
             return self._client
 
 

@@ -83,7 +83,7 @@ def samples(service: Service) -> Iterator[Sample]:
     yield CHUNKS, (), tally.chunks
     yield DEALT, (), tally.bytes
     yield CREDIT, (), tally.waited_for_credit
-    yield WORKERS, (), workers.count
+    yield WORKERS, (), workers.threads
     yield BUSY, (), workers.busy
     yield QUEUE, (), workers.queue
     yield WORK, (), workers.seconds

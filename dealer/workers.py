@@ -43,6 +43,11 @@ class Workers(ThreadPoolExecutor):
         return self._max_workers
 
     @property
+    def threads(self) -> int:
+        """That are there now; of a cluster there may be none."""
+        return self.count
+
+    @property
     def orders(self) -> int:
         """Chunks that are ordered at a time."""
         return self.count

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import ipaddress
+import logging
 import os
 import signal
 import socket
@@ -26,11 +27,13 @@ from keyed import Keys
 from served import TICKET, credit, offer, pair, plan, serving
 
 from dealer.cluster import _Absent
+from dealer.live import parts
 from dealer.metrics import samples
 from dealer.program import PROGRAM
 from dealer.service import Service
 from protocol.dealing import Deal
 from protocol.errors import LinkError
+from protocol.log import LOGGER
 from protocol.prg import epoch_seed
 from protocol.schedule import Phase
 from protocol.wire import Kind
@@ -200,6 +203,43 @@ async def test_the_stream_is_the_same_whatever_is_killed(cluster, tmp_path):
         assert seen("workers") == 1 <= seen("reordered_chunks") <= 4
         assert 0 < seen("work_seconds") < 2 * (time.monotonic() - begun)
     assert "Compute Failed" not in cluster.logs()
+
+
+async def test_who_has_nothing_to_order_knows_the_cluster_and_says_what_becomes_of_it(
+    cluster, tmp_path, monkeypatch, caplog
+):
+    """A worker dies, the scheduler does, and both come back, for longer than a client of Dask looks
+    for it by itself; no chunk is ordered meanwhile."""
+    monkeypatch.setattr("dealer.cluster._PATIENCE", 3.0)
+    caplog.set_level(logging.INFO, LOGGER.name)
+    keys, services = Keys(tmp_path), list[Service]()
+    address = f"dask://127.0.0.1:{cluster.port}"
+    scheduler, now = f"the Dask scheduler at tls://127.0.0.1:{cluster.port}", "the Dask cluster has"
+
+    async def until_it_says(text: str) -> None:
+        await until(lambda: text in caplog.messages)
+        caplog.clear()
+
+    async with serving(keys, services, workers=address):
+        seen, page = partial(measured, services[0], "workers"), parts(services[0])
+        await until(lambda: seen() == 2)
+        figures = {name: value for name, value, _ in page()["figures"]}
+        assert figures["workers"] == 2 and figures["chunks ordered from the cluster"] == 0
+        await asyncio.sleep(1.0)
+        cluster.workers[0].kill()
+        await until_it_says(f"{now} 1 thread now, and had 2")
+        assert seen() == 1
+        cluster.scheduler.kill()
+        cluster.workers[1].kill()
+        await until_it_says(f"{scheduler} is away; waiting")
+        assert seen() == 0
+        await asyncio.sleep(5.0)
+        cluster.scheduler.wait()
+        cluster.start_scheduler()
+        cluster.start_worker()
+        await until(lambda: f"{scheduler} is here again" in caplog.messages)
+        await until_it_says(f"{now} 1 thread now, and had 0")
+        assert seen() == 1
 
 
 def test_a_measurement_ends_where_its_cluster_is_lost(cluster, tmp_path):
