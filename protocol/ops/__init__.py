@@ -8,9 +8,12 @@ from .arrays import (
     cumsum,
     expand_dims,
     flip,
+    hstack,
     mean,
     moveaxis,
+    ravel,
     reshape,
+    square,
     squeeze,
     stack,
     std,
@@ -18,6 +21,7 @@ from .arrays import (
     swapaxes,
     transpose,
     var,
+    vstack,
 )
 from .contractions import dot, einsum, matmul, outer
 from .convolution import avg_pool1d, avg_pool2d, conv1d, conv2d, global_avg_pool2d
@@ -102,6 +106,7 @@ __all__ = [
     "gelu",
     "global_avg_pool2d",
     "gradient",
+    "hstack",
     "inner",
     "is_max",
     "leaky_relu",
@@ -133,6 +138,7 @@ __all__ = [
     "polynomial",
     "prod",
     "ptp",
+    "ravel",
     "reciprocal",
     "relu",
     "relu_derivative",
@@ -148,6 +154,7 @@ __all__ = [
     "softplus",
     "split",
     "sqrt",
+    "square",
     "squeeze",
     "stack",
     "std",
@@ -161,6 +168,7 @@ __all__ = [
     "tril",
     "triu",
     "var",
+    "vstack",
     "where",
     "within",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -85,6 +86,8 @@ def test_nothing_is_missing():
         if function is not None
     }
     assert set(ops.__all__) - NOT_OF_SECRETS - shown == set()
+    named = {match[1] for entry in ENTRIES if (match := re.match(r"(\w+)\(", entry.name))}
+    assert named - set(ops.__all__) == set()  # all of the table is there to be imported
     calls = " ".join(entry.name for entry in ENTRIES)
     operators = {
         "add",
