@@ -21,7 +21,9 @@ job costs.
 - *Sent* is what one party sends to the other, and *dealt* what the dealer sends to Bob, in bytes
   for an entry of the first operand.
 - *Error* is how far a result may be from the true function, as promised, y being the result, and
-  as it was seen in a run. A unit in the last place is 9.5e-7.
+  as it was seen in a run. A unit in the last place is 9.5e-7. Both are of operands that the
+  fraction bits hold exactly, multiples of that unit: what rounding an operand to them adds, more
+  the steeper the function is there, is in the figure by which a job's plan says results are off.
 - *Gradient* says whether `gradient()` goes through it.
 """
 HEADS = (
