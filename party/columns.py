@@ -3,6 +3,7 @@ are prepared."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +14,13 @@ import numpy as np
 
 from protocol.config import nearest
 from protocol.errors import DataError
-from protocol.jobs import Job
+from protocol.fixedpoint import Array
+from protocol.jobs import Input, Job
 from protocol.nn.prediction import Prediction
+from protocol.nn.supervised import Supervised
+from protocol.preparation import MinMax, Standardise
 from protocol.preparation import chosen as matches
-from protocol.tables import Table, TablePart, tables
+from protocol.tables import RANGE, Table, TablePart, tables
 from protocol.wording import counted
 
 from .formats.frames import Frame, first_line, frame_of, listed, size_of
@@ -43,6 +47,8 @@ class Prepared:
         shown = (
             listed(names, 3) if len(names) <= 3 else f"{listed(names[:1])} … {listed(names[-1:])}"
         )
+        if not self.frame.named and not all(name.isdecimal() for name in names):
+            shown = f"{shown}, by their position"
         made = names if self.fitted is None else self.fitted.names
         became = f", which become {len(made):,}" if len(made) != len(names) else ""
         rest = f"; not used: {listed(self.unused)}" if self.unused else ""
@@ -86,6 +92,52 @@ def own_tables(
                     )
             found[tensor] = Prepared(own, None if cut.pending(tensor) else known, unused)
     return found
+
+
+def beyond(
+    job: Job, table: Table, prepared: Prepared, array: Array, declared: Input, source: str
+) -> str:
+    """What is to be said of the first column of a table that leaves its range, and of the row where
+    it does; "" if none does. source: what the table is called."""
+    names = prepared.frame.names if prepared.fitted is None else prepared.fitted.names
+    if array.ndim != 2 or array.shape[1] != len(names) or not np.isfinite(array).all():
+        return ""
+    low, high = declared.low, declared.high
+    rows, columns = np.nonzero((array < low) | (array > high))
+    if not len(rows):
+        return ""
+    name, rows = names[columns[0]], rows[columns == columns[0]]
+    steps = [each for each in table.steps if not each.columns or matches(each.columns, [name])]
+    more = f" and {counted(len(rows) - 1, 'further row')}" if len(rows) > 1 else ""
+    where = f"{prepared.frame.at(int(rows[0]))}{more}"
+    source = f"{source}: column {name}"
+    both = ", so that they hold for the rows of both parties" if table.horizontal else ""
+    if any(isinstance(each, MinMax) and each.low is not None for each in steps):
+        return (
+            f"{source} is outside of the low and high of its min-max in {where}; widen low and high"
+            f" among the steps{both}, or put a clip before it"
+        )
+    said = f"{source} leaves its declared range [{low:g}, {high:g}] in {where};"
+    key = json.dumps(name, ensure_ascii=False)
+    if any(isinstance(each, (MinMax, Standardise)) for each in steps):
+        return (
+            f'{said} leave such rows out, or add {{ do = "clip", columns = {key}, low = {low:g},'
+            f" high = {high:g} }} to the steps"
+        )
+    unit = "bring it in a larger unit, thousands say"
+    if np.abs(array).max() <= RANGE[1]:
+        return (
+            f"{said} declare a wider low and high in [columns], in Python of the Table, or {unit}"
+        )
+    if table.horizontal:
+        unit = f"{unit}, at both parties"
+    if isinstance(job, Supervised) and not table.horizontal:
+        return f'{said} add "standardise" to the steps, or {unit}'
+    return (
+        f'{said} {unit}, or add {{ do = "min-max", columns = {key}, low = …, high = … }} to the'
+        f" steps{both}: then a mean m of it stands for low + m * (high - low), and a deviation s"
+        " for s * (high - low)"
+    )
 
 
 def _read(path: Path, given: Given, parts: Mapping[str, TablePart]) -> Frame:

@@ -27,7 +27,7 @@ from protocol.tables import tables
 from protocol.together import FAINTEST
 from protocol.wording import counted
 
-from .columns import own_tables
+from .columns import beyond, own_tables
 from .formats.arrays import Read, read_tensor
 from .formats.frames import Frame, shape_of, size_of
 from .formats.preparation import Fitted
@@ -119,19 +119,22 @@ def read_inputs(
 ) -> Inputs:
     """Those of this party's tensors that are given."""
     given, found, cut = given.of(job, role), Inputs(), Cut.of(job, rows)
+    known = tables(job)
     for name, prepared in own_tables(job, role, given, cut, learnt).items():
         found.read.append(f"{name}: {prepared}")
         if prepared.fitted is None:
             found.pending[name] = prepared.frame
             continue
         array = prepared.fitted.apply(prepared.frame)
-        found.arrays[name] = _checked(
-            name,
-            array,
-            cut.declared(name),
-            _where(prepared.frame.source, prepared.frame.about),
-            "table",
-        )
+        where = _where(prepared.frame.source, prepared.frame.about)
+        declared = cut.declared(name)
+        try:
+            found.arrays[name] = _checked(name, array, declared, where, "table")
+        except DataError:
+            table = known[name.partition(".")[0]]
+            if said := beyond(job, table, prepared, array, declared, where):
+                raise DataError(f"tensor {name}: {said}") from None
+            raise
         found.fitted[name] = prepared.fitted
     rest = {
         name: each

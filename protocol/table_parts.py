@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 
 from .preparation import (
     Names,
@@ -32,6 +33,24 @@ class TablePart:
         return tuple(name for name, _ in self.columns)
 
     @property
+    def exact(self) -> Names:
+        """Those of the names that the job itself spells out."""
+        if self.columns is None or isinstance(self.columns, int):
+            return self.known or ()
+        return tuple(name for name, source in self.columns if not is_pattern(source))
+
+    def may_have(self, name: str) -> bool:
+        """Whether a column of that name, or the one that it is made of, may be among these; of a
+        pattern not."""
+        if is_pattern(name) or self.columns is None:
+            return not is_pattern(name)
+        stems = {name, name.removesuffix(" is missing"), name.partition("=")[0]}
+        patterns = [] if isinstance(self.columns, int) else [source for _, source in self.columns]
+        return not stems.isdisjoint(self.exact) or any(
+            is_pattern(each) and fnmatchcase(stem, each) for each in patterns for stem in stems
+        )
+
+    @property
     def width(self) -> int | None:
         """How many columns there are after all steps, where that follows from the job alone."""
         made = None if self.known is None else layout(self.known, self.steps)
@@ -43,10 +62,14 @@ def own_steps_of(
 ) -> Iterator[Step]:
     """The steps that concern a part: without names of the columns of others, and of what becomes of
     these."""
-    foreign = {name for each in parts if each is not part for name in each.known or ()} - {
-        *(part.known or ())
-    }
+    others = [each for each in parts if each is not part]
+    foreign = {name for each in others for name in each.exact} - {*part.exact}
     for step in steps:
+        foreign |= {
+            name
+            for name in step.columns
+            if any(each.may_have(name) for each in others) and not part.may_have(name)
+        }
         left = tuple(name for name in step.columns if name not in foreign)
         foreign |= {each for name in foreign & {*step.columns} for each in step.made(name) or ()}
         if left or not step.columns:

@@ -96,6 +96,19 @@ def test_numbers_become_what_stands_beside_them(operator, attributes, tmp_path):
     assert np.abs(simulate(job, inputs).results[1]["y"] - wanted).max() <= 1e-4
 
 
+def test_a_norm_that_others_take_without_signs_is_named(tmp_path):
+    """Equal to ONNX's where the entry farthest from 0 is positive; said for the rest."""
+    path = saved(of_one("Normalizer", norm="MAX"), tmp_path)
+    model = imported(path, ranges={"x": (-8, 8)}, reveal="both")
+    assert ["largest magnitude" in note for note in model.notes] == [True]
+    x = np.array([[4.0, -1.0], [0.5, 2.0]])
+    found = twin(job_of(model, tmp_path), inputs_of(model, x=x))["y"]
+    assert np.abs(found - by_onnxruntime(path, x=x)["y"]).max() <= 1e-4
+    for norm in ("L1", "L2"):
+        path = saved(of_one("Normalizer", norm=norm), tmp_path)
+        assert not imported(path, ranges={"x": (-8, 8)}, reveal="both").notes
+
+
 @pytest.mark.parametrize(
     ("model", "words"),
     [

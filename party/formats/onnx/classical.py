@@ -94,12 +94,19 @@ def _normalizer(draft: Draft, step: Step) -> list[Step]:
         and maker.attributes.get("sums to one")
     ):
         return [Step("Identity", step.inputs, step.outputs, name=step.name)]
+    norm = step.attributes.get("norm", "MAX")
+    if norm == "MAX":
+        draft.notes.append(
+            f"{step.label} divides rows by their largest magnitude, as scikit-learn does; by the"
+            " largest number of a row, as ONNX has it, results differ where the entry farthest from"
+            " 0 is negative"
+        )
     return [
         Step(
             "Normalizer",
             step.inputs,
             step.outputs,
-            {"norm": step.attributes.get("norm", "MAX")},
+            {"norm": norm},
             step.name,
         )
     ]
