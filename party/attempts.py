@@ -206,14 +206,7 @@ class Run:
 
     async def _attempt(self, links: Links) -> Report:
         ended = self._ending.begun
-        if ended:
-            peer, dealer = await links.peer(), None
-        else:
-            peer, dealer = await links.both()
-            self._view.linked()
-        agreed = await agree(
-            peer, self.intent, self._store, self._material, self._ending, self._matched
-        )
+        peer, dealer, agreed = await self._met(links)
         if self._matched is not None:
             self._inputs = self._matched.arrays
         if ended and not self._ending.begun and self._store is not None:
@@ -238,6 +231,30 @@ class Run:
         if agreed.start.lasting:
             await self._part(peer)
         return self._done
+
+    async def _met(self, links: Links) -> tuple[Connection, Connection | None, Agreed]:
+        """The links, and what is agreed. Who answers first may be the peer's run before this one,
+        on its way out: a peer that left without a word is met again, until `wait` is over."""
+        while True:
+            try:
+                if self._ending.begun:
+                    peer, dealer = await links.peer(), None
+                else:
+                    peer, dealer = await links.both()
+                    self._view.linked()
+                return (
+                    peer,
+                    dealer,
+                    await agree(
+                        peer, self.intent, self._store, self._material, self._ending, self._matched
+                    ),
+                )
+            except LinkError:
+                left = self._patience()
+                if self._halting or not links.unmet or left <= SETTLE:
+                    raise
+                links.wait = left
+                await asyncio.sleep(SETTLE)
 
     async def _part(self, peer: Connection) -> None:
         """Until the peer says that its results are durable; LinkError if it may come back for

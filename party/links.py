@@ -78,6 +78,11 @@ class Links:
         """The other party."""
         return PEER[self._role]
 
+    @property
+    def unmet(self) -> bool:
+        """Whether the link to the other party ended before the other said a word, or why."""
+        return self._peer is not None and self._peer.unmet
+
     async def both(self) -> tuple[Connection, Connection | None]:
         """The peer and the dealer if there is one, side by side; the first failure ends the wait
         for the other."""
@@ -151,6 +156,8 @@ class Links:
             )
 
     async def close(self) -> None:
+        if self._listener is not None:
+            self._listener.leave()
         found = [connection for connection in (self._peer, self._dealer) if connection is not None]
         try:
             await asyncio.gather(

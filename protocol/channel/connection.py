@@ -32,7 +32,7 @@ from ..wire.messages import MAX_NUMBER, RULES, Buffer, Kind, Message, kinds_betw
 from ..wire.reliable import Due, Reliable
 from .liveness import Liveness
 from .shaping import Held, LinkShape, Slow
-from .terms import DOWN, Counters, Options, Transport, Waiting, weight
+from .terms import DOWN, FORGOTTEN, Counters, Options, Transport, Waiting, weight
 
 TICK = 0.1  # seconds between two looks of the watchdog; every timeout is only this exact
 _YIELD = 64  # receives that found their message waiting before the event loop is given a turn
@@ -74,6 +74,7 @@ class Connection:
         self._waiter: asyncio.Future[None] | None = None
         self._immediate = 0
         self.failure: MpcError | None = None  # why this connection is over, if it is
+        self._refused = False  # the other side hung up and said why
         self._closed = False
         self._loop = asyncio.get_running_loop()
         now = monotonic()
@@ -86,6 +87,13 @@ class Connection:
     def peer(self) -> str:
         """The other side in an error message: 'bob at tcp://10.0.0.2:7001'."""
         return f"{self.role} at {self.address}"
+
+    @property
+    def unmet(self) -> bool:
+        """Over before the other side said a word, or why: who answered may have been on its way
+        out, and another may answer."""
+        lost = isinstance(self.failure, LinkError) and not self._refused
+        return lost and not self.counters.messages_received
 
     @property
     def backlog(self) -> int:
@@ -345,6 +353,7 @@ class Connection:
             why = (
                 f": {reason}" if isinstance(reason, str) and reason.isprintable() and reason else ""
             )
+            self._refused = bool(why) and reason != FORGOTTEN
             self.ended(LinkError(f"{self.peer} closed the connection{why}"))
 
     def _stamp(self) -> int:

@@ -306,7 +306,8 @@ class Dialler:
                 pass
             finally:
                 self._waiter = None
-        if connection.failure is not None:
+        # one that was open and has ended already, `unmet`, is for the caller to see
+        if connection.failure is not None and not (self._opened and connection.unmet):
             raise connection.failure
 
 

@@ -38,7 +38,7 @@ from .door import Authenticator, SocketMonitor, caller
 from .keys import Allow, KeyPair
 from .refusals import Refusals, Refused
 from .shaping import LinkShape
-from .terms import Options, Waiting
+from .terms import FORGOTTEN, Options, Waiting
 
 # seconds of silence after which a new instance may replace one whose TCP connection still stands
 TAKEOVER = 5.0
@@ -110,7 +110,7 @@ class Listener:
         self._strangers: collections.OrderedDict[bytes, None] = collections.OrderedDict()
         self._accepted: collections.deque[Connection] = collections.deque()
         self._waiter: asyncio.Future[None] | None = None
-        self._closed = False
+        self._leaving = self._closed = False
         self._failure: ConfigError | None = None
         self._loop = asyncio.get_running_loop()
         self._context = sockets.context()
@@ -186,10 +186,16 @@ class Listener:
                 )
                 route.connection.abandon(error, "its key was taken off the list of allowed keys")
 
+    def leave(self) -> None:
+        """Let nobody in from now on; who is in stays. Whoever comes is left to the next listener at
+        this address."""
+        self._leaving = True
+
     async def close(self, linger: float = 0.0) -> None:
         """Close every connection, each after at most `linger` seconds, and stop listening."""
         if self._closed:
             return
+        self.leave()
         try:
             await asyncio.gather(*(connection.close(linger) for connection in self.connections))
             if linger:
@@ -335,15 +341,16 @@ class Listener:
                 self._resume(route, routing_id, descriptor)
             return
         if link:
-            reason = "this process does not know the session any more"
-            self._reply(routing_id, Kind.GONE, message.session, role, link, {"reason": reason})
+            self._reply(routing_id, Kind.GONE, message.session, role, link, {"reason": FORGOTTEN})
+            return
+        if self._leaving:  # it asks again, and whoever listens here next answers
             return
         if route is not None and self._alive(route):
             reason = f"{role} is connected already in session {message.session}"
             self._refusals.told(reason, address)
             self._reply(routing_id, Kind.WHO, message.session, role, link, {"reason": reason})
             return
-        if len(self._sessions) >= self._most:
+        if route is None and len(self._sessions) >= self._most:
             reason = f"there are {self._most} sessions already"
             self._refusals.told(reason, address)
             self._reply(routing_id, Kind.GONE, message.session, role, link, {"reason": reason})

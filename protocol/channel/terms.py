@@ -14,6 +14,8 @@ from ..wire.codec import DEFAULT_LIMITS, MessageLimits
 from ..wire.messages import Buffer
 from ..wire.reliable import Window
 
+# why a listener that began after its caller was let in hangs up: it is another's
+FORGOTTEN = "this process does not know the session any more"
 DOWN = 1.0  # seconds that a goodbye waits for a link that is down to come back
 
 

@@ -227,6 +227,23 @@ async def test_a_listener_that_restarts_does_not_know_the_session():
         await again.close()
 
 
+async def test_a_listener_that_leaves_leaves_who_comes_to_the_next():
+    async with listening() as listener:
+        first, bob = await asyncio.gather(dial(listener.address), listener.accept(5))
+        listener.leave()
+        await asyncio.gather(first.exchange(message(1), 5), bob.exchange(message(1), 5))
+        await first.close(1)
+        coming = asyncio.create_task(dial(listener.address, timeout=20))
+        await asyncio.sleep(0.7)
+        assert not coming.done() and not listener.connections
+        await listener.close(0.1)
+        again = Listener(listener.address, "bob", BOB, Allow([ALICE.public]))
+        second, bob = await asyncio.gather(coming, again.accept(20))
+        await asyncio.gather(second.exchange(message(1), 5), bob.exchange(message(1), 5))
+        await second.close(0)
+        await again.close()
+
+
 async def test_sessions_are_bounded():
     async with listening(most=2) as listener:
         links = [await dial(listener.address, session=f"s{index}") for index in range(2)]
