@@ -18,6 +18,7 @@ from protocol.errors import OutOfRangeError
 from protocol.graph import Array
 from protocol.history import History
 from protocol.jobs import Job
+from protocol.matching import matching
 from protocol.origin import source
 from protocol.simulate import Simulation, twin
 from protocol.simulate import simulate as simulated
@@ -31,6 +32,7 @@ from .keyed import all_inputs
 from .loading import AnyJob, any_job, blame
 from .planned import Planned, planned
 from .result import Result
+from .rows import Places, scored, shapes_of
 from .shared import SharedModel, begin, keeping
 from .view import RunView
 
@@ -117,7 +119,11 @@ def plain(
                 " the inputs to a common scale (standardise them), or lower the rate of a training"
             )
     report = Report(
-        results=values, history=history, iterations=steps, seconds=time.monotonic() - begun
+        results=values,
+        scored=_scored(work, inputs, values),
+        history=history,
+        iterations=steps,
+        seconds=time.monotonic() - begun,
     )
     return Result.of(report, exportable=model)
 
@@ -154,7 +160,16 @@ def simulate(
         )
     if view is not None:
         view.note(f"fraction bits: {found.plan.traced.choice}")
-    return Result.of(report_of(found, time.monotonic() - begun), accept_out_of_range, model)
+    report = report_of(found, time.monotonic() - begun)
+    report.scored = _scored(work, inputs, report.results)
+    return Result.of(report, accept_out_of_range, model)
+
+
+def _scored(work: Job, inputs: Mapping[str, Array], results: Mapping[str, Array]) -> Places | None:
+    """As a run's, but of matched rows, whose order here is no run's, nothing."""
+    if matching(work) is not None:
+        return None
+    return scored(work, shapes_of(inputs), None, results)
 
 
 def report_of(found: Simulation, seconds: float) -> Report:

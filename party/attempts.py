@@ -39,7 +39,7 @@ from .intent import Intent
 from .links import Addresses, Links, opened
 from .material_file import Material
 from .observing import StepObserver
-from .rows import Keyed, Matched, Places
+from .rows import Keyed, Matched, Places, scored, shapes_of
 from .runner import Runner
 from .shared import Keeper, SharedModel
 from .view import RunView
@@ -57,6 +57,7 @@ class Report:
     beyond: tuple[str, ...] = ()  # what says that values left their range, a phrase each
     # where rows were matched: which of the own ones, in their order
     rows: Places | None = field(default=None, repr=False)
+    scored: Places | None = field(default=None, repr=False)  # rows.scored, of the results
     seconds: float = 0.0  # online phase
     setup_seconds: float = 0.0  # links, agreement, plan
     iterations: int | None = None  # that were planned
@@ -288,6 +289,7 @@ class Run:
             results=results,
             beyond=self._ending.beyond,
             rows=self._rows,
+            scored=scored(self.intent.job, shapes_of(self._inputs), self._rows, results),
             history=self._ending.history,
             model=self._ending.model,
             attempts=max(1, self._attempts),
@@ -335,10 +337,12 @@ class Run:
             if runner.progress.step > self._reached:
                 self._reached, self._progressed = runner.progress.step, time.monotonic()
         self._ending.finish(agreed.ticket, machine, history, agreed.salt)
+        results = self._ending.results or {}
         return Report(
-            results=self._ending.results or {},
+            results=results,
             beyond=self._ending.beyond,
             rows=self._rows,
+            scored=scored(self.intent.job, plan.traced.shapes, self._rows, results),
             history=history,
             model=self._ending.model,
             seconds=runner.progress.seconds,

@@ -36,6 +36,8 @@ class Result:
         `result.model.save("m.share")`.
     rows: where rows were matched by ids, which rows of this party's table count, from 0, in the
         order of what has a row each.
+    scored: which rows `scores` of rows held out are of, an entry each: of this party's table where
+        rows were matched by ids; else of x, from 0, alice's first where each brought some.
     report: seconds, rounds, bytes and more, as measured.
     """
 
@@ -44,6 +46,7 @@ class Result:
     steps: list[int] = field(default_factory=list)
     model: SharedModel | None = None
     rows: NDArray[np.int64] | None = None
+    scored: NDArray[np.int64] | None = None
     report: Report
     exportable: Exportable | None = None
 
@@ -61,6 +64,7 @@ class Result:
             steps=history.steps,
             model=report.model,
             rows=report.rows,
+            scored=report.scored,
             report=report,
             exportable=exportable,
         )

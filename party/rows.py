@@ -21,6 +21,8 @@ from protocol.channel import Connection
 from protocol.graph import Array
 from protocol.jobs import Input, Job
 from protocol.matching import matching
+from protocol.nn.supervised import Supervised
+from protocol.tables import Table
 from protocol.views import Shape
 
 from .checkpoint import Store
@@ -117,6 +119,33 @@ class Matched:
                 self._store.record("rows", {"epoch": self._store.epoch(), **body})
         await asyncio.to_thread(self.prepared)
         return {name: array.shape for name, array in self.arrays.items()}
+
+
+def shapes_of(arrays: Mapping[str, Array]) -> dict[str, Shape]:
+    """By name."""
+    return {name: array.shape for name, array in arrays.items()}
+
+
+def scored(
+    job: Job, shapes: Mapping[str, Shape], rows: Places | None, results: Collection[str]
+) -> Places | None:
+    """Which rows, from 0 and ascending among those that count, `scores` are of, an entry each: the
+    rows that the job holds out. Of this party's table where rows are matched (`rows`); of x
+    otherwise, with alice's rows first where each brings some.
+
+    None where `results` have no scores, or it takes shapes that are not known.
+    """
+    if "scores" not in results or not isinstance(job, Supervised) or not job.held_out:
+        return None
+    table = job.x if isinstance(job.x, Table) else None
+    names = ["x"] if table is None else [table.tensor(owner) for owner in table.owners]
+    counts = [shapes[name][0] for name in names if name in shapes]
+    if table is not None and table.horizontal:
+        counts = [sum(counts)] if len(counts) == len(names) else []
+    if not counts:
+        return None
+    held_out = job.held_out_rows(counts[0]).astype(np.int64)
+    return held_out if rows is None else rows[held_out]
 
 
 @dataclass(frozen=True)

@@ -171,25 +171,34 @@ def put_out(
                 f"rows, from 0, of {who}'s table that these are of, where there is one for"
                 f" each:\n{shown(report.rows)}"
             )
+        if report.scored is not None:
+            print(f"rows, from 0, that the scores are of:\n{shown(report.scored)}")
     sys.stdout.flush()
 
 
 def save_report(path: Path, report: Report) -> str:
-    """Results, and where rows were matched which of the own ones they are of; the names of the
-    files."""
-    if report.rows is None:
-        save_results(path, report.results)
-    elif path.suffix.lower() == ".npz":
-        save_results(path, {"rows": report.rows} | report.results)
-    else:
+    """Results, and which rows they are of where that is known, all to a .npz. Elsewhere the first
+    result alone, and in a file beside it its rows if it has an entry for each. The names of the
+    files, and of results that are not written."""
+    places = {
+        name: each
+        for name, each in (("rows", report.rows), ("scored", report.scored))
+        if each is not None
+    }
+    if path.suffix.lower() == ".npz":
+        save_results(path, places | report.results)
+        return str(path)
+    save_results(path, report.results)
+    first, *others = report.results
+    wrote = f"{path}: {first}" if others else str(path)
+    rows = report.scored if first == "scores" and report.scored is not None else report.rows
+    if rows is not None and report.results[first].shape[:1] == rows.shape:
         beside = path.with_suffix(f".rows{path.suffix}")
-        save_results(path, report.results)
-        save_results(beside, {"rows": report.rows})
-        return (
-            f"{path}, and {beside}: which rows of the own table, from 0, the results are of, where"
-            " there is one for each"
-        )
-    return str(path)
+        save_results(beside, {"rows": rows})
+        wrote += f", and {beside}: which rows, from 0, it is of"
+    if others:
+        wrote += f"; not {', '.join(others)}, for which a .npz has room"
+    return wrote
 
 
 def _is_model(path: Path) -> bool:
@@ -234,6 +243,7 @@ def summary(role: str, iterations: int | None, report: Report) -> dict[str, Any]
         "out_of_range": list(report.beyond),
         "model": None if report.model is None else report.model.id,
         **({} if report.rows is None else {"rows": report.rows.tolist()}),
+        **({} if report.scored is None else {"scored": report.scored.tolist()}),
         "history": {
             "steps": report.history.steps,
             **{

@@ -45,6 +45,10 @@ class Supervised(Job):
         order = np.argsort(keystream(agreed(self.seed, "held out"), 0, 1, rows)[0], kind="stable")
         return np.sort(order[round(self.held_out * rows) :])
 
+    def held_out_rows(self, rows: int) -> NDArray[np.intp]:
+        """Those held out, in order."""
+        return np.setdiff1d(np.arange(rows), self.training_rows(rows))
+
     def split(self, v: Variables, held_out: bool) -> tuple[Secret, Secret]:
         """The rows for training, or those held out, of v.x and v.y; all where none is held out.
         JobError where a part is, and one of the two has no row."""
@@ -62,7 +66,7 @@ class Supervised(Job):
         if len(mine) == rows:
             return v.x, v.y
         if held_out:
-            mine = np.setdiff1d(np.arange(rows), mine)
+            mine = self.held_out_rows(rows)
         return take(v.x, mine, axis=0), take(v.y, mine, axis=0)
 
     def learner(self, name: str) -> str:
