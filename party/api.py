@@ -135,6 +135,8 @@ class Party:
     def of(settings: Config) -> Party:
         """The party with the settings of a command."""
         given = {name: getattr(settings, name) for name in _TABLE if name not in ("role", "guard")}
+        if settings.origin("watch_token") != "option" and not (settings.page or settings.metrics):
+            del given["watch_token"]  # a file's is for other processes as well
         return Party(settings.role, guard=settings.guard == "on", **given)
 
     def __repr__(self) -> str:

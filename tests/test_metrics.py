@@ -184,6 +184,10 @@ def test_addresses():
             "0.0.0.0 can be reached from other hosts, so it needs a token",
         ),
         ({"metrics": ":9100", "watch_token": "short"}, "must have one word of 16 to 200"),
+        (
+            {"watch_token": "short"},
+            "--watch-token is what --page and --metrics ask for, and neither",
+        ),
         ({"metrics": ":9100", "watch_token": "absent"}, "cannot be read: No such file"),
     ],
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 from protocol.config import Config
 from protocol.errors import ConfigError
 from protocol.log import configure
+from protocol.web.options import WATCH
 from protocol.wording import span
 
 from ..api import Party, plain, simulate
@@ -55,6 +56,12 @@ def _alone(settings: Config) -> int:
             f"--{how} runs without a peer, and --keep and --model are for a model that two parties"
             " share"
         )
+    for setting in WATCH:  # what a file says is for other runs as well
+        if settings.origin(setting.name) == "option":
+            raise ConfigError(
+                f"{setting.option} shows a run with a peer, and --{how} runs without one; leave out"
+                " one of them"
+            )
     terminal = Terminal(how, *configure(how, settings.log_format, settings.quiet), settings.quiet)
     job = load_job(settings.job, parameters(settings.param))
     check_out(settings.out, job)

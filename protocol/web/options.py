@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from ..config import Setting
+from ..config import Config, Setting
 from ..errors import ConfigError
 from ..extras import needed
 from ..keyring import is_loopback
@@ -89,6 +89,12 @@ class Watch:
                 _token(f"--{name}", where, found.token)
                 with needed(f"--{name}", name):
                     import_module(f".{name}", __package__)
+        # a file or an environment may be shared with processes that serve something
+        own = not isinstance(settings, Config) or settings.origin("watch_token") == "option"
+        if found.token is not None and own and not (found.page or found.metrics):
+            raise ConfigError(
+                "--watch-token is what --page and --metrics ask for, and neither is given"
+            )
         return found if found.page or found.metrics else None
 
     @contextlib.asynccontextmanager

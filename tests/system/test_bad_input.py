@@ -157,6 +157,11 @@ CASES = [
     (party, ["lab", "--job", "seed", "--data", "q=any.npy"], "has no tensor q"),
     (party, ["lab", "--out", "{here}/good.csv"], "cannot be made or written to"),
     (party, ["--plain", "--simulate"], "two ways to run a job alone"),
+    (party, ["--plain", "--page", ":8080"], "--page shows a run with a peer, and --plain runs"),
+    (party, ["--simulate", "--metrics", ":9100"], "--metrics shows a run with a peer, and --simul"),
+    (party, ["--simulate", "--watch-token", "{here}/key.txt"], "--watch-token shows a run with"),
+    (party, [*BOB, "--watch-token", "{here}/key.txt"], "--metrics ask for, and neither is given"),
+    (dealer, ["--watch-token", "{here}/key.txt"], "--metrics ask for, and neither is given"),
     (party, ["--plain", "--job", "logreg", "--data", "q=any.npy"], "has no tensor q"),
     # data files
     (party, [*BOB, "--data", "x={here}/pipe.csv"], "is no file but a pipe or a device"),
@@ -225,6 +230,13 @@ def test_one_sentence(program, words, expected, here, capfd):
     assert code not in (0, None)
     assert expected in said[-1]
     assert len(said) == 1, said
+
+
+def test_a_token_in_the_environment_may_be_for_others(here, capfd, monkeypatch):
+    monkeypatch.setenv("MPC_WATCH_TOKEN", str(here / "none.token"))
+    nobody = ["--wait", "1s", "--dealer", "tcp://127.0.0.1:9", "--peer", "tcp://127.0.0.1:9"]
+    assert party([*BOB, *nobody]) == 4
+    assert "did not answer within 1 second" in capfd.readouterr().err
 
 
 def test_there_are_enough_cases():
