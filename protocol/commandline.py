@@ -86,7 +86,12 @@ class Program:
         return guarded(self.name, lambda: self._run(words))
 
     def _run(self, words: Sequence[str]) -> int:
-        options = self.parser().parse_args(words)
+        options, rest = self.parser().parse_known_args(words)
+        if rest:  # argparse would name the help of the whole program, not this command's
+            raise ConfigError(
+                f"unrecognized arguments: {' '.join(rest)}; see python -m {self.name}"
+                f" {options.command} --help"
+            )
         command = self.commands[options.command]
         check_variables(self.names | set(self.elsewhere))
         settings = resolve(command.settings, options, self.section, others=self.names)
