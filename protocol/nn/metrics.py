@@ -77,5 +77,5 @@ def r2(z: Secret, y: Secret) -> Secret:
     if z.ndim == 0 or z.shape[0] < 2:
         raise JobError("r2 is of two rows held out or more: the targets of one have no variance")
     error = z - y
-    ratio = (error * error).mean(axis=0) * reciprocal(y.var(axis=0) + LEAST)
+    ratio = (error * error).mean(axis=0) / (y.var(axis=0) + LEAST)
     return 1.0 - within(ratio, 0.0, WORST).mean()
