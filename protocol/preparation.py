@@ -10,6 +10,7 @@ every column that no OneHot names.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import date
@@ -35,6 +36,11 @@ class Step:
         object.__setattr__(
             self, "columns", names(self.columns, f"{type(self).__name__}(columns=…)")
         )
+
+    @property
+    def called(self) -> str:
+        """The step for a sentence, by the name that a job's file has for it: "step min-max"."""
+        return f"step {re.sub(r'(?<=[a-z])(?=[A-Z])', '-', type(self).__name__).lower()}"
 
     def made(self, column: str) -> Names | None:
         """What becomes of a column, by name; None where that depends on the rows."""

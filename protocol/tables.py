@@ -242,7 +242,7 @@ class Table(Bundle):
                 for name in step.columns:
                     if not is_pattern(name) and name not in there | made:
                         raise JobError(
-                            f"{step} is done to a column {name} that the table does not have"
+                            f"{step.called} is done to a column {name} that the table does not have"
                         )
                 made |= {each for name in there | made for each in step.made(name) or ()}
             filled = isinstance(step, Fill) and step is self.steps[-2:][0] and step.how == "mean"
@@ -254,8 +254,8 @@ class Table(Bundle):
                 and not (isinstance(step, Shared) and step is self.steps[-1])
             ):
                 raise JobError(
-                    f"{step} would learn something else from the rows of each party: in a table"
-                    " with rows of both, declare the numbers, MinMax(low=0, high=9),"
+                    f"{step.called} would learn something else from the rows of each party: in a"
+                    " table with rows of both, declare the numbers, MinMax(low=0, high=9),"
                     " Fill(how='constant'), OneHot(categories=[…]); Standardise() or MinMax() may"
                     " come last, and Fill() before such a Standardise()"
                 )
@@ -272,8 +272,8 @@ class Table(Bundle):
         columns = touched(last, before, list(reached), made)
         if not columns or not all(np.isfinite(reached[name]).all() for name in columns):
             raise JobError(
-                f"{last} over rows of both parties is done on shares, so the names and the ranges"
-                " of its columns must be known: name the columns, and declare MinMax(low=…,"
+                f"{last.called} over rows of both parties is done on shares, so the names and the"
+                " ranges of its columns must be known: name the columns, and declare MinMax(low=…,"
                 " high=…) or Clip(low=…, high=…) before it"
             )
         spread = [
@@ -285,8 +285,8 @@ class Table(Bundle):
         self.filled = tuple(touched(fill, before, list(reached), made))
         if not self.filled or not {*self.filled} <= {*columns} or self.row_shape is not None:
             raise JobError(
-                f"{fill} fills columns that {last} is then done to, in a table without a shape:"
-                " name these, or none"
+                f"{fill.called} fills columns that {last.called} is then done to, in a table"
+                " without a shape: name these, or none"
             )
         return (*before, *spread, Fill(self.filled, how="constant", indicator=True)), tuple(columns)
 

@@ -247,7 +247,7 @@ def test_ranges_follow_from_the_steps(steps, interval):
         (lambda: Table("bob", ["a"], rows=0), ["rows=1000"]),
         (lambda: Table("bob", ["a"], shape=(2, 2)), ["4 numbers"]),
         (lambda: Table("bob", shape=(1, 2), steps=[Fill(indicator=True)]), ["2 numbers"]),
-        (lambda: Table("bob", ["a"], steps=[Standardise("b")]), ["Standardise", "column b"]),
+        (lambda: Table("bob", ["a"], steps=[Standardise("b")]), ["standardise", "column b"]),
         (lambda: Table("bob", ["a"], steps=["standardise"]), ["str"]),
         (
             lambda: Table(columns=["a"], rows=BOTH, steps=[MinMax()]),

@@ -121,7 +121,8 @@ class _Work:
         ]
         if patterns:
             raise DataError(
-                f"{self.frame.source}: {step} is done to a column {patterns[0]} that is not there"
+                f"{self.frame.source}: {step.called} is done to a column {patterns[0]} that is not"
+                " there"
             )
         found: dict[str, Any] = {}
         new: dict[str, dict[str, Column]] = {}

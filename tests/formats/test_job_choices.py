@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 from test_job_toml import NETWORK, loaded
 
+from party.formats.job_choices import STEPS
 from protocol.errors import JobError
 from protocol.nn import Adam, BinaryCrossEntropy, CosineAnnealingLR, EarlyStop, Huber
 from protocol.preparation import Fill, OneHot
+from protocol.tables import Table
 
 TRAINED = """
 [rows]
@@ -65,6 +67,14 @@ def test_a_choice_of_true_or_false_takes_no_text(step, option, tmp_path):
         Fill(indicator="no")
     with pytest.raises(JobError, match="OneHot: drop_first is True or False, not 1"):
         OneHot("a", drop_first=1)
+
+
+def test_a_step_is_called_in_sentences_what_a_file_calls_it():
+    assert {f"step {name}": kind for name, kind in STEPS.items()} == {
+        kind("a").called: kind for kind in STEPS.values()
+    }
+    with pytest.raises(JobError, match=r"^step one-hot is done to a column b that the table does"):
+        Table("bob", ["a"], steps=[OneHot("b", categories=["x", "y"])])
 
 
 def test_a_loss_takes_its_options(tmp_path):
