@@ -25,7 +25,7 @@ FUNCTIONS: dict[str, tuple[Entry, ...]] = {
             clear=np.exp,
             operands=(Argument(low=-56.0, high=0.0),),
             error=3e-7 + 2 * UNIT,
-            says="e^x from most − 56 to most",
+            says="e^x up to most",
         ),
         Entry(
             call='sigmoid(x, "interpolated")',

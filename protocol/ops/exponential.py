@@ -16,15 +16,20 @@ from ..correlations.exponentials import (
     Exponentials,
 )
 from ..errors import JobError
-from ..graph import Array, Node, Tensor
+from ..graph import Array, Node, Tensor, whole
 from ..lowering import Lowering, Secure
 from ..program import Share
 from ..ranges import Interval
 from ..sizing import Demands, Sizes
 from ..views import Shape
 from .cotangents import weighted
+from .functions import maximum
 from .spelling import SENTENCES, offers, refusing
-from .tensor import Secret, number, secret
+from .tensor import Secret, bounded, number, secret
+
+LARGEST = 64.0  # e to this still fits a ring
+GREATEST = 16.0  # what a range may reach to be taken for `most`: beyond, too little is left of e^0
+ROOM = 2.0**-5  # by which roundings may lead above a range
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,7 @@ class Exp(Secure):
     high: int = 3
     ready: bool = False
     name = "exp"
+    elsewhere = "exp(x, most=…) takes x up to most"
     abrupt = True
     argument_bits = MOST_ARGUMENT
     finest = MOST_FACTOR - 1
@@ -78,7 +84,7 @@ class Exp(Secure):
         if x.interval[0] < -self.reach or x.interval[1] > 0.0:
             lowering.warn(
                 f"exp: its argument may leave [-{self.reach:g}, 0], and has no meaning beyond; say"
-                " within(x, …)"
+                " within(x, …), or exp(x, most=…) for x that may be larger"
             )
         limbs, party = lowering.limbs(node), lowering.party
         c, mask, scale = lowering.opened(x)
@@ -114,17 +120,58 @@ def windowed(x: Secret, least: float, ready: bool = False) -> Secret:
     return x._apply(Exp(high, ready))
 
 
-def exp(x: Secret, most: float = 0.0) -> Secret:
-    """e^x for most − 56 ≤ x ≤ most: one round, 64 bytes dealt for an element, at most e^most ·
-    (3e-7 + 2^−f) off for f fraction bits up to 20. Elsewhere, and be it by one unit above `most`,
-    the result is meaningless; the plan warns where x may go there.
+def exp(x: Secret, most: float | None = None) -> Secret:
+    """e^x for x ≤ most: one round, 64 bytes dealt for an element, at most e^most · (3e-7 + 2^−f)
+    off for f fraction bits up to 20. Above `most`, and be it by one unit, the result is
+    meaningless; the plan warns where x may go there.
 
-    Its gradient is itself. JobError for a `most` that is not a finite number.
+    most: where none is given, at most 0.1 above the range that x is known to have, if that ends
+        from 0 to 16; elsewhere 0. It is 0 too for a difference of what depends on each other, as x
+        - x.max(), which reaches no end of its range.
+
+    Of what is known to reach below most − 56, as many bytes are dealt as the range is wide, up to
+    the next power of two; below most − 2040, e^x is 0 by a comparison, whose rounds it takes.
+
+    Its gradient is itself. JobError for a `most` that is not a finite number, or above 64.
     """
     secret("exp", x)
-    if math.isinf(most := number("exp's most", most)):
-        raise JobError(f"exp(x, most={most!r}): the largest exponent is a finite number")
-    return x._apply(Exp()) if most == 0.0 else (x - most)._apply(Exp()) * math.exp(most)
+    if most is None:
+        high = x._node.interval[1]
+        most = math.ceil((high + ROOM) * 16) / 16 if 0.0 < high <= GREATEST else 0.0
+        if most and _entangled(x._node):
+            most = 0.0
+    elif not number("exp's most", most) <= LARGEST or math.isinf(most):
+        raise JobError(
+            f"exp(x, most={most!r}): the largest exponent is a finite number, up to {LARGEST:g}"
+        )
+    away = x if most == 0.0 else x - most
+    least, high = away._node.interval
+    if least < -Exp(MOST_HIGH).reach:
+        least = -Exp().reach
+        away = bounded(maximum(away, least), least, max(high, least))
+    found = windowed(away, min(least, -Exp().reach))
+    return found if most == 0.0 else found * math.exp(most)
+
+
+def _entangled(node: Node, far: int = 24) -> bool:
+    """Whether it is made of a sum or a difference one part of which is made of the other."""
+    made = _made_of(node, far)
+    for each in made:
+        if each.op.name in ("add", "subtract") and len(each.inputs) == 2:
+            one, other = each.inputs
+            if whole(one) in _made_of(other, far) or whole(other) in _made_of(one, far):
+                return True
+    return False
+
+
+def _made_of(node: Node, far: int) -> set[Node]:
+    found, ends = {node}, [node]
+    while ends and len(found) <= far:
+        for use in ends.pop().inputs:
+            if use not in found:
+                found.add(use)
+                ends.append(use)
+    return found
 
 
 SENTENCES.add(np.exp)
