@@ -394,12 +394,13 @@ class Graph:
         iterations: int,
         every: int = 0,
         checked: Checked | None = None,
+        watched: Callable[[Node, dict[Node, Array]], None] = lambda node, values: None,
     ) -> dict[str, Array]:
         """The float64 twin: run the graph with NumPy, in the clear, and return what it reveals at
         the end, by name.
 
         inputs: arrays by label. every: steps between checks, after each of which `checked` is
-        called; 0, or no `checked`: no checks.
+        called; 0, or no `checked`: no checks. watched: is called of every value that there is.
         """
         values: dict[Node, Array] = {}
 
@@ -414,6 +415,7 @@ class Graph:
                 if node.elsewhere:
                     beside = f"{node.origin.beside}, {node.op.name} of shape {node.shape}"
                     fits(beside, values[node], node.declared, node.elsewhere)
+                watched(node, values)
 
         def revealed(phase: Phase) -> dict[str, Array]:
             return {label: values[node] for label, node in self.reveals_of(phase).items()}

@@ -29,12 +29,13 @@ silence, because the ring forgets it, is checked before it can (`lasting.py`).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from .domains import left, phrase
+from .errors import OutOfRangeError
 from .fixedpoint import DECLARED
 from .graph import Array, Carry, Graph, Leaf, Node, Phase, Source, Terms, whole
 from .job import Job
@@ -317,6 +318,38 @@ def refused(graph: Graph, party: int, inputs: Mapping[str, Array], steps: int) -
                 f" {phrase(values[bad], node.declared, values.size)}; {node.elsewhere}"
             )
     return ""
+
+
+def watcher(graph: Graph) -> Callable[[Node, Mapping[Node, Array]], None]:
+    """What a twin in the clear is watched by: OutOfRangeError for values beyond what the job says
+    of them, or a function of them is fitted for, where float64 goes on and the run would end."""
+    read, ends = set[Node](), [*graph.revealed.values(), *graph.updated.values()]
+    ends += graph.initial.values()
+    while ends:
+        if (node := ends.pop()) not in read:
+            read.add(node)
+            ends += node.inputs
+
+    def watch(node: Node, values: Mapping[Node, Array]) -> None:
+        if node not in read:
+            return
+        where = f"{node.op.name} of shape {node.shape}{node.origin.beside}"
+        domain, instead = node.op.domain, node.op.elsewhere
+        if node.inputs and not _inside(node.inputs[0].interval, domain):
+            suffix = f" ({instead})" if instead else ""
+            _stays(f"the argument of {where}", values[node.inputs[0]], domain, suffix)
+        if node.stated and node.declared != EVERYTHING:
+            _stays(where, values[node], node.declared, ", as the job says")
+
+    return watch
+
+
+def _stays(what: str, values: Array, interval: Interval, suffix: str) -> None:
+    if (bad := left(values, interval)).any():
+        raise OutOfRangeError(
+            f"{what}: {phrase(values[bad], interval, values.size)}; it must stay in"
+            f" [{interval[0]:.6g}, {interval[1]:.6g}]{suffix}"
+        )
 
 
 def _made_of(node: Node, most: int = 16) -> list[Node]:

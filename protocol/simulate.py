@@ -17,7 +17,7 @@ from .dealing import Deal, alice_material, bob_material, dealt_part, own_masks
 from .errors import DataError, OutOfRangeError
 from .fixedpoint import check
 from .graph import Array, Phase
-from .guard import sentence
+from .guard import sentence, watcher
 from .history import History
 from .jobs import Job
 from .machine import Machine
@@ -61,7 +61,8 @@ def twin(
     traced = trace(job, {name: array.shape for name, array in inputs.items()}, iterations)
     history = History()
     if not traced.graph.reveals_of(Phase.CHECK):
-        return traced.graph.run_clear(inputs, traced.iterations), history, traced.iterations
+        found = traced.graph.run_clear(inputs, traced.iterations, watched=watcher(traced.graph))
+        return found, history, traced.iterations
     plan = make_plan(traced, 0, learners)
     every = plan.dealing.schedule.every
 
@@ -70,7 +71,7 @@ def twin(
         improved = history.improved(plan)
         return history.over(plan), improved
 
-    found = traced.graph.run_clear(inputs, traced.iterations, every, checked)
+    found = traced.graph.run_clear(inputs, traced.iterations, every, checked, watcher(traced.graph))
     return found, history, traced.iterations
 
 

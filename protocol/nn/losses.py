@@ -21,8 +21,8 @@ from ..ops import (
     sigmoid,
     softmax,
     where,
-    within,
 )
+from ..ops.functions import stated
 
 # what to do with the number of a class for each row
 ONE_HOT = (
@@ -168,7 +168,10 @@ class CrossEntropy:
         return cross_entropy(self._limited(z), y, self.label_smoothing, weight=self.weight)
 
     def _limited(self, z: Secret) -> Secret:
-        return z if self.limit is None else within(z, -self.limit, self.limit)
+        if self.limit is None:
+            return z
+        instead = f"CrossEntropy(limit={self.limit:g}) takes logits up to that; say a larger one"
+        return stated(z, -self.limit, self.limit, instead=instead)
 
     def probabilities(self, z: Secret) -> Secret:
         """Of each class, along the last axis."""

@@ -206,6 +206,11 @@ def within(x: Secret, low: float, high: float, name: str = "") -> Secret:
     """The same tensor, which the job's author says stays in [low, high]: fewer bits, and so fewer
     rounds. Where it does not, results are meaningless; a plan lists the statement among its
     assumptions, of what is called `name`. What else uses x is not told."""
+    return stated(x, low, high, name)
+
+
+def stated(x: Secret, low: float, high: float, name: str = "", instead: str = "") -> Secret:
+    """`within`; instead: what takes entries elsewhere, in words."""
     secret("within", x)
     low, high = number("within's low", low), number("within's high", high)
     if not -math.inf < low < high < math.inf:
@@ -215,7 +220,7 @@ def within(x: Secret, low: float, high: float, name: str = "") -> Secret:
         f"{name or x._node.op.name} of shape {x.shape}{beside} is assumed to stay in"
         f" [{low:g}, {high:g}]"
     )
-    return x._apply(Within(Broadcast(x.shape), low, high))
+    return x._apply(Within(Broadcast(x.shape), low, high, instead))
 
 
 def sigmoid(x: Secret, method: str = "interpolated") -> Secret:

@@ -153,7 +153,7 @@ def _positive(name: str, x: Secret, least: float, most: float) -> Secret:
         f" [{low:g}, {high:g}]{lower}"
     )
     instead = f"{name} is made for [{ends[0]}, {ends[1]}]{below}"
-    return x._apply(Within(Broadcast(x.shape), low, high, instead))
+    return x._apply(Within(Broadcast(x.shape), low, high, instead, assumed=True))
 
 
 def reciprocal(x: Secret) -> Secret:

@@ -21,6 +21,7 @@ class Within(Structure):
     low: float = -math.inf
     high: float = math.inf
     instead: str = ""  # what takes entries elsewhere, in words
+    assumed: bool = False  # by a function of what it is taken of, not said by a job
     name = "within"
 
     @property
@@ -34,7 +35,7 @@ class Within(Structure):
         """That of x, but wide enough to make all that is stated likely: what is computed from it
         is taken to be as large as that implies."""
         found = super().spread(*uses)
-        if found is None or self.instead:
+        if found is None or self.assumed:
             return found
         least, most = self.bounds(*uses)
         rest = max(-least, most) - 2 * found.mean
@@ -55,7 +56,7 @@ def state(graph: Graph) -> Graph:
         if not isinstance(node.op, Within):
             continue
         node.declared = _common(node.declared, node.op.interval)
-        node.elsewhere, node.stated = node.op.instead, not node.op.instead
+        node.elsewhere, node.stated = node.op.instead, not node.op.assumed
         (x,) = node.inputs
         if isinstance(x.op, Carry) or x in leaving or len(uses[x]) > 1:
             continue

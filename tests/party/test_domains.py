@@ -10,10 +10,11 @@ import pytest
 from loopback import dealing
 
 from party import Party, plain
+from protocol import nn
 from protocol.errors import DataError, OutOfRangeError, Stopped
 from protocol.guard import refused
 from protocol.jobs import Input, Job
-from protocol.ops import log, reciprocal, sqrt
+from protocol.ops import gradient, log, polynomial, reciprocal, sigmoid, softmax, sqrt, within
 from protocol.tracing import trace
 
 X = np.array([2.0, -3.0, 0.0, 1e-9, 5.0, 9.0])
@@ -96,3 +97,73 @@ async def test_nothing_is_shared_before(tmp_path, monkeypatch):
     assert isinstance(his, DataError) and "tensor x" in str(his)
     assert "is negative, 1 is 0" in str(his)
     assert isinstance(hers, Stopped) and "negative" not in str(hers)
+
+
+LOGITS = np.array([-30.0, 0.0, 8.0, 30.0, -8.0, 4.0])
+
+
+class Ranged(Job):
+    iterations = 0
+    x = Input("bob", (6,), -30, 30)
+    function = staticmethod(sigmoid)
+
+    def finish(self, v):
+        v.reveal(out=self.function(v.x))
+
+
+class Series(Ranged):
+    function = staticmethod(lambda x: sigmoid(x, "fourier"))
+
+
+class Cubes(Ranged):
+    function = staticmethod(lambda x: polynomial(x, [0, 0, 0, 1.0], limit=16.0))
+
+
+class Stated(Ranged):
+    function = staticmethod(lambda x: softmax(within(x, -16, 16)))
+
+
+@pytest.mark.parametrize(
+    "job, name, truth, off",
+    [
+        (Ranged, "sigmoid of shape", lambda x: 1 / (1 + np.exp(-x)), 0.05),
+        (Series, "sigmoid of shape", lambda x: 1 / (1 + np.exp(-x)), 1e-3),
+        (Cubes, "polynomial of shape", lambda x: x**3, 1e-9),
+        (Stated, " of shape", lambda x: np.exp(x) / np.exp(x).sum(), 1e-4),
+    ],
+)
+def test_beyond_a_fit_the_twin_gives_no_number(job, name, truth, off):
+    with pytest.raises(OutOfRangeError, match=rf"{name} .*test_domains.py:\d+.* is below -.*stay"):
+        plain(job, x=LOGITS)
+    inside = LOGITS * 0.25
+    assert np.abs(plain(job, x=inside)["out"] - truth(inside)).max() <= off
+
+
+@pytest.mark.parametrize(
+    "loss, words, y",
+    [
+        (nn.CrossEntropy(limit=8), r"CrossEntropy\(limit=8\)", np.eye(2)[[0, 1, 1, 0]]),
+        (nn.BinaryCrossEntropy(), "of sigmoid, .*BinaryCrossEntropy", np.eye(2)[[0, 1, 1, 0]]),
+    ],
+)
+def test_a_step_of_a_loss_beyond_its_limit_is_named_by_it(loss, words, y):
+    class Step(Job):
+        iterations = 1
+        z = Input("bob", (4, 2), -64, 64)
+        y = Input("alice", (4, 2), 0, 1, row_sum=1)
+        w = Input("alice", (4, 2), -100, 100)
+
+        def step(self, v):
+            (slope,) = gradient(loss(v.z, v.y), [v.z])
+            v.w -= 0.1 * slope
+
+        def finish(self, v):
+            v.reveal(w=v.w)
+
+    z = np.array([[1.0, -1], [0.5, 2], [-3, 3], [0, 0.25]])
+    with pytest.raises(OutOfRangeError, match=words):
+        plain(Step, z=16 * z, y=y, w=np.zeros((4, 2)))
+    p = 1 / (1 + np.exp(-z)) if "Binary" in words else np.exp(z) / np.exp(z).sum(-1, keepdims=True)
+    count = 8 if "Binary" in words else 4
+    out = plain(Step, z=z, y=y, w=np.zeros((4, 2)))["w"]
+    assert np.abs(out + 0.1 * (p - y) / count).max() <= 1e-4
