@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..errors import JobError
-from ..ops import Secret, is_max, reciprocal, take, within
+from ..ops import Secret, is_max, take, within
 from .losses import alike, labelled
 
 Metric = Callable[[Secret, Secret], Secret]  # of predictions and targets: one number
@@ -63,7 +63,7 @@ def auc(z: Secret, y: Secret) -> Secret:
     ordered = (half * (a - b) + b * (1.0 - a)).mean() * ((n - 1) / 2)
     positives = y.mean()
     pairs = within(positives * (1.0 - positives) * n, 0.0, n / 4)
-    return within(ordered * reciprocal(pairs + LEAST), 0.0, 1.0)
+    return within(ordered / (pairs + LEAST), 0.0, 1.0)
 
 
 def r2(z: Secret, y: Secret) -> Secret:
