@@ -254,6 +254,16 @@ async def test_sessions_are_bounded():
         await asyncio.gather(*(link.close(0) for link in links))
 
 
+async def test_a_new_process_takes_the_place_of_a_dead_one_where_all_places_are_taken():
+    async with listening(most=1) as listener:
+        dead = await dial(listener.address)
+        dead._timer.cancel()
+        dead._transport._unplug()  # a killed process says nothing
+        again = await dial(listener.address, timeout=20)
+        assert len(listener.connections) == 1
+        await again.close(0)
+
+
 async def test_a_client_that_stops_reading_is_bounded_and_the_others_go_on():
     async with listening() as listener:
         alice, bob = await asyncio.gather(dial(listener.address), listener.accept(5))
