@@ -270,7 +270,7 @@ class Session:
                 Message(Kind.SEED, self.name, self._epoch, 0, {"ticket": offer.ticket}, (seed,))
             )
         text = (
-            f"session {self.name}, epoch {self._epoch}: dealing steps {offer.start} to"
+            f"session {self.name}, attempt {self._epoch}: dealing steps {offer.start} to"
             f" {offer.dealing.steps}"
         )
         self._log(text, "dealing", session=self.name, epoch=self._epoch, step=offer.start)

@@ -308,7 +308,7 @@ class Run:
         if start or self._attempts > 1:
             self._recomputed += max(0, self._reached - start)
             self._view.note(
-                f"going on from step {start} of {plan.dealing.steps}, epoch {epoch}", "resumed"
+                f"going on from step {start} of {plan.dealing.steps}, attempt {epoch}", "resumed"
             )
         if not agreed.accepted and (
             said := refused(plan.traced.graph, self._party, self._inputs, plan.traced.iterations)

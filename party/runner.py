@@ -263,7 +263,7 @@ class Runner:
             return ProtocolError(f"{who} sent {reply.kind.name} in round {number}")
         if reply.epoch != self._epoch or reply.number != number:
             return ProtocolError(
-                f"{who} is in round {reply.number} of epoch {reply.epoch}, not in {number} of"
+                f"{who} is in round {reply.number} of attempt {reply.epoch}, not in {number} of"
                 f" {self._epoch}"
             )
         return ProtocolError(f"{who} sent a message of the wrong size in round {number}")

@@ -4,9 +4,9 @@ mpc.bob, mpc.dealer.
 A library says nothing unless `logging` is told to. A command calls `configure`: a line an event on
 standard error, text for people, JSON for programs.
 
-    alice: going on from step 4000 of 10000, epoch 2 {"time": "2026-01-31T09:07:50.123Z", "level":
+    alice: going on from step 4000 of 10000, attempt 2 {"time": "2026-01-31T09:07:50.123Z", "level":
         "info", "event": "resumed", "role": "alice", "session": "a",
-     "epoch": 2, "step": 4000, "message": "going on from step 4000 of 10000, epoch 2"}
+     "epoch": 2, "step": 4000, "message": "going on from step 4000 of 10000, attempt 2"}
 
 A JSON line (broken here, to be read) always has these eight fields, null where one means nothing; a
 record has `event`, `role`, `session`, `epoch` and `step` as attributes. Rules: a message is made of

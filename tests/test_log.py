@@ -34,13 +34,13 @@ def records(monkeypatch) -> list[logging.LogRecord]:
 def test_a_record_says_who_where_and_what(records):
     log = Log("bob", "a")
     log.where = lambda: (2, 4000)
-    log("going on from step 4000 of 10000, epoch 2", "resumed")
+    log("going on from step 4000 of 10000, attempt 2", "resumed")
     log("100% of it", "odd", "warning", session="b", step=7)
     first, second = records
     assert (first.name, first.levelname, Text().format(first)) == (
         "mpc.bob",
         "INFO",
-        "bob: going on from step 4000 of 10000, epoch 2",
+        "bob: going on from step 4000 of 10000, attempt 2",
     )
     fields: dict[str, Any] = json.loads(Json().format(first))
     assert fields.pop("time").endswith("Z") and list(fields) == [

@@ -140,8 +140,8 @@ def test_what_comes_again_is_said_once_and_then_rarely(monkeypatch, caplog):
     for left in range(300, 200, -1):
         terminal.note(f"alice closed the connection; waiting up to {left} s to go on", "lost")
     terminal.note("something else", "lost")
-    terminal.note("going on from step 5 of 10, epoch 2", "resumed")
-    terminal.note("going on from step 6 of 10, epoch 3", "resumed")
+    terminal.note("going on from step 5 of 10, attempt 2", "resumed")
+    terminal.note("going on from step 6 of 10, attempt 3", "resumed")
     assert [line.partition(": ")[2][:14] for line in lines] == [
         "alice closed t",
         "something else",

@@ -129,7 +129,9 @@ def test_a_party_tells_its_manager(tmp_path):
         manager.listen(10, "STATUS=step")
         check_that_feeding_follows_life(manager, alice, 1.0)
         statuses = [line for _, line in manager.said if line.startswith("STATUS=step")]
-        assert all(re.fullmatch(r"STATUS=step \d+ of 1000000, epoch 1", line) for line in statuses)
+        assert all(
+            re.fullmatch(r"STATUS=step \d+ of 1000000, attempt 1", line) for line in statuses
+        )
         os.kill(bob.process.pid, signal.SIGSTOP)
         manager.listen(10, "STATUS=waiting for bob")
         manager.forget()
