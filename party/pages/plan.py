@@ -9,6 +9,7 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from protocol.breakdown import OperationCost, kinds, parts
+from protocol.correlations.kind import Correlation
 from protocol.graph import Phase
 from protocol.jobs import ROLES
 from protocol.plan import Plan
@@ -18,6 +19,17 @@ from ..planned import Planned
 from .charts import bar, folded, key, table
 from .markup import Child, page, tag, write
 from .timing import NAMES, other_links, time_lines, where_time_goes
+
+ABOUT = {  # of kinds that stand in a file with others
+    "digits": "A comparison begins: what the digits of a mask are at least, as shared bits.",
+    "join": "A comparison goes on: products of mask bits, by which several digits become one.",
+    "bit": "A comparison ends: the mask bit of its outcome, as a shared number.",
+    "gate": "A comparison chooses: a mask times the mask bit of the outcome that it is kept by.",
+    "truncate": "Truncation: shifts of a mask, and of its wrap bit.",
+    "shifted-mask": "A mask shifted as what is open under it, for a product that needs no round.",
+    "monomials": "An elementwise polynomial without an opening: products of powers of masks.",
+    "contraction": "A matrix product with such a polynomial: each of those times one more mask.",
+}
 
 
 def save(planned: Planned, path: Path) -> None:
@@ -139,7 +151,7 @@ def _dealt(plan: Plan) -> list[Child]:
     about: dict[str, str] = {}
     for phase in Phase:
         times = plan.dealing.count(phase)
-        about |= {spec.kind: _about(spec) for spec in plan.dealing.phases[phase].correlations}
+        about |= {spec.kind: _about(type(spec)) for spec in plan.dealing.phases[phase].correlations}
         for kind in kinds(plan, phase):
             count, dealt = total.get(kind.name, (0, 0))
             total[kind.name] = count + times * kind.count, dealt + times * kind.dealt
@@ -172,9 +184,12 @@ def _dealt(plan: Plan) -> list[Child]:
     ]
 
 
-def _about(spec: object) -> str:
-    """The first sentence of the file that a kind of correlation stands in."""
-    text = sys.modules[type(spec).__module__].__doc__ or ""
+def _about(kind: type[Correlation]) -> str:
+    """What a kind of correlation is: in words of its own where its file has several, or else the
+    first sentence of the file."""
+    if kind.kind in ABOUT:
+        return ABOUT[kind.kind]
+    text = sys.modules[kind.__module__].__doc__ or ""
     return text.partition("\n\n")[0].replace("\n", " ")
 
 

@@ -20,10 +20,11 @@ from party.lab.cells import Measurement
 from party.pages.charts import WIDTH, Curve, curves, even
 from party.pages.lab import lab_page
 from party.pages.markup import page, tag, write
-from party.pages.plan import plan_page, save
+from party.pages.plan import ABOUT, _about, plan_page, save
 from party.planned import ELSEWHERE, USUAL
 from protocol.channel import LinkShape
 from protocol.channel.shaping import PROFILES
+from protocol.correlations import KINDS
 from protocol.cost import Network
 from protocol.errors import ConfigError
 from protocol.predict import predict
@@ -157,6 +158,14 @@ def test_no_digit_is_lost_on_a_narrow_terminal(width, iterations):
     assert ("alice sends 6,422,528 bytes" not in read) == (width >= 100)  # a table, or sentences
     for number in (found.rounds, *found.bytes_sent.values(), found.plan.dealt_bytes):
         assert f"{number:,}" in read
+
+
+def test_every_kind_of_correlation_has_words_of_its_own():
+    words = [_about(kind) for kind in KINDS.values()]
+    assert len({*words}) == len(words) == len(KINDS) > 10 and all(words)
+    assert {*ABOUT} <= {*KINDS}
+    text = Reader(plan_page(plan("mlp", iterations=3))).text
+    assert ABOUT["digits"] in text and ABOUT["truncate"] in text
 
 
 def test_it_is_read_without_eyes_and_without_a_mouse(text):
