@@ -41,11 +41,7 @@ def _are(count: int) -> str:
     return "is" if count == 1 else "are"
 
 
-def fits(beside: str, values: NDArray[np.float64], interval: Interval, instead: str) -> None:
-    """OutOfRangeError for entries outside. `beside`: where a function is taken of them, and what
-    they are; instead: what it is made for."""
+def fits(what: str, values: NDArray[np.float64], interval: Interval, instead: str) -> None:
+    """OutOfRangeError for entries outside. what: whose they are; instead: what would be right."""
     if (bad := left(values, interval)).any():
-        raise OutOfRangeError(
-            f"what a function is taken of{beside}: {phrase(values[bad], interval, values.size)};"
-            f" {instead}"
-        )
+        raise OutOfRangeError(f"{what}: {phrase(values[bad], interval, values.size)}; {instead}")

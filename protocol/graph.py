@@ -414,7 +414,8 @@ class Graph:
                     values[node] = node.op.clear(step, *(values[use] for use in node.inputs))
                 if node.elsewhere:
                     beside = f"{node.origin.beside}, {node.op.name} of shape {node.shape}"
-                    fits(beside, values[node], node.declared, node.elsewhere)
+                    what = f"what a function is taken of{beside}"
+                    fits(what, values[node], node.declared, node.elsewhere)
                 watched(node, values)
 
         def revealed(phase: Phase) -> dict[str, Array]:

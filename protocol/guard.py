@@ -31,11 +31,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from operator import attrgetter
 
 import numpy as np
 
-from .domains import left, phrase
-from .errors import OutOfRangeError
+from .ancestry import made_of
+from .domains import fits, left, phrase
 from .fixedpoint import DECLARED
 from .graph import Array, Carry, Graph, Leaf, Node, Phase, Source, Terms, whole
 from .job import Job
@@ -54,6 +55,7 @@ from .variables import GUARDS
 from .views import Rows
 from .wording import counted
 
+FEW = 16  # nodes that are computed in the clear to see what a function is taken of
 ADVICE = (
     "numbers that leave their range wrap around, and what is computed from them is no answer: bring"
     " the inputs to a common scale (standardise them), lower the rate of a training, or declare"
@@ -292,7 +294,9 @@ def refused(graph: Graph, party: int, inputs: Mapping[str, Array], steps: int) -
     Of minibatches, those of the first epoch are looked at.
     """
     for node in graph.nodes:
-        made = _made_of(node) if node.elsewhere else []
+        made = sorted(made_of(node, FEW), key=attrgetter("order")) if node.elsewhere else []
+        if len(made) > FEW:
+            continue
         sources = {each.op for each in made if isinstance(each.op, Leaf)}
         if not made or not all(isinstance(op, Source) and op.owner == party for op in sources):
             continue
@@ -323,44 +327,23 @@ def refused(graph: Graph, party: int, inputs: Mapping[str, Array], steps: int) -
 def watcher(graph: Graph) -> Callable[[Node, Mapping[Node, Array]], None]:
     """What a twin in the clear is watched by: OutOfRangeError for values beyond what the job says
     of them, or a function of them is fitted for, where float64 goes on and the run would end."""
-    read, ends = set[Node](), [*graph.revealed.values(), *graph.updated.values()]
-    ends += graph.initial.values()
-    while ends:
-        if (node := ends.pop()) not in read:
-            read.add(node)
-            ends += node.inputs
-
-    def watch(node: Node, values: Mapping[Node, Array]) -> None:
-        if node not in read:
-            return
+    stays: dict[Node, list[tuple[str, Node, Interval, str]]] = {}
+    for node in graph.live():
         where = f"{node.op.name} of shape {node.shape}{node.origin.beside}"
         domain, instead = node.op.domain, node.op.elsewhere
+        found = stays.setdefault(node, [])
         if node.inputs and not _inside(node.inputs[0].interval, domain):
             suffix = f" ({instead})" if instead else ""
-            _stays(f"the argument of {where}", values[node.inputs[0]], domain, suffix)
+            found.append((f"the argument of {where}", node.inputs[0], domain, suffix))
         if node.stated and node.declared != EVERYTHING:
-            _stays(where, values[node], node.declared, ", as the job says")
+            found.append((where, node, node.declared, ", as the job says"))
+
+    def watch(node: Node, values: Mapping[Node, Array]) -> None:
+        for what, x, (low, high), suffix in stays.get(node, ()):
+            instead = f"it must stay in [{low:.6g}, {high:.6g}]{suffix}"
+            fits(what, values[x], (low, high), instead)
 
     return watch
-
-
-def _stays(what: str, values: Array, interval: Interval, suffix: str) -> None:
-    if (bad := left(values, interval)).any():
-        raise OutOfRangeError(
-            f"{what}: {phrase(values[bad], interval, values.size)}; it must stay in"
-            f" [{interval[0]:.6g}, {interval[1]:.6g}]{suffix}"
-        )
-
-
-def _made_of(node: Node, most: int = 16) -> list[Node]:
-    """What `node` is made of, it the last, in their order; nothing where that is much."""
-    found, ends = {node}, [node]
-    while ends and len(found) <= most:
-        for use in ends.pop().inputs:
-            if use not in found:
-                found.add(use)
-                ends.append(use)
-    return sorted(found, key=lambda each: each.order) if len(found) <= most else []
 
 
 def _clear(made: list[Node], inputs: Mapping[str, Array], step: int) -> Array:

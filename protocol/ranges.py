@@ -22,11 +22,11 @@ class Spread(NamedTuple):
         return math.hypot(self.mean, self.deviation)
 
     def scaled(self, factor: float) -> Spread:
-        return Spread(_times(self.mean, factor), _times(self.deviation, factor))
+        return Spread(times(self.mean, factor), times(self.deviation, factor))
 
     def total(self, count: int) -> Spread:
         """Of a sum of `count` such entries."""
-        return Spread(_times(self.mean, count), _times(self.deviation, math.sqrt(count)))
+        return Spread(times(self.mean, count), times(self.deviation, math.sqrt(count)))
 
     def __add__(self, other: Spread) -> Spread:  # type: ignore[override]
         return Spread(self.mean + other.mean, math.hypot(self.deviation, other.deviation))
@@ -34,11 +34,12 @@ class Spread(NamedTuple):
     def times(self, other: Spread, same: bool = False) -> Spread:
         """Of a product of two entries; of the square of one, if they are the same."""
         (a, x), (b, y) = self, other
-        deviation = math.hypot(_times(a, y), _times(b, x), _times(x, y))
-        return Spread(_times(a, b) + (_times(x, y) if same else 0.0), deviation)
+        deviation = math.hypot(times(a, y), times(b, x), times(x, y))
+        return Spread(times(a, b) + (times(x, y) if same else 0.0), deviation)
 
 
-def _times(a: float, b: float) -> float:
+def times(a: float, b: float) -> float:
+    """The product; 0 of nothing, however large the other is."""
     return 0.0 if a == 0.0 or b == 0.0 else a * b
 
 

@@ -48,7 +48,7 @@ from .ops.selection import Settled
 from .ops.stepwise import MultiplyStepwise
 from .ops.stored import Stored
 from .ops.truncation import Rescale
-from .ranges import EVERYTHING, Interval, Spread
+from .ranges import EVERYTHING, Interval, Spread, times
 from .sizing import Sizes
 
 DEVIATIONS = 4.0  # what counts as the error
@@ -90,7 +90,7 @@ class Error(NamedTuple):
 
     def flat(self, peak: float) -> Error:
         """The same without a factor."""
-        mean = self.spread.mean + self.drift + _times(self.factor, peak)
+        mean = self.spread.mean + self.drift + times(self.factor, peak)
         return Error(0.0, Spread(mean, self.spread.deviation), self.sources)
 
     def __add__(self, other: Error) -> Error:  # type: ignore[override]
@@ -105,10 +105,6 @@ class Error(NamedTuple):
             self.drift + other.drift,
             max(self.most, other.most),
         )
-
-
-def _times(a: float, b: float) -> float:
-    return 0.0 if a == 0.0 or b == 0.0 else a * b
 
 
 def errors(sizes: Sizes, steps: int, bound: Bound) -> dict[Node, Error]:
@@ -181,9 +177,8 @@ class _Roundings:
                 return (own[0] + cut)._replace(factor=own[0].factor)
             case Add():
                 if node.inputs[0] is node.inputs[1]:
-                    return self._flat(own[0], node.inputs[0])._replace(
-                        spread=self._flat(own[0], node.inputs[0]).spread.scaled(2.0)
-                    )
+                    one = self._flat(own[0], node.inputs[0])
+                    return one._replace(spread=one.spread.scaled(2.0))
                 first, second = (self._drifting(use) for use in node.inputs)
                 return first + second
             case Linear():
@@ -219,11 +214,11 @@ class _Roundings:
         if isinstance(op, MatMulPublic):
             axis = -1 if op.left else -2
             off = Spread(
-                _times(peak, float(np.abs(off_by.sum(axis=axis)).max(initial=0.0))),
-                _times(peak, float(np.linalg.norm(off_by, axis=axis).max(initial=0.0))),
+                times(peak, float(np.abs(off_by.sum(axis=axis)).max(initial=0.0))),
+                times(peak, float(np.linalg.norm(off_by, axis=axis).max(initial=0.0))),
             )
         else:
-            off = Spread(_times(peak, float(np.abs(off_by).max(initial=0.0))), 0.0)
+            off = Spread(times(peak, float(np.abs(off_by).max(initial=0.0))), 0.0)
         return self._flat(through, node) + Error(0.0, off)
 
     def _through(self, node: Node, n: int, error: Error) -> Error:
@@ -282,7 +277,7 @@ class _Roundings:
             return error
         return error._replace(
             factor=0.0,
-            drift=error.drift + _times(error.factor, self._peak(x)),
+            drift=error.drift + times(error.factor, self._peak(x)),
             most=math.inf if self._gains.get(x) else max(error.most, error.factor),
         )
 

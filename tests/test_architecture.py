@@ -23,7 +23,7 @@ ORDER = [
     ("views",),
     ("structural",),
     ("correlations", "graph"),
-    ("contract", "program", "digest", "draws"),
+    ("ancestry", "contract", "program", "digest", "draws"),
     ("sizing", "validate", "cost", "parts"),
     ("contract_codec", "lowering", "solver"),
     ("ops",),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..ancestry import made_of
 from ..correlations.exponentials import (
     MOST_ARGUMENT,
     MOST_FACTOR,
@@ -155,23 +156,13 @@ def exp(x: Secret, most: float | None = None) -> Secret:
 
 def _entangled(node: Node, far: int = 24) -> bool:
     """Whether it is made of a sum or a difference one part of which is made of the other."""
-    made = _made_of(node, far)
+    made = made_of(node, far)
     for each in made:
         if each.op.name in ("add", "subtract") and len(each.inputs) == 2:
             one, other = each.inputs
-            if whole(one) in _made_of(other, far) or whole(other) in _made_of(one, far):
+            if whole(one) in made_of(other, far) or whole(other) in made_of(one, far):
                 return True
     return False
-
-
-def _made_of(node: Node, far: int) -> set[Node]:
-    found, ends = {node}, [node]
-    while ends and len(found) <= far:
-        for use in ends.pop().inputs:
-            if use not in found:
-                found.add(use)
-                ends.append(use)
-    return found
 
 
 SENTENCES.add(np.exp)
