@@ -49,8 +49,9 @@ from .ops.stored import Stored
 from .ops.truncation import Rescale
 from .origin import NOWHERE
 from .ranges import EVERYTHING, Interval, Spread
+from .ring import WORD
 from .sizing import WIDE_SIZE, Sizes
-from .solver import WORD, size
+from .solver import size
 from .variables import GUARDS
 from .views import Rows
 from .wording import counted
