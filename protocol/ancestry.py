@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .graph import Node
+from .nodes import Node
 
 
 def made_of(node: Node, most: int) -> set[Node]:

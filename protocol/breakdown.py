@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .correlations import Field
-from .graph import Leaf, Node, Phase, whole
+from .graph import Phase
+from .nodes import Leaf, Node, whole
 from .ops.ended import Ended
 from .ops.truncation import Rescale
 from .origin import cell, source

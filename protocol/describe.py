@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 
 from .digest import Carried, JobSetting, Listing, Operation, Revealed, canonical
-from .graph import Carry, Op, Phase, Source
+from .graph import Phase
 from .jobs import ROLES
+from .nodes import Carry, Op, Source
 from .ops.coarse import Coarse
 from .ops.comparison import Compare, Mux
 from .ops.linear import Add, Negate

@@ -24,7 +24,8 @@ from typing import Any
 import numpy as np
 
 from .errors import JobError
-from .graph import Carry, Graph, Op, Phase, Terms
+from .graph import Graph, Phase, Terms
+from .nodes import Carry, Op
 from .origin import NOWHERE, Origin
 from .ranges import Interval
 from .views import Shape

@@ -17,7 +17,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .errors import JobError
-from .graph import Carry, Graph, Node, Op, Phase, Source, Terms, whole
+from .graph import Graph, Phase, Terms
+from .nodes import Carry, Node, Op, Source, whole
 from .ring import WORD
 from .sizing import WIDE_SIZE, Demands, Numerics, Sized, Sizes, assumed
 

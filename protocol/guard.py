@@ -38,9 +38,10 @@ import numpy as np
 from .ancestry import made_of
 from .domains import fits, left, phrase
 from .fixedpoint import DECLARED
-from .graph import Array, Carry, Graph, Leaf, Node, Phase, Source, Terms, whole
+from .graph import Array, Graph, Phase, Terms
 from .job import Job
 from .lasting import forgotten
+from .nodes import Carry, Leaf, Node, Source, whole
 from .ops import Secret, concatenate
 from .ops.comparison import Compare
 from .ops.ended import Ended

@@ -20,7 +20,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .graph import Carry, Graph, Leaf, Node, Phase
+from .graph import Graph, Phase
+from .nodes import Carry, Leaf, Node
 from .ops.ended import Ended
 from .ops.linear import Linear
 from .ops.products import Bilinear

@@ -20,7 +20,8 @@ from typing import Any, NamedTuple
 
 from .correlations import Correlation, Field, Mask
 from .correlations.shifts import ShiftedMask, opened_operand
-from .graph import Carry, Node, Phase, Source, Terms
+from .graph import Phase, Terms
+from .nodes import Carry, Node, Source
 from .program import STEP_REGISTER, Opening, Operand, PhaseCode, Share, Value, make_code
 from .ring import Words, limbs_for, ring
 from .sizing import MOST_FRACTION_BITS, Sized, Sizes

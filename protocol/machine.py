@@ -24,8 +24,9 @@ import numpy as np
 
 from . import fixedpoint, kernels
 from .contract import Dealing
-from .graph import Array, Phase, Source
+from .graph import Array, Phase
 from .guard import judged
+from .nodes import Source
 from .ops.stored import Stored
 from .parts import Load, loads
 from .plan import Plan

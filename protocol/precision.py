@@ -18,8 +18,9 @@ from collections.abc import Iterator, Mapping
 from operator import itemgetter
 from typing import NamedTuple
 
-from .graph import Carry, Graph, Node, Phase, Source
+from .graph import Graph, Phase
 from .lowering import Secure
+from .nodes import Carry, Node, Source
 from .ranges import Spread
 from .roundings import DEVIATIONS, EITHER, NEAREST, Bound, Error, errors
 from .sizing import Sizes

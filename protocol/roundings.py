@@ -33,8 +33,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .graph import Carry, Node, Phase, Source
+from .graph import Phase
 from .lowering import Secure
+from .nodes import Carry, Node, Source
 from .ops.coarse import Coarse
 from .ops.comparison import Mux, Test
 from .ops.constants import Constant

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import JobError
-from .graph import Graph, Node, Op, Phase, whole
+from .graph import Graph, Phase
+from .nodes import Node, Op, whole
 from .ranges import USUAL_MARGIN
 from .views import View
 

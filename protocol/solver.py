@@ -16,7 +16,8 @@ from typing import NamedTuple
 
 from .errors import JobError
 from .fitting import Fitting
-from .graph import Carry, Graph, Node, Op, Phase
+from .graph import Graph, Phase
+from .nodes import Carry, Node, Op
 from .ring import limbs_for
 from .sizing import LEAST_FRACTION_BITS, Numerics, Sized, Sizes
 

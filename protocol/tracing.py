@@ -17,11 +17,12 @@ from .cost import LAN, Network
 from .digest import Listing, listing
 from .draws import Draw
 from .errors import JobError
-from .graph import Carry, Graph, Phase, Source, Terms
+from .graph import Graph, Phase, Terms
 from .guard import guarded
 from .inputs import JOINT, Input, bind, inside, member
 from .job import Job
 from .lowering import Lowering
+from .nodes import Carry, Source
 from .ops import Secret
 from .ops.factors import join_factors
 from .ops.incremental import carry_products

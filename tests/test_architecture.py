@@ -22,7 +22,8 @@ ORDER = [
     ("prg", "fixedpoint"),
     ("views",),
     ("structural",),
-    ("correlations", "graph"),
+    ("correlations", "nodes"),
+    ("graph",),
     ("ancestry", "contract", "program", "digest", "draws"),
     ("sizing", "validate", "cost", "parts"),
     ("contract_codec", "fitting", "lowering"),
@@ -143,7 +144,7 @@ def test_the_tree_is_found():
         "party.attempts",
     } <= set(modules())
     assert set(RANK) <= {part(module) for module in modules()}
-    assert "protocol.views" in edges()["protocol.graph"]
+    assert "protocol.views" in edges()["protocol.nodes"]
     assert "protocol.kernels" in edges()["protocol.ring"]
 
 

@@ -25,8 +25,9 @@ from protocol import views
 from protocol.describe import reveals, words
 from protocol.digest import Listing, canonical
 from protocol.errors import JobError
-from protocol.graph import Op, Phase
+from protocol.graph import Phase
 from protocol.jobs import Input, Job
+from protocol.nodes import Op
 from protocol.ops import concatenate, dropout, maximum, sigmoid, take, where, within
 from protocol.tracing import trace
 from protocol.views import View

@@ -29,9 +29,10 @@ from protocol.channel import KeyPair
 from protocol.channel.memory import pair
 from protocol.dealing import Deal, alice_material, bob_material
 from protocol.errors import DataError, JobError, MpcError
-from protocol.graph import Graph, Phase, Source
+from protocol.graph import Graph, Phase
 from protocol.jobs import Input, Job
 from protocol.machine import Machine
+from protocol.nodes import Source
 from protocol.ops import Secret
 from protocol.plan import make_plan
 from protocol.simulate import simulate

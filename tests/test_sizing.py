@@ -10,8 +10,9 @@ import pytest
 from work import calls
 
 from protocol.errors import JobError
-from protocol.graph import Graph, Op, Source
+from protocol.graph import Graph
 from protocol.jobs import Input, Job
+from protocol.nodes import Op, Source
 from protocol.ops import Secret
 from protocol.ops.public import AddPublic, MatMulPublic, MultiplyPublic
 from protocol.ops.truncation import Rescale

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from work import calls
 
-from protocol.graph import Carry, Phase
+from protocol.graph import Phase
 from protocol.jobs import Input, Job
 from protocol.nn import AdamW, CrossEntropy, Dense, ReLU, Sequential, Training
+from protocol.nodes import Carry
 from protocol.ops import maximum, products, relu, sigmoid
 from protocol.ops.truncation import Rescale
 from protocol.plan import make_plan

@@ -11,8 +11,9 @@ import numpy as np
 
 from protocol.cost import LAN, Network, PhaseCost
 from protocol.errors import JobError
-from protocol.graph import Array, Graph, Phase, Source
+from protocol.graph import Array, Graph, Phase
 from protocol.jobs import Input, Job, Variables
+from protocol.nodes import Source
 from protocol.ops import Secret, gradient
 from protocol.plan import make_plan
 from protocol.simulate import simulate

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..arguments import among, positive, ranges
 from ..errors import JobError
-from ..graph import Source, whole
+from ..nodes import Source, whole
 from ..ops import (
     Secret,
     absolute,

@@ -26,7 +26,7 @@ import numpy as np
 
 from ..arguments import flags, positive, ranges, sizes
 from ..errors import JobError
-from ..graph import Source, whole
+from ..nodes import Source, whole
 from ..ops import Secret, differentiated, rsqrt
 from ..ops.cotangents import weighted
 from ..ops.tensor import bounded

@@ -14,8 +14,9 @@ from typing import Any, ClassVar
 
 from ..digest import listing
 from ..errors import JobError
-from ..graph import Graph, Phase, Source
+from ..graph import Graph, Phase
 from ..jobs import Input, Job, Variables
+from ..nodes import Source
 from ..ops import Secret
 from ..sizing import Numerics
 from ..tables import Table

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..graph import Node
 from ..lowering import Lowering
+from ..nodes import Node
 from ..program import Share
 from ..sizing import Demands, Sizes
 from .truncation import Rescale

@@ -15,8 +15,9 @@ from ..correlations import bits as spec
 from ..correlations.shifts import Truncate, scaled
 from ..correlations.totals import Totals
 from ..errors import JobError
-from ..graph import Array, Node, Tensor
+from ..graph import Array
 from ..lowering import Lowering, Secure
+from ..nodes import Node, Tensor
 from ..program import Share, Value
 from ..ranges import Interval, Spread
 from ..ring import Words, ring

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import fixedpoint
-from ..graph import Array, Node
+from ..graph import Array
 from ..lowering import Lowering
+from ..nodes import Node
 from ..program import Share
 from ..ranges import Interval
 from ..sizing import Sizes

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..graph import Array, Tensor
+from ..graph import Array
+from ..nodes import Tensor
 
 
 def sole(array: Array) -> float | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ..graph import Array, Node
+from ..graph import Array
 from ..lowering import Lowering
+from ..nodes import Node
 from ..program import Share
 from ..ranges import Interval, Spread
 from ..sizing import Sizes

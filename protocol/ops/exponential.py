@@ -17,8 +17,9 @@ from ..correlations.exponentials import (
     Exponentials,
 )
 from ..errors import JobError
-from ..graph import Array, Node, Tensor, whole
+from ..graph import Array
 from ..lowering import Lowering, Secure
+from ..nodes import Node, Tensor, whole
 from ..program import Share
 from ..ranges import Interval
 from ..sizing import Demands, Sizes

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..graph import Array, Graph, Node
+from ..graph import Array, Graph
+from ..nodes import Node
 from ..ranges import EVERYTHING
 from .linear import Negate
 from .public import MultiplyPublic, Picked

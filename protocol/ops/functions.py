@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import JobError
-from ..graph import Node
+from ..nodes import Node
 from ..ranges import Interval
 from ..views import Broadcast
 from .activations import sigmoid_everywhere, slope_everywhere, softplus

@@ -22,7 +22,8 @@ from typing import Any, cast
 import numpy as np
 
 from ..errors import JobError
-from ..graph import Array, BackwardRule, Graph, Leaf, Node, Tensor
+from ..graph import Array, BackwardRule, Graph
+from ..nodes import Leaf, Node, Tensor
 from ..views import Shape
 from .constants import Constant
 from .cotangents import sole

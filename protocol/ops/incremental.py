@@ -23,7 +23,8 @@ import math
 from dataclasses import dataclass
 
 from ..errors import JobError
-from ..graph import Carry, Graph, Node, Phase
+from ..graph import Graph, Phase
+from ..nodes import Carry, Node
 from ..sizing import WIDE_SIZE, Numerics
 from ..solver import size
 from .linear import Add

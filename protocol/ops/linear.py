@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import JobError
-from ..graph import Array, Node
+from ..graph import Array
 from ..lowering import Lowering, Secure
+from ..nodes import Node
 from ..program import Share
 from ..ranges import Interval, Spread
 from ..ring import ring

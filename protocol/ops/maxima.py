@@ -23,9 +23,10 @@ from numpy.typing import NDArray
 
 from ..correlations import Field, Mask, bits
 from ..correlations.conjunctions import Conjunctions
-from ..graph import Array, Node
+from ..graph import Array
 from ..kernels.digits import spread
 from ..lowering import Lowering
+from ..nodes import Node
 from ..program import Operand, Value
 from ..ranges import Interval, Spread
 from ..ring import WORD

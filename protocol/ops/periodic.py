@@ -9,9 +9,10 @@ from math import pi
 import numpy as np
 
 from ..correlations.waves import Series, Waves
-from ..graph import Array, Node, Tensor
+from ..graph import Array
 from ..kernels.rotation import ANGLE, UNIT
 from ..lowering import Lowering, Secure
+from ..nodes import Node, Tensor
 from ..program import Share
 from ..ranges import EVERYTHING, Interval
 from ..ring import limbs_for

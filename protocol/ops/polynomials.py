@@ -9,9 +9,10 @@ import numpy as np
 
 from ..correlations.powers import Polynomial, Powers, fit, fit_rounded
 from ..errors import JobError
-from ..graph import Array, Node, Tensor
+from ..graph import Array
 from ..kernels.layout import MAX_LIMBS
 from ..lowering import Lowering, Secure
+from ..nodes import Node, Tensor
 from ..program import Share
 from ..ranges import Interval
 from ..ring import limbs_for

@@ -12,8 +12,9 @@ import numpy as np
 from ..correlations.monomials import Contraction, Exponents, FusedPolynomial, Monomials, needed
 from ..correlations.products import Product
 from ..errors import JobError
-from ..graph import Array, Node, Phase, Tensor, whole
+from ..graph import Array, Phase
 from ..lowering import Lowering, Secure
+from ..nodes import Node, Tensor, whole
 from ..program import Share, Value
 from ..ranges import Interval, Spread
 from ..ring import limbs_for

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from .. import fixedpoint
 from ..errors import JobError
-from ..graph import Array, Node, Tensor
+from ..graph import Array
 from ..lowering import Lowering, Secure
+from ..nodes import Node, Tensor
 from ..program import Share
 from ..ranges import Interval, Spread
 from ..ring import ring

@@ -17,7 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..graph import Array, Graph, Leaf, Node, Phase
+from ..graph import Array, Graph, Phase
+from ..nodes import Leaf, Node
 from ..ranges import EVERYTHING, UNKNOWN
 from .comparison import Mux
 from .linear import Aligned, Linear

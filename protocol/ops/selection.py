@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..graph import Array, Graph, Node, Op
+from ..graph import Array, Graph
 from ..lowering import Lowering
+from ..nodes import Node, Op
 from ..program import Share
 from ..ranges import Interval
 from ..sizing import Demands, Sizes

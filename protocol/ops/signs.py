@@ -22,10 +22,10 @@ from ..correlations import Mask
 from ..correlations import bits as spec
 from ..correlations.shifts import opened_operand
 from ..correlations.totals import MOST_DIGITS, words_for
-from ..graph import Node
 from ..kernels.bits import select
 from ..kernels.digits import counts, groups, planes_dealt, spread
 from ..lowering import Lowering
+from ..nodes import Node
 from ..program import Operand, Value
 from ..ranges import Interval
 from ..ring import limbs_for

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from ..graph import Carry, Graph, Node
+from ..graph import Graph
+from ..nodes import Carry, Node
 from ..ranges import USUAL_MARGIN, Interval, Spread
 from .structure import Structure
 

@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 
 from .. import fixedpoint
 from ..errors import JobError
-from ..graph import Array, Graph, Node, Phase, Tensor
+from ..graph import Array, Graph, Phase
 from ..lowering import Lowering, clock
+from ..nodes import Node, Tensor
 from ..prg import agreed, keystream
 from ..program import Share
 from ..ranges import Interval, Spread

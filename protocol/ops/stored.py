@@ -17,8 +17,9 @@ from dataclasses import dataclass
 
 from ..correlations import Field
 from ..correlations.shifts import Truncate
-from ..graph import Array, Leaf, Node, Phase
+from ..graph import Array, Phase
 from ..lowering import Lowering, Secure
+from ..nodes import Leaf, Node
 from ..program import Share
 from ..ranges import Spread, trained
 from ..ring import limbs_for

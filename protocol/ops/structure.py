@@ -11,8 +11,9 @@ from typing import Any, cast
 import numpy as np
 
 from ..errors import JobError
-from ..graph import Array, Node, Tensor
+from ..graph import Array
 from ..lowering import Lowering
+from ..nodes import Node, Tensor
 from ..program import Share
 from ..ranges import Interval, Spread
 from ..views import Pad, Shape, View

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..graph import Array, Node, Tensor
+from ..graph import Array
 from ..lowering import Lowering
+from ..nodes import Node, Tensor
 from ..program import Share
 from ..ranges import Interval, Spread
 from ..ring import Words, ring

@@ -16,7 +16,8 @@ import numpy as np
 
 from .. import structural, views
 from ..errors import JobError
-from ..graph import Graph, Node, Op, Phase, whole
+from ..graph import Graph, Phase
+from ..nodes import Node, Op, whole
 from ..views import Shape
 from ..wording import counted
 from . import spelling

@@ -6,8 +6,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..correlations.shifts import Truncate
-from ..graph import Array, Node
+from ..graph import Array
 from ..lowering import Lowering, Secure
+from ..nodes import Node
 from ..program import Share
 from ..ranges import Interval
 from ..sizing import Demands, Sizes

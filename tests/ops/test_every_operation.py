@@ -23,7 +23,7 @@ from party.reference.entry import UNIT, Argument
 from party.reference.facts import differentiable, error, first, traced
 from party.reference.layout import HEADS, cells, markdown
 from protocol import ops
-from protocol.graph import Op
+from protocol.nodes import Op
 from protocol.ops.coarse import Coarse
 from protocol.ops.constants import Constant
 from protocol.ops.ended import Ended

@@ -15,8 +15,9 @@ from oracle import ULP, numbers, secure
 from party.inputs import default_tensor
 from party.loading import load_job
 from protocol.errors import JobError
-from protocol.graph import Graph, Phase, Source
+from protocol.graph import Graph, Phase
 from protocol.jobs import Input, Job
+from protocol.nodes import Source
 from protocol.ops import (
     Secret,
     absolute,

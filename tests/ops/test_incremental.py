@@ -12,9 +12,10 @@ import protocol.tracing
 from party.inputs import default_tensor
 from party.loading import load_job
 from protocol.dealing import Deal, alice_material, bob_material
-from protocol.graph import Carry, Phase
+from protocol.graph import Phase
 from protocol.jobs import Input, Job
 from protocol.machine import Machine
+from protocol.nodes import Carry
 from protocol.ops import sigmoid
 from protocol.plan import make_plan
 from protocol.prg import fresh_seed

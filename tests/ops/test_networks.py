@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from oracle import ULP, numbers, secure
 
-from protocol.graph import Graph, Source
+from protocol.graph import Graph
 from protocol.jobs import Input, Job
+from protocol.nodes import Source
 from protocol.ops import (
     Secret,
     avg_pool2d,

@@ -12,8 +12,9 @@ from oracle import numbers
 
 from protocol import structural, views
 from protocol.errors import JobError
-from protocol.graph import Graph, Op, Source
+from protocol.graph import Graph
 from protocol.lowering import Secure
+from protocol.nodes import Op, Source
 from protocol.ops import (
     Secret,
     gradient,

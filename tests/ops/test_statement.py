@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from protocol.errors import JobError
-from protocol.graph import Carry, Phase
+from protocol.graph import Phase
 from protocol.jobs import Input, Job
+from protocol.nodes import Carry
 from protocol.ops import polynomial, within
 from protocol.ops.statement import Within
 from protocol.plan import make_plan

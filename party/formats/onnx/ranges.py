@@ -19,8 +19,9 @@ import numpy as np
 
 from protocol.errors import DataError, MpcError
 from protocol.fixedpoint import check
-from protocol.graph import Array, Graph, Source
+from protocol.graph import Array, Graph
 from protocol.networks import OPERATORS, Architecture, InputTensor, NetworkNode, computed
+from protocol.nodes import Source
 from protocol.ops import Secret
 
 Ranges = Mapping[str, tuple[float, float]]
