@@ -26,13 +26,13 @@ its roundings, one that does not amplifies any.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import NamedTuple
 
 import numpy as np
 
+from .feedback import Feedback
 from .graph import Phase
 from .lowering import Secure
 from .nodes import Carry, Node, Source
@@ -40,16 +40,15 @@ from .ops.coarse import Coarse
 from .ops.comparison import Mux, Test
 from .ops.constants import Constant
 from .ops.cotangents import sole
-from .ops.ended import Ended
-from .ops.linear import Add, Linear, Negate
+from .ops.linear import Add, Linear
 from .ops.periodic import Fourier
-from .ops.products import Bilinear, Multiply, product_bounds
+from .ops.products import Bilinear, Multiply
 from .ops.public import AddPublic, MatMulPublic, MultiplyPublic
 from .ops.selection import Settled
 from .ops.stepwise import MultiplyStepwise
 from .ops.stored import Stored
 from .ops.truncation import Rescale
-from .ranges import EVERYTHING, Interval, Spread, times
+from .ranges import EVERYTHING, Spread, times
 from .sizing import Sizes
 
 DEVIATIONS = 4.0  # what counts as the error
@@ -58,7 +57,6 @@ EITHER = 0.5  # … at most, of what is rounded up or down at random
 GRID = 257  # points at which the slope of a function is looked for
 SOURCES = 1 << 11  # that are told apart; of more, some are taken to be one
 NONE = Spread(0.0, 0.0)
-SAME: Interval = (1.0, 1.0)
 
 
 class Bound(Enum):
@@ -109,8 +107,8 @@ class Error(NamedTuple):
 
 
 def errors(sizes: Sizes, steps: int, bound: Bound) -> dict[Node, Error]:
-    """The error of every node: of those of the steps, in one of them; of what follows them, after
-    so many."""
+    """The error of every node, in units of the value: of nodes of a step, what one step adds; of
+    nodes of later phases, what is there after `steps` steps."""
     return _Roundings(sizes, steps, bound).all()
 
 
@@ -122,12 +120,14 @@ class _Roundings:
     lasting: bool = False  # only what is the same in every step
     found: dict[Node, Error] = field(default_factory=dict)
     _sources: dict[tuple[Node, bool], int] = field(default_factory=dict)
-    # of the nodes of a step, what variables are multiplied by on the way to them, by label
-    _gains: dict[Node, dict[str, Interval]] = field(default_factory=dict)
+    feedback: Feedback = field(
+        default_factory=Feedback
+    )  # of the steps, where their errors are carried on
 
     def all(self) -> dict[Node, Error]:
         graph, drifted = self.sizes.graph, None
         if self.bound != Bound.LIKELY and self.steps:
+            self.feedback = Feedback.of(graph)
             drifted = _Drift.of(self)
         for node in sorted(graph.nodes, key=lambda node: (node.phase, node.order)):
             if isinstance(node.op, Carry) and node.phase > Phase.STEP:
@@ -279,7 +279,7 @@ class _Roundings:
         return error._replace(
             factor=0.0,
             drift=error.drift + times(error.factor, self._peak(x)),
-            most=math.inf if self._gains.get(x) else max(error.most, error.factor),
+            most=math.inf if self.feedback.gains.get(x) else max(error.most, error.factor),
         )
 
     def _peak(self, x: Node) -> float:
@@ -332,53 +332,40 @@ def _slope(node: Node, low: float, high: float) -> float:
 
 @dataclass
 class _Drift:
-    """How errors of a step stay in variables.
+    """How errors of a step add up in variables over all steps.
 
-    kept: what a variable is multiplied by in a step, where something is added to that, by label;
-    coming back: variables on whose earlier values a step depends otherwise too. lasting: errors of
-    a step by what is the same in each.
+    lasting: the errors of the nodes of a step by roundings that are the same in every step.
     """
 
     roundings: _Roundings
-    kept: dict[str, float]
-    returning: set[str]
     lasting: dict[Node, Error]
 
     @classmethod
     def of(cls, roundings: _Roundings) -> _Drift:
-        graph, gains = roundings.sizes.graph, roundings._gains
-        back: set[Node] = set()  # what variables enter otherwise
-        for node in graph.of_phase(Phase.STEP):
-            gains[node], direct = _gains(node, gains)
-            enters = not direct and any(gains.get(use) for use in node.inputs)
-            if enters or not back.isdisjoint(node.inputs):
-                back.add(node)
-        kept = {
-            label: min(1.0, max(map(abs, gains.get(node, {}).get(label, (0.0, 0.0)))))
-            for label, node in graph.updated.items()
-        }
-        returning = {label for label, node in graph.updated.items() if node in back}
+        graph, feedback = roundings.sizes.graph, roundings.feedback
         once = _Roundings(roundings.sizes, roundings.steps, roundings.bound, lasting=True)
-        if any(gain and label not in returning for label, gain in kept.items()):
+        if any(gain and label not in feedback.returning for label, gain in feedback.kept.items()):
             for node in graph.nodes:
                 if node.phase <= Phase.STEP:
                     once.found[node] = once._error(node)
-        return cls(roundings, kept, returning, once.found)
+        return cls(roundings, once.found)
 
     def after(self, label: str) -> Error:
         """The error of a variable after all steps."""
         roundings, graph, steps = self.roundings, self.roundings.sizes.graph, self.roundings.steps
-        last, gain = graph.updated[label], self.kept[label]
+        feedback = roundings.feedback
+        last, gain = graph.updated[label], feedback.kept[label]
         error = roundings._drifting(last)
         if not gain:
             return error.flat(0.0)
+        returns = label in feedback.returning
         squares = math.sqrt(_series(gain * gain, steps))
-        times = squares if label in self.returning else _series(gain, steps)
+        times = squares if returns else _series(gain, steps)
         width = last.interval[1] - last.interval[0]
         width = min(width, 2.0 * roundings._peak(last))
         drift = min(error.drift * times, max(error.drift, error.most * width))
         deviation = error.spread.deviation * squares
-        if last in self.lasting and label not in self.returning:
+        if last in self.lasting and not returns:
             deviation += self.lasting[last].spread.deviation * times
         found = Error(0.0, Spread(error.spread.mean * times + drift, deviation), error.sources)
         first = graph.initial[label]
@@ -389,48 +376,3 @@ class _Drift:
 def _series(gain: float, steps: int) -> float:
     """1 + gain + gain² + …, so many terms."""
     return float(steps) if gain >= 1.0 else (1.0 - gain**steps) / (1.0 - gain)
-
-
-def _gains(node: Node, gains: dict[Node, dict[str, Interval]]) -> tuple[dict[str, Interval], bool]:
-    """What variables are multiplied by on the way to a node of a step, by label; and whether they
-    enter in no other way."""
-    op, own = node.op, [gains.get(use, {}) for use in node.inputs]
-    match op:
-        case Carry(label=label):
-            return {label: SAME}, True
-        case Rescale() | Settled() | Ended():
-            return own[0], True
-        case Negate():
-            return _multiplied(own[0], (-1.0, -1.0)), True
-        case MultiplyPublic():
-            ends = float(op.constant.min()), float(op.constant.max())
-            return _multiplied(own[0], ends), True
-        case AddPublic():
-            return own[0], True
-        case Mux():
-            return _multiplied(own[1], (0.0, 1.0)), not own[0]
-        case Add(minus=minus):
-            return _added(own[0], _multiplied(own[1], (-1.0, -1.0)) if minus else own[1]), True
-        case Multiply():
-            x, y = node.inputs
-            return _added(_multiplied(own[0], y.interval), _multiplied(own[1], x.interval)), True
-    return (own[0], True) if op.view is not None else ({}, False)
-
-
-def _multiplied(gains: dict[str, Interval], by: Interval) -> dict[str, Interval]:
-    return {label: product_bounds(gain, by) for label, gain in gains.items()}
-
-
-def _added(first: dict[str, Interval], second: dict[str, Interval]) -> dict[str, Interval]:
-    zero = (0.0, 0.0)
-    return {
-        label: (
-            first.get(label, zero)[0] + second.get(label, zero)[0],
-            first.get(label, zero)[1] + second.get(label, zero)[1],
-        )
-        for label in _labels((first, second))
-    }
-
-
-def _labels(parts: Iterable[dict[str, Interval]]) -> list[str]:
-    return list(dict.fromkeys(label for part in parts for label in part))
