@@ -5,6 +5,7 @@ from . import refusals as _refusals  # noqa: F401, the sentences of what is not 
 from .activations import erf, gelu, log_sigmoid, silu, softplus, tanh
 from .arrays import (
     broadcast_to,
+    concatenate,
     cumsum,
     expand_dims,
     flip,
@@ -69,7 +70,7 @@ from .inverses import divide, log, log1p, reciprocal, rsqrt, sqrt
 from .rectifiers import elu, leaky_relu
 from .softmax import cross_entropy, log_softmax, logsumexp, softmax
 from .stepwise import Stepwise, dropout
-from .tensor import Secret, concatenate
+from .tensor import Secret
 
 __all__ = [
     "Secret",

@@ -11,9 +11,11 @@ import numpy as np
 from ..errors import JobError
 from ..views import Shape
 from .axes import axes_of, listed
+from .constants import Constant
 from .public import public
 from .spelling import OFFERED, SENTENCES, offers
-from .tensor import Secret, concatenate
+from .structure import Concatenate
+from .tensor import Secret
 
 OPERATORS: dict[Any, tuple[str, str]] = {
     np.add: ("__add__", "__radd__"),
@@ -41,7 +43,6 @@ for _function, _names in OPERATORS.items():
     OFFERED[_function] = _operator(*_names)
     OFFERED[_function].__name__ = _function.__name__
 SENTENCES.update((np.floor_divide, np.remainder))
-offers(np.concatenate)(concatenate)
 
 
 @offers(np.negative)
@@ -158,6 +159,23 @@ def expand_dims(a: Secret, axis: int | Sequence[int]) -> Secret:
 def flip(m: Secret, axis: int | Sequence[int] | None = None) -> Secret:
     turned = axes_of(axis, m.ndim)
     return m[tuple(slice(None, None, -1 if n in turned else 1) for n in range(m.ndim))]
+
+
+@offers(np.concatenate)
+def concatenate(parts: Sequence[Any], axis: int | None = 0) -> Secret:
+    """One behind the other along an axis, or in one row where it is None; some may be public
+    arrays, as a column of ones."""
+    graph = next((part._graph for part in parts if isinstance(part, Secret)), None)
+    if graph is None:
+        raise JobError("concatenate needs at least one secret tensor; use NumPy for what is public")
+    first, *rest = (
+        part if isinstance(part, Secret) else Secret(graph, graph.apply(Constant(public(part))))
+        for part in parts
+    )
+    if axis is None:
+        return concatenate([part.ravel() for part in (first, *rest)])
+    (at,) = axes_of((axis,), first.ndim)
+    return first._apply(Concatenate(at), *rest)
 
 
 @offers(np.stack)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import JobError
-from .arrays import axis_of, stack
+from .arrays import axis_of, concatenate, stack
 from .axes import axes_of, whole_numbers
 from .contractions import contract
 from .extrema import max, min
@@ -20,7 +20,7 @@ from .linear import broadcast
 from .public import public
 from .softmax import logsumexp
 from .spelling import offers
-from .tensor import Secret, concatenate, secret
+from .tensor import Secret, secret
 
 Axis = int | Sequence[int] | None
 

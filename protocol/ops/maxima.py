@@ -33,11 +33,12 @@ from ..ring import WORD
 from ..sizing import Demands
 from ..structural import differences, pad, take
 from ..views import Reshape, Shape
+from .arrays import concatenate
 from .comparison import Mux, Test
 from .gradient import differentiated
 from .signs import sign_bit, sign_test
 from .structure import Structure
-from .tensor import Secret, bounded, concatenate
+from .tensor import Secret, bounded
 
 MOST_COMPARED = 16  # entries that are all compared with each other: 120 comparisons
 AT_ONCE = 1 << 18

@@ -28,6 +28,7 @@ import numpy as np
 from ..correlations.exponentials import MOST_HIGH
 from ..errors import JobError
 from ..wording import counted
+from .arrays import concatenate
 from .axes import axes_of
 from .cotangents import weighted
 from .exponential import Exp, windowed
@@ -37,7 +38,7 @@ from .inverses import log
 from .logsums import LARGEST_COARSE, LARGEST_FINE, WIDEST, joined, log_of_sum
 from .maxima import largest
 from .public import public
-from .tensor import Secret, bounded, concatenate, number, secret
+from .tensor import Secret, bounded, number, secret
 
 # e^(x − log 2), for x that rounding may take above 0, times two, which costs nothing
 LOG2 = 0.6931471805599453

@@ -1,8 +1,7 @@
 """`Secret`, the tensor a job computes with, and the functions that take one. It reads like NumPy.
 
 A Secret holds a node of the traced graph, never a value. So that nothing secret can steer control
-flow or slip into a log, it refuses `bool`, `float`, `int`, iteration and conversion to an array,
-and its repr shows a shape and no more.
+flow or slip into a log, it is `Opaque`, and its repr shows a shape and no more.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
@@ -23,24 +22,18 @@ from ..wording import counted
 from . import spelling
 from .axes import agreed_seed, axes_of, whole_numbers
 from .comparison import Compare, Mux, is_bit
-from .constants import Constant
 from .linear import Add, Negate, broadcast
+from .opaque import Opaque
 from .polynomials import Poly
 from .products import Multiply
 from .public import AddPublic, MultiplyPublic, defers, public
-from .spelling import refusing
-from .structure import Concatenate, Structure
+from .structure import Structure
 from .sums import CumSum, Sum
 
 ROOTED = 2.0**10  # what is further from its mean has a square beyond where `sqrt` is defined
 
 
-class MissingError(JobError, AttributeError):
-    """What a secret tensor does not have; Python asks for attributes in ways that expect its own
-    error."""
-
-
-class Secret:
+class Secret(Opaque):
     """A secret tensor: shape known, value not."""
 
     __slots__ = ("_graph", "_node")
@@ -331,48 +324,11 @@ class Secret:
     ) -> Any:
         return spelling.call(function, arguments, options)
 
-    def __getattr__(self, name: str) -> NoReturn:
-        there = ", ".join(each for each in dir(Secret) if each[0] != "_")
-        raise MissingError(
-            f"a secret tensor has no {name}; it has {there}, and there are the functions of"
-            " protocol.ops"
-        )
-
     def __repr__(self) -> str:
         return f"<Secret {self.shape}>"
 
     def __format__(self, spec: str) -> str:
         return repr(self)
-
-    _refuse = refusing(
-        "has no value here: a job cannot look at, compare, iterate over or convert a secret; "
-        "choose between tensors with where, maximum, minimum or clip"
-    )
-    __bool__ = __float__ = __int__ = __index__ = __complex__ = __iter__ = __contains__ = _refuse
-    __array__ = __reduce_ex__ = _refuse
-    __setitem__ = __delitem__ = refusing(
-        "is not changed in place: make another, with concatenate of its parts, or with where(a"
-        " condition, one, another)"
-    )
-    __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = refusing(
-        "has no // and %: write x / y for the quotient; v.reveal(…, bits=0) reveals it rounded"
-    )
-    __divmod__ = __rdivmod__ = refusing("has no divmod: divide by a public number with /")
-    __round__ = __trunc__ = __floor__ = __ceil__ = refusing(
-        "is not rounded: v.reveal(…, bits=0) reveals whole numbers"
-    )
-    __lshift__ = __rlshift__ = __rshift__ = __rrshift__ = refusing(
-        "has no << and >>: multiply by a power of two"
-    )
-    __xor__ = __rxor__ = refusing(
-        "has no ^: write a + b - 2 * a * b for outcomes a and b of comparisons"
-    )
-    __rpow__ = refusing("cannot be an exponent: powers have whole public exponents, as in x**3")
-    __and__ = __rand__ = refusing("has no &: multiply outcomes of comparisons, (x > 0) * (x < 1)")
-    __or__ = __ror__ = refusing(
-        "has no |: write 1 - (1 - a) * (1 - b) for outcomes a and b of comparisons"
-    )
-    __invert__ = refusing("has no ~: write 1 - a for the outcome a of a comparison")
 
 
 def bounded(x: Secret, low: float, high: float) -> Secret:
@@ -405,22 +361,6 @@ def number(what: str, value: Any) -> float:
     if math.isnan(found := float(value)):
         raise JobError(f"{what} must be a finite number, not NaN")
     return found
-
-
-def concatenate(parts: Sequence[Any], axis: int | None = 0) -> Secret:
-    """One behind the other along an axis, or in one row where it is None; some may be public
-    arrays, as a column of ones."""
-    graph = next((part._graph for part in parts if isinstance(part, Secret)), None)
-    if graph is None:
-        raise JobError("concatenate needs at least one secret tensor; use NumPy for what is public")
-    first, *rest = (
-        part if isinstance(part, Secret) else Secret(graph, graph.apply(Constant(public(part))))
-        for part in parts
-    )
-    if axis is None:
-        return concatenate([part.ravel() for part in (first, *rest)])
-    (at,) = axes_of((axis,), first.ndim)
-    return first._apply(Concatenate(at), *rest)
 
 
 def _broadcast(a: Shape, b: Shape) -> Shape | None:
