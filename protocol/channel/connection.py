@@ -22,7 +22,6 @@ Rules: one task receives at a time; buffers given to `send` are not written to a
 from __future__ import annotations
 
 import asyncio
-import collections
 from collections.abc import Callable, Sequence
 from time import monotonic
 
@@ -30,12 +29,12 @@ from ..errors import LinkError, MpcError, ProtocolError, UsageError
 from ..wire.codec import GluedError, decode, encode, payload_bytes
 from ..wire.messages import MAX_NUMBER, RULES, Buffer, Kind, Message, kinds_between
 from ..wire.reliable import Due, Reliable
+from .inbox import Inbox
 from .liveness import Liveness
 from .shaping import Held, LinkShape, Slow
 from .terms import DOWN, FORGOTTEN, Counters, Options, Transport, Waiting, weight
 
 TICK = 0.1  # seconds between two looks of the watchdog; every timeout is only this exact
-_YIELD = 64  # receives that found their message waiting before the event loop is given a turn
 
 
 class Connection:
@@ -69,17 +68,12 @@ class Connection:
         self._reliable: Reliable[Message] = Reliable(self.options.window)
         self._allowed = kinds_between(role, own_role)
         self._may_say = kinds_between(own_role, role)
-        self._inbox: collections.deque[tuple[Message, int]] = collections.deque()
-        self._inbox_bytes = 0
-        self._waiter: asyncio.Future[None] | None = None
-        self._immediate = 0
+        self._inbox = Inbox(self.peer, self.options.inbox_count, self.options.inbox_bytes)
         self.failure: MpcError | None = None  # why this connection is over, if it is
         self._refused = False  # the other side hung up and said why
         self._closed = False
         self._loop = asyncio.get_running_loop()
-        now = monotonic()
-        self._life, self._waited_at = Liveness(now, TICK), now
-        self._wait_since = self._deadline = 0.0
+        self._life = Liveness(monotonic(), TICK)
         self._held = Held(self.options.window.count)
         self._timer = self._loop.call_later(TICK, self._tick)
 
@@ -108,7 +102,7 @@ class Connection:
         if self.failure is not None:
             if self._inbox:
                 return  # what came before the end is received first: it may say why
-            raise self._raised()
+            raise type(self.failure)(*self.failure.args)
         kind, of = message.kind, message.session
         if kind not in self._may_say or not RULES[kind].numbered or of != self.session:
             raise UsageError(
@@ -130,44 +124,19 @@ class Connection:
             self._transport.look()
 
     async def receive(self, timeout: float | None = None) -> Message:
-        """The next message, in order. LinkError if none comes in `timeout` seconds or the peer is
-        silent."""
-        inbox = self._inbox
-        if inbox:
-            self._immediate += 1
-            if self._immediate >= _YIELD:
-                self._immediate = 0
-                await asyncio.sleep(0)
-        else:
-            self._immediate = 0
-            if self._waiter is not None:
-                raise UsageError(f"two tasks receive from {self.peer} at once")
-            self._wait_since = self._waited_at = monotonic()
-            self._deadline = 0.0 if timeout is None else self._wait_since + timeout
-            try:
-                while not inbox:
-                    if self.failure is not None:
-                        raise self._raised()
-                    self._waiter = waiter = self._loop.create_future()
-                    try:
-                        await waiter
-                    finally:
-                        self._waiter = None
-            finally:
-                self._wait_since = 0.0
-        message, size = inbox.popleft()
-        self._inbox_bytes -= size
-        return message
+        """The next message, in order; waits up to `timeout` seconds (None: without end). LinkError
+        if none comes, or the peer is silent for `options.timeout` seconds."""
+        return await self._inbox.take(timeout)
 
     def peek(self) -> Message | None:
         """The message that `receive` would return at once, if there is one."""
-        return self._inbox[0][0] if self._inbox else None
+        return self._inbox.peek()
 
     async def exchange(self, message: Message, timeout: float | None = None) -> Message:
         """One round: send one message and wait for the next, up to `timeout` seconds (None: without
         end). Errors as of `receive`."""
         self.send(message)
-        return await self.receive(timeout)
+        return await self._inbox.take(timeout)
 
     async def flush(self, timeout: float) -> bool:
         """Wait until all that was sent is acknowledged, up to `timeout` seconds (DOWN while the
@@ -322,21 +291,10 @@ class Connection:
         if 0 < message.epoch < self.epoch:
             self.counters.stale += 1
             return
-        inbox = self._inbox
-        inbox.append((message, size))
-        self._inbox_bytes += size
         counters = self.counters
         counters.messages_received += 1
         counters.bytes_received += size
-        waiter = self._waiter
-        if waiter is not None:
-            self._waiter = None
-            if not waiter.done():
-                waiter.set_result(None)
-        elif len(inbox) > self.options.inbox_count or self._inbox_bytes > self.options.inbox_bytes:
-            raise ProtocolError(
-                f"{len(inbox)} messages of {self._inbox_bytes} bytes, more than was asked for"
-            )
+        self._inbox.put(message, size)
 
     def _controlled(self, message: Message) -> None:
         kind = message.kind
@@ -384,13 +342,7 @@ class Connection:
         if self.failure is None:
             self.failure = error
         self.connected = False
-        waiter = self._waiter
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
-
-    def _raised(self) -> MpcError:
-        assert self.failure is not None
-        return type(self.failure)(*self.failure.args)
+        self._inbox.end(self.failure)
 
     def _tick(self) -> None:
         """The one watchdog: liveness, acknowledgements that nothing carried, stalls, patience."""
@@ -415,23 +367,9 @@ class Connection:
             elif due & Due.ACK:
                 self._control(Kind.ACK)
         self._transport.look()
-        if self._wait_since:
-            self._report(now, silent)
-
-    def _report(self, now: float, silent: float) -> None:
-        waited = now - self._wait_since
-        if self.on_waiting is not None and now - self._waited_at >= 1.0:
-            self._waited_at = now
-            self.on_waiting(Waiting(self.peer, waited, silent, self.connected))
-        if (
-            self._deadline
-            and now >= self._deadline
-            and self._waiter is not None
-            and not self._inbox
-        ):
-            self._deadline = 0.0
-            waiter, self._waiter = self._waiter, None
-            if not waiter.done():
-                waiter.set_exception(
-                    LinkError(f"no message came from {self.peer} for {waited:.0f} seconds")
-                )
+        inbox = self._inbox
+        if inbox.since:
+            if self.on_waiting is not None and inbox.should_tell(now):
+                waited = now - inbox.since
+                self.on_waiting(Waiting(self.peer, waited, silent, self.connected))
+            inbox.expire(now)
