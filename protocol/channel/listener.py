@@ -2,18 +2,17 @@
 
 ZeroMQ gives every TCP connection a routing id of its own, which nobody else can take (so neither
 ROUTER_HANDOVER nor identities chosen by clients are used: either would let one client step into
-another's place). What a TCP connection *is* it says in OPEN: role, session, and the nonce of its
-process instance. From then on
+another's place). Which session a TCP connection belongs to, its first message says, OPEN: role,
+session, and the nonce of its process instance. From then on
 
 * the same instance on a new TCP connection is the same `Connection`, rebound and resumed;
 * a frame from a TCP connection that has not said OPEN is answered with WHO, and otherwise ignored;
-* another instance in the same role and session replaces the old one once that is gone or silent:
-  never while it lives;
+* another instance with the same role and session takes the old one's place only when the old one's
+  TCP connection is gone, or nothing came on it for TAKEOVER seconds;
 * the role must be the one that the key's owner has on the allow-list, at every OPEN.
 
 A frame that breaks the protocol ends the connection it came on and no other. Memory is bounded: by
-the windows of the connections, their number, and the handshake time-out for those who never say who
-they are.
+the windows of the connections, by their number, and, before OPEN, by the handshake time-out.
 """
 
 from __future__ import annotations
@@ -37,48 +36,23 @@ from .connection import Connection
 from .door import Authenticator, SocketMonitor, caller
 from .keys import Allow, KeyPair
 from .refusals import Refusals, Refused
+from .routes import Route, Routes
 from .shaping import LinkShape
 from .terms import FORGOTTEN, Options, Waiting
 
 # seconds of silence after which a new instance may replace one whose TCP connection still stands
 TAKEOVER = 5.0
-AGAIN = 10.0  # seconds in which a port that was just let go of must be free
-_STRANGERS = 1024  # routing ids without an OPEN that are remembered, so that each is answered once
-
-
-class _Route:
-    """The transport of one accepted connection: a routing id of the listener's socket."""
-
-    def __init__(self, listener: Listener, routing_id: bytes) -> None:
-        self.listener = listener
-        self.routing_id = routing_id
-        self.user = ""
-        self.descriptor = -1  # of its TCP connection
-        self.instance = b""
-        self.attempt = 0
-        self.connection: Connection | None = None
-
-    def transmit(self, frames: Sequence[Buffer]) -> bool:
-        if self.listener.transmit(frames, self.routing_id):
-            return True
-        if self.connection is not None:
-            self.connection.interrupted()
-        return False
-
-    def tick(self, now: float) -> None: ...
-
-    def look(self) -> None:
-        self.listener.look()
-
-    def close(self) -> None:
-        self.listener.forget(self)
+AGAIN = 10.0  # seconds after which a port that was just released must be free
 
 
 class Listener:
-    """Binds at once; must be made inside a running event loop.
+    """Listens at `address` from when it is made, inside a running event loop. ConfigError where the
+    address cannot be bound, or the keys are not this role's.
 
-    `keys=None` means plain text and unauthenticated roles. `roles` are those that may connect.
-    `refused(reason, address)` hears of everyone turned away, once per reason and address a minute.
+    keys: this side's own; None: plain text, and nobody is authenticated. allow: whose keys may
+    connect. roles: those that may connect. shape: the link to model. most: sessions at once.
+    refused(reason, address): is called of everyone turned away, once a minute for each reason and
+    address.
     """
 
     def __init__(
@@ -105,9 +79,7 @@ class Listener:
         self._most = most
         self._refusals = Refusals(refused)
         self._instance = secrets.token_bytes(16)
-        self._routes: dict[bytes, _Route] = {}
-        self._sessions: dict[tuple[str, str, str], _Route] = {}
-        self._strangers: collections.OrderedDict[bytes, None] = collections.OrderedDict()
+        self._routes = Routes()
         self._accepted: collections.deque[Connection] = collections.deque()
         self._waiter: asyncio.Future[None] | None = None
         self._leaving = self._closed = False
@@ -142,9 +114,10 @@ class Listener:
     async def accept(
         self, timeout: float = math.inf, waiting: Callable[[Waiting], None] | None = None
     ) -> Connection:
-        """The next one who connects. LinkError if nobody does within `timeout` seconds.
+        """The connection of the next peer that says OPEN. LinkError if none does within `timeout`
+        seconds, or the listener is closed.
 
-        `waiting` is called about once a second until then.
+        waiting: is called about once a second until then.
         """
         begin = monotonic()
         who = " or ".join(sorted(self.roles))
@@ -169,17 +142,16 @@ class Listener:
 
     @property
     def connections(self) -> list[Connection]:
-        """Those that are open, interrupted ones too."""
-        return [
-            route.connection for route in self._sessions.values() if route.connection is not None
-        ]
+        """The connections of all sessions, of those whose TCP connection is interrupted too."""
+        return [route.connection for route in self._routes.held if route.connection is not None]
 
     def reload(self, allow: Allow) -> None:
-        """Exchange the allow-list; connections whose key is no longer on it end."""
+        """Replace the allow-list by `allow`; connections whose key is not on it end with a
+        LinkError."""
         if self._zap is None:
             return
         self._zap.allow = allow
-        for route in list(self._sessions.values()):
+        for route in self._routes.held:
             if not self._zap.permitted(route.user) and route.connection is not None:
                 error = LinkError(
                     f"the key of {route.connection.peer} was taken off the list of allowed keys"
@@ -187,8 +159,8 @@ class Listener:
                 route.connection.abandon(error, "its key was taken off the list of allowed keys")
 
     def leave(self) -> None:
-        """Let nobody in from now on; who is in stays. Whoever comes is left to the next listener at
-        this address."""
+        """Accept no more sessions; open connections stay. A peer that says OPEN is not answered,
+        and repeats it until the next listener at this address answers."""
         self._leaving = True
 
     async def close(self, linger: float = 0.0) -> None:
@@ -208,7 +180,7 @@ class Listener:
             )
 
     def kill(self, linger: float = 0.0) -> None:
-        """Stop without a word, as the end of this process would; connections are not closed."""
+        """Close all sockets without telling the peers, as the end of this process would."""
         if self._closed:
             return
         self._closed = True
@@ -221,26 +193,29 @@ class Listener:
             self._waiter.set_result(None)
 
     def look(self) -> None:
+        """Read what has come in, in this turn of the event loop (`Reader.look`)."""
         if not self._closed:
             self._reader.look()
 
     def transmit(self, frames: Sequence[Buffer], routing_id: bytes) -> bool:
-        """Send to one TCP connection. A message that went in halfway costs the socket, and
-        everybody reconnects."""
+        """Send the frames of one message to one TCP connection; False if they cannot be sent now.
+
+        Where ZeroMQ took only some of the frames the socket is closed, as it cannot be told to
+        forget them; all peers connect again.
+        """
         if self.socket.closed:
             return False
         sent = sockets.send(self.socket, frames, routing_id)
         if self.socket.closed:
             self._reader.close()
             self._watch.close()
-            self._routes.clear()
-            for connection in self.connections:
-                connection.interrupted()
+            self._routes.interrupt()
             self._again(monotonic() + AGAIN)
         return sent
 
     def _again(self, deadline: float) -> None:
-        """Listen where the socket that was closed did, as soon as ZeroMQ has let go of the port."""
+        """Bind the address of the closed socket again; until `deadline` (of `monotonic`), every
+        0.02 seconds while ZeroMQ has not released the port. After it, the listener ends."""
         if self._closed:
             return
         try:
@@ -253,21 +228,17 @@ class Listener:
             self._failure = ConfigError(str(error))
             self.kill()
 
-    def forget(self, route: _Route) -> None:
-        """Its connection is over."""
+    def forget(self, route: Route) -> None:
+        """The connection on `route` is over."""
         self._watch.leave(route.descriptor)
-        if self._routes.get(route.routing_id) is route:
-            del self._routes[route.routing_id]
-        for name, other in list(self._sessions.items()):
-            if other is route:
-                del self._sessions[name]
+        self._routes.remove(route)
 
     # ── inside ────────────────────────────────────────────────────────────────────────────────────
 
     def _read(self) -> None:
         socket = self.socket
         routing_id = sockets.receive(socket)
-        route = self._routes.get(routing_id)
+        route = self._routes.at(routing_id)
         if route is None:
             self._stranger(routing_id)
             return
@@ -297,10 +268,7 @@ class Listener:
             return
         if message.kind is Kind.OPEN:
             self._open(routing_id, user, address, descriptor, message, link)
-        elif routing_id not in self._strangers:
-            self._strangers[routing_id] = None
-            if len(self._strangers) > _STRANGERS:
-                self._strangers.popitem(last=False)
+        elif self._routes.is_new_stranger(routing_id):
             self._reply(routing_id, Kind.WHO, message.session, "", link)
 
     def _open(
@@ -333,8 +301,7 @@ class Listener:
             self._refusals.told(reason, address)
             self._reply(routing_id, Kind.GONE, message.session, role, link, {"reason": reason})
             return
-        name = (user, role, message.session)
-        route = self._sessions.get(name)
+        route = self._routes.of(user, role, message.session)
         if route is not None and route.instance == instance:
             if attempt > route.attempt:
                 route.attempt = attempt
@@ -350,14 +317,14 @@ class Listener:
             self._refusals.told(reason, address)
             self._reply(routing_id, Kind.WHO, message.session, role, link, {"reason": reason})
             return
-        if route is None and len(self._sessions) >= self._most:
+        if route is None and len(self._routes) >= self._most:
             reason = f"there are {self._most} sessions already"
             self._refusals.told(reason, address)
             self._reply(routing_id, Kind.GONE, message.session, role, link, {"reason": reason})
             return
         if route is not None and route.connection is not None:
             route.connection.ended(LinkError(f"{route.connection.peer} came back as a new process"))
-        route = _Route(self, routing_id)
+        route = Route(self, routing_id)
         route.user, route.instance, route.attempt, route.descriptor = (
             user,
             instance,
@@ -366,16 +333,14 @@ class Listener:
         )
         self._accept(role, message.session, route, address)
 
-    def _accept(self, role: str, session: str, route: _Route, host: str) -> None:
+    def _accept(self, role: str, session: str, route: Route, host: str) -> None:
         link = secrets.randbits(31) | 1 << 31
         where = f"{host or 'somewhere'} (connected to {self.address})"
         connection = Connection(
             self.role, role, session, where, route, self.options, self._shape, link
         )
         route.connection = connection
-        self._sessions[route.user, role, session] = route
-        self._routes[route.routing_id] = route
-        self._strangers.pop(route.routing_id, None)
+        self._routes.add(route, role, session)
         self._watch.admit(route.descriptor)
         self._welcome(route)
         self._accepted = collections.deque(each for each in self._accepted if each.failure is None)
@@ -383,28 +348,25 @@ class Listener:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def _resume(self, route: _Route, routing_id: bytes, descriptor: int) -> None:
-        """The same instance again, on another TCP connection or because the answer to its OPEN was
-        lost."""
-        if self._routes.get(route.routing_id) is route:
-            del self._routes[route.routing_id]
+    def _resume(self, route: Route, routing_id: bytes, descriptor: int) -> None:
+        """The instance that has this session says OPEN again: on another TCP connection, or because
+        the answer to its last OPEN was lost."""
         again = route.routing_id != routing_id
         self._watch.admit(descriptor, instead_of=route.descriptor)
-        route.routing_id, route.descriptor = routing_id, descriptor
-        self._routes[routing_id] = route
-        self._strangers.pop(routing_id, None)
+        self._routes.move(route, routing_id, descriptor)
         self._welcome(route)
         if route.connection is not None:
             route.connection.opened(route.connection.link, again)
 
-    def _welcome(self, route: _Route) -> None:
+    def _welcome(self, route: Route) -> None:
         assert route.connection is not None
         body = {"role": self.role, "instance": route.instance, "software": __version__}
         to = route.connection
         self._reply(route.routing_id, Kind.OPENED, to.session, to.role, to.link, body)
 
-    def _alive(self, route: _Route) -> bool:
-        """Does the instance that holds a session still live, as far as can be told?"""
+    def _alive(self, route: Route) -> bool:
+        """Whether the instance that has this session is connected, and was heard within TAKEOVER
+        seconds."""
         connection = route.connection
         if connection is None or connection.failure is not None:
             return False
@@ -423,6 +385,6 @@ class Listener:
         self.transmit(encode(Message(kind, session, 0, 0, body), 0, 0, link, to), routing_id)
 
     def _turned_away(self, reason: str, address: str) -> None:
-        """By its key."""
+        """`Authenticator` has refused a key of a peer at `address`."""
         self._watch.judged(address)
         self._refusals.told(reason, address)

@@ -211,7 +211,7 @@ async def test_a_dead_peer_is_named(kind):
         if kind == "memory":
             bob._transport.close()
         else:
-            bob._transport.listener._reader.close()
+            bob._transport.carrier._reader.close()
         begin = time.monotonic()
         with pytest.raises(LinkError, match=r"nothing was heard from bob at .* for 1 second"):
             await alice.receive()
