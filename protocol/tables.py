@@ -27,13 +27,11 @@ import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from math import prod
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import together
-from .arguments import is_count
 from .errors import JobError
 from .jobs import ROLES, Bundle, Input, Job
 from .ops import Secret, concatenate, take, within
@@ -43,18 +41,24 @@ from .preparation import (
     Fill,
     Log1p,
     MinMax,
-    Names,
     OneHot,
     Standardise,
     Step,
-    is_pattern,
     layout,
-    names,
     ranges,
-    touched,
+)
+from .table_arguments import BOTH as BOTH
+from .table_arguments import (
+    Columns,
+    Rows,
+    check_arguments,
+    has_rows_of_both,
+    id_columns,
+    part_of,
 )
 from .table_parts import TablePart, own_steps_of
-from .together import WIDE, Shared
+from .table_steps import check_steps, divided
+from .together import Shared
 from .views import Shape
 from .wording import counted
 
@@ -71,8 +75,6 @@ __all__ = [
     "tables",
 ]
 
-Columns = str | int | Sequence[str] | Mapping[str, str] | None
-BOTH = "alice+bob"  # rows of both parties
 RANGE = (-1024.0, 1024.0)  # where nothing is declared, and no step says more
 
 
@@ -103,8 +105,8 @@ class Table(Bundle):
         low: float | None = None,
         high: float | None = None,
     ) -> None:
-        self.rows: Mapping[str, int] | int | str = rows
-        self.horizontal = rows == BOTH or isinstance(rows, Mapping)
+        self.rows: Rows = rows
+        self.horizontal = has_rows_of_both(rows)
         self.steps, self.match = tuple(steps), match
         self.row_shape = None if shape is None else tuple(shape)
         own: dict[str, Columns] = {
@@ -112,18 +114,29 @@ class Table(Bundle):
             for role, found in zip(ROLES, (alice, bob), strict=True)
             if found is not None
         }
-        self._check(owner, columns, own, key)
+        check_arguments(
+            owner,
+            columns,
+            own,
+            rows=rows,
+            match=match,
+            key=key,
+            steps=self.steps,
+            row_shape=self.row_shape,
+        )
         if self.horizontal:
             own = dict.fromkeys(ROLES, columns)
         elif owner is not None:
             own = {owner: columns}
-        self.key = self._keys(key, own)
-        parts = [self._part(role, found) for role, found in own.items()]
-        self._check_steps([part.known for part in parts])
-        # columns whose mean, of the rows of both, stands where they have no value
-        self.filled: Names = ()
-        own_steps, self.shared = (
-            self._shared(parts[0].known) if self.horizontal else (self.steps, ())
+        self.key = id_columns(key, own)
+        parts = [part_of(role, found, self.row_shape) for role, found in own.items()]
+        check_steps(self.steps, [part.known for part in parts], self.horizontal)
+        # shared: columns that the last step is done to on shares; filled: those of them whose mean,
+        # of the rows of both, stands where they have no value
+        own_steps, self.shared, self.filled = (
+            divided(self.steps, parts[0].known, self.row_shape is not None)
+            if self.horizontal
+            else (self.steps, (), ())
         )
         self.parts = tuple(
             replace(part, steps=tuple(own_steps_of(own_steps, part, parts))) for part in parts
@@ -142,153 +155,6 @@ class Table(Bundle):
         ]
         self.low = min(a for a, _ in found) if low is None else low
         self.high = max(b for _, b in found) if high is None else high
-
-    def _check(
-        self, owner: str | None, columns: Columns, own: Mapping[str, Columns], key: object
-    ) -> None:
-        """JobError for what contradicts itself."""
-        if sum((owner is not None, bool(own), self.horizontal)) != 1 or (
-            own and columns is not None
-        ):
-            raise JobError(
-                "a Table belongs to one party, Table('bob', [columns]); or has columns of both,"
-                " Table(alice=[columns], bob=[columns]); or rows of both, Table(columns=[columns],"
-                " rows='alice+bob')"
-            )
-        if owner is not None and owner not in ROLES:
-            raise JobError(f"a Table belongs to 'alice' or to 'bob', not to {owner!r}")
-        if isinstance(self.rows, Mapping) and (
-            set(self.rows) != set(ROLES) or not all(map(is_count, self.rows.values()))
-        ):
-            raise JobError("rows={'alice': 300, 'bob': 200}: a whole number above zero for each")
-        if isinstance(self.rows, int) and not is_count(self.rows):
-            raise JobError("rows=1000: a whole number above zero")
-        if (
-            len(own) == 2
-            and (self.match, key) != ("order", None)
-            and (self.match is not None or key is None)
-        ):
-            raise JobError(
-                "a Table with columns of both says how its rows belong together: key='patient', the"
-                " column of ids by which they are matched, or match='order' where both files have"
-                " the same rows in the same order"
-            )
-        if self.horizontal and key is not None:
-            raise JobError(
-                "key=… matches rows of one party with rows of the other; a table with rows of both"
-                " takes them all"
-            )
-        if len(own) != 2 and self.match is not None:
-            raise JobError(
-                "match=… is for a Table with columns of both: Table(alice=[…], bob=[…],"
-                " match='order')"
-            )
-        for step in self.steps:
-            if not isinstance(step, Step):
-                raise JobError(
-                    f"steps takes Standardise(), Fill() and the like, not {type(step).__name__}"
-                )
-        if self.row_shape is not None and (len(own) == 2 or not all(map(is_count, self.row_shape))):
-            raise JobError(
-                "shape=(1, 28, 28): whole numbers above zero, for a table whose columns are not"
-                " split"
-            )
-
-    def _keys(self, key: str | Mapping[str, str] | None, owners: Iterable[str]) -> dict[str, str]:
-        """The column of ids in each owner's file."""
-        found = (
-            dict(key)
-            if isinstance(key, Mapping)
-            else {}
-            if key is None
-            else dict.fromkeys(owners, key)
-        )
-        if found and (
-            {*found} != {*owners}
-            or not all(isinstance(each, str) and each for each in found.values())
-        ):
-            raise JobError(
-                "key='patient' or key={'alice': 'patient', 'bob': 'pid'}: the name of a column for"
-                " each owner of the table"
-            )
-        return found
-
-    def _part(self, owner: str, columns: Columns) -> TablePart:
-        if isinstance(columns, int):
-            if not is_count(columns):
-                raise JobError(f"a Table has a whole number of columns above zero, not {columns!r}")
-            found: Any = columns
-        elif isinstance(columns, Mapping):
-            names(columns, "columns={…}")
-            sources = names(columns.values(), "columns={…}")
-            if any(map(is_pattern, sources)):
-                raise JobError(
-                    "columns={…} gives one column of the file a name; a pattern has no place in it"
-                )
-            found = tuple(zip(columns, sources, strict=True))
-        elif columns is None:
-            found = prod(self.row_shape) if self.row_shape is not None else None
-        else:
-            found = tuple((name, name) for name in names(columns, "a Table's columns=…"))
-        if found == ():
-            raise JobError("a Table has at least one column")
-        return TablePart(owner, found)
-
-    def _check_steps(self, known: Sequence[Names | None]) -> None:
-        there = None if None in known else {name for each in known for name in each or ()}
-        made: set[str] = set()
-        for step in self.steps:
-            if there is not None:
-                for name in step.columns:
-                    if not is_pattern(name) and name not in there | made:
-                        raise JobError(
-                            f"{step.called} is done to a column {name} that the table does not have"
-                        )
-                made |= {each for name in there | made for each in step.made(name) or ()}
-            filled = isinstance(step, Fill) and step is self.steps[-2:][0] and step.how == "mean"
-            filled = filled and isinstance(self.steps[-1], Standardise)
-            if (
-                self.horizontal
-                and step.learns
-                and not filled
-                and not (isinstance(step, Shared) and step is self.steps[-1])
-            ):
-                raise JobError(
-                    f"{step.called} would learn something else from the rows of each party: in a"
-                    " table with rows of both, declare the numbers, MinMax(low=0, high=9),"
-                    " Fill(how='constant'), OneHot(categories=[…]); Standardise() or MinMax() may"
-                    " come last, and Fill() before such a Standardise()"
-                )
-
-    def _shared(self, known: Names | None) -> tuple[tuple[Step, ...], Names]:
-        """Of a table with rows of both: the steps that each party does alone, and the columns that
-        the last is then done to on shares."""
-        if not self.steps or not isinstance(self.steps[-1], Shared) or not self.steps[-1].learns:
-            return self.steps, ()
-        *before, last = self.steps
-        fill = before.pop() if before and before[-1].learns else None
-        reached = {} if known is None else ranges(known, before, -np.inf, np.inf)
-        made = reached.keys() - {*(known or ())}
-        columns = touched(last, before, list(reached), made)
-        if not columns or not all(np.isfinite(reached[name]).all() for name in columns):
-            raise JobError(
-                f"{last.called} over rows of both parties is done on shares, so the names and the"
-                " ranges of its columns must be known: name the columns, and declare MinMax(low=…,"
-                " high=…) or Clip(low=…, high=…) before it"
-            )
-        spread = [
-            MinMax(name, low=reached[name][0], high=reached[name][1], onto=(-WIDE, WIDE))
-            for name in columns
-        ]
-        if fill is None:
-            return (*before, *spread), tuple(columns)
-        self.filled = tuple(touched(fill, before, list(reached), made))
-        if not self.filled or not {*self.filled} <= {*columns} or self.row_shape is not None:
-            raise JobError(
-                f"{fill.called} fills columns that {last.called} is then done to, in a table"
-                " without a shape: name these, or none"
-            )
-        return (*before, *spread, Fill(self.filled, how="constant", indicator=True)), tuple(columns)
 
     @property
     def owners(self) -> tuple[str, ...]:
