@@ -47,6 +47,7 @@ from ..ring import WORD, Words, ring
 from ..views import Shape
 from .base import Field, Mask
 from .checking import LIMBS, Checker, Need, Unfit
+from .kind import Correlation
 from .shifts import Truncate, scaled
 
 WIDEST = 9  # bits of a digit, and digits that join: the dealer deals 2^w bits for it
@@ -60,7 +61,7 @@ def packed(shape: Shape, planes: int) -> Field:
 
 
 @dataclass(frozen=True)
-class Digits:
+class Digits(Correlation):
     """[digit ≥ v] of each of `count` digits of r mod 2^(k−1), and msb(r), for the mask r of k =
     bits − shift bits that `a` is.
 
@@ -115,7 +116,7 @@ class Digits:
 
 
 @dataclass(frozen=True)
-class Join:
+class Join(Correlation):
     """Products of the mask bits `a` under which one level of digits is opened, of which `sizes` say
     how many join into one."""
 
@@ -155,7 +156,7 @@ class Join:
 
 
 @dataclass(frozen=True)
-class Bit:
+class Bit(Correlation):
     """[s] as a number, for a mask bit s."""
 
     kind: ClassVar[str] = "bit"
@@ -188,7 +189,7 @@ class Bit:
 
 
 @dataclass(frozen=True)
-class Gate:
+class Gate(Correlation):
     """[s·ρ], and [s·w] where y is read at a lower scale, for a mask bit s and an opened y of one
     shape.
 

@@ -28,10 +28,11 @@ from ..ring import Words
 from .base import Field, Mask
 from .bits import WIDEST
 from .checking import Checker, Need, Unfit
+from .kind import Correlation
 
 
 @dataclass(frozen=True)
-class Conjunctions:
+class Conjunctions(Correlation):
     """Products of mask bits `a`, (rows, bits, words), of which each of `sizes` in a row makes
     one."""
 

@@ -37,6 +37,7 @@ from ..kernels.layout import U64, widen
 from ..ring import Words, ring
 from .base import Field, Mask
 from .checking import Checker, Need
+from .kind import Correlation
 
 WIDTH = 3  # a window is 2^WIDTH = 8 wide
 MOST_HIGH = 8  # bits of the number of a window
@@ -48,7 +49,7 @@ _FINE = 128  # bits while the tables are made
 
 
 @dataclass(frozen=True)
-class Exponentials:
+class Exponentials(Correlation):
     """T of the masks: (…, 2^high) at `unit` fraction bits. In `a`, bits ≥ argument + 3 + high and
     shift = 0."""
 

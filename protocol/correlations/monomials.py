@@ -33,13 +33,14 @@ from .. import kernels
 from ..ring import Words, ring
 from .base import Field, Mask
 from .checking import AXES, DEGREE, Checker, Need, Unfit
+from .kind import Correlation
 
 Exponents = tuple[int, ...]
 MOST = 4096  # monomials of one correlation
 
 
 @dataclass(frozen=True)
-class Monomials:
+class Monomials(Correlation):
     """ρ^j for each exponent vector j in `exponents` (total degree ≥ 1), along a last axis."""
 
     kind: ClassVar[str] = "monomials"
@@ -90,7 +91,7 @@ class Monomials:
 
 
 @dataclass(frozen=True)
-class Contraction:
+class Contraction(Correlation):
     """ρX[i,n]·ρ^j[n,k] for j = 0 and every exponent vector of `inner`; dealt with axes (n, k, j,
     i)."""
 

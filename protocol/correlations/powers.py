@@ -42,10 +42,11 @@ from ..kernels.layout import GUARD
 from ..ring import WORD, Words, limbs_for, ring
 from .base import Field, Mask
 from .checking import DEGREE, Checker, Need
+from .kind import Correlation
 
 
 @dataclass(frozen=True)
-class Powers:
+class Powers(Correlation):
     """ρ^1 … ρ^degree for both readings of ρ, or those of ρ/h at `unit` fraction bits. `a` is the
     unshifted operand (bits = k, shift = 0).
     """

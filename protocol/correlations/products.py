@@ -22,10 +22,11 @@ from ..ring import Words, ring
 from ..views import Shape
 from .base import Field, Mask
 from .checking import Checker, Need, Unfit
+from .kind import Correlation
 
 
 @dataclass(frozen=True)
-class Product:
+class Product(Correlation):
     """B is "mul" (elementwise, broadcasting) or "matmul" (as numpy.matmul, ≥ 2 axes each)."""
 
     kind: ClassVar[str] = "product"

@@ -25,10 +25,11 @@ from .. import kernels
 from ..ring import Words, ring
 from .base import Field, Mask
 from .checking import Checker, Need
+from .kind import Correlation
 
 
 @dataclass(frozen=True)
-class ShiftedMask:
+class ShiftedMask(Correlation):
     """[(r mod 2^bits) >> shift], for an operand that is used at a lower scale than it was opened
     at."""
 
@@ -81,7 +82,7 @@ def scaled(s: Words, c: Words, parts: list[Words], a: Mask, shift: int, limbs: i
 
 
 @dataclass(frozen=True)
-class Truncate:
+class Truncate(Correlation):
     """A share of x >> shift in the ring of `limbs` limbs. `a` is unshifted: its bits = k, shift =
     0.
 

@@ -38,6 +38,7 @@ from ..ring import Words, ring
 from .base import Field, Mask
 from .bits import bit_numbers
 from .checking import Checker, Need, Unfit
+from .kind import Correlation
 from .shifts import Truncate
 
 MOST_DIGITS = 4
@@ -49,7 +50,7 @@ def words_for(digits: int) -> int:
 
 
 @dataclass(frozen=True)
-class Totals:
+class Totals(Correlation):
     """The words above for the mask bits β, a_0 …, b_1 … and g = 1, or for g = ρ and w of the
     operand that `y` holds.
 

@@ -30,10 +30,11 @@ from ..kernels.rotation import ANGLE, UNIT, tables
 from ..ring import Words, ring
 from .base import Field, Mask
 from .checking import DEGREE, Checker, Need
+from .kind import Correlation
 
 
 @dataclass(frozen=True)
-class Waves:
+class Waves(Correlation):
     """cos jθ(r) and sin jθ(r) for the first `count` odd j. In `a`, 2^bits is the period and shift =
     0."""
 
