@@ -34,7 +34,7 @@ class Exportable:
     def of(job: Job, brought: Mapping[str, Array], fitted: Mapping[str, Fitted]) -> Exportable:
         """`brought`: this party's tensors."""
         layers = [each for each in job.stated().values() if isinstance(each, Imported)]
-        kept = {f"{each.name}.{name}" for each in layers for name in each.parameters()} - {
+        kept = {f"{each.name}.{name}" for each in layers for name in each.weights()} - {
             name for each in layers for name in each.trained()
         }
         return Exportable(

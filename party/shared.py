@@ -1,4 +1,4 @@
-"""A model that stays shared: a file at each party with its own shares of the parameters, of which
+"""A model that stays shared: a file at each party with its own shares of the weights, of which
 one alone says nothing.
 
     x·2^scale = share of alice + share of bob  mod 2^bits         for each tensor x of the model

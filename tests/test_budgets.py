@@ -146,7 +146,7 @@ def test_logistic_regression():
 
 
 def test_a_convolutional_network():
-    """Each tensor is opened once, at its own size: parameters, what the dense layer takes and
+    """Each tensor is opened once, at its own size: weights, what the dense layer takes and
     gives, and gradients."""
     found, pictures = step_of(load_job("cnn")), 64
     weights, hidden, out = 8 * 25 + 288 * 10, pictures * 288, pictures * 10

@@ -107,7 +107,7 @@ class _Features(Job):
 
 
 def _trained(pictures: Array, labels: Array) -> dict[str, Array]:
-    """The parameters of Alice's network, trained in the clear, the same each time."""
+    """The weights of Alice's network, trained in the clear, the same each time."""
     job = _Alices()
     inputs: dict[str, Array] = {"x": pictures, "y": labels}
     for name, each in job.model.tensors().items():

@@ -77,7 +77,7 @@ class MultilayerPerceptron(Training):
     hidden_layer_sizes, activation, alpha, batch_size, learning_rate ("constant", or "invscaling"
     with power_t), learning_rate_init, max_iter (epochs), shuffle, random_state, solver ("sgd" with
     momentum and nesterovs_momentum, "adam" with beta_1, beta_2 and epsilon), early_stopping (which
-    ends with the best parameters), n_iter_no_change and validation_fraction mean what they mean in
+    ends with the best weights), n_iter_no_change and validation_fraction mean what they mean in
     scikit-learn's MLPClassifier; defaults are for few steps. Metrics are revealed after every
     epoch, of the rows held out for validation, to whom accuracy, auc and r2 say, "alice", "bob",
     "both" or "none"; a regressor's loss to both. initial: who draws the first weights, "alice",

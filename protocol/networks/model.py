@@ -13,7 +13,7 @@ import msgspec
 
 from ..errors import JobError
 from ..jobs import Input, Job, Variables
-from ..nn import Layer, Parameter
+from ..nn import Layer, LayerWeight
 from ..nn.layer import LIMIT, Scope
 from ..ops import Secret
 from .architecture import Architecture, read
@@ -58,13 +58,13 @@ class Imported(Layer):
         chosen = output or next(iter(self.network.outputs))
         self.output = self.network.outputs.get(chosen, chosen)
 
-    def parameters(self) -> Mapping[str, Parameter]:
+    def weights(self) -> Mapping[str, LayerWeight]:
         changed = set(self._changed())
         found = {}
         for name, weight in self.network.weights.items():
             limit = max(weight.limit, LIMIT) if name in changed else weight.limit
             typical = None if name in changed else weight.typical
-            found[name] = Parameter(weight.shape, None, -limit, limit, typical)
+            found[name] = LayerWeight(weight.shape, None, -limit, limit, typical)
         return found
 
     def forward(self, scope: Scope, x: Secret) -> Secret:

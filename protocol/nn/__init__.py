@@ -16,7 +16,7 @@ from .convolutions import (
     MaxPool1d,
     MaxPool2d,
 )
-from .layer import Layer, Parameter, Residual, Sequential
+from .layer import Layer, LayerWeight, Residual, Sequential
 from .layers import (
     GELU,
     Dense,
@@ -63,11 +63,11 @@ __all__ = [
     "Huber",
     "Layer",
     "LayerNorm",
+    "LayerWeight",
     "LeakyReLU",
     "MaxPool1d",
     "MaxPool2d",
     "Optimiser",
-    "Parameter",
     "ReLU",
     "Residual",
     "Schedule",

@@ -1,5 +1,5 @@
 """Convolutions and pooling of pictures (count, channels, height, width) and sequences. Arguments,
-and shapes of parameters, are PyTorch's."""
+and shapes of weights, are PyTorch's."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..errors import JobError
 from ..ops import Secret
 from ..ops.windows import Edges, by_axis, edges
 from ..views import Shape
-from .layer import LIMIT, Layer, Parameter, Scope, affine
+from .layer import LIMIT, Layer, LayerWeight, Scope, affine
 
 Axes = int | tuple[int, ...]
 
@@ -54,7 +54,7 @@ class _Convolution(Layer):
                 f" {self.groups} groups: whole groups are needed of both"
             )
 
-    def parameters(self) -> Mapping[str, Parameter]:
+    def weights(self) -> Mapping[str, LayerWeight]:
         size = by_axis("kernel_size", self.kernel_size, self.axes)
         shape = (self.out_channels, self.in_channels // self.groups, *size)
         return affine(self, shape, math.prod(shape[1:]), self.init, self.bias)

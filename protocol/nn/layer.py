@@ -1,4 +1,4 @@
-"""What a layer is: parameters by name, and what it makes of a tensor. No layer has a backward pass:
+"""What a layer is: weights by name, and what it makes of a tensor. No layer has a backward pass:
 `gradient` has.
 
     class Digits(Job):
@@ -6,7 +6,7 @@
         def step(self, v):
             loss = CrossEntropy()(self.model(v, v.x), v.y)
 
-A model as an attribute of a job brings its parameters as Inputs of the job, called as PyTorch calls
+A model as an attribute of a job brings its weights as Inputs of the job, called as PyTorch calls
 them in a `state_dict`: model.0.weight, model.0.bias, model.2.weight and so on. Names, arguments and
 shapes of layers are PyTorch's.
 """
@@ -27,15 +27,15 @@ from ..jobs import JOINT, ROLES, Bundle, Input, Variables
 from ..ops import Secret
 from ..views import Shape
 
-# what a parameter is taken to stay below in absolute value; training beyond it is noticed by the
+# what a weight is taken to stay below in absolute value; training beyond it is noticed by the
 # guard
 LIMIT = 8.0
 
 
 @dataclass(frozen=True)
-class Parameter:
-    """A tensor of a layer: its shape, its range, and what it is drawn from, or the array, where
-    nobody brings a file."""
+class LayerWeight:
+    """A tensor of a layer, a bias too: its shape, its range, and what it is drawn from, or the
+    array, where nobody brings a file."""
 
     shape: Shape
     default: Any
@@ -45,7 +45,9 @@ class Parameter:
     trained: bool = True  # False: no optimiser changes it, but perhaps the layer itself
 
 
-def affine(owner: Layer, shape: Shape, fan_in: int, init: Any, bias: bool) -> dict[str, Parameter]:
+def affine(
+    owner: Layer, shape: Shape, fan_in: int, init: Any, bias: bool
+) -> dict[str, LayerWeight]:
     """weight of this shape, drawn from `init` or from He's distribution, and a bias for each of its
     rows, within ±owner.limit; JobError where `init` is neither a draw nor an array of that
     shape."""
@@ -57,16 +59,16 @@ def affine(owner: Layer, shape: Shape, fan_in: int, init: Any, bias: bool) -> di
             f" array of shape {shape}, not {type(init).__name__} {np.shape(init) or ''}"
         )
     within = (-owner.limit, owner.limit)
-    found = {"weight": Parameter(shape, init, *within)}
-    return found | ({"bias": Parameter(shape[:1], np.zeros(shape[0]), *within)} if bias else {})
+    found = {"weight": LayerWeight(shape, init, *within)}
+    return found | ({"bias": LayerWeight(shape[:1], np.zeros(shape[0]), *within)} if bias else {})
 
 
 @dataclass(frozen=True)
 class Scope:
     """A layer's own variables during one pass: scope["weight"] is v["model.0.weight"].
 
-    paths: of the layers that have parameters, by their `id`: one that stands in several places
-        has the same parameters in all of them.
+    paths: of the layers that have weights, by their `id`: one that stands in several places
+        has the same weights in all of them.
     """
 
     v: Variables
@@ -92,14 +94,14 @@ class _LayerError(JobError):
 
 
 class Layer(Bundle):
-    """Subclass this: `forward`, and `parameters` or `inside`. `owner` is whose the parameters are;
-    "joint": drawn so that neither knows them. `limit` is what each of its weights and biases is
-    taken to stay within, in absolute value."""
+    """Subclass this: `forward`, and `weights` or `inside`. `owner` is whose the weights are;
+    "joint": drawn so that neither knows them. `limit` is what each of them is taken to
+    stay within, in absolute value, biases too."""
 
     owner: str = JOINT
     limit: float = LIMIT
 
-    def parameters(self) -> Mapping[str, Parameter]:
+    def weights(self) -> Mapping[str, LayerWeight]:
         """Its own, by name."""
         return {}
 
@@ -125,9 +127,9 @@ class Layer(Bundle):
             raise named.with_traceback(error.__traceback__) from None
 
     def places(self) -> dict[str, Layer]:
-        """The layers that have parameters, this one included, by their paths from here: each once,
+        """The layers that have weights, this one included, by their paths from here: each once,
         where it stands first."""
-        found: dict[str, Layer] = {"": self} if self.parameters() else {}
+        found: dict[str, Layer] = {"": self} if self.weights() else {}
         for name, layer in self.inside().items():
             for path, each in layer.places().items():
                 if not any(each is other for other in found.values()):
@@ -142,7 +144,7 @@ class Layer(Bundle):
         return self.places().values()
 
     def __call__(self, v: Variables, x: Secret, *, training: bool = True) -> Secret:
-        """What the model makes of x, a batch along axis 0, with the parameters as they stand in
+        """What the model makes of x, a batch along axis 0, with the weights as they stand in
         `v`.
 
         training: drop out; False for predictions.
@@ -157,7 +159,7 @@ class Layer(Bundle):
     def inputs(self) -> dict[str, Input]:
         if self.owner not in (*ROLES, JOINT):
             raise JobError(
-                "the parameters of a model belong to 'alice', to 'bob' or to both, 'joint', not to"
+                "the weights of a model belong to 'alice', to 'bob' or to both, 'joint', not to"
                 f" {self.owner!r}"
             )
         return {
@@ -167,12 +169,12 @@ class Layer(Bundle):
             for name, each in self.tensors().items()
         }
 
-    def tensors(self) -> dict[str, Parameter]:
-        """The parameters of all its layers, as in "0.weight"."""
+    def tensors(self) -> dict[str, LayerWeight]:
+        """The weights of all its layers, as in "0.weight"."""
         return {
             f"{path}.{name}" if path else name: each
             for path, layer in self.places().items()
-            for name, each in layer.parameters().items()
+            for name, each in layer.weights().items()
         }
 
     def names(self) -> list[str]:
@@ -204,7 +206,7 @@ class Sequential(Layer):
 
 class Residual(Layer):
     """x + block(x); `shortcut`, a layer, instead of x where the block changes the shape.
-    Parameters: block.…, shortcut.…"""
+    Weights: block.…, shortcut.…"""
 
     def __init__(self, *block: Layer, shortcut: Layer | None = None, owner: str = JOINT) -> None:
         if shortcut is not None:

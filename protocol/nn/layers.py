@@ -1,4 +1,4 @@
-"""Dense layers, dropout, activations. Arguments, and shapes of parameters, are PyTorch's."""
+"""Dense layers, dropout, activations. Arguments, and shapes of weights, are PyTorch's."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..draws import Draw
 from ..errors import JobError
 from ..ops import Secret
 from ..ops.axes import agreed_seed, axes_of
-from .layer import LIMIT, Layer, Parameter, Scope, affine
+from .layer import LIMIT, Layer, LayerWeight, Scope, affine
 
 
 @dataclass(eq=False)
@@ -38,7 +38,7 @@ class Dense(Layer):
         positive(self, limit=self.limit)
         flags(self, bias=self.bias)
 
-    def parameters(self) -> Mapping[str, Parameter]:
+    def weights(self) -> Mapping[str, LayerWeight]:
         shape = (self.out_features, self.in_features)
         return affine(self, shape, self.in_features, self.init, self.bias)
 
@@ -67,7 +67,7 @@ class Embedding(Layer):
         positive(self, limit=self.limit)
         sizes(self, num_embeddings=self.num_embeddings, embedding_dim=self.embedding_dim)
 
-    def parameters(self) -> Mapping[str, Parameter]:
+    def weights(self) -> Mapping[str, LayerWeight]:
         shape = (self.num_embeddings, self.embedding_dim)
         return affine(self, shape, self.num_embeddings, self.init, bias=False)
 

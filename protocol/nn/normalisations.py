@@ -1,5 +1,5 @@
 """Layers that standardise their input: of a batch, or of each row. Arguments, formulas and names of
-parameters are PyTorch's.
+weights are PyTorch's.
 
 x̂ = (x − mean) / √(var + eps), over the axes that share a mean. With var + eps known to lie above
 eps, 1/√ takes the comparisons and waves of `ops.rsqrt`: nine rounds forward. Backward, by the
@@ -32,7 +32,7 @@ from ..ops.cotangents import weighted
 from ..ops.tensor import bounded
 from ..ranges import Spread
 from ..views import Shape
-from .layer import LIMIT, Layer, Parameter, Scope
+from .layer import LIMIT, Layer, LayerWeight, Scope
 
 # how much smaller than what is likely a deviation is expected to be at times: taken for as small as
 # eps allows, of which it is far, a few layers of gradients would leave the ring
@@ -92,10 +92,10 @@ class _Norm(Layer):
         ranges(self, LEAST_EPS, 1.0, eps=self.eps)
         positive(self, limit=self.limit)
 
-    def _affine(self, shape: Shape, bias: bool = True) -> dict[str, Parameter]:
+    def _affine(self, shape: Shape, bias: bool = True) -> dict[str, LayerWeight]:
         within = (-self.limit, self.limit)
-        weight = {"weight": Parameter(shape, np.ones(shape), *within)}
-        return weight | ({"bias": Parameter(shape, np.zeros(shape), *within)} if bias else {})
+        weight = {"weight": LayerWeight(shape, np.ones(shape), *within)}
+        return weight | ({"bias": LayerWeight(shape, np.zeros(shape), *within)} if bias else {})
 
 
 @dataclass(eq=False)
@@ -124,7 +124,7 @@ class LayerNorm(_Norm):
         shape = self.normalized_shape
         return tuple(shape) if isinstance(shape, Sequence) else (shape,)
 
-    def parameters(self) -> Mapping[str, Parameter]:
+    def weights(self) -> Mapping[str, LayerWeight]:
         return self._affine(self.own, self.bias) if self.elementwise_affine else {}
 
     def forward(self, scope: Scope, x: Secret) -> Secret:
@@ -162,12 +162,12 @@ class BatchNorm1d(_Norm):
         if self.momentum is not None:
             ranges(self, 0.0, math.nextafter(1.0, 2.0), momentum=self.momentum)
 
-    def parameters(self) -> Mapping[str, Parameter]:
+    def weights(self) -> Mapping[str, LayerWeight]:
         shape = (self.num_features,)
         found = self._affine(shape) if self.affine else {}
         return found | {
-            "running_mean": Parameter(shape, np.zeros(shape), -WIDEST, WIDEST, trained=False),
-            "running_var": Parameter(shape, np.ones(shape), 0.0, WIDEST**2, trained=False),
+            "running_mean": LayerWeight(shape, np.zeros(shape), -WIDEST, WIDEST, trained=False),
+            "running_var": LayerWeight(shape, np.ones(shape), 0.0, WIDEST**2, trained=False),
         }
 
     def forward(self, scope: Scope, x: Secret) -> Secret:

@@ -1,8 +1,8 @@
-"""How a step changes the parameters, given their gradients. Arguments and formulas are those of
+"""How a step changes the weights, given their gradients. Arguments and formulas are those of
 torch.optim.
 
 State, such as momentum, is carried as any variable is: secret, from step to step, called by the
-parameter's name and its own.
+weight's name and its own.
 """
 
 from __future__ import annotations
@@ -55,11 +55,11 @@ class Optimiser:
         return replace(self, lr=self.lr.over(epoch, epochs))  # type: ignore[type-var]
 
     def state(self) -> Sequence[str]:
-        """The names of what is carried for each parameter; each begins with zeros."""
+        """The names of what is carried for each weight; each begins with zeros."""
         return ()
 
     def moved(self, p: Secret, g: Secret, state: dict[str, Secret], scheduled: Scheduled) -> Secret:
-        """The parameter after a step; `state` is updated in place. `scheduled` makes a function of
+        """The weight after a step; `state` is updated in place. `scheduled` makes a function of
         the step a public number."""
         raise NotImplementedError
 
@@ -73,7 +73,7 @@ class Optimiser:
         return found
 
     def penalised(self, p: Secret, g: Secret) -> Secret:
-        """The gradient clipped, and with the weight decay of the parameter."""
+        """The gradient clipped, and with the weight decay of the weight."""
         if self.clip_value is not None:
             g = clip(g, -self.clip_value, self.clip_value)
         return g + p * self.weight_decay if self.weight_decay else g
@@ -144,7 +144,7 @@ class Adam(Optimiser):
     """Adam, with √(v̂ + eps²) where PyTorch divides by √v̂ + eps: larger by up to eps, and found by
     `ops.rsqrt`.
 
-    eps: gradients far below it move a parameter in proportion, those above it by about lr. In fixed
+    eps: gradients far below it move a weight in proportion, those above it by about lr. In fixed
         point a gradient is off by a unit in the last place or so, which a smaller eps would take
         for a gradient: its default is 1e-4, PyTorch's 1e-8, and 2^-16 is the least. While few
         steps are done, v̂ is known less exactly, and eps is no less than 2^-16 / √(1 − beta_2^step):
@@ -171,7 +171,7 @@ class Adam(Optimiser):
             raise JobError(
                 f"{type(self).__name__}: eps is a number from {least:.2g} on and below 1, not"
                 f" {self.eps:g}: a gradient is exact to some {least:.0e} here, and below that a"
-                " parameter would be moved by roundings; the default is 1e-4"
+                " weight would be moved by roundings; the default is 1e-4"
             )
 
     def state(self) -> Sequence[str]:
@@ -206,7 +206,7 @@ class Adam(Optimiser):
 
 @dataclass(frozen=True)
 class AdamW(Adam):
-    """Adam whose weight_decay shrinks the parameter itself, by lr · weight_decay a step (Loshchilov
+    """Adam whose weight_decay shrinks the weight itself, by lr · weight_decay a step (Loshchilov
     and Hutter, 2019)."""
 
     weight_decay: float = 0.01

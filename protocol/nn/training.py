@@ -68,10 +68,10 @@ class Training(Supervised):
     Every epoch takes the rows in an agreed order of its own, in batches. held_out: which part of
     them is kept from training, by an agreed choice, for the metrics, which are revealed after every
     epoch. to: who learns which of them, as in {"auc": "bob"}; whom --reveal names learns those that
-    it does not mention. weights: who learns the model's parameters at the end, "alice", "bob",
+    it does not mention. weights: who learns the model's weights at the end, "alice", "bob",
     "both" or "none"; "auto" is both, and nobody if the model stays shared (--keep). Where nobody
     does, the metrics are revealed once more. keep: what stays shared at the end where that is
-    wanted: the parameters, and the optimiser's state.
+    wanted: the weights, and the optimiser's state.
     """
 
     model: ClassVar[Layer]

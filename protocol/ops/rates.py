@@ -5,7 +5,7 @@
 
 c has f significant bits, so what it is multiplied by gets f more, for which there is no room beside
 w; a truncation would open a tensor as large as w. A power of two takes none. m, from 1 to 2,
-belongs to what all parameters' gradients are made of: d, the derivative of a loss, is small, is
+belongs to what all weights' gradients are made of: d, the derivative of a loss, is small, is
 opened anyway, and read at f bits as before. This is the loss scaling of mixed precision
 (Micikevicius et al. 2018).
 """

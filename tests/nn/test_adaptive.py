@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_layers import both, drawn, parameters, trainer
+from test_layers import both, drawn, summed, trainer
 
 from protocol.errors import JobError
 from protocol.jobs import Input, Job
@@ -56,7 +56,7 @@ def test_adam_is_that_of_torch_with_eps_inside_the_root(optimiser):
     inputs, plain = compared(
         trainer(Sequential(Dense(4, 2)), MSE(), optimiser, (4,), (2,)), 12, 3e-4
     )
-    p = parameters(inputs)
+    p = summed(inputs)
     w, b = p["model.0.weight"], p["model.0.bias"]
     (first, second), state = optimiser.betas, {"w": (0.0, 0.0), "b": (0.0, 0.0)}
     for t in range(12):
@@ -158,7 +158,7 @@ def test_what_a_batch_norm_has_seen_is_used_for_predictions_and_no_optimiser_cha
     assert "model.1.running_var" in job.model.names()
     assert "model.1.running_var" not in job.model.trained()
     inputs, plain = compared(job, 5, 2e-4)
-    p = parameters(inputs)
+    p = summed(inputs)
     z = inputs["x_"] @ p["model.0.weight"].T + p["model.0.bias"]
     mean, var = z.mean(0) * (1 - kept), z.var(0, ddof=1) * (1 - kept) + kept
     assert np.allclose(plain["out"], (z - mean) / np.sqrt(var + 1e-5), rtol=2e-5, atol=1e-6)

@@ -67,8 +67,8 @@ from protocol.simulate import simulate
         (lambda: BatchNorm1d(4, momentum=2), "BatchNorm1d: momentum is a number from 0 on"),
         (lambda: LayerNorm((4, "2")), r"LayerNorm: normalized_shape\[1\] is a whole number"),
         (lambda: LayerNorm(()), "LayerNorm: normalized_shape is a whole number above 0"),
-        (lambda: Dense(4, 2, init=he).parameters(), "init is what weights are drawn from, as he"),
-        (lambda: Dense(4, 2, init=np.ones((4, 2))).parameters(), r"shape \(2, 4\), not ndarray"),
+        (lambda: Dense(4, 2, init=he).weights(), "init is what weights are drawn from, as he"),
+        (lambda: Dense(4, 2, init=np.ones((4, 2))).weights(), r"shape \(2, 4\), not ndarray"),
         (
             lambda: Dense(1, 9, limit=4).inputs(),
             r"1.41 does not fit into \[-4, 4\]: draw",

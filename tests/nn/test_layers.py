@@ -63,8 +63,8 @@ def both(
     return traced.graph.run_clear(inputs, traced.iterations), run
 
 
-def parameters(inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """A jointly drawn model's parameters: the sums of what the two brought."""
+def summed(inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """A jointly drawn model's weights: the sums of what the two brought."""
     names = {name.removesuffix(".alice") for name in inputs if name.endswith(".alice")}
     return {name: inputs[f"{name}.alice"] + inputs[f"{name}.bob"] for name in sorted(names)}
 
@@ -126,7 +126,7 @@ def test_a_joint_model_is_the_sum_of_what_both_draw():
     job = trainer(Sequential(Dense(4, 3)), MSE(), SGD(), (4,), (3,))
     assert list(job.inputs)[:2] == ["model.0.bias.alice", "model.0.bias.bob"]
     inputs = drawn(job)
-    run, weights = simulate(job, inputs, 0), parameters(inputs)
+    run, weights = simulate(job, inputs, 0), summed(inputs)
     for name, array in weights.items():
         assert np.abs(run.results[0][name] - array).max() <= 2 * 2.0**-20
 
@@ -139,7 +139,7 @@ def test_sgd_is_that_of_torch(optimiser):
     """Against the formulas of torch.optim.SGD's documentation."""
     job = trainer(Sequential(Dense(4, 2)), MSE(), optimiser, (4,), (2,))
     inputs = drawn(job)
-    state, p = {}, parameters(inputs)
+    state, p = {}, summed(inputs)
     w, b = p["model.0.weight"], p["model.0.bias"]
     for _ in range(5):
         d = 2 * (inputs["x_"] @ w.T + b - inputs["y_"]) / inputs["y_"].size
@@ -286,7 +286,7 @@ def test_a_layer_that_stands_in_several_places_has_one_set_of_weights():
 
     job = trainer(Sequential(shared, Residual(shared)), MSE(), SGD(lr=0.1), (4,), (4,))
     inputs = drawn(job)
-    p, (x, y) = parameters(inputs), (inputs["x_"], inputs["y_"])
+    p, (x, y) = summed(inputs), (inputs["x_"], inputs["y_"])
     w, b = p["model.0.weight"], p["model.0.bias"]
     first = x @ w.T + b
     d = 2 * (first + first @ w.T + b - y) / y.size

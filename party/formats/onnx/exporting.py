@@ -46,7 +46,7 @@ def _dense(w: Writer, layer: nn.Dense, path: str, x: str) -> str:
 
 
 def _convolution(w: Writer, layer: Any, path: str, x: str) -> str:
-    shape = layer.parameters()["weight"].shape
+    shape = layer.weights()["weight"].shape
     inputs = [x, w.weight(f"{path}.weight", shape)]
     if layer.bias:
         inputs.append(w.weight(f"{path}.bias", shape[:1]))

@@ -60,7 +60,7 @@ class Writer:
         return name
 
     def weight(self, name: str, shape: Sequence[int]) -> str:
-        """A parameter; DataError if there is none of that name and shape."""
+        """A weight; DataError if there is none of that name and shape."""
         if name not in self.weights:
             there = ", ".join(self.weights) or "nothing"
             raise DataError(
