@@ -27,19 +27,17 @@ import copy
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from protocol import kernels
 from protocol.channel import parse_shape
-from protocol.config import Config
 from protocol.errors import ConfigError, MpcError
 from protocol.keyring import needed_key, other_key, own_key
 from protocol.log import Log
-from protocol.parsers import Address
 from protocol.prg import fresh_seed
+from protocol.settings import Setting
 from protocol.web.options import Watch
 
-from . import settings as tables
 from .alone import plain as plain
 from .alone import plan as plan
 from .alone import simulate as simulate
@@ -63,11 +61,12 @@ from .planned import network
 from .predicting import predicted
 from .result import Result as Result
 from .seen import Seen
+from .settings import PartySettings, PeerSettings
 from .shared import Named, SharedModel, begin, keeper, keeping
 from .view import RunView, RunViews
 from .waiting import wait_for
 
-_TABLE = {setting.name: setting for setting in tables.PARTY}
+T = TypeVar("T")
 
 
 class Party:
@@ -111,33 +110,35 @@ class Party:
             said = f"a Party is 'alice' or 'bob', not {role!r}" if role else None
             raise ConfigError(said or "say which party this is: --role alice or --role bob")
         self.role = role
-        self.session: str = _read("session", session)
-        self.peer, self.dealer = str(_read("peer", peer)), str(_read("dealer", dealer))
-        self.key: Path | None = _read("key", key)
+        self.session = _read(PartySettings.session, session)
+        self.peer = str(_read(PartySettings.peer, peer))
+        self.dealer = str(_read(PartySettings.dealer, dealer))
+        self.key = _read(PartySettings.key, key)
         self.peer_key, self.dealer_key = peer_key, dealer_key
         self.insecure_plaintext = insecure_plaintext
-        self.material: Path | None = _read("material", material)
-        self.state: Path | None = _read("state", state)
-        self.checkpoint_every: float = _read("checkpoint_every", checkpoint_every)
-        self.timeout: float = _read("timeout", timeout)
-        self.wait: float = _read("wait", wait)
-        self.rtt: float | None = _read("rtt", rtt)
-        self.bandwidth: float | None = _read("bandwidth", bandwidth)
-        self.dealer_bandwidth: float | None = _read("dealer_bandwidth", dealer_bandwidth)
+        self.material = _read(PartySettings.material, material)
+        self.state = _read(PartySettings.state, state)
+        self.checkpoint_every = _read(PartySettings.checkpoint_every, checkpoint_every)
+        self.timeout = _read(PartySettings.timeout, timeout)
+        self.wait = _read(PartySettings.wait, wait)
+        self.rtt = _read(PartySettings.rtt, rtt)
+        self.bandwidth = _read(PartySettings.bandwidth, bandwidth)
+        self.dealer_bandwidth = _read(PartySettings.dealer_bandwidth, dealer_bandwidth)
         self.link, self.dealer_link = link, dealer_link
         self.guard, self.accept_out_of_range = guard, accept_out_of_range
-        self.threads: int = _read("threads", threads)
-        self.page: Address | None = _read("page", page)
-        self.metrics: Address | None = _read("metrics", metrics)
-        self.watch_token: Path | None = _read("watch_token", watch_token)
+        self.threads = _read(PartySettings.threads, threads)
+        self.page = _read(PartySettings.page, page)
+        self.metrics = _read(PartySettings.metrics, metrics)
+        self.watch_token = _read(PartySettings.watch_token, watch_token)
 
     @staticmethod
-    def of(settings: Config) -> Party:
-        """The party with the settings of a command."""
-        given = {name: getattr(settings, name) for name in _TABLE if name not in ("role", "guard")}
-        if settings.origin("watch_token") != "option" and not (settings.page or settings.metrics):
-            del given["watch_token"]  # a file's is for other processes as well
-        return Party(settings.role, guard=settings.guard == "on", **given)
+    def of(settings: PeerSettings) -> Party:
+        """The party with the settings of a command, as far as it has those of a `PartySettings`."""
+        kind = PartySettings if isinstance(settings, PartySettings) else PeerSettings
+        given: dict[str, Any] = {name: getattr(settings, name) for name in kind.declared}
+        if isinstance(settings, PartySettings):
+            given |= {"guard": settings.guard == "on", "watch_token": settings.token()}
+        return Party(**given)
 
     def __repr__(self) -> str:
         return f"<Party {self.role}, session {self.session}>"
@@ -282,7 +283,7 @@ class Party:
         fresh: first move the state of this session aside. named: how the user named the job, which
         is noted in a model that is kept. The other arguments: see `run`. Raises MpcError.
         """
-        watch, seen = Watch.of(self), Seen()
+        watch, seen = Watch.of(self.page, self.metrics, self.watch_token), Seen()
         view = (
             RunViews(*(() if view is None else (view,)), seen)
             if watch
@@ -323,7 +324,7 @@ class Party:
             shapes={} if keyed else {name: array.shape for name, array in inputs.arrays.items()},
             material="from the dealer" if material is None else f"the file {material.id[:8]}",
             guard=self.guard,
-            network=network(self),
+            network=network(self.rtt, self.bandwidth, self.dealer_bandwidth),
             accepts=self.accept_out_of_range,
             model=model,
         )
@@ -374,7 +375,7 @@ class Party:
             keep=keep,
             model=model,
             guard=self.guard,
-            network=network(self),
+            network=network(self.rtt, self.bandwidth, self.dealer_bandwidth),
             link=self.link,
             dealer_link=self.dealer_link,
             **tensors,
@@ -423,9 +424,8 @@ class Party:
 # ---- what was given ------------------------------------------------------------------------------
 
 
-def _read(name: str, given: Any) -> Any:
+def _read(setting: Setting[T], given: object) -> T:
     """The value of an argument, read as the option of that name is."""
-    setting = _TABLE[name]
     if given is None:
         return setting.fallback()
     text = str(given)
@@ -433,7 +433,7 @@ def _read(name: str, given: Any) -> Any:
         text = {"TIME": f"{given!r}s", "RATE": f"{given!r}bit" if given else "none"}.get(
             setting.metavar or "", text
         )
-    return setting.read(text, name)
+    return setting.read(text, setting.name)
 
 
 # ---- outside of coroutines -----------------------------------------------------------------------

@@ -2,290 +2,268 @@
 
 from __future__ import annotations
 
-from protocol.config import Setting
-from protocol.log import SETTING as LOG_FORMAT
+from protocol.log import LOG_FORMAT
 from protocol.parsers import choice, duration, file_path, fraction, positive, whole
+from protocol.settings import Config, Flag, Many, Setting
 
+from .parsers import magnitude, range_of, rate, ratio, several, shape_of
 from .settings import (
-    ACCEPT,
-    FRESH,
-    GUARD,
-    JOB,
-    KEEP,
-    LINK,
-    MEASURE,
-    MODEL,
-    NETWORK,
-    OUTPUT,
-    PARTY,
-    PATIENCE,
-    ROLE,
-    SESSION,
-    TRUST,
-    magnitude,
-    range_of,
-    rate,
-    ratio,
-    several,
-    shape_of,
+    InputSettings,
+    JobAndInputSettings,
+    OutputSettings,
+    PartySettings,
+    PeerSettings,
+    TakingPartSettings,
 )
 
-PREDICT = (
-    ROLE,
-    MODEL,
-    Setting(
-        "job",
+
+class RunSettings(
+    JobAndInputSettings,
+    TakingPartSettings,
+    order="role job iterations param reveal data table header keep model ... measure plain simulate"
+    " out json quiet log_format",
+):
+    """Of `python -m party run`, and of `doctor`, which looks at what a run would do."""
+
+    keep = Setting(
+        "keep the trained model shared: this party's share goes to this file, and nobody learns it;"
+        " both parties say so",
+        file_path,
+        metavar="FILE",
+    )
+    measure = Setting(
+        "measure every N steps as one: the first third of them in free run, the rest with their"
+        " material at hand; both parties say the same",
+        whole(1),
+        metavar="N",
+    )
+    plain = Flag(
+        "run the job in the clear, in float64, in this process alone: --data has the tensors of"
+        " both"
+    )
+    simulate = Flag(
+        "run both parties and a dealer in this process alone: --data has the tensors of both"
+    )
+
+
+class PredictSettings(
+    TakingPartSettings,
+    order="role model job param data table header reveal ... out json quiet log_format",
+):
+    """Of `python -m party predict`."""
+
+    job = Setting(
         "the job that trained the model; default: the file that it was trained from",
+        str,
         metavar="NAME|FILE",
-    ),
-    *(setting for setting in JOB if setting.name not in ("job", "iterations", "reveal")),
-    Setting(
-        "reveal",
+    )
+    reveal = Many(
         "who learns what: classes=bob, probabilities=alice, scores=both, or bob alone for the"
         " predictions, which are classes or scores; both parties say the same; default: the"
         " predictions go to whoever brings the rows",
-        many=True,
+        str,
         metavar="[KIND=]WHO",
-    ),
-    *PARTY[1:],
-    FRESH,
-    *OUTPUT,
-    LOG_FORMAT,
-)
-ROTATE = (
-    ROLE,
-    MODEL,
-    SESSION[0],
-    SESSION[2],
-    *TRUST[:2],
-    TRUST[3],
-    *PATIENCE,
-    LINK[0],
-    OUTPUT[2],
-    LOG_FORMAT,
-    Setting(
-        "new_keys",
-        "bind the model to the keys that both have now, for one was replaced; both parties say so",
-        flag=True,
-    ),
-)
+    )
 
-ALONE = (
-    Setting(
-        "plain",
-        "run the job in the clear, in float64, in this process alone: --data has the tensors of"
-        " both",
-        flag=True,
-    ),
-    Setting(
-        "simulate",
-        "run both parties and a dealer in this process alone: --data has the tensors of both",
-        flag=True,
-    ),
-)
-RUN = (ROLE, *JOB, KEEP, MODEL, *PARTY[1:], FRESH, MEASURE, *ALONE, *OUTPUT, LOG_FORMAT)
-PLAN = (
-    *JOB,
-    KEEP,
-    MODEL,
-    Setting(
-        "predict",
-        "plan a prediction with the model: who learns what",
-        many=True,
-        metavar="[KIND=]WHO",
-    ),
-    GUARD,
-    Setting(
-        "shape",
-        "the shape of a tensor that is not at hand",
-        shape_of,
-        many=True,
-        metavar="NAME=ROWSxCOLUMNS",
-    ),
-    *NETWORK,
-    Setting(
-        "spare",
+
+class RotateSettings(PeerSettings, order="role model ..."):
+    """Of `python -m party rotate`."""
+
+    model = TakingPartSettings.model
+    quiet = OutputSettings.quiet
+    log_format = LOG_FORMAT
+    new_keys = Flag(
+        "bind the model to the keys that both have now, for one was replaced; both parties say so"
+    )
+
+
+class PlanSettings(JobAndInputSettings):
+    """Of `python -m party plan`."""
+
+    keep = RunSettings.keep
+    model = TakingPartSettings.model
+    predict = Many("plan a prediction with the model: who learns what", str, metavar="[KIND=]WHO")
+    guard = PartySettings.guard
+    shape = Many("the shape of a tensor that is not at hand", shape_of, metavar="NAME=ROWSxCOLUMNS")
+    rtt = PartySettings.rtt
+    bandwidth = PartySettings.bandwidth
+    dealer_bandwidth = PartySettings.dealer_bandwidth
+    spare = Setting(
         "rows more than the steps need in material made ahead, for its size",
         fraction,
         "10%",
         metavar="PERCENT",
-    ),
-    Setting(
-        "save",
+    )
+    save = Setting(
         "write the dealing part of the plan, from which `python -m dealer precompute --plan` works",
         file_path,
         metavar="FILE",
-    ),
-    Setting(
-        "html",
-        "write the plan as a page with pictures, for a browser",
-        file_path,
-        metavar="FILE.html",
-    ),
-    LINK[0],
-    LINK[1],
-    OUTPUT[1],
-)
-DEMO = (
-    *JOB,
-    *NETWORK,
-    GUARD,
-    Setting(
-        "timeout", "how long the whole demo may take", positive(duration), "10m", metavar="TIME"
-    ),
-    *LINK,
-    *OUTPUT,
-    ACCEPT,
-)
-BENCH = (
-    Setting(
-        "workloads",
+    )
+    html = Setting(
+        "write the plan as a page with pictures, for a browser", file_path, metavar="FILE.html"
+    )
+    link = PartySettings.link
+    dealer_link = PartySettings.dealer_link
+    json = OutputSettings.json
+
+
+class DemoSettings(JobAndInputSettings):
+    """Of `python -m party demo`."""
+
+    rtt = PartySettings.rtt
+    bandwidth = PartySettings.bandwidth
+    dealer_bandwidth = PartySettings.dealer_bandwidth
+    guard = PartySettings.guard
+    timeout = Setting("how long the whole demo may take", positive(duration), "10m", metavar="TIME")
+    link = PartySettings.link
+    dealer_link = PartySettings.dealer_link
+    out = OutputSettings.out
+    json = OutputSettings.json
+    quiet = OutputSettings.quiet
+    accept_out_of_range = PartySettings.accept_out_of_range
+
+
+class BenchSettings(Config):
+    """Of `python -m party bench`."""
+
+    workloads = Many(
         "which to measure, by name or the beginning of one; all of them if none is named",
-        many=True,
+        str,
         bare=True,
         metavar="NAME",
-    ),
-    Setting("scale", "sizes, as a multiple of the usual ones", ratio, "1", metavar="FACTOR"),
-    Setting(
-        "size", "the size itself: elements, rows of a matrix, or iterations", whole(1), metavar="N"
-    ),
-    Setting("json", "print one JSON object per workload, one to a line", flag=True),
-)
-OPERATIONS = (
-    Setting(
-        "operations",
+    )
+    scale = Setting("sizes, as a multiple of the usual ones", ratio, "1", metavar="FACTOR")
+    size = Setting(
+        "the size itself: elements, rows of a matrix, or iterations", whole(1), metavar="N"
+    )
+    json = Flag("print one JSON object per workload, one to a line")
+
+
+class OperationsSettings(Config):
+    """Of `python -m party operations`."""
+
+    operations = Many(
         "which to show, by a part of the name; all of them if none is named",
-        many=True,
+        str,
         bare=True,
         metavar="NAME",
-    ),
-    Setting("markdown", "print the page deploy/docs/operations.md", flag=True),
-    Setting("json", "print one JSON object per operation, one to a line", flag=True),
-)
-LAB = (
-    *(setting for setting in JOB if setting.name != "reveal"),
-    Setting("rtt", "round-trip times", several(duration), "0,10,40,100,200ms", metavar="TIME,…"),
-    Setting(
-        "bandwidth",
-        "bandwidths; none: no limit",
-        several(rate),
-        "10mbit,100mbit,1gbit",
-        metavar="RATE,…",
-    ),
-    Setting(
-        "dealer_link",
-        "the links to the dealer, in every cell; default: like the one between the parties",
-    ),
-    Setting(
-        "seconds_per_cell",
-        "how long the iterations of one cell should take",
-        positive(duration),
-        "5s",
-        metavar="TIME",
-    ),
-    Setting("out", "the folder for tables and pictures", file_path, "lab", metavar="DIR"),
-    Setting(
-        "html",
-        "write a report as a page with pictures, for a browser",
-        file_path,
-        metavar="FILE.html",
-    ),
-    *OUTPUT[1:],
-)
-INIT = (
-    Setting("out", "the file that is written", file_path, "job.toml", metavar="FILE.toml"),
-    Setting(
-        "estimator",
+    )
+    markdown = Flag("print the page deploy/docs/operations.md")
+    json = Flag("print one JSON object per operation, one to a line")
+
+
+class LabSettings(InputSettings, order="job iterations ..."):
+    """Of `python -m party lab`."""
+
+    job = JobAndInputSettings.job
+    iterations = JobAndInputSettings.iterations
+    rtt = Setting("round-trip times", several(duration), "0,10,40,100,200ms", metavar="TIME,…")
+    bandwidth = Setting(
+        "bandwidths; none: no limit", several(rate), "10mbit,100mbit,1gbit", metavar="RATE,…"
+    )
+    dealer_link = Setting(
+        "the links to the dealer, in every cell; default: like the one between the parties", str
+    )
+    seconds_per_cell = Setting(
+        "how long the iterations of one cell should take", positive(duration), "5s", metavar="TIME"
+    )
+    out = Setting("the folder for tables and pictures", file_path, "lab", metavar="DIR")
+    html = Setting(
+        "write a report as a page with pictures, for a browser", file_path, metavar="FILE.html"
+    )
+    json = OutputSettings.json
+    quiet = OutputSettings.quiet
+
+
+class InitSettings(Config):
+    """Of `python -m party init`."""
+
+    out = Setting("the file that is written", file_path, "job.toml", metavar="FILE.toml")
+    estimator = Setting(
         "what is to be learnt: logistic-regression, ridge, statistics and so on",
+        str,
         metavar="NAME",
-    ),
-    Setting("alice", "columns of alice: names, or how many there are", metavar="NAME,…|N"),
-    Setting("bob", "columns of bob", metavar="NAME,…|N"),
-    Setting("both", "columns of which each has rows of her or his own", metavar="NAME,…|N"),
-    Setting(
-        "label", "the column of classes, with its owner, as in bob:default", metavar="WHO:NAME"
-    ),
-    Setting("classes", "its classes, in order, or how many", metavar="NAME,…|N"),
-    Setting(
-        "target", "the column that a regression is to predict, as in bob:price", metavar="WHO:NAME"
-    ),
-    Setting("groups", "the column of groups, as in bob:region", metavar="WHO:NAME"),
-    Setting(
-        "match",
+    )
+    alice = Setting("columns of alice: names, or how many there are", str, metavar="NAME,…|N")
+    bob = Setting("columns of bob", str, metavar="NAME,…|N")
+    both = Setting("columns of which each has rows of her or his own", str, metavar="NAME,…|N")
+    label = Setting(
+        "the column of classes, with its owner, as in bob:default", str, metavar="WHO:NAME"
+    )
+    classes = Setting("its classes, in order, or how many", str, metavar="NAME,…|N")
+    target = Setting(
+        "the column that a regression is to predict, as in bob:price", str, metavar="WHO:NAME"
+    )
+    groups = Setting("the column of groups, as in bob:region", str, metavar="WHO:NAME")
+    match = Setting(
         "the column of ids by which rows of both are matched; or order, where both have the same"
         " rows in the same order",
+        str,
         metavar="NAME|order",
-    ),
-    Setting(
-        "steps",
+    )
+    steps = Setting(
         "preparation of the columns, in order: fill, standardise, min-max, log1p; of one alone,"
         " one-hot:NAME, days:NAME, fill:NAME; or none",
+        str,
         metavar="NAME,…",
-    ),
-    Setting("held_out", "the part of the rows that is held out", metavar="PART"),
-    Setting("param", "a parameter of the estimator", many=True, metavar="NAME=VALUE"),
-    Setting("reveal", "who learns the result: alice, bob, both or none"),
-    Setting("yes", "ask nothing that has a default", flag=True),
-    Setting("fresh", "write over a file that is there", flag=True),
-)
-IMPORT = (
-    Setting("model", "the ONNX file", many=True, bare=True, metavar="MODEL.onnx"),
-    Setting(
-        "out",
-        "NAME.json and NAME.npz are written; default: the model's name",
-        file_path,
-        metavar="NAME",
-    ),
-    Setting(
-        "range",
-        "the range of the numbers of an input",
-        range_of,
-        many=True,
-        metavar="INPUT=LOW:HIGH",
-    ),
-    Setting(
-        "calibrate",
-        "rows of this party's that show how large numbers get",
-        many=True,
-        metavar="[INPUT=]FILE",
-    ),
-    Setting("peak", "what no number in a layer is said to exceed", magnitude, metavar="NUMBER"),
-    Setting(
-        "any_batch",
-        "take any number of rows, though the model was exported for a fixed one",
-        flag=True,
-    ),
-    Setting(
-        "output", "an output of the model that is wanted; default: all", many=True, metavar="NAME"
-    ),
-    Setting(
-        "reveal",
+    )
+    held_out = Setting("the part of the rows that is held out", str, metavar="PART")
+    param = Many("a parameter of the estimator", str, metavar="NAME=VALUE")
+    reveal = Setting("who learns the result: alice, bob, both or none", str)
+    yes = Flag("ask nothing that has a default")
+    fresh = Flag("write over a file that is there")
+
+
+class ImportSettings(Config):
+    """Of `python -m party import`."""
+
+    model = Many("the ONNX file", str, bare=True, metavar="MODEL.onnx")
+    out = Setting(
+        "NAME.json and NAME.npz are written; default: the model's name", file_path, metavar="NAME"
+    )
+    range = Many("the range of the numbers of an input", range_of, metavar="INPUT=LOW:HIGH")
+    calibrate = Many(
+        "rows of this party's that show how large numbers get", str, metavar="[INPUT=]FILE"
+    )
+    peak = Setting("what no number in a layer is said to exceed", magnitude, metavar="NUMBER")
+    any_batch = Flag("take any number of rows, though the model was exported for a fixed one")
+    output = Many("an output of the model that is wanted; default: all", str, metavar="NAME")
+    reveal = Setting(
         "who learns the outputs: alice, bob, both or none",
         choice("alice", "bob", "both", "none"),
         "bob",
-    ),
-)
-EXPORT = (
-    *(setting for setting in JOB if setting.name in ("job", "param", "table", "header")),
-    Setting("role", "whose rows --table has, where both have some", choice("alice", "bob")),
-    Setting(
-        "weights",
+    )
+
+
+class ExportSettings(Config):
+    """Of `python -m party export`."""
+
+    job = JobAndInputSettings.job
+    param = InputSettings.param
+    table = InputSettings.table
+    header = InputSettings.header
+    role = Setting("whose rows --table has, where both have some", choice("alice", "bob"))
+    weights = Many(
         "a .npz of weights, as a run wrote it; a later one beats an earlier",
-        many=True,
+        str,
         metavar="FILE.npz",
-    ),
-    Setting("out", "the ONNX file to write", file_path, metavar="MODEL.onnx"),
-)
-NOTEBOOKS = (
-    Setting("out", "the folder that they are written to", file_path, "notebooks", metavar="DIR"),
-    Setting("fresh", "write over notebooks that are there", flag=True),
-)
-KEYGEN = (
-    ROLE,
-    Setting(
-        "out",
+    )
+    out = Setting("the ONNX file to write", file_path, metavar="MODEL.onnx")
+
+
+class NotebooksSettings(Config):
+    """Of `python -m party notebooks`."""
+
+    out = Setting("the folder that they are written to", file_path, "notebooks", metavar="DIR")
+    fresh = Flag("write over notebooks that are there")
+
+
+class KeygenSettings(Config):
+    """Of `python -m party keygen`."""
+
+    role = PeerSettings.role
+    out = Setting(
         "the secret key file; default: <role>.key in the user's configuration folder",
         file_path,
         metavar="FILE",
-    ),
-)
+    )

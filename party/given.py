@@ -9,12 +9,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from protocol.config import Config, nearest
+from protocol.config import nearest
 from protocol.errors import ConfigError, DataError
 from protocol.jobs import ROLES, Job
 from protocol.tables import tables
 
 from .loading import check_tensors
+from .settings import InputSettings
 
 WHOSE = "--table alice=FILE and --table bob=FILE bring all tables of each"
 
@@ -105,15 +106,15 @@ def _arrays_of(text: str) -> list[str]:
         ) from None
 
 
-def given(settings: Config) -> Given:
+def given(settings: InputSettings) -> Given:
     """What the options of a command name."""
     tables = assigned(settings.table, "--table", plain=True)
-    return Given(assigned(settings.data, "--data"), tables, header_of(settings), "--data")
+    return Given(assigned(settings.data, "--data"), tables, header_of(settings.header), "--data")
 
 
-def header_of(settings: Config) -> bool | None:
+def header_of(said: str) -> bool | None:
     """What --header says."""
-    return None if settings.header == "auto" else bool(settings.header == "yes")
+    return None if said == "auto" else said == "yes"
 
 
 def handed(data: Any, tensors: Mapping[str, Any]) -> Given:

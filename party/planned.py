@@ -233,14 +233,10 @@ class Planned:
             )
 
 
-def network(settings: Any) -> Network:
-    """What is planned for: a local network, as far as `settings` say nothing else."""
-    given = {
-        name: value
-        for name in ("rtt", "bandwidth", "dealer_bandwidth")
-        if (value := getattr(settings, name)) is not None
-    }
-    return replace(LAN, **given)
+def network(rtt: float | None, bandwidth: float | None, dealer_bandwidth: float | None) -> Network:
+    """What is planned for: a local network, as far as nothing else is said."""
+    given = {"rtt": rtt, "bandwidth": bandwidth, "dealer_bandwidth": dealer_bandwidth}
+    return replace(LAN, **{name: value for name, value in given.items() if value is not None})
 
 
 def planned(

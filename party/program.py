@@ -5,7 +5,12 @@ from __future__ import annotations
 from protocol.commandline import Command, Program
 
 from . import command_settings as tables
-from .settings import OF_THE_DEALER
+
+OF_THE_DEALER = (
+    "alice_key allow bob_key listen max_memory max_plan_size max_sessions max_step_memory max_stock"
+    " plan valid weight workers"
+)
+"""Settings that only the dealer has: its variables may stand in the same environment."""
 
 PROGRAM = Program(
     "party",
@@ -14,70 +19,70 @@ PROGRAM = Program(
     {
         "run": Command(
             "take part in a session (the default): --role alice or --role bob",
-            tables.RUN,
+            tables.RunSettings,
             "party.commands.run",
         ),
         "predict": Command(
             "what a model that was kept says of new rows, together with the other party",
-            tables.PREDICT,
+            tables.PredictSettings,
             "party.commands.predict",
         ),
         "rotate": Command(
             "make fresh shares of a model that was kept, together with the other party",
-            tables.ROTATE,
+            tables.RotateSettings,
             "party.commands.rotate",
         ),
         "plan": Command(
-            "what a job will cost, before anything runs", tables.PLAN, "party.commands.plan"
+            "what a job will cost, before anything runs", tables.PlanSettings, "party.commands.plan"
         ),
         "operations": Command(
             "every operation: its range, error, rounds, bytes, gradient",
-            tables.OPERATIONS,
+            tables.OperationsSettings,
             "party.commands.operations",
         ),
         "init": Command(
             "a job's TOML file, from options and a few questions",
-            tables.INIT,
+            tables.InitSettings,
             "party.commands.init",
         ),
         "keygen": Command(
             "make this party's key pair, and print its public key",
-            tables.KEYGEN,
+            tables.KeygenSettings,
             "party.commands.keygen",
         ),
         "doctor": Command(
             "check keys, files and links before a run, and say how to mend them",
-            tables.RUN,
+            tables.RunSettings,
             "party.commands.doctor",
         ),
         "import": Command(
             "an ONNX model as a network for both parties, and weights that stay with their owner",
-            tables.IMPORT,
+            tables.ImportSettings,
             "party.commands.import_model",
         ),
         "export": Command(
             "a model whose weights were revealed, as an ONNX file",
-            tables.EXPORT,
+            tables.ExportSettings,
             "party.commands.export",
         ),
         "lab": Command(
             "what latency and bandwidth cost a job: measured, predicted and drawn",
-            tables.LAB,
+            tables.LabSettings,
             "party.commands.lab",
         ),
         "demo": Command(
             "all three processes on this machine, and a check against the plaintext twin",
-            tables.DEMO,
+            tables.DemoSettings,
             "party.commands.demo",
         ),
         "notebooks": Command(
             "notebooks to read and run: bob's and alice's, the protocols explained, a network",
-            tables.NOTEBOOKS,
+            tables.NotebooksSettings,
             "party.commands.notebooks",
         ),
         "bench": Command(
             "seconds, bytes and errors of every workload on this machine",
-            tables.BENCH,
+            tables.BenchSettings,
             "party.commands.bench",
         ),
     },

@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from protocol.config import Config
 from protocol.errors import ConfigError, MpcError
 from protocol.jobs import Job
 from protocol.keyring import PLAINTEXT
@@ -21,6 +20,7 @@ from protocol.wording import counted, span
 
 from .api import Party
 from .attempts import Report, Run
+from .command_settings import PredictSettings, RunSettings
 from .data import check_output, save_results
 from .declining import declining
 from .display import Terminal, shown
@@ -28,30 +28,32 @@ from .exporting import Exportable, check_model
 from .given import given
 from .predicting import in_words
 from .result import counts, out_of_range
+from .settings import OutputSettings, PeerSettings
 from .shared import SharedModel, put
 from .stopwatch import Stopwatch
 from .view import RunViews
 
+TakingPart = RunSettings | PredictSettings
 Export = Callable[[Path], list[str]]
 """Writes the model of a run as ONNX; sentences about it."""
 
 
-def role_of(settings: Config) -> str:
+def role_of(settings: PeerSettings) -> str:
     """Which party this is."""
     if settings.role is None:
         raise ConfigError("say which party this is: --role alice or --role bob")
-    return str(settings.role)
+    return settings.role
 
 
-def half(settings: Config) -> SharedModel:
-    """This party's half of the model that --model names."""
-    if settings.model is None:
+def share(file: Path | None) -> Path:
+    """The file that --model names."""
+    if file is None:
         raise ConfigError("say which model: --model FILE, this party's share of it")
-    return SharedModel.read(settings.model)
+    return file
 
 
 def take_part(
-    settings: Config,
+    settings: TakingPart,
     job: Job,
     model: SharedModel | None,
     *,
@@ -60,9 +62,10 @@ def take_part(
 ) -> int:
     """One run of `job`, which begins with `model`; `more` is for `Party.prepare`. Returns the exit
     code."""
-    log, lines = configure(role_of(settings), settings.log_format, settings.quiet, settings.session)
+    role = role_of(settings)
+    log, lines = configure(role, settings.log_format, settings.quiet, settings.session)
     check_out(settings.out, job)
-    terminal = Terminal(settings.role, log, lines, settings.quiet)
+    terminal = Terminal(role, log, lines, settings.quiet)
     view = terminal if watch is None else RunViews(terminal, watch)
     party = Party.of(settings)
     with declining(party.role, party.addresses):
@@ -92,7 +95,7 @@ def take_part(
 
 
 def finish(
-    settings: Config, work: Run, report: Report, terminal: Terminal, measured: dict[str, Any]
+    settings: TakingPart, work: Run, report: Report, terminal: Terminal, measured: dict[str, Any]
 ) -> None:
     """Write and print what was learnt, and what it cost. OutOfRangeError instead if it is out of
     range and nobody accepts that."""
@@ -109,11 +112,12 @@ def finish(
         terminal.note(beyond, "out of range")
     for remark in intent.job.remarks(report.results, report.history.values):
         terminal.note(f"note: {remark}")
-    if report.model is not None:
+    keep = settings.keep if isinstance(settings, RunSettings) else None
+    if report.model is not None and keep is not None:
         with held():
-            put(report.model, settings.keep, settings.model)
+            put(report.model, keep, settings.model)
         terminal.note(
-            f"wrote {intent.role}'s share of the model {report.model.name} to {settings.keep}",
+            f"wrote {intent.role}'s share of the model {report.model.name} to {keep}",
             "written",
         )
     job = settings.job or type(intent.job).__name__
@@ -139,7 +143,7 @@ def check_out(path: Path | None, job: Job) -> None:
 
 
 def put_out(
-    settings: Config,
+    settings: OutputSettings,
     who: str,
     report: Report,
     terminal: Terminal,

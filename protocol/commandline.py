@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from . import __version__
-from .config import Setting, add_options, check_variables, resolve
+from .config import add_options, check_variables, resolve
 from .errors import ConfigError
 from .processes import guarded, keep_secrets, raise_limits
+from .settings import Config
 
 
 class _Parser(argparse.ArgumentParser):
@@ -25,10 +26,11 @@ class _Parser(argparse.ArgumentParser):
 
 @dataclass(frozen=True)
 class Command:
-    """`module` has run(settings: Config) -> int, and is imported only when the command is given."""
+    """`module` has run(settings) -> int, whose argument is of the class `settings`; it is imported
+    only when the command is given."""
 
     help: str
-    settings: Sequence[Setting]
+    settings: type[Config]
     module: str
 
 
@@ -52,7 +54,7 @@ class Program:
     @property
     def names(self) -> set[str]:
         """Of every setting of every command."""
-        return {setting.name for each in self.commands.values() for setting in each.settings}
+        return {name for each in self.commands.values() for name in each.settings.declared}
 
     def parser(self) -> argparse.ArgumentParser:
         """An argparse parser with a subcommand for each command, whose settings are its options."""

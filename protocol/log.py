@@ -23,15 +23,14 @@ import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from .config import Setting
 from .parsers import choice
+from .settings import Setting
 
 LOGGER = logging.getLogger("mpc")
 # or `logging` would write warnings to standard error by itself
 LOGGER.addHandler(logging.NullHandler())
 
-SETTING = Setting(
-    "log_format",
+LOG_FORMAT = Setting(
     "one line an event: text for people, json for programs; auto: json under a service manager",
     choice("auto", "text", "json"),
     "auto",

@@ -6,7 +6,7 @@ from argparse import Namespace
 
 import pytest
 
-from party.command_settings import PLAN, RUN
+from party.command_settings import PlanSettings, RunSettings
 from party.planned import network
 from protocol.config import resolve
 from protocol.cost import (
@@ -45,10 +45,13 @@ def test_a_run_takes_the_slower_of_rounds_and_stream_in_each_phase():
         )
 
 
-@pytest.mark.parametrize("options", [RUN, PLAN], ids=["run", "plan"])
-def test_a_party_says_what_is_planned_for_and_the_rest_is_a_local_network(options):
-    assert network(resolve(options, Namespace(), environment={})) == LAN
-    given = Namespace(rtt="40ms", dealer_bandwidth="none")
-    found = network(resolve(options, given, environment={}))
+@pytest.mark.parametrize("kind", [RunSettings, PlanSettings])
+def test_a_party_says_what_is_planned_for_and_the_rest_is_a_local_network(kind):
+    def told(**given):
+        found = resolve(kind, Namespace(**given), environment={})
+        return network(found.rtt, found.bandwidth, found.dealer_bandwidth)
+
+    assert told() == LAN
+    found = told(rtt="40ms", dealer_bandwidth="none")
     assert found == Network(0.040, 1e9, 0.0)
     assert str(found) == "rtt=40ms,bandwidth=1000mbit,dealer-bandwidth=none"

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import sys
 
-from protocol.config import Config
 from protocol.keyring import make_key
 
+from ..settings import KeygenSettings
 
-def run(config: Config) -> int:
-    public, path = make_key("dealer", config.out)
+
+def run(settings: KeygenSettings) -> int:
+    public, path = make_key("dealer", settings.out)
     print(
         f"dealer: the secret is in {path}: name it with --key, and never send it. "
         "Send this line to alice and to bob, over a channel that nobody can alter:",

@@ -15,7 +15,6 @@ from collections import deque
 from dataclasses import asdict, dataclass
 
 from protocol import kernels
-from protocol.config import Config
 from protocol.contract import Chunk, Dealing
 from protocol.dealing import Deal
 from protocol.errors import ConfigError
@@ -27,6 +26,7 @@ from protocol.wording import size, span
 
 from ..offer import making
 from ..service import workers_of
+from ..settings import MeasureSettings
 from ..turns import Made
 from ..workers import Workers
 from .planned import planned
@@ -54,9 +54,9 @@ class MakingRate:
         return max(0.0, self.workers * self.seconds - self.working) / self.chunks
 
 
-def run(config: Config) -> int:
-    log, _ = configure("dealer", config.log_format, config.quiet)
-    dealing = planned(config)
+def run(settings: MeasureSettings) -> int:
+    log, _ = configure("dealer", settings.log_format, settings.quiet)
+    dealing = planned(settings)
     what, chunks = (
         "steps",
         [*itertools.islice((each for each in dealing.chunks() if each.phase == Phase.STEP), MOST)],
@@ -69,10 +69,12 @@ def run(config: Config) -> int:
         raise ConfigError("nothing is dealt for this plan")
     kernels.ready(log)
     rate = run_until_signalled(
-        _measured(workers_of(config.workers, config.insecure_plaintext, log, AWAY), dealing, chunks)
+        _measured(
+            workers_of(settings.workers, settings.insecure_plaintext, log, AWAY), dealing, chunks
+        )
     )
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
-    if config.json:
+    if settings.json:
         more = {
             "overhead": rate.overhead,
             f"bytes_of_{what}": unit,

@@ -11,27 +11,35 @@ import sys
 import tempfile
 from pathlib import Path
 
-from protocol.config import Config
 from protocol.contract import Dealing
 from protocol.errors import ConfigError, UsageError
 from protocol.planfile import load_plan
 
+from ..settings import MaterialSettings
 
-def planned(config: Config) -> Dealing:
+
+def planned(settings: MaterialSettings) -> Dealing:
     """The plan of --plan, or of --job and what belongs to it; ConfigError or UsageError if there is
     none."""
-    of_job = {name: getattr(config, name) for name in ("iterations", "param", "shape", "data")}
-    if config.plan is not None:
+    of_job = {
+        "iterations": settings.iterations,
+        "param": settings.param,
+        "shape": settings.shape,
+        "data": settings.data,
+    }
+    if settings.plan is not None:
         given = [
-            name for name, value in {"job": config.job, **of_job}.items() if value not in (None, ())
+            name
+            for name, value in {"job": settings.job, **of_job}.items()
+            if value not in (None, ())
         ]
         if given:
             raise ConfigError(
                 f"--plan and --{given[0]} are two ways to say the same: a plan file has its job and"
                 " numbers in it"
             )
-        return load_plan(config.plan)
-    if config.job is None:
+        return load_plan(settings.plan)
+    if settings.job is None:
         raise ConfigError(
             "say what the material is for: --plan FILE (from `python -m party plan --save`) or"
             " --job NAME|FILE.py"
@@ -44,7 +52,7 @@ def planned(config: Config) -> Dealing:
             "party",
             "plan",
             "--job",
-            config.job,
+            settings.job,
             "--json",
             "--save",
             str(file),

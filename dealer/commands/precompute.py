@@ -6,7 +6,6 @@ from __future__ import annotations
 import sys
 import time
 
-from protocol.config import Config
 from protocol.errors import ConfigError
 from protocol.keyring import other_key, own_key
 from protocol.log import configure
@@ -14,20 +13,21 @@ from protocol.schedule import Phase
 from protocol.sealed_material import Extent
 from protocol.wording import counted, span
 
+from ..settings import PrecomputeSettings
 from ..store import names, precompute
 from .planned import planned
 
 SECONDS = 5.0  # between two lines about how far it is
 
 
-def run(config: Config) -> int:
-    log, _ = configure("dealer", config.log_format, config.quiet, config.session)
-    if config.out is None:
+def run(settings: PrecomputeSettings) -> int:
+    log, _ = configure("dealer", settings.log_format, settings.quiet, settings.session)
+    if settings.out is None:
         raise ConfigError("say where the material goes: --out DIR")
-    keys = own_key("dealer", config.key, (), False)
+    keys = own_key("dealer", settings.key, (), False)
     owners = {
-        role: other_key(role, line, config.key is None)
-        for role, line in (("alice", config.alice_key), ("bob", config.bob_key))
+        role: other_key(role, line, settings.key is None)
+        for role, line in (("alice", settings.alice_key), ("bob", settings.bob_key))
     }
     found = {role: key for role, key in owners.items() if key is not None}
     if keys is None or len(found) < 2:
@@ -35,15 +35,15 @@ def run(config: Config) -> int:
             "material is sealed for the parties' keys: give --alice-key and --bob-key, the lines"
             " that their keygen printed"
         )
-    dealing = planned(config)
+    dealing = planned(settings)
     largest = max(dealing.step_bytes(phase) for phase in Phase)
-    if largest > config.max_step_memory:
+    if largest > settings.max_step_memory:
         raise ConfigError(
             f"one step of the plan needs {largest >> 20} MiB here, and"
-            f" {config.max_step_memory >> 20} MiB are allowed; use smaller tensors or minibatches,"
-            " or raise --max-step-memory"
+            f" {settings.max_step_memory >> 20} MiB are allowed; use smaller tensors or"
+            " minibatches, or raise --max-step-memory"
         )
-    extent = Extent.of(dealing, config.spare)
+    extent = Extent.of(dealing, settings.spare)
     begun = said = time.monotonic()
 
     def progress(done: int, total: int) -> None:
@@ -55,20 +55,20 @@ def run(config: Config) -> int:
     material = precompute(
         dealing,
         extent,
-        config.session,
-        config.out,
+        settings.session,
+        settings.out,
         keys,
         found,
-        workers=config.workers,
-        valid=config.valid,
+        workers=settings.workers,
+        valid=settings.valid,
         progress=progress,
     )
     log(
-        f"material {material[:8]} for session {config.session}: {counted(dealing.steps, 'step')}"
+        f"material {material[:8]} for session {settings.session}: {counted(dealing.steps, 'step')}"
         f" and {extent.steps - dealing.steps:,} spare, made in {span(time.monotonic() - begun)}",
         "precomputed",
     )
-    for path in names(config.out, config.session).values():
+    for path in names(settings.out, settings.session).values():
         print(f"{path}  {path.stat().st_size:,} bytes")
     sys.stdout.flush()
     return 0

@@ -7,7 +7,6 @@ from functools import partial
 
 from protocol import kernels
 from protocol.channel import Allow, parse_shape
-from protocol.config import Config
 from protocol.errors import ConfigError
 from protocol.keyring import PLAINTEXT, other_key, own_key
 from protocol.log import configure
@@ -17,30 +16,32 @@ from protocol.web.options import Watch
 from ..live import parts
 from ..metrics import samples
 from ..service import Service, Settings
+from ..settings import ServeSettings
 
 
-def run(config: Config) -> int:
-    listen, watch = str(config.listen), Watch.of(config)
-    keys = own_key("dealer", config.key, (listen,), config.insecure_plaintext)
-    log, _ = configure("dealer", config.log_format, config.quiet)
+def run(settings: ServeSettings) -> int:
+    listen = str(settings.listen)
+    watch = Watch.of(settings.page, settings.metrics, settings.token())
+    keys = own_key("dealer", settings.key, (listen,), settings.insecure_plaintext)
+    log, _ = configure("dealer", settings.log_format, settings.quiet)
     if keys is None:
         log(PLAINTEXT, "plaintext", "warning")
-    settings = Settings(
+    of_service = Settings(
         listen=listen,
         keys=keys,
-        allow=None if keys is None else _allowed(config),
-        workers=config.workers,
-        timeout=config.timeout,
-        max_sessions=config.max_sessions,
-        max_plan_size=config.max_plan_size,
-        max_step_memory=config.max_step_memory,
-        max_stock=config.max_stock,
-        max_memory=config.max_memory,
-        weights=dict(config.weight),
-        shape=parse_shape(config.link) if config.link else None,
+        allow=None if keys is None else _allowed(settings),
+        workers=settings.workers,
+        timeout=settings.timeout,
+        max_sessions=settings.max_sessions,
+        max_plan_size=settings.max_plan_size,
+        max_step_memory=settings.max_step_memory,
+        max_stock=settings.max_stock,
+        max_memory=settings.max_memory,
+        weights=dict(settings.weight),
+        shape=parse_shape(settings.link) if settings.link else None,
     )
     kernels.ready(log)
-    service = Service(settings, log)
+    service = Service(of_service, log)
 
     async def serve() -> None:
         async with (
@@ -51,17 +52,18 @@ def run(config: Config) -> int:
             await service.run()
 
     run_until_signalled(
-        serve(), reload=lambda: service.reload(None if keys is None else _allowed(config.reread()))
+        serve(),
+        reload=lambda: service.reload(None if keys is None else _allowed(settings.reread())),
     )
     return 0
 
 
-def _allowed(config: Config) -> Allow:
+def _allowed(settings: ServeSettings) -> Allow:
     """Everybody who may connect, as the options, the configuration file and the list of keys say
     now."""
-    if config.allow is not None:
-        return Allow.load(config.allow)
-    lines, shared = {"alice": config.alice_key, "bob": config.bob_key}, config.key is None
+    if settings.allow is not None:
+        return Allow.load(settings.allow)
+    lines, shared = {"alice": settings.alice_key, "bob": settings.bob_key}, settings.key is None
     found = [other_key(role, line, shared) for role, line in lines.items()]
     keys = [key for key in found if key is not None]
     if len(keys) < 2:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from protocol.config import Config
-
 from ..bench.suite import suite
 from ..bench.workloads import chosen
+from ..command_settings import BenchSettings
 
 
-def run(settings: Config) -> int:
+def run(settings: BenchSettings) -> int:
     return suite(chosen(settings.workloads), settings.scale, settings.size, settings.json)

@@ -15,7 +15,6 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from rich.console import Console
 
-from protocol.config import Config
 from protocol.draws import Draw
 from protocol.errors import ConfigError
 from protocol.graph import Array, Phase
@@ -30,6 +29,7 @@ from protocol.wording import counted, span
 
 from ..bench.suite import suite
 from ..bench.workloads import chosen
+from ..command_settings import DemoSettings
 from ..display import shown
 from ..given import Given, given
 from ..intent import LEARNERS
@@ -38,7 +38,7 @@ from ..keyed import all_inputs
 from ..lab.laboratory import small
 from ..loading import load_job, parameters, trace_job
 from ..local import Trio
-from ..settings import ratio
+from ..parsers import ratio
 from ..taking_part import check_out
 
 # what the largest difference from the plaintext twin must stay below, of the twin's largest entry
@@ -64,7 +64,7 @@ class Supplied(Protocol):
     def files(self, folder: Path) -> dict[str, Path]: ...
 
 
-def run(settings: Config) -> int:
+def run(settings: DemoSettings) -> int:
     if settings.job == "bench":
         return _bench(settings)
     if settings.job == "lab":
@@ -76,7 +76,7 @@ def run(settings: Config) -> int:
     return _demonstrate(settings)
 
 
-def _demonstrate(settings: Config, judge: Any = None) -> int:
+def _demonstrate(settings: DemoSettings, judge: Any = None) -> int:
     """Run the job; `judge`, the job itself if there is none, says how good its results are."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     job = load_job(settings.job, parameters(settings.param))
@@ -158,7 +158,7 @@ def _writer(job: Job, learners: tuple[int, ...], out: Path | None) -> str:
     return told[0]
 
 
-def _bench(settings: Config) -> int:
+def _bench(settings: DemoSettings) -> int:
     """`--job bench`; `--param only=NAME,NAME` and `--param scale=0.1` choose."""
     given = parameters(settings.param)
     if extra := given.keys() - {"only", "scale"}:
@@ -169,7 +169,9 @@ def _bench(settings: Config) -> int:
     return suite(names, ratio(given.get("scale", "1")), None, settings.json)
 
 
-def _run_trio(settings: Config, job: Job, files: Given, writer: str) -> dict[str, dict[str, Any]]:
+def _run_trio(
+    settings: DemoSettings, job: Job, files: Given, writer: str
+) -> dict[str, dict[str, Any]]:
     common = [
         "--job",
         settings.job,
@@ -190,12 +192,15 @@ def _run_trio(settings: Config, job: Job, files: Given, writer: str) -> dict[str
         common += ["--param", text]
     if settings.rtt is not None:
         common += ["--rtt", f"{1e6 * settings.rtt!r}us"]
-    for name in ("bandwidth", "dealer_bandwidth"):
-        if (rate := getattr(settings, name)) is not None:
-            common += ["--" + name.replace("_", "-"), f"{rate!r}bit" if rate else "none"]
-    for name in ("link", "dealer_link"):
-        if getattr(settings, name):
-            common += ["--" + name.replace("_", "-"), getattr(settings, name)]
+    for option, rate in (
+        ("--bandwidth", settings.bandwidth),
+        ("--dealer-bandwidth", settings.dealer_bandwidth),
+    ):
+        if rate is not None:
+            common += [option, f"{rate!r}bit" if rate else "none"]
+    for option, link in (("--link", settings.link), ("--dealer-link", settings.dealer_link)):
+        if link:
+            common += [option, link]
     with Trio() as trio:
         trio.start("dealer")
         for role in ("bob", "alice"):

@@ -17,17 +17,16 @@ import socket
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from protocol import __version__, kernels
 from protocol.channel import Allow, Connection, KeyPair, Listener, Options, PublicKey, connect
-from protocol.config import Config
 from protocol.errors import ConfigError, DataError, LinkError, MpcError
 from protocol.keyring import PLAINTEXT, needed_key, own_key, shared_folder
 from protocol.parsers import Address
 from protocol.processes import run_until_signalled
 from protocol.wire import Kind, Message
 
+from ..command_settings import RunSettings
 from ..links import PEER
 from ..measures import bandwidth, greeting, round_trip
 from ..shared import SharedModel
@@ -53,7 +52,7 @@ class Finding:
 class Doctor:
     """The checks, in the order in which one depends on another."""
 
-    def __init__(self, settings: Config, role: str, tell: Callable[[Finding], None]) -> None:
+    def __init__(self, settings: RunSettings, role: str, tell: Callable[[Finding], None]) -> None:
         self._settings, self._role, self._tell = settings, role, tell
         self._session = f"doctor-{secrets.token_hex(6)}"
         self.findings: list[Finding] = []
@@ -140,7 +139,7 @@ class Doctor:
         return key
 
     def _state(self) -> None:
-        folder: Path | None = self._settings.state
+        folder = self._settings.state
         if folder is None:
             self.found("state", OK, "no --state: a run that is killed begins again")
             return
@@ -161,7 +160,7 @@ class Doctor:
     def share(self, keys: tuple[str, ...]) -> None:
         """This party's share of the model that the run would begin with. keys: the own one and the
         other party's, in public."""
-        file: Path | None = self._settings.model
+        file = self._settings.model
         if file is None:
             return
         try:
@@ -223,8 +222,7 @@ class Doctor:
     def _patience(self) -> float:
         """Seconds to wait for the other party, who may have to be told to come."""
         settings = self._settings
-        wait: float = settings.wait
-        return PATIENCE if settings.origin("wait") == "default" else wait
+        return PATIENCE if settings.origin("wait") == "default" else settings.wait
 
     async def _meet(self, at: Address, keys: KeyPair | None, key: PublicKey | None) -> None:
         """Alice listens as in a run, for bob's doctor."""
@@ -392,7 +390,7 @@ class Doctor:
         self.found("bandwidth", OK, f"{rate / 1e6:,.1f} Mbit/s from the dealer")
 
 
-def run(settings: Config) -> int:
+def run(settings: RunSettings) -> int:
     role = settings.role
     if role not in PEER:
         raise ConfigError("say which party this is: --role alice or --role bob")

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from protocol.config import Config
 from protocol.errors import ConfigError, DataError
 from protocol.graph import Array
 from protocol.jobs import Job
@@ -15,6 +14,7 @@ from protocol.matching import matching
 from protocol.tables import tables
 
 from ..columns import own_tables
+from ..command_settings import ExportSettings
 from ..exporting import write_model
 from ..formats.preparation import Fitted
 from ..given import Given, assigned, header_of
@@ -22,7 +22,7 @@ from ..loading import load_job, parameters
 from ..rows import Cut
 
 
-def run(settings: Config) -> int:
+def run(settings: ExportSettings) -> int:
     job = load_job(settings.job, parameters(settings.param))
     if settings.out is None or settings.out.suffix.lower() != ".onnx":
         raise ConfigError("say where the model goes: --out MODEL.onnx")
@@ -38,10 +38,10 @@ def run(settings: Config) -> int:
     return 0
 
 
-def _prepared(settings: Config, job: Job) -> Mapping[str, Fitted]:
+def _prepared(settings: ExportSettings, job: Job) -> Mapping[str, Fitted]:
     """What preparation learns from the rows of the training, where they are given."""
     given = Given(
-        tables=assigned(settings.table, "--table", plain=True), header=header_of(settings)
+        tables=assigned(settings.table, "--table", plain=True), header=header_of(settings.header)
     )
     if not given.tables:
         return {}

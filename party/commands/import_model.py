@@ -7,13 +7,13 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from protocol.config import Config
 from protocol.errors import ConfigError, DataError
 from protocol.graph import Array
 from protocol.jobs import Input
 from protocol.networks import write
 from protocol.wording import counted
 
+from ..command_settings import ImportSettings
 from ..data import save_results
 from ..inputs import load_tensor
 
@@ -22,7 +22,7 @@ DIVIDING = ("Div", "Normalizer", "Reciprocal")
 WIDE = 2.0**24  # of a number in a layer, for which a plan has bits to spare
 
 
-def run(settings: Config) -> int:
+def run(settings: ImportSettings) -> int:
     from ..formats.onnx.importing import import_model
     from ..formats.onnx.reading import read_model
 

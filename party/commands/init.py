@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from protocol.config import Config, nearest
+from protocol.config import nearest
 from protocol.errors import ConfigError
 from protocol.estimators import (
     BY_NAME,
@@ -22,6 +22,7 @@ from protocol.files import durable
 from protocol.jobs import ROLES
 from protocol.parsers import yes_or_no
 
+from ..command_settings import InitSettings
 from ..formats.job_schema import LEARNERS
 from ..formats.job_toml import job_from
 from ..loading import checked, parameters
@@ -29,7 +30,7 @@ from ..loading import checked, parameters
 WANTED = {bool: "yes or no", int: "a whole number", float: "a number", str: "a text"}
 
 
-def run(settings: Config) -> int:
+def run(settings: InitSettings) -> int:
     """Ask, check, write, and say what comes next."""
     path = settings.out
     if path.suffix != ".toml":
@@ -73,7 +74,7 @@ def run(settings: Config) -> int:
     return 0
 
 
-def composed(settings: Config) -> str:
+def composed(settings: InitSettings) -> str:
     """The file's text."""
     ask = _Asking(settings)
     name = ask(
@@ -81,8 +82,7 @@ def composed(settings: Config) -> str:
     )
     kind = BY_NAME[name]
     columns: dict[str, Any] = {}
-    both = settings.both or []
-    if not both:
+    if not settings.both:
         for role in ("alice", "bob"):
             if given := ask(
                 role,
@@ -171,7 +171,7 @@ def composed(settings: Config) -> str:
 class _Asking:
     """An option's value, or the answer to a question; ConfigError where there is nobody to ask."""
 
-    def __init__(self, settings: Config) -> None:
+    def __init__(self, settings: InitSettings) -> None:
         self._settings = settings
         self._asked: set[str] = set()
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 
 import sys
 
-from protocol.config import Config
 from protocol.errors import ConfigError
 from protocol.keyring import make_key
 
+from ..command_settings import KeygenSettings
 from ..links import PEER
 
 
-def run(config: Config) -> int:
-    if config.role is None:
+def run(settings: KeygenSettings) -> int:
+    if settings.role is None:
         raise ConfigError("keygen makes a key for one role: say --role alice or --role bob")
-    public, path = make_key(config.role, config.out)
+    public, path = make_key(settings.role, settings.out)
     print(
         f"party: the secret is in {path}: name it with --key, and never send it. Send this line to"
-        f" {PEER[config.role]} and to the dealer, over a channel that nobody can alter:",
+        f" {PEER[settings.role]} and to the dealer, over a channel that nobody can alter:",
         file=sys.stderr,
         flush=True,
     )

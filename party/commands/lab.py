@@ -3,10 +3,9 @@ pictures."""
 
 from __future__ import annotations
 
-from protocol.config import Config
-
+from ..command_settings import LabSettings
 from ..lab.laboratory import laboratory
 
 
-def run(settings: Config) -> int:
+def run(settings: LabSettings) -> int:
     return laboratory(settings)

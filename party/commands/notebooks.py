@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-from protocol.config import Config
 from protocol.errors import ConfigError
 
+from ..command_settings import NotebooksSettings
 
-def run(settings: Config) -> int:
+
+def run(settings: NotebooksSettings) -> int:
     found = sorted(
         (
             each

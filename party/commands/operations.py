@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import json
 
-from protocol.config import Config
 from protocol.errors import ConfigError
 
+from ..command_settings import OperationsSettings
 from ..reference import CATALOGUE, facts, markdown
 from ..reference.layout import lines
 
 
-def run(settings: Config) -> int:
+def run(settings: OperationsSettings) -> int:
     words = [word.lower() for word in settings.operations]
     chosen = {
         kind: [

@@ -9,20 +9,19 @@ from dataclasses import replace
 from rich.console import Console
 
 from protocol.channel import LinkShape, parse_shape
-from protocol.config import Config
 from protocol.errors import ConfigError
 from protocol.jobs import Job
 
+from ..command_settings import PlanSettings
 from ..given import given
 from ..loading import load_job, parameters
 from ..pages.plan import save as save_page
 from ..planned import network, planned
 from ..predicting import learners, predicted
-from ..settings import JOB
 from ..shared import SharedModel, begin, check_place
 
 
-def run(settings: Config) -> int:
+def run(settings: PlanSettings) -> int:
     model = None if settings.model is None else SharedModel.read(settings.model)
     job = (
         _prediction(settings, model)
@@ -41,7 +40,7 @@ def run(settings: Config) -> int:
         iterations=settings.iterations,
         reveal=settings.reveal,
         guard=settings.guard == "on",
-        network=network(settings),
+        network=network(settings.rtt, settings.bandwidth, settings.dealer_bandwidth),
         learnt={} if model is None else model.learnt,
     ).over(*_links(settings))
     if settings.save is not None:
@@ -68,7 +67,7 @@ def run(settings: Config) -> int:
     return 0
 
 
-def _prediction(settings: Config, model: SharedModel | None) -> Job:
+def _prediction(settings: PlanSettings, model: SharedModel | None) -> Job:
     """What `predict` would run: on rows of this party where it has given some, or else of the
     peer's."""
     if model is None:
@@ -79,21 +78,21 @@ def _prediction(settings: Config, model: SharedModel | None) -> Job:
     if settings.keep is not None:
         raise ConfigError("--keep: a prediction trains nothing that could be kept")
     given = parameters(settings.param)
-    job = None if settings.job == JOB[0].default else load_job(settings.job, given)
+    job = None if settings.job == PlanSettings.job.default else load_job(settings.job, given)
     return predicted(
         model, job, given, bool(settings.data or settings.table), learners(settings.predict)
     )
 
 
-def _links(settings: Config) -> tuple[LinkShape, LinkShape]:
+def _links(settings: PlanSettings) -> tuple[LinkShape, LinkShape]:
     """The links that the prediction is for: between the parties, and to the dealer; as far as
     nothing else is said, what is planned for."""
-    told = {name: getattr(settings, name) for name in ("rtt", "bandwidth", "dealer_bandwidth")}
-    told = {name: value for name, value in told.items() if value is not None}
-    whole = network(settings)
+    given = {"rtt": settings.rtt, "bandwidth": settings.bandwidth}
+    own = {name: value for name, value in given.items() if value is not None}
+    told = bool(own) or settings.dealer_bandwidth is not None
+    whole = network(settings.rtt, settings.bandwidth, settings.dealer_bandwidth)
     link = LinkShape(whole.rtt, 0.0, whole.bandwidth) if told else LinkShape()
     if settings.link:
-        own = {name: value for name, value in told.items() if name != "dealer_bandwidth"}
         link = replace(parse_shape(settings.link), **own)
     if settings.dealer_link:
         return link, parse_shape(settings.dealer_link)

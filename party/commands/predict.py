@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from protocol.config import Config
-
 from ..api import Party
+from ..command_settings import PredictSettings
 from ..declining import declining
 from ..loading import load_job, parameters
 from ..predicting import learners, predicted
-from ..taking_part import half, role_of, take_part
+from ..shared import SharedModel
+from ..taking_part import role_of, share, take_part
 
 
-def run(settings: Config) -> int:
+def run(settings: PredictSettings) -> int:
     """Meet the peer, who brings the other half of the model, and predict. Returns the exit code."""
     with declining(role_of(settings), lambda: Party.of(settings).addresses()):
-        model, given = half(settings), parameters(settings.param)
+        model, given = SharedModel.read(share(settings.model)), parameters(settings.param)
         job = None if settings.job is None else load_job(settings.job, given)
         brings = bool(settings.data or settings.table)
         wanted = predicted(model, job, given, brings, learners(settings.reveal))

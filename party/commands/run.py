@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from protocol.config import Config
 from protocol.errors import ConfigError
 from protocol.log import configure
-from protocol.web.options import WATCH
+from protocol.web.options import WatchSettings
 from protocol.wording import span
 
 from ..api import Party, plain, simulate
+from ..command_settings import RunSettings
 from ..declining import declining
 from ..display import Terminal
 from ..given import given
@@ -21,7 +21,7 @@ from ..stopwatch import Stopwatch
 from ..taking_part import check_out, put_out, role_of, summary, take_part
 
 
-def run(settings: Config) -> int:
+def run(settings: RunSettings) -> int:
     """Load, meet, compute, report. Returns the exit code."""
     if settings.plain or settings.simulate:
         return _alone(settings)
@@ -43,7 +43,7 @@ def run(settings: Config) -> int:
     )
 
 
-def _alone(settings: Config) -> int:
+def _alone(settings: RunSettings) -> int:
     """The same command on the tensors of both parties, in the clear or simulated. Links, keys and
     state mean nothing then."""
     how = "plain" if settings.plain else "simulate"
@@ -56,7 +56,7 @@ def _alone(settings: Config) -> int:
             f"--{how} runs without a peer, and --keep and --model are for a model that two parties"
             " share"
         )
-    for setting in WATCH:  # what a file says is for other runs as well
+    for setting in WatchSettings.declared.values():  # what a file says is for other runs as well
         if settings.origin(setting.name) == "option":
             raise ConfigError(
                 f"{setting.option} shows a run with a peer, and --{how} runs without one; leave out"

@@ -20,7 +20,7 @@ from typing import Any
 from rich.console import Console
 
 from protocol.channel import LinkShape, parse_shape
-from protocol.config import Config, resolve
+from protocol.config import resolve
 from protocol.cost import Pace
 from protocol.errors import ConfigError
 from protocol.extras import needed
@@ -29,7 +29,7 @@ from protocol.jobs import ROLES
 from protocol.places import usable
 from protocol.wording import counted, span
 
-from ..command_settings import LAB
+from ..command_settings import LabSettings
 from ..given import given
 from ..loading import load_job, parameters
 from ..pages.lab import save as save_page
@@ -49,14 +49,14 @@ def small(folder: Path | None, as_json: bool, quiet: bool) -> int:
     out = Path(tempfile.gettempdir()) / "mpc-lab" if folder is None else folder
     return laboratory(
         resolve(
-            LAB,
+            LabSettings,
             argparse.Namespace(**SMALL, out=str(out), json=as_json, quiet=quiet),
             environment={},
         )
     )
 
 
-def laboratory(settings: Config) -> int:
+def laboratory(settings: LabSettings) -> int:
     """Measure every cell of the grid, write what was found, and say where. Returns the exit
     code."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -78,24 +78,23 @@ def laboratory(settings: Config) -> int:
 
 
 def _survey(
-    settings: Config,
+    settings: LabSettings,
     order: PlannedJob,
     links: list[tuple[LinkShape, LinkShape]],
     told: Callable[[str], None],
 ) -> int:
-    folder: Path = settings.out
     most = order.plan.dealing.steps
     each = f"about {settings.seconds_per_cell:g} s"
     draw = drawing(told)
     told(f"job {settings.job}, {counted(len(links), 'cell')} of {each}")
     pace, cells = survey(order, links, settings.seconds_per_cell, most, told)
     found = as_data(order, cells, pace, settings.seconds_per_cell)
-    written = write(folder, found)
+    written = write(settings.out, found)
     if settings.html is not None:
         save_page(found, settings.html)
         written.append(settings.html)
     if draw is not None:
-        written += draw(folder, found["job"], cells, order.plan.costs[Phase.STEP].rounds)
+        written += draw(settings.out, found["job"], cells, order.plan.costs[Phase.STEP].rounds)
     if settings.json:
         print(json.dumps(found))
     else:
@@ -146,7 +145,7 @@ class Patience:
                 self._tell(f"still at work, {span(round(now - self._at))} after: {self._last}")
 
 
-def order_of(settings: Config) -> PlannedJob:
+def order_of(settings: LabSettings) -> PlannedJob:
     """The job, bound to shapes."""
     job = load_job(settings.job, parameters(settings.param))
     files = given(settings)
@@ -164,7 +163,7 @@ def order_of(settings: Config) -> PlannedJob:
     )
 
 
-def grid(settings: Config) -> list[tuple[LinkShape, LinkShape]]:
+def grid(settings: LabSettings) -> list[tuple[LinkShape, LinkShape]]:
     """(link, dealer's link) of every cell, bandwidth by bandwidth."""
     links = [
         LinkShape(rtt=rtt, bandwidth=rate)

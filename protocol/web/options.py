@@ -10,14 +10,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from ..config import Config, Setting
 from ..errors import ConfigError
 from ..extras import needed
 from ..keyring import is_loopback
 from ..parsers import Address, file_path, listen_address
+from ..settings import Config, Setting
 from .measures import Sample
 
 SHORTEST = 16  # characters of a token
+AT = "HOST:PORT"
 
 
 def web_address(text: str) -> Address:
@@ -31,22 +32,27 @@ def web_address(text: str) -> Address:
         ) from None
 
 
-METRICS = Setting(
-    "metrics",
-    "serve counts and times for Prometheus at this address, under /metrics",
-    web_address,
-    metavar="HOST:PORT",
-)
-PAGE = Setting(
-    "page", "serve a page that shows the work at this address", web_address, metavar="HOST:PORT"
-)
-TOKEN = Setting(
-    "watch_token",
-    "a file with a token that --page and --metrics ask for as the password; needed beyond loopback",
-    file_path,
-    metavar="FILE",
-)
-WATCH = (PAGE, METRICS, TOKEN)
+class WatchSettings(Config):
+    """What a process serves beside its work."""
+
+    page = Setting("serve a page that shows the work at this address", web_address, metavar=AT)
+    metrics = Setting(
+        "serve counts and times for Prometheus at this address, under /metrics",
+        web_address,
+        metavar=AT,
+    )
+    watch_token = Setting(
+        "a file with a token that --page and --metrics ask for as the password; needed beyond"
+        " loopback",
+        file_path,
+        metavar="FILE",
+    )
+
+    def token(self) -> Path | None:
+        """--watch-token, unless it is for other processes, with which this one shares a file or an
+        environment, and which serve something."""
+        asked = self.page or self.metrics or self.origin("watch_token") == "option"
+        return self.watch_token if asked else None
 
 
 def _token(option: str, where: Address, token: Path | None) -> str | None:
@@ -80,22 +86,20 @@ class Watch:
     token: Path | None
 
     @staticmethod
-    def of(settings: Any) -> Watch | None:
-        """As its settings, or a `Party`'s arguments, say; None for nothing. ConfigError if it
-        cannot be served."""
-        found = Watch(page=settings.page, metrics=settings.metrics, token=settings.watch_token)
-        for name, where in (("page", found.page), ("metrics", found.metrics)):
+    def of(page: Address | None, metrics: Address | None, token: Path | None) -> Watch | None:
+        """None for nothing. ConfigError if it cannot be served."""
+        for name, where in (("page", page), ("metrics", metrics)):
             if where is not None:
-                _token(f"--{name}", where, found.token)
+                _token(f"--{name}", where, token)
                 with needed(f"--{name}", name):
                     import_module(f".{name}", __package__)
-        # a file or an environment may be shared with processes that serve something
-        own = not isinstance(settings, Config) or settings.origin("watch_token") == "option"
-        if found.token is not None and own and not (found.page or found.metrics):
+        if page or metrics:
+            return Watch(page=page, metrics=metrics, token=token)
+        if token is not None:
             raise ConfigError(
                 "--watch-token is what --page and --metrics ask for, and neither is given"
             )
-        return found if found.page or found.metrics else None
+        return None
 
     @contextlib.asynccontextmanager
     async def serving(

@@ -16,11 +16,11 @@ from loopback import dealing
 from risk import Risk
 
 from party import Party, checked, declining
+from party.command_settings import RunSettings
 from party.commands.doctor import FAIL, OK, Doctor
 from party.loading import load_job
 from party.shared import SharedModel, begin, check_place, joined, put
 from protocol.channel import KeyPair
-from protocol.config import Config
 from protocol.errors import (
     AgreementError,
     ConfigError,
@@ -113,7 +113,7 @@ def test_the_doctor_looks_at_a_share(role, mode, state, words, pair, tmp_path):
     keys = tuple(str(KeyPair.generate(each).public) for each in ("alice", "bob"))
     replace(pair[0], keys=keys).save(path)
     path.chmod(mode)
-    settings = Config({"model": path}, {}, lambda: settings)
+    settings = RunSettings({"model": path}, {}, lambda: settings)
     doctor = Doctor(settings, role, lambda finding: None)
     doctor.share(keys if role == "alice" else keys[::-1])
     ((_, found, text),) = map(astuple, doctor.findings)

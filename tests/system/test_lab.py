@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 from services import until
 
-from party.command_settings import LAB
+from party.command_settings import LabSettings
 from party.lab.cells import Measurement, PlannedJob, calibrate, measure
 from party.lab.laboratory import Patience, grid, order_of
 from party.pages.lab import lab_page
+from party.parsers import several
 from party.planned import Planned
-from party.settings import several
 from protocol.channel import LinkShape
-from protocol.config import Config, resolve
+from protocol.config import resolve
 from protocol.cost import Pace
 from protocol.errors import ConfigError
 from protocol.graph import Phase
@@ -32,10 +32,10 @@ NEAR = 0.15
 LINKS = [LinkShape(rtt=rtt, bandwidth=rate) for rtt in (0.020, 0.060) for rate in (100e6, 20e6)]
 
 
-def settings(**given: str) -> Config:
+def settings(**given: str) -> LabSettings:
     from argparse import Namespace
 
-    return resolve(LAB, Namespace(**given), environment={})
+    return resolve(LabSettings, Namespace(**given), environment={})
 
 
 @pytest.fixture(scope="module")
