@@ -237,6 +237,10 @@ class Config:
         """The same options once more, with what the file says now."""
         return cast(Self, self._again())
 
+    def value(self, setting: Setting[T]) -> T:
+        """Of one that is chosen as the command runs."""
+        return setting.__get__(self, type(self))
+
     def but(self, **values: object) -> Self:
         """The same with other values of some settings."""
         for name in values:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from protocol.config import nearest
 from protocol.errors import ConfigError
@@ -21,12 +21,14 @@ from protocol.estimators.networks import MultilayerPerceptron
 from protocol.files import durable
 from protocol.jobs import ROLES
 from protocol.parsers import yes_or_no
+from protocol.settings import Setting
 
 from ..command_settings import InitSettings
 from ..formats.job_schema import LEARNERS
 from ..formats.job_toml import job_from
 from ..loading import checked, parameters
 
+T = TypeVar("T")
 WANTED = {bool: "yes or no", int: "a whole number", float: "a number", str: "a text"}
 
 
@@ -77,47 +79,46 @@ def run(settings: InitSettings) -> int:
 def composed(settings: InitSettings) -> str:
     """The file's text."""
     ask = _Asking(settings)
-    name = ask(
-        "estimator", f"What is to be learnt? {', '.join(BY_NAME)}", "logistic-regression", _known
-    )
+    what = f"What is to be learnt? {', '.join(BY_NAME)}"
+    name = ask(InitSettings.estimator, what, "logistic-regression", _known)
     kind = BY_NAME[name]
     columns: dict[str, Any] = {}
     if not settings.both:
-        for role in ("alice", "bob"):
-            if given := ask(
-                role,
-                f"Columns of {role}: names, or how many there are; nothing if she or he has none",
-                "",
-                _columns,
-            ):
-                columns[role] = given
+        for option in (InitSettings.alice, InitSettings.bob):
+            what = (
+                f"Columns of {option.name}: names, or how many there are; nothing if she or he has"
+                " none"
+            )
+            if found := ask(option, what, "", _columns):
+                columns[option.name] = found
     if not columns:
         columns["both"] = ask(
-            "both",
+            InitSettings.both,
             "Columns of which each has rows of her or his own (or give --alice, --bob)",
             None,
             _columns,
         )
     classifies = issubclass(kind, (LogisticRegression, MLPClassifier))
     regresses = issubclass(kind, (LeastSquares, MLPRegressor))
-    where = (
-        "label"
+    asked_for = (
+        InitSettings.label
         if classifies
-        else "target"
+        else InitSettings.target
         if regresses
-        else "groups"
+        else InitSettings.groups
         if name == "group-statistics"
-        else ""
+        else None
     )
-    for option in ("label", "target", "groups"):
-        if option != where and getattr(settings, option) is not None:
+    where = "" if asked_for is None else asked_for.name
+    for option in (InitSettings.label, InitSettings.target, InitSettings.groups):
+        if option is not asked_for and settings.value(option) is not None:
             raise ConfigError(
-                f"--{option} has no use in {name}{f'; give --{where}' if where else ''}"
+                f"{option.option} has no use in {name}{f'; give --{where}' if where else ''}"
             )
-    if where:
+    if asked_for is not None:
         owner = "" if "both" in columns else "bob:" if "bob" in columns else "alice:"
         given = ask(
-            where,
+            asked_for,
             f"Column of {'classes' if where != 'target' else 'targets'}, with its owner, as in"
             " bob:NAME",
             f"{owner}{where}" if sys.stdin.isatty() or settings.yes else None,
@@ -126,11 +127,10 @@ def composed(settings: InitSettings) -> str:
         role, colon, column = given.rpartition(":")
         columns[where] = ({"owner": role} if colon else {}) | {"column": column}
         if where != "target":
-            columns[where]["classes"] = ask(
-                "classes", "Its classes, in order, or how many (0, 1, 2 …)", None, _columns
-            )
+            what = "Its classes, in order, or how many (0, 1, 2 …)"
+            columns[where]["classes"] = ask(InitSettings.classes, what, None, _columns)
     steps = ask(
-        "steps",
+        InitSettings.steps,
         "Preparation of columns, in order: fill, standardise, min-max, log1p; of one alone,"
         " one-hot:NAME, days:NAME, fill:NAME; or none",
         # means of groups are asked for in the columns' own units
@@ -146,15 +146,15 @@ def composed(settings: InitSettings) -> str:
             "Column of ids by which rows are matched; or order, where both have the same rows in"
             " the same order"
         )
-        found = ask("match", what, None, str)
-        rows["match" if found == "order" else "key"] = found
+        ids = ask(InitSettings.match, what, None, str)
+        rows["match" if ids == "order" else "key"] = ids
     if hasattr(kind, "held_out"):
-        rows["held_out"] = ask(
-            "held_out", "Part of the rows that is held out to see how good it is", "0.2", float
-        )
+        what = "Part of the rows that is held out to see how good it is"
+        rows["held_out"] = ask(InitSettings.held_out, what, "0.2", float)
     ask.used()
     model = {"estimator": name} | _typed(kind, parameters(settings.param))
-    learner = ask("reveal", f"Who learns the result: {', '.join(LEARNERS)}", "both", _learner)
+    what = f"Who learns the result: {', '.join(LEARNERS)}"
+    learner = ask(InitSettings.reveal, what, "both", _learner)
     reveal = {"weights" if hasattr(kind, "weights") else "results": learner}
     return "# Both parties hold this file.\n" + "".join(
         f"\n[{section}]\n" + "".join(f"{key} = {toml(value)}\n" for key, value in content.items())
@@ -173,35 +173,43 @@ class _Asking:
 
     def __init__(self, settings: InitSettings) -> None:
         self._settings = settings
-        self._asked: set[str] = set()
+        self._asked: set[Setting[str | None]] = set()
 
     def used(self) -> None:
         """ConfigError for an option of the data that was given, and that nothing has asked for."""
-        for option in ("both", "alice", "bob", "classes", "match", "held_out"):
-            if getattr(self._settings, option) is not None and option not in self._asked:
+        for option in (
+            InitSettings.both,
+            InitSettings.alice,
+            InitSettings.bob,
+            InitSettings.classes,
+            InitSettings.match,
+            InitSettings.held_out,
+        ):
+            if self._settings.value(option) is not None and option not in self._asked:
                 why = (
                     "; --both is for rows of both, --alice and --bob for columns of each"
-                    if option in ROLES
+                    if option.name in ROLES
                     else ""
                 )
                 raise ConfigError(
-                    f"--{option.replace('_', '-')} has no use here, with what else is said{why};"
-                    " leave it out"
+                    f"{option.option} has no use here, with what else is said{why}; leave it out"
                 )
 
     def __call__(
-        self, option: str, question: str, default: str | None, parse: Callable[[str], Any]
-    ) -> Any:
+        self,
+        option: Setting[str | None],
+        question: str,
+        default: str | None,
+        parse: Callable[[str], T],
+    ) -> T:
         self._asked.add(option)
-        given = getattr(self._settings, option)
+        given = self._settings.value(option)
         if given is None and self._settings.yes and default is not None:
             given = default
         if given is None and not sys.stdin.isatty():
             if default is not None:
                 return parse(default)
-            raise ConfigError(
-                f"say --{option.replace('_', '-')}: {question[0].lower()}{question[1:]}"
-            )
+            raise ConfigError(f"say {option.option}: {question[0].lower()}{question[1:]}")
         while given is None:
             print(
                 f"{question}{f' [{default}]' if default else ''}: ",
@@ -221,9 +229,7 @@ class _Asking:
         try:
             return parse(given)
         except ValueError:
-            raise ConfigError(
-                f"--{option.replace('_', '-')} {given}: cannot be used; {question}"
-            ) from None
+            raise ConfigError(f"{option.option} {given}: cannot be used; {question}") from None
 
 
 def _known(text: str) -> str:
