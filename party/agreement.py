@@ -19,7 +19,7 @@ from protocol.views import Shape
 from protocol.wire import Kind, Message
 
 from .checkpoint import Point, Store
-from .intent import LEARNERS, Intent, as_lists
+from .intent import LEARNERS, Intent, as_lists, stated
 from .loading import trace_job, unblocked
 from .material_file import FirstRows, Material
 from .shared import joined
@@ -138,6 +138,8 @@ async def agree(
     """Exchange intentions, plans and checkpoints. AgreementError names the first difference."""
     mine = intent.body()
     mine["must agree"]["rows"] = "as they stand" if matching is None else "matched by id"
+    if matching is not None:
+        mine["must agree"] |= stated(intent.job)
     mine["rows"] = None if matching is None else matching.digest
     theirs = await greet(peer, intent.role, mine, intent.advice)
     shares = (

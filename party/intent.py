@@ -12,11 +12,14 @@ from protocol import __version__
 from protocol.cost import LAN, Network
 from protocol.errors import ConfigError
 from protocol.jobs import Job
+from protocol.nn import Layer, Training
 from protocol.nn.prediction import Prediction
 from protocol.prg import fresh_seed, fresh_ticket
+from protocol.tracing import settings
 from protocol.views import Shape
 from protocol.wire import PROTOCOL_VERSION
 
+from .formats.frames import shape_of
 from .shared import SharedModel
 
 LEARNERS = {"alice": (0,), "bob": (1,), "both": (0, 1), "none": ()}
@@ -28,6 +31,34 @@ def who_learns(job: Job, given: str | None) -> str:
     found = job.reveal if given is None else given
     if found not in LEARNERS:
         raise ConfigError(f"reveal: {found!r} is not one of {', '.join(LEARNERS)}")
+    return found
+
+
+def stated(job: Job) -> dict[str, Any]:
+    """What a job says before its tensors have shapes, by what it is called in sentences.
+
+    Both must say the same before rows are matched: whoever compares plans alone, which are of the
+    rows that both have, has by then told which these are.
+    """
+    found: dict[str, Any] = dict(settings(job))
+    for name, each in job.inputs.items():
+        found[f"the shape of {name}"] = shape_of(each.shape)
+        found[f"the range of {name}"] = f"[{each.low:g}, {each.high:g}]"
+    if isinstance(job, Training):
+        found |= _layers(job.model.name, job.model)
+        found |= {name: repr(getattr(job, name)) for name in ("loss", "optimiser", "early")}
+        found["metrics"] = ", ".join(
+            f"{name} for {job.to.get(name, 'whom --reveal names')}" for name in sorted(job.metrics)
+        )
+    return found
+
+
+def _layers(name: str, layer: Layer) -> dict[str, str]:
+    """What a model is made of, part by part."""
+    parts = layer.inside()
+    found = {name: type(layer).__name__ if parts else repr(layer)}
+    for part, each in parts.items():
+        found |= _layers(f"{name}.{part}", each)
     return found
 
 

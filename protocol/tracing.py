@@ -62,6 +62,15 @@ class Traced:
         return self.reason or as_stated(self.graph, self.numerics, self.iterations, None)
 
 
+def settings(job: Job) -> dict[str, int | float | str | bool]:
+    """What a job says in numbers and words, whatever it is given: its parameters, and what its
+    bundles declare besides their tensors."""
+    found = dict(job.parameters)
+    for name, bundle in job.bundles.items():
+        found |= {f"{name}, {what}": value for what, value in bundle.settings().items()}
+    return found
+
+
 def trace(
     job: Job, shapes: Mapping[str, Shape], iterations: int | None = None, network: Network = LAN
 ) -> Traced:
@@ -117,9 +126,7 @@ def trace(
                 if job.precision is not None:
                     traced.reason = as_stated(prepared, job.numerics, count, job.precision)
             _check_grain(job, traced.numerics)
-            numbers = {"iterations": count, **asdict(traced.numerics), **job.parameters}
-            for name, bundle in job.bundles.items():
-                numbers |= {f"{name}, {what}": value for what, value in bundle.settings().items()}
+            numbers = {"iterations": count, **asdict(traced.numerics), **settings(job)}
             if job.fraction_bits is None:
                 numbers["fraction_bits"] = "chosen"  # what differs is what the choice follows from
             traced.listing, traced.graph = listing(traced.graph, numbers), prepared

@@ -15,12 +15,14 @@ import pytest
 
 from party.attempts import Run, RunView
 from party.checkpoint import Store
-from party.intent import Intent
+from party.intent import Intent, stated
 from party.join import Intersection, normalised
 from party.links import Addresses
 from party.rows import Keyed
 from protocol.errors import AgreementError, DataError
 from protocol.jobs import Input, Job
+from protocol.nn import MSE, SGD, Dense, Huber, ReLU, Sequential, Tanh, Training, r2
+from protocol.tables import Table
 from protocol.tracing import trace
 
 STEPS = 40
@@ -91,9 +93,10 @@ class World(ends.World):
         self.told: dict[str, list[str]] = {"alice": [], "bob": []}
         self.loop = asyncio.get_running_loop()
         self.brings: Callable[[str], Any] = keyed
+        self.jobs: Callable[[str], Job] = lambda role: Split()
 
     def process(self, role: str, store: Store | None) -> Run:
-        intent = Intent(role=role, job=Split(), iterations=STEPS, reveal="both", shapes={})
+        intent = Intent(role=role, job=self.jobs(role), iterations=STEPS, reveal="both", shapes={})
         return Run(
             intent,
             Addresses(session="s", peer="", dealer="", wait=20.0),
@@ -229,6 +232,52 @@ async def test_one_that_matches_rows_and_one_that_does_not_are_told(world):
         assert "rows is 'as they stand' for bob and 'matched by id' for alice" in str(error) or (
             "rows is 'matched by id' for alice and 'as they stand' for bob" in str(error)
         )
+
+
+async def test_two_jobs_are_told_apart_before_rows_are_matched(world):
+    """Of C = 1 and C = 2 both learnt which rows are common, and that they could not go on."""
+    here = world()
+
+    def jobs(role: str) -> Job:
+        job = Split()
+        job.C = 1.0 if role == "alice" else 2.0
+        return job
+
+    here.jobs = jobs
+    for error in await here.both():
+        assert isinstance(error, AgreementError)
+        assert "the parties were started differently: C is " in str(error)
+    assert not here.joins("alice") and not here.joins("bob")
+
+
+def network(*layers: Any, **more: Any) -> Job:
+    made = {
+        "x": Table(alice=["age"], bob=["calls"], key="id"),
+        "y": Table("bob", ["price"], key="id"),
+        "model": Sequential(*layers),
+        "loss": MSE(),
+    }
+    return type("Network", (Training,), made | more)()
+
+
+@pytest.mark.parametrize(
+    ("other", "differs"),
+    [
+        (network(Dense(2, 1), ReLU()), set()),
+        (network(Dense(2, 1), Tanh()), {"model.1"}),
+        (network(Dense(2, 1), ReLU(), loss=Huber()), {"loss"}),
+        (network(Dense(2, 1), ReLU(), optimiser=SGD(lr=0.5)), {"optimiser"}),
+        (network(Dense(2, 1), ReLU(), held_out=0.2, metrics={"r2": r2}), {"held_out", "metrics"}),
+        (
+            network(Dense(2, 1), ReLU(), x=Table(alice=["age"], bob=["calls"], key="pid")),
+            {"x, key of alice", "x, key of bob"},
+        ),
+    ],
+)
+def test_what_a_job_says_without_shapes(other, differs):
+    mine, theirs = stated(network(Dense(2, 1), ReLU())), stated(other)
+    found = {name for name in mine | theirs if mine.get(name) != theirs.get(name)}
+    assert found == differs
 
 
 async def test_data_that_common_rows_spoil_end_both_runs(world):
