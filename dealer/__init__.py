@@ -1,0 +1,1 @@
+"""The dealer: makes correlated randomness for both parties' plans, and never sees data."""

@@ -70,6 +70,7 @@ class Offer:
 
     @property
     def making(self) -> int:
+        """Bytes that a worker holds while it makes the largest chunk of the plan."""
         return making(self.dealing)
 
 

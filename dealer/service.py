@@ -72,6 +72,7 @@ class Settings:
 
     @property
     def limits(self) -> Limits:
+        """The most that a party's plan may take; larger ones are refused."""
         return Limits(self.max_step_memory, _WORK, _PARTS, _MESSAGE)
 
 

@@ -103,6 +103,7 @@ class Session:
 
     @property
     def empty(self) -> bool:
+        """Whether no party is connected."""
         return not self._parties
 
     @property

@@ -21,13 +21,16 @@ class Holder(Protocol):
     """What `Stock` asks of a session; all of it in bytes."""
 
     @property
-    def fixed(self) -> int: ...
+    def fixed(self) -> int:
+        """Held for as long as the session lasts."""
 
     @property
-    def making(self) -> int: ...
+    def making(self) -> int:
+        """Held by a worker while it makes the largest chunk of the session."""
 
     @property
-    def ahead(self) -> int: ...
+    def ahead(self) -> int:
+        """Made, and not yet acknowledged by Bob."""
 
 
 class Stock:
@@ -51,9 +54,11 @@ class Stock:
         return sum(each.fixed + each.ahead for each in self._holders)
 
     def add(self, holder: Holder) -> None:
+        """A session begins: what it holds counts from now on."""
         self._holders.add(holder)
 
     def discard(self, holder: Holder) -> None:
+        """A session is over: what it holds counts no more."""
         self._holders.discard(holder)
 
     def admits(self, holder: Holder) -> bool:

@@ -42,6 +42,7 @@ Progress = Callable[[int, int], None]  # bytes written, bytes in all
 
 
 def names(folder: Path, session: str) -> dict[str, Path]:
+    """The file of material of each role, for a session's name, in `folder`."""
     return {role: folder / f"{session}.{role}.material" for role in ROLES}
 
 

@@ -33,7 +33,8 @@ class Makers(Protocol):
     def orders(self) -> int:
         """How many chunks the workers may have at a time, in the making or waiting at a worker."""
 
-    def make(self, deal: Deal, chunk: Chunk) -> asyncio.Future[Made]: ...
+    def make(self, deal: Deal, chunk: Chunk) -> asyncio.Future[Made]:
+        """Have a worker make Bob's dealt words of a chunk."""
 
 
 @dataclass(eq=False)

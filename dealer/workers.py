@@ -97,4 +97,5 @@ class Workers(ThreadPoolExecutor):
         """Before the first chunk is made."""
 
     async def close(self) -> None:
+        """End the workers; chunks that none has begun are cancelled."""
         self.shutdown(cancel_futures=True)

@@ -82,6 +82,8 @@ class Tried:
 
     @classmethod
     def of(cls, sizes: Sizes, graph: Graph, steps: int, run: _Run, fits: bool) -> Tried:
+        """What was planned as `sizes`, of a run of `steps` steps. graph: the graph before it was
+        sized. fits: with what fitted functions miss in `worst`."""
         strict = max(relative_errors(sizes, steps, widest_input(sizes)).values()) * math.sqrt(
             max(1, steps)
         )
@@ -93,6 +95,7 @@ class Tried:
 
     @property
     def f(self) -> int:
+        """Fraction bits."""
         return self.numerics.fraction_bits
 
 

@@ -34,6 +34,7 @@ class Chunk(NamedTuple):
 
     @property
     def place(self) -> str:
+        """Where in a run its first execution is, in words for messages."""
         return (
             f"step {self.first}" if self.phase == Phase.STEP else f"the {self.phase.name.lower()}"
         )
@@ -50,6 +51,7 @@ class DealtPart(NamedTuple):
 
     @property
     def words(self) -> int:
+        """Dealt words of a step in this part."""
         return self.stop - self.start
 
 
@@ -62,10 +64,12 @@ class PhaseDealing:
 
     @property
     def dealt(self) -> list[Field]:
+        """The dealt tensors of one step, in the order of the correlations."""
         return [field for spec in self.correlations for field in spec.fields]
 
     @cached_property
     def mask_words(self) -> int:
+        """Words of the masks of one step."""
         return sum(mask.words for mask in self.masks)
 
     @cached_property
@@ -75,6 +79,7 @@ class PhaseDealing:
 
     @cached_property
     def dealt_words(self) -> int:
+        """Words of the dealt tensors of one step."""
         return sum(field.words for field in self.dealt)
 
     @cached_property
@@ -140,9 +145,11 @@ class Dealing:
 
     @property
     def steps(self) -> int:
+        """How many steps the run has."""
         return self.schedule.steps
 
     def count(self, phase: Phase) -> int:
+        """How often `phase` is executed in the run."""
         return self.schedule.count(phase)
 
     def batch(self, phase: Phase, first: int) -> int:

@@ -96,6 +96,7 @@ class PhaseCost:
 
     @classmethod
     def of(cls, code: PhaseCode) -> PhaseCost:
+        """The cost of the code of a phase: counted from its openings, masks and correlations."""
         dealing = PhaseDealing(tuple(code.masks), tuple(code.correlations))
         alice, bob = (
             sum(8 * o.field.words for o in code.openings if (1 - party) in o.learners)
@@ -135,4 +136,6 @@ def run_seconds(phases: Iterable[tuple[PhaseCost, int]], network: Network) -> fl
 
 
 def wire_seconds(size: float, bandwidth: float) -> float:
+    """Seconds that `size` bytes take at `bandwidth` bits per second; 0 where that is 0, for
+    unlimited."""
     return 8 * size / bandwidth if bandwidth else 0.0

@@ -40,6 +40,8 @@ Keys = Callable[[Phase, int], bytes]
 
 
 def block_key(seed: bytes, phase: Phase, block: int) -> bytes:
+    """The key of the keystream of a block of a phase's material (16 bytes), derived from a party's
+    seed."""
     return derive(seed, "material", int(phase), block)
 
 

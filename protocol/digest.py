@@ -100,6 +100,7 @@ class Listing:
 
     @property
     def digest(self) -> str:
+        """The digest of all lines, in hexadecimal: that of the last in the chain."""
         return self.chain[-1].hex()
 
     @property

@@ -59,48 +59,72 @@ class MpcError(Exception):
 
 
 class UsageError(MpcError):
+    """This process was asked for something that it cannot do."""
+
     exit_code = 2
     told = "it cannot do what it was asked for, as its own output says"
 
 
 class ConfigError(UsageError):
+    """An option, an environment variable, a configuration file or a key cannot be used."""
+
     told = "its configuration or a file of its own cannot be used, as its own output says"
 
 
 class JobError(UsageError):
+    """A job file, or an operation in it, has no meaning."""
+
     told = "its job cannot be run, as its own output says"
 
 
 class DataError(UsageError):
+    """A data file or an array has another shape, dtype or range than is declared."""
+
     told = "its data cannot be used, as its own output says"
 
 
 class ShareError(DataError):
+    """A party's file of a model that stays shared cannot be used."""
+
     told = "its share of the model cannot be used, as its own output says"
 
 
 class AgreementError(MpcError):
+    """The parties were not started with the same intentions; the message names the first
+    difference."""
+
     exit_code = 3
 
 
 class LinkError(MpcError):
+    """The peer or the dealer never came, fell silent, or left."""
+
     exit_code = 4
 
 
 class Stopped(MpcError):
+    """The other side has given up and said why; it does not come back."""
+
     exit_code = 4
 
 
 class ProtocolError(MpcError):
+    """The other side sent what the plan, or the protocol of the link, does not allow."""
+
     exit_code = 5
 
 
 class MaterialError(MpcError):
+    """Dealt randomness is exhausted, was used before, or is of another session."""
+
     exit_code = 6
     told = "its material cannot be used, as its own output says"
 
 
 class OutOfRangeError(MpcError):
+    """Values in the run left the range that was declared or assumed for them: its results are not
+    revealed."""
+
     exit_code = 8
 
 

@@ -38,6 +38,7 @@ class Terms(NamedTuple):
     to: tuple[int, ...] | None = None
 
     def learners(self, default: tuple[int, ...]) -> tuple[int, ...]:
+        """The parties that learn the tensor: 0 Alice, 1 Bob. default: those that --reveal names."""
         return default if self.to is None else self.to
 
     @property

@@ -85,6 +85,7 @@ class Guard:
     elsewhere: str = ""  # what takes values outside, in words
 
     def beyond(self, count: int) -> str:
+        """The sentence that says that `count` of the entries lie outside."""
         instead = f" ({self.elsewhere})" if self.elsewhere else ""
         return beyond(self.what, count, self.size, self.interval) + instead
 

@@ -97,6 +97,7 @@ class Input:
 
     @property
     def party(self) -> int:
+        """The number of its owner: 0 Alice, 1 Bob."""
         return ROLES.index(self.owner)
 
     def brought(self, name: str) -> dict[str, Input]:

@@ -62,6 +62,7 @@ class Ways(NamedTuple):
 
     @property
     def any(self) -> bool:
+        """Whether the node depends on the variable at all."""
         return bool(self.c) or self.twos > -math.inf or self.other
 
 

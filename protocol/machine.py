@@ -177,6 +177,7 @@ class Machine:
                 )
 
     def rounds(self, phase: Phase) -> int:
+        """Rounds of one execution of `phase`."""
         return len(self._programs[phase].rounds)
 
     def in_parts(self, phase: Phase) -> bool:

@@ -31,18 +31,28 @@ class Tensor(Protocol):
     everything that led to it is public."""
 
     @property
-    def shape(self) -> Shape: ...
+    def shape(self) -> Shape:
+        """As of a NumPy array."""
+
     @property
-    def ndim(self) -> int: ...
+    def ndim(self) -> int:
+        """As of a NumPy array."""
+
     def __add__(self, other: Any) -> Any: ...
     def __mul__(self, other: Any) -> Any: ...
     def __rmul__(self, other: Any) -> Any: ...
     def __matmul__(self, other: Any) -> Any: ...
     def __rmatmul__(self, other: Any) -> Any: ...
     def __getitem__(self, key: Any) -> Any: ...
-    def sum(self, axis: Any = None, *, keepdims: bool = False) -> Any: ...
-    def reshape(self, shape: Shape) -> Any: ...
-    def transpose(self, axes: Shape) -> Any: ...
+    def sum(self, axis: Any = None, *, keepdims: bool = False) -> Any:
+        """The sum along `axis`, as of a NumPy array."""
+
+    def reshape(self, shape: Shape) -> Any:
+        """The same entries in another shape, as of a NumPy array."""
+
+    def transpose(self, axes: Shape) -> Any:
+        """The same entries with axes in another order, as of a NumPy array."""
+
     def _apply(self, op: Op, *others: Any) -> Any: ...
 
 
@@ -126,6 +136,7 @@ class Node:
 
     @property
     def size(self) -> int:
+        """How many entries it has."""
         return math.prod(self.shape)
 
     def __repr__(self) -> str:

@@ -14,6 +14,7 @@ from .errors import ConfigError
 
 
 def yes_or_no(text: str) -> bool:
+    """ "yes", "no" and their like (1, true, on; 0, false, off) to a bool."""
     if text.lower() in ("1", "true", "yes", "on"):
         return True
     if text.lower() in ("0", "false", "no", "off"):
@@ -22,6 +23,8 @@ def yes_or_no(text: str) -> bool:
 
 
 def choice(*words: str) -> Callable[[str], str]:
+    """A parser that takes one of `words` as it is."""
+
     def parse(text: str) -> str:
         if text not in words:
             raise ConfigError(f"{text!r} is not one of {', '.join(words)}")
@@ -71,8 +74,11 @@ def fraction(text: str) -> float:
 _QUANTITY = re.compile(r"(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})? *([a-zµ/]*)", re.ASCII)
 
 
-def _quantity(what: str, units: Mapping[str, float], example: str) -> Callable[[str], float]:
-    """A number ≥ 0 and a unit in any case; only 0 needs no unit."""
+def _quantity(
+    what: str, units: Mapping[str, float], example: str, found: str
+) -> Callable[[str], float]:
+    """A parser of numbers ≥ 0 with a unit, in upper or lower case; only 0 needs none. what: what is
+    parsed, and an example of it, for errors. found: in which unit it is returned."""
 
     def parse(text: str) -> float:
         match = _QUANTITY.fullmatch(text.strip().lower())
@@ -86,6 +92,7 @@ def _quantity(what: str, units: Mapping[str, float], example: str) -> Callable[[
             raise ConfigError(f"{text!r} is not a {what}: it is too large")
         return value
 
+    parse.__doc__ = f"A {what} with a unit, as {example}, in {found}."
     return parse
 
 
@@ -96,17 +103,13 @@ _BITS = {
 _BYTES = {f"{p}b": 1000**n for n, p in enumerate(["", *"kmgt"])}
 _BYTES |= {f"{p}ib": 1024**n for n, p in enumerate("kmgt", 1)}
 
-duration = _quantity("duration", _SECONDS, "40ms, 30s, 2m or 1h")
-"""Seconds."""
-
-bandwidth = _quantity("bandwidth", _BITS, "100mbit or 1gbit")
-"""Bits per second."""
-
-_size = _quantity("size", _BYTES, "64MiB or 1GB")
+duration = _quantity("duration", _SECONDS, "40ms, 30s, 2m or 1h", "seconds")
+bandwidth = _quantity("bandwidth", _BITS, "100mbit or 1gbit", "bits per second")
+_size = _quantity("size", _BYTES, "64MiB or 1GB", "bytes")
 
 
 def size(text: str) -> int:
-    """Bytes."""
+    """A size with a unit, as 64MiB or 1GB, in whole bytes."""
     return int(_size(text))
 
 
@@ -151,6 +154,7 @@ def listen_address(text: str) -> Address:
 
 
 def session_name(text: str) -> str:
+    """The name of a session: 1 to 64 characters that file names may have."""
     if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", text):
         raise ConfigError(
             f"{text!r} is not a session name: 1 to 64 of the characters A-Z a-z 0-9 . _ -"
@@ -159,6 +163,7 @@ def session_name(text: str) -> str:
 
 
 def file_path(text: str) -> Path:
+    """A path, which need not exist."""
     if not text or "\0" in text:
         raise ConfigError(f"{text!r} is not a file name")
     return Path(text)

@@ -19,14 +19,20 @@ NAME = "mpc-playground"
 
 
 def state_folder() -> Path:
+    """Where a program keeps what must outlive a run: $XDG_STATE_HOME/mpc-playground, else
+    ~/.local/state/mpc-playground."""
     return _folder("XDG_STATE_HOME", ".local/state")
 
 
 def config_folder() -> Path:
+    """Where the configuration and the keys are: $XDG_CONFIG_HOME/mpc-playground, else
+    ~/.config/mpc-playground."""
     return _folder("XDG_CONFIG_HOME", ".config")
 
 
 def cache_folder() -> Path:
+    """Where downloads and compiled code are kept: $XDG_CACHE_HOME/mpc-playground, else
+    ~/.cache/mpc-playground."""
     return _folder("XDG_CACHE_HOME", ".cache")
 
 

@@ -160,13 +160,16 @@ class Plan:
 
     @property
     def rounds(self) -> int:
+        """Rounds of a whole run."""
         return sum(times * cost.rounds for cost, times in self.executions)
 
     def bytes_sent(self, party: int) -> int:
+        """Bytes of payload that a party (0 Alice, 1 Bob) sends to the other in a whole run."""
         return sum(times * cost.sent[party] for cost, times in self.executions)
 
     @property
     def dealt_bytes(self) -> int:
+        """Bytes that the dealer sends to Bob in a whole run."""
         return sum(times * cost.dealt for cost, times in self.executions)
 
     @property

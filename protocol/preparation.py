@@ -251,6 +251,8 @@ def chosen(patterns: Iterable[str], there: Sequence[str]) -> list[str]:
 
 
 def is_pattern(name: str) -> bool:
+    """Whether the name of a column stands for all that it matches, as in a shell: it has a mark of
+    MARKS."""
     return any(mark in name for mark in MARKS)
 
 

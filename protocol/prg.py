@@ -33,6 +33,7 @@ _ZEROS = memoryview(bytes(_WORD_BYTES * _STRETCH))
 
 
 def fresh_seed() -> bytes:
+    """SEED_BYTES bytes of the operating system's randomness."""
     return secrets.token_bytes(SEED_BYTES)
 
 
@@ -53,6 +54,7 @@ def is_joined(found: object) -> bool:
 
 
 def join_tickets(alice: str, bob: str) -> str:
+    """What both parties add to the randomness of an epoch: the ticket of each, in one text."""
     return f"{alice}-{bob}"
 
 

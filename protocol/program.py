@@ -89,6 +89,7 @@ class PhaseCode:
 
     @property
     def rounds(self) -> int:
+        """Rounds of one execution: the stages in which something is opened."""
         return sum(bool(stage.openings) for stage in self.stages)
 
     @property
@@ -97,6 +98,7 @@ class PhaseCode:
         return [opening for stage in self.stages for opening in stage.openings]
 
     def stage(self, level: int) -> Stage:
+        """The stage at `level`; it and those before it are made where they are missing."""
         while len(self.stages) <= level:
             self.stages.append(Stage())
         return self.stages[level]

@@ -19,9 +19,11 @@ class Spread(NamedTuple):
 
     @property
     def rms(self) -> float:
+        """The root mean square: √(mean² + deviation²)."""
         return math.hypot(self.mean, self.deviation)
 
     def scaled(self, factor: float) -> Spread:
+        """That of the tensor times `factor` ≥ 0."""
         return Spread(times(self.mean, factor), times(self.deviation, factor))
 
     def total(self, count: int) -> Spread:

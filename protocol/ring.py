@@ -63,6 +63,7 @@ class Ring:
         return np.asarray(total - (total >> (bits - 1) << bits), object)
 
     def zeros(self, shape: tuple[int, ...]) -> Words:
+        """Zeros: words of `shape`, and an axis of limbs behind it where there are several."""
         return np.zeros(shape + self.tail, np.uint64)
 
     def shape_of(self, words: Words) -> tuple[int, ...]:

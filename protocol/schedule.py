@@ -40,6 +40,7 @@ class PhaseSchedule:
 
     @property
     def checks(self) -> int:
+        """How many checks there are: one after every `every` steps, and one after the last."""
         return -(-self.steps // self.every) if self.every else 0
 
     def count(self, phase: Phase) -> int:

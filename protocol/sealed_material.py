@@ -96,6 +96,7 @@ class Extent:
         return Extent(dealing.steps + more, checks + (again if spare else 0), 1 + ends(finish))
 
     def rows(self, phase: Phase) -> int:
+        """Executions of `phase` whose material the file has."""
         return (1, self.steps, self.checks, self.finishes)[phase]
 
 
@@ -120,6 +121,7 @@ class Header:
 
     @property
     def extent(self) -> Extent:
+        """For how many executions of each phase the file has material."""
         return Extent(self.steps, self.checks, self.finishes)
 
     def stream_seed(self, seed: bytes) -> bytes:
@@ -138,6 +140,7 @@ class Header:
             )
 
     def pack(self) -> bytes:
+        """The header as it stands in the file: HEAD bytes."""
         body: bytes = MAGIC + msgpack.packb(list(astuple(self)))
         return body.ljust(HEAD, b"\0")
 
@@ -206,9 +209,11 @@ class Layout:
         self.size = offset
 
     def row_bytes(self, phase: Phase) -> int:
+        """Bytes of the dealt words of one execution of `phase`."""
         return 8 * self._dealing.phases[phase].dealt_words
 
     def rows_per_cell(self, phase: Phase) -> int:
+        """Executions of `phase` that one sealed cell has: those of a chunk."""
         return self._dealing.phases[phase].steps_per_chunk if phase == Phase.STEP else 1
 
     def cell(self, phase: Phase, row: int, part: int = 0) -> Cell | None:
@@ -275,6 +280,7 @@ def row_for(step: int, behind: int, every: int) -> int:
 
 
 def fresh_id() -> str:
+    """The name of a new file of material: 16 random bytes in hexadecimal."""
     return secrets.token_hex(16)
 
 
@@ -331,6 +337,8 @@ class CellCipher:
         return CellCipher(header, _exchange(own, header.ephemeral), _exchange(own, header.dealer))
 
     def seal(self, cell: Cell, data: bytes | memoryview) -> bytes:
+        """Encrypt and authenticate the bytes of a cell; the nonce is the cell's number, so that no
+        cell can stand in another's place."""
         return self._cipher.encrypt(cell.number.to_bytes(12, "big"), data, None)
 
     def open(self, cell: Cell, data: bytes) -> bytes:

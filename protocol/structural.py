@@ -103,6 +103,8 @@ def windows(shape: Shape, size: Shape, stride: Shape) -> Windows:
 
 
 def transpose(shape: Shape, axes: Shape | None) -> Transpose:
+    """The view that puts a tensor's axes in another order; None: reversed. JobError where `axes` is
+    not such an order."""
     order = (
         tuple(reversed(range(len(shape))))
         if axes is None
@@ -114,6 +116,8 @@ def transpose(shape: Shape, axes: Shape | None) -> Transpose:
 
 
 def reshape(shape: Shape, new: Shape) -> Reshape:
+    """The view of a tensor in another shape of as many entries; one length may be -1, for what
+    remains. JobError where it does not fit."""
     size = math.prod(shape)
     if new.count(-1) == 1:
         known = -math.prod(new)

@@ -1,1 +1,2 @@
-"""One module per subcommand; each has run(settings) → exit code."""
+"""One module per subcommand, whose docstring says what it does. Its run(config) does that, and
+returns the exit code of the process; an MpcError ends the process with a code of its own."""

@@ -57,6 +57,7 @@ class Alarm:
 
     @staticmethod
     def now() -> float:
+        """Seconds of the clock by which `set` is given its time: `time.monotonic`."""
         return time.monotonic()
 
     def set(self, when: float) -> None:
@@ -71,6 +72,7 @@ class Alarm:
         self._settime(self._fd, _ABSOLUTE, ctypes.byref(times), None)
 
     def close(self) -> None:
+        """Release the descriptor or the timer. The alarm does not ring any more."""
         if self._handle is not None:
             self._handle.cancel()
         if self._fd >= 0:

@@ -28,7 +28,7 @@ from . import sockets
 from .connection import Connection
 from .keys import KeyPair, PublicKey
 from .shaping import LinkShape
-from .terms import Options, Waiting
+from .terms import Options, Transport, Waiting
 
 REPEAT = 0.5  # seconds until an unanswered OPEN is repeated
 OCCUPIED = 7.0  # seconds; longer than the listener's TAKEOVER
@@ -47,7 +47,7 @@ _WATCHED = (
 _WATCHED_FIRST = _WATCHED | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
 
 
-class Dialler:
+class Dialler(Transport):
     """The transport of one connection that this process opened."""
 
     connection: Connection

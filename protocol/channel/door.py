@@ -59,9 +59,11 @@ class Authenticator:
         self._reader = Reader(self._socket, self._answer)
 
     def look(self) -> None:
+        """Answer the handshakes that wait, in this turn of the event loop (`Reader.look`)."""
         self._reader.look()
 
     def close(self) -> None:
+        """Answer no more handshakes: ZeroMQ then lets nobody new in."""
         self._reader.close()
         self._socket.close()
 
@@ -133,6 +135,7 @@ class SocketMonitor:
         self._reader = Reader(self._monitor, self._event)
 
     def close(self) -> None:
+        """Stop watching the listener's socket."""
         self._reader.close()
         self._timer.cancel()
         if not self._socket.closed:

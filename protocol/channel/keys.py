@@ -48,6 +48,7 @@ class PublicKey:
 
     @property
     def z85(self) -> bytes:
+        """The key in ZeroMQ's notation: 40 characters of Z85."""
         return bytes(z85.encode(self.raw))
 
     @property
@@ -80,10 +81,12 @@ class KeyPair:
 
     @property
     def role(self) -> str:
+        """The role that the key is for."""
         return self.public.role
 
     @property
     def secret_z85(self) -> bytes:
+        """The secret key in ZeroMQ's notation: 40 characters of Z85. For the socket alone."""
         return bytes(z85.encode(self.secret))
 
     @classmethod
@@ -150,6 +153,8 @@ class Allow:
         self._roles = {key.raw: key.role for key in keys}
 
     def role_of(self, raw: bytes) -> str | None:
+        """The role that may connect with this public key of 32 bytes; None where the key is not on
+        the list."""
         return self._roles.get(raw)
 
     def __len__(self) -> int:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from ..wire.messages import ALICE, BOB, Buffer
 from .connection import Connection
 from .shaping import LinkShape
-from .terms import Options
+from .terms import Options, Transport
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Faults:
     seed: int = 0
 
 
-class _End:
+class _End(Transport):
     """The transport of one side: puts frames into the queue of the other."""
 
     other: _End

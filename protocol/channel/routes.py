@@ -13,6 +13,7 @@ from typing import Protocol
 
 from ..wire.messages import Buffer
 from .connection import Connection
+from .terms import Transport
 
 STRANGERS = 1024  # routing ids without an OPEN that are remembered, so that each is answered once
 
@@ -30,9 +31,8 @@ class Carrier(Protocol):
         """The connection on `route` is over."""
 
 
-class Route:
-    """The transport of one accepted connection (`terms.Transport`): a routing id of the listener's
-    socket."""
+class Route(Transport):
+    """The transport of one accepted connection: a routing id of the listener's socket."""
 
     def __init__(self, carrier: Carrier, routing_id: bytes) -> None:
         self.carrier = carrier

@@ -188,7 +188,7 @@ class Delay:
             self._alarm.set(queue[0][0])
 
 
-class Slow:
+class Slow(Transport):
     """A transport behind a modelled link. `hold(due)`: the frames of a HOLD about the message being
     sent."""
 
@@ -197,7 +197,6 @@ class Slow:
     ) -> None:
         self._transport, self._hold = transport, hold
         self._delay = Delay(shape, self._deliver)
-        self.tick, self.look, self.crossing = transport.tick, transport.look, self._delay.crossing
 
     def transmit(self, frames: Sequence[Buffer]) -> bool:
         size = weight(frames)
@@ -208,6 +207,16 @@ class Slow:
             if self._transport.transmit(self._hold(False)):
                 self._transport.transmit(frames)
         return True
+
+    def tick(self, now: float) -> None:
+        self._transport.tick(now)
+
+    def look(self) -> None:
+        self._transport.look()
+
+    def crossing(self) -> float:
+        """Seconds until all that was sent has crossed the modelled link."""
+        return self._delay.crossing()
 
     def close(self) -> None:
         self._delay.close()
@@ -230,6 +239,8 @@ class Held:
         self._queue: collections.deque[tuple[int, Any]] = collections.deque()
 
     def keep(self, seq: int, item: Any) -> None:
+        """Hold back a message that was sent ahead of its time; seq: its number. ProtocolError when
+        more are held back than were to be."""
         self.next = False
         if len(self._queue) >= self._most:
             raise ProtocolError(f"more than {self._most} messages that are to be held back")

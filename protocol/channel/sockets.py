@@ -81,6 +81,7 @@ class Reader:
             self._reading = False
 
     def close(self) -> None:
+        """Read no more. The socket stays open."""
         if not self._closed:
             self._closed = True
             self._loop.remove_reader(self._fd)

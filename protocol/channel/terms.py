@@ -100,9 +100,12 @@ class Transport(Protocol):
         """Take one message. False: not possible now; `Connection.writable` will be called when it
         may be."""
 
-    def tick(self, now: float) -> None: ...
+    def tick(self, now: float) -> None:
+        """The time is `now` (seconds, of `monotonic`): do what is due. Called by the connection
+        every `connection.TICK` seconds."""
 
     def look(self) -> None:
         """Deliver what has arrived, now. Called after every `transmit` not caused by a delivery."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Release what moves the frames. Nothing is transmitted or delivered any more."""

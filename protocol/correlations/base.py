@@ -25,10 +25,13 @@ class Field:
 
     @property
     def full_shape(self) -> Shape:
+        """The shape of its words: `shape`, and an axis of limbs behind it where there are
+        several."""
         return self.shape + ring(self.limbs).tail
 
     @property
     def words(self) -> int:
+        """Its 64-bit words."""
         return math.prod(self.full_shape)
 
 

@@ -79,10 +79,12 @@ class Digits(Correlation):
 
     @property
     def bits(self) -> int:
+        """k: the bits of the mask that is cut into digits, its top bit among them."""
         return self.a.bits - self.a.shift
 
     @property
     def widths(self) -> tuple[int, ...]:
+        """Bits of each of the `count` digits, the lowest first; k − 1 in all."""
         return widths(self.bits, self.count)
 
     @property
@@ -184,6 +186,7 @@ class Bit(Correlation):
         return [bit_numbers(masks[0], self.limbs) * ring(self.limbs).constant(1)]
 
     def consume(self, party: int, beta: Words, s: Words) -> Words:
+        """A party's share of b = β ⊕ s, as a number: [s] where β is 0, [1 − s] where it is 1."""
         r = ring(self.limbs)
         return np.where(bit_numbers(beta, self.limbs) == 1, r.sub(r.constant(1 - party), s), s)
 
@@ -204,6 +207,7 @@ class Gate(Correlation):
 
     @property
     def truncate(self) -> Truncate | None:
+        """The correlation by which y is read at the lower scale; None where it is not shifted."""
         return Truncate(self.a, self.shift, self.limbs) if self.shift else None
 
     @property

@@ -66,9 +66,12 @@ class Checker:
         return elements
 
     def limbs(self, limbs: int, least: int = 1) -> None:
+        """Unfit unless `limbs` are from `least` to LIMBS."""
         self.between(limbs, least, LIMBS, "limbs")
 
     def between(self, value: int, least: int, most: int, what: str) -> None:
+        """Unfit unless `value` is from `least` to `most`. what: of which there are so many, in
+        words."""
         if not least <= value <= most:
             raise Unfit(f"{value} {what}, where {least} to {most} are possible")
 

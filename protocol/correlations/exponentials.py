@@ -62,6 +62,7 @@ class Exponentials(Correlation):
 
     @property
     def windows(self) -> int:
+        """How many windows of its argument the table has: 2^high."""
         return 1 << self.high
 
     @property

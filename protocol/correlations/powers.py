@@ -107,6 +107,7 @@ class Polynomial:
 
     @cached_property
     def table(self) -> Words:
+        """The coefficients as ring elements."""
         return ring(self.powers.limbs).encode(list(self.coefficients))
 
     def consume(self, party: int, c: Words, dealt: Words) -> Words:

@@ -37,6 +37,7 @@ class Product(Correlation):
 
     @property
     def shape(self) -> Shape:
+        """The shape of the product, by NumPy's rules."""
         if self.bilinear == "mul":
             return np.broadcast_shapes(self.a.shape, self.b.shape)
         lead = np.broadcast_shapes(self.a.shape[:-2], self.b.shape[:-2])

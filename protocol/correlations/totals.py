@@ -66,10 +66,12 @@ class Totals(Correlation):
 
     @property
     def digits(self) -> int:
+        """n: the digits that are left to be joined."""
         return (len(self.bits) + 1) // 2
 
     @property
     def truncate(self) -> Truncate | None:
+        """The correlation by which y is read at the lower scale; None without a shift."""
         return Truncate(self.y[0], self.shift, self.limbs) if self.shift else None
 
     @property

@@ -96,6 +96,7 @@ class Series:
 
     @cached_property
     def terms(self) -> I64:
+        """The coefficients of cosine and sine at UNIT fraction bits: (harmonics, 2)."""
         pairs = zip(self.cosines, self.sines, strict=True)
         return np.array([[round(c * 2**UNIT) for c in pair] for pair in pairs], np.int64)
 

@@ -65,6 +65,8 @@ class PublicArray(Struct, frozen=True):
 
     @classmethod
     def of(cls, array: Any) -> PublicArray:
+        """From a NumPy array of whole numbers, truth values or floats. ±∞ become
+        ±LARGEST, NaN 0."""
         kind: Any = {"i": "int64", "u": "int64", "b": "bool", "f": "float64"}[array.dtype.kind]
         finite = (
             np.nan_to_num(np.asarray(array, DTYPES[kind]), posinf=LARGEST, neginf=-LARGEST)
@@ -75,6 +77,7 @@ class PublicArray(Struct, frozen=True):
 
     @property
     def array(self) -> Any:
+        """The NumPy array."""
         return np.array(self.values, DTYPES[self.dtype]).reshape(self.shape)
 
 
@@ -115,6 +118,7 @@ class Architecture(Struct, frozen=True):
 
     @property
     def digest(self) -> str:
+        """BLAKE2b of the canonical text, 16 bytes in hexadecimal: equal for equal architectures."""
         return hashlib.blake2b(self.text, digest_size=16).hexdigest()
 
 

@@ -39,6 +39,8 @@ def mul(a: Value, b: Value) -> Value:
 
 @operator("Div", since=7)
 def div(a: Value, b: Value) -> Value:
+    """Of whole numbers, rounded towards 0, as ONNX's. By a secret divisor that may be negative,
+    with a comparison for its sign."""
     if (
         not isinstance(a, Secret)
         and not isinstance(b, Secret)
@@ -89,6 +91,7 @@ def sign(x: Value) -> Value:
 
 @operator("Pow", since=7, public=(1,))
 def power(x: Value, exponent: Any) -> Value:
+    """Public exponents alone: ½, −½, −1 and whole numbers."""
     match single(exponent):
         case 0.5:
             return sqrt(x)
@@ -127,11 +130,13 @@ def equal(a: Value, b: Value) -> Value:
 
 @operator("Not")
 def negated(x: Value) -> Value:
+    """Of outcomes of comparisons: 1 − x. No round."""
     return 1.0 - x if isinstance(x, Secret) else np.logical_not(x)
 
 
 @operator("And", since=7)
 def both(a: Value, b: Value) -> Value:
+    """Of outcomes of comparisons: their product."""
     return a * b
 
 
@@ -217,6 +222,7 @@ def hard_swish(x: Value) -> Value:
 
 @operator("Clip", since=11, public=(1, 2))
 def clip(x: Value, low: Any = None, high: Any = None, /) -> Value:
+    """Limits that the range of x keeps by itself cost nothing."""
     least, most = (None if each is None else single(each) for each in (low, high))
     least = None if least is not None and least <= interval(secret(x))[0] else least
     most = None if most is not None and most >= interval(secret(x))[1] else most
@@ -261,6 +267,8 @@ def erf(x: Value) -> Value:
 
 @operator("Exp", since=6)
 def exp(x: Value) -> Value:
+    """Of what is known to stay below 16. What is more than 56 below the end of its range is taken
+    for that."""
     tensor = secret(x)
     low, high = interval(tensor)
     if not high <= 16.0:
@@ -273,6 +281,8 @@ def exp(x: Value) -> Value:
 
 @operator("Softmax", since=13)
 def softmax(x: Value, *, axis: int = -1) -> Value:
+    """Of more than 64 classes whose scores may be further than 48 apart, what is more than 24 below
+    the largest score is taken for that."""
     return ops.softmax(_near(secret(x), axis), axis)
 
 
@@ -332,6 +342,8 @@ def layer_normalization(
     epsilon: float = 1e-5,
     stash_type: int = 1,
 ) -> Value:
+    """Where the range of x is wide, its distances from the mean are scaled down before they are
+    squared, and epsilon with them, to LEAST_EPS at least."""
     tensor = secret(x)
     along = tuple(range(axis % tensor.ndim, tensor.ndim))
     out = _standardised(tensor, along, epsilon) * scale

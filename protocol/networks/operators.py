@@ -1,8 +1,10 @@
 """The closed table of operators: what each does with secret tensors, in the words of ONNX.
 
-An operator is a function of its operands, and of its attributes as keywords: an attribute that it
-does not have is refused by its signature. Operands are secret tensors or public arrays. Where all
-are public (shapes that are computed with), NumPy computes.
+An operator is a function of its operands, and of its attributes as keywords: it computes what
+ONNX's operator of that name does (https://onnx.ai/onnx/operators/). Only what it does otherwise, or
+does not offer, has a docstring. An attribute that it does not have is refused by its signature.
+Operands are secret tensors or public arrays. Where all are public (shapes that are computed with),
+NumPy computes.
 
 `since`: from which version of the operator in ONNX on it takes operands and attributes as it does
     here. `public`: operands that must not be secret.

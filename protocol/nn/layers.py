@@ -153,26 +153,36 @@ class Activation(Layer):
 
 @dataclass(eq=False)
 class ReLU(Activation):
+    """`ops.relu` of every entry: max(x, 0)."""
+
     function = staticmethod(ops.relu)
 
 
 @dataclass(eq=False)
 class GELU(Activation):
+    """`ops.gelu` of every entry: x · Φ(x)."""
+
     function = staticmethod(ops.gelu)
 
 
 @dataclass(eq=False)
 class SiLU(Activation):
+    """`ops.silu` of every entry: x · sigmoid(x)."""
+
     function = staticmethod(ops.silu)
 
 
 @dataclass(eq=False)
 class Tanh(Activation):
+    """`ops.tanh` of every entry."""
+
     function = staticmethod(ops.tanh)
 
 
 @dataclass(eq=False)
 class Sigmoid(Activation):
+    """`ops.sigmoid` of every entry, in its accurate form."""
+
     function = staticmethod(partial(ops.sigmoid, method="accurate"))
 
 

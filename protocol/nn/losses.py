@@ -33,6 +33,9 @@ ROUNDED = 2.0**-4  # by how much labels that are computed may be known to leave 
 
 
 class Loss(Protocol):
+    """A loss: from the scores z of a network and the targets y to a secret number, whose gradient
+    trains it."""
+
     def __call__(self, z: Secret, y: Any) -> Secret: ...
 
 

@@ -121,6 +121,7 @@ class LayerNorm(_Norm):
 
     @property
     def own(self) -> Shape:
+        """The shape that is normalised, as a tuple: the last axes of the input."""
         shape = self.normalized_shape
         return tuple(shape) if isinstance(shape, Sequence) else (shape,)
 

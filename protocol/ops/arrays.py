@@ -47,26 +47,31 @@ SENTENCES.update((np.floor_divide, np.remainder))
 
 @offers(np.negative)
 def negative(x: Secret) -> Secret:
+    """As np.negative. No round."""
     return -x
 
 
 @offers(np.positive)
 def positive(x: Secret) -> Secret:
+    """As np.positive. The tensor itself."""
     return x
 
 
 @offers(np.square)
 def square(x: Secret) -> Secret:
+    """As np.square. One round."""
     return x * x
 
 
 @offers(np.sum)
 def sum(a: Secret, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Secret:
+    """As np.sum. No round."""
     return _secret("sum", a).sum(axis, keepdims)
 
 
 @offers(np.mean)
 def mean(a: Secret, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Secret:
+    """As np.mean. No round."""
     return _secret("mean", a).mean(axis, keepdims)
 
 
@@ -88,56 +93,67 @@ def std(
 
 @offers(np.cumsum)
 def cumsum(a: Secret, axis: int | None = None) -> Secret:
+    """As np.cumsum. No round."""
     return _secret("cumsum", a).cumsum(axis)
 
 
 @offers(np.shape)
 def shape(a: Secret) -> Shape:
+    """As np.shape. It is public."""
     return _secret("shape", a).shape
 
 
 @offers(np.ndim)
 def ndim(a: Secret) -> int:
+    """As np.ndim. It is public."""
     return _secret("ndim", a).ndim
 
 
 @offers(np.size)
 def size(a: Secret, axis: int | None = None) -> int:
+    """As np.size. It is public."""
     return a.size if axis is None else a.shape[axis_of(a, axis)]
 
 
 @offers(np.transpose)
 def transpose(a: Secret, axes: Sequence[int] | None = None) -> Secret:
+    """As np.transpose. A view."""
     return a.transpose() if axes is None else a.transpose(*axes)
 
 
 @offers(np.reshape)
 def reshape(a: Secret, shape: int | Sequence[int]) -> Secret:
+    """As np.reshape. A view."""
     return a.reshape(shape)
 
 
 @offers(np.broadcast_to)
 def broadcast_to(array: Secret, shape: Shape) -> Secret:
+    """As np.broadcast_to. A view."""
     return array.broadcast_to(tuple(shape))
 
 
 @offers(np.ravel)
 def ravel(a: Secret) -> Secret:
+    """As np.ravel. A view."""
     return a.ravel()
 
 
 @offers(np.squeeze)
 def squeeze(a: Secret, axis: int | Sequence[int] | None = None) -> Secret:
+    """As np.squeeze. A view."""
     return a.squeeze(axis)
 
 
 @offers(np.swapaxes)
 def swapaxes(a: Secret, axis1: int, axis2: int) -> Secret:
+    """As np.swapaxes. A view."""
     return a.swapaxes(axis1, axis2)
 
 
 @offers(np.moveaxis)
 def moveaxis(a: Secret, source: int | Sequence[int], destination: int | Sequence[int]) -> Secret:
+    """As np.moveaxis. A view."""
     taken, put = listed(source, a.ndim), listed(destination, a.ndim)
     if len(taken) != len(put):
         raise JobError(f"moveaxis of axes {source} to {destination}: as many of both are needed")
@@ -157,6 +173,7 @@ def expand_dims(a: Secret, axis: int | Sequence[int]) -> Secret:
 
 @offers(np.flip)
 def flip(m: Secret, axis: int | Sequence[int] | None = None) -> Secret:
+    """As np.flip. A view."""
     turned = axes_of(axis, m.ndim)
     return m[tuple(slice(None, None, -1 if n in turned else 1) for n in range(m.ndim))]
 
@@ -180,6 +197,7 @@ def concatenate(parts: Sequence[Any], axis: int | None = 0) -> Secret:
 
 @offers(np.stack)
 def stack(arrays: Sequence[Secret], axis: int = 0) -> Secret:
+    """As np.stack. Some tensors may be public arrays. No round."""
     return concatenate(
         [
             (expand_dims if isinstance(each, Secret) else np.expand_dims)(each, axis)
@@ -191,16 +209,19 @@ def stack(arrays: Sequence[Secret], axis: int = 0) -> Secret:
 
 @offers(np.vstack)
 def vstack(tup: Sequence[Secret]) -> Secret:
+    """As np.vstack. Some tensors may be public arrays. No round."""
     parts = [each if isinstance(each, Secret) else public(each) for each in tup]
     return concatenate([each if each.ndim > 1 else each.reshape(1, -1) for each in parts], 0)
 
 
 @offers(np.hstack)
 def hstack(tup: Sequence[Secret]) -> Secret:
+    """As np.hstack. Some tensors may be public arrays. No round."""
     return concatenate(tup, 0 if all(np.ndim(each) == 1 for each in tup) else 1)
 
 
 def axis_of(a: Secret, axis: int) -> int:
+    """One axis of a, counted from 0; JobError where there is none."""
     (at,) = axes_of((axis,), a.ndim)
     return at
 

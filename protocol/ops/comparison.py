@@ -144,6 +144,7 @@ class Mux(Secure):
         return sizes.scales[y] - self.shift(sizes, y)
 
     def shift(self, sizes: Sizes, y: Node) -> int:
+        """Bits by which y is shifted down to be read; 0 where it is read whole."""
         return 0 if self.whole else sizes.operand_shift(y)
 
     def demand(self, demands: Demands, node: Node, bits: int) -> None:
@@ -235,6 +236,7 @@ def tested(node: Node) -> tuple[Node, tuple[View, ...]]:
 
 
 def is_bit(node: Node) -> bool:
+    """Whether all entries of a node are 0 or 1 because a comparison made them."""
     return isinstance(tested(node)[0].op, Test)
 
 

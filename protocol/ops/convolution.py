@@ -263,6 +263,9 @@ class Places:
     def of(
         cls, x: Secret, size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
     ) -> Places:
+        """The places of windows over x (batch, channels, height, width), from the arguments of a
+        pooling: one number, or one for each axis. ceil_mode: with a last window that ends beyond
+        the padding. JobError where they do not fit."""
         lengths, sizes, apart = (
             x.shape[2:],
             by_axis("size", size, 2),
@@ -275,6 +278,7 @@ class Places:
         return cls(sizes, steps, apart, wider, more)
 
     def windows(self, x: Any) -> Any:
+        """Every window of x, as `windows.windows` has them."""
         return windows(x, self.size, self.stride, self.around, self.dilation)
 
     def held(self, name: str, x: Secret, padding: bool) -> Any:
@@ -303,6 +307,7 @@ def global_avg_pool2d(x: Secret, keepdims: bool = False) -> Secret:
 
 
 def pictures(name: str, x: Any) -> None:
+    """JobError unless x is a secret tensor (batch, channels, height, width). name: the caller's."""
     if not isinstance(x, Secret):
         raise JobError(
             f"{name} takes a secret tensor, not {type(x).__name__}; use NumPy for what is public"
@@ -311,6 +316,7 @@ def pictures(name: str, x: Any) -> None:
 
 
 def sequences(name: str, x: Any) -> None:
+    """JobError unless x is a secret tensor (batch, channels, length). name: the caller's."""
     if not isinstance(x, Secret):
         raise JobError(
             f"{name} takes a secret tensor, not {type(x).__name__}; use NumPy for what is public"

@@ -60,6 +60,7 @@ class Exp(Secure):
 
     @property
     def reach(self) -> float:
+        """How far below 0 the table of windows reaches."""
         return 8.0 * ((1 << self.high) - 1)
 
     def shape(self, *shapes: Shape) -> Shape:

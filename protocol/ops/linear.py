@@ -12,13 +12,15 @@ from ..graph import Array
 from ..lowering import Lowering, Secure
 from ..nodes import Node
 from ..program import Share
-from ..ranges import Interval, Spread
+from ..ranges import Interval, Spread, times
 from ..ring import ring
 from ..sizing import Demands, Sizes
 from ..views import Shape
 
 
 def broadcast(name: str, *shapes: Shape) -> Shape:
+    """The shape that shapes broadcast to, by the rules of NumPy. JobError where they do not. name:
+    the operation, for that."""
     try:
         return np.broadcast_shapes(*shapes)
     except ValueError:
@@ -109,10 +111,6 @@ class Negate(Linear):
         return lowering.as_share(
             lowering.call(ring(limbs).neg, x), node.shape, x.scale, x.bits, limbs
         )
-
-
-def times(a: float, b: float) -> float:
-    return 0.0 if b == 0.0 or a == 0.0 else a * b
 
 
 def total_bounds(interval: Interval, count: int) -> Interval:

@@ -81,6 +81,8 @@ class Fourier(Secure):
         return weighted(operands[0]._apply(self.derivative()), g)
 
     def derivative(self) -> Fourier:
+        """The derivative of the series, term by term: a series of the same frequencies, so that it
+        uses the same waves."""
         odd = np.arange(1, 2 * len(self.sines), 2) * (2 * pi / 2**PERIOD_BITS)
         cosines, sines = np.multiply(odd, self.sines), -np.multiply(odd, self.cosines)
         reach = float(np.hypot(cosines, sines).sum())

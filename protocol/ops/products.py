@@ -16,12 +16,12 @@ from ..graph import Array, Phase
 from ..lowering import Lowering, Secure
 from ..nodes import Node, Tensor, whole
 from ..program import Share, Value
-from ..ranges import Interval, Spread
+from ..ranges import Interval, Spread, times
 from ..ring import limbs_for
 from ..sizing import Demands, Sizes
 from ..views import Shape
 from .cotangents import weighted
-from .linear import Add, Negate, broadcast, times, total_bounds
+from .linear import Add, Negate, broadcast, total_bounds
 from .public import AddPublic, MultiplyPublic
 
 # dealt ring elements up to which a product is fused rather than given a round
@@ -34,6 +34,7 @@ FUSED_LEAVES = 16  # as many as `Monomials` has
 
 
 def product_bounds(x: Interval, y: Interval) -> Interval:
+    """The interval of x·y for x and y in two intervals."""
     corners = [times(a, b) for a in x for b in y]
     return (min(corners), max(corners))
 
@@ -173,17 +174,22 @@ class Fusion:
 
     @property
     def operands(self) -> tuple[Node, ...]:
+        """The nodes whose openings the fused product uses: the left matrix, if there is one, and
+        the leaves of its monomials."""
         return self.leaves if self.left is None else (self.left, *self.leaves)
 
     def degree_scale(self, sizes: Sizes, m: Exponents) -> int:
+        """Fraction bits of the monomial with exponents m."""
         return sum(
             power * sizes.operand_scale(leaf) for power, leaf in zip(m, self.leaves, strict=True)
         )
 
     def inner_scale(self, sizes: Sizes) -> int:
+        """Fraction bits of the polynomial: those of its finest term, coefficient included."""
         return max(self.degree_scale(sizes, m) + bits for m, (_, bits) in self.terms.items())
 
     def scale(self, sizes: Sizes) -> int:
+        """Fraction bits of the fused product."""
         return self.inner_scale(sizes) + (sizes.operand_scale(self.left) if self.left else 0)
 
     def emit(self, lowering: Lowering, limbs: int) -> tuple[Value, int]:

@@ -19,12 +19,12 @@ from ..graph import Array
 from ..lowering import Lowering, Secure
 from ..nodes import Node, Tensor
 from ..program import Share
-from ..ranges import Interval, Spread
+from ..ranges import Interval, Spread, times
 from ..ring import ring
 from ..sizing import Sizes
 from ..views import Shape
 from .cotangents import sole
-from .linear import Aligned, Linear, broadcast, times
+from .linear import Aligned, Linear, broadcast
 
 LARGEST = 2.0**80  # of public constants
 

@@ -42,16 +42,18 @@ def call(function: Any, arguments: tuple[Any, ...], options: Mapping[str, Any]) 
 
 
 def along(function: Any) -> Callable[..., Any]:
-    """A method, with axes, that is a function of NumPy's too."""
+    """The method of a secret tensor that is NumPy's `function` along axes."""
 
     def method(self: Any, axis: Any = None, keepdims: bool = False, **options: Any) -> Any:
         return call(function, (self, axis), {"keepdims": keepdims} | options)
 
+    method.__name__ = function.__name__
+    method.__doc__ = f"As np.{function.__name__}: along `axis`; None: of all entries."
     return method
 
 
 def pairing(function: Any) -> Callable[[Any, Any], Any]:
-    """A method, with another operand, that is a function of NumPy's too."""
+    """The method of a secret tensor that is NumPy's `function` of it and another operand."""
 
     def method(self: Any, other: Any) -> Any:
         return call(function, (self, other), {})
@@ -60,7 +62,7 @@ def pairing(function: Any) -> Callable[[Any, Any], Any]:
 
 
 def refusing(text: str) -> Callable[..., NoReturn]:
-    """A method that ends in this sentence."""
+    """A method that raises a JobError of this sentence, with the tensor as its subject."""
 
     def refuse(self: Any, *_: Any, **__: Any) -> NoReturn:
         raise JobError(f"{self!r} {text}")

@@ -27,6 +27,7 @@ class Within(Structure):
 
     @property
     def interval(self) -> Interval:
+        """(low, high)."""
         return (self.low, self.high)
 
     def bounds(self, *uses: Node) -> Interval:

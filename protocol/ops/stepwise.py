@@ -158,6 +158,7 @@ class Stepwise:
 
     @property
     def shape(self) -> Shape:
+        """The shape of the array of one step."""
         return self._rows.shape[1:]
 
     def _with(self, other: Any, function: Callable[[Any, Any], Any]) -> Stepwise:

@@ -12,10 +12,10 @@ from ..graph import Array
 from ..lowering import Lowering
 from ..nodes import Node, Tensor
 from ..program import Share
-from ..ranges import Interval, Spread
+from ..ranges import Interval, Spread, times
 from ..ring import Words, ring
 from ..views import Broadcast, Shape
-from .linear import Linear, times, total_bounds
+from .linear import Linear, total_bounds
 from .structure import seen
 
 

@@ -44,6 +44,7 @@ class Secret(Opaque):
 
     @property
     def shape(self) -> Shape:
+        """The lengths of its axes, which are public."""
         return self._node.shape
 
     def __len__(self) -> int:
@@ -54,14 +55,17 @@ class Secret(Opaque):
 
     @property
     def ndim(self) -> int:
+        """How many axes it has."""
         return len(self.shape)
 
     @property
     def size(self) -> int:
+        """How many entries it has."""
         return self._node.size
 
     @property
     def T(self) -> Secret:
+        """The tensor with its axes in reverse order; a view."""
         return self.transpose()
 
     def _apply(self, op: Op, *others: Secret) -> Secret:
@@ -197,12 +201,16 @@ class Secret(Opaque):
         return self._apply(Structure(structural.index(self.shape, key)))
 
     def transpose(self, *axes: Any) -> Secret:
+        """The tensor with its axes in the order given, as NumPy has it; reversed where none is. A
+        view."""
         order = axes[0] if len(axes) == 1 and not isinstance(axes[0], (int, np.integer)) else axes
         found = None if order is None or order == () else whole_numbers("transpose", order)
         same = found is not None and found == tuple(range(self.ndim))
         return self if same else self._apply(Structure(structural.transpose(self.shape, found)))
 
     def reshape(self, *shape: Any) -> Secret:
+        """The entries in another shape, as NumPy has it; -1 stands for the length that remains. A
+        view. JobError where it does not hold as many entries."""
         new = shape[0] if len(shape) == 1 and not isinstance(shape[0], (int, np.integer)) else shape
         lengths = whole_numbers("reshape", new)
         return (
@@ -212,6 +220,8 @@ class Secret(Opaque):
         )
 
     def broadcast_to(self, shape: Shape) -> Secret:
+        """The tensor repeated to a shape, by the rules of NumPy; a view. JobError where it does not
+        broadcast to that."""
         if _broadcast(self.shape, shape) != shape:
             raise JobError(f"cannot broadcast {self.shape} to {shape}")
         return self._apply(Structure(views.Broadcast(shape)))
@@ -239,9 +249,12 @@ class Secret(Opaque):
         )
 
     def sum(self, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Secret:
+        """The sum along `axis`, one or several; None: of all entries. No round."""
         return self._apply(Sum(axes_of(axis, self.ndim), keepdims))
 
     def mean(self, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Secret:
+        """The mean along `axis`, one or several; None: of all entries. No round. JobError of
+        none."""
         count = math.prod(self.shape[n] for n in axes_of(axis, self.ndim))
         if count == 0:
             raise JobError(f"the mean of no elements (shape {self.shape}, axis {axis})")
@@ -277,6 +290,7 @@ class Secret(Opaque):
     prod, any, all = map(spelling.along, (np.prod, np.any, np.all))
 
     def ravel(self) -> Secret:
+        """The entries in one axis, in C order; a view."""
         return self.reshape(-1) if self.size else self.reshape(0)
 
     flatten = ravel
@@ -292,12 +306,14 @@ class Secret(Opaque):
         return self.reshape(tuple(length for n, length in enumerate(self.shape) if n not in gone))
 
     def swapaxes(self, axis1: int, axis2: int) -> Secret:
+        """The tensor with two axes exchanged; a view."""
         order = list(range(self.ndim))
         (a,), (b,) = axes_of(axis1, self.ndim), axes_of(axis2, self.ndim)
         order[a], order[b] = b, a
         return self.transpose(*order)
 
     def dot(self, other: Any) -> Secret:
+        """As np.dot: the product of matrices and vectors. One round."""
         found: Secret = spelling.call(np.dot, (self, other), {})
         return found
 
@@ -309,6 +325,7 @@ class Secret(Opaque):
         return x._apply(CumSum(at))
 
     def copy(self) -> Secret:
+        """The tensor itself: none is ever changed in place."""
         return self
 
     def __array_ufunc__(self, function: Any, method: str, *inputs: Any, **options: Any) -> Any:

@@ -22,6 +22,7 @@ class Measure:
 
     @property
     def asked(self) -> str:
+        """Its name in Prometheus: that of a counter ends in _total."""
         return f"{self.name}_total" if self.counter else self.name
 
 

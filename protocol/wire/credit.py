@@ -27,10 +27,12 @@ class Credit:
 
     @property
     def chunks(self) -> int:
+        """Chunks that may still be sent."""
         return self.chunks_granted - self.chunks_spent
 
     @property
     def bytes(self) -> int:
+        """Bytes that may still be sent."""
         return self.bytes_granted - self.bytes_spent
 
     def allows(self, size: int) -> bool:
