@@ -26,13 +26,14 @@ from .schedule import Phase as Phase
 from .schedule import PhaseSchedule
 
 Checked = Callable[[int, dict[str, Array]], tuple[bool, bool]]
-"""Called after every CHECK with the number of steps done and what it revealed, by name. Returns
-(end, best): whether the steps end here, and whether the finish is to have the variables of now."""
+"""Called after every CHECK with the number of steps done and the tensors it revealed, by name.
+Returns (end, best): whether no more steps are run, and whether FINISH is to use the variables as
+they are now. It uses those of the last check that said so; if none did, those of the last step."""
 
 
 class Terms(NamedTuple):
-    """In which phase a tensor is revealed, and to which parties: 0 Alice, 1 Bob; None: those that
-    the option --reveal names."""
+    """When and to whom a tensor is revealed. phase: CHECK or FINISH. to: the parties that learn it,
+    0 Alice, 1 Bob; None: those that the option --reveal names; (): nobody, it stays shared."""
 
     phase: Phase = Phase.FINISH
     to: tuple[int, ...] | None = None
@@ -43,7 +44,7 @@ class Terms(NamedTuple):
 
     @property
     def kept(self) -> bool:
-        """Whether nobody learns it: each party keeps its share."""
+        """Whether nobody learns the tensor, and each party keeps its share of it."""
         return self.to == ()
 
 
@@ -60,38 +61,38 @@ class BackwardRule:
 
 
 class Graph:
-    """All nodes of a job in topological order, with what leaves them."""
+    """All nodes of a job in topological order, its carried variables, and what it reveals."""
 
     def __init__(self) -> None:
         self.nodes: list[Node] = []
-        self.phase, self.outside = Phase.SETUP, ""  # the line that has it made
-        # steps that there are to be, and those of earlier runs, which they follow
+        # the phase that is being traced, and the line outside this package that has it traced
+        self.phase, self.outside = Phase.SETUP, ""
+        # the steps of the run, and those of earlier runs that it goes on from
         self.iterations, self.begun = 1, 0
         self.initial: dict[str, Node] = {}  # carried variable → its value when the steps begin
         self.updated: dict[str, Node] = {}  # … → its value when a step ends
         self.revealed: dict[str, Node] = {}
-        # of what is revealed otherwise than at the end, to whom --reveal names
-        self.terms: dict[str, Terms] = {}
-        # what selections choose from: one number each, for all who use it
+        self.terms: dict[str, Terms] = {}  # of `revealed`, where they are not those of `Terms()`
+        # nodes that selections choose from (`ops.selection`): rounded once, for all of their users
         self.settled: set[Node] = set()
-        self.assumptions: list[str] = []  # what the job says of its values, in words
-        self.row_sums: dict[str, float] = {}  # by input, what its owner checks rows to add up to
-        self.rules: dict[Node, BackwardRule] = {}  # nodes whose gradient is known as a whole
-        self._place = ""
+        self.assumptions: list[str] = []  # sentences in which the job states what it assumes
+        self.row_sums: dict[str, float] = {}  # by input: the sum that its owner checks each row for
+        self.rules: dict[Node, BackwardRule] = {}  # nodes whose own operations' rules are not used
+        self._place = ""  # the part of a model that is being traced
         self._applied: dict[tuple[Op, tuple[Node, ...]], Node] = {}
-        # carried variable, or "reveal " and a label → where it was assigned last
+        # carried variable, or "reveal " and a label → where the job assigned it last
         self.origins: dict[str, Origin] = {}
 
     def apply(self, op: Op, *inputs: Node) -> Node:
-        """The node of op(inputs): an equal one if the graph has it, else a new one. JobError where
-        the operands' shapes do not fit."""
+        """The node of op(inputs): the one that the graph has of equal operation and operands, else
+        a new one. JobError where the operands' shapes do not fit."""
         key = (op, inputs)
         if key not in self._applied:
             self._applied[key] = self.add(op, *inputs)
         return self._applied[key]
 
     def add(self, op: Op, *inputs: Node, interval: Interval | None = None) -> Node:
-        """A new node of op(inputs), even if the graph has an equal one. interval: in place of
+        """A new node of op(inputs), even if the graph has an equal one. interval: used instead of
         `op.bounds`. JobError as for `apply`."""
         phase = max((node.phase for node in inputs), default=Phase.SETUP)
         if op.late or (op.view is not None and op.view.varies):
@@ -124,14 +125,14 @@ class Graph:
         return node
 
     def here(self) -> Origin:
-        """The phase and the line of the job that are being traced; no line where the code that
-        runs is a base class's own, not the job's."""
+        """The phase, the line of the job and the part of a model that are being traced. No line
+        where no code of the job's own is running, but its base class's."""
         line = caller()
         return Origin(self.phase, "" if line == self.outside else line, self._place)
 
     @contextmanager
     def placed(self, name: str) -> Iterator[None]:
-        """Operations that are made meanwhile are of this part of a model."""
+        """While the context lasts, new nodes are noted as of the part `name` of a model."""
         before, self._place = self._place, name
         try:
             yield
@@ -139,13 +140,13 @@ class Graph:
             self._place = before
 
     def assume(self, text: str) -> None:
-        """Note an assumption about values, as a sentence for the plan; once each."""
+        """Add a sentence to `assumptions`, which the plan shows; the same sentence once."""
         if text not in self.assumptions:
             self.assumptions.append(text)
 
     def live(self) -> set[Node]:
-        """The nodes on which something revealed depends, through carried variables too; the others
-        need not be computed."""
+        """The nodes that something revealed depends on, directly or through carried variables. No
+        other node need be computed."""
         ends = {label: (self.initial[label], node) for label, node in self.updated.items()}
         found: set[Node] = set()
         waiting = list(self.revealed.values())
@@ -158,7 +159,7 @@ class Graph:
         return found
 
     def uses(self) -> dict[Node, list[Node]]:
-        """The nodes that have each node as an operand, in topological order."""
+        """By node, the nodes that have it as an operand, in topological order."""
         found: dict[Node, list[Node]] = {}
         for node in self.nodes:
             for use in node.inputs:
@@ -168,11 +169,12 @@ class Graph:
     def truncated(
         self, cuts: Mapping[Node, Op], apart: Callable[[Node, Node], bool] | None = None
     ) -> tuple[Graph, dict[Node, Node]]:
-        """A copy of the live nodes in which the operation cuts[node] is applied to `node`, and its
-        result replaces `node` as an operand; except for users for which apart(node, user) is true.
+        """A copy of the live nodes with truncations. For each node of `cuts`, the operation
+        cuts[node] is applied to it, and all users read the result in its place; except users for
+        which apart(node, user) is true.
 
-        Returns (copy, origin): origin[n] is the node of this graph that node n of the copy stands
-        for.
+        Returns (copy, origin): origin[n] is the node of this graph whose value node n of the copy
+        has, truncated or not.
         """
         new, twin, origin, plain = (
             Graph(),
@@ -219,7 +221,7 @@ class Graph:
         return new
 
     def keep(self, nodes: Iterable[Node]) -> None:
-        """Replace the list of nodes by these, which are in topological order."""
+        """Replace the graph's nodes by `nodes`, which are in topological order."""
         self.nodes = list(nodes)
         self._number()
 
@@ -247,11 +249,13 @@ class Graph:
         checked: Checked | None = None,
         watched: Callable[[Node, dict[Node, Array]], None] = lambda node, values: None,
     ) -> dict[str, Array]:
-        """The float64 twin: run the graph with NumPy, in the clear, and return what it reveals at
-        the end, by name.
+        """The float64 twin: run the graph in the clear, with NumPy, and return what FINISH reveals,
+        by name.
 
         inputs: arrays by label. every: steps between checks, after each of which `checked` is
-        called; 0, or no `checked`: no checks. watched: is called of every value that there is.
+        called; 0, or no `checked`: no checks. watched(node, values): is called when a node has been
+        computed, with the values of all nodes so far. OutOfRangeError where an argument of a
+        function lies beyond where that is fitted.
         """
         values: dict[Node, Array] = {}
 

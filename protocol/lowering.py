@@ -1,13 +1,14 @@
-"""From a graph of secret tensors to rounds: what is opened when, what must be dealt, and the code
-in between.
+"""From a graph of secret tensors to rounds: what is opened in which message, what is dealt, and the
+local code between the messages.
 
-Scales and widths have been decided (`sizing.size`) when this begins. *Emission* runs forward and
-schedules as early as possible: a value that depends on n openings of its phase has level n, and
-everything of one level that must be opened travels in the same message.
+Scales and widths have been decided by `solver.size`. *Emission* goes through the nodes in
+topological order and schedules each as early as possible: a value for which n openings must come
+one after the other, in its phase, has level n; all that is opened at one level is sent in one
+message.
 
-Operations know nothing of registers and levels; they ask `Lowering` for shares, openings,
-correlations and calls. The emitted code does not depend on secrets, only on shapes and on which
-party runs it; the plan depends on neither.
+Operations know nothing of registers and levels: they ask `Lowering` for shares, openings,
+correlations and calls. The emitted code depends on shapes and on which party runs it, never on
+secrets; the dealer's part of the plan is the same for both parties.
 """
 
 from __future__ import annotations
@@ -31,9 +32,9 @@ from .views import Rows, View
 class Secure(Sized):
     """An operation with a protocol: how two parties compute it on shares.
 
-    A function of one tensor reads it at `argument_bits`, at most, the job's fraction bits where it
-    is None, and is no more exact than with `finest` of them. One that is fitted is off by up to
-    `missed` from what it is called after, even if nothing were rounded.
+    argument_bits: of a function of one tensor, the most fraction bits at which it reads that; None:
+    the job's. finest: the fraction bits beyond which its result gets no more exact. missed: by how
+    much a fitted function is off from the one it is named after, apart from roundings.
     """
 
     argument_bits: int | None = None
@@ -47,9 +48,9 @@ class Secure(Sized):
 
 
 class Joins(NamedTuple):
-    """The largest tensors, in elements, that are compared in three rounds, and in two where their
-    bits allow it. Fewer rounds cost more dealt bytes, so it depends on the link; larger tensors
-    take five rounds."""
+    """Up to which size tensors are compared in fewer rounds, for more dealt bytes: up to `three`
+    elements in three rounds, up to `two` in two, where their bits allow that; larger ones in five.
+    What is best depends on the link."""
 
     three: int = 0
     two: int = 0
@@ -66,7 +67,8 @@ class Joins(NamedTuple):
         return " and ".join(two + three)
 
     def rounds(self, size: int) -> int:
-        """Rounds that a comparison of `size` elements may take, with the opening of its operand."""
+        """Rounds that a comparison of `size` elements may take, that of opening its operand
+        included."""
         return 2 if 0 < size <= self.two else 3 if 0 < size <= self.three else 5
 
 
@@ -74,8 +76,10 @@ class Lowering:
     """The lowering of a sized graph to rounds for one party; the constructor does all of it.
 
     party: 0 Alice, 1 Bob. learners: the parties that learn what the job reveals without naming a
-    receiver. joins: see `Joins`. Afterwards `phases` has the code, the openings and the dealt
-    material by phase, `reveals` the register and share by name, `inputs` the shares to begin with.
+    receiver. joins: which comparisons take fewer rounds. Afterwards `phases` has, by phase, the
+    code, the openings and the dealt material; `reveals`, by name, the register that receives a
+    revealed tensor and the share that is sent for it; `inputs`, by label, the shares that the run
+    begins with.
     """
 
     def __init__(
@@ -139,8 +143,8 @@ class Lowering:
         self._state[label] = state
 
     def _reveal(self, label: str, share: Share, phase: Phase, level: int) -> None:
-        """Reveal `share` in the phase's last message, with all other reveals: by then both parties
-        hold everything else that it takes to finish."""
+        """Reveal `share` in the last message of `phase`, at `level`, with all other reveals: when
+        it is sent, both parties have all else that they need to finish."""
         target = self._register()
         bits = min(share.bits, 64 * share.limbs)
         terms = self.sizes.graph.terms.get(label, Terms())
@@ -181,18 +185,18 @@ class Lowering:
         raise TypeError(f"{node!r} has no protocol: its operation is not Secure")
 
     def input(self, label: str, shape: tuple[int, ...], scale: int, bits: int) -> Share:
-        """The share of the input tensor `label` that this party holds when the run begins; bits:
-        of its ring elements."""
+        """This party's share of the input tensor `label`, which it holds when the run begins. bits:
+        the share is of the value modulo 2^bits."""
         limbs = limbs_for(bits)
         self.inputs[label] = Share(self._register(), Phase.SETUP, 0, shape, scale, bits, limbs)
         return self.inputs[label]
 
     def limbs(self, node: Node) -> int:
-        """Limbs of the ring that `node` is needed in."""
+        """64-bit words of a ring element of `node`: enough for the bits that are needed of it."""
         return limbs_for(self.sizes.needs[node])
 
     def _because(self, *registers: int) -> None:
-        """Note what these registers are filled for: the operation in the making."""
+        """Note that these registers are filled for the operation that is being emitted."""
         if self._emitting:
             self.causes |= dict.fromkeys(registers, self._emitting[-1])
 
@@ -203,7 +207,7 @@ class Lowering:
         return self._memo[key]
 
     def warn(self, text: str) -> None:
-        """Add a sentence to the plan's warnings; once each."""
+        """Add a sentence to the plan's warnings; the same sentence once."""
         if text not in self.warnings:
             self.warnings.append(text)
 
@@ -217,8 +221,8 @@ class Lowering:
         return self.as_share(out, share.shape, share.scale, min(share.bits, 64 * limbs), limbs)
 
     def aligned(self, node: Node, scale: int, limbs: int) -> Share:
-        """The share of `node` shifted left to `scale` fraction bits, which are at least its own,
-        modulo 2^(64 · limbs)."""
+        """The share of `node`, modulo 2^(64 · limbs), shifted left so that it has `scale` fraction
+        bits; it has no more to begin with."""
         share = self.narrowed(self.share(node), limbs)
         shift = scale - share.scale
         if shift == 0:
@@ -227,8 +231,8 @@ class Lowering:
         return self.as_share(out, share.shape, scale, min(share.bits + shift, 64 * limbs), limbs)
 
     def lasting(self, share: Share) -> Share:
-        """The same share in a register that keeps its value when the step ends. A carried
-        variable's register does not, since it receives the next value then: it is copied."""
+        """The same share in a register that keeps its value when the step ends: a copy, where it is
+        in the register of a carried variable, which receives its next value then."""
         if share.register not in {state.register for state in self._state.values()}:
             return share
         return replace(share, register=self.call(lambda words: words, share).register)
@@ -236,8 +240,8 @@ class Lowering:
     def as_share(
         self, value: Value, shape: tuple[int, ...], scale: int, bits: int, limbs: int
     ) -> Share:
-        """Shares in the register of `value`, of a tensor of this shape at `scale` fraction bits,
-        right modulo 2^bits."""
+        """The register of `value` as a share of a tensor of this shape, at `scale` fraction bits,
+        known modulo 2^bits."""
         return Share(value.register, value.phase, value.level, shape, scale, bits, limbs)
 
     def call(
@@ -291,8 +295,8 @@ class Lowering:
     def opened(self, node: Node, limbs: int = 0) -> tuple[Value, Mask, int]:
         """The opening c = node + mask, the mask, and the fraction bits of both.
 
-        `Sizes.base` of the node is opened, once for all of its views. limbs: read them modulo
-        2^(64 · limbs); 0: as they were opened.
+        What is opened is `Sizes.base` of the node, once for all of its views. limbs: both are
+        reduced modulo 2^(64 · limbs); 0: they stay as they were opened.
         """
         base, views = self.sizes.base(node)
         share, whole = self.share(base), self._opening(base)
@@ -324,8 +328,9 @@ class Lowering:
         return opening
 
     def operand(self, node: Node, limbs: int, whole: bool = False) -> Operand:
-        """`node`, opened, as the operand of a product: opening and mask, both shifted down to
-        `Sizes.operand_scale`, or not if `whole`, and brought to the ring of `limbs` limbs."""
+        """The opening, this party's share of the mask and the mask of `node`, as a product reads
+        them: shifted down to `Sizes.operand_scale` fraction bits, unless `whole`, and in the ring
+        of `limbs` limbs."""
         base, views = self.sizes.base(node)
         shift = 0 if whole else self.sizes.operand_shift(node)
         own = self._opening(base).share
@@ -350,22 +355,22 @@ class Lowering:
         )
 
     def through(self, views: tuple[View, ...], key: Any, value: Value, limbs: int) -> Value:
-        """`value` with `views` applied one after the other. key: identifies the value; a view that
-        was applied to it before is not computed again."""
+        """`value` with `views` applied one after the other. key: identifies the value, so that the
+        same views of it are computed once."""
         for depth, view in enumerate(views):
             value = self.once((key, views[: depth + 1]), partial(self.viewed, value, view, limbs))
         return value
 
     def viewed(self, value: Value, view: View, limbs: int) -> Value:
-        """`value` with one view applied; limbs: of the ring that its words are in."""
+        """`value` with one view applied. limbs: those of the ring of its words."""
         tail = len(ring(limbs).tail)
         if isinstance(view, Rows):
             return self.call(lambda x, step: view.at(x, step), value, clock(), uses_step=True)
         return self.call(lambda x: view.apply(x, None, tail), value)
 
     def deal(self, spec: Correlation, phase: Phase) -> list[Value]:
-        """The registers of the tensors that the dealer deals for `spec`, anew each time `phase`
-        runs. Equal correlations of a phase are dealt once."""
+        """The registers that receive the tensors dealt for `spec`, fresh ones each time that
+        `phase` is executed. Equal correlations of a phase are dealt once."""
 
         def register() -> list[Value]:
             code = self.phases[phase]
@@ -380,7 +385,7 @@ class Lowering:
 
 
 def clock() -> Value:
-    """The register that holds the number of the step, an operand for functions that are called with
+    """The register that holds the number of the step: an input for `Lowering.call` with
     `uses_step`."""
     return Value(STEP_REGISTER, Phase.STEP, 0)
 

@@ -1,11 +1,10 @@
 """A node of a traced computation, and what its operation means: shape, range, value, gradient.
 
-An operation says its shape, its range, its value in the clear and its gradient here; how it is
-*computed* on shares is added by its subclasses: scales and widths in `sizing.Sized`, the protocol
-in `lowering.Secure`. One operation of a job is one class in one place (`ops/`), with all its
-readings side by side. Leaves (what a party brings, what a step carries on) are data without a
-protocol: sizing and lowering know what to do with them. Nothing here may know of fixed point or
-shares.
+`Op` is the meaning. How an operation is *computed* on shares, its subclasses add: scales and widths
+in `sizing.Sized`, the protocol in `lowering.Secure`. Each operation of a job is one class in `ops/`
+that has all of this on one screen. Leaves (inputs, and carried variables at the beginning of a
+step) have no operands and no protocol; sizing and lowering treat them as cases of their own.
+Nothing here may know of fixed point or shares.
 """
 
 from __future__ import annotations
@@ -27,8 +26,8 @@ Array = NDArray[np.float64]
 
 
 class Tensor(Protocol):
-    """The operand of a backward rule (`Op.cotangent`): a secret tensor, or a NumPy array where
-    everything that led to it is public."""
+    """An operand of a backward rule (`Op.cotangent`): a secret tensor, or a NumPy array where all
+    that it is computed from is public."""
 
     @property
     def shape(self) -> Shape:
@@ -64,11 +63,11 @@ class Op:
 
     name: str = "op"
     view: View | None = None  # set where the operation commutes with masking
-    domain: Interval = EVERYTHING  # where the operand must lie: beyond it the result has no meaning
-    elsewhere: str = ""  # what takes operands beyond it, in words
-    abrupt: bool = False  # … not even one unit in the last place beyond it
-    late: bool = False  # belongs to the phase that asks for it, and not to that of its operands
-    flat: bool = False  # constant wherever it has a derivative: no gradient goes through it
+    domain: Interval = EVERYTHING  # where the operand must lie; beyond it the result is meaningless
+    elsewhere: str = ""  # what a job may use for operands beyond `domain`, in words
+    abrupt: bool = False  # the result is meaningless one unit in the last place beyond it already
+    late: bool = False  # computed in the phase that is traced, not in the last of its operands'
+    flat: bool = False  # its derivative is 0 wherever it exists: no gradient goes through it
 
     def shape(self, *shapes: Shape) -> Shape:
         """The result's shape; JobError where the operands do not fit."""
@@ -79,38 +78,44 @@ class Op:
         return EVERYTHING
 
     def spread(self, *uses: Node) -> Spread | None:
-        """Mean and deviation that the result's entries are expected to have, given `Node.likely` of
-        the operands; None: uniform over `bounds`. An estimate, which the guard watches over."""
+        """The expected mean and deviation of the result's entries, given `Node.likely` of the
+        operands; None: those of entries uniform over `bounds`. An estimate: where the plan relies
+        on it, the guard (`guard`) counts values beyond it."""
         return None
 
     def clear(self, step: int, *arrays: Array) -> Array:
-        """The operation in float64, on arrays of the operands' shapes. step: for operations that
-        depend on it."""
+        """The result in float64 for operands `arrays`, of the operands' shapes. step: the number of
+        the step, which some operations depend on."""
         raise NotImplementedError
 
     def factor(self, n: int) -> float | None:
-        """The public number c for which the result is c · (operand `n`) + (something without it);
-        None if there is none.
+        """The public number c where the result is c · (operand `n`) + (terms without that operand);
+        None where it is not.
 
-        Reverse mode multiplies such numbers up and applies them last, so that a loss that is a mean
-        costs no precision; it then asks for no `cotangent`.
+        Reverse mode (`ops.gradient`) multiplies these numbers and applies the product last, so that
+        a loss that is a mean costs no precision. Where there is one, `cotangent` is not called.
         """
         return None
 
     def cotangent(self, n: int, g: Tensor, out: Tensor, *operands: Tensor) -> Tensor | None:
-        """The backward rule: the gradient of the loss by operand `n`, given `g`, that by the result
-        `out`; None where it is zero.
+        """The backward rule: the gradient of the loss by operand `n`, given its gradient `g` by the
+        result `out`; None where it is zero.
 
-        It is linear in g. Its shape is that of operand `n`, or that of `out`, which the caller then
-        sums down to the operand's. JobError where the operation has no gradient.
+        It is linear in g. Its shape is that of operand `n`, or that of `out`: then the caller sums
+        over the axes along which the operand was broadcast. JobError where the operation has no
+        gradient.
         """
         raise JobError(f"there is no gradient through {self.name}")
 
 
 @dataclass(eq=False, slots=True)
 class Node:
-    """One operation on operands that stand before it in the graph. Nodes are equal if they are the
-    same object."""
+    """One operation on operands that come before it in the graph. Nodes are equal only if they are
+    the same object.
+
+    interval: a proven interval of the entries. phase: in which it is computed. order: its place in
+    the graph. declared: where the job says that its entries lie.
+    """
 
     op: Op
     inputs: tuple[Node, ...]
@@ -118,11 +123,11 @@ class Node:
     interval: Interval
     phase: Phase
     order: int
-    declared: Interval = EVERYTHING  # what the job itself says of the values
-    stated: bool = False  # … with `within`, so that it holds whatever that costs
-    elsewhere: str = ""  # what takes values beyond that, in words
-    origin: Origin = NOWHERE
-    spread: Spread = UNKNOWN
+    declared: Interval = EVERYTHING
+    stated: bool = False  # declared with `within`: the node is sized for it, whatever that costs
+    elsewhere: str = ""  # what a job may use for values beyond `declared`, in words
+    origin: Origin = NOWHERE  # where in the job it was made
+    spread: Spread = UNKNOWN  # the expected mean and deviation of its entries
 
     @property
     def peak(self) -> float:
@@ -131,7 +136,7 @@ class Node:
 
     @property
     def likely(self) -> Spread:
-        """`spread`, with mean and deviation limited to the largest magnitude of the interval."""
+        """`spread`, its mean and its deviation each limited to `peak`."""
         return Spread(min(self.spread.mean, self.peak), min(self.spread.deviation, self.peak))
 
     @property
@@ -144,7 +149,7 @@ class Node:
 
 
 def whole(node: Node) -> Node:
-    """The tensor that `node` is a view of, through any number of views; or `node` itself."""
+    """The tensor that `node` is a view of, or a view of a view, and so on; or `node` itself."""
     while node.op.view is not None:
         (node,) = node.inputs
     return node
@@ -152,8 +157,8 @@ def whole(node: Node) -> Node:
 
 @dataclass(frozen=True)
 class Leaf(Op):
-    """A tensor that no operation makes. `label`: its name in the job; dims: its shape. Its interval
-    is declared when it is added to the graph."""
+    """A tensor without operands. label: its name in the job. dims: its shape. Its interval is given
+    when it is added to the graph."""
 
     label: str
     dims: Shape
@@ -164,7 +169,7 @@ class Leaf(Op):
 
 @dataclass(frozen=True)
 class Source(Leaf):
-    """A tensor that one party brings."""
+    """An input tensor, which one party shares with the other at the beginning."""
 
     owner: int  # party: 0 Alice, 1 Bob
     name = "input"
@@ -172,8 +177,8 @@ class Source(Leaf):
 
 @dataclass(frozen=True)
 class Carry(Leaf):
-    """The value of a carried variable at the beginning of a step, a check or the finish. A variable
-    is carried if `step` assigns it."""
+    """The value of a carried variable at the beginning of a step, a check or the finish. Carried
+    are the variables that the job's step() assigns."""
 
     name = "variable"
     late = True

@@ -1,4 +1,4 @@
-"""Ranges of tensors: intervals that hold every entry, and what entries are likely to be."""
+"""Ranges of tensors: proven intervals of their entries, and expected means and deviations."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from typing import NamedTuple
 
 Interval = tuple[float, float]
 EVERYTHING: Interval = (-math.inf, math.inf)
-USUAL_MARGIN = 64.0  # a value is taken to stay below so many of its expected deviations
+USUAL_MARGIN = 64.0  # expected deviations that a value is taken to stay below
 
 
 class Spread(NamedTuple):
-    """What the entries of a tensor are likely to be, if they are independent: the size of their
-    mean, and their deviation."""
+    """The expected distribution of a tensor's entries, taken for independent of each other.
+
+    mean: the magnitude of their mean; deviation: their standard deviation about it.
+    """
 
     mean: float
     deviation: float
@@ -23,30 +25,30 @@ class Spread(NamedTuple):
         return math.hypot(self.mean, self.deviation)
 
     def scaled(self, factor: float) -> Spread:
-        """That of the tensor times `factor` ≥ 0."""
+        """The spread of the entries times `factor` ≥ 0."""
         return Spread(times(self.mean, factor), times(self.deviation, factor))
 
     def total(self, count: int) -> Spread:
-        """Of a sum of `count` such entries."""
+        """The spread of a sum of `count` such entries."""
         return Spread(times(self.mean, count), times(self.deviation, math.sqrt(count)))
 
     def __add__(self, other: Spread) -> Spread:  # type: ignore[override]
         return Spread(self.mean + other.mean, math.hypot(self.deviation, other.deviation))
 
     def times(self, other: Spread, same: bool = False) -> Spread:
-        """Of a product of two entries; of the square of one, if they are the same."""
+        """The spread of the product of an entry and one of `other`; same: of an entry's square."""
         (a, x), (b, y) = self, other
         deviation = math.hypot(times(a, y), times(b, x), times(x, y))
         return Spread(times(a, b) + (times(x, y) if same else 0.0), deviation)
 
 
 def times(a: float, b: float) -> float:
-    """The product; 0 of nothing, however large the other is."""
+    """The product a · b; 0 where either is 0, if the other is infinite too."""
     return 0.0 if a == 0.0 or b == 0.0 else a * b
 
 
 def uniform(interval: Interval) -> Spread:
-    """Of entries anywhere in `interval`."""
+    """The spread of entries that are uniform in `interval`; UNKNOWN where that is infinite."""
     least, most = interval
     return (
         Spread(abs(least + most) / 2, (most - least) / math.sqrt(12))
@@ -56,8 +58,8 @@ def uniform(interval: Interval) -> Spread:
 
 
 def trained(interval: Interval) -> Spread:
-    """The spread assumed for a carried variable with a declared interval, which it must never
-    leave: a deviation of a sixteenth of the interval's width."""
+    """The spread that is assumed of a carried variable whose declared interval it must never leave:
+    a deviation of a sixteenth of the interval's width. UNKNOWN where that is infinite."""
     low, high = interval
     return Spread(abs(low + high) / 2, (high - low) / 16) if math.isfinite(high - low) else UNKNOWN
 

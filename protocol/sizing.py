@@ -1,8 +1,9 @@
-"""Which numbers fit where: fraction bits and widths of a graph's nodes.
+"""How many bits each node of a graph takes: fraction bits, and width in the ring.
 
-*Scales* are computed forward: the number of fraction bits of every node. *Demands* are computed
-backward: for every node the least k such that its users are exact if it is known modulo 2^k.
-`solver` runs both, and decides where to truncate when the bits do not fit.
+*Scales* are computed forward, from operands to results: the number of fraction bits of every node.
+*Demands* are computed backward, from results to operands: for every node, the least k such that
+its users are exact if it is known modulo 2^k. `fitting` runs both, and decides where to truncate
+when the bits do not fit.
 """
 
 from __future__ import annotations
@@ -19,19 +20,19 @@ from .ranges import USUAL_MARGIN
 from .views import View
 
 LEAST_FRACTION_BITS, MOST_FRACTION_BITS = 4, 40
-WIDE_SIZE = (
-    4096  # tensors up to this many elements take two limbs rather than spend a round on truncation
-)
+# entries of the largest tensor that takes two limbs before a round is spent on truncating it
+WIDE_SIZE = 4096
 
 
 @dataclass(frozen=True)
 class Numerics:
     """A job's choices of fixed-point format. JobError for values out of range.
 
-    fraction_bits: f; a number x is kept as the integer nearest to x · 2^f. integer_bits: bits above
-    the binary point that every tensor gets, including the sign, one for truncation and a spare one.
-    margin: a value is taken to stay below so many of its expected deviations, where its proven
-    interval would cost something; a job calls it `range_margin`.
+    fraction_bits: f; a number x is encoded as the integer nearest to x · 2^f. integer_bits: the
+    bits above the binary point of every tensor: the sign, one bit that truncation needs and a spare
+    one are among them. margin: where the proven interval of a value would cost more bits than
+    these, the value is taken to stay below `margin` expected deviations; a job calls it
+    `range_margin`.
     """
 
     fraction_bits: int = 20
@@ -53,11 +54,9 @@ class Sized(Op):
     """An operation with rules for `Sizes`: the fraction bits of its result, and the bits it needs
     of its operands."""
 
-    keeps_scale: bool = (
-        False  # its result is multiplied at its own scale, not at the job's fraction bits
-    )
-
-    bitwise: bool = False  # it costs by the bits that its operand has, not by the words
+    # products read its result at its own scale, and do not shift it down to the job's fraction bits
+    keeps_scale: bool = False
+    bitwise: bool = False  # its cost grows with the bits of its operand, not with its words
 
     def scale(self, sizes: Sizes, node: Node) -> int:
         """Fraction bits of the result of `node`; those of its operands are in `sizes.scales`."""
@@ -74,25 +73,23 @@ class Sizes:
     """Fraction bits and widths of a graph's nodes: the result of `solver.size`, and its working
     state until then.
 
-    scales: fraction bits, by node. needs: bits k, by node, which must be known modulo 2^k; nodes on
-    which nothing revealed depends are left out. carried_scales, carried_needs: the same of carried
-    variables, by label. assumed: the magnitude that a node is assumed to stay below, for those
-    whose interval does not prove it. proven: the nodes that have all of their interval, though it
-    takes more than the job's integer bits. limits: memo of `limit`; expansions: of what products
-    are made of, by `ops.products`. Both are shared by all sizes of one graph.
+    graph: with truncations where they are necessary. scales: by node, its fraction bits. needs: by
+    node, the bits k such that it must be known modulo 2^k; nodes on which nothing revealed depends
+    are left out. carried_scales, carried_needs: the same of carried variables, by label. assumed:
+    the magnitude that a node is assumed to stay below, for nodes whose interval does not prove it.
+    proven: nodes that are sized for all of their interval, though it takes more than the job's
+    integer bits. limits: memo of `limit`; expansions: memo of `ops.products`, which factors each
+    product has. Both memos are shared by all sizes of one graph.
     """
 
-    graph: Graph  # with truncations where they are necessary
+    graph: Graph
     numerics: Numerics
     scales: dict[Node, int] = field(default_factory=dict)
-    # bits k: the node must be known modulo 2^k
     needs: dict[Node, int] = field(default_factory=dict)
     carried_scales: dict[str, int] = field(default_factory=dict)
     carried_needs: dict[str, int] = field(default_factory=dict)
-    # what is not proven: the magnitude that a node stays below
     assumed: dict[Node, float] = field(default_factory=dict)
     proven: frozenset[Node] = frozenset()
-    # of what `limit` was asked; those of all sizes of one graph
     limits: dict[Node, float] = field(default_factory=dict)
     expansions: dict[Node, Any] = field(default_factory=dict)
     _memo: dict[Any, Any] = field(default_factory=dict)
@@ -117,11 +114,11 @@ class Sizes:
         return self.limits[node]
 
     def likely_limit(self, node: Node) -> float:
-        """The magnitude of its interval, where that needs no more than the job's integer bits.
+        """The magnitude of the node's interval, where the job's integer bits hold it.
 
-        Otherwise `margin` times what is likely, if that is less, but no less than the integer bits
-        hold: beyond that the interval of a deep graph says nothing (a sum of N terms may be N times
-        the largest, and is about √N times), and would be paid for in ring bits.
+        Otherwise `margin` expected deviations, if that is less, but no less than what the integer
+        bits hold. The interval of a deep graph is far too wide to pay for in ring bits: that of a
+        sum of N terms is N times as wide as a term's, while the sum is about √N times as large.
         """
         usual, likely = math.nextafter(2.0 ** (self.numerics.integer_bits - 3), 0.0), node.likely
         guess = 2 * likely.mean + self.numerics.margin * likely.deviation
@@ -131,8 +128,8 @@ class Sizes:
         """The fewest bits k such that the node's value, taken modulo 2^k, still gives its sign:
         scale + integer bits.
 
-        The spare one of them is not worth a limb, if the limit is not all but reached by rounding
-        errors.
+        One bit fewer where the spare bit alone would take another limb, unless rounding errors
+        could lead beyond the limit.
         """
         bits = self.scales[node] + self.integer_bits(node)
         return bits - 1 if bits % 64 == 1 and math.frexp(self.limit(node))[0] < 0.999 else bits
@@ -151,8 +148,11 @@ class Sizes:
         return self.scales[node] - self.operand_shift(node)
 
     def base(self, node: Node) -> tuple[Node, tuple[View, ...]]:
-        """The tensor to open so that `node` is open: `node` is a view of it. Setup tensors are
-        opened whole."""
+        """The tensor whose opening gives that of `node`, and the views that lead from it to `node`.
+
+        It is the tensor that `node` is a view of; but where the view is smaller than that, `node`
+        itself. Tensors of the setup are always opened whole: once, for all views of all steps.
+        """
         views: list[View] = []
         while node.op.view is not None:
             (inner,) = node.inputs
@@ -164,20 +164,21 @@ class Sizes:
 
 
 class Demands:
-    """The backward pass: what operations say they need of their operands, filled into
-    `sizes.needs`."""
+    """The backward pass: each operation says here how many bits it needs of its operands, and that
+    is written into `sizes.needs`."""
 
     def __init__(self, sizes: Sizes) -> None:
         self.sizes = sizes
-        self.read: dict[Node, None] = {}  # what is read as a signed number
+        self.read: dict[Node, None] = {}  # nodes that are read as signed numbers, in order
 
     def room(self, node: Node) -> int:
-        """`Sizes.room` of a node that is read as a signed number, so that its range matters."""
+        """`Sizes.room` of a node that an operation reads as a signed number. The node is noted as
+        one whose range matters: beyond it the sign would be wrong."""
         self.read[node] = None
         return self.sizes.room(node)
 
     def need(self, node: Node, bits: int) -> None:
-        """`node` must be known modulo 2^bits, or more if more was asked for."""
+        """`node` must be known modulo 2^bits, or modulo more where another user needs that."""
         needs = self.sizes.needs
         needs[node] = max(needs.get(node, 0), bits)
 
@@ -195,7 +196,7 @@ class Demands:
         self.need_open(node, bits + self.sizes.operand_shift(node))
 
     def need_carried(self, label: str, bits: int) -> None:
-        """The same of a carried variable, at the end of a step."""
+        """The carried variable `label` must be known modulo 2^bits at the end of a step."""
         needs = self.sizes.carried_needs
         needs[label] = max(needs.get(label, 0), bits)
 
