@@ -1,29 +1,28 @@
-"""Values that leave the range which they are taken to stay in are noticed, while a run goes on.
+"""The guard: values that leave the range which the plan takes them to stay in end a run.
 
 A plan assumes ranges that nothing proves: those that a job states (`within`, trained variables),
-those where a function is fitted, those that are likely where the proven range would cost bits.
-Beyond them numbers wrap around, and look like numbers.
+those in which a function is fitted, and those that are likely where the proven range would cost
+bits. A value beyond such a range may wrap around, and then looks like any other number.
 
-*The guard* counts, on shares, the entries that are outside, one count an assumption, and reveals
-the counts to both parties as `out_of_range`. Values of the setup are counted there, values of a
-step by every CHECK (those of the step before it), values of the finish at the end. A count that is
-not zero ends the run where it is revealed.
+So the parties count, on shares, the entries that lie outside, one count for each assumption, and
+reveal the counts to both as `out_of_range`: those of values of the setup in the setup; those of
+values of a step in every CHECK, for the step before it; those of values of the finish at the end. A
+count that is not zero ends the run where it is revealed.
 
-What counts as outside is what the user would call so: a value may lie anywhere in a range that the
-job declares, up to what roundings add, and no range is halved to have a margin. Ranges that are
-assumed from what is likely have a margin of 64 in them already, and the ring has room beyond every
-range, so that a value is seen on its way out long before it wraps around.
+A range that the job declares holds for all of it: a value counts as outside only beyond the end of
+the range, and what roundings add. A range that is likely is 64 deviations wide already. The ring
+has room beyond every range, so that a value is counted on its way out, long before it wraps around.
 
-Hides: each value is opened under a mask of the phase that looks at it, so no mask meets two values,
-    and every opening is uniform whatever the value is; it is compared as any comparison compares.
-    Of all that, the counts alone are revealed, in the last message of their phase. They are zeros
-    as long as a run goes on, so a CHECK reveals nothing but that it goes on.
+Hides: each value is opened under a mask of the phase that counts it, so that no mask meets two
+    values and every opening is uniform; then it is compared by the protocol of all comparisons. Of
+    all this the counts alone are revealed, in the last message of their phase. They are zero as
+    long as a run goes on, so a CHECK reveals nothing else than that it goes on.
 
-It cannot see a value that wraps around the whole ring within a step and comes to lie inside its
-range again, nor one that leaves its range between two CHECKs and comes back. What would do so in
-silence, because the ring forgets it, is checked before it can (`lasting.py`).
+The guard does not find a value that wraps around the whole ring within one step and comes to lie
+inside its range again, nor one that leaves its range between two CHECKs and comes back. Variables
+of which the ring would forget that they wrapped around are checked often enough (`lasting`).
 
-*What is revealed* is compared with its range by whoever learns it.
+*Revealed* tensors are compared with their ranges by the parties that learn them.
 """
 
 from __future__ import annotations
@@ -57,7 +56,7 @@ from .variables import GUARDS
 from .views import Rows
 from .wording import counted
 
-FEW = 16  # nodes that are computed in the clear to see what a function is taken of
+FEW = 16  # nodes from which an argument of a function is computed, at most, for `refused`
 ADVICE = (
     "numbers that leave their range wrap around, and what is computed from them is no answer: bring"
     " the inputs to a common scale (standardise them), lower the rate of a training, or declare"
@@ -67,9 +66,7 @@ LIKELY = (
     "which is likely, not proven: within(x, low, high) of it, a larger range_margin or integer_bits"
     " have the plan take a wider one"
 )
-
-
-# times its range: so far, at least, the ring tells a value that has left it from one inside
+# by how many times its range, at least, a value may leave it before it wraps around
 WIDER = 16.0
 
 
@@ -80,12 +77,12 @@ class Guard:
     what: str
     interval: Interval
     size: int
-    exact: bool = False  # roundings may not lead out of it
-    abrupt: bool = False  # … not even the smallest
-    elsewhere: str = ""  # what takes values outside, in words
+    exact: bool = False  # entries beyond `interval` by what roundings add count as outside, too
+    abrupt: bool = False  # those by one unit in the last place, too
+    elsewhere: str = ""  # what a job may use for values outside, in words
 
     def beyond(self, count: int) -> str:
-        """The sentence that says that `count` of the entries lie outside."""
+        """The phrase that `count` of the entries lie outside, and what a job may do."""
         instead = f" ({self.elsewhere})" if self.elsewhere else ""
         return beyond(self.what, count, self.size, self.interval) + instead
 
@@ -94,24 +91,25 @@ Guards = Mapping[Phase, tuple[Guard, ...]]  # by the phase that reveals the coun
 
 
 def beyond(what: str, count: int, size: int, interval: Interval) -> str:
-    """A phrase for it. An entry that has wrapped may count at both ends of its range: a count above
-    `size` is at least half of it."""
+    """The phrase that `count` of `size` entries of `what` lie outside `interval`. An entry that has
+    wrapped around may be counted at both ends: a count above `size` is of at least half as many
+    entries."""
     number = f"{count:,}" if count <= size else f"at least {min(size, -(-count // 2)):,}"
     entries = counted(size, "entry", "entries")
     return f"{what}: {number} of {entries} outside [{interval[0]:.6g}, {interval[1]:.6g}]"
 
 
 def slack(interval: Interval, scale: int, proven: bool = False) -> float:
-    """What roundings may add to an end of a range: units in the last place, and a part of the
-    range. More where the end is proven: what a value is made of may be larger than the value, and
-    so may its roundings."""
+    """By how much roundings may lead beyond an end of a range: some units in the last place (at
+    `scale` fraction bits), and a part of the range. More where the end is proven, as the operands
+    that a value is computed from, and their roundings, may be larger than the value."""
     units, part = (2.0**6, 2.0**-4) if proven else (2.0**4, 2.0**-10)
     return units * 2.0**-scale + part * max(abs(end) for end in interval)
 
 
 def guarded(sizes: Sizes, job: Job, steps: int) -> tuple[Sizes, Guards]:
-    """The same graph, in a copy that also counts the entries that have left their ranges; and what
-    is counted."""
+    """The sizes of a copy of the graph that also counts the entries outside their ranges, and the
+    guards by the phase that reveals their counts. steps: of the run."""
     found = _assumptions(sizes, job, steps)
     if not found:
         return sizes, {}
@@ -156,8 +154,8 @@ def guarded(sizes: Sizes, job: Job, steps: int) -> tuple[Sizes, Guards]:
 
 
 def _grain(sizes: Sizes, guard: Guard, room: float, end: float) -> int | None:
-    """How many fraction bits are looked at, so that nothing inside is counted: those of the job, or
-    what a quarter of the room is."""
+    """The fraction bits at which a value is compared with `end`, so few that nothing inside is
+    counted: the unit is a quarter of `room`, or that of the job's fraction bits; None: all."""
     if not guard.exact:
         return 3 - math.frexp(room)[1]
     f = sizes.numerics.fraction_bits
@@ -167,8 +165,8 @@ def _grain(sizes: Sizes, guard: Guard, room: float, end: float) -> int | None:
 def _reach(
     sizes: Sizes, found: list[tuple[Node, Guard]], forgetting: set[Node]
 ) -> dict[Node, float]:
-    """How far the ring tells a value from one inside its range: of a large tensor as far as one
-    limb does, if that is far enough."""
+    """By node, up to which magnitude its value is told from one inside its range: as far as the
+    plan's bits do; of a large tensor as far as one limb does, where that is far enough."""
     least: dict[Node, float] = {}
     for node, guard in found:
         likely = 2 * node.likely.mean + sizes.numerics.margin * node.likely.deviation
@@ -178,7 +176,7 @@ def _reach(
     reach = {}
     for node, far in least.items():
         limb = math.nextafter(2.0 ** (WORD - 3 - sizes.scales[node]), 0.0)
-        if node in forgetting:  # the further, the rarer its checks may be
+        if node in forgetting:  # the larger this is, the rarer its checks may be
             reach[node] = max(sizes.limit(node), limb)
         elif node.size <= WIDE_SIZE:
             reach[node] = sizes.limit(node)
@@ -190,15 +188,16 @@ def _reach(
 def _room(
     sizes: Sizes, node: Node, guard: Guard, limit: float, inward: float, proven: bool
 ) -> float:
-    """How far beyond an end of its range a value is counted: no further than the ring tells from
-    the other end.
+    """From how far beyond an end of its range a value is counted: so little that it is not taken
+    for one beyond the other end.
 
-    inward: by how much the end lies on the range's side of 0. What is said to lie above 0, as a
-    divisor, is counted where it does not, however wide its range is, unless it is proven.
+    inward: the distance of this end from 0, where 0 lies outside the range. A value that is said to
+    lie above 0, such as a divisor, is counted where it does not, however wide its range is, unless
+    that is proven.
     """
     if guard.exact:
         return 0.0
-    # what is coarser has not been rounded
+    # values of fewer fraction bits than the job's have not been rounded
     scale = max(sizes.scales[node], sizes.numerics.fraction_bits)
     least = slack(guard.interval, scale)
     ring = 2.0 ** (math.frexp(limit)[1] + 1)
@@ -207,7 +206,8 @@ def _room(
 
 
 def _assumptions(sizes: Sizes, job: Job, steps: int) -> list[tuple[Node, Guard]]:
-    """What must hold of which node and is not proven, as far as it ever has a value."""
+    """The nodes whose ranges are assumed and not proven, and a guard for each; without empty
+    tensors, nodes that are never computed, and those that another guard covers."""
     graph = sizes.graph
     found: list[tuple[Node, Guard]] = []
 
@@ -244,7 +244,7 @@ def _assumptions(sizes: Sizes, job: Job, steps: int) -> list[tuple[Node, Guard]]
             if not _inside(_proven(x, job), node.op.domain):
                 guard(x, node.op.domain, what, True, node.op.abrupt, node.op.elsewhere)
     ranges = {node.op.label: node.interval for node in graph.nodes if isinstance(node.op, Carry)}
-    for label in sorted(forgotten(graph)):  # that are declared nowhere, and that nothing reads
+    for label in sorted(forgotten(graph)):  # variables without a declared range, too
         if ranges.get(label, EVERYTHING) == EVERYTHING:
             limit = sizes.limit(graph.updated[label])
             ranges[label] = -limit, limit
@@ -267,7 +267,7 @@ def _assumptions(sizes: Sizes, job: Job, steps: int) -> list[tuple[Node, Guard]]
 
 
 def _proven(node: Node, job: Job) -> Interval:
-    """What is known of a node's values without a word of the job about this node."""
+    """The interval of a node that is proven without the job's statement about the node itself."""
     if node.declared == EVERYTHING:
         return node.interval
     match node.op:
@@ -291,10 +291,11 @@ def _inside(a: Interval, b: Interval) -> bool:
 
 
 def refused(graph: Graph, party: int, inputs: Mapping[str, Array], steps: int) -> str:
-    """A phrase for what a party brings, or makes of that alone, and a function of the job is not
-    made for: it finds that before it shares anything. "" where there is none.
+    """A phrase that names a value beyond where a function of the job is defined, as far as the
+    function's argument is computed from this party's own inputs; "" where there is none. A party
+    checks this before it shares anything.
 
-    Of minibatches, those of the first epoch are looked at.
+    Of minibatches, those of the first epoch are checked.
     """
     for node in graph.nodes:
         made = sorted(made_of(node, FEW), key=attrgetter("order")) if node.elsewhere else []
@@ -328,8 +329,9 @@ def refused(graph: Graph, party: int, inputs: Mapping[str, Array], steps: int) -
 
 
 def watcher(graph: Graph) -> Callable[[Node, Mapping[Node, Array]], None]:
-    """What a twin in the clear is watched by: OutOfRangeError for values beyond what the job says
-    of them, or a function of them is fitted for, where float64 goes on and the run would end."""
+    """A function for `Graph.run_clear` to call: it raises OutOfRangeError for values that the guard
+    would end a run for, where float64 would go on: beyond what the job states of them, or where a
+    function of them is fitted."""
     stays: dict[Node, list[tuple[str, Node, Interval, str]]] = {}
     for node in graph.live():
         where = f"{node.op.name} of shape {node.shape}{node.origin.beside}"
@@ -361,7 +363,7 @@ def _clear(made: list[Node], inputs: Mapping[str, Array], step: int) -> Array:
 
 
 def revealed_range(sizes: Sizes, label: str) -> Interval:
-    """What a revealed tensor is declared, proven or assumed to lie in."""
+    """The interval in which a revealed tensor is declared, proven or assumed to lie."""
     node = sizes.graph.revealed[label]
     limit = sizes.limit(node)
     return _common(node.interval, (-limit, limit))
@@ -370,8 +372,8 @@ def revealed_range(sizes: Sizes, label: str) -> Interval:
 def judged(
     sizes: Sizes, guards: tuple[Guard, ...], counts: Array, results: Mapping[str, Array]
 ) -> tuple[str, ...]:
-    """What the counts of the guards, and the results themselves, say of values that left their
-    range, a phrase each."""
+    """A phrase for each guard whose count is not zero, and for each result (arrays by name) with
+    entries outside its range."""
     found = [guard.beyond(int(count)) for guard, count in zip(guards, counts, strict=True) if count]
     for label, array in results.items():
         interval = revealed_range(sizes, label)
@@ -385,7 +387,7 @@ def judged(
 
 
 def sentence(phrases: tuple[str, ...], most: int = 3) -> str:
-    """One sentence of what `judged` found."""
+    """One sentence with the first `most` of the phrases of `judged`, and what to do."""
     more = f", and {len(phrases) - most} more" if len(phrases) > most else ""
     return (
         f"values left the range that was assumed for them: {', '.join(phrases[:most])}{more};"

@@ -2,8 +2,7 @@
 and nothing of user code.
 
 `python -m party plan --save FILE` writes one, `python -m dealer precompute --plan FILE` works from
-it. It holds no secret, and checks
-itself: what is damaged is refused in one sentence.
+it. It holds no secret. A digest in it tells a damaged file, which is refused.
 """
 
 from __future__ import annotations

@@ -1,12 +1,11 @@
-"""One alarm, exact to about a tenth of a millisecond, without spinning.
+"""A timer that is exact to about a tenth of a millisecond, without spinning.
 
-uvloop counts its timers in whole milliseconds from a clock it reads once per turn of the loop, so
-that a delay is off by up to a millisecond or two, always in the same direction. Linux's timerfd is
-a descriptor that turns readable at an absolute time; Python has it from 3.13, and before that it is
-three calls into libc. Elsewhere the event loop's timer is used, and the accuracy is its own.
+uvloop's timers count whole milliseconds of a clock that it reads once in a turn of the loop, so
+that they are up to two milliseconds off, always in the same direction. Linux's timerfd is a
+descriptor that turns readable at an absolute time; Python has it from 3.13, and before that it is
+three calls into libc. Elsewhere the event loop's timer is used, with its own accuracy.
 
-Rule: `now` and `set` use `time.monotonic`; nobody else may assume that this is the event loop's
-    clock.
+Rule: `now` and `set` use `time.monotonic`, which need not be the event loop's clock.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ def _timerfd() -> tuple[int, Callable[..., int]] | None:
 
 
 class Alarm:
-    """Calls `ring` once for every `set`, unless set again or closed before."""
+    """Calls `ring` once at the time of the last `set`, unless closed before."""
 
     def __init__(self, ring: Callable[[], None]) -> None:
         self._ring = ring
@@ -61,7 +60,8 @@ class Alarm:
         return time.monotonic()
 
     def set(self, when: float) -> None:
-        """Ring at `when`, or soon if that is past."""
+        """Have `ring` called at the time `when`; soon, if that is past. Replaces an earlier
+        time."""
         if self._fd < 0:
             if self._handle is not None:
                 self._handle.cancel()

@@ -1,21 +1,21 @@
-"""One end of a link, whatever carries it: what one holds to talk to a peer or to the dealer.
+"""One end of a link, over any transport: what a program holds to talk to its peer or to the dealer.
 
-    user ── send / receive / exchange ── Connection ── Reliable + codec ── Transport ── ZeroMQ or
-    memory
+    user ── send / receive / exchange ── Connection ── Reliable + codec ── Transport ── ZeroMQ
+                                                                                     or memory
 
-A `Transport` only moves frames and may lose them; everything a user relies on is here:
+A `Transport` moves frames and may lose them. All that a user relies on is here:
 
-* messages arrive exactly once and in order as long as both processes live, however often the link
-  breaks;
-* `send` never blocks: while the link is down messages are retained, up to the window, and then it
-  is an error;
-* a peer that nothing was heard of for `timeout` seconds is a `LinkError` that names it; one that is
-  merely busy is
-  not: any sign of life counts, and pings ask for one. Time when this process's own event loop stood
-      still does not;
-* the hot path (`exchange`) makes no task, no timer and no timeout object: one periodic `tick`
-  watches everything.
-Rules: one task receives at a time; buffers given to `send` are not written to afterwards; no socket
+* Every message is received exactly once and in order as long as both processes live, however often
+  the link breaks.
+* `send` never blocks. While the link is down, messages are retained up to the window
+  (`wire.reliable`); beyond it, `send` raises LinkError.
+* A peer from which no frame came for `options.timeout` seconds is a LinkError that names it. Pings
+  ask a peer for a frame, so one that is busy is not given up. Seconds in which this process's own
+  event loop did not run do not count (`liveness`).
+* The hot path (`exchange`) makes no task, no timer and no timeout object: one periodic `_tick`
+  watches every deadline.
+
+Rules: one task receives at a time; a buffer given to `send` is not written to afterwards; no socket
     in this file.
 """
 
@@ -34,11 +34,15 @@ from .liveness import Liveness
 from .shaping import Held, LinkShape, Slow
 from .terms import DOWN, FORGOTTEN, Counters, Options, Transport, Waiting, weight
 
-TICK = 0.1  # seconds between two looks of the watchdog; every timeout is only this exact
+TICK = 0.1  # seconds between two calls of the watchdog; timeouts are exact to within this
 
 
 class Connection:
-    """One end of a link. Made by `connect`, `Listener.accept` or `memory.pair`, never directly."""
+    """One end of a link. Made by `connect`, `Listener.accept` or `memory.pair`, never directly.
+
+    own_role, role: of this end and of the peer. link: the number of the link, drawn by the
+    listener; 0 until the transport is open.
+    """
 
     def __init__(
         self,
@@ -69,8 +73,8 @@ class Connection:
         self._allowed = kinds_between(role, own_role)
         self._may_say = kinds_between(own_role, role)
         self._inbox = Inbox(self.peer, self.options.inbox_count, self.options.inbox_bytes)
-        self.failure: MpcError | None = None  # why this connection is over, if it is
-        self._refused = False  # the other side hung up and said why
+        self.failure: MpcError | None = None  # why this connection has ended, if it has
+        self._refused = False  # the peer closed the connection and said why
         self._closed = False
         self._loop = asyncio.get_running_loop()
         self._life = Liveness(monotonic(), TICK)
@@ -79,13 +83,13 @@ class Connection:
 
     @property
     def peer(self) -> str:
-        """The other side in an error message: 'bob at tcp://10.0.0.2:7001'."""
+        """The peer, for error messages: 'bob at tcp://10.0.0.2:7001'."""
         return f"{self.role} at {self.address}"
 
     @property
     def unmet(self) -> bool:
-        """Over before the other side said a word, or why: who answered may have been on its way
-        out, and another may answer."""
+        """Whether the connection has ended before the peer sent a message, or a reason: the process
+        that answered may have been about to exit, and another may answer at the same address."""
         lost = isinstance(self.failure, LinkError) and not self._refused
         return lost and not self.counters.messages_received
 
@@ -97,11 +101,12 @@ class Connection:
     # ── what users call ───────────────────────────────────────────────────────────────────────────
 
     def send(self, message: Message) -> None:
-        """Send, now or as soon as the link allows. LinkError when closed or when too much is
-        retained."""
+        """Send `message`, now or as soon as the link is up. LinkError when the connection has ended
+        or the window of unacknowledged messages is full; UsageError for a kind of message that this
+        role does not send to that peer."""
         if self.failure is not None:
             if self._inbox:
-                return  # what came before the end is received first: it may say why
+                return  # messages that arrived before the end are received first: they may say why
             raise type(self.failure)(*self.failure.args)
         kind, of = message.kind, message.session
         if kind not in self._may_say or not RULES[kind].numbered or of != self.session:
@@ -133,18 +138,18 @@ class Connection:
         return self._inbox.peek()
 
     async def exchange(self, message: Message, timeout: float | None = None) -> Message:
-        """One round: send one message and wait for the next, up to `timeout` seconds (None: without
-        end). Errors as of `receive`."""
+        """One round: send a message and wait for the next one, up to `timeout` seconds (None:
+        without end). Errors of `send` and `receive`."""
         self.send(message)
         return await self._inbox.take(timeout)
 
     async def flush(self, timeout: float) -> bool:
-        """Wait until all that was sent is acknowledged, up to `timeout` seconds (DOWN while the
-        link is); was it?"""
+        """Wait until the peer has acknowledged all that was sent: up to `timeout` seconds, of which
+        at most DOWN with the link down. Returns whether it has."""
         reliable = self._reliable
         begin, pause = monotonic(), 0.001
         if reliable.sent > reliable.acked and self.connected:
-            self._control(Kind.PING, number=self._stamp())  # whose answer acknowledges
+            self._control(Kind.PING, number=self._stamp())  # the answer acknowledges
         while reliable.sent > reliable.acked and self.failure is None:
             if monotonic() - begin >= (timeout if self.connected else min(DOWN, timeout)):
                 return False
@@ -153,8 +158,8 @@ class Connection:
         return reliable.sent == reliable.acked
 
     async def close(self, linger: float = 1.0, reason: str = "") -> None:
-        """Say goodbye after waiting up to `linger` seconds for everything sent to be
-        acknowledged."""
+        """Wait up to `linger` seconds until all that was sent is acknowledged, then tell the peer
+        that the connection is closed, and why (`reason`)."""
         if self._closed:
             return
         try:
@@ -166,8 +171,8 @@ class Connection:
             self._slow.close()
 
     def abandon(self, error: MpcError, reason: str = "") -> None:
-        """End this connection at once, with the error that its users will see. Queued messages are
-        lost."""
+        """End this connection at once: `send` and `receive` raise `error` from now on, and the peer
+        is told `reason`. Messages that are not acknowledged may be lost."""
         if self._closed:
             return
         self._closed = True
@@ -177,13 +182,14 @@ class Connection:
         self._timer.cancel()
         if self._slow is None:
             self._transport.close()
-        else:  # let the goodbye cross the modelled link first
+        else:  # once GONE has crossed the modelled link
             self._loop.call_later(self._slow.crossing() + TICK, self._slow.close)
 
     # ── what transports call ──────────────────────────────────────────────────────────────────────
 
     def arrived(self, frames: Sequence[Buffer]) -> None:
-        """Frames of one message came in. Never raises: a malformed one ends this connection."""
+        """The transport has received the frames of one message. Never raises: malformed frames end
+        this connection."""
         if self.failure is not None:
             return
         try:
@@ -192,15 +198,16 @@ class Connection:
             self.refuse(error)
 
     def refuse(self, error: ProtocolError) -> None:
-        """The peer broke the protocol: end the connection, and tell it. What an attacker may have
-        done is passed over."""
+        """The peer broke the protocol: end the connection, and tell the peer. But a message with
+        frames glued to it is dropped, as somebody on the path could make it; up to GLUED times."""
         if not (isinstance(error, GluedError) and self.counters.forgives()):
             self.abandon(
                 ProtocolError(f"from {self.peer}: {error}"), reason=f"protocol error: {error}"
             )
 
     def take(self, message: Message, seq: int, ack: int, link: int, wire: int) -> None:
-        """A decoded message came in."""
+        """Handle a decoded message of `wire` bytes, with its sequence number `seq` and the peer's
+        acknowledgement `ack`. ProtocolError for what the peer must not send."""
         counters = self.counters
         counters.wire_bytes_received += wire
         if link != self.link:
@@ -230,7 +237,8 @@ class Connection:
             self._control(Kind.NUDGE)
 
     def opened(self, link: int, again: bool = False) -> None:
-        """The transport is up (again): whatever is not acknowledged goes out."""
+        """The transport is up as link number `link`; again: it was up before. All that is not
+        acknowledged is sent."""
         self.link = link
         self.connected = True
         self._life.heard = True
@@ -241,32 +249,32 @@ class Connection:
         self.writable()
 
     def interrupted(self) -> None:
-        """The transport is down; messages are retained until it is up again."""
+        """The transport is down. Messages are retained until it is up again."""
         self.connected = False
 
     def ended(self, error: MpcError) -> None:
-        """The other side, or the transport, will not come back."""
+        """The peer or the transport has ended for good; nothing more can be sent to it."""
         if not self._closed:
             self._closed = True
             self._fail(error)
             self._timer.cancel()
             self._transport.close()
 
-    def probe(self) -> None:  # a transport that knows that the peer is gone says so now
-        """Ask for a sign of life."""
+    def probe(self) -> None:
+        """Send a ping. A transport that finds the peer gone calls `interrupted` meanwhile."""
         self._control(Kind.PING, number=self._stamp())
 
     def patience(self) -> None:
-        """Silence up to now does not count."""
+        """Begin to count the peer's silence from now."""
         self._life.heard = True
 
     @property
     def silent(self) -> float:
-        """Seconds since anything was heard, to within a tick."""
+        """Seconds since the last frame from the peer, to within TICK."""
         return self._life.silent(monotonic())
 
     def writable(self) -> None:
-        """Hand the transport everything it has not had yet."""
+        """The transport may be able to take messages again: give it all that it has not had."""
         reliable = self._reliable
         while self.connected and (item := reliable.to_hand()) is not None:
             seq, message = item
@@ -318,7 +326,7 @@ class Connection:
         return int(monotonic() * 1e6) & MAX_NUMBER
 
     def _control(self, kind: Kind, number: int = 0, body: dict[str, object] | None = None) -> None:
-        """Send one of the link's own messages; if the transport cannot, it is simply not said."""
+        """Send one of the link's own messages; it is dropped where the transport cannot take it."""
         reliable = self._reliable
         message = Message(kind, self.session, 0, number, body)
         if self._transmit(
@@ -334,7 +342,8 @@ class Connection:
         return True
 
     def _hold(self, due: bool) -> list[Buffer]:
-        """What a shaped link says before a large message, and when that is due."""
+        """The frames of a HOLD: that the next message is sent ahead, or, if `due`, that it is due
+        now (`shaping`)."""
         hold = Message(Kind.HOLD, self.session, 0, self._reliable.handed + 1 if due else 0)
         return encode(hold, 0, 0, self.link, self.role)
 
@@ -345,7 +354,8 @@ class Connection:
         self._inbox.end(self.failure)
 
     def _tick(self) -> None:
-        """The one watchdog: liveness, acknowledgements that nothing carried, stalls, patience."""
+        """The watchdog, every TICK seconds: the peer's silence, acknowledgements that no message
+        has carried, messages that were lost, and the deadline of a wait."""
         now = monotonic()
         self._timer = self._loop.call_later(TICK, self._tick)
         if self._life.overslept(now):

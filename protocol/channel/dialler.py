@@ -1,12 +1,10 @@
-"""The side that connects: one DEALER socket for one `Connection`, opened again as often as it
-takes.
+"""The side that connects: one DEALER socket for one `Connection`, made anew as often as necessary.
 
-ZeroMQ reconnects a TCP connection by itself; its monitor tells when, and then OPEN is said again
-and everything unacknowledged is sent again. ZMQ_IMMEDIATE keeps messages out of a socket that has
-no
-connection: what is not sent stays in reliable.py, in one place. After a *protocol* error ZeroMQ
-    gives up for ever (a truncated or forged frame is one), so a socket that shows no life for a
-    while is replaced.
+ZeroMQ reconnects a TCP connection by itself, and its monitor says when: then OPEN is sent again,
+and all messages that are not acknowledged. ZMQ_IMMEDIATE keeps messages out of a socket without a
+TCP connection, so that messages wait in `wire.reliable` and nowhere else. After an error of the
+ZMTP protocol (a truncated or forged frame is one) ZeroMQ never reconnects; so a socket without an
+event for REPLACE seconds is replaced.
 """
 
 from __future__ import annotations
@@ -31,8 +29,8 @@ from .shaping import LinkShape
 from .terms import Options, Transport, Waiting
 
 REPEAT = 0.5  # seconds until an unanswered OPEN is repeated
-OCCUPIED = 7.0  # seconds; longer than the listener's TAKEOVER
-REPLACE = 2.0  # seconds without a sign of life from ZeroMQ until the socket is replaced
+OCCUPIED = 7.0  # seconds until a session that another instance has is given up; above TAKEOVER
+REPLACE = 2.0  # seconds without an event from ZeroMQ until the socket is replaced
 _WATCHED = (
     zmq.EVENT_CONNECTED
     | zmq.EVENT_CONNECT_DELAYED
@@ -48,7 +46,8 @@ _WATCHED_FIRST = _WATCHED | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
 
 
 class Dialler(Transport):
-    """The transport of one connection that this process opened."""
+    """The transport of a connection that this process opens. keys, server: this side's key pair and
+    the listener's public key; None: plain text."""
 
     connection: Connection
 
@@ -62,16 +61,16 @@ class Dialler(Transport):
         options: Options,
     ) -> None:
         self.address = address
-        self.trouble = ""  # the last thing that ZeroMQ said went wrong
+        self.trouble = ""  # why there is no connection, by ZeroMQ's last event
         self._keys, self._server = keys, server
         self._role, self._session = role, session
         self._options = options
         self._instance = secrets.token_bytes(16)
         self._attempt = 0
         self._ready = False  # ZeroMQ's handshake is done
-        self._opened = False  # ever
+        self._opened = False  # the listener has answered OPEN at least once
         self._said_at = 0.0
-        self._occupied_at = 0.0  # when we were first told that our place is taken
+        self._occupied_at = 0.0  # when the listener first named another instance
         self._closed = False
         self._loop = asyncio.get_running_loop()
         self._life_at = monotonic()
@@ -84,12 +83,12 @@ class Dialler(Transport):
     # ── what Connection calls ─────────────────────────────────────────────────────────────────────
 
     def transmit(self, frames: Sequence[Buffer]) -> bool:
-        """As `Transport.transmit`. A message that went in halfway costs the socket, and `tick`
-        makes another."""
+        """As `Transport.transmit`. Where ZeroMQ took only some of the frames the socket is closed,
+        and `tick` makes another."""
         if not self._readers:
             return False
         sent = sockets.send(self._socket, frames)
-        if self._socket.closed:  # a message went in halfway; the next tick makes another socket
+        if self._socket.closed:
             self._unplug()
             self._ready = False
             self._life_at = -REPLACE
@@ -101,14 +100,14 @@ class Dialler(Transport):
             reader.look()
 
     def tick(self, now: float) -> None:
-        """What is due at `now` (seconds, of the monotonic clock): to give up, to say OPEN again, or
-        to replace a socket through which nothing comes."""
+        """Do what is due at `now` (seconds, of `monotonic`): send OPEN again, or replace a socket
+        without events, or one through which no frame comes."""
         connection = self.connection
         if not self._opened:
-            # how long to wait for someone who never came is `connect`'s business
+            # `wait` has the timeout of a listener that never answered
             connection.patience()
         if connection.connected:
-            # a path that swallows everything; TCP would try for a quarter of an hour
+            # a path that drops all packets: TCP would repeat them for a quarter of an hour
             if connection.silent >= self._options.renew:
                 self._renew()
                 connection.interrupted()
@@ -154,9 +153,9 @@ class Dialler(Transport):
             ) from None
 
     def _watch(self) -> sockets.Reader:
-        """Hear of the socket's TCP connections."""
+        """The reader of the events of the socket's TCP connections."""
         events = _WATCHED if self._opened else _WATCHED_FIRST
-        # ZeroMQ lets go of an earlier one's only by and by
+        # a name of its own: ZeroMQ releases that of an earlier socket with a delay
         name = f"inproc://events-{next(self._names)}"
         self._monitor = self._socket.get_monitor_socket(events, name)
         return sockets.Reader(self._monitor, self._event)
@@ -183,7 +182,7 @@ class Dialler(Transport):
         elif code == zmq.EVENT_DISCONNECTED:
             self._ready = False
             self.connection.interrupted()
-        elif code == zmq.EVENT_CLOSED:  # whoever may have hung up before is gone
+        elif code == zmq.EVENT_CLOSED:
             self.trouble = "nobody listens there yet"
         elif code == zmq.EVENT_CONNECT_RETRIED:
             self.trouble = self.trouble or "nobody listens there yet"
@@ -208,8 +207,8 @@ class Dialler(Transport):
             self.trouble = f"it hung up during the handshake: {ours}"
 
     def _give_up(self, why: str) -> None:
-        """Hopeless, unless the link worked before: then somebody in between may be playing
-        tricks."""
+        """End the connection, for a reason that does not pass. Not if the link has worked before:
+        then somebody on the path may have caused this."""
         self.trouble = why
         if not self._opened:
             self.connection.ended(LinkError(f"{self.connection.peer}: {why}"))
@@ -221,7 +220,7 @@ class Dialler(Transport):
         link = self.connection.link
         opening = Message(Kind.OPEN, self._session, body=body)
         if not self.transmit(encode(opening, 0, 0, link, self.connection.role)):
-            self._said_at = now - REPEAT  # ZeroMQ has not attached it yet: at the next tick
+            self._said_at = now - REPEAT  # the socket has no connection yet: again at the next tick
         self._loop.call_soon(self.look)
 
     def _read(self) -> None:
@@ -248,8 +247,8 @@ class Dialler(Transport):
             connection.refuse(error)
 
     def _occupied(self, reason: object) -> None:
-        """Somebody holds our place. One that died is replaced before OCCUPIED is over; one that
-        lives stays."""
+        """Another instance has this session. One that has died loses it to this one within OCCUPIED
+        seconds; after that it is alive, and this one gives up."""
         if self._opened or not isinstance(reason, str) or not reason.isprintable():
             return
         self.trouble = reason
@@ -284,8 +283,8 @@ class Dialler(Transport):
             self._waiter.set_result(None)
 
     async def wait(self, timeout: float, waiting: Callable[[Waiting], None] | None) -> None:
-        """Until the connection is open, up to `timeout` seconds; then LinkError, as for whatever
-        closes it. waiting: called with how long this has taken."""
+        """Wait until the connection is open. LinkError after `timeout` seconds, or when the
+        connection ends. waiting: is called about once a second."""
         begin = monotonic()
         connection = self.connection
         while not self._opened and connection.failure is None:
@@ -306,7 +305,7 @@ class Dialler(Transport):
                 pass
             finally:
                 self._waiter = None
-        # one that was open and has ended already, `unmet`, is for the caller to see
+        # a connection that was open, and is `unmet`, is left to the caller
         if connection.failure is not None and not (self._opened and connection.unmet):
             raise connection.failure
 
@@ -326,7 +325,9 @@ async def connect(
 ) -> Connection:
     """Connect to the `Listener` of `peer_role` at `address`, retrying for up to `timeout` seconds.
 
-    `keys=None` means plain text. Otherwise only the holder of `peer_key` is spoken to.
+    keys: this side's own; None: plain text. peer_key: the listener's; only a process that has its
+    secret key is talked to. waiting: is called about once a second. LinkError where nobody answers
+    in time, or the listener refuses; ConfigError for an address or keys that cannot be used.
     """
     if keys is not None:
         if peer_key is None:

@@ -1,15 +1,15 @@
-"""The door of a listener: who may finish a handshake, and who was turned away.
+"""The door of a listener: who may finish a handshake, and who was refused.
 
-`Authenticator` speaks the ZeroMQ Authentication Protocol, answered from an `Allow` list. ZeroMQ
-asks at every CURVE handshake, over `inproc://zeromq.zap.01` of the listening socket's own context.
-pyzmq's authenticators bring a thread or an event loop of their own; this one is read like every
-other socket here. The answer carries a user id, `<role>/<key>`, which ZeroMQ attaches to every
-later frame of that connection: what a peer claims about itself is checked against it.
+`Authenticator` answers the ZeroMQ Authentication Protocol (RFC 27/ZAP) from an `Allow` list. ZeroMQ
+asks it at every CURVE handshake, over `inproc://zeromq.zap.01` of the listening socket's own
+context. (pyzmq's authenticators run a thread or an event loop of their own; this one is read like
+every other socket here.) The answer has a user id, `<role>/<key>`, which ZeroMQ attaches to every
+later frame of that TCP connection: the role that a peer claims is checked against it.
 
-Clients that do not get as far as showing a key (plain text, the wrong server key, no ZeroMQ at all)
-are seen by `SocketMonitor` only, through ZeroMQ's monitor. ZeroMQ accepts whoever comes, for as
-long as there are descriptors, so `SocketMonitor` also counts those who have not said who they are,
-and hangs up on the newest when they are too many.
+Peers that never show a key (plain text, a wrong server key, no ZeroMQ at all) appear in ZeroMQ's
+monitor alone, which `SocketMonitor` reads. ZeroMQ accepts TCP connections as long as there are
+descriptors; so `SocketMonitor` also counts those without a valid OPEN, the *strangers*, and closes
+the newest when they are too many.
 """
 
 from __future__ import annotations
@@ -29,18 +29,19 @@ import zmq
 from .keys import Allow, PublicKey
 from .sockets import ZAP_DOMAIN, Reader
 
-STRANGERS = 128  # TCP connections at once of those who have not said who they are
-PATIENCE = 20.0  # seconds in which to say it
+STRANGERS = 128  # TCP connections at once without a valid OPEN
+PATIENCE = 20.0  # seconds that a TCP connection has for it
 UNKNOWN = "an unknown address"
 _ENDPOINT = "inproc://zeromq.zap.01"
 _FAILED = (
     "its handshake failed: it did not speak CURVE, or it expected another key than this listener's"
 )
-_JUDGED = 256  # hosts remembered
+_JUDGED = 256  # hosts of refused keys that are remembered
 
 
 class Authenticator:
-    """Answers for one context. `refused(reason, address)` is called for every key turned away."""
+    """The ZAP handler of one context. roles: those that may connect. refused(reason, address): is
+    called of every key that is refused."""
 
     def __init__(
         self,
@@ -52,7 +53,7 @@ class Authenticator:
         self.allow = allow
         self._roles = roles
         self._refused = refused
-        self.trouble = ""  # the last key that was refused, for whoever waits in vain
+        self.trouble = ""  # the last refusal, in words, for the error of a wait that times out
         self._socket = context.socket(zmq.REP)
         self._socket.setsockopt(zmq.LINGER, 0)
         self._socket.bind(_ENDPOINT)
@@ -68,7 +69,7 @@ class Authenticator:
         self._socket.close()
 
     def permitted(self, user: str) -> bool:
-        """Is the holder of this user id still on the list?"""
+        """Whether the key of this user id is still on the list, for the same role."""
         role, _, code = user.partition("/")
         try:
             return self.allow.role_of(bytes.fromhex(code)) == role
@@ -83,7 +84,7 @@ class Authenticator:
         self._socket.send_multipart([b"1.0", number, *status, user.encode(), b""], zmq.NOBLOCK)
 
     def _judge(self, request: list[bytes]) -> str:
-        """The user id of the one who asks, or nothing."""
+        """The user id for the key in a ZAP request; "" where it is refused."""
         if len(request) < 6 or request[0] != b"1.0" or request[2] != ZAP_DOMAIN:
             return ""
         address = request[3].decode(errors="replace")
@@ -108,15 +109,15 @@ class Authenticator:
 
 
 class SocketMonitor:
-    """Counts strangers, and reports failed handshakes if CURVE is spoken; the address is a best
-    effort, for the log only.
+    """Counts strangers, and with `curve` calls refused(reason, address) of failed handshakes. The
+    address is not always known; it is for the log alone.
 
-    ZeroMQ could say what failed (EVENT_HANDSHAKE_FAILED_PROTOCOL), but must not be asked: it raises
-    that event for every frame that it cannot decrypt, also after the handshake, and sending it
-    overwrites the errno by which its engine would see the error. The engine then takes the frame
-    for back-pressure, stops reading, and keeps the descriptor of a peer that is long gone (libzmq
-    4.3.5, curve_mechanism_base.cpp). So a handshake has failed here if a connection ends from which
-    no frame came.
+    A handshake counts as failed when the TCP connection ends and no frame has come from it. ZeroMQ
+    has an event for it, EVENT_HANDSHAKE_FAILED_PROTOCOL, which must not be asked for: it is raised
+    for every frame that cannot be decrypted, also after the handshake, and sending it overwrites
+    the errno by which ZeroMQ's engine would see the error. The engine then takes the frame for
+    back-pressure, stops reading, and keeps the descriptor of a peer that is long gone (libzmq
+    4.3.5, curve_mechanism_base.cpp).
     """
 
     def __init__(
@@ -125,9 +126,8 @@ class SocketMonitor:
         self._refused = refused
         self._curve = curve
         self._guests: dict[int, _Guest] = {}  # by ZeroMQ's descriptor, in order of arrival
-        self._inside: set[int] = set()  # descriptors of those who have said who they are
-        # hosts whose key the authenticator has turned away, and said so
-        self._judged: list[str] = []
+        self._inside: set[int] = set()  # descriptors of those that are no strangers
+        self._judged: list[str] = []  # hosts whose key was refused, and that was reported
         self._loop = asyncio.get_running_loop()
         self._timer = self._loop.call_later(1.0, self._tidy)
         self._socket = socket
@@ -142,12 +142,12 @@ class SocketMonitor:
             self._socket.disable_monitor()
 
     def spoke(self, descriptor: int) -> None:
-        """A frame came from there, so its handshake is done."""
+        """A frame has come from this TCP connection, so its handshake has succeeded."""
         if descriptor in self._guests:
             self._guests[descriptor].silent = False
 
     def judged(self, host: str) -> None:
-        """The end of the handshake with this host has been reported."""
+        """The failed handshake of this host has been reported already, by `Authenticator`."""
         self._judged = [*self._judged[-_JUDGED:], host]
 
     def _event(self) -> None:
@@ -168,20 +168,21 @@ class SocketMonitor:
                 self._refused(_FAILED, host)
 
     def admit(self, descriptor: int, instead_of: int = -1) -> None:
-        """The one behind this descriptor has said who it is; the one that it was before it has not
-        any more."""
+        """A valid OPEN has come from the TCP connection `descriptor`: it is no stranger.
+        instead_of: the descriptor of an earlier TCP connection of the same session, which is one
+        again."""
         self._inside.discard(instead_of)
         if descriptor in self._guests:
             self._inside.add(descriptor)
 
     def leave(self, descriptor: int) -> None:
-        """What it came for is over."""
+        """The session on the TCP connection `descriptor` is over: it is a stranger again."""
         self._inside.discard(descriptor)
         if descriptor in self._guests:
             self._guests[descriptor].since = monotonic()
 
     def _tidy(self) -> None:
-        """Hang up on those who have said nothing for PATIENCE seconds."""
+        """Close strangers that have been so for PATIENCE seconds. Runs every second."""
         self._timer = self._loop.call_later(1.0, self._tidy)
         for descriptor, guest in self._strangers():
             if monotonic() - guest.since >= PATIENCE:
@@ -195,8 +196,7 @@ class SocketMonitor:
         ]
 
     def _shed(self) -> None:
-        """If there are too many strangers, hang up on the newest of those from the address that has
-        the most."""
+        """If there are more than STRANGERS, close the newest of the host that has the most."""
         strangers = [each for each in self._strangers() if not each[1].shed]
         if len(strangers) <= STRANGERS:
             return
@@ -209,8 +209,8 @@ class SocketMonitor:
 
 
 def caller(frame: zmq.Frame) -> tuple[str, str, int]:
-    """Whose frame this is: the user id that was answered for it, its address, ZeroMQ's
-    descriptor."""
+    """Where a frame came from: the user id that `Authenticator` gave, the peer's address, and
+    ZeroMQ's descriptor of the TCP connection (-1: unknown)."""
 
     def property_of(name: str) -> str:
         try:
@@ -231,7 +231,7 @@ def caller(frame: zmq.Frame) -> tuple[str, str, int]:
 class _Guest:
     """A TCP connection that ZeroMQ accepted."""
 
-    place: tuple[object, ...]  # address and port of the other end, and no other connection's
+    place: tuple[object, ...]  # address and port of the other end: no other connection has both
     since: float
     silent: bool = True  # no frame has come from it, so perhaps its handshake is not done
     shed: bool = False
@@ -242,7 +242,7 @@ class _Guest:
 
 
 def _copy(descriptor: int) -> network.socket:
-    """Our own handle of ZeroMQ's TCP socket, if it is one still. OSError otherwise."""
+    """A duplicate of ZeroMQ's TCP socket. OSError where the descriptor is no socket any more."""
     own = os.dup(descriptor)
     try:
         return network.socket(fileno=own)
@@ -252,7 +252,7 @@ def _copy(descriptor: int) -> network.socket:
 
 
 def _place(descriptor: int) -> tuple[object, ...]:
-    """Who is at the other end of ZeroMQ's own TCP socket, unless that is closed already."""
+    """Address and port of the other end of ZeroMQ's TCP socket; () where it is closed already."""
     try:
         with _copy(descriptor) as copy:
             found = copy.getpeername()
@@ -262,8 +262,8 @@ def _place(descriptor: int) -> tuple[object, ...]:
 
 
 def _hang_up(descriptor: int, guest: _Guest) -> None:
-    """Shut a connection down, and no other that has its descriptor by now; ZeroMQ sees an end and
-    closes it."""
+    """Shut a TCP connection down, unless another one has its descriptor by now. ZeroMQ sees the end
+    of the stream and closes it."""
     guest.shed = True
     with contextlib.suppress(OSError), _copy(descriptor) as copy:
         if guest.place and copy.getpeername() == guest.place:

@@ -1,15 +1,15 @@
-"""Long-lived keys: who may connect, as what. CurveZMQ key pairs, their files, and the list of those
-allowed.
+"""Long-lived CurveZMQ keys: key pairs, their files, and the list of the keys that may connect.
 
-A public key is one line that survives being sent by chat or read over the telephone:
+A public key is one line, which can be sent by chat or read out over the telephone:
 
     mpc1-alice-<56 characters of base32: 32 bytes of key, 3 of SHA-256(role, key)>
 
-The checksum finds mistyping and a changed role; it is no protection against malice, comparing the
-line is. A key is bound to its role: `Allow` says which role an authenticated key has, and nothing a
-peer claims can change it. Keys do not expire. Rules: a secret never appears in a `repr`, an error
-or a log; a secret file that anyone else could read is refused, not repaired, because it may have
-been read already.
+The checksum finds typing errors and a changed role. It does not protect against an attacker who
+exchanges the line: comparing it over another channel does. A key is bound to its role: `Allow` says
+which role an authenticated key has, and no message of a peer can change that. Keys do not expire.
+
+Rules: a secret key never appears in a `repr`, an error or a log. A secret's file that others could
+    read is refused, not repaired, because it may have been read already.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _SECRET = "mpc1secret"
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """32 bytes and the role they stand for. `str` is the line to hand out."""
+    """A public key (32 bytes) and its role. `str` gives the line that is handed to others."""
 
     role: str
     raw: bytes
@@ -53,13 +53,12 @@ class PublicKey:
 
     @property
     def short(self) -> str:
-        """Enough to recognise it in a log line."""
+        """The beginning of the line, to recognise the key by in a log."""
         return str(self)[:24] + "…"
 
     @classmethod
     def parse(cls, text: str, role: str | None = None) -> PublicKey:
-        """The key of a line, which must be one of `role` if given. ConfigError says what is wrong
-        with it."""
+        """The key that a line says, of `role` if that is given. ConfigError where it does not."""
         if text.strip().startswith(_SECRET):
             raise ConfigError(
                 "a secret key stands where a public key belongs: give the line that keygen printed"
@@ -74,7 +73,7 @@ class PublicKey:
 
 @dataclass(frozen=True, slots=True)
 class KeyPair:
-    """A process's own keys."""
+    """The public and the secret key of one process."""
 
     public: PublicKey
     secret: bytes = field(repr=False)
@@ -97,8 +96,8 @@ class KeyPair:
         return cls(PublicKey(role, z85.decode(public)), z85.decode(secret))
 
     def save(self, path: Path) -> None:
-        """Write the secret to a new file that only its owner can read. An existing file is never
-        replaced."""
+        """Write the secret key to a new file with mode 0600. ConfigError where there is a file, or
+        it cannot be written."""
         path = Path(path)
         try:
             with durable(path, replace=False) as file:
@@ -112,7 +111,8 @@ class KeyPair:
 
     @classmethod
     def load(cls, path: Path, role: str | None = None) -> KeyPair:
-        """Read a key pair, which must be one of `role` if given."""
+        """Read the key pair of a secret key's file, of `role` if that is given. ConfigError where
+        others can read the file, or it does not hold such a key."""
         path = Path(path)
         try:
             with path.open() as file:
@@ -141,15 +141,15 @@ class KeyPair:
 
 
 class Allow:
-    """Which public keys may connect. Consulted at every handshake, so `replace` takes effect at
-    once."""
+    """The public keys that may connect, each for its role. It is looked up at every handshake, so
+    `replace` takes effect at the next one."""
 
     def __init__(self, keys: Iterable[PublicKey] = ()) -> None:
         self._roles: dict[bytes, str] = {}
         self.replace(keys)
 
     def replace(self, keys: Iterable[PublicKey]) -> None:
-        """Exchange the whole list."""
+        """Replace all keys of the list by `keys`."""
         self._roles = {key.raw: key.role for key in keys}
 
     def role_of(self, raw: bytes) -> str | None:
@@ -162,7 +162,8 @@ class Allow:
 
     @classmethod
     def load(cls, path: Path) -> Allow:
-        """One key a line; empty lines, and anything behind `#`, are ignored."""
+        """Read a list from a file: one public key a line; empty lines, and all after a `#`, are
+        ignored. ConfigError with file and line for what is no key."""
         try:
             lines = Path(path).read_text().splitlines()
         except OSError as error:

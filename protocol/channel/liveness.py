@@ -1,16 +1,16 @@
-"""How long the other side has been silent, judged fairly. Pure: the time is passed in.
+"""How long the peer has been silent. Pure: the time is passed in, in seconds.
 
-Any frame is a sign of life; the hot path only sets `heard`, and `look`, called every `period`
-seconds, turns that into a time. When `look` itself comes late, this process was busy and could not
-have heard
-anything: that time is forgiven.
+Any frame from the peer ends its silence. The hot path only sets `heard`; `look`, called every
+`period` seconds, turns that into a time. When it is called late, this process was busy and has read
+no frames: that time does not count as silence of the peer.
 """
 
 from __future__ import annotations
 
 
 class Liveness:
-    """The silence of one peer, to within a period."""
+    """The silence of one peer, exact to within `period`, the seconds between two calls of
+    `look`."""
 
     __slots__ = ("_asked_at", "_heard_at", "_looked_at", "_period", "heard")
 
@@ -20,8 +20,8 @@ class Liveness:
         self._heard_at = self._asked_at = self._looked_at = now
 
     def overslept(self, now: float) -> bool:
-        """Was this process away since the last look? Then read what came meanwhile before the next
-        one."""
+        """Whether this process was busy for more than a period since the last call, so that frames
+        may wait unread; the caller reads them before it calls `look`."""
         asleep = now - self._looked_at - self._period
         self._looked_at = now
         if asleep <= self._period:
@@ -30,18 +30,19 @@ class Liveness:
         return True
 
     def look(self, now: float) -> float:
-        """Seconds of silence."""
+        """Seconds since the last frame; to be called once a period."""
         if self.heard:
             self.heard = False
             self._heard_at = now
         return now - self._heard_at
 
     def silent(self, now: float) -> float:
-        """The same, between two looks."""
+        """Seconds since the last frame, at any time."""
         return 0.0 if self.heard else now - self._heard_at
 
     def should_ask(self, now: float, interval: float) -> bool:
-        """Is it time for a ping: nothing heard, and nothing asked, for `interval` seconds?"""
+        """Whether a ping is due: no frame came, and no ping was sent, for `interval` seconds. If
+        so, one counts as sent now."""
         if self.silent(now) < interval or now - self._asked_at < interval:
             return False
         self._asked_at = now

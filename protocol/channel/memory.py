@@ -1,10 +1,8 @@
-"""Two connected `Connection`s inside one process: for tests, and for running a job without a
-network.
+"""Two connected `Connection`s inside one process: for tests, and for jobs without a network.
 
-Everything above the transport is the same as over ZeroMQ, codec included, so what passes here and
-fails there is the fault of ZeroMQ or of sockets.py. `Faults` makes the link as bad as a test wants,
-repeatably: a seed, and for every message the chance of being dropped, repeated, held back behind
-the next one, or of the whole link being cut for a moment with everything in it.
+All but the transport is the same as over ZeroMQ, codec included: what passes here and fails there
+is an error of ZeroMQ or of sockets.py. `Faults` makes the link lose, repeat or reorder messages, or
+cuts it for a moment, with a probability for each and a seed, so that a test can be repeated.
 """
 
 from __future__ import annotations
@@ -23,12 +21,12 @@ from .terms import Options, Transport
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """Chances per message, 0 to 1. `outage` is how long a cut lasts, in seconds."""
+    """What may happen to each message, by its probability from 0 to 1."""
 
     drop: float = 0.0
     repeat: float = 0.0
-    reorder: float = 0.0
-    cut: float = 0.0
+    reorder: float = 0.0  # the next message overtakes it
+    cut: float = 0.0  # the link is down for `outage` seconds, and all messages on it are lost
     outage: float = 0.02
     seed: int = 0
 
@@ -112,7 +110,7 @@ def pair(
     faults: Faults | None = None,
     shape: LinkShape | None = None,
 ) -> tuple[Connection, Connection]:
-    """The two ends of a new link; the first is held by `roles[0]`, whose peer is `roles[1]`."""
+    """The two ends of a new link: that of `roles[0]`, whose peer is `roles[1]`, and the other."""
     ends = (_End(faults or Faults(), 0), _End(faults or Faults(), 1))
     ends[0].other, ends[1].other = ends[1], ends[0]
     for end, own, peer in zip(ends, roles, reversed(roles), strict=True):

@@ -1,5 +1,4 @@
-"""Who was refused and why, told once a minute each, and not without end: what strangers say must
-not fill a disk."""
+"""Reports of peers that were refused, limited in number, so that strangers cannot fill a log."""
 
 from __future__ import annotations
 
@@ -7,13 +6,14 @@ import collections
 from collections.abc import Callable
 from time import monotonic
 
-Refused = Callable[[str, str], None]
-_KNOWN = 1024  # refusals that are remembered
-_A_MINUTE = 100  # refusals that are told
+Refused = Callable[[str, str], None]  # called with the reason and the address of a refused peer
+_KNOWN = 1024  # pairs of reason and address that are remembered
+_A_MINUTE = 100  # refusals that are reported in a minute
 
 
 class Refusals:
-    """Passes refusals on to `tell`, called with the reason and the address."""
+    """Passes refusals on to `tell`, but each pair of reason and address once a minute, and no more
+    than _A_MINUTE of them all."""
 
     def __init__(self, tell: Refused | None) -> None:
         self._tell = tell
@@ -21,8 +21,7 @@ class Refusals:
         self._minute, self._count = monotonic(), 0  # told in this minute
 
     def told(self, reason: str, address: str) -> None:
-        """Say why the caller at an address was refused: once a minute for each reason and address,
-        and a limited number a minute in all."""
+        """The peer at `address` was refused for `reason`."""
         if self._tell is None:
             return
         now = monotonic()

@@ -1,22 +1,21 @@
-"""A slower link than the real one: round-trip time, jitter and bandwidth, for experiments without
-root.
+"""A slower link than the real one: round-trip time, jitter and bandwidth, for experiments that need
+no root.
 
-The model, one `Link` per direction, each the sender's outgoing one:
+The model has one `Link` for each direction, at the sender. A message of n bytes offered at time t
 
-    a message of n bytes offered at t leaves the bottleneck at  free = max(t, free) + 8 n /
-    bandwidth and arrives at                                              free + rtt / 2 ± jitter /
-    2, uniformly
+    leaves the bottleneck at   free = max(t, free) + 8·n / bandwidth
+    and arrives at             free + rtt/2 + u,   u uniform in ±jitter/2,
 
-but never before an earlier one (FIFO, as in TCP). Both directions together add `rtt ± jitter`; each
-end shapes what it sends, so both ends are given the same shape.
+but never before an earlier message (first in, first out, as in TCP). Both directions together add
+rtt ± jitter. Each end delays what it sends, so both ends are given the same shape.
 
-The model is pure and exact. `Delay` is the only thing here that touches the event loop: it wakes up
-within a tenth of a millisecond by a timer descriptor where there is one (uvloop's own timers count
-in whole milliseconds), and never spins. Without a shape none of this is reached.
+The model is pure and exact. `Delay` alone touches the event loop: it wakes within a tenth of a
+millisecond by a timer descriptor where the system has one (`alarm`), and never spins. Without a
+shape none of this is reached.
 
-A large message takes time on the real link too, which would come on top of the model's. So it is
-sent ahead, announced by a HOLD, and the other end keeps it (`Held`) until a second HOLD says that
-it is due: only that small message has to be in time.
+A large message also takes time on the real link, which would be added to the model's. So it is sent
+ahead of its time, announced by a HOLD, and the receiving end holds it back (`Held`) until a second
+HOLD says that it is due: only that small message has to be on time.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ class LinkShape:
 
     @property
     def free(self) -> bool:
-        """Does this change nothing?"""
+        """Whether this is the real link, unchanged."""
         return not (self.rtt or self.jitter or self.bandwidth)
 
     def __str__(self) -> str:
@@ -137,11 +136,11 @@ class Link:
 
     @property
     def busy_until(self) -> float:
-        """When the last message offered so far arrives."""
+        """The time at which the last message offered so far arrives."""
         return self._last
 
     def depart(self, now: float, size: int) -> float:
-        """When `size` bytes offered at `now` arrive at the other end."""
+        """Offer a message of `size` bytes at time `now`. Returns the time at which it arrives."""
         shape = self.shape
         free = max(now, self._free)
         if shape.bandwidth:
@@ -155,7 +154,7 @@ class Link:
 
 
 class Delay:
-    """Holds back what crosses a `Link` until it would have arrived, in order."""
+    """Calls `deliver` with each item when it has crossed a `Link`, in order."""
 
     def __init__(self, shape: LinkShape, deliver: Callable[[Any], None]) -> None:
         self.link = Link(shape)
@@ -165,18 +164,18 @@ class Delay:
         self._alarm = Alarm(self._due)
 
     def put(self, item: Any, size: int) -> None:
-        """Deliver `item` when `size` bytes offered now have crossed."""
+        """Have `item` delivered when a message of `size` bytes that is offered now arrives."""
         when = self.link.depart(self._alarm.now(), size)
         self._queue.append((when, item))
         if len(self._queue) == 1:
             self._alarm.set(when)
 
     def crossing(self) -> float:
-        """Seconds until everything offered so far has crossed, and a little more."""
+        """Seconds until all that was offered has crossed, and 0.005 more."""
         return max(0.0, self.link.busy_until - self._alarm.now()) + 0.005
 
     def close(self) -> None:
-        """Forget what is still on its way."""
+        """Deliver nothing more."""
         self._queue.clear()
         self._alarm.close()
 
@@ -189,8 +188,8 @@ class Delay:
 
 
 class Slow(Transport):
-    """A transport behind a modelled link. `hold(due)`: the frames of a HOLD about the message being
-    sent."""
+    """A transport whose messages first cross a modelled link. hold(due): the frames of a HOLD for
+    the message that is being sent: that it is due, or that it is sent ahead."""
 
     def __init__(
         self, transport: Transport, shape: LinkShape, hold: Callable[[bool], list[Buffer]]
@@ -228,14 +227,14 @@ class Slow(Transport):
 
 
 class Held:
-    """At the receiving end: messages that are here and, as the modelled link has it, have not
-    arrived."""
+    """The receiving end: messages that have come ahead of their time on the modelled link, at most
+    `most` of them."""
 
     __slots__ = ("_most", "_queue", "next")
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self.next = False  # is the next message an early one?
+        self.next = False  # whether the next message comes ahead of its time
         self._queue: collections.deque[tuple[int, Any]] = collections.deque()
 
     def keep(self, seq: int, item: Any) -> None:
@@ -247,7 +246,8 @@ class Held:
         self._queue.append((seq, item))
 
     def due(self, seq: int) -> list[Any]:
-        """What is due when HOLD says `seq`; with 0 the next message is to be kept."""
+        """Handle a HOLD with number `seq`: the messages up to that number, which are due now; or
+        none, where it is 0: then the next message is to be held back."""
         self.next = not seq
         found = []
         while self._queue and self._queue[0][0] <= seq:
@@ -255,6 +255,6 @@ class Held:
         return found
 
     def clear(self) -> None:
-        """The link broke: everything will be sent again."""
+        """The link has broken: drop all messages, as the peer sends them again."""
         self.next = False
         self._queue.clear()

@@ -1,13 +1,13 @@
-"""The seam to ZeroMQ: a socket read through its file descriptor, its options, and its errors in our
-words.
+"""The seam to ZeroMQ: sockets read through their file descriptors, their options, and ZeroMQ's
+errors as this project's.
 
 ZeroMQ's descriptor is *edge-triggered*: it turns readable once when the socket's state changes, and
-both sending and receiving may swallow that edge. Hence the two rules kept here: read until nothing
-is left, and look again after every send. No task per message, nothing that can be cancelled with a
-message in its hands; `zmq.asyncio` does both and was measured slower.
+a send or a receive may consume that edge. Hence two rules: read until there is nothing left, and
+look again after every send. There is no task for a message, so no message can be lost by
+cancelling one; `zmq.asyncio` has such tasks, and was measured slower.
 
-Small frames are copied (quicker than tracking a reference up to about 64 KiB), large ones are
-handed over. Nothing in this file knows what the frames mean.
+Frames below COPY_BELOW bytes are copied, which is quicker than tracking a reference; larger ones
+are passed by reference. Nothing in this file knows what the frames mean.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _PORT = r"(?:\*|\d{1,4}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5])
 _ADDRESS = re.compile(rf"tcp://(?:[^\s:/\[\]]+|\[[^\s\[\]]+\]):{_PORT}|ipc://\S+")
 _SHAPE = "it is not an address like tcp://host:port"
 _BURST = 256  # messages read before the event loop is given a turn
-# bytes beyond the limit of a frame that still get an answer in words; ZeroMQ's is to hang up
+# bytes by which a frame may exceed its limit and be answered with an error; ZeroMQ hangs up on more
 _ROOM = 16 << 20
 _NOW = int(zmq.NOBLOCK)
 _MORE = int(zmq.NOBLOCK | zmq.SNDMORE)
@@ -60,8 +60,8 @@ class Reader:
         self._loop.call_soon(self.look)
 
     def look(self) -> None:
-        """Read whatever is there. To be called after every send that was not made from within
-        `read`."""
+        """Read all messages that have come. To be called after every send that `read` did not
+        make."""
         if self._reading or self._closed:
             return
         self._reading = True
@@ -90,12 +90,12 @@ class Reader:
 def send(
     socket: zmq.Socket[bytes], frames: Sequence[Buffer], routing_id: bytes | None = None
 ) -> bool:
-    """Send one message without blocking; False when there is nobody to take it now.
+    """Send one message without blocking; False when no peer can take it now.
 
-    A message goes out whole or not at all. If anything fails behind its first frame, ZeroMQ would
-    take the next message, whoever it is for, as the rest of this one: the socket is closed at once,
-    and with it goes what it holds of the message. Whoever owns it finds `socket.closed` and makes
-    another.
+    A message is sent whole or not at all. If a frame after the first cannot be sent, ZeroMQ would
+    take the frames of the next message, whichever peer it is for, as the rest of this one: so the
+    socket is closed at once, with the frames that it holds. The owner finds `socket.closed` true,
+    and makes another socket.
     """
     begun = False
     try:
@@ -122,13 +122,14 @@ def send(
 
 
 def receive(socket: zmq.Socket[bytes]) -> bytes:
-    """One frame of a few bytes, which are copied; zmq.Again if none is there."""
+    """The next frame, of few bytes, as a copy. zmq.Again if there is none."""
     frame: bytes = _recv(socket, _NOW)
     return frame
 
 
 def receive_rest(socket: zmq.Socket[bytes], first: bytes, most: int) -> list[Buffer]:
-    """All frames of a message whose first was just received, but at most `most` + 1 of them."""
+    """The frames of a message whose `first` was just received: at most `most` + 1 of them; further
+    ones are received and dropped."""
     frames: list[Buffer] = [first]
     while _get(socket, _RCVMORE):
         frame: Any = _recv(socket, _NOW, False)
@@ -140,8 +141,7 @@ def receive_rest(socket: zmq.Socket[bytes], first: bytes, most: int) -> list[Buf
 
 
 def context() -> zmq.Context[zmq.Socket[bytes]]:
-    """A context of one listener's or connection's own: its handshakes are nobody else's
-    business."""
+    """A context for one listener or one connection, so that each has a ZAP handler of its own."""
     own: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     # nothing ever waits for a socket to empty unless it was told to linger
     own.setsockopt(zmq.BLOCKY, 0)
@@ -149,17 +149,16 @@ def context() -> zmq.Context[zmq.Socket[bytes]]:
 
 
 def configure(socket: zmq.Socket[bytes], options: Options) -> None:
-    """The options that every socket of ours has, whichever way it faces.
+    """Set the options that all sockets have, of listeners and of those that connect.
 
-    ZeroMQ's high-water marks never decide: what may be in flight is bounded by the window of
-    reliable.py (and below it by credit). There is none for sending, where it would drop or block;
-    the one for receiving is beyond what an honest peer's window allows, and stops reading from a
-    dishonest one.
+    What may be in flight is limited by the window of `wire.reliable`, and by credit, never by
+    ZeroMQ's high-water marks. There is none for sending, where ZeroMQ would drop or block; that for
+    receiving is larger than an honest peer's window, and stops reading from a dishonest one.
 
-    No ZMTP heartbeats: their timer writes to a connection without looking whether its input has
-    been given up, which ends the process (libzmq 4.3.5, `Assertion failed: !_io_error`,
-    stream_engine_base.cpp). One altered frame, or a peer that floods and leaves, is enough. Silence
-    is noticed by our own pings (liveness.py), a host that vanished by TCP's keep-alive.
+    No ZMTP heartbeats: their timer writes to a connection without checking whether its input has
+    ended, which aborts the process (libzmq 4.3.5, `Assertion failed: !_io_error`,
+    stream_engine_base.cpp). One altered frame, or a peer that floods and leaves, is enough. Silent
+    peers are found by this project's own pings (`liveness`), hosts that vanished by TCP keep-alive.
     """
     socket.setsockopt(zmq.LINGER, 0)
     socket.setsockopt(zmq.SNDHWM, 0)
@@ -178,7 +177,7 @@ def serve_curve(socket: zmq.Socket[bytes], keys: KeyPair) -> None:
     socket.setsockopt(zmq.CURVE_SERVER, 1)
     socket.setsockopt(zmq.CURVE_SECRETKEY, keys.secret_z85)
     socket.setsockopt(zmq.ZAP_DOMAIN, ZAP_DOMAIN)
-    # without an answer from the handler nobody comes in
+    # without an answer from the handler no handshake succeeds
     socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
 
 
@@ -190,7 +189,8 @@ def dial_curve(socket: zmq.Socket[bytes], keys: KeyPair, server: PublicKey) -> N
 
 
 def bind(socket: zmq.Socket[bytes], address: str) -> str:
-    """Bind; the address as ZeroMQ resolved it (a port instead of `:0`)."""
+    """Listen at `address`. Returns it as ZeroMQ resolved it, with a port in place of `:0`.
+    ConfigError where that is not possible."""
     if not _ADDRESS.fullmatch(address):
         raise ConfigError(f"cannot listen at {address}: {_SHAPE}")
     socket.setsockopt(zmq.IPV6, "[" in address)
@@ -202,8 +202,8 @@ def bind(socket: zmq.Socket[bytes], address: str) -> str:
 
 
 def dial(socket: zmq.Socket[bytes], address: str) -> None:
-    """Connect to tcp://HOST:PORT; ConfigError for what is no such address, or none of this host's
-    networks. ZeroMQ goes on trying by itself."""
+    """Have ZeroMQ connect to tcp://HOST:PORT, and retry by itself. ConfigError for what is no such
+    address, or is in none of this host's networks."""
     if not _ADDRESS.fullmatch(address):
         raise ConfigError(f"cannot connect to {address}: {_SHAPE}")
     socket.setsockopt(zmq.IPV6, "[" in address)

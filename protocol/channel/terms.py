@@ -1,7 +1,7 @@
-"""The terms of a connection: what it counts, how patient it is, what it tells while waiting, what
-carries it.
+"""The terms of a connection: its counters, its timeouts and limits, what it reports while it waits,
+and what a transport must do for it.
 
-Plain declarations, so that transports and users need not import the machinery of connection.py.
+Declarations alone, so that transports and users need not import connection.py.
 """
 
 from __future__ import annotations
@@ -14,12 +14,10 @@ from ..wire.codec import DEFAULT_LIMITS, MessageLimits
 from ..wire.messages import Buffer
 from ..wire.reliable import Window
 
-# why a listener that began after its caller was let in hangs up: it is another's
+# the reason that a listener gives when the session was accepted by an earlier process
 FORGOTTEN = "this process does not know the session any more"
-DOWN = 1.0  # seconds that a goodbye waits for a link that is down to come back
-
-
-GLUED = 1000
+DOWN = 1.0  # seconds that `Connection.flush` waits for a link that is down
+GLUED = 1000  # messages with frames glued to them that are dropped before the connection ends
 
 
 @dataclass(slots=True)
@@ -42,70 +40,69 @@ class Counters:
     duplicates: int = 0
     stale: int = 0  # of another link, an earlier instance or an earlier epoch
     reconnects: int = 0
-    glued: int = (
-        0  # messages passed over because frames stood behind them; they are asked for again
-    )
+    glued: int = 0  # messages dropped because foreign frames followed them; they are sent again
 
     @property
     def wire_bytes(self) -> int:
-        """In both directions."""
+        """Bytes of all frames, sent and received."""
         return self.wire_bytes_sent + self.wire_bytes_received
 
     def forgives(self) -> bool:
-        """Count a glued message; False once there are more than a network that changes bytes
-        explains."""
+        """Count a message with frames glued to it; False once they are more than GLUED, which no
+        network that changes bytes explains."""
         self.glued += 1
         return self.glued <= GLUED
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What `on_waiting` is told about once a second."""
+    """The argument of `Connection.on_waiting`, called about once a second while a task waits."""
 
     peer: str
     seconds: float  # since this wait began
-    silent: float  # since anything at all was heard
+    silent: float  # seconds since the last frame from the peer
     connected: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How patient and how generous a connection is. Seconds and bytes."""
+    """Timeouts and limits of a connection. Seconds and bytes."""
 
-    timeout: float = 60.0  # silence after which the peer is given up
-    ping: float = 1.0  # idle time after which a sign of life is asked for
+    timeout: float = 60.0  # silence of the peer after which the connection ends
+    ping: float = 1.0  # silence after which a ping is sent
     window: Window = field(default_factory=Window)
-    inbox_count: int = 4096  # received, and not yet taken by the user
-    inbox_bytes: int = 1 << 30
+    inbox_count: int = 4096  # messages received and not yet taken by the user, at most
+    inbox_bytes: int = 1 << 30  # bytes of their payload, at most
     limits: MessageLimits = DEFAULT_LIMITS
 
     @property
     def renew(self) -> float:
-        """Seconds of silence, or without an answer, after which whoever dialled tries a new TCP
-        connection."""
+        """Seconds of silence after which the side that connected opens a new TCP connection."""
         return self.timeout / 2
 
 
 def weight(frames: Sequence[Buffer]) -> int:
-    """Bytes of the frames of one message, of which the first is `bytes`."""
+    """Bytes of the frames of one message; the first frame is of type `bytes`."""
     if len(frames) == 1:
         return len(frames[0])
     return sum(memoryview(frame).nbytes for frame in frames)
 
 
 class Transport(Protocol):
-    """What moves frames for one connection."""
+    """What moves the frames of one connection. It calls `Connection.arrived`, `opened`,
+    `interrupted` and `ended`."""
 
     def transmit(self, frames: Sequence[Buffer]) -> bool:
-        """Take one message. False: not possible now; `Connection.writable` will be called when it
-        may be."""
+        """Send the frames of one message. False: it cannot be sent now; `Connection.writable` is
+        called when it may be."""
 
     def tick(self, now: float) -> None:
         """The time is `now` (seconds, of `monotonic`): do what is due. Called by the connection
         every `connection.TICK` seconds."""
 
     def look(self) -> None:
-        """Deliver what has arrived, now. Called after every `transmit` not caused by a delivery."""
+        """Deliver all messages that have arrived. Called after every `transmit` that was not made
+        while one was delivered."""
 
     def close(self) -> None:
         """Release what moves the frames. Nothing is transmitted or delivered any more."""

@@ -7,8 +7,7 @@ then every step costs two products, the sigmoid or softmax between them, and mov
 by inverse Hessian times gradient, with momentum. That takes tens of steps where gradient descent
 takes thousands, needs no rate, and columns may have any units. As scikit-learn does, it minimises C
 times the sum of the rows' losses plus half the sum of squares of the coefficients, the intercept
-left out. It begins with zeros,
-or with a model that was kept, in the units of whatever rows there are now.
+left out. It begins with zeros, or with a model that was kept, in the units of the present rows.
 """
 
 from __future__ import annotations

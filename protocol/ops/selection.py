@@ -1,10 +1,9 @@
-"""One value, one number: what is selected by a comparison is read once, for all who use it.
+"""A tensor that a comparison selects from has one rounded value, for all of its users.
 
-A gate reads its tensor at the job's fraction bits, unless it reads it whole. Where that tensor is
-finer (a product not yet truncated), somebody who adds it, or reveals it, would see another number,
-up to one unit in the last place away from what the gate let through. So wherever a tensor is both
-selected from and used
-in full, all its users are given it at the job's fraction bits.
+`Mux` reads its tensor at the job's fraction bits, unless it reads it whole. Where the tensor has
+more (a product that is not truncated yet), a sum of it, or its revelation, would be up to one unit
+in the last place off from what the selection has let through. So a tensor that is both selected
+from and used otherwise is rounded to the job's fraction bits once, for all users.
 """
 
 from __future__ import annotations
