@@ -47,8 +47,7 @@ _read = lru_cache(maxsize=8)(contract_codec.unpack)
 
 @dataclass(frozen=True)
 class ChunkTask:
-    """A chunk to be made. Dask shows in its logs what a task was given, so of this nothing is
-    shown."""
+    """A chunk to be made. Dask logs the arguments of tasks, so the `repr` shows nothing."""
 
     version: str
     plan: bytes = field(repr=False)
@@ -57,8 +56,8 @@ class ChunkTask:
 
 
 def fulfil(order: ChunkTask) -> Made | str:
-    """On a worker: the chunk, or why there is none. Exceptions would be logged there with all they
-    refer to."""
+    """Runs on a worker. Returns the chunk, or the reason why there is none: Dask would log an
+    exception with all that it refers to."""
     if order.version != __version__:
         return (
             f"a worker of the cluster has version {__version__} and the dealer {order.version};"
@@ -73,8 +72,8 @@ def fulfil(order: ChunkTask) -> Made | str:
 
 
 class _Absent:
-    """Something that whoever has ordered a chunk looks for: spoken of ever more rarely, and not for
-    ever."""
+    """Something that is waited for: after growing pauses the wait is logged, and after `wait`
+    seconds it is given up."""
 
     def __init__(self, log: Log, what: str, wait: float, patience: float = 0.0) -> None:
         self._log, self._what, self._wait, self._patience = log, what, wait, patience
@@ -82,7 +81,7 @@ class _Absent:
         self._pause = patience
 
     def look(self, here: bool = False) -> None:
-        """LinkError if it has been away for too long."""
+        """LinkError when it has been absent for too long."""
         now = monotonic()
         if here or now - self._looked > 2 * _PATIENCE:  # nobody had to look in between
             self._since, self._pause = now, self._patience
@@ -99,8 +98,8 @@ class _Absent:
 
 
 class Cluster(Workers):
-    """Workers on a Dask cluster; what else a dealer computes, such as plans, stays in a thread of
-    this process."""
+    """Workers on a Dask cluster. Everything else that a dealer computes, such as reading plans, is
+    done in a thread of this process."""
 
     def __init__(self, address: str, plaintext: bool, log: Log, wait: float = math.inf) -> None:
         """`address` is dask://HOST:PORT of the scheduler. ConfigError where Dask is not installed,
@@ -157,7 +156,7 @@ class Cluster(Workers):
 
     @property
     def orders(self) -> int:
-        """Two for each thread: while one chunk is on its way the next is made."""
+        """Two chunks for each thread: while one is sent to the dealer, the next is made."""
         return 2 * self.count
 
     @property
@@ -191,7 +190,8 @@ class Cluster(Workers):
         await super().close()
 
     async def _watching(self, known: int) -> None:
-        """Connects again, also while nothing is ordered, and says how many threads come and go."""
+        """Connect again when the scheduler is lost, also while nothing is ordered, and log how many
+        threads come and go."""
         with contextlib.suppress(LinkError):  # which whoever orders a chunk is told too
             while True:
                 await asyncio.sleep(_PAUSE)
@@ -205,8 +205,8 @@ class Cluster(Workers):
                     known = now
 
     async def _counted(self, deal: Deal, chunk: Chunk) -> Made:
-        """A chunk, ordered and fetched; the worker says how long it computed, its way not
-        counted."""
+        """Order a chunk and fetch it. Returns it with the seconds that the worker computed, without
+        those of its transport."""
         with self._guard:
             self.busy += 1
         try:
@@ -246,7 +246,7 @@ class Cluster(Workers):
             return found
 
     async def _awaited(self, future: Any) -> Made | str:
-        """What became of it; says so where nobody is there to make it."""
+        """Wait for the result of a task; while there is no worker to make it, that is logged."""
         waiting = asyncio.ensure_future(future.result())
         try:
             while not (await asyncio.wait({waiting}, timeout=_PAUSE))[0]:

@@ -22,7 +22,7 @@ MOST = 20  # sessions whose shapes are shown
 
 
 class Events(logging.Handler):
-    """The last lines of the log: when, in seconds since 1970, and a sentence."""
+    """The last lines of the log: the time, in seconds since 1970, and a sentence."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -33,8 +33,8 @@ class Events(logging.Handler):
 
 
 def parts(service: Service) -> Callable[[], Mapping[str, Any]]:
-    """A function that gives the parts of the page as they stand. From now on it remembers what is
-    logged."""
+    """A function that returns the parts of the dealer's page as they are when it is called. From
+    now on, lines of the log are remembered for it."""
     events, rates = Events(), {role: Rate() for role in ("alice", "bob")}
     known: WeakKeyDictionary[Session, tuple[Dealing, dict[str, list[str]]]] = WeakKeyDictionary()
     LOGGER.addHandler(events)

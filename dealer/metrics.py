@@ -1,5 +1,5 @@
-"""What the dealer tells Prometheus (`--metrics`): sessions, workers, stock. Names of sessions are
-in it; of what they compute nothing."""
+"""What the dealer reports to Prometheus (`--metrics`): sessions, workers, stock. It has the names
+of sessions, and nothing about what they compute."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ STEPS = Measure("mpc_dealer_session_planned_steps", False, "steps that are plann
 
 
 def samples(service: Service) -> Iterator[Sample]:
-    """All of it, as it stands."""
+    """All measures, with their present values."""
     tally, workers, stock, sessions = (
         service.tally,
         service.workers,

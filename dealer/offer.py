@@ -1,5 +1,5 @@
-"""What a party brings to the dealer: its plan, and when it wants to begin. Nothing in it depends on
-a value."""
+"""The offer of a party to the dealer: its plan, and the step at which it begins. Nothing in it
+depends on a secret value."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ OBJECTS = 50  # a plan in memory is about so many times as large as on the wire
 
 @dataclass(frozen=True, kw_only=True)
 class Offer:
-    """Two parties belong together when they bring the same ticket: both of theirs, joined, which
-    enter every mask."""
+    """What one party asks the dealer for. Two offers of a session belong together when they have
+    the same ticket: it joins a random ticket of each party, and all masks depend on it."""
 
     ticket: str
     digest: str
@@ -32,7 +32,7 @@ class Offer:
 
     @staticmethod
     def read(message: Message, limits: Limits) -> Offer:
-        """The offer in a PLAN message; ProtocolError unless the dealer can serve it."""
+        """The offer in a PLAN message. ProtocolError where the dealer cannot serve it."""
         body = message.body or {}
         ticket, digest = body.get("ticket"), body.get("digest")
         start, epoch = body.get("start"), body.get("epoch")
@@ -64,8 +64,8 @@ class Offer:
 
     @property
     def memory(self) -> int:
-        """Bytes that the dealer holds for as long as it deals: the plan, and the masks of the setup
-        that it needs later."""
+        """Bytes that the dealer holds for as long as the offer is valid: the plan, and the masks of
+        the setup that later phases need."""
         return OBJECTS * self.size + 8 * self.dealing.lasting_words
 
     @property

@@ -1,5 +1,5 @@
-"""The dealer: one listening socket, any number of sessions, a pool of workers that make
-material."""
+"""The dealer's process: one listening socket, any number of sessions, and a pool of workers that
+make material."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ _MESSAGE = 256 << 20
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What a dealer was told. timeout in seconds, after which a silent party is given up; every
-    max_… but max_sessions in bytes."""
+    """The settings of a dealer. timeout: seconds of silence after which a party is given up. Every
+    max_… is in bytes, but max_sessions."""
 
     listen: str
     keys: KeyPair | None
@@ -61,7 +61,7 @@ class Settings:
 
     @property
     def options(self) -> Options:
-        """A party says little to the dealer, apart from its plan."""
+        """Limits of the connections to parties: apart from its plan, a party sends little."""
         wire = MessageLimits(_HEADER, self.max_plan_size, self.max_plan_size + _HEADER, 1)
         return Options(
             self.timeout,
@@ -77,7 +77,7 @@ class Settings:
 
 
 class Service:
-    """The dealer's process: it accepts links, admits sessions within its limits, and closes
+    """The dealer's process: accepts connections, admits sessions within its limits, and ends
     them."""
 
     def __init__(self, settings: Settings, log: Log) -> None:
@@ -96,12 +96,11 @@ class Service:
 
     @property
     def sessions(self) -> list[Session]:
-        """That are open."""
+        """The sessions that are open, by name."""
         return [*self._sessions.values()]
 
     def reload(self, allow: Allow | None) -> None:
-        """Let these in from now on, and nobody else; who is inside and no longer on the list
-        goes."""
+        """Replace the list of keys that may connect. Connections whose key is not on it end."""
         if self._listener is not None and allow is not None:
             self._listener.reload(allow)
             self._log(
@@ -109,8 +108,8 @@ class Service:
             )
 
     async def run(self) -> None:
-        """Serve until cancelled. LinkError if there is a cluster to work for the dealer, and it
-        does not answer."""
+        """Serve until cancelled. LinkError where the dealer works with a cluster that does not
+        answer."""
         try:
             await self.workers.open()
             await self._listen()
@@ -209,6 +208,6 @@ class Service:
 
 
 def workers_of(workers: int | str, plaintext: bool, log: Log, wait: float = math.inf) -> Workers:
-    """So many threads, or the cluster at this address; ConfigError where it cannot be used. wait:
-    seconds for a cluster that is away."""
+    """The workers for a setting: so many threads, or a Dask cluster at that address. wait: seconds
+    for a cluster that does not answer. ConfigError where it cannot be used."""
     return Workers(workers) if isinstance(workers, int) else Cluster(workers, plaintext, log, wait)

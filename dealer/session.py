@@ -1,14 +1,14 @@
-"""One session at the dealer: two parties with one plan, and the stream of material they consume.
+"""One session at the dealer: two parties with one plan, and the material that is streamed to Bob.
 
-The dealer knows a session by its name, an offer of each party (plan digest, first step, ticket),
-and nothing else. When both offers carry the same tickets and the same digest, an epoch begins:
-fresh seeds, into which the tickets of both parties are mixed, and a stream to Bob that runs ahead
-of him as far as his credit and the dealer's stock allow. A new pair of offers ends the epoch
-before; no mask is ever dealt again.
+The dealer knows a session by its name and by an offer of each party: plan digest, first step and
+tickets. When both offers have the same tickets and the same digest, an *epoch* begins: fresh seeds,
+which depend on the tickets of both parties too, and a stream to Bob that is ahead of his steps as
+far as his credit and the dealer's stock allow. A new pair of offers ends the epoch before it; no
+mask is ever dealt again.
 
-A session has as many chunks in the making as there are workers, and one that waits to be sent;
-`turns.py` says whose is made next. Whatever goes wrong here ends this session, in a sentence, and
-no other.
+At most as many chunks of a session are made at a time as there are workers, and one more may wait
+to be sent; `turns` decides which session's chunk is made next. An error in a session ends that
+session, with a sentence to its parties, and no other.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ from .workers import Workers
 PROBE = 1 << 20  # bytes of one buffer of a probe
 MOST_PROBED = 16  # buffers in one
 PROBES = 4  # probes that one connection may ask for
-_PAUSE = 0.02  # seconds between two looks at the stock when it is used up
+_PAUSE = 0.02  # seconds until the stock is asked again when it is used up
 _PROBE = bytes(PROBE)
 
 
 async def refuse(connection: Connection, reason: str, tally: Tally, log: Log) -> None:
-    """Tell a party why it is not taken, count and log it, and hang up."""
+    """Tell a party why it is refused, count and log that, and close its connection."""
     tally.refused += 1
     log(f"refused {connection.peer}: {reason}", "refused", "warning", connection.session)
     connection.send(Message(Kind.ABORT, connection.session, body={"reason": reason}))
@@ -57,7 +57,7 @@ async def refuse(connection: Connection, reason: str, tally: Tally, log: Log) ->
 
 @dataclass
 class ConnectedParty:
-    """A connected party and what it last offered."""
+    """A connected party, its last offer, and its credit."""
 
     connection: Connection
     offer: Offer | None = None
@@ -68,7 +68,7 @@ class ConnectedParty:
 
 @dataclass(frozen=True)
 class Making:
-    """The chunk of an epoch with this number, in the making; `size` in bytes."""
+    """A chunk that is being made: its number in the epoch, and its size in bytes."""
 
     number: int
     chunk: Chunk
@@ -77,8 +77,8 @@ class Making:
 
 
 class Session:
-    """One session: what its parties offered, the epoch that runs, and the stream of that epoch to
-    Bob."""
+    """One session: the offers of its parties, the epoch that they began, and the stream of that
+    epoch to Bob."""
 
     def __init__(
         self,
@@ -94,8 +94,8 @@ class Session:
         self.name, self._workers, self._turns, self._queued = name, workers, turns, Queued(weight)
         self._limits, self._stock, self._log = limits, stock, log
         self._tally = tally or Tally()
-        self.steps: int | None = None  # of the plan that is dealt for
-        self.sent = 0  # steps that material was sent for
+        self.steps: int | None = None  # of the plan of the epoch
+        self.sent = 0  # steps whose material was sent
         self._parties: dict[str, ConnectedParty] = {}
         self._epoch = 0
         self._stream: asyncio.Task[None] | None = None
@@ -108,37 +108,37 @@ class Session:
 
     @property
     def links(self) -> dict[str, Connection]:
-        """To the parties that are here."""
+        """The connections to its parties, by role."""
         return {role: party.connection for role, party in self._parties.items()}
 
     @property
     def dealing(self) -> Dealing | None:
-        """The contract of the plan that a party has offered, which is public: shapes, and no
-        secret. None while no party has."""
+        """The dealing part of a party's plan, which is public: shapes alone. None where no party
+        has made an offer."""
         return next((party.offer.dealing for party in self._parties.values() if party.offer), None)
 
     @property
     def fixed(self) -> int:
-        """Bytes held as long as the present offers stand."""
+        """Bytes that are held for as long as the present offers are valid."""
         return max(
             (party.offer.memory for party in self._parties.values() if party.offer), default=0
         )
 
     @property
     def making(self) -> int:
-        """Bytes that a worker holds while it makes a chunk for them."""
+        """Bytes that a worker holds while it makes the largest chunk of the present offers."""
         return max(
             (party.offer.making for party in self._parties.values() if party.offer), default=0
         )
 
     @property
     def ahead(self) -> int:
-        """Bytes made, and not yet acknowledged by bob."""
+        """Bytes of material that is made, and not yet acknowledged by Bob."""
         bob = self._parties.get("bob")
         return self._made + (bob.connection.backlog if bob is not None else 0)
 
     async def serve(self, connection: Connection) -> None:
-        """Take one party's messages, one after the other, until it leaves."""
+        """Handle one party's messages, one after the other, until it leaves."""
         role = connection.role
         present = self._parties.get(role)
         if present is not None and present.connection.failure is None:
@@ -167,7 +167,7 @@ class Session:
             await connection.close(linger=0.5)
 
     async def _turn_away(self, connection: Connection) -> None:
-        """Somebody with another key has this role and session name already."""
+        """Refuse a party whose role in this session another connection has."""
         reason = (
             f"another {connection.role} has a session {self.name} here; choose another name with"
             " --session"
@@ -175,7 +175,7 @@ class Session:
         await refuse(connection, reason, self._tally, self._log)
 
     async def _answer(self, party: ConnectedParty, message: Message) -> bool:
-        """Act on one message; False when it was the last."""
+        """Handle one message. Returns False when no more follow."""
         role, body = party.connection.role, message.body or {}
         if message.kind is Kind.PLAN:
             party.offer = None
@@ -221,8 +221,8 @@ class Session:
         return True
 
     def _greet(self, party: ConnectedParty, probe: object) -> None:
-        """For `party doctor`: version and clock, or a number of mebibytes of nothing, to measure
-        the bandwidth by."""
+        """Answer `party doctor`: version and clock, or some mebibytes of zeros, by which the
+        bandwidth is measured."""
         if probe is None:
             body = {"version": __version__, "time": time.time()}
             party.connection.send(Message(Kind.WELCOME, self.name, body=body))
@@ -245,7 +245,7 @@ class Session:
                 )
 
     def _pair(self) -> None:
-        """Begin an epoch once both parties offer the same thing."""
+        """Begin an epoch if both parties have made the same offer."""
         alice, bob = self._parties.get("alice"), self._parties.get("bob")
         if alice is None or bob is None or alice.offer is None or bob.offer is None:
             return
@@ -282,8 +282,8 @@ class Session:
     async def _deal(
         self, alice: ConnectedParty, bob: ConnectedParty, offer: Offer, seeds: tuple[bytes, bytes]
     ) -> None:
-        """The stream of one epoch, to its end or its failure: chunks are made side by side and sent
-        in order."""
+        """Make and send the chunks of one epoch: several are made at a time, and they are sent in
+        order."""
         making: deque[Making] = deque()
         where = "its plan"
         try:
@@ -328,7 +328,7 @@ class Session:
         return asyncio.create_task(self._turns.make(self._queued, deal, chunk))
 
     async def _send(self, bob: ConnectedParty, made: Making) -> None:
-        """As soon as it is made and bob's credit lets it go."""
+        """Send a chunk when it is made and Bob's credit allows it."""
         words, chunk = await made.words, made.chunk
         ready = time.monotonic()
         while not bob.credit.allows(made.size):

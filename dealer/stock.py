@@ -1,13 +1,13 @@
-"""How much the dealer holds for its sessions: a total that they share, so that one that stands
-still costs the others nothing.
+"""How much memory the dealer may hold for its sessions: a total that they share, so that a session
+that does not take its material costs the others nothing.
 
-Three things are held for a session. What is *fixed* for its life: its plan, and the masks of its
-setup, which every step needs. What a worker holds while it is *making* a chunk. Both follow from
-its plan, and are asked for before it is admitted. And what is *ahead*: material that is made and
-not yet acknowledged by Bob. A session may always have one chunk ahead, and its guaranteed part;
-beyond that it borrows, up to its fair share, as long as the total is not used up.
+Three things are held for a session. *Fixed*, for as long as it lasts: its plan, and the masks of
+its setup, which every step needs. *Making*: what a worker holds while it makes a chunk. Both follow
+from the plan, and a session is admitted only if there is room for them. *Ahead*: material that is
+made and not yet acknowledged by Bob. A session may always have one chunk ahead, and a guaranteed
+part of the total; beyond that, up to its fair share, as long as the total is not used up.
 
-Nothing is booked: what sessions hold is asked of them, so that no path can forget to give back.
+No totals are kept here: the sessions are asked each time, so that no path can forget to subtract.
 Pure: no clock, no sockets.
 """
 
@@ -37,20 +37,20 @@ class Stock:
     """The bytes that all sessions of a dealer may hold, and whether one may have more."""
 
     def __init__(self, total: int, sessions: int, memory: int, workers: Callable[[], int]) -> None:
-        """`total` bytes ahead, for so many sessions; `memory` for everything, with so many
-        `workers` in this process."""
+        """total: bytes ahead, of at most `sessions` sessions. memory: bytes of everything.
+        workers(): how many workers share the memory of this process."""
         self.total, self.memory, self._workers = total, memory, workers
         self._guaranteed = total // sessions
         self._holders: set[Holder] = set()
 
     @property
     def ahead(self) -> int:
-        """Bytes that are ahead, of all."""
+        """Bytes ahead, of all sessions."""
         return sum(each.ahead for each in self._holders)
 
     @property
     def held(self) -> int:
-        """Bytes that are fixed or ahead, of all."""
+        """Bytes fixed and ahead, of all sessions."""
         return sum(each.fixed + each.ahead for each in self._holders)
 
     def add(self, holder: Holder) -> None:
@@ -62,7 +62,7 @@ class Stock:
         self._holders.discard(holder)
 
     def admits(self, holder: Holder) -> bool:
-        """Whether there is memory for this session beside the others."""
+        """Whether there is memory for this session and all that are admitted."""
         return self.needed({*self._holders, holder}) <= self.memory
 
     def needed(self, holders: Iterable[Holder] | None = None) -> int:
@@ -83,7 +83,7 @@ class Stock:
 
 
 def mib(size: int) -> str:
-    """Of memory that is needed: "4 MiB"."""
+    """Bytes for a message: "4 MiB"."""
     return f"{-(-size >> 20):,} MiB"
 
 

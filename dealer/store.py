@@ -1,9 +1,9 @@
-"""Material made ahead: a job's corrections for both parties, sealed, in one file each.
+"""Material made in advance: the correlated randomness of a job, in one sealed file for each party.
 
-A file is complete or does not exist: both are written under other names, synced, and then named,
-the folder synced after. Whatever ends the work before that (a full disk, a signal) leaves nothing
-behind. Memory is a few cells, however large the files are: workers deal and seal the next cells
-while one is being written.
+A file is complete or does not exist. Both files are written under other names and synced; then they
+get their own names, and the folder is synced. What ends the work before that (a full disk, a
+signal) leaves nothing behind. Memory is a few cells, however large the files are: workers make and
+seal the next cells while one is written.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ def precompute(
     valid: float = VALID,
     progress: Progress = lambda done, total: None,
 ) -> str:
-    """Write both files, for the owners' keys; the material's id. ConfigError in one sentence if
-    they cannot be written."""
+    """Write both files, sealed for the owners' keys. Returns the id of the material. ConfigError
+    where they cannot be written."""
     paths = names(folder, session)
     for path in paths.values():
         if path.exists():
@@ -123,7 +123,7 @@ def precompute(
 
 
 class _Pair:
-    """Two files that come into being together."""
+    """Two files that appear under their own names together, or not at all."""
 
     def __init__(self, paths: dict[str, Path], size: int) -> None:
         self._paths, self._size = paths, size

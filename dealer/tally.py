@@ -1,4 +1,4 @@
-"""What the dealer counts of its work, over all sessions, for whoever watches it."""
+"""Counters of what the dealer has done, over all sessions, for its page and its metrics."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass
 class Tally:
-    """Only ever grows. Written in the event loop alone."""
+    """The counters. They only grow, and only the event loop writes them."""
 
     sessions: int = 0  # that were opened
     epochs: int = 0  # streams that were begun

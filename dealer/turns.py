@@ -1,14 +1,14 @@
-"""Whose chunk is made next: sessions share the workers' seconds by weight, for as long as each has
-something to be made.
+"""Which session's chunk is made next: sessions share the workers' time by weight, while each has
+chunks to be made.
 
-Stride scheduling (Waldspurger and Weihl, MIT/LCS/TM-528, 1995). Every session has a *pass*: seconds
-that workers spent on it, divided by its weight. When a worker is free, the session with the least
-is next. One that comes, or has stood still, goes on from where the others are, so nothing is saved
-up by waiting. A chunk counts in advance as long as the session's last one took, and is put right
-when it is made. Since seconds are shared and not chunks, one whose chunks are large gains nothing
-by that.
+Stride scheduling (Waldspurger and Weihl, MIT/LCS/TM-528, 1995). Every session has a *pass*: the
+seconds that workers have spent on it, divided by its weight. A worker that gets free makes a chunk
+of the session with the least pass. A session that comes, or has had nothing to be made, begins with
+the pass of the session served last, so that nobody saves up time by waiting. A chunk counts in
+advance as many seconds as the session's last one took; when it is made, that is corrected. As
+seconds are shared, and not chunks, larger chunks bring a session no advantage.
 
-No clock, no sockets: workers say how long they took.
+No clock, no sockets: workers report how long they took.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ class Makers(Protocol):
 
     @property
     def orders(self) -> int:
-        """How many chunks the workers may have at a time, in the making or waiting at a worker."""
+        """How many chunks may be ordered at a time: those that are made, and those that wait at a
+        worker."""
 
     def make(self, deal: Deal, chunk: Chunk) -> asyncio.Future[Made]:
         """Have a worker make Bob's dealt words of a chunk."""
@@ -39,23 +40,23 @@ class Makers(Protocol):
 
 @dataclass(eq=False)
 class Queued:
-    """A session that waits for its turns."""
+    """The place of one session in the queue, and its pass."""
 
     weight: float = 1.0
-    passed: float = 0.0  # seconds over weight
+    passed: float = 0.0  # the pass: seconds over weight
     last: float = 0.0  # seconds that its last chunk took
     making: int = 0
     waiting: deque[asyncio.Future[float]] = field(default_factory=deque)
 
 
 class Turns:
-    """Who waits for a worker, and who is next: the session with the least pass."""
+    """The queue for the workers: the session with the least pass is next."""
 
     def __init__(self, makers: Makers) -> None:
         self._makers = makers
         self._waiting: set[Queued] = set()
         self._busy = 0
-        self._now = 0.0  # the pass of whoever was served last
+        self._now = 0.0  # the pass of the session served last
 
     async def make(self, queued: Queued, deal: Deal, chunk: Chunk) -> Words:
         """The words of a chunk, made when it is this session's turn."""
@@ -68,7 +69,8 @@ class Turns:
             self._done(queued)
 
     async def _turn(self, queued: Queued) -> float:
-        """Until a worker is free for this session; the seconds that were put down to it for now."""
+        """Wait until a worker is free for this session. Returns the seconds that are added to its
+        pass in advance."""
         if not queued.making and not queued.waiting:
             queued.passed = max(queued.passed, self._now)
         turn: asyncio.Future[float] = asyncio.get_running_loop().create_future()
@@ -92,7 +94,7 @@ class Turns:
         self._go_on()
 
     def _go_on(self) -> None:
-        """Give workers that are free to those who wait."""
+        """Give free workers to the sessions that wait."""
         while self._busy < self._makers.orders:
             ready = [
                 queued

@@ -1,5 +1,5 @@
-"""Who makes material: threads of this process. `cluster.py` has the other kind, the workers of a
-Dask cluster."""
+"""The threads of this process that make material. `cluster` has the other kind of workers, those of
+a Dask cluster."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def made(deal: Deal, chunk: Chunk) -> Made:
 
 
 class Workers(ThreadPoolExecutor):
-    """Threads, which run compiled code that holds no lock; and how busy they are."""
+    """A pool of threads for compiled code that holds no lock, with counts of how busy they are."""
 
     def __init__(self, threads: int) -> None:
         super().__init__(threads, "deal")
@@ -44,17 +44,17 @@ class Workers(ThreadPoolExecutor):
 
     @property
     def threads(self) -> int:
-        """That are there now; of a cluster there may be none."""
+        """Threads that there are now; of a cluster there may be none."""
         return self.count
 
     @property
     def orders(self) -> int:
-        """Chunks that are ordered at a time."""
+        """Chunks that may be ordered at a time."""
         return self.count
 
     @property
     def here(self) -> int:
-        """Of them, those that are made in this process's memory."""
+        """How many of the threads are in this process, and use its memory."""
         return self.count
 
     @property
@@ -90,11 +90,11 @@ class Workers(ThreadPoolExecutor):
         return future
 
     def make(self, deal: Deal, chunk: Chunk) -> asyncio.Future[Made]:
-        """Bob's dealt words of a chunk, once somebody has made them."""
+        """Have Bob's dealt words of a chunk made."""
         return asyncio.get_running_loop().run_in_executor(self, made, deal, chunk)
 
     async def open(self) -> None:
-        """Before the first chunk is made."""
+        """Prepare, before the first chunk is made."""
 
     async def close(self) -> None:
         """End the workers; chunks that none has begun are cancelled."""

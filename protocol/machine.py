@@ -85,8 +85,8 @@ _EMPTY = np.empty(0, np.uint64)
 
 
 class Machine:
-    """One party's run of a plan: registers of ring words, and the phases' code, which reads and
-    writes them. party: 0 for alice, 1 for bob."""
+    """The registers and the code of one party's run of a plan. party: 0 Alice, 1 Bob. A register
+    holds ring words, of a share, a mask's share, an opening or dealt material."""
 
     def __init__(self, plan: Plan, party: int) -> None:
         self.plan, self.party = plan, party
@@ -185,8 +185,8 @@ class Machine:
         return bool(self._programs[phase].loads)
 
     def begin(self, phase: Phase, step: int, material: list[Words]) -> None:
-        """Start execution `step` of a phase. material: this party's shares of the masks, then of
-        what is dealt, ring words in the plan's order; empty where they come in parts."""
+        """Begin execution `step` of `phase`. material: this party's shares of the masks and then of
+        the dealt tensors, as ring words in the plan's order; empty where they come in parts."""
         now = self._now = self._programs[phase]
         registers = self.registers
         registers[STEP_REGISTER] = step
@@ -196,17 +196,17 @@ class Machine:
 
     @property
     def phase(self) -> Phase:
-        """The one that `begin` has begun."""
+        """The phase whose execution was begun last."""
         return self._now.phase
 
     def loads(self, number: int) -> list[Load]:
-        """What is to be supplied before round `number`, or before the end, in order."""
+        """The loads to `supply`, in order, before round `number` is sent, or before `end`."""
         found = self._now.loads
         return found[number] if found else []
 
     def supply(self, load: Load, material: Iterable[Words]) -> None:
-        """Take this party's shares of the masks of a load, then of what is dealt in its part, and
-        run the code that has all its operands then."""
+        """Take the material of one load: this party's shares of its masks, then of its dealt
+        tensors. Code whose operands are then all there is run."""
         registers = self.registers
         for register, words in zip(load.registers, material, strict=True):
             registers[register] = words
@@ -214,7 +214,7 @@ class Machine:
             run(registers)
 
     def send(self, number: int) -> Words:
-        """Run the code up to round `number` and return the words for the peer."""
+        """Run the code up to round `number`. Returns the words for the peer."""
         this, registers = self._now.rounds[number], self.registers
         for run in this.code:
             run(registers)
@@ -229,12 +229,12 @@ class Machine:
         return message
 
     def expects(self, number: int) -> int:
-        """Words that the peer sends in round `number`."""
+        """How many words the peer sends in round `number`."""
         return self._now.rounds[number].received_words
 
     def receive(self, number: int, words: Words, *more: Words) -> None:
-        """Complete the openings of round `number` with the peer's words, which may come in several
-        pieces."""
+        """Complete the openings of round `number` with the peer's words, in one piece or
+        several."""
         this, registers = self._now.rounds[number], self.registers
         if more and any(each.wide for each in this.received):
             words, more = np.concatenate([words, *more]), ()
@@ -246,7 +246,7 @@ class Machine:
                 registers[target] = combine(registers[target], theirs.reshape(shape))
 
     def end(self) -> None:
-        """Run what follows the last round and hand the carried variables on."""
+        """Run the code after the last round, and give carried variables their next values."""
         registers = self.registers
         for run in self._now.tail:
             run(registers)
@@ -260,11 +260,12 @@ class Machine:
         return [target for target, _ in self.plan.lowering.phases[Phase.STEP].carries]
 
     def remember(self) -> None:
-        """Keep the carried variables as they stand, between two steps, for `recall`."""
+        """Copy the carried variables as they are, between two steps, for `recall`."""
         self._remembered = [np.array(self.registers[target]) for target in self._carried]
 
     def recall(self) -> None:
-        """Before the finish: carry on with what `remember` kept last, if it was asked to."""
+        """Before the finish: give carried variables the values of the last `remember`, if there was
+        one."""
         for target, words in zip(self._carried, self._remembered, strict=bool(self._remembered)):
             self.registers[target] = words
 
@@ -274,7 +275,8 @@ class Machine:
         return [*(self.registers[target] for target in self._carried), *self._remembered]
 
     def restore(self, state: list[Words]) -> None:
-        """Put back what `state` gave; ValueError if it is not of this plan."""
+        """Give carried variables the values that `state` returned. ValueError where these do not
+        fit the plan."""
         targets = self._carried
         remembered = state[len(targets) :]
         for target, words in zip(targets * (2 if remembered else 1), state, strict=True):
@@ -286,22 +288,22 @@ class Machine:
 
     def sealed(self) -> list[Words]:
         """This party's shares of what the last round of the finish opens, as ring words; to be
-        asked for once `send` has run for that round."""
+        called after `send` of that round."""
         return [
             self.registers[each.target] for each in self._programs[Phase.FINISH].rounds[-1].sent
         ]
 
     def unseal(self, shares: list[Words]) -> int:
-        """Put `shares`, which `sealed` gave in an earlier process, into a machine that has run
-        nothing, as if it stood where that did. The number of the round whose message is still to
-        come."""
+        """Continue in a new process before the last round of the finish: `shares` are what `sealed`
+        returned in the earlier one. Returns the number of that round, whose message is still to be
+        received."""
         self._now = self._programs[Phase.FINISH]
         for each, words in zip(self._now.rounds[-1].sent, shares, strict=True):
             self.registers[each.target] = words
         return len(self._now.rounds) - 1
 
     def results(self, phase: Phase = Phase.FINISH) -> dict[str, Array]:
-        """What the job revealed to this party in a phase, in float64."""
+        """The tensors that the job revealed to this party in `phase`, by name, in float64."""
         return {label: self._revealed(label) for label in self.plan.revealed(phase, self.party)}
 
     def beyond(self, phase: Phase = Phase.FINISH, known: bool | None = None) -> tuple[str, ...]:
@@ -319,7 +321,7 @@ class Machine:
         return judged(self.plan.lowering.sizes, guards, self._revealed(GUARDS[phase]), results)
 
     def kept(self) -> dict[str, Words]:
-        """This party's shares, at the end, of what stays shared, as `Plan.kept` says."""
+        """This party's shares of the tensors that stay shared at the end, by name (`Plan.kept`)."""
         reveals = self.plan.lowering.reveals
         return {name: self.registers[reveals[SHARE_OF + name][0]] for name in self.plan.kept}
 
@@ -331,7 +333,8 @@ class Machine:
 def _revealed(
     arithmetic: Ring, bits: int, share: Words, _: Words, out: Words | None = None
 ) -> Words:
-    """The share itself, upper bits cleared: a revealed tensor has no mask."""
+    """The words of a revealed tensor, with bits above its width cleared: a reveal has no mask, so
+    nothing beyond the value may be sent."""
     low = arithmetic.low_bits(share, bits)
     if out is None:
         return low
@@ -342,7 +345,7 @@ def _revealed(
 def _by_pieces(
     combine: Callable[..., Words], mine: Words, pieces: Iterable[Words], first: int
 ) -> Words:
-    """combine(mine, theirs), where theirs lies in `pieces` from word `first` on."""
+    """combine(mine, theirs), where theirs begins at word `first` of the concatenated `pieces`."""
     flat, out, start = mine.reshape(-1), np.empty(mine.size, np.uint64), -first
     for piece in pieces:
         end = start + len(piece)
@@ -354,8 +357,8 @@ def _by_pieces(
 
 
 def prepare(dealing: Dealing) -> None:
-    """Load what a run of this plan computes with, so that its first step is as fast as the
-    others."""
+    """Load compiled code and tables that a run of this plan uses, so that its first step takes no
+    longer than the others."""
     fields = [field for phase in dealing.phases for field in (*phase.masks, *phase.dealt)]
     kernels.preload({1, *(field.limbs for field in fields)})
 

@@ -1,10 +1,10 @@
-"""The plan: everything about a run that can be known before anything secret is touched.
+"""The plan: all that is known about a run before anything secret is touched.
 
-Both parties derive it from the job and the shapes and compare it by digest, which binds what the
-job says (`digest.py`) and what is dealt. The dealer works from its own part alone,
-`contract.Dealing` (masks and correlations by phase), and is told nothing of the job, not even by a
-digest. `PhaseCost` are exact counts. But for the code of the online phase, nothing in a plan
-depends on which party made it.
+Each party derives it from the job and the shapes, and the parties compare its digest, which binds
+what the job says (`digest`) and what is dealt. The dealer is given its part alone,
+`contract.Dealing` (masks and correlations by phase); it is told nothing of the job, not even by a
+digest. Costs (`PhaseCost`) are exact counts. Only the code of the online phase depends on which
+party made the plan.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ from .wording import together
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Lowered code for one party, and the contract that both parties and the dealer share."""
+    """Lowered code for one party, the dealing that both parties and the dealer share, and what it
+    costs."""
 
     traced: Traced
     lowering: Lowering
@@ -58,7 +59,8 @@ class Plan:
 
     @property
     def kept(self) -> dict[str, Stored]:
-        """What stays shared at the end, by name: as what a later run can begin with it."""
+        """The tensors that stay shared at the end, by name, with the ranges and shapes from which a
+        later run can begin."""
         found, graph = {}, self.lowering.sizes.graph
         for label in graph.reveals_of(Phase.FINISH):
             if graph.terms.get(label, Terms()).kept:
@@ -74,7 +76,7 @@ class Plan:
 
     @property
     def keeps(self) -> str:
-        """The same in words."""
+        """`kept`, in words, a line each."""
         names = [f"{name} {each.dims}" for name, each in self.kept.items()]
         verb = "stays" if len(names) == 1 else "stay"
         told = {name for party in (0, 1) for name in self.revealed(Phase.FINISH, party)}
@@ -84,7 +86,7 @@ class Plan:
 
     @property
     def reveals(self) -> list[str]:
-        """What will be revealed, to whom, and what it is made of: a line each."""
+        """A line for each tensor that is revealed: to whom, and what it is computed from."""
         every = self.dealing.schedule.every
         rows = matching(self.traced.job)
         lines = [
@@ -100,7 +102,7 @@ class Plan:
         return lines
 
     def revealed(self, phase: Phase, *parties: int) -> list[str]:
-        """What the job reveals in a phase to all of these parties."""
+        """The tensors that the job reveals in a phase to all of these parties."""
         graph = self.lowering.sizes.graph
         return [
             label
@@ -111,8 +113,8 @@ class Plan:
 
     @property
     def comparisons(self) -> list[Plan]:
-        """This plan, then those whose comparisons join in other ways; none where nothing is
-        compared."""
+        """This plan, then those whose comparisons take fewer rounds for more dealt bytes; none
+        where nothing is compared."""
         own = self.lowering
         largest = max(compared_sizes(own.sizes), default=0)
         others = dict.fromkeys([Joins(), Joins(largest), Joins(largest, largest)])
@@ -126,14 +128,14 @@ class Plan:
 
     @property
     def notes(self) -> list[str]:
-        """What is assumed of values, and what else there is to know, in sentences."""
+        """Sentences: what is assumed of values, and warnings."""
         return together([*self.traced.assumptions, *self.lowering.warnings])
 
     @property
     def precisions(self) -> list[tuple[Plan, float]]:
-        """The plan with each number of fraction bits among which was chosen, the finest first, and
-        the error of the least precise of what is revealed, as a part of its range. Of a job that
-        states them, none."""
+        """The plan for each number of fraction bits that was tried, the finest first, with the
+        error of its least precise result as a part of that result's range. Empty for a job that
+        states them."""
         traced, found = self.traced, []
         for one in traced.tried:
             if one.numerics == traced.numerics:
@@ -150,11 +152,11 @@ class Plan:
 
     @property
     def executions(self) -> list[tuple[PhaseCost, int]]:
-        """What each phase costs, and how often it is executed."""
+        """By phase: the cost of one execution, and the number of executions."""
         return [(self.costs[phase], self.dealing.count(phase)) for phase in Phase]
 
     def sized(self, iterations: int) -> Plan:
-        """The plan for another number of iterations, as far as its cost is concerned."""
+        """The plan for another number of iterations: its costs are right, its code is not."""
         schedule = checked(self.traced.job, self.lowering.sizes, self.costs, iterations)
         return replace(self, dealing=replace(self.dealing, schedule=schedule))
 
@@ -174,8 +176,8 @@ class Plan:
 
     @property
     def party_memory(self) -> int:
-        """Bytes of tensors and material at a party: its registers, and what the dealer may be
-        ahead."""
+        """Bytes that a party needs for tensors and material: its registers, and as much material as
+        the dealer may send ahead."""
         found, ahead = 0, 0
         for phase in Phase:
             own, batch = self.dealing.phases[phase], self.dealing.batch(phase, 0)
@@ -188,15 +190,16 @@ class Plan:
 
     @property
     def dealer_memory(self) -> int:
-        """Bytes at the dealer for one session: two chunks in the making, one on its way."""
+        """Bytes that the dealer needs for one session: two chunks that are made, and one that is
+        sent."""
         return 3 * max(
             self.dealing.step_bytes(phase) * self.dealing.batch(phase, 0) for phase in Phase
         )
 
 
 def make_plan(traced: Traced, party: int, learners: tuple[int, ...], guard: bool = True) -> Plan:
-    """Lower a traced job for `party`, with results revealed to `learners`, and to both what the
-    guard counts, if there is one."""
+    """Lower a traced job for `party`. What it reveals without naming a receiver, `learners` learn;
+    the counts of the guard, if it has one, both."""
     return make_plans(traced, learners, guard, (party,))[0]
 
 
@@ -206,7 +209,7 @@ def make_plans(
     guard: bool = True,
     parties: Sequence[int] = (0, 1),
 ) -> list[Plan]:
-    """`make_plan` for each of `parties`; what is the same at both is decided once."""
+    """`make_plan` for each of `parties`; what is the same for both is computed once."""
     sizes = size(traced.graph, traced.numerics, Rescale)
     guards: Guards = {}
     if guard:

@@ -25,7 +25,7 @@ STEP_REGISTER = 0  # holds the number of the step
 
 @dataclass(frozen=True)
 class Value:
-    """Something in a register: available in `phase` after `level` openings."""
+    """The contents of a register, known in `phase` after `level` openings."""
 
     register: int
     phase: Phase
@@ -34,7 +34,8 @@ class Value:
 
 @dataclass(frozen=True)
 class Share(Value):
-    """A share of a tensor at `scale`, known modulo 2^bits, stored in `limbs` limbs."""
+    """This party's share of a tensor: at `scale` fraction bits, known modulo 2^bits, in `limbs`
+    words an element."""
 
     shape: tuple[int, ...]
     scale: int
@@ -44,8 +45,8 @@ class Share(Value):
 
 @dataclass(frozen=True)
 class Operand:
-    """An opened tensor as a product uses it: public ε, this party's share of its mask, and the mask
-    for the dealer."""
+    """An opened tensor as a product reads it: public = tensor + mask; share: this party's share of
+    the mask; mask: for the dealer, which deals functions of it."""
 
     public: Value
     share: Value
@@ -54,8 +55,8 @@ class Operand:
 
 @dataclass(frozen=True, kw_only=True)
 class Opening:
-    """Send share + mask share (or share alone, for a reveal to `learners`); the sum arrives in
-    `target`."""
+    """Both parties send share + mask's share, and the sum of both goes to `target`. Where there is
+    no mask it is a reveal: each sends its share to the `learners`."""
 
     share: int
     mask: int | None
@@ -68,7 +69,7 @@ class Opening:
 
 @dataclass
 class Stage:
-    """One level of a phase: code, then openings (one round if there are any)."""
+    """One level of a phase: code, and then openings, which make one round if there are any."""
 
     code: list[Code] = field(default_factory=list)
     openings: list[Opening] = field(default_factory=list)
@@ -84,7 +85,7 @@ class PhaseCode:
     correlations: list[Correlation] = field(default_factory=list)
     mask_registers: list[int] = field(default_factory=list)
     dealt_registers: list[int] = field(default_factory=list)
-    # (state register, source register), at the end
+    # (register of a carried variable, register of its next value): copied at the end
     carries: list[tuple[int, int]] = field(default_factory=list)
 
     @property
@@ -94,7 +95,7 @@ class PhaseCode:
 
     @property
     def openings(self) -> list[Opening]:
-        """In the order in which they are sent."""
+        """All openings of the phase, in the order in which they are sent."""
         return [opening for stage in self.stages for opening in stage.openings]
 
     def stage(self, level: int) -> Stage:

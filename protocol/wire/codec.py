@@ -47,17 +47,17 @@ _BUFFERS = {kind: rule.buffers for kind, rule in RULES.items()}
 
 
 class GluedError(ProtocolError):
-    """Further frames than the message announces: a whole message, and another behind it.
+    """A message has more frames than it announces: another whole message follows it.
 
-    A network attacker can do that to two messages of an honest peer, although every frame is
-    encrypted: the flag that says that more frames follow stands outside of what CURVE protects
-    (libzmq 4.3.5), and one changed bit sets it.
+    A network attacker can join two messages of an honest peer so, although every frame is
+    encrypted: the flag that more frames follow is outside of what CURVE protects (libzmq 4.3.5),
+    and one changed bit sets it.
     """
 
 
 @dataclass(frozen=True, slots=True)
 class MessageLimits:
-    """What one message may weigh. Sizes in bytes."""
+    """The largest message that is accepted. Sizes in bytes."""
 
     header: int = 8 << 20  # the first frame: body and small buffers
     frame: int = 256 << 20
@@ -69,7 +69,7 @@ DEFAULT_LIMITS = MessageLimits()
 
 
 def encode(message: Message, seq: int, ack: int, link: int = 0, to: str = "") -> list[Buffer]:
-    """The frames of `message` for the role `to`; the first is `bytes`, further ones are the
+    """The frames of `message` for a peer of role `to`. The first is `bytes`; further ones are the
     caller's own buffers."""
     kind = message.kind
     body = message.body
@@ -110,8 +110,8 @@ def encode(message: Message, seq: int, ack: int, link: int = 0, to: str = "") ->
 def decode(
     frames: Sequence[Buffer], limits: MessageLimits = DEFAULT_LIMITS, own: str = ""
 ) -> tuple[Message, int, int, int]:
-    """(message, seq, ack, link) of the frames of one message for the role `own`, or
-    ProtocolError."""
+    """(message, seq, ack, link) of the frames of one message to this process, of role `own`.
+    ProtocolError for anything else."""
     if not frames:
         raise ProtocolError("a message without a single frame arrived")
     first = frames[0]

@@ -1,12 +1,12 @@
-"""Flow control: how much one side may still send before the other grants more.
+"""Flow control: how many chunks and bytes the sender may send before the receiver grants more.
 
-The receiver owns the window and grants in messages of its own; the sender may only spend. Both ends
-are kept here so that they are tested against each other without a network. Totals are cumulative
-and only ever grow, so a grant that arrives twice or late changes nothing (the idea of MQTT's and
-QUIC's MAX_DATA, rather than h2's increments).
+The receiver owns the window and grants in messages of its own; the sender spends. Both ends are in
+this file, so that they are tested against each other without a network. Grants are cumulative
+totals, which only grow: a grant that arrives twice or late changes nothing (as MAX_DATA of QUIC,
+rather than the increments of h2).
 
-Pure: no message is built here; the caller puts `CreditWindow.grant()` into a CREDIT body and hands
-    what it received to `Credit.granted`.
+Pure: no message is built here. The caller puts `CreditWindow.grant()` into the body of a CREDIT
+    message, and gives what it receives to `Credit.granted`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from ..errors import MpcError, ProtocolError, UsageError
 
 @dataclass(slots=True)
 class Credit:
-    """The sender's side: what was granted, what was spent. Zero until the first grant."""
+    """The sender's side: what was granted and what is spent, in chunks and in bytes. Nothing may be
+    sent before the first grant."""
 
     chunks_granted: int = 0
     bytes_granted: int = 0
@@ -36,11 +37,11 @@ class Credit:
         return self.bytes_granted - self.bytes_spent
 
     def allows(self, size: int) -> bool:
-        """May a chunk of `size` bytes be sent now?"""
+        """Whether a chunk of `size` bytes may be sent now."""
         return self.chunks >= 1 and self.bytes >= size
 
     def spend(self, size: int) -> None:
-        """Count a chunk of so many bytes as sent; UsageError if no credit is left for it."""
+        """Count a chunk of `size` bytes as sent. UsageError where it exceeds the credit."""
         if not self.allows(size):
             raise UsageError(
                 f"a chunk of {size} bytes was to be sent with credit for {self.chunks} of"
@@ -50,7 +51,7 @@ class Credit:
         self.bytes_spent += size
 
     def granted(self, chunks: object, size: object) -> bool:
-        """Take the totals of a CREDIT message; True if they allow more than before."""
+        """Take the totals of a CREDIT message. Returns whether they allow more than before."""
         if type(chunks) is not int or type(size) is not int or chunks < 0 or size < 0:
             raise ProtocolError(
                 "a credit arrived that is not a number of chunks and a number of bytes"
@@ -62,11 +63,11 @@ class Credit:
 
 
 class CreditWindow:
-    """The receiver's side: at most `chunks` chunks and `size` bytes on their way or unconsumed at
-    any time.
+    """The receiver's side: at most `chunks` chunks and `size` bytes may be on their way or
+    unconsumed at any time.
 
-    A new grant is due when half of either is consumed: grants are rare and the sender never idles.
-    `size` must be at least the largest chunk, or the sender can never send it.
+    A new grant is due when half of either is consumed, so that grants are rare and the sender never
+    waits for one. `size` must hold the largest chunk, or the sender could never send it.
     """
 
     __slots__ = (
@@ -91,14 +92,14 @@ class CreditWindow:
         self._told: tuple[int, int] = (0, 0)
 
     def arrived(self, size: int) -> None:
-        """A chunk of `size` bytes arrived; ProtocolError if nobody had granted it."""
+        """A chunk of `size` bytes has arrived. ProtocolError where that exceeds the grants."""
         self._arrived += 1
         self._arrived_bytes += size
         if self._arrived > self._told[0] or self._arrived_bytes > self._told[1]:
             raise ProtocolError(f"a chunk of {size} bytes arrived without credit for it")
 
     def consumed(self, size: int) -> None:
-        """One chunk of `size` bytes was used and its memory is free."""
+        """A chunk of `size` bytes has been used, and its memory released."""
         self._consumed += 1
         self._consumed_bytes += size
         if self._consumed > self._arrived or self._consumed_bytes > self._arrived_bytes:
@@ -106,7 +107,7 @@ class CreditWindow:
 
     @property
     def due(self) -> bool:
-        """Is it time to send a grant?"""
+        """Whether a grant is to be sent now."""
         chunks, size = self._told
         return (
             2 * (self._consumed + self.chunks - chunks) >= self.chunks

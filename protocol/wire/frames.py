@@ -1,7 +1,6 @@
-"""Large tensors as many buffers of a message: each is encrypted, sent and decrypted while it fits a
-processor's cache, the next one meanwhile on its way. 16 MB in one piece cost CURVE half as much
-again, and arrive later by the time of a whole encryption.
-"""
+"""Large tensors as several buffers of one message. Each buffer is encrypted, sent and decrypted
+while it fits a processor's cache, and while the one before is on its way: 16 MB in one buffer cost
+CURVE half as much again, and arrive later by the time that encrypting all of it takes."""
 
 from __future__ import annotations
 
@@ -18,7 +17,7 @@ MOST = 512  # buffers to a message
 
 
 def split(words: Words) -> tuple[Buffer, ...]:
-    """Contiguous words as the buffers of one message."""
+    """Contiguous words, cut into the buffers of one message."""
     if words.size <= FRAME_WORDS:
         return (memoryview(words).cast("B"),)
     size = max(FRAME_WORDS, -(-words.size // MOST))
@@ -27,8 +26,8 @@ def split(words: Words) -> tuple[Buffer, ...]:
 
 
 def pieces(buffers: Sequence[Buffer], expected: int) -> list[Words] | None:
-    """The words in the buffers of a message, without a copy; None if they are not `expected` whole
-    words."""
+    """The words in the buffers of a message, without a copy. None where a buffer has no whole
+    number of words, or they are not `expected` in all."""
     if len(buffers) == 1:
         return [np.frombuffer(buffers[0], np.uint64)] if len(buffers[0]) == 8 * expected else None
     sizes = [len(buffer) for buffer in buffers]
@@ -38,5 +37,5 @@ def pieces(buffers: Sequence[Buffer], expected: int) -> list[Words] | None:
 
 
 def joined(found: Sequence[Words]) -> Words:
-    """All pieces in one array."""
+    """The words of all pieces in one array."""
     return found[0] if len(found) == 1 else np.concatenate(found)

@@ -1,17 +1,18 @@
-"""The closed vocabulary of the wire: who may say what to whom, and how large it may be.
+"""The closed vocabulary of the wire: which role may send which message to which, and how large it
+may be.
 
-Every message that ever crosses a link is one of `Kind`. Nothing is dispatched by a received name: a
+Every message on a link is one of `Kind`. Nothing is dispatched by a name that was received: a
 number that is not in `RULES` is a `ProtocolError`, and so is a kind that the sender's role may not
 send to the receiver's.
 
 Two layers share the vocabulary:
 
-* the session's messages (HELLO … BYE) are *numbered*: delivered exactly once and in order by
-  `reliable.py`;
-* the link's own (OPEN … GONE) are *unnumbered*, idempotent, and never reach the user of a
-  `Connection`.
+* messages of the session (HELLO … BYE) are *numbered*: `reliable` delivers each exactly once and in
+  order;
+* messages of the link itself (OPEN … GONE) are *unnumbered* and idempotent, and never reach the
+  user of a `Connection`.
 
-What must not live here: encoding (codec.py), state (reliable.py), sockets.
+Not in this file: encoding (`codec`), state (`reliable`), sockets.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ Body: TypeAlias = Mapping[str, Any] | None
 
 
 class Kind(IntEnum):
-    """What a message is. The numbers are those on the wire, so none is ever used again for another
-    kind."""
+    """The kinds of message, with their numbers on the wire. A number is never used again for
+    another kind."""
 
     # the link's own
     OPEN = 1  # client → server: this is who I am; again after every reconnect
@@ -63,11 +64,10 @@ class Kind(IntEnum):
 
 @dataclass(slots=True)
 class Message:
-    """One message. `body` is plain data (None, bool, int, float, str, bytes, list, dict with str
-    keys).
+    """One message. body: plain data (None, bool, int, float, str, bytes, list, dict with str keys).
 
-    `buffers` are contiguous and travel without copying when large: whoever sends a message must not
-    write to them afterwards. Received ones are read-only `bytes` or `memoryview`.
+    buffers: contiguous; large ones are sent without a copy, so the sender must not write to them
+    afterwards. Received ones are read-only, `bytes` or `memoryview`.
     """
 
     kind: Kind
@@ -87,7 +87,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What is allowed of one kind. `max_body` is in bytes as encoded."""
+    """What is allowed of one kind of message. max_body: bytes of the encoded body."""
 
     directions: frozenset[tuple[str, str]]  # (sender's role, receiver's role)
     buffers: bool

@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 
 class Due(Flag):
-    """What the link should say now, in unnumbered messages."""
+    """Unnumbered messages that `Reliable.tick` asks the link to send."""
 
     NOTHING = 0
     ACK = auto()  # tell the peer what arrived
@@ -43,8 +43,8 @@ class Due(Flag):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """How much may be sent and not acknowledged. A single message may exceed `size` if it is
-    alone."""
+    """How many messages, and bytes of them, may be sent and not acknowledged. One message alone may
+    exceed `size`."""
 
     count: int = 1024
     size: int = 256 << 20  # bytes
@@ -54,7 +54,8 @@ class Window:
 
 
 class Reliable(Generic[T]):
-    """Both directions of one link. `T` is whatever the caller wants back to send it again."""
+    """Sequence numbers, acknowledgements and retained messages of both directions of one link. T:
+    what the caller needs to send a message again."""
 
     __slots__ = (
         "_last_nudge",
@@ -102,7 +103,8 @@ class Reliable(Generic[T]):
     # ── sending ───────────────────────────────────────────────────────────────────────────────────
 
     def enqueue(self, item: T, size: int) -> int:
-        """Retain an outgoing message of `size` bytes; its sequence number."""
+        """Retain an outgoing message of `size` bytes. Returns its sequence number. LinkError where
+        the window is full."""
         retained = self._retained
         if retained and (
             len(retained) >= self._window.count or self.retained_bytes + size > self._window.size
@@ -128,25 +130,28 @@ class Reliable(Generic[T]):
         self.mark_told()
 
     def mark_told(self) -> None:
-        """A header with the present acknowledgement went out."""
+        """The transport has taken a header with the present acknowledgement."""
         self.told = self.received
         self._owed_count = self._owed_bytes = 0
 
     def to_hand(self) -> tuple[int, T] | None:
-        """The next message that the transport has not been given, if any."""
+        """The next message that the transport has not been given, with its sequence number; None
+        where there is none."""
         index = self.handed - self.acked
         if index >= len(self._retained):
             return None
         return self.handed + 1, self._retained[index][0]
 
     def rewind(self) -> None:
-        """The transport may have lost everything: hand it all unacknowledged messages again."""
+        """The transport may have lost all that it was given: give it all unacknowledged messages
+        again."""
         self.handed = self.acked
 
     # ── receiving ─────────────────────────────────────────────────────────────────────────────────
 
     def numbered(self, seq: int, ack: int, size: int) -> bool:
-        """A numbered header arrived: is its message the next one, to be delivered?"""
+        """A numbered header has arrived. Returns whether its message is the next one, to be
+        delivered."""
         if ack > self.acked:
             self._acknowledged(ack)
         if seq == self.received + 1:
@@ -164,8 +169,8 @@ class Reliable(Generic[T]):
         return False
 
     def unnumbered(self, last: int, ack: int) -> None:
-        """An unnumbered header arrived: `last` is the highest number that its sender has handed
-        over."""
+        """An unnumbered header has arrived; `last`: the highest number that the peer has given to
+        its transport."""
         if ack > self.acked:
             self._acknowledged(ack)
         if last > self.received:
@@ -187,13 +192,14 @@ class Reliable(Generic[T]):
 
     @property
     def owes_ack(self) -> bool:
-        """Enough arrived in one direction that the sender should hear of it without waiting for a
-        reply."""
+        """Whether so much has arrived that the peer is sent an acknowledgement without waiting for
+        a message that carries it."""
         count = self._owed_count
         return count > 1 and (count >= ACK_COUNT or self._owed_bytes >= ACK_BYTES)
 
     def wants_nudge(self, now: float) -> bool:
-        """True once per gap, and again when `stall` seconds have not closed it."""
+        """Whether the peer is to be asked to send again what is missing: once for each gap, and
+        once more when `stall` seconds have not closed it."""
         if not self.gap:
             return False
         if self._last_nudge == self.received and now - self._nudged_at < self._window.stall:
@@ -203,7 +209,8 @@ class Reliable(Generic[T]):
         return True
 
     def tick(self, now: float) -> Due:
-        """Called now and then (a few times a second) with a monotonic time in seconds."""
+        """Returns what is due at `now`, seconds of a monotonic clock. To be called a few times a
+        second."""
         due = Due.NOTHING
         if self.wants_nudge(now):
             due |= Due.NUDGE
