@@ -1,14 +1,15 @@
-"""How long it shows that a carried variable has left its range.
+"""For how many steps the guard can still see that a carried variable has left its range.
 
-The ring forgets: a number that is doubled in every step loses its leading bits and gets zeros for
-them, and is 0 in the end, which is in any range; relu(1.5·x) is 0 as soon as x has wrapped around
-and is negative. A variable that a step adds something to does not forget: once it has wrapped, it
-is as good as random, and stays so. So of the former the plan asks how many steps there may be in
-which nothing wraps, from the ranges alone, and checks no later.
+The ring forgets: a number that is doubled in every step loses its leading bits, gets zeros at the
+other end, and becomes 0, which lies in any range; relu(1.5·x) is 0 as soon as x has wrapped around
+and is negative. A variable to which a step adds something does not forget: once it has wrapped
+around it is as good as random, and stays so. For variables of the first kind the plan computes,
+from the ranges alone, in how many steps nothing can wrap around, and has them checked no later.
 
-*Ways* say what a step makes of a variable x: c·x, for one public number c; products of it with
-secrets or public arrays, which may cancel the last bits of c·x if all their factors may be whole
-numbers (a training's rate is none, nor is a quotient); and anything else.
+*Ways* describe how the value of a node of a step depends on a variable x: by c·x, for a public
+number c; by products of x with secrets or public arrays, which may cancel the last bits of c·x if
+all factors may be whole numbers (the rate of a training is none, nor is a quotient); and in any
+other way.
 """
 
 from __future__ import annotations
@@ -38,8 +39,12 @@ MOST_BOUNDS = 200_000  # intervals computed to find how many steps there may be
 
 
 class Ways(NamedTuple):
-    """From a variable to a node: c·x; of products with it, how often 2 divides their public factors
-    at most (negative: fractions); whether there is anything else."""
+    """How a node depends on a variable.
+
+    c: the sum of the public numbers that multiply it. twos: of other products with it, the highest
+    power of 2 in their public factors (negative: fractions). other: whether it depends on it in yet
+    another way.
+    """
 
     c: float = 0.0
     twos: float = -math.inf
@@ -47,17 +52,18 @@ class Ways(NamedTuple):
 
     @property
     def linear(self) -> float:
-        """`twos` of all that is linear in the variable."""
+        """The highest power of 2 in all factors of the variable, c·x included."""
         return max(self.twos, 0.0) if self.c else self.twos
 
     @property
     def lasts(self) -> bool:
-        """Whether noise in a variable is noise after a step that does these things to it."""
+        """Whether a variable that is as good as random is so after a step that depends on it in
+        these ways."""
         return self.c != 0.0 and _twos([self.c]) <= 0.0 and self.twos < 0.0
 
     @property
     def fades(self) -> bool:
-        """Whether it does so for a while, in a step that may make more noise."""
+        """Whether it is so for a while only: a step makes it smaller, and adds to it."""
         return self.lasts and abs(self.c) < 1.0 and (self.twos > -math.inf or self.other)
 
     @property
@@ -70,17 +76,17 @@ NOWAY = Ways()
 
 
 def forgotten(graph: Graph) -> set[str]:
-    """The carried variables that may have left their range and be in it again, because the ring has
-    forgotten their leading bits, or because a step makes little of large numbers."""
+    """The carried variables that may have left their range and be in it again, because the ring
+    forgot their leading bits, or because a step makes small numbers of large ones."""
     return _forgotten(graph, _all_ways(graph))
 
 
 def patience(sizes: Sizes) -> int | None:
-    """The most steps from a check to the next, so that no variable leaves its range, wraps around
-    and is back in it unseen. None: as many as there are.
+    """The most steps between two checks so that no variable can leave its range, wrap around and be
+    back in it at the next check. None: any number.
 
-    One step leads no further than the plan allows for; of more than one, every value must stay
-    where it is known without wrapping around, if all begin in range.
+    One step leads no further than the plan has room for. For more, every value must stay where it
+    does not wrap around, if all variables begin within their ranges.
     """
     found: int | None = sizes.once("patience", lambda: _patience(sizes))
     return found
@@ -95,8 +101,8 @@ def _patience(sizes: Sizes) -> int | None:
 
 
 def _forgotten(graph: Graph, ways: dict[str, dict[str, Ways]]) -> set[str]:
-    """Those that a way through such variables leads back to, if that they stay in their range is
-    not proven."""
+    """Variables that depend, through such variables, on their own earlier values, and are not
+    proven to stay in their range."""
     keeps = {label for label, found in ways.items() if found.get(label, NOWAY).lasts}
     if not any(node.declared != EVERYTHING for node in graph.of_phase(Phase.STEP)):
         keeps |= _stays(graph)
@@ -108,7 +114,7 @@ def _forgotten(graph: Graph, ways: dict[str, dict[str, Ways]]) -> set[str]:
 
 
 def _stays(graph: Graph) -> set[str]:
-    """The variables that a step keeps in their range, whatever they are in it."""
+    """The variables that a step keeps in their range, whatever values they have in it."""
     ranges = {node.op.label: node.interval for node in graph.nodes if isinstance(node.op, Carry)}
     found = set()
     for label, node in graph.updated.items():
@@ -121,13 +127,13 @@ def _stays(graph: Graph) -> set[str]:
 
 
 def _all_ways(graph: Graph) -> dict[str, dict[str, Ways]]:
-    """By variable, to the next values of those that depend on it."""
+    """By variable: the ways in which the next value of each variable depends on it."""
     rounded = _rounded(graph)
     return {label: _ways(graph, label, rounded) for label in graph.updated}
 
 
 def _rounded(graph: Graph) -> set[Node]:
-    """What is no whole number, whatever the inputs are, but by chance."""
+    """The nodes whose values are no whole numbers, except by chance, whatever the inputs are."""
     found: set[Node] = set()
     for node in graph.nodes:
         op = node.op
@@ -182,7 +188,7 @@ def _through(node: Node, uses: list[Ways], rounded: set[Node]) -> Ways:
 
 
 def _twos(numbers: Iterable[float]) -> float:
-    """How often 2 divides one of them at most; negative for fractions."""
+    """The highest power of 2 that divides one of the numbers; negative for fractions."""
     ratios = [float(each).as_integer_ratio() for each in numbers if each]
     return max((_lowest(top) - _lowest(bottom) for top, bottom in ratios), default=-math.inf)
 
@@ -202,7 +208,7 @@ def _closure(reached: dict[str, set[str]], label: str) -> set[str]:
 
 
 def _steps_that_hold(sizes: Sizes, exposed: set[str]) -> list[int]:
-    """How many steps may follow a check; nothing where no number of them leads anywhere."""
+    """How many steps may follow a check; empty where any number may."""
     graph = sizes.graph
     ranges = {label: _range(sizes, label) for label in exposed}
     allowed: dict[Node, float] = {}
@@ -238,8 +244,8 @@ def _range(sizes: Sizes, label: str) -> Interval:
 
 
 def _intervals(graph: Graph, ranges: dict[str, Interval]) -> dict[Node, Interval]:
-    """Of all that a step makes of these variables if they lie in these ranges, whatever the job
-    says of it."""
+    """The intervals of all nodes of a step that depend on these variables, if the variables lie in
+    these ranges; without what the job states of the nodes."""
     made: dict[Node, Node] = {}
     for node in graph.nodes:
         if isinstance(node.op, Carry):
@@ -256,7 +262,7 @@ def _intervals(graph: Graph, ranges: dict[str, Interval]) -> dict[Node, Interval
 
 
 def _holds(sizes: Sizes, node: Node) -> float:
-    """Up to where the node's value is known without wrapping around."""
+    """The magnitude up to which the value of the node does not wrap around."""
     return math.ldexp(1.0, sizes.needs[node] - 2 - sizes.scales[node]) if node in sizes.needs else 0
 
 

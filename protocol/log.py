@@ -1,17 +1,20 @@
-"""What a process says while it works, by the standard library's `logging`: loggers mpc.alice,
-mpc.bob, mpc.dealer.
+"""The log of a process, by the standard library's `logging`: loggers mpc.alice, mpc.bob,
+mpc.dealer.
 
-A library says nothing unless `logging` is told to. A command calls `configure`: a line an event on
-standard error, text for people, JSON for programs.
+A library logs nothing unless `logging` is told to. A command calls `configure`: one line an event
+on standard error, as text for people or as JSON for programs:
 
-    alice: going on from step 4000 of 10000, attempt 2 {"time": "2026-01-31T09:07:50.123Z", "level":
-        "info", "event": "resumed", "role": "alice", "session": "a",
-     "epoch": 2, "step": 4000, "message": "going on from step 4000 of 10000, attempt 2"}
+    alice: going on from step 4000 of 10000, attempt 2
 
-A JSON line (broken here, to be read) always has these eight fields, null where one means nothing; a
-record has `event`, `role`, `session`, `epoch` and `step` as attributes. Rules: a message is made of
-names, addresses, counts, times, never of a value, a share, a mask or a key; everything a process
-says goes through here.
+    {"time": "2026-01-31T09:07:50.123Z", "level": "info", "event": "resumed", "role": "alice",
+     "session": "a", "epoch": 2, "step": 4000,
+     "message": "going on from step 4000 of 10000, attempt 2"}
+
+A line of JSON (broken here) always has these eight fields, null where one means nothing. A record
+of `logging` has `event`, `role`, `session`, `epoch` and `step` as attributes.
+
+Rules: a message has names, addresses, counts and times, never a value, a share, a mask or a key.
+    Whatever a process reports, it reports here.
 """
 
 from __future__ import annotations

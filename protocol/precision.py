@@ -1,14 +1,14 @@
-"""How exact a plan's results are: what roundings (`roundings`) leave of them, as parts of their
+"""How precise a plan's results are: their errors by rounding (`roundings`), as parts of their
 ranges.
 
-What is said of a result, and what a stated precision is compared with, is a bound on its error to
-first order: four deviations of what is rounded by chance, besides what is off every time. By how
-much a fitted function (a sigmoid) misses the one it stands for is counted where a precision is
-stated. Three things are not: a comparison of two numbers closer than their errors; that the inputs
-of a sum over many entries might all be as large as they can, or rounded the same way; and, in the
-steps of a job, errors that come back by way of a gradient or a function (`roundings`).
+The error that is shown for a result, and compared with a stated precision, is a bound to first
+order: four deviations of the random roundings, and all that is off every time. Where a precision is
+stated, it includes by how much fitted functions (a sigmoid) miss the ones they stand for. Three
+things are not included: a comparison of two numbers that are closer than their errors; that all
+entries of a long sum might be as large as they can be, or rounded in the same direction; and errors
+that come back through a gradient or a function in later steps.
 
-By which coarser fraction bits are chosen, where no precision is stated, is what is usual, `LIKELY`.
+Where no precision is stated, coarser fraction bits are chosen by the usual error (`Bound.LIKELY`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .sizing import Sizes
 
 
 class Worst(NamedTuple):
-    """The tensor that is the least precise, by its error as a part of its range."""
+    """The least precise tensor, and its error as a part of its range."""
 
     error: float
     label: str
@@ -41,8 +41,8 @@ class Worst(NamedTuple):
 def relative_errors(
     sizes: Sizes, steps: int, most: float = math.inf, bound: Bound = Bound.LIKELY
 ) -> dict[str, float]:
-    """Of every revealed tensor, its error as a part of its range, the range that it is proven,
-    declared or taken to lie in.
+    """By name of a revealed tensor: its error as a part of its range. The range is the one that is
+    proven, declared or assumed.
 
     most: a range counts as no wider than this.
     """
@@ -51,8 +51,8 @@ def relative_errors(
 
 
 def least_precise(sizes: Sizes, steps: int, fits: bool = False) -> Worst:
-    """The result with the largest error after so many steps, as a part of its range, and what
-    causes it. fits: with what fitted functions miss."""
+    """The result with the largest error after `steps` steps, as a part of its range, and the
+    operation that causes it. fits: include what fitted functions miss."""
     found = errors(sizes, steps, Bound.SURE if fits else Bound.LEAST)
     worst = max(_relative(sizes, found))
     if worst.error < 1.0:
@@ -68,7 +68,7 @@ def least_precise(sizes: Sizes, steps: int, fits: bool = False) -> Worst:
 
 
 def _lost(sizes: Sizes, steps: int, found: Mapping[Node, Error], node: Node) -> Node:
-    """The first on the way to `node` that is off by all of its range."""
+    """The first node on the way to `node` whose error is as large as its range."""
     graph, seen = sizes.graph, {node}
     while True:
         uses = node.inputs
@@ -86,8 +86,8 @@ def _lost(sizes: Sizes, steps: int, found: Mapping[Node, Error], node: Node) -> 
 
 
 def coarsest(sizes: Sizes) -> Worst:
-    """The same of the last rounding alone, of all that is revealed and of what parties bring: how
-    far a range is too narrow for the fraction bits."""
+    """The tensor, of the revealed ones and the inputs, whose range is narrowest for its fraction
+    bits: its last rounding alone, as a part of its range."""
     brought = [
         Worst(
             DEVIATIONS * NEAREST * 2.0 ** -sizes.scales[node] / width,
@@ -112,8 +112,8 @@ def _relative(sizes: Sizes, found: Mapping[Node, Error], most: float = math.inf)
 
 
 def _part(sizes: Sizes, node: Node, error: Error, most: float = math.inf) -> float:
-    """The error as a part of the range: 0 of what has one value, which is known beforehand, so that
-    nobody has to compute it."""
+    """The error as a part of the range; 0 of a range of one value, which is known without a
+    computation."""
     width = min(_width(sizes, node), most)
     return error.total(min(node.peak, sizes.limit(node))) / width if width > 0.0 else 0.0
 
@@ -124,7 +124,7 @@ def _width(sizes: Sizes, node: Node) -> float:
 
 
 def widest_input(sizes: Sizes) -> float:
-    """The width of the widest range that a party's tensor has."""
+    """The width of the widest range of a party's input."""
     widths = (
         node.interval[1] - node.interval[0]
         for node in sizes.graph.nodes
@@ -134,8 +134,8 @@ def widest_input(sizes: Sizes) -> float:
 
 
 def missed(graph: Graph) -> dict[str, float]:
-    """The fitted functions, with the lines that ask for them, and by how much they miss what they
-    are called after; those that miss the most first."""
+    """The fitted functions: the lines that call them, and by how much they miss the functions that
+    they are named after, the largest first."""
     found = {
         f"{node.op.name}{node.origin.beside}": node.op.missed
         for node in graph.live()

@@ -1,26 +1,30 @@
-"""Roundings carried through a graph to first order: by how much every node is off.
+"""The errors by rounding of all nodes of a graph, to first order.
 
-What a node is off by has three parts (`Error`), which add up differently:
+The error of a tensor has three parts (`Error`), which add up differently:
 
-* a *factor* that all of a tensor is multiplied by, which is what rounding a public number is: it is
-  carried on by all that is linear, and is a part of a sum whatever that sums;
-* what is off by the same amount everywhere (a public number that is added), which adds up linearly:
-  an input is rounded so, as entries may be equal;
-* deviations, of roundings that are unbiased and independent from entry to entry, so that those of a
-  sum of N entries grow like √N. Those of two operands add up in quadrature where they share no
-  source, and linearly where they do: the rounding of k enters k·(k·x) twice, the same way.
+* a *factor* by which all entries are too large or too small, as when a public number that
+  multiplies them is rounded. Linear operations carry it on unchanged, and in a sum of entries it
+  stays the same part of the sum.
+* an *offset* that is the same for all entries, as when a public number that is added is rounded. In
+  a sum of N entries it grows like N. The rounding of an input counts as one, since its entries may
+  all be equal.
+* *deviations*: roundings that are unbiased, and independent from entry to entry. In a sum of N
+  entries they grow like √N. Those of two operands add up in quadrature where they come from
+  different roundings, and linearly where they share one: in k·(k·x) the rounding of k enters twice,
+  with the same sign.
 
-A product enlarges an error by as much as the other operand may be, within its proven range, or what
-the plan takes it to stay below; one that sums over N entries by what those are likely to be.
-`LIKELY` takes that of all products, and all roundings for independent of each other: not a bound,
-but what is usual.
+A product multiplies the error of one operand by the largest magnitude of the other, by its proven
+interval or the limit that the plan assumes; a product that sums over entries, by their likely
+magnitude. With `Bound.LIKELY` all products take the likely magnitude, and all roundings are taken
+for independent: that gives no bound, but the usual error.
 
-In the steps of a job, errors of earlier ones are carried on as far as a variable is a number times
-itself, and something added: `v.w - 1e-3 * g`, `v.m * 0.9 + g`, `v.a * v.k`. Such roundings add up,
-those of a step like √steps, those of what is the same in every step linearly, unless a step depends
-on the variable otherwise too: then a training is taken to make up for them. How they come back by
-any other way (through a gradient, or a function) is not counted: a training that converges forgets
-its roundings, one that does not amplifies any.
+Over the steps of a job, the error of a variable is carried on as far as its new value is a number
+times its old value, plus a rest (`feedback`): `v.w - 1e-3 * g`, `v.m * 0.9 + g`, `v.a * v.k`.
+Roundings that differ from step to step then grow like √steps, those that are the same in every step
+like steps. But where a step depends on the variable in another way too, a training is taken to
+correct the latter, and they grow like √steps as well. What comes back by such another way (a
+gradient, or a function) is not counted: a training that converges forgets its roundings, and one
+that does not amplifies any.
 """
 
 from __future__ import annotations
@@ -51,17 +55,20 @@ from .ops.truncation import Rescale
 from .ranges import EVERYTHING, Spread, times
 from .sizing import Sizes
 
-DEVIATIONS = 4.0  # what counts as the error
-NEAREST = 1.0 / math.sqrt(12.0)  # deviation, in units, of what is rounded to nearest
-EITHER = 0.5  # … at most, of what is rounded up or down at random
-GRID = 257  # points at which the slope of a function is looked for
-SOURCES = 1 << 11  # that are told apart; of more, some are taken to be one
+DEVIATIONS = 4.0  # deviations that count as the error
+NEAREST = 1.0 / math.sqrt(12.0)  # deviation, in units in the last place, of rounding to nearest
+EITHER = 0.5  # at most that of rounding up or down at random
+GRID = 257  # points between which the slope of a function is taken
+SOURCES = 1 << 11  # roundings that are told apart; of more, some count as the same
 NONE = Spread(0.0, 0.0)
 
 
 class Bound(Enum):
-    """LIKELY: what is usual. LEAST: no less than what happens, where fitted functions are taken to
-    be what they are. SURE: with what they miss, too."""
+    """Which error is asked for.
+
+    LIKELY: the usual one. LEAST: a bound, where fitted functions count as exact. SURE: a bound that
+    includes what fitted functions miss.
+    """
 
     LIKELY = 0
     LEAST = 1
@@ -69,11 +76,12 @@ class Bound(Enum):
 
 
 class Error(NamedTuple):
-    """By how much a tensor is off.
+    """The error of a tensor's entries.
 
-    factor: all of it is off by up to this part of itself; spread: off by the same amount
-    everywhere, and deviations about that; drift: as the former, of terms that are off by up to
-    `most` of themselves; sources: bit set of what the deviations are made of.
+    factor: the part of itself by which each entry may be off. spread: mean: the offset that all
+    entries share; deviation: that of the independent roundings. drift: a further offset, from terms
+    of a sum that each had a factor of up to `most`. sources: bit set of the roundings that the
+    deviations come from.
     """
 
     factor: float
@@ -83,17 +91,17 @@ class Error(NamedTuple):
     most: float = 0.0
 
     def total(self, peak: float) -> float:
-        """Of entries up to `peak`."""
+        """The error of entries up to `peak`: offset, and DEVIATIONS deviations."""
         flat = self.flat(peak).spread
         return flat.mean + DEVIATIONS * flat.deviation
 
     def flat(self, peak: float) -> Error:
-        """The same without a factor."""
+        """The same error of entries up to `peak`, with the factor counted as an offset."""
         mean = self.spread.mean + self.drift + times(self.factor, peak)
         return Error(0.0, Spread(mean, self.spread.deviation), self.sources)
 
     def __add__(self, other: Error) -> Error:  # type: ignore[override]
-        """Of a sum of what has no factor any more."""
+        """The error of a sum of two tensors whose errors have no factor."""
         spread = self.spread + other.spread
         if self.sources & other.sources:
             spread = Spread(spread.mean, self.spread.deviation + other.spread.deviation)
@@ -117,7 +125,7 @@ class _Roundings:
     sizes: Sizes
     steps: int
     bound: Bound
-    lasting: bool = False  # only what is the same in every step
+    lasting: bool = False  # only roundings that are the same in every step
     found: dict[Node, Error] = field(default_factory=dict)
     _sources: dict[tuple[Node, bool], int] = field(default_factory=dict)
     feedback: Feedback = field(
@@ -193,7 +201,8 @@ class _Roundings:
         raise TypeError(f"{node!r} has no error: its operation is not Secure")
 
     def _public(self, node: Node, op: MultiplyPublic | MatMulPublic, own: Error) -> Error:
-        """x times a public array: what x is off by, and what the array is."""
+        """The error of x times a public array, from that of x and from the rounding of the
+        array."""
         (x,) = node.inputs
         bits, through = op.fraction_bits(self.sizes, x), self._through(node, 0, own)
         if self.bound == Bound.LIKELY:
@@ -223,7 +232,7 @@ class _Roundings:
         return self._flat(through, node) + Error(0.0, off)
 
     def _through(self, node: Node, n: int, error: Error) -> Error:
-        """The error of a node, linear in operand n, if that alone has one."""
+        """The error of a node that is linear in operand n, if the others have none."""
         exact = isinstance(node.op, Multiply) and self.bound != Bound.LIKELY
         mean = error.spread.mean + error.drift
         uses = [
@@ -238,8 +247,8 @@ class _Roundings:
         return Error(error.factor, spread, error.sources)
 
     def _applied(self, node: Node, op: Secure, error: Error) -> Error:
-        """Of a function: what its argument is off by, times its steepest slope there, and one
-        unit."""
+        """The error of a function: that of its argument, times the steepest slope of the function,
+        and one unit in the last place."""
         (x,), f = node.inputs, self.sizes.numerics.fraction_bits
         argument = min(f, op.argument_bits or f)
         error = self._flat(error, x)
@@ -253,7 +262,8 @@ class _Roundings:
         return steep + self._rounded(node, 2.0 ** -min(f, op.finest))
 
     def _rounded(self, node: Node, deviation: float, read: bool = False) -> Error:
-        """What is rounded here: `read` by a product, or as it is made."""
+        """The error of a rounding with this deviation at `node`: of its result, or with `read` of
+        its operand as a product reads it."""
         if self.lasting and node.phase >= Phase.STEP:
             return Error(0.0, NONE)
         bit = 0
@@ -262,7 +272,7 @@ class _Roundings:
         return Error(0.0, Spread(0.0, deviation), bit)
 
     def _read(self, x: Node, error: Error) -> Error:
-        """The error of x as a product reads it."""
+        """The error of x as a product reads it, shifted down."""
         if not self.sizes.operand_shift(x):
             return error
         cut = self._rounded(x, EITHER * 2.0 ** -self.sizes.operand_scale(x), read=True)
@@ -272,7 +282,7 @@ class _Roundings:
         return error.flat(self._peak(x))
 
     def _drifting(self, x: Node) -> Error:
-        """Of x as a term of a sum."""
+        """The error of x as a term of a sum: its factor becomes a drift."""
         error = self.found[x]
         if not error.factor:
             return error
@@ -286,8 +296,8 @@ class _Roundings:
         return min(x.peak, self.sizes.limit(x))
 
     def _rounding(self, constant: np.ndarray, bits: int) -> float:
-        """By how much an entry of a public array is off at so many fraction bits; where only that
-        is asked for which is usual, nothing, or half a unit."""
+        """The largest rounding error of a public array's entries at so many fraction bits. For
+        LIKELY: half a unit, or 0 where nothing is rounded."""
         if self.bound != Bound.LIKELY:
             return float(np.abs(_residues(constant, bits)).max(initial=0.0))
         scaled = np.ldexp(constant, bits)
@@ -295,7 +305,7 @@ class _Roundings:
 
 
 def _residues(constant: np.ndarray, bits: int) -> np.ndarray:
-    """By how much public numbers are off at so many fraction bits."""
+    """By how much each of the public numbers is off when it is rounded to so many fraction bits."""
     scaled = np.ldexp(constant, bits)
     near = np.abs(scaled) < 2.0**52  # above, a float is a whole number
     return np.where(near, np.ldexp(scaled - np.rint(scaled), -bits), 0.0)
@@ -310,15 +320,15 @@ def _widest(parts: list[Error]) -> Error:
 
 
 def _assumed(sizes: Sizes, x: Node) -> Spread:
-    """What x is likely to be, and no more than the plan takes it to be: of a variable without a
-    range, nothing else is known."""
+    """The likely spread of x, limited to the magnitude that the plan assumes: of a variable without
+    a range, nothing else is known."""
     limit = sizes.limit(x)
     return Spread(min(x.likely.mean, limit), min(x.likely.deviation, limit))
 
 
 def _slope(node: Node, low: float, high: float) -> float:
-    """The steepest slope of a function in [low, high], rounded up to four bits: the same whatever
-    computes its sines."""
+    """The steepest slope of a function in [low, high], rounded up to four bits, so that it does not
+    depend on the library that computes its sines."""
     if not low < high:
         return 0.0
     points = np.linspace(low, high, GRID)
