@@ -1,29 +1,27 @@
-"""What is left to the plan, chosen for a network: how many fraction bits a job takes that does not
-say, and how it compares.
+"""What a job leaves to the plan, chosen for a network: the fraction bits, where the job states
+none, and how many rounds comparisons take.
 
-*Fraction bits*: as many as its precision asks for, where more would cost something.
+*Fraction bits*: the candidates are planned one after the other, from the finest on. Of those that
+are precise enough the cheapest is taken, and of those whose runs take as long, to within a
+hundredth of a second (EQUAL), the finest.
 
-The candidates are planned one after the other, from the finest on, and the cheapest of those that
-are precise enough is taken, the finest of those that are as good as equal: no bit is given up for
-less than a hundredth of a second of a run.
+Where the finest candidate is not precise enough: if a precision is stated, it gets as many more
+bits as that takes, and what fitted functions miss counts as error. If none is stated, it gets as
+many more bits as the narrowest range needs to be resolved so finely, but no more: bounds on errors
+are those of the worst arguments, which for a root or a quotient are far from the usual ones. A
+precision that no number of bits reaches is refused, as is one that stated fraction bits do not
+reach.
 
-Where the finest candidate is not precise enough, and a precision is stated, it gets as many bits
-more as that takes; and what fitted functions miss is part of the error then. Where none is stated,
-it gets as many more as the narrowest range takes to be told apart so finely: bounds on errors are
-those of the worst arguments, which for a root or a quotient are far from all that come. What no
-number of bits makes precise enough is refused, as is a precision that stated fraction bits do not
-have.
+A tensor that many layers compute may have a range far wider than its values, and a part of that
+range would be a large error. So for coarser candidates a range counts as no wider than the widest
+of the inputs, and the errors of all steps add up like √steps.
 
-What is computed in many layers may have a range far wider than its values, and a part of that would
-be large; so for the coarser candidates a range counts as no wider than those of what the parties
-bring, and the errors of all steps add up, like √steps.
+*Comparisons* take fewer rounds where more is dealt for them (`ops/signs.py`). Up to which size of
+tensors they do is found by lowering the plan for one size after the other; where that saves less
+than EQUAL, they stay as they are.
 
-*Comparisons* take fewer rounds where more is dealt for them (`ops/signs.py`): up to which size is
-found by lowering the plan with one after the other, and they stay as they are where that saves less
-than the same moment.
-
-Costs and errors come from sums and products alone, so that two parties who are told the same
-network choose alike; what they chose is bound by the plan's digest, which they compare before a
+Costs and errors are computed by sums and products alone, so that two parties that are given the
+same network choose alike. What they chose is part of the plan's digest, which they compare before a
 run.
 """
 
@@ -60,30 +58,30 @@ Costs = Sequence[tuple[PhaseCost, int]]  # of the phases, and how often each is 
 
 
 class _Run(NamedTuple):
-    """Of a whole run."""
+    """What a whole run costs."""
 
     seconds: float
     rounds: int
-    bytes: int  # that Bob sends and is dealt
+    bytes: int  # sent by the party that sends more, and dealt
 
 
 @dataclass(frozen=True)
 class Tried:
-    """A number of fraction bits that was planned, the graph prepared for it, and what a run costs
-    so before comparisons are chosen."""
+    """A candidate: a number of fraction bits, the graph that was prepared for it, what a run costs,
+    and how precise it is. Comparisons take as many rounds as by default."""
 
     numerics: Numerics
     graph: Graph
     run: _Run
-    worst: Worst  # the least precise of what is revealed,
-    rounded: float  # its error, or another's, without what fitted functions miss,
-    strict: float  # its error, with no range counted as wider than those of what the parties bring
-    coarsest: Worst  # and what has the narrowest range
+    worst: Worst  # the least precise of the revealed tensors
+    rounded: float  # the largest error of a revealed tensor, without what fitted functions miss
+    strict: float  # the usual error after all steps, with ranges no wider than the inputs'
+    coarsest: Worst  # the tensor whose range is narrowest for these fraction bits
 
     @classmethod
     def of(cls, sizes: Sizes, graph: Graph, steps: int, run: _Run, fits: bool) -> Tried:
-        """What was planned as `sizes`, of a run of `steps` steps. graph: the graph before it was
-        sized. fits: with what fitted functions miss in `worst`."""
+        """The candidate whose graph was sized as `sizes`, for a run of `steps` steps. graph: as it
+        was before that. fits: `worst` includes what fitted functions miss."""
         strict = max(relative_errors(sizes, steps, widest_input(sizes)).values()) * math.sqrt(
             max(1, steps)
         )
@@ -101,12 +99,12 @@ class Tried:
 
 @dataclass(frozen=True)
 class Choice:
-    """Fraction bits that nobody stated, and why they are these."""
+    """The chosen fraction bits, and the reason."""
 
     numerics: Numerics
     graph: Graph  # prepared for them
     reason: str
-    tried: tuple[Tried, ...]  # the finest first; what is chosen is among them
+    tried: tuple[Tried, ...]  # the finest first; the chosen one is among them
 
 
 def choose(
@@ -120,11 +118,12 @@ def choose(
     fewest: int = 0,
 ) -> Choice:
     """The cheapest number of fraction bits with which every revealed tensor is off by at most
-    `stated` of its range. Where none is stated, PRECISION, as far as ranges too narrow for it go.
+    `stated` of its range. Where none is stated, by PRECISION, if no range is too narrow for that.
 
-    `prepare` rewrites a traced graph for a number of fraction bits; `costs` are those of a run.
-    fewest: what is not gone below, if so many can be planned. JobError where no number can be
-    planned, or none is that precise: what precision is within reach, and what would change that.
+    prepare(graph, numerics): rewrites a traced graph for these fraction bits. costs(sizes): those
+    of a run. fewest: candidates of fewer bits are not tried, if one of as many can be planned.
+    JobError where no candidate can be planned, or none is precise enough: with the precision within
+    reach, and what would change that.
     """
 
     precision = PRECISION if stated is None else stated
@@ -172,7 +171,7 @@ def choose(
 
 
 def _more(attempt: Callable[[int], Tried], finest: Tried, precision: float) -> str:
-    """What to state for as much precision, tried before it is said."""
+    """The end of a sentence: what the job may state to get this precision. It has been tried."""
     f = finest.f + math.ceil(max(1.0, math.log2(finest.worst.error / precision)))
     try:
         found = attempt(min(f, MOST_FRACTION_BITS))
@@ -191,7 +190,8 @@ def _finer(
     precision: float,
     judged: Callable[[Tried], Worst],
 ) -> Tried:
-    """With as few bits more as make it precise enough. JobError where none do."""
+    """The candidate with as many more bits as make it precise enough. JobError where no number
+    does."""
     most, wall = MOST_FRACTION_BITS, f"f = {MOST_FRACTION_BITS} is the finest there is"
     while (error := judged(best).error) > precision:
         fitted = error - best.rounded if judged(best) is best.worst else 0.0
@@ -215,8 +215,8 @@ def _finer(
 
 
 def _unmet(best: Tried, precision: float, worst: Worst, wall: str = "", fits: str = "") -> str:
-    """That no number of fraction bits is precise enough. wall: why there are none beyond these;
-    fits: what none would change."""
+    """The sentence that no number of fraction bits is precise enough. wall: why none beyond these
+    is possible; fits: which fitted functions no number would make more precise."""
     error, label, width, cause, _ = worst
     if cause:
         instead = f"state fraction_bits={best.f} instead"
@@ -245,7 +245,8 @@ def _unmet(best: Tried, precision: float, worst: Worst, wall: str = "", fits: st
 
 
 def _fitted(graph: Graph, least: float = 0.0) -> str:
-    """Which functions miss those that they stand for by more than `least`, and by how much."""
+    """The fitted functions that miss the ones they are named after by more than `least`, and by how
+    much, in words."""
     found = [f"{name} is fitted, up to {off:.1g} off" for name, off in missed(graph).items()
              if off > least]  # fmt: skip
     more = f", and {len(found) - NAMED} more are" if len(found) > NAMED else ""
@@ -253,8 +254,8 @@ def _fitted(graph: Graph, least: float = 0.0) -> str:
 
 
 def as_stated(graph: Graph, numerics: Numerics, steps: int, precision: float | None) -> str:
-    """How precise a plan with stated fraction bits is, in one line. JobError where a precision is
-    stated as well, and they do not have it."""
+    """One line about the precision of a plan with stated fraction bits. JobError where a precision
+    is stated too, and the plan does not reach it."""
     sizes, f = size(graph, numerics, Rescale), numerics.fraction_bits
     worst = least_precise(sizes, steps, fits=precision is not None)
     if precision is None:
@@ -271,9 +272,9 @@ def as_stated(graph: Graph, numerics: Numerics, steps: int, precision: float | N
 def _off(
     worst: Worst, graph: Graph | None = None, least: float = 0.0, usual: float = math.inf
 ) -> str:
-    """By how much the least precise result is off, in words; of a graph whose fitted functions are
-    not counted, with which of them miss by more than `least`. usual: beyond that, it is the worst
-    arguments that are."""
+    """The error of the least precise result, in words. graph: given where fitted functions are not
+    included; then those that miss by more than `least` are named. usual: an error above it is said
+    to be that of the worst arguments."""
     if worst.cause:
         return _unbounded(worst)
     found = f"{worst.label} is off by about {worst.error:.1e} of its range"
@@ -288,8 +289,8 @@ def cheapest(
     network: Network,
     costs: Callable[[Sizes], Costs],
 ) -> Graph:
-    """The one whose plan costs least, the first of equal ones, of graphs that compute the same. The
-    last where none can be planned. `costs` are those of a run."""
+    """Of graphs that compute the same, the one whose run costs least; the first of equal ones. The
+    last where none can be planned. costs(sizes): those of a run."""
     found: list[tuple[float, int]] = []
     for n, graph in enumerate(graphs):
         try:
@@ -300,10 +301,11 @@ def cheapest(
 
 
 def choose_joins(sizes: Sizes, network: Network, costs: Callable[[Joins], Costs]) -> Joins:
-    """How comparisons join: what makes a run the shortest. `costs` lowers the plan with such joins.
+    """Up to which sizes comparisons take fewer rounds, so that a run takes the least time.
+    costs(joins): those of a run whose plan is lowered with `joins`.
 
-    By bits alone for the usual network, which nobody has spoken of: there rounds are cheap, and
-    what is dealt least serves any dealer.
+    For LAN, the default network, no sizes: rounds cost little there, and the fewest dealt bytes
+    suit any dealer.
     """
     if network == LAN:
         return Joins()
@@ -329,8 +331,8 @@ def choose_joins(sizes: Sizes, network: Network, costs: Callable[[Joins], Costs]
 
 
 def compared_sizes(sizes: Sizes, phases: dict[Phase, int] | None = None) -> list[int]:
-    """Elements of the tensors that are compared, from the least on, the largest few; `phases`
-    counts comparisons by phase."""
+    """The sizes, in elements, of the largest few tensors that are compared, in ascending order.
+    phases: gets the number of comparisons by phase."""
     found: set[int] = set()
     for node in sizes.graph.nodes:
         if isinstance(node.op, Test):
@@ -347,7 +349,7 @@ def _run(costs: Costs, network: Network) -> _Run:
 
 
 def _unbounded(worst: Worst, way: str = "") -> str:
-    """That nothing is known beforehand of its error, why, and how to see it, or what to state."""
+    """The sentence that the error cannot be bounded before a run, why, and what may be done."""
     way = way or f"state more fraction_bits, up to {MOST_FRACTION_BITS}"
     return (
         f"how far {worst.label} is off cannot be bounded beforehand, as {worst.cause} may enlarge"
@@ -358,7 +360,8 @@ def _unbounded(worst: Worst, way: str = "") -> str:
 def _reason(
     tried: list[Tried], best: Tried, coarse: Tried | None, precision: float, steps: int
 ) -> str:
-    """Why these fraction bits, in one line. coarse: what was not precise enough."""
+    """One line: why these fraction bits. coarse: the candidate that was not precise enough, if one
+    was tried."""
     fitted = best.graph if best.worst.error == best.rounded else None
     off = _off(best.worst, fitted, precision, precision)
     if best.worst.error > precision:

@@ -1,8 +1,8 @@
-"""The contract of a run: what is drawn and dealt, phase by phase. Both parties hold to it, and the
-dealer works from it alone.
+"""The contract of a run: which masks are drawn and which tensors dealt, by phase. Both parties
+follow it, and it is all that the dealer gets of a plan.
 
-Data and counts; nothing of user code, and nothing secret. `contract_codec.py` writes and reads it,
-`validate.py` says whether one that somebody sent is sound.
+Data and counts; no user code, and no secret. `contract_codec` writes and reads it, and `validate`
+checks one that came from another process.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ PART_BYTES = 16 << 20
 
 
 class Chunk(NamedTuple):
-    """Executions [first, first + rows) of a phase, dealt together; or, where one is dealt in parts,
-    this part of it."""
+    """Executions [first, first + rows) of a phase, dealt together; or part `part` of a single
+    one."""
 
     phase: Phase
     first: int
@@ -57,7 +57,7 @@ class DealtPart(NamedTuple):
 
 @dataclass(frozen=True)
 class PhaseDealing:
-    """What is drawn and dealt for one step of a phase."""
+    """The masks and the correlations of one execution of a phase."""
 
     masks: tuple[Field, ...]
     correlations: tuple[Correlation, ...]
@@ -74,7 +74,7 @@ class PhaseDealing:
 
     @cached_property
     def mask_places(self) -> list[int]:
-        """Where each mask begins in a row of a party's words."""
+        """The word at which each mask begins in a row of a party's words."""
         return list(itertools.accumulate((mask.words for mask in self.masks), initial=0))
 
     @cached_property
@@ -84,11 +84,11 @@ class PhaseDealing:
 
     @cached_property
     def parts(self) -> tuple[DealtPart, ...]:
-        """What is dealt for one step, cut between correlations: into parts of `PART_BYTES`, or of
-        one larger correlation.
+        """The dealt words of one execution, cut between correlations: into parts of at most
+        PART_BYTES, or of one correlation that is larger.
 
-        A step of several parts is made, sent and computed with one after the other, so that nobody
-        has to hold all of it.
+        Where there are several, they are made, sent and computed with one after the other, so that
+        nobody must hold all of them.
         """
         found, first, start, stop = list[DealtPart](), 0, 0, 0
         for number, spec in enumerate(self.correlations):
@@ -101,18 +101,18 @@ class PhaseDealing:
 
     @property
     def largest_part(self) -> int:
-        """Its words."""
+        """Words of the largest part."""
         return max(part.words for part in self.parts)
 
     def masks_of(self, part: DealtPart, phase: int) -> int:
-        """Words of the masks of this phase, which is `phase`, that a part refers to."""
+        """Words of the masks of this phase, which is `phase`, that a part depends on."""
         specs = self.correlations[part.first : part.end]
         used = {mask.index for spec in specs for mask in spec.operands if mask.phase == phase}
         return sum(self.masks[index].words for index in used)
 
     @property
     def steps_per_chunk(self) -> int:
-        """Steps that travel together: about a mebibyte, counting what has to be held for them; one,
+        """Executions that are dealt in one chunk: as many as need about CHUNK_BYTES of memory; one,
         if it comes in parts."""
         if len(self.parts) > 1:
             return 1
@@ -124,8 +124,8 @@ class PhaseDealing:
 
     @cached_property
     def operand_words(self) -> int:
-        """The largest correlation's operands, as far as they are different in every step: views may
-        make much of little."""
+        """Words of the largest correlation's operands, as far as they differ from step to step.
+        Views may make them larger than the masks."""
         operands = (
             [mask for mask in spec.operands if mask.varies(Phase.STEP)]
             for spec in self.correlations
@@ -153,11 +153,12 @@ class Dealing:
         return self.schedule.count(phase)
 
     def batch(self, phase: Phase, first: int) -> int:
-        """Executions of a phase that are dealt together, from the one with this number on."""
+        """How many executions of a phase are dealt together, from execution `first` on."""
         return min(self.phases[phase].steps_per_chunk, self.schedule.together(phase, first))
 
     def batches(self, start: int = 0) -> Iterator[PhaseRun]:
-        """Everything in the order in which it is dealt, cut into batches; steps from `start` on."""
+        """All executions in the order in which they are dealt, cut into batches; steps from `start`
+        on."""
         for phase, first, count in self.schedule.dealt(start):
             end = first + count
             while first < end:
@@ -167,8 +168,8 @@ class Dealing:
 
     @cached_property
     def walk(self) -> tuple[np.ndarray, np.ndarray]:
-        """The same from the first step on: phases, and how many executions of each. What lies
-        between two checks repeats itself, so a long run is not walked through."""
+        """`batches` from the first step on, with how often each comes: between two checks they are
+        the same each time, so a long run need not be gone through."""
         every, steps = self.schedule.every or max(1, self.steps), self.steps
         before, once = self._batches(every)
         rest = self._batches(steps % every)[1]
@@ -183,8 +184,8 @@ class Dealing:
         return found[:2], found[2:]
 
     def chunks(self, start: int = 0) -> Iterator[Chunk]:
-        """What is streamed to Bob, in order; steps from `start` on. Phases in which nothing is
-        dealt are left out."""
+        """The chunks that are streamed to Bob, in order; steps from `start` on. Phases in which
+        nothing is dealt have none."""
         for phase, first, count in self.batches(start):
             if self.phases[phase].dealt_words:
                 yield from (
@@ -193,19 +194,19 @@ class Dealing:
                 )
 
     def bytes_of(self, chunk: Chunk) -> int:
-        """What is sent for it."""
+        """Bytes that are sent for a chunk."""
         return 8 * chunk.rows * self.phases[chunk.phase].parts[chunk.part].words
 
     def making_words(self, phase: int) -> int:
-        """What the dealer holds while it makes one step of a phase, or its most demanding part:
-        masks, values, both shares; words."""
+        """Words that the dealer holds while it makes one execution of a phase, or its most
+        demanding part: masks, values and both shares."""
         own = self.phases[phase]
         if len(own.parts) == 1:
             return 4 * own.mask_words + 3 * own.dealt_words
         return max(3 * (own.masks_of(part, phase) + part.words) for part in own.parts)
 
     def step_bytes(self, phase: int) -> int:
-        """The same in bytes."""
+        """`making_words`, in bytes."""
         return 8 * self.making_words(phase)
 
     @property

@@ -1,10 +1,12 @@
-"""Material: what a step's masks and dealt tensors are made of, on both ends.
+"""Material: the masks and dealt tensors of a step, as the dealer makes them and as the parties get
+them.
 
-`Deal` is the dealer's side and a pure function of (seeds of the epoch, plan, phase, range of
-steps): any worker can make any batch in any order, twice if need be. `alice_material` and
-`bob_material` are the parties' side. For each step and phase a party has one row of words: its mask
-shares, then its dealt shares. All of Alice's row and the masks of Bob's are keystreams; the dealt
-part of Bob's row, value − Alice's share, is the only thing that travels.
+`Deal` is the dealer's side: a pure function of the epoch's seeds, plan, phase and range of steps.
+So any worker can make any batch, in any order, and again if need be. `alice_material` and
+`bob_material` are the parties' side. For each execution of a phase a party has one row of words:
+its shares of the masks, then its shares of the dealt tensors. Alice's row and the masks of Bob's
+are keystreams of their seeds. The dealt part of Bob's row, value − Alice's share, is all that the
+dealer sends.
 
 Every block of `steps_per_chunk` rows has keys of its own, derived from the seeds. So a worker on
 another host, which is given the keys of the rows that it makes, can make no other row.
@@ -46,7 +48,7 @@ def block_key(seed: bytes, phase: Phase, block: int) -> bytes:
 
 
 def _blocks(dealing: Dealing, phase: Phase, first: int, count: int) -> range:
-    """The numbers of the blocks that these rows lie in."""
+    """The numbers of the blocks that have these rows."""
     size = dealing.phases[phase].steps_per_chunk
     return range(first // size, (first + count - 1) // size + 1)
 
@@ -61,8 +63,7 @@ def _rows(
     start: int = 0,
     stop: int | None = None,
 ) -> Words:
-    """Words [start, stop) of rows [first, first + count): Alice's are her masks and what is dealt,
-    Bob's his masks."""
+    """Words [start, stop) of rows [first, first + count) of a party's keystream."""
     own, found = dealing.phases[phase], []
     words, size = own.mask_words + (own.dealt_words if party == ALICE else 0), own.steps_per_chunk
     for block in _blocks(dealing, phase, first, count):
@@ -72,9 +73,8 @@ def _rows(
 
 
 class Deal:
-    """The dealer's generator of Bob's corrections for one epoch: made from the seeds of both
-    parties, or from `keys`, which suffice for the rows that they were asked for and for no
-    others."""
+    """The dealer's generator of Bob's dealt words for one epoch: made from the seeds of both
+    parties, or from `keys`, which make the rows that they were derived for and no others."""
 
     def __init__(
         self,
@@ -96,8 +96,8 @@ class Deal:
         return block_key(self._seeds[party], phase, block)
 
     def keys(self, phase: Phase, first: int, count: int) -> dict[KeyPlace, bytes]:
-        """The keys of the streams from which these rows are made, and no other rows; besides, those
-        of the setup's masks where the rows use them."""
+        """The keys of the streams that make these rows and no others; with those of the setup's
+        masks, where the rows depend on them."""
         places = [(phase, block) for block in _blocks(self.dealing, phase, first, count)]
         operands = (
             mask for spec in self.dealing.phases[phase].correlations for mask in spec.operands
@@ -118,8 +118,8 @@ class Deal:
         return _combined(field, alice, bob)
 
     def corrections(self, phase: Phase, first: int, count: int, part: int | None = None) -> Words:
-        """Bob's dealt words for steps [first, first + count): (count, dealt_words), or those of one
-        part alone."""
+        """Bob's dealt words for executions [first, first + count) of a phase: (count, dealt_words),
+        or the words of one part."""
         own = self.dealing.phases[phase]
         here = (
             DealtPart(0, len(own.correlations), 0, own.dealt_words)
@@ -174,7 +174,8 @@ class Deal:
     def _deal_in_pieces(
         self, spec: Correlation, operands: list[Words], phase: Phase, step: int, at: int, out: Words
     ) -> None:
-        """Bob's words of one correlation, from dealt word `at` of a step on."""
+        """Write Bob's words of one correlation to `out`; they begin at dealt word `at` of a
+        step."""
         own = self.dealing.phases[phase]
         key, words = (
             self._keys[ALICE](phase, step // own.steps_per_chunk),
@@ -192,8 +193,8 @@ class Deal:
 
 
 def _pieces(spec: Correlation, operands: list[Words]) -> Iterator[list[Words]]:
-    """Operands of one step, cut into runs of whole grains for which about `PIECE` words are
-    dealt."""
+    """The operands of one step, cut along whole grains (`Correlation.grain`) into pieces for which
+    about PIECE words are dealt."""
     elements = math.prod(spec.operands[0].shape)
     if not spec.grain:
         yield operands
@@ -210,7 +211,7 @@ def _pieces(spec: Correlation, operands: list[Words]) -> Iterator[list[Words]]:
 
 
 def _masked(field: Field, values: Words, shares: Stream, out: Words) -> None:
-    """out = what the next words of a stream lack of these values: all flat."""
+    """out = values − the next words of a stream (or ^ for bits); all arrays are flat."""
     if field.xor:
         shares.mask(values, out)
         return
@@ -222,14 +223,14 @@ def _masked(field: Field, values: Words, shares: Stream, out: Words) -> None:
 
 
 def _combined(field: Field, a: Words, b: Words) -> Words:
-    """The mask of which a and b are shares: (steps, *full_shape)."""
+    """The mask whose shares are a and b: (steps, *full_shape)."""
     out = np.empty((len(a), field.words), np.uint64)
     _combine(field, a, b, out, minus=False)
     return out.reshape(len(a), *field.full_shape)
 
 
 def _combine(field: Field, a: Words, b: Words, out: Words, minus: bool) -> None:
-    """out = a ± b, or a ^ b: (steps, words), each row contiguous; `a` may have one row for all
+    """out = a ± b, or a ^ b, as (steps, words) with contiguous rows. `a` may have one row for all
     steps."""
     if field.xor:
         np.bitwise_xor(a, b, out=out)
@@ -240,15 +241,15 @@ def _combine(field: Field, a: Words, b: Words, out: Words, minus: bool) -> None:
 def own_words(
     dealing: Dealing, seed: bytes, party: int, phase: Phase, first: int, count: int
 ) -> Words:
-    """Ring words (count, words of a row) that a party expands from its seed, for executions [first,
-    first + count) of a phase: Alice all of her material, Bob his masks."""
+    """The words that a party expands from its seed for executions [first, first + count) of a
+    phase, as (count, words): Alice all of her material, Bob his masks."""
     return _rows(dealing, partial(block_key, seed), party, phase, first, count)
 
 
 def own_masks(
     dealing: Dealing, seed: bytes, party: int, phase: Phase, step: int, masks: Sequence[int]
 ) -> Iterator[Words]:
-    """A party's shares of these masks of one step, by number."""
+    """A party's shares of some masks of one step, which are given by number."""
     own, keys = dealing.phases[phase], partial(block_key, seed)
     for index in masks:
         field, at = own.masks[index], own.mask_places[index]
@@ -265,8 +266,8 @@ def dealt_part(
     part: int,
     corrections: Words | None = None,
 ) -> list[Words]:
-    """A party's shares of what is dealt in one part of a step, by field: Alice's from her seed,
-    Bob's from the dealer's corrections."""
+    """A party's shares of the tensors dealt in one part of a step: Alice's from her seed, Bob's
+    from the dealer."""
     own = dealing.phases[phase]
     here = own.parts[part]
     if corrections is None:
@@ -281,8 +282,8 @@ def dealt_part(
 def assembled(
     dealing: Dealing, phase: Phase, words: Words, corrections: Words | None = None
 ) -> list[Words]:
-    """A party's masks and dealt shares, one (count, *full_shape) array per field. Bob's dealt
-    shares are the dealer's corrections."""
+    """A party's shares of masks and dealt tensors, an array (count, *full_shape) for each. Bob's
+    dealt words are given."""
     own = dealing.phases[phase]
     if corrections is None:
         return fields_of(words, [*own.masks, *own.dealt], len(words))
@@ -297,8 +298,8 @@ def assembled(
 def alice_material(
     dealing: Dealing, seed: bytes, phase: Phase, first: int, count: int
 ) -> list[Words]:
-    """Alice's shares of the masks, and of what is dealt, for `count` executions of a phase from
-    `first` on: arrays of ring words (count, *shape[, limbs]), in the plan's order. All of them come
+    """Alice's shares of the masks and of the dealt tensors for `count` executions of a phase from
+    `first` on: arrays of ring words (count, *shape[, limbs]), in the plan's order. All are expanded
     from her seed."""
     return assembled(dealing, phase, own_words(dealing, seed, ALICE, phase, first, count))
 
@@ -306,8 +307,8 @@ def alice_material(
 def bob_material(
     dealing: Dealing, seed: bytes, phase: Phase, first: int, count: int, corrections: Words
 ) -> list[Words]:
-    """Bob's, as `alice_material`: masks from his seed, and what is dealt from the dealer's
-    `corrections`, a row of words an execution."""
+    """Bob's shares, as in `alice_material`: masks from his seed, and the dealt tensors from the
+    dealer's `corrections`, one row of words for each execution."""
     return assembled(
         dealing, phase, own_words(dealing, seed, BOB, phase, first, count), corrections
     )

@@ -1,11 +1,11 @@
-"""How a phase is computed of which no party can hold all material at once: what is dealt comes in
-parts (`contract.DealtPart`).
+"""The code of a phase whose material comes in parts (`contract.DealtPart`), because no party could
+hold all of it at once.
 
-Its code is the same, in another order. Lowering schedules everything as early as possible; here
-each piece of code waits for the round that needs it, so that what it takes is loaded late. Before
-each round a party goes through *loads*: masks that it expands from its seed, and the next part of
-what is dealt, then the code up to where another part is needed. Registers are emptied behind their
-last use. Nothing that is opened changes, nor when.
+The code is that of the phase, in another order. Lowering schedules all code as early as possible;
+here each piece waits for the round that needs its result, so that its operands are loaded late.
+Before each round a party goes through *loads*: masks, which it expands from its seed, and the next
+part of what is dealt, each followed by the code that then has all of its operands. Registers are
+released after their last use. What is opened in which round is unchanged.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from .program import Code, PhaseCode, Registers
 
 
 class Load(NamedTuple):
-    """Masks by number, a part by number or None, the registers of both, and what is computed once
-    they are there."""
+    """Masks by number, one part by number or None, the registers of both, and the code to run when
+    they are loaded."""
 
     masks: list[int]
     part: int | None
@@ -31,8 +31,8 @@ class Load(NamedTuple):
 def loads(
     phase: PhaseCode, parts: tuple[DealtPart, ...], kept: Collection[int]
 ) -> list[list[Load]]:
-    """Of each round, and of what follows the last one. kept: registers that are read when the phase
-    is over, or in another."""
+    """The loads before each round, and before what follows the last one. kept: registers that are
+    read after the phase, or in another one."""
     rounds = _late(phase, kept)
     opened = [stage.openings for stage in phase.stages if stage.openings]
     spent = _last_uses(phase, rounds, kept)

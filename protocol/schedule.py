@@ -1,13 +1,13 @@
-"""In which order the phases of a run are computed and dealt: the one walk that everybody shares who
-walks them.
+"""The order in which the phases of a run are computed and dealt, for the parties and the dealer
+alike.
 
     computed    SETUP, steps, CHECK, steps, CHECK, …, steps, CHECK, FINISH
     dealt       SETUP, FINISH, steps, CHECK, steps, CHECK, …, steps, CHECK
 
-A run may end after any CHECK; then it goes straight to FINISH, and the schedule is an upper bound.
-What decides that is a value that was opened, and no message to the dealer may depend on one. So the
-finish is dealt before the steps: a run that ends early says goodbye, as any other, and nobody has
-to tell the dealer why, or where it was.
+A run may end after any CHECK and then goes straight to FINISH, so the schedule is an upper bound.
+Whether it ends depends on opened values, and no message to the dealer may depend on one. So the
+finish is dealt before the steps: a run that ends early closes its connection like any other, and
+does not tell the dealer why or where.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ from enum import IntEnum
 
 
 class Phase(IntEnum):
-    """A part of a job: setup once, a step as often as it has iterations, a check between steps, the
-    finish once."""
+    """A part of a job: SETUP once, STEP for each iteration, CHECK between steps, FINISH once."""
 
     SETUP = 0
     STEP = 1
@@ -33,7 +32,8 @@ PhaseRun = tuple[Phase, int, int]
 
 @dataclass(frozen=True)
 class PhaseSchedule:
-    """`steps` STEPs, with a CHECK after every `every` of them and after the last; 0 for none."""
+    """How many steps a run has, at most, and after how many of them each CHECK comes; every = 0:
+    there are no checks."""
 
     steps: int
     every: int = 0
@@ -44,16 +44,16 @@ class PhaseSchedule:
         return -(-self.steps // self.every) if self.every else 0
 
     def count(self, phase: Phase) -> int:
-        """How often a phase is executed, at most."""
+        """How often `phase` is executed, at most."""
         return (1, self.steps, self.checks, 1)[phase]
 
     def end(self, step: int) -> int:
-        """Up to where the steps from `step` on follow each other: to the next CHECK, or to the last
+        """The end of the steps that follow each other from `step` on: the next CHECK, or the last
         step."""
         return min(self.steps, (step // self.every + 1) * self.every) if self.every else self.steps
 
     def together(self, phase: Phase, first: int) -> int:
-        """How many executions of a phase follow each other from the one with this number on."""
+        """How many executions of `phase` follow each other from execution `first` on."""
         return self.end(first) - first if phase == Phase.STEP else 1
 
     def runs(self, start: int = 0) -> Iterator[PhaseRun]:
