@@ -1,4 +1,4 @@
-"""How often a run makes sure of its ranges (`guard.py`), and with that what all of it costs."""
+"""How often a run checks its ranges (`guard`), and what the whole run then costs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ INTERRUPTION = 1e-3
 
 
 def checked(job: Job, sizes: Sizes, costs: Sequence[PhaseCost], steps: int) -> PhaseSchedule:
-    """When a run of so many steps is checked, by what its phases cost."""
+    """The schedule of a run of so many steps: how often it is checked follows from the costs of its
+    phases."""
     every = _interval(job.check_every, steps, costs)
     if every and not job.check_every and (most := patience(sizes)):
         every = min(every, most)
@@ -27,18 +28,18 @@ def checked(job: Job, sizes: Sizes, costs: Sequence[PhaseCost], steps: int) -> P
 
 
 def run_costs(job: Job, lowering: Lowering, steps: int) -> list[tuple[PhaseCost, int]]:
-    """Of the phases of a run, and how often each is executed."""
+    """Each phase of a run: its cost, and how often it is executed."""
     costs = [PhaseCost.of(lowering.phases[phase]) for phase in Phase]
     schedule = checked(job, lowering.sizes, costs, steps)
     return [(cost, schedule.count(phase)) for phase, cost in zip(Phase, costs, strict=True)]
 
 
 def _interval(stated: int, steps: int, costs: Sequence[PhaseCost]) -> int:
-    """Steps from a check to the next: as many as the job says, or as cost `SHARE` times what a
-    check costs, in every respect, and then so many that the last check comes no sooner after the
-    others: all checks together cost no larger part of the run.
+    """Steps between two checks: as many as the job says; else so many that rounds, bytes sent,
+    bytes dealt and seconds of the steps are at least SHARE times those of the checks; and then as
+    many more as put the last check as far from the one before it as the others are.
 
-    A run has no more than its steps: then there is one check, after the last.
+    A run with fewer steps has one check, after the last.
     """
     step, check = costs[Phase.STEP], costs[Phase.CHECK]
     if not check.rounds or not steps:

@@ -21,12 +21,12 @@ CACHEDIR_TAG = (
 
 @contextmanager
 def durable(path: Path, replace: bool = True) -> Iterator[IO[bytes]]:
-    """What is written in the block becomes the file `path` (mode 0600) when the block ends well,
-    and nothing otherwise.
+    """A context that writes the file `path` (mode 0600): the file is there, complete and durable,
+    when the block has ended well; otherwise nothing is.
 
-    Written beside, synced, named, the folder synced. What a killed process left half-written beside
-    `path` is removed first. FileExistsError if the name is taken and not to be replaced; any
-    OSError is the caller's to put into words.
+    It is written under another name, synced and renamed, and the folder is synced. Files that a
+    killed process left unfinished beside `path` are removed first. FileExistsError if there is a
+    file and replace is false; any OSError is left to the caller.
     """
     remove_unfinished(path.parent, path.name)
     descriptor, temporary = _beside(path)
@@ -45,14 +45,14 @@ def durable(path: Path, replace: bool = True) -> Iterator[IO[bytes]]:
 
 
 def is_unused(folder: Path) -> bool:
-    """Whether nothing is in the folder, or no folder there: it is this program's own then. May
+    """Whether a folder is empty or does not exist, so that this program may use it as its own. May
     raise OSError."""
     return not folder.exists() or not any(folder.iterdir())
 
 
 def own_folder(folder: Path) -> None:
-    """Make a folder for records (mode 0700) unless it is there; one that was empty is kept out of
-    backups. May raise OSError."""
+    """Make a folder for records (mode 0700) if there is none; an empty one is kept out of backups.
+    May raise OSError."""
     unused = is_unused(folder)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if unused:
@@ -60,8 +60,8 @@ def own_folder(folder: Path) -> None:
 
 
 def keep_out_of_backups(folder: Path) -> None:
-    """Tag a folder so that backup tools pass it over (bford.info/cachedir): a record that is taken
-    back lets masks be used twice."""
+    """Tag a folder so that backup tools skip it (bford.info/cachedir): with a record restored from
+    a backup, masks would be used twice."""
     with (
         suppress(FileExistsError),
         open(folder / "CACHEDIR.TAG", "xb", opener=partial(os.open, mode=0o600)) as file,
@@ -70,8 +70,8 @@ def keep_out_of_backups(folder: Path) -> None:
 
 
 def remove_unfinished(folder: Path, name: str) -> None:
-    """Remove what killed processes left of files whose names begin with `name`. Whoever still
-    writes holds a lock."""
+    """Remove unfinished files, whose names begin with `name`, that killed processes left. Those
+    that another process is writing are locked, and stay."""
     for path in folder.iterdir():
         if path.name.startswith(f".{name}.") and path.name.endswith(".new"):
             with contextlib.suppress(OSError):  # in use, or gone meanwhile
@@ -84,8 +84,8 @@ def remove_unfinished(folder: Path, name: str) -> None:
 
 
 def exposed(found: os.stat_result) -> str:
-    """The mode of a file which others than its owner may read or write, "0644"; "" of one that they
-    may not."""
+    """The mode of a file that others than its owner may read or write, as "0644"; "" of any other
+    file."""
     return f"{stat.S_IMODE(found.st_mode):04o}" if found.st_mode & 0o077 else ""
 
 

@@ -20,8 +20,8 @@ TOLD = "values left the range that was assumed for them, as its own output says"
 
 @dataclass
 class History:
-    """One party's copy: what each check revealed to it, and what it found out of range and was told
-    to accept."""
+    """One party's record of the checks of a run: what each revealed to it, and which values it
+    found out of range and was told to accept."""
 
     steps: list[int] = field(default_factory=list)  # after how many steps each check was
     values: dict[str, list[Array]] = field(default_factory=dict)  # by label, one for each check
@@ -33,7 +33,7 @@ class History:
     )
 
     def add(self, machine: Machine, steps: int, accepted: bool) -> dict[str, Array]:
-        """Take over what a check after so many steps revealed, which is returned.
+        """Add the results of a check after `steps` steps, and return them.
 
         OutOfRangeError where both parties see that values left their range, unless both accept
         that.
@@ -49,8 +49,8 @@ class History:
         return found
 
     def note(self, steps: int, found: Mapping[str, Array]) -> tuple[bool, bool]:
-        """Put down what a check after so many steps revealed. As `Checked` says it: the run goes
-        on."""
+        """Add the results of a check after `steps` steps, as `graph.Checked` is called: the run
+        goes on."""
         self.steps.append(steps)
         for label, value in found.items():
             self.values.setdefault(label, []).append(value)
@@ -58,12 +58,12 @@ class History:
 
     @property
     def trained(self) -> int | None:
-        """How many steps led to what the finish has, where a check says so."""
+        """After how many steps the variables were as the finish has them, where a check says so."""
         return self.best if self.best is not None or not self.steps else self.steps[-1]
 
     def improved(self, plan: Plan) -> bool:
-        """Whether the job says that the finish is to have the variables as they stand; JobError as
-        for `over`."""
+        """Whether the job says that the finish is to have the variables of now. JobError as for
+        `over`."""
         job = plan.traced.job
         if type(job).improved is Job.improved or not job.improved(self._shared(plan, "improved")):
             return False
@@ -71,8 +71,8 @@ class History:
         return True
 
     def over(self, plan: Plan) -> bool:
-        """Whether the job says that the run ends here; JobError if it asks for what one party alone
-        knows."""
+        """Whether the job says that the run ends here. JobError if it uses a result that only one
+        party has."""
         job = plan.traced.job
         return type(job).stop is not Job.stop and bool(job.stop(self._shared(plan, "stop")))
 
@@ -84,7 +84,7 @@ class History:
         return found
 
     def body(self) -> dict[str, Any]:
-        """As plain data."""
+        """The record as plain data."""
         values = {name: [plain(each) for each in found] for name, found in self.values.items()}
         return {
             "steps": list(self.steps),
@@ -95,7 +95,7 @@ class History:
 
     @staticmethod
     def read(body: Mapping[str, Any] | None) -> History:
-        """What `body` gave; an empty one for None."""
+        """The record of which `body` made this; an empty one for None."""
         if body is None:
             return History()
         values = {name: [array(each) for each in found] for name, found in body["values"].items()}
@@ -103,18 +103,19 @@ class History:
 
 
 def plain(found: Array) -> list[Any]:
-    """A result, or a metric, as plain data: its bytes and its shape."""
+    """An array as plain data: its bytes and its shape."""
     return [found.tobytes(), list(found.shape)]
 
 
 def array(raw: Sequence[Any]) -> Array:
-    """What `plain` was given."""
+    """The array of which `plain` made this."""
     data, shape = raw
     return np.frombuffer(data).reshape(shape).copy()
 
 
 class _Shared(dict[str, Sequence[Array]]):
-    """What checks have revealed to both, for the method of the job that `asks`."""
+    """The results of checks that both parties have, for the method of the job that `asks` for
+    them."""
 
     asks = ""
 

@@ -1,9 +1,9 @@
-"""Which keys a process uses: its own, or on loopback a set that all processes of one user share.
+"""The keys that a process uses: its own, or on loopback a set that all processes of one user share.
 
-Every link is encrypted and both ends are known to each other. Between hosts each process has a key
-file of its own and the public keys of the others. On one machine, where all three processes belong
-to one user, keys are made at first use in that user's state directory, so that nothing has to be
-configured and nothing travels in the clear.
+Every link is encrypted, and both ends are authenticated. Between hosts each process has a file with
+its key pair, and the public keys of the others. On one machine, where one user runs all three
+processes, keys are made at first use in that user's state folder, so that nothing has to be
+configured and nothing is sent in plain text.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def is_loopback(address: str) -> bool:
 
 
 def make_key(role: str, file: Path | None) -> tuple[PublicKey, Path]:
-    """Make a key pair of `role` in a new file, and the folders it needs; the public key, and where
-    the secret is."""
+    """Make a key pair of `role` in a new file, and the folders it needs. Returns the public key,
+    and the path of the secret one."""
     path = config_folder() / f"{role}.key" if file is None else file
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -83,7 +83,7 @@ def other_key(role: str, line: str | None, shared: bool) -> PublicKey | None:
 
 
 def needed_key(role: str, line: str | None, shared: bool, option: str) -> PublicKey:
-    """The same, where there is no going on without it."""
+    """As `other_key`; ConfigError where there is none."""
     key = other_key(role, line, shared)
     if key is None:
         raise ConfigError(
@@ -94,8 +94,8 @@ def needed_key(role: str, line: str | None, shared: bool, option: str) -> Public
 
 
 def shared_folder() -> Path:
-    """Where the keys for loopback are; among temporary files if this user has no other place: they
-    can be made again."""
+    """The folder of the keys for loopback; among temporary files if this user has no state folder,
+    as they can be made again."""
     try:
         folder = state_folder() / "loopback-keys"
         why = f"{folder} cannot be written to"

@@ -1,8 +1,8 @@
-"""Talking to a service manager by systemd's notification protocol: ready, status, alive, stopping.
+"""Messages to a service manager by systemd's notification protocol: ready, status, alive, stopping.
 
-Datagrams of lines to $NOTIFY_SOCKET (sd_notify(3)); silence where there is none. WATCHDOG=1 goes
-out from the event loop, twice in $WATCHDOG_USEC, and only when `alive` says so: a loop that is
-stuck, or a process that does nothing, stops feeding and is restarted.
+Datagrams of lines to $NOTIFY_SOCKET (sd_notify(3)); nothing where there is none. WATCHDOG=1 is sent
+by the event loop, twice in every $WATCHDOG_USEC, and only while `alive()` is true: so a process
+whose loop is stuck, or that does nothing, is restarted.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Notifier:
         """Seconds between two feedings of the watchdog; None without one."""
 
     def tell(self, *lines: str) -> None:
-        """Send one datagram. If it cannot go out at once it is lost: a manager must not hold up the
-        work."""
+        """Send one datagram; it is dropped if it cannot be sent at once, as a manager must not
+        delay the work."""
         if self._address:
             with (
                 contextlib.suppress(OSError),
@@ -40,8 +40,8 @@ class Notifier:
                 link.sendto("\n".join(lines).encode(), self._address)
 
     async def attend(self, alive: Callable[[], Awaitable[bool]], status: Callable[[], str]) -> None:
-        """Until cancelled: pass on the status when it changes, feed the watchdog while `alive` says
-        yes."""
+        """Until cancelled: send the status when it changes, and WATCHDOG=1 while `alive()` is
+        true."""
         if not self._address:
             return
         told, due = "", monotonic()

@@ -71,7 +71,8 @@ SPARE_ENDS = 7
 
 @dataclass(frozen=True)
 class Extent:
-    """How many rows of the steps, the checks and the finish a file holds; of setup it holds one."""
+    """How many executions of the steps, the checks and the finish a file has material for; of the
+    setup it has one."""
 
     steps: int
     checks: int
@@ -79,7 +80,7 @@ class Extent:
 
     @staticmethod
     def of(dealing: Dealing, spare: float) -> Extent:
-        """What the job needs and `spare` (a fraction) more, for steps that are done again after a
+        """What the job needs, and the fraction `spare` more, for steps that are done again after a
         crash."""
         more = math.ceil(spare * dealing.steps)
         every, checks = dealing.schedule.every, dealing.schedule.checks
@@ -102,8 +103,8 @@ class Extent:
 
 @dataclass(frozen=True, kw_only=True)
 class Header:
-    """What stands in the clear, and is authenticated. `material` is the same in both parties'
-    files; keys are raw."""
+    """The header of a file, in the clear and authenticated. material: the id, the same in both
+    parties' files. Keys are raw."""
 
     role: str
     session: str
@@ -125,12 +126,12 @@ class Header:
         return Extent(self.steps, self.checks, self.finishes)
 
     def stream_seed(self, seed: bytes) -> bytes:
-        """What a party's streams are expanded from, for the seed in its file: 32 bytes."""
+        """The seed of a party's keystreams, derived from the seed in its file: 32 bytes."""
         return derive(seed, "file", self.session, self.material, self.made, size=SEED_BYTES)
 
     def check_date(self, now: float) -> None:
-        """MaterialError, the end of a sentence, when the last moment of use is over; `now` in
-        seconds since 1970."""
+        """MaterialError, the end of a sentence, when the last date of use is over. now: seconds
+        since 1970."""
         if now > self.until:
             day = f"{datetime.fromtimestamp(self.until, UTC):%Y-%m-%d %H:%M} UTC"
             raise MaterialError(
@@ -146,7 +147,8 @@ class Header:
 
     @staticmethod
     def unpack(data: bytes) -> Header:
-        """MaterialError, the end of a sentence, for anything that `pack` did not make."""
+        """The header in these bytes. MaterialError, the end of a sentence, for what `pack` did not
+        make."""
         if not data.startswith(MAGIC):
             raise MaterialError("is not a file of material, or of another version of this program")
         try:
@@ -178,8 +180,8 @@ class Header:
 
 @dataclass(frozen=True)
 class Cell:
-    """A sealed piece: its number, where it lies in the file, and the rows in it. `bytes` are as
-    sealed."""
+    """A sealed piece of a file: its number, its offset, the rows that it has, and its size. `bytes`
+    are those of the sealed cell."""
 
     number: int
     offset: int
@@ -191,7 +193,7 @@ class Cell:
 
 
 class Layout:
-    """Where everything lies in the file of `role`: a function of the plan and the extent alone."""
+    """Where each cell lies in the file of `role`: it follows from the plan and the extent."""
 
     def __init__(self, dealing: Dealing, extent: Extent, role: str) -> None:
         self.secret = Cell(0, HEAD, SEED_BYTES + TAG)
@@ -217,7 +219,7 @@ class Layout:
         return self._dealing.phases[phase].steps_per_chunk if phase == Phase.STEP else 1
 
     def cell(self, phase: Phase, row: int, part: int = 0) -> Cell | None:
-        """The cell with this row's corrections, or with one part of them; None if the file holds
+        """The cell with the dealt words of this row, or with one part of them; None if the file has
         none."""
         if phase not in self._starts:
             return None
@@ -240,7 +242,7 @@ class Layout:
         )
 
     def cells(self) -> Iterator[Cell]:
-        """Every cell of corrections, in the file's order."""
+        """All cells of dealt words, in the order in which they are in the file."""
         for phase in self._starts:
             for row in range(0, self._extent.rows(phase), self.rows_per_cell(phase)):
                 yield from self._row(phase, row)
@@ -253,9 +255,11 @@ class Layout:
 
 
 def period(dealing: Dealing, phase: Phase) -> int:
-    """Row p of a phase may serve step s if p ≡ s modulo this: 1 unless the job takes minibatches.
+    """The period p of a job: row r of its steps may serve step s if r ≡ s modulo p. 1, unless the
+    job takes minibatches.
 
-    Shuffled ones never come again: a multiple of `ONCE`, more rows than any file has.
+    Minibatches that are shuffled in every epoch never come again: a multiple of ONCE, which is more
+    rows than a file has.
     """
     found = 1
     for spec in dealing.phases[phase].correlations:
@@ -275,7 +279,7 @@ def period(dealing: Dealing, phase: Phase) -> int:
 
 
 def row_for(step: int, behind: int, every: int) -> int:
-    """The first row from `behind` on that may serve `step`."""
+    """The first row, from row `behind` on, that may serve `step`."""
     return behind + (step - behind) % every
 
 
@@ -285,7 +289,7 @@ def fresh_id() -> str:
 
 
 class CellCipher:
-    """Seals, or opens, the cells of one file."""
+    """Seals and opens the cells of one file."""
 
     def __init__(self, header: Header, ephemeral_secret: bytes, static_secret: bytes) -> None:
         digest = hashlib.sha256(header.pack()).digest()
@@ -306,7 +310,7 @@ class CellCipher:
         made: int,
         until: int,
     ) -> tuple[Header, CellCipher]:
-        """The dealer's side: a header with a fresh ephemeral key, and the seal that goes with it.
+        """For the dealer: a header with a fresh ephemeral key, and the cipher that belongs to it.
         Keys are raw."""
         once = X25519PrivateKey.generate()
         public = once.public_key().public_bytes_raw()
@@ -332,7 +336,7 @@ class CellCipher:
 
     @staticmethod
     def to_read(header: Header, owner_secret: bytes) -> CellCipher:
-        """The party's side, with its secret key and the header of its file."""
+        """For the party: the cipher of its file, from its secret key and the header."""
         own = X25519PrivateKey.from_private_bytes(owner_secret)
         return CellCipher(header, _exchange(own, header.ephemeral), _exchange(own, header.dealer))
 
@@ -342,8 +346,8 @@ class CellCipher:
         return self._cipher.encrypt(cell.number.to_bytes(12, "big"), data, None)
 
     def open(self, cell: Cell, data: bytes) -> bytes:
-        """What was sealed in this very place of this very file; MaterialError, the end of a
-        sentence, otherwise."""
+        """The contents of a cell. MaterialError, the end of a sentence, unless it was sealed for
+        this place in this file."""
         try:
             if len(data) != cell.bytes:
                 raise InvalidTag

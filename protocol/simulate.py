@@ -1,8 +1,5 @@
-"""All three roles in one process, in lockstep: for tests and notebooks. Same plan, machines and
-material as for real.
-
-And the plaintext twin of a run, in float64.
-"""
+"""All three roles in one process, in lockstep, for tests and notebooks: plan, machines and material
+are those of a real run. And the plaintext twin of a run, in float64."""
 
 from __future__ import annotations
 
@@ -29,7 +26,7 @@ from .tracing import trace
 
 @dataclass
 class Simulation:
-    """What a simulated run gave: results by party, the plan, and counts as measured."""
+    """The results of a simulated run by party, its plan, and what was counted."""
 
     results: list[dict[str, Array]]
     plan: Plan
@@ -51,11 +48,11 @@ def twin(
     iterations: int | None = None,
     learners: tuple[int, ...] = (0, 1),
 ) -> tuple[dict[str, Array], History, int]:
-    """`job` in float64 with NumPy, in the clear: results, what checks revealed, and how many
-    iterations it has.
+    """The job in float64 with NumPy, in the clear: its results, what its checks revealed, and the
+    number of steps it took.
 
-    It is checked, and may end early, where the secure run is and may; `history` has what anybody is
-    told.
+    It is checked after the same steps as the secure run, and ends early where that does. history:
+    the results of checks that either party gets.
     """
     inputs = _numbers(job, inputs)
     traced = trace(job, {name: array.shape for name, array in inputs.items()}, iterations)
@@ -104,7 +101,7 @@ def simulate(
 
 
 def _numbers(job: Job, inputs: Mapping[str, Any]) -> dict[str, Array]:
-    """What both bring, as a party's own is checked, but for its range."""
+    """The inputs of both parties, checked as a party's own are, apart from their ranges."""
     if missing := sorted(job.inputs.keys() - inputs.keys()):
         raise DataError(
             f"job {type(job).__name__} is brought nothing for {', '.join(missing)}; give an array"
@@ -120,7 +117,7 @@ def execute(
     accept_out_of_range: bool = False,
     shares: Sequence[Mapping[str, Words]] = ({}, {}),
 ) -> Simulation:
-    """Run what alice and bob have planned, as `simulate` does."""
+    """Run what Alice and Bob have planned, as `simulate` does."""
     machines = [Machine(plan, party) for party, plan in enumerate(plans)]
     for machine, own in zip(machines, shares, strict=True):
         machine.load(inputs, own)
@@ -194,7 +191,8 @@ def execute(
 def _supply(
     machines: list[Machine], dealer: Deal, seeds: Sequence[bytes], step: int, number: int
 ) -> int:
-    """What comes in parts before this round, to both; the bytes dealt for it."""
+    """Give both machines the material that comes in parts before this round. Returns the bytes
+    dealt for it."""
     dealing, phase, size = dealer.dealing, machines[0].phase, 0
     for loads in zip(*(machine.loads(number) for machine in machines), strict=True):
         part = loads[0].part

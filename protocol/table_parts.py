@@ -16,8 +16,8 @@ from .preparation import (
 
 @dataclass(frozen=True)
 class TablePart:
-    """What one party brings of a table. `columns`: its names in the job and in the file, or their
-    number, or None for all the rest."""
+    """The columns that one party brings of a table, and the steps that it does to them. columns:
+    pairs of the name in the job and in the file; or how many; or None: all others."""
 
     owner: str
     columns: tuple[tuple[str, str], ...] | int | None

@@ -158,11 +158,11 @@ class Table(Bundle):
 
     @property
     def owners(self) -> tuple[str, ...]:
-        """Who brings a part of it."""
+        """The roles that bring a part of it."""
         return tuple(part.owner for part in self.parts)
 
     def part(self, role: str) -> TablePart:
-        """What `role`, one of its owners, brings."""
+        """The part that `role`, one of its owners, brings."""
         return next(part for part in self.parts if part.owner == role)
 
     def tensor(self, role: str) -> str:
@@ -171,7 +171,7 @@ class Table(Bundle):
 
     @property
     def shape(self) -> tuple[int | str, ...]:
-        """Of v.NAME, as far as the job says it."""
+        """The shape of v.NAME, as far as the job says it; names of axes where it does not."""
         gone = 0 if self._indicated else len(self.filled)
         widths = [
             part.width and part.width - gone for part in self.parts[: 1 if self.horizontal else 2]
@@ -182,7 +182,7 @@ class Table(Bundle):
         return rows, sum(w or 0 for w in widths) if all(widths) else f"{self.name}.columns"
 
     def rows_of(self, shapes: Mapping[str, Shape]) -> int:
-        """How many rows v.NAME has, given the shapes of all that is brought."""
+        """The number of rows of v.NAME, given the shapes of all inputs by name."""
         own = [
             shapes[f"{self.name}.{part.owner}" if len(self.parts) > 1 else self.name][0]
             for part in self.parts
@@ -190,8 +190,8 @@ class Table(Bundle):
         return sum(own) if self.horizontal else own[0]
 
     def of_new_rows(self, owner: str) -> Table:
-        """The same columns of any number of rows that `owner` brings; a table with columns of both
-        has rows of both, and its key."""
+        """A table of the same columns for other rows, any number, that `owner` brings. A table with
+        columns of both parties has rows of both, and its key."""
         made = copy.copy(self)
         made.rows = "n"
         if len(self.parts) == 1 or self.horizontal:
@@ -223,9 +223,9 @@ class Table(Bundle):
     def gathered(
         self, parts: Mapping[str, Secret], learnt_from: Callable[[int], NDArray[np.intp]]
     ) -> dict[str, Secret]:
-        """The tensor of the whole table, from the parts that alice and bob brought, and what was
-        learnt of columns of both, all by name; "" names the tensor. learnt_from(n): which of n rows
-        are learnt from."""
+        """The tensors of the whole table by name, "" for v.NAME, from the parts that the owners
+        brought and from what was learnt of the rows of both. learnt_from(n): the numbers of those
+        of n rows that are learnt from."""
         tensors = [parts[part.owner if len(self.parts) > 1 else ""] for part in self.parts]
         x = (
             concatenate(tensors, axis=0 if self.horizontal else 1)
@@ -265,20 +265,20 @@ class Table(Bundle):
 
     @property
     def _indicated(self) -> bool:
-        """Whether columns that say where a value was missing stay, beside those that are filled on
-        shares."""
+        """Whether columns that say where a value was missing stay beside the columns that are
+        filled on shares."""
         return bool(self.filled) and getattr(self.steps[-2], "indicator", False)
 
     @property
     def learnt(self) -> tuple[str, ...]:
-        """Names of the tensors, one entry a column, that steps on columns of both have learnt: a
-        secret of both."""
+        """Names of the tensors, one entry a column, that steps on the rows of both parties have
+        learnt. They stay shared."""
         if not self.shared:
             return ()
         return ("mean" if isinstance(self.steps[-1], Standardise) else "low", "inverse")
 
     def settings(self) -> dict[str, str]:
-        """What of the table is part of the agreement, by what it is called there."""
+        """What the parties must have declared alike: names and values, in words."""
         found: dict[str, str] = {}
         for part in self.parts:
             columns = part.columns

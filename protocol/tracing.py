@@ -1,5 +1,5 @@
-"""Tracing: a job run once on shapes alone, and with it the graph that is executed as often as there
-are steps."""
+"""Tracing: a job's methods are run once on shapes alone, which makes the graph that is then
+executed as often as there are steps."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ MOST_STEPS = 1 << 40
 
 @dataclass
 class Traced:
-    """A job bound to shapes: its graph and the numbers that go with it."""
+    """A job for given shapes: its graph, its fixed-point format, and the number of steps."""
 
     job: Job
     shapes: dict[str, Shape]
@@ -58,7 +58,7 @@ class Traced:
 
     @cached_property
     def choice(self) -> str:
-        """Why it has its fraction bits, and how precise it is with them, in one line."""
+        """One line: why the plan has its fraction bits, and how precise it is with them."""
         return self.reason or as_stated(self.graph, self.numerics, self.iterations, None)
 
 
@@ -74,9 +74,9 @@ def settings(job: Job) -> dict[str, int | float | str | bool]:
 def trace(
     job: Job, shapes: Mapping[str, Shape], iterations: int | None = None, network: Network = LAN
 ) -> Traced:
-    """Run the job once on shapes; JobError or DataError where it does not fit together.
+    """Run the job's methods on shapes. JobError or DataError where they do not fit together.
 
-    network: what is left to the plan is chosen for; both parties say the same.
+    network: for which the plan makes its choices; both parties must state the same.
     """
     _ = job.numerics  # which checks what the job states
     own = job.steps(shapes)
@@ -141,7 +141,8 @@ def trace(
 
 
 def _check_grain(job: Job, numerics: Numerics) -> None:
-    """JobError for an input of which nothing is left at these fraction bits."""
+    """JobError for an input whose range is smaller than one unit in the last place of these
+    fraction bits."""
     for name, declared in job.inputs.items():
         peak, grain = max(-declared.low, declared.high), 2.0**-numerics.fraction_bits
         if peak < grain:
@@ -156,7 +157,8 @@ def _check_grain(job: Job, numerics: Numerics) -> None:
 def _prepared(
     costs: Callable[[Sizes], Costs], network: Network, graph: Graph, numerics: Numerics
 ) -> Graph:
-    """What is lowered: with products carried on, and rates moved where that costs less."""
+    """The graph that is lowered: with products computed incrementally, and rates moved, where that
+    costs less."""
     plain = settle_selected(carry_products(graph, numerics))
     moved = move_rates(graph)
     return (
@@ -169,7 +171,7 @@ def _prepared(
 
 
 def _costs(job: Job, steps: int, sizes: Sizes) -> Costs:
-    """Of a run with such a plan, guarded as usual."""
+    """The costs of a run with such a plan, with the usual guard."""
     return run_costs(job, Lowering(guarded(sizes, job, steps)[0], 0), steps)
 
 
@@ -189,8 +191,8 @@ def _declared(job: Job, name: str) -> Interval | None:
 
 
 def _grown(spread: Spread, declared: Input) -> Spread:
-    """Of a variable that a step changes: no more than some times what it begins with, where that is
-    known."""
+    """The range of a variable that a step changes: no more than some times that of its first value,
+    where this is known."""
     begun = declared.default.deviation if isinstance(declared.default, Draw) else declared.typical
     return spread if begun is None else Spread(0.0, min(spread.deviation, GROWTH * begun))
 
@@ -202,9 +204,9 @@ def _union(*intervals: Interval) -> Interval:
 def _trace(
     job: Job, shapes: dict[str, Shape], count: int, network: Network, ranges: Mapping[str, Interval]
 ) -> tuple[Traced, set[str], dict[str, Interval]]:
-    """One tracing run, given which variables are carried and in which ranges.
+    """One tracing run, given which variables are carried, and their ranges.
 
-    Also what the step assigns, and every variable's range before the first step.
+    Returns also which variables the step assigns, and the range of each before the first step.
     """
     traced = Traced(job, shapes, count, network)
     graph = traced.graph
@@ -283,7 +285,7 @@ def _trace(
 
 
 def _keep(job: Job, graph: Graph, v: Variables) -> None:
-    """What stays shared at the end is revealed to nobody."""
+    """Reveal tensors that stay shared at the end to nobody."""
     there: dict[str, Secret] = object.__getattribute__(v, "_values")
     learnt = [member(name, part) for name, bundle in job.bundles.items() for part in bundle.learnt]
     for pattern in (*job.kept, *learnt) if job.kept else ():
@@ -300,7 +302,7 @@ def _keep(job: Job, graph: Graph, v: Variables) -> None:
 def _carries(
     job: Job, graph: Graph, start: Mapping[str, Secret], ranges: Mapping[str, Interval]
 ) -> dict[str, Secret]:
-    """Carried variables as placeholders."""
+    """The carried variables as nodes for the beginning of a phase."""
     carried = {
         name: graph.add(Carry(name, start[name].shape), interval=ranges[name])
         for name in sorted(ranges)

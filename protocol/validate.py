@@ -1,11 +1,11 @@
-"""Is a contract that somebody sent sound? Asked before a byte is allocated or a number computed for
-it.
+"""Whether a contract that another process sent is sound. Checked before memory is allocated, or
+anything computed, for it.
 
-`contract_codec.unpack` has checked types when it comes here; this checks meaning: every kind says
-by its own `check` whether a correlation can be made and what that takes, and what a step and a
-chunk need in all must stay within limits.
+`contract_codec.unpack` has checked types; here meaning is checked: each kind of correlation says by
+its `check` whether it can be made and what that takes, and a step and a chunk as a whole must stay
+within limits.
 
-What must not live here: the meaning of a correlation, which is in its own file.
+Not in this file: the meaning of a correlation, which is in its own.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from .wording import counted
 
 @dataclass(frozen=True)
 class Limits:
-    """What a plan may ask for. A step is counted as it is made: together with those of its chunk.
+    """The most that a plan may take: words and work of a step, counted as it is made, with the
+    others of its chunk.
 
-    The defaults only keep out what nobody could make; a dealer has limits of its own.
+    The defaults keep out only what nobody could make; a dealer has limits of its own.
     """
 
     memory: int = 1 << 40  # bytes
@@ -34,14 +35,13 @@ class Limits:
 
 
 def check(dealing: Dealing, limits: Limits) -> None:
-    """ProtocolError, in one sentence, unless every chunk of this plan can be made within
-    `limits`."""
+    """ProtocolError unless every chunk of this plan can be made within `limits`."""
     for phase in Phase:
         _Phase(dealing, phase, limits).run()
 
 
 class _Phase:
-    """One phase, which refers to its own masks and to those of the setup."""
+    """One phase, whose correlations may refer to its own masks and to those of the setup."""
 
     def __init__(self, dealing: Dealing, phase: Phase, limits: Limits) -> None:
         self.dealing, self.phase, self.limits = dealing, phase, limits
@@ -82,8 +82,8 @@ class _Phase:
         self.chunk(name)
 
     def chunk(self, name: str) -> None:
-        """Memory and time of a chunk, or of one part of it: what it is made of, and the largest
-        correlation."""
+        """ProtocolError where a chunk, or a part of one, takes more memory or time than is allowed:
+        its words, and the largest correlation."""
         count = min(self.own.steps_per_chunk, max(1, self.steps)) if self.phase == Phase.STEP else 1
         self.bound(
             self.it.static + count * (self.dealing.making_words(self.phase) + self.working),

@@ -1,4 +1,4 @@
-"""What a measure is, and how fast it grows; needs no library."""
+"""Measures, and how fast they grow. Needs no library."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ SAMPLE = 0.5  # … from figures that are so far apart at least
 
 @dataclass(frozen=True)
 class Measure:
-    """A number that is measured, for each combination of its labels. A counter only grows, and is
-    asked for as NAME_total."""
+    """A number for each combination of the labels. A counter only grows."""
 
     name: str
     counter: bool
@@ -31,14 +30,14 @@ Sample = tuple[Measure, tuple[str, ...], float]
 
 
 class Rate:
-    """Per second, over the last `WINDOW` seconds, of totals that only grow."""
+    """The growth of totals that only grow: per second, over the last WINDOW seconds."""
 
     def __init__(self) -> None:
         self._samples: deque[tuple[float, tuple[float, ...]]] = deque()
 
     def of(self, *totals: float) -> tuple[float, ...]:
-        """Of each of them; to be asked regularly. Zeros until there is something to compare
-        with."""
+        """The growth of each total, given its present value; zeros at first. To be called
+        regularly."""
         now, samples = time.monotonic(), self._samples
         if not samples or now - samples[-1][0] >= SAMPLE:
             samples.append((now, totals))

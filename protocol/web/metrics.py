@@ -1,5 +1,4 @@
-"""Counts and times in the format of Prometheus, read where they stand at the moment somebody
-asks."""
+"""Measures in the format of Prometheus, with their values at the time of the request."""
 
 from __future__ import annotations
 
@@ -38,8 +37,8 @@ class _Reader(Collector):
 async def metrics(
     where: Address, token: str | None, read: Callable[[], Iterable[Sample]]
 ) -> AsyncIterator[str]:
-    """Serve what `read` gives, and what the process itself uses, under /metrics while the block
-    lasts; its value is the URL."""
+    """A context that serves the measures of `read()`, and the process's own resources, under
+    /metrics. Its value is the URL."""
     registry = CollectorRegistry()
     registry.register(_Reader(read))
     ProcessCollector(registry=registry)

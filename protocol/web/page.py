@@ -1,8 +1,8 @@
-"""A page that shows a process at work: one document that loads nothing else, kept up to date by
+"""A page that shows the work of a process: one document without other resources, updated by
 server-sent events.
 
-What it shows is a mapping of *parts* to plain data. Each browser is sent a part when it is another
-than what it was sent last, and at the end how the work ended, so that it stops asking.
+It shows *parts*, a mapping of names to plain data. A browser is sent a part when it has changed,
+and at the end how the work has ended, so that it stops asking.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Parts = Callable[[], Mapping[str, Any]]
 
 @contextlib.asynccontextmanager
 async def page(where: Address, token: str | None, parts: Parts) -> AsyncIterator[str]:
-    """Serve what `parts` gives at / while the block lasts, whose value is the URL."""
+    """A context that serves the parts of `parts()` at /. Its value is the URL."""
     text, policy = _document()
     watching, over = 0, asyncio.get_running_loop().create_future()  # why it ended, "" if it is done
 
@@ -81,7 +81,7 @@ async def page(where: Address, token: str | None, parts: Parts) -> AsyncIterator
 
 
 def _why(error: BaseException) -> str:
-    """Why the work did not come to its end."""
+    """Why the work has failed, in words."""
     if isinstance(error, MpcError):
         return str(error)
     if isinstance(error, Halted):
@@ -92,7 +92,8 @@ def _why(error: BaseException) -> str:
 
 
 def _document() -> tuple[str, str]:
-    """The page, and the policy that lets it run its own script and style and nothing else."""
+    """The page, and a content security policy that allows its own script and style and nothing
+    else."""
     part = {
         name: files(__package__).joinpath(f"live.{name}").read_text("utf-8")
         for name in ("html", "css", "js")

@@ -1,9 +1,9 @@
-"""Serving: GET requests, to whoever may look, until the work is done.
+"""A server of GET requests, for whoever may look, until the work is done.
 
-Without a token only loopback is served, and only under a name of loopback: a page of somebody
-else's, open in a browser on this host, cannot have its own name resolved to here and read along.
-With a token, the token is asked for as the password of HTTP's basic authentication, whoever the
-user says to be. Nothing is encrypted: beyond loopback that is for a proxy or a tunnel.
+Without a token it listens on loopback alone, and answers only under a name of loopback: so a
+foreign page in a browser on this host cannot have its own name resolved to this address and read
+the answers. With a token, that is the password of HTTP's basic authentication, for any user name.
+Nothing is encrypted: beyond loopback, use a proxy or a tunnel.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ LINGER = 0.2  # seconds that requests under way get when the work is done
 async def serving(
     option: str, where: Address, token: str | None, routes: Mapping[str, Handler]
 ) -> AsyncIterator[str]:
-    """Serve `routes` while the block lasts, whose value is the URL. ConfigError if nothing can be
-    served there."""
+    """A context that serves `routes`. Its value is the URL. ConfigError if the address cannot be
+    served."""
 
     @web.middleware
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -75,7 +75,7 @@ async def serving(
 
 
 def _knows(token: str, authorization: str) -> bool:
-    """Whether the password is the token. (RFC 7617)"""
+    """Whether the password of the request is the token (RFC 7617)."""
     scheme, _, encoded = authorization.partition(" ")
     try:
         password = base64.b64decode(encoded, validate=True).partition(b":")[2]
