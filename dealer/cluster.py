@@ -1,7 +1,7 @@
 """Material made by the workers of an existing Dask cluster: `python -m dealer --workers
 dask://SCHEDULER:8786`.
 
-Material is a pure function of keys, plan and rows, so whoever makes a chunk, and however often,
+Material is a pure function of keys, plan and rows. So whichever worker makes a chunk, and again,
 makes the same bytes; the session sends chunks in order, whichever is ready first. A chunk whose
 worker dies is made by another (Dask does that); if the scheduler is lost, everything that was not
 finished is ordered again once it is back.
@@ -83,7 +83,7 @@ class _Absent:
     def look(self, here: bool = False) -> None:
         """LinkError when it has been absent for too long."""
         now = monotonic()
-        if here or now - self._looked > 2 * _PATIENCE:  # nobody had to look in between
+        if here or now - self._looked > 2 * _PATIENCE:  # it was not needed in between
             self._since, self._pause = now, self._patience
         self._looked = now
         away = now - self._since

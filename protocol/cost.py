@@ -1,24 +1,30 @@
-"""What a program takes over a network: the one price of a round, of a byte sent, of a byte dealt,
-and of local work.
+"""What a program costs over a network: the price of a round, of a byte sent, of a byte dealt, and
+of local work, in seconds.
 
-In a round both parties send at once, and each goes on when the other's message is there. So a
-message of one party answers one of the other, and a round costs half of what a message there and a
-message back cost:
+In a round both parties send at the same time, and each goes on when it has the other's message. So
+one party's message answers the other's, and a round takes half of a round trip:
 
-    rtt / 2  +  8 · (bytes + header) / bandwidth  +  jitter² / (12 rtt)  +  what the processes need
+    rtt/2  +  8·(bytes + HEADER) / bandwidth  +  jitter² / (12·rtt)  +  work of the processes
 
-The third term is what remains of jitter. A message's delay is on average that of the link, and it
-is not the slower of two that counts, because nobody waits for his own. But the difference D between
-the parties' clocks turns into δ − D, δ being the difference of two delays: a random walk between
-−rtt/2 and rtt/2, at whose ends somebody stands still. With steps of variance jitter²/6 it is pushed
-back there by jitter²/(6 rtt) a round, and half of that is lost to each.
+The dealer's stream is sent at the same time as the rounds. Over many steps, a step takes as long as
+the slower of the two (`run_seconds`); which chunk has arrived when, `predict` computes.
 
-The dealer's stream comes beside the rounds. In the long run a step takes as long as the slower of
-the two (`run_seconds`); when which chunk is there is a matter of the schedule (`predict.py`).
+Seconds are sums, products and quotients of doubles, in the order of the code here. So two parties
+that are told the same network find the same cost, to the last bit, and choose the same by it.
 
-Seconds are sums, products and quotients of doubles, in an order that is written here. So two
-parties that are told the same network find the same cost, to the last bit, and what they choose by
-it is the same.
+*The term of jitter.* Let a and b be the times at which Alice and Bob begin a round, and d_A and d_B
+by how much their messages take longer than rtt/2, uniform in ±jitter/2. Then the next round begins
+at
+
+    a' = max(a, b + rtt/2 + d_B)    b' = max(b, a + rtt/2 + d_A)
+
+While D = a − b stays within ±rtt/2, the second argument is the larger one in both. Then the mean of
+a' and b' is that of a and b, plus rtt/2, plus the mean of d_A and d_B, which is 0 on average:
+jitter costs nothing. Meanwhile D' = δ − D with δ = d_B − d_A, of variance jitter²/6: a random walk.
+At ±rtt/2, where one party has the other's message before it asks for it, the first argument is the
+larger, and D is pushed back. A walk with steps of variance σ² between ends that are W apart is
+pushed back by σ²/W a step on average, here jitter²/(6·rtt). One party's time grows by that, so the
+mean of both by half of it.
 """
 
 from __future__ import annotations
@@ -35,10 +41,10 @@ HEADER = 34  # bytes of a round's message besides its payload
 
 @dataclass(frozen=True)
 class Network:
-    """`rtt` and `jitter` in seconds, bandwidths in bits per second (0: unlimited): between the
-    parties, and from the dealer to Bob.
+    """The links of a run: rtt and jitter between the parties, in seconds; bandwidth between them,
+    and dealer_bandwidth from the dealer to Bob, in bits per second (0: unlimited).
 
-    The default is what a local network gives.
+    The default is a local network.
     """
 
     rtt: float = 0.0005
@@ -47,7 +53,7 @@ class Network:
     jitter: float = 0.0
 
     def __str__(self) -> str:
-        """As the options that name it are given."""
+        """The network as the options that state it."""
         rates = (
             (each and f"{each / 1e6:.12g}mbit") or "none"
             for each in (self.bandwidth, self.dealer_bandwidth)
@@ -56,7 +62,7 @@ class Network:
 
     @property
     def free(self) -> bool:
-        """Is there nothing but one machine between the parties?"""
+        """Whether the parties are on one machine."""
         return not (self.rtt or self.jitter or self.bandwidth)
 
 
@@ -66,17 +72,17 @@ LOOPBACK = Network(0.0, 0.0, 0.0)
 
 @dataclass(frozen=True)
 class Pace:
-    """What the processes themselves need, in seconds. The defaults are a typical machine's."""
+    """Seconds of a process's own work. The defaults are those of a typical machine."""
 
     round: float = 90e-6  # on one machine: two system calls, frames
-    wake: float = 300e-6  # more, a round, over any real link: whoever waits has to be woken
+    wake: float = 300e-6  # a round over a real link, besides: the waiting process is woken
     tensor: float = 10e-6  # a tensor that is opened or dealt: a few calls
     sent: float = 2e-9  # a byte sent: encryption, copies, kernels
-    held: float = 0.5e-9  # a byte of material that is at hand: kernels
+    held: float = 0.5e-9  # a byte of material that has arrived: kernels
     dealt: float = 4e-9  # a byte dealt, at the dealer
 
     def scaled(self, factor: float) -> Pace:
-        """The same machine, slower at a party's work by `factor`."""
+        """The pace of a machine on which a party's work takes `factor` times as long."""
         own = ("round", "wake", "tensor", "sent", "held")
         return dataclasses.replace(self, **{name: getattr(self, name) * factor for name in own})
 
@@ -111,7 +117,7 @@ class PhaseCost:
 
 
 def online_seconds(cost: PhaseCost, network: Network, pace: Pace = PACE) -> float:
-    """Of one execution of a phase whose material is at hand."""
+    """Seconds of one execution of a phase whose material has arrived."""
     latency = network.rtt / 2 + (
         network.jitter * network.jitter / (12 * network.rtt) if network.rtt else 0.0
     )
@@ -122,13 +128,13 @@ def online_seconds(cost: PhaseCost, network: Network, pace: Pace = PACE) -> floa
 
 
 def dealing_seconds(size: float, network: Network, pace: Pace = PACE) -> float:
-    """Of `size` bytes that are made and sent to Bob, one chunk behind the other."""
+    """Seconds in which `size` bytes are made and sent to Bob, one chunk after the other."""
     return max(size * pace.dealt, wire_seconds(size, network.dealer_bandwidth))
 
 
 def run_seconds(phases: Iterable[tuple[PhaseCost, int]], network: Network) -> float:
-    """Of a run: phases, and how often each is executed. Both the rounds and the dealer's stream go
-    on all the time."""
+    """Seconds of a run: phases, and how often each is executed. Rounds and the dealer's stream take
+    place at the same time."""
     return sum(
         times * max(online_seconds(cost, network), dealing_seconds(cost.dealt, network))
         for cost, times in phases

@@ -1,9 +1,9 @@
-"""How long a plan should take over given links, from its exact counts: `cost.py` applied to its
-schedule.
+"""How long a run should take over given links: the prices of `cost`, applied to the plan's exact
+counts and its schedule.
 
-The dealer's stream comes beside the rounds, in chunks: it begins a round trip after Bob asked for
-it, and he stands still where the next chunk is not there yet. `calibrated` measures, by a short run
-over a fast link, what the processes themselves need.
+The dealer streams material in chunks while the rounds go on: the stream begins a round trip after
+Bob has asked for it, and he waits where the next chunk has not arrived. `calibrated` measures the
+work of the processes, by a short run over a fast link.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 Pure: bytes in, bytes out.
 
 A file is a header in the clear, padded to `HEAD` bytes, and *cells*, each sealed by itself, so that
-a file may be larger than anybody's memory and be read from any place:
+a file may be larger than a process's memory and be read from any place:
 
     header | cell 0: the party's 32-byte seed | bob only: corrections of setup | … of steps, many to
     a cell | … of checks | … of finishes

@@ -310,7 +310,7 @@ class Listener:
         if link:
             self._reply(routing_id, Kind.GONE, message.session, role, link, {"reason": FORGOTTEN})
             return
-        if self._leaving:  # it asks again, and whoever listens here next answers
+        if self._leaving:  # the peer repeats OPEN, and the next listener here answers
             return
         if route is not None and self._alive(route):
             reason = f"{role} is connected already in session {message.session}"

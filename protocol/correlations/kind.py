@@ -1,8 +1,8 @@
 """What every kind of correlation can do.
 
-A *correlation* is a rule that says which functions of masks the dealer must deal (`deal`) and, on
-the same screen, how a party combines them with public openings ε = x + r (`consume`), and whether
-one that somebody sent can be made at all (`check`). The dealer's values leave this package only as
+A *correlation* is a rule: which functions of masks the dealer deals (`deal`); on the same screen,
+how a party combines them with public openings ε = x + r (`consume`); and whether one that another
+process asks for can be made at all (`check`). The dealer's values leave this package only as
 shares: Alice's half is a keystream, Bob's half is the difference.
 """
 
