@@ -1,9 +1,10 @@
-"""The adjoint of a view: what a cotangent of the result is for what was looked at.
+"""The adjoint of a view: what the gradient by the result of a view is, as a gradient by its
+operand.
 
-Where a view neither repeats entries nor lets them overlap, its adjoint is a chain of views again.
-That matters: the cotangent is then opened at its own size, however many zeros stand around it. Only
-windows that overlap take a sum, of one chain for each place in the window. What a broadcast or a
-taking repeats is summed by whoever asks, who knows the shape.
+Where a view neither repeats entries nor lets them overlap, its adjoint is a chain of views again,
+so that a gradient is opened at its own size, however many zeros a view has put around it. Only
+overlapping windows take a sum, of one chain for each place in the window. Where a `Broadcast` or a
+`Take` repeats entries, the caller sums over them, as it knows the shape.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ Chain = tuple[View, ...]
 
 
 def adjoint(view: View, shape: Shape) -> list[Chain]:
-    """Chains of views whose results on a cotangent of `view` are to be added up; `shape` is that of
-    what it looks at."""
+    """Chains of views, whose results on a gradient by `view`'s result are to be added. shape: that
+    of the operand of `view`."""
     match view:
         case views.Reshape():
             return [(structural.reshape(view.shape, shape),)]
@@ -49,7 +50,7 @@ def adjoint(view: View, shape: Shape) -> list[Chain]:
 
 
 def _places(widths: tuple[tuple[int, int, int], ...], shape: Shape) -> tuple[slice, ...]:
-    """Where padding puts the entries of a tensor of `shape`."""
+    """The places that the entries of a tensor of `shape` have after a padding."""
     return tuple(
         slice(before, before + max(0, length + (length - 1) * between), between + 1)
         for length, (before, between, _) in zip(shape, widths, strict=True)
@@ -57,7 +58,7 @@ def _places(widths: tuple[tuple[int, int, int], ...], shape: Shape) -> tuple[sli
 
 
 def _of_index(view: views.Index, shape: Shape) -> Chain:
-    """Each entry back to its place, zeros elsewhere."""
+    """Each entry at its place in the operand, zeros elsewhere."""
     kept: list[int] = []
     widths: list[tuple[int, int, int]] = []
     flips: list[slice] = []
@@ -85,8 +86,8 @@ def _of_index(view: views.Index, shape: Shape) -> Chain:
 
 
 def _of_take(view: views.Take, shape: Shape) -> Chain:
-    """To each place its entry, or a zero. Where some are taken several times, as many tensors along
-    a new first axis."""
+    """Each entry at its place in the operand, zeros elsewhere. Where places are taken several
+    times, as several tensors along a new first axis."""
     axis, length = view.axis, shape[view.axis]
     zero = len(view.places)  # where a zero is put behind the entries
     rows: list[list[int]] = [[zero] * length]
@@ -108,7 +109,7 @@ def _of_take(view: views.Take, shape: Shape) -> Chain:
 
 
 def _of_windows(view: views.Windows, shape: Shape) -> Chain:
-    """Windows that do not meet: laid beside each other, with zeros for what lies between."""
+    """Windows that do not overlap: put beside each other, with zeros between them."""
     count = len(view.size)
     lead = len(shape) - count
     gaps = tuple((0, 0, step - length) for length, step in zip(view.size, view.stride, strict=True))
@@ -133,7 +134,7 @@ def _of_windows(view: views.Windows, shape: Shape) -> Chain:
 
 
 def _of_overlapping(view: views.Windows, shape: Shape) -> Iterator[Chain]:
-    """One chain for each place in the window: the pixels that stand there, over all windows."""
+    """One chain for each place in the window: the pixels that all windows have there."""
     count = len(view.size)
     lead = len(shape) - count
     for at in np.ndindex(*view.size):

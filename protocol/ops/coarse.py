@@ -1,4 +1,4 @@
-"""A tensor at fewer fraction bits, for a reveal to those for whom less is enough."""
+"""A tensor at fewer fraction bits, for a reveal that need not be exact."""
 
 from __future__ import annotations
 

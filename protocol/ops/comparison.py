@@ -1,5 +1,5 @@
-"""Comparisons with a public number, and tensors gated by the outcome: all that piecewise functions
-need."""
+"""Comparisons with a public number, and tensors selected by their outcomes: what piecewise
+functions are made of."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from .signs import Sign, opened_bits, sign_bit, sign_test
 
 
 class Test(Secure):
-    """What is 1 or 0 in every entry, and known as an opened β and a mask bit s of each: it gates
-    tensors."""
+    """An operation whose result is 0 or 1 in every entry. Its outcome b is held as b = β ⊕ s, with
+    β open and s a mask bit of its own, so that `Mux` can select by it."""
 
     negated: bool = False
     flat, bitwise = True, True
@@ -113,8 +113,7 @@ class Compare(Test):
 class Mux(Secure):
     """b·y for the outcome b of a `Test` (or a view of one) and a tensor y of the same shape.
 
-    It costs the opening of y, which is read at `fraction_bits`, or `whole`; what the test was about
-    is open already.
+    It opens y, which is read at the job's fraction bits, or `whole`. β is open already.
     """
 
     whole: bool = False
@@ -241,8 +240,7 @@ def is_bit(node: Node) -> bool:
 
 
 def masked_bit(lowering: Lowering, node: Node) -> tuple[Value, Mask]:
-    """The outcome b of a test, as b = β ⊕ s: β public, 0 or 1 for each element, and the mask bits
-    s."""
+    """β, 0 or 1 for each element, and the mask bits s of the outcome b = β ⊕ s of a test."""
     test, views = tested(node)
     assert isinstance(test.op, Test)
     words, mask = test.op.masked(lowering, test)
@@ -252,7 +250,7 @@ def masked_bit(lowering: Lowering, node: Node) -> tuple[Value, Mask]:
 
 
 def shared_mask_bit(lowering: Lowering, node: Node, limbs: int) -> Value:
-    """[s] of `masked_bit`, dealt once for a test and all its views."""
+    """A party's share of the mask bits s as numbers, dealt once for a test and all of its views."""
     test, views = tested(node)
     beta, s = masked_bit(lowering, test)
     (whole,) = lowering.deal(spec.Bit(s, limbs), beta.phase)
@@ -260,8 +258,8 @@ def shared_mask_bit(lowering: Lowering, node: Node, limbs: int) -> Value:
 
 
 def opened_digits(lowering: Lowering, node: Node) -> tuple[list[Value], tuple[Mask, ...]] | None:
-    """Of a test whose last digits join in numbers: those digits as they are opened, 0 or 1, and
-    their mask bits (`totals.py`)."""
+    """The last digits of a test as they are opened, 0 or 1, and their mask bits; of a test whose
+    last digits join in numbers (`correlations/totals.py`)."""
     test, views = tested(node)
     opening = _sign(lowering, test).opening if isinstance(test.op, Compare) else None
     if opening is None:
@@ -283,7 +281,7 @@ def opened_digits(lowering: Lowering, node: Node) -> tuple[list[Value], tuple[Ma
 
 
 def outcome(lowering: Lowering, node: Node, limbs: int) -> Value | None:
-    """A share of the outcome of such a test, in the round that opens its digits."""
+    """A party's share of the outcome of such a test, in the round that opens its digits."""
     found = opened_digits(lowering, node)
     if found is None:
         return None

@@ -1,4 +1,4 @@
-"""A value of the setup or of the last step, looked at by a later phase."""
+"""A value of the setup or of the last step, read by a later phase."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from .linear import Linear
 
 @dataclass(frozen=True)
 class Ended(Linear):
-    """x of the setup or of the last step, in the phase that asks for it.
+    """x of the setup or of the last step, as a node of the phase that is traced.
 
-    The share is still in its register when that begins. What that phase opens of it, it opens under
-    masks of its own.
+    This party's share of x is still in its register when that phase begins. What the phase opens of
+    it, it opens under masks of its own.
     """
 
     name = "last value"

@@ -1,10 +1,10 @@
-"""A public number times a public number is one number.
+"""A product of public numbers is computed in the clear, not on shares.
 
     d · (c · x) = (d·c) · x,   −(c · x) = (−c) · x
 
-c and d have f significant bits each, and so would d · (c · x) have 2f more than x, which is a
-truncation more than it takes. And where c is small, as the mean's 1/n is that a gradient begins
-with, the last bits of x would be gone before a large d brings them back.
+c and d have f significant bits each, so d · (c · x) would have 2f fraction bits more than x, and
+need a truncation more. And where c is small, as the 1/n of a mean with which a gradient begins, the
+last bits of x would be lost before a large d multiplies them.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _MINUS = np.asarray(-1.0)
 
 
 def join_factors(graph: Graph) -> Graph:
-    """A traced graph, in a copy where a product with a public number is not multiplied by another;
-    itself where none is."""
+    """A copy of a traced graph in which no product with a public number is multiplied by another
+    one; the graph itself where there is none."""
     new, _ = graph.truncated({})
     shared = {node for node, users in new.uses().items() if len(users) > 1}
     shared |= {*new.revealed.values(), *new.updated.values(), *new.initial.values(), *new.settled}
@@ -36,10 +36,10 @@ def join_factors(graph: Graph) -> Graph:
 
 
 def _joined(node: Node, shared: set[Node]) -> tuple[MultiplyPublic, tuple[Node, ...]] | None:
-    """The one product that `node` is, if it is a number times a number times x, and what x is.
+    """The single product that `node` is, if it is a number times a number times x; and x.
 
-    What others use too keeps its opposite: that costs nothing, and −(c·x) is then the opposite of
-    the number that they see, however that is rounded.
+    A product that other nodes use, too, is left, and so is its opposite: that costs nothing, and
+    −(c·x) is then exactly the opposite of what the others use, whatever was rounded.
     """
     if not node.inputs or (factor := _number(node)) is None:
         return None
