@@ -86,10 +86,12 @@ class Setting(Generic[T_co]):
 
     @property
     def option(self) -> str:
+        """The name on the command line: --max-memory."""
         return "--" + self.name.replace("_", "-")
 
     @property
     def variable(self) -> str:
+        """The name in the environment: MPC_MAX_MEMORY."""
         return f"MPC_{self.name.upper()}"
 
     def read(self, text: str, where: str) -> T_co:
@@ -110,6 +112,7 @@ class Setting(Generic[T_co]):
         return self.read(given, f"option {self.option}")
 
     def of_variable(self, text: str, where: str) -> T_co:
+        """The value of an environment variable; where: it was given, for errors."""
         return self.read(text, where)
 
     def of_file(self, value: Any, where: str) -> T_co:
