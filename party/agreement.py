@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from protocol.channel import Connection
 from protocol.describe import DETAILS, RANKS, difference, rank, words
 from protocol.digest import Listing
-from protocol.errors import AgreementError, LinkError, MpcError, ProtocolError, Stopped
+from protocol.errors import AgreementError, ProtocolError
 from protocol.jobs import ROLES, Job
 from protocol.plan import Plan, make_plan
 from protocol.prg import is_ticket, join_tickets
@@ -22,42 +22,10 @@ from .checkpoint import Point, Store
 from .intent import LEARNERS, Intent, as_lists, stated
 from .loading import trace_job, unblocked
 from .material_file import FirstRows, Material
+from .messages import expect
 from .shared import joined
 
-# of the attempt before
-LEFT_OVER = (Kind.ROUND, Kind.CHUNK, Kind.PLAN, Kind.SEED, Kind.JOIN, Kind.BYE, Kind.END)
 MOST_WORDS = 2000  # characters that a party says of one statement
-
-
-async def expect(connection: Connection, kind: Kind) -> Message:
-    """The next message of `kind`; a peer that gives up instead is quoted.
-
-    HELLO and SEED begin an attempt: what is left over from the attempt before, on the same
-    connection, is passed over.
-    """
-    while True:
-        message = await connection.receive()
-        if message.kind is kind:
-            return message
-        beginning = kind in (Kind.HELLO, Kind.SEED)
-        if message.kind is Kind.ABORT:
-            error = stopped(connection, message)
-            if not beginning or isinstance(error, Stopped):
-                raise error
-        elif not beginning or message.kind not in LEFT_OVER:
-            raise ProtocolError(
-                f"{connection.role} sent {message.kind.name} where {kind.name} was expected"
-            )
-
-
-def stopped(connection: Connection, message: Message) -> MpcError:
-    """What an ABORT means here: a LinkError if its sender will be back, else `Stopped`."""
-    body = message.body or {}
-    reason = body.get("reason")
-    text = reason if isinstance(reason, str) and reason.isprintable() else "no reason given"
-    return (LinkError if body.get("back") is True else Stopped)(
-        f"{connection.role} stopped: {text}"
-    )
 
 
 class Records(Protocol):

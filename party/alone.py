@@ -23,7 +23,6 @@ from protocol.origin import source
 from protocol.simulate import Simulation, twin
 from protocol.simulate import simulate as simulated
 
-from .attempts import Report
 from .exporting import Exportable
 from .formats.preparation import Fitted
 from .given import Given, handed
@@ -31,6 +30,7 @@ from .intent import LEARNERS, who_learns
 from .keyed import all_inputs
 from .loading import AnyJob, any_job, blame
 from .planned import Planned, planned
+from .report import Report
 from .result import Result
 from .rows import Places, scored, shapes_of
 from .shared import SharedModel, begin, keeping

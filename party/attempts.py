@@ -14,71 +14,38 @@ import asyncio
 import time
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass, field
 
-from protocol import contract_codec
 from protocol.channel import Connection
-from protocol.errors import ConfigError, DataError, LinkError, MpcError, ProtocolError
+from protocol.errors import ConfigError, DataError, LinkError, MpcError
 from protocol.graph import Array
 from protocol.guard import refused
 from protocol.history import History
 from protocol.jobs import ROLES
 from protocol.machine import Machine
-from protocol.prg import SEED_BYTES, epoch_seed
+from protocol.prg import SEED_BYTES
 from protocol.signals import Halted
 from protocol.wire import Kind, Message
 
-from .agreement import Agreed, agree, expect, stopped
+from .agreement import Agreed, agree
 from .attending import Attendance
 from .checkpoint import ANOTHER, Store
 from .ending import Ending
-from .file_intake import FileIntake
 from .formats.preparation import Fitted
-from .intake import Intake, Supply
 from .intent import Intent
 from .links import Addresses, Links, opened
 from .material_file import Material
+from .messages import expect, reason
 from .observing import StepObserver
+from .report import Report
 from .rows import Keyed, Matched, Places, scored, shapes_of
 from .runner import Runner
-from .shared import Keeper, SharedModel
+from .shared import Keeper
+from .supply import supplied
 from .view import RunView
 
 # seconds between two attempts, the pause growing while they end sooner than LONG
 SETTLE, LONG = 0.2, 5.0
 FAREWELL = 30.0  # seconds that a party with its results waits for a peer that may lack them
-
-
-@dataclass(kw_only=True)
-class Report:
-    """What a run gave this party, and what its last attempt cost."""
-
-    results: dict[str, Array] = field(repr=False)
-    beyond: tuple[str, ...] = ()  # what says that values left their range, a phrase each
-    # where rows were matched: which of the own ones, in their order
-    rows: Places | None = field(default=None, repr=False)
-    scored: Places | None = field(default=None, repr=False)  # rows.scored, of the results
-    seconds: float = 0.0  # online phase
-    setup_seconds: float = 0.0  # links, agreement, plan
-    iterations: int | None = None  # that were planned
-    rounds: int = 0
-    messages: int = 0  # both directions
-    bytes_sent: int = 0
-    bytes_received: int = 0
-    dealt_bytes: int = 0  # from the dealer to this party
-    waits_for_material: int = 0
-    waited_for_material: float = 0.0
-    attempts: int = 1
-    recomputed: int = 0  # steps done again after a crash
-    waited_for_peer: float = 0.0
-    step_seconds: float = 0.0  # of the iterations alone
-    history: History = field(default_factory=History, repr=False)  # what was revealed while it ran
-    model: SharedModel | None = None  # what stays shared
-
-    @property
-    def computed(self) -> float:
-        """Seconds of the online phase in which this party waited for nobody."""
-        return self.seconds - self.waited_for_peer - self.waited_for_material
 
 
 class Run:
@@ -157,7 +124,7 @@ class Run:
             opened(self.intent.role, self._to, view.note, view.waiting) as links,
         ):
             self._links = links
-            pause = SETTLE
+            pause, unmet = SETTLE, False
             if self._done is not None:
                 self._view.note(
                     f"this run is finished; seeing for up to {self._patience():.0f} s whether"
@@ -166,9 +133,11 @@ class Run:
                     "finished",
                 )
             while True:
-                self._attempts += 1
                 begun = time.monotonic()
-                links.wait = self._to.wait if self._done is None else max(0.1, self._patience())
+                again = unmet or self._done is not None
+                links.wait = max(0.1, self._patience()) if again else self._to.wait
+                self._attempts += not unmet
+                unmet = False
                 try:
                     return await self._attempt(links)
                 except LinkError as error:
@@ -178,6 +147,11 @@ class Run:
                     if self._done is not None and patience <= SETTLE:
                         # the peer may lack its results, but we cannot wait for it for ever
                         return self._done
+                    if links.unmet and patience > SETTLE:
+                        # who answered was the peer's run before this one, on its way out
+                        unmet = True
+                        await asyncio.sleep(SETTLE)
+                        continue
                     if (self._store is None and not self._ending.begun) or patience <= SETTLE:
                         links.abort(str(error), back=False)
                         raise
@@ -207,7 +181,14 @@ class Run:
 
     async def _attempt(self, links: Links) -> Report:
         ended = self._ending.begun
-        peer, dealer, agreed = await self._met(links)
+        if ended:
+            peer, dealer = await links.peer(), None
+        else:
+            peer, dealer = await links.both()
+            self._view.linked()
+        agreed = await agree(
+            peer, self.intent, self._store, self._material, self._ending, self._matched
+        )
         if self._matched is not None:
             self._inputs = self._matched.arrays
         if ended and not self._ending.begun and self._store is not None:
@@ -232,30 +213,6 @@ class Run:
         if agreed.start.lasting:
             await self._part(peer)
         return self._done
-
-    async def _met(self, links: Links) -> tuple[Connection, Connection | None, Agreed]:
-        """The links, and what is agreed. Who answers first may be the peer's run before this one,
-        on its way out: a peer that left without a word is met again, until `wait` is over."""
-        while True:
-            try:
-                if self._ending.begun:
-                    peer, dealer = await links.peer(), None
-                else:
-                    peer, dealer = await links.both()
-                    self._view.linked()
-                return (
-                    peer,
-                    dealer,
-                    await agree(
-                        peer, self.intent, self._store, self._material, self._ending, self._matched
-                    ),
-                )
-            except LinkError:
-                left = self._patience()
-                if self._halting or not links.unmet or left <= SETTLE:
-                    raise
-                links.wait = left
-                await asyncio.sleep(SETTLE)
 
     async def _part(self, peer: Connection) -> None:
         """Until the peer says that its results are durable; LinkError if it may come back for
@@ -314,7 +271,7 @@ class Run:
             said := refused(plan.traced.graph, self._party, self._inputs, plan.traced.iterations)
         ):
             raise DataError(f"tensor {said}")
-        intake = await self._supply(peer, dealer, agreed, start)
+        intake = await supplied(self._material, peer, dealer, agreed, self._party, start)
         machine = Machine(plan, self._party)
         machine.load(self._inputs, agreed.shares)
         history = History.read(
@@ -361,17 +318,6 @@ class Run:
             step_seconds=runner.progress.step_seconds,
         )
 
-    async def _supply(
-        self, peer: Connection, dealer: Connection | None, agreed: Agreed, start: int
-    ) -> Supply:
-        """Where this attempt's material comes from."""
-        if dealer is not None:
-            dealt = await _join(peer, dealer, agreed, start)
-            seed = epoch_seed(dealt, dealer.session, agreed.ticket, agreed.start.epoch)
-            return Intake(dealer, agreed.plan.dealing, self._party, seed, agreed.start.epoch, start)
-        assert self._material is not None and agreed.start.place is not None
-        return FileIntake(self._material, agreed.start.place, start)
-
     def _observers(
         self, machine: Machine, peer: Connection, history: History, agreed: Agreed
     ) -> list[StepObserver]:
@@ -388,53 +334,3 @@ class Run:
             revealed=self._view.revealed,
         )
         return [*([] if self._material is None else [self._material]), own, self._view]
-
-
-async def _join(peer: Connection, dealer: Connection, agreed: Agreed, start: int) -> bytes:
-    """Bring the plan to the dealer; this epoch's seed. A peer that gives up meanwhile ends the
-    wait."""
-    dealing = agreed.plan.dealing
-    body = {
-        "ticket": agreed.ticket,
-        "digest": contract_codec.digest(dealing),
-        "start": start,
-        "epoch": agreed.start.epoch,
-    }
-    dealer.send(
-        Message(Kind.PLAN, dealer.session, body=body, buffers=(contract_codec.pack(dealing),))
-    )
-    seed = asyncio.create_task(_seed(dealer, agreed.ticket))
-    try:
-        while not seed.done():
-            await asyncio.wait({seed}, timeout=SETTLE)
-            if seed.done():
-                break  # the dealer's own word, a refusal too, before what the peer makes of it
-            if (message := peer.peek()) is not None and message.kind is Kind.ABORT:
-                raise stopped(peer, message)
-            if peer.failure is not None:
-                raise LinkError(str(peer.failure))
-        return seed.result()
-    finally:
-        seed.cancel()
-        await asyncio.gather(seed, return_exceptions=True)
-
-
-async def _seed(dealer: Connection, ticket: str) -> bytes:
-    while True:
-        message = await expect(dealer, Kind.SEED)
-        if (message.body or {}).get("ticket") == ticket:
-            break
-    if len(message.buffers) != 1 or len(message.buffers[0]) != SEED_BYTES:
-        raise ProtocolError("the dealer sent a seed that is not 32 bytes long")
-    return bytes(message.buffers[0])
-
-
-def reason(error: BaseException) -> str:
-    """What the peer is told of it."""
-    if isinstance(error, MpcError):
-        return error.for_peer
-    return (
-        "it was interrupted"
-        if isinstance(error, (asyncio.CancelledError, KeyboardInterrupt))
-        else "an internal error"
-    )

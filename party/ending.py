@@ -60,9 +60,9 @@ from protocol.ring import Words
 from protocol.wire import Kind, Message
 from protocol.wire.frames import pieces, split
 
-from .agreement import expect
 from .checked import packed, unpacked
 from .checkpoint import Store
+from .messages import expect
 from .shared import Keeper, SharedModel
 
 SEALED, REVEAL = "sealed", "reveal"

@@ -31,7 +31,7 @@ from protocol.wire.credit import CreditWindow
 from protocol.wire.frames import joined, pieces
 from protocol.wording import counted
 
-from .agreement import stopped
+from .messages import stopped
 
 AHEAD_CHUNKS = 8
 AHEAD_BYTES = 32 << 20

@@ -50,7 +50,7 @@ from protocol.prg import SEED_BYTES, derive, fresh_seed, keystream
 from protocol.wire import Kind, Message
 from protocol.wording import span
 
-from .agreement import expect
+from .messages import expect
 from .points import POINT, hashed, multiplied
 
 CHUNK = 4096  # points of one message: 128 KiB

@@ -17,9 +17,9 @@ from protocol.graph import Array
 from protocol.guard import sentence
 from protocol.wording import counted, span
 
-from .attempts import Report
 from .display import flat
 from .exporting import Exportable
+from .report import Report
 from .shared import SharedModel
 
 

@@ -21,9 +21,9 @@ from protocol.errors import ProtocolError
 from protocol.prg import fresh_seed, fresh_ticket
 from protocol.wire import PROTOCOL_VERSION, Kind, Message
 
-from .agreement import expect, greet
-from .attempts import reason
+from .agreement import greet
 from .links import Addresses, opened
+from .messages import expect, reason
 from .shared import SharedModel, joined
 
 WRITTEN = "written"

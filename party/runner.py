@@ -27,8 +27,8 @@ from protocol.signals import Halted
 from protocol.wire import Kind, Message
 from protocol.wire.frames import joined, pieces, split
 
-from .agreement import stopped
 from .intake import Supply
+from .messages import stopped
 from .observing import CHECKPOINT, HALT, STOP, StepObserver
 
 _SMALL_MESSAGE = np.zeros(12, np.uint64)

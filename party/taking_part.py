@@ -19,7 +19,7 @@ from protocol.signals import Halted, held, reacting, unwind
 from protocol.wording import counted, span
 
 from .api import Party
-from .attempts import Report, Run
+from .attempts import Run
 from .command_settings import PredictSettings, RunSettings
 from .data import check_output, save_results
 from .declining import declining
@@ -27,6 +27,7 @@ from .display import Terminal, shown
 from .exporting import Exportable, check_model
 from .given import given
 from .predicting import in_words
+from .report import Report
 from .result import counts, out_of_range
 from .settings import OutputSettings, PeerSettings
 from .shared import SharedModel, put

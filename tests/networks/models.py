@@ -9,11 +9,19 @@ from typing import Any
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris
 
 from party.formats.onnx.importing import ImportedModel, import_model
 from party.formats.onnx.reading import read_model
 from protocol.networks import prediction, write
 from protocol.tracing import trace
+
+IRIS = load_iris(return_X_y=True)
+CANCER, DIGITS, DIABETES = (
+    load_breast_cancer(return_X_y=True),
+    load_digits(return_X_y=True),
+    load_diabetes(return_X_y=True),
+)
 
 
 def graph_of(

@@ -25,12 +25,13 @@ from dealer.stock import Stock
 from dealer.turns import Turns
 from dealer.workers import Workers
 from party import agreement, attempts
-from party.attempts import Report, Run
+from party.attempts import Run
 from party.checkpoint import Store
 from party.ending import REVEAL, Ending
 from party.intent import Intent
 from party.jobs.seed import Seed
 from party.links import Addresses, Links
+from party.report import Report
 from party.shared import SharedModel, keeper
 from party.view import RunView
 from protocol.channel import Connection

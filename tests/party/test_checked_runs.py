@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from ends import PARTIES, Killed, World, install
 
-from party.attempts import Report, Run
+from party.attempts import Run
 from party.observing import StepObserver
+from party.report import Report
 from protocol.history import History
 from protocol.jobs import Job
 from protocol.tracing import trace

@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 JOB = """
 from pathlib import Path
 from party import Party, plain
-from party.attempts import RunView
+from party.view import RunView
 from protocol.jobs import Input, Job
 
 class Fit(Job):

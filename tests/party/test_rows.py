@@ -13,12 +13,13 @@ import ends
 import numpy as np
 import pytest
 
-from party.attempts import Run, RunView
+from party.attempts import Run
 from party.checkpoint import Store
 from party.intent import Intent, stated
 from party.join import Intersection, normalised
 from party.links import Addresses
 from party.rows import Keyed
+from party.view import RunView
 from protocol.errors import AgreementError, DataError
 from protocol.jobs import Input, Job
 from protocol.nn import MSE, SGD, Dense, Huber, ReLU, Sequential, Tanh, Training, r2

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from party import plain, simulate
-from party.attempts import Report
+from party.report import Report
 from party.rows import scored
 from party.taking_part import save_report
 from protocol.estimators import LinearRegression
