@@ -12,8 +12,9 @@ from math import prod
 
 import numpy as np
 import pytest
-from equations import EQUATIONS, World, together
+from equations import EQUATIONS
 from examples import EXAMPLES, SETUP, STEP, STEPS, dealing
+from world import World, together
 
 from protocol import contract_codec
 from protocol import dealing as dealing_module

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from test_job_toml import NETWORK, loaded
+from job_files import NETWORK, loaded
 
 from party.formats.job_choices import STEPS
 from protocol.errors import JobError

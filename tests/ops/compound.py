@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
+from ops import kinds  # noqa: F401, its own are registered
 from ops.bounds import Bounded
 from ops.chains import draw_loss, negative
 from ops.functions import ALONG, log_sum_error
+from ops.instructions import KINDS, Instruction, Tensors, any_of, axis_of, kind, like
 from ops.inverted import INVERSES_AFTER, POSITIVE, deviation, quotient, standardised
-from ops.kinds import KINDS, Instruction, Tensors, any_of, axis_of, kind, like
 
 from protocol.nn import LayerNorm
 from protocol.ops import cross_entropy, dropout

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 from loopback import dealing
-from test_api import Fit, W, X, Y
+from squares import Fit, W, X, Y
 
 from party import Party, plan
 from party.display import Watching

@@ -19,15 +19,13 @@ import zmq
 from keyed import Keys, guest, raw, run_all, wait_for
 from served import TICKET, credit, offer, pair, plan, reason, serving
 
-from dealer.service import Settings
-from dealer.stock import Stock
 from party.local import Trio
 from protocol import contract_codec
 from protocol.channel import KeyPair
 from protocol.channel.door import STRANGERS
 from protocol.contract import Dealing
 from protocol.dealing import Deal
-from protocol.errors import ConfigError, LinkError
+from protocol.errors import LinkError
 from protocol.graph import Phase
 from protocol.prg import epoch_seed
 from protocol.wire import Kind, Message
@@ -204,12 +202,6 @@ async def test_a_session_whose_plan_does_not_fit_beside_the_others_is_told(keys)
         assert await dealt(keys, address, "small", plan(4, 10)) > 0
 
 
-@pytest.mark.parametrize("stock", [MIB, MIB + 1, 3 * MIB])
-def test_a_dealer_that_would_take_nobody_does_not_start(keys, stock):
-    with pytest.raises(ConfigError, match=r"--max-memory of 2 MiB leaves nothing.*--max-stock"):
-        Settings(listen="", keys=None, allow=None, max_stock=stock, max_memory=2 * MIB)
-
-
 async def test_probes_are_bounded(keys):
     async with serving(keys) as address:
         bob = await keys.connect(address, "bob", "dealer", "doctor-1")
@@ -269,7 +261,7 @@ async def test_a_party_whose_name_is_taken_by_another_key_is_told(keys, tmp_path
 SLEEPER = """
 import asyncio, pathlib, signal, sys
 from keyed import Keys
-from test_dealer_limits import credit, offer, pair, plan
+from served import credit, offer, pair, plan
 
 async def main(folder, address, session):
     async with pair(Keys(pathlib.Path(folder)), address, session) as (alice, bob):
@@ -385,31 +377,3 @@ def test_idle_and_unauthenticated_connections_change_nothing(keys):
         print(f"{descriptors} connections that say nothing: {growth / MIB:.1f} MiB")
         assert growth < 64 * MIB, f"{growth / MIB:.0f} MiB"
         assert len(guests) == len(known) == 50
-
-
-def test_the_stock_is_shared_fairly():
-    class Holder:
-        fixed = making = ahead = 0
-
-    stock = Stock(96, 8, 1000, lambda: 1)
-    holders = [Holder() for _ in range(8)]
-    for each in holders:
-        stock.add(each)
-    asleep, awake = holders[0], holders[1]
-    while stock.allows(asleep, 1):
-        asleep.ahead += 1
-    assert asleep.ahead == 96
-    assert stock.allows(awake, 1)
-    while stock.allows(awake, 1):
-        awake.ahead += 1
-    assert awake.ahead == 96 // 8
-    for each in holders[2:]:
-        while stock.allows(each, 1):
-            each.ahead += 1
-    assert sum(each.ahead for each in holders) <= 2 * 96
-    large = Holder()
-    stock.add(large)
-    assert not stock.allows(large, 1000)
-    for each in holders:
-        each.ahead = 0
-    assert stock.allows(large, 1000)

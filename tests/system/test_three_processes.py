@@ -1,10 +1,8 @@
-"""Three real processes on loopback: the built-in jobs, orders of starting, disagreements,
-deaths."""
+"""Three real processes on loopback: the built-in jobs, orders of starting, deaths, ranges left."""
 
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import signal
 import subprocess
@@ -14,45 +12,22 @@ import time
 import leaves
 import numpy as np
 import pytest
+from keyed import wait_for
 from services import SECONDS, ended, said
+from three import OWN_JOB, both, clear, report
 
 from party.loading import load_job
-from party.local import Child, Trio
-from protocol.jobs import Job
+from party.local import Trio
 from protocol.plan import Plan, make_plan
 from protocol.tracing import trace
 
 pytestmark = pytest.mark.system
 
 
-def clear(job: Job, iterations: int, **brought: np.ndarray) -> dict[str, np.ndarray]:
-    inputs = {
-        name: np.asarray(brought.get(name, declared.default), float)
-        for name, declared in job.inputs.items()
-    }
-    return trace(job, {name: array.shape for name, array in inputs.items()}).graph.run_clear(
-        inputs, iterations
-    )
-
-
 def planned(name: str, iterations: int) -> Plan:
     job = load_job(name)
     shapes = {name: np.shape(declared.default) for name, declared in job.inputs.items()}
     return make_plan(trace(job, shapes, iterations), 0, (0, 1))
-
-
-def report(child: Child) -> dict:
-    return json.loads(child.output.strip().splitlines()[-1])
-
-
-def both(
-    trio: Trio,
-    *arguments: str,
-    order: tuple[str, ...] = ("dealer", "bob", "alice"),
-    **own: list[str],
-) -> None:
-    for role in order:
-        trio.start(role, [] if role == "dealer" else ["--json", *arguments, *own.get(role, [])])
 
 
 @pytest.mark.parametrize(
@@ -127,42 +102,6 @@ def test_two_sessions_through_one_dealer():
         assert np.abs(np.asarray(each["results"]["weights"]) - expected).max() < 1e-4
 
 
-OWN_JOB = '''
-from protocol.jobs import Input, Job
-
-
-class Ridge(Job):
-    """Least squares by gradient descent."""
-
-    iterations = 30
-    rate = 0.25
-    x = Input("bob", shape=("n", "k"), low=-4, high=4)
-    y = Input("bob", shape=("n", 1), low=-20, high=20)
-    w = Input("alice", shape=("k", 1), low=-50, high=50)
-
-    def step(self, v):
-        v.w = v.w - self.rate * (v.x.T @ (v.x @ v.w - v.y)) / v.x.shape[0]
-
-    def finish(self, v):
-        v.reveal(weights=v.w)
-'''
-
-
-CHECK = """from protocol.jobs import Input, Job
-
-
-class Check(Job):
-    iterations = 0
-    x = Input("bob", shape=("n",), low=0, high=1, default=[0.2, 0.6, 0.7, 0.9])
-
-    def step(self, v):
-        pass
-
-    def finish(self, v):
-        v.reveal(poor=(v.x - LIMIT) < 0)
-"""
-
-
 def test_an_own_job_with_own_data_and_a_result_file(tmp_path):
     rng = np.random.default_rng(7)
     x, w = rng.normal(size=(60, 3)).clip(-4, 4), np.zeros((3, 1))
@@ -189,83 +128,6 @@ def test_an_own_job_with_own_data_and_a_result_file(tmp_path):
     assert out.stat().st_mode & 0o077 == 0
 
 
-@pytest.mark.parametrize(
-    ("alice", "bob", "difference"),
-    [
-        (["--iterations", "10"], ["--iterations", "20"], "iterations is"),
-        (["--job", "seed"], ["--job", "xor"], "job is"),
-        (["--reveal", "alice"], ["--reveal", "bob"], "reveal is"),
-        (["--param", "fraction_bits=18"], [], "fraction_bits = 18"),
-    ],
-)
-def test_different_intentions_stop_both_and_name_the_difference(alice, bob, difference):
-    with Trio() as trio:
-        both(trio, alice=alice, bob=bob)
-        assert [ended(trio.children[role]) for role in ("alice", "bob")] == [3, 3]
-        for role in ("alice", "bob"):
-            assert difference in said(trio.children[role])
-        assert trio.children["dealer"].process.poll() is None
-
-
-def test_different_job_files_of_one_name(tmp_path):
-    for role, rate in (("alice", "0.25"), ("bob", "0.25")):
-        (tmp_path / role).mkdir()
-        text = OWN_JOB.replace("0.25", rate)
-        (tmp_path / role / "job.py").write_text(
-            text if role == "alice" else text.replace("v.x.T @", "2 * v.x.T @")
-        )
-    np.save(tmp_path / "x.npy", np.ones((4, 2)))
-    np.save(tmp_path / "y.npy", np.ones((4, 1)))
-    np.save(tmp_path / "w.npy", np.ones((2, 1)))
-    with Trio() as trio:
-        both(
-            trio,
-            alice=[
-                "--job",
-                str(tmp_path / "alice" / "job.py"),
-                "--data",
-                f"w={tmp_path / 'w.npy'}",
-            ],
-            bob=[
-                *("--job", str(tmp_path / "bob" / "job.py")),
-                *("--data", f"x={tmp_path / 'x.npy'}", "--data", f"y={tmp_path / 'y.npy'}"),
-            ],
-        )
-        assert [ended(trio.children[role]) for role in ("alice", "bob")] == [3, 3]
-        found = (
-            "step: bob multiplies by 2 where alice computes a matmul (job.py:15); the two jobs"
-            " differ"
-        )
-        assert found in said(trio.children["alice"])
-        assert "step: alice computes a matmul where bob multiplies by 2 (job.py:15)" in said(
-            trio.children["bob"]
-        )
-        assert "job.py" not in trio.children["dealer"].errors
-
-
-def test_a_threshold_that_differs_is_named_and_a_reveal_says_what_it_is(tmp_path):
-    """Two files of one name that differ in a public constant: neither party computes with the
-    other's."""
-    for role, limit in (("alice", "0.75"), ("bob", "0.5")):
-        (tmp_path / role).mkdir()
-        (tmp_path / role / "check.py").write_text(CHECK.replace("LIMIT", limit))
-    jobs = {role: ["--job", str(tmp_path / role / "check.py")] for role in ("alice", "bob")}
-    with Trio() as trio:
-        both(trio, **jobs)
-        assert [ended(trio.children[role]) for role in ("alice", "bob")] == [3, 3]
-        assert "finish: bob subtracts 0.5 where alice subtracts 0.75 (check.py:12)" in said(
-            trio.children["alice"]
-        )
-        assert "finish: alice subtracts 0.75 where bob subtracts 0.5 (check.py:12)" in said(
-            trio.children["bob"]
-        )
-    with Trio() as trio:
-        both(trio, *jobs["alice"])
-        assert [ended(trio.children[role]) for role in ("alice", "bob")] == [0, 0]
-        told = "this run reveals poor (4,) to alice and bob: a comparison with 0.75 of bob's x"
-        assert all(told in trio.children[role].errors for role in ("alice", "bob"))
-
-
 def test_a_killed_peer_is_named_with_the_step(tmp_path):
     job = tmp_path / "counting.py"
     job.write_text("""
@@ -286,7 +148,7 @@ class Counting(Job):
 """)
     with Trio() as trio:
         both(trio, "--iterations", "1000000", "--timeout", "3s", "--job", str(job))
-        wait_for(trio.children["alice"], "after step")
+        wait_for(trio.children["alice"], "after step", SECONDS)
         trio.children["bob"].process.kill()
         assert ended(trio.children["alice"], SECONDS) == 4
         assert "bob" in said(trio.children["alice"])
@@ -296,7 +158,7 @@ class Counting(Job):
 def test_a_silent_peer_is_named_within_the_timeout():
     with Trio() as trio:
         both(trio, "--iterations", "1000000", "--timeout", "3s")
-        wait_for(trio.children["alice"], "this run")
+        wait_for(trio.children["alice"], "this run", SECONDS)
         time.sleep(2.0)
         os.kill(trio.children["bob"].process.pid, signal.SIGSTOP)
         begin = time.monotonic()
@@ -309,7 +171,7 @@ def test_a_silent_peer_is_named_within_the_timeout():
 def test_a_dead_dealer_ends_both_with_a_sentence():
     with Trio() as trio:
         both(trio, "--iterations", "1000000", "--timeout", "3s")
-        wait_for(trio.children["alice"], "this run")
+        wait_for(trio.children["alice"], "this run", SECONDS)
         time.sleep(2.0)
         trio.children["dealer"].process.kill()
         assert ended(trio.children["bob"], SECONDS) == 4
@@ -322,7 +184,7 @@ def test_a_dead_dealer_ends_both_with_a_sentence():
 def test_signals_end_all_cleanly(number, code):
     with Trio() as trio:
         both(trio, "--iterations", "1000000")
-        wait_for(trio.children["alice"], "this run")
+        wait_for(trio.children["alice"], "this run", SECONDS)
         time.sleep(2.0)
         trio.children["alice"].process.send_signal(number)
         assert ended(trio.children["alice"], SECONDS) == code
@@ -336,7 +198,7 @@ def test_signals_end_all_cleanly(number, code):
 def test_a_second_alice_is_refused_and_the_first_undisturbed():
     with Trio() as trio:
         both(trio, "--iterations", "30000")
-        wait_for(trio.children["alice"], "this run")
+        wait_for(trio.children["alice"], "this run", SECONDS)
         second = subprocess.run(
             [
                 *(sys.executable, "-m", "party", "--role", "alice", "--session", trio.session),
@@ -360,15 +222,6 @@ def test_who_is_awaited_is_said():
         assert ended(alice, SECONDS) == 4
         assert "waiting for bob at tcp://127.0.0.1:" in said(alice)
         assert "bob did not connect" in alice.errors
-
-
-def wait_for(child: Child, words: str, seconds: float = SECONDS) -> None:
-    deadline = time.monotonic() + seconds
-    while words not in child.errors:
-        assert time.monotonic() < deadline and child.process.poll() is None, (
-            f"{child.name} said: {child.errors}"
-        )
-        time.sleep(0.02)
 
 
 def test_values_that_leave_their_range_end_both_and_are_written_only_where_that_is_accepted(
@@ -397,11 +250,3 @@ def test_values_that_leave_their_range_end_both_and_are_written_only_where_that_
             np.load(tmp_path / "alice.npz")["p"].shape == (2, 2)
             and not (tmp_path / "bob.npz").exists()
         )
-
-
-def test_one_party_does_not_switch_the_guard_off():
-    with Trio() as trio:
-        both(trio, "--iterations", "5", alice=["--guard", "off"])
-        for role in ("alice", "bob"):
-            assert ended(trio.children[role]) == 3
-            assert "guard is " in said(trio.children[role])
