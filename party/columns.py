@@ -23,9 +23,10 @@ from protocol.preparation import chosen as matches
 from protocol.tables import RANGE, Table, TablePart, tables
 from protocol.wording import counted
 
-from .formats.frames import Frame, first_line, frame_of, listed, size_of
-from .formats.frames import read as read_table
+from .formats.frames import Frame, frame_of, listed, size_of
 from .formats.preparation import Fitted, fit
+from .formats.table_files import first_line
+from .formats.table_files import read as read_table
 from .given import Given
 from .rows import Cut
 

@@ -15,8 +15,9 @@ from protocol.nn.supervised import Supervised
 from protocol.tables import Table
 from protocol.wording import counted
 
-from .formats.frames import Frame, frame_of, read
+from .formats.frames import Frame, frame_of
 from .formats.preparation import Fitted
+from .formats.table_files import read
 from .given import Given, handed
 from .loading import checked
 

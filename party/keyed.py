@@ -24,8 +24,9 @@ from protocol.wording import counted
 
 from .columns import source_of
 from .formats.files import kind_of, split
-from .formats.frames import Frame, frame_of, listed, read, written
+from .formats.frames import Frame, frame_of, listed
 from .formats.preparation import Fitted
+from .formats.table_files import read, written
 from .given import Given
 from .inputs import Inputs, own_inputs
 from .join import normalised

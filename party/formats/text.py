@@ -2,7 +2,7 @@
 with line and column.
 
 The standard library's csv cuts lines into cells. Cells that are not all numbers are typed by
-pandas, in `frames.py`.
+pandas, in `table_files.py`.
 """
 
 from __future__ import annotations

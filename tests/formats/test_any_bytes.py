@@ -14,8 +14,8 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from party.formats.frames import read
 from party.formats.preparation import fit
+from party.formats.table_files import read
 from party.given import Given
 from party.inputs import own_inputs
 from protocol.errors import DataError

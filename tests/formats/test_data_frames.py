@@ -19,8 +19,9 @@ import scipy.sparse
 import zstandard
 
 from party.formats.arrays import read_tensor
-from party.formats.frames import Frame, frame_of, read
+from party.formats.frames import Frame, frame_of
 from party.formats.preparation import fit
+from party.formats.table_files import read
 from protocol.errors import DataError
 
 TABLE = pd.DataFrame(
@@ -356,7 +357,7 @@ def test_tables_of_numbers_are_read_without_pandas_and_others_say_that_they_need
     (tmp_path / "words.csv").write_text("a,b\n1,x\n")
     script = (
         "import sys; sys.modules['pandas'] = None\n"
-        "from pathlib import Path; from party.formats.frames import read\n"
+        "from pathlib import Path; from party.formats.table_files import read\n"
         "print(read(Path(sys.argv[1])).names)\n"
         "try: read(Path(sys.argv[2]))\n"
         "except Exception as error: print(error)\n"

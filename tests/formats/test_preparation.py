@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from party.formats.frames import frame_of, read
+from party.formats.frames import frame_of
 from party.formats.preparation import Fitted, fit
+from party.formats.table_files import read
 from protocol.errors import DataError
 from protocol.preparation import Clip, Days, Fill, Log1p, MinMax, OneHot, Standardise, layout
 

@@ -6,7 +6,7 @@ and fresh seeds, and all bytes of a party together (256 cells). The bound for T 
 of Laurent and Massart (2000), P(χ²_d ≥ d + 2√(dx) + 2x) ≤ e^−x with x = ln(T / FALSE_ALARM): the
 false alarms of one test function together have probability below FALSE_ALARM, those of the files
 that use this below 1e-6. A bit that is set in fewer than one run of six, or in more than five, is
-found; in an opening without its mask most bits never change. """
+found; in an opening without its mask most bits never change."""
 
 from __future__ import annotations
 

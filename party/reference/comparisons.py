@@ -1,145 +1,19 @@
-"""Functions, comparisons, maxima and inverses."""
+"""Comparisons, and what is made of them: pieces of functions, maxima and what takes them over an
+axis."""
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 
 from protocol import ops
 
-from .clear import ERF, first_largest, labels, log_sum, pooled, sigma, softmax
+from .clear import first_largest, labels, log_sum, pooled, softmax
 from .entry import UNIT, Argument, Entry, X
 
 Y = X
 ROWS = Argument((100, 10))
-CLOSE, FAR = Argument(low=1.0, high=10.0), Argument(low=2.0**-10, high=2.0**10)
-BITS = Argument(low=0.0, high=1.0, among=(0.0, 1.0))
-WIDE = Argument(low=-30.0, high=30.0)
 
-
-FUNCTIONS: dict[str, tuple[Entry, ...]] = {
-    "Smooth functions": (
-        Entry(
-            secure=ops.exp,
-            clear=np.exp,
-            operands=(Argument(low=-56.0, high=0.0),),
-            error=3e-7 + 2 * UNIT,
-            says="e^x up to most",
-        ),
-        Entry(
-            call='sigmoid(x, "interpolated")',
-            secure=ops.sigmoid,
-            clear=sigma,
-            error=0.05,
-            slope=0.05,
-            says="1 / (1 + e^−x) as a polynomial, which is coarse",
-        ),
-        Entry(
-            call='sigmoid(x, "fourier")',
-            secure=lambda x: ops.sigmoid(x, "fourier"),
-            clear=sigma,
-            error=1e-3,
-            slope=1e-3,
-            says="1 / (1 + e^−x) within ±8",
-        ),
-        Entry(
-            call='sigmoid(x, "accurate")',
-            secure=lambda x: ops.sigmoid(x, "accurate"),
-            clear=sigma,
-            operands=(WIDE,),
-            error=1e-3,
-            slope=1e-3,
-            says="1 / (1 + e^−x) everywhere",
-        ),
-        Entry(
-            secure=ops.sigmoid_derivative,
-            clear=lambda x: sigma(x) * sigma(-x),
-            error=0.05,
-            slope=0.1,
-            says="the derivative of the sigmoid, by the same methods",
-        ),
-        Entry(
-            secure=lambda z, y: ops.logistic_loss(z, y),
-            of=ops.logistic_loss,
-            operands=(X, BITS),
-            error=2e-5 + 4 * UNIT,
-            clear=lambda z, y: np.logaddexp(z, 0.0) - y * z,
-            slope=1e-3,
-            says="log(1 + e^z) − y·z, the loss of a logistic regression",
-        ),
-        Entry(
-            secure=ops.tanh,
-            clear=np.tanh,
-            operands=(Argument(low=-4.0, high=4.0),),
-            error=1e-4,
-            slope=2e-4,
-        ),
-        Entry(
-            secure=ops.erf,
-            clear=ERF,
-            operands=(Argument(low=-4.0, high=4.0),),
-            error=4e-6,
-            slope=1e-5,
-            says="the error function",
-        ),
-        Entry(
-            secure=ops.softplus,
-            clear=lambda x: np.logaddexp(x, 0.0),
-            error=2e-5 + 4 * UNIT,
-            slope=1e-4,
-        ),
-        Entry(
-            secure=ops.log_sigmoid,
-            clear=lambda x: -np.logaddexp(-x, 0.0),
-            error=2e-5 + 4 * UNIT,
-            slope=1e-4,
-            says="log(sigmoid(x)) = −softplus(−x)",
-        ),
-        Entry(secure=ops.logaddexp, clear=np.logaddexp, operands=(X, Y), error=1.2e-5, slope=1e-4),
-        Entry(secure=ops.silu, clear=lambda x: x * sigma(x), error=3e-5 + 4 * UNIT, slope=4e-4),
-        Entry(
-            secure=ops.gelu,
-            clear=lambda x: x * (0.5 + ERF(x / math.sqrt(2.0)) / 2.0),
-            error=4e-5 + 4 * UNIT,
-            slope=3e-4,
-            says="x · Φ(x), Φ the normal distribution",
-        ),
-        Entry(
-            call="gelu(x)",
-            secure=ops.gelu,
-            clear=lambda x: x * (0.5 + ERF(x / math.sqrt(2.0)) / 2.0),
-            operands=(WIDE,),
-            error=4e-5 + 4 * UNIT,
-            slope=3e-4,
-            says="the same where no range is known; erf likewise",
-        ),
-        Entry(
-            call="tanh(x)",
-            secure=ops.tanh,
-            clear=np.tanh,
-            operands=(WIDE,),
-            error=6.8e-4,
-            slope=1.5e-3,
-            says="the same where no range is known: ±1 beyond ±4",
-        ),
-        Entry(
-            call="softplus(x)",
-            secure=ops.softplus,
-            clear=lambda x: np.logaddexp(x, 0.0),
-            operands=(WIDE,),
-            error=3.4e-4 + 4 * UNIT,
-            slope=5e-4,
-        ),
-        Entry(
-            call="silu(x)",
-            secure=ops.silu,
-            clear=lambda x: x * sigma(x),
-            operands=(WIDE,),
-            error=2.8e-3 + 4 * UNIT,
-            slope=3.5e-3,
-        ),
-    ),
+COMPARISONS: dict[str, tuple[Entry, ...]] = {
     "Comparisons, and what is made of pieces": (
         Entry(
             call="x < c",
@@ -344,96 +218,6 @@ FUNCTIONS: dict[str, tuple[Entry, ...]] = {
             slope=1e-4,
             clear=lambda z: -np.mean(((z - log_sum(z)) * labels(z)).sum(-1)),
             says="the mean of −Σ labels · log_softmax(logits), rows of sum 1",
-        ),
-    ),
-    "Inverses, roots, logarithms": (
-        Entry(
-            secure=ops.reciprocal,
-            clear=np.reciprocal,
-            operands=(FAR,),
-            error=UNIT,
-            relative=1e-5 + 10 * UNIT,
-            slope=1e-3,
-            says="1/x for x from 2^-20 to 2^20, or in its range",
-        ),
-        Entry(
-            call="reciprocal(x)",
-            secure=ops.reciprocal,
-            clear=np.reciprocal,
-            operands=(CLOSE,),
-            error=UNIT,
-            relative=1e-5 + 10 * UNIT,
-            slope=1e-3,
-            says="the same where a range within a factor of 10 is known; those below too",
-        ),
-        Entry(
-            call="x / y",
-            of=ops.divide,
-            secure=lambda x, y: x / y,
-            clear=np.divide,
-            operands=(X, FAR),
-            error=1026 * UNIT,
-            relative=1e-5 + 10 * UNIT,
-            slope=1e-3,
-            says="the quotient by a secret",
-        ),
-        Entry(
-            secure=ops.sqrt,
-            clear=np.sqrt,
-            operands=(FAR,),
-            error=UNIT,
-            relative=1e-5 + UNIT,
-            slope=1e-3,
-            says="√x for x from 2^-20 to 2^20, or in its range, and 0 below",
-        ),
-        Entry(
-            secure=ops.rsqrt,
-            clear=lambda x: x**-0.5,
-            operands=(FAR,),
-            error=UNIT,
-            relative=1e-5 + 4 * UNIT,
-            slope=1e-3,
-            says="1/√x for x from 2^-20 to 2^20, or in its range",
-        ),
-        Entry(
-            secure=ops.log,
-            clear=np.log,
-            operands=(FAR,),
-            error=1e-5 + 32 * UNIT,
-            slope=1e-3,
-            says="the natural logarithm, from 2^-20 to 2^20, or in its range",
-        ),
-        Entry(
-            secure=ops.log2,
-            clear=np.log2,
-            operands=(FAR,),
-            error=2e-5 + 64 * UNIT,
-            slope=1e-3,
-            says="the logarithm to the base 2",
-        ),
-        Entry(
-            secure=ops.log10,
-            clear=np.log10,
-            operands=(FAR,),
-            error=1e-5 + 32 * UNIT,
-            slope=1e-3,
-            says="the logarithm to the base 10",
-        ),
-        Entry(
-            secure=lambda x: ops.norm(x, axis=1),
-            of=ops.norm,
-            clear=lambda x: np.linalg.norm(x, axis=1),
-            operands=(ROWS,),
-            error=3e-4,
-            slope=1e-3,
-        ),
-        Entry(
-            secure=ops.log1p,
-            clear=np.log1p,
-            operands=(Argument(low=0.0, high=1000.0),),
-            error=1e-5 + 32 * UNIT,
-            slope=1e-3,
-            says="log(1 + x)",
         ),
     ),
 }
