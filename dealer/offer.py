@@ -48,7 +48,7 @@ class Offer:
             or not 0 <= epoch < 1 << 48
         ):
             raise ProtocolError(
-                "a plan came without its ticket, digest, first step, epoch or contents"
+                "a plan came without its ticket, digest, first step, attempt or contents"
             )
         data = bytes(message.buffers[0])
         if hashlib.blake2b(data, digest_size=16).hexdigest() != digest:

@@ -52,7 +52,7 @@ class Start:
     """Where both go on: at a checkpoint (None: at the beginning), or at the end of an earlier
     attempt."""
 
-    epoch: int
+    attempt: int
     point: Point | None = None
     place: FirstRows | None = None  # in the material, where that is a file
     lasting: bool = False  # whether one of the two can come back after it was killed
@@ -170,11 +170,11 @@ async def _compare(
     """Check that both plans are one, and find where both go on."""
     records.bind()
     points = [] if store is None else store.points
-    epoch = 0 if store is None else store.epoch()
+    attempt = 0 if store is None else store.attempt()
     body = {
         "digest": plan.digest,
         "points": [[point.ticket, point.step] for point in points],
-        "epoch": epoch,
+        "epoch": attempt,
         "lasting": store is not None,
         "ending": records.offer(),
     }
@@ -187,26 +187,26 @@ async def _compare(
     material_of = None if material is None else (material, theirs.get("used"))
     if material is not None:
         material.bind(plan.dealing, plan.digest)
-    return _start(peer, points, epoch, theirs, store, records, material_of)
+    return _start(peer, points, attempt, theirs, store, records, material_of)
 
 
 def _start(
     peer: Connection,
     points: list[Point],
-    epoch: int,
+    attempt: int,
     theirs: Mapping[str, Any],
     store: Store | None,
     records: Records,
     material: tuple[Material, object] | None,
 ) -> Start:
-    """The end that both can go on with, or else the newest checkpoint that both hold, a new epoch,
-    a place in the material."""
+    """The end that both can go on with, or else the newest checkpoint that both hold, a new
+    attempt, a place in the material."""
     held, last = theirs.get("points"), theirs.get("epoch")
     if not isinstance(held, list) or type(last) is not int or not 0 <= last < 1 << 40:
         raise ProtocolError(f"{peer.role} did not say which checkpoints it holds")
     lasting = store is not None or theirs.get("lasting") is True
     if (ending := records.common(theirs.get("ending"), peer.role)) is not None:
-        return Start(max(epoch, last), lasting=lasting, ending=ending)
+        return Start(max(attempt, last), lasting=lasting, ending=ending)
     point = next((point for point in points if [point.ticket, point.step] in held), None)
     place = (
         None
@@ -214,8 +214,8 @@ def _start(
         else material[0].settle(material[1], peer.role, 0 if point is None else point.step)
     )
     if store is not None:
-        store.reserve(max(epoch, last) + 1)
-    return Start(max(epoch, last) + 1, point, place, lasting)
+        store.reserve(max(attempt, last) + 1)
+    return Start(max(attempt, last) + 1, point, place, lasting)
 
 
 async def _difference(peer: Connection, listing: Listing) -> AgreementError:

@@ -3,9 +3,10 @@ broke off.
 
     links → agreement → seed → rounds → the end (ending.py)
 
-An *attempt* is one epoch: fresh seeds, from the newest step that both parties hold; or the end of
-an earlier one, gone on with. Without a state folder there is one attempt; with one, a lost peer or
-dealer is waited for. Any other end is told to the others in a sentence and raised here.
+An *attempt* begins with fresh seeds at the newest step whose shares both parties hold, or goes on
+with the end of an earlier attempt. Without a state folder there is one attempt; with one, a lost
+peer or dealer is waited for, and another attempt begins. Any other end is told to the others in a
+sentence and raised here.
 """
 
 from __future__ import annotations
@@ -195,7 +196,7 @@ class Run:
             raise ConfigError(
                 f"the state in {self._store.folder} is of another program's run: {ANOTHER}"
             )
-        self._view.begins(agreed.start.epoch, *filter(None, (peer, dealer)))
+        self._view.begins(agreed.start.attempt, *filter(None, (peer, dealer)))
         if agreed.start.ending is not None:
             self._done = await self._finished(peer, agreed)
         else:
@@ -257,7 +258,7 @@ class Run:
         self, peer: Connection, dealer: Connection | None, agreed: Agreed
     ) -> Report:
         """The steps that remain, and the finish."""
-        plan, epoch, point = agreed.plan, agreed.start.epoch, agreed.start.point
+        plan, number, point = agreed.plan, agreed.start.attempt, agreed.start.point
         start = 0 if point is None else point.step
         if not self._told:
             self._told = True
@@ -265,7 +266,7 @@ class Run:
         if start or self._attempts > 1:
             self._recomputed += max(0, self._reached - start)
             self._view.note(
-                f"going on from step {start} of {plan.dealing.steps}, attempt {epoch}", "resumed"
+                f"going on from step {start} of {plan.dealing.steps}, attempt {number}", "resumed"
             )
         if not agreed.accepted and (
             said := refused(plan.traced.graph, self._party, self._inputs, plan.traced.iterations)
@@ -278,7 +279,7 @@ class Run:
             None if point is None or self._store is None else self._store.told(point)
         )
         runner = Runner(
-            machine, peer, intake, epoch, start, self._observers(machine, peer, history, agreed)
+            machine, peer, intake, number, start, self._observers(machine, peer, history, agreed)
         )
         setup_seconds = time.monotonic() - self._begun
         sent, received = peer.counters.bytes_sent, peer.counters.bytes_received

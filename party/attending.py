@@ -74,7 +74,7 @@ class Attendance(StepObserver):
         if self.store is not None:
             self._last = Point(self.agreed.ticket, step)
             self.store.save(
-                self._last, self.agreed.start.epoch, self.machine.state(), self.history.body()
+                self._last, self.agreed.start.attempt, self.machine.state(), self.history.body()
             )
 
     def confirmed(self) -> None:
@@ -83,5 +83,5 @@ class Attendance(StepObserver):
 
     async def seal(self, words: Words) -> None:
         if self.agreed.start.lasting:
-            how = self.agreed.ticket, self.agreed.start.epoch, self.agreed.salt
+            how = self.agreed.ticket, self.agreed.start.attempt, self.agreed.salt
             await self.ending.seal(self.peer, self.machine, self.history, *how, words)

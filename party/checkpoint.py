@@ -2,8 +2,8 @@
 and to end (ending.py).
 
 A checkpoint is this party's shares of the carried variables after a step. The shares of one step
-fit together only if both stem from one epoch, so a checkpoint is known by (ticket, step), where the
-ticket names the epoch's attempt. The rules:
+fit together only if both stem from one attempt at the run, so a checkpoint is known by (ticket,
+step), where the ticket names the attempt. The rules:
 
 * a file is complete or does not exist: written beside, synced, renamed, the folder synced; readable
   by its owner alone;
@@ -12,12 +12,13 @@ ticket names the epoch's attempt. The rules:
   tensors, the key beside it;
 * the newest that the peer is known to hold, the one before it, and everything newer are kept; older
   ones go;
-* the number of an epoch is on disk before the epoch begins, so no number is ever used twice.
+* the number of an attempt is on disk before the attempt begins, so no number is ever used twice.
 
     SESSION.ROLE.STEP.TICKET.checkpoint    shares after a step
     SESSION.ROLE.rows                      the rows that both have, where tables are matched by ids
     SESSION.ROLE.ending, .results          the end of a run
-    SESSION.ROLE.epoch, .key               the highest epoch begun; the key of the digests of inputs
+    SESSION.ROLE.epoch                     the highest number of an attempt
+    SESSION.ROLE.key                       the key of the digests of inputs
 """
 
 from __future__ import annotations
@@ -106,12 +107,12 @@ class Store:
         self._digest = digest
 
     def set_aside(self) -> Path | None:
-        """Move the state of this session into a folder of its own, which is returned; epochs go on
-        from where they were."""
+        """Move the state of this session into a folder of its own, which is returned; numbers of
+        attempts go on from where they were."""
         found = self._files(self._of_a_run)
         if not found:
             return None
-        self.reserve(self.epoch())
+        self.reserve(self.attempt())
         try:
             number = 1
             while (aside := self.folder / f"{self._prefix}.aside-{number}").exists():
@@ -156,14 +157,18 @@ class Store:
         return body.get("history") if self._counts(body) else None
 
     def save(
-        self, point: Point, epoch: int, state: list[Words], history: Mapping[str, Any] | None = None
+        self,
+        point: Point,
+        attempt: int,
+        state: list[Words],
+        history: Mapping[str, Any] | None = None,
     ) -> None:
         """Write a checkpoint durably: `state`, as `Machine.state` gives it, and what checks have
         revealed."""
         body = {
             "ticket": point.ticket,
             "step": point.step,
-            "epoch": epoch,
+            "epoch": attempt,
             "state": packed(state),
             "history": history,
         }
@@ -181,16 +186,16 @@ class Store:
                 with contextlib.suppress(OSError):
                     path.unlink()
 
-    # ---- epochs ----------------------------------------------------------------------------------
+    # ---- attempts --------------------------------------------------------------------------------
 
-    def epoch(self) -> int:
-        """The highest epoch on record."""
+    def attempt(self) -> int:
+        """The highest number of an attempt on record; 0 if there is none."""
         bodies = map(self._read, [self._named("epoch"), *self._files(self._of_a_run)])
         return max((body["epoch"] for body in bodies if body), default=0)
 
-    def reserve(self, epoch: int) -> None:
-        """Record durably that this epoch is used, before it is."""
-        self._write(self._named("epoch"), {"epoch": epoch})
+    def reserve(self, attempt: int) -> None:
+        """Record durably that this number of an attempt is used, before it is."""
+        self._write(self._named("epoch"), {"epoch": attempt})
 
     # ---- the rows, and the end -------------------------------------------------------------------
 

@@ -46,7 +46,7 @@ class Watching(Seen):
         self._said: dict[str, int] = {}  # of a wait, by whom it is for: when it was said last
         # of a repeated event: when it may be said next, after what pause
         self._again: dict[str, tuple[float, float]] = {}
-        log.where = lambda: (self.epoch, None if (now := self.progress) is None else now.step)
+        log.where = lambda: (self.attempt, None if (now := self.progress) is None else now.step)
 
     # ── what a run tells ──────────────────────────────────────────────────────────────────────────
 
@@ -187,7 +187,7 @@ class Terminal(Watching):
 
     async def _alive(self) -> bool:
         """Has a round been done, or somebody else been waited for, since the last look?"""
-        now = (self.epoch, self.rounds, self.waits)
+        now = (self.attempt, self.rounds, self.waits)
         moved, self._last = now != self._last, now
         return moved
 

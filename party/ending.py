@@ -73,7 +73,7 @@ class Conclusion:
     """What it takes to finish an attempt: the words for the peer, and this party's own shares."""
 
     ticket: str
-    epoch: int
+    attempt: int
     message: Words = field(repr=False)
     own: list[Words] = field(repr=False)
     history: History = field(repr=False)  # what checks revealed before
@@ -83,7 +83,7 @@ class Conclusion:
     def body(self) -> dict[str, Any]:
         return {
             "ticket": self.ticket,
-            "epoch": self.epoch,
+            "epoch": self.attempt,
             "message": packed([self.message])[0],
             "own": packed(self.own),
             "history": self.history.body(),
@@ -96,7 +96,7 @@ class Conclusion:
         history = History.read(body.get("history"))
         return Conclusion(
             ticket=body["ticket"],
-            epoch=body["epoch"],
+            attempt=body["epoch"],
             message=message,
             own=own,
             history=history,
@@ -149,16 +149,16 @@ class Ending:
         if sealed is not None:
             seal = Conclusion.read(sealed)
             self._seals[seal.ticket] = seal
-            if self._finished is not None and seal.epoch > self._seals[self._finished].epoch:
+            if self._finished is not None and seal.attempt > self._seals[self._finished].attempt:
                 self._finished = None  # sealed after these results were given up
 
     # ---- what the peer is told, and tells --------------------------------------------------------
 
     def offer(self) -> list[list[Any]]:
-        """For each attempt that can be finished from here: ticket, epoch, and whether its results
-        are on record."""
+        """For each attempt that can be finished from here: its ticket and number, and whether its
+        results are on record."""
         return [
-            [seal.ticket, seal.epoch, seal.ticket == self._finished]
+            [seal.ticket, seal.attempt, seal.ticket == self._finished]
             for seal in self._seals.values()
         ]
 
@@ -176,7 +176,7 @@ class Ending:
         found = [seal for ticket, seal in self._seals.items() if ticket in lacks]
         if not found:
             return None
-        ticket = max(found, key=lambda seal: (seal.epoch, seal.ticket)).ticket
+        ticket = max(found, key=lambda seal: (seal.attempt, seal.ticket)).ticket
         return ticket, lacks[ticket]
 
     # ---- the steps -------------------------------------------------------------------------------
@@ -187,7 +187,7 @@ class Ending:
         machine: Machine,
         history: History,
         ticket: str,
-        epoch: int,
+        attempt: int,
         salt: bytes,
         message: Words,
     ) -> None:
@@ -197,7 +197,7 @@ class Ending:
         own = [np.array(words) for words in machine.sealed()]
         seal = Conclusion(
             ticket=ticket,
-            epoch=epoch,
+            attempt=attempt,
             message=np.array(message),
             own=own,
             history=history,
@@ -208,7 +208,9 @@ class Ending:
             if self._finished is not None:
                 self._store.forget("results")  # the peer has lost them, and both compute others
         self._seals, self._finished, self._results = {ticket: seal}, None, {}
-        peer.send(Message(Kind.END, peer.session, epoch, body={"ticket": ticket, "stage": SEALED}))
+        peer.send(
+            Message(Kind.END, peer.session, attempt, body={"ticket": ticket, "stage": SEALED})
+        )
         await _hear(peer, ticket, SEALED)
 
     async def deliver(self, peer: Connection, machine: Machine, ticket: str, lacks: bool) -> None:
@@ -218,7 +220,9 @@ class Ending:
         if lacks:
             body = {"ticket": ticket, "stage": REVEAL}
             peer.send(
-                Message(Kind.END, peer.session, seal.epoch, body=body, buffers=split(seal.message))
+                Message(
+                    Kind.END, peer.session, seal.attempt, body=body, buffers=split(seal.message)
+                )
             )
         if ticket == self._finished:
             return

@@ -5,7 +5,7 @@
 CHECK; of a step that is dealt in parts, `masks` and `part` give one after the other. What is dealt
 for the finish comes before the steps and is kept, outside of the dealer's credit, until they are
 over. `waits` counts how often the online
-phase had to stand still for the dealer, the first chunk of an epoch not counted; `waited` is the
+phase had to stand still for the dealer, the first chunk of an attempt not counted; `waited` is the
 time it stood, all told.
 """
 
@@ -70,7 +70,7 @@ class _Corrections(NamedTuple):
 
 
 class Intake:
-    """Material of one epoch for one party."""
+    """Material of one attempt for one party."""
 
     def __init__(
         self,
@@ -78,16 +78,16 @@ class Intake:
         dealing: Dealing,
         party: int,
         seed: bytes,
-        epoch: int,
+        attempt: int,
         start: int = 0,
     ) -> None:
-        """`start`: the first step of the epoch."""
-        self._dealer, self._dealing, self._party, self._seed, self._epoch = (
+        """`start`: the first step of the attempt."""
+        self._dealer, self._dealing, self._party, self._seed, self._attempt = (
             dealer,
             dealing,
             party,
             seed,
-            epoch,
+            attempt,
         )
         largest = max(
             8 * own.largest_part * dealing.batch(phase, 0)
@@ -241,7 +241,7 @@ class Intake:
         chunks, size = self._window.grant()
         if self._dealer.failure is None:
             body = {"chunks": chunks, "bytes": size}
-            self._dealer.send(Message(Kind.CREDIT, self._dealer.session, self._epoch, 0, body))
+            self._dealer.send(Message(Kind.CREDIT, self._dealer.session, self._attempt, 0, body))
 
     async def _pump(self) -> None:
         self._grant()
@@ -249,7 +249,7 @@ class Intake:
             while True:
                 message = await self._dealer.receive()
                 if message.kind is Kind.CHUNK:
-                    if message.epoch == self._epoch:
+                    if message.epoch == self._attempt:
                         self._take(await self._read(message))
                 elif message.kind is Kind.ABORT:
                     raise stopped(self._dealer, message)

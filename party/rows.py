@@ -116,7 +116,7 @@ class Matched:
                     "theirs": self._rows.theirs,
                     "common": self._rows.digest,
                 }
-                self._store.record("rows", {"epoch": self._store.epoch(), **body})
+                self._store.record("rows", {"epoch": self._store.attempt(), **body})
         await asyncio.to_thread(self.prepared)
         return {name: array.shape for name, array in self.arrays.items()}
 

@@ -56,7 +56,7 @@ class Runner:
     """Drives one attempt at a run: setup, the steps from number `start` on, checks and finish.
 
     machine: this party's registers and code. peer: the link for the rounds. intake: the source of
-    dealt material. epoch: number of the attempt. observers: called around steps and checks.
+    dealt material. attempt: its number. observers: called around steps and checks.
     """
 
     def __init__(
@@ -64,11 +64,11 @@ class Runner:
         machine: Machine,
         peer: Connection,
         intake: Supply,
-        epoch: int,
+        attempt: int,
         start: int,
         observers: Sequence[StepObserver] = (),
     ) -> None:
-        self._machine, self._peer, self._intake, self._epoch = machine, peer, intake, epoch
+        self._machine, self._peer, self._intake, self._attempt = machine, peer, intake, attempt
         self._observers = tuple(observers)
         self.progress = Progress(start, machine.plan.dealing.steps)
         self._request: str | None = None
@@ -219,13 +219,13 @@ class Runner:
         body: Mapping[str, Any] | None = None
         if self._request is not None:
             body = {self._request: True}
-        message = Message(Kind.ROUND, peer.session, self._epoch, number, body, split(words))
+        message = Message(Kind.ROUND, peer.session, self._attempt, number, body, split(words))
         peer.send(message)
         sent = time.perf_counter()
         reply = await peer.receive()
         progress.waited_for_peer += time.perf_counter() - sent
         progress.rounds = number + 1
-        if reply.kind is not Kind.ROUND or reply.epoch != self._epoch or reply.number != number:
+        if reply.kind is not Kind.ROUND or reply.epoch != self._attempt or reply.number != number:
             raise self._wrong(reply, number)
         asked: set[str] | None = None
         if body is not None or reply.body is not None:
@@ -261,9 +261,9 @@ class Runner:
             return LinkError(f"{who} left before the job was done")
         if reply.kind is not Kind.ROUND:
             return ProtocolError(f"{who} sent {reply.kind.name} in round {number}")
-        if reply.epoch != self._epoch or reply.number != number:
+        if reply.epoch != self._attempt or reply.number != number:
             return ProtocolError(
                 f"{who} is in round {reply.number} of attempt {reply.epoch}, not in {number} of"
-                f" {self._epoch}"
+                f" {self._attempt}"
             )
         return ProtocolError(f"{who} sent a message of the wrong size in round {number}")

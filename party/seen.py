@@ -105,7 +105,7 @@ class Seen(RunView):
 
     def __init__(self) -> None:
         self.plan: Plan | None = None
-        self.epoch: int | None = None  # of the session; shown as "attempt": a training has its own
+        self.attempt: int | None = None  # the number of the attempt at the run
         # of what checks revealed, if it is one number: steps, values
         self.curves: dict[str, tuple[list[int], list[float]]] = {}
         self.checks = 0
@@ -128,9 +128,9 @@ class Seen(RunView):
     def note(self, text: str, event: str = "note") -> None:
         self._remember(text)
 
-    def begins(self, epoch: int, *links: Connection) -> None:
+    def begins(self, attempt: int, *links: Connection) -> None:
         self._earlier, self.going = self.counts, False
-        self.epoch, self._awaited = epoch, ("", 0)
+        self.attempt, self._awaited = attempt, ("", 0)
         self._linked(*links)
 
     def waiting(self, state: Waiting) -> None:
@@ -161,7 +161,7 @@ class Seen(RunView):
         self._rate = Rate()
         self._linked(*filter(None, (peer, dealer)))
         self._remember(
-            f"the rounds of attempt {self.epoch} begin before step {runner.progress.step + 1:,}"
+            f"the rounds of attempt {self.attempt} begin before step {runner.progress.step + 1:,}"
         )
 
     def _linked(self, *links: Connection) -> None:
@@ -228,7 +228,7 @@ class Seen(RunView):
             return f"waiting for {self.awaited}"
         if (progress := self.progress) is None or not self.going:
             return "agreeing with the others"
-        return f"step {progress.step} of {progress.steps}, attempt {self.epoch}"
+        return f"step {progress.step} of {progress.steps}, attempt {self.attempt}"
 
     def pace(self) -> Rates:
         """How fast it goes. To be asked regularly."""

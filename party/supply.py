@@ -32,21 +32,21 @@ async def supplied(
     else from the file."""
     if dealer is not None:
         dealt = await _join(peer, dealer, agreed, start)
-        seed = epoch_seed(dealt, dealer.session, agreed.ticket, agreed.start.epoch)
-        return Intake(dealer, agreed.plan.dealing, party, seed, agreed.start.epoch, start)
+        seed = epoch_seed(dealt, dealer.session, agreed.ticket, agreed.start.attempt)
+        return Intake(dealer, agreed.plan.dealing, party, seed, agreed.start.attempt, start)
     assert material is not None and agreed.start.place is not None
     return FileIntake(material, agreed.start.place, start)
 
 
 async def _join(peer: Connection, dealer: Connection, agreed: Agreed, start: int) -> bytes:
-    """Bring the plan to the dealer; this epoch's seed. A peer that gives up meanwhile ends the
-    wait."""
+    """Bring the plan to the dealer, and receive this party's seed for the attempt. A peer that
+    gives up meanwhile ends the wait."""
     dealing = agreed.plan.dealing
     body = {
         "ticket": agreed.ticket,
         "digest": contract_codec.digest(dealing),
         "start": start,
-        "epoch": agreed.start.epoch,
+        "epoch": agreed.start.attempt,
     }
     dealer.send(
         Message(Kind.PLAN, dealer.session, body=body, buffers=(contract_codec.pack(dealing),))

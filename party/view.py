@@ -23,8 +23,8 @@ class RunView(StepObserver):
     def linked(self) -> None:
         """Both links are open."""
 
-    def begins(self, epoch: int, *links: Connection) -> None:
-        """An attempt begins, over these links."""
+    def begins(self, attempt: int, *links: Connection) -> None:
+        """The attempt of this number begins, over these links."""
 
     def waiting(self, state: Waiting) -> None:
         """Somebody is waited for; once a second."""
@@ -59,9 +59,9 @@ class RunViews(RunView):
         for view in self._views:
             view.linked()
 
-    def begins(self, epoch: int, *links: Connection) -> None:
+    def begins(self, attempt: int, *links: Connection) -> None:
         for view in self._views:
-            view.begins(epoch, *links)
+            view.begins(attempt, *links)
 
     def waiting(self, state: Waiting) -> None:
         for view in self._views:

@@ -72,7 +72,7 @@ class Message:
 
     kind: Kind
     session: str = ""
-    epoch: int = 0
+    epoch: int = 0  # the number of the attempt at the run; 0 before one is agreed
     number: int = 0
     body: Body = None
     buffers: Sequence[Buffer] = ()

@@ -71,7 +71,7 @@ class World:
         self.fault: Callable[[str, int, str], BaseException | None] = lambda role, number, what: (
             None
         )
-        self.revealed: set[int] = set()  # epochs in which somebody sent its share of the results
+        self.revealed: set[int] = set()  # attempts in which somebody sent its share of the results
         self.learnt: dict[str, dict[str, Any]] = {}
         self.models: dict[str, SharedModel] = {}
         self.errors: dict[str, str] = {}

@@ -31,7 +31,7 @@ def test_what_is_saved_is_loaded(store):
     for saved, loaded in zip(STATE, store.load(Point("t", 100)), strict=True):
         assert np.array_equal(saved, loaded)
         assert loaded.flags.writeable
-    assert store.epoch() == 3
+    assert store.attempt() == 3
 
 
 def test_files_are_private_and_nothing_is_left_beside_them(store):
@@ -48,7 +48,7 @@ def test_newest_first_and_only_of_this_plan(store):
     assert [point.step for point in store.points] == [30, 20, 10]
     store.bind("another plan")
     assert store.points == []
-    assert store.epoch() == 1  # epochs never repeat, whatever the plan
+    assert store.attempt() == 1  # numbers of attempts never repeat, whatever the plan
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_state_of_other_inputs_is_refused_by_the_name_of_the_tensor(store, kind,
     again.belong("run", other)
     assert len(list(aside.iterdir())) == 1
     assert again.points == []
-    assert again.epoch() == 1
+    assert again.attempt() == 1
 
 
 def test_digests_of_inputs_need_the_key_and_tell_nothing_without(store, tmp_path):
@@ -134,7 +134,7 @@ def test_digests_of_inputs_need_the_key_and_tell_nothing_without(store, tmp_path
 
 def test_an_epoch_is_on_record_before_there_is_a_checkpoint(store):
     store.reserve(5)
-    assert Store(store.folder, "s", "alice").epoch() == 5
+    assert Store(store.folder, "s", "alice").attempt() == 5
 
 
 def test_points_of_one_step_are_ordered_by_their_tickets(store):

@@ -84,7 +84,7 @@ async def test_the_end_has_the_points_that_it_says(scene):
 async def test_killed_at_every_point(scene, role, victims):
     for at in range(len((await points(scene))[role])):
         world = await killed(scene, role, at, victims, "both")
-        assert len(world.revealed) == 1, f"point {at}: the results were opened in several epochs"
+        assert len(world.revealed) == 1, f"point {at}: the results were opened in several attempts"
 
 
 @pytest.mark.parametrize("reveal", ["alice", "bob", "none"])
