@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .classes import TIE, Unable, labels_of, many_classes, two_classes
-from .draft import Draft, Step
+from .draft import Draft, DraftNode
 from .encoders import binarizer, imputer, label_encoder, one_hot_encoder
 from .machines import svm_classifier, svm_regressor
 
@@ -38,196 +38,204 @@ ALIKE = (
 
 
 def lower(draft: Draft) -> list[str]:
-    """Rewrite all steps of the domain, in place; the reasons of those that cannot be."""
+    """Rewrite all nodes of the domain, in place; the reasons of those that cannot be."""
     problems = []
-    for step in draft:
-        if not step.domain:
+    for node in draft:
+        if not node.domain:
             continue
-        rule = _RULES.get(step.operator)
+        rule = _RULES.get(node.operator)
         try:
             if rule is None:
                 raise Unable(
-                    f"there is no such operator here; of {step.domain} there are"
+                    f"there is no such operator here; of {node.domain} there are"
                     f" {', '.join(_RULES)}"
                 )
-            draft.replace(step, rule(draft, step))
+            draft.replace(node, rule(draft, node))
         except Unable as error:
-            problems.append(f"{step.label}: {error}")
-            draft.replace(step, [])
+            problems.append(f"{node.label}: {error}")
+            draft.replace(node, [])
         except (KeyError, ValueError, IndexError) as error:
             problems.append(
-                f"{step.label}: its attributes do not fit together ({' '.join(str(error).split())})"
+                f"{node.label}: its attributes do not fit together ({' '.join(str(error).split())})"
             )
-            draft.replace(step, [])
+            draft.replace(node, [])
     return problems
 
 
-def _scaler(draft: Draft, step: Step) -> list[Step]:
+def _scaler(draft: Draft, node: DraftNode) -> list[DraftNode]:
     offset, scale = (
-        np.atleast_1d(np.asarray(step.attributes.get(name, default), np.float64))
+        np.atleast_1d(np.asarray(node.attributes.get(name, default), np.float64))
         for name, default in (("offset", 0.0), ("scale", 1.0))
     )
-    names = [draft.constant(value, f"{step.outputs[0]}.{part}") for part, value in
+    names = [draft.constant(value, f"{node.outputs[0]}.{part}") for part, value in
              (("scale", scale), ("shift", -offset * scale))]  # fmt: skip
-    draft.kinds[step.outputs[0]] = "float"
-    return [Step("Affine", [step.inputs[0], *names], step.outputs, name=step.name)]
+    draft.kinds[node.outputs[0]] = "float"
+    return [DraftNode("Affine", [node.inputs[0], *names], node.outputs, name=node.name)]
 
 
-def _zip_map(draft: Draft, step: Step) -> list[Step]:
+def _zip_map(draft: Draft, node: DraftNode) -> list[DraftNode]:
     """Columns stay columns; what they are called is kept."""
     names = (
-        step.attributes.get("classlabels_strings")
-        or step.attributes.get("classlabels_int64s")
+        node.attributes.get("classlabels_strings")
+        or node.attributes.get("classlabels_int64s")
         or []
     )
-    draft.classes[step.outputs[0]] = tuple(map(str, names))
-    draft.kinds[step.outputs[0]] = "float"
-    return [Step("Identity", step.inputs, step.outputs, name=step.name)]
+    draft.classes[node.outputs[0]] = tuple(map(str, names))
+    draft.kinds[node.outputs[0]] = "float"
+    return [DraftNode("Identity", node.inputs, node.outputs, name=node.name)]
 
 
-def _normalizer(draft: Draft, step: Step) -> list[Step]:
+def _normalizer(draft: Draft, node: DraftNode) -> list[DraftNode]:
     """Of probabilities that add up to 1 already, nothing."""
-    maker = draft.makers().get(step.inputs[0])
+    maker = draft.makers().get(node.inputs[0])
     if (
-        step.attributes.get("norm", "MAX") == "L1"
+        node.attributes.get("norm", "MAX") == "L1"
         and maker is not None
         and maker.attributes.get("sums to one")
     ):
-        return [Step("Identity", step.inputs, step.outputs, name=step.name)]
-    norm = step.attributes.get("norm", "MAX")
+        return [DraftNode("Identity", node.inputs, node.outputs, name=node.name)]
+    norm = node.attributes.get("norm", "MAX")
     if norm == "MAX":
         draft.notes.append(
-            f"{step.label} divides rows by their largest magnitude, as scikit-learn does; by the"
+            f"{node.label} divides rows by their largest magnitude, as scikit-learn does; by the"
             " largest number of a row, as ONNX has it, results differ where the entry farthest from"
             " 0 is negative"
         )
     return [
-        Step(
+        DraftNode(
             "Normalizer",
-            step.inputs,
-            step.outputs,
+            node.inputs,
+            node.outputs,
             {"norm": norm},
-            step.name,
+            node.name,
         )
     ]
 
 
-def _extractor(draft: Draft, step: Step) -> list[Step]:
+def _extractor(draft: Draft, node: DraftNode) -> list[DraftNode]:
     """Of a public row of class labels."""
-    table = step.inputs[0]
+    table = node.inputs[0]
     if table in draft.constants and draft.constants[table].dtype.kind in "OUS":
         names = draft.constants[table].ravel()
-        draft.classes[step.outputs[0]] = tuple(str(each) for each in names)
+        draft.classes[node.outputs[0]] = tuple(str(each) for each in names)
         table = draft.constant(
-            np.arange(names.size)[None], f"{step.outputs[0]}.places", literal=True
+            np.arange(names.size)[None], f"{node.outputs[0]}.places", literal=True
         )
     elif table in draft.constants:
         draft.literals.add(table)
-    draft.kinds[step.outputs[0]] = "int"
-    return [Step("ArrayFeatureExtractor", [table, *step.inputs[1:]], step.outputs, name=step.name)]
+    draft.kinds[node.outputs[0]] = "int"
+    return [
+        DraftNode("ArrayFeatureExtractor", [table, *node.inputs[1:]], node.outputs, name=node.name)
+    ]
 
 
-def _linear_regressor(draft: Draft, step: Step) -> list[Step]:
-    count = step.attributes.get("targets", 1)
-    if step.attributes.get("post_transform", "NONE") != "NONE":
-        raise Unable(f"its post_transform {step.attributes['post_transform']} is not offered")
-    out = step.outputs[0]
-    return [_product(draft, step.inputs[0], step, count, out)]
+def _linear_regressor(draft: Draft, node: DraftNode) -> list[DraftNode]:
+    count = node.attributes.get("targets", 1)
+    if node.attributes.get("post_transform", "NONE") != "NONE":
+        raise Unable(f"its post_transform {node.attributes['post_transform']} is not offered")
+    out = node.outputs[0]
+    return [_product(draft, node.inputs[0], node, count, out)]
 
 
 def _product(
-    draft: Draft, x: str, step: Step, count: int, out: str, rows: Any = None, intercepts: Any = None
-) -> Step:
+    draft: Draft,
+    x: str,
+    node: DraftNode,
+    count: int,
+    out: str,
+    rows: Any = None,
+    intercepts: Any = None,
+) -> DraftNode:
     if rows is None:
-        rows = np.asarray(step.attributes["coefficients"], np.float64).reshape(count, -1)
-        intercepts = np.asarray(step.attributes.get("intercepts", [0.0] * count), np.float64)
+        rows = np.asarray(node.attributes["coefficients"], np.float64).reshape(count, -1)
+        intercepts = np.asarray(node.attributes.get("intercepts", [0.0] * count), np.float64)
     draft.kinds[out] = "float"
     weights = [
-        draft.constant(rows.T, f"{step.outputs[-1]}.weight"),
-        draft.constant(intercepts, f"{step.outputs[-1]}.bias"),
+        draft.constant(rows.T, f"{node.outputs[-1]}.weight"),
+        draft.constant(intercepts, f"{node.outputs[-1]}.bias"),
     ]
-    return Step("Gemm", [x, *weights], [out], name=step.name)
+    return DraftNode("Gemm", [x, *weights], [out], name=node.name)
 
 
-def _linear_classifier(draft: Draft, step: Step) -> list[Step]:
-    labels, post = labels_of(step), step.attributes.get("post_transform", "NONE")
-    intercepts = np.asarray(step.attributes["intercepts"], np.float64)
-    rows = np.asarray(step.attributes["coefficients"], np.float64).reshape(intercepts.size, -1)
+def _linear_classifier(draft: Draft, node: DraftNode) -> list[DraftNode]:
+    labels, post = labels_of(node), node.attributes.get("post_transform", "NONE")
+    intercepts = np.asarray(node.attributes["intercepts"], np.float64)
+    rows = np.asarray(node.attributes["coefficients"], np.float64).reshape(intercepts.size, -1)
     opposite = (
         len(rows) == 2 and np.array_equal(rows[0], -rows[1]) and intercepts[0] == -intercepts[1]
     )
     if opposite and post == "LOGISTIC":
         rows, intercepts = rows[1:], intercepts[1:]
-    scores = f"{step.outputs[1]}.scores"
-    product = _product(draft, step.inputs[0], step, len(rows), scores, rows, intercepts)
+    scores = f"{node.outputs[1]}.scores"
+    product = _product(draft, node.inputs[0], node, len(rows), scores, rows, intercepts)
     if len(rows) == 1 and len(labels) == 2:
         if post != "LOGISTIC":
             raise Unable(
                 f"one row of coefficients for two classes is offered with LOGISTIC, not with {post}"
             )
-        return [product, *two_classes(draft, step, scores, labels, 0.0, "LOGISTIC")]
+        return [product, *two_classes(draft, node, scores, labels, 0.0, "LOGISTIC")]
     if len(rows) != len(labels):
         raise Unable(f"it has {len(rows)} rows of coefficients for {len(labels)} classes")
-    return [product, *many_classes(draft, step, scores, labels, post)]
+    return [product, *many_classes(draft, node, scores, labels, post)]
 
 
 # ---- trees ---------------------------------------------------------------------------------------
 
 
-def _tree_regressor(draft: Draft, step: Step) -> list[Step]:
-    count = step.attributes.get("n_targets", 1)
-    if step.attributes.get("post_transform", "NONE") != "NONE":
-        raise Unable(f"its post_transform {step.attributes['post_transform']} is not offered")
-    kind = step.attributes.get("aggregate_function", "SUM")
+def _tree_regressor(draft: Draft, node: DraftNode) -> list[DraftNode]:
+    count = node.attributes.get("n_targets", 1)
+    if node.attributes.get("post_transform", "NONE") != "NONE":
+        raise Unable(f"its post_transform {node.attributes['post_transform']} is not offered")
+    kind = node.attributes.get("aggregate_function", "SUM")
     if kind not in ("SUM", "AVERAGE"):
         raise Unable(f"it takes the {kind} of its trees; their SUM and AVERAGE are offered")
-    trees = len(set(step.attributes["nodes_treeids"]))
+    trees = len(set(node.attributes["nodes_treeids"]))
     return _trees(
-        draft, step, "target", count, step.outputs[0], 1.0 / trees if kind == "AVERAGE" else 1.0
+        draft, node, "target", count, node.outputs[0], 1.0 / trees if kind == "AVERAGE" else 1.0
     )
 
 
-def _tree_classifier(draft: Draft, step: Step) -> list[Step]:
-    labels, post = labels_of(step), step.attributes.get("post_transform", "NONE")
-    ids, weights = set(step.attributes["class_ids"]), step.attributes["class_weights"]
-    scores = f"{step.outputs[1]}.scores"
+def _tree_classifier(draft: Draft, node: DraftNode) -> list[DraftNode]:
+    labels, post = labels_of(node), node.attributes.get("post_transform", "NONE")
+    ids, weights = set(node.attributes["class_ids"]), node.attributes["class_weights"]
+    scores = f"{node.outputs[1]}.scores"
     if len(labels) == 2 and len(ids) == 1:  # one score, as onnxruntime reads it
-        step.attributes["class_ids"] = [0] * len(weights)
-        ensemble = _trees(draft, step, "class", 1, scores)
+        node.attributes["class_ids"] = [0] * len(weights)
+        ensemble = _trees(draft, node, "class", 1, scores)
         if min(weights) >= 0.0:
-            return [*ensemble, *two_classes(draft, step, scores, labels, 0.5, "COMPLEMENT")]
+            return [*ensemble, *two_classes(draft, node, scores, labels, 0.5, "COMPLEMENT")]
         return [
             *ensemble,
             *two_classes(
-                draft, step, scores, labels, 0.0, "LOGISTIC" if post == "LOGISTIC" else "NEGATIVE"
+                draft, node, scores, labels, 0.0, "LOGISTIC" if post == "LOGISTIC" else "NEGATIVE"
             ),
         ]
     return [
-        *_trees(draft, step, "class", len(labels), scores),
-        *many_classes(draft, step, scores, labels, post),
+        *_trees(draft, node, "class", len(labels), scores),
+        *many_classes(draft, node, scores, labels, post),
     ]
 
 
 def _trees(
-    draft: Draft, step: Step, kind: str, count: int, out: str, factor: float = 1.0
-) -> list[Step]:
+    draft: Draft, node: DraftNode, kind: str, count: int, out: str, factor: float = 1.0
+) -> list[DraftNode]:
     """All trees as the matrices of the operator Trees, of the columns up to the last that they look
     at."""
-    its = step.attributes
-    nodes: dict[int, dict[int, int]] = {}
-    for place, (tree, node) in enumerate(
+    its = node.attributes
+    places_of: dict[int, dict[int, int]] = {}
+    for place, (tree, vertex) in enumerate(
         zip(its["nodes_treeids"], its["nodes_nodeids"], strict=True)
     ):
-        nodes.setdefault(tree, {})[node] = place
+        places_of.setdefault(tree, {})[vertex] = place
     worth: dict[tuple[int, int], np.ndarray[Any, Any]] = {}
     values = zip(
         *(its[f"{kind}_{name}"] for name in ("treeids", "nodeids", "ids", "weights")), strict=True
     )
-    for tree, node, target, weight in values:
-        worth.setdefault((tree, node), np.zeros(count))[target] += weight * factor
-    forest = [_tree(its, tree, places, worth, count) for tree, places in nodes.items()]
+    for tree, vertex, target, weight in values:
+        worth.setdefault((tree, vertex), np.zeros(count))[target] += weight * factor
+    forest = [_tree(its, tree, places, worth, count) for tree, places in places_of.items()]
     m, ends = max(1, *(len(tests) for tests, _ in forest)), max(len(leaves) for _, leaves in forest)
-    known = _width(draft, step)
+    known = _width(draft, node)
     width = known or max(its["nodes_featureids"]) + 1
     features, thresholds = np.zeros((width, len(forest), m)), np.zeros((len(forest), m))
     # a leaf that there is not is never picked
@@ -262,9 +270,9 @@ def _trees(
     }
     draft.kinds[out] = "float"
     names = [
-        draft.constant(value, f"{step.name or 'trees'}.{part}") for part, value in parts.items()
+        draft.constant(value, f"{node.name or 'trees'}.{part}") for part, value in parts.items()
     ]
-    trees = Step("Trees", [step.inputs[0], *names], [out], name=step.name)
+    trees = DraftNode("Trees", [node.inputs[0], *names], [out], name=node.name)
     if known:
         return [trees]
     start, end, axis = (
@@ -272,14 +280,14 @@ def _trees(
     )
     trees.inputs[0] = f"{out}.columns"
     return [
-        Step("Slice", [step.inputs[0], start, end, axis], trees.inputs[:1], name=step.name),
+        DraftNode("Slice", [node.inputs[0], start, end, axis], trees.inputs[:1], name=node.name),
         trees,
     ]
 
 
-def _width(draft: Draft, step: Step) -> int | None:
+def _width(draft: Draft, node: DraftNode) -> int | None:
     """How many columns the input has, where that is known."""
-    makers, name = draft.makers(), step.inputs[0]
+    makers, name = draft.makers(), node.inputs[0]
     while (
         name not in draft.inputs
         and name not in draft.shapes
@@ -310,11 +318,11 @@ def _tree(
     leaves: list[Leaf] = []
     waiting: list[tuple[int, list[tuple[int, bool]]]] = [(root, [])]
     while waiting:
-        node, path = waiting.pop()
-        place = places[node]
+        vertex, path = waiting.pop()
+        place = places[vertex]
         mode = its["nodes_modes"][place]
         if mode == "LEAF":
-            leaves.append((path, worth.get((tree, node), np.zeros(count))))
+            leaves.append((path, worth.get((tree, vertex), np.zeros(count))))
             continue
         if mode not in TURNS:
             raise Unable(f"its tests {mode} are not offered; there are {', '.join(TURNS)}")
@@ -325,7 +333,7 @@ def _tree(
     return tests, leaves
 
 
-_RULES: dict[str, Callable[[Draft, Step], list[Step]]] = {
+_RULES: dict[str, Callable[[Draft, DraftNode], list[DraftNode]]] = {
     "Scaler": _scaler,
     "Normalizer": _normalizer,
     "ZipMap": _zip_map,

@@ -14,8 +14,8 @@ Constant = NDArray[Any]
 
 
 @dataclass(eq=False)
-class Step:
-    """One node. `attributes` are plain numbers, strings, lists and arrays."""
+class DraftNode:
+    """One node of the graph. `attributes` are plain numbers, strings, lists and arrays."""
 
     operator: str
     inputs: list[str]
@@ -37,7 +37,7 @@ class Draft:
 
     path: Path
     opset: int
-    steps: list[Step]
+    nodes: list[DraftNode]
     constants: dict[str, Constant]
     inputs: dict[str, tuple[int | str, ...]]
     outputs: dict[str, str]  # name → tensor
@@ -65,39 +65,39 @@ class Draft:
             self.literals.add(found)
         return found
 
-    def users(self) -> dict[str, list[Step]]:
+    def users(self) -> dict[str, list[DraftNode]]:
         """By tensor; the network's own outputs are not among them."""
-        found: dict[str, list[Step]] = {}
-        for step in self.steps:
-            for name in step.inputs:
-                found.setdefault(name, []).append(step)
+        found: dict[str, list[DraftNode]] = {}
+        for node in self.nodes:
+            for name in node.inputs:
+                found.setdefault(name, []).append(node)
         return found
 
-    def makers(self) -> dict[str, Step]:
-        return {name: step for step in self.steps for name in step.outputs if name}
+    def makers(self) -> dict[str, DraftNode]:
+        return {name: node for node in self.nodes for name in node.outputs if name}
 
     def rename(self, old: str, new: str) -> None:
         """Have whoever takes `old` take `new`."""
-        for step in self.steps:
-            step.inputs = [new if name == old else name for name in step.inputs]
+        for node in self.nodes:
+            node.inputs = [new if name == old else name for name in node.inputs]
         self.outputs = {label: new if name == old else name for label, name in self.outputs.items()}
 
-    def replace(self, step: Step, new: Sequence[Step]) -> None:
-        """Put other steps where one was."""
-        at = self.steps.index(step)
-        self.steps[at : at + 1] = new
+    def replace(self, node: DraftNode, new: Sequence[DraftNode]) -> None:
+        """Put other nodes where one was."""
+        at = self.nodes.index(node)
+        self.nodes[at : at + 1] = new
 
     def prune(self) -> None:
         """Drop what no output needs."""
         needed = set(self.outputs.values())
-        kept: list[Step] = []
-        for step in reversed(self.steps):
-            if needed & set(step.outputs):
-                kept.append(step)
-                needed |= set(step.inputs)
-                step.outputs = [name if name in needed else "" for name in step.outputs]
-        self.steps = kept[::-1]
+        kept: list[DraftNode] = []
+        for node in reversed(self.nodes):
+            if needed & set(node.outputs):
+                kept.append(node)
+                needed |= set(node.inputs)
+                node.outputs = [name if name in needed else "" for name in node.outputs]
+        self.nodes = kept[::-1]
         self.constants = {name: value for name, value in self.constants.items() if name in needed}
 
-    def __iter__(self) -> Iterator[Step]:
-        return iter(list(self.steps))
+    def __iter__(self) -> Iterator[DraftNode]:
+        return iter(list(self.nodes))

@@ -11,51 +11,51 @@ from typing import Any
 import numpy as np
 
 from .classes import TIE, Unable
-from .draft import Draft, Step
+from .draft import Draft, DraftNode
 
 TEXTS = "its categories are texts, which no tensor here holds: number them before the model"
 
 
-def binarizer(draft: Draft, step: Step) -> list[Step]:
-    limit = float(step.attributes.get("threshold", 0.0))
-    above = draft.constant(np.array([limit + TIE * abs(limit)]), f"{step.outputs[0]}.threshold")
-    draft.kinds[step.outputs[0]] = "float"
-    return [Step("Greater", [step.inputs[0], above], step.outputs, name=step.name)]
+def binarizer(draft: Draft, node: DraftNode) -> list[DraftNode]:
+    limit = float(node.attributes.get("threshold", 0.0))
+    above = draft.constant(np.array([limit + TIE * abs(limit)]), f"{node.outputs[0]}.threshold")
+    draft.kinds[node.outputs[0]] = "float"
+    return [DraftNode("Greater", [node.inputs[0], above], node.outputs, name=node.name)]
 
 
-def imputer(draft: Draft, step: Step) -> list[Step]:
+def imputer(draft: Draft, node: DraftNode) -> list[DraftNode]:
     """Numbers that stand for gaps; rows that are brought here hold no NaN."""
-    its, out = step.attributes, step.outputs[0]
+    its, out = node.attributes, node.outputs[0]
     kind = "floats" if its.get("imputed_value_floats") else "int64s"
     gap = float(its.get(f"replaced_value_{kind.removesuffix('s')}", 0.0))
-    draft.kinds[out] = draft.kinds.get(step.inputs[0], "float")
+    draft.kinds[out] = draft.kinds.get(node.inputs[0], "float")
     if not np.isfinite(gap):
         draft.notes.append(
-            f"{step.label} fills gaps, and rows that are brought here have none: fill them before"
+            f"{node.label} fills gaps, and rows that are brought here have none: fill them before"
         )
-        return [Step("Identity", step.inputs, step.outputs, name=step.name)]
+        return [DraftNode("Identity", node.inputs, node.outputs, name=node.name)]
     values = draft.constant(np.asarray(its[f"imputed_value_{kind}"], np.float64), f"{out}.values")
     literal = draft.constant(gap, f"{out}.gap", literal=True)
     return [
-        Step("Equal", [step.inputs[0], literal], [f"{out}.there"], name=step.name),
-        Step("Where", [f"{out}.there", values, step.inputs[0]], step.outputs, name=step.name),
+        DraftNode("Equal", [node.inputs[0], literal], [f"{out}.there"], name=node.name),
+        DraftNode("Where", [f"{out}.there", values, node.inputs[0]], node.outputs, name=node.name),
     ]
 
 
-def one_hot_encoder(draft: Draft, step: Step) -> list[Step]:
+def one_hot_encoder(draft: Draft, node: DraftNode) -> list[DraftNode]:
     """(…) → (…, categories); a number that is no category is zeros."""
-    if not (categories := step.attributes.get("cats_int64s")):
+    if not (categories := node.attributes.get("cats_int64s")):
         raise Unable(TEXTS)
-    maker = draft.makers().get(step.inputs[0])
+    maker = draft.makers().get(node.inputs[0])
     if maker is not None and maker.operator == "Cast":  # to whole numbers, which they are
-        step.inputs = maker.inputs[:1]
-    draft.kinds[step.outputs[0]] = "float"
-    return _one_hot(draft, step, categories, step.outputs[0])
+        node.inputs = maker.inputs[:1]
+    draft.kinds[node.outputs[0]] = "float"
+    return _one_hot(draft, node, categories, node.outputs[0])
 
 
-def label_encoder(draft: Draft, step: Step) -> list[Step]:
+def label_encoder(draft: Draft, node: DraftNode) -> list[DraftNode]:
     """What stands beside the key that the number is, or a default."""
-    its, out = step.attributes, step.outputs[0]
+    its, out = node.attributes, node.outputs[0]
     keys = its.get("keys_int64s") or its.get("keys_floats")
     if not keys:
         raise Unable(TEXTS)
@@ -73,19 +73,19 @@ def label_encoder(draft: Draft, step: Step) -> list[Step]:
     axis = draft.constant(np.array([-1]), f"{out}.axis", literal=True)
     draft.kinds[out] = "int" if literal else "float"
     return [
-        *_one_hot(draft, step, keys, f"{out}.keys"),
-        Step("Mul", [f"{out}.keys", names[0]], [f"{out}.each"], name=step.name),
-        Step("ReduceSum", [f"{out}.each", axis], [f"{out}.sum"], {"keepdims": 0}, step.name),
-        Step("Add", [f"{out}.sum", names[1]], [out], name=step.name),
+        *_one_hot(draft, node, keys, f"{out}.keys"),
+        DraftNode("Mul", [f"{out}.keys", names[0]], [f"{out}.each"], name=node.name),
+        DraftNode("ReduceSum", [f"{out}.each", axis], [f"{out}.sum"], {"keepdims": 0}, node.name),
+        DraftNode("Add", [f"{out}.sum", names[1]], [out], name=node.name),
     ]
 
 
-def _one_hot(draft: Draft, step: Step, keys: Any, out: str) -> list[Step]:
+def _one_hot(draft: Draft, node: DraftNode, keys: Any, out: str) -> list[DraftNode]:
     axis, there = (
         draft.constant(value, f"{out}.{part}", literal=True)
         for value, part in ((np.array([-1]), "axis"), (np.asarray(keys, np.float64), "keys"))
     )
     return [
-        Step("Unsqueeze", [step.inputs[0], axis], [f"{out}.apart"], name=step.name),
-        Step("Equal", [f"{out}.apart", there], [out], name=step.name),
+        DraftNode("Unsqueeze", [node.inputs[0], axis], [f"{out}.apart"], name=node.name),
+        DraftNode("Equal", [f"{out}.apart", there], [out], name=node.name),
     ]

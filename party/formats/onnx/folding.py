@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from .classes import TIE
-from .draft import Constant, Draft, Step
+from .draft import Constant, Draft, DraftNode
 
 AFFINE = "Affine"  # x, scale, shift: as the network's own operator
 LINEAR = "Gemm"  # x, weights, bias
@@ -28,34 +28,35 @@ def fold(draft: Draft) -> None:
 
 
 def _affine(draft: Draft) -> None:
-    """Every affine map with constants, as a step of its own kind."""
-    for step in draft:
-        found = _map(draft, step)
+    """Every affine map with constants, as a node of its own kind."""
+    for node in draft:
+        found = _map(draft, node)
         if found is None:
             continue
         x, scale, shift = found
-        literal = all(name in draft.literals for name in step.inputs if name and name != x)
+        literal = all(name in draft.literals for name in node.inputs if name and name != x)
         names = [
-            draft.constant(value, f"{step.outputs[0]}.{part}", literal)
+            draft.constant(value, f"{node.outputs[0]}.{part}", literal)
             for part, value in (("scale", scale), ("shift", shift))
         ]
         draft.replace(
-            step, [Step(AFFINE, [x, *names], step.outputs[:1], name=step.name, literal=literal)]
+            node,
+            [DraftNode(AFFINE, [x, *names], node.outputs[:1], name=node.name, literal=literal)],
         )
 
 
-def _map(draft: Draft, step: Step) -> tuple[str, Constant, Constant] | None:
-    """x, scale and shift of a step that is scale · x + shift."""
-    if step.domain:
+def _map(draft: Draft, node: DraftNode) -> tuple[str, Constant, Constant] | None:
+    """x, scale and shift of a node that is scale · x + shift."""
+    if node.domain:
         return None
-    if step.operator == "BatchNormalization":
-        return _normalisation(draft, step)
-    if step.operator not in ("Add", "Sub", "Mul", "Div", "Sum") or len(step.inputs) != 2:
+    if node.operator == "BatchNormalization":
+        return _normalisation(draft, node)
+    if node.operator not in ("Add", "Sub", "Mul", "Div", "Sum") or len(node.inputs) != 2:
         return None
-    constant = [name in draft.constants for name in step.inputs]
+    constant = [name in draft.constants for name in node.inputs]
     if constant[0] == constant[1]:
         return None
-    x, c = step.inputs if constant[1] else step.inputs[::-1]
+    x, c = node.inputs if constant[1] else node.inputs[::-1]
     array = draft.constants[c]
     rank = draft.shapes.get(x)
     if (
@@ -70,7 +71,7 @@ def _map(draft: Draft, step: Step) -> tuple[str, Constant, Constant] | None:
         return None  # it makes x larger
     value = array.astype(np.float64)
     one, zero = np.ones(()), np.zeros(())
-    match step.operator:
+    match node.operator:
         case "Add" | "Sum":
             return x, one, value
         case "Mul":
@@ -82,54 +83,54 @@ def _map(draft: Draft, step: Step) -> tuple[str, Constant, Constant] | None:
     return None
 
 
-def _normalisation(draft: Draft, step: Step) -> tuple[str, Constant, Constant] | None:
-    x, *rest = step.inputs
+def _normalisation(draft: Draft, node: DraftNode) -> tuple[str, Constant, Constant] | None:
+    x, *rest = node.inputs
     if (
         any(name not in draft.constants for name in rest)
-        or step.attributes.get("training_mode", 0)
-        or any(step.outputs[1:])
+        or node.attributes.get("training_mode", 0)
+        or any(node.outputs[1:])
     ):
         return None
     gamma, beta, mean, variance = (draft.constants[name].astype(np.float64) for name in rest)
     rank = len(draft.shapes.get(x, (None,) * 4))
-    scale = gamma / np.sqrt(variance + step.attributes.get("epsilon", 1e-5))
+    scale = gamma / np.sqrt(variance + node.attributes.get("epsilon", 1e-5))
     around = (-1,) + (1,) * max(0, rank - 2)
     return x, scale.reshape(around), (beta - mean * scale).reshape(around)
 
 
 def _linear(draft: Draft) -> None:
     """Products of rows with constant matrices, in the one form x @ W + b."""
-    for step in draft:
-        matrix = draft.constants.get(step.inputs[1]) if len(step.inputs) > 1 else None
-        if step.domain or matrix is None or matrix.ndim != 2 or step.inputs[0] in draft.constants:
+    for node in draft:
+        matrix = draft.constants.get(node.inputs[1]) if len(node.inputs) > 1 else None
+        if node.domain or matrix is None or matrix.ndim != 2 or node.inputs[0] in draft.constants:
             continue
-        if step.operator == "MatMul":
-            step.operator = LINEAR
-        elif step.operator == LINEAR and not step.attributes.get("transA", 0):
-            factor, offset = step.attributes.get("alpha", 1.0), step.attributes.get("beta", 1.0)
+        if node.operator == "MatMul":
+            node.operator = LINEAR
+        elif node.operator == LINEAR and not node.attributes.get("transA", 0):
+            factor, offset = node.attributes.get("alpha", 1.0), node.attributes.get("beta", 1.0)
             bias = (
-                draft.constants.get(step.inputs[2])
-                if len(step.inputs) > 2 and step.inputs[2]
+                draft.constants.get(node.inputs[2])
+                if len(node.inputs) > 2 and node.inputs[2]
                 else None
             )
             if (
-                len(step.inputs) > 2
-                and step.inputs[2]
+                len(node.inputs) > 2
+                and node.inputs[2]
                 and (bias is None or bias.size not in (1, bias.shape[-1] if bias.ndim else 1))
             ):
                 continue
-            turned = matrix.T if step.attributes.get("transB", 0) else matrix
-            step.inputs[1] = draft.constant(
-                turned if factor == 1.0 else turned * factor, f"{step.inputs[1]}"
+            turned = matrix.T if node.attributes.get("transB", 0) else matrix
+            node.inputs[1] = draft.constant(
+                turned if factor == 1.0 else turned * factor, f"{node.inputs[1]}"
             )
             if bias is not None:
-                step.inputs[2] = draft.constant(bias.ravel() * offset, f"{step.inputs[2]}")
-            step.attributes = {}
+                node.inputs[2] = draft.constant(bias.ravel() * offset, f"{node.inputs[2]}")
+            node.attributes = {}
 
 
-def _after(draft: Draft, users: dict[str, list[Step]], step: Step) -> Step | None:
-    """The only step that takes what `step` makes."""
-    (name,) = step.outputs[:1]
+def _after(draft: Draft, users: dict[str, list[DraftNode]], node: DraftNode) -> DraftNode | None:
+    """The only node that takes what `node` makes."""
+    (name,) = node.outputs[:1]
     found = users.get(name, [])
     return (
         found[0]
@@ -140,34 +141,36 @@ def _after(draft: Draft, users: dict[str, list[Step]], step: Step) -> Step | Non
     )
 
 
-def _parts(draft: Draft, step: Step) -> tuple[Constant, Constant]:
-    scale, shift = (np.asarray(draft.constants[name], np.float64) for name in step.inputs[1:])
+def _parts(draft: Draft, node: DraftNode) -> tuple[Constant, Constant]:
+    scale, shift = (np.asarray(draft.constants[name], np.float64) for name in node.inputs[1:])
     return scale, shift
 
 
 def _chains(draft: Draft) -> None:
     """Affine maps one after the other become one."""
     users = draft.users()
-    for step in draft:
-        following = _after(draft, users, step)
-        if step.operator != AFFINE or following is None or following.operator != AFFINE:
+    for node in draft:
+        following = _after(draft, users, node)
+        if node.operator != AFFINE or following is None or following.operator != AFFINE:
             continue
-        (scale, shift), (factor, offset) = _parts(draft, step), _parts(draft, following)
-        literal = step.literal and following.literal
+        (scale, shift), (factor, offset) = _parts(draft, node), _parts(draft, following)
+        literal = node.literal and following.literal
         names = [
             draft.constant(value, f"{following.outputs[0]}.{part}", literal)
             for part, value in (("scale", scale * factor), ("shift", shift * factor + offset))
         ]
-        users[step.inputs[0]].remove(step)
-        users[step.inputs[0]].append(following)
-        following.inputs, following.literal = [step.inputs[0], *names], literal
-        draft.steps.remove(step)
+        users[node.inputs[0]].remove(node)
+        users[node.inputs[0]].append(following)
+        following.inputs, following.literal = [node.inputs[0], *names], literal
+        draft.nodes.remove(node)
 
 
-def _vectors(draft: Draft, step: Step, axis: int, length: int) -> tuple[Constant, Constant] | None:
+def _vectors(
+    draft: Draft, node: DraftNode, axis: int, length: int
+) -> tuple[Constant, Constant] | None:
     """Scale and shift of an affine map, as numbers along one axis; None where they vary
     otherwise."""
-    scale, shift = (_vector(each, axis, length) for each in _parts(draft, step))
+    scale, shift = (_vector(each, axis, length) for each in _parts(draft, node))
     return None if scale is None or shift is None else (scale, shift)
 
 
@@ -184,23 +187,23 @@ def _vector(value: Constant, axis: int, length: int) -> Constant | None:
 def _backwards(draft: Draft) -> None:
     """Into the convolution or product before."""
     users = draft.users()
-    for step in draft:
-        following = _after(draft, users, step)
+    for node in draft:
+        following = _after(draft, users, node)
         if (
-            step.operator not in (LINEAR, "Conv")
-            or step.domain
+            node.operator not in (LINEAR, "Conv")
+            or node.domain
             or following is None
             or following.operator != AFFINE
         ):
             continue
-        if any(name not in draft.constants for name in step.inputs[1:] if name) or (
-            step.operator == LINEAR and step.attributes
+        if any(name not in draft.constants for name in node.inputs[1:] if name) or (
+            node.operator == LINEAR and node.attributes
         ):
             continue
-        weights = draft.constants[step.inputs[1]]
+        weights = draft.constants[node.inputs[1]]
         axis, length = (
             (-1, weights.shape[1])
-            if step.operator == LINEAR
+            if node.operator == LINEAR
             else (1 - weights.ndim, weights.shape[0])
         )
         found = _vectors(draft, following, axis, length)
@@ -209,31 +212,31 @@ def _backwards(draft: Draft) -> None:
         scale, shift = found
         own = (
             np.zeros(())
-            if len(step.inputs) < 3 or not step.inputs[2]
-            else draft.constants[step.inputs[2]]
+            if len(node.inputs) < 3 or not node.inputs[2]
+            else draft.constants[node.inputs[2]]
         )
-        around = (1, -1) if step.operator == LINEAR else (-1,) + (1,) * (weights.ndim - 1)
+        around = (1, -1) if node.operator == LINEAR else (-1,) + (1,) * (weights.ndim - 1)
         scaled = weights if np.all(scale == 1.0) else weights * scale.reshape(around)
         names = (
-            draft.constant(scaled, step.inputs[1]),
-            draft.constant(own * scale + shift, f"{step.outputs[0]}.bias"),
+            draft.constant(scaled, node.inputs[1]),
+            draft.constant(own * scale + shift, f"{node.outputs[0]}.bias"),
         )
-        step.inputs[1:] = names
-        draft.steps.remove(following)
-        step.outputs = following.outputs
+        node.inputs[1:] = names
+        draft.nodes.remove(following)
+        node.outputs = following.outputs
         users = draft.users()
 
 
 def _forwards(draft: Draft) -> None:
     """Into the product behind, or the tests of trees."""
     users = draft.users()
-    for step in draft:
-        following = _after(draft, users, step)
-        if step.operator != AFFINE or following is None or following.inputs[0] != step.outputs[0]:
+    for node in draft:
+        following = _after(draft, users, node)
+        if node.operator != AFFINE or following is None or following.inputs[0] != node.outputs[0]:
             continue
         if following.operator == "Trees":
-            if _into_trees(draft, step, following):
-                draft.steps.remove(step)
+            if _into_trees(draft, node, following):
+                draft.nodes.remove(node)
                 users = draft.users()
             continue
         if following.operator != LINEAR or following.attributes:
@@ -241,7 +244,7 @@ def _forwards(draft: Draft) -> None:
         if any(name not in draft.constants for name in following.inputs[1:] if name):
             continue
         weights = draft.constants[following.inputs[1]]
-        found = _vectors(draft, step, -1, weights.shape[0])
+        found = _vectors(draft, node, -1, weights.shape[0])
         if found is None:
             continue
         scale, shift = found
@@ -251,19 +254,19 @@ def _forwards(draft: Draft) -> None:
             else draft.constants[following.inputs[2]]
         )
         following.inputs = [
-            step.inputs[0],
+            node.inputs[0],
             draft.constant(weights * scale[:, None], following.inputs[1]),
             draft.constant(own + shift @ weights, f"{following.outputs[0]}.bias"),
         ]
-        draft.steps.remove(step)
+        draft.nodes.remove(node)
         users = draft.users()
 
 
-def _into_trees(draft: Draft, step: Step, trees: Step) -> bool:
+def _into_trees(draft: Draft, node: DraftNode, trees: DraftNode) -> bool:
     """sign · (s·x + t) ≤ θ is sign(s) · sign · x ≤ (θ − sign · t) / |s|: features are still picked
     by ones."""
     features, thresholds = (draft.constants[name] for name in trees.inputs[1:3])
-    found = _vectors(draft, step, -1, len(features))
+    found = _vectors(draft, node, -1, len(features))
     if found is None:
         return False
     scale, shift = found
@@ -272,7 +275,7 @@ def _into_trees(draft: Draft, step: Step, trees: Step) -> bool:
         size == 0.0, 1.0, size
     )
     trees.inputs[:3] = [
-        step.inputs[0],
+        node.inputs[0],
         draft.constant(np.sign(scale)[:, None] * features, trees.inputs[1]),
         draft.constant(limits, trees.inputs[2]),
     ]
@@ -281,15 +284,15 @@ def _into_trees(draft: Draft, step: Step, trees: Step) -> bool:
 
 def _shown(draft: Draft) -> None:
     """Affine maps that are left, as a sum or a product where they are no more."""
-    for step in draft:
-        if step.operator != AFFINE:
+    for node in draft:
+        if node.operator != AFFINE:
             continue
-        x, scale, shift = step.inputs
+        x, scale, shift = node.inputs
         one, none = (
             bool(np.all(draft.constants[name] == value))
             for name, value in ((scale, 1.0), (shift, 0.0))
         )
         if one:
-            step.operator, step.inputs = "Add", [x, shift]
+            node.operator, node.inputs = "Add", [x, shift]
         elif none:
-            step.operator, step.inputs = "Mul", [x, scale]
+            node.operator, node.inputs = "Mul", [x, scale]

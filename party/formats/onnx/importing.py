@@ -30,7 +30,7 @@ from protocol.networks import (
 )
 
 from .classical import lower
-from .draft import Draft, Step
+from .draft import Draft, DraftNode
 from .folding import fold
 from .patterns import free_batch, recognise, summing
 from .ranges import CONSTANT, Ranges, fitted, reach
@@ -158,9 +158,9 @@ def _split(draft: Draft, names: Mapping[str, str], ranges: Ranges, reveal: Any) 
         called[name] = f"constant:{name}"
         constants[called[name]] = PublicArray.of(value)
         told += [name] if value.dtype.kind == "f" else []
-    for name in (each for step in draft.steps for each in step.outputs if each):
+    for name in (each for node in draft.nodes for each in node.outputs if each):
         called[name] = named(name, called.values())
-    nodes = tuple(_node(step, called) for step in draft.steps)
+    nodes = tuple(_node(node, called) for node in draft.nodes)
     outputs: dict[str, str] = {}
     classes: dict[str, tuple[str, ...]] = {}
     for label, name in draft.outputs.items():
@@ -208,16 +208,16 @@ def _public(draft: Draft, name: str) -> bool:
         return True
     users = draft.users().get(name, [])
     return any(
-        n in OPERATORS[step.operator].public
-        for step in users
-        for n, each in enumerate(step.inputs)
-        if each == name and step.operator in OPERATORS
+        n in OPERATORS[node.operator].public
+        for node in users
+        for n, each in enumerate(node.inputs)
+        if each == name and node.operator in OPERATORS
     )
 
 
-def _node(step: Step, called: Mapping[str, str]) -> NetworkNode:
+def _node(node: DraftNode, called: Mapping[str, str]) -> NetworkNode:
     attributes = {}
-    for name, value in step.attributes.items():
+    for name, value in node.attributes.items():
         if name == "sums to one":
             continue
         if isinstance(value, np.ndarray):
@@ -228,9 +228,9 @@ def _node(step: Step, called: Mapping[str, str]) -> NetworkNode:
             value = str(type(value).__name__)
         attributes[name] = value
     return NetworkNode(
-        step.operator,
-        tuple(called.get(name, name) for name in step.inputs),
-        tuple(called[name] if name else "" for name in step.outputs),
+        node.operator,
+        tuple(called.get(name, name) for name in node.inputs),
+        tuple(called[name] if name else "" for name in node.outputs),
         attributes,
-        name=step.name,
+        name=node.name,
     )

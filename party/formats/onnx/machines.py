@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 
 from .classes import Unable, labels_of, looked_up
-from .draft import Draft, Step
+from .draft import Draft, DraftNode
 
 FARTHEST = -32.0  # e to this is taken to be nothing
 
 
-def svm_regressor(draft: Draft, step: Step) -> list[Step]:
-    its = step.attributes
+def svm_regressor(draft: Draft, node: DraftNode) -> list[DraftNode]:
+    its = node.attributes
     if its.get("post_transform", "NONE") != "NONE" or its.get("one_class", 0):
         raise Unable("with a post_transform or one_class it is not offered")
     coefficients = np.asarray(its["coefficients"], np.float64)[:, None]
@@ -30,12 +30,12 @@ def svm_regressor(draft: Draft, step: Step) -> list[Step]:
     if not count:
         raise Unable("without support vectors it is not offered")
     return _sums(
-        draft, step, count, coefficients, np.asarray(its["rho"], np.float64), step.outputs[0]
+        draft, node, count, coefficients, np.asarray(its["rho"], np.float64), node.outputs[0]
     )
 
 
-def svm_classifier(draft: Draft, step: Step) -> list[Step]:
-    its, names = step.attributes, labels_of(step)
+def svm_classifier(draft: Draft, node: DraftNode) -> list[DraftNode]:
+    its, names = node.attributes, labels_of(node)
     sizes = its.get("vectors_per_class") or []
     if its.get("post_transform", "NONE") != "NONE" or len(sizes) != len(names):
         raise Unable("with a post_transform, or without support vectors, it is not offered")
@@ -53,62 +53,62 @@ def svm_classifier(draft: Draft, step: Step) -> list[Step]:
         columns[ends[j] : ends[j + 1], n] = given[i, ends[j] : ends[j + 1]]
     rho = np.asarray(its["rho"], np.float64)
     if len(names) == 2:
-        return _two(draft, step, names, columns, rho, probable)
-    return _several(draft, step, names, pairs, columns, rho)
+        return _two(draft, node, names, columns, rho, probable)
+    return _several(draft, node, names, pairs, columns, rho)
 
 
 def _two(
     draft: Draft,
-    step: Step,
+    node: DraftNode,
     names: list[Any],
     columns: np.ndarray[Any, Any],
     rho: np.ndarray[Any, Any],
     probable: bool,
-) -> list[Step]:
+) -> list[DraftNode]:
     """The score is above 0 for the second class."""
-    label, out = step.outputs
+    label, out = node.outputs
     score, other, place = f"{out}.score", f"{out}.other", f"{label}.place"
     zero, flat = (
         draft.constant(value, f"{label}.{part}", literal=True)
         for value, part in ((0.0, "limit"), (np.array([-1]), "shape"))
     )
-    steps = [
-        *_sums(draft, step, len(columns), -columns, -rho, score),
-        Step("Greater", [score, zero], [f"{place}.column"], name=step.name),
-        Step("Reshape", [f"{place}.column", flat], [place], name=step.name),
-        *looked_up(draft, step, place, label, names),
+    nodes = [
+        *_sums(draft, node, len(columns), -columns, -rho, score),
+        DraftNode("Greater", [score, zero], [f"{place}.column"], name=node.name),
+        DraftNode("Reshape", [f"{place}.column", flat], [place], name=node.name),
+        *looked_up(draft, node, place, label, names),
     ]
     first, second = score, other
     if probable:
-        a, b = (float(step.attributes[name][0]) for name in ("prob_a", "prob_b"))
+        a, b = (float(node.attributes[name][0]) for name in ("prob_a", "prob_b"))
         scale, shift = (
             draft.constant(np.array([value]), f"{out}.{part}")
             for value, part in ((a, "slope"), (-b, "offset"))
         )
         one = draft.constant(1.0, "one", literal=True)
-        steps += [
-            Step("Affine", [score, scale, shift], [f"{out}.logit"], name=step.name),
-            Step("Sigmoid", [f"{out}.logit"], [f"{out}.first"], name=step.name),
-            Step("Sub", [one, f"{out}.first"], [other], name=step.name),
+        nodes += [
+            DraftNode("Affine", [score, scale, shift], [f"{out}.logit"], name=node.name),
+            DraftNode("Sigmoid", [f"{out}.logit"], [f"{out}.first"], name=node.name),
+            DraftNode("Sub", [one, f"{out}.first"], [other], name=node.name),
         ]
         first = f"{out}.first"
     else:
-        steps.append(Step("Neg", [score], [other], name=step.name))
+        nodes.append(DraftNode("Neg", [score], [other], name=node.name))
     draft.kinds[out] = draft.kinds[first] = draft.kinds[second] = "float"
     sums = {"sums to one": True} if probable else {}
-    return [*steps, Step("Concat", [first, second], [out], {"axis": 1, **sums}, step.name)]
+    return [*nodes, DraftNode("Concat", [first, second], [out], {"axis": 1, **sums}, node.name)]
 
 
 def _several(
     draft: Draft,
-    step: Step,
+    node: DraftNode,
     names: list[Any],
     pairs: list[tuple[int, int]],
     columns: np.ndarray[Any, Any],
     rho: np.ndarray[Any, Any],
-) -> list[Step]:
+) -> list[DraftNode]:
     """A score of two is above 0 for the first of them; ties of votes are the first class's."""
-    label, out = step.outputs
+    label, out = node.outputs
     votes, offset = np.zeros((len(pairs), len(names))), np.zeros(len(names))
     for n, (i, j) in enumerate(pairs):
         votes[n, i], votes[n, j] = 1.0, -1.0
@@ -119,25 +119,25 @@ def _several(
     )
     place = f"{label}.place"
     return [
-        *_sums(draft, step, len(columns), columns, rho, out),
-        Step("Greater", [out, zero], [f"{label}.first"], name=step.name),
-        Step("MatMul", [f"{label}.first", weight], [f"{label}.more"], name=step.name),
-        Step("Add", [f"{label}.more", bias], [f"{label}.votes"], name=step.name),
-        Step("ArgMax", [f"{label}.votes"], [place], {"axis": 1, "keepdims": 0}, step.name),
-        *looked_up(draft, step, place, label, names),
+        *_sums(draft, node, len(columns), columns, rho, out),
+        DraftNode("Greater", [out, zero], [f"{label}.first"], name=node.name),
+        DraftNode("MatMul", [f"{label}.first", weight], [f"{label}.more"], name=node.name),
+        DraftNode("Add", [f"{label}.more", bias], [f"{label}.votes"], name=node.name),
+        DraftNode("ArgMax", [f"{label}.votes"], [place], {"axis": 1, "keepdims": 0}, node.name),
+        *looked_up(draft, node, place, label, names),
     ]
 
 
 def _sums(
     draft: Draft,
-    step: Step,
+    node: DraftNode,
     count: int,
     columns: np.ndarray[Any, Any],
     rho: np.ndarray[Any, Any],
     out: str,
-) -> list[Step]:
+) -> list[DraftNode]:
     """kernel(rows, vectors) @ columns + rho, (n, columns)."""
-    its, x, name = step.attributes, step.inputs[0], step.outputs[-1]
+    its, x, name = node.attributes, node.inputs[0], node.outputs[-1]
     vectors = np.asarray(its["support_vectors"], np.float64).reshape(count, -1)
     kind = its.get("kernel_type", "LINEAR")
     gamma, constant, degree = its.get("kernel_params") or (1.0, 0.0, 3.0)
@@ -148,34 +148,34 @@ def _sums(
     draft.kinds[out] = "float"
     if kind == "LINEAR":
         product = [weight(vectors.T @ columns, "weight"), weight(rho, "bias")]
-        return [Step("Gemm", [x, *product], [out], name=step.name)]
+        return [DraftNode("Gemm", [x, *product], [out], name=node.name)]
     near, found = f"{out}.near", f"{out}.kernel"
     if kind == "RBF":
-        steps = _distances(draft, step, vectors, gamma, near)
-        steps.append(Step("Exp", [near], [found], name=step.name))
+        nodes = _distances(draft, node, vectors, gamma, near)
+        nodes.append(DraftNode("Exp", [near], [found], name=node.name))
     elif kind in ("POLY", "SIGMOID"):
         shift = weight(np.full(count, constant), "shift")
         product = [weight(gamma * vectors.T, "vectors"), shift]
-        steps = [Step("Gemm", [x, *product], [near], name=step.name)]
+        nodes = [DraftNode("Gemm", [x, *product], [near], name=node.name)]
         power = draft.constant(degree, f"{out}.degree", literal=True)
         last = ("Tanh", [near]) if kind == "SIGMOID" else ("Pow", [near, power])
-        steps.append(Step(*last, [found], name=step.name))
+        nodes.append(DraftNode(*last, [found], name=node.name))
     else:
         raise Unable(f"there is no kernel {kind}")
     draft.kinds[near] = draft.kinds[found] = "float"
     return [
-        *steps,
-        Step(
-            "Gemm", [found, weight(columns, "weight"), weight(rho, "bias")], [out], name=step.name
+        *nodes,
+        DraftNode(
+            "Gemm", [found, weight(columns, "weight"), weight(rho, "bias")], [out], name=node.name
         ),
     ]
 
 
 def _distances(
-    draft: Draft, step: Step, vectors: np.ndarray[Any, Any], gamma: float, out: str
-) -> list[Step]:
+    draft: Draft, node: DraftNode, vectors: np.ndarray[Any, Any], gamma: float, out: str
+) -> list[DraftNode]:
     """−γ·|x − v|² = 2γ·xv − γ·|v|² − γ·|x|², of every row and vector, no less than `FARTHEST`."""
-    x, name = step.inputs[0], step.outputs[-1]
+    x, name = node.inputs[0], node.outputs[-1]
     double, minus, scale = (
         draft.constant(np.asarray(value), f"{name}.{part}")
         for value, part in (
@@ -186,9 +186,11 @@ def _distances(
     )
     low, high = (draft.constant(value, f"{out}.end", literal=True) for value in (FARTHEST, 0.0))
     return [
-        Step("Gemm", [x, double, minus], [f"{out}.product"], name=step.name),
-        Step("Mul", [x, x], [f"{out}.squares"], name=step.name),
-        Step("MatMul", [f"{out}.squares", scale], [f"{out}.length"], name=step.name),
-        Step("Sub", [f"{out}.product", f"{out}.length"], [f"{out}.difference"], name=step.name),
-        Step("Clip", [f"{out}.difference", low, high], [out], name=step.name),
+        DraftNode("Gemm", [x, double, minus], [f"{out}.product"], name=node.name),
+        DraftNode("Mul", [x, x], [f"{out}.squares"], name=node.name),
+        DraftNode("MatMul", [f"{out}.squares", scale], [f"{out}.length"], name=node.name),
+        DraftNode(
+            "Sub", [f"{out}.product", f"{out}.length"], [f"{out}.difference"], name=node.name
+        ),
+        DraftNode("Clip", [f"{out}.difference", low, high], [out], name=node.name),
     ]

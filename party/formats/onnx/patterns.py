@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from .draft import Draft, Step
+from .draft import Draft, DraftNode
 
 
 def recognise(draft: Draft) -> None:
@@ -16,17 +16,17 @@ def recognise(draft: Draft) -> None:
     _places(draft)
 
 
-def _number(draft: Draft, step: Step) -> tuple[str, float] | None:
-    """The other operand and the number, of a step with one number and one tensor."""
-    for x, c in (step.inputs, step.inputs[::-1]) if len(step.inputs) == 2 else ():
+def _number(draft: Draft, node: DraftNode) -> tuple[str, float] | None:
+    """The other operand and the number, of a node with one number and one tensor."""
+    for x, c in (node.inputs, node.inputs[::-1]) if len(node.inputs) == 2 else ():
         if c in draft.constants and draft.constants[c].size == 1 and x not in draft.constants:
             return x, float(draft.constants[c].ravel()[0])
     return None
 
 
-def _is(draft: Draft, step: Step | None, operator: str, value: float) -> str | None:
-    """The tensor of a step that is `operator` of it and about this number."""
-    if step is None or step.operator != operator or (found := _number(draft, step)) is None:
+def _is(draft: Draft, node: DraftNode | None, operator: str, value: float) -> str | None:
+    """The tensor of a node that is `operator` of it and about this number."""
+    if node is None or node.operator != operator or (found := _number(draft, node)) is None:
         return None
     return found[0] if math.isclose(found[1], value, rel_tol=1e-4) else None
 
@@ -34,18 +34,18 @@ def _is(draft: Draft, step: Step | None, operator: str, value: float) -> str | N
 def _gelu(draft: Draft) -> None:
     """x · (1 + erf(x / √2)) / 2, with the half in any of the three places where exporters put
     it."""
-    for step in draft:
-        if step.operator != "Erf":
+    for node in draft:
+        if node.operator != "Erf":
             continue
         makers, users = draft.makers(), draft.users()
 
-        def only(name: str, users: dict[str, list[Step]] = users) -> Step | None:
+        def only(name: str, users: dict[str, list[DraftNode]] = users) -> DraftNode | None:
             found = users.get(name, [])
             return found[0] if len(found) == 1 and name not in draft.outputs.values() else None
 
-        before = makers.get(step.inputs[0])
+        before = makers.get(node.inputs[0])
         x = _is(draft, before, "Div", math.sqrt(2.0)) or _is(draft, before, "Mul", math.sqrt(0.5))
-        plus = only(step.outputs[0])
+        plus = only(node.outputs[0])
         if x is None or _is(draft, plus, "Add", 1.0) is None:
             continue
         assert plus is not None
@@ -65,36 +65,36 @@ def _gelu(draft: Draft) -> None:
             ):
                 continue
             product = halved  # x · (½ (1 + erf))
-        draft.replace(product, [Step("Gelu", [x], product.outputs, name=step.name)])
+        draft.replace(product, [DraftNode("Gelu", [x], product.outputs, name=node.name)])
     draft.prune()
 
 
 def _normalised(draft: Draft) -> None:
     """x − log Σ eˣ of every row, and e to that: the probabilities of naive Bayes."""
-    for step in draft:
+    for node in draft:
         makers = draft.makers()
-        if step.operator == "Exp" and step.inputs[0] in makers:
-            before = makers[step.inputs[0]]
+        if node.operator == "Exp" and node.inputs[0] in makers:
+            before = makers[node.inputs[0]]
             if before.operator == "LogSoftmax":
                 draft.replace(
-                    step,
-                    [Step("Softmax", before.inputs, step.outputs, {"axis": 1}, step.name)],
+                    node,
+                    [DraftNode("Softmax", before.inputs, node.outputs, {"axis": 1}, node.name)],
                 )
-        if step.operator != "Sub" or step.inputs[1] not in makers:
+        if node.operator != "Sub" or node.inputs[1] not in makers:
             continue
-        total = makers[step.inputs[1]]
+        total = makers[node.inputs[1]]
         column = total.operator == "Reshape"  # of sums without their axis
         if column:
             target = draft.constants.get(total.inputs[1], np.array([]))
             total = makers.get(total.inputs[0], total)
             column = np.array_equal(target, [-1, 1])
-        if total.operator != "ReduceLogSumExp" or total.inputs[0] != step.inputs[0]:
+        if total.operator != "ReduceLogSumExp" or total.inputs[0] != node.inputs[0]:
             continue
         axes = draft.constants.get(total.inputs[1], ()) if len(total.inputs) == 2 else ()
         if np.array_equal(axes, [1]) and column != bool(total.attributes.get("keepdims", 1)):
             draft.replace(
-                step,
-                [Step("LogSoftmax", step.inputs[:1], step.outputs, {"axis": 1}, step.name)],
+                node,
+                [DraftNode("LogSoftmax", node.inputs[:1], node.outputs, {"axis": 1}, node.name)],
             )
     draft.prune()
 
@@ -102,16 +102,16 @@ def _normalised(draft: Draft) -> None:
 def _places(draft: Draft) -> None:
     """Where the largest probability stands, there stands the largest score."""
     makers = draft.makers()
-    for step in draft:
-        maker = makers.get(step.inputs[0]) if step.operator in ("ArgMax", "ArgMin") else None
+    for node in draft:
+        maker = makers.get(node.inputs[0]) if node.operator in ("ArgMax", "ArgMin") else None
         if maker is None or maker.domain:
             continue
-        along = maker.attributes.get("axis", -1) - step.attributes.get("axis", 0)
+        along = maker.attributes.get("axis", -1) - node.attributes.get("axis", 0)
         rank = len(draft.shapes.get(maker.inputs[0], ()))
         if maker.operator == "Sigmoid" or (
             maker.operator in ("Softmax", "LogSoftmax") and (along == 0 or abs(along) == rank)
         ):
-            step.inputs = [maker.inputs[0]]
+            node.inputs = [maker.inputs[0]]
 
 
 def free_batch(draft: Draft) -> None:
@@ -119,27 +119,27 @@ def free_batch(draft: Draft) -> None:
     first axis say so."""
     lengths = {name: shape[0] for name, shape in draft.inputs.items() if shape}
     draft.inputs = {name: ("n", *shape[1:]) for name, shape in draft.inputs.items() if shape}
-    for step in draft:
-        target = draft.constants.get(step.inputs[1]) if step.operator == "Reshape" else None
-        if target is None or not target.size or step.attributes.get("allowzero", 0):
+    for node in draft:
+        target = draft.constants.get(node.inputs[1]) if node.operator == "Reshape" else None
+        if target is None or not target.size or node.attributes.get("allowzero", 0):
             continue
-        first = (draft.shapes.get(step.inputs[0]) or (None,))[0]
+        first = (draft.shapes.get(node.inputs[0]) or (None,))[0]
         if first in lengths.values() and target.ravel()[0] == first:
-            step.inputs[1] = draft.constant(
-                np.concatenate([[0], target.ravel()[1:]]), step.inputs[1]
+            node.inputs[1] = draft.constant(
+                np.concatenate([[0], target.ravel()[1:]]), node.inputs[1]
             )
 
 
 def summing(draft: Draft) -> None:
     """Mark what adds up to 1 along the last axis: a later normalisation by the sum changes
     nothing."""
-    for step in draft:
-        if step.operator == "Softmax":
-            step.attributes["sums to one"] = True
-        elif step.operator == "Concat" and len(step.inputs) == 2:
+    for node in draft:
+        if node.operator == "Softmax":
+            node.attributes["sums to one"] = True
+        elif node.operator == "Concat" and len(node.inputs) == 2:
             makers = draft.makers()
-            first = makers.get(step.inputs[0])
-            if first is not None and first.operator == "Sub" and first.inputs[1] == step.inputs[1]:
+            first = makers.get(node.inputs[0])
+            if first is not None and first.operator == "Sub" and first.inputs[1] == node.inputs[1]:
                 one = draft.constants.get(first.inputs[0])
                 if one is not None and one.size == 1 and np.all(one == 1.0):
-                    step.attributes["sums to one"] = True
+                    node.attributes["sums to one"] = True

@@ -28,7 +28,7 @@ from onnx import (
 from protocol.errors import DataError, JobError
 from protocol.networks import NEWEST, OPERATORS, TARGET
 
-from .draft import Draft, Step
+from .draft import Draft, DraftNode
 
 CLASSICAL = "ai.onnx.ml"
 KINDS = {
@@ -208,8 +208,8 @@ def _draft(path: Path, model: Any, opset: int) -> Draft:
         operands = list(node.input)
         while operands and not operands[-1]:  # the last ones, left out
             operands.pop()
-        draft.steps.append(
-            Step(node.op_type, operands, list(node.output), attributes, node.name, domain)
+        draft.nodes.append(
+            DraftNode(node.op_type, operands, list(node.output), attributes, node.name, domain)
         )
     return draft
 

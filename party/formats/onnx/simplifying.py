@@ -12,7 +12,7 @@ from onnx.reference import ReferenceEvaluator
 from protocol.networks import OPERATORS
 from protocol.networks.arrays import FLOATS, TRUTH, WHOLES
 
-from .draft import Constant, Draft, Step
+from .draft import Constant, Draft, DraftNode
 
 OUTCOMES = {
     "ArgMax",
@@ -36,36 +36,36 @@ def simplify(draft: Draft) -> None:
 def _constants(draft: Draft) -> None:
     """Nodes of constants alone become constants."""
     kept = []
-    for step in draft.steps:
-        if step.domain or any(name not in draft.constants for name in step.inputs if name):
-            kept.append(step)
+    for node in draft.nodes:
+        if node.domain or any(name not in draft.constants for name in node.inputs if name):
+            kept.append(node)
             continue
-        values = _evaluated(draft, step)
+        values = _evaluated(draft, node)
         if values is None:
-            kept.append(step)
+            kept.append(node)
             continue
         told = all(
             name in draft.literals or draft.constants[name].dtype.kind in "iub"
-            for name in step.inputs
+            for name in node.inputs
             if name
         )
-        for name, value in zip(step.outputs, values, strict=False):
+        for name, value in zip(node.outputs, values, strict=False):
             if name:
                 draft.constants[name] = value
                 if told and value.size == 1:
                     draft.literals.add(name)
-    draft.steps = kept
+    draft.nodes = kept
 
 
-def _evaluated(draft: Draft, step: Step) -> list[Constant] | None:
+def _evaluated(draft: Draft, node: DraftNode) -> list[Constant] | None:
     """By onnx's own reference; None for what it cannot."""
-    if step.operator == "Constant":
-        value = next(iter(step.attributes.values()), None)
+    if node.operator == "Constant":
+        value = next(iter(node.attributes.values()), None)
         return None if value is None else [np.asarray(value, np.float32 if _real(value) else None)]
-    if step.operator == "ConstantOfShape":
-        value = np.asarray(step.attributes.get("value", np.float32(0.0))).ravel()[0]
-        return [np.full(draft.constants[step.inputs[0]].tolist(), value)]
-    if step.operator.startswith("Random") or step.operator in (
+    if node.operator == "ConstantOfShape":
+        value = np.asarray(node.attributes.get("value", np.float32(0.0))).ravel()[0]
+        return [np.full(draft.constants[node.inputs[0]].tolist(), value)]
+    if node.operator.startswith("Random") or node.operator in (
         "If",
         "Loop",
         "Scan",
@@ -75,26 +75,24 @@ def _evaluated(draft: Draft, step: Step) -> list[Constant] | None:
         return None
     attributes = {
         name: numpy_helper.from_array(value) if isinstance(value, np.ndarray) else value
-        for name, value in step.attributes.items()
+        for name, value in node.attributes.items()
     }
-    node = helper.make_node(step.operator, step.inputs, step.outputs, **attributes)
-    feeds = {name: draft.constants[name] for name in step.inputs if name}
+    single = helper.make_node(node.operator, node.inputs, node.outputs, **attributes)
+    feeds = {name: draft.constants[name] for name in node.inputs if name}
     inputs = [
         helper.make_tensor_value_info(
             name, helper.np_dtype_to_tensor_dtype(value.dtype), value.shape
         )
         for name, value in feeds.items()
     ]
-    outputs = [helper.make_empty_tensor_value_info(name) for name in step.outputs if name]
+    outputs = [helper.make_empty_tensor_value_info(name) for name in node.outputs if name]
     model = helper.make_model(
-        helper.make_graph([node], "constant", inputs, outputs),
+        helper.make_graph([single], "constant", inputs, outputs),
         opset_imports=[helper.make_opsetid("", draft.opset)],
     )
     try:
         return [np.asarray(each) for each in ReferenceEvaluator(model).run(None, feeds)]
-    except (
-        Exception
-    ):  # the seam: whatever a kernel raises; the node stays, and is looked up as any other
+    except Exception:  # the seam: a kernel raises nearly anything; the node stays, as any other
         return None
 
 
@@ -106,17 +104,17 @@ def _real(value: Any) -> bool:
 
 def _aliases(draft: Draft) -> None:
     """Nodes that change nothing at prediction are left out."""
-    for step in draft:
-        x = step.inputs[0] if step.inputs else ""
+    for node in draft:
+        x = node.inputs[0] if node.inputs else ""
         if x in draft.constants or not x:
             continue
-        plain = step.operator == "Identity" or (
-            step.operator == "Dropout"
-            and not any(step.outputs[1:])
-            and not any(np.any(draft.constants.get(name, 1)) for name in step.inputs[2:] if name)
+        plain = node.operator == "Identity" or (
+            node.operator == "Dropout"
+            and not any(node.outputs[1:])
+            and not any(np.any(draft.constants.get(name, 1)) for name in node.inputs[2:] if name)
         )
-        if step.operator == "Cast" and not step.domain:
-            kind, to = draft.kinds.get(x), step.attributes.get("to")
+        if node.operator == "Cast" and not node.domain:
+            kind, to = draft.kinds.get(x), node.attributes.get("to")
             plain = (
                 (kind == "float" and to in FLOATS)
                 or (kind in ("int", "bool") and to in (*WHOLES, *FLOATS) and kind != "string")
@@ -125,27 +123,27 @@ def _aliases(draft: Draft) -> None:
             )
             plain = plain and not _is_shape(draft, x)
         if plain:
-            if step.outputs[0] in draft.classes:
-                draft.classes[x] = draft.classes[step.outputs[0]]
-            draft.steps.remove(step)
-            draft.rename(step.outputs[0], x)
+            if node.outputs[0] in draft.classes:
+                draft.classes[x] = draft.classes[node.outputs[0]]
+            draft.nodes.remove(node)
+            draft.rename(node.outputs[0], x)
 
 
 def _is_whole(draft: Draft, name: str) -> bool:
     """Whether real numbers are known to be whole: places, labels and outcomes that were moved about
     and cast."""
     makers = draft.makers()
-    while (step := makers.get(name)) is not None and step.operator in (
+    while (node := makers.get(name)) is not None and node.operator in (
         "Cast",
         "Identity",
         "Reshape",
         "Squeeze",
         "Unsqueeze",
     ):
-        name = step.inputs[0]
-    return step is not None and (
-        step.operator in OUTCOMES
-        or (step.operator == "ArrayFeatureExtractor" and _integers(draft, step.inputs[0]))
+        name = node.inputs[0]
+    return node is not None and (
+        node.operator in OUTCOMES
+        or (node.operator == "ArrayFeatureExtractor" and _integers(draft, node.inputs[0]))
     )
 
 
@@ -162,10 +160,10 @@ def _is_shape(draft: Draft, name: str) -> bool:
     are."""
     makers, waiting = draft.makers(), [name]
     while waiting:
-        step = makers.get(waiting.pop())
-        if step is not None:
-            if step.operator == "Shape":
+        node = makers.get(waiting.pop())
+        if node is not None:
+            if node.operator == "Shape":
                 return True
-            sizes = OPERATORS[step.operator].public if step.operator in OPERATORS else ()
-            waiting += [each for n, each in enumerate(step.inputs) if n not in sizes]
+            sizes = OPERATORS[node.operator].public if node.operator in OPERATORS else ()
+            waiting += [each for n, each in enumerate(node.inputs) if n not in sizes]
     return False
