@@ -31,20 +31,29 @@ MOST_WORDS = 2000  # characters that a party says of one statement
 class Records(Protocol):
     """What a party has of the end of the run (ending.py)."""
 
-    def bind(self) -> None: ...
+    def bind(self) -> None:
+        """The plan is agreed: forget what belongs to any other plan."""
 
-    def offer(self) -> list[list[Any]]: ...
+    def offer(self) -> list[list[Any]]:
+        """For each attempt that this party can finish: [ticket, number, whether its results are on
+        record]."""
 
-    def common(self, theirs: object, who: str) -> tuple[str, bool] | None: ...
+    def common(self, theirs: object, who: str) -> tuple[str, bool] | None:
+        """From the peer's offer: the ticket of the newest attempt that both can finish, and whether
+        the peer still lacks its results; None if there is none. `who`: the peer, for the sentence
+        of a ProtocolError."""
 
 
 class RowMatching(Protocol):
     """Rows that are matched by their ids, before anything has a shape (rows.py)."""
 
     @property
-    def digest(self) -> str | None: ...
+    def digest(self) -> str | None:
+        """A digest of the common rows where they are known from an earlier attempt; else None."""
 
-    async def settle(self, peer: Connection, theirs: object) -> Mapping[str, Shape]: ...
+    async def settle(self, peer: Connection, theirs: object) -> Mapping[str, Shape]:
+        """Find the common rows together with the peer, unless both know them still; the shapes of
+        this party's tensors, cut to these rows. `theirs`: the digest that the peer sent."""
 
 
 @dataclass(frozen=True)

@@ -30,9 +30,11 @@ class Bar(Protocol):
     interval: float
     early: bool
 
-    def show(self, completed: int, total: int, lines: Sequence[Line]) -> None: ...
+    def show(self, completed: int, total: int, lines: Sequence[Line]) -> None:
+        """Draw how many of `total` steps are completed, and `lines` below."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Draw no more; what is there stays."""
 
 
 class _Page(Progress):
@@ -69,10 +71,12 @@ class TerminalBar:
         self._page = _Page(role, console)
 
     def show(self, completed: int, total: int, lines: Sequence[Line]) -> None:
+        """Draw the bar and its lines; the first time, take the lowest lines of the terminal."""
         self._page.put(completed, total, lines)
         self._page.start()  # which does nothing from the second time on
 
     def close(self) -> None:
+        """Give the terminal's lines back; the last state of the bar stays above."""
         self._page.stop()
 
 
@@ -86,6 +90,7 @@ class NotebookBar:
         self._handle: Any = None
 
     def show(self, completed: int, total: int, lines: Sequence[Line]) -> None:
+        """Replace what the cell shows."""
         self._page.put(completed, total, lines)
         page = Table.grid()
         for row in self._page.get_renderables():

@@ -81,6 +81,7 @@ class Conclusion:
     salt: bytes = field(default=b"", repr=False)
 
     def body(self) -> dict[str, Any]:
+        """As it is written to the state folder; shares as bytes."""
         return {
             "ticket": self.ticket,
             "epoch": self.attempt,
@@ -92,6 +93,8 @@ class Conclusion:
 
     @staticmethod
     def read(body: Mapping[str, Any]) -> Conclusion:
+        """What `body` gave, from a file that was whole; KeyError or ValueError if it is of another
+        version."""
         message, own = unpacked([body["message"]])[0], unpacked(body["own"])
         history = History.read(body.get("history"))
         return Conclusion(

@@ -104,6 +104,7 @@ class FileIntake:
         return self._now[2]
 
     def close(self) -> None:
+        """Stop reading ahead. The file stays open: it is the run's."""
         self._open = False
         self._next.cancel()
 

@@ -53,13 +53,20 @@ class Supply(Protocol):
     def stock_bytes(self) -> int:
         """Of material that has arrived and is not used up."""
 
-    async def chunk(self, phase: Phase, step: int) -> tuple[int, list[Words]]: ...
+    async def chunk(self, phase: Phase, step: int) -> tuple[int, list[Words]]:
+        """The number of steps from `step` on whose material is at hand, at least one, and this
+        party's shares of it: an array by field, whose first axis runs over these steps. Waits until
+        there is one; MaterialError or LinkError where none will come."""
 
-    def masks(self, phase: Phase, step: int, numbers: Sequence[int]) -> list[Words]: ...
+    def masks(self, phase: Phase, step: int, numbers: Sequence[int]) -> list[Words]:
+        """Of a step that is dealt in parts: this party's shares of the masks of these numbers."""
 
-    async def part(self, phase: Phase, step: int, number: int) -> list[Words]: ...
+    async def part(self, phase: Phase, step: int, number: int) -> list[Words]:
+        """Of a step that is dealt in parts: this party's shares of what part `number` deals, an
+        array by field. Parts are asked for in order."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """The attempt is over: read ahead no more."""
 
 
 class _Corrections(NamedTuple):
@@ -201,6 +208,7 @@ class Intake:
         return words
 
     def close(self) -> None:
+        """Receive no more from the dealer for this attempt; the link itself stays."""
         self._dealer.on_waiting = self._report
         if self._task is not None:
             self._task.cancel()

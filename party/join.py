@@ -185,6 +185,7 @@ class Intersection:
         return self._sent[chunk]
 
     def take_points(self, chunk: int, points: bytes) -> None:
+        """Keep a chunk of the peer's points, as step 2 of the peer sent it."""
         self._points[chunk] = points
 
     def check_points(self) -> None:
@@ -212,6 +213,7 @@ class Intersection:
         return self._doubled[chunk]
 
     def take_answer(self, chunk: int, points: bytes) -> None:
+        """Keep a chunk of this party's points times both scalars, as step 3 of the peer sent it."""
         self._answers[chunk] = points
 
     def rows(self) -> CommonRows:

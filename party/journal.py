@@ -65,6 +65,7 @@ class Journal:
             raise
 
     def close(self) -> None:
+        """Let go of both files, and of the lock on them."""
         for _, descriptor in self._files:
             with contextlib.suppress(OSError):
                 os.close(descriptor)
@@ -110,6 +111,8 @@ class Journal:
     # ---- what the peer is told, and tells --------------------------------------------------------
 
     def body(self) -> dict[str, Any]:
+        """What the peer is told at the start of an attempt: how many rows of each phase are taken,
+        and the digests of setup."""
         numbers = {name: getattr(self, name) for name in COUNTED}
         return {**numbers, "sent": list(self.sent), "received": list(self.received)}
 

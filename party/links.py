@@ -156,6 +156,8 @@ class Links:
             )
 
     async def close(self) -> None:
+        """Leave both links, once the others have taken what was sent last, or after FAREWELL
+        seconds; why, the peer is told."""
         if self._listener is not None:
             self._listener.leave()
         found = [connection for connection in (self._peer, self._dealer) if connection is not None]

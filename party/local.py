@@ -67,10 +67,12 @@ class Child:
 
     @property
     def output(self) -> str:
+        """What it has printed so far."""
         return self._out.read_text(errors="replace")
 
     @property
     def errors(self) -> str:
+        """What it has said on standard error so far."""
         return self._err.read_text(errors="replace")
 
     def ask(self, number: int = signal.SIGTERM) -> None:

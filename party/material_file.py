@@ -85,6 +85,7 @@ class Material(StepObserver):
 
     @property
     def id(self) -> str:
+        """The id that both parties' files of one material have, in hexadecimal."""
         return self.header.material
 
     def _wrong(self, error: MaterialError) -> MaterialError:
@@ -127,6 +128,7 @@ class Material(StepObserver):
             raise self._wrong(error) from None
 
     def close(self) -> None:
+        """Close the file and its journal."""
         os.close(self._file)
         self.journal.close()
 

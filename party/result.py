@@ -90,9 +90,11 @@ class Result:
         return name in self.values
 
     def keys(self) -> KeysView[str]:
+        """The names of what was revealed."""
         return self.values.keys()
 
     def items(self) -> ItemsView[str, Array]:
+        """Names and arrays of what was revealed."""
         return self.values.items()
 
     def export(self, path: str | Path) -> list[str]:

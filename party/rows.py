@@ -159,6 +159,8 @@ class Cut:
 
     @classmethod
     def of(cls, job: Job, rows: Places | None) -> Cut:
+        """For the tensors whose rows a job matches by ids, none where it matches none. rows: the
+        places of common rows in this party's table, in their order; None: not known yet."""
         found = matching(job)
         return cls(job.inputs, () if found is None else found.tensors, rows)
 

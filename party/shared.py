@@ -62,10 +62,12 @@ class Generation:
     shares: Mapping[str, Words] = field(repr=False)
 
     def body(self) -> list[Any]:
+        """As it is written to the share's file; shares as bytes."""
         return [self.number, self.tag, [*self.shares], checked.packed([*self.shares.values()])]
 
     @staticmethod
     def read(raw: list[Any]) -> Generation:
+        """What `body` gave; ValueError if it is of another version."""
         number, tag, names, words = raw
         return Generation(number, tag, dict(zip(names, checked.unpacked(words), strict=True)))
 
@@ -155,6 +157,7 @@ class SharedModel:
 
     @staticmethod
     def of(body: Mapping[str, Any]) -> SharedModel:
+        """What `body` gave; KeyError, TypeError or ValueError if it is of another version."""
         tensors = tuple(Stored(label, tuple(dims), *rest) for label, dims, *rest in body["tensors"])
         generations = tuple(Generation.read(each) for each in body["generations"])
         return SharedModel(

@@ -34,10 +34,13 @@ class Throughput:
     per_second: tuple[float, float]
 
     def as_data(self) -> dict[str, Any]:
+        """All fields, for a line of JSON."""
         return asdict(self)
 
 
 def throughput(kind: str, least: float = 0.5) -> Throughput:
+    """Measure the dealer alone on one of KINDS, in this process: chunks of the size that it would
+    stream, made by one worker and by two for at least `least` seconds each."""
     job_name, params, elements = KINDS[kind]
     dealing = plan(load_job(job_name, params), iterations=1 << 20).plan.dealing
     steps = dealing.phases[Phase.STEP].steps_per_chunk

@@ -50,6 +50,7 @@ class Line:
     ratio: float
 
     def as_data(self) -> dict[str, Any]:
+        """All fields, for a line of JSON."""
         return asdict(self)
 
 

@@ -50,6 +50,7 @@ class ProductErrors:
     wrong: int
 
     def as_data(self) -> dict[str, Any]:
+        """All fields, for a line of JSON."""
         return asdict(self)
 
 

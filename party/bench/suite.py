@@ -21,7 +21,10 @@ from .workloads import WORKLOADS
 
 
 class Row(Protocol):
-    def as_data(self) -> dict[str, Any]: ...
+    """What a table of the benchmark shows in one line."""
+
+    def as_data(self) -> dict[str, Any]:
+        """All fields, for a line of JSON."""
 
 
 R = TypeVar("R", bound=Row)

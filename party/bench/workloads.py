@@ -32,10 +32,12 @@ class Workload:
 
     @property
     def iterations(self) -> int:
+        """Iterations of the job in one run: all repeats, free and held."""
         return (self.free + self.held) * self.steps
 
     @property
     def parameters(self) -> Mapping[str, str]:
+        """The job's `--param`, its size included."""
         return dict(self.params) | ({self.sized: str(self.size)} if self.sized else {})
 
 

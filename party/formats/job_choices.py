@@ -84,6 +84,8 @@ def named(
 
 
 def steps(path: Sequence[str], given: Sequence[str | Mapping[str, Any]]) -> list[preparation.Step]:
+    """Steps of preparation, each by name or { do = name, … } with options; `Wrong` names the key at
+    `path` for one that there is not."""
     return [named(path, each, "do", STEPS, "step") for each in given]
 
 

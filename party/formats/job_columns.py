@@ -115,6 +115,7 @@ def outcome(
 
 
 def classes_of(columns: ColumnsSection) -> int:
+    """How many classes the label has; 0 where there is none."""
     classes = columns.label.classes if columns.label else 0
     return classes if isinstance(classes, int) else len(classes)
 

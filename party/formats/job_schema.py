@@ -29,6 +29,8 @@ KINDS = {  # as msgspec calls them, and as TOML has them
 
 
 class RowsSection(Struct, forbid_unknown_fields=True):
+    """[rows]: how rows of both are brought together, and which part is held out for scores."""
+
     match: Literal["order"] | None = None
     key: str | dict[str, str] | None = None
     held_out: Annotated[float, Meta(ge=0.0, lt=1.0)] = 0.0
@@ -36,18 +38,27 @@ class RowsSection(Struct, forbid_unknown_fields=True):
 
 
 class Label(Struct, forbid_unknown_fields=True):
+    """The column of classes, and its owner where both bring columns. classes: how many, or their
+    names in order."""
+
     column: str
     classes: Annotated[int, Meta(ge=2)] | Annotated[list[str | int | float], Meta(min_length=2)]
     owner: Role | None = None
 
 
 class Target(Struct, forbid_unknown_fields=True):
+    """The column of numbers that a regression learns, and how its owner prepares it."""
+
     column: str
     owner: Role | None = None
     steps: list[str | dict[str, Any]] = field(default_factory=list)
 
 
 class ColumnsSection(Struct, forbid_unknown_fields=True):
+    """[columns]: who brings which, as names or a number of them; `both` where each party brings
+    rows of the same columns. shape: of a picture or a sequence that a row of columns is. low, high:
+    the range that all must keep to."""
+
     alice: Names | None = None
     bob: Names | None = None
     both: Names | None = None
@@ -61,6 +72,9 @@ class ColumnsSection(Struct, forbid_unknown_fields=True):
 
 
 class ModelSection(Struct, forbid_unknown_fields=True):
+    """[model]: an estimator by name, whose parameters stand beside it, or layers and a loss. owner:
+    who brings the weights that training begins with; "joint": drawn by both."""
+
     estimator: str | None = None
     layers: Annotated[list[str], Meta(min_length=1)] | None = None
     loss: str | dict[str, Any] | None = None
@@ -68,12 +82,16 @@ class ModelSection(Struct, forbid_unknown_fields=True):
 
 
 class Early(Struct, forbid_unknown_fields=True):
+    """early_stopping: after how many checks without a better metric the training ends."""
+
     patience: Count = 3
     metric: str | None = None
     restore_best: bool = False
 
 
 class TrainSection(Struct, forbid_unknown_fields=True):
+    """[train]: how layers are trained; `batch` in rows."""
+
     optimiser: str | dict[str, Any] = "sgd"
     batch: Count = 32
     epochs: Count = 10

@@ -50,6 +50,7 @@ class Mlp(Job):
     b2 = Input("alice", shape=(10,), low=-2, high=2, default=(0.0,) * 10)
 
     def loss(self, z: Secret, y: Secret) -> Secret:
+        """Half of the squared error, a row's summed over the classes, on average over the batch."""
         error = z - y
         return (error * error).sum() / (2 * self.batch)
 

@@ -81,6 +81,7 @@ class Single(Job):
 
     @property
     def dims(self) -> Shape:
+        """The shape of each operand."""
         if self.operation == "softmax":
             return (max(1, self.size // CLASSES), CLASSES)
         if self.operation == "maxpool":
@@ -102,6 +103,7 @@ class Single(Job):
         }
 
     def result(self, v: Variables) -> Secret:
+        """The operation, of x and where it takes two of y."""
         if self.operation in UNARY:
             return UNARY[self.operation][1](v.x)
         return BINARY[self.operation][1](v.x, v.y)

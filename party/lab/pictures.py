@@ -46,6 +46,8 @@ def draw(folder: Path, job: str, cells: Sequence[Measurement], rounds: int) -> l
 
 
 def times(job: str, cells: Sequence[Measurement], rounds: int) -> Figure:
+    """Milliseconds of an iteration over milliseconds of round trip, a line for each bandwidth,
+    beside the least there is: `rounds` messages on their way, half a round trip each."""
     figure, axes = _sheet(f"{job}: what latency costs", 6.8, 4.6)
     rtts = sorted({1e3 * cell.link.rtt for cell in cells})
     for (rate, own), (marker, line, size) in zip(_by_rate(cells), _styles(cells), strict=True):
@@ -91,6 +93,8 @@ def times(job: str, cells: Sequence[Measurement], rounds: int) -> Figure:
 
 
 def shares(job: str, cells: Sequence[Measurement]) -> Figure:
+    """Of Bob's seconds in each cell, in percent: computing, waiting for Alice, waiting for the
+    dealer."""
     ordered = sorted(cells, key=lambda cell: (cell.link.rtt, cell.link.bandwidth or float("inf")))
     figure, axes = _sheet(f"{job}: where Bob's time goes", max(6.0, 0.42 * len(ordered) + 2.2), 4.8)
     places, groups, at = [], dict[float, list[float]](), 0.0
@@ -134,6 +138,8 @@ def shares(job: str, cells: Sequence[Measurement]) -> Figure:
 
 
 def predictions(job: str, cells: Sequence[Measurement]) -> Figure:
+    """The plan's seconds of an iteration beside the measured ones, a point a cell, and the band
+    within which they should agree."""
     figure, axes = _sheet(f"{job}: predicted by the plan, and measured", 5.6, 5.2)
     points = [
         1e3 * value

@@ -61,6 +61,8 @@ def where_time_goes(planned: Planned) -> Element:
 
 
 def time_lines(planned: Planned) -> list[Child]:
+    """For every phase with rounds: a picture of its messages on the way, latency as slope and bytes
+    as width, at the rates of the plan's network."""
     plan, network = planned.plan, planned.network
     found: list[Child] = [
         tag("h2", "Rounds on a time line"),

@@ -36,6 +36,7 @@ class Argument:
 
     @property
     def interval(self) -> Interval:
+        """low and high, as ranges are computed with."""
         return (self.low, self.high)
 
     def __str__(self) -> str:
@@ -83,6 +84,7 @@ class Entry:
         return " and ".join(dict.fromkeys(map(str, self.operands)))
 
     def bound(self, true: Array) -> Array:
+        """How far a result may be off, entry by entry of the true one."""
         return np.asarray(self.error + self.relative * np.abs(true))
 
 

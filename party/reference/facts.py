@@ -73,6 +73,7 @@ class Facts:
     derivative: bool
 
     def as_data(self) -> dict[str, Any]:
+        """All fields, for JSON: null for an error that was not measured."""
         return {key: None if value != value else value for key, value in asdict(self).items()}
 
 
@@ -92,6 +93,7 @@ def traced(entry: Entry) -> tuple[list[Secret], Secret]:
 
 
 def differentiable(entry: Entry) -> bool:
+    """Whether `gradient` goes through it, from the sum of its result to every operand."""
     operands, out = traced(entry)
     try:
         gradient(out.sum(), operands)
@@ -133,6 +135,8 @@ def error(entry: Entry, inputs: Mapping[str, Array]) -> tuple[float, bool]:
 
 
 def cost(entry: Entry, network: Network = LAN) -> PhaseCost:
+    """Rounds and bytes of one step of the example, where rounds are weighed against dealt bytes for
+    this network."""
     job = Example(entry)
     shapes = {f"x{n}": each.shape for n, each in enumerate(entry.operands)}
     found = trace(job, shapes, 1, network)

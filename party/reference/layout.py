@@ -40,6 +40,7 @@ HEADS = (
 
 
 def cells(row: Facts) -> tuple[str, ...]:
+    """One row of the table, a text for each of HEADS; bytes for an entry of the first operand."""
     entries = math.prod(int(length) for length in row.shape.split(",")[0].split("×"))
     return (
         f"`{row.name}`",
@@ -64,6 +65,7 @@ def lines(row: Facts) -> str:
 
 
 def promised(row: Facts) -> str:
+    """The promised error as a formula in y, the result."""
     parts = [f"{row.most_error:.1e}"] * bool(row.most_error) + [
         f"{row.most_relative:.1e}·y"
     ] * bool(row.most_relative)

@@ -15,7 +15,8 @@ PICTURES = Argument((1, 4, 16, 16))
 SEQUENCES = Argument((1, 4, 250))
 
 
-def pooled(x: np.ndarray) -> np.ndarray:
+def averaged(x: np.ndarray) -> np.ndarray:
+    """The mean of each square of 2 × 2, of pictures (n, channels, height, width)."""
     n, c, h, w = x.shape
     return np.asarray(x.reshape(n, c, h // 2, 2, w // 2, 2).mean(axis=(3, 5)))
 
@@ -110,7 +111,7 @@ SHAPES: dict[str, tuple[Entry, ...]] = {
         ),
         _view(
             lambda x: ops.avg_pool2d(x, 2),
-            pooled,
+            averaged,
             of=ops.avg_pool2d,
             operands=(PICTURES,),
             error=2 * UNIT,

@@ -29,6 +29,7 @@ HALVES = np.linspace(-1.0, 1.0, 65)[::2][:32].reshape(32, 1)  # multiples of a u
 
 
 def rows(x: Any) -> int:
+    """The length of the first axis."""
     return int(x.shape[0])
 
 

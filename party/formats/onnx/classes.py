@@ -20,6 +20,8 @@ class Unable(Exception):
 
 
 def labels_of(node: DraftNode) -> list[Any]:
+    """The labels of a classifier's classes, numbers or texts, in its order; Unable if it has
+    none."""
     for name in ("classlabels_int64s", "classlabels_ints", "classlabels_strings"):
         if found := node.attributes.get(name):
             return list(found)

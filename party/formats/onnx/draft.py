@@ -27,6 +27,7 @@ class DraftNode:
 
     @property
     def label(self) -> str:
+        """The node in a sentence: its operator, and its name or that of its first output."""
         return f"{self.operator} {self.name or next(filter(None, self.outputs), '')!r}"
 
 
@@ -74,6 +75,7 @@ class Draft:
         return found
 
     def makers(self) -> dict[str, DraftNode]:
+        """By tensor, the node that computes it; inputs and constants have none."""
         return {name: node for node in self.nodes for name in node.outputs if name}
 
     def rename(self, old: str, new: str) -> None:

@@ -17,6 +17,8 @@ TEXTS = "its categories are texts, which no tensor here holds: number them befor
 
 
 def binarizer(draft: Draft, node: DraftNode) -> list[DraftNode]:
+    """1 where an entry is above the threshold, else 0, as a comparison with a secret constant,
+    which is raised by `TIE` of its size: entries that equal it in float32 stay below."""
     limit = float(node.attributes.get("threshold", 0.0))
     above = draft.constant(np.array([limit + TIE * abs(limit)]), f"{node.outputs[0]}.threshold")
     draft.kinds[node.outputs[0]] = "float"

@@ -22,6 +22,8 @@ FARTHEST = -32.0  # e to this is taken to be nothing
 
 
 def svm_regressor(draft: Draft, node: DraftNode) -> list[DraftNode]:
+    """The sum of the kernels with each support vector, weighted, plus rho. Unable with a transform
+    behind it, for one class, or without vectors."""
     its = node.attributes
     if its.get("post_transform", "NONE") != "NONE" or its.get("one_class", 0):
         raise Unable("with a post_transform or one_class it is not offered")
@@ -35,6 +37,9 @@ def svm_regressor(draft: Draft, node: DraftNode) -> list[DraftNode]:
 
 
 def svm_classifier(draft: Draft, node: DraftNode) -> list[DraftNode]:
+    """A sum of kernels for each two classes, and from these the label and the scores. Unable with a
+    transform behind it, without vectors, and for probabilities of more than two classes, which
+    libsvm finds by iteration."""
     its, names = node.attributes, labels_of(node)
     sizes = its.get("vectors_per_class") or []
     if its.get("post_transform", "NONE") != "NONE" or len(sizes) != len(names):

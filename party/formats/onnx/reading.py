@@ -215,6 +215,8 @@ def _draft(path: Path, model: Any, opset: int) -> Draft:
 
 
 def array_of(tensor: Any) -> Any:
+    """A tensor of the file as an array; of types that NumPy has not (bfloat16, float8), as
+    float32."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         array = numpy_helper.to_array(tensor)

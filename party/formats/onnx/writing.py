@@ -48,6 +48,8 @@ class Writer:
         return name
 
     def constant(self, value: Any, name: str | None = None) -> str:
+        """Enter a public constant, real numbers as float32; its name, a fresh one unless it is
+        given."""
         array = np.asarray(value)
         name = name or f"constant:{len(self.constants)}"
         self.constants[name] = array.astype(np.float32) if array.dtype.kind == "f" else array
