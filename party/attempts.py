@@ -33,7 +33,7 @@ from .checkpoint import ANOTHER, Store
 from .ending import Ending
 from .formats.preparation import Fitted
 from .intent import Intent
-from .links import Addresses, Links, opened
+from .links import Addresses, Links, open_links
 from .material_file import Material
 from .messages import expect, reason
 from .observing import StepObserver
@@ -46,7 +46,7 @@ from .view import RunView
 
 # seconds between two attempts, the pause growing while they end sooner than LONG
 SETTLE, LONG = 0.2, 5.0
-FAREWELL = 30.0  # seconds that a party with its results waits for a peer that may lack them
+COMEBACK = 30.0  # seconds that a party with its results waits for a peer that may lack them
 
 
 class Run:
@@ -122,7 +122,7 @@ class Run:
         view = self._view
         async with (
             self._serving,
-            opened(self.intent.role, self._to, view.note, view.waiting) as links,
+            open_links(self.intent.role, self._to, view.note, view.waiting) as links,
         ):
             self._links = links
             pause, unmet = SETTLE, False
@@ -177,7 +177,7 @@ class Run:
 
     def _patience(self) -> float:
         """Seconds that are left for somebody to come back."""
-        limit = self._to.wait if self._done is None else min(self._to.wait, FAREWELL)
+        limit = self._to.wait if self._done is None else min(self._to.wait, COMEBACK)
         return limit - (time.monotonic() - self._progressed)
 
     async def _attempt(self, links: Links) -> Report:

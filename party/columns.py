@@ -23,7 +23,7 @@ from protocol.preparation import chosen as matches
 from protocol.tables import RANGE, Table, TablePart, tables
 from protocol.wording import counted
 
-from .formats.frames import Frame, frame_of, listed, size_of
+from .formats.frames import Frame, frame_of, listed, shown_size
 from .formats.preparation import Fitted, fit
 from .formats.table_files import first_line
 from .formats.table_files import read as read_table
@@ -53,7 +53,7 @@ class Prepared:
         made = names if self.fitted is None else self.fitted.names
         became = f", which become {len(made):,}" if len(made) != len(names) else ""
         rest = f"; not used: {listed(self.unused)}" if self.unused else ""
-        size = size_of((len(self.frame), len(names)))
+        size = shown_size((len(self.frame), len(names)))
         return f"{size} ({shown}){became} from {self.frame.source}{self.frame.about}{rest}"
 
 

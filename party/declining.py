@@ -10,7 +10,7 @@ from dataclasses import replace
 from protocol.errors import DataError, MpcError
 from protocol.processes import run_until_signalled
 
-from .links import Addresses, opened
+from .links import Addresses, open_links
 
 PATIENCE = 2.0  # seconds in which a peer that waits already is found
 
@@ -40,6 +40,6 @@ async def _decline(role: str, to: Callable[[], Addresses], fault: DataError) -> 
     with contextlib.suppress(MpcError):
         where = to()
         where = replace(where, wait=min(PATIENCE, where.wait))
-        async with opened(role, where, lambda _: None, lambda _: None) as links:
+        async with open_links(role, where, lambda _: None, lambda _: None) as links:
             await links.peer()
             links.abort(fault.for_peer, back=False)

@@ -149,7 +149,7 @@ def classes_in(x: Any, y: Any, column: Any) -> list[Any] | None:
     return classes
 
 
-def given(x: Any, y: Any) -> Given:
+def given_to_fit(x: Any, y: Any) -> Given:
     """What `fit` is given, as tables: one for all, those of two parties {"alice": …, "bob": …}, or
     x and y apart."""
     if isinstance(x, Mapping) and {*x} <= {*ROLES}:

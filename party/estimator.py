@@ -25,8 +25,16 @@ from protocol.preparation import Step
 from protocol.tables import BOTH, Table
 
 from .api import Party
-from .estimating import UnknownParameter, check_kind, check_rows, made, names_of, not_fitted, seen
-from .estimating import given as given_to
+from .estimating import (
+    UnknownParameter,
+    check_kind,
+    check_rows,
+    given_to_fit,
+    made,
+    names_of,
+    not_fitted,
+    seen,
+)
 from .formats.job_choices import steps
 from .formats.job_schema import Wrong
 from .rehearsing import Rehearsed, aside, rehearse
@@ -119,7 +127,7 @@ class Estimator:
 
     async def fit_async(self, X: Any = None, y: Any = None, session: Session | None = None) -> Self:
         """The same for coroutines and notebooks, beside other work."""
-        where, given = self._session(session), given_to(X, y)
+        where, given = self._session(session), given_to_fit(X, y)
         job = self._job(X, y, alone=not isinstance(where, Party))
         result: Result
         if isinstance(where, Party):
@@ -278,7 +286,7 @@ class Estimator:
         return None if found is None else self._named(found)
 
     async def _told(self, kind: str, x: Any, session: Session | None) -> Array | None:
-        where, given, model = self._session(session), given_to(x, None), self._fitted("model_")
+        where, given, model = self._session(session), given_to_fit(x, None), self._fitted("model_")
         if isinstance(model, Rehearsed):
             check_rows(x, getattr(self, "n_features_in_", None))
         if isinstance(where, Party) == isinstance(model, Rehearsed):

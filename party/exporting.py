@@ -65,7 +65,7 @@ def write_model(
 
     ConfigError, DataError or JobError where that cannot be.
     """
-    from .formats.onnx.exporting import OFF, export_linear, export_model, save_model
+    from .formats.onnx.exporting import OFF, export_linear, export_model, save_onnx
 
     layer, rough = model_of(job), set[str]()
     if layer is not None:
@@ -86,7 +86,7 @@ def write_model(
             " have no coef"
         )
     try:
-        save_model(path, model)
+        save_onnx(path, model)
     except OSError as error:
         raise DataError(
             f"the model cannot be written to {path} ({error.strerror}); mend that and export again"

@@ -29,7 +29,7 @@ from protocol.wording import counted
 
 from .columns import beyond, own_tables
 from .formats.arrays import Read, read_tensor
-from .formats.frames import Frame, shape_of, size_of
+from .formats.frames import Frame, shown_shape, shown_size
 from .formats.preparation import Fitted
 from .given import Given
 from .rows import Cut, Places
@@ -152,7 +152,7 @@ def read_inputs(
             found.unsure.append(name)
         if isinstance(each, Path):
             found.read.append(
-                f"{name}: {size_of(found.arrays[name].shape)} from {each}{read.about}"
+                f"{name}: {shown_size(found.arrays[name].shape)} from {each}{read.about}"
             )
     return found
 
@@ -242,13 +242,13 @@ def _checked(
     sizes = zip(want, actual.shape, strict=False)
     if actual.ndim != len(want) or any(isinstance(w, int) and w != got for w, got in sizes):
         raise DataError(
-            f"tensor {name} ({where}) has shape {shape_of(actual.shape)}; the job declares"
-            f" {shape_of(want)}: bring data of that shape"
+            f"tensor {name} ({where}) has shape {shown_shape(actual.shape)}; the job declares"
+            f" {shown_shape(want)}: bring data of that shape"
         )
     if not actual.size:
         raise DataError(
-            f"tensor {name} ({where}) holds no values; its shape is {shape_of(actual.shape)}: bring"
-            " some rows"
+            f"tensor {name} ({where}) holds no values; its shape is {shown_shape(actual.shape)}:"
+            " bring some rows"
         )
     if not values:
         return actual

@@ -56,7 +56,7 @@ class Addresses:
 
 
 class Links:
-    """Both links of one party. Use `opened`."""
+    """Both links of one party. Use `open_links`."""
 
     def __init__(
         self,
@@ -223,7 +223,7 @@ class Links:
 
 
 @contextlib.asynccontextmanager
-async def opened(
+async def open_links(
     role: str, to: Addresses, note: Callable[[str], None], waiting: Callable[[Waiting], None]
 ) -> AsyncIterator[Links]:
     """Links that are closed, and said goodbye on, whatever happens."""

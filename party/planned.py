@@ -257,11 +257,11 @@ def planned(
     option: where a shape can be said. learnt: what preparation learnt with the model that the job
         begins with.
     """
-    traced = trace_job(job, shapes_of(job, files, shapes, option, learnt), iterations, network)
+    traced = trace_job(job, known_shapes(job, files, shapes, option, learnt), iterations, network)
     return Planned(name=name, plan=make_plan(traced, 0, LEARNERS[reveal or job.reveal], guard))
 
 
-def shapes_of(
+def known_shapes(
     job: Job,
     files: Given,
     given: Mapping[str, Shape],

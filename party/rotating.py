@@ -22,7 +22,7 @@ from protocol.prg import fresh_seed, fresh_ticket
 from protocol.wire import PROTOCOL_VERSION, Kind, Message
 
 from .agreement import greet
-from .links import Addresses, opened
+from .links import Addresses, open_links
 from .messages import expect, reason
 from .shared import SharedModel, joined
 
@@ -38,7 +38,7 @@ async def rotate(
 ) -> SharedModel:
     """Rotate the model in the file `path` together with the peer, who does the same; the new one.
     MpcError in one sentence."""
-    async with opened(model.role, to, note, waiting) as links:
+    async with open_links(model.role, to, note, waiting) as links:
         try:
             peer, own = await links.peer(), fresh_seed()
             mine = {

@@ -26,7 +26,7 @@ PATIENCE = 600.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
+class WorkloadFigures:
     """What is known of a workload, for one repeat. Bytes are payload; those sent are one party's,
     the larger of the two.
     """
@@ -54,7 +54,7 @@ class Line:
         return asdict(self)
 
 
-def measure(workload: Workload) -> Line:
+def measure(workload: Workload) -> WorkloadFigures:
     """Run it; MpcError if a process fails, or the counts are not those of the plan."""
     job = load_job(workload.job, workload.parameters)
     inputs = {name: default_tensor(name, declared) for name, declared in job.inputs.items()}
@@ -76,7 +76,7 @@ def measure(workload: Workload) -> Line:
         rounds, sent, dealt = steps * cost.rounds, steps * max(cost.sent), steps * cost.dealt
     reference = reference_seconds(plan.traced, inputs, steps)
     middle = median(seconds)
-    return Line(
+    return WorkloadFigures(
         name=workload.name,
         n=workload.size,
         seconds_median=middle,

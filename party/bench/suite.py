@@ -20,14 +20,14 @@ from .products import COUNT, PEAKS, products
 from .workloads import WORKLOADS
 
 
-class Row(Protocol):
+class TableRow(Protocol):
     """What a table of the benchmark shows in one line."""
 
     def as_data(self) -> dict[str, Any]:
         """All fields, for a line of JSON."""
 
 
-R = TypeVar("R", bound=Row)
+R = TypeVar("R", bound=TableRow)
 
 
 @dataclass(frozen=True)

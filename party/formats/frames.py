@@ -100,16 +100,16 @@ def listed(names: Sequence[str], most: int = 8) -> str:
     return ", ".join(shown) or "none"
 
 
-def shape_of(shape: Iterable[int | str]) -> str:
+def shown_shape(shape: Iterable[int | str]) -> str:
     """As Python writes it, with names of axes as they are: "(n, 3)"."""
     parts = [str(length) for length in shape]
     return f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
 
 
-def size_of(shape: Sequence[int]) -> str:
+def shown_size(shape: Sequence[int]) -> str:
     """ "569 rows, 30 columns"; of anything but tables the shape."""
     if len(shape) != 2:
-        return f"shape {shape_of(shape)}"
+        return f"shape {shown_shape(shape)}"
     rows, columns = shape
     return f"{counted(rows, 'row')}, {counted(columns, 'column')}"
 

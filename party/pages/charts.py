@@ -14,7 +14,7 @@ from xml.etree.ElementTree import Element
 
 from protocol.wording import span
 
-from .markup import Child, tag
+from .markup import Content, tag
 
 WIDTH = 960.0
 LETTER = 8  # of a name, about
@@ -37,7 +37,7 @@ def bar(*parts: tuple[str, float], whole: float, title: str = "") -> Element:
     return tag("div", *spans, class_="bar", title=title or None, aria_hidden="true")
 
 
-def key(*entries: tuple[str, Child]) -> Element:
+def key(*entries: tuple[str, Content]) -> Element:
     """What the colours mean."""
     return tag(
         "ul",
@@ -49,7 +49,7 @@ def key(*entries: tuple[str, Child]) -> Element:
 def table(
     label: str,
     headings: Sequence[str],
-    rows: Sequence[Sequence[Child]],
+    rows: Sequence[Sequence[Content]],
     numbers: str,
     taken: int = -1,
 ) -> Element:
@@ -66,7 +66,7 @@ def table(
     body = []
     for number, row in enumerate(rows):
         first, *others = zip(row, kinds, strict=True)
-        name: tuple[Child, ...] = (first[0],)
+        name: tuple[Content, ...] = (first[0],)
         if number == taken:
             name += (tag("span", " taken", class_="small quiet"),)
         cells = (tag("td", cell, class_=kind) for cell, kind in others)
@@ -82,7 +82,7 @@ def table(
     return tag("div", whole, class_="scroll", role="region", aria_label=label, tabindex="0")
 
 
-def _text(column: Sequence[Child]) -> str:
+def _text(column: Sequence[Content]) -> str:
     """How a column of text stands in a narrow window: in lines of a readable width."""
     texts = ("".join(each.itertext()) if isinstance(each, Element) else each for each in column)
     return "brief" if all(len(each or "") <= BRIEF for each in texts) else "words"
@@ -91,7 +91,7 @@ def _text(column: Sequence[Child]) -> str:
 def folded(
     label: str,
     headings: Sequence[str],
-    rows: Sequence[Sequence[Child]],
+    rows: Sequence[Sequence[Content]],
     numbers: str,
     longest: int = 12,
 ) -> list[Element]:

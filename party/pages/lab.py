@@ -11,9 +11,9 @@ from xml.etree.ElementTree import Element
 from protocol.wording import counted, size, span
 
 from .charts import Curve, bar, curves, even, key, table
-from .markup import Child, page, tag, write
+from .markup import Content, page, tag, write
 
-Row = Mapping[str, Any]
+CellData = Mapping[str, Any]
 SHARES = (("kind-1", "computed", "computing"), ("kind-2", "waited_for_peer", "waiting for alice"),
           ("kind-3", "waited_for_material", "waiting for the dealer"))  # fmt: skip
 
@@ -52,7 +52,7 @@ def lab_page(found: Mapping[str, Any]) -> str:
     )
 
 
-def _times(cells: Sequence[Row], rounds: int) -> list[Child]:
+def _times(cells: Sequence[CellData], rounds: int) -> list[Content]:
     """The axes are even: between two cells time grows evenly with distance, so the lines that join
     them are what would be measured there."""
     values = [cell["iteration_ms"] for cell in cells]
@@ -76,8 +76,8 @@ def _times(cells: Sequence[Row], rounds: int) -> list[Child]:
     return [tag("h2", "Time per iteration"), tag("figure", picture, tag("figcaption", words))]
 
 
-def _shares(cells: Sequence[Row]) -> list[Child]:
-    rows: list[tuple[Child, ...]] = []
+def _shares(cells: Sequence[CellData]) -> list[Content]:
+    rows: list[tuple[Content, ...]] = []
     for cell in cells:
         whole = sum(cell[name] for _, name, _ in SHARES) or 1.0
         parts = [(colour, cell[name]) for colour, name, _ in SHARES]
@@ -91,7 +91,7 @@ def _shares(cells: Sequence[Row]) -> list[Child]:
     ]
 
 
-def _predictions(cells: Sequence[Row]) -> list[Child]:
+def _predictions(cells: Sequence[CellData]) -> list[Content]:
     most = max(max(cell["iteration_ms"], cell["predicted_iteration_ms"]) for cell in cells)
     rows = [
         (
@@ -122,23 +122,23 @@ def _predictions(cells: Sequence[Row]) -> list[Child]:
     ]
 
 
-def _pair(cell: Row, most: float) -> Element:
+def _pair(cell: CellData, most: float) -> Element:
     bars = (("bob", cell["iteration_ms"]), ("wait", cell["predicted_iteration_ms"]))
     return tag("div", *(bar(each, whole=most) for each in bars), class_="pair")
 
 
-def _by_rate(cells: Sequence[Row]) -> dict[str, list[Row]]:
+def _by_rate(cells: Sequence[CellData]) -> dict[str, list[CellData]]:
     """The cells of every bandwidth, each by round-trip time."""
-    found: dict[str, list[Row]] = {}
+    found: dict[str, list[CellData]] = {}
     for cell in sorted(cells, key=lambda cell: cell["rtt_ms"]):
         found.setdefault(_rate(cell), []).append(cell)
     return found
 
 
-def _rate(cell: Row) -> str:
+def _rate(cell: CellData) -> str:
     rate = cell["bandwidth_mbit"]
     return f"{rate:g} Mbit/s" if rate else "no limit"
 
 
-def _link(cell: Row) -> str:
+def _link(cell: CellData) -> str:
     return f"{cell['rtt_ms']:g} ms, {_rate(cell)}"

@@ -12,13 +12,13 @@ from xml.etree.ElementTree import Element, tostring
 
 from protocol.errors import ConfigError
 
-Child = Element | str | None
+Content = Element | str | None
 POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'"  # whatever is shown, nothing is loaded or run
 )
 
 
-def tag(name: str, /, *children: Child, **attributes: str | float | None) -> Element:
+def tag(name: str, /, *children: Content, **attributes: str | float | None) -> Element:
     """An element; None, as a child or an attribute, is left out. `class_` is class, `aria_label` is
     aria-label; numbers are written short."""
     found = Element(name)
@@ -38,7 +38,7 @@ def tag(name: str, /, *children: Child, **attributes: str | float | None) -> Ele
     return found
 
 
-def page(title: str, *content: Child) -> str:
+def page(title: str, *content: Content) -> str:
     """A whole file."""
     head = tag(
         "head",

@@ -17,7 +17,7 @@ from protocol.wording import counted, size, span
 
 from ..planned import Planned
 from .charts import bar, folded, key, table
-from .markup import Child, page, tag, write
+from .markup import Content, page, tag, write
 from .timing import NAMES, other_links, time_lines, where_time_goes
 
 ABOUT = {  # of kinds that stand in a file with others
@@ -111,7 +111,7 @@ def _tiles(planned: Planned) -> Element:
 # ---- bytes ---------------------------------------------------------------------------------------
 
 
-def _operations(plan: Plan) -> list[Child]:
+def _operations(plan: Plan) -> list[Content]:
     found: list[tuple[float, OperationCost, Phase, int]] = []
     for phase in Phase:
         times = plan.dealing.count(phase)
@@ -146,7 +146,7 @@ def _operations(plan: Plan) -> list[Child]:
     ]
 
 
-def _dealt(plan: Plan) -> list[Child]:
+def _dealt(plan: Plan) -> list[Content]:
     total: dict[str, tuple[int, int]] = {}
     about: dict[str, str] = {}
     for phase in Phase:
@@ -193,7 +193,7 @@ def _about(kind: type[Correlation]) -> str:
     return text.partition("\n\n")[0].replace("\n", " ")
 
 
-def _memory(planned: Planned) -> list[Child]:
+def _memory(planned: Planned) -> list[Content]:
     files = planned.material_bytes()
     held = [
         ("Memory of a party: tensors and material", planned.plan.party_memory, "bob"),
@@ -208,11 +208,11 @@ def _memory(planned: Planned) -> list[Child]:
 # ---- what else there is --------------------------------------------------------------------------
 
 
-def _alternatives(planned: Planned) -> list[Child]:
+def _alternatives(planned: Planned) -> list[Content]:
     """Plans that differ in one respect. Their seconds are predicted as those of the run are."""
     plan = planned.plan
     head = tag("h2", "The way that is taken, and others")
-    found: list[Child] = []
+    found: list[Content] = []
     if plan.comparisons:
         joins = [(str(way.lowering.joins), way) for way in plan.comparisons]
         found += _compared("Comparisons", ("How comparisons join",), "t", joins, planned)
@@ -246,9 +246,9 @@ def _compared(
     kinds: str,
     ways: Sequence[tuple[*tuple[str, ...], Plan]],
     planned: Planned,
-) -> list[Child]:
+) -> list[Content]:
     seconds = [planned.prediction(way).seconds for *_, way in ways]
-    rows: list[tuple[Child, ...]] = [
+    rows: list[tuple[Content, ...]] = [
         (
             *words,
             f"{way.rounds:,}",
@@ -264,8 +264,8 @@ def _compared(
     return [table(caption, columns, rows, f"{kinds}nnnnb", chosen)]
 
 
-def _words(plan: Plan) -> list[Child]:
-    found: list[Child] = [tag("h2", "What is revealed"), _list(plan.reveals or ["nothing"])]
+def _words(plan: Plan) -> list[Content]:
+    found: list[Content] = [tag("h2", "What is revealed"), _list(plan.reveals or ["nothing"])]
     if plan.kept:
         found.append(tag("p", f"Kept: {plan.keeps}."))
     notes = plan.notes

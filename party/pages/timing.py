@@ -18,7 +18,7 @@ from protocol.wording import counted, span, unit
 
 from ..planned import Planned
 from .charts import Crossing, Curve, bar, curves, even, folded, key, table, time_line
-from .markup import Child, tag
+from .markup import Content, tag
 
 NAMES = {
     Phase.SETUP: "Before",
@@ -60,11 +60,11 @@ def where_time_goes(planned: Planned) -> Element:
     return tag("section", tag("h2", "Where the time goes"), long, key(*texts))
 
 
-def time_lines(planned: Planned) -> list[Child]:
+def time_lines(planned: Planned) -> list[Content]:
     """For every phase with rounds: a picture of its messages on the way, latency as slope and bytes
     as width, at the rates of the plan's network."""
     plan, network = planned.plan, planned.network
-    found: list[Child] = [
+    found: list[Content] = [
         tag("h2", "Rounds on a time line"),
         tag(
             "p",
@@ -117,7 +117,7 @@ def _opened(opens: Sequence[str], reveals: Sequence[str]) -> str:
     return "; ".join([*parts, f"reveals {', '.join(reveals)}"] if reveals else parts)
 
 
-def other_links(planned: Planned) -> list[Child]:
+def other_links(planned: Planned) -> list[Content]:
     """The dealer's link is what it was stated to be, or like the one between the parties where it
     was like that."""
     plan, alike = planned.plan, planned.dealer_link == planned.link

@@ -261,7 +261,7 @@ def link_in_memory(patch: pytest.MonkeyPatch, current: Callable[[], World]) -> N
     """Links in memory, for whatever runs as a party of the current world."""
 
     @contextlib.asynccontextmanager
-    async def opened(role: str, to: Addresses, note: Any, waiting: Any) -> AsyncIterator[Links]:
+    async def open_links(role: str, to: Addresses, note: Any, waiting: Any) -> AsyncIterator[Links]:
         links = MemoryLinks(role, to, note, waiting)
         links.world = current()
         links.world.links[role] = links
@@ -270,7 +270,7 @@ def link_in_memory(patch: pytest.MonkeyPatch, current: Callable[[], World]) -> N
         finally:
             await links.close()
 
-    patch.setattr(attempts, "opened", opened)
+    patch.setattr(attempts, "open_links", open_links)
     patch.setattr(attempts, "SETTLE", 0.002)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from party.bench.dealer import KINDS, throughput
-from party.bench.measuring import Line, reference_seconds
+from party.bench.measuring import WorkloadFigures, reference_seconds
 from party.bench.products import PEAKS, ProductErrors, products
 from party.bench.suite import suite
 from party.bench.workloads import WORKLOADS, chosen
@@ -121,7 +121,7 @@ def test_the_dealers_throughput():
 def test_a_workload_between_three_processes(capsys):
     assert suite(["mul-1M"], 0.001, None, as_json=True) == 0
     found = json.loads(capsys.readouterr().out)
-    assert set(found) == set(Line.__dataclass_fields__)
+    assert set(found) == set(WorkloadFigures.__dataclass_fields__)
     assert (found["n"], found["rounds"], found["bytes_sent"], found["dealt_bytes"]) == (
         1000,
         1,

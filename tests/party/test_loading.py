@@ -232,9 +232,9 @@ def test_a_job_whose_inputs_come_from_a_set_is_one_job(tmp_path: Path) -> None:
         " finish(self, v):\n        v.reveal(out=v.p + v.t)\n",
     )
     script = (
-        "import sys; from party.planned import shapes_of; from party.given import Given; from"
+        "import sys; from party.planned import known_shapes; from party.given import Given; from"
         " party.loading import load_job, trace_job; from protocol.plan import make_plan; job ="
-        " load_job(sys.argv[1]); print(list(job.inputs), make_plan(trace_job(job, shapes_of(job,"
+        " load_job(sys.argv[1]); print(list(job.inputs), make_plan(trace_job(job, known_shapes(job,"
         " Given(), {}), None), 0, (0, 1)).digest)"
     )
     found = {

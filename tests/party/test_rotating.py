@@ -65,10 +65,10 @@ def ends(monkeypatch) -> Callable[[], dict[str, Connection]]:
                 )
 
     @contextlib.asynccontextmanager
-    async def opened(role: str, *_: Any) -> AsyncIterator[InMemory]:
+    async def open_links(role: str, *_: Any) -> AsyncIterator[InMemory]:
         yield InMemory(role)
 
-    monkeypatch.setattr(rotating, "opened", opened)
+    monkeypatch.setattr(rotating, "open_links", open_links)
 
     def renew() -> dict[str, Connection]:
         current.update(zip(PARTIES, pair("s", roles=PARTIES), strict=True))

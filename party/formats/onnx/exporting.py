@@ -249,11 +249,11 @@ _OWN: dict[str, Callable[[Writer, Sequence[str]], str]] = {
 
 
 # by name: rows of a shape, whose first axis is free, or columns of a table
-Inputs = Mapping[str, tuple[int | str, ...] | Columns]
+ModelInputs = Mapping[str, tuple[int | str, ...] | Columns]
 
 
 def export_model(
-    layer: nn.Layer, weights: Mapping[str, Array], inputs: Inputs
+    layer: nn.Layer, weights: Mapping[str, Array], inputs: ModelInputs
 ) -> tuple[Any, set[str]]:
     """An ONNX model of the layer, an attribute of a job, with these weights, of what it reads; and
     which layers are rough.
@@ -277,7 +277,7 @@ def export_model(
     return w.model(outputs), w.rough
 
 
-def export_linear(weights: Mapping[str, Array], link: str, inputs: Inputs) -> Any:
+def export_linear(weights: Mapping[str, Array], link: str, inputs: ModelInputs) -> Any:
     """An ONNX model of x @ coef + intercept, as estimators reveal them, and of `link`, an operator,
     if that is not ""."""
     w = Writer(weights, {})
@@ -297,7 +297,7 @@ def _read(w: Writer, name: str, given: tuple[int | str, ...] | Columns) -> str:
     )
 
 
-def save_model(path: Path, model: Any) -> None:
+def save_onnx(path: Path, model: Any) -> None:
     """For its owner alone; complete, or not at all. May raise OSError."""
     onnx.checker.check_model(model)
     with durable(path) as stream:
