@@ -15,6 +15,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import Any
 
 from protocol.channel import Connection
 from protocol.errors import ConfigError, DataError, LinkError, MpcError
@@ -25,6 +26,7 @@ from protocol.jobs import ROLES
 from protocol.machine import Machine
 from protocol.prg import SEED_BYTES
 from protocol.signals import Halted
+from protocol.views import Shape
 from protocol.wire import Kind, Message
 
 from .agreement import Agreed, agree
@@ -44,13 +46,13 @@ from .shared import Keeper
 from .supply import supplied
 from .view import RunView
 
-# seconds between two attempts, the pause growing while they end sooner than LONG
+# seconds between two attempts: SETTLE, doubled up to LONG as long as attempts end within LONG
 SETTLE, LONG = 0.2, 5.0
 COMEBACK = 30.0  # seconds that a party with its results waits for a peer that may lack them
 
 
 class Run:
-    """A run of one party, attempt by attempt. `halt` asks it to stop after the step it is in."""
+    """One party's run, attempt by attempt, until it has its results or cannot go on."""
 
     fitted: Mapping[str, Fitted] = {}  # what preparation has learnt so far, by tensor
 
@@ -68,7 +70,14 @@ class Run:
         keeper: Keeper | None = None,
         serving: AbstractAsyncContextManager[None] | None = None,
     ) -> None:
-        """`serving` is entered for as long as the run lasts."""
+        """to: addresses and keys of the others, and how long they are waited for. inputs: this
+        party's tensors, or what it takes to match their rows first. store: the state folder; None:
+        nothing outlives this object. interval: seconds between two checkpoints. material: the file
+        that takes the dealer's place. threads: for matching rows. keeper: makes the half of a model
+        that stays shared. serving: entered for as long as the run lasts.
+
+        DataError if the state was computed from other inputs than these.
+        """
         self.intent, self._to, self._view = intent, to, view
         self._serving = serving or nullcontext()
         self._store, self._interval, self._material = store, interval, material
@@ -77,21 +86,22 @@ class Run:
         self._matched: Matched | None = None
         if isinstance(inputs, Keyed):
             self._matched = Matched(inputs, view.note, store, to.public_keys(intent.role), threads)
-        # as read, until rows are matched
+        # whole tables, until rows are matched
         self._inputs = inputs.read if isinstance(inputs, Keyed) else inputs
         if store is not None:
             store.belong(intent.fingerprint, self._inputs)
         self._ending = Ending(store, keeper)
         self._reached = 0
         self._attempts = self._recomputed = 0
-        done = self._ending.results
-        self._done = None if done is None else self._recorded(done)
+        known = self._ending.results is not None
+        self._done = self._report(shapes_of(self._inputs)) if known else None
         self._halting = self._stepping = self._told = False
         self._links: Links | None = None
 
     def halt(self) -> bool:
-        """Ask for an orderly stop; False where there is no step to finish, or no folder to keep it
-        in."""
+        """Ask for an orderly stop: a checkpoint after the step that is being computed, and the end
+        of the run there. False where no step is being computed, or there is no folder for the
+        checkpoint."""
         self._halting = self._store is not None
         return self._halting and self._stepping
 
@@ -101,24 +111,26 @@ class Run:
             self._material.close()
 
     def reload(self, to: Addresses) -> None:
-        """Take over the keys of the others."""
+        """Expect these keys of the others from now on; a link to one whose key has changed ends."""
         if self._links is not None:
             self._links.reload(to)
 
     @property
     def brought(self) -> Mapping[str, Array]:
-        """This party's tensors."""
+        """This party's tensors, by name; of tables whose rows are matched, the common rows once
+        they are known."""
         return self._inputs
 
     def preparation(self) -> Mapping[str, Fitted]:
-        """What the preparation of this party's tables learnt from the rows that count, by tensor;
-        of those that are not known, nothing."""
+        """What the preparation of this party's tables learnt, by tensor, from the rows that count;
+        nothing as long as these are not known."""
         if self._matched is not None and not self._matched.prepared():
             return {}
         return self.fitted
 
     async def run(self) -> Report:
-        """The whole run. MpcError in one sentence for whatever ends it; Halted after `halt`."""
+        """Run to the end: attempts until one succeeds. Raises MpcError, one sentence, for whatever
+        ends the run, and Halted after `halt`."""
         view = self._view
         async with (
             self._serving,
@@ -176,11 +188,14 @@ class Run:
                     raise
 
     def _patience(self) -> float:
-        """Seconds that are left for somebody to come back."""
+        """Seconds left to wait for the others: `wait` from the last progress on, or COMEBACK at
+        most once this party has its results."""
         limit = self._to.wait if self._done is None else min(self._to.wait, COMEBACK)
         return limit - (time.monotonic() - self._progressed)
 
     async def _attempt(self, links: Links) -> Report:
+        """Meet the others and agree; then compute the steps that remain and the finish, or only
+        finish an earlier attempt, which takes no dealer."""
         ended = self._ending.begun
         if ended:
             peer, dealer = await links.peer(), None
@@ -216,8 +231,8 @@ class Run:
         return self._done
 
     async def _part(self, peer: Connection) -> None:
-        """Until the peer says that its results are durable; LinkError if it may come back for
-        them."""
+        """Wait for the peer's BYE: its results are durable, and nobody need come back. LinkError if
+        the link breaks before."""
         try:
             await expect(peer, Kind.BYE)
         except LinkError:
@@ -228,36 +243,41 @@ class Run:
             )
 
     async def _finished(self, peer: Connection, agreed: Agreed) -> Report:
-        """The end of an earlier attempt: each gives what the other lacks."""
+        """Finish an earlier attempt that both have sealed: each sends its reveal again if the other
+        lacks the results."""
         assert agreed.start.ending is not None
         ticket, lacks = agreed.start.ending
         self._view.note(
             f"the steps are done; finishing with {peer.role} what was broken off", "resumed"
         )
         await self._ending.deliver(peer, Machine(agreed.plan, self._party), ticket, lacks)
-        return self._done or self._recorded(self._ending.results or {})
+        return self._done or self._report(shapes_of(self._inputs))
 
     @property
     def _rows(self) -> Places | None:
         return None if self._matched is None else self._matched.places
 
-    def _recorded(self, results: dict[str, Array]) -> Report:
-        """What the records of the end say, of a run whose cost is not on record."""
+    def _report(self, shapes: Mapping[str, Shape], **cost: Any) -> Report:
+        """What is on record of the end, and what it cost, where that is known. shapes: of the
+        tensors that the steps were computed from, as far as they are known."""
+        results = self._ending.results or {}
         return Report(
             results=results,
             beyond=self._ending.beyond,
             rows=self._rows,
-            scored=scored(self.intent.job, shapes_of(self._inputs), self._rows, results),
+            scored=scored(self.intent.job, shapes, self._rows, results),
             history=self._ending.history,
             model=self._ending.model,
             attempts=max(1, self._attempts),
             recomputed=self._recomputed,
+            **cost,
         )
 
     async def _computed(
         self, peer: Connection, dealer: Connection | None, agreed: Agreed
     ) -> Report:
-        """The steps that remain, and the finish."""
+        """Compute the steps from the agreed checkpoint on, and the finish. dealer: None where
+        material is a file's."""
         plan, number, point = agreed.plan, agreed.start.attempt, agreed.start.point
         start = 0 if point is None else point.step
         if not self._told:
@@ -295,14 +315,8 @@ class Run:
             if runner.progress.step > self._reached:
                 self._reached, self._progressed = runner.progress.step, time.monotonic()
         self._ending.finish(agreed.ticket, machine, history, agreed.salt)
-        results = self._ending.results or {}
-        return Report(
-            results=results,
-            beyond=self._ending.beyond,
-            rows=self._rows,
-            scored=scored(self.intent.job, plan.traced.shapes, self._rows, results),
-            history=history,
-            model=self._ending.model,
+        return self._report(
+            plan.traced.shapes,
             seconds=runner.progress.seconds,
             setup_seconds=setup_seconds,
             iterations=plan.dealing.steps,
@@ -313,8 +327,6 @@ class Run:
             dealt_bytes=intake.bytes_received + SEED_BYTES,
             waits_for_material=intake.waits,
             waited_for_material=intake.waited,
-            attempts=self._attempts,
-            recomputed=self._recomputed,
             waited_for_peer=runner.progress.waited_for_peer,
             step_seconds=runner.progress.step_seconds,
         )
@@ -322,7 +334,8 @@ class Run:
     def _observers(
         self, machine: Machine, peer: Connection, history: History, agreed: Agreed
     ) -> list[StepObserver]:
-        """Who takes part in the steps: the record of material, this session, and who looks on."""
+        """Who is called around each step, in this order: the record of used material, checkpoints
+        and checks, the view."""
         own = Attendance(
             agreed=agreed,
             machine=machine,

@@ -37,11 +37,11 @@ from .rows import Cut, Places
 
 @dataclass
 class Inputs:
-    """`arrays` by tensor; a sentence for each that was read; what preparation learnt, by tensor:
-    secret, and kept with a model.
+    """One party's tensors, and what is to be said of them.
 
-    pending: tables as they were read, by tensor, of which it is not known yet which rows count;
-        they are no arrays yet.
+    arrays: by tensor. pending: tables as they were read, by tensor, as long as it is not
+    known which of their rows count. read: a sentence for each that was read. fitted: what
+    preparation learnt, by tensor: secret, and kept with a model.
     """
 
     arrays: dict[str, Array] = field(default_factory=dict, repr=False)
@@ -60,13 +60,13 @@ def own_inputs(
     learnt: Mapping[str, Fitted] = MappingProxyType({}),
     rows: Places | None = None,
 ) -> Inputs:
-    """This party's tensors, as given or by the job's defaults, checked; what is to be drawn is, by
-    this key.
+    """This party's tensors, as given or by the job's defaults, checked against what the job
+    declares.
 
-    learnt: what preparation learnt from the rows of an earlier run, by tensor; these are prepared
-        alike.
-    rows: where rows are matched, the places of those that count, in order; None: all that there
-        are.
+    given: of both parties, or of this one. key: 32 secret bytes, from which a default that is drawn
+    follows. learnt: what preparation learnt in an earlier run, by tensor, used instead of learning
+    again. rows: the places of the rows that count, in order, where rows are matched; None: all
+    rows.
     """
     own = given.of(job, role)
     for name in given.data.keys() - own.data.keys():
@@ -117,7 +117,8 @@ def read_inputs(
     learnt: Mapping[str, Fitted] = MappingProxyType({}),
     rows: Places | None = None,
 ) -> Inputs:
-    """Those of this party's tensors that are given."""
+    """Those of this party's tensors that are given, without defaults and without checks across
+    tensors; arguments as of `own_inputs`."""
     given, found, cut = given.of(job, role), Inputs(), Cut.of(job, rows)
     known = tables(job)
     for name, prepared in own_tables(job, role, given, cut, learnt).items():
@@ -158,7 +159,8 @@ def read_inputs(
 
 
 def _where(source: str, about: str) -> str:
-    """What a sentence about the numbers of a file calls it."""
+    """What a sentence about the numbers of a source calls it, and whether it was read without a
+    header."""
     headless = "read without a header, which --header yes says it has"
     return f"{source}, {headless}" if "without a header" in about else source
 
@@ -214,10 +216,12 @@ def default_tensor(name: str, declared: Input, key: Callable[[], bytes] = fresh_
 def _checked(
     name: str, found: Any, declared: Input, where: str, kind: str, values: bool = True
 ) -> Array:
-    """As the Input wants it. `values`: whether these are looked at too, and not the shape alone.
+    """The tensor in the shape and range that the Input declares; DataError if it cannot be brought
+    there.
 
-    kind: what it was read from; files of some kinds do not tell a row from a column, or a picture
-        from a row.
+    where: its source, for the sentence. kind: of the source. Text does not tell a row from a
+    column, nor an IDX file or a table pictures from rows: the declared shape decides. values:
+    whether entries are checked too, and not the shape alone.
     """
     actual = np.asarray(found)
     want = declared.shape
@@ -256,7 +260,8 @@ def _checked(
 
 
 def _check_rows(mine: Mapping[str, Input], found: Inputs, given: Given) -> None:
-    """Axes of one name must have one length; the sentence names the files."""
+    """DataError, naming the files, where axes that the job gives one name have different
+    lengths."""
     try:
         bind(mine, {name: array.shape for name, array in found.arrays.items()})
     except DataError as error:
@@ -270,8 +275,9 @@ def _check_rows(mine: Mapping[str, Input], found: Inputs, given: Given) -> None:
 
 
 def _check_deviations(job: Job, found: Inputs) -> None:
-    """DataError for a column that varies, and by less than the job tells apart: its result would be
-    0. Of rows of both, which may vary more together than the rows of each, a sentence."""
+    """DataError for a column that varies, but by less than the job can tell from a constant: its
+    result would be 0. Where rows of both count together, which may vary more than those of each, a
+    sentence instead."""
     known = tables(job)
     for name, array in found.arrays.items():
         whole = name.partition(".")[0]
@@ -324,6 +330,7 @@ def _source(tensor: str, owner: str, given: Given) -> Any:
 
 
 def _origin(given: Any) -> str:
+    """Where a tensor came from, for a sentence."""
     if given is None:
         return "from the job’s default"
     if isinstance(given, Frame):

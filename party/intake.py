@@ -1,12 +1,9 @@
-"""Where a party's material comes from: its seed, and for Bob the dealer's stream of corrections
-(`Intake`), or a file (material_file.py).
+"""Where the rounds of an attempt take their material from: a `Supply`, which is the dealer's stream
+(`Intake`) or a file (file_intake.py).
 
-`chunk(phase, step)` gives the rows of as many consecutive steps as are at hand, up to the next
-CHECK; of a step that is dealt in parts, `masks` and `part` give one after the other. What is dealt
-for the finish comes before the steps and is kept, outside of the dealer's credit, until they are
-over. `waits` counts how often the online
-phase had to stand still for the dealer, the first chunk of an attempt not counted; `waited` is the
-time it stood, all told.
+Each party expands its own words from its seed. Bob also takes the dealer's corrections: they are
+received ahead of their use, within the credit that he grants. What is dealt for the finish comes
+before the steps and is kept until they are over, outside of that credit.
 """
 
 from __future__ import annotations
@@ -33,17 +30,20 @@ from protocol.wording import counted
 
 from .messages import stopped
 
+# how far ahead the dealer may send: so many chunks, and bytes; a larger chunk may be there whole,
+# and part of the next
 AHEAD_CHUNKS = 8
 AHEAD_BYTES = 32 << 20
-BESIDE = 4 << 20  # bytes whose copying is worth a thread
+# a chunk of so many bytes is put together on the executor, so that the event loop is not blocked
+BESIDE = 4 << 20
 
 
 class Supply(Protocol):
     """What a run needs of the source of its material, be it the dealer or a file."""
 
-    waits: int
-    waited: float  # seconds
-    bytes_received: int
+    waits: int  # how often rounds waited for material, but for the first chunk of the attempt
+    waited: float  # seconds of all these waits
+    bytes_received: int  # from the dealer
 
     @property
     def stock(self) -> int:
@@ -70,14 +70,15 @@ class Supply(Protocol):
 
 
 class _Corrections(NamedTuple):
-    """Those of a chunk, a row an execution."""
+    """The dealer's corrections of one chunk: a row for each execution of its phase."""
 
     chunk: Chunk
     words: Words
 
 
 class Intake:
-    """Material of one attempt for one party."""
+    """Material of one attempt for one party: its own words from the seed, and at Bob the dealer's
+    corrections, which are received ahead of their use within the credit that is granted."""
 
     def __init__(
         self,
@@ -88,7 +89,7 @@ class Intake:
         attempt: int,
         start: int = 0,
     ) -> None:
-        """`start`: the first step of the attempt."""
+        """party: 0 for alice, 1 for bob. start: the first step of the attempt."""
         self._dealer, self._dealing, self._party, self._seed, self._attempt = (
             dealer,
             dealing,
@@ -139,7 +140,8 @@ class Intake:
         )
 
     async def chunk(self, phase: Phase, step: int) -> tuple[int, list[Words]]:
-        """The number of steps from `step` on that are at hand, and their rows by field."""
+        """How many steps from `step` on are at hand, and this party's shares for them: an array by
+        field, whose first axis runs over these steps."""
         own = self._dealing.phases[phase]
         if self._party == 0 or not own.dealt_words:
             count = self._dealing.batch(phase, step)
@@ -164,7 +166,8 @@ class Intake:
         )
 
     async def _next(self, phase: Phase, step: int, part: int) -> Words:
-        """The corrections that the dealer sent for this place, which is the next one."""
+        """The corrections for one part of a chunk, which must be the next ones in the plan's
+        order."""
         self._release()
         queue = self._last if phase == Phase.FINISH else self._queue
         if not queue:
@@ -191,8 +194,8 @@ class Intake:
             await asyncio.wait({self._ahead[1]})
 
     async def _expanded(self, phase: Phase, step: int) -> Words:
-        """This party's own words for the chunk at `step`; those of the next chunk are begun, beside
-        the rounds of this one."""
+        """This party's own words for the chunk at `step`, from its seed. The next chunk's are begun
+        on the executor, beside the rounds of this one."""
         loop, ahead = asyncio.get_running_loop(), self._ahead
         count = self._dealing.batch(phase, step)
         if ahead is not None and ahead[0] == (phase, step):
@@ -216,6 +219,7 @@ class Intake:
             self._ahead[1].cancel()
 
     async def _wait(self, queue: deque[_Corrections]) -> None:
+        """Wait for the dealer, and count it."""
         begin = self._since = monotonic()
         try:
             while not queue:
@@ -227,8 +231,8 @@ class Intake:
         self._first = False
 
     def _needed(self, state: Waiting) -> None:
-        """Whoever reads ahead always waits for the dealer: that is told while the rounds stand
-        still for it."""
+        """Report a wait for the dealer only while rounds stand still for it: reading ahead always
+        waits."""
         if self._since and self._report is not None:
             self._report(replace(state, seconds=min(state.seconds, monotonic() - self._since)))
 
@@ -239,6 +243,7 @@ class Intake:
         await self._arrived.wait()
 
     def _release(self) -> None:
+        """Give the dealer credit for the chunk that is used up."""
         if self._held:
             self._window.consumed(self._held)
             self._held = 0
@@ -246,12 +251,15 @@ class Intake:
                 self._grant()
 
     def _grant(self) -> None:
+        """Tell the dealer how many more chunks and bytes it may send."""
         chunks, size = self._window.grant()
         if self._dealer.failure is None:
             body = {"chunks": chunks, "bytes": size}
             self._dealer.send(Message(Kind.CREDIT, self._dealer.session, self._attempt, 0, body))
 
     async def _pump(self) -> None:
+        """At Bob: receive the dealer's chunks until the attempt ends, or a failure that the next
+        wait raises."""
         self._grant()
         try:
             while True:
@@ -270,8 +278,8 @@ class Intake:
             self._arrived.set()
 
     def _take(self, found: _Corrections) -> None:
-        """Put them where it is looked for. What is dealt for the finish is kept: it takes no credit
-        unless the finish is next."""
+        """Queue a chunk. Those for the finish have a queue of their own, and are dealt before the
+        steps: their credit is given back at once, unless no step remains."""
         finish = found.chunk.phase == Phase.FINISH
         (self._last if finish else self._queue).append(found)
         if finish and self._stored:
@@ -281,6 +289,8 @@ class Intake:
         self._arrived.set()
 
     async def _read(self, message: Message) -> _Corrections:
+        """Check a chunk's place and size against the plan, and put its words together;
+        ProtocolError if it is not the one that is due."""
         body = message.body or {}
         found: list[Any] = [body.get(key) for key in ("phase", "first", "count", "part")]
         if any(type(each) is not int for each in found) or found[0] not in [*Phase]:

@@ -56,7 +56,7 @@ class Addresses:
 
 
 class Links:
-    """Both links of one party. Use `open_links`."""
+    """Both links of one party, made by `open_links`."""
 
     def __init__(
         self,
@@ -80,12 +80,13 @@ class Links:
 
     @property
     def unmet(self) -> bool:
-        """Whether the link to the other party ended before the other said a word, or why."""
+        """Whether the link to the other party ended before the other sent a message on it, or said
+        why it ends."""
         return self._peer is not None and self._peer.unmet
 
     async def both(self) -> tuple[Connection, Connection | None]:
-        """The peer and the dealer if there is one, side by side; the first failure ends the wait
-        for the other."""
+        """Connect to the peer and to the dealer, if there is one, concurrently; the first failure
+        ends the wait for the other."""
         if self._to.dealer is None:
             return await self.peer(), None
         tasks = [asyncio.create_task(self.peer()), asyncio.create_task(self.dealer())]
@@ -136,7 +137,7 @@ class Links:
             )
 
     def tell(self, message: Message) -> None:
-        """Send to everybody who is there."""
+        """Send a message to the peer and the dealer, as far as there are links to them."""
         self._send(message, self._peer, self._dealer)
 
     def _send(self, message: Message, *connections: Connection | None) -> None:
@@ -146,8 +147,9 @@ class Links:
                     connection.send(message)
 
     def abort(self, reason: str, back: bool) -> None:
-        """Tell the others that this attempt ends here, and whether this party will be back; why,
-        the peer alone."""
+        """Send ABORT on both links: this attempt ends, and `back` says whether this party will be
+        there for another. The peer is told the reason; the dealer is not, since a reason may depend
+        on data."""
         self._why = reason
         for connection, text in ((self._peer, reason[:2000]), (self._dealer, ENDED)):
             self._send(
@@ -173,7 +175,7 @@ class Links:
                 await self._listener.close(linger=0.1)
 
     def _patiently(self, state: Waiting) -> None:
-        """Speak up only about waits that a person would notice."""
+        """Pass on waits of two seconds and more: shorter ones nobody would notice."""
         if state.seconds >= 2.0:
             self._waiting(state)
 
@@ -195,7 +197,8 @@ class Links:
         )
 
     async def _accept(self) -> Connection:
-        """Bob, of this session; anybody else's session is turned away."""
+        """Accept bob's connection for this session; any other session is turned away with a
+        sentence."""
         to = self._to
         if self._listener is None:
             self._listener = Listener(
@@ -226,7 +229,8 @@ class Links:
 async def open_links(
     role: str, to: Addresses, note: Callable[[str], None], waiting: Callable[[Waiting], None]
 ) -> AsyncIterator[Links]:
-    """Links that are closed, and said goodbye on, whatever happens."""
+    """The links of one party for as long as the context lasts; then both are closed, with what was
+    sent last taken."""
     links = Links(role, to, note, waiting)
     try:
         yield links

@@ -25,19 +25,24 @@ from .shared import SharedModel
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Result:
-    """Of a run, of its simulation, or of its plaintext twin: a mapping of `values`, as in
+    """What a run, its simulation or its plaintext twin gave: a mapping of `values`, as in
     result["weights"], "weights" in result and dict(result).
 
     values: what was revealed to this party at the end, float64 by name; of a simulation or a twin,
-        what was revealed to anybody.
-    history: what was revealed after each check, by name; `steps` says after how many steps each
-        check was.
+    what was revealed to anybody.
+
+    history: what each check revealed, by name, a list entry each; `steps` says after how many
+    steps.
+
     model: this party's half of what stays shared, if the run was asked to keep it:
-        `result.model.save("m.share")`.
-    rows: where rows were matched by ids, which rows of this party's table count, from 0, in the
-        order of what has a row each.
-    scored: which rows `scores` of rows held out are of, an entry each: of this party's table where
-        rows were matched by ids; else of x, from 0, alice's first where each brought some.
+    `result.model.save("m.share")`.
+
+    rows: where rows were matched by ids, the common rows as places in this party's table, from 0,
+    in the order of whatever has an entry for each row.
+
+    scored: where `scores` are of rows held out, these rows, an entry each: as places in this
+    party's table where rows were matched, else in x, alice's rows first where each brought some.
+
     report: seconds, rounds, bytes and more, as measured.
     """
 
@@ -54,8 +59,8 @@ class Result:
     def of(
         report: Report, accept_out_of_range: bool = False, exportable: Exportable | None = None
     ) -> Result:
-        """What a report says; OutOfRangeError where values left their range, unless that is
-        accepted."""
+        """The result that a report stands for; OutOfRangeError where values left their range,
+        unless that is accepted."""
         out_of_range(report, accept_out_of_range)
         history = report.history
         return Result(
@@ -98,10 +103,10 @@ class Result:
         return self.values.items()
 
     def export(self, path: str | Path) -> list[str]:
-        """Write the model, whose weights were revealed to this party, as ONNX: as `--out
-        MODEL.onnx` does, preparation included.
+        """Write the model, whose weights were revealed to this party, as ONNX with its tables'
+        preparation, as `--out MODEL.onnx` does. Returns sentences about what was written.
 
-        Gives sentences about it. ConfigError, DataError or JobError where that cannot be.
+        ConfigError, DataError or JobError where that cannot be done.
         """
         if Path(path).suffix.lower() != ".onnx":
             raise ConfigError(
@@ -165,7 +170,7 @@ def out_of_range(report: Report, accepted: bool) -> str:
 
 
 def counts(report: Report) -> str:
-    """What a run took, in a line."""
+    """Rounds and bytes of a run, in a line."""
     rate = report.rounds / report.seconds if report.seconds else 0.0
     return (
         f"{counted(report.rounds, 'round')} ({rate:,.0f} a second),"

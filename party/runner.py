@@ -1,12 +1,14 @@
 """The online phase: drive the machine through the plan, one exchange with the peer a round.
 
-The hot path. Nothing here allocates a task or a timer for a round; the connection watches the
-clock. Once a step, in its first round, each party may ask for a checkpoint or a halt; both see both
-requests, so both act at the end of the same step. Where a CHECK follows that step, they act behind
-it: a checkpoint stands for all that its steps have revealed.
+This is the hot path: no round allocates a task or a timer; the connection watches for timeouts.
 
-After a CHECK the run may go straight to the finish. Both parties decide that by the same numbers,
-and say so in the first round of the finish; whoever does not expect it ends in a sentence.
+In the first round of a step each party may request a checkpoint or a halt. Both see both requests,
+so both act at the end of the same step; where a CHECK follows the step, after that CHECK, so that a
+checkpoint holds all that was revealed by then.
+
+After a CHECK the run may go straight to the finish. Both parties decide it from the same revealed
+numbers and mark the first round of the finish as such; a party that has decided otherwise raises
+AgreementError.
 """
 
 from __future__ import annotations
@@ -38,16 +40,15 @@ _SMALL_MESSAGE = np.zeros(12, np.uint64)
 class Progress:
     """How far the online phase is: steps done, of how many, rounds, seconds."""
 
-    step: int
-    steps: int
+    step: int  # that are done
+    steps: int  # that are planned
     phase: Phase = Phase.SETUP
     rounds: int = 0
     seconds: float = 0.0  # of the online phase, once it is over
     step_seconds: float = 0.0  # of all steps, once they are over
-    waited_for_peer: float = (
-        0.0  # seconds, from a round's message being sent until the peer's is there
-    )
-    # seconds in a phase, as far as steps are done; and in each round of it, all steps together
+    # seconds between sending a round's message and receiving the peer's, over all rounds
+    waited_for_peer: float = 0.0
+    # seconds by phase, of executions that are done; and by round of the phase, over all of them
     spent: dict[Phase, float] = field(default_factory=lambda: dict.fromkeys(Phase, 0.0))
     by_round: dict[Phase, list[float]] = field(default_factory=dict)
 
@@ -118,6 +119,7 @@ class Runner:
         )
 
     async def _phase(self, phase: Phase, first: int, total: int) -> None:
+        """Compute the executions `first` to `total` − 1 of a phase, as their material comes."""
         machine, progress = self._machine, self.progress
         exchange = {Phase.SETUP: self._witnessed, Phase.FINISH: self._sealed}.get(
             phase, self._exchange
@@ -214,6 +216,8 @@ class Runner:
         return await self._exchange(words, expected)
 
     async def _exchange(self, words: Words, expected: int) -> list[Words]:
+        """One round: send this party's words, wait for the peer's `expected` words, and read the
+        requests that both carry."""
         peer, progress = self._peer, self.progress
         number = progress.rounds
         body: Mapping[str, Any] | None = None
@@ -252,6 +256,7 @@ class Runner:
         )
 
     def _wrong(self, reply: Message, number: int) -> MpcError:
+        """The error for a message that is not round `number` of this attempt."""
         who = self._peer.role
         if reply.kind is Kind.ABORT:
             return stopped(self._peer, reply)
