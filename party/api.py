@@ -330,13 +330,9 @@ class Party:
         )
         kernels.ready(view.note)
         kernels.set_threads(self.threads)
-        keep_it = (
-            keeper(self.role, to.public_keys(self.role), work, named, model, inputs.fitted)
-            if keep
-            else None
-        )
+        keep_it = keeper(self.role, to.public_keys(self.role), work, named, model) if keep else None
         shown = parts(self.role, self.session, Path(named.file).name or type(work).__name__, seen)
-        run = Run(
+        return Run(
             intent,
             to,
             keyed or inputs.arrays,
@@ -345,13 +341,12 @@ class Party:
             interval=self.checkpoint_every,
             material=material,
             threads=self.threads,
+            fitted=inputs.fitted,
             keeper=keep_it,
             serving=None
             if watch is None
             else watch.serving(view.note, shown, partial(samples, seen)),
         )
-        run.fitted = inputs.fitted
-        return run
 
     def plan(
         self,

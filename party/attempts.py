@@ -15,6 +15,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
+from types import MappingProxyType
 from typing import Any
 
 from protocol.channel import Connection
@@ -42,7 +43,7 @@ from .observing import StepObserver
 from .report import Report
 from .rows import Keyed, Matched, Places, scored, shapes_of
 from .runner import Runner
-from .shared import Keeper
+from .shared import Keeper, SharedModel
 from .supply import supplied
 from .view import RunView
 
@@ -53,8 +54,6 @@ COMEBACK = 30.0  # seconds that a party with its results waits for a peer that m
 
 class Run:
     """One party's run, attempt by attempt, until it has its results or cannot go on."""
-
-    fitted: Mapping[str, Fitted] = {}  # what preparation has learnt so far, by tensor
 
     def __init__(
         self,
@@ -67,14 +66,16 @@ class Run:
         interval: float = 5.0,
         material: Material | None = None,
         threads: int = 1,
+        fitted: Mapping[str, Fitted] = MappingProxyType({}),
         keeper: Keeper | None = None,
         serving: AbstractAsyncContextManager[None] | None = None,
     ) -> None:
         """to: addresses and keys of the others, and how long they are waited for. inputs: this
         party's tensors, or what it takes to match their rows first. store: the state folder; None:
         nothing outlives this object. interval: seconds between two checkpoints. material: the file
-        that takes the dealer's place. threads: for matching rows. keeper: makes the half of a model
-        that stays shared. serving: entered for as long as the run lasts.
+        that takes the dealer's place. threads: for matching rows. fitted: what preparation learnt,
+        where rows are not matched. keeper: makes the half of a model that stays shared. serving:
+        entered for as long as the run lasts.
 
         DataError if the state was computed from other inputs than these.
         """
@@ -90,7 +91,8 @@ class Run:
         self._inputs = inputs.read if isinstance(inputs, Keyed) else inputs
         if store is not None:
             store.belong(intent.fingerprint, self._inputs)
-        self._ending = Ending(store, keeper)
+        self._fitted, self._keeper = fitted, keeper
+        self._ending = Ending(store, None if keeper is None else self._kept)
         self._reached = 0
         self._attempts = self._recomputed = 0
         known = self._ending.results is not None
@@ -124,9 +126,13 @@ class Run:
     def preparation(self) -> Mapping[str, Fitted]:
         """What the preparation of this party's tables learnt, by tensor, from the rows that count;
         nothing as long as these are not known."""
-        if self._matched is not None and not self._matched.prepared():
-            return {}
-        return self.fitted
+        if self._matched is None:
+            return self._fitted
+        return self._matched.fitted if self._matched.prepared() else {}
+
+    def _kept(self, machine: Machine, ticket: str, history: History, salt: bytes) -> SharedModel:
+        assert self._keeper is not None
+        return self._keeper(machine, ticket, history, salt, self.preparation())
 
     async def run(self) -> Report:
         """Run to the end: attempts until one succeeds. Raises MpcError, one sentence, for whatever

@@ -45,7 +45,7 @@ both (the last row). If neither has a folder, nobody can come back, and 1, 2 and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,7 +63,7 @@ from protocol.wire.frames import pieces, split
 from .checked import packed, unpacked
 from .checkpoint import Store
 from .messages import expect
-from .shared import Keeper, SharedModel
+from .shared import SharedModel
 
 SEALED, REVEAL = "sealed", "reveal"
 
@@ -110,8 +110,14 @@ class Conclusion:
 class Ending:
     """One party's records of the end, in its state folder and in memory, or in memory alone."""
 
-    def __init__(self, store: Store | None, keeper: Keeper | None = None) -> None:
-        self._store, self._keeper = store, keeper
+    def __init__(
+        self,
+        store: Store | None,
+        keep: Callable[[Machine, str, History, bytes], SharedModel] | None = None,
+    ) -> None:
+        """keep: makes this party's half of a model that stays shared, of the machine that has
+        finished, its ticket, its history and the salt of both."""
+        self._store, self._keep = store, keep
         self._seals: dict[str, Conclusion] = {}  # by ticket
         self._finished: str | None = None  # the ticket of the results
         self._results: dict[str, Array] = {}
@@ -245,7 +251,7 @@ class Ending:
             (*history.beyond, *machine.beyond()),
             history,
         )
-        self.model = None if self._keeper is None else self._keeper(machine, ticket, history, salt)
+        self.model = None if self._keep is None else self._keep(machine, ticket, history, salt)
         seal = self._seals.get(ticket)
         if self._store is not None and seal is not None:
             found = {name: plain(each) for name, each in results.items()}

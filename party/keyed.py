@@ -43,10 +43,7 @@ def brought(
     learnt: Mapping[str, Fitted] = MappingProxyType({}),
 ) -> tuple[Inputs, Keyed | None]:
     """This party's tensors; where rows are matched, of all rows that it has, and what it takes to
-    find those that count.
-
-    What preparation learnt is of the rows that count once `prepare` has been called.
-    """
+    find those that count."""
     rows = matching(job)
     if rows is None:
         return own_inputs(job, role, given, key, learnt), None
@@ -60,7 +57,7 @@ def brought(
                 " bring one for each"
             )
 
-    def prepare(places: Places) -> Mapping[str, Array]:
+    def prepare(places: Places) -> tuple[Mapping[str, Array], Mapping[str, Fitted]]:
         if isinstance(rows.rows, int) and rows.rows != len(places):
             said = (
                 f"both have {counted(len(places), 'row')} in common, and the job declares"
@@ -68,9 +65,7 @@ def brought(
             )
             raise DataError(said, told=said)
         cut = own_inputs(job, role, given, key, learnt, places)
-        inputs.fitted.clear()
-        inputs.fitted.update(cut.fitted)
-        return cut.arrays
+        return cut.arrays, cut.fitted
 
     pending: dict[str, Array] = {name: frame.digest() for name, frame in inputs.pending.items()}
     return inputs, Keyed(

@@ -27,6 +27,7 @@ from protocol.views import Shape
 
 from .checkpoint import Store
 from .formats.frames import Frame
+from .formats.preparation import Fitted
 from .join import CommonRows, join
 
 Places = NDArray[np.int64]
@@ -38,16 +39,18 @@ class Keyed:
     """What a party brings to a job whose rows are matched.
 
     ids: `normalised`, a row each. prepare: this party's tensors of the rows at these places, in
-        this order. read: what both were read from, by name, for a state to belong to.
+        this order, and what preparation learnt from them, both by tensor. read: what both were read
+        from, by name, for a state to belong to.
     """
 
     ids: Sequence[bytes] = field(repr=False)
-    prepare: Callable[[Places], Mapping[str, Array]]
+    prepare: Callable[[Places], tuple[Mapping[str, Array], Mapping[str, Fitted]]]
     read: Mapping[str, Array] = field(repr=False)
 
 
 class Matched:
-    """The rows of one run at one party. `arrays` are its tensors, once they are settled."""
+    """The rows of one run at one party. Once they are settled: `arrays`, its tensors, and `fitted`,
+    what preparation learnt from these rows."""
 
     def __init__(
         self,
@@ -66,6 +69,7 @@ class Matched:
         )
         self._rows: CommonRows | None = None
         self.arrays: Mapping[str, Array] = {}
+        self.fitted: Mapping[str, Fitted] = {}
 
     @property
     def digest(self) -> str | None:
@@ -90,7 +94,7 @@ class Matched:
         if (places := self.places) is None:
             return False
         if not self.arrays:
-            self.arrays = self._keyed.prepare(places)
+            self.arrays, self.fitted = self._keyed.prepare(places)
         return True
 
     async def settle(self, peer: Connection, theirs: object) -> Mapping[str, Shape]:

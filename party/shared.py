@@ -42,9 +42,9 @@ from .formats.preparation import Fitted
 from .loading import blame
 
 MAGIC = b"mpc-share-1\n"
-Keeper = Callable[[Machine, str, History, bytes], "SharedModel"]
-"""What makes a half of the model of a finished run: from its ticket, its history, and what both
-drew for the shares."""
+Keeper = Callable[[Machine, str, History, bytes, Mapping[str, Fitted]], "SharedModel"]
+"""What makes a half of the model of a finished run: from its ticket, its history, what both drew
+for the shares, and what preparation learnt here, by tensor."""
 _ELSEWHERE = {
     ".onnx": "is a model in the clear: `python -m party import {}` makes a job of it for both",
     ".json": "is a network, and so a job: give it with --job",
@@ -342,15 +342,18 @@ def keeper(
     job: Job,
     named: Named = Named(),  # noqa: B008, a tuple
     before: SharedModel | None = None,
-    fitted: Mapping[str, Fitted] = MappingProxyType({}),
 ) -> Keeper:
     """What makes the half that `role` has of the model of a finished run, which began with
     `before`."""
     known = _architecture(job)
 
-    def keep(machine: Machine, ticket: str, history: History, salt: bytes) -> SharedModel:
-        # now, when it is known which rows count
-        learnt = {name: each.to_json() for name, each in fitted.items()}
+    def keep(
+        machine: Machine,
+        ticket: str,
+        history: History,
+        salt: bytes,
+        fitted: Mapping[str, Fitted],
+    ) -> SharedModel:
         plan = machine.plan
         tensors = tuple(plan.kept.values())
         done = plan.dealing.steps if history.trained is None else history.trained
@@ -365,7 +368,7 @@ def keeper(
             architecture=known,
             steps=done + (0 if before is None else before.steps),
             tensors=tensors,
-            fitted=learnt,
+            fitted={name: each.to_json() for name, each in fitted.items()},
             generations=(Generation(1, derive(salt, "tag", ticket).hex(), shares),),
         )
 

@@ -81,15 +81,15 @@ def test_ids_that_all_have_a_point_and_a_zero_are_whole_numbers(tmp_path, files)
 
 
 def test_tensors_are_of_the_rows_that_count_and_so_is_what_is_learnt(files):
-    inputs, alice = brought(Split(), "alice", files["alice"])
+    _, alice = brought(Split(), "alice", files["alice"])
     assert alice is not None
-    arrays = alice.prepare(np.array([2, 0, 1]))
+    arrays, fitted = alice.prepare(np.array([2, 0, 1]))
     ages = np.array([60.0, 30.0, 40.0])
     assert np.allclose(arrays["x.alice"][:, 0], (ages - ages.mean()) / ages.std())
-    assert inputs.fitted["x.alice"].to_json().count(str(ages.mean())[:8])
+    assert fitted["x.alice"].to_json().count(str(ages.mean())[:8])
     _, bob = brought(Split(), "bob", files["bob"])
     assert bob is not None
-    assert bob.prepare(np.array([0, 3, 2]))["y"].ravel().tolist() == [0, 0, 1]
+    assert bob.prepare(np.array([0, 3, 2]))[0]["y"].ravel().tolist() == [0, 0, 1]
 
 
 def test_frames_bring_ids_too(files):
@@ -116,8 +116,8 @@ def test_rows_that_do_not_count_may_hold_anything(tmp_path, files):
         brought(Weighted(), role, replace(files[role], data=WEIGHTS[role])) for role in files
     )
     assert alice is not None and bob is not None
-    assert alice.prepare(np.array([2, 0]))["x.alice"].ravel().tolist() == [1, -1]
-    assert bob.prepare(np.array([0, 2]))["weights"].ravel().tolist() == [1, 3]
+    assert alice.prepare(np.array([2, 0]))[0]["x.alice"].ravel().tolist() == [1, -1]
+    assert bob.prepare(np.array([0, 2]))[0]["weights"].ravel().tolist() == [1, 3]
     with pytest.raises(DataError, match=r"column age has no value in line 5"):
         alice.prepare(np.array([0, 2, 3]))
     with pytest.raises(
@@ -150,7 +150,7 @@ def test_both_tables_in_one_process_stand_in_the_order_of_ids(tmp_path, files):
 def test_as_many_rows_as_the_job_declares(files):
     _, keyed = brought(Counted(), "bob", files["bob"])
     assert keyed is not None
-    assert keyed.prepare(np.array([2, 0]))["x.bob"].ravel().tolist() == [5, 3]
+    assert keyed.prepare(np.array([2, 0]))[0]["x.bob"].ravel().tolist() == [5, 3]
     with pytest.raises(DataError, match="3 rows in common, and the job declares rows=2") as caught:
         keyed.prepare(np.array([2, 0, 1]))
     assert caught.value.for_peer == str(caught.value)
@@ -189,7 +189,7 @@ def test_a_tensor_of_other_rows(files):
         brought(Weighted(), "bob", given)
     _, keyed = brought(Weighted(), "bob", Given({"weights": np.arange(4.0)}, files["bob"].tables))
     assert keyed is not None
-    assert keyed.prepare(np.array([2, 0]))["weights"].ravel().tolist() == [2, 0]
+    assert keyed.prepare(np.array([2, 0]))[0]["weights"].ravel().tolist() == [2, 0]
 
 
 def test_a_table_that_is_not_brought():
