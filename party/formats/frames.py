@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cached_property
 from typing import Any
@@ -21,6 +21,11 @@ Column = NDArray[Any]
 (objects: str, None)."""
 
 
+def _by_number(row: int) -> str:
+    """Where a row stands that has no line of its own."""
+    return f"row {row + 1:,}"
+
+
 @dataclass(frozen=True, repr=False)
 class Frame:
     """Columns of equal length, by name; names may be there twice until one of them is asked for.
@@ -33,7 +38,7 @@ class Frame:
     columns: tuple[Column, ...]
     source: str
     about: str = ""
-    place: Callable[[int], str] = field(default=lambda row: f"row {row + 1:,}")
+    place: Callable[[int], str] = _by_number
     rows: NDArray[np.intp] | None = None  # which of the source's rows these are
     named: bool = True  # whether the source itself names its columns
     # the columns side by side, where they are numbers and came so
