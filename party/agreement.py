@@ -58,8 +58,8 @@ class RowMatching(Protocol):
 
 @dataclass(frozen=True)
 class Start:
-    """Where both go on: at a checkpoint (None: at the beginning), or at the end of an earlier
-    attempt."""
+    """Where both go on: at a checkpoint (`point`; None: at the beginning), or at the end of an
+    earlier attempt (`ending`)."""
 
     attempt: int
     point: Point | None = None
@@ -72,7 +72,7 @@ class Start:
 
 @dataclass(frozen=True, kw_only=True)
 class Agreed:
-    """What an attempt computes, and where it starts."""
+    """What an attempt computes, and where it starts; equal at both parties but for shares."""
 
     plan: Plan
     ticket: str
@@ -86,8 +86,8 @@ class Agreed:
 async def greet(
     peer: Connection, role: str, mine: Mapping[str, Any], advice: str = "start both with the same"
 ) -> Mapping[str, Any]:
-    """Exchange greetings; the peer's. AgreementError names the first that "must agree" and does
-    not."""
+    """Exchange greetings with the peer, and return the peer's. AgreementError names the first entry
+    of "must agree" in which they differ, with `advice`."""
     peer.send(Message(Kind.HELLO, peer.session, body=dict(mine)))
     theirs = (await expect(peer, Kind.HELLO)).body or {}
     ours, other = mine["must agree"], theirs.get("must agree")
@@ -112,7 +112,8 @@ async def agree(
     records: Records,
     matching: RowMatching | None = None,
 ) -> Agreed:
-    """Exchange intentions, plans and checkpoints. AgreementError names the first difference."""
+    """Exchange intentions, matched rows, plans and checkpoints with the peer. AgreementError names
+    the first difference."""
     mine = intent.body()
     mine["must agree"]["rows"] = "as they stand" if matching is None else "matched by id"
     if matching is not None:
@@ -208,8 +209,9 @@ def _start(
     records: Records,
     material: tuple[Material, object] | None,
 ) -> Start:
-    """The end that both can go on with, or else the newest checkpoint that both hold, a new
-    attempt, a place in the material."""
+    """Where both go on, in this order of preference: the end of an attempt that both have sealed;
+    the newest checkpoint that both hold, under a new attempt's number, and with a place in the
+    material if that is a file; the beginning."""
     held, last = theirs.get("points"), theirs.get("epoch")
     if not isinstance(held, list) or type(last) is not int or not 0 <= last < 1 << 40:
         raise ProtocolError(f"{peer.role} did not say which checkpoints it holds")
@@ -228,11 +230,11 @@ def _start(
 
 
 async def _difference(peer: Connection, listing: Listing) -> AgreementError:
-    """The first statement in which two jobs differ, in a sentence, for digests that differ. Both
-    parties call it.
+    """The AgreementError for digests that differ: the first statement in which the two jobs do.
+    Both parties call this.
 
-    Each learns of the other's job the digests of its beginnings, then what that one statement does;
-    of where it stands in a file, nothing.
+    Each sends digests of the beginnings of its list of statements, and then words for the one
+    statement at which they part; where that stands in a file is not sent.
     """
     peer.send(
         Message(

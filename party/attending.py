@@ -23,11 +23,11 @@ from .observing import CHECKPOINT, HALT, StepObserver
 
 @dataclass(kw_only=True)
 class Attendance(StepObserver):
-    """Of one party in one attempt.
+    """What one party's session does at the steps of one attempt.
 
-    A checkpoint is taken when alice's clock says that one is due, or either party is asked to halt.
-    The request travels in the first round of a step, so that both parties write at the end of the
-    same step.
+    A checkpoint is taken when alice's interval is over, or either party is asked to halt. The
+    request travels in the first round of a step, so that both parties write at the end of the same
+    step.
     """
 
     agreed: Agreed
@@ -47,7 +47,8 @@ class Attendance(StepObserver):
         self._due = time.monotonic() + self.interval
 
     def checked(self, step: int) -> bool:
-        """Take in what a check after `step` steps revealed; whether the job ends here."""
+        """Add what the check after `step` steps revealed to the history; True if the job ends
+        there."""
         plan = self.agreed.plan
         found = self.history.add(self.machine, step, self.agreed.accepted)
         self.revealed(step, found, self.history.beyond)
@@ -57,8 +58,8 @@ class Attendance(StepObserver):
             return self.history.over(plan)
 
     def request(self) -> str | None:
-        """What this party asks for before a step: HALT, or a CHECKPOINT when alice's interval is
-        over, or nothing."""
+        """What this party requests in this step: HALT when it is asked to, CHECKPOINT when alice's
+        interval is over."""
         if self.store is None:
             return None
         if self.halting():
@@ -69,8 +70,8 @@ class Attendance(StepObserver):
         return None
 
     def checkpoint(self, step: int) -> None:
-        """Write a checkpoint of this step, if there is a folder for it; it counts once the peer has
-        one too."""
+        """Write a checkpoint of this step to the state folder, if there is one. It counts once the
+        peer has one too."""
         if self.store is not None:
             self._last = Point(self.agreed.ticket, step)
             self.store.save(

@@ -87,8 +87,8 @@ class Store:
         return self._key(new=not self._files(self._of_a_run))
 
     def belong(self, fingerprint: str, inputs: Mapping[str, Array]) -> None:
-        """From now on, use state of the run named `fingerprint` and of no other. DataError if that
-        was computed from other inputs than these."""
+        """From now on, use only state of the run named `fingerprint`. DataError if that was
+        computed from other inputs than these."""
         self._fingerprint = fingerprint
         found = [body for body in map(self._read, self._files(self._of_a_run)) if self._ours(body)]
         key = self._key(new=not found)
@@ -102,13 +102,12 @@ class Store:
                     )
 
     def bind(self, digest: str) -> None:
-        """From now on, use state of this plan, and of these matched rows if there are any, and of
-        no other."""
+        """From now on, use only state of this plan and, where rows are matched, of these rows."""
         self._digest = digest
 
     def set_aside(self) -> Path | None:
-        """Move the state of this session into a folder of its own, which is returned; numbers of
-        attempts go on from where they were."""
+        """Move the state of this session into a new folder, and return that; None if there is no
+        state. Attempts are numbered on from where they were."""
         found = self._files(self._of_a_run)
         if not found:
             return None
@@ -152,7 +151,7 @@ class Store:
         return unpacked(body["state"])
 
     def told(self, point: Point) -> dict[str, Any] | None:
-        """What had been revealed by checks up to a point, as `save` was given it."""
+        """What checks had revealed up to a point, as it was given to `save`."""
         body = self._read(self._path(point))
         return body.get("history") if self._counts(body) else None
 
@@ -163,7 +162,7 @@ class Store:
         state: list[Words],
         history: Mapping[str, Any] | None = None,
     ) -> None:
-        """Write a checkpoint durably: `state`, as `Machine.state` gives it, and what checks have
+        """Write a checkpoint durably. state: from `Machine.state`. history: what checks have
         revealed."""
         body = {
             "ticket": point.ticket,
@@ -204,8 +203,8 @@ class Store:
         self._write(self._named(name), body)
 
     def recorded(self, name: str, any_plan: bool = False) -> dict[str, Any] | None:
-        """The record of this name, if it is whole and of this run (and, unless `any_plan`, of the
-        plan that is bound)."""
+        """The record of this name, if its file is whole and of this run and, unless `any_plan`, of
+        the plan that is bound."""
         body = self._read(self._named(name))
         return body if self._ours(body) and (any_plan or self._counts(body)) else None
 

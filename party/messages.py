@@ -14,10 +14,11 @@ LEFT_OVER = (Kind.ROUND, Kind.CHUNK, Kind.PLAN, Kind.SEED, Kind.JOIN, Kind.BYE, 
 
 
 async def expect(connection: Connection, kind: Kind) -> Message:
-    """The next message of `kind`; a peer that gives up instead is quoted.
+    """The next message on the connection, which must be of this kind: ProtocolError otherwise, and
+    for an ABORT what it means (`stopped`).
 
-    HELLO and SEED begin an attempt: what is left over from the attempt before, on the same
-    connection, is passed over.
+    HELLO and SEED begin an attempt: messages that are left over from the attempt before, on the
+    same connection, are dropped.
     """
     while True:
         message = await connection.receive()
@@ -35,7 +36,7 @@ async def expect(connection: Connection, kind: Kind) -> Message:
 
 
 def stopped(connection: Connection, message: Message) -> MpcError:
-    """What an ABORT means here: a LinkError if its sender will be back, else `Stopped`."""
+    """The error that an ABORT stands for: a LinkError if its sender will be back, else Stopped."""
     body = message.body or {}
     reason = body.get("reason")
     text = reason if isinstance(reason, str) and reason.isprintable() else "no reason given"
@@ -45,7 +46,7 @@ def stopped(connection: Connection, message: Message) -> MpcError:
 
 
 def reason(error: BaseException) -> str:
-    """What the peer is told of it."""
+    """What an ABORT tells the peer of the error that ends this attempt."""
     if isinstance(error, MpcError):
         return error.for_peer
     return (

@@ -18,31 +18,34 @@ class StepObserver:
     """Every method does nothing unless overridden. What one raises ends the run."""
 
     def sending(self, number: int, words: Words) -> None:
-        """Before the message of round `number` of setup is sent."""
+        """Called before the message of round `number` of setup is sent. words: what it sends."""
 
     def heard(self, number: int, words: Words) -> None:
-        """When the peer's message of round `number` of setup is there."""
+        """Called when the peer's message of round `number` of setup has been received."""
 
     async def before(self, step: int) -> None:
-        """Before a step, once its material is at hand."""
+        """Called before a step, once its material is at hand."""
 
     def request(self) -> str | None:
-        """After that: CHECKPOINT or HALT, if this party asks for one of them. The first observer
-        that asks is heard."""
+        """Called after `before`: CHECKPOINT or HALT, if this party requests one in this step. The
+        first observer that requests one decides."""
         return None
 
     def after(self, step: int) -> None:
-        """When so many steps are done."""
+        """Called when `step` steps are done."""
 
     def checked(self, step: int) -> bool:
-        """When a CHECK has revealed what there is after so many steps: whether the run is over."""
+        """Called when the CHECK after `step` steps has revealed its results. True ends the run
+        early."""
         return False
 
     def checkpoint(self, step: int) -> None:
-        """When both parties have seen that one is asked for: write it, now."""
+        """Called at the end of a step in which either party requested a checkpoint or a halt: write
+        a checkpoint of `step` now."""
 
     def confirmed(self) -> None:
-        """When the peer has shown that it has written it too."""
+        """Called when a message of the peer shows that it has written that checkpoint too."""
 
     async def seal(self, words: Words) -> None:
-        """Before the last message, with the shares of the results, is sent."""
+        """Called before the last message is sent. words: its content, this party's shares of the
+        results."""
