@@ -108,7 +108,7 @@ class Run:
         return self._halting and self._stepping
 
     def close(self) -> None:
-        """Let go of files that are open."""
+        """Close the file of material, if there is one."""
         if self._material is not None:
             self._material.close()
 

@@ -46,10 +46,10 @@ def read(path: Path, magic: bytes) -> Any:
 
 
 def packed(arrays: list[Words]) -> list[Any]:
-    """Words as plain data."""
+    """Arrays of ring words as plain data: bytes and shape of each."""
     return [[words.tobytes(), list(words.shape)] for words in arrays]
 
 
 def unpacked(raw: list[Any]) -> list[Words]:
-    """What `packed` was given."""
+    """The arrays that `packed` was given, writable."""
     return [np.frombuffer(data, np.uint64).reshape(shape).copy() for data, shape in raw]

@@ -32,7 +32,8 @@ class Exportable:
 
     @staticmethod
     def of(job: Job, brought: Mapping[str, Array], fitted: Mapping[str, Fitted]) -> Exportable:
-        """`brought`: this party's tensors."""
+        """brought: this party's tensors, of which the weights that training leaves as they are
+        become part of the model. fitted: what preparation learnt, by tensor."""
         layers = [each for each in job.stated().values() if isinstance(each, Imported)]
         kept = {f"{each.name}.{name}" for each in layers for name in each.weights()} - {
             name for each in layers for name in each.trained()
@@ -42,7 +43,7 @@ class Exportable:
         )
 
     def write(self, path: Path, revealed: Mapping[str, Array]) -> list[str]:
-        """As `write_model`."""
+        """Write the model with these revealed weights, as `write_model` does."""
         return write_model(path, self.job, {**self.untrained, **revealed}, self.fitted)
 
 

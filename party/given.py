@@ -113,8 +113,8 @@ def given(settings: InputSettings) -> Given:
 
 
 def header_of(said: str) -> bool | None:
-    """What --header says."""
-    return None if said == "auto" else said == "yes"
+    """Whether text files have a header, as --header says; None: as they look."""
+    return None if settings.header == "auto" else bool(settings.header == "yes")
 
 
 def handed(data: Any, tensors: Mapping[str, Any]) -> Given:

@@ -26,8 +26,8 @@ LEARNERS = {"alice": (0,), "bob": (1,), "both": (0, 1), "none": ()}
 
 
 def who_learns(job: Job, given: str | None) -> str:
-    """Whom the results are revealed to: as is said, or as the job says. ConfigError for what is no
-    answer."""
+    """Whom the results are revealed to: `given`, or what the job says. ConfigError if that is none
+    of LEARNERS."""
     found = job.reveal if given is None else given
     if found not in LEARNERS:
         raise ConfigError(f"reveal: {found!r} is not one of {', '.join(LEARNERS)}")
@@ -64,7 +64,7 @@ def _layers(name: str, layer: Layer) -> dict[str, str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Intent:
-    """One party's side, before it has heard of the other's."""
+    """What one party was started with, before it has heard of the other's."""
 
     role: str
     job: Job
@@ -141,5 +141,5 @@ class Intent:
 
 
 def as_lists(shapes: Mapping[str, Shape]) -> dict[str, list[int]]:
-    """As they are sent."""
+    """Shapes as a message has them."""
     return {name: list(shape) for name, shape in shapes.items()}

@@ -75,7 +75,7 @@ class Links:
 
     @property
     def whom(self) -> str:
-        """The other party."""
+        """The other party's role."""
         return PEER[self._role]
 
     @property

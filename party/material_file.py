@@ -43,7 +43,8 @@ AFRESH = "make new material with `python -m dealer precompute`"
 
 @dataclass(frozen=True)
 class FirstRows:
-    """The rows that an attempt begins at."""
+    """The rows of the material that an attempt begins at, by phase; setup has one row, for all
+    attempts."""
 
     step: int
     check: int

@@ -61,7 +61,7 @@ RESENT = Measure("mpc_link_resent_messages", True, "messages that were sent agai
 
 
 def samples(seen: Seen) -> Iterator[Sample]:
-    """All of it, as it stands."""
+    """Every measure with its labels and its present value."""
     counts, progress, plan = seen.counts, seen.progress, seen.plan
     yield ATTEMPTS, (), counts.attempts
     yield STEPS, (), counts.steps

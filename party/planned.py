@@ -67,12 +67,13 @@ class Planned:
 
     @property
     def bytes_sent(self) -> dict[str, int]:
-        """By each party to the other."""
+        """Payload bytes that each party sends to the other, by role."""
         return {role: self.plan.bytes_sent(party) for party, role in enumerate(ROLES)}
 
     @property
     def dealt_bytes(self) -> dict[str, int]:
-        """By the dealer to each party."""
+        """Payload bytes that the dealer sends to each party, by role: a seed, and to bob
+        corrections."""
         return {"alice": 32, "bob": self.plan.dealt_bytes + 32}
 
     @property
@@ -82,12 +83,12 @@ class Planned:
 
     @property
     def predicted(self) -> PredictedTime:
-        """Seconds over the links."""
+        """Predicted seconds over the links."""
         return self.prediction(self.plan)
 
     @property
     def network(self) -> Network:
-        """The links as one."""
+        """Both links in one record, as a plan is made for."""
         link = self.link
         return Network(link.rtt, link.bandwidth, self.dealer_link.bandwidth, link.jitter)
 
@@ -158,7 +159,7 @@ class Planned:
         return self.text
 
     def show(self, console: Console) -> None:
-        """Print the same."""
+        """Print `text` on a console, as wide as that is."""
         plan = self.plan
         every = plan.dealing.schedule.every
         console.print(f"job {self.name}: {counted(plan.dealing.steps, 'iteration')}", markup=False)

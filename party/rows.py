@@ -73,7 +73,8 @@ class Matched:
 
     @property
     def digest(self) -> str | None:
-        """Which join the rows are from, if they are known here."""
+        """A digest of the rows that both parties have, known from this attempt or from the state
+        folder; None if they are not known here."""
         if self._rows is None and self._store is not None:
             body = self._store.recorded("rows", any_plan=True)
             if body is not None:
@@ -98,8 +99,8 @@ class Matched:
         return True
 
     async def settle(self, peer: Connection, theirs: object) -> Mapping[str, Shape]:
-        """This party's shapes, of the rows that both know or find now. `theirs` is the peer's
-        `digest`, as it sent it."""
+        """Use the rows that both parties know, or match them with the peer now; the shapes of this
+        party's tensors of these rows. theirs: the peer's `digest`, as it sent it."""
         if self.digest is None or self.digest != theirs:
             self._note(
                 f"matching rows with {peer.role}: each learns which of its own ids the other has"
@@ -126,7 +127,7 @@ class Matched:
 
 
 def shapes_of(arrays: Mapping[str, Array]) -> dict[str, Shape]:
-    """By name."""
+    """Shapes of tensors, by name."""
     return {name: array.shape for name, array in arrays.items()}
 
 

@@ -28,8 +28,8 @@ EVENTS = 200  # that are remembered
 
 @dataclass(frozen=True, kw_only=True)
 class Counts:
-    """Of one attempt, or of several together. Bytes are payload, as a plan counts them; seconds
-    where nothing else is said."""
+    """Counts of one attempt, or of several added up. Bytes are payload, as a plan counts them;
+    times are in seconds."""
 
     attempts: int = 0
     steps: int = 0  # that were done, those again that a crash made do again
@@ -63,7 +63,7 @@ class LinkStatus(NamedTuple):
 
 
 class Rates(NamedTuple):
-    """Per second, of late."""
+    """Per second, over the last few seconds."""
 
     steps: float = 0.0
     rounds: float = 0.0
@@ -101,7 +101,7 @@ class _Attempt:
 
 
 class Seen(RunView):
-    """Of one party's run."""
+    """What there is to see of one party's run, kept up to date."""
 
     def __init__(self) -> None:
         self.plan: Plan | None = None
@@ -178,17 +178,18 @@ class Seen(RunView):
 
     @property
     def counts(self) -> Counts:
-        """Over all attempts so far."""
+        """Counts over all attempts so far."""
         return self._earlier + self._now.counts if self._now and self.going else self._earlier
 
     @property
     def progress(self) -> Progress | None:
-        """Of the attempt that is going on, and until the next one begins of the last."""
+        """Progress of the attempt that is going on, or of the last one until another begins; None
+        before the first."""
         return None if self._now is None else self._now.runner.progress
 
     @property
     def rounds(self) -> int:
-        """Of this attempt."""
+        """Rounds done in this attempt."""
         return self._now.runner.progress.rounds if self._now and self.going else 0
 
     @property
@@ -203,7 +204,7 @@ class Seen(RunView):
 
     @property
     def links(self) -> list[LinkStatus]:
-        """To the peer, and to the dealer if there is one."""
+        """The link to the peer, and that to the dealer if there is one."""
         return [LinkStatus(each.role, _state(each), each.counters) for each in self._links]
 
     @property
@@ -217,7 +218,7 @@ class Seen(RunView):
 
     @property
     def awaited(self) -> str:
-        """Who is waited for, "" for nobody."""
+        """Who is waited for; "" if nobody is."""
         awaited, rounds = self._awaited
         return awaited if rounds == self.rounds else ""
 

@@ -55,7 +55,8 @@ _FIELDS = ("label", "dims", "scale_in", "bits", "low", "high", "proven")
 
 @dataclass(frozen=True)
 class Generation:
-    """One party's shares that fit one set of the other's."""
+    """One party's shares, which add up with the peer's shares of the same generation and no
+    other."""
 
     number: int
     tag: str
@@ -74,7 +75,7 @@ class Generation:
 
 @dataclass(frozen=True, kw_only=True)
 class SharedModel:
-    """One party's half of a model, and all that is to be known about it."""
+    """One party's half of a model that stays shared, and all that is known about the model."""
 
     id: str
     role: str
@@ -92,12 +93,12 @@ class SharedModel:
 
     @property
     def learnt(self) -> dict[str, Fitted]:
-        """How this party prepares tables, by tensor."""
+        """What preparation learnt from this party's tables, by tensor."""
         return {name: Fitted.from_json(each) for name, each in self.fitted.items()}
 
     @property
     def name(self) -> str:
-        """The id, for people."""
+        """The first eight digits of the id, for sentences."""
         return self.id[:8]
 
     def __str__(self) -> str:
@@ -106,7 +107,7 @@ class SharedModel:
     # ---- the file --------------------------------------------------------------------------------
 
     def body(self) -> dict[str, Any]:
-        """All of it as plain data."""
+        """As it is written to its file, as plain data."""
         plain = {
             each: getattr(self, each)
             for each in ("id", "role", "job", "file", "architecture", "steps")
@@ -184,7 +185,7 @@ class SharedModel:
     # ---- generations -----------------------------------------------------------------------------
 
     def offer(self) -> list[Any]:
-        """What the peer is told of it."""
+        """What the peer is sent of it: the id, and number and tag of each generation."""
         return [self.id, [[each.number, each.tag] for each in self.generations]]
 
     def common(self, theirs: object, who: str) -> Generation:
@@ -225,7 +226,7 @@ class SharedModel:
         return replace(self, generations=(Generation(old.number + 1, tag, shares), old))
 
     def settled(self, generation: Generation) -> SharedModel:
-        """With that generation alone."""
+        """The same with no generation but this one."""
         return replace(self, generations=(generation,))
 
 

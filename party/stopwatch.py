@@ -27,7 +27,7 @@ BATCH = 20
 
 
 class Stopwatch(RunView):
-    """Measures one run."""
+    """Measures the repeats of one run, of `every` steps each."""
 
     def __init__(self, every: int) -> None:
         self._every = every

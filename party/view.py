@@ -18,35 +18,35 @@ class RunView(StepObserver):
     nothing."""
 
     def note(self, text: str, event: str = "note") -> None:
-        """A sentence for people, and a word for programs."""
+        """Called with a sentence for people, and a word for programs."""
 
     def linked(self) -> None:
-        """Both links are open."""
+        """Called when both links are open."""
 
     def begins(self, attempt: int, *links: Connection) -> None:
-        """The attempt of this number begins, over these links."""
+        """Called when the attempt of this number begins, over these links."""
 
     def waiting(self, state: Waiting) -> None:
-        """Somebody is waited for; once a second."""
+        """Called once a second while somebody is waited for."""
 
     def planned(self, plan: Plan) -> None:
-        """The plan is agreed; once in a run."""
+        """Called once in a run, when the plan is agreed."""
 
     def revealed(self, step: int, found: Mapping[str, Array], beyond: tuple[str, ...]) -> None:
-        """What a check after so many steps revealed to this party; what left its range so far,
-        where that is accepted."""
+        """Called when a check after `step` steps has revealed `found` to this party. beyond:
+        phrases for what left its range so far, where that is accepted."""
 
     def running(
         self, runner: Runner, intake: Supply, peer: Connection, dealer: Connection | None
     ) -> None:
-        """The rounds of an attempt begin; the steps that follow are these."""
+        """Called when the rounds of an attempt begin; the observer's methods follow."""
 
     def ended(self) -> None:
-        """Whatever happened, there is nothing more to see."""
+        """Called when the run is over, however it ended."""
 
 
 class RunViews(RunView):
-    """Several at once, told in order."""
+    """Several views as one; each is told in order."""
 
     def __init__(self, *views: RunView) -> None:
         self._views = views

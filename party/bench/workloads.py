@@ -37,7 +37,7 @@ class Workload:
 
     @property
     def parameters(self) -> Mapping[str, str]:
-        """The job's `--param`, its size included."""
+        """What the job is given with `--param`, its size included."""
         return dict(self.params) | ({self.sized: str(self.size)} if self.sized else {})
 
 

@@ -66,14 +66,14 @@ class Frame:
         raise DataError(f"{self.source} has {what} {name!r}; it has: {listed(self.names)}")
 
     def take(self, rows: NDArray[np.intp]) -> Frame:
-        """These rows, in this order."""
+        """A frame of these rows, in this order."""
         own = rows if self.rows is None else self.rows[rows]
         return replace(
             self, columns=tuple(column[rows] for column in self.columns), rows=own, array=None
         )
 
     def select(self, chosen: Sequence[tuple[str, int]]) -> Frame:
-        """Columns by index, called otherwise."""
+        """A frame of these columns, each under a new name: (name, index)."""
         names, columns = (
             tuple(name for name, _ in chosen),
             tuple(self.columns[n] for _, n in chosen),
@@ -204,7 +204,7 @@ def _column(values: NDArray[Any], name: str, source: str) -> Column:
 
 
 def missing(cell: Any) -> bool:
-    """None, NaN, pandas.NA, NaT."""
+    """Whether a cell stands for no value: None, NaN, pandas.NA or NaT."""
     return (
         cell is None
         or type(cell).__name__ in ("NAType", "NaTType")

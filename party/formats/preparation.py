@@ -79,7 +79,7 @@ class Fitted:
 
     @classmethod
     def from_json(cls, source: str) -> Fitted:
-        """DataError for what `to_json` has not written."""
+        """What `to_json` wrote; DataError for any other text."""
         try:
             body = json.loads(source)
             steps = tuple(STEPS[each.pop("step")](**each) for each in body["steps"])

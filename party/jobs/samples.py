@@ -24,12 +24,12 @@ class Sample:
         return np.asarray(self.make(np.random.default_rng(self.seed)), dtype)
 
     def reshaped(self, *shape: int) -> Sample:
-        """The same numbers."""
+        """The same numbers in another shape."""
         return Sample(lambda random: self.make(random).reshape(shape), self.seed)
 
 
 def uniform(shape: tuple[int, ...], peak: float, seed: int = 1) -> Sample:
-    """Uniform in [−peak, peak]."""
+    """Numbers that are uniform in [−peak, peak], the same for the same seed."""
     return Sample(lambda random: random.uniform(-peak, peak, shape), seed)
 
 

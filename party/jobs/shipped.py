@@ -24,7 +24,8 @@ def bunch(name: str, **options: Any) -> Any:
 
 
 def shipped(name: str, take: Callable[[Any], Array]) -> Sample:
-    """What `take` makes of that data set."""
+    """What `take` makes of the data set sklearn.datasets.load_NAME, loaded when it is first
+    used."""
     return Sample(lambda _: take(bunch(name)))
 
 

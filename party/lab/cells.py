@@ -54,8 +54,8 @@ class PlannedJob:
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """One point of the grid. Times in seconds; the shares are Bob's, to whom the dealer's stream
-    goes."""
+    """One cell of the grid, measured. Times are in seconds; `computed` and the two waits are Bob's,
+    to whom the dealer's stream goes."""
 
     link: LinkShape
     dealer: LinkShape
@@ -75,7 +75,7 @@ class Measurement:
         return self.predicted_per_iteration / self.per_iteration - 1
 
     def row(self) -> dict[str, Any]:
-        """Plain data, one column each."""
+        """A row of the table: values by column."""
         return {
             "rtt_ms": _round(1e3 * self.link.rtt),
             "bandwidth_mbit": _round(self.link.bandwidth / 1e6) or None,

@@ -146,7 +146,8 @@ class Patience:
 
 
 def order_of(settings: LabSettings) -> PlannedJob:
-    """The job, bound to shapes."""
+    """The job to measure and its plan, from the command's settings; ConfigError if an iteration has
+    no rounds."""
     job = load_job(settings.job, parameters(settings.param))
     files = given(settings)
     plan = planned(job, settings.job, files, {}, iterations=settings.iterations, reveal="none").plan

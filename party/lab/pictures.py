@@ -21,7 +21,7 @@ from protocol.wording import counted
 from .cells import Measurement
 
 STYLES = (("o", "-", 11.0), ("s", "--", 7.0), ("^", "-.", 4.5), ("D", ":", 3.5), ("v", "-", 3.0))
-SHARES = (
+PORTIONS = (
     ("computing", "0.25", ""),
     ("waiting for the peer", "white", "///"),
     ("waiting for the dealer", "0.75", "..."),
@@ -35,7 +35,7 @@ def draw(folder: Path, job: str, cells: Sequence[Measurement], rounds: int) -> l
     written = []
     for name, figure in (
         ("time", times(job, cells, rounds)),
-        ("shares", shares(job, cells)),
+        ("shares", portions(job, cells)),
         ("predicted", predictions(job, cells)),
     ):
         for kind in ("png", "svg"):
@@ -92,7 +92,7 @@ def times(job: str, cells: Sequence[Measurement], rounds: int) -> Figure:
     return figure
 
 
-def shares(job: str, cells: Sequence[Measurement]) -> Figure:
+def portions(job: str, cells: Sequence[Measurement]) -> Figure:
     """Of Bob's seconds in each cell, in percent: computing, waiting for Alice, waiting for the
     dealer."""
     ordered = sorted(cells, key=lambda cell: (cell.link.rtt, cell.link.bandwidth or float("inf")))
@@ -104,7 +104,7 @@ def shares(job: str, cells: Sequence[Measurement]) -> Figure:
         groups.setdefault(cell.link.rtt, []).append(at)
     bottom = [0.0] * len(ordered)
     values = [(cell.computed, cell.waited_for_peer, cell.waited_for_material) for cell in ordered]
-    for index, (label, colour, hatch) in enumerate(SHARES):
+    for index, (label, colour, hatch) in enumerate(PORTIONS):
         heights = [100 * parts[index] / (sum(parts) or 1.0) for parts in values]
         axes.bar(
             places,

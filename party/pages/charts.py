@@ -38,7 +38,7 @@ def bar(*parts: tuple[str, float], whole: float, title: str = "") -> Element:
 
 
 def key(*entries: tuple[str, Content]) -> Element:
-    """What the colours mean."""
+    """A legend: a colour's class and a text for each entry."""
     return tag(
         "ul",
         *(tag("li", tag("i", class_=colour, aria_hidden="true"), text) for colour, text in entries),

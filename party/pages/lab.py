@@ -14,7 +14,7 @@ from .charts import Curve, bar, curves, even, key, table
 from .markup import Content, page, tag, write
 
 CellData = Mapping[str, Any]
-SHARES = (("kind-1", "computed", "computing"), ("kind-2", "waited_for_peer", "waiting for alice"),
+PORTIONS = (("kind-1", "computed", "computing"), ("kind-2", "waited_for_peer", "waiting for alice"),
           ("kind-3", "waited_for_material", "waiting for the dealer"))  # fmt: skip
 
 
@@ -79,14 +79,14 @@ def _times(cells: Sequence[CellData], rounds: int) -> list[Content]:
 def _shares(cells: Sequence[CellData]) -> list[Content]:
     rows: list[tuple[Content, ...]] = []
     for cell in cells:
-        whole = sum(cell[name] for _, name, _ in SHARES) or 1.0
-        parts = [(colour, cell[name]) for colour, name, _ in SHARES]
-        percents = (f"{cell[name] / whole:.0%}" for _, name, _ in SHARES)
+        whole = sum(cell[name] for _, name, _ in PORTIONS) or 1.0
+        parts = [(colour, cell[name]) for colour, name, _ in PORTIONS]
+        percents = (f"{cell[name] / whole:.0%}" for _, name, _ in PORTIONS)
         rows.append((_link(cell), *percents, bar(*parts, whole=whole)))
-    headings = ("Link", *(words for _, _, words in SHARES), "")
+    headings = ("Link", *(words for _, _, words in PORTIONS), "")
     return [
         tag("h2", "Where Bob's time goes"),
-        key(*((colour, words) for colour, _, words in SHARES)),
+        key(*((colour, words) for colour, _, words in PORTIONS)),
         table("Where Bob's time goes", headings, rows, "tnnnb"),
     ]
 

@@ -39,7 +39,7 @@ def tag(name: str, /, *children: Content, **attributes: str | float | None) -> E
 
 
 def page(title: str, *content: Content) -> str:
-    """A whole file."""
+    """A whole HTML file, style included, that loads nothing from elsewhere."""
     head = tag(
         "head",
         tag("meta", charset="utf-8"),

@@ -70,12 +70,12 @@ class Entry:
 
     @property
     def name(self) -> str:
-        """As it is called."""
+        """What the operation is called, with its arguments."""
         return self.call or signature(self.of or self.secure)
 
     @property
     def meaning(self) -> str:
-        """One line."""
+        """What it computes, in a line."""
         return self.says or sentence(self.of or self.secure)
 
     @property

@@ -144,7 +144,8 @@ def cost(entry: Entry, network: Network = LAN) -> PhaseCost:
 
 
 def facts(entry: Entry, measured: bool = True) -> Facts:
-    """measured: also run it, for its error."""
+    """The row of an entry: its costs from plans near and far; its error from a run, if it is to be
+    `measured`."""
     near, far = cost(entry), cost(entry, FAR)
     return Facts(
         name=entry.name,

@@ -73,7 +73,7 @@ def promised(row: Facts) -> str:
 
 
 def markdown(kinds: Mapping[str, Sequence[Facts]]) -> str:
-    """The page."""
+    """The page of operations, by kind."""
     parts = [INTRODUCTION]
     for kind, rows in kinds.items():
         parts += [f"## {kind}\n", _table([HEADS, *(cells(row) for row in rows)])]

@@ -16,7 +16,7 @@ TIE = (
 
 
 class Unable(Exception):
-    """Why a node cannot be computed."""
+    """Raised for a node that cannot be computed; the text says why."""
 
 
 def labels_of(node: DraftNode) -> list[Any]:

@@ -79,18 +79,18 @@ class Draft:
         return {name: node for node in self.nodes for name in node.outputs if name}
 
     def rename(self, old: str, new: str) -> None:
-        """Have whoever takes `old` take `new`."""
+        """Let every node and output that takes the tensor `old` take `new`."""
         for node in self.nodes:
             node.inputs = [new if name == old else name for name in node.inputs]
         self.outputs = {label: new if name == old else name for label, name in self.outputs.items()}
 
     def replace(self, node: DraftNode, new: Sequence[DraftNode]) -> None:
-        """Put other nodes where one was."""
+        """Put these nodes in the place of one."""
         at = self.nodes.index(node)
         self.nodes[at : at + 1] = new
 
     def prune(self) -> None:
-        """Drop what no output needs."""
+        """Drop nodes and constants that no output depends on."""
         needed = set(self.outputs.values())
         kept: list[DraftNode] = []
         for node in reversed(self.nodes):

@@ -17,7 +17,8 @@ LINEAR = "Gemm"  # x, weights, bias
 
 
 def fold(draft: Draft) -> None:
-    """Affine maps, in place."""
+    """Rewrite affine maps with constants, in place: chains become one map, and maps beside a layer
+    become part of its weights."""
     _affine(draft)
     _linear(draft)
     _chains(draft)

@@ -10,7 +10,7 @@ from .draft import Draft, DraftNode
 
 
 def recognise(draft: Draft) -> None:
-    """All of them, in place."""
+    """Replace each pattern of this module by the operator that it stands for, in place."""
     _gelu(draft)
     _normalised(draft)
     _places(draft)

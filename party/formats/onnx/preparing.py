@@ -37,7 +37,8 @@ class Columns:
     shape: tuple[int, ...] | None = None
 
     def write(self, w: Writer) -> str:
-        """The tensor that the model reads, float32."""
+        """Write the inputs and their preparation as nodes; the tensor, float32, that the model
+        reads."""
         found = [self._part(w, name, part) for name, part in self.parts.items()]
         whole = w.node("Concat", found, axis=1) if len(found) > 1 else found[0]
         return (

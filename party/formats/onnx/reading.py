@@ -67,7 +67,7 @@ def read_model(path: Path) -> Draft:
 
 
 def refuse(path: Path, problems: list[str]) -> None:
-    """End with all that cannot be done."""
+    """JobError with the problems found, the first twenty of them."""
     shown = "; ".join(problems[:20]) + (
         f"; and {len(problems) - 20} more" if len(problems) > 20 else ""
     )

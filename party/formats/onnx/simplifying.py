@@ -28,7 +28,7 @@ OUTCOMES = {
 
 
 def simplify(draft: Draft) -> None:
-    """Constants, and what does nothing, in place."""
+    """Compute nodes of constants, and leave out nodes that change nothing, in place."""
     _constants(draft)
     _aliases(draft)
 
