@@ -298,12 +298,13 @@ class Run:
             said := refused(plan.traced.graph, self._party, self._inputs, plan.traced.iterations)
         ):
             raise DataError(f"tensor {said}")
+        state, told = (
+            (None, None) if point is None or self._store is None else self._store.load(point)
+        )
         intake = await supplied(self._material, peer, dealer, agreed, self._party, start)
         machine = Machine(plan, self._party)
         machine.load(self._inputs, agreed.shares)
-        history = History.read(
-            None if point is None or self._store is None else self._store.told(point)
-        )
+        history = History.read(told)
         runner = Runner(
             machine, peer, intake, number, start, self._observers(machine, peer, history, agreed)
         )
@@ -312,9 +313,7 @@ class Run:
         self._view.running(runner, intake, peer, dealer)
         self._stepping = True
         try:
-            await runner.run(
-                None if point is None or self._store is None else self._store.load(point)
-            )
+            await runner.run(state)
         finally:
             self._stepping = False
             intake.close()

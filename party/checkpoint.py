@@ -139,21 +139,16 @@ class Store:
         points = [Point(body["ticket"], body["step"]) for body in bodies]
         return sorted(points, key=lambda point: (point.step, point.ticket), reverse=True)
 
-    def load(self, point: Point) -> list[Words]:
-        """This party's shares of the carried variables at a point, as `Machine.state` gave them.
-        ConfigError if the file can no longer be read."""
+    def load(self, point: Point) -> tuple[list[Words], dict[str, Any] | None]:
+        """What was saved at a point: this party's shares of the carried variables, and what checks
+        had revealed. ConfigError if the file can no longer be read."""
         body = self._read(self._path(point))
         if not self._counts(body):
             raise ConfigError(
                 f"the checkpoint of step {point.step} in {self.folder} has become unreadable"
             )
         self._common = [point]
-        return unpacked(body["state"])
-
-    def told(self, point: Point) -> dict[str, Any] | None:
-        """What checks had revealed up to a point, as it was given to `save`."""
-        body = self._read(self._path(point))
-        return body.get("history") if self._counts(body) else None
+        return unpacked(body["state"]), body.get("history")
 
     def save(
         self,

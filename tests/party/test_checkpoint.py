@@ -26,9 +26,11 @@ def files(store):
 
 
 def test_what_is_saved_is_loaded(store):
-    store.save(Point("t", 100), 3, STATE)
+    store.save(Point("t", 100), 3, STATE, {"steps": [50]})
     assert store.points == [Point("t", 100)]
-    for saved, loaded in zip(STATE, store.load(Point("t", 100)), strict=True):
+    state, history = store.load(Point("t", 100))
+    assert history == {"steps": [50]}
+    for saved, loaded in zip(STATE, state, strict=True):
         assert np.array_equal(saved, loaded)
         assert loaded.flags.writeable
     assert store.attempt() == 3
