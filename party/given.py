@@ -114,7 +114,7 @@ def given(settings: InputSettings) -> Given:
 
 def header_of(said: str) -> bool | None:
     """Whether text files have a header, as --header says; None: as they look."""
-    return None if settings.header == "auto" else bool(settings.header == "yes")
+    return None if said == "auto" else said == "yes"
 
 
 def handed(data: Any, tensors: Mapping[str, Any]) -> Given:
