@@ -53,7 +53,8 @@ class Scored(Protocol):
 
     def measure(
         self, results: Mapping[str, Array], inputs: Mapping[str, Array]
-    ) -> dict[str, float]: ...
+    ) -> dict[str, float]:
+        """Measures of these results by name, as accuracy, from the tensors of both parties."""
 
 
 @runtime_checkable
@@ -61,10 +62,15 @@ class Supplied(Protocol):
     """A job that brings data to be shown on, written into a folder: tensors by name, and tables by
     the name of a party or their own."""
 
-    def files(self, folder: Path) -> dict[str, Path]: ...
+    def files(self, folder: Path) -> dict[str, Path]:
+        """Write the data into the folder; a path for each tensor, and for each table under its name
+        or its party's."""
 
 
 def run(settings: DemoSettings) -> int:
+    """Run the job as three processes, compute its float64 twin, and print both (--json: one
+    object). Exit code 1 if a weight or a measure is further from the twin's than it may be; else
+    0."""
     if settings.job == "bench":
         return _bench(settings)
     if settings.job == "lab":

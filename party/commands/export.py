@@ -23,6 +23,8 @@ from ..rows import Cut
 
 
 def run(settings: ExportSettings) -> int:
+    """Write the model to --out and print what the file holds. Exit code 0; MpcError if the job has
+    no form in ONNX, or the weights are not the job's."""
     job = load_job(settings.job, parameters(settings.param))
     if settings.out is None or settings.out.suffix.lower() != ".onnx":
         raise ConfigError("say where the model goes: --out MODEL.onnx")

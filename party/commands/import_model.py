@@ -23,6 +23,9 @@ WIDE = 2.0**24  # of a number in a layer, for which a plan has bits to spare
 
 
 def run(settings: ImportSettings) -> int:
+    """Write NAME.json, the architecture, and NAME.npz, the weights if there are any; print who
+    learns what, and the ranges that hold inside. Exit code 0; MpcError, with nothing written, for a
+    model that cannot be computed."""
     from ..formats.onnx.importing import import_model
     from ..formats.onnx.reading import read_model
 

@@ -33,7 +33,9 @@ WANTED = {bool: "yes or no", int: "a whole number", float: "a number", str: "a t
 
 
 def run(settings: InitSettings) -> int:
-    """Ask, check, write, and say what comes next."""
+    """Ask for what the options leave open, write the job's file, and print commands that plan it,
+    try it out and run it. Exit code 0; MpcError, with nothing written, for answers that make no
+    job."""
     path = settings.out
     if path.suffix != ".toml":
         raise ConfigError(f"--out {path}: the name of a job's file ends in .toml")

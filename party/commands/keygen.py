@@ -13,6 +13,8 @@ from ..links import PEER
 
 
 def run(settings: KeygenSettings) -> int:
+    """Write the secret key to --out, for its owner alone, and print the public key as one line;
+    what to do with it goes to standard error. Exit code 0."""
     if settings.role is None:
         raise ConfigError("keygen makes a key for one role: say --role alice or --role bob")
     public, path = make_key(settings.role, settings.out)

@@ -11,6 +11,8 @@ from ..command_settings import NotebooksSettings
 
 
 def run(settings: NotebooksSettings) -> int:
+    """Copy the notebooks to --out and print how they are opened. Exit code 0; ConfigError for files
+    that are there already, unless --fresh."""
     found = sorted(
         (
             each

@@ -13,6 +13,8 @@ from ..reference.layout import lines
 
 
 def run(settings: OperationsSettings) -> int:
+    """Run the operations whose names have one of the words, all without words, and print the table
+    of what they cost: text, JSON lines or --markdown. Exit code 0."""
     words = [word.lower() for word in settings.operations]
     chosen = {
         kind: [

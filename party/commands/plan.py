@@ -22,6 +22,8 @@ from ..shared import SharedModel, begin, check_place
 
 
 def run(settings: PlanSettings) -> int:
+    """Trace the job and print its plan: rounds, bytes, reveals, errors, predicted seconds; --json
+    as one object, --html as a page, --save for the dealer. Nothing is sent. Exit code 0."""
     model = None if settings.model is None else SharedModel.read(settings.model)
     job = (
         _prediction(settings, model)

@@ -12,7 +12,8 @@ from ..taking_part import role_of, share, take_part
 
 
 def run(settings: PredictSettings) -> int:
-    """Meet the peer, who brings the other half of the model, and predict. Returns the exit code."""
+    """Meet the peer, who brings the other half of the model, and predict; results as `run` writes
+    and prints them. Exit code 0, or the error's that ended it."""
     with declining(role_of(settings), lambda: Party.of(settings).addresses()):
         model, given = SharedModel.read(share(settings.model)), parameters(settings.param)
         job = None if settings.job is None else load_job(settings.job, given)

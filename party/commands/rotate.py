@@ -18,7 +18,8 @@ from ..taking_part import share
 
 
 def run(settings: RotateSettings) -> int:
-    """Meet the peer, who rotates the other half. Returns the exit code."""
+    """Meet the peer, who rotates the other half, and write the new half in place of the old. Exit
+    code 0, or the error's that ended it."""
     party = Party.of(settings)
     terminal = Terminal(
         party.role,

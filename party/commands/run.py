@@ -22,7 +22,9 @@ from ..taking_part import check_out, put_out, role_of, summary, take_part
 
 
 def run(settings: RunSettings) -> int:
-    """Load, meet, compute, report. Returns the exit code."""
+    """Meet the peer and the dealer, compute, write and print the results; with --plain or
+    --simulate alone in this process. Exit code 0, also where a signal stopped it after a step that
+    is on disk; else that of the error."""
     if settings.plain or settings.simulate:
         return _alone(settings)
     role = role_of(settings)

@@ -17,7 +17,8 @@ from risk import Risk
 
 from party import Party, checked, declining
 from party.command_settings import RunSettings
-from party.commands.doctor import FAIL, OK, Doctor
+from party.commands.doctor import Doctor
+from party.findings import FAIL, OK
 from party.loading import load_job
 from party.shared import SharedModel, begin, check_place, joined, put
 from protocol.channel import KeyPair
@@ -116,7 +117,7 @@ def test_the_doctor_looks_at_a_share(role, mode, state, words, pair, tmp_path):
     settings = RunSettings({"model": path}, {}, lambda: settings)
     doctor = Doctor(settings, role, lambda finding: None)
     doctor.share(keys if role == "alice" else keys[::-1])
-    ((_, found, text),) = map(astuple, doctor.findings)
+    ((_, found, text),) = map(astuple, doctor.findings.all)
     assert (found, words in text) == (state, True), text
 
 
