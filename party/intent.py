@@ -19,7 +19,7 @@ from protocol.tracing import settings
 from protocol.views import Shape
 from protocol.wire import PROTOCOL_VERSION
 
-from .formats.frames import shape_of
+from .formats.frames import shown_shape
 from .shared import SharedModel
 
 LEARNERS = {"alice": (0,), "bob": (1,), "both": (0, 1), "none": ()}
@@ -42,7 +42,7 @@ def stated(job: Job) -> dict[str, Any]:
     """
     found: dict[str, Any] = dict(settings(job))
     for name, each in job.inputs.items():
-        found[f"the shape of {name}"] = shape_of(each.shape)
+        found[f"the shape of {name}"] = shown_shape(each.shape)
         found[f"the range of {name}"] = f"[{each.low:g}, {each.high:g}]"
     if isinstance(job, Training):
         found |= _layers(job.model.name, job.model)
