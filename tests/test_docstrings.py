@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 import dealer
+import party
 import protocol
 from protocol.networks.operators import OPERATORS
 
@@ -64,6 +65,6 @@ def undocumented(package: ModuleType) -> Iterator[str]:
                         yield f"{module.__name__}.{name}.{own}"
 
 
-@pytest.mark.parametrize("package", [protocol, dealer], ids=lambda package: package.__name__)
+@pytest.mark.parametrize("package", [protocol, dealer, party], ids=lambda package: package.__name__)
 def test_everything_public_is_documented(package):
     assert not [*undocumented(package)]
