@@ -261,7 +261,7 @@ async def test_a_new_process_takes_the_place_of_a_dead_one_where_all_places_are_
         dead._transport._unplug()  # a killed process says nothing
         again = await dial(listener.address, timeout=20)
         assert len(listener.connections) == 1
-        await again.close(0)
+        await asyncio.gather(again.close(0), dead.close(0))
 
 
 async def test_a_client_that_stops_reading_is_bounded_and_the_others_go_on():
