@@ -18,10 +18,10 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from types import MappingProxyType
 from typing import Any
 
+from protocol.beforehand import refused
 from protocol.channel import Connection
 from protocol.errors import ConfigError, DataError, LinkError, MpcError
 from protocol.graph import Array
-from protocol.guard import refused
 from protocol.history import History
 from protocol.jobs import ROLES
 from protocol.machine import Machine

@@ -47,6 +47,11 @@ def times(a: float, b: float) -> float:
     return 0.0 if a == 0.0 or b == 0.0 else a * b
 
 
+def inside(inner: Interval, outer: Interval) -> bool:
+    """Whether all of `inner` lies in `outer`."""
+    return outer[0] <= inner[0] and inner[1] <= outer[1]
+
+
 def uniform(interval: Interval) -> Spread:
     """The spread of entries that are uniform in `interval`; UNKNOWN where that is infinite."""
     least, most = interval

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any
 
+from .beforehand import watcher
 from .contract_codec import pack, unpack
 from .cost import LAN, Network
 from .dealing import Deal, alice_material, bob_material, dealt_part, own_masks
 from .errors import DataError, OutOfRangeError
 from .fixedpoint import check
 from .graph import Array, Phase
-from .guard import sentence, watcher
+from .guard import sentence
 from .history import History
 from .jobs import Job
 from .machine import Machine

@@ -25,6 +25,7 @@ ORDER = [
     ("correlations", "nodes"),
     ("graph",),
     ("ancestry", "contract", "program", "digest", "draws"),
+    ("beforehand",),
     ("sizing", "validate", "cost", "parts"),
     ("contract_codec", "fitting", "lowering"),
     ("solver",),

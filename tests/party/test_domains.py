@@ -11,8 +11,8 @@ from loopback import dealing
 
 from party import Party, plain
 from protocol import nn
+from protocol.beforehand import refused
 from protocol.errors import DataError, OutOfRangeError, Stopped
-from protocol.guard import refused
 from protocol.jobs import Input, Job
 from protocol.ops import gradient, log, polynomial, reciprocal, sigmoid, softmax, sqrt, within
 from protocol.tracing import trace
