@@ -23,6 +23,8 @@ class Limit(NamedTuple):
 ABOVE_0 = Limit("above 0", lambda value: value > 0)
 NOT_BELOW_0 = Limit("0 or above", lambda value: value >= 0)
 COUNT = Limit("a whole number from 1 on", lambda value: type(value) is int and value >= 1)
+FEW = 10  # rows that are told of, unless both parties agree on fewer
+FEWEST = COUNT._replace(words="the fewest rows that are told of, 1 or more")
 PART = Limit("from 0 up to 1, without 1 itself", lambda value: 0 <= value < 1)
 
 

@@ -42,6 +42,7 @@ from protocol.estimators.layout import built
 from protocol.estimators.networks import MultilayerPerceptron
 from protocol.jobs import Job
 from protocol.labels import Labels
+from protocol.limits import FEW, FEWEST
 from protocol.matching import matching
 from protocol.tables import BOTH, Table
 from protocol.views import Shape
@@ -141,16 +142,9 @@ def _job(content: Mapping[str, Any]) -> type[Job]:
         made = _estimator(
             str(model.estimator), model, parameters, rows, columns, x, horizontal, reveal
         )
-    elif parameters:
-        name = next(iter(parameters))
-        raise Wrong(
-            ["model", name],
-            f"is no key here{nearest(name, model_keys)} (there are {', '.join(model_keys)})",
-        )
     else:
-        made = _network(
-            model, rows, columns, x, horizontal, section(TrainSection, "train", content), reveal
-        )
+        train = section(TrainSection, "train", content)
+        made = _network(model, rows, columns, x, horizontal, train, reveal, parameters)
     if rows.key is not None:
         made_in("rows", lambda: matching(made()))  # there are ids at both
     return made
@@ -297,7 +291,15 @@ def _network(
     horizontal: bool,
     train: TrainSection,
     reveal: Mapping[str, Any],
+    more: Mapping[str, Any],
 ) -> type[Job]:
+    known_keys = [*ModelSection.__struct_fields__, "minimum"]
+    for key in more:
+        if key not in known_keys:
+            said = f"is no key here{nearest(key, known_keys)} (there are {', '.join(known_keys)})"
+            raise Wrong(["model", key], said)
+    if not FEWEST.allows(minimum := more.get("minimum", FEW)):
+        raise Wrong(["model", "minimum"], f"is {FEWEST.words}, not {minimum!r}")
     usual_loss = "mse" if columns.label is None else "cross-entropy"
     loss, made_loss = chosen_loss(usual_loss if model.loss is None else model.loss)
     need(
@@ -350,6 +352,7 @@ def _network(
         "epochs": train.epochs,
         "held_out": rows.held_out,
         "seed": rows.seed,
+        "minimum": minimum,
         "metrics": {name: known[name] for name in measured},
         "to": measured,
         "early": early,

@@ -25,7 +25,7 @@ from typing import ClassVar
 
 from ..errors import JobError
 from ..jobs import Input, Variables
-from ..limits import ABOVE_0, PART, Limit
+from ..limits import ABOVE_0, FEWEST, PART, Limit
 from ..nn import MSE, r2
 from ..nn.losses import Loss
 from ..nn.supervised import Supervised
@@ -47,7 +47,11 @@ class LeastSquares(Supervised):
     """
 
     iterations: ClassVar[int] = 0
-    limits: ClassVar[Mapping[str, Limit]] = {"condition": RATIO, "held_out": PART}
+    limits: ClassVar[Mapping[str, Limit]] = {
+        "condition": RATIO,
+        "held_out": PART,
+        "minimum": FEWEST,
+    }
     fraction_bits = 28
     fit_intercept = True
     condition = 1e5
@@ -91,6 +95,7 @@ class LeastSquares(Supervised):
                 f"alpha = {self.penalty:g}: with {n:,} rows it is at most {HEAVIEST * n:.2g}; what"
                 " is larger leaves coefficients that are too near 0 to compute with"
             )
+        self.note_unknowns(x, k + self.fit_intercept)
         a, b, square = x.T @ x / n, x.T @ y / n, (y * y).mean(axis=0)
         if self.fit_intercept:
             v.centre, v.mean = x.mean(axis=0, keepdims=True), y.mean(axis=0, keepdims=True)
@@ -109,6 +114,7 @@ class LeastSquares(Supervised):
         if self.held_out:
             x, y = self.split(v, held_out=True)
             if self.learner("r2") != "none":
+                self.check_measured(x, "r2")
                 y = within((y - my if self.fit_intercept else y) * unsize, -REACH, REACH)
                 self.told(v, "r2", r2=r2(self._standing(v, x), y))
             self.told(v, "scores", scores=self.forward(v, x))

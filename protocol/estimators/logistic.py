@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 from ..errors import JobError
 from ..graph import Array
 from ..jobs import Input, Variables
-from ..limits import ABOVE_0, COUNT, PART, Limit
+from ..limits import ABOVE_0, COUNT, FEWEST, PART, Limit
 from ..nn import BinaryCrossEntropy, CrossEntropy, accuracy, auc
 from ..nn.losses import Loss
 from ..nn.supervised import Supervised
@@ -60,6 +60,7 @@ class LogisticRegression(Supervised):
         "max_iter": COUNT,
         "condition": RATIO,
         "held_out": PART,
+        "minimum": FEWEST,
     }
     fraction_bits = 24
     C = 1.0
@@ -71,6 +72,10 @@ class LogisticRegression(Supervised):
     auc = "none"
     scores = "none"
     converged = "auto"
+
+    @property
+    def classifies(self) -> bool:
+        return True
 
     @property
     def keep(self) -> Sequence[str]:  # type: ignore[override]
@@ -117,6 +122,7 @@ class LogisticRegression(Supervised):
                 f"the model has coefficients of shape {before['coef'].shape}, and these rows take"
                 f" {(k, t)}: columns, outcomes"
             )
+        self.note_unknowns(x, k + self.fit_intercept)
         v.labels, v.centre = (
             y,
             x.mean(axis=0, keepdims=True) if self.fit_intercept else v.zeros((1, k)),
@@ -180,9 +186,12 @@ class LogisticRegression(Supervised):
             v.reveal(converged=moved.sum() < 0.5, to=who)
         if self.held_out:
             x, y = self.split(v, held_out=True)
+            self.check_measured(
+                x, *(name for name in ("accuracy", "auc") if self.learner(name) != "none")
+            )
             z = self.forward(v, x)
             self.told(v, "accuracy", accuracy=accuracy(z, y))
-            if self.auc != "none":
+            if self.learner("auc") != "none":
                 self.told(v, "auc", auc=auc(z, y))
             self.told(v, "scores", scores=z)
         elif self.learner("weights") == "none" and not self.kept:
@@ -192,11 +201,13 @@ class LogisticRegression(Supervised):
             )
 
     def remarks(self, results: Mapping[str, Array], history: Mapping[str, Any]) -> list[str]:
+        said = self.measured_remarks(results)
         if "converged" not in results or float(results["converged"]) > 0.5:
-            return []
+            return said
         return [
+            *said,
             f"the coefficients had not settled after {counted(self.max_iter, 'step')}: more,"
-            f" max_iter = {4 * self.max_iter} say, or a smaller C, brings them nearer to the best"
+            f" max_iter = {4 * self.max_iter} say, or a smaller C, brings them nearer to the best",
         ]
 
     def forward(self, v: Variables, x: Secret) -> Secret:

@@ -17,7 +17,7 @@ from typing import ClassVar, TypeVar
 from ..errors import JobError
 from ..jobs import ROLES, Bundle, Input
 from ..labels import Labels
-from ..limits import ABOVE_0, COUNT, NOT_BELOW_0, PART, Limit, one_of
+from ..limits import ABOVE_0, COUNT, FEW, FEWEST, NOT_BELOW_0, PART, Limit, one_of
 from ..nn import (
     MSE,
     SGD,
@@ -80,7 +80,8 @@ class MultilayerPerceptron(Training):
     ends with the best weights), n_iter_no_change and validation_fraction mean what they mean in
     scikit-learn's MLPClassifier; defaults are for few steps. Metrics are revealed after every
     epoch, of the rows held out for validation, to whom accuracy, auc and r2 say, "alice", "bob",
-    "both" or "none"; a regressor's loss to both. initial: who draws the first weights, "alice",
+    "both" or "none"; a regressor's loss to both. minimum: the fewest rows that are learnt from, or
+    that a metric is of. initial: who draws the first weights, "alice",
     "bob" or "joint".
     """
 
@@ -104,6 +105,7 @@ class MultilayerPerceptron(Training):
     n_iter_no_change = 10
     validation_fraction = 0.1
     initial = "joint"
+    minimum = FEW
 
     limits: ClassVar[Mapping[str, Limit]] = {
         "activation": one_of(*ACTIVATIONS),
@@ -116,6 +118,7 @@ class MultilayerPerceptron(Training):
         "learning_rate": one_of("constant", "invscaling"),
         "learning_rate_init": ABOVE_0,
         "max_iter": COUNT,
+        "minimum": FEWEST,
         "momentum": PART,
         "n_iter_no_change": COUNT,
         "power_t": NOT_BELOW_0,

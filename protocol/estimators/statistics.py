@@ -20,7 +20,7 @@ from typing import ClassVar
 
 from ..errors import JobError
 from ..jobs import Input, Job, Variables
-from ..limits import COUNT, Limit
+from ..limits import FEW, FEWEST, Limit
 from ..ops import Secret, divide
 from ..ops.inverses import SMALLEST, cut_off
 from ..ops.tensor import bounded
@@ -37,11 +37,9 @@ class _Aggregates(Job):
     iterations: ClassVar[int] = 0
     fraction_bits = 28
     measures = "mean"
-    minimum = 10
+    minimum = FEW
     known: ClassVar[Sequence[str]] = ()
-    limits: ClassVar[Mapping[str, Limit]] = {
-        "minimum": COUNT._replace(words="the fewest rows that are told of, 1 or more")
-    }
+    limits: ClassVar[Mapping[str, Limit]] = {"minimum": FEWEST}
 
     @property
     def numerics(self) -> Numerics:
@@ -64,7 +62,8 @@ class _Aggregates(Job):
         if x.shape[0] < self.minimum:
             raise JobError(
                 f"x has {counted(x.shape[0], 'row')}, and nothing is told of fewer than minimum ="
-                f" {self.minimum}"
+                f" {self.minimum}: bring more rows, or let both parties agree on minimum ="
+                f" {x.shape[0]}"
             )
         if _peak(x) > COARSEST:
             raise JobError(

@@ -34,9 +34,9 @@ def auc(z: Secret, y: Secret) -> Secret:
     """The area under the ROC curve, of two classes: the part of pairs, one row of each class, that
     the scores put in order.
 
-    Pairs of equal scores count half, as in scikit-learn's roc_auc_score; 0 where there is one class
-    alone. All n²/2 pairs of n rows are compared at once, n up to `MOST_COMPARED`. Off by some 1e-4,
-    and by pairs whose scores differ by less than roundings.
+    Pairs of equal scores count half, as in scikit-learn's roc_auc_score; where there is one class
+    alone, it is -1. All n²/2 pairs of n rows are compared at once, n up to `MOST_COMPARED`. Off by
+    some 1e-4, and by pairs whose scores differ by less than roundings.
     """
     labelled("auc", z, y)
     if z.ndim == 1:
@@ -61,9 +61,9 @@ def auc(z: Secret, y: Secret) -> Secret:
     half = ((ahead >= 0.0) + (ahead > 0.0)) * 0.5
     # a·(1 − b) where a is ahead, b·(1 − a) where b is; over n
     ordered = (half * (a - b) + b * (1.0 - a)).mean() * ((n - 1) / 2)
-    positives = y.mean()
-    pairs = within(positives * (1.0 - positives) * n, 0.0, n / 4)
-    return within(ordered / (pairs + LEAST), 0.0, 1.0)
+    # of each class by itself, so that it is exactly 0 where there is none of it
+    pairs = within(y.mean() * (1.0 - y).mean() * n, 0.0, n / 4)
+    return within((ordered - LEAST) / (pairs + LEAST), -2.0, 1.0)
 
 
 def r2(z: Secret, y: Secret) -> Secret:

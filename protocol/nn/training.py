@@ -83,6 +83,7 @@ class Training(Supervised):
     batch = 32
     epochs = 1
     shuffle = True
+    minimum = 1  # of a job in Python, unless it says more
     weights = "auto"
     keep = ("model.*",)
 
@@ -180,6 +181,7 @@ class Training(Supervised):
                 f"{type(self).__name__}: metrics are of rows held out from training: held_out ="
                 " 0.2, say"
             )
+        self.check_measured(x, *self.metrics)
         z = self.forward(v, x)
         found = {}
         for name, metric in self.metrics.items():
@@ -192,6 +194,10 @@ class Training(Supervised):
 
     def outcome(self, z: Secret) -> Loss:
         return self.loss
+
+    @property
+    def classifies(self) -> bool:
+        return hasattr(getattr(self, "loss", None), "classes")
 
     def stop(self, history: Mapping[str, Sequence[Array]]) -> bool:
         return (
@@ -206,12 +212,14 @@ class Training(Supervised):
     def remarks(
         self, results: Mapping[str, Array], history: Mapping[str, Sequence[Array]]
     ) -> list[str]:
+        said = self.measured_remarks({name: each[-1] for name, each in history.items() if each})
         losses = [float(each) for each in history.get("loss", ())]
         if len(losses) < 3 or losses[-1] != min(losses) or losses[-1] > 0.98 * losses[-2]:
-            return []
+            return said
         return [
+            *said,
             f"the loss still fell in the last epoch, from {losses[-2]:.4g} to {losses[-1]:.4g}:"
-            " more epochs would take it further"
+            " more epochs would take it further",
         ]
 
     def finish(self, v: Variables) -> None:

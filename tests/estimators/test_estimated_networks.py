@@ -80,6 +80,7 @@ def test_pictures_go_through_convolutions():
         hidden_layer_sizes="5",
         batch_size=8,
         max_iter=1,
+        minimum=1,
     )
     kinds = [Conv2d, MaxPool2d, ReLU, Conv2d, MaxPool2d, ReLU, Flatten, Dense, ReLU, Dense]
     assert [type(layer) for layer in job.layers()] == kinds

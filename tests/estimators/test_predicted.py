@@ -115,11 +115,11 @@ def test_what_does_not_go_is_said():
     with pytest.raises(JobError, match="the model is of 3 columns, and these rows have 4"):
         trace(work, {"x": (5, 4)})
     with pytest.raises(JobError, match="reveals nothing: weights = 'both', or held_out"):
-        trace(job_of("ridge", {"weights": "none"}), {"x": (5, 3), "y": (5, 1)})
+        trace(job_of("ridge", {"weights": "none"}), {"x": (10, 3), "y": (10, 1)})
     with pytest.raises(
         JobError, match="r2 = 'carol': 'alice', 'bob', 'both' or 'none' learns them"
     ):
-        trace(job_of("ridge", {"r2": "carol", "held_out": 0.5}), {"x": (8, 3), "y": (8, 1)})
+        trace(job_of("ridge", {"r2": "carol", "held_out": 0.5}), {"x": (20, 3), "y": (20, 1)})
     with pytest.raises(ConfigError, match="the job Seed learns no y from x"):
         predicted(pair[0], load_job("seed"), {}, False)
     assert isinstance(again, Job)

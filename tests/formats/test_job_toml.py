@@ -9,6 +9,7 @@ import pytest
 from job_files import NETWORK, VERTICAL, loaded
 from nn.test_layers import both, drawn
 
+from protocol.errors import JobError
 from protocol.estimators import LogisticRegression
 from protocol.jobs import Job
 from protocol.matching import matching
@@ -44,7 +45,7 @@ def test_an_estimator_on_columns_of_both(tmp_path):
 
 
 def test_a_network_of_layers(tmp_path):
-    job = loaded(tmp_path, NETWORK)
+    job = loaded(tmp_path, NETWORK.replace("[train]", "minimum = 8\n[train]"))
     assert isinstance(job, Training) and [type(each) for each in job.model.layers] == [
         Dense,
         ReLU,
@@ -52,6 +53,8 @@ def test_a_network_of_layers(tmp_path):
     ]
     inputs = drawn(job, 40)
     inputs |= {"x": inputs["x"] / 1024, "y": np.eye(3)[np.arange(40) % 3]}
+    with pytest.raises(JobError, match="8 rows are held out for accuracy, and nothing is told of"):
+        simulate(loaded(tmp_path, NETWORK), inputs)
     run = simulate(job, inputs)
     assert run.steps == 4 and len(run.history[0]["accuracy"]) == 2
 

@@ -225,6 +225,7 @@ def test_what_is_wrong_is_named(tmp_path, was, now, words):
             r"job\.toml:8: reveal\.accuracy: early_stopping is decided by both",
         ),
         ("layers", "C = 1\nlayers", r"model\.C: is no key here"),
+        ("layers", "minimum = 0\nlayers", r"model\.minimum: is the fewest rows that are told of"),
         ("epochs = 2", "epochs = 0", r"job\.toml:12: train\.epochs: expected int >= 1"),
     ],
 )

@@ -121,6 +121,7 @@ def test_networks_learn():
         "max_iter": 4,
         "batch_size": 16,
         "learning_rate_init": 0.1,
+        "minimum": 4,
     }
     fit = MLPClassifier(**parameters, weights="both").fit(
         pd.DataFrame(scaled), pd.Series(Y, name="ill")
