@@ -241,7 +241,7 @@ class Party(ConfiguredParty):
         inputs, keyed = brought(
             work, self.role, given, fresh_seed if store is None else store.key, learnt
         )
-        for sentence in inputs.read:
+        for sentence in (*inputs.read, *inputs.said):
             view.note(sentence, "read")
         material = self.opened_material()
         intent = Intent(

@@ -21,6 +21,7 @@ from protocol.errors import ConfigError, DataError
 from protocol.fixedpoint import Array, check
 from protocol.inputs import bind
 from protocol.jobs import Input, Job
+from protocol.nn.supervised import Supervised
 from protocol.preparation import Standardise
 from protocol.prg import fresh_seed
 from protocol.tables import tables
@@ -29,7 +30,7 @@ from protocol.wording import counted
 
 from .columns import beyond, own_tables
 from .formats.arrays import Read, read_tensor
-from .formats.frames import Frame, shown_shape, shown_size
+from .formats.frames import Frame, listed, shown_shape, shown_size
 from .formats.preparation import Fitted
 from .given import Given
 from .rows import Cut, Places
@@ -40,13 +41,15 @@ class Inputs:
     """One party's tensors, and what is to be said of them.
 
     arrays: by tensor. pending: tables as they were read, by tensor, as long as it is not
-    known which of their rows count. read: a sentence for each that was read. fitted: what
-    preparation learnt, by tensor: secret, and kept with a model.
+    known which of their rows count. read: a sentence for each that was read; said: more
+    of what the job makes of them. fitted: what preparation learnt, by tensor: secret, and kept with
+    a model.
     """
 
     arrays: dict[str, Array] = field(default_factory=dict, repr=False)
     pending: dict[str, Frame] = field(default_factory=dict, repr=False)
     read: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
     fitted: dict[str, Fitted] = field(default_factory=dict)
     # tensors from files whose first line may be a header
     unsure: list[str] = field(default_factory=list)
@@ -107,6 +110,7 @@ def own_inputs(
     found.arrays = {name: found.arrays[name] for name in mine}
     _check_rows(mine, found, own)
     _check_deviations(job, found)
+    _check_classes(job, found, cut)
     return found
 
 
@@ -277,7 +281,7 @@ def _check_rows(mine: Mapping[str, Input], found: Inputs, given: Given) -> None:
 def _check_deviations(job: Job, found: Inputs) -> None:
     """DataError for a column that varies, but by less than the job can tell from a constant: its
     result would be 0. Where rows of both count together, which may vary more than those of each, a
-    sentence instead."""
+    sentence instead; and one of a column that does not vary."""
     known = tables(job)
     for name, array in found.arrays.items():
         whole = name.partition(".")[0]
@@ -290,22 +294,30 @@ def _check_deviations(job: Job, found: Inputs) -> None:
             step, here = table.steps[-1], array[:, places]
             size = here.std(axis=0) if isinstance(step, Standardise) else np.ptp(here, axis=0)
             for n in np.flatnonzero((np.ptp(here, axis=0) > 0) & (size < FAINTEST)):
-                found.read.append(
+                found.said.append(
                     f"{name}: column {names[places[n]]} varies in the rows here by less than a part"
                     " in 2,048 of the range that the job declares for it; if it does in the rows of"
                     " both, it counts as constant: declare a narrower range"
                 )
             continue
         finest = job.finest(whole, len(array))
-        if not finest:
+        became = "" if table is not None and table.horizontal else _of_constants(job, whole, finest)
+        if not finest and not became:
             continue
         vary = array.min(axis=0) != array.max(axis=0)
+        if became and not vary.all():
+            same = [names[n] if names else str(n + 1) for n in np.flatnonzero(~vary)]
+            found.said.append(
+                f"{name}: columns that are constant here, with {became}: {listed(same)}"
+            )
+        if not finest:
+            continue
         faint = np.flatnonzero(vary & (array.std(axis=0) < finest))
         if not faint.size:
             continue
         column, values = names[faint[0]] if names else faint[0] + 1, array[:, faint[0]]
         if table is not None and table.horizontal:
-            found.read.append(
+            found.said.append(
                 f"{name}: column {column} has a deviation below {finest:.2g} in the rows here; if"
                 " it has in the rows of both, it counts as constant, and its result is 0: bring it"
                 " in smaller units"
@@ -319,6 +331,41 @@ def _check_deviations(job: Job, found: Inputs) -> None:
             said = f"is {int(ones == fewer)} in {counted(fewer, 'row')} of {len(values):,}, and so"
             said, way = f"{said} counts as constant here;", "put rare categories together into one"
         raise DataError(f"tensor {name}: column {column} {said} {way}")
+
+
+def _of_constants(job: Job, name: str, finest: float) -> str:
+    """What a job makes of a constant column of its input or table `name`; "" of one that is as good
+    as any."""
+    if isinstance(job, Supervised):
+        return "the coefficient 0" if name == "x" and getattr(job, "fit_intercept", False) else ""
+    return "std and corr 0" if finest else ""
+
+
+def _check_classes(job: Job, found: Inputs, cut: Cut) -> None:
+    """DataError where all rows that are learnt from are of one class; where rows of both are, a
+    sentence on those here."""
+    if not isinstance(job, Supervised) or not job.classifies:
+        return
+    for name in ("y", "y.alice", "y.bob"):
+        if name not in found.arrays or cut.pending(name):
+            continue
+        whole = found.arrays[name]
+        learnt = whole[job.training_rows(len(whole))] if name == "y" else whole
+        if len(learnt) < job.minimum or (learnt != learnt[0]).any():
+            continue  # too few are refused in any case
+        if not np.isin(learnt[0], (0.0, 1.0)).all():
+            continue  # likelihoods
+        if name != "y":
+            found.said.append(
+                f"{name}: all {counted(len(learnt), 'row')} here are of one class; where those of"
+                " the other are too, nothing is learnt"
+            )
+            continue
+        raise DataError(
+            f"tensor {name}: all {counted(len(learnt), 'row')} to learn from are of one class, and"
+            " two are needed: bring rows of another class too, or see whether the job names the"
+            " classes as the file has them"
+        )
 
 
 def _source(tensor: str, owner: str, given: Given) -> Any:

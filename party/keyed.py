@@ -4,7 +4,7 @@ both know which rows count."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -57,7 +57,9 @@ def brought(
                 " bring one for each"
             )
 
-    def prepare(places: Places) -> tuple[Mapping[str, Array], Mapping[str, Fitted]]:
+    def prepare(
+        places: Places,
+    ) -> tuple[Mapping[str, Array], Mapping[str, Fitted], Sequence[str]]:
         if isinstance(rows.rows, int) and rows.rows != len(places):
             said = (
                 f"both have {counted(len(places), 'row')} in common, and the job declares"
@@ -65,11 +67,13 @@ def brought(
             )
             raise DataError(said, told=said)
         cut = own_inputs(job, role, given, key, learnt, places)
-        return cut.arrays, cut.fitted
+        return cut.arrays, cut.fitted, cut.said
 
     pending: dict[str, Array] = {name: frame.digest() for name, frame in inputs.pending.items()}
     return inputs, Keyed(
-        ids, prepare, inputs.arrays | pending | {where: np.frombuffer(b"\0".join(ids), np.uint8)}
+        ids,
+        prepare,
+        inputs.arrays | pending | {where: np.frombuffer(b"\0".join(ids), np.uint8)},
     )
 
 
@@ -113,7 +117,7 @@ def all_inputs(
         arrays |= own.arrays
         if fitted is not None:
             fitted.update(own.fitted)
-        for sentence in own.read:
+        for sentence in (*own.read, *own.said):
             note(sentence, "read")
     bind(job.inputs, {name: array.shape for name, array in arrays.items()})
     return arrays

@@ -39,12 +39,12 @@ class Keyed:
     """What a party brings to a job whose rows are matched.
 
     ids: `normalised`, a row each. prepare: this party's tensors of the rows at these places, in
-        this order, and what preparation learnt from them, both by tensor. read: what both were read
-        from, by name, for a state to belong to.
+        this order, and what preparation learnt from them, both by tensor, and sentences for their
+        owner. read: what both were read from, by name, for a state to belong to.
     """
 
     ids: Sequence[bytes] = field(repr=False)
-    prepare: Callable[[Places], tuple[Mapping[str, Array], Mapping[str, Fitted]]]
+    prepare: Callable[[Places], tuple[Mapping[str, Array], Mapping[str, Fitted], Sequence[str]]]
     read: Mapping[str, Array] = field(repr=False)
 
 
@@ -95,7 +95,9 @@ class Matched:
         if (places := self.places) is None:
             return False
         if not self.arrays:
-            self.arrays, self.fitted = self._keyed.prepare(places)
+            self.arrays, self.fitted, said = self._keyed.prepare(places)
+            for sentence in said:
+                self._note(sentence, "read")
         return True
 
     async def settle(self, peer: Connection, theirs: object) -> Mapping[str, Shape]:

@@ -54,5 +54,5 @@ def test_of_rows_of_both_a_column_that_may_count_as_constant_is_said(step: Any) 
     faint = np.arange(20) / (20_000 if not step else 1000)
     rows = {"a": np.arange(20.0), "b": np.ones(20), "c": faint}
     found = own_inputs(job, "bob", Given({"y": np.arange(20.0)[:, None]}, {"x": rows}))
-    said = [each for each in found.read if "counts as constant" in each]
-    assert len(said) == 1 and said[0].startswith("x.bob: column c "), found.read
+    said = [each for each in found.said if "counts as constant" in each]
+    assert len(said) == 1 and said[0].startswith("x.bob: column c "), found.said

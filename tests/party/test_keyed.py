@@ -83,7 +83,7 @@ def test_ids_that_all_have_a_point_and_a_zero_are_whole_numbers(tmp_path, files)
 def test_tensors_are_of_the_rows_that_count_and_so_is_what_is_learnt(files):
     _, alice = brought(Split(), "alice", files["alice"])
     assert alice is not None
-    arrays, fitted = alice.prepare(np.array([2, 0, 1]))
+    arrays, fitted, _ = alice.prepare(np.array([2, 0, 1]))
     ages = np.array([60.0, 30.0, 40.0])
     assert np.allclose(arrays["x.alice"][:, 0], (ages - ages.mean()) / ages.std())
     assert fitted["x.alice"].to_json().count(str(ages.mean())[:8])
