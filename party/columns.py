@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -99,8 +99,11 @@ def beyond(
     job: Job, table: Table, prepared: Prepared, array: Array, declared: Input, source: str
 ) -> str:
     """What is to be said of the first column of a table that leaves its range, and of the row where
-    it does; "" if none does. source: what the table is called."""
+    it does; "" if none does. source: what the table is called. DataError for a cell that is no
+    finite number."""
     names = prepared.frame.names if prepared.fitted is None else prepared.fitted.names
+    if prepared.fitted is not None and not np.isfinite(array).all():
+        prepared.fitted.apply(replace(prepared.frame, array=None))  # cell by cell, which names it
     if array.ndim != 2 or array.shape[1] != len(names) or not np.isfinite(array).all():
         return ""
     low, high = declared.low, declared.high
@@ -126,6 +129,12 @@ def beyond(
             f" high = {high:g} }} to the steps"
         )
     unit = "bring it in a larger unit, thousands say"
+    if isinstance(job, Supervised) and table.name == "y" and not table.horizontal:
+        return (
+            f"{said} {unit}, or give the target steps of its own, target = {{ …, steps ="
+            ' ["standardise"] } in [columns], in Python those of its Table: what is learnt is then'
+            " in deviations of it, from its mean"
+        )
     if np.abs(array).max() <= RANGE[1]:
         return (
             f"{said} declare a wider low and high in [columns], in Python of the Table, or {unit}"

@@ -279,11 +279,12 @@ def known_shapes(
         read |= {
             name: (len(frame), *_widths(job, name, frame)) for name, frame in own.pending.items()
         }
-    if (rows := matching(job)) is not None:  # at most so many are common
-        most = min((shape[0] for name, shape in read.items() if name in rows.tensors), default=0)
-        most = rows.rows if isinstance(rows.rows, int) else most
-        read |= {name: (most, *shape[1:]) for name, shape in read.items() if name in rows.tensors}
     shapes, axes = read | dict(given), dict[str, int]()
+    if (rows := matching(job)) is not None:  # at most so many are common
+        matched = {name: shape for name, shape in shapes.items() if name in rows.tensors}
+        most = min((shape[0] for shape in matched.values() if shape), default=0)
+        most = rows.rows if isinstance(rows.rows, int) else most
+        shapes |= {name: (most, *shape[1:]) for name, shape in matched.items()}
     for name, shape in shapes.items():
         axes |= {
             axis: n

@@ -17,6 +17,7 @@ from .ops import Secret
 from .ops.tensor import number
 from .origin import caller
 from .views import Shape
+from .wording import counted
 
 ROLES = ("alice", "bob")
 JOINT = "joint"
@@ -194,22 +195,27 @@ def member(bundle: str, part: str) -> str:
 def bind(inputs: Mapping[str, Input], shapes: Mapping[str, Shape]) -> dict[str, Shape]:
     """Check actual shapes against declared ones, names of axes included; DataError names the
     tensors that disagree."""
-    lengths: dict[str, tuple[int, str]] = {}
+    lengths: dict[str, tuple[int, str, int]] = {}  # length, tensor and place of named axes
     for name, declared in inputs.items():
         actual = shapes[name]
         if len(actual) != len(declared.shape):
             raise DataError(f"tensor {name} has shape {actual}; the job declares {declared.shape}")
-        for want, got in zip(declared.shape, actual, strict=True):
+        for place, (want, got) in enumerate(zip(declared.shape, actual, strict=True)):
             if isinstance(want, int):
                 if want != got:
                     raise DataError(
                         f"tensor {name} has shape {actual}; the job declares {declared.shape}"
                     )
             elif want in lengths and lengths[want][0] != got:
+                length, other, at = lengths[want]
+                if place == at == 0:
+                    raise DataError(
+                        f"{name} has {counted(got, 'row')} and {other} {length:,}, and a row of one"
+                        " belongs to a row of the other; bring as many of both"
+                    )
                 raise DataError(
-                    f"tensor {name} has {got} along axis {want!r}, but tensor {lengths[want][1]}"
-                    f" has {lengths[want][0]}"
+                    f"tensor {name} has {got} along axis {want!r}, but tensor {other} has {length}"
                 )
             else:
-                lengths.setdefault(want, (got, name))
+                lengths.setdefault(want, (got, name, place))
     return dict(shapes)

@@ -35,8 +35,19 @@ def features(rows: RowsSection, columns: ColumnsSection) -> Table:
         )
     if columns.low is not None and columns.high is not None and not columns.low < columns.high:
         raise Wrong(["columns", "low"], f"is to be below high = {columns.high:g}")
+    done = steps(["columns", "steps"], columns.steps)
+    if learnt is not None and any(learnt.column in each.columns for each in done):
+        raise Wrong(
+            ["columns", "steps"],
+            f"are done to what is known of a row, and {learnt.column!r} is what is learnt: "
+            + (
+                "a label takes no steps"
+                if columns.label
+                else 'give it steps of its own, target = { …, steps = ["standardise"] }'
+            ),
+        )
     common: dict[str, Any] = {
-        "steps": steps(["columns", "steps"], columns.steps),
+        "steps": done,
         "low": columns.low,
         "high": columns.high,
     }

@@ -229,7 +229,7 @@ def test_numbers_and_texts_are_read_alike():
         (lambda: BRIEF.run_sync(Fit, x=X, y=Y[:-1]), DataError, "6"),
         (lambda: BRIEF.run_sync(Fit, x=X, z=Y), DataError, "has no tensor z"),
         (lambda: plan(Fit), ConfigError, "the shape of x is not known here"),
-        (lambda: plan(Fit, x=(6, 3), y=(5, 1)), DataError, "along axis 'n'"),
+        (lambda: plan(Fit, x=(6, 3), y=(5, 1)), DataError, "y has 5 rows and x 6"),
         (lambda: plan(Fit, x=(6, 3), y=(6, 1), link="fast"), ConfigError, "a link is one of"),
         (lambda: plain(Fit, x=X, w=W), DataError, "tensor y has no default"),
         (lambda: plain(Fit, x=2 * X, y=Y, w=W), DataError, r"leaves its declared range \[-1, 1\]"),

@@ -12,7 +12,7 @@ from party import plain
 from party.formats.job_toml import job_from
 from party.given import Given
 from party.inputs import own_inputs
-from protocol.errors import DataError
+from protocol.errors import DataError, JobError
 
 FILE = "income,default\n" + "\n".join(
     f"{141495 if n == 77 else 30000 + 100 * n},{n % 2}" for n in range(120)
@@ -79,6 +79,59 @@ def test_a_declared_range_that_is_too_narrow_may_be_widened(tmp_path):
     assert (
         own_inputs(job_from(text.format(200), Path("j"))(), "bob", given).arrays["x"].max() == 120
     )
+
+
+TARGET = """
+[columns]
+bob = ["size"]
+target = {{ owner = "bob", column = "price"{more} }}
+steps = [{steps}]
+[model]
+estimator = "linear-regression"
+"""
+
+
+def test_what_a_target_beyond_its_range_is_advised_serves(tmp_path):
+    """It is none of the columns that the steps of a table are done to."""
+    sizes = np.arange(40.0)
+    lines = [f"{each},{2000.0 + 3.0 * each * (1 + each % 2)}" for each in sizes]
+    (tmp_path / "t.csv").write_text("\n".join(["size,price", *lines]))
+    given = Given(tables={"": tmp_path / "t.csv"})
+    for steps in ("", '"standardise"'):
+        job = job_from(TARGET.format(more="", steps=steps), Path("j"))()
+        named = ["column price", "line 2", "larger unit", 'target = { …, steps = ["standardise"] }']
+        said = rejected(DataError, lambda job=job: own_inputs(job, "bob", given), named)
+        assert 'add "standardise"' not in said
+    (tmp_path / "j.toml").write_text(TARGET.format(more=', steps = ["standardise"]', steps=""))
+    found = plain(str(tmp_path / "j.toml"), bob=tmp_path / "t.csv")
+    price = np.array([float(line.split(",")[1]) for line in lines])
+    slope = np.polyfit(sizes, price, 1)[0]
+    assert found["coef"].item() * price.std() == pytest.approx(slope, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "words"),
+    [
+        (TARGET.format(more="", steps="{}"), "price", ["'price' is what is learnt: give it steps"]),
+        (FIT.format(steps="{}", **ONE), "default", ["'default' is what", "a label takes no steps"]),
+    ],
+)
+def test_steps_for_what_is_learnt_stand_beside_it(text, column, words):
+    step = f'{{ do = "standardise", columns = "{column}" }}'
+    named = ["columns.steps", *words]
+    rejected(JobError, lambda: job_from(text.replace("{}", step), Path("j")), named)
+
+
+@pytest.mark.parametrize(
+    ("cell", "words"),
+    [("inf", "column b is infinite in line 3"), ("NaN", "column b has no value in line 3")],
+)
+def test_a_cell_that_is_no_finite_number_is_named(cell, words, tmp_path):
+    (tmp_path / "t.csv").write_text(f"a,b\n1,2\n3,{cell}\n")
+    job = job_from('[columns]\nbob = ["a", "b"]\n[model]\nestimator = "statistics"', Path("j"))()
+    given = Given(tables={"": tmp_path / "t.csv"})
+    said = rejected(DataError, lambda: own_inputs(job, "bob", given), ["t.csv", words])
+    assert "position" not in said
 
 
 def test_what_is_advised_gives_the_statistics_of_the_column(tmp_path):

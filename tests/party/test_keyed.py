@@ -107,6 +107,13 @@ def test_a_column_of_ids_is_no_feature(files):
     ).plan.traced.shapes["x"] == (4, 1)
 
 
+def test_a_plan_of_shapes_counts_with_the_most_that_can_be_common():
+    """Tables that are matched by ids may have as many rows as they like."""
+    shapes = {"x.alice": (320, 1), "x.bob": (350, 1), "y": (350, 1)}
+    found = planned(Split(), "split", Given(), shapes).plan.traced.shapes
+    assert found == dict.fromkeys(shapes, (320, 1))
+
+
 def test_rows_that_do_not_count_may_hold_anything(tmp_path, files):
     """An empty cell, a number out of range and a class that nobody lists are faults of the rows
     that both have, and of no others."""
