@@ -249,14 +249,26 @@ def _data(lines: Iterable[str]) -> Iterator[str]:
 
 def _separator(stream: IO[bytes], encoding: str) -> tuple[str, list[Row]]:
     """The first that cuts the first lines into rows of one width, above 1, and those rows; else one
-    that the first line has."""
+    that the first line has. Fault where one cuts all lines so but the first, which has none."""
+    above = ""
     for separator in SEPARATORS:
         try:
             rows = _first(stream, encoding, separator)
         except Fault:
             continue
-        if rows and len(rows[0]) > 1 and len({len(row) for row in rows}) == 1:
+        widths = [len(row) for row in rows]
+        if rows and widths[0] > 1 and len({*widths}) == 1:
             return separator, rows
+        title = next((n for n, width in enumerate(widths) if width > 1), 0)
+        if title and separator != " " and len(rows) > title + 1 and len({*widths[title:]}) == 1:
+            named = {"\t": "tabs", ";": "semicolons", ",": "commas", "|": "bars"}[separator]
+            above = above or (
+                f"has {counted(widths[title], 'column')}, cut by {named}, below"
+                f" {counted(title, 'line')} without any; remove what stands above the header, or"
+                " make all lines alike"
+            )
+    if above:
+        raise Fault(above)
     head = _head(stream, encoding)
     separator = next((each for each in SEPARATORS if each in head), ",")
     return separator, _first(stream, encoding, separator)
