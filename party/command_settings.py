@@ -184,7 +184,12 @@ class InitSettings(Config):
         str,
         metavar="NAME",
     )
-    alice = Setting("columns of alice: names, or how many there are", str, metavar="NAME,…|N")
+    alice = Setting(
+        'columns of alice: names, one with a comma in quotes as in a CSV file, age,"income, net";'
+        " or how many there are",
+        str,
+        metavar="NAME,…|N",
+    )
     bob = Setting("columns of bob", str, metavar="NAME,…|N")
     both = Setting("columns of which each has rows of her or his own", str, metavar="NAME,…|N")
     label = Setting(

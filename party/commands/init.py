@@ -3,6 +3,7 @@ open."""
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
 from collections.abc import Callable, Mapping
@@ -249,12 +250,18 @@ def _learner(text: str) -> str:
 
 
 def _columns(text: str) -> list[str] | int:
-    """ "age, income" as names, "20" as a number of columns, "" as none."""
-    return (
-        int(text)
-        if text.strip().isdigit()
-        else [each.strip() for each in text.split(",") if each.strip()]
-    )
+    """ "age, income" as names, quoted as in a CSV file where they have commas or quotes, "20" as a
+    number of columns, "" as none."""
+    if text.strip().isdigit():
+        return int(text)
+    try:
+        rows = [*csv.reader([text], skipinitialspace=True, strict=True)]
+    except csv.Error:
+        raise ConfigError(
+            f"{text}: a name with a comma or a quote stands in quotes, as in a CSV file:"
+            ' age,"income, ""net"""'
+        ) from None
+    return [each.strip() for row in rows for each in row if each.strip()]
 
 
 def _steps(text: str) -> list[str | dict[str, str]]:

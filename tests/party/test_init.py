@@ -48,6 +48,18 @@ def test_what_is_written_plans_at_once(estimator, tmp_path, capsys, monkeypatch)
     assert "It reveals" in capsys.readouterr().out
 
 
+def test_names_with_commas_stand_in_quotes(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    columns = 'Age, "income, ""net""","city"'
+    words = ["--estimator", "statistics", "--bob", columns, "--yes", "--steps", "none"]
+    assert main(["init", *words]) == 0
+    named = load_job("job.toml").stated()["x"].parts[0].columns
+    assert [source for _, source in named] == ["Age", 'income, "net"', "city"]
+    capsys.readouterr()
+    assert main(["init", "--estimator", "statistics", "--bob", 'a,"b', "--yes", "--fresh"]) == 2
+    assert "stands in quotes, as in a CSV file" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("estimator", ["statistics", "group-statistics"])
 def test_a_mean_is_of_the_columns_as_they_are(estimator, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
