@@ -123,6 +123,11 @@ class Run:
         they are known."""
         return self._inputs
 
+    def ids_of(self, places: Places) -> tuple[str, list[str]] | None:
+        """The column of ids, and those of rows of this party's table, where rows are matched by
+        them."""
+        return None if self._matched is None else self._matched.ids_of(places)
+
     def preparation(self) -> Mapping[str, Fitted]:
         """What the preparation of this party's tables learnt, by tensor, from the rows that count;
         nothing as long as these are not known."""

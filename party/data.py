@@ -6,7 +6,7 @@ import csv
 import io
 import os
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -43,9 +43,15 @@ def check_output(path: Path, axes: int = 2) -> None:
         )
 
 
-def save_results(path: Path, results: Mapping[str, Any]) -> None:
+def save_results(
+    path: Path, results: Mapping[str, Any], ids: tuple[str, Sequence[str]] | None = None
+) -> None:
     """All results to a .npz, the first to a .npy or .csv; for the owner alone, complete or not at
-    all."""
+    all.
+
+    A .csv has the result's name as its header, NAME.0, NAME.1 … over several columns; `ids`, a
+    column's name and a text for each row, stand before it.
+    """
     arrays = {name: _real(result) for name, result in results.items()}
     if not arrays:
         raise ConfigError(
@@ -55,7 +61,7 @@ def save_results(path: Path, results: Mapping[str, Any]) -> None:
     check_output(path, first.ndim)
     try:
         with durable(path) as stream:
-            _write(stream, path.suffix.lower(), arrays, first)
+            _write(stream, path.suffix.lower(), arrays, ids)
     except OSError as error:
         raise DataError(
             f"the results could not be written to {path} ({error.strerror}); mend that and run"
@@ -69,16 +75,25 @@ def _real(result: Any) -> Array:
     return array if array.dtype.kind == "U" or array.dtype == np.float32 else array.astype(float)
 
 
-def _write(stream: IO[bytes], suffix: str, arrays: Mapping[str, Array], first: Array) -> None:
+def _write(
+    stream: IO[bytes],
+    suffix: str,
+    arrays: Mapping[str, Array],
+    ids: tuple[str, Sequence[str]] | None,
+) -> None:
+    name, first = next(iter(arrays.items()))
     if suffix == ".npy":
         np.lib.format.write_array(stream, first, allow_pickle=False)
     elif suffix == ".csv":
-        if first.dtype.kind == "U":
-            text = io.TextIOWrapper(stream, "utf-8", newline="")
-            csv.writer(text, lineterminator="\n").writerows(np.atleast_1d(first).reshape(-1, 1))
-            text.detach()
-        else:
-            np.savetxt(stream, np.atleast_1d(first), fmt="%.17g", delimiter=",")
+        table = first if first.ndim == 2 else first.reshape(-1, 1)
+        names = [name] if table.shape[1] == 1 else [f"{name}.{n}" for n in range(table.shape[1])]
+        before = [[]] * len(table) if ids is None else [[each] for each in ids[1]]
+        cell = str if table.dtype.kind == "U" else "{:.17g}".format
+        text = io.TextIOWrapper(stream, "utf-8", newline="")
+        written = csv.writer(text, lineterminator="\n")
+        written.writerow([*([] if ids is None else [ids[0]]), *names])
+        written.writerows([*own, *map(cell, row)] for own, row in zip(before, table, strict=True))
+        text.detach()
     else:  # numpy.savez would not take tensors called "file" or "allow_pickle"
         with zipfile.ZipFile(stream, "w") as archive:
             for name, each in arrays.items():

@@ -74,6 +74,7 @@ def brought(
         ids,
         prepare,
         inputs.arrays | pending | {where: np.frombuffer(b"\0".join(ids), np.uint8)},
+        rows.keys[role],
     )
 
 

@@ -41,11 +41,13 @@ class Keyed:
     ids: `normalised`, a row each. prepare: this party's tensors of the rows at these places, in
         this order, and what preparation learnt from them, both by tensor, and sentences for their
         owner. read: what both were read from, by name, for a state to belong to.
+        column: what has the ids.
     """
 
     ids: Sequence[bytes] = field(repr=False)
     prepare: Callable[[Places], tuple[Mapping[str, Array], Mapping[str, Fitted], Sequence[str]]]
     read: Mapping[str, Array] = field(repr=False)
+    column: str = "id"
 
 
 class Matched:
@@ -88,6 +90,10 @@ class Matched:
         """The rows of this party's table that both have, in their common order, if they are known
         here."""
         return None if self.digest is None or self._rows is None else self._rows.places
+
+    def ids_of(self, places: Places) -> tuple[str, list[str]]:
+        """The column of ids, and those of rows of this party's table."""
+        return self._keyed.column, [self._keyed.ids[place].decode() for place in places]
 
     def prepared(self) -> bool:
         """Prepare the rows that both have, unless that is done; False if they are not known

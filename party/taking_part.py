@@ -29,6 +29,7 @@ from .given import given
 from .predicting import in_words
 from .report import Report
 from .result import counts, out_of_range
+from .rows import Places
 from .settings import OutputSettings, PeerSettings
 from .shared import SharedModel, put
 from .stopwatch import Stopwatch
@@ -37,6 +38,8 @@ from .view import RunViews
 TakingPart = RunSettings | PredictSettings
 Export = Callable[[Path], list[str]]
 """Writes the model of a run as ONNX; sentences about it."""
+IdsOf = Callable[[Places], tuple[str, list[str]] | None]
+"""The column of ids, and the ids of rows of this party's table; None where it has none."""
 
 
 def role_of(settings: PeerSettings) -> str:
@@ -131,6 +134,7 @@ def finish(
         lambda path: Exportable.of(intent.job, work.brought, work.preparation()).write(
             path, report.results
         ),
+        work.ids_of,
     )
 
 
@@ -150,6 +154,7 @@ def put_out(
     terminal: Terminal,
     said: dict[str, Any],
     export: Export,
+    ids_of: IdsOf = lambda places: None,
 ) -> None:
     """Results to the file that was asked for, and to standard output as text, or with all that is
     `said` as JSON."""
@@ -159,7 +164,7 @@ def put_out(
                 wrote = (
                     save_model(settings.out, report, export)
                     if _is_model(settings.out)
-                    else save_report(settings.out, report)
+                    else save_report(settings.out, report, ids_of)
                 )
             terminal.note(f"wrote {wrote}", "written")
         else:
@@ -181,10 +186,10 @@ def put_out(
     sys.stdout.flush()
 
 
-def save_report(path: Path, report: Report) -> str:
+def save_report(path: Path, report: Report, ids_of: IdsOf = lambda places: None) -> str:
     """Results, and which rows they are of where that is known, all to a .npz. Elsewhere the first
-    result alone, and in a file beside it its rows if it has an entry for each. The names of the
-    files, and of results that are not written."""
+    result alone, and in a file beside it its rows if it has an entry for each; a .csv has the ids
+    of these, where there are any. The names of the files, and of results that are not written."""
     places = {
         name: each
         for name, each in (("rows", report.rows), ("scored", report.scored))
@@ -193,11 +198,13 @@ def save_report(path: Path, report: Report) -> str:
     if path.suffix.lower() == ".npz":
         save_results(path, places | report.results)
         return str(path)
-    save_results(path, report.results)
-    first, *others = report.results
+    first, *others = [*report.results] or [""]
     wrote = f"{path}: {first}" if others else str(path)
     rows = report.scored if first == "scores" and report.scored is not None else report.rows
-    if rows is not None and report.results[first].shape[:1] == rows.shape:
+    if rows is not None and (not first or report.results[first].shape[:1] != rows.shape):
+        rows = None
+    save_results(path, report.results, None if rows is None else ids_of(rows))
+    if rows is not None:
         beside = path.with_suffix(f".rows{path.suffix}")
         save_results(beside, {"rows": rows})
         wrote += f", and {beside}: which rows, from 0, it is of"

@@ -25,7 +25,11 @@ def test_results_come_back(tmp_path: Path, suffix: str) -> None:
     save_results(path, RESULTS)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert list(tmp_path.iterdir()) == [path]
-    found = np.loadtxt(path, delimiter=",") if suffix == ".csv" else np.load(path)
+    if suffix == ".csv":
+        assert path.read_text().startswith("weights.0,weights.1,weights.2\n")
+        found = np.loadtxt(path, delimiter=",", skiprows=1)
+    else:
+        found = np.load(path)
     np.testing.assert_array_equal(found["weights"] if suffix == ".npz" else found, X)
     if suffix == ".npz":
         with np.load(path, allow_pickle=False) as archive:
@@ -37,9 +41,19 @@ def test_results_come_back(tmp_path: Path, suffix: str) -> None:
 def test_csv_results_are_exact(tmp_path: Path) -> None:
     values = np.array([1 / 3, np.pi * 1e-9, 98.7654321012345])
     save_results(tmp_path / "out.csv", {"v": values})
-    np.testing.assert_array_equal(np.loadtxt(tmp_path / "out.csv"), values)
+    np.testing.assert_array_equal(np.loadtxt(tmp_path / "out.csv", skiprows=1), values)
     save_results(tmp_path / "out.csv", {"v": np.array(1 / 3)})
-    assert float((tmp_path / "out.csv").read_text()) == 1 / 3
+    name, value = (tmp_path / "out.csv").read_text().splitlines()
+    assert name == "v" and float(value) == 1 / 3
+
+
+def test_csv_results_stand_beside_their_ids(tmp_path: Path) -> None:
+    ids = ("patient", ["007", 'a,"b"'])
+    save_results(tmp_path / "out.csv", {"risk": np.array([[0.5], [0.25]])}, ids)
+    text = (tmp_path / "out.csv").read_text()
+    assert text == 'patient,risk\n007,0.5\n"a,""b""",0.25\n'
+    save_results(tmp_path / "out.csv", {"kind": np.array(["no", "yes, often"])}, ids)
+    assert (tmp_path / "out.csv").read_text().endswith('\n"a,""b""","yes, often"\n')
 
 
 def test_a_failed_write_leaves_nothing_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

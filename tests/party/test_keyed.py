@@ -64,6 +64,7 @@ def test_ids_are_read_as_they_are_written(files):
     _, bob = brought(Split(), "bob", files["bob"])
     assert alice is not None and bob is not None
     assert alice.ids == [b"007", b"8", b"12", b"9007199254740993"]
+    assert (alice.column, bob.column) == ("patient", "pid")
     assert bob.ids == [b"12", b"7", b"8", b"007"]
 
 

@@ -123,7 +123,7 @@ def test_classes_are_called_as_the_table_calls_them(tmp_path):
     assert told["probabilities"] is numbers
     save_results(tmp_path / "p.csv", {"classes": told["classes"]})
     with (tmp_path / "p.csv").open(newline="", encoding="utf-8") as stream:
-        assert list(reader(stream)) == [['ja, "sicher"'], ["no"], ["möglich"]]
+        assert list(reader(stream)) == [["classes"], ['ja, "sicher"'], ["no"], ["möglich"]]
     for name in ("p.npy", "p.npz"):
         save_results(tmp_path / name, {"classes": told["classes"]})
         found = np.load(tmp_path / name)

@@ -63,7 +63,7 @@ def keyed(role: str, seed: int = 1, ids: list[Any] | None = None) -> Keyed:
     whole = W if role == "alice" else {}
     return Keyed(
         normalised(ids or own, "the table"),
-        lambda places: ({name: array[places] for name, array in columns.items()} | whole, {}),
+        lambda places: ({name: array[places] for name, array in columns.items()} | whole, {}, []),
         columns | {"ids": np.array(ids or own)},
     )
 

@@ -59,7 +59,12 @@ def test_a_table_of_results_says_what_it_leaves_out(tmp_path):
     assert wrote == f"{path}: coef; not scores, for which a .npz has room"
     assert [each.name for each in tmp_path.iterdir()] == ["r.csv"]
     save_report(path, Report(results={"scores": results["scores"]}, rows=rows, scored=of))
-    assert np.array_equal(np.loadtxt(tmp_path / "r.rows.csv"), of)
+    assert np.array_equal(np.loadtxt(tmp_path / "r.rows.csv", skiprows=1), of)
+    report = Report(results={"scores": results["scores"]}, rows=rows, scored=of)
+    save_report(path, report, lambda places: ("id", [f"p{place}" for place in places]))
+    assert path.read_text().splitlines()[:2] == ["id,scores", "p5,1"]
+    save_report(path, Report(results=results, rows=rows), lambda places: ("id", ["none"]))
+    assert path.read_text() == "coef\n1\n1\n"  # which are of no rows
     save_report(tmp_path / "r.npz", Report(results=results, rows=rows, scored=of))
     with np.load(tmp_path / "r.npz") as found:
         assert set(found) == {"rows", "scored", "coef", "scores"}
