@@ -1,9 +1,8 @@
-"""What a job leaves to the plan, chosen for a network: the fraction bits, where the job states
-none, and how many rounds comparisons take.
+"""The fraction bits of a job that states none, chosen for a network.
 
-*Fraction bits*: the candidates are planned one after the other, from the finest on. Of those that
-are precise enough the cheapest is taken, and of those whose runs take as long, to within a
-hundredth of a second (EQUAL), the finest.
+The candidates are planned one after the other, from the finest on. Of those that are precise
+enough the cheapest is taken, and of those whose runs take as long, to within a hundredth of a
+second (EQUAL), the finest.
 
 Where the finest candidate is not precise enough: if a precision is stated, it gets as many more
 bits as that takes, and what fitted functions miss counts as error. If none is stated, it gets as
@@ -15,10 +14,6 @@ reach.
 A tensor that many layers compute may have a range far wider than its values, and a part of that
 range would be a large error. So for coarser candidates a range counts as no wider than the widest
 of the inputs, and the errors of all steps add up like √steps.
-
-*Comparisons* take fewer rounds where more is dealt for them (`ops/signs.py`). Up to which size of
-tensors they do is found by lowering the plan for one size after the other; where that saves less
-than EQUAL, they stay as they are.
 
 Costs and errors are computed by sums and products alone, so that two parties that are given the
 same network choose alike. What they chose is part of the plan's digest, which they compare before a
@@ -34,11 +29,9 @@ from functools import partial
 from operator import attrgetter
 from typing import NamedTuple
 
-from .cost import LAN, Network, PhaseCost, online_seconds, run_seconds
+from .cost import Costs, Network, run_seconds
 from .errors import JobError
-from .graph import Graph, Phase
-from .lowering import Joins
-from .ops.comparison import Test
+from .graph import Graph
 from .ops.truncation import Rescale
 from .precision import Worst, coarsest, least_precise, missed, relative_errors, widest_input
 from .sizing import MOST_FRACTION_BITS, Numerics, Sizes
@@ -49,12 +42,7 @@ PRECISION = 1e-4  # unless a job states another: how far a result may be off, as
 CANDIDATES = (20, 18, 16, 14, 12, 10)
 # seconds: what a whole run would save at least, if a bit is given up, or more is dealt, for it
 EQUAL = 0.010
-MOST_SIZES = 4  # of tensors that are compared, for each of which a plan is lowered
-FEWER = 3  # rounds that a comparison may save
 SEARCHED = 4_000  # nodes up to which a graph is planned more than once
-
-
-Costs = Sequence[tuple[PhaseCost, int]]  # of the phases, and how often each is executed
 
 
 class _Run(NamedTuple):
@@ -298,48 +286,6 @@ def cheapest(
         except JobError:
             continue
     return graphs[min(found)[1]] if found else graphs[-1]
-
-
-def choose_joins(sizes: Sizes, network: Network, costs: Callable[[Joins], Costs]) -> Joins:
-    """Up to which sizes comparisons take fewer rounds, so that a run takes the least time.
-    costs(joins): those of a run whose plan is lowered with `joins`.
-
-    For LAN, the default network, no sizes: rounds cost little there, and the fewest dealt bytes
-    suit any dealer.
-    """
-    if network == LAN:
-        return Joins()
-    phases: dict[Phase, int] = {}
-    compared = compared_sizes(sizes, phases)
-    plain = costs(Joins())
-    a_round = online_seconds(PhaseCost(1, (0, 0), 0), network)
-    most = sum(
-        FEWER * phases.get(phase, 0) * times * a_round
-        for phase, (_, times) in zip(Phase, plain, strict=True)
-    )
-    if most < EQUAL or len(sizes.graph.nodes) > SEARCHED:
-        return Joins()
-    least = best = (run_seconds(plain, network), Joins())
-    for count in compared:
-        best = min(best, (run_seconds(costs(Joins(count)), network), Joins(count)))
-    three = best[1].three
-    for joins in dict.fromkeys(
-        Joins(max(count, other), count) for count in compared for other in (three, 0)
-    ):
-        best = min(best, (run_seconds(costs(joins), network), joins))
-    return best[1] if best[0] < least[0] - EQUAL else Joins()
-
-
-def compared_sizes(sizes: Sizes, phases: dict[Phase, int] | None = None) -> list[int]:
-    """The sizes, in elements, of the largest few tensors that are compared, in ascending order.
-    phases: gets the number of comparisons by phase."""
-    found: set[int] = set()
-    for node in sizes.graph.nodes:
-        if isinstance(node.op, Test):
-            found.add(node.inputs[0].size)
-            if phases is not None:
-                phases[node.phase] = phases.get(node.phase, 0) + 1
-    return sorted(found)[-MOST_SIZES:]
 
 
 def _run(costs: Costs, network: Network) -> _Run:

@@ -30,7 +30,7 @@ mean of both by half of it.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from .contract import PhaseDealing
@@ -116,6 +116,9 @@ class PhaseCost:
         )
 
 
+Costs = Sequence[tuple[PhaseCost, int]]  # of the phases of a run, and how often each is executed
+
+
 def online_seconds(cost: PhaseCost, network: Network, pace: Pace = PACE) -> float:
     """Seconds of one execution of a phase whose material has arrived."""
     latency = network.rtt / 2 + (
@@ -132,7 +135,7 @@ def dealing_seconds(size: float, network: Network, pace: Pace = PACE) -> float:
     return max(size * pace.dealt, wire_seconds(size, network.dealer_bandwidth))
 
 
-def run_seconds(phases: Iterable[tuple[PhaseCost, int]], network: Network) -> float:
+def run_seconds(phases: Costs, network: Network) -> float:
     """Seconds of a run: phases, and how often each is executed. Rounds and the dealer's stream take
     place at the same time."""
     return sum(

@@ -17,11 +17,12 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from .correlations import Correlation, Field, Mask
 from .correlations.shifts import ShiftedMask, opened_operand
 from .graph import Phase, Terms
+from .joins import Joins
 from .nodes import Carry, Node, Source
 from .program import STEP_REGISTER, Opening, Operand, PhaseCode, Share, Value, make_code
 from .ring import Words, limbs_for, ring
@@ -45,31 +46,6 @@ class Secure(Sized):
         """Add what computes `node` to `lowering` (openings, dealt material, calls), and return the
         register that holds this party's share of the result. It must not depend on secrets."""
         raise NotImplementedError
-
-
-class Joins(NamedTuple):
-    """Up to which size tensors are compared in fewer rounds, for more dealt bytes: up to `three`
-    elements in three rounds, up to `two` in two, where their bits allow that; larger ones in five.
-    What is best depends on the link."""
-
-    three: int = 0
-    two: int = 0
-
-    def __str__(self) -> str:
-        if not self.three:
-            return "by bits alone"
-        two = [f"in two rounds up to {self.two:,} elements"] if self.two else []
-        three = (
-            [f"in three rounds up to {self.three:,}{'' if two else ' elements'}"]
-            if self.three > self.two
-            else []
-        )
-        return " and ".join(two + three)
-
-    def rounds(self, size: int) -> int:
-        """Rounds that a comparison of `size` elements may take, that of opening its operand
-        included."""
-        return 2 if 0 < size <= self.two else 3 if 0 < size <= self.three else 5
 
 
 class Lowering:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 
 from . import contract_codec
 from .checks import checked, run_costs
-from .choice import choose_joins, compared_sizes
+from .comparing import choose_joins, compared_sizes
 from .contract import Dealing, PhaseDealing
 from .cost import PhaseCost
 from .describe import often, reveals
@@ -25,8 +25,9 @@ from .errors import JobError
 from .graph import Phase, Terms
 from .guard import Guards, guarded, revealed_range
 from .jobs import ROLES
+from .joins import Joins
 from .lasting import forgotten, patience
-from .lowering import Joins, Lowering
+from .lowering import Lowering
 from .matching import matching
 from .ops.stored import Stored
 from .ops.truncation import Rescale

@@ -12,8 +12,8 @@ from functools import cached_property, partial
 import numpy as np
 
 from .checks import run_costs
-from .choice import Costs, Tried, as_stated, cheapest, choose
-from .cost import LAN, Network
+from .choice import Tried, as_stated, cheapest, choose
+from .cost import LAN, Costs, Network
 from .digest import Listing, listing
 from .draws import Draw
 from .errors import JobError

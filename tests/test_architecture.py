@@ -26,7 +26,7 @@ ORDER = [
     ("graph",),
     ("ancestry", "contract", "program", "digest", "draws"),
     ("beforehand",),
-    ("sizing", "validate", "cost", "parts"),
+    ("joins", "sizing", "validate", "cost", "parts"),
     ("contract_codec", "fitting", "lowering"),
     ("solver",),
     ("ops",),

@@ -10,7 +10,8 @@ import pytest
 
 from protocol.graph import Phase
 from protocol.jobs import Input, Job
-from protocol.lowering import Joins, Lowering
+from protocol.joins import Joins
+from protocol.lowering import Lowering
 from protocol.ops.truncation import Rescale
 from protocol.program import PhaseCode
 from protocol.sizing import Numerics

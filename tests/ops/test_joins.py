@@ -20,8 +20,9 @@ from protocol.correlations.bits import WIDEST
 from protocol.cost import LAN, Network
 from protocol.graph import Phase
 from protocol.jobs import Input, Job
+from protocol.joins import Joins
 from protocol.kernels.digits import planes_dealt
-from protocol.lowering import Joins, Lowering
+from protocol.lowering import Lowering
 from protocol.ops import (
     absolute,
     clip,
