@@ -62,6 +62,8 @@ class Fitting:
         proven: Iterable[Node],
     ) -> None:
         self._graph, self._numerics, self._truncation = graph, numerics, truncation
+        self._live = graph.live()
+        self._usual = Sizes(graph, numerics)  # limits of nodes that are sized for what is likely
         self.remedies = Remedies(proven=set(proven))
         self.origin: dict[Node, Node] = {}
         self.sizes: Sizes
@@ -77,9 +79,13 @@ class Fitting:
         """Make one attempt: size a copy of the graph that has the remedies so far. Where it does
         not fit, False, and there are more remedies."""
         self._before = len(self.remedies.cuts), len(self.remedies.wide)
+        apart = self.remedies.apart
         work, self.origin = self._graph.truncated(
             {node: self._truncation(bits) for node, bits in self.remedies.cuts.items()},
-            lambda use, node: use in self.remedies.apart and node.op.name in ("add", "subtract"),
+            (lambda use, node: use in apart and node.op.name in ("add", "subtract"))
+            if apart
+            else None,
+            self._live,
         )
         self._uses = work.uses()
         self.sizes = self._scaled(work)
@@ -105,9 +111,14 @@ class Fitting:
         proven = frozenset(
             node for node, origin in self.origin.items() if origin in self.remedies.proven
         )
-        limits = {node: node.peak for node in proven}
+        limits = {
+            node: node.peak if node in proven else self._usual.limit(origin)
+            for node, origin in self.origin.items()
+        }
+        integers: dict[Node, tuple[int, bool]] = {}
         expansions: dict[Node, Any] = {}
         _heed(Sizes(work, self._numerics, limits=limits))
+        last, began = None, dict[Node, int]()
         for _ in range(3 + len(carried)):
             sizes = Sizes(
                 work,
@@ -115,15 +126,22 @@ class Fitting:
                 carried_scales=carried,
                 proven=proven,
                 limits=limits,
+                integers=integers,
                 expansions=expansions,
             )
             firsts: dict[Node, int] = {}
             for label, first in work.initial.items():
                 firsts[first] = max(f, firsts.get(first, f), carried[label])
+            stale = set(work.nodes) if last is None else _stale(last, carried, began, firsts)
+            if last is not None:
+                sizes.keep(last, stale)
             for node in work.nodes:
+                if node not in stale:
+                    continue
                 sizes.scales[node] = _scale(sizes, node, firsts)
                 if sizes.room(node) > MOST_BITS and self._coarser(sizes, node.inputs, node):
                     sizes.scales[node] = _scale(sizes, node, firsts)
+            last, began = None if self._remedied() else sizes, firsts
             large = [
                 node
                 for node in work.nodes
@@ -206,7 +224,7 @@ class Fitting:
             for node in reversed(graph.nodes):
                 if node not in sizes.needs:
                     continue
-                if sizes.needs[node] > self._limit(node):
+                if sizes.needs[node] > WORD and sizes.needs[node] > self._limit(node):
                     sizes.needs[node] = self._remedy(sizes, node)
                 match node.op:
                     case Carry(label=label):
@@ -258,6 +276,24 @@ def _made_of(graph: Graph, node: Node) -> tuple[Node, ...]:
     return (graph.updated[node.op.label],) if isinstance(node.op, Carry) else node.inputs
 
 
+def _stale(
+    last: Sizes, carried: dict[str, int], began: dict[Node, int], firsts: dict[Node, int]
+) -> set[Node]:
+    """The nodes whose scales may differ from those of the `last` pass, which added no remedy:
+    variables that are `carried` with another, inputs that begin with another, and all that is
+    made of them. began: the `firsts` of that pass."""
+    found: set[Node] = set()
+    for node in last.graph.nodes:
+        op = node.op
+        if (
+            last.carried_scales[op.label] != carried[op.label]
+            if isinstance(op, Carry)
+            else began.get(node) != firsts.get(node) or not found.isdisjoint(node.inputs)
+        ):
+            found.add(node)
+    return found
+
+
 def _heed(sizes: Sizes) -> None:
     """Limit a tensor by what the job states (`within`) of a view of it: other users of the tensor
     have the same limit."""
@@ -272,13 +308,13 @@ def _heed(sizes: Sizes) -> None:
 def _scale(sizes: Sizes, node: Node, firsts: dict[Node, int]) -> int:
     """The fraction bits of one node, given those of its operands. firsts: of inputs with which a
     carried variable starts, the fraction bits of that variable, with which they are encoded."""
-    match node.op:
-        case Source():
-            return firsts.get(node, sizes.numerics.fraction_bits)
-        case Carry(label=label):
-            return sizes.carried_scales[label]
-        case Sized() as op:
-            return op.scale(sizes, node)
+    op = node.op
+    if isinstance(op, Sized):
+        return op.scale(sizes, node)
+    if isinstance(op, Carry):
+        return sizes.carried_scales[op.label]
+    if isinstance(op, Source):
+        return firsts.get(node, sizes.numerics.fraction_bits)
     raise TypeError(f"{node!r} has no scale: its operation is not Sized")
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -167,11 +167,15 @@ class Graph:
         return found
 
     def truncated(
-        self, cuts: Mapping[Node, Op], apart: Callable[[Node, Node], bool] | None = None
+        self,
+        cuts: Mapping[Node, Op],
+        apart: Callable[[Node, Node], bool] | None = None,
+        live: set[Node] | None = None,
     ) -> tuple[Graph, dict[Node, Node]]:
         """A copy of the live nodes with truncations. For each node of `cuts`, the operation
         cuts[node] is applied to it, and all users read the result in its place; except users for
         which apart(node, user) is true.
+        live: what `live` finds, where that is known.
 
         Returns (copy, origin): origin[n] is the node of this graph whose value node n of the copy
         has, truncated or not.
@@ -182,20 +186,20 @@ class Graph:
             dict[Node, Node](),
             dict[Node, Node](),
         )
-        live = self.live()
+        live = self.live() if live is None else live
         for node in self.nodes:
             if node not in live:
                 continue
-            found = (
-                plain if apart is not None and apart(use, node) else twin for use in node.inputs
-            )
-            inputs = tuple(table[use] for table, use in zip(found, node.inputs, strict=True))
-            made = replace(node, inputs=inputs, order=len(new.nodes))
+            if apart is None:
+                inputs = tuple([twin[use] for use in node.inputs])
+            else:
+                inputs = tuple([(plain if apart(use, node) else twin)[use] for use in node.inputs])
+            made = node.again(node.op, inputs, len(new.nodes))
             plain[node] = made
             new.nodes.append(made)
             origin[made] = node
             if node in cuts:
-                made = replace(made, op=cuts[node], inputs=(made,), order=len(new.nodes))
+                made = node.again(cuts[node], (made,), len(new.nodes))
                 new.nodes.append(made)
                 origin[made] = node
             twin[node] = made

@@ -105,13 +105,20 @@ def slack(interval: Interval, scale: int, proven: bool = False) -> float:
 
 def guarded(sizes: Sizes, job: Job, steps: int) -> tuple[Sizes, Guards]:
     """The sizes of a copy of the graph that also counts the entries outside their ranges, and the
-    guards by the phase that reveals their counts. steps: of the run."""
+    guards by the phase that reveals their counts. steps: of the run. The same job's are kept."""
+    result: tuple[Sizes, Guards] = sizes.once(
+        ("guarded", job, steps), lambda: _guarded(sizes, job, steps)
+    )
+    return result
+
+
+def _guarded(sizes: Sizes, job: Job, steps: int) -> tuple[Sizes, Guards]:
     found = _assumptions(sizes, job, steps)
     if not found:
         return sizes, {}
     graph, origin = sizes.graph.truncated({})
     twin = {node: made for made, node in origin.items()}
-    forgetting = {sizes.graph.updated[label] for label in forgotten(sizes.graph)}
+    forgetting = {sizes.graph.updated[label] for label in forgotten(sizes)}
     reach = _reach(sizes, found, forgetting)
     counts: dict[Phase, list[Secret]] = {}
     guards: dict[Phase, tuple[Guard, ...]] = {}
@@ -240,7 +247,7 @@ def _assumptions(sizes: Sizes, job: Job, steps: int) -> list[tuple[Node, Guard]]
             if not _inside(_proven(x, job), node.op.domain):
                 guard(x, node.op.domain, what, True, node.op.abrupt, node.op.elsewhere)
     ranges = {node.op.label: node.interval for node in graph.nodes if isinstance(node.op, Carry)}
-    for label in sorted(forgotten(graph)):  # variables without a declared range, too
+    for label in sorted(forgotten(sizes)):  # variables without a declared range, too
         if ranges.get(label, EVERYTHING) == EVERYTHING:
             limit = sizes.limit(graph.updated[label])
             ranges[label] = -limit, limit

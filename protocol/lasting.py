@@ -15,8 +15,9 @@ other way.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -75,10 +76,13 @@ class Ways(NamedTuple):
 NOWAY = Ways()
 
 
-def forgotten(graph: Graph) -> set[str]:
+def forgotten(sizes: Sizes) -> set[str]:
     """The carried variables that may have left their range and be in it again, because the ring
     forgot their leading bits, or because a step makes small numbers of large ones."""
-    return _forgotten(graph, _all_ways(graph))
+    found: set[str] = sizes.once(
+        "forgotten", lambda: _forgotten(sizes.graph, _all_ways(sizes.graph))
+    )
+    return found
 
 
 def patience(sizes: Sizes) -> int | None:
@@ -129,7 +133,9 @@ def _stays(graph: Graph) -> set[str]:
 def _all_ways(graph: Graph) -> dict[str, dict[str, Ways]]:
     """By variable: the ways in which the next value of each variable depends on it."""
     rounded = _rounded(graph)
-    return {label: _ways(graph, label, rounded) for label in graph.updated}
+    rules = [(node, _rule(node, rounded)) for node in graph.of_phase(Phase.STEP)
+             if not node.op.flat]  # fmt: skip
+    return {label: _ways(graph, label, rules) for label in graph.updated}
 
 
 def _rounded(graph: Graph) -> set[Node]:
@@ -147,13 +153,18 @@ def _rounded(graph: Graph) -> set[Node]:
     return found
 
 
-def _ways(graph: Graph, label: str, rounded: set[Node]) -> dict[str, Ways]:
+Rule = Callable[[list[Ways]], Ways]  # from the ways to a node's operands, of which there are some
+
+
+def _ways(graph: Graph, label: str, rules: list[tuple[Node, Rule]]) -> dict[str, Ways]:
     found: dict[Node, Ways] = {}
-    for node in graph.of_phase(Phase.STEP):
+    for node, rule in rules:
         if isinstance(node.op, Carry):
             way = Ways(c=1.0) if node.op.label == label else NOWAY
+        elif found.keys().isdisjoint(node.inputs):
+            continue
         else:
-            way = _through(node, [found.get(use, NOWAY) for use in node.inputs], rounded)
+            way = rule([found.get(use, NOWAY) for use in node.inputs])
         if way.any:
             found[node] = way
     return {
@@ -161,30 +172,47 @@ def _ways(graph: Graph, label: str, rounded: set[Node]) -> dict[str, Ways]:
     }
 
 
-def _through(node: Node, uses: list[Ways], rounded: set[Node]) -> Ways:
+def _rule(node: Node, rounded: set[Node]) -> Rule:
+    """What a node that is not flat makes of ways, for all variables."""
     op = node.op
-    if op.flat or not any(way.any for way in uses):
-        return NOWAY
-    other = any(way.other for way in uses)
     if isinstance(op, (Structure, Rescale, Settled)):
-        return uses[0]
-    factors = [op.factor(n) for n in range(len(uses))]
+        return itemgetter(0)
+    factors = [op.factor(n) for n in range(len(node.inputs))]
     if None not in factors:
-        scaled = [
-            Ways(way.c * factor, way.twos + _twos([factor])) if factor else NOWAY
-            for way, factor in zip(uses, factors, strict=True)
-            if factor is not None
-        ]
-        return Ways(sum(way.c for way in scaled), max(way.twos for way in scaled), other)
-    linear = max(way.linear for way in uses)
+        known = [(factor, _twos([factor])) for factor in factors if factor is not None]
+
+        def scaled(uses: list[Ways]) -> Ways:
+            own = [
+                Ways(way.c * factor, way.twos + twos) if factor else NOWAY
+                for way, (factor, twos) in zip(uses, known, strict=True)
+            ]
+            twos = max(way.twos for way in own)
+            return Ways(sum(way.c for way in own), twos, _other(uses))
+
+        return scaled
     if isinstance(op, (MultiplyPublic, MatMulPublic)):
-        return Ways(twos=linear + _twos(np.unique(op.constant)), other=other)
+        more = _twos(np.unique(op.constant))
+        return lambda uses: Ways(twos=_linear(uses) + more, other=_other(uses))
     if isinstance(op, (Linear, Bilinear)):
-        fraction = any(
-            use in rounded and not way.any for use, way in zip(node.inputs, uses, strict=True)
-        )
-        return Ways(twos=linear - fraction, other=other)
-    return Ways(other=True)
+        fractions = [use in rounded for use in node.inputs]
+
+        def product(uses: list[Ways]) -> Ways:
+            fraction = any(
+                is_fraction and not way.any
+                for is_fraction, way in zip(fractions, uses, strict=True)
+            )
+            return Ways(twos=_linear(uses) - fraction, other=_other(uses))
+
+        return product
+    return lambda uses: Ways(other=True)
+
+
+def _linear(uses: list[Ways]) -> float:
+    return max(way.linear for way in uses)
+
+
+def _other(uses: list[Ways]) -> bool:
+    return any(way.other for way in uses)
 
 
 def _twos(numbers: Iterable[float]) -> float:

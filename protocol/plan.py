@@ -262,7 +262,7 @@ def _made(traced: Traced, lowering: Lowering, guards: Guards, guard: bool) -> Pl
 
 def _haste(sizes: Sizes, stated: int, most: int) -> str:
     """Why checks come as often as they do, or should."""
-    names = ", ".join(f"v.{label}" for label in sorted(forgotten(sizes.graph))) or "what decays"
+    names = ", ".join(f"v.{label}" for label in sorted(forgotten(sizes))) or "what decays"
     often = "every step" if most == 1 else f"{most} steps"
     if stated > most:
         return (

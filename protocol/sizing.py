@@ -78,8 +78,9 @@ class Sizes:
     are left out. carried_scales, carried_needs: the same of carried variables, by label. assumed:
     the magnitude that a node is assumed to stay below, for nodes whose interval does not prove it.
     proven: nodes that are sized for all of their interval, though it takes more than the job's
-    integer bits. limits: memo of `limit`; expansions: memo of `ops.products`, which factors each
-    product has. Both memos are shared by all sizes of one graph.
+    integer bits. limits: memo of `limit`; integers: memo of what `room` reads of that; expansions:
+    memo of `ops.products`, which factors each product has. All three memos are shared by all sizes
+    of one graph.
     """
 
     graph: Graph
@@ -91,6 +92,7 @@ class Sizes:
     assumed: dict[Node, float] = field(default_factory=dict)
     proven: frozenset[Node] = frozenset()
     limits: dict[Node, float] = field(default_factory=dict)
+    integers: dict[Node, tuple[int, bool]] = field(default_factory=dict)
     expansions: dict[Node, Any] = field(default_factory=dict)
     _memo: dict[Any, Any] = field(default_factory=dict)
 
@@ -101,17 +103,32 @@ class Sizes:
             self._memo[key] = make()
         return self._memo[key]
 
+    def keep(self, last: Sizes, stale: set[Node]) -> None:
+        """Begin with what `last` has of all but the stale nodes: nothing above those differs."""
+        self.scales.update((node, n) for node, n in last.scales.items() if node not in stale)
+        self._memo.update((key, made) for key, made in last._memo.items() if key[1] not in stale)
+
     def integer_bits(self, node: Node) -> int:
         """Bits above the binary point of numbers below `limit`, with the sign, one that truncation
         needs, and a spare one."""
-        return max(2, math.frexp(self.limit(node))[1] + 3)
+        return self._integers(node)[0]
+
+    def _integers(self, node: Node) -> tuple[int, bool]:
+        """`integer_bits`, and whether the limit leaves room for rounding errors without the spare
+        one."""
+        found = self.integers.get(node)
+        if found is None:
+            part, exponent = math.frexp(self.limit(node))
+            found = self.integers[node] = max(2, exponent + 3), part < 0.999
+        return found
 
     def limit(self, node: Node) -> float:
         """The magnitude that `node` is taken to stay below: that of its interval where the job
         states it, or where the solver found that it costs nothing; or `likely_limit`."""
-        if node not in self.limits:
-            self.limits[node] = node.peak if node.stated else self.likely_limit(node)
-        return self.limits[node]
+        found = self.limits.get(node)
+        if found is None:
+            found = self.limits[node] = node.peak if node.stated else self.likely_limit(node)
+        return found
 
     def likely_limit(self, node: Node) -> float:
         """The magnitude of the node's interval, where the job's integer bits hold it.
@@ -131,17 +148,17 @@ class Sizes:
         One bit fewer where the spare bit alone would take another limb, unless rounding errors
         could lead beyond the limit.
         """
-        bits = self.scales[node] + self.integer_bits(node)
-        return bits - 1 if bits % 64 == 1 and math.frexp(self.limit(node))[0] < 0.999 else bits
+        whole_bits, spare = self._integers(node)
+        bits = self.scales[node] + whole_bits
+        return bits - 1 if spare and bits % 64 == 1 else bits
 
     def operand_shift(self, node: Node) -> int:
         """Bits by which a product shifts `node` down when it reads it."""
+        finer = self.scales[node] - self.numerics.fraction_bits
+        if finer <= 0:
+            return 0
         op = whole(node).op
-        return (
-            0
-            if isinstance(op, Sized) and op.keeps_scale
-            else max(0, self.scales[node] - self.numerics.fraction_bits)
-        )
+        return 0 if isinstance(op, Sized) and op.keeps_scale else finer
 
     def operand_scale(self, node: Node) -> int:
         """Fraction bits at which a product reads `node`."""
@@ -180,7 +197,8 @@ class Demands:
     def need(self, node: Node, bits: int) -> None:
         """`node` must be known modulo 2^bits, or modulo more where another user needs that."""
         needs = self.sizes.needs
-        needs[node] = max(needs.get(node, 0), bits)
+        if bits > needs.get(node, -1):
+            needs[node] = max(0, bits)
 
     def need_aligned(self, node: Node, scale: int, bits: int) -> None:
         """`node` is needed modulo 2^bits once it is brought to `scale`, for which it is shifted

@@ -12,7 +12,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 from .errors import JobError
 from .fitting import Fitting
@@ -41,6 +42,9 @@ class RingError(JobError):
         self.what, self.most = what, most
 
 
+_sized: WeakKeyDictionary[Graph, dict[Any, Sizes]] = WeakKeyDictionary()
+
+
 def size(
     graph: Graph,
     numerics: Numerics,
@@ -54,8 +58,24 @@ def size(
     nodes that are sized for all of their interval; None: those for which that costs nothing.
     RingError where an operation does not fit whatever is truncated before it. It advises fewer
     fraction bits only where all nodes are then sized for all of their interval: a likely range
-    may not hold data that are within the declared one.
+    may not hold data that are within the declared one. Where `proven` is None, a graph that has
+    the same nodes, and reveals the same, is sized once.
     """
+    if proven is not None:
+        return _advised(graph, numerics, truncation, proven)
+    key = numerics, truncation, len(graph.nodes), tuple(graph.revealed.items())
+    known = _sized.setdefault(graph, {})
+    if key not in known:
+        known[key] = _advised(graph, numerics, truncation, None)
+    return known[key]
+
+
+def _advised(
+    graph: Graph,
+    numerics: Numerics,
+    truncation: Callable[[int], Op],
+    proven: Iterable[Node] | None,
+) -> Sizes:
     try:
         return _solved(graph, numerics, truncation, proven)
     except JobError as error:

@@ -14,7 +14,7 @@ from protocol.choice import cheapest
 from protocol.cost import LAN
 from protocol.errors import JobError
 from protocol.jobs import Input, Job
-from protocol.nn import MSE, Adam, Dense, LayerNorm, Sequential, Training
+from protocol.nn import MSE, SGD, Adam, Dense, LayerNorm, Sequential, Training
 from protocol.ops import (
     erf,
     exp,
@@ -184,7 +184,7 @@ def test_where_no_bound_is_of_use_that_is_said_with_the_operation_and_two_ways_o
             traced.choice,
         ), traced.choice
     with pytest.raises(JobError, match=r"out of reach: how far .* cannot be bounded"):
-        trace(type("Precise", (Fitted,), {"precision": 1e-4})(), layered.shapes)
+        trace(type("Precise", (Fitted,), {"precision": 1e-4, "optimiser": SGD()})(), layered.shapes)
     notes = make_plan(layered, 0, (0, 1)).notes
     assert len(notes) == len({re.sub(r".* (is|are) ", "", note) for note in notes}) <= 16, notes
 

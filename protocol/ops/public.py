@@ -93,6 +93,18 @@ class Public(Secure):
         least, most = (math.frexp(float(entries[end]))[1] for end in (0, -1))
         return (None if None in bits else exact), least, most
 
+    def whole(self, bits: int) -> bool:
+        """Whether all of constant · 2^bits are whole numbers."""
+        if bits not in self._whole:
+            with np.errstate(over="ignore"):  # what is too large for a float is a whole number
+                scaled = np.ldexp(self.constant, bits)
+            self._whole[bits] = np.array_equal(scaled, np.rint(scaled))
+        return self._whole[bits]
+
+    @cached_property
+    def _whole(self) -> dict[int, bool]:
+        return {}
+
     def fraction_bits(self, sizes: Sizes, x: Node) -> int:
         """Fraction bits of this as a factor of x: as many as make it exact, or the job's fraction
         bits as significant ones of its largest entry.
@@ -141,13 +153,7 @@ class AddPublic(Aligned, Public):
     def scale(self, sizes: Sizes, node: Node) -> int:
         """That of x, unless x is coarse (a count, a bit) and the constant is not."""
         own = sizes.scales[node.inputs[0]]
-        with np.errstate(over="ignore"):  # what is too large for a float is a whole number
-            scaled = np.ldexp(self.constant, own)
-        return (
-            own
-            if np.array_equal(scaled, np.rint(scaled))
-            else max(own, sizes.numerics.fraction_bits)
-        )
+        return own if self.whole(own) else max(own, sizes.numerics.fraction_bits)
 
     def emit(self, lowering: Lowering, node: Node) -> Share:
         limbs, shape = lowering.limbs(node), node.shape
@@ -278,6 +284,8 @@ class MatMulPublic(Linear, Public):
 
 def as_integers(constant: Array, bits: int) -> NDArray[Any]:
     """round(constant · 2^bits), as Python integers."""
+    if math.frexp(float(np.abs(constant).max(initial=0.0)))[1] + bits < 1023:
+        return np.asarray(np.frompyfunc(int, 1, 1)(np.rint(np.ldexp(constant, bits))), object)
     return np.asarray(
         np.frompyfunc(lambda c: round(Fraction(float(c)) * Fraction(2) ** bits), 1, 1)(constant),
         object,
