@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from protocol.errors import ConfigError, DataError
+from protocol.errors import ConfigError, DataError, JobError
 from protocol.jobs import ROLES, Job
 from protocol.nn.supervised import Supervised
+from protocol.parameters import KINDS, Parameter
 from protocol.tables import Table
 from protocol.wording import counted
 
@@ -99,14 +100,14 @@ def check_rows(x: Any, count: int | None) -> None:
         raise DataError(f"X has {np.shape(x)[1]} columns, and what was fitted has {count}")
 
 
-def check_kind(said: str, value: Any, default: Any) -> None:
-    """ConfigError for a parameter of another kind than its default."""
-    kind = type(default) if isinstance(default, (bool, int, float)) else object
-    if isinstance(value, np.generic):
-        value = value.item()
-    if kind is not object and not isinstance(value, (int, float) if kind is float else kind):
-        what = {bool: "True or False", int: "a whole number", float: "a number"}[kind]
-        raise ConfigError(f"{said}: it is {what}, as {default!r}")
+def check_kind(said: str, value: Any, parameter: Parameter[Any]) -> None:
+    """ConfigError for a value of another kind than the parameter's."""
+    try:
+        parameter.fitted(value)
+    except JobError:
+        raise ConfigError(
+            f"{said}: it is {KINDS[parameter.kind]}, as {parameter.default!r}"
+        ) from None
 
 
 def names_of(x: Any) -> Sequence[str]:

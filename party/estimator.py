@@ -21,6 +21,7 @@ from protocol.graph import Array
 from protocol.jobs import ROLES
 from protocol.nn.prediction import prediction
 from protocol.nn.supervised import Supervised
+from protocol.parameters import parameters_of
 from protocol.preparation import Step
 from protocol.tables import BOTH, Table
 
@@ -216,8 +217,9 @@ class Estimator:
             }
         role, of = next(iter(owners.items()))
         body: dict[str, Any] = {name: value for name, value in given.items() if name not in DATA}
+        known = parameters_of(self.kind)
         for name, value in body.items():
-            check_kind(f"{type(self).__name__}({name}={value!r})", value, self._defaults[name])
+            check_kind(f"{type(self).__name__}({name}={value!r})", value, known[name])
         body["x"] = (
             Table(columns=owners["both"], steps=done, rows=BOTH)
             if "both" in owners

@@ -11,7 +11,7 @@ import asyncio
 import difflib
 import hashlib
 import importlib.util
-import math
+import inspect
 import signal
 import sys
 import threading
@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType, ModuleType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import protocol
 from protocol import estimators
@@ -31,7 +31,7 @@ from protocol.jobs import Job
 from protocol.networks import prediction
 from protocol.nn.supervised import Supervised
 from protocol.origin import cell, source
-from protocol.parsers import yes_or_no
+from protocol.parameters import KINDS, parameters_of
 from protocol.signals import OWNED
 from protocol.tables import Table
 from protocol.tracing import Traced, trace
@@ -243,12 +243,11 @@ def _check_attributes(job: Job) -> None:
             raise JobError(
                 f"{name} = Input(…): {name} is a name of every job's own; give the tensor another"
             )
-    for name in job.parameters:
+    for name, value in sorted((_plain(job) | job.parameters).items()):
         close = difflib.get_close_matches(name, _OWN, 1, 0.8)
         if close and name not in _OWN:
             raise JobError(
-                f"{name} = {job.parameters[name]!r}: {close[0]!r} is what a job has; call a"
-                " parameter otherwise"
+                f"{name} = {value!r}: {close[0]!r} is what a job has; call yours otherwise"
             )
     for name in ("setup", "step", "finish"):
         if not callable(getattr(job, name)):
@@ -273,34 +272,34 @@ def _check_learnt(job: Job) -> None:
 
 
 def _set(job: Job, name: str, text: str) -> None:
-    """One --param; the value takes the type of the attribute it replaces."""
-    known = {"fraction_bits": 0, "precision": 0.0} | job.parameters
+    """One --param."""
+    known = parameters_of(type(job))
     if name in ("iterations", "reveal"):
         raise JobError(f"--param {name} is not a parameter of the job; use --{name}")
+    if name in (plain := _plain(job)) and not _ours(source(type(job))):
+        raise JobError(
+            f"--param {name}: {name} is a plain attribute of the job {type(job).__name__}, and no"
+            f" parameter; write {name} = Parameter({plain[name]!r}) in its class"
+        )
     if name not in known:
         raise JobError(
             f"--param {name}: the job {type(job).__name__} has no such"
             f" parameter{nearest(name, known)} (it has: {', '.join(known)})"
         )
-    kind = type(known[name])
-    if kind is int and _annotated_float(job, name):
-        kind = float
     try:
-        value = yes_or_no(text) if kind is bool else kind(text)
-        if isinstance(value, float) and not math.isfinite(value):
-            raise ValueError
-    except (ValueError, ConfigError):
-        wanted = {bool: "yes or no", int: "a whole number", float: "a finite number"}[kind]
+        value = known[name].read(text)
+    except ValueError as wanted:
         raise JobError(
             f"--param {name}={text!r}: the job {type(job).__name__} needs {wanted}"
         ) from None
     setattr(job, name, value)
 
 
-def _annotated_float(job: Job, name: str) -> bool:
-    """rate: float = 1"""
-    notes = (vars(kind).get("__annotations__", {}) for kind in type(job).__mro__)
-    return any(note.get(name) in (float, "float") for note in notes)
+def _plain(job: Job) -> dict[str, Any]:
+    """The numbers, texts and flags that are attributes of the job and no parameters, by name."""
+    there = {name for kind in type(job).__mro__ for name in vars(kind)} | {*vars(job)}
+    found = {name: inspect.getattr_static(job, name) for name in there - {*job.parameters}}
+    return {name: value for name, value in found.items() if type(value) in KINDS and name[0] != "_"}
 
 
 def parameters(texts: Iterable[str]) -> dict[str, str]:

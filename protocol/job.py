@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from .errors import DataError, JobError
 from .graph import Array
 from .inputs import Bundle, Input, bind, inside, member
-from .limits import Limit
 from .ops.stored import Stored
+from .parameters import Parameter, inherit, parameters_of
 from .ranges import USUAL_MARGIN
 from .sizing import Numerics
 from .variables import Variables
@@ -25,12 +25,12 @@ class Job:
     """Subclass this; see `jobs.py`."""
 
     iterations: ClassVar[int | None] = 1  # None: they follow from the shapes, see `steps`
-    fraction_bits: ClassVar[int | None] = None  # the plan chooses, see choice.py
-    precision: ClassVar[float | None] = (
-        None  # and this is what it heeds: how far a result may be off, as a part of its range
-    )
-    integer_bits: ClassVar[int] = 16
-    range_margin: ClassVar[float] = USUAL_MARGIN  # see `Numerics.margin`
+    # None: the plan chooses, see choice.py
+    fraction_bits: Parameter[int | None] = Parameter(None, kind=int)
+    # and this is what it heeds: how far a result may be off, as a part of its range
+    precision: Parameter[float | None] = Parameter(None, kind=float)
+    integer_bits = Parameter(16)
+    range_margin = Parameter(USUAL_MARGIN)  # see `Numerics.margin`
     reveal: ClassVar[str] = "both"
     # variables that can stay shared at the end, by name or pattern: "w", "model.*"
     keep: ClassVar[Sequence[str]] = ()
@@ -38,15 +38,31 @@ class Job:
     uses: ClassVar[Sequence[str]] = ()
     # what setup makes anew, from what an earlier run has kept of it where there was one
     renews: ClassVar[Sequence[str]] = ()
-    limits: ClassVar[Mapping[str, Limit]] = {}  # what parameters may be
     # steps from one check to the next; 0: as many as make checks a twentieth of the cost
-    check_every: ClassVar[int] = 0
+    check_every = Parameter(0)
 
     kept: Sequence[str] = ()  # those that do in this run: `keep`, or none
     # what it begins with, kept by an earlier run; see `begin_with`
     stored: Mapping[str, Stored] = {}
     _begun = 0  # steps of earlier runs
     _fewest_bits = 0  # that the plan goes down to, where it chooses
+
+    def __init_subclass__(cls) -> None:
+        """In a subclass rate = 0.1 is another default of the parameter `rate`; JobError for one
+        that is called as what every job has."""
+        super().__init_subclass__()
+        own = parameters_of(Job)
+        for name, value in vars(cls).items():
+            if isinstance(value, Parameter) and hasattr(Job, name) and name not in own:
+                raise JobError(
+                    f"{name} = Parameter(…): {name} is a name of every job's own;"
+                    + (
+                        f" write {name} = {value.default!r}"
+                        if name in ("iterations", "reveal")
+                        else " give the parameter another"
+                    )
+                )
+        inherit(cls)
 
     def begin_with(self, stored: Iterable[Stored], begun: int = 0) -> None:
         """Begin with tensors that an earlier run has kept as shares, in place of inputs or initial
@@ -188,20 +204,10 @@ class Job:
 
     @property
     def parameters(self) -> dict[str, int | float | str | bool]:
-        """The job's public parameters by name: attributes that are numbers, strings or flags. The
-        option --param sets them; both parties must have the same."""
-        found = {
-            name: value
-            for base in reversed(type(self).__mro__)
-            for name, value in vars(base).items()
-        } | vars(self)
-        return {
-            name: value
-            for name, value in sorted(found.items())
-            if type(value) in (int, float, str, bool)
-            and name[0] != "_"
-            and name not in ("iterations", "reveal")
-        }
+        """What is declared as Parameter(…), by name; both parties must have the same. Without what
+        is absent."""
+        found = {name: getattr(self, name) for name in parameters_of(type(self))}
+        return {name: value for name, value in found.items() if value is not None}
 
     def training_rows(self, rows: int) -> NDArray[np.intp]:
         """The numbers of the rows, of so many, that the job learns from: means, categories and the
@@ -212,12 +218,9 @@ class Job:
     def numerics(self) -> Numerics:
         """The fixed-point format that the job states; where it leaves the fraction bits to the
         plan, the default ones. JobError for a parameter beyond its limits."""
-        for name, limit in self.limits.items():
-            if not limit.allows(value := getattr(self, name)):
-                raise JobError(f"{name} = {value!r}: {limit.words}")
-        if self.precision is not None and (
-            type(self.precision) not in (int, float) or not 0.0 < self.precision <= 1.0
-        ):
+        for name, each in parameters_of(type(self)).items():
+            each.check(getattr(self, name))
+        if self.precision is not None and not 0.0 < self.precision <= 1.0:
             raise JobError(
                 "precision is a part of a value's range, above 0 and up to 1, not"
                 f" {self.precision!r}"

@@ -3,14 +3,18 @@ end.
 
     class Linear(Job):
         iterations = 100
+        rate = Parameter(0.125)
         x = Input("bob", shape=("n", 3), low=-1, high=1)
         w = Input("alice", shape=(3, 1), low=-1, high=1)
 
         def step(self, v):
-            v.w = v.w + v.x.T @ (1 - v.x @ v.w) / 8
+            v.w = v.w + self.rate * v.x.T @ (1 - v.x @ v.w)
 
         def finish(self, v):
             v.reveal(weights=v.w)
+
+A `Parameter` is what both parties set alike, as --param rate=0.1 does; any other attribute is the
+class's own affair.
 
 `setup`, `step` and `finish` are run once each, on shapes alone, to trace the graph that is then
 executed as often as `iterations` says. `v` holds the job's variables: its inputs, and whatever
@@ -22,7 +26,8 @@ What job files import, and what traces one.
 
 from .inputs import JOINT, ROLES, Bundle, Input
 from .job import Job
+from .parameters import Parameter
 from .tracing import Traced, trace
 from .variables import Variables
 
-__all__ = ["JOINT", "ROLES", "Bundle", "Input", "Job", "Traced", "Variables", "trace"]
+__all__ = ["JOINT", "ROLES", "Bundle", "Input", "Job", "Parameter", "Traced", "Variables", "trace"]

@@ -1,4 +1,4 @@
-"""What the parameters of a job may be: limits in words, and the tests of them."""
+"""What a parameter of a job may be: limits in words, and the tests of them."""
 
 from __future__ import annotations
 

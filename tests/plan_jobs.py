@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from party import jobs
-from protocol.jobs import Input, Job
+from protocol.jobs import Input, Job, Parameter
 from protocol.ops import concatenate, polynomial, sigmoid
 
 
@@ -49,7 +49,7 @@ class Regression(Job):
     x = Input("bob", shape=("n", "m"), low=-1, high=1)
     y = Input("bob", shape=("n", 1), low=-16, high=16)
     w = Input("alice", shape=("m", 1), low=-4, high=4)
-    batch = 16
+    batch = Parameter(16)
 
     def step(self, v):
         x, y = v.x.minibatch(self.batch), v.y.minibatch(self.batch)

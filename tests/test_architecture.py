@@ -17,7 +17,7 @@ MOST_LINES = 400  # of at most 100 columns
 # package.
 ORDER = [
     ("errors", "files", "limits", "ranges", "schedule", "wording"),
-    ("arguments", "domains", "kernels", "origin"),
+    ("arguments", "domains", "kernels", "origin", "parameters"),
     ("preparation", "ring"),
     ("prg", "fixedpoint"),
     ("views",),

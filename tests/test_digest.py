@@ -26,7 +26,7 @@ from protocol.describe import reveals, words
 from protocol.digest import Listing, canonical
 from protocol.errors import JobError
 from protocol.graph import Phase
-from protocol.jobs import Input, Job
+from protocol.jobs import Input, Job, Parameter
 from protocol.nodes import Op
 from protocol.ops import concatenate, dropout, maximum, sigmoid, take, where, within
 from protocol.tracing import trace
@@ -39,7 +39,7 @@ class Everything(Job):
     x = Input("bob", ("n", 4), low=-1, high=1, default=np.zeros((6, 4)))
     y = Input("bob", ("n", 1), default=np.zeros((6, 1)))
     w = Input("alice", (4, 1), low=-2, high=2, default=np.zeros((4, 1)))
-    rate = 0.25
+    rate = Parameter(0.25)
 
     def setup(self, v):
         v.shifted = v.x @ np.array([[1.0, 0.5], [0, 1], [0, 0], [2, 2]]) + np.array([0.5, 0.75])

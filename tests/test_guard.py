@@ -14,7 +14,7 @@ from party.loading import load_job
 from protocol.errors import JobError, OutOfRangeError
 from protocol.graph import Phase
 from protocol.guard import beyond
-from protocol.jobs import Input, Job
+from protocol.jobs import Input, Job, Parameter
 from protocol.nn import MSE, SGD, Dense, ReLU, Sequential, Training
 from protocol.ops import exp, gradient, polynomial, relu, sigmoid, within
 from protocol.plan import Plan, make_plan
@@ -52,7 +52,7 @@ class Unscaled(Job):
     x = Input("bob", shape=(64, 2), low=0, high=400_000, default=None)
     y = Input("bob", shape=(64, 1), low=0, high=1)
     w = Input("alice", shape=(2, 1), low=-2, high=2, default=[[0.01], [0.01]])
-    method = "fourier"
+    method = Parameter("fourier")
 
     def step(self, v):
         v.w = v.w - v.x.T @ (sigmoid(v.x @ v.w, method=self.method) - v.y) * (0.1 / 64)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from protocol.errors import DataError, JobError
-from protocol.jobs import Input, Job
+from protocol.jobs import Input, Job, Parameter
 from protocol.nn import MSE, SGD, CrossEntropy, Dense, Dropout, ReLU, Sequential, Training, accuracy
 from protocol.ops.stored import Stored
 from protocol.plan import make_plan
@@ -132,7 +132,7 @@ class Product(Job):
     keep = ("w",)
     fraction_bits = 16
     integer_bits = 20
-    wide = False
+    wide = Parameter(False)
     w = Input("alice", ("n",), -1000, 1000)
 
     def step(self, v):

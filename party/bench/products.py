@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from protocol.jobs import Input, Job, Variables
+from protocol.jobs import Input, Job, Parameter, Variables
 from protocol.simulate import simulate
 
 from ..jobs.samples import uniform
@@ -25,8 +25,8 @@ class Products(Job):
     iterations = 0
     fraction_bits = 16
     integer_bits = 32
-    size = BATCH
-    peak = PEAKS[0]
+    size = Parameter(BATCH)
+    peak = Parameter(PEAKS[0])
 
     @property
     def inputs(self) -> dict[str, Input]:

@@ -21,7 +21,7 @@ from protocol.estimators import (
 from protocol.estimators.networks import MultilayerPerceptron
 from protocol.files import durable
 from protocol.jobs import ROLES
-from protocol.parsers import yes_or_no
+from protocol.parameters import parameters_of
 from protocol.settings import Setting
 
 from ..command_settings import InitSettings
@@ -30,7 +30,6 @@ from ..formats.job_toml import job_from
 from ..loading import checked, parameters
 
 T = TypeVar("T")
-WANTED = {bool: "yes or no", int: "a whole number", float: "a number", str: "a text"}
 
 
 def run(settings: InitSettings) -> int:
@@ -275,16 +274,15 @@ def _steps(text: str) -> list[str | dict[str, str]]:
 
 def _typed(kind: Any, given: Mapping[str, str]) -> dict[str, Any]:
     """--param NAME=VALUE as TOML has them; what is wrong with them is said when the job is made."""
-    known = kind().parameters
+    known = parameters_of(kind)
     if issubclass(kind, MultilayerPerceptron) and "features" in given:
         raise ConfigError("--param features: it follows from the columns")
     found: dict[str, Any] = {}
     for name, text in given.items():
         try:
-            kind_of = type(known.get(name, ""))
-            found[name] = yes_or_no(text) if kind_of is bool else kind_of(text)
-        except (ValueError, ConfigError):
-            raise ConfigError(f"--param {name}={text}: {WANTED[kind_of]} is needed") from None
+            found[name] = known[name].read(text) if name in known else text
+        except ValueError as wanted:
+            raise ConfigError(f"--param {name}={text}: {wanted} is needed") from None
     return found
 
 

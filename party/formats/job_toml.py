@@ -44,6 +44,7 @@ from protocol.jobs import Job
 from protocol.labels import Labels
 from protocol.limits import FEW, FEWEST
 from protocol.matching import matching
+from protocol.parameters import KINDS, Parameter, parameters_of
 from protocol.tables import BOTH, Table
 from protocol.views import Shape
 
@@ -214,7 +215,7 @@ def _estimator(
                 key=key_of(rows, groups.owner),
             ),
         )
-    known = kind().parameters
+    known = parameters_of(kind)
     if issubclass(kind, MultilayerPerceptron):
         body |= {
             "random_state": rows.seed,
@@ -232,8 +233,9 @@ def _estimator(
         body[key] = _parameter(
             key, value, {each: known[each] for each in known if each not in body}
         )
-        if key in kind.limits and not kind.limits[key].allows(body[key]):
-            raise Wrong(["model", key], f"is {kind.limits[key].words}, not {value!r}")
+        limit = known[key].limit
+        if limit is not None and not limit.allows(body[key]):
+            raise Wrong(["model", key], f"is {limit.words}, not {value!r}")
     made = type(kind.__name__, (kind,), body | _reveals(kind, reveal))
     try:
         made().stated()  # its layers too
@@ -247,28 +249,22 @@ def _estimator(
     return made
 
 
-def _parameter(name: str, value: Any, known: Mapping[str, Any]) -> Any:
+def _parameter(name: str, value: Any, known: Mapping[str, Parameter[Any]]) -> Any:
     if name not in known:
         there = [*known, "estimator"]
         raise Wrong(
             ["model", name],
             f"is no parameter here{nearest(name, there)} (there are {', '.join(there)})",
         )
-    default = known[name]
-    if isinstance(default, str) and isinstance(value, list):
-        return ",".join(str(each) for each in value)  # hidden_layer_sizes = [64, 32]
-    if isinstance(default, str) and type(value) is int:
-        return str(value)
-    if type(value) is not type(default) and not (isinstance(default, float) and type(value) is int):
-        wanted = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}[
-            type(default)
-        ]
+    try:
+        return known[name].fitted(value)
+    except JobError:
+        default, wanted = known[name].default, KINDS | {bool: "true or false"}
         raise Wrong(
             ["model", name],
-            f"is {wanted}, as in {name} ="
+            f"is {wanted[known[name].kind]}, as in {name} ="
             f" {str(default).lower() if type(default) is bool else repr(default)}",
-        )
-    return float(value) if isinstance(default, float) else value
+        ) from None
 
 
 def _width(x: Table) -> int:

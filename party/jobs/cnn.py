@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from protocol.jobs import Input, Job, Variables
+from protocol.jobs import Input, Job, Parameter, Variables
 from protocol.ops import avg_pool2d, conv2d, gradient, relu
 
 from .samples import classes, pictures, uniform
@@ -21,8 +21,8 @@ class Cnn(Job):
     iterations = 8
     fraction_bits = 13
     integer_bits = 12
-    batch = 64
-    rate = 0.03125
+    batch = Parameter(64)
+    rate = Parameter(0.03125)
     x = Input(
         "bob", shape=("n", 1, 28, 28), low=0, high=1, default=_PICTURES.reshaped(512, 1, 28, 28)
     )

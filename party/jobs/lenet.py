@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from protocol.jobs import Input, Job, Variables
+from protocol.jobs import Input, Job, Parameter, Variables
 from protocol.ops import Secret, conv2d, cross_entropy, gradient, max_pool2d, relu, within
 
 from .samples import classes, pictures, uniform
@@ -26,8 +26,8 @@ class LeNet(Job):
     iterations = 8
     fraction_bits = 13
     integer_bits = 12
-    batch = 64
-    rate = 0.03125
+    batch = Parameter(64)
+    rate = Parameter(0.03125)
     x = Input("bob", ("n", 1, 28, 28), low=0, high=1, default=_PICTURES.reshaped(512, 1, 28, 28))
     y = Input("bob", ("n", 10), 0, 1, default=classes(_PICTURES, 10), row_sum=1)
     k0 = Input("alice", (6, 1, 5, 5), low=-2, high=2, default=uniform((6, 1, 5, 5), 0.2, seed=3))

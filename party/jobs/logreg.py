@@ -3,7 +3,7 @@ columns."""
 
 from __future__ import annotations
 
-from protocol.jobs import Input, Job, Variables
+from protocol.jobs import Input, Job, Parameter, Variables
 from protocol.ops import gradient, logistic_loss
 
 from .samples import halves, uniform
@@ -19,9 +19,9 @@ class Logreg(Job):
 
     iterations = 78
     fraction_bits = 14
-    batch = 128
-    rate = 0.5
-    method = "fourier"
+    batch = Parameter(128)
+    rate = Parameter(0.5)
+    method = Parameter("fourier")
     x = Input("bob", shape=("n", "k"), low=-1, high=1, default=_ROWS)
     y = Input("bob", shape=("n", 1), low=0, high=1, default=halves(_ROWS))
     w = Input("alice", shape=("k", 1), low=-2, high=2, default=uniform((100, 1), 0.1, seed=3))

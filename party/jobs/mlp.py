@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from protocol.jobs import Input, Job, Variables
+from protocol.jobs import Input, Job, Parameter, Variables
 from protocol.ops import Secret, cross_entropy, gradient, relu, within
 
 from .samples import classes, pictures, uniform
@@ -17,8 +17,8 @@ class Mlp(Job):
     iterations = 8
     fraction_bits = 12
     integer_bits = 12
-    batch = 128
-    rate = 0.125
+    batch = Parameter(128)
+    rate = Parameter(0.125)
     x = Input("bob", shape=("n", 784), low=0, high=1, default=_PICTURES)
     y = Input("bob", shape=("n", 10), low=0, high=1, default=classes(_PICTURES, 10))
     w0 = Input(

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from protocol.estimators import MLPClassifier
+from protocol.jobs import Parameter
 from protocol.labels import Labels
 from protocol.tables import MinMax, Table
 
@@ -28,7 +29,7 @@ class Mnist(MLPClassifier):
     batch_size, max_iter = 128, 1
     weights = "alice"
     tolerances = {"accuracy": 0.01}
-    stand_in = "synthetic pictures, not MNIST"
+    stand_in = Parameter("synthetic pictures, not MNIST")
 
     def files(self, folder: Path) -> dict[str, Path]:
         """The synthetic pictures and their labels, written there."""

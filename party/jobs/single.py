@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable
 
 from protocol.errors import JobError
-from protocol.jobs import Input, Job, Variables
+from protocol.jobs import Input, Job, Parameter, Variables
 from protocol.ops import (
     Secret,
     absolute,
@@ -76,8 +76,8 @@ class Single(Job):
     iterations = 1
     fraction_bits = 16
     integer_bits = 32
-    operation = "mul"
-    size = 1_000_000
+    operation = Parameter("mul")
+    size = Parameter(1_000_000)
 
     @property
     def dims(self) -> Shape:

@@ -19,13 +19,13 @@ A model that is kept has the coefficients in these units, and the units.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
 
 from ..errors import JobError
-from ..jobs import Input, Variables
-from ..limits import ABOVE_0, FEWEST, PART, Limit
+from ..jobs import Input, Parameter, Variables
+from ..limits import ABOVE_0, PART
 from ..nn import MSE, r2
 from ..nn.losses import Loss
 from ..nn.supervised import Supervised
@@ -47,20 +47,15 @@ class LeastSquares(Supervised):
     """
 
     iterations: ClassVar[int] = 0
-    limits: ClassVar[Mapping[str, Limit]] = {
-        "condition": RATIO,
-        "held_out": PART,
-        "minimum": FEWEST,
-    }
     fraction_bits = 28
-    fit_intercept = True
-    condition = 1e5
-    penalty: ClassVar[float] = (
-        0.0  # of the squares of the coefficients, against the sum of squared errors
-    )
-    weights = "auto"
-    r2 = "both"
-    scores = "none"
+    held_out = Parameter(0.0, PART)
+    fit_intercept = Parameter(True)
+    condition = Parameter(1e5, RATIO)
+    # of the squares of the coefficients, against the sum of squared errors
+    penalty = Parameter(0.0)
+    weights = Parameter("auto")
+    r2 = Parameter("both")
+    scores = Parameter("none")
 
     @property
     def keep(self) -> Sequence[str]:  # type: ignore[override]
@@ -150,11 +145,7 @@ class Ridge(LinearRegression):
     """Least squares with alpha times the sum of the squares of the coefficients, the intercept left
     out."""
 
-    alpha = 1.0
-    limits: ClassVar[Mapping[str, Limit]] = {
-        **LeastSquares.limits,
-        "alpha": ABOVE_0._replace(words="above 0, or linear-regression is meant"),
-    }
+    alpha = Parameter(1.0, ABOVE_0._replace(words="above 0, or linear-regression is meant"))
 
     @property
     def penalty(self) -> float:  # type: ignore[override]

@@ -19,8 +19,8 @@ from typing import Any, ClassVar
 
 from ..errors import JobError
 from ..graph import Array
-from ..jobs import Input, Variables
-from ..limits import ABOVE_0, COUNT, FEWEST, PART, Limit
+from ..jobs import Input, Parameter, Variables
+from ..limits import ABOVE_0, COUNT, PART
 from ..nn import BinaryCrossEntropy, CrossEntropy, accuracy, auc
 from ..nn.losses import Loss
 from ..nn.supervised import Supervised
@@ -55,23 +55,17 @@ class LogisticRegression(Supervised):
 
     x: ClassVar[Input | Table] = Input("bob", ("n", "k"))
     y: ClassVar[Input | Table] = Input("bob", ("n", "t"), 0, 1)
-    limits: ClassVar[Mapping[str, Limit]] = {
-        "C": ABOVE_0,
-        "max_iter": COUNT,
-        "condition": RATIO,
-        "held_out": PART,
-        "minimum": FEWEST,
-    }
     fraction_bits = 24
-    C = 1.0
-    max_iter = 50
-    fit_intercept = True
-    condition = 1e4
-    weights = "auto"
-    accuracy = "both"
-    auc = "none"
-    scores = "none"
-    converged = "auto"
+    held_out = Parameter(0.0, PART)
+    C = Parameter(1.0, ABOVE_0)
+    max_iter = Parameter(50, COUNT)
+    fit_intercept = Parameter(True)
+    condition = Parameter(1e4, RATIO)
+    weights = Parameter("auto")
+    accuracy = Parameter("both")
+    auc = Parameter("none")
+    scores = Parameter("none")
+    converged = Parameter("auto")
 
     @property
     def classifies(self) -> bool:

@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from functools import cached_property
 from itertools import pairwise
 from math import prod
-from typing import ClassVar, TypeVar
+from typing import TypeVar
 
 from ..errors import JobError
-from ..jobs import ROLES, Bundle, Input
+from ..jobs import ROLES, Bundle, Input, Parameter
 from ..labels import Labels
-from ..limits import ABOVE_0, COUNT, FEW, FEWEST, NOT_BELOW_0, PART, Limit, one_of
+from ..limits import ABOVE_0, COUNT, FEW, NOT_BELOW_0, PART, one_of
 from ..nn import (
     MSE,
     SGD,
@@ -52,12 +52,10 @@ ACTIVATIONS: dict[str, type[Layer] | None] = {
 }
 
 
-def sizes(given: object, what: str) -> tuple[int, ...]:
-    """(64, 32) of "64,32", of 64, of [64, 32] and of (64, 32); JobError for what is none of
-    them."""
-    parts = given if isinstance(given, (list, tuple)) else str(given).split(",")
+def sizes(given: str, what: str) -> tuple[int, ...]:
+    """(64, 32) of "64,32"; JobError for what is none of the kind."""
     try:
-        found = tuple(int(str(each)) for each in parts if str(each).strip())
+        found = tuple(int(each) for each in given.split(",") if each.strip())
     except ValueError:
         found = ()
     if not found or min(found) < 1:
@@ -85,46 +83,27 @@ class MultilayerPerceptron(Training):
     "bob" or "joint".
     """
 
-    features = 0
-    hidden_layer_sizes = "100"
-    activation = "relu"
-    alpha = 0.0001
-    batch_size = 32
-    learning_rate = "constant"
-    learning_rate_init = 0.05
-    power_t = 0.5
-    max_iter = 20
-    random_state = 0
-    solver = "sgd"
-    beta_1 = 0.9
-    beta_2 = 0.999
-    epsilon = 1e-4
-    momentum = 0.9
-    nesterovs_momentum = True
-    early_stopping = False
-    n_iter_no_change = 10
-    validation_fraction = 0.1
-    initial = "joint"
+    features = Parameter(0)
+    hidden_layer_sizes = Parameter("100")
+    activation = Parameter("relu", one_of(*ACTIVATIONS))
+    alpha = Parameter(0.0001, NOT_BELOW_0)
+    batch_size = Parameter(32, COUNT)
+    learning_rate = Parameter("constant", one_of("constant", "invscaling"))
+    learning_rate_init = Parameter(0.05, ABOVE_0)
+    power_t = Parameter(0.5, NOT_BELOW_0)
+    max_iter = Parameter(20, COUNT)
+    random_state = Parameter(0)
+    solver = Parameter("sgd", one_of("sgd", "adam"))
+    beta_1 = Parameter(0.9, PART)
+    beta_2 = Parameter(0.999, PART)
+    epsilon = Parameter(1e-4, ABOVE_0)
+    momentum = Parameter(0.9, PART)
+    nesterovs_momentum = Parameter(True)
+    early_stopping = Parameter(False)
+    n_iter_no_change = Parameter(10, COUNT)
+    validation_fraction = Parameter(0.1, PART)
+    initial = Parameter("joint", one_of(*ROLES, "joint"))
     minimum = FEW
-
-    limits: ClassVar[Mapping[str, Limit]] = {
-        "activation": one_of(*ACTIVATIONS),
-        "alpha": NOT_BELOW_0,
-        "batch_size": COUNT,
-        "beta_1": PART,
-        "beta_2": PART,
-        "epsilon": ABOVE_0,
-        "initial": one_of(*ROLES, "joint"),
-        "learning_rate": one_of("constant", "invscaling"),
-        "learning_rate_init": ABOVE_0,
-        "max_iter": COUNT,
-        "minimum": FEWEST,
-        "momentum": PART,
-        "n_iter_no_change": COUNT,
-        "power_t": NOT_BELOW_0,
-        "solver": one_of("sgd", "adam"),
-        "validation_fraction": PART,
-    }
 
     def stated(self) -> dict[str, Input | Bundle]:
         return super().stated() | {"x": self.x, "y": self.y, "model": self.model}
@@ -138,7 +117,7 @@ class MultilayerPerceptron(Training):
         hidden = self.hidden_layer_sizes
         widths = (
             width,
-            *(sizes(hidden, "hidden_layer_sizes") if hidden not in ("", (), []) else ()),
+            *(sizes(hidden, "hidden_layer_sizes") if hidden else ()),
             self.outputs,
         )
         found: list[Layer] = []
@@ -226,9 +205,9 @@ class MultilayerPerceptron(Training):
 class MLPClassifier(MultilayerPerceptron):
     """x (n, features); y one-hot (n, classes), or labels in a table."""
 
-    classes = 0
-    accuracy = "both"
-    auc = "none"
+    classes = Parameter(0)
+    accuracy = Parameter("both")
+    auc = Parameter("none")
     loss = CrossEntropy(limit=24.0)
 
     @property
@@ -247,8 +226,8 @@ class MLPClassifier(MultilayerPerceptron):
 class MLPRegressor(MultilayerPerceptron):
     """x (n, features); y (n, targets), of a deviation near 1."""
 
-    targets = 1
-    r2 = "none"
+    targets = Parameter(1)
+    r2 = Parameter("none")
     loss = MSE()
 
     @property
@@ -272,8 +251,8 @@ class CNNClassifier(MLPClassifier):
         before the last; "" for none.
     """
 
-    input_shape = ""
-    channels = "8,16"
+    input_shape = Parameter("")
+    channels = Parameter("8,16")
     hidden_layer_sizes = ""
 
     @cached_property

@@ -14,13 +14,13 @@ between. The number of rows of the table is known to both.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
 
 from ..errors import JobError
-from ..jobs import Input, Job, Variables
-from ..limits import FEW, FEWEST, Limit
+from ..jobs import Input, Job, Parameter, Variables
+from ..limits import FEW, FEWEST
 from ..ops import Secret, divide
 from ..ops.inverses import SMALLEST, cut_off
 from ..ops.tensor import bounded
@@ -36,10 +36,9 @@ class _Aggregates(Job):
     x: ClassVar[Input | Table] = Input("bob", ("n", "k"))
     iterations: ClassVar[int] = 0
     fraction_bits = 28
-    measures = "mean"
-    minimum = FEW
+    measures = Parameter("mean")
+    minimum = Parameter(FEW, FEWEST)
     known: ClassVar[Sequence[str]] = ()
-    limits: ClassVar[Mapping[str, Limit]] = {"minimum": FEWEST}
 
     @property
     def numerics(self) -> Numerics:
@@ -82,7 +81,7 @@ class Statistics(_Aggregates):
     """
 
     known = ("mean", "var", "std", "cov", "corr")
-    ddof = 0
+    ddof = Parameter(0)
 
     def finest(self, name: str, rows: int) -> float:
         asked = {each.strip() for each in self.measures.split(",")}

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from ..errors import JobError
-from ..jobs import Input, Job, Variables
+from ..jobs import Input, Job, Parameter, Variables
 from ..nn import Layer, LayerWeight
 from ..nn.layer import LIMIT, Scope
 from ..ops import Secret
@@ -124,7 +124,7 @@ class Inference(Job):
 
     iterations = 0
     model: Imported
-    network = ""  # the digest of the file, which both parties must have alike
+    network = Parameter("")  # the digest of the file, which both parties must have alike
 
     def finish(self, v: Variables) -> None:
         inputs = {name: v[name] for name in self.model.network.inputs}

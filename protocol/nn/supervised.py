@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from ..arguments import ranges
 from ..errors import JobError
 from ..graph import Array
-from ..jobs import Input, Job, Variables
-from ..limits import FEW, FEWEST, Limit
+from ..jobs import Input, Job, Parameter, Variables
+from ..limits import FEW, FEWEST
 from ..ops import Secret, take
 from ..prg import agreed, keystream
 from ..tables import Table
@@ -32,10 +32,9 @@ class Supervised(Job):
 
     x: ClassVar[Input | Table]
     y: ClassVar[Input | Table]
-    limits: ClassVar[Mapping[str, Limit]] = {"minimum": FEWEST}
-    held_out = 0.0
-    seed = 0
-    minimum = FEW
+    held_out = Parameter(0.0)
+    seed = Parameter(0)
+    minimum = Parameter(FEW, FEWEST)
 
     def forward(self, v: Variables, x: Secret) -> Secret:
         """What the model, of which `v` has what is kept, makes of rows: logits, or predictions."""

@@ -24,7 +24,7 @@ from typing import ClassVar
 from ..arguments import computing, flags, instead, made, sizes
 from ..errors import JobError
 from ..graph import Array
-from ..jobs import JOINT, Input, Variables
+from ..jobs import JOINT, Input, Parameter, Variables
 from ..ops import Secret, gradient
 from ..tables import Table
 from ..variables import TO
@@ -80,11 +80,11 @@ class Training(Supervised):
     metrics: ClassVar[Mapping[str, Metric]] = {}
     to: ClassVar[Mapping[str, str]] = {}
     early: ClassVar[EarlyStop | None] = None
-    batch = 32
-    epochs = 1
-    shuffle = True
+    batch = Parameter(32)
+    epochs = Parameter(1)
+    shuffle = Parameter(True)
     minimum = 1  # of a job in Python, unless it says more
-    weights = "auto"
+    weights = Parameter("auto")
     keep = ("model.*",)
 
     _rows: int | None = (

@@ -338,12 +338,14 @@ def test_what_does_not_fit_is_said():
         ),
         ({"metrics": {"a": MSE}}, r"metrics\['a'\] is the class MSE; write MSE\(…\)"),
         ({"metrics": accuracy}, "metrics is a table of names and functions"),
-        ({"epochs": 2.5}, "Other: epochs is a whole number above 0, not 2.5"),
-        ({"batch": "all"}, "Other: batch is a whole number above 0, not 'all'"),
-        ({"held_out": "fifth"}, "held_out is a number from 0 on and below 1, not 'fifth'"),
+        ({"epochs": 0}, "Other: epochs is a whole number above 0, not 0"),
+        ({"held_out": 1.5}, "held_out is a number from 0 on and below 1, not 1.5"),
+        ({"epochs": 2.5}, "epochs is a whole number, not 2.5"),
+        ({"batch": "all"}, "batch is a whole number, not 'all'"),
+        ({"held_out": "fifth"}, "held_out is a number, not 'fifth'"),
     ]:
-        other = type("Other", (Blobs,), attributes)()
         with pytest.raises(JobError, match=says):
+            other = type("Other", (Blobs,), attributes)()
             trace(other, {name: each.shape for name, each in other.inputs.items()})
     for make, says in [
         (lambda: EarlyStop(accuracy), "EarlyStop: metric is the name of a metric"),

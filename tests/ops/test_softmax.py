@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from oracle import secure
 
 from protocol.errors import JobError, OutOfRangeError
-from protocol.jobs import Input, Job
+from protocol.jobs import Input, Job, Parameter
 from protocol.ops import cross_entropy, gradient, log_softmax, logsumexp, relu, softmax, within
 from protocol.plan import make_plan
 from protocol.simulate import simulate
@@ -344,7 +344,7 @@ class Network(Job):
 
     iterations = 12
     fraction_bits = 18
-    rate = 0.5
+    rate = Parameter(0.5)
     x = Input("bob", shape=(32, 64), low=0, high=1)
     y = Input("alice", shape=(32, 10), low=0, high=1)
     w0 = Input("alice", shape=(64, 32), low=-2, high=2)

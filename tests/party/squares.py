@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from protocol.jobs import Input, Job
+from protocol.jobs import Input, Job, Parameter
 
 RNG = np.random.default_rng(5)
 X = RNG.uniform(-1, 1, (6, 3))
@@ -15,7 +15,7 @@ Y = X @ np.array([[0.5], [-1.0], [0.25]])
 class Fit(Job):
     iterations = 8
     check_every = 2
-    rate = 0.05
+    rate = Parameter(0.05)
     x = Input("bob", ("n", 3), -1, 1)
     y = Input("bob", ("n", 1), -4, 4)
     w = Input("alice", (3, 1), -4, 4)

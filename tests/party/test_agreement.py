@@ -27,13 +27,13 @@ from protocol.errors import (
 from protocol.wire import Kind, Message
 
 JOB = """
-from protocol.jobs import Input, Job
+from protocol.jobs import Input, Job, Parameter
 from protocol.ops import within
 
 
 class Check(Job):
     iterations = 2
-    rate = 0.5
+    rate = Parameter(0.5)
     x = Input("bob", shape=("n", 2), low=0, high=1)
     w = Input("alice", shape=(2, 1), low=-1, high=1)
     u = Input("alice", shape=(2, 1), low=-1, high=1)
@@ -164,13 +164,13 @@ def test_the_same_job_in_files_of_two_names_is_agreed_on(tmp_path):
         ),
         ("v.x @ v.w <", "v.x @ v.u <", "finish: bob computes a matmul", None),
         (
-            "rate = 0.5",
-            "rate = 0.125",
+            "Parameter(0.5)",
+            "Parameter(0.125)",
             "the settings: bob has rate = 0.125 where alice has rate = 0.5",
             None,
         ),
         (
-            "rate = 0.5",
+            "rate = Parameter(0.5)",
             "fraction_bits = 18",
             "the settings: bob has fraction_bits = 18 where alice has fraction_bits = chosen",
             None,

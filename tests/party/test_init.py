@@ -110,7 +110,10 @@ def test_questions_are_asked_again_until_the_answer_can_be_used(tmp_path, capsys
             "--bob a --label bob:l --classes p,q --param fit_intercept=ture",
             "--param fit_intercept=ture: yes or no is needed",
         ),
-        ("--bob a --label bob:l --classes p,q --param C=x", "--param C=x: a number is needed"),
+        (
+            "--bob a --label bob:l --classes p,q --param C=x",
+            "--param C=x: a finite number is needed",
+        ),
         ("--out job.txt", "ends in .toml"),
         ("--estimator lasso", "'lasso' is no estimator"),
     ],

@@ -24,7 +24,8 @@ from protocol.tracing import trace
 OWN = """\
 from __future__ import annotations
 from dataclasses import dataclass
-from protocol.jobs import Input, Job
+from protocol.jobs import Input, Job, Parameter
+from protocol.limits import ABOVE_0
 
 @dataclass
 class Helper:
@@ -32,10 +33,12 @@ class Helper:
 
 class Mine(Job):
     iterations = 3
-    rate: float = 1
-    depth = 2
-    fast = False
-    label = "mine"
+    rate = Parameter(1.0, ABOVE_0)
+    depth = Parameter(2)
+    fast = Parameter(False)
+    label = Parameter("mine")
+    seed = Parameter(None, kind=int)
+    folds = 5
     _hidden = 1
     x = Input("bob", shape=(2,), default=[1, 2])
 
@@ -74,16 +77,22 @@ def test_parameters(tmp_path: Path) -> None:
         "depth": "7",
         "fast": "yes",
         "label": "7",
+        "seed": "3",
         "fraction_bits": "24",
         "integer_bits": "12",
         "range_margin": "128",
     }
     job: Any = load_job(path, given)
-    assert (job.rate, job.depth, job.fast, job.label) == (0.5, 7, True, "7")
+    assert (job.rate, job.depth, job.fast, job.label, job.seed) == (0.5, 7, True, "7", 3)
+    assert job.parameters == {
+        **{"rate": 0.5, "depth": 7, "fast": True, "label": "7", "seed": 3},
+        **{"fraction_bits": 24, "integer_bits": 12, "range_margin": 128.0, "check_every": 0},
+    }
     assert (job.numerics.fraction_bits, job.numerics.integer_bits) == (24, 12)
     assert job.numerics.margin == 128
     fresh: Any = load_job(path, {})
-    assert (fresh.rate, fresh.depth) == (1, 2)
+    assert (fresh.rate, fresh.depth, fresh.seed) == (1, 2, None)
+    assert "seed" not in fresh.parameters
 
 
 @pytest.mark.parametrize(
@@ -92,6 +101,9 @@ def test_parameters(tmp_path: Path) -> None:
         ({"rat": "1"}, ["--param rat", "'rate'", "depth", "fraction_bits"]),
         ({"zzzz": "1"}, ["--param zzzz", "Mine", "it has"]),
         ({"_hidden": "1"}, ["--param _hidden"]),
+        ({"folds": "6"}, ["--param folds", "plain attribute", "write folds = Parameter(5)"]),
+        ({"rate": "-1"}, ["mine.py", "rate = -1.0: above 0"]),
+        ({"seed": "0.5"}, ["seed", "whole number"]),
         ({"x": "1"}, ["--param x"]),
         ({"finish": "1"}, ["--param finish"]),
         ({"iterations": "1"}, ["--iterations"]),
@@ -143,6 +155,26 @@ def test_no_such_job(name: str, named: list[str]) -> None:
         (
             "from protocol.jobs import Job\nclass B(Job): ...\nclass A(Job): ...",
             ["exactly one", "A, B"],
+        ),
+        (
+            "from protocol.jobs import Job\nclass A(Job):\n  fraction_bits = 'many'",
+            [":2: ", "fraction_bits is a whole number, not 'many'"],
+        ),
+        (
+            "from protocol.jobs import Job\nclass A(Job):\n  fraction_bit = 16",
+            ["fraction_bit = 16: 'fraction_bits' is what a job has"],
+        ),
+        (
+            "from protocol.jobs import Job, Parameter\nclass A(Job):\n  iterations = Parameter(9)",
+            [":2: ", "iterations = Parameter(…)", "write iterations = 9"],
+        ),
+        (
+            "from protocol.jobs import Job, Parameter\nclass A(Job):\n  step = Parameter(9)",
+            [":2: ", "step = Parameter(…)", "give the parameter another"],
+        ),
+        (
+            "from protocol.jobs import Job, Parameter\nclass A(Job):\n  rate = Parameter(None)",
+            [":3: ", "Parameter(None): a parameter is", "kind=int"],
         ),
         (
             "from protocol.jobs import Job\nclass A(Job):\n  def __init__(self):\n    1 / 0",

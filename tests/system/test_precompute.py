@@ -25,10 +25,11 @@ def pair(tmp_path):
 def test_the_dealer_works_from_the_plan_alone(pair, tmp_path):
     job = tmp_path / "own.py"
     job.write_text(
-        "import sys, pathlib\nfrom protocol.jobs import Input,"
-        f" Job\npathlib.Path({str(tmp_path / 'seen')!r}).write_text(' '.join(sys.modules))\nclass"
-        " Own(Job):\n    iterations = 3\n    rate = 0.5\n    x = Input('bob', shape=('n', 2))\n   "
-        " w = Input('alice', shape=(2, 1))\n    def step(self, v):\n        v.w = v.w - self.rate"
+        "import sys, pathlib\nfrom protocol.jobs import Input, Job, Parameter\n"
+        f"pathlib.Path({str(tmp_path / 'seen')!r}).write_text(' '.join(sys.modules))\nclass"
+        " Own(Job):\n    iterations = 3\n    rate = Parameter(0.5)\n"
+        "    x = Input('bob', shape=('n', 2))\n    w = Input('alice', shape=(2, 1))\n"
+        "    def step(self, v):\n        v.w = v.w - self.rate"
         " * (v.x.T @ (v.x @ v.w)) / 100\n    def finish(self, v):\n        v.reveal(w=v.w)\n"
     )
     plan = tmp_path / "own.plan"

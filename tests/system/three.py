@@ -36,14 +36,14 @@ def both(
 
 
 OWN_JOB = '''
-from protocol.jobs import Input, Job
+from protocol.jobs import Input, Job, Parameter
 
 
 class Ridge(Job):
     """Least squares by gradient descent."""
 
     iterations = 30
-    rate = 0.25
+    rate = Parameter(0.25)
     x = Input("bob", shape=("n", "k"), low=-4, high=4)
     y = Input("bob", shape=("n", 1), low=-20, high=20)
     w = Input("alice", shape=("k", 1), low=-50, high=50)
