@@ -80,10 +80,13 @@ def test_as_many_coefficients_as_rows_are_said_with_the_plan(kind, rows, columns
     assert told is None or said[0].startswith(told)
 
 
-@pytest.mark.parametrize("minimum", [0, -1, 2.5])
-def test_a_minimum_is_a_whole_number(minimum):
-    rejected(
-        JobError,
-        lambda: traced(job(LinearRegression, minimum=minimum), 20),
-        [f"minimum = {minimum}: the fewest rows"],
-    )
+@pytest.mark.parametrize(
+    ("minimum", "words"),
+    [
+        (0, "minimum = 0: the fewest rows"),
+        (-1, "minimum = -1: the fewest rows"),
+        (2.5, "minimum is a whole number, not 2.5"),
+    ],
+)
+def test_a_minimum_is_a_whole_number(minimum, words):
+    rejected(JobError, lambda: traced(job(LinearRegression, minimum=minimum), 20), [words])
