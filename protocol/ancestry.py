@@ -1,4 +1,4 @@
-"""What a node of a graph is made of."""
+"""The nodes that a node is computed from."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from .nodes import Node
 
 
 def made_of(node: Node, most: int) -> set[Node]:
-    """`node` and all that it is made of; of more than `most`, a part that is larger."""
+    """`node`, and all nodes that it is computed from. Of more than `most`, a part that has more
+    than `most`."""
     found, ends = {node}, [node]
     while ends and len(found) <= most:
         for use in ends.pop().inputs:

@@ -1,13 +1,12 @@
-"""What a job says, statement by statement, and the digest by which two parties know that they mean
-the same.
+"""The statements of a job, and the digest by which two parties know that their jobs are the same.
 
-A `Listing` is taken of the graph as it was traced, before anything is rewritten or sized: settings,
-every operation with all its attributes, what is carried, what is revealed. It holds nothing that is
-derived by floating point (ranges that follow from others, scales, widths), so it is equal on every
-processor, Python and NumPy; it depends on no hash seed and no file name.
+A `Listing` is made of the graph as it was traced, before anything is rewritten or sized: settings,
+every operation with all its attributes, carried variables and reveals. It has nothing that
+floating-point arithmetic derives (ranges that follow from others, scales, widths), so it is the
+same on every processor, Python and NumPy; and no hash seed and no file name is in it.
 
-Nothing has to be remembered here when an operation is added: statements and operations are
-dataclasses, and all their fields are taken. What has no canonical form is refused.
+A new operation needs nothing here: statements and operations are dataclasses, and all of their
+fields are listed. A value without a canonical form is refused.
 """
 
 from __future__ import annotations
@@ -35,7 +34,8 @@ SHORT = 8  # bytes of a digest in a chain that is sent to find a difference: 2^-
 
 @dataclass(frozen=True)
 class JobSetting:
-    """A number of the whole job: a parameter, the fraction bits, who learns the results."""
+    """A value of the whole job: a parameter, the fraction bits, the parties that learn the
+    results."""
 
     name: str
     value: int | float | str | bool | tuple[int, ...]
@@ -43,8 +43,8 @@ class JobSetting:
 
 @dataclass(frozen=True)
 class Operation:
-    """A node; its operands by number. `declared`: in which range the job says that its values
-    lie."""
+    """A node: its operation, and its operands by number. declared: the range in which the job says
+    that its values lie."""
 
     op: Op
     operands: tuple[int, ...]
@@ -55,8 +55,7 @@ class Operation:
 
 @dataclass(frozen=True)
 class Carried:
-    """A variable that the step assigns: the nodes of its first value, and of its value when a step
-    ends."""
+    """A carried variable: the nodes of its first value, and of its value at the end of a step."""
 
     label: str
     start: int
@@ -65,7 +64,7 @@ class Carried:
 
 @dataclass(frozen=True)
 class Revealed:
-    """A result: the number of its node, and to whom it is revealed, and when."""
+    """A reveal: the number of its node, the parties that learn it, and when."""
 
     label: str
     node: int
@@ -77,20 +76,21 @@ Statement = JobSetting | Operation | Carried | Revealed
 
 @dataclass(frozen=True)
 class Listing:
-    """All statements in order, and where each was written. Of places nothing enters a digest."""
+    """All statements in order, and the line in which each was written. Lines are not part of the
+    digest."""
 
     statements: tuple[Statement, ...]
     origins: tuple[Origin, ...]
 
     @cached_property
     def operations(self) -> tuple[Operation, ...]:
-        """By number of the node."""
+        """The operations, by the number of their node."""
         return tuple(each for each in self.statements if isinstance(each, Operation))
 
     @cached_property
     def chain(self) -> tuple[bytes, ...]:
-        """The digest of every beginning of the listing: from the first difference on, all
-        differ."""
+        """The digests of the first statement, of the first two, and so on. Two listings differ in
+        all from their first difference on."""
         found: list[bytes] = []
         last = b"mpc-program-1"
         for statement in self.statements:
@@ -105,12 +105,11 @@ class Listing:
 
     @property
     def short(self) -> bytes:
-        """The chain as it is sent: digests alone."""
+        """What is sent of the listing: the chain's digests."""
         return b"".join(each[:SHORT] for each in self.chain)
 
     def first_difference(self, theirs: bytes) -> int | None:
-        """The number of the first statement that is not as in `theirs`, the `short` of another
-        listing."""
+        """The number of the first statement that differs, given the `short` of another listing."""
         mine = self.short
         for at in range(0, max(len(mine), len(theirs)), SHORT):
             if mine[at : at + SHORT] != theirs[at : at + SHORT]:
@@ -118,12 +117,12 @@ class Listing:
         return None
 
     def with_setting(self, name: str, value: tuple[int, ...]) -> Listing:
-        """The same, said first."""
+        """The listing with one more setting, which comes first."""
         return Listing((JobSetting(name, value), *self.statements), (NOWHERE, *self.origins))
 
 
 def listing(graph: Graph, settings: Mapping[str, int | float | str | bool]) -> Listing:
-    """The statements of a traced graph that nothing has rewritten yet."""
+    """The statements of a traced graph that has not been rewritten."""
     found: list[tuple[Statement, Origin]] = [
         (JobSetting(name, value), NOWHERE) for name, value in settings.items()
     ]
@@ -153,7 +152,7 @@ def listing(graph: Graph, settings: Mapping[str, int | float | str | bool]) -> L
 
 
 def canonical(value: Any) -> bytes:
-    """`value` as bytes that are equal for equal values and for no others; JobError for what has no
+    """`value` as bytes that are equal for equal values, and for no others. JobError where it has no
     such form."""
     tag, body = _form(value)
     return tag + len(body).to_bytes(8, "big") + body

@@ -1,5 +1,5 @@
-"""Entries for which a function is not made, as the logarithm of what is negative: found in the
-clear, by who has them."""
+"""Entries for which a function has no value, as the logarithm of a negative one: found in the
+clear, by the party that has them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ ROOM = 2.0**-10  # a part of a range, by which roundings may lead out of it
 
 
 def left(values: NDArray[np.float64], interval: Interval) -> NDArray[np.bool_]:
-    """Which entries lie outside, and further than roundings lead; above 0, not below half of the
-    low end."""
+    """Which entries lie outside the range, further than roundings lead; of a range above 0, those
+    below half of its low end."""
     low, high = interval
     room = ROOM * max(abs(low), abs(high))
     least = low - (min(room, low / 2) if low > 0.0 else room)
@@ -42,6 +42,7 @@ def _are(count: int) -> str:
 
 
 def fits(what: str, values: NDArray[np.float64], interval: Interval, instead: str) -> None:
-    """OutOfRangeError for entries outside. what: whose they are; instead: what would be right."""
+    """OutOfRangeError for entries outside. what: the tensor, in words; instead: what the job may
+    do."""
     if (bad := left(values, interval)).any():
         raise OutOfRangeError(f"{what}: {phrase(values[bad], interval, values.size)}; {instead}")

@@ -1,8 +1,9 @@
-"""What a tensor is drawn from where nobody brings a file: the initial weights of a network.
+"""Distributions from which a tensor is drawn where its owner gives no file: initial weights of a
+network.
 
-A draw is secret, like any other tensor that a party brings, so it comes from the keyed generator:
-the same key, label and shape give the same numbers, which is how a party that was killed goes on
-with the weights that it had drawn.
+A drawn tensor is as secret as any other input, so it comes from the keyed generator. The same key,
+label and shape give the same numbers: a party that was killed continues with the weights that it
+drew before.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ _TAIL = (
 
 @dataclass(frozen=True)
 class Draw:
-    """A normal distribution around 0, cut off at six deviations; `uniform`: a uniform one with that
-    deviation."""
+    """A normal distribution around 0, cut off at six deviations; uniform=True: a uniform
+    distribution of this deviation."""
 
     deviation: float
     uniform: bool = False
@@ -36,21 +37,21 @@ class Draw:
 
     @property
     def reach(self) -> float:
-        """No number drawn is larger."""
+        """The largest magnitude that is drawn."""
         return (math.sqrt(3.0) if self.uniform else _TAIL) * self.deviation
 
     @property
     def usual(self) -> float:
-        """One number in 80 that is drawn is larger, or none."""
+        """The magnitude that one number in 80 exceeds, at most."""
         return min(self.reach, 2.5 * self.deviation)
 
     def half(self) -> Draw:
-        """What two parties draw each so that their sum is a draw of this deviation, and exactly
-        normal where this is."""
+        """The distribution of two numbers whose sum has this one: each party draws one of them.
+        Exactly, where this one is normal."""
         return Draw(self.deviation / math.sqrt(2.0), self.uniform)
 
     def array(self, key: bytes, label: str, shape: Shape) -> Array:
-        """The numbers of this key and label, float64."""
+        """The numbers for this key and label, float64."""
         count = math.prod(shape)
         words = keystream(derive(key, "draw", label), 0, 2, count)
         unit = (words >> np.uint64(11)).astype(np.float64) * 2.0**-53  # [0, 1)

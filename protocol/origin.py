@@ -1,4 +1,4 @@
-"""Where in a job something was written: for messages to the job's owner, and never for anybody
+"""The place in a job where something was written: for messages to the job's owner, and for nobody
 else."""
 
 from __future__ import annotations
