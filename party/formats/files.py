@@ -124,6 +124,8 @@ def _unpacked(raw: IO[bytes], suffix: str) -> Iterator[IO[bytes]]:
             raise Fault(
                 "is encrypted, or compressed in a way that is not read here; compress it again"
             ) from None
+        except UnicodeDecodeError:  # of the name of the file in it
+            raise zipfile.BadZipFile from None
         with archive, member:
             yield member
     elif suffix == ".zst":

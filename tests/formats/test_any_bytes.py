@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import io
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -117,3 +118,15 @@ def test_files_that_something_has_altered(tmp_path: Path, name: str, data: st.Da
         content[at] = data.draw(st.integers(0, 255))
     (tmp_path / name).write_bytes(content[: data.draw(st.integers(1, 2 * len(content)))])
     judged(tmp_path / name)
+
+
+def test_an_archive_whose_member_has_a_name_in_no_encoding_is_damaged(tmp_path: Path) -> None:
+    packed = tmp_path / "a.csv.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("é.csv", "x\n1\n")
+    content = packed.read_bytes()
+    header = content.index("é.csv".encode())
+    for at in (header, content.rindex("é.csv".encode())):
+        packed.write_bytes(content[:at] + b"\xd4" + content[at + 1 :])
+        with pytest.raises(DataError, match="damaged or not compressed as its name says"):
+            read(packed)
