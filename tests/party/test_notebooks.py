@@ -53,7 +53,7 @@ ENDLESS = (
 REHEARSAL = """
 from party import LogisticRegression
 
-fit = LogisticRegression(session="simulate", max_iter=10**7)
+fit = LogisticRegression(session="simulate", max_iter=10**7, minimum=3)
 Path("rehearsing").touch()
 await fit.fit_async([[0.5, 0.25], [0.1, 0.2], [0.3, 0.9]], [0, 1, 1])
 """
