@@ -129,11 +129,14 @@ def beyond(
             f" high = {high:g} }} to the steps"
         )
     unit = "bring it in a larger unit, thousands say"
-    if isinstance(job, Supervised) and table.name == "y" and not table.horizontal:
+    if isinstance(job, Supervised) and table.name == "y":
+        step, then = '"standardise"', "in deviations of it, from its mean"
+        if table.horizontal:
+            unit = f"{unit}, at both parties"
+            step, then = '{ do = "min-max", low = …, high = … }', "in parts of that range"
         return (
-            f"{said} {unit}, or give the target steps of its own, target = {{ …, steps ="
-            ' ["standardise"] } in [columns], in Python those of its Table: what is learnt is then'
-            " in deviations of it, from its mean"
+            f"{said} {unit}, or give the target steps of its own, target = {{ …, steps = [{step}]"
+            f" }} in [columns], in Python those of its Table: what is learnt is then {then}"
         )
     if np.abs(array).max() <= RANGE[1]:
         return (

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from protocol.errors import JobError
 from protocol.labels import Labels
+from protocol.preparation import chosen
 from protocol.tables import BOTH, Table
 
 from .job_choices import steps
@@ -36,7 +37,12 @@ def features(rows: RowsSection, columns: ColumnsSection) -> Table:
     if columns.low is not None and columns.high is not None and not columns.low < columns.high:
         raise Wrong(["columns", "low"], f"is to be below high = {columns.high:g}")
     done = steps(["columns", "steps"], columns.steps)
-    if learnt is not None and any(learnt.column in each.columns for each in done):
+    known = [_called(value) for value in (own or {"both": columns.both}).values()]
+    if learnt is not None and any(
+        learnt.column in each.columns
+        and not any(names is None or chosen(names, [learnt.column]) for names in known)
+        for each in done
+    ):
         raise Wrong(
             ["columns", "steps"],
             f"are done to what is known of a row, and {learnt.column!r} is what is learnt: "
@@ -66,6 +72,11 @@ def features(rows: RowsSection, columns: ColumnsSection) -> Table:
         return made_in("columns", lambda: Table(**own, match=rows.match, key=rows.key, **common))
     ((role, names),) = own.items()
     return made_in("columns", lambda: Table(role, names, key=key_of(rows, role), **common))
+
+
+def _called(names: Names | None) -> Collection[str] | None:
+    """What the job calls columns; None where it names none."""
+    return None if isinstance(names, int) else [*(names or ())]
 
 
 def _sources(names: Names | None) -> Collection[str]:

@@ -109,6 +109,26 @@ def test_what_a_target_beyond_its_range_is_advised_serves(tmp_path):
     assert found["coef"].item() * price.std() == pytest.approx(slope, rel=1e-3)
 
 
+def test_of_a_target_with_rows_of_both_a_range_is_declared(tmp_path):
+    lines = [f"{each},{2000 + 3 * each}" for each in range(40)]
+    (tmp_path / "t.csv").write_text("\n".join(["size,price", *lines]))
+    text = TARGET.replace("bob = [", "both = [").replace('owner = "bob", ', "")
+    given = Given(tables={"": tmp_path / "t.csv"})
+    job = job_from(text.format(more="", steps=""), Path("j"))()
+    named = ["at both parties", 'steps = [{ do = "min-max", low = …, high = … }] }']
+    rejected(DataError, lambda: own_inputs(job, "bob", given), named)
+    step = ', steps = [{ do = "min-max", low = 2000, high = 2117 }]'
+    job = job_from(text.format(more=step, steps=""), Path("j"))()
+    assert own_inputs(job, "bob", given).arrays["y.bob"].max() == 1.0
+
+
+def test_a_step_may_name_what_is_called_as_the_target_is(tmp_path):
+    """Of alice, who has another column of that name."""
+    text = TARGET.format(more="", steps='{ do = "standardise", columns = "price" }')
+    text = text.replace("bob = [", 'alice = ["price"]\nbob = [')
+    job_from(f'[rows]\nmatch = "order"\n{text}', Path("j"))
+
+
 @pytest.mark.parametrize(
     ("text", "column", "words"),
     [
