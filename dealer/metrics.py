@@ -13,7 +13,7 @@ SESSIONS = Measure("mpc_dealer_sessions", False, "sessions that are open")
 MOST = Measure("mpc_dealer_max_sessions", False, "sessions that may be open at a time")
 OPENED = Measure("mpc_dealer_opened_sessions", True, "sessions that were opened")
 PARTIES = Measure("mpc_dealer_parties", False, "parties that are connected", ("role",))
-EPOCHS = Measure(
+STREAMS = Measure(
     "mpc_dealer_epochs", True, "streams of material that were begun, one for each attempt at a run"
 )
 REFUSED = Measure("mpc_dealer_refused", True, "connections and parties that were turned away")
@@ -77,7 +77,7 @@ def samples(service: Service) -> Iterator[Sample]:
     yield OPENED, (), tally.sessions
     for role in ("alice", "bob"):
         yield PARTIES, (role,), sum(role in session.links for session in sessions)
-    yield EPOCHS, (), tally.epochs
+    yield STREAMS, (), tally.streams
     yield REFUSED, (), tally.refused
     yield FAILED, (), tally.failed
     yield CHUNKS, (), tally.chunks

@@ -26,7 +26,7 @@ class Offer:
     ticket: str
     digest: str
     start: int
-    epoch: int
+    attempt: int
     dealing: Dealing
     size: int  # of the plan, in bytes, as it came
 
@@ -35,17 +35,17 @@ class Offer:
         """The offer in a PLAN message. ProtocolError where the dealer cannot serve it."""
         body = message.body or {}
         ticket, digest = body.get("ticket"), body.get("digest")
-        start, epoch = body.get("start"), body.get("epoch")
+        start, attempt = body.get("start"), body.get("epoch")
         if (
             not (
                 isinstance(ticket, str)
                 and isinstance(digest, str)
                 and type(start) is int
-                and type(epoch) is int
+                and type(attempt) is int
             )
             or len(message.buffers) != 1
             or not is_joined(ticket)
-            or not 0 <= epoch < 1 << 48
+            or not 0 <= attempt < 1 << 48
         ):
             raise ProtocolError(
                 "a plan came without its ticket, digest, first step, attempt or contents"
@@ -59,7 +59,12 @@ class Offer:
                 f"a plan of {counted(dealing.steps, 'step')} is to start at step {start}"
             )
         return Offer(
-            ticket=ticket, digest=digest, start=start, epoch=epoch, dealing=dealing, size=len(data)
+            ticket=ticket,
+            digest=digest,
+            start=start,
+            attempt=attempt,
+            dealing=dealing,
+            size=len(data),
         )
 
     @property

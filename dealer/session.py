@@ -1,10 +1,10 @@
 """One session at the dealer: two parties with one plan, and the material that is streamed to Bob.
 
 The dealer knows a session by its name and by an offer of each party: plan digest, first step and
-tickets. When both offers have the same tickets and the same digest, an *epoch* begins: fresh seeds,
-which depend on the tickets of both parties too, and a stream to Bob that is ahead of his steps as
-far as his credit and the dealer's stock allow. A new pair of offers ends the epoch before it; no
-mask is ever dealt again.
+tickets. When both offers have the same tickets and the same digest, an *attempt* begins: fresh
+seeds, which depend on the tickets of both parties too, and a stream to Bob that is ahead of his
+steps as far as his credit and the dealer's stock allow. A new pair of offers ends the attempt
+before it; no mask is ever dealt again.
 
 At most as many chunks of a session are made at a time as there are workers, and one more may wait
 to be sent; `turns` decides which session's chunk is made next. An error in a session ends that
@@ -27,7 +27,7 @@ from protocol.dealing import Deal
 from protocol.errors import AgreementError, LinkError, MaterialError, MpcError, ProtocolError
 from protocol.graph import Phase
 from protocol.log import Log
-from protocol.prg import epoch_seed, fresh_seed
+from protocol.prg import attempt_seed, fresh_seed
 from protocol.ring import Words
 from protocol.validate import Limits
 from protocol.wire import Kind, Message
@@ -68,7 +68,7 @@ class ConnectedParty:
 
 @dataclass(frozen=True)
 class Making:
-    """A chunk that is being made: its number in the epoch, and its size in bytes."""
+    """A chunk that is being made: its number in the attempt, and its size in bytes."""
 
     number: int
     chunk: Chunk
@@ -77,8 +77,8 @@ class Making:
 
 
 class Session:
-    """One session: the offers of its parties, the epoch that they began, and the stream of that
-    epoch to Bob."""
+    """One session: the offers of its parties, the attempt that they began, and the stream of that
+    attempt to Bob."""
 
     def __init__(
         self,
@@ -94,10 +94,10 @@ class Session:
         self.name, self._workers, self._turns, self._queued = name, workers, turns, Queued(weight)
         self._limits, self._stock, self._log = limits, stock, log
         self._tally = tally or Tally()
-        self.steps: int | None = None  # of the plan of the epoch
+        self.steps: int | None = None  # of the plan of the attempt
         self.sent = 0  # steps whose material was sent
         self._parties: dict[str, ConnectedParty] = {}
-        self._epoch = 0
+        self._attempt = 0
         self._stream: asyncio.Task[None] | None = None
         self._made = 0
 
@@ -155,7 +155,7 @@ class Session:
                 "left",
                 "warning",
                 self.name,
-                self._epoch,
+                self._attempt,
             )
             if not isinstance(error, LinkError):
                 self._abort(str(error), party)
@@ -195,7 +195,7 @@ class Session:
                 )
             self._pair()
         elif message.kind is Kind.CREDIT:
-            if message.epoch == self._epoch and party.credit.granted(
+            if message.attempt == self._attempt and party.credit.granted(
                 body.get("chunks"), body.get("bytes")
             ):
                 party.more.set()
@@ -206,12 +206,15 @@ class Session:
                 f"{role} finished session {self.name}",
                 "finished",
                 session=self.name,
-                epoch=self._epoch,
+                epoch=self._attempt,
             )
             return False
         elif message.kind is Kind.ABORT:
             self._log(
-                f"{role} gave up session {self.name}", "left", session=self.name, epoch=self._epoch
+                f"{role} gave up session {self.name}",
+                "left",
+                session=self.name,
+                epoch=self._attempt,
             )
             return False
         else:
@@ -245,7 +248,7 @@ class Session:
                 )
 
     def _pair(self) -> None:
-        """Begin an epoch if both parties have made the same offer."""
+        """Begin an attempt if both parties have made the same offer."""
         alice, bob = self._parties.get("alice"), self._parties.get("bob")
         if alice is None or bob is None or alice.offer is None or bob.offer is None:
             return
@@ -261,28 +264,28 @@ class Session:
         if self._stream is not None:
             self._stream.cancel()
         offer = alice.offer = bob.offer
-        self._epoch = offer.epoch
-        self._tally.epochs += 1
+        self._attempt = offer.attempt
+        self._tally.streams += 1
         self.sent, self.steps = offer.start, offer.dealing.steps
         seeds = fresh_seed(), fresh_seed()
         for party, seed in zip((alice, bob), seeds, strict=True):
             party.credit, party.more = Credit(), asyncio.Event()
             party.connection.send(
-                Message(Kind.SEED, self.name, self._epoch, 0, {"ticket": offer.ticket}, (seed,))
+                Message(Kind.SEED, self.name, self._attempt, 0, {"ticket": offer.ticket}, (seed,))
             )
         text = (
-            f"session {self.name}, attempt {self._epoch}: dealing steps {offer.start} to"
+            f"session {self.name}, attempt {self._attempt}: dealing steps {offer.start} to"
             f" {offer.dealing.steps}"
         )
-        self._log(text, "dealing", session=self.name, epoch=self._epoch, step=offer.start)
+        self._log(text, "dealing", session=self.name, epoch=self._attempt, step=offer.start)
         # as each party does
-        mixed = [epoch_seed(seed, self.name, offer.ticket, offer.epoch) for seed in seeds]
+        mixed = [attempt_seed(seed, self.name, offer.ticket, offer.attempt) for seed in seeds]
         self._stream = asyncio.create_task(self._deal(alice, bob, offer, (mixed[0], mixed[1])))
 
     async def _deal(
         self, alice: ConnectedParty, bob: ConnectedParty, offer: Offer, seeds: tuple[bytes, bytes]
     ) -> None:
-        """Make and send the chunks of one epoch: several are made at a time, and they are sent in
+        """Make and send the chunks of one attempt: several are made at a time, and they are sent in
         order."""
         making: deque[Making] = deque()
         where = "its plan"
@@ -317,10 +320,10 @@ class Session:
                 f" {_blame(error)}"
             )
             self._tally.failed += 1
-            self._log(reason, "failed", "error", self.name, offer.epoch)
+            self._log(reason, "failed", "error", self.name, offer.attempt)
             self._abort(reason, alice, bob)
         finally:
-            for each in making:  # of this epoch; the next may have begun to make its own
+            for each in making:  # of this attempt; the next may have begun to make its own
                 each.words.cancel()
                 self._made -= each.size
 
@@ -343,7 +346,7 @@ class Session:
             "part": chunk.part,
         }
         bob.connection.send(
-            Message(Kind.CHUNK, self.name, self._epoch, made.number, body, split(words))
+            Message(Kind.CHUNK, self.name, self._attempt, made.number, body, split(words))
         )
         self._tally.chunks += 1
         self._tally.bytes += made.size

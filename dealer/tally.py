@@ -10,7 +10,7 @@ class Tally:
     """The counters. They only grow, and only the event loop writes them."""
 
     sessions: int = 0  # that were opened
-    epochs: int = 0  # streams that were begun
+    streams: int = 0  # that were begun, one for each attempt at a run
     chunks: int = 0  # that were sent
     bytes: int = 0  # of corrections in them
     waited_for_credit: float = 0.0  # seconds that a chunk was ready and its party was not

@@ -265,7 +265,7 @@ class Intake:
             while True:
                 message = await self._dealer.receive()
                 if message.kind is Kind.CHUNK:
-                    if message.epoch == self._attempt:
+                    if message.attempt == self._attempt:
                         self._take(await self._read(message))
                 elif message.kind is Kind.ABORT:
                     raise stopped(self._dealer, message)

@@ -229,7 +229,7 @@ class Runner:
         reply = await peer.receive()
         progress.waited_for_peer += time.perf_counter() - sent
         progress.rounds = number + 1
-        if reply.kind is not Kind.ROUND or reply.epoch != self._attempt or reply.number != number:
+        if reply.kind is not Kind.ROUND or reply.attempt != self._attempt or reply.number != number:
             raise self._wrong(reply, number)
         asked: set[str] | None = None
         if body is not None or reply.body is not None:
@@ -266,9 +266,9 @@ class Runner:
             return LinkError(f"{who} left before the job was done")
         if reply.kind is not Kind.ROUND:
             return ProtocolError(f"{who} sent {reply.kind.name} in round {number}")
-        if reply.epoch != self._attempt or reply.number != number:
+        if reply.attempt != self._attempt or reply.number != number:
             return ProtocolError(
-                f"{who} is in round {reply.number} of attempt {reply.epoch}, not in {number} of"
+                f"{who} is in round {reply.number} of attempt {reply.attempt}, not in {number} of"
                 f" {self._attempt}"
             )
         return ProtocolError(f"{who} sent a message of the wrong size in round {number}")

@@ -8,7 +8,7 @@ import asyncio
 from protocol import contract_codec
 from protocol.channel import Connection
 from protocol.errors import LinkError, ProtocolError
-from protocol.prg import SEED_BYTES, epoch_seed
+from protocol.prg import SEED_BYTES, attempt_seed
 from protocol.wire import Kind, Message
 
 from .agreement import Agreed
@@ -32,7 +32,7 @@ async def supplied(
     else from the file."""
     if dealer is not None:
         dealt = await _join(peer, dealer, agreed, start)
-        seed = epoch_seed(dealt, dealer.session, agreed.ticket, agreed.start.attempt)
+        seed = attempt_seed(dealt, dealer.session, agreed.ticket, agreed.start.attempt)
         return Intake(dealer, agreed.plan.dealing, party, seed, agreed.start.attempt, start)
     assert material is not None and agreed.start.place is not None
     return FileIntake(material, agreed.start.place, start)

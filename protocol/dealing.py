@@ -1,7 +1,7 @@
 """Material: the masks and dealt tensors of a step, as the dealer makes them and as the parties get
 them.
 
-`Deal` is the dealer's side: a pure function of the epoch's seeds, plan, phase and range of steps.
+`Deal` is the dealer's side: a pure function of the attempt's seeds, plan, phase and range of steps.
 So any worker can make any batch, in any order, and again if need be. `alice_material` and
 `bob_material` are the parties' side. For each execution of a phase a party has one row of words:
 its shares of the masks, then its shares of the dealt tensors. Alice's row and the masks of Bob's
@@ -73,7 +73,7 @@ def _rows(
 
 
 class Deal:
-    """The dealer's generator of Bob's dealt words for one epoch: made from the seeds of both
+    """The dealer's generator of Bob's dealt words for one attempt: made from the seeds of both
     parties, or from `keys`, which make the rows that they were derived for and no others."""
 
     def __init__(

@@ -11,7 +11,8 @@ on standard error, as text for people or as JSON for programs:
      "message": "going on from step 4000 of 10000, attempt 2"}
 
 A line of JSON (broken here) always has these eight fields, null where one means nothing. A record
-of `logging` has `event`, `role`, `session`, `epoch` and `step` as attributes.
+of `logging` has `event`, `role`, `session`, `epoch` (the number of the attempt at the run) and
+`step` as attributes.
 
 Rules: a message has names, addresses, counts and times, never a value, a share, a mask or a key.
     Whatever a process reports, it reports here.
@@ -51,8 +52,8 @@ def for_programs(form: str, terminal: bool, environment: Mapping[str, str] = os.
 
 
 class Log:
-    """The log of one role: `log("bob joined", "joined", session="a")`. `where` is (epoch, step), if
-    any."""
+    """The log of one role: `log("bob joined", "joined", session="a")`. `where` is (attempt,
+    step), if any."""
 
     def __init__(self, role: str, session: str | None = None) -> None:
         self.where: Callable[[], tuple[int | None, int | None]] = lambda: (None, None)

@@ -1,9 +1,9 @@
 """The only source of masks and shares: AES-128-CTR keystreams addressed by (seed, label, row).
 
-The dealer's seed alone decides nothing: what a party expands is `epoch_seed`, a keyed hash over the
-seed, the session, the epoch and a *ticket* of 128 fresh bits from each party. Tickets are no
-secret. They are there so that masks repeat only if the generators of all three machines do, say
-because all three are restored from snapshots; one that does not is enough.
+The dealer's seed alone decides nothing: what a party expands is `attempt_seed`, a keyed hash over
+the seed, the session, the number of the attempt and a *ticket* of 128 fresh bits from each party.
+Tickets are no secret. They are there so that masks repeat only if the generators of all three
+machines do, say because all three are restored from snapshots; one that does not is enough.
 
 A *row* is all the randomness of one step. Row n of a stream is the same whoever asks, in whatever
 order and batch, so the dealer's workers, both parties and a resumed run agree without any generator
@@ -38,7 +38,7 @@ def fresh_seed() -> bytes:
 
 
 def fresh_ticket() -> str:
-    """What one party adds to the randomness of an epoch: 128 fresh bits, in hexadecimal."""
+    """What one party adds to the randomness of an attempt: 128 fresh bits, in hexadecimal."""
     return secrets.token_hex(TICKET_BYTES)
 
 
@@ -54,7 +54,7 @@ def is_joined(found: object) -> bool:
 
 
 def join_tickets(alice: str, bob: str) -> str:
-    """What both parties add to the randomness of an epoch: the ticket of each, in one text."""
+    """What both parties add to the randomness of an attempt: the ticket of each, in one text."""
     return f"{alice}-{bob}"
 
 
@@ -78,10 +78,10 @@ def agreed(seed: int, *label: str | int) -> bytes:
     return derive(b"agreed", seed, *label)
 
 
-def epoch_seed(seed: bytes, session: str, tickets: str, epoch: int) -> bytes:
-    """What one party's streams of one epoch are expanded from: 32 bytes. `tickets` are those of
+def attempt_seed(seed: bytes, session: str, tickets: str, attempt: int) -> bytes:
+    """What one party's streams of one attempt are expanded from: 32 bytes. `tickets` are those of
     both, joined."""
-    return derive(seed, "epoch", session, tickets, epoch, size=SEED_BYTES)
+    return derive(seed, "epoch", session, tickets, attempt, size=SEED_BYTES)
 
 
 def keystream(

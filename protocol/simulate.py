@@ -20,7 +20,7 @@ from .history import History
 from .jobs import Job
 from .machine import Machine
 from .plan import Plan, make_plan, make_plans
-from .prg import epoch_seed, fresh_seed, fresh_ticket, join_tickets
+from .prg import attempt_seed, fresh_seed, fresh_ticket, join_tickets
 from .ring import Words
 from .tracing import trace
 
@@ -124,7 +124,7 @@ def execute(
         machine.load(inputs, own)
     dealing = unpack(pack(plans[0].dealing))  # what a dealer would refuse is refused here
     tickets = join_tickets(fresh_ticket(), fresh_ticket())
-    seeds = [epoch_seed(fresh_seed(), "simulation", tickets, 1) for _ in machines]
+    seeds = [attempt_seed(fresh_seed(), "simulation", tickets, 1) for _ in machines]
     dealer = Deal(dealing, *seeds)
     run = Simulation([], plans[0])
     histories = [History(), History()]

@@ -7,8 +7,8 @@ import itertools
 import pytest
 
 from protocol.prg import (
+    attempt_seed,
     derive,
-    epoch_seed,
     fresh_ticket,
     is_joined,
     is_ticket,
@@ -34,16 +34,16 @@ def test_labels_are_told_apart_wherever_their_parts_end():
     assert len({derive(SEED, *label) for label in labels}) == len(labels)
 
 
-def test_everything_that_an_epoch_is_known_by_enters_its_seed():
+def test_everything_that_an_attempt_is_known_by_enters_its_seed():
     changed = {
         "seed": (SEED[::-1], "s", TICKETS, 1),
         "session": (SEED, "t", TICKETS, 1),
         "alice": (SEED, "s", join_tickets("c" * 32, "b" * 32), 1),
         "bob": (SEED, "s", join_tickets("a" * 32, "c" * 32), 1),
         "order": (SEED, "s", join_tickets("b" * 32, "a" * 32), 1),
-        "epoch": (SEED, "s", TICKETS, 2),
+        "attempt": (SEED, "s", TICKETS, 2),
     }
-    found = [epoch_seed(*each) for each in [(SEED, "s", TICKETS, 1), *changed.values()]]
+    found = [attempt_seed(*each) for each in [(SEED, "s", TICKETS, 1), *changed.values()]]
     assert all(len(each) == 32 for each in found)
     assert len(set(found)) == len(found)
     rows = [

@@ -62,7 +62,7 @@ class Connection:
         self.options = options or Options()
         self.counters = Counters()
         self.on_waiting: Callable[[Waiting], None] | None = None
-        self.epoch = 0  # numbered messages of earlier epochs are dropped
+        self.attempt = 0  # numbered messages of earlier attempts at a run are dropped
         self.software = ""  # the listener's version, at the side that dialled
         self.rtt: float | None = None  # seconds, the last ping's
         self.connected = bool(link)
@@ -296,7 +296,7 @@ class Connection:
             self._control(Kind.ACK)
 
     def _deliver(self, message: Message, size: int) -> None:
-        if 0 < message.epoch < self.epoch:
+        if 0 < message.attempt < self.attempt:
             self.counters.stale += 1
             return
         counters = self.counters

@@ -38,7 +38,7 @@ class Counters:
     control_sent: int = 0
     resent: int = 0
     duplicates: int = 0
-    stale: int = 0  # of another link, an earlier instance or an earlier epoch
+    stale: int = 0  # of another link, an earlier instance or an earlier attempt
     reconnects: int = 0
     glued: int = 0  # messages dropped because foreign frames followed them; they are sent again
 

@@ -2,7 +2,7 @@
 
 The first frame is one msgpack array:
 
-    [version, kind, link, seq, ack, to, session, epoch, number, body, parts]
+    [version, kind, link, seq, ack, to, session, attempt, number, body, parts]
 
 `link` names the pair of process instances that talk (0 before they have agreed on one), `seq` and
 `ack` belong to reliable.py. `to` and `session` say for whom the message is: the role of the
@@ -98,7 +98,7 @@ def encode(message: Message, seq: int, ack: int, link: int = 0, to: str = "") ->
             ack,
             to,
             message.session,
-            message.epoch,
+            message.attempt,
             message.number,
             body,
             parts,
@@ -118,7 +118,7 @@ def decode(
     if len(first) > limits.header:
         raise ProtocolError(f"a header of {len(first)} bytes arrived; the limit is {limits.header}")
     try:
-        version, code, link, seq, ack, to, session, epoch, number, body, parts = msgpack.unpackb(
+        version, code, link, seq, ack, to, session, attempt, number, body, parts = msgpack.unpackb(
             first, max_array_len=_INNER, max_map_len=_INNER, ext_hook=_no_extension
         )
     except ProtocolError:
@@ -138,12 +138,12 @@ def decode(
         type(link) is int
         and type(seq) is int
         and type(ack) is int
-        and type(epoch) is int
+        and type(attempt) is int
         and type(number) is int
         and 0 <= link <= MAX_NUMBER
         and 0 <= seq <= MAX_NUMBER
         and 0 <= ack <= MAX_NUMBER
-        and 0 <= epoch <= MAX_NUMBER
+        and 0 <= attempt <= MAX_NUMBER
         and 0 <= number <= MAX_NUMBER
     ):
         raise ProtocolError(
@@ -158,13 +158,13 @@ def decode(
             raise GluedError(
                 f"a {kind.name} message arrived with {len(frames) - 1} frames it does not announce"
             )
-        return Message(kind, session, epoch, number, body), seq, ack, link
+        return Message(kind, session, attempt, number, body), seq, ack, link
     if not _BUFFERS[kind]:
         raise ProtocolError(f"a {kind.name} message arrived with buffers")
     if len(parts) == 1 and type(parts[0]) is bytes and len(frames) == 1:
-        return Message(kind, session, epoch, number, body, (parts[0],)), seq, ack, link
+        return Message(kind, session, attempt, number, body, (parts[0],)), seq, ack, link
     return (
-        Message(kind, session, epoch, number, body, _buffers(kind, parts, frames, limits)),
+        Message(kind, session, attempt, number, body, _buffers(kind, parts, frames, limits)),
         seq,
         ack,
         link,

@@ -72,7 +72,7 @@ class Message:
 
     kind: Kind
     session: str = ""
-    epoch: int = 0  # the number of the attempt at the run; 0 before one is agreed
+    attempt: int = 0  # at the run, by number; 0 before one is agreed
     number: int = 0
     body: Body = None
     buffers: Sequence[Buffer] = ()
@@ -80,7 +80,7 @@ class Message:
     def __repr__(self) -> str:  # never the contents: they may be shares or seeds
         size = sum(memoryview(b).nbytes for b in self.buffers)
         return (
-            f"<{self.kind.name} {self.session} epoch {self.epoch} number {self.number},"
+            f"<{self.kind.name} {self.session} attempt {self.attempt} number {self.number},"
             f" {len(self.buffers)} buffers of {size} bytes in all>"
         )
 

@@ -14,8 +14,8 @@ KINDS = ("memory", "plain", "curve")
 ALICE, BOB, DEALER = (KeyPair.generate(role) for role in ("alice", "bob", "dealer"))
 
 
-def message(number: int, *buffers: bytes | memoryview, epoch: int = 1) -> Message:
-    return Message(Kind.ROUND, "test", epoch, number, None, buffers)
+def message(number: int, *buffers: bytes | memoryview, attempt: int = 1) -> Message:
+    return Message(Kind.ROUND, "test", attempt, number, None, buffers)
 
 
 @asynccontextmanager

@@ -32,7 +32,7 @@ async def test_in_order_both_ways(kind):
             bob.send(message(number, b"b" * number))
         for number in range(200):
             got = await bob.receive(5)
-            assert (got.number, got.session, got.epoch) == (number, "test", 1)
+            assert (got.number, got.session, got.attempt) == (number, "test", 1)
             assert bytes(got.buffers[0]) == b"a" * number
             assert bytes((await alice.receive(5)).buffers[0]) == b"b" * number
 
@@ -155,9 +155,9 @@ async def test_garbage_ends_the_connection(kind, garbage):
 async def test_another_link_and_an_earlier_epoch_are_dropped(kind):
     async with linked(kind) as (alice, bob):
         alice._transport.transmit(encode(message(9), 1, 0, alice.link + 1, "bob"))
-        alice.send(message(1, epoch=1))
-        alice.send(message(2, epoch=2))
-        bob.epoch = 2
+        alice.send(message(1, attempt=1))
+        alice.send(message(2, attempt=2))
+        bob.attempt = 2
         assert (await bob.receive(5)).number == 2
         assert bob.counters.stale == 2
 

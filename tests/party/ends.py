@@ -308,7 +308,7 @@ def install(patch: pytest.MonkeyPatch, current: Callable[[], World]) -> None:
 
     def sent(connection: Connection, message: Any) -> None:
         if message.kind is Kind.END and message.body["stage"] == REVEAL:
-            current().revealed.add(message.epoch)
+            current().revealed.add(message.attempt)
         pointed(f"message {message.kind.name}", send)(connection, message)
 
     async def sealed(self: Ending, *arguments: Any) -> None:

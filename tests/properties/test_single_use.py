@@ -219,7 +219,7 @@ async def test_the_recorder_sees_seeds_that_repeat_where_no_ticket_is_mixed_in(
     drawn = iter(2 * [bytes(32), bytes(range(32))])
     monkeypatch.setattr(dealer.session, "fresh_seed", lambda: next(drawn))
     for module in ("dealer.session", "party.supply"):
-        monkeypatch.setattr(f"{module}.epoch_seed", lambda seed, *label: seed)
+        monkeypatch.setattr(f"{module}.attempt_seed", lambda seed, *label: seed)
     scene = Scene(tmp_path, load_job("seed"), recorder, spare=0.0)
     for _ in range(2):
         assert await scene.life(0, live=True, stateful=False)

@@ -34,7 +34,7 @@ from dealer.service import Service
 from protocol.dealing import Deal
 from protocol.errors import LinkError
 from protocol.log import LOGGER
-from protocol.prg import epoch_seed
+from protocol.prg import attempt_seed
 from protocol.schedule import Phase
 from protocol.wire import Kind
 
@@ -173,7 +173,7 @@ async def test_the_stream_is_the_same_whatever_is_killed(cluster, tmp_path):
         seeds = [bytes((await party.receive(60)).buffers[0]) for party in (alice, bob)]
         # no more than is in stock is made ahead, so there is always something that is being made
         bob.send(credit("c", 4))
-        deal = Deal(dealing, *(epoch_seed(seed, "c", TICKET, 1) for seed in seeds))
+        deal = Deal(dealing, *(attempt_seed(seed, "c", TICKET, 1) for seed in seeds))
         for number, chunk in enumerate(order):
             if number == 3:
                 os.kill(cluster.workers[0].pid, signal.SIGSTOP)

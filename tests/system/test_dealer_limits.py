@@ -27,7 +27,7 @@ from protocol.contract import Dealing
 from protocol.dealing import Deal
 from protocol.errors import LinkError
 from protocol.graph import Phase
-from protocol.prg import epoch_seed
+from protocol.prg import attempt_seed
 from protocol.wire import Kind, Message
 from protocol.wire.codec import payload_bytes
 
@@ -147,7 +147,7 @@ async def test_several_workers_serve_one_session_in_order(keys, monkeypatch):
             party.send(offer("side", dealing))
         seeds = [bytes((await party.receive(20)).buffers[0]) for party in (alice, bob)]
         bob.send(credit("side"))
-        deal = Deal(dealing, *(epoch_seed(seed, "side", TICKET, 1) for seed in seeds))
+        deal = Deal(dealing, *(attempt_seed(seed, "side", TICKET, 1) for seed in seeds))
         for number, place in enumerate(dealing.chunks()):
             message = await bob.receive(20)
             body = dict(zip(("phase", "first", "count", "part"), place, strict=True))

@@ -37,7 +37,7 @@ def header(**changes: object) -> list[object]:
         "ack": 0,
         "to": "",
         "session": "s",
-        "epoch": 1,
+        "attempt": 1,
         "number": 2,
         "body": None,
         "parts": [],
@@ -56,7 +56,7 @@ def rejected(frames: list[bytes], limits: MessageLimits = SMALL) -> str:
 @given(
     kind=st.sampled_from([kind for kind, rule in RULES.items() if rule.buffers]),
     session=st.text(max_size=16),
-    epoch=numbers,
+    attempt=numbers,
     number=numbers,
     body=st.none() | st.dictionaries(st.text(), plain, max_size=4),
     buffers=st.lists(st.binary(max_size=300) | st.just(bytes(INLINE_BYTES)), max_size=4),
@@ -65,8 +65,10 @@ def rejected(frames: list[bytes], limits: MessageLimits = SMALL) -> str:
     link=numbers,
 )
 @settings(max_examples=300, deadline=None)
-def test_what_was_sent_is_what_arrives(kind, session, epoch, number, body, buffers, seq, ack, link):
-    message = Message(kind, session, epoch, number, body, tuple(buffers))
+def test_what_was_sent_is_what_arrives(
+    kind, session, attempt, number, body, buffers, seq, ack, link
+):
+    message = Message(kind, session, attempt, number, body, tuple(buffers))
     frames = [bytes(frame) for frame in encode(message, seq, ack, link)]
     assert decode(frames) == (message, seq, ack, link)
 
@@ -170,7 +172,7 @@ def test_another_version_is_named():
         ({"seq": -1}, [], "numbers"),
         ({"seq": True}, [], "numbers"),
         ({"ack": 2**63}, [], "numbers"),
-        ({"epoch": 1.0}, [], "numbers"),
+        ({"attempt": 1.0}, [], "numbers"),
         ({"number": None}, [], "numbers"),
         ({"session": b"s"}, [], "malformed"),
         ({"session": "s" * 65}, [], "malformed"),
