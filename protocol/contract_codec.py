@@ -26,7 +26,7 @@ from .views import VIEWS, View
 
 VERSION = 3
 
-Reader = Callable[[Any], Any]
+ItemReader = Callable[[Any], Any]
 
 
 def pack(dealing: Dealing) -> bytes:
@@ -85,7 +85,7 @@ def _pack(value: Any) -> Any:
 
 
 @cache
-def _reader(kind: Any) -> Reader:
+def _reader(kind: Any) -> ItemReader:
     """The inverse, driven by the type annotation `kind`: what makes a value of plain data;
     ValueError where that does not fit."""
     if kind is Correlation or kind is View:
@@ -101,7 +101,7 @@ def _reader(kind: Any) -> Reader:
 
 
 @cache
-def _fields(kind: Any) -> tuple[Reader, ...]:
+def _fields(kind: Any) -> tuple[ItemReader, ...]:
     hints = get_type_hints(kind)
     return tuple(_reader(hints[f.name]) for f in dataclasses.fields(kind))
 
@@ -149,5 +149,5 @@ def _plain(kind: Any, data: Any) -> Any:
     return data
 
 
-def _read(reader: Reader, data: Any) -> Any:
+def _read(reader: ItemReader, data: Any) -> Any:
     return reader(data)

@@ -40,7 +40,7 @@ WIDEST = 3  # operands that are described one by one
 NAMED = 6  # tensors listed by name, of each party
 DETAILS = 3
 # a statement in few words; with attributes and operands; with all that tells it from others
-Words = tuple[str, str, str]
+ThreeTexts = tuple[str, str, str]
 
 
 # ---- what is revealed ----------------------------------------------------------------------------
@@ -209,7 +209,7 @@ _PHRASES: dict[type[Op], Callable[..., str]] = {
 # ---- what one statement does ---------------------------------------------------------------------
 
 
-def words(listing: Listing, number: int) -> Words:
+def words(listing: Listing, number: int) -> ThreeTexts:
     """Statement `number` as a clause that follows a party's name, in three degrees of detail. No
     place in a file is in it."""
     if number >= len(listing.statements):

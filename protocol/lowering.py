@@ -24,7 +24,7 @@ from .correlations.shifts import ShiftedMask, opened_operand
 from .graph import Phase, Terms
 from .joins import Joins
 from .nodes import Carry, Node, Source
-from .program import STEP_REGISTER, Opening, Operand, PhaseCode, Share, Value, make_code
+from .program import STEP_REGISTER, Opening, Operand, PhaseCode, RegisterValue, Share, make_code
 from .ring import Words, limbs_for, ring
 from .sizing import MOST_FRACTION_BITS, Sized, Sizes
 from .views import Rows, View
@@ -214,15 +214,15 @@ class Lowering:
         return replace(share, register=self.call(lambda words: words, share).register)
 
     def as_share(
-        self, value: Value, shape: tuple[int, ...], scale: int, bits: int, limbs: int
+        self, value: RegisterValue, shape: tuple[int, ...], scale: int, bits: int, limbs: int
     ) -> Share:
         """The register of `value` as a share of a tensor of this shape, at `scale` fraction bits,
         known modulo 2^bits."""
         return Share(value.register, value.phase, value.level, shape, scale, bits, limbs)
 
     def call(
-        self, function: Callable[..., Words], *inputs: Value, uses_step: bool = False
-    ) -> Value:
+        self, function: Callable[..., Words], *inputs: RegisterValue, uses_step: bool = False
+    ) -> RegisterValue:
         """Schedule a local computation at the first level where all inputs are known.
 
         function: takes the ring words of `inputs`, and returns those of the result, whose register
@@ -235,9 +235,9 @@ class Lowering:
         self.phases[phase].stage(level).code.append(
             make_code(function, out, [value.register for value in inputs])
         )
-        return Value(out, phase, level)
+        return RegisterValue(out, phase, level)
 
-    def open_value(self, value: Value, field: Field, name: str, bits: int = 0) -> Operand:
+    def open_value(self, value: RegisterValue, field: Field, name: str, bits: int = 0) -> Operand:
         """Open a share under a fresh mask: both parties send share + mask share, and learn
         value + mask. This is the only place that makes masks and openings.
 
@@ -255,8 +255,8 @@ class Lowering:
         code.stage(value.level + 1)
         self._because(target)
         return Operand(
-            Value(target, value.phase, value.level + 1),
-            Value(mask, value.phase, 0),
+            RegisterValue(target, value.phase, value.level + 1),
+            RegisterValue(mask, value.phase, 0),
             Mask(
                 int(value.phase),
                 index,
@@ -268,7 +268,7 @@ class Lowering:
             ),
         )
 
-    def opened(self, node: Node, limbs: int = 0) -> tuple[Value, Mask, int]:
+    def opened(self, node: Node, limbs: int = 0) -> tuple[RegisterValue, Mask, int]:
         """The opening c = node + mask, the mask, and the fraction bits of both.
 
         What is opened is `Sizes.base` of the node, once for all of its views. limbs: both are
@@ -318,7 +318,7 @@ class Lowering:
             lambda: self.call(lambda c: opened_operand(c, wide, flat.bits, shift, limbs), c),
         )
 
-        def mask_share() -> Value:
+        def mask_share() -> RegisterValue:
             if shift:
                 return self.deal(ShiftedMask(flat), Phase(flat.phase))[0]
             return self.call(lambda r: ring(wide).resize(r, limbs), own)
@@ -330,40 +330,42 @@ class Lowering:
             replace(flat, shape=node.shape, views=views),
         )
 
-    def through(self, views: tuple[View, ...], key: Any, value: Value, limbs: int) -> Value:
+    def through(
+        self, views: tuple[View, ...], key: Any, value: RegisterValue, limbs: int
+    ) -> RegisterValue:
         """`value` with `views` applied one after the other. key: identifies the value, so that the
         same views of it are computed once."""
         for depth, view in enumerate(views):
             value = self.once((key, views[: depth + 1]), partial(self.viewed, value, view, limbs))
         return value
 
-    def viewed(self, value: Value, view: View, limbs: int) -> Value:
+    def viewed(self, value: RegisterValue, view: View, limbs: int) -> RegisterValue:
         """`value` with one view applied. limbs: those of the ring of its words."""
         tail = len(ring(limbs).tail)
         if isinstance(view, Rows):
             return self.call(lambda x, step: view.at(x, step), value, clock(), uses_step=True)
         return self.call(lambda x: view.apply(x, None, tail), value)
 
-    def deal(self, spec: Correlation, phase: Phase) -> list[Value]:
+    def deal(self, spec: Correlation, phase: Phase) -> list[RegisterValue]:
         """The registers that receive the tensors dealt for `spec`, fresh ones each time that
         `phase` is executed. Equal correlations of a phase are dealt once."""
 
-        def register() -> list[Value]:
+        def register() -> list[RegisterValue]:
             code = self.phases[phase]
             code.correlations.append(spec)
-            values = [Value(self._register(), phase, 0) for _ in spec.fields]
+            values = [RegisterValue(self._register(), phase, 0) for _ in spec.fields]
             code.dealt_registers.extend(value.register for value in values)
             self._because(*(value.register for value in values))
             return values
 
-        found: list[Value] = self.once(("deal", spec, phase), register)
+        found: list[RegisterValue] = self.once(("deal", spec, phase), register)
         return found
 
 
-def clock() -> Value:
+def clock() -> RegisterValue:
     """The register that holds the number of the step: an input for `Lowering.call` with
     `uses_step`."""
-    return Value(STEP_REGISTER, Phase.STEP, 0)
+    return RegisterValue(STEP_REGISTER, Phase.STEP, 0)
 
 
 def _assumption(node: Node, limit: float) -> str:

@@ -24,7 +24,7 @@ STEP_REGISTER = 0  # holds the number of the step
 
 
 @dataclass(frozen=True)
-class Value:
+class RegisterValue:
     """The contents of a register, known in `phase` after `level` openings."""
 
     register: int
@@ -33,7 +33,7 @@ class Value:
 
 
 @dataclass(frozen=True)
-class Share(Value):
+class Share(RegisterValue):
     """This party's share of a tensor: at `scale` fraction bits, known modulo 2^bits, in `limbs`
     words an element."""
 
@@ -48,8 +48,8 @@ class Operand:
     """An opened tensor as a product reads it: public = tensor + mask; share: this party's share of
     the mask; mask: for the dealer, which deals functions of it."""
 
-    public: Value
-    share: Value
+    public: RegisterValue
+    share: RegisterValue
     mask: Mask
 
 

@@ -14,11 +14,11 @@ from .table_parts import TablePart
 from .views import Shape
 
 Columns = str | int | Sequence[str] | Mapping[str, str] | None
-Rows = Mapping[str, int] | int | str
+RowsArgument = Mapping[str, int] | int | str
 BOTH = "alice+bob"  # rows of both parties
 
 
-def has_rows_of_both(rows: Rows) -> bool:
+def has_rows_of_both(rows: RowsArgument) -> bool:
     """Whether a table of these rows has rows of both parties."""
     return rows == BOTH or isinstance(rows, Mapping)
 
@@ -28,7 +28,7 @@ def check_arguments(
     columns: Columns,
     own: Mapping[str, Columns],
     *,
-    rows: Rows,
+    rows: RowsArgument,
     match: str | None,
     key: object,
     steps: Iterable[object],

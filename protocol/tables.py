@@ -50,7 +50,7 @@ from .preparation import (
 from .table_arguments import BOTH as BOTH
 from .table_arguments import (
     Columns,
-    Rows,
+    RowsArgument,
     check_arguments,
     has_rows_of_both,
     id_columns,
@@ -105,7 +105,7 @@ class Table(Bundle):
         low: float | None = None,
         high: float | None = None,
     ) -> None:
-        self.rows: Rows = rows
+        self.rows: RowsArgument = rows
         self.horizontal = has_rows_of_both(rows)
         self.steps, self.match = tuple(steps), match
         self.row_shape = None if shape is None else tuple(shape)

@@ -4,6 +4,8 @@ randomness."""
 from __future__ import annotations
 
 import ast
+import re
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -199,18 +201,28 @@ def test_no_cycles_at_any_depth():
     assert not cycles
 
 
+def types(module: str) -> Iterator[tuple[str, str]]:
+    """Public classes and aliases of types of a module, by name: what they are."""
+    for node in ast.parse(modules()[module].read_text()).body:
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            yield node.name, module
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            name = node.targets[0].id
+            if re.fullmatch("[A-Z][A-Za-z]*[a-z]", name):
+                yield name, ast.unparse(node.value)
+
+
 @pytest.mark.parametrize("package", PACKAGES)
-def test_no_two_public_classes_of_a_package_have_one_name(package):
-    """Whoever looks a name up finds one thing."""
-    names = [
-        node.name
-        for module, path in modules().items()
-        if module.split(".")[0] == package
-        for node in ast.parse(path.read_text()).body
-        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
-    ]
-    assert names
-    assert not {name for name in names if names.count(name) > 1}
+def test_no_two_types_of_a_package_have_one_name(package):
+    """Whoever looks a name up finds one thing; an alias may be written in two rooms that do not
+    know each other, if it is the same."""
+    found: dict[str, set[str]] = {}
+    for module in modules():
+        if module.split(".")[0] == package and "._" not in module:
+            for name, meaning in types(module):
+                found.setdefault(name, set()).add(meaning)
+    assert found
+    assert not {name: meanings for name, meanings in found.items() if len(meanings) > 1}
 
 
 @pytest.mark.parametrize("folder", [*PACKAGES, "tests"])

@@ -39,7 +39,7 @@ from ..nn import (
     r2,
 )
 from ..nn.metrics import Metric
-from ..nn.optimisers import Optimiser, Rate
+from ..nn.optimisers import LearningRate, Optimiser
 from ..tables import Table
 
 B = TypeVar("B", bound=Bundle)
@@ -152,7 +152,7 @@ class MultilayerPerceptron(Training):
     @property
     def optimiser(self) -> Optimiser:  # type: ignore[override]
         first, power, decay = self.learning_rate_init, self.power_t, self.alpha / self.batch_size
-        rate: Rate = (
+        rate: LearningRate = (
             first if self.learning_rate == "constant" else lambda step: first / (step + 1) ** power
         )
         if self.solver == "adam":

@@ -19,7 +19,7 @@ from ..ops import Secret, clip, rsqrt
 from ..ops.tensor import bounded
 from .schedules import Schedule
 
-Rate = float | Callable[[int], float]
+LearningRate = float | Callable[[int], float]
 ROUNDED = 1e-12  # how far below 0 the last rates of a line may be, by rounding
 Scheduled = Callable[[Callable[[int], float]], Any]
 
@@ -27,7 +27,7 @@ Scheduled = Callable[[Callable[[int], float]], Any]
 class Optimiser:
     """Subclass this: `state` and `moved`."""
 
-    lr: Rate
+    lr: LearningRate
     weight_decay: float
     clip_value: float | None
 
@@ -103,7 +103,7 @@ class SGD(Optimiser):
         comparison.
     """
 
-    lr: Rate = 0.001
+    lr: LearningRate = 0.001
     momentum: float = 0.0
     dampening: float = 0.0
     weight_decay: float = 0.0
@@ -154,7 +154,7 @@ class Adam(Optimiser):
     Kingma and Ba, "Adam: a method for stochastic optimization", 2015.
     """
 
-    lr: Rate = 0.001
+    lr: LearningRate = 0.001
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-4
     weight_decay: float = 0.0

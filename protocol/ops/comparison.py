@@ -18,7 +18,7 @@ from ..errors import JobError
 from ..graph import Array
 from ..lowering import Lowering, Secure
 from ..nodes import Node, Tensor
-from ..program import Share, Value
+from ..program import RegisterValue, Share
 from ..ranges import Interval, Spread
 from ..ring import Words, ring
 from ..sizing import Demands, Sizes
@@ -41,7 +41,7 @@ class Test(Secure):
     def scale(self, sizes: Sizes, node: Node) -> int:
         return 0
 
-    def masked(self, lowering: Lowering, node: Node) -> tuple[Value, Mask]:
+    def masked(self, lowering: Lowering, node: Node) -> tuple[RegisterValue, Mask]:
         """β and s, packed; β is of the opposite if `negated`."""
         raise NotImplementedError
 
@@ -95,7 +95,7 @@ class Compare(Test):
         """How many of so many fraction bits are looked at."""
         return scale if self.fraction_bits is None else min(scale, self.fraction_bits)
 
-    def masked(self, lowering: Lowering, node: Node) -> tuple[Value, Mask]:
+    def masked(self, lowering: Lowering, node: Node) -> tuple[RegisterValue, Mask]:
         found = sign_bit(lowering, _sign(lowering, node))
         return found.public, found.mask
 
@@ -175,12 +175,12 @@ class Mux(Secure):
         self,
         lowering: Lowering,
         bit: Node,
-        c: Value,
+        c: RegisterValue,
         mask: Mask,
         shift: int,
         limbs: int,
-        read: list[Value],
-    ) -> Value | None:
+        read: list[RegisterValue],
+    ) -> RegisterValue | None:
         """In the round that opens the test's last digits: if they join in numbers, and y is open by
         then."""
         found = opened_digits(lowering, bit)
@@ -208,12 +208,12 @@ class Mux(Secure):
         self,
         lowering: Lowering,
         bit: Node,
-        c: Value,
+        c: RegisterValue,
         mask: Mask,
         shift: int,
         limbs: int,
-        read: list[Value],
-    ) -> Value:
+        read: list[RegisterValue],
+    ) -> RegisterValue:
         """From the outcome opened under a mask bit."""
         beta, s = masked_bit(lowering, bit)
         form, party, m = spec.Gate(s, mask, shift, limbs), lowering.party, len(read)
@@ -239,7 +239,7 @@ def is_bit(node: Node) -> bool:
     return isinstance(tested(node)[0].op, Test)
 
 
-def masked_bit(lowering: Lowering, node: Node) -> tuple[Value, Mask]:
+def masked_bit(lowering: Lowering, node: Node) -> tuple[RegisterValue, Mask]:
     """β, 0 or 1 for each element, and the mask bits s of the outcome b = β ⊕ s of a test."""
     test, views = tested(node)
     assert isinstance(test.op, Test)
@@ -249,7 +249,7 @@ def masked_bit(lowering: Lowering, node: Node) -> tuple[Value, Mask]:
     )
 
 
-def shared_mask_bit(lowering: Lowering, node: Node, limbs: int) -> Value:
+def shared_mask_bit(lowering: Lowering, node: Node, limbs: int) -> RegisterValue:
     """A party's share of the mask bits s as numbers, dealt once for a test and all of its views."""
     test, views = tested(node)
     beta, s = masked_bit(lowering, test)
@@ -257,7 +257,9 @@ def shared_mask_bit(lowering: Lowering, node: Node, limbs: int) -> Value:
     return lowering.through(views, ("mask bit", whole.register), whole, limbs)
 
 
-def opened_digits(lowering: Lowering, node: Node) -> tuple[list[Value], tuple[Mask, ...]] | None:
+def opened_digits(
+    lowering: Lowering, node: Node
+) -> tuple[list[RegisterValue], tuple[Mask, ...]] | None:
     """The last digits of a test as they are opened, 0 or 1, and their mask bits; of a test whose
     last digits join in numbers (`correlations/totals.py`)."""
     test, views = tested(node)
@@ -280,7 +282,7 @@ def opened_digits(lowering: Lowering, node: Node) -> tuple[list[Value], tuple[Ma
     return [value for value, _ in found], tuple(mask for _, mask in found)
 
 
-def outcome(lowering: Lowering, node: Node, limbs: int) -> Value | None:
+def outcome(lowering: Lowering, node: Node, limbs: int) -> RegisterValue | None:
     """A party's share of the outcome of such a test, in the round that opens its digits."""
     found = opened_digits(lowering, node)
     if found is None:
@@ -288,7 +290,7 @@ def outcome(lowering: Lowering, node: Node, limbs: int) -> Value | None:
     public, masks = found
     form, one = Totals(masks, (), 0, limbs), ring(limbs).constant(1 - lowering.party)
     (dealt,) = lowering.deal(form, public[0].phase)
-    value: Value = lowering.once(
+    value: RegisterValue = lowering.once(
         ("outcome", form, public[0].register),
         lambda: lowering.call(
             lambda dealt, *bits: form.consume(list(bits), [one], [dealt])[0], dealt, *public

@@ -15,7 +15,7 @@ from .public import MatMulPublic, public
 from .spelling import offers
 from .tensor import Secret
 
-Labels = list[str]
+AxisLabels = list[str]
 
 
 @offers(np.matmul)
@@ -104,7 +104,9 @@ def outer(a: Any, b: Any) -> Secret:
     return a.reshape((a.size, 1)) * b.reshape((1, b.size))  # type: ignore[no-any-return]
 
 
-def contract(a: Any, own: Labels, b: Any = None, other: Sequence[str] = (), *, out: Labels) -> Any:
+def contract(
+    a: Any, own: AxisLabels, b: Any = None, other: Sequence[str] = (), *, out: AxisLabels
+) -> Any:
     """Σ a·b over all labels that are not in `out`; the axes of a and b are named by `own` and
     `other`."""
     a, left = _diagonal(a, list(own))
@@ -123,7 +125,7 @@ def contract(a: Any, own: Labels, b: Any = None, other: Sequence[str] = (), *, o
     )
     lengths = dict(zip(left, a.shape, strict=True)) | dict(zip(right, b.shape, strict=True))
 
-    def size(*groups: Labels) -> tuple[int, ...]:
+    def size(*groups: AxisLabels) -> tuple[int, ...]:
         return tuple(lengths[each] for group in groups for each in group)
 
     a, b = _ordered(a, left, both + rows + inner), _ordered(b, right, both + inner + columns)
@@ -140,7 +142,7 @@ def contract(a: Any, own: Labels, b: Any = None, other: Sequence[str] = (), *, o
     return _ordered(product, both + rows + columns, out)
 
 
-def _parsed(subscripts: str, axes: list[int]) -> tuple[list[Labels], Labels]:
+def _parsed(subscripts: str, axes: list[int]) -> tuple[list[AxisLabels], AxisLabels]:
     """The names of the axes of each operand, and of the result; those that "..." stands for count
     from the last."""
     text, arrow, wanted = subscripts.replace(" ", "").partition("->")
@@ -176,11 +178,11 @@ def _parsed(subscripts: str, axes: list[int]) -> tuple[list[Labels], Labels]:
     return labels, out
 
 
-def _dots(count: int) -> Labels:
+def _dots(count: int) -> AxisLabels:
     return [f"...{n}" for n in range(count, 0, -1)]
 
 
-def _diagonal(x: Any, labels: Labels) -> tuple[Any, Labels]:
+def _diagonal(x: Any, labels: AxisLabels) -> tuple[Any, AxisLabels]:
     """Without repeated labels: the entries where those are equal."""
     while twice := next((each for each in labels if labels.count(each) > 1), None):
         i = labels.index(twice)
@@ -196,7 +198,9 @@ def _diagonal(x: Any, labels: Labels) -> tuple[Any, Labels]:
     return x, labels
 
 
-def _matched(a: Any, b: Any, left: Labels, right: Labels) -> tuple[Any, Any, Labels, Labels]:
+def _matched(
+    a: Any, b: Any, left: AxisLabels, right: AxisLabels
+) -> tuple[Any, Any, AxisLabels, AxisLabels]:
     """Axes of length 1 that are longer in the other tensor are left out; JobError where lengths
     differ otherwise."""
     for each in [each for each in left if each in right]:
@@ -220,12 +224,12 @@ def _matched(a: Any, b: Any, left: Labels, right: Labels) -> tuple[Any, Any, Lab
     return a, b, left, right
 
 
-def _summed(x: Any, labels: Labels, kept: Sequence[str]) -> tuple[Any, Labels]:
+def _summed(x: Any, labels: AxisLabels, kept: Sequence[str]) -> tuple[Any, AxisLabels]:
     gone = tuple(n for n, each in enumerate(labels) if each not in kept)
     return (x.sum(axis=gone) if gone else x), [each for each in labels if each in kept]
 
 
-def _ordered(x: Any, labels: Labels, wanted: Labels) -> Any:
+def _ordered(x: Any, labels: AxisLabels, wanted: AxisLabels) -> Any:
     order = tuple(labels.index(each) for each in wanted)
     return x if order == tuple(range(x.ndim)) else x.transpose(order)
 

@@ -27,7 +27,7 @@ from ..graph import Array
 from ..kernels.digits import spread
 from ..lowering import Lowering
 from ..nodes import Node
-from ..program import Operand, Value
+from ..program import Operand, RegisterValue
 from ..ranges import Interval, Spread
 from ..ring import WORD
 from ..sizing import Demands
@@ -85,13 +85,13 @@ class Top(Test):
         unread = demands.sizes.operand_shift(x)
         demands.need_open(x, max(demands.room(x), unread + bits.LEAST_BITS))
 
-    def masked(self, lowering: Lowering, node: Node) -> tuple[Value, Mask]:
-        found: tuple[Value, Mask] = lowering.once(
+    def masked(self, lowering: Lowering, node: Node) -> tuple[RegisterValue, Mask]:
+        found: tuple[RegisterValue, Mask] = lowering.once(
             ("top", node), lambda: self._masked(lowering, node)
         )
         return found
 
-    def _masked(self, lowering: Lowering, node: Node) -> tuple[Value, Mask]:
+    def _masked(self, lowering: Lowering, node: Node) -> tuple[RegisterValue, Mask]:
         (x,) = node.inputs
         unread = lowering.sizes.operand_shift(x)
         below = sign_bit(lowering, sign_test(lowering, x, 0, unread, bitwise=True, soon=self.soon))

@@ -15,7 +15,7 @@ from ..errors import JobError
 from ..graph import Array, Phase
 from ..lowering import Lowering, Secure
 from ..nodes import Node, Tensor, whole
-from ..program import Share, Value
+from ..program import RegisterValue, Share
 from ..ranges import Interval, Spread, times
 from ..ring import limbs_for
 from ..sizing import Demands, Sizes
@@ -162,14 +162,18 @@ def _swapped(x: Tensor) -> Tensor:
     return found
 
 
-Terms = dict[Exponents, tuple[int, int]]  # exponents → (integer coefficient, its fraction bits)
+FixedTerms = dict[
+    Exponents, tuple[int, int]
+]  # exponents → (integer coefficient, its fraction bits)
 
 
 class Fusion:
     """An elementwise polynomial of opened leaves, and possibly one more matrix product from the
     left."""
 
-    def __init__(self, leaves: tuple[Node, ...], terms: Terms, left: Node | None = None) -> None:
+    def __init__(
+        self, leaves: tuple[Node, ...], terms: FixedTerms, left: Node | None = None
+    ) -> None:
         self.leaves, self.terms, self.left = leaves, terms, left
 
     @property
@@ -192,7 +196,7 @@ class Fusion:
         """Fraction bits of the fused product."""
         return self.inner_scale(sizes) + (sizes.operand_scale(self.left) if self.left else 0)
 
-    def emit(self, lowering: Lowering, limbs: int) -> tuple[Value, int]:
+    def emit(self, lowering: Lowering, limbs: int) -> tuple[RegisterValue, int]:
         """The value of the product, and the bits modulo which it is known."""
         leaves = [lowering.operand(leaf, limbs) for leaf in self.leaves]
         phase = max(leaf.public.phase for leaf in leaves)
@@ -243,7 +247,7 @@ def _fuse(sizes: Sizes, node: Node) -> Fusion | None:
     return fused if fits and words <= FUSED_WORDS else None
 
 
-def _expanded(sizes: Sizes, root: Node) -> tuple[Terms | None, list[Node]]:
+def _expanded(sizes: Sizes, root: Node) -> tuple[FixedTerms | None, list[Node]]:
     """What `_expand` finds, and its leaves; as the last time, where the same ones are shifted."""
     leaves, shifted, terms = sizes.expansions.get(root, ([], [], None))
     if root not in sizes.expansions or shifted != _shifted(sizes, root, leaves):
@@ -260,7 +264,7 @@ def _shifted(sizes: Sizes, root: Node, leaves: list[Node]) -> list[int]:
     ]
 
 
-def _expand(sizes: Sizes, root: Node, leaves: list[Node]) -> Terms | None:
+def _expand(sizes: Sizes, root: Node, leaves: list[Node]) -> FixedTerms | None:
     """`root` as a polynomial of leaves, keyed by exponents of the leaves seen so far; None where it
     has too many terms, or degrees too many or too few.
 
@@ -270,7 +274,7 @@ def _expand(sizes: Sizes, root: Node, leaves: list[Node]) -> Terms | None:
     above = _above(root)
     if above is None or _degree(above, root.shape) < FUSED_LEAST:
         return None
-    found: dict[Node, Terms] = {}
+    found: dict[Node, FixedTerms] = {}
     shifted: list[int] = []
     for node in above:
         terms = _expansion(node, root.shape, found)
@@ -284,7 +288,7 @@ def _expand(sizes: Sizes, root: Node, leaves: list[Node]) -> Terms | None:
     return found[root]
 
 
-def _magnifies(terms: Terms, shifted: list[int]) -> bool:
+def _magnifies(terms: FixedTerms, shifted: list[int]) -> bool:
     """Whether a leaf that is shifted when it is read has a coefficient above 1: the last bits,
     which that takes, would be missing."""
     return bool(shifted) and any(
@@ -335,7 +339,7 @@ def _expands(node: Node, shape: Shape) -> bool:
     return isinstance(op, (Multiply, Add, Negate))
 
 
-def _expansion(node: Node, shape: Shape, found: dict[Node, Terms]) -> Terms | None:
+def _expansion(node: Node, shape: Shape, found: dict[Node, FixedTerms]) -> FixedTerms | None:
     """`node` in terms of its operands, if it is made of them in a way that expands."""
     if not _expands(node, shape):
         return None

@@ -26,7 +26,7 @@ from ..kernels.bits import select
 from ..kernels.digits import counts, groups, planes_dealt, spread
 from ..lowering import Lowering
 from ..nodes import Node
-from ..program import Operand, Value
+from ..program import Operand, RegisterValue
 from ..ranges import Interval
 from ..ring import limbs_for
 from ..sizing import Sizes
@@ -47,7 +47,7 @@ class Sign(NamedTuple):
 
     name: str
     shape: Shape
-    pairs: Value
+    pairs: RegisterValue
     opening: Operand | None
 
 
@@ -74,13 +74,13 @@ def sign_bit(lowering: Lowering, sign: Sign) -> Operand:
 
 def opened_bits(
     lowering: Lowering,
-    words: Value,
+    words: RegisterValue,
     mask: Mask,
     plane: int,
     views: tuple[View, ...],
     shape: Shape,
     negated: bool,
-) -> tuple[Value, Mask]:
+) -> tuple[RegisterValue, Mask]:
     """One plane of opened bits, or its opposite, and of their masks, as tensors of 0 and 1. The
     first of `views` unpacks."""
     key = ("bits", words.register, plane, negated)
