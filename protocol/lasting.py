@@ -153,10 +153,11 @@ def _rounded(graph: Graph) -> set[Node]:
     return found
 
 
-Rule = Callable[[list[Ways]], Ways]  # from the ways to a node's operands, of which there are some
+WaysRule = Callable[[list[Ways]], Ways]
+"""From the ways to a node's operands, of which there are some, to those to the node."""
 
 
-def _ways(graph: Graph, label: str, rules: list[tuple[Node, Rule]]) -> dict[str, Ways]:
+def _ways(graph: Graph, label: str, rules: list[tuple[Node, WaysRule]]) -> dict[str, Ways]:
     found: dict[Node, Ways] = {}
     for node, rule in rules:
         if isinstance(node.op, Carry):
@@ -172,7 +173,7 @@ def _ways(graph: Graph, label: str, rules: list[tuple[Node, Rule]]) -> dict[str,
     }
 
 
-def _rule(node: Node, rounded: set[Node]) -> Rule:
+def _rule(node: Node, rounded: set[Node]) -> WaysRule:
     """What a node that is not flat makes of ways, for all variables."""
     op = node.op
     if isinstance(op, (Structure, Rescale, Settled)):
