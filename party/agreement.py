@@ -20,9 +20,9 @@ from protocol.wire import Kind, Message
 
 from .checkpoint import Point, Store
 from .intent import LEARNERS, Intent, as_lists, stated
-from .loading import trace_job, unblocked
 from .material_file import FirstRows, Material
 from .messages import expect
+from .own_code import trace_job, unblocked
 from .shared import joined
 
 MOST_WORDS = 2000  # characters that a party says of one statement

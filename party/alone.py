@@ -28,7 +28,8 @@ from .formats.preparation import Fitted
 from .given import Given, handed
 from .intent import LEARNERS, who_learns
 from .keyed import all_inputs
-from .loading import AnyJob, any_job, blame
+from .loading import AnyJob, any_job
+from .own_code import blame
 from .planned import Planned, planned
 from .report import Report
 from .result import Result

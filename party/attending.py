@@ -17,8 +17,8 @@ from protocol.ring import Words
 from .agreement import Agreed
 from .checkpoint import Point, Store
 from .ending import Ending
-from .loading import blame
 from .observing import CHECKPOINT, HALT, StepObserver
+from .own_code import blame
 
 
 @dataclass(kw_only=True)

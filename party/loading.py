@@ -1,41 +1,29 @@
 """Jobs by name or from a user's file, with their parameters set.
 
-A job file is Python and runs with all rights of the process: it is this party's own. What goes
-wrong in it is a mistake of the user's, so it ends in a JobError with file and line, never a
-traceback (`blame`).
+A job file is Python and runs with all rights of the process: it is this party's own (own_code.py).
 """
 
 from __future__ import annotations
 
-import asyncio
 import difflib
 import hashlib
 import importlib.util
 import inspect
-import signal
 import sys
-import threading
-import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from types import FrameType, ModuleType
+from types import ModuleType
 from typing import Any, TypeVar
 
-import protocol
 from protocol import estimators
 from protocol.config import nearest
-from protocol.cost import LAN, Network
-from protocol.errors import ConfigError, DataError, JobError, MpcError
+from protocol.errors import ConfigError, DataError, JobError
 from protocol.jobs import Job
 from protocol.networks import prediction
 from protocol.nn.supervised import Supervised
-from protocol.origin import cell, source
+from protocol.origin import source
 from protocol.parameters import KINDS, parameters_of
-from protocol.signals import OWNED
 from protocol.tables import Table
-from protocol.tracing import Traced, trace
-from protocol.views import Shape
 
 from .formats.job_toml import job_of
 from .jobs.breast_cancer import BreastCancer
@@ -50,10 +38,10 @@ from .jobs.mnist import Mnist
 from .jobs.seed import Seed
 from .jobs.single import Single
 from .jobs.xor import Xor
+from .own_code import blame, named, ours
 
 T = TypeVar("T")
 AnyJob = Job | type[Job] | str
-LIMIT = 120.0  # seconds that a job's own code may take, each time it is run
 # what a job may set of what every job has
 _OWN = (
     "iterations",
@@ -112,12 +100,12 @@ def load_job(name_or_path: str, params: Mapping[str, str] | None = None) -> Job:
 
 
 def any_job(given: AnyJob) -> Job:
-    """A job as users of the library give it."""
+    """The job that a user of the library gives: a class, an instance, a name or a path."""
     return load_job(given) if isinstance(given, str) else checked(given)
 
 
 def checked(job: Job | type[Job], params: Mapping[str, str] = {}) -> Job:
-    """A job, made if it is given as its class, with `params` set; JobError if its attributes are
+    """A job, made if it is given as its class, with `params` set. JobError where its attributes are
     not what a job's are."""
     kind = job if isinstance(job, type) else type(job)
     if not issubclass(kind, Job):
@@ -134,72 +122,10 @@ def checked(job: Job | type[Job], params: Mapping[str, str] = {}) -> Job:
         _check_attributes(made)
         _check_learnt(made)
     except JobError as error:
-        if _ours(source(kind)):
+        if ours(source(kind)):
             raise
-        raise JobError(f"{_named(source(kind))}: {error}") from None
+        raise JobError(f"{named(source(kind))}: {error}") from None
     return made
-
-
-class _Endless(BaseException):
-    """The job's code has not come back in `LIMIT` seconds."""
-
-
-@contextmanager
-def _limited() -> Iterator[None]:
-    """_Endless in the middle of whatever is done inside for longer than `LIMIT` seconds; in the
-    main thread of a command alone."""
-    if not OWNED.get() or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def late(_number: int, _frame: FrameType | None) -> None:
-        raise _Endless(
-            f"this does not come to an end within {LIMIT:g} s; a job's methods are run once, on"
-            " shapes alone"
-        )
-
-    before = signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, LIMIT)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-
-
-@contextmanager
-def blame(file: str | Path, limited: bool = True) -> Iterator[None]:
-    """Turn what the job in `file` (see `source`) raises into a JobError with its line; an MpcError
-    not from there stays."""
-    try:
-        with _limited() if limited else nullcontext():
-            yield
-    except (Exception, SystemExit, _Endless) as error:
-        text = " ".join(str(error).split())
-        if isinstance(error, SyntaxError):
-            place, text = f"{error.filename or file}:{error.lineno or 1}", error.msg
-        else:
-            stack = traceback.extract_tb(error.__traceback__)
-            lines = [frame.lineno for frame in stack if frame.filename == str(file)]
-            if isinstance(error, MpcError) and (not lines or _ours(file)):
-                raise
-            place = f"{_named(file)}:{lines[-1]}" if lines else _named(file)
-        if not isinstance(error, (MpcError, _Endless)):
-            text = f"{type(error).__name__}: {text}" if text else type(error).__name__
-        if "unexpected keyword argument 'dim'" in text:
-            text += "; it is called axis here, as in NumPy"
-        raise JobError(f"{place}: {text}") from None
-
-
-def _ours(file: str | Path) -> bool:
-    """Whether the job is one of this program's own: its user has no use for the place in the
-    code."""
-    packages = (Path(protocol.__file__).parent, Path(__file__).parent)
-    return any(Path(file).is_relative_to(each) for each in packages)
-
-
-def _named(file: str | Path) -> str:
-    return cell(str(file)) or str(file)
 
 
 def _from_file(path: Path) -> type[Job]:
@@ -236,8 +162,7 @@ def _only_job(path: Path, module: ModuleType) -> type[Job]:
 
 
 def _check_attributes(job: Job) -> None:
-    """JobError for an attribute that is meant for one of Job's own and misspelt, or that stands in
-    the way of one."""
+    """JobError for an attribute that is one of Job's own misspelt, or that hides one."""
     for name in job.inputs:
         if hasattr(Job, name):
             raise JobError(
@@ -257,7 +182,7 @@ def _check_attributes(job: Job) -> None:
 
 
 def _check_learnt(job: Job) -> None:
-    """JobError where a column that is learnt is among those that it is learnt from."""
+    """JobError where a column that is to be learnt is among those that it is learnt from."""
     x, y = (job.stated().get(name) for name in "xy")
     if not (isinstance(job, Supervised) and isinstance(x, Table) and isinstance(y, Table)):
         return
@@ -276,7 +201,7 @@ def _set(job: Job, name: str, text: str) -> None:
     known = parameters_of(type(job))
     if name in ("iterations", "reveal"):
         raise JobError(f"--param {name} is not a parameter of the job; use --{name}")
-    if name in (plain := _plain(job)) and not _ours(source(type(job))):
+    if name in (plain := _plain(job)) and not ours(source(type(job))):
         raise JobError(
             f"--param {name}: {name} is a plain attribute of the job {type(job).__name__}, and no"
             f" parameter; write {name} = Parameter({plain[name]!r}) in its class"
@@ -303,7 +228,7 @@ def _plain(job: Job) -> dict[str, Any]:
 
 
 def parameters(texts: Iterable[str]) -> dict[str, str]:
-    """--param NAME=VALUE …, as a table."""
+    """The values of --param NAME=VALUE …, by name; ConfigError for any other form."""
     found: dict[str, str] = {}
     for text in texts:
         name, equals, value = text.partition("=")
@@ -314,7 +239,8 @@ def parameters(texts: Iterable[str]) -> dict[str, str]:
 
 
 def check_tensors(job: Job, names: Iterable[str], option: str) -> None:
-    """DataError for a name that is no tensor of the job's; `option` is where it was given."""
+    """DataError for a name that is no tensor of the job. option: where it was given, for the
+    sentence."""
     for name in names:
         if name not in job.inputs and name in job.parameters:
             raise DataError(
@@ -327,17 +253,3 @@ def check_tensors(job: Job, names: Iterable[str], option: str) -> None:
                 f"{option} {name}=…: the job {type(job).__name__} has no tensor"
                 f" {name}{nearest(name, job.inputs)} (it has: {', '.join(job.inputs)})"
             )
-
-
-async def unblocked(work: Callable[[], T]) -> T:
-    """What `work` gives. A command does it here, limited in time as a job's code is; a library in a
-    thread, for the loop is not its own."""
-    return work() if OWNED.get() else await asyncio.to_thread(work)
-
-
-def trace_job(
-    job: Job, shapes: Mapping[str, Shape], iterations: int | None, network: Network = LAN
-) -> Traced:
-    """Trace a job for a network; what its own code raises is blamed on its file and line."""
-    with blame(source(type(job))):
-        return trace(job, shapes, iterations, network)

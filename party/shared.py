@@ -39,7 +39,7 @@ from protocol.ring import Words, ring
 
 from . import checked
 from .formats.preparation import Fitted
-from .loading import blame
+from .own_code import blame
 
 MAGIC = b"mpc-share-1\n"
 Keeper = Callable[[Machine, str, History, bytes, Mapping[str, Fitted]], "SharedModel"]

@@ -36,8 +36,9 @@ from ..intent import LEARNERS
 from ..jobs import private_inference
 from ..keyed import all_inputs
 from ..lab.laboratory import small
-from ..loading import load_job, parameters, trace_job
+from ..loading import load_job, parameters
 from ..local import Trio
+from ..own_code import trace_job
 from ..parsers import ratio
 from ..taking_part import check_out
 

@@ -15,7 +15,8 @@ import pytest
 from sentences import rejected
 
 from party.inputs import default_tensor
-from party.loading import BUILTIN, blame, load_job
+from party.loading import BUILTIN, load_job
+from party.own_code import blame
 from protocol.errors import DataError, JobError
 from protocol.jobs import Job
 from protocol.simulate import simulate
@@ -265,9 +266,9 @@ def test_a_job_whose_inputs_come_from_a_set_is_one_job(tmp_path: Path) -> None:
     )
     script = (
         "import sys; from party.planned import known_shapes; from party.given import Given; from"
-        " party.loading import load_job, trace_job; from protocol.plan import make_plan; job ="
-        " load_job(sys.argv[1]); print(list(job.inputs), make_plan(trace_job(job, known_shapes(job,"
-        " Given(), {}), None), 0, (0, 1)).digest)"
+        " party.loading import load_job; from party.own_code import trace_job; from protocol.plan"
+        " import make_plan; job = load_job(sys.argv[1]); shapes = known_shapes(job, Given(), {});"
+        " print(list(job.inputs), make_plan(trace_job(job, shapes, None), 0, (0, 1)).digest)"
     )
     found = {
         subprocess.run(
