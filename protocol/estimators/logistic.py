@@ -29,7 +29,16 @@ from ..ops.tensor import bounded
 from ..sizing import Numerics
 from ..tables import Table
 from ..wording import counted
-from .solve import COARSEST, FINEST, HEAVIEST, RATIO, equilibrated, inverse
+from .solve import (
+    COARSEST,
+    FINEST,
+    HEAVIEST,
+    RATIO,
+    equilibrated,
+    fine,
+    inverse,
+    moments,
+)
 
 MOMENTUM = 0.8
 SETTLED = 2.0**-11  # deviations that the last step may move a coefficient by; scikit-learn's `tol`
@@ -117,16 +126,16 @@ class LogisticRegression(Supervised):
                 f" {(k, t)}: columns, outcomes"
             )
         self.note_unknowns(x, k + self.fit_intercept)
-        v.labels, v.centre = (
-            y,
-            x.mean(axis=0, keepdims=True) if self.fit_intercept else v.zeros((1, k)),
-        )
-        a = x.T @ x / n - v.centre.T @ v.centre if self.fit_intercept else x.T @ x / n
-        s, v.scale, unscale = equilibrated(a * self._curvature, self._penalty, peak)
+        v.labels = y
+        v.centre = x.mean(axis=0, keepdims=True) if self.fit_intercept else v.zeros((1, k))
+        columns = x - v.centre if self.fit_intercept else x
+        a = moments(fine(columns), fine(columns), (peak / FINEST) ** 2)
+        s, own = equilibrated(a * self._curvature, self._penalty, peak)
+        v.scale = own.inverse
         p = inverse(s, float(k), self.condition)
         # of entries of columns whose mean square is at most 1 / curvature
         size = math.sqrt(n / self._curvature)
-        v.columns = bounded((x - v.centre) * v.scale.reshape(1, -1), -size, size)
+        v.columns = bounded(columns * v.scale.reshape(1, -1), -size, size)
         reach = 2.0 * math.sqrt(self.condition / k)  # ‖P^½‖, and ‖P^½·columnsᵀ/√n‖ ≤ 1/√curvature
         v.newton = bounded(p @ v.columns.T, -reach * size, reach * size)
         decay = self._penalty * (v.scale * v.scale).reshape(1, -1)
@@ -136,7 +145,7 @@ class LogisticRegression(Supervised):
             2.0 * math.sqrt(self.condition),
         )
         v.coef, intercept = (
-            self._standing(before, v.centre, unscale)
+            self._standing(before, v.centre, own.size)
             if before
             else (v.zeros((k, t)), v.zeros((1, t)))
         )

@@ -116,7 +116,7 @@ class Statistics(_Aggregates):
 class GroupStatistics(_Aggregates):
     """By group: count (g), mean and var (g, k). `groups` (n, g) says by a 1 in which group a row
     is; one with only zeros is in none. Means are off by up to 1e-5 of themselves, variances by up
-    to 2e-5.
+    to 2e-5, or by 3e-8 where that is more.
     """
 
     groups: ClassVar[Input | Table] = Input("bob", ("n", "g"), 0, 1)

@@ -101,17 +101,50 @@ def test_a_category_that_three_of_a_hundred_thousand_rows_have():
     assert found["coef"][1, 0] == pytest.approx(best[1, 0], rel=1e-3)
 
 
-@pytest.mark.parametrize("deviation", [0.01, 0.0015])
-def test_faint_columns_are_told_apart(deviation):
-    random = np.random.default_rng(2)
-    x = random.standard_normal((300, 3)) * deviation
-    y = x @ [[1.0], [-2.0], [0.5]] + deviation * random.standard_normal((300, 1))
-    found = simulate(LinearRegression(), {"x": x, "y": y}).results[0]
+@pytest.mark.parametrize("rows", [40, 3000])
+@pytest.mark.parametrize(("kind", "alpha"), [(LinearRegression, 0.0), (Ridge, 1e-3)])
+def test_what_a_mean_is_beside_its_deviation_does_not_matter(kind, alpha, rows):
+    """In one table columns, and targets, from the faintest that are told apart to the coarsest, and
+    with means up to a million deviations from 0."""
+    random = np.random.default_rng(rows)
+    sizes = np.array([0.0012, 0.005, 0.02, 0.02, 0.2, 1.0, 3.0, 100.0, 200.0])
+    means = np.array([1000.0, -1000.0, 1000.0, 0.0, 37.0, -1000.0, 10.0, 500.0, 0.0])
+    z = random.uniform(-(3**0.5), 3**0.5, (rows, len(sizes)))
+    y = z @ random.normal(size=(len(sizes), 3)) + random.normal(size=(rows, 3))
+    x, y = means + sizes * z, [0.0, 1000.0, -300.0] + y * [50.0, 0.001, 1.0]
+    found = fitted(kind(), x, y, **({"alpha": alpha} if alpha else {}))
+    best, constant = least(x, y, alpha)
+    assert off(found["coef"], best, x, y) <= 1e-6
+    parts = np.abs(y.mean(axis=0)) + np.abs(means) @ np.abs(best)  # what the intercept is made of
+    assert (np.abs(found["intercept"] - constant) <= 1e-6 * parts).all()
+
+
+@pytest.mark.parametrize("mean", [0.0, 700.0])
+@pytest.mark.parametrize(
+    ("apart", "condition", "bound"), [(1e-5, 1e7, 1e-5), (1e-6, 1e7, 1e-5), (1e-7, 1e9, 1e-3)]
+)
+def test_nearly_collinear_columns_are_told_apart(apart, condition, bound, mean):
+    """Their correlation is 1 - apart; bound: as a part of the largest, where that is more than
+    1e-3."""
+    random = np.random.default_rng(3)
+    z = random.normal(size=(400, 3))
+    x = np.stack([z[:, 0], z[:, 0] * (1 - apart) + z[:, 1] * (2 * apart) ** 0.5, z[:, 2]], 1)
+    y = x[:, :1] + z[:, 1:2] + random.normal(size=(400, 1))
     best, _ = least(x, y)
-    assert (
-        np.abs((found["coef"] - best) * x.std(axis=0)[:, None] / y.std()).max()
-        <= 1e-8 / deviation**2
-    )
+    assert np.abs(best).max() > 0.3 * apart**-0.5
+    found = fitted(LinearRegression(), mean + 0.3 * x, y, condition=condition)
+    assert np.abs(found["coef"] * 0.3 - best).max() <= max(1e-3, bound * np.abs(best).max())
+
+
+def test_of_fewer_rows_than_unknowns_the_smallest_coefficients_serve():
+    """Smallest in units of powers of two near the deviations; of predictions nothing is missed."""
+    x, y = rows(4)
+    found = fitted(LinearRegression(), x, y, minimum=4)
+    units = 2.0 ** np.ceil(np.log2(x.std(axis=0)))
+    inverse = np.linalg.pinv((x - x.mean(axis=0)) / units, rcond=1e-9)
+    best = inverse @ (y - y.mean(axis=0)) / units[:, None]
+    assert off(found["coef"], best, x, y) <= 1e-3
+    assert np.abs(x @ found["coef"] + found["intercept"] - y).max() <= 1e-3 * y.std()
 
 
 def test_a_constant_target_has_no_slope():
