@@ -242,14 +242,14 @@ def _fitted(graph: Graph, least: float = 0.0) -> str:
 
 
 def as_stated(graph: Graph, numerics: Numerics, steps: int, precision: float | None) -> str:
-    """One line about the precision of a plan with stated fraction bits. JobError where a precision
-    is stated too, and the plan does not reach it."""
+    """One line about the precision of a plan with the fraction bits that its job states. JobError
+    where a precision is stated too, and the plan does not reach it."""
     sizes, f = size(graph, numerics, Rescale), numerics.fraction_bits
     worst = least_precise(sizes, steps, fits=precision is not None)
     if precision is None:
-        return f"f = {f}, as stated: {_off(worst, graph, PRECISION)}"
+        return f"f = {f}, as the job states: {_off(worst, graph, PRECISION)}"
     if worst.error <= precision:
-        return f"f = {f}, as stated: {_off(worst)}"
+        return f"f = {f}, as the job states: {_off(worst)}"
     why = f" ({found})" if not worst.cause and (found := _fitted(graph, precision)) else ""
     raise JobError(
         f"fraction_bits={f} and precision={precision:g} are both stated, and contradict each other:"
@@ -266,6 +266,8 @@ def _off(
     if worst.cause:
         return _unbounded(worst)
     found = f"{worst.label} is off by about {worst.error:.1e} of its range"
+    if worst.error == 0.0:
+        found = f"{worst.label} is exact, but where numbers are compared that are nearly equal"
     found += " at worst" if worst.error > usual else ""
     fits = _fitted(graph, least) if graph else ""
     return f"{found}, not counting that {fits}" if fits else found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import ClassVar
@@ -140,6 +140,14 @@ class Job:
         """The smallest deviation, in so many rows, of a column of the input or table `name` that
         does not count as constant; 0.0: any."""
         return 0.0
+
+    def promise(self, told: Collection[str] = ()) -> str:
+        """How exact the results are with the fraction bits that the job states, known beforehand
+        and better than it follows from the ranges of what they are made of; "" where it is not.
+
+        told: instead, of which of `nn.prediction.KINDS` of new rows.
+        """
+        return ""
 
     def remarks(
         self, results: Mapping[str, Array], history: Mapping[str, Sequence[Array]]

@@ -59,6 +59,8 @@ class Traced:
     @cached_property
     def choice(self) -> str:
         """One line: why the plan has its fraction bits, and how precise it is with them."""
+        if not self.reason and (said := self.job.promise()):
+            return f"f = {self.numerics.fraction_bits}: {said}"
         return self.reason or as_stated(self.graph, self.numerics, self.iterations, None)
 
 

@@ -236,7 +236,9 @@ def test_what_a_job_states_is_taken():
     inputs = network()
     traced = trace(job_of(layers, inputs, fraction_bits=15), shapes(inputs))
     assert traced.numerics.fraction_bits == 15
-    assert re.fullmatch(r"f = 15, as stated: out is off by about \S+ of its range", traced.choice)
+    assert re.fullmatch(
+        r"f = 15, as the job states: out is off by about \S+ of its range", traced.choice
+    )
 
 
 def test_both_parties_choose_alike_and_the_choice_is_part_of_what_they_compare():
@@ -326,7 +328,7 @@ def test_fraction_bits_and_a_precision_are_both_taken_or_refused_together():
     inputs = {"x": np.ones((4,)), "y": np.ones((4,))}
     both = job_of(lambda x, y: x * y - 0.3, inputs, fraction_bits=12, precision=1e-3)
     assert re.fullmatch(
-        r"f = 12, as stated: out is off by about \S+ of its range",
+        r"f = 12, as the job states: out is off by about \S+ of its range",
         trace(both, shapes(inputs)).choice,
     )
     for function, precision, said in (
@@ -387,3 +389,10 @@ def test_a_precision_that_is_none_is_refused(precision):
     inputs = {"x": np.ones((4,))}
     with pytest.raises(JobError, match="precision is a part of a value's range"):
         trace(job_of(lambda x: x, inputs, precision=precision), shapes(inputs))
+
+
+def test_of_what_is_compared_no_error_of_0_is_said():
+    inputs = {"x": np.ones((4,)), "y": np.ones((4,))}
+    traced = trace(job_of(lambda x, y: x > y, inputs, fraction_bits=12), shapes(inputs))
+    said = "f = 12, as the job states: out is exact, but where numbers are compared that are nearly"
+    assert traced.choice.startswith(said)

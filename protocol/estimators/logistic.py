@@ -13,7 +13,7 @@ left out. It begins with zeros, or with a model that was kept, in the units of t
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -92,6 +92,24 @@ class LogisticRegression(Supervised):
     def finest(self, name: str, rows: int) -> float:
         """Beside a penalty, any."""
         return 2.0 * FINEST if name == "x" and 1.0 / (self.C * rows) < FINEST**2 else 0.0
+
+    def promise(self, told: Collection[str] = ()) -> str:
+        if self.fraction_bits < LogisticRegression.fraction_bits:
+            return ""
+        if not told:
+            return (
+                "coefficients that settle within the steps were off by less than 1% of"
+                " scikit-learn's in tests"
+            )
+        said = (
+            "scores of rows within 64 deviations of the means are off by at most 2e-5 a column, for"
+            " columns with a deviation of 1/4 or more"
+        )
+        if "probabilities" in told:
+            said += ", and probabilities by 0.001 more"
+        if {"classes", "predictions"} & {*told}:
+            said += "; classes are told by these"
+        return said
 
     @property
     def iterations(self) -> int:  # type: ignore[override]

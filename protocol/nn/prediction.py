@@ -9,7 +9,7 @@ predictions      classes where the loss is one of classes, else scores
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar
 
 from ..digest import listing
@@ -44,6 +44,9 @@ class Prediction(Job):
     def uses(self) -> Sequence[str]:  # type: ignore[override]
         """What a model has that declares none of it."""
         return () if isinstance(self.training, Training) else self.training.keep
+
+    def promise(self, told: Collection[str] = ()) -> str:
+        return self.training.promise(self.to)
 
     def step(self, v: Variables) -> None:
         """There is none."""

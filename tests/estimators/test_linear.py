@@ -167,3 +167,12 @@ def test_what_makes_no_sense_is_said(shapes, parameters, words):
         setattr(job, name, value)
     with pytest.raises(JobError, match=words):
         trace(job, shapes)
+
+
+def test_a_plan_says_how_exact_the_coefficients_are():
+    """And not, whatever comes out, that it cannot be known; of other fraction bits it is not."""
+    job, shapes = LinearRegression(), {"x": (60, 3), "y": (60, 1)}
+    said = "f = 40: coefficients, times the deviations of their columns, are off by at most 1e-3"
+    assert trace(job, shapes).choice.startswith(said)
+    job.fraction_bits = 30
+    assert "cannot be bounded beforehand" in trace(job, shapes).choice

@@ -74,6 +74,9 @@ def test_a_kept_estimator_predicts_what_scikit_learns_does(name, parameters, pee
     run = simulate(work, {"x": new}, shares=[half.generations[0].shares for half in pair])
     twin = run.plan.traced.graph.run_clear({"x": new} | together(pair), 0)
     assert run.results[1].keys() == {"scores"}
+    if name == "logistic-regression":
+        said = run.plan.traced.choice
+        assert "scores of rows within 64 deviations" in said and "classes are told by these" in said
     assert np.abs(run.results[0]["scores"] - twin["scores"]).max() <= 2e-3
     if name != "logistic-regression":
         assert (

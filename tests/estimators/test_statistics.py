@@ -136,3 +136,48 @@ def test_what_makes_no_sense_is_said(kind, rows, parameters, words):
         setattr(job, name, value)
     with pytest.raises(JobError, match=words):
         trace(job, {"x": (rows, 4), "groups": (rows, 3)})
+
+
+@pytest.mark.parametrize("rows", [60, 5000])
+def test_means_of_groups_are_exact_however_far_the_mean_of_all_is(rows):
+    random = np.random.default_rng(rows)
+    sizes = np.array([0.005, 0.02, 0.1, 3.0])
+    x = [1000.0, -1000.0, 300.0, 0.0] + sizes * random.uniform(-1.7, 1.7, (rows, 4))
+    of = np.arange(rows) % 3
+    x += 0.5 * sizes * of[:, None]
+    results = found(GroupStatistics(), {"x": x, "groups": np.eye(3)[of]}, measures="mean,var")
+    means = np.stack([x[of == group].mean(axis=0) for group in range(3)])
+    variances = np.stack([x[of == group].var(axis=0) for group in range(3)])
+    away = np.abs(means - x.mean(axis=0))
+    assert (np.abs(results["mean"] - means) <= np.maximum(3e-8, 1e-5 * away)).all()
+    assert (np.abs(results["var"] - variances) <= np.maximum(3e-8, 2e-5 * variances)).all()
+
+
+@pytest.mark.parametrize("rows", [40, 3000])
+def test_std_and_corr_are_as_exact_as_the_plan_says(rows):
+    """Down to the faintest columns, whatever their means."""
+    random = np.random.default_rng(rows)
+    sizes = np.array([0.0011, 0.005, 0.06, 0.06, 1.0, 30.0])
+    x = [1000.0, -1000.0, 0.0, 1000.0, 5.0, 500.0] + sizes * random.uniform(-1.7, 1.7, (rows, 6))
+    x[:, 4] += 9.0 * x[:, 3]
+    results = found(Statistics(), {"x": x}, measures="std,corr")
+    off = np.abs(results["std"] / x.std(axis=0) - 1)
+    apart = np.abs(results["corr"] - np.corrcoef(x.T))
+    assert max(off.max(), apart.max()) <= 2e-3
+    assert max(off[2:].max(), apart[2:, 2:].max()) <= 2e-4
+
+
+@pytest.mark.parametrize(
+    ("job", "measures", "words"),
+    [
+        (Statistics(), "mean,corr", "std, as a part of itself, and corr are off by at most"),
+        (Statistics(), "mean", "as the job states: mean is off by about"),
+        (GroupStatistics(), "mean,var", "means are off by at most 1e-5"),
+    ],
+)
+def test_a_plan_says_how_exact_they_are(job, measures, words):
+    job.measures = measures
+    shapes = {"x": (90, 3)} | ({"groups": (90, 2)} if isinstance(job, GroupStatistics) else {})
+    assert words in trace(job, shapes).choice
+    job.fraction_bits = 20
+    assert "f = 20, as the job states: " in trace(job, shapes).choice
