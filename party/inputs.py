@@ -28,6 +28,7 @@ from protocol.tables import tables
 from protocol.together import FAINTEST
 from protocol.wording import counted
 
+from .collinear import said_of_collinear
 from .columns import beyond, own_tables
 from .formats.arrays import Read, read_tensor
 from .formats.frames import Frame, listed, shown_shape, shown_size
@@ -300,6 +301,9 @@ def _check_deviations(job: Job, found: Inputs) -> None:
                     " both, it counts as constant: declare a narrower range"
                 )
             continue
+        alone = table is None or not table.horizontal
+        if alone and (collinear := said_of_collinear(job, whole, names, array)):
+            found.said.append(f"{name}: {collinear}")
         finest = job.finest(whole, len(array))
         became = "" if table is not None and table.horizontal else _of_constants(job, whole, finest)
         if not finest and not became:

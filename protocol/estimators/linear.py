@@ -84,6 +84,9 @@ class LeastSquares(Supervised):
     def finest(self, name: str, rows: int) -> float:
         return FINEST
 
+    def collinear(self, name: str) -> float:
+        return 4.0 / self.condition if name == "x" and not self.penalty else 0.0
+
     def promise(self, told: Collection[str] = ()) -> str:
         if told or self.fraction_bits < LeastSquares.fraction_bits:
             return ""
