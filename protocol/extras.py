@@ -10,8 +10,8 @@ from .errors import ConfigError, UsageError
 
 @contextlib.contextmanager
 def needed(what: str, extra: str, error: type[UsageError] = ConfigError) -> Iterator[None]:
-    """An `error` that says what to install, if a library that is imported inside is not there: the
-    extra of this project that `what` needs."""
+    """A context that raises `error`, with what to install, if a library that is imported in it is
+    missing: the extra of this project that `what` needs."""
     try:
         yield
     except ImportError as missing:

@@ -1,5 +1,5 @@
-"""Running work as a process: no core dumps, uvloop, signals that end it cleanly, and the exit code
-of whatever happened."""
+"""Running a command as a process: no core dumps, uvloop, an orderly end on signals, and an exit
+code for every outcome."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ _PR_SET_DUMPABLE = 4  # prctl(2)
 
 
 def keep_secrets() -> None:
-    """No core dump of this process, and no debugger of another of the user's: its memory has keys
-    and data in it."""
+    """Allow no core dump of this process, and no debugger of another process of this user: its
+    memory has keys and data."""
     # in a sandbox, which has its own way to forbid them
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -43,19 +43,19 @@ def keep_secrets() -> None:
 
 
 def raise_limits() -> None:
-    """As many open descriptors as the system grants without being asked: nobody else's connections
-    use them up."""
+    """Allow this process as many open descriptors as the system grants without privileges, so that
+    connections of strangers do not use them up."""
     with contextlib.suppress(OSError, ValueError):
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def settle() -> None:
-    """Prepare for a long run on large arrays: memory that was freed is used again.
+    """Have the C library keep freed memory, for a long run on large arrays.
 
-    Left alone, glibc gives arrays above 32 MiB back to the system every time. With this, a step of
-    the dealer for 100,000 polynomials of degree 9 (58 MB) touches no fresh page instead of 2,000,
-    and takes 37 ms of processor time instead of 46; one for a million comparisons takes the same as
+    By default glibc returns arrays above 32 MiB to the system each time. With this, a step of the
+    dealer for 100,000 polynomials of degree 9 (58 MB) touches no fresh page instead of 2,000, and
+    takes 37 ms of processor time instead of 46; one for a million comparisons takes the same as
     before.
     """
     with contextlib.suppress(OSError, AttributeError):  # another C library has another way, or none
@@ -69,11 +69,12 @@ def run_until_signalled(
     halt: Callable[[], bool] = lambda: False,
     reload: Callable[[], None] = lambda: None,
 ) -> T:
-    """Run `work` to its end. SIGINT and SIGTERM cancel it, let it tidy up, and are raised as
-    `Signalled`.
+    """Run `work` to its end. SIGINT and SIGTERM cancel it and let it tidy up; then `Signalled` is
+    raised.
 
-    SIGTERM asks `halt` first: if that says that the work will end by itself, it gets `GRACE`
-    seconds to. SIGHUP calls `reload`, whose MpcError is logged and changes nothing.
+    On SIGTERM, `halt` is called first: if it returns that the work will end by itself, that has
+    GRACE seconds for it. On SIGHUP `reload` is called; an MpcError of it is logged, and changes
+    nothing.
     """
     received: list[int] = []
     settle()
@@ -109,8 +110,8 @@ def run_until_signalled(
 
 
 def guarded(name: str, work: Callable[[], int]) -> int:
-    """Run a command line: every error this project knows ends in one sentence in the log and its
-    exit code."""
+    """Run a command. Every error of this project ends it with one sentence in the log and the
+    error's exit code."""
     owned = OWNED.set(True)
     try:
         return work()

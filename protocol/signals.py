@@ -1,9 +1,9 @@
-"""SIGINT and SIGTERM, from a process's first line to its last: never a traceback, always the
+"""SIGINT and SIGTERM, from the first line of a process to its last: never a traceback, always the
 documented exit code.
 
-A program calls `attend` before it imports anything heavy: until told otherwise a signal then ends
-the process at once, in one sentence. Whoever has something to tidy up says so with `reacting`. Only
-the standard library's small modules may be imported here.
+A program calls `attend` before it imports anything large; from then on a signal ends the process at
+once, with one sentence. Code that must tidy up uses `reacting`. Only small modules of the standard
+library may be imported here.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ not."""
 
 
 class Signalled(KeyboardInterrupt):
-    """A signal asked this process to end; `exit_code` is what the shell expects for it."""
+    """A signal asked this process to end. exit_code: what a shell expects for that signal."""
 
     def __init__(self, number: int) -> None:
         super().__init__(f"ended by {signal.Signals(number).name}")
@@ -34,11 +34,12 @@ class Signalled(KeyboardInterrupt):
 
 
 class Halted(Exception):
-    """Both parties stopped behind a checkpoint, because one of them was told to end (TERM)."""
+    """Both parties have stopped after a checkpoint, because one of them was asked to end
+    (SIGTERM)."""
 
 
 def attend(name: str) -> None:
-    """From now on a signal ends this process at once, in a sentence that begins with `name`."""
+    """From now on a signal ends this process at once, with a sentence that begins with `name`."""
 
     def leave(number: int, _frame: FrameType | None) -> NoReturn:
         signalled = Signalled(number)
@@ -63,7 +64,7 @@ def _ignore() -> None:
 
 @contextmanager
 def reacting(act: Callable[[int], object]) -> Iterator[None]:
-    """Inside, a signal calls `act` with its number, in the main thread between two of its
+    """A context in which a signal calls `act` with its number, in the main thread, between two
     instructions."""
     if threading.current_thread() is not threading.main_thread():
         yield  # signals are the main thread's affair
@@ -77,15 +78,16 @@ def reacting(act: Callable[[int], object]) -> Iterator[None]:
 
 
 def unwind(number: int) -> NoReturn:
-    """For `reacting`: leave by an exception, so that `finally` is obeyed."""
+    """An `act` for `reacting`: raise an exception, so that `finally` clauses run."""
     raise Signalled(number)
 
 
 @contextmanager
 def held() -> Iterator[None]:
-    """Inside, signals wait: for what must not be cut in two, and ends by itself in a moment.
+    """A context in which signals are deferred: for work that must not be interrupted, and soon
+    ends.
 
-    Blocking them would not do: the system then gives them to another of this process's threads.
+    Blocking them would not do: the system would deliver them to another thread of this process.
     """
     waiting: list[int] = []
     try:
