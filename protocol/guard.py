@@ -46,7 +46,7 @@ from .ops.statement import Within
 from .ops.stored import Stored
 from .ops.truncation import Rescale
 from .origin import NOWHERE
-from .ranges import EVERYTHING, Interval, Spread
+from .ranges import EVERYTHING, Interval, Spread, common, inside
 from .ring import WORD
 from .sizing import WIDE_SIZE, Sizes
 from .solver import size
@@ -130,7 +130,7 @@ def _guarded(sizes: Sizes, job: Job, steps: int) -> tuple[Sizes, Guards]:
         if node in forgetting:
             x._node.interval, x._node.spread = reached, Spread(reach[node], 0.0)
         else:
-            x._node.interval = _common(x._node.interval, reached)
+            x._node.interval = common(x._node.interval, reached)
         (low, high), proven = guard.interval, _proven(node, job)
         outside = []
         if not (guard.exact and proven[0] >= low):
@@ -232,19 +232,19 @@ def _assumptions(sizes: Sizes, job: Job, steps: int) -> list[tuple[Node, Guard]]
         if all_of_it.size == node.size:
             node = all_of_it
         limit = sizes.limit(node)
-        interval = _common(interval, (-limit, limit))
+        interval = common(interval, (-limit, limit))
         if not math.isfinite(interval[1] - interval[0]):
             return
-        narrower = _common(interval, node.interval)
+        narrower = common(interval, node.interval)
         interval = narrower if narrower[0] <= narrower[1] and not exact else interval
-        if not any(_inside(other.interval, interval) for each, other in found if each is node):
+        if not any(inside(other.interval, interval) for each, other in found if each is node):
             found.append((node, Guard(what, interval, node.size, exact, abrupt, elsewhere)))
 
     for node in graph.nodes:
         if node.op.domain != EVERYTHING and node in sizes.needs:
             (x,) = node.inputs
             what = f"the argument of {node.op.name} of shape {node.shape}{node.origin.beside}"
-            if not _inside(_proven(x, job), node.op.domain):
+            if not inside(_proven(x, job), node.op.domain):
                 guard(x, node.op.domain, what, True, node.op.abrupt, node.op.elsewhere)
     ranges = {node.op.label: node.interval for node in graph.nodes if isinstance(node.op, Carry)}
     for label in sorted(forgotten(sizes)):  # variables without a declared range, too
@@ -252,9 +252,7 @@ def _assumptions(sizes: Sizes, job: Job, steps: int) -> list[tuple[Node, Guard]]
             limit = sizes.limit(graph.updated[label])
             ranges[label] = -limit, limit
     for label, node in graph.updated.items() if steps else ():
-        if ranges.get(label, EVERYTHING) != EVERYTHING and not _inside(
-            node.interval, ranges[label]
-        ):
+        if ranges.get(label, EVERYTHING) != EVERYTHING and not inside(node.interval, ranges[label]):
             guard(
                 node,
                 ranges[label],
@@ -262,7 +260,7 @@ def _assumptions(sizes: Sizes, job: Job, steps: int) -> list[tuple[Node, Guard]]
             )
     for node in graph.nodes:
         what = f"{node.op.name} of shape {node.shape}{node.origin.beside}"
-        if node.declared != EVERYTHING and not _inside(_proven(node, job), node.declared):
+        if node.declared != EVERYTHING and not inside(_proven(node, job), node.declared):
             guard(node, node.declared, what, elsewhere=node.elsewhere)
         if node in sizes.assumed:
             guard(node, (-sizes.assumed[node], sizes.assumed[node]), what, elsewhere=LIKELY)
@@ -285,19 +283,11 @@ def _proven(node: Node, job: Job) -> Interval:
     return node.op.bounds(*node.inputs)
 
 
-def _common(a: Interval, b: Interval) -> Interval:
-    return max(a[0], b[0]), min(a[1], b[1])
-
-
-def _inside(a: Interval, b: Interval) -> bool:
-    return b[0] <= a[0] and a[1] <= b[1]
-
-
 def revealed_range(sizes: Sizes, label: str) -> Interval:
     """The interval in which a revealed tensor is declared, proven or assumed to lie."""
     node = sizes.graph.revealed[label]
     limit = sizes.limit(node)
-    return _common(node.interval, (-limit, limit))
+    return common(node.interval, (-limit, limit))
 
 
 def judged(

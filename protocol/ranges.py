@@ -47,6 +47,12 @@ def times(a: float, b: float) -> float:
     return 0.0 if a == 0.0 or b == 0.0 else a * b
 
 
+def common(a: Interval, b: Interval) -> Interval:
+    """The interval of the numbers that lie in both; its ends are in the wrong order where none
+    do."""
+    return max(a[0], b[0]), min(a[1], b[1])
+
+
 def inside(inner: Interval, outer: Interval) -> bool:
     """Whether all of `inner` lies in `outer`."""
     return outer[0] <= inner[0] and inner[1] <= outer[1]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ..graph import Graph
 from ..nodes import Carry, Node
-from ..ranges import USUAL_MARGIN, Interval, Spread
+from ..ranges import USUAL_MARGIN, Interval, Spread, common
 from .structure import Structure
 
 
@@ -31,7 +31,7 @@ class Within(Structure):
         return (self.low, self.high)
 
     def bounds(self, *uses: Node) -> Interval:
-        return _common(uses[0].interval, self.interval)
+        return common(uses[0].interval, self.interval)
 
     def spread(self, *uses: Node) -> Spread | None:
         """That of x, but wide enough to make all that is stated likely: what is computed from it
@@ -57,12 +57,12 @@ def state(graph: Graph) -> Graph:
         node.inputs = tuple(gone.get(use, use) for use in node.inputs)
         if not isinstance(node.op, Within):
             continue
-        node.declared = _common(node.declared, node.op.interval)
+        node.declared = common(node.declared, node.op.interval)
         node.elsewhere, node.stated = node.op.instead, not node.op.assumed
         (x,) = node.inputs
         if isinstance(x.op, Carry) or x in leaving or len(uses[x]) > 1:
             continue
-        x.interval, x.declared = node.interval, _common(x.declared, node.declared)
+        x.interval, x.declared = node.interval, common(x.declared, node.declared)
         x.spread = node.spread
         x.elsewhere, x.stated = node.elsewhere or x.elsewhere, node.stated or x.stated
         if node in leaving:
@@ -74,7 +74,3 @@ def state(graph: Graph) -> Graph:
         table.update({label: gone[node] for label, node in table.items() if node in gone})
     new.settled = {gone.get(node, node) for node in new.settled}
     return new
-
-
-def _common(a: Interval, b: Interval) -> Interval:
-    return max(a[0], b[0]), min(a[1], b[1])
