@@ -9,7 +9,6 @@ short however deep the graph is: what lies too deep is named by the tensors that
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
@@ -19,7 +18,7 @@ import numpy as np
 from .digest import Carried, JobSetting, Listing, Operation, Revealed, canonical
 from .graph import Phase
 from .jobs import ROLES
-from .nodes import Carry, Op, Source
+from .nodes import Carry, Leaf, Op, Source
 from .ops.coarse import Coarse
 from .ops.comparison import Compare, Mux
 from .ops.linear import Add, Negate
@@ -32,9 +31,8 @@ from .ops.structure import Structure
 from .ops.sums import Sum
 from .ranges import EVERYTHING
 from .views import Index, Rows, Take
-from .wording import counted, recurring
+from .wording import LONGEST, counted, entries, literal, numeral, recurring
 
-LONGEST = 160  # characters of a phrase
 DEEPEST = 6  # operations inside each other
 WIDEST = 3  # operands that are described one by one
 NAMED = 6  # tensors listed by name, of each party
@@ -85,6 +83,7 @@ class Phrases:
             each.label: each for each in listing.statements if isinstance(each, Carried)
         }
         self._sources = [node.op for node in self._nodes if isinstance(node.op, (Source, Stored))]
+        self._written = listing.written
         self._made_of = self._depend()
         self._said = 0  # which inputs the phrase in the making names
 
@@ -145,23 +144,35 @@ class Phrases:
         if isinstance(op, Carry):
             times = counted(self._iterations, "iteration")
             return f"{op.label} after {times}" if node.phase == Phase.FINISH else op.label
+        if depth and n in self._written and len(self._written[n][1]) <= WIDEST:
+            text, operands = self._written[n]
+            return text.format(*(self._part(use, depth - 1) for use in operands))
+        if depth and (mean := self._mean(node)) is not None:
+            return f"the mean of {self._part(mean, depth - 1)}"
         if op.view is not None and not isinstance(op.view, (Index, Rows, Take)):
             return self.phrase(node.operands[0], depth)  # the same numbers, elsewhere
         if depth == 0:
             return f"something made of {self._inputs(self._made_of[n])}"
         if isinstance(op, Compare):
             limit, n = self._moved(op.limit, node.operands[0])
-            return f"a comparison with {_number(limit)} of {self.phrase(n, depth - 1)}"
-        if (mean := self._mean(node)) is not None:
-            return f"the mean of {self.phrase(mean, depth - 1)}"
+            return f"a comparison with {numeral(limit)} of {self._part(n, depth - 1)}"
         if len(node.operands) > WIDEST:
             return f"{_article(op.name)} of {self._inputs(self._made_of[n])}"
-        inner = [self.phrase(use, depth - 1) for use in node.operands]
+        said = self.phrase if type(op) in _OPEN else self._part
+        inner = [said(use, depth - 1) for use in node.operands]
         return (
             _PHRASES[type(op)](op, *inner)
             if type(op) in _PHRASES
             else f"{_article(op.name)} of {_list(inner)}"
         )
+
+    def _part(self, n: int, depth: int) -> str:
+        """The phrase of node `n` inside another, in parentheses unless it is a name."""
+        text = self.phrase(n, depth)
+        while (op := self._nodes[n].op).view is not None and n not in self._written:
+            (n,) = self._nodes[n].operands
+        plain = isinstance(op, Leaf) or text.startswith("something made of ")
+        return text if plain else f"({text})"
 
     def _moved(self, limit: float, n: int) -> tuple[float, int]:
         """x + c compared with a limit is x compared with limit − c."""
@@ -190,8 +201,8 @@ _PHRASES: dict[type[Op], Callable[..., str]] = {
         f"the difference of {a} and {b}" if op.minus else f"the sum of {a} and {b}"
     ),
     AddPublic: lambda op, a: f"{a} {_added(op.constant)}",
-    MultiplyPublic: lambda op, a: f"{_array(op.constant)} times {a}",
-    Picked: lambda op, a: f"{_array(op.constant)} where {a}",
+    MultiplyPublic: lambda op, a: f"{entries(op.constant)} times {a}",
+    Picked: lambda op, a: f"{entries(op.constant)} where {a}",
     AddStepwise: lambda op, a: f"{a} plus a number of the step's",
     MultiplyStepwise: lambda op, a: f"{a} times a number of the step's",
     Keep: lambda op, a: f"{a} after dropout",
@@ -204,6 +215,7 @@ _PHRASES: dict[type[Op], Callable[..., str]] = {
     Mux: lambda op, a, b: f"{b} where {a} says so",
     Structure: lambda op, a: f"{'a minibatch' if isinstance(op.view, Rows) else 'a part'} of {a}",
 }
+_OPEN = (AddPublic, AddStepwise, MultiplyStepwise, Keep, Coarse)  # whose phrases begin with another
 
 
 # ---- what one statement does ---------------------------------------------------------------------
@@ -317,18 +329,18 @@ def _verb(statement: Operation) -> str:
         return f"carries {op.label} {op.dims} on"
     if isinstance(op, (AddStepwise, MultiplyStepwise)):
         verb = "adds" if isinstance(op, AddStepwise) else "multiplies by"
-        return f"{verb} a schedule, {_array(op.constant)}"
+        return f"{verb} a schedule, {entries(op.constant)}"
     if isinstance(op, AddPublic):
         return (
-            f"subtracts {_array(-op.constant)}"
+            f"subtracts {entries(-op.constant)}"
             if _negative(op.constant)
-            else f"adds {_array(op.constant)}"
+            else f"adds {entries(op.constant)}"
         )
     if isinstance(op, MultiplyPublic):
-        return f"multiplies by {_array(op.constant)}"
+        return f"multiplies by {entries(op.constant)}"
     if isinstance(op, Compare):
         test = {(0, 0): "<", (0, 1): "≥", (1, 0): "≤", (1, 1): ">"}[op.inclusive, op.negated]
-        return f"tests for {test} {_number(op.limit)}"
+        return f"tests for {test} {numeral(op.limit)}"
     if isinstance(op, Within):
         return f"takes a tensor to lie in {_interval(op.interval)}"
     if isinstance(op, Structure):
@@ -345,24 +357,8 @@ def _given(op: Op) -> list[str]:
     ) or not is_dataclass(op):
         return []
     return [
-        f"with {each.name} {_value(getattr(op, each.name))}" for each in fields(op) if each.init
+        f"with {each.name} {literal(getattr(op, each.name))}" for each in fields(op) if each.init
     ]
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, np.ndarray):
-        return _array(value)
-    text = json.dumps(value) if isinstance(value, str) else str(value)
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
-
-
-def _array(constant: np.ndarray[Any, Any]) -> str:
-    first = [_number(each) for each in constant.flat[:3].tolist()]
-    return (
-        first[0]
-        if constant.size == 1
-        else f"an array {constant.shape} of {', '.join(first)}{', …' * (constant.size > 3)}"
-    )
 
 
 def _negative(constant: np.ndarray[Any, Any]) -> bool:
@@ -370,15 +366,11 @@ def _negative(constant: np.ndarray[Any, Any]) -> bool:
 
 
 def _added(constant: np.ndarray[Any, Any]) -> str:
-    return f"minus {_array(-constant)}" if _negative(constant) else f"plus {_array(constant)}"
-
-
-def _number(value: float) -> str:
-    return repr(float(value)).removesuffix(".0")
+    return f"minus {entries(-constant)}" if _negative(constant) else f"plus {entries(constant)}"
 
 
 def _interval(interval: tuple[float, float]) -> str:
-    return f"[{_number(interval[0])}, {_number(interval[1])}]"
+    return f"[{numeral(interval[0])}, {numeral(interval[1])}]"
 
 
 def _article(name: str) -> str:

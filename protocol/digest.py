@@ -15,7 +15,7 @@ import dataclasses
 import hashlib
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cached_property
 from typing import Any
@@ -76,11 +76,13 @@ Statement = JobSetting | Operation | Carried | Revealed
 
 @dataclass(frozen=True)
 class Listing:
-    """All statements in order, and the line in which each was written. Lines are not part of the
-    digest."""
+    """All statements in order, the line in which each was written, and what nodes are that a
+    function of several operations made. Lines and functions are not part of the digest."""
 
     statements: tuple[Statement, ...]
     origins: tuple[Origin, ...]
+    # by number of a node: what it is, with places for its operands; their numbers
+    written: Mapping[int, tuple[str, tuple[int, ...]]] = field(default_factory=dict)
 
     @cached_property
     def operations(self) -> tuple[Operation, ...]:
@@ -118,7 +120,11 @@ class Listing:
 
     def with_setting(self, name: str, value: tuple[int, ...]) -> Listing:
         """The listing with one more setting, which comes first."""
-        return Listing((JobSetting(name, value), *self.statements), (NOWHERE, *self.origins))
+        return replace(
+            self,
+            statements=(JobSetting(name, value), *self.statements),
+            origins=(NOWHERE, *self.origins),
+        )
 
 
 def listing(graph: Graph, settings: Mapping[str, int | float | str | bool]) -> Listing:
@@ -148,7 +154,11 @@ def listing(graph: Graph, settings: Mapping[str, int | float | str | bool]) -> L
             )
         )
     statements, origins = zip(*found, strict=True)
-    return Listing(statements, origins)
+    written = {
+        number[node]: (each.text, tuple(number[use] for use in each.operands))
+        for node, each in graph.written.items()
+    }
+    return Listing(statements, origins, written)
 
 
 def canonical(value: Any) -> bytes:

@@ -60,6 +60,14 @@ class BackwardRule:
     pull: Callable[[int, Any], Any]
 
 
+class Written(NamedTuple):
+    """What a node made of several operations is in the words of its job: "log of {0}", and the
+    nodes that stand in the places of {0}, {1} and so on."""
+
+    text: str
+    operands: tuple[Node, ...]
+
+
 class Graph:
     """All nodes of a job in topological order, its carried variables, and what it reveals."""
 
@@ -78,6 +86,7 @@ class Graph:
         self.assumptions: list[str] = []  # sentences in which the job states what it assumes
         self.row_sums: dict[str, float] = {}  # by input: the sum that its owner checks each row for
         self.rules: dict[Node, BackwardRule] = {}  # nodes whose own operations' rules are not used
+        self.written: dict[Node, Written] = {}  # nodes that a function of several operations made
         self._place = ""  # the part of a model that is being traced
         self._applied: dict[tuple[Op, tuple[Node, ...]], Node] = {}
         # carried variable, or "reveal " and a label → where the job assigned it last

@@ -1,11 +1,16 @@
-"""Numbers, bytes and seconds as people read them."""
+"""Numbers, arrays, bytes and seconds as people read them."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
 
 NAMED = 3  # things of which the same is said
+LONGEST = 160  # characters of a phrase
 UNITS = (("h", 3600.0), ("min", 60.0), ("s", 1.0), ("ms", 1e-3), ("µs", 1e-6))
 
 
@@ -39,6 +44,31 @@ def _listed(names: list[str]) -> str:
     if len(names) > NAMED + 1:
         names = [*names[:NAMED], f"{len(names) - NAMED:,} more"]
     return f"{', '.join(names[:-1])} and {names[-1]} are"
+
+
+def numeral(value: float) -> str:
+    """ "0.5", "-3", "1e-05": with all its digits."""
+    return repr(float(value)).removesuffix(".0")
+
+
+def entries(constant: np.ndarray[Any, Any]) -> str:
+    """ "0.5", or "an array (2, 2) of 1, 2, 3, …"."""
+    first = [numeral(each) for each in constant.flat[:3].tolist()]
+    return (
+        first[0]
+        if constant.size == 1
+        else f"an array {constant.shape} of {', '.join(first)}{', …' * (constant.size > 3)}"
+    )
+
+
+def literal(value: Any) -> str:
+    """A public value as a job would write it, in about `LONGEST` characters at most."""
+    if isinstance(value, np.ndarray):
+        return entries(value)
+    if isinstance(value, (float, np.floating)):
+        return numeral(float(value))
+    text = json.dumps(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 def unit(seconds: float) -> tuple[str, float]:

@@ -34,7 +34,7 @@ import numpy as np
 from .cotangents import weighted
 from .gradient import differentiated
 from .periodic import LIMIT, SIGMOID, SIGMOID_DERIVATIVE, Fourier
-from .spelling import offers
+from .spelling import offers, written
 from .tensor import Secret, bounded, secret
 
 
@@ -142,29 +142,34 @@ _ERF = _series(
 )
 
 
+@written()
 def softplus(x: Secret) -> Secret:
     """log(1 + exp(x)); at most 2e-5 off for |x| ≤ 8, 3.4e-4 beyond; its gradient 1e-4, and 4e-4
     beyond."""
     return _bent("softplus", x, _SOFTPLUS, 0.0)
 
 
+@written()
 def log_sigmoid(x: Secret) -> Secret:
     """log(sigmoid(x)) = −softplus(−x); in the rounds of `softplus`, and with its error."""
     secret("log_sigmoid", x)
     return -softplus(-x)
 
 
+@written()
 def silu(x: Secret) -> Secret:
     """x · sigmoid(x); at most 3e-5 off for |x| ≤ 8, 2.8e-3 beyond; its gradient 4e-4, and 3e-3
     beyond."""
     return _bent("silu", x, _SILU, -0.3)
 
 
+@written()
 def gelu(x: Secret) -> Secret:
     """x · Φ(x), Φ the normal distribution; at most 4e-5 off; its gradient 3e-4."""
     return _bent("gelu", x, _GELU, -0.2)
 
 
+@written()
 def tanh(x: Secret) -> Secret:
     """The hyperbolic tangent; at most 1e-4 off for |x| ≤ 4, 6.8e-4 beyond. Its gradient is that of
     tanh, 1 − out²."""
@@ -178,6 +183,7 @@ def tanh(x: Secret) -> Secret:
     return differentiated(out, [x], lambda n, g: g * (1 - out * out))
 
 
+@written()
 def erf(x: Secret) -> Secret:
     """2/√π · ∫₀ˣ e^−t² dt; at most 3e-6 off; its gradient 1e-5."""
     secret("erf", x)

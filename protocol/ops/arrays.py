@@ -13,7 +13,7 @@ from ..views import Shape
 from .axes import axes_of, listed
 from .constants import Constant
 from .public import public
-from .spelling import OFFERED, SENTENCES, offers
+from .spelling import OFFERED, SENTENCES, offers, written
 from .structure import Concatenate
 from .tensor import Secret
 
@@ -76,6 +76,7 @@ def mean(a: Secret, axis: int | Sequence[int] | None = None, keepdims: bool = Fa
 
 
 @offers(np.var)
+@written()
 def var(
     a: Secret, axis: int | Sequence[int] | None = None, *, ddof: int = 0, keepdims: bool = False
 ) -> Secret:
@@ -84,6 +85,7 @@ def var(
 
 
 @offers(np.std)
+@written()
 def std(
     a: Secret, axis: int | Sequence[int] | None = None, *, ddof: int = 0, keepdims: bool = False
 ) -> Secret:
@@ -92,6 +94,7 @@ def std(
 
 
 @offers(np.cumsum)
+@written()
 def cumsum(a: Secret, axis: int | None = None) -> Secret:
     """As np.cumsum. No round."""
     return _secret("cumsum", a).cumsum(axis)

@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import JobError
 from .products import MatMul
 from .public import MatMulPublic, public
-from .spelling import offers
+from .spelling import offers, written
 from .tensor import Secret
 
 AxisLabels = list[str]
@@ -57,6 +57,7 @@ def _drop(product: Secret, row: bool, column: bool) -> Secret:
 
 
 @offers(np.einsum)
+@written()
 def einsum(subscripts: str, *operands: Any) -> Secret:
     """As np.einsum, of one tensor or of two, one of which may be public; "..." and repeated indices
     included.
@@ -98,6 +99,7 @@ def dot(a: Any, b: Any) -> Secret:
 
 
 @offers(np.outer)
+@written()
 def outer(a: Any, b: Any) -> Secret:
     """The product of every entry of a with every entry of b."""
     a, b = (each if isinstance(each, Secret) else public(each) for each in (a, b))

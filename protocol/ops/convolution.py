@@ -21,11 +21,13 @@ from ..views import Shape
 from ..wording import counted
 from .gradient import differentiated
 from .public import public
+from .spelling import written
 from .structure import seen
 from .tensor import Secret
 from .windows import Edges, beyond, by_axis, edges, windows
 
 
+@written()
 def conv2d(
     x: Any,
     kernels: Any,
@@ -49,6 +51,7 @@ def conv2d(
     )
 
 
+@written()
 def conv1d(
     x: Any,
     kernels: Any,
@@ -188,6 +191,7 @@ def _input_gradient(
     return _convolved(spread, turned, (1,) * axes, ((0, 0),) * axes, dilation, groups)[0]
 
 
+@written()
 def avg_pool2d(
     x: Secret,
     size: Any,
@@ -214,6 +218,7 @@ def avg_pool2d(
     return mean
 
 
+@written()
 def avg_pool1d(
     x: Secret,
     size: Any,
@@ -299,6 +304,7 @@ class Places:
         return counts
 
 
+@written()
 def global_avg_pool2d(x: Secret, keepdims: bool = False) -> Secret:
     """The mean of every channel of pictures: (n, c, h, w) → (n, c), or (n, c, 1, 1) with
     `keepdims`; no round."""

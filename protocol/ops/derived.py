@@ -19,13 +19,14 @@ from .inverses import divide, log, sqrt
 from .linear import broadcast
 from .public import public
 from .softmax import logsumexp
-from .spelling import offers
+from .spelling import offers, written
 from .tensor import Secret, secret
 
 Axis = int | Sequence[int] | None
 
 
 @offers(np.log2)
+@written()
 def log2(x: Secret) -> Secret:
     """The logarithm to the base 2; as `log` has it, times 1.45."""
     secret("log2", x)
@@ -33,6 +34,7 @@ def log2(x: Secret) -> Secret:
 
 
 @offers(np.log10)
+@written()
 def log10(x: Secret) -> Secret:
     """The logarithm to the base 10; as `log` has it, times 0.44."""
     secret("log10", x)
@@ -40,6 +42,7 @@ def log10(x: Secret) -> Secret:
 
 
 @offers(np.logaddexp)
+@written()
 def logaddexp(x1: Any, x2: Any) -> Secret:
     """log(e^x1 + e^x2), elementwise; `logsumexp` of the two, one round where they are known to be
     no more than 48 apart.
@@ -56,6 +59,7 @@ def logaddexp(x1: Any, x2: Any) -> Secret:
 
 
 @offers(np.prod)
+@written()
 def prod(a: Secret, axis: Axis = None, *, keepdims: bool = False) -> Secret:
     """The product over axes, of all entries by default; ⌈log2 n⌉ rounds for n entries.
 
@@ -79,12 +83,14 @@ def prod(a: Secret, axis: Axis = None, *, keepdims: bool = False) -> Secret:
 
 
 @offers(np.ptp)
+@written()
 def ptp(a: Secret, axis: Axis = None, *, keepdims: bool = False) -> Secret:
     """The largest less the smallest over axes; in the rounds of one of them."""
     return max(a, axis, keepdims=keepdims) - min(a, axis, keepdims=keepdims)
 
 
 @offers(np.diff)
+@written()
 def diff(a: Secret, n: int = 1, axis: int = -1) -> Secret:
     """Each entry along an axis less the one before it, n times; no round. None is left where n is
     as many as there are, or more."""
@@ -100,6 +106,7 @@ def diff(a: Secret, n: int = 1, axis: int = -1) -> Secret:
 
 
 @offers(np.average)
+@written()
 def average(a: Secret, axis: Axis = None, weights: Any = None, *, keepdims: bool = False) -> Secret:
     """The mean, or with weights Σ a·w / Σ w, over axes; no round with public weights, a product and
     a quotient with secret ones.
@@ -127,6 +134,7 @@ def average(a: Secret, axis: Axis = None, weights: Any = None, *, keepdims: bool
 
 
 @offers(np.inner)
+@written()
 def inner(a: Any, b: Any) -> Secret:
     """The sum of products over the last axis of both; one round, none if one is public."""
     a, b = (each if isinstance(each, Secret) else public(each) for each in (a, b))
@@ -143,6 +151,7 @@ def inner(a: Any, b: Any) -> Secret:
 
 
 @offers(np.diagonal)
+@written()
 def diagonal(a: Secret, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Secret:
     """The entries of equal indices along two axes, as a last axis; no round."""
     secret("diagonal", a)
@@ -161,12 +170,14 @@ def diagonal(a: Secret, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Secr
 
 
 @offers(np.trace)
+@written()
 def trace(a: Secret, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Secret:
     """The sum of a diagonal; no round."""
     return diagonal(a, offset, axis1, axis2).sum(-1)
 
 
 @offers(np.tril)
+@written()
 def tril(m: Secret, k: int = 0) -> Secret:
     """The entries up to the k-th diagonal, and 0 above; no round."""
     secret("tril", m)
@@ -174,6 +185,7 @@ def tril(m: Secret, k: int = 0) -> Secret:
 
 
 @offers(np.triu)
+@written()
 def triu(m: Secret, k: int = 0) -> Secret:
     """The entries from the k-th diagonal on, and 0 below; no round."""
     secret("triu", m)
@@ -181,6 +193,7 @@ def triu(m: Secret, k: int = 0) -> Secret:
 
 
 @offers(np.linalg.norm)
+@written()
 def norm(x: Secret, ord: Any = None, axis: int | None = None, keepdims: bool = False) -> Secret:
     """√Σ x² along an axis, or of all entries; with ord=1 Σ |x|, with ord=np.inf the largest |x|.
 
@@ -203,6 +216,7 @@ def norm(x: Secret, ord: Any = None, axis: int | None = None, keepdims: bool = F
 
 
 @offers(np.logical_and)
+@written()
 def logical_and(x1: Secret, x2: Secret) -> Secret:
     """1 where both outcomes of comparisons are 1; their product, one round."""
     _outcomes("logical_and", x1, x2)
@@ -210,6 +224,7 @@ def logical_and(x1: Secret, x2: Secret) -> Secret:
 
 
 @offers(np.logical_or)
+@written()
 def logical_or(x1: Secret, x2: Secret) -> Secret:
     """1 where one of two outcomes of comparisons is 1, or both; one round."""
     _outcomes("logical_or", x1, x2)
@@ -217,6 +232,7 @@ def logical_or(x1: Secret, x2: Secret) -> Secret:
 
 
 @offers(np.logical_not)
+@written()
 def logical_not(x: Secret) -> Secret:
     """1 where the outcome of a comparison is 0; no round."""
     _outcomes("logical_not", x)
@@ -224,6 +240,7 @@ def logical_not(x: Secret) -> Secret:
 
 
 @offers(np.any)
+@written()
 def any(a: Secret, axis: Axis = None, *, keepdims: bool = False) -> Secret:
     """1 where an outcome of a comparison is 1 along axes; their number is compared, so in its
     rounds."""
@@ -232,6 +249,7 @@ def any(a: Secret, axis: Axis = None, *, keepdims: bool = False) -> Secret:
 
 
 @offers(np.all)
+@written()
 def all(a: Secret, axis: Axis = None, *, keepdims: bool = False) -> Secret:
     """1 where all outcomes of comparisons are 1 along axes; their number is compared, so in its
     rounds."""
@@ -241,6 +259,7 @@ def all(a: Secret, axis: Axis = None, *, keepdims: bool = False) -> Secret:
 
 
 @offers(np.count_nonzero)
+@written()
 def count_nonzero(a: Secret, axis: Axis = None, *, keepdims: bool = False) -> Secret:
     """How many entries are not 0, over axes; no round for outcomes of comparisons, otherwise those
     of `!=`."""

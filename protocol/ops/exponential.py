@@ -26,7 +26,7 @@ from ..sizing import Demands, Sizes
 from ..views import Shape
 from .cotangents import weighted
 from .functions import maximum
-from .spelling import SENTENCES, offers, refusing
+from .spelling import SENTENCES, offers, refusing, written
 from .tensor import Secret, bounded, number, secret
 
 LARGEST = 64.0  # e to this still fits a ring
@@ -123,6 +123,7 @@ def windowed(x: Secret, least: float, ready: bool = False) -> Secret:
     return x._apply(Exp(high, ready))
 
 
+@written()
 def exp(x: Secret, most: float | None = None) -> Secret:
     """e^x for x ≤ most: one round, 64 bytes dealt for an element, at most e^most · (3e-7 + 2^−f)
     off for f fraction bits up to 20. Above `most`, and be it by one unit, the result is

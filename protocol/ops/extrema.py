@@ -18,7 +18,7 @@ from ..errors import JobError
 from .axes import axes_of
 from .convolution import one_row, pictures, pooled, sequences
 from .maxima import is_largest, largest
-from .spelling import offers
+from .spelling import offers, written
 from .tensor import Secret, number, secret
 from .windows import by_axis
 
@@ -26,6 +26,7 @@ Axis = int | Sequence[int] | None
 
 
 @offers(np.max, np.amax)
+@written()
 def max(
     a: Secret, axis: Axis = None, *, keepdims: bool = False, initial: float | None = None
 ) -> Secret:
@@ -36,6 +37,7 @@ def max(
 
 
 @offers(np.min, np.amin)
+@written()
 def min(
     a: Secret, axis: Axis = None, *, keepdims: bool = False, initial: float | None = None
 ) -> Secret:
@@ -45,6 +47,7 @@ def min(
 
 
 @offers(np.argmax)
+@written()
 def argmax(a: Secret, axis: int | None = None, *, keepdims: bool = False) -> Secret:
     """Where the largest along an axis stands, counted from 0; among all entries by default."""
     rows, shape = _rows("argmax", a, axis, keepdims)
@@ -53,12 +56,14 @@ def argmax(a: Secret, axis: int | None = None, *, keepdims: bool = False) -> Sec
 
 
 @offers(np.argmin)
+@written()
 def argmin(a: Secret, axis: int | None = None, *, keepdims: bool = False) -> Secret:
     """Where the smallest along an axis stands, counted from 0; among all entries by default."""
     secret("argmin", a)
     return argmax(-a, axis, keepdims=keepdims)
 
 
+@written()
 def is_max(a: Secret, axis: int = -1) -> Secret:
     """1 where the largest along an axis stands, the first of equal ones, else 0: a one-hot vector
     of the shape of `a`."""
@@ -68,6 +73,7 @@ def is_max(a: Secret, axis: int = -1) -> Secret:
     return is_largest(a.swapaxes(at, -1)).swapaxes(at, -1)
 
 
+@written()
 def max_pool2d(
     x: Secret,
     size: Any,
@@ -101,6 +107,7 @@ def max_pool2d(
     return top + lift if lift else top
 
 
+@written()
 def max_pool1d(
     x: Secret,
     size: Any,

@@ -21,12 +21,13 @@ from .periodic import SIGMOID, SIGMOID_DERIVATIVE, Fourier
 from .polynomials import COARSE, SIGMOID_10, Poly, derivative
 from .products import Multiply
 from .public import AddPublic, Picked, public
-from .spelling import offers
+from .spelling import offers, written
 from .statement import Within
 from .structure import Concatenate
 from .tensor import Secret, bounded, number, secret
 
 
+@written()
 def relu(x: Secret) -> Secret:
     """max(x, 0); read at `fraction_bits`, in the rounds of a comparison, whatever the scale of
     x."""
@@ -41,12 +42,14 @@ def relu_derivative(x: Secret) -> Secret:
 
 
 @offers(np.sign)
+@written()
 def sign(x: Secret) -> Secret:
     """−1, 0 or 1; two comparisons on one opening."""
     return bounded((x > 0.0) - (x < 0.0), -1.0, 1.0)
 
 
 @offers(np.equal)
+@written("whether {x1} equals {x2}")
 def equal(x1: Any, x2: Any) -> Secret:
     """1 where both are equal to the last fraction bit, to which a public one is rounded, else 0:
     two comparisons on one opening, in the rounds of one, and no product."""
@@ -55,12 +58,14 @@ def equal(x1: Any, x2: Any) -> Secret:
 
 
 @offers(np.not_equal)
+@written("whether {x1} differs from {x2}")
 def not_equal(x1: Any, x2: Any) -> Secret:
     """0 where both are equal, else 1."""
     return bounded(1.0 - equal(x1, x2), 0.0, 1.0)
 
 
 @offers(np.absolute)
+@written("the absolute value of {x}")
 def absolute(x: Secret) -> Secret:
     """|x|; read at `fraction_bits`."""
     secret("absolute", x)
@@ -69,6 +74,7 @@ def absolute(x: Secret) -> Secret:
 
 
 @offers(np.where)
+@written("{a} where {bit} says so, else {b}")
 def where(bit: Any, a: Any = None, b: Any = None) -> Secret:
     """a where the bit is 1, b where it is 0, and equal to the one it picked; opens a − b, unless
     both are public.
@@ -97,12 +103,14 @@ def where(bit: Any, a: Any = None, b: Any = None) -> Secret:
 
 
 @offers(np.maximum, np.fmax)
+@written("the larger of {a} and {b}")
 def maximum(a: Any, b: Any) -> Secret:
     """The larger of two, elementwise, and equal to it; one of them may be public."""
     return _extreme("maximum", a, b)
 
 
 @offers(np.minimum, np.fmin)
+@written("the smaller of {a} and {b}")
 def minimum(a: Any, b: Any) -> Secret:
     """The smaller of two, elementwise, and equal to it; one of them may be public."""
     return _extreme("minimum", a, b)
@@ -125,6 +133,7 @@ def _extreme(name: str, a: Any, b: Any) -> Secret:
 
 
 @offers(np.clip)
+@written()
 def clip(x: Secret, a_min: Any, a_max: Any) -> Secret:
     """x kept within [a_min, a_max]; read at `fraction_bits`, by two comparisons on one opening, in
     the rounds of one.
@@ -223,6 +232,7 @@ def stated(x: Secret, low: float, high: float, name: str = "", instead: str = ""
     return x._apply(Within(Broadcast(x.shape), low, high, instead))
 
 
+@written()
 def sigmoid(x: Secret, method: str = "interpolated") -> Secret:
     """1 / (1 + exp(−x)).
 
@@ -239,6 +249,7 @@ def sigmoid(x: Secret, method: str = "interpolated") -> Secret:
     return differentiated(out, [x], lambda n, g: g * out * (1 - out))
 
 
+@written()
 def sigmoid_derivative(x: Secret, method: str = "interpolated") -> Secret:
     """d sigmoid(x) / dx, from the same openings and dealt tensors as sigmoid(x), and with the same
     bounds; "interpolated" is up to 0.17 off at ±10."""
@@ -246,6 +257,7 @@ def sigmoid_derivative(x: Secret, method: str = "interpolated") -> Secret:
     return _sigmoid(x, method, polynomial, SIGMOID_DERIVATIVE, slope_everywhere)
 
 
+@written()
 def logistic_loss(z: Secret, y: Any, method: str = "fourier", pos_weight: Any = 1.0) -> Secret:
     """−log of the probability that a sigmoid of z gives to the labels y in [0, 1]: log(1 + exp(z))
     − y·z, elementwise.
@@ -297,6 +309,7 @@ def _sigmoid(
     )
 
 
+@written()
 def polynomial(
     x: Secret, coefficients: Sequence[float], limit: float = 16.0, argument_bits: int | None = None
 ) -> Secret:

@@ -32,7 +32,7 @@ from ..views import Broadcast
 from .gradient import differentiated
 from .inverse_series import NARROW, SLACK, WIDE, fit
 from .public import public
-from .spelling import offers
+from .spelling import offers, written
 from .statement import Within
 from .tensor import Secret, bounded, secret
 
@@ -156,6 +156,7 @@ def _positive(name: str, x: Secret, least: float, most: float) -> Secret:
     return x._apply(Within(Broadcast(x.shape), low, high, instead, assumed=True))
 
 
+@written()
 def reciprocal(x: Secret) -> Secret:
     """1/x for x in [2^-20, 2^20], or in the range that it is known to lie in, up to 2^64, as far as
     2^-60 of its high end; a comparison and two rounds, one in all where x is known to lie within a
@@ -177,6 +178,7 @@ def cut_off(name: str, x: Secret, least: float) -> Secret:
     return n.result(n.times_power(p, n.function(name, n.top**-p, 1.0)), 0.0, n.low**-p)
 
 
+@written("{x1} divided by {x2}")
 def divide(x1: Any, x2: Any) -> Secret:
     """x1 / x2. A secret divisor lies where `reciprocal` takes it: a comparison and two rounds; two
     in all where it is known to lie within a factor of 10.
@@ -204,6 +206,7 @@ def divide(x1: Any, x2: Any) -> Secret:
     return differentiated(out, [x1, x2], pull)
 
 
+@written()
 def rsqrt(x: Secret) -> Secret:
     """1/√x for x in [2^-20, 2^20], or in the range that it is known to lie in, up to 2^100; a
     comparison and two rounds, one in all where x is known to lie within a factor of 10.
@@ -218,6 +221,7 @@ def rsqrt(x: Secret) -> Secret:
 
 
 @offers(np.sqrt)
+@written()
 def sqrt(x: Secret) -> Secret:
     """√x for x up to 2^20, or in the range that it is known to lie in, up to 2^100; a comparison
     and two rounds, one in all where x is known to lie within a factor of 10.
@@ -237,6 +241,7 @@ def sqrt(x: Secret) -> Secret:
 
 
 @offers(np.log)
+@written()
 def log(x: Secret) -> Secret:
     """The natural logarithm for x in [2^-20, 2^20], or in the range that it is known to lie in, up
     to 2^100; a comparison and a round, one in all where x is known to lie within a factor of 10.
@@ -260,6 +265,7 @@ def log(x: Secret) -> Secret:
 
 
 @offers(np.log1p)
+@written()
 def log1p(x: Secret) -> Secret:
     """log(1 + x), as `log` has it."""
     secret("log1p", x)

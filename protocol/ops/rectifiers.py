@@ -8,11 +8,13 @@ from typing import Any
 from ..errors import JobError
 from .exponential import exp
 from .functions import relu
+from .spelling import written
 from .tensor import Secret, bounded, number, secret
 
 LEAST = -16.0  # e^−16 is 1e-7
 
 
+@written()
 def leaky_relu(x: Secret, negative_slope: float = 0.01) -> Secret:
     """x where x ≥ 0, else negative_slope · x; read at `fraction_bits`, in the rounds of a
     comparison.
@@ -27,6 +29,7 @@ def leaky_relu(x: Secret, negative_slope: float = 0.01) -> Secret:
     return found
 
 
+@written()
 def elu(x: Secret, alpha: float = 1.0) -> Secret:
     """x where x ≥ 0, else alpha · (e^x − 1); at most alpha · (5e-7 + 2^−f) off for f fraction bits
     up to 20, and everywhere.

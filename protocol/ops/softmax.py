@@ -38,6 +38,7 @@ from .inverses import log
 from .logsums import LARGEST_COARSE, LARGEST_FINE, WIDEST, joined, log_of_sum
 from .maxima import largest
 from .public import public
+from .spelling import written
 from .tensor import Secret, bounded, number, secret
 
 # e^(x − log 2), for x that rounding may take above 0, times two, which costs nothing
@@ -46,6 +47,7 @@ FURTHEST = -Exp(MOST_HIGH).reach  # what no window reaches
 NOTHING = -40.0  # e to this is less than 2^-57
 
 
+@written()
 def logsumexp(z: Secret, axis: int = -1, keepdims: bool = False, accurate: bool = False) -> Secret:
     """log Σ e^z along an axis of k entries.
 
@@ -69,6 +71,7 @@ def logsumexp(z: Secret, axis: int = -1, keepdims: bool = False, accurate: bool 
     return _back(out, axis, z.ndim) if keepdims else _back(out, axis, z.ndim).squeeze(axis)
 
 
+@written()
 def softmax(z: Secret, axis: int = -1, accurate: bool = False) -> Secret:
     """e^z / Σ e^z along an axis: one round more than `logsumexp`, and off by at most what that is
     off, times itself, and 2^(1−f) + 5e-7.
@@ -87,6 +90,7 @@ def softmax(z: Secret, axis: int = -1, accurate: bool = False) -> Secret:
     return _back(differentiated(out, [x], pull), axis, z.ndim)
 
 
+@written()
 def log_softmax(z: Secret, axis: int = -1, accurate: bool = False) -> Secret:
     """z − logsumexp(z) along an axis; in its rounds and with its error. The gradient takes a
     softmax."""
@@ -100,6 +104,7 @@ def log_softmax(z: Secret, axis: int = -1, accurate: bool = False) -> Secret:
     return _back(differentiated(out, [x], pull), axis, z.ndim)
 
 
+@written()
 def cross_entropy(
     logits: Secret,
     labels: Any,

@@ -260,6 +260,7 @@ class Secret(Opaque):
             raise JobError(f"the mean of no elements (shape {self.shape}, axis {axis})")
         return self.sum(axis, keepdims) * (1.0 / count)
 
+    @spelling.written("var of {self}")
     def var(
         self, axis: int | Sequence[int] | None = None, keepdims: bool = False, ddof: int = 0
     ) -> Secret:
@@ -274,6 +275,7 @@ class Secret(Opaque):
             )
         return (away * away).sum(axis, keepdims) * (1.0 / (count - ddof))
 
+    @spelling.written("std of {self}")
     def std(
         self, axis: int | Sequence[int] | None = None, keepdims: bool = False, ddof: int = 0
     ) -> Secret:
