@@ -9,8 +9,9 @@ from typing import Any, Protocol
 
 from protocol.channel import Connection
 from protocol.describe import DETAILS, RANKS, difference, rank, words
-from protocol.digest import Listing
+from protocol.digest import Listing, listing
 from protocol.errors import AgreementError, ProtocolError
+from protocol.graph import Graph
 from protocol.jobs import ROLES, Job
 from protocol.plan import Plan, make_plan
 from protocol.prg import is_ticket, join_tickets
@@ -116,10 +117,14 @@ async def agree(
     the first difference."""
     mine = intent.body()
     mine["must agree"]["rows"] = "as they stand" if matching is None else "matched by id"
-    if matching is not None:
-        mine["must agree"] |= stated(intent.job)
     mine["rows"] = None if matching is None else matching.digest
+    said = None
+    if matching is not None:
+        said = listing(Graph(), {"iterations": 0} | stated(intent.job))
+        mine["stated"] = said.digest
     theirs = await greet(peer, intent.role, mine, intent.advice)
+    if said is not None and theirs.get("stated") != said.digest:
+        raise await _difference(peer, said)
     shares = (
         {} if intent.model is None else intent.model.common(theirs.get("share"), peer.role).shares
     )

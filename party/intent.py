@@ -37,8 +37,8 @@ def who_learns(job: Job, given: str | None) -> str:
 def stated(job: Job) -> dict[str, Any]:
     """What a job says before its tensors have shapes, by what it is called in sentences.
 
-    Both must say the same before rows are matched: whoever compares plans alone, which are of the
-    rows that both have, has by then told which these are.
+    It is compared before rows are matched: plans are of the rows that both have, and whoever
+    compares these alone has by then told which they are.
     """
     found: dict[str, Any] = dict(settings(job))
     for name, each in job.inputs.items():

@@ -23,6 +23,7 @@ from party.view import RunView
 from protocol.errors import AgreementError, DataError
 from protocol.jobs import Input, Job
 from protocol.nn import MSE, SGD, Dense, Huber, ReLU, Sequential, Tanh, Training, r2
+from protocol.parameters import Parameter
 from protocol.tables import Table
 from protocol.tracing import trace
 
@@ -235,19 +236,23 @@ async def test_one_that_matches_rows_and_one_that_does_not_are_told(world):
         )
 
 
+class Weighted(Split):
+    C = Parameter(0.5)
+
+
 async def test_two_jobs_are_told_apart_before_rows_are_matched(world):
     """Of C = 1 and C = 2 both learnt which rows are common, and that they could not go on."""
     here = world()
 
     def jobs(role: str) -> Job:
-        job = Split()
+        job = Weighted()
         job.C = 1.0 if role == "alice" else 2.0
         return job
 
     here.jobs = jobs
     for error in await here.both():
         assert isinstance(error, AgreementError)
-        assert "the parties were started differently: C is " in str(error)
+        assert "C = 1.0" in str(error) and "C = 2.0" in str(error), error
     assert not here.joins("alice") and not here.joins("bob")
 
 
