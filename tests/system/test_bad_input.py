@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dealer.__main__ import main as dealer
-from party import loading
+from party import own_code
 from party.__main__ import main as party
 
 ALICE = ["--role", "alice", "--peer", "tcp://127.0.0.1:0", "--wait", "1s"]
@@ -212,7 +212,7 @@ def here(tmp_path, monkeypatch):
         (tmp_path / name).chmod(0o600)
     for name in ("pipe.csv", "pipe.py"):
         os.mkfifo(tmp_path / name)
-    monkeypatch.setattr(loading, "LIMIT", 0.5)
+    monkeypatch.setattr(own_code, "LIMIT", 0.5)
     np.save(tmp_path / "pickled.npy", np.array([[1, None, 3]], dtype=object), allow_pickle=True)
     np.save(tmp_path / "complex.npy", np.ones((2, 3), complex))
     return tmp_path
