@@ -38,6 +38,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from protocol.errors import JobError
 from protocol.simulate import simulate
+from protocol.tracing import trace
 
 RANDOM = np.random.default_rng(3)
 
@@ -272,3 +273,17 @@ def test_a_network_as_a_layer_needs_names_that_there_are(tmp_path):
         Imported(network, trained="head.*")
     with pytest.raises(JobError, match="the outputs y, and inside y"):
         Imported(network, output="z")
+
+
+@pytest.mark.parametrize("bias", [0.0, 0.1])
+def test_zeros_ask_for_no_finer_numbers(tmp_path, bias):
+    weights = {
+        "w": RANDOM.normal(size=(6, 5)).astype(np.float32),
+        "b": np.full(5, bias, np.float32),
+    }
+    nodes = [helper.make_node("Gemm", ["x", "w", "b"], ["y"])]
+    path = saved(graph_of(nodes, {"x": ["n", 6]}, {"y": ["n", 5]}, weights), tmp_path)
+    job = job_of(imported(path, reveal="both"), tmp_path)
+    assert (
+        trace(job, {"x": (20, 6), "model.w": (6, 5), "model.b": (5,)}).numerics.fraction_bits == 20
+    )

@@ -29,6 +29,7 @@ MARGIN = (
     2.0  # by how much values may be larger than those of the rows, before the next power of two
 )
 ROWS = 2  # with which a network is tried
+ZEROS = 2.0**-7  # the range of zeros: wide enough to be resolved by the usual fraction bits
 BATCH = 32  # rows of calibration that are computed at once
 MOST_WEIGHTS = 40_000_000  # up to which intervals are computed from weights, unless there are rows
 WIDENING = {
@@ -64,9 +65,10 @@ CONSTANT = "the output {} depends on no input: it is a constant of the model"
 
 
 def reach(value: Any) -> float:
-    """The least power of two that no entry of a constant exceeds."""
+    """The least power of two, from 2^-20 on, that no entry of a constant exceeds; ZEROS where all
+    are 0."""
     peak = max(float(value.max(initial=0.0)), -float(value.min(initial=0.0)))
-    return 2.0 ** max(-20, math.ceil(math.log2(peak))) if peak > 0.0 else 2.0**-20
+    return 2.0 ** max(-20, math.ceil(math.log2(peak))) if peak > 0.0 else ZEROS
 
 
 @dataclass(frozen=True)
