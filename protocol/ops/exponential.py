@@ -19,7 +19,7 @@ from ..correlations.exponentials import (
 from ..errors import JobError
 from ..graph import Array
 from ..lowering import Lowering, Secure
-from ..nodes import Node, Tensor, whole
+from ..nodes import Leaf, Node, Tensor, whole
 from ..program import Share
 from ..ranges import Interval
 from ..sizing import Demands, Sizes
@@ -141,9 +141,7 @@ def exp(x: Secret, most: float | None = None) -> Secret:
     secret("exp", x)
     if most is None:
         high = x._node.interval[1]
-        most = math.ceil((high + ROOM) * 16) / 16 if 0.0 < high <= GREATEST else 0.0
-        if most and _entangled(x._node):
-            most = 0.0
+        most = _above(high) if 0.0 < high <= GREATEST and not _entangled(x._node) else 0.0
     elif not number("exp's most", most) <= LARGEST or math.isinf(most):
         raise JobError(
             f"exp(x, most={most!r}): the largest exponent is a finite number, up to {LARGEST:g}"
@@ -168,9 +166,21 @@ def _entangled(node: Node, far: int = 24) -> bool:
     return False
 
 
-SENTENCES.add(np.exp)
-offers(np.exp)(
-    refusing(
-        "has no np.exp, which would hold everywhere: write exp(x) of protocol.ops, for -56 ≤ x ≤ 0"
-    )
-)
+def _above(high: float) -> float:
+    """The next sixteenth above what roundings may make of `high`."""
+    return math.ceil((high + ROOM) * 16) / 16
+
+
+@offers(np.exp)
+def exp_of_range(x: Secret) -> Secret:
+    """`exp` of what is known to stay up to 16, with the end of its range for `most`; JobError for
+    others."""
+    high = x._node.interval[1]
+    if not high <= GREATEST:
+        raise JobError(
+            f"np.exp takes what is known to stay up to {GREATEST:g}, and this may reach {high:g}:"
+            " state a range with within(x, low, high), or write exp(x, most=…) of protocol.ops,"
+            f" which has no meaning above most, {LARGEST:g} at most"
+        )
+    exact = isinstance(whole(x._node).op, Leaf)
+    return exp(x, 0.0 if high <= -ROOM or (exact and high <= 0.0) else _above(high))

@@ -52,14 +52,13 @@ REFUSED = {
     _WAVES: (np.sin, np.cos, np.tan),
     _FINITE: (np.isnan, np.isinf, np.isfinite, np.nan_to_num),
     _PLACES: (np.nonzero, np.argwhere, np.flatnonzero, np.extract),
-    "has no np.cumprod: write cumsum of log(x), for x above 0": (np.cumprod,),
+    "has no np.cumprod: np.prod(x[:k]) is an entry of it, and of x above 0 np.cumsum(np.log(x)) its"
+    " logarithm": (np.cumprod,),
     "has no exclusive or: write a + b - 2 * a * b for outcomes a and b of comparisons": (
         np.logical_xor,
     ),
-    "has no np.exp2: write exp(x * np.log(2)) of protocol.ops, for what lies from -56 to 0 then": (
-        np.exp2,
-    ),
-    "has no np.expm1: write exp(x) - 1 with exp of protocol.ops, for -56 ≤ x ≤ 0": (np.expm1,),
+    "has no np.exp2: write np.exp(x * np.log(2))": (np.exp2,),
+    "has no np.expm1: write np.exp(x) - 1": (np.expm1,),
     "has no np.hypot: write np.sqrt(x * x + y * y)": (np.hypot,),
     "is compared by |x - y| < limit: write abs(x - y) < 1e-3": (np.isclose, np.allclose),
     "is compared by x == y, and np.all of that": (np.array_equal,),

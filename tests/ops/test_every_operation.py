@@ -103,6 +103,7 @@ def test_nothing_is_missing():
         "equal",
         "not_equal",
         "divide",
+        "exp",
         "shape",
         "ndim",
         "size",

@@ -100,7 +100,7 @@ def test_the_largest_exponent_is_that_of_a_known_range_and_what_is_far_below_is_
     x.flat[:2] = low, high
     x = np.clip(x, low, high)
     most = np.exp(high + 0.1)
-    for function in (exp, lambda x: exp(within(x, low, high))):
+    for function in (exp, lambda x: exp(within(x, low, high)), np.exp):
         run = ranged(function, low, high, x)
         assert not any("exp: its argument" in text for text in run.plan.lowering.warnings)
         assert np.abs(run.results[0]["out"] - np.exp(x)).max() <= most * 2e-6 + 2.0**-20
@@ -111,6 +111,23 @@ def test_a_difference_with_its_own_largest_entry_keeps_its_bits():
     x = np.rint(np.random.default_rng(8).uniform(-8, 8, (50, 4)) * 2.0**20) / 2.0**20
     out = ranged(lambda x: exp(x - x.max(-1, keepdims=True)), -8, 8, x).results[0]["out"]
     assert np.abs(out - np.exp(x - x.max(-1, keepdims=True))).max() <= 3e-6
+
+
+def test_numpys_exp_holds_up_to_the_end_of_a_range_and_a_rounding_further():
+    """What no range says, as that a difference with a largest entry is at most 0, is not relied
+    on."""
+    x = np.rint(np.random.default_rng(8).uniform(-4, 4, (50, 4)) * 2.0**20) / 2.0**20
+    x.flat[:8] = 0.0
+    for function, most in (
+        (lambda x: np.exp(x - x.mean()), 8.0),
+        (lambda x: np.exp(-(x * x) * 0.3), 0.0),
+        (lambda x: np.exp(-np.sqrt(x * x)), 0.0),
+    ):
+        run, true = ranged(function, -4, 4, x), function(x)
+        assert np.abs(run.results[0]["out"] - true).max() <= np.exp(most) * 3e-6 + 1e-4 * (
+            most < 0.1
+        )
+        assert not any("exp: its argument" in text for text in run.plan.lowering.warnings)
 
 
 def test_who_leaves_a_stated_largest_exponent_is_told_of_it():

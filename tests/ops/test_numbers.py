@@ -291,7 +291,8 @@ PICTURE, KERNEL = np.ones((1, 1, 4, 4)), np.ones((1, 1, 2, 2))
     ("function", "says"),
     [
         (lambda x: np.arctan(x), "np.arctan is not offered .* maximum"),
-        (lambda x: np.exp(x), r"exp\(x\) of protocol.ops"),
+        (lambda x: np.exp(x * 99), r"up to 16, and this may reach \d+: state .* exp\(x, most=…\)"),
+        (lambda x: np.cumprod(x), r"np.cumsum\(np.log\(x\)\) its logarithm"),
         (lambda x: np.median(x), "not sorted, nor ranked: there are max"),
         (lambda x: np.round(x, 2), r"v.reveal\(…, bits=0\)"),
         (lambda x: np.linalg.inv(x), "steps along the gradient"),
