@@ -32,6 +32,7 @@ from typing import NamedTuple
 from .cost import Costs, Network, run_seconds
 from .errors import JobError
 from .graph import Graph
+from .inexact import Guess
 from .ops.truncation import Rescale
 from .precision import Worst, coarsest, least_precise, missed, relative_errors, widest_input
 from .sizing import MOST_FRACTION_BITS, Numerics, Sizes
@@ -75,8 +76,12 @@ class Tried:
         )
         worst, narrow = least_precise(sizes, steps), coarsest(sizes)
         rounded = worst.error
-        if fits and missed(graph):
-            worst = least_precise(sizes, steps, fits=True)
+        if fits:
+            worst = (
+                least_precise(sizes, steps, fits=True)
+                if missed(graph)
+                else worst._replace(bound=not worst.guess)
+            )
         return cls(sizes.numerics, graph, run, worst, rounded, strict, narrow)
 
     @property
@@ -205,7 +210,7 @@ def _finer(
 def _unmet(best: Tried, precision: float, worst: Worst, wall: str = "", fits: str = "") -> str:
     """The sentence that no number of fraction bits is precise enough. wall: why none beyond these
     is possible; fits: which fitted functions no number would make more precise."""
-    error, label, width, cause, _ = worst
+    error, label, width, cause, *_ = worst
     if cause:
         instead = f"state fraction_bits={best.f} instead"
         return f"precision={precision:g} is out of reach: {_unbounded(worst, instead)}"
@@ -265,10 +270,13 @@ def _off(
     to be that of the worst arguments."""
     if worst.cause:
         return _unbounded(worst)
-    found = f"{worst.label} is off by about {worst.error:.1e} of its range"
+    about = "at most" if worst.bound else "about"
+    found = f"{worst.label} is off by {about} {worst.error:.1e} of its range"
     if worst.error == 0.0:
         found = f"{worst.label} is exact, but where numbers are compared that are nearly equal"
     found += " at worst" if worst.error > usual else ""
+    if Guess.STEPS in worst.guess:
+        found += ", if later steps make up for the roundings of earlier ones"
     fits = _fitted(graph, least) if graph else ""
     return f"{found}, not counting that {fits}" if fits else found
 

@@ -19,10 +19,11 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from .graph import Graph, Phase
+from .inexact import DEVIATIONS, NO_GUESS, Error, Guess
 from .lowering import Secure
 from .nodes import Carry, Node, Source
 from .ranges import Spread
-from .roundings import DEVIATIONS, EITHER, NEAREST, Bound, Error, errors
+from .roundings import EITHER, NEAREST, Bound, errors, feedback
 from .sizing import Sizes
 
 
@@ -36,6 +37,8 @@ class Worst(NamedTuple):
     # is that of a rounding
     cause: str = ""
     brought: bool = False  # by a party, and not computed
+    bound: bool = False  # it is no more, but for what chance does once in thousands of entries
+    guess: Guess = NO_GUESS  # what even `error` is taken by
 
 
 def relative_errors(
@@ -54,7 +57,8 @@ def least_precise(sizes: Sizes, steps: int, fits: bool = False) -> Worst:
     """The result with the largest error after `steps` steps, as a part of its range, and the
     operation that causes it. fits: include what fitted functions miss."""
     found = errors(sizes, steps, Bound.SURE if fits else Bound.LEAST)
-    worst = max(_relative(sizes, found))
+    worst = max(_relative(sizes, found), key=itemgetter(0, 1))
+    worst = worst._replace(bound=fits and not worst.guess)
     if worst.error < 1.0:
         return worst
     node = sizes.graph.revealed[worst.label]
@@ -64,6 +68,12 @@ def least_precise(sizes: Sizes, steps: int, fits: bool = False) -> Worst:
     cause = f"{node.op.name}{node.origin.beside}"
     if isinstance(node.op, Carry) and node.phase > Phase.STEP:
         cause = f"what the roundings of all steps of v.{node.op.label} add up to"
+        gain = feedback(sizes, steps).gain(node.op.label)
+        if 1.0 < gain < math.inf:
+            cause = (
+                f"each step, which makes what v.{node.op.label} is off by up to {gain:.3g} times as"
+                " large,"
+            )
     return worst._replace(cause=cause)
 
 
@@ -108,7 +118,8 @@ def _last_rounding(sizes: Sizes) -> Error:
 
 def _relative(sizes: Sizes, found: Mapping[Node, Error], most: float = math.inf) -> Iterator[Worst]:
     for label, node in sizes.graph.revealed.items():
-        yield Worst(_part(sizes, node, found[node], most), label, _width(sizes, node))
+        part, width = _part(sizes, node, found[node], most), _width(sizes, node)
+        yield Worst(part, label, width, guess=found[node].guess)
 
 
 def _part(sizes: Sizes, node: Node, error: Error, most: float = math.inf) -> float:

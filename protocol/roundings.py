@@ -18,26 +18,28 @@ interval or the limit that the plan assumes; a product that sums over entries, b
 magnitude. With `Bound.LIKELY` all products take the likely magnitude, and all roundings are taken
 for independent: that gives no bound, but the usual error.
 
-Over the steps of a job, the error of a variable is carried on as far as its new value is a number
-times its old value, plus a rest (`feedback`): `v.w - 1e-3 * g`, `v.m * 0.9 + g`, `v.a * v.k`.
-Roundings that differ from step to step then grow like √steps, those that are the same in every step
-like steps. But where a step depends on the variable in another way too, a training is taken to
-correct the latter, and they grow like √steps as well. What comes back by such another way (a
-gradient, or a function) is not counted: a training that converges forgets its roundings, and one
-that does not amplifies any.
+In the steps of a job, errors of earlier ones are carried on by the gains of a step (`feedback`):
+those of `v.x = v.x * 1.1` grow like 1.1 to the power of the steps. What a step rounds by chance
+adds up in quadrature, what is the same in every step linearly. A variable that is trained, `v.w -
+1e-3 * g` of a gradient g that depends on it, is taken to make up for what comes back by way of
+that, and for what is the same in every step: a training that converges forgets its roundings, one
+that does not amplifies any. Of what follows from that, a bound is a guess (`Guess.STEPS`).
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import NamedTuple
+from functools import reduce
+from operator import or_
 
 import numpy as np
 
-from .feedback import Feedback
+from .feedback import Feedback, Matrix
 from .graph import Phase
+from .inexact import NO_GUESS, NONE, Error, Guess, widest
 from .lowering import Secure
 from .nodes import Carry, Node, Source
 from .ops.coarse import Coarse
@@ -52,15 +54,13 @@ from .ops.selection import Settled
 from .ops.stepwise import MultiplyStepwise
 from .ops.stored import Stored
 from .ops.truncation import Rescale
-from .ranges import EVERYTHING, Spread, times
+from .ranges import EVERYTHING, Interval, Spread, times
 from .sizing import Sizes
 
-DEVIATIONS = 4.0  # deviations that count as the error
 NEAREST = 1.0 / math.sqrt(12.0)  # deviation, in units in the last place, of rounding to nearest
 EITHER = 0.5  # at most that of rounding up or down at random
 GRID = 257  # points between which the slope of a function is taken
 SOURCES = 1 << 11  # roundings that are told apart; of more, some count as the same
-NONE = Spread(0.0, 0.0)
 
 
 class Bound(Enum):
@@ -75,49 +75,16 @@ class Bound(Enum):
     SURE = 2
 
 
-class Error(NamedTuple):
-    """The error of a tensor's entries.
-
-    factor: the part of itself by which each entry may be off. spread: mean: the offset that all
-    entries share; deviation: that of the independent roundings. drift: a further offset, from terms
-    of a sum that each had a factor of up to `most`. sources: bit set of the roundings that the
-    deviations come from.
-    """
-
-    factor: float
-    spread: Spread
-    sources: int = 0
-    drift: float = 0.0
-    most: float = 0.0
-
-    def total(self, peak: float) -> float:
-        """The error of entries up to `peak`: offset, and DEVIATIONS deviations."""
-        flat = self.flat(peak).spread
-        return flat.mean + DEVIATIONS * flat.deviation
-
-    def flat(self, peak: float) -> Error:
-        """The same error of entries up to `peak`, with the factor counted as an offset."""
-        mean = self.spread.mean + self.drift + times(self.factor, peak)
-        return Error(0.0, Spread(mean, self.spread.deviation), self.sources)
-
-    def __add__(self, other: Error) -> Error:  # type: ignore[override]
-        """The error of a sum of two tensors whose errors have no factor."""
-        spread = self.spread + other.spread
-        if self.sources & other.sources:
-            spread = Spread(spread.mean, self.spread.deviation + other.spread.deviation)
-        return Error(
-            0.0,
-            spread,
-            self.sources | other.sources,
-            self.drift + other.drift,
-            max(self.most, other.most),
-        )
-
-
 def errors(sizes: Sizes, steps: int, bound: Bound) -> dict[Node, Error]:
     """The error of every node, in units of the value: of nodes of a step, what one step adds; of
     nodes of later phases, what is there after `steps` steps."""
     return _Roundings(sizes, steps, bound).all()
+
+
+def feedback(sizes: Sizes, steps: int) -> Feedback:
+    """What the steps of a plan make of the errors of its variables."""
+    roundings = _Roundings(sizes, steps, Bound.LEAST)
+    return Feedback.of(sizes.graph, steps, roundings.held, roundings.slopes)
 
 
 @dataclass
@@ -133,21 +100,29 @@ class _Roundings:
     )  # of the steps, where their errors are carried on
 
     def all(self) -> dict[Node, Error]:
-        graph, drifted = self.sizes.graph, None
+        graph, after = self.sizes.graph, dict[str, Error]()
         if self.bound != Bound.LIKELY and self.steps:
-            self.feedback = Feedback.of(graph)
-            drifted = _Drift.of(self)
+            self.feedback = Feedback.of(graph, self.steps, self.held, self.slopes)
         for node in sorted(graph.nodes, key=lambda node: (node.phase, node.order)):
             if isinstance(node.op, Carry) and node.phase > Phase.STEP:
                 label = node.op.label
+                if self.feedback.labels and not after:
+                    after = _Drift(self).after()
                 last = graph.updated[label] if self.steps else graph.initial[label]
-                self.found[node] = drifted.after(label) if drifted else self.found[last]
+                self.found[node] = after[label] if after else self.found[last]
             else:
                 error = self._error(node)
                 if self.bound == Bound.SURE and isinstance(node.op, Secure) and node.op.missed:
                     error = self._flat(error, node) + Error(0.0, Spread(node.op.missed, 0.0))
-                self.found[node] = error
+                self.found[node] = self._guessed(error, node)
         return self.found
+
+    def _guessed(self, error: Error, node: Node) -> Error:
+        """With what its operands are guessed by."""
+        for use in node.inputs:
+            if self.found[use].guess not in error.guess:
+                error = error._replace(guess=error.guess | self.found[use].guess)
+        return error
 
     def _error(self, node: Node) -> Error:
         op, scale, found = node.op, self.sizes.scales[node], self.found
@@ -193,9 +168,7 @@ class _Roundings:
             case Linear():
                 if len(own) == 1:
                     return self._through(node, 0, own[0])
-                return _widest(
-                    [self._flat(e, use) for e, use in zip(own, node.inputs, strict=True)]
-                )
+                return widest([self._flat(e, use) for e, use in zip(own, node.inputs, strict=True)])
             case Secure():
                 return self._applied(node, op, own[0])
         raise TypeError(f"{node!r} has no error: its operation is not Secure")
@@ -254,11 +227,7 @@ class _Roundings:
         error = self._flat(error, x)
         if self.sizes.scales[x] > argument:
             error += self._rounded(node, EITHER * 2.0**-argument, read=True)
-        limit = self.sizes.limit(x)
-        domain = (-op.limit, op.limit) if isinstance(op, Fourier) else op.domain
-        low = max(x.interval[0], -limit, domain[0])
-        high = min(x.interval[1], limit, domain[1])
-        steep = error._replace(spread=error.spread.scaled(_slope(node, low, high)))
+        steep = error._replace(spread=error.spread.scaled(max(map(abs, self.slopes(node)))))
         return steep + self._rounded(node, 2.0 ** -min(f, op.finest))
 
     def _rounded(self, node: Node, deviation: float, read: bool = False) -> Error:
@@ -289,8 +258,21 @@ class _Roundings:
         return error._replace(
             factor=0.0,
             drift=error.drift + times(error.factor, self._peak(x)),
-            most=math.inf if self.feedback.gains.get(x) else max(error.most, error.factor),
+            most=math.inf if x in self.feedback.made else max(error.most, error.factor),
         )
+
+    def slopes(self, node: Node) -> Interval:
+        """Of a function of one operand, where the plan takes that to lie."""
+        (x,) = node.inputs
+        low, high = self.held(x)
+        limit = node.op.limit if isinstance(node.op, Fourier) else math.inf
+        domain = max(node.op.domain[0], -limit), min(node.op.domain[1], limit)
+        return _slopes(node, max(low, domain[0]), min(high, domain[1]))
+
+    def held(self, x: Node) -> Interval:
+        """Where the plan takes the entries of x to lie."""
+        limit = self.sizes.limit(x)
+        return (max(x.interval[0], -limit), min(x.interval[1], limit))
 
     def _peak(self, x: Node) -> float:
         return min(x.peak, self.sizes.limit(x))
@@ -311,14 +293,6 @@ def _residues(constant: np.ndarray, bits: int) -> np.ndarray:
     return np.where(near, np.ldexp(scaled - np.rint(scaled), -bits), 0.0)
 
 
-def _widest(parts: list[Error]) -> Error:
-    sources = 0
-    for part in parts:
-        sources |= part.sources
-    mean, deviation = (max(part.spread[n] for part in parts) for n in (0, 1))
-    return Error(0.0, Spread(mean, deviation), sources)
-
-
 def _assumed(sizes: Sizes, x: Node) -> Spread:
     """The likely spread of x, limited to the magnitude that the plan assumes: of a variable without
     a range, nothing else is known."""
@@ -326,63 +300,90 @@ def _assumed(sizes: Sizes, x: Node) -> Spread:
     return Spread(min(x.likely.mean, limit), min(x.likely.deviation, limit))
 
 
-def _slope(node: Node, low: float, high: float) -> float:
-    """The steepest slope of a function in [low, high], rounded up to four bits, so that it does not
-    depend on the library that computes its sines."""
+def _slopes(node: Node, low: float, high: float) -> Interval:
+    """The slopes of a function in [low, high], from the least to the most, rounded away from 0 to
+    four bits: the same whatever computes its sines."""
     if not low < high:
-        return 0.0
+        return (0.0, 0.0)
     points = np.linspace(low, high, GRID)
     with np.errstate(all="ignore"):
-        rise = float(np.abs(np.diff(node.op.clear(0, points))).max()) * (GRID - 1) / (high - low)
-    if not math.isfinite(rise):
-        return math.inf
-    mantissa, exponent = math.frexp(rise * (1.0 + 1.0 / 37.0))
-    return math.ldexp(math.ceil(mantissa * 16.0), exponent - 4)
+        rises = np.diff(node.op.clear(0, points)) * (GRID - 1) / (high - low)
+    ends = (min(float(rises.min()), 0.0), max(float(rises.max()), 0.0))
+    if not all(map(math.isfinite, ends)):
+        return EVERYTHING
+    least, most = (math.frexp(end * (1.0 + 1.0 / 37.0)) for end in ends)
+    return (
+        math.ldexp(math.floor(least[0] * 16.0), least[1] - 4),
+        math.ldexp(math.ceil(most[0] * 16.0), most[1] - 4),
+    )
 
 
 @dataclass
 class _Drift:
-    """How errors of a step add up in variables over all steps.
-
-    lasting: the errors of the nodes of a step by roundings that are the same in every step.
-    """
+    """How errors of a step add up in variables over all steps: their errors at the end, by
+    label."""
 
     roundings: _Roundings
-    lasting: dict[Node, Error]
 
-    @classmethod
-    def of(cls, roundings: _Roundings) -> _Drift:
+    def after(self) -> dict[str, Error]:
+        """The error of every variable after all steps.
+
+        What is the same in every step adds up linearly, but in what is trained: there it is taken
+        to be made up for as deviations are.
+        """
+        roundings, feedback = self.roundings, self.roundings.feedback
+        graph, labels = roundings.sizes.graph, feedback.labels
+        lasting = self._lasting()
+        nodes = [graph.updated[label] for label in labels]
+        each = [roundings._drifting(node) for node in nodes]
+        begun = [
+            roundings._flat(roundings.found[first], first)
+            for first in (graph.initial[label] for label in labels)
+        ]
+        trained = feedback.trained
+        loose = np.array([label in trained for label in labels], bool)
+
+        def both(values: Iterable[float]) -> Matrix:
+            """Of every step, the same way."""
+            found = np.array(list(values), np.float64)
+            by_guess = feedback.squared(np.where(loose, found, 0.0))
+            return feedback.summed(np.where(loose, 0.0, found)) + by_guess
+
+        means, drifts = (both(error.spread.mean for error in each),
+                         both(error.drift for error in each))  # fmt: skip
+        deviations = np.array([error.spread.deviation for error in each])
+        by_chance = feedback.squared(deviations, deviations=True)
+        every = np.array([found.spread.deviation for found in lasting])
+        by_chance += feedback.summed(np.where(loose, 0.0, every), deviations=True)
+        first = feedback.last(np.array([error.spread.mean for error in begun]))
+        spread = feedback.last(np.array([error.spread.deviation for error in begun]), True)
+        found = {}
+        sources, started = (
+            reduce(or_, (error.sources for error in errors)) for errors in (each, begun)
+        )
+        for n, label in enumerate(labels):
+            drift = float(drifts[n])
+            if feedback.alone(label):
+                last = nodes[n]
+                width = last.interval[1] - last.interval[0]
+                width = min(width, 2.0 * roundings._peak(last))
+                drift = min(drift, max(each[n].drift, each[n].most * width))
+            guess = Guess.STEPS if not trained.isdisjoint(feedback.made_of(label)) else NO_GUESS
+            since = Spread(float(means[n]) + drift, float(by_chance[n]))
+            before = Spread(float(first[n]), float(spread[n]))
+            summed = Error(0.0, since, sources) + Error(0.0, before, started)
+            found[label] = summed._replace(guess=guess)
+        return found
+
+    def _lasting(self) -> list[Error]:
+        """What variables are off by after a step, by roundings that are the same in every step."""
+        roundings = self.roundings
         graph, feedback = roundings.sizes.graph, roundings.feedback
+        none = Error(0.0, NONE)
+        if feedback.trained.issuperset(feedback.labels):
+            return [none for _ in feedback.labels]
         once = _Roundings(roundings.sizes, roundings.steps, roundings.bound, lasting=True)
-        if any(gain and label not in feedback.returning for label, gain in feedback.kept.items()):
-            for node in graph.nodes:
-                if node.phase <= Phase.STEP:
-                    once.found[node] = once._error(node)
-        return cls(roundings, once.found)
-
-    def after(self, label: str) -> Error:
-        """The error of a variable after all steps."""
-        roundings, graph, steps = self.roundings, self.roundings.sizes.graph, self.roundings.steps
-        feedback = roundings.feedback
-        last, gain = graph.updated[label], feedback.kept[label]
-        error = roundings._drifting(last)
-        if not gain:
-            return error.flat(0.0)
-        returns = label in feedback.returning
-        squares = math.sqrt(_series(gain * gain, steps))
-        times = squares if returns else _series(gain, steps)
-        width = last.interval[1] - last.interval[0]
-        width = min(width, 2.0 * roundings._peak(last))
-        drift = min(error.drift * times, max(error.drift, error.most * width))
-        deviation = error.spread.deviation * squares
-        if last in self.lasting and not returns:
-            deviation += self.lasting[last].spread.deviation * times
-        found = Error(0.0, Spread(error.spread.mean * times + drift, deviation), error.sources)
-        first = graph.initial[label]
-        begun = roundings._flat(roundings.found[first], first)
-        return found + begun._replace(spread=begun.spread.scaled(gain**steps))
-
-
-def _series(gain: float, steps: int) -> float:
-    """1 + gain + gain² + …, so many terms."""
-    return float(steps) if gain >= 1.0 else (1.0 - gain**steps) / (1.0 - gain)
+        for node in graph.nodes:
+            if node.phase <= Phase.STEP:
+                once.found[node] = once._error(node)
+        return [once.found[graph.updated[label]] for label in feedback.labels]

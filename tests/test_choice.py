@@ -305,7 +305,7 @@ def test_what_fitted_functions_miss_counts_where_a_precision_is_stated():
     for precision in (0.1, 0.05):
         run = simulate(job_of(sigmoid, inputs, -8, 8, precision=precision), inputs, 0)
         assert np.abs(run.results[0]["out"] - truth).max() <= precision
-        (off,) = re.findall(r"is off by about (\S+) of its range", run.plan.traced.choice)
+        (off,) = re.findall(r"is off by at most (\S+) of its range", run.plan.traced.choice)
         assert 0.02 < float(off) <= precision
     with pytest.raises(
         JobError, match=r"sigmoid is fitted, up to 0.05 off; state precision=5e-02$"
@@ -313,7 +313,7 @@ def test_what_fitted_functions_miss_counts_where_a_precision_is_stated():
         trace(job_of(lambda x: 1 * sigmoid(x), inputs, -8, 8, precision=1e-2), shapes(inputs))
     fine = trace(job_of(lambda x: x.std(), inputs, -3, 3, precision=1e-4), shapes(inputs)).choice
     assert re.match(
-        r"f = 3\d: with 20 it is .*; out is off by about [4-9].*e-05 of its range", fine
+        r"f = 3\d: with 20 it is .*; out is off by at most [4-9].*e-05 of its range", fine
     )
     usual = trace(job_of(lambda x: sigmoid(x) + tanh(x), inputs, -8, 8), shapes(inputs)).choice
     assert re.search(
@@ -328,11 +328,11 @@ def test_fraction_bits_and_a_precision_are_both_taken_or_refused_together():
     inputs = {"x": np.ones((4,)), "y": np.ones((4,))}
     both = job_of(lambda x, y: x * y - 0.3, inputs, fraction_bits=12, precision=1e-3)
     assert re.fullmatch(
-        r"f = 12, as the job states: out is off by about \S+ of its range",
+        r"f = 12, as the job states: out is off by at most \S+ of its range",
         trace(both, shapes(inputs)).choice,
     )
     for function, precision, said in (
-        (lambda x, y: x * y - 0.3, 1e-6, r"out is off by about \S+ of its range; state one of"),
+        (lambda x, y: x * y - 0.3, 1e-6, r"out is off by at most \S+ of its range; state one of"),
         (
             lambda x, y: sigmoid(x * y),
             1e-3,
