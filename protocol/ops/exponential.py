@@ -26,7 +26,7 @@ from ..sizing import Demands, Sizes
 from ..views import Shape
 from .cotangents import weighted
 from .functions import maximum
-from .spelling import SENTENCES, offers, refusing, written
+from .spelling import offers, written
 from .tensor import Secret, bounded, number, secret
 
 LARGEST = 64.0  # e to this still fits a ring
