@@ -59,10 +59,12 @@ class Gain(NamedTuple):
 
     @property
     def largest(self) -> float:
+        """The most by which an entry may change, where every entry is off by 1 at most."""
         return max(map(abs, self.own)) + self.others
 
     @property
     def deviating(self) -> float:
+        """An entry's deviation, where every entry has a deviation of 1 of its own."""
         return max(map(abs, self.own)) + self.deviation
 
     def __add__(self, other: Gain) -> Gain:  # type: ignore[override]

@@ -61,6 +61,8 @@ class Error(NamedTuple):
 
 
 def widest(parts: list[Error]) -> Error:
+    """An error with the largest mean and the largest deviation of the parts, from the sources of
+    all of them."""
     sources = 0
     for part in parts:
         sources |= part.sources
