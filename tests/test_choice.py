@@ -384,16 +384,10 @@ def test_functions_miss_no_more_than_is_counted(function, truth, far):
         assert off <= counted - rounded <= 300 * off
 
 
-@pytest.mark.parametrize(
-    ("precision", "said"),
-    [
-        *((number, "precision is a part of a value's range") for number in (0.0, -1.0, 2.0)),
-        *((other, "precision is a number, not") for other in ("fine", True)),
-    ],
-)
-def test_a_precision_that_is_none_is_refused(precision, said):
+@pytest.mark.parametrize("precision", [0.0, -1.0, 2.0])
+def test_a_precision_that_is_none_is_refused(precision):
     inputs = {"x": np.ones((4,))}
-    with pytest.raises(JobError, match=said):
+    with pytest.raises(JobError, match="precision is a part of a value's range"):
         trace(job_of(lambda x: x, inputs, precision=precision), shapes(inputs))
 
 
