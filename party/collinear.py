@@ -20,7 +20,7 @@ def said_of_collinear(job: Job, name: str, columns: list[str], rows: Array) -> s
     columns apart."""
     some = rows[:: max(1, len(rows) // ENOUGH)]
     vary = np.flatnonzero(np.ptp(some, axis=0) > 0)
-    least = job.collinear(name) * len(vary)
+    least = job.least_eigenvalue(name) * len(vary)
     if not least or not 1 < len(vary) < len(some):
         return ""
     scaled = (some[:, vary] - some[:, vary].mean(axis=0)) / some[:, vary].std(axis=0)

@@ -141,14 +141,14 @@ class Job:
         does not count as constant; 0.0: any."""
         return 0.0
 
-    def collinear(self, name: str) -> float:
+    def least_eigenvalue(self, name: str) -> float:
         """How small an eigenvalue of the correlations between columns of the input or table `name`
         may be, as a part of their number, before a result suffers; 0.0: as small as may be."""
         return 0.0
 
     def promise(self, told: Collection[str] = ()) -> str:
-        """How exact the results are with the fraction bits that the job states, known beforehand
-        and better than it follows from the ranges of what they are made of; "" where it is not.
+        """How exact the results are with the fraction bits that the job states, where that is known
+        better than it follows from the ranges of what they are made of; "" where it is not.
 
         told: instead, of which of `nn.prediction.KINDS` of new rows.
         """

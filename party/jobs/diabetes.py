@@ -24,7 +24,7 @@ class Diabetes(LinearRegression):
 
     x = Table(columns=COLUMNS, rows=ROWS, low=-512, high=512)
     y = Table(columns=["progression"], rows=ROWS, low=-512, high=512)
-    tolerances = {"max_abs_error": 1e-2}
+    tolerances = {"max_abs_error": 1e-6}
 
     def files(self, folder: Path) -> dict[str, Path]:
         """The table of each party, written there."""

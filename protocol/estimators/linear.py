@@ -43,10 +43,10 @@ from .solve import (
     deviations,
     equilibrated,
     fine,
+    mean_squares,
     moments,
     scaled,
     solve,
-    squares,
 )
 
 REACH = 256.0  # deviations that new rows, and what is predicted of them, may be from the mean
@@ -84,7 +84,7 @@ class LeastSquares(Supervised):
     def finest(self, name: str, rows: int) -> float:
         return FINEST
 
-    def collinear(self, name: str) -> float:
+    def least_eigenvalue(self, name: str) -> float:
         return 4.0 / self.condition if name == "x" and not self.penalty else 0.0
 
     def promise(self, told: Collection[str] = ()) -> str:
@@ -127,7 +127,7 @@ class LeastSquares(Supervised):
         columns, targets = fine(columns), fine(targets)
         peak, most = (each / FINEST for each in peaks)
         s, own = equilibrated(moments(columns, columns, peak**2), self.penalty / n, peaks[0])
-        theirs = deviations(squares(targets, most**2))
+        theirs = deviations(mean_squares(targets, most**2))
         b = scaled(moments(columns, targets, peak * most), own.fine, theirs.fine, most)
         v.coef = solve(s, b, float(k), self.condition)
         v.scale, v.size = own.inverse, theirs.size

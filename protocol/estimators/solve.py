@@ -47,7 +47,7 @@ def moments(x: Secret, y: Secret, most: float) -> Secret:
     return bounded(bounded(x.T @ y, -most / part, most / part) * part, -most, most)
 
 
-def squares(x: Secret, most: float) -> Secret:
+def mean_squares(x: Secret, most: float) -> Secret:
     """The mean squares (k,) of the columns of x, as `moments`; for no product of every entry."""
     return bounded(diagonal(moments(x, x, most)), 0.0, most)
 

@@ -171,3 +171,17 @@ def test_what_makes_no_sense_is_said(parameters, words):
         setattr(job, name, value)
     with pytest.raises(JobError, match=words):
         trace(job, {"x": (40, 2), "y": (40, 1)})
+
+
+def test_what_a_mean_is_beside_its_deviation_does_not_matter():
+    random = np.random.default_rng(5)
+    z = random.normal(size=(300, 3))
+    x = [1000.0, -500.0, 3.0] + [0.02, 0.05, 2.0] * z
+    y = 1.0 * (z @ [1.5, -1.0, 0.5] + random.logistic(size=300) > 0)
+    best = linear_model.LogisticRegression(tol=1e-10, max_iter=10_000).fit(x - x.mean(axis=0), y)
+    job = LogisticRegression()
+    job.max_iter = 60
+    results = simulate(job, {"x": x, "y": y[:, None]}).results[0]
+    assert results["converged"] == 1.0
+    off = np.abs(results["coef"][:, 0] - best.coef_[0]) * x.std(axis=0)
+    assert off.max() <= 1e-2 * (np.abs(best.coef_[0]) * x.std(axis=0)).max()
