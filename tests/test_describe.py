@@ -17,6 +17,8 @@ SAID = [
     (lambda x, y: np.log1p(y), "log1p of bob's y"),
     (lambda x, y: np.log10(y), "log10 of bob's y"),
     (lambda x, y: ops.exp(-y), "exp of (minus bob's y)"),
+    (lambda x, y: ops.exp(y, most=5.0), "exp of bob's y (most=5)"),
+    (lambda x, y: np.exp(y), "exp of bob's y"),
     (lambda x, y: 1 / y, "1 divided by bob's y"),
     (lambda x, y: y**-1, "1 divided by bob's y"),
     (lambda x, y: ops.reciprocal(y), "reciprocal of bob's y"),

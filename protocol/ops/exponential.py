@@ -172,6 +172,7 @@ def _above(high: float) -> float:
 
 
 @offers(np.exp)
+@written("exp of {x}")
 def exp_of_range(x: Secret) -> Secret:
     """`exp` of what is known to stay up to 16, with the end of its range for `most`; JobError for
     others."""
