@@ -18,12 +18,33 @@ from .views import (
     Shape,
     Take,
     Transpose,
+    View,
     Windows,
     own_key,
     padded,
     window_places,
 )
 from .wording import counted
+
+
+def indexed(shape: Shape, key: Any) -> list[View]:
+    """NumPy's indexing, as views one after the other: by integers, slices, None and Ellipsis, and
+    by public arrays or lists of whole numbers or truth values."""
+    keys = key if isinstance(key, tuple) else (key,)
+    arrays = [n for n, item in enumerate(keys) if isinstance(item, (list, np.ndarray))]
+    if not arrays:
+        return [index(shape, key)]
+    axis, rest = arrays[0], [item for n, item in enumerate(keys) if n != arrays[0]]
+    if len(arrays) == 1 and all(isinstance(item, slice) and item == slice(None) for item in rest):
+        places = np.asarray(keys[axis])
+        if places.ndim == 1 and places.dtype.kind in "iu" and len(keys) <= len(shape):
+            return [take(shape, axis, places)]
+    try:
+        places = np.arange(math.prod(shape)).reshape(shape)[key]
+    except (IndexError, TypeError, ValueError) as error:
+        raise JobError(f"a tensor of shape {shape} is not indexed so: {error}") from None
+    row = (math.prod(shape),)
+    return [Reshape(row), take(row, 0, places.ravel()), Reshape(places.shape)]
 
 
 def index(shape: Shape, key: Any) -> Index:
@@ -59,8 +80,8 @@ def index(shape: Shape, key: Any) -> Index:
             axis += 1
         else:
             raise JobError(
-                "a secret tensor is indexed by integers, slices, None and ..., not by"
-                f" {type(item).__name__}; take(x, places, axis) gives several places"
+                "a secret tensor is indexed by integers, slices, None, ... and public arrays, not"
+                f" by {type(item).__name__}"
             )
     probe = np.broadcast_to(np.empty((), np.int8), shape)[tuple(own_key(item) for item in items)]
     return Index(probe.shape, tuple(items))

@@ -71,6 +71,12 @@ SAID = [
         lambda x, y: np.einsum("ij,kj->ik", x, y),
         "einsum of alice's x and bob's y (subscripts=\"ij,kj->ik\")",
     ),
+    (lambda x, y: x[:, [0, 2]], "a part of alice's x"),
+    (
+        lambda x, y: (x > 0) & ~(y > 1),
+        "logical_and of (a comparison with 0 of alice's x) and (logical_not of (a comparison with 1"
+        " of bob's y))",
+    ),
     # an operation of one is described as that, and so is what only looks like one of several
     (lambda x, y: 2 * (x + 1), "2 times (alice's x plus 1)"),
     (lambda x, y: 2 * x + 1, "2 times alice's x plus 1"),

@@ -31,7 +31,7 @@ SHAPES: dict[str, tuple[Entry, ...]] = {
         _view(
             lambda x: x[1:, ::-2],
             lambda x: x[1:, ::-2],
-            "entries by indices, slices, None and ...",
+            "entries by indices, slices, None and ..., and by public arrays",
             call="x[key]",
         ),
         _view(lambda x: ops.take(x, PLACES, 1), lambda x: np.take(x, PLACES, 1), of=ops.take),
@@ -43,6 +43,7 @@ SHAPES: dict[str, tuple[Entry, ...]] = {
             of=reshape,
         ),
         _view(ravel, np.ravel, "all entries in one row"),
+        _view(ops.atleast_2d, np.atleast_2d),
         _view(
             lambda x: broadcast_to(x, (3, *x.shape)),
             lambda x: np.broadcast_to(x, (3, *x.shape)),

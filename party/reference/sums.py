@@ -17,6 +17,7 @@ from protocol.ops import (
     outer,
     polynomial,
     prod,
+    tensordot,
 )
 from protocol.ops.arrays import cumsum, mean, square, std, sum, var
 
@@ -129,6 +130,12 @@ SUMS: dict[str, tuple[Entry, ...]] = {
             error=512 * UNIT,
         ),
         Entry(secure=outer, clear=np.outer, operands=(Argument((32,)), Argument((32,)))),
+        Entry(
+            secure=lambda x, y: tensordot(x, y, 1),
+            of=tensordot,
+            clear=lambda x, y: np.tensordot(x, y, 1),
+            operands=(MATRIX, MATRIX),
+        ),
         Entry(
             secure=lambda x, y: einsum("ij,kj->ik", x, y),
             of=einsum,

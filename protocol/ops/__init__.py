@@ -4,6 +4,7 @@ side."""
 from . import refusals as _refusals  # noqa: F401, the sentences of what is not offered
 from .activations import erf, gelu, log_sigmoid, silu, softplus, tanh
 from .arrays import (
+    atleast_2d,
     broadcast_to,
     concatenate,
     cumsum,
@@ -24,7 +25,7 @@ from .arrays import (
     var,
     vstack,
 )
-from .contractions import dot, einsum, matmul, outer
+from .contractions import dot, einsum, matmul, outer, tensordot
 from .convolution import avg_pool1d, avg_pool2d, conv1d, conv2d, global_avg_pool2d
 from .derived import (
     all,
@@ -81,6 +82,7 @@ __all__ = [
     "argmax",
     "argmin",
     "array_split",
+    "atleast_2d",
     "average",
     "avg_pool1d",
     "avg_pool2d",
@@ -163,6 +165,7 @@ __all__ = [
     "swapaxes",
     "take",
     "tanh",
+    "tensordot",
     "tile",
     "trace",
     "transpose",

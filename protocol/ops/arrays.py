@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import JobError
+from ..graph import Array
 from ..views import Shape
 from .axes import axes_of, listed
 from .constants import Constant
@@ -140,6 +141,24 @@ def broadcast_to(array: Secret, shape: Shape) -> Secret:
 def ravel(a: Secret) -> Secret:
     """As np.ravel. A view."""
     return a.ravel()
+
+
+@offers(np.atleast_2d)
+def atleast_2d(a: Secret) -> Secret:
+    """With axes of length 1 before its own, until there are two. A view."""
+    return a.reshape((1,) * (2 - a.ndim) + a.shape)
+
+
+@offers(np.zeros_like)
+def zeros_like(a: Secret) -> Array:
+    """A public array of zeros, of the shape of a."""
+    return np.zeros(a.shape)
+
+
+@offers(np.ones_like)
+def ones_like(a: Secret) -> Array:
+    """A public array of ones, of the shape of a."""
+    return np.ones(a.shape)
 
 
 @offers(np.squeeze)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import JobError
+from .axes import listed, whole_numbers
 from .products import MatMul
 from .public import MatMulPublic, public
 from .spelling import offers, written
@@ -104,6 +105,42 @@ def outer(a: Any, b: Any) -> Secret:
     """The product of every entry of a with every entry of b."""
     a, b = (each if isinstance(each, Secret) else public(each) for each in (a, b))
     return a.reshape((a.size, 1)) * b.reshape((1, b.size))  # type: ignore[no-any-return]
+
+
+@offers(np.tensordot)
+@written()
+def tensordot(a: Any, b: Any, axes: Any = 2) -> Secret:
+    """The sum of products over axes of both: the last of a and the first of b, as many as `axes`
+    says, or the pair (axes of a, axes of b); one round, none if one is public."""
+    a, b = (each if isinstance(each, Secret) else public(each) for each in (a, b))
+    if np.ndim(axes) == 0:
+        (count,) = whole_numbers("tensordot", (axes,))
+        pair: Any = (range(a.ndim - count, a.ndim), range(count))
+        if not 0 <= count <= min(a.ndim, b.ndim):
+            pair = None
+    else:
+        pair = axes if len(axes) == 2 else None
+    if pair is None:
+        raise JobError(
+            f"tensordot of shapes {a.shape} and {b.shape} over axes {axes!r}: a number of axes that"
+            " both have, or a pair, axes of one and of the other"
+        )
+    own, other = [f"a{n}" for n in range(a.ndim)], [f"b{n}" for n in range(b.ndim)]
+    left, right = (
+        listed(each if isinstance(each, int) else tuple(each), x.ndim)
+        for each, x in zip(pair, (a, b), strict=True)
+    )
+    if [a.shape[n] for n in left] != [b.shape[n] for n in right]:
+        raise JobError(
+            f"tensordot of shapes {a.shape} and {b.shape} over axes {axes!r}: as many of both, and"
+            " of one length"
+        )
+    for n, m in zip(left, right, strict=True):
+        other[m] = own[n]
+    kept = [each for each in own if each not in other]
+    kept += [each for each in other if each not in own]
+    found: Secret = contract(a, own, b, other, out=kept)
+    return found
 
 
 def contract(

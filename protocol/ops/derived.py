@@ -215,7 +215,7 @@ def norm(x: Secret, ord: Any = None, axis: int | None = None, keepdims: bool = F
     raise JobError(f"norm has no ord {ord!r} for a secret tensor; there are 1, 2 and np.inf")
 
 
-@offers(np.logical_and)
+@offers(np.logical_and, np.bitwise_and)
 @written()
 def logical_and(x1: Secret, x2: Secret) -> Secret:
     """1 where both outcomes of comparisons are 1; their product, one round."""
@@ -223,7 +223,7 @@ def logical_and(x1: Secret, x2: Secret) -> Secret:
     return x1 * x2
 
 
-@offers(np.logical_or)
+@offers(np.logical_or, np.bitwise_or)
 @written()
 def logical_or(x1: Secret, x2: Secret) -> Secret:
     """1 where one of two outcomes of comparisons is 1, or both; one round."""
@@ -231,7 +231,7 @@ def logical_or(x1: Secret, x2: Secret) -> Secret:
     return 1.0 - (1.0 - x1) * (1.0 - x2)
 
 
-@offers(np.logical_not)
+@offers(np.logical_not, np.invert)
 @written()
 def logical_not(x: Secret) -> Secret:
     """1 where the outcome of a comparison is 0; no round."""
@@ -268,10 +268,10 @@ def count_nonzero(a: Secret, axis: Axis = None, *, keepdims: bool = False) -> Se
 
 
 def _outcomes(name: str, *values: Any) -> None:
-    secret(name, *values)
     for value in values:
-        if not is_binary(value._node):
+        if isinstance(value, Secret) and not is_binary(value._node):
             raise JobError(
                 f"{name} takes outcomes of comparisons, not {value!r}: write"
                 f" np.{name}({', '.join(f'{x} > 0' for x in 'xy'[: len(values)])}) and the like"
             )
+    secret(name, *values)

@@ -55,8 +55,3 @@ class Opaque:
         "has no ^: write a + b - 2 * a * b for outcomes a and b of comparisons"
     )
     __rpow__ = refusing("cannot be an exponent: powers have whole public exponents, as in x**3")
-    __and__ = __rand__ = refusing("has no &: multiply outcomes of comparisons, (x > 0) * (x < 1)")
-    __or__ = __ror__ = refusing(
-        "has no |: write 1 - (1 - a) * (1 - b) for outcomes a and b of comparisons"
-    )
-    __invert__ = refusing("has no ~: write 1 - a for the outcome a of a comparison")

@@ -142,6 +142,12 @@ class Secret(Opaque):
         return self._compare(other, inclusive=False, negated=True)
 
     __eq__, __ne__ = map(spelling.pairing, (np.equal, np.not_equal))
+    __and__, __or__ = map(spelling.pairing, (np.logical_and, np.logical_or))
+    __rand__, __ror__ = __and__, __or__
+
+    def __invert__(self) -> Secret:
+        """1 where the outcome of a comparison is 0; as np.logical_not."""
+        return spelling.call(np.logical_not, (self,), {})  # type: ignore[no-any-return]
 
     def _compare(self, other: Any, inclusive: bool, negated: bool, picked: bool = False) -> Secret:
         """With one public number: on the opening of self, so that several share it (how it is
@@ -198,7 +204,10 @@ class Secret(Opaque):
         return spelling.call(np.matmul, (other, self), {})  # type: ignore[no-any-return]
 
     def __getitem__(self, key: Any) -> Secret:
-        return self._apply(Structure(structural.index(self.shape, key)))
+        found = self
+        for view in structural.indexed(self.shape, key):
+            found = found._apply(Structure(view))
+        return found
 
     def transpose(self, *axes: Any) -> Secret:
         """The tensor with its axes in the order given, as NumPy has it; reversed where none is. A
