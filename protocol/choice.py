@@ -35,6 +35,7 @@ from .graph import Graph
 from .inexact import Guess
 from .ops.truncation import Rescale
 from .precision import Worst, coarsest, least_precise, missed, relative_errors, widest_input
+from .roundings import Bound
 from .sizing import MOST_FRACTION_BITS, Numerics, Sizes
 from .solver import NARROWER, RingError, size
 from .wording import NAMED, counted
@@ -74,14 +75,10 @@ class Tried:
         strict = max(relative_errors(sizes, steps, widest_input(sizes)).values()) * math.sqrt(
             max(1, steps)
         )
-        worst, narrow = least_precise(sizes, steps), coarsest(sizes)
-        rounded = worst.error
-        if fits:
-            worst = (
-                least_precise(sizes, steps, fits=True)
-                if missed(graph)
-                else worst._replace(bound=not worst.guess)
-            )
+        worst = least_precise(sizes, steps, Bound.EQUAL if fits else Bound.LEAST)
+        rounded, narrow = worst.error, coarsest(sizes)
+        if fits and missed(graph):
+            worst = least_precise(sizes, steps, Bound.SURE)
         return cls(sizes.numerics, graph, run, worst, rounded, strict, narrow)
 
     @property
@@ -140,6 +137,8 @@ def choose(
             one = attempt(f)
         except JobError as error:
             refusal = refusal or error
+            if isinstance(error, RingError) and not error.most:
+                break
             continue
         if not tried and judged(one).error > precision:
             tried, coarse = [_finer(attempt, one, precision, judged)], one
@@ -250,7 +249,7 @@ def as_stated(graph: Graph, numerics: Numerics, steps: int, precision: float | N
     """One line about the precision of a plan with the fraction bits that its job states. JobError
     where a precision is stated too, and the plan does not reach it."""
     sizes, f = size(graph, numerics, Rescale), numerics.fraction_bits
-    worst = least_precise(sizes, steps, fits=precision is not None)
+    worst = least_precise(sizes, steps, Bound.LEAST if precision is None else Bound.SURE)
     if precision is None:
         return f"f = {f}, as the job states: {_off(worst, graph, PRECISION)}"
     if worst.error <= precision:
@@ -277,6 +276,8 @@ def _off(
     found += " at worst" if worst.error > usual else ""
     if Guess.STEPS in worst.guess:
         found += ", if later steps make up for the roundings of earlier ones"
+    if Guess.SUMS in worst.guess:
+        found += ", if sums are no larger than is likely"
     fits = _fitted(graph, least) if graph else ""
     return f"{found}, not counting that {fits}" if fits else found
 

@@ -33,7 +33,7 @@ from .ops.ended import Ended
 from .ops.linear import Add, Linear, Negate
 from .ops.products import Bilinear, Multiply, product_bounds
 from .ops.public import AddPublic, MatMulPublic, MultiplyPublic
-from .ops.selection import Settled
+from .ops.selection import Settled, chosen
 from .ops.sums import Sum
 from .ops.truncation import Rescale
 from .ranges import Interval, times
@@ -257,6 +257,14 @@ class _Gains:
         """The gains of a node of a step, given those of its operands; and whether they are by
         public numbers and products of entries alone."""
         op, own = node.op, [self.found.get(use, {}) for use in node.inputs]
+        if picked := chosen(node):
+            found: dict[str, Gain] = {}
+            for use in picked[0]:
+                for label, gain in self.found.get(use, {}).items():
+                    found[label] = gain.hull(found.get(label, Gain(NOTHING)))
+            if isinstance(op, Add) and not op.minus:
+                return found, True
+            return _spread(found, 1.0, 1.0), True
         match op:
             case Carry(label=label):
                 return {label: SAME}, True

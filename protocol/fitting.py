@@ -319,8 +319,14 @@ def _scale(sizes: Sizes, node: Node, firsts: dict[Node, int]) -> int:
 
 
 def _refusal(sizes: Sizes, node: Node) -> str:
+    what = f"{node.op.name} of shape {node.shape}{node.origin.beside}"
+    if (bits := sizes.integer_bits(node)) > MOST_BITS:
+        return (
+            f"{what} may have numbers up to ±{sizes.limit(node):.3g}, as far as its ranges say,"
+            f" which take {bits} bits before the point, and the ring has {MOST_BITS}"
+        )
     return (
-        f"{node.op.name} of shape {node.shape}{node.origin.beside} needs {sizes.needs[node]} bits"
-        f" and the ring has {MOST_BITS}: {sizes.scales[node]} fraction bits, and"
-        f" {sizes.integer_bits(node)} for numbers up to ±{sizes.limit(node):.3g}"
+        f"{what} needs {sizes.needs[node]} bits and the ring has {MOST_BITS}:"
+        f" {sizes.scales[node]} fraction bits, and {bits} for numbers up to"
+        f" ±{sizes.limit(node):.3g}"
     )

@@ -15,6 +15,7 @@ class Guess(Flag):
     """What an error takes for granted, which nothing proves."""
 
     STEPS = auto()  # later steps make up for the roundings of earlier ones
+    SUMS = auto()  # sums of products, and of what is rounded, are as large as is likely
 
 
 NO_GUESS = Guess(0)

@@ -53,12 +53,12 @@ def relative_errors(
     return {worst.label: worst.error for worst in _relative(sizes, found, most)}
 
 
-def least_precise(sizes: Sizes, steps: int, fits: bool = False) -> Worst:
+def least_precise(sizes: Sizes, steps: int, bound: Bound = Bound.LEAST) -> Worst:
     """The result with the largest error after `steps` steps, as a part of its range, and the
-    operation that causes it. fits: include what fitted functions miss."""
-    found = errors(sizes, steps, Bound.SURE if fits else Bound.LEAST)
+    operation that causes it."""
+    found = errors(sizes, steps, bound)
     worst = max(_relative(sizes, found), key=itemgetter(0, 1))
-    worst = worst._replace(bound=fits and not worst.guess)
+    worst = worst._replace(bound=bound.stated and not worst.guess)
     if worst.error < 1.0:
         return worst
     node = sizes.graph.revealed[worst.label]

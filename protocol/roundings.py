@@ -50,29 +50,36 @@ from .ops.linear import Add, Linear
 from .ops.periodic import Fourier
 from .ops.products import Bilinear, Multiply
 from .ops.public import AddPublic, MatMulPublic, MultiplyPublic
-from .ops.selection import Settled
+from .ops.selection import Settled, chosen
 from .ops.stepwise import MultiplyStepwise
 from .ops.stored import Stored
 from .ops.truncation import Rescale
 from .ranges import EVERYTHING, Interval, Spread, times
 from .sizing import Sizes
+from .slopes import residues, slopes
 
 NEAREST = 1.0 / math.sqrt(12.0)  # deviation, in units in the last place, of rounding to nearest
 EITHER = 0.5  # at most that of rounding up or down at random
-GRID = 257  # points between which the slope of a function is taken
 SOURCES = 1 << 11  # roundings that are told apart; of more, some count as the same
 
 
 class Bound(Enum):
     """Which error is asked for.
 
-    LIKELY: the usual one. LEAST: a bound, where fitted functions count as exact. SURE: a bound that
-    includes what fitted functions miss.
+    LIKELY: the usual one. LEAST: a bound, where sums of products are as large as is likely, and
+    fitted functions count as exact. EQUAL: where entries may be equal, and as large as can be.
+    SURE: a bound that includes what fitted functions miss, too.
     """
 
     LIKELY = 0
     LEAST = 1
-    SURE = 2
+    EQUAL = 2
+    SURE = 3
+
+    @property
+    def stated(self) -> bool:
+        """Whether a precision is held against it."""
+        return self in (Bound.EQUAL, Bound.SURE)
 
 
 def errors(sizes: Sizes, steps: int, bound: Bound) -> dict[Node, Error]:
@@ -126,6 +133,8 @@ class _Roundings:
 
     def _error(self, node: Node) -> Error:
         op, scale, found = node.op, self.sizes.scales[node], self.found
+        if picked := self._chosen(node):
+            return picked
         own = [found[use] for use in node.inputs]
         match op:
             case Source() if self.bound != Bound.LIKELY:  # equal entries, equal roundings
@@ -146,7 +155,9 @@ class _Roundings:
                 both = first._replace(factor=0.0) + second._replace(factor=0.0)
                 if node.inputs[0] is node.inputs[1]:
                     both = first._replace(spread=first.spread.scaled(2.0))
-                return both._replace(factor=first.factor + second.factor)
+                sure = not self.bound.stated or isinstance(op, Multiply) or self._bounded(node)
+                guess = NO_GUESS if sure else Guess.SUMS
+                return both._replace(factor=first.factor + second.factor, guess=guess)
             case AddPublic():
                 rounding = Error(0.0, Spread(self._rounding(op.constant, scale), 0.0))
                 return self._drifting(node.inputs[0]) + rounding
@@ -183,7 +194,7 @@ class _Roundings:
             count = x.shape[-2 if op.left else -1] if isinstance(op, MatMulPublic) else 1
             off = _assumed(self.sizes, x).scaled(rounding).total(count) if rounding else NONE
             return through + Error(0.0, off)
-        off_by = _residues(op.constant, bits)
+        off_by = residues(op.constant, bits)
         if not off_by.any():
             return through
         if isinstance(op, MultiplyPublic) and (
@@ -204,9 +215,23 @@ class _Roundings:
             off = Spread(times(peak, float(np.abs(off_by).max(initial=0.0))), 0.0)
         return self._flat(through, node) + Error(0.0, off)
 
+    def _chosen(self, node: Node) -> Error | None:
+        """The error of what is picked from others by tests, each of which is right, or picks from
+        two that are closer than their errors: that of one of them."""
+        found = chosen(node)
+        if found is None or self.bound == Bound.LIKELY:
+            return None
+        picks, gates = found
+        error = widest([self._flat(self.found[use], use) for use in picks])
+        for gate in gates:
+            error += self._read(gate.inputs[1], Error(0.0, NONE))
+        return error
+
     def _through(self, node: Node, n: int, error: Error) -> Error:
         """The error of a node that is linear in operand n, if the others have none."""
         exact = isinstance(node.op, Multiply) and self.bound != Bound.LIKELY
+        if self.bound.stated and isinstance(node.op, Bilinear):
+            exact = exact or self._bounded(node)
         mean = error.spread.mean + error.drift
         uses = [
             replace(use, spread=Spread(mean, error.spread.deviation), interval=EVERYTHING)
@@ -218,6 +243,14 @@ class _Roundings:
         ]
         spread = node.op.spread(*uses) or uses[n].spread
         return Error(error.factor, spread, error.sources)
+
+    def _bounded(self, node: Node) -> bool:
+        """Whether what a sum of products is off by is bounded for the worst entries: where they may
+        be so within its range, and nothing is taken for granted before it."""
+        if self.sizes.likely_limit(node) < node.peak:
+            return False
+        trained = node.phase == Phase.STEP and self.feedback.trained
+        return not trained and not any(Guess.STEPS in self.found[use].guess for use in node.inputs)
 
     def _applied(self, node: Node, op: Secure, error: Error) -> Error:
         """The error of a function: that of its argument, times the steepest slope of the function,
@@ -267,7 +300,7 @@ class _Roundings:
         low, high = self.held(x)
         limit = node.op.limit if isinstance(node.op, Fourier) else math.inf
         domain = max(node.op.domain[0], -limit), min(node.op.domain[1], limit)
-        return _slopes(node, max(low, domain[0]), min(high, domain[1]))
+        return slopes(node, max(low, domain[0]), min(high, domain[1]))
 
     def held(self, x: Node) -> Interval:
         """Where the plan takes the entries of x to lie."""
@@ -281,16 +314,9 @@ class _Roundings:
         """The largest rounding error of a public array's entries at so many fraction bits. For
         LIKELY: half a unit, or 0 where nothing is rounded."""
         if self.bound != Bound.LIKELY:
-            return float(np.abs(_residues(constant, bits)).max(initial=0.0))
+            return float(np.abs(residues(constant, bits)).max(initial=0.0))
         scaled = np.ldexp(constant, bits)
         return 0.0 if np.array_equal(scaled, np.rint(scaled)) else 2.0 ** -(bits + 1)
-
-
-def _residues(constant: np.ndarray, bits: int) -> np.ndarray:
-    """By how much each of the public numbers is off when it is rounded to so many fraction bits."""
-    scaled = np.ldexp(constant, bits)
-    near = np.abs(scaled) < 2.0**52  # above, a float is a whole number
-    return np.where(near, np.ldexp(scaled - np.rint(scaled), -bits), 0.0)
 
 
 def _assumed(sizes: Sizes, x: Node) -> Spread:
@@ -298,24 +324,6 @@ def _assumed(sizes: Sizes, x: Node) -> Spread:
     a range, nothing else is known."""
     limit = sizes.limit(x)
     return Spread(min(x.likely.mean, limit), min(x.likely.deviation, limit))
-
-
-def _slopes(node: Node, low: float, high: float) -> Interval:
-    """The slopes of a function in [low, high], from the least to the most, rounded away from 0 to
-    four bits: the same whatever computes its sines."""
-    if not low < high:
-        return (0.0, 0.0)
-    points = np.linspace(low, high, GRID)
-    with np.errstate(all="ignore"):
-        rises = np.diff(node.op.clear(0, points)) * (GRID - 1) / (high - low)
-    ends = (min(float(rises.min()), 0.0), max(float(rises.max()), 0.0))
-    if not all(map(math.isfinite, ends)):
-        return EVERYTHING
-    least, most = (math.frexp(end * (1.0 + 1.0 / 37.0)) for end in ends)
-    return (
-        math.ldexp(math.floor(least[0] * 16.0), least[1] - 4),
-        math.ldexp(math.ceil(most[0] * 16.0), most[1] - 4),
-    )
 
 
 @dataclass

@@ -80,6 +80,10 @@ def _advised(
         return _solved(graph, numerics, truncation, proven)
     except JobError as error:
         what, fewer = str(error), numerics.fraction_bits
+        try:
+            _solved(graph, replace(numerics, fraction_bits=LEAST_FRACTION_BITS), truncation, proven)
+        except JobError:  # so that the bits between are not tried in vain
+            raise RingError(f"{what}; {NARROWER}", what=what) from None
         while (fewer := fewer - 1) >= LEAST_FRACTION_BITS:
             try:
                 found = _solved(graph, replace(numerics, fraction_bits=fewer), truncation, proven)

@@ -93,7 +93,7 @@ def test_fewer_bits_are_taken_where_more_would_cost_a_round_and_precision_allows
         traced = trace(job, shapes(inputs))
         found[precision] = traced, make_plan(traced, 0, (0, 1), guard=False)
     coarse, fine = found[1e-3], found[1e-7]
-    assert coarse[0].numerics.fraction_bits < 20 == fine[0].numerics.fraction_bits
+    assert coarse[0].numerics.fraction_bits < 20 <= fine[0].numerics.fraction_bits
     assert "would cost" in coarse[0].choice
     assert coarse[1].bytes_sent(0) < fine[1].bytes_sent(0) or coarse[1].rounds < fine[1].rounds
 

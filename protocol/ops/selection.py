@@ -16,10 +16,11 @@ from ..nodes import Node, Op
 from ..program import Share
 from ..ranges import Interval
 from ..sizing import Demands, Sizes
-from ..views import Shape
+from ..views import Broadcast, Shape
 from .comparison import Mux, Test
-from .linear import Linear
+from .linear import Add, Linear
 from .products import Bilinear
+from .sums import Sum
 from .truncation import Rescale
 
 
@@ -72,3 +73,39 @@ def settle_selected(graph: Graph) -> Graph:
         if selected and full:
             cuts[node] = Settled()
     return graph.truncated(cuts)[0] if cuts else graph
+
+
+def chosen(node: Node) -> tuple[tuple[Node, ...], tuple[Node, ...]] | None:
+    """The tensors of which every entry of `node` is one, up to its sign, or 0, as tests say; and
+    the gates that let them through. None where it is no such choice.
+
+    Three forms are found: b·(x − y) + y, b·y − c·y, and the sum of all entries, each gated, of
+    which the largest is let through.
+    """
+    match node.op:
+        case Sum():
+            (gate,) = node.inputs
+            if isinstance(gate.op, Mux) and gate.op.whole:
+                return (gate.inputs[1],), ()
+        case Add(minus=True):
+            first, second = map(_bare, node.inputs)
+            if isinstance(first.op, Mux) and isinstance(second.op, Mux):
+                x, y = first.inputs[1], second.inputs[1]
+                if _bare(x) is _bare(y):
+                    return (x,), (first, second)
+        case Add():
+            for gate, rest in (node.inputs, node.inputs[::-1]):
+                gate = _bare(gate)
+                between = _bare(gate.inputs[1]) if isinstance(gate.op, Mux) else gate
+                if between.op == Add(minus=True) and between is not gate:
+                    x, y = between.inputs
+                    if _bare(y) is _bare(rest):
+                        return (x, rest), (gate,)
+    return None
+
+
+def _bare(node: Node) -> Node:
+    """The tensor of which `node` has the same values, rounded or repeated."""
+    while isinstance(node.op, (Rescale, Settled)) or isinstance(node.op.view, Broadcast):
+        (node,) = node.inputs
+    return node
