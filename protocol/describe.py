@@ -9,6 +9,7 @@ short however deep the graph is: what lies too deep is named by the tensors that
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
@@ -149,7 +150,7 @@ class Phrases:
             return text.format(*(self._part(use, depth - 1) for use in operands))
         if depth and (mean := self._mean(node)) is not None:
             return f"the mean of {self._part(mean, depth - 1)}"
-        if op.view is not None and not isinstance(op.view, (Index, Rows, Take)):
+        if op.view is not None and not self._chooses(node):
             return self.phrase(node.operands[0], depth)  # the same numbers, elsewhere
         if depth == 0:
             return f"something made of {self._inputs(self._made_of[n])}"
@@ -165,6 +166,15 @@ class Phrases:
             if type(op) in _PHRASES
             else f"{_article(op.name)} of {_list(inner)}"
         )
+
+    def _chooses(self, node: Operation) -> bool:
+        """Whether a view may leave entries of its operand out."""
+        view, shape = node.op.view, self._nodes[node.operands[0]].shape
+        if isinstance(view, Take):
+            return len(set(view.places)) < shape[view.axis]
+        if isinstance(view, Index):  # which repeats none
+            return math.prod(view.shape) < math.prod(shape)
+        return isinstance(view, Rows)
 
     def _part(self, n: int, depth: int) -> str:
         """The phrase of node `n` inside another, in parentheses unless it is a name."""

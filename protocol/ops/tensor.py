@@ -171,6 +171,7 @@ class Secret(Opaque):
     def __rtruediv__(self, other: Any) -> Secret:
         return spelling.call(np.divide, (other, self), {})  # type: ignore[no-any-return]
 
+    @spelling.written("{self} to the power {exponent}")
     def __pow__(self, exponent: Any) -> Secret:
         """x·x for 2; for higher powers one round, whatever the exponent; for 0.5 and −1 see
         `inverses.py`."""
