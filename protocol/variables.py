@@ -44,9 +44,10 @@ class Variables:
 
     def __setattr__(self, name: str, value: Any) -> None:
         if not isinstance(value, Secret):
+            made = "v.constant(array) makes one, or " if isinstance(value, np.ndarray) else ""
             raise JobError(
-                f"v.{name} = {type(value).__name__}: only secret tensors are variables; use a plain"
-                " Python name"
+                f"v.{name} = {type(value).__name__}: only secret tensors are variables; {made}use a"
+                " plain Python name"
             )
         self._values[name] = value
         graph: Graph = object.__getattribute__(self, "_graph")

@@ -94,3 +94,18 @@ def test_all_of_it_is_brought():
     with pytest.raises(DataError, match="brought nothing for x; give an array"):
         simulate(declaring(), {})
     assert simulate(declaring(), {"x": [1, 2]}).results[0]["x"].tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("made", "says"),
+    [
+        (np.zeros_like, r"v.m = ndarray: .* v.constant\(array\) makes one, or use a plain Python"),
+        (lambda x: 1.0, "v.m = float: only secret tensors are variables; use a plain Python name"),
+    ],
+)
+def test_a_variable_is_secret(made, says):
+    def setup(self, v):
+        v.m = made(v.x)
+
+    with pytest.raises(JobError, match=says):
+        trace(declaring(setup=setup), {"x": (2,)})
