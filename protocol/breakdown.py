@@ -16,7 +16,7 @@ from .graph import Phase
 from .nodes import Leaf, Node, whole
 from .ops.ended import Ended
 from .ops.truncation import Rescale
-from .origin import cell, source
+from .origin import NOWHERE, cell, source
 from .plan import Plan
 from .program import Opening, Stage
 from .variables import GUARDS
@@ -136,6 +136,6 @@ def _said(plan: Plan, node: Node) -> tuple[str, str]:
         return GUARD, ""
     name = node.op.label if isinstance(node.op, Leaf) else node.op.name
     files = {cell(file) or Path(file).name for file in map(source, type(plan.traced.job).__mro__)}
-    _, line, place = (None, "", "") if isinstance(node.op, Leaf) else node.origin
-    stated = line if line.rpartition(":")[0] in files else ""
-    return f"{name} {node.shape}", ", ".join(filter(None, (place, stated)))
+    origin = NOWHERE if isinstance(node.op, Leaf) else node.origin
+    stated = origin.line if origin.line.rpartition(":")[0] in files else ""
+    return f"{name} {node.shape}", ", ".join(filter(None, (origin.place, stated)))

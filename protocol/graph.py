@@ -20,7 +20,7 @@ from .domains import fits
 from .errors import JobError
 from .nodes import Array as Array
 from .nodes import Carry, Leaf, Node, Op
-from .origin import Origin, caller
+from .origin import Origin, asked, caller
 from .ranges import Interval, trained, uniform
 from .schedule import Phase as Phase
 from .schedule import PhaseSchedule
@@ -137,7 +137,9 @@ class Graph:
         """The phase, the line of the job and the part of a model that are being traced. No line
         where no code of the job's own is running, but its base class's."""
         line = caller()
-        return Origin(self.phase, "" if line == self.outside else line, self._place)
+        if line == self.outside:
+            return Origin(self.phase, "", self._place)
+        return Origin(self.phase, line, self._place, "" if self._place else asked())
 
     @contextmanager
     def placed(self, name: str) -> Iterator[None]:

@@ -25,6 +25,7 @@ class Origin(NamedTuple):
     phase: Phase | None = None
     line: str = ""
     place: str = ""  # "model.0, Dense"
+    word: str = ""  # the function or operator that the line calls, which made the node: "softmax"
 
     @property
     def beside(self) -> str:
@@ -35,6 +36,21 @@ class Origin(NamedTuple):
 
 
 NOWHERE = Origin()
+
+# what stands between a line and the function that it calls by NumPy's name, or as a method
+BETWEEN = frozenset(("__array_ufunc__", "__array_function__", "call", "called", "method"))
+OPERATORS = {
+    f"__{side}{name}__": word
+    for name, word in (
+        ("truediv", "divide"),
+        ("mul", "multiply"),
+        ("matmul", "matmul"),
+        ("pow", "power"),
+        ("add", "add"),
+        ("sub", "subtract"),
+    )
+    for side in ("", "r", "i")
+} | {"__abs__": "absolute"}
 
 
 def caller() -> str:
@@ -47,6 +63,21 @@ def caller() -> str:
         frame = frame.f_back
     file = frame.f_code.co_filename
     return f"{cell(file) or Path(file).name}:{frame.f_lineno}"
+
+
+def asked() -> str:
+    """The function or operator of this package that the innermost line outside it calls, by which
+    it led here: "softmax", "divide"; "" where it has no name of its own."""
+    frame, names = sys._getframe(1), list[str]()
+    while str(frame.f_globals.get("__name__")).partition(".")[0] == PACKAGE:
+        names.append(frame.f_code.co_name)
+        if frame.f_back is None:
+            return ""
+        frame = frame.f_back
+    for name in reversed(names):
+        if name not in BETWEEN:
+            return OPERATORS.get(name, "" if name.startswith(("_", "<")) else name)
+    return ""
 
 
 def source(kind: type) -> str:

@@ -65,7 +65,7 @@ def least_precise(sizes: Sizes, steps: int, bound: Bound = Bound.LEAST) -> Worst
     if _part(sizes, node, _last_rounding(sizes)) >= 1.0:
         return worst
     node = _lost(sizes, steps, found, node)
-    cause = f"{node.op.name}{node.origin.beside}"
+    cause = _called(node)
     if isinstance(node.op, Carry) and node.phase > Phase.STEP:
         cause = f"what the roundings of all steps of v.{node.op.label} add up to"
         gain = feedback(sizes, steps).gain(node.op.label)
@@ -147,9 +147,14 @@ def widest_input(sizes: Sizes) -> float:
 def missed(graph: Graph) -> dict[str, float]:
     """The fitted functions: the lines that call them, and by how much they miss the functions that
     they are named after, the largest first."""
-    found = {
-        f"{node.op.name}{node.origin.beside}": node.op.missed
-        for node in graph.live()
-        if isinstance(node.op, Secure) and node.op.missed
-    }
+    found: dict[str, float] = {}
+    for node in graph.live():
+        if isinstance(node.op, Secure) and node.op.missed:
+            called = _called(node)
+            found[called] = max(found.get(called, 0.0), node.op.missed)
     return dict(sorted(found.items(), key=lambda each: (-each[1], each[0])))
+
+
+def _called(node: Node) -> str:
+    """What a job calls the operation of which `node` is a part, and where it does."""
+    return f"{node.origin.word or node.op.name}{node.origin.beside}"

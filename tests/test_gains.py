@@ -202,3 +202,17 @@ def test_ranges_that_no_ring_holds_are_refused_at_once_with_what_to_state():
 
     with pytest.raises(JobError, match=r"numbers up to ±\S+, .* within\(x, low, high\)$"):
         trace(Case(iterated, y=(-1, 1, 0.5)).job(), {"y": SHAPE})
+
+
+def test_a_cause_is_called_what_the_line_calls():
+    """And not by what the function is made of."""
+
+    def standard(x, y):
+        return (x - x.mean()) / x.std() + 0 * y
+
+    job = Case(standard, x=(-8, 8, 1.0), y=(0, 1, 0.5)).job(precision=1e-4)
+    with pytest.raises(JobError, match=r"as divide \(test_gains.py:\d+\) may enlarge errors"):
+        trace(job, {"x": SHAPE, "y": SHAPE})
+    job = Case(lambda x: ops.softmax(x), x=(-8, 8, 1.0)).job(precision=1e-7)
+    with pytest.raises(JobError, match=r"softmax \(test_gains.py:\d+\) is fitted, up to \S+ off"):
+        trace(job, {"x": SHAPE})
