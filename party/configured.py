@@ -8,11 +8,11 @@ from typing import Any, Self, TypeVar
 
 from protocol.channel import parse_shape
 from protocol.errors import ConfigError
-from protocol.keyring import needed_key, other_key, own_key
+from protocol.keyring import needed_key, own_key
 from protocol.settings import Setting
 
 from .links import PEER, Addresses
-from .material_file import Material, open_material
+from .material_file import Material, material_keys
 from .settings import PartySettings, PeerSettings
 
 T = TypeVar("T")
@@ -121,14 +121,8 @@ class ConfiguredParty:
         none. MaterialError if it is not this party's, or has had its day."""
         if self.material is None:
             return None
-        keys = own_key(self.role, self.key, (), False)
-        return open_material(
-            self.material,
-            self.role,
-            self.session,
-            keys,
-            other_key("dealer", self.dealer_key, self.key is None),
-        )
+        keys, dealer = material_keys(self.role, self.key, self.dealer_key)
+        return Material(self.material, self.role, self.session, keys, dealer)
 
 
 def _read(setting: Setting[T], given: object) -> T:

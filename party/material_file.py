@@ -29,7 +29,7 @@ from protocol.contract import Dealing
 from protocol.dealing import ALICE, BOB, alice_material, bob_material, dealt_part, own_masks
 from protocol.errors import ConfigError, MaterialError
 from protocol.graph import Phase
-from protocol.jobs import ROLES
+from protocol.keyring import other_key, own_key
 from protocol.places import state_folder
 from protocol.ring import Words
 from protocol.sealed_material import HEAD, ONCE, Cell, CellCipher, Header, Layout, period, row_for
@@ -291,14 +291,13 @@ def _digest(words: memoryview) -> str:
     return hashlib.blake2b(words, digest_size=16).hexdigest()
 
 
-def open_material(
-    path: Path, role: str, session: str, keys: KeyPair | None, dealer: PublicKey | None
-) -> Material:
-    """The material at `path`, for a party with these keys."""
+def material_keys(role: str, key: Path | None, dealer_key: str | None) -> tuple[KeyPair, PublicKey]:
+    """This party's keys and the dealer's, with which material is opened; ConfigError without."""
+    keys = own_key(role, key, (), False)
+    dealer = other_key("dealer", dealer_key, key is None)
     if keys is None or dealer is None:
         raise ConfigError(
             "--material needs keys: the file is sealed for this party's by the dealer's; give --key"
             " and --dealer-key"
         )
-    assert role in ROLES
-    return Material(path, role, session, keys, dealer)
+    return keys, dealer

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from .errors import DataError, JobError
 from .graph import Array
 from .inputs import Bundle, Input, bind, inside, member
+from .limits import PRECISION
 from .ops.stored import Stored
 from .parameters import Parameter, inherit, parameters_of
 from .ranges import USUAL_MARGIN
@@ -28,7 +29,7 @@ class Job:
     # None: the plan chooses, see choice.py
     fraction_bits: Parameter[int | None] = Parameter(None, kind=int)
     # and this is what it heeds: how far a result may be off, as a part of its range
-    precision: Parameter[float | None] = Parameter(None, kind=float)
+    precision: Parameter[float | None] = Parameter(None, PRECISION, kind=float)
     integer_bits = Parameter(16)
     range_margin = Parameter(USUAL_MARGIN)  # see `Numerics.margin`
     reveal: ClassVar[str] = "both"
@@ -233,11 +234,6 @@ class Job:
         plan, the default ones. JobError for a parameter beyond its limits."""
         for name, each in parameters_of(type(self)).items():
             each.check(getattr(self, name))
-        if self.precision is not None and not 0.0 < self.precision <= 1.0:
-            raise JobError(
-                "precision is a part of a value's range, above 0 and up to 1, not"
-                f" {self.precision!r}"
-            )
         usual = Numerics(integer_bits=self.integer_bits, margin=self.range_margin)
         return (
             usual

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 
 class Limit(NamedTuple):
-    """words: the end of a sentence, "it is …"."""
+    """words: "a number above 0", the middle of a sentence, "rate is …, not -1.0"."""
 
     words: str
     holds: Callable[[Any], bool]
@@ -20,12 +20,15 @@ class Limit(NamedTuple):
             return False
 
 
-ABOVE_0 = Limit("above 0", lambda value: value > 0)
-NOT_BELOW_0 = Limit("0 or above", lambda value: value >= 0)
+ABOVE_0 = Limit("a number above 0", lambda value: value > 0)
+NOT_BELOW_0 = Limit("a number from 0 on", lambda value: value >= 0)
 COUNT = Limit("a whole number from 1 on", lambda value: type(value) is int and value >= 1)
 FEW = 10  # rows that are told of, unless both parties agree on fewer
 FEWEST = COUNT._replace(words="the fewest rows that are told of, 1 or more")
-PART = Limit("from 0 up to 1, without 1 itself", lambda value: 0 <= value < 1)
+PART = Limit("a number from 0 on and below 1", lambda value: 0 <= value < 1)
+PRECISION = Limit(
+    "a part of a value's range, above 0 and up to 1", lambda value: 0.0 < value <= 1.0
+)
 
 
 def one_of(*names: str) -> Limit:

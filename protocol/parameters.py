@@ -24,9 +24,10 @@ class Parameter(Generic[T]):
     job.rate is 0.5 until it is set, by --param rate=0.1 or job.rate = 0.1; both parties must have
     the same. In a subclass rate = 0.1 is another default of the same kind within the same limit.
 
-    default: None, if it may be absent. limit: what it may be; `Job.numerics` sees to it. kind:
-        bool, int, float or str, where the default does not show it. A whole number is taken for a
-        float, and [64, 32] for the text "64,32"; JobError for a value of another kind.
+    default: None, if it may be absent. limit: what it may be, which is compared as `Job.numerics`
+        is asked for. kind: bool, int, float or str, where the default does not show it. A whole
+        number is taken for a float, and [64, 32] for the text "64,32"; JobError for a value of
+        another kind, or one that is not finite.
     """
 
     name = ""  # as the class calls it
@@ -34,8 +35,14 @@ class Parameter(Generic[T]):
     def __init__(
         self, default: T, limit: Limit | None = None, *, kind: type[Any] | None = None
     ) -> None:
-        self.kind, self.limit = kind or type(default), limit
+        plain = default.item() if isinstance(default, np.generic) else default
+        self.kind, self.limit = kind or type(plain), limit
         self.absent = default is None
+        if limit is not None and not isinstance(limit, Limit):
+            raise JobError(
+                f"Parameter({default!r}, …): its limit is a Limit, as ABOVE_0 of protocol.limits"
+                f" is one, and no {type(limit).__name__}"
+            )
         if self.kind not in PLAIN:
             raise JobError(
                 f"Parameter({default!r}): a parameter is a number, a text, True or False; of one"
@@ -44,7 +51,7 @@ class Parameter(Generic[T]):
         self.default = self.fitted(default)
 
     def __set_name__(self, _: type, name: str) -> None:
-        self.name = name
+        self.name = self.name or name  # of one with two names `inherit` says so
 
     def __get__(self, job: object | None, _: type | None = None) -> T:
         return self.default if job is None else cast(T, vars(job).get(self.name, self.default))
@@ -62,6 +69,8 @@ class Parameter(Generic[T]):
             found = ",".join(str(each) for each in several)
         if type(found) is not self.kind and not (found is None and self.absent):
             raise JobError(f"{self.name or 'a Parameter'} is {KINDS[self.kind]}, not {value!r}")
+        if isinstance(found, float) and not math.isfinite(found):
+            raise JobError(f"{self.name or 'a Parameter'} is a finite number, not {found}")
         return cast(T, found)
 
     def read(self, text: str) -> T:
@@ -69,18 +78,16 @@ class Parameter(Generic[T]):
         none of this kind or not finite."""
         made: Any = yes_or_no if self.kind is bool else self.kind
         try:
-            found = made(text)
-        except (ValueError, ConfigError):
-            found = math.nan
-        if isinstance(found, float) and not math.isfinite(found):
+            return self.fitted(made(text))
+        except (ValueError, ConfigError, JobError):
             wanted = KINDS | {bool: "yes or no", float: "a finite number"}
-            raise ValueError(wanted[self.kind])
-        return cast(T, found)
+            raise ValueError(wanted[self.kind]) from None
 
     def check(self, value: T) -> None:
         """JobError for a value beyond the limit."""
-        if self.limit is not None and not self.limit.allows(value):
-            raise JobError(f"{self.name} = {value!r}: {self.limit.words}")
+        absent = self.absent and value is None
+        if self.limit is not None and not absent and not self.limit.allows(value):
+            raise JobError(f"{self.name} is {self.limit.words}, not {value!r}")
 
     def with_default(self, value: Any) -> Self:
         """The same with another default."""
@@ -103,7 +110,7 @@ def parameters_of(kind: type) -> dict[str, Parameter[Any]]:
 
 def inherit(kind: type) -> None:
     """Make plain values, where a class has them in place of inherited parameters, defaults of
-    these."""
+    these; JobError for one parameter with two names."""
     found = {
         name: each
         for base in reversed(kind.__mro__)
@@ -111,5 +118,10 @@ def inherit(kind: type) -> None:
         if isinstance(each, Parameter)
     }
     for name, each in found.items():
+        if each.name != name:
+            raise JobError(
+                f"{each.name} and {name} are one Parameter, and a value set for one would be the"
+                " other's too; make another for one of them"
+            )
         if not hasattr(value := inspect.getattr_static(kind, name), "__get__"):
             setattr(kind, name, each.with_default(value))

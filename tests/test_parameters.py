@@ -100,8 +100,41 @@ def test_a_value_of_another_kind_is_refused(name, value, words):
 def test_a_value_beyond_its_limit_is_refused_by_the_job():
     job = Linear()
     job.rate = -1.0
-    with pytest.raises(JobError, match=r"rate = -1.0: above 0"):
+    with pytest.raises(JobError, match=r"^rate is a number above 0, not -1.0$"):
         _ = job.numerics
+
+
+def test_what_is_absent_is_within_any_limit():
+    class Seeded(Linear):
+        seed = Parameter(None, ABOVE_0, kind=int)
+
+    job: Any = Seeded()
+    _ = job.numerics
+    job.seed = -1
+    with pytest.raises(JobError, match=r"^seed is a number above 0, not -1$"):
+        _ = job.numerics
+
+
+@pytest.mark.parametrize(("limit", "kind"), [(2, "int"), ("above 0", "str"), (bool, "type")])
+def test_a_limit_that_is_none_is_refused(limit, kind):
+    with pytest.raises(JobError, match=rf"Parameter\(1, …\): .* and no {kind}$"):
+        Parameter(1, limit)
+
+
+@pytest.mark.parametrize("value", [float("nan"), -np.inf, np.float32("inf")])
+def test_a_number_that_is_not_finite_is_refused(value):
+    with pytest.raises(JobError, match=r"^a Parameter is a finite number, not "):
+        Parameter(value)
+    with pytest.raises(JobError, match=r"^rate is a finite number, not "):
+        Linear().rate = value
+
+
+def test_one_parameter_has_one_name():
+    both = Parameter(2)
+    with pytest.raises(JobError, match=r"^q and r are one Parameter, "):
+        type("Twice", (Linear,), {"q": both, "r": both})
+    with pytest.raises(JobError, match=r"^q and s are one Parameter, "):
+        type("Elsewhere", (Linear,), {"s": both})
 
 
 def test_a_derived_class_has_other_defaults():
@@ -175,3 +208,6 @@ def test_a_parameter_has_a_kind():
         with pytest.raises(JobError, match="a parameter is a number, a text, True or False"):
             Parameter(default)
     assert Parameter(1, kind=float).default == 1.0
+    for default in (np.float64(0.5), np.int32(3), np.True_):
+        found = Parameter(default)
+        assert type(found.default) is found.kind is type(default.item())

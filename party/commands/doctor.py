@@ -25,6 +25,7 @@ from protocol.processes import run_until_signalled
 from ..command_settings import RunSettings
 from ..findings import FAIL, OK, WARN, Finding, Findings
 from ..links import PEER
+from ..material_file import material_keys
 from ..probing import PATIENCE, Probe
 from ..shared import SharedModel
 
@@ -55,9 +56,7 @@ class Doctor:
         self._kernels()
         probe = Probe(self._role, self.findings, self._patience)
         if dealer is None:
-            self._found(
-                "dealer", OK, f"not needed: the material comes from {self._settings.material}"
-            )
+            self._material()
         elif trusted and (keys is None or dealer_key is not None):
             await probe.dealer(dealer, keys, dealer_key)
         else:
@@ -152,6 +151,16 @@ class Doctor:
             f"{file} is {self._role}'s share of the model {model.name}, trained for {model.steps:,}"
             f" steps, generation {generation}",
         )
+
+    def _material(self) -> None:
+        """What takes the dealer's place."""
+        settings = self._settings
+        try:
+            material_keys(self._role, settings.key, settings.dealer_key)
+        except ConfigError as error:
+            self._found("dealer", FAIL, str(error))
+        else:
+            self._found("dealer", OK, f"not needed: the material comes from {settings.material}")
 
     def _kernels(self) -> None:
         try:

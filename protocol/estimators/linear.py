@@ -177,7 +177,7 @@ class Ridge(LinearRegression):
     """Least squares with alpha times the sum of the squares of the coefficients, the intercept left
     out."""
 
-    alpha = Parameter(1.0, ABOVE_0._replace(words="above 0, or linear-regression is meant"))
+    alpha = Parameter(1.0, ABOVE_0._replace(words="a number above 0 (0 is linear-regression)"))
 
     @property
     def penalty(self) -> float:  # type: ignore[override]

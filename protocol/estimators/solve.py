@@ -25,7 +25,7 @@ FINEST, COARSEST = 2.0**-10, 2.0**10  # deviations of columns that are told apar
 # of a penalty's part in a mean square, so that the sum stays near the largest that is told apart
 HEAVIEST = COARSEST**2 / 2
 RATIO = Limit(
-    "the largest ratio of two eigenvalues that counts, 2 or more, 1e4 say", lambda value: value >= 2
+    "the largest ratio of two eigenvalues that counts, a number from 2 on", lambda value: value >= 2
 )
 
 

@@ -117,7 +117,7 @@ def test_parameters_from_the_command_line_decide_what_is_brought():
         (
             "mlp-classifier",
             {"features": "3", "classes": "2", "activation": "swish"},
-            "activation = 'swish': 'relu', 'tanh', 'logistic' or 'identity'",
+            "activation is 'relu', 'tanh', 'logistic' or 'identity', not 'swish'",
         ),
         ("cnn-classifier", {"classes": "2", "input_shape": "8,8"}, "channels, height and width"),
         (
@@ -145,7 +145,7 @@ def test_solvers_and_who_learns_which_metric():
     assert job.optimiser == Adam(lr=0.01) and job.to == {"accuracy": "both", "auc": "bob"}
     assert [*job.metrics] == ["accuracy", "auc"]
     assert given(MLPRegressor, features=3, r2="both", validation_fraction=0.0).to == {}
-    with pytest.raises(JobError, match="solver = 'lbfgs': 'sgd' or 'adam'"):
+    with pytest.raises(JobError, match="solver is 'sgd' or 'adam', not 'lbfgs'"):
         _ = given(MLPClassifier, solver="lbfgs").numerics
 
 

@@ -83,8 +83,8 @@ def test_as_many_coefficients_as_rows_are_said_with_the_plan(kind, rows, columns
 @pytest.mark.parametrize(
     ("minimum", "words"),
     [
-        (0, "minimum = 0: the fewest rows"),
-        (-1, "minimum = -1: the fewest rows"),
+        (0, "minimum is the fewest rows that are told of, 1 or more, not 0"),
+        (-1, "minimum is the fewest rows that are told of, 1 or more, not -1"),
         (2.5, "minimum is a whole number, not 2.5"),
     ],
 )

@@ -159,8 +159,8 @@ def test_a_penalty_that_leaves_nothing_is_refused_and_the_heaviest_is_right(rows
 @pytest.mark.parametrize(
     ("parameters", "words"),
     [
-        ({"C": 0.0}, "C = 0.0: above 0"),
-        ({"max_iter": 0}, "max_iter = 0: a whole number from 1 on"),
+        ({"C": 0.0}, "C is a number above 0, not 0.0"),
+        ({"max_iter": 0}, "max_iter is a whole number from 1 on, not 0"),
         ({"weights": "carol"}, "weights = 'carol': 'alice', 'bob', 'both' or 'none'"),
         ({"weights": "none"}, "reveals nothing"),
     ],

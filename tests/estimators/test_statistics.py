@@ -126,7 +126,7 @@ def test_a_variance_far_below_the_square_of_its_mean_is_as_exact_as_any(size):
             "'median' is none; there are mean, var, std, cov, corr",
         ),
         (Statistics, 80, {"ddof": 80}, "whole number from 0 to 79"),
-        (Statistics, 80, {"minimum": 0}, "minimum = 0: the fewest rows"),
+        (Statistics, 80, {"minimum": 0}, "minimum is the fewest rows .*, not 0$"),
         (GroupStatistics, 5_000_000, {"minimum": 1}, "means are told of groups of 6 or more"),
     ],
 )

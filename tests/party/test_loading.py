@@ -103,7 +103,7 @@ def test_parameters(tmp_path: Path) -> None:
         ({"zzzz": "1"}, ["--param zzzz", "Mine", "it has"]),
         ({"_hidden": "1"}, ["--param _hidden"]),
         ({"folds": "6"}, ["--param folds", "plain attribute", "write folds = Parameter(5)"]),
-        ({"rate": "-1"}, ["mine.py", "rate = -1.0: above 0"]),
+        ({"rate": "-1"}, ["mine.py", "rate is a number above 0, not -1.0"]),
         ({"seed": "0.5"}, ["seed", "whole number"]),
         ({"x": "1"}, ["--param x"]),
         ({"finish": "1"}, ["--param finish"]),
@@ -176,6 +176,15 @@ def test_no_such_job(name: str, named: list[str]) -> None:
         (
             "from protocol.jobs import Job, Parameter\nclass A(Job):\n  rate = Parameter(None)",
             [":3: ", "Parameter(None): a parameter is", "kind=int"],
+        ),
+        (
+            "from protocol.jobs import Job, Parameter\nclass A(Job):\n  rate = Parameter(1, 2)",
+            [":3: ", "Parameter(1, …): its limit is a Limit", "no int"],
+        ),
+        (
+            "from protocol.jobs import Job, Parameter\nP = Parameter(2)\nclass A(Job):\n"
+            "  q = P\n  r = P",
+            [":3: ", "q and r are one Parameter"],
         ),
         (
             "from protocol.jobs import Job\nclass A(Job):\n  def __init__(self):\n    1 / 0",

@@ -157,6 +157,21 @@ def test_the_doctor_finds_what_is_wrong(keys, tmp_path):
         assert taken["port"][0] == "warn"
 
 
+@pytest.mark.parametrize("dealers", [False, True])
+def test_material_needs_the_keys_that_a_run_needs_for_it(keys, tmp_path, dealers):
+    words = ["--material", str(tmp_path / "one.bob.material"), "--peer", free_address()]
+    given = keys.options("bob")
+    found = command(
+        *("party", "doctor", "--json", "--role", "bob", *words),
+        *(given if dealers else given[:4]),
+    )
+    checks = {each["check"]: each for each in json.loads(found.stdout)["checks"]}
+    said = "not needed" if dealers else "--material needs keys: "
+    assert checks["dealer"]["text"].startswith(said)
+    assert checks["dealer"]["state"] == ("ok" if dealers else "FAIL")
+    assert found.returncode == (0 if dealers else 1)
+
+
 def _folder(path):
     path.mkdir()
     return path
