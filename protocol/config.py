@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -25,6 +26,10 @@ from .errors import ConfigError
 from .settings import Config, Setting
 
 C = TypeVar("C", bound=Config)
+_APART = (
+    "the parties' key dealer and the section [dealer] cannot stand in one file: the dealer has a"
+    " file of its own"
+)
 SECTIONS = ("alice", "bob", "dealer")
 # no settings
 OTHER_VARIABLES = {
@@ -107,13 +112,17 @@ def check_variables(known: Iterable[str], environment: Mapping[str, str] = os.en
 
 def _load(file: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(Path(file).read_text("utf-8-sig") + "\n")
+        text = Path(file).read_text("utf-8-sig") + "\n"
+        return tomllib.loads(text)
     except OSError as error:
         raise ConfigError(f"file {file} cannot be read: {error.strerror}; check --config") from None
     except UnicodeDecodeError:
         raise ConfigError(f"file {file} cannot be read: it is not UTF-8 text") from None
     except tomllib.TOMLDecodeError as error:  # which says at which line
-        raise ConfigError(f"file {file} is not valid TOML: {error}") from None
+        top, section, _ = text.partition("\n[dealer]")
+        both = section and re.search(r"^dealer *=", top.partition("\n[")[0], re.MULTILINE)
+        said = f"; {_APART}" if both else ""
+        raise ConfigError(f"file {file} is not valid TOML: {error}{said}") from None
 
 
 def _keys(given: Mapping[str, Any], known: set[str], where: str) -> dict[str, Any]:

@@ -24,10 +24,10 @@ class Parameter(Generic[T]):
     job.rate is 0.5 until it is set, by --param rate=0.1 or job.rate = 0.1; both parties must have
     the same. In a subclass rate = 0.1 is another default of the same kind within the same limit.
 
-    default: None, if it may be absent. limit: what it may be, which is compared as `Job.numerics`
-        is asked for. kind: bool, int, float or str, where the default does not show it. A whole
-        number is taken for a float, and [64, 32] for the text "64,32"; JobError for a value of
-        another kind, or one that is not finite.
+    default: None, if it may be absent. limit: what it may be; `Job.numerics` refuses a value beyond
+        it. kind: bool, int, float or str, where the default does not show it. A whole number is
+        taken for a float, and [64, 32] for the text "64,32"; JobError for a value of another kind,
+        or one that is not finite.
     """
 
     name = ""  # as the class calls it

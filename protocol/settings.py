@@ -213,7 +213,7 @@ class Config:
     """
 
     declared: ClassVar[Mapping[str, Setting[object]]] = {}
-    """By name, in order."""
+    """The settings by name, as --help orders them."""
 
     _values: Mapping[str, object]
     _origins: Mapping[str, str]
@@ -241,7 +241,7 @@ class Config:
         return cast(Self, self._again())
 
     def value(self, setting: Setting[T]) -> T:
-        """Of one that is chosen as the command runs."""
+        """The value of a setting that is chosen as the command runs."""
         return setting.__get__(self, type(self))
 
     def but(self, **values: object) -> Self:

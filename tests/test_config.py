@@ -166,6 +166,7 @@ def test_help_shows_variable_and_default(capsys: pytest.CaptureFixture[str]) -> 
         ("[dealer]\nx=1\n[bob]\nrole = 3", ["key role"]),
         ("a =", ["TOML", "line 1"]),
         ("session = 1\nsession = 2", ["TOML", "line 2"]),
+        ('dealer = "tcp://a:1"\n[alice]\n[dealer]\nx=1', ["line 3", "cannot stand in one file"]),
         (b"\xff\xfe", ["UTF-8"]),
     ],
 )  # fmt: skip

@@ -291,9 +291,7 @@ class Dialler(Transport):
             waited = monotonic() - begin
             if waited >= timeout:
                 why = f": {self.trouble}" if self.trouble else ""
-                error = LinkError(
-                    f"{connection.peer} did not answer within {timeout:.0f} seconds{why}"
-                )
+                error = LinkError(f"{connection.peer} did not answer within {timeout:.0f} s{why}")
                 connection.abandon(error)
                 raise error
             if waiting is not None and waited >= 1:
