@@ -80,7 +80,8 @@ class Op:
     def spread(self, *uses: Node) -> Spread | None:
         """The expected mean and deviation of the result's entries, given `Node.likely` of the
         operands; None: those of entries uniform over `bounds`. An estimate: where the plan relies
-        on it, the guard (`guard`) counts values beyond it."""
+        on it, the guard (`guard`) counts values beyond it. An operation that is linear in an
+        operand has to give it: `roundings` carries errors by it."""
         return None
 
     def clear(self, step: int, *arrays: Array) -> Array:

@@ -228,7 +228,9 @@ class _Roundings:
         return error
 
     def _through(self, node: Node, n: int, error: Error) -> Error:
-        """The error of a node that is linear in operand n, if the others have none."""
+        """The error of a node that is linear in operand n, if the others have none: what the
+        operation's `spread` makes of an operand that is the error alone. TypeError where it has
+        no `spread`."""
         exact = isinstance(node.op, Multiply) and self.bound != Bound.LIKELY
         if self.bound.stated and isinstance(node.op, Bilinear):
             exact = exact or self._bounded(node)
@@ -241,7 +243,9 @@ class _Roundings:
             )
             for at, use in enumerate(node.inputs)
         ]
-        spread = node.op.spread(*uses) or uses[n].spread
+        spread = node.op.spread(*uses)
+        if spread is None:
+            raise TypeError(f"{node.op.name!r} is linear, and has no spread to carry errors by")
         return Error(error.factor, spread, error.sources)
 
     def _bounded(self, node: Node) -> bool:
