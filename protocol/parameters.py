@@ -15,7 +15,7 @@ from .parsers import yes_or_no
 
 T = TypeVar("T")
 PLAIN = (bool, int, float, str)
-KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "a text"}
+KINDS = {bool: "True or False", int: "a whole number", float: "a finite number", str: "a text"}
 
 
 class Parameter(Generic[T]):
@@ -67,10 +67,9 @@ class Parameter(Generic[T]):
         if self.kind is str and type(found) in (int, list, tuple):
             several = [found] if type(found) is int else found
             found = ",".join(str(each) for each in several)
-        if type(found) is not self.kind and not (found is None and self.absent):
+        fits = type(found) is self.kind and (not isinstance(found, float) or math.isfinite(found))
+        if not fits and not (found is None and self.absent):
             raise JobError(f"{self.name or 'a Parameter'} is {KINDS[self.kind]}, not {value!r}")
-        if isinstance(found, float) and not math.isfinite(found):
-            raise JobError(f"{self.name or 'a Parameter'} is a finite number, not {found}")
         return cast(T, found)
 
     def read(self, text: str) -> T:
@@ -80,8 +79,8 @@ class Parameter(Generic[T]):
         try:
             return self.fitted(made(text))
         except (ValueError, ConfigError, JobError):
-            wanted = KINDS | {bool: "yes or no", float: "a finite number"}
-            raise ValueError(wanted[self.kind]) from None
+            wanted = "yes or no" if self.kind is bool else KINDS[self.kind]
+            raise ValueError(wanted) from None
 
     def check(self, value: T) -> None:
         """JobError for a value beyond the limit."""

@@ -30,6 +30,7 @@ def test_rows_of_one_party_cannot_be_matched(tmp_path):
             "maxiter = 2",
             r"job\.toml:14: model\.maxiter: is no parameter here; did you mean 'max_iter'\?",
         ),
+        ("C = 2", "C = nan", r"model\.C: is a finite number, as in C = 1\.0"),
         ("C = 2", "C = -1", r"job\.toml:14: model\.C: is a number above 0, not -1"),
         (
             "max_iter = 10",

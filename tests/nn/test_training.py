@@ -342,7 +342,7 @@ def test_what_does_not_fit_is_said():
         ({"held_out": 1.5}, "held_out is a number from 0 on and below 1, not 1.5"),
         ({"epochs": 2.5}, "epochs is a whole number, not 2.5"),
         ({"batch": "all"}, "batch is a whole number, not 'all'"),
-        ({"held_out": "fifth"}, "held_out is a number, not 'fifth'"),
+        ({"held_out": "fifth"}, "held_out is a finite number, not 'fifth'"),
     ]:
         with pytest.raises(JobError, match=says):
             other = type("Other", (Blobs,), attributes)()

@@ -243,7 +243,7 @@ async def test_two_parties_fit_and_predict_and_the_model_stays(tmp_path, monkeyp
         ),
         (
             lambda: Ridge(alpha=None, session="simulate").fit(X, SIGNAL),
-            "alpha=None\\): it is a number",
+            "alpha=None\\): it is a finite number",
         ),
         (lambda: Ridge().export("x.onnx"), "no model yet"),
         (
