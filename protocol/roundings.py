@@ -332,8 +332,7 @@ def _assumed(sizes: Sizes, x: Node) -> Spread:
 
 @dataclass
 class _Drift:
-    """How errors of a step add up in variables over all steps: their errors at the end, by
-    label."""
+    """How errors of a step add up in variables: their errors after all steps, by label."""
 
     roundings: _Roundings
 
