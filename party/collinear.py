@@ -18,10 +18,13 @@ PART = 0.05  # of the largest coefficient of a combination, below which a column
 def said_of_collinear(job: Job, name: str, columns: list[str], rows: Array) -> str:
     """A sentence about these rows of the input or table `name`; "" where the job tells their
     columns apart."""
-    some = rows[:: max(1, len(rows) // ENOUGH)]
+    part = job.least_eigenvalue(name)
+    if not part or len(rows) < 2:
+        return ""
+    some = rows[:: max(1, len(rows) // ENOUGH)].astype(np.float64)
     vary = np.flatnonzero(np.ptp(some, axis=0) > 0)
-    least = job.least_eigenvalue(name) * len(vary)
-    if not least or not 1 < len(vary) < len(some):
+    least = part * len(vary)
+    if not 1 < len(vary) < len(some):
         return ""
     scaled = (some[:, vary] - some[:, vary].mean(axis=0)) / some[:, vary].std(axis=0)
     values, vectors = np.linalg.eigh(scaled.T @ scaled / len(scaled))

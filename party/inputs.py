@@ -292,7 +292,7 @@ def _check_deviations(job: Job, found: Inputs) -> None:
             continue
         if table is not None and table.shared:
             places = [names.index(each) for each in table.shared if each in names]
-            step, here = table.steps[-1], array[:, places]
+            step, here = table.steps[-1], array[:, places].astype(np.float64)
             size = here.std(axis=0) if isinstance(step, Standardise) else np.ptp(here, axis=0)
             for n in np.flatnonzero((np.ptp(here, axis=0) > 0) & (size < FAINTEST)):
                 found.said.append(

@@ -211,7 +211,13 @@ def test_fraction_bits_are_advised_only_where_all_that_is_in_range_fits_with_the
         checked(job(product, vast, fraction_bits=bits), product, where)
 
 
-@pytest.mark.parametrize("margin", [3, 1 << 21, "64", None, True, float("nan")])
-def test_the_margin_is_a_number(margin):
-    with pytest.raises(JobError, match="range_margin is a number from 4 to 1048576"):
+@pytest.mark.parametrize(
+    ("margin", "wanted"),
+    [
+        *((number, "a number from 4 to 1048576") for number in (3, 1 << 21)),
+        *((other, "a finite number, not") for other in ("64", None, True, float("nan"))),
+    ],
+)
+def test_the_margin_is_a_number(margin, wanted):
+    with pytest.raises(JobError, match=f"range_margin is {wanted}"):
         planned(job(lambda v: v.x, {"x": bob((2,), -1, 1)}, range_margin=margin))

@@ -44,3 +44,9 @@ def test_a_penalty_tells_them_apart_and_a_constant_is_none():
     assert not said_of(Ridge(), x) and not said_of(LogisticRegression(), x)
     x[:, 3] = 7.0
     assert not said_of(LinearRegression(), x)
+
+
+def test_columns_that_are_true_or_false_are_looked_at_as_numbers():
+    x = ROWS > 1000.0
+    x[:, 3] = x[:, 1]
+    assert "the columns 2, 4 each is a combination" in said_of(LinearRegression(), x)[0]
