@@ -31,7 +31,7 @@ class DigitsMlp(Training):
         "bob", (1797, 10), 0, 1, default=shipped("digits", lambda found: np.eye(10)[found.target])
     )
     model = Sequential(Dense(64, 32), ReLU(), Dense(32, 10))
-    loss = CrossEntropy(limit=24)
+    loss = CrossEntropy(label_smoothing=0.1, limit=24)  # smoothed, logits stay small
     optimiser = SGD(lr=0.1, momentum=0.9)
     batch, epochs, held_out = 32, 10, 0.2
     metrics = {"accuracy": accuracy}
@@ -62,7 +62,7 @@ class DigitsCnn(Training):
         *(Conv2d(8, 16, 3, padding=1), MaxPool2d(2), ReLU()),
         *(Flatten(), Dense(64, 10)),
     )
-    loss = CrossEntropy(label_smoothing=0.1, limit=24)  # smoothed, logits stay small
+    loss = DigitsMlp.loss
     optimiser = SGD(lr=_falling, momentum=0.9)
     batch, epochs, held_out = 32, 8, 0.2
     metrics = {"accuracy": accuracy}
