@@ -182,7 +182,7 @@ class Feedback:
         """The same where what steps add is independent from step to step."""
         n = len(self.labels)
         if self._signed:
-            return np.sqrt(sum(((power @ each) ** 2 for power in self._signed), np.zeros(n)))
+            return np.sqrt(sum(((power @ each) ** 2 for power in self._signed[:-1]), np.zeros(n)))
         gains, power, total = self._gains(deviations), np.eye(n), np.zeros((n, n))
         for bit in bin(self.steps)[2:]:  # from k steps to 2k, and to 2k + 1
             total = _cut(total + power @ total @ power.T)
@@ -201,9 +201,7 @@ class Feedback:
         """Of the matrix, its power that all steps are, and the sum of those of less."""
         n = len(self.labels)
         if self._signed:
-            gains = np.array([[gain.own[0] for gain in row] for row in self.matrix])
-            last = np.clip(self._signed[-1] @ gains, -LARGEST, LARGEST)
-            return np.abs(last), _cut(np.abs(self._signed).sum(axis=0))
+            return np.abs(self._signed[-1]), _cut(np.abs(self._signed[:-1]).sum(axis=0))
         gains, power, total = self._gains(deviations), np.eye(n), np.zeros((n, n))
         for bit in bin(self.steps)[2:]:
             total = _cut(total + power @ total)
@@ -214,8 +212,8 @@ class Feedback:
 
     @cached_property
     def _signed(self) -> list[Matrix]:
-        """All powers of a matrix of numbers, whose signs take from each other; none where they are
-        not known, or it is of one variable."""
+        """All powers of a matrix of numbers, whose signs take from each other, from the identity to
+        that of all steps; none where they are not known, or it is of one variable."""
         n = len(self.labels)
         numbers = all(
             gain.own[0] == gain.own[1] and not gain.others for row in self.matrix for gain in row
@@ -224,7 +222,7 @@ class Feedback:
             return []
         gains = np.array([[gain.own[0] for gain in row] for row in self.matrix])
         found = [np.eye(n)]
-        for _ in range(self.steps - 1):
+        for _ in range(self.steps):
             found.append(np.clip(found[-1] @ gains, -LARGEST, LARGEST))
         return found
 
